@@ -1,0 +1,1 @@
+"""Measure: case -> cube -> rates, gaps, findings, explanations, drift, e-values."""

@@ -1,0 +1,60 @@
+"""A case: which data, which model, which roles, which norms. Frozen; made by `load_case`.
+
+The file format is docs/case-file.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from audit.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class DataSpec:
+    """The table and the role of its columns. `path` is absolute; a glob names one data set in several files."""
+
+    path: Path
+    label: str | None
+    positive: str | None
+    favourable: str | None
+    sensitive: tuple[str, ...]
+    sensitive_path: Path | None = None
+    id: str | None = None
+    reference: Mapping[str, str] = field(default_factory=dict)
+    bins: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    weight: str | None = None
+    time: str | None = None
+    split: str | None = None
+    train: str | None = None
+    audit: str | None = None
+    features: tuple[str, ...] | None = None
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """Where decisions come from. kind: "path" | "decision" | "score" | "endpoint".
+
+    A score decides positive where score >= threshold.
+    """
+
+    kind: str
+    path: Path | None = None
+    column: str | None = None
+    endpoint: str | None = None
+    threshold: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is to be audited. `source` is the case file, or None for one made on a screen."""
+
+    name: str
+    purpose: str
+    data: DataSpec
+    model: ModelSpec
+    policy: Policy
+    source: Path | None = None

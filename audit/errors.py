@@ -1,0 +1,123 @@
+"""Everything Assay raises on purpose.
+
+    AssayError                exit 1   a fault of ours, or the base of the rest
+    |-- InputError            exit 2   what was given cannot be used
+    |   |-- CaseError                  the case file or the roles in it
+    |   |-- PolicyError                the norms
+    |   |-- DataError                  the table
+    |   |-- ModelError                 the model file, or what the model did
+    |   |-- KeyFileError               a signing key or its password
+    |   `-- OutputError                what was to be written could not be (disk full, no permission)
+    |-- GateBroken            exit 3   with --gate: a norm is broken, or a constraint was not met
+    |-- VerificationError     exit 4   a report failed a named check
+    `-- Cancelled             exit 1   a person stopped the work
+
+A message says what was wrong, what was got and expected, and what to do next.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class AssayError(Exception):
+    """One message in four parts.
+
+    Parameters
+    ----------
+    problem : what was wrong, one sentence without the full stop.
+    got, expected : what was found and what would have been right; either may be empty.
+    todo : what to do next.
+    """
+
+    exit_code = 1
+
+    def __init__(self, problem: str, *, got: object = "", expected: object = "", todo: str = "") -> None:
+        self.problem = problem
+        self.got = str(got)
+        self.expected = str(expected)
+        self.todo = todo
+        super().__init__(self.message)
+
+    @property
+    def message(self) -> str:
+        """The whole message as one paragraph."""
+        parts = [self.problem.rstrip(".") + "."]
+        if self.got:
+            parts.append(f"Got: {self.got.rstrip('.')}.")
+        if self.expected:
+            parts.append(f"Expected: {self.expected.rstrip('.')}.")
+        if self.todo:
+            parts.append(f"What to do: {self.todo.rstrip('.')}.")
+        return " ".join(parts)
+
+    def to_json(self) -> dict[str, str]:
+        """The four parts by name, for `--json`."""
+        return {
+            "error": type(self).__name__,
+            "problem": self.problem,
+            "got": self.got,
+            "expected": self.expected,
+            "todo": self.todo,
+        }
+
+
+class InputError(AssayError):
+    """What was given cannot be used."""
+
+    exit_code = 2
+
+
+class CaseError(InputError):
+    """The case file, or a role in it, cannot be used."""
+
+
+class PolicyError(InputError):
+    """The norms cannot be used."""
+
+
+class DataError(InputError):
+    """The table cannot be used."""
+
+
+class ModelError(InputError):
+    """The model file cannot be used, or the model failed."""
+
+
+class KeyFileError(InputError):
+    """The signing key or its password cannot be used."""
+
+
+class OutputError(InputError):
+    """A result could not be written; nothing that was there before is lost."""
+
+
+class GateBroken(AssayError):
+    """A norm of the policy is broken (with --gate)."""
+
+    exit_code = 3
+
+
+class VerificationError(AssayError):
+    """A report failed a check. `check` is the check's name."""
+
+    exit_code = 4
+
+    def __init__(self, check: str, problem: str, *, got: object = "", expected: object = "", todo: str = "") -> None:
+        self.check = check
+        super().__init__(problem, got=got, expected=expected, todo=todo)
+
+
+class Cancelled(AssayError):
+    """A person stopped the work."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`did you mean 'sex'?`, or the known names where none is near."""
+    names = [str(k) for k in known]
+    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    shown = ", ".join(repr(n) for n in names[:12])
+    return f"known names: {shown}" + (f" and {len(names) - 12} more" if len(names) > 12 else "")

@@ -1,0 +1,118 @@
+"""The frozen values that pass between rooms. None of them is a bare float.
+
+A value that cannot be estimated is None, with `estimable` False and a `reason` that names the count at fault; it is
+never 0 and never 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+
+UNKNOWN = "(unknown)"
+"""The group of rows whose sensitive value is missing: counted, never dropped."""
+
+T = TypeVar("T")
+
+
+def to_json(record: Any) -> dict[str, Any]:
+    """A flat record as a dict: tuples become lists, None stays null."""
+    out: dict[str, Any] = {}
+    for f in fields(record):
+        value = getattr(record, f.name)
+        out[f.name] = list(value) if isinstance(value, tuple) else value
+    return out
+
+
+def from_json(kind: type[T], data: dict[str, Any]) -> T:
+    """The record of `kind` that `to_json` wrote; unknown keys are ignored (a newer minor version may add some)."""
+    names = {f.name for f in fields(kind)}  # type: ignore[arg-type]
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in names})
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """One rate of one group: value = numerator / denominator, low and high its interval.
+
+    numerator and denominator are counts, or sums of weights where the case names a weight; effective_n is Kish's
+    (sum w)^2 / sum w^2, equal to the denominator without weights.
+    """
+
+    metric: str
+    attribute: tuple[str, ...]
+    group: tuple[str, ...]
+    value: float | None
+    numerator: float | None
+    denominator: float
+    low: float | None
+    high: float | None
+    interval: str
+    estimable: bool
+    reason: str | None
+    effective_n: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The distance between groups in one metric.
+
+    difference = highest - lowest, ratio = lowest / highest, both 0 to 1. low and high bound the largest gap over all
+    pairs at once; p_value is that of "all groups are alike"; p_adjusted is Holm's over `family` comparisons.
+    """
+
+    metric: str
+    attribute: tuple[str, ...]
+    kind: str
+    value: float | None
+    low: float | None
+    high: float | None
+    p_value: float | None
+    p_adjusted: float | None
+    highest: tuple[str, ...] | None
+    lowest: tuple[str, ...] | None
+    reference: tuple[str, ...] | None
+    method: str
+    estimable: bool
+    reason: str | None
+    family: int | None = None
+    p_explore: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetMeasure:
+    """One pre-training measure of one group against all the others. `convention` names the formula used."""
+
+    metric: str
+    attribute: tuple[str, ...]
+    group: tuple[str, ...]
+    value: float | None
+    convention: str
+    estimable: bool = True
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Who is in one group: rows, and the confusion matrix about `positive` where labels are known."""
+
+    attribute: tuple[str, ...]
+    group: tuple[str, ...]
+    rows: int
+    tp: int | None
+    fp: int | None
+    fn: int | None
+    tn: int | None
+    unknown_label: int | None
+    suppressed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """Everything that follows from the cube alone."""
+
+    rates: tuple[Rate, ...]
+    gaps: tuple[Gap, ...]
+    dataset: tuple[DatasetMeasure, ...]
+    counts: tuple[Count, ...]
+    family: int = 0
+    notes: tuple[str, ...] = field(default=())

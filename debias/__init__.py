@@ -1,0 +1,1 @@
+"""Mitigate: methods, the honest comparison, the gate, the loop, jobs."""

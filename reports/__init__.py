@@ -1,0 +1,1 @@
+"""Present: one Document -> screen, PDF; sign, countersign, verify."""
