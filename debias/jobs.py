@@ -1,0 +1,299 @@
+"""Long work as a process of its own, found again by its id.
+
+    job = start(["audit", "case.toml", "--out", "run"], home)
+    state(home, job.id).status        # running, done, failed, cancelled or lost
+    cancel(home, job.id)
+
+A screen that computes would lose the work at a reload; a job does not know who watches it. `start` runs
+
+    python -m debias.jobs FOLDER -- ARGS...
+
+in a new session. That wrapper runs `python -m cli ARGS...`, waits for it and writes the exit code, so that the end is
+known even if the app was restarted meanwhile. One folder a job under `home`:
+
+    job.json        what was started, when, the wrapper's process id and that process's start time
+    progress.json   the stage and the step (written by audit.progress)
+    stdout, stderr  what the command printed
+    exit.json       the exit code, once it is over
+    cancelled       there if a person stopped it
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from audit.errors import AssayError, InputError, OutputError
+from audit.files import canonical, write_whole
+
+ROOT = Path(__file__).resolve().parent.parent
+GRACE_SECONDS = 5.0
+"""How long a cancelled command may take to end by itself before it is killed."""
+
+_ID = re.compile(r"[0-9a-f]{32}")
+_TAIL = 8000
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One started command. `started` is seconds since 1970; `ticks` tells its process from a later one of that id."""
+
+    id: str
+    args: tuple[str, ...]
+    pid: int
+    ticks: str
+    started: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobState:
+    """Where a job is. status: "running" | "done" | "failed" | "cancelled" | "lost" (ended without an exit code).
+
+    done of total parts of `stage` are finished; total is 0 where the length is unknown. exit_code is as in the
+    command line's table, negative for a signal; `error` is the command's own message.
+    """
+
+    id: str
+    status: str
+    stage: str
+    done: int
+    total: int
+    message: str
+    exit_code: int | None
+    error: str | None
+
+    @property
+    def over(self) -> bool:
+        return self.status != "running"
+
+
+def folder(home: Path, job_id: str) -> Path:
+    """The job's folder. Raises InputError for an id that no job can have (it may come from an address bar)."""
+    if not isinstance(job_id, str) or _ID.fullmatch(job_id) is None:
+        raise InputError(
+            "this is no id of a job",
+            got=repr(job_id)[:80],
+            expected="32 hexadecimal digits",
+            todo="start the work again",
+        )
+    return home / job_id
+
+
+def start(args: Sequence[str], home: Path, *, env: Mapping[str, str] | None = None) -> Job:
+    """Run `python -m cli ARGS...` on its own. `env` is handed on and never written down (a key's password).
+
+    Raises OutputError where the job's folder cannot be made.
+    """
+    job_id = secrets.token_hex(16)
+    place = folder(home, job_id)
+    try:
+        place.mkdir(parents=True, mode=0o700)
+        out, err = open(place / "stdout", "wb"), open(place / "stderr", "wb")
+    except OSError as error:
+        raise OutputError(
+            "the work could not be started",
+            got=error.strerror or str(error),
+            expected="room and permission to write the job's folder",
+            todo="make room and start again",
+        ) from error
+    with out, err:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "debias.jobs", str(place.resolve()), "--", *args],
+            cwd=ROOT,
+            env={**os.environ, **(env or {}), "ASSAY_PROGRESS": str(place.resolve() / "progress.json")},
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            start_new_session=True,
+        )
+    # The process is not reaped before the thread below waits for it, so its id cannot belong to another yet.
+    job = Job(job_id, tuple(args), process.pid, _ticks(process.pid), time.time())
+    threading.Thread(target=process.wait, name=f"job-{job_id[:8]}", daemon=True).start()
+    try:
+        record = {"id": job.id, "args": list(job.args), "pid": job.pid, "ticks": job.ticks, "started": job.started}
+        write_whole(place / "job.json", canonical(record))
+    except AssayError:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+    return job
+
+
+def find(home: Path) -> tuple[Job, ...]:
+    """Every job under `home`, the newest first. Folders that are no job are passed over."""
+    jobs = []
+    if home.is_dir():
+        for place in home.iterdir():
+            if _ID.fullmatch(place.name):
+                try:
+                    jobs.append(_read(home, place.name))
+                except InputError:
+                    continue
+    return tuple(sorted(jobs, key=lambda job: (-job.started, job.id)))
+
+
+def state(home: Path, job_id: str) -> JobState:
+    """Where the job is now. Raises InputError where there is no such job."""
+    job = _read(home, job_id)
+    place = folder(home, job_id)
+    alive = _alive(job)
+    # Read after the question whether it lives: a command that ended in between has written its exit code.
+    ended = _document(place / "exit.json")
+    code = ended.get("exit_code")
+    progress = _document(place / "progress.json")
+    stage = str(progress.get("stage", ""))
+    done, total = _whole(progress.get("done")), _whole(progress.get("total"))
+    error: str | None = None
+    if isinstance(code, int):
+        if code == 0:
+            status = "done"
+        elif (place / "cancelled").exists():
+            status = "cancelled"
+        else:
+            status = "failed"
+            error = _error_of(place, code)
+    elif alive:
+        status = "running"
+    elif (place / "cancelled").exists():
+        status = "cancelled"
+    else:
+        status = "lost"
+        error = "The work ended without saying how: the computer was restarted, or memory ran out. Start it again."
+    words = {"running": stage or "starting", "done": "finished", "cancelled": "stopped by a person"}
+    return JobState(
+        id=job_id,
+        status=status,
+        stage=stage,
+        done=done,
+        total=total,
+        message=words.get(status) or error or status,
+        exit_code=code if isinstance(code, int) else None,
+        error=error,
+    )
+
+
+def output(home: Path, job_id: str) -> str:
+    """What the command printed on stdout so far."""
+    _read(home, job_id)
+    return (folder(home, job_id) / "stdout").read_text(encoding="utf-8", errors="replace")
+
+
+def cancel(home: Path, job_id: str, grace: float = GRACE_SECONDS) -> JobState:
+    """Stop the job and everything it started: asked first, killed after `grace` seconds. A job that is over stays so."""
+    job = _read(home, job_id)
+    if not state(home, job_id).over:
+        write_whole(folder(home, job_id) / "cancelled", b"")
+        if _alive(job):
+            _signal_group(job.pid, signal.SIGTERM)
+            until = time.monotonic() + grace
+            while _group_lives(job.pid) and time.monotonic() < until:
+                time.sleep(0.02)
+            if _group_lives(job.pid):
+                _signal_group(job.pid, signal.SIGKILL)
+                while _alive(job):
+                    time.sleep(0.01)
+    return state(home, job_id)
+
+
+def _read(home: Path, job_id: str) -> Job:
+    record = _document(folder(home, job_id) / "job.json")
+    try:
+        return Job(
+            job_id, tuple(map(str, record["args"])), int(record["pid"]), str(record["ticks"]), float(record["started"])
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            "there is no such job", got=job_id, expected="the id of work started here", todo="start the work again"
+        ) from error
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _whole(value: object) -> int:
+    return value if isinstance(value, int) and value >= 0 else 0
+
+
+def _ticks(pid: int) -> str:
+    """When the process began, as the system tells it; "" where there is none or it has ended but was not reaped."""
+    try:
+        # The name in parentheses may hold anything, so count fields from the last parenthesis.
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        if Path("/proc/self/stat").exists():
+            return ""
+        shown = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
+        return shown.stdout.strip()
+    return "" if fields[0] in "ZX" else fields[19]
+
+
+def _alive(job: Job) -> bool:
+    return job.ticks != "" and _ticks(job.pid) == job.ticks
+
+
+def _signal_group(pid: int, which: signal.Signals) -> None:
+    try:
+        os.killpg(pid, which)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def _group_lives(pid: int) -> bool:
+    try:
+        os.killpg(pid, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _error_of(place: Path, code: int) -> str:
+    """The command's own message: from its JSON where asked for, else the last paragraph on stderr."""
+    document = _document(place / "stdout")
+    if {"problem", "got", "expected", "todo"} <= document.keys():
+        parts = {k: str(document[k]) for k in ("problem", "got", "expected", "todo")}
+        return AssayError(parts["problem"], got=parts["got"], expected=parts["expected"], todo=parts["todo"]).message
+    raw = (place / "stderr").read_bytes()[-_TAIL:].decode("utf-8", "replace")
+    lines = [line for line in raw.strip().splitlines() if not line.endswith(" ...")]
+    text = "\n".join(lines).strip().split("\n\n")[-1]
+    if text:
+        return text
+    return f"stopped by signal {-code}" if code < 0 else f"exit code {code}"
+
+
+def main(argv: Sequence[str]) -> int:
+    """The wrapper: FOLDER -- ARGS...; runs the command and writes its exit code into FOLDER."""
+    place, _, *args = argv
+    child: subprocess.Popen[bytes] | None = None
+    asked = threading.Event()
+
+    def stop(*_: object) -> None:
+        asked.set()
+        if child is not None:
+            child.terminate()
+
+    signal.signal(signal.SIGTERM, stop)
+    child = subprocess.Popen([sys.executable, "-m", "cli", *args])
+    if asked.is_set():
+        child.terminate()
+    code = child.wait()
+    write_whole(Path(place) / "exit.json", canonical({"exit_code": code, "ended": time.time()}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
