@@ -99,7 +99,16 @@ def start(args: Sequence[str], home: Path, *, env: Mapping[str, str] | None = No
     place = folder(home, job_id)
     try:
         place.mkdir(parents=True, mode=0o700)
-        out, err = open(place / "stdout", "wb"), open(place / "stderr", "wb")
+        with open(place / "stdout", "wb") as out, open(place / "stderr", "wb") as err:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "debias.jobs", str(place.resolve()), "--", *args],
+                cwd=ROOT,
+                env={**os.environ, **(env or {}), "ASSAY_PROGRESS": str(place.resolve() / "progress.json")},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
     except OSError as error:
         raise OutputError(
             "the work could not be started",
@@ -107,16 +116,6 @@ def start(args: Sequence[str], home: Path, *, env: Mapping[str, str] | None = No
             expected="room and permission to write the job's folder",
             todo="make room and start again",
         ) from error
-    with out, err:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "debias.jobs", str(place.resolve()), "--", *args],
-            cwd=ROOT,
-            env={**os.environ, **(env or {}), "ASSAY_PROGRESS": str(place.resolve() / "progress.json")},
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=err,
-            start_new_session=True,
-        )
     # The process is not reaped before the thread below waits for it, so its id cannot belong to another yet.
     job = Job(job_id, tuple(args), process.pid, _ticks(process.pid), time.time())
     threading.Thread(target=process.wait, name=f"job-{job_id[:8]}", daemon=True).start()
