@@ -1,0 +1,334 @@
+"""The cube: counts of (sensitive attributes) x (label) x (decision), from which every rate and gap follows.
+
+It is made in one pass and is additive: the cube of two batches is the sum of their cubes. Beside each count stand the
+sum of weights and of squared weights (Kish 1965), and where there are scores the same per score value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations, product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from audit.errors import DataError
+from audit.values import UNKNOWN
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+NEGATIVE, POSITIVE, UNLABELLED = 0, 1, 2
+"""The label axis. The decision axis has NEGATIVE and POSITIVE only."""
+
+MAX_CELLS = 4_000_000
+EXACT_SCORES = 1024
+SCORE_BINS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What the two sides of a decision are called. `favourable` is good for the person decided about."""
+
+    positive: str
+    negative: str
+    favourable: str
+    labelled: bool = True
+
+    @property
+    def favourable_is_positive(self) -> bool:
+        return self.favourable == self.positive
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Coded:
+    """Rows as small integers.
+
+    codes (n, A) indexes `levels` per attribute; label (n,) in 0, 1, 2 (unknown); decision (n,) in 0, 1; weight and
+    score (n,) or None.
+    """
+
+    attributes: tuple[str, ...]
+    levels: tuple[tuple[str, ...], ...]
+    codes: Ints
+    label: Ints
+    decision: Ints
+    weight: Floats | None
+    score: Floats | None
+    meaning: Meaning
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """Counts per score. `at` (S,) is each score value, or the left edge of its bin where exact is False.
+
+    n, w, w2 have shape (..., 3, S); total and squares (..., 3) are the weighted sums of scores and of their squares,
+    so that mean scores are exact even where scores are binned.
+    """
+
+    at: Floats
+    exact: bool
+    n: Ints
+    w: Floats
+    w2: Floats
+    total: Floats
+    squares: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Margin:
+    """The counts of one set of attributes: a list of groups instead of axes.
+
+    n, w, w2 have shape (G, 3, 2); withheld (G,) marks groups whose counts were removed before publication.
+    """
+
+    attribute: tuple[str, ...]
+    groups: tuple[tuple[str, ...], ...]
+    n: Ints
+    w: Floats
+    w2: Floats
+    weighted: bool
+    withheld: npt.NDArray[np.bool_]
+    scores: Scores | None
+    meaning: Meaning
+
+    @property
+    def rows(self) -> Ints:
+        """People per group, shape (G,)."""
+        total: Ints = self.n.sum(axis=(1, 2))
+        return total
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cube:
+    """Counts of shape (L1, ..., LA, 3, 2). Add two with +."""
+
+    attributes: tuple[str, ...]
+    levels: tuple[tuple[str, ...], ...]
+    n: Ints
+    w: Floats
+    w2: Floats
+    weighted: bool
+    scores: Scores | None
+    meaning: Meaning
+
+    def margin(self, attribute: tuple[str, ...]) -> Margin:
+        """The counts of one set of attributes, summed over all others; () is everyone.
+
+        A combination in which nobody is stays in the list, unless it has an unknown value in it.
+        """
+        keep = [self.attributes.index(a) for a in attribute]
+        drop = tuple(i for i in range(len(self.attributes)) if i not in keep)
+        groups = list(product(*(self.levels[i] for i in keep)))
+
+        def flat(a: npt.NDArray[Any], tail: int) -> npt.NDArray[Any]:
+            summed = a.sum(axis=drop)
+            order = [sorted(keep).index(i) for i in keep] + [len(keep) + j for j in range(tail)]
+            return np.ascontiguousarray(summed.transpose(order).reshape(len(groups), *summed.shape[len(keep) :]))
+
+        n = flat(self.n, 2)
+        shown = [g for g, group in enumerate(groups) if n[g].sum() > 0 or UNKNOWN not in group]
+        scores = self.scores
+        if scores is not None:
+            scores = Scores(
+                scores.at,
+                scores.exact,
+                flat(scores.n, 2)[shown],
+                flat(scores.w, 2)[shown],
+                flat(scores.w2, 2)[shown],
+                flat(scores.total, 1)[shown],
+                flat(scores.squares, 1)[shown],
+            )
+        return Margin(
+            attribute=attribute,
+            groups=tuple(groups[g] for g in shown),
+            n=n[shown],
+            w=flat(self.w, 2)[shown],
+            w2=flat(self.w2, 2)[shown],
+            weighted=self.weighted,
+            withheld=np.zeros(len(shown), dtype=bool),
+            scores=scores,
+            meaning=self.meaning,
+        )
+
+    def __add__(self, other: Cube) -> Cube:
+        if self.attributes != other.attributes or self.meaning != other.meaning:
+            raise DataError(
+                "two batches cannot be added",
+                got=f"{other.attributes} about {other.meaning.positive!r}",
+                expected=f"{self.attributes} about {self.meaning.positive!r}",
+                todo="give both batches the same sensitive columns and the same positive value",
+            )
+        levels = tuple(
+            order_levels(set(mine) | set(theirs)) for mine, theirs in zip(self.levels, other.levels, strict=True)
+        )
+        a, b = _spread(self, levels), _spread(other, levels)
+        return Cube(
+            self.attributes,
+            levels,
+            a.n + b.n,
+            a.w + b.w,
+            a.w2 + b.w2,
+            self.weighted or other.weighted,
+            _add_scores(a.scores, b.scores),
+            self.meaning,
+        )
+
+
+def order_levels(values: set[str]) -> tuple[str, ...]:
+    """Names in order, the unknown group last."""
+    return tuple(sorted(values - {UNKNOWN})) + ((UNKNOWN,) if UNKNOWN in values else ())
+
+
+def cube_of(coded: Coded) -> Cube:
+    """One pass over the rows. Raises DataError where the combinations would not fit in memory."""
+    shape = tuple(len(levels) for levels in coded.levels)
+    cells = int(np.prod(shape, dtype=np.int64)) * 6
+    if cells > MAX_CELLS:
+        raise DataError(
+            "the sensitive columns have too many combinations",
+            got=" x ".join(f"{len(v)} ({a})" for a, v in zip(coded.attributes, coded.levels, strict=True)),
+            expected=f"at most {MAX_CELLS // 6:,} groups",
+            todo="put values together with `bins`, or audit fewer columns at a time",
+        )
+    group = np.zeros(len(coded.label), dtype=np.int64)
+    for axis, size in enumerate(shape):
+        group = group * size + coded.codes[:, axis]
+    cell = (group * 3 + coded.label) * 2 + coded.decision
+    n = np.bincount(cell, minlength=cells).reshape(*shape, 3, 2)
+    if coded.weight is None:
+        w = n.astype(np.float64)
+        w2 = w
+    else:
+        w = np.bincount(cell, coded.weight, minlength=cells).reshape(*shape, 3, 2)
+        w2 = np.bincount(cell, coded.weight**2, minlength=cells).reshape(*shape, 3, 2)
+    scores = None if coded.score is None else _scores_of(coded, group * 3 + coded.label, shape)
+    return Cube(coded.attributes, coded.levels, n, w, w2, coded.weight is not None, scores, coded.meaning)
+
+
+def _scores_of(coded: Coded, row: Ints, shape: tuple[int, ...]) -> Scores:
+    score = coded.score
+    assert score is not None
+    at, place, exact = _score_bins(score)
+    bins = len(at)
+    rows = int(np.prod(shape, dtype=np.int64)) * 3
+    cell = row * bins + place
+    full = (*shape, 3, bins)
+    n = np.bincount(cell, minlength=rows * bins).reshape(full)
+    weight = coded.weight
+    if weight is None:
+        w = n.astype(np.float64)
+        return Scores(
+            at,
+            exact,
+            n,
+            w,
+            w,
+            np.bincount(row, score, minlength=rows).reshape(*shape, 3),
+            np.bincount(row, score**2, minlength=rows).reshape(*shape, 3),
+        )
+    return Scores(
+        at,
+        exact,
+        n,
+        np.bincount(cell, weight, minlength=rows * bins).reshape(full),
+        np.bincount(cell, weight**2, minlength=rows * bins).reshape(full),
+        np.bincount(row, weight * score, minlength=rows).reshape(*shape, 3),
+        np.bincount(row, weight * score**2, minlength=rows).reshape(*shape, 3),
+    )
+
+
+def _score_bins(score: Floats) -> tuple[Floats, Ints, bool]:
+    """Each distinct score where few; else equal bins over 0..1, or over the range where scores leave 0..1."""
+    if len(np.unique(score[:20_000])) <= EXACT_SCORES:
+        at, place = np.unique(score, return_inverse=True)
+        if len(at) <= EXACT_SCORES:
+            return at, place.astype(np.int64), True
+    low, high = float(score.min()), float(score.max())
+    if low >= 0 and high <= 1:
+        low, high = 0.0, 1.0
+    edges = low + (high - low) * np.arange(SCORE_BINS) / SCORE_BINS
+    place = np.clip(np.searchsorted(edges, score, side="right") - 1, 0, SCORE_BINS - 1)
+    return edges, place.astype(np.int64), False
+
+
+def _spread(cube: Cube, levels: tuple[tuple[str, ...], ...]) -> Cube:
+    """The same counts on more levels."""
+    if levels == cube.levels:
+        return cube
+    shape = tuple(len(v) for v in levels)
+    place = np.ix_(
+        *([wide.index(v) for v in narrow] for narrow, wide in zip(cube.levels, levels, strict=True)),
+    )
+
+    def wide_of(a: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        out = np.zeros((*shape, *a.shape[len(shape) :]), dtype=a.dtype)
+        out[place] = a
+        return out
+
+    s = cube.scores
+    if s is not None:
+        s = Scores(
+            s.at, s.exact, wide_of(s.n), wide_of(s.w), wide_of(s.w2), wide_of(s.total), wide_of(s.squares)
+        )
+    return Cube(
+        cube.attributes, levels, wide_of(cube.n), wide_of(cube.w), wide_of(cube.w2), cube.weighted, s, cube.meaning
+    )
+
+
+def _add_scores(a: Scores | None, b: Scores | None) -> Scores | None:
+    if a is None or b is None:
+        return None
+    if a.exact and b.exact:
+        at = np.union1d(a.at, b.at)
+        if len(at) > EXACT_SCORES:
+            low, high = min(0.0, at[0]), max(1.0, at[-1])
+            at = low + (high - low) * np.arange(SCORE_BINS) / SCORE_BINS
+            exact = False
+        else:
+            exact = True
+    else:
+        at, exact = (a.at if not a.exact else b.at), False
+        for side in (a, b):
+            if not side.exact and not np.array_equal(side.at, at):
+                raise DataError(
+                    "two batches cannot be added",
+                    got="scores binned over different ranges",
+                    expected="scores within 0 and 1 in every batch",
+                    todo="rescale the scores to 0..1",
+                )
+
+    def place(s: Scores, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        index = np.clip(np.searchsorted(at, s.at, side="right") - 1, 0, len(at) - 1)
+        out = np.zeros((*values.shape[:-1], len(at)), dtype=values.dtype)
+        np.add.at(out, (..., index), values)
+        return out
+
+    return Scores(
+        at,
+        exact,
+        place(a, a.n) + place(b, b.n),
+        place(a, a.w) + place(b, b.w),
+        place(a, a.w2) + place(b, b.w2),
+        a.total + b.total,
+        a.squares + b.squares,
+    )
+
+
+def attribute_sets(attributes: tuple[str, ...], order: int) -> tuple[tuple[str, ...], ...]:
+    """() for everyone, each attribute alone, then every intersection of up to `order` attributes."""
+    return ((),) + tuple(c for k in range(1, min(order, len(attributes)) + 1) for c in combinations(attributes, k))
+
+
+def margins_of(cube: Cube, order: int = 3, max_groups: int = 2000) -> tuple[tuple[Margin, ...], tuple[str, ...]]:
+    """All margins up to intersections of `order` attributes, and a note for each left out because it is too wide."""
+    margins: list[Margin] = []
+    notes: list[str] = []
+    for attribute in attribute_sets(cube.attributes, order):
+        size = int(np.prod([len(cube.levels[cube.attributes.index(a)]) for a in attribute], dtype=np.int64))
+        if size > max_groups:
+            notes.append(f"The intersection of {', '.join(attribute)} has {size} groups and was not audited.")
+            continue
+        margins.append(cube.margin(attribute))
+    return tuple(margins), tuple(notes)

@@ -1,0 +1,67 @@
+"""Decisions for rows: from a model in a process of its own, from a column of scores, or from a column of decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from audit.case import Case
+from audit.code import Decisions, code_decisions
+from audit.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What is known of the model for the record: the `model` entry of evidence.json."""
+
+    kind: str
+    sha256: str | None
+    format: str | None
+    estimator: str | None
+    isolation: tuple[str, ...]
+    column: str | None
+    threshold: float | None
+
+
+def decide(
+    case: Case, frame: pd.DataFrame, features: Sequence[str], *, allow: Sequence[str] = ()
+) -> tuple[Decisions, ModelFacts]:
+    """Decide every row of `frame`; positive where score >= threshold.
+
+    Raises ModelError where the model fails, DataError where a column of scores or decisions cannot be used.
+    """
+    model = case.model
+    if model.kind == "decision":
+        positive = code_decisions(case, frame)
+        return Decisions(positive, None, f"column {model.column}"), ModelFacts(
+            "decision", None, None, None, (), model.column, None
+        )
+    if model.kind == "score":
+        score = score_column(frame, str(model.column))
+        facts = ModelFacts("score", None, None, None, (), model.column, model.threshold)
+        return Decisions((score >= model.threshold).astype(np.int64), score, f"column {model.column}"), facts
+    from audit.models import Worker
+
+    assert model.path is not None
+    with Worker(model.path, allow=tuple(allow)) as worker:
+        score = worker.scores(frame[list(features)], str(case.data.positive))
+        info = worker.info
+    facts = ModelFacts("path", info.sha256, info.format, info.estimator, info.isolation, None, model.threshold)
+    return Decisions((score >= model.threshold).astype(np.int64), score, f"model {model.path.name}"), facts
+
+
+def score_column(frame: pd.DataFrame, column: str) -> np.ndarray:
+    """Scores as floats. Raises DataError on text and on missing values."""
+    values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    bad = ~np.isfinite(values)
+    if bad.any():
+        raise DataError(
+            f"the score column {column!r} has values that are not numbers",
+            got=f"{int(bad.sum())} of {len(values)} rows, the first in row {int(np.flatnonzero(bad)[0]) + 1}",
+            expected="a finite number in every row",
+            todo="fill in or remove these rows; a person without a score was not scored",
+        )
+    return values

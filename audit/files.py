@@ -1,0 +1,57 @@
+"""Files written whole or not at all, and canonical JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from audit.errors import DataError, OutputError
+
+
+def canonical(document: Any, *, compact: bool = False) -> bytes:
+    """UTF-8 JSON in the order given, a line per value or (compact) none; NaN and infinity are refused (ValueError)."""
+    if compact:
+        text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    else:
+        text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1)
+    return (text + "\n").encode()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write `content` beside `path` and rename it into place. Raises OutputError; what was there before stays."""
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary and os.path.exists(temporary):
+            os.unlink(temporary)
+        raise OutputError(
+            f"{path.name} could not be written",
+            got=error.strerror or str(error),
+            expected=f"room for {len(content):,} bytes and permission to write in {path.parent}",
+            todo="make room or name another folder with --out; what was there before is unchanged",
+        ) from error
+
+
+def read_json(path: Path) -> Any:
+    """The document in `path`. Raises DataError where it is missing or is not JSON."""
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{path.name} is missing", expected=f"a run folder that holds {path.name}", todo="run `assay audit` first"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{path.name} cannot be read", got=str(error), expected="JSON written by Assay", todo="run the step again"
+        ) from error

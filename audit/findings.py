@@ -1,0 +1,112 @@
+"""What the figures say, in sentences; and where each norm of the policy stands. Never a verdict on the model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from audit.evidence import pick
+from audit.policy import Norm, Policy
+from audit.values import Gap, Measures, Rate
+
+
+@dataclass(frozen=True, slots=True)
+class NormResult:
+    """Where one norm stands for one attribute.
+
+    status: "inside" (the whole interval keeps the limit), "outside" (the whole interval breaks it), "undecided" (the
+    limit lies within the interval), "not_estimable". breached: the measured value breaks the limit; --gate counts it.
+    """
+
+    metric: str
+    kind: str
+    attribute: tuple[str, ...]
+    limit: float
+    value: float | None
+    low: float | None
+    high: float | None
+    status: str
+    breached: bool
+    reason: str | None
+
+
+def judge(policy: Policy, measures: Measures, sensitive: Sequence[str]) -> tuple[NormResult, ...]:
+    """Each norm against the gap it names; a norm without an attribute holds for every sensitive column."""
+    results = []
+    for norm in policy.norms:
+        attributes = (norm.attribute,) if norm.attribute else tuple((a,) for a in sensitive)
+        for attribute in attributes:
+            if set(attribute) <= set(sensitive):
+                gap = pick(measures.gaps, metric=norm.metric, kind=norm.kind, attribute=attribute)
+                results.append(_judge(norm, attribute, gap))
+    return tuple(results)
+
+
+def _judge(norm: Norm, attribute: tuple[str, ...], gap: Gap | None) -> NormResult:
+    if gap is None or gap.value is None or gap.low is None or gap.high is None:
+        reason = gap.reason if gap is not None else "this gap was not measured"
+        return NormResult(
+            norm.metric, norm.kind, attribute, norm.limit, None, None, None, "not_estimable", False, reason
+        )
+    if norm.kind == "difference":
+        breached, clear, safe = gap.value > norm.limit, gap.low > norm.limit, gap.high <= norm.limit
+    else:
+        breached, clear, safe = gap.value < norm.limit, gap.high < norm.limit, gap.low >= norm.limit
+    status = "outside" if clear else "inside" if safe else "undecided"
+    return NormResult(
+        norm.metric, norm.kind, attribute, norm.limit, gap.value, gap.low, gap.high, status, breached, None
+    )
+
+
+def percent(value: float | None) -> str:
+    """8.2 %; "n/a" for None."""
+    return "n/a" if value is None else f"{100 * value:.1f} %"
+
+
+def name_of(group: Sequence[str] | None) -> str:
+    """Female, or Female / Black."""
+    return " / ".join(group) if group else "everyone"
+
+
+def p_words(p: float | None) -> str:
+    """p = .012, p < .001."""
+    if p is None:
+        return "p not available"
+    return "p < .001" if p < 0.001 else "p = " + f"{p:.3f}".lstrip("0")
+
+
+SENTENCES = {
+    "selection_rate": "receive the favourable decision",
+    "base_rate": "have the favourable outcome",
+    "true_positive_rate": "of those with the positive outcome are found",
+    "false_positive_rate": "of those without the positive outcome are called positive",
+    "accuracy": "are decided in line with their outcome",
+}
+
+
+def findings(measures: Measures) -> tuple[str, ...]:
+    """A few sentences, the widest gaps first: selection, then errors. Counts and intervals in each."""
+    out: list[str] = []
+    attributes = dict.fromkeys(g.attribute for g in measures.gaps)
+    for metric, words in SENTENCES.items():
+        for attribute in attributes:
+            gap = pick(measures.gaps, metric=metric, attribute=attribute, kind="difference")
+            if gap is None or len(attribute) > 1:
+                continue
+            out.append(_sentence(measures, gap, words))
+    return tuple(out)
+
+
+def _sentence(measures: Measures, gap: Gap, words: str) -> str:
+    by = " and ".join(gap.attribute)
+    if gap.value is None:
+        return f"By {by}: the gap in {gap.metric.replace('_', ' ')} cannot be estimated: {gap.reason}."
+    high: Rate = pick(measures.rates, metric=gap.metric, attribute=gap.attribute, group=gap.highest)
+    low: Rate = pick(measures.rates, metric=gap.metric, attribute=gap.attribute, group=gap.lowest)
+    lead = f"By {by}: {percent(high.value)} of {name_of(gap.highest)} ({high.denominator:,.0f})"
+    rest = f"and {percent(low.value)} of {name_of(gap.lowest)} ({low.denominator:,.0f}) {words}"
+    interval = f"{100 * (gap.low or 0):.1f} to {100 * (gap.high or 0):.1f}"
+    return (
+        f"{lead} {rest}; the gap is {100 * gap.value:.1f} points (95 % interval {interval}; "
+        f"{p_words(gap.p_adjusted)} adjusted for {gap.family} comparisons)."
+    )

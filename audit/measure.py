@@ -1,0 +1,293 @@
+"""Everything that follows from the cube alone: rates, gaps, dataset measures and counts of every group.
+
+Pure and seeded: the same margins and settings give the same figures, so that anyone who has the cube can recompute
+each of them.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from audit import stats
+from audit.cube import Floats, Margin
+from audit.dataset import dataset_measures
+from audit.metrics import Metric, metrics_for, opportunity
+from audit.score_rates import score_gaps, score_rates
+from audit.values import UNKNOWN, Count, Gap, Measures, Rate
+
+KINDS = ("difference", "ratio")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to measure. `floor`: groups of fewer people take no part in a gap while two others remain.
+
+    order: intersections of up to so many attributes. reference: attribute -> group that gaps are taken against.
+    """
+
+    seed: int = 0
+    draws: int = 2000
+    alpha: float = 0.05
+    floor: int = 10
+    order: int = 3
+    reference: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "seed": self.seed,
+            "draws": self.draws,
+            "alpha": self.alpha,
+            "floor": self.floor,
+            "order": self.order,
+            "reference": dict(self.reference),
+        }
+
+    @staticmethod
+    def from_json(data: Mapping[str, object]) -> Settings:
+        return Settings(**data)  # type: ignore[arg-type]
+
+
+def measure(margins: Sequence[Margin], settings: Settings) -> Measures:
+    """Rates, gaps, dataset measures and counts of every margin, comparisons adjusted over all of them."""
+    by_attribute = {m.attribute: m for m in margins}
+    rates: list[Rate] = []
+    gaps: list[Gap] = []
+    counts: list[Count] = []
+    hypotheses: dict[tuple[tuple[str, ...], str], float] = {}
+    keys: list[tuple[tuple[str, ...], str]] = []
+    for margin in margins:
+        metrics = metrics_for(margin.meaning)
+        counts += group_counts(margin)
+        rates += [r for m in metrics for r in group_rates(margin, m, settings.alpha)]
+        rates += score_rates(margin, settings)
+        if not margin.attribute:
+            continue
+        for hypothesis, gap in _gaps(margin, metrics, settings):
+            key = (margin.attribute, hypothesis)
+            if gap.p_value is not None:
+                hypotheses.setdefault(key, gap.p_value)
+            keys.append(key)
+            gaps.append(gap)
+    return Measures(
+        rates=tuple(rates),
+        gaps=_adjusted(gaps, keys, hypotheses),
+        dataset=dataset_measures(by_attribute),
+        counts=tuple(counts),
+        family=len(hypotheses),
+        notes=_notes(margins, settings),
+    )
+
+
+def group_counts(margin: Margin) -> list[Count]:
+    """The confusion matrix of each group about `positive`; a withheld group shows nothing but its name."""
+    out = []
+    for g, group in enumerate(margin.groups):
+        n = margin.n[g]
+        if margin.withheld[g]:
+            out.append(Count(margin.attribute, group, 0, None, None, None, None, None, suppressed=True))
+            continue
+        out.append(
+            Count(
+                margin.attribute,
+                group,
+                rows=int(n.sum()),
+                tp=int(n[1, 1]),
+                fp=int(n[0, 1]),
+                fn=int(n[1, 0]),
+                tn=int(n[0, 0]),
+                unknown_label=int(n[2].sum()),
+            )
+        )
+    return out
+
+
+def fractions(margin: Margin, metric: Metric) -> tuple[Floats, Floats, Floats]:
+    """Numerator, denominator and effective denominator of each group, each (G,).
+
+    Without weights these are counts; with weights sums of weights, and Kish's (sum w)^2 / sum w^2.
+    """
+    x = (margin.w * metric.numerator).sum(axis=(1, 2))
+    n = (margin.w * metric.denominator).sum(axis=(1, 2))
+    if not margin.weighted:
+        return x, n, n
+    squares = (margin.w2 * metric.denominator).sum(axis=(1, 2))
+    effective = np.divide(n**2, squares, out=np.zeros_like(n), where=squares > 0)
+    return x, n, effective
+
+
+def group_rates(margin: Margin, metric: Metric, alpha: float) -> list[Rate]:
+    """One rate of each group with its Wilson interval (Wilson 1927), on the effective count where there are weights."""
+    x, n, effective = fractions(margin, metric)
+    share = np.divide(x, n, out=np.zeros_like(x), where=n > 0)
+    low, high = stats.wilson(share * effective, effective, alpha)
+    name = f"wilson-{100 * (1 - alpha):g}" + ("-effective-n" if margin.weighted else "")
+    out = []
+    for g, group in enumerate(margin.groups):
+        if n[g] > 0:
+            rate = Rate(
+                metric.name, margin.attribute, group, float(share[g]), _number(x[g], margin), _number(n[g], margin),
+                float(low[g]), float(high[g]), name, True, None, float(effective[g]),
+            )  # fmt: skip
+        else:
+            rate = Rate(
+                metric.name, margin.attribute, group, None, None, 0, None, None, name, False,
+                missing_reason(margin, g, metric.among), 0.0,
+            )  # fmt: skip
+        out.append(rate)
+    return out
+
+
+def missing_reason(margin: Margin, g: int, among: str) -> str:
+    """Why a value of group `g` cannot be estimated, with the count at fault."""
+    if margin.withheld[g]:
+        return "withheld: the group, or one that could be found by subtraction, is smaller than the floor"
+    rows = int(margin.n[g].sum())
+    if rows and not margin.meaning.labelled and "outcome" in among:
+        return f"0 of {rows} people have a known outcome: the data have no outcome column"
+    return f"0 {among} (of {rows} people in the group)"
+
+
+def _number(value: float, margin: Margin) -> float:
+    return float(value) if margin.weighted else int(round(value))
+
+
+def comparable(margin: Margin, floor: int) -> npt.NDArray[np.int64]:
+    """Indexes of the groups that take part in gaps: known, not withheld, not empty, not under the floor.
+
+    Where fewer than two groups reach the floor, all that are not empty take part.
+    """
+    known = np.array([UNKNOWN not in g for g in margin.groups], dtype=bool) & ~margin.withheld & (margin.rows > 0)
+    enough = known & (margin.rows >= floor)
+    return np.flatnonzero(enough if enough.sum() >= 2 else known)
+
+
+def seed_of(settings: Settings, *names: object) -> int:
+    """A seed of its own for each gap, so that no figure depends on the order of the others."""
+    return zlib.crc32(repr((settings.seed, *names)).encode())
+
+
+def _gaps(margin: Margin, metrics: Sequence[Metric], settings: Settings) -> list[tuple[str, Gap]]:
+    members = comparable(margin, settings.floor)
+    counted = {}
+    for metric in metrics:
+        x, n, effective = fractions(margin, metric)
+        share = np.divide(x, n, out=np.zeros_like(x), where=n > 0)
+        counted[metric.name] = (share * effective, effective)
+    by_name = {m.name: m for m in metrics}
+    merit = opportunity(margin.meaning)
+    wanted = [(m.name, (m.name,), m.hypothesis, m.among) for m in metrics]
+    wanted.append(("equal_opportunity", (merit,), by_name[merit].hypothesis, by_name[merit].among))
+    wanted.append(
+        ("equalized_odds", ("true_positive_rate", "false_positive_rate"), "odds", "people whose outcome is known")
+    )
+    out = []
+    for name, parts, hypothesis, among in wanted:
+        strata = tuple((counted[p][0][members], counted[p][1][members]) for p in parts)
+        for kind in KINDS:
+            result = stats.largest_gap(
+                strata,
+                kind=kind,
+                # One seed for a hypothesis: a rate and its complement, difference and ratio share the p-value.
+                seed=seed_of(settings, margin.attribute, hypothesis),
+                draws=settings.draws,
+                alpha=settings.alpha,
+                reference=reference_index(margin, members, settings),
+            )
+            out.append((hypothesis, gap_record(name, margin, kind, result, members, settings, among)))
+    out += score_gaps(margin, members, settings)
+    return out
+
+
+def reference_index(margin: Margin, members: npt.NDArray[np.int64], settings: Settings) -> int | None:
+    """Where the reference group stands among the members, or None."""
+    if not all(a in settings.reference for a in margin.attribute):
+        return None
+    group = tuple(settings.reference[a] for a in margin.attribute)
+    at = [i for i, g in enumerate(members) if margin.groups[g] == group]
+    return at[0] if at else None
+
+
+def gap_record(
+    name: str,
+    margin: Margin,
+    kind: str,
+    result: stats.GapResult,
+    members: npt.NDArray[np.int64],
+    settings: Settings,
+    among: str,
+) -> Gap:
+    """A stats.GapResult over `members` as the record of evidence.json."""
+
+    def group(index: int | None) -> tuple[str, ...] | None:
+        return None if index is None else margin.groups[members[index]]
+
+    reason = result.reason
+    if not result.estimable and len(members) < 2:
+        sizes = ", ".join(f"{'/'.join(g)}: {n}" for g, n in zip(margin.groups, margin.rows, strict=True))
+        reason = f"fewer than two groups with people to compare ({sizes})"
+    elif not result.estimable:
+        reason = f"{result.reason} (counted among {among})"
+    reference = reference_index(margin, members, settings)
+    return Gap(
+        metric=name,
+        attribute=margin.attribute,
+        kind=kind,
+        value=result.value,
+        low=result.low,
+        high=result.high,
+        p_value=result.p_value,
+        p_adjusted=None,
+        highest=group(result.highest),
+        lowest=group(result.lowest),
+        reference=group(reference),
+        method=result.method,
+        estimable=result.estimable,
+        reason=reason,
+    )
+
+
+def _adjusted(
+    gaps: Sequence[Gap],
+    keys: Sequence[tuple[tuple[str, ...], str]],
+    hypotheses: Mapping[tuple[tuple[str, ...], str], float],
+) -> tuple[Gap, ...]:
+    """Holm (1979) for claims and Benjamini-Hochberg (1995) for exploring, over all distinct hypotheses."""
+    order = list(hypotheses)
+    p = np.array([hypotheses[k] for k in order], dtype=np.float64)
+    claim = dict(zip(order, stats.holm(p).tolist(), strict=True)) if order else {}
+    explore = dict(zip(order, stats.benjamini_hochberg(p).tolist(), strict=True)) if order else {}
+    return tuple(
+        gap
+        if gap.p_value is None
+        else replace(gap, p_adjusted=claim[key], p_explore=explore[key], family=len(order))
+        for gap, key in zip(gaps, keys, strict=True)
+    )
+
+
+def _notes(margins: Sequence[Margin], settings: Settings) -> tuple[str, ...]:
+    notes = []
+    for margin in margins:
+        if not margin.attribute:
+            continue
+        name = " and ".join(margin.attribute)
+        empty = [" / ".join(g) for g, n in zip(margin.groups, margin.rows, strict=True) if n == 0]
+        empty = [g for g, hidden in zip(empty, margin.withheld[margin.rows == 0], strict=True) if not hidden]
+        if empty:
+            notes.append(f"By {name}: 0 people in {', '.join(empty[:8])}{' and others' if len(empty) > 8 else ''}.")
+        members = set(comparable(margin, settings.floor).tolist())
+        small = [
+            f"{' / '.join(margin.groups[g])} ({n})"
+            for g, n in enumerate(margin.rows.tolist())
+            if 0 < n < settings.floor and g not in members and UNKNOWN not in margin.groups[g]
+        ]
+        if small:
+            notes.append(f"By {name}: fewer than {settings.floor} people, left out of gaps: {', '.join(small[:8])}.")
+        unknown = int(sum(n for g, n in zip(margin.groups, margin.rows.tolist(), strict=True) if UNKNOWN in g))
+        if unknown and len(margin.attribute) == 1:
+            notes.append(f"By {name}: {unknown} people have no known value; they are counted apart.")
+    return tuple(notes)

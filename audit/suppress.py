@@ -1,0 +1,122 @@
+"""What may leave the machine: margins in which small groups are withheld and cannot be found by subtraction.
+
+Two rules (Hundepool et al. 2012, "Statistical Disclosure Control", ch. 4):
+
+1. A value of one attribute that fewer than `floor` people have: these people are taken out of every table, since
+   withholding only their own row would leave them as a total minus the rest.
+2. A group of an intersection under the floor is withheld, and with it the next smallest of its line wherever the
+   line's total would give it away; groups inside a withheld group are withheld too.
+
+An empty group is shown as empty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from audit.cube import Cube, Margin, Scores, margins_of
+
+FLOOR = 10
+
+
+def publish(cube: Cube, floor: int = FLOOR, order: int = 3) -> tuple[tuple[Margin, ...], tuple[str, ...]]:
+    """The margins that may be published, and a note for each thing left out. floor 0 withholds nothing."""
+    small = _small_values(cube, floor)
+    margins, notes = margins_of(_without(cube, small), order)
+    hidden: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
+    out: list[Margin] = []
+    for margin in margins:
+        dropped = {g for g in margin.groups if any((a, v) in small for a, v in zip(margin.attribute, g, strict=True))}
+        if len(margin.attribute) < 2:
+            hidden[margin.attribute] = dropped
+        else:
+            hidden[margin.attribute] = _withhold(margin, dropped, hidden, floor)
+        out.append(_blank(margin, hidden[margin.attribute]))
+    said = tuple(
+        f"Fewer than {floor} people have {a} = {v}; they are left out of every table that leaves this machine."
+        for a, v in sorted(small)
+    )
+    return tuple(out), (*notes, *said)
+
+
+def _small_values(cube: Cube, floor: int) -> set[tuple[str, str]]:
+    found = set()
+    for axis, (attribute, levels) in enumerate(zip(cube.attributes, cube.levels, strict=True)):
+        others = tuple(i for i in range(cube.n.ndim) if i != axis)
+        for level, people in zip(levels, cube.n.sum(axis=others), strict=True):
+            if 0 < people < floor:
+                found.add((attribute, level))
+    return found
+
+
+def _without(cube: Cube, values: set[tuple[str, str]]) -> Cube:
+    """The cube without the people who have one of `values`."""
+    if not values:
+        return cube
+    keep = np.ones(cube.n.shape[: len(cube.attributes)], dtype=bool)
+    for attribute, level in values:
+        axis = cube.attributes.index(attribute)
+        index: list[Any] = [slice(None)] * keep.ndim
+        index[axis] = cube.levels[axis].index(level)
+        keep[tuple(index)] = False
+
+    def kept(a: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        out: npt.NDArray[Any] = a * keep.reshape(keep.shape + (1,) * (a.ndim - keep.ndim))
+        return out
+
+    s = cube.scores
+    if s is not None:
+        s = Scores(s.at, s.exact, kept(s.n), kept(s.w), kept(s.w2), kept(s.total), kept(s.squares))
+    return replace(cube, n=kept(cube.n), w=kept(cube.w), w2=kept(cube.w2), scores=s)
+
+
+def _withhold(
+    margin: Margin,
+    dropped: set[tuple[str, ...]],
+    hidden: dict[tuple[str, ...], set[tuple[str, ...]]],
+    floor: int,
+) -> set[tuple[str, ...]]:
+    """The groups of an intersection that must not be shown: small ones, their complements, children of hidden ones."""
+    people = dict(zip(margin.groups, margin.rows.tolist(), strict=True))
+    secret = {g for g, n in people.items() if 0 < n < floor}
+    for parent, groups in hidden.items():
+        if groups and set(parent) < set(margin.attribute):
+            place = [margin.attribute.index(a) for a in parent]
+            secret |= {g for g, n in people.items() if n > 0 and tuple(g[i] for i in place) in groups}
+    lines: dict[tuple[Any, ...], list[tuple[str, ...]]] = {}
+    for group in people:
+        for axis in range(len(margin.attribute)):
+            lines.setdefault((axis, group[:axis], group[axis + 1 :]), []).append(group)
+    changed = True
+    while changed:
+        changed = False
+        for line in lines.values():
+            concealed = [g for g in line if g in secret]
+            # Two hidden groups whose sum is under the floor are as good as one.
+            if concealed and (len(concealed) == 1 or sum(people[g] for g in concealed) < floor):
+                open_ = sorted((people[g], g) for g in line if g not in secret and people[g] > 0)
+                if open_:
+                    secret.add(open_[0][1])
+                    changed = True
+    return secret | dropped
+
+
+def _blank(margin: Margin, groups: set[tuple[str, ...]]) -> Margin:
+    """The margin with these groups' counts removed and marked."""
+    if not groups:
+        return margin
+    hide = np.array([g in groups for g in margin.groups])
+
+    def blank(a: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        out = a.copy()
+        out[hide] = 0
+        return out
+
+    s = margin.scores
+    if s is not None:
+        s = Scores(s.at, s.exact, blank(s.n), blank(s.w), blank(s.w2), blank(s.total), blank(s.squares))
+    return replace(margin, n=blank(margin.n), w=blank(margin.w), w2=blank(margin.w2), withheld=hide, scores=s)
