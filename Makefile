@@ -1,0 +1,68 @@
+# Assay. `make run` serves the app; `make test` runs the tests; both set everything up themselves the first time.
+#
+#   make run [PORT=8501]     set up what is missing, then serve on 127.0.0.1
+#   make demo                the whole main job on the sample data, at the command line
+#   make test                set up the test tools too, then run every test
+#   make check               format, lint, types and tests: what a change must pass
+#   make format              rewrite the source as `make check` wants it
+#   make samples             train the sample models and write the sample files again
+#   make lock                compile the requirements anew (needs uv)
+#   make clean               remove caches and build output; nothing that a person made
+#   PYTHON=/path/to/python   choose the interpreter for the set-up (3.11 or newer)
+
+PORT ?= 8501
+WORKERS ?= 2
+PY := .venv/bin/python
+CODE := audit debias reports screens sample_data scripts bench tests $(wildcard app.py cli.py)
+LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--no-emit-index-url --no-emit-find-links --no-header
+
+export PYTHONDONTWRITEBYTECODE =
+
+.PHONY: help run setup setup-test demo test check lint types format samples lock clean
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+run:
+	@bash scripts/run.sh "$(PORT)"
+
+setup:
+	@bash scripts/setup.sh run
+
+setup-test:
+	@bash scripts/setup.sh test
+
+demo: setup
+	@.venv/bin/assay demo --out out/demo
+
+test: setup-test
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+lint: setup-test
+	$(PY) -m ruff format --check $(CODE)
+	$(PY) -m ruff check $(CODE)
+
+types: setup-test
+	$(PY) -m mypy --strict audit debias reports
+
+check: lint types test
+
+format: setup-test
+	$(PY) -m ruff format $(CODE)
+	$(PY) -m ruff check --fix $(CODE)
+
+samples: setup
+	$(PY) sample_data/make.py
+
+# The test tools are compiled under the run-time pins, so that the tests run on what a user gets.
+lock:
+	@command -v uv >/dev/null || { echo "make lock needs uv: install it with 'pipx install uv'" >&2; exit 2; }
+	$(LOCK) $(UPGRADE) requirements.in -o requirements.txt
+	$(LOCK) $(UPGRADE) requirements-build.in -o requirements-build.txt
+	$(LOCK) $(UPGRADE) -c requirements.txt requirements-test.in -o requirements-test.txt
+
+clean:
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis out build
+	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
