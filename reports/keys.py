@@ -1,0 +1,238 @@
+"""Signing keys: RSA-3072 with a certificate, in a password-protected PKCS#12 file (.p12).
+
+    new_key("Ada Auditor", Path("ada.p12"), b"a long password")
+    key = load_key(Path("ada.p12"), b"a long password")
+    key.name, key.fingerprint, key.not_after
+
+RSA-3072 keeps a signed report at PDF 1.7; elliptic curves raise it to PDF 2.0, and PDF/A-3 would be lost.
+A key made here is self-signed: it shows that one holder signed, and says nothing on who that is.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from audit.errors import KeyFileError
+from reports.files import write_atomic
+
+if TYPE_CHECKING:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+PASSWORD_VARIABLE = "ASSAY_KEY_PASSWORD"
+DAYS = 2 * 365
+BITS = 3072
+LEAST_BITS = 2048
+LEAST_PASSWORD = 8
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A private key that can sign, its certificate, and the certificates between it and its root (may be empty)."""
+
+    certificate: x509.Certificate
+    chain: tuple[x509.Certificate, ...]
+    private_key: RSAPrivateKey = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """The certificate's common name, or its whole subject."""
+        return common_name(self.certificate)
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of the certificate (DER), lower-case hex."""
+        return fingerprint(self.certificate)
+
+    @property
+    def not_after(self) -> dt.datetime:
+        """The last moment at which the certificate is valid, UTC."""
+        return self.certificate.not_valid_after_utc
+
+    @property
+    def self_signed(self) -> bool:
+        """Whether nobody but the holder vouches for the name."""
+        return self.certificate.subject == self.certificate.issuer
+
+
+def common_name(certificate: x509.Certificate) -> str:
+    """The common name of the certificate's subject, or the whole subject where there is none."""
+    from cryptography.x509.oid import NameOID
+
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(names[0].value) if names else certificate.subject.rfc4514_string()
+
+
+def fingerprint(certificate: x509.Certificate) -> str:
+    """sha256 of the certificate (DER), lower-case hex."""
+    from cryptography.hazmat.primitives import hashes
+
+    return certificate.fingerprint(hashes.SHA256()).hex()
+
+
+def new_key(name: str, path: Path, password: bytes, *, days: int = DAYS, now: dt.datetime | None = None) -> SigningKey:
+    """Make a key and write it to `path` (mode 0600, whole or not at all); an existing file is never replaced.
+
+    The certificate is self-signed for `name`, valid from an hour before `now` (default: the present) for `days`, with key
+    usage digitalSignature and nonRepudiation (RFC 5280; what PAdES verifiers ask for).
+    Raises KeyFileError for an empty name, one over 64 characters (X.520) or a password under 8 characters, and
+    OutputError where the file cannot be written.
+    """
+    name = name.strip()
+    if not 1 <= len(name) <= 64 or not name.isprintable():
+        raise KeyFileError("the name cannot be used", got=repr(name), expected="1 to 64 printable characters")
+    if len(password) < LEAST_PASSWORD:
+        raise KeyFileError(
+            "the password is too short",
+            got=f"{len(password)} characters",
+            expected=f"at least {LEAST_PASSWORD}",
+            todo="choose a longer one; whoever has the file and the password signs in your name",
+        )
+    if days < 1:
+        raise KeyFileError("the key would never be valid", got=f"{days} days", expected="1 or more")
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.serialization import pkcs12
+    from cryptography.x509.oid import NameOID
+
+    start = (now or dt.datetime.now(dt.timezone.utc)).astimezone(dt.timezone.utc).replace(microsecond=0)
+    key = rsa.generate_private_key(public_exponent=65537, key_size=BITS)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start - dt.timedelta(hours=1))
+        .not_valid_after(start + dt.timedelta(days=days))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(
+            x509.KeyUsage(
+                digital_signature=True,
+                content_commitment=True,
+                key_encipherment=False,
+                data_encipherment=False,
+                key_agreement=False,
+                key_cert_sign=False,
+                crl_sign=False,
+                encipher_only=False,
+                decipher_only=False,
+            ),
+            critical=True,
+        )
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    blob = pkcs12.serialize_key_and_certificates(
+        name.encode(), key, certificate, None, serialization.BestAvailableEncryption(password)
+    )
+    write_atomic(path, blob, mode=0o600, replace=False)
+    return SigningKey(certificate, (), key)
+
+
+def load_key(path: Path, password: bytes | None, *, now: dt.datetime | None = None) -> SigningKey:
+    """The signing key in a .p12 file, fit to sign at `now` (default: the present).
+
+    Raises KeyFileError, one message: no such file, not PKCS#12, a wrong password, no private key or no certificate in it,
+    a key that is not RSA or under 2048 bits, a certificate that is expired, not yet valid or not for signing.
+    """
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.serialization import pkcs12
+
+    path = Path(path)
+    try:
+        blob = path.read_bytes()
+    except OSError as error:
+        raise KeyFileError(
+            "the key file cannot be read",
+            got=f"{path}: {error.strerror}",
+            expected="a .p12 file",
+            todo="check the path, or make a key with `assay keys new --name NAME --out KEY.p12`",
+        ) from error
+    if not _is_pkcs12(blob):
+        raise KeyFileError(
+            f"{path.name} is not a PKCS#12 key file",
+            got=_looks_like(blob),
+            expected="a .p12 or .pfx file with a private key and its certificate",
+            todo="make one with `assay keys new --name NAME --out KEY.p12`, or export one from where the key is kept",
+        )
+    try:
+        key, certificate, others = pkcs12.load_key_and_certificates(blob, password or None)
+    except ValueError as error:
+        raise KeyFileError(
+            f"{path.name} could not be opened",
+            got="no password" if not password else "a password that does not fit",
+            expected="the password the file was made with",
+            todo=f"give it at the prompt or in {PASSWORD_VARIABLE}",
+        ) from error
+    except Exception as error:  # unsupported ciphers and broken encodings have no common base
+        raise KeyFileError(
+            f"{path.name} could not be opened", got=str(error) or type(error).__name__, expected="a PKCS#12 file"
+        ) from error
+    if key is None or certificate is None:
+        missing = "private key" if key is None else "certificate"
+        raise KeyFileError(
+            f"{path.name} holds no {missing}",
+            expected="a private key with its certificate",
+            todo="export it again with the private key included",
+        )
+    if not isinstance(key, rsa.RSAPrivateKey) or key.key_size < LEAST_BITS:
+        size = f" of {key.key_size} bits" if isinstance(key, rsa.RSAPrivateKey) else ""
+        raise KeyFileError(
+            f"{path.name} holds a key that cannot sign a report",
+            got=type(key).__name__.lstrip("_") + size,
+            expected=f"RSA of {LEAST_BITS} bits or more; other kinds raise the file to PDF 2.0, which PDF/A-3 forbids",
+        )
+    loaded = SigningKey(certificate, tuple(c for c in others if c != certificate), key)
+    _check_fit(loaded, path.name, now or dt.datetime.now(dt.timezone.utc))
+    return loaded
+
+
+def _check_fit(key: SigningKey, name: str, now: dt.datetime) -> None:
+    from cryptography import x509
+
+    cert = key.certificate
+    span = f"{cert.not_valid_before_utc:%Y-%m-%d %H:%M} to {cert.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
+    if not cert.not_valid_before_utc <= now <= cert.not_valid_after_utc:
+        state = "is not valid yet" if now < cert.not_valid_before_utc else "has expired"
+        raise KeyFileError(
+            f"the certificate in {name} {state}",
+            got=f"{now:%Y-%m-%d %H:%M} UTC",
+            expected=span,
+            todo="sign with a key that is valid today",
+        )
+    try:
+        usage = cert.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return
+    if not usage.content_commitment:
+        raise KeyFileError(
+            f"the certificate in {name} is not for signing documents",
+            got="key usage without nonRepudiation (contentCommitment)",
+            expected="nonRepudiation",
+            todo="use a signing certificate",
+        )
+
+
+def _is_pkcs12(blob: bytes) -> bool:
+    from asn1crypto import pkcs12
+
+    try:
+        return bool(pkcs12.Pfx.load(blob, strict=True)["version"].native == "v3")
+    except (ValueError, TypeError):
+        return False
+
+
+def _looks_like(blob: bytes) -> str:
+    if not blob:
+        return "an empty file"
+    if blob.startswith(b"-----BEGIN"):
+        return "a PEM file: " + blob.splitlines()[0].decode("ascii", "replace")
+    if blob.startswith(b"%PDF"):
+        return "a PDF"
+    return f"{len(blob):,} bytes that are something else"

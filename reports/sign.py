@@ -1,0 +1,340 @@
+"""Sign a report: PAdES (ETSI EN 319 142-1) B-B to B-LTA, as far as the means given reach.
+
+    signed = certify(pdf, key, field="Auditor", reason="I issued this report")
+    signed.level            # SignedLevel.B_B: no timestamp authority was given, so the time is the signer's own word
+
+The auditor's signature certifies: DocMDP level 2, "form filling and signing only" (ISO 32000-1, 12.8.2.2). Every later
+step is an incremental update; nothing before it changes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from audit.errors import AssayError, InputError
+from reports.keys import SigningKey, common_name, fingerprint
+from reports.stamp import stamp_style
+
+if TYPE_CHECKING:
+    from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+    from pyhanko.sign.signers import SimpleSigner
+    from pyhanko.sign.timestamps import TimeStamper
+    from pyhanko_certvalidator import ValidationContext
+
+MOST_REASON = 2000
+
+
+class SignedLevel(str, Enum):
+    """What a signature proves about its time and how long it can be checked (ETSI EN 319 142-1)."""
+
+    B_B = "B-B"
+    B_T = "B-T"
+    B_LT = "B-LT"
+    B_LTA = "B-LTA"
+
+    @property
+    def meaning(self) -> str:
+        """One sentence for the reader."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    SignedLevel.B_B: "No timestamp authority was used: the time of signing is the signer's own statement.",
+    SignedLevel.B_T: "A timestamp authority confirms that the signature existed at the time given.",
+    SignedLevel.B_LT: "Timestamped, with the certificates and revocation lists needed to check it later inside the file.",
+    SignedLevel.B_LTA: "Timestamped, with everything needed to check it later, sealed by an archive timestamp.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A signed file and what the new signature is worth. `fingerprint` is the signer certificate's sha256."""
+
+    data: bytes
+    field: str
+    signer: str
+    fingerprint: str
+    level: SignedLevel
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What shows later that a certificate was valid at signing: trusted roots (PEM), revocation lists (DER or PEM)."""
+
+    roots: bytes
+    crls: tuple[bytes, ...] = ()
+    fetch: bool = False
+
+    def context(self, moment: dt.datetime | None = None) -> ValidationContext:
+        """pyHanko's form of it. Raises InputError where a root or a list cannot be read."""
+        from pyhanko_certvalidator import ValidationContext
+
+        return ValidationContext(
+            trust_roots=read_certificates(self.roots),
+            crls=[read_crl(c) for c in self.crls],
+            allow_fetching=self.fetch,
+            revocation_mode="hard-fail" if self.crls or self.fetch else "soft-fail",
+            moment=moment,
+        )
+
+
+def certify(
+    pdf: bytes,
+    key: SigningKey,
+    *,
+    field: str,
+    reason: str,
+    timestamper: TimeStamper | None = None,
+    validation: Validation | None = None,
+) -> Signed:
+    """The auditor's certification. The file must have the empty field, and no signature yet."""
+    reader = _reader(pdf)
+    if reader.embedded_signatures:
+        raise InputError(
+            "the report is signed already",
+            got=f"{len(reader.embedded_signatures)} signatures",
+            expected="an unsigned report; a certification is always the first signature",
+        )
+    lines = _stamp_lines("Certified by", key, reason)
+    return _sign(pdf, key, field, reason, lines, True, timestamper, validation)
+
+
+def countersign(
+    pdf: bytes,
+    key: SigningKey,
+    *,
+    field: str,
+    reason: str,
+    heading: str,
+    timestamper: TimeStamper | None = None,
+    validation: Validation | None = None,
+) -> Signed:
+    """One more signature, in an empty field of a certified report, as an incremental update."""
+    lines = _stamp_lines(heading, key, reason)
+    return _sign(pdf, key, field, reason, lines, False, timestamper, validation)
+
+
+def seal(pdf: bytes, timestamper: TimeStamper, *, field: str, validation: Validation | None = None) -> bytes:
+    """Set the archive timestamp (PAdES B-LTA) in its field: the file as it is now existed at that time."""
+    from pyhanko.sign.signers import PdfTimeStamper
+
+    _empty_field(pdf, field)
+    out = io.BytesIO()
+    try:
+        PdfTimeStamper(timestamper, field_name=field).timestamp_pdf(
+            _writer(pdf),
+            "sha256",
+            validation_context=validation.context() if validation else None,
+            output=out,
+        )
+    except Exception as error:
+        raise _failed(error, "the archive timestamp could not be set") from error
+    return out.getvalue()
+
+
+def timestamp_authority(url: str, *, timeout: float = 20.0) -> TimeStamper:
+    """An RFC 3161 authority by URL; nothing is asked of it before a signature is made."""
+    if not url.lower().startswith(("https://", "http://")):
+        raise InputError("the timestamp authority is not a web address", got=url, expected="https://...")
+    from pyhanko.sign.timestamps.requests_client import RequestsHTTPTimeStamper
+
+    return RequestsHTTPTimeStamper(url, timeout=timeout)
+
+
+def _sign(
+    pdf: bytes,
+    key: SigningKey,
+    field: str,
+    reason: str,
+    lines: Sequence[str],
+    certifies: bool,
+    timestamper: TimeStamper | None,
+    validation: Validation | None,
+) -> Signed:
+    from pyhanko.sign import fields
+    from pyhanko.sign.signers import pdf_signer
+
+    if len(reason) > MOST_REASON:
+        raise InputError("the reason is too long", got=f"{len(reason)} characters", expected=f"at most {MOST_REASON}")
+    width, height = _empty_field(pdf, field)
+    keeps = validation is not None and timestamper is not None
+    meta = pdf_signer.PdfSignatureMetadata(
+        field_name=field,
+        md_algorithm="sha256",
+        subfilter=fields.SigSeedSubFilter.PADES,
+        certify=certifies,
+        docmdp_permissions=fields.MDPPerm.FILL_FORMS,
+        reason=reason,
+        name=key.name,
+        embed_validation_info=keeps,
+        validation_context=validation.context() if validation is not None else None,
+        # With the signature, so that it is signed: a separate update after it would be bytes that nobody vouches for.
+        dss_settings=pdf_signer.DSSContentSettings(
+            placement=pdf_signer.SigDSSPlacementPreference.TOGETHER_WITH_SIGNATURE
+        ),
+    )
+    signer = pdf_signer.PdfSigner(
+        meta,
+        signer=_signer(key),
+        timestamper=timestamper,
+        stamp_style=stamp_style(lines, width, height),
+    )
+    out = io.BytesIO()
+    try:
+        signer.sign_pdf(_writer(pdf), existing_fields_only=True, output=out)
+    except AssayError:
+        raise
+    except Exception as error:
+        raise _failed(error, "the report could not be signed") from error
+    level = SignedLevel.B_LT if keeps else SignedLevel.B_T if timestamper is not None else SignedLevel.B_B
+    return Signed(out.getvalue(), field, key.name, key.fingerprint, level)
+
+
+def _failed(error: Exception, problem: str) -> InputError:
+    from pyhanko.sign.timestamps.common_utils import TimestampRequestError
+
+    if isinstance(error, TimestampRequestError):
+        return InputError(
+            "the timestamp authority did not answer",
+            got=str(error),
+            expected="an RFC 3161 reply",
+            todo="check the address, or sign without it; the report then says that no authority confirms the time",
+        )
+    return InputError(problem, got=f"{type(error).__name__}: {error}", expected="a report made by Assay")
+
+
+def _stamp_lines(heading: str, key: SigningKey, reason: str) -> tuple[str, ...]:
+    now = dt.datetime.now(dt.timezone.utc)
+    issuer = "self-signed" if key.self_signed else "issued by " + _issuer(key)
+    return (
+        f"{heading} {key.name}",
+        f"{now:%Y-%m-%d %H:%M} UTC (signer's clock)",
+        f"Certificate {key.fingerprint[:16]}, {issuer}",
+        reason,
+    )
+
+
+def _issuer(key: SigningKey) -> str:
+    from cryptography.x509.oid import NameOID
+
+    names = key.certificate.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(names[0].value) if names else key.certificate.issuer.rfc4514_string()
+
+
+def _signer(key: SigningKey) -> SimpleSigner:
+    from asn1crypto import keys as asn1_keys
+    from asn1crypto import x509 as asn1_x509
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+    from pyhanko.sign.signers import SimpleSigner
+    from pyhanko_certvalidator.registry import SimpleCertificateStore
+
+    store = SimpleCertificateStore()
+    for certificate in key.chain:
+        store.register(asn1_x509.Certificate.load(certificate.public_bytes(Encoding.DER)))
+    return SimpleSigner(
+        signing_cert=asn1_x509.Certificate.load(key.certificate.public_bytes(Encoding.DER)),
+        signing_key=asn1_keys.PrivateKeyInfo.load(
+            key.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        ),
+        cert_registry=store,
+        embed_roots=True,
+    )
+
+
+def _reader(pdf: bytes) -> Any:
+    from pyhanko.pdf_utils.reader import PdfFileReader
+
+    try:
+        reader = PdfFileReader(io.BytesIO(pdf), strict=True)
+        _ = reader.root
+        _ = reader.embedded_signatures
+        return reader
+    except Exception as error:  # pyHanko raises many kinds on broken input
+        raise InputError(
+            "the file is not a PDF that can be signed",
+            got=f"{type(error).__name__}: {error}",
+            expected="a report made by `assay report`",
+        ) from error
+
+
+def _writer(pdf: bytes) -> IncrementalPdfFileWriter:
+    from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+
+    class Writer(IncrementalPdfFileWriter):  # type: ignore[misc]
+        """Leaves title, dates and XMP as they were certified: a changed one is then always an attack."""
+
+        def _update_meta(self) -> None:
+            return None
+
+    return Writer(io.BytesIO(pdf), strict=True)
+
+
+def _empty_field(pdf: bytes, name: str) -> tuple[float, float]:
+    """Width and height (points) of the empty signature field. Raises InputError where there is none, or it is filled."""
+    from pyhanko.sign.fields import enumerate_sig_fields
+
+    reader = _reader(pdf)
+    found = {str(n): (value, ref) for n, value, ref in enumerate_sig_fields(reader, filled_status=None)}
+    if name not in found:
+        raise InputError(
+            "the report has no such signature field",
+            got=name,
+            expected=", ".join(sorted(found)) or "no field at all: this is not a report made by Assay",
+        )
+    value, ref = found[name]
+    if value is not None:
+        raise InputError(f"the field {name} is signed already", expected="an empty field")
+    x1, y1, x2, y2 = (float(v) for v in ref.get_object()["/Rect"])
+    return abs(x2 - x1), abs(y2 - y1)
+
+
+def read_certificates(data: bytes) -> list[Any]:
+    """Certificates (asn1crypto) of a PEM or DER file. Raises InputError where there is none."""
+    from asn1crypto import pem, x509
+
+    try:
+        if pem.detect(data):
+            blobs = [der for kind, _, der in pem.unarmor(data, multiple=True) if kind == "CERTIFICATE"]
+        else:
+            blobs = [data]
+        certificates = [x509.Certificate.load(blob, strict=True) for blob in blobs]
+        for certificate in certificates:
+            _ = certificate.subject.human_friendly
+    except (ValueError, TypeError) as error:
+        raise InputError("the trusted certificate cannot be read", got=str(error), expected="PEM or DER") from error
+    if not certificates:
+        raise InputError("there is no certificate to trust in the file", expected="-----BEGIN CERTIFICATE-----")
+    return certificates
+
+
+def read_crl(data: bytes) -> Any:
+    """A certificate revocation list (asn1crypto) of PEM or DER bytes. Raises InputError where it is none."""
+    from asn1crypto import crl, pem
+
+    try:
+        der = pem.unarmor(data)[2] if pem.detect(data) else data
+        found = crl.CertificateList.load(der, strict=True)
+        _ = found.native
+        return found
+    except (ValueError, TypeError) as error:
+        raise InputError("the revocation list cannot be read", got=str(error), expected="an X.509 CRL") from error
+
+
+__all__ = [
+    "Signed",
+    "SignedLevel",
+    "Validation",
+    "certify",
+    "common_name",
+    "countersign",
+    "fingerprint",
+    "read_certificates",
+    "read_crl",
+    "seal",
+    "timestamp_authority",
+]

@@ -1,0 +1,71 @@
+"""The visible face of a signature: a small page that WeasyPrint makes, so that its fonts keep PDF/A and PDF/UA.
+
+pyHanko's own text stamps write glyph widths that break both standards.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyhanko.stamp import StaticStampStyle
+
+FONT = '"DejaVu Sans", "Liberation Sans", sans-serif'
+LONGEST = 160
+
+
+def stamp_style(lines: Sequence[str], width: float, height: float) -> StaticStampStyle:
+    """A stamp of `width` x `height` points with one paragraph a line, the first in bold; long lines are cut."""
+    from pyhanko.pdf_utils import layout
+    from pyhanko.stamp import StaticStampStyle
+
+    return StaticStampStyle(
+        background=_page_content(_stamp_page(lines, width, height)),
+        border_width=0,
+        background_opacity=1.0,
+        background_layout=layout.SimpleBoxLayoutRule(
+            x_align=layout.AxisAlignment.ALIGN_MIN,
+            y_align=layout.AxisAlignment.ALIGN_MAX,
+            margins=layout.Margins.uniform(0),
+        ),
+    )
+
+
+def _stamp_page(lines: Sequence[str], width: float, height: float) -> bytes:
+    import weasyprint
+
+    shown = [line if len(line) <= LONGEST else line[: LONGEST - 1] + "\u2026" for line in lines]
+    size = max(4.5, min(8.0, height / (1.35 * max(3, len(shown) + 1))))
+    body = "".join(f"<p>{html.escape(line)}</p>" for line in shown)
+    page = (
+        f"<html lang=en><style>@page{{size:{width}pt {height}pt;margin:0}}"
+        f"body{{font:{size}pt/1.25 {FONT};margin:2pt 4pt;overflow:hidden;height:{height - 4}pt}}"
+        f"p{{margin:0}} p:first-child{{font-weight:bold}}</style><body>{body}"
+    )
+    data: bytes = weasyprint.HTML(string=page, url_fetcher=_no_fetch).write_pdf(pdf_variant="pdf/a-3b")
+    return data
+
+
+def _no_fetch(url: str) -> dict[str, object]:
+    raise ValueError(f"a stamp asks for nothing: {url[:80]!r}")
+
+
+def _page_content(data: bytes) -> object:
+    from pyhanko.pdf_utils.content import PdfContent
+    from pyhanko.pdf_utils.layout import BoxConstraints
+    from pyhanko.pdf_utils.reader import PdfFileReader
+
+    class Page(PdfContent):  # type: ignore[misc]
+        """The first page of `data` as a form XObject, under a name that is the same every time."""
+
+        def render(self) -> bytes:
+            form = self.writer.import_page_as_xobject(PdfFileReader(io.BytesIO(data)), page_ix=0)
+            self.resources.xobject["/Stamp"] = form
+            x1, y1, x2, y2 = form.get_object()["/BBox"]
+            self.box = BoxConstraints(width=abs(x1 - x2), height=abs(y1 - y2))
+            return b"/Stamp Do"
+
+    return Page()
