@@ -1,0 +1,283 @@
+"""`assay`: the commands of the contract. Each is a few lines; the work is done by audit, debias and reports.
+
+Results go to stdout (with --json: one document and nothing else), progress and errors to stderr. Exit codes: 0 done,
+1 a fault of ours, 2 the input cannot be used, 3 a norm is broken (--gate), 4 verification failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from audit.errors import AssayError, GateBroken, InputError, KeyFileError
+
+Result = tuple[dict[str, Any], str]
+"""What a command returns: the document of --json, and the same in words."""
+
+
+def audit(args: argparse.Namespace) -> Result:
+    """measure; write evidence.json and cube.json; print the findings"""
+    from audit.load import load_case
+    from audit.measure import Settings
+    from audit.run import run_audit
+
+    case = load_case(args.case)
+    settings = Settings(seed=args.seed, draws=args.draws, reference=case.data.reference)
+    done = run_audit(case, args.out, settings, allow=args.allow)
+    evidence = done.evidence
+    lines = [f"{case.name}: {evidence['data']['audited_rows']:,} people measured.", ""]
+    lines += [f"- {s}" for s in evidence["findings"]]
+    lines += ["", f"Policy {case.policy.version}:"] + [_norm_line(n) for n in evidence["norms"]]
+    lines += ["", *(f"Note: {n}" for n in evidence["notes"]), f"Written: {args.out / 'evidence.json'}"]
+    broken = [n for n in evidence["norms"] if n["breached"]]
+    if args.gate and broken:
+        _say(args, (evidence, "\n".join(lines)))
+        raise GateBroken(
+            f"{len(broken)} of {len(evidence['norms'])} norms of policy {case.policy.version} are broken",
+            got="; ".join(_norm_line(n).strip("- ") for n in broken),
+            expected="every measured value within its limit",
+            todo="address the gap (`assay mitigate`), or change the policy and say why",
+        )
+    return evidence, "\n".join(lines)
+
+
+def _norm_line(norm: dict[str, Any]) -> str:
+    where = f"{norm['metric'].replace('_', ' ')} {norm['kind']} by {' and '.join(norm['attribute'])}"
+    if norm["value"] is None:
+        return f"- {where}: not estimable ({norm['reason']})"
+    interval = f"[{norm['low']:.3f}, {norm['high']:.3f}]"
+    return f"- {where}: {norm['value']:.3f} {interval}, limit {norm['limit']:g}: {norm['status']} the norm"
+
+
+def explain(args: argparse.Namespace) -> Result:
+    """SHAP and LIME, global, per group, per row"""
+    from audit.explain import run_explain
+    from audit.load import load_case
+
+    case = load_case(args.case)
+    document = run_explain(case, args.out, people=args.row, seed=args.seed)
+    lines = [f"{case.name}: explained as {document.get('output')} by {document.get('method')}."]
+    if document.get("rerouted"):
+        lines.append(f"Rerouted: {document['rerouted']}")
+    if document.get("reason"):
+        lines.append(str(document["reason"]))
+    lines += [f"  {e['feature']:<24} {e['mean_abs']:.4f}" for e in document.get("global", [])[:10]]
+    return document, "\n".join([*lines, f"Written: {args.out / 'explain.json'}"])
+
+
+def mitigate(args: argparse.Namespace) -> Result:
+    """fit a candidate, compare it with the original, write the model and the comparison"""
+    from audit.load import load_case
+    from debias.mitigate import run_mitigate, summary
+
+    case = load_case(args.case)
+    document = run_mitigate(case, args.method, args.out, seed=args.seed)
+    return document, "\n".join([*summary(document), f"Written: {args.out / 'mitigation.json'}"])
+
+
+def report(args: argparse.Namespace) -> Result:
+    """the signed PDF of everything measured in DIR"""
+    from reports.issue import issue_report
+    from reports.keys import load_key
+
+    key = load_key(args.key, _password(args))
+    issued = issue_report(
+        args.dir,
+        key,
+        args.out,
+        members=args.member,
+        quorum=args.quorum,
+        authority=args.timestamp,
+        people=args.people,
+    )
+    document = {"report": args.out.name, "sha256": issued.sha256, "level": issued.level, "signer": key.name}
+    return document, f"Signed by {key.name} ({issued.level}): {args.out}\nsha256 {issued.sha256}"
+
+
+def approve(args: argparse.Namespace) -> Result:
+    """a board member countersigns"""
+    from audit.files import write_whole
+    from reports.approve import approve as countersign
+    from reports.keys import load_key
+
+    key = load_key(args.key, _password(args))
+    signed = countersign(
+        _read(args.report),
+        key,
+        decision=args.decision,
+        reason=args.reason,
+        conditions=args.conditions,
+        member=args.member,
+    )
+    write_whole(args.report, signed.pdf)
+    document = {"report": args.report.name, "member": key.name, "decision": args.decision, "reason": args.reason}
+    return document, f"{key.name}: {args.decision}. Written into {args.report}"
+
+
+def verify(args: argparse.Namespace) -> Result:
+    """check signatures, embedded evidence and every figure; name the failed check"""
+    from reports.verify import verify as check
+
+    rerun = None
+    if args.rerun:
+        rerun = _rerun(args.rerun)
+    result = check(_read(args.report), trust=_read(args.trust) if args.trust else None, rerun=rerun)
+    if result.failed is not None:
+        _say(args, (result.to_json(), "\n".join(result.lines())))
+        raise result.error()
+    return result.to_json(), "\n".join(result.lines())
+
+
+def _rerun(path: Path) -> dict[str, bytes]:
+    """Everything of a case measured again, as the files of a run folder."""
+    import tempfile
+
+    from audit.load import load_case
+    from audit.run import run_audit
+
+    case = load_case(path)
+    with tempfile.TemporaryDirectory() as place:
+        run_audit(case, Path(place))
+        return {f.name: f.read_bytes() for f in Path(place).iterdir() if f.is_file()}
+
+
+def keys(args: argparse.Namespace) -> Result:
+    """a signing key for people who have none"""
+    from reports.keys import new_key
+
+    key = new_key(args.name, args.out, _password(args, new=True))
+    document = {"name": key.name, "fingerprint": key.fingerprint, "not_after": key.not_after.isoformat()}
+    words = f"Key of {key.name}: {args.out}\nFingerprint {key.fingerprint}, valid until {key.not_after:%Y-%m-%d}."
+    return document, words + "\nGive the fingerprint to those who will check your signature, by another way than this."
+
+
+def demo(args: argparse.Namespace) -> Result:
+    """the whole main job on the sample data: audit, explain, mitigate, sign, verify"""
+    from audit.load import load_case
+    from demo import run_demo
+
+    case = load_case(Path(__file__).resolve().parent / "sample_data" / "adult.toml")
+    return run_demo(case, args.out)
+
+
+def _password(args: argparse.Namespace, *, new: bool = False) -> bytes:
+    """From --password-file, the variable ASSAY_KEY_PASSWORD, or a prompt."""
+    if args.password_file:
+        return _read(args.password_file).rstrip(b"\r\n")
+    if "ASSAY_KEY_PASSWORD" in os.environ:
+        return os.environ["ASSAY_KEY_PASSWORD"].encode()
+    if not sys.stdin.isatty():
+        raise KeyFileError(
+            "the key needs its password",
+            got="no terminal to ask on",
+            expected="the variable ASSAY_KEY_PASSWORD, or --password-file FILE",
+            todo="set one of them",
+        )
+    from getpass import getpass
+
+    first = getpass("Password of the key: ")
+    if new and getpass("Once more: ") != first:
+        raise KeyFileError("the two passwords differ", todo="type the same password twice")
+    return first.encode()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read", got=error.strerror or str(error), expected="a readable file", todo="check the path"
+        ) from error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="assay", description="Audit decisions about people; sign what was found.")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="one JSON document on stdout, nothing else")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[argparse.Namespace], Result]) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, parents=[common], help=run.__doc__, description=run.__doc__)
+        sub.set_defaults(run=run)
+        return sub
+
+    def on_case(sub: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        sub.add_argument("case", type=Path, metavar="CASE.toml")
+        sub.add_argument("--out", type=Path, required=True, metavar="DIR")
+        sub.add_argument("--seed", type=int, default=0)
+        return sub
+
+    def with_password(sub: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        sub.add_argument("--password-file", type=Path, help="else ASSAY_KEY_PASSWORD, else a prompt")
+        return sub
+
+    sub = command("demo", demo)
+    sub.add_argument("--out", type=Path, default=Path("assay-demo"), metavar="DIR")
+    sub = on_case(command("audit", audit))
+    sub.add_argument("--draws", type=int, default=2000, help="draws behind each interval and p-value")
+    sub.add_argument("--gate", action="store_true", help="end with 3 where a norm of the policy is broken")
+    sub.add_argument("--allow", action="append", default=[], metavar="TYPE", help="a type in the model you have reviewed")
+    sub = on_case(command("explain", explain))
+    sub.add_argument("--row", type=int, action="append", default=[], help="explain this audited row (0 is the first)")
+    sub = on_case(command("mitigate", mitigate))
+    sub.add_argument("--method", required=True, metavar="NAME", help="for example reweighing")
+    sub = with_password(command("report", report))
+    sub.add_argument("dir", type=Path, metavar="DIR")
+    sub.add_argument("--key", type=Path, required=True, metavar="KEY.p12")
+    sub.add_argument("--out", type=Path, required=True, metavar="REPORT.pdf")
+    sub.add_argument("--member", action="append", default=[], metavar="NAME", help="a board member who is to decide")
+    sub.add_argument("--quorum", type=int, default=0, help="how many members must approve")
+    sub.add_argument("--timestamp", metavar="URL", help="an RFC 3161 authority")
+    sub.add_argument("--people", action="store_true", help="print explanations of single persons too")
+    sub = with_password(command("approve", approve))
+    sub.add_argument("report", type=Path, metavar="REPORT.pdf")
+    sub.add_argument("--key", type=Path, required=True, metavar="MEMBER.p12")
+    sub.add_argument("--decision", choices=("approve", "reject"), required=True)
+    sub.add_argument("--reason", required=True)
+    sub.add_argument("--conditions", default="")
+    sub.add_argument("--member", help="the name in the report, where the key bears another")
+    sub = command("verify", verify)
+    sub.add_argument("report", type=Path, metavar="REPORT.pdf")
+    sub.add_argument("--trust", type=Path, metavar="CA.pem")
+    sub.add_argument("--rerun", type=Path, metavar="CASE.toml")
+    sub = with_password(command("keys", keys))
+    sub.add_argument("action", choices=("new",))
+    sub.add_argument("--name", required=True)
+    sub.add_argument("--out", type=Path, required=True, metavar="KEY.p12")
+    return parser
+
+
+def _say(args: argparse.Namespace, result: Result) -> None:
+    document, words = result
+    print(json.dumps(document, ensure_ascii=False, indent=1) if args.json else words, flush=True)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    args = _parser().parse_args(argv)
+    started = time.monotonic()
+    try:
+        _say(args, args.run(args))
+    except AssayError as error:
+        print(f"assay {args.command}: {error.message}", file=sys.stderr)
+        if args.json and not isinstance(error, GateBroken) and error.exit_code != 4:
+            print(json.dumps(error.to_json(), ensure_ascii=False, indent=1))
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(f"assay {args.command}: stopped after {time.monotonic() - started:.0f} s.", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # Whoever read our output has stopped reading; nothing was lost.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
