@@ -20,6 +20,7 @@ known even if the app was restarted meanwhile. One folder a job under `home`:
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -188,7 +189,7 @@ def output(home: Path, job_id: str) -> str:
 
 
 def cancel(home: Path, job_id: str, grace: float = GRACE_SECONDS) -> JobState:
-    """Stop the job and everything it started: asked first, killed after `grace` seconds. A job that is over stays so."""
+    """Stop the job and everything it started: asked first, killed after `grace` seconds. What is over stays so."""
     job = _read(home, job_id)
     if not state(home, job_id).over:
         write_whole(folder(home, job_id) / "cancelled", b"")
@@ -246,10 +247,8 @@ def _alive(job: Job) -> bool:
 
 
 def _signal_group(pid: int, which: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, which)
-    except (ProcessLookupError, PermissionError):
-        pass
 
 
 def _group_lives(pid: int) -> bool:

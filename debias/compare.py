@@ -1,0 +1,207 @@
+"""The honest comparison: original, matched-threshold baseline and candidate on rows that neither saw.
+
+Much of the gain that mitigation reports is only a moved threshold. So the candidate stands beside the *original*
+model with its single threshold moved to the candidate's selection rate (chosen on validation rows), and every rate and
+gap of every group is given before and after, what got worse first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from audit.case import Case
+from audit.code import Decisions, code_rows
+from audit.cube import Coded, Floats, Ints, Margin, cube_of
+from audit.cube_json import margins_to_json
+from audit.evidence import measures_to_json, pick
+from audit.findings import judge
+from audit.measure import Settings, measure
+from audit.suppress import publish
+from audit.values import Measures, to_json
+from debias.paired import Change, changes, joint_of, take
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arm:
+    """One way of deciding, measured on the test rows. threshold is None where there is no single one."""
+
+    name: str
+    threshold: float | None
+    margins: tuple[Margin, ...]
+    measures: Measures
+    norms: tuple[dict[str, Any], ...]
+    notes: tuple[str, ...]
+
+    def overall(self, metric: str) -> float | None:
+        """A rate of everybody."""
+        rate = pick(self.measures.rates, metric=metric, attribute=(), group=())
+        return None if rate is None else rate.value
+
+    def to_json(self) -> dict[str, Any]:
+        """The arm as in mitigation.json."""
+        out: dict[str, Any] = {"threshold": self.threshold}
+        for metric in ("accuracy", "selection_rate", "true_positive_rate", "false_positive_rate", "roc_auc"):
+            out[metric] = self.overall(metric)
+        lists = measures_to_json(self.measures)
+        return out | {"rates": lists["rates"], "gaps": lists["gaps"], "counts": lists["counts"], "norms": list(self.norms)}
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """Who is affected in one group: decisions that change to and from the favourable one, a McNemar test of the balance.
+
+    p_value is exact (binomial, two-sided; McNemar 1947, Edwards 1948), p_adjusted Holm's over all groups listed.
+    """
+
+    attribute: tuple[str, ...]
+    group: tuple[str, ...]
+    rows: int
+    to_favourable: int
+    to_unfavourable: int
+    p_value: float
+    p_adjusted: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """The three arms, what changed (worst first) and whose decisions flipped. matched is None without scores."""
+
+    original: Arm
+    matched: Arm | None
+    candidate: Arm
+    changes: tuple[Change, ...]
+    flips: tuple[Flip, ...]
+    notes: tuple[str, ...]
+
+
+def matched_threshold(score: Floats, positive_rate: float, weight: Floats | None = None) -> tuple[float, float]:
+    """The threshold at which `score` (n,) decides the share nearest to positive_rate positive, and that share.
+
+    Of two thresholds that are equally near the higher is taken.
+    """
+    w = np.ones(len(score)) if weight is None else weight
+    at, place = np.unique(score, return_inverse=True)
+    share = np.cumsum(np.bincount(place, w)[::-1])[::-1] / w.sum()
+    # One more: nobody is positive.
+    at = np.append(at, np.nextafter(at[-1], np.inf))
+    share = np.append(share, 0.0)
+    distance = np.abs(share - positive_rate)
+    best = int(len(at) - 1 - np.argmin(distance[::-1]))
+    # Halfway down to the next score below, so that a rounding of the score changes nobody's decision.
+    threshold = at[best] if best == 0 or best == len(at) - 1 else (at[best] + at[best - 1]) / 2
+    return float(threshold), float(share[best])
+
+
+def measured_arm(case: Case, name: str, threshold: float | None, coded: Coded, settings: Settings) -> Arm:
+    """Cube, what may be published of it, and everything that follows. Scores are counted where there are any."""
+    margins, notes = publish(cube_of(coded), settings.floor, settings.order)
+    measures = measure(margins, settings)
+    norms = tuple(to_json(n) for n in judge(case.policy, measures, case.data.sensitive))
+    return Arm(name, threshold, margins, measures, norms, notes)
+
+
+def compare(
+    case: Case,
+    frame: pd.DataFrame,
+    original: tuple[Decisions, float | None],
+    matched: tuple[Decisions, float] | None,
+    candidate: tuple[Decisions, float | None],
+    settings: Settings,
+) -> Comparison:
+    """Compare on the test rows `frame`; each arm is its decisions on them and its threshold."""
+    coded = code_rows(case, frame, original[0])
+    arms = {}
+    for name, arm in (("original", original), ("matched", matched), ("candidate", candidate)):
+        if arm is not None:
+            mine = replace(coded, decision=arm[0].positive.astype(np.int64), score=arm[0].score)
+            arms[name] = measured_arm(case, name, arm[1], mine, settings)
+    margins = arms["candidate"].margins
+    keep = _published_rows(coded, margins)
+    after = candidate[0].positive.astype(np.int64)
+    joint = joint_of(take(coded, keep), after[keep])
+    found = changes(
+        joint,
+        margins,
+        reference=dict(settings.reference),
+        floor=settings.floor,
+        seed=settings.seed,
+        draws=settings.draws,
+        alpha=settings.alpha,
+    )
+    favourable = 1 if coded.meaning.favourable_is_positive else 0
+    return Comparison(
+        arms["original"],
+        arms.get("matched"),
+        arms["candidate"],
+        tuple(_with_matched(c, arms.get("matched")) for c in found),
+        flips_of(take(coded, keep), after[keep], margins, favourable),
+        arms["candidate"].notes,
+    )
+
+
+def _published_rows(coded: Coded, margins: Sequence[Margin]) -> npt.NDArray[np.bool_]:
+    """The rows behind the published margins: without the people of values that are too rare to be shown."""
+    keep = np.ones(len(coded.label), dtype=bool)
+    for margin in margins:
+        if len(margin.attribute) == 1:
+            axis = coded.attributes.index(margin.attribute[0])
+            hidden = {g[0] for g, gone in zip(margin.groups, margin.withheld, strict=True) if gone}
+            codes = [i for i, level in enumerate(coded.levels[axis]) if level in hidden]
+            keep &= ~np.isin(coded.codes[:, axis], codes)
+    return keep
+
+
+def _with_matched(change: Change, arm: Arm | None) -> Change:
+    if arm is None:
+        return change
+    if change.kind == "rate":
+        found = pick(arm.measures.rates, metric=change.metric, attribute=change.attribute, group=change.group)
+    else:
+        found = pick(arm.measures.gaps, metric=change.metric, attribute=change.attribute, kind=change.kind)
+    return replace(change, matched=None if found is None else found.value)
+
+
+def flips_of(coded: Coded, after: Ints, margins: Sequence[Margin], favourable: int) -> tuple[Flip, ...]:
+    """Flipped decisions of every published group, counted in people; most affected (by share) first within a table."""
+    from scipy.stats import binomtest
+
+    from audit.stats import holm
+
+    joint = joint_of(coded, after)
+    found: list[tuple[tuple[str, ...], tuple[str, ...], int, int, int, float]] = []
+    for margin in margins:
+        axes = [coded.attributes.index(a) for a in margin.attribute]
+        table = {g: np.zeros((2, 2), dtype=np.int64) for g in margin.groups}
+        for code, n in zip(joint.codes, joint.n, strict=True):
+            group = tuple(coded.levels[a][code[a]] for a in axes)
+            if group in table:
+                table[group] += n.sum(axis=0)
+        rows = []
+        for group, hidden in zip(margin.groups, margin.withheld, strict=True):
+            n = table[group]
+            if hidden or n.sum() == 0:
+                continue
+            gains, losses = int(n[1 - favourable, favourable]), int(n[favourable, 1 - favourable])
+            p = float(binomtest(gains, gains + losses).pvalue) if gains + losses else 1.0
+            rows.append((margin.attribute, group, int(n.sum()), gains, losses, p))
+        found += sorted(rows, key=lambda r: (-(r[3] + r[4]) / r[2], r[1]))
+    adjusted = holm(np.array([r[5] for r in found])) if found else np.zeros(0)
+    return tuple(Flip(*row, p_adjusted=float(p)) for row, p in zip(found, adjusted, strict=True))
+
+
+def comparison_to_json(comparison: Comparison, floor: int) -> dict[str, Any]:
+    """The keys `arms`, `cubes`, `changes` and `flips` of mitigation.json."""
+    arms = {a.name: a for a in (comparison.original, comparison.matched, comparison.candidate) if a is not None}
+    names = ("original", "matched", "candidate")
+    return {
+        "arms": {name: arms[name].to_json() if name in arms else None for name in names},
+        "cubes": {name: margins_to_json(arms[name].margins, floor) if name in arms else None for name in names},
+        "changes": [to_json(c) for c in comparison.changes],
+        "flips": [to_json(f) for f in comparison.flips],
+    }

@@ -1,0 +1,16 @@
+"""Ways to mitigate: a table of them (table.py) and one file for each kind."""
+
+from debias.methods.table import CONSTRAINTS, METHODS, SENSITIVE_NOTICE, Method, constraint_for, method_named
+from debias.methods.weights import Reweighed, resample, reweigh
+
+__all__ = [
+    "CONSTRAINTS",
+    "METHODS",
+    "SENSITIVE_NOTICE",
+    "Method",
+    "Reweighed",
+    "constraint_for",
+    "method_named",
+    "resample",
+    "reweigh",
+]

@@ -1,0 +1,304 @@
+"""`assay mitigate`: fit a candidate, compare it honestly, write the model and `mitigation.json`. Never deploys.
+
+A person accepts or rejects the candidate with a reason (`record_decision`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from audit import progress
+from audit.case import Case
+from audit.code import Decisions
+from audit.errors import DataError, GateBroken, InputError
+from audit.evidence import sha256, tool
+from audit.files import canonical, read_json, write_whole
+from audit.measure import Settings
+from debias.candidate import Candidate, Original, fit_candidate, open_original
+from debias.compare import Comparison, compare, comparison_to_json, matched_threshold
+from debias.methods import constraint_for, method_named
+from debias.task import Task, task_of
+
+SCHEMA = "assay/mitigation/1"
+FILE = "mitigation.json"
+
+
+def run_mitigate(
+    case: Case,
+    method: str,
+    out: Path,
+    *,
+    seed: int = 0,
+    constraint: str | None = None,
+    tolerance: float = 0.02,
+    attributes: Sequence[str] | None = None,
+    floor: int = 10,
+    draws: int = 2000,
+    gate: bool = False,
+    allow: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Fit by `method`, compare on rows that neither model saw, write the model file, then `mitigation.json`.
+
+    constraint: what to aim at (the method's first if None); tolerance: the gap allowed, 0 to 1; attributes: sensitive
+    columns to act on (all, with their intersections, if None); floor: people under which a group is withheld.
+    With gate, raises GateBroken after writing where the tolerance was not met on the test rows. Raises InputError and
+    its children on bad input; what was in `out` before stays until the new files are whole.
+    """
+    from audit.load import load_rows
+
+    row = method_named(method)
+    aim = constraint_for(row, constraint)
+    if not 0 <= tolerance < 1:
+        raise InputError(
+            "the tolerance cannot be used",
+            got=tolerance,
+            expected="a gap from 0 up to (not including) 1, such as 0.02",
+            todo="choose a smaller tolerance",
+        )
+    chosen = _attributes(case, attributes)
+    progress.stage("Reading the data")
+    task = task_of(case, load_rows(case), seed)
+    progress.stage("Asking the original model")
+    original = open_original(task, allow)
+    progress.stage(f"Fitting: {row.title.lower()}")
+    candidate = fit_candidate(task, original, row, aim, tolerance, chosen, seed, allow)
+    progress.stage("Comparing on untouched rows")
+    settings = Settings(seed=seed, draws=draws, floor=floor, reference=case.data.reference)
+    comparison = compared(task, original, candidate, settings)
+    document = _document(task, original, candidate, comparison, settings, aim, tolerance, chosen, _earlier(out))
+    write_whole(out / candidate.file, candidate.content)
+    write_whole(out / FILE, canonical(document))
+    if gate and document["constraint"]["met"] is False:
+        reached = document["constraint"]["reached"]
+        raise GateBroken(
+            f"the constraint {aim.replace('_', ' ')} was not met",
+            got=f"a gap of {reached:.3f} on the test rows, the best that {row.title.lower()} reached",
+            expected=f"at most {tolerance:g}",
+            todo="allow a larger tolerance, name fewer attributes, or try another method",
+        )
+    return document
+
+
+def _attributes(case: Case, attributes: Sequence[str] | None) -> tuple[str, ...]:
+    from audit.errors import nearest
+
+    chosen = tuple(case.data.sensitive if attributes is None else attributes)
+    for name in chosen:
+        if name not in case.data.sensitive:
+            raise InputError(
+                f"{name!r} is no sensitive column of the case",
+                got=name,
+                expected=", ".join(case.data.sensitive),
+                todo=nearest(name, case.data.sensitive),
+            )
+    if not chosen:
+        raise InputError("no attribute was named", expected="at least one sensitive column", todo="name one")
+    return chosen
+
+
+def compared(task: Task, original: Original, candidate: Candidate, settings: Settings) -> Comparison:
+    """The comparison on the test rows; the matched threshold is chosen on the validation rows."""
+    test, choose = task.splits.test, task.splits.validation
+    matched = None
+    if original.score is not None and original.threshold is not None:
+        weight = task.weight_of(choose)
+        rate = float(np.average(candidate.decide(choose), weights=weight))
+        threshold, _ = matched_threshold(original.score[choose], rate, weight)
+        score = original.score[test]
+        matched = Decisions((score >= threshold).astype(np.int64), score, "matched threshold"), threshold
+    score = None if original.score is None else original.score[test]
+    before = Decisions(original.positive[test], score, "original"), original.threshold
+    after = Decisions(candidate.decide(test), candidate.score_of(test), "candidate"), candidate.threshold
+    return compare(task.case, task.frame.iloc[test], before, matched, after, settings)
+
+
+def _earlier(out: Path) -> list[dict[str, Any]]:
+    """Candidates of this folder that a person had decided on: a new run keeps the record of what was decided."""
+    path = out / FILE
+    if not path.exists():
+        return []
+    before = read_json(path)
+    kept = list(before.get("earlier", []))
+    if before.get("decision") is not None:
+        kept.append({k: before.get(k) for k in ("method", "seed", "model", "decision")})
+    return kept
+
+
+def _document(
+    task: Task,
+    original: Original,
+    candidate: Candidate,
+    comparison: Comparison,
+    settings: Settings,
+    aim: str,
+    tolerance: float,
+    attributes: tuple[str, ...],
+    earlier: list[dict[str, Any]],
+) -> dict[str, Any]:
+    method = candidate.method
+    splits = task.splits
+    case = task.case
+    notes = [*task.notes, *original.notes, *candidate.notes, *comparison.notes]
+    if comparison.matched is None:
+        notes.append("The original has decisions but no scores: there is no threshold to match, so no baseline is shown.")
+    return {
+        "schema": SCHEMA,
+        "method": method.name,
+        "title": method.title,
+        "stage": method.stage,
+        "needs_sensitive_at_decision": method.needs_sensitive_at_decision,
+        "notice": method.notice,
+        "words": method.words,
+        "source": method.source,
+        "case": {"name": case.name, "purpose": case.purpose},
+        "parameters": {
+            "constraint": aim,
+            "tolerance": tolerance,
+            "attributes": list(attributes),
+            "threshold": candidate.threshold,
+            **candidate.parameters,
+        },
+        "seed": settings.seed,
+        "model": {"file": candidate.file, "sha256": sha256(candidate.content), "format": candidate.format},
+        "base": original.facts | {"learner": candidate.learner},
+        "data": {
+            "sha256": task.sha256,
+            "rows": len(task.frame),
+            "label": case.data.label,
+            "positive": case.data.positive,
+            "favourable": case.data.favourable or case.data.positive,
+            "sensitive": list(case.data.sensitive),
+            "features": list(task.features),
+        },
+        "splits": {
+            "train": len(splits.train),
+            "validation": len(splits.validation),
+            "test": len(splits.test),
+            "made_by": "seed" if splits.own else "case",
+        },
+        "constraint": _constraint(comparison, aim, tolerance, attributes),
+        **comparison_to_json(comparison, settings.floor),
+        "policy": {"version": case.policy.version, "sha256": case.policy.sha256},
+        "settings": settings.to_json(),
+        "tool": tool(),
+        "notes": list(dict.fromkeys(notes)),
+        "decision": None,
+        "decisions": [],
+        "earlier": earlier,
+    }
+
+
+_GAP_OF = {
+    "demographic_parity": "selection_rate",
+    "equal_opportunity": "equal_opportunity",
+    "equalized_odds": "equalized_odds",
+}
+
+
+def _constraint(comparison: Comparison, aim: str, tolerance: float, attributes: tuple[str, ...]) -> dict[str, Any]:
+    """What was aimed at and what was reached on the test rows, the widest gap over the attributes."""
+    gaps = [
+        g
+        for g in comparison.candidate.measures.gaps
+        if g.metric == _GAP_OF[aim] and g.kind == "difference" and set(g.attribute) <= set(attributes)
+    ]
+    alone = [g for g in gaps if len(g.attribute) == 1]
+    values = [g.value for g in alone if g.value is not None]
+    reached = max(values) if values else None
+    return {
+        "name": aim,
+        "metric": _GAP_OF[aim],
+        "tolerance": tolerance,
+        "reached": reached,
+        "high": max((g.high for g in alone if g.high is not None), default=None),
+        "met": None if reached is None else reached <= tolerance,
+        "by": [{"attribute": list(g.attribute), "value": g.value, "low": g.low, "high": g.high} for g in gaps],
+    }
+
+
+def summary(document: dict[str, Any]) -> list[str]:
+    """The comparison in a few lines for a terminal: figures, what got worse, who is affected."""
+    arms = document["arms"]
+    lines = [
+        f"{document['case']['name']}: {document['title']} ({document['stage']}-processing), "
+        f"{document['splits']['test']:,} rows that neither model learned from.",
+    ]
+    if document["notice"]:
+        lines.append(f"Notice: {document['notice']}")
+    names = [n for n in ("original", "matched", "candidate") if arms[n] is not None]
+    lines += ["", f"{'':34}" + "".join(f"{n:>12}" for n in names)]
+    for metric in ("accuracy", "selection_rate"):
+        lines.append(f"{metric.replace('_', ' '):34}" + "".join(_figure(arms[n][metric]) for n in names))
+    for gap in document["constraint"]["by"]:
+        by = " x ".join(gap["attribute"])
+        values = [_gap(arms[n], document["constraint"]["metric"], gap["attribute"]) for n in names]
+        label = f"{document['constraint']['metric'].replace('_', ' ')} gap, {by}"
+        lines.append(f"{label:34}" + "".join(_figure(v) for v in values))
+    worse = [c for c in document["changes"] if c["worse"] and c["clear"]]
+    lines += ["", f"Got worse, beyond chance: {len(worse)} figures" + (", the first:" if worse else ".")]
+    for c in worse[:5]:
+        who = " / ".join(c["group"]) if c["group"] else f"by {' x '.join(c['attribute'])}"
+        what = f"{c['metric'].replace('_', ' ')} {'' if c['kind'] == 'rate' else c['kind'] + ' '}"
+        lines.append(f"- {what}{who or 'everyone'}: {c['before']:.3f} -> {c['after']:.3f}")
+    everyone = next((f for f in document["flips"] if not f["attribute"]), None)
+    if everyone:
+        lines.append(
+            f"Decisions that change: {everyone['to_favourable']} to favourable, "
+            f"{everyone['to_unfavourable']} to unfavourable, of {everyone['rows']:,}."
+        )
+    return [*lines, *(f"Note: {n}" for n in document["notes"])]
+
+
+def _figure(value: float | None) -> str:
+    return f"{'n/a':>12}" if value is None else f"{value:12.4f}"
+
+
+def _gap(arm: dict[str, Any], metric: str, attribute: Sequence[str]) -> float | None:
+    for gap in arm["gaps"]:
+        if gap["metric"] == metric and gap["kind"] == "difference" and list(gap["attribute"]) == list(attribute):
+            value: float | None = gap["value"]
+            return value
+    return None
+
+
+def record_decision(out: Path, accepted: bool, reason: str, by: str, now: dt.datetime) -> dict[str, Any]:
+    """Write a person's decision on the candidate into `mitigation.json`; earlier ones stay in `decisions`.
+
+    Nothing is deployed. now must have a time zone. Raises InputError without a reason or a name, DataError where there
+    is no comparison or the model file is not the one compared.
+    """
+    if not reason.strip() or not by.strip():
+        raise InputError(
+            "a decision needs a reason and a name",
+            got=f"reason {reason!r}, by {by!r}",
+            expected="both in words",
+            todo="say why, and who decides",
+        )
+    if now.tzinfo is None:
+        raise InputError("the time of a decision needs a time zone", got=now.isoformat(), todo="use an aware time")
+    document = read_json(out / FILE)
+    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        raise DataError(f"{FILE} is not a comparison", expected=SCHEMA, todo="run `assay mitigate` again")
+    model = out / document["model"]["file"]
+    if not model.exists() or sha256(model.read_bytes()) != document["model"]["sha256"]:
+        raise DataError(
+            "the candidate's file is not the one that was compared",
+            got="missing" if not model.exists() else "another sha256",
+            expected=document["model"]["sha256"],
+            todo="run `assay mitigate` again and decide on what it shows",
+        )
+    decision = {
+        "accepted": bool(accepted),
+        "reason": reason.strip(),
+        "by": by.strip(),
+        "time": now.astimezone(dt.UTC).isoformat(timespec="seconds"),
+    }
+    document["decision"] = decision
+    document["decisions"] = [*document.get("decisions", []), decision]
+    write_whole(out / FILE, canonical(document))
+    return document

@@ -1,0 +1,290 @@
+"""Before and after on the same people: a joint cube (groups x label x decision before x decision after).
+
+The two arms decide the same people, so that their figures move together; the interval of a *change* must come from
+the joint table, not from two intervals. The table is small and additive like the cube, and the draws are over its
+cells: Gamma(w^2 / w2, w2 / w) for each cell, which is the Bayesian bootstrap (Rubin 1981) where all weights are one
+and keeps mean and variance of a Poisson bootstrap where they are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from audit.cube import Coded, Floats, Ints, Margin
+from audit.measure import comparable
+from audit.metrics import Metric, metrics_for, opportunity
+
+DRAWS = 2000
+_CHUNK_CELLS = 4_000_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Joint:
+    """Cells of the groups that have people. codes (K, A); n, w, w2 (K, 3, 2, 2): label, before, after."""
+
+    attributes: tuple[str, ...]
+    levels: tuple[tuple[str, ...], ...]
+    codes: Ints
+    n: Ints
+    w: Floats
+    w2: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One figure before and after. low, high bound delta = after - before at once with all other changes.
+
+    kind: "rate" (of `group`), "difference" or "ratio" (of all groups, group None). worse: the estimate moved to the
+    worse side; clear: the interval excludes 0. matched is the same figure of the matched-threshold baseline.
+    """
+
+    metric: str
+    attribute: tuple[str, ...]
+    group: tuple[str, ...] | None
+    kind: str
+    before: float
+    matched: float | None
+    after: float
+    delta: float
+    low: float
+    high: float
+    worse: bool
+    clear: bool
+
+
+def joint_of(coded: Coded, after: Ints) -> Joint:
+    """The joint table of `coded` (its decisions are the ones before) and `after` (n,) in 0, 1."""
+    if coded.codes.shape[1]:
+        codes, group = np.unique(coded.codes, axis=0, return_inverse=True)
+    else:
+        codes, group = np.zeros((1, 0), dtype=np.int64), np.zeros(len(coded.label), dtype=np.int64)
+    cell = ((group.reshape(-1) * 3 + coded.label) * 2 + coded.decision) * 2 + after
+    size = len(codes) * 12
+    shape = (len(codes), 3, 2, 2)
+    n = np.bincount(cell, minlength=size).reshape(shape)
+    weight = coded.weight
+    w = n.astype(np.float64) if weight is None else np.bincount(cell, weight, minlength=size).reshape(shape)
+    w2 = n.astype(np.float64) if weight is None else np.bincount(cell, weight**2, minlength=size).reshape(shape)
+    return Joint(coded.attributes, coded.levels, codes, n, w, w2)
+
+
+def take(coded: Coded, keep: npt.NDArray[np.bool_]) -> Coded:
+    """Only the rows of `keep` (n,)."""
+    return Coded(
+        coded.attributes,
+        coded.levels,
+        coded.codes[keep],
+        coded.label[keep],
+        coded.decision[keep],
+        None if coded.weight is None else coded.weight[keep],
+        None if coded.score is None else coded.score[keep],
+        coded.meaning,
+    )
+
+
+def _membership(joint: Joint, margin: Margin) -> Floats:
+    """(K, G): 1 where cell group k is part of margin group g."""
+    out = np.zeros((len(joint.codes), len(margin.groups)))
+    place = {group: g for g, group in enumerate(margin.groups)}
+    axes = [joint.attributes.index(a) for a in margin.attribute]
+    for k, code in enumerate(joint.codes):
+        group = tuple(joint.levels[a][code[a]] for a in axes)
+        if group in place:
+            out[k, place[group]] = 1.0
+    return out
+
+
+def distinct(metrics: Sequence[Metric]) -> list[Metric]:
+    """One metric of each hypothesis (a rate and its complement change alike), without what no decision can change."""
+    seen: dict[str, Metric] = {}
+    for metric in metrics:
+        if metric.name != "base_rate":
+            seen.setdefault(metric.hypothesis, metric)
+    return list(seen.values())
+
+
+def changes(
+    joint: Joint,
+    margins: Sequence[Margin],
+    *,
+    reference: dict[str, str],
+    floor: int,
+    seed: int,
+    draws: int = DRAWS,
+    alpha: float = 0.05,
+) -> list[Change]:
+    """Every rate of every published group and every gap, before and after, with simultaneous intervals.
+
+    `margins` are those published of the candidate: withheld groups are passed over. The band is delta +- c se, c the
+    1 - alpha quantile of the largest standardised deviation over all changes (a sup-t band: Montiel Olea &
+    Plagborg-Moller 2019); where few or no decisions changed it is at least the rule of three, 3 / n (Hanley &
+    Lippman-Hand 1983). Sorted with what got worse first.
+    """
+    plan = _plan(joint, margins, reference, floor)
+    before, after = (_figures(joint.w[None], plan, side) for side in (0, 1))
+    known = np.isfinite(before[0]) & np.isfinite(after[0])
+    rng = np.random.default_rng(seed)
+    shape = np.divide(joint.w**2, joint.w2, out=np.zeros_like(joint.w), where=joint.w2 > 0)
+    scale = np.divide(joint.w2, joint.w, out=np.zeros_like(joint.w), where=joint.w > 0)
+    moved = []
+    chunk = max(1, _CHUNK_CELLS // max(1, joint.w.size))
+    for start in range(0, draws, chunk):
+        cells = rng.gamma(shape, 1.0, size=(min(chunk, draws - start), *joint.w.shape)) * scale
+        moved.append(_figures(cells, plan, 1) - _figures(cells, plan, 0))
+    delta = (after - before)[0]
+    half = _band(np.concatenate(moved)[:, known], alpha)
+    half = np.maximum(half, np.minimum(3.0 / np.maximum(np.array(plan.least)[known], 1.0), 1.0))
+    out = []
+    for f, h in zip(np.flatnonzero(known).tolist(), half.tolist(), strict=True):
+        metric, attribute, group, kind = plan.names[f]
+        d = float(delta[f])
+        low, high = max(-1.0, d - h), min(1.0, d + h)
+        worse = _worse(metric, kind, d)
+        out.append(
+            Change(
+                metric, attribute, group, kind, float(before[0, f]), None, float(after[0, f]), d, low, high,
+                worse, low > 0 or high < 0,
+            )
+        )  # fmt: skip
+    return sorted(out, key=_first)
+
+
+def _band(moved: Floats, alpha: float) -> Floats:
+    """Half widths (F,) of the simultaneous band from draws (D, F); a draw that has no value for a figure is passed over."""
+    if moved.shape[1] == 0:
+        return np.zeros(0)
+    gone = ~np.isfinite(moved)
+    values = np.where(gone, 0.0, moved)
+    count = np.maximum((~gone).sum(axis=0), 1)
+    centre = values.sum(axis=0) / count
+    away = np.where(gone, 0.0, values - centre)
+    spread = np.sqrt((away**2).sum(axis=0) / count)
+    ratio = np.divide(np.abs(away), spread, out=np.zeros_like(away), where=spread > 1e-12)
+    half: Floats = float(np.quantile(ratio.max(axis=1), 1 - alpha)) * spread
+    return half
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Plan:
+    """What to compute, in order: steps over margins' membership matrices, and the names and least counts of figures."""
+
+    matrices: list[Floats]
+    steps: list[tuple[int, tuple[Metric, ...], npt.NDArray[np.int64], str, int | None]]
+    names: list[tuple[str, tuple[str, ...], tuple[str, ...] | None, str]]
+    least: list[float]
+
+
+def _plan(joint: Joint, margins: Sequence[Margin], reference: dict[str, str], floor: int) -> _Plan:
+    plan = _Plan([], [], [], [])
+    for margin in margins:
+        metrics = metrics_for(margin.meaning)
+        chosen = distinct(metrics)
+        matrix = _membership(joint, margin)
+        shown = np.flatnonzero(~margin.withheld & (margin.rows > 0))
+        members = comparable(margin, floor) if margin.attribute else np.zeros(0, dtype=np.int64)
+        plan.matrices.append(matrix)
+        m = len(plan.matrices) - 1
+        n = {x.name: (margin.n * x.denominator).sum(axis=(1, 2)) for x in metrics}
+        for metric in chosen:
+            plan.steps.append((m, (metric,), shown, "rate", None))
+            for g in shown:
+                plan.names.append((metric.name, margin.attribute, margin.groups[g], "rate"))
+                plan.least.append(float(n[metric.name][g]))
+        if len(members) < 2:
+            continue
+        at = _reference(margin, members, reference)
+        by_name = {x.name: x for x in metrics}
+        merit = by_name[opportunity(margin.meaning)]
+        odds = (by_name["true_positive_rate"], by_name["false_positive_rate"])
+        wanted: list[tuple[str, tuple[Metric, ...], str]] = [(x.name, (x,), "difference") for x in chosen]
+        wanted += [
+            ("selection_rate", (by_name["selection_rate"],), "ratio"),
+            ("equal_opportunity", (merit,), "difference"),
+            ("equalized_odds", odds, "difference"),
+        ]
+        for name, parts, kind in wanted:
+            plan.steps.append((m, parts, members, kind, at))
+            plan.names.append((name, margin.attribute, None, kind))
+            plan.least.append(float(min(n[p.name][members].min() for p in parts)))
+    return plan
+
+
+def _reference(margin: Margin, members: npt.NDArray[np.int64], reference: dict[str, str]) -> int | None:
+    if not all(a in reference for a in margin.attribute):
+        return None
+    group = tuple(reference[a] for a in margin.attribute)
+    at = [i for i, g in enumerate(members) if margin.groups[g] == group]
+    return at[0] if at else None
+
+
+def _figures(cells: Floats, plan: _Plan, side: int) -> Floats:
+    """Figures (D, F) of draws of cells (D, K, 3, 2, 2), decisions before (side 0) or after (side 1)."""
+    table = cells.sum(axis=4 - side)
+    out: list[Floats] = []
+    margins: dict[int, Floats] = {}
+    for m, parts, members, kind, at in plan.steps:
+        if m not in margins:
+            margins = {m: np.einsum("dklj,kg->dglj", table, plan.matrices[m], optimize=True)}
+        shares = []
+        for metric in parts:
+            x = (margins[m][:, members] * metric.numerator).sum(axis=(2, 3))
+            n = (margins[m][:, members] * metric.denominator).sum(axis=(2, 3))
+            shares.append(np.divide(x, n, out=np.full_like(x, np.nan), where=n > 0))
+        out.append(shares[0] if kind == "rate" else gap_of(shares, kind, at)[:, None])
+    return np.concatenate(out, axis=1) if out else np.zeros((len(cells), 0))
+
+
+def gap_of(shares: Sequence[Floats], kind: str, reference: int | None) -> Floats:
+    """The largest gap (D,) over groups of shares (D, G), the larger one of several rates; groups without a value are out."""
+    gaps = []
+    for share in shares:
+        known = np.isfinite(share)
+        enough = known.sum(axis=1) >= 2
+        low = np.where(known, share, np.inf).min(axis=1)
+        high = np.where(known, share, -np.inf).max(axis=1)
+        if kind == "ratio":
+            if reference is None:
+                value = np.divide(low, high, out=np.full_like(low, np.nan), where=enough & (high > 0))
+            else:
+                base = share[:, [reference]]
+                top = np.maximum(share, base)
+                each = np.divide(np.minimum(share, base), top, out=np.full_like(share, np.nan), where=top > 0)
+                value = np.where(np.isfinite(each), each, np.inf).min(axis=1)
+        elif reference is None:
+            value = high - np.where(enough, low, high)
+        else:
+            value = np.where(known, np.abs(share - share[:, [reference]]), -np.inf).max(axis=1)
+        gaps.append(np.where(enough & np.isfinite(value), value, np.nan))
+    stacked = np.stack(gaps)
+    out: Floats = stacked.min(axis=0) if kind == "ratio" else stacked.max(axis=0)
+    return out
+
+
+def _worse(metric: str, kind: str, delta: float) -> bool:
+    """Which way is worse. A rate of errors rising is worse; so is any group being favoured or found less often."""
+    if kind == "difference":
+        return delta > 0
+    if kind == "rate" and metric in ("false_positive_rate", "false_negative_rate", "false_discovery_rate"):
+        return delta > 0
+    if kind == "rate" and metric == "false_omission_rate":
+        return delta > 0
+    return delta < 0
+
+
+def _first(change: Change) -> tuple[object, ...]:
+    """What clearly got worse, then what did by estimate, then the rest; gaps before rates, the largest first."""
+    return (
+        not (change.worse and change.clear),
+        not change.worse,
+        not change.clear,
+        change.kind == "rate",
+        -abs(change.delta),
+        len(change.attribute),
+        change.attribute,
+        change.group or (),
+        change.metric,
+    )

@@ -1,0 +1,106 @@
+"""What a method learns from: the rows of a case as numbers, and which of them are for what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from audit.case import Case
+from audit.code import code_label, group_codes
+from audit.cube import POSITIVE, UNLABELLED, Floats, Ints
+from audit.errors import CaseError, DataError
+from debias.splits import Splits, split_rows
+
+if TYPE_CHECKING:
+    from audit.load import Rows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """Rows of the whole table. label (n,) is 0, 1 or 2 (unknown); codes (n, A) and levels name the groups.
+
+    joint (n,) numbers the groups of all sensitive columns together, groups[j] their names. weight (n,) or None.
+    """
+
+    case: Case
+    frame: pd.DataFrame
+    features: tuple[str, ...]
+    label: Ints
+    codes: Ints
+    levels: tuple[tuple[str, ...], ...]
+    joint: Ints
+    groups: tuple[tuple[str, ...], ...]
+    weight: Floats | None
+    splits: Splits
+    sha256: str
+    notes: tuple[str, ...]
+
+    def part(self, rows: Ints) -> pd.DataFrame:
+        """The features of these rows."""
+        return self.frame[list(self.features)].iloc[rows]
+
+    def weight_of(self, rows: Ints) -> Floats | None:
+        """The survey weights of these rows, or None."""
+        return None if self.weight is None else self.weight[rows]
+
+
+def task_of(case: Case, rows: Rows, seed: int) -> Task:
+    """Roles, groups and splits of a loaded case. Raises CaseError without labels or groups, DataError on bad rows."""
+    data = case.data
+    if data.label is None:
+        raise CaseError(
+            "there is no outcome column to learn from",
+            got="a case without `label`",
+            expected="the column with the true outcome",
+            todo="name it as `label` in the case file; without outcomes decisions can be audited but not mitigated",
+        )
+    if not data.sensitive:
+        raise CaseError(
+            "there is no sensitive column",
+            expected="at least one column in `sensitive`",
+            todo="name the columns whose groups are to be compared",
+        )
+    frame = rows.frame
+    label, meaning = code_label(case, frame)
+    coded = [group_codes(frame[a], data.bins.get(a)) for a in data.sensitive]
+    codes = np.column_stack([c for c, _ in coded]).astype(np.int64)
+    levels = tuple(names for _, names in coded)
+    found, joint = np.unique(codes, axis=0, return_inverse=True)
+    joint = joint.reshape(-1).astype(np.int64)
+    groups = tuple(tuple(levels[a][c] for a, c in enumerate(code)) for code in found.tolist())
+    splits = split_rows(rows.train, rows.audit, joint * 3 + label, label != UNLABELLED, seed)
+    notes = list(rows.notes)
+    fit = splits.train
+    if len(np.unique(label[fit])) < 2:
+        only = meaning.positive if (label[fit] == POSITIVE).all() else meaning.negative
+        raise DataError(
+            "the training rows have one outcome only",
+            got=f"{len(fit)} rows, all {only!r}",
+            expected="rows of both outcomes to learn from",
+            todo="check `label`, `positive` and the split",
+        )
+    if splits.own:
+        notes.append(
+            "The case has no split: rows were divided by seed into those to learn from, to choose on and to report on. "
+            "The original model may have learned from rows that are reported on, which flatters it."
+        )
+    unlabelled = int((label == UNLABELLED).sum())
+    if unlabelled:
+        notes.append(f"{unlabelled} rows have no known outcome; nothing was learned from them.")
+    absent = [g for j, g in enumerate(groups) if (joint[splits.test] == j).any() and not (joint[fit] == j).any()]
+    if absent:
+        shown = ", ".join(" / ".join(g) for g in absent[:8]) + (" and others" if len(absent) > 8 else "")
+        notes.append(f"Not in the training rows, so that nothing was learned about them: {shown}.")
+    both = sorted(set(data.sensitive) & set(rows.features))
+    if both:
+        notes.append(
+            f"The model reads the sensitive column{'s' if len(both) > 1 else ''} {', '.join(both)} as a feature, before "
+            "and after; name them in `exclude` to leave them out."
+        )
+    weight = None if data.weight is None else frame[data.weight].to_numpy(dtype=np.float64)
+    return Task(
+        case, frame, tuple(rows.features), label, codes, levels, joint, groups, weight, splits, rows.sha256, tuple(notes)
+    )
