@@ -3,7 +3,7 @@
 From the three tables in this folder (their origin and licence: README.md) it makes
 
 - `adult.skops`: gradient boosting on all features of Adult, with its categories handled inside the saved object;
-- `adult_decided.parquet`: Adult's test rows with that model's score `p` and decision `decided`, to audit without a model;
+- `adult_decided.parquet`: Adult's test rows with that model's score `p` and decision `decided`: no model needed;
 - `german_credit_split.parquet`: German credit with `sex` read off its status code and a fixed `split`;
 - `german_credit.skops`: logistic regression on it that sees neither `sex` nor the code it came from.
 

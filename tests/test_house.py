@@ -1,0 +1,319 @@
+"""The house rules of docs/decisions/0001, checked on the syntax trees and on the files as they are."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# audit <- debias <- reports <- screens <- app.py, cli.py: a room may import what stands before it, and itself.
+ROOMS = ("audit", "debias", "reports", "screens", "doors")
+DOORS = ("app", "cli")
+PACKAGES = ROOMS[:-1]
+
+# Seconds of start-up each: imported where they are used, never when the app or a command starts.
+HEAVY = {"shap", "lime", "numba", "lightgbm", "xgboost", "matplotlib", "weasyprint", "sklearn", "fairlearn", "optuna"}
+
+# Modules that fetch. A model behind an endpoint that the user named is the one thing Assay may call.
+FETCHERS = {"requests", "httpx", "aiohttp", "urllib.request", "urllib3", "http.client", "ftplib", "smtplib", "xmlrpc"}
+MAY_FETCH = {"audit/models/endpoint.py"}
+
+# Names of formats that look like addresses and are never asked for.
+IDENTIFIERS = {
+    "www.w3.org": "XML, SVG, XHTML and RDF namespaces",
+    "ns.adobe.com": "XMP namespaces",
+    "purl.org": "Dublin Core namespace",
+    "www.aiim.org": "PDF/A and PDF/UA identification namespaces",
+    "iso.org": "PDF 2.0 namespace",
+    "in-toto.io": "statement and predicate types",
+    "slsa.dev": "predicate types",
+    "cyclonedx.org": "schema name of the bill of materials",
+}
+
+
+def sources() -> dict[str, Path]:
+    """Our modules, dotted name -> file."""
+    files = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+    files += [ROOT / f"{door}.py" for door in DOORS if (ROOT / f"{door}.py").exists()]
+    out = {}
+    for path in files:
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        out[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return out
+
+
+MODULES = sources()
+
+
+def imports(module: str, *, start_only: bool = False) -> Iterator[tuple[int, str]]:
+    """(line, dotted name) of what a module imports; with `start_only`, of what runs when it is itself imported."""
+    path = MODULES[module]
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+
+    def visit(nodes: list[ast.stmt]) -> Iterator[tuple[int, str]]:
+        for node in nodes:
+            if isinstance(node, ast.Import):
+                yield from ((node.lineno, alias.name) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                base = node.module or ""
+                if node.level:
+                    up = package.split(".")[: len(package.split(".")) - node.level + 1]
+                    base = ".".join([*up, base] if base else up)
+                yield node.lineno, base
+                yield from ((node.lineno, f"{base}.{alias.name}") for alias in node.names)
+            elif start_only and (
+                isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+                or (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test))
+            ):
+                continue
+            else:
+                yield from (
+                    visit([child for child in ast.walk(node) if child is not node and _is_import(child)])
+                    if (not start_only)
+                    else visit([child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)])
+                )
+
+    yield from visit(ast.parse(path.read_text(encoding="utf-8")).body)
+
+
+def _is_import(node: ast.AST) -> bool:
+    return isinstance(node, ast.Import | ast.ImportFrom)
+
+
+def room(name: str) -> int | None:
+    """A module's place in ROOMS, or None for a foreign one."""
+    top = name.split(".")[0]
+    return len(ROOMS) - 1 if top in DOORS else ROOMS.index(top) if top in PACKAGES else None
+
+
+def text_files() -> list[Path]:
+    """The text files of the repository, as git lists them (or, in a copy without git, as they lie there)."""
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode == 0:
+        files = [ROOT / line for line in listed.stdout.splitlines()]
+    else:
+        files = [p for p in ROOT.rglob("*") if not {".venv", ".git", "__pycache__"} & set(p.relative_to(ROOT).parts)]
+    binary = {".parquet", ".skops", ".png", ".jpg", ".pdf", ".p12", ".ttf", ".woff2", ".gz", ".feather", ".ico", ".icc"}
+    return [path for path in files if path.is_file() and path.suffix not in binary]
+
+
+def test_the_walk_sees_the_house() -> None:
+    assert {"audit", "audit.errors", "debias", "reports", "screens"} <= set(MODULES)
+    found = {name for _, name in imports("audit.case")}
+    assert "audit.policy" in found
+    assert "pathlib.Path" in found
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_imports_go_one_way(module: str) -> None:
+    own = room(module)
+    assert own is not None
+    for line, name in imports(module):
+        other = room(name)
+        assert other is None or other <= own, f"{module}:{line} imports {name}, an arrow backwards"
+        assert name.split(".")[0] != "streamlit" or ROOMS[own] == "screens" or module == "app", (
+            f"{module}:{line} imports streamlit; only screens/ and app.py do"
+        )
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_nothing_fetches(module: str) -> None:
+    if MODULES[module].relative_to(ROOT).as_posix() in MAY_FETCH:
+        return
+    for line, name in imports(module):
+        assert not {name, name.split(".")[0]} & FETCHERS, f"{module}:{line} imports {name}, which fetches"
+
+
+def reached(start: list[str]) -> dict[str, str]:
+    """Every foreign top-level name that importing `start` imports, with the module of ours that does it."""
+    todo, seen, foreign = list(start), set(start), {}
+    while todo:
+        module = todo.pop()
+        parents = [module.rsplit(".", up)[0] for up in range(1, module.count(".") + 1)]
+        for _, name in [*imports(module, start_only=True), *((0, parent) for parent in parents)]:
+            if name in MODULES and name not in seen:
+                seen.add(name)
+                todo.append(name)
+            elif room(name) is None:
+                foreign.setdefault(name.split(".")[0], module)
+    return foreign
+
+
+def test_nothing_heavy_at_start() -> None:
+    start = [name for name in MODULES if name in DOORS or name.startswith("screens")]
+    heavy = {name: module for name, module in reached(start).items() if name in HEAVY}
+    assert not heavy, f"imported at start (package: by which module): {heavy}"
+
+
+def test_nothing_heavy_in_the_command_line_process() -> None:
+    code = "import sys, cli; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stdout.split())
+    assert "audit" in loaded
+    assert not loaded & (HEAVY | {"streamlit"})
+
+
+def spoken(path: Path) -> str:
+    """A file's text; of Python only what it can act on: its strings without comments and docstrings, which may cite."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".py":
+        return text
+    tree = ast.parse(text)
+    cited = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in cited)
+    return "\n".join(str(node.value) for node in constants if isinstance(node.value, str | bytes))
+
+
+HOST = re.compile(r"(?:https?:|url\(['\"]?)//([A-Za-z0-9.-]+)")
+
+
+def foreign_hosts(text: str) -> list[str]:
+    """Hosts that a text names and that are neither this machine, nor kept for examples (RFC 2606), nor identifiers."""
+    out = []
+    for host in (found.rstrip(".") for found in HOST.findall(text)):
+        local = host in ("localhost", "127.0.0.1") or host.endswith((".example", "example.com", ".invalid"))
+        if host and not local and not any(host == name or host.endswith("." + name) for name in IDENTIFIERS):
+            out.append(host)
+    return out
+
+
+def test_no_file_names_a_foreign_host_to_fetch_from() -> None:
+    assert foreign_hosts("@import url(//fonts.host.com/a.css); <script src='https://cdn.host.org/x.js'>") == [
+        "fonts.host.com",
+        "cdn.host.org",
+    ]
+    runs = {".py", ".html", ".css", ".js", ".svg", ".j2", ".jinja", ".toml", ".sh", ".xml"}
+    files = [path for path in text_files() if path.suffix in runs and "tests" not in path.relative_to(ROOT).parts]
+    assert len(files) > 20
+    named = {path.relative_to(ROOT).as_posix(): foreign_hosts(spoken(path)) for path in files}
+    assert not {path: hosts for path, hosts in named.items() if hosts}
+
+
+def test_no_path_of_one_machine() -> None:
+    here = Path(__file__)
+    for path in text_files():
+        if path == here:
+            continue
+        text = path.read_text(encoding="utf-8", errors="replace")
+        for prefix in ("/work/main", "/work/shared", "/work/.", "/root/"):
+            assert prefix not in text, f"{path.relative_to(ROOT)} holds {prefix}, a path of one machine"
+
+
+def pins(name: str) -> dict[str, list[str]]:
+    """`package; marker` -> [version, hash, ...] of a compiled requirements file."""
+    out: dict[str, list[str]] = {}
+    for entry in (ROOT / name).read_text().replace("\\\n", " ").splitlines():
+        if entry.strip() and not entry.startswith("#"):
+            head, *hashes = entry.split("--hash=")
+            package, _, rest = head.partition("==")
+            version, _, marker = rest.partition(";")
+            out[f"{package.strip()}; {marker.strip()}"] = [version.strip(), *sorted(value.strip() for value in hashes)]
+    return out
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-test.txt", "requirements-build.txt"])
+def test_requirements_are_pinned_with_hashes_and_name_no_host(name: str) -> None:
+    assert "://" not in (ROOT / name).read_text()
+    for package, (version, *hashes) in pins(name).items():
+        assert re.fullmatch(r"[0-9][0-9A-Za-z.+!-]*", version), package
+        assert hashes, package
+        assert all(value.startswith("sha256:") for value in hashes), package
+
+
+def test_tests_run_on_what_a_user_gets() -> None:
+    test = pins("requirements-test.txt")
+    assert {name: pin[0] for name, pin in pins("requirements.txt").items()}.items() <= {
+        name: pin[0] for name, pin in test.items()
+    }.items()
+
+
+def test_every_requirement_asked_for_is_pinned() -> None:
+    for source in ("requirements", "requirements-test", "requirements-build"):
+        asked = [line.strip() for line in (ROOT / f"{source}.in").read_text().splitlines()]
+        names = {re.split(r"[<>=~! ]", line)[0].lower() for line in asked if line and line[0] not in "#-"}
+        pinned = {name.split(";")[0].lower() for name in pins(f"{source}.txt")}
+        assert names <= pinned, names - pinned
+
+
+def test_make_targets_that_documents_name_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z-]+):", makefile, flags=re.MULTILINE))
+    assert {"run", "test", "check", "lock", "demo", "clean"} <= targets
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "sample_data" / "README.md"]
+    for path in documents:
+        for name in re.findall(r"`make ([a-z-]+)", path.read_text()):
+            assert name in targets, f"{path.name} names `make {name}`"
+    ci = (ROOT / ".ci" / "run").read_text()
+    assert re.search(r"^make test$", ci, flags=re.MULTILINE)
+
+
+def test_licence_is_apache() -> None:
+    text = (ROOT / "LICENSE").read_text()
+    assert "Apache License" in text
+    assert "Version 2.0, January 2004" in text
+    assert "END OF TERMS AND CONDITIONS" in text
+
+
+CONFIG = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
+
+
+def test_every_streamlit_setting_exists() -> None:
+    from streamlit import config
+
+    for section, options in CONFIG.items():
+        for key, value in options.items():
+            option = config.get_config_options().get(f"{section}.{key}")
+            assert option is not None, f"Streamlit has no option {section}.{key}"
+            assert not option.deprecated, f"{section}.{key} is deprecated"
+            assert value is not None
+
+
+def test_streamlit_is_closed_to_the_outside() -> None:
+    assert CONFIG["browser"]["gatherUsageStats"] is False
+    assert CONFIG["client"]["showErrorDetails"] == "none"
+    server = CONFIG["server"]
+    assert server["address"] == "127.0.0.1"
+    assert set(server["allowedHosts"]) == {"127.0.0.1", "localhost"}
+    assert server["enableCORS"] is True
+    assert server["enableXsrfProtection"] is True
+    assert server["enableStaticServing"] is False
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance, WCAG 2.2."""
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast ratio, WCAG 2.2: 1 to 21."""
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_contrast_is_computed_right() -> None:
+    assert contrast("#000000", "#ffffff") == pytest.approx(21.0)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
+
+
+@pytest.mark.parametrize("text", ["textColor", "linkColor", "primaryColor", "codeTextColor"])
+@pytest.mark.parametrize("ground", ["backgroundColor", "secondaryBackgroundColor", "codeBackgroundColor"])
+def test_text_is_legible(text: str, ground: str) -> None:
+    theme = CONFIG["theme"]
+    assert contrast(theme[text], theme[ground]) >= 4.5
