@@ -38,7 +38,8 @@ class DataSpec:
 class ModelSpec:
     """Where decisions come from. kind: "path" | "decision" | "score" | "endpoint".
 
-    A score decides positive where score >= threshold.
+    A score decides positive where score >= threshold. `threshold_given`: a person wrote it; only then may scores lie
+    outside 0 to 1.
     """
 
     kind: str
@@ -46,6 +47,7 @@ class ModelSpec:
     column: str | None = None
     endpoint: str | None = None
     threshold: float = 0.5
+    threshold_given: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,290 @@
+"""Case files: TOML to a frozen `Case` and back. The format is docs/case-file.md."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from audit.case import Case, DataSpec, ModelSpec
+from audit.errors import CaseError, nearest
+from audit.files import write_whole
+from audit.load.policies import load_policy
+from audit.load.toml import Reader, parse, write
+
+DATA_KEYS = (
+    "path", "label", "positive", "favourable", "sensitive", "sensitive_path", "id", "reference", "bins", "weight",
+    "time", "split", "train", "audit", "features", "exclude",
+)  # fmt: skip
+MODEL_KINDS = ("path", "endpoint", "decision", "score")
+
+
+def load_case(path: Path) -> Case:
+    """The case in the file `path`; relative paths in it are beside it.
+
+    Raises CaseError for an unknown key, a missing one, two kinds of model, or roles that contradict each other, and
+    PolicyError for a policy that cannot be used. The data and the model are not touched.
+    """
+    file = Path(path).resolve()
+    document, _ = parse(file, CaseError, "case")
+    top = Reader(document, "the case file", CaseError)
+    top.allow("case", "data", "model", "policy")
+    about = Reader(top.section("case", required=True), "[case]", CaseError)
+    about.allow("name", "purpose")
+    name, purpose = about.text("name", required=True), about.text("purpose", required=True)
+    data = _data(Reader(top.section("data", required=True), "[data]", CaseError), file.parent)
+    model = _model(Reader(top.section("model", required=True), "[model]", CaseError), file.parent)
+    norms = Reader(top.section("policy"), "[policy]", CaseError)
+    norms.allow("file")
+    policy_file = norms.text("file")
+    policy = load_policy(None if policy_file is None else file.parent / policy_file)
+    case = Case(str(name), str(purpose), data, model, policy, file)
+    check_roles(case)
+    return case
+
+
+def _data(at: Reader, folder: Path) -> DataSpec:
+    at.allow(*DATA_KEYS)
+    side = at.text("sensitive_path")
+    positive = at.value("positive", required=True)
+    return DataSpec(
+        path=_beside(folder, str(at.text("path", required=True))),
+        label=at.text("label"),
+        positive=positive,
+        favourable=at.value("favourable") or positive,
+        sensitive=at.texts("sensitive", required=True) or (),
+        sensitive_path=None if side is None else _beside(folder, side),
+        id=at.text("id"),
+        reference=_reference(at),
+        bins=_bins(at),
+        weight=at.text("weight"),
+        time=at.text("time"),
+        split=at.text("split"),
+        train=at.value("train"),
+        audit=at.value("audit"),
+        features=at.texts("features"),
+        exclude=at.texts("exclude") or (),
+    )
+
+
+def _beside(folder: Path, name: str) -> Path:
+    return Path(os.path.abspath(folder / name))
+
+
+def _reference(at: Reader) -> dict[str, str]:
+    inner = Reader(at.section("reference"), "reference", CaseError)
+    return {k: str(inner.value(k)) for k in inner.table}
+
+
+def _bins(at: Reader) -> dict[str, tuple[float, ...]]:
+    out = {}
+    for column, edges in at.section("bins").items():
+        good = (
+            isinstance(edges, list)
+            and len(edges) > 0
+            and all(isinstance(e, (int, float)) and not isinstance(e, bool) and math.isfinite(e) for e in edges)
+            and all(a < b for a, b in pairwise(edges))
+        )
+        if not good:
+            raise CaseError(
+                f"the bins of {column!r} cannot be used",
+                got=repr(edges),
+                expected="one number or more, each larger than the one before",
+                todo=f"write for example bins = {{ {column} = [25, 40, 60] }}",
+            )
+        out[column] = tuple(float(e) for e in edges)
+    return out
+
+
+def _model(at: Reader, folder: Path) -> ModelSpec:
+    at.allow(*MODEL_KINDS, "threshold")
+    kinds = [k for k in MODEL_KINDS if k in at.table]
+    if len(kinds) != 1:
+        raise CaseError(
+            "[model] names more than one kind of model" if kinds else "[model] names no model",
+            got=" and ".join(kinds) if kinds else "none of " + ", ".join(MODEL_KINDS),
+            expected="exactly one of " + ", ".join(MODEL_KINDS),
+            todo="keep the one whose decisions are to be audited" if kinds else 'add for example path = "model.skops"',
+        )
+    kind = kinds[0]
+    value = str(at.text(kind))
+    threshold = at.number("threshold")
+    if threshold is not None and kind == "decision":
+        raise CaseError(
+            "[model] has a threshold for decisions that are already made",
+            got=f"decision = {value!r} and threshold = {threshold:g}",
+            expected="a threshold only with path or score",
+            todo="remove `threshold`, or name the column of scores as `score`",
+        )
+    return ModelSpec(
+        kind=kind,
+        path=_beside(folder, value) if kind == "path" else None,
+        column=value if kind in ("decision", "score") else None,
+        endpoint=value if kind == "endpoint" else None,
+        threshold=0.5 if threshold is None else threshold,
+        threshold_given=threshold is not None,
+    )
+
+
+def check_roles(case: Case) -> None:
+    """Refuse roles that contradict each other. Raises CaseError. Columns are not looked at: see `check_columns`."""
+    data, model = case.data, case.model
+    if not data.sensitive:
+        raise CaseError(
+            "`sensitive` names no column",
+            got="an empty list",
+            expected='at least one column, such as sensitive = ["sex"]',
+            todo="name the columns whose groups are to be compared",
+        )
+    if data.positive is None:
+        raise CaseError(
+            "the case has no `positive`",
+            got="nothing",
+            expected="the value of the label that the model predicts or scores",
+            todo='add for example positive = ">50K"',
+        )
+    _one_role_each(case)
+    _only_for("reference", data.reference, data.sensitive)
+    _only_for("bins", data.bins, data.sensitive)
+    if data.sensitive_path is not None and data.id is None:
+        raise CaseError(
+            "`sensitive_path` needs `id`",
+            got="a side table and no column to join it on",
+            expected="id = the column that both tables have",
+            todo="name the column that says who a row is",
+        )
+    if data.split is not None and data.audit is None:
+        raise CaseError(
+            "`split` needs `audit`",
+            got=f"split = {data.split!r} and no `audit`",
+            expected="audit = the value of that column for rows to measure",
+            todo='add for example audit = "test"',
+        )
+    if data.split is None and (data.train is not None or data.audit is not None):
+        raise CaseError(
+            "`train` and `audit` need `split`",
+            got="their values, but no column",
+            expected="split = the column that says which rows are for what",
+            todo="name the column, or remove `train` and `audit`",
+        )
+    if data.split is not None and data.train == data.audit:
+        raise CaseError(
+            "the rows to learn from and the rows to measure are the same",
+            got=f"train = audit = {data.audit!r}",
+            expected="two different values",
+            todo="a model looks better on rows it has learned from: measure on others",
+        )
+    both = sorted(set(data.features or ()) & set(data.exclude))
+    if both:
+        raise CaseError(
+            "a column is in `features` and in `exclude`",
+            got=", ".join(both),
+            expected="each column in one of them",
+            todo="remove it from the other",
+        )
+    if model.kind not in MODEL_KINDS:
+        raise CaseError(
+            "the kind of model is not known", got=model.kind, expected=", ".join(MODEL_KINDS), todo="choose one of them"
+        )
+
+
+def _one_role_each(case: Case) -> None:
+    data, model = case.data, case.model
+    taken: dict[str, str] = {}
+    single = [
+        ("label", data.label), (model.kind, model.column), ("id", data.id), ("weight", data.weight),
+        ("split", data.split),
+    ]  # fmt: skip
+    roles = [(r, c) for r, c in single if c is not None] + [("sensitive", c) for c in data.sensitive]
+    for role, column in roles:
+        if column in taken:
+            raise CaseError(
+                f"the column {column!r} has two roles that exclude each other",
+                got=f"{taken[column]} and {role}",
+                expected="one of them",
+                todo="name another column for one of the two",
+            )
+        taken[column] = role
+    never = ("label", "decision", "score", "id", "weight", "split")
+    for column in data.features or ():
+        if taken.get(column) in never:
+            raise CaseError(
+                f"the column {column!r} cannot be a feature",
+                got=f"it is the {taken[column]}",
+                expected="features that the model may see before it decides",
+                todo="remove it from `features`",
+            )
+
+
+def _only_for(what: str, given: Mapping[str, Any], sensitive: tuple[str, ...]) -> None:
+    for column in given:
+        if column not in sensitive:
+            raise CaseError(
+                f"`{what}` names {column!r}, which is not in `sensitive`",
+                got=repr(column),
+                expected="one of " + ", ".join(repr(s) for s in sensitive),
+                todo=nearest(column, sensitive),
+            )
+
+
+def dump_case(case: Case, path: Path) -> None:
+    """Write `case` as TOML that `load_case` reads back; paths relative to `path`'s folder.
+
+    Raises CaseError for text that no TOML file can hold, OutputError where the file cannot be written.
+    """
+    file = Path(path).resolve()
+    try:
+        content = _toml(case, file.parent).encode()
+    except (UnicodeEncodeError, ValueError) as error:
+        raise CaseError(
+            "the case cannot be written as TOML",
+            got=str(error),
+            expected="text in Unicode and finite numbers",
+            todo="correct the name that holds them",
+        ) from error
+    write_whole(file, content)
+
+
+def _toml(case: Case, folder: Path) -> str:
+    data, model = case.data, case.model
+    values: dict[str, Any] = {
+        "path": _relative(data.path, folder),
+        "label": data.label,
+        "positive": data.positive,
+        "favourable": data.favourable if data.favourable != data.positive else None,
+        "sensitive": data.sensitive,
+        "sensitive_path": None if data.sensitive_path is None else _relative(data.sensitive_path, folder),
+        "id": data.id,
+        "reference": dict(data.reference) or None,
+        "bins": {k: list(v) for k, v in data.bins.items()} or None,
+        "weight": data.weight,
+        "time": data.time,
+        "split": data.split,
+        "train": data.train,
+        "audit": data.audit,
+        "features": data.features,
+        "exclude": data.exclude or None,
+    }
+    where = {"path": None if model.path is None else _relative(model.path, folder), "endpoint": model.endpoint}
+    chosen: dict[str, Any] = {model.kind: where.get(model.kind, model.column)}
+    if model.threshold_given or (model.threshold != 0.5 and model.kind != "decision"):
+        chosen["threshold"] = model.threshold
+    sections: dict[str, dict[str, Any]] = {
+        "case": {"name": case.name, "purpose": case.purpose},
+        "data": values,
+        "model": chosen,
+    }
+    if case.policy.source is not None:
+        sections["policy"] = {"file": _relative(case.policy.source, folder)}
+    blocks = []
+    for title, table in sections.items():
+        lines = [f"{k} = {write(v)}" for k, v in table.items() if v is not None]
+        blocks.append("\n".join([f"[{title}]", *lines]))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return Path(os.path.relpath(path, folder)).as_posix()

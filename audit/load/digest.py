@@ -1,0 +1,82 @@
+"""Which files a path names, and the hash of their bytes."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+from pathlib import Path
+
+from audit.errors import DataError, nearest
+
+_CHUNK = 1 << 20
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """The files that `path` names, in order of name: one, or those that a glob matches (* ? [...]).
+
+    Raises DataError where there is none, or where one is no ordinary file.
+    """
+    path = Path(path)
+    if path.exists() or not glob.has_magic(str(path)):
+        found = [path]
+    else:
+        found = [Path(p) for p in sorted(glob.glob(str(path), recursive=True)) if not Path(p).is_dir()]
+        if not found:
+            raise DataError(
+                f"no file matches {path.name!r}",
+                got=f"0 files in {path.parent}",
+                expected="at least one",
+                todo="check `path` in the case file; it is beside the case file",
+            )
+    for file in found:
+        if not file.exists():
+            folder = file.parent
+            known = [p.name for p in folder.iterdir()] if folder.is_dir() else []
+            raise DataError(
+                f"the file {file.name!r} does not exist",
+                got=f"nothing at {file}",
+                expected="a CSV, CSV.gz, Parquet or Feather file",
+                todo=f"check the path; {nearest(file.name, known)}" if known else "check the path",
+            )
+        if not file.is_file():
+            raise DataError(
+                f"{file.name!r} is no file that can be read as a table",
+                got="a folder" if file.is_dir() else "a device or a pipe",
+                expected="a CSV, CSV.gz, Parquet or Feather file",
+                todo=f"for a folder of files, write a glob: {file.name}/*.parquet" if file.is_dir() else "name a file",
+            )
+    return tuple(found)
+
+
+def sha256_of(path: Path) -> str:
+    """The sha256 of a file's bytes, in hex.
+
+    For a glob: the sha256 of the files' own hashes, sorted, each with a line end. It depends on what is in the files,
+    not on their names. Raises DataError where a file is missing or cannot be read.
+    """
+    files = files_of(path)
+    if len(files) == 1:
+        return _sha256(files[0])
+    lines = "".join(f"{digest}\n" for digest in sorted(_sha256(f) for f in files))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with file.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                digest.update(chunk)
+    except OSError as error:
+        raise unreadable(file, error) from error
+    return digest.hexdigest()
+
+
+def unreadable(file: Path, error: OSError) -> DataError:
+    """The refusal for a file that the system does not let us read."""
+    return DataError(
+        f"{file.name!r} cannot be read",
+        got=error.strerror or type(error).__name__,
+        expected="a file that this user may read",
+        todo="check the file's permissions",
+    )

@@ -1,0 +1,86 @@
+"""Policies: dated lists of norms, read from TOML. One ships as audit/policy.toml."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from audit.errors import PolicyError
+from audit.load.toml import Reader, parse
+from audit.metrics import SCORE_METRICS
+from audit.policy import Norm, Policy
+
+DEFAULT = Path(__file__).resolve().parents[1] / "policy.toml"
+
+KINDS = ("difference", "ratio")
+
+METRICS = (
+    "selection_rate",
+    "base_rate",
+    "accuracy",
+    "true_positive_rate",
+    "false_positive_rate",
+    "true_negative_rate",
+    "false_negative_rate",
+    "positive_predictive_value",
+    "negative_predictive_value",
+    "false_discovery_rate",
+    "false_omission_rate",
+    *SCORE_METRICS,
+    "equalized_odds",
+    "equal_opportunity",
+)
+"""What a norm can be about: the names of docs/case-file.md."""
+
+
+def load_policy(path: Path | None = None) -> Policy:
+    """The policy in `path`, or the one that ships. Raises PolicyError where it cannot be used."""
+    file = DEFAULT if path is None else Path(path)
+    document, content = parse(file, PolicyError, "policy")
+    top = Reader(document, "the policy", PolicyError)
+    top.allow("version", "norm")
+    version = top.text("version", required=True)
+    listed = top.tables("norm")
+    if not listed:
+        raise PolicyError(
+            "the policy has no norm",
+            got=f"{file.name} without [[norm]]",
+            expected="at least one [[norm]]",
+            todo="add one, or leave [policy] out of the case file to use the norms that ship",
+        )
+    norms = tuple(_norm(table, n) for n, table in enumerate(listed, start=1))
+    return Policy(str(version), norms, hashlib.sha256(content).hexdigest(), None if path is None else file.resolve())
+
+
+def _norm(table: dict[str, Any], number: int) -> Norm:
+    at = Reader(table, f"norm {number} of the policy", PolicyError)
+    at.allow("metric", "kind", "attribute", "limit", "promote", "alpha")
+    kind = at.choice("kind", KINDS)
+    limit = at.number("limit", low=0.0, high=1.0, required=True)
+    promote = at.number("promote", low=0.0, high=1.0)
+    alpha = at.number("alpha", low=0.0, high=1.0)
+    assert limit is not None
+    promote = limit if promote is None else promote
+    if (promote > limit) if kind == "difference" else (promote < limit):
+        raise PolicyError(
+            f"norm {number} of the policy promotes what it would itself trigger on",
+            got=f"limit = {limit:g}, promote = {promote:g}",
+            expected=f"promote at or {'under' if kind == 'difference' else 'over'} limit for a {kind}",
+            todo="make `promote` the stricter of the two",
+        )
+    if alpha is not None and not 0 < alpha < 1:
+        raise PolicyError(
+            f"norm {number} of the policy has an alpha that decides nothing",
+            got=f"alpha = {alpha:g}",
+            expected="a number between 0 and 1, such as 0.05",
+            todo="correct `alpha`",
+        )
+    return Norm(
+        metric=at.choice("metric", METRICS),
+        kind=kind,
+        attribute=at.texts("attribute") or (),
+        limit=limit,
+        promote=promote,
+        alpha=0.05 if alpha is None else alpha,
+    )

@@ -1,0 +1,77 @@
+"""The names of values, and fixed bands of numbers. One name for one value: 2, 2.0 and "2" are all "2"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from audit.errors import DataError
+
+Ints = npt.NDArray[np.int64]
+
+
+def name_of(value: Any) -> str:
+    """The name of one value that is not missing: 2.0 is "2", True is "True", midnight is a date."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (bool, np.bool_)):
+        return str(bool(value))
+    if isinstance(value, (float, np.floating)) and np.isfinite(value) and float(value).is_integer():
+        return str(int(value))
+    if isinstance(value, pd.Timestamp):
+        whole_day = value == value.normalize() and value.tzinfo is None
+        return value.strftime("%Y-%m-%d") if whole_day else value.isoformat()
+    return str(value)
+
+
+def names_of(values: Iterable[Any]) -> tuple[str, ...]:
+    """The name of each value, in the order given."""
+    return tuple(name_of(v) for v in values)
+
+
+def band_names(edges: Sequence[float]) -> tuple[str, ...]:
+    """The names of the bands between left-closed edges; they follow from the edges alone, never from the data.
+
+    (25, 40, 60) gives "<25", "25-39", "40-59", ">=60"; edges that are not whole give "0.5 to <1.5".
+    """
+    low, high = _number(edges[0]), _number(edges[-1])
+    whole = all(float(e).is_integer() for e in edges)
+    middle = []
+    for left, right in pairwise(edges):
+        if not whole or left < 0:
+            middle.append(f"{_number(left)} to <{_number(right)}")
+        elif right - left == 1:
+            middle.append(_number(left))
+        else:
+            middle.append(f"{_number(left)}-{_number(right - 1)}")
+    return (f"<{low}", *middle, f">={high}")
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() else repr(float(value))
+
+
+def band(column: pd.Series, edges: Sequence[float]) -> tuple[Ints, tuple[str, ...]]:
+    """The band of each row, -1 where missing, and the names of all bands, also of empty ones.
+
+    Raises DataError where a value is text that is no number.
+    """
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    missing = np.isnan(numbers)
+    strange = missing & column.notna().to_numpy()
+    if strange.any():
+        found = sorted({name_of(v) for v in column[strange].head(1000)})
+        raise DataError(
+            f"the column {str(column.name)!r} has bins but also values that are not numbers",
+            got=f"{int(strange.sum())} of {len(numbers)} rows, such as {', '.join(repr(v) for v in found[:5])}",
+            expected="a number or nothing in every row",
+            todo=f"correct these values, or take {str(column.name)!r} out of `bins`",
+        )
+    codes = np.searchsorted(np.asarray(edges, dtype=np.float64), numbers, side="right").astype(np.int64)
+    codes[missing] = -1
+    return codes, band_names(edges)
