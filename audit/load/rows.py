@@ -25,7 +25,7 @@ class Rows:
         sensitive columns are joined.
     sha256 : of the data file's bytes (see `sha256_of`); `sensitive_sha256` of the side table's.
     audit, train : (n,) which rows are to be measured, and which to be learned from. Without a split all rows are
-        measured and `train` is all False.
+        measured and `train` is None.
     features : the columns the model may see. All of them are in `frame` when the model is a file; for a column of
         decisions or scores only where `load_rows` was asked for everything.
     columns : the names of all columns of the data file.
@@ -35,7 +35,7 @@ class Rows:
     frame: pd.DataFrame
     sha256: str
     audit: Mask
-    train: Mask
+    train: Mask | None
     features: tuple[str, ...]
     columns: tuple[str, ...]
     notes: tuple[str, ...] = ()
@@ -53,7 +53,8 @@ def load_rows(case: Case, *, everything: bool | None = None) -> Rows:
     frame = table.frame
     check.columns(case, table.columns, ())
     features = check.features_of(case, table.columns)
-    audit, train = np.ones(len(frame), dtype=bool), np.zeros(len(frame), dtype=bool)
+    audit = np.ones(len(frame), dtype=bool)
+    train: Mask | None = None
     if data.split is not None:
         names = frame[data.split].map(name_of, na_action="ignore")
         audit = (names == data.audit).to_numpy(dtype=bool)
