@@ -160,7 +160,7 @@ def keys(args: argparse.Namespace) -> Result:
 def demo(args: argparse.Namespace) -> Result:
     """the whole main job on the sample data: audit, explain, mitigate, sign, verify"""
     from audit.load import load_case
-    from demo import run_demo
+    from reports.demo import run_demo
 
     case = load_case(Path(__file__).resolve().parent / "sample_data" / "adult.toml")
     return run_demo(case, args.out)

@@ -78,7 +78,7 @@ def document(
         "data": {
             "sha256": rows.sha256,
             "rows": len(rows.frame),
-            "columns": [str(c) for c in rows.frame.columns],
+            "columns": list(rows.columns),
             "audited_rows": int(rows.audit.sum()),
             "label": data.label,
             "positive": data.positive,

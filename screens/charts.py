@@ -1,0 +1,131 @@
+"""Charts for the screen: dots with intervals, told apart by shape as well as colour (Okabe & Ito 2008)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from plotly.graph_objects import Figure
+
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star")
+ROW_HEIGHT = 34
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """One value with its interval on the line `row`; series tells before from after."""
+
+    row: str
+    value: float | None
+    low: float | None
+    high: float | None
+    people: float
+    series: str = ""
+    reason: str | None = None
+
+
+def dots(values: Sequence[Dot], *, title: str, percent: bool = True, mark: float | None = None) -> Figure:
+    """A dot and an interval a row, rows in the order given from the top. A value that is None is written out."""
+    from plotly.graph_objects import Figure, Scatter
+
+    rows = list(dict.fromkeys(d.row for d in values))
+    series = list(dict.fromkeys(d.series for d in values))
+    figure = Figure()
+    step = 0.24
+    for s, name in enumerate(series):
+        shift = step * (s - (len(series) - 1) / 2)
+        mine = [d for d in values if d.series == name and d.value is not None]
+        figure.add_trace(
+            Scatter(
+                x=[d.value for d in mine],
+                y=[rows.index(d.row) + shift for d in mine],
+                name=name or "value",
+                mode="markers",
+                marker={"size": 11, "color": PALETTE[s % len(PALETTE)], "symbol": SYMBOLS[s % len(SYMBOLS)]},
+                error_x={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": [(d.high or 0) - (d.value or 0) for d in mine],
+                    "arrayminus": [(d.value or 0) - (d.low or 0) for d in mine],
+                    "color": PALETTE[s % len(PALETTE)],
+                    "thickness": 2,
+                    "width": 5,
+                },
+                customdata=[[d.row, d.low, d.high, d.people] for d in mine],
+                hovertemplate=(
+                    "%{customdata[0]}: %{x:.1%} (95 % interval %{customdata[1]:.1%} to %{customdata[2]:.1%}; "
+                    "n = %{customdata[3]:,.0f})<extra></extra>"
+                    if percent
+                    else "%{customdata[0]}: %{x:.3f} (%{customdata[1]:.3f} to %{customdata[2]:.3f})<extra></extra>"
+                ),
+                showlegend=len(series) > 1,
+            )
+        )
+    for d in values:
+        if d.value is None:
+            figure.add_annotation(
+                x=0, xref="paper", y=rows.index(d.row), text="not estimable", showarrow=False, xanchor="left",
+                font={"color": "#5a6570", "size": 12},
+            )  # fmt: skip
+    if mark is not None:
+        figure.add_vline(x=mark, line={"color": "#5a6570", "width": 1, "dash": "dot"})
+    figure.update_layout(
+        title={"text": title, "font": {"size": 15}},
+        height=90 + ROW_HEIGHT * max(len(rows), 2) * max(1, 0.8 * len(series)),
+        margin={"l": 10, "r": 20, "t": 44, "b": 36},
+        xaxis={"tickformat": ".0%" if percent else "", "zeroline": False, "gridcolor": "#e3e7ea"},
+        yaxis={
+            "tickvals": list(range(len(rows))),
+            "ticktext": [_short(r) for r in rows],
+            "range": [len(rows) - 0.4, -0.6],
+            "gridcolor": "#f3f5f7",
+            "zeroline": False,
+        },
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0.5},
+        plot_bgcolor="#ffffff",
+        dragmode=False,
+    )
+    if percent:
+        figure.update_xaxes(rangemode="tozero")
+    return figure
+
+
+def bars(names: Sequence[str], values: Sequence[float], *, title: str, signed: bool = False) -> Figure:
+    """Horizontal bars, the first on top; for signed values against and in favour differ in colour and pattern."""
+    from plotly.graph_objects import Bar, Figure
+
+    up = [v >= 0 for v in values]
+    figure = Figure(
+        Bar(
+            x=list(values),
+            y=[_short(n) for n in names],
+            orientation="h",
+            marker={
+                "color": [PALETTE[0] if u or not signed else PALETTE[1] for u in up],
+                "pattern": {"shape": ["" if u or not signed else "/" for u in up]},
+            },
+            hovertemplate="%{y}: %{x:.4f}<extra></extra>",
+        )
+    )
+    figure.update_layout(
+        title={"text": title, "font": {"size": 15}},
+        height=80 + 30 * max(len(names), 3),
+        margin={"l": 10, "r": 20, "t": 44, "b": 30},
+        yaxis={"autorange": "reversed"},
+        xaxis={"zeroline": True, "zerolinecolor": "#5a6570", "gridcolor": "#e3e7ea"},
+        plot_bgcolor="#ffffff",
+        dragmode=False,
+    )
+    return figure
+
+
+CONFIG = {"displayModeBar": False, "displaylogo": False}
+
+
+def _short(text: str) -> str:
+    # Plotly reads < and & as markup.
+    safe = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return safe if len(text) <= 44 else safe[:43] + "…"

@@ -1,0 +1,134 @@
+"""Who is in the data: people and outcomes by group, before any model."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from audit.evidence import measures_from_json, pick
+from audit.findings import name_of, percent
+from audit.values import Measures
+from screens import charts, parts, state
+
+WORDS = {
+    "class_imbalance": "Class imbalance",
+    "difference_in_proportions_of_labels": "Difference in proportions of labels",
+    "kl_divergence": "Kullback-Leibler divergence",
+    "js_divergence": "Jensen-Shannon divergence",
+    "lp_norm": "L2 distance",
+    "total_variation_distance": "Total variation distance",
+    "kolmogorov_smirnov": "Kolmogorov-Smirnov distance",
+    "conditional_demographic_disparity": "Conditional demographic disparity",
+}
+
+
+def show() -> None:
+    """The screen."""
+    folder = parts.need_case("Who is in the data")
+    if folder is None:
+        return
+    parts.job_panel("The audit")
+    evidence = state.result(folder, "evidence.json")
+    if evidence is None:
+        if parts.busy():
+            return
+        st.write("Count who is in the data and how the decisions fall. This takes a few seconds.")
+        if st.button("Run the audit", type="primary", key="run-audit"):
+            parts.start(folder, ["audit", str(folder.file), "--out", str(folder.run)])
+        return
+    measures = measures_from_json(evidence)
+    attribute = attribute_choice(measures)
+    people(measures, attribute, evidence["data"]["audited_rows"])
+    outcomes(measures, attribute)
+    measures_table(measures, attribute)
+    for note in evidence["notes"]:
+        st.caption(state.plain(note))
+    parts.next_step("model", "what the model does")
+
+
+def attribute_choice(measures: Measures) -> tuple[str, ...]:
+    """One choice for the whole app: an attribute or an intersection."""
+    options = list(dict.fromkeys(g.attribute for g in measures.gaps))
+    labels = {" and ".join(a): a for a in options}
+    chosen = state.selection(options, ["selection_rate"]).attribute
+    names = list(labels)
+    picked = st.segmented_control(
+        "By", names, default=" and ".join(chosen), required=True, key="by", help="An attribute or an intersection"
+    )
+    st.session_state["attribute"] = labels[picked or names[0]]
+    return labels[picked or names[0]]
+
+
+def people(measures: Measures, attribute: tuple[str, ...], total: int) -> None:
+    """How many people each group has."""
+    counts = [c for c in measures.counts if c.attribute == attribute]
+    largest = max(counts, key=lambda c: c.rows)
+    smallest = min((c for c in counts if c.rows), key=lambda c: c.rows)
+    takeaway = (
+        f"Of {total:,} people, {largest.rows:,} are {name_of(largest.group)} and {smallest.rows:,} are "
+        f"{name_of(smallest.group)}, the smallest group."
+    )
+    st.subheader("People")
+    st.write(state.plain(takeaway))
+    left, right = st.columns([3, 2])
+    figure = charts.bars([name_of(c.group) for c in counts], [c.rows for c in counts], title="People in each group")
+    left.plotly_chart(figure, config=charts.CONFIG, key="people-chart", alt=takeaway)
+    table = pd.DataFrame(
+        {
+            "Group": [name_of(c.group) for c in counts],
+            "People": [c.rows for c in counts],
+            "Share": [percent(c.rows / total) for c in counts],
+            "Outcome unknown": [c.unknown_label for c in counts],
+        }
+    )
+    with right:
+        parts.table(table, alt="People in each group, with shares")
+
+
+def outcomes(measures: Measures, attribute: tuple[str, ...]) -> None:
+    """How many in each group have the favourable outcome, according to the labels."""
+    rates = [r for r in measures.rates if r.metric == "base_rate" and r.attribute == attribute]
+    st.subheader("Outcomes in the labels")
+    gap = pick(measures.gaps, metric="base_rate", kind="difference", attribute=attribute)
+    if gap is None or gap.value is None:
+        st.write(state.plain(f"Outcomes cannot be compared: {gap.reason if gap else 'no outcome column'}."))
+        return
+    takeaway = (
+        f"{name_of(gap.highest)} have the favourable outcome most often, {name_of(gap.lowest)} least; the gap is "
+        f"{100 * gap.value:.1f} points (95 % interval {100 * (gap.low or 0):.1f} to {100 * (gap.high or 0):.1f})."
+    )
+    st.write(state.plain(takeaway))
+    left, right = st.columns([3, 2])
+    values = [charts.Dot(name_of(r.group), r.value, r.low, r.high, r.denominator, "", r.reason) for r in rates]
+    figure = charts.dots(values, title="Share with the favourable outcome, 95 % intervals")
+    left.plotly_chart(figure, config=charts.CONFIG, key="outcome-chart", alt=takeaway)
+    table = pd.DataFrame(
+        {
+            "Group": [name_of(r.group) for r in rates],
+            "Favourable": [r.numerator for r in rates],
+            "Of": [r.denominator for r in rates],
+            "Share": [percent(r.value) for r in rates],
+            "95 % interval": [f"{percent(r.low)} to {percent(r.high)}" if r.estimable else r.reason for r in rates],
+        }
+    )
+    with right:
+        parts.table(table, alt="Favourable outcomes by group with intervals")
+
+
+def measures_table(measures: Measures, attribute: tuple[str, ...]) -> None:
+    """The pre-training measures of each group against all others."""
+    records = [d for d in measures.dataset if d.attribute == attribute]
+    st.subheader("Measures of the data")
+    st.write("Each group against everyone else. Nought means no difference; hover over a column's name for the formula.")
+    groups = list(dict.fromkeys(d.group for d in records))
+    table = pd.DataFrame({"Group": [name_of(g) for g in groups]})
+    config = {}
+    for metric, words in WORDS.items():
+        mine = {d.group: d for d in records if d.metric == metric}
+        table[words] = [mine[g].value for g in groups]
+        convention = next((d.convention for d in mine.values()), "")
+        config[words] = st.column_config.NumberColumn(words, help=convention, format="%.3f")
+    st.dataframe(table, hide_index=True, column_config=config, key="measures-table", alt="Pre-training measures")
+    missing = [d for d in records if not d.estimable]
+    if missing:
+        st.caption(state.plain("Not estimable: " + "; ".join(sorted({str(d.reason) for d in missing}))))

@@ -1,0 +1,160 @@
+"""Parts that several screens share: the line on top, a running job, the way on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from audit.errors import AssayError
+from debias import jobs
+from screens import state
+from screens.workspace import CaseFolder, jobs_home
+
+STAGES = (
+    ("evidence.json", "measured"),
+    ("explain.json", "explained"),
+    ("mitigation.json", "mitigated"),
+    ("report.pdf", "reported"),
+)
+
+
+def need_case(title: str) -> CaseFolder | None:
+    """The screen's title and the line on top; without an open case, the way to one."""
+    folder = state.current()
+    if folder is not None and folder.ready:
+        try:
+            top_line(folder)
+        except AssayError as error:
+            state.show_error(error)
+            return None
+        st.title(title)
+        return folder
+    st.title(title)
+    st.info("No case is open. Load a data set, or try a sample.")
+    st.page_link(PAGES["setup"], label="Go to Set up")
+    return None
+
+
+PAGES: dict[str, Any] = {}
+"""The app's pages by name; app.py fills it, so that screens can point at each other."""
+
+
+def top_line(folder: CaseFolder) -> None:
+    """Case, data hash, model hash, what has been done."""
+    case = state.case_of(folder)
+    evidence = state.result(folder, "evidence.json")
+    done = [word for name, word in STAGES if (folder.run / name).exists()]
+    parts = [f"**{state.plain(case.name)}**", state.plain(case.purpose)]
+    if evidence:
+        parts.append(f"data `{evidence['data']['sha256'][:12]}`")
+        if evidence["model"].get("sha256"):
+            parts.append(f"model `{evidence['model']['sha256'][:12]}`")
+        else:
+            parts.append(f"column `{evidence['model'].get('column')}`")
+    parts.append(", ".join(done) if done else "not measured yet")
+    st.caption(" · ".join(parts))
+
+
+def start(folder: CaseFolder, args: Sequence[str], *, env: dict[str, str] | None = None) -> None:
+    """Start a command as a job and remember it in the address."""
+    try:
+        job = jobs.start(args, jobs_home(), env=env)
+    except AssayError as error:
+        state.show_error(error)
+        return
+    st.query_params["job"] = job.id
+    st.session_state["job"] = job.id
+    st.rerun()
+
+
+def job_id() -> str | None:
+    """The job in the address."""
+    found: str | None = st.query_params.get("job")
+    return found
+
+
+def job_panel(words: str) -> None:
+    """Progress of the job in the address, with Cancel; reruns the page when it ends."""
+    running = job_id()
+    if running is None:
+        return
+    try:
+        now = jobs.state(jobs_home(), running)
+    except AssayError as error:
+        forget_job()
+        state.show_error(error)
+        return
+    if now.over:
+        _ended(now, words)
+    else:
+        _watch(running, words)
+
+
+@st.fragment(run_every="1s")
+def _watch(running: str, words: str) -> None:
+    now = jobs.state(jobs_home(), running)
+    if now.over:
+        st.rerun()
+    share = now.done / now.total if now.total else 0.0
+    count = f" ({now.done:,} of {now.total:,})" if now.total else ""
+    with st.container(border=True, key="job"):
+        st.progress(min(share, 1.0), text=f"{words}: {now.stage or 'starting'}{count}")
+        st.caption("You can leave or reload this page; the work goes on, and its address finds it again.")
+        if st.button("Cancel", key="cancel"):
+            jobs.cancel(jobs_home(), running)
+            st.rerun()
+
+
+def _ended(now: jobs.JobState, words: str) -> None:
+    forget_job()
+    if now.status == "done":
+        st.toast(f"{words}: done")
+    elif now.status == "cancelled":
+        st.warning(f"{words}: cancelled. Nothing that was there before has changed.")
+    else:
+        st.error(f"**{words} did not finish.**\n\n{state.plain(now.error or now.message or 'no message')}")
+
+
+def forget_job() -> None:
+    """Take the ended job out of the address."""
+    st.session_state.pop("job", None)
+    if "job" in st.query_params:
+        del st.query_params["job"]
+
+
+def busy() -> bool:
+    """Whether a job is running in this address."""
+    running = job_id()
+    if running is None:
+        return False
+    try:
+        return not jobs.state(jobs_home(), running).over
+    except AssayError:
+        return False
+
+
+def next_step(page: str, label: str) -> None:
+    """Each screen ends in one next step."""
+    st.divider()
+    st.page_link(PAGES[page], label=f"Next: {label}", icon=None)
+
+
+def table(frame: pd.DataFrame, alt: str) -> None:
+    """A real table (readable by screen readers and copied as text); cells are a person's words, never markup."""
+    shown = frame.copy()
+    for column in shown.columns:
+        shown[column] = [_cell(v) for v in shown[column]]
+    st.table(shown, hide_index=True, border="horizontal", alt=alt)
+
+
+def _cell(value: object) -> str:
+    if value is None or value != value:
+        return "–"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if value.is_integer() and abs(value) >= 2 else f"{value:.3f}"
+    return state.plain(value)

@@ -1,0 +1,118 @@
+"""Where the app keeps what people load and make: one folder a case, on disk before anything can fail.
+
+    ASSAY_HOME/cases/ID/case.toml, data, model, run/...     ASSAY_HOME/jobs/ID/...
+
+ASSAY_HOME defaults to `runs` beside app.py. Only ids go into addresses; an id that no case can have is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from audit.errors import DataError, InputError
+from audit.files import write_whole
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLES = ROOT / "sample_data"
+_ID = re.compile(r"[0-9a-f]{32}")
+_NAME = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFolder:
+    """One case on disk. `sample` is the sample's case file where the case is one of ours."""
+
+    id: str
+    place: Path
+
+    @property
+    def file(self) -> Path:
+        """The case file: the sample's own, or the one made on the set-up screen."""
+        pointer = self.place / "sample"
+        if pointer.exists():
+            return SAMPLES / pointer.read_text().strip()
+        return self.place / "case.toml"
+
+    @property
+    def run(self) -> Path:
+        return self.place / "run"
+
+    @property
+    def ready(self) -> bool:
+        return self.file.exists()
+
+
+def home() -> Path:
+    """The folder of all cases and jobs."""
+    return Path(os.environ.get("ASSAY_HOME") or ROOT / "runs")
+
+
+def jobs_home() -> Path:
+    return home() / "jobs"
+
+
+def open_case(case_id: str) -> CaseFolder:
+    """The case of this id. Raises InputError for an id that cannot be, or is gone."""
+    place = home() / "cases" / case_id
+    if _ID.fullmatch(case_id) is None or not place.is_dir():
+        raise InputError(
+            "this case is not on this machine",
+            got=repr(case_id)[:60],
+            expected="the address of a case that was loaded here",
+            todo="start from the screen Set up",
+        )
+    return CaseFolder(case_id, place)
+
+
+def new_case() -> CaseFolder:
+    """An empty folder for a new case."""
+    case_id = secrets.token_hex(16)
+    place = home() / "cases" / case_id
+    place.mkdir(parents=True, mode=0o700)
+    return CaseFolder(case_id, place)
+
+
+def sample_case(name: str) -> CaseFolder:
+    """A new case that points at one of the samples, so that its folder holds results only."""
+    if name not in {p.name for p in SAMPLES.glob("*.toml")}:
+        raise InputError("this is no sample", got=name, expected="a case file in sample_data")
+    folder = new_case()
+    write_whole(folder.place / "sample", name.encode())
+    return folder
+
+
+def keep_upload(folder: CaseFolder, name: str, content: bytes) -> Path:
+    """Write an uploaded file into the case under a safe name; never over another."""
+    safe = _NAME.sub("_", Path(name).name).lstrip(".")[-120:] or "upload"
+    if not content:
+        raise DataError(
+            f"{name} is empty", got="0 bytes", expected="a table with a header line and rows", todo="choose another file"
+        )
+    path = folder.place / safe
+    if path.exists() and path.read_bytes() == content:
+        return path
+    stem, suffix = safe.split(".", 1) if "." in safe else (safe, "")
+    count = 1
+    while path.exists():
+        count += 1
+        path = folder.place / f"{stem}-{count}{'.' + suffix if suffix else ''}"
+    write_whole(path, content)
+    return path
+
+
+def forget_case(folder: CaseFolder) -> None:
+    """Remove a case and everything measured on it."""
+    shutil.rmtree(folder.place)
+
+
+def all_cases() -> list[CaseFolder]:
+    """Every case on this machine, the newest first."""
+    base = home() / "cases"
+    places = [p for p in base.iterdir() if _ID.fullmatch(p.name)] if base.is_dir() else []
+    places.sort(key=lambda p: p.stat().st_mtime, reverse=True)
+    return [CaseFolder(p.name, p) for p in places]
