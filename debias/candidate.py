@@ -120,18 +120,18 @@ def _by_weights(
     learner = ""
     threshold = 0.5
     if task.case.model.kind == "path":
-        weight: Floats | None = done.weight if weighted else None
-        rows = fit if weighted else fit[resample(done.weight, seed)]
+        drawn = fit[resample(done.weight, seed)]
         try:
-            refitted = refit(task, rows, weight, allow)
+            refitted = refit(task, original, fit if weighted else drawn, done.weight if weighted else None, seed, allow)
             if refitted.ignored:
                 notes.append(
-                    "The estimator ignores weights (the same model came out with and without them), so the training "
-                    "rows were drawn with these weights instead."
+                    f"The estimator does not use weights ({refitted.weights}), so the training rows were drawn with "
+                    "these weights instead."
                 )
                 weighted = False
-                refitted = refit(task, fit[resample(done.weight, seed)], None, allow)
-            content, learner = refitted.content, refitted.learner
+                refitted = refit(task, original, drawn, None, seed, allow)
+            content = refitted.content
+            learner = f"a fresh copy of the audited {original.facts['estimator']}"
             threshold = task.case.model.threshold
         except ModelError as error:
             notes.append(f"The original model could not be fitted again ({error.problem}); {WORDS} was fitted instead.")
@@ -178,29 +178,35 @@ def fit_own(task: Task, fit: Ints, weight: Floats | None, wanted: Floats, seed: 
 
 
 def labels_of(task: Task, rows: Ints) -> Any:
-    """Label values of these rows as text: the positive value, or "not ..." for any other."""
-    names = np.array([_negative(task), str(task.case.data.positive)], dtype=object)
+    """Labels of these rows as text, (len(rows),)."""
+    names = np.array([task.meaning.negative, task.meaning.positive], dtype=object)
     return names[task.label[rows]]
-
-
-def _negative(task: Task) -> str:
-    from audit.code import code_label
-
-    return code_label(task.case, task.frame)[1].negative
 
 
 @dataclass(frozen=True, slots=True)
 class Refitted:
-    """A fresh copy of the original estimator, fitted; ignored: weights made no difference to it."""
+    """A fresh copy of the original estimator, fitted; ignored: it takes no weights, or they made no difference."""
 
     content: bytes
-    learner: str
+    weights: str
     ignored: bool
 
 
-def refit(task: Task, rows: Ints, weight: Floats | None, allow: Sequence[str]) -> Refitted:
+def refit(
+    task: Task, original: Original, rows: Ints, weight: Floats | None, seed: int, allow: Sequence[str]
+) -> Refitted:
     """Clone the original estimator in its sandbox and fit it on `rows`. Raises ModelError."""
-    raise ModelError("the worker cannot refit yet")
+    from audit.models import Worker
+
+    path = task.case.model.path
+    assert path is not None
+    arrays: dict[str, Any] = {"labels": labels_of(task, rows), "seed": np.array(seed)}
+    if weight is not None:
+        arrays["sample_weight"] = weight
+    with Worker(path, allow=tuple(allow)) as worker:
+        found = worker.call("refit", task.part(rows), **arrays)
+    ignored = weight is not None and (int(found["weights_used"]) == 0 or int(found["weights_effect"]) == 0)
+    return Refitted(np.asarray(found["model"]).tobytes(), str(found["weights"]), ignored)
 
 
 def scores_of(task: Task, content: bytes) -> Floats:

@@ -49,7 +49,12 @@ class Arm:
         for metric in ("accuracy", "selection_rate", "true_positive_rate", "false_positive_rate", "roc_auc"):
             out[metric] = self.overall(metric)
         lists = measures_to_json(self.measures)
-        return out | {"rates": lists["rates"], "gaps": lists["gaps"], "counts": lists["counts"], "norms": list(self.norms)}
+        return out | {
+            "rates": lists["rates"],
+            "gaps": lists["gaps"],
+            "counts": lists["counts"],
+            "norms": list(self.norms),
+        }
 
 
 @dataclass(frozen=True, slots=True)

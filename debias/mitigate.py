@@ -62,7 +62,7 @@ def run_mitigate(
         )
     chosen = _attributes(case, attributes)
     progress.stage("Reading the data")
-    task = task_of(case, load_rows(case), seed)
+    task = task_of(case, load_rows(case, everything=True), seed)
     progress.stage("Asking the original model")
     original = open_original(task, allow)
     progress.stage(f"Fitting: {row.title.lower()}")
@@ -145,7 +145,9 @@ def _document(
     case = task.case
     notes = [*task.notes, *original.notes, *candidate.notes, *comparison.notes]
     if comparison.matched is None:
-        notes.append("The original has decisions but no scores: there is no threshold to match, so no baseline is shown.")
+        notes.append(
+            "The original has decisions but no scores: there is no threshold to match, so no baseline is shown."
+        )
     return {
         "schema": SCHEMA,
         "method": method.name,

@@ -10,7 +10,7 @@ import pandas as pd
 
 from audit.case import Case
 from audit.code import code_label, group_codes
-from audit.cube import POSITIVE, UNLABELLED, Floats, Ints
+from audit.cube import POSITIVE, UNLABELLED, Floats, Ints, Meaning
 from audit.errors import CaseError, DataError
 from debias.splits import Splits, split_rows
 
@@ -34,6 +34,7 @@ class Task:
     joint: Ints
     groups: tuple[tuple[str, ...], ...]
     weight: Floats | None
+    meaning: Meaning
     splits: Splits
     sha256: str
     notes: tuple[str, ...]
@@ -102,5 +103,17 @@ def task_of(case: Case, rows: Rows, seed: int) -> Task:
         )
     weight = None if data.weight is None else frame[data.weight].to_numpy(dtype=np.float64)
     return Task(
-        case, frame, tuple(rows.features), label, codes, levels, joint, groups, weight, splits, rows.sha256, tuple(notes)
+        case=case,
+        frame=frame,
+        features=tuple(rows.features),
+        label=label,
+        codes=codes,
+        levels=levels,
+        joint=joint,
+        groups=groups,
+        weight=weight,
+        meaning=meaning,
+        splits=splits,
+        sha256=rows.sha256,
+        notes=tuple(notes),
     )
