@@ -125,10 +125,11 @@ fi
 touch "$unfinished"
 
 pip=("$py" -m pip --no-input --disable-pip-version-check --quiet)
+keep=(--require-hashes --no-compile) # compiling every module is a quarter of a gigabyte that nobody loads
 say "installing Python packages (about a minute the first time)"
 # The one package without a wheel is built with pinned tools too, not with whatever is newest today.
-"${pip[@]}" install --require-hashes --only-binary :all: -r requirements-build.txt &&
-  "${pip[@]}" install --require-hashes --no-build-isolation --use-pep517 --prefer-binary -r "$requirements" ||
+"${pip[@]}" install "${keep[@]}" --only-binary :all: -r requirements-build.txt &&
+  "${pip[@]}" install "${keep[@]}" --no-build-isolation --use-pep517 --prefer-binary -r "$requirements" ||
   die "pip could not install $requirements (see above). With no network, nothing can be set up; otherwise run the same make command again."
 
 # Relative to itself: works from any folder, after the folder was moved, and with spaces in its path.
@@ -140,8 +141,11 @@ LAUNCHER
 chmod +x "$venv/bin/assay.new"
 mv "$venv/bin/assay.new" "$venv/bin/assay"
 
-"$py" -c 'import weasyprint' 2>/dev/null || die "WeasyPrint cannot load the libraries it draws PDFs with." \
+env -u PYTHONDONTWRITEBYTECODE "$py" -c 'import weasyprint' 2>/dev/null || die "WeasyPrint cannot load the libraries it draws PDFs with." \
   "On Debian: sudo apt-get install ${run_packages[*]}" "Elsewhere: install Pango 1.44 or newer with your package manager."
+# Load once what a user will load, so that the compiled modules are on disk before anyone waits for them.
+env -u PYTHONDONTWRITEBYTECODE "$py" -W ignore scripts/warm.py || die "an installed package does not load (see above)." \
+  "Remove the folder $venv and run the same make command again."
 
 printf '%s\n' "$want" >"$stamp"
 if [ "$what" = test ]; then

@@ -1,0 +1,16 @@
+"""Loads every package that Assay uses, once, at set-up: proves that they load and leaves their compiled form on disk."""
+
+import importlib
+
+PACKAGES = """
+    streamlit.web.cli streamlit.web.bootstrap streamlit.elements.plotly_chart streamlit.testing.v1
+    pandas pyarrow.parquet pyarrow.feather duckdb plotly.graph_objects
+    sklearn.ensemble sklearn.linear_model sklearn.pipeline sklearn.compose sklearn.metrics skops.io lightgbm
+    shap lime.lime_tabular fairlearn.metrics fairlearn.reductions optuna scipy.stats sqlalchemy
+    matplotlib.figure matplotlib.backends.backend_svg weasyprint jinja2
+    pyhanko.sign.signers pyhanko.sign.validation pikepdf cryptography.x509 rfc8785 cyclonedx.model
+""".split()
+
+if __name__ == "__main__":
+    for name in PACKAGES:
+        importlib.import_module(name)
