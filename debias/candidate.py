@@ -122,14 +122,14 @@ def _by_weights(
     if task.case.model.kind == "path":
         drawn = fit[resample(done.weight, seed)]
         try:
-            refitted = refit(task, original, fit if weighted else drawn, done.weight if weighted else None, seed, allow)
+            refitted = refit(task, fit if weighted else drawn, done.weight if weighted else None, seed, allow)
             if refitted.ignored:
                 notes.append(
                     f"The estimator does not use weights ({refitted.weights}), so the training rows were drawn with "
                     "these weights instead."
                 )
                 weighted = False
-                refitted = refit(task, original, drawn, None, seed, allow)
+                refitted = refit(task, drawn, None, seed, allow)
             content = refitted.content
             learner = f"a fresh copy of the audited {original.facts['estimator']}"
             threshold = task.case.model.threshold
@@ -192,9 +192,7 @@ class Refitted:
     ignored: bool
 
 
-def refit(
-    task: Task, original: Original, rows: Ints, weight: Floats | None, seed: int, allow: Sequence[str]
-) -> Refitted:
+def refit(task: Task, rows: Ints, weight: Floats | None, seed: int, allow: Sequence[str]) -> Refitted:
     """Clone the original estimator in its sandbox and fit it on `rows`. Raises ModelError."""
     from audit.models import Worker
 
@@ -210,7 +208,7 @@ def refit(
 
 
 def scores_of(task: Task, content: bytes) -> Floats:
-    """Scores of the positive value by a saved model, asked as an audit would ask it; NaN outside validation and test."""
+    """Scores of the positive value by a saved model, asked as an audit asks; NaN outside validation and test."""
     from audit.models import Worker
 
     rows = np.concatenate([task.splits.validation, task.splits.test])

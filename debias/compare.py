@@ -59,7 +59,7 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Flip:
-    """Who is affected in one group: decisions that change to and from the favourable one, a McNemar test of the balance.
+    """Who is affected in one group: decisions that change to and from the favourable one, with a McNemar test.
 
     p_value is exact (binomial, two-sided; McNemar 1947, Edwards 1948), p_adjusted Holm's over all groups listed.
     """

@@ -111,8 +111,8 @@ def compared(task: Task, original: Original, candidate: Candidate, settings: Set
         threshold, _ = matched_threshold(original.score[choose], rate, weight)
         score = original.score[test]
         matched = Decisions((score >= threshold).astype(np.int64), score, "matched threshold"), threshold
-    score = None if original.score is None else original.score[test]
-    before = Decisions(original.positive[test], score, "original"), original.threshold
+    scored = None if original.score is None else original.score[test]
+    before = Decisions(original.positive[test], scored, "original"), original.threshold
     after = Decisions(candidate.decide(test), candidate.score_of(test), "candidate"), candidate.threshold
     return compare(task.case, task.frame.iloc[test], before, matched, after, settings)
 

@@ -67,8 +67,11 @@ def joint_of(coded: Coded, after: Ints) -> Joint:
     shape = (len(codes), 3, 2, 2)
     n = np.bincount(cell, minlength=size).reshape(shape)
     weight = coded.weight
-    w = n.astype(np.float64) if weight is None else np.bincount(cell, weight, minlength=size).reshape(shape)
-    w2 = n.astype(np.float64) if weight is None else np.bincount(cell, weight**2, minlength=size).reshape(shape)
+    w = n.astype(np.float64)
+    w2 = w
+    if weight is not None:
+        w = np.bincount(cell, weight, minlength=size).reshape(shape).astype(np.float64)
+        w2 = np.bincount(cell, weight**2, minlength=size).reshape(shape).astype(np.float64)
     return Joint(coded.attributes, coded.levels, codes, n, w, w2)
 
 
@@ -154,7 +157,7 @@ def changes(
 
 
 def _band(moved: Floats, alpha: float) -> Floats:
-    """Half widths (F,) of the simultaneous band from draws (D, F); a draw that has no value for a figure is passed over."""
+    """Half widths (F,) of the simultaneous band from draws (D, F), NaN where a draw has no value."""
     if moved.shape[1] == 0:
         return np.zeros(0)
     gone = ~np.isfinite(moved)
@@ -239,7 +242,7 @@ def _figures(cells: Floats, plan: _Plan, side: int) -> Floats:
 
 
 def gap_of(shares: Sequence[Floats], kind: str, reference: int | None) -> Floats:
-    """The largest gap (D,) over groups of shares (D, G), the larger one of several rates; groups without a value are out."""
+    """The largest gap (D,) over groups of shares (D, G), the larger of several rates; groups without a value are out."""
     gaps = []
     for share in shares:
         known = np.isfinite(share)

@@ -98,8 +98,8 @@ def task_of(case: Case, rows: Rows, seed: int) -> Task:
     both = sorted(set(data.sensitive) & set(rows.features))
     if both:
         notes.append(
-            f"The model reads the sensitive column{'s' if len(both) > 1 else ''} {', '.join(both)} as a feature, before "
-            "and after; name them in `exclude` to leave them out."
+            f"The model reads the sensitive column{'s' if len(both) > 1 else ''} {', '.join(both)} as a feature, "
+            "before and after; name them in `exclude` to leave them out."
         )
     weight = None if data.weight is None else frame[data.weight].to_numpy(dtype=np.float64)
     return Task(

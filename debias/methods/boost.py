@@ -25,7 +25,10 @@ LEAST = 30
 
 @dataclass(frozen=True, slots=True)
 class BoostSettings:
-    """trees, learning_rate, leaves as in LightGBM. step: how fast multipliers rise. sharpness: slope of the smoothed threshold."""
+    """trees, learning_rate, leaves as in LightGBM.
+
+    step: how fast multipliers rise; sharpness: slope of the smoothed threshold.
+    """
 
     trees: int = 100
     learning_rate: float = 0.1
@@ -99,7 +102,7 @@ def _rates(bound: Bound, positive: Floats, weight: Floats) -> Floats:
 
 
 class _Multipliers:
-    """lambda+ and lambda- of each group of one bound: prices of being above and below the middle by more than allowed."""
+    """lambda+ and lambda- of each group of one bound: prices of being too far above and below the middle."""
 
     def __init__(self, bound: Bound, weight: Floats, tolerance: float, step: float) -> None:
         self.bound = bound
@@ -169,7 +172,11 @@ def boost(
         "deterministic": True,
         "force_row_wise": True,
     }
-    data = {"categorical_feature": list(range(categories)), "params": parameters, "free_raw_data": False}
+    data: dict[str, Any] = {
+        "categorical_feature": list(range(categories)),
+        "params": parameters,
+        "free_raw_data": False,
+    }
     if names is not None:
         data["feature_name"] = list(names)
     train = lgb.Dataset(x, label, init_score=np.full(len(label), start), **data)
@@ -179,8 +186,11 @@ def boost(
     prices = [_Multipliers(b, w, tolerance, settings.step) for b in bounds]
     k = settings.sharpness
     both = [_pooled(a, b) for a, b in zip(bounds, bounds_choose, strict=True)]
-    pooled_label, pooled_weight = np.concatenate([label, label_choose]), np.concatenate([w, v])
-    gaps_fit, gaps_choose, gaps_both, errors = [], [], [], []
+    pooled_weight = np.concatenate([w, v])
+    gaps_fit: list[float] = []
+    gaps_choose: list[float] = []
+    gaps_both: list[float] = []
+    errors: list[float] = []
     raw: list[Floats] = [np.full(len(label), start)]
 
     def gradients(preds: Floats, _: Any) -> tuple[Floats, Floats]:

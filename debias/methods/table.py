@@ -47,7 +47,7 @@ METHODS: dict[str, Method] = {
     for row in (
         Method(
             "reweighing", "Reweighing", "pre", False, ("original", "own"), (DEMOGRAPHIC_PARITY,),
-            "Weights the training rows so that outcome and group are independent, then fits the same kind of model again.",
+            "Weights the training rows so that outcome and group are independent; the same kind of model is fitted again.",
             "Kamiran & Calders 2012, Knowledge and Information Systems 33",
         ),
         Method(

@@ -51,7 +51,7 @@ def test_parity_is_exact_for_any_groups_and_survey_weights(data: st.DataObject) 
     assert max(shares) - min(shares) < 1e-12
     assert done.weight.sum() == pytest.approx(n if weight is None else weight.sum())
     assert (done.weight > 0).all()
-    assert np.array_equal(group, kept[0]) and np.array_equal(label, kept[1])
+    assert np.array_equal([group, label], kept)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 200))
