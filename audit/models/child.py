@@ -1,0 +1,159 @@
+"""The worker's process: isolates itself, loads one model, answers frames until its input ends.
+
+Started by `audit.models.worker` as `python -m audit.models.child '{"in": FD, "out": FD, ...}'`. Nothing heavy is
+imported before `isolate.apply`: threads that numpy starts at import must inherit what it sets.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from audit.models import isolate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from audit.models.loaded import Loaded
+    from audit.models.wire import Frame
+
+
+def readable(own: str, code: list[str]) -> list[str]:
+    """What the child may read: the interpreter, its libraries, this package, and the folders of allowed code."""
+    paths = [sys.prefix, sys.base_prefix, sys.exec_prefix, own, *code]
+    paths += [p for p in sys.path if p and os.path.isdir(p)]
+    paths += ["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/share/zoneinfo"]
+    paths += ["/etc/ld.so.cache", "/etc/localtime", "/dev/null", "/dev/urandom", "/dev/zero"]
+    paths += ["/sys/devices/system/cpu", "/proc/cpuinfo", "/proc/meminfo"]
+    return list(dict.fromkeys(os.path.realpath(p) for p in paths if os.path.exists(p)))
+
+
+def main(argument: str) -> int:
+    """Serve until the parent closes its end."""
+    settings: dict[str, Any] = json.loads(argument)
+    own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    # The folder that holds `audit` may hold people's data too: out of the path, and out of sight. Its modules are
+    # still found, through the package's own __path__.
+    root = os.path.realpath(os.path.dirname(own))
+    if not own.startswith(os.path.realpath(sys.prefix)):
+        sys.path[:] = [p for p in sys.path if p and os.path.realpath(p) != root]
+    sys.path.extend(settings["code"])
+    held = isolate.apply(
+        memory_bytes=settings["memory_bytes"],
+        cpu_seconds=settings["cpu_seconds"],
+        file_size_bytes=settings["file_size_bytes"],
+        readable=readable(own, settings["code"]),
+    )
+    if os.getppid() != settings["parent"]:
+        return 0  # the parent ended before its death could be watched
+    return _serve(settings["in"], settings["out"], held, int(settings["memory_bytes"]))
+
+
+def _serve(incoming: int, outgoing: int, held: tuple[str, ...], limit: int) -> int:
+    source = os.fdopen(incoming, "rb", buffering=0)
+    model: Loaded | None = None
+    # numpy comes in here, under isolation.
+    from audit.models import wire
+
+    def take(count: int) -> bytearray:
+        block = bytearray(count)
+        view, at = memoryview(block), 0
+        while at < count:
+            got = source.readinto(view[at:])
+            if not got:
+                raise EOFError
+            at += got
+        return block
+
+    while True:
+        try:
+            frame = wire.read(take, limit)
+        except EOFError:
+            return 0
+        answer: list[Any]
+        try:
+            if frame.fields["do"] == "load":
+                model, fields = _load(frame, held)
+                answer = wire.pack({"ok": True, **fields})
+            else:
+                assert model is not None
+                answer = wire.pack({"ok": True}, _run(model, frame))
+        except MemoryError:
+            answer = wire.pack({"ok": False, "kind": "memory"})
+        except BaseException as error:
+            # Whatever a model raises, SystemExit and KeyboardInterrupt included, is an answer and not the end.
+            answer = wire.pack({"ok": False, **_told(error)})
+        del frame
+        for block in answer:
+            _write(outgoing, block)
+
+
+def _write(outgoing: int, block: Any) -> None:
+    view = memoryview(block)
+    while len(view):
+        view = view[os.write(outgoing, view[: 2**20]) :]
+
+
+def _load(frame: Frame, held: tuple[str, ...]) -> tuple[Loaded, dict[str, Any]]:
+    from audit.models.loaded import load
+
+    model = load(frame.fields["format"], frame.arrays["model"].tobytes(), frame.fields["allow"])
+    facts = model.facts
+    return model, {
+        "isolation": list(held),
+        "estimator": facts.estimator,
+        "classes": list(facts.classes),
+        "features": None if facts.features is None else list(facts.features),
+        "columns": facts.columns,
+        "task": facts.task,
+        "output": facts.output,
+        "notes": list(facts.notes),
+    }
+
+
+def _run(model: Loaded, frame: Frame) -> dict[str, Any]:
+    import numpy as np
+
+    table = _table(frame) if len(frame.table) else None
+    # A model's warnings are its own affair; they must not become errors or noise here.
+    with contextlib.ExitStack() as stack:
+        import warnings
+
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+        if frame.fields["do"] == "scores":
+            assert table is not None
+            scores = np.asarray(model.scores(table, frame.fields["positive"]), dtype=np.float64)
+            return {"scores": scores}
+        from audit.models.ops import find
+
+        return {str(k): np.asarray(v) for k, v in find(frame.fields["op"])(model, table, frame.arrays).items()}
+
+
+def _table(frame: Frame) -> pd.DataFrame:
+    import pyarrow as pa
+
+    with pa.ipc.open_stream(pa.py_buffer(frame.table)) as reader:
+        table: pd.DataFrame = reader.read_all().to_pandas()
+    # Arrow has one kind of missing; a column of Python objects has None and NaN, and encoders tell them apart.
+    for column, missing in frame.fields.get("objects", {}).items():
+        values = table[column].astype(object)
+        table[column] = values.where(values.notna(), None if missing == "none" else float("nan"))
+    return table
+
+
+def _told(error: BaseException) -> dict[str, Any]:
+    from audit.errors import AssayError
+    from audit.models.loaded import one_line
+
+    if isinstance(error, AssayError):
+        parts = error.to_json()
+        return {"kind": "input", **{k: one_line(parts[k], 1000) for k in ("problem", "got", "expected", "todo")}}
+    return {"kind": "raised", "message": one_line(f"{type(error).__name__}: {error}")}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,258 @@
+"""What a model file is, judged by its content and never by its name, before anything is built from it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import pickletools
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from audit.errors import ModelError
+from audit.models.protobuf import looks_like_onnx
+from audit.models.trust import unknown_types
+
+FORMATS = "a model as skops, LightGBM text, XGBoost JSON or ONNX"
+SIZE_LIMIT = 2 * 2**30
+ENTRIES_LIMIT = 200_000
+UNPACKED_LIMIT = 4 * 2**30
+SCHEMA_LIMIT = 512 * 2**20
+RATIO_LIMIT = 200
+_RATIO_FLOOR = 64 * 2**20
+"""An archive that unpacks to less than this is harmless whatever its ratio: a zero-filled array compresses well."""
+
+PICKLE_WAY_OUT = (
+    "where the model was trained, run `import joblib, skops.io as sio; model = joblib.load('model.pkl'); "
+    "sio.dump(model, 'model.skops')` (or pickle.load) and give model.skops"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A model file that Assay can read. `unknown_types`: what a person must allow first (skops only)."""
+
+    path: Path
+    format: str
+    sha256: str
+    size: int
+    unknown_types: tuple[str, ...] = ()
+
+
+def describe(path: str | Path) -> ModelFile:
+    """What is in the file. Nothing is built and no code of the file runs.
+
+    Raises ModelError for what is missing, empty, a folder, too large, a pickle, an archive bomb or unknown.
+    """
+    return describe_bytes(Path(path), read_bytes(Path(path)))
+
+
+def read_bytes(path: Path) -> bytes:
+    """The whole file. Raises ModelError where it is missing, empty, a folder or too large."""
+    expected = FORMATS
+    try:
+        if path.is_dir():
+            raise ModelError(
+                f"the model {path.name!r} is a folder", got="a folder", expected=expected, todo="name the file inside"
+            )
+        size = path.stat().st_size
+        if size > SIZE_LIMIT:
+            raise ModelError(
+                f"the model file {path.name!r} is too large",
+                got=f"{size:,} bytes",
+                expected=f"at most {SIZE_LIMIT:,} bytes",
+                todo="audit a column of its scores instead: [model] score = ...",
+            )
+        if not path.is_file():
+            raise ModelError(
+                f"the model {path.name!r} is no ordinary file", expected=expected, todo="name a model file"
+            )
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"the model file {path.name!r} does not exist",
+            got=str(path),
+            expected=expected,
+            todo="correct `path` under [model]; it is read beside the case file",
+        ) from error
+    except OSError as error:
+        raise ModelError(
+            f"the model file {path.name!r} cannot be read",
+            got=error.strerror or str(error),
+            expected=expected,
+            todo="check the permissions of the file",
+        ) from error
+    if not content:
+        raise ModelError(
+            f"the model file {path.name!r} is empty",
+            got="0 bytes",
+            expected=expected,
+            todo="save the model again; an interrupted download or a full disk leaves an empty file",
+        )
+    return content
+
+
+def describe_bytes(path: Path, content: bytes) -> ModelFile:
+    """As `describe`, of bytes already read."""
+    kind = _format(path.name, content)
+    unknown: tuple[str, ...] = ()
+    if kind == "skops":
+        unknown = unknown_types(_schema(path.name, content))
+    return ModelFile(path, kind, hashlib.sha256(content).hexdigest(), len(content), unknown)
+
+
+def _format(name: str, content: bytes) -> str:
+    head = content[:4096]
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
+        return "skops"
+    if head.startswith(b"tree\n") or head.startswith(b"tree\r\n"):
+        return _lightgbm(name, content)
+    if head.lstrip()[:1] == b"{":
+        if b'"learner"' in content[:65536]:
+            _whole_json(name, content)
+            return "xgboost"
+        if head.startswith(b"{L\x00\x00\x00\x00\x00\x00\x00\x07learner"):
+            return "xgboost"
+    reason = _known_but_refused(head)
+    if reason is not None:
+        _refuse(name, *reason)
+    if _is_pickle(content):
+        _refuse_pickle(name, "a pickle")
+    if looks_like_onnx(content):
+        return "onnx"
+    _refuse(name, "is not a model that Assay knows", _sample(head), f"give {FORMATS}")
+
+
+def _known_but_refused(head: bytes) -> tuple[str, str, str] | None:
+    """(problem, got, todo) for files that are something else."""
+    packed = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x04\x22\x4d\x18": "lz4"}
+    for magic, kind in packed.items():
+        if head.startswith(magic):
+            return (
+                "is a compressed file, as joblib.dump(compress=...) writes them; inside is a pickle, and a pickle is a "
+                "program that runs when it is opened",
+                f"{kind} data",
+                PICKLE_WAY_OUT,
+            )
+    if head[:1] == b"\x78" and len(head) > 2 and (head[0] * 256 + head[1]) % 31 == 0:
+        return (
+            "is a compressed file, as joblib.dump(compress=...) writes them; inside is a pickle, and a pickle is a "
+            "program that runs when it is opened",
+            "zlib data",
+            PICKLE_WAY_OUT,
+        )
+    others = (
+        (b"PAR1", "a Parquet file: this is a table, not a model", "name it under [data], and the model under [model]"),
+        (b"ARROW1", "a Feather file: this is a table, not a model", "name it under [data], and the model under [model]"),
+        (b"\x89HDF", "an HDF5 file, as Keras writes them", "convert the network to ONNX (tf2onnx) and give the .onnx file"),
+        (b"binf", "XGBoost's old binary format", "save it again with booster.save_model('model.json')"),
+        (b"bs64", "XGBoost's old binary format", "save it again with booster.save_model('model.json')"),
+        (b"%PDF", "a PDF", f"give {FORMATS}"),
+        (b"<?xml", "XML; PMML is not supported", f"give {FORMATS}"),
+        (b"version https://git-lfs", "a Git LFS pointer, not the file itself", "run `git lfs pull` and try again"),
+        (b"CatBoost", "a CatBoost model", "save it with model.save_model('model.onnx', format='onnx')"),
+        (b"CBM1", "a CatBoost model", "save it with model.save_model('model.onnx', format='onnx')"),
+    )
+    for magic, got, todo in others:
+        if head.startswith(magic):
+            return "is not a model that Assay reads", got, todo
+    return None
+
+
+def _is_pickle(content: bytes) -> bool:
+    """True where the bytes read as pickle instructions; they are listed, never carried out."""
+    if content[:1] == b"\x80" and content[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+        return True
+    if content.rstrip()[-1:] != b"." and b"\x93NUMPY" not in content:
+        return False
+    try:
+        for count, (opcode, _argument, _at) in enumerate(pickletools.genops(io.BytesIO(content[: 2**20]))):
+            if opcode.name == "STOP":
+                return count >= 2
+            if count > 200:
+                return True
+    except Exception:
+        # Whatever it is, it is no stream of pickle instructions.
+        return False
+    return False
+
+
+def _lightgbm(name: str, content: bytes) -> str:
+    start = content[:65536]
+    if b"version=" not in start or b"feature_names=" not in content[: 2**24]:
+        _refuse(name, "starts like LightGBM text and is not whole", "no version or feature_names line", _again(name))
+    if b"\nend of trees" not in content:
+        _refuse(name, "is LightGBM text that was cut short", "no line `end of trees`", _again(name))
+    return "lightgbm"
+
+
+def _whole_json(name: str, content: bytes) -> None:
+    try:
+        json.loads(content)
+    except (ValueError, RecursionError) as error:
+        _refuse(name, "is XGBoost JSON that was cut short or damaged", str(error), _again(name))
+
+
+def _schema(name: str, content: bytes) -> Any:
+    """The parsed schema.json of a skops archive, after the checks against archive bombs."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = archive.infolist()
+            names = {e.filename for e in entries}
+            total = sum(e.file_size for e in entries)
+            packed = max(sum(e.compress_size for e in entries), 1)
+            if len(entries) > ENTRIES_LIMIT:
+                _refuse_bomb(name, f"{len(entries):,} entries", f"at most {ENTRIES_LIMIT:,}")
+            if total > UNPACKED_LIMIT:
+                _refuse_bomb(name, f"{total:,} bytes unpacked", f"at most {UNPACKED_LIMIT:,}")
+            if total > _RATIO_FLOOR and total / min(packed, len(content)) > RATIO_LIMIT:
+                _refuse_bomb(name, f"it unpacks to {total / packed:,.0f} times its size", f"at most {RATIO_LIMIT} times")
+            if any(e.flag_bits & 1 for e in entries):
+                _refuse(name, "is an encrypted archive", "an encrypted zip file", "save the model without a password")
+            if "schema.json" not in names:
+                if any(n.endswith((".pkl", ".pickle", ".joblib")) for n in names):
+                    _refuse_pickle(name, "an archive with a pickle inside, as torch.save writes it")
+                shown = ", ".join(sorted(names)[:5]) or "nothing"
+                _refuse(name, "is a zip archive without a model", f"an archive of {shown}", f"give {FORMATS}")
+            if archive.getinfo("schema.json").file_size > SCHEMA_LIMIT:
+                _refuse_bomb(name, "a schema.json over the limit", f"at most {SCHEMA_LIMIT:,} bytes")
+            return json.loads(archive.read("schema.json"))
+    except ModelError:
+        raise
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, OSError, NotImplementedError, KeyError) as error:
+        _refuse(name, "is a skops archive that was cut short or damaged", str(error), _again(name))
+    except (ValueError, RecursionError, MemoryError, RuntimeError) as error:
+        _refuse(name, "is a skops archive whose schema.json cannot be read", type(error).__name__, _again(name))
+    except Exception as error:  # zlib.error and what else a damaged stream brings
+        _refuse(name, "is a skops archive that was cut short or damaged", str(error), _again(name))
+
+
+def _again(name: str) -> str:
+    return f"save or copy {name!r} again; compare its size with the original's"
+
+
+def _sample(head: bytes) -> str:
+    text = head[:60]
+    if all(32 <= b < 127 or b in b"\t\r\n" for b in text):
+        return "text that starts with " + repr(text.decode("ascii").split("\n")[0])
+    return "bytes that start with " + text[:8].hex(" ")
+
+
+def _refuse(name: str, problem: str, got: str, todo: str) -> NoReturn:
+    raise ModelError(f"the file {name!r} {problem}", got=got, expected=FORMATS, todo=todo)
+
+
+def _refuse_pickle(name: str, got: str) -> NoReturn:
+    problem = "is a pickle (joblib and cloudpickle files are pickles too), and a pickle is a program that runs when opened"
+    _refuse(name, problem, got, PICKLE_WAY_OUT)
+
+
+def _refuse_bomb(name: str, got: str, expected: str) -> NoReturn:
+    raise ModelError(
+        f"the archive {name!r} unpacks to more than a model does",
+        got=got,
+        expected=expected,
+        todo="save the model again with skops.io.dump; if it really is this large, audit a column of its scores",
+    )

@@ -1,0 +1,116 @@
+"""A model that has been built, inside the child: one small class a format behind one face.
+
+`Loaded` is also what operations of `Worker.call` receive as `model`: `.estimator` is the library's own object
+(scikit-learn estimator, lightgbm.Booster, xgboost.Booster, onnxruntime.InferenceSession), `.prepare(frame)` what that
+object takes, `.scores(frame, positive)` the scores of one class.
+"""
+
+from __future__ import annotations
+
+import abc
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit.errors import ModelError, nearest
+
+PROBABILITY, DECISION, VALUE = "probability", "decision", "value"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the model says of itself. `features` is None where it knows its columns by position only."""
+
+    estimator: str
+    classes: tuple[str, ...]
+    features: tuple[str, ...] | None
+    columns: int | None
+    task: str
+    output: str
+    notes: tuple[str, ...] = ()
+
+
+class Loaded(abc.ABC):
+    """A model of one format. `facts` describe it, `estimator` is the library's object."""
+
+    format: str
+    estimator: Any
+    facts: Facts
+
+    @abc.abstractmethod
+    def scores(self, frame: pd.DataFrame, positive: str) -> np.ndarray:
+        """Shape (n,), float64: the probability of `positive`, or 0 and 1, or a regression's value."""
+
+    def prepare(self, frame: pd.DataFrame) -> Any:
+        """What `estimator` takes for `frame` (whose columns are already the model's, in its order)."""
+        return frame
+
+    def class_index(self, positive: str) -> int:
+        """Where `positive` stands among the classes. Raises ModelError that lists them."""
+        return class_index(self.facts.classes, positive)
+
+
+def class_index(classes: Sequence[str], positive: str) -> int:
+    """The index of `positive`: as text, or else as the same number ("1" is 1.0) or truth value ("true" is True)."""
+    names = [str(c) for c in classes]
+    wanted = str(positive)
+    if wanted in names:
+        return names.index(wanted)
+    for same in (_as_number, lambda s: s.casefold() if s.casefold() in ("true", "false") else None):
+        key = same(wanted)
+        hits = [i for i, name in enumerate(names) if key is not None and same(name) == key]
+        if len(hits) == 1:
+            return hits[0]
+    raise ModelError(
+        "the model has no class of the name of the positive label",
+        got=repr(wanted),
+        expected=f"one of {', '.join(repr(n) for n in names[:12])}" + (" ..." if len(names) > 12 else ""),
+        todo=f"{nearest(wanted, names)} Correct `positive` under [data]",
+    )
+
+
+def _as_number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def one_line(text: object, length: int = 300) -> str:
+    """A foreign message as one printable line of bounded length."""
+    plain = "".join(c if c.isprintable() else " " for c in str(text)[: 4 * length])
+    plain = re.sub(r"\s+", " ", plain).strip()
+    return plain if len(plain) <= length else plain[: length - 1] + "…"
+
+
+def load(kind: str, content: bytes, allow: Sequence[str]) -> Loaded:
+    """Build the model. Imports what the format needs and nothing else."""
+    if kind == "skops":
+        from audit.models.skops_model import SkopsModel
+
+        return SkopsModel(content, allow)
+    if kind == "lightgbm":
+        from audit.models.lightgbm_model import LightgbmModel
+
+        return LightgbmModel(content)
+    if kind == "xgboost":
+        from audit.models.xgboost_model import XgboostModel
+
+        return XgboostModel(content)
+    from audit.models.onnx_model import OnnxModel
+
+    return OnnxModel(content)
+
+
+def needs(package: str, extra: str) -> ModelError:
+    """The refusal where an optional library is not installed."""
+    return ModelError(
+        f"this model needs {package}, which is not installed",
+        got=f"no module {package}",
+        expected=f"{package} beside Assay",
+        todo=f"run `pip install {extra}` in Assay's environment and try again",
+    )

@@ -1,0 +1,36 @@
+"""What a worker can be asked beside scores: a fixed registry of names.
+
+Each operation is `function(model, frame, arrays) -> dict[str, np.ndarray]`, run inside the child: `model` is a
+`audit.models.loaded.Loaded`, `frame` a DataFrame with the model's columns in its order (or None), `arrays` what was
+passed to `Worker.call` by name (numbers, or objects that are str). Results are numbers or text, never objects.
+A worker runs names from here and nothing else; a room that needs one more adds a row.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from audit.errors import ModelError, nearest
+
+OPERATIONS: dict[str, str] = {
+    "refit": "audit.models.refit:refit",
+    "native_attributions": "audit.explain.native:attributions",
+}
+
+Operation = Callable[..., dict[str, Any]]
+
+
+def find(name: str) -> Operation:
+    """The operation's function. Raises ModelError for a name that is not in the registry."""
+    if name not in OPERATIONS:
+        raise ModelError(
+            "a worker was asked for an operation that it does not know",
+            got=repr(name),
+            expected="one of " + ", ".join(sorted(OPERATIONS)),
+            todo=nearest(name, OPERATIONS),
+        )
+    module, function = OPERATIONS[name].split(":")
+    found: Operation = getattr(importlib.import_module(module), function)
+    return found

@@ -1,0 +1,106 @@
+"""Reading a few fields of an ONNX file without the onnx package: is it a model, and what are its classes called?
+
+Wire format: https://protobuf.dev/programming-guides/encoding/; field numbers: onnx.proto of ONNX (ModelProto.graph 7,
+GraphProto.node 1, NodeProto.attribute 5, AttributeProto.name 1, ints 8, strings 9, floats 7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+
+class NotProtobuf(ValueError):
+    """The bytes do not follow the wire format."""
+
+
+def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """(field number, value) pairs of one message: varints as int, the rest as bytes. Raises NotProtobuf."""
+    at = 0
+    while at < len(data):
+        key, at = _varint(data, at)
+        number, kind = key >> 3, key & 7
+        if number == 0:
+            raise NotProtobuf("field 0")
+        if kind == 0:
+            value, at = _varint(data, at)
+            yield number, value
+            continue
+        if kind == 2:
+            size, at = _varint(data, at)
+        elif kind in (1, 5):
+            size = 8 if kind == 1 else 4
+        else:
+            raise NotProtobuf(f"wire type {kind}")
+        if at + size > len(data):
+            raise NotProtobuf("cut short")
+        yield number, data[at : at + size]
+        at += size
+
+
+def _varint(data: memoryview, at: int) -> tuple[int, int]:
+    value = 0
+    for shift in range(0, 70, 7):
+        if at >= len(data):
+            raise NotProtobuf("cut short")
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+    raise NotProtobuf("a number without end")
+
+
+def looks_like_onnx(data: bytes) -> bool:
+    """True where the bytes are a message with an ir_version, a graph and an opset."""
+    try:
+        seen = {number: value for number, value in fields(memoryview(data))}
+    except NotProtobuf:
+        return False
+    version = seen.get(1)
+    return isinstance(version, int) and 1 <= version < 1000 and isinstance(seen.get(7), memoryview) and 8 in seen
+
+
+def onnx_classes(data: bytes) -> tuple[str, ...]:
+    """The class labels written in the graph's classifier, in the order of its probabilities; () where there are none."""
+    try:
+        for number, graph in fields(memoryview(data)):
+            if number == 7 and isinstance(graph, memoryview):
+                found = _classes_of(graph)
+                if found:
+                    return found
+    except NotProtobuf:
+        return ()
+    return ()
+
+
+_LABELS = (b"classlabels_strings", b"classlabels_int64s", b"classlabels_ints")
+
+
+def _classes_of(graph: memoryview) -> tuple[str, ...]:
+    # The last classifier in the graph is the one whose output is the model's.
+    found: tuple[str, ...] = ()
+    for number, node in fields(graph):
+        if number != 1 or not isinstance(node, memoryview):
+            continue
+        for part, attribute in fields(node):
+            if part != 5 or not isinstance(attribute, memoryview):
+                continue
+            items = list(fields(attribute))
+            name = next((bytes(v) for n, v in items if n == 1 and isinstance(v, memoryview)), b"")
+            if name not in _LABELS:
+                continue
+            strings = [bytes(v).decode("utf-8", "replace") for n, v in items if n == 9 and isinstance(v, memoryview)]
+            numbers = [str(_signed(v)) for n, v in items if n == 8 and isinstance(v, int)]
+            for n, v in items:
+                if n == 8 and isinstance(v, memoryview):  # packed
+                    at = 0
+                    while at < len(v):
+                        value, at = _varint(v, at)
+                        numbers.append(str(_signed(value)))
+            if strings or numbers:
+                found = tuple(strings or numbers)
+    return found
+
+
+def _signed(value: int) -> int:
+    return value - (1 << 64) if value >> 63 else value

@@ -1,0 +1,145 @@
+"""The operation `refit`: the same estimator, fitted anew on other rows or with weights."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit.errors import ModelError
+from audit.models.loaded import Loaded, class_index
+
+_PROBE_ROWS = 400
+
+
+def refit(model: Loaded, frame: pd.DataFrame | None, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Fit a clone of the model's estimator on `frame` (n rows).
+
+    arrays: `labels` (n,) text, the names of the model's classes; `sample_weight` (n,) optional; `parameters` optional,
+    a JSON object for set_params; `seed` optional, given to every random_state that is not set.
+
+    Returns `model` (uint8, a skops file, the same bytes for the same input), `weights` (text: how they went in, or
+    why not), `weights_used` (0 or 1), `weights_effect` (0 or 1: on a probe of up to 400 rows, strongly uneven weights
+    changed what the estimator learnt; -1 where there were none).
+
+    Raises ModelError for formats that hold no training recipe (LightGBM text, XGBoost, ONNX), unknown labels, bad parameters.
+    """
+    if model.format != "skops":
+        raise ModelError(
+            f"a model in the format {model.format} cannot be trained again",
+            got=f"{model.format}: fitted trees or a graph, without the recipe that made them",
+            expected="a scikit-learn estimator as skops (LGBMClassifier and XGBClassifier included)",
+            todo="save the scikit-learn object with skops.io.dump, or choose a mitigation that leaves the model as it is",
+        )
+    from sklearn.base import clone
+
+    assert frame is not None
+    target = _target(model, arrays["labels"])
+    estimator = clone(model.estimator)
+    if "parameters" in arrays:
+        estimator.set_params(**json.loads(str(arrays["parameters"].item())))
+    if "seed" in arrays:
+        _seed(estimator, int(arrays["seed"].item()))
+    weight = arrays.get("sample_weight")
+    rows = frame if model.facts.features is not None else frame.to_numpy()
+    keyword, reason = _weight_keyword(estimator)
+    effect = -1
+    if weight is not None:
+        weight = np.asarray(weight, dtype=np.float64)
+        if weight.shape != (len(frame),) or not np.isfinite(weight).all() or (weight < 0).any() or not weight.sum() > 0:
+            raise ModelError(
+                "the weights for training cannot be used",
+                got=f"shape {weight.shape}, smallest {weight.min() if weight.size else 'none'}",
+                expected=f"{len(frame)} finite weights of 0 or more",
+                todo="report this as a fault of Assay",
+            )
+        effect = int(keyword is not None and _weights_matter(estimator, rows, target, keyword))
+    if weight is not None and keyword is not None:
+        estimator.fit(rows, target, **{keyword: weight})
+    else:
+        estimator.fit(rows, target)
+    used = weight is not None and keyword is not None
+    return {
+        "model": np.frombuffer(skops_bytes(estimator), dtype=np.uint8),
+        "weights": np.array("none given" if weight is None else reason),
+        "weights_used": np.array(int(used)),
+        "weights_effect": np.array(effect),
+    }
+
+
+def _target(model: Loaded, labels: np.ndarray) -> Any:
+    """The labels as the estimator's own class values."""
+    names = labels.astype(object).ravel().tolist()
+    if model.facts.task == "regression":
+        return np.array([float(v) for v in names])
+    classes = np.asarray(model.estimator.classes_)
+    index = {name: class_index(model.facts.classes, name) for name in dict.fromkeys(names)}
+    return classes[np.array([index[name] for name in names])]
+
+
+def _seed(estimator: Any, seed: int) -> None:
+    unset = {
+        name: seed
+        for name, value in estimator.get_params(deep=True).items()
+        if value is None and (name == "random_state" or name.endswith("__random_state"))
+    }
+    if unset:
+        estimator.set_params(**unset)
+
+
+def _weight_keyword(estimator: Any) -> tuple[str | None, str]:
+    """The name under which `fit` takes weights, and how to say it; None where it takes none."""
+    from sklearn.utils.validation import has_fit_parameter
+
+    steps = getattr(estimator, "steps", None)
+    if steps:
+        name, last = steps[-1]
+        inner, said = _weight_keyword(last)
+        return (f"{name}__{inner}", f"{said}, the pipeline's last step") if inner else (None, said)
+    kind = type(estimator).__name__
+    if has_fit_parameter(estimator, "sample_weight"):
+        return "sample_weight", f"given to {kind}"
+    # A search hands fit parameters on to the estimator it searches over.
+    searched = getattr(estimator, "estimator", None)
+    if searched is not None and hasattr(estimator, "cv") and hasattr(estimator, "refit"):
+        inner, said = _weight_keyword(searched)
+        return (inner, f"{said}, inside {kind}") if inner else (None, said)
+    return None, f"{kind} takes no weights: trained without them"
+
+
+def _weights_matter(estimator: Any, rows: Any, target: np.ndarray, keyword: str) -> bool:
+    """Whether uneven weights change the model, tried on few rows: some estimators accept weights and ignore them."""
+    from sklearn.base import clone
+
+    pick = np.unique(np.linspace(0, len(target) - 1, min(len(target), _PROBE_ROWS)).astype(int))
+    few = rows.iloc[pick] if isinstance(rows, pd.DataFrame) else rows[pick]
+    aim = target[pick]
+    if len(np.unique(aim)) < 2:
+        return True  # nothing can be learnt from one class, and nothing shown
+    uneven = np.where(aim == aim[0], 50.0, 0.02)
+    answers = []
+    for weight in (np.ones(len(aim)), uneven):
+        probe = clone(estimator)
+        _seed(probe, 0)
+        try:
+            probe.fit(few, aim, **{keyword: weight})
+        except Exception:
+            return True  # the few rows are at fault; the real fit will tell
+        answers.append(np.asarray(getattr(probe, "predict_proba", probe.predict)(few)))
+    return not np.array_equal(answers[0], answers[1])
+
+
+def skops_bytes(estimator: Any) -> bytes:
+    """The estimator as a skops file whose bytes depend on the estimator alone.
+
+    skops names parts by memory address and by random UUID; here they are numbered in the order of the schema.
+    """
+    from audit.models.canonical import canonical
+    from audit.models.skops_model import import_skops
+
+    buffer = io.BytesIO()
+    import_skops().dump(estimator, buffer)
+    return canonical(buffer.getvalue())
