@@ -77,7 +77,17 @@ def mitigate(args: argparse.Namespace) -> Result:
     from debias.mitigate import run_mitigate, summary
 
     case = load_case(args.case)
-    document = run_mitigate(case, args.method, args.out, seed=args.seed)
+    document = run_mitigate(
+        case,
+        args.method,
+        args.out,
+        seed=args.seed,
+        constraint=args.constraint,
+        tolerance=args.tolerance,
+        attributes=args.attribute or None,
+        gate=args.gate,
+        allow=args.allow,
+    )
     return document, "\n".join([*summary(document), f"Written: {args.out / 'mitigation.json'}"])
 
 
@@ -227,6 +237,11 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--row", type=int, action="append", default=[], help="explain this audited row (0 is the first)")
     sub = on_case(command("mitigate", mitigate))
     sub.add_argument("--method", required=True, metavar="NAME", help="for example reweighing")
+    sub.add_argument("--constraint", metavar="NAME", help="what to aim at, for example demographic_parity")
+    sub.add_argument("--tolerance", type=float, default=0.02, help="the gap allowed")
+    sub.add_argument("--attribute", action="append", default=[], metavar="COLUMN", help="act on this one (default: all)")
+    sub.add_argument("--gate", action="store_true", help="end with 3 where the tolerance was not met")
+    sub.add_argument("--allow", action="append", default=[], metavar="TYPE", help="a type in the model you have reviewed")
     sub = with_password(command("report", report))
     sub.add_argument("dir", type=Path, metavar="DIR")
     sub.add_argument("--key", type=Path, required=True, metavar="KEY.p12")

@@ -58,21 +58,25 @@ def top_line(folder: CaseFolder) -> None:
     st.caption(" · ".join(parts))
 
 
-def start(folder: CaseFolder, args: Sequence[str], *, env: dict[str, str] | None = None) -> None:
-    """Start a command as a job and remember it in the address."""
+def start(folder: CaseFolder, args: Sequence[str], *, env: dict[str, str] | None = None, go: str = "") -> None:
+    """Start a command as a job and remember it in the address; `go` names the page to continue on."""
     try:
         job = jobs.start(args, jobs_home(), env=env)
     except AssayError as error:
         state.show_error(error)
         return
-    st.query_params["job"] = job.id
     st.session_state["job"] = job.id
+    if go:
+        st.switch_page(PAGES[go], query_params={"case": folder.id, "job": job.id})
+    st.query_params["job"] = job.id
     st.rerun()
 
 
 def job_id() -> str | None:
-    """The job in the address."""
-    found: str | None = st.query_params.get("job")
+    """The job in the address, or of this session where a page change dropped it from the address."""
+    found: str | None = st.query_params.get("job") or st.session_state.get("job")
+    if found and st.query_params.get("job") != found:
+        st.query_params["job"] = found
     return found
 
 

@@ -1,0 +1,202 @@
+"""Mitigate and watch: a candidate beside the original and the matched baseline, what got worse first, a person decides."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from audit.errors import AssayError
+from audit.findings import name_of, percent
+from debias.methods import METHODS
+from debias.mitigate import record_decision
+from screens import charts, parts, state
+from screens.workspace import CaseFolder
+
+ARMS = {"original": "original", "matched": "original, threshold moved", "candidate": "candidate"}
+AIMS = {
+    "demographic_parity": "Equal shares receive the favourable decision",
+    "equal_opportunity": "Those who merit it receive it equally often",
+    "equalized_odds": "Equal error rates among those with and without the positive outcome",
+    "bounded_loss": "No group's loss above a bound",
+}
+
+
+def show() -> None:
+    """The screen."""
+    folder = parts.need_case("Mitigate and watch")
+    if folder is None:
+        return
+    parts.job_panel("The mitigation")
+    build(folder)
+    document = state.result(folder, "mitigation.json")
+    if document is None:
+        parts.next_step("report", "the report")
+        return
+    st.divider()
+    comparison(document)
+    worse(document)
+    affected(document)
+    decide(folder, document)
+    parts.next_step("report", "the report")
+
+
+def build(folder: CaseFolder) -> None:
+    """Choose a method and a target, and build a candidate."""
+    case = state.case_of(folder)
+    methods = METHODS
+    name = st.selectbox("Method", list(methods), format_func=lambda n: methods[n].title, key="method")
+    method = methods[name]
+    st.caption(state.plain(method.words))
+    if method.notice:
+        st.warning(state.plain(method.notice))
+    with st.form("mitigate", border=False):
+        left, middle, right = st.columns([3, 2, 3])
+        aim = left.selectbox("Aim", method.constraints, format_func=lambda a: AIMS.get(a, a), key="aim")
+        tolerance = middle.number_input("Gap allowed", 0.0, 0.5, 0.02, 0.01, key="tolerance")
+        attributes = right.multiselect(
+            "Between groups of", case.data.sensitive, default=list(case.data.sensitive), key="attributes"
+        )
+        go = st.form_submit_button("Build a candidate", type="primary")
+    if go and not parts.busy():
+        args = ["mitigate", str(folder.file), "--method", name, "--out", str(folder.run)]
+        args += ["--constraint", str(aim), "--tolerance", str(tolerance)]
+        for attribute in attributes:
+            args += ["--attribute", attribute]
+        parts.start(folder, args)
+
+
+def comparison(document: dict[str, Any]) -> None:
+    """All groups before and after, side by side, on rows that neither model saw."""
+    st.subheader(state.plain(document["title"]))
+    splits = document["splits"]
+    st.write(
+        f"Learned from {splits['train']:,} rows, chosen on {splits['validation']:,}, and measured here on "
+        f"{splits['test']:,} rows that neither model saw."
+    )
+    arms = {k: document["arms"][k] for k in ARMS if document["arms"].get(k)}
+    metric = document["constraint"]["metric"]
+    rows = []
+    for key, arm in arms.items():
+        row = {"": ARMS[key], "Accuracy": percent(arm["accuracy"]), "Selection rate": percent(arm["selection_rate"])}
+        for entry in document["constraint"]["by"]:
+            gap = gap_of(arm, metric, entry["attribute"])
+            by = " and ".join(entry["attribute"])
+            row[f"{metric.replace('_', ' ')} gap by {by}"] = interval_words(gap)
+        rows.append(row)
+    parts.table(pd.DataFrame(rows), alt="Accuracy, selection rate and gaps of the original, the baseline and the candidate")
+    st.caption(
+        "The second row is the original model with nothing changed but its threshold, moved to the candidate's "
+        "selection rate: a gain that it shares is a moved threshold, not mitigation."
+    )
+    attributes = list(dict.fromkeys(tuple(r["attribute"]) for r in next(iter(arms.values()))["rates"] if r["attribute"]))
+    by = st.segmented_control(
+        "Groups by", [" and ".join(a) for a in attributes], default=" and ".join(attributes[0]), required=True, key="mby"
+    )
+    chosen = next(a for a in attributes if " and ".join(a) == by)
+    values = []
+    for key, arm in arms.items():
+        for rate in arm["rates"]:
+            if rate["metric"] == "selection_rate" and tuple(rate["attribute"]) == chosen:
+                values.append(
+                    charts.Dot(name_of(rate["group"]), rate["value"], rate["low"], rate["high"], rate["denominator"], ARMS[key])
+                )  # fmt: skip
+    values.sort(key=lambda d: d.row)
+    words = f"Selection rate by {by}, original, baseline and candidate"
+    figure = charts.dots(values, title=f"{words}, 95 % intervals")
+    st.plotly_chart(figure, config=charts.CONFIG, key="before-after", alt=words)
+    table = pd.DataFrame(
+        [
+            {"Group": d.row, "Model": d.series, "Selection rate": percent(d.value), "95 % interval":
+             f"{percent(d.low)} to {percent(d.high)}", "Of people": d.people}
+            for d in values
+        ]
+    )  # fmt: skip
+    with st.expander("The same as a table"):
+        parts.table(table, alt=words)
+
+
+def gap_of(arm: dict[str, Any], metric: str, attribute: list[str]) -> dict[str, Any] | None:
+    """One difference of one arm."""
+    for gap in arm["gaps"]:
+        if gap["metric"] == metric and gap["kind"] == "difference" and gap["attribute"] == attribute:
+            found: dict[str, Any] = gap
+            return found
+    return None
+
+
+def interval_words(gap: dict[str, Any] | None) -> str:
+    """17.1 points (16.0 to 18.2)."""
+    if gap is None or gap["value"] is None:
+        return "not estimable"
+    return f"{100 * gap['value']:.1f} points ({100 * gap['low']:.1f} to {100 * gap['high']:.1f})"
+
+
+def worse(document: dict[str, Any]) -> None:
+    """What got worse, before anything that got better."""
+    st.subheader("What got worse")
+    found = [c for c in document["changes"] if c["worse"]]
+    clear = [c for c in found if c.get("clear")]
+    if not found:
+        st.write("No measured figure got worse on these rows.")
+        return
+    st.write(f"{len(found)} figures got worse, {len(clear)} of them by more than chance explains.")
+    rows = [
+        {
+            "Figure": c["metric"].replace("_", " ") + ("" if c["kind"] == "rate" else f", {c['kind']}"),
+            "Of": name_of(c["group"]) if c["group"] else f"by {' and '.join(c['attribute'])}" if c["attribute"] else "everyone",
+            "Before": c["before"],
+            "After": c["after"],
+            "Change, 95 % interval": "–" if c["low"] is None else f"{c['low']:+.3f} to {c['high']:+.3f}",
+            "Beyond chance": "yes" if c.get("clear") else "no",
+        }
+        for c in found[:15]
+    ]  # fmt: skip
+    parts.table(pd.DataFrame(rows), alt="Figures that got worse, the worst first")
+
+
+def affected(document: dict[str, Any]) -> None:
+    """How many decisions change, for whom and in which direction."""
+    st.subheader("Who is affected")
+    rows = [
+        {
+            "Group": f"{name_of(f['group'])}" if f["attribute"] else "everyone",
+            "People": f["rows"],
+            "Now favourable": f["to_favourable"],
+            "Now unfavourable": f["to_unfavourable"],
+        }
+        for f in document["flips"]
+        if len(f["attribute"]) <= 1
+    ]
+    parts.table(pd.DataFrame(rows), alt="Decisions that change, by group and direction")
+    for note in document["notes"]:
+        st.caption(state.plain(note))
+
+
+def decide(folder: CaseFolder, document: dict[str, Any]) -> None:
+    """A person accepts or rejects, with a reason; nothing is deployed by Assay."""
+    st.subheader("Your decision")
+    model = folder.run / document["model"]["file"]
+    if model.exists():
+        st.download_button(
+            "Download the candidate model", model.read_bytes(), file_name=model.name, key="download-model",
+            on_click="ignore",
+        )  # fmt: skip
+    if document["decision"]:
+        done = document["decision"]
+        word = "Accepted" if done["accepted"] else "Rejected"
+        st.info(state.plain(f"{word} by {done['by']} on {done['time'][:10]}: {done['reason']}"))
+    with st.form("decide"):
+        choice = st.radio("The candidate is", ["accepted", "rejected"], horizontal=True, key="decision")
+        by = st.text_input("Who decides", key="decision-by", max_chars=120)
+        reason = st.text_area("Why", key="decision-reason", max_chars=1000, height=80)
+        go = st.form_submit_button("Record the decision")
+    if go:
+        try:
+            record_decision(folder.run, choice == "accepted", reason, by, dt.datetime.now(dt.UTC))
+        except AssayError as error:
+            state.show_error(error)
+        else:
+            st.rerun()

@@ -1,0 +1,161 @@
+"""Report: sign what was measured, look at the exact PDF, countersign, and verify any report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from audit.errors import AssayError
+from screens import parts, state
+from screens.workspace import CaseFolder, keep_upload
+
+PASSWORD = "ASSAY_KEY_PASSWORD"
+
+
+def show() -> None:
+    """The screen."""
+    folder = parts.need_case("Report")
+    if folder is not None:
+        parts.job_panel("The report")
+        issue(folder)
+    st.divider()
+    check()
+
+
+def issue(folder: CaseFolder) -> None:
+    """Sign with a key made here or brought along; then the report itself."""
+    if not (folder.run / "evidence.json").exists():
+        st.write("Nothing has been measured yet.")
+        st.page_link(parts.PAGES["data"], label="Run the audit first")
+        return
+    missing = [w for n, w in (("explain.json", "explanations"), ("mitigation.json", "a mitigation")) if not (folder.run / n).exists()]  # fmt: skip
+    if missing:
+        st.info(f"The report will say that it has no {' and no '.join(missing)}.")
+    st.subheader("Sign")
+    own_key = st.radio("Key", ["Make a key", "Use my .p12 file"], horizontal=True, key="key-kind")
+    with st.form("sign"):
+        if own_key == "Make a key":
+            name = st.text_input("Your name, as it will be printed", key="key-name", max_chars=120)
+            brought = None
+        else:
+            name = ""
+            brought = st.file_uploader("Key file", type=["p12", "pfx"], key="key-file")
+        password = st.text_input("Password of the key", type="password", key="key-password")
+        members = st.text_input("Board members who are to decide, separated by commas (optional)", key="members")
+        people = st.checkbox("Print explanations of single persons too", key="print-people")
+        go = st.form_submit_button("Sign the report", type="primary")
+    if go and not parts.busy():
+        try:
+            key = key_file(folder, name, password, brought)
+        except AssayError as error:
+            state.show_error(error)
+        else:
+            args = ["report", str(folder.run), "--key", str(key), "--out", str(folder.run / "report.pdf")]
+            for member in filter(None, (m.strip() for m in members.split(","))):
+                args += ["--member", member]
+            parts.start(folder, args + (["--people"] if people else []), env={PASSWORD: password})
+    made(folder)
+
+
+def key_file(folder: CaseFolder, name: str, password: str, brought: object) -> Path:
+    """The key on disk: a new one, or the one uploaded, opened once to see that the password fits."""
+    from reports.keys import load_key, new_key
+
+    if brought is not None:
+        path = keep_upload(folder, brought.name, brought.getvalue())  # type: ignore[attr-defined]
+    else:
+        path = folder.place / "key.p12"
+        count = 1
+        while path.exists():
+            count += 1
+            path = folder.place / f"key-{count}.p12"
+        new_key(name, path, password.encode())
+    load_key(path, password.encode())
+    return path
+
+
+def made(folder: CaseFolder) -> None:
+    """The signed report: download, the key made for it, pages to look at."""
+    report = folder.run / "report.pdf"
+    if not report.exists():
+        return
+    content = report.read_bytes()
+    st.subheader("The signed report")
+    left, right = st.columns(2)
+    left.download_button(
+        "Download the report", content, file_name="report.pdf", mime="application/pdf", key="download-report",
+        type="primary", on_click="ignore",
+    )  # fmt: skip
+    keys = sorted(folder.place.glob("key*.p12"))
+    if keys:
+        right.download_button(
+            "Download the key made here", keys[-1].read_bytes(), file_name="key.p12", key="download-key", on_click="ignore",
+            help="Keep it with its password: the next report can be signed with it.",
+        )  # fmt: skip
+    countersign(folder, report)
+    verified(content)
+
+
+def countersign(folder: CaseFolder, report: Path) -> None:
+    """A board member approves or rejects, with a reason, by their own key."""
+    from reports.approve import embedded_manifest
+
+    try:
+        members = embedded_manifest(report.read_bytes()).members
+    except AssayError as error:
+        state.show_error(error)
+        return
+    if not members:
+        return
+    st.markdown("##### The board decides")
+    with st.form("approve"):
+        member = st.selectbox("Member", [m.name for m in members], key="approve-member")
+        decision = st.radio("Decision", ["approve", "reject"], horizontal=True, key="approve-decision")
+        reason = st.text_area("Reason", key="approve-reason", height=80, max_chars=1000)
+        brought = st.file_uploader("The member's key (.p12)", type=["p12", "pfx"], key="approve-key")
+        password = st.text_input("Password", type="password", key="approve-password")
+        go = st.form_submit_button("Countersign")
+    if go and brought is not None and not parts.busy():
+        try:
+            key = key_file(folder, "", password, brought)
+        except AssayError as error:
+            state.show_error(error)
+        else:
+            args = ["approve", str(report), "--key", str(key), "--decision", decision, "--reason", reason]
+            parts.start(folder, [*args, "--member", str(member)], env={PASSWORD: password})
+
+
+@st.cache_data(max_entries=4, show_spinner="Checking every figure")
+def _verify(content: bytes, trust: bytes | None) -> tuple[list[dict[str, str]], str | None]:
+    from reports.verify import verify
+
+    found = verify(content, trust=trust)
+    rows = [{"Check": c.name, "Result": c.status, "What was compared": c.detail} for c in found.checks]
+    return rows, None if found.failed is None else found.error().message
+
+
+def verified(content: bytes, trust: bytes | None = None) -> None:
+    """Each check as a line; the failed one is named first."""
+    try:
+        rows, failed = _verify(content, trust)
+    except AssayError as error:
+        state.show_error(error)
+        return
+    if failed:
+        st.error(f"**Verification failed.** {state.plain(failed)}")
+    else:
+        st.success(f"Verified: {len(rows)} checks, none failed.")
+    with st.expander("Every check", expanded=bool(failed)):
+        parts.table(pd.DataFrame(rows), alt="Checks of the report, one a line")
+
+
+def check() -> None:
+    """Verify any report, also one that was made elsewhere."""
+    st.subheader("Verify a report")
+    left, right = st.columns(2)
+    report = left.file_uploader("Report (PDF)", type=["pdf"], key="verify-file")
+    trust = right.file_uploader("Root certificate to trust (optional)", type=["pem", "crt", "cer"], key="trust-file")
+    if report is not None:
+        verified(report.getvalue(), None if trust is None else trust.getvalue())

@@ -1,0 +1,302 @@
+"""Set up: try a sample, or load a data set and a model and confirm what each column is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from audit.case import Case, DataSpec, ModelSpec
+from audit.errors import AssayError
+from screens import parts, state
+from screens.workspace import CaseFolder, all_cases, keep_upload, new_case, open_case, sample_case
+
+SAMPLES = (
+    ("adult.toml", "Adult income", "48,842 people of the 1994 US census; a model is asked for its decisions."),
+    ("german_credit.toml", "German credit", "1,000 loans; the model predicts default, the favourable value is the other."),
+    ("adult_decisions.toml", "Decisions without a model", "The same people, with decisions already made in a column."),
+)
+DATA_TYPES = ["csv", "gz", "parquet", "feather", "arrow"]
+MODEL_TYPES = ["skops", "txt", "json", "onnx", "pkl", "pickle", "joblib"]
+NONE = "(none)"
+
+
+def show() -> None:
+    """The screen."""
+    st.title("Set up")
+    parts.job_panel("The audit")
+    samples()
+    st.divider()
+    own()
+    earlier()
+
+
+def samples() -> None:
+    """Real data, one click away: opens the sample and starts the audit."""
+    st.subheader("Try a sample")
+    columns = st.columns(len(SAMPLES))
+    for column, (file, title, words) in zip(columns, SAMPLES, strict=True):
+        with column, st.container(border=True):
+            st.markdown(f"**{title}**")
+            st.caption(words)
+            if st.button(f"Open {title}", key=f"sample-{file}", type="primary" if file == "adult.toml" else "secondary"):
+                open_and_audit(sample_case(file))
+
+
+def open_and_audit(folder: CaseFolder) -> None:
+    """Remember the case, start its audit, go to the next screen."""
+    state.remember(folder.id)
+    parts.start(folder, ["audit", str(folder.file), "--out", str(folder.run)], go="data")
+
+
+def own() -> None:
+    """A data set of one's own. What is uploaded is written to disk first; its id goes into the address."""
+    st.subheader("Load your own")
+    st.caption(
+        "The files stay on this machine. Data: CSV, CSV.gz, Parquet, Feather. Model: skops, LightGBM text; or a column "
+        "of decisions or scores in the data."
+    )
+    left, right = st.columns(2)
+    data = left.file_uploader("Data set", type=DATA_TYPES, key="data-file")
+    model = right.file_uploader("Model (optional)", type=MODEL_TYPES, key="model-file")
+    folder = loading()
+    try:
+        if data is not None:
+            folder = folder or new_case()
+            st.query_params["loading"] = folder.id
+            remember_file(folder, "data", keep_upload(folder, data.name, data.getvalue()))
+        if model is not None and folder is not None:
+            kept = keep_upload(folder, model.name, model.getvalue())
+            from audit.models import describe
+
+            describe(kept)
+            remember_file(folder, "model", kept)
+        if folder is not None and (files := files_of(folder)).data is not None:
+            confirm(folder, files)
+    except AssayError as error:
+        state.show_error(error)
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What was uploaded into a case so far."""
+
+    data: Path | None
+    model: Path | None
+
+
+def remember_file(folder: CaseFolder, role: str, path: Path) -> None:
+    (folder.place / f".{role}").write_text(path.name)
+
+
+def files_of(folder: CaseFolder) -> Files:
+    """The uploaded files, found again after a reload."""
+
+    def named(role: str) -> Path | None:
+        pointer = folder.place / f".{role}"
+        return folder.place / pointer.read_text() if pointer.exists() else None
+
+    return Files(named("data"), named("model"))
+
+
+def loading() -> CaseFolder | None:
+    """The case being set up, from the address."""
+    wanted = st.query_params.get("loading")
+    if not wanted:
+        return None
+    try:
+        return open_case(wanted)
+    except AssayError:
+        del st.query_params["loading"]
+        return None
+
+
+@st.cache_data(max_entries=4, show_spinner="Reading the data", scope="session")
+def _peek(path: str, size: int) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    from audit.load import read_noted
+
+    table = read_noted(Path(path))
+    return table.frame, table.notes
+
+
+def confirm(folder: CaseFolder, files: Files) -> None:
+    """Roles are proposed with a reason each; a person confirms or changes them."""
+    from audit.load import propose_roles
+
+    assert files.data is not None
+    frame, notes = _peek(str(files.data), files.data.stat().st_size)
+    roles = propose_roles(frame)
+    columns = [str(c) for c in frame.columns]
+    st.success(f"{len(frame):,} rows, {len(columns)} columns, kept on this machine.")
+    for note in notes:
+        st.caption(state.plain(note))
+    with st.expander("First rows"):
+        st.dataframe(frame.head(20), hide_index=True, alt="The first rows of the data set")
+    st.markdown("##### What each column is")
+    st.caption("Proposed from names and values; you decide. An outcome is what really happened, a decision what was done.")
+    for key, reason in roles.reasons.items():
+        st.caption(state.plain(f"{key.removeprefix('sensitive:')}: {reason}"))
+    label = choose("Outcome column", columns, roles.label, "role-label")
+    kinds = ["A column of decisions", "A column of scores"] + (["The uploaded model"] if files.model else [])
+    kind = st.radio(
+        "Where do decisions come from?",
+        kinds,
+        index=kinds.index(guess_kind(roles, files)),
+        key="role-kind",
+        horizontal=True,
+    )
+    column = None
+    if kind != "The uploaded model":
+        guess = roles.decision if "decisions" in kind else roles.score
+        column = choose(kind.removeprefix("A ").capitalize(), [c for c in columns if c != label], guess, "role-column")
+    source = label or (column if "decisions" in kind else None)
+    with st.form("roles"):
+        name = st.text_input("Name of the case", Path(files.data.name).stem, key="role-name", max_chars=120)
+        purpose = st.text_input("What is decided about people?", "", key="role-purpose", max_chars=300,
+                                placeholder="Who is offered a loan")  # fmt: skip
+        values = values_of(frame, source)
+        positive = st.selectbox(
+            "Positive value: what the model predicts or scores", values or ["positive"],
+            index=values.index(roles.positive) if roles.positive in values else max(len(values) - 1, 0),
+            key="role-positive",
+        )  # fmt: skip
+        favourable = st.selectbox(
+            "Favourable value: what is good for the person", values or ["positive"],
+            index=values.index(positive) if positive in values else 0, key="role-favourable",
+        )  # fmt: skip
+        sensitive = st.multiselect(
+            "Sensitive columns: groups to compare", [c for c in columns if c not in (label, column)],
+            default=[c for c in roles.sensitive if c not in (label, column)], key="role-sensitive",
+        )  # fmt: skip
+        bins = st.text_input(
+            "Bands for a numeric sensitive column, as column: edges", default_bins(roles.bins), key="role-bins",
+            help="age: 25, 40, 60 gives <25, 25-39, 40-59 and >=60",
+        )  # fmt: skip
+        threshold = st.number_input("Threshold: positive where the score is at least", value=0.5, key="role-threshold")
+        hidden = st.multiselect(
+            "Columns that the model must not see", [c for c in columns if c != label], key="role-exclude"
+        )
+        go = st.form_submit_button("Confirm and run the audit", type="primary")
+    if go:
+        save(folder, files, Answers(name, purpose, label, str(positive), str(favourable), tuple(sensitive), bins,
+                                    kind, column, float(threshold), tuple(hidden)))  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a person confirmed."""
+
+    name: str
+    purpose: str
+    label: str | None
+    positive: str
+    favourable: str
+    sensitive: tuple[str, ...]
+    bins: str
+    kind: str
+    column: str | None
+    threshold: float
+    exclude: tuple[str, ...]
+
+
+def save(folder: CaseFolder, files: Files, answers: Answers) -> None:
+    """Write the case file, check it against the data, start the audit."""
+    from audit.errors import CaseError
+    from audit.load import dump_case, load_case, load_policy, load_rows
+
+    if not answers.sensitive:
+        raise CaseError("no sensitive column is chosen", expected="at least one", todo="choose the groups to compare")
+    if not answers.purpose.strip():
+        raise CaseError(
+            "the decision is not named", expected="what is decided about people, in words", todo="fill in the purpose"
+        )
+    assert files.data is not None
+    data = DataSpec(
+        path=files.data,
+        label=answers.label,
+        positive=answers.positive,
+        favourable=answers.favourable,
+        sensitive=answers.sensitive,
+        bins=read_bins(answers.bins),
+        exclude=answers.exclude,
+    )
+    if answers.kind == "The uploaded model":
+        model = ModelSpec("path", path=files.model, threshold=answers.threshold)
+    elif answers.column is None:
+        raise CaseError("no column of decisions or scores is chosen", todo="choose one, or upload a model")
+    elif "decisions" in answers.kind:
+        model = ModelSpec("decision", column=answers.column)
+    else:
+        model = ModelSpec("score", column=answers.column, threshold=answers.threshold)
+    case = Case(answers.name.strip() or "My case", answers.purpose.strip(), data, model, load_policy(None))
+    dump_case(case, folder.place / "case.toml")
+    load_rows(load_case(folder.place / "case.toml"))
+    if "loading" in st.query_params:
+        del st.query_params["loading"]
+    open_and_audit(folder)
+
+
+def read_bins(text: str) -> dict[str, tuple[float, ...]]:
+    """`age: 25, 40; income: 1000` as edges by column. Raises CaseError where a number is none."""
+    from audit.errors import CaseError
+
+    out = {}
+    for part in filter(None, (p.strip() for p in text.split(";"))):
+        name, _, edges = part.rpartition(":")
+        try:
+            out[name.strip()] = tuple(float(e) for e in edges.split(","))
+        except ValueError as error:
+            raise CaseError(
+                "the bands cannot be read", got=part, expected="column: edge, edge", todo="write age: 25, 40, 60"
+            ) from error
+    return out
+
+
+def default_bins(bins: object) -> str:
+    """The proposed bands as text."""
+    items = dict(bins).items() if bins else ()  # type: ignore[call-overload]
+    return "; ".join(f"{c}: {', '.join(f'{e:g}' for e in edges)}" for c, edges in items)
+
+
+def choose(words: str, columns: list[str], guess: str | None, key: str) -> str | None:
+    """One column or none."""
+    options = [NONE, *columns]
+    picked = st.selectbox(words, options, index=options.index(guess) if guess in options else 0, key=key)
+    return None if picked in (NONE, None) else picked
+
+
+def guess_kind(roles: object, files: Files) -> str:
+    if files.model is not None:
+        return "The uploaded model"
+    return "A column of scores" if getattr(roles, "score", None) and not getattr(roles, "decision", None) else (
+        "A column of decisions"
+    )
+
+
+def values_of(frame: pd.DataFrame, column: str | None) -> list[str]:
+    """The names of a column's values, at most 50."""
+    from audit.load.values import names_of
+
+    if column is None or column not in frame:
+        return []
+    return sorted(set(names_of(frame[column].dropna().unique()[:50])))
+
+
+def earlier() -> None:
+    """Cases loaded before on this machine."""
+    cases = [c for c in all_cases() if c.ready][:8]
+    if not cases:
+        return
+    st.divider()
+    st.subheader("Earlier on this machine")
+    for folder in cases:
+        try:
+            case = state.case_of(folder)
+        except AssayError:
+            continue
+        words = f"{case.name}: {case.purpose}"
+        if st.button(state.plain(words), key=f"open-{folder.id}", type="tertiary"):
+            state.remember(folder.id)
+            st.switch_page(parts.PAGES["data"], query_params={"case": folder.id})
