@@ -6,7 +6,8 @@
 #   make check               format, lint, types and tests: what a change must pass
 #   make format              rewrite the source as `make check` wants it
 #   make samples             train the sample models and write the sample files again
-#   make lock                compile the requirements anew (needs uv)
+#   make extra               install what reads XGBoost and ONNX models too
+#   make lock [UPGRADE=--upgrade]  compile the requirements anew (needs uv)
 #   make clean               remove caches and build output; nothing that a person made
 #   PYTHON=/path/to/python   choose the interpreter for the set-up (3.11 or newer)
 
@@ -14,12 +15,13 @@ PORT ?= 8501
 WORKERS ?= 2
 PY := .venv/bin/python
 CODE := audit debias reports screens sample_data scripts bench tests $(wildcard app.py cli.py)
-LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+UPGRADE :=
+LOCK = uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-emit-index-url --no-emit-find-links --no-header
 
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help run setup setup-test demo test check lint types format samples lock clean
+.PHONY: help run setup setup-test demo test check lint types format samples extra lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -56,12 +58,16 @@ format: setup-test
 samples: setup
 	$(PY) sample_data/make.py
 
-# The test tools are compiled under the run-time pins, so that the tests run on what a user gets.
+extra: setup
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-compile -r requirements-extra.txt
+
+# The extras and the test tools are compiled under the run-time pins: the tests run on what a user gets.
 lock:
-	@command -v uv >/dev/null || { echo "make lock needs uv: install it with 'pipx install uv'" >&2; exit 2; }
-	$(LOCK) $(UPGRADE) requirements.in -o requirements.txt
-	$(LOCK) $(UPGRADE) requirements-build.in -o requirements-build.txt
-	$(LOCK) $(UPGRADE) -c requirements.txt requirements-test.in -o requirements-test.txt
+	@command -v uv >/dev/null || { echo "make lock needs uv; install it, for example with: pipx install uv" >&2; exit 2; }
+	$(LOCK) requirements-build.in -o requirements-build.txt
+	$(LOCK) requirements.in -o requirements.txt
+	$(LOCK) -c requirements.txt requirements-extra.in -o requirements-extra.txt
+	$(LOCK) -c requirements.txt -c requirements-extra.txt requirements-test.in -o requirements-test.txt
 
 clean:
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis out build

@@ -1,4 +1,4 @@
-"""Loads every package that Assay uses, once, at set-up: proves that they load and leaves their compiled form on disk."""
+"""Loads every package that Assay uses, once, at set-up: proves that they load and leaves them compiled on disk."""
 
 import importlib
 
