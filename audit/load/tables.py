@@ -1,14 +1,43 @@
-"""Tables from files: CSV, CSV.gz, Parquet, Feather."""
+"""Tables from files: CSV, CSV.gz, Parquet, Feather; a glob is one data set. The files are only ever read.
+
+frame = read_table(Path("adult.parquet"), columns=["sex", "income"])
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
-from audit.load.digest import files_of
+from audit.errors import DataError, nearest
+from audit.load import columnar, delimited
+from audit.load.digest import files_of, unreadable
+from audit.load.infer import infer
+
+Select = Sequence[str] | Callable[[tuple[str, ...]], Sequence[str]] | None
+"""Which columns to read: these, those that a function chooses from all names, or all."""
+
+_TEXT = (".csv", ".tsv", ".txt", ".tab", ".data")
+_MAGIC = (
+    (b"PAR1", "parquet"),
+    (b"ARROW1", "feather"),
+    (b"FEA1", "feather"),
+    (b"\x1f\x8b", "csv.gz"),
+)
+_FOREIGN = (
+    (b"PK\x03\x04", "an Excel workbook or a zip archive"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
+    (b"%PDF", "a PDF"),
+    (b"SQLite format 3", "an SQLite database"),
+    (b"\x89HDF", "an HDF5 file"),
+    (b"\x80", "a pickle or another binary file"),
+    (b"<!DOCTYPE", "a web page"),
+    (b"<html", "a web page"),
+    (b"{\\rtf", "a text document"),
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,26 +50,184 @@ class Table:
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """The table at `path`. See `read_noted`."""
+    """The table at `path`, or these columns of it in this order. Raises DataError where it cannot be used."""
     return read_noted(path, columns).frame
 
 
-def read_noted(path: Path, columns: Sequence[str] | None = None) -> Table:
-    """The table at `path`, with what was noticed while reading."""
-    files = files_of(path)
-    parts = []
-    for file in files:
-        if file.suffix in (".parquet", ".pq"):
-            parts.append(pd.read_parquet(file))
-        elif file.suffix == ".feather":
-            parts.append(pd.read_feather(file))
-        else:
-            parts.append(pd.read_csv(file))
-    frame = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
-    names = tuple(str(c) for c in frame.columns)
-    return Table(frame if columns is None else frame[list(columns)], names)
-
-
 def columns_of(path: Path) -> tuple[str, ...]:
-    """The names of the columns of the table at `path`."""
-    return read_noted(path).columns
+    """The names of the columns at `path`, without reading the rows. Raises DataError."""
+    file = files_of(path)[0]
+    kind = kind_of(file)
+    if kind == "parquet":
+        return columnar.parquet_names(file)
+    if kind == "feather":
+        return columnar.feather_names(file)
+    return delimited.open_text(file, gz=kind == "csv.gz").header
+
+
+def read_noted(path: Path, columns: Select = None) -> Table:
+    """The table at `path`, with what was noticed while reading. Raises DataError where it cannot be used.
+
+    Texts come as pandas `str`, whole numbers as int64 (float64 where some are missing), numbers as float64, true/false
+    as bool, dates of Parquet and Feather as datetime64. What counts as missing in a CSV: `infer`.
+    """
+    files = files_of(path)
+    kinds = {kind_of(file) for file in files}
+    if len({k.removesuffix(".gz") for k in kinds}) > 1:
+        raise DataError(
+            f"the files of {Path(path).name!r} are of different kinds",
+            got=" and ".join(sorted(kinds)),
+            expected="one kind",
+            todo="write a pattern that matches one kind, such as *.parquet",
+        )
+    try:
+        if kinds <= {"csv", "csv.gz"}:
+            table, names, notes = _delimited(files, columns)
+        else:
+            table, names, notes = _columnar(files, columns, kinds.pop())
+    except OSError as error:
+        raise unreadable(files[0], error) from error
+    return Table(table.to_pandas(ignore_metadata=True), names, notes)
+
+
+def kind_of(file: Path) -> str:
+    """ "csv", "csv.gz", "parquet" or "feather": by the file's first bytes. Raises DataError for anything else."""
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(16)
+    except OSError as error:
+        raise unreadable(file, error) from error
+    for magic, kind in _MAGIC:
+        if head.startswith(magic):
+            return kind
+    for magic, what in _FOREIGN:
+        if head.lower().startswith(magic.lower()):
+            raise DataError(
+                f"{file.name!r} is no table that Assay reads",
+                got=what,
+                expected="CSV, CSV.gz, Parquet or Feather",
+                todo="export the table as CSV UTF-8 or Parquet",
+            )
+    name = file.name.lower()
+    if head and name.endswith((".parquet", ".pq", ".feather", ".arrow", ".gz")):
+        what = "gzip" if name.endswith(".gz") else "Feather" if name.endswith((".feather", ".arrow")) else "Parquet"
+        raise DataError(
+            f"{file.name!r} is named as {what} and is not",
+            got=f"a file that begins with {head[:4]!r}",
+            expected=f"a {what} file",
+            todo="give it the ending of what it is, or export it again",
+        )
+    return "csv"
+
+
+def _chosen(names: tuple[str, ...], columns: Select) -> tuple[str, ...]:
+    wanted = names if columns is None else tuple(columns(names) if callable(columns) else columns)
+    for column in wanted:
+        if column not in names:
+            raise DataError(
+                f"the table has no column {column!r}",
+                got=f"{len(names)} columns",
+                expected=f"a column {column!r}",
+                todo=nearest(column, names),
+            )
+    return wanted
+
+
+def _same_columns(file: Path, first: Path, names: Sequence[str], expected: Sequence[str]) -> None:
+    if set(names) != set(expected):
+        more, less = sorted(set(names) - set(expected)), sorted(set(expected) - set(names))
+        parts = [f"without {', '.join(less[:5])}"] if less else []
+        parts += [f"with {', '.join(more[:5])}"] if more else []
+        raise DataError(
+            f"{file.name!r} has other columns than {first.name!r}",
+            got=f"{file.name} {' and '.join(parts)}",
+            expected="the same columns in every file of the data set",
+            todo="correct the pattern, or export the files alike",
+        )
+
+
+def _columnar(files: Sequence[Path], columns: Select, kind: str) -> tuple[pa.Table, tuple[str, ...], tuple[str, ...]]:
+    names_in = columnar.parquet_names if kind == "parquet" else columnar.feather_names
+    read = columnar.read_parquet if kind == "parquet" else columnar.read_feather
+    names = names_in(files[0])
+    for file in files[1:]:
+        _same_columns(file, files[0], names_in(file), names)
+    wanted = _chosen(names, columns)
+    parts, notes = [], []
+    left: set[str] = set()
+    for file in files:
+        table, dropped, said = columnar.plain(file.name, read(file, wanted))
+        left |= set(dropped)
+        parts.append(table)
+        notes += [n for n in said if n not in notes]
+    if columns is not None and left and not callable(columns):
+        raise DataError(
+            f"the column {sorted(left)[0]!r} holds lists or raw bytes",
+            got="values that are no single number or text",
+            expected="one value in each row",
+            todo="choose another column",
+        )
+    wanted = tuple(w for w in wanted if w not in left)
+    try:
+        joined = pa.concat_tables([p.select(list(wanted)) for p in parts], promote_options="permissive")
+    except pa.ArrowException as error:
+        raise DataError(
+            "a column has different types in different files",
+            got=str(error).splitlines()[0],
+            expected="one type a column",
+            todo="export the files alike",
+        ) from error
+    return joined, tuple(n for n in names if n not in left), tuple(notes)
+
+
+def _delimited(files: Sequence[Path], columns: Select) -> tuple[pa.Table, tuple[str, ...], tuple[str, ...]]:
+    header: tuple[str, ...] = ()
+    wanted: tuple[str, ...] = ()
+    parts: list[pa.Table] = []
+    notes: list[str] = []
+    delimiter = ","
+    for file in files:
+        text = delimited.open_text(file, gz=kind_of(file) == "csv.gz")
+        notes += text.notes
+        if not parts:
+            header, delimiter = text.header, text.delimiter
+            named = tuple(n for n in header if n.strip())
+            wanted = _chosen(named, columns)
+        else:
+            _same_columns(file, files[0], text.header, header)
+        blank = [n for n in text.header if not n.strip()]
+        if len(blank) > 1:
+            raise columnar.nameless(file.name, [i + 1 for i, n in enumerate(text.header) if not n.strip()])
+        table = delimited.texts_of(text, [*wanted, *blank], guess=len(files) == 1)
+        if blank:
+            notes += _nameless(file, text.header, table.column(blank[0]))
+            table = table.select(list(wanted))
+        parts.append(table)
+    named = tuple(n for n in header if n.strip())
+    if sum(_is_number(n) for n in named) > len(named) / 3:
+        notes.append(
+            f"The first line of {files[0].name} was read as column names ({', '.join(named[:3])}, ...): if it is a "
+            "row of data, add a line of names above it."
+        )
+    typed, said = infer(pa.concat_tables(parts), delimiter)
+    return typed, named, (*notes, *said)
+
+
+def _nameless(file: Path, header: Sequence[str], column: pa.ChunkedArray) -> list[str]:
+    """A column without a name may only number the rows, or come of a delimiter at the end of each line."""
+    place = next(i for i, n in enumerate(header) if not n.strip())
+    if column.null_count == len(column):
+        return []
+    values = [str(v) for v in column.to_pylist()]
+    for start in (0, 1):
+        if values == [str(i) for i in range(start, start + len(values))]:
+            return [f"The first column of {file.name} has no name and only numbers the rows; it was left out."]
+    raise columnar.nameless(file.name, [place + 1])
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,228 @@
+"""Parquet and Feather: what the file says of its size is looked at before anything is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.feather as pa_feather
+import pyarrow.ipc as pa_ipc
+import pyarrow.parquet as pq
+
+from audit.errors import DataError
+from audit.load import limits
+from audit.load.delimited import check_duplicates, too_large, too_wide
+
+_INDEX = re.compile(r"__index_level_\d+__")
+
+
+def parquet_names(file: Path) -> tuple[str, ...]:
+    """The names of the columns. Raises DataError where the file is cut off or is no Parquet."""
+    try:
+        with pq.ParquetFile(file) as opened:
+            return _names(file, opened.schema_arrow)
+    except (pa.ArrowException, OSError) as error:
+        raise broken(file, "Parquet", error) from error
+
+
+def read_parquet(file: Path, columns: Sequence[str]) -> pa.Table:
+    """These columns. Raises DataError where they would not fit, or the file is broken."""
+    try:
+        with pq.ParquetFile(file) as opened:
+            meta = opened.metadata
+            wanted = set(columns)
+            size, packed_texts = 0, set()
+            for group in range(meta.num_row_groups):
+                part = meta.row_group(group)
+                for i in range(part.num_columns):
+                    chunk = part.column(i)
+                    top = _top(chunk.path_in_schema, wanted)
+                    if top is None:
+                        continue
+                    size += chunk.total_uncompressed_size
+                    if chunk.physical_type == "BYTE_ARRAY" and "RLE_DICTIONARY" in chunk.encodings:
+                        packed_texts.add(top)
+            if size > limits.MAX_BYTES:
+                raise too_large(file.name, size)
+            if meta.num_rows * max(1, len(columns)) > limits.MAX_CELLS:
+                raise _too_many(file.name, meta.num_rows, len(columns))
+            if meta.num_rows == 0:
+                raise no_rows(file.name, len(columns))
+        # A text said once and pointed at by every row costs little on disk and much in memory: keep it packed
+        # until its size is known.
+        with pq.ParquetFile(file, read_dictionary=sorted(packed_texts)) as opened:
+            table = opened.read(columns=list(columns))
+    except (pa.ArrowException, OSError) as error:
+        raise broken(file, "Parquet", error) from error
+    return table
+
+
+def _top(path: str, wanted: set[str]) -> str | None:
+    if path in wanted:
+        return path
+    return next((w for w in wanted if path.startswith(w + ".")), None) if "." in path else None
+
+
+def feather_names(file: Path) -> tuple[str, ...]:
+    """The names of the columns. Raises DataError where the file is cut off or is no Feather."""
+    try:
+        if _first_version(file):
+            return _names(file, pa_feather.read_table(file).schema)
+        with pa.memory_map(str(file)) as source, pa_ipc.open_file(source) as opened:
+            return _names(file, opened.schema)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise broken(file, "Feather", error) from error
+
+
+def read_feather(file: Path, columns: Sequence[str]) -> pa.Table:
+    """These columns. Raises DataError where they would not fit, or the file is broken."""
+    try:
+        if _first_version(file):
+            table = pa_feather.read_table(file, columns=list(columns))
+        else:
+            table = _feather(file, columns)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise broken(file, "Feather", error) from error
+    if table.num_rows == 0:
+        raise no_rows(file.name, len(columns))
+    return table
+
+
+def _feather(file: Path, columns: Sequence[str]) -> pa.Table:
+    with pa.memory_map(str(file)) as source:
+        with pa_ipc.open_file(source) as opened:
+            schema = opened.schema
+        fields = [schema.get_field_index(c) for c in columns]
+        with pa_ipc.open_file(source, options=pa_ipc.IpcReadOptions(included_fields=fields)) as opened:
+            batches, size = [], 0
+            for i in range(opened.num_record_batches):
+                batches.append(opened.get_batch(i))
+                size += batches[-1].nbytes
+                if size > limits.MAX_BYTES:
+                    raise too_large(file.name, size)
+            table = pa.Table.from_batches(batches, schema=opened.schema)
+    return table.select(list(columns))
+
+
+def _first_version(file: Path) -> bool:
+    with file.open("rb") as stream:
+        return stream.read(4) == b"FEA1"
+
+
+def _names(file: Path, schema: pa.Schema) -> tuple[str, ...]:
+    names = tuple(n for n in schema.names if not _INDEX.fullmatch(n))
+    if len(names) > limits.MAX_COLUMNS:
+        raise too_wide(file.name, len(names))
+    check_duplicates(file.name, names)
+    if any(not n.strip() for n in names):
+        raise nameless(file.name, [i + 1 for i, n in enumerate(names) if not n.strip()])
+    return names
+
+
+def nameless(name: str, places: Sequence[int]) -> DataError:
+    """The refusal for columns without a name."""
+    return DataError(
+        f"{name!r} has a column without a name",
+        got=f"an empty name for column {', '.join(str(p) for p in places[:5])}",
+        expected="a name for each column",
+        todo="name it, or remove it if it only numbers the rows",
+    )
+
+
+def no_rows(name: str, count: int) -> DataError:
+    """The refusal for a table of no rows."""
+    return DataError(
+        f"the file {name!r} has column names and no rows",
+        got=f"{count} columns, 0 rows",
+        expected="at least one row",
+        todo="export the table again, with its rows",
+    )
+
+
+def _too_many(name: str, rows: int, columns: int) -> DataError:
+    return DataError(
+        f"{name!r} is too large",
+        got=f"{rows:,} rows of {columns:,} columns",
+        expected=f"at most {limits.MAX_CELLS:,} values",
+        todo="keep only the columns that the case names, or take a random sample of the rows",
+    )
+
+
+def broken(file: Path, what: str, error: Exception) -> DataError:
+    """The refusal for a file that its reader does not understand."""
+    return DataError(
+        f"{file.name!r} cannot be read as {what}",
+        got=_first_sentence(str(error)) or type(error).__name__,
+        expected=f"a whole {what} file",
+        todo="copy or export it again; it may have been cut off on the way",
+    )
+
+
+def _first_sentence(text: str) -> str:
+    line = text.strip().splitlines()[0] if text.strip() else ""
+    return line.split(". ")[0][:200]
+
+
+def plain(name: str, table: pa.Table) -> tuple[pa.Table, tuple[str, ...], tuple[str, ...]]:
+    """Plain columns only: packed texts unpacked, decimals as floating point.
+
+    Returns the table, the columns left out because they hold lists or raw bytes, and notes. Raises DataError where
+    unpacking would not fit.
+    """
+    columns, names, left = [], [], []
+    size = 0
+    for field in table.schema:
+        column = table.column(field.name)
+        if isinstance(column.type, pa.BaseExtensionType):
+            column = pa.chunked_array([c.storage for c in column.chunks], column.type.storage_type)
+        if pa.types.is_dictionary(column.type):
+            size += _unpacked(column)
+            if size > limits.MAX_BYTES:
+                raise too_large(name, size)
+            wide = pa.types.is_string(column.type.value_type) or pa.types.is_binary(column.type.value_type)
+            column = column.cast(pa.large_string() if wide else column.type.value_type)
+        simple = _simple(column)
+        if simple is None:
+            left.append(field.name)
+        else:
+            columns.append(simple)
+            names.append(field.name)
+    notes = (f"Left out, because they hold lists or raw bytes: {', '.join(left)}.",) if left else ()
+    return pa.table(columns, names=names), tuple(left), notes
+
+
+def _unpacked(column: pa.ChunkedArray) -> int:
+    """Bytes of a dictionary column's texts once every row has its own."""
+    total = 0
+    for chunk in column.chunks:
+        values = chunk.dictionary
+        if pa.types.is_string(values.type) or pa.types.is_large_string(values.type) or pa.types.is_binary(values.type):
+            total += pc.sum(pc.take(pc.binary_length(values), chunk.indices)).as_py() or 0
+        else:
+            total += 8 * len(chunk)
+    return total
+
+
+def _simple(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    kind = column.type
+    if pa.types.is_nested(kind):
+        return None
+    if pa.types.is_decimal(kind):
+        return column.cast(pa.float64())
+    if pa.types.is_float16(kind):
+        return column.cast(pa.float32())
+    if pa.types.is_null(kind):
+        return column.cast(pa.float64())
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        try:
+            return column.cast(pa.binary()).cast(pa.string())
+        except pa.ArrowInvalid:
+            return None
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        return column.cast(pa.timestamp("us", tz=getattr(kind, "tz", None)))
+    if pa.types.is_time(kind):
+        return column.cast(pa.string())
+    return column

@@ -1,0 +1,109 @@
+"""Types of columns of text: whole numbers, numbers, true/false, else text. Decided on whole columns, never on a sample.
+
+An empty value is missing. In a column of numbers so are NA, NaN, null, ? and their like, which is said; in a column of
+text they are values: "NA" may be Namibia.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+MARKERS = (
+    "NA", "N/A", "n/a", "na", "#N/A", "NaN", "nan", "NAN", "<NA>", "NaT", "null", "NULL", "Null", "None", "none", "?",
+    "-", "--", ".",
+)  # fmt: skip
+
+_NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
+_COMMA = r"^\s*[+-]?\d+(,\d+)?\s*$"
+_LONG = r"^\s*[+-]?\d{17,}\s*$"
+_TRUE = frozenset({"True", "true", "TRUE"})
+_FALSE = frozenset({"False", "false", "FALSE"})
+
+
+def infer(table: pa.Table, delimiter: str) -> tuple[pa.Table, tuple[str, ...]]:
+    """`table` of texts with typed columns, and notes."""
+    notes: list[str] = []
+    columns = [_typed(name, table.column(name), delimiter, notes) for name in table.column_names]
+    return pa.table(columns, names=table.column_names), tuple(notes)
+
+
+def _typed(name: str, column: pa.ChunkedArray, delimiter: str, notes: list[str]) -> pa.ChunkedArray:
+    if not pa.types.is_string(column.type):
+        return column
+    if column.null_count == len(column):
+        return column.cast(pa.float64())
+    head = column.slice(0, 2000).drop_null()
+    found = set(head.unique().to_pylist()) - set(MARKERS) if len(head) else set()
+    if found and not any(_looks_numeric(v) for v in found):
+        return _true_false(column) if found <= _TRUE | _FALSE else column
+    plain = _numbers(column)
+    if plain is not None and pa.types.is_integer(plain.type):
+        return plain
+    marked = pc.is_in(column, value_set=pa.array(MARKERS))
+    values = pc.if_else(marked, pa.scalar(None, pa.string()), column)
+    present = len(values) - values.null_count
+    if present == 0:
+        return column
+    numbers = _numbers(values)
+    if numbers is None and delimiter != ",":
+        numbers = _decimal_comma(name, values, notes)
+    if numbers is None:
+        good = pc.sum(pc.match_substring_regex(values, _NUMBER)).as_py() or 0
+        if good >= 0.5 * present and not _all(values, _NUMBER):
+            wrong = values.filter(pc.invert(pc.fill_null(pc.match_substring_regex(values, _NUMBER), True)))
+            shown = ", ".join(repr(v) for v in wrong.unique().slice(0, 3).to_pylist())
+            notes.append(
+                f"Column {name!r} is read as text: {present - good:,} of {present:,} values are not numbers, "
+                f"such as {shown}."
+            )
+        return column
+    count = pc.sum(marked).as_py() or 0
+    if count:
+        shown = ", ".join(repr(v) for v in column.filter(pc.fill_null(marked, False)).unique().slice(0, 3).to_pylist())
+        notes.append(f"Column {name!r} holds numbers; {count:,} values ({shown}) are read as missing.")
+    return numbers
+
+
+def _looks_numeric(value: str) -> bool:
+    return any(c.isdigit() for c in value) or value.strip().lower().lstrip("+-") in ("inf", "infinity")
+
+
+def _true_false(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    known = set(column.drop_null().unique().to_pylist())
+    if not known <= _TRUE | _FALSE:
+        return column
+    true = pc.is_in(column, value_set=pa.array(sorted(_TRUE)))
+    return pc.if_else(pc.is_valid(column), true, pa.scalar(None, pa.bool_()))
+
+
+def _numbers(values: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    trimmed = pc.utf8_trim_whitespace(values)
+    try:
+        return trimmed.cast(pa.int64())
+    except pa.ArrowInvalid:
+        pass
+    try:
+        out = trimmed.cast(pa.float64())
+    except pa.ArrowInvalid:
+        return None
+    # More digits than a floating-point number keeps: a name, not a quantity.
+    return None if pc.any(pc.match_substring_regex(values, _LONG)).as_py() else out
+
+
+def _all(values: pa.ChunkedArray, pattern: str) -> bool:
+    return bool(pc.all(pc.match_substring_regex(values, pattern)).as_py())
+
+
+def _decimal_comma(name: str, values: pa.ChunkedArray, notes: list[str]) -> pa.ChunkedArray | None:
+    """3,5 is 3.5. Where every comma stands before three digits it may be thousands: left as text, and said."""
+    if not _all(values, _COMMA):
+        return None
+    if not pc.any(pc.match_substring_regex(values, r",(\d{1,2}|\d{4,})\s*$")).as_py():
+        notes.append(
+            f"Column {name!r} is read as text: its commas may mean thousands or decimals. "
+            "Write the numbers with a point."
+        )
+        return None
+    notes.append(f"Column {name!r} is written with decimal commas and was read as numbers.")
+    return pc.replace_substring(pc.utf8_trim_whitespace(values), ",", ".", max_replacements=1).cast(pa.float64())
