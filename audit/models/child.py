@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any
 from audit.models import isolate
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from audit.models.loaded import Loaded
     from audit.models.wire import Frame
 
@@ -41,6 +39,8 @@ def main(argument: str) -> int:
     if not own.startswith(os.path.realpath(sys.prefix)):
         sys.path[:] = [p for p in sys.path if p and os.path.realpath(p) != root]
     sys.path.extend(settings["code"])
+    if "numpy" in sys.modules:
+        raise RuntimeError("numpy was imported before the isolation: its threads would escape it")
     held = isolate.apply(
         memory_bytes=settings["memory_bytes"],
         cpu_seconds=settings["cpu_seconds"],
@@ -117,7 +117,9 @@ def _load(frame: Frame, held: tuple[str, ...]) -> tuple[Loaded, dict[str, Any]]:
 def _run(model: Loaded, frame: Frame) -> dict[str, Any]:
     import numpy as np
 
-    table = _table(frame) if len(frame.table) else None
+    from audit.models.table import receive
+
+    table = receive(frame.table, frame.fields["objects"]) if len(frame.table) else None
     # A model's warnings are its own affair; they must not become errors or noise here.
     with contextlib.ExitStack() as stack:
         import warnings
@@ -131,18 +133,6 @@ def _run(model: Loaded, frame: Frame) -> dict[str, Any]:
         from audit.models.ops import find
 
         return {str(k): np.asarray(v) for k, v in find(frame.fields["op"])(model, table, frame.arrays).items()}
-
-
-def _table(frame: Frame) -> pd.DataFrame:
-    import pyarrow as pa
-
-    with pa.ipc.open_stream(pa.py_buffer(frame.table)) as reader:
-        table: pd.DataFrame = reader.read_all().to_pandas()
-    # Arrow has one kind of missing; a column of Python objects has None and NaN, and encoders tell them apart.
-    for column, missing in frame.fields.get("objects", {}).items():
-        values = table[column].astype(object)
-        table[column] = values.where(values.notna(), None if missing == "none" else float("nan"))
-    return table
 
 
 def _told(error: BaseException) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def _format(name: str, content: bytes) -> str:
     head = content[:4096]
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
         return "skops"
-    if head.startswith(b"tree\n") or head.startswith(b"tree\r\n"):
+    if head.startswith((b"tree\n", b"tree\r\n")):
         return _lightgbm(name, content)
     if head.lstrip()[:1] == b"{":
         if b'"learner"' in content[:65536]:
@@ -145,8 +145,16 @@ def _known_but_refused(head: bytes) -> tuple[str, str, str] | None:
         )
     others = (
         (b"PAR1", "a Parquet file: this is a table, not a model", "name it under [data], and the model under [model]"),
-        (b"ARROW1", "a Feather file: this is a table, not a model", "name it under [data], and the model under [model]"),
-        (b"\x89HDF", "an HDF5 file, as Keras writes them", "convert the network to ONNX (tf2onnx) and give the .onnx file"),
+        (
+            b"ARROW1",
+            "a Feather file: this is a table, not a model",
+            "name it under [data], and the model under [model]",
+        ),
+        (
+            b"\x89HDF",
+            "an HDF5 file, as Keras writes them",
+            "convert the network to ONNX (tf2onnx) and give the .onnx file",
+        ),
         (b"binf", "XGBoost's old binary format", "save it again with booster.save_model('model.json')"),
         (b"bs64", "XGBoost's old binary format", "save it again with booster.save_model('model.json')"),
         (b"%PDF", "a PDF", f"give {FORMATS}"),
@@ -208,7 +216,9 @@ def _schema(name: str, content: bytes) -> Any:
             if total > UNPACKED_LIMIT:
                 _refuse_bomb(name, f"{total:,} bytes unpacked", f"at most {UNPACKED_LIMIT:,}")
             if total > _RATIO_FLOOR and total / min(packed, len(content)) > RATIO_LIMIT:
-                _refuse_bomb(name, f"it unpacks to {total / packed:,.0f} times its size", f"at most {RATIO_LIMIT} times")
+                _refuse_bomb(
+                    name, f"it unpacks to {total / packed:,.0f} times its size", f"at most {RATIO_LIMIT} times"
+                )
             if any(e.flag_bits & 1 for e in entries):
                 _refuse(name, "is an encrypted archive", "an encrypted zip file", "save the model without a password")
             if "schema.json" not in names:
@@ -245,7 +255,9 @@ def _refuse(name: str, problem: str, got: str, todo: str) -> NoReturn:
 
 
 def _refuse_pickle(name: str, got: str) -> NoReturn:
-    problem = "is a pickle (joblib and cloudpickle files are pickles too), and a pickle is a program that runs when opened"
+    problem = (
+        "is a pickle (joblib and cloudpickle files are pickles too), and a pickle is a program that runs when opened"
+    )
     _refuse(name, problem, got, PICKLE_WAY_OUT)
 
 

@@ -5,7 +5,8 @@ that any library starts later inherits it; then each claim is tried out, and onl
 - no_new_privs, all capabilities dropped, death with the parent.
 - namespaces: a network namespace of its own without any interface, where the kernel lets a user make one.
 - Landlock (Linux 5.13+): reading inside the interpreter and its libraries, nothing else; no writing anywhere.
-- seccomp (x86_64, aarch64): no sockets, no new processes, no exec, no signals to others, no peeking into other processes.
+- seccomp (x86_64, aarch64): no sockets, no new processes, no exec, no signals to others, no
+  view of other processes.
 
 Landlock and namespaces follow the kernel's Documentation/userspace-api/landlock.rst and namespaces(7), the filter
 Documentation/userspace-api/seccomp_filter.rst. Imports are the standard library's small ones only.
@@ -22,7 +23,6 @@ import resource
 import signal
 import socket
 import struct
-import sys
 from collections.abc import Iterable, Sequence
 
 _CLONE_NEWUSER, _CLONE_NEWNET, _CLONE_NEWIPC = 0x10000000, 0x40000000, 0x08000000
@@ -147,8 +147,12 @@ def _limit(memory_bytes: int, cpu_seconds: int, file_size_bytes: int) -> bool:
     try:
         for kind, value in wanted.items():
             hard = resource.getrlimit(kind)[1]
-            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.setrlimit(kind, (value, value))
+            # Over the soft limit of processor time the kernel sends SIGXCPU, whose name can be told from other ends;
+            # whoever ignores it meets the hard limit.
+            above = value + 5 if kind == resource.RLIMIT_CPU else value
+            if hard != resource.RLIM_INFINITY:
+                value, above = min(value, hard), min(above, hard)
+            resource.setrlimit(kind, (value, above))
     except (OSError, ValueError):
         return False
     return all(resource.getrlimit(kind)[0] <= value for kind, value in wanted.items())

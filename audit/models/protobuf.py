@@ -53,7 +53,7 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
 def looks_like_onnx(data: bytes) -> bool:
     """True where the bytes are a message with an ir_version, a graph and an opset."""
     try:
-        seen = {number: value for number, value in fields(memoryview(data))}
+        seen = dict(fields(memoryview(data)))
     except NotProtobuf:
         return False
     version = seen.get(1)
@@ -61,7 +61,7 @@ def looks_like_onnx(data: bytes) -> bool:
 
 
 def onnx_classes(data: bytes) -> tuple[str, ...]:
-    """The class labels written in the graph's classifier, in the order of its probabilities; () where there are none."""
+    """The class labels written in the graph's classifier, in the order of its probabilities; () without any."""
     try:
         for number, graph in fields(memoryview(data)):
             if number == 7 and isinstance(graph, memoryview):

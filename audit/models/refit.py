@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from typing import Any
 
@@ -25,16 +24,19 @@ def refit(model: Loaded, frame: pd.DataFrame | None, arrays: dict[str, np.ndarra
     why not), `weights_used` (0 or 1), `weights_effect` (0 or 1: on a probe of up to 400 rows, strongly uneven weights
     changed what the estimator learnt; -1 where there were none).
 
-    Raises ModelError for formats that hold no training recipe (LightGBM text, XGBoost, ONNX), unknown labels, bad parameters.
+    Raises ModelError for formats that hold no training recipe (LightGBM text, XGBoost, ONNX), unknown
+    labels, bad parameters.
     """
     if model.format != "skops":
         raise ModelError(
             f"a model in the format {model.format} cannot be trained again",
             got=f"{model.format}: fitted trees or a graph, without the recipe that made them",
             expected="a scikit-learn estimator as skops (LGBMClassifier and XGBClassifier included)",
-            todo="save the scikit-learn object with skops.io.dump, or choose a mitigation that leaves the model as it is",
+            todo="save the scikit-learn object with skops.io.dump, or choose a mitigation that leaves the model alone",
         )
     from sklearn.base import clone
+
+    from audit.models.write import skops_bytes
 
     assert frame is not None
     target = _target(model, arrays["labels"])
@@ -130,16 +132,3 @@ def _weights_matter(estimator: Any, rows: Any, target: np.ndarray, keyword: str)
             return True  # the few rows are at fault; the real fit will tell
         answers.append(np.asarray(getattr(probe, "predict_proba", probe.predict)(few)))
     return not np.array_equal(answers[0], answers[1])
-
-
-def skops_bytes(estimator: Any) -> bytes:
-    """The estimator as a skops file whose bytes depend on the estimator alone.
-
-    skops names parts by memory address and by random UUID; here they are numbered in the order of the schema.
-    """
-    from audit.models.canonical import canonical
-    from audit.models.skops_model import import_skops
-
-    buffer = io.BytesIO()
-    import_skops().dump(estimator, buffer)
-    return canonical(buffer.getvalue())

@@ -98,6 +98,7 @@ def _facts(estimator: Any, notes: tuple[str, ...]) -> Facts:
             expected="one decision a row",
             todo="save one model for each output and audit them one by one",
         )
+    labels: tuple[str, ...]
     if classes is None:
         if _is_classifier(estimator):
             raise ModelError(

@@ -2,7 +2,7 @@
 
 skops 0.16 leaves forests and histogram gradient boosting untrusted because scikit-learn follows their node indices
 without bounds checks; Assay checks these bounds (`bounds.py`) and predicts in a process of its own, so it trusts the
-types. Everything outside `trusted_types.txt` is shown to a person first, and skops judges the file once more in the child.
+types. Everything outside `trusted_types.txt` is shown to a person first; skops judges the file again in the child.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 _FILE = Path(__file__).with_name("trusted_types.txt")
 
 NEVER = frozenset(
-    "os posix nt sys subprocess shutil socket ctypes _ctypes importlib runpy pickle _pickle marshal code codeop pty io _io "
-    "multiprocessing threading signal webbrowser urllib http asyncio tempfile pathlib platform".split()
+    "os posix nt sys subprocess shutil socket ctypes _ctypes importlib runpy pickle _pickle marshal code codeop pty io "
+    "_io multiprocessing threading signal webbrowser urllib http asyncio tempfile pathlib platform".split()
 )
 """Modules nothing may come from, whoever allows it: their functions are a program's hands."""
 _NEVER_NAMES = frozenset(

@@ -5,24 +5,17 @@
         print(worker.info.isolation)
 
 The child starts at once and loads in the background; the first question waits for it. Frames cross as Arrow, answers
-as numbers and JSON: nothing that comes back can execute. A model that raises answers with a ModelError and the worker goes
-on; one that crashes, loops or fills the memory ends its own process only, and the worker says so from then on.
+as numbers and JSON: nothing that comes back can execute. A model that raises answers with a ModelError and the
+worker goes on; one that crashes, loops or fills the memory ends its own process only, and the worker says so from
+then on.
 
 The kernel ends the child when the thread that started it ends (PR_SET_PDEATHSIG), so a worker lives in one thread.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
-import select
-import signal
-import subprocess
-import sys
-import tempfile
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,22 +26,17 @@ import numpy as np
 import pandas as pd
 
 from audit.errors import DataError, ModelError, nearest
+from audit.models import table as tables
 from audit.models import wire
 from audit.models.files import describe_bytes, read_bytes
+from audit.models.loaded import one_line
+from audit.models.process import Child, Limits
 from audit.models.trust import forbidden
+
+__all__ = ["CHUNK_ROWS", "Limits", "ModelInfo", "Worker"]
 
 CHUNK_ROWS = 50_000
 _START_SECONDS = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a model may use. cpu_seconds is for the worker's whole life, wall_seconds for one call (of one chunk)."""
-
-    memory_bytes: int = 6 * 2**30
-    cpu_seconds: int = 4 * 3600
-    wall_seconds: float = 900.0
-    file_size_bytes: int = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,24 +75,29 @@ class Worker:
     """
 
     def __init__(
-        self, path: str | Path, *, allow: Sequence[str] = (), code: Sequence[str | Path] = (), limits: Limits | None = None
+        self,
+        path: str | Path,
+        *,
+        allow: Sequence[str] = (),
+        code: Sequence[str | Path] = (),
+        limits: Limits | None = None,
     ) -> None:
         self._path = Path(path)
         self._allow = tuple(allow)
         self._code = tuple(os.path.realpath(c) for c in code)
         self._limits = limits or Limits()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
         self._info: ModelInfo | None = None
-        self._ended = ""
+        self._load_error: Exception | None = None
         self._lock = threading.RLock()
 
     def __enter__(self) -> Worker:
         content = read_bytes(self._path)
         self._file = describe_bytes(self._path, content)
         self._refuse_unknown()
-        self._start()
+        self._child = Child(self._limits, self._code)
         # Sending waits until the child reads; a thread lets the caller get on with the data meanwhile.
-        self._loading = threading.Thread(target=self._load, args=(content,), daemon=True)
+        self._loading = threading.Thread(target=self._load, args=(self._child, content), daemon=True)
         self._loading.start()
         return self
 
@@ -115,23 +108,18 @@ class Worker:
 
     def close(self) -> None:
         """End the child and wait for its end. May be called twice."""
-        process = self._process
-        if process is None:
-            return
-        self._ended = self._ended or "it was closed"
-        process.kill()
-        process.wait()
-        if self._loading is not threading.current_thread():
+        child, self._child = self._child, None
+        if child is not None:
+            child.stop()
             self._loading.join()
-        self._process = None
-        for handle in (self._to, self._from):
-            os.close(handle)
-        self._errors.close()
+            with self._lock:
+                child.close()
 
     @property
     def info(self) -> ModelInfo:
         """What is known of the model; waits until it is loaded. Raises ModelError where it cannot be."""
-        self._loading.join()
+        if self._info is None:
+            self._loading.join()
         if self._info is None:
             self._raise_loading()
         return self._info
@@ -215,59 +203,15 @@ class Worker:
                 todo="look at each name; if you know where it comes from, allow it by name and try again",
             )
 
-    def _start(self) -> None:
-        root = Path(__file__).resolve().parent.parent.parent
-        child_in, self._to = os.pipe()
-        self._from, child_out = os.pipe()
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
-        limits = self._limits
-        settings = {
-            "in": child_in,
-            "out": child_out,
-            "parent": os.getpid(),
-            "memory_bytes": int(limits.memory_bytes),
-            "cpu_seconds": max(1, int(limits.cpu_seconds)),
-            "file_size_bytes": int(limits.file_size_bytes),
-            "code": list(self._code),
-        }
-        try:
-            self._process = subprocess.Popen(
-                # -P: the current folder is not a place to import from.
-                [sys.executable, "-P", "-W", "ignore", "-m", "audit.models.child", json.dumps(settings)],
-                stdin=subprocess.DEVNULL,
-                stdout=self._errors,
-                stderr=self._errors,
-                cwd="/",
-                env=_environment(root),
-                pass_fds=(child_in, child_out),
-                start_new_session=True,
-            )
-        except OSError as error:
-            for handle in (self._to, self._from):
-                os.close(handle)
-            self._errors.close()
-            raise ModelError(
-                "the model's process could not be started",
-                got=error.strerror or str(error),
-                expected="room for one more process",
-                todo="close other programs and try again",
-            ) from error
-        finally:
-            os.close(child_in)
-            os.close(child_out)
-        os.set_blocking(self._to, False)
-        os.set_blocking(self._from, False)
-
-    def _load(self, content: bytes) -> None:
-        self._load_error: Exception | None = None
+    def _load(self, child: Child, content: bytes) -> None:
         try:
             fields = {"do": "load", "format": self._file.format, "allow": list(self._allow)}
             block = np.frombuffer(content, dtype=np.uint8)
-            told = self._exchange(wire.pack(fields, {"model": block}), _START_SECONDS + self._limits.wall_seconds)
+            told = child.ask(wire.pack(fields, {"model": block}), _START_SECONDS + self._limits.wall_seconds)
             self._info = _info(self._file.format, self._file.sha256, told.fields)
         except Exception as error:  # raised again by whoever asks first
             self._load_error = error
-            self._ended = self._ended or "its model could not be loaded"
+            child.ended = child.ended or "its model could not be loaded"
 
     def _raise_loading(self) -> NoReturn:
         error = self._load_error
@@ -318,196 +262,27 @@ class Worker:
     ) -> dict[str, np.ndarray]:
         self.info  # noqa: B018 - waits for the model, and raises where it could not be loaded
         with self._lock:
-            if self._ended:
+            child = self._child
+            ended = "it was closed" if child is None else child.ended
+            if child is None or ended:
                 raise ModelError(
                     "the model's process has ended",
-                    got=self._ended,
+                    got=ended,
                     expected="a running process",
                     todo="open the model again; nothing else was touched",
                 )
             stream: Any = b""
             if table is not None:
-                stream, fields["objects"] = _arrow(table)
+                stream, fields["objects"] = tables.send(table)
             try:
                 blocks = wire.pack(fields, arrays, stream)
             except wire.WireError as error:
                 raise DataError("what was given cannot be sent to the model", got=str(error)) from error
-            return self._exchange(blocks, self._limits.wall_seconds).arrays
-
-    def _exchange(self, blocks: list[Any], seconds: float) -> wire.Frame:
-        """Send, wait, read, within `seconds`. Raises ModelError; ends the process where it cannot go on."""
-        deadline = time.monotonic() + seconds
-        try:
-            for block in blocks:
-                self._send(block, deadline)
-            told = wire.read(lambda count: self._take(count, deadline), int(self._limits.memory_bytes))
-        except TimeoutError:
-            self._end(f"it took longer than {seconds:g} seconds")
-            raise ModelError(
-                "the model took too long",
-                got=f"no answer within {seconds:g} seconds",
-                expected="an answer within the limit of time for one call",
-                todo="give fewer rows, or raise the limit; the model's process was ended and nothing else was touched",
-            ) from None
-        except (EOFError, BrokenPipeError, ConnectionError):
-            raise self._death() from None
-        except wire.WireError as error:
-            self._end("it answered with what is no answer")
-            raise ModelError(
-                "the model's process gave an answer that cannot be read",
-                got=str(error),
-                expected="numbers",
-                todo="do not use this model file; its process was ended",
-            ) from error
-        if told.fields.get("ok") is True:
-            return told
-        raise self._failure(told.fields)
-
-    def _send(self, block: Any, deadline: float) -> None:
-        view = memoryview(block).cast("B")
-        while len(view):
-            try:
-                view = view[os.write(self._to, view[: 2**20]) :]
-            except BlockingIOError:
-                self._wait([], [self._to], deadline)
-
-    def _take(self, count: int, deadline: float) -> bytearray:
-        # Grows as it arrives: a false length makes nobody set aside memory.
-        block = bytearray()
-        while len(block) < count:
-            try:
-                got = os.read(self._from, min(count - len(block), 2**20))
-            except BlockingIOError:
-                self._wait([self._from], [], deadline)
-                continue
-            if not got:
-                raise EOFError
-            block += got
-        return block
-
-    def _wait(self, reading: list[int], writing: list[int], deadline: float) -> None:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        poll = select.poll()
-        for handle in reading:
-            poll.register(handle, select.POLLIN)
-        for handle in writing:
-            poll.register(handle, select.POLLOUT)
-        poll.poll(min(left, 0.5) * 1000)
-
-    # -- failing -----------------------------------------------------------------------------------------------------
-
-    def _failure(self, fields: dict[str, Any]) -> ModelError:
-        kind = fields.get("kind")
-        if kind == "memory":
-            return self._memory()
-        if kind == "input":
-            return ModelError(
-                str(fields.get("problem")),
-                got=str(fields.get("got", "")),
-                expected=str(fields.get("expected", "")),
-                todo=str(fields.get("todo", "")),
-            )
-        return ModelError(
-            "the model raised an error",
-            got=_printable(fields.get("message")),
-            expected="a model that works on these rows",
-            todo="try the same rows with the model's own library; often a column has another type than in training",
-        )
-
-    def _memory(self) -> ModelError:
-        return ModelError(
-            "the model needs more memory than it may use",
-            got="its process ran out of memory",
-            expected=f"at most {self._limits.memory_bytes / 2**20:,.0f} MiB",
-            todo="give fewer rows, or raise the memory limit; nothing else was touched",
-        )
-
-    def _end(self, why: str) -> None:
-        self._ended = self._ended or why
-        assert self._process is not None
-        self._process.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(10)
-
-    def _death(self) -> ModelError:
-        """The error that says how the child ended by itself."""
-        assert self._process is not None
-        try:
-            code = self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            self._end("it closed its end of the line")
-            code = -signal.SIGKILL
-        last = self._last_words()
-        if self._ended == "it was closed":
-            return ModelError("the model's process has ended", got=self._ended, todo="open the model again")
-        if "MemoryError" in last or "bad_alloc" in last or "annot allocate memory" in last:
-            self._ended = "it ran out of memory"
-            return self._memory()
-        if code in (-signal.SIGXCPU, -signal.SIGKILL) and self._cpu_spent():
-            self._ended = "it used up its processor time"
-            return ModelError(
-                "the model used up its processor time",
-                got=f"more than {self._limits.cpu_seconds} seconds of processor time",
-                expected="less",
-                todo="give fewer rows, or raise the limit; nothing else was touched",
-            )
-        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        self._ended = f"it crashed ({how})"
-        return ModelError(
-            "the model's process crashed",
-            got=how + (f"; its last words: {last}" if last else ""),
-            expected="an answer",
-            todo="the file may be damaged or made for another version of its library; nothing else was touched",
-        )
-
-    def _cpu_spent(self) -> bool:
-        # The kernel keeps the sum for children that were waited for; ours is among them.
-        import resource
-
-        used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return used.ru_utime + used.ru_stime >= max(1, int(self._limits.cpu_seconds)) * 0.9
-
-    def _last_words(self) -> str:
-        try:
-            size = self._errors.seek(0, os.SEEK_END)
-            self._errors.seek(max(0, size - 4096))
-            lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()
-        except OSError:
-            return ""
-        return _printable(lines[-1]) if lines else ""
-
-
-def _printable(text: object) -> str:
-    from audit.models.loaded import one_line
-
-    return one_line(text)
+            return child.ask(blocks, self._limits.wall_seconds).arrays
 
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(repr(n) for n in names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
-
-
-def _environment(root: Path) -> dict[str, str]:
-    """What the child knows of its surroundings: no home, no proxies, no secrets of the parent."""
-    threads = str(max(1, min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)))
-    kept = {k: os.environ[k] for k in ("LD_LIBRARY_PATH", "TZ") if k in os.environ}
-    return kept | {
-        "PATH": "/usr/bin:/bin",
-        "LANG": "C.UTF-8",
-        "PYTHONPATH": str(root),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONHASHSEED": "0",
-        "PYTHONNOUSERSITE": "1",
-        "OMP_NUM_THREADS": threads,
-        "OPENBLAS_NUM_THREADS": threads,
-        "MKL_NUM_THREADS": threads,
-        "NUMBA_NUM_THREADS": threads,
-        "MALLOC_ARENA_MAX": "2",
-        # No process can be started in there; joblib then works in threads.
-        "JOBLIB_MULTIPROCESSING": "0",
-    }
 
 
 def _info(kind: str, sha256: str, fields: dict[str, Any]) -> ModelInfo:
@@ -515,48 +290,12 @@ def _info(kind: str, sha256: str, fields: dict[str, Any]) -> ModelInfo:
     return ModelInfo(
         format=kind,
         sha256=sha256,
-        estimator=_printable(fields["estimator"]),
+        estimator=one_line(fields["estimator"]),
         classes=tuple(str(c) for c in fields["classes"]),
         features=None if features is None else tuple(str(f) for f in features),
         isolation=tuple(str(w) for w in fields["isolation"]),
         task=str(fields["task"]),
         columns=None if fields["columns"] is None else int(fields["columns"]),
         output=str(fields["output"]),
-        notes=tuple(_printable(n) for n in fields["notes"]),
+        notes=tuple(one_line(n) for n in fields["notes"]),
     )
-
-
-def _arrow(table: pd.DataFrame) -> tuple[Any, dict[str, str]]:
-    """The table as an Arrow stream, and for columns of objects which kind of missing they hold."""
-    import pyarrow as pa
-
-    doubled = table.columns[table.columns.duplicated()]
-    if len(doubled):
-        raise DataError(
-            "the data have columns of the same name",
-            got=_listed([str(d) for d in doubled]),
-            expected="each name once",
-            todo="rename or drop the doubled columns",
-        )
-    objects: dict[str, str] = {}
-    for column in table.columns:
-        if table[column].dtype == object:
-            values = table[column]
-            gone = values[values.isna()]
-            objects[str(column)] = "none" if len(gone) and gone.iloc[0] is None else "nan"
-    try:
-        named = table.set_axis([str(c) for c in table.columns], axis=1)
-        arrow = pa.Table.from_pandas(named, preserve_index=False, nthreads=1)
-    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-        raise DataError(
-            "a column of the data cannot be sent to the model",
-            got=_printable(error),
-            expected="columns that hold one kind of value each: numbers, text, truth values or dates",
-            todo="make the values of the column one kind, for example all text",
-        ) from error
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, arrow.schema) as writer:
-        writer.write_table(arrow)
-    return memoryview(sink.getvalue()), objects
-
-

@@ -1,0 +1,112 @@
+"""XGBoost models in XGBoost's own JSON or UBJSON.
+
+The file holds no class names: with two classes the score is that of class 1; with more, classes are "0", "1", ...
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit.errors import ModelError
+from audit.models.loaded import DECISION, PROBABILITY, VALUE, Facts, Loaded, class_index, needs
+
+_VALUES = ("reg:", "count:", "survival:")
+
+
+def import_xgboost() -> Any:
+    """xgboost without its scikit-learn wrappers. Raises ModelError where it is not installed."""
+    hidden = "sklearn" not in sys.modules and "xgboost" not in sys.modules
+    if hidden:
+        sys.modules["sklearn"] = None  # type: ignore[assignment]  # an import then fails as if it were not installed
+    try:
+        import xgboost
+    except ImportError as error:
+        raise needs("xgboost", "xgboost-cpu") from error
+    finally:
+        if hidden:
+            del sys.modules["sklearn"]
+    return xgboost
+
+
+class XgboostModel(Loaded):
+    """An xgboost.Booster."""
+
+    format = "xgboost"
+
+    def __init__(self, content: bytes) -> None:
+        self._library = import_xgboost()
+        self.estimator = self._library.Booster({"nthread": 2})
+        self.estimator.load_model(bytearray(content))
+        settings = json.loads(self.estimator.save_config())["learner"]
+        objective = str(settings["objective"]["name"])
+        count = max(int(settings["learner_model_param"]["num_class"]), 1)
+        names = self.estimator.feature_names
+        notes: tuple[str, ...] = ("XGBoost files name no classes: the score is the probability of class 1",)
+        self._kinds = dict(zip(names or [], self.estimator.feature_types or [], strict=False))
+        classes: tuple[str, ...]
+        if objective == "binary:logistic":
+            classes, task, output = ("0", "1"), "classification", PROBABILITY
+        elif objective == "binary:hinge":
+            classes, task, output = ("0", "1"), "classification", DECISION
+        elif objective in ("multi:softprob", "multi:softmax"):
+            classes, task, notes = tuple(str(c) for c in range(count)), "classification", ()
+            output = PROBABILITY if objective == "multi:softprob" else DECISION
+        elif objective.startswith(_VALUES) and objective != "reg:logistic":
+            classes, task, output, notes = (), "regression", VALUE, ()
+        elif objective == "reg:logistic":
+            classes, task, output = ("0", "1"), "classification", PROBABILITY
+        else:
+            raise ModelError(
+                "the XGBoost model has an objective whose output is no score of a class",
+                got=f"objective {objective!r}",
+                expected="binary:logistic, multi:softprob or a regression",
+                todo="compute the scores yourself and audit the column: [model] score = ...",
+            )
+        if output == DECISION:
+            notes = (*notes, "the model gives no probabilities: each score is its decision, 1 or 0")
+        self.facts = Facts(
+            estimator=f"xgboost.Booster({objective}, {self.estimator.num_boosted_rounds()} rounds)",
+            classes=classes,
+            features=None if names is None else tuple(str(n) for n in names),
+            columns=int(self.estimator.num_features()),
+            task=task,
+            output=output,
+            notes=notes,
+        )
+
+    def prepare(self, frame: pd.DataFrame) -> Any:
+        """An xgboost.DMatrix; text in a column that was categorical in training becomes a category.
+
+        Raises ModelError for text in a column that was numeric in training.
+        """
+        if self.facts.features is None:
+            return self._library.DMatrix(frame.to_numpy(dtype=np.float32))
+        changed = {}
+        for name in self.facts.features:
+            dtype = frame[name].dtype
+            if self._kinds.get(name) == "c" and not isinstance(dtype, pd.CategoricalDtype):
+                changed[name] = frame[name].astype(object).astype("category")
+            elif self._kinds.get(name) != "c" and not pd.api.types.is_numeric_dtype(dtype):
+                raise ModelError(
+                    "the XGBoost model takes numbers where the data have something else",
+                    got=f"{name!r} ({dtype})",
+                    expected="numbers in this column, as in training",
+                    todo="code the column as training did, or save the pipeline that codes it (as skops)",
+                )
+        return self._library.DMatrix(frame.assign(**changed), enable_categorical=True)
+
+    def class_index(self, positive: str) -> int:
+        """Class 1 of two, whatever its name in the data; else the class of that number."""
+        return 1 if len(self.facts.classes) == 2 else class_index(self.facts.classes, positive)
+
+    def scores(self, frame: pd.DataFrame, positive: str) -> np.ndarray:
+        index = self.class_index(positive) if len(self.facts.classes) > 2 else None
+        raw = np.asarray(self.estimator.predict(self.prepare(frame)), dtype=np.float64)
+        if index is None:
+            return raw
+        return raw[:, index] if raw.ndim == 2 else (raw == index).astype(np.float64)
