@@ -1,11 +1,31 @@
-"""Can this table fill the roles of this case? One refusal for each way it cannot."""
+"""Can this table fill the roles of this case? One refusal for each way it cannot; used by every command."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
 from audit.case import Case
-from audit.errors import CaseError, nearest
+from audit.errors import CaseError, DataError, nearest
+from audit.load import limits
+from audit.load.values import band, coded
+
+Mask = npt.NDArray[np.bool_]
+
+
+def model(case: Case) -> None:
+    """Refuse a kind of model that this version cannot ask. Raises CaseError."""
+    if case.model.kind == "endpoint":
+        raise CaseError(
+            "this version does not ask an endpoint for decisions",
+            got=f"endpoint = {case.model.endpoint!r}",
+            expected="path, decision or score",
+            todo="write the endpoint's scores into a column of the table and name it as `score`",
+        )
 
 
 def columns(case: Case, main: Sequence[str], side: Sequence[str]) -> None:
@@ -15,23 +35,312 @@ def columns(case: Case, main: Sequence[str], side: Sequence[str]) -> None:
         ("label", data.label), (case.model.kind, case.model.column), ("id", data.id), ("weight", data.weight),
         ("time", data.time), ("split", data.split),
     ]  # fmt: skip
-    roles += [("features", f) for f in data.features or ()] + [("exclude", e) for e in data.exclude]
+    roles += [("features", f) for f in data.features or ()]
     wanted = [(r, c, tuple(main)) for r, c in roles if c is not None]
-    wanted += [("sensitive", c, (*main, *side)) for c in data.sensitive]
+    wanted += [
+        (r, c, (*main, *side)) for r, names in (("sensitive", data.sensitive), ("exclude", data.exclude)) for c in names
+    ]
     for role, column, known in wanted:
         if column not in known:
             raise CaseError(
                 f"the table has no column {column!r}, which the case names as `{role}`",
-                got=f"{len(known)} columns",
+                got=f"{len(known)} other columns",
                 expected=f"a column {column!r}",
                 todo=nearest(column, known),
             )
 
 
 def features_of(case: Case, columns: Sequence[str]) -> tuple[str, ...]:
-    """The columns the model may see, in the table's order unless the case lists them."""
+    """The columns the model may see, in the table's order unless the case lists them.
+
+    Raises CaseError where a model file is left with none.
+    """
     data = case.data
     if data.features is not None:
-        return data.features
-    out = {data.label, data.weight, data.id, data.time, data.split, case.model.column, *data.exclude}
-    return tuple(c for c in columns if c not in out)
+        out = data.features
+    else:
+        never = {data.label, data.weight, data.id, data.time, data.split, case.model.column, *data.exclude}
+        out = tuple(c for c in columns if c not in never)
+    if not out and case.model.kind == "path":
+        raise CaseError(
+            "no column is left for the model to see",
+            got=f"{len(columns)} columns, all with another role or in `exclude`",
+            expected="at least one feature",
+            todo="check `features` and `exclude`",
+        )
+    return out
+
+
+def split(case: Case, names: Sequence[str]) -> None:
+    """Refuse split values that no row has. Raises DataError."""
+    data = case.data
+    for role, value in (("audit", data.audit), ("train", data.train)):
+        if value is not None and value not in names:
+            raise DataError(
+                f"no row is for {'measuring' if role == 'audit' else 'learning'}: "
+                f"the split column {data.split!r} never says {value!r}",
+                got=listed(names),
+                expected=f"rows with {value!r} ({role} in the case file)",
+                todo=nearest(value, names) if names else "fill in the split column",
+            )
+
+
+def rows(case: Case, frame: pd.DataFrame, audit: Mask) -> None:
+    """Every check that needs values. `audit` (n,) says which rows are measured. Raises CaseError, DataError."""
+    if not audit.any():
+        raise DataError(
+            "there are no rows to measure",
+            got=f"0 of {len(frame):,} rows",
+            expected="at least one row",
+            todo="check `split` and `audit` in the case file",
+        )
+    _label(case, frame)
+    for attribute in case.data.sensitive:
+        _sensitive(case, frame.loc[audit, attribute])
+    if case.data.weight is not None:
+        _weight(frame[case.data.weight], case.data.weight, audit)
+    if case.data.time is not None:
+        times_of(frame[case.data.time])
+    if case.model.kind == "decision":
+        _decision(case, frame, audit)
+    if case.model.kind == "score":
+        _score(case, frame.loc[audit, str(case.model.column)])
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """'a', 'b' and 3 more."""
+    shown = ", ".join(repr(n) for n in names[:most])
+    return (shown + (f" and {len(names) - most:,} more" if len(names) > most else "")) or "no value at all"
+
+
+def _label(case: Case, frame: pd.DataFrame) -> None:
+    data = case.data
+    if data.label is None:
+        return
+    names = coded(frame[data.label])[1]
+    positive, label = str(data.positive), data.label
+    if len(names) > 2:
+        number = pd.api.types.is_numeric_dtype(frame[label]) and len(names) > 10
+        cut = f"make a column that says whether {label} is at or above a number you choose, and name it as the label"
+        merge = f"put values together in a new column, such as {positive!r} and 'not {positive}', or leave rows out"
+        raise DataError(
+            f"the label {label!r} has {len(names):,} different values",
+            got=listed(names),
+            expected="exactly two outcomes in this version",
+            todo=cut if number else merge,
+        )
+    if len(names) < 2:
+        raise DataError(
+            f"the label {label!r} has {'one value only' if names else 'no values'}",
+            got=f"{listed(names)} in {frame[label].count():,} rows, {frame[label].isna().sum():,} empty",
+            expected="two outcomes",
+            todo="check that this is the outcome column and that the rows were not filtered by it",
+        )
+    for role, value in (("positive", positive), ("favourable", str(data.favourable or positive))):
+        if value not in names:
+            raise CaseError(
+                f"`{role}` is not a value of the label {label!r}",
+                got=repr(value),
+                expected=" or ".join(repr(n) for n in names),
+                todo=f"write it exactly as in the table; {nearest(value, names)}",
+            )
+
+
+def _sensitive(case: Case, column: pd.Series) -> None:
+    name = str(column.name)
+    edges = case.data.bins.get(name)
+    if edges:
+        codes, all_names = band(column, edges)
+        names = tuple(all_names[c] for c in np.unique(codes[codes >= 0]))
+    else:
+        all_names = names = coded(column)[1]
+        numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+        if numeric and len(names) > limits.MAX_NUMBERS:
+            raise DataError(
+                f"the sensitive column {name!r} is a quantity with {len(names):,} different values",
+                got=f"numbers from {column.min():g} to {column.max():g}",
+                expected=f"at most {limits.MAX_NUMBERS} values, or bins",
+                todo=f"write for example bins = {{ {name} = {suggested_bins(column)} }} under [data]",
+            )
+    if len(names) > limits.MAX_GROUPS:
+        raise DataError(
+            f"the sensitive column {name!r} has {len(names):,} groups",
+            got=listed(names),
+            expected=f"at most {limits.MAX_GROUPS} groups, each large enough to say something about",
+            todo="put values together in a coarser column (regions instead of towns), or bins for a number",
+        )
+    if len(names) < 2:
+        missing = int(column.isna().sum())
+        raise DataError(
+            f"the sensitive column {name!r} has {'one group only' if names else 'no values'}",
+            got=f"{listed(names)} in {len(column) - missing:,} measured rows, {missing:,} unknown",
+            expected="at least two groups to compare",
+            todo="check the column and the split" + (", or choose other bins" if edges else ""),
+        )
+    reference = case.data.reference.get(name)
+    if reference is not None and reference not in all_names:
+        raise CaseError(
+            f"the reference group of {name!r} does not exist",
+            got=repr(reference),
+            expected="one of " + listed(all_names, 12),
+            todo=nearest(reference, all_names),
+        )
+
+
+def suggested_bins(column: pd.Series) -> list[int | float]:
+    """Edges that divide a column of numbers into about four: the usual ones for ages, else rounded quartiles."""
+    low, high = float(column.min()), float(column.max())
+    if 10 <= low <= 30 and 50 <= high <= 120:
+        return [25, 40, 60]
+    edges: list[int | float] = []
+    for share in (0.25, 0.5, 0.75):
+        value = float(f"{float(column.quantile(share)):.2g}")
+        if low < value <= high and value not in edges:
+            edges.append(int(value) if value.is_integer() else value)
+    return edges or [high]
+
+
+def _weight(column: pd.Series, name: str, audit: Mask) -> None:
+    numbers, strange = numbers_of(column)
+    bad = ~np.isfinite(numbers) | (numbers < 0)
+    if bad.any():
+        first = int(np.flatnonzero(bad)[0])
+        raise DataError(
+            f"the weight column {name!r} has values that are no weights",
+            got=f"{int(bad.sum()):,} of {len(numbers):,} rows; row {first + 1} says {_shown(column.iloc[first])}",
+            expected="a number of 0 or more in every row",
+            todo="correct them" if strange == 0 else "correct them, or name another column as `weight`",
+        )
+    if numbers[audit].sum() <= 0:
+        raise DataError(
+            f"the weights in {name!r} are all 0",
+            got="a sum of 0 over the measured rows",
+            expected="a sum above 0",
+            todo="check the column, or leave `weight` out",
+        )
+
+
+def numbers_of(column: pd.Series) -> tuple[npt.NDArray[np.float64], int]:
+    """The column as floats, NaN where there is no number, and how many texts are no numbers."""
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    return numbers, int((np.isnan(numbers) & column.notna().to_numpy()).sum())
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if pd.isna(value) else repr(value if isinstance(value, str) else float(value))
+
+
+def times_of(column: pd.Series) -> pd.Series:
+    """The column as something that can be ordered: numbers as they are, texts as dates. Raises DataError."""
+    numeric = pd.api.types.is_numeric_dtype(column)
+    if numeric or pd.api.types.is_datetime64_any_dtype(column):
+        times = column
+    else:
+        times = pd.to_datetime(column, errors="coerce", format="ISO8601", utc=True)
+    bad = times.isna().to_numpy()
+    if bad.any():
+        first = int(np.flatnonzero(bad)[0])
+        raise DataError(
+            f"the time column {str(column.name)!r} has values that cannot be put in order",
+            got=f"{int(bad.sum()):,} of {len(column):,} rows; row {first + 1} says {_shown(column.iloc[first])}",
+            expected="a number, or a date such as 2026-11-01 or 2026-11-01T09:30, in every row",
+            todo="write the dates as year-month-day",
+        )
+    return times
+
+
+def _decision(case: Case, frame: pd.DataFrame, audit: Mask) -> None:
+    name = str(case.model.column)
+    codes, names = coded(frame.loc[audit, name])
+    if (codes < 0).any():
+        raise DataError(
+            f"the decision column {name!r} has empty values",
+            got=f"{int((codes < 0).sum()):,} of {len(codes):,} measured rows without a decision",
+            expected="a decision in every row",
+            todo="fill them in, or leave out the rows that were never decided",
+        )
+    if case.data.label is not None:
+        allowed = coded(frame[case.data.label])[1]
+        strange = [n for n in names if n not in allowed]
+        if strange:
+            raise DataError(
+                f"the decision column {name!r} has values that the label {case.data.label!r} does not have",
+                got=listed(strange),
+                expected=" or ".join(repr(n) for n in allowed),
+                todo="write the decisions in the label's own words",
+            )
+        return
+    if len(names) > 2:
+        raise DataError(
+            f"the decision column {name!r} has {len(names):,} different values",
+            got=listed(names),
+            expected="exactly two decisions in this version",
+            todo="put values together in a new column",
+        )
+    for role, value in (("positive", str(case.data.positive)), ("favourable", case.data.favourable)):
+        if value is not None and len(names) == 2 and value not in names:
+            raise CaseError(
+                f"`{role}` is not a value of the decision column {name!r}",
+                got=repr(value),
+                expected=" or ".join(repr(n) for n in names),
+                todo=f"write it exactly as in the table; {nearest(value, names)}",
+            )
+
+
+def _score(case: Case, column: pd.Series) -> None:
+    name = str(column.name)
+    numbers, strange = numbers_of(column)
+    bad = ~np.isfinite(numbers)
+    if bad.any():
+        places = ", ".join(str(int(column.index[i]) + 1) for i in np.flatnonzero(bad)[:5])
+        raise DataError(
+            f"the score column {name!r} has values that are no finite numbers",
+            got=f"{int(bad.sum()):,} of {len(numbers):,} measured rows, {strange:,} of them text; rows {places}",
+            expected="a finite number in every row",
+            todo="fill them in, or leave out the rows that were never scored",
+        )
+    outside = (numbers < 0) | (numbers > 1)
+    if outside.any() and not case.model.threshold_given:
+        raise DataError(
+            f"the score column {name!r} has scores outside 0 to 1 and the case gives no threshold",
+            got=f"{int(outside.sum()):,} of {len(numbers):,} rows, from {numbers.min():g} to {numbers.max():g}",
+            expected="probabilities from 0 to 1, or a threshold",
+            todo="add `threshold` under [model]: the score from which on the decision is positive",
+        )
+
+
+def remarks(case: Case, frame: pd.DataFrame, audit: Mask) -> list[str]:
+    """What is no fault and still worth saying."""
+    notes = []
+    data = case.data
+    if data.label is not None:
+        missing = int(frame.loc[audit, data.label].isna().sum())
+        if missing:
+            notes.append(f"{missing:,} of {int(audit.sum()):,} measured rows have no label; their outcome is unknown.")
+    for attribute in data.sensitive:
+        if attribute in data.bins:
+            continue
+        alike: dict[str, list[str]] = {}
+        for name in coded(frame[attribute])[1]:
+            alike.setdefault(" ".join(name.casefold().split()), []).append(name)
+        notes += [
+            f"Column {attribute!r}: {listed(names)} differ only in capitals or spaces and count as separate groups."
+            for names in alike.values()
+            if len(names) > 1
+        ]
+    if data.split is not None:
+        other = int(frame[data.split].isna().sum())
+        if other:
+            notes.append(f"{other:,} rows say nothing in the split column {data.split!r}; they take no part.")
+    if data.id is not None:
+        twice = int(frame[data.id].duplicated().sum())
+        if twice:
+            notes.append(f"{twice:,} rows repeat an id of {data.id!r}; each row counts as one person.")
+    for norm in case.policy.norms:
+        absent = [a for a in norm.attribute if a not in data.sensitive]
+        if absent:
+            notes.append(
+                f"The policy's norm on {norm.metric} names {listed(absent)}, which this case does not audit; "
+                "it was not judged."
+            )
+    return notes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +11,17 @@ import pandas as pd
 
 from audit.case import Case
 from audit.load import check
+from audit.load.cases import check_roles
 from audit.load.digest import sha256_of
-from audit.load.tables import read_noted
-from audit.load.values import name_of
+from audit.load.join import join_sensitive
+from audit.load.tables import columns_of, read_noted
+from audit.load.values import coded
+from audit.values import UNKNOWN
 
 Mask = npt.NDArray[np.bool_]
+
+_MISSING_WORDS = ("nan", "NaN", "NAN", "<NA>", "NaT")
+"""How programs spell a missing value when they write it as text; no person has such a sex or outcome."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,14 +56,68 @@ def load_rows(case: Case, *, everything: bool | None = None) -> Rows:
     Raises CaseError where a role cannot be filled, DataError where the table cannot be used.
     """
     data = case.data
-    table = read_noted(data.path)
-    frame = table.frame
-    check.columns(case, table.columns, ())
-    features = check.features_of(case, table.columns)
-    audit = np.ones(len(frame), dtype=bool)
-    train: Mask | None = None
-    if data.split is not None:
-        names = frame[data.split].map(name_of, na_action="ignore")
-        audit = (names == data.audit).to_numpy(dtype=bool)
-        train = (names == data.train).to_numpy(dtype=bool)
-    return Rows(frame, sha256_of(data.path), audit, train, features, table.columns, table.notes)
+    check_roles(case)
+    check.model(case)
+    if everything is None:
+        everything = case.model.kind == "path"
+    side = () if data.sensitive_path is None else columns_of(data.sensitive_path)
+    chosen: list[tuple[str, ...]] = []
+
+    def needed(names: tuple[str, ...]) -> Sequence[str]:
+        check.columns(case, names, side)
+        features = check.features_of(case, names)
+        chosen.append(features)
+        roles = {data.label, case.model.column, data.id, data.weight, data.time, data.split, *data.sensitive}
+        return [n for n in names if n in roles or (everything and n in features)]
+
+    table = read_noted(data.path, needed)
+    frame, notes = table.frame, list(table.notes)
+    features = tuple(f for f in chosen[0] if f in table.columns)
+    check.columns(case, table.columns, side)
+    side_hash = None
+    if data.sensitive_path is not None:
+        frame, said = join_sensitive(case, frame, side)
+        side_hash = sha256_of(data.sensitive_path)
+        notes += said
+    frame, said = _missing_words(case, frame)
+    notes += said
+    audit, train = _split(case, frame)
+    check.rows(case, frame, audit)
+    notes += check.remarks(case, frame, audit)
+    return Rows(frame, sha256_of(data.path), audit, train, features, table.columns, tuple(notes), side_hash)
+
+
+def _split(case: Case, frame: pd.DataFrame) -> tuple[Mask, Mask | None]:
+    data = case.data
+    if data.split is None:
+        return np.ones(len(frame), dtype=bool), None
+    codes, names = coded(frame[data.split])
+    check.split(case, names)
+    masks = []
+    for value in (data.audit, data.train):
+        member = np.array([n == value for n in names] + [False])
+        masks.append(member[codes])
+    return masks[0], masks[1]
+
+
+def _missing_words(case: Case, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Blank texts, and "nan" written out, are missing in the columns that say who and what: never a group's name."""
+    notes: list[str] = []
+    changed: dict[str, pd.Series] = {}
+    decided = case.model.column if case.model.kind == "decision" else None
+    for column in dict.fromkeys(c for c in (*case.data.sensitive, case.data.label, decided) if c is not None):
+        codes, found = pd.factorize(frame[column], use_na_sentinel=True)
+        texts = [v if isinstance(v, str) else None for v in found]
+        empty = np.array([v is not None and (not v.strip() or v in _MISSING_WORDS) for v in texts] + [False])
+        hit = empty[codes]
+        if hit.any():
+            shown = ", ".join(repr(v) for v, e in zip(texts, empty[:-1], strict=True) if e)
+            changed[column] = frame[column].mask(hit)
+            notes.append(f"Column {column!r}: {int(hit.sum()):,} values written as {shown} are counted as missing.")
+        written = np.array([v == UNKNOWN for v in texts] + [False])
+        if column in case.data.sensitive and written.any():
+            notes.append(
+                f"Column {column!r}: {int(written[codes].sum()):,} rows say {UNKNOWN!r} themselves; they are counted "
+                "together with the rows that have no value."
+            )
+    return (frame.assign(**changed) if changed else frame), notes

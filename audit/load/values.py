@@ -34,6 +34,18 @@ def names_of(values: Iterable[Any]) -> tuple[str, ...]:
     return tuple(name_of(v) for v in values)
 
 
+def coded(column: pd.Series) -> tuple[Ints, tuple[str, ...]]:
+    """The index of each row's name, -1 where missing, and the names, each once, in order of appearance."""
+    codes, found = pd.factorize(column, use_na_sentinel=True)
+    names = names_of(found)
+    once = tuple(dict.fromkeys(names))
+    if len(once) < len(names):
+        at = {name: i for i, name in enumerate(once)}
+        place = np.array([*(at[n] for n in names), -1], dtype=np.int64)
+        return place[codes], once
+    return codes.astype(np.int64), names
+
+
 def band_names(edges: Sequence[float]) -> tuple[str, ...]:
     """The names of the bands between left-closed edges; they follow from the edges alone, never from the data.
 

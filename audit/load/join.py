@@ -1,0 +1,89 @@
+"""Sensitive columns from a side table, joined by id."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from audit.case import Case
+from audit.errors import CaseError, DataError, nearest
+from audit.load.tables import read_noted
+from audit.load.values import coded, names_of
+
+
+def join_sensitive(case: Case, frame: pd.DataFrame, side: tuple[str, ...]) -> tuple[pd.DataFrame, list[str]]:
+    """`frame` with the sensitive columns of the side table, its rows in their order; and notes on what did not match.
+
+    An id that stands in the side table more than once with different values is unknown, as is one that it lacks.
+    Raises CaseError where a column is in both tables, DataError where no id matches.
+    """
+    data = case.data
+    key = str(data.id)
+    assert data.sensitive_path is not None
+    name = data.sensitive_path.name
+    if key not in side:
+        raise CaseError(
+            f"the side table {name!r} has no column {key!r}",
+            got=", ".join(repr(c) for c in side[:8]),
+            expected=f"the column {key!r} that both tables have (`id`)",
+            todo=nearest(key, side),
+        )
+    both = [c for c in data.sensitive if c in side and c in frame.columns]
+    if both:
+        raise CaseError(
+            f"the sensitive column {both[0]!r} is in the table and in the side table",
+            got=f"{both[0]!r} twice",
+            expected="each sensitive column in one place",
+            todo=f"remove it from {name} or from {data.path.name}",
+        )
+    wanted = [c for c in data.sensitive if c in side]
+    if not wanted:
+        raise CaseError(
+            f"the side table {name!r} holds none of the sensitive columns",
+            got=", ".join(repr(c) for c in side[:8]),
+            expected="one of " + ", ".join(repr(c) for c in data.sensitive),
+            todo="name its columns in `sensitive`, or remove `sensitive_path`",
+        )
+    table = read_noted(data.sensitive_path, [key, *wanted])
+    people = table.frame.assign(**{key: _keys(table.frame[key])})
+    notes = list(table.notes)
+    nameless = int(people[key].isna().sum())
+    people = people[people[key].notna()].drop_duplicates(ignore_index=True)
+    again = people[key].duplicated(keep=False)
+    if again.any():
+        count = people.loc[again, key].nunique()
+        notes.append(f"{name}: {count:,} ids stand there with different values; their groups are unknown.")
+    if nameless:
+        notes.append(f"{name}: {nameless:,} rows have no id and were not used.")
+    people = people[~again].set_index(key)
+    keys = _keys(frame[key])
+    place = pd.Index(people.index).get_indexer(pd.Index(keys))
+    found = (place >= 0) & keys.notna().to_numpy()
+    if not found.any():
+        raise DataError(
+            f"no id of {data.path.name!r} is in the side table {name!r}",
+            got=f"{key} such as {_some(keys)}",
+            expected=f"{key} such as {_some(people.index.to_series())}",
+            todo="write the ids alike in both tables",
+        )
+    if not found.all():
+        notes.append(
+            f"{int((~found).sum()):,} of {len(frame):,} rows have no match in {name}; their groups are unknown."
+        )
+    unused = len(people) - len(np.unique(place[found]))
+    if unused:
+        notes.append(f"{name}: {unused:,} ids are not in the data and were not used.")
+    joined = people.iloc[np.where(found, place, 0)].reset_index(drop=True)
+    added = {c: joined[c].where(found) for c in wanted}
+    return frame.assign(**added), notes
+
+
+def _keys(column: pd.Series) -> pd.Series:
+    """Ids as names, so that 7, 7.0 and "7" are one."""
+    codes, names = coded(column)
+    table = np.array([*names, None], dtype=object)
+    return pd.Series(table[codes], index=column.index, dtype="str")
+
+
+def _some(column: pd.Series) -> str:
+    return ", ".join(repr(v) for v in names_of(column.dropna().unique()[:3])) or "nothing"
