@@ -128,11 +128,12 @@ def _parquet(frame: pd.DataFrame) -> bytes:
 
 def make(out: Path, source: Path = HERE) -> dict[str, str]:
     """Write the four files into `out`. Returns their sha256 by name."""
+    import sklearn.ensemble  # noqa: F401 - only libraries that are loaded by now are held to one thread
     from threadpoolctl import threadpool_limits
 
     adult = pd.read_parquet(source / "adult.parquet")
     german = german_split(pd.read_parquet(source / "german_credit.parquet"))
-    # One thread: sums of floating-point numbers then have one order on every machine.
+    # One thread: sums then have one order on every machine, and the boosting writes down how many it had.
     with threadpool_limits(1):
         boosted, logistic = adult_model(adult), german_model(german)
         decided = adult_decided(adult, boosted)

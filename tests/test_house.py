@@ -186,8 +186,8 @@ def foreign_hosts(text: str) -> list[str]:
     """Hosts that a text names and that are neither this machine, nor kept for examples (RFC 2606), nor identifiers."""
     out = []
     for host in (found.rstrip(".") for found in HOST.findall(text)):
-        local = host in ("localhost", "127.0.0.1") or host.endswith((".example", "example.com", ".invalid"))
-        if host and not local and not any(host == name or host.endswith("." + name) for name in IDENTIFIERS):
+        local = "." not in host or host == "127.0.0.1" or host.endswith((".example", "example.com", ".invalid"))
+        if not local and not any(host == name or host.endswith("." + name) for name in IDENTIFIERS):
             out.append(host)
     return out
 

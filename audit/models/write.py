@@ -13,6 +13,7 @@ import zipfile
 from typing import Any
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment a zip archive can hold
+_CONSTANTS = {"JsonNode", "TupleNode", "TypeNode", "FunctionNode", "DTypeNode"}
 
 
 def skops_bytes(model: Any) -> bytes:
@@ -28,7 +29,7 @@ def skops_bytes(model: Any) -> bytes:
 def _normalised(archive: bytes) -> bytes:
     with zipfile.ZipFile(io.BytesIO(archive)) as source:
         parts = {name: source.read(name) for name in source.namelist()}
-    numbers: dict[int, int] = {}
+    numbers: dict[int | str, int] = {}
     names: dict[str, str] = {}
 
     def walk(node: Any) -> Any:
@@ -36,15 +37,18 @@ def _normalised(archive: bytes) -> bytes:
             return [walk(child) for child in node]
         if not isinstance(node, dict):
             return node
-        out = {}
+        out: dict[str, Any] = {}
         for key, value in node.items():
-            if key == "__id__":
-                value = numbers.setdefault(value, len(numbers) + 1)
-            elif key == "file" and isinstance(value, str) and value in parts:
-                value = names.setdefault(value, f"{len(names) + 1}.{value.rpartition('.')[2]}")
-            else:
-                value = walk(value)
-            out[key] = value
+            if key == "file" and isinstance(value, str) and value in parts:
+                out[key] = names.setdefault(value, f"{len(names) + 1}.{value.rpartition('.')[2]}")
+            elif key != "__id__":
+                out[key] = walk(value)
+        if "__id__" in node:
+            # Whether two equal constants are one object is Python's affair and differs from process to process, so
+            # constants are told apart by what they are. All else keeps its identity: shared parts stay shared.
+            constant = node.get("__loader__") in _CONSTANTS
+            identity = json.dumps(out, sort_keys=True) if constant else node["__id__"]
+            out["__id__"] = numbers.setdefault(identity, len(numbers) + 1)
         return out
 
     schema = walk(json.loads(parts.pop("schema.json")))
