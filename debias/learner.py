@@ -40,3 +40,24 @@ def own_learner(frame: pd.DataFrame, seed: int) -> Any:
         categorical_features=list(range(categories)), early_stopping=False, random_state=seed
     )
     return Pipeline([("prepare", prepare), ("model", model)])
+
+
+def boosted_learner(prepare: Any, text: str, classes: tuple[str, str], columns: int) -> Any:
+    """A fitted pipeline around trees grown elsewhere: `prepare` (fitted), then LightGBM's own classifier over `text`.
+
+    text is a LightGBM model that predicts the probability of classes[1]. Only types of scikit-learn and LightGBM are in
+    it, so that the file loads without Assay.
+    """
+    import lightgbm as lgb
+    import numpy as np
+    from sklearn.pipeline import Pipeline
+
+    # The classifier's bookkeeping is made by a fit of one leaf; its trees are then the given ones.
+    shell = lgb.LGBMClassifier(n_estimators=1, num_leaves=2, min_child_samples=1, verbosity=-1)
+    few = np.zeros((4, columns))
+    shell.fit(few, np.array([classes[0], classes[1]] * 2, dtype=object))
+    shell._Booster = lgb.Booster(model_str=text)
+    order = list(shell.classes_)
+    if order != list(classes):
+        raise ValueError(f"classes must be given in sorted order, got {classes}")
+    return Pipeline([("prepare", prepare), ("model", shell)])

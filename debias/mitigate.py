@@ -19,8 +19,9 @@ from audit.errors import DataError, GateBroken, InputError
 from audit.evidence import sha256, tool
 from audit.files import canonical, read_json, write_whole
 from audit.measure import Settings
-from debias.candidate import Candidate, Original, fit_candidate, open_original
+from debias.candidate import Candidate, Original, open_original
 from debias.compare import Comparison, compare, comparison_to_json, matched_threshold
+from debias.fit import fit_candidate
 from debias.methods import constraint_for, method_named
 from debias.task import Task, task_of
 

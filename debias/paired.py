@@ -242,7 +242,7 @@ def _figures(cells: Floats, plan: _Plan, side: int) -> Floats:
 
 
 def gap_of(shares: Sequence[Floats], kind: str, reference: int | None) -> Floats:
-    """The largest gap (D,) over groups of shares (D, G), the larger of several rates; groups without a value are out."""
+    """The largest gap (D,) over groups of shares (D, G), the larger of several; groups without a value are out."""
     gaps = []
     for share in shares:
         known = np.isfinite(share)

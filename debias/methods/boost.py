@@ -19,7 +19,9 @@ from audit.errors import DataError
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-LEAST = 30
+AIM = 0.9
+"""The share of the tolerance that the multipliers press towards, so that the gap ends inside, not at the edge."""
+LEAST = 100
 """A group with fewer training rows under a constraint is left out of it: its rate is mostly chance."""
 
 
@@ -34,7 +36,7 @@ class BoostSettings:
     learning_rate: float = 0.1
     leaves: int = 31
     least_in_leaf: int = 20
-    step: float = 1.0
+    step: float = 2.0
     sharpness: float = 2.0
 
 
@@ -52,23 +54,30 @@ class Bound:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Boosted:
-    """The trees as LightGBM text, how many of all were kept, and the largest gap after each of them on both parts."""
+    """The trees as LightGBM text, how many were kept, the largest gap after each on both parts, and the last on all."""
 
     text: str
     kept: int
     gap_fit: Floats
-    gap_choose: Floats
+    gap_held: Floats
     multipliers: dict[str, list[float]]
+    gap: float
     met: bool
 
 
 def bounds_of(
-    constraint: str, partitions: Sequence[tuple[str, Ints]], label: Ints, merit: int, least: int = LEAST
+    constraint: str,
+    partitions: Sequence[tuple[str, Ints]],
+    label: Ints,
+    merit: int,
+    learn: npt.NDArray[np.bool_],
+    least: int = LEAST,
 ) -> tuple[list[Bound], list[tuple[str, int, int]]]:
     """The bounds that a constraint means, and (name, group, rows) of each group too small to take part.
 
     partitions: (name, group (n,)) for each attribute or intersection; merit is the label (0 or 1) that deserves the
-    favourable decision: equal opportunity bounds the rate among those, equalized odds among each label.
+    favourable decision: equal opportunity bounds the rate among those, equalized odds among each label. learn (n,)
+    marks the rows that sizes are counted on.
     """
     among: list[tuple[str, npt.NDArray[np.bool_]]] = [("", np.ones(len(label), dtype=bool))]
     if constraint == "equal_opportunity":
@@ -78,7 +87,7 @@ def bounds_of(
     bounds, small = [], []
     for name, group in partitions:
         for words, rows in among:
-            size = np.bincount(group[rows], minlength=int(group.max()) + 1)
+            size = np.bincount(group[rows & learn], minlength=int(group.max()) + 1)
             place = np.full(len(size), -1, dtype=np.int64)
             large = np.flatnonzero(size >= least)
             place[large] = np.arange(len(large))
@@ -115,8 +124,10 @@ class _Multipliers:
     def rise(self, rates: Floats) -> None:
         middle = (rates.max() + rates.min()) / 2
         away = rates - middle
-        self.above = np.maximum(0.0, self.above + self.step * (away - self.tolerance / 2))
-        self.below = np.maximum(0.0, self.below + self.step * (-away - self.tolerance / 2))
+        # In proportion to the group's share, so that the pull on one row of it rises as fast as in any other group.
+        pace = self.step * self.share
+        self.above = np.maximum(0.0, self.above + pace * (away - self.tolerance / 2))
+        self.below = np.maximum(0.0, self.below + pace * (-away - self.tolerance / 2))
 
     def price(self, rates: Floats) -> Floats:
         """d Lagrangian / d (smoothed decision of a row), (groups + 1,), index 0 for rows that do not count."""
@@ -134,32 +145,29 @@ def boost(
     label: Ints,
     weight: Floats | None,
     bounds: Sequence[Bound],
-    x_choose: Floats,
-    label_choose: Ints,
-    weight_choose: Floats | None,
-    bounds_choose: Sequence[Bound],
+    learn: npt.NDArray[np.bool_],
     *,
     tolerance: float,
     threshold: float = 0.5,
     categories: int = 0,
-    names: Sequence[str] | None = None,
     settings: BoostSettings | None = None,
     seed: int = 0,
 ) -> Boosted:
     """One boosting run. x (n, F) has its `categories` first columns categorical; label (n,) in 0, 1.
 
-    Trees are grown on x; how many are kept is chosen on both parts together: of the second half of the run, the
-    prefix with the lowest error whose gap is within the tolerance, else the one with the smallest gap. Raises
-    DataError where there is one outcome only.
+    Trees are grown on the rows of `learn` (n,). How many of them are kept is chosen on all rows: of the second half of
+    the run, the prefix within the tolerance that errs least on the rows not learned from, else the one with the
+    smallest gap. Raises DataError where there is one outcome only.
     """
     import lightgbm as lgb
 
     settings = settings or BoostSettings()
-    w = _normal(weight, len(label))
-    v = _normal(weight_choose, len(label_choose))
-    base = float(np.average(label, weights=w))
+    everyone = _normal(weight, len(label))
+    y, w = label[learn], everyone[learn]
+    v = everyone[~learn]
+    base = float(np.average(y, weights=w))
     if not 0 < base < 1:
-        raise DataError("the training rows have one outcome only", got=f"{len(label)} rows", todo="check the label")
+        raise DataError("the training rows have one outcome only", got=f"{len(y)} rows", todo="check the label")
     start = float(np.log(base / (1 - base)))
     cut = float(np.log(threshold / (1 - threshold))) if 0 < threshold < 1 else (np.inf if threshold >= 1 else -np.inf)
     parameters = {
@@ -171,35 +179,35 @@ def boost(
         "seed": seed,
         "deterministic": True,
         "force_row_wise": True,
+        # More threads gain little on tables of this size, and lose much when the cores are shared.
+        "num_threads": 1,
     }
     data: dict[str, Any] = {
         "categorical_feature": list(range(categories)),
         "params": parameters,
         "free_raw_data": False,
     }
-    if names is not None:
-        data["feature_name"] = list(names)
-    train = lgb.Dataset(x, label, init_score=np.full(len(label), start), **data)
-    choose = lgb.Dataset(x_choose, label_choose, init_score=np.full(len(label_choose), start), reference=train)
+    train = lgb.Dataset(x[learn], y, init_score=np.full(len(y), start), **data)
+    held = lgb.Dataset(x[~learn], label[~learn], init_score=np.full(len(v), start), reference=train)
     booster = lgb.Booster(parameters, train)
-    booster.add_valid(choose, "choose")
-    prices = [_Multipliers(b, w, tolerance, settings.step) for b in bounds]
+    booster.add_valid(held, "held")
+    mine = [Bound(b.name, b.group[learn], b.groups) for b in bounds]
+    others = [Bound(b.name, b.group[~learn], b.groups) for b in bounds]
+    prices = [_Multipliers(b, w, AIM * tolerance, settings.step) for b in mine]
     k = settings.sharpness
-    both = [_pooled(a, b) for a, b in zip(bounds, bounds_choose, strict=True)]
-    pooled_weight = np.concatenate([w, v])
     gaps_fit: list[float] = []
-    gaps_choose: list[float] = []
+    gaps_held: list[float] = []
     gaps_both: list[float] = []
     errors: list[float] = []
-    raw: list[Floats] = [np.full(len(label), start)]
+    raw: list[Floats] = [np.full(len(y), start)]
 
     def gradients(preds: Floats, _: Any) -> tuple[Floats, Floats]:
         p = 1 / (1 + np.exp(-preds))
-        gradient, curve = w * (p - label), w * p * (1 - p)
+        gradient, curve = w * (p - y), w * p * (1 - p)
         if prices:
             smooth = 1 / (1 + np.exp(-k * (preds - cut)))
             slope = k * smooth * (1 - smooth)
-            pull = np.zeros(len(label))
+            pull = np.zeros(len(y))
             positive = (preds >= cut).astype(np.float64)
             for m in prices:
                 rates = _rates(m.bound, positive, w)
@@ -216,31 +224,28 @@ def boost(
         if booster.update(fobj=gradients):
             break
         booster.eval_train(kept_preds)
-        fit_positive = (raw[0] >= cut).astype(np.float64)
+        positive = np.zeros(len(label))
+        positive[learn] = raw[0] >= cut
         booster.eval_valid(kept_preds)
-        choose_positive = (raw[0] >= cut).astype(np.float64)
-        pooled = np.concatenate([fit_positive, choose_positive])
-        gaps_fit.append(gap_of(bounds, fit_positive, w))
-        gaps_choose.append(gap_of(bounds_choose, choose_positive, v))
-        gaps_both.append(gap_of(both, pooled, pooled_weight))
-        errors.append(float(np.average(choose_positive != label_choose, weights=v)))
+        positive[~learn] = raw[0] >= cut
+        gaps_fit.append(gap_of(mine, positive[learn], w))
+        gaps_held.append(gap_of(others, positive[~learn], v))
+        gaps_both.append(gap_of(bounds, positive, everyone))
+        errors.append(float(np.average(positive[~learn] != label[~learn], weights=v)))
     kept, met = _choose(np.array(gaps_both), np.array(errors), tolerance)
     return Boosted(
         _as_probability(booster, kept, start),
         kept,
         np.array(gaps_fit),
-        np.array(gaps_choose),
+        np.array(gaps_held),
         {m.bound.name: (m.above - m.below).tolist() for m in prices},
+        gaps_both[kept - 1],
         met,
     )
 
 
 def _normal(weight: Floats | None, n: int) -> Floats:
     return np.ones(n) if weight is None else weight * (n / weight.sum())
-
-
-def _pooled(a: Bound, b: Bound) -> Bound:
-    return Bound(a.name, np.concatenate([a.group, b.group]), a.groups)
 
 
 def _choose(gaps: Floats, errors: Floats, tolerance: float) -> tuple[int, bool]:

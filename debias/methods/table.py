@@ -47,13 +47,33 @@ METHODS: dict[str, Method] = {
     for row in (
         Method(
             "reweighing", "Reweighing", "pre", False, ("original", "own"), (DEMOGRAPHIC_PARITY,),
-            "Weights the training rows so that outcome and group are independent; the same kind of model is fitted again.",
+            "Weights the training rows so that outcome and group are independent, and fits the same model again.",
             "Kamiran & Calders 2012, Knowledge and Information Systems 33",
         ),
         Method(
             "resampling", "Resampling", "pre", False, ("original", "own"), (DEMOGRAPHIC_PARITY,),
             "Draws training rows with the weights of reweighing, for models that take no weights.",
             "Kamiran & Calders 2012, uniform sampling",
+        ),
+        Method(
+            "constrained_boosting", "Constrained boosting", "in", False, ("own",), CONSTRAINTS,
+            "Grows one boosted model whose gap between groups is held within a tolerance while it learns.",
+            "proxy-Lagrangian: Cotter et al. 2019; in boosting: Cruz et al. 2023",
+        ),
+        Method(
+            "exponentiated_gradient", "Exponentiated gradient", "in", False, ("own",), CONSTRAINTS,
+            "Fits many weighted models and takes their weighted mean, so that one person gets one answer.",
+            "Agarwal et al. 2018, as in fairlearn",
+        ),
+        Method(
+            "grid_search", "Grid search", "in", False, ("own",), CONSTRAINTS,
+            "Fits one weighted model for each point of a grid of prices and keeps the best.",
+            "Agarwal et al. 2018, as in fairlearn",
+        ),
+        Method(
+            "group_thresholds", "Group thresholds", "post", True, ("scores",), (DEMOGRAPHIC_PARITY, EQUAL_OPPORTUNITY),
+            "Leaves the model as it is and decides each group by a threshold of its own.",
+            "after Hardt, Price & Srebro 2016, without randomisation",
         ),
     )
 }  # fmt: skip

@@ -1,0 +1,136 @@
+"""A candidate by the method named; here by weights. Foreign estimators are fitted in their sandbox only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from audit.cube import Floats, Ints
+from audit.errors import ModelError
+from debias.candidate import SKOPS, Candidate, Original, decided, joint_of, labels_of, scores_of
+from debias.learner import WORDS, own_learner
+from debias.methods import Method, resample, reweigh
+from debias.task import Task
+
+
+def fit_candidate(
+    task: Task,
+    original: Original,
+    method: Method,
+    constraint: str,
+    tolerance: float,
+    attributes: tuple[str, ...],
+    seed: int,
+    allow: Sequence[str] = (),
+) -> Candidate:
+    """Fit by the method named in the table. Raises ModelError where the fitted model cannot be used."""
+    if method.name == "constrained_boosting":
+        from debias.fit_boost import by_boosting
+
+        return by_boosting(task, method, constraint, tolerance, attributes, seed)
+    if method.name == "group_thresholds":
+        from debias.fit_thresholds import by_thresholds
+
+        return by_thresholds(task, original, method, constraint, tolerance, attributes)
+    if method.name in ("exponentiated_gradient", "grid_search"):
+        from debias.fit_reductions import by_reduction
+
+        return by_reduction(task, method, constraint, tolerance, attributes, seed)
+    return by_weights(task, original, method, attributes, seed, allow)
+
+
+def by_weights(
+    task: Task, original: Original, method: Method, attributes: tuple[str, ...], seed: int, allow: Sequence[str]
+) -> Candidate:
+    """Reweighing or resampling over the joint groups of `attributes`, and the original estimator fitted again.
+
+    Where it cannot be fitted again, Assay's own learner; where it ignores weights, rows drawn by them; both are said.
+    """
+    fit = task.splits.train
+    joint, names = joint_of(task, attributes)
+    done = reweigh(joint[fit], task.label[fit], task.weight_of(fit))
+    notes = []
+    if done.one_sided:
+        shown = ", ".join(" / ".join(names[g]) for g in done.one_sided[:8])
+        notes.append(f"Only one outcome in the training rows of {shown}: no weights can change their share.")
+    weighted = method.name == "reweighing"
+    content: bytes | None = None
+    learner = ""
+    threshold = 0.5
+    if task.case.model.kind == "path":
+        drawn = fit[resample(done.weight, seed)]
+        try:
+            refitted = refit(task, fit if weighted else drawn, done.weight if weighted else None, seed, allow)
+            if refitted.ignored:
+                notes.append(
+                    f"The estimator does not use weights ({refitted.weights}), so the training rows were drawn with "
+                    "these weights instead."
+                )
+                weighted = False
+                refitted = refit(task, drawn, None, seed, allow)
+            content = refitted.content
+            learner = f"a fresh copy of the audited {original.facts['estimator']}"
+            threshold = task.case.model.threshold
+        except ModelError as error:
+            notes.append(f"The original model could not be fitted again ({error.problem}); {WORDS} was fitted instead.")
+    else:
+        notes.append(f"The case brings {task.case.model.kind}s but no model to fit again: {WORDS} was fitted.")
+    if content is None:
+        content, learner = fit_own(task, fit, done.weight if weighted else None, done.weight, seed), WORDS
+    score = scores_of(task, content, allow)
+    return Candidate(
+        method,
+        SKOPS,
+        "skops",
+        content,
+        learner,
+        positive=decided(score, threshold),
+        score=score,
+        threshold=threshold,
+        parameters={
+            "weights_used": "sample_weight" if weighted else "resampling",
+            "weight_smallest": done.smallest,
+            "weight_largest": done.largest,
+            "effective_n": done.effective_n,
+            "cells": len(names) * 2,
+        },
+        notes=tuple(notes),
+    )
+
+
+def fit_own(task: Task, fit: Ints, weight: Floats | None, wanted: Floats, seed: int) -> bytes:
+    """Assay's own learner on rows `fit`, weighted, or drawn by `wanted` where weight is None; as skops bytes."""
+    from audit.models.write import skops_bytes
+
+    rows = fit if weight is not None else fit[resample(wanted, seed)]
+    model = own_learner(task.part(rows), seed)
+    labels = labels_of(task, rows)
+    model.fit(task.part(rows), labels, **({} if weight is None else {"model__sample_weight": weight}))
+    return skops_bytes(model)
+
+
+@dataclass(frozen=True, slots=True)
+class Refitted:
+    """A fresh copy of the original estimator, fitted; ignored: it takes no weights, or they made no difference."""
+
+    content: bytes
+    weights: str
+    ignored: bool
+
+
+def refit(task: Task, rows: Ints, weight: Floats | None, seed: int, allow: Sequence[str]) -> Refitted:
+    """Clone the original estimator in its sandbox and fit it on `rows`. Raises ModelError."""
+    from audit.models import Worker
+
+    path = task.case.model.path
+    assert path is not None
+    arrays: dict[str, Any] = {"labels": labels_of(task, rows), "seed": np.array(seed)}
+    if weight is not None:
+        arrays["sample_weight"] = weight
+    with Worker(path, allow=tuple(allow)) as worker:
+        found = worker.call("refit", task.part(rows), **arrays)
+    ignored = weight is not None and (int(found["weights_used"]) == 0 or int(found["weights_effect"]) == 0)
+    return Refitted(np.asarray(found["model"]).tobytes(), str(found["weights"]), ignored)

@@ -1,0 +1,97 @@
+"""A candidate by constrained boosting, as a pipeline that takes the raw columns."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+
+from audit.errors import InputError
+from debias.candidate import SKOPS, Candidate, decided, joint_of, scores_of
+from debias.learner import boosted_learner, encoder
+from debias.methods import Method
+from debias.methods.boost import LEAST, BoostSettings, boost, bounds_of
+from debias.task import Task
+
+THRESHOLD = 0.5
+
+
+def by_boosting(
+    task: Task,
+    method: Method,
+    constraint: str,
+    tolerance: float,
+    attributes: tuple[str, ...],
+    seed: int,
+    settings: BoostSettings | None = None,
+) -> Candidate:
+    """One run that binds every attribute named and their intersection. Raises InputError where no gap can be bound."""
+    from audit.models.write import skops_bytes
+
+    settings = settings or BoostSettings()
+    fit, choose = task.splits.train, task.splits.validation
+    rows = np.concatenate([fit, choose])
+    learn = np.arange(len(rows)) < len(fit)
+    prepare, categories = encoder(task.part(fit))
+    prepare.fit(task.part(fit))
+    x = np.asarray(prepare.transform(task.part(rows)), dtype=np.float64)
+    # The saved classifier predicts the class that sorts last, so that is the class to boost.
+    ordered = sorted((task.meaning.negative, task.meaning.positive))
+    flipped = ordered[1] != task.meaning.positive
+    label = 1 - task.label[rows] if flipped else task.label[rows]
+    merit = int(ordered[1] == task.meaning.favourable)
+    sets = [(a,) for a in attributes] + ([attributes] if len(attributes) > 1 else [])
+    named = [(" and ".join(s), *joint_of(task, s)) for s in sets]
+    bounds, small = bounds_of(constraint, [(name, g[rows]) for name, g, _ in named], label, merit, learn)
+    if not bounds:
+        raise InputError(
+            "there are no two groups large enough to bound a gap between them",
+            got=f"fewer than two groups by {' or '.join(attributes)} with {LEAST} training rows or more",
+            expected=f"two groups of {LEAST} training rows or more",
+            todo="name another attribute, put small groups together with `bins`, or bring more rows",
+        )
+    notes = []
+    names = {name: groups for name, _, groups in named}
+    left = sorted({" / ".join(names[n.split(" among ")[0]][g]) for n, g, _ in small})
+    if left:
+        notes.append(
+            f"Fewer than {LEAST} training rows, so not held to the constraint: {', '.join(left[:8])}"
+            + (f" and {len(left) - 8} more." if len(left) > 8 else ".")
+        )
+    done = boost(
+        x,
+        label,
+        task.weight_of(rows),
+        bounds,
+        learn,
+        tolerance=tolerance,
+        threshold=THRESHOLD,
+        categories=categories,
+        settings=settings,
+        seed=seed,
+    )
+    if not done.met:
+        notes.append(
+            f"The tolerance of {tolerance:g} was not reached on the rows that were learned from and chosen on: the "
+            f"smallest gap was {done.gap:.3f}. A larger tolerance, fewer attributes or more trees may help."
+        )
+    content = skops_bytes(boosted_learner(prepare, done.text, (ordered[0], ordered[1]), x.shape[1]))
+    score = scores_of(task, content)
+    return Candidate(
+        method,
+        SKOPS,
+        "skops",
+        content,
+        "gradient boosting (LightGBM) under the constraint, in place of the audited model",
+        positive=decided(score, THRESHOLD),
+        score=score,
+        threshold=THRESHOLD,
+        parameters={
+            **asdict(settings),
+            "trees_kept": done.kept,
+            "multipliers": done.multipliers,
+            "gap_on_training": float(done.gap_fit[done.kept - 1]),
+            "gap_on_validation": float(done.gap_held[done.kept - 1]),
+        },
+        notes=tuple(notes),
+    )
