@@ -26,18 +26,24 @@ SENSITIVE = {
         "etniciteit skin tribe caste"
     ),
     "origin or nationality": (
-        "nationality nationalitat nationalite nacionalidad nazionalita nationaliteit citizenship citizen foreign foreigner "
-        "foreignworker immigrant migrant migration country birthplace auslander staatsangehorigkeit nacionalidade"
+        "nationality nationalitat nationalite nacionalidad nazionalita nationaliteit nacionalidade citizenship citizen "
+        "foreign foreigner foreignworker immigrant migrant auslander staatsangehorigkeit"
     ),
     "religion": "religion religious konfession confession religione religiao faith godsdienst",
     "disability or health": "disability disabled behinderung handicap discapacidad disabilita pregnant pregnancy",
+    "sexual orientation": "sexualorientation lgbt lgbtq",
+}
+POSSIBLE = {
     "marital or family status": (
-        "marital maritalstatus married familienstand civilstatus matrimonial statocivile estadocivil relationship pregnancy"
+        "marital maritalstatus married familienstand civilstatus matrimonial statocivile estadocivil relationship"
     ),
-    "sexual orientation": "orientation lgbt lgbtq",
+    "origin": "country birthplace nativecountry land pays pais paese",
     "language": "language sprache langue idioma lingua mothertongue",
 }
-_FEATURE_LIKE = {"country", "relationship", "migration", "citizenship", "language", "eta", "orientation"}
+"""Named, but not chosen: a person may add them."""
+
+MOST_SENSITIVE = 4
+MOST_GROUPS = 3000
 
 LABEL = (
     "label target y outcome class income default approved approval granted hired recidivism recid twoyearrecid "
@@ -49,8 +55,8 @@ SCORE = "score probability prob proba p yscore predproba risk_score riskscore pd
 WEIGHT = "weight weights fnlwgt wgt pweight sampleweight instanceweight gewicht poids peso perwt finalweight".split()
 SPLIT = "split fold partition subset dataset isaudit istest traintest stichprobe".split()
 ID = (
-    "id uid uuid key personid customerid clientid applicantid caseid recordid userid rowid number ssn name kundennummer "
-    "personalnummer index"
+    "id uid uuid key personid customerid clientid applicantid caseid recordid userid rowid number ssn name index "
+    "kundennummer personalnummer"
 ).split()
 TIME = "time date year month timestamp datetime datum jahr monat annee fecha anno ano day decidedat createdat".split()
 GOOD = (
@@ -65,13 +71,15 @@ AUDIT = "test audit holdout testing eval evaluation valid validation oot".split(
 class Roles:
     """What each column seems to be. None and () where nothing fits.
 
-    `reasons` says why in plain words, keyed by role ("label", "positive", "weight", ...) and, for each sensitive
-    column, "sensitive:NAME".
+    `sensitive` are the columns to begin with; `possible` are further ones whose names speak of a protected ground.
+    `reasons` says why in plain words, keyed by role ("label", "positive", "weight", ...) and, for each column of
+    `sensitive` and `possible`, "sensitive:NAME".
     """
 
     label: str | None = None
     positive: str | None = None
     sensitive: tuple[str, ...] = ()
+    possible: tuple[str, ...] = ()
     bins: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     id: str | None = None
     weight: str | None = None
@@ -89,6 +97,7 @@ class _Column:
     """What is known of one column: its name in plain letters, its words, its values by how often they occur."""
 
     name: str
+    place: int
     plain: str
     words: frozenset[str]
     distinct: int
@@ -103,8 +112,9 @@ class _Column:
 
 
 def propose_roles(frame: pd.DataFrame) -> Roles:
-    """Proposed roles of the columns of `frame`, whose first 50,000 rows are looked at."""
-    seen = [_look(frame[c].iloc[:ROWS], str(c)) for c in frame.columns]
+    """Proposed roles of the columns of `frame`, of which at most 50,000 rows, evenly spread, are looked at."""
+    frame = frame.iloc[:: max(1, -(-len(frame) // ROWS))]
+    seen = [_look(frame[c], str(c), place) for place, c in enumerate(frame.columns)]
     reasons: dict[str, str] = {}
     taken: set[str] = set()
 
@@ -123,18 +133,18 @@ def propose_roles(frame: pd.DataFrame) -> Roles:
     split = pick("split", _rank_split)
     weight = pick("weight", _rank_weight)
     identity = pick("id", _rank_id)
-    sensitive = [(c, why) for c in seen if c.name not in taken and (why := _sensitive(c)) is not None]
-    taken |= {c.name for c, _ in sensitive}
+    sensitive, possible = _sensitive_ones([c for c in seen if c.name not in taken])
+    reasons |= {f"sensitive:{c.name}": why for c, why in (*sensitive, *possible)}
+    taken |= {c.name for c, _ in (*sensitive, *possible)}
     score = pick("score", _rank_score)
     decision = pick("decision", _rank_decision)
     last = seen[-1].name if seen else ""
     label = pick("label", lambda c: _rank_label(c, last))
     time = pick("time", _rank_time)
     bins = {}
-    for column, why in sensitive:
-        reasons[f"sensitive:{column.name}"] = why
+    for column, _ in (*sensitive, *possible):
         if column.number and column.distinct > limits.MAX_NUMBERS:
-            bins[column.name] = tuple(float(e) for e in suggested_bins(frame[column.name].iloc[:ROWS]))
+            bins[column.name] = tuple(float(e) for e in suggested_bins(frame[column.name]))
     positive = None
     if (outcome := label or decision) is not None:
         positive, reasons["positive"] = _positive(outcome)
@@ -144,6 +154,7 @@ def propose_roles(frame: pd.DataFrame) -> Roles:
         label=_name(label),
         positive=positive,
         sensitive=tuple(c.name for c, _ in sensitive),
+        possible=tuple(c.name for c, _ in possible),
         bins=bins,
         id=_name(identity),
         weight=_name(weight),
@@ -168,7 +179,7 @@ def _plain(text: str) -> str:
     return " ".join(re.findall(r"[a-z0-9]+", letters))
 
 
-def _look(column: pd.Series, name: str) -> _Column:
+def _look(column: pd.Series, name: str, place: int) -> _Column:
     counts = column.value_counts()
     number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
     low = float(column.min()) if number and len(counts) else np.nan
@@ -182,8 +193,8 @@ def _look(column: pd.Series, name: str) -> _Column:
         head = names_of(counts.index[:50])
         is_time = all(re.match(r"\d{4}-\d{2}(-\d{2})?([T ]\d{2}:\d{2}.*)?$", v) for v in head)
     return _Column(
-        name, plain, frozenset(pairs), len(counts), names_of(counts.index[:30]), len(column), int(column.isna().sum()),
-        number, whole, low, high, is_time,
+        name, place, plain, frozenset(pairs), len(counts), names_of(counts.index[:30]), len(column),
+        int(column.isna().sum()), number, whole, low, high, is_time,
     )  # fmt: skip
 
 
@@ -198,26 +209,59 @@ def _exact(column: _Column, words: Iterable[str]) -> bool:
     return column.plain.replace(" ", "") in {w.replace("_", "") for w in words}
 
 
-def _sensitive(column: _Column) -> str | None:
+Found = list[tuple[_Column, str]]
+
+
+def _sensitive_ones(free: Iterable[_Column]) -> tuple[Found, Found]:
+    """The columns to begin with, and others. One column a ground, and few enough groups to count intersections."""
+    sure: Found = []
+    rest: Found = []
+    grounds: dict[str, int] = {}
+    for column in sorted(free, key=lambda c: (_ground(c) is not None and not _exact(c, _all_words()), c.place)):
+        ground = _ground(column)
+        if ground is None:
+            continue
+        what, why = ground
+        grounds[what] = grounds.get(what, 0) + 1
+        (sure if grounds[what] == 1 and what in SENSITIVE else rest).append((column, why))
+    order = {what: n for n, what in enumerate(SENSITIVE)}
+    sure.sort(key=lambda found: order[_ground(found[0])[0]])  # type: ignore[index]
+    chosen: Found = []
+    groups = 1
+    for column, why in sure:
+        size = 4 if column.number and column.distinct > limits.MAX_NUMBERS else column.distinct
+        if len(chosen) < MOST_SENSITIVE and groups * size <= MOST_GROUPS:
+            groups *= size
+            chosen.append((column, why))
+        else:
+            rest.append((column, why))
+    return chosen, sorted(rest, key=lambda found: found[0].place)
+
+
+def _all_words() -> list[str]:
+    return [w for words in SENSITIVE.values() for w in words.split()]
+
+
+def _ground(column: _Column) -> tuple[str, str] | None:
+    """Which protected ground a column speaks of, and why."""
     if column.distinct < 2:
         return None
-    for what, words in SENSITIVE.items():
-        word = _named(column, words.split())
-        if word is None:
-            continue
-        if column.distinct > limits.MAX_GROUPS and not column.number:
-            continue
-        if word in _FEATURE_LIKE and not _exact(column, words.split()) and len(column.words) > 3:
-            continue
-        if what == "age" and not column.number and column.distinct > 30:
-            continue
-        return f"its name speaks of {what} ({column.distinct} values)"
+    for what, words in (SENSITIVE | POSSIBLE).items():
+        too_many = column.distinct > limits.MAX_GROUPS and not column.number
+        ages = what != "age" or column.number or column.distinct <= 30
+        if _named(column, words.split()) is not None and not too_many and ages:
+            return what, f"its name speaks of {what} ({column.distinct} values)"
     values = {_plain(v) for v in column.values}
-    for pair in (("male", "female"), ("m", "f"), ("man", "woman"), ("mannlich", "weiblich"), ("homme", "femme"),
-                 ("hombre", "mujer"), ("maschio", "femmina"), ("m", "w"), ("mr", "mrs")):  # fmt: skip
+    for pair in _PAIRS:
         if set(pair) <= values and column.distinct <= 6:
-            return f"its values are {pair[0]!r} and {pair[1]!r}"
+            return "sex or gender", f"its values are {pair[0]!r} and {pair[1]!r}"
     return None
+
+
+_PAIRS = (
+    ("male", "female"), ("m", "f"), ("man", "woman"), ("mannlich", "weiblich"), ("homme", "femme"), ("hombre", "mujer"),
+    ("maschio", "femmina"), ("m", "w"), ("mr", "mrs"),
+)  # fmt: skip
 
 
 def _rank_split(c: _Column) -> tuple[float, str]:
@@ -249,7 +293,7 @@ def _rank_id(c: _Column) -> tuple[float, str]:
 
 def _rank_score(c: _Column) -> tuple[float, str]:
     word = _named(c, SCORE)
-    if word is not None and c.number and 0 <= c.low and c.high <= 1 and c.distinct > 2:
+    if word is not None and c.number and c.low >= 0 and c.high <= 1 and c.distinct > 2:
         return 1.0 + _exact(c, SCORE), f"its numbers lie between 0 and 1 and its name says {word}"
     return 0.0, ""
 
@@ -276,7 +320,8 @@ def _rank_time(c: _Column) -> tuple[float, str]:
     word = _named(c, TIME)
     if c.time and c.distinct > 1:
         return 2.0 + (word is not None), "its values are dates"
-    year = c.number and c.whole and 1 < c.distinct and (1900 <= c.low <= c.high <= 2100 or _exact(c, ("year", "jahr")))
+    dated = 1900 <= c.low <= c.high <= 2100 or _exact(c, ("year", "jahr"))
+    year = c.number and c.whole and c.distinct > 1 and dated
     if word is not None and year:
         return 1.0, f"its name says {word} and its values can be put in order"
     return 0.0, ""
