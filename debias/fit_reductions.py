@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -30,11 +33,15 @@ def by_reduction(
     from audit.models.write import skops_bytes
 
     fit = task.splits.train
-    prepare, categories = encoder(task.part(fit))
+    prepare, _ = encoder(task.part(fit))
     x = np.asarray(prepare.fit_transform(task.part(fit)), dtype=np.float64)
-    label = task.label[fit]
+    # The saved classifier gives its classes in sorted order: 1 is the one that sorts last.
+    ordered = sorted((task.meaning.negative, task.meaning.positive))
+    label = task.label[fit] if ordered[1] == task.meaning.positive else 1 - task.label[fit]
+    merit = int(ordered[1] == task.meaning.favourable)
     joint = joint_of(task, attributes)[0][fit]
-    model, members = reduced(method.name, constraint, tolerance, x, label, joint, categories, seed, task)
+    members, shares = reduced(method.name, constraint, tolerance, x, label, joint, merit, seed)
+    model = mean_of(members, shares, ordered)
     content = skops_bytes(Pipeline([("prepare", prepare), ("model", model)]))
     score = scores_of(task, content)
     notes = []
@@ -44,8 +51,8 @@ def by_reduction(
         )
     if method.name == "exponentiated_gradient":
         notes.append(
-            f"Exponentiated gradient decides at random among {members} models; here their probabilities are averaged "
-            "with the same weights instead, so that one person gets one answer."
+            f"Exponentiated gradient decides at random among {len(members)} models; here their probabilities are "
+            "averaged with the same weights instead, so that one person gets one answer."
         )
     return Candidate(
         method,
@@ -56,7 +63,7 @@ def by_reduction(
         positive=decided(score, THRESHOLD),
         score=score,
         threshold=THRESHOLD,
-        parameters={"members": members},
+        parameters={"members": len(members), "shares": [float(v) for v in shares]},
         notes=tuple(notes),
     )
 
@@ -68,43 +75,51 @@ def reduced(
     x: np.ndarray,
     label: np.ndarray,
     group: np.ndarray,
-    categories: int,
+    merit: int,
     seed: int,
-    task: Task,
-) -> tuple[Any, int]:
-    """A fitted scikit-learn classifier over encoded columns x (n, F), its classes named as in the case; its members."""
+) -> tuple[list[Any], np.ndarray]:
+    """Fitted classifiers of 0 and 1 over encoded columns x (n, F), and their shares, which sum to 1."""
     import lightgbm as lgb
     from fairlearn import reductions
 
-    merit = 1 if task.meaning.favourable_is_positive else 0
     moment = {
         "demographic_parity": reductions.DemographicParity,
         "equal_opportunity": reductions.TruePositiveRateParity if merit else reductions.FalsePositiveRateParity,
         "equalized_odds": reductions.EqualizedOdds,
-    }[constraint]
+    }[constraint](difference_bound=tolerance)
     learner = lgb.LGBMClassifier(random_state=seed, deterministic=True, force_row_wise=True, n_jobs=1, verbosity=-1)
-    # Category columns come first; their numbers are whole.
-    learner.set_params(categorical_feature=list(range(categories)))
     if name == "grid_search":
-        search = reductions.GridSearch(learner, moment(difference_bound=tolerance), grid_size=GRID)
-        search.fit(x, label, sensitive_features=group)
-        members = [search.predictors_[search.best_idx_]]
-        shares = np.ones(1)
-    else:
-        gradient = reductions.ExponentiatedGradient(
-            learner, moment(difference_bound=tolerance), max_iter=RUNS, eps=tolerance
-        )
+        search = reductions.GridSearch(learner, moment, grid_size=GRID)
+        with quiet():
+            search.fit(x, label, sensitive_features=group)
+        return [search.predictors_[search.best_idx_]], np.ones(1)
+    gradient = reductions.ExponentiatedGradient(learner, moment, max_iter=RUNS, eps=tolerance)
+    with quiet():
         gradient.fit(x, label, sensitive_features=group)
-        weights = gradient.weights_
-        kept = [i for i in weights.index if weights[i] > LEAST_SHARE]
-        members = [gradient.predictors_[i] for i in kept]
-        shares = np.array([weights[i] for i in kept])
-    return _mean_of(members, shares / shares.sum(), (task.meaning.negative, task.meaning.positive)), len(members)
+    weights = gradient.weights_
+    kept = [i for i in weights.index if weights[i] > LEAST_SHARE]
+    shares = np.array([weights[i] for i in kept], dtype=np.float64)
+    return [gradient.predictors_[i] for i in kept], shares / shares.sum()
 
 
-def _mean_of(members: list[Any], shares: np.ndarray, names: tuple[str, str]) -> Any:
-    """scikit-learn's VotingClassifier over fitted members that predict 0 and 1, with its classes named."""
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without the warnings that fairlearn 0.15 raises about its own use of pandas and numpy."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module="fairlearn")
+        warnings.filterwarnings("ignore", category=FutureWarning, module="fairlearn")
+        yield
+
+
+def mean_of(members: list[Any], shares: np.ndarray, names: list[str]) -> Any:
+    """scikit-learn's VotingClassifier over fitted members that predict 0 and 1, its classes the sorted `names`."""
     from sklearn.ensemble import VotingClassifier
     from sklearn.preprocessing import LabelEncoder
 
-    raise NotImplementedError(members, shares, names, VotingClassifier, LabelEncoder)
+    named = [(f"member {i}", member) for i, member in enumerate(members)]
+    model = VotingClassifier(named, voting="soft", weights=[float(s) for s in shares])
+    # Fitted by hand: fit() would fit each member once more, without the prices that make them what they are.
+    model.le_ = LabelEncoder().fit(np.array(names, dtype=object))
+    model.classes_ = model.le_.classes_
+    model.estimators_ = list(members)
+    return model

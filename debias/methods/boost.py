@@ -21,7 +21,7 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 AIM = 0.9
 """The share of the tolerance that the multipliers press towards, so that the gap ends inside, not at the edge."""
-LEAST = 100
+LEAST = 50
 """A group with fewer training rows under a constraint is left out of it: its rate is mostly chance."""
 
 
