@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.feather as pa_feather
 import pyarrow.ipc as pa_ipc
 import pyarrow.parquet as pq
 
@@ -69,8 +68,6 @@ def _top(path: str, wanted: set[str]) -> str | None:
 def feather_names(file: Path) -> tuple[str, ...]:
     """The names of the columns. Raises DataError where the file is cut off or is no Feather."""
     try:
-        if _first_version(file):
-            return _names(file, pa_feather.read_table(file).schema)
         with pa.memory_map(str(file)) as source, pa_ipc.open_file(source) as opened:
             return _names(file, opened.schema)
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -80,10 +77,7 @@ def feather_names(file: Path) -> tuple[str, ...]:
 def read_feather(file: Path, columns: Sequence[str]) -> pa.Table:
     """These columns. Raises DataError where they would not fit, or the file is broken."""
     try:
-        if _first_version(file):
-            table = pa_feather.read_table(file, columns=list(columns))
-        else:
-            table = _feather(file, columns)
+        table = _feather(file, columns)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise broken(file, "Feather", error) from error
     if table.num_rows == 0:
@@ -105,11 +99,6 @@ def _feather(file: Path, columns: Sequence[str]) -> pa.Table:
                     raise too_large(file.name, size)
             table = pa.Table.from_batches(batches, schema=opened.schema)
     return table.select(list(columns))
-
-
-def _first_version(file: Path) -> bool:
-    with file.open("rb") as stream:
-        return stream.read(4) == b"FEA1"
 
 
 def _names(file: Path, schema: pa.Schema) -> tuple[str, ...]:
@@ -182,8 +171,8 @@ def plain(name: str, table: pa.Table) -> tuple[pa.Table, tuple[str, ...], tuple[
             size += _unpacked(column)
             if size > limits.MAX_BYTES:
                 raise too_large(name, size)
-            wide = pa.types.is_string(column.type.value_type) or pa.types.is_binary(column.type.value_type)
-            column = column.cast(pa.large_string() if wide else column.type.value_type)
+            text = pa.types.is_string(column.type.value_type)
+            column = column.cast(pa.large_string() if text else column.type.value_type)
         simple = _simple(column)
         if simple is None:
             left.append(field.name)

@@ -55,6 +55,8 @@ def open_text(file: Path, *, gz: bool) -> Text:
             expected="a header line with column names, and rows",
             todo="export the table again",
         )
+    if b"\n" not in content and b"\r" not in content:
+        content += b"\n"  # a header alone is still a line
     sample = _sample(content)
     delimiter = _delimiter(sample)
     header = tuple(_records(sample, delimiter, 1)[0])
@@ -68,11 +70,33 @@ def texts_of(text: Text, columns: Sequence[str] | None = None, *, guess: bool = 
 
     `guess`: columns whose first rows are plain numbers come as numbers, where all their rows are; faster.
     """
+    if text.content.count(b'"') % 2:
+        return _odd_quotes(text, columns)
     if guess and (types := _plain_numbers(text)):
         try:
             return _read(text, columns, types)
         except pa.ArrowInvalid:
             pass  # a later row is no number after all
+    return _as_text(text, columns)
+
+
+def _odd_quotes(text: Text, columns: Sequence[str] | None) -> pa.Table:
+    """A mark that opens and never closes swallows the rest of the file into one value: the last row tells."""
+    table = _as_text(text, None)
+    for name in text.header:
+        last = table.column(name)[-1].as_py() or ""
+        if "\n" in last or "\r" in last:
+            raise DataError(
+                f"a quotation mark in {text.name!r} is never closed",
+                got=f"a value of {name!r} that runs over {len(last.splitlines()):,} lines to the end of the file: "
+                f"{_short(last.splitlines()[0])!r} ...",
+                expected="quotation marks in pairs",
+                todo="close it, or remove it",
+            )
+    return table if columns is None else table.select(list(columns))
+
+
+def _as_text(text: Text, columns: Sequence[str] | None) -> pa.Table:
     try:
         return _read(text, columns, {})
     except pa.ArrowInvalid as error:

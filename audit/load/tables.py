@@ -24,10 +24,10 @@ _TEXT = (".csv", ".tsv", ".txt", ".tab", ".data")
 _MAGIC = (
     (b"PAR1", "parquet"),
     (b"ARROW1", "feather"),
-    (b"FEA1", "feather"),
     (b"\x1f\x8b", "csv.gz"),
 )
 _FOREIGN = (
+    (b"FEA1", "Feather of the first version, which its makers have given up"),
     (b"PK\x03\x04", "an Excel workbook or a zip archive"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
     (b"%PDF", "a PDF"),
