@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from audit.errors import ModelError
-from audit.models.loaded import PROBABILITY, VALUE, Facts, Loaded, class_index
+from audit.models.loaded import PROBABILITY, VALUE, Facts, Loaded, as_category, class_index
 
 _BINARY = ("binary", "cross_entropy", "xentropy")
 _MANY = ("multiclass", "multiclassova")
@@ -89,8 +89,7 @@ class LightgbmModel(Loaded):
         columns = self._categorical(rows)
         changed = {}
         for name, categories in zip(columns, self._categories, strict=True):
-            values = rows[name].astype(object)
-            changed[name] = pd.Series(pd.Categorical(values, categories=categories), index=rows.index)
+            changed[name] = as_category(rows[name], categories)
         if changed:
             rows = rows.assign(**changed)
         text = [n for n in self._names if n not in changed and not pd.api.types.is_numeric_dtype(rows[n].dtype)]

@@ -80,6 +80,27 @@ def _as_number(text: str) -> float | None:
         return None
 
 
+def as_category(values: pd.Series, categories: Sequence[Any]) -> pd.Series:
+    """`values` with the categories of training, in their order; what is not among them is missing.
+
+    Raises ModelError where training had text and the data have numbers, or the reverse: then nothing would match, and
+    a model of missing values would answer in silence.
+    """
+    present = values.dropna()
+    text = {isinstance(v, str) for v in present.head(1000)}
+    trained = {isinstance(c, str) for c in categories}
+    if len(text) == 1 and len(trained) == 1 and text != trained:
+        raise ModelError(
+            "a categorical column has another type than in training",
+            got=f"{values.name!r} with values such as {present.iloc[0]!r}",
+            expected=f"values such as {next(iter(categories))!r}",
+            todo="give the column the type of training: text as text, numbers as numbers",
+        )
+    known: Any = pd.Index(list(categories))
+    codes = known.get_indexer(pd.Index(values.astype(object)))
+    return pd.Series(pd.Categorical.from_codes(codes, categories=known), index=values.index)
+
+
 def one_line(text: object, length: int = 300) -> str:
     """A foreign message as one printable line of bounded length."""
     plain = "".join(c if c.isprintable() else " " for c in str(text)[: 4 * length])

@@ -52,7 +52,7 @@ class OnnxModel(Loaded):
                     expected="tensors of numbers, truth values or text",
                     todo="export the model so that it takes the columns of the table",
                 )
-        self._single = len(self._inputs) == 1 and not _is_column(self._inputs[0])
+        self._single = len(self._inputs) == 1
         width = self._inputs[0].shape[1] if self._single and len(self._inputs[0].shape) == 2 else None
         self._map = next((o.name for o in outputs if o.type.startswith("seq(map(")), None)
         self._table = next((o.name for o in outputs[1:] if o.type in ("tensor(float)", "tensor(double)")), None)
@@ -123,10 +123,6 @@ class OnnxModel(Loaded):
                 todo="export the model with one probability for each class",
             )
         return table[:, index]
-
-
-def _is_column(given: Any) -> bool:
-    return len(given.shape) == 2 and given.shape[1] == 1
 
 
 def _cast(values: np.ndarray, given: Any, what: str) -> np.ndarray:

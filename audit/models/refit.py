@@ -58,7 +58,7 @@ def refit(model: Loaded, frame: pd.DataFrame | None, arrays: dict[str, np.ndarra
                 expected=f"{len(frame)} finite weights of 0 or more",
                 todo="report this as a fault of Assay",
             )
-        effect = int(keyword is not None and _weights_matter(estimator, rows, target, keyword))
+        effect = int(keyword is not None and weights_matter(estimator, rows, target, keyword))
     if weight is not None and keyword is not None:
         estimator.fit(rows, target, **{keyword: weight})
     else:
@@ -112,7 +112,7 @@ def _weight_keyword(estimator: Any) -> tuple[str | None, str]:
     return None, f"{kind} takes no weights: trained without them"
 
 
-def _weights_matter(estimator: Any, rows: Any, target: np.ndarray, keyword: str) -> bool:
+def weights_matter(estimator: Any, rows: Any, target: np.ndarray, keyword: str) -> bool:
     """Whether uneven weights change the model, tried on few rows: some estimators accept weights and ignore them."""
     from sklearn.base import clone
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from audit.errors import ModelError
-from audit.models.loaded import DECISION, PROBABILITY, VALUE, Facts, Loaded, class_index, needs
+from audit.models.loaded import DECISION, PROBABILITY, VALUE, Facts, Loaded, as_category, class_index, needs
 
 _VALUES = ("reg:", "count:", "survival:")
 
@@ -48,6 +48,7 @@ class XgboostModel(Loaded):
         names = self.estimator.feature_names
         notes: tuple[str, ...] = ("XGBoost files name no classes: the score is the probability of class 1",)
         self._kinds = dict(zip(names or [], self.estimator.feature_types or [], strict=False))
+        self._categories = self._stored_categories()
         classes: tuple[str, ...]
         if objective == "binary:logistic":
             classes, task, output = ("0", "1"), "classification", PROBABILITY
@@ -79,8 +80,26 @@ class XgboostModel(Loaded):
             notes=notes,
         )
 
+    def _stored_categories(self) -> dict[str, list[Any]]:
+        """The categories of training by column. Raises ModelError where the file has lost them: codes alone could
+        mean anything, and XGBoost would take them in silence."""
+        wanted = [name for name, kind in self._kinds.items() if kind == "c"]
+        if not wanted:
+            return {}
+        stored = self.estimator.get_categories(export_to_arrow=True)
+        found = {} if stored.empty() else {str(n): v.to_pylist() for n, v in stored.to_arrow() if v is not None}
+        lost = [name for name in wanted if name not in found]
+        if lost:
+            raise ModelError(
+                "the XGBoost file has categorical columns without their categories",
+                got=", ".join(repr(n) for n in lost[:8]),
+                expected="a file that XGBoost 3.1 or newer wrote after training on a data frame",
+                todo="train and save it with XGBoost 3.1 or newer, or audit a column of its scores",
+            )
+        return found
+
     def prepare(self, frame: pd.DataFrame) -> Any:
-        """An xgboost.DMatrix; text in a column that was categorical in training becomes a category.
+        """An xgboost.DMatrix with the categories of training; a value that training never saw is missing to the model.
 
         Raises ModelError for text in a column that was numeric in training.
         """
@@ -89,9 +108,9 @@ class XgboostModel(Loaded):
         changed = {}
         for name in self.facts.features:
             dtype = frame[name].dtype
-            if self._kinds.get(name) == "c" and not isinstance(dtype, pd.CategoricalDtype):
-                changed[name] = frame[name].astype(object).astype("category")
-            elif self._kinds.get(name) != "c" and not pd.api.types.is_numeric_dtype(dtype):
+            if name in self._categories:
+                changed[name] = as_category(frame[name], self._categories[name])
+            elif not pd.api.types.is_numeric_dtype(dtype):
                 raise ModelError(
                     "the XGBoost model takes numbers where the data have something else",
                     got=f"{name!r} ({dtype})",
