@@ -1,0 +1,28 @@
+"""Intervals and tests as pure functions of counts: no rows, no frames, every draw seeded.
+
+wilson, newcombe, ratio_interval     one rate, a difference of two, a ratio of two
+largest_gap                          the widest gap of many groups: simultaneous interval, permutation p-value
+mean_gap, mean_interval              the same for averages
+area_under_curve                     ROC area with DeLong's variance from counts per score
+holm, benjamini_hochberg             many comparisons
+"""
+
+from __future__ import annotations
+
+from audit.stats.adjust import benjamini_hochberg, holm
+from audit.stats.gap import GapResult, largest_gap
+from audit.stats.intervals import newcombe, ratio_interval, wilson
+from audit.stats.means import area_under_curve, mean_gap, mean_interval
+
+__all__ = [
+    "GapResult",
+    "area_under_curve",
+    "benjamini_hochberg",
+    "holm",
+    "largest_gap",
+    "mean_gap",
+    "mean_interval",
+    "newcombe",
+    "ratio_interval",
+    "wilson",
+]

@@ -1,0 +1,30 @@
+"""Many comparisons: Holm (1979) for claims, Benjamini & Hochberg (1995) for exploring."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import false_discovery_control
+
+Floats = npt.NDArray[np.float64]
+
+
+def holm(p: npt.ArrayLike) -> Floats:
+    """Adjusted p-values in the order given; NaN stays NaN and is not counted."""
+    p = np.asarray(p, dtype=np.float64)
+    out = np.full(p.shape, np.nan)
+    known = np.flatnonzero(~np.isnan(p))
+    order = known[np.argsort(p[known], kind="stable")]
+    steps = len(order) - np.arange(len(order))
+    out[order] = np.minimum(np.maximum.accumulate(steps * p[order]), 1.0) if len(order) else []
+    return out
+
+
+def benjamini_hochberg(p: npt.ArrayLike) -> Floats:
+    """Adjusted p-values in the order given; NaN stays NaN and is not counted."""
+    p = np.asarray(p, dtype=np.float64)
+    out = np.full(p.shape, np.nan)
+    known = ~np.isnan(p)
+    if known.any():
+        out[known] = false_discovery_control(p[known], method="bh")
+    return out

@@ -1,0 +1,72 @@
+"""Intervals for one rate, for the difference of two, and for their ratio. All arrays broadcast.
+
+Wilson (1927); Newcombe (1998), hybrid score interval, his method 10; Donner & Zou (2012), MOVER-R.
+n may be an effective sample size and need not be whole.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import norm
+
+Floats = npt.NDArray[np.float64]
+Numbers = npt.ArrayLike
+
+
+def wilson(x: Numbers, n: Numbers, alpha: float = 0.05) -> tuple[Floats, Floats]:
+    """Limits of x / n; NaN where n is 0."""
+    x, n = np.asarray(x, dtype=np.float64), np.asarray(n, dtype=np.float64)
+    share = np.divide(x, n, out=np.full(np.broadcast(x, n).shape, np.nan), where=n > 0)
+    return score_limits(share, n, float(norm.ppf(1 - alpha / 2)))
+
+
+def score_limits(share: Floats, n: Floats, z: Floats | float) -> tuple[Floats, Floats]:
+    """Wilson's limits at a critical value z."""
+    n = np.where(n > 0, n, np.nan)
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * np.sqrt(np.maximum(share * (1 - share), 0) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    # At the edges centre and half are equal but for rounding, which must not put the rate outside its interval.
+    low = np.where(share == 0, 0.0, np.clip(centre - half, 0, 1))
+    high = np.where(share == 1, 1.0, np.clip(centre + half, 0, 1))
+    return np.where(np.isnan(share), np.nan, low), np.where(np.isnan(share), np.nan, high)
+
+
+def newcombe(x1: Numbers, n1: Numbers, x2: Numbers, n2: Numbers, alpha: float = 0.05) -> tuple[Floats, Floats]:
+    """Limits of x1 / n1 - x2 / n2."""
+    z = float(norm.ppf(1 - alpha / 2))
+    n1, n2 = np.asarray(n1, dtype=np.float64), np.asarray(n2, dtype=np.float64)
+    return difference_limits(np.asarray(x1) / n1, n1, np.asarray(x2) / n2, n2, z)
+
+
+def difference_limits(p1: Floats, n1: Floats, p2: Floats, n2: Floats, z: float) -> tuple[Floats, Floats]:
+    """Newcombe's limits of p1 - p2 at a critical value z."""
+    l1, u1 = score_limits(p1, n1, z)
+    l2, u2 = score_limits(p2, n2, z)
+    d = p1 - p2
+    return d - np.hypot(p1 - l1, u2 - p2), d + np.hypot(u1 - p1, p2 - l2)
+
+
+def ratio_interval(x1: Numbers, n1: Numbers, x2: Numbers, n2: Numbers, alpha: float = 0.05) -> tuple[Floats, Floats]:
+    """Limits of (x1 / n1) / (x2 / n2); the upper one is infinite where the lower limit of the denominator is 0."""
+    z = float(norm.ppf(1 - alpha / 2))
+    n1, n2 = np.asarray(n1, dtype=np.float64), np.asarray(n2, dtype=np.float64)
+    return ratio_limits(np.asarray(x1) / n1, n1, np.asarray(x2) / n2, n2, z)
+
+
+def ratio_limits(p1: Floats, n1: Floats, p2: Floats, n2: Floats, z: float) -> tuple[Floats, Floats]:
+    """MOVER-R limits of p1 / p2 from Wilson's limits of each, at a critical value z."""
+    l1, u1 = score_limits(p1, n1, z)
+    l2, u2 = score_limits(p2, n2, z)
+    product = p1 * p2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low = (product - np.sqrt(np.maximum(product**2 - l1 * u2 * (2 * p1 - l1) * (2 * p2 - u2), 0))) / (
+            u2 * (2 * p2 - u2)
+        )
+        high = (product + np.sqrt(np.maximum(product**2 - u1 * l2 * (2 * p1 - u1) * (2 * p2 - l2), 0))) / (
+            l2 * (2 * p2 - l2)
+        )
+        # 2 p2 - u2 can be 0 or negative for a small p2; the plain ratio of limits is then wider and always defined.
+        low = np.where((2 * p2 - u2 > 0) & np.isfinite(low), low, np.divide(l1, u2))
+        high = np.where(l2 > 0, high, np.inf)
+    return np.maximum(low, 0.0), high
