@@ -236,6 +236,14 @@ def dump_case(case: Case, path: Path) -> None:
     Raises CaseError for text that no TOML file can hold, OutputError where the file cannot be written.
     """
     file = Path(path).resolve()
+    for role, words in (("name", case.name), ("purpose", case.purpose)):
+        if not words.strip():
+            raise CaseError(
+                f"the case has no {role}",
+                got="no text",
+                expected="what is decided, in words" if role == "purpose" else "a name for the audit",
+                todo=f"fill in the {role}; it goes on the first page of the report",
+            )
     try:
         content = _toml(case, file.parent).encode()
     except (UnicodeEncodeError, ValueError) as error:
