@@ -202,7 +202,10 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise InputError(
-            f"{path} cannot be read", got=error.strerror or str(error), expected="a readable file", todo="check the path"
+            f"{path} cannot be read",
+            got=error.strerror or str(error),
+            expected="a readable file",
+            todo="check the path",
         ) from error
 
 
@@ -232,16 +235,22 @@ def _parser() -> argparse.ArgumentParser:
     sub = on_case(command("audit", audit))
     sub.add_argument("--draws", type=int, default=2000, help="draws behind each interval and p-value")
     sub.add_argument("--gate", action="store_true", help="end with 3 where a norm of the policy is broken")
-    sub.add_argument("--allow", action="append", default=[], metavar="TYPE", help="a type in the model you have reviewed")
+    sub.add_argument(
+        "--allow", action="append", default=[], metavar="TYPE", help="a type in the model you have reviewed"
+    )
     sub = on_case(command("explain", explain))
     sub.add_argument("--row", type=int, action="append", default=[], help="explain this audited row (0 is the first)")
     sub = on_case(command("mitigate", mitigate))
     sub.add_argument("--method", required=True, metavar="NAME", help="for example reweighing")
     sub.add_argument("--constraint", metavar="NAME", help="what to aim at, for example demographic_parity")
     sub.add_argument("--tolerance", type=float, default=0.02, help="the gap allowed")
-    sub.add_argument("--attribute", action="append", default=[], metavar="COLUMN", help="act on this one (default: all)")
+    sub.add_argument(
+        "--attribute", action="append", default=[], metavar="COLUMN", help="act on this one (default: all)"
+    )
     sub.add_argument("--gate", action="store_true", help="end with 3 where the tolerance was not met")
-    sub.add_argument("--allow", action="append", default=[], metavar="TYPE", help="a type in the model you have reviewed")
+    sub.add_argument(
+        "--allow", action="append", default=[], metavar="TYPE", help="a type in the model you have reviewed"
+    )
     sub = with_password(command("report", report))
     sub.add_argument("dir", type=Path, metavar="DIR")
     sub.add_argument("--key", type=Path, required=True, metavar="KEY.p12")

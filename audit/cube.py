@@ -201,10 +201,15 @@ def cube_of(coded: Coded) -> Cube:
         w = n.astype(np.float64)
         w2 = w
     else:
-        w = np.bincount(cell, coded.weight, minlength=cells).reshape(*shape, 3, 2)
-        w2 = np.bincount(cell, coded.weight**2, minlength=cells).reshape(*shape, 3, 2)
+        w = _sums(cell, coded.weight, cells).reshape(*shape, 3, 2)
+        w2 = _sums(cell, coded.weight**2, cells).reshape(*shape, 3, 2)
     scores = None if coded.score is None else _scores_of(coded, group * 3 + coded.label, shape)
     return Cube(coded.attributes, coded.levels, n, w, w2, coded.weight is not None, scores, coded.meaning)
+
+
+def _sums(place: Ints, values: Floats, length: int) -> Floats:
+    """The sum of `values` at each place."""
+    return np.bincount(place, values, minlength=length).astype(np.float64, copy=False)
 
 
 def _scores_of(coded: Coded, row: Ints, shape: tuple[int, ...]) -> Scores:
@@ -225,17 +230,17 @@ def _scores_of(coded: Coded, row: Ints, shape: tuple[int, ...]) -> Scores:
             n,
             w,
             w,
-            np.bincount(row, score, minlength=rows).reshape(*shape, 3),
-            np.bincount(row, score**2, minlength=rows).reshape(*shape, 3),
+            _sums(row, score, rows).reshape(*shape, 3),
+            _sums(row, score**2, rows).reshape(*shape, 3),
         )
     return Scores(
         at,
         exact,
         n,
-        np.bincount(cell, weight, minlength=rows * bins).reshape(full),
-        np.bincount(cell, weight**2, minlength=rows * bins).reshape(full),
-        np.bincount(row, weight * score, minlength=rows).reshape(*shape, 3),
-        np.bincount(row, weight * score**2, minlength=rows).reshape(*shape, 3),
+        _sums(cell, weight, rows * bins).reshape(full),
+        _sums(cell, weight**2, rows * bins).reshape(full),
+        _sums(row, weight * score, rows).reshape(*shape, 3),
+        _sums(row, weight * score**2, rows).reshape(*shape, 3),
     )
 
 
@@ -269,9 +274,7 @@ def _spread(cube: Cube, levels: tuple[tuple[str, ...], ...]) -> Cube:
 
     s = cube.scores
     if s is not None:
-        s = Scores(
-            s.at, s.exact, wide_of(s.n), wide_of(s.w), wide_of(s.w2), wide_of(s.total), wide_of(s.squares)
-        )
+        s = Scores(s.at, s.exact, wide_of(s.n), wide_of(s.w), wide_of(s.w2), wide_of(s.total), wide_of(s.squares))
     return Cube(
         cube.attributes, levels, wide_of(cube.n), wide_of(cube.w), wide_of(cube.w2), cube.weighted, s, cube.meaning
     )
@@ -302,7 +305,7 @@ def _add_scores(a: Scores | None, b: Scores | None) -> Scores | None:
     def place(s: Scores, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         index = np.clip(np.searchsorted(at, s.at, side="right") - 1, 0, len(at) - 1)
         out = np.zeros((*values.shape[:-1], len(at)), dtype=values.dtype)
-        np.add.at(out, (..., index), values)
+        np.add.at(out, (..., index), values)  # type: ignore[arg-type]
         return out
 
     return Scores(
@@ -318,7 +321,7 @@ def _add_scores(a: Scores | None, b: Scores | None) -> Scores | None:
 
 def attribute_sets(attributes: tuple[str, ...], order: int) -> tuple[tuple[str, ...], ...]:
     """() for everyone, each attribute alone, then every intersection of up to `order` attributes."""
-    return ((),) + tuple(c for k in range(1, min(order, len(attributes)) + 1) for c in combinations(attributes, k))
+    return ((), *tuple(c for k in range(1, min(order, len(attributes)) + 1) for c in combinations(attributes, k)))
 
 
 def margins_of(cube: Cube, order: int = 3, max_groups: int = 2000) -> tuple[tuple[Margin, ...], tuple[str, ...]]:

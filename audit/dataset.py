@@ -66,7 +66,7 @@ _CONVENTION = {
 
 def _label_weights(margin: Margin) -> Floats:
     """(G, 2): weight of unfavourable and favourable outcomes; unknown labels take no part."""
-    by_label = margin.w.sum(axis=2)[:, :2]
+    by_label: Floats = margin.w.sum(axis=2)[:, :2]
     return by_label if margin.meaning.favourable_is_positive else by_label[:, ::-1]
 
 

@@ -153,7 +153,7 @@ def missing_reason(margin: Margin, g: int, among: str) -> str:
 
 
 def _number(value: float, margin: Margin) -> float:
-    return float(value) if margin.weighted else int(round(value))
+    return float(value) if margin.weighted else round(value)
 
 
 def comparable(margin: Margin, floor: int) -> npt.NDArray[np.int64]:
@@ -180,7 +180,7 @@ def _gaps(margin: Margin, metrics: Sequence[Metric], settings: Settings) -> list
         counted[metric.name] = (share * effective, effective)
     by_name = {m.name: m for m in metrics}
     merit = opportunity(margin.meaning)
-    wanted = [(m.name, (m.name,), m.hypothesis, m.among) for m in metrics]
+    wanted: list[tuple[str, tuple[str, ...], str, str]] = [(m.name, (m.name,), m.hypothesis, m.among) for m in metrics]
     wanted.append(("equal_opportunity", (merit,), by_name[merit].hypothesis, by_name[merit].among))
     wanted.append(
         ("equalized_odds", ("true_positive_rate", "false_positive_rate"), "odds", "people whose outcome is known")
@@ -262,9 +262,7 @@ def _adjusted(
     claim = dict(zip(order, stats.holm(p).tolist(), strict=True)) if order else {}
     explore = dict(zip(order, stats.benjamini_hochberg(p).tolist(), strict=True)) if order else {}
     return tuple(
-        gap
-        if gap.p_value is None
-        else replace(gap, p_adjusted=claim[key], p_explore=explore[key], family=len(order))
+        gap if gap.p_value is None else replace(gap, p_adjusted=claim[key], p_explore=explore[key], family=len(order))
         for gap, key in zip(gaps, keys, strict=True)
     )
 

@@ -6,6 +6,7 @@ average is exact all the same, since its sums are kept.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,7 +48,7 @@ def _record(
         margin.groups[g],
         float(value) if known else None,
         None,
-        n if margin.weighted else int(round(n)),
+        n if margin.weighted else round(n),
         float(low) if known and np.isfinite(low) else None,
         float(high) if known and np.isfinite(high) else None,
         name,
@@ -75,7 +76,8 @@ def _area(margin: Margin, g: int, settings: Settings) -> Rate:
 def _sized(s: Scores, g: int, label: int) -> Floats:
     """Weights per score scaled to the effective number of people (Kish)."""
     w, squares = s.w[g, label], s.w2[g, label].sum()
-    return w * (w.sum() / squares) if squares > 0 else w
+    scaled: Floats = w * (w.sum() / squares) if squares > 0 else w
+    return scaled
 
 
 def _mean(margin: Margin, g: int, settings: Settings) -> Rate:
@@ -105,9 +107,9 @@ def reliability(margin: Margin, g: int) -> tuple[Floats, Floats, Floats]:
     s = _scores(margin)
     middle = s.at if s.exact else s.at + (s.at[1] - s.at[0]) / 2
     place = np.clip((middle * BINS).astype(np.int64), 0, BINS - 1)
-    negative = np.bincount(place, s.w[g, 0], minlength=BINS)
+    negative = np.bincount(place, s.w[g, 0], minlength=BINS).astype(np.float64)
     positive = np.bincount(place, s.w[g, 1], minlength=BINS)
-    n = negative + positive
+    n: Floats = negative + positive
     score = np.bincount(place, (s.w[g, 0] + s.w[g, 1]) * middle, minlength=BINS)
     with np.errstate(invalid="ignore", divide="ignore"):
         return n, score / n, positive / n
@@ -173,9 +175,7 @@ def score_gaps(margin: Margin, members: npt.NDArray[np.int64], settings: Setting
     parts["roc_auc"] = ([a for a, _ in areas], [e for _, e in areas], "people with a known outcome")
     means = [mean_and_error(margin, g) for g in members]
     parts["mean_score"] = ([m for m, _, _ in means], [e for _, e, _ in means], "people with a score")
-    off = [calibration(margin, g, settings.alpha) for g in members]
-    parts["calibration_error"] = ([c[0] for c in off], [c[3] for c in off], "people with a known outcome")
-    out = []
+    out: list[tuple[str, Gap]] = []
     for metric, (values, errors, among) in parts.items():
         for kind in KINDS:
             result = stats.mean_gap(
@@ -188,5 +188,45 @@ def score_gaps(margin: Margin, members: npt.NDArray[np.int64], settings: Setting
                 reference=reference_index(margin, members, settings),
                 what=metric.replace("_", " "),
             )
+            if kind == "ratio" and result.p_value is not None:
+                result = replace(result, p_value=out[-1][1].p_value)
             out.append((metric, gap_record(metric, margin, kind, result, members, settings, among)))
+    bounds = _calibration_gaps(margin, members, settings.alpha, reference_index(margin, members, settings))
+    for kind, result in zip(KINDS, bounds, strict=True):
+        record = gap_record("calibration_error", margin, kind, result, members, settings, "people with a known outcome")
+        out.append(("calibration_error", record))
     return out
+
+
+def _calibration_gaps(
+    margin: Margin, members: npt.NDArray[np.int64], alpha: float, reference: int | None
+) -> tuple[stats.GapResult, stats.GapResult]:
+    """Gaps of calibration errors from bounds that hold for all groups at once (Bonferroni); no p-value.
+
+    The plain error is too high in small groups, so that a test of equal plain errors would find the group sizes.
+    """
+    found = [calibration(margin, g, alpha / max(len(members), 1))[:3] for g in members]
+    method = f"plain errors; interval from {100 * (1 - alpha):g} % bounds that hold for all groups at once; no p-value"
+    usable = [i for i, c in enumerate(found) if np.isfinite(c[0])]
+    left_out = tuple(i for i in range(len(found)) if i not in usable)
+    if len(usable) < 2 or (reference is not None and reference not in usable):
+        reason = "fewer than two groups have scores from 0 to 1 and known outcomes"
+        nothing = stats.GapResult(None, None, None, None, None, None, None, method, False, reason, left_out)
+        return nothing, nothing
+    pairs = [(i, j) for i in usable for j in usable if i != j and (reference is None or reference in (i, j))]
+    highest, lowest = max(pairs, key=lambda p: found[p[0]][0] - found[p[1]][0])
+    value = found[highest][0] - found[lowest][0]
+    low = max(0.0, max(found[i][1] - found[j][2] for i, j in pairs))
+    high = max(found[i][2] - found[j][1] for i, j in pairs)
+    difference = stats.GapResult(
+        value, min(low, value), min(1.0, high), None, highest, lowest, 0, method, True, None, left_out
+    )
+    if found[highest][0] == 0:
+        reason = "0 over 0: no group has any calibration error"
+        return difference, stats.GapResult(None, None, None, None, None, None, None, method, False, reason, left_out)
+    ratio = found[lowest][0] / found[highest][0]
+    least = min(found[j][1] / found[i][2] for i, j in pairs)
+    most = min(1.0, min(found[j][2] / found[i][1] if found[i][1] > 0 else 1.0 for i, j in pairs))
+    return difference, stats.GapResult(
+        ratio, min(least, ratio), max(most, ratio), None, highest, lowest, 0, method, True, None, left_out
+    )

@@ -119,7 +119,9 @@ def measures_table(measures: Measures, attribute: tuple[str, ...]) -> None:
     """The pre-training measures of each group against all others."""
     records = [d for d in measures.dataset if d.attribute == attribute]
     st.subheader("Measures of the data")
-    st.write("Each group against everyone else. Nought means no difference; hover over a column's name for the formula.")
+    st.write(
+        "Each group against everyone else. Nought means no difference; hover over a column's name for the formula."
+    )
     groups = list(dict.fromkeys(d.group for d in records))
     table = pd.DataFrame({"Group": [name_of(g) for g in groups]})
     config = {}

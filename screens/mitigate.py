@@ -86,14 +86,22 @@ def comparison(document: dict[str, Any]) -> None:
             by = " and ".join(entry["attribute"])
             row[f"{metric.replace('_', ' ')} gap by {by}"] = interval_words(gap)
         rows.append(row)
-    parts.table(pd.DataFrame(rows), alt="Accuracy, selection rate and gaps of the original, the baseline and the candidate")
+    parts.table(
+        pd.DataFrame(rows), alt="Accuracy, selection rate and gaps of the original, the baseline and the candidate"
+    )
     st.caption(
         "The second row is the original model with nothing changed but its threshold, moved to the candidate's "
         "selection rate: a gain that it shares is a moved threshold, not mitigation."
     )
-    attributes = list(dict.fromkeys(tuple(r["attribute"]) for r in next(iter(arms.values()))["rates"] if r["attribute"]))
+    attributes = list(
+        dict.fromkeys(tuple(r["attribute"]) for r in next(iter(arms.values()))["rates"] if r["attribute"])
+    )
     by = st.segmented_control(
-        "Groups by", [" and ".join(a) for a in attributes], default=" and ".join(attributes[0]), required=True, key="mby"
+        "Groups by",
+        [" and ".join(a) for a in attributes],
+        default=" and ".join(attributes[0]),
+        required=True,
+        key="mby",
     )
     chosen = next(a for a in attributes if " and ".join(a) == by)
     values = []

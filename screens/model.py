@@ -109,7 +109,9 @@ def by_question(measures: Measures, evidence: dict[str, Any]) -> None:
         {
             "Group": [name_of(r.group) for r in rates],
             "Value": [percent(r.value) if share else r.value for r in rates],
-            "95 % interval": [f"{percent(r.low)} to {percent(r.high)}" if r.estimable else str(r.reason) for r in rates],
+            "95 % interval": [
+                f"{percent(r.low)} to {percent(r.high)}" if r.estimable else str(r.reason) for r in rates
+            ],
             "Of people": [r.denominator for r in rates],
         }
     )
@@ -183,7 +185,9 @@ def overall(explained: dict[str, Any]) -> None:
         gaps = [g for g in explained.get("gap", []) if g["attribute"] == list(explained["gap"][0]["attribute"])]
         if gaps:
             gaps = sorted(gaps, key=lambda g: -abs(g["value"]))[:12]
-            words = f"What the difference between {name_of(gaps[0]['highest'])} and {name_of(gaps[0]['lowest'])} is made of"
+            words = (
+                f"What the difference between {name_of(gaps[0]['highest'])} and {name_of(gaps[0]['lowest'])} is made of"
+            )
             st.write(state.plain(words + "."))
             figure = charts.bars(
                 [g["feature"] for g in gaps], [g["value"] for g in gaps], title="Share of the gap", signed=True

@@ -15,7 +15,11 @@ from screens.workspace import CaseFolder, all_cases, keep_upload, new_case, open
 
 SAMPLES = (
     ("adult.toml", "Adult income", "48,842 people of the 1994 US census; a model is asked for its decisions."),
-    ("german_credit.toml", "German credit", "1,000 loans; the model predicts default, the favourable value is the other."),
+    (
+        "german_credit.toml",
+        "German credit",
+        "1,000 loans; the model predicts default, the favourable value is the other.",
+    ),
     ("adult_decisions.toml", "Decisions without a model", "The same people, with decisions already made in a column."),
 )
 DATA_TYPES = ["csv", "gz", "parquet", "feather", "arrow"]
@@ -41,7 +45,9 @@ def samples() -> None:
         with column, st.container(border=True):
             st.markdown(f"**{title}**")
             st.caption(words)
-            if st.button(f"Open {title}", key=f"sample-{file}", type="primary" if file == "adult.toml" else "secondary"):
+            if st.button(
+                f"Open {title}", key=f"sample-{file}", type="primary" if file == "adult.toml" else "secondary"
+            ):
                 open_and_audit(sample_case(file))
 
 
@@ -135,7 +141,9 @@ def confirm(folder: CaseFolder, files: Files) -> None:
     with st.expander("First rows"):
         st.dataframe(frame.head(20), hide_index=True, alt="The first rows of the data set")
     st.markdown("##### What each column is")
-    st.caption("Proposed from names and values; you decide. An outcome is what really happened, a decision what was done.")
+    st.caption(
+        "Proposed from names and values; you decide. An outcome is what really happened, a decision what was done."
+    )
     for key, reason in roles.reasons.items():
         st.caption(state.plain(f"{key.removeprefix('sensitive:')}: {reason}"))
     label = choose("Outcome column", columns, roles.label, "role-label")
@@ -270,8 +278,10 @@ def choose(words: str, columns: list[str], guess: str | None, key: str) -> str |
 def guess_kind(roles: object, files: Files) -> str:
     if files.model is not None:
         return "The uploaded model"
-    return "A column of scores" if getattr(roles, "score", None) and not getattr(roles, "decision", None) else (
-        "A column of decisions"
+    return (
+        "A column of scores"
+        if getattr(roles, "score", None) and not getattr(roles, "decision", None)
+        else ("A column of decisions")
     )
 
 

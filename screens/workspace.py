@@ -91,7 +91,10 @@ def keep_upload(folder: CaseFolder, name: str, content: bytes) -> Path:
     safe = _NAME.sub("_", Path(name).name).lstrip(".")[-120:] or "upload"
     if not content:
         raise DataError(
-            f"{name} is empty", got="0 bytes", expected="a table with a header line and rows", todo="choose another file"
+            f"{name} is empty",
+            got="0 bytes",
+            expected="a table with a header line and rows",
+            todo="choose another file",
         )
     path = folder.place / safe
     if path.exists() and path.read_bytes() == content:

@@ -117,9 +117,7 @@ def _stratum(
         return None
     ref = None if reference is None else int(np.flatnonzero(groups == reference)[0])
     pairs = _pairs(len(groups), ref)
-    critical, p_value = _drawn(
-        x[groups].tobytes(), n[groups].tobytes(), ref, seed + index, draws, alpha
-    )
+    critical, p_value = _drawn(x[groups].tobytes(), n[groups].tobytes(), ref, seed + index, draws, alpha)
     return _Stratum(index, groups, x[groups] / n[groups], n[groups], pairs, critical, p_value)
 
 
@@ -132,9 +130,7 @@ def _pairs(groups: int, ref: int | None) -> npt.NDArray[np.int64]:
 
 
 @lru_cache(maxsize=256)
-def _drawn(
-    x_bytes: bytes, n_bytes: bytes, ref: int | None, seed: int, draws: int, alpha: float
-) -> tuple[float, float]:
+def _drawn(x_bytes: bytes, n_bytes: bytes, ref: int | None, seed: int, draws: int, alpha: float) -> tuple[float, float]:
     """The critical value of the lower limits, and the p-value; shared by difference and ratio of one rate."""
     x, n = np.frombuffer(x_bytes), np.frombuffer(n_bytes)
     rng = np.random.default_rng(seed)
@@ -176,9 +172,7 @@ def _p_value(
     observed = each.max()
     star = rng.multivariate_hypergeometric(whole, total, size=draws, method="marginals") / whole
     if len(whole) > MANY:
-        reached = sum(
-            int(np.sum((np.abs(row[i] - row[j]) * scale).max() >= observed - 1e-12)) for row in star
-        )
+        reached = sum(int(np.sum((np.abs(row[i] - row[j]) * scale).max() >= observed - 1e-12)) for row in star)
     else:
         reached = int(np.sum((np.abs(star[:, i] - star[:, j]) * scale).max(axis=1) >= observed - 1e-12))
     p = (reached + 1) / (draws + 1)

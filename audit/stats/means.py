@@ -15,7 +15,10 @@ Floats = npt.NDArray[np.float64]
 
 def mean_interval(mean: npt.ArrayLike, error: npt.ArrayLike, alpha: float = 0.05) -> tuple[Floats, Floats]:
     """Normal limits of an average with standard error `error`."""
-    mean, half = np.asarray(mean, dtype=np.float64), float(norm.ppf(1 - alpha / 2)) * np.asarray(error, dtype=np.float64)
+    mean, half = (
+        np.asarray(mean, dtype=np.float64),
+        float(norm.ppf(1 - alpha / 2)) * np.asarray(error, dtype=np.float64),
+    )
     return mean - half, mean + half
 
 

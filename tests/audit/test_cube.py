@@ -203,7 +203,8 @@ def test_a_small_value_of_one_attribute_leaves_every_table() -> None:
     margins, notes = publish(small_cube([[40, 60], [2, 1]]), 10)
     everyone, rows, columns, _ = margins
     assert everyone.rows.tolist() == [100]
-    assert rows.rows.tolist() == [100, 0] and rows.withheld.tolist() == [False, True]
+    assert rows.rows.tolist() == [100, 0]
+    assert rows.withheld.tolist() == [False, True]
     assert columns.rows.tolist() == [40, 60]
     assert "r = r1" in notes[0]
 
@@ -245,5 +246,6 @@ def test_no_small_group_can_be_found_by_subtracting(counts: list[list[int]]) -> 
         goal = np.eye(len(groups))[g]
         low = linprog(goal, A_eq=equations, b_eq=totals, bounds=(0, None))
         high = linprog(-goal, A_eq=equations, b_eq=totals, bounds=(0, None))
-        assert low.success and high.success
+        assert low.success
+        assert high.success
         assert -high.fun - low.fun > 0.5, f"{group} is known to be {truth}"

@@ -80,7 +80,8 @@ def test_every_rate_by_hand() -> None:
         found = rate(m, metric, "f")
         assert (found.numerator, found.denominator) == (x, n), metric
         assert found.value == pytest.approx(x / n)
-        assert found.low is not None and found.high is not None
+        assert found.low is not None
+        assert found.high is not None
         assert 0 <= found.low < x / n < found.high <= 1
     assert {r.metric for r in m.rates} == set(expected)
 
@@ -154,23 +155,27 @@ def test_trap_2_a_group_without_positives_has_no_true_positive_rate() -> None:
     """A perfect classifier; fairlearn 0.15 calls its equal-opportunity difference 1."""
     m = measured(coded_of(["f"] * 12 + ["m"] * 12, [1, 0] * 6 + [0] * 12, [1, 0] * 6 + [0] * 12))
     missing = rate(m, "true_positive_rate", "m")
-    assert missing.value is None and not missing.estimable
-    assert missing.reason is not None and missing.reason.startswith("0 people whose outcome is '1' (of 12")
+    assert missing.value is None
+    assert not missing.estimable
+    assert missing.reason is not None
+    assert missing.reason.startswith("0 people whose outcome is '1' (of 12")
     gap = pick(m.gaps, metric="equal_opportunity", kind="difference")
-    assert gap.value is None and not gap.estimable and gap.reason
+    assert gap.value is None
+    assert not gap.estimable
+    assert gap.reason
 
 
 def test_trap_3_no_positive_decision_at_all_leaves_the_ratio_open() -> None:
     m = measured(coded_of(["f"] * 12 + ["m"] * 12, [1, 0] * 12, [0] * 24))
     ratio = pick(m.gaps, metric="selection_rate", kind="ratio")
-    assert ratio.value is None and not ratio.estimable and ratio.reason
+    assert ratio.value is None
+    assert not ratio.estimable
+    assert ratio.reason
     assert pick(m.gaps, metric="selection_rate", kind="difference").value == 0
 
 
 def test_trap_5_people_of_unknown_group_are_counted_and_take_no_part_in_gaps() -> None:
-    m = measured(
-        coded_of(["f"] * 20 + ["m"] * 20 + [UNKNOWN] * 20, [1, 0] * 30, [1, 0] * 10 + [1, 0] * 10 + [1] * 20)
-    )
+    m = measured(coded_of(["f"] * 20 + ["m"] * 20 + [UNKNOWN] * 20, [1, 0] * 30, [1, 0] * 10 + [1, 0] * 10 + [1] * 20))
     assert pick(m.counts, attribute=("g",), group=(UNKNOWN,)).rows == 20
     assert rate(m, "selection_rate", UNKNOWN).value == 1
     assert pick(m.gaps, metric="selection_rate", kind="difference").value == 0
@@ -178,9 +183,7 @@ def test_trap_5_people_of_unknown_group_are_counted_and_take_no_part_in_gaps() -
 
 def test_trap_6_equalized_odds_is_the_larger_of_the_two_gaps() -> None:
     m = measured(BY_HAND)
-    parts = [
-        pick(m.gaps, metric=k, kind="difference").value for k in ("true_positive_rate", "false_positive_rate")
-    ]
+    parts = [pick(m.gaps, metric=k, kind="difference").value for k in ("true_positive_rate", "false_positive_rate")]
     assert pick(m.gaps, metric="equalized_odds", kind="difference").value == pytest.approx(max(parts))
 
 
@@ -190,7 +193,9 @@ def test_trap_7_comparisons_are_adjusted_over_the_whole_family() -> None:
     p = {}
     for gap in m.gaps:
         assert gap.family == m.family
-        assert gap.p_value is not None and gap.p_adjusted is not None and gap.p_explore is not None
+        assert gap.p_value is not None
+        assert gap.p_adjusted is not None
+        assert gap.p_explore is not None
         assert gap.p_value <= gap.p_explore <= gap.p_adjusted <= 1
         p[gap.metric] = gap.p_value
     # a rate and its complement are one comparison
@@ -212,7 +217,8 @@ def test_trap_10_weights_change_the_effective_sample_size() -> None:
     here = w[:100]
     assert found.value == pytest.approx((here * np.array(d[:100])).sum() / here.sum())
     assert found.effective_n == pytest.approx(here.sum() ** 2 / (here**2).sum())
-    assert found.low is not None and found.low < (rate(plain, "selection_rate", "f").low or 0) + 0.2
+    assert found.low is not None
+    assert found.low < (rate(plain, "selection_rate", "f").low or 0) + 0.2
     assert found.interval.endswith("effective-n")
 
 
@@ -238,7 +244,9 @@ def test_small_groups_take_no_part_in_gaps_while_two_others_remain() -> None:
 def test_one_group_alone_has_no_gap() -> None:
     m = measured(coded_of(["a"] * 30, [1, 0] * 15, [1, 0] * 15))
     gap = pick(m.gaps, metric="selection_rate", kind="difference")
-    assert gap.value is None and gap.reason is not None and "a: 30" in gap.reason
+    assert gap.value is None
+    assert gap.reason is not None
+    assert "a: 30" in gap.reason
 
 
 def test_the_reference_group_is_kept() -> None:

@@ -1,0 +1,107 @@
+"""The app on a free port in a folder of its own, and Debian's Chromium that must not ask any foreign host."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Where the app is, and where it keeps its cases."""
+
+    url: str
+    home: Path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The real app, as `make run` serves it."""
+    home = tmp_path_factory.mktemp("home")
+    port = free_port()
+    command = [sys.executable, "-m", "streamlit", "run", "app.py"]
+    command += ["--server.port", str(port), "--browser.serverPort", str(port)]
+    with open(home / "log", "wb") as log:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, "ASSAY_HOME": str(home)}, stdout=log, stderr=subprocess.STDOUT
+        )
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            assert process.poll() is None, (home / "log").read_text()
+            assert time.monotonic() < deadline, "the app did not start"
+            time.sleep(0.2)
+        yield Served(f"http://127.0.0.1:{port}", home)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = shutil.which("chromium")
+    assert path, "Debian's chromium is missing; `make test` installs it"
+    with sync_playwright() as play:
+        running = play.chromium.launch(executable_path=path, args=CHROMIUM)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser: Browser, served: Served) -> Iterator[Page]:
+    """A page that records every request; one that would leave the machine fails the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    tab = context.new_page()
+    foreign: list[str] = []
+    broken: list[str] = []
+
+    def seen(request: Any) -> None:
+        if not request.url.startswith((served.url, served.url.replace("http", "ws", 1), "data:", "blob:", "about:")):
+            foreign.append(request.url)
+
+    context.on("request", seen)
+    tab.on("pageerror", lambda error: broken.append(str(error)))
+    yield tab
+    context.close()
+    assert foreign == [], "the app asked a foreign host"
+    assert broken == [], "a script on the page failed"
+
+
+def settled(tab: Page, seconds: float = 60) -> None:
+    """Wait until Streamlit has nothing left to run."""
+    tab.wait_for_timeout(300)
+    tab.wait_for_selector(
+        '[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=seconds * 1000, state="attached"
+    )
+    tab.wait_for_timeout(200)

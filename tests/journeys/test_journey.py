@@ -1,0 +1,168 @@
+"""What people do with the app, in a real browser: a sample from audit to a verified report, one's own file, a reload."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from playwright.sync_api import Page, expect
+
+from tests.journeys.conftest import Served, settled
+
+LONG = 240_000
+
+
+def open_page(page: Page, name: str) -> None:
+    page.get_by_role("link", name=name, exact=True).first.click()
+    settled(page)
+
+
+def no_exception(page: Page) -> None:
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+def test_from_the_sample_to_a_verified_report(page: Page, served: Served, tmp_path: Path) -> None:
+    page.goto(served.url)
+    page.get_by_role("button", name="Open Adult income").click()
+
+    # who is in the data
+    expect(page.get_by_role("heading", name="Outcomes in the labels")).to_be_visible(timeout=LONG)
+    settled(page)
+    expect(page.get_by_text("Of 16,281 people, 10,860 are Male and 5,421 are Female")).to_be_visible()
+    no_exception(page)
+
+    # what the model does, by question
+    open_page(page, "What the model does")
+    expect(page.get_by_text(re.compile(r"By sex: .* of Male .* and .* of Female .* receive"))).to_be_visible()
+    expect(page.get_by_text("outside the norm").first).to_be_visible()
+    no_exception(page)
+
+    # explain a person
+    page.get_by_label(re.compile("Explain a person")).fill("7")
+    page.get_by_role("button", name="Explain", exact=True).click()
+    expect(page.get_by_role("heading", name="One person's decision")).to_be_visible(timeout=LONG)
+    settled(page)
+    expect(page.get_by_text(re.compile("row 7: score"))).to_be_visible()
+    no_exception(page)
+
+    # mitigate, look at what got worse, decide
+    open_page(page, "Mitigate and watch")
+    page.get_by_role("button", name="Build a candidate").click()
+    expect(page.get_by_role("heading", name="What got worse")).to_be_visible(timeout=LONG)
+    settled(page)
+    expect(page.get_by_text("original, threshold moved").first).to_be_visible()
+    page.get_by_label("Who decides").fill("R. Reviewer")
+    page.get_by_label("Why").fill("The gap narrows; the loss for one group is not acceptable.")
+    page.get_by_text("rejected", exact=True).click()
+    page.get_by_role("button", name="Record the decision").click()
+    expect(page.get_by_text(re.compile("Rejected by R. Reviewer"))).to_be_visible(timeout=LONG)
+    with page.expect_download() as model:
+        page.get_by_role("button", name="Download the candidate model").click()
+    assert Path(model.value.path()).stat().st_size > 1000
+    no_exception(page)
+
+    # sign, download, verify
+    open_page(page, "Report")
+    page.get_by_label("Your name, as it will be printed").fill("Ada Auditor")
+    page.get_by_label("Password of the key").fill("a long password")
+    page.get_by_role("button", name="Sign the report").click()
+    expect(page.get_by_text(re.compile(r"Verified: \d+ checks, none failed"))).to_be_visible(timeout=LONG)
+    with page.expect_download() as report:
+        page.get_by_role("button", name="Download the report").click()
+    saved = tmp_path / "report.pdf"
+    report.value.save_as(saved)
+    assert saved.read_bytes().startswith(b"%PDF")
+
+    upload = page.get_by_test_id("stFileUploader").filter(has_text="Report (PDF)").locator("input[type=file]")
+    broken = tmp_path / "broken.pdf"
+    content = bytearray(saved.read_bytes())
+    content[len(content) // 2] ^= 1
+    broken.write_bytes(bytes(content))
+    upload.set_input_files(broken)
+    expect(page.get_by_text("Verification failed.")).to_be_visible(timeout=LONG)
+    no_exception(page)
+
+
+def own_table(path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = 600
+    gender = rng.choice(["woman", "man"], rows)
+    repaid = rng.random(rows) < 0.6
+    granted = rng.random(rows) < 0.3 + 0.3 * repaid + 0.15 * (gender == "man")
+    pd.DataFrame(
+        {
+            "gender": gender,
+            "income": rng.integers(10, 90, rows),
+            "repaid": np.where(repaid, "yes", "no"),
+            "granted": np.where(granted, "yes", "no"),
+        }
+    ).to_csv(path, index=False)
+
+
+def test_an_own_file_with_decisions(page: Page, served: Served, tmp_path: Path) -> None:
+    table = tmp_path / "loans.csv"
+    own_table(table)
+    page.goto(served.url)
+    settled(page)
+    page.get_by_test_id("stFileUploader").filter(has_text="Data set").locator("input[type=file]").set_input_files(table)
+    expect(page.get_by_text("600 rows, 4 columns")).to_be_visible(timeout=LONG)
+    settled(page)
+    choose(page, "Outcome column", "repaid")
+    choose(page, "Column of decisions", "granted")
+    page.get_by_label("What is decided about people?").fill("Who is granted a loan")
+    expect(
+        page.get_by_test_id("stMultiSelect").filter(has_text="Sensitive columns").get_by_text("gender")
+    ).to_be_visible()
+    page.get_by_role("button", name="Confirm and run the audit").click()
+    expect(page.get_by_role("heading", name="Outcomes in the labels")).to_be_visible(timeout=LONG)
+    expect(page.get_by_text(re.compile(r"Of 600 people, \d+ are"))).to_be_visible()
+    no_exception(page)
+
+
+def choose(page: Page, label: str, value: str) -> None:
+    box = page.get_by_test_id("stSelectbox").filter(has_text=label).first
+    box.locator("input").click()
+    page.get_by_role("option", name=value, exact=True).click()
+    settled(page)
+
+
+def test_a_pickle_is_refused_with_the_way_out(page: Page, served: Served, tmp_path: Path) -> None:
+    import pickle
+
+    table, model = tmp_path / "loans.csv", tmp_path / "model.skops"
+    own_table(table)
+    model.write_bytes(pickle.dumps({"a": 1}))
+    page.goto(served.url)
+    settled(page)
+    uploads = page.get_by_test_id("stFileUploader")
+    uploads.filter(has_text="Data set").locator("input[type=file]").set_input_files(table)
+    expect(page.get_by_text("600 rows, 4 columns")).to_be_visible(timeout=LONG)
+    settled(page)
+    uploads.filter(has_text="Model (optional)").locator("input[type=file]").set_input_files(model)
+    expect(page.get_by_text(re.compile("pickle", re.I)).first).to_be_visible(timeout=LONG)
+    expect(page.get_by_text(re.compile("skops")).first).to_be_visible()
+    no_exception(page)
+
+
+def test_a_reload_in_the_middle_of_a_job_finds_it_again(page: Page, served: Served) -> None:
+    page.goto(served.url)
+    page.get_by_role("button", name="Open Adult income").click()
+    expect(page.get_by_role("heading", name="Outcomes in the labels")).to_be_visible(timeout=LONG)
+    open_page(page, "What the model does")
+    page.get_by_role("button", name="Explain", exact=True).click()
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible(timeout=LONG)
+    assert "job=" in page.url
+    assert "case=" in page.url
+    page.reload()
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible(timeout=LONG)
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text(re.compile("cancelled. Nothing that was there before"))).to_be_visible(timeout=LONG)
+    no_exception(page)
+
+
+def test_an_address_that_is_no_case_is_one_clear_message(page: Page, served: Served) -> None:
+    page.goto(f"{served.url}/data?case=../../etc/passwd")
+    expect(page.get_by_text("this case is not on this machine")).to_be_visible(timeout=LONG)
+    no_exception(page)
