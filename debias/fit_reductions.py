@@ -93,7 +93,7 @@ def reduced(
         with quiet():
             search.fit(x, label, sensitive_features=group)
         return [search.predictors_[search.best_idx_]], np.ones(1)
-    gradient = reductions.ExponentiatedGradient(learner, moment, max_iter=RUNS, eps=tolerance)
+    gradient = reductions.ExponentiatedGradient(learner, moment, max_iter=RUNS)
     with quiet():
         gradient.fit(x, label, sensitive_features=group)
     weights = gradient.weights_

@@ -97,7 +97,7 @@ def _attributes(case: Case, attributes: Sequence[str] | None) -> tuple[str, ...]
                 expected=", ".join(case.data.sensitive),
                 todo=nearest(name, case.data.sensitive),
             )
-    if not chosen:
+    if attributes is not None and not chosen:
         raise InputError("no attribute was named", expected="at least one sensitive column", todo="name one")
     return chosen
 

@@ -258,7 +258,7 @@ def gap_of(shares: Sequence[Floats], kind: str, reference: int | None) -> Floats
                 each = np.divide(np.minimum(share, base), top, out=np.full_like(share, np.nan), where=top > 0)
                 value = np.where(np.isfinite(each), each, np.inf).min(axis=1)
         elif reference is None:
-            value = high - np.where(enough, low, high)
+            value = np.subtract(high, low, out=np.full_like(low, np.nan), where=enough)
         else:
             value = np.where(known, np.abs(share - share[:, [reference]]), -np.inf).max(axis=1)
         gaps.append(np.where(enough & np.isfinite(value), value, np.nan))
