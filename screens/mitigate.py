@@ -1,4 +1,4 @@
-"""Mitigate and watch: a candidate beside the original and the matched baseline, what got worse first, a person decides."""
+"""Mitigate and watch: a candidate beside the original and the matched baseline, what got worse first, a decision."""
 
 from __future__ import annotations
 
@@ -108,9 +108,8 @@ def comparison(document: dict[str, Any]) -> None:
     for key, arm in arms.items():
         for rate in arm["rates"]:
             if rate["metric"] == "selection_rate" and tuple(rate["attribute"]) == chosen:
-                values.append(
-                    charts.Dot(name_of(rate["group"]), rate["value"], rate["low"], rate["high"], rate["denominator"], ARMS[key])
-                )  # fmt: skip
+                shown = (rate["value"], rate["low"], rate["high"], rate["denominator"])
+                values.append(charts.Dot(name_of(rate["group"]), *shown, ARMS[key]))
     values.sort(key=lambda d: d.row)
     words = f"Selection rate by {by}, original, baseline and candidate"
     figure = charts.dots(values, title=f"{words}, 95 % intervals")
@@ -154,7 +153,7 @@ def worse(document: dict[str, Any]) -> None:
     rows = [
         {
             "Figure": c["metric"].replace("_", " ") + ("" if c["kind"] == "rate" else f", {c['kind']}"),
-            "Of": name_of(c["group"]) if c["group"] else f"by {' and '.join(c['attribute'])}" if c["attribute"] else "everyone",
+            "Of": name_of(c["group"]) if c["group"] or not c["attribute"] else f"by {' and '.join(c['attribute'])}",
             "Before": c["before"],
             "After": c["after"],
             "Change, 95 % interval": "–" if c["low"] is None else f"{c['low']:+.3f} to {c['high']:+.3f}",

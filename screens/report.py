@@ -30,7 +30,8 @@ def issue(folder: CaseFolder) -> None:
         st.write("Nothing has been measured yet.")
         st.page_link(parts.PAGES["data"], label="Run the audit first")
         return
-    missing = [w for n, w in (("explain.json", "explanations"), ("mitigation.json", "a mitigation")) if not (folder.run / n).exists()]  # fmt: skip
+    parts_of_it = (("explain.json", "explanations"), ("mitigation.json", "mitigation"))
+    missing = [words for name, words in parts_of_it if not (folder.run / name).exists()]
     if missing:
         st.info(f"The report will say that it has no {' and no '.join(missing)}.")
     st.subheader("Sign")
@@ -91,9 +92,13 @@ def made(folder: CaseFolder) -> None:
     keys = sorted(folder.place.glob("key*.p12"))
     if keys:
         right.download_button(
-            "Download the key made here", keys[-1].read_bytes(), file_name="key.p12", key="download-key", on_click="ignore",
+            "Download the key made here",
+            keys[-1].read_bytes(),
+            file_name="key.p12",
+            key="download-key",
+            on_click="ignore",
             help="Keep it with its password: the next report can be signed with it.",
-        )  # fmt: skip
+        )
     countersign(folder, report)
     verified(content)
 

@@ -1,4 +1,4 @@
-"""What people do with the app, in a real browser: a sample from audit to a verified report, one's own file, a reload."""
+"""What people do, in a real browser: a sample from audit to a verified report, one's own file, a reload."""
 
 from __future__ import annotations
 
