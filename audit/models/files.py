@@ -127,7 +127,13 @@ def _format(name: str, content: bytes) -> str:
 
 def _known_but_refused(head: bytes) -> tuple[str, str, str] | None:
     """(problem, got, todo) for files that are something else."""
-    packed = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x04\x22\x4d\x18": "lz4"}
+    packed = {
+        b"\x1f\x8b": "gzip",
+        b"BZh": "bzip2",
+        b"\xfd7zXZ": "xz",
+        b"\x04\x22\x4d\x18": "lz4",
+        b"\x5d\x00\x00": "lzma",
+    }
     for magic, kind in packed.items():
         if head.startswith(magic):
             return (
@@ -193,6 +199,9 @@ def _lightgbm(name: str, content: bytes) -> str:
         _refuse(name, "starts like LightGBM text and is not whole", "no version or feature_names line", _again(name))
     if b"\nend of trees" not in content:
         _refuse(name, "is LightGBM text that was cut short", "no line `end of trees`", _again(name))
+    # What comes after the trees names the categories of training; without it codes would be taken for numbers.
+    if b"\nparameters:" in content and b"\nend of parameters" not in content:
+        _refuse(name, "is LightGBM text that was cut short", "no line `end of parameters`", _again(name))
     return "lightgbm"
 
 

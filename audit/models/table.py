@@ -56,6 +56,7 @@ def receive(stream: bytes | memoryview, objects: dict[str, str]) -> pd.DataFrame
         frame: pd.DataFrame = reader.read_all().to_pandas()
     # Arrow has one kind of missing; a column of objects has None and NaN, and encoders tell them apart.
     for column, missing in objects.items():
-        values = frame[column].astype(object)
-        frame[column] = values.where(values.notna(), None if missing == "none" else float("nan"))
+        values = frame[column].astype(object).to_numpy(copy=True)
+        values[pd.isna(values)] = None if missing == "none" else float("nan")
+        frame[column] = pd.Series(values, index=frame.index, dtype=object)
     return frame

@@ -55,11 +55,14 @@ def unknown_types(schema: Any) -> tuple[str, ...]:
 
     Stricter than skops in that a name is judged wherever it stands. `schema` is the parsed schema.json.
     """
-    return tuple(sorted(_names(schema) - trusted()))
+    found, bound = _names(schema)
+    return tuple(sorted((found - trusted()) | bound))
 
 
-def _names(schema: Any) -> set[str]:
+def _names(schema: Any) -> tuple[set[str], set[str]]:
+    """The names in the schema, and those of bound methods, of which none is trusted."""
     found: set[str] = set()
+    bound: set[str] = set()
     waiting = [schema]
     # A list of what is left to visit, not a recursion: the file chooses how deep it nests.
     while waiting:
@@ -74,9 +77,9 @@ def _names(schema: Any) -> set[str]:
             owner = f"{node.get('__module__')}.{node.get('__class__')}"
             content = node.get("content")
             if loader == "MethodNode" and isinstance(content, dict):
-                found.add(f"{owner}.{content.get('func')}")
+                bound |= {owner, f"{owner}.{content.get('func')}"}
             if loader == "TreeNode":
                 found.add("sklearn.tree._tree.Tree")
             found.add(owner)
         waiting.extend(node.values())
-    return found
+    return found, bound

@@ -220,7 +220,7 @@ def people() -> pd.DataFrame:
         {
             "age": rng.integers(18, 80, n),
             "hours per week": rng.normal(40, 10, n),
-            "kind": rng.choice(np.array(["x", "y", None], dtype=object), n),
+            "kind": pd.Series(rng.choice(np.array(["x", "y", None], dtype=object), n), dtype=object),
         }
     )
 
