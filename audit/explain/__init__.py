@@ -1,0 +1,1 @@
+"""Explanations: what decisions are made of, for everyone, by group, and for one person."""
