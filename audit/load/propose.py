@@ -142,7 +142,7 @@ def propose_roles(frame: pd.DataFrame) -> Roles:
     label = pick("label", lambda c: _rank_label(c, last))
     time = pick("time", _rank_time)
     bins = {}
-    for column, _ in (*sensitive, *possible):
+    for column, _ in sensitive:
         if column.number and column.distinct > limits.MAX_NUMBERS:
             bins[column.name] = tuple(float(e) for e in suggested_bins(frame[column.name]))
     positive = None
