@@ -78,6 +78,7 @@ def document(
         "data": {
             "sha256": rows.sha256,
             "rows": len(rows.frame),
+            "sensitive_sha256": rows.sensitive_sha256,
             "columns": list(rows.columns),
             "audited_rows": int(rows.audit.sum()),
             "label": data.label,

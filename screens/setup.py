@@ -237,7 +237,7 @@ def save(folder: CaseFolder, files: Files, answers: Answers) -> None:
     elif "decisions" in answers.kind:
         model = ModelSpec("decision", column=answers.column)
     else:
-        model = ModelSpec("score", column=answers.column, threshold=answers.threshold)
+        model = ModelSpec("score", column=answers.column, threshold=answers.threshold, threshold_given=True)
     case = Case(answers.name.strip() or "My case", answers.purpose.strip(), data, model, load_policy(None))
     dump_case(case, folder.place / "case.toml")
     load_rows(load_case(folder.place / "case.toml"))
