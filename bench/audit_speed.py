@@ -3,8 +3,9 @@
     python bench/audit_speed.py [--rows 30000 1000000] [--peer-draws 5]
 
 Ours measures more than the peer does (eleven rates, thirteen gaps of two kinds, intervals, p-values); it is timed
-whole, from columns in memory to the last figure. The peer's bootstrap resamples rows in a loop, so only a few of its draws are
-timed and the time of 2,000 is extrapolated from them; the table says so. Memory is the peak of traced allocations.
+whole, from columns in memory to the last figure. The peer's bootstrap resamples rows in a loop, so only a few of its
+draws are timed and the time of 2,000 is extrapolated from them; the table says so. Memory is the peak of traced
+allocations.
 """
 
 from __future__ import annotations
