@@ -94,6 +94,7 @@ def _feather(file: Path, columns: Sequence[str]) -> pa.Table:
             batches, size = [], 0
             for i in range(opened.num_record_batches):
                 batches.append(opened.get_batch(i))
+                batches[-1].validate(full=True)  # offsets that point outside the file would be followed
                 size += batches[-1].nbytes
                 if size > limits.MAX_BYTES:
                     raise too_large(file.name, size)

@@ -85,9 +85,12 @@ def read_noted(path: Path, columns: Select = None) -> Table:
             table, names, notes = _delimited(files, columns)
         else:
             table, names, notes = _columnar(files, columns, kinds.pop())
+        frame = table.to_pandas(ignore_metadata=True)
     except OSError as error:
         raise unreadable(files[0], error) from error
-    return Table(table.to_pandas(ignore_metadata=True), names, notes)
+    except pa.ArrowException as error:
+        raise columnar.broken(files[0], "a table", error) from error
+    return Table(frame, names, notes)
 
 
 def kind_of(file: Path) -> str:

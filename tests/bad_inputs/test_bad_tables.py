@@ -229,6 +229,26 @@ def test_careless_files_are_read_or_refused(tmp_path: Path) -> None:
     assert len(refused) > 50
 
 
+@pytest.mark.parametrize("kind", ["parquet", "feather"])
+def test_damaged_files_are_read_or_refused(tmp_path: Path, kind: str) -> None:
+    frame = pd.DataFrame({"a": range(300), "b": ["x", "y", "zz"] * 100, "c": np.linspace(0, 1, 300)})
+    file = tmp_path / f"t.{kind}"
+    frame.to_parquet(file) if kind == "parquet" else frame.to_feather(file)
+    whole, rng = file.read_bytes(), np.random.default_rng(1)
+    refused = []
+    for _ in range(300):
+        damaged = bytearray(whole)
+        for _ in range(rng.integers(1, 4)):
+            damaged[rng.integers(len(damaged))] = rng.integers(256)
+        file.write_bytes(damaged)
+        try:
+            read_table(file)
+        except DataError as error:
+            refused.append(error)
+    assert len(refused) > 20
+    assert all(e.got and e.expected and e.todo for e in refused)
+
+
 # Roles that a table cannot fill
 
 
