@@ -243,6 +243,8 @@ def _environment(root: Path) -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
         "NUMBA_NUM_THREADS": threads,
+        # Threads that wait sleep: spinning ones starve each other where processors are shared.
+        "OMP_WAIT_POLICY": "PASSIVE",
         "MALLOC_ARENA_MAX": "2",
         # No process can be started in there; joblib then works in threads.
         "JOBLIB_MULTIPROCESSING": "0",
