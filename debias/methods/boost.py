@@ -99,27 +99,34 @@ def bounds_of(
 
 def gap_of(bounds: Sequence[Bound], positive: Floats, weight: Floats) -> float:
     """The largest gap over all bounds of decisions positive (n,)."""
-    return max((float(np.nanmax(r) - np.nanmin(r)) for r in (_rates(b, positive, weight) for b in bounds)), default=0.0)
-
-
-def _rates(bound: Bound, positive: Floats, weight: Floats) -> Floats:
-    group = bound.group + 1
-    total = np.bincount(group, weight, minlength=bound.groups + 1)[1:]
-    hit = np.bincount(group, weight * positive, minlength=bound.groups + 1)[1:]
-    out: Floats = np.divide(hit, total, out=np.full(bound.groups, np.nan), where=total > 0)
-    return out
+    rates = []
+    for bound in bounds:
+        group, size = bound.group + 1, bound.groups + 1
+        total = np.bincount(group, weight, minlength=size)[1:]
+        rates.append(_share(np.bincount(group, weight * positive, minlength=size)[1:], total))
+    return _widest(rates)
 
 
 class _Multipliers:
     """lambda+ and lambda- of each group of one bound: prices of being too far above and below the middle."""
 
-    def __init__(self, bound: Bound, weight: Floats, tolerance: float, step: float) -> None:
-        self.bound = bound
+    def __init__(
+        self, bound: Bound, weight: Floats, learn: npt.NDArray[np.bool_], tolerance: float, step: float
+    ) -> None:
+        self.name = bound.name
+        self.groups = bound.groups
+        self.place = {True: bound.group[learn] + 1, False: bound.group[~learn] + 1}
+        self.total = {part: self.count(part, weight[learn == part]) for part in (True, False)}
         self.tolerance = tolerance
         self.step = step
         self.above = np.zeros(bound.groups)
         self.below = np.zeros(bound.groups)
-        self.share = np.bincount(bound.group + 1, weight, minlength=bound.groups + 1)[1:] / weight.sum()
+        self.share = self.total[True] / weight[learn].sum()
+
+    def count(self, part: bool, weight: Floats) -> Floats:
+        """The weight in each group (groups,) on the rows learned from (part True) or on the others."""
+        out: Floats = np.bincount(self.place[part], weight, minlength=self.groups + 1)[1:]
+        return out
 
     def rise(self, rates: Floats) -> None:
         middle = (rates.max() + rates.min()) / 2
@@ -168,8 +175,10 @@ def boost(
     base = float(np.average(y, weights=w))
     if not 0 < base < 1:
         raise DataError("the training rows have one outcome only", got=f"{len(y)} rows", todo="check the label")
+    if not 0 < threshold < 1:
+        raise DataError("the threshold cannot be learned for", got=threshold, expected="a probability between 0 and 1")
     start = float(np.log(base / (1 - base)))
-    cut = float(np.log(threshold / (1 - threshold))) if 0 < threshold < 1 else (np.inf if threshold >= 1 else -np.inf)
+    cut = float(np.log(threshold / (1 - threshold)))
     parameters = {
         "num_leaves": settings.leaves,
         "learning_rate": settings.learning_rate,
@@ -191,57 +200,84 @@ def boost(
     held = lgb.Dataset(x[~learn], label[~learn], init_score=np.full(len(v), start), reference=train)
     booster = lgb.Booster(parameters, train)
     booster.add_valid(held, "held")
-    mine = [Bound(b.name, b.group[learn], b.groups) for b in bounds]
-    others = [Bound(b.name, b.group[~learn], b.groups) for b in bounds]
-    prices = [_Multipliers(b, w, AIM * tolerance, settings.step) for b in mine]
+    prices = [_Multipliers(b, everyone, learn, AIM * tolerance, settings.step) for b in bounds]
     k = settings.sharpness
-    gaps_fit: list[float] = []
-    gaps_held: list[float] = []
-    gaps_both: list[float] = []
+    hits: dict[bool, list[list[Floats]]] = {True: [], False: []}
     errors: list[float] = []
-    raw: list[Floats] = [np.full(len(y), start)]
+
+    def count(part: bool, weighted: Floats) -> list[Floats]:
+        hits[part].append([m.count(part, weighted) for m in prices])
+        return hits[part][-1]
 
     def gradients(preds: Floats, _: Any) -> tuple[Floats, Floats]:
         p = 1 / (1 + np.exp(-preds))
         gradient, curve = w * (p - y), w * p * (1 - p)
+        found = count(True, w * (preds >= cut))
         if prices:
             smooth = 1 / (1 + np.exp(-k * (preds - cut)))
-            slope = k * smooth * (1 - smooth)
             pull = np.zeros(len(y))
-            positive = (preds >= cut).astype(np.float64)
-            for m in prices:
-                rates = _rates(m.bound, positive, w)
+            for m, hit in zip(prices, found, strict=True):
+                rates = hit / m.total[True]
                 m.rise(rates)
-                pull += m.price(rates)[m.bound.group + 1]
-            gradient = gradient + w * pull * slope
+                pull += m.price(rates)[m.place[True]]
+            gradient += w * pull * k * smooth * (1 - smooth)
         return gradient, curve
 
-    def kept_preds(preds: Floats, _: Any) -> tuple[str, float, bool]:
-        raw[0] = preds
-        return "gap", 0.0, False
+    def on_held(preds: Floats, _: Any) -> tuple[str, float, bool]:
+        positive = preds >= cut
+        count(False, v * positive)
+        errors.append(float(np.average(positive != label[~learn], weights=v)))
+        return "error", errors[-1], False
+
+    def on_learned(preds: Floats, _: Any) -> tuple[str, float, bool]:
+        count(True, w * (preds >= cut))
+        return "seen", 0.0, False
 
     for _ in range(settings.trees):
         if booster.update(fobj=gradients):
             break
-        booster.eval_train(kept_preds)
-        positive = np.zeros(len(label))
-        positive[learn] = raw[0] >= cut
-        booster.eval_valid(kept_preds)
-        positive[~learn] = raw[0] >= cut
-        gaps_fit.append(gap_of(mine, positive[learn], w))
-        gaps_held.append(gap_of(others, positive[~learn], v))
-        gaps_both.append(gap_of(bounds, positive, everyone))
-        errors.append(float(np.average(positive[~learn] != label[~learn], weights=v)))
-    kept, met = _choose(np.array(gaps_both), np.array(errors), tolerance)
+        booster.eval_valid(on_held)
+    if not errors:
+        raise DataError(
+            "no tree could be grown",
+            got=f"{len(y)} training rows",
+            expected=f"features that tell at least {settings.least_in_leaf} rows apart from the others",
+            todo="bring more rows or features, or choose another method",
+        )
+    # A round's gradient saw the trees before it: the first count is of no tree, and the last trees are still to count.
+    booster.eval_train(on_learned)
+    fit, other = hits[True][1 : len(errors)] + hits[True][-1:], hits[False]
+    gaps_fit = np.array([_widest([h / m.total[True] for h, m in zip(at, prices, strict=True)]) for at in fit])
+    gaps_held = np.array(
+        [_widest([_share(h, m.total[False]) for h, m in zip(at, prices, strict=True)]) for at in other]
+    )
+    gaps = np.array(
+        [
+            _widest([(a + b) / (m.total[True] + m.total[False]) for a, b, m in zip(one, two, prices, strict=True)])
+            for one, two in zip(fit, other, strict=True)
+        ]
+    )
+    kept, met = _choose(gaps, np.array(errors), tolerance)
     return Boosted(
         _as_probability(booster, kept, start),
         kept,
-        np.array(gaps_fit),
-        np.array(gaps_held),
-        {m.bound.name: (m.above - m.below).tolist() for m in prices},
-        gaps_both[kept - 1],
+        gaps_fit,
+        gaps_held,
+        {m.name: (m.above - m.below).tolist() for m in prices},
+        float(gaps[kept - 1]),
         met,
     )
+
+
+def _share(hit: Floats, total: Floats) -> Floats:
+    out: Floats = np.divide(hit, total, out=np.full(len(total), np.nan), where=total > 0)
+    return out
+
+
+def _widest(rates: Sequence[Floats]) -> float:
+    """The largest gap over bounds, of groups that have rows; 0 where nothing is bound."""
+    known = [r[np.isfinite(r)] for r in rates]
+    return max((float(r.max() - r.min()) for r in known if len(r)), default=0.0)
 
 
 def _normal(weight: Floats | None, n: int) -> Floats:
