@@ -25,7 +25,8 @@ from audit.load.digest import unreadable
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _SAMPLE = 256 * 1024
-_WHOLE = re.compile(r"-?\d{1,15}")
+_EXCEL_HINT = re.compile(rb"sep=([,;\t|])\r?\n")
+_WHOLE = re.compile(r"-?(0|[1-9]\d{0,14})")
 _POINT = re.compile(r"-?\d{1,15}(\.\d*)?([eE][+-]?\d+)?")
 _CHUNK = 1 << 20
 
@@ -57,8 +58,11 @@ def open_text(file: Path, *, gz: bool) -> Text:
         )
     if b"\n" not in content and b"\r" not in content:
         content += b"\n"  # a header alone is still a line
+    hint = _EXCEL_HINT.match(content[:16])
+    if hint:
+        content = content[hint.end() :]
     sample = _sample(content)
-    delimiter = _delimiter(sample)
+    delimiter = hint.group(1).decode() if hint else _delimiter(sample)
     header = tuple(_records(sample, delimiter, 1)[0])
     notes = [] if note is None else [note]
     _check_header(file.name, header)
@@ -346,7 +350,7 @@ def _check_header(name: str, header: Sequence[str]) -> None:
             f"{name!r} has one column only; its delimiter may be unusual",
             got=f"the first line {_short(header[0] if header else '')!r}",
             expected="two columns or more between commas, semicolons, tabs or bars",
-            todo="export the table with commas between the values",
+            todo="export the table with commas between the values, and without a title above the column names",
         )
     if len(header) > limits.MAX_COLUMNS:
         raise too_wide(name, len(header))

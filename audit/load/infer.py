@@ -16,6 +16,8 @@ MARKERS = (
 
 _NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 _COMMA = r"^\s*[+-]?\d+(,\d+)?\s*$"
+_HEX = r"^\s*[+-]?0[xX]"
+_PADDED = r"^\s*[+-]?0\d"
 _LONG = r"^\s*[+-]?\d{17,}\s*$"
 _TRUE = frozenset({"True", "true", "TRUE"})
 _FALSE = frozenset({"False", "false", "FALSE"})
@@ -37,8 +39,12 @@ def _typed(name: str, column: pa.ChunkedArray, delimiter: str, notes: list[str])
     found = set(head.unique().to_pylist()) - set(MARKERS) if len(head) else set()
     if found and not any(_looks_numeric(v) for v in found):
         return _true_false(column) if found <= _TRUE | _FALSE else column
+    if pc.any(pc.match_substring_regex(column, _HEX)).as_py():
+        return column  # 0x1F is a name
     plain = _numbers(column)
     if plain is not None and pa.types.is_integer(plain.type):
+        if pc.any(pc.match_substring_regex(column, _PADDED)).as_py():
+            notes.append(f"Column {name!r} is read as whole numbers; zeros in front (as in 007) are not kept.")
         return plain
     marked = pc.is_in(column, value_set=pa.array(MARKERS))
     values = pc.if_else(marked, pa.scalar(None, pa.string()), column)

@@ -68,6 +68,7 @@ BAD: dict[str, tuple[Write, tuple[str, ...]]] = {
     "header only": (put("t.csv", b"a,b,c\n"), ("a header and no rows", "3 column names")),
     "header only, no line end": (put("t.csv", b"a,b,c"), ("a header and no rows",)),
     "one column": (put("t.csv", b"a b c\n1 2 3\n"), ("one column only", "'a b c'", "delimiter")),
+    "a title above the names": (put("t.csv", b"Report\n\na,b\n1,2\n"), ("one column only", "without a title")),
     "duplicate names": (put("t.csv", b"sex,age,sex\nf,1,m\n"), ("same name", "'sex' in columns 1, 3")),
     "names missing": (put("t.csv", b"a,,\n1,2,3\n"), ("without a name", "column 2, 3")),
     "a name missing": (put("t.csv", b"a,,c\n1,2,3\n5,7,9\n"), ("without a name", "column 2")),

@@ -118,6 +118,21 @@ def test_long_numbers_keep_their_digits(tmp_path: Path) -> None:
     assert read_table(file)["id"].tolist() == ["12345678901234567890", "12345678901234567891"]
 
 
+def test_numbers_that_are_names(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    file.write_text("id,zip\n0x1F,01234\n0x2A,00501\n")
+    table = read_noted(file)
+    assert table.frame["id"].tolist() == ["0x1F", "0x2A"]
+    assert table.frame["zip"].tolist() == [1234, 501]
+    assert any("'zip'" in n and "zeros in front" in n for n in table.notes)
+
+
+def test_the_line_with_which_excel_names_its_delimiter(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    file.write_bytes(b"\xef\xbb\xbfsep=;\r\na;b\r\n1;2\r\n")
+    assert read_table(file).to_dict("list") == {"a": [1], "b": [2]}
+
+
 def test_windows_1252_is_read_and_said(tmp_path: Path) -> None:
     file = tmp_path / "t.csv"
     file.write_bytes("ort,n\nKöln,1\nZürich,2\n".encode("cp1252"))
