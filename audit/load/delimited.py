@@ -27,7 +27,7 @@ DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _SAMPLE = 256 * 1024
 _EXCEL_HINT = re.compile(rb"sep=([,;\t|])\r?\n")
 _WHOLE = re.compile(r"-?(0|[1-9]\d{0,14})")
-_POINT = re.compile(r"-?\d{1,15}(\.\d*)?([eE][+-]?\d+)?")
+_POINT = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d*)?([eE][+-]?\d+)?")
 _CHUNK = 1 << 20
 
 
