@@ -61,7 +61,9 @@ def truth(people: pd.DataFrame) -> np.ndarray:
 def test_lightgbm_text_equals_the_library(
     people: pd.DataFrame, plain: pd.DataFrame, truth: np.ndarray, tmp_path: Path
 ) -> None:
-    model = lightgbm.LGBMClassifier(n_estimators=15, num_leaves=7, min_child_samples=5, verbose=-1, n_jobs=1).fit(people, truth)
+    model = lightgbm.LGBMClassifier(n_estimators=15, num_leaves=7, min_child_samples=5, verbose=-1, n_jobs=1).fit(
+        people, truth
+    )
     path = tmp_path / "model.anything"
     model.booster_.save_model(path)
     assert describe(path).format == "lightgbm"
