@@ -55,6 +55,9 @@ def main(argument: str) -> int:
 def _serve(incoming: int, outgoing: int, held: tuple[str, ...], limit: int) -> int:
     source = os.fdopen(incoming, "rb", buffering=0)
     model: Loaded | None = None
+    # Nothing is drawn in here, and matplotlib will not be imported without a folder to write in; what could use it
+    # (shap) then goes without.
+    sys.modules["matplotlib"] = None  # type: ignore[assignment]
     # numpy comes in here, under isolation.
     from audit.models import wire
 

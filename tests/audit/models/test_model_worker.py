@@ -364,3 +364,15 @@ def test_an_unfitted_model_is_refused() -> None:
         built(LogisticRegression())
     with pytest.raises(ModelError, match="does not predict"):
         built(OneHotEncoder())
+
+
+def test_tree_attributions_run_inside(people: pd.DataFrame, tmp_path: Path) -> None:
+    """shap, and what it imports and compiles, works in a process that may write nowhere."""
+    rows = people[["age", "hours per week"]]
+    model = RandomForestClassifier(5, max_depth=3, random_state=0).fit(rows, (rows["age"] > 50).astype(int))
+    skops.io.dump(model, tmp_path / "m.skops")
+    with Worker(tmp_path / "m.skops") as opened:
+        told = opened.call("native_attributions", rows, rows=20, positive="1", output="probability")
+        assert told["values"].shape == (20, 2)
+        total = told["values"].sum(axis=1) + told["base"]
+        assert np.allclose(total, opened.scores(rows.head(20), "1"), atol=1e-6)
