@@ -47,12 +47,15 @@ def audit(args: argparse.Namespace) -> Result:
     return evidence, "\n".join(lines)
 
 
+_STANDS = {"inside": "inside the norm", "outside": "outside the norm", "undecided": "undecided, the interval spans it"}
+
+
 def _norm_line(norm: dict[str, Any]) -> str:
     where = f"{norm['metric'].replace('_', ' ')} {norm['kind']} by {' and '.join(norm['attribute'])}"
     if norm["value"] is None:
         return f"- {where}: not estimable ({norm['reason']})"
     interval = f"[{norm['low']:.3f}, {norm['high']:.3f}]"
-    return f"- {where}: {norm['value']:.3f} {interval}, limit {norm['limit']:g}: {norm['status']} the norm"
+    return f"- {where}: {norm['value']:.3f} {interval}, limit {norm['limit']:g}: {_STANDS[norm['status']]}"
 
 
 def explain(args: argparse.Namespace) -> Result:

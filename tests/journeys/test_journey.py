@@ -123,8 +123,8 @@ def test_an_own_file_with_decisions(page: Page, served: Served, tmp_path: Path) 
 
 def choose(page: Page, label: str, value: str) -> None:
     box = page.get_by_test_id("stSelectbox").filter(has_text=label).first
-    box.locator("input").click()
-    page.get_by_role("option", name=value, exact=True).click()
+    box.locator("input").fill(value)
+    page.get_by_role("option", name=value, exact=True).first.click()
     settled(page)
 
 
