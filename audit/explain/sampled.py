@@ -16,10 +16,12 @@ from audit.explain.walks import Plan, Table, plan_person, plan_walks, walk
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sampled:
-    """Attributions per output, and how many rows the model was asked for them."""
+    """Attributions per output, how many rows the model was asked for them, and why they are sampled (None: they are
+    not, or nothing else was tried)."""
 
     outputs: Mapping[str, Attributions]
     asked: int
+    why: str | None = None
 
 
 def slopes(shares: Floats, total: Floats, base: Floats) -> tuple[Floats, Floats]:

@@ -1,0 +1,197 @@
+"""Attributions that a model's own library gives, made in the worker's process on the loaded object.
+
+Served as the operation "native_attributions" of `audit.models.ops`. Which model gets what:
+
+    linear, logistic        closed form over the whole background (shap's LinearExplainer cuts it to 100 rows)
+    LightGBM, XGBoost       pred_contrib, pred_contribs (TreeSHAP, path dependent; Lundberg 2020)
+    HistGradientBoosting    shap.TreeExplainer, path dependent; with native categories refused: it would be wrong
+    forests, trees          shap.TreeExplainer where they are shallow; refused where it would take minutes
+
+A refusal is an answer, not an error: {"refused": why}. The caller then uses the permutation method.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit.explain.kinds import LOG_ODDS, PROBABILITY, VALUE, Floats
+from audit.explain.owners import NoMapError, owners, summed
+
+SHALLOW = 12
+"""The depth up to which trees are given to shap: its time grows with leaves x depth^2, 400 ms a row in deep forests."""
+WORK = 4e9
+"""Leaves x depth^2 x rows up to which shap is asked (some tens of seconds)."""
+
+
+class RefusedError(Exception):
+    """Why the model's own attributions are not used, as a clause."""
+
+
+def attributions(model: Any, frame: pd.DataFrame, arrays: dict[str, Any]) -> dict[str, Any]:
+    """Attributions of the first arrays["rows"] rows of `frame`; the others are the background.
+
+    arrays: "rows"; "positive" (text, the class explained); "output" (text, what is wanted: "log-odds", "probability",
+    "value"). Returns {"values" (n, M), "base" (n,), "total" (n,) the output as the library itself computes it, "method",
+    "family", "output"}, or {"refused": why}.
+    """
+    count, wanted = int(arrays["rows"]), _text(arrays["output"])
+    try:
+        return _attributions(model, frame, count, _text(arrays["positive"]), wanted)
+    except RefusedError as refusal:
+        return {"refused": np.array(str(refusal), dtype=object)}
+    except NoMapError as step:
+        why = f"its step {step} mixes columns, so encoded columns cannot be summed back to the columns people know"
+        return {"refused": np.array(why, dtype=object)}
+
+
+def _text(value: Any) -> str:
+    return str(np.asarray(value, dtype=object).reshape(-1)[0])
+
+
+def _attributions(model: Any, frame: pd.DataFrame, count: int, positive: str, wanted: str) -> dict[str, Any]:
+    encoded: Any = model.prepare(frame)
+    last = model.estimator
+    own = np.arange(frame.shape[1], dtype=np.int64)
+    while type(last).__name__ == "Pipeline":
+        for _, step in last.steps[:-1]:
+            own = own[owners(step, len(own))]
+            encoded = encoded if step in (None, "passthrough") else step.transform(encoded)
+        last = last.steps[-1][1]
+    classes = [str(c) for c in model.facts.classes]
+    index = model.class_index(positive) if classes else None
+    if index is not None and len(classes) > 2:
+        raise RefusedError("it decides between more than two classes")
+    name, top = type(last).__name__, type(last).__module__.split(".")[0]
+    output = _gives(name, top, index)
+    if output != wanted:
+        raise RefusedError(f"its own attributions are of the {output}, and the {wanted} is to be explained")
+    sign = -1.0 if index == 0 and output == LOG_ODDS else 1.0
+    if top == "lightgbm":
+        values, base, total = _lightgbm(last, encoded, count)
+        method, family = "TreeSHAP of LightGBM (path dependent)", "lightgbm"
+    elif top == "xgboost":
+        values, base, total = _xgboost(last, encoded, count)
+        method, family = "TreeSHAP of XGBoost (path dependent)", "xgboost"
+    elif hasattr(last, "coef_"):
+        values, base, total = _linear(last, encoded, count)
+        method, family = "closed form of the linear model", "linear"
+    else:
+        values, base, total = _tree(last, name, encoded, count, index)
+        method, family = "TreeSHAP (path dependent)", "tree"
+    if values.shape[1] != len(own):
+        raise NoMapError(name)
+    return {
+        "values": sign * summed(values, own, frame.shape[1]),
+        "base": sign * base,
+        "total": sign * total,
+        "method": np.array(method, dtype=object),
+        "family": np.array(family, dtype=object),
+        "output": np.array(output, dtype=object),
+    }
+
+
+_LINEAR_LOG_ODDS = {"LogisticRegression", "LogisticRegressionCV"}
+_LINEAR_VALUE = {
+    "LinearRegression", "Ridge", "RidgeCV", "Lasso", "LassoCV", "ElasticNet", "ElasticNetCV", "BayesianRidge",
+    "HuberRegressor", "LinearSVR", "SGDRegressor", "TheilSenRegressor", "Lars", "LassoLars",
+}  # fmt: skip
+_BOOSTED = {"HistGradientBoostingClassifier", "HistGradientBoostingRegressor"}
+_TREES = {
+    "RandomForestClassifier", "RandomForestRegressor", "ExtraTreesClassifier", "ExtraTreesRegressor",
+    "DecisionTreeClassifier", "DecisionTreeRegressor",
+}  # fmt: skip
+
+
+def _gives(name: str, top: str, index: int | None) -> str:
+    """The output that the library's attributions are of. Raises RefusedError for an unknown kind of model."""
+    if top in ("lightgbm", "xgboost"):
+        return VALUE if index is None else LOG_ODDS
+    if top != "sklearn":
+        raise RefusedError(f"no library gives attributions for {name}")
+    if name in _LINEAR_LOG_ODDS or (name in _BOOSTED and index is not None):
+        return LOG_ODDS
+    if name in _LINEAR_VALUE or (name in _BOOSTED and index is None):
+        return VALUE
+    if name in _TREES:
+        return VALUE if index is None else PROBABILITY
+    raise RefusedError(f"there is no exact method for {name}")
+
+
+def _linear(last: Any, encoded: Any, count: int) -> tuple[Floats, Floats, Floats]:
+    matrix = np.asarray(encoded.toarray() if hasattr(encoded, "toarray") else encoded, dtype=np.float64)
+    weights = np.asarray(last.coef_, dtype=np.float64).reshape(-1)
+    intercept = float(np.asarray(last.intercept_, dtype=np.float64).reshape(-1)[0])
+    rows, background = matrix[:count], matrix[count:]
+    if not len(background):
+        raise RefusedError("there is no background")
+    center = background.mean(axis=0)
+    base = np.full(count, float(center @ weights) + intercept)
+    return (rows - center) * weights, base, rows @ weights + intercept
+
+
+def _lightgbm(last: Any, encoded: Any, count: int) -> tuple[Floats, Floats, Floats]:
+    booster = getattr(last, "booster_", last)
+    rows = _first(encoded, count)
+    raw = np.asarray(booster.predict(rows, raw_score=True), dtype=np.float64)
+    found = np.asarray(booster.predict(rows, pred_contrib=True), dtype=np.float64)
+    if raw.ndim != 1:
+        raise RefusedError("it decides between more than two classes")
+    return found[:, :-1], found[:, -1], raw
+
+
+def _xgboost(last: Any, encoded: Any, count: int) -> tuple[Floats, Floats, Floats]:
+    import xgboost
+
+    booster = last.get_booster() if hasattr(last, "get_booster") else last
+    rows = _first(encoded, count)
+    data = rows if isinstance(rows, xgboost.DMatrix) else xgboost.DMatrix(rows, enable_categorical=True)
+    found = np.asarray(booster.predict(data, pred_contribs=True), dtype=np.float64)
+    raw = np.asarray(booster.predict(data, output_margin=True), dtype=np.float64)
+    if found.ndim != 2:
+        raise RefusedError("it decides between more than two classes")
+    return found[:count, :-1], found[:count, -1], raw[:count]
+
+
+def _first(encoded: Any, count: int) -> Any:
+    """The first rows of a frame, an array or a sparse matrix; what cannot be cut is cut afterwards."""
+    if hasattr(encoded, "iloc"):
+        return encoded.iloc[:count]
+    return encoded[:count] if hasattr(encoded, "shape") else encoded
+
+
+def _tree(last: Any, name: str, encoded: Any, count: int, index: int | None) -> tuple[Floats, Floats, Floats]:
+    if name in _BOOSTED:
+        if _native_categories(last):
+            raise RefusedError("its native categories are not supported by TreeSHAP, which would be wrong without a word")
+        sizes = [(p.get_n_leaf_nodes(), p.get_max_depth()) for round_ in last._predictors for p in round_]
+    else:
+        trees = [e.tree_ for e in last.estimators_] if hasattr(last, "estimators_") else [last.tree_]
+        sizes = [(t.n_leaves, t.max_depth) for t in trees]
+        if max(d for _, d in sizes) > SHALLOW:
+            raise RefusedError(f"its trees are up to {max(d for _, d in sizes)} deep, for which TreeSHAP takes too long")
+    if sum(leaves * depth**2 for leaves, depth in sizes) * count > WORK:
+        raise RefusedError(f"TreeSHAP would take too long for {count:,} rows of {len(sizes):,} trees")
+    import shap
+
+    rows = np.asarray(encoded[:count] if not hasattr(encoded, "iloc") else encoded.iloc[:count], dtype=np.float64)
+    explainer = shap.TreeExplainer(last, feature_perturbation="tree_path_dependent")
+    found = np.asarray(explainer.shap_values(rows, check_additivity=False), dtype=np.float64)
+    base = np.asarray(explainer.expected_value, dtype=np.float64).reshape(-1)
+    if found.ndim == 3:
+        assert index is not None
+        found, base = found[:, :, index], base[index : index + 1]
+    if name in _BOOSTED and index is not None:
+        total = np.asarray(last.decision_function(rows), dtype=np.float64)
+    elif index is not None:
+        total = np.asarray(last.predict_proba(rows), dtype=np.float64)[:, index]
+    else:
+        total = np.asarray(last.predict(rows), dtype=np.float64)
+    return found, np.full(count, float(base[0])), total
+
+
+def _native_categories(last: Any) -> bool:
+    marked = getattr(last, "is_categorical_", None)
+    return marked is not None and bool(np.any(np.asarray(marked)))

@@ -1,0 +1,267 @@
+"""`assay explain`: from a case to explain.json in a run folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit import progress as reporting
+from audit.case import Case
+from audit.code import code_label
+from audit.cube import Meaning
+from audit.errors import DataError
+from audit.evidence import tool
+from audit.explain import document
+from audit.explain.decompose import group_means, splits
+from audit.explain.kinds import DECISION, PROBABILITY, VALUE, Attributions, Floats, Ints
+from audit.explain.lime_batch import Lime, lime_batch
+from audit.explain.neighbours import learn
+from audit.explain.outputs import Rule, transform
+from audit.explain.people import choose_people
+from audit.explain.prepare import SCHEMA, Settings, Subject, check_people, facts, frame_sha256, subject
+from audit.explain.proxies import associations
+from audit.explain.router import explain
+from audit.explain.sample import FLOOR, background, choose, withheld
+from audit.explain.sampled import Sampled
+from audit.explain.store import Store, key_of
+from audit.explain.summary import fidelity, group_entries, importance, split_entry
+from audit.files import canonical, write_whole
+from audit.load import load_rows
+from audit.models import ModelInfo, Worker
+
+Progress = Callable[[str, int, int], None]
+"""Told (stage, done, total)."""
+
+NAME = "explain.json"
+
+
+def run_explain(
+    case: Case,
+    out: Path,
+    *,
+    people: Sequence[int] = (),
+    seed: int = 0,
+    rows: int = 2000,
+    output: str = PROBABILITY,
+    settings: Settings | None = None,
+    allow: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Explain a case's decisions; write `out/explain.json` (schema assay/explain/1) and return it.
+
+    people : positions among the audited rows (0 is the first); without any, three are chosen by a rule that the
+        document states. settings : instead of seed, rows and output, everything in detail.
+    A case without a model gets a document that says why it cannot be explained.
+
+    Raises CaseError, DataError and ModelError for what cannot be used; what was on disk stays.
+    """
+    settings = settings or Settings(output=output, rows=rows, seed=seed)
+    settings.check()
+    tell = progress or _report
+    out = Path(out)
+    if case.model.kind != "path" or case.model.path is None:
+        found = document.unexplained(case)
+        write_whole(out / NAME, canonical(found))
+        return found
+    store = Store(out)
+    key = key_of(facts(case, settings, people, allow))
+    kept = store.get(key)
+    if kept is not None:
+        if not (out / NAME).exists() or (out / NAME).read_bytes() != kept:
+            write_whole(out / NAME, kept)
+        told: dict[str, Any] = json.loads(kept)
+        return told
+    tell("Reading the data", 0, 0)
+    # The worker loads its model while we read the rows.
+    with Worker(case.model.path, allow=tuple(allow)) as worker:
+        read = load_rows(case)
+        info = worker.info
+        who = subject(case, read, info.features or read.features)
+        meaning = code_label(case, read.frame[read.audit])[1]
+        found = Explaining(case, settings, who, meaning, worker, info, tell).document(people)
+    found["data"] = {"sha256": read.sha256, "audited_rows": len(who.frame)}
+    found["key"] = key
+    body = canonical(found)
+    write_whole(out / NAME, body)
+    store.put(key, body)
+    # What is returned is what was written.
+    written: dict[str, Any] = json.loads(body)
+    return written
+
+
+def _report(stage: str, done: int, total: int) -> None:
+    if total:
+        reporting.step(done, total)
+    else:
+        reporting.stage(stage)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Explaining:
+    """One case being explained. Every method is a stage; `document` runs them all."""
+
+    case: Case
+    settings: Settings
+    who: Subject
+    meaning: Meaning
+    worker: Worker
+    info: ModelInfo
+    tell: Progress
+
+    @property
+    def output(self) -> str:
+        """What is explained: what was asked for, or what the model has."""
+        if self.info.output == PROBABILITY:
+            return self.settings.output
+        return DECISION if self.info.output == DECISION else VALUE
+
+    @property
+    def rule(self) -> Rule:
+        return Rule(self.case.model.threshold, self.meaning.favourable_is_positive)
+
+    def predict(self, frame: pd.DataFrame) -> Floats:
+        return self.worker.scores(frame, str(self.case.data.positive))
+
+    def native(self, frame: pd.DataFrame, count: int, output: str) -> dict[str, Any]:
+        return self.worker.call(
+            "native_attributions", frame, rows=count, positive=str(self.case.data.positive), output=output
+        )
+
+    def document(self, people: Sequence[int]) -> dict[str, Any]:
+        """explain.json, without the parts that depend on files."""
+        s, frame, groups = self.settings, self.who.frame, self.who.groups
+        self.tell("Asking the model about everyone", 0, 0)
+        score = self.predict(frame)
+        named = check_people(people, len(frame))
+        small = {a: withheld(names, FLOOR) for a, names in groups.items()}
+        keep = np.ones(len(frame), dtype=bool)
+        for attribute, names in groups.items():
+            keep &= ~np.isin(names, list(small[attribute]))
+        if int(keep.sum()) < 2:
+            raise DataError(
+                "there are too few people to explain",
+                got=f"{int(keep.sum())} people in groups of {FLOOR} or more",
+                expected="at least two",
+                todo="audit more rows, or put small groups together with `bins`",
+            )
+        pool = np.flatnonzero(keep)
+        back = pool[background(frame.iloc[pool], s.background, s.seed)]
+        chosen = choose(groups, keep, s.rows, s.least, s.seed)
+        also = tuple(n for n in (DECISION,) if n != self.output)
+        self.tell("Attributing what the model does", 0, 0)
+        sampled = self._explain(frame, chosen.rows, back, score, also, few=False)
+        picked, rules = named, tuple("asked for" for _ in named)
+        if not named:
+            favourable = self.rule.favourable(score)
+            picked, rules = choose_people(score, favourable, self.rule.threshold, groups, keep, s.people)
+        self.tell("Explaining single people", 0, 0)
+        index = np.array(picked, dtype=np.int64)
+        single = self._explain(frame, index, back, score, (), few=True)
+        self.tell("Fitting local surrogates", 0, 0)
+        reference = learn(frame.iloc[pool])
+        limes = [self._lime(frame.iloc[index], reference, s.seed + k) for k in range(s.seeds)]
+        fit = self._fidelity(frame, chosen.rows, chosen.groups, reference)
+        main, alone = sampled.outputs[self.output], single.outputs[self.output]
+        weight = None if self.who.weight is None else self.who.weight[chosen.rows]
+        entries, gaps = self._by_group(sampled, chosen.rows, chosen.groups, score, keep)
+        return {
+            "schema": SCHEMA,
+            "explained": True,
+            "output": self.output,
+            "output_meaning": document.meaning_of(self.output, self.meaning, self.rule.threshold),
+            "method": main.method,
+            "method_for_people": alone.method,
+            "rerouted": main.rerouted or alone.rerouted,
+            "why": sampled.why,
+            "background": {"rows": len(back), "sha256": frame_sha256(frame.iloc[back]), "from": "the audited people"},
+            "seed": s.seed,
+            "rows": len(chosen.rows),
+            "sample": {"everyone": len(chosen.everyone), "draws": s.draws, "model_rows": sampled.asked + single.asked},
+            "global": importance(main, chosen.everyone, weight),
+            "groups": entries,
+            "gap": document.flat_gaps(gaps),
+            "decomposition": gaps,
+            "withheld": [{"attribute": [a], "groups": len(g), "floor": FLOOR} for a, g in small.items() if g],
+            "fidelity": fit,
+            "people": document.people_entries(
+                frame, index, score, alone, limes, self.meaning, self.rule, self.output, rules
+            ),
+            "people_rule": document.people_rule(bool(named)),
+            "lime": {"samples": s.samples, "seeds": [s.seed + k for k in range(s.seeds)], "kernel_width": "0.75 sqrt(M)"},
+            "additivity": document.worst(main.additivity, alone.additivity).to_json(),
+            "limits": document.limits(main, sampled.why, self.info, self.output, small, len(back), self.rule),
+            "model": {"sha256": self.info.sha256, "estimator": self.info.estimator, "format": self.info.format},
+            "settings": s.to_json(),
+            "tool": tool(),
+        }
+
+    def _explain(
+        self, frame: pd.DataFrame, place: Ints, back: Ints, score: Floats, also: tuple[str, ...], *, few: bool
+    ) -> Sampled:
+        s = self.settings
+        return explain(
+            self.predict, frame.iloc[place].reset_index(drop=True), frame.iloc[back].reset_index(drop=True),
+            output=self.output, rule=self.rule, native=self.native, also=also, few=few, draws=s.draws, rounds=s.rounds,
+            seed=s.seed, row_scores=score[place], back_scores=score[back],
+            step=lambda done, total: self.tell("Attributing what the model does", done, total),
+        )  # fmt: skip
+
+    def _lime(self, rows: pd.DataFrame, reference: Any, seed: int) -> Lime:
+        change = transform(self.output, self.rule)
+        return lime_batch(
+            lambda f: change(self.predict(f)), rows.reset_index(drop=True), reference,
+            samples=self.settings.samples, seed=seed, selection="none",
+        )  # fmt: skip
+
+    def _fidelity(
+        self, frame: pd.DataFrame, rows: Ints, groups: Mapping[str, Mapping[str, Ints]], reference: Any
+    ) -> list[dict[str, Any]]:
+        first = {a: {g: m[: self.settings.fidelity_rows] for g, m in of.items()} for a, of in groups.items()}
+        lists = [m for of in first.values() for m in of.values()]
+        if not lists:
+            return []
+        used = np.unique(np.concatenate(lists))
+        fitted = self._lime(frame.iloc[rows[used]], reference, self.settings.seed)
+        out = []
+        for attribute, of in first.items():
+            for entry in fidelity(fitted, {g: np.searchsorted(used, m) for g, m in of.items()}):
+                out.append({"attribute": [attribute], **entry})
+        return out
+
+    def _by_group(
+        self,
+        sampled: Sampled,
+        rows: Ints,
+        lists: Mapping[str, Mapping[str, Ints]],
+        score: Floats,
+        keep: Any,
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        entries: list[dict[str, Any]] = []
+        gaps: list[dict[str, Any]] = []
+        frame, weight = self.who.frame, self.who.weight
+        features = [str(c) for c in frame.columns]
+        for attribute, of in lists.items():
+            names = self.who.groups[attribute]
+            everyone = {g: np.flatnonzero(keep & (names == g)) for g in of}
+            unseen = [attribute] if attribute not in features else []
+            found = {a.feature: a for a in associations(frame[keep], names[keep])}
+            total = None if weight is None else {g: float(weight[m].sum()) for g, m in everyone.items()}
+            for output in dict.fromkeys((DECISION, self.output)):
+                made: Attributions = sampled.outputs[output]
+                change = transform(output, self.rule)
+                level = change(score)
+                means = group_means(
+                    made.values, made.base, level[rows], of, everyone, level, weight,
+                    None if weight is None else weight[rows],
+                )  # fmt: skip
+                if output == self.output:
+                    entries += group_entries(attribute, features, means)
+                for split in splits(means, total):
+                    gaps.append(split_entry(attribute, output, features, split, unseen, found))
+        return entries, gaps

@@ -1,0 +1,69 @@
+"""Which rows are explained: a sample of the people audited, with enough of every group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from audit.explain.kinds import Ints
+
+FLOOR = 10
+"""Groups of fewer people are withheld: nothing about them is written (as in audit/suppress.py)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chosen:
+    """Positions among the audited rows.
+
+    rows (n,): all rows to be explained, ascending. everyone: places in `rows` of a simple random sample of all people.
+    groups[attribute][group]: places in `rows` of a simple random sample of the group.
+    """
+
+    rows: Ints
+    everyone: Ints
+    groups: Mapping[str, Mapping[str, Ints]]
+
+
+def withheld(names: npt.NDArray[np.str_], floor: int = FLOOR) -> tuple[str, ...]:
+    """The groups of one attribute that have 1 to floor - 1 people."""
+    found, counts = np.unique(names, return_counts=True)
+    return tuple(str(g) for g, n in zip(found, counts, strict=True) if 0 < n < floor)
+
+
+def choose(groups: Mapping[str, npt.NDArray[np.str_]], keep: npt.NDArray[np.bool_], rows: int, least: int, seed: int) -> Chosen:
+    """A simple random sample of `rows` of the people kept, and of each group further members up to `least`.
+
+    groups: the name of each row's group per attribute, (N,) each. A member added for one group counts for that group
+    alone, so that every list is a simple random sample of what it stands for.
+    """
+    rng = np.random.default_rng(seed)
+    pool = np.flatnonzero(keep)
+    order = pool[rng.permutation(len(pool))]
+    first = order[:rows]
+    lists: dict[str, dict[str, Ints]] = {}
+    taken = [first]
+    for attribute, names in groups.items():
+        lists[attribute] = {}
+        for group in np.unique(names[pool]).tolist() if len(pool) else []:
+            members = order[names[order] == group]
+            count = max(int((names[first] == group).sum()), min(least, len(members)))
+            # The first members in the one random order: those of the sample, then those that follow it.
+            lists[attribute][str(group)] = members[:count]
+            taken.append(members[:count])
+    chosen = np.unique(np.concatenate(taken))
+    return Chosen(
+        chosen,
+        np.searchsorted(chosen, first),
+        {a: {g: np.searchsorted(chosen, m) for g, m in of.items()} for a, of in lists.items()},
+    )
+
+
+def background(frame: pd.DataFrame, size: int, seed: int) -> Ints:
+    """Positions of `size` rows drawn without replacement, ascending; all of them when there are no more."""
+    if len(frame) <= size:
+        return np.arange(len(frame), dtype=np.int64)
+    return np.sort(np.random.default_rng([seed, 1]).choice(len(frame), size, replace=False)).astype(np.int64)

@@ -1,0 +1,116 @@
+"""From attributions of many rows to what explain.json says of everyone and of groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from audit.explain.decompose import GroupMean, Split
+from audit.explain.kinds import Attributions, Floats, Ints
+from audit.explain.lime_batch import Lime
+from audit.explain.proxies import NOTABLE, Association
+
+Z95 = 1.959963984540054
+
+
+def importance(found: Attributions, places: Ints, weight: Floats | None = None) -> list[dict[str, Any]]:
+    """Mean |attribution| of each feature over `places`, largest first, with a 95 % interval.
+
+    Exact values: the mean and its normal interval over rows. Sampled values: sizes of noisy numbers are too large on
+    average, and (sign of one half) x (other half) is too small; mean_abs is the middle of the two, and low and high are
+    the lower end of the small one's and the upper end of the large one's normal interval.
+    """
+    w = np.ones(len(places)) if weight is None else weight[places]
+
+    def interval(values: Floats) -> tuple[Floats, Floats]:
+        mean = np.average(values, axis=0, weights=w)
+        size = len(places)
+        error = np.sqrt((w[:, None] ** 2 * (values - mean) ** 2).sum(axis=0)) / w.sum()
+        return mean, error * np.sqrt(size / max(1, size - 1))
+
+    large, large_error = interval(np.abs(found.values[places]))
+    small, small_error = large, large_error
+    if found.first is not None and found.second is not None:
+        one, two = found.first[places], found.second[places]
+        small, small_error = interval(0.5 * (np.sign(one) * two + np.sign(two) * one))
+        small = np.clip(small, 0.0, large)
+    low, high = np.maximum(0.0, small - Z95 * small_error), large + Z95 * large_error
+    middle = 0.5 * (small + large)
+    order = np.lexsort((np.arange(len(middle)), -middle))
+    return [
+        {"feature": found.features[j], "mean_abs": number(middle[j]), "low": number(low[j]), "high": number(high[j])}
+        for j in order
+    ]
+
+
+def number(value: Any) -> float:
+    """Twelve significant digits: enough for every check, and the same text on every machine that is close."""
+    return float(f"{float(value):.12g}")
+
+
+def group_entries(attribute: str, features: Sequence[str], means: Sequence[GroupMean]) -> list[dict[str, Any]]:
+    """The `groups` entries of one attribute."""
+    return [
+        {
+            "attribute": [attribute], "group": [m.group], "feature": f, "mean": number(m.mean[j]),
+            "low": number(m.mean[j] - Z95 * m.error[j]), "high": number(m.mean[j] + Z95 * m.error[j]),
+            "rows": m.rows, "people": m.people,
+        }
+        for m in means
+        for j, f in enumerate(features)
+    ]  # fmt: skip
+
+
+def split_entry(
+    attribute: str,
+    output: str,
+    features: Sequence[str],
+    split: Split,
+    unseen: Sequence[str],
+    association: Mapping[str, Association],
+) -> dict[str, Any]:
+    """One gap split over features, those with zero that the model never saw included."""
+    parts = [
+        {
+            "feature": f, "value": number(split.value[j]), "error": number(split.error[j]),
+            "low": number(split.value[j] - Z95 * split.error[j]), "high": number(split.value[j] + Z95 * split.error[j]),
+            "seen": True,
+            "association": number(association[f].value) if f in association else None,
+            "association_measure": association[f].measure if f in association else None,
+        }
+        for j, f in enumerate(features)
+    ]  # fmt: skip
+    parts += [
+        {"feature": f, "value": 0.0, "error": 0.0, "low": 0.0, "high": 0.0, "seen": False,
+         "association": None, "association_measure": None}
+        for f in unseen
+    ]  # fmt: skip
+    parts.sort(key=lambda p: (-abs(float(p["value"])), str(p["feature"])))
+    found = [
+        p for p in parts if p["feature"] != attribute and p["seen"] and (p["association"] or 0) >= NOTABLE
+        and split.total != 0 and p["value"] * split.total > 0
+    ]  # fmt: skip
+    return {
+        "attribute": [attribute], "kind": split.kind, "output": output, "highest": [split.high], "lowest": [split.low],
+        "total": number(split.total), "features": parts, "proxies": [p["feature"] for p in found],
+    }  # fmt: skip
+
+
+def fidelity(lime: Lime, groups: Mapping[str, Ints]) -> list[dict[str, Any]]:
+    """LIME's local fit per group: mean weighted R2 and mean |surrogate - model| at the row, with 95 % intervals.
+
+    A worse fit for one group is a finding about explanations (Balagopalan et al. 2022).
+    """
+    out = []
+    for group, places in groups.items():
+        entry: dict[str, Any] = {"group": [group], "rows": len(places)}
+        for name, values in (("r2", lime.r2[places]), ("error", np.abs(lime.local - lime.score)[places])):
+            mean = float(values.mean())
+            half = Z95 * float(values.std(ddof=1)) / np.sqrt(len(values)) if len(values) > 1 else None
+            entry[name] = number(mean)
+            entry[f"{name}_low"] = None if half is None else number(mean - half)
+            entry[f"{name}_high"] = None if half is None else number(mean + half)
+        out.append(entry)
+    return out
