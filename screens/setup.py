@@ -186,10 +186,21 @@ def confirm(folder: CaseFolder, files: Files) -> None:
         hidden = st.multiselect(
             "Columns that the model must not see", [c for c in columns if c != label], key="role-exclude"
         )
+        with st.expander("Rows for learning and for measuring, weights, ids"):
+            split = choose("Column that says which rows are for what", columns, roles.split, "role-split")
+            parts_of_it = [NONE, *values_of(frame, split)]
+            train = st.selectbox("Its value for rows to learn from", parts_of_it, key="role-train",
+                                 index=place(parts_of_it, roles.train))  # fmt: skip
+            audit = st.selectbox("Its value for rows to measure", parts_of_it, key="role-audit",
+                                 index=place(parts_of_it, roles.audit))  # fmt: skip
+            weight = choose("Survey weight", columns, roles.weight, "role-weight")
+            row_id = choose("Id of a person", columns, roles.id, "role-id")
+            time = choose("Time", columns, roles.time, "role-time")
         go = st.form_submit_button("Confirm and run the audit", type="primary")
     if go:
         save(folder, files, Answers(name, purpose, label, str(positive), str(favourable), tuple(sensitive), bins,
-                                    kind, column, float(threshold), tuple(hidden)))  # fmt: skip
+                                    kind, column, float(threshold), tuple(hidden), split, given(train), given(audit),
+                                    weight, row_id, time))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +218,12 @@ class Answers:
     column: str | None
     threshold: float
     exclude: tuple[str, ...]
+    split: str | None
+    train: str | None
+    audit: str | None
+    weight: str | None
+    id: str | None
+    time: str | None
 
 
 def save(folder: CaseFolder, files: Files, answers: Answers) -> None:
@@ -229,6 +246,12 @@ def save(folder: CaseFolder, files: Files, answers: Answers) -> None:
         sensitive=answers.sensitive,
         bins=read_bins(answers.bins),
         exclude=answers.exclude,
+        split=answers.split,
+        train=answers.train if answers.split else None,
+        audit=answers.audit if answers.split else None,
+        weight=answers.weight,
+        id=answers.id,
+        time=answers.time,
     )
     if answers.kind == "The uploaded model":
         model = ModelSpec("path", path=files.model, threshold=answers.threshold)
@@ -268,11 +291,20 @@ def default_bins(bins: object) -> str:
     return "; ".join(f"{c}: {', '.join(f'{e:g}' for e in edges)}" for c, edges in items)
 
 
+def place(options: list[str], guess: str | None) -> int:
+    """Where the guess stands among the options; 0 where it does not."""
+    return options.index(guess) if guess in options else 0
+
+
+def given(value: str | None) -> str | None:
+    """None for the option that says none."""
+    return None if value in (NONE, None) else value
+
+
 def choose(words: str, columns: list[str], guess: str | None, key: str) -> str | None:
     """One column or none."""
     options = [NONE, *columns]
-    picked = st.selectbox(words, options, index=options.index(guess) if guess in options else 0, key=key)
-    return None if picked in (NONE, None) else picked
+    return given(st.selectbox(words, options, index=place(options, guess), key=key))
 
 
 def guess_kind(roles: object, files: Files) -> str:
