@@ -67,7 +67,9 @@ def spearman(a: Floats, b: Floats) -> float | None:
     return float((x * y).sum() / scale) if scale > 0 else None
 
 
-def agree(features: Sequence[str], shap: Floats, lime: Floats, comparable: Bools, fit: float | None = None) -> Agreement:
+def agree(
+    features: Sequence[str], shap: Floats, lime: Floats, comparable: Bools, fit: float | None = None
+) -> Agreement:
     """Compare one row's attributions (M,) with its surrogate's weights (M,). fit: the surrogate's weighted R2."""
     places = np.flatnonzero(comparable)
     a, b = shap[places], lime[places]
@@ -112,8 +114,8 @@ def _notice(
         only_first = _listed([names[i] for i in first if i not in shared])
         only_second = _listed([names[i] for i in second if i not in shared])
         parts.append(
-            f"SHAP and LIME share {len(shared)} of their first {max(len(first), len(second))} features: SHAP alone names "
-            f"{only_first}, LIME alone {only_second}."
+            f"SHAP and LIME share {len(shared)} of their first {max(len(first), len(second))} features: "
+            f"SHAP alone names {only_first}, LIME alone {only_second}."
         )
     if opposed:
         parts.append(f"They point in opposite directions on {_listed([names[i] for i in opposed])}.")

@@ -113,6 +113,8 @@ def splits(means: Sequence[GroupMean], weights: Mapping[str, float] | None = Non
             error = np.sqrt(np.sum([(s * m.error) ** 2 for s, m in zip(share, others, strict=True)], axis=0))
             output = float(np.sum([s * m.output for s, m in zip(share, others, strict=True)]))
             out.append(
-                Split("rest", one.group, "(all others)", one.output - output, one.mean - mean, np.hypot(one.error, error))
+                Split(
+                    "rest", one.group, "(all others)", one.output - output, one.mean - mean, np.hypot(one.error, error)
+                )
             )
     return tuple(out)

@@ -17,10 +17,9 @@ from audit.explain.lime_batch import Lime, stability
 from audit.explain.outputs import CLIP, Rule
 from audit.explain.people import reasons
 from audit.explain.prepare import SCHEMA, decided, shown
+from audit.explain.sample import FLOOR
 from audit.explain.summary import number
 from audit.models import ModelInfo
-
-GOOD_FIT = 0.3
 
 
 def unexplained(case: Case) -> dict[str, Any]:
@@ -80,8 +79,8 @@ def people_rule(named: bool) -> str:
     if named:
         return "The people explained were asked for by their place among the audited rows."
     return (
-        "Nobody was named. By turns for each sensitive attribute, of the group with the lowest selection rate, the refused "
-        "person whose score is nearest to the threshold was taken; ties go to the first row."
+        "Nobody was named. By turns for each sensitive attribute, of the group with the lowest selection rate, the "
+        "refused person whose score is nearest to the threshold was taken; ties go to the first row."
     )
 
 
@@ -145,13 +144,13 @@ def limits(
 ) -> list[str]:  # fmt: skip
     """What a reader must know to not read too much into the numbers."""
     out = [
-        "Attributions say what the model does with these values. They do not say what caused a person's situation, nor what "
-        "would happen if it changed.",
+        "Attributions say what the model does with these values. They do not say what caused a person's situation, nor "
+        "what would happen if it changed.",
         f"The output explained is the {output}. Another output gives other numbers for the same people.",
-        f"A feature counts as not known by taking its value from {background} audited people instead. Where features go "
-        "together this makes combinations that no person has, and the model was not trained on them.",
-        "Strongly associated features share credit: a small attribution does not show that a feature is unimportant, and "
-        "zero for a sensitive attribute does not show that the model is blind to it; see the proxies named.",
+        f"A feature counts as not known by taking its value from {background} audited people instead. Where features "
+        "go together this makes combinations that no person has, and the model was not trained on them.",
+        "Strongly associated features share credit: a small attribution does not show that a feature is unimportant, "
+        "and zero for a sensitive attribute does not show that the model is blind to it; see the proxies named.",
         "LIME fits a straight line over bins, a different question from SHAP's; only ranks and signs are compared.",
     ]
     if found.method == "permutation":
@@ -163,10 +162,13 @@ def limits(
             out.append(f"The model's own attributions are not used: {why}.")
     else:
         out.append(
-            f"{found.method}: values are exact for this definition; intervals of the importance are over the rows sampled."
+            f"{found.method}: values are exact for this definition; intervals of the importance are over the rows "
+            "sampled."
         )
     if "path dependent" in found.method:
-        out.append("Path-dependent values take the rows that the trees were trained on as background, not those named here.")
+        out.append(
+            "Path-dependent values take the rows that the trees were trained on as background, not those named here."
+        )
     if output == LOG_ODDS:
         out.append(f"Probabilities of exactly 0 or 1 are taken as {CLIP:g} inside, where their log-odds are sampled.")
     if info.output != PROBABILITY:
@@ -176,11 +178,12 @@ def limits(
     for attribute, groups in small.items():
         if groups:
             out.append(
-                f"{len(groups)} group(s) of {attribute} with fewer than 10 people are left out of every figure, to protect them."
+                f"{len(groups)} group(s) of {attribute} with fewer than {FLOOR} people are left out of every figure, to "
+                "protect them."
             )
     if not found.additivity.passed:
         out.append(
-            "The additivity check failed: asked twice, the model does not give the same answer for the same row. Do not rely "
-            "on these attributions."
+            "The additivity check failed: asked twice, the model does not give the same answer for the same row. Do not "
+            "rely on these attributions."
         )
     return out

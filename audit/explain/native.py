@@ -34,8 +34,8 @@ def attributions(model: Any, frame: pd.DataFrame, arrays: dict[str, Any]) -> dic
     """Attributions of the first arrays["rows"] rows of `frame`; the others are the background.
 
     arrays: "rows"; "positive" (text, the class explained); "output" (text, what is wanted: "log-odds", "probability",
-    "value"). Returns {"values" (n, M), "base" (n,), "total" (n,) the output as the library itself computes it, "method",
-    "family", "output"}, or {"refused": why}.
+    "value"). Returns {"values" (n, M), "base" (n,), "total" (n,) the output as the library itself computes it,
+    "method", "family", "output"}, or {"refused": why}.
     """
     count, wanted = int(arrays["rows"]), _text(arrays["output"])
     try:
@@ -165,13 +165,17 @@ def _first(encoded: Any, count: int) -> Any:
 def _tree(last: Any, name: str, encoded: Any, count: int, index: int | None) -> tuple[Floats, Floats, Floats]:
     if name in _BOOSTED:
         if _native_categories(last):
-            raise RefusedError("its native categories are not supported by TreeSHAP, which would be wrong without a word")
+            raise RefusedError(
+                "its native categories are not supported by TreeSHAP, which would be wrong without a word"
+            )
         sizes = [(p.get_n_leaf_nodes(), p.get_max_depth()) for round_ in last._predictors for p in round_]
     else:
         trees = [e.tree_ for e in last.estimators_] if hasattr(last, "estimators_") else [last.tree_]
         sizes = [(t.n_leaves, t.max_depth) for t in trees]
         if max(d for _, d in sizes) > SHALLOW:
-            raise RefusedError(f"its trees are up to {max(d for _, d in sizes)} deep, for which TreeSHAP takes too long")
+            raise RefusedError(
+                f"its trees are up to {max(d for _, d in sizes)} deep, for which TreeSHAP takes too long"
+            )
     if sum(leaves * depth**2 for leaves, depth in sizes) * count > WORK:
         raise RefusedError(f"TreeSHAP would take too long for {count:,} rows of {len(sizes):,} trees")
     import shap

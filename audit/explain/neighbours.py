@@ -64,7 +64,9 @@ def is_category(column: pd.Series) -> bool:
 def learn(reference: pd.DataFrame, categorical: Sequence[str] = ()) -> tuple[Column, ...]:
     """The bins of each column of `reference`. `categorical` names columns of numbers that are codes."""
     return tuple(
-        _category(reference[name]) if str(name) in categorical or is_category(reference[name]) else _number(reference[name])
+        _category(reference[name])
+        if str(name) in categorical or is_category(reference[name])
+        else _number(reference[name])
         for name in reference.columns
     )
 
@@ -162,7 +164,9 @@ def sample(columns: Sequence[Column], count: int, seed: int) -> tuple[Ints, pd.D
         inside = low != high
         # A bin without width keeps its (standardised) lower end: so lime does it.
         drawn = low
-        drawn[inside] = truncnorm.rvs(low[inside], high[inside], loc=means[inside], scale=stds[inside], random_state=state)
+        drawn[inside] = truncnorm.rvs(
+            low[inside], high[inside], loc=means[inside], scale=stds[inside], random_state=state
+        )
         values = np.full(count, np.nan)
         values[here] = drawn
         data[j] = values
@@ -172,7 +176,9 @@ def sample(columns: Sequence[Column], count: int, seed: int) -> tuple[Ints, pd.D
 def as_floats(columns: Sequence[Column], frame: pd.DataFrame) -> pd.DataFrame:
     """The rows with the types that neighbours have: numbers as floats, categories as they are."""
     data = {
-        i: frame[c.name].to_numpy(dtype=np.float64, na_value=np.nan) if c.numeric else frame[c.name].reset_index(drop=True)
+        i: frame[c.name].to_numpy(dtype=np.float64, na_value=np.nan)
+        if c.numeric
+        else frame[c.name].reset_index(drop=True)
         for i, c in enumerate(columns)
     }
     return pd.DataFrame(data).set_axis([c.name for c in columns], axis=1)

@@ -30,7 +30,7 @@ ONE_TO_ONE = frozenset(
 
 
 def owners(step: Any, columns: int) -> Ints:
-    """For each output column of a fitted transformer of `columns` inputs, the input it is made of. Raises NoMapError."""
+    """For each output column of a fitted transformer, which of its `columns` inputs it is made of. Raises NoMapError."""
     if step == "passthrough" or step is None:
         return np.arange(columns, dtype=np.int64)
     if step == "drop":
@@ -50,6 +50,8 @@ def owners(step: Any, columns: int) -> Ints:
     if name == "SimpleImputer":
         if step.add_indicator or len(step.statistics_) != columns or _drops_empty(step):
             raise NoMapError("SimpleImputer with an indicator or with empty columns")
+        return np.arange(columns, dtype=np.int64)
+    if name == "FunctionTransformer" and step.func is None:
         return np.arange(columns, dtype=np.int64)
     if name in ONE_TO_ONE:
         return np.arange(columns, dtype=np.int64)

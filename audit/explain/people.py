@@ -42,8 +42,8 @@ def choose_people(
         if len(pool):
             chosen.append(int(pool[np.argmin(distance[pool])]))
             rules.append(
-                f"of the group {attribute} = {group}, which has the lowest selection rate, the refused person whose score "
-                "is nearest to the threshold and who was not yet chosen"
+                f"of the group {attribute} = {group}, which has the lowest selection rate, the refused person whose "
+                "score is nearest to the threshold and who was not yet chosen"
             )
             turns.append((attribute, group))
     while len(chosen) < count:

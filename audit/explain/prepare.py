@@ -30,14 +30,14 @@ class Settings:
     """How explanations are made.
 
     rows: the sample that is explained for everyone and by group; least: of each group at least so many, where there
-    are. background: rows that stand for "a feature not known". draws: walks a row of the sample; rounds: orders for each
-    background row of a person. samples, seeds: LIME's neighbours, and how often it is repeated.
+    are. background: rows that stand for "a feature not known". draws: walks a row of the sample; rounds: orders for
+    each background row of a person. samples, seeds: LIME's neighbours, and how often it is repeated.
     """
 
     output: str = "probability"
     rows: int = 2000
     least: int = 100
-    background: int = 200
+    background: int = 500
     draws: int = 4
     rounds: int = 2
     samples: int = 5000
@@ -50,9 +50,19 @@ class Settings:
         """Raises CaseError for a setting that cannot be used."""
         if self.output not in OUTPUTS:
             raise CaseError(
-                "there is no such output to explain", got=repr(self.output), expected=", ".join(OUTPUTS), todo="name one"
+                "there is no such output to explain",
+                got=repr(self.output),
+                expected=", ".join(OUTPUTS),
+                todo="name one",
             )
-        for name, least in (("rows", 2), ("background", 2), ("samples", 100), ("seeds", 1), ("draws", 2), ("rounds", 1)):
+        for name, least in (
+            ("rows", 2),
+            ("background", 2),
+            ("samples", 100),
+            ("seeds", 1),
+            ("draws", 2),
+            ("rounds", 1),
+        ):
             if getattr(self, name) < least:
                 raise CaseError(
                     f"the setting {name} is too small", got=getattr(self, name), expected=f"at least {least}",
@@ -120,7 +130,10 @@ def shown(frame: pd.DataFrame, row: int) -> dict[str, str]:
 
 def frame_sha256(frame: pd.DataFrame) -> str:
     """The sha256 of a small frame's column names and values in words."""
-    body = {"columns": [str(c) for c in frame.columns], "rows": [list(shown(frame, i).values()) for i in range(len(frame))]}
+    body = {
+        "columns": [str(c) for c in frame.columns],
+        "rows": [list(shown(frame, i).values()) for i in range(len(frame))],
+    }
     return hashlib.sha256(canonical(body, compact=True)).hexdigest()
 
 

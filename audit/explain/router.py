@@ -73,8 +73,8 @@ def native_attributions(
     if not found.passed:
         off = "not finite" if found.max_error is None else f"off by up to {found.max_error:.2g}"
         why = (
-            f"{method} failed the additivity check ({off}, tolerance {tolerance:g}, {family}): base and attributions do "
-            "not add up to what the model answers"
+            f"{method} failed the additivity check ({off}, tolerance {tolerance:g}): base and attributions do not add "
+            "up to what the model answers"
         )
         return None, Route("permutation", why, found)
     names = tuple(str(c) for c in rows.columns)

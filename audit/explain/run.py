@@ -193,7 +193,11 @@ class Explaining:
                 frame, index, score, alone, limes, self.meaning, self.rule, self.output, rules
             ),
             "people_rule": document.people_rule(bool(named)),
-            "lime": {"samples": s.samples, "seeds": [s.seed + k for k in range(s.seeds)], "kernel_width": "0.75 sqrt(M)"},
+            "lime": {
+                "samples": s.samples,
+                "seeds": [s.seed + k for k in range(s.seeds)],
+                "kernel_width": "0.75 sqrt(M)",
+            },
             "additivity": document.worst(main.additivity, alone.additivity).to_json(),
             "limits": document.limits(main, sampled.why, self.info, self.output, small, len(back), self.rule),
             "model": {"sha256": self.info.sha256, "estimator": self.info.estimator, "format": self.info.format},

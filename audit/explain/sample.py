@@ -34,7 +34,9 @@ def withheld(names: npt.NDArray[np.str_], floor: int = FLOOR) -> tuple[str, ...]
     return tuple(str(g) for g, n in zip(found, counts, strict=True) if 0 < n < floor)
 
 
-def choose(groups: Mapping[str, npt.NDArray[np.str_]], keep: npt.NDArray[np.bool_], rows: int, least: int, seed: int) -> Chosen:
+def choose(
+    groups: Mapping[str, npt.NDArray[np.str_]], keep: npt.NDArray[np.bool_], rows: int, least: int, seed: int
+) -> Chosen:
     """A simple random sample of `rows` of the people kept, and of each group further members up to `least`.
 
     groups: the name of each row's group per attribute, (N,) each. A member added for one group counts for that group

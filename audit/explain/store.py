@@ -6,6 +6,7 @@ damaged is made again. The folder is ASSAY_HOME/explanations, or `.store` in the
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -42,10 +43,8 @@ class Store:
         head, _, body = content.partition(b"\n")
         if head.decode("ascii", "replace") != hashlib.sha256(body).hexdigest():
             return None
-        try:
+        with contextlib.suppress(OSError):
             os.utime(path)
-        except OSError:
-            pass
         return body
 
     def put(self, key: str, body: bytes) -> None:

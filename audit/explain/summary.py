@@ -72,7 +72,7 @@ def split_entry(
     association: Mapping[str, Association],
 ) -> dict[str, Any]:
     """One gap split over features, those with zero that the model never saw included."""
-    parts = [
+    parts: list[dict[str, Any]] = [
         {
             "feature": f, "value": number(split.value[j]), "error": number(split.error[j]),
             "low": number(split.value[j] - Z95 * split.error[j]), "high": number(split.value[j] + Z95 * split.error[j]),

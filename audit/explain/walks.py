@@ -165,7 +165,9 @@ def _walk_part(
     if len(walk_of):
         changed = rank[walk_of] < k[:, None]
         kept = ~changed & differs[walk_of]
-        frame = table.hybrids(np.concatenate([changed, kept]), np.tile(plan.row[walk_of], 2), np.tile(plan.back[walk_of], 2))
+        frame = table.hybrids(
+            np.concatenate([changed, kept]), np.tile(plan.row[walk_of], 2), np.tile(plan.back[walk_of], 2)
+        )
         scores = np.asarray(predict(frame), dtype=np.float64)
         ahead[walk_of, k] = scores[: len(walk_of)]
         behind[walk_of, k] = scores[len(walk_of) :]
