@@ -174,7 +174,7 @@ def _with_matched(change: Change, arm: Arm | None) -> Change:
 
 def flips_of(coded: Coded, after: Ints, margins: Sequence[Margin], favourable: int) -> tuple[Flip, ...]:
     """Flipped decisions of every published group, counted in people; most affected (by share) first within a table."""
-    from scipy.stats import binomtest
+    from scipy.special import bdtr
 
     from audit.stats import holm
 
@@ -193,7 +193,8 @@ def flips_of(coded: Coded, after: Ints, margins: Sequence[Margin], favourable: i
             if hidden or n.sum() == 0:
                 continue
             gains, losses = int(n[1 - favourable, favourable]), int(n[favourable, 1 - favourable])
-            p = float(binomtest(gains, gains + losses).pvalue) if gains + losses else 1.0
+            # Two-sided at one half, by symmetry twice the smaller tail.
+            p = min(1.0, 2 * float(bdtr(min(gains, losses), gains + losses, 0.5))) if gains + losses else 1.0
             rows.append((margin.attribute, group, int(n.sum()), gains, losses, p))
         found += sorted(rows, key=lambda r: (-(r[3] + r[4]) / r[2], r[1]))
     adjusted = holm(np.array([r[5] for r in found])) if found else np.zeros(0)

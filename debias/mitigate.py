@@ -73,7 +73,7 @@ def run_mitigate(
     comparison = compared(task, original, candidate, settings)
     document = _document(task, original, candidate, comparison, settings, aim, tolerance, chosen, _earlier(out))
     write_whole(out / candidate.file, candidate.content)
-    write_whole(out / FILE, canonical(document))
+    write_whole(out / FILE, canonical(document, compact=True))
     if gate and document["constraint"]["met"] is False:
         reached = document["constraint"]["reached"]
         raise GateBroken(
@@ -303,5 +303,5 @@ def record_decision(out: Path, accepted: bool, reason: str, by: str, now: dt.dat
     }
     document["decision"] = decision
     document["decisions"] = [*document.get("decisions", []), decision]
-    write_whole(out / FILE, canonical(document))
+    write_whole(out / FILE, canonical(document, compact=True))
     return document

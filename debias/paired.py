@@ -19,7 +19,10 @@ from audit.measure import comparable
 from audit.metrics import Metric, metrics_for, opportunity
 
 DRAWS = 2000
-_CHUNK_CELLS = 4_000_000
+LEAST_DRAWS = 200
+_CHUNK_CELLS = 2_000_000
+_MOST_FIGURES = 10_000_000
+_MOST_CELLS = 40_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,16 +92,32 @@ def take(coded: Coded, keep: npt.NDArray[np.bool_]) -> Coded:
     )
 
 
-def _membership(joint: Joint, margin: Margin) -> Floats:
-    """(K, G): 1 where cell group k is part of margin group g."""
-    out = np.zeros((len(joint.codes), len(margin.groups)))
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sums:
+    """How cell groups add up to one margin: cells in `order`, a margin group `into` from each of `starts` on."""
+
+    order: Ints
+    starts: Ints
+    into: Ints
+    groups: int
+
+    def of(self, table: Floats) -> Floats:
+        """(D, K, 3, 2) to (D, G, 3, 2)."""
+        out = np.zeros((len(table), self.groups, *table.shape[2:]))
+        if len(self.order):
+            out[:, self.into] = np.add.reduceat(table[:, self.order], self.starts, axis=1)
+        return out
+
+
+def _sums(joint: Joint, margin: Margin) -> _Sums:
     place = {group: g for g, group in enumerate(margin.groups)}
     axes = [joint.attributes.index(a) for a in margin.attribute]
-    for k, code in enumerate(joint.codes):
-        group = tuple(joint.levels[a][code[a]] for a in axes)
-        if group in place:
-            out[k, place[group]] = 1.0
-    return out
+    named = [tuple(joint.levels[a][code[a]] for a in axes) for code in joint.codes.tolist()]
+    into = np.array([place.get(group, -1) for group in named], dtype=np.int64)
+    order = np.argsort(into, kind="stable")
+    order = order[into[order] >= 0]
+    found, starts = np.unique(into[order], return_index=True)
+    return _Sums(order, starts.astype(np.int64), found, len(margin.groups))
 
 
 def distinct(metrics: Sequence[Metric]) -> list[Metric]:
@@ -134,6 +153,9 @@ def changes(
     shape = np.divide(joint.w**2, joint.w2, out=np.zeros_like(joint.w), where=joint.w2 > 0)
     scale = np.divide(joint.w2, joint.w, out=np.zeros_like(joint.w), where=joint.w > 0)
     moved = []
+    # Thousands of groups: fewer draws, so that the work and the memory stay bounded.
+    most = min(_MOST_FIGURES // max(1, len(plan.names)), _MOST_CELLS // max(1, joint.w.size))
+    draws = min(draws, max(LEAST_DRAWS, most))
     chunk = max(1, _CHUNK_CELLS // max(1, joint.w.size))
     for start in range(0, draws, chunk):
         cells = rng.gamma(shape, 1.0, size=(min(chunk, draws - start), *joint.w.shape)) * scale
@@ -173,9 +195,9 @@ def _band(moved: Floats, alpha: float) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Plan:
-    """What to compute, in order: steps over margins' membership matrices, and the names and least counts of figures."""
+    """What to compute, in order: steps over margins, and the names and least counts of figures."""
 
-    matrices: list[Floats]
+    sums: list[_Sums]
     steps: list[tuple[int, tuple[Metric, ...], npt.NDArray[np.int64], str, int | None]]
     names: list[tuple[str, tuple[str, ...], tuple[str, ...] | None, str]]
     least: list[float]
@@ -186,11 +208,10 @@ def _plan(joint: Joint, margins: Sequence[Margin], reference: dict[str, str], fl
     for margin in margins:
         metrics = metrics_for(margin.meaning)
         chosen = distinct(metrics)
-        matrix = _membership(joint, margin)
         shown = np.flatnonzero(~margin.withheld & (margin.rows > 0))
         members = comparable(margin, floor) if margin.attribute else np.zeros(0, dtype=np.int64)
-        plan.matrices.append(matrix)
-        m = len(plan.matrices) - 1
+        plan.sums.append(_sums(joint, margin))
+        m = len(plan.sums) - 1
         n = {x.name: (margin.n * x.denominator).sum(axis=(1, 2)) for x in metrics}
         for metric in chosen:
             plan.steps.append((m, (metric,), shown, "rate", None))
@@ -231,7 +252,7 @@ def _figures(cells: Floats, plan: _Plan, side: int) -> Floats:
     margins: dict[int, Floats] = {}
     for m, parts, members, kind, at in plan.steps:
         if m not in margins:
-            margins = {m: np.einsum("dklj,kg->dglj", table, plan.matrices[m], optimize=True)}
+            margins = {m: plan.sums[m].of(table)}
         shares = []
         for metric in parts:
             x = (margins[m][:, members] * metric.numerator).sum(axis=(2, 3))

@@ -102,8 +102,9 @@ def gap_of(bounds: Sequence[Bound], positive: Floats, weight: Floats) -> float:
     rates = []
     for bound in bounds:
         group, size = bound.group + 1, bound.groups + 1
-        total = np.bincount(group, weight, minlength=size)[1:]
-        rates.append(_share(np.bincount(group, weight * positive, minlength=size)[1:], total))
+        total: Floats = np.bincount(group, weight, minlength=size)[1:].astype(np.float64)
+        hit: Floats = np.bincount(group, weight * positive, minlength=size)[1:].astype(np.float64)
+        rates.append(_share(hit, total))
     return _widest(rates)
 
 
@@ -125,7 +126,7 @@ class _Multipliers:
 
     def count(self, part: bool, weight: Floats) -> Floats:
         """The weight in each group (groups,) on the rows learned from (part True) or on the others."""
-        out: Floats = np.bincount(self.place[part], weight, minlength=self.groups + 1)[1:]
+        out: Floats = np.bincount(self.place[part], weight, minlength=self.groups + 1)[1:].astype(np.float64)
         return out
 
     def rise(self, rates: Floats) -> None:

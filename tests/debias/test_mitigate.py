@@ -41,7 +41,7 @@ def people(n: int = 1600, seed: int = 0) -> pd.DataFrame:
     good = merit + 1.2 * (sex == "Male") + rng.normal(scale=0.8, size=n) > 0.9
     return pd.DataFrame(
         {
-            "merit": merit,
+            "merit": merit + rng.normal(scale=0.8, size=n),
             "proxy": proxy,
             "branch": rng.choice(["north", "south"], n),
             "sex": sex,
@@ -248,6 +248,20 @@ def test_constrained_boosting_and_the_gate(case: Case, folder: Path) -> None:
     assert "the best that reweighing reached" in broken.value.message
     assert broken.value.exit_code == 3
     assert (folder / "gate" / "mitigation.json").exists()
+
+
+@pytest.mark.parametrize("method", ["constrained_boosting", "group_thresholds", "grid_search"])
+def test_positive_need_be_neither_favourable_nor_last(method: str, tmp_path: Path) -> None:
+    """The model predicts who is late, "late" sorts before "paid", and "paid" is the favourable decision."""
+    case = case_in(tmp_path, people(4000), positive="late", favourable="paid")
+    found = run_mitigate(
+        case, method, tmp_path / "run", draws=DRAWS, tolerance=0.02, attributes=["sex"], constraint="equal_opportunity"
+    )
+    before, after = found["arms"]["original"], found["arms"]["candidate"]
+    assert after["accuracy"] > 0.66
+    assert after["selection_rate"] == pytest.approx(before["selection_rate"], abs=0.15)
+    assert gap(after, "sex", "equal_opportunity") < 0.5 * gap(before, "sex", "equal_opportunity")
+    assert found["constraint"]["reached"] == gap(after, "sex", "equal_opportunity")
 
 
 def test_decisions_only(folder: Path) -> None:
