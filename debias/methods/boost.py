@@ -165,7 +165,8 @@ def boost(
 
     Trees are grown on the rows of `learn` (n,). How many of them are kept is chosen on all rows: of the second half of
     the run, the prefix within the tolerance that errs least on the rows not learned from, else the one with the
-    smallest gap. Raises DataError where there is one outcome only.
+    smallest gap; where all rows are learned from, the longest such prefix. Raises DataError where there is one
+    outcome only, or no tree can be grown.
     """
     import lightgbm as lgb
 
@@ -198,9 +199,20 @@ def boost(
         "free_raw_data": False,
     }
     train = lgb.Dataset(x[learn], y, init_score=np.full(len(y), start), **data)
-    held = lgb.Dataset(x[~learn], label[~learn], init_score=np.full(len(v), start), reference=train)
-    booster = lgb.Booster(parameters, train)
-    booster.add_valid(held, "held")
+    nothing = DataError(
+        "no tree could be grown",
+        got=f"{len(y)} training rows",
+        expected=f"features that tell at least {settings.least_in_leaf} rows apart from the others",
+        todo="bring more rows or features, or choose another method",
+    )
+    try:
+        booster = lgb.Booster(parameters, train)
+    except lgb.basic.LightGBMError as error:
+        # LightGBM refuses a table in which every feature is constant.
+        raise nothing from error
+    if len(v):
+        held = lgb.Dataset(x[~learn], label[~learn], init_score=np.full(len(v), start), reference=train)
+        booster.add_valid(held, "held")
     prices = [_Multipliers(b, everyone, learn, AIM * tolerance, settings.step) for b in bounds]
     k = settings.sharpness
     hits: dict[bool, list[list[Floats]]] = {True: [], False: []}
@@ -237,14 +249,14 @@ def boost(
     for _ in range(settings.trees):
         if booster.update(fobj=gradients):
             break
-        booster.eval_valid(on_held)
+        if len(v):
+            booster.eval_valid(on_held)
+        else:
+            # Nothing to choose on: no error to tell the prefixes apart, so the longest that holds the gap is kept.
+            count(False, v)
+            errors.append(0.0)
     if not errors:
-        raise DataError(
-            "no tree could be grown",
-            got=f"{len(y)} training rows",
-            expected=f"features that tell at least {settings.least_in_leaf} rows apart from the others",
-            todo="bring more rows or features, or choose another method",
-        )
+        raise nothing
     # A round's gradient saw the trees before it: the first count is of no tree, and the last trees are still to count.
     booster.eval_train(on_learned)
     fit, other = hits[True][1 : len(errors)] + hits[True][-1:], hits[False]

@@ -76,6 +76,23 @@ def test_no_bound_is_plain_boosting() -> None:
     assert lgb.Booster(model_str=done.text).predict(x) == pytest.approx(plain.predict(x), abs=1e-5)
 
 
+def test_all_rows_may_be_learned_from() -> None:
+    x, label, sex, _ = people()
+    learn = np.ones(len(label), dtype=bool)
+    bounds, _ = bounds_of("demographic_parity", [("sex", sex)], label, 1, learn)
+    done = boost(x, label, None, bounds, learn, tolerance=0.05, settings=FEW)
+    assert done.met
+    assert done.gap == pytest.approx(done.gap_fit[done.kept - 1])
+    assert (done.gap_fit[done.kept :] > 0.05).all()
+
+
+@pytest.mark.parametrize("x", [np.zeros((50, 1)), np.arange(50.0)[:, None]])
+def test_nothing_to_grow_is_said(x: np.ndarray) -> None:
+    """Constant features; and too few rows for two leaves."""
+    with pytest.raises(DataError, match="no tree could be grown"):
+        boost(x, np.arange(50) % 2, None, [], np.arange(50) < 35, tolerance=0.1)
+
+
 def test_same_seed_same_text_and_inputs_stay() -> None:
     x, label, sex, _ = people()
     kept = x.copy(), label.copy(), sex.copy()
