@@ -22,6 +22,9 @@ ENOUGH = 0.6
 SMALL = 0.05
 """A share under this part of the largest has no sign worth comparing."""
 
+NOTHING = 1e-12
+"""A share up to this is rounding."""
+
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
@@ -73,7 +76,7 @@ def agree(
     """Compare one row's attributions (M,) with its surrogate's weights (M,). fit: the surrogate's weighted R2."""
     places = np.flatnonzero(comparable)
     a, b = shap[places], lime[places]
-    if len(places) < 2 or not np.any(a) or not np.any(b):
+    if len(places) < 2 or min(np.abs(a).max(), np.abs(b).max()) <= NOTHING:
         words = "SHAP and LIME cannot be compared here: too few features have an effect on this decision."
         return Agreement(None, None, None, (), (), len(places), False, words)
     top = min(TOP, len(places) - 1)

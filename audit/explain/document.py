@@ -178,12 +178,12 @@ def limits(
     for attribute, groups in small.items():
         if groups:
             out.append(
-                f"{len(groups)} group(s) of {attribute} with fewer than {FLOOR} people are left out of every figure, to "
-                "protect them."
+                f"{len(groups)} group(s) of {attribute} with fewer than {FLOOR} people are left out of every figure, "
+                "to protect them."
             )
     if not found.additivity.passed:
         out.append(
-            "The additivity check failed: asked twice, the model does not give the same answer for the same row. Do not "
-            "rely on these attributions."
+            "The additivity check failed: asked twice, the model does not give the same answer for the same row. Do "
+            "not rely on these attributions."
         )
     return out

@@ -30,7 +30,7 @@ ONE_TO_ONE = frozenset(
 
 
 def owners(step: Any, columns: int) -> Ints:
-    """For each output column of a fitted transformer, which of its `columns` inputs it is made of. Raises NoMapError."""
+    """Which of its `columns` inputs each output column of a fitted transformer is made of. Raises NoMapError."""
     if step == "passthrough" or step is None:
         return np.arange(columns, dtype=np.int64)
     if step == "drop":

@@ -62,7 +62,7 @@ def native_attributions(
     if "refused" in answer:
         return None, Route("permutation", _text(answer["refused"]))
     values, base = np.asarray(answer["values"], dtype=np.float64), np.asarray(answer["base"], dtype=np.float64)
-    total, family = np.asarray(answer["total"], dtype=np.float64), _text(answer["family"])
+    total = np.asarray(answer["total"], dtype=np.float64)
     method, tolerance = _text(answer["method"]), TOLERANCES[_text(answer["family"])]
     found = gate(values, base, total, tolerance)
     if found.passed:

@@ -28,16 +28,18 @@ def slopes(shares: Floats, total: Floats, base: Floats) -> tuple[Floats, Floats]
     """How each feature's share moves with the output of the row and of the background row: (c, b), each (M,).
 
     Least squares of shares (n, M) on a constant, total (n,) and base (n,). As shares sum to total - base, the c sum
-    to 1 and the b to -1 whenever the three are not collinear.
+    to 1 and the b to -1. What is constant, or collinear, teaches nothing; its slope is each feature's part of all the
+    movement there is.
     """
-    design = np.column_stack([np.ones(len(total)), total, base])
-    if np.linalg.matrix_rank(design) < 3:
-        # Too few rows, or an output that is constant: nothing to learn from, so the share of the movement.
-        size = np.abs(shares).sum(axis=0)
-        even = size / size.sum() if size.sum() > 0 else np.full(shares.shape[1], 1.0 / max(1, shares.shape[1]))
+    size = np.abs(shares).sum(axis=0)
+    even = size / size.sum() if size.sum() > 0 else np.zeros(shares.shape[1])
+    varies = [bool(np.ptp(v) > 1e-9 * max(1.0, float(np.abs(v).max()))) if len(v) else False for v in (total, base)]
+    design = np.column_stack([np.ones(len(total)), *(v for v, u in zip((total, base), varies, strict=True) if u)])
+    if np.linalg.matrix_rank(design) < design.shape[1]:
         return even, -even
     found = np.linalg.lstsq(design, shares, rcond=None)[0]
-    return found[1], found[2]
+    c = found[1] if varies[0] else even
+    return c, found[-1] if varies[1] else -even
 
 
 def explain_sampled(

@@ -94,3 +94,107 @@ def test_equal_to_lime_by_each_selection(selection: str) -> None:
         assert {j: pytest.approx(w, abs=1e-10) for j, w in explanation.local_exp[1]} == {
             j: got.weights[i, j] for j in np.flatnonzero(got.chosen[i])
         }
+
+
+def people(rows: int, seed: int = 0) -> pd.DataFrame:
+    """Text, truth values, categories, whole numbers and gaps, as a data frame."""
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {
+            "age": rng.integers(18, 80, rows),
+            "pay": np.where(rng.random(rows) < 0.2, np.nan, rng.normal(30, 10, rows)),
+            "job": rng.choice(["clerk", "nurse", "smith"], rows),
+            "home": rng.choice(["own", None], rows, p=[0.7, 0.3]),
+            "member": rng.random(rows) < 0.5,
+            "level": pd.Categorical(rng.choice(["low", "high"], rows)),
+        }
+    )
+    return frame
+
+
+def mixed(frame: pd.DataFrame) -> np.ndarray:
+    z = 0.03 * (frame.age - 45) + (frame.job == "nurse") - 1.2 * frame.home.isna() + 0.5 * frame.member.astype(float)
+    z = z.astype(float) + frame.pay.fillna(10.0) * 0.02 + 0.3 * (frame.level.astype(str) == "high")
+    return np.asarray(1 / (1 + np.exp(-z)), dtype=np.float64)
+
+
+def test_text_truth_values_categories_and_gaps() -> None:
+    reference, rows = people(600), people(40, seed=3)
+    got = lime_batch(mixed, rows, reference, samples=2000, selection="none")
+    assert np.isfinite(got.weights).all()
+    gone = int(np.flatnonzero(rows.home.isna())[0])
+    there = int(np.flatnonzero(rows.home.notna())[0])
+    home = got.features.index("home")
+    assert got.weights[gone, home] < -0.1
+    assert got.weights[there, home] > 0.1
+    assert got.rules(gone)[home] == "home is missing"
+    assert got.rules(there)[home] == "home = own"
+    unpaid = int(np.flatnonzero(rows.pay.isna())[0])
+    assert got.rules(unpaid)[got.features.index("pay")] == "pay is missing"
+    assert "age" in got.rules(0)[0]
+
+
+def test_a_category_that_was_never_seen_is_unlike_every_neighbour() -> None:
+    reference, rows = people(300), people(2, seed=3)
+    rows["job"] = ["pilot", "nurse"]
+    got = lime_batch(mixed, rows, reference, samples=1000, selection="none")
+    assert got.codes[0, 2] == -1
+    assert got.rules(0)[2] == "job is new"
+    assert np.isfinite(got.weights).all()
+
+
+def test_order_and_batch_size_change_nothing() -> None:
+    reference, rows = people(400), people(150, seed=4)
+    whole = lime_batch(mixed, rows, reference, samples=800, num_features=3)
+    turned = lime_batch(mixed, rows.iloc[::-1], reference, samples=800, num_features=3)
+    np.testing.assert_array_equal(whole.weights, turned.weights[::-1])
+    np.testing.assert_array_equal(whole.r2, turned.r2[::-1])
+    for row in (0, 77, 149):
+        single = lime_batch(mixed, rows.iloc[[row]], reference, samples=800, num_features=3)
+        np.testing.assert_array_equal(whole.weights[row], single.weights[0])
+
+
+def test_one_call_for_all_rows() -> None:
+    asked = []
+
+    def predict(frame: pd.DataFrame) -> np.ndarray:
+        asked.append(len(frame))
+        return mixed(frame)
+
+    lime_batch(predict, people(70, seed=1), people(200), samples=500)
+    assert asked == [499 + 70]
+
+
+def test_a_constant_model_and_a_constant_column() -> None:
+    reference, rows = people(200), people(5, seed=1)
+    reference["same"] = rows["same"] = 1.0
+    for keep in (3, 7):
+        got = lime_batch(lambda f: np.full(len(f), 0.3), rows, reference, samples=300, num_features=keep)
+        np.testing.assert_allclose(got.weights, 0.0, atol=1e-12)
+        np.testing.assert_allclose(got.intercept, 0.3, atol=1e-12)
+    got = lime_batch(mixed, rows, reference, samples=300, num_features=7)
+    place = got.features.index("same")
+    assert not got.varies[:, place].any()
+    np.testing.assert_allclose(got.weights[:, place], 0.0, atol=1e-12)
+    assert got.varies[:, 0].all()
+
+
+def test_seeds_and_stability() -> None:
+    reference, rows = people(400), people(10, seed=4)
+    runs = [lime_batch(mixed, rows, reference, samples=400, seed=s, selection="none") for s in range(4)]
+    assert (runs[0].weights != runs[1].weights).any()
+    same, spread = stability(runs, top=3)
+    assert ((same > 0.3) & (same <= 1.0)).all()
+    assert (spread > 0).all()
+    assert (stability([runs[0], runs[0]], top=3)[0] == 1.0).all()
+    again = lime_batch(mixed, rows, reference, samples=400, seed=2, selection="none")
+    np.testing.assert_array_equal(again.weights, runs[2].weights)
+
+
+def test_inputs_are_left_alone_and_no_rows_are_fine() -> None:
+    reference, rows = people(100), people(4, seed=1)
+    before = reference.copy(), rows.copy()
+    lime_batch(mixed, rows, reference, samples=200)
+    pd.testing.assert_frame_equal(reference, before[0])
+    pd.testing.assert_frame_equal(rows, before[1])
+    assert lime_batch(mixed, rows.iloc[:0], reference, samples=200).weights.shape == (0, 6)
