@@ -205,11 +205,7 @@ def boost(
         expected=f"features that tell at least {settings.least_in_leaf} rows apart from the others",
         todo="bring more rows or features, or choose another method",
     )
-    try:
-        booster = lgb.Booster(parameters, train)
-    except lgb.basic.LightGBMError as error:
-        # LightGBM refuses a table in which every feature is constant.
-        raise nothing from error
+    booster = lgb.Booster(parameters, train)
     if len(v):
         held = lgb.Dataset(x[~learn], label[~learn], init_score=np.full(len(v), start), reference=train)
         booster.add_valid(held, "held")
@@ -247,8 +243,12 @@ def boost(
         return "seen", 0.0, False
 
     for _ in range(settings.trees):
-        if booster.update(fobj=gradients):
-            break
+        try:
+            if booster.update(fobj=gradients):
+                break
+        except lgb.basic.LightGBMError as error:
+            # LightGBM refuses a table in which no feature can be split.
+            raise nothing from error
         if len(v):
             booster.eval_valid(on_held)
         else:
