@@ -75,14 +75,16 @@ def _column_transformer(step: Any) -> Ints:
     total = int(step.n_features_in_)
     out = {}
     for name, inner, wanted in step.transformers_:
-        places = _places(wanted, names, total)
         part = step.output_indices_[name]
         width = part.stop - part.start
-        own = places[owners(inner, len(places))] if len(places) and width else np.empty(0, dtype=np.int64)
+        if not width:
+            continue  # dropped, or nothing chosen: its place is that of whatever comes next
+        places = _places(wanted, names, total)
+        own = places[owners(inner, len(places))]
         if len(own) != width:
             raise NoMapError(f"ColumnTransformer ({name})")
         out[part.start] = own
-    parts = [out[k] for k in sorted(out) if len(out[k])]
+    parts = [out[k] for k in sorted(out)]
     return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
 
 

@@ -1,0 +1,327 @@
+"""`assay explain` on a small case with a real model in a real worker."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from audit.case import Case
+from audit.errors import CaseError, DataError
+from audit.explain import Settings, run_explain
+from audit.explain import run as running
+from audit.explain.native import attributions
+from audit.explain.store import KEPT, Store, key_of
+from audit.load import load_case
+from audit.models import ModelInfo
+
+SMALL = Settings(rows=200, least=30, background=40, samples=400, seeds=2, fidelity_rows=20, draws=2, rounds=2)
+
+CASE = """
+[case]
+name = "Loans"
+purpose = "Who is granted a loan"
+[data]
+path = "people.csv"
+label = "repaid"
+positive = "no"
+favourable = "yes"
+sensitive = ["sex", "town"]
+exclude = ["sex"]
+[model]
+path = "model.skops"
+threshold = 0.4
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from sklearn.compose import ColumnTransformer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    from audit.models.write import skops_bytes
+
+    rng = np.random.default_rng(0)
+    n = 500
+    sex = rng.choice(["f", "m"], n)
+    frame = pd.DataFrame(
+        {
+            "pay": rng.normal(30, 8, n) + 6 * (sex == "m"),
+            "job": np.where(rng.random(n) < 0.8, np.where(sex == "f", "nurse", "smith"), "clerk"),
+            "debt": rng.gamma(2, 3, n).round(1),
+            "town": rng.choice(["north", "south"], n, p=[0.7, 0.3]),
+            "sex": sex,
+        }
+    )
+    frame.loc[:3, "town"] = "far"  # four people: withheld
+    z = -(frame.pay - 33) / 8 + 0.15 * frame.debt - 0.6 * (frame.job == "smith")
+    frame["repaid"] = np.where(rng.random(n) < 1 / (1 + np.exp(-z)), "no", "yes")
+    features = ["pay", "job", "debt", "town"]
+    encode = ColumnTransformer(
+        [
+            ("text", OneHotEncoder(sparse_output=False, handle_unknown="ignore"), ["job", "town"]),
+            ("numbers", StandardScaler(), ["pay", "debt"]),
+        ]
+    )
+    model = Pipeline([("encode", encode), ("model", LogisticRegression())]).fit(frame[features], frame["repaid"])
+    path = tmp_path_factory.mktemp("case")
+    frame.to_csv(path / "people.csv", index=False)
+    (path / "model.skops").write_bytes(skops_bytes(model))
+    (path / "case.toml").write_text(CASE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def case(folder: Path) -> Case:
+    return load_case(folder / "case.toml")
+
+
+@pytest.fixture(scope="module")
+def out(folder: Path) -> Path:
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def explained(case: Case, out: Path) -> dict[str, Any]:
+    return run_explain(case, out, settings=SMALL)
+
+
+class InProcess:
+    """The worker's face without its process, which takes seconds to start: for all tests but those of `explained`."""
+
+    def __init__(self, path: Path, allow: tuple[str, ...] = ()) -> None:
+        from audit.models.loaded import load
+
+        content = Path(path).read_bytes()
+        self._model = load("skops", content, allow)
+        facts = self._model.facts
+        self.info = ModelInfo(
+            "skops", hashlib.sha256(content).hexdigest(), facts.estimator, facts.classes, facts.features, (),
+            facts.task, facts.columns, facts.output, facts.notes,
+        )  # fmt: skip
+
+    def __enter__(self) -> InProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def scores(self, frame: pd.DataFrame, positive: str) -> np.ndarray:
+        return self._model.scores(frame[list(self.info.features or ())], positive)
+
+    def call(self, op: str, frame: pd.DataFrame, **arrays: Any) -> dict[str, np.ndarray]:
+        assert op == "native_attributions"
+        return attributions(self._model, frame, {k: np.asarray(v) for k, v in arrays.items()})
+
+
+@pytest.fixture
+def near(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "Worker", InProcess)
+
+
+@pytest.fixture(scope="module")
+def known(folder: Path) -> tuple[pd.DataFrame, np.ndarray]:
+    frame = pd.read_csv(folder / "people.csv")
+    return frame, InProcess(folder / "model.skops").scores(frame, "no")
+
+
+def test_the_file_is_what_is_returned_and_has_the_keys_of_the_schema(explained: dict[str, Any], out: Path) -> None:
+    assert json.loads((out / "explain.json").read_bytes()) == explained
+    assert explained["schema"] == "assay/explain/1"
+    for key in "output method rerouted background seed rows global groups people additivity limits gap".split():
+        assert key in explained
+    assert explained["output"] == "probability"
+    assert explained["additivity"]["passed"]
+    assert explained["background"]["rows"] == 40
+    assert len(explained["background"]["sha256"]) == 64
+    assert {e["feature"] for e in explained["global"]} == {"pay", "job", "debt", "town"}
+    sizes = [e["mean_abs"] for e in explained["global"]]
+    assert sizes == sorted(sizes, reverse=True)
+    assert all(e["low"] <= e["mean_abs"] <= e["high"] for e in explained["global"])
+    assert explained["global"][0]["feature"] == "pay"
+    assert "/" not in json.dumps(explained["background"])
+    assert str(out) not in (out / "explain.json").read_text()
+
+
+def test_the_gap_is_that_of_all_people_in_favourable_decisions(
+    explained: dict[str, Any], known: tuple[pd.DataFrame, np.ndarray]
+) -> None:
+    frame, score = known
+    kept = (frame.town != "far").to_numpy()
+    chosen = (score < 0.4) * 1.0
+    rate = {s: chosen[kept & (frame.sex == s).to_numpy()].mean() for s in "fm"}
+    split = next(d for d in explained["decomposition"] if d["attribute"] == ["sex"] and d["output"] == "decision")
+    assert split["highest"] == ["m"]
+    assert split["total"] == pytest.approx(rate["m"] - rate["f"], abs=1e-9)
+    assert sum(p["value"] for p in split["features"]) == pytest.approx(split["total"], abs=1e-9)
+    flat = [g for g in explained["gap"] if g["attribute"] == ["sex"]]
+    assert {g["feature"] for g in flat} == {"pay", "job", "debt", "town", "sex"}
+    assert sum(g["value"] for g in flat) == pytest.approx(split["total"], abs=1e-9)
+
+
+def test_what_the_model_never_saw_gets_zero_and_its_proxies_are_named(explained: dict[str, Any]) -> None:
+    split = next(d for d in explained["decomposition"] if d["attribute"] == ["sex"])
+    sex = next(p for p in split["features"] if p["feature"] == "sex")
+    assert sex["value"] == 0.0
+    assert sex["seen"] is False
+    assert set(split["proxies"]) == {"job", "pay"}
+
+
+def test_group_means_add_up_to_the_groups_mean_score(
+    explained: dict[str, Any], known: tuple[pd.DataFrame, np.ndarray]
+) -> None:
+    frame, score = known
+    kept = (frame.town != "far").to_numpy()
+    base = explained["people"][0]["base"]
+    for attribute, group in (("sex", "f"), ("town", "south")):
+        parts = [g["mean"] for g in explained["groups"] if (g["attribute"], g["group"]) == ([attribute], [group])]
+        assert len(parts) == 4
+        mean = score[kept & (frame[attribute] == group).to_numpy()].mean()
+        assert base + sum(parts) == pytest.approx(mean, abs=1e-9)
+
+
+def test_small_groups_are_in_no_figure(explained: dict[str, Any]) -> None:
+    assert explained["withheld"] == [{"attribute": ["town"], "groups": 1, "floor": 10}]
+    assert not any(g["group"] == ["far"] for g in explained["groups"])
+    assert not any(p["row"] < 4 for p in explained["people"])
+    assert '"far"' not in json.dumps([explained["groups"], explained["decomposition"], explained["fidelity"]])
+
+
+def test_people_are_chosen_by_the_rule_and_explained_on_both_sides(
+    explained: dict[str, Any], known: tuple[pd.DataFrame, np.ndarray]
+) -> None:
+    frame, score = known
+    refused_women = np.flatnonzero((frame.sex == "f") & (frame.town != "far") & (score >= 0.4))
+    nearest = refused_women[np.argmin(np.abs(score[refused_women] - 0.4))]
+    assert len(explained["people"]) == 3
+    assert explained["people"][0]["row"] == nearest
+    assert "sex = f" in explained["people"][0]["chosen"]
+    assert "Nobody was named" in explained["people_rule"]
+    for p in explained["people"]:
+        assert p["score"] == pytest.approx(score[p["row"]], abs=1e-9)
+        assert p["decision"] == "no"
+        assert not p["favourable"]
+        assert p["base"] + sum(e["value"] for e in p["shap"]) == pytest.approx(p["score"], abs=1e-9)
+        assert set(p["values"]) == {"pay", "job", "debt", "town"}
+        assert len(p["lime"]) == 4
+        assert p["values"]["job"] in next(e["rule"] for e in p["lime"] if e["feature"] == "job")
+        assert 0 <= p["lime_r2"] <= 1
+        assert 0 <= p["lime_stability"] <= 1
+        assert set(p["agreement"]) >= {"top5_overlap", "spearman", "disagree", "notice"}
+        # The score is of "no", which is bad: what raises it counts against.
+        against = {e["feature"] for e in p["shap"] if e["value"] > 0}
+        assert {r.split(" = ")[0] for r in p["reasons"]} <= against
+
+
+@pytest.mark.usefixtures("near")
+def test_named_people_in_the_order_asked_for(case: Case, tmp_path: Path) -> None:
+    found = run_explain(case, tmp_path, people=(17, 2, 17), settings=SMALL)
+    assert [p["row"] for p in found["people"]] == [17, 2]
+    assert "asked for" in found["people_rule"]
+
+
+@pytest.mark.usefixtures("near")
+def test_a_row_that_is_not_there_is_refused_and_nothing_is_lost(case: Case, tmp_path: Path) -> None:
+    (tmp_path / "explain.json").write_text("before")
+    with pytest.raises(DataError, match="row 500") as error:
+        run_explain(case, tmp_path, people=[500], settings=SMALL)
+    assert "0 to 499" in error.value.message
+    assert (tmp_path / "explain.json").read_text() == "before"
+
+
+@pytest.mark.usefixtures("near")
+def test_the_library_explains_log_odds(case: Case, tmp_path: Path) -> None:
+    found = run_explain(case, tmp_path, settings=replace(SMALL, output="log-odds"))
+    assert found["method"] == "closed form of the linear model"
+    assert found["rerouted"] is None
+    assert found["additivity"]["passed"]
+    for p in found["people"]:
+        total = p["base"] + sum(e["value"] for e in p["shap"])
+        assert total == pytest.approx(np.log(p["score"] / (1 - p["score"])), abs=1e-6)
+
+
+@pytest.mark.usefixtures("near")
+def test_a_failed_gate_is_said_in_the_document(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = running.Explaining.native
+
+    def wrong(self: Any, frame: pd.DataFrame, count: int, output: str) -> dict[str, Any]:
+        answer = honest(self, frame, count, output)
+        return answer | {"values": answer["values"] * 1.01}
+
+    monkeypatch.setattr(running.Explaining, "native", wrong)
+    found = run_explain(case, tmp_path, settings=replace(SMALL, output="log-odds"))
+    assert found["method"] == "permutation"
+    assert "additivity" in found["rerouted"]
+    assert found["additivity"]["passed"]
+
+
+def test_the_same_question_is_answered_from_disk(
+    case: Case, explained: dict[str, Any], out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = (out / "explain.json").read_bytes()
+
+    def never(*_: Any, **__: Any) -> None:
+        raise AssertionError("the model was asked again")
+
+    monkeypatch.setattr(running, "Worker", never)
+    assert run_explain(case, out, settings=SMALL) == explained
+    (out / "explain.json").unlink()
+    assert run_explain(case, out, settings=SMALL) == explained
+    assert (out / "explain.json").read_bytes() == before
+    with pytest.raises(AssertionError, match="again"):
+        run_explain(case, out, settings=replace(SMALL, seed=1))
+
+
+@pytest.mark.usefixtures("near")
+def test_the_same_case_gives_the_same_bytes(case: Case, explained: dict[str, Any], out: Path, tmp_path: Path) -> None:
+    run_explain(case, tmp_path, settings=SMALL)
+    assert (tmp_path / "explain.json").read_bytes() == (out / "explain.json").read_bytes()
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ASSAY_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def test_the_store_keeps_what_is_whole(home: Path, tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    key = key_of({"b": 1, "a": [1, 2]})
+    assert key == key_of({"a": [1, 2], "b": 1})
+    assert key != key_of({"a": [2, 1], "b": 1})
+    assert store.get(key) is None
+    store.put(key, b'{"x": 1}\n')
+    assert store.get(key) == b'{"x": 1}\n'
+    file = home / "explanations" / f"{key}.json"
+    file.write_bytes(file.read_bytes().replace(b"1}", b"2}"))
+    assert store.get(key) is None
+    for i in range(KEPT + 3):
+        store.put(key_of({"i": i}), b"{}")
+    assert len(list((home / "explanations").glob("*.json"))) == KEPT
+
+
+def test_cases_without_a_model_say_why(folder: Path, tmp_path: Path) -> None:
+    text = CASE.replace('path = "model.skops"\nthreshold = 0.4', 'decision = "repaid"').replace(
+        'label = "repaid"\n', ""
+    )
+    (folder / "decisions.toml").write_text(text)
+    found = run_explain(load_case(folder / "decisions.toml"), tmp_path)
+    assert found["explained"] is False
+    assert "nothing to ask" in found["reason"]
+    assert found["people"] == found["global"] == found["gap"] == []
+    assert json.loads((tmp_path / "explain.json").read_bytes()) == found
+
+
+@pytest.mark.parametrize("change", [{"output": "odds"}, {"rows": 1}, {"samples": 10}, {"background": 0}])
+def test_settings_that_cannot_be_used(case: Case, tmp_path: Path, change: dict[str, Any]) -> None:
+    with pytest.raises(CaseError):
+        run_explain(case, tmp_path, settings=replace(SMALL, **change))
+    assert not (tmp_path / "explain.json").exists()
