@@ -12,6 +12,7 @@ An empty group is shown as empty.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -41,6 +42,16 @@ def publish(cube: Cube, floor: int = FLOOR, order: int = 3) -> tuple[tuple[Margi
         for a, v in sorted(small)
     )
     return tuple(out), (*notes, *said)
+
+
+def publish_margins(margins: Sequence[Margin], floor: int = FLOOR) -> tuple[Margin, ...]:
+    """The same where only the margins are at hand: rule 2 alone, for single attributes too."""
+    hidden: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
+    out: list[Margin] = []
+    for margin in sorted(margins, key=lambda m: len(m.attribute)):
+        hidden[margin.attribute] = _withhold(margin, set(), hidden, floor) if margin.attribute else set()
+        out.append(_blank(margin, hidden[margin.attribute]))
+    return tuple(out)
 
 
 def _small_values(cube: Cube, floor: int) -> set[tuple[str, str]]:

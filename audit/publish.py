@@ -1,0 +1,91 @@
+"""From the files of a run folder to the files that may leave the machine: small groups withheld, single persons out.
+
+Where no group is small and nobody was explained, the files are the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from audit.cube import Cube, Margin, Scores, order_levels
+from audit.cube_json import margins_from_json, margins_to_json
+from audit.evidence import measures_to_json, sha256
+from audit.files import canonical
+from audit.findings import findings, judge
+from audit.measure import Settings, measure
+from audit.policy import Norm, Policy
+from audit.suppress import FLOOR, publish, publish_margins
+from audit.values import to_json
+
+
+def publish_files(files: Mapping[str, bytes], *, floor: int = FLOOR, people: bool = False) -> dict[str, bytes]:
+    """The published files by name; `people` keeps explanations of single persons.
+
+    Raises DataError on a damaged cube.
+    """
+    out = dict(files)
+    if "explain.json" in out and not people:
+        explained = json.loads(out["explain.json"])
+        if explained.get("people"):
+            explained["people"] = []
+            out["explain.json"] = canonical(explained)
+    margins = margins_from_json(json.loads(files["cube.json"]))
+    evidence = json.loads(files["evidence.json"])
+    cube = joint(margins, tuple(evidence["data"]["sensitive"]))
+    settings = Settings.from_json(evidence["settings"])
+    if not _any_small(margins, floor):
+        return out
+    safe, notes = publish(cube, floor, settings.order) if cube else (publish_margins(margins, floor), ())
+    cube_bytes = canonical(margins_to_json(safe, floor), compact=True)
+    measures = measure(safe, settings)
+    own = {n for n in evidence["notes"] if not n.startswith("By ")}
+    evidence |= {
+        **measures_to_json(measures),
+        "family": measures.family,
+        "cube": {"sha256": sha256(cube_bytes), "file": "cube.json", "floor": floor},
+        "norms": [to_json(n) for n in judge(_policy(evidence), measures, evidence["data"]["sensitive"])],
+        "findings": list(findings(measures)),
+        "notes": [*measures.notes, *(n for n in evidence["notes"] if n in own), *notes],
+    }
+    evidence["data"]["audited_rows"] = int(safe[0].rows.sum())
+    out["cube.json"], out["evidence.json"] = cube_bytes, canonical(evidence)
+    return out
+
+
+def _any_small(margins: tuple[Margin, ...], floor: int) -> bool:
+    return any(bool(((m.rows > 0) & (m.rows < floor)).any()) for m in margins if m.attribute)
+
+
+def _policy(evidence: Mapping[str, Any]) -> Policy:
+    """The norms as they were judged; each already names its attribute."""
+    norms = tuple(
+        Norm(n["metric"], n["kind"], tuple(n["attribute"]), n["limit"], n["limit"]) for n in evidence["norms"]
+    )
+    return Policy(evidence["policy"]["version"], norms, evidence["policy"]["sha256"])
+
+
+def joint(margins: tuple[Margin, ...], attributes: tuple[str, ...]) -> Cube | None:
+    """The cube from the margin of all attributes together, or None where there is none (too wide to audit)."""
+    whole = next((m for m in margins if set(m.attribute) == set(attributes)), None)
+    if whole is None:
+        return None
+    levels = tuple(order_levels({g[i] for g in whole.groups}) for i in range(len(whole.attribute)))
+    place = np.array([[levels[i].index(v) for i, v in enumerate(g)] for g in whole.groups], dtype=np.int64)
+    index = tuple(place.T)
+    shape = tuple(len(v) for v in levels)
+
+    def spread(a: np.ndarray) -> np.ndarray:
+        out = np.zeros((*shape, *a.shape[1:]), dtype=a.dtype)
+        out[index] = a
+        return out
+
+    s = whole.scores
+    if s is not None:
+        s = Scores(s.at, s.exact, spread(s.n), spread(s.w), spread(s.w2), spread(s.total), spread(s.squares))
+    return Cube(
+        whole.attribute, levels, spread(whole.n), spread(whole.w), spread(whole.w2), whole.weighted, s, whole.meaning
+    )
