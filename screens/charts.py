@@ -74,8 +74,8 @@ def dots(values: Sequence[Dot], *, title: str, percent: bool = True, mark: float
         figure.add_vline(x=mark, line={"color": "#5a6570", "width": 1, "dash": "dot"})
     figure.update_layout(
         title={"text": title, "font": {"size": 15}},
-        height=90 + ROW_HEIGHT * max(len(rows), 2) * max(1, 0.8 * len(series)),
-        margin={"l": 10, "r": 20, "t": 44, "b": 36},
+        height=(90 if len(series) < 2 else 124) + ROW_HEIGHT * max(len(rows), 2) * max(1, 0.8 * len(series)),
+        margin={"l": 10, "r": 20, "t": 44, "b": 36 if len(series) < 2 else 70},
         xaxis={"tickformat": ".0%" if percent else "", "zeroline": False, "gridcolor": "#e3e7ea"},
         yaxis={
             "tickvals": list(range(len(rows))),
@@ -84,7 +84,7 @@ def dots(values: Sequence[Dot], *, title: str, percent: bool = True, mark: float
             "gridcolor": "#f3f5f7",
             "zeroline": False,
         },
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0.5},
+        legend={"orientation": "h", "yanchor": "top", "y": -0.18, "x": 0},
         plot_bgcolor="#ffffff",
         dragmode=False,
     )

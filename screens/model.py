@@ -181,18 +181,54 @@ def overall(explained: dict[str, Any]) -> None:
     )
     left.write(state.plain(takeaway))
     left.plotly_chart(figure, config=charts.CONFIG, key="global-chart", alt=takeaway)
+    chosen = list(st.session_state.get("attribute", ()))
     with right:
-        gaps = [g for g in explained.get("gap", []) if g["attribute"] == list(explained["gap"][0]["attribute"])]
-        if gaps:
-            gaps = sorted(gaps, key=lambda g: -abs(g["value"]))[:12]
-            words = (
-                f"What the difference between {name_of(gaps[0]['highest'])} and {name_of(gaps[0]['lowest'])} is made of"
-            )
-            st.write(state.plain(words + "."))
-            figure = charts.bars(
-                [g["feature"] for g in gaps], [g["value"] for g in gaps], title="Share of the gap", signed=True
-            )
-            st.plotly_chart(figure, config=charts.CONFIG, key="gap-chart", alt=words)
+        parts_of_gap(explained, chosen)
+    group_means(explained, chosen, [e["feature"] for e in top[:6]])
+
+
+def parts_of_gap(explained: dict[str, Any], attribute: list[str]) -> None:
+    """The gap in decisions between the extreme groups of the chosen attribute, divided over columns."""
+    found = [d for d in explained.get("decomposition", []) if d["kind"] == "extreme" and d["output"] == "decision"]
+    one = next((d for d in found if d["attribute"] == attribute), found[0] if found else None)
+    if one is None:
+        return
+    shown = sorted(one["features"], key=lambda f: -abs(f["value"]))[:12]
+    words = (
+        f"The {100 * one['total']:.1f} points between {name_of(one['highest'])} and {name_of(one['lowest'])}, divided "
+        f"over columns: most to {', '.join(f['feature'] for f in shown[:2])}."
+    )
+    st.write(state.plain(words))
+    figure = charts.bars(
+        [f["feature"] for f in shown], [f["value"] for f in shown], title="Share of the gap in decisions", signed=True
+    )
+    st.plotly_chart(figure, config=charts.CONFIG, key="gap-chart", alt=words)
+    proxies = [p["feature"] if isinstance(p, dict) else str(p) for p in one.get("proxies", [])][:5]
+    if proxies:
+        by = " and ".join(one["attribute"])
+        st.caption(
+            state.plain(f"Possible proxies, columns that go along with {by} and widen it: {', '.join(proxies)}.")
+        )
+
+
+def group_means(explained: dict[str, Any], attribute: list[str], features: list[str]) -> None:
+    """Mean attribution of the leading columns in each group: for whom a column speaks, and against whom."""
+    means = [g for g in explained.get("groups", []) if g["attribute"] == attribute and g["feature"] in features]
+    groups = list(dict.fromkeys(tuple(g["group"]) for g in means))
+    if not groups:
+        return
+    value = {(tuple(g["group"]), g["feature"]): g["mean"] for g in means}
+    rows = {tuple(g["group"]): g["rows"] for g in means}
+    table = pd.DataFrame(
+        [
+            {"Group": name_of(g)}
+            | {f: f"{value[g, f]:+.4f}" if (g, f) in value else "–" for f in features}
+            | {"Of people": rows[g]}
+            for g in groups
+        ]
+    )
+    st.markdown(f"#### Mean attributions by {state.plain(' and '.join(attribute))}")
+    parts.table(table, alt="Mean attribution of the leading columns in each group")
 
 
 def person(explained: dict[str, Any]) -> None:
