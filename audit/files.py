@@ -20,8 +20,11 @@ def canonical(document: Any, *, compact: bool = False) -> bytes:
     return (text + "\n").encode()
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write `content` beside `path` and rename it into place. Raises OutputError; what was there before stays."""
+def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+    """Write `content` beside `path` and rename it into place. Raises OutputError; what was there before stays.
+
+    Until it is whole only the owner can read it, so that a key (mode 0600) is never open to others.
+    """
     temporary = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,7 +33,7 @@ def write_whole(path: Path, content: bytes) -> None:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
+        os.chmod(temporary, mode)
         os.replace(temporary, path)
     except OSError as error:
         if temporary and os.path.exists(temporary):

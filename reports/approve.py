@@ -72,14 +72,14 @@ def approve(
 ) -> Signed:
     """Countersign with a decision, in the field that the report keeps for this member.
 
-    member : the name or the field; without it, the name in the key's certificate. Raises InputError where the report asks
-    for no such member or the member has decided already, and VerificationError where the report itself does not verify:
-    nobody should sign what is broken.
+    member : the name or the field; without it, the name in the key's certificate. Raises InputError where the report
+    asks for no such member or the member has decided already, and VerificationError where the report itself does not
+    verify: nobody should sign what is broken.
     """
     from reports.verify import verify_or_raise
 
     made = Decision(decision, reason, conditions)
-    verify_or_raise(pdf, offline_only=True)
+    verify_or_raise(pdf)
     manifest = embedded_manifest(pdf)
     slot = _slot(manifest, member or key.name)
     if slot.certificate is not None and slot.certificate != key.fingerprint:
@@ -116,5 +116,7 @@ def _slot(manifest: Manifest, wanted: str) -> SignerSlot:
         "the report asks for no decision of this person",
         got=wanted,
         expected=", ".join(names) if names else "no board member was named when the report was issued",
-        todo="give the member's name as the report has it; " + nearest(wanted, names) if names else "issue a new report",
+        todo="give the member's name as the report has it; " + nearest(wanted, names)
+        if names
+        else "issue a new report",
     )

@@ -1,39 +1,47 @@
-"""`assay report`: from a run folder to one signed PDF. Reads at one end, writes at the other; nothing is measured here.
+"""`assay report`: a run folder -> one signed PDF with everything it was made of inside.
 
-issued = issue_report(Path("run"), load_key(...), Path("report.pdf"), members=["Bo Board"], quorum=1)
+    issued = issue_report(Path("out"), key, Path("report.pdf"), members=["Bo Board"])
+    issued.sha256, issued.level
+
+Everything that shapes a page comes from the embedded files (the manifest holds date, title and signers), so that a
+verifier can make the pages again.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from audit import progress
-from audit.errors import DataError
-from audit.evidence import tool
-from audit.files import write_whole
-from audit.publish import publish_files
-from reports.document import build_document
+from audit.errors import DataError, InputError
+from audit.evidence import VERSION
+from audit.files import canonical, write_whole
 from reports.keys import SigningKey
-from reports.manifest import NAME, Attached, Manifest, slots_for
+from reports.manifest import ARCHIVE, AUDITOR_FIELD, NAME, Attached, Manifest, SignerSlot, strict_json
 from reports.pdf import write_pdf
-from reports.render import render_html
-from reports.sign import SignedLevel, certify, timestamp_authority
+from reports.sign import Signed, Validation, certify, timestamp_authority
 
-FILES = ("evidence.json", "cube.json", "explain.json", "mitigation.json")
-REASON = "I issued this report"
+EMBEDDED = ("cube.json", "evidence.json", "explain.json", "mitigation.json")
+NEEDED = ("cube.json", "evidence.json")
+REASON = "I issued this report and vouch for its figures"
+_PINNED = re.compile(r"^(?P<name>.+)=(?P<hex>[0-9a-f]{64})$")
 
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A report as written: its sha256, the level of its signature, and the manifest embedded in it."""
+    """The report on disk: sha256 of its bytes, the level of its certification, what that level means."""
 
+    path: Path
     sha256: str
     level: str
+    meaning: str
+    size: int
     manifest: Manifest
 
 
@@ -43,91 +51,130 @@ def issue_report(
     out: Path,
     *,
     members: Sequence[str] = (),
-    quorum: int = 0,
+    quorum: int | None = None,
     authority: str | None = None,
     people: bool = False,
-    language: str = "en",
-    now: dt.datetime | None = None,
-    extra: Mapping[str, Any] | None = None,
+    issued: dt.datetime | None = None,
+    validation: Validation | None = None,
 ) -> Issued:
-    """Write the signed report of everything measured in `run`.
+    """Make, certify and write the report on the run folder `run`.
 
-    members, quorum : who is asked to decide, and how many must approve. authority : URL of an RFC 3161 timestamp
-    authority. people : print explanations of single persons. Raises DataError where nothing was measured, OutputError
-    where the file cannot be written (an earlier report stays as it was), and what signing raises.
+    members : names of the board members whose decision is asked for; `NAME=FINGERPRINT` also pins the certificate
+    (sha256, hex). quorum: approvals needed (default: more than half). authority: URL of an RFC 3161 timestamp
+    authority. people : whether explanations of single persons go in (default: they are taken out of explain.json).
+    issued: the date printed (default: now). Raises DataError where the run folder is incomplete, OutputError where
+    `out` cannot be written.
     """
-    now = (now or dt.datetime.now(dt.UTC)).astimezone(dt.UTC).replace(microsecond=0)
-    progress.stage("Reading what was measured")
-    files = publish_files(run_files(run), people=people)
-    level = SignedLevel.B_T if authority else SignedLevel.B_B
-    manifest = manifest_of(
+    run, out = Path(run), Path(out)
+    files = collect(run, people=people)
+    slots = slots_of(key, members)
+    count = len(slots) - 2
+    manifest = make_manifest(
         files,
-        key,
-        members=members,
-        quorum=quorum,
-        language=language,
-        now=now,
-        extra={"people": people, "timestamp": authority is not None, "level_words": f"{level}: {level.meaning}"}
-        | dict(extra or {}),
+        slots,
+        quorum=quorum if quorum is not None else (count // 2 + 1 if count else 0),
+        issued=issued or dt.datetime.now(dt.UTC),
+        extra={"people": people, "timestamp": authority is not None},
     )
-    progress.stage("Setting the pages")
-    pdf = unsigned(files, manifest)
-    progress.stage("Signing")
-    timestamper = timestamp_authority(authority) if authority else None
-    signed = certify(pdf, key, field=manifest.auditor.field, reason=REASON, timestamper=timestamper)
+    progress.stage("Printing the report")
+    draft = assemble(page_html(files, manifest), files, manifest)
+    progress.stage("Signing the report")
+    signed = certify(
+        draft,
+        key,
+        field=AUDITOR_FIELD,
+        reason=REASON,
+        timestamper=timestamp_authority(authority) if authority else None,
+        validation=validation,
+    )
+    return _write(out, signed, manifest)
+
+
+def _write(out: Path, signed: Signed, manifest: Manifest) -> Issued:
     write_whole(out, signed.pdf)
-    return Issued(hashlib.sha256(signed.pdf).hexdigest(), str(signed.level), manifest)
+    digest = hashlib.sha256(signed.pdf).hexdigest()
+    return Issued(out, digest, signed.level.value, signed.level.meaning, len(signed.pdf), manifest)
 
 
-def run_files(run: Path) -> dict[str, bytes]:
-    """The files of a run folder that a report is made of. Raises DataError where nothing was measured."""
-    files = {name: (run / name).read_bytes() for name in FILES if (run / name).is_file()}
-    missing = [name for name in FILES[:2] if name not in files]
-    if missing:
-        raise DataError(
-            f"{run} holds no audit to report on",
-            got=f"{' and '.join(missing)} missing",
-            expected="a folder that `assay audit` wrote",
-            todo="run `assay audit CASE.toml --out DIR` first",
-        )
+def collect(run: Path, *, people: bool = False) -> dict[str, bytes]:
+    """The files of a run folder that a report embeds, by name. Raises DataError where one that is needed is missing.
+
+    Without `people`, the persons are taken out of explain.json; every other file keeps its bytes.
+    """
+    files: dict[str, bytes] = {}
+    for name in EMBEDDED:
+        path = run / name
+        try:
+            files[name] = path.read_bytes()
+        except FileNotFoundError as error:
+            if name in NEEDED:
+                raise DataError(
+                    "the run folder is incomplete", got=f"no {name} in {run}", expected=", ".join(NEEDED),
+                    todo="run `assay audit CASE.toml --out DIR` first",
+                ) from error  # fmt: skip
+        except OSError as error:
+            raise DataError(f"{name} cannot be read", got=error.strerror or str(error)) from error
+    for name, data in files.items():
+        document = strict_json(data, name)
+        if name == "explain.json" and not people and isinstance(document, dict) and document.get("people"):
+            files[name] = canonical(document | {"people": []})
     return files
 
 
-def manifest_of(
+def slots_of(key: SigningKey, members: Sequence[str]) -> tuple[SignerSlot, ...]:
+    """The signature fields: the auditor (this key), each member in order, the archive timestamp."""
+    slots = [SignerSlot(AUDITOR_FIELD, key.name, "auditor", key.fingerprint)]
+    names: set[str] = set()
+    for number, text in enumerate(members, 1):
+        pinned = _PINNED.match(text.strip())
+        name = (pinned["name"] if pinned else text).strip()
+        if name.casefold() in names:
+            raise InputError("a board member is named twice", got=name, expected="each name once")
+        names.add(name.casefold())
+        slots.append(SignerSlot(f"Member{number}", name, "member", pinned["hex"] if pinned else None))
+    return (*slots, ARCHIVE)
+
+
+def make_manifest(
     files: Mapping[str, bytes],
-    key: SigningKey,
+    slots: Sequence[SignerSlot],
     *,
-    members: Sequence[str],
     quorum: int,
-    language: str,
-    now: dt.datetime,
+    issued: dt.datetime,
     extra: Mapping[str, Any],
 ) -> Manifest:
-    """What the report states about itself: its files, its signers, its date."""
-    from reports.manifest import strict_json
-
+    """The manifest over `files`. The title is made of the case's name."""
     evidence = strict_json(files["evidence.json"], "evidence.json")
+    case = str(evidence["case"]["name"])
+    auditor = next(s.name for s in slots if s.role == "auditor")
     return Manifest(
-        title="Fairness audit",
-        case=evidence["case"]["name"],
-        author=key.name,
-        language=language,
-        issued=now,
+        title=f"Fairness audit: {case}",
+        case=case,
+        author=auditor,
+        language="en",
+        issued=issued.astimezone(dt.UTC).replace(microsecond=0),
         attachments=tuple(Attached.of(name, data) for name, data in sorted(files.items())),
-        signers=slots_for(key.name, members, auditor_certificate=key.fingerprint),
+        signers=tuple(slots),
         quorum=quorum,
-        tool={"assay": tool()["version"]},
+        tool={"assay": VERSION, "weasyprint": version("weasyprint"), "pyhanko": version("pyhanko")},
         extra=extra,
     )
 
 
-def unsigned(files: Mapping[str, bytes], manifest: Manifest) -> bytes:
-    """The PDF before signing; equal input gives equal bytes."""
-    document = build_document(files, manifest=manifest)
+def page_html(files: Mapping[str, bytes], manifest: Manifest) -> str:
+    """The printed page as HTML, from the embedded files and nothing else."""
+    from reports.document import build_document
+    from reports.render import render_html
+
+    return render_html(build_document(files, manifest=manifest))
+
+
+def assemble(html: str, files: Mapping[str, bytes], manifest: Manifest) -> bytes:
+    """The unsigned report: the page, the files and the manifest over them. Equal input gives equal bytes."""
     return write_pdf(
-        render_html(document),
+        html,
         attachments={**files, NAME: manifest.to_bytes()},
-        title=f"{document.title}: {document.case}",
+        title=manifest.title,
         author=manifest.author,
         language=manifest.language,
         created=manifest.issued,

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audit.errors import KeyFileError
-from reports.files import write_atomic
+from audit.errors import KeyFileError, OutputError
+from audit.files import write_whole
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -76,8 +76,8 @@ def fingerprint(certificate: x509.Certificate) -> str:
 def new_key(name: str, path: Path, password: bytes, *, days: int = DAYS, now: dt.datetime | None = None) -> SigningKey:
     """Make a key and write it to `path` (mode 0600, whole or not at all); an existing file is never replaced.
 
-    The certificate is self-signed for `name`, valid from an hour before `now` (default: the present) for `days`, with key
-    usage digitalSignature and nonRepudiation (RFC 5280; what PAdES verifiers ask for).
+    The certificate is self-signed for `name`, valid from an hour before `now` (default: the present) for `days`, with
+    key usage digitalSignature and nonRepudiation (RFC 5280; what PAdES verifiers ask for).
     Raises KeyFileError for an empty name, one over 64 characters (X.520) or a password under 8 characters, and
     OutputError where the file cannot be written.
     """
@@ -93,13 +93,19 @@ def new_key(name: str, path: Path, password: bytes, *, days: int = DAYS, now: dt
         )
     if days < 1:
         raise KeyFileError("the key would never be valid", got=f"{days} days", expected="1 or more")
+    path = Path(path)
+    if path.exists():
+        raise OutputError(
+            f"{path.name} exists already", got=str(path), expected="a new name",
+            todo="choose another name: a key that is overwritten is lost, and nobody can sign with it again",
+        )  # fmt: skip
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
     from cryptography.hazmat.primitives.serialization import pkcs12
     from cryptography.x509.oid import NameOID
 
-    start = (now or dt.datetime.now(dt.timezone.utc)).astimezone(dt.timezone.utc).replace(microsecond=0)
+    start = (now or dt.datetime.now(dt.UTC)).astimezone(dt.UTC).replace(microsecond=0)
     key = rsa.generate_private_key(public_exponent=65537, key_size=BITS)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     certificate = (
@@ -131,15 +137,15 @@ def new_key(name: str, path: Path, password: bytes, *, days: int = DAYS, now: dt
     blob = pkcs12.serialize_key_and_certificates(
         name.encode(), key, certificate, None, serialization.BestAvailableEncryption(password)
     )
-    write_atomic(path, blob, mode=0o600, replace=False)
+    write_whole(path, blob, mode=0o600)
     return SigningKey(certificate, (), key)
 
 
 def load_key(path: Path, password: bytes | None, *, now: dt.datetime | None = None) -> SigningKey:
     """The signing key in a .p12 file, fit to sign at `now` (default: the present).
 
-    Raises KeyFileError, one message: no such file, not PKCS#12, a wrong password, no private key or no certificate in it,
-    a key that is not RSA or under 2048 bits, a certificate that is expired, not yet valid or not for signing.
+    Raises KeyFileError, one message: no such file, not PKCS#12, a wrong password, no private key or no certificate in
+    it, a key that is not RSA or under 2048 bits, a certificate that is expired, not yet valid or not for signing.
     """
     from cryptography.hazmat.primitives.asymmetric import rsa
     from cryptography.hazmat.primitives.serialization import pkcs12
@@ -189,7 +195,7 @@ def load_key(path: Path, password: bytes | None, *, now: dt.datetime | None = No
             expected=f"RSA of {LEAST_BITS} bits or more; other kinds raise the file to PDF 2.0, which PDF/A-3 forbids",
         )
     loaded = SigningKey(certificate, tuple(c for c in others if c != certificate), key)
-    _check_fit(loaded, path.name, now or dt.datetime.now(dt.timezone.utc))
+    _check_fit(loaded, path.name, now or dt.datetime.now(dt.UTC))
     return loaded
 
 

@@ -53,7 +53,9 @@ AUDITOR_FIELD = "Auditor"
 ARCHIVE = SignerSlot("ArchiveTimestamp", "Archive timestamp", "timestamp")
 
 
-def slots_for(auditor: str, members: Sequence[str] = (), *, auditor_certificate: str | None = None) -> tuple[SignerSlot, ...]:
+def slots_for(
+    auditor: str, members: Sequence[str] = (), *, auditor_certificate: str | None = None
+) -> tuple[SignerSlot, ...]:
     """The fields of a report: the auditor, one for each board member in order, the archive timestamp."""
     own = SignerSlot(AUDITOR_FIELD, auditor, "auditor", auditor_certificate)
     board = tuple(SignerSlot(f"Member{i}", name, "member") for i, name in enumerate(members, 1))
@@ -91,7 +93,9 @@ class Manifest:
 
     def __post_init__(self) -> None:
         if self.issued.tzinfo is None:
-            raise InputError("the date of issue has no time zone", got=self.issued.isoformat(), expected="a time in UTC")
+            raise InputError(
+                "the date of issue has no time zone", got=self.issued.isoformat(), expected="a time in UTC"
+            )
         fields = [s.field for s in self.signers]
         if len(set(fields)) != len(fields):
             raise InputError("two signers share a field", got=", ".join(fields))
@@ -123,7 +127,7 @@ class Manifest:
                 "case": self.case,
                 "author": self.author,
                 "language": self.language,
-                "issued": self.issued.astimezone(dt.timezone.utc).isoformat(timespec="seconds"),
+                "issued": self.issued.astimezone(dt.UTC).isoformat(timespec="seconds"),
                 "attachments": [{"name": a.name, "sha256": a.sha256, "size": a.size} for a in self.attachments],
                 "signers": [
                     {"field": s.field, "name": s.name, "role": s.role, "certificate": s.certificate}

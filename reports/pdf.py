@@ -3,9 +3,9 @@
     data = write_pdf(html, attachments={"evidence.json": b"..."}, title="...", author="...", language="en",
                      created=when, signers=slots_for("Ada Auditor", ["Bo Board"]))
 
-Equal input gives equal bytes. The page may use `data:` URLs only: WeasyPrint's own fetcher would embed any local file that
-a `<link rel=attachment>` names. Signature fields are put where the page has an element with the id `slot-FIELD`; where
-it has none, a section with one box for each signer is added at the end.
+Equal input gives equal bytes. The page may use `data:` URLs only: WeasyPrint's own fetcher would embed any local file
+that a `<link rel=attachment>` names. Signature fields are put where the page has an element with the id `slot-FIELD`;
+where it has none, a section with one box for each signer is added at the end.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def write_pdf(
     """
     if created.tzinfo is None:
         raise InputError("the report's date has no time zone", got=created.isoformat(), expected="a time in UTC")
-    created = created.astimezone(dt.timezone.utc).replace(microsecond=0)
+    created = created.astimezone(dt.UTC).replace(microsecond=0)
     missing = [s for s in signers if f'id="{SLOT_PREFIX}{s.field}"' not in html]
     if missing:
         html = _with_section(html, missing)
@@ -222,7 +222,7 @@ def _single_af(pdf: pikepdf.Pdf) -> None:
     if pikepdf.Name.AF not in pdf.Root:
         return
     seen: dict[tuple[int, int], pikepdf.Object] = {}
-    for item in pdf.Root.AF:  # type: ignore[operator, union-attr]
+    for item in pdf.Root.AF:
         seen.setdefault(item.objgen, item)
     pdf.Root.AF = pikepdf.Array(list(seen.values()))
 
@@ -230,10 +230,9 @@ def _single_af(pdf: pikepdf.Pdf) -> None:
 def _add_fields(pdf: pikepdf.Pdf, places: Mapping[str, _Place], signers: Sequence[SignerSlot]) -> None:
     """Empty signature fields, each a Form element of the structure tree, in order of signing.
 
-    They must be there, tagged, before the certification: one that is added by signing has no place in the tree (PDF/UA-1
-    7.18.1) and would be a change that the certification forbids.
+    They must be there, tagged, before the certification: one that is added by signing has no place in the tree
+    (PDF/UA-1 7.18.1) and would be a change that the certification forbids.
     """
-    import pikepdf
     from pikepdf import Array, Dictionary, Name, String
 
     tree = pdf.Root.StructTreeRoot
@@ -291,4 +290,3 @@ def _add_fields(pdf: pikepdf.Pdf, places: Mapping[str, _Place], signers: Sequenc
     root.K = kids
     tree.ParentTreeNextKey = following
     pdf.Root.AcroForm = pdf.make_indirect(Dictionary(Fields=Array(fields), SigFlags=0))
-    _ = pikepdf

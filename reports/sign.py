@@ -13,7 +13,7 @@ import datetime as dt
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from audit.errors import AssayError, InputError
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MOST_REASON = 2000
 
 
-class SignedLevel(str, Enum):
+class SignedLevel(StrEnum):
     """What a signature proves about its time and how long it can be checked (ETSI EN 319 142-1)."""
 
     B_B = "B-B"
@@ -46,7 +46,7 @@ class SignedLevel(str, Enum):
 _MEANINGS = {
     SignedLevel.B_B: "No timestamp authority was used: the time of signing is the signer's own statement.",
     SignedLevel.B_T: "A timestamp authority confirms that the signature existed at the time given.",
-    SignedLevel.B_LT: "Timestamped, with the certificates and revocation lists needed to check it later inside the file.",
+    SignedLevel.B_LT: "Timestamped, and the file holds the certificates and revocation lists needed to check it later.",
     SignedLevel.B_LTA: "Timestamped, with everything needed to check it later, sealed by an archive timestamp.",
 }
 
@@ -55,7 +55,7 @@ _MEANINGS = {
 class Signed:
     """A signed file and what the new signature is worth. `fingerprint` is the signer certificate's sha256."""
 
-    data: bytes
+    pdf: bytes
     field: str
     signer: str
     fingerprint: str
@@ -143,7 +143,7 @@ def timestamp_authority(url: str, *, timeout: float = 20.0) -> TimeStamper:
         raise InputError("the timestamp authority is not a web address", got=url, expected="https://...")
     from pyhanko.sign.timestamps.requests_client import RequestsHTTPTimeStamper
 
-    return RequestsHTTPTimeStamper(url, timeout=timeout)
+    return RequestsHTTPTimeStamper(url, timeout=timeout)  # type: ignore[no-untyped-call]
 
 
 def _sign(
@@ -209,7 +209,7 @@ def _failed(error: Exception, problem: str) -> InputError:
 
 
 def _stamp_lines(heading: str, key: SigningKey, reason: str) -> tuple[str, ...]:
-    now = dt.datetime.now(dt.timezone.utc)
+    now = dt.datetime.now(dt.UTC)
     issuer = "self-signed" if key.self_signed else "issued by " + _issuer(key)
     return (
         f"{heading} {key.name}",
@@ -233,7 +233,7 @@ def _signer(key: SigningKey) -> SimpleSigner:
     from pyhanko.sign.signers import SimpleSigner
     from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-    store = SimpleCertificateStore()
+    store = SimpleCertificateStore()  # type: ignore[no-untyped-call]
     for certificate in key.chain:
         store.register(asn1_x509.Certificate.load(certificate.public_bytes(Encoding.DER)))
     return SimpleSigner(
@@ -265,7 +265,7 @@ def _reader(pdf: bytes) -> Any:
 def _writer(pdf: bytes) -> IncrementalPdfFileWriter:
     from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 
-    class Writer(IncrementalPdfFileWriter):  # type: ignore[misc]
+    class Writer(IncrementalPdfFileWriter):
         """Leaves title, dates and XMP as they were certified: a changed one is then always an attack."""
 
         def _update_meta(self) -> None:
@@ -275,7 +275,7 @@ def _writer(pdf: bytes) -> IncrementalPdfFileWriter:
 
 
 def _empty_field(pdf: bytes, name: str) -> tuple[float, float]:
-    """Width and height (points) of the empty signature field. Raises InputError where there is none, or it is filled."""
+    """Width and height (points) of the empty signature field. Raises InputError where there is none to fill."""
     from pyhanko.sign.fields import enumerate_sig_fields
 
     reader = _reader(pdf)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pyhanko.pdf_utils.content import PdfContent
     from pyhanko.stamp import StaticStampStyle
 
 FONT = '"DejaVu Sans", "Liberation Sans", sans-serif'
@@ -29,7 +30,7 @@ def stamp_style(lines: Sequence[str], width: float, height: float) -> StaticStam
         background_layout=layout.SimpleBoxLayoutRule(
             x_align=layout.AxisAlignment.ALIGN_MIN,
             y_align=layout.AxisAlignment.ALIGN_MAX,
-            margins=layout.Margins.uniform(0),
+            margins=layout.Margins(0, 0, 0, 0),
         ),
     )
 
@@ -53,16 +54,16 @@ def _no_fetch(url: str) -> dict[str, object]:
     raise ValueError(f"a stamp asks for nothing: {url[:80]!r}")
 
 
-def _page_content(data: bytes) -> object:
+def _page_content(data: bytes) -> PdfContent:
     from pyhanko.pdf_utils.content import PdfContent
     from pyhanko.pdf_utils.layout import BoxConstraints
     from pyhanko.pdf_utils.reader import PdfFileReader
 
-    class Page(PdfContent):  # type: ignore[misc]
+    class Page(PdfContent):
         """The first page of `data` as a form XObject, under a name that is the same every time."""
 
         def render(self) -> bytes:
-            form = self.writer.import_page_as_xobject(PdfFileReader(io.BytesIO(data)), page_ix=0)
+            form = self._ensure_writer.import_page_as_xobject(PdfFileReader(io.BytesIO(data)), page_ix=0)
             self.resources.xobject["/Stamp"] = form
             x1, y1, x2, y2 = form.get_object()["/BBox"]
             self.box = BoxConstraints(width=abs(x1 - x2), height=abs(y1 - y2))

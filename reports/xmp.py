@@ -56,5 +56,5 @@ def packet(*, title: str, author: str, language: str, creator: str, producer: st
         language=escape(language),
         creator=escape(creator),
         producer=escape(producer),
-        date=date.astimezone(dt.timezone.utc).isoformat(timespec="seconds"),
+        date=date.astimezone(dt.UTC).isoformat(timespec="seconds"),
     ).encode("utf-8")

@@ -1,0 +1,323 @@
+"""Verify a report offline: one line a check, from the bytes of the file to every printed figure.
+
+    found = verify(Path("report.pdf").read_bytes())
+    found.failed            # None, or the first Check that failed
+    verify_or_raise(data)   # raises VerificationError naming it
+
+The cheap checks on bytes come first; where one fails, what would rest on it is "not checked". Nothing is fetched.
+Order: file, seal, structure, signatures, certification, metadata, attachments, pages, changes, scripts, manifest,
+signers, decisions, continuation, identity, figures, mitigation, printed pages, rerun.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from audit.errors import AssayError
+from reports.manifest import NAME, Attached, Manifest
+from reports.verify import figures, revisions, seal
+from reports.verify import signatures as sig
+from reports.verify.printed import Printer, check_printed
+from reports.verify.reading import attached, opened, reader_of
+from reports.verify.result import FAILED, OK, SKIPPED, Broken, Check, SignerFound, Verification
+
+__all__ = ["Check", "SignerFound", "Verification", "verify", "verify_or_raise"]
+
+
+class _Stop(Exception):
+    """Nothing further can be checked."""
+
+
+class _Run:
+    """The lines so far. A check is a function that returns its detail or raises Broken."""
+
+    def __init__(self) -> None:
+        self.checks: list[Check] = []
+
+    def check(self, name: str, compared: str, work: Callable[[], str], *, stop: bool = False) -> bool:
+        try:
+            detail = work()
+        except Broken as broken:
+            self.checks.append(
+                Check(name, compared, FAILED, broken.problem, broken.got, broken.expected, broken.todo)
+            )  # fmt: skip
+            if stop:
+                raise _Stop from broken
+            return False
+        except AssayError as error:
+            self.checks.append(Check(name, compared, FAILED, error.problem, error.got, error.expected, error.todo))
+            if stop:
+                raise _Stop from error
+            return False
+        except RecursionError as error:
+            self.checks.append(Check(name, compared, FAILED, "the file is nested too deeply"))
+            raise _Stop from error
+        self.checks.append(Check(name, compared, OK, detail))
+        return True
+
+    def skip(self, name: str, compared: str, why: str) -> None:
+        self.checks.append(Check(name, compared, SKIPPED, why))
+
+
+def verify_or_raise(pdf: bytes, **options: Any) -> Verification:
+    """`verify`; raises VerificationError naming the first check that failed."""
+    found = verify(pdf, **options)
+    if found.failed is not None:
+        raise found.error()
+    return found
+
+
+def verify(
+    pdf: bytes,
+    *,
+    trust: bytes | None = None,
+    crls: Sequence[bytes] = (),
+    rerun: Mapping[str, bytes] | None = None,
+    since: bytes | None = None,
+    require_quorum: bool = False,
+    contents: bool = True,
+    printer: Printer | None = None,
+) -> Verification:
+    """Every check of a report, in order.
+
+    trust : root certificates (PEM or DER); without them everything but the signers' identity is checked. crls:
+    revocation lists to judge by, besides those in the file. rerun: the files of a run made again from model and data.
+    since: an earlier copy, which this file has to continue (so that a decision cut off since is seen). require_quorum:
+    fail where the board has not approved. contents: False stops before the figures and pages. printer: makes the page's
+    HTML again (for tests).
+    """
+    run = _Run()
+    state = _State(pdf, trust, tuple(crls), rerun, since, require_quorum, contents, printer)
+    try:
+        state.work(run)
+    except _Stop:
+        run.skip("everything else", "", "not checked, because it rests on the check that failed")
+    identity = state.identity
+    notes = (sig.ROLL_BACK, *state.notes)
+    return Verification(tuple(run.checks), state.signers, identity, hashlib.sha256(pdf).hexdigest(), notes)
+
+
+class _State:
+    """What the checks hand on to each other."""
+
+    def __init__(
+        self,
+        pdf: bytes,
+        trust: bytes | None,
+        crls: tuple[bytes, ...],
+        rerun: Mapping[str, bytes] | None,
+        since: bytes | None,
+        require_quorum: bool,
+        contents: bool,
+        printer: Printer | None,
+    ) -> None:
+        self.pdf, self.trust, self.crls, self.rerun, self.since = pdf, trust, crls, rerun, since
+        self.require_quorum, self.contents, self.printer = require_quorum, contents, printer
+        self.signers: tuple[SignerFound, ...] = ()
+        self.identity = "not established: no root certificate was given (--trust)"
+        self.notes: list[str] = []
+        self.found: tuple[sig.Signature, ...] = ()
+        self.manifest: Manifest | None = None
+        self.files: dict[str, bytes] = {}
+
+    def work(self, run: _Run) -> None:
+        pdf = self.pdf
+        run.check("file", "its first bytes and its size", lambda: seal.check_file(pdf), stop=True)
+        sealed = run.check("seal", "every byte of the file with the digest in the last signature", self._seal)
+        if not sealed:
+            self._diagnose(run)
+            raise _Stop
+        self._structure(run)
+        self._signatures(run)
+        self._changes(run)
+        self._people(run)
+        if not self.contents:
+            return
+        self._figures(run)
+
+    def _seal(self) -> str:
+        span, container = seal.check_seal(self.pdf)
+        for name in container.loose:
+            self.notes.append(
+                f"Nothing in the file vouches for a certificate that the timestamp authority added: {name}"
+            )
+        covered = len(self.pdf) - (span.stop - span.start)
+        return f"{covered:,} bytes have the digest that the last signature holds; its container is clean"
+
+    def _diagnose(self, run: _Run) -> None:
+        """Bytes after the last signature: say what they change. Only where that signature is intact."""
+        found = seal.spans(self.pdf)
+        if not found or found[-1].end >= len(self.pdf):
+            return
+        try:
+            seal.check_digest(self.pdf, found[-1], seal.container_of(self.pdf, found[-1]))
+        except Broken:
+            return
+        before = self.pdf[: found[-1].end]
+        self._compare(run, before, self.pdf)
+
+    def _structure(self, run: _Run) -> None:
+        def work() -> str:
+            self.reader = reader_of(self.pdf)
+            with opened(self.pdf) as document:
+                count = len(document.pages)
+                self.files = attached(document)
+                revisions.refuse_scripts(document)
+            return f"{count} pages; read by two parsers without repair; no scripts"
+
+        run.check("structure", "the file as two strict parsers read it", work, stop=True)
+
+    def _signatures(self, run: _Run) -> None:
+        def work() -> str:
+            self.found = sig.read_signatures(self.pdf, self.reader)
+            return f"{len(self.found)} intact, each over its whole revision: {', '.join(s.field for s in self.found)}"
+
+        run.check("signatures", "each signature with the bytes it covers", work, stop=True)
+        self.signers = sig.described(None, self.found, self.reader, {})
+        run.check(
+            "certification",
+            "the first signature's permissions",
+            lambda: sig.check_certification(self.reader, self.found),
+            stop=True,
+        )
+
+    def _changes(self, run: _Run) -> None:
+        certified = self.pdf[: self.found[0].span.end]
+        self._compare(run, certified, self.pdf)
+
+        def objects() -> str:
+            names = [s.field for s in self.found]
+            for earlier, later in zip(self.found, self.found[1:], strict=False):
+                with opened(self.pdf[: earlier.span.end]) as a, opened(self.pdf[: later.span.end]) as b:
+                    filled = revisions.compare_objects(a, b, names)
+                if filled != (later.field,):
+                    raise Broken(
+                        "a step after certification does not add one signature", got=", ".join(filled) or "none"
+                    )
+            return f"{len(self.found) - 1} later steps, each of them one signature in an empty field and nothing else"
+
+        run.check("changes", "each object of each revision with the one before", objects)
+        run.check(
+            "permissions",
+            "every later change with what the certification allows",
+            lambda: sig.check_modifications(self.found),
+        )
+
+    def _compare(self, run: _Run, before: bytes, after: bytes) -> None:
+        def pair(compare: Callable[[Any, Any], str]) -> Callable[[], str]:
+            def work() -> str:
+                with opened(before) as a, opened(after) as b:
+                    return compare(a, b)
+
+            return work
+
+        run.check("metadata", "title, dates, XMP, bookmarks as certified and now", pair(revisions.compare_metadata))
+        run.check("attachments", "embedded files as certified and now", pair(revisions.compare_attachments))
+        run.check("pages", "each page's drawing as certified and now", pair(revisions.compare_pages))
+
+    def _people(self, run: _Run) -> None:
+        def manifest() -> str:
+            if NAME not in self.files:
+                raise Broken("the file is signed, but is no report made by Assay", got=f"no {NAME}", expected=NAME)
+            made = Manifest.from_bytes(self.files[NAME])
+            listed = {a.name: a for a in made.attachments}
+            others = {k: v for k, v in self.files.items() if k != NAME}
+            if listed.keys() != others.keys():
+                got, expected = ", ".join(sorted(others)), ", ".join(sorted(listed))
+                raise Broken("the embedded files are not those that the manifest lists", got=got, expected=expected)
+            for name, data in others.items():
+                if Attached.of(name, data) != listed[name]:
+                    raise Broken(
+                        f"the embedded file {name} is not the one in the manifest",
+                        got=hashlib.sha256(data).hexdigest(),
+                        expected=listed[name].sha256,
+                    )
+            self.manifest = made
+            return f"{len(others)} files have the sha256 that the manifest lists"
+
+        run.check("manifest", "each embedded file's sha256 with the manifest", manifest, stop=True)
+        made = self.manifest
+        assert made is not None
+        run.check("signers", "each signature with the manifest's names", lambda: sig.check_signers(made, self.found))
+        run.check(
+            "decisions",
+            "the members' decisions with the quorum",
+            lambda: sig.check_decisions(made, self.found, self.require_quorum),
+        )
+        self._continuation(run)
+        trusted: dict[str, bool | None] = {}
+        if self.trust is None:
+            run.skip("identity", "each signer's certificate with a trusted root", self.identity)
+        else:
+            trusted = self._identity(run, self.trust)
+        self.signers = sig.described(made, self.found, self.reader, trusted)
+
+    def _continuation(self, run: _Run) -> None:
+        compared = "this file with the earlier copy"
+        since = self.since
+        if since is None:
+            run.skip("continuation", compared, "no earlier copy was given: a decision cut off since could not be seen")
+            return
+
+        def work() -> str:
+            if not self.pdf.startswith(since):
+                raise Broken(
+                    "the file does not continue the earlier copy",
+                    got=f"{len(self.pdf):,} bytes",
+                    expected=f"a file that begins with the {len(since):,} bytes of the earlier copy",
+                    todo="something was cut off or replaced since; ask who made this copy",
+                )
+            return f"the file continues the earlier copy of {len(since):,} bytes"
+
+        run.check("continuation", compared, work)
+
+    def _identity(self, run: _Run, trust: bytes) -> dict[str, bool | None]:
+        from reports.verify.identity import check_identity, embedded_lists
+
+        trusted: dict[str, bool | None] = {}
+
+        def work() -> str:
+            line, found = check_identity(self.found, trust, self.crls, embedded_lists(self.reader))
+            trusted.update(found)
+            return line
+
+        good = run.check("identity", "each signer's certificate with the root given", work)
+        self.identity = "established by the root given" if good else "refused"
+        return trusted
+
+    def _figures(self, run: _Run) -> None:
+        figured = run.check(
+            "figures", "every figure of evidence.json with the embedded cube", lambda: figures.check_figures(self.files)
+        )
+        if "mitigation.json" in self.files:
+            settings = figures.load(self.files, "evidence.json").get("settings", {}) if figured else {}
+            run.check(
+                "mitigation",
+                "the figures of each arm with the embedded cubes",
+                lambda: figures.check_mitigation(self.files, settings),
+            )
+        compared = "the words on the pages with pages made again from the embedded files"
+        if figured:
+            from reports.issue import page_html
+
+            certified = self.pdf[: self.found[0].span.end]
+            run.check(
+                "printed pages",
+                compared,
+                lambda: check_printed(certified, self.files, self.printer or page_html),
+            )
+        else:
+            run.skip("printed pages", compared, "not checked, because the figures behind them failed")
+        rerun = self.rerun
+        if rerun is None:
+            run.skip(
+                "rerun",
+                "figures with a new run on model and data",
+                "not asked for (--rerun CASE.toml); explanations and mitigation are tied to the embedded files only",
+            )
+        else:
+            run.check(
+                "rerun", "figures with a new run on model and data", lambda: figures.check_rerun(self.files, rerun)
+            )

@@ -1,0 +1,172 @@
+"""Every figure computed again from the embedded cube and compared with the embedded evidence.
+
+Counts and names have to be equal, other numbers equal to 1e-9 (relative above 1). The first that differs is named by
+metric, attribute, group and field.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from audit.errors import AssayError
+from reports.manifest import strict_json
+from reports.verify.result import Broken
+
+TOLERANCE = 1e-9
+LISTS = ("rates", "gaps", "dataset", "counts")
+KEYS = ("metric", "attribute", "group", "kind")
+
+
+def recompute(cube: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The four lists, family, findings and notes that follow from cube.json and the settings. Raises Broken."""
+    from audit.cube_json import margins_from_json
+    from audit.evidence import measures_to_json
+    from audit.findings import findings
+    from audit.measure import Settings, measure
+
+    try:
+        margins = margins_from_json(cube)
+        measures = measure(margins, Settings.from_json(settings))
+    except AssayError as error:
+        raise Broken(error.problem, got=error.got, expected=error.expected) from error
+    except (TypeError, ValueError, KeyError, IndexError, ArithmeticError) as error:
+        raise Broken("the cube cannot be measured", got=f"{type(error).__name__}: {error}"[:200]) from error
+    lists: dict[str, Any] = measures_to_json(measures)
+    return lists | {
+        "family": measures.family,
+        "findings": list(findings(measures)),
+        "_measures": measures,
+    }
+
+
+def check_figures(files: Mapping[str, bytes]) -> str:
+    """evidence.json against cube.json. Raises Broken naming the first figure that differs."""
+    evidence, cube_bytes = load(files, "evidence.json"), files.get("cube.json")
+    if cube_bytes is None:
+        raise Broken("the report holds no cube", expected="cube.json", got=", ".join(files))
+    digest = hashlib.sha256(cube_bytes).hexdigest()
+    if evidence.get("cube", {}).get("sha256") != digest:
+        raise Broken(
+            "the evidence was measured on another cube", got=digest, expected=evidence.get("cube", {}).get("sha256")
+        )
+    again = recompute(load(files, "cube.json"), evidence.get("settings", {}))
+    compared = sum(compare(name, evidence.get(name), again[name]) for name in LISTS)
+    compared += differ("family", evidence.get("family", 0), again["family"], "family")
+    if list(evidence.get("findings", [])) != again["findings"]:
+        pairs = zip(evidence.get("findings", []), again["findings"], strict=False)
+        got, expected = next(((a, b) for a, b in pairs if a != b), ("another number of findings", "as computed"))
+        raise Broken("a finding does not follow from the cube", got=got, expected=expected)
+    compared += _norms(evidence, again["_measures"])
+    withheld = sum(1 for c in evidence.get("counts", []) if c.get("suppressed"))
+    words = f"; {withheld} groups are withheld and were not verified" if withheld else ""
+    lists = ", ".join(f"{len(evidence[name]):,} {name}" for name in LISTS)
+    return f"{compared:,} values computed again from the embedded cube ({lists}) and found equal{words}"
+
+
+def _norms(evidence: Mapping[str, Any], measures: Any) -> int:
+    """Each norm of the evidence judged again on the recomputed measures."""
+    from audit.findings import judge
+    from audit.policy import Norm, Policy
+    from audit.values import to_json
+
+    norms = evidence.get("norms", [])
+    try:
+        asked = tuple(Norm(n["metric"], n["kind"], tuple(n["attribute"]), n["limit"], n["limit"]) for n in norms)
+        columns = sorted({a for n in asked for a in n.attribute})
+        again = [to_json(n) for n in judge(Policy("", asked, ""), measures, columns)]
+    except (KeyError, TypeError, ValueError) as error:
+        raise Broken("the norms cannot be read", got=repr(error)) from error
+    return compare("norms", norms, again)
+
+
+def check_mitigation(files: Mapping[str, bytes], settings: Mapping[str, Any]) -> str:
+    """The arms of mitigation.json against the cubes beside them. Raises Broken."""
+    document = load(files, "mitigation.json")
+    arms, cubes = document.get("arms", {}), document.get("cubes", {})
+    used = document.get("settings", settings)
+    compared = 0
+    for name, arm in arms.items():
+        if arm is None:
+            continue
+        if cubes.get(name) is None:
+            raise Broken("mitigation.json holds no cube for an arm", got=name)
+        again = recompute(cubes[name], used)
+        for kind in ("rates", "gaps", "counts"):
+            compared += compare(f"mitigation {name} {kind}", arm.get(kind), again[kind])
+    return f"{compared:,} values of {sum(a is not None for a in arms.values())} arms computed again from their cubes"
+
+
+def load(files: Mapping[str, bytes], name: str) -> Any:
+    """An embedded JSON object. Raises Broken."""
+    if name not in files:
+        raise Broken(f"the report holds no {name}", got=", ".join(files) or "no embedded file", expected=name)
+    try:
+        document = strict_json(files[name], name)
+    except AssayError as error:
+        raise Broken(error.problem, got=error.got, expected=error.expected) from error
+    if not isinstance(document, dict):
+        raise Broken(f"{name} is not a JSON object", got=type(document).__name__)
+    return document
+
+
+def compare(name: str, got: Any, expected: Sequence[Mapping[str, Any]]) -> int:
+    """Two lists of records in one order. The number of values compared; raises Broken naming the first difference."""
+    if not isinstance(got, list) or len(got) != len(expected):
+        size = len(got) if isinstance(got, list) else type(got).__name__
+        raise Broken(f"the evidence has another number of {name}", got=size, expected=len(expected))
+    compared = 0
+    for mine, right in zip(got, expected, strict=True):
+        where = _where(name, right)
+        if not isinstance(mine, dict) or mine.keys() != right.keys():
+            raise Broken(f"{where} has other entries", got=sorted(mine), expected=sorted(right))
+        for key, value in right.items():
+            compared += differ(where, mine[key], value, key)
+    return compared
+
+
+def differ(where: str, got: Any, expected: Any, key: str) -> int:
+    """1 where the two values are equal. Raises Broken otherwise."""
+    if isinstance(expected, tuple):
+        expected = list(expected)
+    same = got == expected and isinstance(got, bool) == isinstance(expected, bool)
+    if isinstance(expected, float) and isinstance(got, float | int) and not isinstance(got, bool):
+        same = math.isclose(got, expected, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+    if not same:
+        raise Broken(f"{where}, {key} does not follow from the cube", got=got, expected=expected)
+    return 1
+
+
+def _where(name: str, record: Mapping[str, Any]) -> str:
+    parts = []
+    for key in KEYS:
+        value = record.get(key)
+        if value:
+            parts.append(" / ".join(value) if isinstance(value, list | tuple) else str(value))
+    return f"{name}: {', '.join(parts)}"
+
+
+def check_rerun(files: Mapping[str, bytes], rerun: Mapping[str, bytes]) -> str:
+    """The same run again from model and data: hashes equal, then every figure. Raises Broken.
+
+    rerun : the files of the new run folder by name. Those that it lacks are named and not compared.
+    """
+    mine, again = load(files, "evidence.json"), load(rerun, "evidence.json")
+    for part in ("data", "model"):
+        a, b = mine.get(part, {}).get("sha256"), again.get(part, {}).get("sha256")
+        if a != b:
+            raise Broken(f"the {part} is not the one that the report was made of", got=b, expected=a)
+    compared = 0
+    for name in LISTS:
+        right = again.get(name)
+        if not isinstance(right, list):
+            raise Broken("the new run is incomplete", got=f"no {name}")
+        compared += compare(f"run again, {name}", mine.get(name), right)
+    same = [n for n in sorted(files) if n in rerun and files[n] == rerun[n]]
+    left = [n for n in sorted(files) if n not in rerun and n != "manifest.json"]
+    words = f"; not run again: {', '.join(left)}" if left else ""
+    return (
+        f"{compared:,} values computed again from model and data and found equal; same bytes: {', '.join(same)}{words}"
+    )

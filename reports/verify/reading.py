@@ -1,0 +1,93 @@
+"""The parsed file, read twice and strictly: by qpdf (pikepdf) without recovery, and by pyHanko in strict mode.
+
+A file that either of them has to repair is refused: two viewers may repair it into two documents.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from audit.errors import InputError
+from reports.verify.result import Broken
+
+if TYPE_CHECKING:
+    import pikepdf
+
+MOST_ATTACHED = 200_000_000
+
+
+@contextmanager
+def opened(data: bytes) -> Iterator[pikepdf.Pdf]:
+    """The file by qpdf, without recovery. Raises Broken where it is damaged, encrypted or needs repair."""
+    import pikepdf
+
+    try:
+        pdf = pikepdf.open(io.BytesIO(data), attempt_recovery=False, suppress_warnings=True)
+    except pikepdf.PasswordError as error:
+        raise Broken("the file is encrypted", expected="a report that anyone can read") from error
+    except Exception as error:  # qpdf's errors have several types
+        raise Broken("the file cannot be read as a PDF", got=str(error)[:200]) from error
+    with pdf:
+        if pdf.is_encrypted:
+            raise Broken("the file is encrypted", expected="a report that anyone can read")
+        yield pdf
+        if warnings := pdf.get_warnings():
+            raise Broken("the file is damaged", got=str(warnings[0])[:200], expected="a file that needs no repair")
+
+
+def reader_of(data: bytes) -> Any:
+    """The file by pyHanko, strictly. Raises Broken."""
+    from pyhanko.pdf_utils.reader import PdfFileReader
+
+    try:
+        reader = PdfFileReader(io.BytesIO(data), strict=True)
+        _ = reader.root["/Pages"]["/Kids"]
+        if reader.xrefs.hybrid_xrefs_present:
+            raise Broken("the file has two kinds of cross-reference table", expected="one kind")
+        return reader
+    except Broken:
+        raise
+    except Exception as error:  # pyHanko raises many kinds on broken input
+        raise Broken("the file cannot be read as a PDF", got=f"{type(error).__name__}: {error}"[:200]) from error
+
+
+def attached(pdf: pikepdf.Pdf) -> dict[str, bytes]:
+    """The embedded files by name, in order. Raises Broken for a name twice, two spellings of a name, or too much."""
+    import pikepdf
+
+    files: dict[str, bytes] = {}
+    total = 0
+    names = pdf.Root.get("/Names", pikepdf.Dictionary())
+    tree = names.get("/EmbeddedFiles")
+    if tree is None:
+        return files
+    if "/Kids" in tree:
+        raise Broken("the list of embedded files is a tree", expected="one list, as Assay writes it")
+    listed = tree.get("/Names", pikepdf.Array())
+    for i in range(0, len(listed), 2):
+        name, spec = str(listed[i]), listed[i + 1]
+        streams = spec.get("/EF", pikepdf.Dictionary())
+        if {str(spec.get(k, name)) for k in ("/F", "/UF")} != {name} or list(streams.keys()) != ["/F"]:
+            raise Broken("an embedded file has two names or two contents", got=name)
+        if name in files:
+            raise Broken("two embedded files have one name", got=name)
+        content = streams["/F"].read_bytes()
+        total += len(content)
+        if total > MOST_ATTACHED:
+            raise Broken("the embedded files are too large", expected=f"at most {MOST_ATTACHED:,} bytes")
+        files[name] = content
+    return files
+
+
+def attachments_of(data: bytes) -> Mapping[str, bytes]:
+    """The embedded files of a PDF by name. Raises InputError where it cannot be read; checks no signature."""
+    try:
+        with opened(data) as pdf:
+            return attached(pdf)
+    except Broken as broken:
+        raise InputError(
+            broken.problem, got=broken.got, expected=broken.expected or "a report made by `assay report`"
+        ) from broken

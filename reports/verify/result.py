@@ -1,0 +1,123 @@
+"""What a verification found: one frozen line a check, in the order they were made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from audit.errors import VerificationError
+
+OK, FAILED, SKIPPED = "ok", "failed", "not checked"
+
+
+class Broken(Exception):
+    """A check failed: what was wrong, got, expected, what to do. Caught by `verify`, never seen outside."""
+
+    def __init__(self, problem: str, *, got: object = "", expected: object = "", todo: str = "") -> None:
+        self.problem, self.got, self.expected, self.todo = problem, str(got), str(expected), todo
+        super().__init__(problem)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line. status: "ok", "failed" or "not checked"; compared: what with what; detail: what came out."""
+
+    name: str
+    compared: str
+    status: str
+    detail: str
+    got: str = ""
+    expected: str = ""
+    todo: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        """The line; got, expected and todo only where the check failed."""
+        out = {"check": self.name, "compared": self.compared, "status": self.status, "detail": self.detail}
+        if self.status == FAILED:
+            out |= {"got": self.got, "expected": self.expected, "todo": self.todo}
+        return out
+
+    @property
+    def line(self) -> str:
+        """`ok           certification   ...` for a terminal."""
+        return f"{self.status:<12} {self.name:<15} {self.detail}"
+
+
+@dataclass(frozen=True, slots=True)
+class SignerFound:
+    """One signature. role: auditor, member or timestamp; time: ISO 8601, from the timestamp where there is one.
+
+    trusted: True where the chain leads to the root given, None where no root was given.
+    """
+
+    field: str
+    role: str
+    name: str
+    fingerprint: str
+    time: str
+    time_from: str
+    level: str
+    trusted: bool | None
+    decision: str | None = None
+    reason: str | None = None
+    conditions: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it by name."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Every check made, in order; who signed; whether the identity of the signers is established."""
+
+    checks: tuple[Check, ...]
+    signers: tuple[SignerFound, ...] = ()
+    identity: str = "not established"
+    sha256: str = ""
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def failed(self) -> Check | None:
+        """The first check that failed, or None."""
+        return next((c for c in self.checks if c.status == FAILED), None)
+
+    @property
+    def ok(self) -> bool:
+        """Whether no check failed. Prefer `verify_or_raise`, which cannot be overlooked."""
+        return self.failed is None
+
+    def error(self) -> VerificationError:
+        """The first failure as an exception. Raises ValueError where nothing failed."""
+        if (check := self.failed) is None:
+            raise ValueError("no check failed")
+        return VerificationError(
+            check.name,
+            f"{check.name}: {check.detail}",
+            got=check.got,
+            expected=check.expected,
+            todo=check.todo or "do not rely on this file; ask the auditor for the report again",
+        )
+
+    def lines(self) -> list[str]:
+        """For a terminal: one line a check, then who signed and the verdict."""
+        out = [c.line for c in self.checks]
+        for s in self.signers:
+            words = f": {s.decision}, {s.reason}" if s.decision else ""
+            out.append(f"signed by    {s.name} ({s.role}), {s.time} ({s.time_from}), {s.level}{words}")
+        out.append(f"identity     {self.identity}")
+        failed = self.failed
+        out.append("verified: no check failed" if failed is None else f"FAILED: {failed.name}: {failed.detail}")
+        return out
+
+    def to_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "ok": self.ok,
+            "failed": None if self.failed is None else self.failed.name,
+            "identity": self.identity,
+            "sha256": self.sha256,
+            "checks": [c.to_json() for c in self.checks],
+            "signers": [s.to_json() for s in self.signers],
+            "notes": list(self.notes),
+        }

@@ -1,0 +1,108 @@
+"""The cheap checks on bytes, before anything is parsed: the ends of the file, the last signature's digest, the
+containers.
+
+They cost a millisecond, so that whatever changes a byte is caught before a parser sees it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from reports.verify.container import Container, hex_contents, open_container
+from reports.verify.result import Broken
+
+MOST_BYTES = 400_000_000
+_RANGE = re.compile(rb"/ByteRange\s*\[\s*(\d{1,10})\s+(\d{1,10})\s+(\d{1,10})\s+(\d{1,10})\s*\]")
+_END = re.compile(rb"\nstartxref\r?\n\d{1,10}\r?\n%%EOF(?:\r\n|\n|\r)?\Z")
+_HEAD = re.compile(rb"%PDF-[12]\.\d[\r\n]")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One signature as the bytes show it: all of the file up to `end` but the container between `start` and `stop`."""
+
+    start: int
+    stop: int
+    end: int
+
+
+def check_file(data: bytes) -> str:
+    """Whether it is a whole PDF at all. Raises Broken."""
+    if not data:
+        raise Broken("the file is empty", expected="a PDF made by `assay report`")
+    if len(data) > MOST_BYTES:
+        raise Broken("the file is too large", got=f"{len(data):,} bytes", expected=f"at most {MOST_BYTES:,}")
+    if not _HEAD.match(data):
+        raise Broken(
+            "the file is not a PDF", got=_kind(data), expected="%PDF-1.7", todo="choose the report that was signed"
+        )
+    return f"{len(data):,} bytes, {data[:8].decode('ascii')}"
+
+
+def _kind(data: bytes) -> str:
+    if data.startswith(b"PK\x03\x04"):
+        return "a ZIP file"
+    return repr(data[:12])[1:]
+
+
+def spans(data: bytes) -> tuple[Span, ...]:
+    """Every byte range in the file that has the only form a signature may have, by its end."""
+    found = set()
+    for match in _RANGE.finditer(data):
+        first, start, stop, rest = (int(n) for n in match.groups())
+        if first == 0 and 0 < start < stop and stop + rest <= len(data) and match.start() >= stop:
+            found.add(Span(start, stop, stop + rest))
+    return tuple(sorted(found, key=lambda s: s.end))
+
+
+def container_of(data: bytes, span: Span) -> Container:
+    """The container of a signature, its own cryptography checked. Raises Broken."""
+    der = hex_contents(data[span.start : span.stop])
+    try:
+        return open_container(der, "signature")
+    except Broken as broken:
+        # An archive timestamp is a token in place of a signature.
+        try:
+            return open_container(der, "timestamp")
+        except Broken:
+            raise broken from None
+
+
+def check_digest(data: bytes, span: Span, container: Container) -> None:
+    """The bytes that the signature covers have the digest that was signed. Raises Broken."""
+    view = memoryview(data)
+    digest = hashlib.new(container.digest_name)
+    digest.update(view[: span.start])
+    digest.update(view[span.stop : span.end])
+    if digest.digest() != container.digest:
+        raise Broken(
+            "the file was changed after it was signed",
+            got=f"{container.digest_name} {digest.hexdigest()[:16]}\u2026",
+            expected=f"{container.digest.hex()[:16]}\u2026, as signed",
+        )
+
+
+def check_seal(data: bytes) -> tuple[Span, Container]:
+    """The last signature, and that it covers every byte of the file but its own container. Raises Broken."""
+    found = spans(data)
+    if not found:
+        raise Broken(
+            "the file has no signature",
+            got="no /ByteRange that starts at 0",
+            expected="a report certified by its auditor",
+            todo="an unsigned draft cannot be verified; ask for the signed report",
+        )
+    last = found[-1]
+    if last.end != len(data):
+        raise Broken(
+            f"{len(data) - last.end:,} bytes stand after the last signature, and nobody signed them",
+            got=f"{len(data):,} bytes",
+            expected=f"{last.end:,} bytes, all of them signed",
+        )
+    if not _END.search(data[-64:]):
+        raise Broken("the file does not end as a PDF does", got=repr(data[-20:])[1:], expected="%%EOF")
+    container = container_of(data, last)
+    check_digest(data, last, container)
+    return last, container

@@ -1,0 +1,255 @@
+"""The signatures of a report as a whole: each intact, each over its whole revision, the first one a certification."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from audit.errors import AssayError
+from reports.approve import Decision
+from reports.manifest import Manifest
+from reports.verify.container import Container
+from reports.verify.result import Broken, SignerFound
+from reports.verify.seal import Span, check_digest, container_of, spans
+
+SUBFILTERS = {"/Sig": "/ETSI.CAdES.detached", "/DocTimeStamp": "/ETSI.RFC3161"}
+ROLL_BACK = (
+    "A later signature that was cut off leaves no trace in the file. Compare the decisions with the board's register, "
+    "or verify with an earlier copy at hand."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One signature: where, by whom, what its dictionary says, and pyHanko's view of it."""
+
+    span: Span
+    container: Container
+    field: str
+    kind: str
+    reason: str | None
+    stated: dt.datetime | None
+    embedded: Any
+
+    @property
+    def signer_name(self) -> str:
+        """The common name in the signer's certificate."""
+        from cryptography import x509
+
+        from reports.keys import common_name
+
+        return common_name(x509.load_der_x509_certificate(self.container.certificate))
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of the signer's certificate, hex."""
+        import hashlib
+
+        return hashlib.sha256(self.container.certificate).hexdigest()
+
+    @property
+    def time(self) -> tuple[dt.datetime | None, str]:
+        """When, and who says so."""
+        if self.kind == "/DocTimeStamp":
+            return self.container.time, "timestamp authority"
+        if self.container.stamp is not None:
+            return self.container.stamp.time, "timestamp authority"
+        return self.stated or self.container.time, "the signer's own clock"
+
+
+def read_signatures(data: bytes, reader: Any) -> tuple[Signature, ...]:
+    """Every signature, by the end of what it covers. Raises Broken where one is damaged or covers too little."""
+    from pyhanko.pdf_utils import generic
+    from pyhanko.sign.validation.status import SignatureCoverageLevel
+
+    try:
+        embedded = list(reader.embedded_signatures)
+    except Exception as error:
+        raise Broken("a signature cannot be read", got=f"{type(error).__name__}: {error}"[:200]) from error
+    seen: dict[Span, Any] = {}
+    for signature in embedded:
+        numbers = [int(n) for n in signature.byte_range]
+        if len(numbers) != 4 or numbers[0] != 0:
+            raise Broken("a signature covers other parts than it should", got=numbers, expected="all from byte 0")
+        span = Span(numbers[1], numbers[2], numbers[2] + numbers[3])
+        if span in seen:
+            raise Broken("two signature fields share a signature", got=signature.field_name)
+        seen[span] = signature
+    raw = spans(data)
+    if set(raw) != set(seen):
+        raise Broken(
+            "a signature's field and its place in the file do not belong together",
+            got=f"{len(raw)} signatures in the bytes, {len(seen)} in the form",
+            expected="the same ones",
+        )
+    out = []
+    for span in raw:
+        signature = seen[span]
+        container = container_of(data, span)
+        check_digest(data, span, container)
+        coverage = signature.evaluate_signature_coverage()
+        if coverage not in (SignatureCoverageLevel.ENTIRE_FILE, SignatureCoverageLevel.ENTIRE_REVISION):
+            raise Broken(
+                "a signature does not cover its whole revision", got=f"{signature.field_name}: {coverage.name}"
+            )
+        entry = signature.sig_object
+        kind = str(signature.sig_object_type)
+        if SUBFILTERS.get(kind) != str(entry.get("/SubFilter")):
+            raise Broken("a signature is of a kind that is not accepted", got=f"{kind} {entry.get('/SubFilter')}")
+        if (kind == "/DocTimeStamp") != (container.kind == "timestamp"):
+            raise Broken("a signature is not what its field says", got=container.kind, expected=kind)
+        reason = entry.get("/Reason")
+        stated = None
+        if "/M" in entry:
+            stated = generic.parse_pdf_date(entry["/M"], strict=True)
+        out.append(
+            Signature(
+                span,
+                container,
+                str(signature.field_name),
+                kind,
+                None if reason is None else str(reason),
+                stated,
+                signature,
+            )
+        )
+    return tuple(out)
+
+
+def check_certification(reader: Any, signatures: Sequence[Signature]) -> str:
+    """The first signature certifies and allows nothing but filling fields and signing. Raises Broken."""
+    from pyhanko.sign.fields import MDPPerm
+    from pyhanko.sign.validation.pdf_embedded import read_certification_data
+
+    first = signatures[0]
+    certified = read_certification_data(reader)
+    if certified is None or certified.author_sig.get_object() is not first.embedded.sig_object.get_object():
+        raise Broken("the report is not certified by its first signature", got="no /DocMDP that names it")
+    if certified.permission is not MDPPerm.FILL_FORMS:
+        got = "nothing stated" if certified.permission is None else certified.permission.name
+        raise Broken("the certification allows other changes than signing", got=got, expected="FILL_FORMS (level 2)")
+    if any(s.embedded.docmdp_level is not None for s in signatures[1:]):
+        raise Broken("a later signature certifies too", expected="one certification, the first")
+    return f"certified in field {first.field} by {first.signer_name}: form filling and signing only"
+
+
+def check_modifications(signatures: Sequence[Signature]) -> str:
+    """pyHanko's difference analysis of everything after each signature, against its DocMDP. Raises Broken."""
+    from pyhanko.sign.diff_analysis import SuspiciousModification
+
+    for signature in signatures:
+        embedded = signature.embedded
+        try:
+            embedded.compute_integrity_info()
+            found = embedded.summarise_integrity_info()
+        except Exception as error:
+            raise Broken("the changes cannot be analysed", got=f"{type(error).__name__}: {error}"[:200]) from error
+        result = found["diff_result"]
+        if isinstance(result, SuspiciousModification) or not found["docmdp_ok"]:
+            raise Broken(
+                f"a change after the signature in {signature.field} is not allowed",
+                got=str(result)[:200],
+                expected="nothing but signatures in the fields kept for them",
+            )
+    return "pyHanko's difference analysis allows every change"
+
+
+def check_signers(manifest: Manifest, signatures: Sequence[Signature]) -> str:
+    """Each signature is in the field and by the person that the certified manifest names. Raises Broken."""
+    slots = {s.field: s for s in manifest.signers}
+    if signatures[0].field != manifest.auditor.field:
+        raise Broken("the auditor did not sign first", got=signatures[0].field, expected=manifest.auditor.field)
+    for signature in signatures:
+        slot = slots.get(signature.field)
+        if slot is None:
+            raise Broken("a signature is in a field that the manifest does not name", got=signature.field)
+        if (slot.role == "timestamp") != (signature.kind == "/DocTimeStamp"):
+            raise Broken(f"the field {slot.field} holds another kind of signature", got=signature.kind)
+        if slot.role == "timestamp":
+            continue
+        if slot.certificate is not None and slot.certificate != signature.fingerprint:
+            raise Broken(
+                f"{slot.name} did not sign: the certificate is another one",
+                got=f"{signature.signer_name}, {signature.fingerprint}",
+                expected=slot.certificate,
+            )
+        if slot.name.casefold() != signature.signer_name.casefold():
+            raise Broken(
+                f"the field of {slot.name} is signed by another name", got=signature.signer_name, expected=slot.name
+            )
+    return f"{len(signatures)} of {len(manifest.signers)} fields signed, each by the name the manifest gives"
+
+
+def decisions(manifest: Manifest, signatures: Sequence[Signature]) -> dict[str, Decision]:
+    """Field -> decision of each member who has signed. Raises Broken where one states none."""
+    members = {s.field for s in manifest.members}
+    out = {}
+    for signature in signatures:
+        if signature.field in members:
+            try:
+                out[signature.field] = Decision.from_text(signature.reason or "")
+            except AssayError as error:
+                raise Broken(error.problem, got=error.got, expected=error.expected) from error
+    return out
+
+
+def check_decisions(manifest: Manifest, signatures: Sequence[Signature], require_quorum: bool) -> str:
+    """The board's decisions, and the quorum where it is required. Raises Broken."""
+    made = decisions(manifest, signatures)
+    if not manifest.members:
+        return "no board member was asked to decide"
+    approved = sum(d.decision == "approve" for d in made.values())
+    rejected = len(made) - approved
+    words = (
+        f"{approved} of {len(manifest.members)} members approved, {rejected} rejected, "
+        f"{len(manifest.members) - len(made)} have not decided in this copy; quorum {manifest.quorum}"
+    )
+    reached = approved >= manifest.quorum
+    if require_quorum and not reached:
+        raise Broken(
+            "the quorum is not reached", got=words, expected=f"{manifest.quorum} approvals",
+            todo="ask for the copy with the missing decisions: " + ROLL_BACK,
+        )  # fmt: skip
+    return words + (", reached" if reached and manifest.quorum else ", not reached" if manifest.quorum else "")
+
+
+def described(
+    manifest: Manifest | None, signatures: Sequence[Signature], reader: Any, trusted: dict[str, bool | None]
+) -> tuple[SignerFound, ...]:
+    """Who signed, for the reader."""
+    roles = {s.field: s.role for s in manifest.signers} if manifest is not None else {}
+    made = {}
+    if manifest is not None:
+        try:
+            made = decisions(manifest, signatures)
+        except Broken:
+            made = {}
+    archived = any(s.kind == "/DocTimeStamp" for s in signatures)
+    has_dss = "/DSS" in reader.root
+    out = []
+    for signature in signatures:
+        time, source = signature.time
+        decision = made.get(signature.field)
+        level = "B-B"
+        if signature.container.stamp is not None:
+            level = "B-LTA" if has_dss and archived else "B-LT" if has_dss else "B-T"
+        if signature.kind == "/DocTimeStamp":
+            level = "archive timestamp"
+        out.append(
+            SignerFound(
+                field=signature.field,
+                role=roles.get(signature.field, "unknown"),
+                name=signature.signer_name,
+                fingerprint=signature.fingerprint,
+                time="" if time is None else time.astimezone(dt.UTC).isoformat(timespec="seconds"),
+                time_from=source,
+                level=level,
+                trusted=trusted.get(signature.field),
+                decision=decision.decision if decision else None,
+                reason=decision.reason if decision else None,
+                conditions=(decision.conditions or None) if decision else None,
+            )
+        )
+    return tuple(out)
