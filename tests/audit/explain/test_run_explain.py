@@ -103,10 +103,10 @@ class InProcess:
         content = Path(path).read_bytes()
         self._model = load("skops", content, allow)
         facts = self._model.facts
+        digest = hashlib.sha256(content).hexdigest()
         self.info = ModelInfo(
-            "skops", hashlib.sha256(content).hexdigest(), facts.estimator, facts.classes, facts.features, (),
-            facts.task, facts.columns, facts.output, facts.notes,
-        )  # fmt: skip
+            "skops", digest, facts.estimator, facts.classes, facts.features, (), facts.task, facts.columns, facts.output
+        )
 
     def __enter__(self) -> InProcess:
         return self

@@ -1,0 +1,202 @@
+"""Explanations against lime and shap, each as a ratio in one process.
+
+    python bench/explain_speed.py [--rows 20000] [--only lime decomposition trees start]
+
+- lime: batched LIME for 1,000 rows (5,000 neighbours each) against lime itself. lime is timed on a few rows and the
+  time of 1,000 is extrapolated; ours is timed whole.
+- decomposition: what the gap in decisions is made of, against the difference of means of shap's PermutationExplainer,
+  at the same standard error. shap is timed on a few rows; from the spread of its values over rows follows how many rows
+  it needs for our standard error.
+- trees: log-odds attributions of 100,000 rows of a LightGBM model, against shap.TreeExplainer with the model's own
+  paths as background (shap then asks LightGBM itself) and with 100 background rows (timed on a few, extrapolated).
+- start: the first explanation of a sample case in a fresh process, worker and all, against importing shap alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+FEATURES = 14
+EXPLAINED = 1000
+
+
+def people(rows: int, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Fourteen numbers, two of them lower for one group; a label with interactions; the group."""
+    rng = np.random.default_rng(seed)
+    group = rng.choice(["A", "B"], rows, p=[0.65, 0.35])
+    x = rng.normal(size=(rows, FEATURES))
+    x[:, 0] -= 0.8 * (group == "B")
+    x[:, 1] -= 0.4 * (group == "B")
+    x[:, 5] = np.round(x[:, 5])
+    z = 1.5 * x[:, 0] + x[:, 1] * x[:, 2] + (x[:, 3] > 0.5) - 0.7 * x[:, 4] + 0.5 * x[:, 0] * (x[:, 5] > 0)
+    label = (rng.random(rows) < 1 / (1 + np.exp(-z))).astype(int)
+    return pd.DataFrame(x, columns=[f"x{j}" for j in range(FEATURES)]), label, group
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    start = time.perf_counter()
+    found = work()
+    return time.perf_counter() - start, found
+
+
+def models(frame: pd.DataFrame, label: np.ndarray) -> dict[str, Any]:
+    from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+    from sklearn.linear_model import LogisticRegression
+
+    return {
+        "logistic": LogisticRegression().fit(frame.to_numpy(), label),
+        "HistGradientBoosting": HistGradientBoostingClassifier(random_state=0).fit(frame.to_numpy(), label),
+        "forest": RandomForestClassifier(100, random_state=0, n_jobs=2).fit(frame.to_numpy(), label),
+    }
+
+
+def lime(frame: pd.DataFrame, fitted: dict[str, Any], peer_rows: int) -> None:
+    from lime.lime_tabular import LimeTabularExplainer
+
+    from audit.explain.lime_batch import lime_batch
+
+    rows = frame.iloc[:EXPLAINED]
+    for keep in (10, 5):
+        for name, model in fitted.items():
+            explainer = LimeTabularExplainer(frame.to_numpy(), random_state=0)
+
+            def theirs(explainer: Any = explainer, model: Any = model, keep: int = keep) -> None:
+                for row in rows.to_numpy()[:peer_rows]:
+                    explainer.random_state.seed(0)
+                    explainer.explain_instance(row, model.predict_proba, num_features=keep)
+
+            def ours(model: Any = model, keep: int = keep) -> Any:
+                return lime_batch(
+                    lambda f: model.predict_proba(f.to_numpy())[:, 1], rows, frame, num_features=keep, seed=0
+                )
+
+            theirs_time = timed(theirs)[0] / peer_rows * EXPLAINED
+            ours_time = timed(ours)[0]
+            print(
+                f"lime, K = {keep}, {name}: ours {ours_time:.2f} s for {EXPLAINED:,} rows, lime {theirs_time:.1f} s "
+                f"(extrapolated from {peer_rows} rows): {theirs_time / ours_time:.0f}x"
+            )
+
+
+def decomposition(frame: pd.DataFrame, group: np.ndarray, model: Any, peer_rows: int) -> None:
+    import shap
+
+    from audit.explain.decompose import group_means, splits
+    from audit.explain.outputs import Rule, transform
+    from audit.explain.sample import choose
+    from audit.explain.sampled import explain_sampled
+
+    change = {"decision": transform("decision", Rule(0.5))}
+
+    def predict(f: pd.DataFrame) -> np.ndarray:
+        return np.asarray(model.predict_proba(f.to_numpy())[:, 1], dtype=np.float64)
+
+    back = frame.iloc[-100:]
+
+    def ours() -> Any:
+        level = change["decision"](predict(frame))
+        chosen = choose({"g": group}, np.ones(len(frame), dtype=bool), 4000, 500, 0)
+        made = explain_sampled(predict, frame.iloc[chosen.rows], back, change, draws=2).outputs["decision"]
+        everyone = {g: np.flatnonzero(group == g) for g in "AB"}
+        return splits(group_means(made.values, made.base, level[chosen.rows], chosen.groups["g"], everyone, level))[0]
+
+    ours_time, split = timed(ours)
+    explainer = shap.PermutationExplainer(
+        lambda x: (model.predict_proba(x)[:, 1] >= 0.5) * 1.0, shap.maskers.Independent(back.to_numpy(), 100), seed=0
+    )
+    places = np.concatenate([np.flatnonzero(group == g)[: peer_rows // 2] for g in "AB"])
+    theirs_time, found = timed(lambda: explainer(frame.to_numpy()[places], max_evals=500, silent=True))
+    half = peer_rows // 2
+    spread = found.values[:half].var(axis=0, ddof=1) + found.values[half:].var(axis=0, ddof=1)
+    needed = 2 * spread / split.error**2
+    used = np.argsort(-np.abs(split.value))[:6]
+    rows = float(np.median(needed[used]))
+    seconds = theirs_time / peer_rows * rows
+    print(
+        f"decomposition: ours {ours_time:.2f} s, standard errors {split.error[used].min():.4f} to "
+        f"{split.error[used].max():.4f}, sum off by {abs(split.value.sum() - split.total):.1g}; shap needs {rows:,.0f} "
+        f"rows for that and {seconds:,.0f} s (extrapolated from {peer_rows}): {seconds / ours_time:.0f}x"
+    )
+
+
+def trees(frame: pd.DataFrame, label: np.ndarray) -> None:
+    import lightgbm
+    import shap
+
+    from audit.explain.native import _lightgbm
+
+    model = lightgbm.LGBMClassifier(n_estimators=100, verbose=-1, n_jobs=2).fit(frame, label)
+    rows = people(100_000, seed=7)[0]
+    ours_time, ours = timed(lambda: _lightgbm(model, rows, len(rows)))
+    paths_time, paths = timed(lambda: shap.TreeExplainer(model).shap_values(rows))
+    few = rows.iloc[:200]
+    explainer = shap.TreeExplainer(model, frame.iloc[:100], feature_perturbation="interventional")
+    few_time = timed(lambda: explainer.shap_values(few, check_additivity=False))[0] * len(rows) / len(few)
+    off = float(np.abs(ours[0] - np.asarray(paths)).max())
+    print(
+        f"trees: ours {ours_time:.1f} s for 100,000 rows; shap.TreeExplainer, path dependent {paths_time:.1f} s "
+        f"({paths_time / ours_time:.1f}x, largest difference {off:.1g}), interventional {few_time:.0f} s (extrapolated "
+        f"from {len(few)} rows): {few_time / ours_time:.0f}x"
+    )
+
+
+def start() -> None:
+    code = (
+        "import time; t = time.perf_counter()\n"
+        "import sys, json; from pathlib import Path\n"
+        "from audit.load import load_case; from audit.explain import run_explain\n"
+        "run_explain(load_case(Path(sys.argv[1])), Path(sys.argv[2]))\n"
+        "first = time.perf_counter() - t; t = time.perf_counter()\n"
+        "run_explain(load_case(Path(sys.argv[1])), Path(sys.argv[2]))\n"
+        "print(json.dumps([first, time.perf_counter() - t]))"
+    )
+    for name in ("german_credit", "adult"):
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, "-c", code, str(ROOT / "sample_data" / f"{name}.toml"), folder]
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        if done.returncode:
+            print(f"start: {name}: {done.stderr.strip().splitlines()[-1]}")
+            continue
+        first, again = json.loads(done.stdout.splitlines()[-1])
+        print(f"start: {name}: everything in a fresh process {first:.1f} s, again from disk {again * 1000:.0f} ms")
+    shap_time, _ = timed(lambda: subprocess.run([sys.executable, "-W", "ignore", "-c", "import shap"], check=True))
+    print(f"start: importing shap in a fresh process {shap_time:.1f} s")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--peer-rows", type=int, default=10)
+    parser.add_argument("--only", nargs="*", default=["lime", "decomposition", "trees", "start"])
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    frame, label, group = people(options.rows)
+    fitted = models(frame, label) if {"lime", "decomposition"} & set(options.only) else {}
+    if "lime" in options.only:
+        lime(frame, fitted, options.peer_rows)
+    if "decomposition" in options.only:
+        decomposition(frame, group, fitted["HistGradientBoosting"], 4 * options.peer_rows)
+    if "trees" in options.only:
+        trees(frame, label)
+    if "start" in options.only:
+        start()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
