@@ -32,6 +32,7 @@ class Settings:
     rows: the sample that is explained for everyone and by group; least: of each group at least so many, where there
     are. background: rows that stand for "a feature not known". draws: walks a row of the sample; rounds: orders for
     each background row of a person. samples, seeds: LIME's neighbours, and how often it is repeated.
+    hiding_rows: real and spliced rows in which each feature is changed alone, for the alarm of hiding.py.
     """
 
     output: str = "probability"
@@ -43,6 +44,7 @@ class Settings:
     samples: int = 5000
     seeds: int = 5
     fidelity_rows: int = 200
+    hiding_rows: int = 300
     people: int = 3
     seed: int = 0
 

@@ -19,6 +19,7 @@ from audit.errors import DataError
 from audit.evidence import tool
 from audit.explain import document
 from audit.explain.decompose import group_means, splits
+from audit.explain.hiding import reactions, to_json, words
 from audit.explain.kinds import DECISION, PROBABILITY, VALUE, Attributions, Floats, Ints
 from audit.explain.lime_batch import Lime, lime_batch
 from audit.explain.neighbours import learn
@@ -167,6 +168,9 @@ class Explaining:
         reference = learn(frame.iloc[pool])
         limes = [self._lime(frame.iloc[index], reference, s.seed + k) for k in range(s.seeds)]
         fit = self._fidelity(frame, chosen.rows, chosen.groups, reference)
+        self.tell("Looking for signs of hiding", 0, 0)
+        some = frame.iloc[chosen.rows[chosen.everyone]].reset_index(drop=True)
+        hidden = reactions(self.predict, some, rows=s.hiding_rows, seed=s.seed)
         main, alone = sampled.outputs[self.output], single.outputs[self.output]
         weight = None if self.who.weight is None else self.who.weight[chosen.rows]
         entries, gaps = self._by_group(sampled, chosen.rows, chosen.groups, score, keep)
@@ -198,8 +202,12 @@ class Explaining:
                 "seeds": [s.seed + k for k in range(s.seeds)],
                 "kernel_width": "0.75 sqrt(M)",
             },
+            "hiding": to_json(hidden),
             "additivity": document.worst(main.additivity, alone.additivity).to_json(),
-            "limits": document.limits(main, sampled.why, self.info, self.output, small, len(back), self.rule),
+            "limits": [
+                *([words(hidden)] if any(r.alarm for r in hidden) else []),
+                *document.limits(main, sampled.why, self.info, self.output, small, len(back), self.rule),
+            ],
             "model": {"sha256": self.info.sha256, "estimator": self.info.estimator, "format": self.info.format},
             "settings": s.to_json(),
             "tool": tool(),

@@ -87,11 +87,18 @@ class Table:
         out: Bools = self._codes[row] != self._codes[self._offset + back]
         return out
 
-    def hybrids(self, mask: Bools, row: Ints, back: Ints) -> pd.DataFrame:
-        """Rows with the explained row's value where `mask`, else the background's."""
-        source = np.where(mask, row[:, None], self._offset + back[:, None])
+    def codes(self, column: int) -> Ints:
+        """Equal values of a column have equal codes; missing is -1."""
+        return np.asarray(self._codes[:, column], dtype=np.int64)
+
+    def cells(self, source: Ints) -> pd.DataFrame:
+        """(E, M): the value of each column from the row named."""
         data = {i: c.take(source[:, i]).reset_index(drop=True) for i, c in enumerate(self._columns)}
         return pd.DataFrame(data).set_axis(self.names, axis=1)
+
+    def hybrids(self, mask: Bools, row: Ints, back: Ints) -> pd.DataFrame:
+        """Rows with the explained row's value where `mask`, else the background's."""
+        return self.cells(np.where(mask, row[:, None], self._offset + back[:, None]))
 
 
 def walk(

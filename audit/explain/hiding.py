@@ -1,0 +1,123 @@
+"""The alarm for models that behave differently when they are being explained.
+
+A model can tell real people from the made-up rows that explainers ask about, and answer those harmlessly (Slack et al.
+2020, "Fooling LIME and SHAP"). Such a model reacts to a feature on real rows and not on made-up ones. So each feature
+is changed alone, once in real rows and once in rows spliced together from many people; an honest model, proxies or not,
+reacts about as much in both. The alarm is raised where the reaction on real rows is nearly gone on spliced ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit.explain.kinds import Floats, Ints, Predict
+from audit.explain.summary import number
+from audit.explain.walks import Table
+
+LEAST = 0.02
+"""Mean change of the score on real rows below which a feature is not judged."""
+RATIO = 4.0
+"""How many times larger the reaction on real rows must be, at the careful end of its interval."""
+Z = 3.3
+"""Normal quantile of that interval: about one false alarm in 1,000 features that are just at the limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """Mean |change of the score| when one feature alone is changed: on real rows and on spliced ones, with errors."""
+
+    feature: str
+    real: float
+    real_error: float
+    spliced: float
+    spliced_error: float
+    alarm: bool
+
+
+def reactions(
+    predict: Predict, frame: pd.DataFrame, *, rows: int = 400, seed: int = 0, features: Sequence[str] | None = None
+) -> tuple[Reaction, ...]:
+    """One for each of `features` (default: all columns). Asks the model about 4 x rows rows a feature, in one call."""
+    rng = np.random.default_rng([seed, 2])
+    count = len(frame)
+    size = min(rows, count)
+    names = [str(c) for c in frame.columns]
+    wanted = names if features is None else [f for f in names if f in features]
+    if size < 2 or not wanted:
+        return ()
+    own = rng.permutation(count)[:size]
+    # Every column from another person: nobody is like this.
+    mixed = np.column_stack([rng.permutation(count)[:size] for _ in names])
+    table = Table(frame, frame.iloc[:0])
+    parts: list[Ints] = []
+    for name in wanted:
+        j = names.index(name)
+        for source in (np.repeat(own[:, None], len(names), axis=1), mixed):
+            other = source.copy()
+            other[:, j] = _another(table, j, source[:, j], rng)
+            parts += [source, other]
+    scores = np.asarray(predict(table.cells(np.concatenate(parts))), dtype=np.float64)
+    blocks = scores.reshape(len(wanted), 2, 2, size)
+    moved = np.abs(blocks[:, :, 1] - blocks[:, :, 0])
+    return tuple(_judge(name, moved[i, 0], moved[i, 1]) for i, name in enumerate(wanted))
+
+
+def _another(table: Table, column: int, source: Ints, rng: np.random.Generator) -> Ints:
+    """For each row a person whose value of the column is another one, where there is any among a few draws."""
+    codes = table.codes(column)
+    out = rng.integers(0, len(codes), len(source))
+    for _ in range(20):
+        same = codes[out] == codes[source]
+        if not same.any():
+            break
+        out[same] = rng.integers(0, len(codes), int(same.sum()))
+    return np.asarray(out, dtype=np.int64)
+
+
+def _judge(name: str, real: Floats, spliced: Floats) -> Reaction:
+    mean, other = float(real.mean()), float(spliced.mean())
+    error = float(real.std(ddof=1) / np.sqrt(len(real)))
+    other_error = float(spliced.std(ddof=1) / np.sqrt(len(spliced)))
+    # mean - RATIO other > 0, at the careful end.
+    careful = mean - RATIO * other - Z * float(np.hypot(error, RATIO * other_error))
+    return Reaction(name, mean, error, other, other_error, mean >= LEAST and careful > 0)
+
+
+def words(found: Sequence[Reaction]) -> str:
+    """The alarm in a sentence, or that there is none."""
+    alarmed = [r for r in found if r.alarm]
+    if not alarmed:
+        return (
+            "No sign that the model tells real people from made-up rows: changing one feature alone does not move its "
+            "score much more in real rows than in made-up ones."
+        )
+    first = max(alarmed, key=lambda r: r.real)
+    return (
+        f"Alarm: changing {first.feature} alone moves the score of real people by {first.real:.3f} on average, but of "
+        f"made-up rows by {first.spliced:.3f} only. The model may tell them apart and hide from explanations; do not "
+        "rely on the attributions, and ask its makers why."
+    )
+
+
+def to_json(found: Sequence[Reaction]) -> dict[str, Any]:
+    """The `hiding` entry of explain.json."""
+    return {
+        "alarm": any(r.alarm for r in found),
+        "notice": words(found),
+        "features": [
+            {
+                "feature": r.feature,
+                "real": number(r.real),
+                "real_error": number(r.real_error),
+                "spliced": number(r.spliced),
+                "spliced_error": number(r.spliced_error),
+                "alarm": r.alarm,
+            }
+            for r in found
+        ],
+    }
