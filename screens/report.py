@@ -45,6 +45,7 @@ def issue(folder: CaseFolder) -> None:
             brought = st.file_uploader("Key file", type=["p12", "pfx"], key="key-file")
         password = st.text_input("Password of the key", type="password", key="key-password")
         members = st.text_input("Board members who are to decide, separated by commas (optional)", key="members")
+        quorum = st.number_input("How many of them must approve", 0, 99, 0, key="quorum")
         people = st.checkbox("Print explanations of single persons too", key="print-people")
         go = st.form_submit_button("Sign the report", type="primary")
     if go and not parts.busy():
@@ -56,7 +57,8 @@ def issue(folder: CaseFolder) -> None:
             args = ["report", str(folder.run), "--key", str(key), "--out", str(folder.run / "report.pdf")]
             for member in filter(None, (m.strip() for m in members.split(","))):
                 args += ["--member", member]
-            parts.start(folder, args + (["--people"] if people else []), env={PASSWORD: password})
+            args += ["--quorum", str(quorum)] + (["--people"] if people else [])
+            parts.start(folder, args, env={PASSWORD: password})
     made(folder)
 
 
@@ -99,8 +101,10 @@ def made(folder: CaseFolder) -> None:
             on_click="ignore",
             help="Keep it with its password: the next report can be signed with it.",
         )
-    countersign(folder, report)
     verified(content)
+    if st.toggle("Look at the pages", key="look"):
+        st.pdf(content, height=820, key="pages", alt="The signed report, page by page")
+    countersign(folder, report)
 
 
 def countersign(folder: CaseFolder, report: Path) -> None:
