@@ -64,7 +64,7 @@ def explain(args: argparse.Namespace) -> Result:
     from audit.load import load_case
 
     case = load_case(args.case)
-    document = run_explain(case, args.out, people=args.row, seed=args.seed)
+    document = run_explain(case, args.out, people=args.row, seed=args.seed, output=args.output, allow=tuple(args.allow))
     lines = [f"{case.name}: explained as {document.get('output')} by {document.get('method')}."]
     if document.get("rerouted"):
         lines.append(f"Rerouted: {document['rerouted']}")
@@ -243,6 +243,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     sub = on_case(command("explain", explain))
     sub.add_argument("--row", type=int, action="append", default=[], help="explain this audited row (0 is the first)")
+    sub.add_argument("--output", choices=("probability", "decision", "log-odds"), default="probability", help="of what")
+    sub.add_argument(
+        "--allow", action="append", default=[], metavar="TYPE", help="a type in the model you have reviewed"
+    )
     sub = on_case(command("mitigate", mitigate))
     sub.add_argument("--method", required=True, metavar="NAME", help="for example reweighing")
     sub.add_argument("--constraint", metavar="NAME", help="what to aim at, for example demographic_parity")

@@ -39,7 +39,7 @@ class Settings:
     rows: int = 2000
     least: int = 100
     background: int = 500
-    draws: int = 4
+    draws: int = 8
     rounds: int = 2
     samples: int = 5000
     seeds: int = 5

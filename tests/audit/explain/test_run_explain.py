@@ -325,3 +325,43 @@ def test_settings_that_cannot_be_used(case: Case, tmp_path: Path, change: dict[s
     with pytest.raises(CaseError):
         run_explain(case, tmp_path, settings=replace(SMALL, **change))
     assert not (tmp_path / "explain.json").exists()
+
+
+@pytest.mark.usefixtures("near")
+@pytest.mark.parametrize("kind", ["decision", "value"])
+def test_models_without_probabilities(folder: Path, tmp_path: Path, kind: str) -> None:
+    """What is explained is what the model has, and the document says so."""
+    from sklearn.linear_model import Ridge
+    from sklearn.svm import LinearSVC
+
+    from audit.models.write import skops_bytes
+
+    frame = pd.read_csv(folder / "people.csv")
+    last = LinearSVC() if kind == "decision" else Ridge()
+    target = frame.repaid if kind == "decision" else (frame.repaid == "no") * 1.0
+    model = last.fit(frame[["pay", "debt"]], target)
+    (tmp_path / "model.skops").write_bytes(skops_bytes(model))
+    frame.to_csv(tmp_path / "people.csv", index=False)
+    text = CASE.replace('exclude = ["sex"]', 'features = ["pay", "debt"]')
+    (tmp_path / "case.toml").write_text(text)
+    found = run_explain(load_case(tmp_path / "case.toml"), tmp_path, settings=SMALL)
+    assert found["output"] == kind
+    assert found["additivity"]["passed"]
+    assert any("no probabilities" in line for line in found["limits"])
+    assert {e["feature"] for e in found["global"]} == {"pay", "debt"}
+
+
+@pytest.mark.usefixtures("near")
+def test_missing_values_and_unseen_categories(folder: Path, tmp_path: Path) -> None:
+    """A job that the model never saw; a sensitive value that is not known is a group of its own."""
+    frame = pd.read_csv(folder / "people.csv")
+    frame.loc[10:40, "job"] = "pilot"
+    frame.loc[60:90, "sex"] = None
+    frame.to_csv(tmp_path / "people.csv", index=False)
+    (tmp_path / "model.skops").write_bytes((folder / "model.skops").read_bytes())
+    (tmp_path / "case.toml").write_text(CASE)
+    found = run_explain(load_case(tmp_path / "case.toml"), tmp_path, people=[20], settings=SMALL)
+    assert found["additivity"]["passed"]
+    assert found["people"][0]["values"]["job"] == "pilot"
+    assert {g["group"][0] for g in found["groups"] if g["attribute"] == ["sex"]} == {"f", "m", "(unknown)"}
+    assert json.dumps(found, allow_nan=False)
