@@ -307,6 +307,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our output has stopped reading; nothing was lost.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        if os.environ.get("ASSAY_DEBUG"):
+            raise
+        print(
+            f"assay {args.command}: a fault of ours, not of your input ({type(error).__name__}: {error}). What was on "
+            "disk before is unchanged. Set ASSAY_DEBUG=1 and run it again for the whole trace.",
+            file=sys.stderr,
+        )
+        return 1
     return 0
 
 

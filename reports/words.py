@@ -83,7 +83,9 @@ def interval(low: float | None, high: float | None) -> str:
 
 def points(gap: dict[str, Any] | Any) -> str:
     """17.1 points (95 % interval 16.0 to 18.2)."""
-    get = gap.get if isinstance(gap, dict) else lambda k: getattr(gap, k)
+    def get(name: str) -> Any:
+        return gap.get(name) if isinstance(gap, dict) else getattr(gap, name)
+
     if get("value") is None:
         return f"not estimable ({get('reason')})"
     low, high = get("low"), get("high")

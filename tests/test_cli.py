@@ -1,0 +1,198 @@
+"""The command line: exit codes, one JSON document, one clear message, nothing lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cli
+from audit.errors import AssayError, GateBroken, InputError, VerificationError
+
+CASE = """
+[case]
+name = "Loans"
+purpose = "Who is granted a loan"
+[data]
+path = "loans.csv"
+label = "repaid"
+positive = "yes"
+sensitive = ["sex"]
+[model]
+decision = "granted"
+[policy]
+file = "policy.toml"
+"""
+POLICY = """
+version = "1"
+[[norm]]
+metric = "selection_rate"
+kind = "difference"
+attribute = ["sex"]
+limit = {limit}
+promote = 0.01
+"""
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Path:
+    rows = [f"{s},{r},{g}" for s, r, g in [("f", "yes", "no"), ("m", "yes", "yes"), ("f", "no", "yes"), ("m", "no", "yes")] * 30]  # fmt: skip # noqa: E501
+    (tmp_path / "loans.csv").write_text("sex,repaid,granted\n" + "\n".join(rows) + "\n")
+    (tmp_path / "policy.toml").write_text(POLICY.format(limit=0.1))
+    path = tmp_path / "case.toml"
+    path.write_text(CASE)
+    return path
+
+
+def run(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, str, str]:
+    code = cli.main([str(a) for a in args])
+    out = capsys.readouterr()
+    return code, out.out, out.err
+
+
+def test_an_audit_prints_findings_and_writes_both_files(
+    case: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = run(capsys, "audit", case, "--out", tmp_path / "run")
+    assert code == 0
+    assert "100.0 % of m (60) and 50.0 % of f (60) receive the favourable decision" in out
+    assert {p.name for p in (tmp_path / "run").iterdir()} >= {"evidence.json", "cube.json"}
+
+
+def test_with_json_stdout_is_one_document_equal_to_the_file(
+    case: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = run(capsys, "audit", case, "--out", tmp_path / "run", "--json")
+    assert code == 0
+    assert json.loads(out) == json.loads((tmp_path / "run" / "evidence.json").read_text())
+
+
+def test_the_same_case_gives_the_same_bytes(case: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a", "b"):
+        run(capsys, "audit", case, "--out", tmp_path / name)
+    for name in ("evidence.json", "cube.json"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_the_gate_ends_with_3_only_where_a_norm_is_broken(
+    case: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = run(capsys, "audit", case, "--out", tmp_path / "run", "--gate")
+    assert code == 3
+    assert "outside the norm" in out
+    assert "Got: " in err
+    (case.parent / "policy.toml").write_text(POLICY.format(limit=0.9))
+    assert run(capsys, "audit", case, "--out", tmp_path / "run", "--gate")[0] == 0
+
+
+def test_bad_input_is_one_message_with_exit_code_2_and_loses_nothing(
+    case: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(capsys, "audit", case, "--out", tmp_path / "run")
+    before = (tmp_path / "run" / "evidence.json").read_bytes()
+    case.write_text(CASE.replace('"granted"', '"grantd"'))
+    code, out, err = run(capsys, "audit", case, "--out", tmp_path / "run")
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert "granted" in err
+    assert "Traceback" not in err
+    assert (tmp_path / "run" / "evidence.json").read_bytes() == before
+    code, out, _ = run(capsys, "audit", case, "--out", tmp_path / "run", "--json")
+    assert code == 2
+    assert {"error", "problem", "got", "expected", "todo"} == set(json.loads(out))
+
+
+def test_a_fault_of_ours_is_1_without_a_trace(
+    case: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("no")
+
+    monkeypatch.setattr("audit.run.run_audit", broken)
+    monkeypatch.delenv("ASSAY_DEBUG", raising=False)
+    code, _, err = run(capsys, "audit", case, "--out", tmp_path / "run")
+    assert code == 1
+    assert "a fault of ours" in err
+    assert "Traceback" not in err
+
+
+def test_exit_codes_of_the_errors() -> None:
+    assert (AssayError("x").exit_code, InputError("x").exit_code) == (1, 2)
+    assert (GateBroken("x").exit_code, VerificationError("c", "x").exit_code) == (3, 4)
+
+
+def test_a_key_needs_a_password_and_a_file_that_is_not_there_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ASSAY_KEY_PASSWORD", raising=False)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
+    code, _, err = run(capsys, "keys", "new", "--name", "Ada", "--out", tmp_path / "k.p12")
+    assert code == 2
+    assert "ASSAY_KEY_PASSWORD" in err
+    code, _, err = run(capsys, "verify", tmp_path / "none.pdf")
+    assert code == 2
+    assert "none.pdf" in err
+
+
+def test_a_report_is_signed_verified_and_a_flipped_byte_fails_with_4(
+    case: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSAY_KEY_PASSWORD", "a long password")
+    report, key = tmp_path / "report.pdf", tmp_path / "ada.p12"
+    assert run(capsys, "keys", "new", "--name", "Ada Auditor", "--out", key)[0] == 0
+    assert run(capsys, "keys", "new", "--name", "Bo Board", "--out", tmp_path / "bo.p12")[0] == 0
+    run(capsys, "audit", case, "--out", tmp_path / "run")
+    code, _, err = run(
+        capsys, "report", tmp_path / "run", "--key", key, "--out", report, "--member", "Bo Board", "--quorum", 1
+    )
+    assert code == 0, err
+    code, out, err = run(capsys, "verify", report, "--rerun", case, "--json")
+    assert code == 0, err
+    assert json.loads(out)["ok"] is True
+    code, _, err = run(
+        capsys, "approve", report, "--key", tmp_path / "bo.p12", "--decision", "reject", "--reason", "The gap is wide."
+    )
+    assert code == 0, err
+    code, out, _ = run(capsys, "verify", report)
+    assert code == 0
+    assert "The gap is wide." in out
+    content = bytearray(report.read_bytes())
+    content[len(content) // 3] ^= 1
+    report.write_bytes(bytes(content))
+    code, out, err = run(capsys, "verify", report)
+    assert code == 4
+    assert "FAILED" in out
+    assert "assay verify:" in err
+
+
+def test_help_names_every_command_of_the_contract(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    out = capsys.readouterr().out
+    for name in ("demo", "audit", "explain", "mitigate", "report", "approve", "verify", "keys"):
+        assert name in out
+
+
+def test_the_readme_names_every_command(root: Path) -> None:
+    readme = (root / "README.md").read_text()
+    commands = cli._parser()._subparsers._group_actions[0].choices  # type: ignore[union-attr]
+    for name in commands:
+        assert f"assay {name}" in readme, name
+
+
+def test_a_reader_that_stops_reading_is_no_error(case: Path, tmp_path: Path) -> None:
+    command = f"{sys.executable} -m cli audit {case} --out {tmp_path / 'run'} --json | head -c 10"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command],
+        cwd=Path(cli.__file__).parent,
+        env={**os.environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    assert done.returncode in (0, 141)
