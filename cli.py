@@ -65,7 +65,9 @@ def explain(args: argparse.Namespace) -> Result:
 
     case = load_case(args.case)
     document = run_explain(case, args.out, people=args.row, seed=args.seed, output=args.output, allow=tuple(args.allow))
-    lines = [f"{case.name}: explained as {document.get('output')} by {document.get('method')}."]
+    lines = [f"{case.name}: {document['output']} explained by {document['method']}."]
+    if not document["explained"]:
+        lines = [f"{case.name}: not explained."]
     if document.get("rerouted"):
         lines.append(f"Rerouted: {document['rerouted']}")
     if document.get("reason"):

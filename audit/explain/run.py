@@ -20,13 +20,14 @@ from audit.evidence import tool
 from audit.explain import document
 from audit.explain.decompose import group_means, splits
 from audit.explain.hiding import reactions, to_json, words
-from audit.explain.kinds import DECISION, PROBABILITY, VALUE, Attributions, Floats, Ints
+from audit.explain.kinds import DECISION, PROBABILITY, VALUE, Attributions, Floats, Ints, Predict
 from audit.explain.lime_batch import Lime, lime_batch
 from audit.explain.neighbours import learn
 from audit.explain.outputs import Rule, transform
 from audit.explain.people import choose_people
 from audit.explain.prepare import SCHEMA, Settings, Subject, check_people, facts, frame_sha256, subject
 from audit.explain.proxies import associations
+from audit.explain.resume import Remembering
 from audit.explain.router import explain
 from audit.explain.sample import FLOOR, background, choose, withheld
 from audit.explain.sampled import Sampled
@@ -85,12 +86,15 @@ def run_explain(
         info = worker.info
         who = subject(case, read, info.features or read.features)
         meaning = code_label(case, read.frame[read.audit])[1]
-        found = Explaining(case, settings, who, meaning, worker, info, tell).document(people)
+        positive = str(case.data.positive)
+        memory = Remembering(lambda frame: worker.scores(frame, positive), store.folder / f"{key}.parts")
+        found = Explaining(case, settings, who, meaning, worker, info, memory, tell).document(people)
     found["data"] = {"sha256": read.sha256, "audited_rows": len(who.frame)}
     found["key"] = key
     body = canonical(found)
     write_whole(out / NAME, body)
     store.put(key, body)
+    memory.forget()
     # What is returned is what was written.
     written: dict[str, Any] = json.loads(body)
     return written
@@ -113,6 +117,7 @@ class Explaining:
     meaning: Meaning
     worker: Worker
     info: ModelInfo
+    predict: Predict
     tell: Progress
 
     @property
@@ -125,9 +130,6 @@ class Explaining:
     @property
     def rule(self) -> Rule:
         return Rule(self.case.model.threshold, self.meaning.favourable_is_positive)
-
-    def predict(self, frame: pd.DataFrame) -> Floats:
-        return self.worker.scores(frame, str(self.case.data.positive))
 
     def native(self, frame: pd.DataFrame, count: int, output: str) -> dict[str, Any]:
         return self.worker.call(

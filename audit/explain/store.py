@@ -10,6 +10,8 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,9 @@ from audit.files import write_whole
 
 KEPT = 50
 """How many explanations a store holds; the ones asked for longest ago make room."""
+
+LEFT_SECONDS = 7 * 24 * 3600.0
+"""How long the memory of unfinished work is kept."""
 
 
 def key_of(facts: dict[str, Any]) -> str:
@@ -60,5 +65,9 @@ class Store:
             files = sorted(self.folder.glob("*.json"), key=lambda p: p.stat().st_mtime)
             for old in files[:-KEPT]:
                 old.unlink(missing_ok=True)
+            # Memories of work that was cancelled and never taken up again (resume.py).
+            for left in self.folder.glob("*.parts"):
+                if time.time() - left.stat().st_mtime > LEFT_SECONDS:
+                    shutil.rmtree(left, ignore_errors=True)
         except OSError:
             return

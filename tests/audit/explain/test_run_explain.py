@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from audit.case import Case
-from audit.errors import CaseError, DataError
+from audit.errors import Cancelled, CaseError, DataError
 from audit.explain import Settings, run_explain
 from audit.explain import run as running
 from audit.explain.native import attributions
@@ -365,3 +365,35 @@ def test_missing_values_and_unseen_categories(folder: Path, tmp_path: Path) -> N
     assert found["people"][0]["values"]["job"] == "pilot"
     assert {g["group"][0] for g in found["groups"] if g["attribute"] == ["sex"]} == {"f", "m", "(unknown)"}
     assert json.dumps(found, allow_nan=False)
+
+
+@pytest.mark.usefixtures("near")
+def test_cancelled_work_goes_on_where_it_stopped(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cancelled among the surrogates; the second run asks about none of the rows of the walks again."""
+    settings = replace(SMALL, samples=1200)
+    asked: list[int] = []
+    honest = InProcess.scores
+
+    def scores(self: InProcess, frame: pd.DataFrame, positive: str) -> np.ndarray:
+        asked.append(len(frame))
+        return honest(self, frame, positive)
+
+    def stop(stage: str, done: int, total: int) -> None:
+        if stage == "Looking for signs of hiding":
+            raise Cancelled("stopped")
+
+    monkeypatch.setattr(InProcess, "scores", scores)
+    whole = run_explain(case, tmp_path / "one", settings=settings)
+    every = sum(n for n in asked if n >= 1000)
+    with pytest.raises(Cancelled):
+        run_explain(case, tmp_path / "two", settings=settings, progress=stop)
+    assert not (tmp_path / "two" / "explain.json").exists()
+    parts = list((tmp_path / "two" / ".store").glob("*.parts/*"))
+    assert len(parts) >= 4
+    damaged = sorted(parts)[0]
+    damaged.write_bytes(damaged.read_bytes()[:-8])
+    asked.clear()
+    assert run_explain(case, tmp_path / "two", settings=settings) == whole
+    again = sum(n for n in asked if n >= 1000)
+    assert 0 < again < 0.7 * every
+    assert not list((tmp_path / "two" / ".store").glob("*.parts"))

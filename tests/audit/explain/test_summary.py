@@ -39,7 +39,7 @@ def test_exact_values_by_hand() -> None:
 
 
 def test_noise_does_not_make_features_important() -> None:
-    """The plain mean of noisy sizes is too large; the middle is nearer by and large, and the interval holds the truth."""
+    """The plain mean of noisy sizes is too large; the middle is nearer, and the interval holds the truth."""
     rows, back = numbers(400, 0), numbers(80, 1)
     truth = np.abs(explain_people(model, rows, back, PLAIN, rounds=4).outputs["value"].values).mean(axis=0)
     inside, plain, middle = 0, np.zeros(4), np.zeros(4)
