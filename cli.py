@@ -265,7 +265,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--key", type=Path, required=True, metavar="KEY.p12")
     sub.add_argument("--out", type=Path, required=True, metavar="REPORT.pdf")
     sub.add_argument("--member", action="append", default=[], metavar="NAME", help="a board member who is to decide")
-    sub.add_argument("--quorum", type=int, default=0, help="how many members must approve")
+    sub.add_argument("--quorum", type=int, help="how many members must approve (default: more than half)")
     sub.add_argument("--timestamp", metavar="URL", help="an RFC 3161 authority")
     sub.add_argument("--people", action="store_true", help="print explanations of single persons too")
     sub = with_password(command("approve", approve))

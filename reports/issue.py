@@ -21,11 +21,12 @@ from typing import Any
 from audit import progress
 from audit.errors import DataError, InputError
 from audit.evidence import VERSION
-from audit.files import canonical, write_whole
+from audit.files import write_whole
+from audit.publish import publish_files
 from reports.keys import SigningKey
 from reports.manifest import ARCHIVE, AUDITOR_FIELD, NAME, Attached, Manifest, SignerSlot, strict_json
 from reports.pdf import write_pdf
-from reports.sign import Signed, Validation, certify, timestamp_authority
+from reports.sign import Signed, SignedLevel, Validation, certify, timestamp_authority
 
 EMBEDDED = ("cube.json", "evidence.json", "explain.json", "mitigation.json")
 NEEDED = ("cube.json", "evidence.json")
@@ -68,13 +69,14 @@ def issue_report(
     run, out = Path(run), Path(out)
     files = collect(run, people=people)
     slots = slots_of(key, members)
+    level = SignedLevel.B_T if authority else SignedLevel.B_B
     count = len(slots) - 2
     manifest = make_manifest(
         files,
         slots,
         quorum=quorum if quorum is not None else (count // 2 + 1 if count else 0),
         issued=issued or dt.datetime.now(dt.UTC),
-        extra={"people": people, "timestamp": authority is not None},
+        extra={"people": people, "timestamp": authority is not None, "level_words": f"{level}: {level.meaning}"},
     )
     progress.stage("Printing the report")
     draft = assemble(page_html(files, manifest), files, manifest)
@@ -99,7 +101,8 @@ def _write(out: Path, signed: Signed, manifest: Manifest) -> Issued:
 def collect(run: Path, *, people: bool = False) -> dict[str, bytes]:
     """The files of a run folder that a report embeds, by name. Raises DataError where one that is needed is missing.
 
-    Without `people`, the persons are taken out of explain.json; every other file keeps its bytes.
+    Small groups are withheld (audit.publish), and without `people` the persons are taken out of explain.json; where
+    there is nothing to withhold a file keeps its bytes.
     """
     files: dict[str, bytes] = {}
     for name in EMBEDDED:
@@ -115,10 +118,8 @@ def collect(run: Path, *, people: bool = False) -> dict[str, bytes]:
         except OSError as error:
             raise DataError(f"{name} cannot be read", got=error.strerror or str(error)) from error
     for name, data in files.items():
-        document = strict_json(data, name)
-        if name == "explain.json" and not people and isinstance(document, dict) and document.get("people"):
-            files[name] = canonical(document | {"people": []})
-    return files
+        strict_json(data, name)
+    return publish_files(files, people=people)
 
 
 def slots_of(key: SigningKey, members: Sequence[str]) -> tuple[SignerSlot, ...]:

@@ -45,7 +45,7 @@ def issue(folder: CaseFolder) -> None:
             brought = st.file_uploader("Key file", type=["p12", "pfx"], key="key-file")
         password = st.text_input("Password of the key", type="password", key="key-password")
         members = st.text_input("Board members who are to decide, separated by commas (optional)", key="members")
-        quorum = st.number_input("How many of them must approve", 0, 99, 0, key="quorum")
+        quorum = st.number_input("How many of them must approve (0: more than half)", 0, 99, 0, key="quorum")
         people = st.checkbox("Print explanations of single persons too", key="print-people")
         go = st.form_submit_button("Sign the report", type="primary")
     if go and not parts.busy():
@@ -57,7 +57,7 @@ def issue(folder: CaseFolder) -> None:
             args = ["report", str(folder.run), "--key", str(key), "--out", str(folder.run / "report.pdf")]
             for member in filter(None, (m.strip() for m in members.split(","))):
                 args += ["--member", member]
-            args += ["--quorum", str(quorum)] + (["--people"] if people else [])
+            args += (["--quorum", str(quorum)] if quorum else []) + (["--people"] if people else [])
             parts.start(folder, args, env={PASSWORD: password})
     made(folder)
 
