@@ -51,6 +51,7 @@ def _body(e: dict[str, Any], people: bool) -> list[Block]:
     blocks.append(
         Table("Importance of every column", ("Column", "Mean |SHAP|", "95 % interval"), rows, "", (44, 26, 30))
     )
+    blocks += _means(e, [f["feature"] for f in top[:5]])
     blocks += _gap(e)
     blocks += _fidelity(e)
     if people:
@@ -60,6 +61,36 @@ def _body(e: dict[str, Any], people: bool) -> list[Block]:
     if e.get("limits"):
         blocks += [Heading("Limits of these explanations"), Points(tuple(e["limits"]))]
     return blocks
+
+
+def _means(e: dict[str, Any], features: list[str]) -> list[Block]:
+    """Mean attributions of the leading columns by group: for whom a column speaks, and against whom."""
+    blocks: list[Block] = []
+    found = [g for g in e.get("groups", []) if g["feature"] in features and len(g["attribute"]) == 1]
+    for attribute in dict.fromkeys(tuple(g["attribute"]) for g in found):
+        mine = {(tuple(g["group"]), g["feature"]): g for g in found if tuple(g["attribute"]) == attribute}
+        rows = []
+        for group in dict.fromkeys(g for g, _ in mine):
+            cells = [_mean(mine.get((group, f))) for f in features]
+            people = next(m["rows"] for (g, _), m in mine.items() if g == group)
+            rows.append((words.name_of(group), *cells, words.count(people)))
+        blocks.append(
+            Table(
+                f"Mean attribution of the leading columns by {words.by(attribute)}",
+                ("Group", *features, "People"),
+                tuple(rows),
+                "Above nought the column raises the output for the group, below it lowers it; with 95 % intervals.",
+                (20, *([70 // max(len(features), 1)] * len(features)), 10),
+            )
+        )
+    return blocks
+
+
+def _mean(g: dict[str, Any] | None) -> str:
+    if g is None or g["mean"] is None:
+        return "–"
+    limits = "" if g.get("low") is None else f" [{g['low']:+.3f}, {g['high']:+.3f}]"
+    return f"{g['mean']:+.3f}{limits}"
 
 
 def _gap(e: dict[str, Any]) -> list[Block]:
