@@ -33,9 +33,9 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import hypergeom, norm
+from scipy.stats import hypergeom
 
-from audit.stats.intervals import difference_limits, ratio_limits
+from audit.stats.intervals import difference_limits, ratio_limits, two_sided
 
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
@@ -174,11 +174,11 @@ def _critical(
     x: Floats, n: Floats, whole: Whole, pairs: Whole, all_pairs: bool,
     rng: np.random.Generator, draws: int, alpha: float,
 ) -> float:  # fmt: skip
-    least = float(norm.ppf(1 - alpha / 2))
+    least = two_sided(alpha)
     if pairs.shape[1] == 1:
         return least
     if len(n) > MANY:
-        return float(norm.ppf(1 - alpha / 2 / pairs.shape[1]))
+        return two_sided(alpha / pairs.shape[1])
     centre = (x + 0.5) / (n + 1)
     share = (rng.binomial(whole, centre, size=(draws, len(n))) + 0.5) / (whole + 1)
     off = share - (whole * centre + 0.5) / (whole + 1)
@@ -210,7 +210,7 @@ def two_step(
         np.abs(off[i] - off[j], out=distance[k])
         np.sqrt(variance[i] + variance[j], out=error[k])
     first = alpha * FIRST
-    least = float(norm.ppf(1 - alpha / 2))
+    least = two_sided(alpha)
     largest = (distance / error).max(axis=0)
     plain = float(np.quantile(largest, 1 - alpha))
     if short is None:
@@ -278,7 +278,7 @@ def _both_ways(s: _Stratum) -> tuple[Whole, Whole]:
 
 def _difference(found: Sequence[_Stratum], method: str, alpha: float, left_out: tuple[int, ...]) -> GapResult:
     low, high, best = 0.0, 0.0, None
-    z = float(norm.ppf(1 - alpha / 2))
+    z = two_sided(alpha)
     for s in found:
         i, j = _both_ways(s)
         d = s.share[i] - s.share[j]
@@ -297,7 +297,7 @@ def _difference(found: Sequence[_Stratum], method: str, alpha: float, left_out: 
 
 def _ratio(found: Sequence[_Stratum], method: str, alpha: float, left_out: tuple[int, ...]) -> GapResult:
     low, high, best = 1.0, 1.0, None
-    z = float(norm.ppf(1 - alpha / 2))
+    z = two_sided(alpha)
     for s in found:
         i, j = _both_ways(s)
         if not (s.share > 0).any():

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import chi2, norm
+from scipy.stats import chi2
 
 from audit.stats.gap import GapResult, falls_short, two_step
+from audit.stats.intervals import two_sided
 
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
@@ -18,7 +19,7 @@ def mean_interval(mean: npt.ArrayLike, error: npt.ArrayLike, alpha: float = 0.05
     """Normal limits of an average with standard error `error`."""
     mean, half = (
         np.asarray(mean, dtype=np.float64),
-        float(norm.ppf(1 - alpha / 2)) * np.asarray(error, dtype=np.float64),
+        two_sided(alpha) * np.asarray(error, dtype=np.float64),
     )
     return mean - half, mean + half
 
@@ -63,7 +64,7 @@ def mean_gap(
     i, j = np.array(_ordered(len(groups), None if reference is None else int(np.flatnonzero(groups == reference)[0]))).T
     error = np.hypot(se[i], se[j])
     rng = np.random.default_rng(seed)
-    z = float(norm.ppf(1 - alpha / 2))
+    z = two_sided(alpha)
     critical = z if len(i) == 2 else _critical(m, se, i, j, reference is None, rng, draws, alpha)
     d = m[i] - m[j]
     k = int(d.argmax())

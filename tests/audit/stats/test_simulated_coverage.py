@@ -47,7 +47,7 @@ def test_single_rates_and_differences_cover_93_to_97_percent(base: float) -> Non
     ],
 )  # fmt: skip
 def test_the_largest_gap_is_covered_without_needless_width(groups: int, base: float, gap: float | str) -> None:
-    runs, rng, truth = 250, np.random.default_rng(7), rates(groups, base, gap)
+    runs, rng, truth = 150, np.random.default_rng(7), rates(groups, base, gap)
     real, quotient = float(np.ptp(truth)), float(truth.min() / truth.max())
     top, bottom = (int(truth.argmax()), int(truth.argmin())) if real else (0, 1)
     inside = of_ratio = 0
@@ -55,8 +55,8 @@ def test_the_largest_gap_is_covered_without_needless_width(groups: int, base: fl
     for run in range(runs):
         n = rng.permutation(SIZES[groups])
         x = rng.binomial(n, truth)
-        found = largest_gap([(x, n)], seed=run, draws=1000)
-        ratio = largest_gap([(x, n)], seed=run, draws=1000, kind="ratio")
+        found = largest_gap([(x, n)], seed=run, draws=500)
+        ratio = largest_gap([(x, n)], seed=run, draws=500, kind="ratio")
         assert found.low is not None
         assert found.high is not None
         assert ratio.low is not None
@@ -71,7 +71,7 @@ def test_the_largest_gap_is_covered_without_needless_width(groups: int, base: fl
     assert width / known <= 1.5
 
 
-@pytest.mark.parametrize(("groups", "base", "runs"), [(2, 0.3, 3000), (3, 0.1, 1500), (10, 0.3, 600)])
+@pytest.mark.parametrize(("groups", "base", "runs"), [(2, 0.3, 1000), (3, 0.1, 800), (10, 0.3, 400)])
 def test_without_a_gap_the_test_rejects_in_4_to_6_percent(groups: int, base: float, runs: int) -> None:
     rng, found = np.random.default_rng(11), 0
     for run in range(runs):
@@ -102,7 +102,7 @@ def test_the_gap_of_averages_keeps_its_promises(groups: int, gap: float | str) -
     for run in range(runs):
         n = rng.permutation(SIZES[groups])
         errors = np.sqrt(rng.chisquare(n - 1) / (n - 1) / n)
-        seen = mean_gap(truth + rng.standard_normal(groups) / np.sqrt(n), errors, seed=run, draws=1000)
+        seen = mean_gap(truth + rng.standard_normal(groups) / np.sqrt(n), errors, seed=run, draws=500)
         assert seen.low is not None
         assert seen.high is not None
         assert seen.p_value is not None
