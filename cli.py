@@ -23,8 +23,8 @@ Result = tuple[dict[str, Any], str]
 
 def audit(args: argparse.Namespace) -> Result:
     """measure; write evidence.json and cube.json; print the findings"""
+    from audit.gaps import Settings
     from audit.load import load_case
-    from audit.measure import Settings
     from audit.run import run_audit
 
     case = load_case(args.case)

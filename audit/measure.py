@@ -6,50 +6,18 @@ each of them.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from audit import stats
 from audit.cube import Floats, Margin
 from audit.dataset import dataset_measures
+from audit.gaps import KINDS, Settings, comparable, gap_record, reference_index, seed_of
 from audit.metrics import Metric, metrics_for, opportunity
 from audit.score_rates import score_gaps, score_rates
 from audit.values import UNKNOWN, Count, Gap, Measures, Rate
-
-KINDS = ("difference", "ratio")
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How to measure. `floor`: groups of fewer people take no part in a gap while two others remain.
-
-    order: intersections of up to so many attributes. reference: attribute -> group that gaps are taken against.
-    """
-
-    seed: int = 0
-    draws: int = 2000
-    alpha: float = 0.05
-    floor: int = 10
-    order: int = 3
-    reference: Mapping[str, str] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, object]:
-        return {
-            "seed": self.seed,
-            "draws": self.draws,
-            "alpha": self.alpha,
-            "floor": self.floor,
-            "order": self.order,
-            "reference": dict(self.reference),
-        }
-
-    @staticmethod
-    def from_json(data: Mapping[str, object]) -> Settings:
-        return Settings(**data)  # type: ignore[arg-type]
 
 
 def measure(margins: Sequence[Margin], settings: Settings) -> Measures:
@@ -156,21 +124,6 @@ def _number(value: float, margin: Margin) -> float:
     return float(value) if margin.weighted else round(value)
 
 
-def comparable(margin: Margin, floor: int) -> npt.NDArray[np.int64]:
-    """Indexes of the groups that take part in gaps: known, not withheld, not empty, not under the floor.
-
-    Where fewer than two groups reach the floor, all that are not empty take part.
-    """
-    known = np.array([UNKNOWN not in g for g in margin.groups], dtype=bool) & ~margin.withheld & (margin.rows > 0)
-    enough = known & (margin.rows >= floor)
-    return np.flatnonzero(enough if enough.sum() >= 2 else known)
-
-
-def seed_of(settings: Settings, *names: object) -> int:
-    """A seed of its own for each gap, so that no figure depends on the order of the others."""
-    return zlib.crc32(repr((settings.seed, *names)).encode())
-
-
 def _gaps(margin: Margin, metrics: Sequence[Metric], settings: Settings) -> list[tuple[str, Gap]]:
     members = comparable(margin, settings.floor)
     counted = {}
@@ -201,54 +154,6 @@ def _gaps(margin: Margin, metrics: Sequence[Metric], settings: Settings) -> list
             out.append((hypothesis, gap_record(name, margin, kind, result, members, settings, among)))
     out += score_gaps(margin, members, settings)
     return out
-
-
-def reference_index(margin: Margin, members: npt.NDArray[np.int64], settings: Settings) -> int | None:
-    """Where the reference group stands among the members, or None."""
-    if not all(a in settings.reference for a in margin.attribute):
-        return None
-    group = tuple(settings.reference[a] for a in margin.attribute)
-    at = [i for i, g in enumerate(members) if margin.groups[g] == group]
-    return at[0] if at else None
-
-
-def gap_record(
-    name: str,
-    margin: Margin,
-    kind: str,
-    result: stats.GapResult,
-    members: npt.NDArray[np.int64],
-    settings: Settings,
-    among: str,
-) -> Gap:
-    """A stats.GapResult over `members` as the record of evidence.json."""
-
-    def group(index: int | None) -> tuple[str, ...] | None:
-        return None if index is None else margin.groups[members[index]]
-
-    reason = result.reason
-    if not result.estimable and len(members) < 2:
-        sizes = ", ".join(f"{'/'.join(g)}: {n}" for g, n in zip(margin.groups, margin.rows, strict=True))
-        reason = f"fewer than two groups with people to compare ({sizes})"
-    elif not result.estimable:
-        reason = f"{result.reason} (counted among {among})"
-    reference = reference_index(margin, members, settings)
-    return Gap(
-        metric=name,
-        attribute=margin.attribute,
-        kind=kind,
-        value=result.value,
-        low=result.low,
-        high=result.high,
-        p_value=result.p_value,
-        p_adjusted=None,
-        highest=group(result.highest),
-        lowest=group(result.lowest),
-        reference=group(reference),
-        method=result.method,
-        estimable=result.estimable,
-        reason=reason,
-    )
 
 
 def _adjusted(

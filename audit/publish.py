@@ -16,7 +16,8 @@ from audit.cube_json import margins_from_json, margins_to_json
 from audit.evidence import measures_to_json, sha256
 from audit.files import canonical
 from audit.findings import findings, judge
-from audit.measure import Settings, measure
+from audit.gaps import Settings
+from audit.measure import measure
 from audit.policy import Norm, Policy
 from audit.suppress import FLOOR, publish, publish_margins
 from audit.values import to_json

@@ -16,8 +16,9 @@ from audit.decide import ModelFacts, decide
 from audit.evidence import SCHEMA, measures_to_json, sha256, tool
 from audit.files import canonical, write_whole
 from audit.findings import findings, judge
+from audit.gaps import Settings
 from audit.load import Rows, load_rows
-from audit.measure import Settings, measure
+from audit.measure import measure
 from audit.values import Measures, to_json
 
 

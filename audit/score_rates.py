@@ -7,17 +7,14 @@ average is exact all the same, since its sums are kept.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from audit import stats
 from audit.cube import Floats, Margin, Scores
+from audit.gaps import KINDS, Settings, gap_record, reference_index, seed_of
 from audit.values import Gap, Rate
-
-if TYPE_CHECKING:
-    from audit.measure import Settings
 
 BINS = 10
 """Equal bins over 0..1 of the calibration error (Naeini, Cooper & Hauskrecht 2015)."""
@@ -168,8 +165,6 @@ def score_gaps(margin: Margin, members: npt.NDArray[np.int64], settings: Setting
     """The gaps of the three rates with their hypotheses, as measure._gaps wants them."""
     if margin.scores is None:
         return []
-    from audit.measure import KINDS, gap_record, reference_index, seed_of
-
     parts: dict[str, tuple[list[float], list[float], str]] = {}
     areas = [stats.area_under_curve(_sized(margin.scores, g, 1), _sized(margin.scores, g, 0)) for g in members]
     parts["roc_auc"] = ([a for a, _ in areas], [e for _, e in areas], "people with a known outcome")

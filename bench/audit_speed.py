@@ -40,7 +40,8 @@ def ours(frame: pd.DataFrame) -> int:
     """Columns -> cube -> margins -> every figure. Returns how many figures."""
     from audit.code import group_codes
     from audit.cube import Coded, Meaning, cube_of, margins_of
-    from audit.measure import Settings, measure
+    from audit.gaps import Settings
+    from audit.measure import measure
 
     coded = [group_codes(frame[a]) for a in ("sex", "race")]
     cube = cube_of(

@@ -21,7 +21,8 @@ from audit.cube import Coded, Floats, Ints, Margin, cube_of
 from audit.cube_json import margins_to_json
 from audit.evidence import measures_to_json, pick
 from audit.findings import judge
-from audit.measure import Settings, measure
+from audit.gaps import Settings
+from audit.measure import measure
 from audit.suppress import publish
 from audit.values import Measures, to_json
 from debias.paired import Change, changes, joint_of, take

@@ -18,7 +18,7 @@ from audit.code import Decisions
 from audit.errors import DataError, GateBroken, InputError
 from audit.evidence import sha256, tool
 from audit.files import canonical, read_json, write_whole
-from audit.measure import Settings
+from audit.gaps import Settings
 from debias.candidate import Candidate, Original, open_original
 from debias.compare import Comparison, compare, comparison_to_json, matched_threshold
 from debias.fit import fit_candidate

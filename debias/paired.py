@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audit.cube import Coded, Floats, Ints, Margin
-from audit.measure import comparable
+from audit.gaps import comparable
 from audit.metrics import Metric, metrics_for, opportunity
 
 DRAWS = 2000

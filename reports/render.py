@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reports import document as d
+from reports import blocks as d
 
 if TYPE_CHECKING:
     from jinja2 import Template

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reports.document import Section, Sources
+from reports.blocks import Section, Sources
 from reports.sections import board, closing, data, explanations, measures, mitigation, scope
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reports import words
-from reports.document import Block, Heading, Notice, Paragraph, Points, Section, Sources
+from reports.blocks import Block, Heading, Notice, Paragraph, Points, Section, Sources
 from reports.sections import find
 
 

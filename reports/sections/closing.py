@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reports import words
-from reports.document import Block, Notice, Paragraph, Points, Section, Signatures, Sources, Table
+from reports.blocks import Block, Notice, Paragraph, Points, Section, Signatures, Sources, Table
 
 
 def limits(sources: Sources) -> Section:

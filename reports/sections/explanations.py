@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reports import charts, words
-from reports.document import Block, Figure, Heading, Notice, Paragraph, Points, Section, Sources, Table
+from reports.blocks import Block, Figure, Heading, Notice, Paragraph, Points, Section, Sources, Table
 
 TOP = 12
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reports import charts, words
-from reports.document import Block, Figure, Heading, Notice, Paragraph, Section, Sources, Table
+from reports.blocks import Block, Figure, Heading, Notice, Paragraph, Section, Sources, Table
 from reports.sections import find
 from reports.sections.data import MOST_ROWS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from reports import charts, words
-from reports.document import Block, Figure, Heading, Notice, Paragraph, Section, Sources, Table
+from reports.blocks import Block, Figure, Heading, Notice, Paragraph, Section, Sources, Table
 from reports.sections import find
 
 ARMS = (("original", "original"), ("matched", "original, threshold moved"), ("candidate", "candidate"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reports.document import Notice, Paragraph, Points, Section, Sources, Table
+from reports.blocks import Notice, Paragraph, Points, Section, Sources, Table
 
 
 def section(sources: Sources) -> Section:

@@ -25,7 +25,8 @@ def recompute(cube: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
     from audit.cube_json import margins_from_json
     from audit.evidence import measures_to_json
     from audit.findings import findings
-    from audit.measure import Settings, measure
+    from audit.gaps import Settings
+    from audit.measure import measure
 
     try:
         margins = margins_from_json(cube)

@@ -19,7 +19,8 @@ from sklearn.metrics import accuracy_score, confusion_matrix, precision_score
 
 from audit.cube import Coded, Meaning, cube_of, margins_of
 from audit.evidence import pick
-from audit.measure import Settings, measure
+from audit.gaps import Settings
+from audit.measure import measure
 from audit.values import UNKNOWN, Measures, Rate
 
 

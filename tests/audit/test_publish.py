@@ -12,8 +12,9 @@ import pytest
 
 from audit.cube_json import margins_from_json
 from audit.evidence import measures_to_json, sha256
+from audit.gaps import Settings
 from audit.load import load_case
-from audit.measure import Settings, measure
+from audit.measure import measure
 from audit.publish import publish_files
 from audit.run import run_audit
 

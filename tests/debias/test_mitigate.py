@@ -20,8 +20,9 @@ from audit.case import Case, DataSpec, ModelSpec
 from audit.cube_json import margins_from_json
 from audit.errors import CaseError, DataError, GateBroken, InputError
 from audit.evidence import measures_from_json, sha256
+from audit.gaps import Settings
 from audit.load import load_policy
-from audit.measure import Settings, measure
+from audit.measure import measure
 from audit.models.write import skops_bytes
 from audit.run import run_audit
 from audit.values import to_json

@@ -9,7 +9,8 @@ import pytest
 
 from audit.cube import Coded, Meaning, cube_of
 from audit.evidence import pick
-from audit.measure import Settings, measure
+from audit.gaps import Settings
+from audit.measure import measure
 from audit.suppress import publish
 from debias.compare import flips_of
 from debias.paired import Change, changes, joint_of

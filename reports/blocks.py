@@ -1,0 +1,100 @@
+"""What a document is made of: frozen blocks, sections, and the sources they follow from. No HTML in any of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from reports.manifest import Manifest, SignerSlot
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """Plain text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """A list of sentences."""
+
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that must not be overlooked."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of text under named columns; the first column heads its row. `note` stands below."""
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+    widths: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A drawing as SVG; `alt` states what it shows."""
+
+    svg: str
+    alt: str
+    caption: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading inside a section."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Signatures:
+    """A framed box for each signer, filled when they sign."""
+
+    signers: tuple[SignerSlot, ...]
+
+
+Block = Paragraph | Points | Notice | Table | Figure | Heading | Signatures
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One chapter. `id` is its anchor."""
+
+    id: str
+    title: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The whole report. `cover` holds the labelled facts of the first page."""
+
+    title: str
+    case: str
+    purpose: str
+    issued: str
+    language: str
+    number: str
+    cover: tuple[tuple[str, str], ...]
+    sections: tuple[Section, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The parsed files that a report is made of; what was not made is None."""
+
+    manifest: Manifest
+    evidence: dict[str, Any]
+    explain: dict[str, Any] | None
+    mitigation: dict[str, Any] | None
+    people: bool
