@@ -33,8 +33,8 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import hypergeom
 
+from audit.stats.exact import two_groups
 from audit.stats.intervals import difference_limits, ratio_limits, two_sided
 
 Floats = npt.NDArray[np.float64]
@@ -228,7 +228,7 @@ def _p_value(hits: Whole, whole: Whole, pairs: Whole, rng: np.random.Generator, 
     if total == 0 or total == people:
         return 1.0
     if len(whole) == 2:
-        return _two_groups(int(hits[0]), int(whole[0]), int(hits[1]), int(whole[1]))
+        return two_groups(int(hits[0]), int(whole[0]), int(hits[1]), int(whole[1]))
     i, j = pairs
     scale = 1 / np.sqrt(1 / whole[i] + 1 / whole[j])
     share = hits / whole
@@ -250,25 +250,8 @@ def _p_value(hits: Whole, whole: Whole, pairs: Whole, rng: np.random.Generator, 
     else:
         p = 1.0
     if reached < TAIL:
-        p = min(p, _two_groups(int(hits[a]), int(whole[a]), int(hits[b]), int(whole[b])) * len(i))
+        p = min(p, two_groups(int(hits[a]), int(whole[a]), int(hits[b]), int(whole[b])) * len(i))
     return p
-
-
-def _two_groups(x1: int, n1: int, x2: int, n2: int) -> float:
-    """Exact permutation mid-p of |x1 / n1 - x2 / n2|: both tails of the hypergeometric law, no draws."""
-    total, people = x1 + x2, n1 + n2
-    if total == 0 or total == people:
-        return 1.0
-    spread = float(np.sqrt(total * n1 / people * (people - total) / people * n2))
-    centre = total * n1 / people
-    reach = abs(x1 - centre) + 8 * spread / np.sqrt(max(people - 1, 1)) + 50
-    x = np.arange(max(0, total - n2, int(centre - reach)), min(n1, total, int(centre + reach)) + 1)
-    # Whole numbers, so that ties between the two sides are exact.
-    off = np.abs((x if people < 2**31 else x.astype(object)) * people - total * n1)
-    observed = abs(x1 * people - total * n1)
-    x, off = x[off >= observed], off[off >= observed]
-    law = hypergeom.pmf(x, people, total, n1)
-    return float(min(1.0, law.sum() - law[off == observed].sum() / 2))
 
 
 def _both_ways(s: _Stratum) -> tuple[Whole, Whole]:
