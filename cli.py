@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from audit import progress
 from audit.errors import AssayError, GateBroken, InputError, KeyFileError
 
 Result = tuple[dict[str, Any], str]
@@ -295,6 +296,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     args = _parser().parse_args(argv)
     started = time.monotonic()
+    progress.begin()
     try:
         _say(args, args.run(args))
     except AssayError as error:

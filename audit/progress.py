@@ -61,6 +61,12 @@ def _progress() -> Progress:
     return _current
 
 
+def begin() -> None:
+    """A new piece of work starts now: its first second is silent."""
+    global _current
+    _current = Progress()
+
+
 def stage(name: str) -> None:
     """See Progress.stage."""
     _progress().stage(name)
