@@ -15,7 +15,7 @@ Numbers = npt.ArrayLike
 
 
 def two_sided(alpha: float) -> float:
-    """The normal critical value; scipy.stats.norm.ppf gives the same at 100 times the cost of a call."""
+    """The normal critical value; scipy.stats.norm.ppf gives the same number at some 300 times the cost."""
     return float(ndtri(1 - alpha / 2))
 
 
