@@ -60,6 +60,8 @@ def top_line(folder: CaseFolder) -> None:
 
 def start(folder: CaseFolder, args: Sequence[str], *, env: dict[str, str] | None = None, go: str = "") -> None:
     """Start a command as a job and remember it in the address; `go` names the page to continue on."""
+    if args[0] in ("audit", "explain", "mitigate"):
+        args = [*args, *folder.allow]
     try:
         job = jobs.start(args, jobs_home(), env=env)
     except AssayError as error:

@@ -77,12 +77,26 @@ def own() -> None:
             kept = keep_upload(folder, model.name, model.getvalue())
             from audit.models import describe
 
-            describe(kept)
+            unknown = describe(kept).unknown_types
+            if unknown and not consent(unknown):
+                return
+            (folder.place / "allow").write_text("\n".join(unknown))
             remember_file(folder, "model", kept)
         if folder is not None and (files := files_of(folder)).data is not None:
             confirm(folder, files)
     except AssayError as error:
         state.show_error(error)
+
+
+def consent(unknown: tuple[str, ...]) -> bool:
+    """Show the types in a model that Assay does not know; a person says whether they may be built."""
+    st.warning(
+        "This model holds types that Assay does not know. They are code that runs when the model loads, in a process "
+        "without network or files. Go on only if you know where each comes from."
+    )
+    for name in unknown:
+        st.markdown(f"- {state.plain(name)}")
+    return st.checkbox("I know these types and allow them", key="allow-types")
 
 
 @dataclass(frozen=True, slots=True)

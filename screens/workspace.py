@@ -43,6 +43,13 @@ class CaseFolder:
         return self.place / "run"
 
     @property
+    def allow(self) -> list[str]:
+        """Command-line options for the model types that a person has allowed."""
+        path = self.place / "allow"
+        names = path.read_text().split() if path.exists() else []
+        return [part for name in names for part in ("--allow", name)]
+
+    @property
     def ready(self) -> bool:
         return self.file.exists()
 

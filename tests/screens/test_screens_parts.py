@@ -99,3 +99,10 @@ def test_an_error_is_shown_in_its_parts() -> None:
     for part in (r"\<b\>broke", "Got: 3 rows", "Expected: 4 rows", "What to do: add one"):
         assert part in shown
     assert AssayError("x").exit_code == 1
+
+
+def test_types_that_a_person_allowed_go_with_every_command_that_opens_the_model() -> None:
+    folder = workspace.new_case()
+    assert folder.allow == []
+    (folder.place / "allow").write_text("mine.Model\nmine.Encoder")
+    assert folder.allow == ["--allow", "mine.Model", "--allow", "mine.Encoder"]
