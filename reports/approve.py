@@ -19,7 +19,10 @@ from reports.sign import Signed, Validation, countersign
 if TYPE_CHECKING:
     from pyhanko.sign.timestamps import TimeStamper
 
+    from reports.verify.printed import Printer
+
 DECISIONS = ("approve", "reject")
+_CONDITIONS = " CONDITIONS: "
 _HEADINGS = {"approve": "Approved by", "reject": "Rejected by"}
 
 
@@ -42,11 +45,15 @@ class Decision:
         for text in (self.reason, self.conditions):
             if any(ord(c) < 32 for c in text):
                 raise InputError("the reason has control characters or line breaks", expected="one line of text")
+            if _CONDITIONS.strip() in text:
+                raise InputError(
+                    "the reason holds a word that is reserved", got=_CONDITIONS.strip(), expected="plain text"
+                )
 
     def to_text(self) -> str:
         """The canonical line that is signed."""
         line = f"{self.decision.upper()}: {self.reason.strip()}"
-        return f"{line} CONDITIONS: {self.conditions.strip()}" if self.conditions.strip() else line
+        return f"{line}{_CONDITIONS}{self.conditions.strip()}" if self.conditions.strip() else line
 
     @classmethod
     def from_text(cls, text: str) -> Decision:
@@ -54,7 +61,7 @@ class Decision:
         for decision in DECISIONS:
             head = f"{decision.upper()}: "
             if text.startswith(head):
-                reason, _, conditions = text[len(head) :].partition(" CONDITIONS: ")
+                reason, _, conditions = text[len(head) :].partition(_CONDITIONS)
                 return cls(decision, reason, conditions)
         raise InputError("a member's signature states no decision", got=repr(text[:80]), expected="APPROVE: or REJECT:")
 
@@ -69,6 +76,7 @@ def approve(
     member: str | None = None,
     timestamper: TimeStamper | None = None,
     validation: Validation | None = None,
+    printer: Printer | None = None,
 ) -> Signed:
     """Countersign with a decision, in the field that the report keeps for this member.
 
@@ -79,12 +87,19 @@ def approve(
     from reports.verify import verify_or_raise
 
     made = Decision(decision, reason, conditions)
-    verify_or_raise(pdf)
+    verify_or_raise(pdf, printer=printer)
     manifest = embedded_manifest(pdf)
     slot = _slot(manifest, member or key.name)
     if slot.certificate is not None and slot.certificate != key.fingerprint:
         raise InputError(
             f"the report names another certificate for {slot.name}", got=key.fingerprint, expected=slot.certificate
+        )
+    if slot.name.casefold() != key.name.casefold():
+        raise InputError(
+            f"the key is not that of {slot.name}",
+            got=key.name,
+            expected=slot.name,
+            todo="sign with the member's own key; its certificate has to have the name that the report gives",
         )
     return countersign(
         pdf,

@@ -14,6 +14,7 @@ import datetime as dt
 import hashlib
 import html as html_module
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -132,6 +133,7 @@ def _render(
         digest.update(name.encode("utf-8") + b"\0" + hashlib.sha256(data).digest())
     try:
         document = weasyprint.HTML(string=html, url_fetcher=DataOnly()).render(pdf_variant="pdf/a-3a")
+        data = written(document, pdf_variant="pdf/a-3a", attachments=files, pdf_identifier=digest.digest()[:16])
     except FatalURLFetchingError as error:
         raise AssayError(
             "the report's page asks for something outside itself",
@@ -139,9 +141,15 @@ def _render(
             expected="data: URLs only",
             todo="report this as a fault of Assay",
         ) from error
-    places = _places(document, signers)
-    data = document.write_pdf(pdf_variant="pdf/a-3a", attachments=files, pdf_identifier=digest.digest()[:16])
-    return data, places
+    return data, _places(document, signers)
+
+
+def written(document: Any, **options: Any) -> bytes:
+    """The PDF of a laid-out WeasyPrint document. WeasyPrint 70 leaves its colour profile's file to the collector."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        data: bytes = document.write_pdf(**options)
+    return data
 
 
 def _places(document: Any, signers: Sequence[SignerSlot]) -> dict[str, _Place]:
@@ -208,7 +216,7 @@ def _finish(
         pdf.save(
             out,
             deterministic_id=True,
-            object_stream_mode=pikepdf.ObjectStreamMode.disable,
+            object_stream_mode=pikepdf.ObjectStreamMode.generate,
             min_version="1.7",
             force_version="1.7",
         )

@@ -119,8 +119,12 @@ def countersign(
     return _sign(pdf, key, field, reason, lines, False, timestamper, validation)
 
 
-def seal(pdf: bytes, timestamper: TimeStamper, *, field: str, validation: Validation | None = None) -> bytes:
-    """Set the archive timestamp (PAdES B-LTA) in its field: the file as it is now existed at that time."""
+def seal(pdf: bytes, timestamper: TimeStamper, *, field: str) -> bytes:
+    """Set the archive timestamp (PAdES B-LTA) in its field: the file as it is now existed at that time.
+
+    Validation data of the authority is in the file since the signatures before; more of it would have to stand after
+    the timestamp, where nobody signs it.
+    """
     from pyhanko.sign.signers import PdfTimeStamper
 
     _empty_field(pdf, field)
@@ -129,7 +133,6 @@ def seal(pdf: bytes, timestamper: TimeStamper, *, field: str, validation: Valida
         PdfTimeStamper(timestamper, field_name=field).timestamp_pdf(
             _writer(pdf),
             "sha256",
-            validation_context=validation.context() if validation else None,
             output=out,
         )
     except Exception as error:
@@ -175,7 +178,7 @@ def _sign(
         validation_context=validation.context() if validation is not None else None,
         # With the signature, so that it is signed: a separate update after it would be bytes that nobody vouches for.
         dss_settings=pdf_signer.DSSContentSettings(
-            placement=pdf_signer.SigDSSPlacementPreference.TOGETHER_WITH_SIGNATURE
+            include_vri=False, placement=pdf_signer.SigDSSPlacementPreference.TOGETHER_WITH_SIGNATURE
         ),
     )
     signer = pdf_signer.PdfSigner(

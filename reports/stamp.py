@@ -10,6 +10,8 @@ import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from reports.pdf import written
+
 if TYPE_CHECKING:
     from pyhanko.pdf_utils.content import PdfContent
     from pyhanko.stamp import StaticStampStyle
@@ -46,8 +48,8 @@ def _stamp_page(lines: Sequence[str], width: float, height: float) -> bytes:
         f"body{{font:{size}pt/1.25 {FONT};margin:2pt 4pt;overflow:hidden;height:{height - 4}pt}}"
         f"p{{margin:0}} p:first-child{{font-weight:bold}}</style><body>{body}"
     )
-    data: bytes = weasyprint.HTML(string=page, url_fetcher=_no_fetch).write_pdf(pdf_variant="pdf/a-3b")
-    return data
+    document = weasyprint.HTML(string=page, url_fetcher=_no_fetch).render(pdf_variant="pdf/a-3b")
+    return written(document, pdf_variant="pdf/a-3b")
 
 
 def _no_fetch(url: str) -> dict[str, object]:

@@ -20,7 +20,7 @@ from typing import Any
 from reports.verify.result import Broken
 
 HASHES = ("sha256", "sha384", "sha512")
-_HEX = re.compile(rb"<(?:[0-9a-f]*|[0-9A-F]*)>")
+_HEX = re.compile(rb"<[0-9A-F]*>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,11 @@ class Container:
 
 
 def hex_contents(gap: bytes) -> bytes:
-    """DER bytes in `<hex...000>`: one case of letters, and nothing but zeros after the value. Raises Broken."""
+    """DER bytes in `<HEX...000>`: capital letters, and nothing but zeros after the value. Raises Broken."""
     if not _HEX.fullmatch(gap) or len(gap) % 2:
-        raise Broken("a signature's container is not clean hexadecimal", expected="digits of one case in < and >")
+        raise Broken(
+            "a signature's container is not clean hexadecimal", expected="digits and capital letters in < and >"
+        )
     data = bytes.fromhex(gap[1:-1].decode("ascii"))
     length = _der_length(data)
     if any(data[length:]):
@@ -191,13 +193,32 @@ def _certificates(signed: Any, signer: Any, kind: str) -> tuple[Any, tuple[Any, 
     loaded = [(c, x509.load_der_x509_certificate(c.dump())) for c in found]
     loose = []
     for other in others:
+        # The count of unused bits is the one byte of a certificate that its own signature does not tie down.
+        if other["signature_value"].contents[:1] != b"\0":
+            raise Broken("a certificate in a signature is not spelled as DER")
         child = x509.load_der_x509_certificate(other.dump())
         if not any(_issued(child, parent) for _, parent in loaded):
             name = other.subject.human_friendly
-            if kind == "signature":
+            if kind == "signature" or not _chain_is_cut(other, found):
                 raise Broken("a certificate in a signature has no issuer there that vouches for it", got=name)
             loose.append(name)
     return mine[0], tuple(others), tuple(loose)
+
+
+def _chain_is_cut(certificate: Any, found: list[Any]) -> bool:
+    """Whether it issued another one there and was itself issued by one that was left out, as authorities do.
+
+    A root that was tampered with does not pass for one: it names no other key than its own as its issuer's.
+    """
+    subjects = {c.subject.dump() for c in found}
+    issuers = {c.issuer.dump() for c in found if c is not certificate}
+    above, own = certificate.authority_key_identifier, certificate.key_identifier
+    return (
+        certificate.issuer.dump() not in subjects
+        and certificate.subject.dump() in issuers
+        and above is not None
+        and above != own
+    )
 
 
 def _issued(child: Any, parent: Any) -> bool:

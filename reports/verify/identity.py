@@ -99,8 +99,9 @@ def _path(
 def embedded_lists(reader: Any) -> list[bytes]:
     """The revocation lists in the file's own validation data (/DSS). Raises Broken where they cannot be read."""
     try:
-        store = reader.root.get("/DSS")
-        return [] if store is None else [bytes(item.get_object().data) for item in store.get("/CRLs", [])]
+        if "/DSS" not in reader.root or "/CRLs" not in reader.root["/DSS"]:
+            return []
+        return [bytes(item.get_object().data) for item in reader.root["/DSS"]["/CRLs"]]
     except Exception as error:
         raise Broken(
             "the validation data in the file cannot be read", got=f"{type(error).__name__}: {error}"

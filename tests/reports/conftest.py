@@ -1,0 +1,39 @@
+"""One small report and its later states, made once for all tests of reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from reports.approve import approve
+from tests.reports import kit
+from tests.reports.pki import Pki
+
+
+@dataclass(frozen=True)
+class Reports:
+    """draft -> certified -> approved (Bo) -> rejected (Cy); files: what is embedded besides the manifest."""
+
+    files: dict[str, bytes]
+    draft: bytes
+    certified: bytes
+    approved: bytes
+    rejected: bytes
+
+
+@pytest.fixture(scope="session")
+def pki() -> Pki:
+    return Pki()
+
+
+@pytest.fixture(scope="session")
+def small(pki: Pki, tmp_path_factory: pytest.TempPathFactory) -> Reports:
+    files = kit.audited(Path(tmp_path_factory.mktemp("audited")))
+    certified = kit.report(files, pki.auditor)
+    approved = approve(certified, pki.bo, decision="approve", reason="Inside the norms.", printer=kit.page).pdf
+    rejected = approve(
+        approved, pki.cy, decision="reject", reason="Too few rows.", conditions="Audit again in May.", printer=kit.page
+    ).pdf
+    return Reports(files, kit.draft(files, pki.auditor), certified, approved, rejected)

@@ -1,0 +1,129 @@
+"""Small reports for tests: real evidence of forty rows, a one-page stand-in for the printed document."""
+
+from __future__ import annotations
+
+import datetime as dt
+import html
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from audit.files import canonical
+from audit.gaps import Settings
+from audit.load import load_case
+from audit.run import run_audit
+from reports.issue import assemble, make_manifest
+from reports.keys import SigningKey
+from reports.manifest import ARCHIVE, Attached, Manifest, SignerSlot, strict_json
+from reports.sign import certify
+
+ISSUED = dt.datetime(2026, 11, 22, 9, 30, tzinfo=dt.UTC)
+ROWS = [("f", 1, 1)] * 12 + [("f", 1, 0)] * 8 + [("f", 0, 0)] * 11 + [("f", 0, 1)] * 4
+ROWS += [("m", 1, 1)] * 16 + [("m", 1, 0)] * 3 + [("m", 0, 0)] * 9 + [("m", 0, 1)] * 7
+
+
+def audited(folder: Path) -> dict[str, bytes]:
+    """evidence.json and cube.json of the rows above, audited for real."""
+    (folder / "rows.csv").write_text("sex,truth,decided\n" + "".join(f"{s},{t},{d}\n" for s, t, d in ROWS))
+    (folder / "case.toml").write_text(
+        '[case]\nname = "Loans & <b>cards</b>"\npurpose = "Who gets a loan"\n'
+        '[data]\npath = "rows.csv"\nlabel = "truth"\npositive = "1"\nsensitive = ["sex"]\n'
+        '[model]\ndecision = "decided"\n'
+    )
+    run_audit(load_case(folder / "case.toml"), folder / "run", Settings(draws=200))
+    return {name: (folder / "run" / name).read_bytes() for name in ("cube.json", "evidence.json")}
+
+
+def page(files: Mapping[str, bytes], manifest: Manifest) -> str:
+    """A page with some figures of the evidence: what a verifier makes again in these tests."""
+    evidence = strict_json(files["evidence.json"], "evidence.json")
+    rows = "".join(
+        f"<tr><th scope=row>{html.escape(' '.join([r['metric'], *r['group']]))}</th><td>{r['value']:.4f}</td></tr>"
+        for r in evidence["rates"][:12]
+        if r["value"] is not None
+    )
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(manifest.title)}</title>'
+        "<style>"
+        '@page{size:A4;margin:2cm;font-family:"DejaVu Sans"}body{font:10pt "DejaVu Sans"}</style></head><body>'
+        f"<h1>{html.escape(manifest.title)}</h1><h2>Rates</h2>"
+        f"<table><thead><tr><th scope=col>Rate</th><th scope=col>Value</th></tr></thead><tbody>{rows}</tbody></table>"
+        "</body></html>"
+    )
+
+
+def slots(key: SigningKey, pinned: str | None = None) -> tuple[SignerSlot, ...]:
+    return (
+        SignerSlot("Auditor", key.name, "auditor", key.fingerprint),
+        SignerSlot("Member1", "Bo Board", "member", pinned),
+        SignerSlot("Member2", "Cy Chair", "member"),
+        ARCHIVE,
+    )
+
+
+def manifest_of(files: Mapping[str, bytes], key: SigningKey, **changes: Any) -> Manifest:
+    pinned = changes.pop("pinned", None)
+    made = make_manifest(
+        files, slots(key, pinned), quorum=2, issued=ISSUED, extra={"people": False, "timestamp": False}
+    )
+    return replace(made, **changes)
+
+
+def draft(files: Mapping[str, bytes], key: SigningKey, **changes: Any) -> bytes:
+    """An unsigned report of these files."""
+    made = manifest_of(files, key, **changes)
+    return assemble(page(files, made), files, made)
+
+
+def report(files: Mapping[str, bytes], key: SigningKey, **changes: Any) -> bytes:
+    """A certified report of these files, whatever is in them."""
+    return certify(draft(files, key, **changes), key, field="Auditor", reason="I issued this report").pdf
+
+
+def edited(files: Mapping[str, bytes], name: str, change: Callable[[Any], None]) -> dict[str, bytes]:
+    """The files with one JSON document changed in place."""
+    document = strict_json(files[name], name)
+    change(document)
+    return {**files, name: canonical(document)}
+
+
+def update(pdf: bytes, change: Callable[[Any], None]) -> bytes:
+    """An unsigned incremental update."""
+    from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+
+    class Quiet(IncrementalPdfFileWriter):
+        def _update_meta(self) -> None:
+            return None
+
+    writer = Quiet(io.BytesIO(pdf))
+    change(writer)
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
+def signed_update(pdf: bytes, key: SigningKey, field: str, change: Callable[[Any], None], **meta: Any) -> bytes:
+    """The same update, with a valid signature in `field` over it: what a member with a key could send back."""
+    from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+    from pyhanko.sign import fields
+    from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner
+
+    from reports.sign import _signer
+
+    class Quiet(IncrementalPdfFileWriter):
+        def _update_meta(self) -> None:
+            return None
+
+    writer = Quiet(io.BytesIO(pdf))
+    change(writer)
+    options = {"reason": "APPROVE: fine", "subfilter": fields.SigSeedSubFilter.PADES, "md_algorithm": "sha256"} | meta
+    signer = PdfSigner(PdfSignatureMetadata(field_name=field, **options), signer=_signer(key))
+    out = io.BytesIO()
+    signer.sign_pdf(writer, output=out)
+    return out.getvalue()
+
+
+def attached(name: str, data: bytes) -> Attached:
+    return Attached.of(name, data)
