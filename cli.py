@@ -140,27 +140,18 @@ def verify(args: argparse.Namespace) -> Result:
     """check signatures, embedded evidence and every figure; name the failed check"""
     from reports.verify import verify as check
 
-    rerun = None
+    content, rerun = _read(args.report), None
     if args.rerun:
-        rerun = _rerun(args.rerun)
-    result = check(_read(args.report), trust=_read(args.trust) if args.trust else None, rerun=rerun)
+        from audit.load import load_case
+        from reports.rerun import run_again
+        from reports.verify.reading import attachments_of
+
+        rerun = run_again(load_case(args.rerun), attachments_of(content))
+    result = check(content, trust=_read(args.trust) if args.trust else None, rerun=rerun)
     if result.failed is not None:
         _say(args, (result.to_json(), "\n".join(result.lines())))
         raise result.error()
     return result.to_json(), "\n".join(result.lines())
-
-
-def _rerun(path: Path) -> dict[str, bytes]:
-    """Everything of a case measured again, as the files of a run folder."""
-    import tempfile
-
-    from audit.load import load_case
-    from audit.run import run_audit
-
-    case = load_case(path)
-    with tempfile.TemporaryDirectory() as place:
-        run_audit(case, Path(place))
-        return {f.name: f.read_bytes() for f in Path(place).iterdir() if f.is_file()}
 
 
 def keys(args: argparse.Namespace) -> Result:

@@ -1,0 +1,67 @@
+"""`assay verify --rerun`: everything of a report made again from model and data, with the settings that it states."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from audit import progress
+from audit.case import Case
+from audit.gaps import Settings
+from audit.publish import publish_files
+from audit.run import run_audit
+from reports.manifest import NAME, strict_json
+
+
+def run_again(case: Case, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The run folder's files of `case`, made as the embedded `files` say they were made, and published alike.
+
+    Raises what an audit, an explanation and a mitigation raise.
+    """
+    evidence = strict_json(files["evidence.json"], "evidence.json")
+    extra: Mapping[str, Any] = strict_json(files[NAME], NAME).get("extra", {}) if NAME in files else {}
+    with tempfile.TemporaryDirectory(prefix="assay-rerun-") as place:
+        out = Path(place)
+        run_audit(case, out, Settings.from_json(evidence["settings"]))
+        if "explain.json" in files:
+            _explain(case, out, strict_json(files["explain.json"], "explain.json"))
+        if "mitigation.json" in files:
+            _mitigate(case, out, strict_json(files["mitigation.json"], "mitigation.json"))
+        made = {name: (out / name).read_bytes() for name in files if (out / name).is_file()}
+    return publish_files(made, people=bool(extra.get("people")))
+
+
+def _explain(case: Case, out: Path, stated: Mapping[str, Any]) -> None:
+    from audit.explain import run_explain
+
+    progress.stage("Explaining again")
+    settings = stated.get("settings", {})
+    people = [p["row"] for p in stated.get("people", [])]
+    run_explain(
+        case,
+        out,
+        people=people,
+        seed=int(stated.get("seed", 0)),
+        rows=int(settings.get("rows", 2000)),
+        output=str(stated.get("output", "probability")),
+    )
+
+
+def _mitigate(case: Case, out: Path, stated: Mapping[str, Any]) -> None:
+    from debias.mitigate import run_mitigate
+
+    progress.stage("Mitigating again")
+    asked, settings = stated["parameters"], stated["settings"]
+    run_mitigate(
+        case,
+        str(stated["method"]),
+        out,
+        seed=int(stated["seed"]),
+        constraint=asked["constraint"],
+        tolerance=float(asked["tolerance"]),
+        attributes=list(asked["attributes"]),
+        floor=int(settings["floor"]),
+        draws=int(settings["draws"]),
+    )
