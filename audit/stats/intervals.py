@@ -22,8 +22,14 @@ def two_sided(alpha: float) -> float:
 def wilson(x: Numbers, n: Numbers, alpha: float = 0.05) -> tuple[Floats, Floats]:
     """Limits of x / n; NaN where n is 0."""
     x, n = np.asarray(x, dtype=np.float64), np.asarray(n, dtype=np.float64)
-    share = np.divide(x, n, out=np.full(np.broadcast(x, n).shape, np.nan), where=n > 0)
-    return score_limits(share, n, two_sided(alpha))
+    return score_limits(_share(x, n), n, two_sided(alpha))
+
+
+def _share(x: Numbers, n: Floats) -> Floats:
+    """x / n; NaN where n is 0."""
+    x = np.asarray(x, dtype=np.float64)
+    share: Floats = np.divide(x, n, out=np.full(np.broadcast(x, n).shape, np.nan), where=n > 0)
+    return share
 
 
 def score_limits(share: Floats, n: Floats, z: Floats | float) -> tuple[Floats, Floats]:
@@ -38,10 +44,10 @@ def score_limits(share: Floats, n: Floats, z: Floats | float) -> tuple[Floats, F
 
 
 def newcombe(x1: Numbers, n1: Numbers, x2: Numbers, n2: Numbers, alpha: float = 0.05) -> tuple[Floats, Floats]:
-    """Limits of x1 / n1 - x2 / n2."""
+    """Limits of x1 / n1 - x2 / n2; NaN where n1 or n2 is 0."""
     z = two_sided(alpha)
     n1, n2 = np.asarray(n1, dtype=np.float64), np.asarray(n2, dtype=np.float64)
-    return difference_limits(np.asarray(x1) / n1, n1, np.asarray(x2) / n2, n2, z)
+    return difference_limits(_share(x1, n1), n1, _share(x2, n2), n2, z)
 
 
 def difference_limits(p1: Floats, n1: Floats, p2: Floats, n2: Floats, z: float) -> tuple[Floats, Floats]:
@@ -53,10 +59,14 @@ def difference_limits(p1: Floats, n1: Floats, p2: Floats, n2: Floats, z: float) 
 
 
 def ratio_interval(x1: Numbers, n1: Numbers, x2: Numbers, n2: Numbers, alpha: float = 0.05) -> tuple[Floats, Floats]:
-    """Limits of (x1 / n1) / (x2 / n2); the upper one is infinite where the lower limit of the denominator is 0."""
+    """Limits of (x1 / n1) / (x2 / n2); the upper one is infinite where the lower limit of the denominator is 0.
+
+    NaN where n1 or n2 is 0; a share over a share of 0 has only a lower limit, and 0 over 0 is 0 to infinity: nothing
+    is known of it.
+    """
     z = two_sided(alpha)
     n1, n2 = np.asarray(n1, dtype=np.float64), np.asarray(n2, dtype=np.float64)
-    return ratio_limits(np.asarray(x1) / n1, n1, np.asarray(x2) / n2, n2, z)
+    return ratio_limits(_share(x1, n1), n1, _share(x2, n2), n2, z)
 
 
 def ratio_limits(p1: Floats, n1: Floats, p2: Floats, n2: Floats, z: float) -> tuple[Floats, Floats]:
@@ -73,5 +83,5 @@ def ratio_limits(p1: Floats, n1: Floats, p2: Floats, n2: Floats, z: float) -> tu
         )
         # 2 p2 - u2 can be 0 or negative for a small p2; the plain ratio of limits is then wider and always defined.
         low = np.where((2 * p2 - u2 > 0) & np.isfinite(low), low, np.divide(l1, u2))
-        high = np.where(l2 > 0, high, np.inf)
+        high = np.where(l2 > 0, high, np.where(np.isnan(product), np.nan, np.inf))
     return np.maximum(low, 0.0), high

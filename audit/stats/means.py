@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy.stats import chi2
 
 from audit.stats.gap import GapResult, falls_short, two_step
-from audit.stats.intervals import two_sided
+from audit.stats.intervals import two_sided, wilson
 
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
@@ -116,3 +116,29 @@ def area_under_curve(positives: npt.ArrayLike, negatives: npt.ArrayLike) -> tupl
     s10 = np.sum(p * (below - area) ** 2) / (m - 1)
     s01 = np.sum(n * (above - area) ** 2) / (k - 1)
     return area, float(np.sqrt(s10 / m + s01 / k))
+
+
+def area_interval(
+    positives: npt.ArrayLike, negatives: npt.ArrayLike, alpha: float = 0.05
+) -> tuple[float, float, float, float]:
+    """ROC area, its lower and upper limit, and a standard error that is never 0; counts as in area_under_curve.
+
+    area +- z DeLong errors holds the truth far too seldom near 1 and in small groups: a perfect area of five people a
+    side would have the "interval" 1 to 1. Here DeLong's variance is blended, with the weight of one person of the
+    smaller side, with the largest variance that an area allows, area (1 - area) / smaller side (Birnbaum & Klose 1957),
+    and the limits are Wilson's on the number of people that this variance stands for. An area of exactly 0 or 1 stands
+    for the people of the smaller side, and its error is that of Agresti & Coull (1998). docs/coverage.md has the
+    figures. NaN where DeLong has none.
+    """
+    area, error = area_under_curve(positives, negatives)
+    if not np.isfinite(error):
+        return area, float("nan"), float("nan"), float("nan")
+    smaller = float(np.minimum(np.sum(positives), np.sum(negatives)))
+    if 1e-9 < area < 1 - 1e-9:
+        variance = (error**2 * (smaller - 1) + area * (1 - area) / smaller) / smaller
+        low, high = wilson(area * area * (1 - area) / variance, area * (1 - area) / variance, alpha)
+    else:
+        low, high = wilson(area * smaller, smaller, alpha)
+        centre = (area * smaller + 2) / (smaller + 4)
+        variance = centre * (1 - centre) / (smaller + 4)
+    return area, float(np.minimum(low, area)), float(np.maximum(high, area)), float(np.sqrt(variance))
