@@ -62,12 +62,11 @@ def _scores(margin: Margin) -> Scores:
 
 def _area(margin: Margin, g: int, settings: Settings) -> Rate:
     s = _scores(margin)
-    area, error = stats.area_under_curve(_sized(s, g, 1), _sized(s, g, 0))
-    low, high = stats.mean_interval(area, error, settings.alpha)
+    area, low, high, _ = stats.area_interval(_sized(s, g, 1), _sized(s, g, 0), settings.alpha)
     positives, negatives = int(s.n[g, 1].sum()), int(s.n[g, 0].sum())
     reason = f"it needs both outcomes: {positives} with the positive one, {negatives} without (known labels)"
-    limits = (float(np.clip(low, 0, 1)), float(np.clip(high, 0, 1)))
-    return _record(margin, g, "roc_auc", area, limits, positives + negatives, _name("delong", settings), reason)
+    name = _name("delong-wilson", settings)
+    return _record(margin, g, "roc_auc", area, (low, high), positives + negatives, name, reason)
 
 
 def _sized(s: Scores, g: int, label: int) -> Floats:
@@ -166,8 +165,8 @@ def score_gaps(margin: Margin, members: npt.NDArray[np.int64], settings: Setting
     if margin.scores is None:
         return []
     parts: dict[str, tuple[list[float], list[float], str]] = {}
-    areas = [stats.area_under_curve(_sized(margin.scores, g, 1), _sized(margin.scores, g, 0)) for g in members]
-    parts["roc_auc"] = ([a for a, _ in areas], [e for _, e in areas], "people with a known outcome")
+    areas = [stats.area_interval(_sized(margin.scores, g, 1), _sized(margin.scores, g, 0)) for g in members]
+    parts["roc_auc"] = ([a for a, *_ in areas], [e for *_, e in areas], "people with a known outcome")
     means = [mean_and_error(margin, g) for g in members]
     parts["mean_score"] = ([m for m, _, _ in means], [e for _, e, _ in means], "people with a score")
     out: list[tuple[str, Gap]] = []
