@@ -1,0 +1,150 @@
+"""Bad input around reports: a PDF that is none, a wrong password, an incomplete run folder, a disk that is full.
+
+Through the command line, as a user meets it: the exit code, one message, no traceback, nothing lost.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cli
+from audit.errors import OutputError
+from reports.issue import issue_report
+from reports.keys import load_key, new_key
+from reports.verify import verify
+from tests.reports import kit
+
+ROOT = Path(__file__).resolve().parents[2]
+PASSWORD = "a long password"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder and a key."""
+    folder = Path(tmp_path_factory.mktemp("reports"))
+    kit.audited(folder)
+    new_key("Ada Auditor", folder / "ada.p12", PASSWORD.encode())
+    return folder
+
+
+def run(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, str]:
+    code = cli.main([str(a) for a in args])
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    return code, said
+
+
+def report_args(place: Path, out: Path) -> list[object]:
+    return ["report", place / "run", "--key", place / "ada.p12", "--out", out]
+
+
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        (b"", "the file is empty"),
+        (b"hello", "not a PDF"),
+        (b"PK\x03\x04rest", "a ZIP file"),
+        (b"%PDF-1.7\n%%EOF\n", "no signature"),
+        (b"%PDF-1.7\n" + b"/ByteRange [0 1 3 9999999999]" * 50, "no signature"),
+        (b"\xff\xfe" + "%PDF-1.7".encode("utf-16-le"), "not a PDF"),
+    ],
+)
+def test_a_pdf_that_is_no_report_fails_verification(
+    content: bytes, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "report.pdf").write_bytes(content)
+    code, said = run(capsys, "verify", tmp_path / "report.pdf")
+    assert code == 4
+    assert words in said
+
+
+def test_a_report_that_is_not_there_cannot_be_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _ = run(capsys, "verify", tmp_path / "missing.pdf")
+    assert code == 2
+
+
+def test_a_wrong_password_is_one_message(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSAY_KEY_PASSWORD", "not the password")
+    code, said = run(capsys, *report_args(place, tmp_path / "r.pdf"))
+    assert code == 2
+    assert "could not be opened" in said
+    assert "not the password" not in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_folder_without_evidence_is_said(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSAY_KEY_PASSWORD", PASSWORD)
+    code, said = run(capsys, "report", tmp_path, "--key", place / "ada.p12", "--out", tmp_path / "r.pdf")
+    assert code == 2
+    assert "assay audit" in said
+
+
+def test_approving_a_file_that_is_no_report_is_refused(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSAY_KEY_PASSWORD", PASSWORD)
+    path = tmp_path / "r.pdf"
+    path.write_bytes(b"%PDF-1.7\nhello")
+    args = ["approve", path, "--key", place / "ada.p12", "--decision", "approve", "--reason", "fine"]
+    code, _ = run(capsys, *args)
+    assert code == 4
+    assert path.read_bytes() == b"%PDF-1.7\nhello"
+
+
+def test_a_full_disk_leaves_the_earlier_report(place: Path, tmp_path: Path) -> None:
+    """A real limit of the system: no file of the process may pass 20,000 bytes, so the write itself fails half way."""
+    out = tmp_path / "report.pdf"
+    out.write_bytes(b"the earlier report")
+    code = (
+        "import resource, signal, sys, weasyprint, cli\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+        "sys.exit(cli.main(sys.argv[1:]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, report_args(place, out))],
+        cwd=ROOT, env=os.environ | {"ASSAY_KEY_PASSWORD": PASSWORD}, capture_output=True, text=True, timeout=120,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert "report.pdf could not be written" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert out.read_bytes() == b"the earlier report"
+    assert [p.name for p in tmp_path.iterdir()] == ["report.pdf"]
+
+
+def test_no_space_left_is_named(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "report.pdf"
+    out.write_bytes(b"the earlier report")
+    key = load_key(place / "ada.p12", PASSWORD.encode())
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match="No space left") as caught:
+        issue_report(place / "run", key, out)
+    assert caught.value.exit_code == 2
+    assert out.read_bytes() == b"the earlier report"
+    assert [p.name for p in tmp_path.iterdir()] == ["report.pdf"]
+
+
+def test_the_same_run_is_signed_and_verified_once_there_is_room(place: Path, tmp_path: Path) -> None:
+    """The whole way with the real pages: issue, verify, every figure and every page made again."""
+    key = load_key(place / "ada.p12", PASSWORD.encode())
+    issued = issue_report(place / "run", key, tmp_path / "report.pdf", members=["Bo Board"])
+    found = verify((tmp_path / "report.pdf").read_bytes())
+    assert found.failed is None, found.failed
+    assert found.sha256 == issued.sha256
+    assert {c.name for c in found.checks if c.status == "ok"} >= {"figures", "printed pages", "decisions", "seal"}
+    assert "the same" in next(c.detail for c in found.checks if c.name == "printed pages")
