@@ -20,7 +20,7 @@ RERUN = 1e-6
 """Sums of floats on another machine may differ in the last places."""
 OWN = {
     # What depends on which persons were looked at, on the machine, or on what people decided afterwards.
-    "explain.json": ("additivity", "key", "method_for_people", "people_rule", "settings", "tool"),
+    "explain.json": ("additivity", "key", "method_for_people", "people_rule", "sample", "settings", "tool"),
     "mitigation.json": ("decision", "decisions", "earlier", "tool"),
 }
 LISTS = ("rates", "gaps", "dataset", "counts")
