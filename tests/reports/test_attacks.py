@@ -678,6 +678,15 @@ def test_the_differing_figure_is_named(small: Reports, pki: Pki) -> None:
     assert "rates: " in failed.detail
 
 
+def test_a_report_of_another_version_is_told_apart(small: Reports, pki: Pki) -> None:
+    """A figure that differs may come of a method that changed; the message names the version to check with."""
+    files = kit.edited(small.files, "evidence.json", set_rate(0.123))
+    failed = verify(kit.report(files, pki.auditor, tool={"assay": "0.0.9"}), printer=kit.page).failed
+    assert failed is not None
+    assert failed.name == "figures"
+    assert "made by Assay 0.0.9" in failed.todo
+
+
 def test_the_differing_words_and_page_are_named(small: Reports, pki: Pki) -> None:
     made = edited_page(small, pki)
     assert isinstance(made, bytes)
