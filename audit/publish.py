@@ -17,6 +17,7 @@ from audit.evidence import measures_to_json, sha256
 from audit.files import canonical
 from audit.findings import findings, judge
 from audit.gaps import Settings
+from audit.law import law_tables
 from audit.measure import measure
 from audit.policy import Norm, Policy
 from audit.suppress import FLOOR, publish, publish_margins
@@ -50,6 +51,7 @@ def publish_files(files: Mapping[str, bytes], *, floor: int = FLOOR, people: boo
         "cube": {"sha256": sha256(cube_bytes), "file": "cube.json", "floor": floor},
         "norms": [to_json(n) for n in judge(_policy(evidence), measures, evidence["data"]["sensitive"])],
         "findings": list(findings(measures)),
+        "law": law_tables(safe),
         "notes": [*measures.notes, *(n for n in evidence["notes"] if n in own), *notes],
     }
     evidence["data"]["audited_rows"] = int(safe[0].rows.sum())

@@ -17,6 +17,7 @@ from audit.evidence import SCHEMA, measures_to_json, sha256, tool
 from audit.files import canonical, write_whole
 from audit.findings import findings, judge
 from audit.gaps import Settings
+from audit.law import law_tables
 from audit.load import Rows, load_rows
 from audit.measure import measure
 from audit.values import Measures, to_json
@@ -50,6 +51,7 @@ def run_audit(
     measures = measure(margins, settings)
     cube_bytes = canonical(margins_to_json(margins, 0), compact=True)
     evidence = document(case, rows, facts, measures, settings, sha256(cube_bytes), (*rows.notes, *notes))
+    evidence["law"] = law_tables(margins)
     write_whole(out / "cube.json", cube_bytes)
     write_whole(out / "evidence.json", canonical(evidence))
     return Audit(evidence, measures, margins, cube)
