@@ -12,7 +12,7 @@ from audit.evidence import measures_from_json, pick
 from audit.findings import name_of, p_words, percent
 from audit.metrics import SCORE_QUESTIONS, metrics_for
 from audit.values import Gap, Measures
-from screens import charts, parts, state
+from screens import charts, law, parts, state
 from screens.data import attribute_choice
 from screens.workspace import CaseFolder
 
@@ -34,6 +34,7 @@ def show() -> None:
         st.markdown(f"- {state.plain(sentence)}")
     norms(evidence)
     by_question(measures, evidence)
+    law.show(evidence, st.session_state["attribute"])
     st.divider()
     why(folder, evidence)
     parts.next_step("mitigate", "mitigate what was found")
