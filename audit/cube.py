@@ -6,6 +6,7 @@ sum of weights and of squared weights (Kish 1965), and where there are scores th
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from itertools import combinations, product
 from typing import Any
@@ -177,8 +178,19 @@ class Cube:
 
 
 def order_levels(values: set[str]) -> tuple[str, ...]:
-    """Names in order, the unknown group last."""
-    return tuple(sorted(values - {UNKNOWN})) + ((UNKNOWN,) if UNKNOWN in values else ())
+    """Names in order, bands by their edges (`<25` first, `>=60` last), the unknown group last."""
+    return tuple(sorted(values - {UNKNOWN}, key=_place)) + ((UNKNOWN,) if UNKNOWN in values else ())
+
+
+_BAND = re.compile(r"(<|>=|)(-?\d+(?:\.\d+)?)(?:(?:-| to <)-?\d+(?:\.\d+)?)?")
+
+
+def _place(name: str) -> tuple[int, float, int, str]:
+    """A key for names: bands and numbers by value, before all other names in the order of their letters."""
+    band = _BAND.fullmatch(name)
+    if band is None:
+        return (1, 0.0, 0, name)
+    return (0, float(band[2]), {"<": 0, "": 1, ">=": 2}[band[1]], name)
 
 
 def cube_of(coded: Coded) -> Cube:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit.cube import Coded, Cube, Meaning, attribute_sets, cube_of, margins_of
+from audit.cube import Coded, Cube, Meaning, attribute_sets, cube_of, margins_of, order_levels
 from audit.cube_json import margins_from_json, margins_to_json
 from audit.errors import DataError
 from audit.files import canonical
@@ -147,6 +147,20 @@ def test_a_negative_cell_is_refused() -> None:
     document["margins"][1]["cells"][0][3] = -1
     with pytest.raises(DataError):
         margins_from_json(document)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("<25", "25-39", "40-59", ">=60", UNKNOWN),
+        ("<0.5", "0.5 to <1.5", ">=1.5"),
+        ("<-5", "-5 to <0", ">=0"),
+        ("2", "10", "A10", "A9", "Zoe"),
+        ("<9", "9", "10-99", ">=100"),
+    ],
+)
+def test_bands_stand_in_the_order_of_their_edges(names: tuple[str, ...]) -> None:
+    assert order_levels(set(names)) == names
 
 
 def test_intersections_up_to_an_order() -> None:
