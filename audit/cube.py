@@ -7,6 +7,7 @@ sum of weights and of squared weights (Kish 1965), and where there are scores th
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations, product
 from typing import Any
@@ -75,6 +76,11 @@ class Scores:
     w2: Floats
     total: Floats
     squares: Floats
+
+    def mapped(self, change: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]) -> Scores:
+        """The same scores with every array changed alike."""
+        arrays = (change(a) for a in (self.n, self.w, self.w2, self.total, self.squares))
+        return Scores(self.at, self.exact, *arrays)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -284,9 +290,7 @@ def _spread(cube: Cube, levels: tuple[tuple[str, ...], ...]) -> Cube:
         out[place] = a
         return out
 
-    s = cube.scores
-    if s is not None:
-        s = Scores(s.at, s.exact, wide_of(s.n), wide_of(s.w), wide_of(s.w2), wide_of(s.total), wide_of(s.squares))
+    s = cube.scores.mapped(wide_of) if cube.scores is not None else None
     return Cube(
         cube.attributes, levels, wide_of(cube.n), wide_of(cube.w), wide_of(cube.w2), cube.weighted, s, cube.meaning
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from audit.cube import Cube, Margin, Scores, order_levels
+from audit.cube import Cube, Margin, order_levels
 from audit.cube_json import margins_from_json, margins_to_json
 from audit.evidence import measures_to_json, sha256
 from audit.files import canonical
@@ -86,9 +86,7 @@ def joint(margins: tuple[Margin, ...], attributes: tuple[str, ...]) -> Cube | No
         out[index] = a
         return out
 
-    s = whole.scores
-    if s is not None:
-        s = Scores(s.at, s.exact, spread(s.n), spread(s.w), spread(s.w2), spread(s.total), spread(s.squares))
+    s = whole.scores.mapped(spread) if whole.scores is not None else None
     return Cube(
         whole.attribute, levels, spread(whole.n), spread(whole.w), spread(whole.w2), whole.weighted, s, whole.meaning
     )

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from audit.cube import Cube, Margin, Scores, margins_of
+from audit.cube import Cube, Margin, margins_of
 
 FLOOR = 10
 
@@ -79,9 +79,7 @@ def _without(cube: Cube, values: set[tuple[str, str]]) -> Cube:
         out: npt.NDArray[Any] = a * keep.reshape(keep.shape + (1,) * (a.ndim - keep.ndim))
         return out
 
-    s = cube.scores
-    if s is not None:
-        s = Scores(s.at, s.exact, kept(s.n), kept(s.w), kept(s.w2), kept(s.total), kept(s.squares))
+    s = cube.scores.mapped(kept) if cube.scores is not None else None
     return replace(cube, n=kept(cube.n), w=kept(cube.w), w2=kept(cube.w2), scores=s)
 
 
@@ -127,7 +125,5 @@ def _blank(margin: Margin, groups: set[tuple[str, ...]]) -> Margin:
         out[hide] = 0
         return out
 
-    s = margin.scores
-    if s is not None:
-        s = Scores(s.at, s.exact, blank(s.n), blank(s.w), blank(s.w2), blank(s.total), blank(s.squares))
+    s = margin.scores.mapped(blank) if margin.scores is not None else None
     return replace(margin, n=blank(margin.n), w=blank(margin.w), w2=blank(margin.w2), withheld=hide, scores=s)
