@@ -2,8 +2,8 @@
 
 A report grows by one increment a signature. Between two of them exactly this may change: a signature field that was
 empty gets its value and its face; the catalog gets validation data (/DSS) and the extension that announces it.
-Everything else has to be the same, bytes for bytes, whatever a viewer would show. (pyHanko's difference analysis runs
-too; it allows more: titles and metadata, for instance.)
+Everything else has to be the same, bytes for bytes, whatever a viewer would show. (pyHanko's difference analysis can
+be asked too; it allows more: titles and metadata, for instance.)
 """
 
 from __future__ import annotations
@@ -196,6 +196,7 @@ def compare_objects(before: pikepdf.Pdf, after: pikepdf.Pdf, fields: Sequence[st
         changed = _changed_keys(old[gen], new[gen])
         if gen in widgets and widgets[gen] in fields:
             if changed <= FIELD_MAY_CHANGE and "/V" not in old[gen] and "/V" in new[gen]:
+                _check_face(new[gen], widgets[gen])
                 filled.append(widgets[gen])
                 continue
             raise Broken(
@@ -216,6 +217,16 @@ def compare_objects(before: pikepdf.Pdf, after: pikepdf.Pdf, fields: Sequence[st
             expected="as certified",
         )
     return tuple(filled)
+
+
+def _check_face(field: Any, name: str) -> None:
+    """A signature's face is one drawing, which a viewer clips to the field's box. Raises Broken."""
+    import pikepdf
+
+    face = field.get("/AP", pikepdf.Dictionary())
+    drawing = face.get("/N")
+    if set(face.keys()) - {"/N"} or not isinstance(drawing, pikepdf.Stream) or drawing.get("/Subtype") != "/Form":
+        raise Broken(f"the face of the signature in {name} is not one drawing", got=", ".join(face.keys()))
 
 
 def _changed_keys(old: Any, new: Any) -> set[str]:

@@ -664,6 +664,7 @@ def test_every_honest_state_verifies(state: str, small: Reports, pki: Pki) -> No
         crls=[pki.crl],
         since=small.certified,
         rerun=small.files,
+        second_opinion=True,
     )
     assert {c.status for c in found.checks} == {"ok"}
     assert found.identity == "established by the root given"
