@@ -181,6 +181,17 @@ def of_means(tallies: Iterable[Tally]) -> str:
     )
 
 
+def sum_up(tallies: Sequence[Tally]) -> str:
+    covered = min(t.share("gap") for t in tallies)
+    widest = max(tallies, key=lambda t: t.width / t.knowing)
+    alarms = [t.share("test") for t in tallies if t.setting.pattern == "none"]
+    return (
+        f"The largest gap is covered in at least {percent(covered)} %; its interval is at most "
+        f"{widest.width / widest.knowing:.2f} times as wide; false alarms come in {percent(min(alarms))} to "
+        f"{percent(max(alarms))} %."
+    )
+
+
 def page(tallies: dict[str, list[Tally]], runs: int, command: str) -> str:
     error = 100 * 1.96 * np.sqrt(0.05 * 0.95 / runs)
     return f"""# How often the intervals are right
@@ -212,12 +223,16 @@ Two groups: 100 and 2,000 people; three: 100, 450, 2,000; ten: {", ".join(f"{n:,
 
 {of_rates(tallies["unequal"])}
 
+{sum_up(tallies["unequal"])}
+
 ## Rates, ten groups, sizes evenly spaced
 
 {", ".join(f"{n:,}" for n in EVEN[10])} people: most groups are large, so that somebody who knows the pair
 mostly compares two large ones, while an audit cannot rule out that the one small group is furthest away.
 
 {of_rates(tallies["even"])}
+
+{sum_up(tallies["even"])}
 
 ## Rates, the hardest order: the largest group is the one apart
 
@@ -228,11 +243,15 @@ promise has to allow for that, and the widths here exceed 1.5. They say how litt
 
 {of_rates(tallies["large first"])}
 
+{sum_up(tallies["large first"])}
+
 ## Averages
 
 Bell-shaped values with a standard deviation of 1; the gap of the averages is the one named in the row.
 
 {of_means(tallies["means"])}
+
+{sum_up(tallies["means"])}
 """
 
 
