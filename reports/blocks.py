@@ -16,6 +16,29 @@ class Paragraph:
 
 
 @dataclass(frozen=True, slots=True)
+class Lead:
+    """Opening words of a chapter, a little larger."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One figure that stands out: what it is, its value, and what it rests on (interval, counts)."""
+
+    label: str
+    value: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Figures side by side, four at most."""
+
+    items: tuple[Key, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Points:
     """A list of sentences."""
 
@@ -31,7 +54,10 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of text under named columns; the first column heads its row. `note` stands below."""
+    """Rows of text under named columns; the first column heads its row. `note` stands below.
+
+    A cell may hold several lines (newline). widths: percent of each column; none means equal widths.
+    """
 
     caption: str
     columns: tuple[str, ...]
@@ -63,7 +89,7 @@ class Signatures:
     signers: tuple[SignerSlot, ...]
 
 
-Block = Paragraph | Points | Notice | Table | Figure | Heading | Signatures
+Block = Paragraph | Lead | Keys | Points | Notice | Table | Figure | Heading | Signatures
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +103,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The whole report. `cover` holds the labelled facts of the first page."""
+    """The whole report. `cover` holds the labelled facts of the first page; `number` names the report everywhere."""
 
     title: str
     case: str
@@ -95,6 +121,7 @@ class Sources:
 
     manifest: Manifest
     evidence: dict[str, Any]
+    cube: dict[str, Any]
     explain: dict[str, Any] | None
     mitigation: dict[str, Any] | None
     people: bool

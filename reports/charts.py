@@ -1,41 +1,55 @@
 """Charts as SVG, drawn by hand so that the same figures give the same bytes on every machine.
 
-Groups are told apart by shape as well as colour (Okabe & Ito 2008), legible in black and white. Text is real text.
+Series are told apart by shape as well as colour (Okabe & Ito 2008), legible in black and white. Text is real text, and
+each row says its value, its interval and its count, so that nothing has to be read off an axis.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from reports.glyphs import printable
+from reports.words import MINUS, bracket, number
+
 PALETTE = ("#0072b2", "#d55e00", "#009e73")
-INK, GREY, FAINT = "#1b1f24", "#5a6570", "#d9dee2"
-WIDTH, LABEL, RIGHT = 640, 190, 90
-ROW = 24
+INK, GREY, FAINT, BAND = "#16212b", "#51606c", "#d5dde3", "#f3f6f8"
+WIDTH, LABEL, RIGHT = 680, 180, 176
+ROW, LINE = 26, 15
 FONT = "DejaVu Sans"
+LONGEST = 27
+
+Scale = Callable[[float], float]
+"""From a value to a place across the page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """One value with its interval in the row `row`; None is written out as not estimable."""
+    """One value with its interval in the row `row`; None is written out as not estimable. `count`: people behind it."""
 
     row: str
     value: float | None
     low: float | None
     high: float | None
     series: int = 0
+    count: str = ""
 
 
 def dots(
-    values: Sequence[Dot], *, series: Sequence[str] = ("",), mark: float | None = None, percent: bool = True
+    values: Sequence[Dot],
+    *,
+    series: Sequence[str] = ("",),
+    mark: float | None = None,
+    marked: str = "",
+    percent: bool = True,
 ) -> str:
-    """Dots with intervals, one row a group; `mark` draws a dotted line, such as everyone's rate."""
+    """Dots with intervals, one row a group; `mark` draws a dotted line named `marked`, such as everyone's rate."""
     rows = list(dict.fromkeys(v.row for v in values))
     lines = max(len(series), 1)
-    step = ROW if lines == 1 else 13 * lines + 8
-    legend = 22 if lines > 1 else 0
-    height = legend + step * len(rows) + 34
+    step = ROW if lines == 1 else LINE * lines + 12
+    head = 20 if lines > 1 or (mark is not None and marked) else 4
+    bottom = head + step * len(rows)
     low = min([v.low for v in values if v.low is not None] + [0.0])
     top = max([v.high for v in values if v.high is not None] + ([mark] if mark is not None else []) + [1e-9])
     low, top, ticks = _scale(low, top)
@@ -43,69 +57,119 @@ def dots(
     def x(value: float) -> float:
         return LABEL + (value - low) / (top - low) * (WIDTH - LABEL - RIGHT)
 
-    out = [_open(height)]
-    for s, name in enumerate(series if lines > 1 else ()):
-        at = LABEL + s * 150
-        out += [_shape(s, at, 10), _text(at + 10, 14, name, 10)]
-    bottom = legend + step * len(rows)
-    for tick in ticks:
-        out.append(f'<line x1="{x(tick):.1f}" y1="{legend}" x2="{x(tick):.1f}" y2="{bottom}" stroke="{FAINT}"/>')
-        out.append(_text(x(tick), bottom + 16, _tick(tick, percent), 9.5, "middle", GREY))
+    out = [_open(bottom + 22)]
+    for r in range(0, len(rows), 2):
+        out.append(f'<rect x="0" y="{head + step * r}" width="{WIDTH}" height="{step}" fill="{BAND}"/>')
+    out += _grid(ticks, x, head, bottom, percent)
     if mark is not None:
+        at = x(mark)
         out.append(
-            f'<line x1="{x(mark):.1f}" y1="{legend}" x2="{x(mark):.1f}" y2="{bottom}" stroke="{GREY}" '
-            'stroke-dasharray="2 3"/>'
+            f'<line x1="{at:.1f}" y1="{head - 4}" x2="{at:.1f}" y2="{bottom}" stroke="{INK}" stroke-width="1.1" '
+            'stroke-dasharray="1.5 2.5"/>'
         )
+        if marked:
+            anchor = "end" if at > WIDTH - RIGHT - 70 else "middle"
+            out.append(_text(at, head - 8, marked, 9, anchor, GREY))
+    for s, name in enumerate(series if lines > 1 else ()):
+        at = LABEL + s * 165.0
+        out += [_shape(s, at + 5, 9), _text(at + 15, 12.5, name, 9.5)]
     for r, row in enumerate(rows):
-        middle = legend + step * r + step / 2
-        out.append(_text(LABEL - 10, middle + 4, _cut(row), 10.5, "end"))
+        middle = head + step * (r + 0.5)
+        out += _label(row, middle)
         for v in (v for v in values if v.row == row):
-            y = middle + 13 * (v.series - (lines - 1) / 2)
-            if v.value is None:
-                out.append(_text(LABEL + 4, y + 4, "not estimable", 9.5, "start", GREY))
-                continue
-            colour = PALETTE[v.series % len(PALETTE)]
-            if v.low is not None and v.high is not None:
-                out.append(
-                    f'<path d="M{x(v.low):.1f} {y - 4:.1f}v8M{x(v.low):.1f} {y:.1f}H{x(v.high):.1f}m0 -4v8" '
-                    f'stroke="{colour}" stroke-width="1.6" fill="none"/>'
-                )
-            out.append(_shape(v.series, x(v.value), y))
-            out.append(_text(WIDTH - RIGHT + 10, y + 4, _value(v.value, percent), 10.5, "start"))
+            out += _dot(v, middle + LINE * (v.series - (lines - 1) / 2), x, percent)
     return "".join([*out, "</svg>"])
 
 
-def bars(names: Sequence[str], values: Sequence[float], errors: Sequence[tuple[float, float]] = ()) -> str:
-    """Horizontal bars from nought; values below it are hatched and point left."""
-    height = ROW * len(names) + 30
+def bars(
+    names: Sequence[str], values: Sequence[float], errors: Sequence[tuple[float, float]] = (), *, percent: bool = False
+) -> str:
+    """Horizontal bars from nought; values below it are hatched and point left. `percent`: the values are points."""
     low = min([*values, *(a for a, _ in errors), 0.0])
     high = max([*values, *(b for _, b in errors), 1e-9])
     low, high, ticks = _scale(low, high)
+    bottom = 4 + ROW * len(names)
 
     def x(value: float) -> float:
         return LABEL + (value - low) / (high - low) * (WIDTH - LABEL - RIGHT)
 
-    out = [_open(height)]
-    out.append(
-        f'<defs><pattern id="h" width="5" height="5" patternUnits="userSpaceOnUse"><rect width="5" height="5" '
-        f'fill="#fff"/><path d="M0 5L5 0" stroke="{PALETTE[1]}" stroke-width="1.4"/></pattern></defs>'
-    )
-    bottom = ROW * len(names)
-    for tick in ticks:
-        out.append(f'<line x1="{x(tick):.1f}" y1="0" x2="{x(tick):.1f}" y2="{bottom}" stroke="{FAINT}"/>')
-        out.append(_text(x(tick), bottom + 16, f"{tick:g}", 9.5, "middle", GREY))
+    out = [
+        _open(bottom + 22),
+        '<defs><pattern id="h" width="5" height="5" patternUnits="userSpaceOnUse"><rect width="5" height="5" '
+        f'fill="#fff"/><path d="M0 5L5 0" stroke="{PALETTE[1]}" stroke-width="1.4"/></pattern></defs>',
+        *_grid(ticks, x, 4, bottom, percent, unit=""),
+    ]
     for i, (name, value) in enumerate(zip(names, values, strict=True)):
-        top = ROW * i + 5
+        middle = 4 + ROW * (i + 0.5)
         a, b = sorted((x(0.0), x(value)))
         fill = f'"{PALETTE[0]}"' if value >= 0 else f'"url(#h)" stroke="{PALETTE[1]}"'
-        out.append(f'<rect x="{a:.1f}" y="{top}" width="{max(b - a, 0.6):.1f}" height="{ROW - 10}" fill={fill}/>')
+        out.append(f'<rect x="{a:.1f}" y="{middle - 7}" width="{max(b - a, 0.6):.1f}" height="14" fill={fill}/>')
+        said = number(100 * value, 1) if percent else number(value, 4)
         if errors:
             e, f = errors[i]
-            out.append(f'<path d="M{x(e):.1f} {top + 7}H{x(f):.1f}" stroke="{INK}" stroke-width="1.2" fill="none"/>')
-        out.append(_text(LABEL - 10, top + 11, _cut(name), 10.5, "end"))
-        out.append(_text(WIDTH - RIGHT + 10, top + 11, f"{value:.4f}", 10.5, "start"))
-    out.append(f'<line x1="{x(0.0):.1f}" y1="0" x2="{x(0.0):.1f}" y2="{bottom}" stroke="{GREY}"/>')
+            out.append(_whisker(x(e), x(f), middle, INK, 1.2))
+            said += " " + (bracket(e, f) if percent else f"[{number(e, 4)}, {number(f, 4)}]")
+        out += _label(name, middle)
+        out.append(_text(WIDTH - RIGHT + 14, middle + 3.5, said, 9.2))
+    out.append(f'<line x1="{x(0.0):.1f}" y1="4" x2="{x(0.0):.1f}" y2="{bottom}" stroke="{GREY}"/>')
     return "".join([*out, "</svg>"])
+
+
+def legend() -> str:
+    """How to read a dot with its interval."""
+    y = 34
+    out = [_open(76), _whisker(210, 470, y, PALETTE[0], 1.8), _shape(0, 330, y)]
+    for at, text, anchor in ((210, "low end of the interval", "middle"), (470, "high end", "middle")):
+        out.append(f'<path d="M{at} {y + 8}v10" stroke="{GREY}" stroke-width="0.8" fill="none"/>')
+        out.append(_text(at, y + 30, text, 9.5, anchor, GREY))
+    out.append(f'<path d="M330 {y - 8}v-8" stroke="{GREY}" stroke-width="0.8" fill="none"/>')
+    out.append(_text(330, y - 20, "the measured rate", 9.5, "middle", GREY))
+    return "".join([*out, "</svg>"])
+
+
+def _dot(v: Dot, y: float, x: Scale, percent: bool) -> list[str]:
+    if v.value is None:
+        return [_text(LABEL + 4, y + 3.5, "not estimable", 9.2, "start", GREY)]
+    out = []
+    if v.low is not None and v.high is not None:
+        out.append(_whisker(x(v.low), x(v.high), y, PALETTE[v.series % len(PALETTE)], 1.7))
+    out.append(_shape(v.series, x(v.value), y))
+    said = f"{100 * v.value:.1f} %" if percent else number(v.value)
+    said = f"{said} {bracket(v.low, v.high, percent=percent)}".replace("-", MINUS)
+    out.append(_text(WIDTH - RIGHT + 14, y + 3.5, said, 9.2))
+    if v.count:
+        out.append(_text(WIDTH - 4, y + 3.5, v.count, 9.2, "end", GREY))
+    return out
+
+
+def _whisker(a: float, b: float, y: float, colour: str, stroke: float) -> str:
+    return (
+        f'<path d="M{a:.1f} {y - 4:.1f}v8M{a:.1f} {y:.1f}H{b:.1f}m0 -4v8" stroke="{colour}" '
+        f'stroke-width="{stroke:g}" fill="none"/>'
+    )
+
+
+def _grid(ticks: Sequence[float], x: Scale, head: float, bottom: float, percent: bool, unit: str = " %") -> list[str]:
+    out = []
+    for tick in ticks:
+        at = x(tick)
+        out.append(f'<line x1="{at:.1f}" y1="{head}" x2="{at:.1f}" y2="{bottom}" stroke="{FAINT}"/>')
+        said = f"{100 * tick:g}{unit}" if percent else f"{tick:g}"
+        out.append(_text(at, bottom + 15, said.replace("-", MINUS), 9, "middle", GREY))
+    return out
+
+
+def _label(text: str, middle: float) -> list[str]:
+    """The name of a row on one line or two; what does not fit is cut, and stands whole in the table beside."""
+    text = printable(text)
+    lines = [text]
+    if len(text) > LONGEST:
+        at = max(text.rfind(" ", 0, LONGEST), text.rfind("/ ", 0, LONGEST) + 1, 0) or LONGEST
+        rest = text[at:].strip()
+        lines = [text[:at].strip(), rest if len(rest) <= LONGEST else rest[: LONGEST - 1] + "…"]
+    top = middle + 3.5 - 5.2 * (len(lines) - 1)
+    size = 9.8 if len(lines) == 1 else 8.6
+    return [_text(LABEL - 12, top + 10.4 * i, line, size, "end") for i, line in enumerate(lines)]
 
 
 def _scale(low: float, high: float) -> tuple[float, float, list[float]]:
@@ -119,18 +183,6 @@ def _scale(low: float, high: float) -> tuple[float, float, list[float]]:
     return ticks[0], ticks[-1], ticks
 
 
-def _tick(value: float, percent: bool) -> str:
-    return f"{100 * value:g} %" if percent else f"{value:g}"
-
-
-def _value(value: float, percent: bool) -> str:
-    return f"{100 * value:.1f} %" if percent else f"{value:.3f}"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= 30 else text[:29] + "…"
-
-
 def _open(height: float) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" width="{WIDTH}" '
@@ -141,7 +193,7 @@ def _open(height: float) -> str:
 def _text(x: float, y: float, text: str, size: float, anchor: str = "start", colour: str = INK) -> str:
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:g}" text-anchor="{anchor}" fill="{colour}">'
-        f"{escape(text)}</text>"
+        f"{escape(printable(text))}</text>"
     )
 
 

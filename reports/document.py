@@ -5,14 +5,19 @@ Everything in it follows from the bytes given, so that a verifier can build it a
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 
 from audit.errors import DataError
+from reports import words
 from reports.blocks import (
     Block,
     Document,
     Figure,
     Heading,
+    Key,
+    Keys,
+    Lead,
     Notice,
     Paragraph,
     Points,
@@ -29,6 +34,9 @@ __all__ = [
     "Document",
     "Figure",
     "Heading",
+    "Key",
+    "Keys",
+    "Lead",
     "Notice",
     "Paragraph",
     "Points",
@@ -51,43 +59,58 @@ def build_document(files: Mapping[str, bytes], *, manifest: Manifest) -> Documen
     sources = Sources(
         manifest=manifest,
         evidence=read["evidence.json"],
+        cube=read.get("cube.json", {}),
         explain=read.get("explain.json"),
         mitigation=read.get("mitigation.json"),
         people=bool(manifest.extra.get("people", False)),
     )
     evidence = sources.evidence
-    issued = manifest.issued.strftime("%d %B %Y").lstrip("0")
+    number = report_number(manifest)
     return Document(
         title=manifest.title,
         case=evidence["case"]["name"],
         purpose=evidence["case"]["purpose"],
-        issued=issued,
+        issued=words.date(manifest.issued),
         language=manifest.language,
-        number=str(manifest.extra.get("number", "")),
-        cover=_cover(sources, issued),
+        number=number,
+        cover=_cover(sources, number),
         sections=sections_of(sources),
     )
 
 
-def _cover(sources: Sources, issued: str) -> tuple[tuple[str, str], ...]:
+def report_number(manifest: Manifest) -> str:
+    """The report's name: twelve hex digits of its manifest's SHA-256, or the number that the manifest gives.
+
+    The manifest holds the hash of every embedded file, the date and the signers, so no two reports share it.
+    """
+    given = manifest.extra.get("number")
+    return str(given) if given else hashlib.sha256(manifest.to_bytes()).hexdigest()[:12]
+
+
+def _cover(sources: Sources, number: str) -> tuple[tuple[str, str], ...]:
     evidence, manifest = sources.evidence, sources.manifest
     model = evidence["model"]
     members = ", ".join(s.name for s in manifest.members) or "none named"
+    if manifest.members:
+        members += f" ({manifest.quorum} of {len(manifest.members)} must approve)"
     rows = [
-        ("Decision under audit", evidence["case"]["purpose"]),
-        ("Issued", issued),
+        ("Report", number),
+        ("Issued", words.date(manifest.issued)),
         ("Auditor", manifest.auditor.name),
-        ("Board members asked to decide", members),
-        ("People measured", f"{evidence['data']['audited_rows']:,}"),
+        ("Board members asked", members),
+        ("People measured", f"{evidence['data']['audited_rows']:,} of {evidence['data']['rows']:,} in the data"),
+        ("Signature", str(manifest.extra.get("level_words", "PAdES; the level is stated in the signature"))),
         ("Data, SHA-256", evidence["data"]["sha256"]),
     ]
     if model.get("sha256"):
         rows.append(("Model, SHA-256", model["sha256"]))
     else:
-        rows.append(("Decisions", f"column {model.get('column')!r} of the data; no model was loaded"))
+        rows.append(("Model", f"none; decisions are in the column “{model.get('column')}” of the data"))
     rows += [
-        ("Policy", f"{evidence['policy']['version']} ({evidence['policy']['sha256'][:16]})"),
-        ("Signature level", str(manifest.extra.get("level_words", "PAdES, level stated in the signature"))),
+        ("Policy", f"{evidence['policy']['version']}, SHA-256 {evidence['policy']['sha256']}"),
+        ("Counts, SHA-256", evidence["cube"]["sha256"]),
         ("Made with", f"Assay {evidence['tool']['version']}"),
     ]
+    if checkpoint := manifest.extra.get("checkpoint"):
+        rows.append(("Report before this one", str(checkpoint)))
     return tuple(rows)

@@ -1,13 +1,42 @@
-"""Numbers and names in words, in one place."""
+"""Numbers and names in words, in one place: what the pages, the charts and their alternative texts print."""
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
 from audit.findings import name_of, p_words, percent
 
-__all__ = ["by", "capital", "count", "interval", "metric", "name_of", "number", "p_words", "percent", "points", "share"]
+__all__ = [
+    "bracket",
+    "by",
+    "capital",
+    "chance",
+    "count",
+    "date",
+    "interval",
+    "metric",
+    "name_of",
+    "number",
+    "p_words",
+    "percent",
+    "points",
+    "rate_cell",
+    "share",
+    "short",
+    "signed",
+    "span",
+    "width",
+]
+
+MINUS = "\u2212"
+MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+SCORES = ("roc_auc", "mean_score", "calibration_error")
+"""Metrics on a scale of their own; all others are shares of people and are printed in percent."""
 
 METRICS = {
     "selection_rate": "selection rate",
@@ -29,22 +58,45 @@ METRICS = {
 }
 
 GLOSSARY = (
+    (
+        "Area under the ROC curve",
+        "How often a person with the positive outcome scores above one without. 0.5 is chance.",
+    ),
     ("Base rate", "The share of a group that truly has the favourable outcome, according to the labels."),
     ("Calibration error", "How far scores are, on average, from the shares that came true. 0 is best."),
-    ("Confidence interval", "A range made so that, in 95 of 100 such audits, it holds the true value."),
+    (
+        "Confidence interval",
+        "A range that holds the true value in 95 of 100 such audits. Few people make it wide.",
+    ),
     ("Cube", "A table of counts: people by group, outcome and decision. It names no one. All rates follow from it."),
     ("Equal opportunity", "Compares how often people who merit the favourable decision receive it."),
     ("Equalized odds", "The larger of two gaps: in the true positive rate and in the false positive rate."),
     ("False negative rate", "Of those whose outcome is positive, the share that the decision misses."),
     ("False positive rate", "Of those whose outcome is not positive, the share that is called positive all the same."),
     ("Favourable", "The decision or outcome that is good for the person."),
+    (
+        "Floor",
+        "The least number of people in a group that is shown. It keeps single people from being found.",
+    ),
+    ("Gap", "How far apart two groups are in one rate: the highest minus the lowest, in points."),
     ("Holm adjustment", "Makes a p-value larger to allow for the number of comparisons made."),
+    ("Impact ratio", "The selection rate of a group divided by the highest selection rate of any group."),
+    ("Intersection", "A group by two attributes or more at once, such as women of one age."),
     ("LIME", "Explains one decision by a simple model fitted to answers for people much like this one."),
+    (
+        "Matched baseline",
+        "The original model with only its threshold moved, so that it selects as many people as the candidate.",
+    ),
+    ("Norm", "A limit on a gap that the institution has set itself, in a dated policy."),
     ("p-value", "How often a gap this wide would appear by chance if all groups were alike."),
+    ("Point", "A hundredth: from 8 % to 26 % is 18 points."),
     ("Positive", "The value that the model predicts or scores; not always the one that is good for the person."),
     ("Positive predictive value", "Of those called positive, the share that truly is."),
+    ("Proxy", "A column that goes along with a sensitive attribute, so that a model can use it in its place."),
     ("Selection rate", "The share of a group that receives the favourable decision."),
-    ("SHAP", "Divides the difference between one decision and the average one fairly over the columns used."),
+    ("SHA-256", "A fingerprint of a file. Another file has another one."),
+    ("SHAP", "Divides the difference between one decision and the average one over the columns used."),
+    ("Threshold", "The score from which the decision is positive."),
     ("True positive rate", "Of those whose outcome is positive, the share that the decision finds."),
 )
 
@@ -72,28 +124,92 @@ def share(value: float | None) -> str:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """0.321."""
-    return "–" if value is None else f"{value:.{digits}f}"
+    """0.321; a real minus sign before what is below nought."""
+    return "–" if value is None else _minus(f"{value:.{digits}f}")
+
+
+def signed(value: float | None, digits: int = 3) -> str:
+    """+0.321."""
+    return "–" if value is None else _minus(f"{value:+.{digits}f}")
+
+
+def _minus(text: str) -> str:
+    """A real minus sign, and none before nought."""
+    nought = not text.strip("+-0.")
+    return text.lstrip("+-") if nought else text.replace("-", MINUS)
 
 
 def interval(low: float | None, high: float | None) -> str:
-    """8.4 % to 9.9 %."""
-    return "–" if low is None or high is None else f"{percent(low)} to {percent(high)}"
+    """8.4 to 9.9 %."""
+    return "–" if low is None or high is None else f"{100 * low:.1f} to {100 * high:.1f} %".replace("-", MINUS)
 
 
-def points(gap: dict[str, Any] | Any) -> str:
+def bracket(low: float | None, high: float | None, *, percent: bool = True) -> str:
+    """[8.4, 9.9] in percent or points; [0.084, 0.099] otherwise. Empty where there is no interval."""
+    if low is None or high is None:
+        return ""
+    text = f"[{100 * low:.1f}, {100 * high:.1f}]" if percent else f"[{low:.3f}, {high:.3f}]"
+    return text.replace("-", MINUS)
+
+
+def rate_cell(r: dict[str, Any] | None, *, percent: bool = True) -> str:
+    """The two lines of a table cell: value with interval, count. Says so where the rate is not estimable."""
+    if r is None or not r["estimable"]:
+        return "not estimable"
+    value = share(r["value"]) if percent else number(r["value"])
+    of = f"of {count(r['denominator'])}"
+    if percent and r.get("numerator") is not None:
+        of = f"{count(r['numerator'])} {of}"
+    return f"{value} {bracket(r['low'], r['high'], percent=percent)}".rstrip() + f"\n{of}"
+
+
+def points(gap: dict[str, Any]) -> str:
     """17.1 points (95 % interval 16.0 to 18.2)."""
-    def get(name: str) -> Any:
-        return gap.get(name) if isinstance(gap, dict) else getattr(gap, name)
+    if gap["value"] is None:
+        return f"not estimable ({gap['reason']})"
+    said = "" if gap["low"] is None or gap["high"] is None else f" (95 % interval {span(gap)})"
+    return f"{width(gap)}{said}"
 
-    if get("value") is None:
-        return f"not estimable ({get('reason')})"
-    low, high = get("low"), get("high")
-    said = "" if low is None or high is None else f" (95 % interval {100 * low:.1f} to {100 * high:.1f})"
-    value = float(get("value"))
-    return f"{100 * value:.1f} points{said}"
+
+def width(gap: dict[str, Any]) -> str:
+    """17.1 points; for scores and ratios the bare number."""
+    if gap["value"] is None:
+        return "not estimable"
+    if gap.get("kind") == "ratio" or gap.get("metric") in SCORES:
+        return number(gap["value"])
+    return f"{100 * gap['value']:.1f} points".replace("-", MINUS)
+
+
+def span(gap: dict[str, Any]) -> str:
+    """16.0 to 18.2."""
+    if gap["low"] is None or gap["high"] is None:
+        return "–"
+    if gap.get("kind") == "ratio" or gap.get("metric") in SCORES:
+        return f"{number(gap['low'])} to {number(gap['high'])}"
+    return f"{100 * gap['low']:.1f} to {100 * gap['high']:.1f}".replace("-", MINUS)
+
+
+def chance(p: float | None) -> str:
+    """What a p-value means: "less than once in 1,000 such audits"."""
+    if p is None:
+        return "an unknown number of times"
+    if p < 0.001:
+        return "less than once in 1,000 such audits"
+    if p < 0.01:
+        return f"about {1000 * p:.0f} times in 1,000 such audits"
+    return f"about {100 * p:.0f} times in 100 such audits"
 
 
 def by(attribute: Sequence[str]) -> str:
     """sex and race."""
     return " and ".join(attribute)
+
+
+def short(text: str, most: int = 48) -> str:
+    """Cut, with an ellipsis, where a sentence has to stay on its page; tables carry the whole name."""
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def date(when: dt.datetime) -> str:
+    """22 November 2026, whatever the machine's language."""
+    return f"{when.day} {MONTHS[when.month - 1]} {when.year}"

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from reports.blocks import Section, Sources
-from reports.sections import board, closing, data, explanations, measures, mitigation, scope
+from reports.sections import board, checks, closing, data, explanations, law, measures, mitigation, scope
 
 
 def sections_of(sources: Sources) -> tuple[Section, ...]:
     """All chapters; those on what was not done say so."""
     return (
         board.section(sources),
+        scope.reading(sources),
         scope.section(sources),
         scope.protocol(sources),
         data.section(sources),
         measures.norms(sources),
         measures.section(sources),
+        law.section(sources),
         explanations.section(sources),
         mitigation.section(sources),
         closing.limits(sources),
-        closing.lacking(sources),
-        closing.crosswalk(sources),
+        checks.lacking(sources),
+        checks.crosswalk(sources),
         closing.glossary(sources),
         closing.verify(sources),
         closing.signatures(sources),

@@ -1,153 +1,304 @@
-"""The board's page: one page of sentences. Who is affected, how wide the gaps are, what was tried, what got worse."""
+"""The board's page: one page of sentences. Who is affected, how wide the gaps are, what was tried, what got worse.
+
+Names are cut here, and lists end early, so that it stays one page; the chapters behind carry everything.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from reports import words
-from reports.blocks import Block, Heading, Notice, Paragraph, Points, Section, Sources
+from reports.blocks import Block, Heading, Key, Keys, Lead, Notice, Paragraph, Points, Section, Sources
 from reports.sections import find
+
+MOST, FULL = 3, 2
+"""Attributes with a figure of their own, and those of them with sentences of their own."""
+NAME = 34
 
 
 def section(sources: Sources) -> Section:
-    """The page; it names the decision that is asked for."""
+    """The page; it ends with the decision that is asked for."""
     evidence = sources.evidence
     blocks: list[Block] = [
-        Paragraph(
-            f"The decision under audit: {evidence['case']['purpose']}. "
-            f"{evidence['data']['audited_rows']:,} people were measured. The favourable decision is "
-            f"“{evidence['data']['favourable']}”."
-        ),
+        Lead(_opening(evidence)),
+        *_keys(evidence),
         Heading("Who is affected"),
         Points(tuple(_affected(evidence))),
         Heading("Where the norms stand"),
         Paragraph(_norms(evidence)),
-        Heading("What was tried"),
+        Heading("What was tried, and what got worse"),
         *_tried(sources),
         Heading("What cannot be said"),
         Points(tuple(_unsaid(sources))),
         Heading("What you are asked to decide"),
-        Paragraph(
-            "Whether the decision may go on as it is, with conditions, or not. A member approves or rejects by signing "
-            "at the end, with a reason. Dissent is kept. No figure here decides this for you: a gap can be lawful or "
-            "not, and harmful or not, for reasons that no figure knows."
-        ),
+        Paragraph(_asked(sources)),
     ]
     return Section("board", "For the board: one page", tuple(blocks))
 
 
+def _name(group: list[str] | None) -> str:
+    return words.short(words.name_of(group), NAME)
+
+
+def _attribute(attribute: list[str]) -> str:
+    return words.short(words.by(attribute), NAME)
+
+
+def _opening(evidence: dict[str, Any]) -> str:
+    data = evidence["data"]
+    purpose = words.short(evidence["case"]["purpose"], 150).rstrip(".")
+    everyone = find.rate(evidence, "selection_rate", (), ())
+    text = f"{purpose}. {data['audited_rows']:,} people were measured."
+    if everyone and everyone["estimable"]:
+        text += (
+            f" {words.share(everyone['value'])} of them ({words.interval(everyone['low'], everyone['high'])}) "
+            f"received the favourable decision, “{words.short(data['favourable'], NAME)}”."
+        )
+    return text
+
+
+def _widest(evidence: dict[str, Any]) -> list[list[str]]:
+    """The attributes that the page has room for: those of the widest gaps, in the order of the case."""
+    alone = find.attributes(evidence, alone=True)
+
+    def width(attribute: list[str]) -> float:
+        gap = find.gap(evidence, "selection_rate", attribute)
+        return -1.0 if gap is None or gap["value"] is None else float(gap["value"])
+
+    kept = sorted(alone, key=lambda a: -width(a))[:MOST]
+    return [a for a in alone if a in kept]
+
+
+def _keys(evidence: dict[str, Any]) -> list[Block]:
+    items = []
+    for attribute in _widest(evidence):
+        gap = find.gap(evidence, "selection_rate", attribute)
+        if gap is None or gap["value"] is None:
+            continue
+        high, low = _ends(evidence, attribute, gap)
+        items.append(
+            Key(
+                f"Apart by {_attribute(attribute)}",
+                words.width(gap),
+                f"95 % interval {words.span(gap)}\n"
+                f"{_name(low['group'])}: {words.share(low['value'])}\n"
+                f"{_name(high['group'])}: {words.share(high['value'])}",
+            )
+        )
+    return [Keys(tuple(items))] if items else []
+
+
+def _ends(evidence: dict[str, Any], attribute: list[str], gap: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    high = find.rate(evidence, gap["metric"], attribute, gap["highest"])
+    low = find.rate(evidence, gap["metric"], attribute, gap["lowest"])
+    if high is None or low is None:
+        raise KeyError(f"the groups of the gap by {words.by(attribute)}")
+    return high, low
+
+
 def _affected(evidence: dict[str, Any]) -> list[str]:
     out = []
-    for attribute in find.attributes(evidence, alone=True):
+    shown = _widest(evidence)
+    for attribute in shown[:FULL]:
         gap = find.gap(evidence, "selection_rate", attribute)
-        by = words.by(attribute)
         if gap is None or gap["value"] is None:
             reason = gap["reason"] if gap else "not measured"
-            out.append(f"By {by}, selection rates cannot be compared: {reason}.")
+            out.append(f"By {_attribute(attribute)}, groups cannot be compared: {reason}.")
             continue
-        high = find.rate(evidence, "selection_rate", attribute, gap["highest"])
-        low = find.rate(evidence, "selection_rate", attribute, gap["lowest"])
-        assert high is not None
-        assert low is not None
+        out.append(_compared(evidence, attribute, gap))
+    crossed = [a for a in find.printed(evidence) if len(a) > 1]
+    gaps = [g for a in crossed if (g := find.gap(evidence, "selection_rate", a)) and g["value"] is not None]
+    if gaps:
+        g = max(gaps, key=lambda g: g["value"])
         out.append(
-            f"By {by}: of {words.count(low['denominator'])} people in the group {words.name_of(low['group'])}, "
-            f"{words.share(low['value'])} received the favourable decision (95 % interval "
-            f"{words.interval(low['low'], low['high'])}). Of {words.count(high['denominator'])} in the group "
-            f"{words.name_of(high['group'])}, {words.share(high['value'])} did "
-            f"({words.interval(high['low'], high['high'])}). The gap is {words.points(gap)}; "
-            f"{words.p_words(gap['p_adjusted'])} after adjusting for {gap['family']} comparisons."
+            f"By {_attribute(g['attribute'])} together the widest gap is {words.points(g)}, between "
+            f"{_name(g['lowest'])} and {_name(g['highest'])}."
         )
-        merit = find.gap(evidence, "equal_opportunity", attribute)
-        if merit and merit["value"] is not None:
-            out.append(
-                f"By {by}, among those who merit the favourable decision by their outcome, the widest gap in receiving "
-                f"it is {words.points(merit)}, between {words.name_of(merit['highest'])} and "
-                f"{words.name_of(merit['lowest'])}."
-            )
+    more = len(find.attributes(evidence, alone=True)) - len(shown)
+    if more:
+        out.append(f"{_many(more, 'more attribute')} measured, with narrower gaps: see the chapters behind.")
     return out
+
+
+def _compared(evidence: dict[str, Any], attribute: list[str], gap: dict[str, Any]) -> str:
+    """Two groups, their rates, the gap, what chance could do, and how many people it comes to."""
+    high, low = _ends(evidence, attribute, gap)
+    fewest = find.people(evidence, attribute, low["group"]) or low["denominator"]
+    most = find.people(evidence, attribute, high["group"]) or high["denominator"]
+    text = (
+        f"By {_attribute(attribute)}: of {words.count(fewest)} people in the group {_name(low['group'])}, "
+        f"{words.share(low['value'])} received the favourable decision (95 % interval "
+        f"{words.interval(low['low'], low['high'])}). Of {words.count(most)} in the group {_name(high['group'])}, "
+        f"{words.share(high['value'])} did ({words.interval(high['low'], high['high'])}). If groups were alike, so "
+        f"wide a gap would appear {words.chance(gap['p_adjusted'])} ({words.p_words(gap['p_adjusted'])}, adjusted for "
+        f"{gap['family']} comparisons)."
+    )
+    if evidence["data"].get("weight") is None and gap["low"] is not None and gap["low"] > 0:
+        a, b, c = (fewest * gap[k] for k in ("value", "low", "high"))
+        text += (
+            f" At the rate of {_name(high['group'])}, about {a:,.0f} more of {_name(low['group'])} "
+            f"would have received it ({b:,.0f} to {c:,.0f})."
+        )
+    merit = find.gap(evidence, "equal_opportunity", attribute)
+    if merit and merit["value"] is not None:
+        text += (
+            f" Among those whose outcome merits it, the widest gap is {words.width(merit)} ({words.span(merit)}): "
+            f"{_name(merit['lowest'])} receive it least often."
+        )
+    return text
 
 
 def _norms(evidence: dict[str, Any]) -> str:
     norms = evidence["norms"]
+    version = evidence["policy"]["version"]
     if not norms:
-        return "The policy has no norm for the attributes of this case."
-    n = {s: sum(x["status"] == s for x in norms) for s in ("outside", "undecided", "inside", "not_estimable")}
+        return f"Policy {version} has no norm for the attributes of this case."
+    n = {s: [x for x in norms if x["status"] == s] for s in ("outside", "undecided", "inside", "not_estimable")}
     text = (
-        f"Policy {evidence['policy']['version']} sets {len(norms)} norms for this case. {n['outside']} are broken even "
-        f"at the favourable end of the interval, {n['inside']} are kept even at the unfavourable end, and for "
-        f"{n['undecided']} the data cannot tell."
+        f"Policy {version} sets {_many(len(norms), 'norm')} here. Over the whole interval, {len(n['outside'])} "
+        f"{'is' if len(n['outside']) == 1 else 'are'} outside and {len(n['inside'])} inside. For {len(n['undecided'])} "
+        "the data cannot tell."
     )
     if n["not_estimable"]:
-        text += f" {n['not_estimable']} cannot be estimated."
+        text += f" {len(n['not_estimable'])} cannot be estimated."
+    if n["outside"]:
+        named = "; ".join(_norm(x) for x in n["outside"][:FULL])
+        rest = len(n["outside"]) - FULL
+        text += f" Outside: {named}{f'; and {rest} more' if rest > 0 else ''}."
     return text
 
 
+def _norm(n: dict[str, Any]) -> str:
+    limit = f"{100 * n['limit']:g} points" if n["kind"] == "difference" else f"{n['limit']:g}"
+    bound = "at most" if n["kind"] == "difference" else "at least"
+    kind = "" if n["kind"] == "difference" else " (ratio)"
+    return (
+        f"{words.metric(n['metric'])}{kind} by {_attribute(n['attribute'])}, {words.width(n)} [{words.span(n)}] where "
+        f"{bound} {limit} is set"
+    )
+
+
+def _many(n: int, what: str) -> str:
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+
+
 def _tried(sources: Sources) -> list[Block]:
-    mitigation = sources.mitigation
-    if mitigation is None:
+    m = sources.mitigation
+    if m is None:
         return [Notice("No mitigation has been tried. The report shows the decision as it is.")]
-    arms, aim = mitigation["arms"], mitigation["constraint"]
-    sentences = [
-        f"{mitigation['title']} was tried, and measured on {mitigation['splits']['test']:,} people that neither model "
-        f"learned from. Accuracy went from {words.share(arms['original']['accuracy'])} to "
-        f"{words.share(arms['candidate']['accuracy'])}."
-    ]
-    for entry in aim["by"]:
-        if len(entry["attribute"]) > 1 or entry["value"] is None:
-            continue
-        before = find.one(
-            arms["original"]["gaps"], metric=aim["metric"], kind="difference", attribute=entry["attribute"]
-        )
-        if before and before["value"] is not None:
-            sentences.append(
-                f"The gap in {words.metric(aim['metric'])} by {words.by(entry['attribute'])} went from "
-                f"{100 * before['value']:.1f} to {words.points(entry)}."
-            )
-    clear = [c for c in mitigation["changes"] if c["worse"] and c.get("clear")]
-    if clear:
-        named = "; ".join(dict.fromkeys(_change(c) for c in clear[:3]))
-        sentences.append(f"{len(clear)} figures got worse by more than chance explains, first: {named}.")
-    else:
-        sentences.append("No figure got worse by more than chance explains.")
-    everyone = find.one(mitigation["flips"], attribute=[])
-    if everyone:
-        sentences.append(
-            f"Of {everyone['rows']:,} people, {everyone['to_favourable']:,} would newly receive the favourable "
-            f"decision and {everyone['to_unfavourable']:,} would lose it."
-        )
-    blocks: list[Block] = [Points(tuple(sentences))]
-    if mitigation["needs_sensitive_at_decision"]:
-        blocks.append(Notice(str(mitigation["notice"])))
-    decision = mitigation.get("decision")
+    blocks: list[Block] = [Points((_trial(m), _worse(m), *_flips(m)))]
+    if m["needs_sensitive_at_decision"]:
+        blocks.append(Notice(str(m["notice"])))
+    decision = m.get("decision")
     if decision:
         word = "accepted" if decision["accepted"] else "rejected"
-        blocks.append(Paragraph(f"{decision['by']} {word} this candidate: {decision['reason']}"))
+        reason = words.short(str(decision["reason"]), 200)
+        blocks.append(Paragraph(f"{words.short(str(decision['by']), NAME)} {word} this candidate: {reason}"))
     else:
         blocks.append(Paragraph("Nobody has accepted or rejected this candidate yet."))
     return blocks
 
 
-def _change(change: dict[str, Any]) -> str:
-    of = words.name_of(change["group"]) if change["group"] else f"between groups of {words.by(change['attribute'])}"
-    kind = "" if change["kind"] == "rate" else f" ({change['kind']})"
-    return f"{words.metric(change['metric'])}{kind} {of}, {change['before']:.3f} to {change['after']:.3f}"
+def _trial(m: dict[str, Any]) -> str:
+    """What was tried, what it did to the gaps aimed at, what it cost in accuracy."""
+    arms, aim = m["arms"], m["constraint"]
+    text = f"{m['title']} was tried, and measured on {m['splits']['test']:,} people that neither model learned from."
+    parts = []
+    for entry in aim["by"]:
+        before = find.gap(arms["original"], aim["metric"], entry["attribute"])
+        if len(entry["attribute"]) > 1 or entry["value"] is None or before is None or before["value"] is None:
+            continue
+        parts.append(
+            f"by {_attribute(entry['attribute'])} from {100 * before['value']:.1f} to {100 * entry['value']:.1f} "
+            f"points [{words.span(entry)}]"
+        )
+    if parts:
+        text += f" The gap in {words.metric(aim['metric'])} went {', '.join(parts[:MOST])}."
+        if aim.get("met") is not None:
+            text += (
+                f" The aim, {100 * aim['tolerance']:g} points everywhere, was {'' if aim['met'] else 'not '}reached."
+            )
+    was, now = (find.rate(arms[k], "accuracy", (), ()) for k in ("original", "candidate"))
+    if was and now and was["estimable"] and now["estimable"]:
+        text += (
+            f" Accuracy went from {words.share(was['value'])} to {words.share(now['value'])} "
+            f"({words.interval(now['low'], now['high'])})."
+        )
+    return text
+
+
+def _worse(m: dict[str, Any]) -> str:
+    clear = [c for c in m["changes"] if c["worse"] and c.get("clear")]
+    if not clear:
+        return "No figure got worse by more than chance explains."
+    worst = "; ".join(change_words(c, NAME) for c in clear[:2])
+    return f"{_many(len(clear), 'figure')} got worse by more than chance explains. The worst: {worst}."
+
+
+def change_words(c: dict[str, Any], most: int = 60) -> str:
+    """positive predictive value in the group Female, 78.1 to 64.7 % (95 % interval of the change ... points)."""
+    plain = c["kind"] == "ratio" or c["metric"] in words.SCORES
+    name = words.metric(c["metric"])
+    if c["kind"] == "rate":
+        what = f"{name}, group {words.short(words.name_of(c['group']), most)}"
+    else:
+        kind = "gap" if c["kind"] == "difference" else "ratio"
+        what = f"{kind} in {name} by {words.short(words.by(c['attribute']), most)}"
+    if plain:
+        text = f"{what}, {words.number(c['before'])} to {words.number(c['after'])}"
+        ends = (words.signed(c["low"]), words.signed(c["high"]))
+    else:
+        unit = "%" if c["kind"] == "rate" else "points"
+        text = f"{what}, {100 * c['before']:.1f} to {100 * c['after']:.1f} {unit}"
+        ends = (_points(c["low"]), _points(c["high"]))
+    return text if c["low"] is None else f"{text} (interval of the change {ends[0]} to {ends[1]})"
+
+
+def _points(value: float | None) -> str:
+    return words.signed(None if value is None else 100 * value, 1)
+
+
+def _flips(m: dict[str, Any]) -> list[str]:
+    everyone = find.one(m["flips"], attribute=[])
+    if everyone is None:
+        return []
+    text = (
+        f"Of {everyone['rows']:,} people, {everyone['to_favourable']:,} would newly receive the favourable decision "
+        f"and {everyone['to_unfavourable']:,} would lose it."
+    )
+    groups = [f for f in m["flips"] if len(f["attribute"]) == 1 and f["to_unfavourable"] is not None]
+    if groups and everyone["to_unfavourable"]:
+        hit = max(groups, key=lambda f: f["to_unfavourable"])
+        text += f" Of those who would lose it, {hit['to_unfavourable']:,} are in the group {_name(hit['group'])}."
+    return [text]
 
 
 def _unsaid(sources: Sources) -> list[str]:
     evidence = sources.evidence
-    out = ["Whether a gap is justified. That needs reasons from outside these data."]
+    out = ["Whether a gap is justified, and what caused it. That needs reasons from outside these data."]
     missing = [r for r in evidence["rates"] if not r["estimable"]]
     if missing:
-        groups = list(dict.fromkeys(words.name_of(r["group"]) for r in missing))
-        shown = ", ".join(groups[:4]) + (" and others" if len(groups) > 4 else "")
-        out.append(f"{len(missing)} rates cannot be estimated, among them some of {shown}; each says why in its table.")
+        groups = list(dict.fromkeys(_name(r["group"]) for r in missing))
+        shown = ", ".join(groups[:3]) + (" and others" if len(groups) > 3 else "")
+        out.append(f"{_many(len(missing), 'rate')} cannot be estimated, for {shown}. Each table says why.")
     if evidence["data"].get("label") is None:
         out.append("Whether decisions were right: the data hold no outcomes.")
     else:
         out.append(
-            "How things stand for people whose outcome was never seen. If outcomes are known only for some, for "
-            "example only for those accepted, error rates speak of those alone."
+            "How things stand for people whose outcome was never seen. Where outcomes are known only for those "
+            "accepted, error rates speak of those alone."
         )
-    if sources.explain is None or not sources.explain.get("explained", True):
+    if sources.explain is None or not sources.explain.get("global"):
         out.append("What led to the decisions: no explanation was made.")
     return out
+
+
+def _asked(sources: Sources) -> str:
+    members, quorum = sources.manifest.members, sources.manifest.quorum
+    text = (
+        "Whether the decision may go on as it is, may go on with conditions, or may not go on. A member approves or "
+        "rejects by signing at the end, with a reason; conditions and dissent are kept. No figure decides this for you."
+    )
+    if members:
+        return f"{text} {_many(quorum, 'approval')} of {len(members)} {'is' if quorum == 1 else 'are'} needed."
+    return f"{text} No board member is named in this report."

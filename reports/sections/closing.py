@@ -1,9 +1,12 @@
-"""Limits, what the report still lacks, the crosswalk, the glossary, how to verify, and the signatures."""
+"""Limits and who may be harmed, the glossary, how to verify, and the signatures."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from reports import words
-from reports.blocks import Block, Notice, Paragraph, Points, Section, Signatures, Sources, Table
+from reports.blocks import Block, Paragraph, Points, Section, Signatures, Sources, Table
+from reports.sections import find
 
 
 def limits(sources: Sources) -> Section:
@@ -25,84 +28,41 @@ def limits(sources: Sources) -> Section:
     ]
     if small:
         items.append(f"Small groups, whose figures are least certain: {', '.join(small[:12])}.")
-    return Section("limits", "Limits, and who may be harmed", (Points(tuple(items)),))
+    return Section("limits", "Limits, and who may be harmed", (*_harm(evidence), Points(tuple(items))))
 
 
-def lacking(sources: Sources) -> Section:
-    """A completeness check, computed from what is absent."""
-    evidence = sources.evidence
-    gaps: list[str] = []
-    if sources.explain is None or not sources.explain.get("global"):
-        gaps.append("an explanation of the decisions")
-    if sources.mitigation is None:
-        gaps.append("a mitigation, or a reason why none is needed")
-    elif not sources.mitigation.get("decision"):
-        gaps.append("a person's decision on the candidate, with a reason")
-    if evidence["data"].get("label") is None:
-        gaps.append("known outcomes: without them no error rate can be measured")
-    if not evidence.get("population"):
-        gaps.append("a reference population: who is missing from the data cannot be told")
-    if evidence["model"]["kind"] == "path" and not evidence["data"].get("split"):
-        gaps.append("a statement of which rows the model learned from; figures on those rows flatter it")
-    if not sources.manifest.members:
-        gaps.append("board members who are asked to decide")
-    if not sources.manifest.extra.get("timestamp"):
-        gaps.append("a timestamp by an independent authority; the date rests on the signer's clock")
-    if not sources.manifest.extra.get("monitoring"):
-        gaps.append("the record of continued monitoring")
-    if not sources.manifest.extra.get("deviations"):
-        gaps.append("a protocol fixed before the results, or a statement that there was none")
-    blocks: tuple[Block, ...] = (
-        (Paragraph("This report still lacks:"), Points(tuple(f"{g}." for g in gaps)))
-        if gaps
-        else (Paragraph("Nothing on Assay's list is missing. The list is Assay's, not the law's."),)
-    )
-    return Section("lacking", "What this report still lacks", blocks)
-
-
-def crosswalk(sources: Sources) -> Section:
-    """Where texts of law and standards ask for something of the kind, and what of it is not here."""
-    rows = (
-        (
-            "EU AI Act, Annex IV(2)(g)",
-            "Metrics on potentially discriminatory impacts; dated and signed test reports",
-            "The provider's other technical documentation",
-        ),
-        (
-            "EU AI Act, Art. 10",
-            "Examination of the data for gaps and possible biases, by group",
-            "How data were collected and labelled",
-        ),
-        (
-            "EU AI Act, Art. 72",
-            "The evidence that monitoring can start from",
-            "The monitoring plan itself",
-        ),
-        (
-            "New York City Local Law 144",
-            "Selection rates and impact ratios by group and intersection, unknowns counted apart",
-            "Independence of the auditor, publication, notice to candidates; no pass mark exists",
-        ),
-        (
-            "NIST AI RMF, Measure 2.11",
-            "Fairness and bias evaluated and documented, with uncertainty",
-            "Governance and context mapping",
-        ),
-        (
-            "ISO/IEC 42001",
-            "A record for impact assessment and performance evaluation",
-            "The management system",
+def _harm(evidence: dict[str, Any]) -> tuple[Block, ...]:
+    """Who gets the favourable decision least often, and who is wrongly refused most often, attribute by attribute."""
+    rows = []
+    for attribute in find.printed(evidence):
+        chosen = find.gap(evidence, "selection_rate", attribute)
+        merit = find.gap(evidence, "equal_opportunity", attribute)
+        rows.append((words.by(attribute), _least(evidence, chosen), _least(evidence, merit)))
+    if not rows:
+        return ()
+    return (
+        Table(
+            "Who receives the favourable decision least often",
+            ("By", "Of all in the group", "Of those in the group whose outcome merits it"),
+            tuple(rows),
+            "",
+            (20, 40, 40),
         ),
     )
-    return Section(
-        "crosswalk",
-        "Crosswalk to law and standards",
-        (
-            Notice("This is a reading aid. It is no legal opinion and claims no compliance."),
-            Table("What this report offers, and what it does not cover", ("Text", "Offered here", "Not covered"), rows,
-                  "", (24, 40, 36)),
-        ),
-    )  # fmt: skip
+
+
+def _least(evidence: dict[str, Any], gap: dict[str, Any] | None) -> str:
+    if gap is None or gap["value"] is None:
+        return "not estimable"
+    metric = gap["metric"]
+    if metric == "equal_opportunity":
+        positive = evidence["data"]["positive"] == evidence["data"]["favourable"]
+        metric = "true_positive_rate" if positive else "true_negative_rate"
+    rate = find.rate(evidence, metric, gap["attribute"], gap["lowest"])
+    if rate is None or rate["value"] is None:
+        return f"{words.name_of(gap['lowest'])}; gap {words.points(gap)}"
+    cell = words.rate_cell(rate).replace("\n", ", ")
+    return f"{words.name_of(gap['lowest'])}: {cell}"
 
 
 def glossary(sources: Sources) -> Section:
@@ -143,8 +103,17 @@ def signatures(sources: Sources) -> Section:
         (
             Paragraph(
                 "The auditor's signature stands for how this report was made. It is not a judgement on the decision "
-                "under audit. A member's signature states approval or rejection, with a reason."
+                "under audit. A member's signature states approval or rejection, with a reason and conditions. A "
+                "rejection stays in the file, whatever follows."
             ),
+            *_quorum(sources),
             Signatures(sources.manifest.signers),
         ),
     )
+
+
+def _quorum(sources: Sources) -> tuple[Block, ...]:
+    members, quorum = sources.manifest.members, sources.manifest.quorum
+    if not members:
+        return ()
+    return (Paragraph(f"Approvals needed: {quorum} of {len(members)}."),)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reports import charts, words
-from reports.blocks import Block, Figure, Heading, Notice, Paragraph, Section, Sources, Table
+from reports.blocks import Block, Figure, Heading, Lead, Notice, Section, Sources, Table
 from reports.sections import find
 
 NAMES = (
@@ -16,82 +16,101 @@ NAMES = (
     ("kolmogorov_smirnov", "KS"),
     ("conditional_demographic_disparity", "CDD"),
 )
-MOST_ROWS = 60
+MOST_NOTES = 20
 
 
 def section(sources: Sources) -> Section:
     """People and outcomes by attribute and intersection; the eight measures per attribute."""
     evidence = sources.evidence
     total = evidence["data"]["audited_rows"]
-    blocks: list[Block] = [Paragraph(f"{total:,} people were measured. Who they are, and what their outcomes were:")]
-    for attribute in find.attributes(evidence):
-        counts = find.every(evidence["counts"], attribute=attribute)
-        rows = []
-        for c in counts[:MOST_ROWS]:
-            base = find.rate(evidence, "base_rate", attribute, c["group"])
-            known = base is not None and base["estimable"]
-            rows.append(
-                (
-                    words.name_of(c["group"]),
-                    "withheld" if c["suppressed"] else words.count(c["rows"]),
-                    "–" if c["suppressed"] else words.share(c["rows"] / total if total else None),
-                    words.share(base["value"]) if known and base else "not estimable",
-                    words.interval(base["low"], base["high"]) if known and base else str(base and base["reason"]),
-                    "–" if c["suppressed"] else words.count(c["unknown_label"]),
-                )
-            )
-        by = words.by(attribute)
-        blocks.append(Heading(f"By {by}"))
-        blocks.append(
-            Table(
-                f"People and favourable outcomes by {by}",
-                ("Group", "People", "Share", "Base rate", "95 % interval", "Outcome unknown"),
-                tuple(rows),
-                _cut(len(counts)),
-                (26, 12, 12, 14, 22, 14),
-            )
-        )
+    unknown = sum(c["rows"] for c in evidence["counts"] if len(c["attribute"]) == 1 and c["group"] == ["(unknown)"])
+    labelled = find.one(evidence["counts"], attribute=[])
+    text = f"{total:,} people were measured."
+    if labelled is not None and labelled["unknown_label"] is not None:
+        text += f" The outcome is unknown for {labelled['unknown_label']:,} of them."
+    if unknown:
+        text += f" Sensitive values are missing {unknown:,} times; those people form the group “(unknown)”."
+    blocks: list[Block] = [Lead(text)]
+    for attribute in find.printed(evidence):
+        blocks.append(Heading(f"By {words.by(attribute)}"))
         if len(attribute) == 1:
-            blocks += [*_chart(evidence, attribute), _measures(evidence, attribute)]
-    for note in evidence["notes"]:
-        blocks.append(Notice(note))
+            blocks += _chart(evidence, attribute)
+        blocks.append(_people(evidence, attribute, total))
+        if len(attribute) == 1 and (table := _measures(evidence, attribute)):
+            blocks.append(table)
+    notes = evidence["notes"]
+    blocks += [Notice(note) for note in notes[:MOST_NOTES]]
+    if len(notes) > MOST_NOTES:
+        blocks.append(Notice(f"{len(notes) - MOST_NOTES} more notes stand in the embedded evidence."))
+    if left := find.not_printed(evidence):
+        blocks.append(Notice(f"{left} more attributes or intersections are not printed; all are in the evidence."))
     return Section("data", "Who is in the data", tuple(blocks))
 
 
-def _cut(rows: int) -> str:
-    return "" if rows <= MOST_ROWS else f"{MOST_ROWS} of {rows} groups are printed; all are in the embedded evidence."
+def _people(evidence: find.Record, attribute: list[str], total: int) -> Table:
+    counts = find.every(evidence["counts"], attribute=attribute)
+    rows = []
+    for c in counts[: find.MOST_ROWS]:
+        base = find.rate(evidence, "base_rate", attribute, c["group"])
+        known = base is not None and base["estimable"]
+        hidden = c["suppressed"]
+        rows.append(
+            (
+                words.name_of(c["group"]),
+                "withheld" if hidden else words.count(c["rows"]),
+                "–" if hidden else words.share(c["rows"] / total if total else None),
+                words.share(base["value"]) if known and base else "not estimable",
+                words.bracket(base["low"], base["high"]) if known and base else str(base["reason"] if base else "–"),
+                "–" if hidden else words.count(c["unknown_label"]),
+            )
+        )
+    return Table(
+        f"People and favourable outcomes by {words.by(attribute)}",
+        ("Group", "People", "Share of all", "Favourable outcome", "95 % interval", "Outcome unknown"),
+        tuple(rows),
+        find.cut(len(counts)),
+        (30, 13, 13, 15, 15, 14),
+    )
 
 
 def _chart(evidence: find.Record, attribute: list[str]) -> list[Block]:
-    rates = list(find.every(evidence["rates"], metric="base_rate", attribute=attribute))[:20]
+    rates = find.every(evidence["rates"], metric="base_rate", attribute=attribute)[:20]
     if not any(r["estimable"] for r in rates):
         return []
     gap = find.gap(evidence, "base_rate", attribute)
     by = words.by(attribute)
-    alt = f"Base rates by {by} with 95 % intervals."
+    alt = f"Share with the favourable outcome by {by}, with 95 % intervals."
     if gap and gap["value"] is not None:
         alt += (
-            f" Highest: {words.name_of(gap['highest'])}; lowest: {words.name_of(gap['lowest'])}; "
+            f" Lowest: {words.name_of(gap['lowest'])}; highest: {words.name_of(gap['highest'])}; "
             f"the gap is {words.points(gap)}."
         )
-    drawn = charts.dots([charts.Dot(words.name_of(r["group"]), r["value"], r["low"], r["high"]) for r in rates])
-    return [Figure(drawn, alt, f"Share with the favourable outcome by {by}, with 95 % intervals")]
+    drawn = charts.dots(
+        [
+            charts.Dot(words.name_of(r["group"]), r["value"], r["low"], r["high"], 0, words.count(r["denominator"]))
+            for r in rates
+        ]
+    )
+    return [Figure(drawn, alt, f"Who has the favourable outcome, by {by}: share, 95 % interval, people")]
 
 
-def _measures(evidence: find.Record, attribute: list[str]) -> Table:
+def _measures(evidence: find.Record, attribute: list[str]) -> Table | None:
     records = find.every(evidence["dataset"], attribute=attribute)
-    groups = list(dict.fromkeys(tuple(r["group"]) for r in records))[:MOST_ROWS]
+    if not records:
+        return None
+    groups = list(dict.fromkeys(tuple(r["group"]) for r in records))
     rows = []
-    for group in groups:
+    for group in groups[: find.MOST_ROWS]:
         mine = {r["metric"]: r for r in records if tuple(r["group"]) == group}
         rows.append((words.name_of(group), *(words.number(mine[m]["value"]) if m in mine else "–" for m, _ in NAMES)))
     return Table(
         f"Measures of the data by {words.by(attribute)}, each group against everyone else",
         ("Group", *(n for _, n in NAMES)),
         tuple(rows),
-        "Nought means no difference. A dash means not estimable; the evidence says why, and names each formula. Class "
-        "imbalance runs from -1 (everyone) to 1 (no one). KL, JS: Kullback-Leibler and Jensen-Shannon divergence in "
-        "nats; L2: Euclidean distance; TVD: total variation distance; KS: Kolmogorov-Smirnov distance; CDD: "
-        "conditional demographic disparity.",
-        (20, 12, 12, 9, 9, 9, 9, 9, 11),
+        "Descriptions of these rows, without interval. Nought means no difference. A dash means not estimable; the "
+        "evidence says why, and names each formula. Class imbalance runs from −1 (everyone) to 1 (no one). Label "
+        "difference: the others' share of favourable outcomes minus the group's. KL, JS: Kullback-Leibler and "
+        "Jensen-Shannon divergence in nats; L2: Euclidean distance; TVD: total variation distance; KS: "
+        "Kolmogorov-Smirnov distance; CDD: conditional demographic disparity. " + find.cut(len(groups)),
+        (21, 13, 13, 9, 8, 8, 8, 8, 12),
     )

@@ -43,7 +43,7 @@ def _body(e: dict[str, Any], people: bool) -> list[Block]:
             charts.bars(
                 [f["feature"] for f in top], [f["mean_abs"] for f in top], [(f["low"], f["high"]) for f in top]
             ),
-            f"Mean absolute SHAP values; the model leans most on {leaders}.",
+            f"How much each column moves the {e['output']} on average; the model leans most on {leaders}.",
             f"How much each column moves the {e['output']} on average (mean absolute SHAP value), with 95 % intervals",
         )
     )
@@ -89,8 +89,8 @@ def _means(e: dict[str, Any], features: list[str]) -> list[Block]:
 def _mean(g: dict[str, Any] | None) -> str:
     if g is None or g["mean"] is None:
         return "–"
-    limits = "" if g.get("low") is None else f" [{g['low']:+.3f}, {g['high']:+.3f}]"
-    return f"{g['mean']:+.3f}{limits}"
+    limits = "" if g.get("low") is None else f"\n{words.bracket(g['low'], g['high'], percent=False)}"
+    return f"{words.signed(g['mean'])}{limits}"
 
 
 def _gap(e: dict[str, Any]) -> list[Block]:
@@ -105,12 +105,15 @@ def _gap(e: dict[str, Any]) -> list[Block]:
         blocks.append(
             Figure(
                 charts.bars(
-                    [f["feature"] for f in top], [f["value"] for f in top], [(f["low"], f["high"]) for f in top]
+                    [f["feature"] for f in top],
+                    [f["value"] for f in top],
+                    [(f["low"], f["high"]) for f in top],
+                    percent=True,
                 ),
                 f"The gap of {100 * d['total']:.1f} points between {pair}, divided over columns; most falls to "
                 f"{', '.join(f['feature'] for f in top[:2])}.",
-                f"The difference in decisions between {pair} ({100 * d['total']:.1f} points), divided over columns; "
-                "hatched bars narrow it",
+                f"The difference in decisions between {pair} ({100 * d['total']:.1f} points), divided over columns, in "
+                "points; hatched bars narrow it",
             )
         )
         proxies = [p["feature"] if isinstance(p, dict) else str(p) for p in d.get("proxies", [])][:5]

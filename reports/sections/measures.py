@@ -2,50 +2,44 @@
 
 from __future__ import annotations
 
+from audit.cube import Meaning
+from audit.metrics import SCORE_METRICS, SCORE_QUESTIONS, metrics_for
 from reports import charts, words
 from reports.blocks import Block, Figure, Heading, Notice, Paragraph, Section, Sources, Table
 from reports.sections import find
-from reports.sections.data import MOST_ROWS
 
 STATUS = {
-    "inside": "inside the norm",
-    "outside": "outside the norm",
+    "inside": "inside the norm, over the whole interval",
+    "outside": "outside the norm, over the whole interval",
     "undecided": "undecided: the limit lies within the interval",
     "not_estimable": "not estimable",
 }
-SHOWN = ("selection_rate", "true_positive_rate", "false_positive_rate", "positive_predictive_value", "accuracy")
-SCORES = ("roc_auc", "mean_score", "calibration_error")
+SHOWN = ("selection_rate", "true_positive_rate", "false_positive_rate", "positive_predictive_value")
+MORE = ("accuracy", *SCORE_METRICS)
 CHARTS = ("selection_rate", "true_positive_rate", "false_positive_rate")
+COMPLEMENTS = ("false_negative_rate", "true_negative_rate", "false_discovery_rate", "false_omission_rate")
+BETTER = {"higher": "higher", "lower": "lower", "neither": "neither"}
+SCORE_BETTER = {"roc_auc": "higher", "mean_score": "neither", "calibration_error": "lower"}
 
 
 def norms(sources: Sources) -> Section:
     """Each norm of the policy beside the measured gap. Where it stands, not whether the model is good."""
     evidence = sources.evidence
-    rows = tuple(
-        (
-            f"{words.metric(n['metric'])}, {n['kind']}",
-            words.by(n["attribute"]),
-            f"{'at most' if n['kind'] == 'difference' else 'at least'} {n['limit']:g}",
-            words.number(n["value"]),
-            f"{n['low']:.3f} to {n['high']:.3f}" if n["value"] is not None else str(n["reason"]),
-            STATUS[n["status"]],
-        )
-        for n in evidence["norms"]
-    )
+    version = evidence["policy"]["version"]
     blocks: list[Block] = [
         Paragraph(
-            f"Policy {evidence['policy']['version']} is the institution's own. Keeping a norm does not make a decision "
-            "right or lawful, and breaking one does not make it wrong; it says where to look."
+            f"Policy {version} is the institution's own. Being inside a norm does not make a decision right or lawful, "
+            "and being outside does not make it wrong. It says where to look."
         )
     ]
-    if rows:
+    if evidence["norms"]:
         blocks.append(
             Table(
-                "Norms and where they stand",
+                f"The norms of policy {version} and where the measured gaps stand",
                 ("Norm", "By", "Limit", "Measured", "95 % interval", "Where it stands"),
-                rows,
+                tuple(_norm(n) for n in evidence["norms"]),
                 "",
-                (24, 12, 13, 12, 17, 22),
+                (22, 13, 13, 13, 15, 24),
             )
         )
     else:
@@ -53,94 +47,129 @@ def norms(sources: Sources) -> Section:
     return Section("norms", "The norms of the policy", tuple(blocks))
 
 
+def _norm(n: find.Record) -> tuple[str, ...]:
+    plain = n["kind"] == "ratio" or n["metric"] in words.SCORES
+    limit = f"{n['limit']:g}" if plain else f"{100 * n['limit']:g} points"
+    return (
+        f"{words.metric(n['metric'])}, {n['kind']}",
+        words.by(n["attribute"]),
+        f"{'at most' if n['kind'] == 'difference' else 'at least'} {limit}",
+        words.width(n),
+        words.span(n) if n["value"] is not None else str(n["reason"]),
+        STATUS[n["status"]],
+    )
+
+
 def section(sources: Sources) -> Section:
-    """Rates with their intervals and gaps with theirs, widest question first."""
+    """What each rate asks; then gaps, charts and rates by attribute, the intersections last."""
     evidence = sources.evidence
-    positive, favourable = evidence["data"]["positive"], evidence["data"]["favourable"]
-    about = f"“Positive” means “{positive}”, “favourable” means “{favourable}”."
     blocks: list[Block] = [
         Paragraph(
-            f"{about} A difference is the highest rate minus the lowest, a ratio the lowest divided by the highest; "
-            "for both, less apart is better. Each rate stands with its 95 % interval and the number of people it rests "
-            "on."
-        )
+            f"{evidence['family']} comparisons were made, and p-values are adjusted for all of them. For every gap, "
+            "less apart is better. No single rate settles the matter: where base rates differ, they cannot all agree."
+        ),
+        _questions(sources),
     ]
-    for attribute in find.attributes(evidence):
-        by = words.by(attribute)
-        blocks.append(Heading(f"By {by}"))
-        blocks.append(_gaps(evidence, attribute))
+    for attribute in find.printed(evidence):
+        blocks.append(Heading(f"By {words.by(attribute)}"))
         for metric in CHARTS if len(attribute) == 1 else CHARTS[:1]:
             blocks += _chart(evidence, metric, attribute)
-        blocks += [t for t in (_rates(evidence, names, attribute) for names in (SHOWN, SCORES)) if t is not None]
-    return Section("measures", "What the model does", tuple(blocks))
+        blocks.append(_gaps(evidence, attribute))
+        for title, names in (("Rates", SHOWN), ("Accuracy and scores", MORE)):
+            if table := _rates(evidence, title, names, attribute):
+                blocks.append(table)
+    return Section("measures", "What the decisions do", tuple(blocks))
+
+
+def _questions(sources: Sources) -> Table:
+    """Name, question, direction and source of every rate that the evidence holds."""
+    data = sources.evidence["data"]
+    meaning = Meaning(
+        positive=str(data["positive"]),
+        negative=str(sources.cube.get("negative") or f"not {data['positive']}"),
+        favourable=str(data["favourable"]),
+    )
+    present = {r["metric"] for r in sources.evidence["rates"]}
+    rows = [
+        (words.capital(words.metric(m.name)), m.question, BETTER[m.better], m.source)
+        for m in metrics_for(meaning)
+        if m.name in present and m.name not in COMPLEMENTS
+    ]
+    rows += [
+        (words.capital(words.metric(m)), SCORE_QUESTIONS[m], SCORE_BETTER[m], "over the scores")
+        for m in SCORE_METRICS
+        if m in present
+    ]
+    return Table(
+        "What each rate asks",
+        ("Rate", "Question", "Better", "Source"),
+        tuple(rows),
+        "“Better” is the side that is better for the people in a group; “neither” depends on who merits what. Rates "
+        "that say the same the other way round (missed instead of found) are in the embedded evidence.",
+        (22, 42, 10, 26),
+    )
 
 
 def _gaps(evidence: find.Record, attribute: list[str]) -> Table:
     rows = []
-    for g in find.every(evidence["gaps"], attribute=attribute):
-        if g["kind"] != "difference":
+    for g in find.every(evidence["gaps"], attribute=attribute, kind="difference"):
+        if g["metric"] in COMPLEMENTS:
             continue
         ratio = find.gap(evidence, g["metric"], attribute, "ratio")
+        name = words.capital(words.metric(g["metric"]))
         if g["value"] is None:
-            rows.append((words.metric(g["metric"]), "not estimable", str(g["reason"]), "–", "–", "–"))
+            rows.append((name, "not estimable", "–", "–", str(g["reason"])))
             continue
-        low_high = f"{g['low']:.3f} to {g['high']:.3f}" if g["low"] is not None else "–"
-        shown = "–"
-        if ratio is not None and ratio["value"] is not None:
-            shown = f"{ratio['value']:.3f}"
-            if ratio["low"] is not None:
-                shown += f" [{ratio['low']:.3f}, {ratio['high']:.3f}]"
+        plain = g["metric"] in words.SCORES
         rows.append(
             (
-                words.metric(g["metric"]),
-                f"{g['value']:.3f}",
-                low_high,
-                shown,
+                name,
+                f"{words.width(g)} {words.bracket(g['low'], g['high'], percent=not plain)}".replace(
+                    " points", ""
+                ).strip(),
+                _ratio(ratio),
                 words.p_words(g["p_adjusted"]) if g["p_adjusted"] is not None else "–",
-                f"{words.name_of(g['highest'])} over {words.name_of(g['lowest'])}",
+                f"{words.name_of(g['lowest'])} to {words.name_of(g['highest'])}",
             )
         )
     return Table(
         f"Gaps by {words.by(attribute)}",
-        ("Metric", "Difference", "95 % interval", "Ratio [interval]", "Adjusted p", "Highest over lowest"),
+        ("Rate", "Apart [95 %]", "Ratio [95 %]", "Adjusted p", "From lowest to highest"),
         tuple(rows),
-        "",
-        (21, 11, 15, 19, 10, 24),
+        "In points, with 95 % intervals in brackets. Scores and areas are apart on their own scale.",
+        (23, 17, 19, 13, 28),
     )
 
 
-def _rates(evidence: find.Record, names: tuple[str, ...], attribute: list[str]) -> Table | None:
+def _ratio(ratio: find.Record | None) -> str:
+    if ratio is None or ratio["value"] is None:
+        return "not estimable"
+    return f"{words.number(ratio['value'])} {words.bracket(ratio['low'], ratio['high'], percent=False)}".rstrip()
+
+
+def _rates(evidence: find.Record, title: str, names: tuple[str, ...], attribute: list[str]) -> Table | None:
     """One row a group, one column a metric: value, interval and the number of people it rests on."""
     found = {n: find.every(evidence["rates"], metric=n, attribute=attribute) for n in names}
     present = [n for n in names if found[n]]
     if not present:
         return None
     groups = [r["group"] for r in found[present[0]]]
-    plain = names is SCORES
-    rows = []
-    for group in groups[:MOST_ROWS]:
-        cells = [_cell(find.one(found[n], group=group), plain) for n in present]
-        rows.append((words.name_of(group), *cells))
-    title = "Scores" if plain else "Rates"
-    rest = 78 // len(present)
+    by_group = {n: {tuple(r["group"]): r for r in found[n]} for n in present}
+    rows = [
+        (
+            words.name_of(group),
+            *(words.rate_cell(by_group[n].get(tuple(group)), percent=n not in words.SCORES) for n in present),
+        )
+        for group in groups[: find.MOST_ROWS]
+    ]
+    note = " ".join(t for t in (find.cut(len(groups)), _missing([r for n in present for r in found[n]])) if t)
     return Table(
-        f"{title} by {words.by(attribute)}",
+        f"{title} by {words.by(attribute)}: value, 95 % interval, people",
         ("Group", *(words.capital(words.metric(n)) for n in present)),
         tuple(rows),
-        _missing([r for n in present for r in found[n]]),
-        (22, *([rest] * len(present))),
+        note,
+        (20, *([80 // len(present)] * len(present))),
     )
-
-
-def _cell(r: find.Record | None, plain: bool) -> str:
-    if r is None or not r["estimable"]:
-        return "not estimable"
-    value = words.number(r["value"]) if plain else words.share(r["value"])
-    limits = ""
-    if r["low"] is not None:
-        limits = f" [{r['low']:.3f}, {r['high']:.3f}]" if plain else f" [{100 * r['low']:.1f}, {100 * r['high']:.1f}]"
-    of = f"of {words.count(r['denominator'])}"
-    return f"{value}{limits} {of}" if plain else f"{value}{limits}, {words.count(r['numerator'])} {of}"
 
 
 def _missing(rates: list[find.Record]) -> str:
@@ -155,19 +184,24 @@ def _missing(rates: list[find.Record]) -> str:
 
 
 def _chart(evidence: find.Record, metric: str, attribute: list[str]) -> list[Block]:
-    rates = find.every(evidence["rates"], metric=metric, attribute=attribute)[:20]
-    if not any(r["estimable"] for r in rates):
+    rates = find.every(evidence["rates"], metric=metric, attribute=attribute)
+    shown = rates[:20]
+    if not any(r["estimable"] for r in shown):
         return []
     gap = find.gap(evidence, metric, attribute)
     overall = find.rate(evidence, metric, (), ())
     by = words.by(attribute)
-    name = words.metric(metric)
-    alt = f"{words.capital(name)} by {by} with 95 % intervals."
+    name = words.capital(words.metric(metric))
+    alt = f"{name} by {by} with 95 % intervals."
     if gap and gap["value"] is not None:
         alt += f" From {words.name_of(gap['lowest'])} to {words.name_of(gap['highest'])}: {words.points(gap)}."
     drawn = charts.dots(
-        [charts.Dot(words.name_of(r["group"]), r["value"], r["low"], r["high"]) for r in rates],
+        [
+            charts.Dot(words.name_of(r["group"]), r["value"], r["low"], r["high"], 0, words.count(r["denominator"]))
+            for r in shown
+        ],
         mark=overall["value"] if overall else None,
+        marked="everyone",
     )
-    caption = f"{words.capital(name)} by {by}, with 95 % intervals; the dotted line is everyone's rate"
-    return [Figure(drawn, alt, caption)]
+    some = "" if len(rates) <= 20 else f" (20 of {len(rates):,} groups)"
+    return [Figure(drawn, alt, f"{name} by {by}: share, 95 % interval, people{some}")]

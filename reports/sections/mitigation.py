@@ -9,7 +9,7 @@ from reports.blocks import Block, Figure, Heading, Notice, Paragraph, Section, S
 from reports.sections import find
 
 ARMS = (("original", "original"), ("matched", "original, threshold moved"), ("candidate", "candidate"))
-MOST_CHANGES = 25
+MOST_CHANGES = 15
 
 
 def section(sources: Sources) -> Section:
@@ -25,11 +25,12 @@ def _body(m: dict[str, Any]) -> list[Block]:
         Paragraph(
             f"Method: {m['title']}. {m['words']} Source: {m['source']}. It learned from {splits['train']:,} rows, "
             f"choices were made on {splits['validation']:,}, and all figures here are of {splits['test']:,} rows that "
-            f"neither model saw. Seed {m['seed']}. Candidate: sha256 {m['model']['sha256']}."
+            f"neither model saw. Seed {m['seed']}."
         )
     ]
     if m["needs_sensitive_at_decision"]:
         blocks.append(Notice(str(m["notice"])))
+    blocks.append(_made(m))
     blocks.append(Heading("What got worse"))
     blocks += _worse(m)
     blocks.append(Heading("Before and after"))
@@ -40,7 +41,7 @@ def _body(m: dict[str, Any]) -> list[Block]:
             "selection rate. A gain that it shares is a moved threshold, not mitigation."
         )
     )
-    for attribute in find.attributes(m["arms"]["original"]):
+    for attribute in find.printed(m["arms"]["original"]):
         blocks += _groups(m, attribute)
     blocks.append(Heading("Whose decision changes"))
     blocks.append(_flips(m))
@@ -56,24 +57,35 @@ def _body(m: dict[str, Any]) -> list[Block]:
     return blocks
 
 
+def _made(m: dict[str, Any]) -> Table:
+    """What the candidate was made with; lists of parameters stay in the evidence."""
+    rows = [("Candidate, SHA-256", str(m["model"]["sha256"])), ("Made by", f"{m['title']} ({m['stage']}-processing)")]
+    rows.append(("Sensitive value needed to decide", "yes" if m["needs_sensitive_at_decision"] else "no"))
+    for name, value in m["parameters"].items():
+        if isinstance(value, str | int | float):
+            shown = f"{value:.4g}" if isinstance(value, float) else str(value).replace("_", " ")
+            rows.append((words.capital(name.replace("_", " ")), shown))
+    return Table("What the candidate was made with", ("Item", "Value"), tuple(rows[:14]), "", (30, 70))
+
+
 def _arms(m: dict[str, Any]) -> Table:
     present = [(k, n) for k, n in ARMS if m["arms"].get(k)]
     arms = [m["arms"][k] for k, _ in present]
     rows: list[tuple[str, ...]] = [
-        (words.capital(words.metric(name)), *(words.share(a[name]) for a in arms))
+        (words.capital(words.metric(name)), *(words.rate_cell(find.rate(a, name, (), ())) for a in arms))
         for name in ("accuracy", "selection_rate", "true_positive_rate", "false_positive_rate")
     ]
     rows.append(("Threshold", *(words.number(a["threshold"]) for a in arms)))
     for name in ("selection_rate", "equal_opportunity", "equalized_odds"):
-        for attribute in find.attributes(arms[0]):
+        for attribute in find.printed(arms[0]):
             gaps = [find.gap(a, name, attribute) for a in arms]
             label = f"Gap in {words.metric(name)} by {words.by(attribute)}"
             rows.append((label, *(_gap(g) for g in gaps)))
     return Table(
         "Original, baseline and candidate on untouched rows",
-        ("Figure", *(n.capitalize() for _, n in present)),
+        ("Figure", *(words.capital(n) for _, n in present)),
         tuple(rows),
-        "Gaps in points, with simultaneous 95 % intervals.",
+        "Each with its 95 % interval; rates with the people behind them. For every gap, smaller is less apart.",
         (31, *([69 // len(arms)] * len(arms))),
     )
 
@@ -81,7 +93,7 @@ def _arms(m: dict[str, Any]) -> Table:
 def _gap(gap: dict[str, Any] | None) -> str:
     if gap is None or gap["value"] is None:
         return "not estimable"
-    return f"{100 * gap['value']:.1f} [{100 * gap['low']:.1f}, {100 * gap['high']:.1f}]"
+    return f"{words.width(gap)} {words.bracket(gap['low'], gap['high'])}"
 
 
 def _worse(m: dict[str, Any]) -> list[Block]:
@@ -89,64 +101,81 @@ def _worse(m: dict[str, Any]) -> list[Block]:
     if not worse:
         return [Paragraph("No measured figure got worse on these rows.")]
     clear = sum(bool(c.get("clear")) for c in worse)
-    rows = tuple(
-        (
-            words.metric(c["metric"]) + ("" if c["kind"] == "rate" else f", {c['kind']}"),
-            words.name_of(c["group"]) if c["group"] or not c["attribute"] else f"by {words.by(c['attribute'])}",
-            words.number(c["before"]),
-            words.number(c["after"]),
-            "–" if c["low"] is None else f"{c['low']:+.3f} to {c['high']:+.3f}",
-            "yes" if c.get("clear") else "no",
-        )
-        for c in worse[:MOST_CHANGES]
-    )
     note = "" if len(worse) <= MOST_CHANGES else f"{MOST_CHANGES} of {len(worse)} are printed; all are embedded."
     return [
         Paragraph(
-            f"{len(worse)} figures got worse, {clear} of them by more than chance explains "
-            "(the interval of the paired change leaves out nought)."
+            f"{len(worse)} figures got worse, {clear} of them by more than chance explains: the interval of their "
+            "change leaves out nought. Gaps are in points; a wider one is worse."
         ),
         Table(
             "Figures that got worse, the worst first",
-            ("Figure", "Of", "Before", "After", "Change, 95 % interval", "Beyond chance"),
-            rows,
+            ("Figure", "Of", "Before", "After", "Change [95 %]", "Beyond chance"),
+            tuple(_change(c) for c in worse[:MOST_CHANGES]),
             note,
-            (30, 24, 10, 10, 16, 10),
+            (26, 23, 11, 11, 19, 10),
         ),
     ]
+
+
+def _change(c: dict[str, Any]) -> tuple[str, ...]:
+    """One row; rates in percent, gaps in points, ratios and scores as they are."""
+    plain = c["kind"] == "ratio" or c["metric"] in words.SCORES
+    scale, digits = (1.0, 3) if plain else (100.0, 1)
+    unit = "" if plain else " %" if c["kind"] == "rate" else " pts"
+
+    def shown(value: float | None, sign: bool = False) -> str:
+        to_text = words.signed if sign else words.number
+        return to_text(None if value is None else scale * value, digits)
+
+    ends = "" if c["low"] is None else f" [{shown(c['low'])}, {shown(c['high'])}]"
+    kind = {"rate": "", "difference": ", gap", "ratio": ", ratio"}[c["kind"]]
+    return (
+        words.capital(words.metric(c["metric"])) + kind,
+        words.name_of(c["group"]) if c["group"] or not c["attribute"] else f"by {words.by(c['attribute'])}",
+        shown(c["before"]) + unit,
+        shown(c["after"]) + unit,
+        shown(c["delta"], True) + ends,
+        "yes" if c.get("clear") else "no",
+    )
 
 
 def _groups(m: dict[str, Any], attribute: list[str]) -> list[Block]:
     present = [(k, n) for k, n in ARMS if m["arms"].get(k)]
-    values = []
-    rows = []
-    groups = [
-        r["group"] for r in find.every(m["arms"]["original"]["rates"], metric="selection_rate", attribute=attribute)
-    ]
-    for group in groups[:20]:
-        cells = []
-        for series, (key, _) in enumerate(present):
-            r = find.rate(m["arms"][key], "selection_rate", attribute, group)
-            known = r is not None and r["estimable"]
-            if r is not None:
-                values.append(charts.Dot(words.name_of(group), r["value"], r["low"], r["high"], series))
-            cells.append(f"{words.share(r['value'])} ({words.interval(r['low'], r['high'])})" if known and r else "–")
-        rows.append((words.name_of(group), *cells))
+    found = {
+        k: {
+            tuple(r["group"]): r
+            for r in find.every(m["arms"][k]["rates"], metric="selection_rate", attribute=attribute)
+        }
+        for k, _ in present
+    }
+    groups = list(found["original"])
     by = words.by(attribute)
     table = Table(
-        f"Selection rate by {by}, before and after",
-        ("Group", *(n.capitalize() for _, n in present)),
-        tuple(rows),
-        "",
+        f"Selection rate by {by}, before and after: value, 95 % interval, people",
+        ("Group", *(words.capital(n) for _, n in present)),
+        tuple(
+            (words.name_of(g), *(words.rate_cell(found[k].get(g)) for k, _ in present))
+            for g in groups[: find.MOST_ROWS]
+        ),
+        find.cut(len(groups)),
         (25, *([75 // len(present)] * len(present))),
     )
     if len(attribute) > 1:
         return [table]
+    drawn = charts.dots(
+        [
+            charts.Dot(words.name_of(g), r["value"], r["low"], r["high"], series, words.count(r["denominator"]))
+            for g in groups[:12]
+            for series, (k, _) in enumerate(present)
+            if (r := found[k].get(g)) is not None
+        ],
+        series=[n for _, n in present],
+    )
+    was, now = (find.gap(m["arms"][k], "selection_rate", attribute) for k in ("original", "candidate"))
     alt = f"Selection rates by {by} of the original, the baseline and the candidate, with 95 % intervals."
-    return [
-        Figure(charts.dots(values, series=[n for _, n in present]), alt, f"Selection rate by {by}, before and after"),
-        table,
-    ]
+    if was and now and was["value"] is not None and now["value"] is not None:
+        alt += f" The gap goes from {words.points(was)} to {words.points(now)}."
+    return [Figure(drawn, alt, f"Selection rate by {by}, before and after: share, 95 % interval, people"), table]
 
 
 def _flips(m: dict[str, Any]) -> Table:
@@ -158,8 +187,7 @@ def _flips(m: dict[str, Any]) -> Table:
             words.count(f["to_favourable"]),
             words.count(f["to_unfavourable"]),
         )
-        for f in m["flips"]
-        if len(f["attribute"]) <= 1
+        for f in [f for f in m["flips"] if len(f["attribute"]) <= 1][: find.MOST_ROWS]
     )
     return Table(
         "Decisions that change, by group and direction",

@@ -1,43 +1,73 @@
-"""Scope and independence, and the protocol: what was fixed before any result was seen."""
+"""How to read the report, scope and independence, and the protocol: what was fixed before any result was seen."""
 
 from __future__ import annotations
 
-from reports.blocks import Notice, Paragraph, Points, Section, Sources, Table
+from reports import charts
+from reports.blocks import Figure, Paragraph, Points, Section, Sources, Table
+
+
+def reading(sources: Sources) -> Section:
+    """The few conventions that every figure follows."""
+    positive, favourable = sources.evidence["data"]["positive"], sources.evidence["data"]["favourable"]
+    return Section(
+        "reading",
+        "How to read the figures",
+        (
+            Figure(
+                charts.legend(),
+                "A dot marks the measured rate; a line through it runs from the low to the high end of its interval.",
+                "A dot is what was measured; the line is its 95 % interval",
+            ),
+            Points(
+                (
+                    "“8.3 % [7.6, 9.0]” is a measured share with its 95 % interval: in 95 of 100 such audits the "
+                    "interval holds the true value. “452 of 5,421” are the people behind it.",
+                    "A gap is the highest rate minus the lowest, in points: from 8 % to 26 % is 18 points. A ratio is "
+                    "the lowest divided by the highest. A smaller gap, and a ratio nearer to 1, mean less apart.",
+                    f"“Favourable” means “{favourable}”, the value that is good for the person. “Positive” means "
+                    f"“{positive}”, the value that the model predicts or scores.",
+                    "“Not estimable” means that too few people stand behind a value. It is never printed as 0 or 1.",
+                    "Words that are not of every day are explained in the glossary.",
+                )
+            ),
+        ),
+    )
 
 
 def section(sources: Sources) -> Section:
     """What was audited, what the model saw, and how it was run."""
     evidence = sources.evidence
     data, model = evidence["data"], evidence["model"]
+    measured = f"{data['audited_rows']:,}" + (f" (those for which “{data['split']}” says so)" if data["split"] else "")
+    rows = [("Data", f"{data['rows']:,} rows, {len(data['columns'])} columns"), ("Rows measured", measured)]
     if model["kind"] == "path":
         isolation = ", ".join(model.get("isolation") or ()) or "none stated"
-        where = (
-            f"Decisions come from a model file ({model['format']}, {model['estimator']}); it decides "
-            f"“{data['positive']}” where its score is at least {model['threshold']:g}. It ran in a process of its own. "
-            f"Isolation that really ran: {isolation}."
-        )
+        rows += [
+            ("Decisions", f"a model file ({model['format']}): {model['estimator']}"),
+            ("Rule", f"“{data['positive']}” where the score is at least {model['threshold']:g}"),
+            ("How the model ran", f"in a process of its own; isolation that really ran: {isolation}"),
+        ]
     elif model["kind"] == "score":
-        where = (
-            f"Decisions come from the column of scores “{model['column']}”, positive from {model['threshold']:g} up. "
-            "No model was loaded."
-        )
+        rows += [
+            ("Decisions", f"the column of scores “{model['column']}”; no model was loaded"),
+            ("Rule", f"“{data['positive']}” from a score of {model['threshold']:g} up"),
+        ]
     else:
-        where = f"Decisions come from the column “{model['column']}”. No model was loaded."
-    excluded = ", ".join(data["excluded"]) or "none named"
-    points = [
-        f"Data: {data['rows']:,} rows and {len(data['columns'])} columns; {data['audited_rows']:,} rows were measured"
-        + (f" (those for which “{data['split']}” says so)." if data.get("split") else "."),
-        where,
-        f"Sensitive attributes: {', '.join(data['sensitive'])}. Columns kept from the model: {excluded}.",
-        f"Columns that the model may use: {', '.join(data['features']) or 'not known'}.",
+        rows.append(("Decisions", f"the column “{model['column']}”; no model was loaded"))
+    rows += [
+        ("Outcome", f"the column “{data['label']}”" if data.get("label") else "none: the data hold no outcomes"),
+        ("Sensitive attributes", ", ".join(data["sensitive"])),
+        ("Survey weight", f"the column “{data['weight']}”" if data.get("weight") else "none: each row counts once"),
+        ("Kept from the model", ", ".join(data["excluded"]) or "none named"),
+        ("Given to the model", ", ".join(data["features"]) or "not known"),
     ]
     return Section(
         "scope",
         "Scope and independence",
         (
-            Points(tuple(points)),
+            Table("What was audited", ("Item", "Here"), tuple(rows), "", (24, 76)),
             Paragraph(
-                "Who made the model, who made this audit, and whether one depends on the other, Assay cannot know. The "
+                "Assay cannot know who made the model, who made this audit, and whether one depends on the other. The "
                 "auditor who signs answers for it."
             ),
         ),
@@ -48,38 +78,34 @@ def protocol(sources: Sources) -> Section:
     """How figures were made."""
     evidence = sources.evidence
     s = evidence["settings"]
-    points = [
-        f"Every figure follows from counts of people by group, outcome and decision (the cube, embedded here) with "
-        f"seed {s['seed']} and {s['draws']:,} draws. Anyone can compute it again.",
-        "The interval of a rate is Wilson's. The interval of the widest gap holds for all pairs of groups at once; it "
-        "comes from Newcombe's limits with a critical value that allows for the search. A percentile bootstrap is not "
+    points = (
+        f"Every rate, gap and interval follows from counts of people by group, outcome and decision. The counts are "
+        f"embedded here, with seed {s['seed']} and {s['draws']:,} draws. Anyone can compute the figures again.",
+        "The interval of a rate is Wilson's. The interval of the widest gap holds for all pairs of groups at once. It "
+        "is made of Newcombe's limits, with a critical value that allows for the search. A percentile bootstrap is not "
         "used: it never covers a gap of nought.",
-        "The p-value of a gap comes from permuting people over the groups. It answers one question: would so wide a "
-        "gap appear by chance if all groups were alike?",
-        f"{evidence['family']} distinct comparisons were made; p-values in this report are adjusted for all of them "
-        "(Holm). A rate and its complement count as one.",
+        "The p-value of a gap comes from permuting people over the groups. It answers one question: how often would so "
+        "wide a gap appear if all groups were alike?",
+        f"{evidence['family']} comparisons were made. Each p-value is adjusted for all of them (Holm). A rate and its "
+        "complement, such as found and missed, count as one.",
         f"Groups of fewer than {s['floor']} people take no part in gaps where two larger groups remain. Groups under "
-        f"{evidence['cube']['floor'] or s['floor']} people are withheld here, and others where a withheld one could be "
+        f"{evidence['cube']['floor'] or s['floor']} people are withheld, and others where a withheld one could be "
         "found by subtraction.",
-        "A value that cannot be estimated says so with the count at fault. It is never printed as 0 or 1.",
-    ]
+    )
     packages = ", ".join(f"{k} {v}" for k, v in evidence["tool"]["packages"].items())
+    made = (
+        ("Assay", evidence["tool"]["version"]),
+        ("Packages", packages),
+        ("Policy", f"{evidence['policy']['version']}, SHA-256 {evidence['policy']['sha256']}"),
+        ("Counts", f"cube.json, SHA-256 {evidence['cube']['sha256']}"),
+    )
     deviations = sources.manifest.extra.get("deviations")
     return Section(
         "protocol",
         "Protocol",
         (
-            Points(tuple(points)),
+            Points(points),
             Paragraph(f"Deviations from this protocol: {deviations}" if deviations else "No deviation is recorded."),
-            Table("What it was made with", ("Item", "Value"), (
-                ("Assay", evidence["tool"]["version"]),
-                ("Packages", packages),
-                ("Policy", f"{evidence['policy']['version']}, sha256 {evidence['policy']['sha256']}"),
-                ("Cube", f"sha256 {evidence['cube']['sha256']}"),
-            ), widths=(20, 80)),
-            Notice(f"Sources of every metric's definition are named in the evidence. Terms: see {_GLOSSARY}."),
+            Table("What it was made with", ("Item", "Version"), made, "", (20, 80)),
         ),
-    )  # fmt: skip
-
-
-_GLOSSARY = "the glossary"
+    )
