@@ -92,14 +92,21 @@ def _outline(item: Any, depth: int) -> list[bytes]:
 
 def pages(pdf: pikepdf.Pdf) -> list[dict[str, bytes]]:
     """Each page's drawing, size and resources, references followed, without its form fields' values."""
+    import pikepdf
+
     out = []
+    shared: dict[tuple[int, int], bytes] = {}
     for page in pdf.pages:
         obj = page.obj
         entry = {k: _own(obj[k]) for k in ("/MediaBox", "/CropBox", "/Rotate", "/UserUnit", "/AA") if k in obj}
         contents = obj.get("/Contents")
         streams = [contents] if contents is not None and not _is_array(contents) else list(contents or [])
         entry["drawing"] = b"\n".join(raw(s) for s in streams)
-        entry["resources"] = _deep(obj.get("/Resources"), set(), 0)
+        resources = obj.get("/Resources")
+        own = resources.objgen if isinstance(resources, pikepdf.Object) and resources.is_indirect else (0, 0)
+        if own not in shared or own == (0, 0):
+            shared[own] = _deep(resources, set(), 0)
+        entry["resources"] = shared[own]
         entry["annotations"] = b" ".join(_one(a) for a in obj.get("/Annots", []))
         out.append(entry)
     return out
