@@ -90,6 +90,11 @@ def gap_record(
     elif not result.estimable:
         reason = f"{result.reason} (counted among {among})"
     reference = reference_index(margin, members, settings)
+    method = result.method
+    if result.estimable and result.left_out:
+        missing = ["/".join(margin.groups[members[g]]) for g in result.left_out]
+        shown = ", ".join(missing[:8]) + (f" and {len(missing) - 8} more" if len(missing) > 8 else "")
+        method += f"; groups that cannot be estimated take no part in that rate: {shown}"
     return Gap(
         metric=name,
         attribute=margin.attribute,
@@ -102,7 +107,7 @@ def gap_record(
         highest=group(result.highest),
         lowest=group(result.lowest),
         reference=group(reference),
-        method=result.method,
+        method=method,
         estimable=result.estimable,
         reason=reason,
     )
