@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import chi2
 
-from audit.stats.gap import GapResult, falls_short, two_step
+from audit.stats.gap import GapResult, ends, falls_short, two_step
 from audit.stats.intervals import two_sided, wilson
 
 Floats = npt.NDArray[np.float64]
@@ -64,7 +64,7 @@ def mean_gap(
     i, j = np.array(_ordered(len(groups), None if reference is None else int(np.flatnonzero(groups == reference)[0]))).T
     error = np.hypot(se[i], se[j])
     rng = np.random.default_rng(seed)
-    z = two_sided(alpha)
+    _, z = ends(len(i) // 2, alpha)
     critical = z if len(i) == 2 else _critical(m, se, i, j, reference is None, rng, draws, alpha)
     d = m[i] - m[j]
     k = int(d.argmax())
