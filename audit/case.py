@@ -51,6 +51,30 @@ class ModelSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Recourse:
+    """What a person could change so that the decision turns; given by who knows the matter, never guessed.
+
+    actionable: columns that a person can change. ranges: lowest and highest plausible number. values: the texts that a
+    person can change to. direction: "increase" or "decrease" for numbers that go one way only. together: columns that
+    change only together, to values that stand together in the data.
+    """
+
+    actionable: tuple[str, ...]
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    direction: Mapping[str, str] = field(default_factory=dict)
+    together: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """Whom the data should stand for: attribute -> group -> share (or number of people), and where that is from."""
+
+    shares: Mapping[str, Mapping[str, float]]
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """What is to be audited. `source` is the case file, or None for one made on a screen."""
 
@@ -60,3 +84,5 @@ class Case:
     model: ModelSpec
     policy: Policy
     source: Path | None = None
+    population: Population | None = None
+    recourse: Recourse | None = None

@@ -12,6 +12,7 @@ from typing import Any
 from audit.case import Case, DataSpec, ModelSpec
 from audit.errors import CaseError, nearest
 from audit.files import write_whole
+from audit.load import population, recourse
 from audit.load.policies import load_policy
 from audit.load.toml import Reader, parse, write
 
@@ -31,7 +32,7 @@ def load_case(path: Path) -> Case:
     file = Path(path).resolve()
     document, _ = parse(file, CaseError, "case")
     top = Reader(document, "the case file", CaseError)
-    top.allow("case", "data", "model", "policy")
+    top.allow("case", "data", "model", "policy", "population", "recourse")
     about = Reader(top.section("case", required=True), "[case]", CaseError)
     about.allow("name", "purpose")
     name, purpose = about.text("name", required=True), about.text("purpose", required=True)
@@ -41,7 +42,13 @@ def load_case(path: Path) -> Case:
     norms.allow("file")
     policy_file = norms.text("file")
     policy = load_policy(None if policy_file is None else file.parent / policy_file)
-    case = Case(str(name), str(purpose), data, model, policy, file)
+    change = None
+    if "recourse" in top.table:
+        change = recourse.read(Reader(top.section("recourse"), "[recourse]", CaseError))
+    people = None
+    if "population" in top.table:
+        people = population.read(Reader(top.section("population"), "[population]", CaseError))
+    case = Case(str(name), str(purpose), data, model, policy, file, people, change)
     check_roles(case)
     return case
 
@@ -149,6 +156,10 @@ def check_roles(case: Case) -> None:
     _one_role_each(case)
     _only_for("reference", data.reference, data.sensitive)
     _only_for("bins", data.bins, data.sensitive)
+    if case.population is not None:
+        population.check(case.population, data.sensitive)
+    if case.recourse is not None:
+        recourse.check(case.recourse, data)
     if data.sensitive_path is not None and data.id is None:
         raise CaseError(
             "`sensitive_path` needs `id`",
@@ -287,6 +298,10 @@ def _toml(case: Case, folder: Path) -> str:
     }
     if case.policy.source is not None:
         sections["policy"] = {"file": _relative(case.policy.source, folder)}
+    if case.recourse is not None:
+        sections["recourse"] = recourse.to_table(case.recourse)
+    if case.population is not None:
+        sections["population"] = population.to_table(case.population)
     blocks = []
     for title, table in sections.items():
         lines = [f"{k} = {write(v)}" for k, v in table.items() if v is not None]

@@ -36,6 +36,7 @@ def columns(case: Case, main: Sequence[str], side: Sequence[str]) -> None:
         ("time", data.time), ("split", data.split),
     ]  # fmt: skip
     roles += [("features", f) for f in data.features or ()]
+    roles += [("actionable", c) for c in (case.recourse.actionable if case.recourse else ())]
     wanted = [(r, c, tuple(main)) for r, c in roles if c is not None]
     wanted += [
         (r, c, (*main, *side)) for r, names in (("sensitive", data.sensitive), ("exclude", data.exclude)) for c in names
