@@ -75,6 +75,21 @@ class Population:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchSpec:
+    """How rows come in batches: `batch` rows each, or one batch for each value of the time column where it is None.
+
+    label_delay: after how many batches an outcome is known. labels: files of outcomes that come later, joined by id.
+    source: files that come later, one batch each, in the order of their names (default: the rows of [data]).
+    """
+
+    batch: int | None = 1000
+    label_delay: int = 0
+    source: Path | None = None
+    labels: Path | None = None
+    webhook: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """What is to be audited. `source` is the case file, or None for one made on a screen."""
 
@@ -86,3 +101,4 @@ class Case:
     source: Path | None = None
     population: Population | None = None
     recourse: Recourse | None = None
+    watch: WatchSpec = WatchSpec()

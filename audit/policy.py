@@ -23,6 +23,34 @@ class Norm:
 
 
 @dataclass(frozen=True, slots=True)
+class LoopRules:
+    """What `assay watch` does about a broken norm: the table [loop] of a policy. Batches and people are counts.
+
+    average_run: people between false alarms of a detector, at least, on average. harm: by how much a group's share of
+    wrong decisions may rise. loss: by how much a challenger's may exceed the running model's, over everyone;
+    group_loss: in one group of at least `enough` people.
+    """
+
+    average_run: float = 10_000.0
+    drift_alpha: float = 0.05
+    harm: float = 0.05
+    people: int = 50
+    enough: int = 300
+    reference_batches: int = 3
+    build_rows: int = 2000
+    shadow_batches: int = 20
+    loss: float = 0.01
+    group_loss: float = 0.03
+    alpha: float = 0.05
+    probation_batches: int = 5
+    cooldown_batches: int = 5
+    attempts: int = 4
+    automatic: bool = False
+    sensitive_at_decision: bool = False
+    methods: tuple[str, ...] = ("threshold", "reweighing", "constrained_boosting", "search")
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """A dated list of norms and the sha256 of the bytes it was read from. `source` is None for the one that ships."""
 
@@ -30,3 +58,4 @@ class Policy:
     norms: tuple[Norm, ...]
     sha256: str
     source: Path | None = None
+    loop: LoopRules = LoopRules()

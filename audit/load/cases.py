@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from audit.case import Case, DataSpec, ModelSpec
+from audit.case import Case, DataSpec, ModelSpec, WatchSpec
 from audit.errors import CaseError, nearest
 from audit.files import write_whole
 from audit.load import population, recourse
@@ -75,6 +75,26 @@ def _data(at: Reader, folder: Path) -> DataSpec:
         features=at.texts("features"),
         exclude=at.texts("exclude") or (),
     )
+
+
+def _watch(at: Reader, folder: Path) -> WatchSpec:
+    at.allow("batch", "label_delay", "source", "labels", "webhook")
+    given: dict[str, Any] = {}
+    for key, least in (("batch", 1), ("label_delay", 0)):
+        if key in at.table:
+            value = at.table[key]
+            if key == "batch" and value == "time":
+                given[key] = None
+            elif not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise at.wrong(key, f"a whole number from {least} on" + (', or "time"' if key == "batch" else ""))
+            else:
+                given[key] = value
+    for key in ("source", "labels"):
+        name = at.text(key)
+        if name is not None:
+            given[key] = _beside(folder, name)
+    given["webhook"] = at.text("webhook")
+    return WatchSpec(**given)
 
 
 def _beside(folder: Path, name: str) -> Path:
@@ -296,6 +316,15 @@ def _toml(case: Case, folder: Path) -> str:
         "data": values,
         "model": chosen,
     }
+    if case.watch != WatchSpec():
+        watch = case.watch
+        sections["watch"] = {
+            "batch": "time" if watch.batch is None else watch.batch,
+            "label_delay": watch.label_delay,
+            "source": None if watch.source is None else _relative(watch.source, folder),
+            "labels": None if watch.labels is None else _relative(watch.labels, folder),
+            "webhook": watch.webhook,
+        }
     if case.policy.source is not None:
         sections["policy"] = {"file": _relative(case.policy.source, folder)}
     if case.recourse is not None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from audit.errors import PolicyError
 from audit.load.toml import Reader, parse
 from audit.metrics import SCORE_METRICS
-from audit.policy import Norm, Policy
+from audit.policy import LoopRules, Norm, Policy
 
 DEFAULT = Path(__file__).resolve().parents[1] / "policy.toml"
 
@@ -39,7 +40,7 @@ def load_policy(path: Path | None = None) -> Policy:
     file = DEFAULT if path is None else Path(path)
     document, content = parse(file, PolicyError, "policy")
     top = Reader(document, "the policy", PolicyError)
-    top.allow("version", "norm")
+    top.allow("version", "norm", "loop")
     version = top.text("version", required=True)
     listed = top.tables("norm")
     if not listed:
@@ -50,7 +51,43 @@ def load_policy(path: Path | None = None) -> Policy:
             todo="add one, or leave [policy] out of the case file to use the norms that ship",
         )
     norms = tuple(_norm(table, n) for n, table in enumerate(listed, start=1))
-    return Policy(str(version), norms, hashlib.sha256(content).hexdigest(), None if path is None else file.resolve())
+    source = None if path is None else file.resolve()
+    return Policy(str(version), norms, hashlib.sha256(content).hexdigest(), source, _loop(top.section("loop")))
+
+
+LOOP_METHODS = ("threshold", "reweighing", "constrained_boosting", "search", "group_thresholds")
+
+
+def _loop(table: dict[str, Any]) -> LoopRules:
+    """[loop]: every key is optional and of the type of its default."""
+    at = Reader(table, "[loop] of the policy", PolicyError)
+    at.allow(*(f.name for f in fields(LoopRules)))
+    given: dict[str, Any] = {}
+    for f in fields(LoopRules):
+        if f.name not in table:
+            continue
+        value = table[f.name]
+        if f.name == "methods":
+            value = at.texts("methods") or ()
+            if not value or not set(value) <= set(LOOP_METHODS):
+                raise at.wrong("methods", "a list of " + ", ".join(LOOP_METHODS))
+            if "group_thresholds" in value and not table.get("sensitive_at_decision"):
+                raise at.wrong(
+                    "methods", "group_thresholds only with sensitive_at_decision = true"
+                )
+        elif isinstance(f.default, bool):
+            if not isinstance(value, bool):
+                raise at.wrong(f.name, "true or false")
+        elif isinstance(f.default, int):
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise at.wrong(f.name, "a whole number from 1 on")
+        else:
+            high = 1e12 if f.name == "average_run" else 1.0
+            value = at.number(f.name, low=0.0, high=high)
+            if f.name in ("alpha", "drift_alpha") and not 0 < (value or 0) < 1:
+                raise at.wrong(f.name, "a number between 0 and 1, such as 0.05")
+        given[f.name] = value
+    return LoopRules(**given)
 
 
 def _norm(table: dict[str, Any], number: int) -> Norm:

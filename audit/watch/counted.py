@@ -1,0 +1,217 @@
+"""E-values and confidence sequences from counts alone: what stored cubes can say, valid at every look.
+
+For one rate the mixture of all Bernoulli laws under a Beta(1/2, 1/2) prior, over the law at p, is an e-process (Ville;
+Robbins 1970): W(p) = B(x + 1/2, n - x + 1/2) / B(1/2, 1/2) / (p^x (1 - p)^(n - x)). For two groups the product
+W(p1) W(p2) is one for the pair of rates, and its least value over all pairs that keep a norm is one for the norm. It
+depends on the counts only, so that a new norm can be judged at once over everything that is stored, and the gaps d that
+are not refused, {d: e(d) < 1 / alpha}, are a confidence sequence: it holds at all times together.
+
+log W is convex in p, and the pairs with p1 - p2 = d (or p1 = r p2) lie on a line, so that every search here is over a
+convex function of one variable.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from audit.cube import Margin
+from audit.gaps import comparable
+from audit.measure import fractions
+from audit.metrics import metrics_for
+from audit.policy import Norm
+from audit.watch.monitor import metrics_of
+
+_STEPS = 60
+
+
+def log_wealth(x: float, n: float, p: float) -> float:
+    """log W(p) after x successes of n."""
+    if n == 0:
+        return 0.0
+    if (p <= 0 and x > 0) or (p >= 1 and x < n):
+        return math.inf
+    mixture = math.lgamma(x + 0.5) + math.lgamma(n - x + 0.5) - math.lgamma(n + 1) - math.log(math.pi)
+    like = (x * math.log(p) if x else 0.0) + ((n - x) * math.log1p(-p) if n > x else 0.0)
+    return mixture - like
+
+
+def log_e_difference(x1: float, n1: float, x2: float, n2: float, d: float) -> float:
+    """The least log W(p1) W(p2) over p1 - p2 = d."""
+    low, high = max(0.0, -d), min(1.0, 1.0 - d)
+    return _least(lambda p: log_wealth(x1, n1, p + d) + log_wealth(x2, n2, p), low, high)
+
+
+def log_e_ratio(x1: float, n1: float, x2: float, n2: float, r: float) -> float:
+    """The least log W(p1) W(p2) over p1 = r p2."""
+    return _least(lambda p: log_wealth(x1, n1, r * p) + log_wealth(x2, n2, p), 0.0, 1.0 if r <= 1 else 1.0 / r)
+
+
+def _least(f: Callable[[float], float], low: float, high: float) -> float:
+    """The least value of a convex function between two ends, by golden sections."""
+    golden = (math.sqrt(5) - 1) / 2
+    a, b = low, high
+    c, d = b - golden * (b - a), a + golden * (b - a)
+    fc, fd = f(c), f(d)
+    for _ in range(_STEPS):
+        if fc <= fd:
+            b, d, fd = d, c, fc
+            c = b - golden * (b - a)
+            fc = f(c)
+        else:
+            a, c, fc = c, d, fd
+            d = a + golden * (b - a)
+            fd = f(d)
+    return min(fc, fd, f(low), f(high))
+
+
+def _edge(refused: Callable[[float], bool], inside: float, outside: float) -> float:
+    """Where `refused` begins between a value inside and an end; the end where nothing is refused."""
+    if not refused(outside):
+        return outside
+    for _ in range(34):
+        middle = (inside + outside) / 2
+        if refused(middle):
+            outside = middle
+        else:
+            inside = middle
+    return outside
+
+
+def rate_sequence(x: float, n: float, alpha: float) -> tuple[float, float]:
+    """The confidence sequence of one rate."""
+    bar = math.log(1 / alpha)
+    if n == 0:
+        return 0.0, 1.0
+    return (
+        _edge(lambda p: log_wealth(x, n, p) >= bar, x / n, 0.0),
+        _edge(lambda p: log_wealth(x, n, p) >= bar, x / n, 1.0),
+    )
+
+
+def difference_sequence(x1: float, n1: float, x2: float, n2: float, alpha: float) -> tuple[float, float]:
+    """The confidence sequence of p1 - p2."""
+    if n1 == 0 or n2 == 0:
+        return -1.0, 1.0
+    bar, seen = math.log(1 / alpha), x1 / n1 - x2 / n2
+    return (
+        _edge(lambda d: log_e_difference(x1, n1, x2, n2, d) >= bar, seen, -1.0),
+        _edge(lambda d: log_e_difference(x1, n1, x2, n2, d) >= bar, seen, 1.0),
+    )
+
+
+def ratio_sequence(x1: float, n1: float, x2: float, n2: float, alpha: float) -> tuple[float, float]:
+    """The confidence sequence of p1 / p2 within 0 and 1, for p1 <= p2."""
+    if n1 == 0 or n2 == 0 or x2 == 0:
+        return 0.0, 1.0
+    bar, seen = math.log(1 / alpha), min((x1 / n1) / (x2 / n2), 1.0)
+    return (
+        _edge(lambda r: log_e_ratio(x1, n1, x2, n2, r) >= bar, seen, 0.0),
+        _edge(lambda r: log_e_ratio(x1, n1, x2, n2, r) >= bar, seen, 1.0),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Where one norm stands by the counts: its gap, the confidence sequence, and the e-value that it is broken.
+
+    status: "outside" (the whole sequence breaks the limit), "inside", "undecided" or "not_estimable". inside_promote:
+    the whole sequence keeps the tighter level. people: in the smallest group compared.
+    """
+
+    metric: str
+    kind: str
+    attribute: tuple[str, ...]
+    limit: float
+    value: float | None
+    low: float | None
+    high: float | None
+    highest: str | None
+    lowest: str | None
+    log_e: float
+    status: str
+    inside_promote: bool
+    people: int
+    reason: str | None = None
+
+
+def judge_counts(norm: Norm, margin: Margin, *, alpha: float | None = None, floor: int = 30) -> Counted:
+    """One norm on one margin. Groups under `floor` people are left out; fewer than two left: not estimable."""
+    alpha = norm.alpha if alpha is None else alpha
+    meaning = margin.meaning
+    by_name = {m.name: m for m in metrics_for(meaning)}
+    names = metrics_of(norm.metric, meaning)
+    members = [int(g) for g in comparable(margin, 0)]
+    strata = []
+    for name in names:
+        if name not in by_name:
+            return _none(norm, margin, "this metric is judged by `assay audit`, not while watching", 0)
+        x, n, effective = fractions(margin, by_name[name])
+        share = np.divide(x, n, out=np.zeros_like(x), where=n > 0)
+        strata.append((share * effective, effective))
+    enough = [g for g in members if all(n[g] >= floor for _, n in strata)]
+    if len(enough) < 2:
+        sizes = ", ".join(f"{' / '.join(margin.groups[g])}: {min(int(n[g]) for _, n in strata)}" for g in members)
+        reason = f"fewer than two groups with {floor} people to count ({sizes or 'nobody'})"
+        return _none(norm, margin, reason, min((int(n[g]) for _, n in strata for g in members), default=0))
+    return _judged(norm, margin, strata, enough, alpha)
+
+
+def _none(norm: Norm, margin: Margin, reason: str, people: int) -> Counted:
+    return Counted(
+        norm.metric, norm.kind, margin.attribute, norm.limit, None, None, None, None, None, 0.0, "not_estimable",
+        False, people, reason,
+    )  # fmt: skip
+
+
+def _judged(
+    norm: Norm, margin: Margin, strata: Sequence[tuple[np.ndarray, np.ndarray]], members: list[int], alpha: float
+) -> Counted:
+    pairs = [(s, a, b) for s in range(len(strata)) for a, b in combinations(members, 2)]
+    difference = norm.kind == "difference"
+    best: tuple[float, int, int] | None = None
+    lows, highs, logs = [], [], []
+    for s, a, b in pairs:
+        x, n = strata[s]
+        if x[a] / n[a] < x[b] / n[b]:
+            a, b = b, a
+        up = (float(x[a]), float(n[a]))
+        down = (float(x[b]), float(n[b]))
+        if difference:
+            value = up[0] / up[1] - down[0] / down[1]
+            # Each end is a limit of one pair: the widest gap is at least every pair's, so that side pays for all pairs.
+            low, _ = difference_sequence(*up, *down, alpha / len(pairs))
+            _, high = difference_sequence(*up, *down, alpha)
+            log_e = log_e_difference(*up, *down, max(min(value, norm.limit), -1.0))
+            worse = best is None or value > best[0]
+        else:
+            value = 1.0 if up[0] == 0 else (down[0] / down[1]) / (up[0] / up[1])
+            low, _ = ratio_sequence(*down, *up, alpha)
+            _, high = ratio_sequence(*down, *up, alpha / len(pairs))
+            log_e = log_e_ratio(*down, *up, max(value, norm.limit))
+            worse = best is None or value < best[0]
+        lows.append(low)
+        highs.append(high)
+        logs.append(log_e - math.log(len(pairs)))
+        if worse:
+            best = (value, a, b)
+    assert best is not None
+    value, a, b = best
+    log_e = float(np.logaddexp.reduce(logs))
+    if difference:
+        low, high = min(max(max(lows), 0.0), value), max(max(highs), value)
+        outside, inside, promote = low > norm.limit, high <= norm.limit, high <= norm.promote
+    else:
+        low, high = min(*lows, value), max(min(highs), value)
+        outside, inside, promote = high < norm.limit, low >= norm.limit, low >= norm.promote
+    status = "outside" if outside else "inside" if inside else "undecided"
+    people = min(int(n[g]) for _, n in strata for g in members)
+    names = [" / ".join(margin.groups[g]) for g in (a, b)]
+    return Counted(
+        norm.metric, norm.kind, margin.attribute, norm.limit, value, low, high, names[0], names[1], log_e, status,
+        promote, people,
+    )  # fmt: skip

@@ -1,0 +1,400 @@
+"""The streams of a policy's norms: fed with rows in the order in which they come, valid at every look.
+
+    monitor = open_monitor(norms, sensitive)
+    monitor, verdicts = feed(monitor, coded, labelled=False)
+
+A norm on one attribute is broken where some pair of groups is further apart than its limit. Each pair has two streams
+(either group may be the favoured one), equalized odds two more for the other outcome. The mean of e-processes is one,
+so that the mean over all of these says whether the norm is broken, and e-BH over the pairs names who (Vovk & Wang 2021,
+Wang & Ramdas 2022). A group that appears later opens pairs whose weight was set aside for it from the beginning: giving
+weight afterwards would not be valid.
+
+Decisions are fed as they are made, outcomes when they are known: two clocks, and a norm keeps to one of them.
+Weights (survey weights) are not used here: the streams count people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from audit.cube import Coded, Ints, Meaning
+from audit.metrics import Metric, metrics_for, opportunity
+from audit.policy import Norm
+from audit.values import UNKNOWN
+from audit.watch.evalues import (
+    Bools,
+    Floats,
+    Open,
+    Stream,
+    advance,
+    close_blocks,
+    difference_payoff,
+    e_bh,
+    log_sum,
+    ratio_payoff,
+    start,
+)
+
+LOOK = 50
+"""A look at every 50th person of a clock, wherever the batches are cut."""
+SET_ASIDE = 0.1
+"""The part of the wealth that is never bet but kept for groups that are not known yet."""
+MOST_GROUPS = 12
+"""With more groups than this each is compared with all others together."""
+REST = "(all others)"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pair:
+    """Two groups of one attribute. waiting: the open block per metric; streams per metric and direction."""
+
+    first: str
+    second: str
+    weight: float
+    waiting: dict[str, Open]
+    streams: dict[str, tuple[Stream, Stream]]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "first": self.first,
+            "second": self.second,
+            "weight": self.weight,
+            "waiting": {k: v.to_json() for k, v in self.waiting.items()},
+            "streams": {k: [s.to_json() for s in v] for k, v in self.streams.items()},
+        }
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> Pair:
+        return Pair(
+            data["first"],
+            data["second"],
+            data["weight"],
+            {k: Open(*v) for k, v in data["waiting"].items()},
+            {k: (Stream.from_json(v[0]), Stream.from_json(v[1])) for k, v in data["streams"].items()},
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Watched:
+    """One norm on one attribute. peak_e, peak_m: the largest seen at a look, and at which person of its clock."""
+
+    norm: Norm
+    attribute: tuple[str, ...]
+    metrics: tuple[str, ...]
+    labelled: bool
+    pairs: tuple[Pair, ...]
+    reserve: float
+    groups: tuple[str, ...]
+    seen: int
+    log_e: float
+    log_m: float
+    peak_e: float
+    peak_e_at: int
+    crossed_at: int | None
+    alarm_at: int | None
+
+    @property
+    def key(self) -> str:
+        """How the norm is called in the trail."""
+        return f"{self.norm.metric}/{self.norm.kind}/{'+'.join(self.attribute)}"
+
+    def named(self) -> tuple[tuple[str, str], ...]:
+        """The pairs that e-BH names at the norm's alpha, the favoured group first where the metric is favourable."""
+        logs = [pair_log_e(p) for p in self.pairs]
+        out = []
+        for i in e_bh(logs, self.norm.alpha) if logs else ():
+            pair = self.pairs[i]
+            up = max(float(log_sum(s[0].log_wealth)) for s in pair.streams.values())
+            down = max(float(log_sum(s[1].log_wealth)) for s in pair.streams.values())
+            out.append((pair.first, pair.second) if up >= down else (pair.second, pair.first))
+        return tuple(out)
+
+    def to_json(self) -> dict[str, Any]:
+        n = self.norm
+        return {
+            "norm": [n.metric, n.kind, list(n.attribute), n.limit, n.promote, n.alpha],
+            "attribute": list(self.attribute),
+            "metrics": list(self.metrics),
+            "labelled": self.labelled,
+            "pairs": [p.to_json() for p in self.pairs],
+            "reserve": self.reserve,
+            "groups": list(self.groups),
+            "seen": self.seen,
+            "log_e": self.log_e,
+            "log_m": _finite(self.log_m),
+            "peak_e": self.peak_e,
+            "peak_e_at": self.peak_e_at,
+            "crossed_at": self.crossed_at,
+            "alarm_at": self.alarm_at,
+        }
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> Watched:
+        metric, kind, attribute, limit, promote, alpha = data["norm"]
+        return Watched(
+            Norm(metric, kind, tuple(attribute), limit, promote, alpha),
+            tuple(data["attribute"]),
+            tuple(data["metrics"]),
+            data["labelled"],
+            tuple(Pair.from_json(p) for p in data["pairs"]),
+            data["reserve"],
+            tuple(data["groups"]),
+            data["seen"],
+            data["log_e"],
+            -np.inf if data["log_m"] is None else data["log_m"],
+            data["peak_e"],
+            data["peak_e_at"],
+            data["crossed_at"],
+            data["alarm_at"],
+        )
+
+
+def _finite(value: float) -> float | None:
+    return None if value == -np.inf else value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Monitor:
+    """All norms of a policy that can be followed person by person, and what to say about those that cannot."""
+
+    watched: tuple[Watched, ...]
+    average_run: float
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        watched = [w.to_json() for w in self.watched]
+        return {"watched": watched, "average_run": self.average_run, "notes": list(self.notes)}
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> Monitor:
+        return Monitor(tuple(Watched.from_json(w) for w in data["watched"]), data["average_run"], tuple(data["notes"]))
+
+
+def open_monitor(
+    norms: Sequence[Norm],
+    sensitive: Sequence[str],
+    meaning: Meaning,
+    *,
+    groups: Mapping[tuple[str, ...], Sequence[str]] | None = None,
+    average_run: float = 10_000.0,
+) -> Monitor:
+    """Streams that have seen nobody.
+
+    groups: the groups of an attribute that are known beforehand; they share nine tenths of the wealth evenly.
+    average_run: people between false alarms of a norm's detector, on average, at least.
+    """
+    groups = groups or {}
+    by_name = {m.name: m for m in metrics_for(meaning)}
+    watched, notes = [], []
+    for norm in norms:
+        metrics = metrics_of(norm.metric, meaning)
+        if not all(m in by_name for m in metrics):
+            notes.append(
+                f"{norm.metric.replace('_', ' ')} is judged from each window's counts only: it is no mean over people."
+            )
+            continue
+        labelled = any(by_name[m].needs_label for m in metrics)
+        if labelled and not meaning.labelled:
+            notes.append(f"{norm.metric.replace('_', ' ')} needs outcomes, and the case has none: it is not watched.")
+            continue
+        for attribute in (norm.attribute,) if norm.attribute else tuple((a,) for a in sensitive):
+            if set(attribute) <= set(sensitive):
+                known = tuple(sorted(set(groups.get(attribute, ()))))
+                pairs, reserve = _opened(known)
+                watched.append(
+                    Watched(
+                        norm,
+                        attribute,
+                        metrics,
+                        labelled,
+                        pairs,
+                        reserve,
+                        tuple(sorted(set(groups.get(attribute, ())))),
+                        0,
+                        0.0,
+                        -np.inf,
+                        0.0,
+                        0,
+                        None,
+                        None,
+                    )
+                )
+    return Monitor(tuple(watched), average_run, tuple(dict.fromkeys(notes)))
+
+
+def metrics_of(name: str, meaning: Meaning) -> tuple[str, ...]:
+    """The rates behind the name of a norm."""
+    if name == "equalized_odds":
+        return ("true_positive_rate", "false_positive_rate")
+    return (opportunity(meaning),) if name == "equal_opportunity" else (name,)
+
+
+def feed(monitor: Monitor, coded: Coded, *, labelled: bool) -> Monitor:
+    """Show the rows to the norms of one clock: those that need outcomes where `labelled`, else the others.
+
+    coded: rows in the order of arrival; with `labelled`, rows whose outcome is unknown are passed over.
+    """
+    by_name = {m.name: m for m in metrics_for(coded.meaning)}
+    prepared: dict[tuple[str, ...], tuple[Ints, tuple[str, ...]]] = {}
+    cells: dict[str, tuple[Bools, Bools]] = {}
+    shared: dict[Any, Any] = {}
+    out = []
+    for w in monitor.watched:
+        if w.labelled != labelled:
+            out.append(w)
+            continue
+        if w.attribute not in prepared:
+            prepared[w.attribute] = joint_groups(coded, w.attribute)
+        for name in w.metrics:
+            if name not in cells:
+                cells[name] = _cells(coded, by_name[name])
+        out.append(_feed(w, *prepared[w.attribute], cells, len(coded.label), monitor.average_run, shared))
+    return replace(monitor, watched=tuple(out))
+
+
+def joint_groups(coded: Coded, attribute: tuple[str, ...]) -> tuple[Ints, tuple[str, ...]]:
+    """Each row's group of these attributes, -1 where a value is unknown; (n,), and the names that occur."""
+    group = np.zeros(len(coded.label), dtype=np.int64)
+    unknown = np.zeros(len(coded.label), dtype=bool)
+    names: list[str] = [""]
+    for a in attribute:
+        axis = coded.attributes.index(a)
+        levels = coded.levels[axis]
+        if UNKNOWN in levels:
+            unknown |= coded.codes[:, axis] == levels.index(UNKNOWN)
+        group = group * len(levels) + coded.codes[:, axis]
+        names = [f"{n} / {v}" if n else v for n in names for v in levels]
+    group = np.where(unknown, -1, group)
+    count = np.bincount(group[group >= 0], minlength=len(names))
+    present = np.flatnonzero(count)
+    place = np.full(len(names) + 1, -1, dtype=np.int64)
+    place[present] = np.arange(len(present))
+    return place[group], tuple(names[i] for i in present)
+
+
+def _cells(coded: Coded, metric: Metric) -> tuple[Bools, Bools]:
+    """Which rows the metric counts, and which of them it counts as a success."""
+    counted = metric.denominator[coded.label, coded.decision]
+    return counted, metric.numerator[coded.label, coded.decision]
+
+
+def _feed(
+    w: Watched,
+    group: Ints,
+    names: tuple[str, ...],
+    cells: dict[str, tuple[Bools, Bools]],
+    rows: int,
+    run: float,
+    shared: dict[Any, Any],
+) -> Watched:
+    pairs, reserve, known, since = _with_new_groups(w, group, names)
+    # Looks lie at fixed people of the clock, so that the record of crossings does not depend on how batches are cut.
+    looks = np.arange(LOOK - w.seen % LOOK, rows + 1, LOOK)
+    number = {name: i for i, name in enumerate(names)}
+    fed = []
+    logs_e, logs_m = [np.full(len(looks) + 1, np.log(reserve))], []
+    for pair in pairs:
+        side = _sides(pair, number)
+        waiting, streams = {}, {}
+        for m in w.metrics:
+            key = (w.attribute, pair.first, pair.second, m, pair.waiting.get(m, Open()))
+            if key not in shared:
+                rows_of = np.flatnonzero(cells[m][0] & (group >= 0) & (side[group] >= 0))
+                rows_of = rows_of[rows_of >= since.get((pair.first, pair.second), 0)]
+                shared[key] = rows_of, *close_blocks(side[group[rows_of]], cells[m][1][rows_of], key[-1])
+            rows_of, blocks, waiting[m] = shared[key]
+            closed = rows_of[blocks.end]
+            when = np.append(np.searchsorted(closed, looks, side="left"), len(closed))
+            before = pair.streams.get(m) or (start(), start())
+            bet = (*key, w.norm.kind, w.norm.limit, len(looks))
+            if bet not in shared or not all(s.same(t) for s, t in zip(shared[bet][0], before, strict=True)):
+                payoffs = difference_payoff if w.norm.kind == "difference" else ratio_payoff
+                both = payoffs(blocks, w.norm.limit)
+                shared[bet] = before, [advance(s, x, when) for s, x in zip(before, both, strict=True)]
+            after = shared[bet][1]
+            streams[m] = (after[0][0], after[1][0])
+            share = np.log(pair.weight / (2 * len(w.metrics)))
+            logs_e += [share + p.log_e for _, p in after]
+            logs_m += [share + p.log_m for _, p in after]
+        fed.append(replace(pair, waiting=waiting, streams=streams))
+    log_e = log_sum(np.array(logs_e))
+    log_m = log_sum(np.array(logs_m)) if logs_m else np.full(len(looks) + 1, -np.inf)
+    w = replace(w, pairs=tuple(fed), reserve=reserve, groups=known, seen=w.seen + rows)
+    return _looked(w, looks, log_e, log_m, w.seen - rows, run)
+
+
+def _looked(w: Watched, looks: Ints, log_e: Floats, log_m: Floats, before: int, run: float) -> Watched:
+    """The record of the looks: the last entry of the paths is now, and is not a look of its own."""
+    peak, peak_at, crossed, alarm = w.peak_e, w.peak_e_at, w.crossed_at, w.alarm_at
+    seen = log_e[:-1]
+    if len(seen):
+        top = int(seen.argmax())
+        if seen[top] > peak:
+            peak, peak_at = float(seen[top]), before + int(looks[top])
+        over = np.flatnonzero(seen >= np.log(1 / w.norm.alpha))
+        if crossed is None and len(over):
+            crossed = before + int(looks[over[0]])
+        over = np.flatnonzero(log_m[:-1] >= np.log(run))
+        if alarm is None and len(over):
+            alarm = before + int(looks[over[0]])
+    return replace(
+        w,
+        log_e=float(log_e[-1]),
+        log_m=float(log_m[-1]),
+        peak_e=peak,
+        peak_e_at=peak_at,
+        crossed_at=crossed,
+        alarm_at=alarm,
+    )
+
+
+def _sides(pair: Pair, number: dict[str, int]) -> np.ndarray:
+    """For each group number: 0 the pair's first group, 1 its second, -1 neither."""
+    side = np.full(len(number), 1 if pair.second == REST else -1, dtype=np.int8)
+    if pair.second in number:
+        side[number[pair.second]] = 1
+    if pair.first in number:
+        side[number[pair.first]] = 0
+    return side
+
+
+def _opened(names: Sequence[str]) -> tuple[tuple[Pair, ...], float]:
+    """Pairs of the groups known beforehand, and what is set aside."""
+    if len(names) < 2:
+        return (), 1.0
+    found = [(n, REST) for n in names] if len(names) > MOST_GROUPS else list(combinations(names, 2))
+    return tuple(Pair(a, b, (1 - SET_ASIDE) / len(found), {}, {}) for a, b in found), SET_ASIDE
+
+
+def _with_new_groups(
+    w: Watched, group: Ints, names: tuple[str, ...]
+) -> tuple[tuple[Pair, ...], float, tuple[str, ...], dict[tuple[str, str], int]]:
+    """Pairs of groups that were not known, each group's share half of what is set aside; and from which row they run.
+
+    They come in the order of their first person and see nobody from before that, however the rows are cut.
+    """
+    pairs, reserve = w.pairs, w.reserve
+    since: dict[tuple[str, str], int] = {}
+    known = list(w.groups)
+    new = [n for n in names if n not in known]
+    first = {n: int(np.flatnonzero(group == names.index(n))[0]) for n in new}
+    for name in sorted(new, key=lambda n: first[n]):
+        wide = len(known) >= MOST_GROUPS or any(p.second == REST for p in pairs)
+        opened = [(name, REST)] if wide else [(k, name) for k in known]
+        if opened:
+            reserve /= 2
+            pairs += tuple(Pair(a, b, reserve / len(opened), {}, {}) for a, b in opened)
+            since |= dict.fromkeys(opened, first[name])
+        known.append(name)
+    return pairs, reserve, tuple(known), since
+
+
+def pair_log_e(pair: Pair) -> float:
+    """The log e-value of one pair: the mean over its streams."""
+    logs = np.array([s.log_wealth for both in pair.streams.values() for s in both]).ravel()
+    return float(log_sum(logs) - np.log(len(logs))) if len(logs) else 0.0
