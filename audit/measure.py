@@ -19,6 +19,11 @@ from audit.metrics import Metric, metrics_for, opportunity
 from audit.score_rates import score_gaps, score_rates
 from audit.values import UNKNOWN, Count, Gap, Measures, Rate
 
+SELECTIVE = 0.05
+"""Share of a group from which on a decision without any known outcome leaves a rate unidentified."""
+CONSTANT = 30
+"""Known outcomes from which on their being all the same is said."""
+
 
 def measure(margins: Sequence[Margin], settings: Settings) -> Measures:
     """Rates, gaps, dataset measures and counts of every margin, comparisons adjusted over all of them."""
@@ -81,6 +86,8 @@ def fractions(margin: Margin, metric: Metric) -> tuple[Floats, Floats, Floats]:
     """
     x = (margin.w * metric.numerator).sum(axis=(1, 2))
     n = (margin.w * metric.denominator).sum(axis=(1, 2))
+    hidden = np.array([one_sided(margin, g, metric) is not None for g in range(len(margin.groups))], dtype=bool)
+    x, n = np.where(hidden, 0.0, x), np.where(hidden, 0.0, n)
     if not margin.weighted:
         return x, n, n
     squares = (margin.w2 * metric.denominator).sum(axis=(1, 2))
@@ -104,10 +111,30 @@ def group_rates(margin: Margin, metric: Metric, alpha: float) -> list[Rate]:
         else:
             rate = Rate(
                 metric.name, margin.attribute, group, None, None, 0, None, None, name, False,
-                missing_reason(margin, g, metric.among), 0.0,
+                one_sided(margin, g, metric) or missing_reason(margin, g, metric.among), 0.0,
             )  # fmt: skip
         out.append(rate)
     return out
+
+
+def one_sided(margin: Margin, g: int, metric: Metric) -> str | None:
+    """Why a rate over both decisions is not identified: outcomes are known for one of the two decisions only.
+
+    Selective labels (Lakkaraju et al. 2017): of people who were refused nobody knows what would have become. Holds
+    where the decision without outcomes is more than SELECTIVE of the group.
+    """
+    if not metric.needs_label or not metric.denominator.any(axis=0).all():
+        return None
+    n = margin.n[g]
+    people, known = n.sum(axis=0), n[:2].sum(axis=0)
+    for side in (0, 1):
+        if known[side] == 0 and known[1 - side] > 0 and people[side] > SELECTIVE * people.sum():
+            name = margin.meaning.positive if side else margin.meaning.negative
+            return (
+                f"outcomes are known for 0 of {int(people[side])} people decided {name!r}: selective labels, the rate "
+                "is not identified"
+            )
+    return None
 
 
 def missing_reason(margin: Margin, g: int, among: str) -> str:
@@ -172,11 +199,47 @@ def _adjusted(
     )
 
 
+def _outcomes(margin: Margin) -> list[str]:
+    """Where outcomes are known far more often after one decision than after the other: what the labels rest on."""
+    n = margin.n.sum(axis=0)
+    people, known = n.sum(axis=0), n[:2].sum(axis=0)
+    if not margin.meaning.labelled or people.min() == 0 or known.sum() == 0:
+        return []
+    share = known / people
+    if abs(share[1] - share[0]) < 0.1:
+        return []
+    meaning = margin.meaning
+    return [
+        f"By decision: outcomes are known for {int(known[1])} of {int(people[1])} people decided {meaning.positive!r} "
+        f"and for {int(known[0])} of {int(people[0])} decided {meaning.negative!r}. Rates that need outcomes speak of "
+        "people whose outcome is known (selective labels)."
+    ]
+
+
+def _constant(margin: Margin, settings: Settings) -> list[str]:
+    """Groups in which every known outcome is the same: an incident of the data, not a finding about the model."""
+    by_label = margin.n.sum(axis=2)
+    found = []
+    for g, group in enumerate(margin.groups):
+        known = by_label[g, :2]
+        if known.sum() >= max(CONSTANT, settings.floor) and known.min() == 0:
+            value = margin.meaning.positive if known[1] else margin.meaning.negative
+            found.append(f"{' / '.join(group)} (all {int(known.sum())} are {value!r})")
+    if not found:
+        return []
+    return [
+        f"By {' and '.join(margin.attribute)}: every known outcome is the same in {', '.join(found[:8])}. "
+        "Check where these labels come from before reading error rates."
+    ]
+
+
 def _notes(margins: Sequence[Margin], settings: Settings) -> tuple[str, ...]:
     notes = []
     for margin in margins:
         if not margin.attribute:
+            notes += _outcomes(margin)
             continue
+        notes += _constant(margin, settings)
         name = " and ".join(margin.attribute)
         empty = [" / ".join(g) for g, n in zip(margin.groups, margin.rows, strict=True) if n == 0]
         empty = [g for g, hidden in zip(empty, margin.withheld[margin.rows == 0], strict=True) if not hidden]

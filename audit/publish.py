@@ -13,11 +13,11 @@ import numpy as np
 
 from audit.cube import Cube, Margin, order_levels
 from audit.cube_json import margins_from_json, margins_to_json
+from audit.derived import FROM_ROWS, derived
 from audit.evidence import measures_to_json, sha256
 from audit.files import canonical
 from audit.findings import findings, judge
 from audit.gaps import Settings
-from audit.law import law_tables
 from audit.measure import measure
 from audit.policy import Norm, Policy
 from audit.suppress import FLOOR, publish, publish_margins
@@ -51,12 +51,29 @@ def publish_files(files: Mapping[str, bytes], *, floor: int = FLOOR, people: boo
         "cube": {"sha256": sha256(cube_bytes), "file": "cube.json", "floor": floor},
         "norms": [to_json(n) for n in judge(_policy(evidence), measures, evidence["data"]["sensitive"])],
         "findings": list(findings(measures)),
-        "law": law_tables(safe),
+        **derived(safe, settings, evidence.get("population")),
         "notes": [*measures.notes, *(n for n in evidence["notes"] if n in own), *notes],
     }
+    hidden = {m.attribute for m in safe if m.withheld.any()}
+    for key in FROM_ROWS:
+        if key in evidence:
+            evidence[key] = _without_groups(evidence[key], hidden)
     evidence["data"]["audited_rows"] = int(safe[0].rows.sum())
     out["cube.json"], out["evidence.json"] = cube_bytes, canonical(evidence)
     return out
+
+
+def _without_groups(entry: Any, attributes: set[tuple[str, ...]]) -> Any:
+    """What was counted on rows, without any record about an attribute in which a group is withheld.
+
+    All of its records go, since the others and the total would give the withheld one away.
+    """
+    if isinstance(entry, dict):
+        return {k: _without_groups(v, attributes) for k, v in entry.items()}
+    if isinstance(entry, list):
+        kept = [v for v in entry if not (isinstance(v, dict) and tuple(v.get("attribute") or ()) in attributes)]
+        return [_without_groups(v, attributes) for v in kept]
+    return entry
 
 
 def _any_small(margins: tuple[Margin, ...], floor: int) -> bool:

@@ -13,13 +13,14 @@ from audit.code import code_rows
 from audit.cube import Cube, Margin, cube_of, margins_of
 from audit.cube_json import margins_to_json
 from audit.decide import ModelFacts, decide
+from audit.derived import derived
 from audit.evidence import SCHEMA, measures_to_json, sha256, tool
 from audit.files import canonical, write_whole
 from audit.findings import findings, judge
 from audit.gaps import Settings
-from audit.law import law_tables
 from audit.load import Rows, load_rows
 from audit.measure import measure
+from audit.quality import examine
 from audit.values import Measures, to_json
 
 
@@ -40,7 +41,7 @@ def run_audit(
     settings = settings or Settings(reference=case.data.reference)
     if rows is None:
         progress.stage("Reading the data")
-        rows = load_rows(case)
+        rows = load_rows(case, everything=True)
     frame = rows.frame[rows.audit]
     progress.stage("Asking the model")
     decisions, facts = decide(case, frame, rows.features, allow=allow)
@@ -51,10 +52,20 @@ def run_audit(
     measures = measure(margins, settings)
     cube_bytes = canonical(margins_to_json(margins, 0), compact=True)
     evidence = document(case, rows, facts, measures, settings, sha256(cube_bytes), (*rows.notes, *notes))
-    evidence["law"] = law_tables(margins)
+    evidence |= derived(margins, settings, shares_of(case))
+    progress.stage("Examining the data")
+    evidence["quality"] = examine(case, rows, settings)
     write_whole(out / "cube.json", cube_bytes)
     write_whole(out / "evidence.json", canonical(evidence))
     return Audit(evidence, measures, margins, cube)
+
+
+def shares_of(case: Case) -> dict[str, Any] | None:
+    """The reference population of a case as plain values."""
+    if case.population is None:
+        return None
+    shares = {a: dict(g) for a, g in case.population.shares.items()}
+    return {"source": case.population.source, "shares": shares}
 
 
 def document(

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from audit.derived import FROM_ROWS
 from audit.errors import AssayError
 from reports.manifest import strict_json
 from reports.verify.result import Broken
@@ -27,18 +28,19 @@ LISTS = ("rates", "gaps", "dataset", "counts")
 KEYS = ("metric", "attribute", "group", "kind")
 
 
-def recompute(cube: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The four lists, family, findings and notes that follow from cube.json and the settings. Raises Broken."""
+def recompute(cube: Any, settings: Mapping[str, Any], population: Any = None) -> dict[str, Any]:
+    """The four lists and all else that follows from cube.json, the settings and the population. Raises Broken."""
     from audit.cube_json import margins_from_json
+    from audit.derived import derived
     from audit.evidence import measures_to_json
     from audit.findings import findings
     from audit.gaps import Settings
-    from audit.law import law_tables
     from audit.measure import measure
 
     try:
-        margins = margins_from_json(cube)
-        measures = measure(margins, Settings.from_json(settings))
+        margins, how = margins_from_json(cube), Settings.from_json(settings)
+        measures = measure(margins, how)
+        more = derived(margins, how, population)
     except AssayError as error:
         raise Broken(error.problem, got=error.got, expected=error.expected) from error
     except (TypeError, ValueError, KeyError, IndexError, ArithmeticError) as error:
@@ -47,7 +49,7 @@ def recompute(cube: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
     return lists | {
         "family": measures.family,
         "findings": list(findings(measures)),
-        "law": law_tables(margins),
+        "_derived": more,
         "_measures": measures,
     }
 
@@ -62,7 +64,7 @@ def check_figures(files: Mapping[str, bytes]) -> str:
         raise Broken(
             "the evidence was measured on another cube", got=digest, expected=evidence.get("cube", {}).get("sha256")
         )
-    again = recompute(load(files, "cube.json"), evidence.get("settings", {}))
+    again = recompute(load(files, "cube.json"), evidence.get("settings", {}), evidence.get("population"))
     compared = sum(compare(name, evidence.get(name), again[name]) for name in LISTS)
     compared += differ("family", evidence.get("family", 0), again["family"], "family")
     if list(evidence.get("findings", [])) != again["findings"]:
@@ -70,8 +72,7 @@ def check_figures(files: Mapping[str, bytes]) -> str:
         got, expected = next(((a, b) for a, b in pairs if a != b), ("another number of findings", "as computed"))
         raise Broken("a finding does not follow from the cube", got=got, expected=expected)
     compared += _norms(evidence, again["_measures"])
-    if "law" in evidence:
-        compared += _alike("law", evidence["law"], again["law"])
+    compared += sum(_alike(k, evidence[k], v) for k, v in again["_derived"].items() if k in evidence)
     withheld = sum(1 for c in evidence.get("counts", []) if c.get("suppressed"))
     words = f"; {withheld} groups are withheld and were not verified" if withheld else ""
     lists = ", ".join(f"{len(evidence[name]):,} {name}" for name in LISTS)
@@ -190,6 +191,7 @@ def check_rerun(files: Mapping[str, bytes], rerun: Mapping[str, bytes]) -> str:
         if not isinstance(right, list):
             raise Broken("the new run is incomplete", got=f"no {name}")
         compared += compare(f"run again, {name}", mine.get(name), right)
+    compared += sum(_alike(f"run again, {k}", mine[k], again.get(k)) for k in FROM_ROWS if k in mine)
     for name, own in OWN.items():
         if name in files and name in rerun:
             right = {k: v for k, v in load(rerun, name).items() if k not in own}

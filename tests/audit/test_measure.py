@@ -231,6 +231,29 @@ def test_trap_12_without_outcomes_error_rates_are_not_estimable_and_selection_is
     assert pick(m.counts, attribute=("g",), group=("f",)).unknown_label == 12
 
 
+def test_trap_12_outcomes_of_accepted_people_only_do_not_identify_error_rates() -> None:
+    """Of those refused nobody knows what would have become: no miss was ever seen, and none is claimed."""
+    y = [1, 1, 0, 2, 2, 2] * 4 + [1, 1, 0, 0, 1, 0] * 4
+    d = [1, 1, 1, 0, 0, 0] * 8
+    m = measured(coded_of(["f"] * 24 + ["m"] * 24, y, d))
+    for metric in ("true_positive_rate", "false_negative_rate", "accuracy", "base_rate"):
+        found = rate(m, metric, "f")
+        assert found.value is None, metric
+        assert found.reason is not None
+        assert "0 of 12 people decided '0'" in found.reason
+        assert "selective labels" in found.reason
+        assert rate(m, metric, "m").estimable
+        assert not pick(m.gaps, metric=metric, kind="difference").estimable
+    precision = rate(m, "positive_predictive_value", "f")
+    assert (precision.numerator, precision.denominator) == (8, 12)
+    assert any("known for 24 of 24" in n and "12 of 24" in n for n in m.notes)
+
+
+def test_a_few_outcomes_missing_after_one_decision_leave_rates_as_they_are() -> None:
+    m = measured(coded_of(["f"] * 40 + ["m"] * 40, ([2] + [1, 0] * 19 + [1]) * 2, ([0] + [1] * 39) * 2))
+    assert rate(m, "accuracy", "f").estimable
+
+
 def test_small_groups_take_no_part_in_gaps_while_two_others_remain() -> None:
     g = ["a"] * 30 + ["b"] * 30 + ["c"] * 3
     m = measured(coded_of(g, [1, 0, 1] * 21, [1, 0] * 30 + [1, 1, 1]))

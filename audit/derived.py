@@ -1,0 +1,28 @@
+"""What evidence.json holds besides the lists of the contract and also follows from the cube alone.
+
+One function for the audit, for publishing and for verification, so that the three cannot differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from audit.cube import Margin
+from audit.gaps import Settings
+from audit.law import law_tables
+from audit.quality.population import population_tables
+
+FROM_ROWS = ("quality",)
+"""Keys of evidence.json that need the rows: `verify --rerun` makes them again."""
+
+
+def derived(
+    margins: Sequence[Margin], settings: Settings, population: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Keys of evidence.json. population: its `source` and `shares`, where the case names them."""
+    out: dict[str, Any] = {"law": law_tables(margins)}
+    if population is not None:
+        tables = population_tables(margins, population["shares"], settings.alpha)
+        out["population"] = {"source": population["source"], "shares": population["shares"], "tables": tables}
+    return out

@@ -1,0 +1,89 @@
+"""Columns as small integers: categories as they are, numbers in bands of equal size. For proxies and for slices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from audit.load.values import coded
+
+Ints = npt.NDArray[np.int64]
+
+MISSING = "(missing)"
+OTHER = "(other)"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """The groups of one sensitive attribute: codes (n,) index `levels`."""
+
+    attribute: str
+    codes: Ints
+    levels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Levels:
+    """One column: codes (n,) index `names`."""
+
+    column: str
+    codes: Ints
+    names: tuple[str, ...]
+
+
+def sample(rows: int, most: int, seed: int) -> Ints:
+    """Places of at most `most` of `rows` rows, drawn without replacement by `seed`, in order."""
+    if rows <= most:
+        return np.arange(rows, dtype=np.int64)
+    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False)).astype(np.int64)
+
+
+def levels_of(column: pd.Series, bands: int = 16, most: int = 30) -> Levels | None:
+    """At most `bands` bands of a number or `most` values of a category, rarer ones together; None for one like an id.
+
+    A text column of which more than half of the values are different says who a person is, and nothing of a kind.
+    """
+    name = str(column.name)
+    numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+    if numeric or pd.api.types.is_datetime64_any_dtype(column):
+        return _bands(name, column, bands, numeric)
+    codes, names = coded(column)
+    if len(names) > max(most, len(column) / 2):
+        return None
+    if len(names) > most:
+        count = np.bincount(codes[codes >= 0], minlength=len(names))
+        kept = np.lexsort((np.arange(len(names)), -count))[: most - 1]
+        place = np.full(len(names) + 1, len(kept), dtype=np.int64)
+        place[kept] = np.arange(len(kept))
+        place[-1] = -1
+        codes, names = place[codes], (*(names[k] for k in kept), OTHER)
+    return _with_missing(name, codes, names)
+
+
+def _bands(name: str, column: pd.Series, bands: int, numeric: bool) -> Levels | None:
+    values = (column if numeric else column.astype("int64")).to_numpy(dtype=np.float64, na_value=np.nan)
+    known = np.isfinite(values)
+    found = np.unique(values[known])
+    if not len(found):
+        return None
+    if len(found) <= bands:
+        names = tuple(f"{v:g}" for v in found)
+        codes = np.searchsorted(found, values).astype(np.int64)
+    else:
+        edges = np.unique(np.quantile(values[known], np.arange(1, bands) / bands, method="inverted_cdf"))
+        codes = np.searchsorted(edges, values, side="right").astype(np.int64)
+        inner = [f"{a:g} to <{b:g}" for a, b in pairwise(edges)]
+        names = (f"<{edges[0]:g}", *inner, f">={edges[-1]:g}")
+    codes[~known] = -1
+    return _with_missing(name, codes, names)
+
+
+def _with_missing(name: str, codes: Ints, names: Sequence[str]) -> Levels:
+    if (codes < 0).any():
+        return Levels(name, np.where(codes < 0, len(names), codes), (*names, MISSING))
+    return Levels(name, codes, tuple(names))

@@ -1,0 +1,119 @@
+"""What is missing, by group: a column that is empty more often for some than for others is no neutral gap.
+
+Empty values are missing. In a column of text, "?" and its like are counted beside them as `written`: the table keeps
+them as values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from audit import stats
+from audit.gaps import Settings, seed_of
+from audit.quality.codes import Group
+from audit.values import UNKNOWN
+
+WRITTEN = ("?", "-", "--", ".", "N/A", "n/a", "#N/A", "null", "NULL", "nan", "NaN")
+MOST = 20
+"""Columns tested, those with the most missing values first; the counts of all are given."""
+
+
+def missing(frame: pd.DataFrame, columns: Sequence[str], groups: Sequence[Group], settings: Settings) -> dict[str, Any]:
+    """Counts of each column, and per attribute the share missing in each group with the largest gap tested (Holm)."""
+    empty = {c: frame[c].isna().to_numpy() for c in columns}
+    written = {c: _written(frame[c]) for c in columns}
+    overall = [
+        {"column": c, "rows": len(frame), "missing": int(empty[c].sum()), "written": int(written[c].sum())}
+        for c in columns
+    ]
+    hit = {c: empty[c] | written[c] for c in columns}
+    ranked = sorted((c for c in columns if hit[c].any()), key=lambda c: -int(hit[c].sum()))
+    by_group: list[dict[str, Any]] = []
+    gaps: list[dict[str, Any]] = []
+    for group in groups:
+        for column in ranked[:MOST]:
+            if column != group.attribute:
+                _one(group, column, hit[column], settings, by_group, gaps)
+    for record, p in zip(gaps, _holm([g["p_value"] for g in gaps]), strict=True):
+        record["p_adjusted"] = p
+    return {
+        "columns": overall,
+        "by_group": by_group,
+        "gaps": gaps,
+        "tested": min(len(ranked), MOST),
+        "with_missing": len(ranked),
+        "written_as": list(WRITTEN),
+    }
+
+
+def _written(column: pd.Series) -> npt.NDArray[np.bool_]:
+    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
+        return np.zeros(len(column), dtype=bool)
+    codes, found = pd.factorize(column, use_na_sentinel=True)
+    table = np.array([isinstance(v, str) and (v.strip() in WRITTEN or not v.strip()) for v in found] + [False])
+    return table[codes]
+
+
+def _one(
+    group: Group,
+    column: str,
+    hit: npt.NDArray[np.bool_],
+    settings: Settings,
+    by_group: list[dict[str, Any]],
+    gaps: list[dict[str, Any]],
+) -> None:
+    people = np.bincount(group.codes, minlength=len(group.levels)).astype(np.float64)
+    count = np.bincount(group.codes, hit, minlength=len(group.levels)).astype(np.float64)
+    low, high = stats.wilson(count, people, settings.alpha)
+    for g, name in enumerate(group.levels):
+        known = people[g] > 0
+        by_group.append(
+            {
+                "attribute": [group.attribute],
+                "group": [name],
+                "column": column,
+                "rows": int(people[g]),
+                "missing": int(count[g]),
+                "value": float(count[g] / people[g]) if known else None,
+                "low": float(low[g]) if known else None,
+                "high": float(high[g]) if known else None,
+            }
+        )
+    known = np.array([n != UNKNOWN for n in group.levels]) & (people > 0)
+    enough = known & (people >= settings.floor)
+    members = np.flatnonzero(enough if enough.sum() >= 2 else known)
+    if len(members) < 2:
+        return
+    result = stats.largest_gap(
+        ((count[members], people[members]),),
+        seed=seed_of(settings, "missing", group.attribute, column),
+        draws=settings.draws,
+        alpha=settings.alpha,
+    )
+    if result.estimable and result.highest is not None and result.lowest is not None:
+        gaps.append(
+            {
+                "attribute": [group.attribute],
+                "column": column,
+                "value": result.value,
+                "low": result.low,
+                "high": result.high,
+                "p_value": result.p_value,
+                "highest": [group.levels[members[result.highest]]],
+                "lowest": [group.levels[members[result.lowest]]],
+            }
+        )
+
+
+def _holm(p: list[float | None]) -> list[float | None]:
+    known = [i for i, v in enumerate(p) if v is not None]
+    out: list[float | None] = [None] * len(p)
+    if known:
+        for i, v in zip(known, stats.holm(np.array([p[i] for i in known], dtype=np.float64)).tolist(), strict=True):
+            out[i] = v
+    return out

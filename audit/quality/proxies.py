@@ -1,0 +1,209 @@
+"""What stands in for a sensitive attribute: each feature alone, and all of them together.
+
+Alone: Cramer's V (bias-corrected, Bergsma 2013), mutual information in nats (Miller-Madow) and the likelihood-ratio
+test of independence, adjusted over all pairs (Benjamini-Hochberg); and the area under the ROC curve with which the
+feature tells a group from the rest, on rows whose share it was not computed from. Together: a ridge regression on the
+levels of all features, cross-validated. It holds no interactions, so a better predictor may exist: a lower bound.
+
+All on at most MOST rows, drawn by the seed. Numbers are in bands of equal size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from audit import stats
+from audit.gaps import Settings, seed_of
+from audit.quality.codes import Group, Ints, Levels, levels_of, sample
+from audit.values import UNKNOWN
+
+Floats = npt.NDArray[np.float64]
+
+MOST = 10_000
+MOST_FEATURES = 200
+FOLDS = 5
+RIDGE = 10.0
+
+
+def proxies(
+    frame: pd.DataFrame, features: Sequence[str], groups: Sequence[Group], settings: Settings
+) -> dict[str, Any]:
+    """`features`: each feature against each attribute, strongest first; `together`: all features, per attribute."""
+    if not features:
+        return {"measured": False, "reason": "no feature was read"}
+    place = sample(len(frame), MOST, seed_of(settings, "proxies"))
+    part = frame.iloc[place]
+    coded: list[Levels] = []
+    left = list(features[MOST_FEATURES:])
+    for feature in features[:MOST_FEATURES]:
+        found = levels_of(part[feature])
+        if found is None:
+            left.append(feature)
+        else:
+            coded.append(found)
+    alone: list[dict[str, Any]] = []
+    together: list[dict[str, Any]] = []
+    for group in groups:
+        codes, names, kept = _known(group, place, settings.floor)
+        if len(names) < 2:
+            together.append(_none(group, f"{len(names)} groups of at least {settings.floor} people in the sample"))
+            continue
+        fold = np.random.default_rng(seed_of(settings, "folds", group.attribute)).permutation(len(codes)) % FOLDS
+        mine = [Levels(c.column, c.codes[kept], c.names) for c in coded if c.column != group.attribute]
+        for c in mine:
+            alone.append(_alone(group.attribute, c, codes, names, fold))
+        together.append(_together(group, mine, codes, names, fold, settings.alpha))
+    adjusted = stats.benjamini_hochberg(np.array([a["p_value"] for a in alone])).tolist() if alone else []
+    for record, p in zip(alone, adjusted, strict=True):
+        record["p_explore"] = p
+    alone.sort(key=lambda a: (a["attribute"], -a["cramers_v"], a["feature"]))
+    return {
+        "measured": True,
+        "rows": len(part),
+        "of_rows": len(frame),
+        "folds": FOLDS,
+        "not_used": left,
+        "method": "Cramer's V, mutual information and cross-fitted AUC of levels and bands; ridge regression, "
+        f"{FOLDS}-fold, without interactions",
+        "features": alone,
+        "together": together,
+    }
+
+
+def _known(group: Group, place: Ints, floor: int) -> tuple[Ints, tuple[str, ...], Ints]:
+    """Codes of the people in groups that are known and not small, these groups' names, and the people's places."""
+    codes = group.codes[place]
+    people = np.bincount(codes, minlength=len(group.levels))
+    chosen = [g for g, n in enumerate(group.levels) if n != UNKNOWN and people[g] >= max(floor, FOLDS)]
+    table = np.full(len(group.levels), -1, dtype=np.int64)
+    table[chosen] = np.arange(len(chosen))
+    kept = np.flatnonzero(table[codes] >= 0)
+    return table[codes[kept]], tuple(group.levels[g] for g in chosen), kept
+
+
+def _alone(attribute: str, c: Levels, codes: Ints, names: tuple[str, ...], fold: Ints) -> dict[str, Any]:
+    table = _table(c.codes, codes, len(c.names), len(names))
+    v, information, share, p = association(table)
+    areas = _areas(_cross_fitted(c, codes, len(names), fold), codes)
+    best = int(np.argmax(areas))
+    return {
+        "attribute": [attribute],
+        "feature": c.column,
+        "cramers_v": v,
+        "mutual_information": information,
+        "share_of_entropy": share,
+        "p_value": p,
+        "auc": float(areas[best]),
+        "auc_group": [names[best]],
+        "rows": len(codes),
+    }
+
+
+def _table(rows: Ints, columns: Ints, r: int, k: int) -> Floats:
+    return np.bincount(rows * k + columns, minlength=r * k).reshape(r, k).astype(np.float64)
+
+
+def association(table: Floats) -> tuple[float, float, float, float]:
+    """Cramer's V, mutual information in nats, its share of the columns' entropy, and the p-value of independence.
+
+    table : (levels, groups) counts. V and information are corrected for chance and not below 0.
+    """
+    from scipy.special import chdtrc
+
+    table = table[table.sum(axis=1) > 0][:, table.sum(axis=0) > 0]
+    n, (r, k) = table.sum(), table.shape
+    if r < 2 or k < 2:
+        return 0.0, 0.0, 0.0, 1.0
+    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / n
+    here = table > 0
+    plain = float((table[here] / n * np.log(table[here] / expected[here])).sum())
+    information = max(0.0, plain - (r - 1) * (k - 1) / (2 * n))
+    shares = table.sum(axis=0) / n
+    entropy = float(-(shares * np.log(shares)).sum())
+    phi2 = max(0.0, float(((table - expected) ** 2 / expected).sum() / n) - (r - 1) * (k - 1) / (n - 1))
+    least = min(r - (r - 1) ** 2 / (n - 1), k - (k - 1) ** 2 / (n - 1)) - 1
+    v = min(1.0, float(np.sqrt(phi2 / least))) if least > 0 else 0.0
+    return v, information, min(1.0, information / entropy), float(chdtrc((r - 1) * (k - 1), max(0.0, 2 * n * plain)))
+
+
+def _cross_fitted(c: Levels, codes: Ints, groups: int, fold: Ints) -> Floats:
+    """(n, groups): the share of each group among people of the same level, computed without the person's own fold."""
+    levels = len(c.names)
+    tables = np.stack([_table(c.codes[fold == f], codes[fold == f], levels, groups) for f in range(FOLDS)])
+    without = tables.sum(axis=0) - tables
+    overall = without.sum(axis=1, keepdims=True)
+    shrunk = (without + overall / overall.sum(axis=2, keepdims=True)) / (without.sum(axis=2, keepdims=True) + 1)
+    out: Floats = shrunk[fold, c.codes]
+    return out
+
+
+def _areas(scores: Floats, codes: Ints) -> Floats:
+    """The area under the ROC curve of each group against the rest."""
+    return np.array([_area(scores[:, g], codes == g) for g in range(scores.shape[1])])
+
+
+def _area(score: Floats, member: npt.NDArray[np.bool_]) -> float:
+    return float(stats.area_under_curve(*_counts(score, member))[0])
+
+
+def _counts(score: Floats, member: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Members and others at each distinct score, in order."""
+    _, at = np.unique(np.round(score, 12), return_inverse=True)
+    size = int(at.max()) + 1
+    inside = np.bincount(at, member, minlength=size).astype(np.float64)
+    return inside, np.bincount(at, ~member, minlength=size).astype(np.float64)
+
+
+def _together(
+    group: Group, mine: Sequence[Levels], codes: Ints, names: tuple[str, ...], fold: Ints, alpha: float
+) -> dict[str, Any]:
+    scores = out_of_fold(mine, codes, len(names), fold)
+    by_group = []
+    for g, name in enumerate(names):
+        area, low, high, _ = stats.area_interval(*_counts(scores[:, g], codes == g), alpha)
+        by_group.append(
+            {"group": [name], "rows": int((codes == g).sum()), "auc": area, "low": float(low), "high": float(high)}
+        )
+    weight = np.bincount(codes, minlength=len(names)) / len(codes)
+    return {
+        "attribute": [group.attribute],
+        "estimable": True,
+        "reason": None,
+        "rows": len(codes),
+        "features": len(mine),
+        "auc": float((weight * np.array([b["auc"] for b in by_group])).sum()),
+        "by_group": by_group,
+    }
+
+
+def _none(group: Group, reason: str) -> dict[str, Any]:
+    return {
+        "attribute": [group.attribute], "estimable": False, "reason": reason, "rows": 0, "features": 0, "auc": None,
+        "by_group": [],
+    }  # fmt: skip
+
+
+def out_of_fold(mine: Sequence[Levels], codes: Ints, groups: int, fold: Ints) -> Floats:
+    """(n, groups) scores of a ridge regression on indicators of all levels, each row scored by the other folds."""
+    offsets = np.cumsum([0, *(len(c.names) for c in mine)])
+    x = np.zeros((len(codes), int(offsets[-1]) + 1), dtype=np.float64)
+    x[:, -1] = 1.0
+    row = np.arange(len(codes))
+    for c, offset in zip(mine, offsets[:-1], strict=True):
+        x[row, offset + c.codes] = 1.0
+    y = (codes[:, None] == np.arange(groups)).astype(np.float64)
+    # Sums of 0 and 1 are exact in any order, so that the same rows give the same scores on any machine's threads.
+    parts = [(x[fold == f].T @ x[fold == f], x[fold == f].T @ y[fold == f]) for f in range(FOLDS)]
+    gram, target = sum(p[0] for p in parts), sum(p[1] for p in parts)
+    out = np.zeros((len(codes), groups))
+    penalty = np.full(x.shape[1], RIDGE)
+    penalty[-1] = 1e-6
+    for f in range(FOLDS):
+        coefficients = np.linalg.solve(gram - parts[f][0] + np.diag(penalty), target - parts[f][1])
+        out[fold == f] = x[fold == f] @ coefficients
+    return out
