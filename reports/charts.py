@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from reports.glyphs import printable
+from reports.glyphs import printable, right_to_left
 from reports.words import MINUS, bracket, number
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73")
@@ -75,7 +75,7 @@ def dots(
         out += [_shape(s, at + 5, 9), _text(at + 15, 12.5, name, 9.5)]
     for r, row in enumerate(rows):
         middle = head + step * (r + 0.5)
-        out += _label(row, middle)
+        out += _label(row, middle, r + 1)
         for v in (v for v in values if v.row == row):
             out += _dot(v, middle + LINE * (v.series - (lines - 1) / 2), x, percent)
     return "".join([*out, "</svg>"])
@@ -109,7 +109,7 @@ def bars(
             e, f = errors[i]
             out.append(_whisker(x(e), x(f), middle, INK, 1.2))
             said += " " + (bracket(e, f) if percent else f"[{number(e, 4)}, {number(f, 4)}]")
-        out += _label(name, middle)
+        out += _label(name, middle, i + 1)
         out.append(_text(WIDTH - RIGHT + 14, middle + 3.5, said, 9.2))
     out.append(f'<line x1="{x(0.0):.1f}" y1="4" x2="{x(0.0):.1f}" y2="{bottom}" stroke="{GREY}"/>')
     return "".join([*out, "</svg>"])
@@ -159,9 +159,13 @@ def _grid(ticks: Sequence[float], x: Scale, head: float, bottom: float, percent:
     return out
 
 
-def _label(text: str, middle: float) -> list[str]:
-    """The name of a row on one line or two; what does not fit is cut, and stands whole in the table beside."""
-    text = printable(text)
+def _label(text: str, middle: float, place: int) -> list[str]:
+    """The name of a row on one line or two; what does not fit is cut, and stands whole in the table beside.
+
+    WeasyPrint sets the text of a drawing letter by letter, from left to right, without joining them: an Arabic or
+    Hebrew name would be spelled backwards, so such a row is named by its place in the table.
+    """
+    text = f"row {place} of the table" if right_to_left(text) else printable(text)
     lines = [text]
     if len(text) > LONGEST:
         at = max(text.rfind(" ", 0, LONGEST), text.rfind("/ ", 0, LONGEST) + 1, 0) or LONGEST

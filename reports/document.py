@@ -107,7 +107,8 @@ def _cover(sources: Sources, number: str) -> tuple[tuple[str, str], ...]:
     else:
         rows.append(("Model", f"none; decisions are in the column “{model.get('column')}” of the data"))
     rows += [
-        ("Policy", f"{evidence['policy']['version']}, SHA-256 {evidence['policy']['sha256']}"),
+        ("Policy", str(evidence["policy"]["version"])),
+        ("Policy, SHA-256", evidence["policy"]["sha256"]),
         ("Counts, SHA-256", evidence["cube"]["sha256"]),
         ("Made with", f"Assay {evidence['tool']['version']}"),
     ]

@@ -8,6 +8,7 @@ surrogate pairs, which no page can hold.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
 
@@ -19,7 +20,22 @@ def printable(text: str) -> str:
     """The text as the page can hold it. Equal text gives equal text; what the font can draw stays as it is."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(c if " " <= c < "\x7f" else _sign(c) for c in text)
+    return _RIGHT_TO_LEFT.sub(_kept_apart, "".join(c if " " <= c < "\x7f" else _sign(c) for c in text))
+
+
+def right_to_left(text: str) -> bool:
+    """Whether it holds letters that are written from right to left."""
+    return _RIGHT_TO_LEFT.search(text) is not None
+
+
+def _kept_apart(run: re.Match[str]) -> str:
+    """Without the mark, a number behind an Arabic or Hebrew name moves to its other side: another sentence."""
+    return run.group() + LEFT_TO_RIGHT
+
+
+LEFT_TO_RIGHT = "\u200e"
+_LETTERS = "\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff"
+_RIGHT_TO_LEFT = re.compile(f"[{_LETTERS}](?:[ {_LETTERS}]*[{_LETTERS}])?")
 
 
 @lru_cache(maxsize=4096)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
-_NUMERIC = re.compile(r"^(?:[+−]?[\d,]+(?:\.\d+)?(?: %)?|–|withheld)$")
+_NUMERIC = re.compile(r"^(?:[+−]?[\d,]+(?:\.\d+)?(?: %)?|–|withheld|left out|not estimable|\[[−\d., ]+\])$")
 LONGEST_RUNNING = 70
 ROLES = {
     "auditor": "Auditor",

@@ -90,7 +90,7 @@ def verify(sources: Sources) -> Section:
                     "Compare the signer's certificate fingerprint with one that you were given by another way.",
                 )
             ),
-            Table("Embedded files", ("File", "Bytes", "SHA-256"), listed, "", (22, 14, 64)),
+            Table("Embedded files", ("File", "Bytes", "SHA-256"), listed, "", (20, 11, 69)),
         ),
     )
 

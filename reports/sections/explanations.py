@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from reports import charts, words
-from reports.blocks import Block, Figure, Heading, Notice, Paragraph, Points, Section, Sources, Table
+from reports.blocks import Block, Figure, Heading, Lead, Notice, Paragraph, Points, Section, Sources, Table
 
-TOP = 12
+TOP = 8
+MOST_FEATURES = 40
+MOST_PROXIES = 5
 
 
 def section(sources: Sources) -> Section:
@@ -26,17 +28,19 @@ def section(sources: Sources) -> Section:
 def _body(e: dict[str, Any], people: bool) -> list[Block]:
     gate = e["additivity"]
     blocks: list[Block] = [
+        Lead(_plain(e)),
         Paragraph(
             f"What is explained is {e.get('output_meaning') or e['output']}. Method: {e['method']} (SHAP values), "
             f"against {e['background']['rows']:,} background rows, seed {e['seed']}, on {e['rows']:,} people. The "
-            f"shares must add up to the output on every row: the largest error is {gate['max_error']:.1e}, the "
-            f"tolerance {gate['tolerance']:.0e}; {'passed' if gate['passed'] else 'NOT passed'} on "
-            f"{gate['rows']:,} rows."
-        )
+            f"parts must add up to what the model said. On {gate['rows']:,} rows they "
+            f"{'do' if gate['passed'] else 'do NOT'}: the largest error is {gate['max_error']:.1e}, where "
+            f"{gate['tolerance']:.0e} is allowed."
+        ),
     ]
     if e.get("rerouted"):
         blocks.append(Notice(f"The first method was given up: {e['rerouted']}"))
-    top = e["global"][:TOP]
+    every = e["global"]
+    top = every[:TOP]
     leaders = ", ".join(f["feature"] for f in top[:3])
     blocks.append(
         Figure(
@@ -47,13 +51,18 @@ def _body(e: dict[str, Any], people: bool) -> list[Block]:
             f"How much each column moves the {e['output']} on average (mean absolute SHAP value), with 95 % intervals",
         )
     )
-    rows = tuple((f["feature"], f"{f['mean_abs']:.4f}", f"{f['low']:.4f} to {f['high']:.4f}") for f in e["global"])
+    rows = tuple(
+        (f["feature"], f"{f['mean_abs']:.4f}", f"{f['low']:.4f} to {f['high']:.4f}") for f in every[:MOST_FEATURES]
+    )
     blocks.append(
-        Table("Importance of every column", ("Column", "Mean |SHAP|", "95 % interval"), rows, "", (44, 26, 30))
+        Table(
+            "Importance of every column", ("Column", "Mean |SHAP|", "95 % interval"), rows, _left(every), (44, 26, 30)
+        )
     )
     blocks += _means(e, [f["feature"] for f in top[:5]])
     blocks += _gap(e)
     blocks += _fidelity(e)
+    blocks += _hiding(e)
     if people:
         blocks += [b for p in e["people"] for b in _person(p)]
     elif e["people"]:
@@ -61,6 +70,24 @@ def _body(e: dict[str, Any], people: bool) -> list[Block]:
     if e.get("limits"):
         blocks += [Heading("Limits of these explanations"), Points(tuple(e["limits"]))]
     return blocks
+
+
+def _plain(e: dict[str, Any]) -> str:
+    """What the model leans on and what the gaps fall to, without a term of art."""
+    first = ", ".join(f["feature"] for f in e["global"][:3])
+    text = f"The columns that move the model most are {first}."
+    for d in e.get("decomposition", []):
+        if d["kind"] != "extreme" or d["output"] != "decision" or len(d["attribute"]) > 1:
+            continue
+        most = max(d["features"], key=lambda f: f["value"], default=None)
+        if most is None or most["value"] <= 0:
+            continue
+        text += (
+            f" Of the gap by {words.by(d['attribute'])}, {100 * d['total']:.1f} points, the largest part falls to "
+            f"{most['feature']}: {100 * most['value']:.1f} points "
+            f"({words.span({'kind': 'difference', 'low': most['low'], 'high': most['high']})})."
+        )
+    return text
 
 
 def _means(e: dict[str, Any], features: list[str]) -> list[Block]:
@@ -116,12 +143,49 @@ def _gap(e: dict[str, Any]) -> list[Block]:
                 "points; hatched bars narrow it",
             )
         )
-        proxies = [p["feature"] if isinstance(p, dict) else str(p) for p in d.get("proxies", [])][:5]
+        blocks.append(_parts(d, by))
+        proxies = [p["feature"] if isinstance(p, dict) else str(p) for p in d.get("proxies", [])][:MOST_PROXIES]
         if proxies:
             blocks.append(
                 Paragraph(f"Columns that go along with {by} and widen the gap, possible proxies: {', '.join(proxies)}.")
             )
     return blocks
+
+
+def _parts(d: dict[str, Any], by: str) -> Table:
+    """The table beside the drawing: every part, and how closely its column goes along with the attribute."""
+    parts = sorted(d["features"], key=lambda f: -abs(f["value"]))
+    rows = tuple(
+        (
+            f["feature"],
+            words.signed(100 * f["value"], 1),
+            words.bracket(f["low"], f["high"]),
+            words.number(f.get("association"), 2),
+            str(f.get("association_measure") or "–"),
+        )
+        for f in parts[:MOST_FEATURES]
+    )
+    return Table(
+        f"Parts of the gap by {by}, in points, and how closely each column goes along with {by}",
+        ("Column", "Part of the gap", "95 % interval", "Goes along, 0 to 1", "Measured by"),
+        rows,
+        _left(parts),
+        (32, 16, 18, 16, 18),
+    )
+
+
+def _left(features: list[dict[str, Any]]) -> str:
+    more = len(features) - MOST_FEATURES
+    return "" if more <= 0 else f"{more} more columns are in the embedded explanations."
+
+
+def _hiding(e: dict[str, Any]) -> list[Block]:
+    """The test for models that behave for an explainer only (Slack et al. 2020)."""
+    found = e.get("hiding")
+    if not found or not found.get("notice"):
+        return []
+    text = str(found["notice"])
+    return [Heading("Does the model hide from explanations?"), Notice(text) if found.get("alarm") else Paragraph(text)]
 
 
 def _fidelity(e: dict[str, Any]) -> list[Block]:

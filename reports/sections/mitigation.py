@@ -63,9 +63,15 @@ def _made(m: dict[str, Any]) -> Table:
     rows.append(("Sensitive value needed to decide", "yes" if m["needs_sensitive_at_decision"] else "no"))
     for name, value in m["parameters"].items():
         if isinstance(value, str | int | float):
-            shown = f"{value:.4g}" if isinstance(value, float) else str(value).replace("_", " ")
+            shown = _shown(value)
             rows.append((words.capital(name.replace("_", " ")), shown))
     return Table("What the candidate was made with", ("Item", "Value"), tuple(rows[:14]), "", (30, 70))
+
+
+def _shown(value: str | float) -> str:
+    if isinstance(value, str):
+        return value.replace("_", " ")
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _arms(m: dict[str, Any]) -> Table:

@@ -77,3 +77,11 @@ def test_long_names_take_two_lines_and_are_cut() -> None:
     svg = charts.bars(["word " * 60], [1.0])
     assert svg.count('text-anchor="end"') == 2
     assert "\u2026" in svg
+
+
+def test_names_written_from_right_to_left_are_named_by_their_row() -> None:
+    """A drawing's text is set letter by letter: the name would be spelled backwards."""
+    svg = charts.bars(["plain", "\u05e2\u05d1\u05e8\u05d9\u05ea"], [1.0, 2.0])
+    assert ">row 2 of the table<" in svg
+    assert ">plain<" in svg
+    assert "\u05e2" not in svg

@@ -15,6 +15,7 @@ import pytest
 
 from audit.errors import DataError
 from audit.explain import run_explain
+from audit.gaps import Settings
 from audit.load import load_case
 from audit.run import run_audit
 from debias.mitigate import run_mitigate
@@ -59,8 +60,8 @@ def files(tmp_path_factory: pytest.TempPathFactory, root: Path) -> dict[str, byt
     out = tmp_path_factory.mktemp("german")
     case = load_case(root / "sample_data" / "german_credit.toml")
     run_audit(case, out)
-    run_explain(case, out, people=[3], rows=200)
-    run_mitigate(case, "reweighing", out, draws=300)
+    run_explain(case, out, people=[3], rows=120)
+    run_mitigate(case, "reweighing", out, draws=200)
     return collect(out)
 
 
@@ -294,3 +295,87 @@ def test_wide_data_print_a_bounded_number_of_rows(files: dict[str, bytes]) -> No
     assert "40 of 300 groups are printed" in text_of(section(made, "measures"))
     assert re.search(r"\d+ more attributes or intersections are not printed", text_of(section(made, "data")))
     assert sum(t.caption.startswith("Gaps by") for t in tables) <= 2 + find.MOST_INTERSECTIONS
+
+
+KINDS = {
+    "decisions without outcomes": ("decision", False, None),
+    "decisions with outcomes": ("decision", True, None),
+    "scores": ("score", True, None),
+    "weights": ("decision", True, "w"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_case_has_a_document(kind: str, tmp_path: Path) -> None:
+    """Missing values, a group of one, no outcomes, scores, weights: each makes pages, and says what is not there."""
+    what, labelled, weight = KINDS[kind]
+    lines = ["sex,truth,decided,p,w"]
+    lines += [f"{'f' if i % 3 else 'm'},{i % 2},{(i // 2) % 2},{(i * 7 % 50) / 50},{1 + i % 4}" for i in range(120)]
+    lines += [f",{i % 2},1,0.5,1" for i in range(12)] + ["x,1,1,0.9,1"]
+    (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "case.toml").write_text(
+        '[case]\nname = "c"\npurpose = "Who gets a loan"\n[data]\npath = "rows.csv"\npositive = "1"\n'
+        + ('label = "truth"\n' if labelled else "")
+        + (f'weight = "{weight}"\n' if weight else "")
+        + 'sensitive = ["sex"]\n[model]\n'
+        + ('score = "p"\nthreshold = 0.5\n' if what == "score" else 'decision = "decided"\n')
+    )
+    run_audit(load_case(tmp_path / "case.toml"), tmp_path / "run", Settings(draws=200))
+    files = collect(tmp_path / "run")
+    made = build_document(files, manifest=manifest(files))
+    text = text_of(made)
+    assert "(unknown)" in text
+    assert "No mitigation has been tried" in text
+    board = text_of(section(made, "board"))
+    assert ("the data hold no outcomes" in board) is not labelled
+    assert ("more of" in board) is False or weight is None
+    assert "nan" not in re.findall(r"[a-z]+", text.lower())
+    assert "None" not in text
+    render_html(made)
+
+
+def test_single_persons_are_printed_where_it_was_asked_for(files: dict[str, bytes]) -> None:
+    explained = json.loads(files["explain.json"])
+    explained["people"] = [
+        {"row": 3, "score": 0.25, "decision": "1", "values": {"age": "31"}, "shap": [{"feature": "age", "value": -0.1}],
+         "lime": [{"feature": "age", "value": -0.2}], "agreement": {"disagree": True, "notice": "They disagree."}}
+    ]  # fmt: skip
+    changed = {**files, "explain.json": json.dumps(explained).encode()}
+    asked = build_document(changed, manifest=manifest(changed, extra={"people": True}))
+    found = section(asked, "explanations").blocks
+    assert Notice("They disagree.") in found
+    assert any(isinstance(b, Table) and b.caption.startswith("Row 3: score 0.250") for b in found)
+    silent = build_document(changed, manifest=manifest(changed))
+    assert "Row 3" not in text_of(section(silent, "explanations"))
+
+
+def test_what_a_gap_is_made_of_stands_beside_its_drawing(files: dict[str, bytes], document: Document) -> None:
+    explained = json.loads(files["explain.json"])
+    d = next(d for d in explained["decomposition"] if d["kind"] == "extreme" and d["output"] == "decision")
+    by = words.by(d["attribute"])
+    table = next(
+        b for b in section(document, "explanations").blocks
+        if isinstance(b, Table) and b.caption.startswith(f"Parts of the gap by {by}")
+    )  # fmt: skip
+    rows = {row[0]: row for row in table.rows}
+    for f in d["features"]:
+        assert rows[f["feature"]][1] == words.signed(100 * f["value"], 1)
+
+
+def test_numbers_in_words() -> None:
+    assert words.number(-0.0004) == "0.000"
+    assert words.number(-0.04) == "−0.040"
+    assert words.signed(0.04, 2) == "+0.04"
+    assert words.bracket(-0.051, 0.2) == "[−5.1, 20.0]"
+    assert words.bracket(None, 0.2) == ""
+    assert words.interval(0.084, 0.099) == "8.4 to 9.9 %"
+    assert words.count(10860) == "10,860"
+    assert words.count(12.34) == "12.3"
+    assert words.chance(0.0004) == "less than once in 1,000 such audits"
+    assert words.chance(0.007) == "about 7 times in 1,000 such audits"
+    assert words.chance(0.0851) == "about 9 times in 100 such audits"
+    assert words.date(WHEN) == "22 November 2026"
+    assert words.rate_cell(None) == "not estimable"
+    cell = {"estimable": True, "value": 0.5, "low": 0.4, "high": 0.6, "numerator": 5, "denominator": 10}
+    assert words.rate_cell(cell) == "50.0 % [40.0, 60.0]\n5 of 10"
+    assert len(words.short("x" * 300, 40)) == 40

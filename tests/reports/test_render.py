@@ -139,7 +139,8 @@ def test_the_running_head_is_a_css_string() -> None:
     ("text", "shown"),
     [
         ("plain", "plain"),
-        ("é “q” − … → ✓ ≤ عربي 東京", "é “q” − … → ✓ ≤ عربي 東京"),
+        ("é “q” − … → ✓ ≤ عربي 東京", "é “q” − … → ✓ ≤ عربي\u200e 東京"),
+        ("\u05e9\u05dc\u05d5\u05dd \u05e9\u05dc, 7.5 %", "\u05e9\u05dc\u05d5\u05dd \u05e9\u05dc\u200e, 7.5 %"),
         ("\U0001f642", "[slightly smiling face]"),
         ("a\u200db\ufe0f\u202e", "ab"),
         ("a\x00b\x07c\td\ne", "a b c d\ne"),
