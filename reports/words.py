@@ -197,6 +197,8 @@ def chance(p: float | None) -> str:
         return "less than once in 1,000 such audits"
     if p < 0.01:
         return f"about {1000 * p:.0f} times in 1,000 such audits"
+    if p >= 0.9:
+        return "in nearly every such audit"
     return f"about {100 * p:.0f} times in 100 such audits"
 
 

@@ -93,8 +93,8 @@ TEXTS = (
     ("New York City Local Law 144",
      "Selection rates and impact ratios by sex, race or ethnicity, and both; unknown counts",
      "Tables of law and custom",
-     "Independence of the auditor, date and source of the data in the public summary, notice to candidates; scoring "
-     "rates, where a tool ranks and does not decide"),
+     "Independence of the auditor, date and source of the data in the public summary, notice to "
+     "candidates"),
     ("NIST AI RMF, Measure 2.11",
      "Fairness and bias evaluated, and results documented",
      "What the decisions do; Limits, and who may be harmed",

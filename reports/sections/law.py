@@ -25,9 +25,13 @@ def section(sources: Sources) -> Section:
             "counted apart. The law sets no pass mark, and neither does this report."
         )
     ]
-    for table in (*law["local_law_144"], *law["local_law_144_scores"]):
+    # The rule asks for scoring rates where a tool scores, and for selection rates where it decides.
+    scored = law["local_law_144_scores"] if evidence["model"]["kind"] == "score" else []
+    for table in (*law["local_law_144"], *scored):
         if table["attribute"] in shown and table["groups"]:
             blocks.append(_table(evidence, table))
+    if law["local_law_144_scores"] and not scored:
+        blocks.append(Paragraph("Scoring rates, the shares above the median score, are in the embedded evidence."))
     lines = [x for x in law["four_fifths"] if x["attribute"] in shown]
     if lines:
         blocks += [Heading("The four-fifths rule of thumb"), _four_fifths(lines)]

@@ -329,6 +329,7 @@ def test_every_kind_of_case_has_a_document(kind: str, tmp_path: Path) -> None:
     board = text_of(section(made, "board"))
     assert ("the data hold no outcomes" in board) is not labelled
     assert ("more of" in board) is False or weight is None
+    assert ("Scoring rates and impact ratios by sex" in text) is (what == "score")
     assert "nan" not in re.findall(r"[a-z]+", text.lower())
     assert "None" not in text
     render_html(made)
@@ -373,6 +374,7 @@ def test_numbers_in_words() -> None:
     assert words.count(12.34) == "12.3"
     assert words.chance(0.0004) == "less than once in 1,000 such audits"
     assert words.chance(0.007) == "about 7 times in 1,000 such audits"
+    assert words.chance(1.0) == "in nearly every such audit"
     assert words.chance(0.0851) == "about 9 times in 100 such audits"
     assert words.date(WHEN) == "22 November 2026"
     assert words.rate_cell(None) == "not estimable"
