@@ -72,9 +72,7 @@ def _loop(table: dict[str, Any]) -> LoopRules:
             if not value or not set(value) <= set(LOOP_METHODS):
                 raise at.wrong("methods", "a list of " + ", ".join(LOOP_METHODS))
             if "group_thresholds" in value and not table.get("sensitive_at_decision"):
-                raise at.wrong(
-                    "methods", "group_thresholds only with sensitive_at_decision = true"
-                )
+                raise at.wrong("methods", "group_thresholds only with sensitive_at_decision = true")
         elif isinstance(f.default, bool):
             if not isinstance(value, bool):
                 raise at.wrong(f.name, "true or false")
