@@ -211,6 +211,7 @@ def _finish(
         pdf.Root.Lang = pikepdf.String(language)
         pdf.Root.ViewerPreferences = pikepdf.Dictionary(DisplayDocTitle=True)
         _single_af(pdf)
+        _scopes(pdf)
         _add_fields(pdf, places, signers)
         out = io.BytesIO()
         pdf.save(
@@ -233,6 +234,21 @@ def _single_af(pdf: pikepdf.Pdf) -> None:
     for item in pdf.Root.AF:
         seen.setdefault(item.objgen, item)
     pdf.Root.AF = pikepdf.Array(list(seen.values()))
+
+
+def _scopes(pdf: pikepdf.Pdf) -> None:
+    """WeasyPrint drops `scope` on its way to the PDF: a head in THead heads its column, any other its row."""
+    from pikepdf import Dictionary, Name
+
+    for item in pdf.objects:
+        if not isinstance(item, Dictionary) or item.get("/S") != Name.TH:
+            continue
+        scope = Name.Column if Name.THead == item.P.P.S else Name.Row
+        attributes = item.get("/A")
+        if isinstance(attributes, Dictionary):
+            attributes.Scope = scope
+        else:
+            item.A = Dictionary(O=Name.Table, Scope=scope)
 
 
 def _add_fields(pdf: pikepdf.Pdf, places: Mapping[str, _Place], signers: Sequence[SignerSlot]) -> None:

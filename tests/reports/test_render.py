@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pikepdf
 import pypdf
 import pytest
 from hypothesis import given
@@ -127,6 +129,20 @@ def test_every_table_has_a_caption_and_heads_with_scope(small: dict[str, bytes])
         assert 'scope="col"' in table
         assert table.count('<th scope="row">') == table.count("<tr>") - 1
         assert not re.search(r"<th(?![^>]*scope=)(?!ead)", table)
+
+
+def test_heads_keep_their_scope_in_the_pdf(small: dict[str, bytes]) -> None:
+    """WeasyPrint alone writes none; a screen reader then cannot say which row or column a figure is in."""
+    html = html_of(small, lambda e: None, most=3)
+    data = write_pdf(html, attachments={}, title="t", author="a", language="en", created=kit.ISSUED, signers=())
+    found: Counter[str] = Counter()
+    with pikepdf.open(io.BytesIO(data)) as pdf:
+        for item in pdf.objects:
+            if isinstance(item, pikepdf.Dictionary) and item.get("/S") == "/TH":
+                found[str(item.A.Scope)] += 1
+    heads = Counter(re.findall(r'<th scope="(\w+)"', html))
+    assert found == {"/Column": heads["col"], "/Row": heads["row"]}
+    assert found["/Row"] > 5
 
 
 def test_the_running_head_is_a_css_string() -> None:
