@@ -20,7 +20,7 @@ groups this is Newcombe's interval, folded at 0.
 Where one pair is far wider than all others, only that pair can miss, below with the tail of the critical value and
 above with the tail of the open end; the two tails add up to alpha. With up to three groups each is half. With more,
 the critical value is larger anyway, so the lower tail is held to a quarter of alpha and the open end has three
-quarters: the interval of ten groups becomes 4 to 6 % shorter at the same promise.
+quarters: the interval of ten groups becomes 4 to 7 % shorter at the same promise.
 
 p-value. Permuting people over the groups leaves a multivariate hypergeometric draw of the successes; the statistic is
 the largest |difference| over its pooled standard error. Counts are coarse, so a permutation p-value that counts ties
