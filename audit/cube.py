@@ -48,7 +48,7 @@ class Coded:
     """Rows as small integers.
 
     codes (n, A) indexes `levels` per attribute; label (n,) in 0, 1, 2 (unknown); decision (n,) in 0, 1; weight and
-    score (n,) or None.
+    score (n,) or None. Where a database has put equal rows together, `alike` says for how many people each row stands.
     """
 
     attributes: tuple[str, ...]
@@ -59,6 +59,19 @@ class Coded:
     weight: Floats | None
     score: Floats | None
     meaning: Meaning
+    alike: Alike | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Alike:
+    """Rows put together: people (n,) and, where there are weights, their sum is `Coded.weight` and squares (n,) the sum
+    of their squares. Where scores were binned on the way, bins is their edges, the bin of each row, and the (weighted)
+    sums of scores and of squared scores.
+    """
+
+    people: Ints
+    squares: Floats | None = None
+    bins: tuple[Floats, Ints, Floats, Floats] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -214,15 +227,29 @@ def cube_of(coded: Coded) -> Cube:
     for axis, size in enumerate(shape):
         group = group * size + coded.codes[:, axis]
     cell = (group * 3 + coded.label) * 2 + coded.decision
-    n = np.bincount(cell, minlength=cells).reshape(*shape, 3, 2)
+    n, w, w2 = _counted(coded, cell, cells)
+    full = (*shape, 3, 2)
+    row = group * 3 + coded.label
+    scored = coded.score is not None or (coded.alike is not None and coded.alike.bins is not None)
+    scores = _scores_of(coded, row, shape) if scored else None
+    return Cube(
+        coded.attributes, coded.levels, n.reshape(full), w.reshape(full), w2.reshape(full), coded.weight is not None,
+        scores, coded.meaning,
+    )  # fmt: skip
+
+
+def _counted(coded: Coded, cell: Ints, cells: int) -> tuple[Ints, Floats, Floats]:
+    """People, weights and squared weights of each cell, each (cells,)."""
+    if coded.alike is None:
+        n = np.bincount(cell, minlength=cells)
+    else:
+        n = _sums(cell, coded.alike.people.astype(np.float64), cells).astype(np.int64)
     if coded.weight is None:
         w = n.astype(np.float64)
-        w2 = w
-    else:
-        w = _sums(cell, coded.weight, cells).reshape(*shape, 3, 2)
-        w2 = _sums(cell, coded.weight**2, cells).reshape(*shape, 3, 2)
-    scores = None if coded.score is None else _scores_of(coded, group * 3 + coded.label, shape)
-    return Cube(coded.attributes, coded.levels, n, w, w2, coded.weight is not None, scores, coded.meaning)
+        return n, w, w
+    squares = coded.weight**2 if coded.alike is None else coded.alike.squares
+    assert squares is not None
+    return n, _sums(cell, coded.weight, cells), _sums(cell, squares, cells)
 
 
 def _sums(place: Ints, values: Floats, length: int) -> Floats:
@@ -231,35 +258,29 @@ def _sums(place: Ints, values: Floats, length: int) -> Floats:
 
 
 def _scores_of(coded: Coded, row: Ints, shape: tuple[int, ...]) -> Scores:
-    score = coded.score
-    assert score is not None
-    at, place, exact = _score_bins(score)
-    bins = len(at)
+    """Counts per score; row (n,) is the place of each row's group and label."""
     rows = int(np.prod(shape, dtype=np.int64)) * 3
-    cell = row * bins + place
+    sums: tuple[Floats, Floats] | None = None
+    if coded.alike is not None and coded.alike.bins is not None:
+        at, place, total, squares = coded.alike.bins
+        exact = False
+        sums = _sums(row, total, rows), _sums(row, squares, rows)
+    else:
+        assert coded.score is not None
+        at, place, exact = _score_bins(coded.score)
+        if not exact:
+            one = coded.score if coded.weight is None else coded.weight * coded.score
+            sums = _sums(row, one, rows), _sums(row, one * coded.score, rows)
+    bins = len(at)
+    n, w, w2 = _counted(coded, row * bins + place, rows * bins)
+    # From the counts where scores are exact: the same to the last bit however the rows were put together.
+    if sums is None:
+        sums = (w.reshape(rows, bins) * at).sum(axis=1), (w.reshape(rows, bins) * at**2).sum(axis=1)
     full = (*shape, 3, bins)
-    n = np.bincount(cell, minlength=rows * bins).reshape(full)
-    weight = coded.weight
-    if weight is None:
-        w = n.astype(np.float64)
-        return Scores(
-            at,
-            exact,
-            n,
-            w,
-            w,
-            _sums(row, score, rows).reshape(*shape, 3),
-            _sums(row, score**2, rows).reshape(*shape, 3),
-        )
     return Scores(
-        at,
-        exact,
-        n,
-        _sums(cell, weight, rows * bins).reshape(full),
-        _sums(cell, weight**2, rows * bins).reshape(full),
-        _sums(row, weight * score, rows).reshape(*shape, 3),
-        _sums(row, weight * score**2, rows).reshape(*shape, 3),
-    )
+        at, exact, n.reshape(full), w.reshape(full), w2.reshape(full), sums[0].reshape(*shape, 3),
+        sums[1].reshape(*shape, 3),
+    )  # fmt: skip
 
 
 def _score_bins(score: Floats) -> tuple[Floats, Ints, bool]:

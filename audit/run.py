@@ -21,6 +21,7 @@ from audit.gaps import Settings
 from audit.load import Rows, load_rows
 from audit.measure import measure
 from audit.quality import examine
+from audit.scale.source import is_large
 from audit.values import Measures, to_json
 
 
@@ -34,30 +35,79 @@ class Audit:
     cube: Cube
 
 
+@dataclass(frozen=True, slots=True)
+class DataFacts:
+    """What is known of the data for the record. rows: of the file; people: measured."""
+
+    sha256: str
+    rows: int
+    people: int
+    columns: tuple[str, ...]
+    features: tuple[str, ...]
+    sensitive_sha256: str | None = None
+    engine: str = "memory"
+
+
 def run_audit(
-    case: Case, out: Path, settings: Settings | None = None, *, allow: Sequence[str] = (), rows: Rows | None = None
+    case: Case,
+    out: Path,
+    settings: Settings | None = None,
+    *,
+    allow: Sequence[str] = (),
+    rows: Rows | None = None,
+    large: bool | None = None,
 ) -> Audit:
-    """Measure the audited rows of a case; write `cube.json`, then `evidence.json`. Raises what its parts raise."""
+    """Measure the audited rows of a case; write `cube.json`, then `evidence.json`. Raises what its parts raise.
+
+    large: count inside DuckDB instead of reading the rows; by default where the file is large (`audit.scale`).
+    """
     settings = settings or Settings(reference=case.data.reference)
-    if rows is None:
-        progress.stage("Reading the data")
-        rows = load_rows(case, everything=True)
-    frame = rows.frame[rows.audit]
-    progress.stage("Asking the model")
-    decisions, facts = decide(case, frame, rows.features, allow=allow)
-    progress.stage("Counting")
-    cube = cube_of(code_rows(case, frame, decisions))
+    if rows is None and (is_large(case) if large is None else large):
+        cube, model, facts, said = _counted(case)
+    else:
+        if rows is None:
+            progress.stage("Reading the data")
+            rows = load_rows(case, everything=True)
+        cube, model, facts, said = _asked(case, rows, allow)
     margins, notes = margins_of(cube, settings.order)
     progress.stage("Measuring")
     measures = measure(margins, settings)
     cube_bytes = canonical(margins_to_json(margins, 0), compact=True)
-    evidence = document(case, rows, facts, measures, settings, sha256(cube_bytes), (*rows.notes, *notes))
+    evidence = document(case, facts, model, measures, settings, sha256(cube_bytes), (*said, *notes))
     evidence |= derived(margins, settings, shares_of(case))
     progress.stage("Examining the data")
-    evidence["quality"] = examine(case, rows, settings)
+    if rows is not None:
+        evidence["quality"] = examine(case, rows, settings)
     write_whole(out / "cube.json", cube_bytes)
     write_whole(out / "evidence.json", canonical(evidence))
     return Audit(evidence, measures, margins, cube)
+
+
+def _asked(case: Case, rows: Rows, allow: Sequence[str]) -> tuple[Cube, ModelFacts, DataFacts, tuple[str, ...]]:
+    """The cube of rows in memory."""
+    frame = rows.frame[rows.audit]
+    progress.stage("Asking the model")
+    decisions, model = decide(case, frame, rows.features, allow=allow)
+    progress.stage("Counting")
+    cube = cube_of(code_rows(case, frame, decisions))
+    facts = DataFacts(
+        rows.sha256, len(rows.frame), int(rows.audit.sum()), rows.columns, rows.features, rows.sensitive_sha256
+    )
+    return cube, model, facts, rows.notes
+
+
+def _counted(case: Case) -> tuple[Cube, ModelFacts, DataFacts, tuple[str, ...]]:
+    """The cube of a file that stays on disk."""
+    from audit.scale import count
+
+    progress.stage("Counting inside the database")
+    found = count(case)
+    facts = DataFacts(found.sha256, found.rows, found.people, found.columns, found.features, engine="duckdb")
+    note = (
+        "The rows were counted by DuckDB and not read: missing values of other columns, repeated rows and proxies were "
+        "not looked at."
+    )
+    return cube_of(found.coded), found.model, facts, (*found.notes, note)
 
 
 def shares_of(case: Case) -> dict[str, Any] | None:
@@ -70,8 +120,8 @@ def shares_of(case: Case) -> dict[str, Any] | None:
 
 def document(
     case: Case,
-    rows: Rows,
-    facts: ModelFacts,
+    facts: DataFacts,
+    asked: ModelFacts,
     measures: Measures,
     settings: Settings,
     cube_sha256: str,
@@ -79,31 +129,32 @@ def document(
 ) -> dict[str, Any]:
     """evidence.json as a dict, keys in the order of the contract."""
     data = case.data
-    model: dict[str, Any] = {"kind": facts.kind, "sha256": facts.sha256, "format": facts.format}
+    model: dict[str, Any] = {"kind": asked.kind, "sha256": asked.sha256, "format": asked.format}
     model |= {
-        "estimator": facts.estimator,
-        "isolation": list(facts.isolation),
-        "column": facts.column,
-        "threshold": facts.threshold,
+        "estimator": asked.estimator,
+        "isolation": list(asked.isolation),
+        "column": asked.column,
+        "threshold": asked.threshold,
     }
     return {
         "schema": SCHEMA,
         "case": {"name": case.name, "purpose": case.purpose},
         "data": {
-            "sha256": rows.sha256,
-            "rows": len(rows.frame),
-            "sensitive_sha256": rows.sensitive_sha256,
-            "columns": list(rows.columns),
-            "audited_rows": int(rows.audit.sum()),
+            "sha256": facts.sha256,
+            "rows": facts.rows,
+            "sensitive_sha256": facts.sensitive_sha256,
+            "columns": list(facts.columns),
+            "audited_rows": facts.people,
             "label": data.label,
             "positive": data.positive,
             "favourable": data.favourable or data.positive,
             "sensitive": list(data.sensitive),
             "weight": data.weight,
             "split": data.split,
-            "features": list(rows.features),
+            "features": list(facts.features),
             "excluded": list(data.exclude),
             "bins": {k: list(v) for k, v in data.bins.items()},
+            "engine": facts.engine,
         },
         "model": model,
         "tool": tool(),

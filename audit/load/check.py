@@ -310,14 +310,15 @@ def _score(case: Case, column: pd.Series) -> None:
         )
 
 
-def remarks(case: Case, frame: pd.DataFrame, audit: Mask) -> list[str]:
-    """What is no fault and still worth saying."""
+def remarks(case: Case, frame: pd.DataFrame, audit: Mask, people: npt.NDArray[np.int64] | None = None) -> list[str]:
+    """What is no fault and still worth saying. people: (n,) how many each row stands for; one where it is None."""
     notes = []
+    times = np.ones(len(frame), dtype=np.int64) if people is None else people
     data = case.data
     if data.label is not None:
-        missing = int(frame.loc[audit, data.label].isna().sum())
+        missing, measured = int(times[audit & frame[data.label].isna().to_numpy()].sum()), int(times[audit].sum())
         if missing:
-            notes.append(f"{missing:,} of {int(audit.sum()):,} measured rows have no label; their outcome is unknown.")
+            notes.append(f"{missing:,} of {measured:,} measured rows have no label; their outcome is unknown.")
     for attribute in data.sensitive:
         if attribute in data.bins:
             continue
@@ -330,7 +331,7 @@ def remarks(case: Case, frame: pd.DataFrame, audit: Mask) -> list[str]:
             if len(names) > 1
         ]
     if data.split is not None:
-        other = int(frame[data.split].isna().sum())
+        other = int(times[frame[data.split].isna().to_numpy()].sum())
         if other:
             notes.append(f"{other:,} rows say nothing in the split column {data.split!r}; they take no part.")
     if data.id is not None:

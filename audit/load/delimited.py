@@ -69,6 +69,15 @@ def open_text(file: Path, *, gz: bool) -> Text:
     return Text(file.name, content, delimiter, header, tuple(notes))
 
 
+def header_of(name: str, head: bytes) -> tuple[tuple[str, ...], str]:
+    """The column names and the delimiter, from the beginning of a file in UTF-8. Raises DataError."""
+    sample = _sample(head)
+    delimiter = _delimiter(sample)
+    header = tuple(_records(sample, delimiter, 1)[0])
+    _check_header(name, header)
+    return header, delimiter
+
+
 def texts_of(text: Text, columns: Sequence[str] | None = None, *, guess: bool = False) -> pa.Table:
     """The rows of `text` as columns of texts, empty ones null. Raises DataError on rows of another length.
 

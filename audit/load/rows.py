@@ -79,7 +79,7 @@ def load_rows(case: Case, *, everything: bool | None = None) -> Rows:
         frame, said = join_sensitive(case, frame, side)
         side_hash = sha256_of(data.sensitive_path)
         notes += said
-    frame, said = _missing_words(case, frame)
+    frame, said = missing_words(case, frame)
     notes += said
     audit, train = _split(case, frame)
     check.rows(case, frame, audit)
@@ -100,8 +100,14 @@ def _split(case: Case, frame: pd.DataFrame) -> tuple[Mask, Mask | None]:
     return masks[0], masks[1]
 
 
-def _missing_words(case: Case, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Blank texts, and "nan" written out, are missing in the columns that say who and what: never a group's name."""
+def missing_words(
+    case: Case, frame: pd.DataFrame, people: npt.NDArray[np.int64] | None = None
+) -> tuple[pd.DataFrame, list[str]]:
+    """Blank texts, and "nan" written out, are missing in the columns that say who and what: never a group's name.
+
+    people : (n,) how many people each row stands for; one where it is None.
+    """
+    times = np.ones(len(frame), dtype=np.int64) if people is None else people
     notes: list[str] = []
     changed: dict[str, pd.Series] = {}
     decided = case.model.column if case.model.kind == "decision" else None
@@ -113,11 +119,13 @@ def _missing_words(case: Case, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[
         if hit.any():
             shown = ", ".join(repr(v) for v, e in zip(texts, empty[:-1], strict=True) if e)
             changed[column] = frame[column].mask(hit)
-            notes.append(f"Column {column!r}: {int(hit.sum()):,} values written as {shown} are counted as missing.")
+            count = int(times[hit].sum())
+            notes.append(f"Column {column!r}: {count:,} values written as {shown} are counted as missing.")
         written = np.array([v == UNKNOWN for v in texts] + [False])
         if column in case.data.sensitive and written.any():
+            count = int(times[written[codes]].sum())
             notes.append(
-                f"Column {column!r}: {int(written[codes].sum()):,} rows say {UNKNOWN!r} themselves; they are counted "
+                f"Column {column!r}: {count:,} rows say {UNKNOWN!r} themselves; they are counted "
                 "together with the rows that have no value."
             )
     return (frame.assign(**changed) if changed else frame), notes

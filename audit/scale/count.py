@@ -1,0 +1,354 @@
+"""Count the rows of a case inside DuckDB: one GROUP BY over sensitive columns, label, decision or score, and split.
+
+The groups of equal rows then go the way that rows go: the same checks, names, bands and codes. So the cube is the same:
+counts to the last one; sums of weights and of binned scores are added as whole numbers (fixed point), which makes them
+independent of the order in which threads come.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import tempfile
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from audit.case import Case
+from audit.code import Decisions, code_rows
+from audit.cube import EXACT_SCORES, SCORE_BINS, Alike, Coded
+from audit.decide import ModelFacts, decide
+from audit.errors import DataError
+from audit.load import check, columnar
+from audit.load.cases import check_roles
+from audit.load.digest import sha256_of
+from audit.load.infer import infer
+from audit.load.rows import missing_words
+from audit.load.values import coded as names_in
+from audit.scale.source import Source, literal, quoted, source_of
+
+MEMORY = "1GB"
+MOST_GROUPS = 3_000_000
+"""Combinations of values, scores among them, that are fetched."""
+
+PROBE = 20_000
+PEOPLE, WEIGHT, SQUARES, OWN, BIN, TOTAL, TOTAL2 = (f"\x1f{i}" for i in range(7))
+"""Names of what the query computes; no column of a table begins with this character."""
+
+_SAFE = {
+    "memory_limit": MEMORY,
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "preserve_insertion_order": "false",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counted:
+    """Rows put together. rows: of the file; people: measured; notes: what a reader should know."""
+
+    coded: Coded
+    model: ModelFacts
+    sha256: str
+    rows: int
+    people: int
+    columns: tuple[str, ...]
+    features: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def count(case: Case) -> Counted:
+    """Count the rows of `case`. Raises CaseError, DataError as `load_rows` does, though without row numbers."""
+    import duckdb
+
+    check_roles(case)
+    check.model(case)
+    source = source_of(case)
+    check.columns(case, source.columns, ())
+    digest = _Digest(case.data.path)
+    with tempfile.TemporaryDirectory(prefix="assay-") as folder:
+        connection = duckdb.connect(config={**_SAFE, "temp_directory": folder})
+        try:
+            frame, extra = _grouped(case, source, connection)
+        except duckdb.Error as error:
+            raise _broken(source, error) from error
+        finally:
+            connection.close()
+    return _coded(case, source, frame, extra, digest)
+
+
+class _Digest(threading.Thread):
+    """The file's sha256 while the database counts."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(daemon=True)
+        self.path, self.value = path, ""
+        self.error: DataError | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self.value = sha256_of(self.path)
+        except DataError as error:
+            self.error = error
+
+    def get(self) -> str:
+        self.join()
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class _Extra:
+    """What the query did: notes on types; the edges where scores were binned."""
+
+    notes: tuple[str, ...]
+    edges: npt.NDArray[np.float64] | None
+
+
+def _roles(case: Case) -> list[str]:
+    data = case.data
+    names = (*data.sensitive, data.label, data.split)
+    return list(dict.fromkeys(n for n in names if n is not None))
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Rows in the database, to be asked with SQL."""
+
+    connection: Any
+    table: str
+
+    def one(self, what: str) -> tuple[Any, ...]:
+        """A row of totals."""
+        return tuple(self.connection.sql(f"SELECT {what} FROM {self.table}").fetchall()[0])
+
+    def groups(self, what: str, most: int) -> pa.Table:
+        """One row for each combination of what is no total."""
+        query = f"SELECT {what} FROM {self.table} GROUP BY ALL LIMIT {most}"
+        return self.connection.sql(query).to_arrow_table()
+
+
+def _grouped(case: Case, source: Source, connection: Any) -> tuple[pd.DataFrame, _Extra]:
+    """One row for each combination, with people (and sums), typed as the file is."""
+    rows = _Rows(connection, source.sql)
+    keys = [quoted(c) for c in _roles(case)]
+    sums = [f'count(*) AS "{PEOPLE}"']
+    weight, largest = None, 1.0
+    if case.data.weight is not None:
+        weight = _number(case.data.weight, source)
+        largest = _largest_weight(case, rows, weight)
+        sums += [_fixed(weight, largest, WEIGHT), _fixed(f"{weight} * {weight}", largest**2, SQUARES)]
+    own = quoted(str(case.model.column))
+    edges = None
+    found = None
+    if case.model.kind != "score" or not _many(rows, own):
+        found = _fetch(rows, [*keys, f'{own} AS "{OWN}"'], sums)
+    if case.model.kind == "score" and (found is None or _distinct(found) > EXACT_SCORES):
+        score = _number(str(case.model.column), source)
+        low, high = _range(case, _measured(case, source, rows), score)
+        edges = low + (high - low) * np.arange(SCORE_BINS) / SCORE_BINS
+        keys += [f'{score} >= {case.model.threshold!r} AS "{OWN}"', f'{_bin(score, low, high)} AS "{BIN}"']
+        top = max(abs(low), abs(high))
+        one = score if weight is None else f"{weight} * {score}"
+        sums += [_fixed(one, largest * top, TOTAL), _fixed(f"{one} * {score}", largest * top**2, TOTAL2)]
+        found = _fetch(rows, keys, sums)
+    assert found is not None
+    if found.num_rows > MOST_GROUPS:
+        raise DataError(
+            "the sensitive columns have too many combinations",
+            got=f"more than {MOST_GROUPS:,} kinds of rows",
+            expected=f"at most {MOST_GROUPS:,}",
+            todo="put values together with `bins`, or audit fewer columns at a time",
+        )
+    typed, notes = _typed(case, source, found, _roles(case), edges is None)
+    return typed, _Extra(notes, edges)
+
+
+def _fetch(rows: _Rows, keys: Sequence[str], sums: Sequence[str]) -> pa.Table:
+    """The combinations in the order of their values, so that what is added up later is added in one order."""
+    found = rows.groups(", ".join([*keys, *sums]), MOST_GROUPS + 1)
+    return found.sort_by([(n, "ascending") for n in found.column_names[: len(keys)]])
+
+
+def _many(rows: _Rows, column: str) -> bool:
+    """Whether the first rows alone have more scores than are counted one by one."""
+    first = replace(rows, table=f"(SELECT {column} FROM {rows.table} LIMIT {PROBE})")
+    return bool(first.one(f"count(DISTINCT {column})")[0] > EXACT_SCORES)
+
+
+def _measured(case: Case, source: Source, rows: _Rows) -> _Rows:
+    """The rows to measure: those whose split value has the name that the case says."""
+    split = case.data.split
+    if split is None:
+        return rows
+    found = rows.groups(f"{quoted(split)}, CAST({quoted(split)} AS VARCHAR) AS written", MOST_GROUPS)
+    raw, found = found.column("written").to_pylist(), found.select([split])
+    typed = infer(found, source.delimiter)[0] if source.kind == "csv" else columnar.plain("", found)[0]
+    codes, names = names_in(typed.to_pandas(ignore_metadata=True)[split])
+    wanted = [v for v, c in zip(raw, codes, strict=True) if c >= 0 and names[c] == case.data.audit]
+    check.split(case, names)
+    among = ", ".join(literal(v) for v in wanted)
+    return replace(rows, table=f"(SELECT * FROM {rows.table} WHERE CAST({quoted(split)} AS VARCHAR) IN ({among}))")
+
+
+def _number(column: str, source: Source) -> str:
+    """The column as a floating-point number; null where a text is none."""
+    name = quoted(column)
+    return f"TRY_CAST(trim({name}) AS DOUBLE)" if source.kind == "csv" else f"CAST({name} AS DOUBLE)"
+
+
+def _fixed(value: str, largest: float, name: str) -> str:
+    """The sum of `value`, added up in whole numbers of at most 88 bits, so that no order of adding changes it."""
+    unit = 2.0 ** (88 - math.ceil(math.log2(largest))) if largest > 0 else 1.0
+    return f'sum(CAST({value} * {unit!r} AS HUGEINT))::DOUBLE / {unit!r} AS "{name}"'
+
+
+def _distinct(found: pa.Table) -> int:
+    return len(found.column(OWN).unique()) if found.num_rows else 0
+
+
+def _largest_weight(case: Case, rows: _Rows, w: str) -> float:
+    """The largest weight. Raises DataError for weights that are none."""
+    bad, largest = rows.one(f"count(*) FILTER (WHERE {w} IS NULL OR NOT isfinite({w}) OR {w} < 0), max({w})")
+    if bad or not largest:
+        raise DataError(
+            f"the weight column {case.data.weight!r} has values that are no weights"
+            if bad
+            else "the weights are all 0",
+            got=f"{bad:,} rows" if bad else "a sum of 0",
+            expected="a number of 0 or more in every row, and one above 0",
+            todo="correct them, or name another column as `weight`",
+        )
+    return float(largest)
+
+
+def _range(case: Case, rows: _Rows, score: str) -> tuple[float, float]:
+    """The ends of the score bins. Raises DataError where a measured row has no finite score."""
+    bad, low, high = rows.one(
+        f"count(*) FILTER (WHERE {score} IS NULL OR NOT isfinite({score})), min({score}), max({score})"
+    )
+    if bad:
+        raise _without_own(case, int(bad))
+    if low >= 0 and high <= 1:
+        return 0.0, 1.0
+    if not case.model.threshold_given:
+        raise DataError(
+            f"the score column {case.model.column!r} has scores outside 0 to 1 and the case gives no threshold",
+            got=f"from {low:g} to {high:g}",
+            expected="probabilities from 0 to 1, or a threshold",
+            todo="add `threshold` under [model]: the score from which on the decision is positive",
+        )
+    return float(low), float(high)
+
+
+def _without_own(case: Case, rows: int) -> DataError:
+    kind = case.model.kind
+    return DataError(
+        f"the {kind} column {case.model.column!r} has empty values"
+        if kind == "decision"
+        else f"the score column {case.model.column!r} has values that are no finite numbers",
+        got=f"{rows:,} measured rows without a {kind}",
+        expected=f"a {kind} in every row",
+        todo="fill them in, or leave out the rows that were never decided",
+    )
+
+
+def _bin(score: str, low: float, high: float) -> str:
+    """The bin that numpy's searchsorted over the edges would give, to the last bit: a guess, put right by one."""
+
+    def edge(k: str) -> str:
+        return f"({low!r} + {(high - low)!r} * CAST({k} AS DOUBLE) / {SCORE_BINS}.0)"
+
+    guess = f"CAST(floor(({score} - {low!r}) / {(high - low)!r} * {SCORE_BINS}) AS BIGINT)"
+    held = f"greatest(0, least({SCORE_BINS - 1}, {guess}))"
+    right = (
+        f"{held} + CASE WHEN {score} >= {edge(f'({held} + 1)')} THEN 1 WHEN {score} < {edge(held)} THEN -1 ELSE 0 END"
+    )
+    return f"greatest(0, least({SCORE_BINS - 1}, {right}))"
+
+
+_COUNTED = re.compile(r"\d[\d,]*( of \d[\d,]*)? values")
+
+
+def _typed(
+    case: Case, source: Source, found: pa.Table, roles: Sequence[str], own: bool
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The combinations as a frame with the types that reading the file would give."""
+    column = str(case.model.column)
+    names = [*roles, *([OWN] if own else [])]
+    part = found.select(names).rename_columns([*roles, *([column] if own else [])])
+    notes: tuple[str, ...] = ()
+    if source.kind == "csv":
+        part, notes = infer(part.cast(pa.schema([(n, pa.string()) for n in part.column_names])), source.delimiter)
+        # It counted kinds of rows here, not rows.
+        notes = tuple(_COUNTED.sub("some values", n) for n in notes)
+    part = columnar.plain(source.files[0].name, part)[0]
+    lost = [n for n in (*roles, *([column] if own else [])) if n not in part.column_names]
+    if lost:
+        raise DataError(
+            f"the column {lost[0]!r} holds lists or raw bytes",
+            got="values that are no single number or text",
+            expected="one value in each row",
+            todo="choose another column",
+        )
+    frame = part.to_pandas(ignore_metadata=True)
+    for name in found.column_names:
+        if name not in names:
+            frame[name] = found.column(name).to_numpy()
+    return frame, notes
+
+
+def _coded(case: Case, source: Source, frame: pd.DataFrame, extra: _Extra, digest: _Digest) -> Counted:
+    people = frame[PEOPLE].to_numpy(dtype=np.int64)
+    plain = replace(case, data=replace(case.data, id=None, time=None, weight=None))
+    frame, said = missing_words(plain, frame, people)
+    audit = np.ones(len(frame), dtype=bool)
+    if case.data.split is not None:
+        codes, names = names_in(frame[case.data.split])
+        check.split(case, names)
+        audit = np.array([*(n == case.data.audit for n in names), False])[codes]
+    own = case.model.column if extra.edges is None else None
+    if own is not None:
+        empty = audit & frame[own].isna().to_numpy()
+        if empty.any():
+            raise _without_own(case, int(people[empty].sum()))
+        check.rows(plain, frame, audit)
+    else:
+        check.rows(replace(plain, model=replace(case.model, kind="path")), frame, audit)
+    notes = [*extra.notes, *said, *check.remarks(plain, frame, audit, people)]
+    mine, n = frame[audit], people[audit]
+    if extra.edges is None:
+        decisions, facts = decide(plain, mine, ())
+    else:
+        decisions = Decisions(mine[OWN].to_numpy(dtype=np.int64), None, f"column {case.model.column}")
+        facts = ModelFacts("score", None, None, None, (), case.model.column, case.model.threshold)
+    coded = code_rows(plain, mine, decisions)
+    bins = None
+    if extra.edges is not None:
+        sums = (mine[TOTAL].to_numpy(dtype=np.float64), mine[TOTAL2].to_numpy(dtype=np.float64))
+        bins = (extra.edges, mine[BIN].to_numpy(dtype=np.int64), *sums)
+    weighted = case.data.weight is not None
+    alike = Alike(n, mine[SQUARES].to_numpy(dtype=np.float64) if weighted else None, bins)
+    coded = replace(coded, weight=mine[WEIGHT].to_numpy(dtype=np.float64) if weighted else None, alike=alike)
+    return Counted(
+        coded, facts, digest.get(), int(people.sum()), int(n.sum()), source.columns,
+        tuple(f for f in check.features_of(case, source.columns) if f in source.columns), tuple(notes),
+    )  # fmt: skip
+
+
+def _broken(source: Source, error: Exception) -> DataError:
+    return DataError(
+        f"{source.files[0].name!r} cannot be counted",
+        got=str(error).splitlines()[0][:300],
+        expected="a whole " + ("Parquet file" if source.kind == "parquet" else "CSV file in UTF-8, rows alike"),
+        todo="export the table again, or as Parquet",
+    )

@@ -1,0 +1,123 @@
+"""A data file as DuckDB sees it, and whether it is large."""
+
+from __future__ import annotations
+
+import glob
+from dataclasses import dataclass
+from pathlib import Path
+
+from audit.case import Case
+from audit.errors import DataError
+from audit.load import delimited
+from audit.load.columnar import parquet_names
+from audit.load.digest import files_of
+from audit.load.tables import kind_of
+
+LARGE_ROWS = 3_000_000
+"""Of Parquet; from here on the database counts."""
+LARGE_BYTES = 300_000_000
+"""Of CSV, as it lies on disk; a tenth of it when packed."""
+HEAD = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Files of one kind. delimiter: of CSV, else ""."""
+
+    files: tuple[Path, ...]
+    kind: str
+    columns: tuple[str, ...]
+    delimiter: str = ""
+
+    @property
+    def sql(self) -> str:
+        """The rows as a table in SQL; every CSV column is text, so that types are decided by our own rules."""
+        names = "[" + ", ".join(literal(str(f)) for f in self.files) + "]"
+        if self.kind == "parquet":
+            return f"read_parquet({names}, union_by_name = true)"
+        return (
+            f"read_csv({names}, auto_detect = false, columns = {self._texts()}, header = true, union_by_name = true, "
+            f"delim = {literal(self.delimiter)}, quote = '\"', escape = '\"', nullstr = '', strict_mode = true)"
+        )
+
+    def _texts(self) -> str:
+        return "{" + ", ".join(f"{literal(c)}: 'VARCHAR'" for c in self.columns) + "}"
+
+
+def literal(text: str) -> str:
+    """A text in SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def quoted(name: str) -> str:
+    """A column's name in SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def is_large(case: Case) -> bool:
+    """Whether `count` should be asked: decisions or scores in a column of a file too large to be read at ease."""
+    if case.model.kind not in ("decision", "score") or case.data.sensitive_path is not None:
+        return False
+    files = files_of(case.data.path)
+    if any(glob.has_magic(str(f)) for f in files):
+        return False  # DuckDB would read the name as a pattern
+    kinds = {kind_of(f) for f in files}
+    if kinds == {"parquet"}:
+        import pyarrow.parquet as pq
+
+        try:
+            return bool(sum(pq.read_metadata(f).num_rows for f in files) >= LARGE_ROWS)
+        except (OSError, ValueError):
+            return False  # the reader of tables says what is wrong with it
+    if kinds <= {"csv", "csv.gz"}:
+        size = sum(f.stat().st_size * (10 if kind_of(f) == "csv.gz" else 1) for f in files)
+        return size >= LARGE_BYTES and all(_plain(f) for f in files)
+    return False
+
+
+def _plain(file: Path) -> bool:
+    """Whether the beginning of a CSV is UTF-8 without Excel's hint line: what DuckDB reads as we do."""
+    head = _head(file)
+    if head.startswith((b"sep=", b"\xff\xfe", b"\xfe\xff")) or b"\0" in head:
+        return False
+    try:
+        head.decode()
+    except UnicodeDecodeError as error:
+        return error.start > len(head) - 4  # a letter cut in two by the end of the sample
+    return True
+
+
+def _head(file: Path) -> bytes:
+    import gzip
+
+    with gzip.open(file, "rb") if kind_of(file) == "csv.gz" else file.open("rb") as stream:
+        return bytes(stream.read(HEAD))
+
+
+def source_of(case: Case) -> Source:
+    """The source of a case's data. Raises DataError where its files are of several kinds, or have other columns."""
+    files = files_of(case.data.path)
+    kinds = {kind_of(f).removesuffix(".gz") for f in files}
+    if len(kinds) > 1 or not kinds <= {"parquet", "csv"}:
+        raise DataError(
+            "these files cannot be counted by the database",
+            got=" and ".join(sorted(kinds)),
+            expected="Parquet, or CSV",
+            todo="export the data as Parquet",
+        )
+    kind = kinds.pop()
+    headers = [parquet_names(f) if kind == "parquet" else _header(f)[0] for f in files]
+    for file, header in zip(files[1:], headers[1:], strict=True):
+        if set(header) != set(headers[0]):
+            odd = sorted(set(header) ^ set(headers[0]))
+            raise DataError(
+                f"{file.name!r} has other columns than {files[0].name!r}",
+                got=", ".join(repr(c) for c in odd[:5]) + " in one of them",
+                expected="the same columns in every file of the data set",
+                todo="correct the pattern, or export the files alike",
+            )
+    return Source(files, kind, headers[0], "" if kind == "parquet" else _header(files[0])[1])
+
+
+def _header(file: Path) -> tuple[tuple[str, ...], str]:
+    return delimited.header_of(file.name, _head(file).removeprefix(b"\xef\xbb\xbf"))
