@@ -17,6 +17,7 @@ from audit.explain.lime_batch import Lime, stability
 from audit.explain.outputs import CLIP, Rule
 from audit.explain.people import reasons
 from audit.explain.prepare import SCHEMA, decided, shown
+from audit.explain.recourse_gap import absent
 from audit.explain.sample import FLOOR
 from audit.explain.summary import number
 from audit.models import ModelInfo
@@ -35,7 +36,8 @@ def unexplained(case: Case) -> dict[str, Any]:
     return {
         "schema": SCHEMA, "explained": False, "reason": reason, "output": None, "method": None, "rerouted": None,
         "background": None, "seed": None, "rows": 0, "global": [], "groups": [], "gap": [], "decomposition": [],
-        "withheld": [], "fidelity": [], "people": [], "additivity": None, "limits": [reason], "tool": tool(),
+        "withheld": [], "fidelity": [], "people": [], "recourse": absent(reason),
+        "dependence": [], "interactions": None, "hiding": None, "additivity": None, "limits": [reason], "tool": tool(),
     }  # fmt: skip
 
 
@@ -86,7 +88,7 @@ def people_rule(named: bool) -> str:
 
 def people_entries(
     frame: pd.DataFrame, index: Ints, score: Floats, found: Attributions, limes: Sequence[Lime], meaning: Meaning,
-    rule: Rule, output: str, rules: Sequence[str],
+    rule: Rule, output: str, rules: Sequence[str], changes: Sequence[Mapping[str, Any] | None],
 ) -> list[dict[str, Any]]:  # fmt: skip
     """The `people` of explain.json: SHAP and LIME side by side."""
     features, first = found.features, limes[0]
@@ -133,6 +135,7 @@ def people_entries(
                 "lime_stability": None if same is None else number(same[i]),
                 "agreement": agree(features, shares, weights, first.varies[i], float(first.r2[i])).to_json(),
                 "reasons": reasons(features, values, shares, good_is_up, bool(refused)),
+                "recourse": changes[i],
             }
         )
     return out

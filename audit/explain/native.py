@@ -12,12 +12,13 @@ A refusal is an answer, not an error: {"refused": why}. The caller then uses the
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from audit.explain.kinds import LOG_ODDS, PROBABILITY, VALUE, Floats
+from audit.explain.kinds import LOG_ODDS, PROBABILITY, VALUE, Floats, Ints
 from audit.explain.owners import NoMapError, owners, summed
 
 SHALLOW = 12
@@ -51,7 +52,26 @@ def _text(value: Any) -> str:
     return str(np.asarray(value, dtype=object).reshape(-1)[0])
 
 
-def _attributions(model: Any, frame: pd.DataFrame, count: int, positive: str, wanted: str) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Opened:
+    """A pipeline taken apart: its last step, the rows as that step sees them, and whose columns they are.
+
+    own (columns,): the column of the data that each encoded column is made of. index: the place of the class explained,
+    None for a regression. sign: -1 where the library's output is of the other class. output: what it is.
+    """
+
+    last: Any
+    name: str
+    top: str
+    encoded: Any
+    own: Ints
+    index: int | None
+    sign: float
+    output: str
+
+
+def opened(model: Any, frame: pd.DataFrame, positive: str) -> Opened:
+    """The loaded model taken apart over `frame`. Raises RefusedError and NoMapError."""
     encoded: Any = model.prepare(frame)
     last = model.estimator
     own = np.arange(frame.shape[1], dtype=np.int64)
@@ -66,30 +86,34 @@ def _attributions(model: Any, frame: pd.DataFrame, count: int, positive: str, wa
         raise RefusedError("it decides between more than two classes")
     name, top = type(last).__name__, type(last).__module__.split(".")[0]
     output = _gives(name, top, index)
-    if output != wanted:
-        raise RefusedError(f"its own attributions are of the {output}, and the {wanted} is to be explained")
-    sign = -1.0 if index == 0 and output == LOG_ODDS else 1.0
-    if top == "lightgbm":
-        values, base, total = _lightgbm(last, encoded, count)
+    return Opened(last, name, top, encoded, own, index, -1.0 if index == 0 and output == LOG_ODDS else 1.0, output)
+
+
+def _attributions(model: Any, frame: pd.DataFrame, count: int, positive: str, wanted: str) -> dict[str, Any]:
+    at = opened(model, frame, positive)
+    if at.output != wanted:
+        raise RefusedError(f"its own attributions are of the {at.output}, and the {wanted} is to be explained")
+    if at.top == "lightgbm":
+        values, base, total = _lightgbm(at.last, at.encoded, count)
         method, family = "TreeSHAP of LightGBM (path dependent)", "lightgbm"
-    elif top == "xgboost":
-        values, base, total = _xgboost(last, encoded, count)
+    elif at.top == "xgboost":
+        values, base, total = _xgboost(at.last, at.encoded, count)
         method, family = "TreeSHAP of XGBoost (path dependent)", "xgboost"
-    elif hasattr(last, "coef_"):
-        values, base, total = _linear(last, encoded, count)
+    elif hasattr(at.last, "coef_"):
+        values, base, total = _linear(at.last, at.encoded, count)
         method, family = "closed form of the linear model", "linear"
     else:
-        values, base, total = _tree(last, name, encoded, count, index)
+        values, base, total = _tree(at.last, at.name, at.encoded, count, at.index)
         method, family = "TreeSHAP (path dependent)", "tree"
-    if values.shape[1] != len(own):
-        raise NoMapError(name)
+    if values.shape[1] != len(at.own):
+        raise NoMapError(at.name)
     return {
-        "values": sign * summed(values, own, frame.shape[1]),
-        "base": sign * base,
-        "total": sign * total,
+        "values": at.sign * summed(values, at.own, frame.shape[1]),
+        "base": at.sign * base,
+        "total": at.sign * total,
         "method": np.array(method, dtype=object),
         "family": np.array(family, dtype=object),
-        "output": np.array(output, dtype=object),
+        "output": np.array(at.output, dtype=object),
     }
 
 
@@ -162,20 +186,38 @@ def _first(encoded: Any, count: int) -> Any:
     return encoded[:count] if hasattr(encoded, "shape") else encoded
 
 
-def _tree(last: Any, name: str, encoded: Any, count: int, index: int | None) -> tuple[Floats, Floats, Floats]:
+def is_tree(name: str) -> bool:
+    """Whether a scikit-learn model of this name is made of trees."""
+    return name in _BOOSTED or name in _TREES
+
+
+def tree_sizes(last: Any, name: str) -> list[tuple[int, int]]:
+    """(leaves, depth) of each tree. Raises RefusedError for what TreeSHAP cannot do right, or not in time."""
     if name in _BOOSTED:
         if _native_categories(last):
             raise RefusedError(
                 "its native categories are not supported by TreeSHAP, which would be wrong without a word"
             )
-        sizes = [(p.get_n_leaf_nodes(), p.get_max_depth()) for round_ in last._predictors for p in round_]
-    else:
-        trees = [e.tree_ for e in last.estimators_] if hasattr(last, "estimators_") else [last.tree_]
-        sizes = [(t.n_leaves, t.max_depth) for t in trees]
-        if max(d for _, d in sizes) > SHALLOW:
-            raise RefusedError(
-                f"its trees are up to {max(d for _, d in sizes)} deep, for which TreeSHAP takes too long"
-            )
+        return [(p.get_n_leaf_nodes(), p.get_max_depth()) for round_ in last._predictors for p in round_]
+    trees = [e.tree_ for e in last.estimators_] if hasattr(last, "estimators_") else [last.tree_]
+    sizes = [(int(t.n_leaves), int(t.max_depth)) for t in trees]
+    deepest = max(d for _, d in sizes)
+    if deepest > SHALLOW:
+        raise RefusedError(f"its trees are up to {deepest} deep, for which TreeSHAP takes too long")
+    return sizes
+
+
+def tree_total(last: Any, name: str, rows: Floats, index: int | None) -> Floats:
+    """The output that the attributions must add up to, as the library itself computes it."""
+    if name in _BOOSTED and index is not None:
+        return np.asarray(last.decision_function(rows), dtype=np.float64)
+    if index is not None:
+        return np.asarray(last.predict_proba(rows), dtype=np.float64)[:, index]
+    return np.asarray(last.predict(rows), dtype=np.float64)
+
+
+def _tree(last: Any, name: str, encoded: Any, count: int, index: int | None) -> tuple[Floats, Floats, Floats]:
+    sizes = tree_sizes(last, name)
     if sum(leaves * depth**2 for leaves, depth in sizes) * count > WORK:
         raise RefusedError(f"TreeSHAP would take too long for {count:,} rows of {len(sizes):,} trees")
     import shap
@@ -187,13 +229,7 @@ def _tree(last: Any, name: str, encoded: Any, count: int, index: int | None) -> 
     if found.ndim == 3:
         assert index is not None
         found, base = found[:, :, index], base[index : index + 1]
-    if name in _BOOSTED and index is not None:
-        total = np.asarray(last.decision_function(rows), dtype=np.float64)
-    elif index is not None:
-        total = np.asarray(last.predict_proba(rows), dtype=np.float64)[:, index]
-    else:
-        total = np.asarray(last.predict(rows), dtype=np.float64)
-    return found, np.full(count, float(base[0])), total
+    return found, np.full(count, float(base[0])), tree_total(last, name, rows, index)
 
 
 def _native_categories(last: Any) -> bool:

@@ -19,6 +19,7 @@ from audit.evidence import tool
 from audit.explain.kinds import OUTPUTS, Floats
 from audit.files import canonical
 from audit.load import Rows, sha256_of
+from audit.load.recourse import to_table
 from audit.load.values import name_of
 
 SCHEMA = "assay/explain/1"
@@ -32,6 +33,9 @@ class Settings:
     rows: the sample that is explained for everyone and by group; least: of each group at least so many, where there
     are. background: rows that stand for "a feature not known". draws: walks a row of the sample; rounds: orders for
     each background row of a person. samples, seeds: LIME's neighbours, and how often it is repeated.
+    recourse_rows: refused people of each group whose recourse is sought; recourse_tries, recourse_tries_person: how
+    many combinations are tried for each of them, and for each person explained, beyond the first search.
+    interaction_rows, friedman_rows: rows for the trees' own interaction values, and for Friedman's H.
     hiding_rows: real and spliced rows in which each feature is changed alone, for the alarm of hiding.py.
     """
 
@@ -45,6 +49,11 @@ class Settings:
     seeds: int = 5
     fidelity_rows: int = 200
     hiding_rows: int = 300
+    recourse_rows: int = 100
+    recourse_tries: int = 200
+    recourse_tries_person: int = 20_000
+    interaction_rows: int = 100
+    friedman_rows: int = 40
     people: int = 3
     seed: int = 0
 
@@ -64,6 +73,8 @@ class Settings:
             ("seeds", 1),
             ("draws", 2),
             ("rounds", 1),
+            ("recourse_rows", 10),
+            ("recourse_tries", 0),
         ):
             if getattr(self, name) < least:
                 raise CaseError(
@@ -155,6 +166,7 @@ def facts(case: Case, settings: Settings, people: Sequence[int], allow: Sequence
             "bins": {k: list(v) for k, v in data.bins.items()}, "exclude": list(data.exclude),
             "features": None if data.features is None else list(data.features),
         },
+        "recourse": None if case.recourse is None else to_table(case.recourse),
         "settings": settings.to_json(),
         "people": list(people),
         "allow": sorted(allow),

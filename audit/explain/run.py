@@ -9,17 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from audit import progress as reporting
 from audit.case import Case
 from audit.code import code_label
 from audit.cube import Meaning
-from audit.errors import DataError
+from audit.errors import DataError, ModelError
 from audit.evidence import tool
 from audit.explain import document
 from audit.explain.decompose import group_means, splits
+from audit.explain.dependence import TOP, dependence
 from audit.explain.hiding import reactions, to_json, words
+from audit.explain.interactions import FEATURES, friedman, from_trees, refusal, told
 from audit.explain.kinds import DECISION, PROBABILITY, VALUE, Attributions, Floats, Ints, Predict
 from audit.explain.lime_batch import Lime, lime_batch
 from audit.explain.neighbours import learn
@@ -27,6 +30,8 @@ from audit.explain.outputs import Rule, transform
 from audit.explain.people import choose_people
 from audit.explain.prepare import SCHEMA, Settings, Subject, check_people, facts, frame_sha256, subject
 from audit.explain.proxies import associations
+from audit.explain.recourse_gap import Finding, absent
+from audit.explain.recourse_gap import groups as recourse_by_group
 from audit.explain.resume import Remembering
 from audit.explain.router import explain
 from audit.explain.sample import FLOOR, background, choose, withheld
@@ -173,8 +178,16 @@ class Explaining:
         self.tell("Looking for signs of hiding", 0, 0)
         some = frame.iloc[chosen.rows[chosen.everyone]].reset_index(drop=True)
         hidden = reactions(self.predict, some, rows=s.hiding_rows, seed=s.seed)
+        self.tell("Looking for recourse", 0, 0)
+        recourse, changes = self._recourse(index, score, keep)
         main, alone = sampled.outputs[self.output], single.outputs[self.output]
         weight = None if self.who.weight is None else self.who.weight[chosen.rows]
+        leading = importance(main, chosen.everyone, weight)
+        shape = dependence(
+            main, frame.iloc[chosen.rows], chosen.everyone, tuple(f["feature"] for f in leading[:TOP]), weight
+        )
+        self.tell("Looking for interactions", 0, 0)
+        pairs = self._interactions(some, [f["feature"] for f in leading[:FEATURES]])
         entries, gaps = self._by_group(sampled, chosen.rows, chosen.groups, score, keep)
         return {
             "schema": SCHEMA,
@@ -189,14 +202,16 @@ class Explaining:
             "seed": s.seed,
             "rows": len(chosen.rows),
             "sample": {"everyone": len(chosen.everyone), "draws": s.draws, "model_rows": sampled.asked + single.asked},
-            "global": importance(main, chosen.everyone, weight),
+            "global": leading,
+            "dependence": shape,
+            "interactions": pairs,
             "groups": entries,
             "gap": document.flat_gaps(gaps),
             "decomposition": gaps,
             "withheld": [{"attribute": [a], "groups": len(g), "floor": FLOOR} for a, g in small.items() if g],
             "fidelity": fit,
             "people": document.people_entries(
-                frame, index, score, alone, limes, self.meaning, self.rule, self.output, rules
+                frame, index, score, alone, limes, self.meaning, self.rule, self.output, rules, changes
             ),
             "people_rule": document.people_rule(bool(named)),
             "lime": {
@@ -204,6 +219,7 @@ class Explaining:
                 "seeds": [s.seed + k for k in range(s.seeds)],
                 "kernel_width": "0.75 sqrt(M)",
             },
+            "recourse": recourse,
             "hiding": to_json(hidden),
             "additivity": document.worst(main.additivity, alone.additivity).to_json(),
             "limits": [
@@ -225,6 +241,38 @@ class Explaining:
             seed=s.seed, row_scores=score[place], back_scores=score[back],
             step=lambda done, total: self.tell("Attributing what the model does", done, total),
         )  # fmt: skip
+
+    def _interactions(self, rows: pd.DataFrame, features: Sequence[str]) -> dict[str, Any]:
+        """The `interactions` entry: the trees' own where the library has them, else Friedman's H."""
+        few = rows.iloc[: self.settings.interaction_rows].reset_index(drop=True)
+        answer: dict[str, Any]
+        try:
+            answer = self.worker.call("native_interactions", few, positive=str(self.case.data.positive))
+        except ModelError as error:
+            answer = {"refused": f"the model's library could not give them ({error.problem})"}
+        if "refused" not in answer:
+            names = [str(c) for c in few.columns]
+            return told(answer, len(few), from_trees(np.asarray(answer["values"]), names, features))
+        change = transform(self.output, self.rule)
+        few = few.iloc[: self.settings.friedman_rows]
+        pairs = friedman(lambda f: change(self.predict(f)), few, features)
+        return refusal(answer, self.output, len(few), pairs)
+
+    def _recourse(
+        self, people: Ints, score: Floats, keep: npt.NDArray[np.bool_]
+    ) -> tuple[dict[str, Any], list[dict[str, Any] | None]]:
+        """The `recourse` entry, and one for each of the people explained: None for who was not refused."""
+        given, s = self.case.recourse, self.settings
+        if given is None:
+            return absent(), [None] * len(people)
+        finding = Finding.of(given, self.predict, self.who.frame, self.rule)
+        favourable = self.rule.favourable(score)
+        entry = recourse_by_group(
+            finding, given, self.who.groups, keep, favourable, s.recourse_rows, s.recourse_tries, s.seed
+        )
+        refused = people[favourable[people] == 0]
+        found = dict(zip(refused.tolist(), finding.search(refused, s.recourse_tries_person), strict=True))
+        return entry, [finding.person(p, found[p]) if p in found else None for p in people.tolist()]
 
     def _lime(self, rows: pd.DataFrame, reference: Any, seed: int) -> Lime:
         change = transform(self.output, self.rule)

@@ -17,6 +17,7 @@ from audit.errors import ModelError, nearest
 OPERATIONS: dict[str, str] = {
     "refit": "audit.models.refit:refit",
     "native_attributions": "audit.explain.native:attributions",
+    "native_interactions": "audit.explain.native_pairs:interactions",
 }
 
 Operation = Callable[..., dict[str, Any]]

@@ -17,11 +17,14 @@ from audit.errors import Cancelled, CaseError, DataError
 from audit.explain import Settings, run_explain
 from audit.explain import run as running
 from audit.explain.native import attributions
+from audit.explain.native_pairs import interactions
 from audit.explain.store import KEPT, Store, key_of
 from audit.load import load_case
 from audit.models import ModelInfo
 
-SMALL = Settings(rows=200, least=30, background=40, samples=400, seeds=2, fidelity_rows=20, draws=2, rounds=2)
+SMALL = Settings(
+    rows=200, least=30, background=40, samples=400, seeds=2, fidelity_rows=20, draws=2, rounds=2, friedman_rows=12
+)
 
 CASE = """
 [case]
@@ -37,6 +40,10 @@ exclude = ["sex"]
 [model]
 path = "model.skops"
 threshold = 0.4
+[recourse]
+actionable = ["debt", "job"]
+ranges = { debt = [0, 12] }
+direction = { debt = "decrease" }
 """
 
 
@@ -118,8 +125,8 @@ class InProcess:
         return self._model.scores(frame[list(self.info.features or ())], positive)
 
     def call(self, op: str, frame: pd.DataFrame, **arrays: Any) -> dict[str, np.ndarray]:
-        assert op == "native_attributions"
-        return attributions(self._model, frame, {k: np.asarray(v) for k, v in arrays.items()})
+        asked = {"native_attributions": attributions, "native_interactions": interactions}[op]
+        return asked(self._model, frame, {k: np.asarray(v, dtype=object) for k, v in arrays.items()})
 
 
 @pytest.fixture
@@ -149,6 +156,59 @@ def test_the_file_is_what_is_returned_and_has_the_keys_of_the_schema(explained: 
     assert explained["global"][0]["feature"] == "pay"
     assert "/" not in json.dumps(explained["background"])
     assert str(out) not in (out / "explain.json").read_text()
+
+
+def test_recourse_of_people_and_groups(explained: dict[str, Any], known: tuple[pd.DataFrame, np.ndarray]) -> None:
+    frame, scores = known
+    found = explained["recourse"]
+    assert found["sought"]
+    assert found["actionable"] == ["debt", "job"]
+    assert {g["group"][0] for g in found["groups"] if g["attribute"] == ["sex"]} == {"f", "m"}
+    assert not any(g["group"] == ["far"] for g in found["groups"])  # withheld
+    refused = scores >= 0.4  # the positive value is not to repay
+    for g in found["groups"]:
+        of = frame[g["attribute"][0]].to_numpy() == g["group"][0]
+        assert g["refused"] == int((refused & of & (frame.town != "far").to_numpy()).sum())
+        assert g["share_low"] <= g["share"] <= g["share_high"]
+    assert {(g["attribute"][0], g["of"]) for g in found["gaps"]} == {
+        (a, o) for a in ("sex", "town") for o in ("cost", "share")
+    }
+    assert len(found["notice"]) == 4
+    for p in explained["people"]:
+        mine = p["recourse"]
+        assert mine is not None  # all three are refused by the rule that chose them
+        if mine["found"]:
+            assert mine["score"] < 0.4
+            assert {s["feature"] for c in mine["changes"] for s in c["steps"]} <= {"debt", "job"}
+
+
+def test_dependence_and_interactions_are_stored(explained: dict[str, Any]) -> None:
+    pay = next(d for d in explained["dependence"] if d["feature"] == "pay")
+    assert pay["kind"] == "bin"
+    means = [p["mean"] for p in pay["parts"]]
+    assert means[0] > 0 > means[-1]  # more pay, less risk
+    assert sum(p["rows"] for p in pay["parts"]) + pay["left_out"] == explained["sample"]["everyone"]
+    job = next(d for d in explained["dependence"] if d["feature"] == "job")
+    assert {p["value"] for p in job["parts"]} == {"nurse", "smith", "clerk"}
+    found = explained["interactions"]
+    assert found["method"] == "Friedman's H"
+    assert "not made of trees" in found["why"]
+    assert len(found["pairs"]) == 6  # four features
+    strengths = [p["strength"] for p in found["pairs"]]
+    assert strengths == sorted(strengths, reverse=True)
+
+
+@pytest.mark.usefixtures("near")
+def test_a_case_without_the_table_says_that_recourse_needs_it(case: Case, tmp_path: Path) -> None:
+    bare = replace(case, recourse=None)
+    found = run_explain(bare, tmp_path, settings=replace(SMALL, rows=60, people=1))
+    assert not found["recourse"]["sought"]
+    assert "[recourse]" in found["recourse"]["reason"]
+    assert [p["recourse"] for p in found["people"]] == [None]
+    # Another table is another question: nothing is served from the one before.
+    again = run_explain(case, tmp_path, settings=replace(SMALL, rows=60, people=1))
+    assert again["recourse"]["sought"]
+    assert again["key"] != found["key"]
 
 
 def test_the_gap_is_that_of_all_people_in_favourable_decisions(
@@ -342,13 +402,19 @@ def test_models_without_probabilities(folder: Path, tmp_path: Path, kind: str) -
     model = last.fit(frame[["pay", "debt"]], target)
     (tmp_path / "model.skops").write_bytes(skops_bytes(model))
     frame.to_csv(tmp_path / "people.csv", index=False)
-    text = CASE.replace('exclude = ["sex"]', 'features = ["pay", "debt"]')
+    text = CASE.replace('exclude = ["sex"]', 'features = ["pay", "debt"]').replace('["debt", "job"]', '["debt"]')
     (tmp_path / "case.toml").write_text(text)
     found = run_explain(load_case(tmp_path / "case.toml"), tmp_path, settings=SMALL)
     assert found["output"] == kind
     assert found["additivity"]["passed"]
     assert any("no probabilities" in line for line in found["limits"])
     assert {e["feature"] for e in found["global"]} == {"pay", "debt"}
+    # Reasons and recourse need no probabilities.
+    for p in found["people"]:
+        against = 1 if kind == "value" or found["output"] != "decision" else -1
+        side = -against if p["favourable"] else against
+        assert bool(p["reasons"]) == any(side * f["value"] > 0 for f in p["shap"])
+    assert any(g["found"] for g in found["recourse"]["groups"])
 
 
 @pytest.mark.usefixtures("near")
@@ -379,7 +445,7 @@ def test_cancelled_work_goes_on_where_it_stopped(case: Case, tmp_path: Path, mon
         return honest(self, frame, positive)
 
     def stop(stage: str, done: int, total: int) -> None:
-        if stage == "Looking for signs of hiding":
+        if stage == "Looking for interactions":
             raise Cancelled("stopped")
 
     monkeypatch.setattr(InProcess, "scores", scores)

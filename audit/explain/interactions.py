@@ -1,0 +1,97 @@
+"""Which features the model lets work together: TreeSHAP's interaction values, else Friedman's H.
+
+H (Friedman & Popescu 2008) is computed for any model and output. For a pair: the partial dependence on both, less that
+on each, centred; its root mean square over the rows, in units of the output (`strength`), and as a share of the root
+mean square of the pair's own (`h`: 0 for none, about 1 for nothing else). The rows are at once the places looked at and
+the background, so an additive model gives exactly nought.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit.explain.kinds import Floats, Predict
+from audit.explain.summary import number
+
+FEATURES = 5
+"""The features paired, of the largest mean |attribution|: ten pairs."""
+TINY = 1e-9
+
+
+def friedman(predict: Predict, rows: pd.DataFrame, features: Sequence[str]) -> list[dict[str, Any]]:
+    """Pairs of `features` by strength, largest first. `predict` gives the output explained for rows like `rows`.
+
+    Asks about n^2 rows for each feature and for each pair, n = len(rows).
+    """
+    n = len(rows)
+    places = {str(c): j for j, c in enumerate(rows.columns)}
+    back = np.tile(np.arange(n), n)
+    at = np.repeat(np.arange(n), n)
+
+    def partial(names: Sequence[str]) -> Floats:
+        own = {places[f] for f in names}
+        data = {j: rows.iloc[:, j].take(at if j in own else back).array for j in range(rows.shape[1])}
+        answer = predict(pd.DataFrame(data).set_axis(rows.columns, axis=1)).reshape(n, n).mean(axis=1)
+        return np.asarray(answer - answer.mean(), dtype=np.float64)
+
+    alone = {f: partial([f]) for f in features}
+    out = []
+    for one, two in combinations(features, 2):
+        both = partial([one, two])
+        strength = _root(both - alone[one] - alone[two])
+        size = _root(both)
+        strength = strength if strength > TINY else 0.0
+        h = strength / size if size > TINY else 0.0
+        out.append({"features": [one, two], "strength": number(strength), "h": number(h)})
+    return sorted(out, key=lambda e: (-float(e["strength"]), e["features"]))
+
+
+def _root(values: Floats) -> float:
+    return float(np.sqrt(np.mean(values**2)))
+
+
+def from_trees(found: Floats, columns: Sequence[str], features: Sequence[str]) -> list[dict[str, Any]]:
+    """Pairs of `features` by mean |interaction value|, largest first. found (n, M, M): the halves of a pair in each."""
+    size = np.abs(found + found.transpose(0, 2, 1)).mean(axis=0)
+    place = {c: j for j, c in enumerate(columns)}
+    out = [
+        {"features": [one, two], "strength": number(size[place[one], place[two]]), "h": None}
+        for one, two in combinations(features, 2)
+    ]
+    return sorted(out, key=lambda e: (-float(e["strength"]), e["features"]))
+
+
+def told(answer: Mapping[str, Any], rows: int, pairs: list[dict[str, Any]]) -> dict[str, Any]:
+    """The `interactions` entry of pairs that come from the trees."""
+    return {
+        "method": _text(answer["method"]),
+        "output": _text(answer["output"]),
+        "rows": rows,
+        "why": None,
+        "meaning": "strength is the mean size of the pair's share beyond what each of the two adds alone",
+        "pairs": pairs,
+    }
+
+
+def refusal(answer: Mapping[str, Any], output: str, rows: int, pairs: list[dict[str, Any]]) -> dict[str, Any]:
+    """The `interactions` entry of pairs that come from asking the model, and why."""
+    return {
+        "method": "Friedman's H",
+        "output": output,
+        "rows": rows,
+        "why": f"TreeSHAP's interaction values are not used: {_text(answer['refused'])}",
+        "meaning": (
+            "strength is the root mean square of what both do together beyond each alone, in the output's units; h is "
+            "its share of all that both do. A model that adds in log-odds has some in probabilities"
+        ),
+        "pairs": pairs,
+    }
+
+
+def _text(value: Any) -> str:
+    return str(np.asarray(value, dtype=object).reshape(-1)[0])

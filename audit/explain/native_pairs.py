@@ -1,0 +1,119 @@
+"""SHAP interaction values of tree models (Lundberg et al. 2020), made in the worker's process on the loaded object.
+
+Served as the operation "native_interactions" of `audit.models.ops`: XGBoost's pred_interactions, shap.TreeExplainer for
+LightGBM, HistGradientBoosting and shallow forests, path dependent. In the model's own output: log-odds of boosted
+classifiers, probability of forests. What TreeSHAP cannot do right is refused, as in native.py, and so is a table of
+values that does not add up to the model's output on every row.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit.explain import native
+from audit.explain.kinds import TOLERANCES, Floats, gate
+from audit.explain.native import RefusedError
+from audit.explain.owners import NoMapError
+
+WORK = 3e8
+"""Leaves x depth^2 x rows x columns up to which shap is asked: some seconds."""
+
+
+def interactions(model: Any, frame: pd.DataFrame, arrays: dict[str, Any]) -> dict[str, Any]:
+    """Interaction values of the rows of `frame`: {"values" (n, M, M), "method", "output"}, or {"refused": why}.
+
+    arrays: "positive" (text, the class explained). The halves of a pair stand in both of its cells.
+    """
+    try:
+        return _interactions(model, frame, str(np.asarray(arrays["positive"], dtype=object).reshape(-1)[0]))
+    except RefusedError as refusal:
+        return {"refused": np.array(str(refusal), dtype=object)}
+    except NoMapError as step:
+        why = f"its step {step} mixes columns, so encoded columns cannot be summed back to the columns people know"
+        return {"refused": np.array(why, dtype=object)}
+
+
+def _interactions(model: Any, frame: pd.DataFrame, positive: str) -> dict[str, Any]:
+    opened = native.opened(model, frame, positive)
+    if opened.top == "xgboost":
+        values, base, total = _xgboost(opened.last, opened.encoded)
+        family = "xgboost"
+    elif opened.top == "lightgbm":
+        values, base, total = _lightgbm(opened.last, opened.encoded)
+        family = "lightgbm"
+    elif native.is_tree(opened.name):
+        values, base, total = _sklearn(opened.last, opened.name, opened.encoded, opened.index)
+        family = "tree"
+    else:
+        raise RefusedError(f"{opened.name} is not made of trees")
+    if values.shape[1] != len(opened.own):
+        raise NoMapError(opened.name)
+    if not gate(values.reshape(len(values), -1), base, total, TOLERANCES[family]).passed:
+        raise RefusedError("its interaction values do not add up to what it answers")
+    width = frame.shape[1]
+    into = np.zeros((values.shape[1], width))
+    into[np.arange(len(opened.own)), opened.own] = 1.0
+    summed = np.einsum("nab,ai,bj->nij", values, into, into, optimize=True)
+    return {
+        "values": opened.sign * summed,
+        "method": np.array("TreeSHAP interaction values (path dependent)", dtype=object),
+        "output": np.array(opened.output, dtype=object),
+    }
+
+
+def _xgboost(last: Any, encoded: Any) -> tuple[Floats, Floats, Floats]:
+    import xgboost
+
+    booster = last.get_booster() if hasattr(last, "get_booster") else last
+    data = encoded if isinstance(encoded, xgboost.DMatrix) else xgboost.DMatrix(encoded, enable_categorical=True)
+    found = np.asarray(booster.predict(data, pred_interactions=True), dtype=np.float64)
+    if found.ndim != 3:
+        raise RefusedError("it decides between more than two classes")
+    total = np.asarray(booster.predict(data, output_margin=True), dtype=np.float64)
+    return found[:, :-1, :-1], found[:, -1, -1], total
+
+
+def _lightgbm(last: Any, encoded: Any) -> tuple[Floats, Floats, Floats]:
+    booster = getattr(last, "booster_", last)
+    trees = booster.trees_to_dataframe()
+    if (trees["decision_type"] == "==").any():
+        raise RefusedError("shap's interaction values do not know its native categories")
+    sizes = [
+        (int((t["split_feature"].isna()).sum()), int(t["node_depth"].max())) for _, t in trees.groupby("tree_index")
+    ]
+    _affordable(sizes, encoded)
+    import shap
+
+    explainer = shap.TreeExplainer(booster, feature_perturbation="tree_path_dependent")
+    found = np.asarray(explainer.shap_interaction_values(encoded), dtype=np.float64)
+    if found.ndim != 3:
+        raise RefusedError("it decides between more than two classes")
+    total = np.asarray(booster.predict(encoded, raw_score=True), dtype=np.float64)
+    return found, _base(explainer, len(found), None), total
+
+
+def _sklearn(last: Any, name: str, encoded: Any, index: int | None) -> tuple[Floats, Floats, Floats]:
+    rows = np.asarray(encoded.toarray() if hasattr(encoded, "toarray") else encoded, dtype=np.float64)
+    _affordable(native.tree_sizes(last, name), rows)
+    import shap
+
+    explainer = shap.TreeExplainer(last, feature_perturbation="tree_path_dependent")
+    found = np.asarray(explainer.shap_interaction_values(rows), dtype=np.float64)
+    if found.ndim == 4:
+        assert index is not None
+        found = found[:, :, :, index]
+    return found, _base(explainer, len(rows), index), native.tree_total(last, name, rows, index)
+
+
+def _affordable(sizes: list[tuple[int, int]], encoded: Any) -> None:
+    rows, columns = encoded.shape
+    if sum(leaves * depth**2 for leaves, depth in sizes) * rows * columns > WORK:
+        raise RefusedError(f"interaction values of {len(sizes):,} trees would take too long")
+
+
+def _base(explainer: Any, count: int, index: int | None) -> Floats:
+    base = np.asarray(explainer.expected_value, dtype=np.float64).reshape(-1)
+    return np.full(count, float(base[index if index is not None and len(base) > 1 else -1]))

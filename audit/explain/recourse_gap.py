@@ -1,0 +1,211 @@
+"""Recourse in explain.json: for the people explained, and what it costs one group against another.
+
+Groups are compared on a simple random sample of their refused people each: how many have any recourse, and what it
+costs those who have. A gap says how much further one group must go for the same decision (Gupta et al. 2019; von
+Kügelgen et al. 2022).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from audit.case import Recourse
+from audit.explain.change import CATEGORY, Unit, units, unseen
+from audit.explain.kinds import Floats, Ints, Predict
+from audit.explain.outputs import Rule
+from audit.explain.prepare import shown
+from audit.explain.recourse import Found, search
+from audit.explain.sample import FLOOR
+from audit.explain.summary import number
+from audit.stats.gap import GapResult, largest_gap
+from audit.stats.intervals import wilson
+from audit.stats.means import mean_gap, mean_interval
+
+NO_TABLE = (
+    "No recourse was sought: the case file has no [recourse] table that says which features a person can change and "
+    "how far. Nothing is taken to be changeable without it."
+)
+COST = (
+    "Cost is the sum over the changes of how many of the audited people one passes, in percentiles (0 to 1 a feature); "
+    f"another category costs {CATEGORY:.3f}, the mean distance of two people picked at random. Features that change "
+    "together cost their largest change."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What is the same for every search of one case."""
+
+    predict: Predict
+    frame: pd.DataFrame
+    parts: tuple[Unit, ...]
+    rule: Rule
+
+    @classmethod
+    def of(cls, given: Recourse, predict: Predict, frame: pd.DataFrame, rule: Rule) -> Finding:
+        return cls(predict, frame, units(given, frame), rule)
+
+    def search(self, people: Ints, budget: int) -> tuple[Found, ...]:
+        return search(self.predict, self.frame, people, self.parts, self.rule, budget)
+
+    def person(self, row: int, found: Found) -> dict[str, Any]:
+        """One person's recourse, with its sentence."""
+        if found.choice is None:
+            reach = (
+                f"all {found.tried:,} combinations of the values tried"
+                if found.complete
+                else f"{found.tried:,} combinations, where the search ended"
+            )
+            text = f"None found: none of {reach} turns the decision."
+            return {"found": False, "changes": [], "cost": None, "score": None, **_reach(found), "words": text}
+        before = shown(self.frame, row)
+        changes: list[dict[str, Any]] = []
+        for unit, c in zip(self.parts, found.choice.tolist(), strict=True):
+            if c < 0:
+                continue
+            after = shown(self.frame, int(unit.donors[c]))
+            steps = [{"feature": f, "from": before[f], "to": after[f]} for f in unit.columns if before[f] != after[f]]
+            changes.append({"steps": steps, "cost": number(unit.cost[row, c])})
+        changes.sort(key=lambda e: -float(e["cost"]))
+        parts = [
+            " together with ".join(f"{s['feature']} from {s['from']} to {s['to']}" for s in e["steps"]) for e in changes
+        ]
+        limit = (
+            "no cheaper combination of the values tried does"
+            if found.complete
+            else f"the search ended after {found.tried:,} combinations, so a cheaper one may exist"
+        )
+        text = f"The decision turns with {'; and '.join(parts)} (cost {found.cost:.2f}); {limit}."
+        return {
+            "found": True, "changes": changes, "cost": number(found.cost), "score": number(found.score),
+            **_reach(found), "words": text,
+        }  # fmt: skip
+
+
+def _reach(found: Found) -> dict[str, Any]:
+    return {"complete": found.complete, "tried": found.tried}
+
+
+def absent(reason: str = NO_TABLE) -> dict[str, Any]:
+    """The `recourse` of a document without one."""
+    return {"sought": False, "reason": reason, "groups": [], "gaps": []}
+
+
+def groups(
+    finding: Finding, given: Recourse, names: Mapping[str, npt.NDArray[np.str_]], keep: npt.NDArray[np.bool_],
+    favourable: Floats, rows: int, budget: int, seed: int,
+) -> dict[str, Any]:  # fmt: skip
+    """The `recourse` entry: cost of recourse by group on up to `rows` refused people of each, and the gaps."""
+    refused = np.flatnonzero(keep & (favourable == 0))
+    order = refused[np.random.default_rng([seed, 2]).permutation(len(refused))]
+    lists = {a: {str(g): order[of[order] == g] for g in np.unique(of[refused]).tolist()} for a, of in names.items()}
+    some = {a: {g: m[:rows] for g, m in of.items() if len(m) >= FLOOR} for a, of in lists.items()}
+    taken = [m for of in some.values() for m in of.values()]
+    people = np.unique(np.concatenate(taken)) if taken else np.empty(0, dtype=np.int64)
+    found = finding.search(people, budget)
+    cost = np.array([np.inf if f.cost is None else f.cost for f in found])
+    entries: list[dict[str, Any]] = []
+    gaps: list[dict[str, Any]] = []
+    for attribute, of in some.items():
+        costs = {g: cost[np.searchsorted(people, m)] for g, m in of.items()}
+        entries += [_group(attribute, g, len(lists[attribute][g]), c) for g, c in costs.items()]
+        gaps += _gaps(attribute, costs, seed)
+    tried = sum(f.tried for f in found)
+    return {
+        "sought": True,
+        "reason": None,
+        "actionable": list(given.actionable),
+        "ranges": {c: list(r) for c, r in given.ranges.items()} | {c: list(v) for c, v in given.values.items()},
+        "direction": dict(given.direction),
+        "together": [list(t) for t in given.together],
+        "values_tried": {", ".join(u.columns): len(u.donors) for u in finding.parts},
+        "not_in_data": unseen(given, finding.frame),
+        "cost": COST,
+        "rows": len(people),
+        "tried": tried,
+        "budget": budget,
+        "complete": number(np.mean([f.complete for f in found])) if found else None,
+        "groups": entries,
+        "gaps": gaps,
+        "notice": words(gaps),
+    }
+
+
+def _group(attribute: str, group: str, refused: int, cost: Floats) -> dict[str, Any]:
+    """One group: how many of the refused people looked at have recourse, and its mean cost among these."""
+    has = np.isfinite(cost)
+    count, rows = int(has.sum()), len(cost)
+    low, high = (float(v) for v in wilson(count, rows))
+    mean = error = None
+    if count:
+        mean = float(cost[has].mean())
+    if count >= FLOOR:
+        error = float(cost[has].std(ddof=1) / np.sqrt(count))
+    ends = (None, None) if error is None else tuple(float(v) for v in mean_interval(mean or 0.0, error))
+    return {
+        "attribute": [attribute], "group": [group], "refused": refused, "rows": rows, "found": count,
+        "share": number(count / rows), "share_low": number(low), "share_high": number(high),
+        "cost": _known(mean), "cost_low": _known(None if ends[0] is None else max(0.0, ends[0])),
+        "cost_high": _known(ends[1]),
+        "median": _known(float(np.median(cost[has])) if count else None),
+    }  # fmt: skip
+
+
+def _known(value: float | None) -> float | None:
+    return None if value is None else number(value)
+
+
+def _gaps(attribute: str, costs: Mapping[str, Floats], seed: int) -> list[dict[str, Any]]:
+    """The widest gap between groups in the cost of recourse and in the share of people who have any."""
+    names = list(costs)
+    if len(names) < 2:
+        return []
+    known = [c[np.isfinite(c)] for c in costs.values()]
+    enough = [len(k) >= FLOOR for k in known]
+    means = [float(k.mean()) if ok else np.nan for k, ok in zip(known, enough, strict=True)]
+    errors = [float(k.std(ddof=1) / np.sqrt(len(k))) if ok else np.nan for k, ok in zip(known, enough, strict=True)]
+    cost = mean_gap(means, errors, seed=seed, what="mean costs of recourse")
+    share = largest_gap([([len(k) for k in known], [len(c) for c in costs.values()])], seed=seed)
+    return [
+        _gap(attribute, "cost", names, cost, [len(k) for k in known]),
+        _gap(attribute, "share", names, share, [len(c) for c in costs.values()]),
+    ]
+
+
+def _gap(attribute: str, of: str, names: Sequence[str], gap: GapResult, people: Sequence[int]) -> dict[str, Any]:
+    known = gap.highest is not None and gap.lowest is not None
+    return {
+        "attribute": [attribute], "of": of, "value": _known(gap.value), "low": _known(gap.low),
+        "high": _known(gap.high), "p_value": _known(gap.p_value),
+        "highest": [names[gap.highest]] if known and gap.highest is not None else None,
+        "lowest": [names[gap.lowest]] if known and gap.lowest is not None else None,
+        "people": int(sum(people)), "method": gap.method, "estimable": gap.estimable, "reason": gap.reason,
+    }  # fmt: skip
+
+
+def words(gaps: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A sentence for each gap in the cost of recourse."""
+    out = []
+    for g in gaps:
+        by = " and ".join(g["attribute"])
+        if not g["estimable"]:
+            out.append(f"The gap in the {g['of']} of recourse by {by} cannot be estimated: {g['reason']}.")
+        elif g["of"] == "cost":
+            out.append(
+                f"Refused people of {by} = {g['highest'][0]} who have recourse must change {g['value']:.2f} more on "
+                f"average than those of {by} = {g['lowest'][0]} (95 % interval {g['low']:.2f} to {g['high']:.2f}; "
+                f"{g['people']:,} people)."
+            )
+        else:
+            out.append(
+                f"Recourse was found for {100 * g['value']:.1f} points more of the refused people of {by} = "
+                f"{g['highest'][0]} than of {by} = {g['lowest'][0]} (95 % interval {100 * g['low']:.1f} to "
+                f"{100 * g['high']:.1f}; {g['people']:,} people)."
+            )
+    return out
