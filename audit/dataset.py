@@ -38,7 +38,7 @@ def dataset_measures(margins: Mapping[tuple[str, ...], Margin]) -> tuple[Dataset
             others = known.copy()
             others[g] = False
             out += _measures(attribute, group, people, labels, g, others, margin.meaning.labelled)
-            out.append(_conditional(margins, attribute, group))
+            out.append(conditional(margins, attribute, group))
     return tuple(out)
 
 
@@ -123,7 +123,7 @@ def distances(a: Floats, d: Floats) -> dict[str, float]:
     }
 
 
-def _conditional(
+def conditional(
     margins: Mapping[tuple[str, ...], Margin], attribute: tuple[str, ...], group: tuple[str, ...]
 ) -> DatasetMeasure:
     """Conditional on all other sensitive columns that were audited together with this one, the widest such margin."""

@@ -8,10 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from audit.conform import conformance
 from audit.cube import Margin
 from audit.gaps import Settings
+from audit.inequality import inequality
 from audit.law import law_tables
 from audit.quality.population import population_tables
+from audit.ranking import ranking
+from audit.score_rates import reliability_curves
 
 FROM_ROWS = ("quality",)
 """Keys of evidence.json that need the rows: `verify --rerun` makes them again."""
@@ -21,7 +25,13 @@ def derived(
     margins: Sequence[Margin], settings: Settings, population: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """Keys of evidence.json. population: its `source` and `shares`, where the case names them."""
-    out: dict[str, Any] = {"law": law_tables(margins)}
+    out: dict[str, Any] = {
+        "law": law_tables(margins),
+        "conformance": conformance(margins, settings),
+        "inequality": inequality(margins),
+        "ranking": ranking(margins, settings.alpha),
+        "reliability": reliability_curves(margins, settings),
+    }
     if population is not None:
         tables = population_tables(margins, population["shares"], settings.alpha)
         out["population"] = {"source": population["source"], "shares": population["shares"], "tables": tables}

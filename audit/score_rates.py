@@ -6,7 +6,9 @@ average is exact all the same, since its sums are kept.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -109,6 +111,35 @@ def reliability(margin: Margin, g: int) -> tuple[Floats, Floats, Floats]:
     score = np.bincount(place, (s.w[g, 0] + s.w[g, 1]) * middle, minlength=BINS)
     with np.errstate(invalid="ignore", divide="ignore"):
         return n, score / n, positive / n
+
+
+def reliability_curves(margins: Sequence[Margin], settings: Settings) -> list[dict[str, Any]]:
+    """Reliability curves of everyone and of each group of each attribute: per score bin the share that came true.
+
+    Nothing where scores are no probabilities. Intervals: Wilson on the effective number of people.
+    """
+    out: list[dict[str, Any]] = []
+    for margin in margins:
+        s = margin.scores
+        if s is None or len(margin.attribute) > 1 or not s.at.size or s.at[0] < 0 or s.at[-1] > 1:
+            continue
+        for g, group in enumerate(margin.groups):
+            n, score, share = reliability(margin, g)
+            squares = s.w2[g, :2].sum()
+            if n.sum() <= 0 or margin.withheld[g]:
+                continue
+            here = np.flatnonzero(n > 0)
+            effective = n[here] * (n.sum() / squares)
+            low, high = stats.wilson(share[here] * effective, effective, settings.alpha)
+            points = [
+                {
+                    "from": b / BINS, "to": (b + 1) / BINS, "people": float(n[b]), "mean_score": float(score[b]),
+                    "share": float(share[b]), "low": float(low[i]), "high": float(high[i]),
+                }
+                for i, b in enumerate(here.tolist())
+            ]  # fmt: skip
+            out.append({"attribute": list(margin.attribute), "group": list(group), "points": points})
+    return out
 
 
 def _calibration(margin: Margin, g: int, settings: Settings) -> Rate:

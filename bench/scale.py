@@ -69,6 +69,7 @@ def theirs(path: Path, out: Path) -> None:
     import duckdb
 
     connection = duckdb.connect()
+    connection.execute("SET enable_progress_bar = false")
     columns = "sex, race, label, decision, score"
     found = connection.sql(f"SELECT {columns}, count(*) FROM read_parquet('{path}') GROUP BY ALL").to_arrow_table()
     print(found.num_rows, file=sys.stderr)
@@ -85,7 +86,7 @@ def alone(who: str, path: Path) -> tuple[float, float]:
     done = subprocess.run(
         [sys.executable, "-c", code, str(ROOT), who, str(path)], capture_output=True, text=True, check=True
     )
-    seconds, peak = json.loads(done.stdout)
+    seconds, peak = json.loads(done.stdout.splitlines()[-1])
     return float(seconds), float(peak)
 
 

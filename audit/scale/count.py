@@ -76,6 +76,7 @@ def count(case: Case) -> Counted:
     with tempfile.TemporaryDirectory(prefix="assay-") as folder:
         connection = duckdb.connect(config={**_SAFE, "temp_directory": folder})
         try:
+            connection.execute("SET enable_progress_bar = false")  # it would write to stdout
             frame, extra = _grouped(case, source, connection)
         except duckdb.Error as error:
             raise _broken(source, error) from error

@@ -1,0 +1,253 @@
+"""The figures of Clarify, AIF360 and fairlearn: against fairlearn itself, and against values the others publish."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from fairlearn import metrics as fl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audit.conform import aif360, clarify, conformance, fairlearn
+from audit.cube import Coded, Margin, Meaning, cube_of, margins_of
+from audit.derived import derived
+from audit.gaps import Settings
+from audit.inequality import BENEFITS, benefits, generalized_entropy, inequality
+from audit.ranking import exposure_up_to, ranking
+from audit.values import UNKNOWN
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def margins(
+    group: list[str], label: list[int], decision: list[int], score: list[float] | None = None, favourable: str = "1"
+) -> tuple[Margin, ...]:
+    levels = tuple(sorted(set(group), key=lambda g: (g == UNKNOWN, g)))
+    coded = Coded(
+        ("g",), (levels,), np.array([[levels.index(g)] for g in group]), np.array(label), np.array(decision), None,
+        None if score is None else np.array(score), Meaning("1", "0", favourable),
+    )  # fmt: skip
+    return margins_of(cube_of(coded))[0]
+
+
+# -- fairlearn, live ------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 100_000), st.integers(6, 80), st.integers(2, 4), st.floats(0.02, 0.98))
+def test_fairlearn_gives_the_same(seed: int, rows: int, groups: int, share: float) -> None:
+    """Also where a group has no positives and fairlearn's rates of nobody are 0."""
+    rng = np.random.default_rng(seed)
+    g = [f"g{i}" for i in rng.integers(0, groups, rows)] + ["g0", "g1"]
+    y = [*(rng.random(rows) < share).astype(int).tolist(), 0, 1]
+    d = [*rng.integers(0, 2, rows).tolist(), 1, 0]
+    margin = margins(g, y, d)[1]
+    mine = fairlearn(margin, np.arange(len(margin.groups)))
+    frame = {"y_true": np.array(y), "y_pred": np.array(d), "sensitive_features": np.array(g)}
+    for method, end in (("between_groups", ""), ("to_overall", "_to_overall")):
+        for name in ("demographic_parity", "equal_opportunity", "equalized_odds"):
+            for kind in ("difference", "ratio"):
+                function = getattr(fl, f"{name}_{kind}")
+                same(mine[f"{name}_{kind}{end}"], function(**frame, method=method))
+                if name == "equalized_odds":
+                    same(mine[f"{name}_{kind}_mean{end}"], function(**frame, method=method, agg="mean"))
+
+
+def same(mine: float | None, theirs: float) -> None:
+    assert mine is not None
+    if math.isnan(theirs) or math.isinf(theirs):
+        assert not math.isfinite(mine) or math.isinf(theirs)
+        return
+    if math.isnan(mine):
+        # fairlearn skips what is 0/0 where another part is a number; Assay says that it is none.
+        return
+    assert mine == pytest.approx(theirs)
+
+
+def test_the_user_guides_numbers() -> None:
+    """fairlearn's user guide: 18 people, parity difference 0.25, ratio 0.66666."""
+    y = [0, 1, 1, 1, 0, 1, 1, 1, 0, 1, 1, 1, 0, 0, 0, 1, 1, 1]
+    d = [0, 1, 0, 1, 0, 0, 1, 1, 1, 1, 0, 0, 1, 1, 1, 0, 0, 1]
+    g = list("bbabbbbababaabaabb")
+    margin = margins(g, y, d)[1]
+    mine = fairlearn(margin, np.arange(2))
+    data = {"y_true": y, "y_pred": d, "sensitive_features": g}
+    assert mine["demographic_parity_difference"] == pytest.approx(fl.demographic_parity_difference(**data))
+    assert mine["equalized_odds_difference"] == pytest.approx(fl.equalized_odds_difference(**data))
+
+
+# -- Clarify: the values of its own unit tests (DRR with the sign of later releases) -------------------------------
+
+SEX = list("MFFMFMFFMMFF")
+LABEL = [0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 0]
+PREDICTED = [1, 1, 1, 0, 0, 0, 1, 1, 0, 1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "of_f"),
+    [
+        ("CI", -1 / 6), ("DI", 10 / 7), ("DCA", 1 / 4), ("DCR", 1 / 3), ("RD", -2 / 3), ("AD", -13 / 35),
+        ("DAR", -1 / 2), ("TE", -1 / 2), ("DRR", 1 / 3),
+    ],
+)  # fmt: skip
+def test_clarifys_published_values(name: str, of_f: float) -> None:
+    margin = margins(SEX, LABEL, PREDICTED)[1]
+    assert clarify(margin, 0, np.arange(2))[name] == pytest.approx(of_f)
+    if name != "DI":
+        assert clarify(margin, 1, np.arange(2))[name] == pytest.approx(-of_f)
+    else:
+        assert clarify(margin, 1, np.arange(2))[name] == pytest.approx(7 / 10)
+
+
+def test_clarifys_divergences_run_over_common_labels() -> None:
+    """One facet member of label 1 against two of label 1 and three of label 0: KL in nats, and here below 0."""
+    margin = margins(list("dnnnnn"), [1, 1, 1, 0, 0, 0], [0] * 6)[1]
+    found = clarify(margin, 0, np.arange(2))
+    assert found["KL"] == pytest.approx(0.4 * math.log(0.4))
+    assert found["LP"] == pytest.approx(0.6)
+    even = clarify(margins(list("dnnndn"), [1, 1, 1, 0, 0, 0], [0] * 6)[1], 0, np.arange(2))
+    assert (even["KL"], even["JS"], even["LP"]) == (0.0, 0.0, 0.0)
+
+
+def test_clarifys_division_by_zero() -> None:
+    """0/0 is 0 there, and more than 0 over 0 is infinite: null in JSON, never a number."""
+    people = margins(SEX, LABEL, [0, 1, 1, 0, 1, 0, 1, 1, 0, 0, 1, 1])
+    assert clarify(people[1], 0, np.arange(2))["DI"] == math.inf
+    entry = next(v for v in conformance(people, Settings())["values"] if v["tool"] == "clarify" and v["group"] == ["F"])
+    assert entry["values"]["DI"] is None
+
+
+# -- AIF360: the values of its own unit tests ----------------------------------------------------------------------
+
+FEAT = ["0", "0", "1", "1", "1", "1", "2", "2", "2", "2"]
+TRUE = [1, 0, 0, 1, 0, 0, 1, 0, 1, 1]
+FIRST = [1, 0, 0, 0, 1, 1, 1, 0, 1, 0]
+
+
+def test_aif360s_published_entropies() -> None:
+    margin = margins(FEAT, TRUE, FIRST)[1]
+    found = aif360(margin, 0, np.arange(3))
+    assert found["generalized_entropy_index"] == pytest.approx(0.2)
+    assert found["theil_index"] == pytest.approx(4 * math.log(2) / 10)
+    b = np.array([1, 1, 1.25, 1.25, 1.25, 1.25, 0.75, 0.75, 0.75, 0.75])
+    assert found["between_all_groups_generalized_entropy_index"] == pytest.approx(np.sum(b**2 - 1) / 20)
+    second = margins(FEAT, TRUE, [0, 1, 1, 0, 0, 0, 0, 1, 1, 1])[1]
+    assert aif360(second, 0, np.arange(3))["generalized_entropy_index"] == pytest.approx(0.3)
+
+
+def test_aif360s_adult() -> None:
+    """After dropping rows with a missing value AIF360's Adult has 45,222 rows and a mean label of .2478."""
+    frame = pd.read_parquet(ROOT / "sample_data" / "adult.parquet")
+    texts = frame.select_dtypes(include=["object", "string", "str", "category"])
+    whole = frame[~(texts == "?").any(axis=1) & texts.notna().all(axis=1)]
+    assert len(whole) == 45_222
+    y = (whole["income"].astype(str) == ">50K").astype(int)
+    assert y.mean() == pytest.approx(0.2478, abs=5e-5)
+    margin = margins(whole["sex"].astype(str).tolist(), y.tolist(), y.tolist())[1]
+    found = aif360(margin, margin.groups.index(("Male",)), np.arange(2))
+    men, women = y[whole["sex"] == "Male"].mean(), y[whole["sex"] == "Female"].mean()
+    assert found["mean_difference"] == pytest.approx(women - men)
+    assert found["disparate_impact"] == pytest.approx(women / men)
+
+
+def test_aif360_takes_the_mean_of_the_odds_and_we_the_maximum() -> None:
+    margin = margins(
+        ["f"] * 10 + ["m"] * 10, [1, 1, 1, 1, 1, 0, 0, 0, 0, 0] * 2, [1, 1, 0, 0, 0, 1, 0, 0, 0, 0] + [1] * 10
+    )[1]
+    found = aif360(margin, 1, np.arange(2))
+    assert found["average_odds_difference"] == pytest.approx(((0.2 - 1) + (0.4 - 1)) / 2)
+    assert found["average_abs_odds_difference"] == pytest.approx(0.7)
+    assert fairlearn(margin, np.arange(2))["equalized_odds_difference"] == pytest.approx(0.8)
+
+
+def test_the_privileged_group_is_the_reference_or_the_most_selected() -> None:
+    people = margins(FEAT, TRUE, FIRST)
+    first = next(v for v in conformance(people, Settings())["values"] if v["tool"] == "aif360")
+    assert first["group"] in (["0"], ["1"], ["2"])
+    named = next(v for v in conformance(people, Settings(reference={"g": "1"}))["values"] if v["tool"] == "aif360")
+    assert named["group"] == ["1"]
+
+
+def test_without_outcomes_there_are_parity_figures_only_and_nothing_breaks() -> None:
+    people = margins(["f"] * 12 + ["m"] * 12, [2] * 24, [1, 0] * 12)
+    found = derived(people, Settings())
+    json.dumps(found, allow_nan=False)
+    one = next(v["values"] for v in found["conformance"]["values"] if v["tool"] == "fairlearn")
+    assert set(one) == {f"demographic_parity_{k}{e}" for k in ("difference", "ratio") for e in ("", "_to_overall")}
+
+
+# -- inequality, ranking, reliability ------------------------------------------------------------------------------
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.integers(10, 60), st.sampled_from(["1", "0"]))
+def test_inequality_splits_exactly(seed: int, rows: int, favourable: str) -> None:
+    """Theil: total = between + the benefit-weighted mean of the groups' own."""
+    rng = np.random.default_rng(seed)
+    g = [*rng.choice(["a", "b", "c"], rows).tolist(), "a", "b", "c"]
+    y, d = [*rng.integers(0, 2, rows).tolist(), 1, 1, 0], [*rng.integers(0, 2, rows).tolist(), 1, 1, 0]
+    people = margins(g, y, d, favourable=favourable)
+    found = inequality(people)[1]
+    table = benefits(people[1])
+    held = (table * BENEFITS).sum(axis=1)
+    within = sum(
+        h / held.sum() * generalized_entropy(t, BENEFITS, 1) for h, t in zip(held, table, strict=True) if h > 0
+    )
+    assert found["theil"] == pytest.approx(found["between"]["theil"] + within)
+    assert inequality(people)[0]["theil"] == pytest.approx(found["theil"])
+
+
+def test_benefit_is_about_the_favourable_value() -> None:
+    people = margins(["a"] * 4, [1, 1, 0, 0], [1, 0, 1, 0], favourable="0")
+    # outcome 1, decision 0: given what is not merited; outcome 0, decision 1: refused what is.
+    assert benefits(people[0]).tolist() == [[1, 2, 1]]
+
+
+def test_ranking_by_hand() -> None:
+    people = margins(["a", "a", "b", "b"], [1, 0, 1, 0], [1, 1, 0, 0], score=[0.9, 0.6, 0.6, 0.1])
+    a, b = ranking(people)
+    weights = 1 / np.log2(np.arange(2, 6))
+    tied = weights[1:3].mean()
+    assert a["exposure"] == pytest.approx((weights[0] + tied) / 2)
+    assert b["exposure"] == pytest.approx((tied + weights[3]) / 2)
+    half = next(t for t in a["top"] if t["top"] == 0.5)
+    assert (half["people"], half["share"], half["ratio"]) == (1.5, 0.75, 1.5)
+    assert sum(next(t for t in r["top"] if t["top"] == 0.2)["share"] for r in (a, b)) == pytest.approx(1)
+
+
+def test_where_the_positive_value_is_bad_the_lowest_scores_are_the_top() -> None:
+    a, b = ranking(
+        margins(["a", "a", "b", "b"], [1, 0, 1, 0], [1, 1, 0, 0], score=[0.9, 0.8, 0.2, 0.1], favourable="0")
+    )
+    assert b["exposure"] > a["exposure"]
+
+
+def test_the_sum_of_exposures_far_down_is_exact_enough() -> None:
+    ranks = np.array([0.0, 1.0, 1_000_000.0, 1_500_000.0])
+    direct = np.cumsum(1 / np.log2(1 + np.arange(1, 1_500_001)))
+    found = exposure_up_to(ranks)
+    assert found[1] == 1.0
+    assert found[2] == pytest.approx(direct[999_999], rel=1e-12)
+    assert found[3] == pytest.approx(direct[-1], rel=1e-11)
+
+
+def test_reliability_curves_show_each_group() -> None:
+    rng = np.random.default_rng(0)
+    score = np.round(rng.random(400), 2)
+    y = (rng.random(400) < score).astype(int)
+    curves = derived(
+        margins(["a", "b"] * 200, y.tolist(), (score > 0.5).astype(int).tolist(), score.tolist()), Settings()
+    )
+    curves = curves["reliability"]
+    assert [c["group"] for c in curves] == [[], ["a"], ["b"]]
+    assert sum(p["people"] for p in curves[0]["points"]) == 400
+    for p in curves[0]["points"]:
+        here = (np.clip((score * 10).astype(int), 0, 9)) == round(p["from"] * 10)
+        assert p["share"] == pytest.approx(y[here].mean())
+        assert p["mean_score"] == pytest.approx(score[here].mean())
+        assert p["low"] <= p["share"] <= p["high"]
