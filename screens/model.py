@@ -12,9 +12,8 @@ from audit.evidence import measures_from_json, pick
 from audit.findings import name_of, p_words, percent
 from audit.metrics import SCORE_QUESTIONS, metrics_for
 from audit.values import Gap, Measures
-from screens import charts, law, parts, state
+from screens import charts, law, parts, state, why
 from screens.data import attribute_choice
-from screens.workspace import CaseFolder
 
 
 def show() -> None:
@@ -36,7 +35,7 @@ def show() -> None:
     by_question(measures, evidence)
     law.show(evidence, st.session_state["attribute"])
     st.divider()
-    why(folder, evidence)
+    why.show(folder, evidence)
     parts.next_step("mitigate", "mitigate what was found")
 
 
@@ -145,115 +144,3 @@ def ratio_sentence(gap: Gap) -> str:
         f"Lowest over highest: {gap.value:.2f} (95 % interval {gap.low or 0:.2f} to {gap.high or 0:.2f}). "
         "The four-fifths rule of thumb looks at 0.80; it is a rule of thumb, not a test and not the law."
     )
-
-
-def why(folder: CaseFolder, evidence: dict[str, Any]) -> None:
-    """SHAP beside LIME: globally, by group, and for one person."""
-    st.subheader("Why: SHAP beside LIME")
-    if evidence["model"]["kind"] != "path":
-        st.info("This case has decisions but no model; what led to them cannot be explained.")
-        return
-    explained = state.result(folder, "explain.json")
-    people = evidence["data"]["audited_rows"]
-    with st.form("explain", border=False):
-        row = st.number_input(
-            f"Explain a person (row 0 to {people - 1:,} of the audited rows)", 0, people - 1, 0, key="person"
-        )
-        go = st.form_submit_button("Explain", type="primary" if explained is None else "secondary")
-    if go and not parts.busy():
-        parts.start(folder, ["explain", str(folder.file), "--out", str(folder.run), "--row", str(int(row))])
-    if explained is None:
-        return
-    if explained.get("rerouted"):
-        st.warning(state.plain(explained["rerouted"]))
-    overall(explained)
-    person(explained)
-    for limit in explained.get("limits", []):
-        st.caption(state.plain(limit))
-
-
-def overall(explained: dict[str, Any]) -> None:
-    """Global importance and what the gap between groups is made of."""
-    top = explained["global"][:12]
-    left, right = st.columns(2)
-    takeaway = "The model leans most on " + ", ".join(e["feature"] for e in top[:3]) + "."
-    figure = charts.bars(
-        [e["feature"] for e in top], [e["mean_abs"] for e in top], title=f"Mean |SHAP| of the {explained['output']}"
-    )
-    left.write(state.plain(takeaway))
-    left.plotly_chart(figure, config=charts.CONFIG, key="global-chart", alt=takeaway)
-    chosen = list(st.session_state.get("attribute", ()))
-    with right:
-        parts_of_gap(explained, chosen)
-    group_means(explained, chosen, [e["feature"] for e in top[:6]])
-
-
-def parts_of_gap(explained: dict[str, Any], attribute: list[str]) -> None:
-    """The gap in decisions between the extreme groups of the chosen attribute, divided over columns."""
-    found = [d for d in explained.get("decomposition", []) if d["kind"] == "extreme" and d["output"] == "decision"]
-    one = next((d for d in found if d["attribute"] == attribute), found[0] if found else None)
-    if one is None:
-        return
-    shown = sorted(one["features"], key=lambda f: -abs(f["value"]))[:12]
-    words = (
-        f"The {100 * one['total']:.1f} points between {name_of(one['highest'])} and {name_of(one['lowest'])}, divided "
-        f"over columns: most to {', '.join(f['feature'] for f in shown[:2])}."
-    )
-    st.write(state.plain(words))
-    figure = charts.bars(
-        [f["feature"] for f in shown], [f["value"] for f in shown], title="Share of the gap in decisions", signed=True
-    )
-    st.plotly_chart(figure, config=charts.CONFIG, key="gap-chart", alt=words)
-    proxies = [p["feature"] if isinstance(p, dict) else str(p) for p in one.get("proxies", [])][:5]
-    if proxies:
-        by = " and ".join(one["attribute"])
-        st.caption(
-            state.plain(f"Possible proxies, columns that go along with {by} and widen it: {', '.join(proxies)}.")
-        )
-
-
-def group_means(explained: dict[str, Any], attribute: list[str], features: list[str]) -> None:
-    """Mean attribution of the leading columns in each group: for whom a column speaks, and against whom."""
-    means = [g for g in explained.get("groups", []) if g["attribute"] == attribute and g["feature"] in features]
-    groups = list(dict.fromkeys(tuple(g["group"]) for g in means))
-    if not groups:
-        return
-    value = {(tuple(g["group"]), g["feature"]): g["mean"] for g in means}
-    rows = {tuple(g["group"]): g["rows"] for g in means}
-    table = pd.DataFrame(
-        [
-            {"Group": name_of(g)}
-            | {f: f"{value[g, f]:+.4f}" if (g, f) in value else "–" for f in features}
-            | {"Of people": rows[g]}
-            for g in groups
-        ]
-    )
-    st.markdown(f"#### Mean attributions by {state.plain(' and '.join(attribute))}")
-    parts.table(table, alt="Mean attribution of the leading columns in each group")
-
-
-def person(explained: dict[str, Any]) -> None:
-    """One person's decision by both methods, with what they agree on."""
-    people = explained.get("people", [])
-    if not people:
-        return
-    st.markdown("#### One person's decision")
-    labels = [f"row {p['row']:,}: score {p['score']:.2f}, {p['decision']}" for p in people]
-    picked = st.selectbox("Person", range(len(people)), format_func=lambda i: labels[i], key="explained-person")
-    one = people[picked]
-    notice = one["agreement"].get("notice")
-    if notice:
-        (st.warning if one["agreement"].get("disagree") else st.caption)(state.plain(notice))
-    left, right = st.columns(2)
-    for side, kind, title in ((left, "shap", "SHAP"), (right, "lime", "LIME")):
-        entries = one[kind][:10]
-        figure = charts.bars(
-            [f"{e['feature']} = {one['values'].get(e['feature'], '')}" for e in entries],
-            [e["value"] for e in entries],
-            title=f"{title}: for (solid) and against (hatched) the positive decision",
-            signed=True,
-        )
-        words = f"{title}: most weight on {', '.join(e['feature'] for e in entries[:3])}"
-        side.plotly_chart(figure, config=charts.CONFIG, key=f"{kind}-chart", alt=words)
-    if one.get("lime_r2") is not None:
-        right.caption(f"LIME's local fit: weighted R² {one['lime_r2']:.2f}. Near 0 its line says little.")

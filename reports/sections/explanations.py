@@ -37,6 +37,11 @@ def _body(e: dict[str, Any], people: bool) -> list[Block]:
             f"{gate['tolerance']:.0e} is allowed."
         ),
     ]
+    hiding = e.get("hiding") or {}
+    if hiding.get("alarm"):
+        blocks.append(Notice(hiding["notice"]))
+    elif hiding:
+        blocks.append(Paragraph(hiding["notice"]))
     if e.get("rerouted"):
         blocks.append(Notice(f"The first method was given up: {e['rerouted']}"))
     every = e["global"]
@@ -62,6 +67,7 @@ def _body(e: dict[str, Any], people: bool) -> list[Block]:
     blocks += _means(e, [f["feature"] for f in top[:5]])
     blocks += _gap(e)
     blocks += _fidelity(e)
+    blocks += _recourse(e)
     blocks += _hiding(e)
     if people:
         blocks += [b for p in e["people"] for b in _person(p)]
@@ -213,6 +219,49 @@ def _fidelity(e: dict[str, Any]) -> list[Block]:
     ]
 
 
+def _recourse(e: dict[str, Any]) -> list[Block]:
+    """What turning a refusal costs one group against another."""
+    found = e.get("recourse")
+    if not found:
+        return []
+    title = Heading("What it takes to turn a refusal, by group")
+    if not found["sought"]:
+        return [title, Paragraph(found["reason"])]
+    rows = tuple(
+        (
+            words.name_of(g["group"]),
+            words.by(g["attribute"]),
+            f"{g['found']:,} of {g['rows']:,}",
+            words.number(g["cost"], 2),
+            f"{g['cost_low']:.2f} to {g['cost_high']:.2f}" if g["cost_low"] is not None else "–",
+            words.count(g["refused"]),
+        )
+        for g in found["groups"]
+    )
+    whole = 100 * (found["complete"] or 0.0)
+    blocks: list[Block] = [title, Points(tuple(found["notice"]))] if found["notice"] else [title]
+    if rows:
+        blocks.append(
+            Table(
+                "Refused people with recourse, and what it costs them on average",
+                ("Group", "By", "With recourse", "Mean cost", "95 % interval", "Refused"),
+                rows,
+                f"Changes allowed by the case: {', '.join(found['actionable'])}. {found['cost']}",
+                (26, 14, 18, 12, 18, 12),
+            )
+        )
+    most = max((g["rows"] for g in found["groups"]), default=0)
+    blocks.append(
+        Paragraph(
+            f"Of each group up to {most:,} refused people were drawn at random; {found['tried']:,} changes were tried "
+            f"on {found['rows']:,} people. For {whole:.0f} % of them every cheaper combination of values was tried; "
+            "for the others the cost is the least that was found. It is a statement about this model, not advice to "
+            "anyone."
+        )
+    )
+    return blocks
+
+
 def _person(p: dict[str, Any]) -> list[Block]:
     lime = {f["feature"]: f["value"] for f in p["lime"]}
     rows = tuple(
@@ -227,6 +276,10 @@ def _person(p: dict[str, Any]) -> list[Block]:
             ("Column", "Value", "SHAP", "LIME"), rows, "", (34, 30, 18, 18),
         ),
     ]  # fmt: skip
+    if p.get("reasons"):
+        blocks.append(Points(tuple(p["reasons"])))
+    if p.get("recourse"):
+        blocks.append(Paragraph(p["recourse"]["words"]))
     notice = p["agreement"].get("notice")
     if notice:
         blocks.append(Notice(notice) if p["agreement"].get("disagree") else Paragraph(notice))

@@ -363,6 +363,30 @@ def test_what_a_gap_is_made_of_stands_beside_its_drawing(files: dict[str, bytes]
         assert rows[f["feature"]][1] == words.signed(100 * f["value"], 1)
 
 
+def test_recourse_by_group_and_the_word_on_hiding_are_in_the_report(
+    files: dict[str, bytes], document: Document
+) -> None:
+    explained = json.loads(files["explain.json"])
+    found = explained["recourse"]
+    text = text_of(section(document, "explanations"))
+    assert explained["hiding"]["notice"] in text
+    for sentence in found["notice"]:
+        assert sentence in text
+    table = next(
+        b for b in section(document, "explanations").blocks
+        if isinstance(b, Table) and b.caption.startswith("Refused people with recourse")
+    )  # fmt: skip
+    assert len(table.rows) == len(found["groups"])
+    assert [row[2] for row in table.rows] == [f"{g['found']:,} of {g['rows']:,}" for g in found["groups"]]
+    explained["hiding"] |= {"alarm": True, "notice": "Alarm: it hides."}
+    explained["recourse"] = {"sought": False, "reason": "It needs the table.", "groups": [], "gaps": []}
+    changed = {**files, "explain.json": json.dumps(explained).encode()}
+    made = section(build_document(changed, manifest=manifest(changed)), "explanations")
+    assert Notice("Alarm: it hides.") in made.blocks
+    assert "It needs the table." in text_of(made)
+    assert "Refused people with recourse" not in text_of(made)
+
+
 def test_numbers_in_words() -> None:
     assert words.number(-0.0004) == "0.000"
     assert words.number(-0.04) == "−0.040"
