@@ -27,9 +27,15 @@ class ModelFacts:
 
 
 def decide(
-    case: Case, frame: pd.DataFrame, features: Sequence[str], *, allow: Sequence[str] = ()
+    case: Case,
+    frame: pd.DataFrame,
+    features: Sequence[str],
+    *,
+    allow: Sequence[str] = (),
+    also: pd.DataFrame | None = None,
 ) -> tuple[Decisions, ModelFacts]:
-    """Decide every row of `frame`; positive where score >= threshold.
+    """Decide every row of `frame`, and after them those of `also` where a model is asked; positive where score >=
+    threshold.
 
     Raises ModelError where the model fails, DataError where a column of scores or decisions cannot be used.
     """
@@ -47,7 +53,10 @@ def decide(
 
     assert model.path is not None
     with Worker(model.path, allow=tuple(allow)) as worker:
-        score = worker.scores(frame[list(features)], str(case.data.positive))
+        asked = frame[list(features)]
+        if also is not None:
+            asked = pd.concat([asked, also[list(features)]], ignore_index=True)
+        score = worker.scores(asked, str(case.data.positive))
         info = worker.info
     facts = ModelFacts("path", info.sha256, info.format, info.estimator, info.isolation, None, model.threshold)
     return Decisions((score >= model.threshold).astype(np.int64), score, f"model {model.path.name}"), facts

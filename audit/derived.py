@@ -17,7 +17,7 @@ from audit.quality.population import population_tables
 from audit.ranking import ranking
 from audit.score_rates import reliability_curves
 
-FROM_ROWS = ("quality",)
+FROM_ROWS = ("quality", "slices", "individual")
 """Keys of evidence.json that need the rows: `verify --rerun` makes them again."""
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from audit import progress
 from audit.case import Case
 from audit.code import code_rows
-from audit.cube import Cube, Margin, cube_of, margins_of
+from audit.cube import Coded, Cube, Margin, cube_of, margins_of
 from audit.cube_json import margins_to_json
 from audit.decide import ModelFacts, decide
 from audit.derived import derived
@@ -18,10 +21,14 @@ from audit.evidence import SCHEMA, measures_to_json, sha256, tool
 from audit.files import canonical, write_whole
 from audit.findings import findings, judge
 from audit.gaps import Settings
+from audit.individual import consistency, plan
+from audit.individual import flips as turned
 from audit.load import Rows, load_rows
 from audit.measure import measure
-from audit.quality import examine
+from audit.quality import examine, groups_of
+from audit.quality.codes import Group
 from audit.scale.source import is_large
+from audit.slices import search
 from audit.values import Measures, to_json
 
 
@@ -62,38 +69,70 @@ def run_audit(
     large: count inside DuckDB instead of reading the rows; by default where the file is large (`audit.scale`).
     """
     settings = settings or Settings(reference=case.data.reference)
+    more: dict[str, Any] = {}
     if rows is None and (is_large(case) if large is None else large):
         cube, model, facts, said = _counted(case)
     else:
         if rows is None:
             progress.stage("Reading the data")
             rows = load_rows(case, everything=True)
-        cube, model, facts, said = _asked(case, rows, allow)
+        cube, model, facts, said, more = _asked(case, rows, settings, allow)
     margins, notes = margins_of(cube, settings.order)
     progress.stage("Measuring")
     measures = measure(margins, settings)
     cube_bytes = canonical(margins_to_json(margins, 0), compact=True)
     evidence = document(case, facts, model, measures, settings, sha256(cube_bytes), (*said, *notes))
     evidence |= derived(margins, settings, shares_of(case))
-    progress.stage("Examining the data")
-    if rows is not None:
-        evidence["quality"] = examine(case, rows, settings)
+    evidence |= more
     write_whole(out / "cube.json", cube_bytes)
     write_whole(out / "evidence.json", canonical(evidence))
     return Audit(evidence, measures, margins, cube)
 
 
-def _asked(case: Case, rows: Rows, allow: Sequence[str]) -> tuple[Cube, ModelFacts, DataFacts, tuple[str, ...]]:
-    """The cube of rows in memory."""
+def _asked(
+    case: Case, rows: Rows, settings: Settings, allow: Sequence[str]
+) -> tuple[Cube, ModelFacts, DataFacts, tuple[str, ...], dict[str, Any]]:
+    """The cube of rows in memory, and the keys of evidence.json that need rows."""
     frame = rows.frame[rows.audit]
+    groups = groups_of(case, frame)
     progress.stage("Asking the model")
-    decisions, model = decide(case, frame, rows.features, allow=allow)
+    flips = plan(case, frame, rows.features, groups, settings) if case.model.kind == "path" else None
+    decisions, model = decide(case, frame, rows.features, allow=allow, also=None if flips is None else flips.frame)
+    decided = decisions.positive
+    if flips is not None:
+        score = None if decisions.score is None else decisions.score[: len(frame)]
+        decisions = replace(decisions, positive=decided[: len(frame)], score=score)
     progress.stage("Counting")
-    cube = cube_of(code_rows(case, frame, decisions))
+    coded = code_rows(case, frame, decisions)
     facts = DataFacts(
         rows.sha256, len(rows.frame), int(rows.audit.sum()), rows.columns, rows.features, rows.sensitive_sha256
     )
-    return cube, model, facts, rows.notes
+    progress.stage("Examining the data")
+    more = {"quality": examine(case, rows, settings), **_by_person(frame, rows.features, groups, coded, settings)}
+    more["individual"]["model_flips"] = (
+        None if flips is None else turned(flips, coded.decision, decided[len(frame) :], _good(coded))
+    )
+    return cube_of(coded), model, facts, rows.notes, more
+
+
+def _good(coded: Coded) -> int:
+    """The favourable side of the decision."""
+    return 1 if coded.meaning.favourable_is_positive else 0
+
+
+def _by_person(
+    frame: pd.DataFrame, features: Sequence[str], groups: tuple[Group, ...], coded: Coded, settings: Settings
+) -> dict[str, Any]:
+    """Slices and near neighbours."""
+    read = [f for f in features if f in frame.columns]
+    good = _good(coded)
+    known, wrong = coded.label < 2, coded.label != coded.decision
+    asked = {"error": (known, wrong), "missed": (coded.label == good, wrong)}
+    favourable = (coded.decision == good).astype(np.int64)
+    return {
+        "slices": search(frame, read, groups, asked, settings),
+        "individual": {"neighbours": consistency(frame, read, groups, favourable, settings)},
+    }
 
 
 def _counted(case: Case) -> tuple[Cube, ModelFacts, DataFacts, tuple[str, ...]]:
@@ -104,8 +143,8 @@ def _counted(case: Case) -> tuple[Cube, ModelFacts, DataFacts, tuple[str, ...]]:
     found = count(case)
     facts = DataFacts(found.sha256, found.rows, found.people, found.columns, found.features, engine="duckdb")
     note = (
-        "The rows were counted by DuckDB and not read: missing values of other columns, repeated rows and proxies were "
-        "not looked at."
+        "The rows were counted by DuckDB and not read: missing values of other columns, repeated rows, proxies, "
+        "slices and neighbours were not looked at."
     )
     return cube_of(found.coded), found.model, facts, (*found.notes, note)
 

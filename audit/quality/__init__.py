@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
+
 from audit.case import Case
 from audit.code import group_codes
 from audit.gaps import Settings
@@ -22,10 +24,15 @@ from audit.quality.periods import periods
 from audit.quality.proxies import proxies
 
 
+def groups_of(case: Case, frame: pd.DataFrame) -> tuple[Group, ...]:
+    """The groups of each sensitive column of `frame`."""
+    return tuple(Group(a, *group_codes(frame[a], case.data.bins.get(a))) for a in case.data.sensitive)
+
+
 def examine(case: Case, rows: Rows, settings: Settings) -> dict[str, Any]:
     """The `quality` entry of evidence.json, about the audited rows of `rows`."""
     frame = rows.frame[rows.audit]
-    groups = tuple(Group(a, *group_codes(frame[a], case.data.bins.get(a))) for a in case.data.sensitive)
+    groups = groups_of(case, frame)
     features = tuple(f for f in rows.features if f in frame.columns)
     label = (case.data.label,) if case.data.label is not None else ()
     return {

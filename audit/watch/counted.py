@@ -149,7 +149,7 @@ def judge_counts(norm: Norm, margin: Margin, *, alpha: float | None = None, floo
     strata = []
     for name in names:
         if name not in by_name:
-            return _none(norm, margin, "this metric is judged by `assay audit`, not while watching", 0)
+            return not_estimable(norm, margin.attribute, "this metric is judged by `assay audit`, not while watching")
         x, n, effective = fractions(margin, by_name[name])
         share = np.divide(x, n, out=np.zeros_like(x), where=n > 0)
         strata.append((share * effective, effective))
@@ -157,13 +157,15 @@ def judge_counts(norm: Norm, margin: Margin, *, alpha: float | None = None, floo
     if len(enough) < 2:
         sizes = ", ".join(f"{' / '.join(margin.groups[g])}: {min(int(n[g]) for _, n in strata)}" for g in members)
         reason = f"fewer than two groups with {floor} people to count ({sizes or 'nobody'})"
-        return _none(norm, margin, reason, min((int(n[g]) for _, n in strata for g in members), default=0))
+        people = min((int(n[g]) for _, n in strata for g in members), default=0)
+        return not_estimable(norm, margin.attribute, reason, people)
     return _judged(norm, margin, strata, enough, alpha)
 
 
-def _none(norm: Norm, margin: Margin, reason: str, people: int) -> Counted:
+def not_estimable(norm: Norm, attribute: tuple[str, ...], reason: str, people: int = 0) -> Counted:
+    """A norm that nobody can judge, and why."""
     return Counted(
-        norm.metric, norm.kind, margin.attribute, norm.limit, None, None, None, None, None, 0.0, "not_estimable",
+        norm.metric, norm.kind, attribute, norm.limit, None, None, None, None, None, 0.0, "not_estimable",
         False, people, reason,
     )  # fmt: skip
 

@@ -1,0 +1,94 @@
+"""Consistency and the neighbours' flip test on a sample of people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from audit.gaps import Settings, seed_of
+from audit.quality.codes import Group, levels_of, sample
+from audit.values import UNKNOWN
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+MOST = 2000
+NEAR = 5
+
+
+def consistency(
+    frame: pd.DataFrame, features: Sequence[str], groups: Sequence[Group], favourable: Ints, settings: Settings
+) -> dict[str, Any]:
+    """The `neighbours` entry. favourable (n,): 1 where the decision is the favourable one."""
+    used = [f for f in features if f not in {g.attribute for g in groups}]
+    if not used or len(frame) <= NEAR:
+        return {"measured": False, "reason": "no feature was read" if not used else f"{len(frame)} people are too few"}
+    place = sample(len(frame), MOST, seed_of(settings, "neighbours"))
+    points, skipped = points_of(frame.iloc[place], used)
+    distance = _distances(points)
+    np.fill_diagonal(distance, np.inf)
+    decided = favourable[place].astype(np.float64)
+    near = np.argsort(distance, axis=1, kind="stable")[:, :NEAR]
+    unlike = np.abs(decided - decided[near].mean(axis=1))
+    by_group = []
+    for group in groups:
+        codes = group.codes[place]
+        for g, name in enumerate(group.levels):
+            mine = codes == g
+            others = np.flatnonzero((codes != g) & np.array([n != UNKNOWN for n in group.levels])[codes])
+            if name == UNKNOWN or mine.sum() < settings.floor or len(others) < NEAR:
+                continue
+            nearest = others[np.argsort(distance[np.ix_(mine, others)], axis=1, kind="stable")[:, :NEAR]]
+            theirs = (decided[nearest].mean(axis=1) > 0.5).astype(np.float64)
+            better, worse = int((theirs > decided[mine]).sum()), int((theirs < decided[mine]).sum())
+            by_group.append(
+                {
+                    "attribute": [group.attribute],
+                    "group": [name],
+                    "people": int(mine.sum()),
+                    "consistency": float(1 - unlike[mine].mean()),
+                    "better_outside": better,
+                    "worse_outside": worse,
+                    "flip_test": (better - worse) / int(mine.sum()),
+                }
+            )
+    return {
+        "measured": True,
+        "people": len(place),
+        "of_people": len(frame),
+        "neighbours": NEAR,
+        "features": [f for f in used if f not in skipped],
+        "not_used": skipped,
+        "consistency": float(1 - unlike.mean()),
+        "by_group": by_group,
+    }
+
+
+def points_of(part: pd.DataFrame, features: Sequence[str]) -> tuple[Floats, list[str]]:
+    """(n, D) coordinates: standardised numbers (missing at the mean), categories as corners of distance 1."""
+    columns: list[Floats] = []
+    skipped: list[str] = []
+    for feature in features:
+        column = part[feature]
+        if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+            values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+            known = np.isfinite(values)
+            spread = values[known].std() if known.any() else 0.0
+            if spread > 0:
+                columns.append((np.where(known, values - values[known].mean(), 0.0) / spread)[:, None])
+        elif (found := levels_of(column)) is not None:
+            columns.append((found.codes[:, None] == np.arange(len(found.names))) / np.sqrt(2))
+        else:
+            skipped.append(feature)
+    return (np.concatenate(columns, axis=1) if columns else np.zeros((len(part), 1))), skipped
+
+
+def _distances(points: Floats) -> Floats:
+    """Squared distances (n, n), rounded so that equal ones are equal in whatever order they were added up."""
+    norms = (points**2).sum(axis=1)
+    out: Floats = np.round(np.maximum(norms[:, None] + norms - 2 * points @ points.T, 0.0), 9)
+    return out

@@ -1,0 +1,57 @@
+"""Cubes as JSON: the counts of one batch or one window, whole and without scores, for the store of the loop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from audit.cube import Cube, Meaning
+
+
+def cube_to_json(cube: Cube) -> dict[str, Any]:
+    """Cells as [place, rows], and [place, rows, weights, squares] where weighted; place counts in C order."""
+    flat = cube.n.ravel()
+    at = np.flatnonzero(flat)
+    cells: list[list[float | int]] = [[int(i), int(flat[i])] for i in at]
+    if cube.weighted:
+        w, w2 = cube.w.ravel(), cube.w2.ravel()
+        cells = [[*c, float(w[i]), float(w2[i])] for c, i in zip(cells, at, strict=True)]
+    m = cube.meaning
+    return {
+        "attributes": list(cube.attributes),
+        "levels": [list(v) for v in cube.levels],
+        "meaning": [m.positive, m.negative, m.favourable, m.labelled],
+        "weighted": cube.weighted,
+        "cells": cells,
+    }
+
+
+def cube_from_json(data: dict[str, Any]) -> Cube:
+    """The cube that `cube_to_json` wrote."""
+    levels = tuple(tuple(v) for v in data["levels"])
+    shape = (*(len(v) for v in levels), 3, 2)
+    n = np.zeros(int(np.prod(shape)), dtype=np.int64)
+    w, w2 = np.zeros(len(n)), np.zeros(len(n))
+    for cell in data["cells"]:
+        n[cell[0]] = cell[1]
+        w[cell[0]], w2[cell[0]] = cell[2:] if data["weighted"] else (cell[1], cell[1])
+    positive, negative, favourable, labelled = data["meaning"]
+    return Cube(
+        tuple(data["attributes"]),
+        levels,
+        n.reshape(shape),
+        w.reshape(shape),
+        w2.reshape(shape),
+        data["weighted"],
+        None,
+        Meaning(positive, negative, favourable, labelled),
+    )
+
+
+def sum_of(cubes: list[Cube]) -> Cube | None:
+    """The sum of cubes; None of none."""
+    total: Cube | None = None
+    for cube in cubes:
+        total = cube if total is None else total + cube
+    return total

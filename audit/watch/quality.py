@@ -1,0 +1,102 @@
+"""Is the feed whole? A broken feed is an incident, never a reason to retrain; nor are outcomes that mislead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit.cube import UNLABELLED, Coded
+from audit.watch.drift import EVERYONE
+
+FEW = 50
+"""Under so many rows a batch is too small to say that it is broken."""
+
+
+def feed_problem(reference: Mapping[str, Any], frame: pd.DataFrame, sensitive: Sequence[str]) -> str | None:
+    """One sentence on what is broken in a batch against the reference rows, or None."""
+    n = len(frame)
+    lost = [f for f in [*reference, *sensitive] if f not in frame.columns]
+    if lost:
+        return f"the column {lost[0]!r} is missing."
+    if n < FEW:
+        return None
+    for name in sensitive:
+        if frame[name].isna().all():
+            return f"nobody has a value in the sensitive column {name!r}."
+    for feature, kept in reference.items():
+        part = kept["parts"][EVERYONE]
+        column = frame[feature]
+        gone = float(column.isna().mean())
+        before = (part["missing"] if kept["numeric"] else part["counts"].get("(missing)", 0)) / max(part["n"], 1)
+        if gone > 0.5 and gone > before + 0.25:
+            return f"{100 * gone:.0f} % of {feature!r} is missing, where it was {100 * before:.0f} %."
+        if kept["numeric"]:
+            problem = _numbers(feature, part, column)
+        else:
+            known = set(part["counts"])
+            strange = float((~column.dropna().astype(str).isin(known)).mean()) if column.notna().any() else 0.0
+            problem = f"{100 * strange:.0f} % of {feature!r} are values never seen before." if strange > 0.5 else None
+        if problem:
+            return problem
+    copies = float(frame[list(reference)].duplicated().mean()) if reference else 0.0
+    usual = max((kept.get("copies", 0.0) for kept in reference.values()), default=0.0)
+    if copies > usual + 0.3:
+        return f"{100 * copies:.0f} % of its rows are copies of others; {100 * usual:.0f} % were usual."
+    return None
+
+
+def _numbers(feature: str, part: Mapping[str, Any], column: pd.Series) -> str | None:
+    if not pd.api.types.is_numeric_dtype(column):
+        return f"{feature!r} was a number and is text now."
+    old = np.asarray(part["values"], dtype=np.float64)
+    new = column.dropna().to_numpy(dtype=np.float64)
+    if len(old) < FEW or len(new) == 0:
+        return None
+    common = float(np.unique(old, return_counts=True)[1].max()) / len(old)
+    if len(np.unique(new)) == 1 and common ** len(new) < 1e-9:
+        return f"{feature!r} is {new[0]:g} for everyone, where it used to differ."
+    outside = float(((new < old[0]) | (new > old[-1])).mean())
+    if outside > 0.5:
+        return f"{100 * outside:.0f} % of {feature!r} lie outside everything seen before ({old[0]:g} to {old[-1]:g})."
+    return None
+
+
+def outcome_problem(coded: Coded, base_rate: float | None) -> str | None:
+    """Why the outcomes of a batch that is due cannot be used, or None. base_rate: positive outcomes at first."""
+    known = coded.label != UNLABELLED
+    n, have = len(known), int(known.sum())
+    if n == 0:
+        return None
+    if have < 0.5 * n:
+        return f"only {have:,} of {n:,} outcomes are known although all are due."
+    if n >= FEW and have < n:
+        shares = []
+        for decision in (0, 1):
+            mine = coded.decision == decision
+            if mine.sum() >= 20:
+                shares.append((float(known[mine].mean()), int(mine.sum())))
+        if len(shares) == 2:
+            (a, na), (b, nb) = shares
+            pooled = have / n
+            spread = np.sqrt(pooled * (1 - pooled) * (1 / na + 1 / nb))
+            if abs(a - b) > 0.1 and abs(a - b) > 4 * spread:
+                return (
+                    f"outcomes are known for {100 * b:.0f} % of those decided one way and {100 * a:.0f} % of the "
+                    "others: error rates among the known would mislead."
+                )
+    labels = coded.label[known]
+    if have >= FEW and base_rate is not None and 0 < base_rate < 1:
+        positive = float(labels.mean())
+        chance = (1 - base_rate) if positive == 0 else base_rate if positive == 1 else 1.0
+        if chance**have < 1e-6:
+            return "all outcomes are the same, as when follow-up is not finished."
+        spread = np.sqrt(base_rate * (1 - base_rate) / have)
+        if abs(positive - base_rate) > max(0.25, 6 * spread):
+            return (
+                f"{100 * positive:.0f} % of outcomes are positive, where it was {100 * base_rate:.0f} %: a jump like "
+                "this in one batch is looked at by a person before anything is learned from it."
+            )
+    return None

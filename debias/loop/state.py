@@ -1,0 +1,209 @@
+"""What the loop knows between two batches. Frozen; its JSON is exact, so that a resumed run is the same run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from audit.cube import Coded, Cube
+from audit.watch.cells import cube_from_json, cube_to_json
+from audit.watch.drift import Drift
+from audit.watch.harm import Harm
+from audit.watch.monitor import Monitor
+
+HEALTHY, SUSPECT, CONFIRMED, BUILD = "HEALTHY", "SUSPECT", "CONFIRMED", "BUILD"
+SHADOW, APPROVAL, PROBATION = "SHADOW", "APPROVAL", "PROBATION"
+DATA_INCIDENT, ROLLED_BACK, FROZEN, UNDECIDABLE = "DATA_INCIDENT", "ROLLED_BACK", "FROZEN", "UNDECIDABLE"
+STATES = (
+    HEALTHY, SUSPECT, CONFIRMED, BUILD, SHADOW, APPROVAL, PROBATION, DATA_INCIDENT, ROLLED_BACK, FROZEN, UNDECIDABLE,
+)  # fmt: skip
+
+QUIET = (HEALTHY, SUSPECT, UNDECIDABLE, ROLLED_BACK)
+"""States in which nothing is under way."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tally:
+    """Counts of one model: arrived (decisions as they were made) and matured (rows whose outcomes are due)."""
+
+    arrived: Cube | None = None
+    matured: Cube | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "arrived": None if self.arrived is None else cube_to_json(self.arrived),
+            "matured": None if self.matured is None else cube_to_json(self.matured),
+        }
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> Tally:
+        return Tally(
+            None if data["arrived"] is None else cube_from_json(data["arrived"]),
+            None if data["matured"] is None else cube_from_json(data["matured"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Beside:
+    """A model that is scored beside the running one: a challenger in shadow, or the predecessor in probation.
+
+    ours, theirs: both models on the same rows. paired: a cube whose "label" is whether the running model was right
+    and whose "decision" is whether the other one was. since: the first batch it saw.
+    """
+
+    model: str
+    method: str
+    since: int
+    ours: Tally = Tally()
+    theirs: Tally = Tally()
+    paired: Cube | None = None
+    batches: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "model": self.model,
+            "method": self.method,
+            "since": self.since,
+            "ours": self.ours.to_json(),
+            "theirs": self.theirs.to_json(),
+            "paired": None if self.paired is None else cube_to_json(self.paired),
+            "batches": self.batches,
+        }
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> Beside:
+        paired = None if data["paired"] is None else cube_from_json(data["paired"])
+        ours, theirs = Tally.from_json(data["ours"]), Tally.from_json(data["theirs"])
+        return Beside(data["model"], data["method"], data["since"], ours, theirs, paired, data["batches"])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    """The loop between two inputs.
+
+    mode: one of STATES; before: the mode to return to after a data incident. batch: how many batches were taken;
+    matured: how many have come of age. running: the model that decides; since: the batch from which it does.
+    trigger: batches whose rows raised the alarm, (first, last); nothing is learned from these. fresh: matured rows
+    since then. challengers: how many were ever tried (each spends alpha); attempts: since the last alarm.
+    """
+
+    mode: str
+    running: str
+    policy: str
+    monitor: Monitor
+    harm: Harm | None = None
+    before: str | None = None
+    batch: int = 0
+    matured: int = 0
+    rows: int = 0
+    since: int = 0
+    entered: int = 0
+    live: Tally = Tally()
+    source: Cube | None = None
+    source_batches: int = 0
+    trigger: tuple[int, int] | None = None
+    reason: str = ""
+    fresh: int = 0
+    fresh_from: int = 0
+    challengers: int = 0
+    attempts: int = 0
+    tried: tuple[str, ...] = ()
+    beside: Beside | None = None
+    rollbacks: int = 0
+    cooldown: int = 0
+    drift_tests: int = 0
+    estimate: Mapping[str, Any] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        out: dict[str, Any] = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, Cube):
+                value = cube_to_json(value)
+            elif hasattr(value, "to_json"):
+                value = value.to_json()
+            elif isinstance(value, tuple):
+                value = list(value)
+            out[f.name] = value
+        return out
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> State:
+        given = dict(data)
+        given["monitor"] = Monitor.from_json(data["monitor"])
+        given["harm"] = None if data["harm"] is None else Harm.from_json(data["harm"])
+        given["live"] = Tally.from_json(data["live"])
+        given["source"] = None if data["source"] is None else cube_from_json(data["source"])
+        given["trigger"] = None if data["trigger"] is None else tuple(data["trigger"])
+        given["tried"] = tuple(data["tried"])
+        given["beside"] = None if data["beside"] is None else Beside.from_json(data["beside"])
+        return State(**given)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matured:
+    """A batch whose outcomes are due: each model's decisions on it, with outcomes. problem: why it cannot be used."""
+
+    id: str
+    index: int
+    decided: Mapping[str, Coded]
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """What one batch brings, made from its rows. decided: model -> rows with that model's decisions, outcomes hidden.
+
+    incident: what is wrong with the feed; then nothing else of the batch is used.
+    """
+
+    id: str
+    rows: int
+    first: str = ""
+    last: str = ""
+    sha256: str = ""
+    incident: str | None = None
+    decided: Mapping[str, Coded] | None = None
+    matured: tuple[Matured, ...] = ()
+    drift: tuple[Drift, ...] = ()
+    estimate: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A challenger was made, or could not be (model None and a problem)."""
+
+    method: str
+    model: str | None
+    problem: str | None = None
+    facts: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A person's word on the challenger, or on a frozen loop. `by` a rule of the policy where it says so."""
+
+    model: str
+    approve: bool
+    reason: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewPolicy:
+    """The policy has changed; `words`: from which version to which."""
+
+    words: str
+
+
+Input = Batch | Built | Decision | NewPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened, for the trail. kind: a word for programs; words: the sentence; facts: the figures."""
+
+    kind: str
+    words: str
+    facts: Mapping[str, Any]

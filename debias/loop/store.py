@@ -1,0 +1,94 @@
+"""Models by their content: a file is named after its sha256, and what runs is a pointer.
+
+    OUT/models/SHA.skops     the model's bytes
+    OUT/models/ID.json       how it decides: which file, at which threshold(s); ID is this document's sha256
+    OUT/running.json         the pointer, written after the trail says so
+
+A promoted model and its predecessor are both there, so that a rollback moves a pointer and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from audit.errors import DataError
+from audit.files import canonical, read_json, write_whole
+
+SCHEMA = "assay/served/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """How a model decides. file: sha256 of a file in the store, or None for the case's own model or column.
+
+    groups: thresholds of groups of `attributes`, in place of `threshold`, where the policy lets a rule read them.
+    """
+
+    id: str
+    method: str
+    file: str | None
+    format: str | None
+    threshold: float | None
+    attributes: tuple[str, ...] = ()
+    groups: tuple[tuple[tuple[str, ...], float], ...] = ()
+    base: str | None = None
+
+
+class Store:
+    """The folder OUT/models."""
+
+    def __init__(self, out: Path) -> None:
+        self.folder = out / "models"
+        self.pointer = out / "running.json"
+
+    def put(self, content: bytes, suffix: str) -> str:
+        """Keep a file; its sha256."""
+        digest = hashlib.sha256(content).hexdigest()
+        path = self.folder / f"{digest}.{suffix}"
+        if not path.exists():
+            write_whole(path, content)
+        return digest
+
+    def path(self, digest: str, suffix: str = "skops") -> Path:
+        """Where a kept file is. Raises DataError where it is gone or was changed."""
+        path = self.folder / f"{digest}.{suffix}"
+        if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            raise DataError(
+                "a model of the store is missing or was changed",
+                got="no file" if not path.exists() else "other bytes",
+                expected=f"{digest[:12]}... in {self.folder}",
+                todo="put the file back from a copy; its name is its sha256",
+            )
+        return path
+
+    def serve(self, **fields: Any) -> Served:
+        """Keep how a model decides."""
+        document = {"schema": SCHEMA, **fields}
+        content = canonical(document)
+        return self._read(document, self.put(content, "json"))
+
+    def served(self, served_id: str) -> Served:
+        """How the model of this id decides. Raises DataError."""
+        return self._read(read_json(self.path(served_id, "json")), served_id)
+
+    def _read(self, document: dict[str, Any], served_id: str) -> Served:
+        groups = tuple((tuple(g["group"]), float(g["threshold"])) for g in document.get("groups") or ())
+        return Served(
+            served_id,
+            document["method"],
+            document.get("file"),
+            document.get("format"),
+            document.get("threshold"),
+            tuple(document.get("attributes") or ()),
+            groups,
+            document.get("base"),
+        )
+
+    def point(self, served_id: str) -> None:
+        """What runs, for whoever serves decisions."""
+        content = canonical({"schema": "assay/running/1", "model": served_id})
+        if not self.pointer.exists() or self.pointer.read_bytes() != content:
+            write_whole(self.pointer, content)
