@@ -93,8 +93,18 @@ def dots(values: Sequence[Dot], *, title: str, percent: bool = True, mark: float
     return figure
 
 
-def bars(names: Sequence[str], values: Sequence[float], *, title: str, signed: bool = False) -> Figure:
-    """Horizontal bars, the first on top; for signed values against and in favour differ in colour and pattern."""
+def bars(
+    names: Sequence[str],
+    values: Sequence[float],
+    *,
+    title: str,
+    signed: bool = False,
+    ranges: Sequence[tuple[float, float]] | None = None,
+) -> Figure:
+    """Horizontal bars, the first on top; for signed values against and in favour differ in colour and pattern.
+
+    ranges: low and high of each value, drawn as a line across the bar's end.
+    """
     from plotly.graph_objects import Bar, Figure
 
     up = [v >= 0 for v in values]
@@ -108,6 +118,17 @@ def bars(names: Sequence[str], values: Sequence[float], *, title: str, signed: b
                 "pattern": {"shape": ["" if u or not signed else "/" for u in up]},
             },
             hovertemplate="%{y}: %{x:.4f}<extra></extra>",
+            error_x=None
+            if ranges is None
+            else {
+                "type": "data",
+                "symmetric": False,
+                "array": [high - v for v, (_, high) in zip(values, ranges, strict=True)],
+                "arrayminus": [v - low for v, (low, _) in zip(values, ranges, strict=True)],
+                "color": "#1b2733",
+                "thickness": 1.4,
+                "width": 4,
+            },
         )
     )
     figure.update_layout(

@@ -62,10 +62,23 @@ def overall(explained: dict[str, Any]) -> None:
     left, right = st.columns(2)
     takeaway = "The model leans most on " + ", ".join(e["feature"] for e in top[:3]) + "."
     figure = charts.bars(
-        [e["feature"] for e in top], [e["mean_abs"] for e in top], title=f"Mean |SHAP| of the {explained['output']}"
+        [e["feature"] for e in top],
+        [e["mean_abs"] for e in top],
+        title=f"Mean |SHAP| of the {explained['output']}, 95 % intervals",
+        ranges=[(e["low"], e["high"]) for e in top],
     )
     left.write(state.plain(takeaway))
     left.plotly_chart(figure, config=charts.CONFIG, key="global-chart", alt=takeaway)
+    with left.expander("The same as a table"):
+        rows = [
+            {
+                "Column": e["feature"],
+                "Mean |SHAP|": f"{e['mean_abs']:.4f}",
+                "95 %": f"{e['low']:.4f} to {e['high']:.4f}",
+            }
+            for e in explained["global"]
+        ]
+        parts.table(pd.DataFrame(rows), alt="Mean absolute attribution of each column")
     chosen = list(st.session_state.get("attribute", ()))
     with right:
         parts_of_gap(explained, chosen)
@@ -85,9 +98,23 @@ def parts_of_gap(explained: dict[str, Any], attribute: list[str]) -> None:
     )
     st.write(state.plain(words))
     figure = charts.bars(
-        [f["feature"] for f in shown], [f["value"] for f in shown], title="Share of the gap in decisions", signed=True
+        [f["feature"] for f in shown],
+        [f["value"] for f in shown],
+        title="Share of the gap in decisions, 95 % intervals",
+        signed=True,
+        ranges=[(f["low"], f["high"]) for f in shown],
     )
     st.plotly_chart(figure, config=charts.CONFIG, key="gap-chart", alt=words)
+    with st.expander("The same as a table"):
+        rows = [
+            {
+                "Column": f["feature"],
+                "Points of the gap": f"{100 * f['value']:+.2f}",
+                "95 %": f"{100 * f['low']:+.2f} to {100 * f['high']:+.2f}",
+            }
+            for f in sorted(one["features"], key=lambda f: -abs(f["value"]))
+        ]
+        parts.table(pd.DataFrame(rows), alt="What the gap in decisions is made of, by column")
     unseen = [f["feature"] for f in one["features"] if not f.get("seen", True)]
     if unseen:
         st.caption(state.plain(f"The model never saw {', '.join(unseen)}; its share is 0. See the proxies."))
