@@ -57,6 +57,7 @@ format: setup-test
 
 samples: setup
 	$(PY) sample_data/make.py
+	$(PY) sample_data/replays/make.py
 
 extra: setup
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-compile -r requirements-extra.txt

@@ -53,7 +53,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]
 
 def test_files_are_what_the_readme_says() -> None:
     named = dict(re.findall(r"^([0-9a-f]{64})  (\S+)$", (SAMPLES / "README.md").read_text(), flags=re.MULTILINE))
-    files = {path.name for path in SAMPLES.iterdir() if path.suffix in (".parquet", ".skops")}
+    files = {
+        path.relative_to(SAMPLES).as_posix() for path in SAMPLES.rglob("*") if path.suffix in (".parquet", ".skops")
+    }
     assert set(named.values()) == files
     for digest, name in named.items():
         assert hashlib.sha256((SAMPLES / name).read_bytes()).hexdigest() == digest, name

@@ -32,7 +32,7 @@ def load_case(path: Path) -> Case:
     file = Path(path).resolve()
     document, _ = parse(file, CaseError, "case")
     top = Reader(document, "the case file", CaseError)
-    top.allow("case", "data", "model", "policy", "population", "recourse")
+    top.allow("case", "data", "model", "policy", "population", "recourse", "watch")
     about = Reader(top.section("case", required=True), "[case]", CaseError)
     about.allow("name", "purpose")
     name, purpose = about.text("name", required=True), about.text("purpose", required=True)
@@ -48,7 +48,8 @@ def load_case(path: Path) -> Case:
     people = None
     if "population" in top.table:
         people = population.read(Reader(top.section("population"), "[population]", CaseError))
-    case = Case(str(name), str(purpose), data, model, policy, file, people, change)
+    watch = _watch(Reader(top.section("watch"), "[watch]", CaseError), file.parent)
+    case = Case(str(name), str(purpose), data, model, policy, file, people, change, watch)
     check_roles(case)
     return case
 
