@@ -20,6 +20,7 @@ from audit.findings import findings, judge
 from audit.gaps import Settings
 from audit.measure import measure
 from audit.policy import Norm, Policy
+from audit.publish_rows import thin
 from audit.suppress import FLOOR, publish, publish_margins
 from audit.values import to_json
 
@@ -40,6 +41,8 @@ def publish_files(files: Mapping[str, bytes], *, floor: int = FLOOR, people: boo
     cube = joint(margins, tuple(evidence["data"]["sensitive"]))
     settings = Settings.from_json(evidence["settings"])
     if not _any_small(margins, floor):
+        if "quality" in evidence and (thinned := thin(evidence["quality"], floor)) != evidence["quality"]:
+            out["evidence.json"] = canonical(evidence | {"quality": thinned})
         return out
     safe, notes = publish(cube, floor, settings.order) if cube else (publish_margins(margins, floor), ())
     cube_bytes = canonical(margins_to_json(safe, floor), compact=True)
@@ -58,6 +61,8 @@ def publish_files(files: Mapping[str, bytes], *, floor: int = FLOOR, people: boo
     for key in FROM_ROWS:
         if key in evidence:
             evidence[key] = _without_groups(evidence[key], hidden)
+    if "quality" in evidence:
+        evidence["quality"] = thin(evidence["quality"], floor)
     evidence["data"]["audited_rows"] = int(safe[0].rows.sum())
     out["cube.json"], out["evidence.json"] = cube_bytes, canonical(evidence)
     return out

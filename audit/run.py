@@ -110,7 +110,7 @@ def _asked(
     progress.stage("Examining the data")
     more = {"quality": examine(case, rows, settings), **_by_person(frame, rows.features, groups, coded, settings)}
     more["individual"]["model_flips"] = (
-        None if flips is None else turned(flips, coded.decision, decided[len(frame) :], _good(coded))
+        None if flips is None else turned(flips, coded.decision, decided[len(frame) :], _good(coded), settings)
     )
     return cube_of(coded), model, facts, rows.notes, more
 

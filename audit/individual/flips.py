@@ -13,6 +13,7 @@ import pandas as pd
 from audit.case import Case
 from audit.gaps import Settings, seed_of
 from audit.quality.codes import Group, sample
+from audit.stats import wilson
 from audit.values import UNKNOWN
 
 MOST = 1000
@@ -68,13 +69,22 @@ def plan(
 
 
 def flips(
-    asked: Flips, before: npt.NDArray[np.int64], after: npt.NDArray[np.int64], favourable: int
+    asked: Flips,
+    before: npt.NDArray[np.int64],
+    after: npt.NDArray[np.int64],
+    favourable: int,
+    settings: Settings,
 ) -> list[dict[str, Any]]:
-    """Per change of one value: decisions that turn. before (n,) of everyone; after (m,) of the altered rows."""
+    """Per change of one value: decisions that turn, with Wilson's interval.
+
+    before (n,): everyone's decisions; after (m,): those of the altered rows.
+    """
     out = []
     for attribute, came, to, start, end in asked.steps:
         was = before[asked.person[start:end]] == favourable
         now = after[start:end] == favourable
+        turned = int((was != now).sum())
+        low, high = wilson(turned, end - start, settings.alpha)
         out.append(
             {
                 "attribute": [attribute],
@@ -83,7 +93,9 @@ def flips(
                 "people": end - start,
                 "to_favourable": int((now & ~was).sum()),
                 "to_unfavourable": int((was & ~now).sum()),
-                "value": float((was != now).mean()),
+                "value": turned / (end - start),
+                "low": float(low),
+                "high": float(high),
             }
         )
     return out

@@ -11,6 +11,7 @@ import pandas as pd
 
 from audit.gaps import Settings, seed_of
 from audit.quality.codes import Group, levels_of, sample
+from audit.stats.intervals import two_sided
 from audit.values import UNKNOWN
 
 Floats = npt.NDArray[np.float64]
@@ -51,9 +52,11 @@ def consistency(
                     "group": [name],
                     "people": int(mine.sum()),
                     "consistency": float(1 - unlike[mine].mean()),
+                    **_around(1 - unlike[mine], 0.0, settings, "consistency_"),
                     "better_outside": better,
                     "worse_outside": worse,
                     "flip_test": (better - worse) / int(mine.sum()),
+                    **_around(theirs - decided[mine], -1.0, settings, "flip_"),
                 }
             )
     return {
@@ -64,8 +67,16 @@ def consistency(
         "features": [f for f in used if f not in skipped],
         "not_used": skipped,
         "consistency": float(1 - unlike.mean()),
+        **_around(1 - unlike, 0.0, settings, "consistency_"),
         "by_group": by_group,
     }
+
+
+def _around(values: Floats, least: float, settings: Settings, name: str) -> dict[str, float]:
+    """The normal interval of a mean over the people sampled, cut at what is possible; neighbours are taken as given."""
+    half = float(two_sided(settings.alpha) * values.std() / np.sqrt(len(values)))
+    middle = float(values.mean())
+    return {f"{name}low": max(middle - half, least), f"{name}high": min(middle + half, 1.0)}
 
 
 def points_of(part: pd.DataFrame, features: Sequence[str]) -> tuple[Floats, list[str]]:

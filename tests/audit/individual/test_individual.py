@@ -62,7 +62,7 @@ def test_flips_change_the_attribute_alone(tmp_path: Path) -> None:
     assert asked.frame["x"].tolist() == [0, 2, 1, 3]
     assert frame["sex"].tolist()[:4] == ["f", "m", "f", "m"]
     before = np.array([0, 1, 0, 1, 1])
-    found = flips(asked, before, (asked.frame["sex"] == "m").to_numpy().astype(int), 1)
+    found = flips(asked, before, (asked.frame["sex"] == "m").to_numpy().astype(int), 1, SETTINGS)
     assert [(f["group"], f["to"], f["people"], f["to_favourable"], f["to_unfavourable"]) for f in found] == [
         (["f"], ["m"], 2, 2, 0),
         (["m"], ["f"], 2, 0, 2),
@@ -74,3 +74,17 @@ def test_too_few_people_or_features_is_said() -> None:
     frame = pd.DataFrame({"x": [1.0, 2.0]})
     assert "2 people" in consistency(frame, ("x",), (), np.array([0, 1]), SETTINGS)["reason"]
     assert consistency(frame, (), (), np.array([0, 1]), SETTINGS)["measured"] is False
+
+
+def test_each_value_lies_in_its_interval_and_more_people_make_it_narrower() -> None:
+    rng = np.random.default_rng(1)
+    widths = []
+    for n in (100, 1600):
+        frame = pd.DataFrame({"x": rng.normal(size=n)})
+        group = Group("g", rng.integers(0, 2, n), ("f", "m"))
+        found = consistency(frame, ("x",), (group,), rng.integers(0, 2, n), SETTINGS)
+        for one in found["by_group"]:
+            assert one["consistency_low"] <= one["consistency"] <= one["consistency_high"]
+            assert -1 <= one["flip_low"] <= one["flip_test"] <= one["flip_high"] <= 1
+        widths.append(found["consistency_high"] - found["consistency_low"])
+    assert widths[1] < widths[0] / 3
