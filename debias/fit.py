@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from audit.cube import Floats, Ints
 from audit.errors import ModelError
 from debias.candidate import SKOPS, Candidate, Original, decided, joint_of, labels_of, scores_of
 from debias.learner import WORDS, own_learner
-from debias.methods import Method, resample, reweigh
+from debias.methods import Method, Reweighed, resample, reweigh
 from debias.task import Task
 
 
@@ -25,12 +25,18 @@ def fit_candidate(
     attributes: tuple[str, ...],
     seed: int,
     allow: Sequence[str] = (),
+    hyper: Mapping[str, float] | None = None,
 ) -> Candidate:
-    """Fit by the method named in the table. Raises ModelError where the fitted model cannot be used."""
+    """Fit by the method named in the table. Raises ModelError where the fitted model cannot be used.
+
+    hyper: the method's own parameters (None: as they stand): those of BoostSettings; `strength` of the weights, 0 to 1.
+    """
     if method.name == "constrained_boosting":
         from debias.fit_boost import by_boosting
+        from debias.methods.boost import BoostSettings
 
-        return by_boosting(task, method, constraint, tolerance, attributes, seed)
+        settings = None if hyper is None else BoostSettings(**hyper)  # type: ignore[arg-type]
+        return by_boosting(task, method, constraint, tolerance, attributes, seed, settings)
     if method.name == "group_thresholds":
         from debias.fit_thresholds import by_thresholds
 
@@ -39,19 +45,26 @@ def fit_candidate(
         from debias.fit_reductions import by_reduction
 
         return by_reduction(task, method, constraint, tolerance, attributes, seed)
-    return by_weights(task, original, method, attributes, seed, allow)
+    return by_weights(task, original, method, attributes, seed, allow, (hyper or {}).get("strength", 1.0))
 
 
 def by_weights(
-    task: Task, original: Original, method: Method, attributes: tuple[str, ...], seed: int, allow: Sequence[str]
+    task: Task,
+    original: Original,
+    method: Method,
+    attributes: tuple[str, ...],
+    seed: int,
+    allow: Sequence[str],
+    strength: float = 1.0,
 ) -> Candidate:
     """Reweighing or resampling over the joint groups of `attributes`, and the original estimator fitted again.
 
-    Where it cannot be fitted again, Assay's own learner; where it ignores weights, rows drawn by them; both are said.
+    strength goes from the weights as they were (0) to those that make outcome and group independent (1). Where the
+    estimator cannot be fitted again, Assay's own learner; where it ignores weights, rows drawn by them; both are said.
     """
     fit = task.splits.train
     joint, names = joint_of(task, attributes)
-    done = reweigh(joint[fit], task.label[fit], task.weight_of(fit))
+    done = _partly(reweigh(joint[fit], task.label[fit], task.weight_of(fit)), task.weight_of(fit), strength)
     notes = []
     if done.one_sided:
         shown = ", ".join(" / ".join(names[g]) for g in done.one_sided[:8])
@@ -92,12 +105,28 @@ def by_weights(
         threshold=threshold,
         parameters={
             "weights_used": "sample_weight" if weighted else "resampling",
+            "strength": strength,
             "weight_smallest": done.smallest,
             "weight_largest": done.largest,
             "effective_n": done.effective_n,
             "cells": len(names) * 2,
         },
         notes=tuple(notes),
+    )
+
+
+def _partly(done: Reweighed, before: Floats | None, strength: float) -> Reweighed:
+    """Weights between those before (strength 0) and those of reweighing (1); the sum stays."""
+    if strength == 1:
+        return done
+    start = np.ones(len(done.weight)) if before is None else before
+    weight = (1 - strength) * start + strength * done.weight
+    return replace(
+        done,
+        weight=weight,
+        smallest=1 + strength * (done.smallest - 1),
+        largest=1 + strength * (done.largest - 1),
+        effective_n=float(weight.sum() ** 2 / (weight**2).sum()),
     )
 
 
