@@ -7,34 +7,31 @@
 Each entry holds the hash of the one before it. Two chains: `hash` over what happened, which an undisturbed run repeats
 byte for byte; `seal` over hash and time, so that times cannot be changed either. The database itself refuses to change
 or remove an entry; whoever goes around it breaks a chain, and `check` names the first entry that does not fit. The
-head is kept apart from the entries, so that a cut-off end is seen.
+head is kept apart from the entries, so that a cut-off end is seen. Whoever owns the database can write everything anew,
+the head too; `check` sees that where an entry's hash was noted elsewhere (a report, an alert).
 
-SQLite in WAL mode by default, PostgreSQL by URL. Everything that one input changes is one transaction. One watcher at
-a time: a lock that ends with its process.
+Everything that one input changes is one transaction. One watcher at a time: a lock that ends with its process.
 """
 
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
-import fcntl
 import hashlib
 import json
-import os
-import socket
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any
 
 import sqlalchemy as sa
 
-from audit.errors import DataError, OutputError, VerificationError
+from audit.errors import OutputError, VerificationError
 from audit.files import canonical
+from debias.loop import database
 
 FIRST = "0" * 64
-_LOCK = 0x6173736179  # "assay", the advisory lock's number on PostgreSQL
 
 _meta = sa.MetaData()
 TRAIL = sa.Table(
@@ -52,24 +49,11 @@ BATCHES = sa.Table(
     "batches",
     _meta,
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("id", sa.String(200), nullable=False),
+    sa.Column("id", sa.Text, nullable=False),
     sa.Column("sha256", sa.String(64), nullable=False, index=True),
     sa.Column("cube", sa.Text),
     sa.Column("pending", sa.LargeBinary),
 )
-_APPEND_ONLY = {
-    "sqlite": [
-        f"CREATE TRIGGER IF NOT EXISTS trail_no_{what} BEFORE {what} ON trail "
-        "BEGIN SELECT RAISE(ABORT, 'the trail is append-only'); END"
-        for what in ("UPDATE", "DELETE")
-    ],
-    "postgresql": [
-        "CREATE OR REPLACE FUNCTION trail_append_only() RETURNS trigger AS "
-        "$$ BEGIN RAISE EXCEPTION 'the trail is append-only'; END; $$ LANGUAGE plpgsql",
-        "CREATE OR REPLACE TRIGGER trail_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON trail "
-        "FOR EACH STATEMENT EXECUTE FUNCTION trail_append_only()",
-    ],
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,25 +78,29 @@ def sealed(prev_seal: str, digest: str, time: str) -> str:
     return hashlib.sha256(f"{prev_seal}\n{digest}\n{time}".encode()).hexdigest()
 
 
+def _head_of(connection: sa.Connection) -> dict[str, Any]:
+    head = connection.execute(sa.select(KEPT.c.value).where(KEPT.c.name == "head")).scalar()
+    return json.loads(head) if head else {"seq": 0, "hash": FIRST, "seal": FIRST}
+
+
 class Page:
     """What one input changes: kept whole or not at all."""
 
     def __init__(self, connection: sa.Connection, now: str) -> None:
         self._c = connection
         self._now = now
-        head = connection.execute(sa.select(KEPT.c.value).where(KEPT.c.name == "head")).scalar()
-        self._head: dict[str, Any] = json.loads(head) if head else {"seq": 0, "hash": FIRST, "seal": FIRST}
+        self.head: dict[str, Any] = _head_of(connection)
 
     def append(self, kind: str, words: str, facts: Mapping[str, Any], **more: Any) -> str:
-        """One entry; its hash."""
-        seq = self._head["seq"] + 1
+        """One entry; its hash. Raises ValueError for a figure that is not finite; then nothing of the page is kept."""
+        seq = self.head["seq"] + 1
         body = canonical({"seq": seq, "kind": kind, "words": words, **more, "facts": dict(facts)}, compact=True)
-        digest = link(self._head["hash"], body)
-        seal = sealed(self._head["seal"], digest, self._now)
-        row = {"seq": seq, "prev": self._head["hash"], "hash": digest, "time": self._now, "seal": seal}
+        digest = link(self.head["hash"], body)
+        seal = sealed(self.head["seal"], digest, self._now)
+        row = {"seq": seq, "prev": self.head["hash"], "hash": digest, "time": self._now, "seal": seal}
         self._c.execute(TRAIL.insert(), row | {"body": body.decode()})
-        self._head = {"seq": seq, "hash": digest, "seal": seal}
-        self.keep("head", self._head)
+        self.head = {"seq": seq, "hash": digest, "seal": seal}
+        self.keep("head", self.head)
         return digest
 
     def keep(self, name: str, value: Any) -> None:
@@ -134,71 +122,50 @@ class Page:
 
 
 class Trail:
-    """A database with one loop's record in it. `holder` only where it was opened to write."""
+    """A database with one loop's record in it. Methods may be called from any thread; one page is open at a time."""
 
-    def __init__(self, engine: sa.Engine, place: str) -> None:
+    def __init__(self, engine: sa.Engine, place: str, file: Path | None) -> None:
         self._engine = engine
         self._place = place
-        self._lock: BinaryIO | None = None
+        self._file = file
+        self._writes = False
+        self._lock: database.FileLock | None = None
         self._held: sa.Connection | None = None
+        self._turn = threading.Lock()
+        self._seen: dict[str, Any] | None = None
 
     @staticmethod
     def open(url: str, *, write: bool = True) -> Trail:
-        """Open, and make what is missing. Raises OutputError where it cannot be, or where another watcher holds it."""
-        parsed = sa.make_url(url)
-        lite = parsed.get_backend_name() == "sqlite"
-        if lite and parsed.database:
+        """Open, and make what is missing. Raises OutputError where it cannot be, or where another watcher holds it.
+
+        With `write` false nothing is made and no lock is taken; raises DataError where there is no trail.
+        """
+        engine, place, file = database.open_engine(url, write=write)
+        trail = Trail(engine, place, file)
+        try:
             if write:
-                try:
-                    Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-                except OSError as error:
-                    raise _unusable(str(parsed.database), error) from error
-            elif not Path(parsed.database).exists():
-                raise DataError(
-                    "there is no trail here yet", got=f"no {Path(parsed.database).name}", todo="run `assay watch` first"
-                )
-        engine = sa.create_engine(parsed, poolclass=sa.pool.NullPool if lite else None)
-        if lite:
-            sa.event.listen(engine, "connect", _sqlite_settings)
-            sa.event.listen(engine, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN"))
-        trail = Trail(engine, parsed.database or url if lite else parsed.render_as_string(hide_password=True))
-        if write:
-            try:
-                trail._take(parsed.database if lite else None)
-                with engine.begin() as c:
-                    _meta.create_all(c)
-                    for statement in _APPEND_ONLY.get(engine.dialect.name, []):
-                        c.exec_driver_sql(statement)
-            except sa.exc.SQLAlchemyError as error:
-                trail.close()
-                raise _unusable(trail._place, error) from error
-            except BaseException:
-                trail.close()
-                raise
+                trail._open_to_write()
+            else:
+                with trail._read() as c:
+                    if not sa.inspect(c).has_table(TRAIL.name):
+                        raise database.nothing_yet(place)
+        except sa.exc.SQLAlchemyError as error:
+            trail.close()
+            raise database.unusable(place, error) from error
+        except BaseException:
+            trail.close()
+            raise
         return trail
 
-    def _take(self, database: str | None) -> None:
-        who = {"pid": os.getpid(), "host": socket.gethostname(), "since": _now()}
-        if database is not None:
-            self._lock = open(f"{database}.lock", "a+b")  # noqa: SIM115 - held as long as the trail is open
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                self._lock.seek(0)
-                raise _held(self._lock.read()) from error
-            self._lock.truncate(0)
-            self._lock.write(json.dumps(who).encode())
-            self._lock.flush()
-            return
-        self._held = self._engine.connect()
-        if not self._held.execute(sa.select(sa.func.pg_try_advisory_lock(_LOCK))).scalar():
-            row = self._held.execute(
-                sa.text("SELECT pid, client_addr, backend_start FROM pg_stat_activity WHERE application_name = 'assay'")
-            ).first()
-            found = {"pid": row[0], "host": str(row[1]), "since": str(row[2])} if row else {}
-            raise _held(json.dumps(found).encode())
-        self._held.execute(sa.text("SET application_name = 'assay'"))
-        self._held.commit()
+    def _open_to_write(self) -> None:
+        self._writes = True
+        if self._file is not None:
+            self._lock = database.FileLock(self._file)
+        else:
+            self._held = database.advisory_lock(self._engine)
+        with self._transaction(new=True) as c:
+            database.prepare(c, _meta)
+            self._seen = _head_of(c)
 
     def __enter__(self) -> Trail:
         return self
@@ -210,6 +177,7 @@ class Trail:
 
     def close(self) -> None:
         """Give the lock back."""
+        self._writes = False
         if self._held is not None:
             with contextlib.suppress(sa.exc.SQLAlchemyError):
                 self._held.close()
@@ -221,12 +189,62 @@ class Trail:
 
     @contextlib.contextmanager
     def write(self, now: str | None = None) -> Iterator[Page]:
-        """One transaction. Raises OutputError where it could not be kept; then nothing of it is."""
+        """One transaction. Raises OutputError where it could not be kept; then nothing of it is.
+
+        Where a connection is lost while a page is being kept, nobody knows whether it was: read the state again. A
+        page that would follow on another end of the trail than this watcher's last one is refused.
+        """
+        with self._turn:
+            if not self._writes:
+                raise OutputError("this trail is open for reading only", todo="stop the watcher, then start it again")
+            try:
+                with self._transaction() as c:
+                    page = Page(c, now or database.now())
+                    if page.head != self._seen:
+                        raise OutputError(
+                            "the trail has another end than this watcher wrote",
+                            got=f"{page.head['seq']} entries",
+                            expected=f"{(self._seen or {}).get('seq', 0)} entries",
+                            todo="run `assay watch --check`, then `assay watch`: it goes on from the end it finds",
+                        )
+                    yield page
+                self._seen = page.head
+            except sa.exc.SQLAlchemyError as error:
+                raise database.unusable(self._place, error) from error
+
+    @contextlib.contextmanager
+    def _transaction(self, *, new: bool = False) -> Iterator[sa.Connection]:
+        if self._file is not None:
+            if not new:
+                self._still_there(write=True)
+            with self._engine.connect().execution_options(assay_writes=True) as c, c.begin():
+                yield c
+            return
+        if self._held is None or self._held.invalidated or self._held.closed:
+            if self._held is not None:
+                self._held.close()
+                self._held = None
+            self._held = database.advisory_lock(self._engine)
+        with self._held.begin():
+            yield self._held
+
+    def _still_there(self, *, write: bool) -> None:
+        """SQLite would make an empty file in place of a lost one."""
+        if self._file is not None and not self._file.exists():
+            lost = FileNotFoundError("the database file is gone")
+            raise database.unusable(self._place, lost) if write else database.unreadable(self._place, lost)
+
+    @contextlib.contextmanager
+    def _read(self) -> Iterator[sa.Connection]:
+        """One snapshot, so that a page kept meanwhile is seen whole or not at all."""
+        self._still_there(write=False)
         try:
-            with self._engine.begin() as c:
-                yield Page(c, now or _now())
+            with self._engine.connect() as c:
+                if self._file is None:
+                    c = c.execution_options(isolation_level="REPEATABLE READ")
+                yield c
         except sa.exc.SQLAlchemyError as error:
-            raise _unusable(self._place, error) from error
+            raise database.unreadable(self._place, error) from error
 
     def kept(self, name: str) -> Any:
         """The document under a name, or None."""
@@ -239,12 +257,26 @@ class Trail:
         query = sa.select(TRAIL).where(TRAIL.c.seq > after).order_by(TRAIL.c.seq)
         with self._read() as c:
             for row in c.execute(query.limit(limit) if limit else query).yield_per(1000):
-                yield Entry(row.seq, row.prev, row.hash, row.time, row.seal, json.loads(row.body))
+                yield _entry(row)
+
+    def latest(self, limit: int) -> list[Entry]:
+        """The last entries, in order."""
+        with self._read() as c:
+            rows = c.execute(sa.select(TRAIL).order_by(TRAIL.c.seq.desc()).limit(limit)).all()
+        return [_entry(row) for row in reversed(rows)]
+
+    def head(self) -> dict[str, Any]:
+        """Where the trail ends: seq, hash and seal of the last entry."""
+        with self._read() as c:
+            return _head_of(c)
 
     def seen(self, sha256: str) -> str | None:
-        """The id of a batch with these bytes that was counted already, or None."""
+        """The id of the first batch with these bytes, or None. What could not be read has no bytes ("")."""
+        if not sha256:
+            return None
+        query = sa.select(BATCHES.c.id).where(BATCHES.c.sha256 == sha256).order_by(BATCHES.c.number).limit(1)
         with self._read() as c:
-            return c.execute(sa.select(BATCHES.c.id).where(BATCHES.c.sha256 == sha256)).scalar()
+            return c.execute(query).scalar()
 
     def batch_ids(self) -> list[tuple[int, str, str]]:
         """Number, id and sha256 of every batch, in order."""
@@ -255,7 +287,8 @@ class Trail:
     def pending(self, number: int) -> bytes | None:
         """The decisions of a batch whose outcomes are not yet counted."""
         with self._read() as c:
-            return c.execute(sa.select(BATCHES.c.pending).where(BATCHES.c.number == number)).scalar()
+            found = c.execute(sa.select(BATCHES.c.pending).where(BATCHES.c.number == number)).scalar()
+        return None if found is None else bytes(found)
 
     def cubes(self) -> list[tuple[int, Any]]:
         """The stored counts of every batch."""
@@ -263,45 +296,58 @@ class Trail:
             found = c.execute(sa.select(BATCHES.c.number, BATCHES.c.cube).order_by(BATCHES.c.number))
             return [(int(n), None if v is None else json.loads(v)) for n, v in found]
 
-    @contextlib.contextmanager
-    def _read(self) -> Iterator[sa.Connection]:
-        try:
-            with self._engine.connect() as c:
-                yield c
-        except sa.exc.SQLAlchemyError as error:
-            raise DataError(
-                "the trail cannot be read",
-                got=_short(error),
-                expected="a database that `assay watch` wrote",
-                todo="check that the database is reachable and whole; the run goes on where it stopped",
-            ) from error
+    def check(self, noted: Mapping[int, str] | None = None) -> dict[str, Any]:
+        """Follow both chains to the head: entries, head and seal. `noted`: seq -> hash, as written down elsewhere.
 
-    def check(self) -> dict[str, Any]:
-        """Follow both chains to the head. Raises VerificationError at the first entry that does not fit."""
+        Raises VerificationError at the first entry that does not fit.
+        """
         prev, seal, seq = FIRST, FIRST, 0
         with self._read() as c:
+            known = _kept_end(c)
             for row in c.execute(sa.select(TRAIL).order_by(TRAIL.c.seq)).yield_per(1000):
                 seq += 1
-                digest = link(prev, row.body.encode())
-                if row.seq != seq or row.prev != prev or row.hash != digest:
-                    raise _broken(row.seq if row.seq == seq else seq, "its content, or an entry before it, was changed")
-                seal = sealed(seal, digest, row.time)
+                if row.seq != seq:
+                    raise _broken(seq, "nothing: the entry is missing" if row.seq > seq else "an entry out of place")
+                if row.prev != prev:
+                    raise _broken(seq, "it follows another entry than the one before it, which was written anew")
+                if row.hash != link(prev, row.body.encode()):
+                    raise _broken(seq, "its content was changed")
+                seal = sealed(seal, row.hash, row.time)
                 if row.seal != seal:
                     raise _broken(seq, "its time was changed")
-                if json.loads(row.body).get("seq") != seq:
-                    raise _broken(seq, "it stands in another place than it was written in")
-                prev = digest
-            head = c.execute(sa.select(KEPT.c.value).where(KEPT.c.name == "head")).scalar()
-        known: dict[str, Any] = json.loads(head) if head else {"seq": 0, "hash": FIRST, "seal": FIRST}
-        if known != {"seq": seq, "hash": prev, "seal": seal}:
-            raise VerificationError(
-                "trail",
-                "the end of the trail is missing",
-                got=f"{seq} entries",
-                expected=f"{known['seq']} entries, ending in {known['hash'][:12]}",
-                todo="find out who had access to the database; a copy made earlier shows what is missing",
-            )
+                if noted and noted.get(seq, row.hash) != row.hash:
+                    raise _broken(seq, f"it is not the entry that was noted as {noted[seq][:12]}")
+                prev = row.hash
+        _check_end(known, {"seq": seq, "hash": prev, "seal": seal}, noted or {})
         return {"entries": seq, "head": prev, "seal": seal}
+
+
+def _entry(row: Any) -> Entry:
+    return Entry(row.seq, row.prev, row.hash, row.time, row.seal, json.loads(row.body))
+
+
+def _kept_end(connection: sa.Connection) -> dict[str, Any]:
+    try:
+        head = _head_of(connection)
+        return {"seq": int(head["seq"]), "hash": str(head["hash"]), "seal": str(head["seal"])}
+    except (ValueError, TypeError, KeyError) as error:
+        raise VerificationError(
+            "trail",
+            "the kept end of the trail cannot be read",
+            got="text that no watcher wrote",
+            expected="the number, hash and seal of the last entry",
+            todo="find out who had access to the database; a copy made earlier shows what was there",
+        ) from error
+
+
+def _check_end(known: Mapping[str, Any], found: Mapping[str, Any], noted: Mapping[int, str]) -> None:
+    last = max([known["seq"], *noted])
+    if found["seq"] < last:
+        raise _broken(found["seq"] + 1, f"nothing: the end of the trail is missing ({found['seq']} of {last} entries)")
+    if found["seq"] > known["seq"]:
+        raise _broken(known["seq"] + 1, "an entry that no watcher wrote, behind the end of the trail")
+    if dict(known) != dict(found):
+        raise _broken(found["seq"], "it, and perhaps entries before it, were written anew: the kept end is another")
 
 
 def _broken(seq: int, words: str) -> VerificationError:
@@ -310,45 +356,5 @@ def _broken(seq: int, words: str) -> VerificationError:
         f"entry {seq} of the trail does not fit",
         got=words,
         expected="the entry as it was written",
-        todo="find out who had access to the database; everything before this entry holds",
+        todo="find out who had access to the database; a copy made earlier shows what was there",
     )
-
-
-def _held(who: bytes) -> OutputError:
-    try:
-        found = json.loads(who)
-        shown = f"process {found['pid']} on {found['host']}, since {found['since']}"
-    except (ValueError, KeyError):
-        shown = "another process"
-    return OutputError(
-        "another watcher holds this trail",
-        got=shown,
-        expected="one watcher at a time",
-        todo="wait for it or stop it; looking at the screen and --check need no lock",
-    )
-
-
-def _short(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error).splitlines()[0][:200]
-
-
-def _unusable(place: str, error: Exception) -> OutputError:
-    return OutputError(
-        "the trail could not be written",
-        got=_short(error),
-        expected=f"room and permission to write {place}",
-        todo="make room or mend the database, then run `assay watch` again: it goes on where it stopped",
-    )
-
-
-def _sqlite_settings(connection: Any, _: Any) -> None:
-    connection.isolation_level = None  # transactions are begun by SQLAlchemy's "begin" event
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA busy_timeout=10000")
-    cursor.close()
-
-
-def _now() -> str:
-    return dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
