@@ -19,6 +19,9 @@ from audit.watch.counted import Counted, judge_counts, not_estimable, rate_seque
 from audit.watch.drift import spend
 from debias.loop.state import Beside, Tally
 
+HARM = "harm/"
+"""Begins a reason that is a harmed group and no norm: "harm/sex=Female"."""
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -72,6 +75,8 @@ def judge_tally(
         for attribute in norm_attributes(norm, sensitive):
             if cube is None:
                 reason = "no outcomes are due yet" if needs else "nobody was decided yet"
+                if needs and tally.arrived is not None and not tally.arrived.meaning.labelled:
+                    reason = "the case has no outcomes"
                 out.append(not_estimable(norm, attribute, reason))
                 continue
             out.append(judge_counts(norm, cube.margin(attribute), alpha=alpha, floor=people))
@@ -88,6 +93,7 @@ def judge_gate(
         _norm_check(c, broken) for c in judge_tally(policy, beside.theirs, sensitive, people=rules.people, alpha=alpha)
     ]
     checks += loss_checks(beside.paired, rules, alpha)
+    checks += harm_checks(beside.paired, [b for b in broken if b.startswith(HARM)], alpha)
     return Verdict(tuple(checks), alpha)
 
 
@@ -134,6 +140,37 @@ def loss_checks(paired: Cube | None, rules: LoopRules, alpha: float) -> list[Che
     return out
 
 
+def harm_checks(paired: Cube | None, harmed: Sequence[str], alpha: float) -> list[Check]:
+    """A challenger against harm must be wrong less often, surely, about each group that was harmed."""
+    out = []
+    for key in harmed:
+        attribute, _, group = key.removeprefix(HARM).partition("=")
+        counts = (0, 0, 0)
+        if paired is not None:
+            margin = paired.margin((attribute,))
+            if (group,) in margin.groups:
+                counts = _only(margin.n[margin.groups.index((group,))])
+        if counts[2] == 0:
+            out.append(Check(key, None, f"{group}, harmed before: no outcomes are due yet.", {"people": 0}))
+            continue
+        value, low, high = _difference(counts, alpha / max(len(harmed), 1))
+        holds = True if high < 0 else False if low > 0 else None
+        words = (
+            f"{group}, harmed before: wrong more often by {100 * value:+.1f} points "
+            f"[{100 * low:+.1f}, {100 * high:+.1f}], must be under 0."
+        )
+        out.append(Check(key, holds, words, {"value": value, "low": low, "high": high, "people": counts[2]}))
+    return out
+
+
+def _difference(counts: tuple[int, int, int], alpha: float) -> tuple[float, float, float]:
+    """By how much more often the other model is wrong: value, and its confidence sequence."""
+    ours, theirs, n = counts
+    low_a, high_a = rate_sequence(ours, n, alpha / 2)
+    low_b, high_b = rate_sequence(theirs, n, alpha / 2)
+    return (ours - theirs) / n, low_a - high_b, high_a - low_b
+
+
 def _only(n: Any) -> tuple[int, int, int]:
     """People only the running model decided rightly, only the other one, and all."""
     return int(n[1, 0]), int(n[0, 1]), int(n[:2].sum())
@@ -142,9 +179,7 @@ def _only(n: Any) -> tuple[int, int, int]:
 def _loss(name: str, who: str, ours: int, theirs: int, n: int, bound: float, alpha: float, *, must: bool) -> Check:
     if n == 0:
         return Check(name, True if not must else None, f"{who}: no outcomes are due yet.", {"people": 0})
-    low_a, high_a = rate_sequence(ours, n, alpha / 2)
-    low_b, high_b = rate_sequence(theirs, n, alpha / 2)
-    low, high, value = low_a - high_b, high_a - low_b, (ours - theirs) / n
+    value, low, high = _difference((ours, theirs, n), alpha)
     holds = False if low > bound else True if high <= bound else None
     if holds is None and not must:
         holds = True

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from audit.cube import Coded, Cube
+from audit.cube import Coded, Cube, Meaning
 from audit.watch.cells import cube_from_json, cube_to_json
 from audit.watch.drift import Drift
 from audit.watch.harm import Harm
@@ -85,7 +85,8 @@ class State:
     mode: one of STATES; before: the mode to return to after a data incident. batch: how many batches were taken;
     matured: how many have come of age. running: the model that decides; since: the batch from which it does.
     trigger: batches whose rows raised the alarm, (first, last); nothing is learned from these. fresh: matured rows
-    since then. challengers: how many were ever tried (each spends alpha); attempts: since the last alarm.
+    since then. reason: which norms and groups raised it. left_out: batches whose rows or outcomes cannot be used.
+    challengers: how many were ever tried (each spends alpha); attempts: since the last alarm.
     """
 
     mode: str
@@ -103,7 +104,8 @@ class State:
     source: Cube | None = None
     source_batches: int = 0
     trigger: tuple[int, int] | None = None
-    reason: str = ""
+    reason: tuple[str, ...] = ()
+    left_out: tuple[int, ...] = ()
     fresh: int = 0
     fresh_from: int = 0
     challengers: int = 0
@@ -136,7 +138,7 @@ class State:
         given["live"] = Tally.from_json(data["live"])
         given["source"] = None if data["source"] is None else cube_from_json(data["source"])
         given["trigger"] = None if data["trigger"] is None else tuple(data["trigger"])
-        given["tried"] = tuple(data["tried"])
+        given |= {k: tuple(data[k]) for k in ("tried", "reason", "left_out")}
         given["beside"] = None if data["beside"] is None else Beside.from_json(data["beside"])
         return State(**given)
 
@@ -155,7 +157,8 @@ class Matured:
 class Batch:
     """What one batch brings, made from its rows. decided: model -> rows with that model's decisions, outcomes hidden.
 
-    incident: what is wrong with the feed; then nothing else of the batch is used.
+    incident: what is wrong with the feed; then nothing else of the batch is used. same_as: the batch with the same
+    bytes that was counted before. failed: why the model beside the running one could not decide.
     """
 
     id: str
@@ -164,6 +167,8 @@ class Batch:
     last: str = ""
     sha256: str = ""
     incident: str | None = None
+    same_as: str | None = None
+    failed: str | None = None
     decided: Mapping[str, Coded] | None = None
     matured: tuple[Matured, ...] = ()
     drift: tuple[Drift, ...] = ()
@@ -195,6 +200,7 @@ class NewPolicy:
     """The policy has changed; `words`: from which version to which."""
 
     words: str
+    meaning: Meaning
 
 
 Input = Batch | Built | Decision | NewPolicy

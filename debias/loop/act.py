@@ -1,0 +1,334 @@
+"""What the loop does about what it sees: confirm, build, shadow, promote, roll back, freeze, judge anew. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+
+import numpy as np
+
+from audit.cube import Cube
+from audit.policy import Policy
+from audit.values import UNKNOWN
+from audit.watch.counted import Counted
+from audit.watch.harm import open_harm
+from audit.watch.monitor import Watched, open_monitor
+from debias.loop import state as at
+from debias.loop.gate import HARM, Verdict, judge_gate, judge_tally, norm_attributes, norm_key
+from debias.loop.state import Beside, Built, Decision, Event, NewPolicy, State, Tally
+
+QUIET_BATCHES = 3
+"""So many batches without drift end a suspicion."""
+
+Stepped = tuple[State, tuple[Event, ...]]
+
+
+def open_live_harm(state: State, policy: Policy) -> State:
+    rules = policy.loop
+    if state.source is None:
+        return state
+    opened = open_harm(
+        state.source, tolerance=rules.harm, alpha=rules.alpha, average_run=rules.average_run, people=rules.people
+    )
+    return replace(state, harm=opened)
+
+
+def broken_norms(state: State) -> tuple[Watched, ...]:
+    """Norms whose e-process or detector has spoken since the running model started."""
+    return tuple(w for w in state.monitor.watched if w.crossed_at is not None or w.alarm_at is not None)
+
+
+def decide(state: State, policy: Policy, sensitive: Sequence[str], judged: Sequence[Counted]) -> Stepped:
+    """What follows from where the loop and its norms stand after a batch."""
+    act: dict[str, Callable[[], Stepped]] = {
+        at.SHADOW: lambda: _shadow(state, policy, sensitive),
+        at.APPROVAL: lambda: _shadow(state, policy, sensitive),
+        at.PROBATION: lambda: _probation(state, policy, sensitive),
+        at.CONFIRMED: lambda: _confirmed(state, policy),
+    }
+    if state.mode in act:
+        return act[state.mode]()
+    if state.mode not in at.QUIET:
+        return state, ()
+    broken = broken_norms(state)
+    harmed = state.harm.alarm if state.harm else ()
+    if broken or harmed:
+        return _confirm(state, why_broken(broken, harmed), _reasons(broken, harmed), policy)
+    return _quiet(state, judged)
+
+
+def _reasons(broken: Sequence[Watched], harmed: Sequence[tuple[str, str]]) -> list[str]:
+    return [w.key for w in broken] + [f"{HARM}{a}={g}" for a, g in harmed]
+
+
+def why_broken(broken: Sequence[Watched], harmed: Sequence[tuple[str, str]]) -> str:
+    """One sentence on what raised the alarm."""
+    parts = []
+    for w in broken[:3]:
+        by = " and ".join(w.attribute)
+        who = "; ".join(f"{a} and {b}" for a, b in w.named()[:3])
+        how = (
+            f"evidence {np.exp(min(w.peak_e, 50.0)):,.0f} to 1 at most {1 / w.norm.alpha:,.0f} by chance"
+            if w.crossed_at is not None
+            else "the detector of changes has spoken"
+        )
+        parts.append(
+            f"the {w.norm.metric.replace('_', ' ')} {w.norm.kind} by {by} breaks {w.norm.limit:g} ({how}"
+            + (f"; between {who})" if who else ")")
+        )
+    if harmed:
+        parts.append("decisions are wrong more often than is tolerated for " + ", ".join(g for _, g in harmed[:4]))
+    words = "; ".join(parts)
+    return words[0].upper() + words[1:] + "." if words else ""
+
+
+def _confirm(state: State, why: str, keys: Sequence[str], policy: Policy) -> Stepped:
+    now = replace(
+        enter(state, at.CONFIRMED),
+        trigger=(state.since, state.batch - 1),
+        reason=tuple(keys),
+        fresh=0,
+        fresh_from=state.batch,
+        attempts=0,
+        tried=(),
+    )
+    words = (
+        f"{why} A challenger is built once {policy.loop.build_rows:,} people who came after the alarm have known "
+        "outcomes; nothing is learned from the rows that raised it."
+    )
+    return now, (Event("confirmed", words, {"norms": list(keys), "trigger": list(now.trigger or ())}),)
+
+
+def _quiet(state: State, judged: Sequence[Counted]) -> Stepped:
+    known = [c for c in judged if c.value is not None]
+    if not known or (state.live.matured is None and any("no outcomes" in (c.reason or "") for c in judged)):
+        reasons = sorted({c.reason for c in judged if c.reason})
+        if state.mode == at.UNDECIDABLE:
+            return state, ()
+        return enter(state, at.UNDECIDABLE), (Event("undecidable", f"Not decidable: {'; '.join(reasons)}.", {}),)
+    if state.mode in (at.UNDECIDABLE, at.ROLLED_BACK) or (
+        state.mode == at.SUSPECT and state.batch - state.entered >= QUIET_BATCHES
+    ):
+        unsure = [c for c in judged if c.value is None]
+        words = f"{len(known)} norms can be judged and none is broken" + (
+            f"; {len(unsure)} cannot be judged yet ({unsure[0].reason})." if unsure else "."
+        )
+        return enter(state, at.HEALTHY), (Event("healthy", words, {}),)
+    return state, ()
+
+
+def _confirmed(state: State, policy: Policy) -> Stepped:
+    rules = policy.loop
+    left = [m for m in rules.methods if m not in state.tried]
+    if state.attempts >= rules.attempts or not left:
+        words = f"{state.attempts} challengers did not earn their place. The loop stops trying: a person must look."
+        return enter(state, at.FROZEN), (Event("frozen", words, {"tried": list(state.tried)}),)
+    if state.batch < state.cooldown or state.fresh < rules.build_rows:
+        return state, ()
+    method = left[0].replace("_", " ")
+    words = f"{state.fresh:,} people since the alarm have known outcomes: a challenger is built by {method}."
+    facts = {"method": left[0], "from": state.fresh_from, "rows": state.fresh}
+    return enter(state, at.BUILD), (Event("build", words, facts),)
+
+
+def next_method(state: State, policy: Policy) -> str:
+    """The cheapest method that was not tried since the alarm."""
+    return next(m for m in policy.loop.methods if m not in state.tried)
+
+
+def built(state: State, built: Built, policy: Policy) -> Stepped:
+    tried = (*state.tried, built.method)
+    facts = {"method": built.method, **(built.facts or {})}
+    if built.model is None:
+        words = f"No challenger by {built.method.replace('_', ' ')}: {built.problem}"
+        now = replace(enter(state, at.CONFIRMED), tried=tried, attempts=state.attempts + 1)
+        return now, (Event("not_built", words, facts),)
+    now = replace(
+        enter(state, at.SHADOW),
+        tried=tried,
+        attempts=state.attempts + 1,
+        challengers=state.challengers + 1,
+        beside=Beside(built.model, built.method, state.batch),
+    )
+    words = f"A challenger by {built.method.replace('_', ' ')} decides beside the running model, on later people only."
+    return now, (Event("shadow", words, facts | {"model": built.model}),)
+
+
+def verdict(state: State, policy: Policy, sensitive: Sequence[str]) -> Verdict:
+    """Where the model beside the running one stands."""
+    assert state.beside is not None
+    return judge_gate(policy, state.beside, state.reason, state.challengers, sensitive)
+
+
+def beside_failed(state: State, why: str) -> Stepped:
+    """The model beside the running one could not decide a batch: a challenger is dropped, a predecessor too."""
+    assert state.beside is not None
+    facts = {"model": state.beside.model, "method": state.beside.method}
+    if state.mode == at.PROBATION:
+        words = f"The predecessor could not decide this batch and is not asked again: {why}"
+        return replace(state, beside=None), (Event("predecessor_failed", words, facts),)
+    words = f"The challenger could not decide this batch: {why}"
+    return replace(enter(state, at.CONFIRMED), beside=None), (Event("rejected", words, facts),)
+
+
+def _shadow(state: State, policy: Policy, sensitive: Sequence[str]) -> Stepped:
+    assert state.beside is not None
+    beside, rules = state.beside, policy.loop
+    found = verdict(state, policy, sensitive)
+    facts = {"model": beside.model, "method": beside.method, "gate": found.to_json(), "batches": beside.batches}
+    if found.failed or (beside.batches >= rules.shadow_batches and not found.passed):
+        against = [c.words for c in found.checks if c.holds is not True]
+        why = "" if found.failed else f" after {beside.batches} batches it is still open."
+        words = f"The challenger did not earn its place: {against[0]}{why}"
+        now = replace(enter(state, at.CONFIRMED), beside=None)
+        return now, (Event("rejected", words, facts),)
+    if found.passed and state.mode == at.SHADOW:
+        method = beside.method.replace("_", " ")
+        words = f"The challenger by {method} meets every condition on {beside.batches} later batches."
+        if rules.automatic:
+            now, said = _promote(state, Decision(beside.model, True, "the policy promotes by itself", "policy"), policy)
+            return now, (Event("gate", words + " The policy lets the loop promote without a person.", facts), *said)
+        return enter(state, at.APPROVAL), (Event("gate", words + " A person must approve.", facts),)
+    return state, ()
+
+
+def decision(state: State, given: Decision, policy: Policy) -> Stepped:
+    facts = {"model": given.model, "by": given.by, "reason": given.reason, "approve": given.approve}
+    if state.mode == at.FROZEN:
+        words = f"{given.by} has looked and lets the loop go on: {given.reason}"
+        now = replace(enter(state, at.CONFIRMED), attempts=0, tried=(), rollbacks=0, fresh=0, fresh_from=state.batch)
+        return now, (Event("unfrozen", words, facts),)
+    if given.approve:
+        return _promote(state, given, policy)
+    words = f"{given.by} rejects the challenger: {given.reason}"
+    return replace(enter(state, at.CONFIRMED), beside=None), (Event("rejected", words, facts),)
+
+
+def _promote(state: State, given: Decision, policy: Policy) -> Stepped:
+    """The challenger runs; the predecessor stays warm beside it."""
+    assert state.beside is not None
+    beside = state.beside
+    now = _run_model(state, beside.model, beside.theirs.matured, policy)
+    now = replace(enter(now, at.PROBATION), beside=Beside(state.running, "predecessor", state.batch))
+    words = f"Promoted by {given.by}: {given.reason} The predecessor stays warm and decides beside it."
+    facts = {"model": beside.model, "predecessor": state.running, "by": given.by, "reason": given.reason}
+    return now, (Event("promoted", words, facts),)
+
+
+def _run_model(state: State, model: str, source: Cube | None, policy: Policy) -> State:
+    """Another model runs: its own streams, its own reference."""
+    w = state.monitor.watched
+    meaning = next(c.meaning for c in (state.live.arrived, state.live.matured, source) if c is not None)
+    groups = {x.attribute: x.groups for x in w}
+    sensitive = tuple(dict.fromkeys(a for x in w for a in x.attribute))
+    monitor = open_monitor(policy.norms, sensitive, meaning, groups=groups, average_run=policy.loop.average_run)
+    now = replace(
+        state,
+        running=model,
+        since=state.batch,
+        monitor=monitor,
+        live=Tally(),
+        source=source,
+        source_batches=0,
+        harm=None,
+        trigger=None,
+        reason=(),
+        cooldown=state.batch + policy.loop.cooldown_batches,
+    )
+    return open_live_harm(now, policy)
+
+
+def _probation(state: State, policy: Policy, sensitive: Sequence[str]) -> Stepped:
+    broken = broken_norms(state)
+    harmed = state.harm.alarm if state.harm else ()
+    if broken or harmed:
+        return _roll_back(state, why_broken(broken, harmed), policy, sensitive, _reasons(broken, harmed))
+    batches = state.batch - state.entered
+    if batches >= policy.loop.probation_batches:
+        words = f"No norm was found broken in {batches} batches since the promotion: the promoted model stays."
+        return replace(enter(state, at.HEALTHY), beside=None, rollbacks=0), (Event("settled", words, {}),)
+    return state, ()
+
+
+def _roll_back(state: State, why: str, policy: Policy, sensitive: Sequence[str], keys: Sequence[str]) -> Stepped:
+    if state.beside is None:
+        now, said = _confirm(state, why, keys, policy)
+        words = f"{why} There is no predecessor left to go back to."
+        return now, (Event("both_hurt", words, {"norms": []}), *said)
+    beside = state.beside
+    old = judge_tally(policy, beside.theirs, sensitive, people=policy.loop.people)
+    both = [norm_key(c) for c in old if norm_key(c) in keys and _breaks(c)] + _harmed_too(state, keys)
+    if both:
+        now, said = _confirm(replace(state, beside=None), why, keys, policy)
+        words = f"{why} The predecessor breaks the same on the same people: rolling back would not help."
+        return now, (Event("both_hurt", words, {"norms": both}), *said)
+    now = _run_model(state, beside.model, beside.theirs.matured, policy)
+    now = replace(now, beside=None, rollbacks=state.rollbacks + 1)
+    facts = {"model": beside.model, "from": state.running, "rollbacks": now.rollbacks}
+    event = Event("rolled_back", f"{why} The predecessor decides again.", facts)
+    if now.rollbacks >= 2:
+        words = "Two promotions in a row were rolled back. The loop stops: a person must look."
+        return enter(now, at.FROZEN), (event, Event("frozen", words, facts))
+    return enter(now, at.ROLLED_BACK), (event,)
+
+
+def _harmed_too(state: State, keys: Sequence[str]) -> list[str]:
+    """Which of the harmed groups the model beside is wrong about just as often, on the same people."""
+    assert state.beside is not None
+    cube, out = state.beside.theirs.matured, []
+    for (attribute, group), risk in (state.harm.risks if state.harm else {}).items():
+        key = f"{HARM}{attribute}={group}"
+        if key not in keys or cube is None:
+            continue
+        margin = cube.margin((attribute,))
+        n = margin.n[margin.groups.index((group,))] if (group,) in margin.groups else np.zeros((3, 2))
+        if n[:2].sum() and (n[0, 1] + n[1, 0]) / n[:2].sum() > risk.bound:
+            out.append(key)
+    return out
+
+
+def _breaks(c: Counted) -> bool:
+    return c.value is not None and (c.value > c.limit if c.kind == "difference" else c.value < c.limit)
+
+
+def enter(state: State, mode: str) -> State:
+    return replace(state, mode=mode, entered=state.batch)
+
+
+# -- a new policy ---------------------------------------------------------------------------------------------
+
+
+def new_policy(state: State, given: NewPolicy, policy: Policy, sensitive: Sequence[str]) -> Stepped:
+    """Norms that did not change keep their streams; the others start anew, and the stored counts judge them at once."""
+    known = {(w.key, w.norm): w for w in state.monitor.watched}
+    groups = {w.attribute: w.groups for w in state.monitor.watched}
+    if state.live.arrived is not None:
+        wanted = {a for norm in policy.norms for a in norm_attributes(norm, sensitive)}
+        groups |= {a: _groups_of(state.live.arrived, a) for a in sorted(wanted - set(groups))}
+    fresh = open_monitor(policy.norms, sensitive, given.meaning, groups=groups, average_run=policy.loop.average_run)
+    monitor = replace(fresh, watched=tuple(known.get((w.key, w.norm), w) for w in fresh.watched))
+    now = replace(state, monitor=monitor, policy=policy.sha256)
+    judged = judge_tally(policy, state.live, sensitive, people=policy.loop.people)
+    outside = [c for c in judged if c.value is not None and c.log_e >= np.log(1 / _alpha(policy, c))]
+    shown = "; ".join(
+        f"{c.metric.replace('_', ' ')} {c.kind} by {' and '.join(c.attribute)}: {c.value:.3f}" for c in outside
+    )
+    words = f"{given.words} The running model is judged on the new norms at once, from stored counts: " + (
+        f"broken: {shown}." if outside else "none is clearly broken."
+    )
+    facts = {"policy": policy.sha256, "version": policy.version, "norms": [asdict(c) for c in judged]}
+    events: tuple[Event, ...] = (Event("policy", words, facts),)
+    if outside and state.mode in at.QUIET:
+        now, said = _confirm(now, f"The new norm is broken: {shown}.", [norm_key(c) for c in outside], policy)
+        events += said
+    return now, events
+
+
+def _groups_of(cube: Cube, attribute: tuple[str, ...]) -> tuple[str, ...]:
+    """Groups with people in them, named as the monitor names them."""
+    margin = cube.margin(attribute)
+    return tuple(" / ".join(g) for g, n in zip(margin.groups, margin.rows, strict=True) if n and UNKNOWN not in g)
+
+
+def _alpha(policy: Policy, c: Counted) -> float:
+    return next(n.alpha for n in policy.norms if (n.metric, n.kind, n.limit) == (c.metric, c.kind, c.limit))

@@ -1,0 +1,320 @@
+"""Challengers, the cheapest first, learned from people who came after the alarm and whose outcomes are due.
+
+threshold             one other threshold for everybody, on the running model's scores; nothing is fitted
+reweighing            the case's own estimator again, on weighted rows
+constrained_boosting  one boosted model under the constraint that stands for the broken norm
+search                that for several constraints and tolerances; the best on rows held back
+group_thresholds      a threshold for each group, only where the policy lets a rule read the sensitive value
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit.case import Case
+from audit.cube import UNLABELLED, Coded, Ints, cube_of
+from audit.errors import InputError
+from audit.measure import fractions
+from audit.metrics import metrics_for
+from audit.policy import Norm, Policy
+from audit.values import UNKNOWN
+from audit.watch.monitor import metrics_of
+from debias.candidate import Candidate
+from debias.loop.gate import HARM, norm_attributes
+from debias.loop.serve import Servers, coded_rows, labels_of
+from debias.loop.state import Built
+from debias.loop.store import Served, Store
+from debias.methods import constraint_for, method_named
+from debias.task import Task, task_of
+
+_AIM_OF = {
+    "selection_rate": "demographic_parity",
+    "equal_opportunity": "equal_opportunity",
+    "true_positive_rate": "equal_opportunity",
+    "false_negative_rate": "equal_opportunity",
+    "equalized_odds": "equalized_odds",
+    "false_positive_rate": "equalized_odds",
+    "true_negative_rate": "equalized_odds",
+}
+GRID = 199
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lesson:
+    """What a challenger learns from: rows with known outcomes that came after the alarm; and what it is to bring about.
+
+    broken: the norms (keys) and harmed groups that raised the alarm.
+    """
+
+    case: Case
+    policy: Policy
+    frame: pd.DataFrame
+    features: tuple[str, ...]
+    sha256: str
+    broken: tuple[str, ...]
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """How far decisions are from what is wanted: excess over all norms (0: every norm kept, broken ones at their level
+    for promotion), the share of wrong decisions, and that of each harmed group.
+    """
+
+    excess: float
+    error: float
+    harmed: tuple[float, ...]
+
+    def better(self, other: Stand) -> bool:
+        """Nearer to the norms; where both keep them, wrong less often about those who were harmed."""
+        if self.excess > 0 or other.excess > 0:
+            return self.excess < other.excess - 1e-12
+        return all(a < b for a, b in zip(self.harmed, other.harmed, strict=True))
+
+    def to_json(self) -> dict[str, Any]:
+        return {"excess": self.excess, "error": self.error, "harmed": list(self.harmed)}
+
+
+def build(lesson: Lesson, method: str, running: Served, servers: Servers, store: Store) -> Built:
+    """A challenger by `method`, kept in the store; where there is none to be had, Built says why. Raises nothing."""
+    try:
+        if method == "threshold":
+            return _by_threshold(lesson, running, servers, store)
+        return _by_fit(lesson, method, running, servers, store)
+    except InputError as error:
+        return Built(method, None, error.message)
+    except Exception as error:  # a library that gives up on these rows is no reason to stop watching
+        return Built(method, None, f"it failed ({type(error).__name__}: {str(error)[:200]}).")
+
+
+# -- where decisions stand ------------------------------------------------------------------------------------
+
+
+def stand(lesson: Lesson, coded: Coded) -> Stand:
+    """Point values: the gate, on later rows, is what decides."""
+    cube = cube_of(coded)
+    excess = 0.0
+    for norm in lesson.policy.norms:
+        for attribute in norm_attributes(norm, lesson.case.data.sensitive):
+            gap = point_gap(norm, cube.margin(attribute), lesson.policy.loop.people)
+            key = f"{norm.metric}/{norm.kind}/{'+'.join(attribute)}"
+            level = norm.promote if key in lesson.broken else norm.limit
+            if gap is not None:
+                excess = max(excess, gap - level if norm.kind == "difference" else level - gap)
+    wrong = coded.label != coded.decision
+    harmed = []
+    for key in lesson.broken:
+        if key.startswith(HARM):
+            attribute_name, _, group = key.removeprefix(HARM).partition("=")
+            axis = coded.attributes.index(attribute_name)
+            mine = np.zeros(len(wrong), dtype=bool)
+            if group in coded.levels[axis]:
+                mine = coded.codes[:, axis] == coded.levels[axis].index(group)
+            harmed.append(float(wrong[mine].mean()) if mine.any() else 1.0)
+    return Stand(excess, float(wrong.mean()), tuple(harmed))
+
+
+def point_gap(norm: Norm, margin: Any, floor: int) -> float | None:
+    """The gap as counted, over groups with `floor` people; None where there are not two."""
+    by_name = {m.name: m for m in metrics_for(margin.meaning)}
+    gaps = []
+    for name in metrics_of(norm.metric, margin.meaning):
+        if name not in by_name:
+            return None
+        x, n, _ = fractions(margin, by_name[name])
+        shares = [x[g] / n[g] for g in range(len(n)) if n[g] >= floor and UNKNOWN not in margin.groups[g]]
+        if len(shares) < 2:
+            return None
+        low, high = float(min(shares)), float(max(shares))
+        gaps.append(high - low if norm.kind == "difference" else (low / high if high > 0 else 1.0))
+    return max(gaps) if norm.kind == "difference" else min(gaps)
+
+
+# -- threshold ------------------------------------------------------------------------------------------------
+
+
+def _by_threshold(lesson: Lesson, running: Served, servers: Servers, store: Store) -> Built:
+    score = servers.scores(running, lesson.frame, lesson.features)
+    if score is None:
+        return Built("threshold", None, "the running model gives decisions and no scores.")
+    label = labels_of(lesson.case, lesson.frame)
+    coded = coded_rows(
+        lesson.case, lesson.frame, servers.decide(running, lesson.frame, lesson.features).positive, label
+    )
+    now = stand(lesson, coded)
+    best: tuple[float, float] | None = None
+    nearest = now.excess
+    for at in np.unique(np.quantile(score, np.linspace(0, 1, GRID + 2)[1:-1])):
+        then = stand(lesson, replace(coded, decision=(score >= at).astype(np.int64)))
+        nearest = min(nearest, then.excess)
+        keeps = then.excess <= 0 and then.error <= now.error + lesson.policy.loop.loss
+        if keeps and then.better(now) and (best is None or then.error < best[1]):
+            best = (float(at), then.error)
+    if best is None:
+        return Built(
+            "threshold", None, f"no single threshold keeps every norm without more wrong decisions than are allowed "
+            f"(the nearest is {nearest:.3f} outside)."
+        )  # fmt: skip
+    served = store.serve(
+        method="threshold",
+        file=running.file,
+        format=running.format,
+        threshold=best[0],
+        attributes=[],
+        groups=[],
+        base=running.id,
+    )
+    return Built("threshold", served.id, None, {"threshold": best[0], **_facts(lesson, now, None)})
+
+
+# -- models that are fitted -----------------------------------------------------------------------------------
+
+
+def _by_fit(lesson: Lesson, method: str, running: Served, servers: Servers, store: Store) -> Built:
+    task = _task(lesson)
+    original = _original(task, lesson, running, servers)
+    attributes = _attributes(lesson)
+    best: tuple[Stand, Candidate] | None = None
+    chosen: dict[str, Any] = {}
+    tried = 0
+    for name, aim, tolerance in _plans(lesson, method):
+        candidate = _fit(task, original, name, aim, tolerance, attributes, lesson.seed)
+        tried += 1
+        held = task.splits.validation
+        then = stand(lesson, _decided(lesson, task, held, candidate.decide(held)))
+        if best is None or (then.excess, then.error) < (best[0].excess, best[0].error):
+            best, chosen = (then, candidate), {"constraint": aim, "tolerance": tolerance, "learner": candidate.learner}
+    assert best is not None
+    then, candidate = best
+    held = task.splits.validation
+    now = stand(lesson, _decided(lesson, task, held, original.positive[held]))
+    facts = {**chosen, "fits": tried, "held_back": len(held), **_facts(lesson, now, then)}
+    if not then.better(now) or then.error > now.error + 5 * lesson.policy.loop.loss:
+        words = (
+            f"on {len(held):,} rows held back it is {then.excess:.3f} outside the norms, the running model "
+            f"{now.excess:.3f}; wrong about {100 * then.error:.1f} %, the running model {100 * now.error:.1f} %."
+        )
+        return Built(method, None, words, facts)
+    return Built(method, _keep(method, candidate, running, store).id, None, facts)
+
+
+def _facts(lesson: Lesson, now: Stand, then: Stand | None) -> dict[str, Any]:
+    return {
+        "rows": len(lesson.frame),
+        "data": lesson.sha256,
+        "seed": lesson.seed,
+        "before": now.to_json(),
+        "after": None if then is None else then.to_json(),
+    }
+
+
+def _task(lesson: Lesson) -> Task:
+    """All rows to learn from or to choose on: the rows that report come later."""
+    from audit.load import Rows
+
+    frame = lesson.frame
+    rows = Rows(
+        frame, lesson.sha256, np.ones(len(frame), dtype=bool), None, lesson.features, tuple(map(str, frame.columns))
+    )
+    task = task_of(lesson.case, rows, lesson.seed)
+    splits = task.splits
+    train = np.sort(np.concatenate([splits.train, splits.test]))
+    known = train[task.label[train] != UNLABELLED]
+    return replace(task, splits=replace(splits, train=known, test=splits.test[:0]))
+
+
+def _original(task: Task, lesson: Lesson, running: Served, servers: Servers) -> Any:
+    """The running model's decisions on the rows to choose on."""
+    from debias.candidate import Original
+
+    held = task.splits.validation
+    part = task.frame.iloc[held]
+    positive = np.full(len(task.frame), -1, dtype=np.int64)
+    decisions = servers.decide(running, part, lesson.features)
+    positive[held] = decisions.positive
+    score = None
+    if decisions.score is not None:
+        score = np.full(len(task.frame), np.nan)
+        score[held] = decisions.score
+    at = lesson.case.model.threshold if running.threshold is None else running.threshold
+    facts = {"estimator": "estimator", "kind": lesson.case.model.kind}
+    return Original(positive, score, None if score is None else at, facts, ())
+
+
+def _decided(lesson: Lesson, task: Task, rows: Ints, positive: Ints) -> Coded:
+    return coded_rows(lesson.case, task.frame.iloc[rows], positive, task.label[rows])
+
+
+def _attributes(lesson: Lesson) -> tuple[str, ...]:
+    """The columns that broken norms and harmed groups are about."""
+    found = []
+    for key in lesson.broken:
+        named = [key.removeprefix(HARM).partition("=")[0]] if key.startswith(HARM) else key.split("/")[-1].split("+")
+        found += named
+    known = [a for a in lesson.case.data.sensitive if a in found]
+    return tuple(known) or lesson.case.data.sensitive
+
+
+def _aims(lesson: Lesson) -> list[tuple[str, float]]:
+    """Constraints that stand for the broken norms, and half their level for promotion as the tolerance."""
+    out: dict[str, float] = {}
+    for norm in lesson.policy.norms:
+        for attribute in norm_attributes(norm, lesson.case.data.sensitive):
+            if f"{norm.metric}/{norm.kind}/{'+'.join(attribute)}" not in lesson.broken:
+                continue
+            aim = _AIM_OF.get(norm.metric)
+            if aim is not None:
+                level = norm.promote if norm.kind == "difference" else 0.25 * (1 - norm.promote)
+                out[aim] = min(out.get(aim, 1.0), max(level / 2, 0.005))
+    return list(out.items()) or [("equalized_odds", 0.05)]
+
+
+def _plans(lesson: Lesson, method: str) -> Sequence[tuple[str, str, float]]:
+    """(method of the table, constraint, tolerance) to fit."""
+    aims = _aims(lesson)
+    if method == "search":
+        boosted = [("constrained_boosting", a, t * k) for a, t in aims for k in (2.0, 1.0, 0.5)]
+        return [*boosted, ("resampling", "demographic_parity", aims[0][1])]
+    row = method_named(method)
+    for aim, tolerance in aims:
+        if aim in row.constraints:
+            return [(method, aim, tolerance)]
+    return [(method, constraint_for(row, None), aims[0][1])]
+
+
+def _fit(
+    task: Task, original: Any, name: str, aim: str, tolerance: float, attributes: tuple[str, ...], seed: int
+) -> Candidate:
+    from debias.fit import fit_candidate
+
+    return fit_candidate(task, original, method_named(name), aim, tolerance, attributes, seed)
+
+
+def _keep(method: str, candidate: Candidate, running: Served, store: Store) -> Served:
+    if candidate.format == "group-thresholds":
+        import json
+
+        document = json.loads(candidate.content)
+        return store.serve(
+            method=method,
+            file=running.file,
+            format=running.format,
+            threshold=document["default"],
+            attributes=document["attributes"],
+            groups=document["thresholds"],
+            base=running.id,
+        )
+    return store.serve(
+        method=method,
+        file=store.put(candidate.content, candidate.format),
+        format=candidate.format,
+        threshold=candidate.threshold,
+        attributes=[],
+        groups=[],
+        base=running.id,
+    )

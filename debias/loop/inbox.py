@@ -1,0 +1,77 @@
+"""A person's word on a challenger, or on a frozen loop: at once, or left for the watcher that holds the trail.
+
+OUT/decisions/*.json    one decision each, put in place whole; the watcher takes them before its next batch
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+from audit.errors import InputError
+from audit.files import canonical, write_whole
+from debias.loop import state as at
+from debias.loop.state import Decision, State
+
+FOLDER = "decisions"
+
+
+def leave(out: Path, decision: Decision) -> Path:
+    """Leave a decision for whoever holds the trail."""
+    path = out / FOLDER / f"{uuid.uuid4().hex}.json"
+    document = {"model": decision.model, "approve": decision.approve, "reason": decision.reason, "by": decision.by}
+    write_whole(path, canonical(document))
+    return path
+
+
+def waiting(out: Path) -> list[tuple[Path, Decision]]:
+    """Decisions that were left. One that cannot be read is put aside under the name *.unreadable."""
+    found = []
+    for path in sorted((out / FOLDER).glob("*.json")) if (out / FOLDER).is_dir() else []:
+        try:
+            given: dict[str, Any] = json.loads(path.read_bytes())
+            decision = Decision(str(given["model"]), given["approve"] is True, str(given["reason"]), str(given["by"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            path.rename(path.with_suffix(".unreadable"))
+            continue
+        found.append((path, decision))
+    return found
+
+
+def problem_with(state: State, decision: Decision) -> str | None:
+    """Why a decision cannot be taken now, or None."""
+    if not decision.reason.strip() or not decision.by.strip():
+        return "a decision needs a reason and a name."
+    if state.mode == at.FROZEN:
+        return None if decision.model == state.running else _other(decision, state.running)
+    if state.mode != at.APPROVAL and not (state.mode == at.SHADOW and not decision.approve):
+        return f"nothing waits for a decision: the loop is {state.mode}."
+    assert state.beside is not None
+    return None if decision.model == state.beside.model else _other(decision, state.beside.model)
+
+
+def _other(decision: Decision, wanted: str) -> str:
+    return f"the decision is about {decision.model[:12]}, and what waits is {wanted[:12]}."
+
+
+def named(state: State, given: str, approve: bool, reason: str, by: str) -> Decision:
+    """A decision on what waits, by the model's id or its first eight characters or more. Raises InputError.
+
+    A frozen loop is let go on by approving the model that runs.
+    """
+    waits = state.running if state.mode == at.FROZEN else state.beside.model if state.beside else None
+    model = waits if waits is not None and len(given) >= 8 and waits.startswith(given) else given
+    decision = Decision(model, approve, reason.strip(), by.strip())
+    problem = problem_with(state, decision)
+    if problem is not None:
+        raise InputError(
+            "the decision cannot be taken",
+            got=problem,
+            expected="the id of the challenger that waits, and a reason"
+            if waits is None
+            else f"{waits[:12]}..., and a reason",
+            todo="look at what waits: `assay watch CASE.toml --out DIR --state`",
+        )
+    return decision

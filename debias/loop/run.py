@@ -1,0 +1,513 @@
+"""The shell around the step: reads batches, asks models, steps, writes, resumes.
+
+    OUT/watch.db        the trail, the state, the counts of every batch (or a database by URL)
+    OUT/models/         models by their content; OUT/running.json points at the one that runs
+    OUT/watch.json      what the screen and the report show
+    OUT/decisions/      a person's word that waits for the watcher that holds the trail
+
+What one input changes is one transaction: state, entries and counts are kept together or not at all, so that a run
+that was killed goes on where it stopped and writes the trail that an undisturbed run writes.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit import progress
+from audit.case import Case
+from audit.code import groups_per_row
+from audit.cube import UNLABELLED, Ints, cube_of
+from audit.errors import CaseError, DataError, InputError, OutputError
+from audit.evidence import sha256
+from audit.files import canonical, write_whole
+from audit.load import load_policy
+from audit.policy import Policy
+from audit.watch.cells import cube_to_json
+from audit.watch.drift import drifted, reference_of, spend
+from audit.watch.quality import feed_problem, outcome_problem
+from debias.loop import inbox
+from debias.loop import state as at
+from debias.loop.act import next_method
+from debias.loop.build import Lesson, build
+from debias.loop.serve import (
+    Servers,
+    coded_rows,
+    labels_of,
+    meaning_of,
+    pack_decisions,
+    unpack_decisions,
+    with_labels,
+)
+from debias.loop.show import FILE, Board, plain
+from debias.loop.sources import Arrival, Source, open_source
+from debias.loop.state import Batch, Built, Decision, Event, Input, Matured, NewPolicy, State
+from debias.loop.step import first_state, step
+from debias.loop.store import Store
+from debias.loop.trail import Entry, Trail
+
+POLL_SECONDS = 1.0
+
+
+def run_watch(
+    case: Case,
+    out: Path,
+    *,
+    trail_url: str | None = None,
+    follow: bool = False,
+    max_batches: int | None = None,
+    allow: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Take every batch that is there (at most `max_batches`), or with `follow` wait for more; the summary.
+
+    Raises InputError and its children where it cannot begin or cannot write; what was kept stays, and the next run goes
+    on from there. What is wrong with one batch raises nothing: it is an incident in the trail.
+    """
+    with Trail.open(url_of(out, trail_url)) as trail, Watcher(case, out, trail, allow) as watcher:
+        taken = 0
+        try:
+            while max_batches is None or taken < max_batches:
+                try:
+                    if watcher.advance():
+                        taken += 1
+                        continue
+                except OutputError as error:
+                    if not follow:
+                        raise
+                    print(f"assay watch: {error.message}", file=sys.stderr, flush=True)
+                if not follow:
+                    break
+                time.sleep(POLL_SECONDS)
+        except KeyboardInterrupt:
+            print("assay watch: stopped; the next run goes on here.", file=sys.stderr, flush=True)
+        watcher.show()
+        return watcher.summary(taken)
+
+
+def url_of(out: Path, trail_url: str | None) -> str:
+    """Where the trail is: a database by URL, or OUT/watch.db."""
+    return trail_url or f"sqlite:///{(out / 'watch.db').resolve()}"
+
+
+def with_delay(case: Case, policy: Policy) -> Policy:
+    """The cooldown is at least the label delay: a model is not replaced before its outcomes are known."""
+    rest = max(policy.loop.cooldown_batches, case.watch.label_delay)
+    return replace(policy, loop=replace(policy.loop, cooldown_batches=rest))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Taken:
+    """A batch as the step takes it, and what is kept of it."""
+
+    batch: Batch
+    reference: dict[str, Any] | None = None
+    cube: dict[str, Any] | None = None
+    pending: bytes | None = None
+
+
+class Watcher:
+    """One loop with its trail, store and models. A context manager; `advance` takes the next input."""
+
+    def __init__(self, case: Case, out: Path, trail: Trail, allow: Sequence[str] = ()) -> None:
+        if not case.data.sensitive:
+            raise CaseError("there is no sensitive column", expected="at least one in `sensitive`", todo="name one")
+        self._case, self._out, self._trail = case, out, trail
+        self._policy = with_delay(case, case.policy)
+        self._sensitive = case.data.sensitive
+        self._store = Store(out)
+        self._servers = Servers(case, self._store, allow)
+        self._known = trail.batch_ids()
+        self._source: Source = open_source(case, self._known, out)
+        self._reference: dict[str, Any] | None = trail.kept("reference")
+        self._board = Board()
+        self._said: list[str] = []
+        for entry in trail.entries():
+            self._board.add(entry.body, entry.time)
+        kept = trail.kept("state")
+        self._state = State.from_json(kept) if kept is not None else self._begin()
+        self._same_model(trail.kept("about"))
+        self._store.point(self._state.running)
+        self._new_policy(self._policy)
+
+    def __enter__(self) -> Watcher:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._servers.keep_only(())
+
+    # -- beginning --------------------------------------------------------------------------------------------
+
+    def _begin(self) -> State:
+        """The first entry: which case, model and policy; the case's own model goes into the store."""
+        case, model = self._case, self._case.model
+        file = form = None
+        if model.kind == "path":
+            assert model.path is not None
+            form = model.path.suffix.lstrip(".")
+            file = self._store.put(_bytes(model.path), form)
+        threshold = None if model.kind == "decision" else model.threshold
+        own = self._store.serve(
+            method="case", file=file, format=form, threshold=threshold, attributes=[], groups=[], base=model.column
+        )
+        state = first_state(self._policy, self._sensitive, own.id, meaning_of(case))
+        facts = {
+            "case": case.name,
+            "model": own.id,
+            "kind": model.kind,
+            "sha256": file,
+            "policy": self._policy.sha256,
+            "version": self._policy.version,
+            "rules": {k: getattr(self._policy.loop, k) for k in self._policy.loop.__dataclass_fields__},
+            "label_delay": case.watch.label_delay,
+            "notes": list(state.monitor.notes),
+        }
+        words = f"The loop begins: {case.name}, policy {self._policy.version}."
+        if self._policy.loop.automatic:
+            words += " This policy lets the loop promote a challenger without a person."
+        about = {"model": own.id, "sha256": file, "version": self._policy.version}
+        self._write(state, (Event("started", words, facts),), state, about=about)
+        return state
+
+    def _same_model(self, about: Any) -> None:
+        model = self._case.model
+        if model.kind == "path" and about["sha256"] is not None:
+            assert model.path is not None
+            found = sha256(_bytes(model.path))
+            if found != about["sha256"]:
+                raise DataError(
+                    "the case's model is not the one this loop began with",
+                    got=f"sha256 {found[:12]}...",
+                    expected=f"{about['sha256'][:12]}...",
+                    todo="put the file back, or begin a new loop with another --out",
+                )
+
+    def _new_policy(self, policy: Policy) -> None:
+        """A changed policy is an event of its own, and judged at once."""
+        self._policy = policy
+        if self._state.policy == policy.sha256:
+            return
+        before = self._trail.kept("about")
+        words = f"The policy has changed: {before['version']} -> {policy.version}."
+        if policy.loop.automatic:
+            words += " The new one lets the loop promote a challenger without a person."
+        self._step(NewPolicy(words, meaning_of(self._case)), about=before | {"version": policy.version})
+
+    # -- one input --------------------------------------------------------------------------------------------
+
+    def advance(self) -> bool:
+        """Take what waits: a person's word, a challenger to build, then one batch. False where no batch is there."""
+        self._fresh_policy()
+        self._read_inbox()
+        self._build()
+        number = self._state.batch
+        if number >= self._source.total():
+            return False
+        progress.stage(f"Batch {number + 1}")
+        taken = self._taken(number)
+        self._take(number, taken)
+        self._build()
+        self.show(hurry=False)
+        return True
+
+    def _fresh_policy(self) -> None:
+        source = self._policy.source
+        if source is None:
+            return
+        try:
+            if sha256(source.read_bytes()) != self._policy.sha256:
+                self._new_policy(with_delay(self._case, load_policy(source)))
+        except (InputError, OSError) as error:
+            print(f"assay watch: the policy stays as it was: {error}", file=sys.stderr, flush=True)
+
+    def _read_inbox(self) -> None:
+        for path, decision in inbox.waiting(self._out):
+            problem = inbox.problem_with(self._state, decision)
+            if problem is None:
+                self.decide(decision)
+            else:
+                print(f"assay watch: {problem}", file=sys.stderr, flush=True)
+            path.unlink(missing_ok=True)
+
+    def decide(self, decision: Decision) -> None:
+        """A person's word, checked by `inbox.problem_with` before."""
+        self._step(decision)
+
+    def _step(self, given: Input, **keep: Any) -> None:
+        before = self._state
+        after, events = step(before, given, self._policy, self._sensitive)
+        self._write(before, events, after, **keep)
+
+    def _take(self, number: int, taken: _Taken) -> None:
+        before, batch = self._state, taken.batch
+        try:
+            after, events = step(before, batch, self._policy, self._sensitive)
+        except Exception as error:
+            # The rows could be read and decided and still cannot be counted: the batch is at fault, not the loop.
+            taken = _Taken(_unusable(batch, _reason(error)))
+            after, events = step(before, taken.batch, self._policy, self._sensitive)
+        row = (number, taken.batch.id, taken.batch.sha256)
+        keep = {} if taken.reference is None else {"reference": taken.reference}
+        done = [m.index for m in taken.batch.matured]
+        self._write(before, events, after, batch=(*row, taken.cube, taken.pending), forget=done, **keep)
+        self._known.append(row)
+        if taken.reference is not None:
+            self._reference = taken.reference
+
+    def _write(
+        self,
+        before: State,
+        events: Sequence[Event],
+        after: State,
+        *,
+        batch: tuple[int, str, str, Any, bytes | None] | None = None,
+        forget: Sequence[int] = (),
+        **keep: Any,
+    ) -> None:
+        """One transaction; then the pointer, the screen's copy in memory, and the sentences."""
+        kept = after.to_json()
+        with self._trail.write() as page:
+            for event in events:
+                page.append(
+                    event.kind, event.words, plain(event.facts), before=before.mode, after=after.mode,
+                    running=after.running, policy=after.policy,
+                )  # fmt: skip
+            page.keep("state", kept)
+            for name, value in keep.items():
+                page.keep(name, value)
+            if batch is not None:
+                page.add_batch(*batch)
+            for number in forget:
+                page.forget_pending(number)
+        self._state = after
+        self._store.point(after.running)
+        for entry in self._trail.entries(after=self._board.seq):
+            self._board.add(entry.body, entry.time)
+            self._tell(entry)
+
+    def _tell(self, entry: Entry) -> None:
+        if entry.body["kind"] != "batch":
+            self._said.append(entry.body["words"])
+
+    # -- a batch ----------------------------------------------------------------------------------------------
+
+    def _taken(self, number: int) -> _Taken:
+        """Read a batch, decide it, compare it. What goes wrong becomes an incident."""
+        try:
+            arrival = self._source.read(number)
+        except Exception as error:
+            name = f"{number:05d}"
+            return _Taken(Batch(name, 0, incident=_reason(error), matured=self._due(number, None, None)))
+        frame = arrival.frame
+        base = Batch(arrival.id, len(frame), arrival.first, arrival.last, arrival.sha256)
+        if arrival.problem is not None:
+            return self._without(base, number, incident=arrival.problem)
+        same = next((i for n, i, sha in self._known if sha == arrival.sha256 and n != number), None)
+        if len(frame) and same is not None:
+            return self._without(base, number, same_as=same)
+        if len(frame) == 0:
+            return self._without(base, number)
+        try:
+            return self._good(base, number, arrival)
+        except Exception as error:
+            return self._without(base, number, incident=_reason(error))
+
+    def _without(self, base: Batch, number: int, **why: str) -> _Taken:
+        return _Taken(replace(base, matured=self._due(number, None, None), **why))  # type: ignore[arg-type]
+
+    def _good(self, base: Batch, number: int, arrival: Arrival) -> _Taken:
+        case, frame, state = self._case, arrival.frame, self._state
+        features = self._source.features
+        known = self._reference or {"features": {}, "batches": []}
+        problem = feed_problem(known["features"], frame, self._sensitive)
+        if problem is not None:
+            return self._without(base, number, incident=problem)
+        labels = self._label_names(frame)
+        if len(labels) > 2:
+            shown = ", ".join(repr(n) for n in labels[:4])
+            return self._without(base, number, incident=f"the outcome has more than two values: {shown}.")
+        running = self._store.served(state.running)
+        decided: dict[str, Ints] = {state.running: self._servers.decide(running, frame, features).positive}
+        failed = None
+        if state.beside is not None:
+            beside = self._store.served(state.beside.model)
+            try:
+                decided[state.beside.model] = self._servers.decide(beside, frame, features).positive
+            except InputError as error:
+                failed = error.message
+        rows = {model: coded_rows(case, frame, d) for model, d in decided.items()}
+        tests: Any = ()
+        if known["features"]:
+            alpha = spend(self._policy.loop.drift_alpha, state.drift_tests + 1)
+            groups = groups_per_row(case, frame)
+            tests = drifted(known["features"], frame, groups, alpha=alpha, people=self._policy.loop.people)
+        due = self._due(number, arrival, decided)
+        batch = replace(base, decided=rows, failed=failed, drift=tests, matured=due)
+        pending = pack_decisions(decided) if case.data.label is not None and case.watch.label_delay > 0 else None
+        cube = cube_to_json(cube_of(rows[state.running]))
+        return _Taken(batch, self._grown(number, frame, labels), cube, pending)
+
+    def _label_names(self, frame: pd.DataFrame) -> list[str]:
+        """All outcomes seen in the reference and in this batch."""
+        from audit.load.values import coded as named
+
+        label = self._case.data.label
+        seen = dict.fromkeys((self._reference or {}).get("labels", ()))
+        if label is not None and label in frame.columns:
+            seen |= dict.fromkeys(n for n in named(frame[label])[1])
+        return list(seen)
+
+    def _grown(self, number: int, frame: pd.DataFrame, labels: list[str]) -> dict[str, Any] | None:
+        """The first good batches are what later ones are compared with."""
+        before: list[int] = list((self._reference or {}).get("batches", ()))
+        if len(before) >= self._policy.loop.reference_batches:
+            return None
+        features = [f for f in self._source.features if f in frame.columns]
+        frames = [*(self._source.read(n).frame for n in before), frame]
+        whole = pd.concat(frames, ignore_index=True)
+        kept = reference_of(whole, features, groups_per_row(self._case, whole))
+        copies = max(float(f[features].duplicated().mean()) for f in frames) if features else 0.0
+        for part in kept.values():
+            part["copies"] = copies
+        return {"batches": [*before, number], "labels": labels, "features": plain(kept)}
+
+    def _due(self, number: int, arrival: Arrival | None, decided: dict[str, Ints] | None) -> tuple[Matured, ...]:
+        """Batches whose outcomes are due once this one is there, each as a whole."""
+        if self._case.data.label is None:
+            return ()
+        last = number - self._case.watch.label_delay
+        out = []
+        for index in range(self._state.matured, last + 1):
+            try:
+                if index == number:
+                    out.append(self._matured(number, arrival, decided))
+                else:
+                    out.append(self._matured(index, None, None))
+            except Exception as error:
+                out.append(Matured(self._id(index), index, {}, _reason(error)))
+        return tuple(out)
+
+    def _id(self, index: int) -> str:
+        return self._known[index][1] if index < len(self._known) else f"{index:05d}"
+
+    def _matured(self, index: int, arrival: Arrival | None, decided: dict[str, Ints] | None) -> Matured:
+        if arrival is None or decided is None:
+            pending = self._trail.pending(index) if index < len(self._known) else None
+            if pending is None:
+                return Matured(self._id(index), index, {})
+            arrival = self._source.read(index)
+            if arrival.problem is not None or arrival.sha256 != self._known[index][2]:
+                why = arrival.problem or "its rows are not those that were decided (another sha256)."
+                return Matured(self._id(index), index, {}, why)
+            rows, decided = unpack_decisions(pending)
+            if rows != len(arrival.frame):
+                return Matured(self._id(index), index, {}, "it has another number of rows than were decided.")
+        labels = self._label_names(arrival.frame)
+        if len(labels) > 2:
+            return Matured(arrival.id, index, {}, f"the outcome has more than two values: {', '.join(labels[:4])}.")
+        outcome = labels_of(self._case, arrival.frame)
+        first = next(iter(decided))
+        base = coded_rows(self._case, arrival.frame, decided[first], outcome)
+        problem = outcome_problem(base, self._base_rate())
+        if problem is not None:
+            return Matured(arrival.id, index, {}, problem)
+        coded = {model: replace(with_labels(base, outcome), decision=d) for model, d in decided.items()}
+        return Matured(arrival.id, index, coded)
+
+    def _base_rate(self) -> float | None:
+        """The share of positive outcomes in the batches that the running model is held against."""
+        cube = self._state.source
+        if cube is None:
+            return None
+        n = cube.margin(()).n[0]
+        known = int(n[:UNLABELLED].sum())
+        return None if known == 0 else float(n[1].sum()) / known
+
+    # -- a challenger -----------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        """Where the loop wants a challenger: make it, on people who came after the alarm."""
+        while self._state.mode == at.BUILD:
+            state = self._state
+            method = next_method(state, self._policy)
+            progress.stage(f"Building a challenger: {method.replace('_', ' ')}")
+            self._step(self._challenger(state, method))
+
+    def _challenger(self, state: State, method: str) -> Built:
+        frames, hashes = [], []
+        for index in range(state.fresh_from, state.matured):
+            if index in state.left_out:
+                continue
+            arrival = self._source.read(index)
+            if arrival.problem is None and arrival.sha256 == self._known[index][2]:
+                known = labels_of(self._case, arrival.frame) != UNLABELLED
+                frames.append(arrival.frame[known])
+                hashes.append(arrival.sha256)
+        if not frames:
+            return Built(method, None, "no rows since the alarm can be read.")
+        frame = pd.concat(frames, ignore_index=True)
+        lesson = Lesson(
+            self._case, self._policy, frame, self._source.features, sha256("\n".join(hashes).encode()), state.reason,
+            state.challengers,
+        )  # fmt: skip
+        built = build(lesson, method, self._store.served(state.running), self._servers, self._store)
+        facts = {"batches": [state.fresh_from, state.matured - 1], **(built.facts or {})}
+        return replace(built, facts=plain(facts))
+
+    # -- what is shown ----------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """Where the loop is."""
+        return self._state
+
+    def document(self) -> dict[str, Any]:
+        """The document of watch.json."""
+        return self._board.document(self._case, self._policy, self._state, self._sensitive)
+
+    def show(self, *, hurry: bool = True) -> None:
+        """Write watch.json; not more than a few times a second unless in a hurry."""
+        now = time.monotonic()
+        if hurry or now - getattr(self, "_shown", -np.inf) > 0.5:
+            write_whole(self._out / FILE, canonical(self.document(), compact=True))
+            self._shown = now
+
+    def summary(self, taken: int) -> dict[str, Any]:
+        """What this run did: where the loop is now, and a sentence for each thing that happened."""
+        document = self.document()
+        head = self._trail.kept("head")
+        return {
+            "schema": "assay/watch-summary/1",
+            "case": self._case.name,
+            **{k: document[k] for k in ("policy", "state", "running", "batches", "rows", "norms", "pending")},
+            "taken": taken,
+            "said": self._said,
+            "trail": {"entries": head["seq"], "head": head["hash"]},
+        }
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"the model {path.name} cannot be read", got=error.strerror or str(error), todo="check the path"
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, InputError):
+        return error.message
+    return f"it could not be judged ({type(error).__name__}: {str(error)[:200]})."
+
+
+def _unusable(batch: Batch, why: str) -> Batch:
+    """The same batch as an incident; outcomes that were due with it are left out too."""
+    matured = tuple(Matured(m.id, m.index, {}, why) for m in batch.matured)
+    return replace(batch, incident=why, decided=None, matured=matured, drift=())

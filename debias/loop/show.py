@@ -1,0 +1,129 @@
+"""watch.json: what the loop did, for the screen and the report. Its shape is in docs/watch.md."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from audit.case import Case
+from audit.policy import Policy
+from debias.loop import state as at
+from debias.loop.act import verdict
+from debias.loop.gate import judge_tally, norm_key
+from debias.loop.state import State
+
+SCHEMA = "assay/watch/1"
+FILE = "watch.json"
+KEPT = 2000
+"""So many batches and events are in the document; the trail has all of them."""
+_BATCH = ("batch", "incident", "empty", "duplicate")
+_PROMOTIONS = ("promoted", "rolled_back", "settled", "rejected", "frozen", "unfrozen")
+_INCIDENTS = ("incident", "restored", "outcomes")
+
+
+def plain(value: Any) -> Any:
+    """Only what JSON has: numpy's numbers as Python's, tuples as lists, no infinities (they become null)."""
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
+
+
+class Board:
+    """The last batches and events of a trail, and the document made of them."""
+
+    def __init__(self) -> None:
+        self._timeline: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        self._events: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        self._promotions: list[dict[str, Any]] = []
+        self._incidents: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        self.seq = 0
+        self.time = ""
+
+    def add(self, body: Mapping[str, Any], time: str) -> None:
+        """One entry of the trail."""
+        self.seq, self.time = int(body["seq"]), time
+        event = {k: body[k] for k in ("seq", "kind", "words", "before", "after", "running")} | {"time": time}
+        facts = body["facts"]
+        if body["kind"] in _BATCH:
+            self._timeline.append(_point(body, facts, time))
+        if body["kind"] != "batch":
+            self._events.append(event)
+        if body["kind"] in _PROMOTIONS:
+            named = {k: facts[k] for k in ("model", "predecessor", "method", "by", "reason", "gate") if k in facts}
+            self._promotions.append(event | named)
+        if body["kind"] in _INCIDENTS:
+            self._incidents.append(event | {"batch": facts.get("batch")})
+
+    def document(self, case: Case, policy: Policy, state: State, sensitive: tuple[str, ...]) -> dict[str, Any]:
+        """The whole of watch.json."""
+        judged = judge_tally(policy, state.live, sensitive, people=policy.loop.people)
+        beside = state.beside
+        shadow = None
+        if beside is not None:
+            gate = verdict(state, policy, sensitive).to_json() if state.mode in (at.SHADOW, at.APPROVAL) else None
+            shadow = {"model": beside.model, "method": beside.method, "since": beside.since, "batches": beside.batches}
+            shadow |= {"gate": gate}
+        document = {
+            "schema": SCHEMA,
+            "case": {"name": case.name, "purpose": case.purpose},
+            "policy": {"version": policy.version, "sha256": policy.sha256, "automatic": policy.loop.automatic},
+            "running": state.running,
+            "since": state.since,
+            "state": state.mode,
+            "batches": state.batch,
+            "matured": state.matured,
+            "rows": state.rows,
+            "label_delay": case.watch.label_delay,
+            "norms": [asdict(c) | {"key": norm_key(c)} for c in judged],
+            "streams": [
+                {"key": w.key, "people": w.seen, "log_e": w.log_e, "log_m": w.log_m, "alpha": w.norm.alpha}
+                | {"crossed_at": w.crossed_at, "alarm_at": w.alarm_at, "named": [list(p) for p in w.named()]}
+                for w in state.monitor.watched
+            ],
+            "notes": list(state.monitor.notes),
+            "pending": shadow if state.mode == at.APPROVAL else None,
+            "beside": shadow,
+            "timeline": list(self._timeline),
+            "events": list(self._events),
+            "promotions": self._promotions,
+            "incidents": list(self._incidents),
+            "trail": {"entries": self.seq, "time": self.time},
+        }
+        found: dict[str, Any] = plain(document)
+        return found
+
+
+def _point(body: Mapping[str, Any], facts: Mapping[str, Any], time: str) -> dict[str, Any]:
+    norms = [
+        {k: n.get(k) for k in ("key", "metric", "kind", "attribute", "value", "low", "high", "limit", "status")}
+        | {k: n.get(k) for k in ("highest", "lowest", "people", "reason")}
+        for n in facts.get("norms", ())
+    ]
+    streams = facts.get("streams", ())
+    return {
+        "number": facts.get("number"),
+        "id": facts.get("batch"),
+        "kind": body["kind"],
+        "rows": facts.get("rows"),
+        "first": facts.get("first"),
+        "last": facts.get("last"),
+        "time": time,
+        "state": body["after"],
+        "running": body["running"],
+        "norms": norms,
+        "window": facts.get("window", {}),
+        "log_e": {s["key"]: s["log_e"] for s in streams},
+        "log_m": {s["key"]: s["log_m"] for s in streams},
+        "harm": facts.get("harm"),
+        "drift": len(facts.get("drift", ())),
+    }
