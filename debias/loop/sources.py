@@ -167,3 +167,8 @@ def _nobody(path: Path) -> bool:
         return len(read_table(path)) == 0
     except InputError:
         return False
+
+
+def open_source(case: Case, known: Sequence[tuple[int, str, str]], out: Path) -> Source:
+    """Where the batches of a case come from. known: number, id and sha256 of those counted before; out: OUT."""
+    return Table(case) if case.watch.source is None else Folder(case, known)
