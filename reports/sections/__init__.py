@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from reports.blocks import Section, Sources
-from reports.sections import board, checks, closing, data, explanations, law, measures, mitigation, scope
+from reports.sections import board, checks, closing, data, explanations, further, law, measures, mitigation, scope
 
 
 def sections_of(sources: Sources) -> tuple[Section, ...]:
     """All chapters; those on what was not done say so."""
-    return (
+    chapters = (
         board.section(sources),
         scope.reading(sources),
         scope.section(sources),
@@ -16,6 +16,7 @@ def sections_of(sources: Sources) -> tuple[Section, ...]:
         data.section(sources),
         measures.norms(sources),
         measures.section(sources),
+        further.section(sources),
         law.section(sources),
         explanations.section(sources),
         mitigation.section(sources),
@@ -26,3 +27,4 @@ def sections_of(sources: Sources) -> tuple[Section, ...]:
         closing.verify(sources),
         closing.signatures(sources),
     )
+    return tuple(c for c in chapters if c is not None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reports import charts, words
 from reports.blocks import Block, Figure, Heading, Lead, Notice, Section, Sources, Table
-from reports.sections import find
+from reports.sections import find, quality
 
 NAMES = (
     ("class_imbalance", "Class imbalance"),
@@ -38,6 +38,7 @@ def section(sources: Sources) -> Section:
         blocks.append(_people(evidence, attribute, total))
         if len(attribute) == 1 and (table := _measures(evidence, attribute)):
             blocks.append(table)
+    blocks += quality.blocks(sources)
     notes = evidence["notes"]
     blocks += [Notice(note) for note in notes[:MOST_NOTES]]
     if len(notes) > MOST_NOTES:

@@ -1,0 +1,146 @@
+"""What the data audit found on rows: missing values, copies, outcomes over time, and proxies."""
+
+from __future__ import annotations
+
+from reports import words
+from reports.blocks import Block, Heading, Notice, Paragraph, Sources, Table
+from reports.sections import find
+
+MOST = 8
+WITHHELD = "withheld"
+
+
+def blocks(sources: Sources) -> list[Block]:
+    """Blocks for the chapter on the data; none where the rows were not examined."""
+    found = sources.evidence.get("quality")
+    if not found:
+        return []
+    out: list[Block] = []
+    for part in (_missing(found.get("missing")), _copies(found.get("duplicates")), _periods(found.get("periods"))):
+        out += part
+    out += _proxies(found.get("proxies"))
+    return [Heading("How good the data are"), *out] if out else []
+
+
+def _missing(found: find.Record | None) -> list[Block]:
+    if not found:
+        return []
+    hit = [c for c in found["columns"] if c["missing"] != 0 or c["written"] != 0]
+    if not hit:
+        return [Paragraph("No value is missing in the columns read.")]
+    gaps = sorted((g for g in found["gaps"] if g["value"] is not None), key=lambda g: -g["value"])
+    text = (
+        f"Values are missing in {len(hit)} of {len(found['columns'])} columns; “?” and its like count as missing. A "
+        "column that is empty more often for some people than for others is no neutral gap."
+    )
+    if not gaps:
+        return [Paragraph(text)]
+    rows = tuple(
+        (
+            g["column"],
+            words.by(g["attribute"]),
+            f"{100 * g['value']:.1f} points",
+            words.bracket(g["low"], g["high"]),
+            words.p_words(g["p_adjusted"]),
+            f"{words.name_of(g['lowest'])} to {words.name_of(g['highest'])}",
+        )
+        for g in gaps[:MOST]
+    )
+    note = f"{len(gaps)} gaps were tested; p-values are adjusted for all of them (Holm)."
+    return [
+        Paragraph(text),
+        Table(
+            "Where values are missing more often for some groups",
+            ("Column", "By", "Apart", "95 % interval", "Adjusted p", "From lowest to highest"),
+            rows,
+            note + (f" The {MOST} widest are printed." if len(gaps) > MOST else ""),
+            (18, 12, 13, 15, 13, 29),
+        ),
+    ]
+
+
+def _copies(found: find.Record | None) -> list[Block]:
+    if not found:
+        return []
+    if not found["measured"]:
+        return [Paragraph(f"Copies of rows were not counted: {found['reason']}.")]
+    text = f"Of {found['rows']:,} rows, {_count(found['repeated'])} repeat another row in every column read."
+    if found.get("learned_from") is not None:
+        text += f" {_count(found['learned_from'])} are also among the rows that the model may learn from."
+    if found.get("contradicted") is not None:
+        text += f" {_count(found['contradicted'])} are like another row in all but the outcome."
+    return [Paragraph(text)]
+
+
+def _periods(found: find.Record | None) -> list[Block]:
+    if not found:
+        return []
+    constant = [p["period"] for p in found["periods"] if p["constant"]]
+    out: list[Block] = []
+    if constant:
+        out.append(
+            Notice(
+                f"All outcomes are the same in {', '.join(map(str, constant[:6]))}: look into the data before reading "
+                "anything into a change."
+            )
+        )
+    if found["changes"]:
+        first = found["changes"][0]
+        rows = tuple(
+            (
+                words.by(c["attribute"]),
+                words.signed(100 * c["change"], 1),
+                words.signed(100 * c["within_groups"], 1),
+                words.signed(100 * c["mix_of_groups"], 1),
+            )
+            for c in found["changes"]
+        )
+        out.append(
+            Table(
+                f"Favourable outcomes from {first['from']} to {first['to']}: the change, in points, and its two parts",
+                ("By", "Change", "Within groups", "From another mix of groups"),
+                rows,
+                "The parts add up to the change. Descriptions of these rows, without interval.",
+                (30, 20, 22, 28),
+            )
+        )
+    return out
+
+
+def _proxies(found: find.Record | None) -> list[Block]:
+    if not found:
+        return []
+    if not found["measured"]:
+        return [Paragraph(f"Proxies were not sought: {found['reason']}.")]
+    out: list[Block] = []
+    for one in found["together"]:
+        if not one["estimable"]:
+            continue
+        rows = sorted(find.every(found["features"], attribute=one["attribute"]), key=lambda f: -(f["auc"] or 0))[:5]
+        if not rows:
+            continue
+        by = words.by(one["attribute"])
+        out.append(
+            Table(
+                f"Features that stand for {by}",
+                ("Feature", "Cramer's V", "AUC alone", "Best told apart"),
+                tuple(
+                    (
+                        f["feature"],
+                        words.number(f["cramers_v"]),
+                        words.number(f["auc"]),
+                        words.name_of(f["auc_group"]) if f["auc_group"] else "–",
+                    )
+                    for f in rows
+                ),
+                f"Together {one['features']} features tell {by} with an AUC of {words.number(one['auc'])} on rows they "
+                f"were not fitted on ({one['rows']:,} people); 0.5 is a coin, 1 is certainty. Leaving {by} out of a "
+                "model does not remove what these features say about it.",
+                (34, 20, 20, 26),
+            )
+        )
+    return out
+
+
+def _count(value: int | None) -> str:
+    return WITHHELD if value is None else f"{value:,}"

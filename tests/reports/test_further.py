@@ -1,0 +1,83 @@
+"""The chapters beyond rates and gaps say what the evidence says, and nothing where it is silent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+
+from reports.blocks import Paragraph, Section, Sources, Table
+from reports.manifest import Manifest
+from reports.sections import further, quality
+
+SLICE = {
+    "question": "missed", "where": [{"column": "age", "value": ">=48"}, {"column": "job", "value": "clerk"}],
+    "people": 162, "rate": 0.586, "rate_of_others": 0.333, "difference": 0.253, "low": 0.173, "high": 0.329,
+    "p_adjusted": 0.0004,
+}  # fmt: skip
+SLICES = {"measured": True, "considered": 1702, "tested": 20, "least_people": 50, "found": [SLICE]}
+
+
+@pytest.fixture
+def made() -> Sources:
+    return Sources(cast(Manifest, None), {"data": {}}, {}, None, None, people=False)
+
+
+def with_evidence(made: Sources, **more: Any) -> Sources:
+    return replace(made, evidence=made.evidence | more)
+
+
+def text(section: Section | None) -> str:
+    assert section is not None
+    out = []
+    for block in section.blocks:
+        if isinstance(block, Paragraph):
+            out.append(block.text)
+        if isinstance(block, Table):
+            out += [block.caption, *(" | ".join(row) for row in block.rows), block.note]
+    return "\n".join(out)
+
+
+def test_a_confirmed_subgroup_is_named_with_its_interval(made: Sources) -> None:
+    said = text(further.section(with_evidence(made, slices=SLICES)))
+    assert "age >=48 and job clerk | refused although they qualify | 58.6 % of 162 | 33.3 % | 25.3 [17.3, 32.9]" in said
+    assert "1,702 subgroups" in said
+
+
+def test_no_subgroup_is_no_proof(made: Sources) -> None:
+    said = text(further.section(with_evidence(made, slices=SLICES | {"found": []})))
+    assert "None was confirmed. That is no proof that there is none." in said
+
+
+def test_nothing_measured_no_chapter(made: Sources) -> None:
+    nothing = dict.fromkeys(("slices", "individual", "ranking", "inequality", "reliability"))
+    assert further.section(with_evidence(made, **nothing)) is None
+    assert quality.blocks(with_evidence(made, quality=None)) == []
+
+
+def test_few_people_in_a_band_are_not_printed(made: Sources) -> None:
+    point = {"from": 0.5, "to": 0.6, "people": 9, "share": 1.0, "low": 0.7, "high": 1.0}
+    curves = [
+        {"attribute": ["sex"], "group": ["f"], "points": [point]},
+        {
+            "attribute": ["sex"],
+            "group": ["m"],
+            "points": [point | {"people": 40, "share": 0.5, "low": 0.35, "high": 0.65}],
+        },
+    ]
+    assert "0.5 to 0.6 | few | 50.0 %\n[35.0, 65.0]" in text(further.section(with_evidence(made, reliability=curves)))
+
+
+def test_withheld_counts_and_missing_gaps_in_words(made: Sources) -> None:
+    found = {
+        "missing": {
+            "columns": [{"column": "job", "rows": 90, "missing": None, "written": 0}],
+            "by_group": [],
+            "gaps": [],
+        },
+        "duplicates": {"measured": True, "rows": 90, "repeated": None, "learned_from": 12, "contradicted": None},
+    }
+    said = [b.text for b in quality.blocks(with_evidence(made, quality=found)) if isinstance(b, Paragraph)]
+    assert any(t.startswith("Values are missing in 1 of 1 columns") for t in said)
+    assert any("withheld repeat another row" in t and "12 are also among" in t for t in said)
