@@ -97,6 +97,49 @@ def mitigate(args: argparse.Namespace) -> Result:
     return document, "\n".join([*summary(document), f"Written: {args.out / 'mitigation.json'}"])
 
 
+def watch(args: argparse.Namespace) -> Result:
+    """the continuous auditor-debiaser loop over batches in time order; resumes where it stopped"""
+    from dataclasses import replace
+
+    from audit.load import load_case, load_policy
+    from debias.loop.run import run_watch
+    from debias.loop.word import check_trail, decide_challenger, gate_broken, state_of, words_of
+
+    case = load_case(args.case)
+    if args.policy:
+        case = replace(case, policy=load_policy(args.policy))
+    if args.check:
+        found = check_trail(args.out, args.db)
+        return found, (
+            f"The trail is whole: {found['entries']:,} entries, each with the hash of the one before it and its time "
+            f"sealed.\nHead {found['head']}"
+        )
+    if args.approve or args.reject:
+        if not args.reason:
+            raise InputError("a decision needs a reason", got="no --reason", todo='add --reason "..."')
+        document = decide_challenger(
+            case, args.out, args.approve or args.reject, bool(args.approve), args.reason, args.by, args.db
+        )
+    elif args.state:
+        document = state_of(case, args.out, args.db)
+    else:
+        document = run_watch(
+            case, args.out, trail_url=args.db, follow=args.follow, max_batches=args.batches, allow=args.allow
+        )
+    written = [] if args.state else [f"Written: {args.out / 'watch.json'}"]
+    result = document, "\n".join([*words_of(document), *written])
+    broken = gate_broken(document)
+    if args.gate and broken:
+        _say(args, result)
+        raise GateBroken(
+            f"{len(broken)} norms of policy {case.policy.version} are clearly broken by the running model",
+            got="; ".join(broken),
+            expected="no norm clearly outside its limit",
+            todo="look at what the loop waits for (--state), or change the policy and say why",
+        )
+    return result
+
+
 def report(args: argparse.Namespace) -> Result:
     """the signed PDF of everything measured in DIR"""
     from reports.issue import issue_report
@@ -249,6 +292,26 @@ def _parser() -> argparse.ArgumentParser:
         "--attribute", action="append", default=[], metavar="COLUMN", help="act on this one (default: all)"
     )
     sub.add_argument("--gate", action="store_true", help="end with 3 where the tolerance was not met")
+    sub.add_argument(
+        "--allow", action="append", default=[], metavar="TYPE", help="a type in the model you have reviewed"
+    )
+    sub = command("watch", watch)
+    sub.add_argument("case", type=Path, metavar="CASE.toml")
+    sub.add_argument("--out", type=Path, required=True, metavar="DIR")
+    sub.add_argument("--db", metavar="URL", help="a database for the trail (default: DIR/watch.db)")
+    sub.add_argument("--follow", action="store_true", help="wait for more batches until stopped")
+    sub.add_argument("--batches", type=int, metavar="N", help="take at most N batches now")
+    sub.add_argument("--policy", type=Path, metavar="FILE", help="these norms in place of the case's own")
+    which = sub.add_mutually_exclusive_group()
+    which.add_argument("--approve", metavar="ID", help="promote the challenger that waits (eight characters do)")
+    which.add_argument("--reject", metavar="ID", help="turn it down")
+    which.add_argument(
+        "--check", action="store_true", help="follow the trail's chains from the first entry to the last"
+    )
+    which.add_argument("--state", action="store_true", help="what the loop did and where it stands; takes no batch")
+    sub.add_argument("--reason", metavar="TEXT", help="why, for --approve and --reject")
+    sub.add_argument("--by", metavar="NAME", help="who decides (default: the name you are logged in by)")
+    sub.add_argument("--gate", action="store_true", help="end with 3 where the running model clearly breaks a norm")
     sub.add_argument(
         "--allow", action="append", default=[], metavar="TYPE", help="a type in the model you have reviewed"
     )

@@ -157,7 +157,13 @@ def built(state: State, built: Built, policy: Policy) -> Stepped:
 def verdict(state: State, policy: Policy, sensitive: Sequence[str]) -> Verdict:
     """Where the model beside the running one stands."""
     assert state.beside is not None
-    return judge_gate(policy, state.beside, state.reason, state.challengers, sensitive)
+    return judge_gate(policy, state.beside, at_fault(state), state.challengers, sensitive)
+
+
+def at_fault(state: State) -> tuple[str, ...]:
+    """What a challenger is to mend: what raised the alarm, and what the running model has been found to break since."""
+    found = [*state.reason, *_reasons(broken_norms(state), state.harm.alarm if state.harm else ())]
+    return tuple(dict.fromkeys(found))
 
 
 def beside_failed(state: State, why: str) -> Stepped:

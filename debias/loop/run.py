@@ -35,7 +35,7 @@ from audit.watch.drift import drifted, reference_of, spend
 from audit.watch.quality import feed_problem, outcome_problem
 from debias.loop import inbox
 from debias.loop import state as at
-from debias.loop.act import next_method
+from debias.loop.act import at_fault, next_method
 from debias.loop.build import Lesson, build
 from debias.loop.serve import (
     Servers,
@@ -453,7 +453,7 @@ class Watcher:
             return Built(method, None, "no rows since the alarm can be read.")
         frame = pd.concat(frames, ignore_index=True)
         lesson = Lesson(
-            self._case, self._policy, frame, self._source.features, sha256("\n".join(hashes).encode()), state.reason,
+            self._case, self._policy, frame, self._source.features, sha256("\n".join(hashes).encode()), at_fault(state),
             state.challengers,
         )  # fmt: skip
         built = build(lesson, method, self._store.served(state.running), self._servers, self._store)

@@ -1,0 +1,135 @@
+"""What a person asks of a loop from outside: where it stands, whether its trail is whole, yes or no to a challenger."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+from typing import Any
+
+from audit.case import Case
+from audit.errors import InputError, OutputError
+from debias.loop import inbox
+from debias.loop.run import Watcher, url_of
+from debias.loop.show import Board
+from debias.loop.state import State
+from debias.loop.trail import Trail
+
+LINES = 40
+
+
+def check_trail(out: Path, trail_url: str | None = None) -> dict[str, Any]:
+    """Follow both chains. Raises VerificationError at the first entry that does not fit; needs no lock."""
+    trail = Trail.open(url_of(out, trail_url), write=False)
+    try:
+        return {"schema": "assay/watch-check/1", **trail.check()}
+    finally:
+        trail.close()
+
+
+def state_of(case: Case, out: Path, trail_url: str | None = None) -> dict[str, Any]:
+    """Where the loop stands, and every sentence of its trail but those of quiet batches. Needs no lock."""
+    trail = Trail.open(url_of(out, trail_url), write=False)
+    try:
+        kept = trail.kept("state")
+        if kept is None:
+            raise InputError("the loop has not begun yet", got="an empty trail", todo="run `assay watch` first")
+        state, board = State.from_json(kept), Board()
+        for entry in trail.entries():
+            board.add(entry.body, entry.time)
+        document = board.document(case, case.policy, state, case.data.sensitive)
+        head = trail.kept("head")
+    finally:
+        trail.close()
+    return {
+        "schema": "assay/watch-summary/1",
+        "case": case.name,
+        **{k: document[k] for k in ("policy", "state", "running", "batches", "rows", "norms", "pending")},
+        "taken": 0,
+        "said": [e["words"] for e in document["events"]],
+        "trail": {"entries": head["seq"], "head": head["hash"]},
+    }
+
+
+def decide_challenger(
+    case: Case,
+    out: Path,
+    challenger: str,
+    approve: bool,
+    reason: str,
+    by: str | None = None,
+    trail_url: str | None = None,
+) -> dict[str, Any]:
+    """A person's decision: taken at once, or left for the watcher that holds the trail. The summary.
+
+    challenger: the id that waits, or its first eight characters or more. Raises InputError where nothing waits.
+    """
+    url = url_of(out, trail_url)
+    reader = Trail.open(url, write=False)
+    try:
+        kept = reader.kept("state")
+    finally:
+        reader.close()
+    if kept is None:
+        raise InputError("the loop has not begun yet", got="an empty trail", todo="run `assay watch` first")
+    decision = inbox.named(State.from_json(kept), challenger, approve, reason, by or whoami())
+    try:
+        trail = Trail.open(url)
+    except OutputError as error:
+        if not error.problem.startswith("another watcher"):
+            raise
+        inbox.leave(out, decision)
+        document = state_of(case, out, trail_url)
+        said = "Left for the watcher that is running: it takes the decision before its next batch."
+        return document | {"said": [said]}
+    with trail, Watcher(case, out, trail) as watcher:
+        problem = inbox.problem_with(watcher.state, decision)
+        if problem is not None:
+            raise InputError("the decision cannot be taken", got=problem, todo="look at --state and decide again")
+        watcher.decide(decision)
+        watcher.show()
+        return watcher.summary(0)
+
+
+def whoami() -> str:
+    """The name one is logged in by."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "a person without a login name"
+
+
+def words_of(document: dict[str, Any]) -> list[str]:
+    """A summary in lines for a terminal."""
+    said = document["said"]
+    lines = [f"{document['case']}: {document['rows']:,} people in {document['batches']:,} batches."]
+    lines += ["", *(f"- {s}" for s in said[-LINES:])]
+    if len(said) > LINES:
+        lines.insert(1, f"({len(said) - LINES:,} earlier sentences are in the trail.)")
+    lines += ["", f"Policy {document['policy']['version']}:"]
+    for n in document["norms"]:
+        where = f"{n['metric'].replace('_', ' ')} {n['kind']} by {' and '.join(n['attribute'])}"
+        if n["value"] is None:
+            lines.append(f"- {where}: not estimable ({n['reason']})")
+        else:
+            stands = {"inside": "inside the norm", "outside": "clearly outside the norm", "undecided": "undecided"}
+            shown = f"{n['value']:.3f} [{n['low']:.3f}, {n['high']:.3f}], limit {n['limit']:g}"
+            lines.append(f"- {where}: {shown}: {stands[n['status']]}")
+    lines += ["", f"The loop is {document['state']}; the model that runs is {document['running'][:12]}."]
+    pending = document["pending"]
+    if pending is not None:
+        lines.append(
+            f"A challenger waits for a person: {pending['model'][:12]} ({pending['method'].replace('_', ' ')})."
+        )
+        lines += [f"- {'yes' if c['holds'] else 'no'}: {c['words']}" for c in pending["gate"]["checks"]]
+        lines.append(f'Say --approve {pending["model"][:12]} --reason "...", or --reject.')
+    return lines
+
+
+def gate_broken(document: dict[str, Any]) -> list[str]:
+    """Norms that the running model clearly breaks, in words."""
+    return [
+        f"{n['metric'].replace('_', ' ')} {n['kind']} by {' and '.join(n['attribute'])}: {n['value']:.3f}, limit "
+        f"{n['limit']:g}"
+        for n in document["norms"]
+        if n["status"] == "outside"
+    ]
