@@ -11,11 +11,13 @@ where it has none, a section with one box for each signer is added at the end.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
+import gc
 import html as html_module
 import io
+import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -68,8 +70,9 @@ def write_pdf(
     missing = [s for s in signers if f'id="{SLOT_PREFIX}{s.field}"' not in html]
     if missing:
         html = _with_section(html, missing)
-    rendered, places = _render(html, attachments, created, signers)
-    return _finish(rendered, places, title, author, language, created, signers)
+    with collector_paused():
+        rendered, places = _render(html, attachments, created, signers)
+        return _finish(rendered, places, title, author, language, created, signers)
 
 
 def signature_section(signers: Sequence[SignerSlot]) -> str:
@@ -128,12 +131,10 @@ def _render(
         )
         for name, data in sorted(attachments.items())
     ]
-    digest = hashlib.sha256(html.encode("utf-8"))
-    for name, data in sorted(attachments.items()):
-        digest.update(name.encode("utf-8") + b"\0" + hashlib.sha256(data).digest())
     try:
         document = weasyprint.HTML(string=html, url_fetcher=DataOnly()).render(pdf_variant="pdf/a-3a")
-        data = written(document, pdf_variant="pdf/a-3a", attachments=files, pdf_identifier=digest.digest()[:16])
+        # `_finish` writes the file anew: it compresses (in C++, twice as fast) and makes the identifier of the content.
+        data = written(document, pdf_variant="pdf/a-3a", attachments=files, pdf_identifier=False, uncompressed_pdf=True)
     except FatalURLFetchingError as error:
         raise AssayError(
             "the report's page asks for something outside itself",
@@ -150,6 +151,33 @@ def written(document: Any, **options: Any) -> bytes:
         warnings.simplefilter("ignore", ResourceWarning)
         data: bytes = document.write_pdf(**options)
     return data
+
+
+_pausing = threading.Lock()
+_paused = 0
+_was_on = False
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Without Python's cycle collector: a layout is some million objects that live until it is written.
+
+    Looking through them again and again is a fifth of the work. Nested and concurrent uses count; the last one out
+    turns the collector on again, if it was on.
+    """
+    global _paused, _was_on
+    with _pausing:
+        if _paused == 0:
+            _was_on = gc.isenabled()
+            gc.disable()
+        _paused += 1
+    try:
+        yield
+    finally:
+        with _pausing:
+            _paused -= 1
+            if _paused == 0 and _was_on:
+                gc.enable()
 
 
 def _places(document: Any, signers: Sequence[SignerSlot]) -> dict[str, _Place]:
