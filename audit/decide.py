@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,8 @@ class ModelFacts:
     isolation: tuple[str, ...]
     column: str | None
     threshold: float | None
+    reads: tuple[str, ...] = ()
+    """Sensitive columns that the model takes although they are not among the features of the case."""
 
 
 def decide(
@@ -32,10 +34,10 @@ def decide(
     features: Sequence[str],
     *,
     allow: Sequence[str] = (),
-    also: pd.DataFrame | None = None,
+    also: Callable[[Sequence[str]], pd.DataFrame | None] | None = None,
 ) -> tuple[Decisions, ModelFacts]:
-    """Decide every row of `frame`, and after them those of `also` where a model is asked; positive where score >=
-    threshold.
+    """Decide every row of `frame`, and after them those of `also(columns that the model is given)` where a model is
+    asked; positive where score >= threshold.
 
     Raises ModelError where the model fails, DataError where a column of scores or decisions cannot be used.
     """
@@ -53,13 +55,29 @@ def decide(
 
     assert model.path is not None
     with Worker(model.path, allow=tuple(allow)) as worker:
-        asked = frame[list(features)]
-        if also is not None:
-            asked = pd.concat([asked, also[list(features)]], ignore_index=True)
+        # A model that says it takes a sensitive column is given it: one that mitigates by it can be audited too.
+        reads = tuple(
+            c for c in case.data.sensitive if c in (worker.info.features or ()) and c not in features and c in frame
+        )
+        given = [*features, *reads]
+        asked = frame[given]
+        more = None if also is None else also(given)
+        if more is not None:
+            asked = pd.concat([asked, more[given]], ignore_index=True)
         score = worker.scores(asked, str(case.data.positive))
         info = worker.info
-    facts = ModelFacts("path", info.sha256, info.format, info.estimator, info.isolation, None, model.threshold)
+    facts = ModelFacts("path", info.sha256, info.format, info.estimator, info.isolation, None, model.threshold, reads)
     return Decisions((score >= model.threshold).astype(np.int64), score, f"model {model.path.name}"), facts
+
+
+def reads_note(facts: ModelFacts) -> tuple[str, ...]:
+    """What must be said where the model reads a sensitive column at the decision that the case does not give it."""
+    if not facts.reads:
+        return ()
+    return (
+        f"The model reads the sensitive value of a person ({', '.join(facts.reads)}) at the moment of the decision. In "
+        "many settings that is unlawful disparate treatment, whatever it does to the gap; ask counsel before use.",
+    )
 
 
 def score_column(frame: pd.DataFrame, column: str) -> np.ndarray:

@@ -15,7 +15,7 @@ from audit.case import Case
 from audit.code import code_rows
 from audit.cube import Coded, Cube, Margin, cube_of, margins_of
 from audit.cube_json import margins_to_json
-from audit.decide import ModelFacts, decide
+from audit.decide import ModelFacts, decide, reads_note
 from audit.derived import derived
 from audit.evidence import SCHEMA, measures_to_json, sha256, tool
 from audit.files import canonical, write_whole
@@ -96,8 +96,14 @@ def _asked(
     frame = rows.frame[rows.audit]
     groups = groups_of(case, frame)
     progress.stage("Asking the model")
-    flips = plan(case, frame, rows.features, groups, settings) if case.model.kind == "path" else None
-    decisions, model = decide(case, frame, rows.features, allow=allow, also=None if flips is None else flips.frame)
+    planned = []
+
+    def altered(given: Sequence[str]) -> pd.DataFrame | None:
+        planned.append(plan(case, frame, given, groups, settings))
+        return None if planned[-1] is None else planned[-1].frame
+
+    decisions, model = decide(case, frame, rows.features, allow=allow, also=altered)
+    flips = planned[0] if planned else None
     decided = decisions.positive
     if flips is not None:
         score = None if decisions.score is None else decisions.score[: len(frame)]
@@ -112,7 +118,7 @@ def _asked(
     more["individual"]["model_flips"] = (
         None if flips is None else turned(flips, coded.decision, decided[len(frame) :], _good(coded), settings)
     )
-    return cube_of(coded), model, facts, rows.notes, more
+    return cube_of(coded), model, facts, (*rows.notes, *reads_note(model)), more
 
 
 def _good(coded: Coded) -> int:

@@ -79,6 +79,13 @@ def open_original(task: Task, allow: Sequence[str] = ()) -> Original:
     return Original(positive, score, facts.threshold, known, ())
 
 
+def error_of(task: Task, original: Original) -> float:
+    """The share that the original decides wrongly, of everyone in the validation rows: what it starts from."""
+    rows = task.splits.validation
+    wrong = original.positive[rows] != task.label[rows]
+    return float(np.average(wrong, weights=task.weight_of(rows)))
+
+
 def decided(score: Floats, threshold: float) -> Ints:
     """1 where score >= threshold, 0 below, -1 where there is no score."""
     out: Ints = np.where(np.isnan(score), -1, score >= threshold).astype(np.int64)
@@ -99,15 +106,21 @@ def joint_of(task: Task, attributes: tuple[str, ...]) -> tuple[Ints, list[tuple[
     return joint.reshape(-1).astype(np.int64), names
 
 
-def scores_of(task: Task, content: bytes, allow: Sequence[str] = ()) -> Floats:
-    """Scores of the positive value by a saved model, asked as an audit asks; NaN outside validation and test."""
+def scores_of(
+    task: Task, content: bytes, allow: Sequence[str] = (), also: Sequence[str] = (), file: str = SKOPS
+) -> Floats:
+    """Scores of the positive value by a saved model, asked as an audit asks; NaN outside validation and test.
+
+    also: sensitive columns that the model takes beside the features.
+    """
     from audit.models import Worker
 
     rows = np.concatenate([task.splits.validation, task.splits.test])
     score = np.full(len(task.frame), np.nan)
     with tempfile.TemporaryDirectory() as place:
-        path = Path(place) / SKOPS
+        path = Path(place) / file
         path.write_bytes(content)
         with Worker(path, allow=tuple(allow)) as worker:
-            score[rows] = worker.scores(task.part(rows), str(task.case.data.positive))
+            frame = task.part(rows) if not also else task.frame[list(dict.fromkeys([*task.features, *also]))].iloc[rows]
+            score[rows] = worker.scores(frame, str(task.case.data.positive))
     return score

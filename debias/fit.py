@@ -10,9 +10,9 @@ import numpy as np
 
 from audit.cube import Floats, Ints
 from audit.errors import ModelError
-from debias.candidate import SKOPS, Candidate, Original, decided, joint_of, labels_of, scores_of
+from debias.candidate import SKOPS, Candidate, Original, decided, error_of, joint_of, labels_of, scores_of
 from debias.learner import WORDS, own_learner
-from debias.methods import Method, Reweighed, resample, reweigh
+from debias.methods import BOUNDED_LOSS, Method, Reweighed, resample, reweigh
 from debias.task import Task
 
 
@@ -31,12 +31,17 @@ def fit_candidate(
 
     hyper: the method's own parameters (None: as they stand): those of BoostSettings; `strength` of the weights, 0 to 1.
     """
+    loss_from = error_of(task, original) if constraint == BOUNDED_LOSS else None
     if method.name == "constrained_boosting":
         from debias.fit_boost import by_boosting
         from debias.methods.boost import BoostSettings
 
         settings = None if hyper is None else BoostSettings(**hyper)  # type: ignore[arg-type]
-        return by_boosting(task, method, constraint, tolerance, attributes, seed, settings)
+        return by_boosting(task, method, constraint, tolerance, attributes, seed, settings, loss_from=loss_from)
+    if method.name == "correlation_remover":
+        from debias.fit_remover import by_removing
+
+        return by_removing(task, method, attributes, seed)
     if method.name == "group_thresholds":
         from debias.fit_thresholds import by_thresholds
 
@@ -44,7 +49,7 @@ def fit_candidate(
     if method.name in ("exponentiated_gradient", "grid_search"):
         from debias.fit_reductions import by_reduction
 
-        return by_reduction(task, method, constraint, tolerance, attributes, seed)
+        return by_reduction(task, method, constraint, tolerance, attributes, seed, loss_from)
     return by_weights(task, original, method, attributes, seed, allow, (hyper or {}).get("strength", 1.0))
 
 

@@ -24,8 +24,13 @@ def by_boosting(
     attributes: tuple[str, ...],
     seed: int,
     settings: BoostSettings | None = None,
+    *,
+    loss_from: float | None = None,
 ) -> Candidate:
-    """One run that binds every attribute named and their intersection. Raises InputError where no gap can be bound."""
+    """One run that binds every attribute named and their intersection; loss_from: where bounded loss starts.
+
+    Raises InputError where no gap can be bound.
+    """
     from audit.models.write import skops_bytes
 
     settings = settings or BoostSettings()
@@ -69,11 +74,17 @@ def by_boosting(
         categories=categories,
         settings=settings,
         seed=seed,
+        loss_from=loss_from,
     )
     if not done.met:
+        best = (
+            f"smallest gap was {done.gap:.3f}"
+            if loss_from is None
+            else f"least that the worst group erred was {loss_from + done.gap:.3f}, not {loss_from + tolerance:.3f}"
+        )
         notes.append(
             f"The tolerance of {tolerance:g} was not reached on the rows that were learned from and chosen on: the "
-            f"smallest gap was {done.gap:.3f}. A larger tolerance, fewer attributes or more trees may help."
+            f"{best}. A larger tolerance, fewer attributes or more trees may help."
         )
     content = skops_bytes(boosted_learner(prepare, done.text, (ordered[0], ordered[1]), x.shape[1]))
     score = scores_of(task, content)
@@ -88,6 +99,7 @@ def by_boosting(
         threshold=THRESHOLD,
         parameters={
             **asdict(settings),
+            **({} if loss_from is None else {"loss_from": loss_from, "loss_bound": loss_from + tolerance}),
             "trees_kept": done.kept,
             "multipliers": done.multipliers,
             "gap_on_training": float(done.gap_fit[done.kept - 1]),

@@ -11,7 +11,7 @@ import numpy as np
 
 from debias.candidate import SKOPS, Candidate, decided, joint_of, scores_of
 from debias.learner import encoder
-from debias.methods import Method
+from debias.methods import BOUNDED_LOSS, Method
 from debias.task import Task
 
 THRESHOLD = 0.5
@@ -21,7 +21,13 @@ LEAST_SHARE = 1e-4
 
 
 def by_reduction(
-    task: Task, method: Method, constraint: str, tolerance: float, attributes: tuple[str, ...], seed: int
+    task: Task,
+    method: Method,
+    constraint: str,
+    tolerance: float,
+    attributes: tuple[str, ...],
+    seed: int,
+    loss_from: float | None = None,
 ) -> Candidate:
     """Exponentiated gradient or grid search over the joint groups, with LightGBM as the learner inside.
 
@@ -40,7 +46,7 @@ def by_reduction(
     label = task.label[fit] if ordered[1] == task.meaning.positive else 1 - task.label[fit]
     merit = int(ordered[1] == task.meaning.favourable)
     joint = joint_of(task, attributes)[0][fit]
-    members, shares = reduced(method.name, constraint, tolerance, x, label, joint, merit, seed)
+    members, shares = reduced(method.name, constraint, tolerance, x, label, joint, merit, seed, loss_from)
     model = mean_of(members, shares, ordered)
     content = skops_bytes(Pipeline([("prepare", prepare), ("model", model)]))
     score = scores_of(task, content)
@@ -63,7 +69,11 @@ def by_reduction(
         positive=decided(score, THRESHOLD),
         score=score,
         threshold=THRESHOLD,
-        parameters={"members": len(members), "shares": [float(v) for v in shares]},
+        parameters={
+            "members": len(members),
+            "shares": [float(v) for v in shares],
+            **({} if loss_from is None else {"loss_from": loss_from, "loss_bound": loss_from + tolerance}),
+        },
         notes=tuple(notes),
     )
 
@@ -77,16 +87,25 @@ def reduced(
     group: np.ndarray,
     merit: int,
     seed: int,
+    loss_from: float | None = None,
 ) -> tuple[list[Any], np.ndarray]:
-    """Fitted classifiers of 0 and 1 over encoded columns x (n, F), and their shares, which sum to 1."""
+    """Fitted classifiers of 0 and 1 over encoded columns x (n, F), and their shares, which sum to 1.
+
+    For bounded loss every group's error of training rows is held to loss_from + tolerance.
+    """
     import lightgbm as lgb
     from fairlearn import reductions
 
-    moment = {
-        "demographic_parity": reductions.DemographicParity,
-        "equal_opportunity": reductions.TruePositiveRateParity if merit else reductions.FalsePositiveRateParity,
-        "equalized_odds": reductions.EqualizedOdds,
-    }[constraint](difference_bound=tolerance)
+    moment: Any
+    if constraint == BOUNDED_LOSS:
+        assert loss_from is not None
+        moment = reductions.BoundedGroupLoss(reductions.ZeroOneLoss(), upper_bound=loss_from + tolerance)
+    else:
+        moment = {
+            "demographic_parity": reductions.DemographicParity,
+            "equal_opportunity": reductions.TruePositiveRateParity if merit else reductions.FalsePositiveRateParity,
+            "equalized_odds": reductions.EqualizedOdds,
+        }[constraint](difference_bound=tolerance)
     learner = lgb.LGBMClassifier(random_state=seed, deterministic=True, force_row_wise=True, n_jobs=1, verbosity=-1)
     if name == "grid_search":
         search = reductions.GridSearch(learner, moment, grid_size=GRID)

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import base64
+from typing import Any
+
 import numpy as np
 
 from audit.errors import InputError
 from audit.files import canonical
-from debias.candidate import Candidate, Original, joint_of
+from audit.models.thresholds_model import SCHEMA, adjusted
+from debias.candidate import Candidate, Original, decided, joint_of
 from debias.methods import Method
 from debias.methods.thresholds import LEAST, group_thresholds
 from debias.task import Task
 
 FILE = "mitigated.json"
-SCHEMA = "assay/group-thresholds/1"
 
 
 def by_thresholds(
     task: Task, original: Original, method: Method, constraint: str, tolerance: float, attributes: tuple[str, ...]
 ) -> Candidate:
-    """Thresholds over the joint groups of `attributes`, chosen on validation rows. Raises InputError without scores."""
+    """Thresholds over the joint groups of `attributes`, chosen on validation rows. Raises InputError without scores.
+
+    The file holds the audited model whole, and the candidate's scores are those that the file answers with.
+    """
     if original.score is None or original.threshold is None:
         raise InputError(
             "group thresholds need scores",
@@ -44,7 +50,8 @@ def by_thresholds(
     )
     notes = [
         "The candidate is the audited model with the thresholds in mitigated.json; a group that is not named there is "
-        f"decided by the original threshold, {original.threshold:g}."
+        f"decided by the original threshold, {original.threshold:g}. Its scores are the model's, moved so that each "
+        "group's threshold lies at that number."
     ]
     if done.defaulted:
         shown = ", ".join(" / ".join(names[g]) for g in done.defaulted[:8])
@@ -54,12 +61,21 @@ def by_thresholds(
             f"The tolerance of {tolerance:g} was not reached on validation: the smallest gap was {done.gap:.3f}."
         )
     rows = np.concatenate([choose, task.splits.test])
-    positive = np.full(len(task.frame), -1, dtype=np.int64)
-    positive[rows] = done.decide(original.score[rows], joint[rows])
+    known = original.score[rows]
+    # By what the scores are, not by the format: a column of scores says nothing of itself.
+    probability = bool(((known >= 0) & (known <= 1)).all() and 0 <= original.threshold <= 1)
+    score = np.full(len(task.frame), np.nan)
+    score[rows] = adjusted(known, done.threshold[joint[rows]], original.threshold, probability)
+    positive = decided(score, original.threshold)
     document = {
         "schema": SCHEMA,
         "notice": method.notice,
         "model": original.facts,
+        "base": _base(task),
+        "features": list(task.features),
+        "positive": str(task.case.data.positive),
+        "probability": probability,
+        "bins": {a: list(task.case.data.bins[a]) for a in attributes if task.case.data.bins.get(a)},
         "attributes": list(attributes),
         "default": original.threshold,
         "thresholds": [
@@ -70,11 +86,28 @@ def by_thresholds(
         method,
         FILE,
         "group-thresholds",
-        canonical(document),
+        canonical(document, compact=True),
         "the audited model, unchanged",
         positive=positive,
-        score=original.score,
+        score=score,
         threshold=None,
         parameters={"gap_on_validation": None if np.isnan(done.gap) else done.gap},
         notes=tuple(notes),
     )
+
+
+def _base(task: Task) -> dict[str, Any]:
+    """The audited model, or the column of its scores, as the file holds it."""
+    from audit.evidence import sha256
+    from audit.models.files import describe_bytes, read_bytes
+
+    model = task.case.model
+    if model.path is None:
+        return {"format": None, "sha256": None, "content": None, "column": model.column}
+    content = read_bytes(model.path)
+    return {
+        "format": describe_bytes(model.path, content).format,
+        "sha256": sha256(content),
+        "content": base64.b64encode(content).decode("ascii"),
+        "column": None,
+    }

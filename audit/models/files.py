@@ -98,6 +98,16 @@ def describe_bytes(path: Path, content: bytes) -> ModelFile:
     """As `describe`, of bytes already read."""
     kind = _format(path.name, content)
     unknown: tuple[str, ...] = ()
+    if kind == "group-thresholds":
+        from audit.models.thresholds_model import read_rule
+
+        base = read_rule(content, path.name).base
+        # The model inside is judged as if it were given by itself.
+        if base is not None:
+            inner = describe_bytes(path, base[1])
+            if inner.format != base[0] or inner.format == kind:
+                _refuse(path.name, "holds another kind of model than it says", inner.format, _again(path.name))
+            unknown = inner.unknown_types
     if kind == "skops":
         unknown = unknown_types(_schema(path.name, content))
     return ModelFile(path, kind, hashlib.sha256(content).hexdigest(), len(content), unknown)
@@ -110,6 +120,8 @@ def _format(name: str, content: bytes) -> str:
     if head.startswith((b"tree\n", b"tree\r\n")):
         return _lightgbm(name, content)
     if head.lstrip()[:1] == b"{":
+        if b'"assay/group-thresholds/1"' in content:
+            return "group-thresholds"
         if b'"learner"' in content[:65536]:
             _whole_json(name, content)
             return "xgboost"

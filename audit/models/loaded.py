@@ -122,6 +122,10 @@ def load(kind: str, content: bytes, allow: Sequence[str]) -> Loaded:
         from audit.models.xgboost_model import XgboostModel
 
         return XgboostModel(content)
+    if kind == "group-thresholds":
+        from audit.models.thresholds_model import ThresholdsModel
+
+        return ThresholdsModel(content, allow)
     from audit.models.onnx_model import OnnxModel
 
     return OnnxModel(content)

@@ -3,7 +3,9 @@
 The Lagrangian is log-loss + sum over groups of lambda_g (r_g - r_mid). Trees descend on it with r_g smoothed (a sigmoid
 in place of the threshold); the multipliers ascend on the *true* gap, of thresholded decisions, after every tree: the
 two-player game of Cotter et al. (2019, "Optimization with non-differentiable constraints", proxy-Lagrangian), played
-with boosting as in Cruz et al. (2023, FairGBM). Deterministic; nothing sensitive is read when a person is decided.
+with boosting as in Cruz et al. (2023, FairGBM). Bounded group loss (Agarwal, Dudik & Wu 2019) has lambda_g (e_g -
+bound) in the place of the gap: e_g is the true error, on rows not learned from where there are any, and log-loss stands
+in for it in the trees. Deterministic; nothing sensitive is read when a person is decided.
 """
 
 from __future__ import annotations
@@ -16,13 +18,15 @@ import numpy as np
 import numpy.typing as npt
 
 from audit.errors import DataError
+from debias.methods.bounds import LEAST, Bound, bounds_of, gap_of, share_of
+from debias.methods.prices import GapPrices, LossPrices, Prices
+
+__all__ = ["AIM", "LEAST", "BoostSettings", "Boosted", "Bound", "boost", "bounds_of", "gap_of"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 AIM = 0.9
 """The share of the tolerance that the multipliers press towards, so that the gap ends inside, not at the edge."""
-LEAST = 50
-"""A group with fewer training rows under a constraint is left out of it: its rate is mostly chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +45,6 @@ class BoostSettings:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Bound:
-    """One partition of the rows whose rates may differ by at most the tolerance.
-
-    group (n,) is the number of each row's group, -1 for rows that do not count (another label, or a group too small).
-    """
-
-    name: str
-    group: Ints
-    groups: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Boosted:
     """The trees as LightGBM text, how many were kept, the largest gap after each on both parts, and the last on all."""
 
@@ -63,89 +55,6 @@ class Boosted:
     multipliers: dict[str, list[float]]
     gap: float
     met: bool
-
-
-def bounds_of(
-    constraint: str,
-    partitions: Sequence[tuple[str, Ints]],
-    label: Ints,
-    merit: int,
-    learn: npt.NDArray[np.bool_],
-    least: int = LEAST,
-) -> tuple[list[Bound], list[tuple[str, int, int]]]:
-    """The bounds that a constraint means, and (name, group, rows) of each group too small to take part.
-
-    partitions: (name, group (n,)) for each attribute or intersection; merit is the label (0 or 1) that deserves the
-    favourable decision: equal opportunity bounds the rate among those, equalized odds among each label. learn (n,)
-    marks the rows that sizes are counted on.
-    """
-    among: list[tuple[str, npt.NDArray[np.bool_]]] = [("", np.ones(len(label), dtype=bool))]
-    if constraint == "equal_opportunity":
-        among = [("", label == merit)]
-    elif constraint == "equalized_odds":
-        among = [(" among positives", label == 1), (" among negatives", label == 0)]
-    bounds, small = [], []
-    for name, group in partitions:
-        for words, rows in among:
-            size = np.bincount(group[rows & learn], minlength=int(group.max()) + 1)
-            place = np.full(len(size), -1, dtype=np.int64)
-            large = np.flatnonzero(size >= least)
-            place[large] = np.arange(len(large))
-            small += [(name + words, int(g), int(size[g])) for g in np.flatnonzero((size < least) & (size > 0))]
-            if len(large) >= 2:
-                bounds.append(Bound(name + words, np.where(rows, place[group], -1), len(large)))
-    return bounds, small
-
-
-def gap_of(bounds: Sequence[Bound], positive: Floats, weight: Floats) -> float:
-    """The largest gap over all bounds of decisions positive (n,)."""
-    rates = []
-    for bound in bounds:
-        group, size = bound.group + 1, bound.groups + 1
-        total: Floats = np.bincount(group, weight, minlength=size)[1:].astype(np.float64)
-        hit: Floats = np.bincount(group, weight * positive, minlength=size)[1:].astype(np.float64)
-        rates.append(_share(hit, total))
-    return _widest(rates)
-
-
-class _Multipliers:
-    """lambda+ and lambda- of each group of one bound: prices of being too far above and below the middle."""
-
-    def __init__(
-        self, bound: Bound, weight: Floats, learn: npt.NDArray[np.bool_], tolerance: float, step: float
-    ) -> None:
-        self.name = bound.name
-        self.groups = bound.groups
-        self.place = {True: bound.group[learn] + 1, False: bound.group[~learn] + 1}
-        self.total = {part: self.count(part, weight[learn == part]) for part in (True, False)}
-        self.tolerance = tolerance
-        self.step = step
-        self.above = np.zeros(bound.groups)
-        self.below = np.zeros(bound.groups)
-        self.share = self.total[True] / weight[learn].sum()
-
-    def count(self, part: bool, weight: Floats) -> Floats:
-        """The weight in each group (groups,) on the rows learned from (part True) or on the others."""
-        out: Floats = np.bincount(self.place[part], weight, minlength=self.groups + 1)[1:].astype(np.float64)
-        return out
-
-    def rise(self, rates: Floats) -> None:
-        middle = (rates.max() + rates.min()) / 2
-        away = rates - middle
-        # In proportion to the group's share, so that the pull on one row of it rises as fast as in any other group.
-        pace = self.step * self.share
-        self.above = np.maximum(0.0, self.above + pace * (away - self.tolerance / 2))
-        self.below = np.maximum(0.0, self.below + pace * (-away - self.tolerance / 2))
-
-    def price(self, rates: Floats) -> Floats:
-        """d Lagrangian / d (smoothed decision of a row), (groups + 1,), index 0 for rows that do not count."""
-        signed = self.above - self.below
-        # The middle moves with the two extreme groups.
-        left = signed.sum()
-        signed = signed.copy()
-        signed[int(rates.argmax())] -= left / 2
-        signed[int(rates.argmin())] -= left / 2
-        return np.concatenate([[0.0], signed / self.share])
 
 
 def boost(
@@ -160,13 +69,15 @@ def boost(
     categories: int = 0,
     settings: BoostSettings | None = None,
     seed: int = 0,
+    loss_from: float | None = None,
 ) -> Boosted:
     """One boosting run. x (n, F) has its `categories` first columns categorical; label (n,) in 0, 1.
 
     Trees are grown on the rows of `learn` (n,). How many of them are kept is chosen on all rows: of the second half of
     the run, the prefix within the tolerance that errs least on the rows not learned from, else the one with the
-    smallest gap; where all rows are learned from, the longest such prefix. Raises DataError where there is one
-    outcome only, or no tree can be grown.
+    smallest gap; where all rows are learned from, the longest such prefix. With loss_from (bounded loss) what must not
+    exceed the tolerance is the largest group's error less loss_from, and `gap` stands for that. Raises DataError where
+    there is one outcome only, or no tree can be grown.
     """
     import lightgbm as lgb
 
@@ -209,19 +120,35 @@ def boost(
     if len(v):
         held = lgb.Dataset(x[~learn], label[~learn], init_score=np.full(len(v), start), reference=train)
         booster.add_valid(held, "held")
-    prices = [_Multipliers(b, everyone, learn, AIM * tolerance, settings.step) for b in bounds]
+    prices: list[Prices] = [
+        GapPrices(b, everyone, learn, AIM * tolerance, settings.step)
+        if loss_from is None
+        else LossPrices(b, everyone, learn, AIM * tolerance, settings.step, loss_from)
+        for b in bounds
+    ]
+    outcome = {True: y, False: label[~learn]}
     k = settings.sharpness
     hits: dict[bool, list[list[Floats]]] = {True: [], False: []}
     errors: list[float] = []
 
-    def count(part: bool, weighted: Floats) -> list[Floats]:
-        hits[part].append([m.count(part, weighted) for m in prices])
+    def count(part: bool, positive: npt.NDArray[np.bool_]) -> list[Floats]:
+        counted = positive if loss_from is None else positive != outcome[part]
+        hits[part].append([m.count(part, (w if part else v) * counted) for m in prices])
         return hits[part][-1]
 
     def gradients(preds: Floats, _: Any) -> tuple[Floats, Floats]:
         p = 1 / (1 + np.exp(-preds))
         gradient, curve = w * (p - y), w * p * (1 - p)
-        found = count(True, w * (preds >= cut))
+        found = count(True, preds >= cut)
+        if prices and loss_from is not None:
+            # A training error flatters; the last count of the other rows does not.
+            part = not hits[False] or not len(v)
+            more = np.ones(len(y))
+            for m, hit in zip(prices, found if part else hits[False][-1], strict=True):
+                rates = share_of(hit, m.total[part])
+                m.rise(rates)
+                more += m.price(rates)[m.place[True]]
+            return gradient * more, curve * more
         if prices:
             smooth = 1 / (1 + np.exp(-k * (preds - cut)))
             pull = np.zeros(len(y))
@@ -234,12 +161,12 @@ def boost(
 
     def on_held(preds: Floats, _: Any) -> tuple[str, float, bool]:
         positive = preds >= cut
-        count(False, v * positive)
+        count(False, positive)
         errors.append(float(np.average(positive != label[~learn], weights=v)))
         return "error", errors[-1], False
 
     def on_learned(preds: Floats, _: Any) -> tuple[str, float, bool]:
-        count(True, w * (preds >= cut))
+        count(True, preds >= cut)
         return "seen", 0.0, False
 
     for _ in range(settings.trees):
@@ -253,44 +180,45 @@ def boost(
             booster.eval_valid(on_held)
         else:
             # Nothing to choose on: no error to tell the prefixes apart, so the longest that holds the gap is kept.
-            count(False, v)
+            count(False, np.zeros(0, dtype=bool))
             errors.append(0.0)
     if not errors:
         raise nothing
     # A round's gradient saw the trees before it: the first count is of no tree, and the last trees are still to count.
     booster.eval_train(on_learned)
     fit, other = hits[True][1 : len(errors)] + hits[True][-1:], hits[False]
-    gaps_fit = np.array([_widest([h / m.total[True] for h, m in zip(at, prices, strict=True)]) for at in fit])
+    gaps_fit = np.array([_widest(prices, [h / m.total[True] for h, m in zip(at, prices, strict=True)]) for at in fit])
     gaps_held = np.array(
-        [_widest([_share(h, m.total[False]) for h, m in zip(at, prices, strict=True)]) for at in other]
+        [_widest(prices, [share_of(h, m.total[False]) for h, m in zip(at, prices, strict=True)]) for at in other]
     )
     gaps = np.array(
         [
-            _widest([(a + b) / (m.total[True] + m.total[False]) for a, b, m in zip(one, two, prices, strict=True)])
+            _widest(
+                prices,
+                [(a + b) / (m.total[True] + m.total[False]) for a, b, m in zip(one, two, prices, strict=True)],
+            )
             for one, two in zip(fit, other, strict=True)
         ]
     )
+    if loss_from is not None and len(v):
+        # What the trees learned from says little of the error; where it is counted at all, it is counted here.
+        gaps = gaps_held
     kept, met = _choose(gaps, np.array(errors), tolerance)
     return Boosted(
         _as_probability(booster, kept, start),
         kept,
         gaps_fit,
         gaps_held,
-        {m.name: (m.above - m.below).tolist() for m in prices},
+        {m.name: m.multipliers() for m in prices},
         float(gaps[kept - 1]),
         met,
     )
 
 
-def _share(hit: Floats, total: Floats) -> Floats:
-    out: Floats = np.divide(hit, total, out=np.full(len(total), np.nan), where=total > 0)
-    return out
-
-
-def _widest(rates: Sequence[Floats]) -> float:
-    """The largest gap over bounds, of groups that have rows; 0 where nothing is bound."""
-    known = [r[np.isfinite(r)] for r in rates]
-    return max((float(r.max() - r.min()) for r in known if len(r)), default=0.0)
+def _widest(prices: Sequence[Prices], rates: Sequence[Floats]) -> float:
+    """What is widest over all bounds; 0 where nothing is bound."""
+    widths = (m.width(r) for m, r in zip(prices, rates, strict=True))
+    return max((width for width in widths if width is not None), default=0.0)
 
 
 def _normal(weight: Floats | None, n: int) -> Floats:

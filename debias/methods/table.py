@@ -9,7 +9,9 @@ from audit.errors import InputError, nearest
 DEMOGRAPHIC_PARITY = "demographic_parity"
 EQUAL_OPPORTUNITY = "equal_opportunity"
 EQUALIZED_ODDS = "equalized_odds"
-CONSTRAINTS = (DEMOGRAPHIC_PARITY, EQUAL_OPPORTUNITY, EQUALIZED_ODDS)
+BOUNDED_LOSS = "bounded_loss"
+"""No group's error is above the original's error of everyone by more than the tolerance (Agarwal, Dudik & Wu 2019)."""
+CONSTRAINTS = (DEMOGRAPHIC_PARITY, EQUAL_OPPORTUNITY, EQUALIZED_ODDS, BOUNDED_LOSS)
 
 SENSITIVE_NOTICE = (
     "This method reads the sensitive value of a person at the moment of the decision and applies another rule to each "
@@ -54,6 +56,12 @@ METHODS: dict[str, Method] = {
             "resampling", "Resampling", "pre", False, ("original", "own"), (DEMOGRAPHIC_PARITY,),
             "Draws training rows with the weights of reweighing, for models that take no weights.",
             "Kamiran & Calders 2012, uniform sampling",
+        ),
+        Method(
+            "correlation_remover", "Correlation remover", "pre", True, ("own",), (DEMOGRAPHIC_PARITY,),
+            "Takes out of every feature what a straight line on the sensitive columns foretells of it, and fits a "
+            "model on the rest. What is not a straight line stays; the tolerance has no part in it.",
+            "fairlearn CorrelationRemover (Bird et al. 2020)",
         ),
         Method(
             "constrained_boosting", "Constrained boosting", "in", False, ("own",), CONSTRAINTS,

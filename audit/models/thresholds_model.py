@@ -1,0 +1,163 @@
+"""Group thresholds: another model's scores, and a threshold for each group. Reads the sensitive value at the decision.
+
+The file is JSON, schema assay/group-thresholds/1, and holds the other model whole (base64), so that it can be audited
+like any other. A score is the other model's, moved so that every group's threshold lies at one number, `default`: what
+scores at least `default` is what the group's own threshold lets through. A group that the file does not name, and a
+missing value, is decided by `default` itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit.errors import ModelError
+from audit.models.loaded import PROBABILITY, VALUE, Facts, Loaded, class_index, load
+
+SCHEMA = "assay/group-thresholds/1"
+FORMAT = "group-thresholds"
+
+
+def adjusted(score: np.ndarray, threshold: np.ndarray, default: float, probability: bool) -> np.ndarray:
+    """score (n,), moved so that it is at least `default` exactly where it was at least threshold (n,).
+
+    A probability stays one: the parts below and above are stretched to [0, default) and [default, 1]. Any other score
+    is shifted. Within one group the order stays.
+    """
+    score, at = np.asarray(score, dtype=np.float64), np.asarray(threshold, dtype=np.float64)
+    passed = score >= at
+    up, down = score - at + default, score - at + default
+    if probability:
+        room, below = np.maximum(1 - at, 0.0), np.maximum(at, 0.0)
+        up = default + np.divide((score - at) * (1 - default), room, out=np.zeros(len(at)), where=room > 0)
+        down = np.divide(score * default, below, out=np.zeros(len(at)), where=below > 0)
+        up = np.minimum(up, max(1.0, default))
+    moved = np.where(passed, np.maximum(up, default), np.minimum(down, np.nextafter(default, -np.inf)))
+    # A group that keeps the common threshold keeps its scores to the bit.
+    out: np.ndarray = np.where(at == default, score, moved)
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The file read. base: the model inside, (format, bytes), or None where `column` holds its scores."""
+
+    base: tuple[str, bytes] | None
+    column: str | None
+    features: tuple[str, ...]
+    positive: str
+    attributes: tuple[str, ...]
+    bins: dict[str, tuple[float, ...]]
+    default: float
+    probability: bool
+    thresholds: dict[tuple[str, ...], float]
+
+
+def read_rule(content: bytes, name: str = "the file") -> Rule:
+    """Raises ModelError for what is no whole file of this schema."""
+    try:
+        document = json.loads(content)
+        if document["schema"] != SCHEMA:
+            raise ValueError(f"schema {document['schema']!r}")
+        inner = document["base"]
+        base = None
+        if inner["content"] is not None:
+            body = base64.b64decode(inner["content"], validate=True)
+            if hashlib.sha256(body).hexdigest() != inner["sha256"]:
+                raise ValueError("the model inside is not the one whose sha256 is named")
+            base = str(inner["format"]), body
+        rule = Rule(
+            base,
+            None if inner["column"] is None else str(inner["column"]),
+            tuple(str(f) for f in document["features"]),
+            str(document["positive"]),
+            tuple(str(a) for a in document["attributes"]),
+            {str(a): tuple(float(e) for e in edges) for a, edges in document["bins"].items()},
+            float(document["default"]),
+            bool(document["probability"]),
+            {tuple(str(g) for g in t["group"]): float(t["threshold"]) for t in document["thresholds"]},
+        )
+        if (rule.base is None) == (rule.column is None) or not rule.attributes:
+            raise ValueError("neither a model nor a column of scores, or no attribute")
+        if any(len(group) != len(rule.attributes) for group in rule.thresholds):
+            raise ValueError("a group has another number of values than there are attributes")
+        if not np.isfinite([rule.default, *rule.thresholds.values()]).all():
+            raise ValueError("a threshold is no finite number")
+    except (KeyError, TypeError, ValueError, AttributeError, binascii.Error, RecursionError) as error:
+        raise ModelError(
+            f"the group thresholds in {name!r} cannot be read",
+            got=f"{type(error).__name__}: {str(error)[:200]}",
+            expected=f"a whole file of schema {SCHEMA}, as `assay mitigate --method group_thresholds` writes it",
+            todo="run `assay mitigate` again",
+        ) from error
+    return rule
+
+
+class ThresholdsModel(Loaded):
+    """`estimator` is the inner model's; `attributes` are read beside its columns."""
+
+    format = FORMAT
+
+    def __init__(self, content: bytes, allow: Sequence[str]) -> None:
+        self.rule = read_rule(content)
+        self.inner: Loaded | None = None
+        notes: tuple[str, ...] = ()
+        columns = [str(self.rule.column)]
+        name = f"column {self.rule.column}"
+        self.estimator: Any = None
+        classes: tuple[str, ...] = ()
+        if self.rule.base is not None:
+            self.inner = load(*self.rule.base, allow)
+            own = self.inner.facts
+            columns = list(own.features if own.features is not None else self.rule.features)
+            name, classes, notes = own.estimator, own.classes, own.notes
+            self.estimator = self.inner.estimator
+        self.columns = tuple(columns)
+        who = " and ".join(self.rule.attributes)
+        self.facts = Facts(
+            estimator=f"group thresholds by {who} over {name}",
+            classes=classes,
+            features=tuple(dict.fromkeys([*columns, *self.rule.attributes])),
+            columns=len(dict.fromkeys([*columns, *self.rule.attributes])),
+            task="classification" if classes else "regression",
+            output=PROBABILITY if classes and self.rule.probability else VALUE,
+            notes=(
+                *notes,
+                f"the model reads {who} at the decision; a group that it does not name is decided by the threshold "
+                f"{self.rule.default:g}",
+            ),
+        )
+
+    def scores(self, frame: pd.DataFrame, positive: str) -> np.ndarray:
+        if self.inner is None:
+            score = frame[self.columns[0]].to_numpy(dtype=np.float64)
+        else:
+            if self.facts.classes and self.class_index(positive) != class_index(self.facts.classes, self.rule.positive):
+                raise ModelError(
+                    "these group thresholds were chosen for another positive label",
+                    got=repr(positive),
+                    expected=repr(self.rule.positive),
+                    todo="correct `positive` under [data], or choose thresholds anew with `assay mitigate`",
+                )
+            score = self.inner.scores(frame[list(self.columns)], positive)
+        return adjusted(score, thresholds_of(self.rule, frame), self.rule.default, self.rule.probability)
+
+
+def thresholds_of(rule: Rule, frame: pd.DataFrame) -> np.ndarray:
+    """The threshold of each row's group, (n,); `default` for groups that are not named."""
+    from audit.code import group_codes
+
+    names = []
+    for attribute in rule.attributes:
+        codes, levels = group_codes(frame[attribute], rule.bins.get(attribute))
+        names.append(np.array(levels, dtype=object)[codes])
+    out = np.array([rule.thresholds.get(group, rule.default) for group in zip(*names, strict=True)], dtype=np.float64)
+    return out
