@@ -1,0 +1,220 @@
+"""The trail on PostgreSQL: Debian's server on loopback, in a folder of its own, stopped by its process id."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from audit.errors import DataError, OutputError
+from debias.loop.database import open_engine
+from debias.loop.trail import Trail
+from tests.debias.loop.trail_cases import TrailCases, fill, watcher
+
+
+def programs() -> Path:
+    """The folder with initdb and postgres: of the newest version that Debian installed, or on the PATH."""
+
+    def version(path: Path) -> tuple[int, ...]:
+        return tuple(int(p) for p in path.parent.parent.name.split(".") if p.isdigit())
+
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=version)
+    on_path = shutil.which("initdb")
+    if found:
+        return found[-1].parent
+    if on_path is not None:
+        return Path(on_path).resolve().parent
+    pytest.fail("these tests need PostgreSQL's initdb: run `make setup-test`, or `sudo apt-get install postgresql`")
+
+
+class Server:
+    """A PostgreSQL server that only this test can reach: loopback, a free port, a password made for it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.bin = programs()
+        self.password = secrets.token_hex(8)
+        self.who: dict[str, Any] = {}
+        if os.getuid() == 0:
+            # PostgreSQL refuses to run as root.
+            names = [u.pw_name for u in pwd.getpwall()]
+            user = pwd.getpwnam("postgres" if "postgres" in names else "nobody")
+            self.who = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+            os.chown(folder, user.pw_uid, user.pw_gid)
+        secret = folder / "password"
+        secret.write_text(self.password + "\n")
+        if self.who:
+            os.chown(secret, self.who["user"], self.who["group"])
+        made = subprocess.run(
+            [self.bin / "initdb", "--pgdata", folder / "data", "--username=assay", f"--pwfile={secret}", "--no-sync",
+             "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"],
+            cwd=folder, capture_output=True, text=True, timeout=120, **self.who,
+        )  # fmt: skip
+        assert made.returncode == 0, made.stderr
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [self.bin / "postgres", "-D", self.folder / "data", "-h", "127.0.0.1", "-p", str(self.port),
+                 "-c", "unix_socket_directories=", "-c", "fsync=off"],
+                cwd=self.folder, stdout=log, stderr=log, **self.who,
+            )  # fmt: skip
+        until = time.monotonic() + 60
+        while True:
+            try:
+                engine, _, _ = open_engine(self.url(), write=True)
+                with engine.connect():
+                    return
+            except sa.exc.OperationalError:
+                if self.process.poll() is not None or time.monotonic() > until:
+                    pytest.fail("PostgreSQL did not start: " + (self.folder / "log").read_text()[-800:])
+                time.sleep(0.05)
+
+    def stop(self) -> None:
+        """At once, as when the machine is switched off."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGQUIT)
+            self.process.wait(60)
+            self.process = None
+
+    def url(self, schema: str = "public") -> str:
+        place = f"postgresql://assay:{self.password}@127.0.0.1:{self.port}/postgres"
+        return f"{place}?options=-csearch_path%3D{schema}"
+
+    def run(self, *statements: str) -> None:
+        engine, _, _ = open_engine(self.url(), write=True)
+        with engine.begin() as c:
+            for statement in statements:
+                c.exec_driver_sql(statement)
+        engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    folder = Path(tempfile.mkdtemp(prefix="assay-postgres-"))
+    running: Server | None = None
+    try:
+        running = Server(folder)
+        yield running
+    finally:
+        if running is not None:
+            running.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def url(server: Server) -> str:
+    """A schema of its own for each test, which is a store of its own."""
+    schema = f"s{secrets.token_hex(6)}"
+    server.run(f"CREATE SCHEMA {schema}")
+    return server.url(schema)
+
+
+class TestPostgres(TrailCases):
+    unlock = ("ALTER TABLE trail DISABLE TRIGGER ALL",)
+
+    @pytest.fixture
+    def url(self, url: str) -> str:
+        return url
+
+    def test_emptying_the_table_is_refused_too(self, ten: str) -> None:
+        engine, _, _ = open_engine(ten, write=True)
+        with engine.connect() as c, pytest.raises(sa.exc.DBAPIError, match="append-only"):
+            c.exec_driver_sql("TRUNCATE trail")
+        engine.dispose()
+
+
+def test_each_schema_is_a_store_with_a_lock_of_its_own(server: Server) -> None:
+    server.run("CREATE SCHEMA north", "CREATE SCHEMA south")
+    with Trail.open(server.url("north")) as north, Trail.open(server.url("south")) as south:
+        for trail, n in ((north, 2), (south, 3)):
+            with trail.write() as page:
+                fill(page, n)
+        assert (north.check()["entries"], south.check()["entries"]) == (2, 3)
+        with pytest.raises(OutputError, match="another watcher"):
+            Trail.open(server.url("north"))
+
+
+def test_a_lost_server_gives_one_message_and_the_trail_goes_on_when_it_is_back(server: Server, url: str) -> None:
+    with Trail.open(url) as trail:
+        with trail.write() as page:
+            fill(page, 3)
+        server.stop()
+        try:
+            for _ in range(2):
+                with pytest.raises(OutputError, match="could not be written") as caught, trail.write() as page:
+                    fill(page, 1, 3)
+                assert server.password not in caught.value.message
+                assert "\n" not in caught.value.message
+            with pytest.raises(DataError, match="cannot be read") as unread:
+                trail.head()
+            assert server.password not in unread.value.message
+            with pytest.raises(OutputError, match="could not be written") as unopened:
+                Trail.open(url)
+            assert server.password not in unopened.value.message
+        finally:
+            server.start()
+        with trail.write() as page:
+            fill(page, 2, 3)
+        assert trail.check()["entries"] == 5
+
+
+def test_a_connection_lost_in_the_middle_of_a_page_leaves_nothing(server: Server, url: str) -> None:
+    def cut(trail: Trail) -> None:
+        with trail.write() as page:
+            fill(page, 1, 3)
+            server.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+            fill(page, 1, 4)
+
+    with Trail.open(url) as trail:
+        with trail.write() as page:
+            fill(page, 3)
+        with pytest.raises(OutputError, match="could not be written"):
+            cut(trail)
+        assert trail.check()["entries"] == 3
+        with trail.write() as page:
+            fill(page, 1, 3)
+        assert trail.check()["entries"] == 4
+
+
+def test_who_lost_the_lock_writes_nothing_behind_the_back_of_who_has_it_now(server: Server, url: str) -> None:
+    with Trail.open(url) as ours:
+        with ours.write() as page:
+            fill(page, 1)
+        server.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        with watcher(url) as say:
+            assert say("") == "open"
+            assert say("entry") == "kept"
+            # First the write on the dead connection, then the lock asked for again.
+            with pytest.raises(OutputError, match="could not be written"), ours.write() as page:
+                fill(page, 1, 1)
+            with pytest.raises(OutputError, match="another watcher holds") as caught, ours.write() as page:
+                fill(page, 1, 1)
+            assert f"process {say('pid')} on" in caught.value.got
+        # The server notices that the other one ended.
+        said = ""
+        until = time.monotonic() + 30
+        while "another end" not in said and time.monotonic() < until:
+            with pytest.raises(OutputError) as refused, ours.write() as page:
+                fill(page, 1, 1)
+            said = refused.value.problem
+            time.sleep(0.05)
+        assert said == "the trail has another end than this watcher wrote"
+        assert ours.check()["entries"] == 2
