@@ -107,16 +107,26 @@ def joint_of(task: Task, attributes: tuple[str, ...]) -> tuple[Ints, list[tuple[
 
 
 def scores_of(
-    task: Task, content: bytes, allow: Sequence[str] = (), also: Sequence[str] = (), file: str = SKOPS
+    task: Task,
+    content: bytes,
+    allow: Sequence[str] = (),
+    also: Sequence[str] = (),
+    file: str = SKOPS,
+    own: Any = None,
 ) -> Floats:
     """Scores of the positive value by a saved model, asked as an audit asks; NaN outside validation and test.
 
-    also: sensitive columns that the model takes beside the features.
+    also: sensitive columns that the model takes beside the features. own: the fitted model where it is Assay's own: the
+    trials of a search ask it directly.
     """
     from audit.models import Worker
 
     rows = np.concatenate([task.splits.validation, task.splits.test])
     score = np.full(len(task.frame), np.nan)
+    if own is not None and task.trial:
+        column = list(own.classes_).index(task.meaning.positive)
+        score[rows] = own.predict_proba(task.part(rows))[:, column]
+        return score
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / file
         path.write_bytes(content)

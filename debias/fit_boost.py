@@ -86,8 +86,9 @@ def by_boosting(
             f"The tolerance of {tolerance:g} was not reached on the rows that were learned from and chosen on: the "
             f"{best}. A larger tolerance, fewer attributes or more trees may help."
         )
-    content = skops_bytes(boosted_learner(prepare, done.text, (ordered[0], ordered[1]), x.shape[1]))
-    score = scores_of(task, content)
+    model = boosted_learner(prepare, done.text, (ordered[0], ordered[1]), x.shape[1])
+    content = skops_bytes(model)
+    score = scores_of(task, content, own=model)
     return Candidate(
         method,
         SKOPS,

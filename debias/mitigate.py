@@ -23,7 +23,8 @@ from debias.candidate import Candidate, Original, open_original
 from debias.compare import Comparison, compare, comparison_to_json, matched_threshold
 from debias.fit import fit_candidate
 from debias.methods import constraint_for, method_named
-from debias.task import Task, task_of
+from debias.picked import Picked, picked_to_json
+from debias.task import Task, halved, task_of
 
 SCHEMA = "assay/mitigation/1"
 FILE = "mitigation.json"
@@ -42,11 +43,13 @@ def run_mitigate(
     draws: int = 2000,
     gate: bool = False,
     allow: Sequence[str] = (),
+    picked: Picked | None = None,
 ) -> dict[str, Any]:
     """Fit by `method`, compare on rows that neither model saw, write the model file, then `mitigation.json`.
 
     constraint: what to aim at (the method's first if None); tolerance: the gap allowed, 0 to 1; attributes: sensitive
-    columns to act on (all, with their intersections, if None); floor: people under which a group is withheld.
+    columns to act on (all, with their intersections, if None); floor: people under which a group is withheld;
+    picked: the candidate of a search to make again (debias/pick.py).
     With gate, raises GateBroken after writing where the tolerance was not met on the test rows. Raises InputError and
     its children on bad input; what was in `out` before stays until the new files are whole.
     """
@@ -61,31 +64,42 @@ def run_mitigate(
             expected="a gap from 0 up to (not including) 1, such as 0.02",
             todo="choose a smaller tolerance",
         )
-    chosen = _attributes(case, attributes)
+    chosen = attributes_of(case, attributes)
     progress.stage("Reading the data")
     task = task_of(case, load_rows(case, everything=True), seed)
+    if picked is not None:
+        task, _ = halved(task, seed)
     progress.stage("Asking the original model")
     original = open_original(task, allow)
     progress.stage(f"Fitting: {row.title.lower()}")
-    candidate = fit_candidate(task, original, row, aim, tolerance, chosen, seed, allow)
+    candidate = fit_candidate(
+        task, original, row, aim, tolerance, chosen, seed, allow, picked.hyper if picked else None
+    )
     progress.stage("Comparing on untouched rows")
     settings = Settings(seed=seed, draws=draws, floor=floor, reference=case.data.reference)
     comparison = compared(task, original, candidate, settings)
     document = _document(task, original, candidate, comparison, settings, aim, tolerance, chosen, _earlier(out))
+    document |= picked_to_json(picked, document["model"]["sha256"])
     write_whole(out / candidate.file, candidate.content)
     write_whole(out / FILE, canonical(document, compact=True))
     if gate and document["constraint"]["met"] is False:
         reached = document["constraint"]["reached"]
         raise GateBroken(
             f"the constraint {aim.replace('_', ' ')} was not met",
-            got=f"a gap of {reached:.3f} on the test rows, the best that {row.title.lower()} reached",
+            got=(
+                f"a gap of {reached:.3f}"
+                if "bound" not in document["constraint"]
+                else f"a group's error {reached:.3f} above the original's error of everyone"
+            )
+            + f" on the test rows, the best that {row.title.lower()} reached",
             expected=f"at most {tolerance:g}",
             todo="allow a larger tolerance, name fewer attributes, or try another method",
         )
     return document
 
 
-def _attributes(case: Case, attributes: Sequence[str] | None) -> tuple[str, ...]:
+def attributes_of(case: Case, attributes: Sequence[str] | None) -> tuple[str, ...]:
+    """The sensitive columns to act on, all if None. Raises InputError for a name that is none of them."""
     from audit.errors import nearest
 
     chosen = tuple(case.data.sensitive if attributes is None else attributes)
@@ -126,7 +140,7 @@ def _earlier(out: Path) -> list[dict[str, Any]]:
     before = read_json(path)
     kept = list(before.get("earlier", []))
     if before.get("decision") is not None:
-        kept.append({k: before.get(k) for k in ("method", "seed", "model", "decision")})
+        kept.append({k: before.get(k) for k in ("method", "seed", "model", "decision", "choice")})
     return kept
 
 
@@ -184,7 +198,7 @@ def _document(
             "test": len(splits.test),
             "made_by": "seed" if splits.own else "case",
         },
-        "constraint": _constraint(comparison, aim, tolerance, attributes),
+        "constraint": _constraint(comparison, aim, tolerance, attributes, candidate.parameters.get("loss_from")),
         **comparison_to_json(comparison, settings.floor),
         "policy": {"version": case.policy.version, "sha256": case.policy.sha256},
         "settings": settings.to_json(),
@@ -200,11 +214,17 @@ _GAP_OF = {
     "demographic_parity": "selection_rate",
     "equal_opportunity": "equal_opportunity",
     "equalized_odds": "equalized_odds",
+    "bounded_loss": "accuracy",
 }
 
 
-def _constraint(comparison: Comparison, aim: str, tolerance: float, attributes: tuple[str, ...]) -> dict[str, Any]:
-    """What was aimed at and what was reached on the test rows, the widest gap over the attributes."""
+def _constraint(
+    comparison: Comparison, aim: str, tolerance: float, attributes: tuple[str, ...], loss_from: float | None
+) -> dict[str, Any]:
+    """What was aimed at and what was reached on the test rows, the widest gap over the attributes.
+
+    For bounded loss reached is the largest group's error less loss_from, and `bound` the largest error allowed.
+    """
     gaps = [
         g
         for g in comparison.candidate.measures.gaps
@@ -213,12 +233,31 @@ def _constraint(comparison: Comparison, aim: str, tolerance: float, attributes: 
     alone = [g for g in gaps if len(g.attribute) == 1]
     values = [g.value for g in alone if g.value is not None]
     reached = max(values) if values else None
+    more: dict[str, Any] = {}
+    high = max((g.high for g in alone if g.high is not None), default=None)
+    if loss_from is not None:
+        rates = [
+            r
+            for r in comparison.candidate.measures.rates
+            if r.metric == "accuracy" and len(r.attribute) == 1 and set(r.attribute) <= set(attributes)
+        ]
+        known = [(1 - r.value, r) for r in rates if r.value is not None]
+        worst = max(known, key=lambda k: k[0], default=None)
+        reached = None if worst is None else worst[0] - loss_from
+        high = max((1 - r.low - loss_from for r in rates if r.low is not None), default=None)
+        more = {
+            "from": loss_from,
+            "bound": loss_from + tolerance,
+            "largest_error": None if worst is None else worst[0],
+            "group": None if worst is None else list(worst[1].group),
+        }
     return {
         "name": aim,
+        **more,
         "metric": _GAP_OF[aim],
         "tolerance": tolerance,
         "reached": reached,
-        "high": max((g.high for g in alone if g.high is not None), default=None),
+        "high": high,
         "met": None if reached is None else reached <= tolerance,
         "by": [{"attribute": list(g.attribute), "value": g.value, "low": g.low, "high": g.high} for g in gaps],
     }

@@ -38,12 +38,12 @@ def split_rows(
     """
     own = train is None
     if train is None:
-        test = _share(np.flatnonzero(audit), stratum, TEST_SHARE, seed)
+        test = share_of(np.flatnonzero(audit), stratum, TEST_SHARE, seed)
         rest = np.setdiff1d(np.flatnonzero(audit & labelled), test)
     else:
         test = np.flatnonzero(audit)
         rest = np.setdiff1d(np.flatnonzero(train & labelled), test)
-    validation = _share(rest, stratum, VALIDATION_SHARE, seed + 1)
+    validation = share_of(rest, stratum, VALIDATION_SHARE, seed + 1)
     fit = np.setdiff1d(rest, validation)
     for name, rows, least in (("learn from", fit, 20), ("choose on", validation, 10), ("report on", test, 10)):
         if len(rows) < least:
@@ -56,7 +56,7 @@ def split_rows(
     return Splits(fit.astype(np.int64), validation.astype(np.int64), test.astype(np.int64), own)
 
 
-def _share(rows: Ints, stratum: Ints, share: float, seed: int) -> Ints:
+def share_of(rows: Ints, stratum: Ints, share: float, seed: int) -> Ints:
     """About `share` of `rows`, evenly from each stratum: every 1/share-th of a shuffled, then sorted, list."""
     rng = np.random.default_rng(seed)
     shuffled = rows[rng.permutation(len(rows))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +12,7 @@ from audit.case import Case
 from audit.code import code_label, group_codes
 from audit.cube import POSITIVE, UNLABELLED, Floats, Ints, Meaning
 from audit.errors import CaseError, DataError
-from debias.splits import Splits, split_rows
+from debias.splits import Splits, share_of, split_rows
 
 if TYPE_CHECKING:
     from audit.load import Rows
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class Task:
     """Rows of the whole table. label (n,) is 0, 1 or 2 (unknown); codes (n, A) and levels name the groups.
 
-    joint (n,) numbers the groups of all sensitive columns together, groups[j] their names. weight (n,) or None.
+    joint (n,) numbers the groups of all sensitive columns together, groups[j] their names. weight (n,) or None. trial:
+    one of many candidates of a search, so that a model of Assay's own making is asked in this process.
     """
 
     case: Case
@@ -38,6 +39,7 @@ class Task:
     splits: Splits
     sha256: str
     notes: tuple[str, ...]
+    trial: bool = False
 
     def part(self, rows: Ints) -> pd.DataFrame:
         """The features of these rows."""
@@ -46,6 +48,23 @@ class Task:
     def weight_of(self, rows: Ints) -> Floats | None:
         """The survey weights of these rows, or None."""
         return None if self.weight is None else self.weight[rows]
+
+
+def halved(task: Task, seed: int) -> tuple[Task, Ints]:
+    """The task with one half of its validation rows, evenly of every group and outcome, and the other half's rows.
+
+    A method chooses on the first half (how many trees, which thresholds); a search judges it on the second.
+    """
+    rows = task.splits.validation
+    half = share_of(rows, task.joint * 3 + task.label, 0.5, seed + 2)
+    if min(len(half), len(rows) - len(half)) < 10:
+        raise DataError(
+            "there are too few rows to choose on",
+            got=f"{len(rows)} validation rows",
+            expected="at least 20: a half for the methods, a half to judge them",
+            todo="bring more rows, or check `split` and `train` in the case file",
+        )
+    return replace(task, splits=replace(task.splits, validation=half)), np.setdiff1d(rows, half)
 
 
 def task_of(case: Case, rows: Rows, seed: int) -> Task:

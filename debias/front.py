@@ -1,0 +1,361 @@
+"""`assay mitigate --search`: many candidates, loss against gap, and the front of those that no other one beats.
+
+    document = run_search(case, out, trials=30)      # search.json
+    pick(out, ...)                                   # debias/pick.py: a person takes one and says why
+
+Rows: candidates learn from the training rows; what a method chooses by itself (how many trees, which thresholds) it
+chooses on one half of the validation rows; the search judges on the other half, so that no method is judged on rows
+that it tuned itself on. The test rows are taken out of the table before the search begins.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from audit import progress
+from audit.case import Case
+from audit.code import Decisions, code_rows
+from audit.cube import Coded, Ints, Margin, cube_of
+from audit.cube_json import margins_to_json
+from audit.errors import AssayError, DataError, InputError
+from audit.evidence import sha256, tool
+from audit.files import canonical, read_json, write_whole
+from audit.gaps import Settings
+from audit.suppress import publish
+from debias.candidate import Candidate, Original, open_original
+from debias.compare import matched_threshold
+from debias.fit import fit_candidate
+from debias.front_figures import AIMS, figures_of, front_of, place
+from debias.front_space import LEFT_OUT, SPACE, Point, methods_to_search, propose, starts
+from debias.methods import METHODS, method_named
+from debias.mitigate import attributes_of
+from debias.splits import Splits
+from debias.task import Task, halved, task_of
+
+SCHEMA = "assay/search/1"
+FILE = "search.json"
+PART = "search.part.json"
+"""The search so far; a search that was stopped goes on from it."""
+MOST = 1000
+
+
+def run_search(
+    case: Case,
+    out: Path,
+    *,
+    trials: int = 30,
+    seed: int = 0,
+    timeout: float | None = None,
+    methods: Sequence[str] | None = None,
+    constraint: str = "demographic_parity",
+    attributes: Sequence[str] | None = None,
+    floor: int = 10,
+    draws: int = 1000,
+    allow: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Try `trials` candidates and write search.json; the document.
+
+    methods: those to search (None: all that serve the constraint, need nothing sensitive to decide and fit once);
+    attributes: sensitive columns to act on and to measure (None: all); timeout: seconds after which no new trial is
+    begun. Stopped and started again on the same case, it goes on; the result is the same bytes as without a stop. A
+    trial that fails is recorded with its reason. Raises InputError on a wrong request or where every trial failed.
+    """
+    from audit.load import load_rows
+
+    if not 1 <= trials <= MOST:
+        raise InputError("the number of trials cannot be used", got=trials, expected=f"1 to {MOST}", todo="change it")
+    if timeout is not None and not timeout > 0:
+        raise InputError("the timeout cannot be used", got=timeout, expected="seconds above 0", todo="change it")
+    wanted = methods_to_search(constraint, methods)
+    chosen = attributes_of(case, attributes)
+    progress.stage("Reading the data")
+    whole = task_of(case, load_rows(case, everything=True), seed)
+    task, held = without_test(whole, seed)
+    progress.stage("Asking the original model")
+    original = open_original(task, allow)
+    settings = Settings(seed=seed, draws=draws, floor=floor, order=1, reference=case.data.reference)
+    judge = Judge(task, original, constraint, chosen, settings)
+    head = _head(case, whole, task, original, wanted, constraint, chosen, settings, held)
+    record = _resumed(out, head)[:trials]
+    began = time.monotonic()
+    progress.stage("Searching")
+    while len(record) < trials:
+        progress.step(len(record), trials)
+        if timeout is not None and record and time.monotonic() - began > timeout:
+            break
+        point = _next([m.name for m in wanted], starts(wanted), record, seed)
+        if point is None:
+            break
+        record.append(_trial(len(record) + 1, task, original, judge, point, constraint, chosen, seed, allow))
+        write_whole(out / PART, canonical({**head, "trials": record}, compact=True))
+    progress.step(trials, trials)
+    if all(t["failed"] for t in record):
+        (out / PART).unlink(missing_ok=True)
+        raise InputError(
+            "every candidate of the search failed",
+            got=str(record[0]["failed"]),
+            expected="at least one that can be fitted",
+            todo="name other methods, or see the message of `assay mitigate --method NAME`",
+        )
+    document = _document(head, judge, record, trials)
+    write_whole(out / FILE, canonical(document, compact=True))
+    (out / PART).unlink(missing_ok=True)
+    return document
+
+
+def without_test(task: Task, seed: int) -> tuple[Task, int]:
+    """The task without its test rows, and how many they were; in their place the half of validation that judges."""
+    half, judge = halved(task, seed)
+    splits = half.splits
+    keep = np.sort(np.concatenate([splits.train, splits.validation, judge]))
+
+    def moved(rows: Ints) -> Ints:
+        return np.searchsorted(keep, rows).astype(np.int64)
+
+    inner = Splits(moved(splits.train), moved(splits.validation), moved(judge), splits.own)
+    return replace(
+        task,
+        frame=task.frame.iloc[keep].reset_index(drop=True),
+        label=task.label[keep],
+        codes=task.codes[keep],
+        joint=task.joint[keep],
+        weight=None if task.weight is None else task.weight[keep],
+        splits=inner,
+        trial=True,
+    ), len(task.splits.test)
+
+
+class Judge:
+    """Counts and figures of a way of deciding on the half of the validation rows that judges."""
+
+    def __init__(
+        self, task: Task, original: Original, aim: str, attributes: tuple[str, ...], settings: Settings
+    ) -> None:
+        self.task, self.base, self.aim, self.attributes, self.settings = task, original, aim, attributes, settings
+        self.rows = task.splits.test
+        plain = Decisions(original.positive[self.rows], None, "original")
+        coded = code_rows(task.case, task.frame.iloc[self.rows], plain)
+        keep = [coded.attributes.index(a) for a in attributes]
+        # Only the attributes asked for: what is counted is what is published.
+        self.coded = Coded(
+            attributes,
+            tuple(coded.levels[i] for i in keep),
+            coded.codes[:, keep],
+            coded.label,
+            coded.decision,
+            coded.weight,
+            None,
+            coded.meaning,
+        )
+        self.original = self.of(original.positive[self.rows])
+        whole = margins_to_json(self.margins(original.positive[self.rows]), settings.floor)
+        self.counts = {k: v for k, v in whole.items() if k != "margins"}
+
+    def margins(self, positive: Ints) -> tuple[Margin, ...]:
+        counted = replace(self.coded, decision=positive.astype(np.int64))
+        return publish(cube_of(counted), self.settings.floor, 1)[0]
+
+    def of(self, positive: Ints) -> dict[str, Any]:
+        """Figures and counts of decisions (rows,). Raises DataError where no gap can be estimated."""
+        margins = self.margins(positive)
+        found = figures_of(margins, self.aim, self.attributes, self.settings)
+        return {**found.to_json(), "counts": margins_to_json(margins, self.settings.floor)["margins"]}
+
+    def matched(self, candidate: Candidate) -> dict[str, Any] | None:
+        """The original with its threshold moved to the candidate's selection rate, or None without scores."""
+        if self.base.score is None or self.base.threshold is None:
+            return None
+        choose = self.task.splits.validation
+        weight = self.task.weight_of(choose)
+        rate = float(np.average(candidate.decide(choose), weights=weight))
+        threshold, _ = matched_threshold(self.base.score[choose], rate, weight)
+        return {"threshold": threshold, **self.of((self.base.score[self.rows] >= threshold).astype(np.int64))}
+
+
+def _next(methods: list[str], first: list[Point], record: list[dict[str, Any]], seed: int) -> Point | None:
+    """The next point to try; None where every method failed as it stands."""
+    if len(record) < len(first):
+        return first[len(record)]
+    # A method that fails as it stands is not tried again.
+    broken = {t["method"] for t in record[: len(first)] if t["failed"]}
+    alive = [m for m in methods if m not in broken]
+    tried = [({"method": t["method"], **t["parameters"]}, place(t)) for t in record]
+    known = [(p, at) for p, at in tried if at is not None]
+    return propose(known, alive, len(record), seed) if alive else None
+
+
+def _trial(
+    number: int,
+    task: Task,
+    original: Original,
+    judge: Judge,
+    point: Point,
+    aim: str,
+    attributes: tuple[str, ...],
+    seed: int,
+    allow: Sequence[str],
+) -> dict[str, Any]:
+    method = method_named(point["method"])
+    parameters = {k: v for k, v in point.items() if k != "method"}
+    entry: dict[str, Any] = {
+        "trial": number,
+        "method": method.name,
+        "title": method.title,
+        "needs_sensitive_at_decision": method.needs_sensitive_at_decision,
+        "parameters": parameters,
+    }
+    nothing = {"model": None, "loss": None, "gap": None, "selection_rate": None, "counts": None, "matched": None}
+    tolerance, hyper = parts_of(parameters)
+    try:
+        candidate = fit_candidate(
+            task, original, method, aim, 0.02 if tolerance is None else tolerance, attributes, seed, allow, hyper
+        )
+        found = {
+            "model": sha256(candidate.content),
+            **judge.of(candidate.decide(judge.rows)),
+            "matched": judge.matched(candidate),
+        }
+    except AssayError as error:
+        return {**entry, "failed": error.message, **nothing, "notes": []}
+    return {**entry, "failed": None, **found, "notes": list(candidate.notes)}
+
+
+def parts_of(parameters: dict[str, Any]) -> tuple[float | None, dict[str, float] | None]:
+    """The tolerance of a point, if it has one, and the method's own parameters, if any."""
+    hyper = {k: v for k, v in parameters.items() if k != "tolerance"}
+    return parameters.get("tolerance"), hyper or None
+
+
+def _head(
+    case: Case,
+    whole: Task,
+    task: Task,
+    original: Original,
+    methods: Sequence[Any],
+    aim: str,
+    attributes: tuple[str, ...],
+    settings: Settings,
+    held: int,
+) -> dict[str, Any]:
+    """What the search is of. Two searches with one head are one search."""
+    splits, data = task.splits, case.data
+    left = {n: why for n, why in LEFT_OUT.items() if n not in [m.name for m in methods]}
+    left |= {
+        m.name: "it reads the sensitive value when it decides"
+        for m in METHODS.values()
+        if m.needs_sensitive_at_decision and m not in methods and m.name in SPACE
+    }
+    return {
+        "schema": SCHEMA,
+        "case": {"name": case.name, "purpose": case.purpose},
+        "data": {
+            "sha256": whole.sha256,
+            "rows": len(whole.frame),
+            "label": data.label,
+            "positive": data.positive,
+            "favourable": data.favourable or data.positive,
+            "weight": data.weight,
+            "features": list(whole.features),
+            # Groups and outcomes as they were coded, so that a changed band or join is another search.
+            "coded": sha256(whole.codes.tobytes() + whole.label.tobytes() + splits.train.tobytes()),
+        },
+        "base": original.facts,
+        "asked": {
+            "methods": [m.name for m in methods],
+            "left_out": {n: why for n, why in left.items() if aim in METHODS[n].constraints},
+            "constraint": aim,
+            "metric": AIMS[aim],
+            "attributes": list(attributes),
+            "seed": settings.seed,
+        },
+        "objectives": [
+            "loss: the share of wrong decisions",
+            f"gap: the upper bound of the {100 * (1 - settings.alpha):g} % simultaneous interval of the widest gap",
+        ],
+        "space": {m.name: {k: [s.low, s.high] for k, s in SPACE[m.name].items()} for m in methods},
+        "sampler": "every method as it stands, then Optuna TPE, multi-objective, one seed a trial",
+        "splits": {
+            "train": len(splits.train),
+            "choose": len(splits.validation),
+            "judge": len(splits.test),
+            "test": held,
+            "made_by": "seed" if splits.own else "case",
+        },
+        "settings": settings.to_json(),
+        "tool": tool(),
+    }
+
+
+def _resumed(out: Path, head: dict[str, Any]) -> list[dict[str, Any]]:
+    """The trials of an earlier search of the same, finished or stopped; the longer record wins."""
+    best: list[dict[str, Any]] = []
+    for name in (PART, FILE):
+        try:
+            before = read_json(out / name)
+            same = {k: before[k] for k in head} == head
+            trials = [{k: v for k, v in t.items() if k != "front"} for t in before["trials"]]
+        except (DataError, KeyError, TypeError, AttributeError):
+            continue
+        if same and len(trials) > len(best):
+            best = trials
+    return best
+
+
+def _document(head: dict[str, Any], judge: Judge, record: list[dict[str, Any]], asked: int) -> dict[str, Any]:
+    front = front_of([place(t) for t in record])
+    failed = sum(t["failed"] is not None for t in record)
+    notes = [f"{failed} of {len(record)} candidates failed; each says why."] if failed else []
+    if len(record) < asked:
+        notes.append(f"{len(record)} of {asked} candidates were tried: time was up, or nothing new was left to try.")
+    notes += [f"{METHODS[n].title} was not searched: {why}." for n, why in head["asked"]["left_out"].items()]
+    notes.append(
+        "The original may have learned from the rows that the search judges on, which flatters it and its moved "
+        "threshold here; no candidate has. So they stand beside the front and take no part in it."
+    )
+    notes.append(
+        "The best of many looks better on the rows that it was chosen on than it is. Read the comparison on the test "
+        "rows, which the search does not have."
+    )
+    return {
+        **head,
+        "counts": judge.counts,
+        "trials_asked": asked,
+        "original": judge.original,
+        "trials": [{**t, "front": on} for t, on in zip(record, front, strict=True)],
+        "notes": notes,
+    }
+
+
+def table_of(document: dict[str, Any]) -> list[str]:
+    """The front as lines for a terminal."""
+    on = [t for t in document["trials"] if t["front"]]
+    judged, original = document["splits"]["judge"], document["original"]
+    gap = f"{document['asked']['metric'].replace('_', ' ')} gap [95 %]"
+    lines = [
+        f"{document['case']['name']}: {len(document['trials'])} candidates tried, {len(on)} on the front; measured on "
+        f"{judged:,} validation rows.",
+        "",
+        f"{'':>5}  {'method':24}{'tolerance':>10}  {'loss [95 %]':24}{gap:32}moved threshold: loss, gap",
+        f"{'':>5}  {'original':24}{'':>10}  {_span(original['loss']):24}{_span(original['gap'])}",
+    ]
+    for t in sorted(on, key=lambda t: t["loss"]["value"]):
+        at = t["parameters"].get("tolerance")
+        matched = t["matched"]
+        beside = "" if matched is None else f"{matched['loss']['value']:.4f}, {matched['gap']['value']:.4f}"
+        lines.append(
+            f"{t['trial']:>5}  {t['title']:24}{'' if at is None else f'{at:g}':>10}  {_span(t['loss']):24}"
+            f"{_span(t['gap']):32}{beside}"
+        )
+    lines += ["", *(f"Note: {n}" for n in document["notes"])]
+    lines += [f"Notice: {m}" for m in sorted({METHODS[t["method"]].notice or "" for t in on} - {""})]
+    return [*lines, "Take one: assay mitigate CASE.toml --pick NUMBER --reason TEXT --by NAME --out DIR"]
+
+
+def _span(entry: dict[str, Any]) -> str:
+    return f"{entry['value']:.4f} [{entry['low']:.4f}, {entry['high']:.4f}]"

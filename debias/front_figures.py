@@ -1,0 +1,137 @@
+"""Loss and gap of one point of a search, from its counts alone, and which points are on the front.
+
+Both follow from the published margins in search.json, so that a verifier computes them again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from audit import stats
+from audit.cube import Margin
+from audit.cube_json import margins_from_json
+from audit.errors import DataError
+from audit.gaps import Settings, comparable, reference_index, seed_of
+from audit.measure import fractions, group_rates
+from audit.metrics import metrics_for, opportunity
+
+AIMS = {
+    "demographic_parity": "selection_rate",
+    "equal_opportunity": "equal_opportunity",
+    "equalized_odds": "equalized_odds",
+}
+"""What a search can aim at, and the gap that stands for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One point on the rows to choose on. Shares from 0 to 1, with 95 % intervals.
+
+    loss: the share of decisions that are not the outcome (Wilson). gap: the widest over the attributes, each with a
+    simultaneous interval over its groups at alpha / (number of attributes); high bounds all of them at once. attribute
+    is the one with the largest upper bound.
+    """
+
+    loss: float
+    loss_low: float
+    loss_high: float
+    gap: float
+    gap_low: float
+    gap_high: float
+    attribute: str
+    selection_rate: float
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "loss": {"value": self.loss, "low": self.loss_low, "high": self.loss_high},
+            "gap": {"value": self.gap, "low": self.gap_low, "high": self.gap_high, "attribute": [self.attribute]},
+            "selection_rate": self.selection_rate,
+        }
+
+
+def figures_of(margins: Sequence[Margin], aim: str, attributes: Sequence[str], settings: Settings) -> Figures:
+    """The figures of one way of deciding. Raises DataError where no attribute has two groups to compare."""
+    by = {m.attribute: m for m in margins}
+    everyone = by[()]
+    metrics = {m.name: m for m in metrics_for(everyone.meaning)}
+    accuracy = group_rates(everyone, metrics["accuracy"], settings.alpha)[0]
+    selected = group_rates(everyone, metrics["selection_rate"], settings.alpha)[0]
+    if accuracy.value is None or accuracy.low is None or accuracy.high is None or selected.value is None:
+        raise DataError("the loss cannot be estimated", got=accuracy.reason or "", todo="bring rows with outcomes")
+    parts = {
+        "demographic_parity": ("selection_rate",),
+        "equal_opportunity": (opportunity(everyone.meaning),),
+        "equalized_odds": ("true_positive_rate", "false_positive_rate"),
+    }[aim]
+    shared = replace(settings, alpha=settings.alpha / len(attributes))
+    found = {}
+    reasons = []
+    for attribute in attributes:
+        margin = by[(attribute,)]
+        members = comparable(margin, settings.floor)
+        strata = []
+        for name in parts:
+            x, n, effective = fractions(margin, metrics[name])
+            share = np.divide(x, n, out=np.zeros_like(x), where=n > 0)
+            strata.append(((share * effective)[members], effective[members]))
+        result = stats.largest_gap(
+            strata,
+            seed=seed_of(shared, margin.attribute, aim),
+            draws=shared.draws,
+            alpha=shared.alpha,
+            reference=reference_index(margin, members, shared),
+        )
+        if result.value is None or result.low is None or result.high is None:
+            reasons.append(f"by {attribute}: {result.reason}")
+        else:
+            found[attribute] = (result.value, result.low, result.high)
+    if not found:
+        raise DataError(
+            "no gap can be estimated on the rows to choose on",
+            got="; ".join(reasons),
+            expected="two groups with people to compare",
+            todo="name another attribute, or bring more rows",
+        )
+    most = max(found, key=lambda a: (found[a][2], a))
+    return Figures(
+        loss=1 - accuracy.value,
+        loss_low=1 - accuracy.high,
+        loss_high=1 - accuracy.low,
+        gap=max(v for v, _, _ in found.values()),
+        gap_low=max(low for _, low, _ in found.values()),
+        gap_high=found[most][2],
+        attribute=most,
+        selection_rate=selected.value,
+    )
+
+
+def front_of(points: Sequence[tuple[float, float] | None]) -> list[bool]:
+    """Which points no other one beats: none is at least as low in both and lower in one. Of equal points the first."""
+    known = [p for p in points if p is not None]
+    seen: set[tuple[float, float]] = set()
+    out = []
+    for p in points:
+        beaten = p is None or p in seen or any(q != p and q[0] <= p[0] and q[1] <= p[1] for q in known)
+        if p is not None:
+            seen.add(p)
+        out.append(not beaten)
+    return out
+
+
+def place(entry: Mapping[str, Any] | None) -> tuple[float, float] | None:
+    """The two objectives of an entry of search.json, or None where it has none."""
+    if entry is None or entry.get("loss") is None:
+        return None
+    return float(entry["loss"]["value"]), float(entry["gap"]["high"])
+
+
+def figures_again(document: Mapping[str, Any], margins: Sequence[Any]) -> dict[str, Any]:
+    """The figures of one entry of search.json from its counts, as they are written there."""
+    asked = document["asked"]
+    read = margins_from_json({**document["counts"], "margins": list(margins)})
+    settings = Settings.from_json(document["settings"])
+    return figures_of(read, str(asked["constraint"]), tuple(asked["attributes"]), settings).to_json()

@@ -1,0 +1,178 @@
+"""What a search tries: the parameters of each method, where to begin, and Optuna's next proposal.
+
+Optuna proposes from the trials on record alone, with a seed for each trial, so a search that was stopped goes on as
+if it had not been.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from audit.errors import InputError
+from debias.front_figures import AIMS
+from debias.methods import METHODS, Method, method_named
+
+Point = dict[str, Any]
+"""A method and its parameters: {"method": name, "tolerance": ..., ...}."""
+
+AGAIN = 12
+"""How often another proposal is asked for where one has been tried already."""
+STARTUP = 8
+"""Trials before the sampler learns from them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One parameter: its ends, on a log scale or not, whole or rounded to `digits` places."""
+
+    low: float
+    high: float
+    log: bool = False
+    whole: bool = False
+    digits: int = 4
+
+    def rounded(self, value: float) -> float:
+        return int(value) if self.whole else min(max(round(float(value), self.digits), self.low), self.high)
+
+
+TOLERANCE = Span(0.002, 0.3, log=True)
+SPACE: Mapping[str, Mapping[str, Span]] = {
+    "reweighing": {"strength": Span(0.0, 1.0, digits=3)},
+    "resampling": {"strength": Span(0.0, 1.0, digits=3)},
+    "constrained_boosting": {
+        "tolerance": TOLERANCE,
+        "trees": Span(40, 300, whole=True),
+        "learning_rate": Span(0.03, 0.3, log=True),
+        "leaves": Span(4, 64, log=True, whole=True),
+        "least_in_leaf": Span(5, 200, log=True, whole=True),
+    },
+    "correlation_remover": {},
+    "exponentiated_gradient": {"tolerance": TOLERANCE},
+    "grid_search": {"tolerance": TOLERANCE},
+    "group_thresholds": {"tolerance": TOLERANCE},
+}
+_BOOST = {"trees": 100, "learning_rate": 0.1, "leaves": 31, "least_in_leaf": 20}
+STARTS: Mapping[str, Sequence[Point]] = {
+    "reweighing": ({"strength": 1.0},),
+    "resampling": ({"strength": 1.0},),
+    "constrained_boosting": tuple({"tolerance": t, **_BOOST} for t in (0.02, 0.1)),
+    "correlation_remover": ({},),
+    "exponentiated_gradient": ({"tolerance": 0.02},),
+    "grid_search": ({"tolerance": 0.02},),
+    "group_thresholds": ({"tolerance": 0.02},),
+}
+LEFT_OUT = {
+    "resampling": "reweighing draws rows itself where an estimator takes no weights",
+    "exponentiated_gradient": "one point takes dozens of fits",
+    "grid_search": "one point takes dozens of fits",
+}
+"""Methods that are searched only when named, and why. One that decides by the sensitive value needs naming too."""
+
+
+def methods_to_search(constraint: str, methods: Sequence[str] | None) -> tuple[Method, ...]:
+    """The methods named, or those a search takes by itself. Raises InputError where one does not serve the aim."""
+    from audit.errors import nearest
+
+    if constraint not in AIMS:
+        raise InputError(
+            "a search cannot aim at this",
+            got=repr(constraint),
+            expected=", ".join(AIMS),
+            todo=f"choose one of them; {nearest(constraint, AIMS)}",
+        )
+    if methods is None:
+        return tuple(
+            m
+            for m in METHODS.values()
+            if m.name in SPACE
+            and m.name not in LEFT_OUT
+            and not m.needs_sensitive_at_decision
+            and constraint in m.constraints
+        )
+    chosen = tuple(method_named(name) for name in dict.fromkeys(methods))
+    for method in chosen:
+        if constraint not in method.constraints or method.name not in SPACE:
+            raise InputError(
+                f"{method.title} cannot be searched for {constraint.replace('_', ' ')}",
+                got=method.name,
+                expected=", ".join(n for n in SPACE if constraint in METHODS[n].constraints),
+                todo="name other methods, or another constraint",
+            )
+    if not chosen:
+        raise InputError("no method was named", expected="at least one", todo="name one, or leave it out")
+    return chosen
+
+
+def starts(methods: Sequence[Method]) -> list[Point]:
+    """Where to begin: every method as it stands."""
+    longest = max(len(STARTS[m.name]) for m in methods)
+    found = []
+    for place in range(longest):
+        found += [{"method": m.name, **STARTS[m.name][place]} for m in methods if place < len(STARTS[m.name])]
+    return found
+
+
+def propose(
+    tried: Sequence[tuple[Point, tuple[float, float]]], methods: Sequence[str], number: int, seed: int
+) -> Point | None:
+    """The next point by Optuna's multi-objective TPE (Ozaki et al. 2022), from the points tried and their objectives.
+
+    None where nothing new comes up. One generator a trial number: the same record gives the same proposal.
+    """
+    import optuna
+    from optuna.trial import create_trial
+
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        known = [p for p, _ in tried]
+        for attempt in range(AGAIN):
+            sampler = optuna.samplers.TPESampler(
+                n_startup_trials=STARTUP, seed=(seed * 1_000_003 + number * 101 + attempt) % 2**32
+            )
+            study = optuna.create_study(directions=["minimize", "minimize"], sampler=sampler)
+            for point, values in tried:
+                if point["method"] in methods:
+                    study.add_trial(
+                        create_trial(params=_params(point), distributions=_kinds(point, methods), values=list(values))
+                    )
+            point = _asked(study.ask(), methods)
+            if point not in known:
+                return point
+        return None
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+def _params(point: Point) -> dict[str, Any]:
+    # Each method's parameters are its own: the tolerance of one is not that of another.
+    return {"method": point["method"]} | {f"{point['method']}.{k}": v for k, v in point.items() if k != "method"}
+
+
+def _kinds(point: Point, methods: Sequence[str]) -> dict[str, Any]:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    out: dict[str, Any] = {"method": CategoricalDistribution(list(methods))}
+    for name, span in SPACE[point["method"]].items():
+        kind = (
+            IntDistribution(int(span.low), int(span.high), log=span.log)
+            if span.whole
+            else FloatDistribution(span.low, span.high, log=span.log)
+        )
+        out[f"{point['method']}.{name}"] = kind
+    return out
+
+
+def _asked(trial: Any, methods: Sequence[str]) -> Point:
+    name = str(trial.suggest_categorical("method", list(methods)))
+    point: Point = {"method": name}
+    for key, span in SPACE[name].items():
+        label = f"{name}.{key}"
+        if span.whole:
+            value: float = trial.suggest_int(label, int(span.low), int(span.high), log=span.log)
+        else:
+            value = trial.suggest_float(label, span.low, span.high, log=span.log)
+        point[key] = span.rounded(value)
+    return point

@@ -1,0 +1,114 @@
+"""A person takes one candidate of a search and says why; only this one is measured on the test rows."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from audit.case import Case
+from audit.errors import DataError, InputError
+from audit.evidence import sha256
+from audit.files import read_json
+from debias.front import FILE, SCHEMA, parts_of
+from debias.mitigate import run_mitigate
+from debias.picked import Picked
+
+
+def pick(
+    case: Case,
+    out: Path,
+    trial: int,
+    *,
+    reason: str,
+    by: str,
+    now: dt.datetime,
+    tolerance: float = 0.02,
+    draws: int = 2000,
+    gate: bool = False,
+    allow: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Make candidate `trial` of search.json again, compare it on the test rows, record the choice in mitigation.json.
+
+    reason, by: in a person's own words; now must have a time zone. tolerance: the gap to judge by where the candidate
+    has none of its own. Returns the document. Raises InputError without a reason or a name or for a number that cannot
+    be picked, DataError where there is no search or it is of another case, and what run_mitigate raises.
+    """
+    if not reason.strip() or not by.strip():
+        raise InputError(
+            "a choice needs a reason and a name",
+            got=f"reason {reason!r}, by {by!r}",
+            expected="both in words",
+            todo="say why this candidate, and who picks it",
+        )
+    if now.tzinfo is None:
+        raise InputError("the time of a choice needs a time zone", got=now.isoformat(), todo="use an aware time")
+    if not (out / FILE).exists():
+        raise DataError(
+            "there is no search to pick from",
+            expected=f"a run folder that holds {FILE}",
+            todo="run `assay mitigate CASE.toml --search --out DIR` first",
+        )
+    document = read_json(out / FILE)
+    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        raise DataError(f"{FILE} is not a search", expected=SCHEMA, todo="run `assay mitigate --search` again")
+    content = (out / FILE).read_bytes()
+    entry = _entry(document, trial)
+    _same_case(case, document)
+    own, hyper = parts_of(entry["parameters"])
+    front = [t["trial"] for t in document["trials"] if t["front"]]
+    choice = {
+        "trial": trial,
+        "on_front": entry["front"],
+        "reason": reason.strip(),
+        "by": by.strip(),
+        "time": now.astimezone(dt.UTC).isoformat(timespec="seconds"),
+        "search": {"file": FILE, "sha256": sha256(content)},
+        "looked_at": len(document["trials"]),
+        "front": front,
+    }
+    asked = document["asked"]
+    return run_mitigate(
+        case,
+        entry["method"],
+        out,
+        seed=int(asked["seed"]),
+        constraint=asked["constraint"],
+        tolerance=tolerance if own is None else own,
+        attributes=asked["attributes"],
+        floor=int(document["settings"]["floor"]),
+        draws=draws,
+        gate=gate,
+        allow=allow,
+        picked=Picked(trial, hyper, entry["model"], choice),
+    )
+
+
+def _entry(document: dict[str, Any], trial: int) -> dict[str, Any]:
+    known = [t["trial"] for t in document["trials"] if t["failed"] is None]
+    found: dict[str, Any] | None = next((t for t in document["trials"] if t["trial"] == trial), None)
+    if found is None or found["failed"] is not None:
+        raise InputError(
+            "this candidate cannot be picked",
+            got=f"{trial}" if found is None else f"{trial}, which failed: {found['failed']}",
+            expected=f"a number of the search: {', '.join(map(str, known[:30]))}{', ...' if len(known) > 30 else ''}",
+            todo="take one from the front",
+        )
+    return found
+
+
+def _same_case(case: Case, document: dict[str, Any]) -> None:
+    """The search must be of the data and the model that the candidate is to be made of."""
+    from audit.load import sha256_of
+
+    stated, data = document["base"]["sha256"], document["data"]
+    model = None if case.model.path is None else sha256_of(case.model.path)
+    same = case.name == document["case"]["name"] and case.data.label == data["label"] and stated == model
+    if not same or sha256_of(case.data.path) != data["sha256"]:
+        raise DataError(
+            "the search is of another case",
+            got=f"{document['case']['name']}, data {data['sha256'][:12]}, model {str(stated)[:12]}",
+            expected=f"{case.name}, with data and model as they are now",
+            todo="search again with this case",
+        )

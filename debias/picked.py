@@ -1,0 +1,29 @@
+"""A candidate of a search that a person picked: how to make it again, and the record of the choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """One trial of search.json. hyper: the method's own parameters (None: as they stand); model: its sha256 there.
+
+    choice is who picked it, why, when and from which front; None where a run is only made again.
+    """
+
+    trial: int
+    hyper: Mapping[str, float] | None
+    model: str | None = None
+    choice: Mapping[str, Any] | None = None
+
+
+def picked_to_json(picked: Picked | None, model: str) -> dict[str, Any]:
+    """The keys `search` (what was made) and `choice` (what a person said) of mitigation.json; None without a search."""
+    if picked is None:
+        return {"search": None, "choice": None}
+    search = {"trial": picked.trial, "hyper": None if picked.hyper is None else dict(picked.hyper)}
+    choice = None if picked.choice is None else {**picked.choice, "same_model": picked.model == model}
+    return {"search": search, "choice": choice}
