@@ -5,6 +5,7 @@
     key.name, key.fingerprint, key.not_after
 
 RSA-3072 keeps a signed report at PDF 1.7; elliptic curves raise it to PDF 2.0, and PDF/A-3 would be lost.
+`load_key("pkcs11:token=...;object=...", pin)` takes a key on a token instead (reports.token).
 A key made here is self-signed: it shows that one holder signed, and says nothing on who that is.
 """
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+    from reports.token import TokenKey
+
 PASSWORD_VARIABLE = "ASSAY_KEY_PASSWORD"
 DAYS = 2 * 365
 BITS = 3072
@@ -35,7 +38,7 @@ class SigningKey:
 
     certificate: x509.Certificate
     chain: tuple[x509.Certificate, ...]
-    private_key: RSAPrivateKey = field(repr=False)
+    private_key: RSAPrivateKey | TokenKey = field(repr=False)
 
     @property
     def name(self) -> str:
@@ -141,12 +144,16 @@ def new_key(name: str, path: Path, password: bytes, *, days: int = DAYS, now: dt
     return SigningKey(certificate, (), key)
 
 
-def load_key(path: Path, password: bytes | None, *, now: dt.datetime | None = None) -> SigningKey:
-    """The signing key in a .p12 file, fit to sign at `now` (default: the present).
+def load_key(path: Path | str, password: bytes | None, *, now: dt.datetime | None = None) -> SigningKey:
+    """The signing key in a .p12 file or at a `pkcs11:` address, fit to sign at `now` (default: the present).
 
     Raises KeyFileError, one message: no such file, not PKCS#12, a wrong password, no private key or no certificate in
     it, a key that is not RSA or under 2048 bits, a certificate that is expired, not yet valid or not for signing.
     """
+    if str(path).startswith("pkcs11:"):
+        from reports.token import load_token_key
+
+        return load_token_key(str(path), password, now=now)
     from cryptography.hazmat.primitives.asymmetric import rsa
     from cryptography.hazmat.primitives.serialization import pkcs12
 
@@ -195,11 +202,12 @@ def load_key(path: Path, password: bytes | None, *, now: dt.datetime | None = No
             expected=f"RSA of {LEAST_BITS} bits or more; other kinds raise the file to PDF 2.0, which PDF/A-3 forbids",
         )
     loaded = SigningKey(certificate, tuple(c for c in others if c != certificate), key)
-    _check_fit(loaded, path.name, now or dt.datetime.now(dt.UTC))
+    check_fit(loaded, path.name, now or dt.datetime.now(dt.UTC))
     return loaded
 
 
-def _check_fit(key: SigningKey, name: str, now: dt.datetime) -> None:
+def check_fit(key: SigningKey, name: str, now: dt.datetime) -> None:
+    """Whether the certificate is valid at `now` and for signing documents. Raises KeyFileError; `name` is its place."""
     from cryptography import x509
 
     cert = key.certificate

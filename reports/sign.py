@@ -22,7 +22,7 @@ from reports.stamp import stamp_style
 
 if TYPE_CHECKING:
     from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
-    from pyhanko.sign.signers import SimpleSigner
+    from pyhanko.sign.signers import Signer
     from pyhanko.sign.timestamps import TimeStamper
     from pyhanko_certvalidator import ValidationContext
 
@@ -229,24 +229,26 @@ def _issuer(key: SigningKey) -> str:
     return str(names[0].value) if names else key.certificate.issuer.rfc4514_string()
 
 
-def _signer(key: SigningKey) -> SimpleSigner:
-    from asn1crypto import keys as asn1_keys
+def _signer(key: SigningKey) -> Signer:
+    """pyHanko's view of the key, in memory or on a token: RSASSA-PKCS1-v1_5 with SHA-256 either way."""
     from asn1crypto import x509 as asn1_x509
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-    from pyhanko.sign.signers import SimpleSigner
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import padding
+    from cryptography.hazmat.primitives.serialization import Encoding
+    from pyhanko.sign.signers import Signer
     from pyhanko_certvalidator.registry import SimpleCertificateStore
+
+    class KeySigner(Signer):
+        async def async_sign_raw(self, data: bytes, digest_algorithm: str, dry_run: bool = False) -> bytes:
+            if dry_run:
+                return bytes((key.private_key.key_size + 7) // 8)
+            return key.private_key.sign(data, padding.PKCS1v15(), hashes.SHA256())
 
     store = SimpleCertificateStore()  # type: ignore[no-untyped-call]
     for certificate in key.chain:
         store.register(asn1_x509.Certificate.load(certificate.public_bytes(Encoding.DER)))
-    return SimpleSigner(
-        signing_cert=asn1_x509.Certificate.load(key.certificate.public_bytes(Encoding.DER)),
-        signing_key=asn1_keys.PrivateKeyInfo.load(
-            key.private_key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-        ),
-        cert_registry=store,
-        embed_roots=True,
-    )
+    own = asn1_x509.Certificate.load(key.certificate.public_bytes(Encoding.DER))
+    return KeySigner(signing_cert=own, cert_registry=store, embed_roots=True)
 
 
 def _reader(pdf: bytes) -> Any:

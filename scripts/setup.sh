@@ -24,7 +24,7 @@ esac
 
 # What WeasyPrint loads for PDFs, with a font; and for the tests a browser, two PDF tools and a database.
 run_packages=(libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core libgomp1)
-test_packages=(chromium poppler-utils qpdf postgresql)
+test_packages=(chromium poppler-utils qpdf postgresql softhsm2)
 packages=("${run_packages[@]}")
 [ "$what" = test ] && packages+=("${test_packages[@]}")
 
