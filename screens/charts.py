@@ -34,7 +34,7 @@ def dots(values: Sequence[Dot], *, title: str, percent: bool = True, mark: float
     rows = list(dict.fromkeys(d.row for d in values))
     series = list(dict.fromkeys(d.series for d in values))
     figure = Figure()
-    step = 0.24
+    step = min(0.24, 0.8 / max(len(series), 1))
     for s, name in enumerate(series):
         shift = step * (s - (len(series) - 1) / 2)
         mine = [d for d in values if d.series == name and d.value is not None]

@@ -8,7 +8,7 @@ import streamlit as st
 from audit.evidence import measures_from_json, pick
 from audit.findings import name_of, percent
 from audit.values import Measures
-from screens import charts, parts, state
+from screens import beyond, charts, parts, state
 
 WORDS = {
     "class_imbalance": "Class imbalance",
@@ -41,6 +41,7 @@ def show() -> None:
     people(measures, attribute, evidence["data"]["audited_rows"])
     outcomes(measures, attribute)
     measures_table(measures, attribute)
+    beyond.data_quality(evidence, list(attribute))
     for note in evidence["notes"]:
         st.caption(state.plain(note))
     parts.next_step("model", "what the model does")

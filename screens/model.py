@@ -12,7 +12,7 @@ from audit.evidence import measures_from_json, pick
 from audit.findings import name_of, p_words, percent
 from audit.metrics import SCORE_QUESTIONS, metrics_for
 from audit.values import Gap, Measures
-from screens import charts, law, parts, state, why
+from screens import beyond, charts, law, parts, state, why
 from screens.data import attribute_choice
 
 
@@ -33,6 +33,7 @@ def show() -> None:
         st.markdown(f"- {state.plain(sentence)}")
     norms(evidence)
     by_question(measures, evidence)
+    beyond.show(evidence, list(st.session_state["attribute"]))
     law.show(evidence, st.session_state["attribute"])
     st.divider()
     why.show(folder, evidence)

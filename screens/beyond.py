@@ -1,0 +1,341 @@
+"""Beyond rates and gaps, one question at a time: subgroups, like people, rankings, errors, what a score means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from audit.findings import name_of, p_words, percent
+from reports.sections.further import ASKED, where
+from screens import charts, parts, state
+
+Record = dict[str, Any]
+MOST = 8
+
+
+def show(evidence: Record, attribute: list[str]) -> None:
+    """The questions that this evidence can answer."""
+    answers: dict[str, tuple[str, Callable[[Any, list[str]], None]]] = {
+        "slices": ("Who is served worst, among all the subgroups there are?", _slices),
+        "individual": ("Are like people decided alike?", _individual),
+        "flips": ("Would the decision turn if the sensitive value alone were another?", _flips),
+        "ranking": ("If people were ranked by their score, who would stand first?", _ranking),
+        "reliability": ("Does a score mean the same for everyone?", _reliability),
+        "inequality": ("How unequally do errors fall on people?", _inequality),
+    }
+    found = {k: evidence.get(k) for k in answers}
+    found["flips"] = (evidence.get("individual") or {}).get("model_flips")
+    open_ = {words: k for k, (words, _) in answers.items() if found[k]}
+    if not open_:
+        return
+    st.subheader("Beyond groups and rates")
+    chosen = st.selectbox("Question", list(open_), key="beyond")
+    key = open_[chosen]
+    answers[key][1](found[key], attribute)
+
+
+def _slices(found: Record, attribute: list[str]) -> None:
+    if not found["measured"]:
+        st.write(state.plain(f"No subgroups were sought: {found['reason']}."))
+        return
+    how = (
+        f"{found['considered']:,} subgroups of at least {found['least_people']} people were looked at on one half "
+        f"of the people; {found['tested']} were tested on the other half, and p-values are adjusted for all of these."
+    )
+    rows = found["found"][:MOST]
+    if not rows:
+        st.write(state.plain(f"No subgroup was confirmed. That is no proof that there is none. {how}"))
+        return
+    first = rows[0]
+    takeaway = (
+        f"{where(first)}: {percent(first['rate'])} of {first['people']:,} are {ASKED[first['question']]}, "
+        f"{percent(first['rate_of_others'])} of the others."
+    )
+    st.write(state.plain(takeaway))
+    left, right = st.columns([3, 2])
+    dots = [charts.Dot(where(f), f["difference"], f["low"], f["high"], f["people"]) for f in rows]
+    figure = charts.dots(dots, title="Above all others, in points, 95 % intervals", mark=0.0)
+    left.plotly_chart(figure, config=charts.CONFIG, key="slices-chart", alt=takeaway)
+    with right:
+        parts.table(
+            pd.DataFrame(
+                [
+                    {
+                        "Who": where(f),
+                        "Are": ASKED[f["question"]],
+                        "Share": percent(f["rate"]),
+                        "Others": percent(f["rate_of_others"]),
+                        "Of people": f["people"],
+                        "Adjusted p": p_words(f["p_adjusted"]),
+                    }
+                    for f in rows
+                ]
+            ),
+            alt="Subgroups confirmed on held-out people",
+        )
+    st.caption(state.plain(how))
+
+
+def _individual(found: Record, attribute: list[str]) -> None:
+    near = found["neighbours"]
+    if not near["measured"]:
+        st.write(state.plain(f"This was not measured: {near['reason']}."))
+        return
+    rows = [g for g in near["by_group"] if g["attribute"] == attribute] or near["by_group"]
+    worst = max(rows, key=lambda g: g["flip_test"], default=None)
+    takeaway = (
+        f"Consistency is {near['consistency']:.3f} ({near['consistency_low']:.3f} to {near['consistency_high']:.3f}): "
+        f"1 where everyone is decided as the {near['neighbours']} people most like them."
+    )
+    if worst is not None and worst["flip_low"] > 0:
+        points = f"{100 * worst['flip_test']:.1f} points"
+        takeaway += f" People like {name_of(worst['group'])} in other groups are better off, by {points}."
+    st.write(state.plain(takeaway))
+    left, right = st.columns([3, 2])
+    dots = [charts.Dot(name_of(g["group"]), g["flip_test"], g["flip_low"], g["flip_high"], g["people"]) for g in rows]
+    figure = charts.dots(dots, title="Better off outside the group, in points, 95 % intervals", mark=0.0)
+    left.plotly_chart(figure, config=charts.CONFIG, key="near-chart", alt=takeaway)
+    with right:
+        parts.table(
+            pd.DataFrame(
+                [
+                    {
+                        "Group": name_of(g["group"]),
+                        "Consistency": f"{g['consistency']:.3f}",
+                        "95 %": f"{g['consistency_low']:.3f} to {g['consistency_high']:.3f}",
+                        "Better off outside": f"{100 * g['flip_test']:+.1f} points",
+                        "Of people": g["people"],
+                    }
+                    for g in rows
+                ]
+            ),
+            alt="Consistency and the neighbours outside, by group",
+        )
+    st.caption(
+        state.plain(
+            f"{near['people']:,} people drawn at random, compared in {', '.join(near['features'])}. Above nought is to "
+            "the group's disadvantage. “Like” means these columns, no more."
+        )
+    )
+
+
+def _flips(found: list[Record], attribute: list[str]) -> None:
+    rows = sorted((f for f in found if f["attribute"] == attribute), key=lambda f: -f["value"])[:MOST] or found[:MOST]
+    first = rows[0]
+    takeaway = (
+        f"From {name_of(first['group'])} to {name_of(first['to'])}: {percent(first['value'])} of {first['people']:,} "
+        "decisions turn."
+    )
+    st.write(state.plain(takeaway))
+    left, right = st.columns([3, 2])
+    dots = [
+        charts.Dot(f"{name_of(f['group'])} to {name_of(f['to'])}", f["value"], f["low"], f["high"], f["people"])
+        for f in rows
+    ]
+    figure = charts.dots(dots, title="Decisions that turn, 95 % intervals")
+    left.plotly_chart(figure, config=charts.CONFIG, key="flips-chart", alt=takeaway)
+    with right:
+        parts.table(
+            pd.DataFrame(
+                [
+                    {
+                        "Changed": f"{name_of(f['group'])} to {name_of(f['to'])}",
+                        "Turn": percent(f["value"]),
+                        "To favourable": f["to_favourable"],
+                        "To unfavourable": f["to_unfavourable"],
+                        "Of people": f["people"],
+                    }
+                    for f in rows
+                ]
+            ),
+            alt="Decisions that turn where the sensitive value alone is changed",
+        )
+    st.caption("The model reads this column. All else stays as it is: what goes along with it is not in this figure.")
+
+
+def _ranking(found: list[Record], attribute: list[str]) -> None:
+    rows = [r for r in found if r["attribute"] == attribute] or [r for r in found if len(r["attribute"]) == 1]
+    tenth = {tuple(r["group"]): next(t for t in r["top"] if t["top"] == 0.1) for r in rows}
+    least = min(rows, key=lambda r: tenth[tuple(r["group"])]["ratio"] or 0.0)
+    one = tenth[tuple(least["group"])]
+    takeaway = (
+        f"{name_of(least['group'])} are {percent(least['share'])} of all people and {percent(one['share'])} of the "
+        "first tenth."
+    )
+    st.write(state.plain(takeaway))
+    left, right = st.columns([3, 2])
+    dots = [
+        charts.Dot(name_of(g), tenth[g]["share"], tenth[g]["low"], tenth[g]["high"], r["people"])
+        for r in rows
+        for g in [tuple(r["group"])]
+    ]
+    figure = charts.dots(dots, title="Share of the first tenth, 95 % intervals")
+    left.plotly_chart(figure, config=charts.CONFIG, key="ranking-chart", alt=takeaway)
+    with right:
+        parts.table(
+            pd.DataFrame(
+                [
+                    {
+                        "Group": name_of(r["group"]),
+                        "Share of all": percent(r["share"]),
+                        "Of the first tenth": percent(tenth[tuple(r["group"])]["share"]),
+                        "Exposure": f"{r['exposure_ratio']:.3f}",
+                        "Of people": r["people"],
+                    }
+                    for r in rows
+                ]
+            ),
+            alt="Share of the first tenth of a ranking, and exposure, by group",
+        )
+    st.caption("Exposure falls with the logarithm of the place; 1 is the average of everyone.")
+
+
+def _reliability(found: list[Record], attribute: list[str]) -> None:
+    curves = [r for r in found if r["attribute"] == attribute][:6] or [r for r in found if not r["attribute"]]
+    bands = sorted({(p["from"], p["to"]) for r in curves for p in r["points"]})
+    takeaway = (
+        "Where a score means what it says, the share lies in its band, and alike for every group. Groups apart in one "
+        "band are told different things by the same score."
+    )
+    st.write(takeaway)
+    left, right = st.columns([3, 2])
+    points = [
+        charts.Dot(f"{p['from']:g} to {p['to']:g}", p["share"], p["low"], p["high"], p["people"], name_of(r["group"]))
+        for r in curves
+        for p in r["points"]
+        if p["people"] >= 10
+    ]
+    points.sort(key=lambda d: d.row)
+    figure = charts.dots(points, title="Share with the outcome by band of score, 95 % intervals")
+    left.plotly_chart(figure, config=charts.CONFIG, key="reliability-chart", alt=takeaway)
+    table = pd.DataFrame({"Score": [f"{a:g} to {b:g}" for a, b in bands]})
+    for r in curves:
+        mine = {(p["from"], p["to"]): p for p in r["points"]}
+        table[name_of(r["group"]) if r["group"] else "Everyone"] = [
+            "–"
+            if b not in mine or mine[b]["share"] is None
+            else f"{percent(mine[b]['share'])} of {mine[b]['people']:,.0f}"
+            for b in bands
+        ]
+    with right:
+        parts.table(table, alt="Share with the outcome by band of score and group")
+
+
+def _inequality(found: list[Record], attribute: list[str]) -> None:
+    rows = [r for r in found if r["estimable"] and len(r["attribute"]) <= 1]
+    if not rows:
+        st.write(state.plain(f"Not estimable: {found[0]['reason']}."))
+        return
+    takeaway = f"The Theil index of benefit is {rows[0]['theil']:.3f}: nought where all benefit alike."
+    st.write(takeaway)
+    parts.table(
+        pd.DataFrame(
+            [
+                {
+                    "By": " and ".join(r["attribute"]) or "everyone",
+                    "Theil": f"{r['theil']:.4f}",
+                    "Generalized entropy": f"{r['generalized_entropy']:.4f}",
+                    "Of it between groups": "–"
+                    if not r.get("between")
+                    else f"{r['between']['generalized_entropy']:.5f}",
+                }
+                for r in rows
+            ]
+        ),
+        alt="Inequality of benefit",
+    )
+    st.caption(
+        "Benefit is 1 for a right decision, 2 for one better than the outcome, 0 for one worse (Speicher et al. 2018). "
+        "Descriptions of these rows, without interval."
+    )
+
+
+def data_quality(evidence: Record, attribute: list[str]) -> None:
+    """What the data audit found on rows: missing values, copies, periods, proxies."""
+    found = evidence.get("quality")
+    if not found:
+        return
+    st.subheader("How good the data are")
+    for words in _quality_words(found):
+        st.write(state.plain(words))
+    gaps = sorted((g for g in found["missing"]["gaps"] if g["value"] is not None), key=lambda g: -g["value"])[:MOST]
+    if gaps:
+        parts.table(
+            pd.DataFrame(
+                [
+                    {
+                        "Missing in": g["column"],
+                        "By": " and ".join(g["attribute"]),
+                        "Apart": f"{100 * g['value']:.1f} points",
+                        "95 %": f"{100 * g['low']:.1f} to {100 * g['high']:.1f}",
+                        "Adjusted p": p_words(g["p_adjusted"]),
+                        "Most often": name_of(g["highest"]),
+                    }
+                    for g in gaps
+                ]
+            ),
+            alt="Where values are missing more often for some groups",
+        )
+    proxies = found.get("proxies") or {}
+    if proxies.get("measured"):
+        _proxies(proxies, attribute)
+
+
+def _quality_words(found: Record) -> list[str]:
+    hit = [c for c in found["missing"]["columns"] if c["missing"] or c["written"]]
+    out = [
+        f"Values are missing in {len(hit)} of {len(found['missing']['columns'])} columns."
+        if hit
+        else "No value is missing in the columns read."
+    ]
+    copies = found.get("duplicates") or {}
+    if copies.get("measured"):
+        text = f"{copies['repeated']:,} of {copies['rows']:,} rows repeat another row"
+        if copies.get("learned_from"):
+            text += f"; {copies['learned_from']:,} are also among the rows to learn from"
+        if copies.get("contradicted"):
+            text += f"; {copies['contradicted']:,} are like another row in all but the outcome"
+        out.append(text + ".")
+    constant = [str(p["period"]) for p in (found.get("periods") or {}).get("periods", []) if p["constant"]]
+    if constant:
+        out.append(f"All outcomes are the same in {', '.join(constant[:6])}: look into the data first.")
+    for change in (found.get("periods") or {}).get("changes", [])[:1]:
+        out.append(
+            f"From {change['from']} to {change['to']} favourable outcomes changed by {100 * change['change']:+.1f} "
+            f"points: {100 * change['within_groups']:+.1f} within groups, {100 * change['mix_of_groups']:+.1f} from "
+            "another mix of groups."
+        )
+    return out
+
+
+def _proxies(found: Record, attribute: list[str]) -> None:
+    one = next((t for t in found["together"] if t["attribute"] == attribute[:1] and t["estimable"]), None)
+    if one is None:
+        return
+    rows = sorted((f for f in found["features"] if f["attribute"] == one["attribute"]), key=lambda f: -(f["auc"] or 0))
+    name = one["attribute"][0]
+    takeaway = (
+        f"Together {one['features']} features tell {name} with an AUC of {one['auc']:.3f} on people they were not "
+        "fitted on; 0.5 is a coin, 1 is certainty. Leaving the column out of a model does not remove this."
+    )
+    st.markdown(f"#### What stands for {state.plain(name)}")
+    st.write(state.plain(takeaway))
+    left, right = st.columns([3, 2])
+    shown = [f for f in rows if f["auc"] is not None][:MOST]
+    figure = charts.bars(
+        [f["feature"] for f in shown], [f["auc"] for f in shown], title=f"AUC of telling {name} from one feature"
+    )
+    left.plotly_chart(figure, config=charts.CONFIG, key="proxy-chart", alt=takeaway)
+    with right:
+        parts.table(
+            pd.DataFrame(
+                [
+                    {"Feature": f["feature"], "AUC": f"{f['auc']:.3f}", "Cramer's V": f"{f['cramers_v']:.3f}"}
+                    for f in shown
+                ]
+            ),
+            alt=f"Features that stand for {name}",
+        )

@@ -1,0 +1,84 @@
+"""Every question beyond rates and gaps is answered on the screen from real evidence, with a table beside the chart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from audit.gaps import Settings
+from audit.load import load_case
+from audit.run import run_audit
+
+SAMPLES = Path(__file__).parents[2] / "sample_data"
+
+
+@pytest.fixture(scope="module")
+def evidence(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return run_audit(
+        load_case(SAMPLES / "german_credit.toml"), tmp_path_factory.mktemp("run"), Settings(draws=100)
+    ).evidence
+
+
+def page(evidence: dict, attribute: list) -> None:  # type: ignore[type-arg]
+    from screens import beyond
+
+    beyond.data_quality(evidence, attribute)
+    beyond.show(evidence, attribute)
+
+
+def shown(evidence: dict[str, Any]) -> AppTest:
+    kwargs = {"evidence": evidence, "attribute": ["sex"]}
+    app = AppTest.from_function(page, kwargs=kwargs, default_timeout=60).run()
+    assert not app.exception
+    return app
+
+
+def texts(app: AppTest) -> str:
+    return "\n".join(str(e.value) for kind in (app.markdown, app.caption) for e in kind).replace("\\", "")
+
+
+ANSWERS = {
+    "Who is served worst, among all the subgroups there are?": "subgroups of at least",
+    "Are like people decided alike?": "Consistency is",
+    "If people were ranked by their score, who would stand first?": "of the first tenth",
+    "Does a score mean the same for everyone?": "the share lies in its band",
+    "How unequally do errors fall on people?": "The Theil index of benefit is",
+}
+
+
+def test_every_question_is_answered(evidence: dict[str, Any]) -> None:
+    app = shown(evidence)
+    assert set(ANSWERS) <= set(app.selectbox(key="beyond").options)
+    for question, words in ANSWERS.items():
+        app = app.selectbox(key="beyond").select(question).run()
+        assert not app.exception
+        assert words in texts(app), question
+        assert app.table
+
+
+def test_flips_are_asked_only_where_the_model_reads_the_column(evidence: dict[str, Any]) -> None:
+    flips = "Would the decision turn if the sensitive value alone were another?"
+    assert flips not in shown(evidence).selectbox(key="beyond").options
+    turned = [
+        {"attribute": ["sex"], "group": ["female"], "to": ["male"], "people": 90, "to_favourable": 8,
+         "to_unfavourable": 1, "value": 0.1, "low": 0.05, "high": 0.18}
+    ]  # fmt: skip
+    more = evidence | {"individual": evidence["individual"] | {"model_flips": turned}}
+    app = shown(more)
+    app = app.selectbox(key="beyond").select(flips).run()
+    assert "From female to male: 10.0 % of 90 decisions turn." in texts(app)
+
+
+def test_a_search_that_confirms_nothing_says_so(evidence: dict[str, Any]) -> None:
+    app = shown(evidence | {"slices": evidence["slices"] | {"found": []}})
+    assert "That is no proof that there is none." in texts(app)
+
+
+def test_nothing_measured_nothing_shown(evidence: dict[str, Any]) -> None:
+    empty = dict.fromkeys(("slices", "individual", "ranking", "reliability", "inequality", "quality"))
+    app = shown(evidence | empty)
+    assert not app.selectbox
+    assert not app.subheader
