@@ -26,60 +26,72 @@ from audit.metrics import metrics_for
 from audit.policy import Norm
 from audit.watch.monitor import metrics_of
 
-_STEPS = 60
+_NEWTON, _CLOSE = 60, 1e-13
+_TOP = 1e9
+"""Stands for an infinite e-value where a root is sought."""
 
 
 def log_wealth(x: float, n: float, p: float) -> float:
     """log W(p) after x successes of n."""
     if n == 0:
         return 0.0
+    return _mixture(x, n) + _like(x, n, p)
+
+
+def _mixture(x: float, n: float) -> float:
+    """log B(x + 1/2, n - x + 1/2) / B(1/2, 1/2)."""
+    return math.lgamma(x + 0.5) + math.lgamma(n - x + 0.5) - math.lgamma(n + 1) - math.log(math.pi)
+
+
+def _like(x: float, n: float, p: float) -> float:
+    """- log p^x (1 - p)^(n - x)."""
     if (p <= 0 and x > 0) or (p >= 1 and x < n):
         return math.inf
-    mixture = math.lgamma(x + 0.5) + math.lgamma(n - x + 0.5) - math.lgamma(n + 1) - math.log(math.pi)
-    like = (x * math.log(p) if x else 0.0) + ((n - x) * math.log1p(-p) if n > x else 0.0)
-    return mixture - like
+    return -((x * math.log(p) if x else 0.0) + ((n - x) * math.log1p(-p) if n > x else 0.0))
 
 
 def log_e_difference(x1: float, n1: float, x2: float, n2: float, d: float) -> float:
     """The least log W(p1) W(p2) over p1 - p2 = d."""
     low, high = max(0.0, -d), min(1.0, 1.0 - d)
-    return _least(lambda p: log_wealth(x1, n1, p + d) + log_wealth(x2, n2, p), low, high)
+    return _mixture(x1, n1) + _mixture(x2, n2) + _least(x1, n1, x2, n2, 1.0, d, low, high)
 
 
 def log_e_ratio(x1: float, n1: float, x2: float, n2: float, r: float) -> float:
     """The least log W(p1) W(p2) over p1 = r p2."""
-    return _least(lambda p: log_wealth(x1, n1, r * p) + log_wealth(x2, n2, p), 0.0, 1.0 if r <= 1 else 1.0 / r)
+    return _mixture(x1, n1) + _mixture(x2, n2) + _least(x1, n1, x2, n2, r, 0.0, 0.0, 1.0 if r <= 1 else 1.0 / r)
 
 
-def _least(f: Callable[[float], float], low: float, high: float) -> float:
-    """The least value of a convex function between two ends, by golden sections."""
-    golden = (math.sqrt(5) - 1) / 2
+def _least(x1: float, n1: float, x2: float, n2: float, r: float, d: float, low: float, high: float) -> float:
+    """The least of -log likelihood at (r p + d, p) over p: convex, by Newton's steps within a bracket that halves."""
     a, b = low, high
-    c, d = b - golden * (b - a), a + golden * (b - a)
-    fc, fd = f(c), f(d)
-    for _ in range(_STEPS):
-        if fc <= fd:
-            b, d, fd = d, c, fc
-            c = b - golden * (b - a)
-            fc = f(c)
+    p = min(max(x2 / n2 if n2 else 0.5, a + 0.01 * (b - a)), b - 0.01 * (b - a))
+    for _ in range(_NEWTON):
+        q = r * p + d
+        if not (0.0 < p < 1.0 and 0.0 < q < 1.0):
+            break
+        f1, f2 = n1 - x1, n2 - x2
+        slope = r * (f1 / (1 - q) - x1 / q) + f2 / (1 - p) - x2 / p
+        bend = r * r * (f1 / (1 - q) ** 2 + x1 / q**2) + f2 / (1 - p) ** 2 + x2 / p**2
+        if slope > 0:
+            b = p
         else:
-            a, c, fc = c, d, fd
-            d = a + golden * (b - a)
-            fd = f(d)
-    return min(fc, fd, f(low), f(high))
+            a = p
+        then = p - slope / bend if bend > 0 else p
+        if not a < then < b:
+            then = (a + b) / 2
+        if abs(then - p) <= _CLOSE:
+            break
+        p = then
+    return min(_like(x1, n1, r * v + d) + _like(x2, n2, v) for v in (p, low, high))
 
 
-def _edge(refused: Callable[[float], bool], inside: float, outside: float) -> float:
-    """Where `refused` begins between a value inside and an end; the end where nothing is refused."""
-    if not refused(outside):
+def _edge(log_e: Callable[[float], float], bar: float, inside: float, outside: float) -> float:
+    """Where log_e reaches `bar` between a value inside and an end; the end where it never does."""
+    from scipy.optimize import brentq
+
+    if log_e(outside) < bar or inside == outside:
         return outside
-    for _ in range(34):
-        middle = (inside + outside) / 2
-        if refused(middle):
-            outside = middle
-        else:
-            inside = middle
-    return outside
+    return float(brentq(lambda v: min(log_e(v), _TOP) - bar, inside, outside, xtol=1e-11, rtol=1e-12))
 
 
 def rate_sequence(x: float, n: float, alpha: float) -> tuple[float, float]:
@@ -87,10 +99,8 @@ def rate_sequence(x: float, n: float, alpha: float) -> tuple[float, float]:
     bar = math.log(1 / alpha)
     if n == 0:
         return 0.0, 1.0
-    return (
-        _edge(lambda p: log_wealth(x, n, p) >= bar, x / n, 0.0),
-        _edge(lambda p: log_wealth(x, n, p) >= bar, x / n, 1.0),
-    )
+    low, high = (_edge(lambda p: log_wealth(x, n, p), bar, x / n, end) for end in (0.0, 1.0))
+    return low, high
 
 
 def difference_sequence(x1: float, n1: float, x2: float, n2: float, alpha: float) -> tuple[float, float]:
@@ -98,10 +108,8 @@ def difference_sequence(x1: float, n1: float, x2: float, n2: float, alpha: float
     if n1 == 0 or n2 == 0:
         return -1.0, 1.0
     bar, seen = math.log(1 / alpha), x1 / n1 - x2 / n2
-    return (
-        _edge(lambda d: log_e_difference(x1, n1, x2, n2, d) >= bar, seen, -1.0),
-        _edge(lambda d: log_e_difference(x1, n1, x2, n2, d) >= bar, seen, 1.0),
-    )
+    low, high = (_edge(lambda d: log_e_difference(x1, n1, x2, n2, d), bar, seen, end) for end in (-1.0, 1.0))
+    return low, high
 
 
 def ratio_sequence(x1: float, n1: float, x2: float, n2: float, alpha: float) -> tuple[float, float]:
@@ -109,10 +117,8 @@ def ratio_sequence(x1: float, n1: float, x2: float, n2: float, alpha: float) -> 
     if n1 == 0 or n2 == 0 or x2 == 0:
         return 0.0, 1.0
     bar, seen = math.log(1 / alpha), min((x1 / n1) / (x2 / n2), 1.0)
-    return (
-        _edge(lambda r: log_e_ratio(x1, n1, x2, n2, r) >= bar, seen, 0.0),
-        _edge(lambda r: log_e_ratio(x1, n1, x2, n2, r) >= bar, seen, 1.0),
-    )
+    low, high = (_edge(lambda r: log_e_ratio(x1, n1, x2, n2, r), bar, seen, end) for end in (0.0, 1.0))
+    return low, high
 
 
 @dataclass(frozen=True, slots=True)
