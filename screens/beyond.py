@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from audit.findings import name_of, p_words, percent
-from reports.sections.further import ASKED, where
+from reports.sections.further import ASKED, chosen, where
 from screens import charts, parts, state
 
 Record = dict[str, Any]
@@ -32,8 +32,7 @@ def show(evidence: Record, attribute: list[str]) -> None:
     if not open_:
         return
     st.subheader("Beyond groups and rates")
-    chosen = st.selectbox("Question", list(open_), key="beyond")
-    key = open_[chosen]
+    key = open_[st.selectbox("Question", list(open_), key="beyond")]
     answers[key][1](found[key], attribute)
 
 
@@ -45,7 +44,7 @@ def _slices(found: Record, attribute: list[str]) -> None:
         f"{found['considered']:,} subgroups of at least {found['least_people']} people were looked at on one half "
         f"of the people; {found['tested']} were tested on the other half, and p-values are adjusted for all of these."
     )
-    rows = found["found"][:MOST]
+    rows = chosen(found["found"])
     if not rows:
         st.write(state.plain(f"No subgroup was confirmed. That is no proof that there is none. {how}"))
         return
@@ -55,27 +54,25 @@ def _slices(found: Record, attribute: list[str]) -> None:
         f"{percent(first['rate_of_others'])} of the others."
     )
     st.write(state.plain(takeaway))
-    left, right = st.columns([3, 2])
     dots = [charts.Dot(where(f), f["difference"], f["low"], f["high"], f["people"]) for f in rows]
     figure = charts.dots(dots, title="Above all others, in points, 95 % intervals", mark=0.0)
-    left.plotly_chart(figure, config=charts.CONFIG, key="slices-chart", alt=takeaway)
-    with right:
-        parts.table(
-            pd.DataFrame(
-                [
-                    {
-                        "Who": where(f),
-                        "Are": ASKED[f["question"]],
-                        "Share": percent(f["rate"]),
-                        "Others": percent(f["rate_of_others"]),
-                        "Of people": f["people"],
-                        "Adjusted p": p_words(f["p_adjusted"]),
-                    }
-                    for f in rows
-                ]
-            ),
-            alt="Subgroups confirmed on held-out people",
-        )
+    st.plotly_chart(figure, config=charts.CONFIG, key="slices-chart", alt=takeaway)
+    parts.table(
+        pd.DataFrame(
+            [
+                {
+                    "Who": where(f),
+                    "Are": ASKED[f["question"]],
+                    "Share": percent(f["rate"]),
+                    "Others": percent(f["rate_of_others"]),
+                    "Of people": f["people"],
+                    "Adjusted p": p_words(f["p_adjusted"]),
+                }
+                for f in rows
+            ]
+        ),
+        alt="Subgroups confirmed on held-out people",
+    )
     st.caption(state.plain(how))
 
 

@@ -29,6 +29,19 @@ def where(found: find.Record) -> str:
     return " and ".join(f"{c['column']} {c['value']}" for c in found["where"])
 
 
+def chosen(found: list[find.Record], most: int = MOST) -> list[find.Record]:
+    """Those to print: of each question in turn, none that only narrows one that is printed already."""
+    out: list[find.Record] = []
+    for question in dict.fromkeys(f["question"] for f in found):
+        mine: list[set[tuple[str, str]]] = []
+        for f in (f for f in found if f["question"] == question):
+            conditions = {(c["column"], str(c["value"])) for c in f["where"]}
+            if len(mine) < most // 2 and not any(m <= conditions for m in mine):
+                mine.append(conditions)
+                out.append(f)
+    return out
+
+
 def _slices(found: find.Record | None) -> list[Block]:
     if not found:
         return []
@@ -40,19 +53,21 @@ def _slices(found: find.Record | None) -> list[Block]:
         f"the people; {found['tested']} were tested on the other half, and p-values are adjusted for all of these."
     )
     if not found["found"]:
-        return [head, Paragraph(f"{how} None was confirmed. That is no proof that there is none.")]
+        return [head, Paragraph(f"{how} No subgroup was confirmed. That is no proof that there is none.")]
+    shown = chosen(found["found"])
     rows = tuple(
         (
             where(f),
-            ASKED.get(f["question"], f["question"]),
+            ASKED.get(f["question"], str(f["question"])),
             f"{words.share(f['rate'])} of {f['people']:,}",
             words.share(f["rate_of_others"]),
             f"{100 * f['difference']:.1f} {words.bracket(f['low'], f['high'])}",
             words.p_words(f["p_adjusted"]),
         )
-        for f in found["found"][:MOST]
+        for f in shown
     )
-    more = f" {MOST} of {len(found['found'])} are printed." if len(found["found"]) > MOST else ""
+    left = len(found["found"]) - len(shown)
+    more = f" {left} more, most of them parts of these, stand in the evidence." if left else ""
     table = Table(
         "Subgroups confirmed on people who were not used to find them",
         ("Who", "Are", "Share", "Of others", "Apart [95 %]", "Adjusted p"),

@@ -47,7 +47,7 @@ def test_a_confirmed_subgroup_is_named_with_its_interval(made: Sources) -> None:
 
 def test_no_subgroup_is_no_proof(made: Sources) -> None:
     said = text(further.section(with_evidence(made, slices=SLICES | {"found": []})))
-    assert "None was confirmed. That is no proof that there is none." in said
+    assert "No subgroup was confirmed. That is no proof that there is none." in said
 
 
 def test_nothing_measured_no_chapter(made: Sources) -> None:
@@ -81,3 +81,10 @@ def test_withheld_counts_and_missing_gaps_in_words(made: Sources) -> None:
     said = [b.text for b in quality.blocks(with_evidence(made, quality=found)) if isinstance(b, Paragraph)]
     assert any(t.startswith("Values are missing in 1 of 1 columns") for t in said)
     assert any("withheld repeat another row" in t and "12 are also among" in t for t in said)
+
+
+def test_a_subgroup_that_only_narrows_another_is_not_printed() -> None:
+    wide = SLICE | {"where": SLICE["where"][:1]}
+    other = SLICE | {"question": "error"}
+    assert further.chosen([wide, SLICE, other]) == [wide, other]
+    assert further.chosen([SLICE, wide]) == [SLICE, wide]
