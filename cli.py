@@ -154,6 +154,7 @@ def report(args: argparse.Namespace) -> Result:
         quorum=args.quorum,
         authority=args.timestamp,
         people=args.people,
+        validation=_validation(args),
     )
     document = {"report": args.out.name, "sha256": issued.sha256, "level": issued.level, "signer": key.name}
     return document, f"Signed by {key.name} ({issued.level}): {args.out}\nsha256 {issued.sha256}"
@@ -164,6 +165,7 @@ def approve(args: argparse.Namespace) -> Result:
     from audit.files import write_whole
     from reports.approve import approve as countersign
     from reports.keys import load_key
+    from reports.sign import timestamp_authority
 
     key = load_key(args.key, _password(args))
     signed = countersign(
@@ -173,10 +175,32 @@ def approve(args: argparse.Namespace) -> Result:
         reason=args.reason,
         conditions=args.conditions,
         member=args.member,
+        timestamper=timestamp_authority(args.timestamp) if args.timestamp else None,
+        validation=_validation(args),
     )
     write_whole(args.report, signed.pdf)
     document = {"report": args.report.name, "member": key.name, "decision": args.decision, "reason": args.reason}
     return document, f"{key.name}: {args.decision}. Written into {args.report}"
+
+
+def seal(args: argparse.Namespace) -> Result:
+    """an archive timestamp on a report, when the board has decided"""
+    from audit.files import write_whole
+    from reports.archive import archive
+    from reports.sign import timestamp_authority
+
+    pdf = archive(_read(args.report), timestamp_authority(args.timestamp), validation=_validation(args))
+    write_whole(args.report, pdf)
+    return {"report": args.report.name, "sealed": args.timestamp}, f"Sealed by {args.timestamp}: {args.report}"
+
+
+def _validation(args: argparse.Namespace) -> Any:
+    """What keeps a signature checkable later (--trust, --crl), or None."""
+    from reports.sign import Validation
+
+    if args.crl and not args.trust:
+        raise InputError("a revocation list needs the root it belongs to", expected="--trust CA.pem beside --crl FILE")
+    return Validation(_read(args.trust), tuple(_read(c) for c in args.crl)) if args.trust else None
 
 
 def verify(args: argparse.Namespace) -> Result:
@@ -190,7 +214,14 @@ def verify(args: argparse.Namespace) -> Result:
         from reports.verify.reading import attachments_of
 
         rerun = run_again(load_case(args.rerun), attachments_of(content))
-    result = check(content, trust=_read(args.trust) if args.trust else None, rerun=rerun)
+    result = check(
+        content,
+        trust=_read(args.trust) if args.trust else None,
+        crls=[_read(c) for c in args.crl],
+        since=_read(args.since) if args.since else None,
+        require_quorum=args.require_quorum,
+        rerun=rerun,
+    )
     if result.failed is not None:
         _say(args, (result.to_json(), "\n".join(result.lines())))
         raise result.error()
@@ -270,6 +301,12 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--password-file", type=Path, help="else ASSAY_KEY_PASSWORD, else a prompt")
         return sub
 
+    def with_roots(sub: argparse.ArgumentParser, what: str) -> argparse.ArgumentParser:
+        sub.add_argument("--trust", type=Path, metavar="CA.pem", help=what)
+        sub.add_argument("--crl", type=Path, action="append", default=[], metavar="FILE", help="a revocation list")
+        return sub
+
+    kept = "roots and the certificates between; what they show is kept in the file, to be checked later"
     sub = command("demo", demo)
     sub.add_argument("--out", type=Path, default=Path("assay-demo"), metavar="DIR")
     sub = on_case(command("audit", audit))
@@ -323,6 +360,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--quorum", type=int, help="how many members must approve (default: more than half)")
     sub.add_argument("--timestamp", metavar="URL", help="an RFC 3161 authority")
     sub.add_argument("--people", action="store_true", help="print explanations of single persons too")
+    with_roots(sub, kept)
     sub = with_password(command("approve", approve))
     sub.add_argument("report", type=Path, metavar="REPORT.pdf")
     sub.add_argument("--key", required=True, metavar="MEMBER.p12", help="or pkcs11:token=...;object=... for a token")
@@ -330,10 +368,16 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--reason", required=True)
     sub.add_argument("--conditions", default="")
     sub.add_argument("--member", help="the name in the report, where the key bears another")
-    sub = command("verify", verify)
+    sub.add_argument("--timestamp", metavar="URL", help="an RFC 3161 authority")
+    with_roots(sub, kept)
+    sub = with_roots(command("seal", seal), kept)
     sub.add_argument("report", type=Path, metavar="REPORT.pdf")
-    sub.add_argument("--trust", type=Path, metavar="CA.pem")
-    sub.add_argument("--rerun", type=Path, metavar="CASE.toml")
+    sub.add_argument("--timestamp", metavar="URL", required=True, help="an RFC 3161 authority")
+    sub = with_roots(command("verify", verify), "the roots you trust; without them no name is confirmed")
+    sub.add_argument("report", type=Path, metavar="REPORT.pdf")
+    sub.add_argument("--since", type=Path, metavar="EARLIER.pdf", help="an earlier copy that this file must continue")
+    sub.add_argument("--require-quorum", action="store_true", help="fail where the board has not approved")
+    sub.add_argument("--rerun", type=Path, metavar="CASE.toml", help="measure again from model and data, and compare")
     sub = with_password(command("keys", keys))
     sub.add_argument("action", choices=("new",))
     sub.add_argument("--name", required=True)

@@ -69,7 +69,7 @@ def issue_report(
     run, out = Path(run), Path(out)
     files = collect(run, people=people)
     slots = slots_of(key, members)
-    level = SignedLevel.B_T if authority else SignedLevel.B_B
+    level = SignedLevel.B_B if not authority else SignedLevel.B_LT if validation else SignedLevel.B_T
     count = len(slots) - 2
     manifest = make_manifest(
         files,

@@ -64,7 +64,11 @@ class Signed:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What shows later that a certificate was valid at signing: trusted roots (PEM), revocation lists (DER or PEM)."""
+    """What shows later that a certificate was valid at signing.
+
+    roots : PEM (or one DER) with trusted roots and, where a chain needs them, the certificates between (authorities
+    often leave theirs out of a timestamp); crls: revocation lists (DER or PEM). What is used goes into the file.
+    """
 
     roots: bytes
     crls: tuple[bytes, ...] = ()
@@ -74,8 +78,11 @@ class Validation:
         """pyHanko's form of it. Raises InputError where a root or a list cannot be read."""
         from pyhanko_certvalidator import ValidationContext
 
+        given = read_certificates(self.roots)
+        roots = [c for c in given if c.subject == c.issuer] or given
         return ValidationContext(
-            trust_roots=read_certificates(self.roots),
+            trust_roots=roots,
+            other_certs=[c for c in given if c not in roots],
             crls=[read_crl(c) for c in self.crls],
             allow_fetching=self.fetch,
             revocation_mode="hard-fail" if self.crls or self.fetch else "soft-fail",
@@ -119,13 +126,14 @@ def countersign(
     return _sign(pdf, key, field, reason, lines, False, timestamper, validation)
 
 
-def seal(pdf: bytes, timestamper: TimeStamper, *, field: str) -> bytes:
+def seal(pdf: bytes, timestamper: TimeStamper, *, field: str, validation: Validation | None = None) -> bytes:
     """Set the archive timestamp (PAdES B-LTA) in its field: the file as it is now existed at that time.
 
-    Validation data of the authority is in the file since the signatures before; more of it would have to stand after
-    the timestamp, where nobody signs it.
+    Validation data of the authority (`validation`) is written with the timestamp and covered by it; after it, nobody
+    would sign for it. Without `validation` the file keeps what the signatures before have brought.
     """
     from pyhanko.sign.signers import PdfTimeStamper
+    from pyhanko.sign.signers.pdf_signer import TimestampDSSContentSettings
 
     _empty_field(pdf, field)
     out = io.BytesIO()
@@ -133,8 +141,12 @@ def seal(pdf: bytes, timestamper: TimeStamper, *, field: str) -> bytes:
         PdfTimeStamper(timestamper, field_name=field).timestamp_pdf(
             _writer(pdf),
             "sha256",
+            validation_context=validation.context() if validation is not None else None,
+            dss_settings=TimestampDSSContentSettings(include_vri=False, update_before_ts=True),
             output=out,
         )
+    except AssayError:
+        raise
     except Exception as error:
         raise _failed(error, "the archive timestamp could not be set") from error
     return out.getvalue()

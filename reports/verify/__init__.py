@@ -281,12 +281,13 @@ class _State:
         run.check("continuation", compared, work)
 
     def _identity(self, run: _Run, trust: bytes) -> dict[str, bool | None]:
-        from reports.verify.identity import check_identity, embedded_lists
+        from reports.verify.identity import check_identity, embedded_certificates, embedded_lists
 
         trusted: dict[str, bool | None] = {}
 
         def work() -> str:
-            line, found = check_identity(self.found, trust, self.crls, embedded_lists(self.reader))
+            lists, more = embedded_lists(self.reader), embedded_certificates(self.reader)
+            line, found = check_identity(self.found, trust, self.crls, lists, more)
             trusted.update(found)
             return line
 

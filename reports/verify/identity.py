@@ -19,9 +19,16 @@ from reports.verify.signatures import Signature
 
 
 def check_identity(
-    signatures: Sequence[Signature], trust: bytes, crls: Sequence[bytes], embedded_crls: Sequence[bytes]
+    signatures: Sequence[Signature],
+    trust: bytes,
+    crls: Sequence[bytes],
+    embedded_crls: Sequence[bytes],
+    embedded_certificates: Sequence[bytes] = (),
 ) -> tuple[str, dict[str, bool | None]]:
-    """The line, and field -> trusted. Raises Broken for the first signer who does not lead to a root, or is revoked."""
+    """The line, and field -> trusted. Raises Broken for the first signer who does not lead to a root, or is revoked.
+
+    embedded_certificates : from the file's validation data. They only help to find the way to a root.
+    """
     roots = read_certificates(trust)
     given = [read_crl(c) for c in crls]
     lists = given + [read_crl(c) for c in embedded_crls]
@@ -30,13 +37,13 @@ def check_identity(
     for signature in signatures:
         container = signature.container
         if signature.kind == "/DocTimeStamp":
-            found[signature.field] = _authority(container, roots, lists)
+            found[signature.field] = _authority(container, roots, lists, embedded_certificates)
             continue
         moment, source = dt.datetime.now(dt.UTC), "now"
         stamp = container.stamp
-        if stamp is not None and stamp.time is not None and _authority(stamp, roots, lists):
+        if stamp is not None and stamp.time is not None and _authority(stamp, roots, lists, embedded_certificates):
             moment, source = stamp.time, "at its timestamp"
-        problem = _path(container, roots, lists, moment, bool(given), usage={"non_repudiation"})
+        problem = _path(container, roots, lists, moment, bool(given), embedded_certificates, usage={"non_repudiation"})
         if problem is not None:
             raise Broken(
                 f"the signature in {signature.field} does not lead to the root given",
@@ -50,9 +57,9 @@ def check_identity(
     return f"{', '.join(words)}: leading to the root given; {revocation}", found
 
 
-def _authority(container: Container, roots: list[Any], lists: list[Any]) -> bool:
+def _authority(container: Container, roots: list[Any], lists: list[Any], more: Sequence[bytes]) -> bool:
     moment = container.time or dt.datetime.now(dt.UTC)
-    return _path(container, roots, lists, moment, False, usage=set(), extended={"time_stamping"}) is None
+    return _path(container, roots, lists, moment, False, more, usage=set(), extended={"time_stamping"}) is None
 
 
 def _path(
@@ -61,6 +68,7 @@ def _path(
     lists: list[Any],
     moment: dt.datetime,
     require: bool,
+    more: Sequence[bytes],
     *,
     usage: set[str],
     extended: set[str] | None = None,
@@ -70,7 +78,7 @@ def _path(
     from pyhanko_certvalidator import CertificateValidator, ValidationContext
 
     certificate = x509.Certificate.load(container.certificate)
-    others = [x509.Certificate.load(c) for c in container.others]
+    others = [x509.Certificate.load(c) for c in (*container.others, *more)]
     if certificate.dump() in {r.dump() for r in roots}:
         # The reader trusts this very certificate; there is no issuer who could revoke it.
         validity = certificate["tbs_certificate"]["validity"]
@@ -98,10 +106,27 @@ def _path(
 
 def embedded_lists(reader: Any) -> list[bytes]:
     """The revocation lists in the file's own validation data (/DSS). Raises Broken where they cannot be read."""
+    return _embedded(reader, "/CRLs")
+
+
+def embedded_certificates(reader: Any) -> list[bytes]:
+    """The certificates (DER) in the file's own validation data. Raises Broken where they cannot be read."""
+    from asn1crypto import x509
+
+    found = _embedded(reader, "/Certs")
     try:
-        if "/DSS" not in reader.root or "/CRLs" not in reader.root["/DSS"]:
+        for der in found:
+            _ = x509.Certificate.load(der, strict=True).subject.native
+    except (ValueError, TypeError) as error:
+        raise Broken("a certificate in the file's validation data cannot be read", got=str(error)[:200]) from error
+    return found
+
+
+def _embedded(reader: Any, kind: str) -> list[bytes]:
+    try:
+        if "/DSS" not in reader.root or kind not in reader.root["/DSS"]:
             return []
-        return [bytes(item.get_object().data) for item in reader.root["/DSS"]["/CRLs"]]
+        return [bytes(item.get_object().data) for item in reader.root["/DSS"][kind]]
     except Exception as error:
         raise Broken(
             "the validation data in the file cannot be read", got=f"{type(error).__name__}: {error}"
