@@ -82,19 +82,75 @@ def mitigate(args: argparse.Namespace) -> Result:
     from audit.load import load_case
     from debias.mitigate import run_mitigate, summary
 
+    asked = [
+        f
+        for f, on in (("--search", args.search), ("--pick", args.pick is not None), ("--method", args.method))
+        if on and not (f == "--method" and args.search)
+    ]
+    if len(asked) != 1 or (len(args.method) > 1 and not args.search):
+        raise InputError(
+            "it is not clear what to do",
+            got=" and ".join(asked) if len(asked) != 1 and asked else f"{len(args.method)} methods",
+            expected="one of --method NAME, --search and --pick NUMBER",
+            todo="fit one candidate, search among many, or pick one of a search",
+        )
     case = load_case(args.case)
-    document = run_mitigate(
+    if args.search:
+        return _search(args, case)
+    tolerance = 0.02 if args.tolerance is None else args.tolerance
+    if args.pick is not None:
+        import datetime as dt
+        import getpass
+
+        from debias.pick import pick
+
+        document = pick(
+            case,
+            args.out,
+            args.pick,
+            reason=args.reason,
+            by=args.by or getpass.getuser(),
+            now=dt.datetime.now(dt.UTC),
+            tolerance=tolerance,
+            gate=args.gate,
+            allow=args.allow,
+        )
+    else:
+        document = run_mitigate(
+            case,
+            args.method[0],
+            args.out,
+            seed=args.seed,
+            constraint=args.constraint,
+            tolerance=tolerance,
+            attributes=args.attribute or None,
+            gate=args.gate,
+            allow=args.allow,
+        )
+    return document, "\n".join([*summary(document), f"Written: {args.out / 'mitigation.json'}"])
+
+
+def _search(args: argparse.Namespace, case: Any) -> Result:
+    from debias.front import FILE, run_search, table_of
+
+    for flag, given in (("--gate", args.gate), ("--tolerance", args.tolerance is not None), ("--reason", args.reason)):
+        if given:
+            raise InputError(
+                "a search tries many candidates and judges none", got=flag, expected="no such option with --search",
+                todo="leave it out; name it when you pick one",
+            )  # fmt: skip
+    document = run_search(
         case,
-        args.method,
         args.out,
+        trials=args.trials,
         seed=args.seed,
-        constraint=args.constraint,
-        tolerance=args.tolerance,
+        timeout=args.timeout,
+        methods=args.method or None,
+        constraint=args.constraint or "demographic_parity",
         attributes=args.attribute or None,
-        gate=args.gate,
         allow=args.allow,
     )
-    return document, "\n".join([*summary(document), f"Written: {args.out / 'mitigation.json'}"])
+    return document, "\n".join([*table_of(document), f"Written: {args.out / FILE}"])
 
 
 def watch(args: argparse.Namespace) -> Result:
@@ -322,9 +378,25 @@ def _parser() -> argparse.ArgumentParser:
         "--allow", action="append", default=[], metavar="TYPE", help="a type in the model you have reviewed"
     )
     sub = on_case(command("mitigate", mitigate))
-    sub.add_argument("--method", required=True, metavar="NAME", help="for example reweighing")
+    sub.description = (
+        "Fit one candidate (--method), or search among many (--search) and pick one (--pick). Each candidate is "
+        "compared with the original on rows that neither learned from. A search never sees those rows: it weighs "
+        "wrong decisions against the upper bound of the gap on validation rows, writes search.json, and goes on where "
+        "it was stopped. Only the candidate that a person picks is measured on the test rows. Nothing is deployed."
+    )
+    sub.add_argument(
+        "--method", action="append", default=[], metavar="NAME",
+        help="for example reweighing; with --search, search this one (may be repeated; default: those that need "
+        "nothing sensitive to decide and fit once)",
+    )  # fmt: skip
+    sub.add_argument("--search", action="store_true", help="try many candidates and print the front")
+    sub.add_argument("--trials", type=int, default=30, metavar="N", help="of a search: candidates to try (30)")
+    sub.add_argument("--timeout", type=float, metavar="SECONDS", help="of a search: begin no candidate after this")
+    sub.add_argument("--pick", type=int, metavar="NUMBER", help="take this candidate of the search in DIR")
+    sub.add_argument("--reason", default="", metavar="TEXT", help="why this one; needed to pick")
+    sub.add_argument("--by", default="", metavar="NAME", help="who picks it (default: the login name)")
     sub.add_argument("--constraint", metavar="NAME", help="what to aim at, for example demographic_parity")
-    sub.add_argument("--tolerance", type=float, default=0.02, help="the gap allowed")
+    sub.add_argument("--tolerance", type=float, help="the gap allowed (default: 0.02; a search tries many)")
     sub.add_argument(
         "--attribute", action="append", default=[], metavar="COLUMN", help="act on this one (default: all)"
     )

@@ -23,7 +23,7 @@ from debias.candidate import Candidate, Original, open_original
 from debias.compare import Comparison, compare, comparison_to_json, matched_threshold
 from debias.fit import fit_candidate
 from debias.methods import constraint_for, method_named
-from debias.picked import Picked, picked_to_json
+from debias.picked import Picked, notes_of_choice, picked_to_json
 from debias.task import Task, halved, task_of
 
 SCHEMA = "assay/mitigation/1"
@@ -80,6 +80,7 @@ def run_mitigate(
     comparison = compared(task, original, candidate, settings)
     document = _document(task, original, candidate, comparison, settings, aim, tolerance, chosen, _earlier(out))
     document |= picked_to_json(picked, document["model"]["sha256"])
+    document["notes"] += notes_of_choice(document["choice"])
     write_whole(out / candidate.file, candidate.content)
     write_whole(out / FILE, canonical(document, compact=True))
     if gate and document["constraint"]["met"] is False:
@@ -133,13 +134,13 @@ def compared(task: Task, original: Original, candidate: Candidate, settings: Set
 
 
 def _earlier(out: Path) -> list[dict[str, Any]]:
-    """Candidates of this folder that a person had decided on: a new run keeps the record of what was decided."""
+    """Candidates of this folder that a person had picked or decided on: a new run keeps the record."""
     path = out / FILE
     if not path.exists():
         return []
     before = read_json(path)
     kept = list(before.get("earlier", []))
-    if before.get("decision") is not None:
+    if before.get("decision") is not None or before.get("choice") is not None:
         kept.append({k: before.get(k) for k in ("method", "seed", "model", "decision", "choice")})
     return kept
 

@@ -27,3 +27,18 @@ def picked_to_json(picked: Picked | None, model: str) -> dict[str, Any]:
     search = {"trial": picked.trial, "hyper": None if picked.hyper is None else dict(picked.hyper)}
     choice = None if picked.choice is None else {**picked.choice, "same_model": picked.model == model}
     return {"search": search, "choice": choice}
+
+
+def notes_of_choice(choice: Mapping[str, Any] | None) -> list[str]:
+    """What must be known of a choice among many."""
+    if choice is None:
+        return []
+    notes = [
+        f"Candidate {choice['trial']} was picked among {choice['looked_at']} candidates of a search on validation rows. "
+        "The test rows were used for this one only."
+    ]
+    if not choice["on_front"]:
+        notes.append("The candidate is not on the front of its search: another one errs less with a narrower gap.")
+    if not choice["same_model"]:
+        notes.append("Made again, the candidate's file is not the same as in the search; what is compared is this one.")
+    return notes
