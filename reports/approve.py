@@ -8,6 +8,8 @@ decision is an incremental update in the field the report was issued with; a sec
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,16 +25,22 @@ if TYPE_CHECKING:
 
 DECISIONS = ("approve", "reject")
 _CONDITIONS = " CONDITIONS: "
+_UNTIL = " UNTIL: "
+_DATED = re.compile(r" UNTIL: (?P<date>\d{4}-\d\d-\d\d)$")
 _HEADINGS = {"approve": "Approved by", "reject": "Rejected by"}
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """approve or reject, the reason, and the conditions under which it holds (may be empty)."""
+    """approve or reject, the reason, the conditions under which it holds (may be empty).
+
+    until : the last day on which it holds, ISO 8601, after which the board looks again; None where no day was named.
+    """
 
     decision: str
     reason: str
     conditions: str = ""
+    until: str | None = None
 
     def __post_init__(self) -> None:
         if self.decision not in DECISIONS:
@@ -45,15 +53,18 @@ class Decision:
         for text in (self.reason, self.conditions):
             if any(ord(c) < 32 for c in text):
                 raise InputError("the reason has control characters or line breaks", expected="one line of text")
-            if _CONDITIONS.strip() in text:
-                raise InputError(
-                    "the reason holds a word that is reserved", got=_CONDITIONS.strip(), expected="plain text"
-                )
+            for word in (_CONDITIONS.strip(), _UNTIL.strip()):
+                if word in text:
+                    raise InputError("the reason holds a word that is reserved", got=word, expected="plain text")
+        if self.until is not None:
+            read_date(self.until)
 
     def to_text(self) -> str:
         """The canonical line that is signed."""
         line = f"{self.decision.upper()}: {self.reason.strip()}"
-        return f"{line}{_CONDITIONS}{self.conditions.strip()}" if self.conditions.strip() else line
+        if self.conditions.strip():
+            line += f"{_CONDITIONS}{self.conditions.strip()}"
+        return f"{line}{_UNTIL}{self.until}" if self.until else line
 
     @classmethod
     def from_text(cls, text: str) -> Decision:
@@ -61,9 +72,23 @@ class Decision:
         for decision in DECISIONS:
             head = f"{decision.upper()}: "
             if text.startswith(head):
-                reason, _, conditions = text[len(head) :].partition(_CONDITIONS)
-                return cls(decision, reason, conditions)
+                dated = _DATED.search(text)
+                body = text[len(head) : dated.start()] if dated else text[len(head) :]
+                reason, _, conditions = body.partition(_CONDITIONS)
+                return cls(decision, reason, conditions, dated["date"] if dated else None)
         raise InputError("a member's signature states no decision", got=repr(text[:80]), expected="APPROVE: or REJECT:")
+
+
+def read_date(text: str) -> dt.date:
+    """A day as ISO 8601 has it. Raises InputError."""
+    try:
+        if len(text) != 10:
+            raise ValueError(text)
+        return dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(
+            "the date cannot be read", got=repr(text), expected="YYYY-MM-DD, a day of the calendar"
+        ) from error
 
 
 def approve(
@@ -73,6 +98,7 @@ def approve(
     decision: str,
     reason: str,
     conditions: str = "",
+    until: str | None = None,
     member: str | None = None,
     timestamper: TimeStamper | None = None,
     validation: Validation | None = None,
@@ -80,13 +106,14 @@ def approve(
 ) -> Signed:
     """Countersign with a decision, in the field that the report keeps for this member.
 
-    member : the name or the field; without it, the name in the key's certificate. Raises InputError where the report
+    member : the name or the field; without it, the name in the key's certificate. until: the last day on which the
+    decision holds. Raises InputError where the report
     asks for no such member or the member has decided already, and VerificationError where the report itself does not
     verify: nobody should sign what is broken.
     """
     from reports.verify import verify_or_raise
 
-    made = Decision(decision, reason, conditions)
+    made = Decision(decision, reason, conditions, until)
     verify_or_raise(pdf, printer=printer)
     manifest = embedded_manifest(pdf)
     slot = _slot(manifest, member or key.name)
@@ -135,3 +162,20 @@ def _slot(manifest: Manifest, wanted: str) -> SignerSlot:
         if names
         else "issue a new report",
     )
+
+
+def decision_envelope(pdf: bytes, key: SigningKey) -> tuple[str, bytes]:
+    """(field, DSSE envelope): the in-toto statement on the last decision in this report, signed by the member's key.
+
+    pdf : as `approve` returned it. The statement is kept in the log (reports.log), since nothing may be added to the
+    PDF.
+    """
+    from reports.attest.dsse import seal
+    from reports.attest.statements import decision_statement
+    from reports.log.record import read_report, steps_of
+    from reports.manifest import strict_json
+
+    manifest, signatures, files = read_report(pdf)
+    step = steps_of(pdf, manifest, signatures)[-1]
+    evidence = strict_json(files["evidence.json"], "evidence.json")
+    return step.field, seal(decision_statement(step.decided, evidence, manifest.tool), key)

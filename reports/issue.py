@@ -16,17 +16,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from audit import progress
 from audit.errors import DataError, InputError
 from audit.evidence import VERSION
 from audit.files import write_whole
 from audit.publish import publish_files
+from reports.attest import MODEL_CARD, STATEMENTS
 from reports.keys import SigningKey
 from reports.manifest import ARCHIVE, AUDITOR_FIELD, NAME, Attached, Manifest, SignerSlot, strict_json
 from reports.pdf import write_pdf
 from reports.sign import Signed, SignedLevel, Validation, certify, timestamp_authority
+
+if TYPE_CHECKING:
+    from reports.log import Log, LogView
 
 EMBEDDED = ("cube.json", "evidence.json", "explain.json", "mitigation.json")
 NEEDED = ("cube.json", "evidence.json")
@@ -57,17 +61,24 @@ def issue_report(
     people: bool = False,
     issued: dt.datetime | None = None,
     validation: Validation | None = None,
+    log: Path | None = None,
+    protocol: Path | None = None,
+    deviations: Sequence[str] = (),
 ) -> Issued:
     """Make, certify and write the report on the run folder `run`.
 
     members : names of the board members whose decision is asked for; `NAME=FINGERPRINT` also pins the certificate
     (sha256, hex). quorum: approvals needed (default: more than half). authority: URL of an RFC 3161 timestamp
     authority. people : whether explanations of single persons go in (default: they are taken out of explain.json).
-    issued: the date printed (default: now). Raises DataError where the run folder is incomplete, OutputError where
-    `out` cannot be written.
+    issued: the date printed (default: now). log: the folder of the log of issued reports (reports.log); the report
+    then states the checkpoint before it and is entered before it is written. protocol: a file with what was fixed
+    before the results; deviations: what was done otherwise. Raises DataError where the run folder is incomplete,
+    OutputError where `out` or the log cannot be written.
     """
     run, out = Path(run), Path(out)
-    files = collect(run, people=people)
+    book, before = _opened(log, out)
+    plain = collect(run, people=people)
+    files = {**plain, **attested(plain, key)}
     slots = slots_of(key, members)
     level = SignedLevel.B_B if not authority else SignedLevel.B_LT if validation else SignedLevel.B_T
     count = len(slots) - 2
@@ -76,7 +87,12 @@ def issue_report(
         slots,
         quorum=quorum if quorum is not None else (count // 2 + 1 if count else 0),
         issued=issued or dt.datetime.now(dt.UTC),
-        extra={"people": people, "timestamp": authority is not None, "level_words": f"{level}: {level.meaning}"},
+        extra={
+            "people": people,
+            "timestamp": authority is not None,
+            "level_words": f"{level}: {level.meaning}",
+            **said_of(run, case_of(plain), before, protocol, deviations),
+        },
     )
     progress.stage("Printing the report")
     draft = assemble(page_html(files, manifest), files, manifest)
@@ -89,11 +105,28 @@ def issue_report(
         timestamper=timestamp_authority(authority) if authority else None,
         validation=validation,
     )
-    return _write(out, signed, manifest)
+    return _write(out, signed, manifest, book)
 
 
-def _write(out: Path, signed: Signed, manifest: Manifest) -> Issued:
-    write_whole(out, signed.pdf)
+def _opened(log: Path | None, out: Path) -> tuple[Log | None, LogView | None]:
+    """The log and how it stands before this report; what a killed process left undone is finished first."""
+    if log is None:
+        return None, None
+    from reports.log import Log
+    from reports.log.record import finish
+
+    book = Log(log)
+    finish(out, book)
+    return book, book.view()
+
+
+def _write(out: Path, signed: Signed, manifest: Manifest, book: Log | None = None) -> Issued:
+    if book is None:
+        write_whole(out, signed.pdf)
+    else:
+        from reports.log.record import publish
+
+        publish(out, signed.pdf, book)
     digest = hashlib.sha256(signed.pdf).hexdigest()
     return Issued(out, digest, signed.level.value, signed.level.meaning, len(signed.pdf), manifest)
 
@@ -122,6 +155,69 @@ def collect(run: Path, *, people: bool = False) -> dict[str, bytes]:
     return publish_files(files, people=people)
 
 
+def attested(files: Mapping[str, bytes], key: SigningKey) -> dict[str, bytes]:
+    """The attachments in open formats: the auditor's signed statements, and the model card."""
+    from reports.attest.dsse import seal
+    from reports.attest.mlbom import ml_bom
+    from reports.attest.statements import statements_of
+
+    lines = b"".join(seal(s, key) + b"\n" for s in statements_of(files, tools()))
+    evidence = strict_json(files["evidence.json"], "evidence.json")
+    mitigation = strict_json(files["mitigation.json"], "mitigation.json") if "mitigation.json" in files else None
+    return {STATEMENTS: lines, MODEL_CARD: ml_bom(evidence, mitigation)}
+
+
+def tools() -> dict[str, str]:
+    """What the report is made with: versions, and the sha256 of the lock file where it is beside the program."""
+    from reports.attest.statements import LOCK_FILE, lock_digest
+
+    made = {"assay": VERSION, "weasyprint": version("weasyprint"), "pyhanko": version("pyhanko")}
+    lock = lock_digest()
+    return {**made, LOCK_FILE: lock} if lock else made
+
+
+def case_of(files: Mapping[str, bytes]) -> str:
+    """The case's name."""
+    return str(strict_json(files["evidence.json"], "evidence.json")["case"]["name"])
+
+
+def said_of(
+    run: Path, case: str, before: LogView | None, protocol: Path | None, deviations: Sequence[str]
+) -> dict[str, Any]:
+    """What the manifest says beyond the files: the log before this report, earlier decisions, protocol, monitoring."""
+    out: dict[str, Any] = {}
+    if before is not None:
+        from reports.log.record import stated
+        from reports.register import earlier
+
+        out["checkpoint"] = stated(before)
+        if found := earlier(before.entries, case):
+            out["register"] = found
+    if protocol is not None:
+        out["protocol"] = _protocol(protocol, before)
+    stated_otherwise = [d.strip() for d in deviations if d.strip()]
+    if stated_otherwise:
+        out["deviations"] = stated_otherwise
+    watch = run / "watch.json"
+    if watch.is_file():
+        content = watch.read_bytes()
+        strict_json(content, watch.name)
+        out["monitoring"] = {"file": watch.name, "sha256": hashlib.sha256(content).hexdigest()}
+    return out
+
+
+def _protocol(path: Path, before: LogView | None) -> dict[str, Any]:
+    """The protocol by its hash, and since when the log has known it."""
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError("the protocol cannot be read", got=error.strerror or str(error), expected=str(path)) from error
+    digest = hashlib.sha256(content).hexdigest()
+    entries = before.entries if before is not None else ()
+    logged = next((e["logged"] for e in entries if e["type"] == "protocol" and e.get("sha256") == digest), None)
+    return {"file": Path(path).name, "sha256": digest, "logged": logged}
+
+
 def slots_of(key: SigningKey, members: Sequence[str]) -> tuple[SignerSlot, ...]:
     """The signature fields: the auditor (this key), each member in order, the archive timestamp."""
     slots = [SignerSlot(AUDITOR_FIELD, key.name, "auditor", key.fingerprint)]
@@ -145,8 +241,7 @@ def make_manifest(
     extra: Mapping[str, Any],
 ) -> Manifest:
     """The manifest over `files`. The title is made of the case's name."""
-    evidence = strict_json(files["evidence.json"], "evidence.json")
-    case = str(evidence["case"]["name"])
+    case = case_of(files)
     auditor = next(s.name for s in slots if s.role == "auditor")
     return Manifest(
         title=f"Fairness audit: {case}",
@@ -157,7 +252,7 @@ def make_manifest(
         attachments=tuple(Attached.of(name, data) for name, data in sorted(files.items())),
         signers=tuple(slots),
         quorum=quorum,
-        tool={"assay": VERSION, "weasyprint": version("weasyprint"), "pyhanko": version("pyhanko")},
+        tool=tools(),
         extra=extra,
     )
 

@@ -1,4 +1,4 @@
-"""C2SP signed notes (c2sp.org/signed-note) with Ed25519, and the checkpoints of a log as such (c2sp.org/tlog-checkpoint).
+"""C2SP signed notes (c2sp.org/signed-note) with Ed25519, and a log's checkpoints (c2sp.org/tlog-checkpoint).
 
     signer = NoteKey.new("assay.invalid/board-log-3f2a")
     note = signer.sign(Checkpoint(signer.name, 3, top).text)
@@ -60,7 +60,7 @@ class Verifier:
 
     @classmethod
     def parse(cls, text: str) -> Verifier:
-        """The key in this text. Raises InputError for another form, another type of key or an id that is not its own."""
+        """The key in this text. Raises InputError for another form, another kind of key or a wrong id."""
         parts = text.strip().split("+", 2)
         if len(parts) != 3:
             raise InputError("the log's key cannot be read", got=text[:120], expected="NAME+ID+KEY")

@@ -6,7 +6,8 @@
 
 The cheap checks on bytes come first; where one fails, what would rest on it is "not checked". Nothing is fetched.
 Order: file, seal, structure, signatures, certification, metadata, attachments, pages, changes, scripts, manifest,
-signers, decisions, continuation, identity, figures, mitigation, printed pages, rerun.
+signers, decisions, continuation, log, log history, log inclusion, log decisions, identity, figures, mitigation,
+statements, model card, printed pages, rerun.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from audit.errors import AssayError
+from reports.attest import MODEL_CARD, STATEMENTS
+from reports.log.store import LogCopy
 from reports.manifest import NAME, Attached, Manifest
 from reports.verify import figures, revisions, seal
 from reports.verify import signatures as sig
@@ -76,6 +79,7 @@ def verify(
     crls: Sequence[bytes] = (),
     rerun: Mapping[str, bytes] | None = None,
     since: bytes | None = None,
+    log: LogCopy | None = None,
     require_quorum: bool = False,
     contents: bool = True,
     printer: Printer | None = None,
@@ -85,13 +89,14 @@ def verify(
 
     trust : root certificates (PEM or DER); without them everything but the signers' identity is checked. crls:
     revocation lists to judge by, besides those in the file. rerun: the files of a run made again from model and data.
-    since: an earlier copy, which this file has to continue (so that a decision cut off since is seen). require_quorum:
+    since: an earlier copy, which this file has to continue (so that a decision cut off since is seen). log: the log of
+    issued reports (reports.log.read_copy), which has to hold this one and every decision on it. require_quorum:
     fail where the board has not approved. contents: False stops before the figures and pages. printer: makes the page's
     HTML again (for tests). second_opinion: pyHanko's difference analysis too; it takes seconds and allows more than
     ours.
     """
     run = _Run()
-    state = _State(pdf, trust, tuple(crls), rerun, since, require_quorum, contents, printer, second_opinion)
+    state = _State(pdf, trust, tuple(crls), rerun, since, require_quorum, contents, printer, second_opinion, log)
     try:
         state.work(run)
     except _Stop:
@@ -115,10 +120,11 @@ class _State:
         contents: bool,
         printer: Printer | None,
         second_opinion: bool,
+        log: LogCopy | None = None,
     ) -> None:
         self.pdf, self.trust, self.crls, self.rerun, self.since = pdf, trust, crls, rerun, since
         self.require_quorum, self.contents, self.printer = require_quorum, contents, printer
-        self.second_opinion = second_opinion
+        self.second_opinion, self.log = second_opinion, log
         self.signers: tuple[SignerFound, ...] = ()
         self.identity = "not established: no root certificate was given (--trust)"
         self.notes: list[str] = []
@@ -254,6 +260,7 @@ class _State:
             lambda: sig.check_decisions(made, self.found, self.require_quorum),
         )
         self._continuation(run)
+        self._logged(run, made)
         trusted: dict[str, bool | None] = {}
         if self.trust is None:
             run.skip("identity", "each signer's certificate with a trusted root", self.identity)
@@ -279,6 +286,45 @@ class _State:
             return f"the file continues the earlier copy of {len(since):,} bytes"
 
         run.check("continuation", compared, work)
+
+    def _logged(self, run: _Run, manifest: Manifest) -> None:
+        copy, compared = self.log, "this report with the log of issued reports"
+        if copy is None:
+            run.skip("log", compared, "no log was given (--log DIR): a roll-back could not be seen")
+            return
+        from reports.verify import log as logged
+
+        found: list[Any] = []
+
+        def head() -> str:
+            view, line = logged.check_head(copy, manifest)
+            found.append(view)
+            return line
+
+        def decisions() -> str:
+            line, notes = logged.check_decisions(found[0], self.pdf, manifest, self.found, self.files)
+            self.notes += notes
+            return line
+
+        run.check("log", "the log's entries with its signed checkpoint", head)
+        rest: tuple[tuple[str, str, Callable[[], str]], ...] = (
+            (
+                "log history",
+                "the checkpoint in the report with the log",
+                lambda: logged.check_history(found[0], manifest),
+            ),
+            (
+                "log inclusion",
+                "the certified revision with the log",
+                lambda: logged.check_inclusion(found[0], self.pdf, manifest, self.found),
+            ),
+            ("log decisions", "the decisions in the log with those in the file", decisions),
+        )
+        for name, what, work in rest:
+            if found:
+                run.check(name, what, work)
+            else:
+                run.skip(name, what, "not checked, because the log itself does not hold")
 
     def _identity(self, run: _Run, trust: bytes) -> dict[str, bool | None]:
         from reports.verify.identity import check_identity, embedded_certificates, embedded_lists
@@ -321,6 +367,7 @@ class _State:
                 "the figures of each arm with the embedded cubes",
                 lambda: self._same_version(lambda: figures.check_mitigation(self.files, settings)),
             )
+        self._attested(run, figured)
         compared = "the words on the pages with pages made again from the embedded files"
         if figured:
             from reports.issue import page_html
@@ -344,3 +391,30 @@ class _State:
             run.check(
                 "rerun", "figures with a new run on model and data", lambda: figures.check_rerun(self.files, rerun)
             )
+
+    def _attested(self, run: _Run, figured: bool) -> None:
+        from reports.attest.check import check_model_card, check_statements
+
+        made = self.manifest
+        assert made is not None
+        works: tuple[tuple[str, str, str, Callable[[], str]], ...] = (
+            (
+                "statements",
+                STATEMENTS,
+                "the signed statements with the evidence",
+                lambda: check_statements(self.files, made, self.found[0].container.certificate),
+            ),
+            (
+                "model card",
+                MODEL_CARD,
+                "the CycloneDX model card with the evidence",
+                lambda: check_model_card(self.files),
+            ),
+        )
+        for name, file, compared, work in works:
+            if file not in self.files:
+                continue
+            if figured:
+                run.check(name, compared, lambda work=work: self._same_version(work))  # type: ignore[misc]
+            else:
+                run.skip(name, compared, "not checked, because the figures behind them failed")

@@ -61,6 +61,7 @@ class SignerFound:
     decision: str | None = None
     reason: str | None = None
     conditions: str | None = None
+    until: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """All of it by name."""

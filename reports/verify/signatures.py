@@ -249,6 +249,7 @@ def described(
                 decision=decision.decision if decision else None,
                 reason=decision.reason if decision else None,
                 conditions=(decision.conditions or None) if decision else None,
+                until=decision.until if decision else None,
             )
         )
     return tuple(out)

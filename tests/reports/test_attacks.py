@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ from pyhanko.sign.fields import MDPPerm, SigFieldSpec, append_signature_field
 from audit.errors import VerificationError
 from audit.files import canonical
 from reports.issue import assemble
+from reports.log import Log, read_copy
+from reports.log.record import new_entries
 from reports.manifest import Attached
 from reports.sign import certify, countersign
 from reports.verify import verify, verify_or_raise
@@ -656,9 +659,11 @@ def test_the_corpus_is_large_enough() -> None:
 
 
 @pytest.mark.parametrize("state", ["certified", "approved", "rejected"])
-def test_every_honest_state_verifies(state: str, small: Reports, pki: Pki) -> None:
+def test_every_honest_state_verifies(state: str, small: Reports, pki: Pki, tmp_path: Path) -> None:
+    Log(tmp_path).append(lambda view: new_entries(view, getattr(small, state)))
     found = verify_or_raise(
         getattr(small, state),
+        log=read_copy(tmp_path),
         printer=kit.page,
         trust=pki.root_pem,
         crls=[pki.crl],

@@ -1,0 +1,101 @@
+"""The statements and the model card in a report against what they have to say, made again from the embedded files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import rfc8785
+
+from audit.errors import AssayError
+from reports.attest import MODEL_CARD, STATEMENTS
+from reports.attest.dsse import opened, statement_of
+from reports.attest.statements import lock_digest, statements_of
+from reports.manifest import Manifest, strict_json
+from reports.verify.result import Broken
+
+SHORT = {
+    "https://in-toto.io/attestation/test-result/v0.1": "test-result",
+    "https://slsa.dev/provenance/v1": "provenance",
+}
+
+
+def check_statements(files: Mapping[str, bytes], manifest: Manifest, certificate: bytes) -> str:
+    """Each statement signed by the auditor, about these subjects, with this predicate. Raises Broken.
+
+    files : the embedded files; certificate: the auditor's, DER, from the report's first signature.
+    """
+    expected = statements_of(files, manifest.tool)
+    lines = files[STATEMENTS].split(b"\n")
+    if lines[-1] or len(lines) - 1 != len(expected):
+        raise Broken(
+            "the report holds another number of statements", got=len(lines) - 1,
+            expected=f"{len(expected)}: {', '.join(_kind(s) for s in expected)}",
+        )  # fmt: skip
+    for line, right in zip(lines, expected, strict=False):
+        try:
+            payload = opened(line, certificate)
+            mine = statement_of(payload)
+        except AssayError as error:
+            raise Broken(error.problem, got=error.got, expected=error.expected) from error
+        _compare(mine, right)
+        if payload != rfc8785.dumps(right):
+            raise Broken(f"the statement {_kind(right)} differs from the one that follows from the evidence")
+    lock = manifest.tool.get("requirements.txt")
+    same = "the same as here" if lock and lock == lock_digest() else "another than here" if lock else "not stated"
+    kinds = ", ".join(_kind(s) for s in expected)
+    return (
+        f"{len(expected)} signed by the auditor ({kinds}); subjects and predicates follow from the evidence; "
+        f"lock file {same}"
+    )
+
+
+def check_model_card(files: Mapping[str, bytes]) -> str:
+    """The model card made again from the embedded evidence, byte for byte. Raises Broken."""
+    from reports.attest.mlbom import ml_bom
+
+    evidence = strict_json(files["evidence.json"], "evidence.json")
+    mitigation = strict_json(files["mitigation.json"], "mitigation.json") if "mitigation.json" in files else None
+    try:
+        right = ml_bom(evidence, mitigation)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Broken("the model card cannot be made again", got=f"{type(error).__name__}: {error}"[:200]) from error
+    mine = files[MODEL_CARD]
+    if mine != right:
+        at = next((i for i, (a, b) in enumerate(zip(mine, right, strict=False)) if a != b), min(len(mine), len(right)))
+        raise Broken(
+            "the model card does not follow from the evidence",
+            got=mine[max(0, at - 60) : at + 60].decode("utf-8", "replace"),
+            expected=right[max(0, at - 60) : at + 60].decode("utf-8", "replace"),
+        )
+    return f"made again from the embedded evidence: {len(right):,} bytes, the same"
+
+
+def _kind(statement: Mapping[str, Any]) -> str:
+    kind = str(statement.get("predicateType"))
+    return SHORT.get(kind, kind)
+
+
+def _compare(mine: Mapping[str, Any], right: Mapping[str, Any]) -> None:
+    if mine.get("predicateType") != right["predicateType"]:
+        raise Broken("a statement is of another kind", got=mine.get("predicateType"), expected=right["predicateType"])
+    kind = _kind(right)
+    if mine.get("subject") != right["subject"]:
+        raise Broken(
+            f"the statement {kind} is about other things than the report",
+            got=_differing(mine.get("subject"), right["subject"]),
+            expected=_differing(right["subject"], mine.get("subject")),
+        )
+    if mine.get("predicate") != right["predicate"]:
+        got, must = mine.get("predicate"), right["predicate"]
+        keys = [k for k in must if not isinstance(got, dict) or got.get(k) != must[k]] or ["another entry"]
+        raise Broken(
+            f"the statement {kind} does not say what follows from the evidence: {keys[0]}",
+            got=str(got.get(keys[0]) if isinstance(got, dict) else got)[:300], expected=str(must.get(keys[0]))[:300],
+        )  # fmt: skip
+
+
+def _differing(a: Any, b: Any) -> str:
+    if not isinstance(a, list) or not isinstance(b, list):
+        return str(a)[:300]
+    return str([x for x in a if x not in b])[:300]

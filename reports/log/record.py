@@ -1,0 +1,249 @@
+"""What the log holds of a report: that it was issued, and each decision signed into it.
+
+A report is named by the SHA-256 of its certified revision, the bytes up to the end of the auditor's signature. Members
+sign by appending, so this stays the same whatever follows. A decision is named by the SHA-256 of the file as it was
+when that member had signed: a copy cut back to before it no longer begins with those bytes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from audit.errors import InputError, OutputError
+from audit.files import write_whole
+from reports.attest.statements import Decided
+from reports.log.store import Entry, Log, LogView
+from reports.manifest import NAME, Manifest
+
+if TYPE_CHECKING:
+    from reports.verify.signatures import Signature
+
+REPORT, DECISION, PROTOCOL = "report", "decision", "protocol"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One decision in a report: the field, how long the file was with it, the certificate, who says when."""
+
+    field: str
+    size: int
+    certificate: str
+    time_from: str
+    decided: Decided
+
+
+def certified_of(pdf: bytes, signatures: Sequence[Signature]) -> str:
+    """sha256 of the certified revision."""
+    return hashlib.sha256(pdf[: signatures[0].span.end]).hexdigest()
+
+
+def steps_of(pdf: bytes, manifest: Manifest, signatures: Sequence[Signature]) -> tuple[Step, ...]:
+    """Each member's decision in the order of signing. Raises Broken where a member's signature states none."""
+    from reports.verify.signatures import decisions
+
+    made = decisions(manifest, signatures)
+    report, approvals, out = certified_of(pdf, signatures), 0, []
+    for signature in signatures:
+        decision = made.get(signature.field)
+        if decision is None:
+            continue
+        approvals += decision.decision == "approve"
+        time, source = signature.time
+        decided = Decided(
+            report=report,
+            revision=hashlib.sha256(pdf[: signature.span.end]).hexdigest(),
+            member=signature.signer_name,
+            decision=decision.decision,
+            reason=decision.reason,
+            conditions=decision.conditions,
+            until=decision.until,
+            time=time or dt.datetime.fromtimestamp(0, dt.UTC),
+            approvals=approvals,
+            quorum=manifest.quorum,
+        )
+        out.append(Step(signature.field, signature.span.end, signature.fingerprint, source, decided))
+    return tuple(out)
+
+
+def report_entry(pdf: bytes, manifest: Manifest, signatures: Sequence[Signature]) -> dict[str, Any]:
+    """The entry of a report, without the time at which it was logged."""
+    from reports.document import report_number
+
+    evidence = next((a.sha256 for a in manifest.attachments if a.name == "evidence.json"), None)
+    return {
+        "type": REPORT,
+        "report": certified_of(pdf, signatures),
+        "size": signatures[0].span.end,
+        "number": report_number(manifest),
+        "case": manifest.case,
+        "auditor": manifest.author,
+        "certificate": signatures[0].fingerprint,
+        "issued": manifest.issued.astimezone(dt.UTC).isoformat(timespec="seconds"),
+        "members": [s.name for s in manifest.members],
+        "quorum": manifest.quorum,
+        "evidence": evidence,
+    }
+
+
+def decision_entry(step: Step) -> dict[str, Any]:
+    """The entry of a decision, without its statement and the time at which it was logged."""
+    d = step.decided
+    return {
+        "type": DECISION,
+        "report": d.report,
+        "revision": d.revision,
+        "size": step.size,
+        "field": step.field,
+        "member": d.member,
+        "certificate": step.certificate,
+        "decision": d.decision,
+        "reason": d.reason,
+        "conditions": d.conditions,
+        "until": d.until,
+        "time": d.time.astimezone(dt.UTC).isoformat(timespec="seconds"),
+        "time_from": step.time_from,
+    }
+
+
+def read_report(pdf: bytes) -> tuple[Manifest, tuple[Signature, ...], Mapping[str, bytes]]:
+    """Manifest, signatures and attachments of a report that has been verified. Raises InputError."""
+    from reports.verify.reading import attachments_of, reader_of
+    from reports.verify.result import Broken
+    from reports.verify.signatures import read_signatures
+
+    files = attachments_of(pdf)
+    if NAME not in files:
+        raise InputError("the file is not a report made by Assay", got=f"no {NAME} in it", expected="an Assay report")
+    try:
+        return Manifest.from_bytes(files[NAME]), read_signatures(pdf, reader_of(pdf)), files
+    except Broken as broken:
+        raise InputError(broken.problem, got=broken.got, expected=broken.expected) from broken
+
+
+def of_report(entries: Sequence[Entry], report: str, kind: str) -> list[Entry]:
+    """The entries of one kind about one report, in order."""
+    return [e for e in entries if e["type"] == kind and e.get("report") == report]
+
+
+def lacking(pdf: bytes, entry: Entry) -> bool:
+    """Whether the file does not begin with the bytes that a logged decision was made on and with."""
+    size = entry.get("size")
+    if not isinstance(size, int) or not 0 < size <= len(pdf):
+        return True
+    return hashlib.sha256(pdf[:size]).hexdigest() != entry.get("revision")
+
+
+def new_entries(
+    view: LogView, pdf: bytes, statements: Mapping[str, bytes] | None = None, now: dt.datetime | None = None
+) -> list[Entry]:
+    """What the log does not hold yet of this report. statements: a member's field -> the DSSE envelope of the decision.
+
+    Raises InputError where the log knows a decision that this copy lacks: a second copy would be signed apart from the
+    first, and one of the two decisions would be lost.
+    """
+    manifest, signatures, _ = read_report(pdf)
+    logged = (now or dt.datetime.now(dt.UTC)).astimezone(dt.UTC).isoformat(timespec="seconds")
+    entry = report_entry(pdf, manifest, signatures)
+    known = of_report(view.entries, entry["report"], DECISION)
+    for old in known:
+        if lacking(pdf, old):
+            raise InputError(
+                "the log knows a newer copy of this report",
+                got="a copy without a decision in the log",
+                expected=f"the copy with the decision of {old['member']} ({old['decision']}, {old['time']})",
+                todo="ask for that copy and sign it; nothing was written",
+            )
+    out: list[Entry] = []
+    if not of_report(view.entries, entry["report"], REPORT):
+        out.append({**entry, "logged": logged})
+    have = {e["field"] for e in known}
+    for step in steps_of(pdf, manifest, signatures):
+        if step.field not in have:
+            line = (statements or {}).get(step.field)
+            out.append({**decision_entry(step), "statement": json.loads(line) if line else None, "logged": logged})
+    return out
+
+
+def publish(path: Path, pdf: bytes, log: Log, statements: Mapping[str, bytes] | None = None) -> LogView:
+    """Log the report, and put it at `path`: both, or neither.
+
+    The file is written beside `path` first, then logged, then renamed; `finish` does the last step where a process was
+    killed before it. Raises what Log.append and new_entries raise; then `path` is as it was.
+    """
+    path = Path(path)
+    staged = _staged(path, hashlib.sha256(pdf).hexdigest())
+    write_whole(staged, pdf)
+    try:
+        view = log.append(lambda view: new_entries(view, pdf, statements))
+    except BaseException:
+        staged.unlink(missing_ok=True)
+        raise
+    try:
+        os.replace(staged, path)
+    except OSError as error:
+        raise OutputError(
+            f"{path.name} could not be written", got=error.strerror or str(error),
+            todo=f"it is logged; rename {staged.name} to {path.name}",
+        ) from error  # fmt: skip
+    return view
+
+
+def _staged(path: Path, digest: str) -> Path:
+    return path.with_name(f".{path.name}.{digest}.staged")
+
+
+def finish(path: Path, log: Log) -> bool:
+    """Put a report in its place that was logged by a process killed before the last step. Whether there was one.
+
+    What was staged and never logged is left alone, unless it is older than what stands there.
+    """
+    path = Path(path)
+    for staged in sorted(path.parent.glob(f".{path.name}.*.staged")):
+        pdf = staged.read_bytes()
+        digest = staged.name.rsplit(".", 2)[1]
+        if hashlib.sha256(pdf).hexdigest() != digest:
+            continue
+        names = {e.get(k) for e in log.view().entries for k in ("report", "revision")}
+        now = path.read_bytes() if path.exists() else b""
+        if digest in names and len(pdf) > len(now) and (not now or pdf.startswith(now)):
+            os.replace(staged, path)
+            return True
+    return False
+
+
+def stated(view: LogView) -> dict[str, Any]:
+    """What a report says of the log before it (manifest.extra, key `checkpoint`)."""
+    c = view.checkpoint
+    return {
+        "origin": c.origin,
+        "size": c.size,
+        "root": c.root.hex(),
+        "key": view.verifier.text,
+        "note": view.note.decode(),
+    }
+
+
+__all__ = [
+    "DECISION",
+    "PROTOCOL",
+    "REPORT",
+    "Step",
+    "certified_of",
+    "decision_entry",
+    "finish",
+    "lacking",
+    "new_entries",
+    "of_report",
+    "publish",
+    "read_report",
+    "report_entry",
+    "stated",
+    "steps_of",
+]

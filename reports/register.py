@@ -1,0 +1,167 @@
+"""The decision register: who decided what on which report, when, and until when. It is read from the log alone.
+
+lines = register(view.entries)
+lines[0].who, lines[0].decision, lines[0].report, lines[0].until
+to_csv(lines)
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from reports.log.record import DECISION, REPORT
+from reports.log.store import Entry
+
+ISSUED = "issued"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_HEAD = ("when", "who", "decision", "case", "report", "number", "reason", "conditions", "until", "logged")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line. decision: "issued", "approve" or "reject"; report: sha256 of the certified revision.
+
+    when : ISO 8601, by the clock that `when_from` names; until: a day or None; logged: when the log took it, by its own
+    clock.
+    """
+
+    when: str
+    when_from: str
+    who: str
+    decision: str
+    case: str
+    report: str
+    number: str
+    reason: str
+    conditions: str
+    until: str | None
+    logged: str
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it by name."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a report stands with the board. until: the first day named by an approval; standing: in words."""
+
+    report: str
+    number: str
+    case: str
+    auditor: str
+    issued: str
+    approved: int
+    rejected: int
+    members: int
+    quorum: int
+    until: str | None
+    standing: str
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it by name."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def register(entries: Sequence[Entry]) -> tuple[Line, ...]:
+    """Every report and decision in the log, in the order in which they were logged."""
+    reports = {e["report"]: e for e in entries if e["type"] == REPORT}
+    out = []
+    for e in entries:
+        if e["type"] == REPORT:
+            out.append(
+                Line(e["issued"], "the auditor's clock", e["auditor"], ISSUED, e["case"], e["report"], e["number"],
+                     "", "", None, e["logged"])
+            )  # fmt: skip
+        elif e["type"] == DECISION:
+            about = reports.get(e["report"], {})
+            out.append(
+                Line(e["time"], e["time_from"], e["member"], e["decision"], str(about.get("case", "")), e["report"],
+                     str(about.get("number", "")), e["reason"], e["conditions"], e["until"], e["logged"])
+            )  # fmt: skip
+    return tuple(out)
+
+
+def standings(entries: Sequence[Entry], today: dt.date) -> tuple[Standing, ...]:
+    """Each report and how it stands on this day, in the order of issue."""
+    out = []
+    for e in entries:
+        if e["type"] != REPORT:
+            continue
+        made = [d for d in entries if d["type"] == DECISION and d["report"] == e["report"]]
+        approved = [d for d in made if d["decision"] == "approve"]
+        until = min((d["until"] for d in approved if d["until"]), default=None)
+        out.append(
+            Standing(
+                report=e["report"],
+                number=e["number"],
+                case=e["case"],
+                auditor=e["auditor"],
+                issued=e["issued"],
+                approved=len(approved),
+                rejected=len(made) - len(approved),
+                members=len(e["members"]),
+                quorum=e["quorum"],
+                until=until,
+                standing=_standing(e, len(approved), len(made), until, today),
+            )
+        )
+    return tuple(out)
+
+
+def _standing(report: Entry, approved: int, decided: int, until: str | None, today: dt.date) -> str:
+    members, quorum = len(report["members"]), report["quorum"]
+    if not members:
+        return "no decision asked for"
+    if approved >= quorum:
+        if until is not None and dt.date.fromisoformat(until) < today:
+            return "approved, the day of review has passed"
+        return "approved"
+    if members - decided + approved < quorum:
+        return "not approved, the quorum can no longer be reached"
+    return f"open, {quorum - approved} more approvals needed"
+
+
+def earlier(entries: Sequence[Entry], case: str) -> list[dict[str, Any]]:
+    """What a new report on this case prints of the board's earlier decisions, the last first."""
+    found = [line for line in register(entries) if line.case == case and line.decision != ISSUED]
+    keys = ("when", "who", "decision", "number", "conditions", "until")
+    return [{k: getattr(line, k) for k in keys} for line in reversed(found)]
+
+
+def safe_cell(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula: behind an apostrophe where it begins like one.
+
+    What leads to a formula after spaces is escaped too, since some programs strip them.
+    """
+    return f"'{text}" if text.lstrip(" \u00a0").startswith(_FORMULA) else text
+
+
+def to_csv(lines: Sequence[Line]) -> str:
+    """RFC 4180, with a head; every cell safe to open in a spreadsheet."""
+    out = io.StringIO()
+    writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
+    writer.writerow(_HEAD)
+    for line in lines:
+        writer.writerow([safe_cell(str(getattr(line, name) or "")) for name in _HEAD])
+    return out.getvalue()
+
+
+def to_text(lines: Sequence[Line], stands: Sequence[Standing]) -> str:
+    """For a terminal: each report with its decisions below it."""
+    out = []
+    for s in stands:
+        out.append(f"{s.number}  {s.case}: {s.standing}" + (f", until {s.until}" if s.until else ""))
+        for line in lines:
+            if line.report != s.report:
+                continue
+            text = f"  {line.when}  {line.who}: {line.decision}"
+            text += f", {line.reason}" if line.reason else ""
+            text += f" Conditions: {line.conditions}" if line.conditions else ""
+            out.append(text + (f" Until {line.until}." if line.until else ""))
+    return "\n".join(out) if out else "The log holds no report yet."

@@ -1,0 +1,159 @@
+"""A report against the log of issued reports: in it, with all its decisions, and the log itself not rolled back.
+
+Four lines. log: the entries are those that the checkpoint was signed over, by the key that the report names.
+log history: the checkpoint that the report states is the beginning of this log. log inclusion: the certified revision
+is an entry. log decisions: the file has every decision that was logged, as it was logged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import rfc8785
+
+from audit.errors import AssayError
+from reports.attest.dsse import opened
+from reports.attest.statements import decision_statement
+from reports.log import merkle
+from reports.log import record as rec
+from reports.log.note import Verifier, read_checkpoint
+from reports.log.store import Entry, LogCopy, LogView, read_log
+from reports.manifest import Manifest, strict_json
+from reports.verify.result import Broken
+from reports.verify.signatures import Signature
+
+
+def check_head(copy: LogCopy, manifest: Manifest) -> tuple[LogView, str]:
+    """The log, and a line on it. Raises Broken or an AssayError."""
+    said = stated(manifest)
+    if said is not None and copy.public.decode("utf-8", "replace").strip() != said["key"]:
+        raise Broken(
+            "this is another log than the one that the report names",
+            got=copy.public.decode("utf-8", "replace").strip()[:120],
+            expected=said["key"],
+            todo="a log that was made anew proves nothing; ask for the one of that key",
+        )
+    view = read_log(copy)
+    whose = "by the key that the report names" if said is not None else "by its own key, which the report does not name"
+    return view, f"{view.checkpoint.size:,} entries have the root that the checkpoint states, signed {whose}"
+
+
+def stated(manifest: Manifest) -> Mapping[str, Any] | None:
+    """What the manifest says of the log before the report, checked against its own note. Raises Broken."""
+    said = manifest.extra.get("checkpoint")
+    if said is None:
+        return None
+    try:
+        note = read_checkpoint(said["note"].encode(), Verifier.parse(said["key"]))
+        same = (note.origin, note.size, note.root.hex()) == (said["origin"], said["size"], said["root"])
+    except (AssayError, KeyError, TypeError, AttributeError) as error:
+        raise Broken("the checkpoint that the report states cannot be read", got=str(error)[:200]) from error
+    if not same:
+        raise Broken("the checkpoint that the report states is not the one in its note", got=note.line)
+    return dict(said)
+
+
+def check_history(view: LogView, manifest: Manifest) -> str:
+    """The log begins with the one that the report states. Raises Broken."""
+    said = stated(manifest)
+    if said is None:
+        return "the report states no earlier checkpoint, so it cannot show whether the log was rolled back"
+    size, top = said["size"], bytes.fromhex(said["root"])
+    if size > view.checkpoint.size:
+        raise Broken(
+            "the log has been rolled back since this report was issued",
+            got=f"{view.checkpoint.size:,} entries",
+            expected=f"{size:,} or more, as the report states",
+            todo="ask who keeps the log; entries have been removed",
+        )
+    proof = merkle.consistency_proof(view.leaves, size)
+    if not merkle.extends(size, top, view.checkpoint.size, view.checkpoint.root, proof):
+        raise Broken(
+            "the log's past is not the one that the report states",
+            got=f"root {view.at(size).root.hex()} at {size:,} entries",
+            expected=f"root {top.hex()}",
+            todo="ask who keeps the log; an entry was changed or removed, and the log signed anew",
+        )
+    return f"its first {size:,} entries are those that the report states; {len(proof)} hashes show it"
+
+
+def check_inclusion(view: LogView, pdf: bytes, manifest: Manifest, signatures: Sequence[Signature]) -> str:
+    """The certified revision is in the log, after the checkpoint it states, and described as it is. Raises Broken."""
+    entry = rec.report_entry(pdf, manifest, signatures)
+    at = [i for i, e in enumerate(view.entries) if e["type"] == rec.REPORT and e.get("report") == entry["report"]]
+    if not at:
+        raise Broken(
+            "the report is not in the log",
+            got=f"{view.checkpoint.size:,} entries, none with this certified revision",
+            expected=f"an entry with sha256 {entry['report']}",
+            todo="it was issued without the log, or its entry was removed; ask who keeps the log",
+        )
+    index = at[0]
+    proof = merkle.inclusion_proof(view.leaves, index)
+    if not merkle.includes(view.leaves[index], index, view.checkpoint.size, proof, view.checkpoint.root):
+        raise Broken("the log's proof that the report is in it does not hold", got=f"entry {index}")
+    _same(entry, view.entries[index], "the report")
+    said = stated(manifest)
+    if said is not None and said["size"] > index:
+        raise Broken(
+            "the report states a checkpoint that is younger than its own entry",
+            got=said["size"],
+            expected=f"<= {index}",
+        )
+    when = view.entries[index].get("logged")
+    return f"entry {index:,} of {view.checkpoint.size:,}, logged {when}; {len(proof)} hashes show it"
+
+
+def _same(mine: Mapping[str, Any], logged: Entry, what: str) -> None:
+    for key, value in mine.items():
+        if logged.get(key) != value:
+            raise Broken(
+                f"the log describes {what} otherwise than it is: {key}", got=logged.get(key), expected=value,
+                todo="ask who keeps the log",
+            )  # fmt: skip
+
+
+def check_decisions(
+    view: LogView, pdf: bytes, manifest: Manifest, signatures: Sequence[Signature], files: Mapping[str, bytes]
+) -> tuple[str, list[str]]:
+    """Every logged decision is in the file, as logged, with its statement. Raises Broken. A line, and notes."""
+    steps = {s.decided.revision: s for s in rec.steps_of(pdf, manifest, signatures)}
+    logged = rec.of_report(view.entries, rec.certified_of(pdf, signatures), rec.DECISION)
+    for entry in logged:
+        if rec.lacking(pdf, entry):
+            raise Broken(
+                "the file lacks a decision that the log holds",
+                got=f"{len(steps)} decisions in this copy",
+                expected=f"{entry.get('member')}: {entry.get('decision')}, {entry.get('time')}",
+                todo="this copy was cut back to before it, or is an old one; ask for the copy with every decision",
+            )
+    proven = 0
+    for entry in logged:
+        step = steps.get(str(entry.get("revision")))
+        if step is None:
+            raise Broken("the log holds a decision that no signature in the file states", got=entry.get("member"))
+        _same(rec.decision_entry(step), entry, f"the decision of {step.decided.member}")
+        if entry.get("statement") is not None:
+            _statement(entry, step, manifest, signatures, files)
+            proven += 1
+    unknown = [s.decided.member for r, s in steps.items() if r not in {e.get("revision") for e in logged}]
+    notes = [f"The log does not know the decision of {name}; add it with `assay register`." for name in unknown]
+    words = f"{len(logged)} logged decisions are in the file, {proven} of them with the member's signed statement"
+    return words + (f"; {len(unknown)} in the file are not logged" if unknown else ""), notes
+
+
+def _statement(
+    entry: Entry, step: rec.Step, manifest: Manifest, signatures: Sequence[Signature], files: Mapping[str, bytes]
+) -> None:
+    """The member's Simple Verification Result: signed by the certificate in the PDF, and about this decision."""
+    signature = next(s for s in signatures if s.field == step.field)
+    payload = opened(rfc8785.dumps(entry["statement"]), signature.container.certificate)
+    evidence = strict_json(files["evidence.json"], "evidence.json")
+    right = rfc8785.dumps(decision_statement(step.decided, evidence, manifest.tool))
+    if payload != right:
+        raise Broken(
+            f"the statement of {step.decided.member} in the log is not about the decision in the file",
+            got=payload.decode("utf-8", "replace")[:300],
+            expected=right.decode()[:300],
+        )
