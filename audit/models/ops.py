@@ -16,6 +16,7 @@ from audit.errors import ModelError, nearest
 
 OPERATIONS: dict[str, str] = {
     "refit": "audit.models.refit:refit",
+    "to_onnx": "audit.models.onnx_export:to_onnx",
     "native_attributions": "audit.explain.native:attributions",
     "native_interactions": "audit.explain.native_pairs:interactions",
 }

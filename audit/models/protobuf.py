@@ -6,6 +6,7 @@ GraphProto.node 1, NodeProto.attribute 5, AttributeProto.name 1, ints 8, strings
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 
@@ -61,8 +62,14 @@ def looks_like_onnx(data: bytes) -> bool:
 
 
 def onnx_classes(data: bytes) -> tuple[str, ...]:
-    """The class labels written in the graph's classifier, in the order of its probabilities; () without any."""
+    """The class labels written in the graph's classifier, in the order of its probabilities; () without any.
+
+    A graph without a classifier node may name them in its metadata, as Assay's own do (JSON under CLASSES_KEY).
+    """
     try:
+        named = _classes_named(data)
+        if named:
+            return named
         for number, graph in fields(memoryview(data)):
             if number == 7 and isinstance(graph, memoryview):
                 found = _classes_of(graph)
@@ -70,6 +77,22 @@ def onnx_classes(data: bytes) -> tuple[str, ...]:
                     return found
     except NotProtobuf:
         return ()
+    return ()
+
+
+CLASSES_KEY = "assay.classes"
+
+
+def _classes_named(data: bytes) -> tuple[str, ...]:
+    for number, entry in fields(memoryview(data)):
+        if number == 14 and isinstance(entry, memoryview):
+            parts = {n: bytes(v) for n, v in fields(entry) if isinstance(v, memoryview)}
+            if parts.get(1) == CLASSES_KEY.encode():
+                try:
+                    found = json.loads(parts.get(2, b""))
+                except ValueError:
+                    return ()
+                return tuple(str(c) for c in found) if isinstance(found, list) else ()
     return ()
 
 
