@@ -57,6 +57,11 @@ def decide(state: State, policy: Policy, sensitive: Sequence[str], judged: Seque
     return _quiet(state, judged)
 
 
+def counted(n: int, what: str) -> str:
+    """ "1 norm", "2 norms"."""
+    return f"{n:,} {what}" + ("" if n == 1 else "s")
+
+
 def _reasons(broken: Sequence[Watched], harmed: Sequence[tuple[str, str]]) -> list[str]:
     return [w.key for w in broken] + [f"{HARM}{a}={g}" for a, g in harmed]
 
@@ -110,7 +115,7 @@ def _quiet(state: State, judged: Sequence[Counted]) -> Stepped:
         state.mode == at.SUSPECT and state.batch - state.entered >= QUIET_BATCHES
     ):
         unsure = [c for c in judged if c.value is None]
-        words = f"{len(known)} norms can be judged and none is broken" + (
+        words = f"{counted(len(known), 'norm')} can be judged and none is found broken" + (
             f"; {len(unsure)} cannot be judged yet ({unsure[0].reason})." if unsure else "."
         )
         return enter(state, at.HEALTHY), (Event("healthy", words, {}),)
@@ -121,7 +126,7 @@ def _confirmed(state: State, policy: Policy) -> Stepped:
     rules = policy.loop
     left = [m for m in rules.methods if m not in state.tried]
     if state.attempts >= rules.attempts or not left:
-        words = f"{state.attempts} challengers did not earn their place. The loop stops trying: a person must look."
+        words = f"{counted(state.attempts, 'attempt')} at a challenger, and none earned its place. The loop stops trying: a person must look."
         return enter(state, at.FROZEN), (Event("frozen", words, {"tried": list(state.tried)}),)
     if state.batch < state.cooldown or state.fresh < rules.build_rows:
         return state, ()

@@ -245,7 +245,7 @@ def _drift(state: State, batch: Batch) -> Stepped:
     if shifted or poor:
         worst = sorted(shifted, key=lambda d: d.q)[:3]
         names = "; ".join(f"{d.feature} ({d.group}, PSI {d.psi:.2f})" for d in worst)
-        words = f"{len(shifted)} of {len(batch.drift)} tests see drift, first {names}. " if shifted else ""
+        words = f"{len(shifted)} of {len(batch.drift)} tests see drift, most in {names}. " if shifted else ""
         words += "By its own scores the model is expected to be wrong more often than before. " if poor else ""
         facts = {"batch": batch.id, "drift": [asdict(d) for d in worst]}
         if now.mode in (at.HEALTHY, at.UNDECIDABLE):
