@@ -80,6 +80,7 @@ def boost(
     there is one outcome only, or no tree can be grown.
     """
     import lightgbm as lgb
+    from scipy.special import expit
 
     settings = settings or BoostSettings()
     everyone = _normal(weight, len(label))
@@ -137,7 +138,7 @@ def boost(
         return hits[part][-1]
 
     def gradients(preds: Floats, _: Any) -> tuple[Floats, Floats]:
-        p = 1 / (1 + np.exp(-preds))
+        p = expit(preds)
         gradient, curve = w * (p - y), w * p * (1 - p)
         found = count(True, preds >= cut)
         if prices and loss_from is not None:
@@ -150,7 +151,7 @@ def boost(
                 more += m.price(rates)[m.place[True]]
             return gradient * more, curve * more
         if prices:
-            smooth = 1 / (1 + np.exp(-k * (preds - cut)))
+            smooth = expit(k * (preds - cut))
             pull = np.zeros(len(y))
             for m, hit in zip(prices, found, strict=True):
                 rates = hit / m.total[True]
