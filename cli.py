@@ -126,6 +126,7 @@ def mitigate(args: argparse.Namespace) -> Result:
             attributes=args.attribute or None,
             gate=args.gate,
             allow=args.allow,
+            onnx=args.onnx,
         )
     return document, "\n".join([*summary(document), f"Written: {args.out / 'mitigation.json'}"])
 
@@ -220,23 +221,35 @@ def approve(args: argparse.Namespace) -> Result:
     """a board member countersigns"""
     from audit.files import write_whole
     from reports.approve import approve as countersign
+    from reports.approve import decision_envelope
     from reports.keys import load_key
     from reports.sign import timestamp_authority
 
     key = load_key(args.key, _password(args))
+    book = None
+    if args.log:
+        from reports.log import Log
+        from reports.log.record import finish, publish
+
+        book = Log(args.log)
+        finish(args.report, book)
     signed = countersign(
         _read(args.report),
         key,
         decision=args.decision,
         reason=args.reason,
         conditions=args.conditions,
+        until=args.until,
         member=args.member,
         timestamper=timestamp_authority(args.timestamp) if args.timestamp else None,
         validation=_validation(args),
     )
-    write_whole(args.report, signed.pdf)
+    if book is None:
+        write_whole(args.report, signed.pdf)
+    else:
+        publish(args.report, signed.pdf, book, dict([decision_envelope(signed.pdf, key)]))
     document = {"report": args.report.name, "member": key.name, "decision": args.decision, "reason": args.reason}
-    return document, f"{key.name}: {args.decision}. Written into {args.report}"
+    return document, f"{key.name}: {args.decision}. Written into {args.report}" + (" and the log" if book else "")
 
 
 def seal(args: argparse.Namespace) -> Result:
@@ -261,6 +274,7 @@ def _validation(args: argparse.Namespace) -> Any:
 
 def verify(args: argparse.Namespace) -> Result:
     """check signatures, embedded evidence and every figure; name the failed check"""
+    from reports.log import read_copy
     from reports.verify import verify as check
 
     content, rerun = _read(args.report), None
@@ -277,6 +291,7 @@ def verify(args: argparse.Namespace) -> Result:
         since=_read(args.since) if args.since else None,
         require_quorum=args.require_quorum,
         rerun=rerun,
+        log=read_copy(args.log) if args.log else None,
     )
     if result.failed is not None:
         _say(args, (result.to_json(), "\n".join(result.lines())))
@@ -292,6 +307,34 @@ def keys(args: argparse.Namespace) -> Result:
     document = {"name": key.name, "fingerprint": key.fingerprint, "not_after": key.not_after.isoformat()}
     words = f"Key of {key.name}: {args.out}\nFingerprint {key.fingerprint}, valid until {key.not_after:%Y-%m-%d}."
     return document, words + "\nGive the fingerprint to those who will check your signature, by another way than this."
+
+
+def register(args: argparse.Namespace) -> Result:
+    """who decided what on which report, when, and until when; from the log of issued reports"""
+    import datetime as dt
+
+    from audit.files import write_whole
+    from reports import register as registered
+    from reports.log import Log
+    from reports.log.record import enter, enter_protocol
+
+    book = Log(args.log)
+    added = [enter(book, _read(path)) for path in args.add]
+    if args.protocol:
+        added.append(enter_protocol(book, args.protocol.name, _read(args.protocol)))
+    view = book.view() if added else book.read()
+    lines = registered.register(view.entries)
+    stands = registered.standings(view.entries, dt.datetime.now(dt.UTC).date())
+    if args.csv:
+        write_whole(args.csv, registered.to_csv(lines).encode())
+    document = {
+        "log": {"key": view.verifier.text, "size": view.checkpoint.size, "root": view.checkpoint.root.hex()},
+        "added": sum(added),
+        "reports": [s.to_json() for s in stands],
+        "lines": [line.to_json() for line in lines],
+    }
+    words = [registered.to_text(lines, stands), "", f"Log: {view.checkpoint.line}", f"Its key: {view.verifier.text}"]
+    return document, "\n".join(words)
 
 
 def demo(args: argparse.Namespace) -> Result:
@@ -432,6 +475,15 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--quorum", type=int, help="how many members must approve (default: more than half)")
     sub.add_argument("--timestamp", metavar="URL", help="an RFC 3161 authority")
     sub.add_argument("--people", action="store_true", help="print explanations of single persons too")
+    sub.add_argument("--log", type=Path, metavar="DIR", help="enter it in this log of issued reports")
+    sub.add_argument("--protocol", type=Path, metavar="FILE", help="what was fixed before the results")
+    sub.add_argument(
+        "--deviation",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="what was done otherwise than the protocol says",
+    )
     with_roots(sub, kept)
     sub = with_password(command("approve", approve))
     sub.add_argument("report", type=Path, metavar="REPORT.pdf")
@@ -439,6 +491,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--decision", choices=("approve", "reject"), required=True)
     sub.add_argument("--reason", required=True)
     sub.add_argument("--conditions", default="")
+    sub.add_argument("--until", metavar="YYYY-MM-DD", help="the last day on which the decision holds")
+    sub.add_argument("--log", type=Path, metavar="DIR", help="enter it in this log of issued reports")
     sub.add_argument("--member", help="the name in the report, where the key bears another")
     sub.add_argument("--timestamp", metavar="URL", help="an RFC 3161 authority")
     with_roots(sub, kept)
@@ -448,8 +502,16 @@ def _parser() -> argparse.ArgumentParser:
     sub = with_roots(command("verify", verify), "the roots you trust; without them no name is confirmed")
     sub.add_argument("report", type=Path, metavar="REPORT.pdf")
     sub.add_argument("--since", type=Path, metavar="EARLIER.pdf", help="an earlier copy that this file must continue")
+    sub.add_argument("--log", type=Path, metavar="DIR", help="the log of issued reports, which must hold this one")
     sub.add_argument("--require-quorum", action="store_true", help="fail where the board has not approved")
     sub.add_argument("--rerun", type=Path, metavar="CASE.toml", help="measure again from model and data, and compare")
+    sub = command("register", register)
+    sub.add_argument("log", type=Path, metavar="DIR", help="the log of issued reports")
+    sub.add_argument("--csv", type=Path, metavar="FILE", help="write it as a table too")
+    sub.add_argument(
+        "--add", type=Path, action="append", default=[], metavar="REPORT.pdf", help="enter a report and its decisions"
+    )
+    sub.add_argument("--protocol", type=Path, metavar="FILE", help="enter a protocol before the results are there")
     sub = with_password(command("keys", keys))
     sub.add_argument("action", choices=("new",))
     sub.add_argument("--name", required=True)

@@ -113,5 +113,6 @@ def _cover(sources: Sources, number: str) -> tuple[tuple[str, str], ...]:
         ("Made with", f"Assay {evidence['tool']['version']}"),
     ]
     if checkpoint := manifest.extra.get("checkpoint"):
-        rows.append(("Report before this one", str(checkpoint)))
+        rows.append(("Log before this report", f"{checkpoint['size']:,} entries, root {checkpoint['root']}"))
+        rows.append(("Key of the log", str(checkpoint["key"])))
     return tuple(rows)

@@ -39,6 +39,8 @@ DESCRIPTIONS = {
     "explain.json": "Explanations",
     "mitigation.json": "The mitigation that was tried, before and after",
     "manifest.json": "The files, signers and quorum of this report",
+    "model.cdx.json": "The model card, as a CycloneDX ML-BOM",
+    "statements.intoto.jsonl": "The auditor's signed in-toto statements, in DSSE envelopes",
 }
 
 

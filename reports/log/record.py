@@ -218,6 +218,38 @@ def finish(path: Path, log: Log) -> bool:
     return False
 
 
+def enter(log: Log, pdf: bytes) -> int:
+    """Enter a report, and every decision in it, that was issued or decided without the log. How many entries.
+
+    Raises VerificationError where the report does not verify, InputError where the log knows a newer copy.
+    """
+    from reports.verify import verify_or_raise
+
+    verify_or_raise(pdf)
+    before: list[int] = []
+
+    def make(view: LogView) -> Sequence[Entry]:
+        before.append(view.checkpoint.size)
+        return new_entries(view, pdf)
+
+    return log.append(make).checkpoint.size - before[0]
+
+
+def enter_protocol(log: Log, name: str, content: bytes, now: dt.datetime | None = None) -> int:
+    """Enter the SHA-256 of a protocol, once: a report that names it can then show since when it was fixed."""
+    digest = hashlib.sha256(content).hexdigest()
+    logged = (now or dt.datetime.now(dt.UTC)).astimezone(dt.UTC).isoformat(timespec="seconds")
+    added: list[int] = []
+
+    def make(view: LogView) -> Sequence[Entry]:
+        known = any(e["type"] == PROTOCOL and e.get("sha256") == digest for e in view.entries)
+        added.append(0 if known else 1)
+        return [] if known else [{"type": PROTOCOL, "file": name, "sha256": digest, "logged": logged}]
+
+    log.append(make)
+    return added[0]
+
+
 def stated(view: LogView) -> dict[str, Any]:
     """What a report says of the log before it (manifest.extra, key `checkpoint`)."""
     c = view.checkpoint
@@ -237,6 +269,8 @@ __all__ = [
     "Step",
     "certified_of",
     "decision_entry",
+    "enter",
+    "enter_protocol",
     "finish",
     "lacking",
     "new_entries",

@@ -125,6 +125,10 @@ class Log:
             return self.append(lambda view: [])
         return read_log(read_copy(self.folder))
 
+    def read(self) -> LogView:
+        """The log as it stands. Raises InputError where there is none."""
+        return read_log(read_copy(self.folder))
+
     def append(self, make: Callable[[LogView], Sequence[Entry]]) -> LogView:
         """Add the entries that `make` returns for the log as it stands, and sign for them; nothing where it raises.
 

@@ -14,6 +14,8 @@ from reports.sections import find
 MOST, FULL = 3, 2
 """Attributes with a figure of their own, and those of them with sentences of their own."""
 NAME = 34
+DECIDED = 2
+"""Earlier decisions on the page."""
 
 
 def section(sources: Sources) -> Section:
@@ -31,6 +33,7 @@ def section(sources: Sources) -> Section:
         Heading("What cannot be said"),
         Points(tuple(_unsaid(sources))),
         Heading("What you are asked to decide"),
+        *_decided(sources),
         Paragraph(_asked(sources)),
     ]
     return Section("board", "For the board: one page", tuple(blocks))
@@ -302,3 +305,21 @@ def _asked(sources: Sources) -> str:
     if members:
         return f"{text} {_many(quorum, 'approval')} of {len(members)} {'is' if quorum == 1 else 'are'} needed."
     return f"{text} No board member is named in this report."
+
+
+def _decided(sources: Sources) -> list[Block]:
+    """The board's last decisions on this case, as the log of reports had them; nothing where there is no log."""
+    found = sources.manifest.extra.get("register", [])
+    if not found:
+        return []
+    said = []
+    for line in found[:DECIDED]:
+        word = "approved" if line["decision"] == "approve" else "rejected"
+        text = f"{words.short(str(line['who']), NAME)} {word} report {line['number']} on {str(line['when'])[:10]}"
+        text += f", until {line['until']}" if line["until"] else ""
+        said.append(
+            text + (f", on conditions: {words.short(str(line['conditions']), 90)}" if line["conditions"] else "")
+        )
+    more = len(found) - DECIDED
+    rest = f" The log holds {_many(more, 'more decision')}." if more > 0 else ""
+    return [Paragraph(f"Before, on this case: {'; '.join(said)}.{rest}")]

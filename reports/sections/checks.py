@@ -23,6 +23,12 @@ def _estimable(s: Sources) -> bool:
     return all(r["estimable"] for r in s.evidence["rates"])
 
 
+def _fixed(s: Sources) -> bool:
+    """Named, and known to the log before this report was made: a file alone could have been written afterwards."""
+    protocol = s.manifest.extra.get("protocol")
+    return bool(protocol and protocol["logged"])
+
+
 CHECKS: tuple[tuple[str, Callable[[Sources], bool], str], ...] = (
     ("Known outcomes", lambda s: s.evidence["data"].get("label") is not None,
      "Without outcomes no error rate can be measured. Name the column of outcomes in the case."),
@@ -48,8 +54,12 @@ CHECKS: tuple[tuple[str, Callable[[Sources], bool], str], ...] = (
      "No decision can be in a report before it is signed. Look at the signatures at the end."),
     ("A timestamp by an independent authority", lambda s: bool(s.manifest.extra.get("timestamp")),
      "The date rests on the signer's clock."),
-    ("A protocol fixed before the results", lambda s: bool(s.manifest.extra.get("deviations")),
-     "State what was fixed beforehand, and any deviation from it."),
+    ("A protocol fixed before the results", _fixed,
+     "State what was fixed beforehand, and enter it in the log before the results are there."),
+    ("Deviations from the protocol stated", lambda s: bool(s.manifest.extra.get("deviations")),
+     "No deviation is stated. There may have been one that nobody wrote down."),
+    ("An entry in a log of reports", lambda s: bool(s.manifest.extra.get("checkpoint")),
+     "Without a log nobody can tell whether a decision was cut off this file."),
     ("The record of continued monitoring", lambda s: bool(s.manifest.extra.get("monitoring")),
      "This report shows one moment. Run the loop over later batches."),
     ("Reasons for the people affected", lambda s: False,

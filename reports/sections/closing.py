@@ -86,7 +86,11 @@ def verify(sources: Sources) -> Section:
                     "everything again from the model and the data.",
                     "Without Assay: “pdfsig report.pdf” (poppler) checks the signatures; “pdfdetach -saveall "
                     "report.pdf” takes out the files below; “sha256sum” compares them with this list. The counts are "
-                    "in cube.json: a rate is one sum of cells over another.",
+                    "in cube.json: a rate is one sum of cells over another. Each line of statements.intoto.jsonl is an "
+                    "in-toto statement in a DSSE envelope, signed by the auditor; model.cdx.json is a model card that "
+                    "any CycloneDX tool reads.",
+                    "Add “--log DIR” where the issuer keeps a log of reports. It shows that this report is in it, that "
+                    "no decision was cut off, and that the log itself was not rolled back.",
                     "Compare the signer's certificate fingerprint with one that you were given by another way.",
                 )
             ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reports import charts
-from reports.blocks import Figure, Paragraph, Points, Section, Sources, Table
+from reports.blocks import Block, Figure, Paragraph, Points, Section, Sources, Table
 
 
 def reading(sources: Sources) -> Section:
@@ -99,13 +99,35 @@ def protocol(sources: Sources) -> Section:
         ("Policy", f"{evidence['policy']['version']}, SHA-256 {evidence['policy']['sha256']}"),
         ("Counts", f"cube.json, SHA-256 {evidence['cube']['sha256']}"),
     )
-    deviations = sources.manifest.extra.get("deviations")
     return Section(
         "protocol",
         "Protocol",
         (
             Points(points),
-            Paragraph(f"Deviations from this protocol: {deviations}" if deviations else "No deviation is recorded."),
+            *_fixed(sources),
             Table("What it was made with", ("Item", "Version"), made, "", (20, 80)),
         ),
     )
+
+
+def _fixed(sources: Sources) -> tuple[Block, ...]:
+    """What was fixed before the results, since when, and what was done otherwise."""
+    extra = sources.manifest.extra
+    protocol, deviations, watched = extra.get("protocol"), extra.get("deviations"), extra.get("monitoring")
+    if protocol is None:
+        text = "No file with a protocol of its own was given: what was fixed before the results is not on record."
+    else:
+        text = f"The auditor's protocol is the file {protocol['file']}, SHA-256 {protocol['sha256']}."
+        if protocol["logged"]:
+            text += f" The log of reports has known it since {protocol['logged'][:10]}, before this report was made."
+        else:
+            text += " The log of reports does not know it, so nothing shows that it is older than the results."
+    blocks: list[Block] = [Paragraph(text)]
+    if deviations:
+        blocks += [Paragraph("Deviations, as the auditor states them:"), Points(tuple(str(d) for d in deviations))]
+    else:
+        blocks.append(Paragraph("No deviation is recorded."))
+    if watched:
+        words = f"The record of continued monitoring is the file {watched['file']}, SHA-256 {watched['sha256']}."
+        blocks.append(Paragraph(words))
+    return tuple(blocks)

@@ -20,6 +20,7 @@ from reports.log import record as rec
 from reports.log.note import Verifier, read_checkpoint
 from reports.log.store import Entry, LogCopy, LogView, read_log
 from reports.manifest import Manifest, strict_json
+from reports.register import earlier
 from reports.verify.result import Broken
 from reports.verify.signatures import Signature
 
@@ -75,7 +76,24 @@ def check_history(view: LogView, manifest: Manifest) -> str:
             expected=f"root {top.hex()}",
             todo="ask who keeps the log; an entry was changed or removed, and the log signed anew",
         )
+    _retold(view, manifest, size)
     return f"its first {size:,} entries are those that the report states; {len(proof)} hashes show it"
+
+
+def _retold(view: LogView, manifest: Manifest, size: int) -> None:
+    """What the report prints out of the log: earlier decisions, and since when a protocol was known. Raises Broken."""
+    before = view.entries[:size]
+    said, right = manifest.extra.get("register", []), earlier(before, manifest.case)
+    if said != right:
+        raise Broken("the report tells the board's earlier decisions otherwise than the log", got=said, expected=right)
+    protocol = manifest.extra.get("protocol")
+    if isinstance(protocol, dict) and protocol.get("logged") is not None:
+        known = [e for e in before if e["type"] == rec.PROTOCOL and e.get("sha256") == protocol.get("sha256")]
+        if [e.get("logged") for e in known[:1]] != [protocol["logged"]]:
+            raise Broken(
+                "the log did not know the protocol when the report says it did",
+                got=known[0].get("logged") if known else "no entry", expected=protocol["logged"],
+            )  # fmt: skip
 
 
 def check_inclusion(view: LogView, pdf: bytes, manifest: Manifest, signatures: Sequence[Signature]) -> str:
