@@ -34,8 +34,8 @@ def notes_of_choice(choice: Mapping[str, Any] | None) -> list[str]:
     if choice is None:
         return []
     notes = [
-        f"Candidate {choice['trial']} was picked among {choice['looked_at']} candidates of a search on validation rows. "
-        "The test rows were used for this one only."
+        f"Candidate {choice['trial']} was picked among {choice['looked_at']} candidates of a search on validation "
+        "rows. The test rows were used for this one only."
     ]
     if not choice["on_front"]:
         notes.append("The candidate is not on the front of its search: another one errs less with a narrower gap.")

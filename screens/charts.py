@@ -143,6 +143,80 @@ def bars(
     return figure
 
 
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One candidate of a search: the interval of its gap, its loss with its interval, and what it is in words."""
+
+    name: str
+    gap_low: float
+    gap_high: float
+    loss: float
+    loss_low: float
+    loss_high: float
+    words: str
+
+
+def front(kinds: Sequence[tuple[str, Sequence[Point]]], *, title: str, gap: str) -> Figure:
+    """Loss against the upper bound of the gap, one shape a kind: the first is the front, joined, named, with intervals.
+
+    Kinds called in this order: front, original, baselines, the rest; the last two are drawn without intervals.
+    """
+    from plotly.graph_objects import Figure, Scatter
+
+    looks = (
+        {"size": 12, "color": PALETTE[0], "symbol": "circle"},
+        {"size": 14, "color": "#1b2733", "symbol": "star"},
+        {"size": 10, "color": PALETTE[1], "symbol": "diamond-open", "line": {"width": 2}},
+        {"size": 7, "color": "#8a96a0", "symbol": "x-thin-open"},
+    )
+    figure = Figure()
+    for index in (3, 2, 1, 0):
+        name, points = kinds[index]
+        if not points:
+            continue
+        spans = {"symmetric": False, "color": looks[index]["color"], "thickness": 1, "width": 3, "type": "data"}
+        shown = index < 2
+        figure.add_trace(
+            Scatter(
+                x=[p.gap_high for p in points],
+                y=[p.loss for p in points],
+                name=name,
+                mode="lines+markers+text" if index == 0 else "markers",
+                text=[p.name for p in points] if index == 0 else None,
+                textposition="top right",
+                textfont={"size": 13, "color": "#1b2733"},
+                line={"color": PALETTE[0], "width": 1, "dash": "dot"} if index == 0 else None,
+                marker=looks[index],
+                error_x={**spans, "array": [0] * len(points), "arrayminus": [p.gap_high - p.gap_low for p in points]}
+                if shown
+                else None,
+                error_y={
+                    **spans,
+                    "array": [p.loss_high - p.loss for p in points],
+                    "arrayminus": [p.loss - p.loss_low for p in points],
+                }
+                if shown
+                else None,
+                customdata=[[_short(p.words), p.gap_low, p.loss_low, p.loss_high] for p in points],
+                hovertemplate=(
+                    "%{customdata[0]}<br>wrong: %{y:.1%} (%{customdata[2]:.1%} to %{customdata[3]:.1%})"
+                    "<br>gap: at most %{x:.1%}, from %{customdata[1]:.1%}<extra></extra>"
+                ),
+            )
+        )
+    figure.update_layout(
+        title={"text": title, "font": {"size": 15}},
+        height=430,
+        margin={"l": 10, "r": 20, "t": 44, "b": 90},
+        xaxis={"title": gap, "tickformat": ".0%", "rangemode": "tozero", "gridcolor": "#e3e7ea", "zeroline": False},
+        yaxis={"title": "Wrong decisions", "tickformat": ".1%", "gridcolor": "#e3e7ea", "zeroline": False},
+        legend={"orientation": "h", "yanchor": "top", "y": -0.22, "x": 0, "traceorder": "reversed"},
+        plot_bgcolor="#ffffff",
+        dragmode=False,
+    )
+    return figure
+
+
 CONFIG = {"displayModeBar": False, "displaylogo": False}
 
 

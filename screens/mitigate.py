@@ -12,9 +12,10 @@ from audit.errors import AssayError
 from audit.findings import name_of, percent
 from debias.methods import METHODS
 from debias.mitigate import record_decision
-from screens import charts, parts, state
+from screens import charts, parts, search, state
 from screens.workspace import CaseFolder
 
+WAYS = ("One candidate", "Search")
 ARMS = {"original": "original", "matched": "original, threshold moved", "candidate": "candidate"}
 AIMS = {
     "demographic_parity": "Equal shares receive the favourable decision",
@@ -30,7 +31,12 @@ def show() -> None:
     if folder is None:
         return
     parts.job_panel("The mitigation")
-    build(folder)
+    # By name in the address of the session, so that the search stays open while its job runs.
+    way = st.segmented_control("Way", WAYS, default=WAYS[0], required=True, key="way", label_visibility="collapsed")
+    if way == WAYS[0]:
+        build(folder)
+    else:
+        search.panel(folder, AIMS)
     document = state.result(folder, "mitigation.json")
     if document is None:
         parts.next_step("report", "the report")
@@ -71,6 +77,7 @@ def build(folder: CaseFolder) -> None:
 def comparison(document: dict[str, Any]) -> None:
     """All groups before and after, side by side, on rows that neither model saw."""
     st.subheader(state.plain(document["title"]))
+    search.chosen(document)
     splits = document["splits"]
     st.write(
         f"Learned from {splits['train']:,} rows, chosen on {splits['validation']:,}, and measured here on "
