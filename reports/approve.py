@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 DECISIONS = ("approve", "reject")
 _CONDITIONS = " CONDITIONS: "
 _UNTIL = " UNTIL: "
+_DAY = re.compile(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
 _DATED = re.compile(r" UNTIL: (?P<date>\d{4}-\d\d-\d\d)$")
 _HEADINGS = {"approve": "Approved by", "reject": "Rejected by"}
 
@@ -82,7 +83,7 @@ class Decision:
 def read_date(text: str) -> dt.date:
     """A day as ISO 8601 has it. Raises InputError."""
     try:
-        if len(text) != 10:
+        if not _DAY.match(text):  # fromisoformat takes 20270501 and 2027-W18-6 too
             raise ValueError(text)
         return dt.date.fromisoformat(text)
     except ValueError as error:

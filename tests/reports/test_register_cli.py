@@ -1,0 +1,102 @@
+"""`report`, `approve`, `verify` and `register` with a log, by command, on a whole report."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli import main
+from reports.attest import MODEL_CARD, STATEMENTS
+from reports.keys import new_key
+from reports.log import record as rec
+from tests.reports import kit
+
+PASSWORD = "a long password"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("logged")
+    kit.audited(place)
+    for name, file in (("Ada Auditor", "ada"), ("Bo Board", "bo")):
+        new_key(name, place / f"{file}.p12", PASSWORD.encode())
+    (place / "protocol.md").write_text("Fixed before the results.")
+    return place
+
+
+def run(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, Any]:
+    code = main([str(a) for a in args] + ["--json"])
+    out = capsys.readouterr().out
+    return code, json.loads(out) if out.strip() else None
+
+
+def test_the_whole_way(place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSAY_KEY_PASSWORD", PASSWORD)
+    log, pdf = place / "log", place / "report.pdf"
+    code, document = run(capsys, "register", log)
+    assert code == 2
+    assert not log.exists(), "reading the register makes no log"
+    code, document = run(capsys, "register", log, "--protocol", place / "protocol.md")
+    assert (code, document["added"]) == (0, 1)
+    report = ["report", place / "run", "--key", place / "ada.p12", "--out", pdf, "--member", "Bo Board", "--log", log]
+    report += ["--protocol", place / "protocol.md", "--deviation", "Two months were left out."]
+    code, document = run(capsys, *report)
+    assert code == 0
+    issued = pdf.read_bytes()
+    manifest, _, files = rec.read_report(issued)
+    assert {STATEMENTS, MODEL_CARD} < set(files)
+    assert manifest.extra["protocol"]["logged"]
+    code, document = run(capsys, "verify", pdf, "--log", log)
+    assert code == 0
+    said = {c["check"]: c["status"] for c in document["checks"]}
+    for name in ("log", "log history", "log inclusion", "log decisions", "statements", "model card", "printed pages"):
+        assert said[name] == "ok"
+    decide = ["approve", pdf, "--key", place / "bo.p12", "--decision", "approve", "--reason", "=Inside.", "--log", log]
+    code, document = run(capsys, *decide, "--until", "31.12.2027")
+    assert code == 2
+    assert pdf.read_bytes() == issued
+    code, document = run(capsys, *decide, "--until", "2027-12-31", "--conditions", "Watch it.")
+    assert code == 0
+    code, document = run(capsys, "register", log, "--csv", place / "register.csv")
+    assert document["reports"][0]["standing"] == "approved"
+    assert document["lines"][1]["until"] == "2027-12-31"
+    assert "key" in document["log"]
+    rows = list(csv.reader((place / "register.csv").open(newline="")))
+    assert rows[2][6] == "'=Inside."
+    # The copy from before the approval still verifies alone, and no longer with the log.
+    pdf.write_bytes(issued)
+    assert run(capsys, "verify", pdf)[0] == 0
+    code, document = run(capsys, "verify", pdf, "--log", log)
+    assert (code, document["failed"]) == (4, "log decisions")
+
+
+def test_the_pages_say_it(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Cover: the log before the report. Protocol: the file, since when, the deviation. The board's page of the next
+    report: what was decided on this one."""
+    from reports.document import build_document
+    from reports.issue import said_of
+    from reports.log import Log
+
+    log = Log(place / "log")
+    files = {n: (place / "run" / n).read_bytes() for n in ("cube.json", "evidence.json")}
+    extra = said_of(place / "run", "Loans & <b>cards</b>", log.view(), place / "protocol.md", ["Two months left out."])
+    from tests.reports.pki import Pki
+
+    made = build_document(files, manifest=kit.manifest_of(files, Pki().auditor, extra=extra))
+    cover = dict(made.cover)
+    assert cover["Log before this report"].startswith(f"{log.view().checkpoint.size} entries, root ")
+    assert cover["Key of the log"] == log.view().verifier.text
+    text = repr([s.blocks for s in made.sections])
+    assert "Bo Board approved report" in text
+    assert "until 2027-12-31" in text
+    assert "Two months left out." in text
+    assert "has known it since" in text
+    table = next(b for s in made.sections if s.id == "lacking" for b in s.blocks if hasattr(b, "rows"))
+    here = {row[0] for row in table.rows if row[1] == "here"}
+    assert {"A protocol fixed before the results", "Deviations from the protocol stated"} <= here
+    assert "An entry in a log of reports" in here
+    assert "The record of continued monitoring" not in here
