@@ -14,7 +14,10 @@ from audit.policy import Policy
 
 @dataclass(frozen=True, slots=True)
 class DataSpec:
-    """The table and the role of its columns. `path` is absolute; a glob names one data set in several files."""
+    """The table and the role of its columns. `path` is absolute; a glob names one data set in several files.
+
+    task: "classification" or "regression"; for the latter positive is None and favourable "high", "low" or None.
+    """
 
     path: Path
     label: str | None
@@ -32,6 +35,7 @@ class DataSpec:
     audit: str | None = None
     features: tuple[str, ...] | None = None
     exclude: tuple[str, ...] = ()
+    task: str = "classification"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,8 @@ class WatchSpec:
     """How rows come in batches: `batch` rows each, or one batch for each value of the time column where it is None.
 
     label_delay: after how many batches an outcome is known. labels: files of outcomes that come later, joined by id.
-    source: files that come later, one batch each, in the order of their names (default: the rows of [data]).
+    source: files that come later, one batch each, in the order of their names; Path("-") for standard input (default:
+    the rows of [data]). webhook: an http or https address that is told of alarms.
     """
 
     batch: int | None = 1000

@@ -93,7 +93,7 @@ def _watch(at: Reader, folder: Path) -> WatchSpec:
     for key in ("source", "labels"):
         name = at.text(key)
         if name is not None:
-            given[key] = _beside(folder, name)
+            given[key] = Path("-") if key == "source" and name == "-" else _beside(folder, name)
     given["webhook"] = at.text("webhook")
     return WatchSpec(**given)
 
@@ -322,7 +322,7 @@ def _toml(case: Case, folder: Path) -> str:
         sections["watch"] = {
             "batch": "time" if watch.batch is None else watch.batch,
             "label_delay": watch.label_delay,
-            "source": None if watch.source is None else _relative(watch.source, folder),
+            "source": None if watch.source is None else _source(watch.source, folder),
             "labels": None if watch.labels is None else _relative(watch.labels, folder),
             "webhook": watch.webhook,
         }
@@ -337,6 +337,10 @@ def _toml(case: Case, folder: Path) -> str:
         lines = [f"{k} = {write(v)}" for k, v in table.items() if v is not None]
         blocks.append("\n".join([f"[{title}]", *lines]))
     return "\n\n".join(blocks) + "\n"
+
+
+def _source(path: Path, folder: Path) -> str:
+    return "-" if path == Path("-") else _relative(path, folder)
 
 
 def _relative(path: Path, folder: Path) -> str:

@@ -82,9 +82,10 @@ def run_watch(
                     if not follow:
                         raise
                     print(f"assay watch: {error.message}", file=sys.stderr, flush=True)
-                if not follow:
+                if follow:
+                    time.sleep(POLL_SECONDS)
+                elif not watcher.more():
                     break
-                time.sleep(POLL_SECONDS)
         except KeyboardInterrupt:
             print("assay watch: stopped; the next run goes on here.", file=sys.stderr, flush=True)
         watcher.show()
@@ -207,7 +208,10 @@ class Watcher:
         self._read_inbox()
         self._build()
         number = self._state.batch
-        if number >= self._source.total():
+        there = self._source.total()
+        for words in self._source.said():
+            print(f"assay watch: {words}", file=sys.stderr, flush=True)
+        if number >= there:
             return False
         progress.stage(f"Batch {number + 1}")
         taken = self._taken(number)
@@ -459,6 +463,10 @@ class Watcher:
         built = build(lesson, method, self._store.served(state.running), self._servers, self._store)
         facts = {"batches": [state.fresh_from, state.matured - 1], **(built.facts or {})}
         return replace(built, facts=plain(facts))
+
+    def more(self) -> bool:
+        """Whether more comes without being asked for."""
+        return self._source.more()
 
     # -- what is shown ----------------------------------------------------------------------------------------
 

@@ -1,0 +1,134 @@
+"""A batch as it came, and what every source asks of its rows before they count."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from audit.case import Case
+from audit.errors import DataError, InputError, nearest
+from audit.load import columns_of, limits
+from audit.load.check import features_of, numbers_of, times_of
+from audit.load.join import join_sensitive
+from audit.load.rows import missing_words
+from audit.load.values import coded, name_of
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arrival:
+    """One batch as it came. problem: why it cannot be read; then frame has no rows.
+
+    sha256: of the bytes that came, before any late outcome was joined.
+    """
+
+    number: int
+    id: str
+    sha256: str
+    frame: pd.DataFrame
+    first: str = ""
+    last: str = ""
+    problem: str | None = None
+
+
+class Source(Protocol):
+    """Batches by number."""
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The columns that a model may see: the same ones whenever and wherever the run goes on."""
+        ...
+
+    def total(self) -> int:
+        """How many batches there are now."""
+        ...
+
+    def read(self, number: int) -> Arrival:
+        """One batch. What is wrong with it is in the arrival; nothing is raised."""
+        ...
+
+    def more(self) -> bool:
+        """Whether more comes without being asked for: standard input before its end."""
+        ...
+
+    def said(self) -> list[str]:
+        """What was noticed since the last call, in sentences without anybody's data."""
+        ...
+
+
+def prepared(case: Case, frame: pd.DataFrame, features: Sequence[str], label: pd.Series | None) -> Arrival:
+    """The rows of one batch with every role that can be asked of a batch checked, in the order of their time.
+
+    Unlike in an audit, a batch may lack outcomes or a group: those are for the loop to judge. `label`: outcomes with
+    the late ones (n,), or None for those in the rows. Raises DataError. The arrival has neither number nor id.
+    """
+    data = case.data
+    side = () if data.sensitive_path is None else columns_of(data.sensitive_path)
+    needed = [case.model.column, data.weight, data.time, data.id if side else None]
+    needed += [a for a in data.sensitive if a not in side]
+    needed += features if case.model.kind == "path" else ()
+    for column in needed:
+        if column is not None and column not in frame.columns:
+            raise DataError(
+                f"the column {column!r} is missing",
+                got=f"{len(frame.columns)} other columns",
+                expected=f"a column {column!r}",
+                todo=nearest(column, frame.columns),
+            )
+    roles = {data.label, case.model.column, data.id, data.weight, data.time, *data.sensitive, *features}
+    frame = frame[[c for c in frame.columns if c in roles]]
+    if side:
+        frame, _ = join_sensitive(case, frame, side)
+    if label is not None:
+        frame = frame.assign(**{str(data.label): label})
+    elif data.label is not None and data.label not in frame.columns:
+        frame = frame.assign(**{data.label: pd.Series(None, index=frame.index, dtype="str")})
+    frame, _ = missing_words(case, frame)
+    for attribute in data.sensitive:
+        if attribute not in data.bins and len(coded(frame[attribute])[1]) > limits.MAX_GROUPS:
+            raise DataError(
+                f"the sensitive column {attribute!r} has too many groups",
+                got=f"{len(coded(frame[attribute])[1]):,} different values in {len(frame):,} rows",
+                expected=f"at most {limits.MAX_GROUPS}",
+                todo="check what is sent in this column",
+            )
+    if data.weight is not None:
+        numbers, _ = numbers_of(frame[data.weight])
+        if not (np.isfinite(numbers) & (numbers >= 0)).all():
+            raise DataError(
+                f"the weight column {data.weight!r} has values that are no weights",
+                got=f"{int((~(np.isfinite(numbers) & (numbers >= 0))).sum()):,} of {len(frame):,} rows",
+                expected="a number of 0 or more in every row",
+                todo="correct them and send the batch again",
+            )
+    if data.time is None or frame.empty:
+        return Arrival(0, "", "", frame.reset_index(drop=True))
+    frame = frame.iloc[in_time(frame[data.time])].reset_index(drop=True)
+    ends = frame[data.time].iloc[[0, -1]]
+    return Arrival(0, "", "", frame, name_of(ends.iloc[0]), name_of(ends.iloc[1]))
+
+
+def in_time(column: pd.Series) -> np.ndarray:
+    """The order of rows by time, (n,); rows of one time stay in theirs. Raises DataError."""
+    return np.argsort(times_of(column).to_numpy(), kind="stable")
+
+
+def own_features(case: Case) -> tuple[str, ...] | None:
+    """The features by the case alone: as it lists them, or as its own table has them. None where it has no table."""
+    if case.data.features is not None:
+        return case.data.features
+    try:
+        return features_of(case, columns_of(case.data.path))
+    except InputError:
+        return None
+
+
+def digest_of(frame: pd.DataFrame, number: int) -> str:
+    """The sha256 of a frame's values and column names. Its number too: two batches of one table are never the same."""
+    hashed = pd.util.hash_pandas_object(frame, index=False).to_numpy()
+    head = "\n".join([str(number), *map(str, frame.columns)])
+    return hashlib.sha256(head.encode() + hashed.tobytes()).hexdigest()
