@@ -59,6 +59,11 @@ def home() -> Path:
     return Path(os.environ.get("ASSAY_HOME") or ROOT / "runs")
 
 
+def log_home() -> Path:
+    """The folder of the log of issued reports: one for all cases of this workspace."""
+    return home() / "log"
+
+
 def jobs_home() -> Path:
     return home() / "jobs"
 
