@@ -227,7 +227,7 @@ def test_another_model_in_the_same_place_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_changed_policy_is_an_event_and_judges_at_once(tmp_path: Path) -> None:
-    case = write_case(tmp_path, people(20, gap=0.07))
+    case = write_case(tmp_path, people(20, gap=0.09))
     out = tmp_path / "out"
     assert run_watch(case, out)["state"] == "HEALTHY"
     summary = run_watch(under(case, tmp_path, version="2", limit=0.02, promote=0.01), out)
