@@ -114,6 +114,7 @@ def mitigate(args: argparse.Namespace) -> Result:
             tolerance=tolerance,
             gate=args.gate,
             allow=args.allow,
+            onnx=args.onnx,
         )
     else:
         document = run_mitigate(
@@ -212,6 +213,9 @@ def report(args: argparse.Namespace) -> Result:
         authority=args.timestamp,
         people=args.people,
         validation=_validation(args),
+        log=args.log,
+        protocol=args.protocol,
+        deviations=args.deviation,
     )
     document = {"report": args.out.name, "sha256": issued.sha256, "level": issued.level, "signer": key.name}
     return document, f"Signed by {key.name} ({issued.level}): {args.out}\nsha256 {issued.sha256}"
@@ -444,6 +448,7 @@ def _parser() -> argparse.ArgumentParser:
         "--attribute", action="append", default=[], metavar="COLUMN", help="act on this one (default: all)"
     )
     sub.add_argument("--gate", action="store_true", help="end with 3 where the tolerance was not met")
+    sub.add_argument("--onnx", action="store_true", help="write mitigated.onnx too, with the same scores to 1e-5")
     sub.add_argument(
         "--allow", action="append", default=[], metavar="TYPE", help="a type in the model you have reviewed"
     )

@@ -20,7 +20,9 @@ from audit.evidence import sha256, tool
 from audit.files import canonical, read_json, write_whole
 from audit.gaps import Settings
 from debias.candidate import Candidate, Original, open_original
+from debias.card import write_cards
 from debias.compare import Comparison, compare, comparison_to_json, matched_threshold
+from debias.export import ONNX, export_onnx
 from debias.fit import fit_candidate
 from debias.methods import constraint_for, method_named
 from debias.picked import Picked, notes_of_choice, picked_to_json
@@ -44,8 +46,12 @@ def run_mitigate(
     gate: bool = False,
     allow: Sequence[str] = (),
     picked: Picked | None = None,
+    onnx: bool = False,
 ) -> dict[str, Any]:
     """Fit by `method`, compare on rows that neither model saw, write the model file, then `mitigation.json`.
+
+    Beside them go a model card, its provenance and an ML-BOM (debias/card.py); with onnx the model as ONNX too, or in
+    mitigation.json why not (ModelError, after everything is written, where a library for it is missing).
 
     constraint: what to aim at (the method's first if None); tolerance: the gap allowed, 0 to 1; attributes: sensitive
     columns to act on (all, with their intersections, if None); floor: people under which a group is withheld;
@@ -81,8 +87,21 @@ def run_mitigate(
     document = _document(task, original, candidate, comparison, settings, aim, tolerance, chosen, _earlier(out))
     document |= picked_to_json(picked, document["model"]["sha256"])
     document["notes"] += notes_of_choice(document["choice"])
+    exported = None
+    if onnx:
+        progress.stage("Writing ONNX")
+        exported = export_onnx(task, candidate, allow)
+    document["onnx"] = None if exported is None else exported.to_json()
     write_whole(out / candidate.file, candidate.content)
+    if exported is not None and exported.content is not None:
+        write_whole(out / ONNX, exported.content)
+    else:
+        # One of an earlier candidate would pass for this one's.
+        (out / ONNX).unlink(missing_ok=True)
     write_whole(out / FILE, canonical(document, compact=True))
+    write_cards(out, document)
+    if exported is not None and exported.missing is not None:
+        raise exported.missing
     if gate and document["constraint"]["met"] is False:
         reached = document["constraint"]["reached"]
         raise GateBroken(
@@ -294,6 +313,9 @@ def summary(document: dict[str, Any]) -> list[str]:
             f"Decisions that change: {everyone['to_favourable']} to favourable, "
             f"{everyone['to_unfavourable']} to unfavourable, of {everyone['rows']:,}."
         )
+    if document.get("onnx"):
+        onnx = document["onnx"]
+        lines.append(f"ONNX: {onnx['file']}" if onnx["file"] else f"ONNX: not written; {onnx['reason']}")
     return [*lines, *(f"Note: {n}" for n in document["notes"])]
 
 
@@ -344,4 +366,5 @@ def record_decision(out: Path, accepted: bool, reason: str, by: str, now: dt.dat
     document["decision"] = decision
     document["decisions"] = [*document.get("decisions", []), decision]
     write_whole(out / FILE, canonical(document, compact=True))
+    write_cards(out, document)
     return document

@@ -28,6 +28,7 @@ def pick(
     draws: int = 2000,
     gate: bool = False,
     allow: Sequence[str] = (),
+    onnx: bool = False,
 ) -> dict[str, Any]:
     """Make candidate `trial` of search.json again, compare it on the test rows, record the choice in mitigation.json.
 
@@ -81,6 +82,7 @@ def pick(
         draws=draws,
         gate=gate,
         allow=allow,
+        onnx=onnx,
         picked=Picked(trial, hyper, entry["model"], choice),
     )
 

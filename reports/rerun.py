@@ -64,4 +64,5 @@ def _mitigate(case: Case, out: Path, stated: Mapping[str, Any]) -> None:
         attributes=list(asked["attributes"]),
         floor=int(settings["floor"]),
         draws=int(settings["draws"]),
+        onnx=bool(stated.get("onnx")),
     )
