@@ -105,6 +105,8 @@ class Verification:
         out = [c.line for c in self.checks]
         for s in self.signers:
             words = f": {s.decision}, {s.reason}" if s.decision else ""
+            words += f" Conditions: {s.conditions}" if s.conditions else ""
+            words += f" Until {s.until}" if s.until else ""
             out.append(f"signed by    {s.name} ({s.role}), {s.time} ({s.time_from}), {s.level}{words}")
         out.append(f"identity     {self.identity}")
         failed = self.failed
