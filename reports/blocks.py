@@ -125,3 +125,4 @@ class Sources:
     explain: dict[str, Any] | None
     mitigation: dict[str, Any] | None
     people: bool
+    search: dict[str, Any] | None = None

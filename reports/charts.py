@@ -52,12 +52,12 @@ def dots(
     bottom = head + step * len(rows)
     low = min([v.low for v in values if v.low is not None] + [0.0])
     top = max([v.high for v in values if v.high is not None] + ([mark] if mark is not None else []) + [1e-9])
-    low, top, ticks = _scale(low, top)
+    low, top, ticks = scale_of(low, top)
 
     def x(value: float) -> float:
         return LABEL + (value - low) / (top - low) * (WIDTH - LABEL - RIGHT)
 
-    out = [_open(bottom + 22)]
+    out = [open_svg(bottom + 22)]
     for r in range(0, len(rows), 2):
         out.append(f'<rect x="0" y="{head + step * r}" width="{WIDTH}" height="{step}" fill="{BAND}"/>')
     out += _grid(ticks, x, head, bottom, percent)
@@ -69,10 +69,10 @@ def dots(
         )
         if marked:
             anchor = "end" if at > WIDTH - RIGHT - 70 else "middle"
-            out.append(_text(at, head - 8, marked, 9, anchor, GREY))
+            out.append(text_at(at, head - 8, marked, 9, anchor, GREY))
     for s, name in enumerate(series if lines > 1 else ()):
         at = LABEL + s * 165.0
-        out += [_shape(s, at + 5, 9), _text(at + 15, 12.5, name, 9.5)]
+        out += [_shape(s, at + 5, 9), text_at(at + 15, 12.5, name, 9.5)]
     for r, row in enumerate(rows):
         middle = head + step * (r + 0.5)
         out += _label(row, middle, r + 1)
@@ -87,14 +87,14 @@ def bars(
     """Horizontal bars from nought; values below it are hatched and point left. `percent`: the values are points."""
     low = min([*values, *(a for a, _ in errors), 0.0])
     high = max([*values, *(b for _, b in errors), 1e-9])
-    low, high, ticks = _scale(low, high)
+    low, high, ticks = scale_of(low, high)
     bottom = 4 + ROW * len(names)
 
     def x(value: float) -> float:
         return LABEL + (value - low) / (high - low) * (WIDTH - LABEL - RIGHT)
 
     out = [
-        _open(bottom + 22),
+        open_svg(bottom + 22),
         '<defs><pattern id="h" width="5" height="5" patternUnits="userSpaceOnUse"><rect width="5" height="5" '
         f'fill="#fff"/><path d="M0 5L5 0" stroke="{PALETTE[1]}" stroke-width="1.4"/></pattern></defs>',
         *_grid(ticks, x, 4, bottom, percent, unit=""),
@@ -110,7 +110,7 @@ def bars(
             out.append(_whisker(x(e), x(f), middle, INK, 1.2))
             said += " " + (bracket(e, f) if percent else f"[{number(e, 4)}, {number(f, 4)}]")
         out += _label(name, middle, i + 1)
-        out.append(_text(WIDTH - RIGHT + 14, middle + 3.5, said, 9.2))
+        out.append(text_at(WIDTH - RIGHT + 14, middle + 3.5, said, 9.2))
     out.append(f'<line x1="{x(0.0):.1f}" y1="4" x2="{x(0.0):.1f}" y2="{bottom}" stroke="{GREY}"/>')
     return "".join([*out, "</svg>"])
 
@@ -118,27 +118,27 @@ def bars(
 def legend() -> str:
     """How to read a dot with its interval."""
     y = 34
-    out = [_open(76), _whisker(210, 470, y, PALETTE[0], 1.8), _shape(0, 330, y)]
+    out = [open_svg(76), _whisker(210, 470, y, PALETTE[0], 1.8), _shape(0, 330, y)]
     for at, text, anchor in ((210, "low end of the interval", "middle"), (470, "high end", "middle")):
         out.append(f'<path d="M{at} {y + 8}v10" stroke="{GREY}" stroke-width="0.8" fill="none"/>')
-        out.append(_text(at, y + 30, text, 9.5, anchor, GREY))
+        out.append(text_at(at, y + 30, text, 9.5, anchor, GREY))
     out.append(f'<path d="M330 {y - 8}v-8" stroke="{GREY}" stroke-width="0.8" fill="none"/>')
-    out.append(_text(330, y - 20, "the measured rate", 9.5, "middle", GREY))
+    out.append(text_at(330, y - 20, "the measured rate", 9.5, "middle", GREY))
     return "".join([*out, "</svg>"])
 
 
 def _dot(v: Dot, y: float, x: Scale, percent: bool) -> list[str]:
     if v.value is None:
-        return [_text(LABEL + 4, y + 3.5, "not estimable", 9.2, "start", GREY)]
+        return [text_at(LABEL + 4, y + 3.5, "not estimable", 9.2, "start", GREY)]
     out = []
     if v.low is not None and v.high is not None:
         out.append(_whisker(x(v.low), x(v.high), y, PALETTE[v.series % len(PALETTE)], 1.7))
     out.append(_shape(v.series, x(v.value), y))
     said = f"{100 * v.value:.1f} %" if percent else number(v.value)
     said = f"{said} {bracket(v.low, v.high, percent=percent)}".replace("-", MINUS)
-    out.append(_text(WIDTH - RIGHT + 14, y + 3.5, said, 9.2))
+    out.append(text_at(WIDTH - RIGHT + 14, y + 3.5, said, 9.2))
     if v.count:
-        out.append(_text(WIDTH - 4, y + 3.5, v.count, 9.2, "end", GREY))
+        out.append(text_at(WIDTH - 4, y + 3.5, v.count, 9.2, "end", GREY))
     return out
 
 
@@ -155,7 +155,7 @@ def _grid(ticks: Sequence[float], x: Scale, head: float, bottom: float, percent:
         at = x(tick)
         out.append(f'<line x1="{at:.1f}" y1="{head}" x2="{at:.1f}" y2="{bottom}" stroke="{FAINT}"/>')
         said = f"{100 * tick:g}{unit}" if percent else f"{tick:g}"
-        out.append(_text(at, bottom + 15, said.replace("-", MINUS), 9, "middle", GREY))
+        out.append(text_at(at, bottom + 15, said.replace("-", MINUS), 9, "middle", GREY))
     return out
 
 
@@ -173,11 +173,11 @@ def _label(text: str, middle: float, place: int) -> list[str]:
         lines = [text[:at].strip(), rest if len(rest) <= LONGEST else rest[: LONGEST - 1] + "…"]
     top = middle + 3.5 - 5.2 * (len(lines) - 1)
     size = 9.8 if len(lines) == 1 else 8.6
-    return [_text(LABEL - 12, top + 10.4 * i, line, size, "end") for i, line in enumerate(lines)]
+    return [text_at(LABEL - 12, top + 10.4 * i, line, size, "end") for i, line in enumerate(lines)]
 
 
-def _scale(low: float, high: float) -> tuple[float, float, list[float]]:
-    """Round limits and four to six ticks."""
+def scale_of(low: float, high: float) -> tuple[float, float, list[float]]:
+    """Round limits around low and high, and four to six ticks."""
     span = high - low
     unit = 10.0 ** int(f"{span:e}".split("e")[1])
     step = next(m * unit for m in (0.1, 0.2, 0.25, 0.5, 1.0, 2.0) if span / (m * unit) <= 5.5)
@@ -187,14 +187,14 @@ def _scale(low: float, high: float) -> tuple[float, float, list[float]]:
     return ticks[0], ticks[-1], ticks
 
 
-def _open(height: float) -> str:
+def open_svg(height: float) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" width="{WIDTH}" '
         f'height="{height:g}" font-family="{FONT}">'
     )
 
 
-def _text(x: float, y: float, text: str, size: float, anchor: str = "start", colour: str = INK) -> str:
+def text_at(x: float, y: float, text: str, size: float, anchor: str = "start", colour: str = INK) -> str:
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:g}" text-anchor="{anchor}" fill="{colour}">'
         f"{escape(printable(text))}</text>"

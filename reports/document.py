@@ -49,7 +49,7 @@ __all__ = [
 
 
 def build_document(files: Mapping[str, bytes], *, manifest: Manifest) -> Document:
-    """The report on `files` (evidence.json and cube.json, and explain.json and mitigation.json where they were made).
+    """The report on `files`: evidence.json, cube.json, and explain.json, search.json, mitigation.json where made.
 
     Raises DataError where evidence.json is missing.
     """
@@ -63,6 +63,7 @@ def build_document(files: Mapping[str, bytes], *, manifest: Manifest) -> Documen
         explain=read.get("explain.json"),
         mitigation=read.get("mitigation.json"),
         people=bool(manifest.extra.get("people", False)),
+        search=read.get("search.json"),
     )
     evidence = sources.evidence
     number = report_number(manifest)

@@ -32,7 +32,7 @@ from reports.sign import Signed, SignedLevel, Validation, certify, timestamp_aut
 if TYPE_CHECKING:
     from reports.log import Log, LogView
 
-EMBEDDED = ("cube.json", "evidence.json", "explain.json", "mitigation.json")
+EMBEDDED = ("cube.json", "evidence.json", "explain.json", "mitigation.json", "search.json")
 NEEDED = ("cube.json", "evidence.json")
 REASON = "I issued this report and vouch for its figures"
 _PINNED = re.compile(r"^(?P<name>.+)=(?P<hex>[0-9a-f]{64})$")

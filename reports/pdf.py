@@ -37,6 +37,7 @@ DESCRIPTIONS = {
     "evidence.json": "Every rate, gap, interval and test of the audit",
     "cube.json": "The counts that the evidence follows from",
     "explain.json": "Explanations",
+    "search.json": "The candidates that were tried in a search",
     "mitigation.json": "The mitigation that was tried, before and after",
     "manifest.json": "The files, signers and quorum of this report",
     "model.cdx.json": "The model card, as a CycloneDX ML-BOM",

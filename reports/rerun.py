@@ -27,6 +27,8 @@ def run_again(case: Case, files: Mapping[str, bytes]) -> dict[str, bytes]:
         run_audit(case, out, Settings.from_json(evidence["settings"]))
         if "explain.json" in files:
             _explain(case, out, strict_json(files["explain.json"], "explain.json"))
+        if "search.json" in files:
+            _search(case, out, strict_json(files["search.json"], "search.json"))
         if "mitigation.json" in files:
             _mitigate(case, out, strict_json(files["mitigation.json"], "mitigation.json"))
         made = {name: (out / name).read_bytes() for name in files if (out / name).is_file()}
@@ -51,9 +53,16 @@ def _explain(case: Case, out: Path, stated: Mapping[str, Any]) -> None:
 
 def _mitigate(case: Case, out: Path, stated: Mapping[str, Any]) -> None:
     from debias.mitigate import run_mitigate
+    from debias.picked import Picked
 
     progress.stage("Mitigating again")
     asked, settings = stated["parameters"], stated["settings"]
+    picked = None
+    if stated.get("search"):
+        choice = dict(stated["choice"])
+        # Whether the file is that of the search is found again, not taken from the record.
+        model = stated["model"]["sha256"] if choice.pop("same_model") else None
+        picked = Picked(int(stated["search"]["trial"]), stated["search"]["hyper"], model, choice)
     run_mitigate(
         case,
         str(stated["method"]),
@@ -65,4 +74,23 @@ def _mitigate(case: Case, out: Path, stated: Mapping[str, Any]) -> None:
         floor=int(settings["floor"]),
         draws=int(settings["draws"]),
         onnx=bool(stated.get("onnx")),
+        picked=picked,
+    )
+
+
+def _search(case: Case, out: Path, stated: Mapping[str, Any]) -> None:
+    from debias.front import run_search
+
+    progress.stage("Searching again")
+    asked, settings = stated["asked"], stated["settings"]
+    run_search(
+        case,
+        out,
+        trials=len(stated["trials"]),
+        seed=int(asked["seed"]),
+        methods=list(asked["methods"]),
+        constraint=str(asked["constraint"]),
+        attributes=list(asked["attributes"]),
+        floor=int(settings["floor"]),
+        draws=int(settings["draws"]),
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from reports import charts, words
 from reports.blocks import Block, Figure, Heading, Notice, Paragraph, Section, Sources, Table
-from reports.sections import find
+from reports.sections import find, search
 
 ARMS = (("original", "original"), ("matched", "original, threshold moved"), ("candidate", "candidate"))
 MOST_CHANGES = 15
@@ -15,7 +15,12 @@ MOST_CHANGES = 15
 def section(sources: Sources) -> Section:
     """The comparison on rows that neither model saw."""
     m = sources.mitigation
-    blocks: list[Block] = [Notice("No mitigation has been tried.")] if m is None else _body(m)
+    searched = search.blocks(sources)
+    if m is None:
+        none = "No candidate has been compared with the original." if searched else "No mitigation has been tried."
+        blocks: list[Block] = [Notice(none), *searched]
+    else:
+        blocks = [*_body(m), *searched]
     return Section("mitigation", "Mitigation", tuple(blocks))
 
 

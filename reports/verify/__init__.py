@@ -6,7 +6,7 @@
 
 The cheap checks on bytes come first; where one fails, what would rest on it is "not checked". Nothing is fetched.
 Order: file, seal, structure, signatures, certification, metadata, attachments, pages, changes, scripts, manifest,
-signers, decisions, continuation, log, log history, log inclusion, log decisions, identity, figures, mitigation,
+signers, decisions, continuation, log, log history, log inclusion, log decisions, identity, figures, mitigation, search,
 statements, model card, printed pages, rerun.
 """
 
@@ -366,6 +366,12 @@ class _State:
                 "mitigation",
                 "the figures of each arm with the embedded cubes",
                 lambda: self._same_version(lambda: figures.check_mitigation(self.files, settings)),
+            )
+        if "search.json" in self.files:
+            run.check(
+                "search",
+                "the figures of each candidate of the search with its embedded counts",
+                lambda: self._same_version(lambda: figures.check_search(self.files)),
             )
         self._attested(run, figured)
         compared = "the words on the pages with pages made again from the embedded files"

@@ -23,6 +23,7 @@ OWN = {
     # What depends on which persons were looked at, on the machine, or on what people decided afterwards.
     "explain.json": ("additivity", "key", "method_for_people", "people_rule", "sample", "settings", "tool"),
     "mitigation.json": ("decision", "decisions", "earlier", "tool"),
+    "search.json": ("notes", "tool", "trials_asked"),
 }
 LISTS = ("rates", "gaps", "dataset", "counts")
 KEYS = ("metric", "attribute", "group", "kind")
@@ -110,6 +111,54 @@ def check_mitigation(files: Mapping[str, bytes], settings: Mapping[str, Any]) ->
         for kind in ("rates", "gaps", "counts"):
             compared += compare(f"mitigation {name} {kind}", arm.get(kind), again[kind])
     return f"{compared:,} values of {sum(a is not None for a in arms.values())} arms computed again from their cubes"
+
+
+def check_search(files: Mapping[str, bytes]) -> str:
+    """search.json: each candidate's figures against its counts, the front, and the candidate picked. Raises Broken."""
+    from debias.front_figures import figures_again, front_of, place
+
+    document = load(files, "search.json")
+    compared = 0
+    try:
+        trials = document["trials"]
+        entries = [("original", document["original"])]
+        entries += [(f"candidate {t['trial']}", t) for t in trials if t["failed"] is None]
+        entries += [(f"{name}, threshold moved", e["matched"]) for name, e in entries[1:] if e["matched"]]
+        for name, entry in entries:
+            for key, value in figures_again(document, entry["counts"]).items():
+                compared += _alike(f"search, {name}, {key}", entry[key], value)
+        for t, on in zip(trials, front_of([place(t) for t in trials]), strict=True):
+            compared += differ(f"search, candidate {t['trial']}", t["front"], on, "front")
+        compared += _picked(files, document)
+    except AssayError as error:
+        raise Broken(error.problem, got=error.got, expected=error.expected) from error
+    except (TypeError, ValueError, KeyError, IndexError, ArithmeticError) as error:
+        raise Broken("the search cannot be measured", got=f"{type(error).__name__}: {error}"[:200]) from error
+    return f"{compared:,} values of {len(trials)} candidates computed again from their counts"
+
+
+def _picked(files: Mapping[str, bytes], document: Mapping[str, Any]) -> int:
+    """The choice in mitigation.json, where it was made from this search, is of the candidate that it names."""
+    made = load(files, "mitigation.json") if "mitigation.json" in files else {}
+    choice = made.get("choice")
+    if not choice or choice["search"]["sha256"] != hashlib.sha256(files["search.json"]).hexdigest():
+        return 0
+    entry = next((t for t in document["trials"] if t["trial"] == choice["trial"]), None)
+    if entry is None or entry["failed"] is not None:
+        raise Broken("the candidate picked is not in the search", got=choice["trial"])
+    where = f"choice of candidate {choice['trial']}"
+    hyper = {k: v for k, v in entry["parameters"].items() if k != "tolerance"} or None
+    tolerance = made["parameters"]["tolerance"]
+    pairs = (
+        ("method", made["method"], entry["method"]),
+        ("parameters", made["search"]["hyper"], hyper),
+        # Where the candidate has no tolerance of its own, a person named the one to judge by.
+        ("tolerance", tolerance, entry["parameters"].get("tolerance", tolerance)),
+        ("on_front", choice["on_front"], entry["front"]),
+        ("looked_at", choice["looked_at"], len(document["trials"])),
+        ("same_model", choice["same_model"], made["model"]["sha256"] == entry["model"]),
+    )
+    return sum(differ(where, got, expected, key) for key, got, expected in pairs)
 
 
 def load(files: Mapping[str, bytes], name: str) -> Any:

@@ -1,0 +1,98 @@
+"""The front of a search as SVG: wrong decisions against the upper bound of the gap, kinds told apart by shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reports.charts import FAINT, GREY, INK, PALETTE, WIDTH, open_svg, scale_of, text_at
+from reports.words import MINUS
+
+LEFT, RIGHT, TOP, HEIGHT = 66, 24, 30, 240
+KINDS = ("on the front, by number", "original", "original, threshold moved", "other candidates")
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One way of deciding. kind is a place in KINDS; shares from 0 to 1; name stands beside it."""
+
+    kind: int
+    gap_low: float
+    gap_high: float
+    loss: float
+    loss_low: float
+    loss_high: float
+    name: str = ""
+    picked: bool = False
+
+
+def front(points: Sequence[Point], *, across: str) -> str:
+    """Marks at (upper bound of the gap, wrong decisions); on the front and for the original with both intervals.
+
+    The picked candidate is ringed. across names the axis of gaps.
+    """
+    with_spans = [p for p in points if p.kind < 2]
+    low, high, ticks = scale_of(0.0, max(p.gap_high for p in points))
+    losses = [p.loss for p in points] + [v for p in with_spans for v in (p.loss_low, p.loss_high)]
+    bottom, top, levels = scale_of(min(losses), max(max(losses), min(losses) + 1e-6))
+
+    def x(value: float) -> float:
+        return LEFT + (value - low) / (high - low) * (WIDTH - LEFT - RIGHT)
+
+    def y(value: float) -> float:
+        return TOP + (top - value) / (top - bottom) * HEIGHT
+
+    floor = TOP + HEIGHT
+    out = [open_svg(floor + 42)]
+    for tick in ticks:
+        out.append(f'<line x1="{x(tick):.1f}" y1="{TOP}" x2="{x(tick):.1f}" y2="{floor}" stroke="{FAINT}"/>')
+        out.append(text_at(x(tick), floor + 15, f"{100 * tick:g}".replace("-", MINUS), 9, "middle", GREY))
+    for level in levels:
+        out.append(f'<line x1="{LEFT}" y1="{y(level):.1f}" x2="{WIDTH - RIGHT}" y2="{y(level):.1f}" stroke="{FAINT}"/>')
+        out.append(text_at(LEFT - 8, y(level) + 3.2, f"{100 * level:g} %", 9, "end", GREY))
+    out.append(text_at((LEFT + WIDTH - RIGHT) / 2, floor + 33, across, 9.5, "middle", GREY))
+    at = float(LEFT)
+    for kind, words in enumerate(KINDS):
+        if any(p.kind == kind for p in points):
+            out += [*_mark(kind, at + 6, 12), text_at(at + 17, 15.5, words, 9.5)]
+            at += 40 + 5.3 * len(words)
+    for p in sorted(points, key=lambda p: -p.kind):
+        if p.kind < 2:
+            out.append(_spans(p, x, y))
+        out += _mark(p.kind, x(p.gap_high), y(p.loss))
+        if p.picked:
+            out.append(
+                f'<circle cx="{x(p.gap_high):.1f}" cy="{y(p.loss):.1f}" r="9" fill="none" stroke="{INK}" '
+                'stroke-width="1.4"/>'
+            )
+        if p.name:
+            out.append(text_at(x(p.gap_high) + 8, y(p.loss) - 7, p.name, 9.8))
+    return "".join([*out, "</svg>"])
+
+
+def _spans(p: Point, x: object, y: object) -> str:
+    assert callable(x)
+    assert callable(y)
+    colour = PALETTE[0] if p.kind == 0 else INK
+    a, b, c = x(p.gap_low), x(p.gap_high), y(p.loss)
+    d, e = y(p.loss_high), y(p.loss_low)
+    return (
+        f'<path d="M{a:.1f} {c - 3:.1f}v6M{a:.1f} {c:.1f}H{b:.1f}M{b - 3:.1f} {d:.1f}h6M{b:.1f} {d:.1f}V{e:.1f}'
+        f'M{b - 3:.1f} {e:.1f}h6" stroke="{colour}" stroke-width="0.9" fill="none"/>'
+    )
+
+
+def _mark(kind: int, x: float, y: float) -> list[str]:
+    """Filled circle, filled square, open diamond, small cross."""
+    if kind == 0:
+        return [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.6" fill="{PALETTE[0]}"/>']
+    if kind == 1:
+        return [f'<rect x="{x - 4.6:.1f}" y="{y - 4.6:.1f}" width="9.2" height="9.2" fill="{INK}"/>']
+    if kind == 2:
+        return [
+            f'<path d="M{x:.1f} {y - 5.4:.1f}l5.4 5.4l-5.4 5.4l-5.4 -5.4z" fill="#fff" stroke="{PALETTE[1]}" '
+            'stroke-width="1.5"/>'
+        ]
+    return [
+        f'<path d="M{x - 2.8:.1f} {y - 2.8:.1f}l5.6 5.6m0 -5.6l-5.6 5.6" stroke="{GREY}" stroke-width="1" fill="none"/>'
+    ]

@@ -1,0 +1,134 @@
+"""How the candidate was found: how many were tried, the front, who picked one and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reports import chart_front, words
+from reports.blocks import Block, Figure, Heading, Notice, Paragraph, Points, Sources, Table
+
+MOST_FRONT = 20
+
+
+def blocks(sources: Sources) -> list[Block]:
+    """The search of the run folder, if there was one."""
+    s = sources.search
+    if s is None:
+        return []
+    on = sorted((t for t in s["trials"] if t["front"]), key=lambda t: float(t["loss"]["value"]))
+    splits, asked, metric = s["splits"], s["asked"], words.metric(s["asked"]["metric"])
+    methods = sorted({str(t["title"]).lower() for t in s["trials"]})
+    out: list[Block] = [
+        Heading("The search"),
+        Paragraph(
+            f"{len(s['trials'])} candidates were tried ({', '.join(methods)}; seed {asked['seed']}), to weigh wrong "
+            f"decisions against the gap in {metric} by {words.by(asked['attributes'])}. They learned from "
+            f"{splits['train']:,} rows; what a method chooses by itself it chose on {splits['choose']:,} others; the "
+            "figures here are of "
+            f"{splits['judge']:,} more. None of the {splits['test']:,} test rows was used: those were kept for the one "
+            "candidate that a person picks."
+        ),
+        _picked(sources),
+    ]
+    if not on:
+        return out
+    out.append(_drawn(s, on, _number(sources)))
+    out.append(_table(s, on))
+    out.append(Points(tuple(s["notes"])))
+    return out
+
+
+def of_this_front(sources: Sources) -> dict[str, Any] | None:
+    """The choice in mitigation.json, where it was made from the search that is embedded."""
+    choice = (sources.mitigation or {}).get("choice")
+    digest = next((a.sha256 for a in sources.manifest.attachments if a.name == "search.json"), None)
+    return choice if choice and choice["search"]["sha256"] == digest else None
+
+
+def _number(sources: Sources) -> int | None:
+    choice = of_this_front(sources)
+    return None if choice is None else int(choice["trial"])
+
+
+def _picked(sources: Sources) -> Block:
+    choice = (sources.mitigation or {}).get("choice")
+    if choice is None:
+        return Paragraph("Nobody has picked a candidate of this search.")
+    said = (
+        f"{choice['by']} picked candidate {choice['trial']} of {choice['looked_at']} on {choice['time'][:10]}. "
+        f"Reason: {choice['reason']}"
+    )
+    if of_this_front(sources) is None:
+        return Notice(f"{said} That was from an earlier search, not from the one printed here.")
+    return Paragraph(said if choice["on_front"] else f"{said} It is not on the front.")
+
+
+def _drawn(s: dict[str, Any], on: list[dict[str, Any]], picked: int | None) -> Figure:
+    points = [_point(0, t, str(t["trial"]), t["trial"] == picked) for t in on]
+    points.append(_point(1, s["original"]))
+    points += [_point(2, t["matched"]) for t in on if t["matched"]]
+    points += [_point(3, t, "", t["trial"] == picked) for t in s["trials"] if not t["front"] and not t["failed"]]
+    metric = words.metric(s["asked"]["metric"])
+    best, narrow = on[0], min(on, key=lambda t: float(t["gap"]["high"]))
+    first, last = (
+        f"{t['trial']} ({words.share(t['loss']['value'])} wrong, gap at most {_points(t['gap']['high'])} points)"
+        for t in (best, narrow)
+    )
+    alt = (
+        f"Wrong decisions against the upper bound of the gap in {metric}, {len(s['trials'])} candidates. The front "
+        f"goes from candidate {first} to candidate {last}."
+    )
+    if picked is not None:
+        alt += f" Candidate {picked}, the one picked, is ringed."
+    across = f"gap in {metric} between groups: upper end of its 95 % interval, points"
+    ring = "" if picked is None else "; the one picked is ringed"
+    caption = f"Wrong decisions (share, up) against the gap (across), with 95 % intervals{ring}"
+    return Figure(chart_front.front(points, across=across), alt, caption)
+
+
+def _point(kind: int, entry: dict[str, Any], name: str = "", picked: bool = False) -> chart_front.Point:
+    loss, gap = entry["loss"], entry["gap"]
+    return chart_front.Point(
+        kind, gap["low"], gap["high"], loss["value"], loss["low"], loss["high"], name, picked
+    )  # fmt: skip
+
+
+def _table(s: dict[str, Any], on: list[dict[str, Any]]) -> Table:
+    rows: list[tuple[str, ...]] = [("–", "Original, as it is", *_cells(s["original"]), "–")]
+    rows += [
+        (
+            str(t["trial"]),
+            f"{t['title']}{_with(t['parameters'])}",
+            *_cells(t),
+            "–"
+            if t["matched"] is None
+            else f"{words.share(t['matched']['loss']['value'])}, at most {_points(t['matched']['gap']['high'])}",
+        )
+        for t in on[:MOST_FRONT]
+    ]
+    cut = "" if len(on) <= MOST_FRONT else f" {MOST_FRONT} of {len(on)} are printed; all are embedded."
+    return Table(
+        "The front: no other candidate errs less with a narrower gap",
+        ("No.", "Candidate", "Wrong decisions [95 %]", "Gap, points [95 %]", "Original, threshold moved"),
+        tuple(rows),
+        "The last column is the original with only its threshold moved to select as many: its wrong decisions, and the "
+        "upper end of its gap. A candidate that is no better than that has moved a threshold." + cut,
+        (6, 34, 20, 20, 20),
+    )
+
+
+def _with(parameters: dict[str, Any]) -> str:
+    said = ", ".join(f"{k.replace('_', ' ')} {v:g}" for k, v in parameters.items())
+    return f"\n{said}" if said else ""
+
+
+def _cells(entry: dict[str, Any]) -> tuple[str, str]:
+    loss, gap = entry["loss"], entry["gap"]
+    return (
+        f"{words.share(loss['value'])} {words.bracket(loss['low'], loss['high'])}",
+        f"{_points(gap['value'])} {words.bracket(gap['low'], gap['high'])}",
+    )
+
+
+def _points(value: float) -> str:
+    return words.number(100 * value, 1)

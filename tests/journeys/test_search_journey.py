@@ -1,0 +1,40 @@
+"""A search in a real browser: started, watched, a point picked with a reason, compared on the test rows."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Page, expect
+
+from tests.journeys.conftest import Served, settled
+
+LONG = 240_000
+
+
+def test_search_and_pick(page: Page, served: Served) -> None:
+    page.goto(served.url)
+    page.get_by_role("button", name="Open German credit").click()
+    expect(page.get_by_role("heading", name="Outcomes in the labels")).to_be_visible(timeout=LONG)
+    settled(page)
+    page.get_by_role("link", name="Mitigate and watch", exact=True).first.click()
+    settled(page)
+    page.get_by_text("Search", exact=True).first.click()
+    settled(page)
+    page.get_by_label("Candidates").fill("4")
+    page.get_by_label("Candidates").press("Enter")
+    settled(page)
+    page.get_by_role("button", name="Search", exact=True).last.click()
+    expect(page.get_by_text(re.compile(r"4 candidates tried, \d on the front"))).to_be_visible(timeout=LONG)
+    settled(page)
+    expect(page.get_by_test_id("stPlotlyChart").first).to_be_visible()
+
+    pick = page.get_by_role("button", name="Pick it and measure it on the test rows")
+    pick.click()
+    expect(page.get_by_text("A choice needs a name and a reason")).to_be_visible(timeout=LONG)
+    page.get_by_label("Who picks it").fill("R. Reviewer")
+    page.get_by_label("Why this one").fill("- the narrowest; the loss can be borne")
+    pick.click()
+    expect(page.get_by_role("heading", name="What got worse")).to_be_visible(timeout=LONG)
+    settled(page)
+    expect(page.get_by_text(re.compile(r"of 4, picked by R. Reviewer on .*: - the narrowest"))).to_be_visible()
+    expect(page.get_by_test_id("stException")).to_have_count(0)
