@@ -89,6 +89,8 @@ def verify(sources: Sources) -> Section:
                     "in cube.json: a rate is one sum of cells over another. Each line of statements.intoto.jsonl is an "
                     "in-toto statement in a DSSE envelope, signed by the auditor; model.cdx.json is a model card that "
                     "any CycloneDX tool reads.",
+                    "Assay's documentation has a page, verify-without-assay, with a short script that does all this "
+                    "and computes the rates and gaps. Take it from there, not from whoever gave you this report.",
                     "Add “--log DIR” where the issuer keeps a log of reports. It shows that this report is in it, that "
                     "no decision was cut off, and that the log itself was not rolled back.",
                     "Compare the signer's certificate fingerprint with one that you were given by another way.",
