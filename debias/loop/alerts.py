@@ -1,0 +1,276 @@
+"""Alerts: what a person should know at once, in a file and to a webhook.
+
+    OUT/alerts.jsonl        one JSON object a line; stays on the machine
+    [watch] webhook         an http or https address that each alert is posted to, as JSON
+
+What leaves the machine is a sentence, counts, and the number and hash of the trail's entry; no value of any row. Of one
+kind there is at most one alert in ten minutes: what came meanwhile is counted and follows as one summary. An address
+that does not answer never stops the loop; that it did not is a line of the file. The file is read when a run goes on,
+so that what a killed run did not tell is told, and nothing twice.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import datetime as dt
+import http.client
+import json
+import math
+import re
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from audit.case import Case
+from audit.errors import CaseError
+from audit.files import canonical
+from debias.loop.trail import Entry
+
+FILE = "alerts.jsonl"
+SCHEMA = "assay/alert/1"
+EVERY = 600.0
+"""Seconds between two alerts of one kind."""
+
+TIMEOUT = 5.0
+"""Seconds for the address to take a connection and to answer."""
+
+TOLD = frozenset(
+    "incident restored empty confirmed not_built gate promoted rejected rolled_back both_hurt settled frozen unfrozen "
+    "policy".split()
+)
+"""Kinds of the trail's entries that a person is told of at once; the others are for who looks."""
+
+GENERAL = {
+    "incident": "A batch is not used because of what is wrong with it. The reason is in the trail.",
+    "empty": "A batch is empty: nobody was decided, so nothing is known.",
+    "restored": "A batch can be used again; the data incident is over.",
+    "not_built": "A challenger could not be built. The reason is in the trail.",
+    "promoted": "The challenger was promoted. Who approved it and why is in the trail.",
+    "rejected": "The challenger was rejected. The reason is in the trail.",
+    "trouble": "The loop cannot write its record. It goes on when it can; until then nothing is counted.",
+    "unfrozen": "A person has looked and lets the loop go on. The reason is in the trail.",
+}
+"""What leaves the machine in place of the trail's words, where those may quote a value, a file's name or a person."""
+
+_NAMES = ("model", "method", "predecessor", "version", "policy")
+_PLAIN = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
+
+
+@dataclass(slots=True)
+class _Kind:
+    """What is remembered of one kind: when the last alert was (seconds since 1970), its entry, and what waits."""
+
+    last: float = -math.inf
+    seq: int = 0
+    held: int = 0
+    words: str = ""
+    facts: Mapping[str, Any] | None = None
+    entry: tuple[int, str] | None = None
+
+
+class Alerts:
+    """The alerts of one loop. No method raises for what an address or a disk does."""
+
+    def __init__(
+        self,
+        case: str,
+        file: Path,
+        hook: Hook | None,
+        *,
+        every: float = EVERY,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._case, self._file, self._hook = case, file, hook
+        self._every, self._clock = every, clock
+        self._kinds: dict[str, _Kind] = {}
+        self._undelivered = 0
+        self.trouble: str | None = None
+        self._read()
+
+    @staticmethod
+    def of(case: Case, out: Path, *, every: float = EVERY, clock: Callable[[], float] = time.time) -> Alerts:
+        """The alerts of a case's loop in OUT. Raises CaseError for an address that cannot be used."""
+        hook = None if case.watch.webhook is None else Hook(case.watch.webhook)
+        return Alerts(case.name, out / FILE, hook, every=every, clock=clock)
+
+    def _read(self) -> None:
+        """When the last alert of each kind was, from the file; lines that were torn are passed over."""
+        try:
+            lines = self._file.read_bytes().split(b"\n")
+        except OSError:
+            return
+        for line in lines:
+            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+                found = json.loads(line)
+                kind = self._kinds.setdefault(str(found["kind"]), _Kind())
+                kind.last = dt.datetime.fromisoformat(found["time"]).timestamp()
+                kind.seq = max(kind.seq, int((found.get("entry") or {}).get("seq", 0)))
+
+    # -- telling -----------------------------------------------------------------------------------------------
+
+    def tell(self, entries: Iterable[Entry]) -> None:
+        """Alerts of those entries of the trail that a person is told of, and that were not told before."""
+        for e in entries:
+            kind = str(e.body["kind"])
+            if kind in TOLD and e.seq > self._kinds.get(kind, _Kind()).seq:
+                self.send(kind, str(e.body["words"]), e.body["facts"], entry=(e.seq, e.hash))
+
+    def send(self, kind: str, words: str, facts: Mapping[str, Any], *, entry: tuple[int, str] | None = None) -> bool:
+        """One alert, or one more that waits for the next; whether it went out now.
+
+        entry: the number and hash of the trail's entry.
+        """
+        self.due()
+        known = self._kinds.setdefault(kind, _Kind())
+        if entry is not None:
+            known.seq = max(known.seq, entry[0])
+        if self._waits(known):
+            known.held += 1
+            known.words, known.facts, known.entry = words, facts, entry
+            return False
+        self._out(kind, known, words, GENERAL.get(kind, words), facts, entry)
+        return True
+
+    def due(self, *, all_of_them: bool = False) -> None:
+        """Send the summaries whose time has come, or all that wait (at the end of a run)."""
+        for kind, known in list(self._kinds.items()):
+            if known.held and (all_of_them or not self._waits(known)):
+                n = known.held
+                more = f"{n:,} more of this kind since the last alert" if n > 1 else "One more of this kind"
+                known.held = 0
+                general = GENERAL.get(kind, known.words)
+                facts = {**(known.facts or {}), "held": n}
+                self._out(kind, known, f"{more}. The last: {known.words}", f"{more}. {general}", facts, known.entry)
+
+    def close(self) -> None:
+        """What still waits is told."""
+        self.due(all_of_them=True)
+
+    def _waits(self, known: _Kind) -> bool:
+        return 0 <= self._clock() - known.last < self._every
+
+    def _out(
+        self, kind: str, known: _Kind, words: str, general: str, facts: Mapping[str, Any], entry: tuple[int, str] | None
+    ) -> None:
+        known.last = self._clock()
+        counts = counts_of(facts)
+        at = None if entry is None else {"seq": entry[0], "hash": entry[1]}
+        self._append({"kind": kind, "words": words, "facts": counts, "entry": at})
+        if self._hook is None:
+            return
+        document: dict[str, Any] = {
+            "schema": SCHEMA,
+            "case": self._case,
+            "kind": kind,
+            "text": general,
+            "facts": counts,
+            "entry": at,
+            "time": self._now(),
+            "undelivered": self._undelivered,
+        }
+        problem = self._hook.post(canonical(document, compact=True))
+        if problem is None:
+            self._undelivered = 0
+            return
+        self._undelivered += 1
+        self._append({"kind": "webhook", "words": problem, "facts": {"undelivered": self._undelivered}, "entry": None})
+
+    def _append(self, line: Mapping[str, Any]) -> None:
+        """A line, whole; after one that was torn on a line of its own."""
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with self._file.open("a+b") as stream:
+                torn = b""
+                if stream.seek(0, 2):
+                    stream.seek(-1, 2)
+                    torn = b"" if stream.read(1) == b"\n" else b"\n"
+                stream.write(torn + canonical({"time": self._now(), **line}, compact=True))
+            self.trouble = None
+        except OSError as error:
+            self.trouble = f"{FILE} could not be written: {error.strerror or type(error).__name__}."
+
+    def _now(self) -> str:
+        return dt.datetime.fromtimestamp(self._clock(), dt.UTC).isoformat(timespec="milliseconds")
+
+
+def counts_of(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What of an entry's facts may leave: plain finite numbers, and names of models and methods. Nothing nested."""
+    out: dict[str, Any] = {}
+    for key, value in facts.items():
+        number = isinstance(value, (bool, int)) or (isinstance(value, float) and math.isfinite(value))
+        if number or (key in _NAMES and isinstance(value, str) and _PLAIN.fullmatch(value)):
+            out[key] = value
+    return out
+
+
+class Hook:
+    """An address that alerts are posted to. Only its host is ever shown: the rest may be a secret."""
+
+    def __init__(self, url: str, *, timeout: float = TIMEOUT) -> None:
+        try:
+            parts = urllib.parse.urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            raise _no_address("no address") from None
+        if parts.scheme not in ("http", "https"):
+            raise _no_address(f"an address that begins with {parts.scheme[:20]!r}" if parts.scheme else "no address")
+        if not host or any(c.isspace() or not c.isprintable() for c in url) or not url.isascii():
+            raise _no_address("an address without a host, or with blanks or letters that need an escape in it")
+        shown = f"[{host}]" if ":" in host else host
+        self.place = f"{parts.scheme}://{shown}" + (f":{port}" if port else "")
+        self._url = parts._replace(netloc=shown + (f":{port}" if port else ""), fragment="").geturl()
+        self._headers = {"Content-Type": "application/json", "User-Agent": "assay"}
+        if parts.username is not None:
+            who = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
+            self._headers["Authorization"] = "Basic " + base64.b64encode(who.encode()).decode()
+        self._timeout = timeout
+        self._opener = urllib.request.build_opener(_Stay())
+
+    def post(self, body: bytes) -> str | None:
+        """Post it; None, or one sentence on why it was not taken."""
+        answer: list[str | None] = []
+        # A thread, since an address that answers a byte at a time would hold a timeout of single steps for ever.
+        caller = threading.Thread(target=lambda: answer.append(self._post(body)), daemon=True)
+        caller.start()
+        caller.join(2 * self._timeout)
+        problem = answer[0] if answer else f"no answer within {2 * self._timeout:g} seconds"
+        return None if problem is None else f"The webhook at {self.place} did not take an alert: {problem}."
+
+    def _post(self, body: bytes) -> str | None:
+        request = urllib.request.Request(self._url, data=body, headers=self._headers, method="POST")
+        try:
+            with self._opener.open(request, timeout=self._timeout):
+                return None
+        except urllib.error.HTTPError as error:
+            with error:
+                if 300 <= error.code < 400:
+                    return f"it sends elsewhere (HTTP {error.code}), which is not followed"
+                return f"HTTP {error.code}"
+        except urllib.error.URLError as error:
+            reason = error.reason
+            return (reason.strerror if isinstance(reason, OSError) else None) or type(reason).__name__
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            return getattr(error, "strerror", None) or type(error).__name__
+
+
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Redirects are not followed: they would carry the alert, and a secret in its address, to somebody else."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+def _no_address(got: str) -> CaseError:
+    return CaseError(
+        "the webhook under [watch] cannot be used",
+        got=got,
+        expected="an address that begins with https:// or http:// and names a host",
+        todo='correct webhook = "https://..." in the case file',
+    )
