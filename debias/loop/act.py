@@ -126,7 +126,10 @@ def _confirmed(state: State, policy: Policy) -> Stepped:
     rules = policy.loop
     left = [m for m in rules.methods if m not in state.tried]
     if state.attempts >= rules.attempts or not left:
-        words = f"{counted(state.attempts, 'attempt')} at a challenger, and none earned its place. The loop stops trying: a person must look."
+        words = (
+            f"{counted(state.attempts, 'attempt')} at a challenger, and none earned its place. The loop stops trying: "
+            "a person must look."
+        )
         return enter(state, at.FROZEN), (Event("frozen", words, {"tried": list(state.tried)}),)
     if state.batch < state.cooldown or state.fresh < rules.build_rows:
         return state, ()

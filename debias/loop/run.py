@@ -14,7 +14,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,34 +23,27 @@ import pandas as pd
 
 from audit import progress
 from audit.case import Case
-from audit.code import groups_per_row
-from audit.cube import UNLABELLED, Ints, cube_of
+from audit.cube import UNLABELLED
 from audit.errors import CaseError, DataError, InputError, OutputError
 from audit.evidence import sha256
 from audit.files import canonical, write_whole
 from audit.load import load_policy
 from audit.policy import Policy
-from audit.watch.cells import cube_to_json
-from audit.watch.drift import drifted, reference_of, spend
-from audit.watch.quality import feed_problem, outcome_problem
 from debias.loop import inbox
 from debias.loop import state as at
 from debias.loop.act import at_fault, next_method
 from debias.loop.build import Lesson, build
 from debias.loop.serve import (
     Servers,
-    coded_rows,
     labels_of,
     meaning_of,
-    pack_decisions,
-    unpack_decisions,
-    with_labels,
 )
 from debias.loop.show import FILE, Board, plain
-from debias.loop.sources import Arrival, Source, open_source
-from debias.loop.state import Batch, Built, Decision, Event, Input, Matured, NewPolicy, State
+from debias.loop.sources import Source, open_source
+from debias.loop.state import Built, Decision, Event, Input, NewPolicy, State
 from debias.loop.step import first_state, step
 from debias.loop.store import Store
+from debias.loop.take import Taken, Taker, reason, unusable
 from debias.loop.trail import Entry, Trail
 
 POLL_SECONDS = 1.0
@@ -103,22 +96,19 @@ def with_delay(case: Case, policy: Policy) -> Policy:
     return replace(policy, loop=replace(policy.loop, cooldown_batches=rest))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Taken:
-    """A batch as the step takes it, and what is kept of it."""
-
-    batch: Batch
-    reference: dict[str, Any] | None = None
-    cube: dict[str, Any] | None = None
-    pending: bytes | None = None
-
-
 class Watcher:
     """One loop with its trail, store and models. A context manager; `advance` takes the next input."""
 
     def __init__(self, case: Case, out: Path, trail: Trail, allow: Sequence[str] = ()) -> None:
         if not case.data.sensitive:
             raise CaseError("there is no sensitive column", expected="at least one in `sensitive`", todo="name one")
+        if case.data.task != "classification":
+            raise CaseError(
+                "the loop watches decisions, and this case predicts a quantity",
+                got=f"task = {case.data.task!r}",
+                expected="a case about a decision",
+                todo="watch the decisions that are made from the quantity",
+            )
         self._case, self._out, self._trail = case, out, trail
         self._policy = with_delay(case, case.policy)
         self._sensitive = case.data.sensitive
@@ -126,6 +116,7 @@ class Watcher:
         self._servers = Servers(case, self._store, allow)
         self._known = trail.batch_ids()
         self._source: Source = open_source(case, self._known, out)
+        self._taker = Taker(case, self._source, self._servers, self._store, trail, self._known)
         self._reference: dict[str, Any] | None = trail.kept("reference")
         self._board = Board()
         self._said: list[str] = []
@@ -214,7 +205,7 @@ class Watcher:
         if number >= there:
             return False
         progress.stage(f"Batch {number + 1}")
-        taken = self._taken(number)
+        taken = self._taker.take(number, self._state, self._policy, self._reference)
         self._take(number, taken)
         self._build()
         self.show(hurry=False)
@@ -248,13 +239,13 @@ class Watcher:
         after, events = step(before, given, self._policy, self._sensitive)
         self._write(before, events, after, **keep)
 
-    def _take(self, number: int, taken: _Taken) -> None:
+    def _take(self, number: int, taken: Taken) -> None:
         before, batch = self._state, taken.batch
         try:
             after, events = step(before, batch, self._policy, self._sensitive)
         except Exception as error:
             # The rows could be read and decided and still cannot be counted: the batch is at fault, not the loop.
-            taken = _Taken(_unusable(batch, _reason(error)))
+            taken = Taken(unusable(batch, reason(error)))
             after, events = step(before, taken.batch, self._policy, self._sensitive)
         row = (number, taken.batch.id, taken.batch.sha256)
         keep = {} if taken.reference is None else {"reference": taken.reference}
@@ -298,140 +289,6 @@ class Watcher:
     def _tell(self, entry: Entry) -> None:
         if entry.body["kind"] != "batch":
             self._said.append(entry.body["words"])
-
-    # -- a batch ----------------------------------------------------------------------------------------------
-
-    def _taken(self, number: int) -> _Taken:
-        """Read a batch, decide it, compare it. What goes wrong becomes an incident."""
-        try:
-            arrival = self._source.read(number)
-        except Exception as error:
-            name = f"{number:05d}"
-            return _Taken(Batch(name, 0, incident=_reason(error), matured=self._due(number, None, None)))
-        frame = arrival.frame
-        base = Batch(arrival.id, len(frame), arrival.first, arrival.last, arrival.sha256)
-        if arrival.problem is not None:
-            return self._without(base, number, incident=arrival.problem)
-        same = next((i for n, i, sha in self._known if sha == arrival.sha256 and n != number), None)
-        if len(frame) and same is not None:
-            return self._without(base, number, same_as=same)
-        if len(frame) == 0:
-            return self._without(base, number)
-        try:
-            return self._good(base, number, arrival)
-        except Exception as error:
-            return self._without(base, number, incident=_reason(error))
-
-    def _without(self, base: Batch, number: int, **why: str) -> _Taken:
-        return _Taken(replace(base, matured=self._due(number, None, None), **why))  # type: ignore[arg-type]
-
-    def _good(self, base: Batch, number: int, arrival: Arrival) -> _Taken:
-        case, frame, state = self._case, arrival.frame, self._state
-        features = self._source.features
-        known = self._reference or {"features": {}, "batches": []}
-        problem = feed_problem(known["features"], frame, self._sensitive)
-        if problem is not None:
-            return self._without(base, number, incident=problem)
-        labels = self._label_names(frame)
-        if len(labels) > 2:
-            shown = ", ".join(repr(n) for n in labels[:4])
-            return self._without(base, number, incident=f"the outcome has more than two values: {shown}.")
-        running = self._store.served(state.running)
-        decided: dict[str, Ints] = {state.running: self._servers.decide(running, frame, features).positive}
-        failed = None
-        if state.beside is not None:
-            beside = self._store.served(state.beside.model)
-            try:
-                decided[state.beside.model] = self._servers.decide(beside, frame, features).positive
-            except InputError as error:
-                failed = error.message
-        rows = {model: coded_rows(case, frame, d) for model, d in decided.items()}
-        tests: Any = ()
-        if known["features"]:
-            alpha = spend(self._policy.loop.drift_alpha, state.drift_tests + 1)
-            groups = groups_per_row(case, frame)
-            tests = drifted(known["features"], frame, groups, alpha=alpha, people=self._policy.loop.people)
-        due = self._due(number, arrival, decided)
-        batch = replace(base, decided=rows, failed=failed, drift=tests, matured=due)
-        pending = pack_decisions(decided) if case.data.label is not None and case.watch.label_delay > 0 else None
-        cube = cube_to_json(cube_of(rows[state.running]))
-        return _Taken(batch, self._grown(number, frame, labels), cube, pending)
-
-    def _label_names(self, frame: pd.DataFrame) -> list[str]:
-        """All outcomes seen in the reference and in this batch."""
-        from audit.load.values import coded as named
-
-        label = self._case.data.label
-        seen = dict.fromkeys((self._reference or {}).get("labels", ()))
-        if label is not None and label in frame.columns:
-            seen |= dict.fromkeys(n for n in named(frame[label])[1])
-        return list(seen)
-
-    def _grown(self, number: int, frame: pd.DataFrame, labels: list[str]) -> dict[str, Any] | None:
-        """The first good batches are what later ones are compared with."""
-        before: list[int] = list((self._reference or {}).get("batches", ()))
-        if len(before) >= self._policy.loop.reference_batches:
-            return None
-        features = [f for f in self._source.features if f in frame.columns]
-        frames = [*(self._source.read(n).frame for n in before), frame]
-        whole = pd.concat(frames, ignore_index=True)
-        kept = reference_of(whole, features, groups_per_row(self._case, whole))
-        copies = max(float(f[features].duplicated().mean()) for f in frames) if features else 0.0
-        for part in kept.values():
-            part["copies"] = copies
-        return {"batches": [*before, number], "labels": labels, "features": plain(kept)}
-
-    def _due(self, number: int, arrival: Arrival | None, decided: dict[str, Ints] | None) -> tuple[Matured, ...]:
-        """Batches whose outcomes are due once this one is there, each as a whole."""
-        if self._case.data.label is None:
-            return ()
-        last = number - self._case.watch.label_delay
-        out = []
-        for index in range(self._state.matured, last + 1):
-            try:
-                if index == number:
-                    out.append(self._matured(number, arrival, decided))
-                else:
-                    out.append(self._matured(index, None, None))
-            except Exception as error:
-                out.append(Matured(self._id(index), index, {}, _reason(error)))
-        return tuple(out)
-
-    def _id(self, index: int) -> str:
-        return self._known[index][1] if index < len(self._known) else f"{index:05d}"
-
-    def _matured(self, index: int, arrival: Arrival | None, decided: dict[str, Ints] | None) -> Matured:
-        if arrival is None or decided is None:
-            pending = self._trail.pending(index) if index < len(self._known) else None
-            if pending is None:
-                return Matured(self._id(index), index, {})
-            arrival = self._source.read(index)
-            if arrival.problem is not None or arrival.sha256 != self._known[index][2]:
-                why = arrival.problem or "its rows are not those that were decided (another sha256)."
-                return Matured(self._id(index), index, {}, why)
-            rows, decided = unpack_decisions(pending)
-            if rows != len(arrival.frame):
-                return Matured(self._id(index), index, {}, "it has another number of rows than were decided.")
-        labels = self._label_names(arrival.frame)
-        if len(labels) > 2:
-            return Matured(arrival.id, index, {}, f"the outcome has more than two values: {', '.join(labels[:4])}.")
-        outcome = labels_of(self._case, arrival.frame)
-        first = next(iter(decided))
-        base = coded_rows(self._case, arrival.frame, decided[first], outcome)
-        problem = outcome_problem(base, self._base_rate())
-        if problem is not None:
-            return Matured(arrival.id, index, {}, problem)
-        coded = {model: replace(with_labels(base, outcome), decision=d) for model, d in decided.items()}
-        return Matured(arrival.id, index, coded)
-
-    def _base_rate(self) -> float | None:
-        """The share of positive outcomes in the batches that the running model is held against."""
-        cube = self._state.source
-        if cube is None:
-            return None
-        n = cube.margin(()).n[0]
-        known = int(n[:UNLABELLED].sum())
-        return None if known == 0 else float(n[1].sum()) / known
 
     # -- a challenger -----------------------------------------------------------------------------------------
 
@@ -507,15 +364,3 @@ def _bytes(path: Path) -> bytes:
         raise DataError(
             f"the model {path.name} cannot be read", got=error.strerror or str(error), todo="check the path"
         ) from error
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, InputError):
-        return error.message
-    return f"it could not be judged ({type(error).__name__}: {str(error)[:200]})."
-
-
-def _unusable(batch: Batch, why: str) -> Batch:
-    """The same batch as an incident; outcomes that were due with it are left out too."""
-    matured = tuple(Matured(m.id, m.index, {}, why) for m in batch.matured)
-    return replace(batch, incident=why, decided=None, matured=matured, drift=())

@@ -271,10 +271,12 @@ class Trail:
             return _head_of(c)
 
     def seen(self, sha256: str) -> str | None:
-        """The id of the first batch with these bytes, or None. What could not be read has no bytes ("")."""
+        """The id of the first batch with these bytes that was counted, or None: one that could not be judged may come
+        again. What could not be read has no bytes ("")."""
         if not sha256:
             return None
-        query = sa.select(BATCHES.c.id).where(BATCHES.c.sha256 == sha256).order_by(BATCHES.c.number).limit(1)
+        same = (BATCHES.c.sha256 == sha256) & BATCHES.c.cube.is_not(None)
+        query = sa.select(BATCHES.c.id).where(same).order_by(BATCHES.c.number).limit(1)
         with self._read() as c:
             return c.execute(query).scalar()
 

@@ -17,7 +17,8 @@ import pytest
 from audit.case import Case
 from audit.errors import DataError, InputError, OutputError
 from audit.models.write import skops_bytes
-from debias.loop import inbox, run
+from audit.watch.quality import feed_problem
+from debias.loop import inbox, run, take
 from debias.loop.run import run_watch
 from debias.loop.state import State
 from debias.loop.store import Store
@@ -423,3 +424,25 @@ def test_a_lost_database_file_is_one_clear_refusal(tmp_path: Path) -> None:
     (tmp_path / "out" / "watch.db").write_bytes(b"no database " * 100)
     with pytest.raises(InputError, match="trail"):
         run_watch(case, tmp_path / "out")
+
+
+def test_a_batch_that_could_not_be_judged_may_come_again(tmp_path: Path) -> None:
+    parts = days(people(6, gap=0.0))
+    case = folder_case(tmp_path, parts)
+    seen = []
+
+    def once(*given: Any, **more: Any) -> Any:
+        seen.append(given)
+        if len(seen) == 4:
+            raise MemoryError("no room")
+        return feed_problem(*given, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(take, "feed_problem", once)
+        run_watch(case, tmp_path / "out")
+    assert kinds(tmp_path / "out").count("incident") == 1
+    broken = next(b for b in bodies(tmp_path / "out") if b["kind"] == "incident")
+    assert "no room" in broken["words"]
+    shutil.copy(tmp_path / "in" / "d003.parquet", tmp_path / "in" / "d100.parquet")
+    assert run_watch(case, tmp_path / "out")["rows"] == 900
+    assert "duplicate" not in kinds(tmp_path / "out")

@@ -1,0 +1,205 @@
+"""A batch as the loop takes it: read, checked, decided, compared with the first ones, and with what is due by now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from audit.case import Case
+from audit.code import groups_per_row
+from audit.cube import UNLABELLED, Ints, cube_of
+from audit.errors import InputError
+from audit.load.values import coded as named
+from audit.policy import Policy
+from audit.watch.cells import cube_to_json
+from audit.watch.drift import drifted, reference_of, spend
+from audit.watch.quality import feed_problem, outcome_problem
+from debias.loop.serve import (
+    Servers,
+    coded_rows,
+    labels_of,
+    pack_decisions,
+    unpack_decisions,
+    with_labels,
+)
+from debias.loop.show import plain
+from debias.loop.sources import Arrival, Source
+from debias.loop.state import Batch, Matured, State
+from debias.loop.store import Store
+from debias.loop.trail import Trail
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Taken:
+    """A batch as the step takes it, and what is kept of it."""
+
+    batch: Batch
+    reference: dict[str, Any] | None = None
+    cube: dict[str, Any] | None = None
+    pending: bytes | None = None
+
+
+class Taker:
+    """Makes one batch of a source into what the step takes. known: number, id and sha256 of those counted before.
+
+        taken = Taker(case, source, servers, store, trail, known).take(number, state, policy, reference)
+
+    Raises nothing about a batch: what is wrong with it is in the batch.
+    """
+
+    def __init__(
+        self,
+        case: Case,
+        source: Source,
+        servers: Servers,
+        store: Store,
+        trail: Trail,
+        known: list[tuple[int, str, str]],
+    ) -> None:
+        self._case, self._source, self._servers, self._store = case, source, servers, store
+        self._trail, self._known = trail, known
+
+    def take(self, number: int, state: State, policy: Policy, reference: dict[str, Any] | None) -> Taken:
+        """Batch `number`. reference: what the first good batches were like, or None before there is one."""
+        self._state, self._policy, self._reference = state, policy, reference
+        try:
+            arrival = self._source.read(number)
+        except Exception as error:
+            name = f"{number:05d}"
+            return Taken(Batch(name, 0, incident=reason(error), matured=self._due(number, None, None)))
+        frame = arrival.frame
+        base = Batch(arrival.id, len(frame), arrival.first, arrival.last, arrival.sha256)
+        if arrival.problem is not None:
+            return self._without(base, number, incident=arrival.problem)
+        same = self._trail.seen(arrival.sha256)
+        if len(frame) and same is not None:
+            return self._without(base, number, same_as=same)
+        if len(frame) == 0:
+            return self._without(base, number)
+        try:
+            return self._good(base, number, arrival)
+        except Exception as error:
+            return self._without(base, number, incident=reason(error))
+
+    def _without(self, base: Batch, number: int, **why: str) -> Taken:
+        return Taken(replace(base, matured=self._due(number, None, None), **why))  # type: ignore[arg-type]
+
+    def _good(self, base: Batch, number: int, arrival: Arrival) -> Taken:
+        case, frame, state = self._case, arrival.frame, self._state
+        features = self._source.features
+        known = self._reference or {"features": {}, "batches": []}
+        problem = feed_problem(known["features"], frame, case.data.sensitive)
+        if problem is not None:
+            return self._without(base, number, incident=problem)
+        labels = self._label_names(frame)
+        if len(labels) > 2:
+            shown = ", ".join(repr(n) for n in labels[:4])
+            return self._without(base, number, incident=f"the outcome has more than two values: {shown}.")
+        running = self._store.served(state.running)
+        decided: dict[str, Ints] = {state.running: self._servers.decide(running, frame, features).positive}
+        failed = None
+        if state.beside is not None:
+            beside = self._store.served(state.beside.model)
+            try:
+                decided[state.beside.model] = self._servers.decide(beside, frame, features).positive
+            except InputError as error:
+                failed = error.message
+        rows = {model: coded_rows(case, frame, d) for model, d in decided.items()}
+        tests: Any = ()
+        if known["features"]:
+            alpha = spend(self._policy.loop.drift_alpha, state.drift_tests + 1)
+            groups = groups_per_row(case, frame)
+            tests = drifted(known["features"], frame, groups, alpha=alpha, people=self._policy.loop.people)
+        due = self._due(number, arrival, decided)
+        batch = replace(base, decided=rows, failed=failed, drift=tests, matured=due)
+        pending = pack_decisions(decided) if case.data.label is not None and case.watch.label_delay > 0 else None
+        cube = cube_to_json(cube_of(rows[state.running]))
+        return Taken(batch, self._grown(number, frame, labels), cube, pending)
+
+    def _label_names(self, frame: pd.DataFrame) -> list[str]:
+        """All outcomes seen in the reference and in this batch."""
+        label = self._case.data.label
+        seen = dict.fromkeys((self._reference or {}).get("labels", ()))
+        if label is not None and label in frame.columns:
+            seen |= dict.fromkeys(n for n in named(frame[label])[1])
+        return list(seen)
+
+    def _grown(self, number: int, frame: pd.DataFrame, labels: list[str]) -> dict[str, Any] | None:
+        """The first good batches are what later ones are compared with."""
+        before: list[int] = list((self._reference or {}).get("batches", ()))
+        if len(before) >= self._policy.loop.reference_batches:
+            return None
+        features = [f for f in self._source.features if f in frame.columns]
+        frames = [*(self._source.read(n).frame for n in before), frame]
+        whole = pd.concat(frames, ignore_index=True)
+        kept = reference_of(whole, features, groups_per_row(self._case, whole))
+        copies = max(float(f[features].duplicated().mean()) for f in frames) if features else 0.0
+        for part in kept.values():
+            part["copies"] = copies
+        return {"batches": [*before, number], "labels": labels, "features": plain(kept)}
+
+    def _due(self, number: int, arrival: Arrival | None, decided: dict[str, Ints] | None) -> tuple[Matured, ...]:
+        """Batches whose outcomes are due once this one is there, each as a whole."""
+        if self._case.data.label is None:
+            return ()
+        last = number - self._case.watch.label_delay
+        out = []
+        for index in range(self._state.matured, last + 1):
+            try:
+                if index == number:
+                    out.append(self._matured(number, arrival, decided))
+                else:
+                    out.append(self._matured(index, None, None))
+            except Exception as error:
+                out.append(Matured(self._id(index), index, {}, reason(error)))
+        return tuple(out)
+
+    def _id(self, index: int) -> str:
+        return self._known[index][1] if index < len(self._known) else f"{index:05d}"
+
+    def _matured(self, index: int, arrival: Arrival | None, decided: dict[str, Ints] | None) -> Matured:
+        if arrival is None or decided is None:
+            pending = self._trail.pending(index) if index < len(self._known) else None
+            if pending is None:
+                return Matured(self._id(index), index, {})
+            arrival = self._source.read(index)
+            if arrival.problem is not None or arrival.sha256 != self._known[index][2]:
+                why = arrival.problem or "its rows are not those that were decided (another sha256)."
+                return Matured(self._id(index), index, {}, why)
+            rows, decided = unpack_decisions(pending)
+            if rows != len(arrival.frame):
+                return Matured(self._id(index), index, {}, "it has another number of rows than were decided.")
+        labels = self._label_names(arrival.frame)
+        if len(labels) > 2:
+            return Matured(arrival.id, index, {}, f"the outcome has more than two values: {', '.join(labels[:4])}.")
+        outcome = labels_of(self._case, arrival.frame)
+        first = next(iter(decided))
+        base = coded_rows(self._case, arrival.frame, decided[first], outcome)
+        problem = outcome_problem(base, self._base_rate())
+        if problem is not None:
+            return Matured(arrival.id, index, {}, problem)
+        coded = {model: replace(with_labels(base, outcome), decision=d) for model, d in decided.items()}
+        return Matured(arrival.id, index, coded)
+
+    def _base_rate(self) -> float | None:
+        """The share of positive outcomes in the batches that the running model is held against."""
+        cube = self._state.source
+        if cube is None:
+            return None
+        n = cube.margin(()).n[0]
+        known = int(n[:UNLABELLED].sum())
+        return None if known == 0 else float(n[1].sum()) / known
+
+
+def reason(error: Exception) -> str:
+    if isinstance(error, InputError):
+        return error.message
+    return f"it could not be judged ({type(error).__name__}: {str(error)[:200]})."
+
+
+def unusable(batch: Batch, why: str) -> Batch:
+    """The same batch as an incident; outcomes that were due with it are left out too."""
+    matured = tuple(Matured(m.id, m.index, {}, why) for m in batch.matured)
+    return replace(batch, incident=why, decided=None, matured=matured, drift=())
