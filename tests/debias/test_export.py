@@ -301,7 +301,7 @@ def test_group_thresholds_over_a_column_of_scores(case: Case, folder: Path) -> N
     frame["points"] = 100 * frame["proxy"] + 300
     frame.to_parquet(folder / "points.parquet")
     data = replace(case.data, path=folder / "points.parquet", features=None)
-    case = replace(case, data=data, model=ModelSpec("score", column="points", threshold=360.0))
+    case = replace(case, data=data, model=ModelSpec("score", column="points", threshold=360.0, threshold_given=True))
     out = folder / "points"
     found = run_mitigate(case, "group_thresholds", out, draws=DRAWS, attributes=["sex"])
     model = replace(case, model=ModelSpec("path", out / "mitigated.json", threshold=360.0))
