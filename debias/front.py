@@ -313,7 +313,8 @@ def _document(head: dict[str, Any], judge: Judge, record: list[dict[str, Any]], 
     notes = [f"{failed} of {len(record)} candidates failed; each says why."] if failed else []
     if len(record) < asked:
         notes.append(f"{len(record)} of {asked} candidates were tried: time was up, or nothing new was left to try.")
-    notes += [f"{METHODS[n].title} was not searched: {why}." for n, why in head["asked"]["left_out"].items()]
+    if left := head["asked"]["left_out"]:
+        notes.append(f"Not searched: {'; '.join(f'{METHODS[n].title.lower()} ({why})' for n, why in left.items())}.")
     notes.append(
         "The original may have learned from the rows that the search judges on, which flatters it and its moved "
         "threshold here; no candidate has. So they stand beside the front and take no part in it."

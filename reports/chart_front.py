@@ -65,8 +65,11 @@ def front(points: Sequence[Point], *, across: str) -> str:
                 f'<circle cx="{x(p.gap_high):.1f}" cy="{y(p.loss):.1f}" r="9" fill="none" stroke="{INK}" '
                 'stroke-width="1.4"/>'
             )
-        if p.name:
-            out.append(text_at(x(p.gap_high) + 8, y(p.loss) - 7, p.name, 9.8))
+    for p in (p for p in points if p.name):
+        # On white, so that no mark behind it makes the number illegible.
+        a, b = x(p.gap_high) + 7, y(p.loss) - 7
+        out.append(f'<rect x="{a:.1f}" y="{b - 8:.1f}" width="{2 + 6.4 * len(p.name):.1f}" height="10" fill="#fff"/>')
+        out.append(text_at(a + 1, b, p.name, 9.8))
     return "".join([*out, "</svg>"])
 
 

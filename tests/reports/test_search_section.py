@@ -91,7 +91,7 @@ def test_the_drawing_tells_kinds_apart_without_colour_and_is_the_same_twice(file
     # One in the legend and one for each: circles filled for the front, the ring of the picked one unfilled.
     assert len(re.findall(r"<circle[^>]*r=\"4.6\"", first.svg)) == on + 1
     assert len(re.findall(r"<circle[^>]*r=\"9\" fill=\"none\"", first.svg)) == 1
-    assert len(re.findall(r"<rect", first.svg)) == 2
+    assert len(re.findall(r"<rect[^>]*fill=\"#16212b\"", first.svg)) == 2
     assert "ringed" in first.alt
     assert "nan" not in first.svg
     places = [float(v) for v in re.findall(r"c[xy]=\"([-0-9.]+)\"", first.svg)]

@@ -93,7 +93,7 @@ def test_no_pick_without_a_name_and_a_reason(folder: CaseFolder, started: list[l
     # As the command reads it.
     import cli
 
-    args = cli._parser().parse_args([a for a in started[0]])
+    args = cli._parser().parse_args(list(started[0]))
     assert (args.pick, args.reason, args.by) == (int(number), "- narrow; not much dearer", "Bo")
 
 
