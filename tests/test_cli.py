@@ -196,3 +196,56 @@ def test_a_reader_that_stops_reading_is_no_error(case: Path, tmp_path: Path) -> 
     )
     assert "Traceback" not in done.stderr
     assert done.returncode in (0, 141)
+
+
+def test_watch_runs_decides_checks_and_gates(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from tests.debias.loop.fed import write_case
+
+    write_case(tmp_path)
+    case, out = tmp_path / "case.toml", tmp_path / "out"
+    code, printed, _ = run(capsys, "watch", case, "--out", out, "--batches", "2", "--json")
+    assert code == 0
+    assert json.loads(printed)["taken"] == 2
+    code, printed, err = run(capsys, "watch", case, "--out", out, "--gate")
+    assert code == 3
+    assert "A challenger waits for a person" in printed
+    assert "clearly broken" in err
+    challenger = json.loads((out / "watch.json").read_bytes())["pending"]["model"]
+    assert run(capsys, "watch", case, "--out", out, "--approve", challenger[:8])[0] == 2
+    assert run(capsys, "watch", case, "--out", out, "--approve", "00000000", "--reason", "No such.")[0] == 2
+    decide = ("--approve", challenger[:8], "--reason", "Fits.", "--by", "Ada")
+    code, printed, _ = run(capsys, "watch", case, "--out", out, *decide)
+    assert code == 0
+    assert "Promoted by Ada: Fits." in printed
+    code, printed, _ = run(capsys, "watch", case, "--out", out, "--state", "--json")
+    assert (code, json.loads(printed)["running"]) == (0, challenger)
+    code, printed, _ = run(capsys, "watch", case, "--out", out, "--check")
+    assert code == 0
+    assert "The trail is whole" in printed
+
+
+def test_watch_check_names_the_entry_that_was_changed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import sqlite3
+
+    from tests.debias.loop.fed import people, write_case
+
+    write_case(tmp_path, people(3))
+    run(capsys, "watch", tmp_path / "case.toml", "--out", tmp_path / "out")
+    database = sqlite3.connect(tmp_path / "out" / "watch.db")
+    database.execute("DROP TRIGGER trail_no_UPDATE")
+    database.execute("UPDATE trail SET body = replace(body, 'Loans', 'Loams') WHERE seq = 1")
+    database.commit()
+    database.close()
+    code, _, err = run(capsys, "watch", tmp_path / "case.toml", "--out", tmp_path / "out", "--check")
+    assert code == 4
+    assert "entry 1" in err
+
+
+def test_watch_on_nothing_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from tests.debias.loop.fed import people, write_case
+
+    write_case(tmp_path, people(3))
+    for flag in ("--state", "--check"):
+        code, printed, err = run(capsys, "watch", tmp_path / "case.toml", "--out", tmp_path / "out", flag)
+        assert (code, printed) == (2, "")
+        assert "run `assay watch` first" in err
