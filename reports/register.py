@@ -49,7 +49,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a report stands with the board. until: the first day named by an approval; standing: in words."""
+    """How a report stands with the board. until: where it is approved, the first day that an approval names."""
 
     report: str
     number: str
@@ -95,7 +95,8 @@ def standings(entries: Sequence[Entry], today: dt.date) -> tuple[Standing, ...]:
             continue
         made = [d for d in entries if d["type"] == DECISION and d["report"] == e["report"]]
         approved = [d for d in made if d["decision"] == "approve"]
-        until = min((d["until"] for d in approved if d["until"]), default=None)
+        reached = bool(e["members"]) and len(approved) >= e["quorum"]
+        until = min((d["until"] for d in approved if d["until"]), default=None) if reached else None
         out.append(
             Standing(
                 report=e["report"],

@@ -14,8 +14,6 @@ from reports.sections import find
 MOST, FULL = 3, 2
 """Attributes with a figure of their own, and those of them with sentences of their own."""
 NAME = 34
-DECIDED = 2
-"""Earlier decisions on the page."""
 
 
 def section(sources: Sources) -> Section:
@@ -33,7 +31,6 @@ def section(sources: Sources) -> Section:
         Heading("What cannot be said"),
         Points(tuple(_unsaid(sources))),
         Heading("What you are asked to decide"),
-        *_decided(sources),
         Paragraph(_asked(sources)),
     ]
     return Section("board", "For the board: one page", tuple(blocks))
@@ -303,23 +300,17 @@ def _asked(sources: Sources) -> str:
         "rejects by signing at the end, with a reason; conditions and dissent are kept. No figure decides this for you."
     )
     if members:
-        return f"{text} {_many(quorum, 'approval')} of {len(members)} {'is' if quorum == 1 else 'are'} needed."
-    return f"{text} No board member is named in this report."
+        text += f" {_many(quorum, 'approval')} of {len(members)} {'is' if quorum == 1 else 'are'} needed."
+    else:
+        text += " No board member is named in this report."
+    return text + _before(sources)
 
 
-def _decided(sources: Sources) -> list[Block]:
-    """The board's last decisions on this case, as the log of reports had them; nothing where there is no log."""
+def _before(sources: Sources) -> str:
+    """The board's earlier decisions on this case, counted; the table is in the chapter Signatures."""
     found = sources.manifest.extra.get("register", [])
     if not found:
-        return []
-    said = []
-    for line in found[:DECIDED]:
-        word = "approved" if line["decision"] == "approve" else "rejected"
-        text = f"{words.short(str(line['who']), NAME)} {word} report {line['number']} on {str(line['when'])[:10]}"
-        text += f", until {line['until']}" if line["until"] else ""
-        said.append(
-            text + (f", on conditions: {words.short(str(line['conditions']), 90)}" if line["conditions"] else "")
-        )
-    more = len(found) - DECIDED
-    rest = f" The log holds {_many(more, 'more decision')}." if more > 0 else ""
-    return [Paragraph(f"Before, on this case: {'; '.join(said)}.{rest}")]
+        return ""
+    approvals = sum(line["decision"] == "approve" for line in found)
+    counted = f"{_many(approvals, 'approval')}, {_many(len(found) - approvals, 'rejection')}"
+    return f" Before, on this case: {counted}, the last on {max(str(line['when'])[:10] for line in found)}."

@@ -113,6 +113,7 @@ def signatures(sources: Sources) -> Section:
                 "rejection stays in the file, whatever follows."
             ),
             *_quorum(sources),
+            *_register(sources),
             Signatures(sources.manifest.signers),
         ),
     )
@@ -123,3 +124,24 @@ def _quorum(sources: Sources) -> tuple[Block, ...]:
     if not members:
         return ()
     return (Paragraph(f"Approvals needed: {quorum} of {len(members)}."),)
+
+
+def _register(sources: Sources) -> tuple[Block, ...]:
+    """The board's earlier decisions on this case, as the log of reports held them when this one was issued."""
+    found = sources.manifest.extra.get("register", [])
+    if not found:
+        return ()
+    rows = tuple(
+        (
+            str(line["when"])[:10],
+            str(line["who"]),
+            "approved" if line["decision"] == "approve" else "rejected",
+            str(line["number"]),
+            str(line["conditions"] or "–"),
+            str(line["until"] or "–"),
+        )
+        for line in found[: find.MOST_ROWS]
+    )
+    note = f"From the log of reports, as it was before this one. {find.cut(len(found), 'decisions')}".strip()
+    heads = ("When", "Who", "What", "Report", "Conditions", "Until")
+    return (Table("Earlier decisions on this case", heads, rows, note, (13, 18, 11, 16, 29, 13)),)

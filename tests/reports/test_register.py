@@ -32,6 +32,7 @@ from reports.log.note import Checkpoint
 from reports.log.store import CHECKPOINT, ENTRIES, PUBLIC
 from reports.register import Line, earlier, register, safe_cell, standings, to_csv, to_text
 from reports.verify import verify, verify_or_raise
+from reports.verify.signatures import ROLL_BACK
 from tests.reports import kit
 from tests.reports.conftest import Reports
 from tests.reports.pki import Pki
@@ -108,6 +109,10 @@ def lines_of(pdf: bytes, copy: LogCopy) -> dict[str, tuple[str, str]]:
 def test_each_state_is_found_in_the_log_as_it_was_then(story: Story) -> None:
     for pdf, name in ((story.issued, "issued"), (story.approved, "approve"), (story.rejected, "reject")):
         verify_or_raise(pdf, printer=kit.page, log=story.copy(name), contents=False)
+    with_log = verify(story.rejected, printer=kit.page, log=story.copy(), contents=False)
+    without = verify(story.rejected, printer=kit.page, contents=False)
+    assert ROLL_BACK in without.notes
+    assert ROLL_BACK not in with_log.notes
     lines = lines_of(story.rejected, story.copy())
     assert {status for status, _ in lines.values()} == {"ok"}
     assert lines["log inclusion"][1].startswith("entry 2 of 6")
@@ -147,6 +152,7 @@ def test_the_register_says_who_when_what_and_until_when(story: Story, pki: Pki) 
         "not approved, the quorum can no longer be reached",
         "open, 2 more approvals needed",
     ]
+    assert [s.until for s in stands] == [None, None, None], "what is not approved holds until no day"
     assert "Cy Chair: reject, Too few rows." in to_text(lines, stands)
     assert to_text((), ()) == "The log holds no report yet."
 

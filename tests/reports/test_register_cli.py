@@ -12,6 +12,7 @@ import pytest
 
 from cli import main
 from reports.attest import MODEL_CARD, STATEMENTS
+from reports.blocks import Table
 from reports.keys import new_key
 from reports.log import record as rec
 from tests.reports import kit
@@ -92,11 +93,14 @@ def test_the_pages_say_it(place: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert cover["Log before this report"].startswith(f"{log.view().checkpoint.size} entries, root ")
     assert cover["Key of the log"] == log.view().verifier.text
     text = repr([s.blocks for s in made.sections])
-    assert "Bo Board approved report" in text
-    assert "until 2027-12-31" in text
+    assert "Before, on this case: 1 approval, 0 rejections, the last on " in text
+    tables = [b for s in made.sections for b in s.blocks if isinstance(b, Table)]
+    (row,) = next(t for t in tables if t.caption == "Earlier decisions on this case").rows
+    assert row[1:3] == ("Bo Board", "approved")
+    assert row[4:] == ("Watch it.", "2027-12-31")
     assert "Two months left out." in text
     assert "has known it since" in text
-    table = next(b for s in made.sections if s.id == "lacking" for b in s.blocks if hasattr(b, "rows"))
+    table = next(t for t in tables if t.caption == "The completeness check")
     here = {row[0] for row in table.rows if row[1] == "here"}
     assert {"A protocol fixed before the results", "Deviations from the protocol stated"} <= here
     assert "An entry in a log of reports" in here
