@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from audit.case import Case
+from audit.classes.code import class_table
+from audit.classes.table import ClassCodes
 from audit.cube import UNLABELLED, Coded, Floats, Ints, Meaning, order_levels
 from audit.errors import DataError, nearest
 from audit.load.values import band, names_of
@@ -18,11 +21,15 @@ from audit.values import UNKNOWN
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decisions:
-    """One decision a row: positive (n,) in 0, 1; score (n,) of the positive value, or None where there is none."""
+    """One decision a row: positive (n,) in 0, 1; score (n,) of the positive value, or None where there is none.
+
+    classes: where the label has several values, the label and the decision of each row among all of them.
+    """
 
     positive: Ints
     score: Floats | None
     source: str
+    classes: ClassCodes | None = None
 
 
 def code_rows(case: Case, frame: pd.DataFrame, decisions: Decisions) -> Coded:
@@ -33,6 +40,9 @@ def code_rows(case: Case, frame: pd.DataFrame, decisions: Decisions) -> Coded:
         codes.append(column)
         levels.append(names)
     label, meaning = code_label(case, frame)
+    several = decisions.classes
+    if several is not None:
+        meaning = replace(meaning, negative=f"not {meaning.positive}")
     weight = None
     if case.data.weight is not None:
         weight = frame[case.data.weight].to_numpy(dtype=np.float64)
@@ -45,6 +55,7 @@ def code_rows(case: Case, frame: pd.DataFrame, decisions: Decisions) -> Coded:
         weight=weight,
         score=decisions.score,
         meaning=meaning,
+        beside=None if several is None else partial(class_table, several),
     )
 
 
@@ -79,7 +90,7 @@ def code_label(case: Case, frame: pd.DataFrame) -> tuple[Ints, Meaning]:
     names = names_of(found)
     positive = str(data.positive)
     others = [n for n in names if n != positive]
-    negative = others[0] if others else f"not {positive}"
+    negative = others[0] if len(others) == 1 else f"not {positive}"
     table = np.array([1 if n == positive else 0 for n in names] + [UNLABELLED], dtype=np.int64)
     return table[codes], Meaning(positive, negative, data.favourable or positive)
 

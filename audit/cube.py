@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations, product
-from typing import Any
+from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,7 @@ NEGATIVE, POSITIVE, UNLABELLED = 0, 1, 2
 """The label axis. The decision axis has NEGATIVE and POSITIVE only."""
 
 MAX_CELLS = 4_000_000
+"""Of one table, several classes among them."""
 EXACT_SCORES = 1024
 SCORE_BINS = 1000
 
@@ -37,6 +38,8 @@ class Meaning:
     negative: str
     favourable: str
     labelled: bool = True
+    decides: bool = True
+    """False for a regression: numbers are predicted, and nothing is decided."""
 
     @property
     def favourable_is_positive(self) -> bool:
@@ -60,6 +63,23 @@ class Coded:
     score: Floats | None
     meaning: Meaning
     alike: Alike | None = None
+    beside: Callable[[Coded, Ints, tuple[int, ...]], Beside] | None = None
+
+
+class Beside(Protocol):
+    """Counts beside the two-valued ones, of the same people and groups: several classes, or numbers (regression).
+
+    Every array begins with the axes of the groups, or with one axis for a list of groups.
+    """
+
+    def mapped(self, change: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]) -> Self:
+        """The same with every array changed alike."""
+
+    def plus(self, other: Any) -> Self:
+        """The sum of two batches. Raises DataError where they cannot be added."""
+
+    def to_json(self, weighted: bool) -> dict[str, Any]:
+        """Of a list of groups, for cube.json."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,6 +132,7 @@ class Margin:
     withheld: npt.NDArray[np.bool_]
     scores: Scores | None
     meaning: Meaning
+    beside: Beside | None = None
 
     @property
     def rows(self) -> Ints:
@@ -132,6 +153,7 @@ class Cube:
     weighted: bool
     scores: Scores | None
     meaning: Meaning
+    beside: Beside | None = None
 
     def margin(self, attribute: tuple[str, ...]) -> Margin:
         """The counts of one set of attributes, summed over all others; () is everyone.
@@ -142,34 +164,25 @@ class Cube:
         drop = tuple(i for i in range(len(self.attributes)) if i not in keep)
         groups = list(product(*(self.levels[i] for i in keep)))
 
-        def flat(a: npt.NDArray[Any], tail: int) -> npt.NDArray[Any]:
+        def flat(a: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            tail = a.ndim - len(self.attributes)
             summed = a.sum(axis=drop)
             order = [sorted(keep).index(i) for i in keep] + [len(keep) + j for j in range(tail)]
             return np.ascontiguousarray(summed.transpose(order).reshape(len(groups), *summed.shape[len(keep) :]))
 
-        n = flat(self.n, 2)
+        n = flat(self.n)
         shown = [g for g, group in enumerate(groups) if n[g].sum() > 0 or UNKNOWN not in group]
-        scores = self.scores
-        if scores is not None:
-            scores = Scores(
-                scores.at,
-                scores.exact,
-                flat(scores.n, 2)[shown],
-                flat(scores.w, 2)[shown],
-                flat(scores.w2, 2)[shown],
-                flat(scores.total, 1)[shown],
-                flat(scores.squares, 1)[shown],
-            )
         return Margin(
             attribute=attribute,
             groups=tuple(groups[g] for g in shown),
             n=n[shown],
-            w=flat(self.w, 2)[shown],
-            w2=flat(self.w2, 2)[shown],
+            w=flat(self.w)[shown],
+            w2=flat(self.w2)[shown],
             weighted=self.weighted,
             withheld=np.zeros(len(shown), dtype=bool),
-            scores=scores,
+            scores=self.scores and self.scores.mapped(lambda a: flat(a)[shown]),
             meaning=self.meaning,
+            beside=self.beside and self.beside.mapped(lambda a: flat(a)[shown]),
         )
 
     def __add__(self, other: Cube) -> Cube:
@@ -193,6 +206,7 @@ class Cube:
             self.weighted or other.weighted,
             _add_scores(a.scores, b.scores),
             self.meaning,
+            _add_beside(a.beside, b.beside),
         )
 
 
@@ -227,18 +241,19 @@ def cube_of(coded: Coded) -> Cube:
     for axis, size in enumerate(shape):
         group = group * size + coded.codes[:, axis]
     cell = (group * 3 + coded.label) * 2 + coded.decision
-    n, w, w2 = _counted(coded, cell, cells)
+    n, w, w2 = counted(coded, cell, cells)
     full = (*shape, 3, 2)
     row = group * 3 + coded.label
     scored = coded.score is not None or (coded.alike is not None and coded.alike.bins is not None)
     scores = _scores_of(coded, row, shape) if scored else None
+    beside = None if coded.beside is None else coded.beside(coded, group, shape)
     return Cube(
         coded.attributes, coded.levels, n.reshape(full), w.reshape(full), w2.reshape(full), coded.weight is not None,
-        scores, coded.meaning,
+        scores, coded.meaning, beside,
     )  # fmt: skip
 
 
-def _counted(coded: Coded, cell: Ints, cells: int) -> tuple[Ints, Floats, Floats]:
+def counted(coded: Coded, cell: Ints, cells: int) -> tuple[Ints, Floats, Floats]:
     """People, weights and squared weights of each cell, each (cells,)."""
     if coded.alike is None:
         n = np.bincount(cell, minlength=cells)
@@ -272,7 +287,7 @@ def _scores_of(coded: Coded, row: Ints, shape: tuple[int, ...]) -> Scores:
             one = coded.score if coded.weight is None else coded.weight * coded.score
             sums = _sums(row, one, rows), _sums(row, one * coded.score, rows)
     bins = len(at)
-    n, w, w2 = _counted(coded, row * bins + place, rows * bins)
+    n, w, w2 = counted(coded, row * bins + place, rows * bins)
     # From the counts where scores are exact: the same to the last bit however the rows were put together.
     if sums is None:
         sums = (w.reshape(rows, bins) * at).sum(axis=1), (w.reshape(rows, bins) * at**2).sum(axis=1)
@@ -312,9 +327,17 @@ def _spread(cube: Cube, levels: tuple[tuple[str, ...], ...]) -> Cube:
         return out
 
     s = cube.scores.mapped(wide_of) if cube.scores is not None else None
+    more = cube.beside.mapped(wide_of) if cube.beside is not None else None
     return Cube(
-        cube.attributes, levels, wide_of(cube.n), wide_of(cube.w), wide_of(cube.w2), cube.weighted, s, cube.meaning
-    )
+        cube.attributes, levels, wide_of(cube.n), wide_of(cube.w), wide_of(cube.w2), cube.weighted, s, cube.meaning,
+        more,
+    )  # fmt: skip
+
+
+def _add_beside(a: Beside | None, b: Beside | None) -> Beside | None:
+    if a is None:
+        return None if b is None else b.plus(a)
+    return a.plus(b)
 
 
 def _add_scores(a: Scores | None, b: Scores | None) -> Scores | None:

@@ -7,16 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from audit.cube import Margin, Meaning, Scores
+from audit.classes.table import ClassTable
+from audit.cube import Beside, Margin, Meaning, Scores
 from audit.errors import DataError
+from audit.regression.moments import Moments
 
 SCHEMA = "assay/cube/1"
+
+_KINDS: dict[Any, str] = {ClassTable: "classes", Moments: "numbers"}
+"""What may stand beside the two-valued counts of a margin, and under which name."""
 
 
 def margins_to_json(margins: Sequence[Margin], floor: int) -> dict[str, Any]:
     """The document. `floor` is the size under which groups were withheld; 0 where nothing was."""
     meaning = margins[0].meaning
-    return {
+    out = {
         "schema": SCHEMA,
         "floor": floor,
         "positive": meaning.positive,
@@ -29,6 +34,9 @@ def margins_to_json(margins: Sequence[Margin], floor: int) -> dict[str, Any]:
         "label 0 negative, 1 positive, 2 unknown; decision 0 negative, 1 positive",
         "margins": [_margin(m) for m in margins],
     }
+    if not meaning.decides:
+        out["decides"] = False
+    return out
 
 
 def _margin(margin: Margin) -> dict[str, Any]:
@@ -48,6 +56,8 @@ def _margin(margin: Margin) -> dict[str, Any]:
     }
     if margin.scores is not None:
         out["scores"] = _scores(margin.scores, margin.weighted)
+    if margin.beside is not None:
+        out[_KINDS[type(margin.beside)]] = margin.beside.to_json(margin.weighted)
     return out
 
 
@@ -76,8 +86,9 @@ def margins_from_json(document: dict[str, Any]) -> tuple[Margin, ...]:
         )
     try:
         meaning = Meaning(
-            document["positive"], document["negative"], document["favourable"], bool(document["labelled"])
-        )
+            document["positive"], document["negative"], document["favourable"], bool(document["labelled"]),
+            bool(document.get("decides", True)),
+        )  # fmt: skip
         return tuple(_read_margin(m, meaning, bool(document["weighted"])) for m in document["margins"])
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise DataError(
@@ -99,7 +110,11 @@ def _read_margin(entry: dict[str, Any], meaning: Meaning, weighted: bool) -> Mar
     withheld = np.zeros(len(groups), dtype=bool)
     withheld[entry["withheld"]] = True
     scores = _read_scores(entry["scores"], len(groups), weighted) if entry.get("scores") else None
-    return Margin(tuple(entry["attribute"]), groups, n, w, w2, weighted, withheld, scores, meaning)
+    beside: Beside | None = None
+    for kind, name in _KINDS.items():
+        if entry.get(name):
+            beside = kind.from_json(entry[name], len(groups), weighted)
+    return Margin(tuple(entry["attribute"]), groups, n, w, w2, weighted, withheld, scores, meaning, beside)
 
 
 def _read_scores(entry: dict[str, Any], groups: int, weighted: bool) -> Scores:

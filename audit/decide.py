@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from audit.case import Case
+from audit.classes.code import decided_by_scores, decided_in_column, refuse_threshold
 from audit.code import Decisions, code_decisions
 from audit.errors import DataError
+from audit.models.loaded import DECISION, class_index
+
+if TYPE_CHECKING:
+    from audit.models import Worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +42,19 @@ def decide(
     *,
     allow: Sequence[str] = (),
     also: Callable[[Sequence[str]], pd.DataFrame | None] | None = None,
+    classes: tuple[str, ...] = (),
 ) -> tuple[Decisions, ModelFacts]:
     """Decide every row of `frame`, and after them those of `also(columns that the model is given)` where a model is
-    asked; positive where score >= threshold.
+    asked; positive where score >= threshold. classes: those of a label with more than two values (`classes_of`); then
+    the class with the highest score is decided, and positive says whether it is the positive one.
 
     Raises ModelError where the model fails, DataError where a column of scores or decisions cannot be used.
     """
     model = case.model
     if model.kind == "decision":
         positive = code_decisions(case, frame)
-        return Decisions(positive, None, f"column {model.column}"), ModelFacts(
+        several = decided_in_column(case, frame, classes) if classes else None
+        return Decisions(positive, None, f"column {model.column}", several), ModelFacts(
             "decision", None, None, None, (), model.column, None
         )
     if model.kind == "score":
@@ -64,10 +74,27 @@ def decide(
         more = None if also is None else also(given)
         if more is not None:
             asked = pd.concat([asked, more[given]], ignore_index=True)
-        score = worker.scores(asked, str(case.data.positive))
         info = worker.info
+        if classes:
+            return _among(case, frame, classes, worker, asked, reads)
+        score = worker.scores(asked, str(case.data.positive))
     facts = ModelFacts("path", info.sha256, info.format, info.estimator, info.isolation, None, model.threshold, reads)
     return Decisions((score >= model.threshold).astype(np.int64), score, f"model {model.path.name}"), facts
+
+
+def _among(
+    case: Case, frame: pd.DataFrame, classes: tuple[str, ...], worker: Worker, asked: pd.DataFrame,
+    reads: tuple[str, ...],
+) -> tuple[Decisions, ModelFacts]:  # fmt: skip
+    """Several classes: the highest score decides."""
+    refuse_threshold(case)
+    info, table = worker.info, worker.class_scores(asked)
+    positive = class_index(info.classes, str(case.data.positive))
+    several = decided_by_scores(case, frame, classes, info.classes, table)
+    facts = ModelFacts("path", info.sha256, info.format, info.estimator, info.isolation, None, None, reads)
+    decided = (table.argmax(axis=1) == positive).astype(np.int64)
+    score = None if info.output == DECISION else table[:, positive]
+    return Decisions(decided, score, f"model {Path(str(case.model.path)).name}", several), facts
 
 
 def reads_note(facts: ModelFacts) -> tuple[str, ...]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from audit.classes.measures import class_measures
+from audit.classes.words import class_findings
 from audit.conform import conformance
 from audit.cube import Margin
 from audit.gaps import Settings
@@ -21,6 +23,16 @@ FROM_ROWS = ("quality", "slices", "individual")
 """Keys of evidence.json that need the rows: `verify --rerun` makes them again."""
 
 
+def further_findings(more: Mapping[str, Any]) -> list[str]:
+    """Findings about what `derived` made: they stand behind those about rates and gaps."""
+    out = list(class_findings(more["classes"])) if "classes" in more else []
+    return out
+
+
+ONLY_WITH = ("classes", "regression")
+"""Keys that stand in evidence.json if and only if they follow from its cube."""
+
+
 def derived(
     margins: Sequence[Margin], settings: Settings, population: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
@@ -32,6 +44,8 @@ def derived(
         "ranking": ranking(margins, settings.alpha),
         "reliability": reliability_curves(margins, settings),
     }
+    if (classes := class_measures(margins, settings)) is not None:
+        out["classes"] = classes
     if population is not None:
         tables = population_tables(margins, population["shares"], settings.alpha)
         out["population"] = {"source": population["source"], "shares": population["shares"], "tables": tables}

@@ -40,7 +40,7 @@ def measure(margins: Sequence[Margin], settings: Settings) -> Measures:
         rates += score_rates(margin, settings)
         if not margin.attribute:
             continue
-        for hypothesis, gap in _gaps(margin, metrics, settings):
+        for hypothesis, gap in gaps_of(margin, metrics, settings):
             key = (margin.attribute, hypothesis)
             if gap.p_value is not None:
                 hypotheses.setdefault(key, gap.p_value)
@@ -48,7 +48,7 @@ def measure(margins: Sequence[Margin], settings: Settings) -> Measures:
             gaps.append(gap)
     return Measures(
         rates=tuple(rates),
-        gaps=_adjusted(gaps, keys, hypotheses),
+        gaps=adjusted(gaps, keys, hypotheses),
         dataset=dataset_measures(by_attribute),
         counts=tuple(counts),
         family=len(hypotheses),
@@ -151,7 +151,8 @@ def _number(value: float, margin: Margin) -> float:
     return float(value) if margin.weighted else round(value)
 
 
-def _gaps(margin: Margin, metrics: Sequence[Metric], settings: Settings) -> list[tuple[str, Gap]]:
+def gaps_of(margin: Margin, metrics: Sequence[Metric], settings: Settings) -> list[tuple[str, Gap]]:
+    """The gaps of a margin, each with the hypothesis that it tests."""
     members = comparable(margin, settings.floor)
     counted = {}
     for metric in metrics:
@@ -183,7 +184,7 @@ def _gaps(margin: Margin, metrics: Sequence[Metric], settings: Settings) -> list
     return out
 
 
-def _adjusted(
+def adjusted(
     gaps: Sequence[Gap],
     keys: Sequence[tuple[tuple[str, ...], str]],
     hypotheses: Mapping[tuple[tuple[str, ...], str], float],

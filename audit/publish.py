@@ -13,7 +13,7 @@ import numpy as np
 
 from audit.cube import Cube, Margin, order_levels
 from audit.cube_json import margins_from_json, margins_to_json
-from audit.derived import FROM_ROWS, derived
+from audit.derived import FROM_ROWS, derived, further_findings
 from audit.evidence import measures_to_json, sha256
 from audit.files import canonical
 from audit.findings import findings, judge
@@ -48,13 +48,14 @@ def publish_files(files: Mapping[str, bytes], *, floor: int = FLOOR, people: boo
     cube_bytes = canonical(margins_to_json(safe, floor), compact=True)
     measures = measure(safe, settings)
     own = {n for n in evidence["notes"] if not n.startswith("By ")}
+    made = derived(safe, settings, evidence.get("population"))
     evidence |= {
         **measures_to_json(measures),
         "family": measures.family,
         "cube": {"sha256": sha256(cube_bytes), "file": "cube.json", "floor": floor},
         "norms": [to_json(n) for n in judge(_policy(evidence), measures, evidence["data"]["sensitive"])],
-        "findings": list(findings(measures)),
-        **derived(safe, settings, evidence.get("population")),
+        "findings": [*findings(measures), *further_findings(made)],
+        **made,
         "notes": [*measures.notes, *(n for n in evidence["notes"] if n in own), *notes],
     }
     hidden = {m.attribute for m in safe if m.withheld.any()}
@@ -109,6 +110,8 @@ def joint(margins: tuple[Margin, ...], attributes: tuple[str, ...]) -> Cube | No
         return out
 
     s = whole.scores.mapped(spread) if whole.scores is not None else None
+    more = whole.beside.mapped(spread) if whole.beside is not None else None
     return Cube(
-        whole.attribute, levels, spread(whole.n), spread(whole.w), spread(whole.w2), whole.weighted, s, whole.meaning
-    )
+        whole.attribute, levels, spread(whole.n), spread(whole.w), spread(whole.w2), whole.weighted, s, whole.meaning,
+        more,
+    )  # fmt: skip

@@ -12,11 +12,13 @@ import pandas as pd
 
 from audit import progress
 from audit.case import Case
+from audit.classes.code import classes_of
+from audit.classes.words import classes_note
 from audit.code import code_rows
 from audit.cube import Coded, Cube, Margin, cube_of, margins_of
 from audit.cube_json import margins_to_json
 from audit.decide import ModelFacts, decide, reads_note
-from audit.derived import derived
+from audit.derived import derived, further_findings
 from audit.evidence import SCHEMA, measures_to_json, sha256, tool
 from audit.files import canonical, write_whole
 from audit.findings import findings, judge
@@ -82,7 +84,8 @@ def run_audit(
     measures = measure(margins, settings)
     cube_bytes = canonical(margins_to_json(margins, 0), compact=True)
     evidence = document(case, facts, model, measures, settings, sha256(cube_bytes), (*said, *notes))
-    evidence |= derived(margins, settings, shares_of(case))
+    evidence |= (made := derived(margins, settings, shares_of(case)))
+    evidence["findings"] += further_findings(made)
     evidence |= more
     write_whole(out / "cube.json", cube_bytes)
     write_whole(out / "evidence.json", canonical(evidence))
@@ -102,7 +105,8 @@ def _asked(
         planned.append(plan(case, frame, given, groups, settings))
         return None if planned[-1] is None else planned[-1].frame
 
-    decisions, model = decide(case, frame, rows.features, allow=allow, also=altered)
+    classes = classes_of(case, rows.frame)
+    decisions, model = decide(case, frame, rows.features, allow=allow, also=altered, classes=classes)
     flips = planned[0] if planned else None
     decided = decisions.positive
     if flips is not None:
@@ -118,7 +122,8 @@ def _asked(
     more["individual"]["model_flips"] = (
         None if flips is None else turned(flips, coded.decision, decided[len(frame) :], _good(coded), settings)
     )
-    return cube_of(coded), model, facts, (*rows.notes, *reads_note(model)), more
+    said = (*rows.notes, *reads_note(model), *classes_note(case, classes, decisions))
+    return cube_of(coded), model, facts, said, more
 
 
 def _good(coded: Coded) -> int:

@@ -80,7 +80,8 @@ def _without(cube: Cube, values: set[tuple[str, str]]) -> Cube:
         return out
 
     s = cube.scores.mapped(kept) if cube.scores is not None else None
-    return replace(cube, n=kept(cube.n), w=kept(cube.w), w2=kept(cube.w2), scores=s)
+    more = cube.beside.mapped(kept) if cube.beside is not None else None
+    return replace(cube, n=kept(cube.n), w=kept(cube.w), w2=kept(cube.w2), scores=s, beside=more)
 
 
 def _withhold(
@@ -126,4 +127,7 @@ def _blank(margin: Margin, groups: set[tuple[str, ...]]) -> Margin:
         return out
 
     s = margin.scores.mapped(blank) if margin.scores is not None else None
-    return replace(margin, n=blank(margin.n), w=blank(margin.w), w2=blank(margin.w2), withheld=hide, scores=s)
+    more = margin.beside.mapped(blank) if margin.beside is not None else None
+    return replace(
+        margin, n=blank(margin.n), w=blank(margin.w), w2=blank(margin.w2), withheld=hide, scores=s, beside=more
+    )

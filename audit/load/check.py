@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from audit.case import Case
+from audit.classes.table import MOST_CLASSES
 from audit.errors import CaseError, DataError, nearest
 from audit.load import limits
 from audit.load.values import band, coded
@@ -120,15 +121,15 @@ def _label(case: Case, frame: pd.DataFrame) -> None:
         return
     names = coded(frame[data.label])[1]
     positive, label = str(data.positive), data.label
-    if len(names) > 2:
+    if len(names) > MOST_CLASSES:
         number = pd.api.types.is_numeric_dtype(frame[label]) and len(names) > 10
         cut = f"make a column that says whether {label} is at or above a number you choose, and name it as the label"
         merge = f"put values together in a new column, such as {positive!r} and 'not {positive}', or leave rows out"
         raise DataError(
             f"the label {label!r} has {len(names):,} different values",
             got=listed(names),
-            expected="exactly two outcomes in this version",
-            todo=cut if number else merge,
+            expected=f"two outcomes, or up to {MOST_CLASSES} classes",
+            todo=f'{cut}; or say task = "regression" under [data] where a number is predicted' if number else merge,
         )
     if len(names) < 2:
         raise DataError(
@@ -137,14 +138,29 @@ def _label(case: Case, frame: pd.DataFrame) -> None:
             expected="two outcomes",
             todo="check that this is the outcome column and that the rows were not filtered by it",
         )
-    for role, value in (("positive", positive), ("favourable", str(data.favourable or positive))):
-        if value not in names:
+    _sides(case, names, f"the label {label!r}")
+
+
+def _sides(case: Case, names: Sequence[str], where: str) -> None:
+    """`positive` and `favourable` against the values there are. Raises CaseError."""
+    positive = str(case.data.positive)
+    favourable = str(case.data.favourable or positive)
+    other = f"not {positive}"
+    for role, value in (("positive", positive), ("favourable", favourable)):
+        if value not in names and not (role == "favourable" and len(names) > 2 and value == other):
             raise CaseError(
-                f"`{role}` is not a value of the label {label!r}",
+                f"`{role}` is not a value of {where}",
                 got=repr(value),
-                expected=" or ".join(repr(n) for n in names),
+                expected=" or ".join(repr(n) for n in names[:12]) + (" ..." if len(names) > 12 else ""),
                 todo=f"write it exactly as in the table; {nearest(value, names)}",
             )
+    if len(names) > 2 and favourable not in (positive, other):
+        raise CaseError(
+            f"{where} has {len(names):,} values, and `favourable` is neither `positive` nor the rest together",
+            got=f"positive = {positive!r}, favourable = {favourable!r}",
+            expected=f"favourable = {positive!r} or {other!r}",
+            todo=f"name {favourable!r} as `positive` where that is the good decision, or write favourable = {other!r}",
+        )
 
 
 def _sensitive(case: Case, column: pd.Series) -> None:
@@ -271,21 +287,15 @@ def _decision(case: Case, frame: pd.DataFrame, audit: Mask) -> None:
                 todo="write the decisions in the label's own words",
             )
         return
-    if len(names) > 2:
+    if len(names) > MOST_CLASSES:
         raise DataError(
             f"the decision column {name!r} has {len(names):,} different values",
             got=listed(names),
-            expected="exactly two decisions in this version",
+            expected=f"two decisions, or up to {MOST_CLASSES} classes",
             todo="put values together in a new column",
         )
-    for role, value in (("positive", str(case.data.positive)), ("favourable", case.data.favourable)):
-        if value is not None and len(names) == 2 and value not in names:
-            raise CaseError(
-                f"`{role}` is not a value of the decision column {name!r}",
-                got=repr(value),
-                expected=" or ".join(repr(n) for n in names),
-                todo=f"write it exactly as in the table; {nearest(value, names)}",
-            )
+    if len(names) > 1:
+        _sides(case, names, f"the decision column {name!r}")
 
 
 def _score(case: Case, column: pd.Series) -> None:

@@ -135,6 +135,11 @@ class LightgbmModel(Loaded):
         raw = np.asarray(self.estimator.predict(self.prepare(frame)), dtype=np.float64)
         return raw if index is None else raw[:, index]
 
+    def class_scores(self, frame: pd.DataFrame) -> np.ndarray:
+        if len(self.facts.classes) <= 2:
+            return super().class_scores(frame)
+        return np.asarray(self.estimator.predict(self.prepare(frame)), dtype=np.float64)
+
 
 def _header(text: str) -> dict[str, str]:
     found: dict[str, str] = {}

@@ -45,6 +45,14 @@ class Loaded(abc.ABC):
     def scores(self, frame: pd.DataFrame, positive: str) -> np.ndarray:
         """Shape (n,), float64: the probability of `positive`, or 0 and 1, or a regression's value."""
 
+    def class_scores(self, frame: pd.DataFrame) -> np.ndarray:
+        """Shape (n, K), float64: the score of each class, in the order of `facts.classes`."""
+        names = self.facts.classes
+        if len(names) == 2:
+            second = self.scores(frame, names[1])
+            return np.column_stack([1 - second, second])
+        return np.column_stack([self.scores(frame, name) for name in names])
+
     def prepare(self, frame: pd.DataFrame) -> Any:
         """What `estimator` takes for `frame` (whose columns are already the model's, in its order)."""
         return frame
@@ -71,6 +79,14 @@ def class_index(classes: Sequence[str], positive: str) -> int:
         expected=f"one of {', '.join(repr(n) for n in names[:12])}" + (" ..." if len(names) > 12 else ""),
         todo=f"{nearest(wanted, names)} Correct `positive` under [data]",
     )
+
+
+def same_class(names: Sequence[str], name: str) -> int | None:
+    """Where `name` stands among `names` (as class_index finds it), or None."""
+    try:
+        return class_index(names, name)
+    except ModelError:
+        return None
 
 
 def _as_number(text: str) -> float | None:

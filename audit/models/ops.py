@@ -15,6 +15,7 @@ from typing import Any
 from audit.errors import ModelError, nearest
 
 OPERATIONS: dict[str, str] = {
+    "class_scores": "audit.models.ops:class_scores",
     "refit": "audit.models.refit:refit",
     "to_onnx": "audit.models.onnx_export:to_onnx",
     "native_attributions": "audit.explain.native:attributions",
@@ -36,3 +37,8 @@ def find(name: str) -> Operation:
     module, function = OPERATIONS[name].split(":")
     found: Operation = getattr(importlib.import_module(module), function)
     return found
+
+
+def class_scores(model: Any, frame: Any, arrays: Any) -> dict[str, Any]:
+    """`scores` (n, K): the score of each of the model's classes, in its order."""
+    return {"scores": model.class_scores(frame)}

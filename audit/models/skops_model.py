@@ -62,17 +62,28 @@ class SkopsModel(Loaded):
             return np.asarray(self.estimator.predict(rows), dtype=np.float64)
         index = self.class_index(positive)
         if self.facts.output == PROBABILITY:
-            table = np.asarray(self.estimator.predict_proba(rows), dtype=np.float64)
-            if table.ndim != 2 or table.shape[1] != len(self.facts.classes):
-                raise ModelError(
-                    "the model's predict_proba gives a table of another shape",
-                    got=table.shape,
-                    expected=f"a column for each of its {len(self.facts.classes)} classes",
-                    todo="check the estimator; predict_proba must follow scikit-learn's convention",
-                )
-            return table[:, index]
+            return self._probabilities(rows)[:, index]
         decided = np.asarray(self.estimator.predict(rows))
         return np.array([str(v) == self.facts.classes[index] for v in decided.tolist()], dtype=np.float64)
+
+    def class_scores(self, frame: pd.DataFrame) -> np.ndarray:
+        rows = self.prepare(frame)
+        if self.facts.output == PROBABILITY:
+            return self._probabilities(rows)
+        decided = np.array([str(v) for v in np.asarray(self.estimator.predict(rows)).tolist()], dtype=object)
+        hit: np.ndarray = decided[:, None] == np.array(self.facts.classes, dtype=object)[None, :]
+        return hit.astype(np.float64)
+
+    def _probabilities(self, rows: Any) -> np.ndarray:
+        table: np.ndarray = np.asarray(self.estimator.predict_proba(rows), dtype=np.float64)
+        if table.ndim != 2 or table.shape[1] != len(self.facts.classes):
+            raise ModelError(
+                "the model's predict_proba gives a table of another shape",
+                got=table.shape,
+                expected=f"a column for each of its {len(self.facts.classes)} classes",
+                todo="check the estimator; predict_proba must follow scikit-learn's convention",
+            )
+        return table
 
 
 def _facts(estimator: Any, notes: tuple[str, ...]) -> Facts:

@@ -165,6 +165,33 @@ class Worker:
             )
         return scores
 
+    def class_scores(self, frame: pd.DataFrame) -> np.ndarray:
+        """The score of each class for each row: float64, shape (n, K), classes in the order of `info.classes`.
+
+        Raises ModelError as `scores` does, and for a regression.
+        """
+        names = self.info.classes
+        if self.info.task != "classification" or not names:
+            raise ModelError(
+                "the model has no classes, and the label has more than two values",
+                got=f"{self.info.estimator}: {self.info.task}",
+                expected="a classifier that names its classes",
+                todo='audit a column of its decisions, or say task = "regression" where the label is a number',
+            )
+        parts = []
+        for start in range(0, len(frame), CHUNK_ROWS):
+            chunk = frame.iloc[start : start + CHUNK_ROWS]
+            part = self.call("class_scores", chunk).get("scores")
+            if part is None or part.shape != (len(chunk), len(names)) or not np.isfinite(part).all():
+                raise ModelError(
+                    "the model's scores of its classes cannot be used",
+                    got="no scores" if part is None else f"shape {part.shape}, or scores that are not finite",
+                    expected=f"a finite score for each of {len(names)} classes in each of {len(chunk)} rows",
+                    todo="check the model with its own library on the same rows",
+                )
+            parts.append(part.astype(np.float64, copy=False))
+        return np.concatenate(parts) if parts else np.empty((0, len(names)))
+
     def call(self, op: str, frame: pd.DataFrame | None = None, **arrays: Any) -> dict[str, np.ndarray]:
         """Run a registered operation (audit/models/ops.py) in the child, in one piece: no chunks.
 

@@ -129,3 +129,10 @@ class XgboostModel(Loaded):
         if index is None:
             return raw
         return raw[:, index] if raw.ndim == 2 else (raw == index).astype(np.float64)
+
+    def class_scores(self, frame: pd.DataFrame) -> np.ndarray:
+        count = len(self.facts.classes)
+        if count <= 2:
+            return super().class_scores(frame)
+        raw = np.asarray(self.estimator.predict(self.prepare(frame)), dtype=np.float64)
+        return raw if raw.ndim == 2 else (raw[:, None] == np.arange(count)[None, :]).astype(np.float64)

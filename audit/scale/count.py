@@ -22,6 +22,8 @@ import pandas as pd
 import pyarrow as pa
 
 from audit.case import Case
+from audit.classes.code import classes_of
+from audit.classes.words import classes_note
 from audit.code import Decisions, code_rows
 from audit.cube import EXACT_SCORES, SCORE_BINS, Alike, Coded
 from audit.decide import ModelFacts, decide
@@ -328,7 +330,9 @@ def _coded(case: Case, source: Source, frame: pd.DataFrame, extra: _Extra, diges
     notes = [*extra.notes, *said, *check.remarks(plain, frame, audit, people)]
     mine, n = frame[audit], people[audit]
     if extra.edges is None:
-        decisions, facts = decide(plain, mine, ())
+        classes = classes_of(plain, frame)
+        decisions, facts = decide(plain, mine, (), classes=classes)
+        notes += classes_note(plain, classes, decisions)
     else:
         decisions = Decisions(mine[OWN].to_numpy(dtype=np.int64), None, f"column {case.model.column}")
         facts = ModelFacts("score", None, None, None, (), case.model.column, case.model.threshold)

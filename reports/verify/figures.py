@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from audit.derived import FROM_ROWS
+from audit.derived import FROM_ROWS, ONLY_WITH
 from audit.errors import AssayError
 from reports.manifest import strict_json
 from reports.verify.result import Broken
@@ -32,7 +32,7 @@ KEYS = ("metric", "attribute", "group", "kind")
 def recompute(cube: Any, settings: Mapping[str, Any], population: Any = None) -> dict[str, Any]:
     """The four lists and all else that follows from cube.json, the settings and the population. Raises Broken."""
     from audit.cube_json import margins_from_json
-    from audit.derived import derived
+    from audit.derived import derived, further_findings
     from audit.evidence import measures_to_json
     from audit.findings import findings
     from audit.gaps import Settings
@@ -49,7 +49,7 @@ def recompute(cube: Any, settings: Mapping[str, Any], population: Any = None) ->
     lists: dict[str, Any] = measures_to_json(measures)
     return lists | {
         "family": measures.family,
-        "findings": list(findings(measures)),
+        "findings": [*findings(measures), *further_findings(more)],
         "_derived": more,
         "_measures": measures,
     }
@@ -73,6 +73,10 @@ def check_figures(files: Mapping[str, bytes]) -> str:
         got, expected = next(((a, b) for a, b in pairs if a != b), ("another number of findings", "as computed"))
         raise Broken("a finding does not follow from the cube", got=got, expected=expected)
     compared += _norms(evidence, again["_measures"])
+    for key in ONLY_WITH:
+        if (key in evidence) != (key in again["_derived"]):
+            here = "has" if key in evidence else "lacks"
+            raise Broken(f"the evidence {here} an entry {key!r}, which the cube contradicts")
     compared += sum(_alike(k, evidence[k], v) for k, v in again["_derived"].items() if k in evidence)
     withheld = sum(1 for c in evidence.get("counts", []) if c.get("suppressed"))
     words = f"; {withheld} groups are withheld and were not verified" if withheld else ""
