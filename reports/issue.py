@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 EMBEDDED = ("cube.json", "evidence.json", "explain.json", "mitigation.json", "search.json")
 NEEDED = ("cube.json", "evidence.json")
+WATCHED = "assay/watch/1"
 REASON = "I issued this report and vouch for its figures"
 _PINNED = re.compile(r"^(?P<name>.+)=(?P<hex>[0-9a-f]{64})$")
 
@@ -198,12 +199,30 @@ def said_of(
     stated_otherwise = [d.strip() for d in deviations if d.strip()]
     if stated_otherwise:
         out["deviations"] = stated_otherwise
-    watch = run / "watch.json"
-    if watch.is_file():
-        content = watch.read_bytes()
-        strict_json(content, watch.name)
-        out["monitoring"] = {"file": watch.name, "sha256": hashlib.sha256(content).hexdigest()}
+    if (watched := _monitoring(run / "watch.json", case)) is not None:
+        out["monitoring"] = watched
     return out
+
+
+def _monitoring(path: Path, case: str) -> dict[str, Any] | None:
+    """What the loop's record in the run folder shows; None where there is none, of another case, or of no batch yet."""
+    if not path.is_file():
+        return None
+    content = path.read_bytes()
+    record = strict_json(content, path.name)
+    if not isinstance(record, dict) or record.get("schema") != WATCHED:
+        return None
+    if record.get("case", {}).get("name") != case or not record.get("batches"):
+        return None
+    return {
+        "file": path.name,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "batches": int(record["batches"]),
+        "people": int(record.get("rows") or 0),
+        "promotions": len(record.get("promotions", [])),
+        "incidents": len(record.get("incidents", [])),
+        "time": str(record.get("trail", {}).get("time", "")),
+    }
 
 
 def _protocol(path: Path, before: LogView | None) -> dict[str, Any]:

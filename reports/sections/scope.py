@@ -128,6 +128,12 @@ def _fixed(sources: Sources) -> tuple[Block, ...]:
     else:
         blocks.append(Paragraph("No deviation is recorded."))
     if watched:
-        words = f"The record of continued monitoring is the file {watched['file']}, SHA-256 {watched['sha256']}."
-        blocks.append(Paragraph(words))
+        blocks.append(
+            Paragraph(
+                f"Monitoring went on over {watched['batches']:,} batches with {watched['people']:,} people, up to "
+                f"{watched['time'][:10]}: {watched['promotions']:,} changes of the model in use, "
+                f"{watched['incidents']:,} incidents with the feed. The record is the file {watched['file']}, SHA-256 "
+                f"{watched['sha256']}; it is not embedded here."
+            )
+        )
     return tuple(blocks)

@@ -488,10 +488,16 @@ def test_what_a_report_says_of_protocol_deviations_and_monitoring(tmp_path: Path
     assert "monitoring" not in late
     assert "register" not in late
     rec.enter_protocol(log, "p.md", b"x", dt.datetime(2026, 1, 2, tzinfo=dt.UTC))
-    (tmp_path / "watch.json").write_text('{"batches": 3}')
+    watched = {"schema": "assay/watch/1", "case": {"name": "c"}, "batches": 3, "rows": 90, "promotions": [{}],
+               "incidents": [], "trail": {"entries": 9, "time": "2026-11-20T00:00:00Z"}}  # fmt: skip
+    for other in ({"batches": 0}, {"case": {"name": "d"}}, {"schema": "x"}):
+        (tmp_path / "watch.json").write_text(json.dumps(watched | other))
+        assert "monitoring" not in said_of(tmp_path, "c", None, None, [])
+    (tmp_path / "watch.json").write_text(json.dumps(watched))
     fixed = said_of(tmp_path, "c", log.view(), tmp_path / "p.md", [])
     assert fixed["protocol"]["logged"] == "2026-01-02T00:00:00+00:00"
-    assert set(fixed["monitoring"]) == {"file", "sha256"}
+    assert fixed["monitoring"]["batches"] == 3
+    assert fixed["monitoring"]["people"] == 90
     assert "deviations" not in fixed
     assert fixed["checkpoint"]["size"] == 1
     with pytest.raises(InputError, match="protocol cannot be read"):

@@ -86,6 +86,7 @@ def test_the_pages_say_it(place: Path, capsys: pytest.CaptureFixture[str]) -> No
     log = Log(place / "log")
     files = {n: (place / "run" / n).read_bytes() for n in ("cube.json", "evidence.json")}
     extra = said_of(place / "run", "Loans & <b>cards</b>", log.view(), place / "protocol.md", ["Two months left out."])
+    assert "monitoring" not in extra
     from tests.reports.pki import Pki
 
     made = build_document(files, manifest=kit.manifest_of(files, Pki().auditor, extra=extra))
