@@ -96,7 +96,9 @@ def _sqlite(url: sa.URL, *, write: bool) -> tuple[sa.Engine, str, Path]:
             raise unusable(str(file), error) from error
     elif not file.exists():
         raise nothing_yet(file.name)
-    engine = sa.create_engine(url.set(drivername="sqlite+pysqlite"), poolclass=sa.pool.NullPool)
+    engine = sa.create_engine(
+        url.set(drivername="sqlite+pysqlite"), poolclass=sa.pool.NullPool, connect_args={"check_same_thread": False}
+    )
     sa.event.listen(engine, "connect", _sqlite_settings if write else _sqlite_reading)
     sa.event.listen(engine, "begin", _begin)
     return engine, str(file), file

@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -131,6 +132,7 @@ class Trail:
         self._writes = False
         self._lock: database.FileLock | None = None
         self._held: sa.Connection | None = None
+        self._inode: int | None = None
         self._turn = threading.Lock()
         self._seen: dict[str, Any] | None = None
 
@@ -178,10 +180,7 @@ class Trail:
     def close(self) -> None:
         """Give the lock back."""
         self._writes = False
-        if self._held is not None:
-            with contextlib.suppress(sa.exc.SQLAlchemyError):
-                self._held.close()
-            self._held = None
+        self._let_go()
         self._engine.dispose()
         if self._lock is not None:
             self._lock.close()
@@ -214,19 +213,32 @@ class Trail:
 
     @contextlib.contextmanager
     def _transaction(self, *, new: bool = False) -> Iterator[sa.Connection]:
+        # One connection for all pages: the lock's own on PostgreSQL; on SQLite, where the last connection that closes
+        # writes the whole log into the file, it is what makes a page one write to the disk.
         if self._file is not None:
             if not new:
                 self._still_there(write=True)
-            with self._engine.connect().execution_options(assay_writes=True) as c, c.begin():
-                yield c
-            return
-        if self._held is None or self._held.invalidated or self._held.closed:
-            if self._held is not None:
-                self._held.close()
-                self._held = None
+            inode = os.stat(self._file).st_ino if self._file.exists() else None
+            if self._held is None or inode != self._inode:
+                self._let_go()
+                self._held = self._engine.connect().execution_options(assay_writes=True)
+                self._inode = os.stat(self._file).st_ino
+        elif self._held is None or self._held.invalidated:
+            self._let_go()
             self._held = database.advisory_lock(self._engine)
-        with self._held.begin():
-            yield self._held
+        try:
+            with self._held.begin():
+                yield self._held
+        except sa.exc.SQLAlchemyError:
+            if self._file is not None:
+                self._let_go()
+            raise
+
+    def _let_go(self) -> None:
+        if self._held is not None:
+            with contextlib.suppress(sa.exc.SQLAlchemyError):
+                self._held.close()
+            self._held = None
 
     def _still_there(self, *, write: bool) -> None:
         """SQLite would make an empty file in place of a lost one."""
