@@ -219,10 +219,14 @@ def _monitoring(path: Path, case: str) -> dict[str, Any] | None:
         "sha256": hashlib.sha256(content).hexdigest(),
         "batches": int(record["batches"]),
         "people": int(record.get("rows") or 0),
-        "promotions": len(record.get("promotions", [])),
-        "incidents": len(record.get("incidents", [])),
+        "changes": _kinds(record.get("promotions", []), "promoted", "rolled_back"),
+        "incidents": _kinds(record.get("incidents", []), "incident"),
         "time": str(record.get("trail", {}).get("time", "")),
     }
+
+
+def _kinds(events: Sequence[Mapping[str, Any]], *kinds: str) -> int:
+    return sum(e.get("kind") in kinds for e in events)
 
 
 def _protocol(path: Path, before: LogView | None) -> dict[str, Any]:

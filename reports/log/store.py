@@ -168,20 +168,30 @@ class Log:
         import rfc8785
 
         lines = [rfc8785.dumps(dict(e)) for e in entries]
-        if lines:
-            try:
-                with (self.folder / ENTRIES).open("ab") as stream:
+        leaves = (*view.leaves, *(merkle.leaf_hash(line) for line in lines))
+        checkpoint = Checkpoint(key.name, len(leaves), merkle.root(leaves))
+        note, path = key.sign(checkpoint.text), self.folder / ENTRIES
+        size = path.stat().st_size if path.exists() else 0
+        try:
+            if lines:
+                with path.open("ab") as stream:
                     stream.write(b"".join(line + b"\n" for line in lines))
                     stream.flush()
                     os.fsync(stream.fileno())
-            except OSError as error:
+            write_whole(self.folder / CHECKPOINT, note)
+        except BaseException as error:
+            self._undo(path, size, note)
+            if isinstance(error, OSError):
                 raise _unwritten(self.folder, error) from error
-        leaves = (*view.leaves, *(merkle.leaf_hash(line) for line in lines))
-        checkpoint = Checkpoint(key.name, len(leaves), merkle.root(leaves))
-        note = key.sign(checkpoint.text)
-        write_whole(self.folder / CHECKPOINT, note)
+            raise
         added = tuple(_entry(line, i) for i, line in enumerate(lines, len(view.leaves)))
         return LogView(key.verifier, checkpoint, note, (*view.entries, *added), leaves)
+
+    def _undo(self, path: Path, size: int, note: bytes) -> None:
+        """Take back lines that were not signed for, so that the next append does not sign for them either."""
+        with contextlib.suppress(OSError):
+            if path.exists() and (self.folder / CHECKPOINT).read_bytes() != note:
+                os.truncate(path, size)
 
     def _key(self) -> NoteKey:
         from cryptography.hazmat.primitives import serialization

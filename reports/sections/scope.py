@@ -131,7 +131,7 @@ def _fixed(sources: Sources) -> tuple[Block, ...]:
         blocks.append(
             Paragraph(
                 f"Monitoring went on over {watched['batches']:,} batches with {watched['people']:,} people, up to "
-                f"{watched['time'][:10]}: {watched['promotions']:,} changes of the model in use, "
+                f"{watched['time'][:10]}: {watched['changes']:,} changes of the model in use, "
                 f"{watched['incidents']:,} incidents with the feed. The record is the file {watched['file']}, SHA-256 "
                 f"{watched['sha256']}; it is not embedded here."
             )

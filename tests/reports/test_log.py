@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit.errors import AssayError, DataError, InputError
+from audit.errors import AssayError, DataError, InputError, OutputError
 from reports.log import merkle
 from reports.log.note import Checkpoint, NoteKey, Verifier, read_checkpoint
 from reports.log.store import CHECKPOINT, ENTRIES, KEY, Log, LogCopy, read_copy, read_log
@@ -195,6 +195,30 @@ def test_nothing_is_added_where_making_the_entry_fails(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         log.append(fail)
     assert log.view() == before
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_a_disk_that_is_full_leaves_the_log_as_it_was(at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first flush is of the entries, the second of the checkpoint; what was not signed for is taken back."""
+    log = Log(tmp_path)
+    before = log.append(lambda view: [entry(0)])
+    files = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    count, real = 0, os.fsync
+
+    def full(handle: int) -> None:
+        nonlocal count
+        count += 1
+        if count == at:
+            raise OSError(28, "No space left on device")
+        real(handle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("reports.log.store.os.fsync", full)
+        with pytest.raises(OutputError, match="could not be written"):
+            log.append(lambda view: [entry(1)])
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == files
+    assert log.append(lambda view: [entry(2)]).leaves[:1] == before.leaves
+    assert [e["n"] for e in log.read().entries] == [0, 2]
 
 
 def changed(content: bytes) -> bytes:

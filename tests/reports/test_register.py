@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import csv
 import datetime as dt
+import hashlib
 import io
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -433,29 +438,68 @@ def test_two_copies_cannot_be_signed_apart(story: Story, pki: Pki, tmp_path: Pat
     assert sorted(p.name for p in tmp_path.iterdir()) == ["log", "report.pdf"]
 
 
-def test_a_kill_between_the_log_and_the_file_is_made_good(
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from reports.log import Log, record
+renamed = os.replace
+def kill(source, target):
+    if str(source).endswith(".staged"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    renamed(source, target)
+record.os.replace = kill
+record.publish(Path(sys.argv[1]), Path(sys.argv[2]).read_bytes(), Log(Path(sys.argv[3])))
+"""
+
+
+def test_a_kill_between_the_log_and_the_file_is_made_good(story: Story, tmp_path: Path, root: Path) -> None:
+    """The process dies when the decision is logged and the file is not yet in its place."""
+    shutil.copytree(story.logs["issued"], tmp_path / "log")
+    path, new, log = tmp_path / "report.pdf", tmp_path / "new.pdf", Log(tmp_path / "log")
+    path.write_bytes(story.issued)
+    new.write_bytes(story.approved)
+    child = subprocess.run(
+        [sys.executable, "-c", KILLED, str(path), str(new), str(log.folder)],
+        cwd=root, env={**os.environ, "PYTHONPATH": str(root)}, timeout=120, check=False,
+    )  # fmt: skip
+    assert child.returncode == -signal.SIGKILL
+    assert path.read_bytes() == story.issued
+    assert [e["type"] for e in log.read().entries][-1] == "decision"
+    assert lines_of(story.issued, read_copy(log.folder))["log decisions"][0] == "failed"
+    assert rec.finish(path, log)
+    assert path.read_bytes() == story.approved
+    assert not rec.finish(path, log)
+    assert lines_of(path.read_bytes(), read_copy(log.folder))["log decisions"][0] == "ok"
+
+
+def test_what_was_staged_and_never_logged_does_not_replace_the_report(story: Story, tmp_path: Path) -> None:
+    shutil.copytree(story.logs["issued"], tmp_path / "log")
+    path, log = tmp_path / "report.pdf", Log(tmp_path / "log")
+    path.write_bytes(story.issued)
+    for name, content in (("a" * 64, story.approved), (hashlib.sha256(story.approved).hexdigest(), story.approved)):
+        (tmp_path / f".report.pdf.{name}.staged").write_bytes(content)
+    assert not rec.finish(path, log)
+    assert path.read_bytes() == story.issued
+
+
+def test_a_full_disk_leaves_report_and_log_as_they_were(
     story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(story.logs["issued"], tmp_path / "log")
     path, log = tmp_path / "report.pdf", Log(tmp_path / "log")
     path.write_bytes(story.issued)
+    before = read_copy(log.folder)
 
-    def refuse(*args: object) -> None:
+    def full(*args: object) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(rec.os, "replace", refuse)
-        patch.setattr(rec, "write_whole", lambda path, content: path.write_bytes(content))
-        patch.setattr(rec.Log, "append", lambda self, make: self)
+        patch.setattr("audit.files.os.fsync", full)
         with pytest.raises(OutputError, match="could not be written"):
             rec.publish(path, story.approved, log)
     assert path.read_bytes() == story.issued
-    # Not logged yet: it stays where it is, and the file too.
-    assert not rec.finish(path, log)
-    log.append(lambda view: rec.new_entries(view, story.approved))
-    assert rec.finish(path, log)
-    assert path.read_bytes() == story.approved
-    assert not rec.finish(path, log)
+    assert read_copy(log.folder) == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["log", "report.pdf"]
 
 
 def test_decisions_made_without_the_log_are_told_and_can_be_entered(
@@ -488,7 +532,8 @@ def test_what_a_report_says_of_protocol_deviations_and_monitoring(tmp_path: Path
     assert "monitoring" not in late
     assert "register" not in late
     rec.enter_protocol(log, "p.md", b"x", dt.datetime(2026, 1, 2, tzinfo=dt.UTC))
-    watched = {"schema": "assay/watch/1", "case": {"name": "c"}, "batches": 3, "rows": 90, "promotions": [{}],
+    watched = {"schema": "assay/watch/1", "case": {"name": "c"}, "batches": 3, "rows": 90,
+               "promotions": [{"kind": "promoted"}, {"kind": "settled"}],
                "incidents": [], "trail": {"entries": 9, "time": "2026-11-20T00:00:00Z"}}  # fmt: skip
     for other in ({"batches": 0}, {"case": {"name": "d"}}, {"schema": "x"}):
         (tmp_path / "watch.json").write_text(json.dumps(watched | other))
@@ -498,6 +543,7 @@ def test_what_a_report_says_of_protocol_deviations_and_monitoring(tmp_path: Path
     assert fixed["protocol"]["logged"] == "2026-01-02T00:00:00+00:00"
     assert fixed["monitoring"]["batches"] == 3
     assert fixed["monitoring"]["people"] == 90
+    assert fixed["monitoring"]["changes"] == 1
     assert "deviations" not in fixed
     assert fixed["checkpoint"]["size"] == 1
     with pytest.raises(InputError, match="protocol cannot be read"):
