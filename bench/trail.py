@@ -2,12 +2,12 @@
 
     python bench/trail.py [--events 100000] [--singles 500] [--repeat 5] [--url postgresql://...]
 
-Two trails. `plain`: an event is one sentence. `real`: what the loop itself wrote for a batch of the replay "quiet" (made
-here by running eight batches of it), with the state and the counts of the batch, as the loop does it. The trail is filled
-in transactions of 100 events (`fill`); then come single events on the full trail, each on the disk before the next begins
-(`single`): medians over blocks. The last page is the 50 newest entries, by a reader opened and closed each time, as the
-screen does it. The peer in the same process is the database alone: the same rows in the same single transactions, with no
-hash and no head.
+Two trails. `plain`: an event is one sentence. `real`: what the loop itself wrote for a batch of the replay "quiet"
+(made here by running eight batches of it), with the state and the counts of the batch, as the loop does it. The trail is
+filled in transactions of 100 events (`fill`); then come single events on the full trail, each on the disk before the
+next begins (`single`): medians. The last page is the 50 newest entries, by a reader opened and closed each time, as the
+screen does it. The peer in the same process is the database alone: the same rows in the same single transactions, with
+no hash and no head.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
-
-import sqlalchemy as sa  # noqa: E402
 
 from debias.loop.database import open_engine  # noqa: E402
 from debias.loop.trail import BATCHES, KEPT, TRAIL, Page, Trail  # noqa: E402

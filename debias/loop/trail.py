@@ -101,7 +101,6 @@ class Page:
         row = {"seq": seq, "prev": self.head["hash"], "hash": digest, "time": self._now, "seal": seal}
         self._c.execute(TRAIL.insert(), row | {"body": body.decode()})
         self.head = {"seq": seq, "hash": digest, "seal": seal}
-        self.keep("head", self.head)
         return digest
 
     def keep(self, name: str, value: Any) -> None:
@@ -207,6 +206,8 @@ class Trail:
                             todo="run `assay watch --check`, then `assay watch`: it goes on from the end it finds",
                         )
                     yield page
+                    if page.head != self._seen:
+                        page.keep("head", page.head)
                 self._seen = page.head
             except sa.exc.SQLAlchemyError as error:
                 raise database.unusable(self._place, error) from error
