@@ -112,6 +112,55 @@ def difference_sequence(x1: float, n1: float, x2: float, n2: float, alpha: float
     return low, high
 
 
+def log_e_paired(a: float, b: float, n: float, d: float) -> float:
+    """The least log e-value over all laws of pairs with P(first only) - P(second only) = d.
+
+    a, b: of n pairs, how many only the first and only the second of two was right about. The mixture of all laws of
+    three outcomes under a Dirichlet(1/2, 1/2, 1/2) prior over one law is an e-process, as for one rate.
+    """
+    c = n - a - b
+    mixture = math.lgamma(a + 0.5) + math.lgamma(b + 0.5) + math.lgamma(c + 0.5) - math.lgamma(n + 1.5)
+    mixture += math.lgamma(1.5) - 1.5 * math.log(math.pi)
+    low, high = max(0.0, -d), (1.0 - d) / 2
+
+    def like(t: float) -> float:
+        total = 0.0
+        for count, p in ((a, t + d), (b, t), (c, 1.0 - 2 * t - d)):
+            if count:
+                if p <= 0:
+                    return math.inf
+                total -= count * math.log(p)
+        return total
+
+    left, right, t = low, high, (low + high) / 2
+    for _ in range(_NEWTON):
+        p, rest = t + d, 1.0 - 2 * t - d
+        if not (p > 0 and t > 0 and rest > 0):
+            break
+        slope = 2 * c / rest - a / p - b / t
+        bend = 4 * c / rest**2 + a / p**2 + b / t**2
+        if slope > 0:
+            right = t
+        else:
+            left = t
+        then = t - slope / bend if bend > 0 else t
+        if not left < then < right:
+            then = (left + right) / 2
+        if abs(then - t) <= _CLOSE:
+            break
+        t = then
+    return mixture + min(like(v) for v in (t, low, high))
+
+
+def paired_sequence(a: float, b: float, n: float, alpha: float) -> tuple[float, float]:
+    """The confidence sequence of P(first only) - P(second only) among n pairs."""
+    if n == 0:
+        return -1.0, 1.0
+    bar, seen = math.log(1 / alpha), (a - b) / n
+    low, high = (_edge(lambda d: log_e_paired(a, b, n, d), bar, seen, end) for end in (-1.0, 1.0))
+    return low, high
+
+
 def ratio_sequence(x1: float, n1: float, x2: float, n2: float, alpha: float) -> tuple[float, float]:
     """The confidence sequence of p1 / p2 within 0 and 1, for p1 <= p2."""
     if n1 == 0 or n2 == 0 or x2 == 0:

@@ -156,10 +156,11 @@ def _by_threshold(lesson: Lesson, running: Served, servers: Servers, store: Stor
         if keeps and then.better(now) and (best is None or then.error < best[1]):
             best = (float(at), then.error)
     if best is None:
-        return Built(
-            "threshold", None, f"no single threshold keeps every norm without more wrong decisions than are allowed "
-            f"(the nearest is {nearest:.3f} outside)."
-        )  # fmt: skip
+        words = f"no single threshold keeps every norm (the nearest is {nearest:.3f} outside)."
+        if nearest <= 0:
+            words = "every single threshold that keeps the norms is wrong too often"
+            words += ", or no better for those who were harmed." if now.harmed else "."
+        return Built("threshold", None, words, _facts(lesson, now, None))
     served = store.serve(
         method="threshold",
         file=running.file,

@@ -15,7 +15,7 @@ from typing import Any
 from audit.cube import Cube
 from audit.policy import LoopRules, Norm, Policy
 from audit.values import UNKNOWN
-from audit.watch.counted import Counted, judge_counts, not_estimable, rate_sequence
+from audit.watch.counted import Counted, judge_counts, not_estimable, paired_sequence
 from audit.watch.drift import spend
 from debias.loop.state import Beside, Tally
 
@@ -89,9 +89,9 @@ def judge_gate(
     """The conditions on everything seen so far. broken: the norms that raised the alarm, "metric/kind/a+b"."""
     rules = policy.loop
     alpha = spend(rules.alpha, challenger)
-    checks = [
-        _norm_check(c, broken) for c in judge_tally(policy, beside.theirs, sensitive, people=rules.people, alpha=alpha)
-    ]
+    judged = judge_tally(policy, beside.theirs, sensitive, people=rules.people, alpha=alpha)
+    levels = [n.promote for n in policy.norms for _ in norm_attributes(n, sensitive)]
+    checks = [_norm_check(c, promote, broken) for c, promote in zip(judged, levels, strict=True)]
     checks += loss_checks(beside.paired, rules, alpha)
     checks += harm_checks(beside.paired, [b for b in broken if b.startswith(HARM)], alpha)
     return Verdict(tuple(checks), alpha)
@@ -102,7 +102,7 @@ def norm_key(c: Counted) -> str:
     return f"{c.metric}/{c.kind}/{'+'.join(c.attribute)}"
 
 
-def _norm_check(c: Counted, broken: Sequence[str]) -> Check:
+def _norm_check(c: Counted, promote: float, broken: Sequence[str]) -> Check:
     name = norm_key(c)
     what = f"{c.metric.replace('_', ' ')} {c.kind} by {' and '.join(c.attribute)}"
     facts = {"value": c.value, "low": c.low, "high": c.high, "limit": c.limit}
@@ -111,7 +111,11 @@ def _norm_check(c: Counted, broken: Sequence[str]) -> Check:
         return Check(name, None if name in broken else True, f"{what}: not estimable ({c.reason}).", facts)
     shown = f"{c.value:.3f} [{c.low:.3f}, {c.high:.3f}]"
     if name in broken:
-        holds = True if c.inside_promote else False if c.status == "outside" else None
+        assert c.low is not None
+        assert c.high is not None
+        never = c.low > promote if c.kind == "difference" else c.high < promote
+        holds = True if c.inside_promote else False if never else None
+        facts |= {"promote": promote}
         return Check(name, holds, f"{what} {shown}: {_stand(holds)} inside the level for promotion.", facts)
     holds = c.status != "outside"
     return Check(name, holds, f"{what} {shown}: {'not ' if holds else ''}clearly outside its norm.", facts)
@@ -166,9 +170,8 @@ def harm_checks(paired: Cube | None, harmed: Sequence[str], alpha: float) -> lis
 def _difference(counts: tuple[int, int, int], alpha: float) -> tuple[float, float, float]:
     """By how much more often the other model is wrong: value, and its confidence sequence."""
     ours, theirs, n = counts
-    low_a, high_a = rate_sequence(ours, n, alpha / 2)
-    low_b, high_b = rate_sequence(theirs, n, alpha / 2)
-    return (ours - theirs) / n, low_a - high_b, high_a - low_b
+    low, high = paired_sequence(ours, theirs, n, alpha)
+    return (ours - theirs) / n, low, high
 
 
 def _only(n: Any) -> tuple[int, int, int]:

@@ -91,9 +91,18 @@ def url_of(out: Path, trail_url: str | None) -> str:
 
 
 def with_delay(case: Case, policy: Policy) -> Policy:
-    """The cooldown is at least the label delay: a model is not replaced before its outcomes are known."""
-    rest = max(policy.loop.cooldown_batches, case.watch.label_delay)
-    return replace(policy, loop=replace(policy.loop, cooldown_batches=rest))
+    """Waits are from when outcomes are known: shadow and probation last as many batches longer as outcomes take, and
+    the cooldown at least so many."""
+    loop, delay = policy.loop, case.watch.label_delay
+    return replace(
+        policy,
+        loop=replace(
+            loop,
+            shadow_batches=loop.shadow_batches + delay,
+            probation_batches=loop.probation_batches + delay,
+            cooldown_batches=max(loop.cooldown_batches, delay),
+        ),
+    )
 
 
 class Watcher:

@@ -12,7 +12,7 @@ import pytest
 
 from audit.cube import Cube, Meaning
 from audit.policy import Norm, Policy
-from audit.watch.counted import log_wealth, rate_sequence
+from audit.watch.counted import log_e_paired, log_wealth, paired_sequence
 from debias.loop.gate import judge_gate, judge_tally, loss_checks, norm_attributes
 from debias.loop.state import Beside, Tally
 from tests.debias.loop.played import GAP, POLICY, RULES
@@ -72,6 +72,7 @@ def test_everything_holds() -> None:
         (1350, True),  # 0.05 and surely under 0.12
         (1200, None),  # 0.10: inside the level, not surely
         (1050, None),  # 0.15: between the level for promotion and the trigger
+        (900, False),  # 0.20: surely over the level, whatever becomes of the trigger
         (700, False),  # 0.27: surely over the trigger
     ],
 )
@@ -100,10 +101,8 @@ def test_the_loss_is_the_difference_of_those_decided_rightly_by_one_model_only()
     loss = check(found, "loss")
     assert loss.facts["value"] == pytest.approx(0.04)
     assert loss.facts["people"] == 6000
-    alpha = found.alpha
-    low_a, high_a = rate_sequence(300, 6000, alpha / 2)
-    low_b, high_b = rate_sequence(60, 6000, alpha / 2)
-    assert (loss.facts["low"], loss.facts["high"]) == (low_a - high_b, high_a - low_b)
+    assert (loss.facts["low"], loss.facts["high"]) == paired_sequence(300, 60, 6000, found.alpha)
+    assert 0.02 < loss.facts["low"] < 0.04 < loss.facts["high"]
     assert loss.holds is None, "0.04 and an upper bound over the 0.05 allowed"
 
 
@@ -182,6 +181,27 @@ def test_wealth_against_a_rate_by_hand() -> None:
     assert math.exp(log_wealth(1, 1, 0.2)) == pytest.approx(2.5)
     # Two of two: B(5/2, 1/2) / B(1/2, 1/2) = 3/8; over 0.25: 1.5.
     assert math.exp(log_wealth(2, 2, 0.5)) == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize("d", [-0.4, 0.0, 0.1, 0.7])
+def test_the_least_evidence_over_pairs_is_that_of_a_search_over_all_laws(d: float) -> None:
+    a, b, n = 30, 12, 90
+    mixture = math.lgamma(a + 0.5) + math.lgamma(b + 0.5) + math.lgamma(n - a - b + 0.5) - math.lgamma(n + 1.5)
+    mixture += math.lgamma(1.5) - 3 * math.lgamma(0.5)
+    t = np.linspace(max(0.0, -d), (1 - d) / 2, 200_001)[1:-1]
+    like = a * np.log(t + d) + b * np.log(t) + (n - a - b) * np.log(1 - 2 * t - d)
+    assert log_e_paired(a, b, n, d) == pytest.approx(mixture - like.max(), abs=1e-6)
+
+
+def test_pairs_bound_the_difference_at_every_look() -> None:
+    rng = np.random.default_rng(1)
+    missed, runs = 0, 80
+    for _ in range(runs):
+        found = rng.choice(3, (10, 60), p=[0.12, 0.07, 0.81])
+        a, b = (found == 0).sum(axis=1).cumsum(), (found == 1).sum(axis=1).cumsum()
+        bounds = [paired_sequence(int(a[k]), int(b[k]), 60 * (k + 1), 0.05) for k in range(10)]
+        missed += any(not low <= 0.05 <= high for low, high in bounds)
+    assert missed / runs <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / runs)
 
 
 def test_norms_on_columns_that_the_case_does_not_have_are_about_nobody() -> None:
