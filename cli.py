@@ -279,6 +279,7 @@ def _validation(args: argparse.Namespace) -> Any:
 def verify(args: argparse.Namespace) -> Result:
     """check signatures, embedded evidence and every figure; name the failed check"""
     from reports.log import read_copy
+    from reports.log.proof import read_proof
     from reports.verify import verify as check
 
     content, rerun = _read(args.report), None
@@ -295,7 +296,7 @@ def verify(args: argparse.Namespace) -> Result:
         since=_read(args.since) if args.since else None,
         require_quorum=args.require_quorum,
         rerun=rerun,
-        log=read_copy(args.log) if args.log else None,
+        log=None if not args.log else read_proof(_read(args.log)) if args.log.is_file() else read_copy(args.log),
     )
     if result.failed is not None:
         _say(args, (result.to_json(), "\n".join(result.lines())))
@@ -320,13 +321,17 @@ def register(args: argparse.Namespace) -> Result:
     from audit.files import write_whole
     from reports import register as registered
     from reports.log import Log
-    from reports.log.record import enter, enter_protocol
+    from reports.log.record import enter, enter_protocol, proof_for
 
     book = Log(args.log)
     added = [enter(book, _read(path)) for path in args.add]
     if args.protocol:
         added.append(enter_protocol(book, args.protocol.name, _read(args.protocol)))
     view = book.view() if added else book.read()
+    if args.proof:
+        if not args.out:
+            raise InputError("a proof needs a place", expected="--out FILE.tlog-proof beside --proof REPORT.pdf")
+        write_whole(args.out, proof_for(view, _read(args.proof)))
     lines = registered.register(view.entries)
     stands = registered.standings(view.entries, dt.datetime.now(dt.UTC).date())
     if args.csv:
@@ -507,7 +512,9 @@ def _parser() -> argparse.ArgumentParser:
     sub = with_roots(command("verify", verify), "the roots you trust; without them no name is confirmed")
     sub.add_argument("report", type=Path, metavar="REPORT.pdf")
     sub.add_argument("--since", type=Path, metavar="EARLIER.pdf", help="an earlier copy that this file must continue")
-    sub.add_argument("--log", type=Path, metavar="DIR", help="the log of issued reports, which must hold this one")
+    sub.add_argument(
+        "--log", type=Path, metavar="DIR", help="the log of issued reports, or a proof by `assay register --proof`"
+    )
     sub.add_argument("--require-quorum", action="store_true", help="fail where the board has not approved")
     sub.add_argument("--rerun", type=Path, metavar="CASE.toml", help="measure again from model and data, and compare")
     sub = command("register", register)
@@ -517,6 +524,8 @@ def _parser() -> argparse.ArgumentParser:
         "--add", type=Path, action="append", default=[], metavar="REPORT.pdf", help="enter a report and its decisions"
     )
     sub.add_argument("--protocol", type=Path, metavar="FILE", help="enter a protocol before the results are there")
+    sub.add_argument("--proof", type=Path, metavar="REPORT.pdf", help="write the proof that this report is in the log")
+    sub.add_argument("--out", type=Path, metavar="FILE", help="where to, for example report.tlog-proof")
     sub = with_password(command("keys", keys))
     sub.add_argument("action", choices=("new",))
     sub.add_argument("--name", required=True)

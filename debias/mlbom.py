@@ -34,9 +34,9 @@ def ml_bom(evidence: Mapping[str, Any] | None, mitigation: Mapping[str, Any] | N
         if mitigation is None:
             raise ValueError("an ML-BOM needs evidence, a mitigation or both")
         evidence = _original(mitigation)
-    digest = hashlib.sha256(
-        rfc8785.dumps([dict(evidence), None if mitigation is None else dict(mitigation)])
-    ).hexdigest()
+    # Sorted JSON by the C encoder: of a megabyte, a tenth of the time that RFC 8785 in Python takes. Only a number.
+    both = [dict(evidence), None if mitigation is None else dict(mitigation)]
+    digest = hashlib.sha256(json.dumps(both, sort_keys=True, allow_nan=False).encode()).hexdigest()
     model, data = _model(evidence), _data(evidence)
     components = [model, data]
     depends: list[Record] = [{"ref": "model", "dependsOn": ["data"]}, {"ref": "data"}]

@@ -32,7 +32,8 @@ def _key_id(name: str, public: bytes) -> bytes:
     return hashlib.sha256(name.encode() + b"\n" + _ED25519 + public).digest()[:4]
 
 
-def _decode(text: str) -> bytes:
+def decoded(text: str) -> bytes:
+    """Strict base64. Raises InputError."""
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
@@ -66,7 +67,7 @@ class Verifier:
             raise InputError("the log's key cannot be read", got=text[:120], expected="NAME+ID+KEY")
         name, key_id, key = parts
         _check_name(name)
-        blob = _decode(key)
+        blob = decoded(key)
         if len(blob) != 33 or blob[:1] != _ED25519:
             raise InputError("the log's key is of a kind that is not known", got=key[:80], expected="Ed25519")
         if key_id != _key_id(name, blob[1:]).hex():
@@ -87,7 +88,7 @@ class Verifier:
             match = _LINE.match(line)
             if match is None:
                 raise InputError("a signature line of the checkpoint cannot be read", got=line[:120])
-            blob = _decode(match["sig"])
+            blob = decoded(match["sig"])
             if match["name"] == self.name and blob[:4] == _key_id(self.name, self.public):
                 mine.append(blob[4:])
         if not mine:
@@ -167,7 +168,7 @@ def read_checkpoint(note: bytes, verifier: Verifier) -> Checkpoint:
     lines = verifier.open(note).split("\n")[:-1]
     if len(lines) < 3 or lines[0] != verifier.name or not _SIZE.match(lines[1]):
         raise InputError("the note is no checkpoint of this log", got=" ".join(lines)[:120], expected=verifier.name)
-    top = _decode(lines[2])
+    top = decoded(lines[2])
     if len(top) != 32:
         raise InputError("the checkpoint's root is no sha256", got=lines[2][:80])
     return Checkpoint(lines[0], int(lines[1]), top)

@@ -250,6 +250,23 @@ def enter_protocol(log: Log, name: str, content: bytes, now: dt.datetime | None 
     return added[0]
 
 
+def proof_for(view: LogView, pdf: bytes) -> bytes:
+    """The proof that this report is in the log. Raises InputError where it is not."""
+    from reports.log.proof import proof_of
+
+    _, signatures, _ = read_report(pdf)
+    if not signatures:
+        raise InputError("the report is not signed", expected="a report certified by its auditor")
+    report = certified_of(pdf, signatures)
+    at = [i for i, e in enumerate(view.entries) if e["type"] == REPORT and e.get("report") == report]
+    if not at:
+        raise InputError(
+            "the report is not in the log", got=report, expected=f"one of its {view.checkpoint.size:,} entries",
+            todo="enter it with `assay register LOG --add REPORT.pdf`",
+        )  # fmt: skip
+    return proof_of(view, at[0])
+
+
 def stated(view: LogView) -> dict[str, Any]:
     """What a report says of the log before it (manifest.extra, key `checkpoint`)."""
     c = view.checkpoint
@@ -275,6 +292,7 @@ __all__ = [
     "lacking",
     "new_entries",
     "of_report",
+    "proof_for",
     "publish",
     "read_report",
     "report_entry",

@@ -18,6 +18,7 @@ from typing import Any
 
 from audit.errors import AssayError
 from reports.attest import MODEL_CARD, STATEMENTS
+from reports.log.proof import Proof
 from reports.log.store import LogCopy
 from reports.manifest import NAME, Attached, Manifest
 from reports.verify import figures, revisions, seal
@@ -79,7 +80,7 @@ def verify(
     crls: Sequence[bytes] = (),
     rerun: Mapping[str, bytes] | None = None,
     since: bytes | None = None,
-    log: LogCopy | None = None,
+    log: LogCopy | Proof | None = None,
     require_quorum: bool = False,
     contents: bool = True,
     printer: Printer | None = None,
@@ -90,7 +91,8 @@ def verify(
     trust : root certificates (PEM or DER); without them everything but the signers' identity is checked. crls:
     revocation lists to judge by, besides those in the file. rerun: the files of a run made again from model and data.
     since: an earlier copy, which this file has to continue (so that a decision cut off since is seen). log: the log of
-    issued reports (reports.log.read_copy), which has to hold this one and every decision on it. require_quorum:
+    issued reports (reports.log.read_copy), which has to hold this one and every decision on it, or a proof
+    (reports.log.proof) that it holds this one. require_quorum:
     fail where the board has not approved. contents: False stops before the figures and pages. printer: makes the page's
     HTML again (for tests). second_opinion: pyHanko's difference analysis too; it takes seconds and allows more than
     ours.
@@ -122,7 +124,7 @@ class _State:
         contents: bool,
         printer: Printer | None,
         second_opinion: bool,
-        log: LogCopy | None = None,
+        log: LogCopy | Proof | None = None,
     ) -> None:
         self.pdf, self.trust, self.crls, self.rerun, self.since = pdf, trust, crls, rerun, since
         self.require_quorum, self.contents, self.printer = require_quorum, contents, printer
@@ -296,6 +298,14 @@ class _State:
             return
         from reports.verify import log as logged
 
+        if isinstance(copy, Proof):
+            why = "a proof shows one entry and no more; give the log itself (--log DIR)"
+            for name in ("log", "log history"):
+                run.skip(name, compared, why)
+            line = "the certified revision with the proof"
+            run.check("log inclusion", line, lambda: logged.check_proof(copy, self.pdf, manifest, self.found))
+            run.skip("log decisions", compared, why)
+            return
         found: list[Any] = []
 
         def head() -> str:

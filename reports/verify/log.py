@@ -18,6 +18,7 @@ from reports.attest.statements import decision_statement
 from reports.log import merkle
 from reports.log import record as rec
 from reports.log.note import Verifier, read_checkpoint
+from reports.log.proof import Proof
 from reports.log.store import Entry, LogCopy, LogView, read_log
 from reports.manifest import Manifest, strict_json
 from reports.register import earlier
@@ -121,6 +122,27 @@ def check_inclusion(view: LogView, pdf: bytes, manifest: Manifest, signatures: S
         )
     when = view.entries[index].get("logged")
     return f"entry {index:,} of {view.checkpoint.size:,}, logged {when}; {len(proof)} hashes show it"
+
+
+def check_proof(proof: Proof, pdf: bytes, manifest: Manifest, signatures: Sequence[Signature]) -> str:
+    """A proof instead of the log: the report's entry leads to a checkpoint of the log that the report names."""
+    said = stated(manifest)
+    if said is None:
+        raise Broken(
+            "the report names no log, so nothing tells whose proof this is",
+            todo="give the log itself (--log DIR), and make sure whose it is",
+        )
+    logged, checkpoint = proof.check(Verifier.parse(said["key"]))
+    entry = rec.report_entry(pdf, manifest, signatures)
+    if logged.get("type") != rec.REPORT or logged.get("report") != entry["report"]:
+        raise Broken(
+            "the proof is of another entry than this report", got=logged.get("report"), expected=entry["report"]
+        )
+    _same(entry, logged, "the report")
+    if said["size"] > proof.index:
+        raise Broken("the report states a checkpoint that is younger than its own entry", got=said["size"])
+    when = logged.get("logged")
+    return f"entry {proof.index:,} of {checkpoint.size:,}, logged {when}; the proof's {len(proof.path)} hashes show it"
 
 
 def _same(mine: Mapping[str, Any], logged: Entry, what: str) -> None:

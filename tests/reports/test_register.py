@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import datetime as dt
 import hashlib
@@ -13,7 +14,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from reports.issue import said_of
 from reports.log import Log, LogCopy, merkle, read_copy, read_log
 from reports.log import record as rec
 from reports.log.note import Checkpoint
+from reports.log.proof import read_proof
 from reports.log.store import CHECKPOINT, ENTRIES, PUBLIC
 from reports.register import Line, earlier, register, safe_cell, standings, to_csv, to_text
 from reports.verify import verify, verify_or_raise
@@ -419,6 +421,50 @@ def test_a_report_that_lies_about_the_log_is_caught(story: Story, small: Reports
         found = verify(pdf, printer=kit.page, log=read_copy(log.folder), contents=False)
         assert found.failed is not None
         assert found.failed.name == check, lie
+
+
+# --- a proof in place of the log ---
+
+
+def test_a_proof_shows_one_entry_and_tells_of_no_other(story: Story) -> None:
+    proof = rec.proof_for(read_log(story.copy()), story.rejected)
+    rows = proof.decode().split("\n")
+    assert rows[0] == "c2sp.org/tlog-proof@v1"
+    assert rows[2] == "index 2"
+    assert b"Too few rows" not in proof
+    for pdf in (story.issued, story.approved, story.rejected):
+        found = verify_or_raise(pdf, printer=kit.page, log=read_proof(proof), contents=False)
+        said = {c.name: c.status for c in found.checks if c.name.startswith("log")}
+        assert said["log inclusion"] == "ok"
+        assert said["log decisions"] == "not checked"
+        assert ROLL_BACK in found.notes, "a proof cannot show that nothing was cut off"
+
+
+def test_a_proof_of_something_else_is_caught(story: Story, small: Reports) -> None:
+    view = read_log(story.copy())
+    mine = read_proof(rec.proof_for(view, story.rejected))
+    other = read_proof(rec.proof_for(view, story.later))
+    wrong = (
+        (story.rejected, other),
+        (story.rejected, replace(mine, index=3)),
+        (story.rejected, replace(mine, path=mine.path[:-1])),
+        (story.rejected, replace(mine, line=mine.line.replace(b'"quorum":2', b'"quorum":1'))),
+        (story.rejected, replace(mine, note=mine.note.replace(b"\n6\n", b"\n7\n"))),
+        (small.rejected, mine),  # a report that names no log
+    )
+    for pdf, proof in wrong:
+        found = verify(pdf, printer=kit.page, log=proof, contents=False)
+        assert found.failed is not None
+        assert found.failed.name == "log inclusion"
+    with pytest.raises(InputError, match="not in the log"):
+        rec.proof_for(view, small.rejected)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_for_a_proof_give_one_error(data: bytes) -> None:
+    for content in (data, b"c2sp.org/tlog-proof@v1\n" + data, b"c2sp.org/tlog-proof@v1\nextra \nindex 0\n" + data):
+        with contextlib.suppress(InputError):
+            assert read_proof(content).index >= 0
 
 
 # --- writing: both or neither ---

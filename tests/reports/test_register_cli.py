@@ -69,6 +69,10 @@ def test_the_whole_way(place: Path, capsys: pytest.CaptureFixture[str], monkeypa
     assert "key" in document["log"]
     rows = list(csv.reader(io.StringIO((place / "register.csv").read_bytes().decode(), newline="")))
     assert rows[2][6] == "'=Inside."
+    assert run(capsys, "register", log, "--proof", pdf)[0] == 2
+    assert run(capsys, "register", log, "--proof", pdf, "--out", place / "report.tlog-proof")[0] == 0
+    code, document = run(capsys, "verify", pdf, "--log", place / "report.tlog-proof")
+    assert (code, next(c["status"] for c in document["checks"] if c["check"] == "log inclusion")) == (0, "ok")
     # The copy from before the approval still verifies alone, and no longer with the log.
     pdf.write_bytes(issued)
     assert run(capsys, "verify", pdf)[0] == 0
