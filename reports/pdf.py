@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import datetime as dt
 import gc
+import hashlib
 import html as html_module
 import io
 import threading
 import warnings
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from audit.errors import AssayError, InputError
@@ -33,6 +35,8 @@ SLOT_PREFIX = "slot-"
 # The field ends inside the frame that the page draws, so that a stamp never covers the frame.
 INSET = 1.5
 LEAST_WIDTH, LEAST_HEIGHT = 100.0, 30.0
+MOST_KEPT = 64_000_000
+"""Bytes of made pages that a process keeps."""
 DESCRIPTIONS = {
     "evidence.json": "Every rate, gap, interval and test of the audit",
     "cube.json": "The counts that the evidence follows from",
@@ -73,9 +77,54 @@ def write_pdf(
     missing = [s for s in signers if f'id="{SLOT_PREFIX}{s.field}"' not in html]
     if missing:
         html = _with_section(html, missing)
+    key = _key(html, attachments, title, author, language, created, signers)
+    if (known := _made.get(key)) is not None:
+        return known
     with collector_paused():
         rendered, places = _render(html, attachments, created, signers)
-        return _finish(rendered, places, title, author, language, created, signers)
+        return _made.put(key, _finish(rendered, places, title, author, language, created, signers))
+
+
+@dataclass(slots=True)
+class _Made:
+    """The last pages that this process made, by the digest of all they follow from.
+
+    Whoever issues, verifies and decides in one process sets the same pages again each time; equal input gives equal
+    bytes, so the second time they are taken from here. Nothing is kept on disk.
+    """
+
+    most: int = 8
+    kept: OrderedDict[bytes, bytes] = field(default_factory=OrderedDict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def get(self, key: bytes) -> bytes | None:
+        with self.lock:
+            if key in self.kept:
+                self.kept.move_to_end(key)
+            return self.kept.get(key)
+
+    def put(self, key: bytes, data: bytes) -> bytes:
+        with self.lock:
+            self.kept[key] = data
+            while len(self.kept) > self.most or (len(self.kept) > 1 and sum(map(len, self.kept.values())) > MOST_KEPT):
+                self.kept.popitem(last=False)
+        return data
+
+    def forget(self) -> None:
+        """Set pages anew from here on, for tests and measurements."""
+        with self.lock:
+            self.kept.clear()
+
+
+_made = _Made()
+forget = _made.forget
+
+
+def _key(html: str, attachments: Mapping[str, bytes], *rest: object) -> bytes:
+    digest = hashlib.sha256(repr(rest).encode("utf-8", "surrogatepass"))
+    for name, data in sorted({**attachments, "": html.encode("utf-8", "surrogatepass")}.items()):
+        digest.update(hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest() + hashlib.sha256(data).digest())
+    return digest.digest()
 
 
 def signature_section(signers: Sequence[SignerSlot]) -> str:

@@ -7,6 +7,7 @@ import io
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pikepdf
@@ -14,7 +15,7 @@ import pytest
 
 from audit.errors import AssayError, InputError
 from reports.manifest import ARCHIVE, SignerSlot
-from reports.pdf import write_pdf
+from reports.pdf import forget, write_pdf
 from reports.sign import Validation, certify, countersign, seal
 from tests.reports import kit
 from tests.reports.conftest import Reports
@@ -113,9 +114,34 @@ def test_qpdf_finds_nothing(state: str, states: dict[str, bytes], tmp_path: Path
 
 
 def test_equal_input_gives_equal_bytes(small: Reports, pki: Pki) -> None:
+    forget()
     assert kit.draft(small.files, pki.auditor) == small.draft
     other = kit.draft(small.files, pki.auditor, issued=kit.ISSUED + dt.timedelta(seconds=1))
     assert other != small.draft
+
+
+def test_pages_are_kept_by_all_they_follow_from(small: Reports, pki: Pki) -> None:
+    """Made once a process; whatever differs in the input, be it one byte of one attachment, makes them anew."""
+    forget()
+    first = kit.draft(small.files, pki.auditor)
+    assert kit.draft(small.files, pki.auditor) is first
+    manifest = kit.manifest_of(small.files, pki.auditor)
+    options: dict[str, Any] = {
+        "attachments": {"a": b"1", "b": b"2"}, "title": "t", "author": "a", "language": "en", "created": kit.ISSUED,
+        "signers": manifest.signers,
+    }  # fmt: skip
+    page = HTML.format("")
+    made = [write_pdf(page, **options)]
+    for change in (
+        {"attachments": {"a": b"2", "b": b"1"}}, {"attachments": {"a": b"1", "c": b"2"}}, {"title": "u"},
+        {"author": "b"}, {"language": "de"}, {"created": kit.ISSUED + dt.timedelta(seconds=1)},
+        {"signers": manifest.signers[1:]},
+    ):  # fmt: skip
+        made.append(write_pdf(page, **(options | change)))
+    made.append(write_pdf(HTML.format("<p>x</p>"), **options))
+    assert len(set(made)) == len(made)
+    forget()
+    assert write_pdf(page, **options) == made[0]
 
 
 def test_attachments_keep_their_bytes(small: Reports) -> None:
