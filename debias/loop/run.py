@@ -32,6 +32,7 @@ from audit.policy import Policy
 from debias.loop import inbox
 from debias.loop import state as at
 from debias.loop.act import at_fault, next_method
+from debias.loop.alerts import Alerts
 from debias.loop.build import Lesson, build
 from debias.loop.serve import (
     Servers,
@@ -44,7 +45,7 @@ from debias.loop.state import Built, Decision, Event, Input, NewPolicy, State
 from debias.loop.step import first_state, step
 from debias.loop.store import Store
 from debias.loop.take import Taken, Taker, reason, unusable
-from debias.loop.trail import Entry, Trail
+from debias.loop.trail import Trail
 
 POLL_SECONDS = 1.0
 
@@ -74,7 +75,7 @@ def run_watch(
                 except OutputError as error:
                     if not follow:
                         raise
-                    print(f"assay watch: {error.message}", file=sys.stderr, flush=True)
+                    watcher.trouble(error)
                 if follow:
                     time.sleep(POLL_SECONDS)
                 elif not watcher.more():
@@ -129,8 +130,10 @@ class Watcher:
         self._reference: dict[str, Any] | None = trail.kept("reference")
         self._board = Board()
         self._said: list[str] = []
+        self._alerts = Alerts.of(case, out)
         for entry in trail.entries():
             self._board.add(entry.body, entry.time)
+            self._alerts.tell([entry])  # what a run that was killed had no time to tell
         kept = trail.kept("state")
         self._state = State.from_json(kept) if kept is not None else self._begin()
         self._same_model(trail.kept("about"))
@@ -142,6 +145,12 @@ class Watcher:
 
     def __exit__(self, *_: object) -> None:
         self._servers.keep_only(())
+        self._alerts.close()
+
+    def trouble(self, error: OutputError) -> None:
+        """Say that nothing can be written now."""
+        print(f"assay watch: {error.message}", file=sys.stderr, flush=True)
+        self._alerts.send("trouble", error.message, {})
 
     # -- beginning --------------------------------------------------------------------------------------------
 
@@ -293,11 +302,9 @@ class Watcher:
         self._store.point(after.running)
         for entry in self._trail.entries(after=self._board.seq):
             self._board.add(entry.body, entry.time)
-            self._tell(entry)
-
-    def _tell(self, entry: Entry) -> None:
-        if entry.body["kind"] != "batch":
-            self._said.append(entry.body["words"])
+            self._alerts.tell([entry])
+            if entry.body["kind"] != "batch":
+                self._said.append(entry.body["words"])
 
     # -- a challenger -----------------------------------------------------------------------------------------
 

@@ -446,3 +446,22 @@ def test_a_batch_that_could_not_be_judged_may_come_again(tmp_path: Path) -> None
     shutil.copy(tmp_path / "in" / "d003.parquet", tmp_path / "in" / "d100.parquet")
     assert run_watch(case, tmp_path / "out")["rows"] == 900
     assert "duplicate" not in kinds(tmp_path / "out")
+
+
+def test_alerts_tell_each_entry_once_also_those_of_a_run_that_was_killed(tmp_path: Path) -> None:
+    case = write_case(tmp_path)
+    out = tmp_path / "out"
+    run_watch(case, out)
+    told = [json.loads(line) for line in (out / "alerts.jsonl").read_text().splitlines()]
+    by_kind = [t["kind"] for t in told]
+    assert {"confirmed", "gate"} <= set(by_kind)
+    assert "batch" not in by_kind
+    entries = {b["seq"]: b["kind"] for b in bodies(out)}
+    assert all(entries[t["entry"]["seq"]] == t["kind"] for t in told)
+    run_watch(case, out)
+    assert [json.loads(line)["kind"] for line in (out / "alerts.jsonl").read_text().splitlines()] == by_kind
+    # A run that was killed between its entry and its alert.
+    (out / "alerts.jsonl").unlink()
+    run_watch(case, out)
+    again = [json.loads(line)["kind"] for line in (out / "alerts.jsonl").read_text().splitlines()]
+    assert sorted(again) == sorted(by_kind)
