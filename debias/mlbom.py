@@ -151,7 +151,7 @@ def _candidate(m: Mapping[str, Any]) -> Record:
     arm = m.get("arms", {}).get("candidate")
     decision = m.get("decision")
     stands = "nobody has decided on it" if not decision else "accepted" if decision["accepted"] else "rejected"
-    norms = arm["norms"] if arm else []
+    norms = arm.get("norms", []) if arm else []
     strategy = f"Mitigated by {m.get('title', m['method'])}. "
     notice = m.get("notice")
     harms = [f"{c['metric']} {c['kind']}" for c in m.get("changes", []) if c.get("worse") and c.get("clear")]

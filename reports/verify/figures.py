@@ -84,8 +84,8 @@ def check_figures(files: Mapping[str, bytes]) -> str:
     return f"{compared:,} values computed again from the embedded cube ({lists}) and found equal{words}"
 
 
-def _norms(evidence: Mapping[str, Any], measures: Any) -> int:
-    """Each norm of the evidence judged again on the recomputed measures."""
+def _norms(evidence: Mapping[str, Any], measures: Any, name: str = "norms") -> int:
+    """Each norm of the evidence (or of an arm) judged again on the recomputed measures."""
     from audit.findings import judge
     from audit.policy import Norm, Policy
     from audit.values import to_json
@@ -97,7 +97,7 @@ def _norms(evidence: Mapping[str, Any], measures: Any) -> int:
         again = [to_json(n) for n in judge(Policy("", asked, ""), measures, columns)]
     except (KeyError, TypeError, ValueError) as error:
         raise Broken("the norms cannot be read", got=repr(error)) from error
-    return compare("norms", norms, again)
+    return compare(name, norms, again)
 
 
 def check_mitigation(files: Mapping[str, bytes], settings: Mapping[str, Any]) -> str:
@@ -114,6 +114,8 @@ def check_mitigation(files: Mapping[str, bytes], settings: Mapping[str, Any]) ->
         again = recompute(cubes[name], used)
         for kind in ("rates", "gaps", "counts"):
             compared += compare(f"mitigation {name} {kind}", arm.get(kind), again[kind])
+        if "norms" in arm:
+            compared += _norms(arm, again["_measures"], f"mitigation {name} norms")
     return f"{compared:,} values of {sum(a is not None for a in arms.values())} arms computed again from their cubes"
 
 

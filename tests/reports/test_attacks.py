@@ -556,7 +556,7 @@ def _arm(r: Reports) -> dict[str, Any]:
     from reports.manifest import strict_json
 
     evidence = strict_json(r.files["evidence.json"], "evidence.json")
-    return {key: evidence[key] for key in ("rates", "gaps", "counts")}
+    return {key: evidence[key] for key in ("rates", "gaps", "counts", "norms")}
 
 
 def mitigated(r: Reports, rates: Callable[[Any], None]) -> dict[str, bytes]:
@@ -573,6 +573,16 @@ def mitigated(r: Reports, rates: Callable[[Any], None]) -> dict[str, bytes]:
 def edited_mitigation(r: Reports, p: Pki) -> bytes:
     def change(arm: Any) -> None:
         arm["rates"][0]["value"] = 0.999
+
+    return kit.report(mitigated(r, change), p.auditor)
+
+
+@attack("mitigation")
+def edited_norm_of_an_arm(r: Reports, p: Pki) -> bytes:
+    """The model card and the page say how the candidate stands with the policy: that follows from its cube too."""
+
+    def change(arm: Any) -> None:
+        arm["norms"][0]["status"] = "inside" if arm["norms"][0]["status"] != "inside" else "outside"
 
     return kit.report(mitigated(r, change), p.auditor)
 
