@@ -3,8 +3,8 @@
     python bench/trail.py [--events 100000] [--singles 500] [--repeat 5] [--url postgresql://...]
 
 Two trails. `plain`: an event is one sentence. `real`: what the loop itself wrote for a batch of the replay "quiet"
-(made here by running eight batches of it), with the state and the counts of the batch, as the loop does it. The trail is
-filled in transactions of 100 events (`fill`); then come single events on the full trail, each on the disk before the
+(made here by running eight batches of it), with the state and the counts of the batch, as the loop does it. The trail
+is filled in transactions of 100 events (`fill`); then come single events on the full trail, each on the disk before the
 next begins (`single`): medians. The last page is the 50 newest entries, by a reader opened and closed each time, as the
 screen does it. The peer in the same process is the database alone: the same rows in the same single transactions, with
 no hash and no head.
@@ -89,7 +89,8 @@ def singles(url: str, start: int, n: int, real: Real | None) -> list[float]:
 def bare(url: str, start: int, n: int, real: Real | None) -> list[float]:
     """The same rows in the same transactions on the same tables, by the database alone."""
     engine, _, _ = open_engine(url, write=True)
-    text = json.dumps(real[0] if real else {"kind": "batch", "words": "Batch 1, 1,000 people.", "facts": {"number": 1}})
+    plain = {"kind": "batch", "words": "Batch 1, 1,000 people.", "facts": {"number": 1}}
+    text = json.dumps(plain if real is None else real[0])
     seconds = []
     with engine.connect().execution_options(assay_writes=True) as c:
         for i in range(start, start + n):
@@ -152,7 +153,8 @@ def main() -> None:
         sizes = len(json.dumps(real[0])), len(json.dumps(real[1]))
         print(f"{args.events:,} events; an entry of the loop {sizes[0]:,} bytes, its state {sizes[1]:,}")
         print(
-            "| trail | fill, events/s | single, ms | database alone, ms | size, MB | bytes/event | check, s | last page, ms |"
+            "| trail | fill, events/s | single, ms | database alone, ms | size, MB | bytes/event | check, s "
+            "| last page, ms |"
         )
         print("|---|---|---|---|---|---|---|---|")
         for kind, given in (("plain", None), ("real", real)):

@@ -21,7 +21,7 @@ def cube_to_json(cube: Cube) -> dict[str, Any]:
     return {
         "attributes": list(cube.attributes),
         "levels": [list(v) for v in cube.levels],
-        "meaning": [m.positive, m.negative, m.favourable, m.labelled],
+        "meaning": [m.positive, m.negative, m.favourable, m.labelled, m.decides],
         "weighted": cube.weighted,
         "cells": cells,
     }
@@ -36,7 +36,7 @@ def cube_from_json(data: dict[str, Any]) -> Cube:
     for cell in data["cells"]:
         n[cell[0]] = cell[1]
         w[cell[0]], w2[cell[0]] = cell[2:] if data["weighted"] else (cell[1], cell[1])
-    positive, negative, favourable, labelled = data["meaning"]
+    positive, negative, favourable, labelled, *decides = data["meaning"]
     return Cube(
         tuple(data["attributes"]),
         levels,
@@ -45,7 +45,7 @@ def cube_from_json(data: dict[str, Any]) -> Cube:
         w2.reshape(shape),
         data["weighted"],
         None,
-        Meaning(positive, negative, favourable, labelled),
+        Meaning(positive, negative, favourable, labelled, *decides),
     )
 
 

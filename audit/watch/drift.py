@@ -21,6 +21,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from audit.cube import Ints
+from audit.load.values import coded
 from audit.stats import benjamini_hochberg
 
 Floats = npt.NDArray[np.float64]
@@ -87,7 +88,8 @@ def _members(n: int, groups: Mapping[str, npt.NDArray[np.str_]]) -> list[tuple[s
 
 
 def _names(values: pd.Series) -> pd.Series:
-    return values.astype(object).where(values.notna(), MISSING).map(str)
+    codes, names = coded(values)  # 1, 1.0 and "1" are one, however a batch's file was typed
+    return pd.Series(np.array([*names, MISSING], dtype=object)[codes], index=values.index)
 
 
 def drifted(

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from audit.cube import UNLABELLED, Coded
+from audit.load.values import coded
 from audit.watch.drift import EVERYONE
 
 FEW = 50
@@ -37,15 +38,32 @@ def feed_problem(reference: Mapping[str, Any], frame: pd.DataFrame, sensitive: S
             problem = _numbers(feature, part, column)
         else:
             known = set(part["counts"])
-            strange = float((~column.dropna().astype(str).isin(known)).mean()) if column.notna().any() else 0.0
+            codes, names = coded(column.dropna())
+            strange = float(np.array([n not in known for n in names])[codes].mean()) if names else 0.0
             problem = f"{100 * strange:.0f} % of {feature!r} are values never seen before." if strange > 0.5 else None
         if problem:
             return problem
-    copies = float(frame[list(reference)].duplicated().mean()) if reference else 0.0
-    usual = max((kept.get("copies", 0.0) for kept in reference.values()), default=0.0)
+    if not reference:
+        return None
+    usual = max(kept.get("copies", 0.0) for kept in reference.values())
+    copies = _copies(frame[list(reference)], max(kept.get("size", n) for kept in reference.values()))
     if copies > usual + 0.3:
         return f"{100 * copies:.0f} % of its rows are copies of others; {100 * usual:.0f} % were usual."
     return None
+
+
+def usual_copies(frames: Sequence[pd.DataFrame], features: Sequence[str]) -> dict[str, float]:
+    """The largest share of rows that are copies in good batches, and the size of the largest batch."""
+    shares = [float(f[list(features)].duplicated().mean()) for f in frames if features and len(f)]
+    return {"copies": max(shares, default=0.0), "size": max((len(f) for f in frames), default=0)}
+
+
+def _copies(frame: pd.DataFrame, size: int) -> float:
+    """The share of rows that are copies. Larger batches have more by nature: then within so many rows as before."""
+    n = len(frame)
+    if size <= 0 or n <= 1.5 * size:
+        return float(frame.duplicated().mean())
+    return max(float(frame.iloc[a : a + size].duplicated().mean()) for a in range(0, n - size + 1, size))
 
 
 def _numbers(feature: str, part: Mapping[str, Any], column: pd.Series) -> str | None:
@@ -64,9 +82,9 @@ def _numbers(feature: str, part: Mapping[str, Any], column: pd.Series) -> str | 
     return None
 
 
-def outcome_problem(coded: Coded, base_rate: float | None) -> str | None:
+def outcome_problem(rows: Coded, base_rate: float | None) -> str | None:
     """Why the outcomes of a batch that is due cannot be used, or None. base_rate: positive outcomes at first."""
-    known = coded.label != UNLABELLED
+    known = rows.label != UNLABELLED
     n, have = len(known), int(known.sum())
     if n == 0:
         return None
@@ -75,7 +93,7 @@ def outcome_problem(coded: Coded, base_rate: float | None) -> str | None:
     if n >= FEW and have < n:
         shares = []
         for decision in (0, 1):
-            mine = coded.decision == decision
+            mine = rows.decision == decision
             if mine.sum() >= 20:
                 shares.append((float(known[mine].mean()), int(mine.sum())))
         if len(shares) == 2:
@@ -87,7 +105,7 @@ def outcome_problem(coded: Coded, base_rate: float | None) -> str | None:
                     f"outcomes are known for {100 * b:.0f} % of those decided one way and {100 * a:.0f} % of the "
                     "others: error rates among the known would mislead."
                 )
-    labels = coded.label[known]
+    labels = rows.label[known]
     if have >= FEW and base_rate is not None and 0 < base_rate < 1:
         positive = float(labels.mean())
         chance = (1 - base_rate) if positive == 0 else base_rate if positive == 1 else 1.0

@@ -15,7 +15,7 @@ from audit.load.values import coded as named
 from audit.policy import Policy
 from audit.watch.cells import cube_to_json
 from audit.watch.drift import drifted, reference_of, spend
-from audit.watch.quality import feed_problem, outcome_problem
+from audit.watch.quality import feed_problem, outcome_problem, usual_copies
 from debias.loop.serve import (
     Servers,
     coded_rows,
@@ -135,9 +135,8 @@ class Taker:
         frames = [*(self._source.read(n).frame for n in before), frame]
         whole = pd.concat(frames, ignore_index=True)
         kept = reference_of(whole, features, groups_per_row(self._case, whole))
-        copies = max(float(f[features].duplicated().mean()) for f in frames) if features else 0.0
         for part in kept.values():
-            part["copies"] = copies
+            part |= usual_copies(frames, features)
         return {"batches": [*before, number], "labels": labels, "features": plain(kept)}
 
     def _due(self, number: int, arrival: Arrival | None, decided: dict[str, Ints] | None) -> tuple[Matured, ...]:
