@@ -1,19 +1,29 @@
 """Testing by betting: e-processes and e-detectors over blocks of two groups, valid at every look.
 
-    stream = start(BETS)
-    stream, path = advance(stream, payoff)      # payoff (n,): at least -1; of mean 0 or less where nothing is wrong
+    blocks, waiting = close_blocks(side, hit, waiting)
+    up, down = difference_logs(blocks, tolerance)     # (n, K): by what each bet multiplies its wealth, as logs
+    stream, path = advance(stream, up)
 
-E-process (Chugg et al. 2023, after Shekhar & Ramdas 2023): wealth is multiplied by 1 + bet x payoff at each block.
-Where the norm holds, wealth is a supermartingale, so that by Ville's inequality it ever reaches 1 / alpha with
-probability alpha at most, whenever and however often one looks. One bet does not serve all gaps, so that wealth is
-spread evenly over a fixed grid of bets (a mixture, itself a supermartingale) and needs no tuning.
+E-process: wealth is multiplied, block by block, by something whose mean is 1 at most where the norm holds; it is a
+supermartingale then, so that by Ville's inequality it ever reaches 1 / alpha with probability alpha at most, whenever
+and however often one looks (Shekhar & Ramdas 2023; Chugg et al. 2023). One bet does not serve all gaps: wealth
+is spread over a fixed grid of bets (a mixture, itself a supermartingale) and needs no tuning.
 
-E-detector (Shin, Ramdas & Rinaldo 2024): M <- (M + 1)(1 + bet x payoff), the sum of the e-processes begun at each block
-so far (Shiryaev-Roberts). Raising the alarm at M >= A, false alarms are at least A blocks apart on average. An
-e-process that has lost its wealth over a long quiet time is slow to see a change; the detector always has a fresh one.
+The bet. The norm says r p1 - p2 <= e (r = 1: a difference of at most e; e = 0: a ratio of at least r). In a block with
+a people of the first group and b of the second, for k >= 0 and any t1, t2 with r t1 - t2 = e,
 
-Blocks. People of two groups arrive unevenly. A block is closed by the first person of the other group: by who came, and
-never by what was decided, so that the difference of the two means in a block has the true difference as its mean.
+    E = prod over the first of (1 + k r / a (y - t1))  x  prod over the second of (1 - k / b (y - t2))
+
+has log mean of at most k (r p1 - p2 - e) <= 0 by log(1 + u) <= u. With t the norm's nearest point to what was seen
+before and k = gap / variance it is near the likelihood ratio, and for it to be valid neither needs to be right: both
+are known before the block. The two-sample e-value of Turner, Ly & Grunwald (2024) is the case e = 0, r = 1.
+
+E-detector (Shin, Ramdas & Rinaldo 2024): M <- (M + 1) x E, the sum of the e-processes begun at each block so far
+(Shiryaev-Roberts). Raising the alarm at M >= A, false alarms are at least A blocks apart on average. An e-process that
+has lost its wealth over a long quiet time is slow to see a change; the detector always has a fresh one.
+
+Blocks. People of two groups arrive unevenly. A block is closed after every handful of eight people if both groups are
+in it, else after the next handful: by who came and never by what was decided. Nobody is left out.
 
 All sums run in the order of arrival, so that states are the same bit for bit however the rows are cut into batches.
 """
@@ -31,25 +41,28 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-BETS: Floats = np.array([2.0**-k for k in range(6, 0, -1)])
-"""Bets on payoffs that are scaled to -1 or more: 1/64, 1/32, ..., 1/2."""
-FAST: Ints = np.array([2, 4, 5])
-"""Which of the bets the detector uses: 1/16, 1/4, 1/2."""
-
-
-SEGMENT = 512
-"""The detector's sum is kept as a number beside an exponent, which is set anew after so many blocks."""
+BETS: Floats = np.array([0.005, 0.02, 0.05, 0.1, 0.2, 0.35])
+"""Each bet is best for one distance beyond the norm: half a point, two points, ... thirty-five points."""
+SHARES: Floats = np.array([0.01, 0.04, 0.12, 0.20, 0.28, 0.35])
+"""How the wealth is spread over the bets: little on small ones, which win in long streams only, where it is made up."""
+FAST: Ints = np.array([2, 3, 4])
+"""Which of the bets the detector uses, in equal parts."""
+HANDFUL = 8
+"""Blocks are closed after so many people of the two groups."""
+MOST = 0.9
+"""No person takes more than this part of a bet's wealth."""
+RARE = 0.001
+"""No rate is expected to be nearer to 0 or 1 than this."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stream:
-    """One hypothesis. log_wealth (K,) per bet; the detector is wealth x fresh, fresh the sum of 1 / wealth before each
-    block so far, (D,) as exp(anchor) x total. blocks: how many so far.
+    """One hypothesis. log_wealth (K,) per bet; the detector is wealth x exp(fresh), where fresh (D,) is the log of the
+    sum of 1 / wealth before each block so far. blocks: how many so far.
     """
 
     log_wealth: Floats
-    anchor: Floats
-    total: Floats
+    fresh: Floats
     blocks: int
 
     def same(self, other: Stream) -> bool:
@@ -57,22 +70,29 @@ class Stream:
         return self is other or (
             self.blocks == other.blocks
             and np.array_equal(self.log_wealth, other.log_wealth)
-            and np.array_equal(self.anchor, other.anchor)
-            and np.array_equal(self.total, other.total)
+            and np.array_equal(self.fresh, other.fresh)
         )
 
+    @property
+    def log_e(self) -> float:
+        """Log of the e-value."""
+        return float(log_wealth(self.log_wealth))
+
+    @property
+    def log_m(self) -> float:
+        """Log of the detector; -inf before the first block."""
+        return float(log_mean(self.log_wealth[FAST] + self.fresh))
+
     def to_json(self) -> dict[str, Any]:
-        return {
-            "wealth": self.log_wealth.tolist(),
-            "anchor": self.anchor.tolist(),
-            "total": self.total.tolist(),
-            "blocks": self.blocks,
-        }
+        fresh = self.fresh.tolist() if self.blocks else None
+        return {"wealth": self.log_wealth.tolist(), "fresh": fresh, "blocks": self.blocks}
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> Stream:
-        wealth, anchor, total = (np.array(data[k], dtype=np.float64) for k in ("wealth", "anchor", "total"))
-        return Stream(wealth, anchor, total, data["blocks"])
+        if not data["blocks"]:
+            return start()
+        wealth, fresh = (np.array(data[k], dtype=np.float64) for k in ("wealth", "fresh"))
+        return Stream(wealth, fresh, data["blocks"])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,47 +105,30 @@ class Path:
 
 def start() -> Stream:
     """A stream that has seen nothing: wealth 1, detector 0."""
-    return Stream(np.zeros(len(BETS)), np.zeros(len(FAST)), np.zeros(len(FAST)), 0)
+    return Stream(np.zeros(len(BETS)), np.full(len(FAST), -np.inf), 0)
 
 
-def advance(stream: Stream, payoff: Floats, at: Ints | None = None) -> tuple[Stream, Path]:
-    """Bet on `payoff` (n,), each at least -1. The path is after `at` blocks (numbers 0..n), by default after each."""
-    payoff = np.ascontiguousarray(payoff, dtype=np.float64)
-    n = len(payoff)
+def advance(stream: Stream, logs: Floats, at: Ints | None = None) -> tuple[Stream, Path]:
+    """Multiply the wealth of each bet by exp(logs), (n, K). The path is after `at` blocks (0..n), by default each."""
+    n = len(logs)
     wealth = np.empty((len(BETS), n + 1))
     wealth[:, 0] = stream.log_wealth
-    for k, bet in enumerate(BETS):
-        np.log1p(bet * payoff, out=wealth[k, 1:])
-        np.add.accumulate(wealth[k], out=wealth[k])
+    wealth[:, 1:] = logs.T
+    np.add.accumulate(wealth, axis=1, out=wealth)
     fast = wealth[FAST]
-    fresh, anchor, total = _fresh(fast, stream)
+    fresh = np.empty(fast.shape)
+    fresh[:, 0] = stream.fresh
+    np.negative(fast[:, :-1], out=fresh[:, 1:])
+    np.logaddexp.accumulate(fresh, axis=1, out=fresh)
     at = np.arange(n + 1) if at is None else at
-    path = Path(log_mean(wealth[:, at]), log_mean(fast[:, at] + fresh[:, at]))
-    return Stream(wealth[:, -1].copy(), anchor, total, stream.blocks + n), path
+    path = Path(log_wealth(wealth[:, at]), log_mean(fast[:, at] + fresh[:, at]))
+    return Stream(wealth[:, -1].copy(), fresh[:, -1].copy(), stream.blocks + n), path
 
 
-def _fresh(wealth: Floats, stream: Stream) -> tuple[Floats, Floats, Floats]:
-    """log of the sum of 1 / wealth before each block, wealth (D, n + 1); and how it is carried on."""
-    n = wealth.shape[1] - 1
-    anchor, total = stream.anchor[:, None], stream.total[:, None]
-    out = np.empty(wealth.shape)
-    with np.errstate(divide="ignore"):  # nothing seen: log 0
-        out[:, :1] = anchor + np.log(total)
-    done = 0
-    while done < n:
-        place = (stream.blocks + done) % SEGMENT
-        if place == 0 and stream.blocks + done > 0:
-            anchor, total = anchor + np.log(total), np.ones(total.shape)
-        step = min(n - done, SEGMENT - place)
-        part = np.empty((len(wealth), step + 1))
-        part[:, :1] = total
-        # No block takes more than half of a bet's wealth, so that within a segment nothing overflows.
-        np.exp(-wealth[:, done : done + step] - anchor, out=part[:, 1:])
-        np.add.accumulate(part, axis=1, out=part)
-        total = part[:, -1:].copy()
-        out[:, done + 1 : done + step + 1] = anchor + np.log(part[:, 1:])
-        done += step
-    return out, anchor[:, 0].copy(), total[:, 0].copy()
+def log_wealth(wealth: Floats) -> Floats:
+    """log of the e-value from the log wealth of the bets, (K, ...): the mixture."""
+    out: Floats = log_sum((wealth.T + np.log(SHARES)).T)
+    return out
 
 
 def log_mean(logs: Floats) -> Floats:
@@ -145,104 +148,159 @@ def log_sum(logs: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A block that waits for the other group: side 0 or 1 (-1: nobody yet), people so far, successes among them."""
+    """Between two blocks. people: since the last one was closed; open: people and successes of the first group, and of
+    the second, among them; closed: the same of all blocks so far; known: the same at the last doubling, from which
+    follows where the rates are expected.
+    """
 
-    side: int = -1
     people: int = 0
-    hits: int = 0
+    open: tuple[int, int, int, int] = (0, 0, 0, 0)
+    closed: tuple[int, int, int, int] = (0, 0, 0, 0)
+    known: tuple[int, int, int, int] = (0, 0, 0, 0)
 
-    def to_json(self) -> list[int]:
-        return [self.side, self.people, self.hits]
+    def to_json(self) -> list[Any]:
+        return [self.people, list(self.open), list(self.closed), list(self.known)]
+
+    @staticmethod
+    def from_json(data: Sequence[Any]) -> Open:
+        return Open(int(data[0]), *(_four(v) for v in data[1:]))
+
+
+def _four(v: Any) -> tuple[int, int, int, int]:
+    return int(v[0]), int(v[1]), int(v[2]), int(v[3])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Blocks:
-    """Closed blocks: the mean of each group's outcomes, and the number of the row that closed it, each (n,)."""
+    """Closed blocks. counts (n, 4): people and successes of the first group, and of the second; known (n, 4): the same
+    of everyone before, as of the last doubling; end (n,): the number of the row that closed it. Equal blocks are
+    worked out once: kind (n,) is each one's place in `alike`, which names one block of each kind.
+    """
 
-    first: Floats
-    second: Floats
+    counts: Ints
+    known: Ints
     end: Ints
+    kind: Ints
+    alike: Ints
+
+    def __len__(self) -> int:
+        return len(self.end)
 
 
 def close_blocks(side: npt.NDArray[Any], hit: npt.NDArray[Any], waiting: Open) -> tuple[Blocks, Open]:
     """Cut rows of two groups, side (n,) in 0, 1 and hit (n,) in 0, 1, into blocks; `end` counts these rows from 0.
 
-    A block begins with someone of either group and ends with the first person of the other one.
+    The outcome is the same however the rows are cut: `waiting` is what the rows before left open.
     """
-    carried = waiting.side >= 0
-    n = len(side) + carried
-    if n == 0:
-        empty = np.zeros(0)
-        return Blocks(empty, empty, np.zeros(0, dtype=np.int64)), waiting
-    sides = np.empty(n, dtype=np.int8)
-    people = np.ones(n, dtype=np.int64)
-    hits = np.empty(n, dtype=np.int64)
-    sides[carried:], hits[carried:] = side, hit
-    if carried:
-        sides[0], people[0], hits[0] = waiting.side, waiting.people, waiting.hits
-    run = np.flatnonzero(np.concatenate([[True], sides[1:] != sides[:-1]]))
-    length = np.diff(np.append(run, n))
-    # A run's first person closes the block before it, unless that person's predecessor did so and there is no block:
-    # in a streak of runs of one person each, blocks are pairs.
-    taken = _first_taken(length)
-    begin = run + taken
-    whole = taken < length  # a run of one person who closed the block before begins none
-    begins, follows = begin[whole], np.append(run[1:], n)[whole]
-    closed = follows < n
-    begins_closed, ends = begins[closed], follows[closed]
-    total_hits, total_people = np.append(0, np.cumsum(hits)), np.append(0, np.cumsum(people))
-    mean_of_many = (total_hits[ends] - total_hits[begins_closed]) / (total_people[ends] - total_people[begins_closed])
-    mean_of_one = hits[ends].astype(np.float64)
-    starts_with_first = sides[begins_closed] == 0
-    blocks = Blocks(
-        np.where(starts_with_first, mean_of_many, mean_of_one),
-        np.where(starts_with_first, mean_of_one, mean_of_many),
-        ends - carried,
-    )
-    if closed.all():
-        return blocks, Open()
-    rest = int(begins[~closed][0])
-    return blocks, Open(
-        int(sides[rest]), int(total_people[n] - total_people[rest]), int(total_hits[n] - total_hits[rest])
-    )
+    last = np.arange(HANDFUL - waiting.people % HANDFUL - 1, len(side), HANDFUL)
+    sums = _running(side, hit, last, waiting.open)
+    closing = _closings(np.diff(sums, axis=0, prepend=0)) if len(last) else np.zeros(0, dtype=bool)
+    at = np.flatnonzero(closing)
+    counts = np.diff(sums[at], axis=0, prepend=0)
+    ends = last[at]
+    whole = _running(side, hit, np.array([len(side) - 1]), waiting.open)[0] if len(side) else np.array(waiting.open)
+    if len(at) == 0:
+        people = waiting.people + len(side)
+        return _blocks(counts, counts, ends), Open(people, _four(whole), waiting.closed, waiting.known)
+    known, closed, newest = _known(counts, waiting)
+    left = Open(len(side) - 1 - int(ends[-1]), _four(whole - sums[at[-1]]), closed, newest)
+    return _blocks(counts, known, ends), left
 
 
-def _first_taken(length: Ints) -> Ints:
-    """Of each run, 1 where its first person closed the block of the run before, else 0; length (R,).
-
-    taken[k + 1] is 0 only where run k has one person, who was taken; so it alternates along runs of one person.
-    """
-    runs = len(length)
-    taken = np.ones(runs, dtype=np.int64)
-    taken[0] = 0
-    if runs == 1:
-        return taken
-    single = length == 1
-    # `taken` is sure to be 1 after a run of two people or more; from there on (or from the start) count the singles.
-    place = np.arange(runs)
-    sure = np.concatenate([[0], np.where(~single[:-1], place[1:], 0)])
-    anchor = np.maximum.accumulate(sure)
-    since = place - anchor
-    taken_at_anchor = np.where(anchor == 0, 0, 1)
-    # From an anchor on, every run in between has one person: 1 0 1 0 ... or, from the start, 0 1 0 1 ...
-    out: Ints = (taken_at_anchor + since) % 2
+def _running(side: npt.NDArray[Any], hit: npt.NDArray[Any], at: Ints, begin: tuple[int, int, int, int]) -> Ints:
+    """People and successes of the first group and of the second up to each of the rows `at`, (len(at), 4)."""
+    second = np.cumsum(side, dtype=np.int64)[at]
+    hits = np.cumsum(hit, dtype=np.int64)[at]
+    both = np.cumsum(np.asarray(hit, dtype=bool) & np.asarray(side, dtype=bool), dtype=np.int64)[at]
+    out: Ints = np.stack([at + 1 - second, hits - both, second, both], axis=1) + np.array(begin)
     return out
 
 
-def difference_payoff(blocks: Blocks, tolerance: float) -> tuple[Floats, Floats]:
-    """Payoffs against "the first is at most `tolerance` above the second", and the reverse; scaled to -1 or more."""
-    gap = blocks.first - blocks.second
-    return (gap - tolerance) / (1 + tolerance), (-gap - tolerance) / (1 + tolerance)
+def _closings(parts: Ints) -> Bools:
+    """Which handfuls close a block: both groups were seen since the last one did. parts (n, 4), n > 0."""
+    kind = np.where(parts[:, 2] == 0, 0, np.where(parts[:, 0] == 0, 1, 2))
+    previous = np.concatenate([[2], kind[:-1]])
+    change = (kind < 2) & (previous < 2) & (kind != previous)
+    # Of handfuls of one group only, one that follows the other group closes, unless that one has just closed.
+    place = np.arange(len(kind))
+    since = place - np.maximum.accumulate(np.where(change, -1, place))
+    out: Bools = (kind == 2) | (change & (since % 2 == 1))
+    return out
 
 
-def ratio_payoff(blocks: Blocks, floor: float) -> tuple[Floats, Floats]:
-    """Payoffs against "the second is at least `floor` of the first", and the reverse."""
-    return floor * blocks.first - blocks.second, floor * blocks.second - blocks.first
+_Four = tuple[int, int, int, int]
 
 
-def rise_payoff(loss: Floats, bound: float) -> Floats:
-    """Payoffs against "the mean of losses in 0..1 is at most `bound`"."""
-    return (loss - bound) / max(bound, 1e-9) if bound > 0 else loss
+def _known(counts: Ints, waiting: Open) -> tuple[Ints, _Four, _Four]:
+    """What is known before each block, (n, 4): renewed whenever the number of people has doubled. And both totals."""
+    total = np.cumsum(counts, axis=0) + np.array(waiting.closed)
+    people = total[:, 0] + total[:, 2]
+    out = np.empty_like(counts)
+    newest, begin = waiting.known, 0
+    while True:
+        due = int(np.searchsorted(people, max(2 * HANDFUL, 2 * (newest[0] + newest[2]))))
+        out[begin : due + 1] = newest
+        if due >= len(counts):
+            return out, _four(total[-1]), newest
+        newest, begin = _four(total[due]), due + 1
+
+
+def _blocks(counts: Ints, known: Ints, end: Ints) -> Blocks:
+    usual = counts[:, 0] + counts[:, 2] == HANDFUL
+    turn = np.cumsum(np.any(known[1:] != known[:-1], axis=1)) if len(end) else np.zeros(0, dtype=np.int64)
+    turn = np.concatenate([[0], turn])[: len(end)]
+    base = HANDFUL + 1
+    key = ((turn * base + counts[:, 0]) * base + counts[:, 1]) * base + counts[:, 3]
+    top = (int(turn[-1]) + 1) * base**3 if len(end) else 0
+    key = np.where(usual, key, top + np.arange(len(end)))
+    place = np.full(top + len(end), -1, dtype=np.int64)
+    place[key[::-1]] = np.arange(len(end))[::-1]
+    alike = np.sort(place[place >= 0])
+    place[key[alike]] = np.arange(len(alike))
+    return Blocks(counts, known, end, place[key], alike)
+
+
+def difference_logs(blocks: Blocks, tolerance: float) -> tuple[Floats, Floats]:
+    """Against "the first is at most `tolerance` above the second", and the reverse; (n, K) each."""
+    return _logs(blocks, 1.0, tolerance, (0, 1, 2, 3)), _logs(blocks, 1.0, tolerance, (2, 3, 0, 1))
+
+
+def ratio_logs(blocks: Blocks, floor: float) -> tuple[Floats, Floats]:
+    """Against "the second is at least `floor` of the first", and the reverse; (n, K) each."""
+    return _logs(blocks, floor, 0.0, (0, 1, 2, 3)), _logs(blocks, floor, 0.0, (2, 3, 0, 1))
+
+
+def _logs(blocks: Blocks, r: float, e: float, order: tuple[int, int, int, int]) -> Floats:
+    """The logs of E against r p1 - p2 <= e, one column per bet."""
+    if r <= 0 or e >= 1 - 4 * RARE:  # a norm that nothing can break
+        return np.zeros((len(blocks), len(BETS)))
+    n1, x1, n2, x2 = blocks.counts[blocks.alike][:, order].T.astype(np.float64)[:, :, None]
+    m1, y1, m2, y2 = blocks.known[blocks.alike][:, order].T.astype(np.float64)[:, :, None]
+    p1, p2 = (y1 + 1) / (m1 + 2), (y2 + 1) / (m2 + 2)
+    v1, v2 = p1 * (1 - p1) / n1, p2 * (1 - p2) / n2
+    # The point of the norm that is nearest to what was seen.
+    t1 = p1 - (r * p1 - p2 - e) * r * v1 / (r * r * v1 + v2)
+    t1 = np.clip(t1, max(RARE, (e + RARE) / r), min(1 - RARE, (e + 1 - RARE) / r))
+    t2 = r * t1 - e
+    stake = BETS / (r * r * t1 * (1 - t1) / n1 + t2 * (1 - t2) / n2)
+    stake = np.minimum(stake, MOST * np.minimum(n1 / (r * t1), n2 / (1 - t2)))
+    c1, c2 = stake * r / n1, stake / n2
+    logs = (
+        x1 * np.log1p(c1 * (1 - t1)) + (n1 - x1) * np.log1p(-c1 * t1)
+        + x2 * np.log1p(-c2 * (1 - t2)) + (n2 - x2) * np.log1p(c2 * t2)
+    )  # fmt: skip
+    out: Floats = logs[blocks.kind]
+    return out
+
+
+def rise_logs(wrong: npt.NDArray[Any], people: int, bound: float) -> Floats:
+    """Against "at most `bound` (in 0..1) of people go wrong", for numbers of `wrong` (n,) among so many; (n, K)."""
+    bound = min(max(bound, RARE), 1 - RARE)
+    stake = np.minimum(BETS / (bound * (1 - bound)), MOST / bound)
+    x = np.arange(people + 1, dtype=np.float64)[:, None]
+    logs = x * np.log1p(stake * (1 - bound)) + (people - x) * np.log1p(-stake * bound)
+    out: Floats = logs[np.asarray(wrong, dtype=np.int64)]
+    return out
 
 
 def e_bh(log_e: Sequence[float], alpha: float) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ import numpy as np
 from audit.cube import UNLABELLED, Coded, Cube
 from audit.stats import wilson
 from audit.values import UNKNOWN
-from audit.watch.evalues import FAST, Stream, advance, e_bh, log_mean, rise_payoff, start
+from audit.watch.evalues import Stream, advance, e_bh, log_mean, rise_logs, start
 
 BLOCK = 5
 """People to a bet: a fixed number, whatever became of them."""
@@ -102,7 +102,7 @@ def _feed(risk: Risk, wrong: np.ndarray) -> Risk:
     sums = np.diff(np.append(0, total[closed])) if len(closed) else np.zeros(0)
     stream = risk.stream
     if len(closed):
-        stream, _ = advance(stream, rise_payoff(sums / BLOCK, risk.bound), np.array([len(closed)]))
+        stream, _ = advance(stream, rise_logs(sums, BLOCK, risk.bound), np.array([len(closed)]))
         rest, people = int(total[-1] - total[closed[-1]]), len(wrong) - int(closed[-1])
     else:
         rest, people = int(total[-1]), risk.people + len(wrong)
@@ -113,14 +113,9 @@ def log_values(harm: Harm) -> tuple[float, float]:
     """Log e-value and log detector of "somebody's risk is above the bound": means over the groups."""
     if not harm.risks:
         return 0.0, -np.inf
-    e = np.array([float(log_mean(r.stream.log_wealth)) for r in harm.risks.values()])
-    m = np.array([_log_m(r.stream) for r in harm.risks.values()])
+    e = np.array([r.stream.log_e for r in harm.risks.values()])
+    m = np.array([r.stream.log_m for r in harm.risks.values()])
     return float(log_mean(e)), float(log_mean(m))
-
-
-def _log_m(stream: Stream) -> float:
-    with np.errstate(divide="ignore"):
-        return float(log_mean(stream.log_wealth[FAST] + stream.anchor + np.log(stream.total)))
 
 
 def named(harm: Harm) -> tuple[tuple[str, str], ...]:
@@ -128,10 +123,10 @@ def named(harm: Harm) -> tuple[tuple[str, str], ...]:
     log_e, log_m = log_values(harm)
     keys = list(harm.risks)
     if log_e >= np.log(1 / harm.alpha):
-        logs = [float(log_mean(harm.risks[k].stream.log_wealth)) for k in keys]
+        logs = [harm.risks[k].stream.log_e for k in keys]
         return tuple(keys[i] for i in e_bh(logs, harm.alpha)) or (keys[int(np.argmax(logs))],)
     if log_m >= np.log(harm.average_run):
-        logs = [_log_m(harm.risks[k].stream) for k in keys]
+        logs = [harm.risks[k].stream.log_m for k in keys]
         bar = np.log(harm.average_run)
         return tuple(k for k, v in zip(keys, logs, strict=True) if v >= bar) or (keys[int(np.argmax(logs))],)
     return ()

@@ -33,16 +33,17 @@ from audit.watch.evalues import (
     Stream,
     advance,
     close_blocks,
-    difference_payoff,
+    difference_logs,
     e_bh,
+    log_mean,
     log_sum,
-    ratio_payoff,
+    ratio_logs,
     start,
 )
 
 LOOK = 50
 """A look at every 50th person of a clock, wherever the batches are cut."""
-SET_ASIDE = 0.1
+SET_ASIDE = 0.05
 """The part of the wealth that is never bet but kept for groups that are not known yet."""
 MOST_GROUPS = 12
 """With more groups than this each is compared with all others together."""
@@ -74,7 +75,7 @@ class Pair:
             data["first"],
             data["second"],
             data["weight"],
-            {k: Open(*v) for k, v in data["waiting"].items()},
+            {k: Open.from_json(v) for k, v in data["waiting"].items()},
             {k: (Stream.from_json(v[0]), Stream.from_json(v[1])) for k, v in data["streams"].items()},
         )
 
@@ -109,8 +110,8 @@ class Watched:
         out = []
         for i in e_bh(logs, self.norm.alpha) if logs else ():
             pair = self.pairs[i]
-            up = max(float(log_sum(s[0].log_wealth)) for s in pair.streams.values())
-            down = max(float(log_sum(s[1].log_wealth)) for s in pair.streams.values())
+            up = max(s[0].log_e for s in pair.streams.values())
+            down = max(s[1].log_e for s in pair.streams.values())
             out.append((pair.first, pair.second) if up >= down else (pair.second, pair.first))
         return tuple(out)
 
@@ -185,7 +186,7 @@ def open_monitor(
 ) -> Monitor:
     """Streams that have seen nobody.
 
-    groups: the groups of an attribute that are known beforehand; they share nine tenths of the wealth evenly.
+    groups: the groups of an attribute that are known beforehand; they share all but `SET_ASIDE` of the wealth evenly.
     average_run: people between false alarms of a norm's detector, on average, at least.
     """
     groups = groups or {}
@@ -313,8 +314,8 @@ def _feed(
             before = pair.streams.get(m) or (start(), start())
             bet = (*key, w.norm.kind, w.norm.limit, len(looks))
             if bet not in shared or not all(s.same(t) for s, t in zip(shared[bet][0], before, strict=True)):
-                payoffs = difference_payoff if w.norm.kind == "difference" else ratio_payoff
-                both = payoffs(blocks, w.norm.limit)
+                logs_of = difference_logs if w.norm.kind == "difference" else ratio_logs
+                both = logs_of(blocks, w.norm.limit)
                 shared[bet] = before, [advance(s, x, when) for s, x in zip(before, both, strict=True)]
             after = shared[bet][1]
             streams[m] = (after[0][0], after[1][0])
@@ -396,5 +397,5 @@ def _with_new_groups(
 
 def pair_log_e(pair: Pair) -> float:
     """The log e-value of one pair: the mean over its streams."""
-    logs = np.array([s.log_wealth for both in pair.streams.values() for s in both]).ravel()
-    return float(log_sum(logs) - np.log(len(logs))) if len(logs) else 0.0
+    logs = np.array([s.log_e for both in pair.streams.values() for s in both])
+    return float(log_mean(logs)) if len(logs) else 0.0
