@@ -17,6 +17,8 @@ from audit.inequality import inequality
 from audit.law import law_tables
 from audit.quality.population import population_tables
 from audit.ranking import ranking
+from audit.regression.measures import regression_measures
+from audit.regression.words import regression_findings
 from audit.score_rates import reliability_curves
 
 FROM_ROWS = ("quality", "slices", "individual")
@@ -26,7 +28,7 @@ FROM_ROWS = ("quality", "slices", "individual")
 def further_findings(more: Mapping[str, Any]) -> list[str]:
     """Findings about what `derived` made: they stand behind those about rates and gaps."""
     out = list(class_findings(more["classes"])) if "classes" in more else []
-    return out
+    return out + (list(regression_findings(more["regression"])) if "regression" in more else [])
 
 
 ONLY_WITH = ("classes", "regression")
@@ -37,7 +39,10 @@ def derived(
     margins: Sequence[Margin], settings: Settings, population: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """Keys of evidence.json. population: its `source` and `shares`, where the case names them."""
-    out: dict[str, Any] = {
+    if margins and not margins[0].meaning.decides:
+        out: dict[str, Any] = {"regression": regression_measures(margins, settings)}
+        return out | _population(margins, settings, population)
+    out = {
         "law": law_tables(margins),
         "conformance": conformance(margins, settings),
         "inequality": inequality(margins),
@@ -46,7 +51,11 @@ def derived(
     }
     if (classes := class_measures(margins, settings)) is not None:
         out["classes"] = classes
-    if population is not None:
-        tables = population_tables(margins, population["shares"], settings.alpha)
-        out["population"] = {"source": population["source"], "shares": population["shares"], "tables": tables}
-    return out
+    return out | _population(margins, settings, population)
+
+
+def _population(margins: Sequence[Margin], settings: Settings, population: Mapping[str, Any] | None) -> dict[str, Any]:
+    if population is None:
+        return {}
+    tables = population_tables(margins, population["shares"], settings.alpha)
+    return {"population": {"source": population["source"], "shares": population["shares"], "tables": tables}}

@@ -38,13 +38,14 @@ def judge(policy: Policy, measures: Measures, sensitive: Sequence[str]) -> tuple
         for attribute in attributes:
             if set(attribute) <= set(sensitive):
                 gap = pick(measures.gaps, metric=norm.metric, kind=norm.kind, attribute=attribute)
-                results.append(_judge(norm, attribute, gap))
+                results.append(_judge(norm, attribute, gap, bool(measures.gaps)))
     return tuple(results)
 
 
-def _judge(norm: Norm, attribute: tuple[str, ...], gap: Gap | None) -> NormResult:
+def _judge(norm: Norm, attribute: tuple[str, ...], gap: Gap | None, gaps: bool) -> NormResult:
     if gap is None or gap.value is None or gap.low is None or gap.high is None:
-        reason = gap.reason if gap is not None else "this gap was not measured"
+        absent = "this gap was not measured" if gaps else "the case has no decisions, so that this gap was not measured"
+        reason = gap.reason if gap is not None else absent
         return NormResult(
             norm.metric, norm.kind, attribute, norm.limit, None, None, None, "not_estimable", False, reason
         )

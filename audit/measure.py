@@ -17,7 +17,7 @@ from audit.dataset import dataset_measures
 from audit.gaps import KINDS, Settings, comparable, gap_record, reference_index, seed_of
 from audit.metrics import Metric, metrics_for, opportunity
 from audit.score_rates import score_gaps, score_rates
-from audit.values import UNKNOWN, Count, Gap, Measures, Rate
+from audit.values import UNKNOWN, Count, DatasetMeasure, Gap, Measures, Rate
 
 SELECTIVE = 0.05
 """Share of a group from which on a decision without any known outcome leaves a rate unidentified."""
@@ -27,15 +27,16 @@ CONSTANT = 30
 
 def measure(margins: Sequence[Margin], settings: Settings) -> Measures:
     """Rates, gaps, dataset measures and counts of every margin, comparisons adjusted over all of them."""
-    by_attribute = {m.attribute: m for m in margins}
     rates: list[Rate] = []
     gaps: list[Gap] = []
     counts: list[Count] = []
     hypotheses: dict[tuple[tuple[str, ...], str], float] = {}
     keys: list[tuple[tuple[str, ...], str]] = []
     for margin in margins:
-        metrics = metrics_for(margin.meaning)
         counts += group_counts(margin)
+        if not margin.meaning.decides:
+            continue
+        metrics = metrics_for(margin.meaning)
         rates += [r for m in metrics for r in group_rates(margin, m, settings.alpha)]
         rates += score_rates(margin, settings)
         if not margin.attribute:
@@ -49,11 +50,19 @@ def measure(margins: Sequence[Margin], settings: Settings) -> Measures:
     return Measures(
         rates=tuple(rates),
         gaps=adjusted(gaps, keys, hypotheses),
-        dataset=dataset_measures(by_attribute),
+        dataset=_dataset(margins),
         counts=tuple(counts),
         family=len(hypotheses),
         notes=_notes(margins, settings),
     )
+
+
+def _dataset(margins: Sequence[Margin]) -> tuple[DatasetMeasure, ...]:
+    """The pre-training measures; of a regression, which has no two outcomes, who is in the data alone."""
+    found = dataset_measures({m.attribute: m for m in margins})
+    if margins and not margins[0].meaning.decides:
+        return tuple(d for d in found if d.metric == "class_imbalance")
+    return found
 
 
 def group_counts(margin: Margin) -> list[Count]:
@@ -63,6 +72,10 @@ def group_counts(margin: Margin) -> list[Count]:
         n = margin.n[g]
         if margin.withheld[g]:
             out.append(Count(margin.attribute, group, 0, None, None, None, None, None, suppressed=True))
+            continue
+        if not margin.meaning.decides:
+            rows, unknown = int(n.sum()), int(n[2].sum())
+            out.append(Count(margin.attribute, group, rows, None, None, None, None, unknown))
             continue
         out.append(
             Count(
@@ -240,7 +253,7 @@ def _notes(margins: Sequence[Margin], settings: Settings) -> tuple[str, ...]:
         if not margin.attribute:
             notes += _outcomes(margin)
             continue
-        notes += _constant(margin, settings)
+        notes += _constant(margin, settings) if margin.meaning.decides else []
         name = " and ".join(margin.attribute)
         empty = [" / ".join(g) for g, n in zip(margin.groups, margin.rows, strict=True) if n == 0]
         empty = [g for g, hidden in zip(empty, margin.withheld[margin.rows == 0], strict=True) if not hidden]

@@ -72,13 +72,14 @@ def run_audit(
     """
     settings = settings or Settings(reference=case.data.reference)
     more: dict[str, Any] = {}
-    if rows is None and (is_large(case) if large is None else large):
+    numbers = case.data.task == "regression"
+    if rows is None and not numbers and (is_large(case) if large is None else large):
         cube, model, facts, said = _counted(case)
     else:
         if rows is None:
             progress.stage("Reading the data")
             rows = load_rows(case, everything=True)
-        cube, model, facts, said, more = _asked(case, rows, settings, allow)
+        cube, model, facts, said, more = (_predicted if numbers else _asked)(case, rows, settings, allow)
     margins, notes = margins_of(cube, settings.order)
     progress.stage("Measuring")
     measures = measure(margins, settings)
@@ -124,6 +125,29 @@ def _asked(
     )
     said = (*rows.notes, *reads_note(model), *classes_note(case, classes, decisions))
     return cube_of(coded), model, facts, said, more
+
+
+def _predicted(
+    case: Case, rows: Rows, settings: Settings, allow: Sequence[str]
+) -> tuple[Cube, ModelFacts, DataFacts, tuple[str, ...], dict[str, Any]]:
+    """The same of a regression: residuals and predictions; what is about decisions is not looked at."""
+    from audit.regression.rows import cube_of_numbers, predict
+
+    frame = rows.frame[rows.audit]
+    progress.stage("Asking the model")
+    predicted, model = predict(case, frame, rows.features, allow=allow)
+    progress.stage("Counting")
+    cube = cube_of_numbers(case, frame, predicted)
+    facts = DataFacts(
+        rows.sha256, len(rows.frame), int(rows.audit.sum()), rows.columns, rows.features, rows.sensitive_sha256
+    )
+    progress.stage("Examining the data")
+    note = (
+        "A number is predicted and nothing is decided: there are no rates, norms, subgroups or neighbours of "
+        "decisions; see `regression`."
+    )
+    said = (*rows.notes, *reads_note(model), note)
+    return cube, model, facts, said, {"quality": examine(case, rows, settings)}
 
 
 def _good(coded: Coded) -> int:
@@ -205,6 +229,7 @@ def document(
             "excluded": list(data.exclude),
             "bins": {k: list(v) for k, v in data.bins.items()},
             "engine": facts.engine,
+            **({"task": data.task} if data.task != "classification" else {}),
         },
         "model": model,
         "tool": tool(),

@@ -18,7 +18,7 @@ from audit.load.toml import Reader, parse, write
 
 DATA_KEYS = (
     "path", "label", "positive", "favourable", "sensitive", "sensitive_path", "id", "reference", "bins", "weight",
-    "time", "split", "train", "audit", "features", "exclude",
+    "time", "split", "train", "audit", "features", "exclude", "task",
 )  # fmt: skip
 MODEL_KINDS = ("path", "endpoint", "decision", "score")
 
@@ -57,7 +57,8 @@ def load_case(path: Path) -> Case:
 def _data(at: Reader, folder: Path) -> DataSpec:
     at.allow(*DATA_KEYS)
     side = at.text("sensitive_path")
-    positive = at.value("positive", required=True)
+    task = at.text("task") or "classification"
+    positive = at.value("positive", required=task != "regression")
     return DataSpec(
         path=_beside(folder, str(at.text("path", required=True))),
         label=at.text("label"),
@@ -75,6 +76,7 @@ def _data(at: Reader, folder: Path) -> DataSpec:
         audit=at.value("audit"),
         features=at.texts("features"),
         exclude=at.texts("exclude") or (),
+        task=task,
     )
 
 
@@ -167,7 +169,8 @@ def check_roles(case: Case) -> None:
             expected='at least one column, such as sensitive = ["sex"]',
             todo="name the columns whose groups are to be compared",
         )
-    if data.positive is None:
+    _task(case)
+    if data.positive is None and data.task == "classification":
         raise CaseError(
             "the case has no `positive`",
             got="nothing",
@@ -220,6 +223,40 @@ def check_roles(case: Case) -> None:
     if model.kind not in MODEL_KINDS:
         raise CaseError(
             "the kind of model is not known", got=model.kind, expected=", ".join(MODEL_KINDS), todo="choose one of them"
+        )
+
+
+TASKS = ("classification", "regression")
+
+
+def _task(case: Case) -> None:
+    """What is predicted, and what that rules out. Raises CaseError."""
+    data, model = case.data, case.model
+    if data.task not in TASKS:
+        raise CaseError(
+            "`task` is not known", got=repr(data.task), expected=" or ".join(TASKS), todo=nearest(data.task, TASKS)
+        )
+    if data.task == "classification":
+        return
+    given = [
+        ("positive", data.positive, 'say favourable = "high" or "low" where one direction is good for a person'),
+        ("threshold", model.threshold if model.threshold_given else None, "a regression decides nothing; remove it"),
+        ("decision", model.column if model.kind == "decision" else None, "name the column of predictions as `score`"),
+    ]
+    for role, value, todo in given:
+        if value is not None:
+            raise CaseError(
+                f'the case has task = "regression" and `{role}`',
+                got=f"{role} = {value!r}",
+                expected="numbers that are predicted, and no decision",
+                todo=todo + ", or remove `task` to audit decisions",
+            )
+    if data.favourable not in (None, "high", "low"):
+        raise CaseError(
+            "`favourable` says which predictions are good for a person",
+            got=repr(data.favourable),
+            expected="'high' or 'low', or nothing",
+            todo='write favourable = "high" where people want a high number (a credit), "low" where a low one',
         )
 
 
@@ -307,6 +344,7 @@ def _toml(case: Case, folder: Path) -> str:
         "audit": data.audit,
         "features": data.features,
         "exclude": data.exclude or None,
+        "task": None if data.task == "classification" else data.task,
     }
     where = {"path": None if model.path is None else _relative(model.path, folder), "endpoint": model.endpoint}
     chosen: dict[str, Any] = {model.kind: where.get(model.kind, model.column)}

@@ -119,6 +119,9 @@ def _label(case: Case, frame: pd.DataFrame) -> None:
     data = case.data
     if data.label is None:
         return
+    if data.task == "regression":
+        _numbers(frame[data.label], f"the label {data.label!r}")
+        return
     names = coded(frame[data.label])[1]
     positive, label = str(data.positive), data.label
     if len(names) > MOST_CLASSES:
@@ -139,6 +142,29 @@ def _label(case: Case, frame: pd.DataFrame) -> None:
             todo="check that this is the outcome column and that the rows were not filtered by it",
         )
     _sides(case, names, f"the label {label!r}")
+
+
+def _numbers(column: pd.Series, where: str) -> None:
+    """Refuse an outcome that is no number, or one number only; an empty one is unknown. Raises DataError."""
+    numbers, strange = numbers_of(column)
+    if pd.api.types.is_bool_dtype(column):
+        strange = len(column)
+    endless = int(np.isinf(numbers).sum())
+    if strange or endless:
+        shown = [v for v, n in zip(column, numbers, strict=True) if not np.isfinite(n) and not pd.isna(v)]
+        raise DataError(
+            f"{where} has values that are no finite numbers, and the task is a regression",
+            got=f"{strange + endless:,} of {len(numbers):,} rows: {listed([str(v) for v in dict.fromkeys(shown)])}",
+            expected="a number, or nothing, in every row",
+            todo='correct them, or remove task = "regression" where the label is a class',
+        )
+    if len(np.unique(numbers[~np.isnan(numbers)])) < 2:
+        raise DataError(
+            f"{where} has {'one value only' if (~np.isnan(numbers)).any() else 'no values'}",
+            got=f"{int((~np.isnan(numbers)).sum()):,} of {len(numbers):,} rows with a number",
+            expected="different outcomes",
+            todo="check that this is the outcome column and that the rows were not filtered by it",
+        )
 
 
 def _sides(case: Case, names: Sequence[str], where: str) -> None:
@@ -311,7 +337,7 @@ def _score(case: Case, column: pd.Series) -> None:
             todo="fill them in, or leave out the rows that were never scored",
         )
     outside = (numbers < 0) | (numbers > 1)
-    if outside.any() and not case.model.threshold_given:
+    if outside.any() and not case.model.threshold_given and case.data.task == "classification":
         raise DataError(
             f"the score column {name!r} has scores outside 0 to 1 and the case gives no threshold",
             got=f"{int(outside.sum()):,} of {len(numbers):,} rows, from {numbers.min():g} to {numbers.max():g}",

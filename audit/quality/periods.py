@@ -27,7 +27,7 @@ FEW = 30
 def periods(case: Case, frame: pd.DataFrame, groups: Sequence[Group]) -> dict[str, Any] | None:
     """Outcomes per period and, per attribute, the change from the first to the last; None without times or labels."""
     data = case.data
-    if data.time is None or data.label is None or data.time not in frame.columns:
+    if data.time is None or data.label is None or data.task == "regression" or data.time not in frame.columns:
         return None
     codes, names = _periods(frame[data.time])
     label = frame[data.label]

@@ -109,12 +109,18 @@ class Moments:
 
 def even_edges(low: float, high: float, most: int = BINS) -> Floats:
     """Edges at round numbers over low..high, at most `most` bins, each 1, 2 or 5 times a power of ten wide."""
+    largest = max(abs(low), abs(high))
     span = high - low
-    if not span > 0:
-        span = abs(high) * 1e-3 or 1.0
+    if span <= largest * 1e-6:  # all but the same: bins that numbers of this size can tell apart
+        span = largest * 1e-3
+    span = max(span, 1e-300) if largest > 0 else 1.0
     least = span / (most - 2)
     power = 10.0 ** np.floor(np.log10(least))
-    step = next(float(m * power) for m in (1, 2, 5, 10) if m * power >= least)
-    first = np.floor(low / step)
-    last = max(np.floor(high / step) + 1, first + 2)
+    step = next(float(m * power) for m in (1, 2, 5, 10, 20) if m * power >= least)
+    first, last = np.floor(low / step), np.floor(high / step) + 1
+    while first * step > low:
+        first -= 1
+    while last * step < high:
+        last += 1
+    last = max(last, first + 2)
     return np.asarray(np.arange(first, last + 1) * step, dtype=np.float64)

@@ -1,0 +1,163 @@
+"""How far the predictions of two groups lie apart as distributions, from histograms with the same edges.
+
+Kolmogorov-Smirnov: the largest |F1 - F2|. At the edges it is known; within a bin it can be larger, so the true value of
+the sample lies between the value at the edges and the largest rise that the bins allow. Interval: Dvoretzky, Kiefer &
+Wolfowitz (1956) with Massart's constant (1990), for all groups at once (Bonferroni). p-value: Kolmogorov's law of the
+pair that stands out most, times the number of pairs; bins make it larger, never smaller.
+
+Wasserstein (earth mover's) distance of order 1: the area between F1 and F2, in the unit of the label. Moving everybody
+within a bin changes it by at most one bin width. Interval: by the triangle inequality the error is at most the sum of
+both groups' distances from their own truth, whose law is drawn (parametric bootstrap; Bickel & Freedman 1981), for all
+pairs at once; a bin width is added at both ends.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.stats import kstwo
+
+from audit import stats
+from audit.cube import Floats, Margin
+from audit.gaps import Settings, comparable, gap_record, reference_index, seed_of
+from audit.regression.moments import Moments
+from audit.values import Gap
+
+MOST_DRAWS = 500
+AMONG = "people with a prediction"
+MANY = 40
+"""With more groups than this the Wasserstein distance has no interval: the draws would take too long."""
+
+
+def distances(margin: Margin, settings: Settings) -> list[tuple[str, Gap, dict[str, Any]]]:
+    """Both distances of the pair that is farthest apart. `bins`: between what values the exact distance of the sample
+    lies, whatever happens within the bins.
+    """
+    moments = margin.beside
+    assert isinstance(moments, Moments)
+    members = comparable(margin, settings.floor)
+    members = members[moments.w[members, 0] > 0]
+    reference = reference_index(margin, members, settings)
+    if len(members) < 2:
+        reason = "fewer than two groups with people to compare"
+        nothing = stats.GapResult(None, None, None, None, None, None, None, "histograms", False, reason)
+        return [
+            (h, gap_record(m, margin, "difference", nothing, members, settings, AMONG), {"bins": None})
+            for h, m in (("distribution", "kolmogorov_smirnov"), ("wasserstein", "wasserstein_distance"))
+        ]  # fmt: skip
+    weight = moments.hist_w[members]
+    n = moments.w[members, 0] ** 2 / moments.w2[members, 0]
+    share = weight / weight.sum(axis=1, keepdims=True)
+    rise = np.cumsum(share, axis=1)
+    ks = _kolmogorov(rise, n, moments.width, settings, reference)
+    area = _wasserstein(share, rise, n, moments.width, settings, reference, seed_of(settings, margin.attribute, "w1"))
+    out = []
+    for hypothesis, metric, (result, between) in (
+        ("distribution", "kolmogorov_smirnov", ks),
+        ("wasserstein", "wasserstein_distance", area),
+    ):
+        record = gap_record(metric, margin, "difference", result, members, settings, AMONG)
+        out.append((hypothesis, record, {"bins": list(between)}))
+    return out
+
+
+def _over(reference: int | None) -> str:
+    return "all pairs of groups" if reference is None else "all groups against the reference"
+
+
+def _rows(groups: int, reference: int | None) -> list[tuple[int, np.ndarray]]:
+    """Each group with those to compare it with, every pair once."""
+    if reference is not None:
+        return [(reference, np.array([g for g in range(groups) if g != reference]))]
+    return [(i, np.arange(i + 1, groups)) for i in range(groups - 1)]
+
+
+def _ordered(rise: Floats, i: int, j: int) -> tuple[int, int]:
+    """The group whose predictions are higher on average first: less of it lies below each edge."""
+    return (i, j) if rise[i].sum() <= rise[j].sum() else (j, i)
+
+
+def _kolmogorov(
+    rise: Floats, n: Floats, width: float, settings: Settings, reference: int | None
+) -> tuple[stats.GapResult, tuple[float, float]]:
+    before = np.concatenate([np.zeros((len(rise), 1)), rise[:, :-1]], axis=1)
+    near = np.sqrt(np.log(2 * len(n) / settings.alpha) / (2 * n))
+    best, surest, low, high, upper, pairs = (-1.0, 0, 0), (-1.0, 0.0, 1.0), 0.0, 0.0, 0.0, 0
+    for i, others in _rows(len(rise), reference):
+        d = np.abs(rise[i] - rise[others]).max(axis=1)
+        most = np.maximum(rise[i] - before[others], rise[others] - before[i]).max(axis=1)
+        most = np.maximum(most, d)
+        low, high = (
+            max(low, float((d - near[i] - near[others]).max())),
+            max(high, float((most + near[i] + near[others]).max())),
+        )
+        size = n[i] * n[others] / (n[i] + n[others])
+        k = int((d * np.sqrt(size)).argmax())
+        if d[k] * np.sqrt(size[k]) > surest[0]:
+            surest = float(d[k] * np.sqrt(size[k])), float(d[k]), float(size[k])
+        k = int(d.argmax())
+        if d[k] > best[0]:
+            best, upper = (float(d[k]), i, int(others[k])), float(most[k])
+        pairs += len(others)
+    p = min(1.0, pairs * float(kstwo.sf(surest[1], max(1, round(surest[2])))))
+    method = (
+        f"largest distance of two distribution functions over {_over(reference)}, at bin edges {width:g} apart; "
+        f"{100 * (1 - settings.alpha):g} % simultaneous Dvoretzky-Kiefer-Wolfowitz interval; Kolmogorov p-value times "
+        f"{pairs} pairs"
+    )
+    top, bottom = _ordered(rise, best[1], best[2])
+    value = best[0]
+    result = stats.GapResult(
+        value, min(max(low, 0.0), value), min(max(high, value), 1.0), p, top, bottom, 0, method, True, None
+    )
+    return result, (value, min(upper, 1.0))
+
+
+def _wasserstein(
+    share: Floats, rise: Floats, n: Floats, width: float, settings: Settings, reference: int | None, seed: int
+) -> tuple[stats.GapResult, tuple[float, float]]:
+    groups = len(rise)
+    half = None
+    draws = min(settings.draws, MOST_DRAWS)
+    if groups <= MANY:
+        rng = np.random.default_rng(seed)
+        off = np.empty((groups, draws))
+        for g in range(groups):
+            size = max(1, round(float(n[g])))
+            drawn = rng.multinomial(size, share[g] / share[g].sum(), size=draws) / size
+            off[g] = np.abs(np.cumsum(drawn, axis=1) - rise[g]).sum(axis=1) * width
+        scale = np.sqrt((off**2).mean(axis=1))
+        largest = np.zeros(draws)
+        for i, others in _rows(groups, reference):
+            both = scale[i] + scale[others]
+            ratio = np.divide(
+                off[i] + off[others], both[:, None], out=np.zeros((len(others), draws)), where=both[:, None] > 0
+            )
+            largest = np.maximum(largest, ratio.max(axis=0))
+        half = float(np.quantile(largest, 1 - settings.alpha)) * scale
+    best, low, high = (-1.0, 0, 0), 0.0, 0.0
+    for i, others in _rows(groups, reference):
+        d = np.abs(rise[i] - rise[others]).sum(axis=1) * width
+        if half is not None:
+            low = max(low, float((d - half[i] - half[others]).max()) - width)
+            high = max(high, float((d + half[i] + half[others]).max()) + width)
+        k = int(d.argmax())
+        if d[k] > best[0]:
+            best = float(d[k]), i, int(others[k])
+    method = (
+        f"area between two distribution functions over {_over(reference)}, in the label's unit, from bins {width:g} "
+        f"wide, which change it by at most {width:g}; "
+    )
+    method += (
+        f"no interval over more than {MANY} groups"
+        if half is None
+        else f"{100 * (1 - settings.alpha):g} % simultaneous interval from {draws} draws, seed {seed}, and a bin width"
+    )
+    value = best[0]
+    top, bottom = _ordered(rise, best[1], best[2])
+    result = stats.GapResult(
+        value, None if half is None else min(low, value), None if half is None else high, None, top, bottom, 0,
+        method + "; no p-value of its own", True, None,
+    )  # fmt: skip
+    return result, (max(0.0, value - width), value + width)

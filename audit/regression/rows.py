@@ -1,0 +1,99 @@
+"""From rows to a cube of predictions and residuals: the way of a case with task = "regression"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from audit.case import Case
+from audit.code import group_codes
+from audit.cube import UNLABELLED, Coded, Cube, Ints, Meaning, cube_of
+from audit.decide import ModelFacts, score_column
+from audit.errors import ModelError
+from audit.load.check import numbers_of
+from audit.regression.moments import SUMS, Floats, Moments, even_edges
+
+
+def predict(
+    case: Case, frame: pd.DataFrame, features: Sequence[str], *, allow: Sequence[str] = ()
+) -> tuple[Floats, ModelFacts]:
+    """A number for each row of `frame`. Raises ModelError for a model that decides classes, DataError for a column that
+    holds no numbers.
+    """
+    model = case.model
+    if model.kind == "score":
+        found = np.asarray(score_column(frame, str(model.column)), dtype=np.float64)
+        return found, ModelFacts("score", None, None, None, (), model.column, None)
+    from audit.models import Worker
+
+    assert model.path is not None
+    with Worker(model.path, allow=tuple(allow)) as worker:
+        info = worker.info
+        if info.task != "regression":
+            raise ModelError(
+                "the case says that a number is predicted, and the model decides among classes",
+                got=f"{info.estimator}, classes {', '.join(repr(c) for c in info.classes[:8])}",
+                expected="a regression, whose predictions are in the label's unit",
+                todo='remove task = "regression" from [data] and name `positive`, or name the model that predicts',
+            )
+        reads = tuple(c for c in case.data.sensitive if c in (info.features or ()) and c not in features and c in frame)
+        found = worker.scores(frame[[*features, *reads]], "")
+    return found, ModelFacts("path", info.sha256, info.format, info.estimator, info.isolation, None, None, reads)
+
+
+def cube_of_numbers(case: Case, frame: pd.DataFrame, predicted: Floats) -> Cube:
+    """Count and add up. Rows stand in the two-valued cube as people whose outcome is known (0, 0) or not (2, 0)."""
+    data = case.data
+    coded = [group_codes(frame[a], data.bins.get(a)) for a in data.sensitive]
+    outcome = np.full(len(frame), np.nan) if data.label is None else numbers_of(frame[data.label])[0]
+    rows = Coded(
+        attributes=data.sensitive,
+        levels=tuple(names for _, names in coded),
+        codes=np.column_stack([c for c, _ in coded]),
+        label=np.where(np.isnan(outcome), UNLABELLED, 0).astype(np.int64),
+        decision=np.zeros(len(frame), dtype=np.int64),
+        weight=None if data.weight is None else frame[data.weight].to_numpy(dtype=np.float64),
+        score=None,
+        meaning=Meaning("", "", data.favourable or "", labelled=data.label is not None, decides=False),
+        beside=partial(_moments, predicted, outcome),
+    )
+    return cube_of(rows)
+
+
+def _moments(predicted: Floats, outcome: Floats, rows: Coded, group: Ints, shape: tuple[int, ...]) -> Moments:
+    """The sums and the histogram; group (n,) is the place of each row's group."""
+    groups = int(np.prod(shape, dtype=np.int64))
+    edges = even_edges(float(predicted.min()), float(predicted.max()))
+    centre = float(edges[len(edges) // 2])
+    known = ~np.isnan(outcome)
+    weight = np.ones(len(predicted)) if rows.weight is None else rows.weight
+    p, y = predicted - centre, np.where(known, outcome - centre, 0.0)
+    r = np.where(known, predicted - outcome, 0.0)
+
+    def added(values: Floats, place: Ints = group, length: int = groups) -> Floats:
+        return np.bincount(place, values, minlength=length).astype(np.float64, copy=False)
+
+    both = (np.ones(len(p)), known.astype(np.float64))
+    sums = [added(weight * v) for v in (p, p**2, y, y**2, r, np.abs(r), r**2, r**4)]
+    assert len(sums) == len(SUMS)
+    bins = len(edges) - 1
+    place = group * bins + np.clip(np.searchsorted(edges, predicted, side="right") - 1, 0, bins - 1)
+    hist = [added(v, place, groups * bins).reshape(*shape, bins) for v in (both[0], weight, weight**2)]
+
+    def stacked(parts: Sequence[Floats]) -> Floats:
+        return np.stack(parts, axis=1).reshape(*shape, len(parts))
+
+    return Moments(
+        centre,
+        edges,
+        stacked([added(b) for b in both]).astype(np.int64),
+        stacked([added(b * weight) for b in both]),
+        stacked([added(b * weight**2) for b in both]),
+        stacked(sums),
+        hist[0].astype(np.int64),
+        hist[1],
+        hist[2],
+    )
