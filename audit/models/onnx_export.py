@@ -43,9 +43,7 @@ def to_onnx(model: Loaded, frame: pd.DataFrame | None, arrays: dict[str, np.ndar
     assert frame is not None
     positive = str(arrays["positive"].item())
     if model.format != "skops":
-        return _refused(
-            f"the candidate has the format {model.format}; only scikit-learn objects are converted"
-        )
+        return _refused(f"the candidate has the format {model.format}; only scikit-learn objects are converted")
     wanted = model.scores(frame, positive)
     reasons: list[str] = []
     for write in (_own, _double, _single):
