@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 
 from audit.case import Case
+from audit.classes.served import refuse_regression, threshold_note
 from audit.code import code_label, group_codes
 from audit.cube import POSITIVE, UNLABELLED, Floats, Ints, Meaning
 from audit.errors import CaseError, DataError
+from audit.suppress import FLOOR
 from debias.splits import Splits, share_of, split_rows
 
 if TYPE_CHECKING:
@@ -67,9 +69,31 @@ def halved(task: Task, seed: int) -> tuple[Task, Ints]:
     return replace(task, splits=replace(task.splits, validation=half)), np.setdiff1d(rows, half)
 
 
+def _one_sided(label: Ints, codes: Ints, levels: tuple[tuple[str, ...], ...], meaning: Meaning) -> list[str]:
+    """A note on the groups whose training rows all have one outcome: a gap among people with the other is not held.
+
+    Groups under the floor are not named: the outcome of each of so few people would be told.
+    """
+    notes = []
+    for outcome, name in ((0, meaning.negative), (1, meaning.positive)):
+        found = []
+        for axis, names in enumerate(levels):
+            people = np.bincount(codes[:, axis], minlength=len(names))
+            same = np.bincount(codes[label == outcome, axis], minlength=len(names))
+            found += [f"{names[g]} ({people[g]} rows)" for g in np.flatnonzero((people >= FLOOR) & (people == same))]
+        if found:
+            shown = ", ".join(found[:8]) + (" and others" if len(found) > 8 else "")
+            notes.append(
+                f"Every training row is {name!r} in {shown}: nothing was learned there about people with the other "
+                "outcome, and no gap among them was held."
+            )
+    return notes
+
+
 def task_of(case: Case, rows: Rows, seed: int) -> Task:
     """Roles, groups and splits of a loaded case. Raises CaseError without labels or groups, DataError on bad rows."""
     data = case.data
+    refuse_regression(case, "mitigated: every method moves decisions")
     if data.label is None:
         raise CaseError(
             "there is no outcome column to learn from",
@@ -92,7 +116,7 @@ def task_of(case: Case, rows: Rows, seed: int) -> Task:
     joint = joint.reshape(-1).astype(np.int64)
     groups = tuple(tuple(levels[a][c] for a, c in enumerate(code)) for code in found.tolist())
     splits = split_rows(rows.train, rows.audit, joint * 3 + label, label != UNLABELLED, seed)
-    notes = list(rows.notes)
+    notes = [*rows.notes, *threshold_note(case, frame)]
     fit = splits.train
     if len(np.unique(label[fit])) < 2:
         only = meaning.positive if (label[fit] == POSITIVE).all() else meaning.negative
@@ -114,6 +138,7 @@ def task_of(case: Case, rows: Rows, seed: int) -> Task:
     if absent:
         shown = ", ".join(" / ".join(g) for g in absent[:8]) + (" and others" if len(absent) > 8 else "")
         notes.append(f"Not in the training rows, so that nothing was learned about them: {shown}.")
+    notes += _one_sided(label[fit], codes[fit], levels, meaning)
     both = sorted(set(data.sensitive) & set(rows.features))
     if both:
         notes.append(
