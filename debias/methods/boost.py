@@ -80,7 +80,6 @@ def boost(
     there is one outcome only, or no tree can be grown.
     """
     import lightgbm as lgb
-    from scipy.special import expit
 
     settings = settings or BoostSettings()
     everyone = _normal(weight, len(label))
@@ -134,31 +133,38 @@ def boost(
 
     def count(part: bool, positive: npt.NDArray[np.bool_]) -> list[Floats]:
         counted = positive if loss_from is None else positive != outcome[part]
-        hits[part].append([m.count(part, (w if part else v) * counted) for m in prices])
+        hits[part].append([m.count(part, counted if even else (w if part else v) * counted) for m in prices])
         return hits[part][-1]
 
+    # Of the odds against, the one costly function of a round, both the probability and the smoothed decision follow.
+    shift = float(np.exp(cut))
+    # Scores may run far out; beyond this nothing changes but the risk of an overflow.
+    far = 300 / max(k, 1.0)
+    even = weight is None
+
     def gradients(preds: Floats, _: Any) -> tuple[Floats, Floats]:
-        p = expit(preds)
-        gradient, curve = w * (p - y), w * p * (1 - p)
+        against = np.exp(np.clip(-preds, -far, far))
+        p = 1 / (1 + against)
+        gradient, curve = p - y, p * (1 - p)
         found = count(True, preds >= cut)
         if prices and loss_from is not None:
             # A training error flatters; the last count of the other rows does not.
             part = not hits[False] or not len(v)
-            more = np.ones(len(y))
+            more = w.copy()
             for m, hit in zip(prices, found if part else hits[False][-1], strict=True):
                 rates = share_of(hit, m.total[part])
                 m.rise(rates)
-                more += m.price(rates)[m.place[True]]
+                more += w * m.price(rates)[m.place[True]]
             return gradient * more, curve * more
         if prices:
-            smooth = expit(k * (preds - cut))
-            pull = np.zeros(len(y))
+            pull: Floats | float = 0.0
             for m, hit in zip(prices, found, strict=True):
                 rates = hit / m.total[True]
                 m.rise(rates)
-                pull += m.price(rates)[m.place[True]]
-            gradient += w * pull * k * smooth * (1 - smooth)
-        return gradient, curve
+                pull = pull + m.price(rates)[m.place[True]]
+            smooth = 1 / (1 + (against * shift) ** k)
+            gradient += pull * (k * smooth * (1 - smooth))
+        return (gradient, curve) if even else (w * gradient, w * curve)
 
     def on_held(preds: Floats, _: Any) -> tuple[str, float, bool]:
         positive = preds >= cut

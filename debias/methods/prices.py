@@ -23,7 +23,7 @@ class Prices:
         self.pace = step * self.share
         self.above = np.zeros(bound.groups)
 
-    def count(self, part: bool, weight: Floats) -> Floats:
+    def count(self, part: bool, weight: Floats | npt.NDArray[np.bool_]) -> Floats:
         """The weight in each group (groups,) on the rows learned from (part True) or on the others."""
         out: Floats = np.bincount(self.place[part], weight, minlength=self.groups + 1)[1:].astype(np.float64)
         return out
