@@ -14,6 +14,7 @@ which the next append cuts off.
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,6 +30,20 @@ from reports.manifest import strict_json
 
 ENTRIES, CHECKPOINT, PUBLIC, KEY, LOCK = "entries.jsonl", "checkpoint", "log.pub", "log.key", ".lock"
 Entry = Mapping[str, Any]
+_TEXT = (str,)
+_FORMS: dict[str, dict[str, tuple[type, ...]]] = {
+    "report": {
+        **dict.fromkeys(("report", "number", "case", "auditor", "certificate", "issued", "logged"), _TEXT),
+        "size": (int,), "members": (list,), "quorum": (int,), "evidence": (str, type(None)),
+    },
+    "decision": {
+        **dict.fromkeys(("report", "revision", "field", "member", "certificate", "decision", "reason"), _TEXT),
+        **dict.fromkeys(("conditions", "time", "time_from", "logged"), _TEXT),
+        "size": (int,), "until": (str, type(None)), "statement": (dict, type(None)),
+    },
+    "protocol": dict.fromkeys(("file", "sha256", "logged"), _TEXT),
+}  # fmt: skip
+"""What an entry of each type has to hold; other types pass unread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +125,22 @@ def _entry(line: bytes, index: int) -> Entry:
     document = strict_json(line, f"entry {index} of the log")
     if not isinstance(document, dict) or not isinstance(document.get("type"), str):
         raise DataError("an entry of the log cannot be read", got=f"entry {index}", expected="an object with a type")
+    for key, kinds in _FORMS.get(document["type"], {}).items():
+        value = document.get(key, ...)
+        wrong = key == "until" and isinstance(value, str) and not _is_day(value)
+        if wrong or not isinstance(value, kinds) or isinstance(value, bool):
+            raise DataError(
+                "an entry of the log cannot be read", got=f"entry {index}: {key} is {value!r}"[:120],
+                expected=f"{key} as {' or '.join(k.__name__ for k in kinds)}",
+            )  # fmt: skip
     return document
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return dt.date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 class Log:

@@ -27,7 +27,7 @@ from in_toto_attestation.v1 import statement_pb2
 from in_toto_attestation.v1.statement import Statement
 from securesystemslib.dsse import Envelope
 
-from audit.errors import InputError, OutputError, VerificationError
+from audit.errors import AssayError, DataError, InputError, OutputError, VerificationError
 from reports.approve import Decision, approve, decision_envelope
 from reports.attest.dsse import seal
 from reports.attest.statements import SVR
@@ -39,6 +39,8 @@ from reports.log.proof import read_proof
 from reports.log.store import CHECKPOINT, ENTRIES, PUBLIC
 from reports.register import Line, earlier, register, safe_cell, standings, to_csv, to_text
 from reports.verify import verify, verify_or_raise
+from reports.verify.log import check_decisions, check_head, check_history, check_inclusion
+from reports.verify.result import Broken
 from reports.verify.signatures import ROLL_BACK
 from tests.reports import kit
 from tests.reports.conftest import Reports
@@ -421,6 +423,36 @@ def test_a_report_that_lies_about_the_log_is_caught(story: Story, small: Reports
         found = verify(pdf, printer=kit.page, log=read_copy(log.folder), contents=False)
         assert found.failed is not None
         assert found.failed.name == check, lie
+
+
+@pytest.mark.parametrize("row", [0, 2, 3])
+def test_an_entry_of_another_form_is_one_failed_line(row: int, story: Story) -> None:
+    """The keeper of the log signs for anything: a key that is missing or of another kind must not end in a fault."""
+    entry = json.loads(story.copy().entries.splitlines()[row])
+    pdf = story.later if row == 0 else story.rejected
+    manifest, signatures, files = rec.read_report(pdf)
+    for key in sorted(entry):
+        for value in (None, 7, "x"):
+            copy = anew(
+                story, lambda rows, k=key, v=value: [*rows[:row], altered(rows[row], **{k: v}), *rows[row + 1 :]]
+            )
+            try:
+                view, _ = check_head(copy, manifest)
+            except AssayError:
+                continue
+            to_text(register(view.entries), standings(view.entries, TODAY))
+            with contextlib.suppress(Broken, AssayError):
+                check_history(view, manifest)
+            with contextlib.suppress(Broken, AssayError):
+                check_inclusion(view, pdf, manifest, signatures)
+            with contextlib.suppress(Broken, AssayError):
+                check_decisions(view, pdf, manifest, signatures, files)
+
+
+def test_a_last_day_that_is_none_is_refused_in_the_log(story: Story) -> None:
+    copy = anew(story, lambda rows: [*rows[:3], altered(rows[3], until="2027-02-30"), *rows[4:]])
+    with pytest.raises(DataError, match="until is '2027-02-30'"):
+        read_log(copy)
 
 
 # --- a proof in place of the log ---

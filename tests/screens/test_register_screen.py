@@ -13,6 +13,7 @@ from screens import report
 from screens.workspace import log_home
 
 ISSUED = {"type": "report", "report": "a" * 64, "size": 1, "number": "2026-7", "case": "Loans", "auditor": "Ada",
+          "certificate": "d" * 64, "evidence": None,
           "issued": "2026-11-22T09:30:00+00:00", "members": ["Bo"], "quorum": 1,
           "logged": "2026-11-22T09:31:00+00:00"}  # fmt: skip
 DECIDED = {"type": "decision", "report": "a" * 64, "revision": "b" * 64, "size": 2, "field": "Member1", "member": "Bo",
