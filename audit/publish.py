@@ -59,6 +59,9 @@ def publish_files(files: Mapping[str, bytes], *, floor: int = FLOOR, people: boo
         "notes": [*measures.notes, *(n for n in evidence["notes"] if n in own), *notes],
     }
     hidden = {m.attribute for m in safe if m.withheld.any()}
+    if any(len(a) == 1 for a in hidden):
+        # These people are in no table of the cube, but still among the rows: of any group, one less the other is them.
+        hidden = {m.attribute for m in safe if m.attribute}
     for key in FROM_ROWS:
         if key in evidence:
             evidence[key] = _without_groups(evidence[key], hidden)
