@@ -115,6 +115,9 @@ def approve(
     from reports.verify import verify_or_raise
 
     made = Decision(decision, reason, conditions, until)
+    today = dt.datetime.now(dt.UTC).date()
+    if until is not None and read_date(until) < today:
+        raise InputError("the decision would hold no day", got=until, expected=f"{today} or later")
     verify_or_raise(pdf, printer=printer)
     manifest = embedded_manifest(pdf)
     slot = _slot(manifest, member or key.name)

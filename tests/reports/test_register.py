@@ -89,7 +89,7 @@ def story(small: Reports, pki: Pki, tmp_path_factory: pytest.TempPathFactory) ->
     issued = issued_into(log, small, pki, path, number="2")
     keep("issued")
     decisions = (
-        (pki.bo, "approve", "=1+1 is inside the norms.", "Audit again.", "2027-05-01"),
+        (pki.bo, "approve", "=1+1 is inside the norms.", "Audit again.", "2097-05-01"),
         (pki.cy, "reject", "Too few rows.", "", None),
     )
     states = []
@@ -149,7 +149,7 @@ def test_the_register_says_who_when_what_and_until_when(story: Story, pki: Pki) 
     assert [(x.who, x.decision, x.number, x.until) for x in lines] == [
         ("Ada Auditor", "issued", "1", None),
         ("Ada Auditor", "issued", "2", None),
-        ("Bo Board", "approve", "2", "2027-05-01"),
+        ("Bo Board", "approve", "2", "2097-05-01"),
         ("Cy Chair", "reject", "2", None),
         ("Ada Auditor", "issued", "3", None),
     ]
@@ -178,11 +178,11 @@ def test_the_day_of_review_is_noticed() -> None:
     report = {"type": "report", "report": "a", "number": "1", "case": "c", "auditor": "A", "issued": "x",
               "members": ["B"], "quorum": 1, "logged": "x"}  # fmt: skip
     decided = {"type": "decision", "report": "a", "member": "B", "decision": "approve", "reason": "r",
-               "conditions": "", "until": "2027-05-01", "time": "t", "time_from": "f", "logged": "x"}  # fmt: skip
-    for today, words in (("2027-05-01", "approved"), ("2027-05-02", "approved, the day of review has passed")):
+               "conditions": "", "until": "2097-05-01", "time": "t", "time_from": "f", "logged": "x"}  # fmt: skip
+    for today, words in (("2097-05-01", "approved"), ("2097-05-02", "approved, the day of review has passed")):
         (stand,) = standings([report, decided], dt.date.fromisoformat(today))
         assert stand.standing == words
-        assert stand.until == "2027-05-01"
+        assert stand.until == "2097-05-01"
 
 
 def test_the_statements_in_the_log_are_read_by_in_toto(story: Story) -> None:
@@ -203,8 +203,8 @@ def test_the_statements_in_the_log_are_read_by_in_toto(story: Story) -> None:
 
 def test_a_decision_with_a_day_is_read_back() -> None:
     for made in (
-        Decision("approve", "Fine.", "Again.", "2027-05-01"),
-        Decision("approve", "Fine.", "", "2027-05-01"),
+        Decision("approve", "Fine.", "Again.", "2097-05-01"),
+        Decision("approve", "Fine.", "", "2097-05-01"),
         Decision("reject", "until: Friday", "", None),
     ):
         assert Decision.from_text(made.to_text()) == made
@@ -214,6 +214,11 @@ def test_a_decision_with_a_day_is_read_back() -> None:
 def test_a_day_that_is_none_is_refused(until: str) -> None:
     with pytest.raises(InputError, match="date cannot be read"):
         Decision("approve", "Fine.", "", until)
+
+
+def test_a_decision_that_ended_before_it_was_made_is_refused(small: Reports, pki: Pki) -> None:
+    with pytest.raises(InputError, match="hold no day"):
+        approve(small.certified, pki.bo, decision="approve", reason="Fine.", until="2020-01-01", printer=kit.page)
 
 
 def test_a_reason_cannot_bring_a_day_of_its_own() -> None:

@@ -58,14 +58,14 @@ def test_the_whole_way(place: Path, capsys: pytest.CaptureFixture[str], monkeypa
     for name in ("log", "log history", "log inclusion", "log decisions", "statements", "model card", "printed pages"):
         assert said[name] == "ok"
     decide = ["approve", pdf, "--key", place / "bo.p12", "--decision", "approve", "--reason", "=Inside.", "--log", log]
-    code, document = run(capsys, *decide, "--until", "31.12.2027")
+    code, document = run(capsys, *decide, "--until", "31.12.2097")
     assert code == 2
     assert pdf.read_bytes() == issued
-    code, document = run(capsys, *decide, "--until", "2027-12-31", "--conditions", "Watch it.")
+    code, document = run(capsys, *decide, "--until", "2097-12-31", "--conditions", "Watch it.")
     assert code == 0
     code, document = run(capsys, "register", log, "--csv", place / "register.csv")
     assert document["reports"][0]["standing"] == "approved"
-    assert document["lines"][1]["until"] == "2027-12-31"
+    assert document["lines"][1]["until"] == "2097-12-31"
     assert "key" in document["log"]
     rows = list(csv.reader(io.StringIO((place / "register.csv").read_bytes().decode(), newline="")))
     assert rows[2][6] == "'=Inside."
@@ -102,7 +102,7 @@ def test_the_pages_say_it(place: Path, capsys: pytest.CaptureFixture[str]) -> No
     tables = [b for s in made.sections for b in s.blocks if isinstance(b, Table)]
     (row,) = next(t for t in tables if t.caption == "Earlier decisions on this case").rows
     assert row[1:3] == ("Bo Board", "approved")
-    assert row[4:] == ("Watch it.", "2027-12-31")
+    assert row[4:] == ("Watch it.", "2097-12-31")
     assert "Two months left out." in text
     assert "has known it since" in text
     table = next(t for t in tables if t.caption == "The completeness check")
