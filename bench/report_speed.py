@@ -1,90 +1,169 @@
-"""How long a report takes: printed and signed, verified with everything made again, and its size and memory.
+"""How long a report takes: printed and signed, verified with everything made again; its memory; how both grow.
 
-    python bench/report_speed.py RUN_FOLDER [--repeat 3]
+    python bench/report_speed.py RUN_FOLDER [--repeat 3] [--groups 2 8 32 128]
 
-RUN_FOLDER is what `assay audit` (explain, mitigate) wrote. The peer in the same process is pyHanko's own validation,
-which checks the signatures and no figure; the last line says how much of our time the figures and pages take.
+RUN_FOLDER is what `assay audit` (explain, mitigate) wrote. Seconds are those of one processor (CPU); wall-clock seconds
+stand beside them. The reference is to load WeasyPrint and set one page of plain text, in a process of its own: divide
+by it to compare machines, and times at which other work runs. The peer is pyHanko's own validation, which checks the
+signatures and no figure. A report is printed and verified in processes of their own, since pages once set are kept for
+the life of a process. veraPDF is run where it is on PATH.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
-import resource
+import csv
+import json
+import random
+import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+ROOT = Path(__file__).resolve().parent.parent
+PASSWORD = b"a long password"
+
+HEAD = """
+import json, resource, sys, time
+from pathlib import Path
+from reports.keys import load_key
+def say(work):
+    clock, cpu = time.perf_counter(), time.process_time()
+    out = work()
+    spent = [time.process_time() - cpu, time.perf_counter() - clock]
+    print(json.dumps([*spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, out]))
+"""
+WORK = {
+    "reference": "def work():\n"
+    "    import weasyprint\n"
+    "    return len(weasyprint.HTML(string='<p>' + 'One page of words. ' * 150).write_pdf())\n"
+    "say(work)",
+    "issue": "from reports.issue import issue_report\n"
+    "def work():\n"
+    "    key = load_key(Path(sys.argv[2]), b'a long password')\n"
+    "    return issue_report(Path(sys.argv[1]), key, Path(sys.argv[3]), members=['Bo Board']).size\n"
+    "say(work)",
+    "verify": "from reports.verify import verify_or_raise\n"
+    "data = Path(sys.argv[1]).read_bytes()\n"
+    "say(lambda: next(c.detail for c in verify_or_raise(data).checks if c.name == 'figures'))",
+    "verify again": "from reports.verify import verify_or_raise\n"
+    "data = Path(sys.argv[1]).read_bytes()\n"
+    "verify_or_raise(data); say(lambda: len(verify_or_raise(data).checks))",
+    "signatures only": "from reports.verify import verify\n"
+    "data = Path(sys.argv[1]).read_bytes()\n"
+    "verify(data, contents=False); say(lambda: len(verify(data, contents=False).checks))",
+    "one bit changed": "from reports.verify import verify\n"
+    "data = Path(sys.argv[1]).read_bytes(); data = data[:5000] + bytes([data[5000] ^ 1]) + data[5001:]\n"
+    "verify(data); say(lambda: verify(data).ok)",
+    "approve": "from reports.approve import approve\n"
+    "data = Path(sys.argv[1]).read_bytes(); key = load_key(Path(sys.argv[2]), b'a long password')\n"
+    "say(lambda: Path(sys.argv[3]).write_bytes(approve(data, key, decision='approve', reason='Inside.').pdf))",
+    "pyhanko": "import io\nfrom pyhanko.pdf_utils.reader import PdfFileReader\n"
+    "data = Path(sys.argv[1]).read_bytes()\n"
+    "def work():\n"
+    "    found = PdfFileReader(io.BytesIO(data)).embedded_regular_signatures\n"
+    "    [s.compute_integrity_info() for s in found]\n"
+    "    return len(found)\n"
+    "say(work)",
+}
 
 
-def timed(work: Callable[[], Any], repeat: int) -> tuple[float, Any]:
-    """The median of `repeat` runs in seconds, and the last result."""
-    seconds, result = [], None
+def measured(name: str, *arguments: object, repeat: int = 1) -> tuple[float, float, float, object]:
+    """CPU seconds, wall seconds (medians), peak memory in MB, and what the work said, each time in a new process."""
+    runs = []
     for _ in range(repeat):
-        start = time.perf_counter()
-        result = work()
-        seconds.append(time.perf_counter() - start)
-    return statistics.median(seconds), result
+        done = subprocess.run(
+            [sys.executable, "-c", HEAD + WORK[name], *map(str, arguments)], cwd=ROOT, capture_output=True, check=True
+        )
+        runs.append(json.loads(done.stdout.splitlines()[-1]))
+    return (*(statistics.median(r[i] for r in runs) for i in range(3)), runs[-1][3])  # type: ignore[return-value]
 
 
-def pyhanko_only(pdf: bytes) -> int:
-    """What a verifier does that knows nothing of audits: each signature, and what changed after it."""
-    from pyhanko.pdf_utils.reader import PdfFileReader
+def made_up(groups: int, folder: Path) -> Path:
+    """A run folder on 200 people in each of `groups` groups, drawn by seed."""
+    from audit.gaps import Settings
+    from audit.load import load_case
+    from audit.run import run_audit
 
-    signatures = PdfFileReader(io.BytesIO(pdf)).embedded_regular_signatures
-    for signature in signatures:
-        signature.compute_integrity_info()
-    return len(signatures)
+    draw = random.Random(groups)
+    with (folder / "rows.csv").open("w", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["area", "truth", "decided"])
+        for g in range(groups):
+            out.writerows([f"Area {g:03}", int(draw.random() < 0.4), int(draw.random() < 0.3)] for _ in range(200))
+    (folder / "case.toml").write_text(
+        f'[case]\nname = "{groups} groups"\npurpose = "How a report grows"\n[data]\npath = "rows.csv"\n'
+        'label = "truth"\npositive = "1"\nsensitive = ["area"]\n[model]\ndecision = "decided"\n'
+    )
+    run_audit(load_case(folder / "case.toml"), folder / "run", Settings(draws=500))
+    return folder / "run"
+
+
+def standards(pdf: Path) -> str:
+    """What veraPDF says, or that it was not run."""
+    tool = shutil.which("verapdf")
+    if tool is None:
+        return "veraPDF: not run, it is not on PATH"
+    said = []
+    for flavour in ("3a", "ua1"):
+        done = subprocess.run([tool, "-f", flavour, "--format", "text", str(pdf)], capture_output=True, text=True)
+        said.append(f"{flavour} {done.stdout.split(' ')[0]}")
+    return "veraPDF: " + ", ".join(said)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--groups", type=int, nargs="*", default=[2, 8, 32, 128])
     args = parser.parse_args()
 
-    from reports.approve import approve
-    from reports.issue import issue_report
-    from reports.keys import new_key
-    from reports.verify import verify, verify_or_raise
+    import pikepdf
 
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        auditor = new_key("Ada Auditor", place / "ada.p12", b"a long password")
-        member = new_key("Bo Board", place / "bo.p12", b"a long password")
-        out = place / "report.pdf"
-        first, _ = timed(lambda: issue_report(args.run, auditor, out, members=["Bo Board"]), 1)
-        issue, issued = timed(lambda: issue_report(args.run, auditor, out, members=["Bo Board"]), args.repeat)
-        pdf = out.read_bytes()
-        whole, found = timed(lambda: verify_or_raise(pdf), args.repeat)
-        signatures, _ = timed(lambda: verify(pdf, contents=False), args.repeat)
-        broken = pdf[:5000] + bytes([pdf[5000] ^ 1]) + pdf[5001:]
-        flipped, _ = timed(lambda: verify(broken), max(20, args.repeat))
-        decide, signed = timed(lambda: approve(pdf, member, decision="approve", reason="Inside the norms."), 1)
-        later, _ = timed(lambda: verify_or_raise(signed.pdf), args.repeat)
-        peer, _ = timed(lambda: pyhanko_only(signed.pdf), args.repeat)
-    figures = next(c.detail for c in found.checks if c.name == "figures")
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    rows = [
-        ("printed and signed, first time", first),
-        (f"printed and signed, again ({issued.size:,} bytes)", issue),
-        ("verified: one signature, every figure, every page", whole),
-        ("verified: one signature, without figures and pages", signatures),
-        ("refused: one bit changed", flipped),
-        ("countersigned (verified first)", decide),
-        ("verified: two signatures, every figure, every page", later),
-        ("pyHanko alone: two signatures, no figure", peer),
-    ]
-    for words, seconds in rows:
-        print(f"{words:58} {seconds:9.4f} s")
-    print(f"{'ratio: two signatures with figures and pages / pyHanko':58} {later / peer:9.2f}")
-    print(f"{'peak memory of the process':58} {memory:9.0f} MB")
-    print(figures)
+    from reports.keys import new_key
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        ada, bo, pdf, two = (folder / n for n in ("ada.p12", "bo.p12", "report.pdf", "two.pdf"))
+        new_key("Ada Auditor", ada, PASSWORD)
+        new_key("Bo Board", bo, PASSWORD)
+        n = args.repeat
+        rows = [
+            ("reference: one page of text by WeasyPrint", measured("reference", repeat=n)),
+            ("printed and signed", measured("issue", args.run.resolve(), ada, pdf, repeat=n)),
+            ("verified: every signature, figure and page", found := measured("verify", pdf, repeat=n)),
+            ("verified once more in the same process", measured("verify again", pdf, repeat=n)),
+            ("verified: without figures and pages", measured("signatures only", pdf, repeat=n)),
+            ("refused: one bit changed", measured("one bit changed", pdf, repeat=n)),
+            ("countersigned (verified first)", measured("approve", pdf, bo, two, repeat=n)),
+            ("pyHanko alone: two signatures, no figure", measured("pyhanko", two, repeat=n)),
+        ]
+        unit = rows[0][1][0]
+        print(f"| {'what':44} | CPU s | / reference | wall s | peak MB |\n|---|---|---|---|---|")
+        for words, (cpu, wall, memory, _) in rows:
+            print(f"| {words:44} | {cpu:.3f} | {cpu / unit:.1f} | {wall:.3f} | {memory:.0f} |")
+        with pikepdf.open(pdf) as document:
+            print(f"\n{len(document.pages)} pages, {pdf.stat().st_size:,} bytes. {found[3]}.")
+        print(standards(pdf) + "\n")
+        print(
+            "| groups | pages | bytes | printed and signed, CPU s | verified, CPU s | peak MB |\n"
+            "|---|---|---|---|---|---|"
+        )
+        for groups in args.groups:
+            place = folder / str(groups)
+            place.mkdir()
+            run = made_up(groups, place)
+            issue = measured("issue", run, ada, pdf)
+            check = measured("verify", pdf)
+            with pikepdf.open(pdf) as document:
+                pages = len(document.pages)
+            print(
+                f"| {groups} | {pages} | {pdf.stat().st_size:,} | {issue[0]:.2f} | {check[0]:.2f} | "
+                f"{max(issue[2], check[2]):.0f} |"
+            )
 
 
 if __name__ == "__main__":
