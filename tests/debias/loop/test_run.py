@@ -24,7 +24,7 @@ from debias.loop.state import State
 from debias.loop.store import Store
 from debias.loop.trail import Page, Trail
 from debias.loop.word import check_trail, decide_challenger, gate_broken, state_of
-from tests.debias.loop.fed import bodies, hashes, people, under, write_case
+from tests.debias.loop.fed import bodies, hashes, people, under, write_case, write_policy
 
 DAYS = 30
 
@@ -465,3 +465,65 @@ def test_alerts_tell_each_entry_once_also_those_of_a_run_that_was_killed(tmp_pat
     run_watch(case, out)
     again = [json.loads(line)["kind"] for line in (out / "alerts.jsonl").read_text().splitlines()]
     assert sorted(again) == sorted(by_kind)
+
+
+def test_a_poisoned_feed_of_copies_is_an_incident(tmp_path: Path) -> None:
+    frame = people(8, gap=0.0)
+    late = frame.index[frame["day"] == 6][:100]
+    one = frame.loc[late[0], ["sex", "income", "town", "score", "repaid"]].to_dict()
+    frame.loc[late, list(one)] = list(one.values())
+    run_watch(write_case(tmp_path, frame), tmp_path / "out")
+    incident = next(b for b in bodies(tmp_path / "out") if b["kind"] == "incident")
+    assert incident["facts"]["number"] == 6
+    assert "copies of others" in incident["words"]
+
+
+def test_following_it_takes_new_files_a_changed_policy_and_a_persons_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "POLL_SECONDS", 0.01)
+    parts = days(people(26, gap=0.09))
+    case = folder_case(tmp_path, {k: v for k, v in parts.items() if k < "d018"})
+    out = tmp_path / "out"
+    real, polls = run.Watcher.advance, []
+
+    def while_it_runs(self: run.Watcher) -> bool:
+        if self.state.batch == 18 and not polls:
+            write_policy(tmp_path, version="2", limit=0.02, promote=0.01)
+            polls.append("policy")
+        elif self.state.batch == 18 and len(polls) < 3:
+            polls.append("idle")
+        elif self.state.batch == 18 and len(polls) == 3:
+            for name in ("d018", "d019"):
+                frame = parts[name]
+                assert isinstance(frame, pd.DataFrame)
+                frame.to_parquet(tmp_path / "in" / f"{name}.part")
+                (tmp_path / "in" / f"{name}.part").rename(tmp_path / "in" / f"{name}.parquet")
+            polls.append("files")
+        return real(self)
+
+    monkeypatch.setattr(run.Watcher, "advance", while_it_runs)
+    summary = run_watch(case, out, follow=True, max_batches=20)
+    assert summary["batches"] == 20
+    said = kinds(out)
+    assert said.index("policy") < said.index("confirmed")
+    assert summary["policy"]["version"] == "2"
+
+
+def test_stopped_by_hand_it_ends_in_good_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = write_case(tmp_path, people(6, gap=0.0))
+    real = run.Watcher.advance
+
+    def stop(self: run.Watcher) -> bool:
+        if self.state.batch == 3:
+            raise KeyboardInterrupt
+        return real(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run.Watcher, "advance", stop)
+        assert run_watch(case, tmp_path / "out", follow=True)["taken"] == 3
+    assert "the next run goes on here" in capsys.readouterr().err
+    assert shown(tmp_path / "out")["batches"] == 3
+    assert run_watch(case, tmp_path / "out")["taken"] == 3
