@@ -144,7 +144,7 @@ def _predicted(
     progress.stage("Examining the data")
     note = (
         "A number is predicted and nothing is decided: there are no rates, norms, subgroups or neighbours of "
-        "decisions; see `regression`."
+        "decisions. The entry and the chapter on predictions hold what was measured."
     )
     said = (*rows.notes, *reads_note(model), note)
     return cube, model, facts, said, {"quality": examine(case, rows, settings)}

@@ -14,6 +14,7 @@ import pandas as pd
 
 from audit import progress as reporting
 from audit.case import Case
+from audit.classes.served import refuse_regression, threshold_note
 from audit.code import code_label
 from audit.cube import Meaning
 from audit.errors import DataError, ModelError
@@ -70,6 +71,7 @@ def run_explain(
     """
     settings = settings or Settings(output=output, rows=rows, seed=seed)
     settings.check()
+    refuse_regression(case, "explained: attributions, recourse and people refused are about a decision")
     tell = progress or _report
     out = Path(out)
     if case.model.kind != "path" or case.model.path is None:
@@ -94,6 +96,7 @@ def run_explain(
         positive = str(case.data.positive)
         memory = Remembering(lambda frame: worker.scores(frame, positive), store.folder / f"{key}.parts")
         found = Explaining(case, settings, who, meaning, worker, info, memory, tell).document(people)
+    found["limits"] += threshold_note(case, read.frame)
     found["data"] = {"sha256": read.sha256, "audited_rows": len(who.frame)}
     found["key"] = key
     body = canonical(found)

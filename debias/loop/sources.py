@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from audit.case import Case
+from audit.classes.served import refuse_several
 from audit.errors import CaseError
 from audit.load import load_rows
 from audit.load.check import times_of
@@ -50,6 +51,7 @@ class Table:
         self._case = case
         self._labels = Labels(case)
         rows = load_rows(case, everything=True)
+        refuse_several(case, rows.frame, "watched")
         frame = rows.frame[rows.audit]
         self._frame = frame.iloc[in_time(frame[case.data.time])].reset_index(drop=True)
         self._time = self._frame[case.data.time]

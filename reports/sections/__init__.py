@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 from reports.blocks import Section, Sources
-from reports.sections import board, checks, closing, data, explanations, further, law, measures, mitigation, scope
+from reports.sections import (
+    board,
+    checks,
+    classes,
+    closing,
+    data,
+    explanations,
+    further,
+    law,
+    measures,
+    mitigation,
+    regression,
+    scope,
+)
 
 
 def sections_of(sources: Sources) -> tuple[Section, ...]:
     """All chapters; those on what was not done say so."""
+    decides = "regression" not in sources.evidence
     chapters = (
         board.section(sources),
         scope.reading(sources),
         scope.section(sources),
         scope.protocol(sources),
         data.section(sources),
-        measures.norms(sources),
-        measures.section(sources),
+        measures.norms(sources) if decides else None,
+        measures.section(sources) if decides else None,
+        regression.section(sources),
+        classes.section(sources),
         further.section(sources),
-        law.section(sources),
+        law.section(sources) if decides else None,
         explanations.section(sources),
         mitigation.section(sources),
         closing.limits(sources),

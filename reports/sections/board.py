@@ -97,6 +97,8 @@ def _ends(evidence: dict[str, Any], attribute: list[str], gap: dict[str, Any]) -
 
 
 def _affected(evidence: dict[str, Any]) -> list[str]:
+    if "regression" in evidence:
+        return list(evidence["findings"][:4])
     out = []
     shown = _widest(evidence)
     for attribute in shown[:FULL]:

@@ -65,6 +65,14 @@ def _people(evidence: find.Record, attribute: list[str], total: int) -> Table:
                 "–" if hidden else words.count(c["unknown_label"]),
             )
         )
+    if "regression" in evidence:
+        return Table(
+            f"People by {words.by(attribute)}",
+            ("Group", "People", "Share of all", "Outcome unknown"),
+            tuple((*r[:3], r[5]) for r in rows),
+            find.cut(len(counts)),
+            (40, 20, 20, 20),
+        )
     return Table(
         f"People and favourable outcomes by {words.by(attribute)}",
         ("Group", "People", "Share of all", "Favourable outcome", "95 % interval", "Outcome unknown"),
@@ -101,6 +109,8 @@ def _measures(evidence: find.Record, attribute: list[str]) -> Table | None:
         return None
     groups = list(dict.fromkeys(tuple(r["group"]) for r in records))
     rows = []
+    if "regression" in evidence:
+        return None  # class imbalance alone, which the shares of the table above say
     for group in groups[: find.MOST_ROWS]:
         mine = {r["metric"]: r for r in records if tuple(r["group"]) == group}
         rows.append((words.name_of(group), *(words.number(mine[m]["value"]) if m in mine else "–" for m, _ in NAMES)))

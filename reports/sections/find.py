@@ -25,7 +25,7 @@ def every(records: Iterable[Record], **wanted: object) -> list[Record]:
 def attributes(evidence: Record, *, alone: bool = False) -> list[list[str]]:
     """The attributes and intersections that were audited, in order."""
     found: list[list[str]] = []
-    for gap in evidence["gaps"]:
+    for gap in evidence["gaps"] or [c for c in evidence["counts"] if c["attribute"]]:
         if gap["attribute"] not in found and not (alone and len(gap["attribute"]) > 1):
             found.append(gap["attribute"])
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from reports import charts
 from reports.blocks import Block, Figure, Paragraph, Points, Section, Sources, Table
 
@@ -24,14 +26,41 @@ def reading(sources: Sources) -> Section:
                     "interval holds the true value. “452 of 5,421” are the people behind it.",
                     "A gap is the highest rate minus the lowest, in points: from 8 % to 26 % is 18 points. A ratio is "
                     "the lowest divided by the highest. A smaller gap, and a ratio nearer to 1, mean less apart.",
-                    f"“Favourable” means “{favourable}”, the value that is good for the person. “Positive” means "
-                    f"“{positive}”, the value that the model predicts or scores.",
+                    *(
+                        ()
+                        if positive is None
+                        else (
+                            f"“Favourable” means “{favourable}”, the value that is good for the person. “Positive” "
+                            f"means “{positive}”, the value that the model predicts or scores.",
+                        )
+                    ),
                     "“Not estimable” means that too few people stand behind a value. It is never printed as 0 or 1.",
                     "Words that are not of every day are explained in the glossary.",
                 )
             ),
         ),
     )
+
+
+def _comparisons(evidence: dict[str, Any]) -> str:
+    """How many, and of what where there is more than one family."""
+    if "regression" in evidence:
+        return f"{evidence['regression']['family']}"
+    if "classes" in evidence:
+        return f"{evidence['family']} (and, over all classes, {evidence['classes']['family']})"
+    return f"{evidence['family']}"
+
+
+def _rule(sources: Sources) -> str:
+    """How a score becomes a decision."""
+    data, model = sources.evidence["data"], sources.evidence["model"]
+    if "regression" in sources.evidence:
+        return "a number is predicted; nothing is decided"
+    if model["threshold"] is None:
+        return "the class with the highest score"
+    if model["kind"] == "score":
+        return f"“{data['positive']}” from a score of {model['threshold']:g} up"
+    return f"“{data['positive']}” where the score is at least {model['threshold']:g}"
 
 
 def section(sources: Sources) -> Section:
@@ -44,13 +73,13 @@ def section(sources: Sources) -> Section:
         isolation = ", ".join(model.get("isolation") or ()) or "none stated"
         rows += [
             ("Decisions", f"a model file ({model['format']}): {model['estimator']}"),
-            ("Rule", f"“{data['positive']}” where the score is at least {model['threshold']:g}"),
+            ("Rule", _rule(sources)),
             ("How the model ran", f"in a process of its own; isolation that really ran: {isolation}"),
         ]
     elif model["kind"] == "score":
         rows += [
             ("Decisions", f"the column of scores “{model['column']}”; no model was loaded"),
-            ("Rule", f"“{data['positive']}” from a score of {model['threshold']:g} up"),
+            ("Rule", _rule(sources)),
         ]
     else:
         rows.append(("Decisions", f"the column “{model['column']}”; no model was loaded"))
@@ -86,8 +115,8 @@ def protocol(sources: Sources) -> Section:
         "used: it never covers a gap of nought.",
         "The p-value of a gap comes from permuting people over the groups. It answers one question: how often would so "
         "wide a gap appear if all groups were alike?",
-        f"{evidence['family']} comparisons were made. Each p-value is adjusted for all of them (Holm). A rate and its "
-        "complement, such as found and missed, count as one.",
+        f"{_comparisons(evidence)} comparisons were made. Each p-value is adjusted for all of them (Holm). A rate and "
+        "its complement, such as found and missed, count as one.",
         f"Groups of fewer than {s['floor']} people take no part in gaps where two larger groups remain. Groups under "
         f"{evidence['cube']['floor'] or s['floor']} people are withheld, and others where a withheld one could be "
         "found by subtraction.",

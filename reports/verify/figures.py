@@ -247,7 +247,7 @@ def check_rerun(files: Mapping[str, bytes], rerun: Mapping[str, bytes]) -> str:
         if not isinstance(right, list):
             raise Broken("the new run is incomplete", got=f"no {name}")
         compared += compare(f"run again, {name}", mine.get(name), right)
-    compared += sum(_alike(f"run again, {k}", mine[k], again.get(k)) for k in FROM_ROWS if k in mine)
+    compared += sum(_alike(f"run again, {k}", mine[k], again.get(k)) for k in (*FROM_ROWS, *ONLY_WITH) if k in mine)
     for name, own in OWN.items():
         if name in files and name in rerun:
             right = {k: v for k, v in load(rerun, name).items() if k not in own}

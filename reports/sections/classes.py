@@ -1,0 +1,146 @@
+"""All classes of the outcome: how often each is decided, how many are found, and the averages over classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from audit.classes.measures import QUESTIONS
+from reports import charts, words
+from reports.blocks import Block, Figure, Heading, Paragraph, Section, Sources, Table
+from reports.sections import find
+
+NAMES = {
+    "accuracy": "Accuracy",
+    "macro_true_positive_rate": "Mean recall",
+    "macro_positive_predictive_value": "Mean precision",
+    "macro_f1": "Mean F1",
+}
+SHOWN = ("selection_rate", "true_positive_rate", "positive_predictive_value")
+ASKED = {
+    "selection_rate": "Are decided so",
+    "true_positive_rate": "Are found",
+    "positive_predictive_value": "Are right",
+}
+
+
+def section(sources: Sources) -> Section | None:
+    """The chapter, or None where the outcome has two classes."""
+    found = sources.evidence.get("classes")
+    if not found:
+        return None
+    positive = sources.evidence["data"]["positive"]
+    blocks: list[Block] = [
+        Paragraph(
+            f"The outcome has {len(found['names'])} classes: {_listed(found['names'])}. The other chapters ask of "
+            f"“{positive}” or not. Here each class stands against all others, and the averages give every class the "
+            f"same weight. {found['family']} comparisons were made here, and p-values are adjusted for all of them."
+        ),
+        Table(
+            "What is asked over all classes",
+            ("Figure", "Question"),
+            tuple((NAMES[m], q) for m, q in QUESTIONS.items()),
+            "A class that nobody in a group has, or is decided, leaves that group's average without a value: groups "
+            "would be compared over different classes.",
+            (24, 76),
+        ),
+    ]
+    attributes = list(dict.fromkeys(tuple(g["attribute"]) for g in found["overall"]["gaps"]))
+    for attribute in attributes[: find.MOST_ATTRIBUTES]:
+        by = words.by(list(attribute))
+        blocks += [Heading(f"All classes by {by}"), *_chart(found, list(attribute)), _overall(found, list(attribute))]
+        blocks += [_gaps(found, list(attribute)), _classes(found, list(attribute))]
+    return Section("classes", "All classes of the outcome", tuple(blocks))
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(f"“{n}”" for n in names[:12])
+    return shown + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+
+
+def _overall(found: find.Record, attribute: list[str]) -> Table:
+    rates = find.every(found["overall"]["rates"], attribute=attribute)
+    groups = list(dict.fromkeys(tuple(r["group"]) for r in rates))
+    by_group = {(tuple(r["group"]), r["metric"]): r for r in rates}
+    rows = tuple(
+        (words.name_of(list(g)), *(words.rate_cell(by_group.get((g, m))) for m in NAMES))
+        for g in groups[: find.MOST_ROWS]
+    )
+    lost = [
+        f"{words.name_of(r['group'])}, {NAMES[r['metric']].lower()}: {r['reason']}" for r in rates if not r["estimable"]
+    ]
+    more = f"; and {len(lost) - 8} more, each with its reason in the evidence" if len(lost) > 8 else ""
+    note = f"Not estimable: {'; '.join(lost[:8])}{more}. " if lost else ""
+    return Table(
+        f"Over all classes by {words.by(attribute)}: value, 95 % interval, people",
+        ("Group", *NAMES.values()),
+        rows,
+        note + find.cut(len(groups)),
+        (20, 20, 20, 20, 20),
+    )
+
+
+def _gaps(found: find.Record, attribute: list[str]) -> Table:
+    rows = []
+    for name, gaps in (("", found["overall"]["gaps"]), *((c["class"], c["gaps"]) for c in found["classes"])):
+        for g in find.every(gaps, attribute=attribute, kind="difference"):
+            if name and g["metric"] not in SHOWN:
+                continue
+            title = f"{name}: {ASKED[g['metric']].lower()}" if name else NAMES[g["metric"]]
+            if g["value"] is None:
+                rows.append((title, "not estimable", "–", str(g["reason"])))
+                continue
+            rows.append(
+                (
+                    title,
+                    f"{100 * g['value']:.1f} {words.bracket(g['low'], g['high'])}",
+                    words.p_words(g["p_adjusted"]) if g["p_adjusted"] is not None else "–",
+                    f"{words.name_of(g['lowest'])} to {words.name_of(g['highest'])}",
+                )
+            )
+    return Table(
+        f"Gaps over classes by {words.by(attribute)}",
+        ("Figure", "Apart, in points [95 %]", "Adjusted p", "From lowest to highest"),
+        tuple(rows[: find.MOST_ROWS]),
+        find.cut(len(rows), "gaps"),
+        (30, 24, 14, 32),
+    )
+
+
+def _classes(found: find.Record, attribute: list[str]) -> Table:
+    """One row a class and group: how many are decided so, found, right."""
+    rows: list[tuple[str, ...]] = []
+    for one in found["classes"]:
+        rates = find.every(one["rates"], attribute=attribute)
+        by_group: dict[tuple[tuple[str, ...], str], Any] = {(tuple(r["group"]), r["metric"]): r for r in rates}
+        for group in dict.fromkeys(tuple(r["group"]) for r in rates):
+            cells = (words.rate_cell(by_group.get((group, m))) for m in SHOWN)
+            rows.append((one["class"], words.name_of(list(group)), *cells))
+    return Table(
+        f"Each class against the rest by {words.by(attribute)}: value, 95 % interval, people",
+        ("Class", "Group", *ASKED.values()),
+        tuple(rows[: find.MOST_ROWS]),
+        "Are decided so: of everyone. Are found: of those whose outcome is the class. Are right: of those decided the "
+        "class. " + find.cut(len(rows), "rows"),
+        (16, 18, 22, 22, 22),
+    )
+
+
+def _chart(found: find.Record, attribute: list[str]) -> list[Block]:
+    rates = find.every(found["overall"]["rates"], metric="accuracy", attribute=attribute)[:20]
+    if not any(r["estimable"] for r in rates):
+        return []
+    everyone = find.one(found["overall"]["rates"], metric="accuracy", attribute=[])
+    by = words.by(attribute)
+    drawn = charts.dots(
+        [
+            charts.Dot(words.name_of(r["group"]), r["value"], r["low"], r["high"], 0, words.count(r["denominator"]))
+            for r in rates
+        ],
+        mark=everyone["value"] if everyone else None,
+        marked="everyone",
+    )
+    gap = find.one(found["overall"]["gaps"], metric="accuracy", attribute=attribute, kind="difference")
+    alt = f"Accuracy over all classes by {by} with 95 % intervals."
+    if gap and gap["value"] is not None:
+        alt += f" From {words.name_of(gap['lowest'])} to {words.name_of(gap['highest'])}: {words.points(gap)}."
+    return [Figure(drawn, alt, f"Accuracy over all classes by {by}: share, 95 % interval, people")]

@@ -1,0 +1,151 @@
+"""A regression: how far the predictions are from what came true, and how far groups lie apart."""
+
+from __future__ import annotations
+
+from audit.regression.measures import QUESTIONS
+from audit.regression.words import number as plain
+from reports import charts, words
+from reports.blocks import Block, Figure, Heading, Paragraph, Section, Sources, Table
+from reports.sections import find
+
+NAMES = {
+    "mean_prediction": "Mean prediction",
+    "mean_outcome": "Mean outcome",
+    "mean_residual": "Mean residual",
+    "mean_absolute_error": "Mean absolute error",
+    "root_mean_squared_error": "Root mean squared error",
+    "kolmogorov_smirnov": "Distance of distributions (Kolmogorov-Smirnov)",
+    "wasserstein_distance": "Distance of distributions (Wasserstein)",
+}
+CHARTS = ("mean_residual", "mean_absolute_error")
+
+
+def number(value: float | None) -> str:
+    """Four digits, with a real minus sign."""
+    text = plain(value)
+    return words.MINUS + text[1:] if text.startswith("-") else text
+
+
+def section(sources: Sources) -> Section | None:
+    """The chapter, or None where the case decides."""
+    found = sources.evidence.get("regression")
+    if not found:
+        return None
+    edges = found["edges"]
+    blocks: list[Block] = [
+        Paragraph(
+            "A number is predicted, and nothing is decided: there are no rates of decisions, and the policy's norms "
+            "about them are not judged. A residual is the prediction minus the outcome: above 0 the model says too "
+            "much. "
+            f"{found['direction']} {found['family']} comparisons were made, and p-values are adjusted for all of them."
+        ),
+        Table(
+            "What each figure asks",
+            ("Figure", "Question"),
+            tuple((NAMES[m], q) for m, q in QUESTIONS.items()),
+            "All are in the unit of the label.",
+            (30, 70),
+        ),
+    ]
+    for attribute in _printed(found):
+        blocks.append(Heading(f"Predictions by {words.by(attribute)}"))
+        if len(attribute) == 1:
+            for metric in CHARTS:
+                blocks += _chart(found, metric, attribute)
+        blocks += [_rates(found, attribute), _gaps(found, attribute)]
+    blocks.append(
+        Paragraph(
+            f"Distances of distributions come from a histogram of {edges['bins']} bins, {number(edges['width'])} wide, "
+            f"from {number(edges['from'])} up. Kolmogorov-Smirnov: the largest share of people by which one group lies "
+            "below a value more often than another. Wasserstein: how far predictions would have to be moved, on "
+            f"average, to make two groups alike; bins change it by at most {number(edges['width'])}. Between which "
+            "values each would lie with exact predictions stands in the evidence."
+        )
+    )
+    return Section("regression", "What the predictions do", tuple(blocks))
+
+
+def _printed(found: find.Record) -> list[list[str]]:
+    every = list(dict.fromkeys(tuple(g["attribute"]) for g in found["gaps"]))
+    alone = [a for a in every if len(a) == 1][: find.MOST_ATTRIBUTES]
+    return [list(a) for a in every if a in alone or len(a) > 1][: len(alone) + find.MOST_INTERSECTIONS]
+
+
+def _cell(r: find.Record | None) -> str:
+    if r is None or r["value"] is None:
+        return "not estimable"
+    limits = "" if r["low"] is None else f" [{number(r['low'])}, {number(r['high'])}]"
+    return f"{number(r['value'])}{limits}"
+
+
+def _rates(found: find.Record, attribute: list[str]) -> Table:
+    rates = find.every(found["rates"], attribute=attribute)
+    by_group = {(tuple(r["group"]), r["metric"]): r for r in rates}
+    groups = list(dict.fromkeys(tuple(r["group"]) for r in rates))
+    rows = tuple(
+        (
+            words.name_of(list(g)),
+            words.count(by_group[g, "mean_residual"]["denominator"]),
+            *(_cell(by_group.get((g, m))) for m in QUESTIONS),
+        )
+        for g in groups[: find.MOST_ROWS]
+    )
+    lost = [
+        f"{words.name_of(r['group'])}, {NAMES[r['metric']].lower()}: {r['reason']}" for r in rates if not r["estimable"]
+    ]
+    more = f"; and {len(lost) - 8} more, each with its reason in the evidence" if len(lost) > 8 else ""
+    note = f"Not estimable: {'; '.join(lost[:8])}{more}. " if lost else ""
+    return Table(
+        f"Predictions and errors by {words.by(attribute)}: value, 95 % interval",
+        ("Group", "People whose outcome is known", *(NAMES[m] for m in QUESTIONS)),
+        rows,
+        note + find.cut(len(groups)),
+        (15, 10, 15, 15, 15, 15, 15),
+    )
+
+
+def _gaps(found: find.Record, attribute: list[str]) -> Table:
+    rows = []
+    for g in find.every(found["gaps"], attribute=attribute, kind="difference"):
+        if g["value"] is None:
+            rows.append((NAMES[g["metric"]], "not estimable", "–", str(g["reason"])))
+            continue
+        limits = "no interval" if g["low"] is None else f"[{number(g['low'])}, {number(g['high'])}]"
+        worse = f"; worse off: {words.name_of(g['worse_off'])}" if g.get("worse_off") else ""
+        rows.append(
+            (
+                NAMES[g["metric"]],
+                f"{number(g['value'])} {limits}",
+                words.p_words(g["p_adjusted"]) if g["p_adjusted"] is not None else "–",
+                f"{words.name_of(g['lowest'])} to {words.name_of(g['highest'])}{worse}",
+            )
+        )
+    return Table(
+        f"Gaps of predictions and errors by {words.by(attribute)}",
+        ("Figure", "Apart [95 %]", "Adjusted p", "From lowest to highest"),
+        tuple(rows),
+        "",
+        (30, 26, 12, 32),
+    )
+
+
+def _chart(found: find.Record, metric: str, attribute: list[str]) -> list[Block]:
+    rates = find.every(found["rates"], metric=metric, attribute=attribute)[:20]
+    if not any(r["estimable"] for r in rates):
+        return []
+    everyone = find.one(found["rates"], metric=metric, attribute=[])
+    by = words.by(attribute)
+    drawn = charts.dots(
+        [
+            charts.Dot(words.name_of(r["group"]), r["value"], r["low"], r["high"], 0, words.count(r["denominator"]))
+            for r in rates
+        ],
+        mark=everyone["value"] if everyone else None,
+        marked="everyone",
+        percent=False,
+    )
+    gap = find.one(found["gaps"], metric=metric, attribute=attribute, kind="difference")
+    alt = f"{NAMES[metric]} by {by} with 95 % intervals."
+    if gap and gap["value"] is not None:
+        alt += f" From {words.name_of(gap['lowest'])} to {words.name_of(gap['highest'])}: {number(gap['value'])} apart."
+    return [Figure(drawn, alt, f"{NAMES[metric]} by {by}: value, 95 % interval, people")]
