@@ -77,6 +77,8 @@ def build(folder: CaseFolder) -> None:
 def comparison(document: dict[str, Any]) -> None:
     """All groups before and after, side by side, on rows that neither model saw."""
     st.subheader(state.plain(document["title"]))
+    if document.get("notice"):
+        st.warning(state.plain(document["notice"]))
     search.chosen(document)
     splits = document["splits"]
     st.write(
