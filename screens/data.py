@@ -39,8 +39,11 @@ def show() -> None:
     measures = measures_from_json(evidence)
     attribute = attribute_choice(measures)
     people(measures, attribute, evidence["data"]["audited_rows"])
-    outcomes(measures, attribute)
-    measures_table(measures, attribute)
+    if "regression" in evidence:
+        st.write("The outcome is a number; the next screen compares it, and what was predicted, by group.")
+    else:
+        outcomes(measures, attribute)
+        measures_table(measures, attribute)
     beyond.data_quality(evidence, list(attribute))
     for note in evidence["notes"]:
         st.caption(state.plain(note))
@@ -49,7 +52,7 @@ def show() -> None:
 
 def attribute_choice(measures: Measures) -> tuple[str, ...]:
     """One choice for the whole app: an attribute or an intersection."""
-    options = list(dict.fromkeys(g.attribute for g in measures.gaps))
+    options = list(dict.fromkeys(g.attribute for g in measures.gaps or measures.counts if g.attribute))
     labels = {" and ".join(a): a for a in options}
     chosen = state.selection(options, ["selection_rate"]).attribute
     names = list(labels)

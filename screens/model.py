@@ -12,7 +12,7 @@ from audit.evidence import measures_from_json, pick
 from audit.findings import name_of, p_words, percent
 from audit.metrics import SCORE_QUESTIONS, metrics_for
 from audit.values import Gap, Measures
-from screens import beyond, charts, law, parts, state, why
+from screens import beyond, charts, classes, law, parts, regression, state, why
 from screens.data import attribute_choice
 
 
@@ -31,8 +31,13 @@ def show() -> None:
     measures = measures_from_json(evidence)
     for sentence in evidence["findings"][:3]:
         st.markdown(f"- {state.plain(sentence)}")
+    if "regression" in evidence:
+        regression.show(evidence)
+        parts.next_step("report", "put it into the report")
+        return
     norms(evidence)
     by_question(measures, evidence)
+    classes.show(evidence, list(st.session_state["attribute"]))
     beyond.show(evidence, list(st.session_state["attribute"]))
     law.show(evidence, st.session_state["attribute"])
     st.divider()
