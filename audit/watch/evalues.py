@@ -1,7 +1,7 @@
 """Testing by betting: e-processes and e-detectors over blocks of two groups, valid at every look.
 
     blocks, waiting = close_blocks(side, hit, waiting)
-    up, down = difference_logs(blocks, tolerance)     # (n, K): by what each bet multiplies its wealth, as logs
+    up, down = difference_logs(blocks, tolerance)     # by what each bet multiplies its wealth, as logs
     stream, path = advance(stream, up)
 
 E-process: wealth is multiplied, block by block, by something whose mean is 1 at most where the norm holds; it is a
@@ -18,9 +18,10 @@ has log mean of at most k (r p1 - p2 - e) <= 0 by log(1 + u) <= u. With t the no
 before and k = gap / variance it is near the likelihood ratio, and for it to be valid neither needs to be right: both
 are known before the block. The two-sample e-value of Turner, Ly & Grunwald (2024) is the case e = 0, r = 1.
 
-E-detector (Shin, Ramdas & Rinaldo 2024): M <- (M + 1) x E, the sum of the e-processes begun at each block so far
-(Shiryaev-Roberts). Raising the alarm at M >= A, false alarms are at least A blocks apart on average. An e-process that
-has lost its wealth over a long quiet time is slow to see a change; the detector always has a fresh one.
+E-detector (Shin, Ramdas & Rinaldo 2024): M <- (M + m) x E, the sum of the e-processes begun so far, each with wealth m
+(Shiryaev-Roberts). One is begun every 4 blocks, with m = 4, so that M less the number of blocks is a supermartingale:
+raising the alarm at M >= A, false alarms are at least A blocks (of eight people or more) apart on average. An e-process
+that has lost its wealth over a long quiet time is slow to see a change; the detector always has a fresh one.
 
 Blocks. People of two groups arrive unevenly. A block is closed after every handful of eight people if both groups are
 in it, else after the next handful: by who came and never by what was decided. Nobody is left out.
@@ -49,6 +50,10 @@ FAST: Ints = np.array([2, 3, 4])
 """Which of the bets the detector uses, in equal parts."""
 HANDFUL = 8
 """Blocks are closed after so many people of the two groups."""
+EVERY = 4
+"""The detector starts another e-process every so many blocks."""
+MASS = float(np.log(EVERY))
+"""What each of them starts with, as a log: the blocks until the next, so that the detector counts blocks."""
 MOST = 0.9
 """No person takes more than this part of a bet's wealth."""
 RARE = 0.001
@@ -58,7 +63,7 @@ RARE = 0.001
 @dataclass(frozen=True, slots=True, eq=False)
 class Stream:
     """One hypothesis. log_wealth (K,) per bet; the detector is wealth x exp(fresh), where fresh (D,) is the log of the
-    sum of 1 / wealth before each block so far. blocks: how many so far.
+    sum of m / wealth where an e-process was begun. blocks: how many so far.
     """
 
     log_wealth: Floats
@@ -96,6 +101,20 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Logs:
+    """By what each bet multiplies its wealth: table (K, U), one column per kind of block; kind (n,) of each block."""
+
+    table: Floats
+    kind: Ints
+
+    @property
+    def each(self) -> Floats:
+        """Per block, (n, K)."""
+        out: Floats = self.table[:, self.kind].T
+        return out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Path:
     """After chosen numbers of blocks of a batch: log_e and log_m of the mixtures."""
 
@@ -108,20 +127,26 @@ def start() -> Stream:
     return Stream(np.zeros(len(BETS)), np.full(len(FAST), -np.inf), 0)
 
 
-def advance(stream: Stream, logs: Floats, at: Ints | None = None) -> tuple[Stream, Path]:
-    """Multiply the wealth of each bet by exp(logs), (n, K). The path is after `at` blocks (0..n), by default each."""
-    n = len(logs)
+def advance(stream: Stream, logs: Logs, at: Ints | None = None) -> tuple[Stream, Path]:
+    """Multiply the wealth of each bet by exp(logs), block by block. The path is after `at` blocks (0..n), by default
+    after each.
+    """
+    n = len(logs.kind)
     wealth = np.empty((len(BETS), n + 1))
     wealth[:, 0] = stream.log_wealth
-    wealth[:, 1:] = logs.T
+    # In one order whatever the batch: the sums are the same to the last bit.
+    np.take(logs.table, logs.kind, axis=1, out=wealth[:, 1:])
     np.add.accumulate(wealth, axis=1, out=wealth)
-    fast = wealth[FAST]
-    fresh = np.empty(fast.shape)
+    # The blocks before which the detector starts another e-process: the 1st, 5th, ... of the stream.
+    starts = np.arange(-stream.blocks % EVERY, n, EVERY)
+    fresh = np.empty((len(FAST), len(starts) + 1))
     fresh[:, 0] = stream.fresh
-    np.negative(fast[:, :-1], out=fresh[:, 1:])
+    fresh[:, 1:] = MASS - wealth[FAST[:, None], starts]
     np.logaddexp.accumulate(fresh, axis=1, out=fresh)
     at = np.arange(n + 1) if at is None else at
-    path = Path(log_wealth(wealth[:, at]), log_mean(fast[:, at] + fresh[:, at]))
+    then = wealth[:, at]
+    seen = np.searchsorted(starts, at, side="left")
+    path = Path(log_wealth(then), log_mean(then[FAST] + fresh[:, seen]))
     return Stream(wealth[:, -1].copy(), fresh[:, -1].copy(), stream.blocks + n), path
 
 
@@ -192,27 +217,29 @@ def close_blocks(side: npt.NDArray[Any], hit: npt.NDArray[Any], waiting: Open) -
 
     The outcome is the same however the rows are cut: `waiting` is what the rows before left open.
     """
-    last = np.arange(HANDFUL - waiting.people % HANDFUL - 1, len(side), HANDFUL)
-    sums = _running(side, hit, last, waiting.open)
-    closing = _closings(np.diff(sums, axis=0, prepend=0)) if len(last) else np.zeros(0, dtype=bool)
+    n = len(side)
+    last = np.arange(HANDFUL - waiting.people % HANDFUL - 1, n, HANDFUL)
+    sums = _running(side, hit, np.append(last, n - 1) if n else last) + np.array(waiting.open)
+    closing = _closings(np.diff(sums[:-1], axis=0, prepend=0)) if len(last) else np.zeros(0, dtype=bool)
     at = np.flatnonzero(closing)
     counts = np.diff(sums[at], axis=0, prepend=0)
     ends = last[at]
-    whole = _running(side, hit, np.array([len(side) - 1]), waiting.open)[0] if len(side) else np.array(waiting.open)
     if len(at) == 0:
-        people = waiting.people + len(side)
-        return _blocks(counts, counts, ends), Open(people, _four(whole), waiting.closed, waiting.known)
+        left = Open(waiting.people + n, _four(sums[-1]) if n else waiting.open, waiting.closed, waiting.known)
+        return _blocks(counts, counts, ends), left
     known, closed, newest = _known(counts, waiting)
-    left = Open(len(side) - 1 - int(ends[-1]), _four(whole - sums[at[-1]]), closed, newest)
-    return _blocks(counts, known, ends), left
+    return _blocks(counts, known, ends), Open(n - 1 - int(ends[-1]), _four(sums[-1] - sums[at[-1]]), closed, newest)
 
 
-def _running(side: npt.NDArray[Any], hit: npt.NDArray[Any], at: Ints, begin: tuple[int, int, int, int]) -> Ints:
+def _running(side: npt.NDArray[Any], hit: npt.NDArray[Any], at: Ints) -> Ints:
     """People and successes of the first group and of the second up to each of the rows `at`, (len(at), 4)."""
-    second = np.cumsum(side, dtype=np.int64)[at]
-    hits = np.cumsum(hit, dtype=np.int64)[at]
-    both = np.cumsum(np.asarray(hit, dtype=bool) & np.asarray(side, dtype=bool), dtype=np.int64)[at]
-    out: Ints = np.stack([at + 1 - second, hits - both, second, both], axis=1) + np.array(begin)
+    # Three counts in one number, 21 bits each: a batch of more than two million rows of two groups is cut before.
+    second = np.asarray(side, dtype=np.int64)
+    one = np.asarray(hit, dtype=np.int64)
+    total = np.cumsum(second + (one << 21) + ((one & second) << 42))[at]
+    mask = (1 << 21) - 1
+    seconds, hits, both = total & mask, (total >> 21) & mask, total >> 42
+    out: Ints = np.stack([at + 1 - seconds, hits - both, seconds, both], axis=1)
     return out
 
 
@@ -260,47 +287,48 @@ def _blocks(counts: Ints, known: Ints, end: Ints) -> Blocks:
     return Blocks(counts, known, end, place[key], alike)
 
 
-def difference_logs(blocks: Blocks, tolerance: float) -> tuple[Floats, Floats]:
-    """Against "the first is at most `tolerance` above the second", and the reverse; (n, K) each."""
+def difference_logs(blocks: Blocks, tolerance: float) -> tuple[Logs, Logs]:
+    """Against "the first is at most `tolerance` above the second", and the reverse."""
     return _logs(blocks, 1.0, tolerance, (0, 1, 2, 3)), _logs(blocks, 1.0, tolerance, (2, 3, 0, 1))
 
 
-def ratio_logs(blocks: Blocks, floor: float) -> tuple[Floats, Floats]:
-    """Against "the second is at least `floor` of the first", and the reverse; (n, K) each."""
+def ratio_logs(blocks: Blocks, floor: float) -> tuple[Logs, Logs]:
+    """Against "the second is at least `floor` of the first", and the reverse."""
     return _logs(blocks, floor, 0.0, (0, 1, 2, 3)), _logs(blocks, floor, 0.0, (2, 3, 0, 1))
 
 
-def _logs(blocks: Blocks, r: float, e: float, order: tuple[int, int, int, int]) -> Floats:
-    """The logs of E against r p1 - p2 <= e, one column per bet."""
+def _logs(blocks: Blocks, r: float, e: float, order: tuple[int, int, int, int]) -> Logs:
+    """The logs of E against r p1 - p2 <= e."""
     if r <= 0 or e >= 1 - 4 * RARE:  # a norm that nothing can break
-        return np.zeros((len(blocks), len(BETS)))
-    n1, x1, n2, x2 = blocks.counts[blocks.alike][:, order].T.astype(np.float64)[:, :, None]
-    m1, y1, m2, y2 = blocks.known[blocks.alike][:, order].T.astype(np.float64)[:, :, None]
+        return Logs(np.zeros((len(BETS), len(blocks.alike))), blocks.kind)
+    counts, known = blocks.counts[blocks.alike], blocks.known[blocks.alike]
+    # Stakes depend on who is in a block and on what is known, not on what became of them: few to work out.
+    key = (np.searchsorted(known.sum(axis=1), known.sum(axis=1)) << 42) + (counts[:, 0] << 21) + counts[:, 2]
+    _, first, place = np.unique(key, return_index=True, return_inverse=True)
+    n1, x1, n2, x2 = counts[:, order].T.astype(np.float64)
+    m1, y1, m2, y2 = known[first][:, order].T.astype(np.float64)
+    a, b = n1[first], n2[first]
     p1, p2 = (y1 + 1) / (m1 + 2), (y2 + 1) / (m2 + 2)
-    v1, v2 = p1 * (1 - p1) / n1, p2 * (1 - p2) / n2
+    v1, v2 = p1 * (1 - p1) / a, p2 * (1 - p2) / b
     # The point of the norm that is nearest to what was seen.
     t1 = p1 - (r * p1 - p2 - e) * r * v1 / (r * r * v1 + v2)
     t1 = np.clip(t1, max(RARE, (e + RARE) / r), min(1 - RARE, (e + 1 - RARE) / r))
     t2 = r * t1 - e
-    stake = BETS / (r * r * t1 * (1 - t1) / n1 + t2 * (1 - t2) / n2)
-    stake = np.minimum(stake, MOST * np.minimum(n1 / (r * t1), n2 / (1 - t2)))
-    c1, c2 = stake * r / n1, stake / n2
-    logs = (
-        x1 * np.log1p(c1 * (1 - t1)) + (n1 - x1) * np.log1p(-c1 * t1)
-        + x2 * np.log1p(-c2 * (1 - t2)) + (n2 - x2) * np.log1p(c2 * t2)
-    )  # fmt: skip
-    out: Floats = logs[blocks.kind]
-    return out
+    stake = BETS[:, None] / (r * r * t1 * (1 - t1) / a + t2 * (1 - t2) / b)
+    stake = np.minimum(stake, MOST * np.minimum(a / (r * t1), b / (1 - t2)))
+    c1, c2 = stake * r / a, stake / b
+    won1, lost1 = np.log1p(c1 * (1 - t1))[:, place], np.log1p(-c1 * t1)[:, place]
+    won2, lost2 = np.log1p(-c2 * (1 - t2))[:, place], np.log1p(c2 * t2)[:, place]
+    return Logs(x1 * won1 + (n1 - x1) * lost1 + x2 * won2 + (n2 - x2) * lost2, blocks.kind)
 
 
-def rise_logs(wrong: npt.NDArray[Any], people: int, bound: float) -> Floats:
-    """Against "at most `bound` (in 0..1) of people go wrong", for numbers of `wrong` (n,) among so many; (n, K)."""
+def rise_logs(wrong: npt.NDArray[Any], people: int, bound: float) -> Logs:
+    """Against "at most `bound` (in 0..1) of people go wrong", for numbers of `wrong` (n,) among so many."""
     bound = min(max(bound, RARE), 1 - RARE)
-    stake = np.minimum(BETS / (bound * (1 - bound)), MOST / bound)
-    x = np.arange(people + 1, dtype=np.float64)[:, None]
+    stake = np.minimum(BETS / (bound * (1 - bound)), MOST / bound)[:, None]
+    x = np.arange(people + 1, dtype=np.float64)
     logs = x * np.log1p(stake * (1 - bound)) + (people - x) * np.log1p(-stake * bound)
-    out: Floats = logs[np.asarray(wrong, dtype=np.int64)]
-    return out
+    return Logs(logs, np.asarray(wrong, dtype=np.int64))
 
 
 def e_bh(log_e: Sequence[float], alpha: float) -> tuple[int, ...]:

@@ -41,8 +41,8 @@ from audit.watch.evalues import (
     start,
 )
 
-LOOK = 50
-"""A look at every 50th person of a clock, wherever the batches are cut."""
+LOOK = 200
+"""A look at every 200th person of a clock, wherever the batches are cut, for the record of when a bar was crossed."""
 SET_ASIDE = 0.05
 """The part of the wealth that is never bet but kept for groups that are not known yet."""
 MOST_GROUPS = 12
@@ -244,6 +244,7 @@ def feed(monitor: Monitor, coded: Coded, *, labelled: bool) -> Monitor:
     prepared: dict[tuple[str, ...], tuple[Ints, tuple[str, ...]]] = {}
     cells: dict[str, tuple[Bools, Bools]] = {}
     shared: dict[Any, Any] = {}
+    cell = coded.label * 2 + coded.decision
     out = []
     for w in monitor.watched:
         if w.labelled != labelled:
@@ -253,7 +254,7 @@ def feed(monitor: Monitor, coded: Coded, *, labelled: bool) -> Monitor:
             prepared[w.attribute] = joint_groups(coded, w.attribute)
         for name in w.metrics:
             if name not in cells:
-                cells[name] = _cells(coded, by_name[name])
+                cells[name] = _cells(cell, by_name[name])
         out.append(_feed(w, *prepared[w.attribute], cells, len(coded.label), monitor.average_run, shared))
     return replace(monitor, watched=tuple(out))
 
@@ -278,10 +279,9 @@ def joint_groups(coded: Coded, attribute: tuple[str, ...]) -> tuple[Ints, tuple[
     return place[group], tuple(names[i] for i in present)
 
 
-def _cells(coded: Coded, metric: Metric) -> tuple[Bools, Bools]:
-    """Which rows the metric counts, and which of them it counts as a success."""
-    counted = metric.denominator[coded.label, coded.decision]
-    return counted, metric.numerator[coded.label, coded.decision]
+def _cells(cell: Ints, metric: Metric) -> tuple[Bools, Bools]:
+    """Which rows the metric counts, and which of them it counts as a success; cell (n,) is label x decision."""
+    return metric.denominator.ravel()[cell], metric.numerator.ravel()[cell]
 
 
 def _feed(
@@ -294,6 +294,7 @@ def _feed(
     shared: dict[Any, Any],
 ) -> Watched:
     pairs, reserve, known, since = _with_new_groups(w, group, names)
+    small = group.astype(np.int16) if len(names) < 2**15 else group
     # Looks lie at fixed people of the clock, so that the record of crossings does not depend on how batches are cut.
     looks = np.arange(LOOK - w.seen % LOOK, rows + 1, LOOK)
     number = {name: i for i, name in enumerate(names)}
@@ -305,12 +306,12 @@ def _feed(
         for m in w.metrics:
             key = (w.attribute, pair.first, pair.second, m, pair.waiting.get(m, Open()))
             if key not in shared:
-                rows_of = np.flatnonzero(cells[m][0] & (group >= 0) & (side[group] >= 0))
-                rows_of = rows_of[rows_of >= since.get((pair.first, pair.second), 0)]
-                shared[key] = rows_of, *close_blocks(side[group[rows_of]], cells[m][1][rows_of], key[-1])
-            rows_of, blocks, waiting[m] = shared[key]
-            closed = rows_of[blocks.end]
-            when = np.append(np.searchsorted(closed, looks, side="left"), len(closed))
+                rows_of = _rows_of(pair, number, small, cells[m][0], since.get((pair.first, pair.second), 0))
+                blocks, rest = close_blocks(side[group[rows_of]], cells[m][1][rows_of], key[-1])
+                closed = rows_of[blocks.end]
+                when = np.append(np.searchsorted(closed, looks, side="left"), len(closed))
+                shared[key] = blocks, rest, when
+            blocks, waiting[m], when = shared[key]
             before = pair.streams.get(m) or (start(), start())
             bet = (*key, w.norm.kind, w.norm.limit, len(looks))
             if bet not in shared or not all(s.same(t) for s, t in zip(shared[bet][0], before, strict=True)):
@@ -352,6 +353,17 @@ def _looked(w: Watched, looks: Ints, log_e: Floats, log_m: Floats, before: int, 
         crossed_at=crossed,
         alarm_at=alarm,
     )
+
+
+def _rows_of(pair: Pair, number: dict[str, int], group: np.ndarray, counted: Bools, since: int) -> Ints:
+    """The rows of both groups that the metric counts, in order; (n,)."""
+    if pair.second == REST:
+        mine = group >= 0
+    else:
+        mine = (group == number.get(pair.first, -2)) | (group == number.get(pair.second, -2))
+    mine &= counted
+    rows = np.flatnonzero(mine)
+    return rows[rows >= since] if since else rows
 
 
 def _sides(pair: Pair, number: dict[str, int]) -> np.ndarray:

@@ -13,10 +13,13 @@ from hypothesis import strategies as st
 
 from audit.watch.evalues import (
     BETS,
+    EVERY,
     FAST,
     HANDFUL,
+    MASS,
     SHARES,
     Blocks,
+    Logs,
     Open,
     Stream,
     advance,
@@ -53,6 +56,10 @@ def plain(rows: list[tuple[int, int]]) -> list[tuple[tuple[int, int, int, int], 
 def of_counts(counts: list[tuple[int, int, int, int]], known: tuple[int, int, int, int] = (0, 0, 0, 0)) -> Blocks:
     n = len(counts)
     return Blocks(np.array(counts), np.tile(known, (n, 1)), np.arange(n), np.arange(n), np.arange(n))
+
+
+def per_block(logs: np.ndarray) -> Logs:
+    return Logs(np.ascontiguousarray(logs.T), np.arange(len(logs)))
 
 
 # -- blocks ---------------------------------------------------------------------------------------------------
@@ -129,7 +136,7 @@ def test_nobody_waits_in_vain_where_groups_come_one_after_the_other():
 
 def test_wealth_by_hand():
     # Nothing known: both rates are expected at 1/2, and the norm's nearest point is there.
-    logs = difference_logs(of_counts([(4, 3, 4, 1)]), 0.0)[0]
+    logs = difference_logs(of_counts([(4, 3, 4, 1)]), 0.0)[0].each
     for k, bet in enumerate(BETS):
         stake = bet / (0.25 / 4 + 0.25 / 4)
         c = min(stake, 0.9 * 4 / 0.5) / 4
@@ -144,7 +151,7 @@ def test_the_mean_is_one_at_most_wherever_the_difference_norm_holds(known, toler
     """Exactly, by all outcomes of a block, for rates all over the norm, whatever was expected."""
     a, b = size
     counts = [(a, x, b, y) for x in range(a + 1) for y in range(b + 1)]
-    e = [np.exp(v) for v in difference_logs(of_counts(counts, known), tolerance)]
+    e = [np.exp(v.each) for v in difference_logs(of_counts(counts, known), tolerance)]
     for p, q in itertools.product(np.linspace(0, 1, 21), repeat=2):
         chance = np.array(
             [math.comb(a, x) * p**x * (1 - p) ** (a - x) * math.comb(b, y) * q**y * (1 - q) ** (b - y)
@@ -159,7 +166,7 @@ def test_the_mean_is_one_at_most_wherever_the_difference_norm_holds(known, toler
 @pytest.mark.parametrize("floor", [0.8, 0.5, 1.0])
 def test_the_mean_is_one_at_most_wherever_the_ratio_norm_holds(known, floor):
     counts = [(2, x, 3, y) for x in range(3) for y in range(4)]
-    e = [np.exp(v) for v in ratio_logs(of_counts(counts, known), floor)]
+    e = [np.exp(v.each) for v in ratio_logs(of_counts(counts, known), floor)]
     for p, q in itertools.product(np.linspace(0, 1, 21), repeat=2):
         chance = np.array(
             [math.comb(2, x) * p**x * (1 - p) ** (2 - x) * math.comb(3, y) * q**y * (1 - q) ** (3 - y)
@@ -172,7 +179,7 @@ def test_the_mean_is_one_at_most_wherever_the_ratio_norm_holds(known, floor):
 
 @pytest.mark.parametrize("bound", [0.02, 0.2, 0.7])
 def test_the_mean_is_one_at_most_where_the_risk_is_within_its_bound(bound):
-    e = np.exp(rise_logs(np.arange(6), 5, bound))
+    e = np.exp(rise_logs(np.arange(6), 5, bound).each)
     for p in np.linspace(0, bound, 8):
         chance = np.array([math.comb(5, x) * p**x * (1 - p) ** (5 - x) for x in range(6)])
         assert (chance @ e <= 1 + 1e-9).all()
@@ -180,8 +187,8 @@ def test_the_mean_is_one_at_most_where_the_risk_is_within_its_bound(bound):
 
 def test_a_norm_that_nothing_can_break_is_never_bet_on():
     blocks = of_counts([(4, 4, 4, 0)])
-    assert not np.any(difference_logs(blocks, 1.0)[0])
-    assert not np.any(ratio_logs(blocks, 0.0)[0])
+    assert not np.any(difference_logs(blocks, 1.0)[0].each)
+    assert not np.any(ratio_logs(blocks, 0.0)[0].each)
 
 
 def test_shares_of_the_bets_are_a_whole():
@@ -195,27 +202,27 @@ def test_shares_of_the_bets_are_a_whole():
 def test_path_is_the_mixture_and_the_detector_by_their_definitions():
     rng = np.random.default_rng(4)
     logs = rng.normal(0, 0.2, (40, len(BETS)))
-    stream, path = advance(start(), logs)
+    stream, path = advance(start(), per_block(logs))
     wealth = np.exp(np.concatenate([np.zeros((1, len(BETS))), np.cumsum(logs, axis=0)]))
     np.testing.assert_allclose(np.exp(path.log_e), wealth @ SHARES, rtol=1e-12)
     m = np.zeros(len(FAST))
     for j in range(40):
-        m = (m + 1) * np.exp(logs[j, FAST])
+        m = (m + (EVERY if j % EVERY == 0 else 0)) * np.exp(logs[j, FAST])
         assert math.exp(path.log_m[j + 1]) == pytest.approx(m.mean(), rel=1e-10)
     assert stream.log_e == pytest.approx(path.log_e[-1], abs=1e-12)
     assert stream.log_m == pytest.approx(path.log_m[-1], abs=1e-12)
-    _, some = advance(start(), logs, np.array([0, 7, 40]))
+    _, some = advance(start(), per_block(logs), np.array([0, 7, 40]))
     np.testing.assert_array_equal(some.log_e, path.log_e[[0, 7, 40]])
 
 
 def test_a_long_losing_stream_stays_finite_and_comes_back():
-    lose = np.full((20_000, len(BETS)), -0.5)
-    stream, path = advance(start(), lose)
+    stream, path = advance(start(), per_block(np.full((20_000, len(BETS)), -0.5)))
     assert np.isfinite(path.log_e).all()
     assert np.isfinite(path.log_m[1:]).all()
     assert stream.log_e < -9000
-    assert stream.log_m == pytest.approx(math.log(math.exp(-0.5) / (1 - math.exp(-0.5))), abs=1e-9)
-    back, _ = advance(stream, np.full((40, len(BETS)), 0.5))
+    # The last e-process was begun 4 blocks ago, the one before 8 blocks ago, ...
+    assert stream.log_m == pytest.approx(MASS + math.log(math.exp(-2) / (1 - math.exp(-2))), abs=1e-9)
+    back, _ = advance(stream, per_block(np.full((40, len(BETS)), 0.5)))
     assert back.log_m > 19
     assert back.log_e < -9000
 
@@ -269,12 +276,13 @@ def test_a_z_test_looked_at_as_often_is_wrong_far_more_often():
 
 
 def test_average_run_between_false_alarms_is_at_least_the_bar():
-    """A = 60 blocks, 400 runs: the mean run, those cut at 1,200 counted as if they had ended there."""
+    """A = 50 blocks, 300 runs: the mean run, those cut at 1,000 counted as if they had ended there."""
     lengths = []
-    for _, log_m, _ in runs(3, 400, 9600, 0.5, 0.5):
-        over = np.flatnonzero(log_m >= math.log(60))
-        lengths.append(over[0] if len(over) else 1200)
-    assert np.mean(lengths) >= 60
+    for _, log_m, _ in runs(3, 300, 8000, 0.5, 0.5):
+        over = np.flatnonzero(log_m >= math.log(50))
+        lengths.append(over[0] if len(over) else 1000)
+    assert np.mean(lengths) >= 50
+    assert np.mean(np.array(lengths) < 1000) > 0.3  # it does bet
 
 
 def test_the_detector_is_quicker_after_a_quiet_time_and_both_find_it():
