@@ -1,9 +1,13 @@
-"""The continuous auditor-debiaser loop: `assay watch`.
+"""The continuous auditor-debiaser loop: `assay watch`. docs/watch.md says what it does and what it writes.
 
-state, step      what the loop knows, and the one pure step from it to the next
-gate             whether a challenger has earned its place
-trail, store     the append-only, hash-chained record; models by their content
-sources, serve   batches of rows; decisions by the models that run
-build            challengers, the cheapest first
-run              the shell around it: reads, steps, writes, resumes
+state, step, act   what the loop knows, and the one pure step from it to the next: counts, then what follows
+gate               whether a challenger has earned its place
+trail, database    the append-only, hash-chained record; where it is kept
+store, serve       models by their content; decisions by the models that run
+sources            batches of rows: a table, a folder (folder, settle), standard input (stdin), late outcomes (labels)
+take               a batch as the step takes it: read, checked, decided, compared
+build              challengers, the cheapest first
+run                the shell around it: reads, steps, writes, resumes
+word, inbox        what a person asks and says: state, check, approve, reject
+show, alerts       watch.json; who is told at once
 """

@@ -101,7 +101,7 @@ def write_case(
 ) -> Case:
     """A case over a table in the order of its days."""
     folder.mkdir(parents=True, exist_ok=True)
-    (people(30) if frame is None else frame).to_parquet(folder / "loans.parquet")
+    (people(18) if frame is None else frame).to_parquet(folder / "loans.parquet")
     write_policy(folder, **policy)
     path = folder / "case.toml"
     path.write_text(CASE.format(path="loans.parquet", model=model, batch=batch, delay=delay, more=more))

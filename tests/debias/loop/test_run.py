@@ -26,7 +26,7 @@ from debias.loop.trail import Page, Trail
 from debias.loop.word import check_trail, decide_challenger, gate_broken, state_of
 from tests.debias.loop.fed import bodies, hashes, people, under, write_case, write_policy
 
-DAYS = 30
+DAYS = 18
 
 
 @pytest.fixture(scope="module")
