@@ -43,6 +43,10 @@ APPEND_ONLY = {
 }
 
 
+class TrailLost(DataError):
+    """The trail cannot be read now: the database is away, or is no trail."""
+
+
 def open_engine(url: str, *, write: bool) -> tuple[sa.Engine, str, Path | None]:
     """An engine, how the place is shown (without a password), and the file where it is one.
 
@@ -230,9 +234,9 @@ def unusable(place: str, error: Exception) -> OutputError:
     )
 
 
-def unreadable(place: str, error: Exception) -> DataError:
+def unreadable(place: str, error: Exception) -> TrailLost:
     """A database that is not there, or is no trail."""
-    return DataError(
+    return TrailLost(
         "the trail cannot be read",
         got=short(error),
         expected=f"a database that `assay watch` wrote, at {place}",

@@ -34,6 +34,7 @@ from debias.loop import state as at
 from debias.loop.act import at_fault, next_method
 from debias.loop.alerts import Alerts
 from debias.loop.build import Lesson, build
+from debias.loop.database import TrailLost
 from debias.loop.serve import (
     Servers,
     labels_of,
@@ -72,7 +73,7 @@ def run_watch(
                     if watcher.advance():
                         taken += 1
                         continue
-                except OutputError as error:
+                except (OutputError, TrailLost) as error:
                     if not follow:
                         raise
                     watcher.trouble(error)
@@ -130,6 +131,7 @@ class Watcher:
         self._reference: dict[str, Any] | None = trail.kept("reference")
         self._board = Board()
         self._said: list[str] = []
+        self._doubt = False
         self._alerts = Alerts.of(case, out)
         for entry in trail.entries():
             self._board.add(entry.body, entry.time)
@@ -147,8 +149,9 @@ class Watcher:
         self._servers.keep_only(())
         self._alerts.close()
 
-    def trouble(self, error: OutputError) -> None:
-        """Say that nothing can be written now."""
+    def trouble(self, error: InputError) -> None:
+        """Say that nothing can be written now. What was kept of the last input, the trail knows."""
+        self._doubt = True
         print(f"assay watch: {error.message}", file=sys.stderr, flush=True)
         self._alerts.send("trouble", error.message, {})
 
@@ -213,6 +216,9 @@ class Watcher:
 
     def advance(self) -> bool:
         """Take what waits: a person's word, a challenger to build, then one batch. False where no batch is there."""
+        if self._doubt:
+            self._again()
+        self._alerts.due()
         self._fresh_policy()
         self._read_inbox()
         self._build()
@@ -228,6 +234,16 @@ class Watcher:
         self._build()
         self.show(hurry=False)
         return True
+
+    def _again(self) -> None:
+        """Go on from what the trail has: a page may have been kept although its connection was lost."""
+        if self._trail.catch_up():
+            self._trail.check()
+        self._state = State.from_json(self._trail.kept("state"))
+        self._known[:] = self._trail.batch_ids()
+        self._reference = self._trail.kept("reference")
+        self._after_write()
+        self._doubt = False
 
     def _fresh_policy(self) -> None:
         source = self._policy.source
@@ -299,7 +315,10 @@ class Watcher:
             for number in forget:
                 page.forget_pending(number)
         self._state = after
-        self._store.point(after.running)
+        self._after_write()
+
+    def _after_write(self) -> None:
+        self._store.point(self._state.running)
         for entry in self._trail.entries(after=self._board.seq):
             self._board.add(entry.body, entry.time)
             self._alerts.tell([entry])

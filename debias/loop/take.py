@@ -16,6 +16,7 @@ from audit.policy import Policy
 from audit.watch.cells import cube_to_json
 from audit.watch.drift import drifted, reference_of, spend
 from audit.watch.quality import feed_problem, outcome_problem, usual_copies
+from debias.loop.database import TrailLost
 from debias.loop.serve import (
     Servers,
     coded_rows,
@@ -80,6 +81,8 @@ class Taker:
             return self._without(base, number)
         try:
             return self._good(base, number, arrival)
+        except TrailLost:
+            raise  # the database is at fault, not the batch
         except Exception as error:
             return self._without(base, number, incident=reason(error))
 
@@ -151,6 +154,8 @@ class Taker:
                     out.append(self._matured(number, arrival, decided))
                 else:
                     out.append(self._matured(index, None, None))
+            except TrailLost:
+                raise
             except Exception as error:
                 out.append(Matured(self._id(index), index, {}, reason(error)))
         return tuple(out)

@@ -212,6 +212,21 @@ class Trail:
             except sa.exc.SQLAlchemyError as error:
                 raise database.unusable(self._place, error) from error
 
+    def catch_up(self) -> bool:
+        """After a write that failed: go on from the end that is there. Whether it is another than this watcher knew.
+
+        Then a page was kept although its connection was lost, or another watcher wrote meanwhile: whoever asks must
+        check the trail and read the state again. Raises OutputError.
+        """
+        with self._turn:
+            try:
+                with self._transaction() as c:
+                    head = _head_of(c)
+            except sa.exc.SQLAlchemyError as error:
+                raise database.unusable(self._place, error) from error
+            moved, self._seen = head != self._seen, head
+            return moved
+
     @contextlib.contextmanager
     def _transaction(self, *, new: bool = False) -> Iterator[sa.Connection]:
         # One connection for all pages: the lock's own on PostgreSQL; on SQLite, where the last connection that closes

@@ -10,8 +10,10 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,11 @@ import pytest
 import sqlalchemy as sa
 
 from audit.errors import DataError, OutputError
+from debias.loop import run
 from debias.loop.database import open_engine
-from debias.loop.trail import Trail
+from debias.loop.run import run_watch
+from debias.loop.trail import Page, Trail
+from tests.debias.loop import fed
 from tests.debias.loop.trail_cases import TrailCases, fill, watcher
 
 
@@ -139,6 +144,56 @@ class TestPostgres(TrailCases):
         with engine.connect() as c, pytest.raises(sa.exc.DBAPIError, match="append-only"):
             c.exec_driver_sql("TRUNCATE trail")
         engine.dispose()
+
+
+def test_the_loop_writes_the_same_chain_on_postgresql_as_on_sqlite(url: str, tmp_path: Path) -> None:
+    case = fed.write_case(tmp_path, fed.people(12))
+    run_watch(case, tmp_path / "lite")
+    run_watch(case, tmp_path / "server", trail_url=url, max_batches=5)
+    run_watch(case, tmp_path / "server", trail_url=url)
+    with Trail.open(url, write=False) as trail:
+        trail.check()
+        assert [e.hash for e in trail.entries()] == fed.hashes(tmp_path / "lite")
+
+
+def test_a_loop_waits_for_a_server_that_is_away_and_counts_nothing_twice(
+    server: Server, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The connection is cut after a page was kept and before the watcher hears of it; then the server goes away."""
+    monkeypatch.setattr(run, "POLL_SECONDS", 0.05)
+    case = fed.write_case(tmp_path, fed.people(12))
+    run_watch(case, tmp_path / "lite")
+    write, calls = Trail.write, []
+
+    @contextmanager
+    def cut(self: Trail, now: str | None = None) -> Iterator[Page]:
+        calls.append(now)
+        with write(self, now) as page:
+            yield page
+        if len(calls) == 4:
+            server.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+            raise OutputError("the trail could not be written", got="the connection was lost")
+        if len(calls) == 8:
+            server.stop()
+            threading.Timer(0.5, server.start).start()
+
+    advance, asked = run.Watcher.advance, []
+
+    def ask(self: run.Watcher) -> bool:
+        asked.append(1)
+        assert len(asked) < 1000, "it waits for batches that will not come"
+        return advance(self)
+
+    monkeypatch.setattr(run.Watcher, "advance", ask)
+    monkeypatch.setattr(Trail, "write", cut)
+    summary = run_watch(case, tmp_path / "server", trail_url=url, follow=True, max_batches=10)
+    monkeypatch.undo()
+    assert "could not be written" in capsys.readouterr().err
+    with Trail.open(url, write=False) as trail:
+        trail.check()
+        assert [e.hash for e in trail.entries()] == fed.hashes(tmp_path / "lite")
+        assert len(trail.batch_ids()) == 12
+    assert summary["taken"] == 10  # two more were kept than were heard of
 
 
 def test_each_schema_is_a_store_with_a_lock_of_its_own(server: Server) -> None:

@@ -19,10 +19,11 @@ import pytest
 from audit.case import Case
 from audit.errors import CaseError, DataError, OutputError
 from audit.load import dump_case, load_case
-from debias.loop import settle
+from debias.loop import run, settle
 from debias.loop.folder import Folder
 from debias.loop.sources import Arrival, Source, Table, open_source
 from debias.loop.stdin import Stdin, object_of, rows_of
+from tests.debias.loop import fed
 
 ROOT = Path(__file__).resolve().parents[3]
 OLD = time.time() - 3600
@@ -692,3 +693,34 @@ def test_a_folder_for_what_comes_in_that_cannot_be_made(make: Make, tmp_path: Pa
     (tmp_path / "out").write_text("in the way")
     with pytest.raises(OutputError):
         open_source(make(source="-"), (), tmp_path / "out", pipe.out)
+
+
+def test_a_whole_loop_on_standard_input_in_pieces_is_the_loop_in_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One pipe and several processes one after another: nothing is lost between them, and the trail is the same."""
+    frame = fed.people(8)
+    case = fed.write_case(tmp_path, frame, more='source = "-"')
+    text = as_lines(frame).encode()
+
+    def run_pieces(name: str, pieces: list[int | None]) -> list[str]:
+        pipe = Pipe()
+        monkeypatch.setattr(run, "open_source", lambda *given: open_source(*given, pipe.out))
+
+        def send() -> None:
+            pipe.send(text)
+            pipe.end()
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        for piece in pieces:
+            run.run_watch(case, tmp_path / name, max_batches=piece)
+        sender.join()
+        os.close(pipe.out)
+        return fed.hashes(tmp_path / name)
+
+    whole = run_pieces("whole", [None])
+    assert run_pieces("pieces", [1, 2, 1, None]) == whole
+    found = fed.bodies(tmp_path / "whole")
+    assert "incident" not in {b["kind"] for b in found}
+    assert [b["facts"]["rows"] for b in found if b["kind"] == "batch"] == [150] * 8

@@ -461,3 +461,15 @@ class TrailCases:
             self.tamper(ten, f"UPDATE kept SET value = '{json.dumps(head)}' WHERE name = 'head'")
             with pytest.raises(OutputError, match="another end"), trail.write() as page:
                 page.append("batch", "no", {})
+
+    def test_after_a_failed_write_the_watcher_goes_on_from_the_end_that_is_there(self, ten: str) -> None:
+        with Trail.open(ten) as trail:
+            assert not trail.catch_up()
+            # As when a page was kept and the word of it was lost: the trail has an entry more than the watcher knows.
+            trail._seen = {"seq": 9, "hash": "ab" * 32, "seal": "cd" * 32}
+            with pytest.raises(OutputError, match="another end"), trail.write() as page:
+                page.append("batch", "no", {})
+            assert trail.catch_up()
+            with trail.write() as page:
+                page.append("batch", "yes", {})
+            assert trail.check()["entries"] == 11
