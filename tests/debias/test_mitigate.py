@@ -69,9 +69,10 @@ def estimator(kind: str = "logistic") -> Any:
 
 
 def case_in(folder: Path, frame: pd.DataFrame, kind: str = "logistic", **data: Any) -> Case:
-    frame.to_parquet(folder / "people.parquet")
-    train = frame[frame["split"] == "train"]
-    fitted = estimator(kind).fit(train[["merit", "proxy", "branch"]], train["outcome"])
+    train, columns = frame[frame["split"] == "train"], ["merit", "proxy", "branch"]
+    fitted = estimator(kind).fit(train[columns], train["outcome"])
+    place = list(fitted.classes_).index(data.get("positive", "paid"))
+    frame.assign(score=fitted.predict_proba(frame[columns])[:, place]).to_parquet(folder / "people.parquet")
     (folder / f"{kind}.skops").write_bytes(skops_bytes(fitted))
     spec = DataSpec(
         path=folder / "people.parquet",
@@ -91,6 +92,11 @@ def case_in(folder: Path, frame: pd.DataFrame, kind: str = "logistic", **data: A
         ModelSpec("path", folder / f"{kind}.skops"),
         load_policy(None),
     )
+
+
+def scored(case: Case) -> Case:
+    """The same decisions from a column of the model's scores, so that no process is started where none is tested."""
+    return replace(case, model=ModelSpec("score", None, column="score", threshold=0.5))
 
 
 @pytest.fixture(scope="module")
@@ -193,13 +199,15 @@ def test_trap_4_an_estimator_that_takes_no_weights_is_resampled_and_it_is_said(f
 
 
 def test_trap_5_one_person_gets_one_answer(case: Case, folder: Path) -> None:
-    found = run_mitigate(case, "exponentiated_gradient", folder / "eg", draws=DRAWS, tolerance=0.05, attributes=["sex"])
+    found = run_mitigate(
+        scored(case), "exponentiated_gradient", folder / "eg", draws=DRAWS, tolerance=0.05, attributes=["sex"]
+    )
     assert any("one person gets one answer" in n for n in found["notes"])
     assert gap(found["arms"]["candidate"], "sex") < gap(found["arms"]["original"], "sex")
     again = replace(case, model=ModelSpec("path", folder / "eg" / "mitigated.skops"))
-    for place in ("one", "two"):
-        rates = run_audit(again, folder / place, Settings(draws=DRAWS)).evidence["rates"]
-        assert rates == found["arms"]["candidate"]["rates"]
+    # Another process, and the same answers as in the comparison.
+    rates = run_audit(again, folder / "one", Settings(draws=DRAWS)).evidence["rates"]
+    assert rates == found["arms"]["candidate"]["rates"]
 
 
 def test_trap_6_a_group_absent_from_training(folder: Path, tmp_path: Path) -> None:
@@ -232,7 +240,7 @@ def test_trap_7_a_person_decides_with_a_reason(case: Case, folder: Path, reweigh
     }
     assert [d["accepted"] for d in document["decisions"]] == [False, True]
     # A new run asks anew and keeps what was decided before.
-    after = run_mitigate(case, "reweighing", place, draws=DRAWS)
+    after = run_mitigate(scored(case), "constrained_boosting", place, draws=DRAWS)
     assert after["decision"] is None
     assert after["earlier"][0]["decision"]["reason"] == "the gap halves"
     (place / "mitigated.skops").write_bytes(b"another")
@@ -241,6 +249,7 @@ def test_trap_7_a_person_decides_with_a_reason(case: Case, folder: Path, reweigh
 
 
 def test_constrained_boosting_and_the_gate(case: Case, folder: Path) -> None:
+    case = scored(case)
     found = run_mitigate(case, "constrained_boosting", folder / "cb", draws=DRAWS, tolerance=0.08, attributes=["sex"])
     assert found["needs_sensitive_at_decision"] is False
     assert gap(found["arms"]["candidate"], "sex") < 0.5 * gap(found["arms"]["original"], "sex")
@@ -254,7 +263,7 @@ def test_constrained_boosting_and_the_gate(case: Case, folder: Path) -> None:
 @pytest.mark.parametrize("method", ["constrained_boosting", "group_thresholds", "grid_search"])
 def test_positive_need_be_neither_favourable_nor_last(method: str, tmp_path: Path) -> None:
     """The model predicts who is late, "late" sorts before "paid", and "paid" is the favourable decision."""
-    case = case_in(tmp_path, people(4000), positive="late", favourable="paid")
+    case = scored(case_in(tmp_path, people(4000), positive="late", favourable="paid"))
     found = run_mitigate(
         case, method, tmp_path / "run", draws=DRAWS, tolerance=0.02, attributes=["sex"], constraint="equal_opportunity"
     )
@@ -313,12 +322,12 @@ def test_bad_input(case: Case, tmp_path: Path) -> None:
     frame = people(600, 5)
     frame.loc[(frame["sex"] == "Female") & (frame["split"] == "train"), "outcome"] = "late"
     features = ("merit", "proxy", "branch", "sex")
-    one = case_in(tmp_path, frame, features=features)
+    one = scored(case_in(tmp_path, frame, features=features))
     found = run_mitigate(one, "reweighing", tmp_path / "one", draws=DRAWS)
     assert any("Only one outcome in the training rows of Female / A" in n for n in found["notes"])
     assert any("reads the sensitive column sex" in n for n in found["notes"])
     frame["outcome"] = np.where(frame["split"] == "train", "late", frame["outcome"])
-    frame.to_parquet(tmp_path / "people.parquet")
+    frame.assign(score=0.5).to_parquet(tmp_path / "people.parquet")
     with pytest.raises(DataError, match="one outcome only"):
         run_mitigate(one, "reweighing", tmp_path / "never", draws=DRAWS)
     assert not (tmp_path / "never").exists()
