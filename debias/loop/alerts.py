@@ -200,6 +200,20 @@ class Alerts:
         return dt.datetime.fromtimestamp(self._clock(), dt.UTC).isoformat(timespec="milliseconds")
 
 
+def noted(out: Path) -> dict[int, str]:
+    """Number and hash of every entry that an alert in OUT was about: what the trail is checked against."""
+    found: dict[int, str] = {}
+    try:
+        lines = (out / FILE).read_bytes().split(b"\n")
+    except OSError:
+        return found
+    for line in lines:
+        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+            entry = json.loads(line)["entry"]
+            found.setdefault(int(entry["seq"]), str(entry["hash"]))
+    return found
+
+
 def counts_of(facts: Mapping[str, Any]) -> dict[str, Any]:
     """What of an entry's facts may leave: plain finite numbers, and names of models and methods. Nothing nested."""
     out: dict[str, Any] = {}

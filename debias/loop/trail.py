@@ -346,7 +346,7 @@ class Trail:
                 if row.seal != seal:
                     raise _broken(seq, "its time was changed")
                 if noted and noted.get(seq, row.hash) != row.hash:
-                    raise _broken(seq, f"it is not the entry that was noted as {noted[seq][:12]}")
+                    raise _broken(seq, f"it is not the entry that an alert or a report noted as {noted[seq][:12]}")
                 prev = row.hash
         _check_end(known, {"seq": seq, "hash": prev, "seal": seal}, noted or {})
         return {"entries": seq, "head": prev, "seal": seal}

@@ -9,6 +9,7 @@ from typing import Any
 from audit.case import Case
 from audit.errors import InputError, OutputError
 from debias.loop import inbox
+from debias.loop.alerts import noted
 from debias.loop.run import Watcher, url_of
 from debias.loop.show import Board
 from debias.loop.state import State
@@ -18,10 +19,13 @@ LINES = 40
 
 
 def check_trail(out: Path, trail_url: str | None = None) -> dict[str, Any]:
-    """Follow both chains. Raises VerificationError at the first entry that does not fit; needs no lock."""
+    """Follow both chains, and hold them against the hashes that alerts noted. Needs no lock.
+
+    Raises VerificationError at the first entry that does not fit.
+    """
     trail = Trail.open(url_of(out, trail_url), write=False)
     try:
-        return {"schema": "assay/watch-check/1", **trail.check()}
+        return {"schema": "assay/watch-check/1", **trail.check(noted(out))}
     finally:
         trail.close()
 

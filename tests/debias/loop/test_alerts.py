@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 from audit.case import Case, DataSpec, ModelSpec, WatchSpec
-from audit.errors import CaseError
+from audit.errors import CaseError, VerificationError
 from audit.load import load_policy
-from debias.loop.alerts import EVERY, FILE, GENERAL, TOLD, Alerts, Hook, counts_of
-from debias.loop.trail import Entry
+from debias.loop.alerts import EVERY, FILE, GENERAL, TOLD, Alerts, Hook, counts_of, noted
+from debias.loop.trail import Entry, Trail
+from debias.loop.word import check_trail
 
 SECRET = "T0K3N-geheim"
 
@@ -217,6 +218,25 @@ def test_a_file_that_cannot_be_written_stops_nothing(tmp_path: Path, clock: Cloc
     (tmp_path / FILE).rmdir()
     alerts.send("confirmed", "x", {})
     assert alerts.trouble is None
+
+
+def test_the_trail_is_checked_against_what_alerts_noted(tmp_path: Path, clock: Clock) -> None:
+    """Somebody who owns the database writes all of it anew, the kept end too: an alert that went out remembers."""
+    url = f"sqlite:///{tmp_path}/watch.db"
+    for words in ("as it was", "as somebody wishes it were"):
+        for path in tmp_path.glob("watch.db*"):
+            path.unlink()
+        with Trail.open(url) as trail:
+            with trail.write("2026-11-01T00:00:00.000+00:00") as page:
+                page.append("started", "words", {})
+                page.append("confirmed", words, {})
+            if words == "as it was":
+                Alerts.of(case(), tmp_path, clock=clock).tell(trail.entries())
+                assert check_trail(tmp_path)["entries"] == 2
+    with pytest.raises(VerificationError) as caught:
+        check_trail(tmp_path)
+    assert caught.value.problem == "entry 2 of the trail does not fit"
+    assert noted(tmp_path).keys() == {2}
 
 
 # -- what leaves the machine ----------------------------------------------------------------------------------

@@ -592,7 +592,7 @@ def test_late_outcomes_of_standard_input(make: Make, tmp_path: Path, pipe: Pipe)
     assert labels_in(source) == ["-", "yes", "-", "no"]
 
 
-@pytest.mark.parametrize("cut", range(0, 560, 37))
+@pytest.mark.parametrize("cut", range(0, 560, 70))
 def test_killed_anywhere_the_next_run_goes_on_with_the_same_batches(
     make: Make, tmp_path: Path, pipe: Pipe, cut: int
 ) -> None:
