@@ -1,8 +1,9 @@
 """What the pages say against what the embedded evidence says.
 
 The pages are made again from the embedded files, which were checked before. With the same fonts and versions the whole
-certified file comes out byte for byte. Otherwise (other fonts break lines elsewhere) the words of the pages are
-compared, in order; a difference names the page and the words.
+certified file comes out byte for byte. Otherwise (other versions pack it otherwise, or break lines elsewhere) the words
+of the pages are compared, in order, and the outlines of the signs they are drawn with; a difference names the page and
+the words. Whether the drawing is the same, operator by operator, is then said as well.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from audit.errors import AssayError
 from reports.manifest import NAME, Manifest
 from reports.pdf import write_pdf
 from reports.verify.result import Broken
+from reports.verify.shapes import check_shapes
 
 Printer = Callable[[Mapping[str, bytes], Manifest], str]
 AROUND = 4
@@ -60,10 +62,30 @@ def check_printed(certified: bytes, files: Mapping[str, bytes], printer: Printer
             expected=expected or "nothing",
             todo="do not rely on the printed figures; read the embedded evidence.json",
         )
+    signs = check_shapes(certified, again)
+    if drawings(certified) == drawings(again):
+        end = "; each page's drawing is the same, operator by operator"
+    else:
+        end = " (fonts or program versions differ here, so lines and places on the page were not compared)"
     return (
-        f"{len(mine):,} words on the pages compared with the pages made again from the embedded evidence, the same "
-        "(fonts or program versions differ here, so the drawing itself was not compared)"
+        f"{len(mine):,} words on the pages compared with the pages made again from the embedded evidence, the same; "
+        f"{signs}{end}"
     )
+
+
+def drawings(pdf: bytes) -> list[bytes]:
+    """What each page draws, decoded, and every form and picture that a page can draw."""
+    import pikepdf
+
+    with pikepdf.open(io.BytesIO(pdf)) as document:
+        pages = [page.Contents.read_bytes() for page in document.pages if "/Contents" in page]
+        none = pikepdf.Dictionary()
+        forms = {
+            bytes(form.read_bytes())
+            for page in document.pages
+            for form in page.obj.get("/Resources", none).get("/XObject", none).values()
+        }
+    return pages + sorted(forms)
 
 
 def words_of(pdf: bytes) -> list[Word]:
