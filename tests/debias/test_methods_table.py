@@ -284,3 +284,25 @@ def test_the_screen_shows_the_notice_and_names_every_aim() -> None:
     from screens.mitigate import AIMS
 
     assert set(CONSTRAINTS) <= set(AIMS)
+
+
+def test_every_test_that_the_page_names_is_there() -> None:
+    """docs/mitigation.md: trap -> test; methods and constraints as in the table."""
+    import re
+
+    here = Path(__file__).parent
+    page = (here.parents[1] / "docs" / "mitigation.md").read_text(encoding="utf-8")
+    traps = re.findall(r"^\| \d\. .*$", page, flags=re.MULTILINE)
+    assert len(traps) == 7
+    for trap in traps:
+        file = ""
+        for name in re.findall(r"`([^`]+)`", trap.split("|")[2]):
+            file = name.split("::")[0] if "::" in name else file
+            wanted = name.split("::")[-1].removesuffix("...")
+            assert re.search(rf"^def {wanted}", (here / file).read_text(encoding="utf-8"), flags=re.MULTILINE), name
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| ([^|]+) \|", page, flags=re.MULTILINE)
+    assert [name for name, _, _ in rows] == list(METHODS)
+    stages = {"pre": "data", "in": "learning", "post": "decision"}
+    for name, stage, reads in rows:
+        assert stage == stages[METHODS[name].stage]
+        assert reads.startswith("**") == METHODS[name].needs_sensitive_at_decision
