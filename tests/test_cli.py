@@ -173,7 +173,7 @@ def test_help_names_every_command_of_the_contract(capsys: pytest.CaptureFixture[
     with pytest.raises(SystemExit):
         cli.main(["--help"])
     out = capsys.readouterr().out
-    for name in ("demo", "audit", "explain", "mitigate", "report", "approve", "verify", "keys"):
+    for name in ("demo", "audit", "explain", "mitigate", "watch", "report", "approve", "verify", "keys"):
         assert name in out
 
 
