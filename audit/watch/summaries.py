@@ -1,0 +1,239 @@
+"""What is kept of a batch for drift: counts per feature and group, which add up. Rows are read once.
+
+    reference = reference_of(frame, features, groups)       # once, JSON
+    summary = summarise(reference, frame, groups)           # a batch, JSON; added up by `add_summaries`
+
+Counts per feature, over everyone and per group of each attribute: of categories by name, of numbers in the bins that
+the reference fixed (every value its own bin where there are at most 256, else 256 quantiles), with their sums.
+
+groups: each row's group per attribute, by name, or the rows as `Coded`, which is quicker.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from audit.cube import Coded, Ints
+from audit.load.values import coded
+
+Floats = npt.NDArray[np.float64]
+Groups = Mapping[str, npt.NDArray[Any]] | Coded
+FINE = 256
+"""Bins of numbers for the tests."""
+KEPT = 2000
+"""Reference values kept per number, over everyone: what a feed is checked against."""
+EVERYONE = "everyone"
+NEW = "(new value)"
+MISSING = "(missing)"
+CELLS = 4096
+TOGETHER = 64
+"""Attributes are counted in one pass while they have at most so many combinations of groups."""
+NAMED = 20
+"""New values kept by name in one summary, those that most people have."""
+
+
+def reference_of(frame: pd.DataFrame, features: Sequence[str], groups: Groups, seed: int = 0) -> dict[str, Any]:
+    """The reference of every feature, over everyone and per group, as JSON."""
+    rng = np.random.default_rng(seed)
+    kinds: dict[str, Any] = {}
+    for feature in features:
+        column = frame[feature]
+        if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+            values = _numbers(column)
+            values = np.sort(values[np.isfinite(values)])
+            once = np.unique(values)
+            if len(once) > FINE:
+                once = np.unique(np.quantile(values, np.arange(1, FINE) / FINE, method="inverted_cdf"))
+            if len(values) > KEPT:
+                values = np.sort(rng.choice(values, KEPT, replace=False))
+            kinds[feature] = {"numeric": True, "edges": once.tolist(), "values": values.tolist()}
+        else:
+            kinds[feature] = {"numeric": False}
+    parts = summarise(kinds, frame, groups)
+    out: dict[str, Any] = {}
+    for feature, kind in kinds.items():
+        mine = parts[feature]
+        if kind["numeric"]:
+            mine[EVERYONE]["values"] = kind.pop("values")
+        out[feature] = {**kind, "parts": mine}
+    return out
+
+
+def summarise(reference: Mapping[str, Any], frame: pd.DataFrame, groups: Groups) -> dict[str, Any]:
+    """The counts of a batch, feature -> group -> counts, as JSON. Features that the batch lacks are left out."""
+    sides = _sides(groups, len(frame))
+    out: dict[str, Any] = {}
+    for feature, kept in reference.items():
+        if feature not in frame.columns:
+            continue
+        if kept["numeric"]:
+            out[feature] = _number_parts(_numbers(frame[feature]), np.asarray(kept["edges"], dtype=np.float64), sides)
+        else:
+            known = kept["parts"][EVERYONE]["counts"] if "parts" in kept else None
+            out[feature] = _category_parts(*coded(frame[feature]), known, sides)
+    return out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sides:
+    """Each row's group of every attribute as one number, `code` (n,), or several where there would be too many: each
+    with the attributes it is made of and their groups' names.
+    """
+
+    rows: int
+    parts: tuple[tuple[Ints, tuple[tuple[str, tuple[str, ...]], ...]], ...]
+
+
+def _sides(groups: Groups, rows: int) -> _Sides:
+    found: list[tuple[str, Ints, tuple[str, ...]]] = []
+    if isinstance(groups, Coded):
+        found = [(a, groups.codes[:, i], groups.levels[i]) for i, a in enumerate(groups.attributes)]
+    else:
+        for attribute, names in groups.items():
+            place, once = pd.factorize(np.asarray(names, dtype=object))
+            found.append((attribute, place.astype(np.int64), tuple(str(n) for n in once)))
+    parts: list[tuple[Ints, tuple[tuple[str, tuple[str, ...]], ...]]] = []
+    size = TOGETHER
+    for attribute, codes, levels in found:
+        if parts and size * len(levels) <= TOGETHER:
+            code, made = parts[-1]
+            parts[-1] = code * len(levels) + codes, (*made, (attribute, levels))
+            size *= len(levels)
+        else:
+            parts.append((codes, ((attribute, levels),)))
+            size = len(levels)
+    return _Sides(rows, tuple(parts))
+
+
+def _sums(sides: _Sides, count: Callable[[Ints, int], npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+    """Sums over everyone and per group; count(code, groups) gives those of each number, (groups, ...)."""
+    out: dict[str, npt.NDArray[Any]] = {}
+    if not sides.parts:
+        out[EVERYONE] = count(np.zeros(sides.rows, dtype=np.int64), 1)[0]
+    for code, made in sides.parts:
+        shape = tuple(len(levels) for _, levels in made)
+        table = count(code, math.prod(shape))
+        table = table.reshape(*shape, *table.shape[1:])
+        axes = tuple(range(len(shape)))
+        out.setdefault(EVERYONE, table.sum(axis=axes))
+        for i, (attribute, levels) in enumerate(made):
+            each = table.sum(axis=tuple(k for k in axes if k != i))
+            for place in sorted(range(len(levels)), key=lambda k: levels[k]):
+                out[f"{attribute}={levels[place]}"] = each[place]
+    return out
+
+
+def _tables(sides: _Sides, place: Ints, width: int) -> dict[str, npt.NDArray[Any]]:
+    """How often each place occurs, over everyone and per group that occurs, (width,) each."""
+
+    def count(code: Ints, groups: int) -> npt.NDArray[Any]:
+        return np.bincount(code * width + place, minlength=groups * width).reshape(groups, width)
+
+    return {k: v for k, v in _sums(sides, count).items() if k == EVERYONE or v.any()}
+
+
+def _numbers(column: pd.Series) -> Floats:
+    if not pd.api.types.is_numeric_dtype(column):
+        column = pd.to_numeric(column, errors="coerce")
+    return column.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def bins_of(edges: Floats, values: Floats) -> Ints:
+    """How many of the ascending `edges` are at most each value, (n,): np.searchsorted to the right, faster.
+
+    Each value's cell of an even grid says how many edges lie in lower cells (rounding keeps the order, so this is
+    exact); where the cell has one edge of its own one comparison decides, and where it has more, np.searchsorted.
+    """
+    if len(edges) < 2 or len(values) < 4 * CELLS:
+        return np.searchsorted(edges, values, side="right")
+    with np.errstate(over="ignore"):
+        scale = CELLS / (edges[-1] - edges[0])
+        if not (np.isfinite(scale) and scale > 0):
+            return np.searchsorted(edges, values, side="right")
+
+        def cell(v: Floats) -> Ints:
+            out: Ints = np.clip((v - edges[0]) * scale, 0, CELLS).astype(np.int64)
+            return out
+
+        at, mine = cell(values), cell(edges)
+    lower = np.searchsorted(mine, np.arange(CELLS + 1))
+    count = np.bincount(mine, minlength=CELLS + 1)
+    own = np.full(CELLS + 1, np.nan)
+    own[mine] = edges
+    out: Ints = lower[at] + (values >= own[at])
+    if count.max() > 1:
+        several = np.flatnonzero((count > 1)[at])
+        out[several] = np.searchsorted(edges, values[several], side="right")
+    return out
+
+
+def _number_parts(values: Floats, edges: Floats, sides: _Sides) -> dict[str, Any]:
+    width = len(edges) + 2
+    finite = np.isfinite(values)
+    if finite.all():
+        place = bins_of(edges, values)
+    else:
+        gone = np.isnan(values)
+        place = np.where(gone, width - 1, bins_of(edges, np.where(gone, 0.0, values)))
+        values = np.where(finite, values, 0.0)
+    both = values, values * values
+
+    def count(code: Ints, groups: int) -> npt.NDArray[Any]:
+        return np.stack([np.bincount(code, v, minlength=groups) for v in both], axis=1)
+
+    sums = _sums(sides, count)
+    out = {}
+    for name, counts in _tables(sides, place, width).items():
+        sizes = {"missing": int(counts[-1]), "n": int(counts.sum())}
+        total, squares = sums[name].tolist()
+        out[name] = {"bins": counts[:-1].tolist(), **sizes, "total": total, "squares": squares}
+    return out
+
+
+def _category_parts(codes: Ints, names: tuple[str, ...], known: Mapping[str, int] | None, sides: _Sides) -> Any:
+    labels = [*names, MISSING]
+    place = np.where(codes < 0, len(names), codes)
+    tables = _tables(sides, place, len(labels))
+    order = sorted(range(len(labels)), key=lambda i: labels[i])
+    if known is not None:
+        strange = [i for i in range(len(names)) if names[i] not in known]
+        strange.sort(key=lambda i: (-tables[EVERYONE][i], names[i]))
+        for i in strange[NAMED:]:
+            labels[i] = NEW
+    out = {}
+    for name, counts in tables.items():
+        kept: dict[str, int] = {}
+        for i in order:
+            if counts[i]:
+                kept[labels[i]] = kept.get(labels[i], 0) + int(counts[i])
+        out[name] = {"counts": kept, "n": int(counts.sum())}
+    return out
+
+
+def add_summaries(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
+    """The summary of two batches together, made against the same reference."""
+    return {f: _added(a.get(f, {}), b.get(f, {})) for f in [*a, *(f for f in b if f not in a)]}
+
+
+def _added(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
+    out = dict(a)
+    for name, part in b.items():
+        mine = out.get(name)
+        if mine is None:
+            out[name] = part
+        elif "counts" in part:
+            both = dict(mine["counts"])
+            for value, n in part["counts"].items():
+                both[value] = both.get(value, 0) + n
+            out[name] = {"counts": both, "n": mine["n"] + part["n"]}
+        else:
+            sums = {k: mine[k] + part[k] for k in ("missing", "n", "total", "squares")}
+            out[name] = {"bins": [x + y for x, y in zip(mine["bins"], part["bins"], strict=True)], **sums}
+    return out
