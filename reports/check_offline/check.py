@@ -161,17 +161,18 @@ def widest(values, kind, at):
 def figures(files):
     evidence, cube = (json.loads(files[f"{n}.json"], object_pairs_hook=unique) for n in ("evidence", "cube"))
     line(evidence["cube"]["sha256"] == hashlib.sha256(files["cube.json"]).hexdigest(), "the evidence names this cube")
-    good, weighted, settings, left = cube["favourable_is_positive"], cube["weighted"], evidence["settings"], set()
+    good, weighted, settings = cube["favourable_is_positive"], cube["weighted"], evidence["settings"]
     rates = {**RATES, "selection_rate": f"{'tp fp u1' if good else 'tn fn u0'} / {KNOWN} u0 u1",
              "base_rate": f"{'tp fn' if good else 'tn fp'} / {KNOWN}"}  # fmt: skip
+    decides, left = cube.get("decides", True), {k for k in ("classes", "regression") if k in evidence}
     margins = {tuple(m["attribute"]): (m, tables(m, weighted)) for m in cube["margins"]}
     for c in evidence["counts"]:
         margin, table = margins[tuple(c["attribute"])]
         t = table[margin["groups"].index(c["group"])][0]
-        right = [t["tp"], t["fp"], t["fn"], t["tn"], t["u0"] + t["u1"]]
-        same = [c[k] or 0 for k in ("rows", "tp", "fp", "fn", "tn", "unknown_label")] == [sum(right), *right]
-        line(same, f"people {' / '.join(c['group']) or 'everyone'}: {sum(right)}")
-    wanted = sum(len(m["groups"]) * len(rates) for m, _ in margins.values())
+        right = {"rows": sum(t.values()), "unknown_label": t["u0"] + t["u1"]}
+        right |= {k: t[k] if decides else 0 for k in ("tp", "fp", "fn", "tn")}
+        line(all((c[k] or 0) == n for k, n in right.items()), f"people {' / '.join(c['group'])}: {right['rows']}")
+    wanted = sum(len(m["groups"]) * len(rates) for m, _ in margins.values()) if decides else 0
     line(sum(r["metric"] in rates for r in evidence["rates"]) == wanted, f"{wanted} rates, none missing")
     for r in evidence["rates"]:
         margin, table = margins[tuple(r["attribute"])]

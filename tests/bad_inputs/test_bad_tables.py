@@ -314,9 +314,9 @@ def test_label_with_one_value(tmp_path: Path, good: pd.DataFrame) -> None:
     refusal(case_of(tmp_path, good.assign(out=np.nan)), "no values", "120 empty")
 
 
-def test_label_with_three_values(tmp_path: Path, good: pd.DataFrame) -> None:
-    work = case_of(tmp_path, good.assign(out=["yes", "no", "maybe"] * 40))
-    refusal(work, "3 different values", "'yes', 'no', 'maybe'", "exactly two", "put values together")
+def test_label_with_more_values_than_classes(tmp_path: Path, good: pd.DataFrame) -> None:
+    work = case_of(tmp_path, good.assign(out=["yes", "no", *(f"v{i}" for i in range(118))]))
+    refusal(work, "120 different values", "'yes', 'no', 'v0'", "up to 50 classes", "put values together")
 
 
 def test_label_that_is_a_quantity(tmp_path: Path, good: pd.DataFrame) -> None:
