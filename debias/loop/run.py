@@ -35,6 +35,7 @@ from debias.loop.act import at_fault, next_method
 from debias.loop.alerts import Alerts
 from debias.loop.build import Lesson, build
 from debias.loop.database import TrailLost
+from debias.loop.norms import policy_to_json, with_delay
 from debias.loop.serve import (
     Servers,
     labels_of,
@@ -92,21 +93,6 @@ def url_of(out: Path, trail_url: str | None) -> str:
     return trail_url or f"sqlite:///{(out / 'watch.db').resolve()}"
 
 
-def with_delay(case: Case, policy: Policy) -> Policy:
-    """Waits are from when outcomes are known: shadow and probation last as many batches longer as outcomes take, and
-    the cooldown at least so many."""
-    loop, delay = policy.loop, case.watch.label_delay
-    return replace(
-        policy,
-        loop=replace(
-            loop,
-            shadow_batches=loop.shadow_batches + delay,
-            probation_batches=loop.probation_batches + delay,
-            cooldown_batches=max(loop.cooldown_batches, delay),
-        ),
-    )
-
-
 class Watcher:
     """One loop with its trail, store and models. A context manager; `advance` takes the next input."""
 
@@ -122,6 +108,7 @@ class Watcher:
             )
         self._case, self._out, self._trail = case, out, trail
         self._policy = with_delay(case, case.policy)
+        self._given = case.policy
         self._sensitive = case.data.sensitive
         self._store = Store(out)
         self._servers = Servers(case, self._store, allow)
@@ -140,7 +127,7 @@ class Watcher:
         self._state = State.from_json(kept) if kept is not None else self._begin()
         self._same_model(trail.kept("about"))
         self._store.point(self._state.running)
-        self._new_policy(self._policy)
+        self._new_policy(case.policy)
 
     def __enter__(self) -> Watcher:
         return self
@@ -185,7 +172,8 @@ class Watcher:
         if self._policy.loop.automatic:
             words += " This policy lets the loop promote a challenger without a person."
         about = {"model": own.id, "sha256": file, "version": self._policy.version}
-        self._write(state, (Event("started", words, facts),), state, about=about)
+        started = Event("started", words, facts)
+        self._write(state, (started,), state, about=about, policy=policy_to_json(self._given))
         return state
 
     def _same_model(self, about: Any) -> None:
@@ -203,14 +191,15 @@ class Watcher:
 
     def _new_policy(self, policy: Policy) -> None:
         """A changed policy is an event of its own, and judged at once."""
-        self._policy = policy
+        self._given, self._policy = policy, with_delay(self._case, policy)
         if self._state.policy == policy.sha256:
             return
         before = self._trail.kept("about")
         words = f"The policy has changed: {before['version']} -> {policy.version}."
         if policy.loop.automatic:
             words += " The new one lets the loop promote a challenger without a person."
-        self._step(NewPolicy(words, meaning_of(self._case)), about=before | {"version": policy.version})
+        keep = {"about": before | {"version": policy.version}, "policy": policy_to_json(policy)}
+        self._step(NewPolicy(words, meaning_of(self._case)), **keep)
 
     # -- one input --------------------------------------------------------------------------------------------
 
@@ -251,7 +240,7 @@ class Watcher:
             return
         try:
             if sha256(source.read_bytes()) != self._policy.sha256:
-                self._new_policy(with_delay(self._case, load_policy(source)))
+                self._new_policy(load_policy(source))
         except (InputError, OSError) as error:
             print(f"assay watch: the policy stays as it was: {error}", file=sys.stderr, flush=True)
 

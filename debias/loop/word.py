@@ -10,6 +10,7 @@ from audit.case import Case
 from audit.errors import InputError, OutputError
 from debias.loop import inbox
 from debias.loop.alerts import noted
+from debias.loop.norms import in_force
 from debias.loop.run import Watcher, url_of
 from debias.loop.show import Board
 from debias.loop.state import State
@@ -31,13 +32,17 @@ def check_trail(out: Path, trail_url: str | None = None) -> dict[str, Any]:
 
 
 def state_of(case: Case, out: Path, trail_url: str | None = None) -> dict[str, Any]:
-    """Where the loop stands, and every sentence of its trail but those of quiet batches. Needs no lock."""
+    """Where the loop stands, and every sentence of its trail but those of quiet batches. Needs no lock.
+
+    Judged by the policy that the loop was last run with.
+    """
     trail = Trail.open(url_of(out, trail_url), write=False)
     try:
         kept = trail.kept("state")
         if kept is None:
             raise InputError("the loop has not begun yet", got="an empty trail", todo="run `assay watch` first")
         state, board = State.from_json(kept), Board()
+        case = in_force(case, trail.kept("policy"))
         for entry in trail.entries():
             board.add(entry.body, entry.time)
         document = board.document(case, case.policy, state, case.data.sensitive)
@@ -65,12 +70,14 @@ def decide_challenger(
 ) -> dict[str, Any]:
     """A person's decision: taken at once, or left for the watcher that holds the trail. The summary.
 
-    challenger: the id that waits, or its first eight characters or more. Raises InputError where nothing waits.
+    challenger: the id that waits, or its first eight characters or more. The policy is the one that the loop was last
+    run with. Raises InputError where nothing waits.
     """
     url = url_of(out, trail_url)
     reader = Trail.open(url, write=False)
     try:
         kept = reader.kept("state")
+        case = in_force(case, reader.kept("policy"))
     finally:
         reader.close()
     if kept is None:

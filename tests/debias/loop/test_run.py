@@ -19,6 +19,7 @@ from audit.errors import DataError, InputError, OutputError
 from audit.models.write import skops_bytes
 from audit.watch.quality import feed_problem
 from debias.loop import inbox, run, take
+from debias.loop.norms import policy_from_json
 from debias.loop.run import run_watch
 from debias.loop.state import State
 from debias.loop.store import Store
@@ -234,6 +235,20 @@ def test_a_changed_policy_is_an_event_and_judges_at_once(tmp_path: Path) -> None
     summary = run_watch(under(case, tmp_path, version="2", limit=0.02, promote=0.01), out)
     assert summary["said"][0].startswith("The policy has changed: 1 -> 2.")
     assert (summary["state"], summary["taken"]) == ("CONFIRMED", 0)
+
+
+def test_a_persons_word_is_taken_under_the_policy_in_force(tmp_path: Path) -> None:
+    """A decision without --policy does not bring the case's own norms back."""
+    case = write_case(tmp_path)
+    out = tmp_path / "out"
+    run_watch(under(case, tmp_path, version="2", limit=0.19), out)
+    assert state_of(case, out)["policy"]["version"] == "2"
+    before = kinds(out)
+    decide_challenger(case, out, shown(out)["pending"]["model"], True, "Fits.", "Ada")
+    assert kinds(out) == [*before, "promoted"]
+    kept = Trail.open(f"sqlite:///{out / 'watch.db'}", write=False)
+    assert policy_from_json(kept.kept("policy")) == under(case, tmp_path, version="2", limit=0.19).policy
+    kept.close()
 
 
 # -- traps of the feed ----------------------------------------------------------------------------------------

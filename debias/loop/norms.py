@@ -1,0 +1,50 @@
+"""The policy that a loop goes by: kept with it, so that a person's word is taken under the norms that were in force."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from audit.case import Case
+from audit.policy import LoopRules, Norm, Policy
+
+
+def with_delay(case: Case, policy: Policy) -> Policy:
+    """Waits are from when outcomes are known: shadow and probation last as many batches longer as outcomes take, and
+    the cooldown at least so many."""
+    loop, delay = policy.loop, case.watch.label_delay
+    return replace(
+        policy,
+        loop=replace(
+            loop,
+            shadow_batches=loop.shadow_batches + delay,
+            probation_batches=loop.probation_batches + delay,
+            cooldown_batches=max(loop.cooldown_batches, delay),
+        ),
+    )
+
+
+def policy_to_json(policy: Policy) -> dict[str, Any]:
+    """A policy as it was read."""
+    return {
+        "version": policy.version,
+        "sha256": policy.sha256,
+        "source": None if policy.source is None else str(policy.source),
+        "norms": [asdict(n) for n in policy.norms],
+        "loop": asdict(policy.loop),
+    }
+
+
+def policy_from_json(data: Mapping[str, Any]) -> Policy:
+    """The policy that `policy_to_json` wrote."""
+    norms = tuple(Norm(**{**n, "attribute": tuple(n["attribute"])}) for n in data["norms"])
+    loop = LoopRules(**{**data["loop"], "methods": tuple(data["loop"]["methods"])})
+    source = None if data["source"] is None else Path(data["source"])
+    return Policy(data["version"], norms, data["sha256"], source, loop)
+
+
+def in_force(case: Case, kept: Any) -> Case:
+    """The case under the policy that its loop was last run with. kept: the trail's document "policy"."""
+    return case if kept is None else replace(case, policy=policy_from_json(kept))
