@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit.classes.code import classes_of
+from audit.classes.code import classes_of, decided_by_scores
 from audit.classes.measures import class_measures, one_against_rest, tables
 from audit.classes.table import ClassCodes
 from audit.code import Decisions, code_rows
@@ -268,22 +268,16 @@ def test_the_database_counts_the_same(tmp_path: Path) -> None:
     assert (tmp_path / "1" / "cube.json").read_bytes() == (tmp_path / "2" / "cube.json").read_bytes()
 
 
-@pytest.mark.parametrize("probabilities", [True, False])
-def test_a_model_decides_the_class_of_its_highest_score(tmp_path: Path, probabilities: bool) -> None:
+def test_a_model_decides_the_class_of_its_highest_score(tmp_path: Path) -> None:
     import skops.io
     from sklearn.linear_model import LogisticRegression
-    from sklearn.svm import LinearSVC
 
     rng = np.random.default_rng(4)
     frame = pd.DataFrame({"sex": rng.choice(["f", "m"], 240), "u": rng.normal(size=240), "v": rng.normal(size=240)})
     frame["truth"] = np.select([frame.u > 0.5, frame.v > 0], ["c", "b"], "a")
-    model = (LogisticRegression() if probabilities else LinearSVC()).fit(frame[["u", "v"]], frame["truth"])
-    case = make(
-        tmp_path,
-        frame,
-        data='label = "truth"\npositive = "b"\nsensitive = ["sex"]\nexclude = ["sex"]',
-        model='path = "m.skops"',
-    )
+    model = LogisticRegression().fit(frame[["u", "v"]], frame["truth"])
+    data = 'label = "truth"\npositive = "b"\nsensitive = ["sex"]\nexclude = ["sex"]'
+    case = make(tmp_path, frame, data=data, model='path = "m.skops"')
     skops.io.dump(model, tmp_path / "m.skops")
     evidence = audit(case, tmp_path / "run")
     decided = model.predict(frame[["u", "v"]])
@@ -292,10 +286,48 @@ def test_a_model_decides_the_class_of_its_highest_score(tmp_path: Path, probabil
     assert everyone[:3] == want.to_numpy().tolist()
     rate = next(r for r in evidence["rates"] if r["metric"] == "selection_rate" and not r["attribute"])
     assert rate["numerator"] == int((decided == "b").sum())
-    assert any(r["metric"] == "roc_auc" for r in evidence["rates"]) == probabilities
-    (tmp_path / "case.toml").write_text((tmp_path / "case.toml").read_text() + "threshold = 0.4\n")
+    assert any(r["metric"] == "roc_auc" for r in evidence["rates"])
+
+
+def test_a_threshold_is_refused(tmp_path: Path) -> None:
+    case = load_case(make(tmp_path, rows(60), model='path = "m.skops"\nthreshold = 0.4'))
     with pytest.raises(CaseError, match="threshold"):
-        audit(case, tmp_path / "run2")
+        decided_by_scores(case, rows(60), NAMES, NAMES, np.zeros((60, 3)))
+
+
+def test_scores_of_every_class_are_those_of_each_class() -> None:
+    """Each format's table of scores, in this process: the columns are what `scores` gives of one class."""
+    import io
+
+    import lightgbm
+    import skops.io
+    import xgboost
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.svm import LinearSVC
+
+    from audit.models.lightgbm_model import LightgbmModel
+    from audit.models.skops_model import SkopsModel
+    from audit.models.xgboost_model import XgboostModel
+
+    rng = np.random.default_rng(5)
+    x = pd.DataFrame({"u": rng.normal(size=90), "v": rng.normal(size=90)})
+    y = np.select([x.u > 0.5, x.v > 0], [2, 1], 0)
+    loaded: list[Any] = []
+    for estimator, labels in ((LogisticRegression(), y), (LinearSVC(), y), (LogisticRegression(), y > 0)):
+        out = io.BytesIO()
+        skops.io.dump(estimator.fit(x, labels), out)
+        loaded.append(SkopsModel(out.getvalue(), ()))
+    how = {"objective": "multiclass", "num_class": 3, "verbose": -1, "num_threads": 1, "min_data_in_leaf": 5}
+    text = lightgbm.train(how, lightgbm.Dataset(x, y), 2).model_to_string()
+    loaded.append(LightgbmModel(text.encode()))
+    for objective in ("multi:softprob", "multi:softmax"):
+        booster = xgboost.train({"objective": objective, "num_class": 3, "nthread": 1}, xgboost.DMatrix(x, y), 2)
+        loaded.append(XgboostModel(bytes(booster.save_raw("json"))))
+    for model in loaded:
+        table = model.class_scores(x)
+        assert table.shape == (90, len(model.facts.classes))
+        for k, name in enumerate(model.facts.classes):
+            assert table[:, k] == pytest.approx(model.scores(x, name)), type(model)
 
 
 def test_a_model_of_numbered_classes_and_a_class_that_no_row_has(tmp_path: Path) -> None:
