@@ -6,7 +6,8 @@ trail, database    the append-only, hash-chained record; where it is kept
 store, serve       models by their content; decisions by the models that run
 sources            batches of rows: a table, a folder (folder, settle), standard input (stdin), late outcomes (labels)
 take               a batch as the step takes it: read, checked, decided, compared
-build              challengers, the cheapest first
+build, norms       challengers, the cheapest first; the policy that is in force
+why                where a change sits, at an alarm
 run                the shell around it: reads, steps, writes, resumes
 word, inbox        what a person asks and says: state, check, approve, reject
 show, alerts       watch.json; who is told at once

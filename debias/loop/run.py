@@ -45,9 +45,10 @@ from debias.loop.show import FILE, Board, plain
 from debias.loop.sources import Source, open_source
 from debias.loop.state import Built, Decision, Event, Input, NewPolicy, State
 from debias.loop.step import first_state, step
-from debias.loop.store import Store
+from debias.loop.store import Store, bytes_of
 from debias.loop.take import Taken, Taker, reason, unusable
 from debias.loop.trail import Trail
+from debias.loop.why import explained
 
 POLL_SECONDS = 1.0
 
@@ -151,7 +152,7 @@ class Watcher:
         if model.kind == "path":
             assert model.path is not None
             form = model.path.suffix.lstrip(".")
-            file = self._store.put(_bytes(model.path), form)
+            file = self._store.put(bytes_of(model.path), form)
         threshold = None if model.kind == "decision" else model.threshold
         own = self._store.serve(
             method="case", file=file, format=form, threshold=threshold, attributes=[], groups=[], base=model.column
@@ -180,7 +181,7 @@ class Watcher:
         model = self._case.model
         if model.kind == "path" and about["sha256"] is not None:
             assert model.path is not None
-            found = sha256(_bytes(model.path))
+            found = sha256(bytes_of(model.path))
             if found != about["sha256"]:
                 raise DataError(
                     "the case's model is not the one this loop began with",
@@ -270,6 +271,7 @@ class Watcher:
             # The rows could be read and decided and still cannot be counted: the batch is at fault, not the loop.
             taken = Taken(unusable(batch, reason(error)))
             after, events = step(before, taken.batch, self._policy, self._sensitive)
+        events = (*events, *self._why(events, after))
         row = (number, taken.batch.id, taken.batch.sha256)
         keep = {} if taken.reference is None else {"reference": taken.reference}
         done = [m.index for m in taken.batch.matured]
@@ -277,6 +279,21 @@ class Watcher:
         self._known.append(row)
         if taken.reference is not None:
             self._reference = taken.reference
+
+    def _why(self, events: Sequence[Event], after: State) -> list[Event]:
+        """Where the change sits that raised an alarm. It is no part of the alarm, and where it fails that is said."""
+        keys = [k for e in events if e.kind == "confirmed" for k in e.facts["norms"]]
+        if not keys or self._reference is None:
+            return []
+        running, features = self._store.served(after.running), self._source.features
+        try:
+            found = explained(
+                self._case, after, keys, self._reference, self._source,
+                lambda frame: self._servers.decide(running, frame, features).positive,
+            )  # fmt: skip
+        except Exception as error:
+            return [Event("why", f"Why it changed could not be worked out: {reason(error)}", {})]
+        return [] if found is None else [found]
 
     def _write(
         self,
@@ -379,12 +396,3 @@ class Watcher:
             "said": self._said,
             "trail": {"entries": head["seq"], "head": head["hash"]},
         }
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"the model {path.name} cannot be read", got=error.strerror or str(error), todo="check the path"
-        ) from error

@@ -20,6 +20,16 @@ from audit.files import canonical, read_json, write_whole
 SCHEMA = "assay/served/1"
 
 
+def bytes_of(path: Path) -> bytes:
+    """A model file as it is. Raises DataError where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"the model {path.name} cannot be read", got=error.strerror or str(error), todo="check the path"
+        ) from error
+
+
 @dataclass(frozen=True, slots=True)
 class Served:
     """How a model decides. file: sha256 of a file in the store, or None for the case's own model or column.

@@ -542,3 +542,20 @@ def test_stopped_by_hand_it_ends_in_good_order(
     assert "the next run goes on here" in capsys.readouterr().err
     assert shown(tmp_path / "out")["batches"] == 3
     assert run_watch(case, tmp_path / "out")["taken"] == 3
+
+
+def test_an_alarm_says_who_and_where(tmp_path: Path) -> None:
+    frame = people(20, gap=0.0)
+    late = (frame["day"] >= 5) & (frame["town"] == "north") & (frame["sex"] == "F") & (frame["repaid"] == "yes")
+    frame.loc[late, "score"] = 0.3
+    frame["income"] = 50.0 + frame.index % 7
+    run_watch(write_case(tmp_path, frame, limit=0.05, promote=0.05), tmp_path / "out")
+    found = bodies(tmp_path / "out")
+    alarm = next(b for b in found if b["kind"] == "confirmed")
+    why = next(b for b in found if b["kind"] == "why")
+    assert why["seq"] == alarm["seq"] + 1
+    change = why["facts"]["changes"][0]
+    assert (change["by"], change["segments"][0]["segment"]) == ("town", "north")
+    assert abs(change["segments"][0]["rate"]) > 2 * abs(change["segments"][0]["mix"])
+    assert change["mix"] + change["rate"] == pytest.approx(change["change"])
+    assert "north" in why["words"]

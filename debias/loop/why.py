@@ -1,0 +1,97 @@
+"""Why a gap changed, at an alarm: the newest batches whose outcomes are due against the first, segment by segment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from audit.case import Case
+from audit.cube import Ints
+from audit.watch.attribution import Change, Table, attribute_change, most_telling, segment_tables
+from audit.watch.monitor import metrics_of
+from debias.loop.gate import HARM
+from debias.loop.serve import coded_rows, labels_of, meaning_of
+from debias.loop.sources import Source
+from debias.loop.state import Event, State
+
+WINDOW = 3
+"""So many of the newest batches are held against the first ones."""
+SHOWN = 3
+SEGMENTS = 5
+
+Decide = Callable[[Any], Ints]
+
+
+def explained(
+    case: Case, state: State, keys: Sequence[str], reference: Mapping[str, Any], source: Source, decide: Decide
+) -> Event | None:
+    """What moved each gap that raised the alarm. keys: as in `State.reason`; decide: the running model on a frame.
+
+    None where there is nothing to compare yet. It says where a change sits, not what caused it.
+    """
+    first = [int(n) for n in reference["batches"]]
+    end = state.matured if case.data.label is not None else state.batch
+    last = [n for n in range(end) if n not in state.left_out and n > max(first)][-WINDOW:]
+    if not first or not last:
+        return None
+    before, after = (_tables(case, numbers, reference, source, decide) for numbers in (first, last))
+    found: list[Change] = []
+    said: list[str] = []
+    for metric, attribute in _about(case, keys):
+        changes = []
+        for name in before:
+            if name[0] == attribute and name in after:
+                change = attribute_change(before[name], after[name], metric)
+                if change is not None:
+                    changes.append(change)
+        telling = most_telling(tuple(changes))
+        if telling is not None:
+            said.append(telling.words)
+            others = sorted((c for c in changes if c is not telling), key=_largest, reverse=True)
+            found += [telling, *others][:SHOWN]
+    if not found:
+        return None
+    words = " ".join(dict.fromkeys(said))
+    facts = {"before": first, "after": last, "changes": [_short(c) for c in found]}
+    return Event("why", words, facts)
+
+
+def _tables(
+    case: Case, numbers: Sequence[int], reference: Mapping[str, Any], source: Source, decide: Decide
+) -> dict[tuple[tuple[str, ...], str], Table]:
+    out: dict[tuple[tuple[str, ...], str], Table] = {}
+    for number in numbers:
+        arrival = source.read(number)
+        if arrival.problem is not None or not len(arrival.frame):
+            continue
+        frame = arrival.frame
+        rows = coded_rows(case, frame, decide(frame), labels_of(case, frame))
+        for table in segment_tables(reference["features"], frame, rows):
+            name = (table.attribute, table.by)
+            out[name] = out[name] + table if name in out else table
+    return out
+
+
+def _about(case: Case, keys: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
+    """Rates and attributes that the alarm is about. Intersections are left to the report."""
+    out = []
+    for key in keys:
+        if key.startswith(HARM):
+            out.append(("accuracy", (key.removeprefix(HARM).partition("=")[0],)))
+            continue
+        metric, _, attribute = key.split("/", 2)
+        out += [(m, (attribute,)) for m in metrics_of(metric, meaning_of(case)) if attribute in case.data.sensitive]
+    return list(dict.fromkeys(out))
+
+
+def _largest(change: Change) -> float:
+    """The largest effect of one segment on the gap."""
+    return max((abs(s.mix) + abs(s.rate) for s in change.segments if s.group is None), default=0.0)
+
+
+def _short(change: Change) -> dict[str, Any]:
+    """The change with its largest segments only."""
+    gap = [s for s in change.segments if s.group is None]
+    kept = sorted(gap, key=lambda s: -(abs(s.mix) + abs(s.rate)))[:SEGMENTS]
+    return asdict(replace(change, segments=tuple(kept)))
