@@ -25,7 +25,11 @@ class Prices:
 
     def count(self, part: bool, weight: Floats | npt.NDArray[np.bool_]) -> Floats:
         """The weight in each group (groups,) on the rows learned from (part True) or on the others."""
-        out: Floats = np.bincount(self.place[part], weight, minlength=self.groups + 1)[1:].astype(np.float64)
+        place = self.place[part]
+        if weight.dtype == np.bool_:
+            # Counting what is true is twice as fast as adding noughts and ones.
+            return np.bincount(place[weight], minlength=self.groups + 1)[1:].astype(np.float64)
+        out: Floats = np.bincount(place, weight, minlength=self.groups + 1)[1:].astype(np.float64)
         return out
 
     def multipliers(self) -> list[float]:
