@@ -320,3 +320,14 @@ def test_contrast_is_computed_right() -> None:
 def test_text_is_legible(text: str, ground: str) -> None:
     theme = CONFIG["theme"]
     assert contrast(theme[text], theme[ground]) >= 4.5
+
+
+def test_tests_that_documents_name_exist() -> None:
+    named = [
+        (page.name, path, test)
+        for page in (ROOT / "docs").rglob("*.md")
+        for path, test in re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", page.read_text())
+    ]
+    assert len(named) >= 17
+    for page, path, test in named:
+        assert f"def {test}(" in (ROOT / path).read_text(), f"{page}: {path}::{test}"
