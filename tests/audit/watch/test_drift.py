@@ -1,0 +1,286 @@
+"""Drift: tests and sizes against scipy, corrected within and over batches; summaries that are all that is needed."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import stats
+from scipy.spatial.distance import jensenshannon
+
+from audit.cube import Coded, Meaning
+from audit.stats import benjamini_hochberg
+from audit.watch.drift import compared, drifted, js, kl, psi, spend
+from audit.watch.summaries import (
+    CELLS,
+    EVERYONE,
+    MISSING,
+    NEW,
+    add_summaries,
+    bins_of,
+    reference_of,
+    summarise,
+)
+
+SEX = np.array(["F", "M"])
+
+
+def frame(
+    seed: int, n: int = 2000, *, shift: float = 0.0, jobs: tuple[str, ...] = ("a", "b", "c", "d")
+) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "age": rng.integers(18, 80, n) + round(10 * shift),
+            "pay": rng.lognormal(3 + shift, 1, n),
+            "job": rng.choice(jobs, n),
+            "member": rng.random(n) < 0.3,
+        }
+    )
+
+
+def sexes(seed: int, n: int = 2000) -> dict[str, np.ndarray]:
+    return {"sex": SEX[np.random.default_rng(seed).integers(0, 2, n)]}
+
+
+def of(found, feature: str, group: str = EVERYONE):
+    return next(d for d in found if (d.feature, d.group) == (feature, group))
+
+
+FEATURES = ["age", "pay", "job", "member"]
+REFERENCE = json.loads(json.dumps(reference_of(frame(0), FEATURES, sexes(0))))
+
+
+# -- against scipy --------------------------------------------------------------------------------------------
+
+
+def test_kolmogorov_smirnov_is_scipys_where_every_value_has_its_own_bin():
+    later = frame(1, shift=0.3)
+    found = of(drifted(REFERENCE, later, sexes(1), alpha=0.05), "age")
+    d = stats.ks_2samp(frame(0)["age"], later["age"], method="asymp").statistic
+    assert found.p == pytest.approx(stats.kstwobign.sf(d * math.sqrt(2000 * 2000 / 4000)), rel=1e-9)
+
+
+def test_on_many_values_the_statistic_is_a_little_less_never_more():
+    for seed in range(1, 8):
+        later = frame(seed, shift=0.05)
+        found = of(drifted(REFERENCE, later, sexes(seed), alpha=0.05), "pay")
+        d = stats.ks_2samp(frame(0)["pay"], later["pay"], method="asymp").statistic
+        p = stats.kstwobign.sf(d * math.sqrt(1000))
+        assert found.p >= p - 1e-12
+        assert stats.kstwobign.isf(found.p) >= stats.kstwobign.isf(p) - math.sqrt(1000) / 256 - 1e-9
+
+
+def test_chi_square_is_scipys():
+    later = frame(1, jobs=("a", "a", "b", "c", "d"))
+    found = of(drifted(REFERENCE, later, sexes(1), alpha=0.05), "job")
+    counts = [f["job"].value_counts().sort_index() for f in (frame(0), later)]
+    assert found.p == pytest.approx(stats.chi2_contingency(np.array(counts), correction=False).pvalue, rel=1e-9)
+    assert (found.test, found.people, found.distance) == ("chi-square", 2000, None)
+
+
+def test_wasserstein_is_scipys_in_standard_deviations_of_the_reference():
+    later = frame(1, shift=0.3)
+    found = of(drifted(REFERENCE, later, sexes(1), alpha=0.05), "age")
+    kept = later["age"].to_numpy().clip(18, 79)
+    inside = stats.wasserstein_distance(frame(0)["age"], kept) / frame(0)["age"].std(ddof=0)
+    moved = (later["age"].mean() - frame(0)["age"].mean()) / frame(0)["age"].std(ddof=0)
+    assert found.distance == pytest.approx(max(inside, moved), rel=1e-9)
+    pay = of(drifted(REFERENCE, later, sexes(1), alpha=0.05), "pay").distance
+    exact = stats.wasserstein_distance(frame(0)["pay"], later["pay"]) / frame(0)["pay"].std(ddof=0)
+    assert pay == pytest.approx(exact, rel=0.05)
+
+
+def test_values_beyond_everything_seen_are_not_lost():
+    later = frame(1)
+    later["age"] += 1000
+    found = of(drifted(REFERENCE, later, sexes(1), alpha=0.05), "age")
+    assert found.p < 1e-300
+    assert found.distance == pytest.approx(1000 / frame(0)["age"].std(ddof=0), rel=0.01)
+
+
+def test_sizes_by_hand():
+    a, b = [10, 30, 60], [20, 30, 50]
+    p, q = np.array([10.5, 30.5, 60.5]) / 101.5, np.array([20.5, 30.5, 50.5]) / 101.5
+    assert psi(a, b) == pytest.approx(((p - q) * np.log(p / q)).sum())
+    assert kl(a, b) == pytest.approx(stats.entropy(q, p, base=2))
+    assert psi(a, b) / math.log(2) == pytest.approx(kl(a, b) + kl(b, a))
+    assert js(a, b) == pytest.approx(jensenshannon(a, b, base=2) ** 2)
+    assert js([1, 0], [0, 1]) == pytest.approx(1)
+    assert (psi(a, a), js(a, a), kl(a, a)) == (0, 0, 0)
+
+
+# -- corrections ----------------------------------------------------------------------------------------------
+
+
+def test_over_batches_what_is_spent_adds_up_to_alpha():
+    assert spend(0.05, 1) == pytest.approx(0.05 * 6 / math.pi**2)
+    total = sum(spend(0.05, j) for j in range(1, 200_001))
+    assert 0.0499 < total < 0.05
+
+
+def test_within_a_batch_p_values_are_adjusted_together():
+    found = drifted(REFERENCE, frame(3), sexes(3), alpha=0.05)
+    assert len(found) == len(FEATURES) * 3
+    np.testing.assert_allclose([d.q for d in found], benjamini_hochberg(np.array([d.p for d in found])))
+    assert [d.shifted for d in found] == [d.q <= 0.05 for d in found]
+
+
+def test_a_long_quiet_feed_is_not_suspect_by_its_length():
+    """40 batches of the same people, 40 such feeds: some feed alarms in 5 % at most; 4 sigma more are 7 of 40."""
+    rng = np.random.default_rng(0)
+    fired = 0
+    for _ in range(40):
+        reference = reference_of(
+            pd.DataFrame({"x": rng.normal(size=4000), "y": rng.choice(list("abc"), 4000)}), ["x", "y"], {}
+        )
+        for j in range(1, 41):
+            batch = pd.DataFrame({"x": rng.normal(size=200), "y": rng.choice(list("abc"), 200)})
+            if any(d.shifted for d in drifted(reference, batch, {}, alpha=spend(0.05, j))):
+                fired += 1
+                break
+    assert fired <= 7
+
+
+# -- what it finds --------------------------------------------------------------------------------------------
+
+
+def test_one_group_that_has_changed_is_the_one_that_is_said():
+    later, sex = frame(4), sexes(4)
+    later.loc[sex["sex"] == "F", "pay"] *= 1.6
+    found = drifted(REFERENCE, later, sex, alpha=0.01)
+    assert of(found, "pay", "sex=F").shifted
+    assert not of(found, "pay", "sex=M").shifted
+    assert not any(d.shifted for d in found if d.feature != "pay")
+    assert of(found, "pay", "sex=F").psi > 0.1 > of(found, "pay", "sex=M").psi
+
+
+def test_a_changed_mix_of_groups_shifts_nothing_within_groups():
+    rng = np.random.default_rng(5)
+    sex = {"sex": SEX[(rng.random(4000) < 0.5).astype(int)]}
+    before = pd.DataFrame({"x": rng.normal((sex["sex"] == "F") * 2.0)})
+    reference = reference_of(before, ["x"], sex)
+    later = {"sex": SEX[(rng.random(4000) < 0.1).astype(int)]}
+    found = drifted(reference, pd.DataFrame({"x": rng.normal((later["sex"] == "F") * 2.0)}), later, alpha=0.01)
+    assert {d.group for d in found if d.shifted} == {EVERYONE}
+
+
+def test_a_new_category_is_named():
+    later = frame(6)
+    later.loc[:79, "job"] = "robot"
+    found = of(drifted(REFERENCE, later, sexes(6), alpha=0.01), "job")
+    assert found.new == ("robot",)
+    assert found.shifted
+
+
+def test_a_category_that_one_group_never_had_is_not_new():
+    base, sex = frame(7), sexes(7)
+    base.loc[sex["sex"] == "F", "job"] = "a"
+    found = drifted(reference_of(base, ["job"], sex), frame(7), sex, alpha=0.01)
+    assert of(found, "job", "sex=F").new == ()
+    assert of(found, "job", "sex=F").shifted
+
+
+def test_values_that_went_missing_are_drift():
+    later = frame(8)
+    later["pay"] = later["pay"].where(np.random.default_rng(8).random(2000) > 0.1)
+    later["job"] = later["job"].astype(object).where(np.arange(2000) > 200)
+    found = drifted(REFERENCE, later, sexes(8), alpha=0.01)
+    assert of(found, "pay").shifted
+    assert of(found, "job").shifted
+    all_gone = frame(8).assign(pay=np.nan)
+    assert of(drifted(REFERENCE, all_gone, sexes(8), alpha=0.01), "pay").test == "chi-square"
+
+
+def test_one_name_for_one_value_however_a_file_was_typed():
+    base = pd.DataFrame({"code": pd.Series(["1", "2"] * 200, dtype=object)})
+    reference = reference_of(base, ["code"], {})
+    typed = pd.DataFrame({"code": [1.0, 2.0] * 200})
+    found = of(drifted(reference, typed, {}, alpha=0.05), "code")
+    assert (found.p, found.new) == (1.0, ())
+
+
+def test_a_constant_and_small_groups():
+    base = pd.DataFrame({"x": np.ones(500)})
+    reference = reference_of(base, ["x"], {"sex": np.array(["F"] * 460 + ["M"] * 40)})
+    found = drifted(reference, base, {"sex": np.array(["F"] * 460 + ["M"] * 40)}, alpha=0.05)
+    assert [d.group for d in found] == [EVERYONE, "sex=F"]
+    assert (found[0].p, found[0].distance) == (1.0, None)
+    assert drifted(reference, base.iloc[:0], {"sex": np.array([], dtype=str)}, alpha=0.05) == ()
+    assert drifted(reference, pd.DataFrame({"z": [1]}), {}, alpha=0.05) == ()
+
+
+# -- summaries ------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    hnp.arrays(np.float64, st.integers(1, 300), elements=st.floats(-1e300, 1e300), unique=True),
+    hnp.arrays(np.float64, 60, elements=st.floats(allow_nan=False)),
+)
+def test_bins_are_those_of_searchsorted(edges, values):
+    edges = np.sort(edges)
+    many = np.resize(np.concatenate([values, edges, np.nextafter(edges, np.inf)]), 4 * CELLS)
+    np.testing.assert_array_equal(bins_of(edges, many), np.searchsorted(edges, many, side="right"))
+
+
+def test_summaries_of_parts_add_up_to_that_of_the_whole_and_the_tests_follow_from_them():
+    later, sex = frame(9, shift=0.1), sexes(9)["sex"]
+    later.loc[:30, "job"] = "robot"
+    later.loc[50:90, "pay"] = np.nan
+    whole = summarise(REFERENCE, later, {"sex": sex})
+    total: dict = {}
+    for a, b in ((0, 700), (700, 701), (701, 2000)):
+        piece = summarise(REFERENCE, later.iloc[a:b], {"sex": sex[a:b]})
+        total = add_summaries(total, json.loads(json.dumps(piece)))
+    for feature, parts in whole.items():
+        assert set(parts) == set(total[feature])
+        for name, part in parts.items():
+            mine = total[feature][name]
+            for key, value in part.items():
+                assert mine[key] == (value if key not in ("total", "squares") else pytest.approx(value, rel=1e-12))
+    found, again = (compared(REFERENCE, s, alpha=0.05) for s in (whole, total))
+    assert found == drifted(REFERENCE, later, {"sex": sex}, alpha=0.05)
+    assert [d.p for d in again] == [d.p for d in found]
+
+
+def test_coded_rows_and_names_give_the_same_summary():
+    rng = np.random.default_rng(10)
+    codes = np.column_stack([rng.integers(0, 2, 500), rng.integers(0, 50, 500)])
+    levels = (("F", "M"), tuple(f"r{i:02d}" for i in range(50)))
+    zeros = np.zeros(500, dtype=np.int64)
+    rows = Coded(("sex", "race"), levels, codes, zeros, zeros, None, None, Meaning("y", "n", "y"))
+    names = {a: np.array(levels[i])[codes[:, i]] for i, a in enumerate(("sex", "race"))}
+    a, b = (summarise(REFERENCE, frame(10, 500), g) for g in (rows, names))
+    assert json.dumps(a, sort_keys=True) == json.dumps(b, sort_keys=True)
+    counts = a["job"]["race=r07"]["counts"]
+    mine = frame(10, 500)["job"][codes[:, 1] == 7].value_counts()
+    assert counts == {k: int(v) for k, v in sorted(mine.items())}
+    assert sum(part["n"] for name, part in a["age"].items() if name.startswith("race=")) == 500
+
+
+def test_a_flood_of_new_values_is_counted_without_keeping_each():
+    later = frame(11).assign(job=[f"id {i}" for i in range(2000)])
+    part = summarise(REFERENCE, later, {})["job"][EVERYONE]
+    assert len(part["counts"]) == 21
+    assert part["counts"][NEW] == 1980
+    assert part["n"] == 2000
+
+
+def test_missing_is_a_value_of_its_own():
+    later = frame(12).assign(job=None)
+    assert summarise(REFERENCE, later, {})["job"][EVERYONE]["counts"] == {MISSING: 2000}
+
+
+def test_the_reference_is_the_same_for_the_same_seed():
+    assert reference_of(frame(0), FEATURES, sexes(0)) == reference_of(frame(0), FEATURES, sexes(0))
+    big = pd.DataFrame({"x": np.random.default_rng(1).normal(size=5000)})
+    one, two = (reference_of(big, ["x"], {}, seed=s)["x"]["parts"][EVERYONE]["values"] for s in (0, 1))
+    assert len(one) == len(two) == 2000
+    assert one != two
