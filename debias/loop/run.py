@@ -117,6 +117,7 @@ class Watcher:
         self._source: Source = open_source(case, self._known, out)
         self._taker = Taker(case, self._source, self._servers, self._store, trail, self._known)
         self._reference: dict[str, Any] | None = trail.kept("reference")
+        self._calibration: dict[str, Any] | None = trail.kept("calibration")
         self._board = Board()
         self._said: list[str] = []
         self._doubt = False
@@ -219,7 +220,7 @@ class Watcher:
         if number >= there:
             return False
         progress.stage(f"Batch {number + 1}")
-        taken = self._taker.take(number, self._state, self._policy, self._reference)
+        taken = self._taker.take(number, self._state, self._policy, self._reference, self._calibration)
         self._take(number, taken)
         self._build()
         self.show(hurry=False)
@@ -232,6 +233,7 @@ class Watcher:
         self._state = State.from_json(self._trail.kept("state"))
         self._known[:] = self._trail.batch_ids()
         self._reference = self._trail.kept("reference")
+        self._calibration = self._trail.kept("calibration")
         self._after_write()
         self._doubt = False
 
@@ -255,7 +257,7 @@ class Watcher:
             path.unlink(missing_ok=True)
 
     def decide(self, decision: Decision) -> None:
-        """A person's word, checked by `inbox.problem_with` before."""
+        """A person's word, checked by `inbox.problem_with`."""
         self._step(decision)
 
     def _step(self, given: Input, **keep: Any) -> None:
@@ -273,12 +275,13 @@ class Watcher:
             after, events = step(before, taken.batch, self._policy, self._sensitive)
         events = (*events, *self._why(events, after))
         row = (number, taken.batch.id, taken.batch.sha256)
-        keep = {} if taken.reference is None else {"reference": taken.reference}
+        new = {"reference": taken.reference, "calibration": taken.calibration}
+        keep = {name: value for name, value in new.items() if value is not None}
         done = [m.index for m in taken.batch.matured]
         self._write(before, events, after, batch=(*row, taken.cube, taken.pending), forget=done, **keep)
         self._known.append(row)
-        if taken.reference is not None:
-            self._reference = taken.reference
+        self._reference = taken.reference or self._reference
+        self._calibration = taken.calibration or self._calibration
 
     def _why(self, events: Sequence[Event], after: State) -> list[Event]:
         """Where the change sits that raised an alarm. It is no part of the alarm, and where it fails that is said."""

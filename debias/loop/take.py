@@ -15,6 +15,7 @@ from audit.load.values import coded as named
 from audit.policy import Policy
 from audit.watch.cells import cube_to_json
 from audit.watch.drift import drifted, reference_of, spend
+from audit.watch.label_free import Calibration, estimate, open_calibration
 from audit.watch.quality import feed_problem, outcome_problem, usual_copies
 from debias.loop.database import TrailLost
 from debias.loop.serve import (
@@ -28,7 +29,7 @@ from debias.loop.serve import (
 from debias.loop.show import plain
 from debias.loop.sources import Arrival, Source
 from debias.loop.state import Batch, Matured, State
-from debias.loop.store import Store
+from debias.loop.store import Served, Store
 from debias.loop.trail import Trail
 
 
@@ -38,6 +39,7 @@ class Taken:
 
     batch: Batch
     reference: dict[str, Any] | None = None
+    calibration: dict[str, Any] | None = None
     cube: dict[str, Any] | None = None
     pending: bytes | None = None
 
@@ -62,9 +64,17 @@ class Taker:
         self._case, self._source, self._servers, self._store = case, source, servers, store
         self._trail, self._known = trail, known
 
-    def take(self, number: int, state: State, policy: Policy, reference: dict[str, Any] | None) -> Taken:
-        """Batch `number`. reference: what the first good batches were like, or None before there is one."""
-        self._state, self._policy, self._reference = state, policy, reference
+    def take(
+        self,
+        number: int,
+        state: State,
+        policy: Policy,
+        reference: dict[str, Any] | None,
+        calibration: dict[str, Any] | None,
+    ) -> Taken:
+        """Batch `number`. reference: what the first good batches were like, or None before there is one; calibration:
+        what the running model's scores have meant, or None."""
+        self._state, self._policy, self._reference, self._calibration = state, policy, reference, calibration
         try:
             arrival = self._source.read(number)
         except Exception as error:
@@ -101,7 +111,8 @@ class Taker:
             shown = ", ".join(repr(n) for n in labels[:4])
             return self._without(base, number, incident=f"the outcome has more than two values: {shown}.")
         running = self._store.served(state.running)
-        decided: dict[str, Ints] = {state.running: self._servers.decide(running, frame, features).positive}
+        decisions = self._servers.decide(running, frame, features)
+        decided: dict[str, Ints] = {state.running: decisions.positive}
         failed = None
         if state.beside is not None:
             beside = self._store.served(state.beside.model)
@@ -116,10 +127,45 @@ class Taker:
             groups = groups_per_row(case, frame)
             tests = drifted(known["features"], frame, groups, alpha=alpha, people=self._policy.loop.people)
         due = self._due(number, arrival, decided)
-        batch = replace(base, decided=rows, failed=failed, drift=tests, matured=due)
+        calibration = self._calibrated(running) if decisions.score is not None else None
+        expected = None
+        if calibration is not None and calibration["model"] == running.id and state.harm is not None:
+            assert decisions.score is not None
+            expected = estimate(
+                Calibration.from_json(calibration["bins"]),
+                rows[state.running],
+                decisions.score,
+                {k: r.bound for k, r in state.harm.risks.items()},
+                alpha=spend(self._policy.loop.drift_alpha, state.drift_tests + 1),
+                people=self._policy.loop.people,
+            )
+        batch = replace(base, decided=rows, failed=failed, drift=tests, matured=due, estimate=expected)
         pending = pack_decisions(decided) if case.data.label is not None and case.watch.label_delay > 0 else None
         cube = cube_to_json(cube_of(rows[state.running]))
-        return Taken(batch, self._grown(number, frame, labels), cube, pending)
+        fresh = calibration if calibration is not self._calibration else None
+        return Taken(batch, self._grown(number, frame, labels), fresh, cube, pending)
+
+    def _calibrated(self, running: Served) -> dict[str, Any] | None:
+        """What the running model's scores have meant, from as many of the newest due batches as the reference has.
+
+        Once for each model, when it is known how often it is wrong; not where outcomes are known at once.
+        """
+        before = self._calibration
+        if before is not None and before["model"] == running.id:
+            return before
+        if self._state.harm is None or self._case.watch.label_delay == 0:
+            return before
+        due = [n for n in range(self._state.matured) if n not in self._state.left_out]
+        found: Calibration | None = None
+        for index in due[-self._policy.loop.reference_batches :]:
+            arrival = self._source.read(index)
+            if arrival.problem is not None or arrival.sha256 != self._known[index][2]:
+                continue
+            decisions = self._servers.decide(running, arrival.frame, self._source.features)
+            assert decisions.score is not None
+            rows = coded_rows(self._case, arrival.frame, decisions.positive, labels_of(self._case, arrival.frame))
+            found = (found or open_calibration(decisions.score)).add(rows, decisions.score)
+        return before if found is None else {"model": running.id, "bins": found.to_json()}
 
     def _label_names(self, frame: pd.DataFrame) -> list[str]:
         """All outcomes seen in the reference and in this batch."""

@@ -78,7 +78,7 @@ def days(frame: pd.DataFrame) -> dict[str, pd.DataFrame | bytes]:
 
 
 def test_a_broken_norm_leads_to_a_challenger_that_waits_for_a_person(harmed: Path) -> None:
-    said = [k for k in kinds(harmed / "out") if k not in ("reference", "healthy")]
+    said = [k for k in kinds(harmed / "out") if k not in ("reference", "healthy", "why")]
     assert said == ["started", "confirmed", "build", "shadow", "gate"]
     document = shown(harmed / "out")
     assert document["schema"] == "assay/watch/1"
@@ -559,3 +559,21 @@ def test_an_alarm_says_who_and_where(tmp_path: Path) -> None:
     assert abs(change["segments"][0]["rate"]) > 2 * abs(change["segments"][0]["mix"])
     assert change["mix"] + change["rate"] == pytest.approx(change["change"])
     assert "north" in why["words"]
+
+
+def test_without_outcomes_scores_may_raise_a_suspicion_and_no_more(tmp_path: Path) -> None:
+    """Women's scores fall from day 10 on; their outcomes are due six batches later."""
+    before, after = people(14, 500, gap=0.0), people(14, 500, gap=0.25, seed=1)
+    late = before["day"] >= 10
+    frame = pd.concat([before[~late], after[after["day"] >= 10]], ignore_index=True)
+    frame["income"] = 50.0 + frame.index % 7
+    run_watch(write_case(tmp_path, frame, delay=6, limit=0.9, promote=0.9), tmp_path / "out")
+    found = [b for b in bodies(tmp_path / "out") if b["kind"] == "batch"]
+    told = {b["facts"]["number"]: b["facts"]["estimate"] for b in found}
+    assert [n for n, e in told.items() if e and e["suspect"]] == list(range(10, 14))
+    assert told[10]["above"] == [["sex", "F"]]
+    suspect = next(b for b in bodies(tmp_path / "out") if b["kind"] == "suspect")
+    assert "the model is expected to be wrong more often than before" in suspect["words"]
+    assert suspect["after"] == "SUSPECT"
+    assert {"confirmed", "build"}.isdisjoint(kinds(tmp_path / "out"))
+    assert found[3]["facts"]["estimate"] is None, "nothing is known yet of what scores mean"
