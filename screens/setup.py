@@ -161,11 +161,17 @@ def confirm(folder: CaseFolder, files: Files) -> None:
     for key, reason in roles.reasons.items():
         st.caption(state.plain(f"{key.removeprefix('sensitive:')}: {reason}"))
     label = choose("Outcome column", columns, roles.label, "role-label")
+    number = is_number(frame, label) and st.toggle(
+        "A number is predicted, not a class", value=False, key="role-task", help="Errors are measured in its units"
+    )
     kinds = ["A column of decisions", "A column of scores"] + (["The uploaded model"] if files.model else [])
+    if number:
+        kinds[:2] = ["A column of predicted numbers"]
+    guessed = guess_kind(roles, files)
     kind = st.radio(
-        "Where do decisions come from?",
+        "Where do predictions come from?" if number else "Where do decisions come from?",
         kinds,
-        index=kinds.index(guess_kind(roles, files)),
+        index=kinds.index(guessed) if guessed in kinds else 0,
         key="role-kind",
         horizontal=True,
     )
@@ -178,16 +184,23 @@ def confirm(folder: CaseFolder, files: Files) -> None:
         name = st.text_input("Name of the case", Path(files.data.name).stem, key="role-name", max_chars=120)
         purpose = st.text_input("What is decided about people?", "", key="role-purpose", max_chars=300,
                                 placeholder="Who is offered a loan")  # fmt: skip
-        values = values_of(frame, source)
-        positive = st.selectbox(
-            "Positive value: what the model predicts or scores", values or ["positive"],
-            index=values.index(roles.positive) if roles.positive in values else max(len(values) - 1, 0),
-            key="role-positive",
-        )  # fmt: skip
-        favourable = st.selectbox(
-            "Favourable value: what is good for the person", values or ["positive"],
-            index=values.index(positive) if positive in values else 0, key="role-favourable",
-        )  # fmt: skip
+        positive, favourable = None, None
+        if number:
+            side = st.selectbox(
+                "Good for the person is", ["a high number", "a low number", "neither"], key="role-side"
+            )  # fmt: skip
+            favourable = SIDES[side]
+        else:
+            values = values_of(frame, source)
+            positive = st.selectbox(
+                "Positive value: what the model predicts or scores", values or ["positive"],
+                index=values.index(roles.positive) if roles.positive in values else max(len(values) - 1, 0),
+                key="role-positive",
+            )  # fmt: skip
+            favourable = st.selectbox(
+                "Favourable value: what is good for the person", values or ["positive"],
+                index=values.index(positive) if positive in values else 0, key="role-favourable",
+            )  # fmt: skip
         sensitive = st.multiselect(
             "Sensitive columns: groups to compare", [c for c in columns if c not in (label, column)],
             default=[c for c in roles.sensitive if c not in (label, column)], key="role-sensitive",
@@ -196,7 +209,11 @@ def confirm(folder: CaseFolder, files: Files) -> None:
             "Bands for a numeric sensitive column, as column: edges", default_bins(roles.bins), key="role-bins",
             help="age: 25, 40, 60 gives <25, 25-39, 40-59 and >=60",
         )  # fmt: skip
-        threshold = st.number_input("Threshold: positive where the score is at least", value=0.5, key="role-threshold")
+        threshold = 0.5
+        if not number:
+            threshold = st.number_input(
+                "Threshold: positive where the score is at least", value=0.5, key="role-threshold"
+            )  # fmt: skip
         hidden = st.multiselect(
             "Columns that the model must not see", [c for c in columns if c != label], key="role-exclude"
         )
@@ -212,9 +229,9 @@ def confirm(folder: CaseFolder, files: Files) -> None:
             time = choose("Time", columns, roles.time, "role-time")
         go = st.form_submit_button("Confirm and run the audit", type="primary")
     if go:
-        save(folder, files, Answers(name, purpose, label, str(positive), str(favourable), tuple(sensitive), bins,
+        save(folder, files, Answers(name, purpose, label, positive, favourable, tuple(sensitive), bins,
                                     kind, column, float(threshold), tuple(hidden), split, given(train), given(audit),
-                                    weight, row_id, time))  # fmt: skip
+                                    weight, row_id, time, bool(number)))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +241,8 @@ class Answers:
     name: str
     purpose: str
     label: str | None
-    positive: str
-    favourable: str
+    positive: str | None
+    favourable: str | None
     sensitive: tuple[str, ...]
     bins: str
     kind: str
@@ -238,6 +255,7 @@ class Answers:
     weight: str | None
     id: str | None
     time: str | None
+    number: bool = False
 
 
 def save(folder: CaseFolder, files: Files, answers: Answers) -> None:
@@ -266,21 +284,37 @@ def save(folder: CaseFolder, files: Files, answers: Answers) -> None:
         weight=answers.weight,
         id=answers.id,
         time=answers.time,
+        task="regression" if answers.number else "classification",
     )
     if answers.kind == "The uploaded model":
         model = ModelSpec("path", path=files.model, threshold=answers.threshold)
     elif answers.column is None:
-        raise CaseError("no column of decisions or scores is chosen", todo="choose one, or upload a model")
+        what = "predicted numbers" if answers.number else "decisions or scores"
+        raise CaseError(f"no column of {what} is chosen", todo="choose one, or upload a model")
     elif "decisions" in answers.kind:
         model = ModelSpec("decision", column=answers.column)
     else:
-        model = ModelSpec("score", column=answers.column, threshold=answers.threshold, threshold_given=True)
+        given_ = not answers.number
+        model = ModelSpec("score", column=answers.column, threshold=answers.threshold, threshold_given=given_)
     case = Case(answers.name.strip() or "My case", answers.purpose.strip(), data, model, load_policy(None))
     dump_case(case, folder.place / "case.toml")
     load_rows(load_case(folder.place / "case.toml"))
     if "loading" in st.query_params:
         del st.query_params["loading"]
     open_and_audit(folder)
+
+
+SIDES = {"a high number": "high", "a low number": "low", "neither": None}
+
+
+def is_number(frame: pd.DataFrame, label: str | None) -> bool:
+    """Whether the outcome has so many numbers that it may be one to predict."""
+    return (
+        label is not None
+        and pd.api.types.is_numeric_dtype(frame[label])
+        and not pd.api.types.is_bool_dtype(frame[label])
+        and frame[label].nunique() > 10
+    )
 
 
 def read_bins(text: str) -> dict[str, tuple[float, ...]]:
