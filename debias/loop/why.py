@@ -19,6 +19,7 @@ WINDOW = 3
 """So many of the newest batches are held against the first ones."""
 SHOWN = 3
 SEGMENTS = 5
+MOST = 0.95
 
 Decide = Callable[[Any], Ints]
 
@@ -41,7 +42,7 @@ def explained(
     for metric, attribute in _about(case, keys):
         changes = []
         for name in before:
-            if name[0] == attribute and name in after:
+            if name[0] == attribute and name in after and _divides(before[name]) and _divides(after[name]):
                 change = attribute_change(before[name], after[name], metric)
                 if change is not None:
                     changes.append(change)
@@ -83,6 +84,12 @@ def _about(case: Case, keys: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]
         metric, _, attribute = key.split("/", 2)
         out += [(m, (attribute,)) for m in metrics_of(metric, meaning_of(case)) if attribute in case.data.sensitive]
     return list(dict.fromkeys(out))
+
+
+def _divides(table: Table) -> bool:
+    """Whether the segments divide people at all: where nearly all are in one, it says nothing about where."""
+    people = table.n.sum(axis=(0, 2, 3))
+    return bool(people.max(initial=0) <= MOST * people.sum())
 
 
 def _largest(change: Change) -> float:
