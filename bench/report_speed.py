@@ -1,6 +1,6 @@
 """How long a report takes: printed and signed, verified with everything made again; its memory; how both grow.
 
-    python bench/report_speed.py RUN_FOLDER [--repeat 3] [--groups 2 8 32 128]
+    python bench/report_speed.py RUN_FOLDER [--repeat 3] [--groups 2 8 32 100]
 
 RUN_FOLDER is what `assay audit` (explain, mitigate) wrote. Seconds are those of one processor (CPU); wall-clock seconds
 stand beside them. The reference is to load WeasyPrint and set one page of plain text, in a process of its own: divide
@@ -118,7 +118,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--groups", type=int, nargs="*", default=[2, 8, 32, 128])
+    parser.add_argument("--groups", type=int, nargs="*", default=[2, 8, 32, 100])
     args = parser.parse_args()
 
     import pikepdf
