@@ -19,7 +19,7 @@ before and k = gap / variance it is near the likelihood ratio, and for it to be 
 are known before the block. The two-sample e-value of Turner, Ly & Grunwald (2024) is the case e = 0, r = 1.
 
 E-detector (Shin, Ramdas & Rinaldo 2024): M <- (M + m) x E, the sum of the e-processes begun so far, each with wealth m
-(Shiryaev-Roberts). One is begun every 4 blocks, with m = 4, so that M less the number of blocks is a supermartingale:
+(Shiryaev-Roberts). One is begun every 8 blocks, with m = 8, so that M less the number of blocks is a supermartingale:
 raising the alarm at M >= A, false alarms are at least A blocks (of eight people or more) apart on average. An e-process
 that has lost its wealth over a long quiet time is slow to see a change; the detector always has a fresh one.
 
@@ -46,11 +46,11 @@ BETS: Floats = np.array([0.005, 0.02, 0.05, 0.1, 0.2, 0.35])
 """Each bet is best for one distance beyond the norm: half a point, two points, ... thirty-five points."""
 SHARES: Floats = np.array([0.01, 0.04, 0.12, 0.20, 0.28, 0.35])
 """How the wealth is spread over the bets: little on small ones, which win in long streams only, where it is made up."""
-FAST: Ints = np.array([2, 3, 4])
+FAST: Ints = np.array([2, 4])
 """Which of the bets the detector uses, in equal parts."""
 HANDFUL = 8
 """Blocks are closed after so many people of the two groups."""
-EVERY = 4
+EVERY = 8
 """The detector starts another e-process every so many blocks."""
 MASS = float(np.log(EVERY))
 """What each of them starts with, as a log: the blocks until the next, so that the detector counts blocks."""
@@ -131,23 +131,34 @@ def advance(stream: Stream, logs: Logs, at: Ints | None = None) -> tuple[Stream,
     """Multiply the wealth of each bet by exp(logs), block by block. The path is after `at` blocks (0..n), by default
     after each.
     """
-    n = len(logs.kind)
-    wealth = np.empty((len(BETS), n + 1))
-    wealth[:, 0] = stream.log_wealth
-    # In one order whatever the batch: the sums are the same to the last bit.
-    np.take(logs.table, logs.kind, axis=1, out=wealth[:, 1:])
-    np.add.accumulate(wealth, axis=1, out=wealth)
-    # The blocks before which the detector starts another e-process: the 1st, 5th, ... of the stream.
-    starts = np.arange(-stream.blocks % EVERY, n, EVERY)
-    fresh = np.empty((len(FAST), len(starts) + 1))
-    fresh[:, 0] = stream.fresh
-    fresh[:, 1:] = MASS - wealth[FAST[:, None], starts]
-    np.logaddexp.accumulate(fresh, axis=1, out=fresh)
+    (after,), (path,) = advance_all((stream,), logs.table[None], logs.kind, at)
+    return after, path
+
+
+def advance_all(
+    streams: Sequence[Stream], tables: Floats, kind: Ints, at: Ints | None = None
+) -> tuple[tuple[Stream, ...], tuple[Path, ...]]:
+    """The same for streams of the same blocks, which have seen as many; tables (S, K, U)."""
+    n, many, blocks = len(kind), len(streams), streams[0].blocks
+    # Block by block in memory, which is quicker, and in one order whatever the batch: the same to the last bit.
+    wealth = np.empty((n + 1, many, len(BETS)))
+    wealth[0] = [s.log_wealth for s in streams]
+    np.take(np.ascontiguousarray(np.moveaxis(tables, 2, 0)), kind, axis=0, out=wealth[1:], mode="clip")
+    np.add.accumulate(wealth, axis=0, out=wealth)
+    # The blocks before which the detector starts another e-process: the 1st, 9th, ... of the stream.
+    first = -blocks % EVERY
+    starts = wealth[first:n:EVERY, :, FAST]
+    fresh = np.empty((len(starts) + 1, many, len(FAST)))
+    fresh[0] = [s.fresh for s in streams]
+    np.subtract(MASS, starts, out=fresh[1:])
+    np.logaddexp.accumulate(fresh, axis=0, out=fresh)
     at = np.arange(n + 1) if at is None else at
-    then = wealth[:, at]
-    seen = np.searchsorted(starts, at, side="left")
-    path = Path(log_wealth(then), log_mean(then[FAST] + fresh[:, seen]))
-    return Stream(wealth[:, -1].copy(), fresh[:, -1].copy(), stream.blocks + n), path
+    then = wealth[at]
+    seen = np.maximum(at - first + EVERY - 1, 0) // EVERY
+    log_e = log_wealth(np.moveaxis(then, 2, 0))
+    log_m = log_mean(np.moveaxis(then[:, :, FAST] + fresh[seen], 2, 0))
+    done = tuple(Stream(wealth[-1, i].copy(), fresh[-1, i].copy(), blocks + n) for i in range(many))
+    return done, tuple(Path(log_e[:, i], log_m[:, i]) for i in range(many))
 
 
 def log_wealth(wealth: Floats) -> Floats:
@@ -199,7 +210,8 @@ def _four(v: Any) -> tuple[int, int, int, int]:
 class Blocks:
     """Closed blocks. counts (n, 4): people and successes of the first group, and of the second; known (n, 4): the same
     of everyone before, as of the last doubling; end (n,): the number of the row that closed it. Equal blocks are
-    worked out once: kind (n,) is each one's place in `alike`, which names one block of each kind.
+    worked out once: kind (n,) is each one's place in `alike` (U,), which names one block of each kind; of these,
+    `made` names one of each that differs by who is in it or what was known before, and made_of (U,) is its place.
     """
 
     counts: Ints
@@ -207,6 +219,8 @@ class Blocks:
     end: Ints
     kind: Ints
     alike: Ints
+    made: Ints
+    made_of: Ints
 
     def __len__(self) -> int:
         return len(self.end)
@@ -219,27 +233,35 @@ def close_blocks(side: npt.NDArray[Any], hit: npt.NDArray[Any], waiting: Open) -
     """
     n = len(side)
     last = np.arange(HANDFUL - waiting.people % HANDFUL - 1, n, HANDFUL)
-    sums = _running(side, hit, np.append(last, n - 1) if n else last) + np.array(waiting.open)
-    closing = _closings(np.diff(sums[:-1], axis=0, prepend=0)) if len(last) else np.zeros(0, dtype=bool)
+    parts = _parts(side, hit, last)
+    parts[0] += np.array(waiting.open)
+    rest = _four(parts[-1])
+    parts = parts[:-1]
+    closing = _closings(parts) if len(last) else np.zeros(0, dtype=bool)
     at = np.flatnonzero(closing)
-    counts = np.diff(sums[at], axis=0, prepend=0)
-    ends = last[at]
     if len(at) == 0:
-        left = Open(waiting.people + n, _four(sums[-1]) if n else waiting.open, waiting.closed, waiting.known)
-        return _blocks(counts, counts, ends), left
-    known, closed, newest = _known(counts, waiting)
-    return _blocks(counts, known, ends), Open(n - 1 - int(ends[-1]), _four(sums[-1] - sums[at[-1]]), closed, newest)
+        left = Open(waiting.people + n, _four(parts.sum(axis=0) + rest), waiting.closed, waiting.known)
+        return _blocks(parts[:0], parts[:0], at, at), left
+    counts = parts if len(at) == len(parts) else np.add.reduceat(parts[: at[-1] + 1], np.append(0, at[:-1] + 1))
+    ends = last[at]
+    known, turn, closed, newest = _known(counts, waiting)
+    left = Open(n - 1 - int(ends[-1]), _four(parts[at[-1] + 1 :].sum(axis=0) + rest), closed, newest)
+    return _blocks(counts, known, ends, turn), left
 
 
-def _running(side: npt.NDArray[Any], hit: npt.NDArray[Any], at: Ints) -> Ints:
-    """People and successes of the first group and of the second up to each of the rows `at`, (len(at), 4)."""
-    # Three counts in one number, 21 bits each: a batch of more than two million rows of two groups is cut before.
-    second = np.asarray(side, dtype=np.int64)
-    one = np.asarray(hit, dtype=np.int64)
-    total = np.cumsum(second + (one << 21) + ((one & second) << 42))[at]
-    mask = (1 << 21) - 1
-    seconds, hits, both = total & mask, (total >> 21) & mask, total >> 42
-    out: Ints = np.stack([at + 1 - seconds, hits - both, seconds, both], axis=1)
+_ONE: npt.NDArray[np.uint32] = np.array([0, 1, 1 << 8, 1 + (1 << 8) + (1 << 16)], dtype=np.uint32)
+"""A person by side + 2 x hit, as three counts in one number: of the second group, successes, and both."""
+
+
+def _parts(side: npt.NDArray[Any], hit: npt.NDArray[Any], last: Ints) -> Ints:
+    """People and successes of the first group and of the second in each handful, and in the rest; (handfuls + 1, 4)."""
+    code = np.asarray(side, dtype=np.uint8) + (np.asarray(hit, dtype=np.uint8) << 1)
+    total = np.cumsum(_ONE[code], dtype=np.uint32)
+    # Sums may run over 32 bits; the differences, of eight people, are right all the same.
+    part = np.diff(total[np.append(last, len(side) - 1)] if len(side) else np.zeros(1, np.uint32), prepend=np.uint32(0))
+    seconds, hits, both = part & 255, (part >> 8) & 255, (part >> 16) & 255
+    size = np.diff(np.append(last, len(side) - 1), prepend=-1)
+    out: Ints = np.stack([size - seconds, hits - both, seconds, both], axis=1, dtype=np.int64)
     return out
 
 
@@ -258,33 +280,42 @@ def _closings(parts: Ints) -> Bools:
 _Four = tuple[int, int, int, int]
 
 
-def _known(counts: Ints, waiting: Open) -> tuple[Ints, _Four, _Four]:
-    """What is known before each block, (n, 4): renewed whenever the number of people has doubled. And both totals."""
+def _known(counts: Ints, waiting: Open) -> tuple[Ints, Ints, _Four, _Four]:
+    """What is known before each block, (n, 4): renewed whenever the number of people has doubled; how often it was,
+    (n,). And both totals.
+    """
     total = np.cumsum(counts, axis=0) + np.array(waiting.closed)
     people = total[:, 0] + total[:, 2]
-    out = np.empty_like(counts)
-    newest, begin = waiting.known, 0
+    out, turn = np.empty_like(counts), np.zeros(len(counts), dtype=np.int64)
+    newest, begin, turns = waiting.known, 0, 0
     while True:
         due = int(np.searchsorted(people, max(2 * HANDFUL, 2 * (newest[0] + newest[2]))))
         out[begin : due + 1] = newest
+        turn[begin : due + 1] = turns
         if due >= len(counts):
-            return out, _four(total[-1]), newest
-        newest, begin = _four(total[due]), due + 1
+            return out, turn, _four(total[-1]), newest
+        newest, begin, turns = _four(total[due]), due + 1, turns + 1
 
 
-def _blocks(counts: Ints, known: Ints, end: Ints) -> Blocks:
+def _blocks(counts: Ints, known: Ints, end: Ints, turn: Ints) -> Blocks:
     usual = counts[:, 0] + counts[:, 2] == HANDFUL
-    turn = np.cumsum(np.any(known[1:] != known[:-1], axis=1)) if len(end) else np.zeros(0, dtype=np.int64)
-    turn = np.concatenate([[0], turn])[: len(end)]
     base = HANDFUL + 1
-    key = ((turn * base + counts[:, 0]) * base + counts[:, 1]) * base + counts[:, 3]
-    top = (int(turn[-1]) + 1) * base**3 if len(end) else 0
-    key = np.where(usual, key, top + np.arange(len(end)))
-    place = np.full(top + len(end), -1, dtype=np.int64)
-    place[key[::-1]] = np.arange(len(end))[::-1]
-    alike = np.sort(place[place >= 0])
-    place[key[alike]] = np.arange(len(alike))
-    return Blocks(counts, known, end, place[key], alike)
+    top = (int(turn[-1]) + 1) * base if len(end) else 0
+    others = np.cumsum(~usual) - 1
+    made, made_of = _once(np.where(usual, turn * base + counts[:, 0], top + others), top + len(end))
+    key = (made_of * base + counts[:, 1]) * base + counts[:, 3]
+    wide = len(made) * base * base
+    alike, kind = _once(np.where(usual, key, wide + others), wide + len(end))
+    return Blocks(counts, known, end, kind, alike, made, made_of[alike])
+
+
+def _once(key: Ints, top: int) -> tuple[Ints, Ints]:
+    """The place of the first of each key (0..top), in order, and for every key its number among these."""
+    place = np.full(top, -1, dtype=np.int64)
+    place[key[::-1]] = np.arange(len(key))[::-1]
+    first = np.sort(place[place >= 0])
+    place[key[first]] = np.arange(len(first))
+    return first, place[key]
 
 
 def difference_logs(blocks: Blocks, tolerance: float) -> tuple[Logs, Logs]:
@@ -301,13 +332,9 @@ def _logs(blocks: Blocks, r: float, e: float, order: tuple[int, int, int, int]) 
     """The logs of E against r p1 - p2 <= e."""
     if r <= 0 or e >= 1 - 4 * RARE:  # a norm that nothing can break
         return Logs(np.zeros((len(BETS), len(blocks.alike))), blocks.kind)
-    counts, known = blocks.counts[blocks.alike], blocks.known[blocks.alike]
     # Stakes depend on who is in a block and on what is known, not on what became of them: few to work out.
-    key = (np.searchsorted(known.sum(axis=1), known.sum(axis=1)) << 42) + (counts[:, 0] << 21) + counts[:, 2]
-    _, first, place = np.unique(key, return_index=True, return_inverse=True)
-    n1, x1, n2, x2 = counts[:, order].T.astype(np.float64)
-    m1, y1, m2, y2 = known[first][:, order].T.astype(np.float64)
-    a, b = n1[first], n2[first]
+    a, _, b, _ = blocks.counts[blocks.made][:, order].T.astype(np.float64)
+    m1, y1, m2, y2 = blocks.known[blocks.made][:, order].T.astype(np.float64)
     p1, p2 = (y1 + 1) / (m1 + 2), (y2 + 1) / (m2 + 2)
     v1, v2 = p1 * (1 - p1) / a, p2 * (1 - p2) / b
     # The point of the norm that is nearest to what was seen.
@@ -317,9 +344,13 @@ def _logs(blocks: Blocks, r: float, e: float, order: tuple[int, int, int, int]) 
     stake = BETS[:, None] / (r * r * t1 * (1 - t1) / a + t2 * (1 - t2) / b)
     stake = np.minimum(stake, MOST * np.minimum(a / (r * t1), b / (1 - t2)))
     c1, c2 = stake * r / a, stake / b
-    won1, lost1 = np.log1p(c1 * (1 - t1))[:, place], np.log1p(-c1 * t1)[:, place]
-    won2, lost2 = np.log1p(-c2 * (1 - t2))[:, place], np.log1p(c2 * t2)[:, place]
-    return Logs(x1 * won1 + (n1 - x1) * lost1 + x2 * won2 + (n2 - x2) * lost2, blocks.kind)
+    lost1, won2 = np.log1p(-c1 * t1), np.log1p(-c2 * (1 - t2))
+    lost2 = np.log1p(c2 * t2)
+    none = a * lost1 + b * lost2
+    each1, each2 = np.log1p(c1 * (1 - t1)) - lost1, won2 - lost2
+    x1, x2 = blocks.counts[blocks.alike][:, (order[1], order[3])].T.astype(np.float64)
+    of = blocks.made_of
+    return Logs(none[:, of] + x1 * each1[:, of] + x2 * each2[:, of], blocks.kind)
 
 
 def rise_logs(wrong: npt.NDArray[Any], people: int, bound: float) -> Logs:

@@ -31,7 +31,7 @@ from audit.watch.evalues import (
     Floats,
     Open,
     Stream,
-    advance,
+    advance_all,
     close_blocks,
     difference_logs,
     e_bh,
@@ -316,13 +316,12 @@ def _feed(
             bet = (*key, w.norm.kind, w.norm.limit, len(looks))
             if bet not in shared or not all(s.same(t) for s, t in zip(shared[bet][0], before, strict=True)):
                 logs_of = difference_logs if w.norm.kind == "difference" else ratio_logs
-                both = logs_of(blocks, w.norm.limit)
-                shared[bet] = before, [advance(s, x, when) for s, x in zip(before, both, strict=True)]
-            after = shared[bet][1]
-            streams[m] = (after[0][0], after[1][0])
+                tables = np.stack([x.table for x in logs_of(blocks, w.norm.limit)])
+                shared[bet] = before, *advance_all(before, tables, blocks.kind, when)
+            _, streams[m], paths = shared[bet]
             share = np.log(pair.weight / (2 * len(w.metrics)))
-            logs_e += [share + p.log_e for _, p in after]
-            logs_m += [share + p.log_m for _, p in after]
+            logs_e += [share + p.log_e for p in paths]
+            logs_m += [share + p.log_m for p in paths]
         fed.append(replace(pair, waiting=waiting, streams=streams))
     log_e = log_sum(np.array(logs_e))
     log_m = log_sum(np.array(logs_m)) if logs_m else np.full(len(looks) + 1, -np.inf)

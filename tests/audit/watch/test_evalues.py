@@ -55,7 +55,8 @@ def plain(rows: list[tuple[int, int]]) -> list[tuple[tuple[int, int, int, int], 
 
 def of_counts(counts: list[tuple[int, int, int, int]], known: tuple[int, int, int, int] = (0, 0, 0, 0)) -> Blocks:
     n = len(counts)
-    return Blocks(np.array(counts), np.tile(known, (n, 1)), np.arange(n), np.arange(n), np.arange(n))
+    each = np.arange(n)
+    return Blocks(np.array(counts), np.tile(known, (n, 1)), each, each, each, each, each)
 
 
 def per_block(logs: np.ndarray) -> Logs:
@@ -220,8 +221,9 @@ def test_a_long_losing_stream_stays_finite_and_comes_back():
     assert np.isfinite(path.log_e).all()
     assert np.isfinite(path.log_m[1:]).all()
     assert stream.log_e < -9000
-    # The last e-process was begun 4 blocks ago, the one before 8 blocks ago, ...
-    assert stream.log_m == pytest.approx(MASS + math.log(math.exp(-2) / (1 - math.exp(-2))), abs=1e-9)
+    # The last e-process was begun 8 blocks ago, the one before 16 blocks ago, ...
+    assert EVERY == 8
+    assert stream.log_m == pytest.approx(MASS + math.log(math.exp(-4) / (1 - math.exp(-4))), abs=1e-9)
     back, _ = advance(stream, per_block(np.full((40, len(BETS)), 0.5)))
     assert back.log_m > 19
     assert back.log_e < -9000
