@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from audit.findings import name_of, p_words, percent
+from reports.sections.conform import NAMES, rows_of
 from reports.sections.further import ASKED, chosen, where
 from screens import charts, parts, state
 
@@ -25,6 +26,7 @@ def show(evidence: Record, attribute: list[str]) -> None:
         "ranking": ("If people were ranked by their score, who would stand first?", _ranking),
         "reliability": ("Does a score mean the same for everyone?", _reliability),
         "inequality": ("How unequally do errors fall on people?", _inequality),
+        "conformance": ("What would Clarify, AIF360 or fairlearn call this?", _conform),
     }
     found = {k: evidence.get(k) for k in answers}
     found["flips"] = (evidence.get("individual") or {}).get("model_flips")
@@ -250,8 +252,17 @@ def _inequality(found: list[Record], attribute: list[str]) -> None:
     )
 
 
+def _conform(found: Record, attribute: list[str]) -> None:
+    st.write("For comparing with a figure made elsewhere: each tool's own sign, reference and rule for 0/0.")
+    rows = rows_of({"values": [v for v in found["values"] if v["attribute"] == attribute]}) or rows_of(found)
+    parts.table(pd.DataFrame(rows, columns=["Tool", "Figure", "By", "Value"]), alt="Figures under other tools' names")
+    for tool, words in found["tools"].items():
+        st.caption(state.plain(f"{NAMES[tool]}: {words}."))
+
+
 def data_quality(evidence: Record, attribute: list[str]) -> None:
     """What the data audit found on rows: missing values, copies, periods, proxies."""
+    _population(evidence.get("population") or [], attribute)
     found = evidence.get("quality")
     if not found:
         return
@@ -279,6 +290,52 @@ def data_quality(evidence: Record, attribute: list[str]) -> None:
     proxies = found.get("proxies") or {}
     if proxies.get("measured"):
         _proxies(proxies, attribute)
+
+
+def _population(found: list[Record], attribute: list[str]) -> None:
+    one = next((p for p in found if p["attribute"] == attribute), None)
+    if one is None:
+        return
+    st.subheader("Beside the population")
+    if not one["estimable"]:
+        st.write(state.plain(f"Not estimable: {one['reason']}."))
+        return
+    far = max(one["groups"], key=lambda g: abs(g["difference"]))
+    takeaway = (
+        f"{name_of(far['group'])} are {percent(far['share'])} of the data and {percent(far['population'])} of the "
+        "population, the widest difference."
+    )
+    st.write(state.plain(takeaway))
+    left, right = st.columns([3, 2])
+    dots = [
+        charts.Dot(name_of(g["group"]), g["share"], g["low"], g["high"], g["people"], "data") for g in one["groups"]
+    ]
+    dots += [
+        charts.Dot(name_of(g["group"]), g["population"], g["population"], g["population"], 0, "population")
+        for g in one["groups"]
+    ]
+    figure = charts.dots(dots, title="Share of the data (95 % intervals) and of the population")
+    left.plotly_chart(figure, config=charts.CONFIG, key="population-chart", alt=takeaway)
+    with right:
+        parts.table(
+            pd.DataFrame(
+                [
+                    {
+                        "Group": name_of(g["group"]),
+                        "Data": percent(g["share"]),
+                        "95 %": f"{percent(g['low'])} to {percent(g['high'])}",
+                        "Population": percent(g["population"]),
+                        "Of people": g["people"],
+                    }
+                    for g in one["groups"]
+                ]
+            ),
+            alt="Shares of the data and of the population by group",
+        )
+    st.caption(
+        "Chi-squared test of fit: "
+        + ("too few people are expected for it." if one["p_value"] is None else f"{p_words(one['p_value'])}.")
+    )
 
 
 def _quality_words(found: Record) -> list[str]:

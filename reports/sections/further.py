@@ -5,7 +5,7 @@ from __future__ import annotations
 from audit.suppress import FLOOR
 from reports import words
 from reports.blocks import Block, Heading, Paragraph, Section, Sources, Table
-from reports.sections import find
+from reports.sections import conform, find
 
 ASKED = {"error": "decided wrongly", "missed": "refused although they qualify"}
 MOST = 8
@@ -20,6 +20,7 @@ def section(sources: Sources) -> Section | None:
         *_ranking(evidence.get("ranking")),
         *_inequality(evidence.get("inequality")),
         *_reliability(evidence.get("reliability")),
+        *conform.blocks(sources),
     ]
     return Section("further", "Beyond groups and rates", tuple(blocks)) if blocks else None
 

@@ -12,14 +12,47 @@ WITHHELD = "withheld"
 
 def blocks(sources: Sources) -> list[Block]:
     """Blocks for the chapter on the data; none where the rows were not examined."""
+    out = _population(sources.evidence.get("population"))
     found = sources.evidence.get("quality")
     if not found:
-        return []
-    out: list[Block] = []
+        return out
     for part in (_missing(found.get("missing")), _copies(found.get("duplicates")), _periods(found.get("periods"))):
         out += part
     out += _proxies(found.get("proxies"))
     return [Heading("How good the data are"), *out] if out else []
+
+
+def _population(found: list[find.Record] | None) -> list[Block]:
+    """The data beside the reference population that the case gives."""
+    out: list[Block] = []
+    for one in found or []:
+        by = words.by(one["attribute"])
+        if not one["estimable"]:
+            out.append(Paragraph(f"By {by} the data cannot be held against the population: {one['reason']}."))
+            continue
+        rows = tuple(
+            (
+                words.name_of(g["group"]),
+                words.count(g["people"]),
+                f"{words.share(g['share'])} {words.bracket(g['low'], g['high'])}",
+                words.share(g["population"]),
+                words.signed(100 * g["difference"], 1),
+            )
+            for g in one["groups"][: find.MOST_ROWS]
+        )
+        fit = "no test: too few people are expected" if one["p_value"] is None else words.p_words(one["p_value"])
+        away = one["unknown"] + sum(one["not_in_reference"].values())
+        out.append(
+            Table(
+                f"The data beside the reference population, by {by}",
+                ("Group", "People", "Share of the data [95 %]", "Of the population", "Points apart"),
+                rows,
+                f"Chi-squared test of fit: {fit}. {away:,} people of no such group are not counted. "
+                + find.cut(len(one["groups"])),
+                (30, 14, 26, 16, 14),
+            )
+        )
+    return out
 
 
 def _missing(found: find.Record | None) -> list[Block]:

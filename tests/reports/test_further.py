@@ -51,7 +51,7 @@ def test_no_subgroup_is_no_proof(made: Sources) -> None:
 
 
 def test_nothing_measured_no_chapter(made: Sources) -> None:
-    nothing = dict.fromkeys(("slices", "individual", "ranking", "inequality", "reliability"))
+    nothing = dict.fromkeys(("slices", "individual", "ranking", "inequality", "reliability", "conformance"))
     assert further.section(with_evidence(made, **nothing)) is None
     assert quality.blocks(with_evidence(made, quality=None)) == []
 
@@ -88,3 +88,43 @@ def test_a_subgroup_that_only_narrows_another_is_not_printed() -> None:
     other = SLICE | {"question": "error"}
     assert further.chosen([wide, SLICE, other]) == [wide, other]
     assert further.chosen([SLICE, wide]) == [SLICE, wide]
+
+
+def test_other_tools_figures_stand_under_their_names_and_conventions(made: Sources) -> None:
+    found = {
+        "tools": {
+            "clarify": "each group against all others",
+            "aif360": "unprivileged minus privileged",
+            "fairlearn": "x",
+        },
+        "values": [
+            {"tool": "aif360", "attribute": ["sex"], "group": ["m"], "values": {"disparate_impact": 0.32}},
+            {"tool": "clarify", "attribute": ["sex"], "group": ["f"], "values": {"CI": 0.33, "DI": None}},
+            {"tool": "clarify", "attribute": ["sex", "race"], "group": ["f", "x"], "values": {"CI": 0.9}},
+        ],
+    }
+    said = text(further.section(with_evidence(made, conformance=found)))
+    assert "Clarify | CI | sex: f | 0.330" in said
+    assert "Clarify | DI | sex: f | –" in said
+    assert "AIF360 | disparate_impact | sex: m | 0.320" in said
+    assert "unprivileged minus privileged" in said
+    assert "0.900" not in said
+
+
+def test_the_data_stand_beside_the_population(made: Sources) -> None:
+    group = {
+        "group": ["f"],
+        "people": 400,
+        "share": 0.4,
+        "low": 0.35,
+        "high": 0.45,
+        "population": 0.5,
+        "difference": -0.1,
+    }
+    one = {
+        "attribute": ["sex"], "estimable": True, "reason": None, "groups": [group], "p_value": 0.0002, "unknown": 3,
+        "not_in_reference": {"x": 4},
+    }  # fmt: skip
+    said = [b for b in quality.blocks(with_evidence(made, population=[one], quality=None)) if isinstance(b, Table)]
+    assert said[0].rows == (("f", "400", "40.0 % [35.0, 45.0]", "50.0 %", "−10.0"),)
+    assert "7 people of no such group" in said[0].note

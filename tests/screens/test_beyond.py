@@ -46,6 +46,7 @@ ANSWERS = {
     "If people were ranked by their score, who would stand first?": "of the first tenth",
     "Does a score mean the same for everyone?": "the share lies in its band",
     "How unequally do errors fall on people?": "The Theil index of benefit is",
+    "What would Clarify, AIF360 or fairlearn call this?": "each tool's own sign",
 }
 
 
@@ -78,7 +79,19 @@ def test_a_search_that_confirms_nothing_says_so(evidence: dict[str, Any]) -> Non
 
 
 def test_nothing_measured_nothing_shown(evidence: dict[str, Any]) -> None:
-    empty = dict.fromkeys(("slices", "individual", "ranking", "reliability", "inequality", "quality"))
+    empty = dict.fromkeys(("slices", "individual", "ranking", "reliability", "inequality", "quality", "conformance"))
     app = shown(evidence | empty)
     assert not app.selectbox
     assert not app.subheader
+
+
+def test_the_data_stand_beside_the_population(evidence: dict[str, Any]) -> None:
+    group = {"people": 100, "low": 0.3, "high": 0.5, "difference": -0.1, "ratio": 0.8}
+    groups = [
+        group | {"group": ["female"], "share": 0.4, "population": 0.5},
+        group | {"group": ["male"], "share": 0.6, "population": 0.5, "low": 0.5, "high": 0.7},
+    ]
+    table = {"attribute": ["sex"], "estimable": True, "reason": None, "groups": groups, "p_value": 0.0004}
+    told = texts(shown(evidence | {"population": [table]}))
+    assert "female are 40.0 % of the data and 50.0 % of the population" in told
+    assert "Chi-squared test of fit: p < .001." in told

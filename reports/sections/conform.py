@@ -1,0 +1,62 @@
+"""The same data in the words of other tools, for people who must compare with a figure made elsewhere."""
+
+from __future__ import annotations
+
+from reports import words
+from reports.blocks import Block, Heading, Paragraph, Sources, Table
+from reports.sections import find
+
+NAMES = {"clarify": "Clarify", "aif360": "AIF360", "fairlearn": "fairlearn"}
+SHOWN = {
+    "clarify": ("CI", "DPL", "KL", "JS", "DPPL", "DI", "RD", "AD", "CDDL"),
+    "aif360": (
+        "mean_difference", "statistical_parity_difference", "disparate_impact", "equal_opportunity_difference",
+        "average_odds_difference", "theil_index",
+    ),
+    "fairlearn": (
+        "demographic_parity_difference", "demographic_parity_ratio", "equal_opportunity_difference",
+        "equalized_odds_difference",
+    ),
+}  # fmt: skip
+
+
+def rows_of(found: find.Record) -> list[tuple[str, str, str, str]]:
+    """Tool, figure, of whom, value: single attributes only."""
+    out = []
+    for v in found["values"]:
+        if len(v["attribute"]) != 1:
+            continue
+        who = words.by(v["attribute"]) + (f": {words.name_of(v['group'])}" if v["group"] else "")
+        out += [
+            (NAMES[v["tool"]], name, who, words.number(v["values"][name]))
+            for name in SHOWN[v["tool"]]
+            if name in v["values"]
+        ]
+    return sorted(out, key=lambda r: list(NAMES.values()).index(r[0]))
+
+
+def blocks(sources: Sources) -> list[Block]:
+    """One table for the single attributes, each attribute's first group of Clarify; none where nothing was compared."""
+    found = sources.evidence.get("conformance")
+    if not found or not found["values"]:
+        return []
+    first: dict[tuple[str, ...], find.Record] = {}
+    for v in found["values"]:
+        if len(v["attribute"]) == 1:
+            first.setdefault((v["tool"], *v["attribute"]), v)
+    rows = rows_of({"values": list(first.values())})
+    said = " ".join(f"{NAMES[t]}: {text}." for t, text in found["tools"].items())
+    return [
+        Heading("In the words of other tools"),
+        Paragraph(
+            "Tools differ in sign, in who is compared with whom, and in what nought over nought is. These figures are "
+            "for comparing with one made elsewhere; the report's own stand above."
+        ),
+        Table(
+            "Figures under the names and conventions of other tools",
+            ("Tool", "Figure", "By", "Value"),
+            tuple(rows[: 2 * find.MOST_ROWS]),
+            f"{said} Without interval. All groups and figures stand in the evidence. A dash: no finite number.",
+            (14, 42, 30, 14),
+        ),
+    ]
