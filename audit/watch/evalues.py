@@ -19,12 +19,13 @@ before and k = gap / variance it is near the likelihood ratio, and for it to be 
 are known before the block. The two-sample e-value of Turner, Ly & Grunwald (2024) is the case e = 0, r = 1.
 
 E-detector (Shin, Ramdas & Rinaldo 2024): M <- (M + m) x E, the sum of the e-processes begun so far, each with wealth m
-(Shiryaev-Roberts). One is begun every 8 blocks, with m = 8, so that M less the number of blocks is a supermartingale:
-raising the alarm at M >= A, false alarms are at least A blocks (of eight people or more) apart on average. An e-process
-that has lost its wealth over a long quiet time is slow to see a change; the detector always has a fresh one.
+(Shiryaev-Roberts). One is begun every 4 blocks, with m an eighth of the people until the next, so that M less an
+eighth of the people is a supermartingale: raising the alarm at M >= A, false alarms are at least 8 A people apart on
+average. An e-process that has lost its wealth over a long quiet time is slow to see a change; the detector always has a
+fresh one.
 
-Blocks. People of two groups arrive unevenly. A block is closed after every handful of eight people if both groups are
-in it, else after the next handful: by who came and never by what was decided. Nobody is left out.
+Blocks. People of two groups arrive unevenly. A block is closed after every handful of people (eight, later sixteen) if
+both groups are in it, else after the next one: by who came and never by what was decided. Nobody is left out.
 
 All sums run in the order of arrival, so that states are the same bit for bit however the rows are cut into batches.
 """
@@ -46,14 +47,16 @@ BETS: Floats = np.array([0.005, 0.02, 0.05, 0.1, 0.2, 0.35])
 """Each bet is best for one distance beyond the norm: half a point, two points, ... thirty-five points."""
 SHARES: Floats = np.array([0.01, 0.04, 0.12, 0.20, 0.28, 0.35])
 """How the wealth is spread over the bets: little on small ones, which win in long streams only, where it is made up."""
-FAST: Ints = np.array([2, 4])
+FAST: Ints = np.array([2, 3, 4])
 """Which of the bets the detector uses, in equal parts."""
-HANDFUL = 8
-"""Blocks are closed after so many people of the two groups."""
-EVERY = 8
+HANDFULS = (8, 16)
+"""Blocks are closed after so many people of the two groups: at first, and"""
+SETTLED = 512
+"""after so many people. Small ones are quicker to fire, large ones waste less where groups arrive unevenly."""
+EVERY = 4
 """The detector starts another e-process every so many blocks."""
-MASS = float(np.log(EVERY))
-"""What each of them starts with, as a log: the blocks until the next, so that the detector counts blocks."""
+UNIT = 8
+"""The detector counts so many people as one: false alarms are `average_run` of these apart."""
 MOST = 0.9
 """No person takes more than this part of a bet's wealth."""
 RARE = 0.001
@@ -145,12 +148,12 @@ def advance_all(
     wealth[0] = [s.log_wealth for s in streams]
     np.take(np.ascontiguousarray(np.moveaxis(tables, 2, 0)), kind, axis=0, out=wealth[1:], mode="clip")
     np.add.accumulate(wealth, axis=0, out=wealth)
-    # The blocks before which the detector starts another e-process: the 1st, 9th, ... of the stream.
+    # The blocks before which the detector starts another e-process: the 1st, 5th, ... of the stream.
     first = -blocks % EVERY
     starts = wealth[first:n:EVERY, :, FAST]
     fresh = np.empty((len(starts) + 1, many, len(FAST)))
     fresh[0] = [s.fresh for s in streams]
-    np.subtract(MASS, starts, out=fresh[1:])
+    np.subtract(_mass(np.arange(blocks + first, blocks + n, EVERY))[:, None, None], starts, out=fresh[1:])
     np.logaddexp.accumulate(fresh, axis=0, out=fresh)
     at = np.arange(n + 1) if at is None else at
     then = wealth[at]
@@ -159,6 +162,15 @@ def advance_all(
     log_m = log_mean(np.moveaxis(then[:, :, FAST] + fresh[seen], 2, 0))
     done = tuple(Stream(wealth[-1, i].copy(), fresh[-1, i].copy(), blocks + n) for i in range(many))
     return done, tuple(Path(log_e[:, i], log_m[:, i]) for i in range(many))
+
+
+def _mass(block: Ints) -> Floats:
+    """What an e-process begun before each block starts with, as a log: the people until the next is begun.
+
+    Blocks have a small handful of people at least, and a large one where enough blocks have gone before.
+    """
+    small, large = HANDFULS
+    return np.log(np.where(block * small >= SETTLED, large, small) * (EVERY / UNIT))
 
 
 def log_wealth(wealth: Floats) -> Floats:
@@ -184,22 +196,26 @@ def log_sum(logs: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Between two blocks. people: since the last one was closed; open: people and successes of the first group, and of
-    the second, among them; closed: the same of all blocks so far; known: the same at the last doubling, from which
-    follows where the rates are expected.
+    """Between two blocks. open: people and successes of the first group, and of the second, since the last one was
+    closed; closed: the same of all blocks so far; known: the same at the last doubling, from which follows where the
+    rates are expected.
     """
 
-    people: int = 0
     open: tuple[int, int, int, int] = (0, 0, 0, 0)
     closed: tuple[int, int, int, int] = (0, 0, 0, 0)
     known: tuple[int, int, int, int] = (0, 0, 0, 0)
 
+    @property
+    def seen(self) -> int:
+        """People of both groups so far."""
+        return self.open[0] + self.open[2] + self.closed[0] + self.closed[2]
+
     def to_json(self) -> list[Any]:
-        return [self.people, list(self.open), list(self.closed), list(self.known)]
+        return [list(self.open), list(self.closed), list(self.known)]
 
     @staticmethod
     def from_json(data: Sequence[Any]) -> Open:
-        return Open(int(data[0]), *(_four(v) for v in data[1:]))
+        return Open(*(_four(v) for v in data))
 
 
 def _four(v: Any) -> tuple[int, int, int, int]:
@@ -232,7 +248,7 @@ def close_blocks(side: npt.NDArray[Any], hit: npt.NDArray[Any], waiting: Open) -
     The outcome is the same however the rows are cut: `waiting` is what the rows before left open.
     """
     n = len(side)
-    last = np.arange(HANDFUL - waiting.people % HANDFUL - 1, n, HANDFUL)
+    last = _last(waiting.seen, n)
     parts = _parts(side, hit, last)
     parts[0] += np.array(waiting.open)
     rest = _four(parts[-1])
@@ -240,13 +256,21 @@ def close_blocks(side: npt.NDArray[Any], hit: npt.NDArray[Any], waiting: Open) -
     closing = _closings(parts) if len(last) else np.zeros(0, dtype=bool)
     at = np.flatnonzero(closing)
     if len(at) == 0:
-        left = Open(waiting.people + n, _four(parts.sum(axis=0) + rest), waiting.closed, waiting.known)
+        left = Open(_four(parts.sum(axis=0) + rest), waiting.closed, waiting.known)
         return _blocks(parts[:0], parts[:0], at, at), left
     counts = parts if len(at) == len(parts) else np.add.reduceat(parts[: at[-1] + 1], np.append(0, at[:-1] + 1))
     ends = last[at]
     known, turn, closed, newest = _known(counts, waiting)
-    left = Open(n - 1 - int(ends[-1]), _four(parts[at[-1] + 1 :].sum(axis=0) + rest), closed, newest)
+    left = Open(_four(parts[at[-1] + 1 :].sum(axis=0) + rest), closed, newest)
     return _blocks(counts, known, ends, turn), left
+
+
+def _last(seen: int, n: int) -> Ints:
+    """Of the next n people after `seen`, those with whom a handful is full."""
+    small, large = HANDFULS
+    early = np.arange(small * (seen // small + 1), min(SETTLED, seen + n) + 1, small)
+    late = np.arange(max(large * (seen // large + 1), SETTLED + large), seen + n + 1, large)
+    return np.concatenate([early, late]) - seen - 1
 
 
 _ONE: npt.NDArray[np.uint32] = np.array([0, 1, 1 << 8, 1 + (1 << 8) + (1 << 16)], dtype=np.uint32)
@@ -257,7 +281,7 @@ def _parts(side: npt.NDArray[Any], hit: npt.NDArray[Any], last: Ints) -> Ints:
     """People and successes of the first group and of the second in each handful, and in the rest; (handfuls + 1, 4)."""
     code = np.asarray(side, dtype=np.uint8) + (np.asarray(hit, dtype=np.uint8) << 1)
     total = np.cumsum(_ONE[code], dtype=np.uint32)
-    # Sums may run over 32 bits; the differences, of eight people, are right all the same.
+    # Sums may run over 32 bits; the differences, of a handful of people, are right all the same.
     part = np.diff(total[np.append(last, len(side) - 1)] if len(side) else np.zeros(1, np.uint32), prepend=np.uint32(0))
     seconds, hits, both = part & 255, (part >> 8) & 255, (part >> 16) & 255
     size = np.diff(np.append(last, len(side) - 1), prepend=-1)
@@ -289,7 +313,7 @@ def _known(counts: Ints, waiting: Open) -> tuple[Ints, Ints, _Four, _Four]:
     out, turn = np.empty_like(counts), np.zeros(len(counts), dtype=np.int64)
     newest, begin, turns = waiting.known, 0, 0
     while True:
-        due = int(np.searchsorted(people, max(2 * HANDFUL, 2 * (newest[0] + newest[2]))))
+        due = int(np.searchsorted(people, max(2 * HANDFULS[0], 2 * (newest[0] + newest[2]))))
         out[begin : due + 1] = newest
         turn[begin : due + 1] = turns
         if due >= len(counts):
@@ -298,11 +322,14 @@ def _known(counts: Ints, waiting: Open) -> tuple[Ints, Ints, _Four, _Four]:
 
 
 def _blocks(counts: Ints, known: Ints, end: Ints, turn: Ints) -> Blocks:
-    usual = counts[:, 0] + counts[:, 2] == HANDFUL
-    base = HANDFUL + 1
-    top = (int(turn[-1]) + 1) * base if len(end) else 0
+    size = counts[:, 0] + counts[:, 2]
+    small, large = HANDFULS
+    usual = (size == small) | (size == large)
+    base = large + 1
+    top = 2 * (int(turn[-1]) + 1) * base if len(end) else 0
     others = np.cumsum(~usual) - 1
-    made, made_of = _once(np.where(usual, turn * base + counts[:, 0], top + others), top + len(end))
+    who = (2 * turn + (size == large)) * base + counts[:, 0]
+    made, made_of = _once(np.where(usual, who, top + others), top + len(end))
     key = (made_of * base + counts[:, 1]) * base + counts[:, 3]
     wide = len(made) * base * base
     alike, kind = _once(np.where(usual, key, wide + others), wide + len(end))

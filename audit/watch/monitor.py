@@ -187,7 +187,8 @@ def open_monitor(
     """Streams that have seen nobody.
 
     groups: the groups of an attribute that are known beforehand; they share all but `SET_ASIDE` of the wealth evenly.
-    average_run: people between false alarms of a norm's detector, on average, at least.
+    average_run: the bar of the detectors; false alarms of a norm are on average at least eight times so many people
+    apart.
     """
     groups = groups or {}
     by_name = {m.name: m for m in metrics_for(meaning)}

@@ -15,8 +15,7 @@ from audit.watch.evalues import (
     BETS,
     EVERY,
     FAST,
-    HANDFUL,
-    MASS,
+    SETTLED,
     SHARES,
     Blocks,
     Logs,
@@ -47,7 +46,7 @@ def plain(rows: list[tuple[int, int]]) -> list[tuple[tuple[int, int, int, int], 
     for i, (side, hit) in enumerate(rows):
         counts[2 * side] += 1
         counts[2 * side + 1] += hit
-        if (i + 1) % HANDFUL == 0 and counts[0] and counts[2]:
+        if (i + 1) % (8 if i < SETTLED else 16) == 0 and counts[0] and counts[2]:
             out.append(((counts[0], counts[1], counts[2], counts[3]), i))
             counts = [0, 0, 0, 0]
     return out
@@ -73,8 +72,23 @@ def test_blocks_are_those_of_a_loop_over_people(rows):
     expected = plain(rows)
     assert [tuple(c) for c in blocks.counts.tolist()] == [c for c, _ in expected]
     assert blocks.end.tolist() == [i for _, i in expected]
-    assert left.people == len(rows) - (expected[-1][1] + 1 if expected else 0)
-    assert left.open[0] + left.open[2] == left.people
+    assert left.open[0] + left.open[2] == len(rows) - (expected[-1][1] + 1 if expected else 0)
+    assert left.seen == len(rows)
+
+
+def test_handfuls_grow_and_who_comes_alone_waits():
+    rng = np.random.default_rng(1)
+    rows = list(zip((rng.random(3000) < 0.1).astype(int), rng.integers(0, 2, 3000), strict=True))
+    blocks, left = close_blocks(*arrays(rows), Open())
+    expected = plain(rows)
+    assert [tuple(c) for c in blocks.counts.tolist()] == [c for c, _ in expected]
+    assert blocks.end.tolist() == [i for _, i in expected]
+    pieces, waiting = [], Open()
+    for a in range(0, 3000, 77):
+        some, waiting = close_blocks(*arrays(rows[a : a + 77]), waiting)
+        pieces += some.counts.tolist()
+    assert pieces == blocks.counts.tolist()
+    assert waiting == left
 
 
 @settings(max_examples=200, deadline=None)
@@ -202,18 +216,19 @@ def test_shares_of_the_bets_are_a_whole():
 
 def test_path_is_the_mixture_and_the_detector_by_their_definitions():
     rng = np.random.default_rng(4)
-    logs = rng.normal(0, 0.2, (40, len(BETS)))
+    logs = rng.normal(0, 0.2, (90, len(BETS)))
     stream, path = advance(start(), per_block(logs))
     wealth = np.exp(np.concatenate([np.zeros((1, len(BETS))), np.cumsum(logs, axis=0)]))
     np.testing.assert_allclose(np.exp(path.log_e), wealth @ SHARES, rtol=1e-12)
     m = np.zeros(len(FAST))
-    for j in range(40):
-        m = (m + (EVERY if j % EVERY == 0 else 0)) * np.exp(logs[j, FAST])
+    for j in range(90):
+        # 4 blocks of 8 people count as 4, and after 512 people 4 of 16 as 8
+        m = (m + ((4 if j < 64 else 8) if j % EVERY == 0 else 0)) * np.exp(logs[j, FAST])
         assert math.exp(path.log_m[j + 1]) == pytest.approx(m.mean(), rel=1e-10)
     assert stream.log_e == pytest.approx(path.log_e[-1], abs=1e-12)
     assert stream.log_m == pytest.approx(path.log_m[-1], abs=1e-12)
-    _, some = advance(start(), per_block(logs), np.array([0, 7, 40]))
-    np.testing.assert_array_equal(some.log_e, path.log_e[[0, 7, 40]])
+    _, some = advance(start(), per_block(logs), np.array([0, 7, 90]))
+    np.testing.assert_array_equal(some.log_e, path.log_e[[0, 7, 90]])
 
 
 def test_a_long_losing_stream_stays_finite_and_comes_back():
@@ -221,9 +236,9 @@ def test_a_long_losing_stream_stays_finite_and_comes_back():
     assert np.isfinite(path.log_e).all()
     assert np.isfinite(path.log_m[1:]).all()
     assert stream.log_e < -9000
-    # The last e-process was begun 8 blocks ago, the one before 16 blocks ago, ...
-    assert EVERY == 8
-    assert stream.log_m == pytest.approx(MASS + math.log(math.exp(-4) / (1 - math.exp(-4))), abs=1e-9)
+    # The last e-process was begun 4 blocks ago, the one before 8 blocks ago, ...
+    assert EVERY == 4
+    assert stream.log_m == pytest.approx(math.log(8) + math.log(math.exp(-2) / (1 - math.exp(-2))), abs=1e-9)
     back, _ = advance(stream, per_block(np.full((40, len(BETS)), 0.5)))
     assert back.log_m > 19
     assert back.log_e < -9000
@@ -278,13 +293,13 @@ def test_a_z_test_looked_at_as_often_is_wrong_far_more_often():
 
 
 def test_average_run_between_false_alarms_is_at_least_the_bar():
-    """A = 50 blocks, 300 runs: the mean run, those cut at 1,000 counted as if they had ended there."""
+    """A = 50 times eight people, 300 runs: the mean run, those cut at 8,000 counted as if they had ended there."""
     lengths = []
-    for _, log_m, _ in runs(3, 300, 8000, 0.5, 0.5):
+    for _, log_m, end in runs(3, 300, 8000, 0.5, 0.5):
         over = np.flatnonzero(log_m >= math.log(50))
-        lengths.append(over[0] if len(over) else 1000)
-    assert np.mean(lengths) >= 50
-    assert np.mean(np.array(lengths) < 1000) > 0.3  # it does bet
+        lengths.append(end[over[0] - 1] + 1 if len(over) else 8000)
+    assert np.mean(lengths) >= 400
+    assert np.mean(np.array(lengths) < 8000) > 0.3  # it does bet
 
 
 def test_the_detector_is_quicker_after_a_quiet_time_and_both_find_it():
