@@ -14,7 +14,7 @@ from audit.errors import DataError
 from audit.values import Count, DatasetMeasure, Gap, Measures, Rate, from_json, to_json
 
 SCHEMA = "assay/evidence/1"
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 PACKAGES = ("fairlearn", "lightgbm", "lime", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "shap", "skops")
 
 
