@@ -43,9 +43,9 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-BETS: Floats = np.array([0.005, 0.02, 0.05, 0.1, 0.2, 0.35])
-"""Each bet is best for one distance beyond the norm: half a point, two points, ... thirty-five points."""
-SHARES: Floats = np.array([0.01, 0.04, 0.12, 0.20, 0.28, 0.35])
+BETS: Floats = np.array([0.005, 0.02, 0.05, 0.1, 0.2, 0.32])
+"""Each bet is best for one distance beyond the norm: half a point, two points, ... thirty-two points."""
+SHARES: Floats = np.array([0.01, 0.05, 0.15, 0.21, 0.26, 0.32])
 """How the wealth is spread over the bets: little on small ones, which win in long streams only, where it is made up."""
 FAST: Ints = np.array([2, 3, 4])
 """Which of the bets the detector uses, in equal parts."""
@@ -313,7 +313,7 @@ def _known(counts: Ints, waiting: Open) -> tuple[Ints, Ints, _Four, _Four]:
     out, turn = np.empty_like(counts), np.zeros(len(counts), dtype=np.int64)
     newest, begin, turns = waiting.known, 0, 0
     while True:
-        due = int(np.searchsorted(people, max(2 * HANDFULS[0], 2 * (newest[0] + newest[2]))))
+        due = int(np.searchsorted(people, max(HANDFULS[0], 2 * (newest[0] + newest[2]))))
         out[begin : due + 1] = newest
         turn[begin : due + 1] = turns
         if due >= len(counts):

@@ -124,7 +124,7 @@ def test_who_closes_a_block_never_depends_on_an_outcome(rows, random):
 def test_what_is_known_of_the_rates_is_from_before_the_block_and_renewed_at_doublings():
     rows = [(i % 2, 1) for i in range(80)]
     blocks, left = close_blocks(*arrays(rows), Open())
-    assert [int(k[0] + k[2]) for k in blocks.known] == [0, 0, 16, 16, 32, 32, 32, 32, 64, 64]
+    assert [int(k[0] + k[2]) for k in blocks.known] == [0, 8, 16, 16, 32, 32, 32, 32, 64, 64]
     assert left.closed == (40, 40, 40, 40)
     for j, known in enumerate(blocks.known):
         assert known.sum() <= blocks.counts[:j].sum()
