@@ -124,8 +124,8 @@ class Taker:
         tests: Any = ()
         if known["features"]:
             alpha = spend(self._policy.loop.drift_alpha, state.drift_tests + 1)
-            groups = groups_per_row(case, frame)
-            tests = drifted(known["features"], frame, groups, alpha=alpha, people=self._policy.loop.people)
+            mine = rows[state.running]
+            tests = drifted(known["features"], frame, mine, alpha=alpha, people=self._policy.loop.people)
         due = self._due(number, arrival, decided)
         calibration = self._calibrated(running) if decisions.score is not None else None
         expected = None
