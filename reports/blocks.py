@@ -126,3 +126,4 @@ class Sources:
     mitigation: dict[str, Any] | None
     people: bool
     search: dict[str, Any] | None = None
+    history: dict[str, Any] | None = None

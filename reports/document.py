@@ -64,6 +64,7 @@ def build_document(files: Mapping[str, bytes], *, manifest: Manifest) -> Documen
         mitigation=read.get("mitigation.json"),
         people=bool(manifest.extra.get("people", False)),
         search=read.get("search.json"),
+        history=read.get("series.json"),
     )
     evidence = sources.evidence
     number = report_number(manifest)

@@ -27,6 +27,7 @@ from reports.attest import MODEL_CARD, STATEMENTS
 from reports.keys import SigningKey
 from reports.manifest import ARCHIVE, AUDITOR_FIELD, NAME, Attached, Manifest, SignerSlot, strict_json
 from reports.pdf import write_pdf
+from reports.series import SERIES, series_bytes
 from reports.sign import Signed, SignedLevel, Validation, certify, timestamp_authority
 
 if TYPE_CHECKING:
@@ -153,7 +154,10 @@ def collect(run: Path, *, people: bool = False) -> dict[str, bytes]:
             raise DataError(f"{name} cannot be read", got=error.strerror or str(error)) from error
     for name, data in files.items():
         strict_json(data, name)
-    return publish_files(files, people=people)
+    published = publish_files(files, people=people)
+    if (series := series_bytes(run, case_of(published))) is not None:
+        published[SERIES] = series
+    return published
 
 
 def attested(files: Mapping[str, bytes], key: SigningKey) -> dict[str, bytes]:

@@ -385,6 +385,10 @@ class _State:
                 "the figures of each candidate of the search with its embedded counts",
                 lambda: self._same_version(lambda: figures.check_search(self.files)),
             )
+        if "series.json" in self.files:
+            from reports.verify.series import check_series
+
+            run.check("series", "the loop's events with its trail", lambda: check_series(self.files))
         self._attested(run, figured)
         compared = "the words on the pages with pages made again from the embedded files"
         if figured:

@@ -1,0 +1,158 @@
+"""What the loop did: how each norm's gap moved, events, decisions by people, and the trail that it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reports import words
+from reports.blocks import Block, Figure, Heading, Lead, Notice, Paragraph, Section, Sources, Table
+from reports.charts import GREY, INK, WIDTH, open_svg, text_at
+
+MOST = 40
+LEFT, RIGHT, HIGH = 56, 90, 150
+
+
+def section(sources: Sources) -> Section | None:
+    """The chapter, or None where no loop ran."""
+    series = sources.history
+    if not series:
+        return None
+    policy = series["policy"]
+    kinds = [e["kind"] for e in series["events"]]
+    blocks: list[Block] = [
+        Lead(
+            f"{series['batches']:,} batches with {series['rows']:,} people were taken; outcomes are due for "
+            f"{series['matured']:,} of them. The loop stands at {series['state']}."
+        ),
+        Paragraph(
+            f"It found a norm broken or a group harmed {words_times(kinds.count('confirmed'))}, changed the model "
+            f"{words_times(kinds.count('promoted'))}, went back {words_times(kinds.count('rolled_back'))}, and had "
+            f"{kinds.count('incident')} batches that could not be used. The policy changed "
+            f"{words_times(kinds.count('policy'))}."
+        ),
+    ]
+    if policy["automatic"]:
+        blocks.append(Notice("This policy lets the loop change the model without a person's approval."))
+    for norm in series["norms"]:
+        blocks += _moved(norm, series["timeline"])
+    blocks += _decisions(series["decisions"])
+    blocks += _events(series["events"])
+    blocks += _trail(series)
+    return Section("history", "What the loop did", tuple(blocks))
+
+
+def words_times(count: int) -> str:
+    """How often, in words."""
+    return {0: "never", 1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def _moved(norm: Mapping[str, Any], timeline: Sequence[Mapping[str, Any]]) -> list[Block]:
+    points = []
+    for p in timeline:
+        found = next((n for n in p["norms"] if n["key"] == norm["key"]), None)
+        if found and None not in (found["value"], found["low"], found["high"]):
+            points.append((int(p["number"]), float(found["value"]), float(found["low"]), float(found["high"])))
+    name = f"{words.capital(words.metric(norm['metric']))}, {norm['kind']} by {words.by(norm['attribute'])}"
+    if not points:
+        return [Heading(name), Paragraph("It could not be judged in any batch.")]
+    at = points[-1]
+    said = (
+        f"{words.number(at[1])} {words.bracket(at[2], at[3], percent=False)} after batch {at[0]}; "
+        f"the limit is {norm['limit']:g}"
+    )
+    return [
+        Heading(name),
+        Figure(
+            _drawing(points, norm["limit"]),
+            f"{name} after each batch with its confidence sequence: {said}.",
+            f"{name}: {said}. Grey: the confidence sequence, which holds at all batches together. It is counted "
+            "afresh when the model changes.",
+        ),
+    ]
+
+
+def _drawing(points: Sequence[tuple[int, float, float, float]], limit: float) -> str:
+    first, last = points[0][0], points[-1][0]
+    low = min(0.0, *(p[2] for p in points))
+    top = max(limit, *(p[3] for p in points)) or 1.0
+
+    def x(number: int) -> float:
+        return LEFT + (number - first) / max(last - first, 1) * (WIDTH - LEFT - RIGHT)
+
+    def y(value: float) -> float:
+        return 10 + (top - value) / (top - low) * HIGH
+
+    band = [f"{x(p[0]):.1f},{y(p[3]):.1f}" for p in points] + [f"{x(p[0]):.1f},{y(p[2]):.1f}" for p in points[::-1]]
+    line = " ".join(f"{x(p[0]):.1f},{y(p[1]):.1f}" for p in points)
+    end = WIDTH - RIGHT
+    out = [
+        open_svg(HIGH + 44),
+        f'<polygon points="{" ".join(band)}" fill="#d5dde3" stroke="{GREY}" stroke-width="0.5"/>',
+        f'<polyline points="{line}" fill="none" stroke="{INK}" stroke-width="1.8"/>',
+        f'<line x1="{LEFT}" y1="{y(limit):.1f}" x2="{end}" y2="{y(limit):.1f}" stroke="{INK}" stroke-width="1.2" '
+        'stroke-dasharray="5 3"/>',
+        text_at(end + 6, y(limit) + 4, f"limit {limit:g}", 11),
+        text_at(LEFT - 6, y(top) + 4, f"{top:.2f}", 11, "end"),
+        text_at(LEFT - 6, y(low) + 4, f"{low:.2f}", 11, "end"),
+        text_at(LEFT, HIGH + 30, f"batch {first}", 11),
+        text_at(end, HIGH + 30, f"batch {last}", 11, "end"),
+    ]
+    return "".join(out) + "</svg>"
+
+
+def _decisions(decisions: Sequence[Mapping[str, Any]]) -> list[Block]:
+    if not decisions:
+        return [Heading("Decisions on models"), Paragraph("No challenger was promoted, turned down or taken back.")]
+    rows = tuple(
+        (
+            _day(d["time"]),
+            str(d["kind"]).replace("_", " "),
+            str(d.get("model") or d["running"])[:12],
+            _who(d),
+            str(d.get("reason") or d["words"]),
+        )
+        for d in decisions[-MOST:]
+    )
+    return [
+        Heading("Decisions on models"),
+        Table("What was done, by whom and why", ("When", "What", "Model", "By", "Why"), rows, "", (14, 13, 16, 15, 42)),
+    ]
+
+
+def _who(decision: Mapping[str, Any]) -> str:
+    if decision.get("by"):
+        return str(decision["by"])
+    return "the loop, without a person" if decision["kind"] == "promoted" else "the loop"
+
+
+def _events(events: Sequence[Mapping[str, Any]]) -> list[Block]:
+    shown = events[-MOST:]
+    more = f" The last {MOST} of {len(events):,} are printed; series.json has the others." if len(events) > MOST else ""
+    rows = tuple(
+        (str(e["seq"]), _day(e["time"]), str(e["kind"]).replace("_", " "), str(e["words"]), str(e["after"]))
+        for e in shown
+    )
+    table = Table(
+        "What was found and done, in order",
+        ("Entry", "When", "Kind", "In words", "State after"),
+        rows,
+        "Batches in which nothing happened are left out." + more,
+        (8, 14, 13, 47, 18),
+    )
+    return [Heading("Events"), table] if rows else []
+
+
+def _trail(series: Mapping[str, Any]) -> list[Block]:
+    trail = series["trail"]
+    text = f"The trail has {trail['entries']:,} entries, the last of {_day(trail['time'])}."
+    if trail["links"]:
+        head = trail["links"][-1]
+        text += f" Its head is {head['hash']}, sealed as {head['seal']}. Hashes, times and seals are in series.json."
+    else:
+        text += " It was not beside the run, so its chain is not embedded."
+    return [Heading("The record this rests on"), Paragraph(text)]
+
+
+def _day(time: str) -> str:
+    return time[:16].replace("T", " ")

@@ -1,0 +1,74 @@
+"""series.json: the trail's seals followed again, and what is printed of it held against the entries."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from reports.verify.figures import load
+from reports.verify.result import Broken
+
+FIRST = "0" * 64
+
+
+def check_series(files: Mapping[str, bytes]) -> str:
+    """The trail from its first entry to the last; events, decisions and norms against it. Raises Broken."""
+    series = load(files, "series.json")
+    try:
+        return _check(series)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise Broken("the loop's history cannot be read", got=f"{type(error).__name__}: {error}"[:200]) from error
+
+
+def _check(series: Mapping[str, Any]) -> str:
+    last = next((p for p in reversed(series["timeline"]) if p["norms"]), None)
+    if last is not None and series["timeline"][-1] is last and last["running"] == series["running"]:
+        for mine, right in zip(series["norms"], last["norms"], strict=True):
+            if mine != right:
+                raise Broken("a norm does not stand as after the last batch", got=mine["value"], expected=right["value"])
+    entries, links = int(series["trail"]["entries"]), series["trail"]["links"]
+    if not links:
+        return "the norms stand as after the last batch; the trail was not beside the run and is not embedded"
+    if [e["seq"] for e in links] != list(range(1, entries + 1)):
+        raise Broken("entries of the trail are missing", got=len(links), expected=entries)
+    _follow(links)
+    by_seq = {e["seq"]: e for e in links}
+    for event in (*series["events"], *series["decisions"]):
+        entry = by_seq.get(event["seq"])
+        if entry is None or (entry["kind"], entry["time"]) != (event["kind"], event["time"]):
+            raise Broken("an event is not in the trail as it is told", got=f"{event['seq']}: {event['kind']}")
+        if "body" in entry:
+            _told(event, json.loads(entry["body"]))
+    told = {e["seq"] for e in series["events"]}
+    oldest = min(told, default=entries + 1)
+    silent = [e["seq"] for e in links if e["kind"] != "batch" and e["seq"] >= oldest and e["seq"] not in told]
+    if silent:
+        raise Broken("an event of the trail is left out", got=f"entry {silent[0]}: {by_seq[silent[0]]['kind']}")
+    return f"{entries:,} entries of the trail follow from each other; {len(told):,} events are told as they stand there"
+
+
+def _follow(links: list[dict[str, Any]]) -> None:
+    before, seal = FIRST, FIRST
+    for entry in links:
+        if "body" in entry:
+            again = hashlib.sha256(before.encode() + b"\n" + entry["body"].encode()).hexdigest()
+            if again != entry["hash"]:
+                raise Broken(f"entry {entry['seq']} of the trail was changed", got=again, expected=entry["hash"])
+        again = hashlib.sha256(f"{seal}\n{entry['hash']}\n{entry['time']}".encode()).hexdigest()
+        if again != entry["seal"]:
+            raise Broken(f"the trail breaks at entry {entry['seq']}", got=again, expected=entry["seal"])
+        before, seal = entry["hash"], again
+
+
+def _told(event: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+    from reports.series import plain_words
+
+    facts = body["facts"]
+    pairs = [(k, event[k], body[k]) for k in ("before", "after", "running")]
+    pairs.append(("words", event["words"], plain_words(body["words"])))
+    pairs += [(k, event[k], facts.get(k)) for k in ("model", "predecessor", "method", "by", "reason") if k in event]
+    for name, got, expected in pairs:
+        if got != expected:
+            raise Broken(f"entry {body['seq']} of the trail says otherwise, {name}", got=got, expected=expected)
