@@ -49,7 +49,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     port = free_port()
     command = [sys.executable, "-m", "streamlit", "run", "app.py"]
     command += ["--server.port", str(port), "--browser.serverPort", str(port)]
-    with open(home / "log", "wb") as log:
+    with open(home / "served.txt", "wb") as log:
         process = subprocess.Popen(
             command, cwd=ROOT, env={**os.environ, "ASSAY_HOME": str(home)}, stdout=log, stderr=subprocess.STDOUT
         )
@@ -59,7 +59,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
-            assert process.poll() is None, (home / "log").read_text()
+            assert process.poll() is None, (home / "served.txt").read_text()
             assert time.monotonic() < deadline, "the app did not start"
             time.sleep(0.2)
         yield Served(f"http://127.0.0.1:{port}", home)
