@@ -216,6 +216,7 @@ def report(args: argparse.Namespace) -> Result:
         log=args.log,
         protocol=args.protocol,
         deviations=args.deviation,
+        compare=args.compare,
     )
     document = {"report": args.out.name, "sha256": issued.sha256, "level": issued.level, "signer": key.name}
     return document, f"Signed by {key.name} ({issued.level}): {args.out}\nsha256 {issued.sha256}"
@@ -486,6 +487,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--timestamp", metavar="URL", help="an RFC 3161 authority")
     sub.add_argument("--people", action="store_true", help="print explanations of single persons too")
     sub.add_argument("--log", type=Path, metavar="DIR", help="enter it in this log of issued reports")
+    sub.add_argument("--compare", type=Path, metavar="DIR", help="an earlier run folder, or an earlier report.pdf")
     sub.add_argument("--protocol", type=Path, metavar="FILE", help="what was fixed before the results")
     sub.add_argument(
         "--deviation",

@@ -127,3 +127,4 @@ class Sources:
     people: bool
     search: dict[str, Any] | None = None
     history: dict[str, Any] | None = None
+    earlier: dict[str, Any] | None = None

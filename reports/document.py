@@ -65,6 +65,7 @@ def build_document(files: Mapping[str, bytes], *, manifest: Manifest) -> Documen
         people=bool(manifest.extra.get("people", False)),
         search=read.get("search.json"),
         history=read.get("series.json"),
+        earlier=read.get("earlier-evidence.json"),
     )
     evidence = sources.evidence
     number = report_number(manifest)

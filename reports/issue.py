@@ -66,6 +66,7 @@ def issue_report(
     log: Path | None = None,
     protocol: Path | None = None,
     deviations: Sequence[str] = (),
+    compare: Path | None = None,
 ) -> Issued:
     """Make, certify and write the report on the run folder `run`.
 
@@ -74,12 +75,17 @@ def issue_report(
     authority. people : whether explanations of single persons go in (default: they are taken out of explain.json).
     issued: the date printed (default: now). log: the folder of the log of issued reports (reports.log); the report
     then states the checkpoint before it and is entered before it is written. protocol: a file with what was fixed
-    before the results; deviations: what was done otherwise. Raises DataError where the run folder is incomplete,
+    before the results; deviations: what was done otherwise.
+    compare: an earlier run folder or report. Raises DataError where the run folder is incomplete,
     OutputError where `out` or the log cannot be written.
     """
     run, out = Path(run), Path(out)
     book, before = _opened(log, out)
     plain = collect(run, people=people)
+    if compare is not None:
+        from reports.compare import earlier_files
+
+        plain |= earlier_files(compare)
     files = {**plain, **attested(plain, key)}
     slots = slots_of(key, members)
     level = SignedLevel.B_B if not authority else SignedLevel.B_LT if validation else SignedLevel.B_T

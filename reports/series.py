@@ -1,6 +1,6 @@
 """The loop's history as a report embeds it: series.json, made of watch.json and the trail beside it.
 
-What identifies a batch, a file or a small group stays behind. Every entry of the trail is listed with its hash, time and
+What identifies a batch, a file or a small group stays behind. Each entry of the trail is listed with its hash, time and
 seal, so that a removed, added or moved entry shows without the bodies, which hold counts of groups.
 """
 
@@ -86,7 +86,7 @@ def plain_words(text: str) -> str:
 
 
 def _trail(path: Path, entries: int) -> list[dict[str, Any]]:
-    """Each entry up to `entries`: seq, kind, hash, time, seal, and the body where it may leave. Empty without a trail."""
+    """Each entry up to `entries`: seq, kind, hash, time, seal, body where it may leave. Empty without a trail."""
     if not path.is_file():
         return []
     import sqlite3

@@ -389,6 +389,14 @@ class _State:
             from reports.verify.series import check_series
 
             run.check("series", "the loop's events with its trail", lambda: check_series(self.files))
+        if "earlier-evidence.json" in self.files:
+            from reports.verify.series import check_comparison
+
+            run.check(
+                "comparison",
+                "the earlier audit's figures with its embedded cube",
+                lambda: self._same_version(lambda: check_comparison(self.files)),
+            )
         self._attested(run, figured)
         compared = "the words on the pages with pages made again from the embedded files"
         if figured:

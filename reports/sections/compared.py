@@ -1,0 +1,92 @@
+"""Compared with the earlier audit: what is the same, what changed, and what got worse first."""
+
+from __future__ import annotations
+
+from reports import words
+from reports.blocks import Block, Heading, Lead, Notice, Paragraph, Section, Sources, Table
+from reports.compare import Change, changes, mix_and_rate, same_people
+
+MOST = 24
+
+
+def section(sources: Sources) -> Section | None:
+    """The chapter, or None where nothing was compared."""
+    now, before = sources.evidence, sources.earlier
+    if not before:
+        return None
+    same = [("Case", now["case"]["name"], before["case"]["name"])]
+    same += [
+        (part.capitalize(), now[part].get("sha256") or "none", before[part].get("sha256") or "none")
+        for part in ("data", "model", "policy")
+    ]
+    rows = tuple((name, "the same" if a == b else "changed", str(b), str(a)) for name, a, b in same)
+    found = changes(now, before)
+    paired = same_people(now, before)
+    gaps, rates = [c for c in found if not c.group], [c for c in found if c.group]
+    blocks: list[Block] = [
+        Lead(f"{len(gaps)} gaps and {len(rates)} rates are in both audits."),
+        Table("What the two audits rest on", ("What", "Is", "Earlier", "Now"), rows, "", (12, 14, 37, 37)),
+    ]
+    if paired:
+        blocks.append(
+            Notice(
+                "Both audits are of the same people. An interval of the change would need each person's two decisions "
+                "side by side; the counts do not hold them, so none is given."
+            )
+        )
+    blocks += _norms(sources)
+    worse = sorted(gaps, key=lambda c: (-c.change, c.metric, c.attribute))
+    blocks += _table("Gaps, those that grew most first", worse)
+    blocks += _table("Rates by group, the largest changes first", sorted(rates, key=lambda c: -abs(c.change)))
+    parts = mix_and_rate(now, before)
+    if parts:
+        blocks.append(
+            Table(
+                "Change of everyone's share with the favourable decision, in points",
+                ("By", "Change", "Decided otherwise within groups", "Other people came"),
+                tuple((words.capital(words.by(a)), *(words.signed(100 * v, 2) for v in vs)) for a, *vs in parts),
+                "The two parts add up to the change. They say where it sits, not what caused it.",
+                (28, 18, 30, 24),
+            )
+        )
+    return Section("compared", "Compared with the earlier audit", (*blocks,))
+
+
+def _norms(sources: Sources) -> list[Block]:
+    before = {(n["metric"], n["kind"], *n["attribute"]): n for n in (sources.earlier or {})["norms"]}
+    rows = []
+    for n in sources.evidence["norms"]:
+        b = before.get((n["metric"], n["kind"], *n["attribute"]))
+        if b is None:
+            continue
+        cells = [
+            f"{words.number(x['value'])} {words.bracket(x['low'], x['high'], percent=False)}\n{x['status']}"
+            for x in (b, n)
+        ]
+        rows.append((f"{words.capital(words.metric(n['metric']))}, {n['kind']} by {words.by(n['attribute'])}", *cells))
+    if not rows:
+        return [Paragraph("The two audits share no norm.")]
+    return [
+        Heading("Norms"),
+        Table("Each norm in both audits", ("Norm", "Earlier [95 %]", "Now [95 %]"), tuple(rows), "", (44, 28, 28)),
+    ]
+
+
+def _table(caption: str, found: list[Change]) -> list[Block]:
+    if not found:
+        return []
+    rows = tuple(
+        (
+            f"{words.capital(words.metric(c.metric))}, {words.by(c.attribute)}"
+            + (f": {words.name_of(list(c.group))}" if c.group else ""),
+            words.number(c.before),
+            words.number(c.now),
+            f"{words.signed(c.change)} {words.bracket(c.low, c.high, percent=False) if c.low is not None else ''}",
+            "–" if c.p_adjusted is None else words.p_words(c.p_adjusted),
+        )
+        for c in found[:MOST]
+    )
+    more = f" The first {MOST} of {len(found)} are printed." if len(found) > MOST else ""
+    note = "Adjusted (Holm) for all gaps and rates compared." + more
+    columns = ("What", "Earlier", "Now", "Change [95 %]", "Adjusted p")
+    return [Heading(caption), Table(caption, columns, rows, note, (36, 12, 12, 26, 14))]
