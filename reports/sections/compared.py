@@ -87,6 +87,7 @@ def _table(caption: str, found: list[Change]) -> list[Block]:
         for c in found[:MOST]
     )
     more = f" The first {MOST} of {len(found)} are printed." if len(found) > MOST else ""
-    note = "Adjusted (Holm) for all gaps and rates compared." + more
+    tested = any(c.p_adjusted is not None for c in found)
+    note = ("Adjusted (Holm) for all gaps and rates compared." if tested else "") + more
     columns = ("What", "Earlier", "Now", "Change [95 %]", "Adjusted p")
     return [Heading(caption), Table(caption, columns, rows, note, (36, 12, 12, 26, 14))]
