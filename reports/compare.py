@@ -131,7 +131,7 @@ def mix_and_rate(
     """By attribute: the change of everyone's selection rate, its part within groups, and the part of the mix."""
     from audit.quality.periods import within_and_mix
 
-    out = []
+    out: list[tuple[tuple[str, ...], float, float, float]] = []
     selected = [{(*r["attribute"], *r["group"]): r for r in e["rates"] if _selection(r)} for e in (before, now)]
     for attribute in dict.fromkeys((r["attribute"][0],) for r in selected[1].values()):
         keys = [k for k in selected[0] | selected[1] if k[0] == attribute[0]]
