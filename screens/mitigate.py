@@ -12,10 +12,10 @@ from audit.errors import AssayError
 from audit.findings import name_of, percent
 from debias.methods import METHODS
 from debias.mitigate import record_decision
-from screens import charts, parts, search, state
+from screens import charts, parts, search, state, watch
 from screens.workspace import CaseFolder
 
-WAYS = ("One candidate", "Search")
+WAYS = ("One candidate", "Search", "Watch")
 ARMS = {"original": "original", "matched": "original, threshold moved", "candidate": "candidate"}
 AIMS = {
     "demographic_parity": "Equal shares receive the favourable decision",
@@ -30,9 +30,14 @@ def show() -> None:
     folder = parts.need_case("Mitigate and watch")
     if folder is None:
         return
-    parts.job_panel("The mitigation")
+    way_now = st.session_state.get("way", WAYS[0])
+    parts.job_panel("The loop" if way_now == WAYS[2] else "The mitigation")
     # By name in the address of the session, so that the search stays open while its job runs.
     way = st.segmented_control("Way", WAYS, default=WAYS[0], required=True, key="way", label_visibility="collapsed")
+    if way == WAYS[2]:
+        watch.panel(folder)
+        parts.next_step("report", "the report")
+        return
     if way == WAYS[0]:
         build(folder)
     else:

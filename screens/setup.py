@@ -21,6 +21,11 @@ SAMPLES = (
         "1,000 loans; the model predicts default, the favourable value is the other.",
     ),
     ("adult_decisions.toml", "Decisions without a model", "The same people, with decisions already made in a column."),
+    (
+        "replays/harm.toml",
+        "A model that is watched",
+        "26,000 people in 52 batches; from the 13th on the model misses many women. Go on to Watch.",
+    ),
 )
 DATA_TYPES = ["csv", "gz", "parquet", "feather", "arrow"]
 MODEL_TYPES = ["skops", "txt", "json", "onnx", "pkl", "pickle", "joblib"]

@@ -1,0 +1,126 @@
+"""The loop on the screen: where it stands in plain words, its timeline, why it acted, and the word of a person."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from audit.load import load_case
+from debias.loop.run import run_watch
+from screens import watch
+
+REPLAYS = Path(__file__).parents[2] / "sample_data" / "replays"
+
+
+@pytest.fixture(scope="module")
+def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Eight batches of the replay with a broken feed, watched for real."""
+    from audit.files import read_json
+
+    out = tmp_path_factory.mktemp("watched")
+    run_watch(load_case(REPLAYS / "feed.toml"), out, max_batches=14)
+    return read_json(out / "watch.json")
+
+
+def page(document: dict) -> None:  # type: ignore[type-arg]
+    from pathlib import Path
+
+    from screens import watch
+    from screens.workspace import CaseFolder
+
+    watch.show(CaseFolder("0" * 32, Path("nowhere")), document)
+
+
+def shown(document: dict[str, Any]) -> AppTest:
+    app = AppTest.from_function(page, kwargs={"document": document}, default_timeout=60).run()
+    assert not app.exception
+    return app
+
+
+def texts(app: AppTest) -> str:
+    kinds = (app.markdown, app.caption, app.warning, app.info, app.error)
+    return "\n".join(str(e.value) for kind in kinds for e in kind).replace("\\", "")
+
+
+def test_where_it_stands_the_timeline_and_the_sentences(document: dict[str, Any]) -> None:
+    app = shown(document)
+    told = texts(app)
+    assert document["state"] == "DATA_INCIDENT"
+    assert watch.STANDS["DATA_INCIDENT"] in told
+    assert "14 batches" in told
+    assert "difference by sex: " in told
+    assert "What the loop did, and why" in told
+    tables = "\n".join(t.value.to_string() for t in app.table)
+    assert "incident" in tables
+    assert "hours-per-week" in tables
+
+
+def test_every_state_has_its_words_and_undecidable_is_no_good_news() -> None:
+    from debias.loop.state import STATES
+
+    assert set(watch.STANDS) == set(STATES)
+    assert "fine" not in watch.STANDS["UNDECIDABLE"]
+
+
+def test_points_and_marks_lie_at_their_batches(document: dict[str, Any]) -> None:
+    points = watch.points_of(document, "selection_rate/difference/sex")
+    assert [p.batch for p in points] == list(range(14))
+    judged = [p for p in points if p.value is not None]
+    assert all(p.low <= p.value <= p.high for p in judged)  # type: ignore[operator]
+    assert {m.batch for m in watch.marks_of(document) if m.kind == "incident"} == {12, 13}
+
+
+GATE = {
+    "passed": True, "failed": False, "alpha": 0.03,
+    "checks": [
+        {"name": "a", "holds": True, "words": "everyone: wrong no more often.", "facts": {}},
+        {"name": "b", "holds": None, "words": "equal opportunity: not yet.", "facts": {}},
+    ],
+}  # fmt: skip
+
+
+def waiting(document: dict[str, Any]) -> dict[str, Any]:
+    beside = {"model": "c" * 64, "method": "reweighing", "since": 3, "batches": 9, "gate": GATE}
+    return document | {"state": "APPROVAL", "pending": beside, "beside": beside}
+
+
+def test_a_person_sees_the_gate_and_must_say_why(document: dict[str, Any]) -> None:
+    app = shown(waiting(document))
+    assert "The challenger by reweighing, after 9 batches" in texts(app)
+    gate = app.table[0].value
+    assert list(gate["It"]) == ["too early to say", "holds"]
+    app.button[0].click().run()
+    assert "Say who decides and why" in texts(app)
+
+
+def test_a_decision_becomes_a_command(document: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+    monkeypatch.setattr(watch, "run", lambda folder, more: asked.append(more))
+    app = shown(waiting(document))
+    app.radio(key="watch-answer").set_value("rejected")
+    app.text_input(key="watch-who").input("R. Reviewer")
+    app.text_area(key="watch-reason").input("--by: not enough people")
+    app.button[0].click().run()
+    assert asked == [["--reject", "c" * 64, "--reason=--by: not enough people", "--by=R. Reviewer"]]
+
+
+def test_without_time_there_is_nothing_to_watch(tmp_path: Path) -> None:
+    def without(place: str) -> None:
+        from pathlib import Path
+
+        from screens import watch
+        from screens.workspace import CaseFolder
+
+        watch.panel(CaseFolder("0" * 32, Path(place)))
+
+    sample = tmp_path / "case"
+    sample.mkdir()
+    (sample / "sample").write_text("adult_decisions.toml")
+    app = AppTest.from_function(without, kwargs={"place": str(sample)}, default_timeout=60).run()
+    assert not app.exception
+    assert "Watching needs batches in the order of time" in texts(app)
+    shutil.rmtree(sample)
