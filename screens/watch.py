@@ -206,12 +206,16 @@ def events(document: Record) -> None:
         st.caption(f"{len(found) - LAST:,} earlier ones are in the trail.")
 
 
+def _batches(n: int) -> str:
+    return f"{n} batch" if n == 1 else f"{n} batches"
+
+
 def decide(folder: CaseFolder, document: Record) -> None:
     """The conditions of the gate in words, and the word of a person, with a reason."""
     pending, frozen = document["pending"], document["state"] == "FROZEN"
     beside = document["beside"]
     if beside and beside.get("gate"):
-        st.markdown(f"#### The challenger by {beside['method'].replace('_', ' ')}, after {beside['batches']} batches")
+        st.markdown(f"#### The challenger by {beside['method'].replace('_', ' ')}, after {_batches(beside['batches'])}")
         checks = sorted(beside["gate"]["checks"], key=lambda c: {False: 0, None: 1, True: 2}[c["holds"]])
         holds = {True: "holds", False: "does not hold", None: "too early to say"}
         rows = [{"Condition": c["words"], "It": holds[c["holds"]]} for c in checks]
