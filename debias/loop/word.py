@@ -131,7 +131,8 @@ def words_of(document: dict[str, Any]) -> list[str]:
         lines.append(
             f"A challenger waits for a person: {pending['model'][:12]} ({pending['method'].replace('_', ' ')})."
         )
-        lines += [f"- {'yes' if c['holds'] else 'no'}: {c['words']}" for c in pending["gate"]["checks"]]
+        said = {True: "yes", False: "no", None: "not yet"}
+        lines += [f"- {said[c['holds']]}: {c['words']}" for c in pending["gate"]["checks"]]
         lines.append(f'Say --approve {pending["model"][:12]} --reason "...", or --reject.')
     return lines
 
