@@ -348,11 +348,16 @@ def register(args: argparse.Namespace) -> Result:
 
 
 def demo(args: argparse.Namespace) -> Result:
-    """the whole main job on the sample data: audit, explain, mitigate, sign, verify"""
+    """the whole main job on the sample data: audit, explain, mitigate, sign, verify; --watch: the loop on replays"""
     from audit.load import load_case
     from reports.demo import run_demo
 
-    case = load_case(Path(__file__).resolve().parent / "sample_data" / "adult.toml")
+    samples = Path(__file__).resolve().parent / "sample_data"
+    if args.watch:
+        from debias.loop.demo import run_replays
+
+        return run_replays(samples / "replays", args.out)
+    case = load_case(samples / "adult.toml")
     return run_demo(case, args.out)
 
 
@@ -418,6 +423,7 @@ def _parser() -> argparse.ArgumentParser:
     kept = "roots and the certificates between; what they show is kept in the file, to be checked later"
     sub = command("demo", demo)
     sub.add_argument("--out", type=Path, default=Path("assay-demo"), metavar="DIR")
+    sub.add_argument("--watch", action="store_true", help="the loop on replays with planted shifts instead")
     sub = on_case(command("audit", audit))
     sub.add_argument("--draws", type=int, default=2000, help="draws behind each interval and p-value")
     sub.add_argument("--gate", action="store_true", help="end with 3 where a norm of the policy is broken")
