@@ -22,7 +22,7 @@ PACKAGES = ROOMS[:-1]
 # Seconds of start-up each: imported where they are used, never when the app or a command starts.
 HEAVY = {"shap", "lime", "numba", "lightgbm", "xgboost", "matplotlib", "weasyprint", "sklearn", "fairlearn", "optuna"}
 
-# Modules that fetch. A model behind an endpoint that the user named, and the webhook that they named for alerts, may be called.
+# Modules that fetch. A model behind an endpoint and a webhook for alerts, both named by the user, may be called.
 FETCHERS = {"requests", "httpx", "aiohttp", "urllib.request", "urllib3", "http.client", "ftplib", "smtplib", "xmlrpc"}
 MAY_FETCH = {"audit/models/endpoint.py", "debias/loop/alerts.py"}
 
