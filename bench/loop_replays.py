@@ -4,9 +4,11 @@
 
 Each draw is `sample_data/replays/make.py`'s replay with another seed, watched as `assay watch` does it.
 Harmless: quiet, benign and mix in turn. Beside it the policy "retrain on any drifted feature": how many batches of
-these draws show drift after correction, each of which it would retrain on. Then accuracy and the gap of true positive
-rates on the people of the harmful replay after the shift: without a loop, with it (a policy that promotes by itself, so that
-no one's haste or patience counts), and with a refit on all matured rows after every batch.
+these draws show drift after correction, each of which it would retrain on.
+
+Then accuracy and the gap of true positive rates on the people of the harmful replay after the shift: without a loop,
+with it (a policy that promotes by itself, so that no one's haste or patience counts), and with a refit on all matured
+rows after every batch.
 """
 
 from __future__ import annotations
