@@ -206,6 +206,28 @@ def events(document: Record) -> None:
         st.caption(f"{len(found) - LAST:,} earlier ones are in the trail.")
 
 
+def both(beside: Record) -> None:
+    """Before and after: the gaps of both models on the same people."""
+    after = {n["key"]: n for n in beside.get("theirs") or []}
+    rows = [
+        {
+            "On the same people": f"{n['metric'].replace('_', ' ')} {n['kind']} by {' and '.join(n['attribute'])}",
+            "Running model": _gap(n),
+            "Challenger": _gap(after.get(n["key"])),
+            "Limit": f"{n['limit']:g}",
+        }
+        for n in beside.get("ours") or []
+    ]
+    if rows:
+        parts.table(pd.DataFrame(rows), alt="Gaps of the running model and of the challenger on the same people")
+
+
+def _gap(n: Record | None) -> str:
+    if n is None or n["value"] is None:
+        return "not estimable"
+    return f"{n['value']:.3f} ({n['low']:.3f} to {n['high']:.3f})"
+
+
 def _batches(n: int) -> str:
     return f"{n} batch" if n == 1 else f"{n} batches"
 
@@ -220,6 +242,7 @@ def decide(folder: CaseFolder, document: Record) -> None:
         holds = {True: "holds", False: "does not hold", None: "too early to say"}
         rows = [{"Condition": c["words"], "It": holds[c["holds"]]} for c in checks]
         parts.table(pd.DataFrame(rows), alt="Conditions of the gate, those not met first")
+        both(beside)
     if not pending and not frozen:
         return
     subject = pending["model"] if pending else document["running"]

@@ -73,6 +73,10 @@ class Board:
             gate = verdict(state, policy, sensitive).to_json() if state.mode in (at.SHADOW, at.APPROVAL) else None
             shadow = {"model": beside.model, "method": beside.method, "since": beside.since, "batches": beside.batches}
             shadow |= {"gate": gate}
+            # Both models on the same people: what would change.
+            for name, tally in (("ours", beside.ours), ("theirs", beside.theirs)):
+                kept = judge_tally(policy, tally, sensitive, people=policy.loop.people)
+                shadow[name] = [asdict(c) | {"key": norm_key(c)} for c in kept]
         document = {
             "schema": SCHEMA,
             "case": {"name": case.name, "purpose": case.purpose},

@@ -88,6 +88,17 @@ def waiting(document: dict[str, Any]) -> dict[str, Any]:
     return document | {"state": "APPROVAL", "pending": beside, "beside": beside}
 
 
+def test_before_and_after_stand_side_by_side(document: dict[str, Any]) -> None:
+    norm = {"key": "k", "metric": "selection_rate", "kind": "difference", "attribute": ["sex"], "limit": 0.1}
+    ours = norm | {"value": 0.2, "low": 0.15, "high": 0.25}
+    found = waiting(document)
+    beside = found["beside"] | {"ours": [ours], "theirs": [norm | {"value": None, "low": None, "high": None}]}
+    app = shown(found | {"beside": beside, "pending": beside})
+    table = app.table[1].value
+    assert "0.200 (0.150 to 0.250)" in str(table.iloc[0, 1]).replace("\\", "")
+    assert table.iloc[0, 2] == "not estimable"
+
+
 def test_a_person_sees_the_gate_and_must_say_why(document: dict[str, Any]) -> None:
     app = shown(waiting(document))
     assert "The challenger by reweighing, after 9 batches" in texts(app)
