@@ -121,7 +121,7 @@ def served(make: Any, people: pd.DataFrame, folder: Path, draws: int) -> None:
         with Servers(case, store) as servers:
             for name in dict.fromkeys(running[running != running[0]].tolist()):
                 at = np.isin(batch, np.flatnonzero(running == name))
-                ours[at] = servers.decide(store.served(name), frame[at], features).decision == 1
+                ours[at] = servers.decide(store.served(name), frame[at], features).positive == 1
         moved.append(int((running != running[0]).argmax()) if (running != running[0]).any() else None)
         rows["the loop"].append(figures(frame[late], ours[late]))
         again = first.copy()
@@ -155,8 +155,10 @@ def main() -> None:
     make = script()
     _, people = make.adult()
     with tempfile.TemporaryDirectory() as folder:
-        many(make, people, Path(folder), args.draws, args.batches)
-        served(make, people, Path(folder), args.served)
+        if args.draws:
+            many(make, people, Path(folder), args.draws, args.batches)
+        if args.served:
+            served(make, people, Path(folder), args.served)
 
 
 if __name__ == "__main__":
