@@ -200,7 +200,9 @@ def cancel(home: Path, job_id: str, grace: float = GRACE_SECONDS) -> JobState:
                 time.sleep(0.02)
             if _group_lives(job.pid):
                 _signal_group(job.pid, signal.SIGKILL)
-                while _alive(job):
+                # A killed process ends a moment after the signal, and its children each in their own time.
+                until = time.monotonic() + GRACE_SECONDS
+                while _group_lives(job.pid) and time.monotonic() < until:
                     time.sleep(0.01)
     return state(home, job_id)
 
@@ -251,12 +253,24 @@ def _signal_group(pid: int, which: signal.Signals) -> None:
         os.killpg(pid, which)
 
 
-def _group_lives(pid: int) -> bool:
+def _group_lives(group: int) -> bool:
+    """Whether any process of the group still runs; one that has ended and waits to be reaped does not."""
     try:
-        os.killpg(pid, 0)
+        os.killpg(group, 0)
     except (ProcessLookupError, PermissionError):
         return False
-    return True
+    system = Path("/proc")
+    if not (system / "self" / "stat").exists():
+        return True
+    for place in system.iterdir():
+        if place.name.isdecimal():
+            try:
+                fields = (place / "stat").read_text(errors="replace").rpartition(")")[2].split()
+            except OSError:
+                continue
+            if fields[0] not in "ZX" and int(fields[2]) == group:
+                return True
+    return False
 
 
 def _error_of(place: Path, code: int) -> str:
