@@ -96,6 +96,8 @@ def boost(
         "num_leaves": settings.leaves,
         "learning_rate": settings.learning_rate,
         "min_data_in_leaf": settings.least_in_leaf,
+        # Else a table in which no feature can be split is refused, with a line on stderr that nothing can silence.
+        "feature_pre_filter": False,
         "objective": "none",
         "verbosity": -1,
         "seed": seed,
@@ -109,6 +111,8 @@ def boost(
         "params": parameters,
         "free_raw_data": False,
     }
+    first = x[learn][:1]
+    same = (x[learn] == first) | (np.isnan(x[learn]) & np.isnan(first))
     train = lgb.Dataset(x[learn], y, init_score=np.full(len(y), start), **data)
     nothing = DataError(
         "no tree could be grown",
@@ -116,9 +120,13 @@ def boost(
         expected=f"features that tell at least {settings.least_in_leaf} rows apart from the others",
         todo="bring more rows or features, or choose another method",
     )
+    if same.all():
+        raise nothing
     booster = lgb.Booster(parameters, train)
     if len(v):
-        held = lgb.Dataset(x[~learn], label[~learn], init_score=np.full(len(v), start), reference=train)
+        held = lgb.Dataset(
+            x[~learn], label[~learn], init_score=np.full(len(v), start), reference=train, params=parameters
+        )
         booster.add_valid(held, "held")
     prices: list[Prices] = [
         GapPrices(b, everyone, learn, AIM * tolerance, settings.step)
@@ -177,12 +185,8 @@ def boost(
         return "seen", 0.0, False
 
     for _ in range(settings.trees):
-        try:
-            if booster.update(fobj=gradients):
-                break
-        except lgb.basic.LightGBMError as error:
-            # LightGBM refuses a table in which no feature can be split.
-            raise nothing from error
+        if booster.update(fobj=gradients):
+            break
         if len(v):
             booster.eval_valid(on_held)
         else:

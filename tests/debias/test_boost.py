@@ -86,11 +86,12 @@ def test_all_rows_may_be_learned_from() -> None:
     assert (done.gap_fit[done.kept :] > 0.05).all()
 
 
-@pytest.mark.parametrize("x", [np.zeros((50, 1)), np.arange(50.0)[:, None]])
-def test_nothing_to_grow_is_said(x: np.ndarray) -> None:
-    """Constant features; and too few rows for two leaves."""
+@pytest.mark.parametrize("x", [np.zeros((50, 1)), np.full((50, 1), np.nan), np.arange(50.0)[:, None]])
+def test_nothing_to_grow_is_said_once(x: np.ndarray, capfd: pytest.CaptureFixture[str]) -> None:
+    """Constant features; and too few rows for two leaves. LightGBM adds no line of its own."""
     with pytest.raises(DataError, match="no tree could be grown"):
         boost(x, np.arange(50) % 2, None, [], np.arange(50) < 35, tolerance=0.1)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_same_seed_same_text_and_inputs_stay() -> None:
