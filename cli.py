@@ -289,7 +289,7 @@ def verify(args: argparse.Namespace) -> Result:
         from reports.rerun import run_again
         from reports.verify.reading import attachments_of
 
-        rerun = run_again(load_case(args.rerun), attachments_of(content))
+        rerun = run_again(load_case(args.rerun), attachments_of(content), args.allow)
     result = check(
         content,
         trust=_read(args.trust) if args.trust else None,
@@ -525,6 +525,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--require-quorum", action="store_true", help="fail where the board has not approved")
     sub.add_argument("--rerun", type=Path, metavar="CASE.toml", help="measure again from model and data, and compare")
+    sub.add_argument(
+        "--allow", action="append", default=[], metavar="TYPE", help="with --rerun: a type in the model you reviewed"
+    )
     sub = command("register", register)
     sub.add_argument("log", type=Path, metavar="DIR", help="the log of issued reports")
     sub.add_argument("--csv", type=Path, metavar="FILE", help="write it as a table too")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ from audit.files import read_json
 from debias.front import FILE, SCHEMA, parts_of
 from debias.mitigate import run_mitigate
 from debias.picked import Picked
+
+Choice = dict[str, Any]
+"""The key `choice` of mitigation.json, before `same_model`."""
 
 
 def pick(
@@ -54,21 +57,48 @@ def pick(
     document = read_json(out / FILE)
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise DataError(f"{FILE} is not a search", expected=SCHEMA, todo="run `assay mitigate --search` again")
-    content = (out / FILE).read_bytes()
     entry = _entry(document, trial)
     _same_case(case, document)
-    own, hyper = parts_of(entry["parameters"])
-    front = [t["trial"] for t in document["trials"] if t["front"]]
-    choice = {
-        "trial": trial,
+    said = {"reason": reason.strip(), "by": by.strip(), "time": now.astimezone(dt.UTC).isoformat(timespec="seconds")}
+    choice = choice_of(document, sha256((out / FILE).read_bytes()), entry, said)
+    return make_again(
+        case, out, document, entry, choice, tolerance=tolerance, draws=draws, gate=gate, allow=allow, onnx=onnx
+    )
+
+
+def choice_of(document: Mapping[str, Any], digest: str, entry: Mapping[str, Any], said: Mapping[str, str]) -> Choice:
+    """The record of a choice: from which search (its document and sha256) which candidate, and what a person said."""
+    return {
+        "trial": entry["trial"],
         "on_front": entry["front"],
-        "reason": reason.strip(),
-        "by": by.strip(),
-        "time": now.astimezone(dt.UTC).isoformat(timespec="seconds"),
-        "search": {"file": FILE, "sha256": sha256(content)},
+        "reason": said["reason"],
+        "by": said["by"],
+        "time": said["time"],
+        "search": {"file": FILE, "sha256": digest},
         "looked_at": len(document["trials"]),
-        "front": front,
+        "front": [t["trial"] for t in document["trials"] if t["front"]],
     }
+
+
+def make_again(
+    case: Case,
+    out: Path,
+    document: Mapping[str, Any],
+    entry: Mapping[str, Any],
+    choice: Choice,
+    *,
+    tolerance: float = 0.02,
+    draws: int = 2000,
+    gate: bool = False,
+    allow: Sequence[str] = (),
+    onnx: bool = False,
+) -> dict[str, Any]:
+    """Make candidate `entry` of a search as the search made it, compare it on the test rows, write all of it to `out`.
+
+    What decides how the candidate comes out is taken from the search alone. tolerance: where the candidate has none.
+    Returns mitigation.json; raises what run_mitigate raises.
+    """
+    own, hyper = parts_of(entry["parameters"])
     asked = document["asked"]
     return run_mitigate(
         case,
@@ -83,7 +113,7 @@ def pick(
         gate=gate,
         allow=allow,
         onnx=onnx,
-        picked=Picked(trial, hyper, entry["model"], choice),
+        picked=Picked(entry["trial"], hyper, entry["model"], choice),
     )
 
 

@@ -3,39 +3,44 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from audit import progress
 from audit.case import Case
+from audit.evidence import sha256
 from audit.gaps import Settings
 from audit.publish import publish_files
 from audit.run import run_audit
 from reports.manifest import NAME, strict_json
 
 
-def run_again(case: Case, files: Mapping[str, bytes]) -> dict[str, bytes]:
+def run_again(case: Case, files: Mapping[str, bytes], allow: Sequence[str] = ()) -> dict[str, bytes]:
     """The run folder's files of `case`, made as the embedded `files` say they were made, and published alike.
 
-    Raises what an audit, an explanation and a mitigation raise.
+    allow: types in the model file that the verifier has reviewed. Raises what an audit, an explanation, a search and a
+    mitigation raise.
     """
     evidence = strict_json(files["evidence.json"], "evidence.json")
     extra: Mapping[str, Any] = strict_json(files[NAME], NAME).get("extra", {}) if NAME in files else {}
     with tempfile.TemporaryDirectory(prefix="assay-rerun-") as place:
         out = Path(place)
-        run_audit(case, out, Settings.from_json(evidence["settings"]))
+        run_audit(case, out, Settings.from_json(evidence["settings"]), allow=allow)
         if "explain.json" in files:
-            _explain(case, out, strict_json(files["explain.json"], "explain.json"))
+            _explain(case, out, strict_json(files["explain.json"], "explain.json"), allow)
+        found = None
         if "search.json" in files:
-            _search(case, out, strict_json(files["search.json"], "search.json"))
+            found = _search(case, out, strict_json(files["search.json"], "search.json"), allow)
         if "mitigation.json" in files:
-            _mitigate(case, out, strict_json(files["mitigation.json"], "mitigation.json"))
+            stated = strict_json(files["mitigation.json"], "mitigation.json")
+            if not (found and _picked(case, out, stated, found, sha256(files["search.json"]), allow)):
+                _mitigate(case, out, stated, allow)
         made = {name: (out / name).read_bytes() for name in files if (out / name).is_file()}
     return publish_files(made, people=bool(extra.get("people")))
 
 
-def _explain(case: Case, out: Path, stated: Mapping[str, Any]) -> None:
+def _explain(case: Case, out: Path, stated: Mapping[str, Any], allow: Sequence[str]) -> None:
     from audit.explain import run_explain
 
     progress.stage("Explaining again")
@@ -48,10 +53,47 @@ def _explain(case: Case, out: Path, stated: Mapping[str, Any]) -> None:
         seed=int(stated.get("seed", 0)),
         rows=int(settings.get("rows", 2000)),
         output=str(stated.get("output", "probability")),
+        allow=tuple(allow),
     )
 
 
-def _mitigate(case: Case, out: Path, stated: Mapping[str, Any]) -> None:
+def _picked(
+    case: Case,
+    out: Path,
+    stated: Mapping[str, Any],
+    found: Mapping[str, Any],
+    digest: str,
+    allow: Sequence[str],
+) -> bool:
+    """Make the candidate that was picked from the embedded search (its sha256 is digest); whether there is one.
+
+    Method, parameters, seed, attributes and constraint are those of the search made again (found), not those that
+    mitigation.json states: another candidate under the number of the one that was picked comes out otherwise.
+    """
+    from debias.pick import choice_of, make_again
+
+    choice = stated.get("choice")
+    if not choice or choice["search"]["sha256"] != digest:
+        return False
+    entry = next((t for t in found["trials"] if t["trial"] == choice["trial"] and t["failed"] is None), None)
+    if entry is None:
+        return False
+    progress.stage("Making the picked candidate again")
+    make_again(
+        case,
+        out,
+        found,
+        entry,
+        choice_of(found, digest, entry, choice),
+        tolerance=float(stated["parameters"]["tolerance"]),
+        draws=int(stated["settings"]["draws"]),
+        allow=allow,
+        onnx=bool(stated.get("onnx")),
+    )
+    return True
+
+
+def _mitigate(case: Case, out: Path, stated: Mapping[str, Any], allow: Sequence[str]) -> None:
     from debias.mitigate import run_mitigate
     from debias.picked import Picked
 
@@ -59,6 +101,7 @@ def _mitigate(case: Case, out: Path, stated: Mapping[str, Any]) -> None:
     asked, settings = stated["parameters"], stated["settings"]
     picked = None
     if stated.get("search"):
+        # Of a search that the report does not hold: what it was made of is known from the record only.
         choice = dict(stated["choice"])
         # Whether the file is that of the search is found again, not taken from the record.
         model = stated["model"]["sha256"] if choice.pop("same_model") else None
@@ -73,17 +116,18 @@ def _mitigate(case: Case, out: Path, stated: Mapping[str, Any]) -> None:
         attributes=list(asked["attributes"]),
         floor=int(settings["floor"]),
         draws=int(settings["draws"]),
+        allow=allow,
         onnx=bool(stated.get("onnx")),
         picked=picked,
     )
 
 
-def _search(case: Case, out: Path, stated: Mapping[str, Any]) -> None:
+def _search(case: Case, out: Path, stated: Mapping[str, Any], allow: Sequence[str]) -> dict[str, Any]:
     from debias.front import run_search
 
     progress.stage("Searching again")
     asked, settings = stated["asked"], stated["settings"]
-    run_search(
+    return run_search(
         case,
         out,
         trials=len(stated["trials"]),
@@ -93,4 +137,5 @@ def _search(case: Case, out: Path, stated: Mapping[str, Any]) -> None:
         attributes=list(asked["attributes"]),
         floor=int(settings["floor"]),
         draws=int(settings["draws"]),
+        allow=allow,
     )
