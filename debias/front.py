@@ -31,9 +31,9 @@ from audit.suppress import publish
 from debias.candidate import Candidate, Original, open_original
 from debias.compare import matched_threshold
 from debias.fit import fit_candidate
-from debias.front_figures import AIMS, figures_of, front_of, place
+from debias.front_figures import AIMS, figures_of, front_of, place, words_of
 from debias.front_space import LEFT_OUT, SPACE, Point, methods_to_search, propose, starts
-from debias.methods import METHODS, method_named
+from debias.methods import BOUNDED_LOSS, METHODS, method_named
 from debias.mitigate import attributes_of
 from debias.splits import Splits
 from debias.task import Task, halved, task_of
@@ -276,7 +276,8 @@ def _head(
         },
         "objectives": [
             "loss: the share of wrong decisions",
-            f"gap: the upper bound of the {100 * (1 - settings.alpha):g} % simultaneous interval of the widest gap",
+            f"gap: the upper bound of the {100 * (1 - settings.alpha):g} % simultaneous interval of "
+            + ("the error of the group that errs most" if aim == BOUNDED_LOSS else "the widest gap"),
         ],
         "space": {m.name: {k: [s.low, s.high] for k, s in SPACE[m.name].items()} for m in methods},
         "sampler": "every method as it stands, then Optuna TPE, multi-objective, one seed a trial",
@@ -337,12 +338,12 @@ def table_of(document: dict[str, Any]) -> list[str]:
     """The front as lines for a terminal."""
     on = [t for t in document["trials"] if t["front"]]
     judged, original = document["splits"]["judge"], document["original"]
-    gap = f"{document['asked']['metric'].replace('_', ' ')} gap [95 %]"
+    gap = f"{words_of(document['asked']['constraint']).full.removeprefix('the ')} [95 %]"
     lines = [
         f"{document['case']['name']}: {len(document['trials'])} candidates tried, {len(on)} on the front; measured on "
         f"{judged:,} validation rows.",
         "",
-        f"{'':>5}  {'method':24}{'tolerance':>10}  {'loss [95 %]':24}{gap:32}moved threshold: loss, gap",
+        f"{'':>5}  {'method':24}{'tolerance':>10}  {'loss [95 %]':24}{gap:32}moved threshold: both",
         f"{'':>5}  {'original':24}{'':>10}  {_span(original['loss']):24}{_span(original['gap'])}",
     ]
     for t in sorted(on, key=lambda t: t["loss"]["value"]):

@@ -17,14 +17,17 @@ from audit.cube_json import margins_from_json
 from audit.errors import DataError
 from audit.gaps import Settings, comparable, reference_index, seed_of
 from audit.measure import fractions, group_rates
-from audit.metrics import metrics_for, opportunity
+from audit.metrics import Metric, metrics_for, opportunity
+from audit.policy import Policy
+from debias.methods import BOUNDED_LOSS
 
 AIMS = {
     "demographic_parity": "selection_rate",
     "equal_opportunity": "equal_opportunity",
     "equalized_odds": "equalized_odds",
+    BOUNDED_LOSS: "largest_group_error",
 }
-"""What a search can aim at, and the gap that stands for it."""
+"""What a search can aim at, and the figure that stands for it: a gap, or under bounded loss the worst group's error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,8 @@ class Figures:
 
     loss: the share of decisions that are not the outcome (Wilson). gap: the widest over the attributes, each with a
     simultaneous interval over its groups at alpha / (number of attributes); high bounds all of them at once. attribute
-    is the one with the largest upper bound.
+    is the one with the largest upper bound. Under bounded loss gap is the error of the group that errs most, named in
+    group, each group's by Wilson at alpha / (number of groups of all attributes).
     """
 
     loss: float
@@ -44,11 +48,13 @@ class Figures:
     gap_high: float
     attribute: str
     selection_rate: float
+    group: str | None = None
 
     def to_json(self) -> dict[str, Any]:
+        gap = {"value": self.gap, "low": self.gap_low, "high": self.gap_high, "attribute": [self.attribute]}
         return {
             "loss": {"value": self.loss, "low": self.loss_low, "high": self.loss_high},
-            "gap": {"value": self.gap, "low": self.gap_low, "high": self.gap_high, "attribute": [self.attribute]},
+            "gap": gap if self.group is None else gap | {"group": [self.group]},
             "selection_rate": self.selection_rate,
         }
 
@@ -62,6 +68,9 @@ def figures_of(margins: Sequence[Margin], aim: str, attributes: Sequence[str], s
     selected = group_rates(everyone, metrics["selection_rate"], settings.alpha)[0]
     if accuracy.value is None or accuracy.low is None or accuracy.high is None or selected.value is None:
         raise DataError("the loss cannot be estimated", got=accuracy.reason or "", todo="bring rows with outcomes")
+    if aim == BOUNDED_LOSS:
+        worst = _worst(by, metrics["accuracy"], attributes, settings)
+        return Figures(1 - accuracy.value, 1 - accuracy.high, 1 - accuracy.low, **worst, selection_rate=selected.value)
     parts = {
         "demographic_parity": ("selection_rate",),
         "equal_opportunity": (opportunity(everyone.meaning),),
@@ -107,6 +116,59 @@ def figures_of(margins: Sequence[Margin], aim: str, attributes: Sequence[str], s
         attribute=most,
         selection_rate=selected.value,
     )
+
+
+def _worst(
+    by: Mapping[tuple[str, ...], Margin], accuracy: Metric, attributes: Sequence[str], settings: Settings
+) -> dict[str, Any]:
+    """gap, gap_low, gap_high, attribute and group of the group that errs most. Raises DataError where none is known."""
+    members = {a: comparable(by[(a,)], settings.floor) for a in attributes}
+    alpha = settings.alpha / max(1, sum(len(m) for m in members.values()))
+    found = []
+    for attribute, known in members.items():
+        rates = group_rates(by[(attribute,)], accuracy, alpha)
+        found += [
+            (1 - r.value, 1 - r.high, 1 - r.low, attribute, r.group[0])
+            for r in (rates[g] for g in known)
+            if r.value is not None and r.low is not None and r.high is not None
+        ]
+    if not found:
+        raise DataError(
+            "no group's error can be estimated on the rows to choose on",
+            expected="a group with people whose outcomes are known",
+            todo="name another attribute, or bring more rows",
+        )
+    value, _, _, attribute, group = max(found, key=lambda f: (f[0], f[3], f[4]))
+    return {
+        "gap": value,
+        "gap_low": max(f[1] for f in found),
+        "gap_high": max(f[2] for f in found),
+        "attribute": attribute,
+        "group": group,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a search weighs against wrong decisions, as printed: in full, in short, and what is better."""
+
+    full: str
+    short: str
+    better: str
+
+
+def words_of(aim: str) -> Words:
+    """The words for an aim of AIMS."""
+    if aim == BOUNDED_LOSS:
+        return Words("the error of the worst group", "worst group's error", "with a smaller error of the worst group")
+    return Words(f"the gap in {AIMS[aim].replace('_', ' ')}", "gap", "with a narrower gap")
+
+
+def aims_for(policy: Policy) -> list[str]:
+    """What a search can aim at, first what a norm of the policy is about."""
+    stand_for = {metric: aim for aim, metric in AIMS.items()} | {"accuracy": BOUNDED_LOSS}
+    normed = [stand_for[n.metric] for n in policy.norms if n.metric in stand_for]
+    return list(dict.fromkeys([*normed, *AIMS]))
 
 
 def front_of(points: Sequence[tuple[float, float] | None]) -> list[bool]:

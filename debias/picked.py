@@ -38,7 +38,7 @@ def notes_of_choice(choice: Mapping[str, Any] | None) -> list[str]:
         "rows. The test rows were used for this one only."
     ]
     if not choice["on_front"]:
-        notes.append("The candidate is not on the front of its search: another one errs less with a narrower gap.")
+        notes.append("The candidate is not on the front of its search: another one is no worse in both figures.")
     if not choice["same_model"]:
         notes.append("Made again, the candidate's file is not the same as in the search; what is compared is this one.")
     return notes

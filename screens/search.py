@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from audit.findings import percent
-from debias.front_figures import AIMS
+from debias.front_figures import aims_for, words_of
 from debias.front_space import SPACE, methods_to_search
 from debias.methods import METHODS, SENSITIVE_NOTICE
 from screens import charts, parts, state
@@ -31,7 +31,7 @@ def ask(folder: CaseFolder, aims: dict[str, str]) -> None:
     """What to search for; starts the work."""
     case = state.case_of(folder)
     left, middle, right = st.columns([3, 2, 3])
-    aim = left.selectbox("Aim", list(AIMS), format_func=lambda a: aims.get(a, a), key="search-aim")
+    aim = left.selectbox("Aim", aims_for(case.policy), format_func=lambda a: aims.get(a, a), key="search-aim")
     trials = middle.number_input("Candidates", 3, 500, LIKELY, 5, key="search-trials")
     attributes = right.multiselect(
         "Between groups of", case.data.sensitive, default=list(case.data.sensitive), key="search-attributes"
@@ -59,19 +59,19 @@ def shown(document: dict[str, Any]) -> None:
     """The front as a chart and, beside it, as a table."""
     on = on_front(document)
     tried, judged = len(document["trials"]), document["splits"]["judge"]
-    metric = document["asked"]["metric"].replace("_", " ")
-    gap = f"Gap in {metric}, at most"
+    weighed = words_of(document["asked"]["constraint"])
+    gap = f"{weighed.full.removeprefix('the ').capitalize()}, at most"
     st.write(
-        f"**{tried} candidates tried, {len(on)} on the front**: no other errs less with a narrower gap. Measured on "
+        f"**{tried} candidates tried, {len(on)} on the front**: no other errs less {weighed.better}. Measured on "
         f"{judged:,} validation rows; the {document['splits']['test']:,} test rows wait for the one that you pick."
     )
     left, right = st.columns([1.15, 1], gap="medium")
-    words = f"Wrong decisions against the {metric} gap of {tried} candidates"
+    words = f"Wrong decisions against {weighed.full}, {tried} candidates"
     best, narrow = on[0], min(on, key=lambda t: t["gap"]["high"])
     alt = (
-        f"{words}. The front goes from candidate {best['trial']} ({percent(best['loss']['value'])} wrong, gap at most "
-        f"{points(best['gap']['high'])}) to candidate {narrow['trial']} ({percent(narrow['loss']['value'])} wrong, gap "
-        f"at most {points(narrow['gap']['high'])})."
+        f"{words}. The front goes from candidate {best['trial']} ({percent(best['loss']['value'])} wrong, "
+        f"{weighed.short} at most {points(best['gap']['high'])}) to candidate {narrow['trial']} "
+        f"({percent(narrow['loss']['value'])} wrong, {weighed.short} at most {points(narrow['gap']['high'])})."
     )
     kinds = (
         ("front", [_point(t, str(t["trial"]), name_of_trial(t)) for t in on]),
@@ -86,15 +86,15 @@ def shown(document: dict[str, Any]) -> None:
         ),
     )
     left.plotly_chart(
-        charts.front(kinds, title="Wrong decisions and gap, 95 % intervals", gap=gap),
+        charts.front(kinds, title=f"Wrong decisions and {weighed.short}, 95 % intervals", gap=gap),
         config=charts.CONFIG, key="front", alt=alt,
     )  # fmt: skip
-    rows = [{"No.": "–", "Method": "original", **_cells(document["original"]), "Threshold moved": "–"}]
+    rows = [{"No.": "–", "Method": "original", **_cells(document["original"], weighed.short), "Threshold moved": "–"}]
     rows += [
         {
             "No.": str(t["trial"]),
             "Method": name_of_trial(t),
-            **_cells(t),
+            **_cells(t, weighed.short),
             "Threshold moved": "–" if t["matched"] is None else points(t["matched"]["gap"]["high"]),
         }
         for t in on
@@ -102,8 +102,8 @@ def shown(document: dict[str, Any]) -> None:
     with right:
         parts.table(pd.DataFrame(rows), alt=words)
         st.caption(
-            "Gap: the upper end of its interval. Last column: the same for the original with only its threshold moved "
-            "to select as many; a candidate no narrower than that has moved a threshold. The original may have learned "
+            f"{weighed.short.capitalize()}: the upper end of its interval. Last column: the same for the original with only "
+            "its threshold moved to select as many; a candidate no better than that has moved a threshold. The original may have learned "
             "from these rows, which flatters it here; the test rows tell."
         )
     with st.expander("How it was searched"):
@@ -115,13 +115,14 @@ def choose(folder: CaseFolder, document: dict[str, Any]) -> None:
     """A person takes one and says why; only then are the test rows used."""
     on = on_front(document)
     others = [t for t in document["trials"] if not t["front"] and not t["failed"]]
+    short = words_of(document["asked"]["constraint"]).short
     by_number = {t["trial"]: t for t in [*on, *others]}
     with st.form("pick"):
         left, right = st.columns([3, 2])
         number = left.selectbox(
             "Candidate",
             list(by_number),
-            format_func=lambda n: _option(by_number[n]),
+            format_func=lambda n: _option(by_number[n], short),
             key="pick-trial",
         )
         by = right.text_input("Who picks it", key="pick-by", max_chars=120)
@@ -166,16 +167,16 @@ def points(value: float) -> str:
     return f"{100 * value:.1f}\u00a0pts"
 
 
-def _cells(entry: dict[str, Any]) -> dict[str, str]:
+def _cells(entry: dict[str, Any], short: str) -> dict[str, str]:
     # A space that does not break keeps the sign on the line of its number.
     wrong = percent(entry["loss"]["value"]).replace(" ", "\u00a0")
-    return {"Wrong": wrong, "Gap at most": points(entry["gap"]["high"])}
+    return {"Wrong": wrong, f"{short.capitalize()} at most": points(entry["gap"]["high"])}
 
 
-def _option(trial: dict[str, Any]) -> str:
+def _option(trial: dict[str, Any], short: str) -> str:
     beside = "" if trial["front"] else " (not on the front)"
     return (
-        f"{trial['trial']}: {name_of_trial(trial)}; {percent(trial['loss']['value'])} wrong, gap at most "
+        f"{trial['trial']}: {name_of_trial(trial)}; {percent(trial['loss']['value'])} wrong, {short} at most "
         f"{points(trial['gap']['high'])}{beside}"
     )
 

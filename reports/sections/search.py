@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from debias.front_figures import words_of
 from reports import chart_front, words
 from reports.blocks import Block, Figure, Heading, Notice, Paragraph, Points, Sources, Table
 
@@ -16,14 +17,14 @@ def blocks(sources: Sources) -> list[Block]:
     if s is None:
         return []
     on = sorted((t for t in s["trials"] if t["front"]), key=lambda t: float(t["loss"]["value"]))
-    splits, asked, metric = s["splits"], s["asked"], words.metric(s["asked"]["metric"])
+    splits, asked = s["splits"], s["asked"]
     methods = sorted({str(t["title"]).lower() for t in s["trials"]})
     out: list[Block] = [
         Heading("The search"),
         Paragraph(
             f"{len(s['trials'])} candidates were tried ({', '.join(methods)}; seed {asked['seed']}), to weigh wrong "
-            f"decisions against the gap in {metric} by {words.by(asked['attributes'])}. They learned from "
-            f"{splits['train']:,} rows; what a method chooses by itself it chose on {splits['choose']:,} others; the "
+            f"decisions against {words_of(asked['constraint']).full} by {words.by(asked['attributes'])}. "
+            f"They learned from {splits['train']:,} rows; what a method chooses by itself it chose on {splits['choose']:,} others; the "
             "figures here are of "
             f"{splits['judge']:,} more. None of the {splits['test']:,} test rows was used: those were kept for the one "
             "candidate that a person picks."
@@ -68,21 +69,22 @@ def _drawn(s: dict[str, Any], on: list[dict[str, Any]], picked: int | None) -> F
     points.append(_point(1, s["original"]))
     points += [_point(2, t["matched"]) for t in on if t["matched"]]
     points += [_point(3, t, "", t["trial"] == picked) for t in s["trials"] if not t["front"] and not t["failed"]]
-    metric = words.metric(s["asked"]["metric"])
+    weighed = words_of(s["asked"]["constraint"])
     best, narrow = on[0], min(on, key=lambda t: float(t["gap"]["high"]))
     first, last = (
-        f"{t['trial']} ({words.share(t['loss']['value'])} wrong, gap at most {_points(t['gap']['high'])} points)"
+        f"{t['trial']} ({words.share(t['loss']['value'])} wrong, {weighed.short} at most "
+        f"{_points(t['gap']['high'])} points)"
         for t in (best, narrow)
     )
     alt = (
-        f"Wrong decisions against the upper bound of the gap in {metric}, {len(s['trials'])} candidates. The front "
+        f"Wrong decisions against the upper bound of {weighed.full}, {len(s['trials'])} candidates. The front "
         f"goes from candidate {first} to candidate {last}."
     )
     if picked is not None:
         alt += f" Candidate {picked}, the one picked, is ringed."
-    across = f"gap in {metric} between groups: upper end of its 95 % interval, points"
+    across = f"{weighed.full.removeprefix('the ')}: upper end of its 95 % interval, points"
     ring = "" if picked is None else "; the one picked is ringed"
-    caption = f"Wrong decisions (share, up) against the gap (across), with 95 % intervals{ring}"
+    caption = f"Wrong decisions (share, up) against the {weighed.short} (across), with 95 % intervals{ring}"
     return Figure(chart_front.front(points, across=across), alt, caption)
 
 
@@ -94,6 +96,7 @@ def _point(kind: int, entry: dict[str, Any], name: str = "", picked: bool = Fals
 
 
 def _table(s: dict[str, Any], on: list[dict[str, Any]]) -> Table:
+    weighed = words_of(s["asked"]["constraint"])
     rows: list[tuple[str, ...]] = [("–", "Original, as it is", *_cells(s["original"]), "–")]
     rows += [
         (
@@ -108,11 +111,17 @@ def _table(s: dict[str, Any], on: list[dict[str, Any]]) -> Table:
     ]
     cut = "" if len(on) <= MOST_FRONT else f" {MOST_FRONT} of {len(on)} are printed; all are embedded."
     return Table(
-        "The front: no other candidate errs less with a narrower gap",
-        ("No.", "Candidate", "Wrong decisions [95 %]", "Gap, points [95 %]", "Original, threshold moved"),
+        f"The front: no other candidate errs less {weighed.better}",
+        (
+            "No.",
+            "Candidate",
+            "Wrong decisions [95 %]",
+            f"{weighed.short.capitalize()}, points [95 %]",
+            "Original, threshold moved",
+        ),
         tuple(rows),
         "The last column is the original with only its threshold moved to select as many: its wrong decisions, and the "
-        "upper end of its gap. A candidate that is no better than that has moved a threshold." + cut,
+        f"upper end of its {weighed.short}. A candidate that is no better than that has moved a threshold." + cut,
         (6, 34, 20, 20, 20),
     )
 

@@ -22,7 +22,8 @@ from audit.errors import DataError, InputError, ModelError
 from audit.evidence import sha256
 from audit.gaps import Settings
 from audit.load import load_policy, load_rows
-from debias import front, front_space
+from audit.policy import Norm, Policy
+from debias import front, front_figures, front_space
 from debias.front import run_search, table_of, without_test
 from debias.front_figures import figures_again, figures_of, front_of, place
 from debias.pick import pick
@@ -140,6 +141,56 @@ def test_loss_and_gap_by_hand() -> None:
     # Among those with the outcome y: 10 of 17 and 40 of 50; among the others 8 of 23 and 5 of 10.
     assert figures_of(margins, "equal_opportunity", ("one",), settings).gap == pytest.approx(40 / 50 - 10 / 17)
     assert figures_of(margins, "equalized_odds", ("one",), settings).gap == pytest.approx(40 / 50 - 10 / 17)
+
+
+def test_the_worst_groups_error_by_hand() -> None:
+    """Bounded loss: a errs in 15 of 40 (7 + 8), b in 15 of 60 (10 + 5), c and d in 15 of 50 each."""
+    margins = margins_from_json(margins_by_hand())
+    found = figures_of(margins, "bounded_loss", ("one", "two"), Settings(draws=200))
+    assert (found.gap, found.attribute, found.group) == (15 / 40, "one", "a")
+    # One of four groups is bounded with the share of one in four, so that the bound holds for all.
+    low, high = stats.wilson(25, 40, alpha=0.05 / 4)
+    assert (found.gap_low, found.gap_high) == pytest.approx((1 - float(high), 1 - float(low)))
+    assert found.to_json()["gap"]["group"] == ["a"]
+    assert found.loss == pytest.approx(0.30)
+    plain = figures_of(margins, "demographic_parity", ("one", "two"), Settings(draws=200))
+    assert "group" not in plain.to_json()["gap"]
+
+
+def test_bounded_loss_is_searched_by_the_error_of_the_worst_group(tmp_path: Path) -> None:
+    """One model for all errs far more often among the few whose merit shows the other way round."""
+    rng = np.random.default_rng(2)
+    frame = people(1200)
+    few = rng.random(len(frame)) < 0.25
+    frame["race"] = np.where(few, "few", "many")
+    frame["outcome"] = np.where((frame["merit"] > 0) ^ few, "paid", "late")
+    frame["proxy"] = few + rng.normal(scale=0.4, size=len(frame))
+    frame["score"] = 1 / (1 + np.exp(-2 * frame["merit"]))
+    case = case_in(tmp_path, frame, sensitive=("race",))
+    found = run_search(case, tmp_path / "run", trials=2, constraint="bounded_loss", draws=60)
+    assert found["asked"]["methods"] == ["constrained_boosting"]
+    assert found["asked"]["metric"] == "largest_group_error"
+    assert found["original"]["gap"]["group"] == ["few"]
+    assert found["original"]["gap"]["value"] > 0.8
+    for t in found["trials"]:
+        assert t["gap"]["high"] < found["original"]["gap"]["low"]
+        assert figures_again(found, t["counts"])["gap"] == t["gap"]
+    assert "error of the worst group [95 %]" in "\n".join(table_of(found))
+    done = pick(case, tmp_path / "run", 1, reason="few err", by="Bo", now=NOW, draws=60)
+    assert done["choice"]["same_model"] is True
+    assert done["constraint"]["name"] == "bounded_loss"
+    assert done["constraint"]["largest_error"] < 0.6
+
+
+def test_what_a_norm_is_about_is_offered_first() -> None:
+    def aims(*metrics: str) -> list[str]:
+        norms = tuple(Norm(m, "difference", (), 0.1, 0.05) for m in metrics)
+        return front_figures.aims_for(Policy("1", norms, ""))
+
+    assert aims() == list(front_figures.AIMS)
+    assert aims("accuracy")[0] == "bounded_loss"
+    assert aims("base_rate", "equalized_odds", "accuracy")[:2] == ["equalized_odds", "bounded_loss"]
+    assert sorted(aims("accuracy", "accuracy")) == sorted(front_figures.AIMS)
 
 
 def test_every_figure_follows_from_the_counts_and_the_front_from_the_figures(
@@ -367,7 +418,8 @@ def test_weights_and_decisions_without_scores(folder: Path, tmp_path: Path) -> N
         ({"methods": ["reweighting"]}, "did you mean 'reweighing'"),
         ({"methods": ["reweighing"], "constraint": "equalized_odds"}, "cannot be searched"),
         ({"methods": []}, "no method"),
-        ({"constraint": "bounded_loss"}, "cannot aim at this"),
+        ({"constraint": "bounded_los"}, "did you mean 'bounded_loss'"),
+        ({"methods": ["group_thresholds"], "constraint": "bounded_loss"}, "cannot be searched for bounded loss"),
         ({"attributes": ["gender"]}, "no sensitive column"),
     ],
 )

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from debias import jobs
 from debias.front import run_search
 from debias.methods import SENSITIVE_NOTICE
-from screens import charts, search, state, workspace
+from screens import charts, mitigate, search, state, workspace
 from screens.workspace import CaseFolder
 
 
@@ -113,6 +113,19 @@ def test_what_is_asked_for_is_what_is_searched(folder: CaseFolder, started: list
     # Equal error rates need methods that serve them.
     app.selectbox(key="search-aim").set_value("equalized_odds").run()
     assert app.multiselect(key="search-methods-equalized_odds").value == ["constrained_boosting"]
+
+
+def test_bounded_loss_is_told_as_the_error_of_the_worst_group(folder: CaseFolder, found: dict[str, Any]) -> None:
+    app = run(folder)
+    assert "bounded_loss" in mitigate.AIMS
+    app.selectbox(key="search-aim").set_value("bounded_loss").run()
+    assert app.multiselect(key="search-methods-bounded_loss").value == ["constrained_boosting"]
+    other = {**found, "asked": {**found["asked"], "constraint": "bounded_loss", "metric": "largest_group_error"}}
+    (folder.run / "search.json").write_text(json.dumps(other))
+    app = run(folder)
+    assert "no other errs less with a smaller error of the worst group" in words(app)
+    assert "Worst group's error at most" in app.table[0].value.columns
+    assert "worst group's error at most" in app.selectbox(key="pick-trial").options[0]
 
 
 def test_the_choice_is_shown_as_words_not_as_markup() -> None:
