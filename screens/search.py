@@ -102,9 +102,9 @@ def shown(document: dict[str, Any]) -> None:
     with right:
         parts.table(pd.DataFrame(rows), alt=words)
         st.caption(
-            f"{weighed.short.capitalize()}: the upper end of its interval. Last column: the same for the original with only "
-            "its threshold moved to select as many; a candidate no better than that has moved a threshold. The original may have learned "
-            "from these rows, which flatters it here; the test rows tell."
+            f"{weighed.short.capitalize()}: the upper end of its interval. Last column: the same for the original "
+            "with only its threshold moved to select as many; a candidate no better than that has moved a threshold. "
+            "The original may have learned from these rows, which flatters it here; the test rows tell."
         )
     with st.expander("How it was searched"):
         for note in document["notes"]:

@@ -24,8 +24,8 @@ def blocks(sources: Sources) -> list[Block]:
         Paragraph(
             f"{len(s['trials'])} candidates were tried ({', '.join(methods)}; seed {asked['seed']}), to weigh wrong "
             f"decisions against {words_of(asked['constraint']).full} by {words.by(asked['attributes'])}. "
-            f"They learned from {splits['train']:,} rows; what a method chooses by itself it chose on {splits['choose']:,} others; the "
-            "figures here are of "
+            f"They learned from {splits['train']:,} rows; what a method chooses by itself it chose on "
+            f"{splits['choose']:,} others; the figures here are of "
             f"{splits['judge']:,} more. None of the {splits['test']:,} test rows was used: those were kept for the one "
             "candidate that a person picks."
         ),
