@@ -71,18 +71,35 @@ def write_pdf(
 
     created : has a time zone; the only date in the file. Attachments are embedded byte for byte, in order of name.
     """
-    if created.tzinfo is None:
-        raise InputError("the report's date has no time zone", got=created.isoformat(), expected="a time in UTC")
-    created = created.astimezone(dt.UTC).replace(microsecond=0)
-    missing = [s for s in signers if f'id="{SLOT_PREFIX}{s.field}"' not in html]
-    if missing:
-        html = _with_section(html, missing)
+    created = _in_utc(created)
+    html = _with_boxes(html, signers)
     key = _key(html, attachments, title, author, language, created, signers)
     if (known := _made.get(key)) is not None:
         return known
     with collector_paused():
         rendered, places = _render(html, attachments, created, signers)
         return _made.put(key, _finish(rendered, places, title, author, language, created, signers))
+
+
+def is_made(
+    html: str,
+    *,
+    attachments: Mapping[str, bytes],
+    title: str,
+    author: str,
+    language: str,
+    created: dt.datetime,
+    signers: Sequence[SignerSlot],
+) -> bool:
+    """Whether this process has these pages, so that `write_pdf` costs nothing."""
+    key = _key(_with_boxes(html, signers), attachments, title, author, language, _in_utc(created), signers)
+    return _made.get(key) is not None
+
+
+def _in_utc(created: dt.datetime) -> dt.datetime:
+    if created.tzinfo is None:
+        raise InputError("the report's date has no time zone", got=created.isoformat(), expected="a time in UTC")
+    return created.astimezone(dt.UTC).replace(microsecond=0)
 
 
 @dataclass(slots=True)
@@ -148,8 +165,11 @@ _TOOLTIPS = {
 }
 
 
-def _with_section(html: str, signers: Sequence[SignerSlot]) -> str:
-    section = signature_section(signers)
+def _with_boxes(html: str, signers: Sequence[SignerSlot]) -> str:
+    missing = [s for s in signers if f'id="{SLOT_PREFIX}{s.field}"' not in html]
+    if not missing:
+        return html
+    section = signature_section(missing)
     head, found, tail = html.rpartition("</body>")
     return f"{head}{section}{found}{tail}" if found else html + section
 

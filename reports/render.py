@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 _NUMERIC = re.compile(r"^(?:[+−]?[\d,]+(?:\.\d+)?(?: %)?|–|withheld|left out|not estimable|\[[−\d., ]+\])$")
 LONGEST_RUNNING = 70
+CLOSING_WORDS = (
+    "No figure in this report makes a decision right or wrong. Every rate, gap and interval can be computed again from "
+    "the counts embedded in this file; the chapter on verifying says how."
+)
+"""What stands below the facts of the cover."""
 ROLES = {
     "auditor": "Auditor",
     "member": "Board member",
@@ -33,8 +38,9 @@ def render_html(document: d.Document) -> str:
         document=document,
         kind=_kind,
         numeric=_numeric,
-        picture=_picture,
+        picture=picture_of,
         role=ROLES.__getitem__,
+        closing=CLOSING_WORDS,
         css=_data("text/css", _css(document)),
     )
 
@@ -49,7 +55,8 @@ def _numeric(table: d.Table) -> list[bool]:
     return [i > 0 and bool(table.rows) and all(_NUMERIC.match(row[i]) for row in table.rows) for i in columns]
 
 
-def _picture(svg: str) -> str:
+def picture_of(svg: str) -> str:
+    """A drawing as a `data:` URL."""
     return _data("image/svg+xml", svg)
 
 
@@ -63,11 +70,15 @@ def _css(document: d.Document) -> str:
     return style.replace("RUNNING", _css_string(document.case)).replace("NUMBER", _css_string(document.number))
 
 
+def running(text: str) -> str:
+    """The text as the head of each page has it."""
+    text = " ".join(printable(text).split())
+    return text if len(text) <= LONGEST_RUNNING else text[: LONGEST_RUNNING - 1].rstrip() + "…"
+
+
 def _css_string(text: str) -> str:
     """A CSS string: letters, digits and a few signs as they are, everything else by its number."""
-    text = " ".join(printable(text).split())
-    if len(text) > LONGEST_RUNNING:
-        text = text[: LONGEST_RUNNING - 1].rstrip() + "…"
+    text = running(text)
     return '"' + "".join(c if c.isalnum() or c in " .,:;-()" else f"\\{ord(c):06x}" for c in text) + '"'
 
 

@@ -85,6 +85,7 @@ def verify(
     contents: bool = True,
     printer: Printer | None = None,
     second_opinion: bool = False,
+    exact: bool = False,
 ) -> Verification:
     """Every check of a report, in order.
 
@@ -95,10 +96,10 @@ def verify(
     (reports.log.proof) that it holds this one. require_quorum:
     fail where the board has not approved. contents: False stops before the figures and pages. printer: makes the page's
     HTML again (for tests). second_opinion: pyHanko's difference analysis too; it takes seconds and allows more than
-    ours.
+    ours. exact: the pages are made again and compared byte for byte, rather than read as they are drawn.
     """
     run = _Run()
-    state = _State(pdf, trust, tuple(crls), rerun, since, require_quorum, contents, printer, second_opinion, log)
+    state = _State(pdf, trust, tuple(crls), rerun, since, require_quorum, contents, printer, second_opinion, log, exact)
     try:
         state.work(run)
     except _Stop:
@@ -125,10 +126,11 @@ class _State:
         printer: Printer | None,
         second_opinion: bool,
         log: LogCopy | Proof | None = None,
+        exact: bool = False,
     ) -> None:
         self.pdf, self.trust, self.crls, self.rerun, self.since = pdf, trust, crls, rerun, since
         self.require_quorum, self.contents, self.printer = require_quorum, contents, printer
-        self.second_opinion, self.log = second_opinion, log
+        self.second_opinion, self.log, self.exact = second_opinion, log, exact
         self.signers: tuple[SignerFound, ...] = ()
         self.identity = "not established: no root certificate was given (--trust)"
         self.notes: list[str] = []
@@ -398,15 +400,15 @@ class _State:
                 lambda: self._same_version(lambda: check_comparison(self.files)),
             )
         self._attested(run, figured)
-        compared = "the words on the pages with pages made again from the embedded files"
+        compared = "what the pages show with what the embedded files say"
         if figured:
-            from reports.issue import page_html
-
             certified = self.pdf[: self.found[0].span.end]
             run.check(
                 "printed pages",
                 compared,
-                lambda: self._same_version(lambda: check_printed(certified, self.files, self.printer or page_html)),
+                lambda: self._same_version(
+                    lambda: check_printed(certified, self.files, self.printer, exact=self.exact)
+                ),
             )
         else:
             run.skip("printed pages", compared, "not checked, because the figures behind them failed")
