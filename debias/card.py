@@ -74,8 +74,8 @@ def model_card(m: Mapping[str, Any]) -> str:
         _data(m),
         "## Figures",
         f"On {m['splits']['test']:,} rows that neither model learned from, with 95 % intervals. The second column is "
-        "the original model with nothing changed but its threshold, moved to the candidate's selection rate: a gain "
-        "that it shares is a moved threshold.",
+        "the original model with nothing changed but its threshold, moved so that it selects as many of the same rows "
+        "(no outcome is looked at for that): a gain that it shares is a moved threshold.",
         _figures(m),
         "## What got worse",
         _worse(m),

@@ -1,8 +1,12 @@
 """The honest comparison: original, matched-threshold baseline and candidate on rows that neither saw.
 
 Much of the gain that mitigation reports is only a moved threshold. So the candidate stands beside the *original*
-model with its single threshold moved to the candidate's selection rate (chosen on validation rows), and every rate and
-gap of every group is given before and after, what got worse first.
+model with its single threshold moved so that it selects as many of the same test rows, and every rate and gap of every
+group is given before and after, what got worse first.
+
+That threshold is found on the test rows themselves, from the scores and the candidate's number alone: no outcome and no
+group is looked at, so it cannot make the baseline err less or its gap narrower. Found on the validation rows, which the
+original may have learned from, it would select another share of the test rows, and the two would differ by that too.
 """
 
 from __future__ import annotations
@@ -26,6 +30,9 @@ from audit.measure import measure
 from audit.suppress import publish
 from audit.values import Measures, to_json
 from debias.paired import Change, changes, joint_of, take
+
+CLOSE = 0.005
+"""A baseline whose selection rate is farther from the candidate's than this is not of the same rate, and said so."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,6 +109,29 @@ def matched_threshold(score: Floats, positive_rate: float, weight: Floats | None
     # Halfway down to the next score below, so that a rounding of the score changes nobody's decision.
     threshold = at[best] if best == 0 or best == len(at) - 1 else (at[best] + at[best - 1]) / 2
     return float(threshold), float(share[best])
+
+
+def matched_decisions(
+    score: Floats, positive: Ints, weight: Floats | None = None
+) -> tuple[npt.NDArray[np.int64], float]:
+    """The original with its threshold moved: decisions (n,), as many positive as `positive` (n,), and the threshold.
+
+    score (n,) are the original's on the same rows; of the candidate only the share that it decides positive is used.
+    """
+    threshold, _ = matched_threshold(score, float(np.average(positive, weights=weight)), weight)
+    return (score >= threshold).astype(np.int64), threshold
+
+
+def unmatched(matched: Arm | None, candidate: Arm) -> str | None:
+    """A note where the baseline could not be brought to the candidate's selection rate, or None."""
+    before, after = (None if a is None else a.overall("selection_rate") for a in (matched, candidate))
+    if before is None or after is None or abs(before - after) <= CLOSE:
+        return None
+    return (
+        f"No threshold of the original selects as many as the candidate: with its threshold moved it selects "
+        f"{100 * before:.1f} %, the candidate {100 * after:.1f} %, because many people share one score. What the two "
+        "differ in is in part how many they select."
+    )
 
 
 def measured_arm(case: Case, name: str, threshold: float | None, coded: Coded, settings: Settings) -> Arm:

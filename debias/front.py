@@ -29,7 +29,7 @@ from audit.files import canonical, read_json, write_whole
 from audit.gaps import Settings
 from audit.suppress import publish
 from debias.candidate import Candidate, Original, open_original
-from debias.compare import matched_threshold
+from debias.compare import matched_decisions
 from debias.fit import fit_candidate
 from debias.front_figures import AIMS, figures_of, front_of, place, words_of
 from debias.front_space import LEFT_OUT, SPACE, Point, methods_to_search, propose, starts
@@ -168,14 +168,12 @@ class Judge:
         return {**found.to_json(), "counts": margins_to_json(margins, self.settings.floor)["margins"]}
 
     def matched(self, candidate: Candidate) -> dict[str, Any] | None:
-        """The original with its threshold moved to the candidate's selection rate, or None without scores."""
+        """The original with its threshold moved to select as many of the same rows, or None without scores."""
         if self.base.score is None or self.base.threshold is None:
             return None
-        choose = self.task.splits.validation
-        weight = self.task.weight_of(choose)
-        rate = float(np.average(candidate.decide(choose), weights=weight))
-        threshold, _ = matched_threshold(self.base.score[choose], rate, weight)
-        return {"threshold": threshold, **self.of((self.base.score[self.rows] >= threshold).astype(np.int64))}
+        weight = self.task.weight_of(self.rows)
+        positive, threshold = matched_decisions(self.base.score[self.rows], candidate.decide(self.rows), weight)
+        return {"threshold": threshold, **self.of(positive)}
 
 
 def _next(methods: list[str], first: list[Point], record: list[dict[str, Any]], seed: int) -> Point | None:

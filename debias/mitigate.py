@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from audit import progress
 from audit.case import Case
 from audit.code import Decisions
@@ -21,7 +19,7 @@ from audit.files import canonical, read_json, write_whole
 from audit.gaps import Settings
 from debias.candidate import Candidate, Original, open_original
 from debias.card import write_cards
-from debias.compare import Comparison, compare, comparison_to_json, matched_threshold
+from debias.compare import Comparison, compare, comparison_to_json, matched_decisions, unmatched
 from debias.export import ONNX, export_onnx
 from debias.fit import fit_candidate
 from debias.methods import constraint_for, method_named
@@ -137,15 +135,13 @@ def attributes_of(case: Case, attributes: Sequence[str] | None) -> tuple[str, ..
 
 
 def compared(task: Task, original: Original, candidate: Candidate, settings: Settings) -> Comparison:
-    """The comparison on the test rows; the matched threshold is chosen on the validation rows."""
-    test, choose = task.splits.test, task.splits.validation
+    """The comparison on the test rows. The baseline's threshold is moved to select as many, outcomes unseen."""
+    test = task.splits.test
     matched = None
     if original.score is not None and original.threshold is not None:
-        weight = task.weight_of(choose)
-        rate = float(np.average(candidate.decide(choose), weights=weight))
-        threshold, _ = matched_threshold(original.score[choose], rate, weight)
         score = original.score[test]
-        matched = Decisions((score >= threshold).astype(np.int64), score, "matched threshold"), threshold
+        positive, threshold = matched_decisions(score, candidate.decide(test), task.weight_of(test))
+        matched = Decisions(positive, score, "matched threshold"), threshold
     scored = None if original.score is None else original.score[test]
     before = Decisions(original.positive[test], scored, "original"), original.threshold
     after = Decisions(candidate.decide(test), candidate.score_of(test), "candidate"), candidate.threshold
@@ -183,6 +179,8 @@ def _document(
         notes.append(
             "The original has decisions but no scores: there is no threshold to match, so no baseline is shown."
         )
+    if (said := unmatched(comparison.matched, comparison.candidate)) is not None:
+        notes.append(said)
     return {
         "schema": SCHEMA,
         "method": method.name,

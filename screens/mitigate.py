@@ -104,8 +104,9 @@ def comparison(document: dict[str, Any]) -> None:
         pd.DataFrame(rows), alt="Accuracy, selection rate and gaps of the original, the baseline and the candidate"
     )
     st.caption(
-        "The second row is the original model with nothing changed but its threshold, moved to the candidate's "
-        "selection rate: a gain that it shares is a moved threshold, not mitigation."
+        "The second row is the original model with nothing changed but its threshold, moved to select as many of "
+        "these rows as the candidate, without a look at outcomes: a gain that it shares is a moved threshold, not "
+        "mitigation."
     )
     attributes = list(
         dict.fromkeys(tuple(r["attribute"]) for r in next(iter(arms.values()))["rates"] if r["attribute"])

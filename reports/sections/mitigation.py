@@ -42,8 +42,9 @@ def _body(m: dict[str, Any]) -> list[Block]:
     blocks.append(_arms(m))
     blocks.append(
         Paragraph(
-            "The second column is the original model with nothing changed but its threshold, moved to the candidate's "
-            "selection rate. A gain that it shares is a moved threshold, not mitigation."
+            "The second column is the original model with nothing changed but its threshold, moved so that it "
+            "selects as many of the same people as the candidate; no outcome is looked at for that. A gain that it "
+            "shares is a moved threshold, not mitigation."
         )
     )
     for attribute in find.printed(m["arms"]["original"]):

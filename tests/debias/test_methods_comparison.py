@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from audit.case import Case, DataSpec, ModelSpec
 from audit.code import Decisions, code_rows
 from audit.cube import cube_of, margins_of
 from audit.load import load_policy
 from audit.stats import holm
-from debias.compare import flips_of
+from debias.compare import CLOSE, flips_of, matched_decisions
 from debias.mitigate import run_mitigate
 
 DRAWS = 40
@@ -74,13 +76,54 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[dict[str, Any],
 
 
 def test_nothing_is_learned_or_chosen_on_the_test_rows(runs: list[tuple[dict[str, Any], bytes]]) -> None:
-    """The same model to the byte, the same matched threshold, the same trees kept; the figures are others."""
+    """The same model to the byte, the same trees kept; the figures are others.
+
+    Nor do the test rows' outcomes and groups move the baseline's threshold: the same scores in another order, beside
+    other outcomes, give the same one.
+    """
     (one, model), (other, again) = runs
     assert model == again
     assert one["parameters"] == other["parameters"]
     assert one["arms"]["matched"]["threshold"] == other["arms"]["matched"]["threshold"]
     assert one["splits"] == other["splits"]
     assert one["arms"]["candidate"]["accuracy"] != other["arms"]["candidate"]["accuracy"]
+
+
+def test_the_baseline_selects_as_many_where_the_original_has_learned_from_the_validation_rows(tmp_path: Path) -> None:
+    """Scores that are surer of the rows that were learned from select another share of the rest at one threshold."""
+    frame = people()
+    known = frame["split"] == "train"
+    sure = np.where(frame["outcome"] == "paid", 0.97, 0.02) + 0.01 * frame["score"]
+    frame["score"] = np.where(known, sure, frame["score"])
+    document = run_mitigate(case_in(tmp_path, frame), "constrained_boosting", tmp_path / "run", draws=DRAWS)
+    arms = document["arms"]
+    assert (
+        arms["matched"]["selection_rate"] == arms["candidate"]["selection_rate"] != arms["original"]["selection_rate"]
+    )
+    assert not any("selects as many" in n for n in document["notes"])
+
+
+def test_a_baseline_that_cannot_select_as_many_is_said(tmp_path: Path) -> None:
+    """Two scores only: no threshold lies between."""
+    frame = people()
+    frame["score"] = np.where(frame["score"] > 0.6, 0.8, 0.3)
+    document = run_mitigate(case_in(tmp_path, frame), "constrained_boosting", tmp_path / "run", draws=DRAWS)
+    arms = document["arms"]
+    assert abs(arms["matched"]["selection_rate"] - arms["candidate"]["selection_rate"]) > CLOSE
+    note = next(n for n in document["notes"] if "selects as many as the candidate" in n)
+    assert f"{100 * arms['matched']['selection_rate']:.1f} %" in note
+    assert f"{100 * arms['candidate']['selection_rate']:.1f} %" in note
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.booleans(), st.integers(1, 5)), min_size=1, max_size=30))
+def test_no_other_threshold_selects_a_share_nearer_to_the_candidates(rows: list[tuple[int, bool, int]]) -> None:
+    score, positive, weight = (np.array(column, dtype=np.float64) for column in zip(*rows, strict=True))
+    wanted = float(np.average(positive, weights=weight))
+    found, threshold = matched_decisions(score, positive.astype(np.int64), weight)
+    assert (found == (score >= threshold)).all()
+    reached = abs(float(np.average(found, weights=weight)) - wanted)
+    for other in np.arange(-0.5, 7):
+        assert reached <= abs(float(np.average(score >= other, weights=weight)) - wanted) + 1e-12
 
 
 def test_three_arms_of_the_same_people_by_every_group_and_norm(runs: list[tuple[dict[str, Any], bytes]]) -> None:
