@@ -77,9 +77,9 @@ def running(text: str) -> str:
 
 
 def _css_string(text: str) -> str:
-    """A CSS string: letters, digits and a few signs as they are, everything else by its number."""
+    """A CSS string: letters, digits and a few signs as they are, all else by its number and the space that ends it."""
     text = running(text)
-    return '"' + "".join(c if c.isalnum() or c in " .,:;-()" else f"\\{ord(c):06x}" for c in text) + '"'
+    return '"' + "".join(c if c.isalnum() or c in " .,:;-()" else f"\\{ord(c):06x} " for c in text) + '"'
 
 
 def _finalize(value: Any) -> Any:

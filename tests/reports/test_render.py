@@ -146,7 +146,7 @@ def test_heads_keep_their_scope_in_the_pdf(small: dict[str, bytes]) -> None:
 
 
 def test_the_running_head_is_a_css_string() -> None:
-    assert _css_string('a"};') == '"a\\000022\\00007d;"'
+    assert _css_string('a"};') == '"a\\000022 \\00007d ;"'
     assert "\n" not in _css_string("a\nb")
     assert len(_css_string("x" * 500)) < 100
 
