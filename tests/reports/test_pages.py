@@ -1,6 +1,6 @@
 """Pages read as they are drawn: what Assay prints is taken; each way to make a page show something else is not.
 
-The forger here is the auditor, who signs whatever pages they like: the words extracted stay right, what is seen does not.
+The forger is the auditor, who signs whatever pages they like: the words extracted stay right, and what shows is not.
 """
 
 from __future__ import annotations
