@@ -54,7 +54,7 @@ def shapes_of(pdf: bytes) -> Shapes:
 
     out: Shapes = {}
     with pikepdf.open(io.BytesIO(pdf)) as document:
-        for font in _fonts(document):
+        for font in fonts_of(document):
             try:
                 _add(out, font)
             except Broken:
@@ -66,7 +66,7 @@ def shapes_of(pdf: bytes) -> Shapes:
     return out
 
 
-def _fonts(document: Any) -> Iterator[Any]:
+def fonts_of(document: Any) -> Iterator[Any]:
     """Every font that a page, or a form drawn on it, may use; those of signature stamps are not the pages'."""
     seen: set[tuple[int, int]] = set()
     left = [page.obj.get("/Resources") for page in document.pages]

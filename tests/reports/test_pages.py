@@ -20,7 +20,7 @@ from reports.issue import assemble, page_html
 from reports.manifest import Manifest
 from reports.sign import certify
 from reports.verify import verify
-from reports.verify.pages import NotCovered, Unsure, check_pages
+from reports.verify.pages import NotCovered, Unsure, chart, check_pages, reference
 from reports.verify.pages.drawn import Page, Run, read_pages
 from reports.verify.pages.geometry import rectangle
 from reports.verify.pages.visible import contrast
@@ -400,7 +400,7 @@ def a_note_is_stuck_over_a_figure(f: Forgery) -> None:
     page.Annots = Array([*page.get("/Annots", []), f.pdf.make_indirect(note)])
 
 
-@attack("drawing . is another")
+@attack("a drawing shows something else than")
 def a_number_in_a_chart_is_another(f: Forgery) -> None:
     page = next(i for i, p in enumerate(f.real.pages) if len(p.pictures) and i > 2)
     forms = f.pdf.pages[page].Resources.XObject
@@ -411,7 +411,7 @@ def a_number_in_a_chart_is_another(f: Forgery) -> None:
             form.write(data.replace(codes[0], next(c for c in codes if c != codes[0]), 1))
 
 
-@attack("drawing . is another")
+@attack("a drawing shows something else than")
 def a_dot_in_a_chart_stands_elsewhere(f: Forgery) -> None:
     page = next(i for i, p in enumerate(f.real.pages) if p.pictures and i > 2)
     data = f.stream(page)
@@ -420,6 +420,26 @@ def a_dot_in_a_chart_stands_elsewhere(f: Forgery) -> None:
     assert found is not None
     new = found[0].replace(found[1], b"%f" % (float(found[1]) + 9), 1)
     f.write(page, data[:start] + data[start:].replace(found[0], new, 1))
+
+
+@attack("a drawing (shows|goes on)")
+def a_patch_within_a_chart(f: Forgery) -> None:
+    page = next(i for i, p in enumerate(f.real.pages) if p.pictures and i > 2)
+    data = f.stream(page)
+    end = data.index(b"EMC", data.index(b"/Figure"))
+    patch = b"q\n/a1.0 gs\n1 1 1 rg\n[] 0 d\n0 J\n0 j\n4 M\n200 20 60 20 re\nf\nQ\n"
+    inner = data.rindex(b"Q\nQ\nQ\n", 0, end)
+    f.write(page, data[:inner] + patch + data[inner:])
+
+
+@attack("a drawing shows something else than")
+def a_chart_in_another_colour(f: Forgery) -> None:
+    page = next(i for i, p in enumerate(f.real.pages) if p.pictures and i > 2)
+    data = f.stream(page)
+    start = data.index(b"/Figure")
+    blue = b"0 0.447059 0.698039 rg"
+    assert blue in data[start:]
+    f.write(page, data[:start] + data[start:].replace(blue, b"1 1 1 rg", 1))
 
 
 @attack("does not stand below|picture is missing")
@@ -463,7 +483,14 @@ def black_is_made_white(f: Forgery) -> None:
 
 
 @attack("another profile")
-def the_profile_is_another(f: Forgery) -> None:
+def red_is_made_blue(f: Forgery) -> None:
+    intent = f.pdf.Root.OutputIntents[0]
+    data = bytes(intent.DestOutputProfile.read_bytes()).replace(b"rXYZ", b"tmp ")
+    intent.DestOutputProfile = f.pdf.make_stream(data.replace(b"bXYZ", b"rXYZ").replace(b"tmp ", b"bXYZ"), N=3)
+
+
+@attack("profile that cannot be read")
+def the_profile_is_none(f: Forgery) -> None:
     f.pdf.Root.OutputIntents[0].DestOutputProfile = f.pdf.make_stream(b"another", N=3)
 
 
@@ -514,7 +541,7 @@ def test_the_pages_that_assay_prints_are_taken(real: Real) -> None:
     assert f"on {len(real.pages)} pages" in said
     drawings = sum(len(page.pictures) for page in real.pages)
     assert drawings > 1
-    assert f"{drawings} drawings made again, the same" in said
+    assert f"{drawings} drawings, shape by shape" in said
 
 
 def test_saved_anew_they_are_taken_too(real: Real) -> None:
@@ -563,6 +590,49 @@ def test_letters_that_the_font_lacks_are_left_to_the_slow_way(small: Reports, pk
         document = build_document(files, manifest=kit.manifest_of(files, pki.auditor))
         with pytest.raises(NotCovered):
             check_pages(b"not looked at", document)
+
+
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 680 100" width="680" height="100">{}</svg>'
+
+
+@pytest.mark.parametrize(
+    ("element", "path"),
+    [
+        ('<path d="M1 2l3 4l-1 0z" fill="#fff"/>', [("m", (1, 2)), ("l", (4, 6)), ("l", (3, 6)), ("h", ())]),
+        ('<path d="M10 5.5v8M10 9.5H30m0 -4v8" stroke="#000" fill="none"/>',
+         [("m", (10, 5.5)), ("l", (10, 13.5)), ("m", (10, 9.5)), ("l", (30, 9.5)), ("m", (30, 5.5)), ("l", (30, 13.5))]),
+        ('<line x1="1" y1="2" x2="3" y2="2" stroke="#000"/>', [("m", (1, 2)), ("l", (3, 2))]),
+        ('<polygon points="0,1 2,3 4,5" fill="#abc"/>',
+         [("m", (0, 1)), ("l", (2, 3)), ("l", (4, 5)), ("h", ())]),
+        ('<rect x="1" y="2" width="3" height="4" fill="#000"/>', [("re", (1, 2, 3, 4))]),
+    ],
+)  # fmt: skip
+def test_shapes_of_a_drawing_by_hand(element: str, path: list[tuple[str, tuple[float, ...]]]) -> None:
+    (shape,) = said_of(SVG.format(element))
+    assert isinstance(shape, chart.Shape)
+    assert [(op, tuple(numbers)) for op, numbers in shape.path] == [(op, tuple(map(float, n))) for op, n in path]
+
+
+def said_of(svg: str) -> list[chart.Thing]:
+    return chart.said(svg, reference.advance)
+
+
+def test_text_of_a_drawing_by_hand() -> None:
+    """In DejaVu Sans a digit is 1303 of 2048 wide, a full stop 651."""
+    (text,) = said_of(SVG.format('<text x="100" y="50" font-size="10" text-anchor="end" fill="#000">1.5 0</text>'))
+    assert isinstance(text, chart.Text)
+    digit, stop = 1303 / 204.8, 651 / 204.8
+    begin = 100 - 4 * digit + digit - 2 * stop  # three digits, a full stop, and a space as wide as that
+    assert [c for c, _ in text.letters] == ["1", ".", "5", "0"]
+    assert [x for _, x in text.letters] == pytest.approx(
+        [begin, begin + digit, begin + digit + stop, begin + 2 * digit + 2 * stop], abs=0.01
+    )
+
+
+@pytest.mark.parametrize("element", ["<image/>", '<rect width="1" height="1" opacity="0"/>', "<script/>"])
+def test_a_drawing_of_another_kind_is_not_read(element: str) -> None:
+    with pytest.raises(Unsure):
+        said_of(SVG.format(element))
 
 
 def test_contrast_as_wcag_defines_it() -> None:

@@ -16,15 +16,15 @@ from typing import Any
 
 from reports.blocks import Document
 from reports.render import running
+from reports.verify.pages.chart import check_drawing
 from reports.verify.pages.drawn import read_pages
-from reports.verify.pages.expected import Image, expected, texts
+from reports.verify.pages.expected import expected
 from reports.verify.pages.geometry import Box
 from reports.verify.pages.placed import place
-from reports.verify.pages.reference import check_drawings, drawings_of, sheet
+from reports.verify.pages.reference import advance, check_signs
 from reports.verify.pages.tagged import check_annotations, check_colours, check_outline, check_tags
 from reports.verify.pages.unsure import NotCovered, Unsure
 from reports.verify.result import Broken
-from reports.verify.shapes import check_shapes
 
 __all__ = ["NotCovered", "Unsure", "check_pages"]
 
@@ -41,13 +41,10 @@ def check_pages(pdf: bytes, document: Document) -> str:
             check_tags(file, placed)
             check_outline(file, placed)
             check_annotations(file)
-            images = [item for item in items if isinstance(item, Image)]
-            signs = ["Page of Report 0123456789.•…", running(document.case), document.number, *texts(items)]
-            made = sheet([*signs, *(image.svg for image in images)], [image.svg for image in images])
-            with pikepdf.open(io.BytesIO(made)) as beside:
-                check_colours(file, beside)
-        check_drawings([picture for page in pages for picture in page.pictures], drawings_of(made))
-        signs_said = check_shapes(pdf, made)
+            check_colours(file)
+            for _, picture, image in placed.pictures:
+                check_drawing(picture, image.svg, advance)
+            signs = check_signs(file)
     except Broken as error:
         raise Unsure(error.problem) from error
     except (pikepdf.PdfError, AttributeError, KeyError, TypeError, ValueError, IndexError, RecursionError) as error:
@@ -55,7 +52,7 @@ def check_pages(pdf: bytes, document: Document) -> str:
     rows = len(placed.spots)
     return (
         f"{placed.words:,} words in {rows:,} places on {len(pages)} pages read as they are drawn: what the evidence "
-        f"gives, each in its place; {len(images)} drawings made again, the same; {signs_said}"
+        f"gives, each in its place; {len(placed.pictures)} drawings, shape by shape; {signs:,} signs of the fonts"
     )
 
 

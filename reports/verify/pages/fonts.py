@@ -54,10 +54,7 @@ def _font(font: Any) -> Font:
     below = font.DescendantFonts[0]
     if font.Subtype != "/Type0" or font.Encoding != "/Identity-H" or "/DW" in below or "/W2" in below:
         raise Unsure("a font of another kind")
-    says = {
-        bytes(code, "ascii"): bytes.fromhex(text).decode("utf-16-be")
-        for code, text in _SAYS.findall(font.ToUnicode.read_bytes().decode("ascii"))
-    }
+    says = says_of(font)
     wide: dict[bytes, float] = {}
     items = list(below.W)
     while items:
@@ -67,6 +64,12 @@ def _font(font: Any) -> Font:
     name = str(font.BaseFont).lstrip("/").partition("+")[2]
     _advances(below, wide)
     return Font(name, says, wide)
+
+
+def says_of(font: Any) -> dict[bytes, str]:
+    """Each code that the font's ToUnicode table names, with its text."""
+    lines = _SAYS.findall(font.ToUnicode.read_bytes().decode("ascii"))
+    return {code.encode(): bytes.fromhex(text).decode("utf-16-be") for code, text in lines}
 
 
 def _advances(below: Any, wide: Mapping[bytes, float]) -> None:
