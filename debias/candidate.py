@@ -12,6 +12,7 @@ import numpy as np
 
 from audit.cube import Floats, Ints
 from audit.decide import decide
+from debias.learner import one_thread
 from debias.methods import Method
 from debias.task import Task
 
@@ -123,14 +124,15 @@ def scores_of(
 
     rows = np.concatenate([task.splits.validation, task.splits.test])
     score = np.full(len(task.frame), np.nan)
+    frame = task.part(rows) if not also else task.frame[list(dict.fromkeys([*task.features, *also]))].iloc[rows]
     if own is not None and task.trial:
         column = list(own.classes_).index(task.meaning.positive)
-        score[rows] = own.predict_proba(task.part(rows))[:, column]
+        with one_thread():
+            score[rows] = own.predict_proba(frame[list(getattr(own, "feature_names_in_", frame.columns))])[:, column]
         return score
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / file
         path.write_bytes(content)
         with Worker(path, allow=tuple(allow)) as worker:
-            frame = task.part(rows) if not also else task.frame[list(dict.fromkeys([*task.features, *also]))].iloc[rows]
             score[rows] = worker.scores(frame, str(task.case.data.positive))
     return score

@@ -11,7 +11,7 @@ import numpy as np
 from audit.cube import Floats, Ints
 from audit.errors import ModelError
 from debias.candidate import SKOPS, Candidate, Original, decided, error_of, joint_of, labels_of, scores_of
-from debias.learner import WORDS, own_learner
+from debias.learner import WORDS, one_thread, own_learner
 from debias.methods import BOUNDED_LOSS, Method, Reweighed, resample, reweigh
 from debias.task import Task
 
@@ -67,6 +67,8 @@ def by_weights(
     strength goes from the weights as they were (0) to those that make outcome and group independent (1). Where the
     estimator cannot be fitted again, Assay's own learner; where it ignores weights, rows drawn by them; both are said.
     """
+    from audit.models.write import skops_bytes
+
     fit = task.splits.train
     joint, names = joint_of(task, attributes)
     done = _partly(reweigh(joint[fit], task.label[fit], task.weight_of(fit)), task.weight_of(fit), strength)
@@ -96,9 +98,11 @@ def by_weights(
             notes.append(f"The original model could not be fitted again ({error.problem}); {WORDS} was fitted instead.")
     else:
         notes.append(f"The case brings {task.case.model.kind}s but no model to fit again: {WORDS} was fitted.")
+    own = None
     if content is None:
-        content, learner = fit_own(task, fit, done.weight if weighted else None, done.weight, seed), WORDS
-    score = scores_of(task, content, allow)
+        own, learner = fit_own(task, fit, done.weight if weighted else None, done.weight, seed), WORDS
+        content = skops_bytes(own)
+    score = scores_of(task, content, allow, own=own)
     return Candidate(
         method,
         SKOPS,
@@ -135,15 +139,14 @@ def _partly(done: Reweighed, before: Floats | None, strength: float) -> Reweighe
     )
 
 
-def fit_own(task: Task, fit: Ints, weight: Floats | None, wanted: Floats, seed: int) -> bytes:
-    """Assay's own learner on rows `fit`, weighted, or drawn by `wanted` where weight is None; as skops bytes."""
-    from audit.models.write import skops_bytes
-
+def fit_own(task: Task, fit: Ints, weight: Floats | None, wanted: Floats, seed: int) -> Any:
+    """Assay's own learner on rows `fit`, weighted, or drawn by `wanted` where weight is None."""
     rows = fit if weight is not None else fit[resample(wanted, seed)]
     model = own_learner(task.part(rows), seed)
     labels = labels_of(task, rows)
-    model.fit(task.part(rows), labels, **({} if weight is None else {"model__sample_weight": weight}))
-    return skops_bytes(model)
+    with one_thread():
+        model.fit(task.part(rows), labels, **({} if weight is None else {"model__sample_weight": weight}))
+    return model
 
 
 @dataclass(frozen=True, slots=True)

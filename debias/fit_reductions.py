@@ -48,8 +48,9 @@ def by_reduction(
     joint = joint_of(task, attributes)[0][fit]
     members, shares = reduced(method.name, constraint, tolerance, x, label, joint, merit, seed, loss_from)
     model = mean_of(members, shares, ordered)
-    content = skops_bytes(Pipeline([("prepare", prepare), ("model", model)]))
-    score = scores_of(task, content)
+    whole = Pipeline([("prepare", prepare), ("model", model)])
+    content = skops_bytes(whole)
+    score = scores_of(task, content, own=whole)
     notes = []
     if task.weight is not None:
         notes.append(

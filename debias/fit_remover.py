@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from debias.candidate import SKOPS, Candidate, decided, labels_of, scores_of
-from debias.learner import MAX_CATEGORIES
+from debias.learner import MAX_CATEGORIES, one_thread
 from debias.methods import Method
 from debias.task import Task
 
@@ -26,9 +26,10 @@ def by_removing(task: Task, method: Method, attributes: tuple[str, ...], seed: i
     model = remover(task.frame[columns].iloc[fit], attributes, seed)
     weight = task.weight_of(fit)
     frame = task.frame[columns]
-    model.fit(frame.iloc[fit], labels_of(task, fit), **({} if weight is None else {"model__sample_weight": weight}))
+    with one_thread():
+        model.fit(frame.iloc[fit], labels_of(task, fit), **({} if weight is None else {"model__sample_weight": weight}))
     content = skops_bytes(model)
-    score = scores_of(task, content, also=attributes)
+    score = scores_of(task, content, also=attributes, own=model)
     notes = [
         f"The model takes {' and '.join(attributes)} at every decision, to take out of the other features what "
         "they foretell. A value that training did not have is adjusted as if it were none of those known.",

@@ -21,13 +21,16 @@ from audit.cube_json import margins_from_json
 from audit.errors import CaseError, DataError, GateBroken, InputError
 from audit.evidence import measures_from_json, sha256
 from audit.gaps import Settings
-from audit.load import load_policy
+from audit.load import load_policy, load_rows
 from audit.measure import measure
 from audit.models.write import skops_bytes
 from audit.run import run_audit
 from audit.values import to_json
-from debias.methods import METHODS
+from debias.candidate import joint_of
+from debias.fit import refit
+from debias.methods import METHODS, reweigh
 from debias.mitigate import record_decision, run_mitigate, summary
+from debias.task import task_of
 
 NOW = dt.datetime(2026, 11, 1, 12, 0, tzinfo=dt.UTC)
 DRAWS = 60
@@ -143,9 +146,6 @@ def test_trap_1_the_matched_baseline_selects_as_many(reweighed: dict[str, Any]) 
 
 
 def test_trap_2_no_row_is_for_two_things(case: Case, reweighed: dict[str, Any]) -> None:
-    from audit.load import load_rows
-    from debias.task import task_of
-
     rows = load_rows(case, everything=True)
     splits = task_of(case, rows, 0).splits
     parts = [set(splits.train.tolist()), set(splits.validation.tolist()), set(splits.test.tolist())]
@@ -186,10 +186,21 @@ def test_the_mitigated_model_can_be_audited_again_with_the_same_figures(
     assert measures_from_json(audit.evidence).counts
 
 
+@pytest.mark.usefixtures("here")
 def test_the_same_case_gives_the_same_bytes(case: Case, folder: Path, reweighed: dict[str, Any]) -> None:
-    run_mitigate(case, "reweighing", folder / "twice", draws=DRAWS)
-    for name in ("mitigated.skops", "mitigation.json"):
-        assert (folder / "twice" / name).read_bytes() == (folder / "run" / name).read_bytes()
+    """Of Assay's own learner on one thread and on two, and of the audited estimator fitted again in its sandbox."""
+    from threadpoolctl import threadpool_limits
+
+    for name, threads in (("once", 1), ("twice", 2)):
+        with threadpool_limits(threads):
+            run_mitigate(scored(case), "reweighing", folder / name, draws=DRAWS)
+    for name in ("mitigated.skops", "mitigation.json", "modelcard.md", "provenance.json", "mlbom.cdx.json"):
+        assert (folder / "once" / name).read_bytes() == (folder / "twice" / name).read_bytes(), name
+    task = task_of(case, load_rows(case, everything=True), 0)
+    fit = task.splits.train
+    weight = reweigh(joint_of(task, ("sex", "race"))[0][fit], task.label[fit], None).weight
+    again = refit(task, fit, weight, 0, ())
+    assert again.content == (folder / "run" / "mitigated.skops").read_bytes()
 
 
 def test_trap_4_an_estimator_that_takes_no_weights_is_resampled_and_it_is_said(folder: Path) -> None:
@@ -199,6 +210,7 @@ def test_trap_4_an_estimator_that_takes_no_weights_is_resampled_and_it_is_said(f
     assert gap(found["arms"]["candidate"], "sex") < gap(found["arms"]["original"], "sex")
 
 
+@pytest.mark.usefixtures("here")
 def test_trap_5_one_person_gets_one_answer(case: Case, folder: Path) -> None:
     found = run_mitigate(
         scored(case), "exponentiated_gradient", folder / "eg", draws=DRAWS, tolerance=0.05, attributes=["sex"]
@@ -226,6 +238,7 @@ def test_trap_6_a_group_absent_from_training(folder: Path, tmp_path: Path) -> No
     assert "unlawful" in "\n".join(summary(found))
 
 
+@pytest.mark.usefixtures("here")
 def test_trap_7_a_person_decides_with_a_reason(case: Case, folder: Path, reweighed: dict[str, Any]) -> None:
     place = folder / "twice"
     for reason, by in (("", "Ada"), ("  ", "Ada"), ("fewer refusals", " ")):
@@ -249,6 +262,7 @@ def test_trap_7_a_person_decides_with_a_reason(case: Case, folder: Path, reweigh
         record_decision(place, True, "the gap halves", "Ada", NOW)
 
 
+@pytest.mark.usefixtures("here")
 def test_constrained_boosting_and_the_gate(case: Case, folder: Path) -> None:
     case = scored(case)
     found = run_mitigate(case, "constrained_boosting", folder / "cb", draws=DRAWS, tolerance=0.08, attributes=["sex"])
@@ -261,6 +275,7 @@ def test_constrained_boosting_and_the_gate(case: Case, folder: Path) -> None:
     assert (folder / "gate" / "mitigation.json").exists()
 
 
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("method", ["constrained_boosting", "group_thresholds", "grid_search"])
 def test_positive_need_be_neither_favourable_nor_last(method: str, tmp_path: Path) -> None:
     """The model predicts who is late, "late" sorts before "paid", and "paid" is the favourable decision."""
@@ -275,6 +290,7 @@ def test_positive_need_be_neither_favourable_nor_last(method: str, tmp_path: Pat
     assert found["constraint"]["reached"] == gap(after, "sex", "equal_opportunity")
 
 
+@pytest.mark.usefixtures("here")
 def test_decisions_only(folder: Path) -> None:
     """No model and no scores: Assay's own learner, no matched baseline, and both are said."""
     frame = people(1000, 2)
@@ -315,6 +331,7 @@ def test_a_wrong_request_is_refused_before_any_work(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.usefixtures("here")
 def test_bad_input(case: Case, tmp_path: Path) -> None:
     """No label; no sensitive column; training rows of one outcome; a group with one outcome; a sensitive feature."""
     for spec in (replace(case.data, label=None, positive=None, favourable=None), replace(case.data, sensitive=())):
