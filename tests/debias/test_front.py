@@ -157,6 +157,7 @@ def test_the_worst_groups_error_by_hand() -> None:
     assert "group" not in plain.to_json()["gap"]
 
 
+@pytest.mark.usefixtures("here")
 def test_bounded_loss_is_searched_by_the_error_of_the_worst_group(tmp_path: Path) -> None:
     """One model for all errs far more often among the few whose merit shows the other way round."""
     rng = np.random.default_rng(2)
@@ -293,6 +294,7 @@ def test_no_method_is_judged_on_rows_that_it_chose_on(case: Case) -> None:
     assert inner.frame.iloc[inner.splits.train].reset_index(drop=True).equals(train)
 
 
+@pytest.mark.usefixtures("here")
 def test_a_pick_is_the_very_candidate_measured_on_untouched_rows(case: Case, searched: Any, folder: Path) -> None:
     number = next(t["trial"] for t in searched["trials"] if t["front"])
     entry = searched["trials"][number - 1]

@@ -21,6 +21,7 @@ from debias.compare import CLOSE, flips_of, matched_decisions
 from debias.mitigate import run_mitigate
 
 DRAWS = 40
+pytestmark = pytest.mark.usefixtures("all_here")
 
 
 def people(n: int = 1000) -> pd.DataFrame:
@@ -59,7 +60,7 @@ def case_in(folder: Path, frame: pd.DataFrame) -> Case:
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[dict[str, Any], bytes]]:
+def runs(tmp_path_factory: pytest.TempPathFactory, all_here: None) -> list[tuple[dict[str, Any], bytes]]:
     """As it is, and with every test row's features, score and outcome turned upside down."""
     found = []
     frame = people()

@@ -15,7 +15,6 @@ from audit.errors import GateBroken, InputError
 from audit.gaps import Settings
 from audit.load import load_policy, load_rows
 from audit.models import Worker
-from audit.models.write import skops_bytes
 from audit.run import run_audit
 from debias.fit_reductions import reduced
 from debias.methods import BOUNDED_LOSS, CONSTRAINTS, METHODS, constraint_for
@@ -81,8 +80,8 @@ def test_what_bounded_loss_reports_is_the_largest_error_on_rows_not_learned_from
 
 
 def test_exponentiated_gradient_serves_bounded_loss(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("debias.fit_reductions.RUNS", 8)
-    x, label, group, _ = hard(0, 1500)
+    monkeypatch.setattr("debias.fit_reductions.RUNS", 5)
+    x, label, group, _ = hard(0, 1000)
     fresh, truth, groups, _ = hard(9, 6000)
 
     def worst(tolerance: float) -> float:
@@ -164,12 +163,12 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
 
     folder = tmp_path_factory.mktemp("methods")
     frame = people()
-    frame.to_parquet(folder / "people.parquet")
     train = frame[frame["split"] == "train"]
     prepare = ColumnTransformer([("text", OneHotEncoder(), ["branch"])], remainder=SimpleImputer())
     fitted = Pipeline([("prepare", prepare), ("model", LogisticRegression())])
     fitted.fit(train[list(FEATURES)], train["outcome"])
-    (folder / "model.skops").write_bytes(skops_bytes(fitted))
+    score = fitted.predict_proba(frame[list(FEATURES)])[:, 1]
+    frame.assign(score=score).to_parquet(folder / "people.parquet")
     data = DataSpec(
         path=folder / "people.parquet",
         label="outcome",
@@ -183,7 +182,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
         bins={"age": (45.0,)},
         weight="w",
     )
-    return Case("People", "Who gets a loan", data, ModelSpec("path", folder / "model.skops"), load_policy(None))
+    return Case("People", "Who gets a loan", data, ModelSpec("score", column="score", threshold=0.5), load_policy(None))
 
 
 def gap(arm: dict[str, Any], attribute: str) -> float:
@@ -191,6 +190,7 @@ def gap(arm: dict[str, Any], attribute: str) -> float:
     return float(next(g["value"] for g in found if g["attribute"] == [attribute]))
 
 
+@pytest.mark.usefixtures("here")
 def test_the_correlation_remover_needs_the_sensitive_columns_to_decide(case: Case, tmp_path: Path) -> None:
     """They are inputs of the saved pipeline, an audit hands them over, and both are said."""
     found = run_mitigate(case, "correlation_remover", tmp_path / "run", draws=DRAWS)
@@ -230,6 +230,7 @@ def test_what_is_left_does_not_follow_the_sensitive_columns() -> None:
     assert names == ["ColumnTransformer", "CorrelationRemover", "HistGradientBoostingClassifier"]
 
 
+@pytest.mark.usefixtures("here")
 def test_bounded_loss_from_end_to_end_and_at_the_gate(
     case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,6 +22,7 @@ from debias.mitigate import run_mitigate
 from debias.task import task_of
 
 DRAWS = 40
+pytestmark = pytest.mark.usefixtures("all_here")
 
 
 def people(n: int = 900, seed: int = 0) -> pd.DataFrame:
