@@ -336,12 +336,13 @@ def table_of(document: dict[str, Any]) -> list[str]:
     """The front as lines for a terminal."""
     on = [t for t in document["trials"] if t["front"]]
     judged, original = document["splits"]["judge"], document["original"]
-    gap = f"{words_of(document['asked']['constraint']).full.removeprefix('the ')} [95 %]"
+    weighed = words_of(document["asked"]["constraint"])
+    gap = f"{weighed.full.removeprefix('the ')} [95 %]"
     lines = [
         f"{document['case']['name']}: {len(document['trials'])} candidates tried, {len(on)} on the front; measured on "
         f"{judged:,} validation rows.",
         "",
-        f"{'':>5}  {'method':24}{'tolerance':>10}  {'loss [95 %]':24}{gap:32}moved threshold: both",
+        f"{'':>5}  {'method':24}{'tolerance':>10}  {'loss [95 %]':24}{gap:32}moved threshold: loss, {weighed.short}",
         f"{'':>5}  {'original':24}{'':>10}  {_span(original['loss']):24}{_span(original['gap'])}",
     ]
     for t in sorted(on, key=lambda t: t["loss"]["value"]):
