@@ -54,6 +54,16 @@ def page(files: Mapping[str, bytes], manifest: Manifest) -> str:
     )
 
 
+def read_as_drawn(files: Mapping[str, bytes], manifest: Manifest) -> str:
+    """What a verifier says that reads the real pages of these files. Raises Unsure where it cannot."""
+    from reports.document import build_document
+    from reports.issue import page_html
+    from reports.verify.pages import check_pages
+
+    pdf = assemble(page_html(files, manifest), files, manifest)
+    return check_pages(pdf, build_document(files, manifest=manifest))
+
+
 def slots(key: SigningKey, pinned: str | None = None) -> tuple[SignerSlot, ...]:
     return (
         SignerSlot("Auditor", key.name, "auditor", key.fingerprint),

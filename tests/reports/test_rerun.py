@@ -16,6 +16,8 @@ from debias.mitigate import run_mitigate
 from reports.rerun import run_again
 from reports.verify.figures import check_rerun
 from reports.verify.result import Broken
+from tests.reports import kit
+from tests.reports.pki import Pki
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +67,11 @@ def test_other_data_are_named(both: tuple[dict[str, bytes], dict[str, bytes]]) -
     document["data"]["sha256"] = "0" * 64
     with pytest.raises(Broken, match="the data is not the one"):
         check_rerun({**files, "evidence.json": json.dumps(document).encode()}, again)
+
+
+def test_its_pages_are_read_as_they_are_drawn(both: tuple[dict[str, bytes], dict[str, bytes]], pki: Pki) -> None:
+    """A report with every kind of explanation and chart; with the person explained, and without."""
+    files, _ = both
+    for people in (True, False):
+        manifest = kit.manifest_of(files, pki.auditor, extra={"people": people, "timestamp": False})
+        assert "drawings, shape by shape" in kit.read_as_drawn(files, manifest)

@@ -24,6 +24,8 @@ from reports.render import render_html
 from reports.rerun import run_again
 from reports.verify.figures import check_mitigation, check_rerun, check_search
 from reports.verify.result import Broken
+from tests.reports import kit
+from tests.reports.pki import Pki
 
 WHEN = dt.datetime(2026, 11, 22, 9, 0, tzinfo=dt.UTC)
 Files = dict[str, bytes]
@@ -149,3 +151,7 @@ def test_the_run_made_again_is_the_same(files: Files, root: Path) -> None:
     forged = changed(files, "mitigation.json", lambda d: d["choice"].update(same_model=False))
     with pytest.raises(Broken, match="same_model"):
         check_search(forged)
+
+
+def test_its_pages_are_read_as_they_are_drawn(files: Files, pki: Pki) -> None:
+    assert "drawings, shape by shape" in kit.read_as_drawn(files, kit.manifest_of(files, pki.auditor))

@@ -19,10 +19,12 @@ from debias.loop.sources import open_source
 from debias.mitigate import run_mitigate
 from reports.blocks import Paragraph, Sources, Table
 from reports.issue import issue_report
+from reports.manifest import NAME, Manifest
 from reports.rerun import run_again
 from reports.sections import classes, regression
 from reports.verify import verify
 from reports.verify.reading import attachments_of
+from tests.reports import kit
 from tests.reports.pki import Pki
 
 KINDS = ("classes", "regression")
@@ -93,6 +95,8 @@ def test_the_report_is_made_and_verified_and_comes_out_again(
     evidence = json.loads(files["evidence.json"])
     assert kind in evidence
     assert ("regression" in evidence) == (evidence["rates"] == [])
+    embedded = {name: data for name, data in files.items() if name != NAME}
+    assert "drawings, shape by shape" in kit.read_as_drawn(embedded, Manifest.from_bytes(files[NAME]))
 
 
 def test_each_class_is_printed_with_its_people(runs: dict[str, Path]) -> None:
