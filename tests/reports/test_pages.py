@@ -585,7 +585,7 @@ def test_letters_that_the_font_lacks_are_left_to_the_slow_way(small: Reports, pk
     def renamed(name: str) -> Callable[[dict[str, object]], None]:
         return lambda document: document["case"].update(name=name)  # type: ignore[attr-defined]
 
-    for name in ("شركة", "信用"):
+    for name in ("شركة", "信用", "\ufb01ne", "Cafe\u0301"):
         files = kit.edited(small.files, "evidence.json", renamed(name))
         document = build_document(files, manifest=kit.manifest_of(files, pki.auditor))
         with pytest.raises(NotCovered):

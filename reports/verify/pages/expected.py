@@ -6,11 +6,12 @@ test says so.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reports import blocks as d
-from reports.glyphs import drawable, printable, right_to_left
+from reports.glyphs import SAFE, drawable, printable, right_to_left
 from reports.render import CLOSING_WORDS, ROLES
 from reports.verify.pages.unsure import NotCovered
 
@@ -77,6 +78,8 @@ def expected(document: d.Document) -> list[Item]:
             raise NotCovered("text that is written from right to left")
         if not drawable(text):
             raise NotCovered("letters that another font has to draw")
+        if any(0xFB00 <= ord(c) <= 0xFB06 or unicodedata.category(c)[0] == "M" for c in text if ord(c) > SAFE):
+            raise NotCovered("letters that are drawn together")
     return items
 
 
