@@ -29,7 +29,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from debias.loop.database import open_engine  # noqa: E402
-from debias.loop.trail import BATCHES, KEPT, TRAIL, Page, Trail  # noqa: E402
+from debias.loop.page import BATCHES, KEPT, TRAIL, Page  # noqa: E402
+from debias.loop.trail import Trail  # noqa: E402
 
 BLOCK = 100
 PAGE = 50
@@ -55,10 +56,11 @@ def put(page: Page, i: int, real: Real | None) -> None:
         return
     body, state, cube, pending = real
     more = {k: body[k] for k in ("before", "after", "running", "policy")}
-    page.append(body["kind"], body["words"], body["facts"] | {"number": i}, **more)
     page.keep("state", state)
     page.add_batch(i, f"{i:05d}-bench", f"{i:064d}", cube, pending)
-    page.forget_pending(i - 2)
+    if i >= 2:
+        page.forget_pending(i - 2)
+    page.append(body["kind"], body["words"], body["facts"] | {"number": i}, **more)
 
 
 def fill(url: str, events: int, real: Real | None) -> list[float]:

@@ -2,7 +2,8 @@
 
 state, step, act   what the loop knows, and the one pure step from it to the next: counts, then what follows
 gate               whether a challenger has earned its place
-trail, database    the append-only, hash-chained record; where it is kept
+trail, page        the append-only, hash-chained record; what one input changes in it
+ledger, database   what is kept beside the entries, which hold its sha256; the database under it
 store, serve       models by their content; decisions by the models that run
 sources            batches of rows: a table, a folder (folder, settle), standard input (stdin), late outcomes (labels)
 take               a batch as the step takes it: read, checked, decided, compared

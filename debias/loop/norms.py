@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 from audit.case import Case
@@ -27,11 +26,10 @@ def with_delay(case: Case, policy: Policy) -> Policy:
 
 
 def policy_to_json(policy: Policy) -> dict[str, Any]:
-    """A policy as it was read."""
+    """A policy as it was read, without its place: the trail is the same wherever a case is."""
     return {
         "version": policy.version,
         "sha256": policy.sha256,
-        "source": None if policy.source is None else str(policy.source),
         "norms": [asdict(n) for n in policy.norms],
         "loop": asdict(policy.loop),
     }
@@ -41,8 +39,7 @@ def policy_from_json(data: Mapping[str, Any]) -> Policy:
     """The policy that `policy_to_json` wrote."""
     norms = tuple(Norm(**{**n, "attribute": tuple(n["attribute"])}) for n in data["norms"])
     loop = LoopRules(**{**data["loop"], "methods": tuple(data["loop"]["methods"])})
-    source = None if data["source"] is None else Path(data["source"])
-    return Policy(data["version"], norms, data["sha256"], source, loop)
+    return Policy(data["version"], norms, data["sha256"], None, loop)
 
 
 def in_force(case: Case, kept: Any) -> Case:

@@ -107,6 +107,7 @@ class Watcher:
                 expected="a case about a decision",
                 todo="watch the decisions that are made from the quantity",
             )
+        trail.check()  # from what was changed behind its back the loop does not go on
         self._case, self._out, self._trail = case, out, trail
         self._policy = with_delay(case, case.policy)
         self._given = case.policy
@@ -228,8 +229,8 @@ class Watcher:
 
     def _again(self) -> None:
         """Go on from what the trail has: a page may have been kept although its connection was lost."""
-        if self._trail.catch_up():
-            self._trail.check()
+        self._trail.catch_up()
+        self._trail.check()
         self._state = State.from_json(self._trail.kept("state"))
         self._known[:] = self._trail.batch_ids()
         self._reference = self._trail.kept("reference")
@@ -311,11 +312,6 @@ class Watcher:
         """One transaction; then the pointer, the screen's copy in memory, and the sentences."""
         kept = after.to_json()
         with self._trail.write() as page:
-            for event in events:
-                page.append(
-                    event.kind, event.words, plain(event.facts), before=before.mode, after=after.mode,
-                    running=after.running, policy=after.policy,
-                )  # fmt: skip
             page.keep("state", kept)
             for name, value in keep.items():
                 page.keep(name, value)
@@ -323,6 +319,11 @@ class Watcher:
                 page.add_batch(*batch)
             for number in forget:
                 page.forget_pending(number)
+            for event in events:
+                page.append(
+                    event.kind, event.words, plain(event.facts), before=before.mode, after=after.mode,
+                    running=after.running, policy=after.policy,
+                )  # fmt: skip
         self._state = after
         self._after_write()
 

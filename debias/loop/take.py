@@ -10,7 +10,7 @@ import pandas as pd
 from audit.case import Case
 from audit.code import groups_per_row
 from audit.cube import UNLABELLED, Ints, cube_of
-from audit.errors import InputError
+from audit.errors import AssayError, InputError
 from audit.load.values import coded as named
 from audit.policy import Policy
 from audit.watch.cells import cube_to_json
@@ -244,7 +244,7 @@ class Taker:
 
 
 def reason(error: Exception) -> str:
-    if isinstance(error, InputError):
+    if isinstance(error, AssayError):
         return error.message
     return f"it could not be judged ({type(error).__name__}: {str(error)[:200]})."
 

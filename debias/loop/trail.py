@@ -1,13 +1,14 @@
 """The record that cannot be rewritten: append-only, hash-chained, in a real database.
 
     with Trail.open("sqlite:///out/watch.db") as trail, trail.write() as page:
-        page.append("confirmed", "The gap ...", {...}, before="HEALTHY", after="CONFIRMED")
         page.keep("state", state.to_json())
+        page.append("confirmed", "The gap ...", {...}, before="HEALTHY", after="CONFIRMED")
 
 Each entry holds the hash of the one before it. Two chains: `hash` over what happened, which an undisturbed run repeats
 byte for byte; `seal` over hash and time, so that times cannot be changed either. The database itself refuses to change
 or remove an entry; whoever goes around it breaks a chain, and `check` names the first entry that does not fit. The
-head is kept apart from the entries, so that a cut-off end is seen. Whoever owns the database can write everything anew,
+head is kept apart from the entries, so that a cut-off end is seen. Entries also hold the sha256 of what is kept beside
+them (`ledger`): the state, the counts and decisions of batches. Whoever owns the database can write everything anew,
 the head too; `check` sees that where an entry's hash was noted elsewhere (a report, an alert).
 
 Everything that one input changes is one transaction. One watcher at a time: a lock that ends with its process.
@@ -16,7 +17,6 @@ Everything that one input changes is one transaction. One watcher at a time: a l
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import threading
@@ -29,37 +29,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from audit.errors import OutputError, VerificationError
-from audit.files import canonical
 from debias.loop import database
-
-FIRST = "0" * 64
-
-_meta = sa.MetaData()
-TRAIL = sa.Table(
-    "trail",
-    _meta,
-    sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
-    sa.Column("prev", sa.String(64), nullable=False),
-    sa.Column("hash", sa.String(64), nullable=False, unique=True),
-    sa.Column("time", sa.String(40), nullable=False),
-    sa.Column("seal", sa.String(64), nullable=False),
-    sa.Column("body", sa.Text, nullable=False),
-)
-KEPT = sa.Table("kept", _meta, sa.Column("name", sa.String(64), primary_key=True), sa.Column("value", sa.Text))
-BATCHES = sa.Table(
-    "batches",
-    _meta,
-    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("id", sa.Text, nullable=False),
-    sa.Column("sha256", sa.String(64), nullable=False, index=True),
-    sa.Column("cube", sa.Text),
-    sa.Column("pending", sa.LargeBinary),
-)
+from debias.loop.ledger import HEAD, Ledger
+from debias.loop.page import BATCHES, FIRST, KEPT, META, TRAIL, Page, head_of, link, sealed
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry as it was written. body: seq, kind, words, facts, before, after, running, policy."""
+    """One entry as it was written. body: seq, kind, words, facts, before, after, running, policy, kept (ledger.py)."""
 
     seq: int
     prev: str
@@ -67,58 +44,6 @@ class Entry:
     time: str
     seal: str
     body: Mapping[str, Any]
-
-
-def link(prev: str, body: bytes) -> str:
-    """The hash of an entry: over the one before it and its canonical bytes."""
-    return hashlib.sha256(prev.encode() + b"\n" + body).hexdigest()
-
-
-def sealed(prev_seal: str, digest: str, time: str) -> str:
-    """The seal of an entry: over the seal before it, its hash and its time."""
-    return hashlib.sha256(f"{prev_seal}\n{digest}\n{time}".encode()).hexdigest()
-
-
-def _head_of(connection: sa.Connection) -> dict[str, Any]:
-    head = connection.execute(sa.select(KEPT.c.value).where(KEPT.c.name == "head")).scalar()
-    return json.loads(head) if head else {"seq": 0, "hash": FIRST, "seal": FIRST}
-
-
-class Page:
-    """What one input changes: kept whole or not at all."""
-
-    def __init__(self, connection: sa.Connection, now: str) -> None:
-        self._c = connection
-        self._now = now
-        self.head: dict[str, Any] = _head_of(connection)
-
-    def append(self, kind: str, words: str, facts: Mapping[str, Any], **more: Any) -> str:
-        """One entry; its hash. Raises ValueError for a figure that is not finite; then nothing of the page is kept."""
-        seq = self.head["seq"] + 1
-        body = canonical({"seq": seq, "kind": kind, "words": words, **more, "facts": dict(facts)}, compact=True)
-        digest = link(self.head["hash"], body)
-        seal = sealed(self.head["seal"], digest, self._now)
-        row = {"seq": seq, "prev": self.head["hash"], "hash": digest, "time": self._now, "seal": seal}
-        self._c.execute(TRAIL.insert(), row | {"body": body.decode()})
-        self.head = {"seq": seq, "hash": digest, "seal": seal}
-        return digest
-
-    def keep(self, name: str, value: Any) -> None:
-        """Put a document under a name, in place of what was there."""
-        text = canonical(value, compact=True).decode()
-        changed = self._c.execute(KEPT.update().where(KEPT.c.name == name).values(value=text))
-        if changed.rowcount == 0:
-            self._c.execute(KEPT.insert(), {"name": name, "value": text})
-
-    def add_batch(self, number: int, batch: str, sha256: str, cube: Any, pending: bytes | None) -> None:
-        """The counts of a batch, and its decisions until its outcomes are due."""
-        text = None if cube is None else canonical(cube, compact=True).decode()
-        row = {"number": number, "id": batch, "sha256": sha256, "cube": text, "pending": pending}
-        self._c.execute(BATCHES.insert(), row)
-
-    def forget_pending(self, number: int) -> None:
-        """The decisions of a batch whose outcomes were counted are no longer kept row by row."""
-        self._c.execute(BATCHES.update().where(BATCHES.c.number == number).values(pending=None))
 
 
 class Trail:
@@ -134,6 +59,7 @@ class Trail:
         self._inode: int | None = None
         self._turn = threading.Lock()
         self._seen: dict[str, Any] | None = None
+        self._ledger: Ledger | None = None
 
     @staticmethod
     def open(url: str, *, write: bool = True) -> Trail:
@@ -165,8 +91,8 @@ class Trail:
         else:
             self._held = database.advisory_lock(self._engine)
         with self._transaction(new=True) as c:
-            database.prepare(c, _meta)
-            self._seen = _head_of(c)
+            database.prepare(c, META)
+            self._seen = head_of(c)
 
     def __enter__(self) -> Trail:
         return self
@@ -206,9 +132,13 @@ class Trail:
                             todo="run `assay watch --check`, then `assay watch`: it goes on from the end it finds",
                         )
                     yield page
+                    page.close()
                     if page.head != self._seen:
-                        page.keep("head", page.head)
+                        page.keep(HEAD, page.head)
                 self._seen = page.head
+                if self._ledger is not None:
+                    for seq, kept in page.noted:
+                        self._ledger.note(seq, kept)
             except sa.exc.SQLAlchemyError as error:
                 raise database.unusable(self._place, error) from error
 
@@ -221,7 +151,7 @@ class Trail:
         with self._turn:
             try:
                 with self._transaction() as c:
-                    head = _head_of(c)
+                    head = head_of(c)
             except sa.exc.SQLAlchemyError as error:
                 raise database.unusable(self._place, error) from error
             moved, self._seen = head != self._seen, head
@@ -296,7 +226,7 @@ class Trail:
     def head(self) -> dict[str, Any]:
         """Where the trail ends: seq, hash and seal of the last entry."""
         with self._read() as c:
-            return _head_of(c)
+            return head_of(c)
 
     def seen(self, sha256: str) -> str | None:
         """The id of the first batch with these bytes that was counted, or None: one that could not be judged may come
@@ -315,10 +245,16 @@ class Trail:
             return [(int(n), str(i), str(s)) for n, i, s in found]
 
     def pending(self, number: int) -> bytes | None:
-        """The decisions of a batch whose outcomes are not yet counted."""
+        """The decisions of a batch whose outcomes are not yet counted.
+
+        Raises VerificationError where the trail was checked and they were changed since.
+        """
         with self._read() as c:
             found = c.execute(sa.select(BATCHES.c.pending).where(BATCHES.c.number == number)).scalar()
-        return None if found is None else bytes(found)
+        content = None if found is None else bytes(found)
+        if self._ledger is not None:
+            self._ledger.check_pending(number, content)
+        return content
 
     def cubes(self) -> list[tuple[int, Any]]:
         """The stored counts of every batch."""
@@ -327,11 +263,11 @@ class Trail:
             return [(int(n), None if v is None else json.loads(v)) for n, v in found]
 
     def check(self, noted: Mapping[int, str] | None = None) -> dict[str, Any]:
-        """Follow both chains to the head: entries, head and seal. `noted`: seq -> hash, as written down elsewhere.
+        """Follow both chains to the head, then hold what is kept beside the entries against them: entries, head, seal.
 
-        Raises VerificationError at the first entry that does not fit.
+        noted: seq -> hash, as written down elsewhere. Raises VerificationError at the first thing that does not fit.
         """
-        prev, seal, seq = FIRST, FIRST, 0
+        prev, seal, seq, ledger = FIRST, FIRST, 0, Ledger()
         with self._read() as c:
             known = _kept_end(c)
             for row in c.execute(sa.select(TRAIL).order_by(TRAIL.c.seq)).yield_per(1000):
@@ -348,7 +284,16 @@ class Trail:
                 if noted and noted.get(seq, row.hash) != row.hash:
                     raise _broken(seq, f"it is not the entry that an alert or a report noted as {noted[seq][:12]}")
                 prev = row.hash
-        _check_end(known, {"seq": seq, "hash": prev, "seal": seal}, noted or {})
+                ledger.note(seq, _kept_of(row.body))
+            _check_end(known, {"seq": seq, "hash": prev, "seal": seal}, noted or {})
+            ledger.check_documents((r.name, r.value) for r in c.execute(sa.select(KEPT).order_by(KEPT.c.name)))
+            rows = c.execute(sa.select(BATCHES).order_by(BATCHES.c.number)).yield_per(1000)
+            ledger.check_batches(
+                (r.number, r.id, r.sha256, r.cube, None if r.pending is None else bytes(r.pending)) for r in rows
+            )
+        found = {"seq": seq, "hash": prev, "seal": seal}
+        if found == self._seen:  # no page was kept meanwhile
+            self._ledger = ledger
         return {"entries": seq, "head": prev, "seal": seal}
 
 
@@ -356,9 +301,21 @@ def _entry(row: Any) -> Entry:
     return Entry(row.seq, row.prev, row.hash, row.time, row.seal, json.loads(row.body))
 
 
+def _kept_of(body: str) -> dict[str, Any]:
+    """What an entry says under `kept`, its last key, without reading the rest of it."""
+    at = body.rfind('"kept":')
+    if at < 0:
+        return {}
+    try:
+        found: dict[str, Any] = json.loads("{" + body[at:])["kept"]
+    except ValueError:  # a key of that name deeper down
+        found = json.loads(body).get("kept") or {}
+    return found
+
+
 def _kept_end(connection: sa.Connection) -> dict[str, Any]:
     try:
-        head = _head_of(connection)
+        head = head_of(connection)
         return {"seq": int(head["seq"]), "hash": str(head["hash"]), "seal": str(head["seal"])}
     except (ValueError, TypeError, KeyError) as error:
         raise VerificationError(

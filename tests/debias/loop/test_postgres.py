@@ -23,8 +23,9 @@ import sqlalchemy as sa
 from audit.errors import DataError, OutputError
 from debias.loop import run
 from debias.loop.database import open_engine
+from debias.loop.page import Page
 from debias.loop.run import run_watch
-from debias.loop.trail import Page, Trail
+from debias.loop.trail import Trail
 from tests.debias.loop import fed
 from tests.debias.loop.trail_cases import TrailCases, fill, watcher
 
@@ -133,6 +134,7 @@ def url(server: Server) -> str:
 
 
 class TestPostgres(TrailCases):
+    blob = r"'\x0002'"
     unlock = ("ALTER TABLE trail DISABLE TRIGGER ALL",)
 
     @pytest.fixture

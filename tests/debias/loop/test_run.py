@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,16 +16,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import cli
 from audit.case import Case
-from audit.errors import DataError, InputError, OutputError
+from audit.errors import DataError, InputError, OutputError, VerificationError
 from audit.models.write import skops_bytes
 from audit.watch.quality import feed_problem
 from debias.loop import inbox, run, take
 from debias.loop.norms import policy_from_json
+from debias.loop.page import Page
 from debias.loop.run import run_watch
 from debias.loop.state import State
 from debias.loop.store import Store
-from debias.loop.trail import Page, Trail
+from debias.loop.trail import Trail
 from debias.loop.word import check_trail, decide_challenger, gate_broken, state_of
 from tests.debias.loop.fed import bodies, hashes, people, under, write_case, write_policy
 
@@ -191,6 +195,40 @@ def test_a_quiet_feed_is_watched_and_left_alone(tmp_path: Path) -> None:
     assert {"confirmed", "build"}.isdisjoint(kinds(tmp_path / "out"))
 
 
+# -- what was changed behind its back --------------------------------------------------------------------------
+
+EDITS = [
+    (
+        "UPDATE kept SET value = replace(value, '\"challengers\":1', '\"challengers\":0') WHERE name = 'state'",
+        "kept.state",
+    ),
+    ("UPDATE kept SET value = replace(value, 'north', 'n') WHERE name = 'reference'", "kept.reference"),
+    ("UPDATE batches SET cube = (SELECT cube FROM batches WHERE number = 4) WHERE number = 3", "batches.cube"),
+]
+
+
+@pytest.mark.parametrize(("statement", "where"), EDITS)
+def test_an_edit_in_the_database_is_found_and_no_run_goes_on_from_it(
+    waits: tuple[Case, Path], statement: str, where: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case, out = waits
+    database = sqlite3.connect(out / "watch.db")
+    with database:
+        assert database.execute(statement).rowcount == 1
+    database.close()
+    assert case.source is not None
+    before = bodies(out)
+    assert cli.main(["watch", str(case.source), "--out", str(out), "--check"]) == 4
+    said = capsys.readouterr().err
+    assert f"({where}): not what the trail says" in said
+    assert "Traceback" not in said
+    with pytest.raises(VerificationError, match=re.escape(where)):
+        run_watch(case, out)
+    with pytest.raises(VerificationError, match=re.escape(where)):
+        decide_challenger(case, out, shown(out)["pending"]["model"], True, "Fits.", "Ada")
+    assert bodies(out) == before
+
+
 # -- resuming -------------------------------------------------------------------------------------------------
 
 
@@ -247,7 +285,8 @@ def test_a_persons_word_is_taken_under_the_policy_in_force(tmp_path: Path) -> No
     decide_challenger(case, out, shown(out)["pending"]["model"], True, "Fits.", "Ada")
     assert kinds(out) == [*before, "promoted"]
     kept = Trail.open(f"sqlite:///{out / 'watch.db'}", write=False)
-    assert policy_from_json(kept.kept("policy")) == under(case, tmp_path, version="2", limit=0.19).policy
+    in_force = under(case, tmp_path, version="2", limit=0.19).policy
+    assert policy_from_json(kept.kept("policy")) == replace(in_force, source=None)
     kept.close()
 
 

@@ -72,8 +72,8 @@ kept = 0
 try:
     while kept < 10_000:
         with trail.write() as page:
-            page.append("batch", "x" * 2000, {"i": kept})
             page.keep("state", {"n": kept})
+            page.append("batch", "x" * 2000, {"i": kept})
         kept += 1
 except OutputError as error:
     print(kept, error.message, sep="|")

@@ -16,7 +16,8 @@ import sqlalchemy as sa
 
 from audit.errors import DataError, OutputError, VerificationError
 from debias.loop.database import open_engine
-from debias.loop.trail import FIRST, Page, Trail, link, sealed
+from debias.loop.page import FIRST, Page, link, sealed
+from debias.loop.trail import Trail
 
 ROOT = Path(__file__).resolve().parents[3]
 THEN = "2026-11-01T09:30:00.000+00:00"
@@ -31,8 +32,8 @@ print("open", flush=True)
 for line in sys.stdin:
     if line.strip() == "page":
         with trail.write() as page:
-            page.append("batch", "never kept", {})
             page.keep("state", {"n": -1})
+            page.append("batch", "never kept", {})
             print("in the page", flush=True)
             time.sleep(600)
     with trail.write() as page:
@@ -90,6 +91,8 @@ class TrailCases:
     """`url` is a fixture of the subclass: a database that is empty. `unlock`: what takes the triggers away."""
 
     unlock: tuple[str, ...] = ()
+    blob = "x'0002'"
+    """How the database writes the bytes 0 and 2."""
 
     @pytest.fixture
     def ten(self, url: str) -> str:
@@ -178,6 +181,7 @@ class TrailCases:
             for value in ({"n": 1}, {"n": 2, "wealth": 0.1 + 0.2}, {"n": 3, "wealth": 1e-300}):
                 with trail.write() as page:
                     page.keep("state", value)
+                    page.append("batch", "words", {})
                 assert trail.kept("state") == value
 
     def test_batches_and_their_pending_decisions(self, url: str) -> None:
@@ -185,9 +189,10 @@ class TrailCases:
         with Trail.open(url) as trail:
             with trail.write() as page:
                 page.add_batch(0, "one.csv", "ab" * 32, {"cells": [[0, 3]]}, b"\x00\x01\xff")
-                page.add_batch(1, name, "cd" * 32, None, None)
-                page.add_batch(2, "again.csv", "ab" * 32, None, None)
-                page.add_batch(3, "broken.csv", "", None, None)
+                page.append("batch", "words", {})
+                for row in ((1, name, "cd" * 32), (2, "again.csv", "ab" * 32), (3, "broken.csv", "")):
+                    page.add_batch(*row, None, None)
+                    page.append("batch", "words", {})
             assert trail.batch_ids()[1] == (1, name, "cd" * 32)
             assert trail.seen("ab" * 32) == "one.csv"
             assert trail.seen("ef" * 32) is None
@@ -198,12 +203,15 @@ class TrailCases:
             assert trail.cubes() == [(0, {"cells": [[0, 3]]}), (1, None), (2, None), (3, None)]
             with trail.write() as page:
                 page.forget_pending(0)
+                page.append("batch", "words", {})
             assert trail.pending(0) is None
+            assert trail.check()["entries"] == 5
 
     def test_a_batch_number_is_taken_once(self, url: str) -> None:
         with Trail.open(url) as trail:
             with trail.write() as page:
                 page.add_batch(0, "one", "ab" * 32, None, None)
+                page.append("batch", "one", {})
 
             def again() -> None:
                 with trail.write() as page:
@@ -212,7 +220,7 @@ class TrailCases:
 
             with pytest.raises(OutputError, match="could not be written"):
                 again()
-            assert trail.check()["entries"] == 0
+            assert trail.check()["entries"] == 1
 
     def test_a_page_that_fails_leaves_nothing(self, ten: str) -> None:
         def keep(trail: Trail, gap: float) -> None:
@@ -372,6 +380,94 @@ class TrailCases:
     def test_a_head_that_is_none(self, ten: str, head: str) -> None:
         self.tamper(ten, f"UPDATE kept SET value = '{head}' WHERE name = 'head'")
         assert "kept end" in self.broken(ten).problem
+
+    # -- what is kept beside the entries -----------------------------------------------------------------------
+
+    @pytest.fixture
+    def beside(self, url: str) -> str:
+        """A trail of three batches with a state; the outcomes of the first were counted."""
+        with Trail.open(url) as trail:
+            for i in range(3):
+                with trail.write(THEN) as page:
+                    page.keep("state", {"n": i})
+                    page.add_batch(i, f"{i}.csv", f"{i:064d}", {"cells": [[0, 3]]}, b"\x00" + bytes([i]))
+                    if i == 2:
+                        page.forget_pending(0)
+                    page.append("batch", f"Batch {i}.", {"n": i})
+            assert trail.check()["entries"] == 3
+        return url
+
+    @pytest.mark.parametrize(
+        ("statement", "what", "got"),
+        [
+            ("UPDATE kept SET value = '{\"n\":1}' WHERE name = 'state'", "the state of the loop (kept.state)", "other"),
+            ("UPDATE kept SET value = NULL WHERE name = 'state'", "the state of the loop (kept.state)", "other"),
+            ("DELETE FROM kept WHERE name = 'state'", "the state of the loop (kept.state)", "removed"),
+            ("INSERT INTO kept VALUES ('about', '{}')", "what the loop began with (kept.about)", "no entry"),
+            (
+                "UPDATE batches SET cube = '{\"cells\":[[0,4]]}' WHERE number = 1",
+                "the counts of batch 1.csv (batches.cube)",
+                "other",
+            ),
+            ("UPDATE batches SET cube = NULL WHERE number = 0", "the counts of batch 0.csv (batches.cube)", "other"),
+            (
+                "UPDATE batches SET pending = NULL WHERE number = 1",
+                "the decisions that wait for outcomes of batch 1.csv (batches.pending)",
+                "other",
+            ),
+            (
+                "UPDATE batches SET pending = (SELECT pending FROM batches WHERE number = 1) WHERE number = 0",
+                "the decisions that wait for outcomes of batch 0.csv (batches.pending)",
+                "other",
+            ),
+            ("UPDATE batches SET id = 'x' WHERE number = 2", "the name of batch 2.csv (batches.id)", "other"),
+            ("UPDATE batches SET sha256 = '' WHERE number = 2", "the sha256 of batch 2.csv (batches.sha256)", "other"),
+            ("DELETE FROM batches WHERE number = 2", "the row of batch 2.csv (batches)", "removed"),
+            (
+                "INSERT INTO batches (number, id, sha256) VALUES (3, 'x', '')",
+                "the row of batch number 3 (batches)",
+                "no entry",
+            ),
+        ],
+    )
+    def test_what_was_changed_beside_the_entries_is_named(
+        self, beside: str, statement: str, what: str, got: str
+    ) -> None:
+        self.tamper(beside, statement)
+        error = self.broken(beside)
+        assert error.problem == f"{what}: not what the trail says"
+        assert got in error.got
+        assert "who had access" in error.todo
+
+    def test_decisions_that_are_changed_while_a_watcher_runs_are_not_counted(self, beside: str) -> None:
+        with Trail.open(beside) as trail:
+            trail.check()
+            assert trail.pending(2) == b"\x00\x02"
+            self.tamper(beside, "UPDATE batches SET pending = NULL WHERE number = 2")
+            with pytest.raises(VerificationError, match="decisions that wait for outcomes of batch 2"):
+                trail.pending(2)
+            with trail.write() as page:
+                page.add_batch(3, "3.csv", "ef" * 32, None, b"\x01")
+                page.forget_pending(1)
+                page.append("batch", 'the word "kept":', {"x": 1})
+                page.append("batch", 'the word "kept":', {"deep": {"kept": {"documents": {"state": "no"}}}})
+            assert (trail.pending(1), trail.pending(3)) == (None, b"\x01")
+            with pytest.raises(VerificationError, match=r"batches\.pending"):
+                trail.check()
+            self.tamper(beside, f"UPDATE batches SET pending = {self.blob} WHERE number = 2")
+            assert trail.check()["entries"] == 5
+
+    def test_nothing_is_kept_beside_the_entries_without_one(self, beside: str) -> None:
+        def alone(trail: Trail) -> None:
+            with trail.write() as page:
+                page.append("batch", "before", {})
+                page.keep("state", {"n": 9})
+
+        with Trail.open(beside) as trail:
+            with pytest.raises(ValueError, match="needs an entry"):
+                alone(trail)
+            assert trail.kept("state") == {"n": 2}
+            assert trail.check()["entries"] == 3
 
     # -- two at a time -----------------------------------------------------------------------------------------
 
