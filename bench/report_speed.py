@@ -1,6 +1,6 @@
 """How long a report takes: printed and signed, verified with everything made again; its memory; how both grow.
 
-    python bench/report_speed.py RUN_FOLDER [--repeat 3] [--groups 2 8 32 100]
+    python bench/report_speed.py RUN_FOLDER [--repeat 3] [--groups 2 8 32 100] [--batches 52 260 1040]
 
 RUN_FOLDER is what `assay audit` (explain, mitigate) wrote. Seconds are those of one processor (CPU); wall-clock seconds
 stand beside them. The reference is to load WeasyPrint and set one page of plain text, in a process of its own: divide
@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 ROOT = Path(__file__).resolve().parent.parent
@@ -102,6 +103,27 @@ def made_up(groups: int, folder: Path) -> Path:
     return folder / "run"
 
 
+def watched(batches: int, folder: Path) -> Path:
+    """A run folder on the replay in which nothing happens, its 26,000 people in so many batches, with its history."""
+    import pandas as pd
+
+    from audit.gaps import Settings
+    from audit.load import load_case
+    from audit.run import run_audit
+    from debias.loop.run import run_watch
+
+    replays = ROOT / "sample_data" / "replays"
+    frame = pd.read_parquet(replays / "quiet.parquet")
+    frame["batch"] = [i * batches // len(frame) for i in range(len(frame))]
+    frame.to_parquet(folder / "quiet.parquet")
+    for name in ("model.skops", "norms.toml", "quiet.toml"):
+        shutil.copy(replays / name, folder / name)
+    case = load_case(folder / "quiet.toml")
+    run_audit(case, folder / "run", Settings(draws=500))
+    run_watch(case, folder / "run")
+    return folder / "run"
+
+
 def standards(pdf: Path) -> str:
     """What veraPDF says, or that it was not run."""
     tool = shutil.which("verapdf")
@@ -119,6 +141,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--groups", type=int, nargs="*", default=[2, 8, 32, 100])
+    parser.add_argument("--batches", type=int, nargs="*", default=[52, 260, 1040])
     args = parser.parse_args()
 
     import pikepdf
@@ -148,22 +171,27 @@ def main() -> None:
         with pikepdf.open(pdf) as document:
             print(f"\n{len(document.pages)} pages, {pdf.stat().st_size:,} bytes. {found[3]}.")
         print(standards(pdf) + "\n")
-        print(
-            "| groups | pages | bytes | printed and signed, CPU s | verified, CPU s | peak MB |\n"
-            "|---|---|---|---|---|---|"
-        )
-        for groups in args.groups:
-            place = folder / str(groups)
-            place.mkdir()
-            run = made_up(groups, place)
-            issue = measured("issue", run, ada, pdf)
-            check = measured("verify", pdf)
-            with pikepdf.open(pdf) as document:
-                pages = len(document.pages)
-            print(
-                f"| {groups} | {pages} | {pdf.stat().st_size:,} | {issue[0]:.2f} | {check[0]:.2f} | "
-                f"{max(issue[2], check[2]):.0f} |"
-            )
+        grown("groups", args.groups, made_up, folder, ada, pdf)
+        grown("batches watched", args.batches, watched, folder, ada, pdf)
+
+
+def grown(what: str, sizes: list[int], make: Any, folder: Path, key: Path, pdf: Path) -> None:
+    """One row for each size: pages, bytes, and what printing and verifying take."""
+    import pikepdf
+
+    print(
+        f"| {what} | pages | bytes | printed and signed, CPU s | verified, CPU s | peak MB |\n|---|---|---|---|---|---|"
+    )
+    for size in sizes:
+        place = folder / f"{what} {size}"
+        place.mkdir()
+        run = make(size, place)
+        issue, check = measured("issue", run, key, pdf), measured("verify", pdf)
+        with pikepdf.open(pdf) as document:
+            pages = len(document.pages)
+        row = (f"{size:,}", pages, f"{pdf.stat().st_size:,}", f"{issue[0]:.2f}", f"{check[0]:.2f}")
+        print("| " + " | ".join(map(str, row)) + f" | {max(issue[2], check[2]):.0f} |", flush=True)
+    print()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from __future__ import annotations
 import difflib
 import io
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +46,7 @@ def check_printed(
     from reports.verify.pages import Unsure, check_pages
 
     manifest = Manifest.from_bytes(files[NAME])
+    left = ""
     sources = {k: v for k, v in files.items() if k != NAME}
     try:
         if printer is None:
@@ -63,8 +63,10 @@ def check_printed(
             "signers": manifest.signers,
         }
         if printer is None and not exact and not is_made(html, **how):
-            with suppress(Unsure):
+            try:
                 return check_pages(certified, document)
+            except Unsure as reason:
+                left = f" (set again, because reading them left open: {reason})"
         again = write_pdf(html, **how)
     except AssayError as error:
         raise Broken("the pages cannot be made again from the embedded files", got=error.message[:300]) from error
@@ -73,7 +75,7 @@ def check_printed(
             "the pages cannot be made again from the embedded files", got=f"{type(error).__name__}: {error}"[:300]
         ) from error
     if certified.startswith(again):
-        return f"the certified file made again from the embedded evidence: {len(again):,} bytes, the same"
+        return f"the certified file made again from the embedded evidence: {len(again):,} bytes, the same{left}"
     _same_words(certified, again)
     signs = check_shapes(certified, again)
     if drawings(certified) == drawings(again):

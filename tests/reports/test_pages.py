@@ -257,6 +257,13 @@ def signs_are_pulled_apart(f: Forgery) -> None:
     f.edit(page, cells[1], lambda piece: piece.replace(b">0<", b">-9000<", 1))
 
 
+@attack("figures are pulled apart or together")
+def a_space_opens_within_a_number(f: Forgery) -> None:
+    page, cells = row(f, "f", TABLE)
+    number = next(c for c in cells if re.match(r"\d\d", c.text))
+    f.edit(page, number, lambda piece: piece.replace(b">0<", b">-250<", 1))
+
+
 @attack("broken over two lines")
 def a_number_goes_on_in_the_next_line(f: Forgery) -> None:
     page, cells = row(f, "f", TABLE)
