@@ -16,53 +16,18 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from audit.errors import AssayError
-from reports.attest import MODEL_CARD, STATEMENTS
 from reports.log.proof import Proof
 from reports.log.store import LogCopy
 from reports.manifest import NAME, Attached, Manifest
-from reports.verify import figures, revisions, seal
+from reports.verify import revisions, seal
 from reports.verify import signatures as sig
-from reports.verify.printed import Printer, check_printed
+from reports.verify.contents import Contents
+from reports.verify.lines import Lines, Stop
+from reports.verify.printed import Printer
 from reports.verify.reading import attached, opened, reader_of
-from reports.verify.result import FAILED, OK, SKIPPED, Broken, Check, SignerFound, Verification
+from reports.verify.result import OK, Broken, Check, SignerFound, Verification
 
 __all__ = ["Check", "SignerFound", "Verification", "verify", "verify_or_raise"]
-
-
-class _Stop(Exception):
-    """Nothing further can be checked."""
-
-
-class _Run:
-    """The lines so far. A check is a function that returns its detail or raises Broken."""
-
-    def __init__(self) -> None:
-        self.checks: list[Check] = []
-
-    def check(self, name: str, compared: str, work: Callable[[], str], *, stop: bool = False) -> bool:
-        try:
-            detail = work()
-        except Broken as broken:
-            self.checks.append(
-                Check(name, compared, FAILED, broken.problem, broken.got, broken.expected, broken.todo)
-            )  # fmt: skip
-            if stop:
-                raise _Stop from broken
-            return False
-        except AssayError as error:
-            self.checks.append(Check(name, compared, FAILED, error.problem, error.got, error.expected, error.todo))
-            if stop:
-                raise _Stop from error
-            return False
-        except RecursionError as error:
-            self.checks.append(Check(name, compared, FAILED, "the file is nested too deeply"))
-            raise _Stop from error
-        self.checks.append(Check(name, compared, OK, detail))
-        return True
-
-    def skip(self, name: str, compared: str, why: str) -> None:
-        self.checks.append(Check(name, compared, SKIPPED, why))
 
 
 def verify_or_raise(pdf: bytes, **options: Any) -> Verification:
@@ -98,11 +63,11 @@ def verify(
     HTML again (for tests). second_opinion: pyHanko's difference analysis too; it takes seconds and allows more than
     ours. exact: the pages are made again and compared byte for byte, rather than read as they are drawn.
     """
-    run = _Run()
+    run = Lines()
     state = _State(pdf, trust, tuple(crls), rerun, since, require_quorum, contents, printer, second_opinion, log, exact)
     try:
         state.work(run)
-    except _Stop:
+    except Stop:
         run.skip("everything else", "", "not checked, because it rests on the check that failed")
     identity = state.identity
     # Where the log holds every decision of this report, one that was cut off would have been seen.
@@ -138,20 +103,30 @@ class _State:
         self.manifest: Manifest | None = None
         self.files: dict[str, bytes] = {}
 
-    def work(self, run: _Run) -> None:
+    def work(self, run: Lines) -> None:
         pdf = self.pdf
         run.check("file", "its first bytes and its size", lambda: seal.check_file(pdf), stop=True)
         sealed = run.check("seal", "every byte of the file with the digest in the last signature", self._seal)
         if not sealed:
             self._diagnose(run)
-            raise _Stop
+            raise Stop
         self._structure(run)
         self._signatures(run)
         self._changes(run)
         self._people(run)
         if not self.contents:
             return
-        self._figures(run)
+        assert self.manifest is not None
+        first = self.found[0]
+        Contents(
+            self.pdf[: first.span.end],
+            first.container.certificate,
+            self.files,
+            self.manifest,
+            self.printer,
+            self.exact,
+            self.rerun,
+        ).check(run)
 
     def _seal(self) -> str:
         span, container = seal.check_seal(self.pdf)
@@ -162,7 +137,7 @@ class _State:
         covered = len(self.pdf) - (span.stop - span.start)
         return f"{covered:,} bytes have the digest that the last signature holds; its container is clean"
 
-    def _diagnose(self, run: _Run) -> None:
+    def _diagnose(self, run: Lines) -> None:
         """Bytes after the last signature: say what they change. Only where that signature is intact."""
         found = seal.spans(self.pdf)
         if not found or found[-1].end >= len(self.pdf):
@@ -174,7 +149,7 @@ class _State:
         before = self.pdf[: found[-1].end]
         self._compare(run, before, self.pdf)
 
-    def _structure(self, run: _Run) -> None:
+    def _structure(self, run: Lines) -> None:
         def work() -> str:
             self.reader = reader_of(self.pdf)
             with opened(self.pdf) as document:
@@ -185,7 +160,7 @@ class _State:
 
         run.check("structure", "the file as two strict parsers read it", work, stop=True)
 
-    def _signatures(self, run: _Run) -> None:
+    def _signatures(self, run: Lines) -> None:
         def work() -> str:
             self.found = sig.read_signatures(self.pdf, self.reader)
             return f"{len(self.found)} intact, each over its whole revision: {', '.join(s.field for s in self.found)}"
@@ -199,7 +174,7 @@ class _State:
             stop=True,
         )
 
-    def _changes(self, run: _Run) -> None:
+    def _changes(self, run: Lines) -> None:
         certified = self.pdf[: self.found[0].span.end]
         self._compare(run, certified, self.pdf)
 
@@ -222,7 +197,7 @@ class _State:
                 lambda: sig.check_modifications(self.found),
             )
 
-    def _compare(self, run: _Run, before: bytes, after: bytes) -> None:
+    def _compare(self, run: Lines, before: bytes, after: bytes) -> None:
         def pair(compare: Callable[[Any, Any], str]) -> Callable[[], str]:
             def work() -> str:
                 if len(before) == len(after):
@@ -236,7 +211,7 @@ class _State:
         run.check("attachments", "embedded files as certified and now", pair(revisions.compare_attachments))
         run.check("pages", "each page's drawing as certified and now", pair(revisions.compare_pages))
 
-    def _people(self, run: _Run) -> None:
+    def _people(self, run: Lines) -> None:
         def manifest() -> str:
             if NAME not in self.files:
                 raise Broken("the file is signed, but is no report made by Assay", got=f"no {NAME}", expected=NAME)
@@ -274,7 +249,7 @@ class _State:
             trusted = self._identity(run, self.trust)
         self.signers = sig.described(made, self.found, self.reader, trusted)
 
-    def _continuation(self, run: _Run) -> None:
+    def _continuation(self, run: Lines) -> None:
         compared = "this file with the earlier copy"
         since = self.since
         if since is None:
@@ -293,7 +268,7 @@ class _State:
 
         run.check("continuation", compared, work)
 
-    def _logged(self, run: _Run, manifest: Manifest) -> None:
+    def _logged(self, run: Lines, manifest: Manifest) -> None:
         copy, compared = self.log, "this report with the log of issued reports"
         if copy is None:
             run.skip("log", compared, "no log was given (--log DIR): a roll-back could not be seen")
@@ -340,7 +315,7 @@ class _State:
             else:
                 run.skip(name, what, "not checked, because the log itself does not hold")
 
-    def _identity(self, run: _Run, trust: bytes) -> dict[str, bool | None]:
+    def _identity(self, run: Lines, trust: bytes) -> dict[str, bool | None]:
         from reports.verify.identity import check_identity, embedded_certificates, embedded_lists
 
         trusted: dict[str, bool | None] = {}
@@ -354,99 +329,3 @@ class _State:
         good = run.check("identity", "each signer's certificate with the root given", work)
         self.identity = "established by the root given" if good else "refused"
         return trusted
-
-    def _same_version(self, work: Callable[[], str]) -> str:
-        """A method may change from version to version: where this is another one, the failure says so."""
-        from audit.evidence import VERSION
-
-        made = self.manifest.tool.get("assay", "an unknown version") if self.manifest else ""
-        try:
-            return work()
-        except Broken as broken:
-            if made != VERSION:
-                todo = f"made by Assay {made}, checked by {VERSION}: check with {made} before you conclude anything"
-                raise Broken(broken.problem, got=broken.got, expected=broken.expected, todo=todo) from broken
-            raise
-
-    def _figures(self, run: _Run) -> None:
-        figured = run.check(
-            "figures",
-            "every figure of evidence.json with the embedded cube",
-            lambda: self._same_version(lambda: figures.check_figures(self.files)),
-        )
-        if "mitigation.json" in self.files:
-            settings = figures.load(self.files, "evidence.json").get("settings", {}) if figured else {}
-            run.check(
-                "mitigation",
-                "the figures of each arm with the embedded cubes",
-                lambda: self._same_version(lambda: figures.check_mitigation(self.files, settings)),
-            )
-        if "search.json" in self.files:
-            run.check(
-                "search",
-                "the figures of each candidate of the search with its embedded counts",
-                lambda: self._same_version(lambda: figures.check_search(self.files)),
-            )
-        if "series.json" in self.files:
-            from reports.verify.series import check_series
-
-            run.check("series", "the loop's events with its trail", lambda: check_series(self.files))
-        if "earlier-evidence.json" in self.files:
-            from reports.verify.series import check_comparison
-
-            run.check(
-                "comparison",
-                "the earlier audit's figures with its embedded cube",
-                lambda: self._same_version(lambda: check_comparison(self.files)),
-            )
-        self._attested(run, figured)
-        compared = "what the pages show with what the embedded files say"
-        if figured:
-            certified = self.pdf[: self.found[0].span.end]
-            run.check(
-                "printed pages",
-                compared,
-                lambda: self._same_version(
-                    lambda: check_printed(certified, self.files, self.printer, exact=self.exact)
-                ),
-            )
-        else:
-            run.skip("printed pages", compared, "not checked, because the figures behind them failed")
-        rerun = self.rerun
-        if rerun is None:
-            run.skip(
-                "rerun",
-                "figures with a new run on model and data",
-                "not asked for (--rerun CASE.toml); explanations and mitigation are tied to the embedded files only",
-            )
-        else:
-            run.check(
-                "rerun", "figures with a new run on model and data", lambda: figures.check_rerun(self.files, rerun)
-            )
-
-    def _attested(self, run: _Run, figured: bool) -> None:
-        from reports.attest.check import check_model_card, check_statements
-
-        made = self.manifest
-        assert made is not None
-        works: tuple[tuple[str, str, str, Callable[[], str]], ...] = (
-            (
-                "statements",
-                STATEMENTS,
-                "the signed statements with the evidence",
-                lambda: check_statements(self.files, made, self.found[0].container.certificate),
-            ),
-            (
-                "model card",
-                MODEL_CARD,
-                "the CycloneDX model card with the evidence",
-                lambda: check_model_card(self.files),
-            ),
-        )
-        for name, file, compared, work in works:
-            if file not in self.files:
-                continue
-            if figured:
-                run.check(name, compared, lambda work=work: self._same_version(work))  # type: ignore[misc]
-            else:
-                run.skip(name, compared, "not checked, because the figures behind them failed")

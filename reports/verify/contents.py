@@ -1,0 +1,124 @@
+"""The checks of what a report says: its figures, what is made of them, its pages, and a new run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from reports.attest import MODEL_CARD, STATEMENTS
+from reports.manifest import Manifest
+from reports.verify import figures
+from reports.verify.lines import Lines
+from reports.verify.printed import Printer, check_printed
+from reports.verify.result import Broken
+
+if TYPE_CHECKING:
+    from asn1crypto import x509
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """certified: the file up to the end of the auditor's signature. The rest as in `verify`."""
+
+    certified: bytes
+    certificate: x509.Certificate
+    files: Mapping[str, bytes]
+    manifest: Manifest
+    printer: Printer | None
+    exact: bool
+    rerun: Mapping[str, bytes] | None
+
+    def _same_version(self, work: Callable[[], str]) -> str:
+        """A method may change from version to version: where this is another one, the failure says so."""
+        from audit.evidence import VERSION
+
+        made = self.manifest.tool.get("assay", "an unknown version")
+        try:
+            return work()
+        except Broken as broken:
+            if made != VERSION:
+                todo = f"made by Assay {made}, checked by {VERSION}: check with {made} before you conclude anything"
+                raise Broken(broken.problem, got=broken.got, expected=broken.expected, todo=todo) from broken
+            raise
+
+    def check(self, run: Lines) -> None:
+        """Every line on figures and pages. Where the figures fail, what rests on them is not checked."""
+        figured = run.check(
+            "figures",
+            "every figure of evidence.json with the embedded cube",
+            lambda: self._same_version(lambda: figures.check_figures(self.files)),
+        )
+        if "mitigation.json" in self.files:
+            settings = figures.load(self.files, "evidence.json").get("settings", {}) if figured else {}
+            run.check(
+                "mitigation",
+                "the figures of each arm with the embedded cubes",
+                lambda: self._same_version(lambda: figures.check_mitigation(self.files, settings)),
+            )
+        if "search.json" in self.files:
+            run.check(
+                "search",
+                "the figures of each candidate of the search with its embedded counts",
+                lambda: self._same_version(lambda: figures.check_search(self.files)),
+            )
+        if "series.json" in self.files:
+            from reports.verify.series import check_series
+
+            run.check("series", "the loop's events with its trail", lambda: check_series(self.files))
+        if "earlier-evidence.json" in self.files:
+            from reports.verify.series import check_comparison
+
+            run.check(
+                "comparison",
+                "the earlier audit's figures with its embedded cube",
+                lambda: self._same_version(lambda: check_comparison(self.files)),
+            )
+        self._attested(run, figured)
+        compared = "what the pages show with what the embedded files say"
+        if figured:
+            run.check(
+                "printed pages",
+                compared,
+                lambda: self._same_version(
+                    lambda: check_printed(self.certified, self.files, self.printer, exact=self.exact)
+                ),
+            )
+        else:
+            run.skip("printed pages", compared, "not checked, because the figures behind them failed")
+        rerun = self.rerun
+        if rerun is None:
+            run.skip(
+                "rerun",
+                "figures with a new run on model and data",
+                "not asked for (--rerun CASE.toml); explanations and mitigation are tied to the embedded files only",
+            )
+        else:
+            run.check(
+                "rerun", "figures with a new run on model and data", lambda: figures.check_rerun(self.files, rerun)
+            )
+
+    def _attested(self, run: Lines, figured: bool) -> None:
+        from reports.attest.check import check_model_card, check_statements
+
+        works: tuple[tuple[str, str, str, Callable[[], str]], ...] = (
+            (
+                "statements",
+                STATEMENTS,
+                "the signed statements with the evidence",
+                lambda: check_statements(self.files, self.manifest, self.certificate),
+            ),
+            (
+                "model card",
+                MODEL_CARD,
+                "the CycloneDX model card with the evidence",
+                lambda: check_model_card(self.files),
+            ),
+        )
+        for name, file, compared, work in works:
+            if file not in self.files:
+                continue
+            if figured:
+                run.check(name, compared, lambda work=work: self._same_version(work))  # type: ignore[misc]
+            else:
+                run.skip(name, compared, "not checked, because the figures behind them failed")
