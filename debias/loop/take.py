@@ -121,22 +121,26 @@ class Taker:
             except InputError as error:
                 failed = error.message
         rows = {model: coded_rows(case, frame, d) for model, d in decided.items()}
-        tests: Any = ()
-        if known["features"]:
-            alpha = spend(self._policy.loop.drift_alpha, state.drift_tests + 1)
-            mine = rows[state.running]
-            tests = drifted(known["features"], frame, mine, alpha=alpha, people=self._policy.loop.people)
         due = self._due(number, arrival, decided)
         calibration = self._calibrated(running) if decisions.score is not None else None
+        expects = calibration is not None and calibration["model"] == running.id and state.harm is not None
+        # Either may raise a suspicion: then each has half of what this batch may spend.
+        alpha = spend(self._policy.loop.drift_alpha, state.drift_tests + 1) / (2 if expects else 1)
+        tests: Any = ()
+        if known["features"]:
+            mine = rows[state.running]
+            tests = drifted(known["features"], frame, mine, alpha=alpha, people=self._policy.loop.people)
         expected = None
-        if calibration is not None and calibration["model"] == running.id and state.harm is not None:
+        if expects:
+            assert calibration is not None
+            assert state.harm is not None
             assert decisions.score is not None
             expected = estimate(
                 Calibration.from_json(calibration["bins"]),
                 rows[state.running],
                 decisions.score,
                 {k: r.bound for k, r in state.harm.risks.items()},
-                alpha=spend(self._policy.loop.drift_alpha, state.drift_tests + 1),
+                alpha=alpha,
                 people=self._policy.loop.people,
             )
         batch = replace(base, decided=rows, failed=failed, drift=tests, matured=due, estimate=expected)

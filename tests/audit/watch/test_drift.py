@@ -1,4 +1,4 @@
-"""Drift: tests and sizes against scipy, corrected within and over batches; summaries that are all that is needed."""
+"""Drift: tests and sizes against scipy, exact with few people, corrected; summaries that are all that is needed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scipy.spatial.distance import jensenshannon
 
 from audit.cube import Coded, Meaning
 from audit.stats import benjamini_hochberg
-from audit.watch.drift import compared, drifted, js, kl, psi, spend
+from audit.watch.drift import compared, counts_p, drifted, js, kl, psi, spend
 from audit.watch.summaries import (
     CELLS,
     EVERYONE,
@@ -77,12 +77,54 @@ def test_on_many_values_the_statistic_is_a_little_less_never_more():
         assert stats.kstwobign.isf(found.p) >= stats.kstwobign.isf(p) - math.sqrt(1000) / 256 - 1e-9
 
 
-def test_chi_square_is_scipys():
-    later = frame(1, jobs=("a", "a", "b", "c", "d"))
-    found = of(drifted(REFERENCE, later, sexes(1), alpha=0.05), "job")
-    counts = [f["job"].value_counts().sort_index() for f in (frame(0), later)]
-    assert found.p == pytest.approx(stats.chi2_contingency(np.array(counts), correction=False).pvalue, rel=1e-9)
-    assert (found.test, found.people, found.distance) == ("chi-square", 2000, None)
+def test_the_kolmogorov_law_errs_by_no_more_than_two_percent_from_fifty_people():
+    for n in (50, 100, 200):
+        for shift in range(1, n + 1):
+            law = stats.kstwobign.sf(shift / n * math.sqrt(n / 2))
+            if 1e-6 < law < 0.2:
+                assert stats.ks_2samp(np.arange(n), np.arange(n) + shift - 0.5, method="exact").pvalue <= 1.02 * law
+
+
+def test_two_shares_are_compared_by_fishers_exact_test():
+    for a, b in (([480, 20], [450, 50]), ([495, 5], [40, 10]), ([30, 470], [3, 47]), ([500, 0], [48, 2])):
+        x = np.array(b)[1]
+        law = stats.hypergeom(sum(a) + sum(b), a[1] + b[1], sum(b))
+        exact = min(1.0, 2 * min(law.cdf(x), law.sf(x - 1)))
+        p = counts_p(np.array(a, dtype=float), np.array(b, dtype=float))
+        assert exact <= p * (1 + 1e-9)
+        assert p <= min(1.0, 1.3 * exact) if exact < 0.05 else exact <= p
+    assert counts_p(np.array([5.0, 0]), np.array([7.0, 0])) == 1.0
+    assert counts_p(np.array([0.0, 0]), np.array([7.0, 3])) == 1.0
+    # By hand: of 4 + 4 people the 4 with the value are all in the batch: 1 / C(8, 4), twice.
+    assert counts_p(np.array([4.0, 0]), np.array([0.0, 4])) == pytest.approx(2 / 70)
+
+
+def test_several_values_one_after_another_each_given_those_before():
+    a, b = np.array([300.0, 150, 50]), np.array([200.0, 200, 100])
+    first, second = stats.hypergeom(1000, 500, 500), stats.hypergeom(500, 350, 300)
+    each = [2 * min(law.cdf(x), law.sf(x - 1)) for law, x in ((first, 200), (second, 200))]
+    wanted = 2 * min(stats.combine_pvalues(each, "fisher").pvalue, 2 * min(each))
+    assert counts_p(a, b) == pytest.approx(wanted, rel=0.2)
+    assert counts_p(a, b) >= wanted
+
+
+@pytest.mark.parametrize(("n", "m"), [(500, 500), (500, 60), (60, 2000)])
+def test_p_values_of_rare_values_are_small_no_more_often_than_they_say(n, m):
+    """One value for most people and 60 rare ones, some of which only the batch has, as countries of birth are."""
+    rng = np.random.default_rng(n + m)
+    shares = np.append(0.9, 0.1 * rng.dirichlet(np.full(60, 0.5)))
+    names = np.array([f"c{i:02d}" for i in range(61)])
+    p, draws = [], 4000
+    for _ in range(draws):
+        parts = []
+        for size in (n, m):
+            found = rng.multinomial(size, shares)
+            parts.append({"counts": {k: int(c) for k, c in zip(names, found, strict=True) if c}, "n": size})
+        kept = {"x": {"numeric": False, "parts": {EVERYONE: parts[0]}}}
+        p.append(compared(kept, {"x": {EVERYONE: parts[1]}}, alpha=0.05)[0].p)
+    for level in (0.1, 0.01, 0.001):
+        assert np.mean(np.array(p) <= level) <= level + 4 * math.sqrt(level / draws)
+    assert np.mean(np.array(p) <= 0.1) > 0.005, "and it is not idle"
 
 
 def test_wasserstein_is_scipys_in_standard_deviations_of_the_reference():
@@ -148,6 +190,43 @@ def test_a_long_quiet_feed_is_not_suspect_by_its_length():
     assert fired <= 7
 
 
+def census(rng: np.random.Generator, n: int, abroad: float = 0.1, longer: float = 0.0):
+    """People with a country of birth: most one, the others 40 rare ones; ties and missing values as in a real table."""
+    country = np.where(rng.random(n) < abroad, np.minimum(rng.geometric(0.08, n), 40), 0)
+    rows = pd.DataFrame(
+        {
+            "country": [f"c{c:02d}" for c in country],
+            "school": rng.choice([f"s{i:02d}" for i in range(16)], n, p=np.arange(1, 17) / 136),
+            "gain": np.where(rng.random(n) < 0.08, np.round(rng.lognormal(8, 1, n), -2), 0),
+            "hours": np.where(rng.random(n) < 0.005, np.nan, np.round(rng.normal(40 + longer, 12, n))),
+        }
+    )
+    return rows, {"sex": SEX[(rng.random(n) < 0.33).astype(int)], "race": np.where(rng.random(n) < 0.1, "B", "W")}
+
+
+def stream(seed: int, batches: int, alpha: float, **later) -> int | None:
+    """The first suspicious batch of a stream whose reference is one batch of 500, or None."""
+    rng = np.random.default_rng(seed)
+    rows, groups = census(rng, 500)
+    reference = reference_of(rows, list(rows.columns), groups)
+    for j in range(1, batches + 1):
+        rows, groups = census(rng, 500, **later)
+        if any(d.shifted for d in drifted(reference, rows, groups, alpha=spend(alpha, j))):
+            return j
+    return None
+
+
+def test_with_a_small_reference_no_more_streams_are_suspect_than_alpha_says():
+    """alpha = .2 over 12 batches, so that there is something to count: of 100 streams 20, 4 sigma more are 36."""
+    suspect = [s for s in range(100) if stream(s, 12, 0.2) is not None]
+    assert len(suspect) <= 36
+
+
+def test_with_a_small_reference_real_drift_is_found():
+    assert all((stream(s, 6, 0.05, abroad=0.25) or 99) <= 2 for s in range(10))
+    assert all((stream(s, 6, 0.05, longer=6.0) or 99) <= 2 for s in range(10))
+
+
 # -- what it finds --------------------------------------------------------------------------------------------
 
 
@@ -195,7 +274,7 @@ def test_values_that_went_missing_are_drift():
     assert of(found, "pay").shifted
     assert of(found, "job").shifted
     all_gone = frame(8).assign(pay=np.nan)
-    assert of(drifted(REFERENCE, all_gone, sexes(8), alpha=0.01), "pay").test == "chi-square"
+    assert of(drifted(REFERENCE, all_gone, sexes(8), alpha=0.01), "pay").test == "Fisher"
 
 
 def test_one_name_for_one_value_however_a_file_was_typed():

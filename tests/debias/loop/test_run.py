@@ -20,6 +20,7 @@ import cli
 from audit.case import Case
 from audit.errors import DataError, InputError, OutputError, VerificationError
 from audit.models.write import skops_bytes
+from audit.watch.drift import spend
 from audit.watch.quality import feed_problem
 from debias.loop import inbox, run, take
 from debias.loop.norms import policy_from_json
@@ -611,6 +612,8 @@ def test_without_outcomes_scores_may_raise_a_suspicion_and_no_more(tmp_path: Pat
     told = {b["facts"]["number"]: b["facts"]["estimate"] for b in found}
     assert [n for n, e in told.items() if e and e["suspect"]] == list(range(10, 14))
     assert told[10]["above"] == [["sex", "F"]]
+    # Drift has the other half of what the eleventh batch may spend.
+    assert told[10]["alpha"] == pytest.approx(spend(0.05, 11) / 2)
     suspect = next(b for b in bodies(tmp_path / "out") if b["kind"] == "suspect")
     assert "the model is expected to be wrong more often than before" in suspect["words"]
     assert suspect["after"] == "SUSPECT"
