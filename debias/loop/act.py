@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 
@@ -126,17 +127,24 @@ def _confirmed(state: State, policy: Policy) -> Stepped:
     rules = policy.loop
     left = [m for m in rules.methods if m not in state.tried]
     if state.attempts >= rules.attempts or not left:
-        words = (
-            f"{counted(state.attempts, 'attempt')} at a challenger, and none earned its place. The loop stops trying: "
-            "a person must look."
-        )
-        return enter(state, at.FROZEN), (Event("frozen", words, {"tried": list(state.tried)}),)
+        words = f"{_tried(state)} The loop stops trying: a person must look."
+        facts: dict[str, Any] = {"tried": list(state.tried), "attempts": state.attempts}
+        return enter(state, at.FROZEN), (Event("frozen", words, facts),)
     if state.batch < state.cooldown or state.fresh < rules.build_rows:
         return state, ()
     method = left[0].replace("_", " ")
     words = f"{state.fresh:,} people since the alarm have known outcomes: a challenger is built by {method}."
     facts = {"method": left[0], "from": state.fresh_from, "rows": state.fresh}
     return enter(state, at.BUILD), (Event("build", words, facts),)
+
+
+def _tried(state: State) -> str:
+    """What became of the methods since the alarm."""
+    n, none = state.attempts, len(state.tried) - state.attempts
+    if n == 0:
+        return f"{counted(none, 'method')} tried, and none gave a challenger."
+    words = f"{counted(n, 'challenger')} tried on people, and none earned its place"
+    return words + (f"; {counted(none, 'more method')} gave none." if none else ".")
 
 
 def next_method(state: State, policy: Policy) -> str:
@@ -149,7 +157,8 @@ def built(state: State, built: Built, policy: Policy) -> Stepped:
     facts = {"method": built.method, **(built.facts or {})}
     if built.model is None:
         words = f"No challenger by {built.method.replace('_', ' ')}: {built.problem}"
-        now = replace(enter(state, at.CONFIRMED), tried=tried, attempts=state.attempts + 1)
+        # Nothing was tried on people and no alpha spent: it is no attempt. Each method has one turn, so this ends.
+        now = replace(enter(state, at.CONFIRMED), tried=tried)
         return now, (Event("not_built", words, facts),)
     now = replace(
         enter(state, at.SHADOW),

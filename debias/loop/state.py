@@ -86,7 +86,8 @@ class State:
     matured: how many have come of age. running: the model that decides; since: the batch from which it does.
     trigger: batches whose rows raised the alarm, (first, last); nothing is learned from these. fresh: matured rows
     since then. reason: which norms and groups raised it. left_out: batches whose rows or outcomes cannot be used.
-    challengers: how many were ever tried (each spends alpha); attempts: since the last alarm.
+    challengers: how many were ever tried (each spends alpha); attempts: of these, since the last alarm; tried: methods
+    that had their turn since then, also those that gave no challenger.
     """
 
     mode: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -147,12 +148,51 @@ def test_automatic_promotion_says_so() -> None:
     assert "Promoted by policy" in loop.words()[-1]
 
 
-def test_too_many_attempts_freeze_the_loop() -> None:
-    loop = Loop()
-    for _ in range(RULES.attempts):
-        loop.until("BUILD", BROKEN)
-        loop.give(Built(RULES.methods[len(loop.state.tried)], None, "no."))
+def turned_down(loop: Loop) -> None:
+    """A challenger is made, waits for a person, and is rejected."""
+    loop.until("BUILD", BROKEN)
+    loop.build()
+    loop.until("APPROVAL", BROKEN)
+    loop.say(False)
+
+
+def with_rules(**rules: Any) -> Loop:
+    return Loop(replace(POLICY, loop=replace(RULES, **rules)))
+
+
+def test_too_many_challengers_freeze_the_loop() -> None:
+    loop = with_rules(attempts=2)
+    turned_down(loop)
+    turned_down(loop)
     loop.until("FROZEN", BROKEN)
+    assert loop.state.tried == ("threshold", "reweighing")
+    assert loop.words()[-1].startswith("2 challengers tried on people, and none earned its place.")
+
+
+def test_a_method_that_gives_no_challenger_is_no_attempt() -> None:
+    """With one attempt: two methods give nothing, and the third still has its turn."""
+    loop = with_rules(attempts=1)
+    for method in RULES.methods[:2]:
+        loop.until("BUILD", BROKEN)
+        loop.give(Built(method, None, "no."))
+        assert (loop.state.attempts, loop.state.challengers) == (0, 0)
+    turned_down(loop)
+    assert (loop.state.attempts, loop.state.challengers) == (1, 1)
+    loop.until("FROZEN", BROKEN)
+    words = "1 challenger tried on people, and none earned its place; 2 more methods gave none."
+    assert loop.words()[-1].startswith(words)
+
+
+def test_where_no_method_gives_a_challenger_a_person_must_look() -> None:
+    loop = with_rules(attempts=9)
+    for method in RULES.methods:
+        loop.until("BUILD", BROKEN)
+        loop.give(Built(method, None, "no."))
+    loop.until("FROZEN", BROKEN)
+    assert loop.words()[-1].startswith("3 methods tried, and none gave a challenger.")
+    loop.say(True)
+    loop.until("BUILD", BROKEN)
+    assert loop.state.tried == ()
 
 
 def test_an_empty_feed_is_undecidable_and_never_reads_as_fine() -> None:
