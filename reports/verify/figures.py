@@ -161,6 +161,9 @@ def _picked(files: Mapping[str, bytes], document: Mapping[str, Any]) -> int:
         ("parameters", made["search"]["hyper"], hyper),
         # Where the candidate has no tolerance of its own, a person named the one to judge by.
         ("tolerance", tolerance, entry["parameters"].get("tolerance", tolerance)),
+        ("seed", made["seed"], document["asked"]["seed"]),
+        ("constraint", made["parameters"]["constraint"], document["asked"]["constraint"]),
+        ("attributes", made["parameters"]["attributes"], document["asked"]["attributes"]),
         ("on_front", choice["on_front"], entry["front"]),
         ("looked_at", choice["looked_at"], len(document["trials"])),
         ("same_model", choice["same_model"], made["model"]["sha256"] == entry["model"]),

@@ -134,6 +134,7 @@ def repicked(files: Files) -> Files:
         (lambda d: [t["parameters"].update(tolerance=0.29) for t in d["trials"]], "tolerance"),
         (lambda d: [t["parameters"].update(trees=41) for t in d["trials"]], "parameters"),
         (lambda d: [t.update(model="0" * 64) for t in d["trials"]], "same_model"),
+        (lambda d: d["asked"].update(seed=7), "seed"),
         (lambda d: [t.update(method="reweighing") for t in d["trials"]], "method"),
         (lambda d: d["trials"][0].pop("counts"), "cannot be measured"),
     ],
@@ -141,6 +142,12 @@ def repicked(files: Files) -> Files:
 def test_a_changed_figure_is_found_and_named(files: Files, change: Any, said: str) -> None:
     with pytest.raises(Broken, match=re.escape(said)):
         check_search(repicked(changed(files, "search.json", change)))
+
+
+@pytest.mark.parametrize(("key", "value"), [("constraint", "equalized_odds"), ("attributes", ["age"])])
+def test_a_candidate_made_for_something_else_is_found(files: Files, key: str, value: Any) -> None:
+    with pytest.raises(Broken, match=f"candidate .*, {key}"):
+        check_search(changed(files, "mitigation.json", lambda d: d["parameters"].update({key: value})))
 
 
 def test_the_run_made_again_is_the_same(files: Files, root: Path) -> None:
