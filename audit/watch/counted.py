@@ -170,17 +170,12 @@ def ratio_sequence(x1: float, n1: float, x2: float, n2: float, alpha: float) -> 
     return low, high
 
 
-Group = tuple[str, int, tuple[tuple[float, float], ...]]
-"""A group compared: its name, its people, and how many of how many there were for each rate of the metric."""
-
-
 @dataclass(frozen=True, slots=True)
 class Counted:
     """Where one norm stands by the counts: its gap, the confidence sequence, and the e-value that it is broken.
 
     status: "outside" (the whole sequence breaks the limit), "inside", "undecided" or "not_estimable". inside_promote:
-    the whole sequence keeps the tighter level. people: in the smallest group compared. groups: what all of it follows
-    from (`judge_groups`).
+    the whole sequence keeps the tighter level. people: in the smallest group compared.
     """
 
     metric: str
@@ -197,8 +192,6 @@ class Counted:
     inside_promote: bool
     people: int
     reason: str | None = None
-    alpha: float = 0.05
-    groups: tuple[Group, ...] = ()
 
 
 def judge_counts(norm: Norm, margin: Margin, *, alpha: float | None = None, floor: int = 30) -> Counted:
@@ -221,15 +214,7 @@ def judge_counts(norm: Norm, margin: Margin, *, alpha: float | None = None, floo
         reason = f"fewer than two groups with {floor} people to count ({sizes or 'nobody'})"
         people = min((int(n[g]) for _, n in strata for g in members), default=0)
         return not_estimable(norm, margin.attribute, reason, people)
-    groups = tuple(
-        (
-            " / ".join(margin.groups[g]),
-            int(margin.n[g].sum()),
-            tuple((float(x[g]), float(n[g])) for x, n in strata),
-        )
-        for g in enough
-    )
-    return judge_groups(norm, margin.attribute, groups, alpha)
+    return _judged(norm, margin, strata, enough, alpha)
 
 
 def not_estimable(norm: Norm, attribute: tuple[str, ...], reason: str, people: int = 0) -> Counted:
@@ -240,10 +225,9 @@ def not_estimable(norm: Norm, attribute: tuple[str, ...], reason: str, people: i
     )  # fmt: skip
 
 
-def judge_groups(norm: Norm, attribute: tuple[str, ...], groups: Sequence[Group], alpha: float) -> Counted:
-    """One norm on the counts of two groups or more."""
-    members = range(len(groups))
-    strata = [np.array([g[2][s] for g in groups]).T for s in range(len(groups[0][2]))]
+def _judged(
+    norm: Norm, margin: Margin, strata: Sequence[tuple[np.ndarray, np.ndarray]], members: list[int], alpha: float
+) -> Counted:
     pairs = [(s, a, b) for s in range(len(strata)) for a, b in combinations(members, 2)]
     difference = norm.kind == "difference"
     best: tuple[float, int, int] | None = None
@@ -283,8 +267,8 @@ def judge_groups(norm: Norm, attribute: tuple[str, ...], groups: Sequence[Group]
         outside, inside, promote = high < norm.limit, low >= norm.limit, low >= norm.promote
     status = "outside" if outside else "inside" if inside else "undecided"
     people = min(int(n[g]) for _, n in strata for g in members)
-    names = [groups[g][0] for g in (a, b)]
+    names = [" / ".join(margin.groups[g]) for g in (a, b)]
     return Counted(
-        norm.metric, norm.kind, attribute, norm.limit, value, low, high, names[0], names[1], log_e, status,
-        promote, people, None, alpha, tuple(groups),
+        norm.metric, norm.kind, margin.attribute, norm.limit, value, low, high, names[0], names[1], log_e, status,
+        promote, people,
     )  # fmt: skip

@@ -110,7 +110,7 @@ class Board:
 def _point(body: Mapping[str, Any], facts: Mapping[str, Any], time: str) -> dict[str, Any]:
     norms = [
         {k: n.get(k) for k in ("key", "metric", "kind", "attribute", "value", "low", "high", "limit", "status")}
-        | {k: n.get(k) for k in ("highest", "lowest", "people", "reason", "alpha", "groups")}
+        | {k: n.get(k) for k in ("highest", "lowest", "people", "reason")}
         for n in facts.get("norms", ())
     ]
     streams = facts.get("streams", ())
