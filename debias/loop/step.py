@@ -16,6 +16,7 @@ import numpy as np
 
 from audit.cube import UNLABELLED, Coded, Cube, cube_of
 from audit.policy import Policy
+from audit.watch.cells import cube_to_json
 from audit.watch.counted import Counted
 from audit.watch.harm import feed_harm, log_values
 from audit.watch.monitor import Watched, feed, joint_groups, open_monitor
@@ -56,7 +57,7 @@ def _batch(state: State, batch: Batch, policy: Policy, sensitive: Sequence[str])
     counted = batch.rows if batch.incident is None and batch.same_as is None else 0
     now = replace(now, batch=state.batch + 1, rows=state.rows + counted)
     facts: dict[str, Any] = {"batch": batch.id, "number": state.batch, "rows": batch.rows, "sha256": batch.sha256}
-    facts |= {"first": batch.first, "last": batch.last}
+    facts |= {"first": batch.first, "last": batch.last, "due": _due_counts(state, batch)}
     if batch.same_as is not None:
         now = replace(now, left_out=(*now.left_out, state.batch))
         words = f"Batch {batch.id} has the same bytes as batch {batch.same_as}: it was counted once already."
@@ -86,6 +87,16 @@ def _batch(state: State, batch: Batch, policy: Policy, sensitive: Sequence[str])
     events += said
     events.insert(0, Event("batch", _batch_words(batch, now, judged), facts))
     return now, tuple(events)
+
+
+def _due_counts(state: State, batch: Batch) -> dict[str, Any] | None:
+    """What came due with this batch about the running model: what a figure on outcomes is computed again from."""
+    total: Cube | None = None
+    for matured in batch.matured:
+        mine = matured.decided.get(state.running)
+        if matured.problem is None and mine is not None and matured.index >= state.since:
+            total = _add(total, mine)
+    return None if total is None else cube_to_json(total)
 
 
 def figures(state: State, batch: Batch, judged: Sequence[Counted]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from reports.verify.counts import check_counts
 from reports.verify.figures import check_figures, load
 from reports.verify.result import Broken
 
@@ -20,7 +21,7 @@ def check_series(files: Mapping[str, bytes]) -> str:
     """The trail from its first entry to the last; events, decisions and norms against it. Raises Broken."""
     series = load(files, "series.json")
     try:
-        return _check(series)
+        return f"{_check(series)}; {check_counts(series)}"
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise Broken("the loop's history cannot be read", got=f"{type(error).__name__}: {error}"[:200]) from error
 
