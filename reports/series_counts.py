@@ -54,13 +54,15 @@ def tables_of(steps: Sequence[Step], judged: Mapping[int, Sequence[Mapping[str, 
             groups = next((m.groups for m in sums.values() if m is not None), None)
             if groups is None:
                 continue
-            chosen, kept = _choose(
-                sums,
-                [_aligned(groups, *v) for v in seen.get(attribute, [])],
-                [t for t, s in enumerate(part) if judged.get(s.number)],
-            )
-            _project(seen, attribute, groups, kept)
-            if not chosen:
+            known = [_aligned(groups, *v) for v in seen.get(attribute, [])]
+            judged_at = [t for t, s in enumerate(part) if judged.get(s.number)]
+            chosen: dict[str, list[int]] = {}
+            for stream, found in sums.items():
+                if found is not None and (attribute, stream) in wanted:
+                    chosen[stream], more = _choose(found, known, judged_at)
+                    known.append(more)
+                    _project(seen, attribute, groups, more)
+            if not any(chosen.values()):
                 continue
             table: dict[str, Any] = {
                 "running": part[0].running, "first": part[0].number, "attribute": list(attribute),
@@ -70,14 +72,15 @@ def tables_of(steps: Sequence[Step], judged: Mapping[int, Sequence[Mapping[str, 
             m = first.meaning
             table["meaning"] = [m.positive, m.negative, m.favourable, m.labelled, m.decides]
             table["weighted"] = first.weighted
-            before = -1
-            for at in chosen:
+            before = dict.fromkeys(STREAMS, -1)
+            for at in sorted({t for which in chosen.values() for t in which}):
                 step: dict[str, Any] = {"number": part[at].number}
-                for stream, found in sums.items():
-                    if found is not None and (attribute, stream) in wanted:
-                        step[stream] = _since(found, at, before)
+                for stream, which in chosen.items():
+                    found = sums[stream]
+                    if at in which and found is not None:
+                        step[stream] = _since(found, at, before[stream])
+                        before[stream] = at
                 table["steps"].append(step)
-                before = at
             out.append(table)
     return out
 
@@ -131,18 +134,18 @@ def _sums(part: Sequence[Step], attribute: tuple[str, ...], stream: str) -> _Sum
     return _Sums(groups, np.rint(n).astype(np.int64), w, w2, whole.weighted, meaning)
 
 
-def _choose(sums: Mapping[str, _Sums | None], others: Sequence[Ints], judged: Sequence[int]) -> tuple[list[int], Ints]:
-    """Which steps' sums may be published, and all sums of people by group that are then known."""
-    found = [s.n.sum(axis=(2, 3)) for s in sums.values() if s is not None]
-    known = np.concatenate([np.zeros((1, found[0].shape[1]), dtype=np.int64), *others])
+def _choose(sums: _Sums, others: Sequence[Ints], judged: Sequence[int]) -> tuple[list[int], Ints]:
+    """Which steps' sums may be published beside `others`, (k, G) each, and these sums of people, (k, G)."""
+    found = sums.n.sum(axis=(2, 3))
+    known = np.concatenate([np.zeros((1, found.shape[1]), dtype=np.int64), *others])
     chosen = []
     for at in reversed(judged):
-        mine = np.stack([f[at] for f in found])
-        apart = np.abs(mine[:, None] - np.concatenate([known, mine])[None])
+        apart = np.abs(found[at] - known)
         if not ((apart > 0) & (apart < FLOOR)).any():
             chosen.append(at)
-            known = np.concatenate([known, mine])
-    return chosen[::-1], known[1:]
+            known = np.concatenate([known, found[at][None]])
+    chosen.reverse()
+    return chosen, found[chosen]
 
 
 def _project(

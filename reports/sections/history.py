@@ -36,10 +36,23 @@ def section(sources: Sources) -> Section | None:
         blocks.append(Notice("This policy lets the loop change the model without a person's approval."))
     for norm in series["norms"]:
         blocks += _moved(norm, series["timeline"])
+    blocks += _counted(series["timeline"])
     blocks += _decisions(series["decisions"])
     blocks += _events(series["events"])
     blocks += _trail(series)
     return Section("history", "What the loop did", tuple(blocks))
+
+
+def _counted(timeline: Sequence[Mapping[str, Any]]) -> list[Block]:
+    sources = [n["from"] for p in timeline for n in p["norms"]]
+    if not sources:
+        return []
+    text = f"Of {len(sources):,} figures after batches, {sources.count('counts'):,} can be recomputed from series.json."
+    if withheld := sources.count("withheld"):
+        text += f" {withheld:,} are withheld, since too few people of a group came since the figure before."
+    if bare := sources.count("loop"):
+        text += f" {bare:,} cannot be recomputed: their counts are small or were not kept. They are rounded."
+    return [Paragraph(text)]
 
 
 def words_times(count: int) -> str:
