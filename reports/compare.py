@@ -24,11 +24,21 @@ from reports.manifest import strict_json
 
 EARLIER = {"evidence.json": "earlier-evidence.json", "cube.json": "earlier-cube.json"}
 Z = 1.959963984540054
+MIRRORS = {
+    "false_discovery_rate": "positive_predictive_value", "false_negative_rate": "true_positive_rate",
+    "false_omission_rate": "negative_predictive_value", "true_negative_rate": "false_positive_rate",
+}  # fmt: skip
+"""One less the other: the same change with another sign. It is told, and counted among the comparisons, once."""
+TPR = "true_positive_rate"
+"""Its gap is equal opportunity's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One figure in both audits. group: empty for a gap. low, high, p_adjusted: None on the same people."""
+    """One figure in both audits. group: empty for a gap. low, high, p_adjusted: None on the same people.
+
+    people: behind a rate, before and now; None for a gap.
+    """
 
     metric: str
     attribute: tuple[str, ...]
@@ -38,6 +48,17 @@ class Change:
     low: float | None
     high: float | None
     p_adjusted: float | None
+    people: tuple[int, int] | None = None
+
+    @property
+    def clear(self) -> bool:
+        """Whether chance alone explains it badly, with all that is compared."""
+        return self.p_adjusted is not None and self.p_adjusted < 0.05
+
+    @property
+    def excludes_nought(self) -> bool:
+        """Whether its own interval is on one side of no change."""
+        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
     @property
     def change(self) -> float:
@@ -90,13 +111,16 @@ def changes(now: Mapping[str, Any], before: Mapping[str, Any]) -> tuple[Change, 
     old = {_key(r): r for r in before["rates"]}
     for r in now["rates"]:
         b = old.get(_key(r))
-        if len(r["attribute"]) == 1 and b and _counted(r) and _counted(b):
+        if r["metric"] not in MIRRORS and len(r["attribute"]) == 1 and b and _counted(r) and _counted(b):
             x1, n1, x0, n0 = r["numerator"], r["denominator"], b["numerator"], b["denominator"]
             low, high = newcombe(x1, n1, x0, n0)
             raw.append((r, b, float(low), float(high), _pooled(x1, n1, x0, n0)))
     old = {_key(g): g for g in before["gaps"]}
+    told = {(g["metric"], tuple(g["attribute"])) for g in now["gaps"]}
     for g in now["gaps"]:
         b = old.get(_key(g))
+        if g["metric"] in MIRRORS or (g["metric"] == TPR and ("equal_opportunity", tuple(g["attribute"])) in told):
+            continue
         if g["kind"] == "difference" and b and _bounded(g) and _bounded(b):
             raw.append((g, b, *mover(g, b)))
     adjusted = holm(np.array([t[4] for t in raw])) if raw else ()
@@ -104,6 +128,7 @@ def changes(now: Mapping[str, Any], before: Mapping[str, Any]) -> tuple[Change, 
         Change(
             t[0]["metric"], tuple(t[0]["attribute"]), tuple(t[0].get("group", ())), t[1]["value"], t[0]["value"],
             None if paired else t[2], None if paired else t[3], None if paired else float(p),
+            (int(t[1]["denominator"]), int(t[0]["denominator"])) if "denominator" in t[0] else None,
         )
         for t, p in zip(raw, adjusted, strict=True)
     )  # fmt: skip

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from reports import words
-from reports.blocks import Block, Heading, Lead, Notice, Paragraph, Section, Sources, Table
+from reports.blocks import Block, Lead, Notice, Paragraph, Section, Sources, Table
 from reports.compare import Change, changes, mix_and_rate, same_people
 
-MOST = 24
+MOST, DIGITS = 16, 16
 
 
 def section(sources: Sources) -> Section | None:
@@ -16,7 +16,7 @@ def section(sources: Sources) -> Section | None:
         return None
     same = [("Case", now["case"]["name"], before["case"]["name"])]
     same += [
-        (part.capitalize(), now[part].get("sha256") or "none", before[part].get("sha256") or "none")
+        (part.capitalize(), _short(now[part].get("sha256")), _short(before[part].get("sha256")))
         for part in ("data", "model", "policy")
     ]
     rows = tuple((name, "the same" if a == b else "changed", str(b), str(a)) for name, a, b in same)
@@ -24,8 +24,14 @@ def section(sources: Sources) -> Section | None:
     paired = same_people(now, before)
     gaps, rates = [c for c in found if not c.group], [c for c in found if c.group]
     blocks: list[Block] = [
-        Lead(f"{len(gaps)} gaps and {len(rates)} rates are in both audits."),
-        Table("What the two audits rest on", ("What", "Is", "Earlier", "Now"), rows, "", (12, 14, 37, 37)),
+        Lead(_lead(gaps, rates, paired)),
+        Table(
+            "What the two audits rest on",
+            ("What", "Is", "Earlier", "Now"),
+            rows,
+            f"The first {DIGITS} digits of each SHA-256; evidence.json and earlier-evidence.json have them whole.",
+            (12, 14, 37, 37),
+        ),
     ]
     if paired:
         blocks.append(
@@ -35,9 +41,14 @@ def section(sources: Sources) -> Section | None:
             )
         )
     blocks += _norms(sources)
-    worse = sorted(gaps, key=lambda c: (-c.change, c.metric, c.attribute))
-    blocks += _table("Gaps, those that grew most first", worse)
-    blocks += _table("Rates by group, the largest changes first", sorted(rates, key=lambda c: -abs(c.change)))
+    blocks += _table(
+        "Gaps: clear changes first, then those that grew most",
+        sorted(gaps, key=lambda c: (not c.clear, -c.change, c.metric, c.attribute)),
+    )
+    blocks += _table(
+        "Rates by group, the clearest changes first" if not paired else "Rates by group, the largest changes first",
+        sorted(rates, key=lambda c: (c.p_adjusted or 0.0, not c.excludes_nought, -abs(c.change))),
+    )
     parts = mix_and_rate(now, before)
     if parts:
         blocks.append(
@@ -50,6 +61,21 @@ def section(sources: Sources) -> Section | None:
             )
         )
     return Section("compared", "Compared with the earlier audit", (*blocks,))
+
+
+def _short(digest: str | None) -> str:
+    return digest[:DIGITS] if digest else "none"
+
+
+def _lead(gaps: list[Change], rates: list[Change], paired: bool) -> str:
+    text = f"{len(gaps)} gaps and {len(rates)} rates are in both audits."
+    if paired or not (gaps or rates):
+        return text
+    found = [sum(c.clear for c in part) for part in (gaps, rates)]
+    if not any(found):
+        return text + " None changed clearly: chance alone could explain each change."
+    said = [f"{n} {what}" + ("" if n == 1 else "s") for n, what in zip(found, ("gap", "rate"), strict=True) if n]
+    return text + f" {' and '.join(said)} changed by more than chance explains."
 
 
 def _norms(sources: Sources) -> list[Block]:
@@ -66,10 +92,7 @@ def _norms(sources: Sources) -> list[Block]:
         rows.append((f"{words.capital(words.metric(n['metric']))}, {n['kind']} by {words.by(n['attribute'])}", *cells))
     if not rows:
         return [Paragraph("The two audits share no norm.")]
-    return [
-        Heading("Norms"),
-        Table("Each norm in both audits", ("Norm", "Earlier [95 %]", "Now [95 %]"), tuple(rows), "", (44, 28, 28)),
-    ]
+    return [Table("Each norm in both audits", ("Norm", "Earlier [95 %]", "Now [95 %]"), tuple(rows), "", (44, 28, 28))]
 
 
 def _table(caption: str, found: list[Change]) -> list[Block]:
@@ -79,8 +102,8 @@ def _table(caption: str, found: list[Change]) -> list[Block]:
         (
             f"{words.capital(words.metric(c.metric))}, {words.by(c.attribute)}"
             + (f": {words.name_of(list(c.group))}" if c.group else ""),
-            words.number(c.before),
-            words.number(c.now),
+            _of(c.before, c.people and c.people[0]),
+            _of(c.now, c.people and c.people[1]),
             f"{words.signed(c.change)} {words.bracket(c.low, c.high, percent=False) if c.low is not None else ''}",
             "–" if c.p_adjusted is None else words.p_words(c.p_adjusted),
         )
@@ -88,6 +111,12 @@ def _table(caption: str, found: list[Change]) -> list[Block]:
     )
     more = f" The first {MOST} of {len(found)} are printed." if len(found) > MOST else ""
     tested = any(c.p_adjusted is not None for c in found)
-    note = ("Adjusted (Holm) for all gaps and rates compared." if tested else "") + more
+    note = "In brackets: people behind the rate." if any(c.people for c in found) else ""
+    note += " Adjusted (Holm) for all gaps and rates compared." if tested else ""
+    note = (note + more).strip()
     columns = ("What", "Earlier", "Now", "Change [95 %]", "Adjusted p")
-    return [Heading(caption), Table(caption, columns, rows, note, (36, 12, 12, 26, 14))]
+    return [Table(caption, columns, rows, note, (32, 15, 15, 24, 14))]
+
+
+def _of(value: float, people: int | None) -> str:
+    return words.number(value) + (f" ({people:,})" if people is not None else "")

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from audit.errors import DataError
+from audit.files import canonical
 from audit.stats.intervals import newcombe
-from reports.blocks import Notice
-from reports.compare import EARLIER, changes, earlier_files, mix_and_rate, mover
+from reports.blocks import Heading, Lead, Notice, Table
+from reports.compare import EARLIER, MIRRORS, changes, earlier_files, mix_and_rate, mover
 from reports.document import build_document
 from reports.verify.result import Broken
 from reports.verify.series import check_comparison
@@ -66,3 +70,90 @@ def test_an_edited_earlier_figure_is_refused(small: Reports) -> None:
 def test_without_an_earlier_audit_one_message(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no earlier audit"):
         earlier_files(tmp_path)
+
+
+def _independent(small: Reports) -> tuple[Any, Any]:
+    """The audit of the forty rows and more, and one of other people in which fewer women were chosen."""
+    now = json.loads(small.files["evidence.json"])
+    before = copy.deepcopy(now)
+    before["data"]["sha256"] = "0" * 64
+    for r in before["rates"]:
+        if r["metric"] == "selection_rate" and r["group"] == ["f"]:
+            r.update(numerator=1, value=1 / r["denominator"])
+    return now, before
+
+
+def test_a_rate_and_its_mirror_are_one_comparison(small: Reports) -> None:
+    now, before = _independent(small)
+    found = changes(now, before)
+    assert {"false_negative_rate", "true_negative_rate"} <= {r["metric"] for r in now["rates"]}
+    assert not {c.metric for c in found} & set(MIRRORS)
+    gaps = [c.metric for c in found if not c.group]
+    assert "equal_opportunity" in gaps
+    assert "true_positive_rate" not in gaps
+    rate = next(c for c in found if c.metric == "selection_rate" and c.group == ("f",))
+    assert rate.people == (35, 35)
+
+
+def test_the_chapter_on_other_people_says_what_is_clear_and_by_how_many(small: Reports, pki: Pki) -> None:
+    _, before = _independent(small)
+    files = small.files | {"earlier-evidence.json": canonical(before), "earlier-cube.json": small.files["cube.json"]}
+    document = build_document(files, manifest=kit.manifest_of(files, pki.auditor))
+    chapter = next(s for s in document.sections if s.id == "compared")
+    assert not any(isinstance(b, Notice) for b in chapter.blocks)
+    lead = next(b for b in chapter.blocks if isinstance(b, Lead))
+    assert "0 gaps and 1 rates changed" not in lead.text
+    assert "1 rate changed by more than chance explains" in lead.text
+    tables = {b.caption: b for b in chapter.blocks if isinstance(b, Table)}
+    first = tables["Rates by group, the clearest changes first"].rows[0]
+    assert first[0] == "Selection rate, sex: f"
+    assert first[1:3] == ("0.029 (35)", f"{16 / 35:.3f} (35)")
+    assert "[" in first[3]
+    headings = [b.text for b in chapter.blocks if isinstance(b, Heading)]
+    assert not set(headings) & set(tables)
+
+
+def test_a_signed_earlier_report_is_taken_where_every_check_holds(
+    small: Reports, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import reports.verify
+
+    monkeypatch.setattr(reports.verify, "verify", partial(reports.verify.verify, printer=kit.page))
+    report = tmp_path / "earlier.pdf"
+    report.write_bytes(small.approved)
+    assert earlier_files(report) == {other: small.files[name] for name, other in EARLIER.items()}
+
+
+def _flipped(small: Reports, pki: Pki) -> bytes:
+    return small.certified[:5000] + bytes([small.certified[5000] ^ 1]) + small.certified[5001:]
+
+
+def _appended(small: Reports, pki: Pki) -> bytes:
+    return small.certified + b"\n% nothing\n"
+
+
+def _other_figures(small: Reports, pki: Pki) -> bytes:
+    """Signed by the auditor's own key: every signature is intact, and a figure does not follow from the counts."""
+    return kit.report(kit.edited(small.files, "evidence.json", lambda e: e["gaps"][0].update(value=0.001)), pki.auditor)
+
+
+def _unsigned(small: Reports, pki: Pki) -> bytes:
+    return kit.draft(small.files, pki.auditor)
+
+
+def _not_a_report(small: Reports, pki: Pki) -> bytes:
+    return b"PK\x03\x04 no report"
+
+
+@pytest.mark.parametrize("forge", [_flipped, _appended, _other_figures, _unsigned, _not_a_report])
+def test_an_earlier_report_that_does_not_hold_is_refused(
+    forge: Callable[[Reports, Pki], bytes],
+    small: Reports, pki: Pki, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    import reports.verify
+
+    monkeypatch.setattr(reports.verify, "verify", partial(reports.verify.verify, printer=kit.page))
+    report = tmp_path / "earlier.pdf"
+    report.write_bytes(forge(small, pki))
+    with pytest.raises(DataError, match="the earlier report does not hold"):
+        earlier_files(report)
