@@ -34,6 +34,8 @@ CREATOR = "Assay"
 SLOT_PREFIX = "slot-"
 # The field ends inside the frame that the page draws, so that a stamp never covers the frame.
 INSET = 1.5
+FLAGS = 132
+"""Of a signature field: print, locked in place."""
 LEAST_WIDTH, LEAST_HEIGHT = 100.0, 30.0
 MOST_KEPT = 64_000_000
 """Bytes of made pages that a process keeps."""
@@ -163,6 +165,11 @@ _TOOLTIPS = {
     "member": "Decision of the board member {name}",
     "timestamp": "Archive timestamp",
 }
+
+
+def tooltip(slot: SignerSlot) -> str:
+    """What a signature field says of itself."""
+    return _TOOLTIPS[slot.role].format(name=slot.name)
 
 
 def _with_boxes(html: str, signers: Sequence[SignerSlot]) -> str:
@@ -369,7 +376,7 @@ def _add_fields(pdf: pikepdf.Pdf, places: Mapping[str, _Place], signers: Sequenc
         place = places[slot.field]
         page = pdf.pages[place.page].obj
         width, height = place.box[2] - place.box[0], place.box[3] - place.box[1]
-        text = _TOOLTIPS[slot.role].format(name=slot.name)
+        text = tooltip(slot)
         blank = pdf.make_stream(
             b"",
             Type=Name.XObject,
@@ -385,7 +392,7 @@ def _add_fields(pdf: pikepdf.Pdf, places: Mapping[str, _Place], signers: Sequenc
                 T=String(slot.field),
                 TU=String(text),
                 Contents=String(text),
-                F=132,  # print, locked in place
+                F=FLAGS,
                 Rect=Array([*place.box]),
                 P=page,
                 StructParent=following,

@@ -463,6 +463,51 @@ def a_page_stands_on_its_head(f: Forgery) -> None:
     f.pdf.pages[2].obj.Rotate = 180
 
 
+@attack(r"(pages inherit|page 1 has) \['/Rotate'\]")
+def all_pages_stand_on_their_heads(f: Forgery) -> None:
+    f.pdf.Root.Pages.Rotate = 180
+
+
+@attack("the drawing of page 3 has")
+def a_page_is_drawn_from_another_file(f: Forgery) -> None:
+    f.pdf.pages[2].obj.Contents.F = String("elsewhere.bin")
+
+
+@attack("a colour that is none")
+def a_kind_of_text_is_whiter_than_white(f: Forgery) -> None:
+    for number in range(len(f.pdf.pages)):
+        f.write(number, f.stream(number).replace(b"0.086275 0.129412 0.168627 rg", b"9 9 9 rg"))
+
+
+def widget(f: Forgery, field: str) -> Dictionary:
+    return next(a for p in f.pdf.pages for a in p.obj.get("/Annots", ()) if a.get("/T") == field)
+
+
+@attack("shows something before it is signed")
+def a_member_has_approved_before_they_were_asked(f: Forgery) -> None:
+    box = widget(f, "Member1").AP.N
+    box.write(b"0 0.5 0 rg 10 10 100 30 re f")
+
+
+@attack("says something else of itself|is described otherwise")
+def a_field_says_that_it_is_signed(f: Forgery) -> None:
+    widget(f, "Member1").TU = String("Approved by Bo Board")
+
+
+@attack("a field is described otherwise")
+def the_screen_reader_hears_an_approval(f: Forgery) -> None:
+    next(e for e in elements(f) if e.S == "/Form").Alt = String("Approved by all members")
+
+
+@attack("a field that no signer has")
+def a_field_too_many(f: Forgery) -> None:
+    copy = f.pdf.make_indirect(Dictionary(dict(widget(f, "Member1").items())))
+    copy.T = String("Member9")
+    copy.Rect = Array([300, 40, 420, 70])
+    f.pdf.pages[2].obj.Annots = Array([*f.pdf.pages[2].obj.get("/Annots", []), copy])
+    f.pdf.Root.AcroForm.Fields.append(copy)
+
+
 @attack(r"has \['/CropBox'\]")
 def a_page_is_cropped(f: Forgery) -> None:
     f.pdf.pages[2].obj.CropBox = Array([0, 400, 595, 841])

@@ -14,7 +14,7 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
-from reports.blocks import Document
+from reports.blocks import Document, Signatures
 from reports.render import running
 from reports.verify.pages.chart import check_drawing
 from reports.verify.pages.drawn import read_pages
@@ -35,12 +35,15 @@ def check_pages(pdf: bytes, document: Document) -> str:
 
     try:
         items = expected(document)
+        signers = [
+            s for section in document.sections for b in section.blocks if isinstance(b, Signatures) for s in b.signers
+        ]
         with pikepdf.open(io.BytesIO(pdf)) as file:
             pages = read_pages(file)
             placed = place(pages, items, dict(_frames(file)), running(document.case), document.number)
-            check_tags(file, placed)
+            check_tags(file, placed, signers)
             check_outline(file, placed)
-            check_annotations(file)
+            check_annotations(file, signers)
             check_colours(file)
             for _, picture, image in placed.pictures:
                 check_drawing(picture, image.svg, advance)

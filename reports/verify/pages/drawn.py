@@ -86,6 +86,9 @@ def _page(page: Any, number: int, fonts: Fonts) -> Page:
     try:
         if extra := set(page.obj.keys()) - _PAGE:
             raise Unsure(f"page {number} has {sorted(extra)}")
+        _inherits_nothing(page.obj.Parent)
+        if extra := set(page.Contents.keys()) - {"/Length", "/Filter"}:
+            raise Unsure(f"the drawing of page {number} has {sorted(extra)}")
         left, low, width, height = (float(v) for v in page.obj.MediaBox)
         if (left, low) != (0, 0):
             raise Unsure(f"page {number} does not begin at its corner")
@@ -99,6 +102,17 @@ def _page(page: Any, number: int, fonts: Fonts) -> Page:
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, ArithmeticError) as error:
         raise Unsure(f"page {number} cannot be read: {type(error).__name__} {error}"[:200]) from error
     return Page(width / 0.75, height / 0.75, tuple(reader.runs), tuple(reader.paints), tuple(reader.pictures))
+
+
+def _inherits_nothing(node: Any) -> None:
+    """A page takes its rotation or its box from the tree above it, where it has none of its own."""
+    for _ in range(20):
+        if extra := set(node.keys()) - {"/Type", "/Kids", "/Count", "/Parent"}:
+            raise Unsure(f"pages inherit {sorted(extra)}")
+        if "/Parent" not in node:
+            return
+        node = node.Parent
+    raise Unsure("the tree of pages has no root")
 
 
 class _Reader:
@@ -169,13 +183,16 @@ class _Reader:
             raise Unsure("something is drawn transparent")
 
     def rg(self, held: list[bytes]) -> None:
-        self.state = replace(self.state, fill=_numbers(held, 3))
+        self.state = replace(self.state, fill=_colour(held))
 
     def RG(self, held: list[bytes]) -> None:
-        self.state = replace(self.state, stroke=_numbers(held, 3))
+        self.state = replace(self.state, stroke=_colour(held))
 
     def w(self, held: list[bytes]) -> None:
-        self.state = replace(self.state, wide=_numbers(held, 1)[0])
+        (wide,) = _numbers(held, 1)
+        if wide < 0:
+            raise Unsure("a line of no width")
+        self.state = replace(self.state, wide=wide)
 
     # Paths
 
@@ -349,6 +366,13 @@ def _count(held: list[bytes], number: int) -> None:
 def _numbers(held: list[bytes], number: int) -> tuple[float, ...]:
     _count(held, number)
     return tuple(float(v) for v in held)
+
+
+def _colour(held: list[bytes]) -> Colour:
+    colour = _numbers(held, 3)
+    if not all(0 <= part <= 1 for part in colour):
+        raise Unsure("a colour that is none")
+    return colour
 
 
 def _matrix(held: list[bytes]) -> Matrix:

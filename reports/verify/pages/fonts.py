@@ -82,7 +82,7 @@ def _advances(below: Any, wide: Mapping[bytes, float]) -> None:
 
     from fontTools.ttLib import TTFont
 
-    if {"/FontFile", "/FontFile3"} & set(below.FontDescriptor.keys()):
+    if {"/FontFile", "/FontFile3"} & set(below.FontDescriptor.keys()) or "/F" in below.FontDescriptor.FontFile2:
         raise Unsure("a font comes in two forms")
     with TTFont(io.BytesIO(below.FontDescriptor.FontFile2.read_bytes()), lazy=True) as ttf:
         if extra := set(ttf.keys()) - _TABLES:

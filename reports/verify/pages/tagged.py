@@ -5,10 +5,12 @@ ISO 14289-1:2014 (PDF/UA-1), 7.1 to 7.5. Raises Unsure for whatever is otherwise
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from reports.manifest import SignerSlot
+from reports.pdf import FLAGS, tooltip
 from reports.verify.pages.placed import Placed
 from reports.verify.pages.unsure import Unsure
 
@@ -26,6 +28,7 @@ class _Tree:
     found: dict[tuple[int, int], tuple[int, str]] = field(default_factory=dict)
     """(page, mark) -> (how-manieth, the element that says what it is)."""
     alts: dict[tuple[int, int], str] = field(default_factory=dict)
+    forms: list[str] = field(default_factory=list)
 
     def walk(self, element: Any, role: str, page: int | None, alt: str | None, depth: int) -> None:
         import pikepdf
@@ -56,11 +59,13 @@ class _Tree:
             if name not in ("/Figure", "/Form"):
                 raise Unsure("a tag gives another text")
             alt = str(element.Alt)
+            if name == "/Form":
+                self.forms.append(alt)
         if "/K" in keys:
             self.walk(element.K, role if name in PLAIN else name, page, alt, depth + 1)
 
 
-def check_tags(document: Any, placed: Placed) -> None:
+def check_tags(document: Any, placed: Placed, signers: Sequence[SignerSlot]) -> None:
     """The tree names each matched text once, as what it is, in the order of the pages."""
     root = document.Root.StructTreeRoot
     if "/RoleMap" in root or "/ClassMap" in root:
@@ -77,6 +82,8 @@ def check_tags(document: Any, placed: Placed) -> None:
                 if ordered and order <= last:
                     raise Unsure(f"page {page + 1}: “{run.text[:40]}” is read out in another place")
                 last = max(last, order) if ordered else last
+    if set(tree.forms) - {tooltip(slot) for slot in signers}:
+        raise Unsure("a field is described otherwise")
     for page, picture, image in placed.pictures:
         if tree.found.get((page, picture.mark), (-1, ""))[1] != "/Figure":
             raise Unsure(f"page {page + 1}: a picture is not tagged as one")
@@ -110,12 +117,14 @@ def _bookmarks(entry: Any, depth: int) -> Iterator[Any]:
         entry = entry.get("/Next")
 
 
-def check_annotations(document: Any) -> None:
-    """Links within the document and signature fields, and nothing that draws or acts."""
+def check_annotations(document: Any, signers: Sequence[SignerSlot]) -> None:
+    """Links within the document and the signers' fields, and nothing that draws or acts."""
+    fields = {slot.field: slot for slot in signers}
     for number, page in enumerate(document.pages, 1):
         for entry in page.obj.get("/Annots", ()):
             kind = str(entry.Subtype)
             if kind == "/Widget":
+                _field(entry, fields.pop(str(entry.T), None))
                 continue
             border = entry.get("/Border", None)
             plain = border is not None and [float(v) for v in border] == [0, 0, 0]
@@ -124,12 +133,35 @@ def check_annotations(document: Any) -> None:
                 raise Unsure(f"page {number} holds something that is drawn over it")
             if "/A" in entry and str(entry.A.get("/S")) != "/GoTo":
                 raise Unsure(f"page {number} holds a link out of the document")
+    if fields:
+        raise Unsure(f"there is no field for {', '.join(fields)}")
+    if extra := set(document.Root.AcroForm.keys()) - {"/Fields", "/SigFlags"}:
+        raise Unsure(f"the form holds {sorted(extra)}")
+    if extra := set(document.Root.ViewerPreferences.keys()) - {"/DisplayDocTitle"}:
+        raise Unsure(f"the document is shown with {sorted(extra)}")
     allowed = {
         "/AF", "/AcroForm", "/Extensions", "/Lang", "/MarkInfo", "/Metadata", "/Names", "/Outlines", "/OutputIntents",
-        "/PageLayout", "/Pages", "/Perms", "/StructTreeRoot", "/Type", "/Version", "/ViewerPreferences", "/DSS",
+        "/Pages", "/Perms", "/StructTreeRoot", "/Type", "/Version", "/ViewerPreferences", "/DSS",
     }  # fmt: skip
     if extra := set(document.Root.keys()) - allowed:
         raise Unsure(f"the document holds {sorted(extra)}")
+
+
+def _field(entry: Any, slot: SignerSlot | None) -> None:
+    """A signer's field: named as it should be, and blank until they sign."""
+    if slot is None:
+        raise Unsure(f"a field that no signer has: {entry.T}")
+    keys = {
+        "/AP", "/Contents", "/F", "/FT", "/P", "/Rect", "/StructParent", "/Subtype", "/T", "/TU", "/Type", "/V",
+        "/Lock", "/MK",
+    }  # fmt: skip
+    if set(entry.keys()) - keys or entry.FT != "/Sig" or int(entry.F) != FLAGS or len(entry.get("/MK", {})):
+        raise Unsure(f"a field of another kind: {slot.field}")
+    if str(entry.TU) != tooltip(slot) or str(entry.Contents) != tooltip(slot):
+        raise Unsure(f"the field {slot.field} says something else of itself")
+    looks = entry.AP
+    if set(looks.keys()) != {"/N"} or ("/V" not in entry and bytes(looks.N.read_bytes()).strip()):
+        raise Unsure(f"the field {slot.field} shows something before it is signed")
 
 
 def check_colours(document: Any) -> None:
