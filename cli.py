@@ -469,14 +469,14 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("case", type=Path, metavar="CASE.toml")
     sub.add_argument("--out", type=Path, required=True, metavar="DIR")
     sub.add_argument("--db", metavar="URL", help="a database for the trail (default: DIR/watch.db)")
-    sub.add_argument("--follow", action="store_true", help="wait for more batches until stopped")
+    sub.add_argument("--follow", action="store_true", help="wait for more batches until stopped, or input ends")
     sub.add_argument("--batches", type=int, metavar="N", help="take at most N batches now")
     sub.add_argument("--policy", type=Path, metavar="FILE", help="these norms in place of the case's own")
     which = sub.add_mutually_exclusive_group()
     which.add_argument("--approve", metavar="ID", help="promote the challenger that waits (eight characters do)")
     which.add_argument("--reject", metavar="ID", help="turn it down")
     which.add_argument(
-        "--check", action="store_true", help="follow the trail's chains from the first entry to the last"
+        "--check", action="store_true", help="follow the trail's chains, and what is kept beside the entries"
     )
     which.add_argument("--state", action="store_true", help="what the loop did and where it stands; takes no batch")
     sub.add_argument("--reason", metavar="TEXT", help="why, for --approve and --reject")

@@ -102,11 +102,26 @@ def show(folder: CaseFolder, document: Record, *, deciding: bool = True) -> None
             + (" The policy lets the loop promote without a person." if document["policy"]["automatic"] else "")
         )
     )
+    noticed(document)
     if deciding:
         decide(folder, document)
     norms(document)
     timeline(document)
     events(document)
+
+
+def noticed(document: Record) -> None:
+    """What went wrong beside the feed, the newest in full: a file passed over, an alert that was not taken."""
+    found = list(reversed(document.get("notices", [])))
+    if not found:
+        return
+    st.warning(state.plain(f"Noticed on {found[0]['last'][:19].replace('T', ' ')} (UTC): {found[0]['words']}"))
+    if len(found) > 1:
+        with st.expander(f"All {len(found)} things that were noticed"):
+            rows = [
+                {"Last": n["last"][:19].replace("T", " "), "What": n["words"], "How often": n["times"]} for n in found
+            ]
+            parts.table(pd.DataFrame(rows), alt="What was noticed beside the feed, newest first")
 
 
 def norms(document: Record) -> None:

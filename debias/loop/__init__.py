@@ -9,7 +9,8 @@ sources            batches of rows: a table, a folder (folder, settle), standard
 take               a batch as the step takes it: read, checked, decided, compared
 build, norms       challengers, the cheapest first; the policy that is in force
 why                where a change sits, at an alarm
-run                the shell around it: reads, steps, writes, resumes
+watcher, run       the shell around it: reads, steps, writes, resumes; until nothing more comes
 word, inbox        what a person asks and says: state, check, approve, reject
 show, alerts       watch.json; who is told at once
+notices            what was noticed beside the feed: a file passed over, an alert not taken
 """

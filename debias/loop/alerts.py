@@ -92,6 +92,7 @@ class Alerts:
         self._kinds: dict[str, _Kind] = {}
         self._undelivered = 0
         self.trouble: str | None = None
+        self._said: list[str] = []
         self._read()
 
     @staticmethod
@@ -149,6 +150,11 @@ class Alerts:
                 facts = {**(known.facts or {}), "held": n}
                 self._out(kind, known, f"{more}. The last: {known.words}", f"{more}. {general}", facts, known.entry)
 
+    def said(self) -> list[str]:
+        """What went wrong with telling since the last call: an address that did not take an alert, a full disk."""
+        out, self._said = self._said, []
+        return out
+
     def close(self) -> None:
         """What still waits is told."""
         self.due(all_of_them=True)
@@ -180,6 +186,7 @@ class Alerts:
             self._undelivered = 0
             return
         self._undelivered += 1
+        self._said.append(problem)
         self._append({"kind": "webhook", "words": problem, "facts": {"undelivered": self._undelivered}, "entry": None})
 
     def _append(self, line: Mapping[str, Any]) -> None:
@@ -195,6 +202,7 @@ class Alerts:
             self.trouble = None
         except OSError as error:
             self.trouble = f"{FILE} could not be written: {error.strerror or type(error).__name__}."
+            self._said.append(self.trouble)
 
     def _now(self) -> str:
         return dt.datetime.fromtimestamp(self._clock(), dt.UTC).isoformat(timespec="milliseconds")

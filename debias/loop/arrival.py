@@ -55,6 +55,10 @@ class Source(Protocol):
         """Whether more comes without being asked for: standard input before its end."""
         ...
 
+    def ended(self) -> bool:
+        """Whether no more can come, however long one waits: standard input after its end."""
+        ...
+
     def said(self) -> list[str]:
         """What was noticed since the last call, in sentences without anybody's data."""
         ...

@@ -100,5 +100,8 @@ class Folder:
     def more(self) -> bool:
         return False
 
+    def ended(self) -> bool:
+        return False
+
     def said(self) -> list[str]:
         return self._labels.said()

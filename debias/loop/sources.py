@@ -83,5 +83,8 @@ class Table:
     def more(self) -> bool:
         return False
 
+    def ended(self) -> bool:
+        return False
+
     def said(self) -> list[str]:
         return self._labels.said()

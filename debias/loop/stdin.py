@@ -213,6 +213,9 @@ class Stdin:
     def more(self) -> bool:
         return not self._ended
 
+    def ended(self) -> bool:
+        return self._ended
+
     def said(self) -> list[str]:
         return self._labels.said()
 

@@ -11,10 +11,11 @@ from audit.errors import InputError, OutputError
 from debias.loop import inbox
 from debias.loop.alerts import noted
 from debias.loop.norms import in_force
-from debias.loop.run import Watcher, url_of
+from debias.loop.run import url_of
 from debias.loop.show import Board
 from debias.loop.state import State
 from debias.loop.trail import Trail
+from debias.loop.watcher import Watcher
 
 LINES = 40
 

@@ -59,6 +59,20 @@ def test_where_it_stands_the_timeline_and_the_sentences(document: dict[str, Any]
     assert "hours-per-week" in tables.replace("\\", "")
 
 
+def test_what_was_noticed_beside_the_feed_is_shown(document: dict[str, Any]) -> None:
+    assert document["notices"] == []
+    assert "Noticed" not in texts(shown(document))
+    one = {"words": "The outcomes in *one*.csv are left out.", "first": "2026-11-01T09:30:00.000+00:00", "times": 1}
+    other = {"words": "The webhook at http://127.0.0.1:9 did not take an alert: HTTP 500.", "times": 3}
+    last = "2026-11-02T10:00:00.000+00:00"
+    found = [one | {"last": last}, other | {"first": last, "last": last}]
+    app = shown(document | {"notices": found})
+    assert "Noticed on 2026-11-02 10:00:00 (UTC): The webhook at http://127.0.0.1:9" in texts(app)
+    assert "*one*.csv" in "\n".join(t.value.to_string() for t in app.table).replace("\\", "")
+    app = shown(document | {"notices": found[:1]})
+    assert "Noticed on 2026-11-02 10:00:00 (UTC): The outcomes in *one*.csv are left out." in texts(app)
+
+
 def test_every_state_has_its_words_and_undecidable_is_no_good_news() -> None:
     from debias.loop.state import STATES
 

@@ -26,6 +26,7 @@ from debias.loop.database import open_engine
 from debias.loop.page import Page
 from debias.loop.run import run_watch
 from debias.loop.trail import Trail
+from debias.loop.watcher import Watcher
 from tests.debias.loop import fed
 from tests.debias.loop.trail_cases import TrailCases, fill, watcher
 
@@ -179,14 +180,14 @@ def test_a_loop_waits_for_a_server_that_is_away_and_counts_nothing_twice(
             server.stop()
             threading.Timer(0.5, server.start).start()
 
-    advance, asked = run.Watcher.advance, []
+    advance, asked = Watcher.advance, []
 
-    def ask(self: run.Watcher) -> bool:
+    def ask(self: Watcher) -> bool:
         asked.append(1)
         assert len(asked) < 1000, "it waits for batches that will not come"
         return advance(self)
 
-    monkeypatch.setattr(run.Watcher, "advance", ask)
+    monkeypatch.setattr(Watcher, "advance", ask)
     monkeypatch.setattr(Trail, "write", cut)
     summary = run_watch(case, tmp_path / "server", trail_url=url, follow=True, max_batches=10)
     monkeypatch.undo()

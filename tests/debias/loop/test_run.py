@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import socket
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,8 +24,9 @@ from audit.errors import DataError, InputError, OutputError, VerificationError
 from audit.models.write import skops_bytes
 from audit.watch.drift import spend
 from audit.watch.quality import feed_problem
-from debias.loop import inbox, run, take
+from debias.loop import inbox, run, take, watcher
 from debias.loop.norms import policy_from_json
+from debias.loop.notices import KEPT, Notices
 from debias.loop.page import Page
 from debias.loop.run import run_watch
 from debias.loop.state import State
@@ -454,7 +457,7 @@ def test_watch_json_that_cannot_be_written_loses_nothing_of_the_trail(
         raise OutputError("watch.json could not be written", got="No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(run, "write_whole", full)
+        patch.setattr(watcher, "write_whole", full)
         with pytest.raises(OutputError, match="No space left"):
             run_watch(case, tmp_path / "out")
     run_watch(case, tmp_path / "out")
@@ -540,9 +543,9 @@ def test_following_it_takes_new_files_a_changed_policy_and_a_persons_word(
     parts = days(people(26, gap=0.09))
     case = folder_case(tmp_path, {k: v for k, v in parts.items() if k < "d018"})
     out = tmp_path / "out"
-    real, polls = run.Watcher.advance, []
+    real, polls = watcher.Watcher.advance, []
 
-    def while_it_runs(self: run.Watcher) -> bool:
+    def while_it_runs(self: watcher.Watcher) -> bool:
         if self.state.batch == 18 and not polls:
             write_policy(tmp_path, version="2", limit=0.02, promote=0.01)
             polls.append("policy")
@@ -557,7 +560,7 @@ def test_following_it_takes_new_files_a_changed_policy_and_a_persons_word(
             polls.append("files")
         return real(self)
 
-    monkeypatch.setattr(run.Watcher, "advance", while_it_runs)
+    monkeypatch.setattr(watcher.Watcher, "advance", while_it_runs)
     summary = run_watch(case, out, follow=True, max_batches=20)
     assert summary["batches"] == 20
     said = kinds(out)
@@ -565,19 +568,65 @@ def test_following_it_takes_new_files_a_changed_policy_and_a_persons_word(
     assert summary["policy"]["version"] == "2"
 
 
+def test_a_file_passed_over_and_a_webhook_that_failed_are_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{free.getsockname()[1]}/hook/secret"
+    (tmp_path / "late").mkdir()
+    (tmp_path / "late" / "one.csv").write_text("number,repaid\n1,yes\n")
+    more = f'labels = "late/*.csv"\nwebhook = "{address}"'
+    case = write_case(tmp_path, more=more)
+    os.utime(tmp_path / "late" / "one.csv", (1, 1))
+    out = tmp_path / "out"
+    assert run_watch(case, out)["state"] == "APPROVAL"
+    found = {n["words"]: n for n in shown(out)["notices"]}
+    passed_over = next(n for w, n in found.items() if w.startswith("The outcomes in one.csv are left out:"))
+    assert passed_over["times"] == 1
+    hook = next(n for w, n in found.items() if w.startswith("The webhook at http://127.0.0.1:"))
+    assert "secret" not in hook["words"]
+    assert hook["first"] <= hook["last"]
+    said = capsys.readouterr().err
+    assert all(f"assay watch: {words}" in said for words in found)
+    # They are no part of the trail, and a later run still shows them.
+    assert not any("one.csv" in b["words"] for b in bodies(out))
+    run_watch(case, out)
+    later = {n["words"]: n for n in shown(out)["notices"]}
+    assert set(found) <= set(later)
+    assert later[passed_over["words"]]["first"] == passed_over["first"]
+
+
+def test_what_was_noticed_is_kept_short_and_a_torn_file_is_no_trouble(tmp_path: Path) -> None:
+    file = tmp_path / "watch.json"
+    notices = Notices(file)
+    for i in range(KEPT + 3):
+        notices.add(f"Sentence {i}.")
+    notices.add("Sentence 10.")
+    assert notices.fresh
+    found = notices.shown()
+    assert not notices.fresh
+    assert (len(found), found[0]["words"], found[-1]["words"], found[-1]["times"]) == (
+        KEPT, "Sentence 3.", "Sentence 10.", 2,
+    )  # fmt: skip
+    for text, kept in ((json.dumps({"notices": found}), found), ('{"notices": [{"words', []), ("{}", []), ("[]", [])):
+        file.write_text(text)
+        assert Notices(file).shown() == kept
+
+
 def test_stopped_by_hand_it_ends_in_good_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     case = write_case(tmp_path, people(6, gap=0.0))
-    real = run.Watcher.advance
+    real = watcher.Watcher.advance
 
-    def stop(self: run.Watcher) -> bool:
+    def stop(self: watcher.Watcher) -> bool:
         if self.state.batch == 3:
             raise KeyboardInterrupt
         return real(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(run.Watcher, "advance", stop)
+        patch.setattr(watcher.Watcher, "advance", stop)
         assert run_watch(case, tmp_path / "out", follow=True)["taken"] == 3
     assert "the next run goes on here" in capsys.readouterr().err
     assert shown(tmp_path / "out")["batches"] == 3

@@ -19,8 +19,9 @@ import pytest
 from audit.case import Case
 from audit.errors import CaseError, DataError, OutputError
 from audit.load import dump_case, load_case
-from debias.loop import run, settle
+from debias.loop import run, settle, watcher
 from debias.loop.folder import Folder
+from debias.loop.page import Page
 from debias.loop.sources import Arrival, Source, Table, open_source
 from debias.loop.stdin import Stdin, object_of, rows_of
 from tests.debias.loop import fed
@@ -705,7 +706,7 @@ def test_a_whole_loop_on_standard_input_in_pieces_is_the_loop_in_one(
 
     def run_pieces(name: str, pieces: list[int | None]) -> list[str]:
         pipe = Pipe()
-        monkeypatch.setattr(run, "open_source", lambda *given: open_source(*given, pipe.out))
+        monkeypatch.setattr(watcher, "open_source", lambda *given: open_source(*given, pipe.out))
 
         def send() -> None:
             pipe.send(text)
@@ -724,3 +725,39 @@ def test_a_whole_loop_on_standard_input_in_pieces_is_the_loop_in_one(
     found = fed.bodies(tmp_path / "whole")
     assert "incident" not in {b["kind"] for b in found}
     assert [b["facts"]["rows"] for b in found if b["kind"] == "batch"] == [150] * 8
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_following_standard_input_ends_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: bool) -> None:
+    """What comes while one waits is taken; after the end there is nothing to wait for, unless something is not kept."""
+    frame = fed.people(4)
+    case = fed.write_case(tmp_path, frame, more='source = "-"')
+    lines = as_lines(frame).encode().splitlines(keepends=True)
+    pipe, slept, failed = Pipe(), [], []
+    monkeypatch.setattr(watcher, "open_source", lambda *given: open_source(*given, pipe.out))
+    real = Page.add_batch
+
+    def wait(_: float) -> None:
+        """One more part comes at each wait: half a batch, the rest but for the last line's end, then the end."""
+        slept.append(1)
+        if len(slept) == 2:
+            pipe.send(b"".join(lines[:75]))
+        elif len(slept) == 4:
+            pipe.send(b"".join(lines[75:])[:-1])
+        elif len(slept) == 6:
+            pipe.end()
+        assert len(slept) < 20, "it goes on for ever"
+
+    def add(self: Page, number: int, *row: Any) -> None:
+        if fails and number == 3 and not failed:
+            failed.append(1)
+            raise OutputError("the trail could not be written", got="No space left on device")
+        real(self, number, *row)
+
+    monkeypatch.setattr(run.time, "sleep", wait)
+    monkeypatch.setattr(Page, "add_batch", add)
+    summary = run.run_watch(case, tmp_path / "out", follow=True)
+    os.close(pipe.out)
+    assert (summary["batches"], summary["rows"]) == (4, 600)
+    assert len(failed) == fails
+    assert len(slept) == 6 + fails

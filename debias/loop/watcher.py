@@ -1,0 +1,370 @@
+"""The shell around the step: reads batches, asks models, steps, writes, resumes.
+
+What one input changes is one transaction: state, entries and counts are kept together or not at all, so that a run
+that was killed goes on where it stopped and writes the trail that an undisturbed run writes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit import progress
+from audit.case import Case
+from audit.cube import UNLABELLED
+from audit.errors import CaseError, DataError, InputError, OutputError
+from audit.evidence import sha256
+from audit.files import canonical, write_whole
+from audit.load import load_policy
+from audit.policy import Policy
+from debias.loop import inbox
+from debias.loop import state as at
+from debias.loop.act import at_fault, next_method
+from debias.loop.alerts import Alerts
+from debias.loop.build import Lesson, build
+from debias.loop.norms import policy_to_json, with_delay
+from debias.loop.notices import Notices
+from debias.loop.serve import (
+    Servers,
+    labels_of,
+    meaning_of,
+)
+from debias.loop.show import FILE, Board, plain
+from debias.loop.sources import Source, open_source
+from debias.loop.state import Built, Decision, Event, Input, NewPolicy, State
+from debias.loop.step import first_state, step
+from debias.loop.store import Store, bytes_of
+from debias.loop.take import Taken, Taker, reason, unusable
+from debias.loop.trail import Trail
+from debias.loop.why import explained
+
+
+class Watcher:
+    """One loop with its trail, store and models. A context manager; `advance` takes the next input."""
+
+    def __init__(self, case: Case, out: Path, trail: Trail, allow: Sequence[str] = ()) -> None:
+        if not case.data.sensitive:
+            raise CaseError("there is no sensitive column", expected="at least one in `sensitive`", todo="name one")
+        if case.data.task != "classification":
+            raise CaseError(
+                "the loop watches decisions, and this case predicts a quantity",
+                got=f"task = {case.data.task!r}",
+                expected="a case about a decision",
+                todo="watch the decisions that are made from the quantity",
+            )
+        trail.check()  # from what was changed behind its back the loop does not go on
+        self._case, self._out, self._trail = case, out, trail
+        self._policy = with_delay(case, case.policy)
+        self._given = case.policy
+        self._sensitive = case.data.sensitive
+        self._store = Store(out)
+        self._servers = Servers(case, self._store, allow)
+        self._known = trail.batch_ids()
+        self._source: Source = open_source(case, self._known, out)
+        self._taker = Taker(case, self._source, self._servers, self._store, trail, self._known)
+        self._reference: dict[str, Any] | None = trail.kept("reference")
+        self._calibration: dict[str, Any] | None = trail.kept("calibration")
+        self._board = Board()
+        self._said: list[str] = []
+        self._doubt = False
+        self._alerts = Alerts.of(case, out)
+        self._notices = Notices(out / FILE)
+        for entry in trail.entries():
+            self._board.add(entry.body, entry.time)
+            self._alerts.tell([entry])  # what a run that was killed had no time to tell
+        kept = trail.kept("state")
+        self._state = State.from_json(kept) if kept is not None else self._begin()
+        self._same_model(trail.kept("about"))
+        self._store.point(self._state.running)
+        self._new_policy(case.policy)
+
+    def __enter__(self) -> Watcher:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._servers.keep_only(())
+        self._alerts.close()
+        self._hear()
+
+    def trouble(self, error: InputError) -> None:
+        """Say that nothing can be written now. What was kept of the last input, the trail knows."""
+        self._doubt = True
+        self._notices.add(error.message)
+        self._alerts.send("trouble", error.message, {})
+        self._hear()
+
+    def _hear(self) -> None:
+        """What the source and the alerts have to say, put where a person sees it. Raises nothing."""
+        for words in (*self._source.said(), *self._alerts.said()):
+            self._notices.add(words)
+        if self._notices.fresh:
+            with contextlib.suppress(OutputError):  # it was said on stderr, and comes with the next one that is written
+                self.show()
+
+    # -- beginning --------------------------------------------------------------------------------------------
+
+    def _begin(self) -> State:
+        """The first entry: which case, model and policy; the case's own model goes into the store."""
+        case, model = self._case, self._case.model
+        file = form = None
+        if model.kind == "path":
+            assert model.path is not None
+            form = model.path.suffix.lstrip(".")
+            file = self._store.put(bytes_of(model.path), form)
+        threshold = None if model.kind == "decision" else model.threshold
+        own = self._store.serve(
+            method="case", file=file, format=form, threshold=threshold, attributes=[], groups=[], base=model.column
+        )
+        state = first_state(self._policy, self._sensitive, own.id, meaning_of(case))
+        facts = {
+            "case": case.name,
+            "model": own.id,
+            "kind": model.kind,
+            "sha256": file,
+            "policy": self._policy.sha256,
+            "version": self._policy.version,
+            "rules": {k: getattr(self._policy.loop, k) for k in self._policy.loop.__dataclass_fields__},
+            "label_delay": case.watch.label_delay,
+            "notes": list(state.monitor.notes),
+        }
+        words = f"The loop begins: {case.name}, policy {self._policy.version}."
+        if self._policy.loop.automatic:
+            words += " This policy lets the loop promote a challenger without a person."
+        about = {"model": own.id, "sha256": file, "version": self._policy.version}
+        started = Event("started", words, facts)
+        self._write(state, (started,), state, about=about, policy=policy_to_json(self._given))
+        return state
+
+    def _same_model(self, about: Any) -> None:
+        model = self._case.model
+        if model.kind == "path" and about["sha256"] is not None:
+            assert model.path is not None
+            found = sha256(bytes_of(model.path))
+            if found != about["sha256"]:
+                raise DataError(
+                    "the case's model is not the one this loop began with",
+                    got=f"sha256 {found[:12]}...",
+                    expected=f"{about['sha256'][:12]}...",
+                    todo="put the file back, or begin a new loop with another --out",
+                )
+
+    def _new_policy(self, policy: Policy) -> None:
+        """A changed policy is an event of its own, and judged at once."""
+        self._given, self._policy = policy, with_delay(self._case, policy)
+        if self._state.policy == policy.sha256:
+            return
+        before = self._trail.kept("about")
+        words = f"The policy has changed: {before['version']} -> {policy.version}."
+        if policy.loop.automatic:
+            words += " The new one lets the loop promote a challenger without a person."
+        keep = {"about": before | {"version": policy.version}, "policy": policy_to_json(policy)}
+        self._step(NewPolicy(words, meaning_of(self._case)), **keep)
+
+    # -- one input --------------------------------------------------------------------------------------------
+
+    def advance(self) -> bool:
+        """Take what waits: a person's word, a challenger to build, then one batch. False where no batch is there."""
+        if self._doubt:
+            self._again()
+        self._alerts.due()
+        self._fresh_policy()
+        self._read_inbox()
+        self._build()
+        number = self._state.batch
+        there = self._source.total()
+        self._hear()
+        if number >= there:
+            return False
+        progress.stage(f"Batch {number + 1}")
+        taken = self._taker.take(number, self._state, self._policy, self._reference, self._calibration)
+        self._take(number, taken)
+        self._build()
+        self._hear()
+        self.show(hurry=False)
+        return True
+
+    def _again(self) -> None:
+        """Go on from what the trail has: a page may have been kept although its connection was lost."""
+        self._trail.catch_up()
+        self._trail.check()
+        self._state = State.from_json(self._trail.kept("state"))
+        self._known[:] = self._trail.batch_ids()
+        self._reference = self._trail.kept("reference")
+        self._calibration = self._trail.kept("calibration")
+        self._after_write()
+        self._doubt = False
+
+    def _fresh_policy(self) -> None:
+        source = self._policy.source
+        if source is None:
+            return
+        try:
+            if sha256(source.read_bytes()) != self._policy.sha256:
+                self._new_policy(load_policy(source))
+        except (InputError, OSError) as error:
+            self._notices.add(f"the policy stays as it was: {error}")
+
+    def _read_inbox(self) -> None:
+        for path, decision in inbox.waiting(self._out):
+            problem = inbox.problem_with(self._state, decision)
+            if problem is None:
+                self.decide(decision)
+            else:
+                self._notices.add(problem)
+            path.unlink(missing_ok=True)
+
+    def decide(self, decision: Decision) -> None:
+        """A person's word, checked by `inbox.problem_with`."""
+        self._step(decision)
+
+    def _step(self, given: Input, **keep: Any) -> None:
+        before = self._state
+        after, events = step(before, given, self._policy, self._sensitive)
+        self._write(before, events, after, **keep)
+
+    def _take(self, number: int, taken: Taken) -> None:
+        before, batch = self._state, taken.batch
+        try:
+            after, events = step(before, batch, self._policy, self._sensitive)
+        except Exception as error:
+            # The rows could be read and decided and still cannot be counted: the batch is at fault, not the loop.
+            taken = Taken(unusable(batch, reason(error)))
+            after, events = step(before, taken.batch, self._policy, self._sensitive)
+        events = (*events, *self._why(events, after))
+        row = (number, taken.batch.id, taken.batch.sha256)
+        new = {"reference": taken.reference, "calibration": taken.calibration}
+        keep = {name: value for name, value in new.items() if value is not None}
+        done = [m.index for m in taken.batch.matured]
+        self._write(before, events, after, batch=(*row, taken.cube, taken.pending), forget=done, **keep)
+        self._known.append(row)
+        self._reference = taken.reference or self._reference
+        self._calibration = taken.calibration or self._calibration
+
+    def _why(self, events: Sequence[Event], after: State) -> list[Event]:
+        """Where the change sits that raised an alarm. It is no part of the alarm, and where it fails that is said."""
+        keys = [k for e in events if e.kind == "confirmed" for k in e.facts["norms"]]
+        if not keys or self._reference is None:
+            return []
+        running, features = self._store.served(after.running), self._source.features
+        try:
+            found = explained(
+                self._case, after, keys, self._reference, self._source,
+                lambda frame: self._servers.decide(running, frame, features).positive,
+            )  # fmt: skip
+        except Exception as error:
+            return [Event("why", f"Why it changed could not be worked out: {reason(error)}", {})]
+        return [] if found is None else [found]
+
+    def _write(
+        self,
+        before: State,
+        events: Sequence[Event],
+        after: State,
+        *,
+        batch: tuple[int, str, str, Any, bytes | None] | None = None,
+        forget: Sequence[int] = (),
+        **keep: Any,
+    ) -> None:
+        """One transaction; then the pointer, the screen's copy in memory, and the sentences."""
+        kept = after.to_json()
+        with self._trail.write() as page:
+            page.keep("state", kept)
+            for name, value in keep.items():
+                page.keep(name, value)
+            if batch is not None:
+                page.add_batch(*batch)
+            for number in forget:
+                page.forget_pending(number)
+            for event in events:
+                page.append(
+                    event.kind, event.words, plain(event.facts), before=before.mode, after=after.mode,
+                    running=after.running, policy=after.policy,
+                )  # fmt: skip
+        self._state = after
+        self._after_write()
+
+    def _after_write(self) -> None:
+        self._store.point(self._state.running)
+        for entry in self._trail.entries(after=self._board.seq):
+            self._board.add(entry.body, entry.time)
+            self._alerts.tell([entry])
+            if entry.body["kind"] != "batch":
+                self._said.append(entry.body["words"])
+
+    # -- a challenger -----------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        """Where the loop wants a challenger: make it, on people who came after the alarm."""
+        while self._state.mode == at.BUILD:
+            state = self._state
+            method = next_method(state, self._policy)
+            progress.stage(f"Building a challenger: {method.replace('_', ' ')}")
+            self._step(self._challenger(state, method))
+
+    def _challenger(self, state: State, method: str) -> Built:
+        frames, hashes = [], []
+        for index in range(state.fresh_from, state.matured):
+            if index in state.left_out:
+                continue
+            arrival = self._source.read(index)
+            if arrival.problem is None and arrival.sha256 == self._known[index][2]:
+                known = labels_of(self._case, arrival.frame) != UNLABELLED
+                frames.append(arrival.frame[known])
+                hashes.append(arrival.sha256)
+        if not frames:
+            return Built(method, None, "no rows since the alarm can be read.")
+        frame = pd.concat(frames, ignore_index=True)
+        lesson = Lesson(
+            self._case, self._policy, frame, self._source.features, sha256("\n".join(hashes).encode()), at_fault(state),
+            state.challengers,
+        )  # fmt: skip
+        built = build(lesson, method, self._store.served(state.running), self._servers, self._store)
+        facts = {"batches": [state.fresh_from, state.matured - 1], **(built.facts or {})}
+        return replace(built, facts=plain(facts))
+
+    def more(self) -> bool:
+        """Whether more comes without being asked for."""
+        return self._source.more()
+
+    def ended(self) -> bool:
+        """Whether no batch can come any more, and every one is taken."""
+        return not self._doubt and self._source.ended() and self._state.batch >= self._source.total()
+
+    # -- what is shown ----------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """Where the loop is."""
+        return self._state
+
+    def document(self) -> dict[str, Any]:
+        """The document of watch.json."""
+        found = self._board.document(self._case, self._policy, self._state, self._sensitive)
+        return found | {"notices": self._notices.shown()}
+
+    def show(self, *, hurry: bool = True) -> None:
+        """Write watch.json; not more than a few times a second unless in a hurry."""
+        now = time.monotonic()
+        if hurry or now - getattr(self, "_shown", -np.inf) > 0.5:
+            write_whole(self._out / FILE, canonical(self.document(), compact=True))
+            self._shown = now
+
+    def summary(self, taken: int) -> dict[str, Any]:
+        """What this run did: where the loop is now, and a sentence for each thing that happened."""
+        document = self.document()
+        head = self._trail.kept("head")
+        return {
+            "schema": "assay/watch-summary/1",
+            "case": self._case.name,
+            **{k: document[k] for k in ("policy", "state", "running", "batches", "rows", "norms", "pending")},
+            "taken": taken,
+            "said": self._said,
+            "trail": {"entries": head["seq"], "head": head["hash"]},
+        }
