@@ -2,6 +2,7 @@
 
 evalues      betting on blocks of two groups: e-processes for the report, e-detectors for the alarm
 monitor      the streams of a policy's norms, fed row by row in the order of arrival, resumable at any row
+watched      what the monitor knows between two feeds
 counted      e-values and confidence sequences from counts alone, for cubes that are already stored
 summaries    counts per feature and group of a batch, which add up: what is kept, so that rows are not read again
 drift        whether a feature has changed, corrected within and over batches; sizes beside the tests

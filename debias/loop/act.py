@@ -13,7 +13,8 @@ from audit.policy import Policy
 from audit.values import UNKNOWN
 from audit.watch.counted import Counted
 from audit.watch.harm import open_harm
-from audit.watch.monitor import Watched, open_monitor
+from audit.watch.monitor import open_monitor
+from audit.watch.watched import Watched
 from debias.loop import state as at
 from debias.loop.gate import HARM, Verdict, judge_gate, judge_tally, norm_attributes, norm_key
 from debias.loop.state import Beside, Built, Decision, Event, NewPolicy, State, Tally

@@ -10,7 +10,7 @@ from audit.cube import Coded, Cube, Meaning
 from audit.watch.cells import cube_from_json, cube_to_json
 from audit.watch.drift import Drift
 from audit.watch.harm import Harm
-from audit.watch.monitor import Monitor
+from audit.watch.watched import Monitor
 
 HEALTHY, SUSPECT, CONFIRMED, BUILD = "HEALTHY", "SUSPECT", "CONFIRMED", "BUILD"
 SHADOW, APPROVAL, PROBATION = "SHADOW", "APPROVAL", "PROBATION"

@@ -19,7 +19,8 @@ from audit.policy import Policy
 from audit.watch.cells import cube_to_json
 from audit.watch.counted import Counted
 from audit.watch.harm import feed_harm, log_values
-from audit.watch.monitor import Watched, feed, joint_groups, open_monitor
+from audit.watch.monitor import feed, joint_groups, open_monitor
+from audit.watch.watched import Watched
 from debias.loop import state as at
 from debias.loop.act import Stepped, beside_failed, built, decide, decision, enter, new_policy, open_live_harm
 from debias.loop.gate import judge_tally, norm_key

@@ -20,12 +20,11 @@ from audit.watch.monitor import (
     MOST_GROUPS,
     REST,
     SET_ASIDE,
-    Monitor,
     feed,
     joint_groups,
     open_monitor,
-    pair_log_e,
 )
+from audit.watch.watched import Monitor, pair_log_e
 
 MEANING = Meaning("yes", "no", "yes")
 SELECTION = Norm("selection_rate", "difference", (), 0.1, 0.05)
