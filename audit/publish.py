@@ -6,7 +6,7 @@ Where no group is small and nobody was explained, the files are the same bytes.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,14 @@ from audit.gaps import Settings
 from audit.measure import measure
 from audit.policy import Norm, Policy
 from audit.publish_rows import thin
-from audit.suppress import FLOOR, publish, publish_margins
+from audit.suppress import FLOOR, publish, publish_margins, small_values
 from audit.values import to_json
+
+LEFT_OUT = (
+    "What was counted on all rows (missing values, duplicates, periods, subgroups found, people alike) is left out of "
+    "the report, and the number of rows is an upper bound: each would give these people away by subtraction."
+)
+ROUNDED = f"Numbers of rows are rounded up to {FLOOR}s: people of rare values are left out of every table."
 
 
 def publish_files(files: Mapping[str, bytes], *, floor: int = FLOOR, people: bool = False) -> dict[str, bytes]:
@@ -62,14 +68,53 @@ def publish_files(files: Mapping[str, bytes], *, floor: int = FLOOR, people: boo
     if any(len(a) == 1 for a in hidden):
         # These people are in no table of the cube, but still among the rows: of any group, one less the other is them.
         hidden = {m.attribute for m in safe if m.attribute}
+    most = _most_rows(cube, evidence, safe, floor)
     for key in FROM_ROWS:
-        if key in evidence:
+        if key in evidence and most:
+            del evidence[key]
+        elif key in evidence:
             evidence[key] = _without_groups(evidence[key], hidden)
     if "quality" in evidence:
         evidence["quality"] = thin(evidence["quality"], floor)
     evidence["data"]["audited_rows"] = int(safe[0].rows.sum())
+    if most:
+        evidence["notes"].append(LEFT_OUT)
+        evidence["data"] |= {"rows": most, "rows_at_most": True}
+        _blur(out, most, evidence["data"]["audited_rows"])
     out["cube.json"], out["evidence.json"] = cube_bytes, canonical(evidence)
     return out
+
+
+def _most_rows(cube: Cube | None, evidence: Mapping[str, Any], safe: Sequence[Margin], floor: int) -> int | None:
+    """The most rows that the data can have by what is published; None where nobody is in no table.
+
+    Rows less people in tables would be how many share the one value that a note names.
+    """
+    values = small_values(cube, floor) if cube is not None else 0
+    if cube is None or not values:
+        return None
+    rows, gone = int(evidence["data"]["rows"]), int(cube.n.sum()) - int(safe[0].rows.sum())
+    return rows - gone + values * floor
+
+
+def _blur(out: dict[str, bytes], most: int, measured: int) -> None:
+    """Numbers of rows in what was made beside the audit: none from which those left out follow."""
+    for name in ("explain.json", "mitigation.json", "search.json"):
+        if name not in out:
+            continue
+        document = json.loads(out[name])
+        data = document.get("data") or {}
+        data |= {k: most for k in ("rows", "audited_rows") if k in data}
+        if "additivity" in document and "rows" in (document["additivity"] or {}):
+            document["additivity"]["rows"] = min(document["additivity"]["rows"], measured)
+        if "splits" in document:
+            document["splits"] = {k: _up(v) if type(v) is int else v for k, v in document["splits"].items()}
+            document.setdefault("notes", []).append(ROUNDED)
+        out[name] = canonical(document)
+
+
+def _up(rows: int) -> int:
+    return -(-rows // FLOOR) * FLOOR
 
 
 def _without_groups(entry: Any, attributes: set[tuple[str, ...]]) -> Any:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from audit.cube import Cube, Margin, margins_of
+from audit.cube import Cube, Margin, Scores, margins_of
 
 FLOOR = 10
 
@@ -37,6 +37,7 @@ def publish(cube: Cube, floor: int = FLOOR, order: int = 3) -> tuple[tuple[Margi
         else:
             hidden[margin.attribute] = _withhold(margin, dropped, hidden, floor)
         out.append(_blank(margin, hidden[margin.attribute]))
+    out = _scores_of_the_rest(out) if small else out
     said = tuple(
         f"Fewer than {floor} people have {a} = {v}; they are left out of every table that leaves this machine."
         for a, v in sorted(small)
@@ -82,6 +83,26 @@ def _without(cube: Cube, values: set[tuple[str, str]]) -> Cube:
     s = cube.scores.mapped(kept) if cube.scores is not None else None
     more = cube.beside.mapped(kept) if cube.beside is not None else None
     return replace(cube, n=kept(cube.n), w=kept(cube.w), w2=kept(cube.w2), scores=s, beside=more)
+
+
+def small_values(cube: Cube, floor: int = FLOOR) -> int:
+    """How many values of single attributes fewer than `floor` people have: these people are in no published table."""
+    return len(_small_values(cube, floor))
+
+
+def _scores_of_the_rest(margins: Sequence[Margin]) -> list[Margin]:
+    """The margins without score values that nobody who is left has: they are scores of the people taken out."""
+    scored = [m.scores for m in margins if m.scores is not None]
+    if not scored or not scored[0].exact:
+        return list(margins)
+    used = np.zeros(len(scored[0].at), dtype=bool)
+    for s in scored:
+        used |= s.n.reshape(-1, len(s.at)).any(axis=0)
+
+    def kept(s: Scores) -> Scores:
+        return replace(s, at=s.at[used], n=s.n[..., used], w=s.w[..., used], w2=s.w2[..., used])
+
+    return [m if m.scores is None else replace(m, scores=kept(m.scores)) for m in margins]
 
 
 def _withhold(

@@ -101,7 +101,7 @@ def _cover(sources: Sources, number: str) -> tuple[tuple[str, str], ...]:
         ("Issued", words.date(manifest.issued)),
         ("Auditor", manifest.auditor.name),
         ("Board members asked", members),
-        ("People measured", f"{evidence['data']['audited_rows']:,} of {evidence['data']['rows']:,} in the data"),
+        ("People measured", f"{evidence['data']['audited_rows']:,} of {words.rows_in(evidence['data'])} in the data"),
         ("Signature", str(manifest.extra.get("level_words", "PAdES; the level is stated in the signature"))),
         ("Data, SHA-256", evidence["data"]["sha256"]),
     ]

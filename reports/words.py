@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from audit.findings import name_of, p_words, percent
@@ -215,3 +215,8 @@ def short(text: str, most: int = 48) -> str:
 def date(when: dt.datetime) -> str:
     """22 November 2026, whatever the machine's language."""
     return f"{when.day} {MONTHS[when.month - 1]} {when.year}"
+
+
+def rows_in(data: Mapping[str, Any]) -> str:
+    """How many rows the data have; only a bound where the number would tell how many people are withheld."""
+    return ("at most " if data.get("rows_at_most") else "") + f"{data['rows']:,}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reports import charts
+from reports import charts, words
 from reports.blocks import Block, Figure, Paragraph, Points, Section, Sources, Table
 
 
@@ -68,7 +68,7 @@ def section(sources: Sources) -> Section:
     evidence = sources.evidence
     data, model = evidence["data"], evidence["model"]
     measured = f"{data['audited_rows']:,}" + (f" (those for which “{data['split']}” says so)" if data["split"] else "")
-    rows = [("Data", f"{data['rows']:,} rows, {len(data['columns'])} columns"), ("Rows measured", measured)]
+    rows = [("Data", f"{words.rows_in(data)} rows, {len(data['columns'])} columns"), ("Rows measured", measured)]
     if model["kind"] == "path":
         isolation = ", ".join(model.get("isolation") or ()) or "none stated"
         rows += [

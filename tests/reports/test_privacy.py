@@ -25,7 +25,10 @@ from audit.models.write import skops_bytes
 from audit.run import run_audit
 from audit.suppress import FLOOR
 from debias.mitigate import run_mitigate
+from reports.document import build_document
 from reports.issue import collect, issue_report
+from reports.manifest import Manifest
+from reports.render import render_html
 from reports.verify.reading import attachments_of
 from tests.reports.pki import Pki
 
@@ -166,3 +169,51 @@ def test_no_single_person_is_in_any_attachment(files: dict[str, bytes], frame: p
     for value in [*rare["merit"], *rare["proxy"]]:
         assert f"{value:.6f}"[:8] not in said
     assert json.loads(files["explain.json"])["people"] == []
+
+
+def numbers(item: Any, path: str = "") -> Iterator[tuple[str, float]]:
+    """Every number of a document, with where it stands."""
+    if isinstance(item, dict):
+        for k, v in item.items():
+            yield from numbers(v, f"{path}/{k}")
+    elif isinstance(item, list):
+        for v in item:
+            yield from numbers(v, path)
+    elif isinstance(item, int | float) and not isinstance(item, bool):
+        yield path, item
+
+
+def test_no_number_less_the_people_in_tables_is_how_many_have_the_rare_value(files: dict[str, bytes]) -> None:
+    """A note names the one value that fewer than ten have: all rows less those measured would be its number."""
+    everyone = sum(SIZES.values())
+    data = json.loads(files["evidence.json"])["data"]
+    measured = everyone - SIZES["x", "a"]
+    assert data["audited_rows"] == measured
+    assert data["rows"] == measured + FLOOR
+    assert data["rows_at_most"] is True
+    for name, document in documents(files):
+        parts = document.get("splits") if isinstance(document, dict) else None
+        assert not parts or sum(v for v in parts.values() if isinstance(v, int)) != everyone, name
+        sizes = ("rows", "people", "of_rows", "of_people", "audited_rows")
+        told = [p for p, v in numbers(document) if v == everyone and p.endswith(sizes)]
+        assert not told, (name, told)
+
+
+def test_no_score_of_a_person_who_is_left_out_is_among_the_scores(files: dict[str, bytes]) -> None:
+    margins = json.loads(files["cube.json"])["margins"]
+    scored = [m["scores"] for m in margins if "scores" in m]
+    used = {cell[2] for s in scored for cell in s["cells"]}
+    assert scored
+    assert all(used == set(range(len(s["at"]))) for s in scored)
+
+
+def test_the_cover_says_a_bound_and_what_rests_on_all_rows_is_left_out(files: dict[str, bytes]) -> None:
+    evidence = json.loads(files["evidence.json"])
+    assert not {"quality", "slices", "individual"} & evidence.keys()
+    embedded = {k: v for k, v in files.items() if k != "manifest.json"}
+    document = build_document(embedded, manifest=Manifest.from_bytes(files["manifest.json"]))
+    html = render_html(document)
+    assert "426 of at most 436 in the data" in html
+    assert "at most 436 rows" in html
+    assert ">430<" not in html
+    assert "430 rows" not in html
