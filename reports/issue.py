@@ -23,6 +23,7 @@ from audit.errors import DataError, InputError
 from audit.evidence import VERSION
 from audit.files import write_whole
 from audit.publish import publish_files
+from reports.about import about_of
 from reports.attest import MODEL_CARD, STATEMENTS
 from reports.keys import SigningKey
 from reports.manifest import ARCHIVE, AUDITOR_FIELD, NAME, Attached, Manifest, SignerSlot, strict_json
@@ -99,7 +100,14 @@ def issue_report(
             "people": people,
             "timestamp": authority is not None,
             "level_words": f"{level}: {level.meaning}",
-            **said_of(run, case_of(plain), before, protocol, deviations),
+            **said_of(
+                run,
+                case_of(plain),
+                before,
+                protocol,
+                deviations,
+                about_of(strict_json(plain["evidence.json"], "evidence.json")),
+            ),
         },
     )
     progress.stage("Printing the report")
@@ -193,7 +201,12 @@ def case_of(files: Mapping[str, bytes]) -> str:
 
 
 def said_of(
-    run: Path, case: str, before: LogView | None, protocol: Path | None, deviations: Sequence[str]
+    run: Path,
+    case: str,
+    before: LogView | None,
+    protocol: Path | None,
+    deviations: Sequence[str],
+    about: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """What the manifest says beyond the files: the log before this report, earlier decisions, protocol, monitoring."""
     out: dict[str, Any] = {}
@@ -202,7 +215,9 @@ def said_of(
         from reports.register import earlier
 
         out["checkpoint"] = stated(before)
-        if found := earlier(before.entries, case):
+        if about is not None:
+            out["about"] = dict(about)
+        if found := earlier(before.entries, case, about):
             out["register"] = found
     if protocol is not None:
         out["protocol"] = _protocol(protocol, before)

@@ -10,10 +10,11 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from reports.about import SAME, compared
 from reports.log.record import DECISION, REPORT
 from reports.log.store import Entry
 
@@ -128,11 +129,20 @@ def _standing(report: Entry, approved: int, decided: int, until: str | None, tod
     return f"open, {quorum - approved} more approvals needed"
 
 
-def earlier(entries: Sequence[Entry], case: str) -> list[dict[str, Any]]:
-    """What a new report on this case prints of the board's earlier decisions, the last first."""
-    found = [line for line in register(entries) if line.case == case and line.decision != ISSUED]
-    keys = ("when", "who", "decision", "number", "conditions", "until")
-    return [{k: getattr(line, k) for k in keys} for line in reversed(found)]
+def earlier(entries: Sequence[Entry], case: str, about: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+    """What a new report prints of the board's earlier decisions, the last first.
+
+    Those on a case of this name, and those on the same model and data under another name. `on`: how model and data of
+    that report stand to those of this one; `case`: its name.
+    """
+    reports = {e["report"]: e for e in entries if e["type"] == REPORT}
+    keys = ("when", "who", "decision", "number", "conditions", "until", "case")
+    out = []
+    for line in reversed(register(entries)):
+        on = compared(about, reports.get(line.report, {}).get("about"))
+        if line.decision != ISSUED and (line.case == case or on == SAME):
+            out.append({k: getattr(line, k) for k in keys} | {"on": on})
+    return out
 
 
 def safe_cell(text: str) -> str:

@@ -77,6 +77,7 @@ def report_entry(pdf: bytes, manifest: Manifest, signatures: Sequence[Signature]
     from reports.document import report_number
 
     evidence = next((a.sha256 for a in manifest.attachments if a.name == "evidence.json"), None)
+    about = {"about": manifest.extra["about"]} if "about" in manifest.extra else {}
     return {
         "type": REPORT,
         "report": certified_of(pdf, signatures),
@@ -89,6 +90,7 @@ def report_entry(pdf: bytes, manifest: Manifest, signatures: Sequence[Signature]
         "members": [s.name for s in manifest.members],
         "quorum": manifest.quorum,
         "evidence": evidence,
+        **about,
     }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from reports import words
+from reports.about import SAME
 from reports.blocks import Block, Heading, Key, Keys, Lead, Notice, Paragraph, Points, Section, Sources
 from reports.sections import find
 
@@ -315,4 +316,6 @@ def _before(sources: Sources) -> str:
         return ""
     approvals = sum(line["decision"] == "approve" for line in found)
     counted = f"{_many(approvals, 'approval')}, {_many(len(found) - approvals, 'rejection')}"
-    return f" Before, on this case: {counted}, the last on {max(str(line['when'])[:10] for line in found)}."
+    text = f" Before, on this case: {counted}, the last on {max(str(line['when'])[:10] for line in found)}."
+    others = sum(line.get("on") != SAME for line in found)
+    return text + (f" {others} of them not known to be on this model and this data." if others else "")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from reports import words
-from reports.blocks import Block, Paragraph, Points, Section, Signatures, Sources, Table
+from reports.about import SAME, UNKNOWN
+from reports.blocks import Block, Notice, Paragraph, Points, Section, Signatures, Sources, Table
 from reports.sections import find
 
 
@@ -136,7 +138,7 @@ def _register(sources: Sources) -> tuple[Block, ...]:
             str(line["when"])[:10],
             str(line["who"]),
             "approved" if line["decision"] == "approve" else "rejected",
-            str(line["number"]),
+            f"{line['number']}\n{_on(line, sources.manifest.case)}",
             str(line["conditions"] or "–"),
             str(line["until"] or "–"),
         )
@@ -144,4 +146,17 @@ def _register(sources: Sources) -> tuple[Block, ...]:
     )
     note = f"From the log of reports, as it was before this one. {find.cut(len(found), 'decisions')}".strip()
     heads = ("When", "Who", "What", "Report", "Conditions", "Until")
-    return (Table("Earlier decisions on this case", heads, rows, note, (13, 18, 11, 16, 29, 13)),)
+    table = Table("Earlier decisions on this case", heads, rows, note, (12, 16, 11, 23, 26, 12))
+    others = sum(line.get("on") != SAME for line in found)
+    if not others:
+        return (table,)
+    words = (
+        f"{others} of {len(found)} earlier decisions {'was' if others == 1 else 'were'} not on this model and this data"
+    )
+    return (Notice(f"{words}, or it is not recorded whether they were. They do not speak for this report."), table)
+
+
+def _on(line: Mapping[str, Any], case: str) -> str:
+    """What an earlier decision was about, beside its report's number."""
+    name = line.get("case", case)
+    return str(line.get("on", UNKNOWN)) + (f", as “{name}”" if name != case else "")

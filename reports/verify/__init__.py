@@ -228,6 +228,9 @@ class _State:
                         got=hashlib.sha256(data).hexdigest(),
                         expected=listed[name].sha256,
                     )
+            from reports.verify.about import check_about
+
+            check_about(made, others)
             self.manifest = made
             return f"{len(others)} files have the sha256 that the manifest lists"
 
