@@ -1,12 +1,15 @@
 """How long a report takes: printed and signed, verified with everything made again; its memory; how both grow.
 
-    python bench/report_speed.py RUN_FOLDER [--repeat 3] [--groups 2 8 32 100] [--batches 52 260 1040]
+    python bench/report_speed.py RUN_FOLDER [--repeat 3]
+    python bench/report_speed.py --growth [--groups 2 8 32 100] [--batches 52 260 520]
 
 RUN_FOLDER is what `assay audit` (explain, mitigate) wrote. Seconds are those of one processor (CPU); wall-clock seconds
 stand beside them. The reference is to load WeasyPrint and set one page of plain text, in a process of its own: divide
 by it to compare machines, and times at which other work runs. The peer is pyHanko's own validation, which checks the
 signatures and no figure. A report is printed and verified in processes of their own, since pages once set are kept for
-the life of a process. veraPDF is run where it is on PATH.
+the life of a process. --growth prints and verifies made-up audits of more and more groups, and the replay in which
+nothing happens cut into more and more batches; its history is the loop's own, with the counts of every batch. veraPDF
+is run where it is on PATH.
 """
 
 from __future__ import annotations
@@ -124,6 +127,11 @@ def watched(batches: int, folder: Path) -> Path:
     return folder / "run"
 
 
+def run_watched(run: Path) -> bool:
+    """Whether a run folder has a loop's history."""
+    return (run / "watch.json").is_file()
+
+
 def standards(pdf: Path) -> str:
     """What veraPDF says, or that it was not run."""
     tool = shutil.which("verapdf")
@@ -138,11 +146,16 @@ def standards(pdf: Path) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path)
+    parser.add_argument("run", type=Path, nargs="?")
+    parser.add_argument(
+        "--growth", action="store_true", help="only how size, time and memory grow; needs no run folder"
+    )
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--groups", type=int, nargs="*", default=[2, 8, 32, 100])
-    parser.add_argument("--batches", type=int, nargs="*", default=[52, 260, 1040])
+    parser.add_argument("--batches", type=int, nargs="*", default=[52, 260, 520])
     args = parser.parse_args()
+    if args.run is None and not args.growth:
+        parser.error("give a run folder, or --growth")
 
     import pikepdf
 
@@ -153,6 +166,10 @@ def main() -> None:
         ada, bo, pdf, two = (folder / n for n in ("ada.p12", "bo.p12", "report.pdf", "two.pdf"))
         new_key("Ada Auditor", ada, PASSWORD)
         new_key("Bo Board", bo, PASSWORD)
+        if args.growth:
+            grown("groups", args.groups, made_up, folder, ada, pdf)
+            grown("batches watched", args.batches, watched, folder, ada, pdf)
+            return
         n = args.repeat
         rows = [
             ("reference: one page of text by WeasyPrint", measured("reference", repeat=n)),
@@ -171,17 +188,14 @@ def main() -> None:
         with pikepdf.open(pdf) as document:
             print(f"\n{len(document.pages)} pages, {pdf.stat().st_size:,} bytes. {found[3]}.")
         print(standards(pdf) + "\n")
-        grown("groups", args.groups, made_up, folder, ada, pdf)
-        grown("batches watched", args.batches, watched, folder, ada, pdf)
 
 
 def grown(what: str, sizes: list[int], make: Any, folder: Path, key: Path, pdf: Path) -> None:
     """One row for each size: pages, bytes, and what printing and verifying take."""
     import pikepdf
 
-    print(
-        f"| {what} | pages | bytes | printed and signed, CPU s | verified, CPU s | peak MB |\n|---|---|---|---|---|---|"
-    )
+    heads = ("pages", "bytes", "history, bytes", "printed and signed, CPU s", "peak MB", "verified, CPU s", "peak MB")
+    print(f"| {what} | " + " | ".join(heads) + " |\n" + "|---" * (len(heads) + 1) + "|")
     for size in sizes:
         place = folder / f"{what} {size}"
         place.mkdir()
@@ -189,8 +203,9 @@ def grown(what: str, sizes: list[int], make: Any, folder: Path, key: Path, pdf: 
         issue, check = measured("issue", run, key, pdf), measured("verify", pdf)
         with pikepdf.open(pdf) as document:
             pages = len(document.pages)
-        row = (f"{size:,}", pages, f"{pdf.stat().st_size:,}", f"{issue[0]:.2f}", f"{check[0]:.2f}")
-        print("| " + " | ".join(map(str, row)) + f" | {max(issue[2], check[2]):.0f} |", flush=True)
+            history = len(document.attachments["series.json"].get_file().read_bytes()) if run_watched(run) else 0
+        row = (f"{size:,}", pages, f"{pdf.stat().st_size:,}", f"{history:,}", f"{issue[0]:.2f}", f"{issue[2]:.0f}")
+        print("| " + " | ".join(map(str, row)) + f" | {check[0]:.2f} | {check[2]:.0f} |", flush=True)
     print()
 
 
