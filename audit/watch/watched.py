@@ -1,4 +1,4 @@
-"""What a monitor knows between two feeds: per norm and attribute the pairs of groups with their streams. Exact as JSON."""
+"""What a monitor knows between two feeds: per norm and attribute the pairs of groups and their streams. Exact JSON."""
 
 from __future__ import annotations
 
