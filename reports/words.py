@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from audit.findings import name_of, p_words, percent
+from audit.publish import ROUNDED
 
 __all__ = [
     "bracket",
@@ -220,3 +221,8 @@ def date(when: dt.datetime) -> str:
 def rows_in(data: Mapping[str, Any]) -> str:
     """How many rows the data have; only a bound where the number would tell how many people are withheld."""
     return ("at most " if data.get("rows_at_most") else "") + f"{data['rows']:,}"
+
+
+def part(splits: Mapping[str, Any], name: str, notes: Sequence[str]) -> str:
+    """How many rows a part has; "up to" so many where publishing rounded it up (audit/publish.py)."""
+    return f"{'up to ' if ROUNDED in notes else ''}{splits[name]:,}"

@@ -205,7 +205,8 @@ def _tried(sources: Sources) -> list[Block]:
 def _trial(m: dict[str, Any]) -> str:
     """What was tried, what it did to the gaps aimed at, what it cost in accuracy."""
     arms, aim = m["arms"], m["constraint"]
-    text = f"{m['title']} was tried, and measured on {m['splits']['test']:,} people that neither model learned from."
+    people = words.part(m["splits"], "test", m["notes"])
+    text = f"{m['title']} was tried, and measured on {people} people that neither model learned from."
     parts = []
     for entry in aim["by"]:
         before = find.gap(arms["original"], aim["metric"], entry["attribute"])

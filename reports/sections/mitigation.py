@@ -25,11 +25,11 @@ def section(sources: Sources) -> Section:
 
 
 def _body(m: dict[str, Any]) -> list[Block]:
-    splits = m["splits"]
+    train, validation, test = (words.part(m["splits"], n, m["notes"]) for n in ("train", "validation", "test"))
     blocks: list[Block] = [
         Paragraph(
-            f"Method: {m['title']}. {m['words']} Source: {m['source']}. It learned from {splits['train']:,} rows, "
-            f"choices were made on {splits['validation']:,}, and all figures here are of {splits['test']:,} rows that "
+            f"Method: {m['title']}. {m['words']} Source: {m['source']}. It learned from {train} rows, "
+            f"choices were made on {validation}, and all figures here are of {test} rows that "
             f"neither model saw. Seed {m['seed']}."
         )
     ]

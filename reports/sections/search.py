@@ -17,17 +17,17 @@ def blocks(sources: Sources) -> list[Block]:
     if s is None:
         return []
     on = sorted((t for t in s["trials"] if t["front"]), key=lambda t: float(t["loss"]["value"]))
-    splits, asked = s["splits"], s["asked"]
+    asked = s["asked"]
+    train, choose, judge, test = (words.part(s["splits"], n, s["notes"]) for n in ("train", "choose", "judge", "test"))
     methods = sorted({str(t["title"]).lower() for t in s["trials"]})
     out: list[Block] = [
         Heading("The search"),
         Paragraph(
             f"{len(s['trials'])} candidates were tried ({', '.join(methods)}; seed {asked['seed']}), to weigh wrong "
             f"decisions against {words_of(asked['constraint']).full} by {words.by(asked['attributes'])}. "
-            f"They learned from {splits['train']:,} rows; what a method chooses by itself it chose on "
-            f"{splits['choose']:,} others; the figures here are of "
-            f"{splits['judge']:,} more. None of the {splits['test']:,} test rows was used: those were kept for the one "
-            "candidate that a person picks."
+            f"They learned from {train} rows; what a method chooses by itself it chose on "
+            f"{choose} others; the figures here are of {judge} more. None of the {test} test rows was used: those were "
+            "kept for the one candidate that a person picks."
         ),
         _picked(sources),
     ]

@@ -25,6 +25,7 @@ from audit.models.write import skops_bytes
 from audit.run import run_audit
 from audit.suppress import FLOOR
 from debias.mitigate import run_mitigate
+from reports import words
 from reports.document import build_document
 from reports.issue import collect, issue_report
 from reports.manifest import Manifest
@@ -217,3 +218,9 @@ def test_the_cover_says_a_bound_and_what_rests_on_all_rows_is_left_out(files: di
     assert "at most 436 rows" in html
     assert ">430<" not in html
     assert "430 rows" not in html
+
+
+def test_the_chapters_say_that_a_part_is_rounded(files: dict[str, bytes]) -> None:
+    made = json.loads(files["mitigation.json"])
+    assert words.part(made["splits"], "test", made["notes"]).startswith("up to ")
+    assert words.part(made["splits"], "test", []) == f"{made['splits']['test']:,}"
