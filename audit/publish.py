@@ -28,6 +28,11 @@ LEFT_OUT = (
     "What was counted on all rows (missing values, duplicates, periods, subgroups found, people alike) is left out of "
     "the report, and the number of rows is an upper bound: each would give these people away by subtraction."
 )
+COUNTED_WITHOUT = (
+    "What is counted on rows (missing values, duplicates, periods, subgroups found, people alike) is counted without "
+    "these people, flips are left out, and the number of rows is an upper bound: each would give them away by "
+    "subtraction."
+)
 ROUNDED = f"Numbers of rows are rounded up to {FLOOR}s: people of rare values are left out of every table."
 
 
@@ -64,21 +69,24 @@ def publish_files(files: Mapping[str, bytes], *, floor: int = FLOOR, people: boo
         **made,
         "notes": [*measures.notes, *(n for n in evidence["notes"] if n in own), *notes],
     }
-    hidden = {m.attribute for m in safe if m.withheld.any()}
+    hidden = small = {m.attribute for m in safe if m.withheld.any()}
     if any(len(a) == 1 for a in hidden):
         # These people are in no table of the cube, but still among the rows: of any group, one less the other is them.
         hidden = {m.attribute for m in safe if m.attribute}
     most = _most_rows(cube, evidence, safe, floor)
+    spare = evidence.pop("published", {})
     for key in FROM_ROWS:
         if key in evidence and most:
             del evidence[key]
+            if key in spare:
+                evidence[key] = _without_groups(spare[key], {a for a in small if len(a) > 1})
         elif key in evidence:
             evidence[key] = _without_groups(evidence[key], hidden)
     if "quality" in evidence:
         evidence["quality"] = thin(evidence["quality"], floor)
     evidence["data"]["audited_rows"] = int(safe[0].rows.sum())
     if most:
-        evidence["notes"].append(LEFT_OUT)
+        evidence["notes"].append(COUNTED_WITHOUT if spare else LEFT_OUT)
         evidence["data"] |= {"rows": most, "rows_at_most": True}
         _blur(out, most, evidence["data"]["audited_rows"])
     out["cube.json"], out["evidence.json"] = cube_bytes, canonical(evidence)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from audit import progress
@@ -31,6 +32,7 @@ from audit.quality import examine, groups_of
 from audit.quality.codes import Group
 from audit.scale.source import is_large
 from audit.slices import search
+from audit.suppress import rare_people
 from audit.values import Measures, to_json
 
 
@@ -123,8 +125,30 @@ def _asked(
     more["individual"]["model_flips"] = (
         None if flips is None else turned(flips, coded.decision, decided[len(frame) :], _good(coded), settings)
     )
+    if (rare := rare_people(coded)).any() and not rare.all():
+        more["published"] = _without(rare, case, rows, coded, settings)
     said = (*rows.notes, *reads_note(model), *classes_note(case, classes, decisions))
     return cube_of(coded), model, facts, said, more
+
+
+def _without(rare: npt.NDArray[np.bool_], case: Case, rows: Rows, coded: Coded, settings: Settings) -> dict[str, Any]:
+    """What needs rows, of the people who are in published tables: for the report (audit/publish.py)."""
+    kept = replace(
+        coded,
+        codes=coded.codes[~rare],
+        label=coded.label[~rare],
+        decision=coded.decision[~rare],
+        weight=None if coded.weight is None else coded.weight[~rare],
+        score=None if coded.score is None else coded.score[~rare],
+    )
+    stay = np.ones(len(rows.frame), dtype=bool)
+    stay[np.flatnonzero(rows.audit)[rare]] = False
+    train = None if rows.train is None else rows.train[stay]
+    rows = replace(rows, frame=rows.frame[stay].reset_index(drop=True), audit=rows.audit[stay], train=train)
+    frame = rows.frame[rows.audit]
+    found = _by_person(frame, rows.features, groups_of(case, frame), kept, settings)
+    found["individual"]["model_flips"] = None
+    return {"quality": examine(case, rows, settings), **found}
 
 
 def _predicted(

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from audit.cube import Cube, Margin, Scores, margins_of
+from audit.cube import Coded, Cube, Margin, Scores, margins_of
 
 FLOOR = 10
 
@@ -83,6 +83,15 @@ def _without(cube: Cube, values: set[tuple[str, str]]) -> Cube:
     s = cube.scores.mapped(kept) if cube.scores is not None else None
     more = cube.beside.mapped(kept) if cube.beside is not None else None
     return replace(cube, n=kept(cube.n), w=kept(cube.w), w2=kept(cube.w2), scores=s, beside=more)
+
+
+def rare_people(coded: Coded, floor: int = FLOOR) -> npt.NDArray[np.bool_]:
+    """(n,) who has a value of a single attribute that fewer than `floor` people have: left out of what is published."""
+    out = np.zeros(len(coded.codes), dtype=bool)
+    for axis, levels in enumerate(coded.levels):
+        people = np.bincount(coded.codes[:, axis], minlength=len(levels))
+        out |= (people < floor)[coded.codes[:, axis]]
+    return out
 
 
 def small_values(cube: Cube, floor: int = FLOOR) -> int:

@@ -235,6 +235,25 @@ def test_what_was_counted_on_rows_withholds_small_groups_too(tmp_path: Path) -> 
     assert "tiny" not in json.dumps(json.loads(publish_files(files)["evidence.json"])["quality"])
 
 
+def test_what_leaves_is_counted_as_if_rare_people_were_not_there(tmp_path: Path) -> None:
+    """Nothing in the report differs from an audit of the others alone, so no difference tells of them."""
+    frame = people(400)
+    frame.loc[:3, "g"] = "tiny"
+    frame["job"] = "a"
+    frame.loc[:100, "job"] = None
+    made = {}
+    for name, rows in (("all", frame), ("others", frame[frame["g"] != "tiny"].reset_index(drop=True))):
+        (tmp_path / name).mkdir()
+        out = tmp_path / name / "out"
+        run_audit(case_of(tmp_path / name, rows), out, SETTINGS)
+        found = publish_files({n: (out / n).read_bytes() for n in ("evidence.json", "cube.json")})
+        made[name] = json.loads(found["evidence.json"])
+    assert made["all"]["quality"]["missing"]["columns"] != []
+    for key in ("quality", "slices"):
+        assert made["all"][key] == made["others"][key]
+    assert made["all"]["individual"]["neighbours"] == made["others"]["individual"]["neighbours"]
+
+
 def test_the_same_case_gives_the_same_bytes_and_nothing_is_changed(tmp_path: Path) -> None:
     case = case_of(tmp_path, people(500))
     rows = load_rows(case, everything=True)
