@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from audit.derived import FROM_ROWS, ONLY_WITH
@@ -30,34 +31,35 @@ LISTS = ("rates", "gaps", "dataset", "counts")
 KEYS = ("metric", "attribute", "group", "kind")
 
 
-def recompute(cube: Any, settings: Mapping[str, Any], population: Any = None) -> dict[str, Any]:
-    """The four lists and all else that follows from cube.json, the settings and the population. Raises Broken."""
+def recompute(cube: Any, settings: Mapping[str, Any]) -> tuple[dict[str, Any], Any, Any, Any]:
+    """The four lists that follow from a cube and settings, and the margins, settings and measures. Raises Broken."""
     from audit.cube_json import margins_from_json
-    from audit.derived import derived, further_findings
     from audit.evidence import measures_to_json
-    from audit.findings import findings
     from audit.gaps import Settings
     from audit.measure import measure
 
-    try:
+    with _measuring():
         margins, how = margins_from_json(cube), Settings.from_json(settings)
         measures = measure(margins, how)
-        more = derived(margins, how, population)
+    return measures_to_json(measures), margins, how, measures
+
+
+@contextmanager
+def _measuring() -> Iterator[None]:
+    """What measuring raises on counts that cannot be, as Broken."""
+    try:
+        yield
     except AssayError as error:
         raise Broken(error.problem, got=error.got, expected=error.expected) from error
     except (TypeError, ValueError, KeyError, IndexError, ArithmeticError) as error:
         raise Broken("the cube cannot be measured", got=f"{type(error).__name__}: {error}"[:200]) from error
-    lists: dict[str, Any] = measures_to_json(measures)
-    return lists | {
-        "family": measures.family,
-        "findings": [*findings(measures), *further_findings(more)],
-        "_derived": more,
-        "_measures": measures,
-    }
 
 
 def check_figures(files: Mapping[str, bytes]) -> str:
     """evidence.json against cube.json. Raises Broken naming the first figure that differs."""
+    from audit.derived import derived, further_findings
+    from audit.findings import findings
+
     evidence, cube_bytes = load(files, "evidence.json"), files.get("cube.json")
     if cube_bytes is None:
         raise Broken("the report holds no cube", expected="cube.json", got=", ".join(files))
@@ -66,19 +68,22 @@ def check_figures(files: Mapping[str, bytes]) -> str:
         raise Broken(
             "the evidence was measured on another cube", got=digest, expected=evidence.get("cube", {}).get("sha256")
         )
-    again = recompute(load(files, "cube.json"), evidence.get("settings", {}), evidence.get("population"))
+    again, margins, how, measures = recompute(load(files, "cube.json"), evidence.get("settings", {}))
+    with _measuring():
+        more = derived(margins, how, evidence.get("population"))
+        found = [*findings(measures), *further_findings(more)]
     compared = sum(compare(name, evidence.get(name), again[name]) for name in LISTS)
-    compared += differ("family", evidence.get("family", 0), again["family"], "family")
-    if list(evidence.get("findings", [])) != again["findings"]:
-        pairs = zip(evidence.get("findings", []), again["findings"], strict=False)
+    compared += differ("family", evidence.get("family", 0), measures.family, "family")
+    if list(evidence.get("findings", [])) != found:
+        pairs = zip(evidence.get("findings", []), found, strict=False)
         got, expected = next(((a, b) for a, b in pairs if a != b), ("another number of findings", "as computed"))
         raise Broken("a finding does not follow from the cube", got=got, expected=expected)
-    compared += _norms(evidence, again["_measures"])
+    compared += _norms(evidence, measures)
     for key in ONLY_WITH:
-        if (key in evidence) != (key in again["_derived"]):
+        if (key in evidence) != (key in more):
             here = "has" if key in evidence else "lacks"
             raise Broken(f"the evidence {here} an entry {key!r}, which the cube contradicts")
-    compared += sum(_alike(k, evidence[k], v) for k, v in again["_derived"].items() if k in evidence)
+    compared += sum(_alike(k, evidence[k], v) for k, v in more.items() if k in evidence)
     withheld = sum(1 for c in evidence.get("counts", []) if c.get("suppressed"))
     words = f"; {withheld} groups are withheld and were not verified" if withheld else ""
     lists = ", ".join(f"{len(evidence[name]):,} {name}" for name in LISTS)
@@ -112,11 +117,11 @@ def check_mitigation(files: Mapping[str, bytes], settings: Mapping[str, Any]) ->
             continue
         if cubes.get(name) is None:
             raise Broken("mitigation.json holds no cube for an arm", got=name)
-        again = recompute(cubes[name], used)
+        again, _, _, measures = recompute(cubes[name], used)
         for kind in ("rates", "gaps", "counts"):
             compared += compare(f"mitigation {name} {kind}", arm.get(kind), again[kind])
         if "norms" in arm:
-            compared += _norms(arm, again["_measures"], f"mitigation {name} norms")
+            compared += _norms(arm, measures, f"mitigation {name} norms")
     return f"{compared:,} values of {sum(a is not None for a in arms.values())} arms computed again from their cubes"
 
 
