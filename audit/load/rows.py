@@ -15,7 +15,7 @@ from audit.load.cases import check_roles
 from audit.load.digest import sha256_of
 from audit.load.join import join_sensitive
 from audit.load.tables import columns_of, read_noted
-from audit.load.values import coded
+from audit.load.values import coded, with_columns
 from audit.values import UNKNOWN
 
 Mask = npt.NDArray[np.bool_]
@@ -128,4 +128,4 @@ def missing_words(
                 f"Column {column!r}: {count:,} rows say {UNKNOWN!r} themselves; they are counted "
                 "together with the rows that have no value."
             )
-    return (frame.assign(**changed) if changed else frame), notes
+    return with_columns(frame, changed), notes

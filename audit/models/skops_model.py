@@ -12,7 +12,7 @@ import pandas as pd
 
 from audit.errors import ModelError
 from audit.models.bounds import check_bounds
-from audit.models.loaded import DECISION, PROBABILITY, VALUE, Facts, Loaded, one_line
+from audit.models.loaded import DECISION, PROBABILITY, VALUE, Facts, Loaded, one_line, places
 from audit.models.trust import sections
 
 
@@ -63,15 +63,19 @@ class SkopsModel(Loaded):
         index = self.class_index(positive)
         if self.facts.output == PROBABILITY:
             return self._probabilities(rows)[:, index]
-        decided = np.asarray(self.estimator.predict(rows))
-        return np.array([str(v) == self.facts.classes[index] for v in decided.tolist()], dtype=np.float64)
+        return (places(self.estimator.predict(rows), self.facts.classes) == index).astype(np.float64)
+
+    def decided(self, frame: pd.DataFrame) -> np.ndarray | None:
+        if not self.facts.decides:
+            return None
+        return places(self.estimator.predict(self.prepare(frame)), self.facts.classes)
 
     def class_scores(self, frame: pd.DataFrame) -> np.ndarray:
         rows = self.prepare(frame)
         if self.facts.output == PROBABILITY:
             return self._probabilities(rows)
-        decided = np.array([str(v) for v in np.asarray(self.estimator.predict(rows)).tolist()], dtype=object)
-        hit: np.ndarray = decided[:, None] == np.array(self.facts.classes, dtype=object)[None, :]
+        decided = places(self.estimator.predict(rows), self.facts.classes)
+        hit: np.ndarray = decided[:, None] == np.arange(len(self.facts.classes))[None, :]
         return hit.astype(np.float64)
 
     def _probabilities(self, rows: Any) -> np.ndarray:
@@ -119,12 +123,15 @@ def _facts(estimator: Any, notes: tuple[str, ...]) -> Facts:
                 todo="call fit before saving it",
             )
         task, output, labels = "regression", VALUE, ()
+        if _is_outlier_detector(estimator):
+            task, output, labels = "classification", DECISION, ("-1", "1")
+            notes = (*notes, "an outlier detector: class 1 is an ordinary row, class -1 an outlier")
     else:
         labels = tuple(str(c) for c in np.asarray(classes).tolist())
         task = "classification"
         output = PROBABILITY if hasattr(estimator, "predict_proba") else DECISION
-        if output == DECISION:
-            notes = (*notes, "the model gives no probabilities: each score is its decision, 1 or 0")
+    if output == DECISION:
+        notes = (*notes, "the model gives no probabilities: each score is its decision, 1 or 0")
     return Facts(
         estimator=one_line(name),
         classes=labels,
@@ -132,8 +139,18 @@ def _facts(estimator: Any, notes: tuple[str, ...]) -> Facts:
         columns=None if columns is None else int(columns),
         task=task,
         output=output,
+        decides=output != VALUE,
         notes=notes,
     )
+
+
+def _is_outlier_detector(estimator: Any) -> bool:
+    from sklearn.base import is_outlier_detector
+
+    try:
+        return bool(is_outlier_detector(estimator))
+    except Exception:
+        return False
 
 
 def _is_classifier(estimator: Any) -> bool:

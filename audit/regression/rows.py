@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from audit.asked import open_model
 from audit.case import Case
 from audit.code import group_codes
 from audit.cube import UNLABELLED, Coded, Cube, Ints, Meaning, cube_of
@@ -27,10 +28,7 @@ def predict(
     if model.kind == "score":
         found = np.asarray(score_column(frame, str(model.column)), dtype=np.float64)
         return found, ModelFacts("score", None, None, None, (), model.column, None)
-    from audit.models import Worker
-
-    assert model.path is not None
-    with Worker(model.path, allow=tuple(allow)) as worker:
+    with open_model(model, allow) as worker:
         info = worker.info
         if info.task != "regression":
             raise ModelError(
@@ -41,7 +39,10 @@ def predict(
             )
         reads = tuple(c for c in case.data.sensitive if c in (info.features or ()) and c not in features and c in frame)
         found = worker.scores(frame[[*features, *reads]], "")
-    return found, ModelFacts("path", info.sha256, info.format, info.estimator, info.isolation, None, None, reads)
+    isolation = info.isolation
+    return found, ModelFacts(
+        "path", info.sha256, info.format, info.estimator, isolation, None, None, reads, notes=info.notes
+    )
 
 
 def cube_of_numbers(case: Case, frame: pd.DataFrame, predicted: Floats) -> Cube:
