@@ -84,13 +84,55 @@ class Answered:
     notes: tuple[str, ...] = ()
 
 
-def open_model(model: ModelSpec, allow: Sequence[str] = (), path: Path | None = None) -> Worker:
-    """A worker for the model of a case, not yet entered. path: a candidate's file in place of the case's."""
+def open_model(
+    model: ModelSpec, allow: Sequence[str] = (), path: Path | None = None, *, made_here: bool = False
+) -> Worker:
+    """A worker for the model of a case, not yet entered. path: a candidate's file, or a copy, in place of the case's.
+
+    A candidate that a model's own environment wrote is loaded there too (`made_here`); one of Assay's own is not.
+    """
     from audit.models import Worker
+    from audit.models.files import is_safe
+    from audit.models.own import Environment, OwnWorker
 
     file = path or model.path
     assert file is not None
-    return Worker(file, allow=tuple(allow))
+    assert model.path is not None
+    if model.python is None or model.load is None or (made_here and is_safe(file)):
+        return Worker(file, allow=tuple(allow))
+    own = Environment(model.python, model.load, model.consent, model.path.parent, made_here)
+    return OwnWorker(file, own)
+
+
+def bind(case: Case, worker: Worker, frame: pd.DataFrame, features: Sequence[str]) -> None:
+    """What a model in its own environment must be told before it can be asked: the columns of people's groups, where
+    its `predict` wants them; and its answers on these rows are looked at, where it names no classes.
+
+    Raises CaseError where the columns of the groups cannot be told apart.
+    """
+    from audit.models.own import OwnWorker
+
+    if not isinstance(worker, OwnWorker):
+        return
+    info = worker.info
+    if worker.keys:
+        fits = [
+            c
+            for c in case.data.sensitive
+            if c in frame and set(map(str, frame[c].dropna().unique().tolist())) <= set(worker.keys)
+        ]
+        if len(fits) != 1:
+            raise CaseError(
+                "the model wants to know each person's group, and the case does not say by which column",
+                got=f"groups {', '.join(repr(k) for k in worker.keys[:8])}; columns that have these: "
+                + (", ".join(fits) or "none"),
+                expected="exactly one column of `sensitive` with these values",
+                todo="name that column under `sensitive`, written as in training",
+            )
+        worker.read_groups((fits[0],))
+        info = worker.info
+    if info.output == "unknown":
+        worker.learn_classes(frame[[c for c in frame.columns if c in features or c in (info.features or ())]])
 
 
 def rule_of(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from audit.asked import Compared, Rule, answer, labels_of, open_model, rule_of
+from audit.asked import Compared, Rule, answer, bind, labels_of, open_model, rule_of
 from audit.case import Case
 from audit.classes.code import decided_among, decided_in_column, refuse_threshold
 from audit.code import Decisions, code_decisions, code_label
@@ -75,6 +75,7 @@ def decide(
     assert model.path is not None
     labels = labels_of(case, frame)
     with open_model(model, allow) as worker:
+        bind(case, worker, frame, features)
         # A model that says it takes a sensitive column is given it: one that mitigates by it can be audited too.
         reads = tuple(
             c for c in case.data.sensitive if c in (worker.info.features or ()) and c not in features and c in frame

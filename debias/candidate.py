@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from audit.asked import USUAL, answer, labels_of, open_model, rule_of
+from audit.asked import USUAL, answer, bind, labels_of, open_model, rule_of
 from audit.cube import Floats, Ints
 from audit.decide import decide
 from debias.learner import one_thread
@@ -150,7 +150,8 @@ def answers_of(
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / file
         path.write_bytes(content)
-        with open_model(task.case.model, allow, path) as worker:
+        with open_model(task.case.model, allow, path, made_here=True) as worker:
+            bind(task.case, worker, task.frame.iloc[rows], list(frame.columns))
             rule = rule_of(task.case, worker.info, labels_of(task.case, task.frame), candidate=not again)
             found = answer(worker, rule, frame)
     positive[rows], score[rows] = found.positive, np.nan if found.score is None else found.score

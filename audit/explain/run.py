@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from audit import progress as reporting
-from audit.asked import USUAL, answer, explained, labels_of, open_model, predictor, rule_of
+from audit.asked import USUAL, answer, bind, explained, labels_of, open_model, predictor, rule_of
 from audit.case import Case
 from audit.classes.served import refuse_regression, threshold_note
 from audit.code import code_label
@@ -91,6 +91,7 @@ def run_explain(
     # The worker loads its model while we read the rows.
     with open_model(case.model, allow) as worker:
         read = load_rows(case)
+        bind(case, worker, read.frame[read.audit], read.features)
         who = subject(case, read, worker.info.features or read.features)
         meaning = code_label(case, read.frame[read.audit])[1]
         rule = rule_of(case, worker.info, labels_of(case, read.frame))

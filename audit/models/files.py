@@ -41,6 +41,15 @@ class ModelFile:
     unknown_types: tuple[str, ...] = ()
 
 
+def is_safe(path: Path) -> bool:
+    """Whether the file is in a format that is read without running what is in it."""
+    try:
+        describe(path)
+    except ModelError:
+        return False
+    return True
+
+
 def describe(path: str | Path) -> ModelFile:
     """What is in the file. Nothing is built and no code of the file runs.
 

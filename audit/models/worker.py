@@ -333,14 +333,20 @@ class Worker:
                     expected="a running process",
                     todo="open the model again; nothing else was touched",
                 )
-            stream: Any = b""
-            if table is not None:
-                stream, fields["objects"] = tables.send(table)
             try:
-                blocks = wire.pack(fields, arrays, stream)
+                blocks = self._blocks(fields, table, arrays)
             except wire.WireError as error:
                 raise DataError("what was given cannot be sent to the model", got=str(error)) from error
             return child.ask(blocks, self._limits.wall_seconds).arrays
+
+    def _blocks(
+        self, fields: dict[str, Any], table: pd.DataFrame | None, arrays: dict[str, np.ndarray] | None
+    ) -> list[Any]:
+        """A question as it crosses: the table as Arrow."""
+        stream: Any = b""
+        if table is not None:
+            stream, fields["objects"] = tables.send(table)
+        return wire.pack(fields, arrays, stream)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from audit.asked import open_model
+from audit.asked import bind, open_model
 from audit.case import Case
 from audit.code import group_codes
 from audit.cube import UNLABELLED, Coded, Cube, Ints, Meaning, cube_of
@@ -29,6 +29,7 @@ def predict(
         found = np.asarray(score_column(frame, str(model.column)), dtype=np.float64)
         return found, ModelFacts("score", None, None, None, (), model.column, None)
     with open_model(model, allow) as worker:
+        bind(case, worker, frame, features)
         info = worker.info
         if info.task != "regression":
             raise ModelError(

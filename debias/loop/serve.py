@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from audit.asked import Answered, answer, open_model, rule_of
+from audit.asked import Answered, answer, bind, open_model, rule_of
 from audit.asked import labels_of as values_of
 from audit.case import Case
 from audit.code import Decisions, group_codes
@@ -131,8 +131,9 @@ class Servers:
         worker = self._workers.get(served.file)
         if worker is None:
             path = self._store.path(served.file, served.format or "skops")
-            worker = open_model(self._case.model, self._allow, path)
+            worker = open_model(self._case.model, self._allow, path, made_here=served.method != "case")
             worker.__enter__()
+            bind(self._case, worker, frame, features)
             self._workers[served.file] = worker
         try:
             # A challenger decides by the threshold that it was kept with; its classes may be the label's own words.
