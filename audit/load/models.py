@@ -13,7 +13,7 @@ from audit.load.toml import Reader, beside, relative
 
 KINDS = ("path", "endpoint", "decision", "score")
 LINKS = ("logit",)
-LOADERS = ("joblib", "pickle", "cloudpickle", "mlflow", "catboost", "statsmodels", "keras")
+LOADERS = ("joblib", "pickle", "cloudpickle", "mlflow", "catboost", "statsmodels", "keras", "skops")
 """How another interpreter may load a model, beside `module:function`."""
 
 _FOR_FILES = ("python", "load", "consent", "classes", "link")

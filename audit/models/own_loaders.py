@@ -20,6 +20,10 @@ def load(kind, path):
         import joblib
 
         return joblib.load(path)
+    if kind == "skops":
+        import skops.io
+
+        return skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
     if kind in ("pickle", "cloudpickle"):
         library = importlib.import_module(kind)
         with open(path, "rb") as stream:

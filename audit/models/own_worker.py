@@ -261,11 +261,7 @@ class Served:
 
     def _reads(self):
         """Whether `predict` wants to know people's groups."""
-        try:
-            wanted = inspect.signature(self.model.predict).parameters
-        except (TypeError, ValueError):
-            return False
-        return "sensitive_features" in wanted
+        return "sensitive_features" in _parameters(getattr(self.model, "predict", None))
 
     def facts(self):
         model = self.model
