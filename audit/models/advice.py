@@ -61,7 +61,7 @@ def of_file(name: str, content: bytes) -> Told | None:
         if inside.startswith((b"X\n", b"A\n", b"RDX", b"RDA")):
             return "is a file of R, which Python does not load", f"an .rds or .RData file ({kind})", R_WAY
         if inside and not inside.startswith(b"\x80"):
-            return OTHER, f"{kind} data, no pickle inside", "unpack it and name the file inside"
+            return "is a compressed file", f"{kind} data, no pickle inside", "unpack it and name the file inside"
         return (
             "is a compressed file, as joblib.dump(compress=...) writes them; inside is a pickle, and a pickle is a "
             "program that runs when it is opened",
@@ -134,7 +134,7 @@ def of_archive(name: str, names: Collection[str]) -> Told:
         return (
             "is an archive with a pickle inside, as torch.save writes it, and a pickle is a program that runs when "
             "opened",
-            "a PyTorch file",
+            "a file of torch.save",
             "export the network, torch.onnx.export(model, sample, 'model.onnx'), and name model.onnx; or put a "
             "function that makes the network and loads its weights into a file beside the model, and write under "
             "[model] "

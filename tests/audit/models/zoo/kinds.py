@@ -151,8 +151,8 @@ def _sklearn() -> None:
     skops_kind("one against the rest", lambda: OneVsRestClassifier(logistic()))
     skops_kind("most frequent", lambda: DummyClassifier(strategy="constant", constant="approved"))
     skops_kind("isolation forest", lambda: ensemble.IsolationForest(n_estimators=10, random_state=0,
-               contamination=0.3), "bits", -1, refused=("which of the model's classes",), choose=('classes = { -1 = "approved", 1 = "denied" }',),
-               note="outlier detector")  # fmt: skip
+               contamination=0.3), "bits", -1, refused=("which of the model's classes",),
+               choose=('classes = { -1 = "approved", 1 = "denied" }',), note="outlier detector")  # fmt: skip
     skops_kind("pandas inside", lambda: make_pipeline(StandardScaler(),
                linear_model.LogisticRegression()).set_output(transform="pandas"))  # fmt: skip
     skops_kind("fitted on an array", logistic, bare=True)
