@@ -33,6 +33,7 @@ def load_case(path: Path) -> Case:
     """
     file = Path(path).resolve()
     document, _ = parse(file, CaseError, "case")
+    _refuse_questions(document)
     top = Reader(document, "the case file", CaseError)
     top.allow("case", "data", "model", "policy", "population", "recourse", "watch")
     about = Reader(top.section("case", required=True), "[case]", CaseError)
@@ -63,6 +64,24 @@ def load_case(path: Path) -> Case:
     case = Case(str(name), str(purpose), data, model, policy, file, people, change, watch)
     check_roles(case)
     return case
+
+
+def _refuse_questions(document: Mapping[str, Any]) -> None:
+    """A "?" that `assay init` left is no answer. Raises CaseError that names every one."""
+    found = [
+        f"{name} under [{title}]"
+        for title, section in document.items()
+        if isinstance(section, Mapping)
+        for name, value in section.items()
+        if value == "?" or value == ["?"]
+    ]
+    if found:
+        raise CaseError(
+            "the case still has questions that only a person can answer",
+            got=", ".join(found),
+            expected='an answer in place of each "?"',
+            todo="read the comment beside each line, and write what it asks for",
+        )
 
 
 def _data(at: Reader, folder: Path) -> DataSpec:
@@ -319,7 +338,7 @@ def _one_role_each(case: Case) -> None:
                 f"the column {column!r} has two roles that exclude each other",
                 got=f"{taken[column]} and {role}",
                 expected="one of them",
-                todo="where nothing was decided, write outcomes = true under [model] instead: the outcomes are compared alone"
+                todo="where nothing was decided, write outcomes = true under [model] instead"
                 if {taken[column], role} == {"label", "decision"}
                 else "name another column for one of the two",
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -88,6 +89,10 @@ class Roles:
     asked: Mapping[str, str] = field(default_factory=dict)
     examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
+    def to_json(self) -> dict[str, Any]:
+        """All of it by name."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -143,6 +148,12 @@ def propose_roles(frame: pd.DataFrame) -> Roles:
     score = pick("score", _rank_score)
     last = seen[-1].name if seen else ""
     label = pick("label", lambda c: _rank_label(c, last))
+    if label is not None and decision is None and _DECIDED.search(label.plain) and "label" not in asked:
+        # Approved and defaulted in one table: the first is what was done, the second what happened.
+        other = pick("outcome", lambda c: _rank_label(c, last) if _rank_label(c, last)[0] >= 1.5 else (0.0, ""))
+        if other is not None:
+            decision, label = label, other
+            reasons["decision"], reasons["label"] = reasons["label"], reasons.pop("outcome")
     time = pick("time", _rank_time)
     cluster = pick("cluster", _rank_cluster) if identity is None else None
     if label is None and score is not None and decision is None:
@@ -181,6 +192,7 @@ def propose_roles(frame: pd.DataFrame) -> Roles:
     )
 
 
+_DECIDED = re.compile(r"approv|grant|denied|reject|accept|admi[ts]|hired?$|offer|declin|refus")
 _SURE = 1.0
 """A rank from here on rests on a name or a coding; below it is a guess, and asked."""
 

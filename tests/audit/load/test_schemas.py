@@ -194,6 +194,8 @@ SCHEMAS = [
     Schema("bank churn", {"RowNumber": "id", "Surname": "people", "CreditScore": whole(350, 850),
            "Geography": ["France", "Spain"], "Gender": ["Male", "Female"], "Age": whole(18, 92), "Exited": B},
            label="Exited", good="0", positive="1", sensitive={"Gender", "Age"}, id="RowNumber"),
+    Schema("loans with both", {"sex": ["f", "m"], "amount": whole(1, 9000), "default": B, "approved": ["yes", "no"]},
+           label="default", good="0", positive="1", decision="approved", sensitive={"sex"}),
     Schema("decisions only", {"case": "id", "sexe": ["homme", "femme"], "âge": whole(18, 90),
            "décision": ["accordé", "refusé"]}, decision=None, label="décision", good="accordé",
            sensitive={"sexe", "âge"}),
