@@ -68,7 +68,8 @@ def preview(case: Case) -> Preview:
     """Read and check everything that an audit of `case` needs, and measure nothing. Raises what `assay audit` would."""
     rows = load_rows(case, everything=True)
     frame = rows.frame[rows.audit]
-    groups, unknown = [], []
+    groups: list[GroupSize] = []
+    unknown: list[GroupSize] = []
     for attribute in case.data.sensitive:
         codes, names = group_codes(frame[attribute], case.data.bins.get(attribute))
         sizes = np.bincount(codes, minlength=len(names))

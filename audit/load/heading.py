@@ -136,7 +136,8 @@ def told_apart(
     if all(n == 1 for n in counts.values()):
         return content, header, {}
     seen: Counter[str] = Counter()
-    names, twins = [], {}
+    names: list[str] = []
+    twins: dict[str, tuple[str, ...]] = {}
     for column in header:
         seen[column] += 1
         again = column.strip() and seen[column] > 1
