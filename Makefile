@@ -14,7 +14,7 @@
 PORT ?= 8501
 WORKERS ?= 2
 PY := .venv/bin/python
-CODE := audit debias reports screens sample_data scripts bench tests $(wildcard app.py cli.py)
+CODE := assay audit debias reports screens sample_data scripts bench tests $(wildcard app.py cli.py)
 UPGRADE :=
 LOCK = uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-emit-index-url --no-emit-find-links --no-header
