@@ -233,7 +233,7 @@ def pins(name: str) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize(
-    "name", ["requirements.txt", "requirements-test.txt", "requirements-extra.txt", "requirements-build.txt"]
+    "name", ["requirements.txt", "requirements/test.txt", "requirements/extra.txt", "requirements/build.txt"]
 )
 def test_requirements_are_pinned_with_hashes_and_name_no_host(name: str) -> None:
     assert "://" not in (ROOT / name).read_text()
@@ -244,19 +244,31 @@ def test_requirements_are_pinned_with_hashes_and_name_no_host(name: str) -> None
 
 
 def test_tests_run_on_what_a_user_gets() -> None:
-    test = pins("requirements-test.txt")
-    for name in ("requirements.txt", "requirements-extra.txt"):
+    test = pins("requirements/test.txt")
+    for name in ("requirements.txt", "requirements/extra.txt"):
         for package, pin in pins(name).items():
             # What only one platform needs there may be needed by all here.
             assert test.get(package, test.get(f"{package.partition(';')[0]}; ")) == pin, package
 
 
 def test_every_requirement_asked_for_is_pinned() -> None:
-    for source in ("requirements", "requirements-test", "requirements-extra", "requirements-build"):
-        asked = [line.strip() for line in (ROOT / f"{source}.in").read_text().splitlines()]
+    for source in ("run", "test", "extra", "build"):
+        asked = [line.strip() for line in (ROOT / "requirements" / f"{source}.in").read_text().splitlines()]
         names = {re.split(r"[<>=~! ]", line)[0].lower() for line in asked if line and line[0] not in "#-"}
-        pinned = {name.split(";")[0].lower() for name in pins(f"{source}.txt")}
+        pinned = {
+            name.split(";")[0].lower()
+            for name in pins("requirements.txt" if source == "run" else f"requirements/{source}.txt")
+        }
         assert names <= pinned, names - pinned
+
+
+def test_the_top_level_shows_the_product() -> None:
+    """What stands there is named, one by one, in README's last section but one."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    tops = {line.split("/")[0] for line in listed.stdout.splitlines()}
+    readme = (ROOT / "README.md").read_text().split("## Where things are")[1]
+    unnamed = [t for t in sorted(tops) if not t.startswith(".") and t not in readme]
+    assert not unnamed, f"README's 'Where things are' does not name {unnamed}"
 
 
 def test_make_targets_that_documents_name_exist() -> None:
