@@ -34,7 +34,9 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "debias/loop/gate.py": ("tests/debias/loop",),
     "audit/load/sign.py": ("tests/audit/load/test_schemas.py", "tests/audit/load/test_start.py"),
-    "reports/verify": ("tests/reports/test_attacks.py", "tests/reports/test_levels.py", "tests/bad_inputs/test_bad_reports.py"),
+    "reports/verify": (
+        "tests/reports/test_attacks.py", "tests/reports/test_levels.py", "tests/bad_inputs/test_bad_reports.py",
+    ),
 }  # fmt: skip
 """What is changed -> the tests that should notice."""
 
