@@ -201,9 +201,9 @@ def watch(args: argparse.Namespace) -> Result:
 def report(args: argparse.Namespace) -> Result:
     """the signed PDF of everything measured in DIR"""
     from reports.issue import issue_report
-    from reports.keys import load_key
+    from reports.keys import key_of
 
-    key = load_key(args.key, _password(args))
+    key = key_of(args.key, lambda: _password(args), sys.stdin.buffer)
     issued = issue_report(
         args.dir,
         key,
@@ -217,6 +217,7 @@ def report(args: argparse.Namespace) -> Result:
         protocol=args.protocol,
         deviations=args.deviation,
         compare=args.compare,
+        allow_difference=args.allow_difference,
     )
     document = {"report": args.out.name, "sha256": issued.sha256, "level": issued.level, "signer": key.name}
     return document, f"Signed by {key.name} ({issued.level}): {args.out}\nsha256 {issued.sha256}"
@@ -227,10 +228,10 @@ def approve(args: argparse.Namespace) -> Result:
     from audit.files import write_whole
     from reports.approve import approve as countersign
     from reports.approve import decision_envelope
-    from reports.keys import load_key
+    from reports.keys import key_of
     from reports.sign import timestamp_authority
 
-    key = load_key(args.key, _password(args))
+    key = key_of(args.key, lambda: _password(args), sys.stdin.buffer)
     book = None
     if args.log:
         from reports.log import Log
@@ -364,6 +365,8 @@ def demo(args: argparse.Namespace) -> Result:
 
 def _password(args: argparse.Namespace, *, new: bool = False) -> bytes:
     """From --password-file, the variable ASSAY_KEY_PASSWORD, or a prompt."""
+    if str(args.password_file) == "-":
+        return sys.stdin.buffer.readline(4096).rstrip(b"\r\n")
     if args.password_file:
         return _read(args.password_file).rstrip(b"\r\n")
     if "ASSAY_KEY_PASSWORD" in os.environ:
@@ -413,7 +416,9 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     def with_password(sub: argparse.ArgumentParser) -> argparse.ArgumentParser:
-        sub.add_argument("--password-file", type=Path, help="else ASSAY_KEY_PASSWORD, else a prompt")
+        sub.add_argument(
+            "--password-file", type=Path, help="- for a line on standard input; else ASSAY_KEY_PASSWORD, else a prompt"
+        )
         return sub
 
     def with_roots(sub: argparse.ArgumentParser, what: str) -> argparse.ArgumentParser:
@@ -487,7 +492,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     sub = with_password(command("report", report))
     sub.add_argument("dir", type=Path, metavar="DIR")
-    sub.add_argument("--key", required=True, metavar="KEY.p12", help="or pkcs11:token=...;object=... for a token")
+    sub.add_argument(
+        "--key", required=True, metavar="KEY.p12", help="- for one on standard input; or pkcs11:token=...;object=..."
+    )
     sub.add_argument("--out", type=Path, required=True, metavar="REPORT.pdf")
     sub.add_argument("--member", action="append", default=[], metavar="NAME", help="a board member who is to decide")
     sub.add_argument("--quorum", type=int, help="how many members must approve (default: more than half)")
@@ -495,6 +502,10 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--people", action="store_true", help="print explanations of single persons too")
     sub.add_argument("--log", type=Path, metavar="DIR", help="enter it in this log of issued reports")
     sub.add_argument("--compare", type=Path, metavar="DIR", help="an earlier run folder, or an earlier report.pdf")
+    sub.add_argument(
+        "--allow-difference", metavar="REASON",
+        help="why it may go out although its counts and an earlier report's differ by a few people; printed in it",
+    )  # fmt: skip
     sub.add_argument("--protocol", type=Path, metavar="FILE", help="what was fixed before the results")
     sub.add_argument(
         "--deviation",
@@ -506,7 +517,9 @@ def _parser() -> argparse.ArgumentParser:
     with_roots(sub, kept)
     sub = with_password(command("approve", approve))
     sub.add_argument("report", type=Path, metavar="REPORT.pdf")
-    sub.add_argument("--key", required=True, metavar="MEMBER.p12", help="or pkcs11:token=...;object=... for a token")
+    sub.add_argument(
+        "--key", required=True, metavar="MEMBER.p12", help="- for one on standard input; or pkcs11:token=...;object=..."
+    )
     sub.add_argument("--decision", choices=("approve", "reject"), required=True)
     sub.add_argument("--reason", required=True)
     sub.add_argument("--conditions", default="")
