@@ -349,6 +349,25 @@ def register(args: argparse.Namespace) -> Result:
     return document, "\n".join(words)
 
 
+def forget(args: argparse.Namespace) -> Result:
+    """delete a case with its data; --abandoned: uploads that nobody came back to"""
+    from reports.forget import abandoned
+    from reports.forget import forget as forget_case
+    from screens.workspace import home
+
+    if args.abandoned == bool(args.case):
+        raise InputError("it is not clear what to forget", expected="either a CASE or --abandoned")
+    if args.abandoned:
+        done = abandoned(home() / "cases", home() / "jobs", dry=args.dry_run)
+    else:
+        done = forget_case(
+            args.case, home(), runs=args.run, originals=args.originals, keep_reports=args.keep_reports,
+            dry=args.dry_run,
+        )  # fmt: skip
+    lines = [*(["Nothing was deleted: this is what would be."] if args.dry_run else []), *done.lines()]
+    return done.to_json() | {"dry_run": args.dry_run}, "\n".join(lines)
+
+
 def demo(args: argparse.Namespace) -> Result:
     """the whole main job on the sample data: audit, explain, mitigate, sign, verify; --watch: the loop on replays"""
     from audit.load import load_case
@@ -552,6 +571,13 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--protocol", type=Path, metavar="FILE", help="enter a protocol before the results are there")
     sub.add_argument("--proof", type=Path, metavar="REPORT.pdf", help="write the proof that this report is in the log")
     sub.add_argument("--out", type=Path, metavar="FILE", help="where to, for example report.tlog-proof")
+    sub = command("forget", forget)
+    sub.add_argument("case", nargs="?", default="", metavar="CASE", help="a case file, a run folder, or a case's id")
+    sub.add_argument("--run", type=Path, action="append", default=[], metavar="DIR", help="a run folder of the case")
+    sub.add_argument("--originals", action="store_true", help="your own case file, data and model too")
+    sub.add_argument("--keep-reports", action="store_true", help="leave its signed reports")
+    sub.add_argument("--abandoned", action="store_true", help="uploads of the app that were never made a case")
+    sub.add_argument("--dry-run", action="store_true", help="say what would go; delete nothing")
     sub = with_password(command("keys", keys))
     sub.add_argument("action", choices=("new",))
     sub.add_argument("--name", required=True)
