@@ -361,7 +361,7 @@ def forget(args: argparse.Namespace) -> Result:
         done = abandoned(home() / "cases", home() / "jobs", dry=args.dry_run)
     else:
         done = forget_case(
-            args.case, home(), runs=args.run, originals=args.originals, keep_reports=args.keep_reports,
+            args.case, home(), runs=args.runs, originals=args.originals, keep_reports=args.keep_reports,
             dry=args.dry_run,
         )  # fmt: skip
     lines = [*(["Nothing was deleted: this is what would be."] if args.dry_run else []), *done.lines()]
@@ -573,7 +573,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--out", type=Path, metavar="FILE", help="where to, for example report.tlog-proof")
     sub = command("forget", forget)
     sub.add_argument("case", nargs="?", default="", metavar="CASE", help="a case file, a run folder, or a case's id")
-    sub.add_argument("--run", type=Path, action="append", default=[], metavar="DIR", help="a run folder of the case")
+    sub.add_argument("--run", dest="runs", type=Path, action="append", default=[], metavar="DIR", help="its run folder")
     sub.add_argument("--originals", action="store_true", help="your own case file, data and model too")
     sub.add_argument("--keep-reports", action="store_true", help="leave its signed reports")
     sub.add_argument("--abandoned", action="store_true", help="uploads of the app that were never made a case")
