@@ -2,9 +2,9 @@
 
 Calibration error (Naeini, Cooper & Hauskrecht 2015): over ten equal bins of 0..1, the average distance of the mean
 score and the share with the outcome. The plain estimate is never 0, even where scores are perfect; its interval takes
-this out. Along the line from perfect calibration through the bins' own distances, stretched by a factor, labels are
-drawn; the interval holds the errors at which the value seen is not too large (0.7 of alpha) or too small (0.3 of alpha) a
-draw. So it holds 0 unless a test of perfect calibration rejects.
+this out. Along the line from perfect calibration through the bins' own distances, stretched by a factor, labels
+are drawn; the interval holds the errors at which the value seen is not too large (0.7 of alpha) or too small (0.3 of
+alpha) a draw. So it holds 0 unless a test of perfect calibration rejects.
 """
 
 from __future__ import annotations
