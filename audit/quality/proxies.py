@@ -132,8 +132,11 @@ def association(table: Floats) -> tuple[float, float, float, float]:
     phi2 = max(0.0, float(((table - expected) ** 2 / expected).sum() / n) - (r - 1) * (k - 1) / (n - 1))
     least = min(r - (r - 1) ** 2 / (n - 1), k - (k - 1) ** 2 / (n - 1)) - 1
     v = min(1.0, float(np.sqrt(phi2 / least))) if least > 0 else 0.0
-    return v, information, min(1.0, information / entropy), max(
-        float(chdtrc((r - 1) * (k - 1), max(0.0, 2 * n * plain))), LEAST
+    return (
+        v,
+        information,
+        min(1.0, information / entropy),
+        max(float(chdtrc((r - 1) * (k - 1), max(0.0, 2 * n * plain))), LEAST),
     )
 
 
