@@ -671,5 +671,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-if __name__ == "__main__":
+def start() -> None:
+    """What an installed `assay` starts."""
     sys.exit(main())
+
+
+if __name__ == "__main__":
+    start()

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from audit import progress
 from audit.errors import DataError, InputError
-from audit.evidence import VERSION
+from audit.about import VERSION
 from audit.files import write_whole
 from audit.publish import publish_files
 from reports.about import about_of

@@ -2,7 +2,8 @@
 
     ASSAY_HOME/cases/ID/case.toml, data, model, run/...     ASSAY_HOME/jobs/ID/...
 
-ASSAY_HOME defaults to `runs` beside app.py. Only ids go into addresses; an id that no case can have is refused.
+ASSAY_HOME defaults to `runs` beside app.py in a checkout, and to the person's data folder where Assay was installed.
+Only ids go into addresses; an id that no case can have is refused.
 """
 
 from __future__ import annotations
@@ -56,7 +57,12 @@ class CaseFolder:
 
 def home() -> Path:
     """The folder of all cases and jobs."""
-    return Path(os.environ.get("ASSAY_HOME") or ROOT / "runs")
+    if named := os.environ.get("ASSAY_HOME"):
+        return Path(named)
+    if (ROOT / "Makefile").exists():
+        return ROOT / "runs"
+    # Installed by pip: what people make does not belong beside the program.
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "assay"
 
 
 def log_home() -> Path:
