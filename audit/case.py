@@ -13,10 +13,26 @@ from audit.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
+class ReadSpec:
+    """How a file is read where it does not say it itself.
+
+    sheet: of a workbook. header: False where the first line is a row already (columns are called column_1, ...), or the
+    names themselves; None where the file has them. skip_lines: lines above the column names; None to find them.
+    dates: "day-first" or "month-first" for dates such as 01/09/2018; None refuses them.
+    """
+
+    sheet: str | None = None
+    header: tuple[str, ...] | bool | None = None
+    skip_lines: int | None = None
+    dates: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DataSpec:
     """The table and the role of its columns. `path` is absolute; a glob names one data set in several files.
 
     task: "classification" or "regression"; for the latter positive is None and favourable "high", "low" or None.
+    indicators: attribute -> the 0/1 columns that make it (is_black, is_hispanic: race).
     """
 
     path: Path
@@ -36,6 +52,8 @@ class DataSpec:
     features: tuple[str, ...] | None = None
     exclude: tuple[str, ...] = ()
     task: str = "classification"
+    indicators: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    read: ReadSpec = ReadSpec()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +64,8 @@ class ModelSpec:
     outside 0 to 1, and only then does it decide in place of a model file's own `predict`. link: "logit" where the
     model's output is log-odds. classes: the model's own classes in the label's words. python, load: the interpreter
     that the model was made with, and how it is loaded there; consent: the digest that a person allowed to run.
+    `outcomes`: nothing was decided; the outcomes themselves are compared, as if they were decisions. `origin`: how a
+    column of decisions or scores came about, in a person's words.
     """
 
     kind: str
@@ -59,6 +79,8 @@ class ModelSpec:
     python: Path | None = None
     load: str | None = None
     consent: str | None = None
+    outcomes: bool = False
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

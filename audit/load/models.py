@@ -21,14 +21,20 @@ _FOR_FILES = ("python", "load", "consent", "classes", "link")
 
 def read(at: Reader, folder: Path) -> ModelSpec:
     """Raises CaseError for an unknown key, no or two kinds of model, and keys that do not go together."""
-    at.allow(*KINDS, "threshold", *_FOR_FILES)
+    at.allow(*KINDS, "threshold", "outcomes", "origin", *_FOR_FILES)
+    if "outcomes" in at.table:
+        if at.table["outcomes"] is not True or len(at.table) > 1:
+            raise at.wrong("outcomes", "true, and no other key under [model]: nothing was decided")
+        return ModelSpec("decision", outcomes=True)
     kinds = [k for k in KINDS if k in at.table]
     if len(kinds) != 1:
         raise CaseError(
             "[model] names more than one kind of model" if kinds else "[model] names no model",
             got=" and ".join(kinds) if kinds else "none of " + ", ".join(KINDS),
             expected="exactly one of " + ", ".join(KINDS),
-            todo="keep the one whose decisions are to be audited" if kinds else 'add for example path = "model.skops"',
+            todo="keep the one whose decisions are to be audited"
+            if kinds
+            else 'add for example path = "model.skops"; where nothing was decided, outcomes = true',
         )
     kind = kinds[0]
     value = str(at.text(kind))
@@ -62,6 +68,7 @@ def read(at: Reader, folder: Path) -> ModelSpec:
         python=None if python is None else beside(folder, python),
         load=load,
         consent=consent,
+        origin=at.text("origin"),
     )
 
 
@@ -113,6 +120,8 @@ def _classes(at: Reader) -> dict[str, str]:
 
 def to_table(model: ModelSpec, folder: Path) -> Mapping[str, Any]:
     """As `read` reads it; keys that are not given are left out."""
+    if model.outcomes:
+        return {"outcomes": True}
     where = {"path": None if model.path is None else relative(model.path, folder), "endpoint": model.endpoint}
     out: dict[str, Any] = {model.kind: where.get(model.kind, model.column)}
     if model.threshold_given or (model.threshold != 0.5 and model.kind != "decision"):
@@ -123,5 +132,6 @@ def to_table(model: ModelSpec, folder: Path) -> Mapping[str, Any]:
         "python": None if model.python is None else relative(model.python, folder),
         "load": model.load,
         "consent": model.consent,
+        "origin": model.origin,
     }
     return out | {k: v for k, v in more.items() if v is not None}

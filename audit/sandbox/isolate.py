@@ -38,7 +38,8 @@ def apply(
     """Isolate this process for good; returns the short words of what held when tried.
 
     readable: absolute names of folders and files that may be read. scratch: a folder that may be written in; with
-    namespaces it is a small file system in memory that ends with the process. mechanisms: which layers are tried;
+    namespaces it is a small file system in memory that ends with the process, and with the filter alone it cannot be
+    written in after all. mechanisms: which layers are tried;
     all, but where a test looks at one alone. What a kernel does not offer is missing from the answer.
 
     Raises RuntimeError where the process has threads already: they would stay outside.
@@ -61,7 +62,9 @@ def apply(
     ends = libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) == 0 and _ends_with_parent(libc)
     calm = libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
     listed = calm and "landlock" in mechanisms and landlock.restrict(libc, readable, scratch) and _root_is_closed()
-    filtered = calm and "seccomp" in mechanisms and seccomp.restrict(libc, scratch is not None)
+    # Without walls around that folder, leave to write would be leave to write anywhere.
+    writing = scratch is not None and (root or listed)
+    filtered = calm and "seccomp" in mechanisms and seccomp.restrict(libc, writing)
     filtered = filtered and _calls_are_refused(libc)
     held += _words("no-network", namespace=network, seccomp=filtered and _socket_refused())
     held += _words("no-processes", seccomp=filtered and _fork_refused())
