@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from reports.machine.norms import STANDS, title
+from reports.machine.norms import stands, title
 
 MOST = 8
 
@@ -17,7 +17,7 @@ def to_markdown(evidence: Mapping[str, Any], case: str) -> bytes:
     lines = [
         f"## {_plain(evidence['case']['name'])}",
         "",
-        f"{_plain(evidence['case']['purpose'])}. {data['audited_rows']:,} rows measured (`{_plain(case)}`, policy "
+        f"{_plain(evidence['case']['purpose'])}. {data['audited_rows']:,} rows measured (`{_code(case)}`, policy "
         f"{_plain(evidence['policy']['version'])}, data `{data['sha256'][:12]}`).",
         "",
         "| norm | value | 95 % interval | limit | stands |",
@@ -27,8 +27,8 @@ def to_markdown(evidence: Mapping[str, Any], case: str) -> bytes:
         if norm["value"] is None:
             cells = ["", "", f"{norm['limit']:g}", f"not estimable: {_plain(norm['reason'])}"]
         else:
-            stands = STANDS[norm["status"]] + (" (**broken**)" if norm["breached"] else "")
-            cells = [f"{norm['value']:.3f}", f"{norm['low']:.3f} to {norm['high']:.3f}", f"{norm['limit']:g}", stands]
+            where = stands(norm) + (" (**broken**)" if norm["breached"] else "")
+            cells = [f"{norm['value']:.3f}", f"{norm['low']:.3f} to {norm['high']:.3f}", f"{norm['limit']:g}", where]
         lines.append(f"| {_plain(title(norm))} | {' | '.join(cells)} |")
     lines += ["", *(f"- {_plain(s)}" for s in evidence["findings"][:MOST])]
     lines += ["", *(f"> {_plain(s)}" for s in evidence["notes"][:MOST])]
@@ -37,3 +37,7 @@ def to_markdown(evidence: Mapping[str, Any], case: str) -> bytes:
 
 def _plain(text: object) -> str:
     return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", " ".join(str(text).split()))
+
+
+def _code(text: str) -> str:
+    return " ".join(text.replace("`", "'").split())

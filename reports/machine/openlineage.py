@@ -1,6 +1,6 @@
 """An OpenLineage run event (spec 2-0-2) of an audit, made without the package: one JSON object.
 
-The data set is the input; each norm is an assertion about it (DataQualityAssertionsDatasetFacet 1-0-1), so that an
+The data set is the input; each norm is an assertion about it (DataQualityAssertionsDatasetFacet 1-1-0), so that an
 audit stands beside the table in Marquez, DataHub or Purview. No person's value is in it.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 PRODUCER = "urn:assay"
 EVENT = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
-ASSERTIONS = "https://openlineage.io/spec/facets/1-0-1/DataQualityAssertionsDatasetFacet.json"
+ASSERTIONS = "https://openlineage.io/spec/facets/1-1-0/DataQualityAssertionsDatasetFacet.json"
 _NAMESPACE = uuid.UUID("5b9d1d0a-7a3c-5d6e-9c1f-0a2b6a55a700")
 
 
