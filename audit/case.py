@@ -16,6 +16,7 @@ from audit.policy import Policy
 class DataSpec:
     """The table and the role of its columns. `path` is absolute; a glob names one data set in several files.
 
+    cluster: the column that says which rows are of one person (household, document).
     task: "classification" or "regression"; for the latter positive is None and favourable "high", "low" or None.
     """
 
@@ -29,6 +30,7 @@ class DataSpec:
     reference: Mapping[str, str] = field(default_factory=dict)
     bins: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     weight: str | None = None
+    cluster: str | None = None
     time: str | None = None
     split: str | None = None
     train: str | None = None

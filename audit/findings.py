@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from audit.evidence import pick
 from audit.policy import Norm, Policy
@@ -38,8 +38,20 @@ def judge(policy: Policy, measures: Measures, sensitive: Sequence[str]) -> tuple
         for attribute in attributes:
             if set(attribute) <= set(sensitive):
                 gap = pick(measures.gaps, metric=norm.metric, kind=norm.kind, attribute=attribute)
-                results.append(_judge(norm, attribute, gap, bool(measures.gaps)))
+                results.append(_doubted(_judge(norm, attribute, gap, bool(measures.gaps)), measures.repeated))
     return tuple(results)
+
+
+def _doubted(result: NormResult, repeated: tuple[int, int] | None) -> NormResult:
+    """Nothing is called inside where rows of one person were taken for people: the interval is too short."""
+    if repeated is None or result.status != "inside":
+        return result
+    rows, people = repeated
+    reason = (
+        f"the {rows:,} rows have {people:,} different ids, and the interval takes every row for a person: it is too "
+        "short to say inside; name the column as `cluster`"
+    )
+    return replace(result, status="undecided", reason=reason)
 
 
 def _judge(norm: Norm, attribute: tuple[str, ...], gap: Gap | None, gaps: bool) -> NormResult:

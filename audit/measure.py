@@ -54,6 +54,7 @@ def measure(margins: Sequence[Margin], settings: Settings) -> Measures:
         counts=tuple(counts),
         family=len(hypotheses),
         notes=_notes(margins, settings),
+        repeated=settings.repeated,
     )
 
 
@@ -68,6 +69,10 @@ def _dataset(margins: Sequence[Margin]) -> tuple[DatasetMeasure, ...]:
 def group_counts(margin: Margin) -> list[Count]:
     """The confusion matrix of each group about `positive`; a withheld group shows nothing but its name."""
     out = []
+
+    def people(g: int) -> int | None:
+        return None if margin.clusters is None else int(margin.people[g])
+
     for g, group in enumerate(margin.groups):
         n = margin.n[g]
         if margin.withheld[g]:
@@ -75,7 +80,7 @@ def group_counts(margin: Margin) -> list[Count]:
             continue
         if not margin.meaning.decides:
             rows, unknown = int(n.sum()), int(n[2].sum())
-            out.append(Count(margin.attribute, group, rows, None, None, None, None, unknown))
+            out.append(Count(margin.attribute, group, rows, None, None, None, None, unknown, people=people(g)))
             continue
         out.append(
             Count(
@@ -87,6 +92,7 @@ def group_counts(margin: Margin) -> list[Count]:
                 fn=int(n[1, 0]),
                 tn=int(n[0, 0]),
                 unknown_label=int(n[2].sum()),
+                people=people(g),
             )
         )
     return out
@@ -95,36 +101,69 @@ def group_counts(margin: Margin) -> list[Count]:
 def fractions(margin: Margin, metric: Metric) -> tuple[Floats, Floats, Floats]:
     """Numerator, denominator and effective denominator of each group, each (G,).
 
-    Without weights these are counts; with weights sums of weights, and Kish's (sum w)^2 / sum w^2.
+    Without weights these are counts; with weights sums of weights. The effective denominator is how many independent
+    rows the rate is worth (audit.stats.design): the denominator itself where rows are people without weights.
     """
     x = (margin.w * metric.numerator).sum(axis=(1, 2))
     n = (margin.w * metric.denominator).sum(axis=(1, 2))
     hidden = np.array([one_sided(margin, g, metric) is not None for g in range(len(margin.groups))], dtype=bool)
     x, n = np.where(hidden, 0.0, x), np.where(hidden, 0.0, n)
-    if not margin.weighted:
+    single = margin.people == margin.rows
+    if not margin.weighted and single.all():
         return x, n, n
-    squares = (margin.w2 * metric.denominator).sum(axis=(1, 2))
-    effective = np.divide(n**2, squares, out=np.zeros_like(n), where=squares > 0)
-    return x, n, effective
+    up, down = metric.numerator, metric.denominator & ~metric.numerator
+    xx, xf, ff = (margin.w2 * up).sum(axis=(1, 2)), np.zeros_like(n), (margin.w2 * down).sum(axis=(1, 2))
+    row_squares = xx + ff
+    if margin.clusters is not None:
+        together = (margin.clusters.within(a, b) for a, b in ((up, up), (up, down), (down, down)))
+        xx, xf, ff = (np.where(single, a, b) for a, b in zip((xx, xf, ff), together, strict=True))
+    rows = np.where(hidden, 0, (margin.n * metric.denominator).sum(axis=(1, 2))).astype(np.float64)
+    effective = stats.effective_size(x, n - x, (xx, xf, ff), rows, row_squares)
+    return x, n, effective if margin.weighted else np.where(single, n, effective)
+
+
+def correlations(margin: Margin, metric: Metric) -> Floats | None:
+    """Correlations (G, G) of the groups' rates, of people who have rows in several groups; None where nobody has."""
+    if margin.clusters is None or margin.people.sum() == margin.people_in(range(len(margin.groups))):
+        return None
+    x, n, _ = fractions(margin, metric)
+    p = np.divide(x, n, out=np.zeros_like(x), where=n > 0)
+    scores = (metric.numerator.ravel() - p[:, None] * metric.denominator.ravel()).astype(np.float64)
+    across = margin.clusters.between(scores)
+    if across is None:
+        return None
+    up, down = metric.numerator, metric.denominator & ~metric.numerator
+    xx, xf, ff = (margin.clusters.within(a, b) for a, b in ((up, up), (up, down), (down, down)))
+    error = np.sqrt(stats.linearised_variance(x, n - x, (xx, xf, ff))) * n
+    scale = np.outer(error, error)
+    found = np.clip(np.divide(across, scale, out=np.zeros_like(across), where=scale > 0), -1.0, 1.0)
+    np.fill_diagonal(found, 1.0)
+    return found
+
+
+def repeated(margin: Margin) -> bool:
+    """Whether a person stands in several rows of a group."""
+    return bool((margin.people != margin.rows).any())
 
 
 def group_rates(margin: Margin, metric: Metric, alpha: float) -> list[Rate]:
-    """One rate of each group with its Wilson interval (Wilson 1927), on the effective count where there are weights."""
+    """One rate of each group with its Wilson interval (Wilson 1927), on effective counts where rows are not people."""
     x, n, effective = fractions(margin, metric)
     share = np.divide(x, n, out=np.zeros_like(x), where=n > 0)
     low, high = stats.wilson(share * effective, effective, alpha)
-    name = f"wilson-{100 * (1 - alpha):g}" + ("-effective-n" if margin.weighted else "")
+    name = f"wilson-{100 * (1 - alpha):g}" + ("-effective-n" if margin.weighted or repeated(margin) else "")
+    rows = (margin.n * metric.denominator).sum(axis=(1, 2))
     out = []
     for g, group in enumerate(margin.groups):
         if n[g] > 0:
             rate = Rate(
                 metric.name, margin.attribute, group, float(share[g]), _number(x[g], margin), _number(n[g], margin),
-                float(low[g]), float(high[g]), name, True, None, float(effective[g]),
+                float(low[g]), float(high[g]), name, True, None, float(effective[g]), int(rows[g]),
             )  # fmt: skip
         else:
             rate = Rate(
                 metric.name, margin.attribute, group, None, None, 0, None, None, name, False,
-                one_sided(margin, g, metric) or missing_reason(margin, g, metric.among), 0.0,
+                one_sided(margin, g, metric) or missing_reason(margin, g, metric.among), 0.0, int(rows[g]),
             )  # fmt: skip
         out.append(rate)
     return out
@@ -168,10 +207,13 @@ def gaps_of(margin: Margin, metrics: Sequence[Metric], settings: Settings) -> li
     """The gaps of a margin, each with the hypothesis that it tests."""
     members = comparable(margin, settings.floor)
     counted = {}
+    together: dict[str, Floats | None] = {}
     for metric in metrics:
         x, n, effective = fractions(margin, metric)
         share = np.divide(x, n, out=np.zeros_like(x), where=n > 0)
         counted[metric.name] = (share * effective, effective)
+        joint = correlations(margin, metric)
+        together[metric.name] = None if joint is None else joint[np.ix_(members, members)]
     by_name = {m.name: m for m in metrics}
     merit = opportunity(margin.meaning)
     wanted: list[tuple[str, tuple[str, ...], str, str]] = [(m.name, (m.name,), m.hypothesis, m.among) for m in metrics]
@@ -191,6 +233,7 @@ def gaps_of(margin: Margin, metrics: Sequence[Metric], settings: Settings) -> li
                 draws=settings.draws,
                 alpha=settings.alpha,
                 reference=reference_index(margin, members, settings),
+                joint=tuple(together[p] for p in parts),
             )
             out.append((hypothesis, gap_record(name, margin, kind, result, members, settings, among)))
     out += score_gaps(margin, members, settings)
@@ -262,12 +305,12 @@ def _notes(margins: Sequence[Margin], settings: Settings) -> tuple[str, ...]:
         members = set(comparable(margin, settings.floor).tolist())
         small = [
             f"{' / '.join(margin.groups[g])} ({n})"
-            for g, n in enumerate(margin.rows.tolist())
+            for g, n in enumerate(margin.people.tolist())
             if 0 < n < settings.floor and g not in members and UNKNOWN not in margin.groups[g]
         ]
         if small:
             notes.append(f"By {name}: fewer than {settings.floor} people, left out of gaps: {', '.join(small[:8])}.")
-        unknown = int(sum(n for g, n in zip(margin.groups, margin.rows.tolist(), strict=True) if UNKNOWN in g))
+        unknown = margin.people_in(g for g, group in enumerate(margin.groups) if UNKNOWN in group)
         if unknown and len(margin.attribute) == 1:
             notes.append(f"By {name}: {unknown} people have no known value; they are counted apart.")
     return tuple(notes)

@@ -102,7 +102,8 @@ def _most_rows(cube: Cube | None, evidence: Mapping[str, Any], safe: Sequence[Ma
     if cube is None or not values:
         return None
     rows, gone = int(evidence["data"]["rows"]), int(cube.n.sum()) - int(safe[0].rows.sum())
-    return rows - gone + values * floor
+    step = values * floor
+    return rows - gone + max(step, -(-gone // step) * step)
 
 
 def _blur(out: dict[str, bytes], most: int, measured: int) -> None:
@@ -139,7 +140,9 @@ def _without_groups(entry: Any, attributes: set[tuple[str, ...]]) -> Any:
 
 
 def _any_small(margins: tuple[Margin, ...], floor: int) -> bool:
-    return any(bool(((m.rows > 0) & (m.rows < floor)).any()) for m in margins if m.attribute)
+    if any(m.clusters is not None and any(len(s) > 1 for s in m.clusters.sets) for m in margins):
+        return True  # who is in which groups together stays here
+    return any(bool(((m.people > 0) & (m.people < floor)).any()) for m in margins if m.attribute)
 
 
 def _policy(evidence: Mapping[str, Any]) -> Policy:
@@ -167,7 +170,10 @@ def joint(margins: tuple[Margin, ...], attributes: tuple[str, ...]) -> Cube | No
 
     s = whole.scores.mapped(spread) if whole.scores is not None else None
     more = whole.beside.mapped(spread) if whole.beside is not None else None
+    clusters = whole.clusters
+    if clusters is not None:
+        clusters = clusters.moved(np.ravel_multi_index(index, shape), int(np.prod(shape)))
     return Cube(
         whole.attribute, levels, spread(whole.n), spread(whole.w), spread(whole.w2), whole.weighted, s, whole.meaning,
-        more,
+        more, clusters,
     )  # fmt: skip

@@ -34,8 +34,9 @@ def from_json(kind: type[T], data: dict[str, Any]) -> T:
 class Rate:
     """One rate of one group: value = numerator / denominator, low and high its interval.
 
-    numerator and denominator are counts, or sums of weights where the case names a weight; effective_n is Kish's
-    (sum w)^2 / sum w^2, equal to the denominator without weights.
+    numerator and denominator are counts of rows, or sums of weights (the population that the rows stand for) where the
+    case names a weight; rows is how many rows the denominator is made of, and effective_n how many independent ones
+    it is worth (audit.stats.design): the same number where rows are people without weights.
     """
 
     metric: str
@@ -50,6 +51,7 @@ class Rate:
     estimable: bool
     reason: str | None
     effective_n: float | None = None
+    rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,10 @@ class DatasetMeasure:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Who is in one group: rows, and the confusion matrix about `positive` where labels are known."""
+    """Who is in one group: rows, and the confusion matrix about `positive` where labels are known.
+
+    people: how many people these rows are of, where the case says which rows belong together; else None.
+    """
 
     attribute: tuple[str, ...]
     group: tuple[str, ...]
@@ -104,11 +109,12 @@ class Count:
     tn: int | None
     unknown_label: int | None
     suppressed: bool = False
+    people: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """Everything that follows from the cube alone."""
+    """Everything that follows from the cube alone. repeated: see audit.gaps.Settings."""
 
     rates: tuple[Rate, ...]
     gaps: tuple[Gap, ...]
@@ -116,3 +122,4 @@ class Measures:
     counts: tuple[Count, ...]
     family: int = 0
     notes: tuple[str, ...] = field(default=())
+    repeated: tuple[int, int] | None = None

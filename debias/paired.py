@@ -89,6 +89,7 @@ def take(coded: Coded, keep: npt.NDArray[np.bool_]) -> Coded:
         None if coded.weight is None else coded.weight[keep],
         None if coded.score is None else coded.score[keep],
         coded.meaning,
+        cluster=None if coded.cluster is None else coded.cluster[keep],
     )
 
 

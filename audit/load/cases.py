@@ -18,7 +18,7 @@ from audit.load.toml import Reader, parse, write
 
 DATA_KEYS = (
     "path", "label", "positive", "favourable", "sensitive", "sensitive_path", "id", "reference", "bins", "weight",
-    "time", "split", "train", "audit", "features", "exclude", "task",
+    "cluster", "time", "split", "train", "audit", "features", "exclude", "task",
 )  # fmt: skip
 MODEL_KINDS = ("path", "endpoint", "decision", "score")
 
@@ -70,6 +70,7 @@ def _data(at: Reader, folder: Path) -> DataSpec:
         reference=_reference(at),
         bins=_bins(at),
         weight=at.text("weight"),
+        cluster=at.text("cluster"),
         time=at.text("time"),
         split=at.text("split"),
         train=at.value("train"),
@@ -267,6 +268,8 @@ def _one_role_each(case: Case) -> None:
         ("label", data.label), (model.kind, model.column), ("id", data.id), ("weight", data.weight),
         ("split", data.split),
     ]  # fmt: skip
+    if data.cluster != data.id:
+        single.append(("cluster", data.cluster))
     roles = [(r, c) for r, c in single if c is not None] + [("sensitive", c) for c in data.sensitive]
     for role, column in roles:
         if column in taken:
@@ -277,7 +280,7 @@ def _one_role_each(case: Case) -> None:
                 todo="name another column for one of the two",
             )
         taken[column] = role
-    never = ("label", "decision", "score", "id", "weight", "split")
+    never = ("label", "decision", "score", "id", "weight", "cluster", "split")
     for column in data.features or ():
         if taken.get(column) in never:
             raise CaseError(
@@ -338,6 +341,7 @@ def _toml(case: Case, folder: Path) -> str:
         "reference": dict(data.reference) or None,
         "bins": {k: list(v) for k, v in data.bins.items()} or None,
         "weight": data.weight,
+        "cluster": data.cluster,
         "time": data.time,
         "split": data.split,
         "train": data.train,

@@ -67,7 +67,8 @@ def load_rows(case: Case, *, everything: bool | None = None) -> Rows:
         check.columns(case, names, side)
         features = check.features_of(case, names)
         chosen.append(features)
-        roles = {data.label, case.model.column, data.id, data.weight, data.time, data.split, *data.sensitive}
+        roles = {data.label, case.model.column, data.id, data.weight, data.cluster, data.time, data.split}
+        roles |= set(data.sensitive)
         return [n for n in names if n in roles or (everything and n in features)]
 
     table = read_noted(data.path, needed)
