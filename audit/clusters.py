@@ -55,6 +55,16 @@ class Clusters:
         asked = set(groups)
         return sum(n for some, n in zip(self.sets, self.counts.tolist(), strict=True) if asked.intersection(some))
 
+    @property
+    def counted(self) -> bool:
+        """Whether there are products."""
+        return bool(len(self.left))
+
+    def people_only(self) -> Clusters:
+        """The same people, without products."""
+        nothing = np.zeros(0, dtype=np.int64)
+        return replace(self, left=nothing, right=nothing, products=np.zeros(0))
+
     def moved(self, place: Ints, groups: int) -> Clusters:
         """Group g becomes place[g] of `groups`; where that is negative its rows are taken out."""
         sets: dict[tuple[int, ...], int] = {}

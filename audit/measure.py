@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from audit import stats
+from audit.alike import as_people
 from audit.cube import Floats, Margin
 from audit.dataset import dataset_measures
 from audit.gaps import KINDS, Settings, comparable, gap_record, reference_index, seed_of
@@ -38,7 +39,7 @@ def measure(margins: Sequence[Margin], settings: Settings) -> Measures:
             continue
         metrics = metrics_for(margin.meaning)
         rates += [r for m in metrics for r in group_rates(margin, m, settings.alpha)]
-        rates += score_rates(margin, settings)
+        rates += score_rates(as_people(margin), settings)
         if not margin.attribute:
             continue
         for hypothesis, gap in gaps_of(margin, metrics, settings):
@@ -114,7 +115,7 @@ def fractions(margin: Margin, metric: Metric) -> tuple[Floats, Floats, Floats]:
     up, down = metric.numerator, metric.denominator & ~metric.numerator
     xx, xf, ff = (margin.w2 * up).sum(axis=(1, 2)), np.zeros_like(n), (margin.w2 * down).sum(axis=(1, 2))
     row_squares = xx + ff
-    if margin.clusters is not None:
+    if margin.clusters is not None and margin.clusters.counted:
         together = (margin.clusters.within(a, b) for a, b in ((up, up), (up, down), (down, down)))
         xx, xf, ff = (np.where(single, a, b) for a, b in zip((xx, xf, ff), together, strict=True))
     rows = np.where(hidden, 0, (margin.n * metric.denominator).sum(axis=(1, 2))).astype(np.float64)
@@ -124,7 +125,7 @@ def fractions(margin: Margin, metric: Metric) -> tuple[Floats, Floats, Floats]:
 
 def correlations(margin: Margin, metric: Metric) -> Floats | None:
     """Correlations (G, G) of the groups' rates, of people who have rows in several groups; None where nobody has."""
-    if margin.clusters is None or margin.people.sum() == margin.people_in(range(len(margin.groups))):
+    if margin.clusters is None or not margin.clusters.counted:
         return None
     x, n, _ = fractions(margin, metric)
     p = np.divide(x, n, out=np.zeros_like(x), where=n > 0)
@@ -236,7 +237,7 @@ def gaps_of(margin: Margin, metrics: Sequence[Metric], settings: Settings) -> li
                 joint=tuple(together[p] for p in parts),
             )
             out.append((hypothesis, gap_record(name, margin, kind, result, members, settings, among)))
-    out += score_gaps(margin, members, settings)
+    out += score_gaps(as_people(margin), members, settings)
     return out
 
 

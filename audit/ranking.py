@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from audit import stats
+from audit.alike import worth
 from audit.cube import Floats, Margin
 from audit.values import UNKNOWN
 
@@ -40,6 +41,7 @@ def _records(margin: Margin, alpha: float) -> list[dict[str, Any]]:
     tied = np.diff(ahead)
     per_person = np.divide(each, tied, out=np.zeros_like(each), where=tied > 0)
     everyone = float(each.sum() / total)
+    part_of_people = float((worth(margin) * margin.rows)[use].sum() / max(margin.rows[use].sum(), 1))
     out = []
     for g in np.flatnonzero(use).tolist():
         people = float(n[g].sum())
@@ -48,7 +50,7 @@ def _records(margin: Margin, alpha: float) -> list[dict[str, Any]]:
             places = share * total
             part = np.divide(np.clip(places - ahead[:-1], 0, tied), tied, out=np.zeros_like(tied), where=tied > 0)
             inside = float((n[g] * part).sum())
-            low, high = stats.wilson(np.array([inside]), np.array([places]), alpha)
+            low, high = stats.wilson(np.array([inside * part_of_people]), np.array([places * part_of_people]), alpha)
             top.append(
                 {
                     "top": share,

@@ -281,7 +281,7 @@ def tables(rng: np.random.Generator, runs: int, size: int, rows: int, rate: floa
 
 def held(first: tuple, second: tuple, truth: float, gap: float = 0.0) -> tuple[float, float, float]:  # type: ignore[type-arg]
     """Coverage of the first rate and of the difference, and how often a 5 % test of the two fires."""
-    (x1, f1, *rest1), (x2, f2, *rest2) = first, second
+    (x1, f1, *_), (x2, f2, *_) = first, second
     p1, p2, e1, e2 = x1 / (x1 + f1), x2 / (x2 + f2), effective_size(*first), effective_size(*second)
     low, high = score_limits(p1, e1, Z)
     a, b = difference_limits(p1, e1, p2, e2, Z)
@@ -337,7 +337,7 @@ def surveyed(rng: np.random.Generator, runs: int, size: int, name: str) -> tuple
 @pytest.mark.parametrize(("size", "least", "most"), [(30, 0.91, 1.0), (100, 0.93, 0.98), (400, 0.935, 0.965)])
 @pytest.mark.parametrize("name", SURVEYS)
 def test_intervals_hold_where_weights_say_something(size: int, least: float, most: float, name: str) -> None:
-    """Kish's number alone: 88 to 92 % and a test of 8 to 13 % where heavy rows vary most, .976 and .020 in a stratum."""
+    """Kish's number alone: 88 to 92 % and a test of 8 to 13 % where heavy rows vary most."""
     rng = np.random.default_rng(size + len(name))
     share, rates, _ = (np.array(v) for v in SURVEYS[name])
     first, second = (surveyed(rng, 4000, size, name) for _ in range(2))

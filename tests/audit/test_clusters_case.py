@@ -1,4 +1,4 @@
-"""`cluster`, `id` and `weight` by the door: what a case file does to evidence, norms, notes and the files that leave."""
+"""`cluster`, `id` and `weight` by the door: what they do to evidence, norms, notes and the files that leave."""
 
 from __future__ import annotations
 
