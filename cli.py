@@ -28,7 +28,7 @@ def audit(args: argparse.Namespace) -> Result:
     from audit.load import load_case
     from audit.run import run_audit
 
-    case = load_case(args.case)
+    case = load_case(_case_file(args))
     settings = Settings(seed=args.seed, draws=args.draws, reference=case.data.reference)
     done = run_audit(case, args.out, settings, allow=args.allow)
     evidence = done.evidence
@@ -46,6 +46,71 @@ def audit(args: argparse.Namespace) -> Result:
             todo="address the gap (`assay mitigate`), or change the policy and say why",
         )
     return evidence, "\n".join(lines)
+
+
+def _case_file(args: argparse.Namespace) -> Path:
+    """The case named, or the one that a data file and options make: written to the run folder before it is used."""
+    from audit.files import write_whole
+    from audit.load.start import Given, bins_of, from_options
+
+    path: Path = args.case
+    options = {k: getattr(args, k) for k in _FROM_DATA}
+    given = sorted(k for k, v in options.items() if v not in (None, []))
+    if path.suffix == ".toml":
+        if given:
+            raise InputError(
+                "the case file says what is audited, and so do options",
+                got=", ".join(f"--{g}" for g in given),
+                expected="options only beside a data file",
+                todo="write them into the case file, or name the data file in place of it",
+            )
+        return path
+    options["bins"] = bins_of(options["bins"])
+    text = from_options(path, Given(**options), args.out)
+    written: Path = args.out / "case.toml"
+    write_whole(written, text.encode())
+    print(f"assay audit: the case that was used is {written}", file=sys.stderr)
+    return written
+
+
+_FROM_DATA = (
+    "sensitive", "label", "decision", "score", "model", "threshold", "positive", "favourable", "weight", "id", "time",
+    "exclude", "bins", "name", "purpose",
+)  # fmt: skip
+
+
+def init(args: argparse.Namespace) -> Result:
+    """propose a case file for a data file, with a reason for each line"""
+    from audit.files import write_whole
+    from audit.load.start import proposed
+
+    text, roles = proposed(args.data, args.out.parent if args.out else args.data.parent)
+    if args.out is not None:
+        if args.out.exists():
+            raise InputError(
+                f"{args.out.name!r} exists already",
+                got=f"a file {args.out}",
+                expected="a new name",
+                todo="choose another, or remove it: nothing that a person wrote is overwritten",
+            )
+        write_whole(args.out, text.encode())
+    words = [text.rstrip()] if args.out is None else [f"Written: {args.out}"]
+    words += [f"Asked: {q}" for q in roles.asked.values()] if args.out is not None else []
+    return {"case": text, "roles": roles.to_json(), "written": None if args.out is None else str(args.out)}, "\n".join(
+        words
+    )
+
+
+def check(args: argparse.Namespace) -> Result:
+    """say what a case would read, and what stands in the way; nothing is measured"""
+    from dataclasses import asdict
+
+    from audit.load import load_case
+    from audit.preview import preview
+
+    case = load_case(args.case)
+    found = preview(case)
+    return asdict(found), "\n".join(found.lines(case))
 
 
 _STANDS = {"inside": "inside the norm", "outside": "outside the norm", "undecided": "undecided, the interval spans it"}
@@ -425,7 +490,31 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("demo", demo)
     sub.add_argument("--out", type=Path, default=Path("assay-demo"), metavar="DIR")
     sub.add_argument("--watch", action="store_true", help="the loop on replays with planted shifts instead")
+    sub = command("init", init)
+    sub.add_argument("data", type=Path, metavar="DATA")
+    sub.add_argument("--out", type=Path, metavar="CASE.toml", help="write it (default: print it)")
+    sub = command("check", check)
+    sub.add_argument("case", type=Path, metavar="CASE.toml")
     sub = on_case(command("audit", audit))
+    sub.description = (
+        "Measure a case. In place of CASE.toml a data file may stand, with options that say what is what: the case "
+        "file that they make is written to DIR/case.toml. Nothing is taken that was neither given nor certain."
+    )
+    about = sub.add_argument_group("beside a data file")
+    about.add_argument("--sensitive", nargs="+", default=[], metavar="COLUMN", help="whose groups are compared")
+    about.add_argument("--label", metavar="COLUMN", help="what really happened")
+    about.add_argument("--decision", metavar="COLUMN", help="what was decided")
+    about.add_argument("--score", metavar="COLUMN", help="a column of scores, decided by --threshold")
+    about.add_argument("--model", type=Path, metavar="FILE", help="a model file")
+    about.add_argument("--threshold", type=float, help="positive from this score on")
+    about.add_argument("--positive", metavar="VALUE", help="what the model predicts or scores")
+    about.add_argument("--favourable", metavar="VALUE", help="what is good for the person")
+    for role in ("weight", "id", "time"):
+        about.add_argument(f"--{role}", metavar="COLUMN")
+    about.add_argument("--exclude", nargs="+", default=[], metavar="COLUMN", help="what the model must not see")
+    about.add_argument("--bins", action="append", default=[], metavar="COLUMN:25,40,60", help="bands of a number")
+    about.add_argument("--name", metavar="TEXT")
+    about.add_argument("--purpose", metavar="TEXT", help="what is decided about people, in words")
     sub.add_argument("--draws", type=int, default=2000, help="draws behind each interval and p-value")
     sub.add_argument("--gate", action="store_true", help="end with 3 where a norm of the policy is broken")
     sub.add_argument(

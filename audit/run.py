@@ -31,6 +31,7 @@ from audit.load.check import repeated_ids
 from audit.measure import measure
 from audit.quality import examine, groups_of
 from audit.quality.codes import Group
+from audit.quality.leaks import leaks_of
 from audit.scale.source import is_large
 from audit.slices import search
 from audit.suppress import rare_people
@@ -104,6 +105,10 @@ def _asked(
     """The cube of rows in memory, and the keys of evidence.json that need rows."""
     frame = rows.frame[rows.audit]
     groups = groups_of(case, frame)
+    progress.stage("Looking for features that give the label away")
+    leaking = tuple(leak.sentence for leak in leaks_of(case, frame, rows.features))
+    for sentence in leaking:
+        progress.say(sentence)
     progress.stage("Asking the model")
     planned = []
 
@@ -130,7 +135,7 @@ def _asked(
     )
     if (rare := rare_people(coded)).any() and not rare.all():
         more["published"] = _without(rare, case, rows, coded, settings)
-    said = (*rows.notes, *reads_note(model), *classes_note(case, classes, decisions))
+    said = (*leaking, *rows.notes, *reads_note(model), *classes_note(case, classes, decisions))
     return cube_of(coded), model, facts, said, more
 
 

@@ -6,7 +6,7 @@ import glob
 from dataclasses import dataclass
 from pathlib import Path
 
-from audit.case import Case
+from audit.case import Case, ReadSpec
 from audit.errors import DataError
 from audit.load import delimited
 from audit.load.columnar import parquet_names
@@ -58,6 +58,8 @@ def is_large(case: Case) -> bool:
     """Whether `count` should be asked: decisions or scores in a column of a file too large to be read at ease."""
     if case.model.kind not in ("decision", "score") or case.data.sensitive_path is not None:
         return False
+    if case.data.indicators or case.data.read != ReadSpec():
+        return False  # the reader of tables knows these; DuckDB does not
     files = files_of(case.data.path)
     if any(glob.has_magic(str(f)) for f in files):
         return False  # DuckDB would read the name as a pattern
