@@ -180,6 +180,8 @@ def _predicted(
         "decisions. The entry and the chapter on predictions hold what was measured."
     )
     said = (*rows.notes, *reads_note(model), note)
+    if len(predicted) and np.ptp(predicted) == 0:
+        said += (f"Every prediction is the same, {predicted[0]:g}: predictions tell nobody apart.",)
     return cube, model, facts, said, {"quality": examine(case, rows, settings)}
 
 

@@ -48,7 +48,7 @@ import numpy.typing as npt
 from scipy.special import ndtr
 from scipy.stats import binom
 
-from audit.stats.exact import two_groups
+from audit.stats.exact import joined, two_groups
 from audit.stats.intervals import difference_limits, ratio_limits, two_sided
 
 Floats = npt.NDArray[np.float64]
@@ -218,7 +218,7 @@ def _critical(
     drawn = (
         rng.binomial(whole, centre, size=(draws, len(n)))
         if joint is None
-        else _together(whole, centre, joint, rng, draws)
+        else together(whole, centre, joint, rng, draws)
     )
     share = (drawn + 0.5) / (whole + 1)
     off = share - (whole * centre + 0.5) / (whole + 1)
@@ -231,7 +231,7 @@ def _critical(
     return two_step(off, error, pairs, short if all_pairs else None, alpha, joint)
 
 
-def _together(whole: Whole, rate: Floats, joint: Floats, rng: np.random.Generator, draws: int) -> Floats:
+def together(whole: Whole, rate: Floats, joint: Floats, rng: np.random.Generator, draws: int) -> Floats:
     """Binomial draws (draws, G) with about these correlations: a normal copula."""
     values, vectors = np.linalg.eigh(joint)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
@@ -266,7 +266,7 @@ def two_step(
         np.abs(off[i] - off[j], out=distance[k])
         both = variance[i] + variance[j]
         if joint is not None:
-            both = _spread(variance[i], variance[j], joint[i, j])
+            both = spread(variance[i], variance[j], joint[i, j])
         np.sqrt(both, out=error[k])
     first = alpha * FIRST
     least, _ = ends(pairs.shape[1], alpha)
@@ -281,7 +281,7 @@ def two_step(
     return max(min(kept, plain), least)
 
 
-def _spread(a: Any, b: Any, r: Any) -> Floats:
+def spread(a: Any, b: Any, r: Any) -> Floats:
     """The variance of a difference; never under a hundredth of what it would be of two independent ones."""
     found: Floats = np.maximum(a + b - 2 * r * np.sqrt(a * b), (a + b) / 100)
     return found
@@ -292,11 +292,15 @@ def _p_joint(hits: Whole, whole: Whole, pairs: Whole, rng: np.random.Generator, 
     total, people = int(hits.sum()), int(whole.sum())
     if total == 0 or total == people:
         return 1.0
+    if len(whole) == 2:
+        k = joined(float(whole[0]), float(whole[1]), float(joint[0, 1]))
+        x1, n1, x2, n2 = (round(k * v) for v in (hits[0], whole[0], hits[1], whole[1]))
+        return two_groups(min(x1, n1), n1, min(x2, n2), n2)
     i, j = pairs
-    scale = 1 / np.sqrt(_spread(1 / whole[i], 1 / whole[j], joint[i, j]))
+    scale = 1 / np.sqrt(spread(1 / whole[i], 1 / whole[j], joint[i, j]))
     share = hits / whole
     observed = float((np.abs(share[i] - share[j]) * scale).max())
-    star = _together(whole, np.full(len(whole), total / people), joint, rng, draws) / whole
+    star = together(whole, np.full(len(whole), total / people), joint, rng, draws) / whole
     largest = np.zeros(draws)
     for g, h, factor in zip(i, j, scale, strict=True):
         np.maximum(largest, np.abs(star[:, g] - star[:, h]) * factor, out=largest)
