@@ -17,6 +17,7 @@ from typing import Any
 
 from audit import progress
 from audit.errors import AssayError, GateBroken, InputError, KeyFileError
+from audit.sizes import measured, weighed
 
 Result = tuple[dict[str, Any], str]
 """What a command returns: the document of --json, and the same in words."""
@@ -32,7 +33,7 @@ def audit(args: argparse.Namespace) -> Result:
     settings = Settings(seed=args.seed, draws=args.draws, reference=case.data.reference)
     done = run_audit(case, args.out, settings, allow=args.allow)
     evidence = done.evidence
-    lines = [f"{case.name}: {evidence['data']['audited_rows']:,} people measured.", ""]
+    lines = [" ".join((f"{case.name}: {measured(evidence['data'])} measured.", weighed(evidence["data"]))).strip(), ""]
     lines += [f"- {s}" for s in evidence["findings"]]
     lines += ["", f"Policy {case.policy.version}:"] + [_norm_line(n) for n in evidence["norms"]]
     lines += ["", *(f"Note: {n}" for n in evidence["notes"]), f"Written: {args.out / 'evidence.json'}"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from audit.evidence import pick
 from audit.policy import Norm, Policy
+from audit.sizes import behind
 from audit.values import Gap, Measures, Rate
 
 
@@ -135,14 +136,22 @@ def findings(measures: Measures) -> tuple[str, ...]:
     return tuple(out)
 
 
+def _of(measures: Measures, rate: Rate) -> str:
+    """rows of 200 people: where one person stands in several rows."""
+    count = pick(measures.counts, attribute=rate.attribute, group=rate.group)
+    if count is None or count.people is None or count.people == count.rows:
+        return ""
+    return f" rows of {count.people:,} people" if rate.rows == count.rows else " rows"
+
+
 def _sentence(measures: Measures, gap: Gap, words: str) -> str:
     by = " and ".join(gap.attribute)
     if gap.value is None:
         return f"By {by}: the gap in {gap.metric.replace('_', ' ')} cannot be estimated: {gap.reason}."
     high: Rate = pick(measures.rates, metric=gap.metric, attribute=gap.attribute, group=gap.highest)
     low: Rate = pick(measures.rates, metric=gap.metric, attribute=gap.attribute, group=gap.lowest)
-    lead = f"By {by}: {percent(high.value)} of {name_of(gap.highest)} ({high.denominator:,.0f})"
-    rest = f"and {percent(low.value)} of {name_of(gap.lowest)} ({low.denominator:,.0f}) {words}"
+    lead = f"By {by}: {percent(high.value)} of {name_of(gap.highest)} ({behind(high)}{_of(measures, high)})"
+    rest = f"and {percent(low.value)} of {name_of(gap.lowest)} ({behind(low)}{_of(measures, low)}) {words}"
     said = f"{lead} {rest}; the gap is {100 * gap.value:.1f} points ({interval_words(gap)}; {significance(gap)})."
     if gap.idle is None or gap.metric != "selection_rate":
         return said

@@ -41,7 +41,7 @@ def measure(margins: Sequence[Margin], settings: Settings) -> Measures:
             continue
         metrics = metrics_for(margin.meaning)
         rates += [r for m in metrics for r in group_rates(margin, m, settings.alpha)]
-        rates += score_rates(as_people(margin), settings)
+        rates += [_with_rows(margin, r) for r in score_rates(as_people(margin), settings)]
         if not margin.attribute:
             continue
         joint = joints(margin, metrics)
@@ -64,6 +64,12 @@ def measure(margins: Sequence[Margin], settings: Settings) -> Measures:
         repeated=settings.repeated,
         pairs=pairs,
     )
+
+
+def _with_rows(margin: Margin, rate: Rate) -> Rate:
+    """A rate of scores with the rows that it is made of."""
+    n = margin.n[margin.groups.index(rate.group)]
+    return replace(rate, rows=int(n.sum() if rate.metric == "mean_score" else n[:2].sum()))
 
 
 def _dataset(margins: Sequence[Margin]) -> tuple[DatasetMeasure, ...]:

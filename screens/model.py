@@ -11,6 +11,7 @@ from audit.cube import Meaning
 from audit.evidence import measures_from_json, pick
 from audit.findings import interval_words, name_of, percent, significance
 from audit.metrics import SCORE_QUESTIONS, metrics_for
+from audit.sizes import behind, rows_behind, unit
 from audit.values import Gap, Measures
 from screens import beyond, charts, classes, law, pairs, parts, regression, state, why
 from screens.data import attribute_choice
@@ -102,7 +103,7 @@ def by_question(measures: Measures, evidence: dict[str, Any]) -> None:
     st.write(state.plain(takeaway))
     chart, table = st.columns([3, 2])
     share = metric != "mean_score" or all(r.value is None or 0 <= r.value <= 1 for r in rates)
-    values = [charts.Dot(name_of(r.group), r.value, r.low, r.high, r.denominator, "", r.reason) for r in rates]
+    values = [charts.Dot(name_of(r.group), r.value, r.low, r.high, rows_behind(r), "", r.reason) for r in rates]
     overall = pick(measures.rates, metric=metric, attribute=())
     figure = charts.dots(
         values,
@@ -118,7 +119,7 @@ def by_question(measures: Measures, evidence: dict[str, Any]) -> None:
             "95 % interval": [
                 f"{percent(r.low)} to {percent(r.high)}" if r.estimable else str(r.reason) for r in rates
             ],
-            "Of people": [r.denominator for r in rates],
+            f"Of {unit(evidence['data'])}": [behind(r) for r in rates],
         }
     )
     with table:

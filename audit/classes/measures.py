@@ -193,6 +193,7 @@ def overall_rates(margin: Margin, settings: Settings) -> list[Rate]:
                     True,
                     None,
                     float(n[g]),
+                    int(table.n[g, :-1].sum()),
                 )
             )
         else:
@@ -222,6 +223,7 @@ def overall_rates(margin: Margin, settings: Settings) -> list[Rate]:
                     known,
                     why,
                     None,
+                    int(table.n[g, :-1].sum()),
                 )
             )
     return out

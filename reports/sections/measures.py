@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from audit.cube import Meaning
 from audit.metrics import SCORE_METRICS, SCORE_QUESTIONS, metrics_for
+from audit.sizes import unit
 from reports import charts, words
 from reports.blocks import Block, Figure, Heading, Notice, Paragraph, Section, Sources, Table
 from reports.sections import find
@@ -165,7 +166,7 @@ def _rates(evidence: find.Record, title: str, names: tuple[str, ...], attribute:
     ]
     note = " ".join(t for t in (find.cut(len(groups)), _missing([r for n in present for r in found[n]])) if t)
     return Table(
-        f"{title} by {words.by(attribute)}: value, 95 % interval, people",
+        f"{title} by {words.by(attribute)}: value, 95 % interval, {unit(evidence['data'])}",
         ("Group", *(words.capital(words.metric(n)) for n in present)),
         tuple(rows),
         note,
@@ -197,12 +198,9 @@ def _chart(evidence: find.Record, metric: str, attribute: list[str]) -> list[Blo
     if gap and gap["value"] is not None:
         alt += f" From {words.name_of(gap['lowest'])} to {words.name_of(gap['highest'])}: {words.points(gap)}."
     drawn = charts.dots(
-        [
-            charts.Dot(words.name_of(r["group"]), r["value"], r["low"], r["high"], 0, words.count(r["denominator"]))
-            for r in shown
-        ],
+        [charts.Dot(words.name_of(r["group"]), r["value"], r["low"], r["high"], 0, words.behind(r)) for r in shown],
         mark=overall["value"] if overall else None,
         marked="everyone",
     )
     some = "" if len(rates) <= 20 else f" (20 of {len(rates):,} groups)"
-    return [Figure(drawn, alt, f"{name} by {by}: share, 95 % interval, people{some}")]
+    return [Figure(drawn, alt, f"{name} by {by}: share, 95 % interval, {unit(evidence['data'])}{some}")]

@@ -167,7 +167,7 @@ def test_another_key_than_the_one_given_is_caught(small: Reports, pki: Pki, tmp_
 
 def test_the_script_is_short_and_uses_nothing_but_the_standard_library(root: Path) -> None:
     text = (root / NAME).read_text()
-    assert len([w for w in text.splitlines() if w.strip()]) <= 200
+    assert len([w for w in text.splitlines() if w.strip()]) <= 240
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import | ast.ImportFrom):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
