@@ -64,6 +64,7 @@ class ModelSpec:
 
     A score decides positive where score >= threshold. `threshold_given`: a person wrote it; only then may scores lie
     outside 0 to 1. `outcomes`: nothing was decided; the outcomes themselves are compared, as if they were decisions.
+    `origin`: how a column of decisions or scores came about, in a person's words.
     """
 
     kind: str
@@ -73,6 +74,7 @@ class ModelSpec:
     threshold: float = 0.5
     threshold_given: bool = False
     outcomes: bool = False
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

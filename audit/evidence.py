@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from audit.about import VERSION
 from audit.errors import DataError
 from audit.values import Count, DatasetMeasure, Gap, Measures, Pair, Rate, from_json, to_json
 
 SCHEMA = "assay/evidence/1"
-VERSION = "0.2.0"
 PACKAGES = ("fairlearn", "lightgbm", "lime", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "shap", "skops")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -173,7 +174,17 @@ def joint(margins: tuple[Margin, ...], attributes: tuple[str, ...]) -> Cube | No
     clusters = whole.clusters
     if clusters is not None:
         clusters = clusters.moved(np.ravel_multi_index(index, shape), int(np.prod(shape)))
+    areas = {m.attribute: found for m in margins if (found := _areas(m, whole.attribute, levels)) is not None}
     return Cube(
         whole.attribute, levels, spread(whole.n), spread(whole.w), spread(whole.w2), whole.weighted, s, whole.meaning,
-        more, clusters,
+        more, areas, clusters,
     )  # fmt: skip
+
+
+def _areas(margin: Margin, attributes: tuple[str, ...], levels: tuple[tuple[str, ...], ...]) -> np.ndarray | None:
+    """The exact areas of a margin over all combinations of levels, as Cube.areas has them."""
+    if margin.scores is None or margin.scores.area is None:
+        return None
+    known = dict(zip(margin.groups, margin.scores.area.tolist(), strict=True))
+    groups = product(*(levels[attributes.index(a)] for a in margin.attribute))
+    return np.array([known.get(g, np.nan) for g in groups])

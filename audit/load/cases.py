@@ -188,7 +188,7 @@ def _bins(at: Reader) -> dict[str, tuple[float, ...]]:
 
 
 def _model(at: Reader, folder: Path) -> ModelSpec:
-    at.allow(*MODEL_KINDS, "threshold", "outcomes")
+    at.allow(*MODEL_KINDS, "threshold", "outcomes", "origin")
     if "outcomes" in at.table:
         if at.table["outcomes"] is not True or len(at.table) > 1:
             raise at.wrong("outcomes", "true, and no other key under [model]: nothing was decided")
@@ -220,6 +220,7 @@ def _model(at: Reader, folder: Path) -> ModelSpec:
         endpoint=value if kind == "endpoint" else None,
         threshold=0.5 if threshold is None else threshold,
         threshold_given=threshold is not None,
+        origin=at.text("origin"),
     )
 
 
@@ -425,6 +426,8 @@ def _toml(case: Case, folder: Path) -> str:
     chosen: dict[str, Any] = {model.kind: where.get(model.kind, model.column)}
     if model.threshold_given or (model.threshold != 0.5 and model.kind != "decision"):
         chosen["threshold"] = model.threshold
+    if model.origin is not None:
+        chosen["origin"] = model.origin
     sections: dict[str, dict[str, Any]] = {
         "case": {"name": case.name, "purpose": case.purpose},
         "data": values,

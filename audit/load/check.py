@@ -441,6 +441,8 @@ def remarks(case: Case, frame: pd.DataFrame, audit: Mask, people: npt.NDArray[np
             f"Nothing was decided here: the outcomes in {case.model.column!r} are compared by themselves. A selection "
             "rate is the share of people with the favourable outcome; there are no errors of a decision to count."
         )
+    if case.model.origin is not None:
+        notes.append(f"How {case.model.column!r} came about, as the case says: {case.model.origin}.")
     if data.label is not None:
         missing, measured = int(times[audit & frame[data.label].isna().to_numpy()].sum()), int(times[audit].sum())
         if missing:
