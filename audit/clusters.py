@@ -24,6 +24,7 @@ Floats = npt.NDArray[np.float64]
 
 CELLS = 6
 """Cells of a group: three outcomes (negative, positive, unknown) by two decisions."""
+MOST_FLAGS = 100_000_000
 MOST_PRODUCTS = 20_000_000
 """Pairs of cells that one person can be in, over all people, before anything is added up."""
 
@@ -182,10 +183,22 @@ def clusters_of(cluster: Ints, group: Ints, cell: Ints, weight: Floats, groups: 
     )  # fmt: skip
 
 
+def people_per_value(cluster: Ints, value: Ints, values: int) -> Ints:
+    """(values,) how many people have a row with each value; cluster and value (n,) from 0."""
+    people = int(cluster.max()) + 1 if len(cluster) else 0
+    if people * values > MOST_FLAGS:
+        return np.bincount(np.unique(cluster * values + value) % values, minlength=values)
+    seen = np.zeros((people, values), dtype=bool)
+    seen[cluster, value] = True
+    found: Ints = seen.sum(axis=0)
+    return found
+
+
 def _sets(who: Ints, where: Ints, groups: int) -> dict[tuple[int, ...], int]:
-    """In which groups together people have rows: set of groups -> people. `who` in order."""
-    once = np.unique(who * groups + where)
-    who, where = once // max(groups, 1), once % max(groups, 1)
+    """In which groups together people have rows: set of groups -> people. `who` in order, and each one's groups."""
+    if len(who):
+        once = np.r_[True, (who[1:] != who[:-1]) | (where[1:] != where[:-1])]
+        who, where = who[once], where[once]
     first = np.flatnonzero(np.r_[True, who[1:] != who[:-1]]) if len(who) else np.zeros(0, dtype=np.int64)
     size = np.diff(np.r_[first, len(who)])
     alone = np.bincount(where[first[size == 1]], minlength=groups)

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from audit.clusters import people_per_value
 from audit.cube import Coded, Cube, Margin, margins_of
 from audit.scores import Scores, blurred
 
@@ -95,10 +96,9 @@ def rare_people(coded: Coded, floor: int = FLOOR) -> npt.NDArray[np.bool_]:
     """(n,) who has a value of a single attribute that fewer than `floor` people have: left out of what is published."""
     out = np.zeros(len(coded.codes), dtype=bool)
     for axis, levels in enumerate(coded.levels):
-        value = coded.codes[:, axis]
+        people = np.bincount(coded.codes[:, axis], minlength=len(levels))
         if coded.cluster is not None:
-            value = np.unique(coded.cluster * len(levels) + value) % len(levels)
-        people = np.bincount(value, minlength=len(levels))
+            people = people_per_value(coded.cluster, coded.codes[:, axis], len(levels))
         out |= (people < floor)[coded.codes[:, axis]]
     return out
 
