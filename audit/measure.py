@@ -268,12 +268,23 @@ def gaps_of(
 
 def _marked(margin: Margin, gaps: list[tuple[str, Gap]], settings: Settings) -> list[tuple[str, Gap]]:
     """Gaps in decisions marked where nothing is decided; a few decisions that clearly fall on one group do decide."""
+    same = same_outcomes(margin)
+    gaps = [(h, idle(g, same) if h == "base_rate" else g) for h, g in gaps]
     reason = idle_reason(margin)
     selection = gaps[0][1].p_value
     constant = margin.n.sum(axis=(0, 1)).min() == 0
     if reason is None or not (constant or selection is None or selection > settings.alpha):
         return gaps
     return [(h, g if h == "base_rate" else idle(g, reason)) for h, g in gaps]
+
+
+def same_outcomes(margin: Margin) -> str | None:
+    """Why gaps in outcomes say nothing: every known one is the same."""
+    known = margin.n[:, :2].sum(axis=(0, 2))
+    if known.sum() == 0 or known.min() > 0:
+        return None
+    name = margin.meaning.positive if known[1] else margin.meaning.negative
+    return f"outcomes tell nobody apart: all {int(known.sum()):,} known ones are {name!r}"
 
 
 def same_scores(margin: Margin) -> str | None:
@@ -360,7 +371,8 @@ def _notes(margins: Sequence[Margin], settings: Settings) -> tuple[str, ...]:
         if not margin.attribute:
             notes += _outcomes(margin)
             if margin.meaning.decides:
-                notes += [f"{r[:1].upper()}{r[1:]}." for r in (idle_reason(margin), same_scores(margin)) if r]
+                reasons = (idle_reason(margin), same_outcomes(margin), same_scores(margin))
+                notes += [f"{r[:1].upper()}{r[1:]}." for r in reasons if r]
             continue
         if margin.meaning.decides:
             notes += _constant(margin, settings) + _undecided(margin, settings)

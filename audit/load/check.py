@@ -15,7 +15,7 @@ from audit.classes.table import MOST_CLASSES
 from audit.errors import CaseError, DataError, nearest
 from audit.load import limits
 from audit.load.groups import file_columns
-from audit.load.values import band, coded
+from audit.load.values import band, coded, decision_names
 
 Mask = npt.NDArray[np.bool_]
 
@@ -160,14 +160,27 @@ def _label(case: Case, frame: pd.DataFrame) -> None:
             expected=f"two outcomes, or up to {MOST_CLASSES} classes",
             todo=f'{cut}; or say task = "regression" under [data] where a number is predicted' if number else merge,
         )
-    if len(names) < 2:
-        raise DataError(
-            f"the label {label!r} has {'one value only' if names else 'no values'}",
-            got=f"{listed(names)} in {frame[label].count():,} rows, {frame[label].isna().sum():,} empty",
-            expected="two outcomes",
-            todo="check that this is the outcome column and that the rows were not filtered by it",
-        )
-    _sides(case, names, f"the label {label!r}")
+    if not names:
+        raise _one_outcome(case, frame)
+    if len(names) > 1:
+        _sides(case, names, f"the label {label!r}")
+
+
+def two_outcomes(case: Case, frame: pd.DataFrame) -> None:
+    """For what learns from outcomes, or judges by them. Raises DataError where every known outcome is the same."""
+    if case.data.label is not None and len(coded(frame[case.data.label])[1]) < 2:
+        raise _one_outcome(case, frame)
+
+
+def _one_outcome(case: Case, frame: pd.DataFrame) -> DataError:
+    label = str(case.data.label)
+    names = coded(frame[label])[1]
+    return DataError(
+        f"the label {label!r} has {'one value only' if names else 'no values'}",
+        got=f"{listed(names)} in {frame[label].count():,} rows, {frame[label].isna().sum():,} empty",
+        expected="two outcomes",
+        todo="check that this is the outcome column and that the rows were not filtered by it",
+    )
 
 
 def _numbers(column: pd.Series, where: str) -> None:
@@ -351,7 +364,7 @@ def _decision(case: Case, frame: pd.DataFrame, audit: Mask) -> None:
             todo="fill them in, or leave out the rows that were never decided",
         )
     if case.data.label is not None:
-        allowed = coded(frame[case.data.label])[1]
+        allowed = decision_names(coded(frame[case.data.label])[1], names, case.data.positive, case.data.favourable)
         strange = [n for n in names if n not in allowed]
         if strange:
             raise DataError(
@@ -447,6 +460,12 @@ def remarks(case: Case, frame: pd.DataFrame, audit: Mask, people: npt.NDArray[np
         missing, measured = int(times[audit & frame[data.label].isna().to_numpy()].sum()), int(times[audit].sum())
         if missing:
             notes.append(f"{missing:,} of {measured:,} measured rows have no label; their outcome is unknown.")
+        names = coded(frame[data.label])[1]
+        if len(names) == 1 and data.task == "classification":
+            notes.append(
+                f"Every known outcome in {data.label!r} is {names[0]!r}. Selection rates can be told; what compares "
+                "outcomes cannot. Check that this is the outcome column and that the rows were not filtered by it."
+            )
     for attribute in data.sensitive:
         if attribute in data.bins:
             continue

@@ -101,3 +101,44 @@ def test_predictions_that_are_all_the_same_are_said(tmp_path: Path, capsys: pyte
     frame = frame_of({"f": 0, "m": 0}).assign(truth=np.arange(400) % 7, p=3.5)
     evidence, _ = audited(tmp_path, frame, capsys, model='score = "p"', data='task = "regression"')
     assert "Every prediction is the same, 3.5: predictions tell nobody apart." in evidence["notes"]
+
+
+@pytest.mark.parametrize(("only", "favourable"), [("yes", ""), ("no", ""), ("yes", 'favourable = "no"')])
+@pytest.mark.parametrize("model", ['decision = "decided"', 'score = "score"'])
+def test_outcomes_that_are_all_the_same_leave_selection_rates(
+    model: str, only: str, favourable: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = frame_of({"f": 60, "m": 120}).assign(truth=only)
+    frame["score"] = np.where(frame["decided"] == "yes", 0.8, 0.3)
+    evidence, _ = audited(tmp_path, frame, capsys, model=model, data=f'positive = "yes"\n{favourable}')
+    rates = {tuple(r["group"]): r for r in evidence["rates"] if r["metric"] == "selection_rate"}
+    refused = bool(favourable)
+    assert rates[("f",)]["value"] == pytest.approx(0.7 if refused else 0.3)
+    assert rates[("m",)]["value"] == pytest.approx(0.4 if refused else 0.6)
+    absent = "false_positive_rate" if only == "yes" else "true_positive_rate"
+    assert all(r["value"] is None and r["reason"] for r in evidence["rates"] if r["metric"] == absent)
+    base = {g["kind"]: g for g in evidence["gaps"] if g["metric"] == "base_rate"}
+    assert f"all 400 known ones are '{only}'" in base["difference"]["idle"]
+    assert any(f"Every known outcome in 'truth' is '{only}'." in n for n in evidence["notes"])
+
+
+def test_decisions_in_a_third_word_are_still_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frame = frame_of({"f": 60, "m": 120}).assign(truth="yes")
+    frame.loc[:3, "decided"] = "perhaps"
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    (tmp_path / "case.toml").write_text(
+        '[case]\nname = "t"\npurpose = "p"\n[data]\npath = "rows.csv"\nlabel = "truth"\npositive = "yes"\n'
+        'sensitive = ["sex"]\n[model]\ndecision = "decided"\n'
+    )
+    assert main(["audit", str(tmp_path / "case.toml"), "--out", str(tmp_path / "run")]) == 2
+    assert "values that the label 'truth' does not have" in capsys.readouterr().err
+
+
+def test_what_learns_from_outcomes_refuses_one_outcome(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frame = frame_of({"f": 60, "m": 120}).assign(truth="yes", when=np.arange(400), score=0.4)
+    audited(tmp_path, frame, capsys, data='positive = "yes"\ntime = "when"')
+    case = str(tmp_path / "case.toml")
+    assert main(["watch", case, "--out", str(tmp_path / "w")]) == 2
+    assert "one value only" in capsys.readouterr().err
+    assert main(["mitigate", case, "--method", "reweighing", "--out", str(tmp_path / "m")]) == 2
+    assert "one outcome" in capsys.readouterr().err

@@ -41,9 +41,9 @@ def test_the_screen_turns_every_pair_towards_the_group_chosen(
     evidence, _ = audited(tmp_path, capsys)
     app = AppTest.from_function(page, kwargs={"evidence": evidence}, default_timeout=60).run()
     assert not app.exception
-    assert len(app.dataframe[0].value) == 6
+    assert len(app.table[0].value) == 6
     app.selectbox[0].select_index(1).run()  # A, the first group
-    rows: Any = app.dataframe[0].value
+    rows: Any = app.table[0].value
     assert list(rows["Against"]) == ["A", "A", "A"]
     pair = {frozenset((p["higher"][0], p["lower"][0])): p for p in evidence["pairs"]}
     for r in rows.to_dict("records"):
