@@ -226,8 +226,8 @@ def watch(args: argparse.Namespace) -> Result:
     from dataclasses import replace
 
     from audit.load import load_case, load_policy
-    from debias.loop.run import run_watch
     from debias.loop.decisions import check_trail, decide_challenger, gate_broken, state_of, words_of
+    from debias.loop.run import run_watch
 
     case = load_case(args.case)
     if args.policy:
@@ -434,6 +434,17 @@ def forget(args: argparse.Namespace) -> Result:
     return done.to_json() | {"dry_run": args.dry_run}, "\n".join(lines)
 
 
+def plan(args: argparse.Namespace) -> Result:
+    """how many people an audit needs to see a gap"""
+    from audit.plan import plan as made
+
+    done = made(
+        args.groups, args.gap, rate=args.rate, power=args.power, alpha=args.alpha, rows=args.rows, alike=args.alike,
+        weights=args.weights,
+    )  # fmt: skip
+    return done.to_json(), "\n".join(done.lines())
+
+
 def demo(args: argparse.Namespace) -> Result:
     """the whole main job on the sample data: audit, explain, mitigate, sign, verify; --watch: the loop on replays"""
     from audit.load import load_case
@@ -599,6 +610,15 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--allow", action="append", default=[], metavar="TYPE", help="a type in the model you have reviewed"
     )
+    sub = command("plan", plan)
+    sub.add_argument("--groups", required=True, metavar="N|NAME=SHARE,...", help="how many groups, or their shares")
+    sub.add_argument("--gap", type=float, required=True, metavar="0.1", help="the gap to be seen; 10 points is 0.1")
+    sub.add_argument("--rate", type=float, default=0.5, help="the rate of one group (default: 0.5, the hardest)")
+    sub.add_argument("--power", type=float, default=0.8, help="in how many of all audits it is to be seen")
+    sub.add_argument("--alpha", type=float, default=0.05)
+    sub.add_argument("--rows", type=float, default=1.0, help="rows of one person, on average")
+    sub.add_argument("--alike", type=float, default=1.0, help="how alike a person's rows are decided, 0 to 1")
+    sub.add_argument("--weights", type=float, default=0.0, help="coefficient of variation of survey weights")
     sub = with_password(command("report", report))
     sub.add_argument("dir", type=Path, metavar="DIR")
     sub.add_argument(

@@ -136,6 +136,16 @@ def findings(measures: Measures) -> tuple[str, ...]:
     return tuple(out)
 
 
+def unseen(gap: Gap, alpha: float = 0.05) -> str:
+    """Where no gap was found, how wide a one would have been found; else nothing."""
+    if gap.p_adjusted is None or gap.p_adjusted <= alpha or gap.idle is not None or gap.detectable is None:
+        return ""
+    return (
+        f" That may be chance; a gap of {100 * gap.detectable:.1f} points would have been told from chance in 80 of "
+        "100 such audits."
+    )
+
+
 def _of(measures: Measures, rate: Rate) -> str:
     """rows of 200 people: where one person stands in several rows."""
     count = pick(measures.counts, attribute=rate.attribute, group=rate.group)
@@ -153,6 +163,7 @@ def _sentence(measures: Measures, gap: Gap, words: str) -> str:
     lead = f"By {by}: {percent(high.value)} of {name_of(gap.highest)} ({behind(high)}{_of(measures, high)})"
     rest = f"and {percent(low.value)} of {name_of(gap.lowest)} ({behind(low)}{_of(measures, low)}) {words}"
     said = f"{lead} {rest}; the gap is {100 * gap.value:.1f} points ({interval_words(gap)}; {significance(gap)})."
+    said += unseen(gap)
     if gap.idle is None or gap.metric != "selection_rate":
         return said
     return f"{said} {gap.idle[:1].upper()}{gap.idle[1:]}."

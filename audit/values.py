@@ -63,6 +63,7 @@ class Gap:
 
     pair_*: of the two groups named alone (`Pair`), where pairs are compared: its interval, simultaneous over the
     `pairs` of this comparison, its own p-value, and that adjusted over all `pairs_family` pairs.
+    detectable: of a difference, how wide a gap at least would have been seen in 80 of 100 such audits (`Reach`).
     idle: why the gap says nothing of how groups are treated, where the decision is the same for (nearly) everyone.
     """
 
@@ -89,6 +90,25 @@ class Gap:
     pairs: int | None = None
     pairs_family: int | None = None
     idle: str | None = None
+    detectable: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The smallest gap between `group` and `against` that a test at `level` sees with `power`, or None with a reason.
+
+    effective_n: how many independent people the group is worth. level: alpha over the number of pairs of groups.
+    """
+
+    metric: str
+    attribute: tuple[str, ...]
+    group: tuple[str, ...]
+    against: tuple[str, ...]
+    effective_n: float
+    power: float
+    level: float
+    detectable: float | None
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,3 +184,4 @@ class Measures:
     notes: tuple[str, ...] = field(default=())
     repeated: tuple[int, int] | None = None
     pairs: tuple[Pair, ...] = ()
+    power: tuple[Reach, ...] = ()

@@ -15,8 +15,9 @@ from audit import stats
 from audit.cube import Margin
 from audit.cube_json import margins_from_json
 from audit.errors import DataError
+from audit.fractions import correlations, fractions
 from audit.gaps import Settings, comparable, reference_index, seed_of
-from audit.measure import correlations, fractions, group_rates
+from audit.measure import group_rates
 from audit.metrics import Metric, metrics_for, opportunity
 from audit.policy import Policy
 from debias.methods import BOUNDED_LOSS

@@ -128,7 +128,25 @@ def by_question(measures: Measures, evidence: dict[str, Any]) -> None:
         st.caption(state.plain(ratio_sentence(ratio)))
     if (difference := gaps.get("difference")) is not None:
         st.caption(f"How it was made: {state.plain(difference.method)}")
+    if words := could_be_seen(evidence, metric, attribute):
+        st.caption(state.plain(words))
     pairs.show(evidence, metric, attribute)
+
+
+def could_be_seen(evidence: dict[str, Any], metric: str, attribute: tuple[str, ...]) -> str:
+    """For each group the smallest gap that this audit could have told from chance; or nothing."""
+    found = [r for r in evidence.get("power", []) if r["metric"] == metric and tuple(r["attribute"]) == attribute]
+    if not found:
+        return ""
+    said = [
+        f"{name_of(r['group'])} " + ("none" if r["detectable"] is None else f"{100 * r['detectable']:.1f} points")
+        for r in found[:12]
+    ]
+    more = f" and {len(found) - 12} more groups" if len(found) > 12 else ""
+    return (
+        f"The smallest gap that would have been told from chance in {100 * found[0]['power']:.0f} of 100 such audits: "
+        f"{', '.join(said)}{more}."
+    )
 
 
 def gap_sentence(gap: Gap | None) -> str:

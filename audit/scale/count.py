@@ -189,13 +189,14 @@ def _repeated(case: Case, source: Source, rows: _Rows) -> tuple[int, int] | None
     data = case.data
     if data.id is None:
         return None
-    name = quoted(data.id)
+    name = source.column(data.id)
     among = _measured(case, source, rows)
     total, known, missing = among.one(f"count(*), count(DISTINCT {name}), count(*) FILTER (WHERE {name} IS NULL)")
     if known + missing == total:
         return None
     if data.cluster is not None:
-        both = among.one(f"count(DISTINCT ({name}, {quoted(data.cluster)})) FILTER (WHERE {name} IS NOT NULL)")[0]
+        pair = f"({name}, {source.column(data.cluster)})"
+        both = among.one(f"count(DISTINCT {pair}) FILTER (WHERE {name} IS NOT NULL)")[0]
         if both == known:
             return None
     return int(total), int(known + missing)

@@ -19,6 +19,7 @@ from audit.stats.gap import GapResult, largest_gap
 from audit.stats.intervals import newcombe, ratio_interval, wilson
 from audit.stats.means import Averages, mean_gap, mean_interval
 from audit.stats.permute import areas_p, means_p
+from audit.stats.power import people_needed, power_of, smallest_gap
 from audit.stats.score_gap import limits_gap
 
 __all__ = [
@@ -37,6 +38,9 @@ __all__ = [
     "mean_interval",
     "means_p",
     "newcombe",
+    "people_needed",
+    "power_of",
     "ratio_interval",
+    "smallest_gap",
     "wilson",
 ]

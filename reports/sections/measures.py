@@ -79,7 +79,35 @@ def section(sources: Sources) -> Section:
         for title, names in (("Rates", SHOWN), ("Accuracy and scores", MORE)):
             if table := _rates(evidence, title, names, attribute):
                 blocks.append(table)
+        if len(attribute) == 1 and (table := _power(evidence, attribute)):
+            blocks.append(table)
     return Section("measures", "What the decisions do", tuple(blocks))
+
+
+def _power(evidence: find.Record, attribute: list[str]) -> Table | None:
+    """How wide a gap each group's size lets an audit see, beside what was measured; nothing where nothing is known."""
+    found = find.every(evidence.get("power", []), attribute=attribute)
+    names = [m for m in dict.fromkeys(r["metric"] for r in found) if m not in COMPLEMENTS]
+    groups = list(dict.fromkeys(tuple(r["group"]) for r in found))
+    if not names:
+        return None
+    by_group = {(r["metric"], tuple(r["group"])): r for r in found}
+
+    def cell(metric: str, group: tuple[str, ...]) -> str:
+        r = by_group.get((metric, group))
+        if r is None:
+            return "–"
+        return "too few people" if r["detectable"] is None else f"{100 * r['detectable']:.1f}"
+
+    return Table(
+        f"The smallest gap, in points, that would have been told from chance, by {words.by(attribute)}",
+        ("Group", *(words.capital(words.metric(m)) for m in names)),
+        tuple((words.name_of(g), *(cell(m, g) for m in names)) for g in groups[: find.MOST_ROWS]),
+        f"In {100 * found[0]['power']:.0f} of 100 such audits, against {words.name_of(found[-1]['against'])} where the "
+        "group is another, else against the next largest; the level is shared by the pairs of groups. “No gap found” "
+        "says nothing of narrower ones. " + find.cut(len(groups)),
+        (30, *([70 // len(names)] * len(names))),
+    )
 
 
 def _questions(sources: Sources) -> Table:

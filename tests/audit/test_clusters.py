@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from audit.cube import Coded, Cube, Margin, Meaning, cube_of, margins_of
 from audit.cube_json import margins_from_json, margins_to_json
 from audit.errors import DataError
+from audit.fractions import correlations, fractions
 from audit.gaps import Settings
-from audit.measure import correlations, fractions, measure
+from audit.measure import measure
 from audit.metrics import Metric, metrics_for
 from audit.stats import effective_size, largest_gap, linearised_variance, newcombe
 from audit.stats.intervals import difference_limits, score_limits
