@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -34,6 +35,8 @@ COUNTED_WITHOUT = (
     "these people, flips are left out, and the number of rows is an upper bound: each would give them away by "
     "subtraction."
 )
+OF_ALL_ROWS = ("measured rows are of", "measured rows have")
+"""Of notes with exact numbers of all measured rows and people (audit/load/check.py)."""
 ROUNDED = f"Numbers of rows are rounded up to {FLOOR}s: people of rare values are left out of every table."
 
 
@@ -60,8 +63,13 @@ def publish_files(files: Mapping[str, bytes], *, floor: int = FLOOR, people: boo
         return out
     safe, notes = publish(cube, floor, settings.order) if cube else (publish_margins(margins, floor), ())
     cube_bytes = canonical(margins_to_json(safe, floor), compact=True)
+    if settings.repeated is not None:
+        # Their exact numbers would give those left out away by subtraction.
+        tens = int(safe[0].people.sum()), settings.repeated[1] // FLOOR * FLOOR
+        settings = replace(settings, repeated=tens)
+        evidence["settings"] = settings.to_json()
     measures = measure(safe, settings)
-    own = {n for n in evidence["notes"] if not n.startswith("By ")}
+    own = {n for n in evidence["notes"] if not n.startswith("By ") and not any(w in n for w in OF_ALL_ROWS)}
     made = derived(safe, settings, evidence.get("population"))
     evidence |= {
         **measures_to_json(measures),
@@ -88,6 +96,8 @@ def publish_files(files: Mapping[str, bytes], *, floor: int = FLOOR, people: boo
     if "quality" in evidence:
         evidence["quality"] = thin(evidence["quality"], floor)
     evidence["data"]["audited_rows"] = int(safe[0].rows.sum())
+    if "people" in evidence["data"]:
+        evidence["data"]["people"] = int(safe[0].people.sum())
     if most:
         evidence["notes"].append(COUNTED_WITHOUT if spare else LEFT_OUT)
         evidence["data"] |= {"rows": most, "rows_at_most": True}
