@@ -34,8 +34,8 @@ def lime_single(
 ) -> tuple[Lime, str]:
     """Explain each row (n of them) by all features, and by whom ("lime" or "assay").
 
-    reference : rows that bins and frequencies come from; columns : `neighbours.learn` of them. lime's generator is reset
-    before each row, so that a row's explanation does not depend on its neighbours in the list.
+    reference : rows that bins and frequencies come from; columns : `neighbours.learn` of them. lime's generator is
+    reset before each row, so that a row's explanation does not depend on its neighbours in the list.
     """
     numbers = [c.name for c in columns if c.numeric]
     gone = bool(reference[numbers].isna().to_numpy().any() or rows[numbers].isna().to_numpy().any())
