@@ -19,6 +19,7 @@ def section(sources: Sources) -> Section | None:
         *_individual(evidence.get("individual")),
         *_ranking(evidence.get("ranking")),
         *_inequality(evidence.get("inequality")),
+        *_smoothed(evidence.get("smoothed")),
         *_reliability(evidence.get("reliability")),
         *conform.blocks(sources),
     ]
@@ -77,6 +78,45 @@ def _slices(found: find.Record | None) -> list[Block]:
         (30, 16, 16, 11, 15, 12),
     )
     return [head, Paragraph(how), table]
+
+
+SMALLEST = 8
+METRIC = "selection_rate"
+
+
+def smallest(found: list[find.Record], metric: str = METRIC, most: int = SMALLEST) -> list[find.Record]:
+    """The groups with the fewest people whose rate was smoothed."""
+    mine = [s for s in found if s["metric"] == metric and s["value"] is not None]
+    return sorted(mine, key=lambda s: (s["denominator"], s["attribute"], s["group"]))[:most]
+
+
+def _smoothed(found: list[find.Record] | None) -> list[Block]:
+    """The smallest intersections: counted, and drawn towards what their parts foretell."""
+    shown = smallest(found or [])
+    if not shown:
+        return []
+    rows = tuple(
+        (
+            f"{words.by(s['attribute'])}: {words.name_of(s['group'])}",
+            f"{s['denominator']:,}",
+            words.share(s["counted"]),
+            f"{words.share(s['value'])} {words.bracket(s['low'], s['high'])}",
+            words.share(s["borrowed"]),
+        )
+        for s in shown
+    )
+    note = (
+        "Smoothed rates borrow from the other groups of the same attributes, more where a group is small. They are a "
+        "second look beside the counted rate: no norm and no finding rests on them. The rest stand in the evidence."
+    )
+    table = Table(
+        "Who receives the favourable decision, in the smallest groups",
+        ("Group", "People", "Counted", "Smoothed [95 %]", "Borrowed"),
+        rows,
+        note,
+        (40, 10, 14, 24, 12),
+    )
+    return [Heading("Small groups"), table]
 
 
 def _individual(found: find.Record | None) -> list[Block]:
