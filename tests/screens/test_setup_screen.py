@@ -109,3 +109,20 @@ def test_a_proposal_shows_values_and_why(home: Path) -> None:
     assert label["Column or value"] == "default"
     assert set(label["Values such as"].split(", ")) == {"0", "1"}
     assert "its name says default" in label["Why"]
+
+
+def test_decisions_in_other_words_than_the_outcomes_are_asked(home: Path) -> None:
+    frame = pd.read_csv(loans(home)).assign(sex=["f", "m"] * 40)
+    frame["approved"] = frame.pop("decided").map({0: "no", 1: "yes"})
+    frame.to_csv(home / "loans.csv", index=False)
+    app = AppTest.from_function(page, kwargs={"data": str(home / "loans.csv")}, default_timeout=60).run()
+    assert app.radio(key="role-granted").value is None
+    app.text_input(key="role-purpose").input("Who is offered a loan")
+    app.radio(key="role-favourable").set_value("0")
+    app.button[-1].click().run()
+    assert any("which decision of approved is good" in e.value for e in app.error)
+    app.radio(key="role-granted").set_value("yes")
+    app.button[-1].click().run()
+    place = next(m.value for m in app.markdown if m.value.startswith("saved:")).removeprefix("saved:")
+    case = tomllib.loads((Path(place) / "case.toml").read_text())
+    assert case["model"] == {"decision": "approved", "classes": {"no": "1", "yes": "0"}}
