@@ -16,7 +16,7 @@ together by how often they occur on both sides together, which says nothing abou
 counts are hypergeometric, value by value in the order of their totals, each given those before; so the exact p-values
 of the values combine by Fisher's method (1932), the smallest by Bonferroni; the test's is twice the smaller of both.
 
-Sizes: PSI and Jensen-Shannon divergence (base 2) over about twenty bins, Kullback-Leibler divergence by `kl`,
+Sizes: PSI and Jensen-Shannon divergence (base 2) over about twenty bins and one of missing values, Kullback-Leibler divergence by `kl`,
 Wasserstein distance in the reference's standard deviations.
 """
 
@@ -103,8 +103,12 @@ def _of_numbers(edges: Sequence[float], part: Mapping[str, Any], now: Mapping[st
     a, b = (np.asarray(v["bins"], dtype=np.float64) for v in (part, now))
     n, m = a.sum(), b.sum()
     shares = _shares_p(part["missing"], part["n"], now["missing"], now["n"])
+    absent = [float(part["missing"]), float(now["missing"])]
     if n < 2 or m < 2:
-        return FISHER, shares, 0.0, 0.0, 0.0, None, now["n"], ()
+        counts = [np.array([v.sum(), gone]) for v, gone in zip((a, b), absent, strict=True)]
+        used = counts[0] + counts[1] > 0
+        wide = [v[used] for v in counts]
+        return FISHER, shares, 0.0, psi(*wide), js(*wide), None, now["n"], ()
     apart = np.cumsum(a) / n - np.cumsum(b) / m
     p = float(kolmogorov(float(np.abs(apart).max()) * math.sqrt(n * m / (n + m))))
     if now["missing"] or part["missing"]:
@@ -117,7 +121,8 @@ def _of_numbers(edges: Sequence[float], part: Mapping[str, Any], now: Mapping[st
         moved = float((np.abs(apart[1:-1]) * np.diff(edges)).sum())
         distance = max(moved, abs(mean - other)) / spread
     coarse = np.minimum((BINS * (np.cumsum(a) - a / 2) / n).astype(np.int64), BINS - 1)
-    few = [np.bincount(coarse, v, minlength=BINS) for v in (a, b)]
+    # Those without a value are a bin of their own: a column that empties has moved.
+    few = [np.append(np.bincount(coarse, v, minlength=BINS), gone) for v, gone in zip((a, b), absent, strict=True)]
     used = few[0] + few[1] > 0
     wide = [v[used] for v in few]
     return "Kolmogorov-Smirnov", p, 0.0, psi(*wide), js(*wide), distance, now["n"], ()
