@@ -266,9 +266,9 @@ def watch(args: argparse.Namespace) -> Result:
 def report(args: argparse.Namespace) -> Result:
     """the signed PDF of everything measured in DIR"""
     from reports.issue import issue_report
-    from reports.keys import load_key
+    from reports.keys import key_of
 
-    key = load_key(args.key, _password(args))
+    key = key_of(args.key, lambda: _password(args), sys.stdin.buffer)
     issued = issue_report(
         args.dir,
         key,
@@ -282,6 +282,7 @@ def report(args: argparse.Namespace) -> Result:
         protocol=args.protocol,
         deviations=args.deviation,
         compare=args.compare,
+        allow_difference=args.allow_difference,
     )
     document = {"report": args.out.name, "sha256": issued.sha256, "level": issued.level, "signer": key.name}
     return document, f"Signed by {key.name} ({issued.level}): {args.out}\nsha256 {issued.sha256}"
@@ -292,10 +293,10 @@ def approve(args: argparse.Namespace) -> Result:
     from audit.files import write_whole
     from reports.approve import approve as countersign
     from reports.approve import decision_envelope
-    from reports.keys import load_key
+    from reports.keys import key_of
     from reports.sign import timestamp_authority
 
-    key = load_key(args.key, _password(args))
+    key = key_of(args.key, lambda: _password(args), sys.stdin.buffer)
     book = None
     if args.log:
         from reports.log import Log
@@ -413,6 +414,25 @@ def register(args: argparse.Namespace) -> Result:
     return document, "\n".join(words)
 
 
+def forget(args: argparse.Namespace) -> Result:
+    """delete a case with its data; --abandoned: uploads that nobody came back to"""
+    from reports.forget import abandoned
+    from reports.forget import forget as forget_case
+    from screens.workspace import home
+
+    if args.abandoned == bool(args.case):
+        raise InputError("it is not clear what to forget", expected="either a CASE or --abandoned")
+    if args.abandoned:
+        done = abandoned(home() / "cases", home() / "jobs", dry=args.dry_run)
+    else:
+        done = forget_case(
+            args.case, home(), runs=args.runs, originals=args.originals, keep_reports=args.keep_reports,
+            dry=args.dry_run,
+        )  # fmt: skip
+    lines = [*(["Nothing was deleted: this is what would be."] if args.dry_run else []), *done.lines()]
+    return done.to_json() | {"dry_run": args.dry_run}, "\n".join(lines)
+
+
 def demo(args: argparse.Namespace) -> Result:
     """the whole main job on the sample data: audit, explain, mitigate, sign, verify; --watch: the loop on replays"""
     from audit.load import load_case
@@ -429,6 +449,8 @@ def demo(args: argparse.Namespace) -> Result:
 
 def _password(args: argparse.Namespace, *, new: bool = False) -> bytes:
     """From --password-file, the variable ASSAY_KEY_PASSWORD, or a prompt."""
+    if str(args.password_file) == "-":
+        return sys.stdin.buffer.readline(4096).rstrip(b"\r\n")
     if args.password_file:
         return _read(args.password_file).rstrip(b"\r\n")
     if "ASSAY_KEY_PASSWORD" in os.environ:
@@ -478,7 +500,9 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     def with_password(sub: argparse.ArgumentParser) -> argparse.ArgumentParser:
-        sub.add_argument("--password-file", type=Path, help="else ASSAY_KEY_PASSWORD, else a prompt")
+        sub.add_argument(
+            "--password-file", type=Path, help="- for a line on standard input; else ASSAY_KEY_PASSWORD, else a prompt"
+        )
         return sub
 
     def with_roots(sub: argparse.ArgumentParser, what: str) -> argparse.ArgumentParser:
@@ -576,7 +600,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     sub = with_password(command("report", report))
     sub.add_argument("dir", type=Path, metavar="DIR")
-    sub.add_argument("--key", required=True, metavar="KEY.p12", help="or pkcs11:token=...;object=... for a token")
+    sub.add_argument(
+        "--key", required=True, metavar="KEY.p12", help="- for one on standard input; or pkcs11:token=...;object=..."
+    )
     sub.add_argument("--out", type=Path, required=True, metavar="REPORT.pdf")
     sub.add_argument("--member", action="append", default=[], metavar="NAME", help="a board member who is to decide")
     sub.add_argument("--quorum", type=int, help="how many members must approve (default: more than half)")
@@ -584,6 +610,10 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--people", action="store_true", help="print explanations of single persons too")
     sub.add_argument("--log", type=Path, metavar="DIR", help="enter it in this log of issued reports")
     sub.add_argument("--compare", type=Path, metavar="DIR", help="an earlier run folder, or an earlier report.pdf")
+    sub.add_argument(
+        "--allow-difference", metavar="REASON",
+        help="why it may go out although its counts and an earlier report's differ by a few people; printed in it",
+    )  # fmt: skip
     sub.add_argument("--protocol", type=Path, metavar="FILE", help="what was fixed before the results")
     sub.add_argument(
         "--deviation",
@@ -595,7 +625,9 @@ def _parser() -> argparse.ArgumentParser:
     with_roots(sub, kept)
     sub = with_password(command("approve", approve))
     sub.add_argument("report", type=Path, metavar="REPORT.pdf")
-    sub.add_argument("--key", required=True, metavar="MEMBER.p12", help="or pkcs11:token=...;object=... for a token")
+    sub.add_argument(
+        "--key", required=True, metavar="MEMBER.p12", help="- for one on standard input; or pkcs11:token=...;object=..."
+    )
     sub.add_argument("--decision", choices=("approve", "reject"), required=True)
     sub.add_argument("--reason", required=True)
     sub.add_argument("--conditions", default="")
@@ -628,6 +660,13 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--protocol", type=Path, metavar="FILE", help="enter a protocol before the results are there")
     sub.add_argument("--proof", type=Path, metavar="REPORT.pdf", help="write the proof that this report is in the log")
     sub.add_argument("--out", type=Path, metavar="FILE", help="where to, for example report.tlog-proof")
+    sub = command("forget", forget)
+    sub.add_argument("case", nargs="?", default="", metavar="CASE", help="a case file, a run folder, or a case's id")
+    sub.add_argument("--run", dest="runs", type=Path, action="append", default=[], metavar="DIR", help="its run folder")
+    sub.add_argument("--originals", action="store_true", help="your own case file, data and model too")
+    sub.add_argument("--keep-reports", action="store_true", help="leave its signed reports")
+    sub.add_argument("--abandoned", action="store_true", help="uploads of the app that were never made a case")
+    sub.add_argument("--dry-run", action="store_true", help="say what would go; delete nothing")
     sub = with_password(command("keys", keys))
     sub.add_argument("action", choices=("new",))
     sub.add_argument("--name", required=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -169,7 +170,17 @@ def joint(margins: tuple[Margin, ...], attributes: tuple[str, ...]) -> Cube | No
 
     s = whole.scores.mapped(spread) if whole.scores is not None else None
     more = whole.beside.mapped(spread) if whole.beside is not None else None
+    areas = {m.attribute: found for m in margins if (found := _areas(m, whole.attribute, levels)) is not None}
     return Cube(
         whole.attribute, levels, spread(whole.n), spread(whole.w), spread(whole.w2), whole.weighted, s, whole.meaning,
-        more,
+        more, areas,
     )  # fmt: skip
+
+
+def _areas(margin: Margin, attributes: tuple[str, ...], levels: tuple[tuple[str, ...], ...]) -> np.ndarray | None:
+    """The exact areas of a margin over all combinations of levels, as Cube.areas has them."""
+    if margin.scores is None or margin.scores.area is None:
+        return None
+    known = dict(zip(margin.groups, margin.scores.area.tolist(), strict=True))
+    groups = product(*(levels[attributes.index(a)] for a in margin.attribute))
+    return np.array([known.get(g, np.nan) for g in groups])

@@ -11,12 +11,15 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from audit.errors import DataError, InputError
-from audit.files import write_whole
+from audit.files import private_folder, write_whole
+
+if TYPE_CHECKING:
+    from reports.forget import Forgotten
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "sample_data"
@@ -91,7 +94,7 @@ def new_case() -> CaseFolder:
     """An empty folder for a new case."""
     case_id = secrets.token_hex(16)
     place = home() / "cases" / case_id
-    place.mkdir(parents=True, mode=0o700)
+    private_folder(place)
     return CaseFolder(case_id, place)
 
 
@@ -127,9 +130,19 @@ def keep_upload(folder: CaseFolder, name: str, content: bytes) -> Path:
     return path
 
 
-def forget_case(folder: CaseFolder) -> None:
-    """Remove a case and everything measured on it."""
-    shutil.rmtree(folder.place)
+def forget_case(folder: CaseFolder, *, keep_reports: bool = False, dry: bool = False) -> Forgotten:
+    """Remove a case and everything measured on it. Raises InputError while work on it runs."""
+    from reports.forget import forget_folder
+
+    to = home() / "reports" if keep_reports else None
+    return forget_folder(folder.place, jobs_home(), reports_to=to, dry=dry)
+
+
+def sweep() -> Forgotten:
+    """Remove uploads that nobody came back to (reports.forget.ABANDONED_DAYS)."""
+    from reports.forget import abandoned
+
+    return abandoned(home() / "cases", jobs_home())
 
 
 def all_cases() -> list[CaseFolder]:
