@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from audit.bounds import bounds
 from audit.calibration import points_curves, reliability_curves
 from audit.classes.measures import class_measures
 from audit.classes.words import class_findings
@@ -36,15 +37,19 @@ ONLY_WITH = ("classes", "regression")
 
 
 def derived(
-    margins: Sequence[Margin], settings: Settings, population: Mapping[str, Any] | None = None
+    margins: Sequence[Margin],
+    settings: Settings,
+    population: Mapping[str, Any] | None = None,
+    norms: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """Keys of evidence.json. population: its `source` and `shares`, where the case names them."""
+    """Keys of evidence.json. population: its `source` and `shares`, where the case names them; norms: as there."""
     if margins and not margins[0].meaning.decides:
         out: dict[str, Any] = {"regression": regression_measures(margins, settings)}
         return out | _population(margins, settings, population)
     out = {
         "law": law_tables(margins),
         "conformance": conformance(margins, settings),
+        "bounds": bounds(margins, settings, norms),
         "inequality": inequality(margins),
         "ranking": ranking(margins, settings.alpha),
         "reliability": reliability_curves(margins, settings),

@@ -16,8 +16,8 @@ together by how often they occur on both sides together, which says nothing abou
 counts are hypergeometric, value by value in the order of their totals, each given those before; so the exact p-values
 of the values combine by Fisher's method (1932), the smallest by Bonferroni; the test's is twice the smaller of both.
 
-Sizes: PSI and Jensen-Shannon divergence (base 2) over about twenty bins and one of missing values, Kullback-Leibler divergence by `kl`,
-Wasserstein distance in the reference's standard deviations.
+Sizes: PSI and Jensen-Shannon divergence (base 2) over about twenty bins and one of missing values, Kullback-Leibler
+divergence by `kl`, Wasserstein distance in the reference's standard deviations.
 """
 
 from __future__ import annotations
