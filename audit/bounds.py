@@ -9,8 +9,10 @@ Missing outcome. Each may have either. For the largest rate everyone becomes wha
 looked at, else not counted; for the least one the other way round. Groups are independent, so the bounds are sharp.
 
 Tipping. The fewest people of unknown group that could carry a norm's figure over its limit, placed at worst, all others
-of them left out; where it is beyond already, the fewest after which the higher of the two groups is not. Label error. The fewest outcomes of two groups that, if they were wrong, would bring the gap down to a
-norm's limit, or to 0. Both are from counts alone, without chance: intervals stand with the gaps.
+of them left out; where it is beyond already, the fewest after which the higher of the two groups is not.
+
+Label error. The fewest outcomes of two groups that, if they were wrong, would bring the gap down to a norm's limit, or
+to 0. Both are from counts alone, without chance: intervals stand with the gaps.
 
 Manski (2003), "Partial identification of probability distributions"; Fawkes et al. (2024) for label error.
 """

@@ -12,7 +12,7 @@ from audit.evidence import measures_from_json, pick
 from audit.findings import interval_words, name_of, percent, significance
 from audit.metrics import SCORE_QUESTIONS, metrics_for
 from audit.values import Gap, Measures
-from screens import beyond, charts, classes, law, pairs, parts, regression, state, why
+from screens import beyond, bounds, charts, classes, law, pairs, parts, regression, state, why
 from screens.data import attribute_choice
 
 
@@ -128,6 +128,7 @@ def by_question(measures: Measures, evidence: dict[str, Any]) -> None:
     if (difference := gaps.get("difference")) is not None:
         st.caption(f"How it was made: {state.plain(difference.method)}")
     pairs.show(evidence, metric, attribute)
+    bounds.show(evidence, metric, attribute)
 
 
 def gap_sentence(gap: Gap | None) -> str:

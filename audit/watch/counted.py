@@ -218,9 +218,9 @@ def judge_counts(norm: Norm, margin: Margin, *, alpha: float | None = None, floo
         people = min(int(n[g]) for _, n in strata for g in enough)
         return not_estimable(norm, margin.attribute, "0 over 0: nobody in any group is counted", people)
     found = _judged(norm, margin, strata, enough, alpha)
-    reason = None if norm.metric == "base_rate" else idle_reason(margin)
-    if found.status == "inside" and reason is not None:
-        return not_estimable(norm, margin.attribute, reason, found.people)
+    idle = None if norm.metric == "base_rate" else idle_reason(margin)
+    if found.status == "inside" and idle is not None:
+        return not_estimable(norm, margin.attribute, idle, found.people)
     return found
 
 

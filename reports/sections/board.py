@@ -316,6 +316,7 @@ def _unsaid(sources: Sources) -> list[str]:
         groups = list(dict.fromkeys(_name(r["group"]) for r in missing))
         shown = ", ".join(groups[:3]) + (" and others" if len(groups) > 3 else "")
         out.append(f"{_many(len(missing), 'rate')} cannot be estimated, for {shown}. Each table says why.")
+    out += _unknown(evidence)
     if evidence["data"].get("label") is None:
         out.append("Whether decisions were right: the data hold no outcomes.")
     else:
@@ -326,6 +327,22 @@ def _unsaid(sources: Sources) -> list[str]:
     if sources.explain is None or not sources.explain.get("global"):
         out.append("What led to the decisions: no explanation was made.")
     return out
+
+
+def _unknown(evidence: dict[str, Any]) -> list[str]:
+    """Where the group of many is not known: what the gap could be."""
+    found = [
+        e
+        for e in (evidence.get("bounds") or {}).get("unknown_group", [])
+        if (e["metric"], e["kind"]) == ("selection_rate", "difference") and e["attribute"] in _widest(evidence)
+    ]
+    if not found:
+        return []
+    e = max(found, key=lambda e: e["high"] - e["low"])
+    return [
+        f"By {_attribute(e['attribute'])}, the group of {e['unknown']:,} of {e['of']:,} people is not known. Whatever "
+        f"it is, the gap of {words.width(e)} lies between {words.span(e)}."
+    ]
 
 
 def _asked(sources: Sources) -> str:
