@@ -241,6 +241,6 @@ def _records(key: Key, t: PairTable, adjusted: Mapping[tuple[Key, int | None], f
                 short[0],
                 short[1],
                 short[2],
-            )  # fmt: skip
+            )
         )
     return out
