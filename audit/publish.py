@@ -17,7 +17,7 @@ from audit.cube_json import margins_from_json, margins_to_json
 from audit.derived import FROM_ROWS, derived, further_findings
 from audit.evidence import measures_to_json, sha256
 from audit.files import canonical
-from audit.findings import findings, judge
+from audit.findings import findings, judge, model_findings
 from audit.gaps import Settings
 from audit.measure import measure
 from audit.policy import Norm, Policy
@@ -69,7 +69,7 @@ def publish_files(files: Mapping[str, bytes], *, floor: int = FLOOR, people: boo
         "family": measures.family,
         "cube": {"sha256": sha256(cube_bytes), "file": "cube.json", "floor": floor},
         "norms": norms,
-        "findings": [*findings(measures), *further_findings(made)],
+        "findings": [*model_findings(evidence["model"]), *findings(measures), *further_findings(made)],
         **made,
         "notes": [*measures.notes, *(n for n in evidence["notes"] if n in own), *notes],
     }

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from debias.candidate import SKOPS, Candidate, decided, labels_of, scores_of
+from debias.candidate import SKOPS, Candidate, decided, outcomes_of, scores_of
 from debias.learner import MAX_CATEGORIES, one_thread
 from debias.methods import Method
 from debias.task import Task
@@ -27,7 +27,9 @@ def by_removing(task: Task, method: Method, attributes: tuple[str, ...], seed: i
     weight = task.weight_of(fit)
     frame = task.frame[columns]
     with one_thread():
-        model.fit(frame.iloc[fit], labels_of(task, fit), **({} if weight is None else {"model__sample_weight": weight}))
+        model.fit(
+            frame.iloc[fit], outcomes_of(task, fit), **({} if weight is None else {"model__sample_weight": weight})
+        )
     content = skops_bytes(model)
     score = scores_of(task, content, also=attributes, own=model)
     notes = [

@@ -27,8 +27,8 @@ def by_thresholds(
     """
     if original.score is None or original.threshold is None:
         raise InputError(
-            "group thresholds need scores",
-            got="decisions only",
+            "group thresholds need scores, and one number that cuts them into the model's decisions",
+            got="decisions only" if original.score is None else "decisions that no cut of the scores gives",
             expected="a model, or a column of scores",
             todo="name a `score` column in the case file, or choose another method",
         )
@@ -74,6 +74,8 @@ def by_thresholds(
         "base": _base(task),
         "features": list(task.features),
         "positive": str(task.case.data.positive),
+        "classes": dict(original.words),
+        "link": task.case.model.link,
         "probability": probability,
         "bins": {a: list(task.case.data.bins[a]) for a in attributes if task.case.data.bins.get(a)},
         "attributes": list(attributes),

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from audit import progress as reporting
+from audit.asked import USUAL, answer, bind, explained, labels_of, open_model, predictor, rule_of
 from audit.case import Case
 from audit.classes.served import refuse_regression, threshold_note
 from audit.code import code_label
@@ -88,15 +89,22 @@ def run_explain(
         return told
     tell("Reading the data", 0, 0)
     # The worker loads its model while we read the rows.
-    with Worker(case.model.path, allow=tuple(allow)) as worker:
+    with open_model(case.model, allow) as worker:
         read = load_rows(case)
-        info = worker.info
-        who = subject(case, read, info.features or read.features)
+        bind(case, worker, read.frame[read.audit], read.features)
+        who = subject(case, read, worker.info.features or read.features)
         meaning = code_label(case, read.frame[read.audit])[1]
-        positive = str(case.data.positive)
-        memory = Remembering(lambda frame: worker.scores(frame, positive), store.folder / f"{key}.parts")
-        found = Explaining(case, settings, who, meaning, worker, info, memory, tell).document(people)
-    found["limits"] += threshold_note(case, read.frame)
+        rule = rule_of(case, worker.info, labels_of(case, read.frame))
+        own = answer(worker, rule, who.frame)
+        info = explained(worker.info, rule, own.cut)
+        memory = Remembering(predictor(worker, rule, own.cut), store.folder / f"{key}.parts")
+        decides = Rule(USUAL if own.cut is None else own.cut, meaning.favourable_is_positive)
+        found = Explaining(case, settings, who, meaning, worker, info, memory, tell, decides, rule.own).document(people)
+    if own.cut is None:
+        found["limits"].append(
+            "No number cuts the model's scores into its own decisions, so that what is explained is the decision."
+        )
+    found["limits"] += [*threshold_note(case, read.frame), *own.notes]
     found["data"] = {"sha256": read.sha256, "audited_rows": len(who.frame)}
     found["key"] = key
     body = canonical(found)
@@ -127,6 +135,9 @@ class Explaining:
     info: ModelInfo
     predict: Predict
     tell: Progress
+    rule: Rule
+    own: str
+    """The model's own name of the positive class."""
 
     @property
     def output(self) -> str:
@@ -135,14 +146,8 @@ class Explaining:
             return self.settings.output
         return DECISION if self.info.output == DECISION else VALUE
 
-    @property
-    def rule(self) -> Rule:
-        return Rule(self.case.model.threshold, self.meaning.favourable_is_positive)
-
     def native(self, frame: pd.DataFrame, count: int, output: str) -> dict[str, Any]:
-        return self.worker.call(
-            "native_attributions", frame, rows=count, positive=str(self.case.data.positive), output=output
-        )
+        return self.worker.call("native_attributions", frame, rows=count, positive=self.own, output=output)
 
     def document(self, people: Sequence[int]) -> dict[str, Any]:
         """explain.json, without the parts that depend on files."""
@@ -256,7 +261,7 @@ class Explaining:
         few = rows.iloc[: self.settings.interaction_rows].reset_index(drop=True)
         answer: dict[str, Any]
         try:
-            answer = self.worker.call("native_interactions", few, positive=str(self.case.data.positive))
+            answer = self.worker.call("native_interactions", few, positive=self.own)
         except ModelError as error:
             answer = {"refused": f"the model's library could not give them ({error.problem})"}
         if "refused" not in answer:

@@ -16,7 +16,7 @@ from audit.load.digest import sha256_of
 from audit.load.groups import file_columns, with_indicators
 from audit.load.join import join_sensitive
 from audit.load.tables import columns_of, read_noted
-from audit.load.values import coded
+from audit.load.values import coded, with_columns
 from audit.values import UNKNOWN
 
 Mask = npt.NDArray[np.bool_]
@@ -113,7 +113,7 @@ def dated(data: DataSpec, frame: pd.DataFrame) -> pd.DataFrame:
     if not pd.api.types.is_string_dtype(frame[data.time]):
         return frame
     times = check.times_of(frame[data.time], data.read.dates)
-    return frame.assign(**{data.time: times.dt.tz_localize(None)})
+    return with_columns(frame, {data.time: times.dt.tz_localize(None)})
 
 
 _TRUE_FALSE = {"True": "1", "False": "0", "true": "1", "false": "0", "TRUE": "1", "FALSE": "0"}
@@ -132,7 +132,7 @@ def true_false(case: Case, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]
             names = pd.array([*meant, None], dtype="str")
             said = " and ".join(f"{d!r} is read as {m!r}" for d, m in zip(decided, meant, strict=True))
             changed = pd.Series(names.take(codes, allow_fill=False), index=frame.index)
-            return frame.assign(**{column: changed}), [f"Decisions in {column!r}: {said}, as {label!r} writes it."]
+            return with_columns(frame, {column: changed}), [f"Decisions in {column!r}: {said}, as {label!r} writes it."]
     return frame, []
 
 
@@ -164,4 +164,4 @@ def missing_words(
                 f"Column {column!r}: {count:,} rows say {UNKNOWN!r} themselves; they are counted "
                 "together with the rows that have no value."
             )
-    return (frame.assign(**changed) if changed else frame), notes
+    return with_columns(frame, changed), notes

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from audit.findings import turned_words
 from reports import words
 from reports.about import SAME
 from reports.blocks import Block, Heading, Key, Keys, Lead, Notice, Paragraph, Points, Section, Sources
@@ -22,6 +23,7 @@ def section(sources: Sources) -> Section:
     evidence = sources.evidence
     blocks: list[Block] = [
         Lead(_opening(evidence)),
+        *_model_notices(evidence),
         *_keys(evidence),
         Heading("Who is affected"),
         Points(tuple(_affected(evidence))),
@@ -61,6 +63,21 @@ def _opening(evidence: dict[str, Any]) -> str:
             f"received the favourable decision, “{words.short(data['favourable'], NAME)}”."
         )
     return text
+
+
+MOST_NOTICES, NOTICE = 3, 260
+
+
+def _model_notices(evidence: dict[str, Any]) -> list[Block]:
+    """What must be known of the model before any figure is read: which rule decides, consent, scores turned round."""
+    turned = turned_words(evidence["rates"])
+    said = [*([turned] if turned else []), *dict.fromkeys(evidence["model"].get("notes") or ())]
+    blocks: list[Block] = [Notice(words.short(n, NOTICE)) for n in said[:MOST_NOTICES]]
+    if len(said) > MOST_NOTICES:
+        blocks.append(
+            Notice(f"{_many(len(said) - MOST_NOTICES, 'more notice')} about the model: see the data chapter.")
+        )
+    return blocks
 
 
 def _widest(evidence: dict[str, Any]) -> list[list[str]]:

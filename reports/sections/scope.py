@@ -58,6 +58,8 @@ def _rule(sources: Sources) -> str:
     data, model = sources.evidence["data"], sources.evidence["model"]
     if "regression" in sources.evidence:
         return "a number is predicted; nothing is decided"
+    if model.get("rule") == "predict":
+        return "what the model itself decides (its own predict)"
     if model["threshold"] is None:
         return "the class with the highest score"
     if model["kind"] == "score":
