@@ -41,8 +41,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pd.DataFrame, 
     frame.to_csv(folder / "rows.csv", index=False)
     (folder / "m.skops").write_bytes(skops_bytes(model))
     (folder / "case.toml").write_text(
-        f'[case]\nname = "t"\npurpose = "p"\n[data]\npath = "rows.csv"\nlabel = "y"\npositive = "hire"\n'
-        f'sensitive = ["sex"]\nexclude = ["sex"]\n[model]\npath = "m.skops"\n'
+        '[case]\nname = "t"\npurpose = "p"\n[data]\npath = "rows.csv"\nlabel = "y"\npositive = "hire"\n'
+        'sensitive = ["sex"]\nexclude = ["sex"]\n[model]\npath = "m.skops"\n'
     )
     return folder, frame, model
 
