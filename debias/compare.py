@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from audit import stats
 from audit.case import Case
 from audit.code import Decisions, code_rows
 from audit.cube import Coded, Floats, Ints, Margin, cube_of
@@ -225,7 +226,9 @@ def flips_of(coded: Coded, after: Ints, margins: Sequence[Margin], favourable: i
                 continue
             gains, losses = int(n[1 - favourable, favourable]), int(n[favourable, 1 - favourable])
             # Two-sided at one half, by symmetry twice the smaller tail.
-            p = min(1.0, 2 * float(bdtr(min(gains, losses), gains + losses, 0.5))) if gains + losses else 1.0
+            p = 1.0
+            if gains + losses:
+                p = stats.above_nought(min(1.0, 2 * float(bdtr(min(gains, losses), gains + losses, 0.5))))
             rows.append((margin.attribute, group, int(n.sum()), gains, losses, p))
         found += sorted(rows, key=lambda r: (-(r[3] + r[4]) / r[2], r[1]))
     adjusted = holm(np.array([r[5] for r in found])) if found else np.zeros(0)

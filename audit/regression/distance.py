@@ -101,7 +101,7 @@ def _kolmogorov(
         if d[k] > best[0]:
             best, upper = (float(d[k]), i, int(others[k])), float(most[k])
         pairs += len(others)
-    p = min(1.0, pairs * float(kstwo.sf(surest[1], max(1, round(surest[2])))))
+    p = min(1.0, pairs * stats.above_nought(kstwo.sf(surest[1], max(1, round(surest[2])))))
     method = (
         f"largest distance of two distribution functions over {_over(reference)}, at {rise.shape[1]} edges of bins; "
         f"{100 * (1 - settings.alpha):g} % simultaneous Dvoretzky-Kiefer-Wolfowitz interval; Kolmogorov p-value times "

@@ -31,7 +31,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from audit.stats import benjamini_hochberg
+from audit.stats import above_nought, benjamini_hochberg
 from audit.watch.summaries import EVERYONE, MISSING, NEW, Floats, Groups, reference_of, summarise
 
 __all__ = [
@@ -110,7 +110,7 @@ def _of_numbers(edges: Sequence[float], part: Mapping[str, Any], now: Mapping[st
         wide = [v[used] for v in counts]
         return FISHER, shares, 0.0, psi(*wide), js(*wide), None, now["n"], ()
     apart = np.cumsum(a) / n - np.cumsum(b) / m
-    p = float(kolmogorov(float(np.abs(apart).max()) * math.sqrt(n * m / (n + m))))
+    p = above_nought(kolmogorov(float(np.abs(apart).max()) * math.sqrt(n * m / (n + m))))
     if now["missing"] or part["missing"]:
         p = min(1.0, 2 * min(p, shares))
     mean, other = part["total"] / n, now["total"] / m
@@ -162,10 +162,10 @@ def counts_p(a: Floats, b: Floats) -> float:
     left, drawn = (np.cumsum(v[::-1])[::-1][:-1] for v in (total, b))
     logs = _hypergeometric_log_p(b[:-1], total[:-1], drawn, left)
     if len(logs) == 1:
-        return float(np.exp(logs[0]))
+        return above_nought(np.exp(logs[0]))
     combined = float(chdtrc(2 * len(logs), -2 * logs.sum()))
     smallest = len(logs) * float(np.exp(logs.min()))
-    return min(1.0, 2 * min(combined, smallest))
+    return above_nought(min(1.0, 2 * min(combined, smallest)))
 
 
 def _hypergeometric_log_p(x: Floats, good: Floats, drawn: Floats, total: Floats) -> Floats:
