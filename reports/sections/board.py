@@ -212,6 +212,8 @@ def _norms(evidence: dict[str, Any]) -> str:
     )
     if n["not_estimable"]:
         text += f" {len(n['not_estimable'])} cannot be estimated."
+        idle = next((g["idle"] for g in evidence["gaps"] if g.get("idle") and g["metric"] == "selection_rate"), None)
+        text += f" {words.capital(idle)}." if idle else ""
     if n["outside"]:
         named = "; ".join(_norm(x) for x in n["outside"][:FULL])
         rest = len(n["outside"]) - FULL
