@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from audit.sizes import unit
 from reports import words
 from reports.blocks import Block, Paragraph, Section, Sources, Table
 from reports.sections import find
@@ -18,9 +19,10 @@ def section(sources: Sources) -> Section | None:
             "which it could be. They hold no chance; intervals stand with the gaps. Single attributes only."
         )
     ]
+    who = words.capital(unit(sources.evidence["data"]))
     for part, caption in (
-        ("unknown_group", "People whose group is not known: each may belong to any group"),
-        ("missing_outcome", "People whose outcome is not known: each may have either"),
+        ("unknown_group", f"{who} whose group is not known: each may belong to any group"),
+        ("missing_outcome", f"{who} whose outcome is not known: each may have either"),
     ):
         rows = rows_of(found[part])
         if rows:
