@@ -361,8 +361,8 @@ def _unknown(evidence: dict[str, Any]) -> list[str]:
         return []
     e = max(found, key=lambda e: e["high"] - e["low"])
     return [
-        f"By {_attribute(e['attribute'])}, the group of {e['unknown']:,} of {e['of']:,} {unit(evidence['data'])} is not known. Whatever "
-        f"it is, the gap of {words.width(e)} lies between {words.span(e)}."
+        f"By {_attribute(e['attribute'])}, the group of {e['unknown']:,} of {e['of']:,} {unit(evidence['data'])} is "
+        f"not known. Whatever it is, the gap of {words.width(e)} lies between {words.span(e)}."
     ]
 
 
