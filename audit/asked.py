@@ -97,11 +97,19 @@ def open_model(
 
     file = path or model.path
     assert file is not None
-    assert model.path is not None
-    if model.python is None or model.load is None or (made_here and is_safe(file)):
+    if model.path is None or model.python is None or model.load is None or (made_here and is_safe(file)):
         return Worker(file, allow=tuple(allow))
-    own = Environment(model.python, model.load, model.consent, model.path.parent, made_here)
+    load = own_format(model) or model.load if made_here else model.load
+    own = Environment(model.python, load, model.consent, model.path.parent, made_here)
     return OwnWorker(file, own)
+
+
+def own_format(model: ModelSpec) -> str | None:
+    """In which format a fresh copy of the case's model is written: "skops", or what its own environment writes and
+    loads again; None where that environment has no way for a copy."""
+    if model.load is None:
+        return "skops"
+    return {"joblib": "joblib", "cloudpickle": "cloudpickle", "pickle": "pickle", "mlflow": "pickle"}.get(model.load)
 
 
 def bind(case: Case, worker: Worker, frame: pd.DataFrame, features: Sequence[str]) -> None:

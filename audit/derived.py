@@ -22,6 +22,7 @@ from audit.quality.population import population_tables
 from audit.ranking import ranking
 from audit.regression.measures import regression_measures
 from audit.regression.words import regression_findings
+from audit.smooth import smoothed_rates
 
 FROM_ROWS = ("quality", "slices", "individual")
 """Keys of evidence.json that need the rows: `verify --rerun` makes them again."""
@@ -56,6 +57,7 @@ def derived(
         "ranking": ranking(margins, settings.alpha),
         "reliability": reliability_curves(alike, settings),
         "predictive_parity": points_curves(alike, settings),
+        "smoothed": smoothed_rates(alike),
     }
     if (classes := class_measures(alike, settings)) is not None:
         out["classes"] = classes

@@ -58,11 +58,13 @@ def export_onnx(task: Task, candidate: Candidate, allow: Sequence[str] = ()) -> 
     from audit.models import Worker
 
     if candidate.format != "skops":
-        return Exported(
-            None,
+        why = (
             f"{candidate.method.title} leaves the audited model as it is and puts a rule around it ({candidate.file}), "
-            "which is no ONNX graph; convert the audited model and apply the rule to its scores.",
+            "which is no ONNX graph; convert the audited model and apply the rule to its scores."
         )
+        if task.case.model.python is not None:
+            why = f"The candidate is a {candidate.format} file of the model's own environment: use `assay convert`."
+        return Exported(None, why)
     test = task.splits.test
     also = candidate.parameters.get("sensitive_inputs", [])
     columns = list(dict.fromkeys([*task.features, *also]))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from audit.asked import open_model
+from audit.asked import bind, open_model, own_format
 from audit.cube import Floats, Ints
 from audit.errors import ModelError
 from debias.candidate import SKOPS, Candidate, Original, answers_of, error_of, joint_of, outcomes_of
@@ -105,11 +105,13 @@ def by_weights(
     if content is None:
         own, learner = fit_own(task, fit, done.weight if weighted else None, done.weight, seed), WORDS
         content = skops_bytes(own)
-    positive, score, threshold = answers_of(task, content, allow, own=own, again=again)
+    form = own_format(task.case.model) if again else "skops"
+    file = SKOPS if form == "skops" else f"mitigated.{form}"
+    positive, score, threshold = answers_of(task, content, allow, file=file, own=own, again=again)
     return Candidate(
         method,
-        SKOPS,
-        "skops",
+        file,
+        form,
         content,
         learner,
         positive=positive,
@@ -173,12 +175,18 @@ def refit(
 
     Raises ModelError.
     """
+    if own_format(task.case.model) is None:
+        raise ModelError(
+            f"a model that {task.case.model.load} loads is not written again by it",
+            expected="a model loaded with joblib, pickle, cloudpickle or mlflow",
+        )
     own = {word: name for name, word in (words or {}).items()}
     labels = [own.get(word, word) for word in outcomes_of(task, rows)]
     arrays: dict[str, Any] = {"labels": np.array(labels, dtype=object), "seed": np.array(seed)}
     if weight is not None:
         arrays["sample_weight"] = weight
     with open_model(task.case.model, allow) as worker:
+        bind(task.case, worker, task.frame.iloc[rows], task.features)
         found = worker.call("refit", task.part(rows), **arrays)
     ignored = weight is not None and (int(found["weights_used"]) == 0 or int(found["weights_effect"]) == 0)
     return Refitted(np.asarray(found["model"]).tobytes(), str(found["weights"]), ignored)

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from debias.candidate import SKOPS, Candidate, decided, outcomes_of, scores_of
-from debias.learner import MAX_CATEGORIES, one_thread
+from debias.learner import MAX_CATEGORIES, empty_columns, one_thread
 from debias.methods import Method
 from debias.task import Task
 
@@ -22,7 +22,8 @@ def by_removing(task: Task, method: Method, attributes: tuple[str, ...], seed: i
     from audit.models.write import skops_bytes
 
     fit = task.splits.train
-    columns = [*attributes, *(f for f in task.features if f not in attributes)]
+    empty = empty_columns(task.part(fit))
+    columns = [*attributes, *(f for f in task.features if f not in attributes and f not in empty)]
     model = remover(task.frame[columns].iloc[fit], attributes, seed)
     weight = task.weight_of(fit)
     frame = task.frame[columns]

@@ -25,6 +25,13 @@ def by_thresholds(
 
     The file holds the audited model whole, and the candidate's scores are those that the file answers with.
     """
+    if task.case.model.python is not None:
+        raise InputError(
+            "group thresholds hold the audited model in their own file, and this one loads in its own environment only",
+            got=f"load = {task.case.model.load!r}",
+            expected="a model in a format that runs no code",
+            todo="convert it (`assay convert`), or choose reweighing or resampling, which fit it again there",
+        )
     if original.score is None or original.threshold is None:
         raise InputError(
             "group thresholds need scores, and one number that cuts them into the model's decisions",

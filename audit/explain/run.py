@@ -26,7 +26,8 @@ from audit.explain.dependence import TOP, dependence
 from audit.explain.hiding import reactions, to_json, words
 from audit.explain.interactions import FEATURES, friedman, from_trees, refusal, told
 from audit.explain.kinds import DECISION, PROBABILITY, VALUE, Attributions, Floats, Ints, Predict
-from audit.explain.lime_batch import Lime, lime_batch
+from audit.explain.lime_batch import Lime
+from audit.explain.lime_single import lime_single
 from audit.explain.neighbours import learn
 from audit.explain.outputs import Rule, transform
 from audit.explain.people import choose_people
@@ -189,7 +190,8 @@ class Explaining:
         single = self._explain(frame, index, back, score, (), few=True)
         self.tell("Fitting local surrogates", 0, 0)
         reference = learn(frame.iloc[pool])
-        limes = [self._lime(frame.iloc[index], reference, s.seed + k) for k in range(s.seeds)]
+        singles = [self._lime(frame.iloc[index], frame.iloc[pool], reference, s.seed + k) for k in range(s.seeds)]
+        limes = [one for one, _ in singles]
         fit = self._fidelity(frame, chosen.rows, chosen.groups, reference)
         self.tell("Looking for signs of hiding", 0, 0)
         some = frame.iloc[chosen.rows[chosen.everyone]].reset_index(drop=True)
@@ -240,6 +242,7 @@ class Explaining:
                 "samples": s.samples,
                 "seeds": [s.seed + k for k in range(s.seeds)],
                 "kernel_width": "0.75 sqrt(M)",
+                "people_by": singles[0][1],
             },
             "recourse": recourse,
             "hiding": to_json(hidden),
@@ -296,11 +299,12 @@ class Explaining:
         found = dict(zip(refused.tolist(), finding.search(refused, s.recourse_tries_person), strict=True))
         return entry, [finding.person(p, found[p]) if p in found else None for p in people.tolist()]
 
-    def _lime(self, rows: pd.DataFrame, reference: Any, seed: int) -> Lime:
+    def _lime(self, rows: pd.DataFrame, whole: pd.DataFrame, reference: Any, seed: int) -> tuple[Lime, str]:
+        """Single people, by the lime library where it can, and by whom."""
         change = transform(self.output, self.rule)
-        return lime_batch(
-            lambda f: change(self.predict(f)), rows.reset_index(drop=True), reference,
-            samples=self.settings.samples, seed=seed, selection="none",
+        return lime_single(
+            lambda f: change(self.predict(f)), rows.reset_index(drop=True), whole, reference,
+            samples=self.settings.samples, seed=seed,
         )  # fmt: skip
 
     def _fidelity(

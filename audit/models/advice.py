@@ -32,7 +32,7 @@ def own(name: str, load: str, to: str = "model.skops") -> str:
     return (
         'name the interpreter that it was made with: under [model] `python = "../venv/bin/python"` and '
         f'`load = "{load}"`; or write it once in a format that runs no code: '
-        f"`assay convert {name} --python ../venv/bin/python --load {load} --out {to}`"
+        f"`assay convert {name} --python ../venv/bin/python --load {load} --out {to} --data TABLE`"
     )
 
 

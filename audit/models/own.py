@@ -52,6 +52,8 @@ class Environment:
     consent: str | None
     beside: Path
     made_here: bool = False
+    by_option: bool = False
+    """Consent is given as an option of the command line, and not in a case file."""
 
 
 def parts_of(path: Path, environment: Environment) -> dict[str, Path]:
@@ -120,7 +122,8 @@ def allowed(environment: Environment) -> str:
     """What a consent allows, in words."""
     return (
         f"its code then runs under {environment.python}, in a process of its own without network, without any file but "
-        "the interpreter's libraries and this model, without new processes, and within limits of memory and time"
+        "the interpreter's libraries and this model (it writes in a folder in memory that ends with it), without new "
+        "processes, and within limits of memory and time"
     )
 
 
@@ -181,20 +184,22 @@ class OwnWorker(Worker):
         env, name = self._environment, self._path.name
         if env.made_here or env.consent == f"sha256:{digest}":
             return
-        line = f'consent = "sha256:{digest}"'
+        line, where = f'consent = "sha256:{digest}"', " under [model]"
+        if env.by_option:
+            line, where = f"--consent sha256:{digest}", ""
         if env.consent is not None:
             raise ModelError(
                 f"{name!r} is not what was consented to",
                 got=f"sha256:{digest}",
                 expected=env.consent,
-                todo=f"find out why it changed; if you know where these bytes are from, write `{line}` under [model]: "
+                todo=f"find out why it changed; if you know where these bytes are from, write `{line}`{where}: "
                 + allowed(env),
             )
         raise ModelError(
             f"loading {name!r} with {env.load} runs code that is in it, and nobody has consented to that",
             got=f"sha256:{digest}",
             expected="the consent of a person who knows where these bytes are from",
-            todo=f"add `{line}` under [model]: {allowed(env)}; the report will say so",
+            todo=f"add `{line}`{where}: {allowed(env)}" + ("" if env.by_option else "; the report will say so"),
         )
 
     def _load(self, child: Child, content: bytes) -> None:

@@ -497,10 +497,22 @@ class Served:
                 "the model's environment has no skl2onnx", _said(error), "skl2onnx beside the model",
                 "run `" + sys.executable + " -m pip install skl2onnx` and try again",
             ) from error  # fmt: skip
-        types = [(str(c), (FloatTensorType if rows[c].dtype.kind in "biuf" else StringTensorType)([None, 1]))
-                 for c in rows.columns]  # fmt: skip
-        made = convert_sklearn(self.model, "model", types, options={id(self.model): {"zipmap": False}})
-        return made.SerializeToString()
+        numeric = {c: rows[c].dtype.kind in "biuf" for c in rows.columns}
+        apart = [(str(c), (FloatTensorType if numeric[c] else StringTensorType)([None, 1])) for c in rows.columns]
+        # One tensor of all columns, for estimators that take no columns by name.
+        ways = [apart] + ([[("rows", FloatTensorType([None, len(apart)]))]] if all(numeric.values()) else [])
+        said = ""
+        for types in ways:
+            try:
+                return convert_sklearn(self.model, "model", types, options=_no_zipmap(self.model)).SerializeToString()
+            except Exception as error:
+                said = _said(error)
+        raise Refused("skl2onnx does not write this model as ONNX", said, "a model that it knows",
+                      "write it as skops, or audit it in its own environment")  # fmt: skip
+
+
+def _no_zipmap(model):
+    return {id(model): {"zipmap": False}} if hasattr(model, "predict_proba") else None
 
 
 def _tags(model):

@@ -170,7 +170,7 @@ def _proxies(found: find.Record | None) -> list[Block]:
                     for f in rows
                 ),
                 f"Together {one['features']} features tell {by} with an AUC of {words.number(one['auc'])} on rows they "
-                f"were not fitted on ({one['rows']:,} people); 0.5 is a coin, 1 is certainty. Leaving {by} out of a "
+                f"were not fitted on ({one['rows']:,}); 0.5 is a coin, 1 is certainty. Leaving {by} out of a "
                 "model does not remove what these features say about it.",
                 (34, 20, 20, 26),
             )
