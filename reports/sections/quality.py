@@ -79,7 +79,10 @@ def _missing(found: find.Record | None) -> list[Block]:
         )
         for g in gaps[:MOST]
     )
-    note = f"{len(gaps)} gaps were tested; p-values are adjusted for all of them (Holm)."
+    note = (
+        f"{len(gaps)} gaps were tested. Intervals and p-values are of the two groups named, adjusted for all pairs of "
+        "groups and all gaps (Holm)."
+    )
     return [
         Paragraph(text),
         Table(
