@@ -307,20 +307,39 @@ def linked(score: Floats) -> Floats:
     return np.asarray(1.0 / (1.0 + np.exp(-np.clip(score, -700, 700))), dtype=np.float64)
 
 
-def predictor(worker: Worker, rule: Rule, cut: float | None) -> Callable[[pd.DataFrame], Floats]:
-    """A function from rows to numbers (n,) that are at least `cut` where the decision is positive: the model's scores;
-    without such a cut, its decisions, 1 and 0."""
-    if cut is None:
+def predictor(worker: Worker, rule: Rule, own: Answered) -> Callable[[pd.DataFrame], Floats]:
+    """A function from rows to numbers (n,) from which both the score and the decision follow.
+
+    With a cut: the model's scores, positive from the cut on. Without one, where scores are probabilities (several
+    classes; thresholds by group): the probability, with a minus sign where the decision is not positive (`signed`).
+    Else the decisions, 1 and 0. own: what the model answered for the people explained.
+    """
+    if own.cut is None and signed(worker.info, own):
+        return lambda frame: _with_sign(answer(worker, rule, frame))
+    if own.cut is None:
         return lambda frame: answer(worker, rule, frame).positive.astype(np.float64)
     if rule.link is not None:
         return lambda frame: linked(worker.scores(frame, rule.own))
     return lambda frame: worker.scores(frame, rule.own)
 
 
-def explained(info: ModelInfo, rule: Rule, cut: float | None) -> ModelInfo:
+def signed(info: ModelInfo, own: Answered) -> bool:
+    """Whether decisions are carried in the sign: probabilities that no number cuts into the model's own decisions."""
+    inside = own.score is not None and bool(((own.score >= 0) & (own.score <= 1)).all())
+    return own.cut is None and info.output == PROBABILITY and inside
+
+
+def _with_sign(found: Answered) -> Floats:
+    assert found.score is not None
+    # A probability of exactly 0 has no sign of its own; this far inside it has.
+    size = np.maximum(found.score, np.finfo(np.float64).tiny)
+    return np.where(found.positive == 1, size, -size)
+
+
+def explained(info: ModelInfo, rule: Rule, own: Answered) -> ModelInfo:
     """What `predictor` gives of a model."""
-    if cut is None:
-        return replace(info, output=DECISION)
+    if own.cut is None:
+        return info if signed(info, own) else replace(info, output=DECISION)
     return replace(info, output=PROBABILITY if rule.link is not None else VALUE if info.output == RAW else info.output)
 
 

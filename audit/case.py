@@ -64,7 +64,8 @@ class ModelSpec:
 
     A score decides positive where score >= threshold. `threshold_given`: a person wrote it; only then may scores lie
     outside 0 to 1, and only then does it decide in place of a model file's own `predict`. link: "logit" where the
-    model's output is log-odds. classes: the model's own classes in the label's words. python, load: the interpreter
+    model's output is log-odds. classes: the model's own classes, or the values of a column of decisions, in the
+    label's words. python, load: the interpreter
     that the model was made with, and how it is loaded there; consent: the digest that a person allowed to run.
     `outcomes`: nothing was decided; the outcomes themselves are compared, as if they were decisions. `origin`: how a
     column of decisions or scores came about, in a person's words.

@@ -66,7 +66,7 @@ def decide(
         positive = code_decisions(case, frame)
         several = decided_in_column(case, frame, classes) if classes else None
         return Decisions(positive, None, f"column {model.column}", several), ModelFacts(
-            "decision", None, None, None, (), model.column, None
+            "decision", None, None, None, (), model.column, None, classes=dict(model.classes)
         )
     if model.kind == "score":
         score = score_column(frame, str(model.column))

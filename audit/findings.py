@@ -187,8 +187,8 @@ def _sentence(measures: Measures, gap: Gap, words: str) -> str:
         return f"By {by}: the gap in {gap.metric.replace('_', ' ')} cannot be estimated: {gap.reason}."
     high: Rate = pick(measures.rates, metric=gap.metric, attribute=gap.attribute, group=gap.highest)
     low: Rate = pick(measures.rates, metric=gap.metric, attribute=gap.attribute, group=gap.lowest)
-    lead = f"By {by}: {percent(high.value)} of {name_of(gap.highest)} ({behind(high)}{_of(measures, high)})"
-    rest = f"and {percent(low.value)} of {name_of(gap.lowest)} ({behind(low)}{_of(measures, low)}) {words}"
+    lead = f"By {by}: {percent(high.value)} of {name_of(gap.highest)} ({behind(high, _of(measures, high))})"
+    rest = f"and {percent(low.value)} of {name_of(gap.lowest)} ({behind(low, _of(measures, low))}) {words}"
     said = f"{lead} {rest}; the gap is {100 * gap.value:.1f} points ({interval_words(gap)}; {significance(gap)})."
     said += unseen(gap)
     if gap.idle is None or gap.metric != "selection_rate":

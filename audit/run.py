@@ -91,7 +91,7 @@ def run_audit(
     measures = measure(margins, settings)
     cube_bytes = canonical(margins_to_json(margins, 0), compact=True)
     evidence = document(case, facts, model, measures, settings, sha256(cube_bytes), (*said, *notes))
-    evidence |= (made := derived(margins, settings, shares_of(case)))
+    evidence |= (made := derived(margins, settings, shares_of(case), evidence["norms"]))
     evidence["findings"] += further_findings(made)
     evidence |= more
     write_whole(out / "cube.json", cube_bytes)

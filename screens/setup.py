@@ -195,6 +195,13 @@ def confirm(folder: CaseFolder, files: Files) -> None:
                 good_question(source), values or ["positive", "not positive"], index=None,
                 key="role-favourable", horizontal=True, help=roles.reasons.get("positive"),
             )  # fmt: skip
+        own = own_words(frame, label, column) if "decisions" in kind else []
+        granted = None
+        if own:
+            granted = st.radio(
+                good_question(column), own, index=None, key="role-granted", horizontal=True,
+                help="The decisions are written in other words than the outcomes: this says which goes with which",
+            )  # fmt: skip
         sensitive = st.multiselect(
             "Sensitive columns: groups to compare",
             [*roles.indicators, *(c for c in columns if c not in (label, column))],
@@ -228,7 +235,8 @@ def confirm(folder: CaseFolder, files: Files) -> None:
         save(folder, files, Answers(name, purpose, label, positive, favourable, tuple(sensitive), bins,
                                     kind, column, float(threshold), tuple(hidden), split, given(train), given(audit),
                                     weight, row_id, time, bool(number),
-                                    {k: v for k, v in roles.indicators.items() if k in sensitive}))  # fmt: skip
+                                    {k: v for k, v in roles.indicators.items() if k in sensitive},
+                                    in_label_words(own, granted, values_of(frame, label), favourable)))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +262,8 @@ class Answers:
     time: str | None
     number: bool = False
     indicators: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    classes: Mapping[str, str] | None = field(default_factory=dict)
+    """Decisions in the label's words; None where nobody said which goes with which."""
 
 
 def save(folder: CaseFolder, files: Files, answers: Answers) -> None:
@@ -273,6 +283,12 @@ def save(folder: CaseFolder, files: Files, answers: Answers) -> None:
             "it is not said which value is good for the person",
             expected="one of the values of the outcome or decision",
             todo="answer the question; every finding's direction rests on it",
+        )
+    if answers.classes is None:
+        raise CaseError(
+            f"it is not said which decision of {answers.column} is good for the person",
+            expected="one of its two values",
+            todo="answer the question: it says which decision goes with which outcome",
         )
     assert files.data is not None
     data = DataSpec(
@@ -301,7 +317,7 @@ def save(folder: CaseFolder, files: Files, answers: Answers) -> None:
         what = "predicted numbers" if answers.number else "decisions or scores"
         raise CaseError(f"no column of {what} is chosen", todo="choose one, or upload a model")
     elif "decisions" in answers.kind:
-        model = ModelSpec("decision", column=answers.column)
+        model = ModelSpec("decision", column=answers.column, classes=answers.classes)
     else:
         given_ = not answers.number
         model = ModelSpec("score", column=answers.column, threshold=answers.threshold, threshold_given=given_)
@@ -327,6 +343,24 @@ def proposals(roles: Roles) -> pd.DataFrame:
         )
         lines.append((role, str(name), ", ".join(shown), reason[:1].upper() + reason[1:] + asked))
     return pd.DataFrame(lines, columns=["Role", "Column or value", "Values such as", "Why"])
+
+
+def own_words(frame: pd.DataFrame, label: str | None, column: str | None) -> list[str]:
+    """The two decisions, where they are written in other words than the two outcomes; else nothing."""
+    outcomes, decided = values_of(frame, label), values_of(frame, column)
+    return decided if len(decided) == len(outcomes) == 2 and not set(decided) <= set(outcomes) else []
+
+
+def in_label_words(
+    decided: list[str], granted: str | None, outcomes: list[str], favourable: str | None
+) -> dict[str, str] | None:
+    """Which decision goes with which outcome: the good one with the good one. None where that was not answered."""
+    if not decided:
+        return {}
+    if granted is None or favourable is None:
+        return None
+    other = next(o for o in outcomes if o != favourable)
+    return {d: favourable if d == granted else other for d in decided}
 
 
 def good_question(source: str | None) -> str:

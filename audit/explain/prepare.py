@@ -130,9 +130,9 @@ def check_people(people: Sequence[int], count: int) -> tuple[int, ...]:
     return wanted
 
 
-def decided(meaning: Meaning, score: float, threshold: float) -> str:
+def decided(meaning: Meaning, favourable: bool) -> str:
     """The decision in the label's own words."""
-    return meaning.positive if score >= threshold else meaning.negative
+    return meaning.positive if favourable == meaning.favourable_is_positive else meaning.negative
 
 
 def shown(frame: pd.DataFrame, row: int) -> dict[str, str]:

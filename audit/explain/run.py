@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from audit import progress as reporting
-from audit.asked import USUAL, answer, bind, explained, labels_of, open_model, predictor, rule_of
+from audit.asked import USUAL, answer, bind, explained, labels_of, open_model, predictor, rule_of, signed
 from audit.case import Case
 from audit.classes.served import refuse_regression, threshold_note
 from audit.code import code_label
@@ -97,11 +97,17 @@ def run_explain(
         meaning = code_label(case, read.frame[read.audit])[1]
         rule = rule_of(case, worker.info, labels_of(case, read.frame))
         own = answer(worker, rule, who.frame)
-        info = explained(worker.info, rule, own.cut)
-        memory = Remembering(predictor(worker, rule, own.cut), store.folder / f"{key}.parts")
-        decides = Rule(USUAL if own.cut is None else own.cut, meaning.favourable_is_positive)
+        info = explained(worker.info, rule, own)
+        memory = Remembering(predictor(worker, rule, own), store.folder / f"{key}.parts")
+        carried = signed(worker.info, own)
+        decides = Rule(USUAL if own.cut is None else own.cut, meaning.favourable_is_positive, carried)
         found = Explaining(case, settings, who, meaning, worker, info, memory, tell, decides, rule.own).document(people)
-    if own.cut is None:
+    if carried:
+        found["limits"].append(
+            "No number cuts the model's scores into its own decisions: decisions are explained as it makes them, and a "
+            f"higher score of {meaning.positive!r} alone need not turn one."
+        )
+    elif own.cut is None:
         found["limits"].append(
             "No number cuts the model's scores into its own decisions, so that what is explained is the decision."
         )
@@ -176,7 +182,9 @@ class Explaining:
         picked, rules = named, tuple("asked for" for _ in named)
         if not named:
             favourable = self.rule.favourable(score)
-            picked, rules = choose_people(score, favourable, self.rule.threshold, groups, keep, s.people)
+            picked, rules = choose_people(
+                self.rule.score(score), favourable, self.rule.threshold, groups, keep, s.people
+            )
         self.tell("Explaining single people", 0, 0)
         index = np.array(picked, dtype=np.int64)
         single = self._explain(frame, index, back, score, (), few=True)
@@ -187,7 +195,7 @@ class Explaining:
         fit = self._fidelity(frame, chosen.rows, chosen.groups, reference)
         self.tell("Looking for signs of hiding", 0, 0)
         some = frame.iloc[chosen.rows[chosen.everyone]].reset_index(drop=True)
-        hidden = reactions(self.predict, some, rows=s.hiding_rows, seed=s.seed)
+        hidden = reactions(lambda f: self.rule.score(self.predict(f)), some, rows=s.hiding_rows, seed=s.seed)
         self.tell("Looking for recourse", 0, 0)
         recourse, changes = self._recourse(index, score, keep)
         main, alone = sampled.outputs[self.output], single.outputs[self.output]
@@ -208,7 +216,7 @@ class Explaining:
             "schema": SCHEMA,
             "explained": True,
             "output": self.output,
-            "output_meaning": document.meaning_of(self.output, self.meaning, self.rule.threshold),
+            "output_meaning": document.meaning_of(self.output, self.meaning, self.rule),
             "method": main.method,
             "method_for_people": alone.method,
             "rerouted": main.rerouted or alone.rerouted,

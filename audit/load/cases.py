@@ -72,7 +72,7 @@ def _refuse_questions(document: Mapping[str, Any]) -> None:
         for title, section in document.items()
         if isinstance(section, Mapping)
         for name, value in section.items()
-        if value == "?" or value == ["?"]
+        if value == "?" or value == ["?"] or (isinstance(value, Mapping) and "?" in value.values())
     ]
     if found:
         raise CaseError(

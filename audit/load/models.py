@@ -48,7 +48,7 @@ def read(at: Reader, folder: Path) -> ModelSpec:
             todo="remove `threshold`, or name the column of scores as `score`",
         )
     for key in _FOR_FILES:
-        if key in at.table and kind != "path":
+        if key in at.table and kind != "path" and (key, kind) != ("classes", "decision"):
             raise CaseError(
                 f"[model] has `{key}` and no model file",
                 got=f"{kind} = {value!r} and {key} = {at.table[key]!r}",
@@ -113,7 +113,7 @@ def _classes(at: Reader) -> dict[str, str]:
         raise CaseError(
             "`classes` under [model] does not give each class a name of its own",
             got=repr(out),
-            expected="every class of the model, and a different value of the label for each",
+            expected="every class of the model (or decision), and a different value of the label for each",
             todo='write for example classes = { 0 = "rejected", 1 = "approved" }',
         )
     return out

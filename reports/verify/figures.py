@@ -70,7 +70,7 @@ def check_figures(files: Mapping[str, bytes]) -> str:
         )
     again, margins, how, measures = recompute(load(files, "cube.json"), evidence.get("settings", {}))
     with _measuring():
-        more = derived(margins, how, evidence.get("population"))
+        more = derived(margins, how, evidence.get("population"), evidence.get("norms", []))
         found = [*model_findings(evidence.get("model") or {}), *findings(measures), *further_findings(more)]
     compared = sum(compare(name, evidence.get(name), again[name]) for name in LISTS)
     compared += differ("family", evidence.get("family", 0), measures.family, "family")

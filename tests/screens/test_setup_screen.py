@@ -166,3 +166,20 @@ def test_lines_of_another_kind_are_refused_and_classes_taken(home: Path) -> None
     assert any("name a path" in e.value for e in app.error)
     app.text_area(key="model-lines").input('classes = { 0 = "denied", 1 = "approved" }').run()
     assert any('"approved"' in m.value for m in app.markdown if m.value.startswith("spec:"))
+
+
+def test_decisions_in_other_words_than_the_outcomes_are_asked(home: Path) -> None:
+    frame = pd.read_csv(loans(home)).assign(sex=["f", "m"] * 40)
+    frame["approved"] = frame.pop("decided").map({0: "no", 1: "yes"})
+    frame.to_csv(home / "loans.csv", index=False)
+    app = AppTest.from_function(page, kwargs={"data": str(home / "loans.csv")}, default_timeout=60).run()
+    assert app.radio(key="role-granted").value is None
+    app.text_input(key="role-purpose").input("Who is offered a loan")
+    app.radio(key="role-favourable").set_value("0")
+    app.button[-1].click().run()
+    assert any("which decision of approved is good" in e.value for e in app.error)
+    app.radio(key="role-granted").set_value("yes")
+    app.button[-1].click().run()
+    place = next(m.value for m in app.markdown if m.value.startswith("saved:")).removeprefix("saved:")
+    case = tomllib.loads((Path(place) / "case.toml").read_text())
+    assert case["model"] == {"decision": "approved", "classes": {"no": "1", "yes": "0"}}
