@@ -63,8 +63,12 @@ class ModelSpec:
     """Where decisions come from. kind: "path" | "decision" | "score" | "endpoint".
 
     A score decides positive where score >= threshold. `threshold_given`: a person wrote it; only then may scores lie
-    outside 0 to 1. `outcomes`: nothing was decided; the outcomes themselves are compared, as if they were decisions.
-    `origin`: how a column of decisions or scores came about, in a person's words.
+    outside 0 to 1, and only then does it decide in place of a model file's own `predict`. link: "logit" where the
+    model's output is log-odds. classes: the model's own classes, or the values of a column of decisions, in the
+    label's words. python, load: the interpreter
+    that the model was made with, and how it is loaded there; consent: the digest that a person allowed to run.
+    `outcomes`: nothing was decided; the outcomes themselves are compared, as if they were decisions. `origin`: how a
+    column of decisions or scores came about, in a person's words.
     """
 
     kind: str
@@ -73,6 +77,11 @@ class ModelSpec:
     endpoint: str | None = None
     threshold: float = 0.5
     threshold_given: bool = False
+    link: str | None = None
+    classes: Mapping[str, str] = field(default_factory=dict)
+    python: Path | None = None
+    load: str | None = None
+    consent: str | None = None
     outcomes: bool = False
     origin: str | None = None
 

@@ -22,7 +22,7 @@ from audit.decide import ModelFacts, decide, reads_note
 from audit.derived import derived, further_findings
 from audit.evidence import SCHEMA, measures_to_json, sha256, tool
 from audit.files import canonical, write_whole
-from audit.findings import findings, judge
+from audit.findings import findings, judge, model_findings
 from audit.gaps import Settings
 from audit.individual import consistency, plan
 from audit.individual import flips as turned
@@ -91,7 +91,7 @@ def run_audit(
     measures = measure(margins, settings)
     cube_bytes = canonical(margins_to_json(margins, 0), compact=True)
     evidence = document(case, facts, model, measures, settings, sha256(cube_bytes), (*said, *notes))
-    evidence |= (made := derived(margins, settings, shares_of(case)))
+    evidence |= (made := derived(margins, settings, shares_of(case), evidence["norms"]))
     evidence["findings"] += further_findings(made)
     evidence |= more
     write_whole(out / "cube.json", cube_bytes)
@@ -246,6 +246,14 @@ def document(
         "column": asked.column,
         "threshold": asked.threshold,
     }
+    if asked.rule is not None:
+        model |= {
+            "rule": asked.rule,
+            "link": asked.link,
+            "classes": dict(asked.classes),
+            "compared": None if asked.compared is None else asked.compared.to_json(),
+            "notes": list(asked.notes),
+        }
     return {
         "schema": SCHEMA,
         "case": {"name": case.name, "purpose": case.purpose},
@@ -277,6 +285,6 @@ def document(
         "cube": {"sha256": cube_sha256, "file": "cube.json", "floor": 0},
         "policy": {"version": case.policy.version, "sha256": case.policy.sha256},
         "norms": [to_json(n) for n in judge(case.policy, measures, data.sensitive)],
-        "findings": list(findings(measures)),
-        "notes": [*measures.notes, *notes],
+        "findings": [*model_findings(model), *findings(measures)],
+        "notes": [*measures.notes, *notes, *asked.notes],
     }

@@ -12,7 +12,7 @@ holm, benjamini_hochberg             many comparisons
 
 from __future__ import annotations
 
-from audit.stats.adjust import benjamini_hochberg, holm
+from audit.stats.adjust import above_nought, benjamini_hochberg, holm
 from audit.stats.areas import area_interval, area_under_curve
 from audit.stats.design import effective_size, linearised_variance
 from audit.stats.gap import GapResult, largest_gap
@@ -25,6 +25,7 @@ from audit.stats.score_gap import limits_gap
 __all__ = [
     "Averages",
     "GapResult",
+    "above_nought",
     "area_interval",
     "area_under_curve",
     "areas_p",

@@ -58,7 +58,7 @@ def _measuring() -> Iterator[None]:
 def check_figures(files: Mapping[str, bytes]) -> str:
     """evidence.json against cube.json. Raises Broken naming the first figure that differs."""
     from audit.derived import derived, further_findings
-    from audit.findings import findings
+    from audit.findings import findings, model_findings
 
     evidence, cube_bytes = load(files, "evidence.json"), files.get("cube.json")
     if cube_bytes is None:
@@ -70,8 +70,8 @@ def check_figures(files: Mapping[str, bytes]) -> str:
         )
     again, margins, how, measures = recompute(load(files, "cube.json"), evidence.get("settings", {}))
     with _measuring():
-        more = derived(margins, how, evidence.get("population"))
-        found = [*findings(measures), *further_findings(more)]
+        more = derived(margins, how, evidence.get("population"), evidence.get("norms", []))
+        found = [*model_findings(evidence.get("model") or {}), *findings(measures), *further_findings(more)]
     compared = sum(compare(name, evidence.get(name), again[name]) for name in LISTS)
     compared += differ("family", evidence.get("family", 0), measures.family, "family")
     if list(evidence.get("findings", [])) != found:
