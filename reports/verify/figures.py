@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from audit.derived import FROM_ROWS, ONLY_WITH
-from audit.funnel import figures
 from audit.errors import AssayError
+from audit.funnel import figures
 from reports.attest import MODEL_CARD, STATEMENTS
 from reports.manifest import NAME, strict_json
 from reports.verify.result import Broken
@@ -235,6 +235,8 @@ def _alike(where: str, got: Any, expected: Any) -> int:
     """Two JSON values, numbers within RERUN of each other. How many were compared; raises Broken at a difference."""
     if isinstance(expected, dict) and isinstance(got, dict) and got.keys() == expected.keys():
         return sum(_alike(f"{where}, {k}", got[k], v) for k, v in expected.items())
+    if isinstance(expected, tuple):
+        expected = list(expected)  # as JSON has it
     if isinstance(expected, list) and isinstance(got, list) and len(got) == len(expected):
         return sum(_alike(where, a, b) for a, b in zip(got, expected, strict=True))
     same = got == expected and isinstance(got, bool) == isinstance(expected, bool)
