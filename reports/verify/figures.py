@@ -14,6 +14,7 @@ from typing import Any
 
 from audit.derived import FROM_ROWS, ONLY_WITH
 from audit.errors import AssayError
+from audit.funnel import figures
 from reports.attest import MODEL_CARD, STATEMENTS
 from reports.manifest import NAME, strict_json
 from reports.verify.result import Broken
@@ -84,6 +85,11 @@ def check_figures(files: Mapping[str, bytes]) -> str:
             here = "has" if key in evidence else "lacks"
             raise Broken(f"the evidence {here} an entry {key!r}, which the cube contradicts")
     compared += sum(_alike(k, evidence[k], v) for k, v in more.items() if k in evidence)
+    if "funnel" in evidence:
+        with _measuring():
+            stages = evidence["funnel"]
+            again_figures = figures(stages["counts"], stages["stages"], how)
+        compared += _alike("funnel", stages["figures"], again_figures)
     withheld = sum(1 for c in evidence.get("counts", []) if c.get("suppressed"))
     words = f"; {withheld} groups are withheld and were not verified" if withheld else ""
     lists = ", ".join(f"{len(evidence[name]):,} {name}" for name in LISTS)
@@ -229,6 +235,8 @@ def _alike(where: str, got: Any, expected: Any) -> int:
     """Two JSON values, numbers within RERUN of each other. How many were compared; raises Broken at a difference."""
     if isinstance(expected, dict) and isinstance(got, dict) and got.keys() == expected.keys():
         return sum(_alike(f"{where}, {k}", got[k], v) for k, v in expected.items())
+    if isinstance(expected, tuple):
+        expected = list(expected)  # as JSON has it
     if isinstance(expected, list) and isinstance(got, list) and len(got) == len(expected):
         return sum(_alike(where, a, b) for a, b in zip(got, expected, strict=True))
     same = got == expected and isinstance(got, bool) == isinstance(expected, bool)
