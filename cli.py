@@ -1,7 +1,7 @@
 """`assay`: the commands of the contract. Each is a few lines; the work is done by audit, debias and reports.
 
 Results go to stdout (with --json: one document and nothing else), progress and errors to stderr. Exit codes: 0 done,
-1 a fault of ours, 2 the input cannot be used, 3 a norm is broken (--gate), 4 verification failed.
+1 a fault of ours, 2 the input cannot be used, 3 a norm is broken (--gate), 4 verification failed, 5 verified in part.
 """
 
 from __future__ import annotations
@@ -279,6 +279,7 @@ def _validation(args: argparse.Namespace) -> Any:
 
 def verify(args: argparse.Namespace) -> Result:
     """check signatures, embedded evidence and every figure; name the failed check"""
+    from audit.files import write_whole
     from reports.log import read_copy
     from reports.log.proof import read_proof
     from reports.verify import verify as check
@@ -297,10 +298,13 @@ def verify(args: argparse.Namespace) -> Result:
         since=_read(args.since) if args.since else None,
         require_quorum=args.require_quorum,
         exact=args.exact,
+        print_again=args.print_again is not None,
         rerun=rerun,
         log=None if not args.log else read_proof(_read(args.log)) if args.log.is_file() else read_copy(args.log),
     )
-    if result.failed is not None:
+    if result.again is not None:
+        write_whole(args.print_again, result.again)
+    if not result.ok:
         _say(args, (result.to_json(), "\n".join(result.lines())))
         raise result.error()
     return result.to_json(), "\n".join(result.lines())
@@ -526,6 +530,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--require-quorum", action="store_true", help="fail where the board has not approved")
     sub.add_argument("--exact", action="store_true", help="set the pages again and compare bytes, not read them")
+    sub.add_argument(
+        "--print-again", type=Path, metavar="FILE", help="where nothing failed, print the checked evidence afresh here"
+    )
     sub.add_argument("--rerun", type=Path, metavar="CASE.toml", help="measure again from model and data, and compare")
     sub.add_argument(
         "--allow", action="append", default=[], metavar="TYPE", help="with --rerun: a type in the model you reviewed"
@@ -560,7 +567,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say(args, args.run(args))
     except AssayError as error:
         print(f"assay {args.command}: {error.message}", file=sys.stderr)
-        if args.json and not isinstance(error, GateBroken) and error.exit_code != 4:
+        if args.json and not isinstance(error, GateBroken) and error.exit_code not in (4, 5):
             print(json.dumps(error.to_json(), ensure_ascii=False, indent=1))
         return error.exit_code
     except KeyboardInterrupt:

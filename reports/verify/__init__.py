@@ -2,7 +2,8 @@
 
     found = verify(Path("report.pdf").read_bytes())
     found.failed            # None, or the first Check that failed
-    verify_or_raise(data)   # raises VerificationError naming it
+    found.partial           # the checks that could say neither yes nor no here
+    verify_or_raise(data)   # raises VerificationError or VerifiedInPart naming them
 
 The cheap checks on bytes come first; where one fails, what would rest on it is "not checked". Nothing is fetched.
 Order: file, seal, structure, signatures, certification, metadata, attachments, pages, changes, scripts, manifest,
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from reports.log.proof import Proof
@@ -31,9 +33,9 @@ __all__ = ["Check", "SignerFound", "Verification", "verify", "verify_or_raise"]
 
 
 def verify_or_raise(pdf: bytes, **options: Any) -> Verification:
-    """`verify`; raises VerificationError naming the first check that failed."""
+    """`verify`; raises VerificationError naming the check that failed, or VerifiedInPart where one was not settled."""
     found = verify(pdf, **options)
-    if found.failed is not None:
+    if not found.ok:
         raise found.error()
     return found
 
@@ -51,6 +53,7 @@ def verify(
     printer: Printer | None = None,
     second_opinion: bool = False,
     exact: bool = False,
+    print_again: bool = False,
 ) -> Verification:
     """Every check of a report, in order.
 
@@ -61,7 +64,8 @@ def verify(
     (reports.log.proof) that it holds this one. require_quorum:
     fail where the board has not approved. contents: False stops before the figures and pages. printer: makes the page's
     HTML again (for tests). second_opinion: pyHanko's difference analysis too; it takes seconds and allows more than
-    ours. exact: the pages are made again and compared byte for byte, rather than read as they are drawn.
+    ours. exact: the pages are made again and compared byte for byte, rather than read as they are drawn. print_again:
+    where nothing failed, `again` of the result is a fresh printing of the checked evidence.
     """
     run = Lines()
     state = _State(pdf, trust, tuple(crls), rerun, since, require_quorum, contents, printer, second_opinion, log, exact)
@@ -73,7 +77,14 @@ def verify(
     # Where the log holds every decision of this report, one that was cut off would have been seen.
     seen = any(c.name == "log decisions" and c.status == OK for c in run.checks)
     notes = (*(() if seen else (sig.ROLL_BACK,)), *state.notes)
-    return Verification(tuple(run.checks), state.signers, identity, hashlib.sha256(pdf).hexdigest(), notes)
+    found = Verification(
+        tuple(run.checks), state.signers, identity, hashlib.sha256(pdf).hexdigest(), notes, state.established
+    )
+    if print_again and contents and found.failed is None:
+        from reports.verify.printed import print_again as printed_again
+
+        found = replace(found, again=printed_again(state.files))
+    return found
 
 
 class _State:
@@ -98,6 +109,7 @@ class _State:
         self.second_opinion, self.log, self.exact = second_opinion, log, exact
         self.signers: tuple[SignerFound, ...] = ()
         self.identity = "not established: no root certificate was given (--trust)"
+        self.established = False
         self.notes: list[str] = []
         self.found: tuple[sig.Signature, ...] = ()
         self.manifest: Manifest | None = None
@@ -331,4 +343,5 @@ class _State:
 
         good = run.check("identity", "each signer's certificate with the root given", work)
         self.identity = "established by the root given" if good else "refused"
+        self.established = good
         return trusted

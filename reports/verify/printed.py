@@ -88,6 +88,21 @@ def check_printed(
     return f"{count:,} words on the pages compared with the pages made again, the same; {signs}; {places}"
 
 
+def print_again(files: Mapping[str, bytes]) -> bytes:
+    """A fresh, unsigned printing of the checked evidence in `files`, for reading in place of the given pages."""
+    manifest = Manifest.from_bytes(files[NAME])
+    document = build_document({k: v for k, v in files.items() if k != NAME}, manifest=manifest)
+    return write_pdf(
+        render_html(document),
+        attachments=files,
+        title=manifest.title,
+        author=manifest.author,
+        language=manifest.language,
+        created=manifest.issued,
+        signers=manifest.signers,
+    )
+
+
 def _places(certified: bytes, document: Document) -> str:
     """Whether the right words stand in the right places, where the drawing is not the one made here. Raises Broken."""
     from reports.verify.pages import NotCovered, Unsure, check_pages

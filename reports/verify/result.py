@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from audit.errors import VerificationError
+from audit.errors import AssayError, VerificationError, VerifiedInPart
 
-OK, FAILED, SKIPPED = "ok", "failed", "not checked"
+OK, FAILED, PART, SKIPPED = "ok", "failed", "in part", "not checked"
+"""PART: a check that a verification promises, and that could say neither yes nor no here. SKIPPED: nobody asked."""
 
 
 class Broken(Exception):
@@ -18,9 +19,17 @@ class Broken(Exception):
         super().__init__(problem)
 
 
+class InPart(Exception):
+    """A check could say neither yes nor no: how far it came, got, expected, what to do. Never exit 0."""
+
+    def __init__(self, detail: str, *, got: object = "", expected: object = "", todo: str = "") -> None:
+        self.detail, self.got, self.expected, self.todo = detail, str(got), str(expected), todo
+        super().__init__(detail)
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line. status: "ok", "failed" or "not checked"; compared: what with what; detail: what came out."""
+    """One line. status: "ok", "failed", "in part" or "not checked"; compared: what with what; detail: what came out."""
 
     name: str
     compared: str
@@ -31,9 +40,9 @@ class Check:
     todo: str = ""
 
     def to_json(self) -> dict[str, str]:
-        """The line; got, expected and todo only where the check failed."""
+        """The line; got, expected and todo only where it failed or could not be made."""
         out = {"check": self.name, "compared": self.compared, "status": self.status, "detail": self.detail}
-        if self.status == FAILED:
+        if self.status in (FAILED, PART):
             out |= {"got": self.got, "expected": self.expected, "todo": self.todo}
         return out
 
@@ -70,13 +79,18 @@ class SignerFound:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Every check made, in order; who signed; whether the identity of the signers is established."""
+    """Every check made, in order; who signed; whether the identity of the signers is established.
+
+    again : a fresh printing of the checked evidence, where it was asked for and nothing failed.
+    """
 
     checks: tuple[Check, ...]
     signers: tuple[SignerFound, ...] = ()
     identity: str = "not established"
     sha256: str = ""
     notes: tuple[str, ...] = field(default=())
+    established: bool = False
+    again: bytes | None = field(default=None, repr=False)
 
     @property
     def failed(self) -> Check | None:
@@ -84,13 +98,38 @@ class Verification:
         return next((c for c in self.checks if c.status == FAILED), None)
 
     @property
-    def ok(self) -> bool:
-        """Whether no check failed. Prefer `verify_or_raise`, which cannot be overlooked."""
-        return self.failed is None
+    def partial(self) -> tuple[Check, ...]:
+        """The checks that could say neither yes nor no."""
+        return tuple(c for c in self.checks if c.status == PART)
 
-    def error(self) -> VerificationError:
-        """The first failure as an exception. Raises ValueError where nothing failed."""
-        if (check := self.failed) is None:
+    @property
+    def ok(self) -> bool:
+        """Whether every check held. Prefer `verify_or_raise`, which cannot be overlooked."""
+        return self.failed is None and not self.partial
+
+    @property
+    def verdict(self) -> str:
+        """The last line. A failure outranks what could not be checked, and that outranks the rest."""
+        if self.failed is not None:
+            return f"FAILED: {self.failed.name}: {self.failed.detail}"
+        who = "the signers lead to the root given" if self.established else "who signed is not established"
+        if self.partial:
+            return f"in part: {who}; not settled here: {', '.join(c.name for c in self.partial)}"
+        return f"verified: every check held, and {who}" if self.established else f"intact and consistent; {who}"
+
+    def error(self) -> AssayError:
+        """The first failure, or else what could not be checked, as an exception. Raises ValueError where all held."""
+        check = self.failed
+        if check is None and self.partial:
+            first = self.partial[0]
+            return VerifiedInPart(
+                (c.name for c in self.partial),
+                f"verified in part: {'; '.join(f'{c.name}: {c.detail}' for c in self.partial)}",
+                got=first.got,
+                expected=first.expected,
+                todo=first.todo or "check it on a machine with the versions that the report names",
+            )
+        if check is None:
             raise ValueError("no check failed")
         return VerificationError(
             check.name,
@@ -109,15 +148,15 @@ class Verification:
             words += f" Until {s.until}" if s.until else ""
             out.append(f"signed by    {s.name} ({s.role}), {s.time} ({s.time_from}), {s.level}{words}")
         out.append(f"identity     {self.identity}")
-        failed = self.failed
-        out.append("verified: no check failed" if failed is None else f"FAILED: {failed.name}: {failed.detail}")
-        return out
+        return [*out, self.verdict]
 
     def to_json(self) -> dict[str, Any]:
         """For `--json`."""
         return {
             "ok": self.ok,
             "failed": None if self.failed is None else self.failed.name,
+            "partial": [c.name for c in self.partial],
+            "verdict": self.verdict,
             "identity": self.identity,
             "sha256": self.sha256,
             "checks": [c.to_json() for c in self.checks],
