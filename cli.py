@@ -297,7 +297,6 @@ def verify(args: argparse.Namespace) -> Result:
         crls=[_read(c) for c in args.crl],
         since=_read(args.since) if args.since else None,
         require_quorum=args.require_quorum,
-        exact=args.exact,
         print_again=args.print_again is not None,
         rerun=rerun,
         log=None if not args.log else read_proof(_read(args.log)) if args.log.is_file() else read_copy(args.log),
@@ -529,7 +528,6 @@ def _parser() -> argparse.ArgumentParser:
         "--log", type=Path, metavar="DIR", help="the log of issued reports, or a proof by `assay register --proof`"
     )
     sub.add_argument("--require-quorum", action="store_true", help="fail where the board has not approved")
-    sub.add_argument("--exact", action="store_true", help="set the pages again and compare bytes, not read them")
     sub.add_argument(
         "--print-again", type=Path, metavar="FILE", help="where nothing failed, print the checked evidence afresh here"
     )

@@ -16,7 +16,7 @@ from audit.load import load_case
 from audit.run import run_audit
 from reports.issue import assemble, make_manifest
 from reports.keys import SigningKey
-from reports.manifest import ARCHIVE, Attached, Manifest, SignerSlot, strict_json
+from reports.manifest import ARCHIVE, NAME, Attached, Manifest, SignerSlot, strict_json
 from reports.sign import certify
 
 ISSUED = dt.datetime(2026, 11, 22, 9, 30, tzinfo=dt.UTC)
@@ -54,14 +54,17 @@ def page(files: Mapping[str, bytes], manifest: Manifest) -> str:
     )
 
 
-def read_as_drawn(files: Mapping[str, bytes], manifest: Manifest) -> str:
-    """What a verifier says that reads the real pages of these files. Raises Unsure where it cannot."""
-    from reports.document import build_document
+def assert_believed(files: Mapping[str, bytes], manifest: Manifest, key: SigningKey) -> None:
+    """The real report on these files is made of what a report may be made of, and comes out again byte for byte."""
     from reports.issue import page_html
-    from reports.verify.pages import check_pages
+    from reports.verify.allowed import check_allowed
+    from reports.verify.increments import revisions_of
+    from reports.verify.printed import check_printed
 
     pdf = assemble(page_html(files, manifest), files, manifest)
-    return check_pages(pdf, build_document(files, manifest=manifest))
+    signed = certify(pdf, key, field=manifest.auditor.field, reason="x").pdf
+    check_allowed(signed, revisions_of(signed))
+    assert "the same" in check_printed(signed, {**files, NAME: manifest.to_bytes()})
 
 
 def slots(key: SigningKey, pinned: str | None = None) -> tuple[SignerSlot, ...]:
