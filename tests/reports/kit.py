@@ -54,6 +54,13 @@ def page(files: Mapping[str, bytes], manifest: Manifest) -> str:
     )
 
 
+def judge_here(monkeypatch: Any) -> None:
+    """From here on the command judges in this process, with the stand-in page; what is patched here then counts."""
+    from reports.verify import apart
+
+    monkeypatch.setattr(apart, "judged_apart", lambda pdf, asked, rerun: apart.judged_here(pdf, asked, rerun, page))
+
+
 def read_as_drawn(files: Mapping[str, bytes], manifest: Manifest) -> str:
     """What a verifier says that reads the real pages of these files. Raises Unsure where it cannot."""
     from reports.document import build_document
