@@ -286,18 +286,20 @@ def verify(args: argparse.Namespace) -> Result:
 
     content, rerun = _read(args.report), None
     if args.rerun:
+        from functools import partial
+
         from audit.load import load_case
         from reports.rerun import run_again
-        from reports.verify.reading import attachments_of
 
-        rerun = run_again(load_case(args.rerun), attachments_of(content), args.allow)
+        rerun = partial(run_again, load_case(args.rerun), allow=args.allow)
     result = check(
         content,
         trust=_read(args.trust) if args.trust else None,
+        pins=args.pin,
         crls=[_read(c) for c in args.crl],
         since=_read(args.since) if args.since else None,
         require_quorum=args.require_quorum,
-        print_again=args.print_again is not None,
+       print_again=args.print_again is not None,
         rerun=rerun,
         log=None if not args.log else read_proof(_read(args.log)) if args.log.is_file() else read_copy(args.log),
     )
@@ -526,6 +528,13 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--since", type=Path, metavar="EARLIER.pdf", help="an earlier copy that this file must continue")
     sub.add_argument(
         "--log", type=Path, metavar="DIR", help="the log of issued reports, or a proof by `assay register --proof`"
+    )
+    sub.add_argument(
+        "--pin",
+        action="append",
+        default=[],
+        metavar="SHA256",
+        help="the fingerprint of a signer's certificate you know",
     )
     sub.add_argument("--require-quorum", action="store_true", help="fail where the board has not approved")
     sub.add_argument(

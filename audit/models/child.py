@@ -1,4 +1,4 @@
-"""The worker's process: isolates itself, loads one model, answers frames until its input ends.
+"""The worker's process: isolates itself, then answers frames until its input ends: on one model, or by another task.
 
 Started by `audit.models.worker` as `python -m audit.models.child '{"in": FD, "out": FD, ...}'`. Nothing heavy is
 imported before `isolate.apply`: threads that numpy starts at import must inherit what it sets.
@@ -7,6 +7,8 @@ imported before `isolate.apply`: threads that numpy starts at import must inheri
 from __future__ import annotations
 
 import contextlib
+import importlib
+import importlib.util
 import json
 import os
 import sys
@@ -15,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from audit.models import isolate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from audit.models.loaded import Loaded
     from audit.models.wire import Frame
 
@@ -45,19 +49,44 @@ def main(argument: str) -> int:
         memory_bytes=settings["memory_bytes"],
         cpu_seconds=settings["cpu_seconds"],
         file_size_bytes=settings["file_size_bytes"],
-        readable=readable(own, settings["code"]),
+        readable=[*readable(own, settings["code"]), *settings.get("packages", ()), *settings.get("readable", ())],
     )
     if os.getppid() != settings["parent"]:
         return 0  # the parent ended before its death could be watched
-    return _serve(settings["in"], settings["out"], held, int(settings["memory_bytes"]))
+    task = _task(settings) if "task" in settings else None
+    return _serve(settings["in"], settings["out"], held, int(settings["memory_bytes"]), task)
 
 
-def _serve(incoming: int, outgoing: int, held: tuple[str, ...], limit: int) -> int:
+def _task(settings: dict[str, Any]) -> Callable[..., tuple[dict[str, Any], dict[str, Any]]]:
+    """The function that answers in place of a model, and the packages that it is made of: by folder, as no path is
+    searched that may hold people's data."""
+    for folder in settings["packages"]:
+        name = os.path.basename(folder)
+        if name not in sys.modules:
+            start = os.path.join(folder, "__init__.py")
+            spec = importlib.util.spec_from_file_location(name, start, submodule_search_locations=[folder])
+            if spec is not None and spec.loader is not None:
+                sys.modules[name] = module = importlib.util.module_from_spec(spec)
+                spec.loader.exec_module(module)
+    module_name, _, function = settings["task"].partition(":")
+    found: Callable[..., tuple[dict[str, Any], dict[str, Any]]]
+    found = getattr(importlib.import_module(module_name), function)
+    return found
+
+
+def _serve(
+    incoming: int,
+    outgoing: int,
+    held: tuple[str, ...],
+    limit: int,
+    task: Callable[..., tuple[dict[str, Any], dict[str, Any]]] | None,
+) -> int:
     source = os.fdopen(incoming, "rb", buffering=0)
     model: Loaded | None = None
     # Nothing is drawn in here, and matplotlib will not be imported without a folder to write in; what could use it
     # (shap) then goes without.
-    sys.modules["matplotlib"] = None  # type: ignore[assignment]
+    if task is None:
+        sys.modules["matplotlib"] = None  # type: ignore[assignment]
     # numpy comes in here, under isolation.
     from audit.models import wire
 
@@ -78,7 +107,11 @@ def _serve(incoming: int, outgoing: int, held: tuple[str, ...], limit: int) -> i
             return 0
         answer: list[Any]
         try:
-            if frame.fields["do"] == "load":
+            if task is not None:
+                fields, arrays = task(frame, held)
+                answer = wire.pack({"ok": True, **fields}, arrays)
+                del fields, arrays
+            elif frame.fields["do"] == "load":
                 model, fields = _load(frame, held)
                 answer = wire.pack({"ok": True, **fields})
             else:

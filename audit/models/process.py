@@ -14,8 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +34,32 @@ class Limits:
     file_size_bytes: int = 2**20
 
 
-class Child:
-    """One process of `audit.models.child`. `ended` says why it can no longer be asked; empty while it can."""
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a child does in place of running a model, behind the same walls.
 
-    def __init__(self, limits: Limits, code: Sequence[str]) -> None:
+    function : `module:name`, called with each frame and the words for the isolation that held; gives the fields and
+    arrays of the answer. packages: folders of packages beside `audit` that it imports. readable: files and folders
+    that it may read besides. environment: variables that it needs.
+    """
+
+    function: str
+    packages: tuple[str, ...] = ()
+    readable: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class Child:
+    """One process of `audit.models.child`. `ended` says why it can no longer be asked; empty while it can.
+
+    failure : how the last question failed, one of "", "time", "memory", "processor", "crash", "answer", "input",
+    "raised".
+    """
+
+    def __init__(self, limits: Limits, code: Sequence[str], task: Task | None = None) -> None:
         self.limits = limits
         self.ended = ""
+        self.failure = ""
         root = Path(__file__).resolve().parent.parent.parent
         child_in, self._to = os.pipe()
         self._from, child_out = os.pipe()
@@ -52,6 +72,8 @@ class Child:
             "parent": os.getpid(),
             "code": list(code),
         }
+        if task is not None:
+            settings |= {"task": task.function, "packages": list(task.packages), "readable": list(task.readable)}
         try:
             self._process = subprocess.Popen(
                 # -P: the current folder is not a place to import from.
@@ -60,7 +82,7 @@ class Child:
                 stdout=self._errors,
                 stderr=self._errors,
                 cwd="/",
-                env=_environment(root),
+                env=_environment(root) | dict(task.environment if task is not None else {}),
                 pass_fds=(child_in, child_out),
                 start_new_session=True,
             )
@@ -94,11 +116,13 @@ class Child:
     def ask(self, blocks: list[Any], seconds: float) -> wire.Frame:
         """Send a frame and give the answer. Raises ModelError; ends the process where it cannot go on."""
         deadline = time.monotonic() + seconds
+        self.failure = ""
         try:
             for block in blocks:
                 self._send(block, deadline)
             told = wire.read(lambda count: self._take(count, deadline), int(self.limits.memory_bytes))
         except TimeoutError:
+            self.failure = "time"
             self._end(f"it took longer than {seconds:g} seconds")
             raise ModelError(
                 "the model took too long",
@@ -109,6 +133,7 @@ class Child:
         except (EOFError, BrokenPipeError, ConnectionError):
             raise self._death() from None
         except wire.WireError as error:
+            self.failure = "answer"
             self._end("it answered with what is no answer")
             raise ModelError(
                 "the model's process gave an answer that cannot be read",
@@ -166,6 +191,7 @@ class Child:
         kind = fields.get("kind")
         if kind == "memory":
             return self._memory()
+        self.failure = "input" if kind == "input" else "raised"
         if kind == "input":
             parts = {k: one_line(fields.get(k, ""), 2000) for k in ("problem", "got", "expected", "todo")}
             return ModelError(parts.pop("problem"), **parts)
@@ -177,6 +203,7 @@ class Child:
         )
 
     def _memory(self) -> ModelError:
+        self.failure = "memory"
         return ModelError(
             "the model needs more memory than it may use",
             got="its process ran out of memory",
@@ -198,7 +225,7 @@ class Child:
             self.ended = "it ran out of memory"
             return self._memory()
         if code == -signal.SIGXCPU:
-            self.ended = "it used up its processor time"
+            self.ended, self.failure = "it used up its processor time", "processor"
             return ModelError(
                 "the model used up its processor time",
                 got=f"more than {self.limits.cpu_seconds} seconds of processor time",
@@ -209,7 +236,7 @@ class Child:
         if code < 0:
             with contextlib.suppress(ValueError):
                 how = f"signal {signal.Signals(-code).name}"
-        self.ended = f"it crashed ({how})"
+        self.ended, self.failure = f"it crashed ({how})", "crash"
         hint = " (the system ends a process so when the machine's memory is full)" if code == -signal.SIGKILL else ""
         return ModelError(
             "the model's process crashed",

@@ -26,7 +26,6 @@ class Contents:
     files: Mapping[str, bytes]
     manifest: Manifest
     printer: Printer | None
-    rerun: Mapping[str, bytes] | None
 
     def _same_version(self, work: Callable[[], str]) -> str:
         """A method may change from version to version: where this is another one, the failure says so."""
@@ -83,17 +82,6 @@ class Contents:
             )
         else:
             run.skip("printed pages", compared, "not checked, because the figures behind them failed")
-        rerun = self.rerun
-        if rerun is None:
-            run.skip(
-                "rerun",
-                "figures with a new run on model and data",
-                "not asked for (--rerun CASE.toml); explanations and mitigation are tied to the embedded files only",
-            )
-        else:
-            run.check(
-                "rerun", "figures with a new run on model and data", lambda: figures.check_rerun(self.files, rerun)
-            )
 
     def _attested(self, run: Lines, figured: bool) -> None:
         from reports.attest.check import check_model_card, check_statements

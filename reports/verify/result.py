@@ -81,7 +81,9 @@ class SignerFound:
 class Verification:
     """Every check made, in order; who signed; whether the identity of the signers is established.
 
-    again : a fresh printing of the checked evidence, where it was asked for and nothing failed.
+    established : whether every signer leads to a root, or is a certificate, that the reader gave. isolation: behind
+    which walls the file was read, as they held when tried. again: a fresh printing of the checked evidence, where it
+    was asked for and nothing failed.
     """
 
     checks: tuple[Check, ...]
@@ -90,6 +92,7 @@ class Verification:
     sha256: str = ""
     notes: tuple[str, ...] = field(default=())
     established: bool = False
+    isolation: tuple[str, ...] = ()
     again: bytes | None = field(default=None, repr=False)
 
     @property
@@ -148,6 +151,8 @@ class Verification:
             words += f" Until {s.until}" if s.until else ""
             out.append(f"signed by    {s.name} ({s.role}), {s.time} ({s.time_from}), {s.level}{words}")
         out.append(f"identity     {self.identity}")
+        if self.isolation:
+            out.append(f"read behind  {', '.join(self.isolation)}")
         return [*out, self.verdict]
 
     def to_json(self) -> dict[str, Any]:
@@ -162,4 +167,5 @@ class Verification:
             "checks": [c.to_json() for c in self.checks],
             "signers": [s.to_json() for s in self.signers],
             "notes": list(self.notes),
+            "isolation": list(self.isolation),
         }

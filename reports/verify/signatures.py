@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from reports.verify.result import Broken, SignerFound
 from reports.verify.seal import Span, check_digest, container_of, spans
 
 SUBFILTERS = {"/Sig": "/ETSI.CAdES.detached", "/DocTimeStamp": "/ETSI.RFC3161"}
+AUTHORITY = "timestamp authority"
+UNKNOWN_AUTHORITY = "a timestamp authority that does not lead to a root given"
 ROLL_BACK = (
     "A later signature that was cut off leaves no trace in the file. Compare the decisions with the board's register, "
     "or verify with an earlier copy at hand."
@@ -53,9 +55,9 @@ class Signature:
     def time(self) -> tuple[dt.datetime | None, str]:
         """When, and who says so."""
         if self.kind == "/DocTimeStamp":
-            return self.container.time, "timestamp authority"
+            return self.container.time, AUTHORITY
         if self.container.stamp is not None:
-            return self.container.stamp.time, "timestamp authority"
+            return self.container.stamp.time, AUTHORITY
         return self.stated or self.container.time, "the signer's own clock"
 
 
@@ -215,9 +217,16 @@ def check_decisions(manifest: Manifest, signatures: Sequence[Signature], require
 
 
 def described(
-    manifest: Manifest | None, signatures: Sequence[Signature], reader: Any, trusted: dict[str, bool | None]
+    manifest: Manifest | None,
+    signatures: Sequence[Signature],
+    reader: Any,
+    trusted: Mapping[str, bool | None],
+    stamped: Collection[str],
 ) -> tuple[SignerFound, ...]:
-    """Who signed, for the reader."""
+    """Who signed, for the reader. stamped: the fields whose timestamp is by an authority that leads to a root given.
+
+    A timestamp by anybody else proves no time: such a signature is of level B-B (ETSI EN 319 142-1), and it is said.
+    """
     roles = {s.field: s.role for s in manifest.signers} if manifest is not None else {}
     made = {}
     if manifest is not None:
@@ -225,17 +234,19 @@ def described(
             made = decisions(manifest, signatures)
         except Broken:
             made = {}
-    archived = any(s.kind == "/DocTimeStamp" for s in signatures)
+    archived = any(s.kind == "/DocTimeStamp" and s.field in stamped for s in signatures)
     has_dss = "/DSS" in reader.root
     out = []
     for signature in signatures:
         time, source = signature.time
         decision = made.get(signature.field)
         level = "B-B"
-        if signature.container.stamp is not None:
+        if source == AUTHORITY and signature.field not in stamped:
+            source = UNKNOWN_AUTHORITY
+        elif signature.container.stamp is not None:
             level = "B-LTA" if has_dss and archived else "B-LT" if has_dss else "B-T"
         if signature.kind == "/DocTimeStamp":
-            level = "archive timestamp"
+            level = "archive timestamp" if signature.field in stamped else "archive timestamp, not established"
         out.append(
             SignerFound(
                 field=signature.field,

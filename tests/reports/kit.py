@@ -54,6 +54,13 @@ def page(files: Mapping[str, bytes], manifest: Manifest) -> str:
     )
 
 
+def judge_here(monkeypatch: Any, printer: Any = None) -> None:
+    """From here on the command judges in this process, with this page; what is patched here then counts."""
+    from reports.verify import apart
+
+    monkeypatch.setattr(apart, "judged_apart", lambda pdf, asked, rerun: apart.judged_here(pdf, asked, rerun, printer))
+
+
 def assert_believed(files: Mapping[str, bytes], manifest: Manifest, key: SigningKey) -> None:
     """The real report on these files is made of what a report may be made of, and comes out again byte for byte."""
     from reports.issue import page_html

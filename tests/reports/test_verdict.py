@@ -10,11 +10,13 @@ import pytest
 import cli
 from reports.verify import contents
 from reports.verify.result import Broken, InPart
+from tests.reports import kit
 from tests.reports.conftest import Reports
 
 
 @pytest.fixture
-def report(small: Reports, tmp_path: Path) -> Path:
+def report(small: Reports, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    kit.judge_here(monkeypatch, kit.page)
     path = tmp_path / "report.pdf"
     path.write_bytes(small.certified)
     return path
@@ -56,7 +58,6 @@ def test_a_failure_outranks_what_could_not_be_settled(
 ) -> None:
     monkeypatch.setattr(contents, "check_printed", in_part)
     monkeypatch.setattr("reports.verify.figures.check_figures", broken)
-    monkeypatch.setattr("reports.verify.revisions.refuse_scripts", lambda *_: None)
     code, out, _ = run(capsys, "verify", report)
     assert code == 4
     assert out.splitlines()[-1].startswith("FAILED: figures")
