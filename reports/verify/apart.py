@@ -56,7 +56,7 @@ class Asked:
     require_quorum: bool = False
     contents: bool = True
     second_opinion: bool = False
-   print_again: bool = False
+    print_again: bool = False
 
 
 def judged_apart(pdf: bytes, asked: Asked, rerun: Any = None, limits: Limits = LIMITS) -> Verification:
@@ -156,9 +156,7 @@ def _packed(pdf: bytes, asked: Asked, rerun: bool) -> list[Any]:
     fields: dict[str, Any] = {
         "do": "verify", "rerun": rerun, "pins": list(asked.pins), "crls": len(asked.crls), "proof": None, "log": False,
     }  # fmt: skip
-    fields |= {
-        name: getattr(asked, name) for name in ("require_quorum", "contents", "second_opinion", "print_again")
-    }
+    fields |= {name: getattr(asked, name) for name in ("require_quorum", "contents", "second_opinion", "print_again")}
     arrays = {"pdf": pdf}
     arrays |= {name: data for name in ("trust", "since") if (data := getattr(asked, name)) is not None}
     arrays |= {f"crl{i}": crl for i, crl in enumerate(asked.crls)}
