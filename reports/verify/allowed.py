@@ -12,6 +12,7 @@ begins with `stream:` is a stream.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -236,8 +237,11 @@ class _Walk:
         if rule.startswith("["):
             if not isinstance(obj, pikepdf.Array) or depth > _DEPTH:
                 return False
+            inner = rule[1:-1]
+            plain = _numbers(inner)
             for item in obj:
-                self._value(item, rule[1:-1], where, depth + 1)
+                if type(item) not in plain:
+                    self._value(item, inner, where, depth + 1)
             return True
         if rule.startswith("{"):
             if not isinstance(obj, pikepdf.Dictionary):
@@ -315,6 +319,13 @@ def _alternatives(rule: str) -> tuple[str, ...]:
 
 
 @cache
+def _numbers(rule: str) -> tuple[type, ...]:
+    """The types of number that a rule takes as they are."""
+    one_of = _alternatives(rule)
+    return (int, Decimal) if "number" in one_of else (int,) if "int" in one_of else ()
+
+
+@cache
 def _marks(kind: str) -> tuple[tuple[str, str], ...]:
     """The keys by which a kind is told from others: those that have to be there."""
     return tuple((key, rule[:-1]) for key, rule in KINDS[kind].items() if rule.endswith("!"))
@@ -333,8 +344,6 @@ def _is_plain(obj: Any) -> bool:
 
 
 def _is_number(obj: Any) -> bool:
-    from decimal import Decimal
-
     return isinstance(obj, int | float | Decimal) and not isinstance(obj, bool)
 
 

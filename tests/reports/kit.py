@@ -124,25 +124,52 @@ def update(pdf: bytes, change: Callable[[Any], None]) -> bytes:
     return out.getvalue()
 
 
-def signed_update(pdf: bytes, key: SigningKey, field: str, change: Callable[[Any], None], **meta: Any) -> bytes:
-    """The same update, with a valid signature in `field` over it: what a member with a key could send back."""
+def signed_update(
+    pdf: bytes, key: SigningKey, field: str, change: Callable[[Any], None], *, face: Any = None, **meta: Any
+) -> bytes:
+    """The same update, with a valid signature in `field` over it: what a member with a key could send back.
+
+    face : heading and other lines of the face; without it the one that the signed fields give.
+    """
     from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
     from pyhanko.sign import fields
     from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner
 
     from reports.sign import _signer
+    from reports.stamp import CERTIFIED, DECIDED, face_lines, stamp_style
 
     class Quiet(IncrementalPdfFileWriter):
         def _update_meta(self) -> None:
             return None
 
+    moment = dt.datetime.now(dt.UTC).replace(microsecond=0)
+
+    class Dated(PdfSigner):
+        def init_signing_session(self, *given: Any, **named: Any) -> Any:
+            session = super().init_signing_session(*given, **named)
+            session.system_time = moment
+            return session
+
     writer = Quiet(io.BytesIO(pdf))
     change(writer)
     options = {"reason": "APPROVE: fine", "subfilter": fields.SigSeedSubFilter.PADES, "md_algorithm": "sha256"} | meta
-    signer = PdfSigner(PdfSignatureMetadata(field_name=field, **options), signer=_signer(key))
+    reason = str(options["reason"])
+    heading = CERTIFIED if meta.get("certify") else DECIDED["reject" if reason.startswith("REJECT") else "approve"]
+    lines = face or face_lines(heading, key.certificate, reason, moment)
+    box = next((f["/Rect"] for f in _fields(writer) if f["/T"] == field), [0, 0, 259.19, 66.44])
+    width, height = abs(float(box[2]) - float(box[0])), abs(float(box[3]) - float(box[1]))
+    signer = Dated(
+        PdfSignatureMetadata(field_name=field, **({"name": key.name} | options)),
+        signer=_signer(key),
+        stamp_style=stamp_style(lines, width, height),
+    )
     out = io.BytesIO()
     signer.sign_pdf(writer, output=out)
     return out.getvalue()
+
+
+def _fields(writer: Any) -> list[Any]:
+    return [f.get_object() for f in writer.root["/AcroForm"]["/Fields"]]
 
 
 def attached(name: str, data: bytes) -> Attached:
