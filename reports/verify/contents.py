@@ -12,6 +12,7 @@ from reports.verify import figures
 from reports.verify.lines import Lines
 from reports.verify.printed import Printer, check_printed
 from reports.verify.result import Broken
+from reports.verify.told import check_told
 
 if TYPE_CHECKING:
     from asn1crypto import x509
@@ -47,6 +48,12 @@ class Contents:
             "every figure of evidence.json with the embedded cube",
             lambda: self._same_version(lambda: figures.check_figures(self.files)),
         )
+        if figured:
+            run.check(
+                "totals",
+                "people measured, names and what is told twice with the cube and each other",
+                lambda: self._same_version(lambda: check_told(self.files, self.manifest)),
+            )
         if "mitigation.json" in self.files:
             settings = figures.load(self.files, "evidence.json").get("settings", {}) if figured else {}
             run.check(

@@ -56,7 +56,9 @@ def check_faces(
 def _check_face(data: bytes, manifest: Manifest, signature: Signature, others: Callable[[], Sequence[str]]) -> bool:
     """Whether the drawing is the same; False where it only looks the same. Raises Broken or InPart."""
     with opened(data[: signature.span.end]) as pdf:
-        field = next(w for w in pdf.Root.AcroForm.Fields if str(w.get("/T")) == signature.field)
+        field = next((w for w in pdf.Root.AcroForm.Fields if str(w.get("/T")) == signature.field), None)
+        if field is None or "/AP" not in field or "/Rect" not in field or "/V" not in field:
+            raise Broken(f"the signature in {signature.field} has no face", expected="the face that Assay draws")
         x1, y1, x2, y2 = (float(v) for v in field.Rect)
         size = abs(x2 - x1), abs(y2 - y1)
         if str(field.V.get("/Name", "")) != signature.signer_name:

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from audit.errors import AssayError, VerificationError, VerifiedInPart
 
 OK, FAILED, PART, SKIPPED = "ok", "failed", "in part", "not checked"
 """PART: a check that a verification promises, and that could say neither yes nor no here. SKIPPED: nobody asked."""
+
+
+def plain(text: object, length: int = 400) -> str:
+    """Text as one line that does nothing to a terminal or to the words beside it: no control characters, no marks that
+    turn the direction of writing, of bounded length."""
+    kept = "".join(c if c.isprintable() else "\ufffd" for c in str(text)[: length + 1])
+    return kept if len(kept) <= length else kept[: length - 1] + "\u2026"
+
+
+def shown(value: Any) -> str:
+    """A value of a file that may be told: numbers as they are; of everything else, what it is and how long."""
+    if value is None or isinstance(value, bool | float):
+        return {None: "nothing", True: "yes", False: "no"}.get(value, repr(value))
+    if isinstance(value, int):
+        return f"{value}" if abs(value) < 10**30 else "a number of more than 30 digits"
+    if isinstance(value, str):
+        return f"a text of {len(value):,} characters"
+    if isinstance(value, list | tuple):
+        return f"a list of {len(value):,}"
+    return f"an object of {len(value):,} entries" if isinstance(value, dict) else "something else"
 
 
 class Broken(Exception):
@@ -27,6 +47,13 @@ class InPart(Exception):
         super().__init__(detail)
 
 
+def _make_plain(record: Any, length: int = 1000) -> None:
+    """What came out of a file is made plain where it becomes a line, whoever wrote the line."""
+    for entry in fields(record):
+        if isinstance(value := getattr(record, entry.name), str):
+            object.__setattr__(record, entry.name, plain(value, length))
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """One line. status: "ok", "failed", "in part" or "not checked"; compared: what with what; detail: what came out."""
@@ -38,6 +65,9 @@ class Check:
     got: str = ""
     expected: str = ""
     todo: str = ""
+
+    def __post_init__(self) -> None:
+        _make_plain(self)
 
     def to_json(self) -> dict[str, str]:
         """The line; got, expected and todo only where it failed or could not be made."""
@@ -71,6 +101,9 @@ class SignerFound:
     reason: str | None = None
     conditions: str | None = None
     until: str | None = None
+
+    def __post_init__(self) -> None:
+        _make_plain(self, 2200)
 
     def to_json(self) -> dict[str, Any]:
         """All of it by name."""

@@ -22,7 +22,8 @@ from reports.issue import collect
 from reports.manifest import Attached, Manifest, slots_for
 from reports.render import render_html
 from reports.rerun import run_again
-from reports.verify.figures import check_mitigation, check_rerun, check_search
+from reports.verify.figures import check_mitigation, check_search
+from reports.verify.rerun import check_rerun
 from reports.verify.result import Broken
 from tests.reports import kit
 from tests.reports.pki import Pki
