@@ -326,7 +326,7 @@ def approval_overwritten(r: Reports, p: Pki) -> bytes:
     return kit.signed_update(r.rejected, p.cy, "Member2", emptied)
 
 
-@attack("structure")
+@attack("pages")
 def signature_in_a_new_field(r: Reports, p: Pki) -> bytes:
     return kit.signed_update(r.certified, p.bo, "Evil", lambda w: None)
 
