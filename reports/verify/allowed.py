@@ -51,7 +51,7 @@ KINDS: Mapping[str, Kind] = {
         "/Type": "/OutputIntent!", "/S": "/GTS_PDFA1", "/Info": "text", "/OutputConditionIdentifier": "text",
         "/DestOutputProfile": "stream:profile",
     },
-    "stream:profile": {**PACKED, "/N": "int"},
+    "stream:profile": {**PACKED, "/N": "int", "/Alternate": "/DeviceRGB"},
     # pages and what they draw
     "pages": {"/Type": "/Pages!", "/Kids": "[page]", "/Count": "int"},
     "page": {
@@ -70,7 +70,7 @@ KINDS: Mapping[str, Kind] = {
         **PACKED, "/Type": "/XObject!", "/Subtype": "/Form!", "/BBox": "[number]", "/Resources": "resources",
         "/Group": "group",
     },
-    "group": {"/Type": "/Group", "/S": "/Transparency", "/I": "bool", "/CS": "space|/DeviceRGB"},
+    "group": {"/Type": "/Group", "/S": "/Transparency", "/I": "bool", "/CS": "space|/DeviceRGB|/srgb"},
     "space": {},  # an array: see _space
     "lab": {"/WhitePoint": "[number]", "/Range": "[number]"},
     "font": {
