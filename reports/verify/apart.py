@@ -13,9 +13,9 @@ from __future__ import annotations
 import hashlib
 import mimetypes
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +27,8 @@ from audit.errors import InputError, ModelError, OutputError
 from audit.models import wire
 from audit.models.process import Child, Limits, Task
 from reports.attest.statements import LOCK_FILE
-from reports.log.proof import Proof
 from reports.log.store import LogCopy
+from reports.verify.asked import Asked
 from reports.verify.result import FAILED, Check, Verification
 from reports.verify.seal import MOST_BYTES
 
@@ -42,22 +42,6 @@ COMPARED = "what the file does to its reader with the limits of the process that
 _FONTS = ("/usr/share/fonts", "/usr/local/share/fonts", "/usr/share/fontconfig", "/etc/fonts", "/var/cache/fontconfig",
           "/usr/share/libthai", "/usr/share/xml/fontconfig")  # fmt: skip
 _HOME_FONTS = (".fonts", ".local/share/fonts", ".config/fontconfig", ".fonts.conf")
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a reader asks of a verification; see `reports.verify.verify`."""
-
-    trust: bytes | None = None
-    pins: tuple[str, ...] = ()
-    crls: tuple[bytes, ...] = ()
-    since: bytes | None = None
-    log: LogCopy | Proof | None = None
-    require_quorum: bool = False
-    contents: bool = True
-    second_opinion: bool = False
-    exact: bool = False
-    print_again: bool = False
 
 
 def judged_apart(pdf: bytes, asked: Asked, rerun: Any = None, limits: Limits = LIMITS) -> Verification:
@@ -209,6 +193,3 @@ def _stopped(pdf: bytes, problem: str, expected: str, got: str = "") -> Verifica
     todo = "do not rely on this file, and do not open it elsewhere; ask the auditor for the report again"
     line = Check("limits", COMPARED, FAILED, problem, got, expected, todo)
     return Verification((line,), sha256=hashlib.sha256(pdf).hexdigest())
-
-
-Rerunner = Callable[[Mapping[str, bytes]], Mapping[str, bytes]]

@@ -11,7 +11,7 @@ import numpy as np
 
 from reports.log.proof import Proof
 from reports.log.store import LogCopy
-from reports.verify.apart import Asked
+from reports.verify.asked import Asked
 from reports.verify.judge import Judge
 from reports.verify.reading import attachments_of
 

@@ -14,19 +14,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reports.log.proof import Proof
 from reports.manifest import NAME, Attached, Manifest
 from reports.verify import revisions, seal
 from reports.verify import signatures as sig
-from reports.verify.apart import Asked
-from reports.verify.contents import Contents
+from reports.verify.asked import Asked
 from reports.verify.identity import Identity, Reader, check_identity, embedded_certificates, embedded_lists
 from reports.verify.lines import Lines, Stop
-from reports.verify.printed import Printer
 from reports.verify.reading import attached, opened, reader_of
 from reports.verify.result import OK, Broken, SignerFound, Verification
+
+if TYPE_CHECKING:
+    from reports.verify.printed import Printer
 
 RERUN = "everything embedded with a new run on model and data"
 NO_RERUN = "not asked for (--rerun CASE.toml)"
@@ -97,6 +98,9 @@ class Judge:
         self._people(run)
         if not self.asked.contents:
             return
+        # Here, since it loads what measures and prints: a file that failed above never needs it.
+        from reports.verify.contents import Contents
+
         assert self.manifest is not None
         first = self.found[0]
         Contents(
