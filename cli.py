@@ -226,7 +226,7 @@ def watch(args: argparse.Namespace) -> Result:
 
     from audit.load import load_case, load_policy
     from debias.loop.run import run_watch
-    from debias.loop.word import check_trail, decide_challenger, gate_broken, state_of, words_of
+    from debias.loop.decisions import check_trail, decide_challenger, gate_broken, state_of, words_of
 
     case = load_case(args.case)
     if args.policy:
