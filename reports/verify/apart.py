@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,11 +104,11 @@ def _enclosed(limits: Limits) -> Iterator[Enclosed]:
         "reports.verify.inside:serve", _PROFILE, readable=readable, variables=_ONE_THREAD, limits=limits,
         what="the report", error=_Stopped,
     )  # fmt: skip
-    try:
-        enclosed.__enter__()
-    except _Stopped as error:
-        raise OutputError(error.problem, got=error.got, expected=error.expected, todo=error.todo) from error
-    with enclosed:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(enclosed)
+        except _Stopped as error:
+            raise OutputError(error.problem, got=error.got, expected=error.expected, todo=error.todo) from error
         yield enclosed
 
 
