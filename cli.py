@@ -225,8 +225,8 @@ def watch(args: argparse.Namespace) -> Result:
     from dataclasses import replace
 
     from audit.load import load_case, load_policy
-    from debias.loop.run import run_watch
     from debias.loop.decisions import check_trail, decide_challenger, gate_broken, state_of, words_of
+    from debias.loop.run import run_watch
 
     case = load_case(args.case)
     if args.policy:
@@ -365,7 +365,6 @@ def verify(args: argparse.Namespace) -> Result:
         crls=[_read(c) for c in args.crl],
         since=_read(args.since) if args.since else None,
         require_quorum=args.require_quorum,
-        exact=args.exact,
         print_again=args.print_again is not None,
         rerun=rerun,
         log=None if not args.log else read_proof(_read(args.log)) if args.log.is_file() else read_copy(args.log),
@@ -659,7 +658,6 @@ def _parser() -> argparse.ArgumentParser:
         help="the fingerprint of a signer's certificate you know",
     )
     sub.add_argument("--require-quorum", action="store_true", help="fail where the board has not approved")
-    sub.add_argument("--exact", action="store_true", help="set the pages again and compare bytes, not read them")
     sub.add_argument(
         "--print-again", type=Path, metavar="FILE", help="where nothing failed, print the checked evidence afresh here"
     )

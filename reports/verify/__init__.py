@@ -49,7 +49,6 @@ def verify(
     contents: bool = True,
     printer: Printer | None = None,
     second_opinion: bool = False,
-    exact: bool = False,
     print_again: bool = False,
 ) -> Verification:
     """Every check of a report, in order.
@@ -62,9 +61,8 @@ def verify(
     this one and every decision on it, or a proof (reports.log.proof) that it holds this one. require_quorum: fail where
     the board has not approved. contents: False stops before the figures and pages. printer: makes the page's HTML
     again, for tests; it is code, so the file is then read in this process. second_opinion: pyHanko's difference
-    analysis too; it takes seconds and allows more than ours. exact: the pages are made again and compared byte for
-    byte, rather than read as they are drawn. print_again: where nothing failed, `again` of the result is a fresh
-    printing of the checked evidence.
+    analysis too; it takes seconds and allows more than ours. print_again: where nothing failed, `again` of the result
+    is a fresh printing of the checked evidence.
 
     Raises InputError for a root, list or pin that cannot be read, and for a quorum of people whom nobody knows.
     """
@@ -80,7 +78,6 @@ def verify(
         require_quorum=require_quorum,
         contents=contents,
         second_opinion=second_opinion,
-        exact=exact,
         print_again=print_again,
     )
     _check_asked(asked)

@@ -120,9 +120,7 @@ def _packed(pdf: bytes, asked: Asked, rerun: bool) -> tuple[dict[str, Any], dict
     fields: dict[str, Any] = {
         "do": "verify", "rerun": rerun, "pins": list(asked.pins), "crls": len(asked.crls), "proof": None, "log": False,
     }  # fmt: skip
-    fields |= {
-        name: getattr(asked, name) for name in ("require_quorum", "contents", "second_opinion", "exact", "print_again")
-    }
+    fields |= {name: getattr(asked, name) for name in ("require_quorum", "contents", "second_opinion", "print_again")}
     arrays = {"pdf": pdf}
     arrays |= {name: data for name in ("trust", "since") if (data := getattr(asked, name)) is not None}
     arrays |= {f"crl{i}": crl for i, crl in enumerate(asked.crls)}

@@ -22,5 +22,4 @@ class Asked:
     require_quorum: bool = False
     contents: bool = True
     second_opinion: bool = False
-    exact: bool = False
     print_again: bool = False

@@ -61,5 +61,5 @@ def _asked(fields: Mapping[str, Any], given: Mapping[str, bytes]) -> Asked:
         crls=tuple(given[f"crl{i}"] for i in range(fields["crls"])),
         since=given.get("since"),
         log=log,
-        **{n: fields[n] for n in ("require_quorum", "contents", "second_opinion", "exact", "print_again")},
+        **{n: fields[n] for n in ("require_quorum", "contents", "second_opinion", "print_again")},
     )

@@ -2,9 +2,9 @@
 printed figure.
 
 The cheap checks on bytes come first; where one fails, what would rest on it is "not checked". Nothing is fetched.
-Order: file, seal, structure, signatures, certification, metadata, attachments, pages, changes, scripts, manifest,
-signers, decisions, continuation, log, log history, log inclusion, log decisions, identity, figures, mitigation, search,
-statements, model card, printed pages, rerun.
+Order: file, seal, structure, signatures, certification, metadata, attachments, pages, changes, validation data,
+manifest, signers, decisions, faces, continuation, log, log history, log inclusion, log decisions, identity, figures,
+mitigation, search, series, comparison, statements, model card, printed pages, rerun.
 
 What a report brings is hostile until it is known: `reports.verify.verify` runs this in a process with limits
 (`reports.verify.apart`), and nothing else should call it on a file from outside.
@@ -20,11 +20,15 @@ from reports.log.proof import Proof
 from reports.manifest import NAME, Attached, Manifest
 from reports.verify import revisions, seal
 from reports.verify import signatures as sig
+from reports.verify.allowed import check_allowed
 from reports.verify.asked import Asked
+from reports.verify.faces import check_faces
 from reports.verify.identity import Identity, Reader, check_identity, embedded_certificates, embedded_lists
+from reports.verify.increments import Revision, revisions_of
 from reports.verify.lines import Lines, Stop
 from reports.verify.reading import attached, opened, reader_of
 from reports.verify.result import OK, Broken, SignerFound, Verification
+from reports.verify.steps import check_steps, check_validation_data
 
 if TYPE_CHECKING:
     from reports.verify.printed import Printer
@@ -47,6 +51,7 @@ class Judge:
         self.established = False
         self.notes: list[str] = []
         self.found: tuple[sig.Signature, ...] = ()
+        self.revisions: tuple[Revision, ...] = ()
         self.manifest: Manifest | None = None
         self.files: dict[str, bytes] = {}
 
@@ -109,7 +114,6 @@ class Judge:
             self.files,
             self.manifest,
             self.printer,
-            self.asked.exact,
         ).check(run)
 
     def _seal(self) -> str:
@@ -123,12 +127,13 @@ class Judge:
 
     def _structure(self, run: Lines) -> None:
         def work() -> str:
+            self.revisions = revisions_of(self.pdf)
+            kinds = check_allowed(self.pdf, self.revisions)
             self.reader = reader_of(self.pdf)
             with opened(self.pdf) as document:
                 count = len(document.pages)
                 self.files = attached(document)
-                revisions.refuse_scripts(document)
-            return f"{count} pages; read by two parsers without repair; no scripts"
+            return f"{count} pages; read by two parsers without repair; {kinds}"
 
         run.check("structure", "the file as two strict parsers read it", work, stop=True)
 
@@ -150,18 +155,14 @@ class Judge:
         certified = self.pdf[: self.found[0].span.end]
         self._compare(run, certified, self.pdf)
 
-        def objects() -> str:
-            names = [s.field for s in self.found]
-            for earlier, later in zip(self.found, self.found[1:], strict=False):
-                with opened(self.pdf[: earlier.span.end]) as a, opened(self.pdf[: later.span.end]) as b:
-                    filled = revisions.compare_objects(a, b, names)
-                if filled != (later.field,):
-                    raise Broken(
-                        "a step after certification does not add one signature", got=", ".join(filled) or "none"
-                    )
-            return f"{len(self.found) - 1} later steps, each of them one signature in an empty field and nothing else"
-
-        run.check("changes", "each object of each revision with the one before", objects)
+        run.check(
+            "changes",
+            "each object of each revision with the one before",
+            lambda: check_steps(self.pdf, self.revisions, self.found),
+        )
+        if "/DSS" in self.reader.root:
+            data = "each piece of validation data with its kind"
+            run.check("validation data", data, lambda: check_validation_data(self.pdf))
         if self.asked.second_opinion:
             run.check(
                 "second opinion",
@@ -215,6 +216,11 @@ class Judge:
             "the members' decisions with the quorum",
             lambda: sig.check_decisions(made, self.found, self.asked.require_quorum),
         )
+        run.check(
+            "faces",
+            "the face of each signature with its signed fields",
+            lambda: check_faces(self.pdf, made, self.found, self._other_versions),
+        )
         self._continuation(run)
         self._logged(run, made)
         known = Identity("", {}, frozenset())
@@ -223,6 +229,12 @@ class Judge:
         else:
             known = self._identity(run)
         self.signers = sig.described(made, self.found, self.reader, known.trusted, known.stamped)
+
+    def _other_versions(self) -> list[str]:
+        from reports.verify.printed import others_of
+
+        assert self.manifest is not None
+        return others_of(self.manifest, self.files)
 
     def _continuation(self, run: Lines) -> None:
         compared = "this file with the earlier copy"

@@ -224,3 +224,11 @@ def test_nothing_is_run_for_a_report_that_failed(
     report.write_bytes(kit.report(files, pki.auditor)[:-1])
     assert cli.main(["verify", str(report), "--rerun", str(case)]) == 4
     assert "not checked  rerun           not made again, because a check failed" in capsys.readouterr().out
+
+
+def test_its_pages_are_believed(both: tuple[Files, Files], pki: Pki) -> None:
+    """A report with every kind of explanation and chart; with the person explained, and without."""
+    files, _ = both
+    for people in (True, False):
+        manifest = kit.manifest_of(files, pki.auditor, extra={"people": people, "timestamp": False})
+        kit.assert_believed(files, manifest, pki.auditor)

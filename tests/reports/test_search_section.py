@@ -161,5 +161,5 @@ def test_the_run_made_again_is_the_same(files: Files, root: Path) -> None:
         check_search(forged)
 
 
-def test_its_pages_are_read_as_they_are_drawn(files: Files, pki: Pki) -> None:
-    assert "drawings, shape by shape" in kit.read_as_drawn(files, kit.manifest_of(files, pki.auditor))
+def test_its_pages_are_believed(files: Files, pki: Pki) -> None:
+    kit.assert_believed(files, kit.manifest_of(files, pki.auditor), pki.auditor)

@@ -16,7 +16,7 @@ from tests.reports.conftest import Reports
 
 @pytest.fixture
 def report(small: Reports, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    kit.judge_here(monkeypatch)
+    kit.judge_here(monkeypatch, kit.page)
     path = tmp_path / "report.pdf"
     path.write_bytes(small.certified)
     return path
