@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import combinations, product
 from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from audit import scores as scoring
 from audit.errors import DataError
+from audit.scores import Areas, Scores
 from audit.values import UNKNOWN
 
 Ints = npt.NDArray[np.int64]
@@ -26,8 +28,8 @@ NEGATIVE, POSITIVE, UNLABELLED = 0, 1, 2
 
 MAX_CELLS = 4_000_000
 """Of one table, several classes among them."""
-EXACT_SCORES = 1024
-SCORE_BINS = 1000
+AREA_GROUPS = 2000
+"""Sets of attributes with more groups have areas from the bins of scores alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,35 +87,14 @@ class Beside(Protocol):
 @dataclass(frozen=True, slots=True, eq=False)
 class Alike:
     """Rows put together: people (n,) and, where there are weights, their sum is `Coded.weight` and squares (n,) the sum
-    of their squares. Where scores were binned on the way, bins is their edges, the bin of each row, and the (weighted)
-    sums of scores and of squared scores.
+    of their squares. Where scores were binned on the way, bins is each bin's lowest and highest score, the bin of each
+    row, and the (weighted) sum of its scores.
     """
 
     people: Ints
     squares: Floats | None = None
-    bins: tuple[Floats, Ints, Floats, Floats] | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Scores:
-    """Counts per score. `at` (S,) is each score value, or the left edge of its bin where exact is False.
-
-    n, w, w2 have shape (..., 3, S); total and squares (..., 3) are the weighted sums of scores and of their squares,
-    so that mean scores are exact even where scores are binned.
-    """
-
-    at: Floats
-    exact: bool
-    n: Ints
-    w: Floats
-    w2: Floats
-    total: Floats
-    squares: Floats
-
-    def mapped(self, change: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]) -> Scores:
-        """The same scores with every array changed alike."""
-        arrays = (change(a) for a in (self.n, self.w, self.w2, self.total, self.squares))
-        return Scores(self.at, self.exact, *arrays)
+    bins: tuple[Floats, Floats, Ints, Floats] | None = None
+    areas: Areas = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,6 +135,9 @@ class Cube:
     scores: Scores | None
     meaning: Meaning
     beside: Beside | None = None
+    areas: Areas = field(default_factory=dict)
+    """Of each set of attributes, over all combinations of levels: exact areas under the curve, where scores are binned
+    and rows were at hand. They are of these people alone, so that a sum of cubes has none."""
 
     def margin(self, attribute: tuple[str, ...]) -> Margin:
         """The counts of one set of attributes, summed over all others; () is everyone.
@@ -172,6 +156,9 @@ class Cube:
 
         n = flat(self.n)
         shown = [g for g, group in enumerate(groups) if n[g].sum() > 0 or UNKNOWN not in group]
+        scores = self.scores and replace(self.scores, area=None).mapped(lambda a: flat(a)[shown])
+        if scores is not None and attribute in self.areas:
+            scores = replace(scores, area=self.areas[attribute][shown])
         return Margin(
             attribute=attribute,
             groups=tuple(groups[g] for g in shown),
@@ -180,7 +167,7 @@ class Cube:
             w2=flat(self.w2)[shown],
             weighted=self.weighted,
             withheld=np.zeros(len(shown), dtype=bool),
-            scores=self.scores and self.scores.mapped(lambda a: flat(a)[shown]),
+            scores=scores,
             meaning=self.meaning,
             beside=self.beside and self.beside.mapped(lambda a: flat(a)[shown]),
         )
@@ -204,7 +191,7 @@ class Cube:
             a.w + b.w,
             a.w2 + b.w2,
             self.weighted or other.weighted,
-            _add_scores(a.scores, b.scores),
+            scoring.add(a.scores, b.scores),
             self.meaning,
             _add_beside(a.beside, b.beside),
         )
@@ -245,11 +232,11 @@ def cube_of(coded: Coded) -> Cube:
     full = (*shape, 3, 2)
     row = group * 3 + coded.label
     scored = coded.score is not None or (coded.alike is not None and coded.alike.bins is not None)
-    scores = _scores_of(coded, row, shape) if scored else None
+    scores, areas = _scores_of(coded, row, shape) if scored else (None, {})
     beside = None if coded.beside is None else coded.beside(coded, group, shape)
     return Cube(
         coded.attributes, coded.levels, n.reshape(full), w.reshape(full), w2.reshape(full), coded.weight is not None,
-        scores, coded.meaning, beside,
+        scores, coded.meaning, beside, areas,
     )  # fmt: skip
 
 
@@ -272,44 +259,57 @@ def _sums(place: Ints, values: Floats, length: int) -> Floats:
     return np.bincount(place, values, minlength=length).astype(np.float64, copy=False)
 
 
-def _scores_of(coded: Coded, row: Ints, shape: tuple[int, ...]) -> Scores:
-    """Counts per score; row (n,) is the place of each row's group and label."""
+def _scores_of(coded: Coded, row: Ints, shape: tuple[int, ...]) -> tuple[Scores, Areas]:
+    """Counts per score, and exact areas where rows are at hand; row (n,) is the place of each row's group and label."""
     rows = int(np.prod(shape, dtype=np.int64)) * 3
-    sums: tuple[Floats, Floats] | None = None
+    full = (*shape, 3)
+    areas: Areas = {}
+    sums: Floats | None = None
     if coded.alike is not None and coded.alike.bins is not None:
-        at, place, total, squares = coded.alike.bins
-        exact = False
-        sums = _sums(row, total, rows), _sums(row, squares, rows)
+        at, top, place, sums = coded.alike.bins
+        exact, areas = False, coded.alike.areas
     else:
         assert coded.score is not None
-        at, place, exact = _score_bins(coded.score)
+        at, top, place, exact = scoring.bins_of(coded.score)
         if not exact:
-            one = coded.score if coded.weight is None else coded.weight * coded.score
-            sums = _sums(row, one, rows), _sums(row, one * coded.score, rows)
+            sums = coded.score if coded.weight is None else coded.weight * coded.score
+            areas = _areas(coded, shape)
     bins = len(at)
     n, w, w2 = counted(coded, row * bins + place, rows * bins)
-    # From the counts where scores are exact: the same to the last bit however the rows were put together.
     if sums is None:
-        sums = (w.reshape(rows, bins) * at).sum(axis=1), (w.reshape(rows, bins) * at**2).sum(axis=1)
-    full = (*shape, 3, bins)
-    return Scores(
-        at, exact, n.reshape(full), w.reshape(full), w2.reshape(full), sums[0].reshape(*shape, 3),
-        sums[1].reshape(*shape, 3),
+        # From the counts: the same to the last bit however the rows were put together.
+        total, parts = (w.reshape(rows, bins) * at).sum(axis=1), None
+    else:
+        total, parts = _sums(row, sums, rows), None
+        if at[0] >= 0 and top[-1] <= 1:
+            part = scoring.part_of(at)[place]
+            parts = _sums(row * scoring.PARTS + part, sums, rows * scoring.PARTS).reshape(*full, scoring.PARTS)
+    scores = Scores(
+        at, top, exact, n.reshape(*full, bins), w.reshape(*full, bins), w2.reshape(*full, bins), total.reshape(full),
+        parts,
     )  # fmt: skip
+    return scores, areas
 
 
-def _score_bins(score: Floats) -> tuple[Floats, Ints, bool]:
-    """Each distinct score where few; else equal bins over 0..1, or over the range where scores leave 0..1."""
-    if len(np.unique(score[:20_000])) <= EXACT_SCORES:
-        at, place = np.unique(score, return_inverse=True)
-        if len(at) <= EXACT_SCORES:
-            return at, place.astype(np.int64), True
-    low, high = float(score.min()), float(score.max())
-    if low >= 0 and high <= 1:
-        low, high = 0.0, 1.0
-    edges = low + (high - low) * np.arange(SCORE_BINS) / SCORE_BINS
-    place = np.clip(np.searchsorted(edges, score, side="right") - 1, 0, SCORE_BINS - 1)
-    return edges, place.astype(np.int64), False
+def _areas(coded: Coded, shape: tuple[int, ...]) -> Areas:
+    """Exact areas of every set of up to three attributes."""
+    if not (coded.label < UNLABELLED).any() or coded.score is None:
+        return {}
+    order = np.argsort(coded.score, kind="stable")
+    score, label = coded.score[order], coded.label[order]
+    rank = np.cumsum(np.append(False, score[1:] != score[:-1]))
+    weight = None if coded.weight is None else coded.weight[order]
+    found = {}
+    for attribute in attribute_sets(coded.attributes, 3):
+        axes = [coded.attributes.index(a) for a in attribute]
+        groups = int(np.prod([shape[i] for i in axes], dtype=np.int64))
+        if groups > AREA_GROUPS:
+            continue
+        group = np.zeros(len(order), dtype=np.int16 if groups < 30_000 else np.int64)
+        for i in axes:
+            group = group * shape[i] + coded.codes[order, i].astype(group.dtype)
+        found[attribute] = scoring.exact_areas(group, groups, label, rank, weight)
+    return found
 
 
 def _spread(cube: Cube, levels: tuple[tuple[str, ...], ...]) -> Cube:
@@ -338,45 +338,6 @@ def _add_beside(a: Beside | None, b: Beside | None) -> Beside | None:
     if a is None:
         return None if b is None else b.plus(a)
     return a.plus(b)
-
-
-def _add_scores(a: Scores | None, b: Scores | None) -> Scores | None:
-    if a is None or b is None:
-        return None
-    if a.exact and b.exact:
-        at = np.union1d(a.at, b.at)
-        if len(at) > EXACT_SCORES:
-            low, high = min(0.0, at[0]), max(1.0, at[-1])
-            at = low + (high - low) * np.arange(SCORE_BINS) / SCORE_BINS
-            exact = False
-        else:
-            exact = True
-    else:
-        at, exact = (a.at if not a.exact else b.at), False
-        for side in (a, b):
-            if not side.exact and not np.array_equal(side.at, at):
-                raise DataError(
-                    "two batches cannot be added",
-                    got="scores binned over different ranges",
-                    expected="scores within 0 and 1 in every batch",
-                    todo="rescale the scores to 0..1",
-                )
-
-    def place(s: Scores, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        index = np.clip(np.searchsorted(at, s.at, side="right") - 1, 0, len(at) - 1)
-        out = np.zeros((*values.shape[:-1], len(at)), dtype=values.dtype)
-        np.add.at(out, (..., index), values)  # type: ignore[arg-type]
-        return out
-
-    return Scores(
-        at,
-        exact,
-        place(a, a.n) + place(b, b.n),
-        place(a, a.w) + place(b, b.w),
-        place(a, a.w2) + place(b, b.w2),
-        a.total + b.total,
-        a.squares + b.squares,
-    )
 
 
 def attribute_sets(attributes: tuple[str, ...], order: int) -> tuple[tuple[str, ...], ...]:

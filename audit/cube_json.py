@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from audit.classes.table import ClassTable
-from audit.cube import Beside, Margin, Meaning, Scores
+from audit.cube import Beside, Margin, Meaning
 from audit.errors import DataError
 from audit.regression.moments import Moments
+from audit.scores import PARTS, Floats, Scores, area_bounds
 
 SCHEMA = "assay/cube/1"
 
@@ -69,13 +70,19 @@ def _scores(scores: Scores, weighted: bool) -> dict[str, Any]:
         if weighted:
             cell += [float(scores.w[g, label, s]), float(scores.w2[g, label, s])]
         cells.append(cell)
-    return {
+    out: dict[str, Any] = {
         "exact": scores.exact,
         "at": scores.at.tolist(),
         "cells": cells,
         "total": scores.total.tolist(),
-        "squares": scores.squares.tolist(),
     }
+    if not scores.exact:
+        out["top"] = scores.top.tolist()
+        if scores.parts is not None:
+            out["parts"] = scores.parts.tolist()
+        if scores.area is not None:
+            out["area"] = [float(a) if np.isfinite(a) else None for a in scores.area]
+    return out
 
 
 def margins_from_json(document: dict[str, Any]) -> tuple[Margin, ...]:
@@ -127,5 +134,25 @@ def _read_scores(entry: dict[str, Any], groups: int, weighted: bool) -> Scores:
         n[g, label, s] = count
         w[g, label, s], w2[g, label, s] = cell[4:6] if weighted else (count, count)
     total = np.asarray(entry["total"], dtype=np.float64).reshape(groups, 3)
-    squares = np.asarray(entry["squares"], dtype=np.float64).reshape(groups, 3)
-    return Scores(at, bool(entry["exact"]), n, w, w2, total, squares)
+    exact = bool(entry["exact"])
+    top, parts, area = at, None, None
+    if not exact:
+        top = np.asarray(entry["top"], dtype=np.float64)
+        if entry.get("parts") is not None:
+            parts = np.asarray(entry["parts"], dtype=np.float64).reshape(groups, 3, PARTS)
+        if entry.get("area") is not None:
+            area = np.asarray(entry["area"], dtype=np.float64).reshape(groups)
+    if top.shape != at.shape or not ((at[1:] > top[:-1]).all() and (top >= at).all()):
+        raise ValueError("scores out of order")
+    scores = Scores(at, top, exact, n, w, w2, total, parts, area)
+    if area is not None:
+        _check_areas(scores, area)
+    return scores
+
+
+def _check_areas(scores: Scores, area: Floats) -> None:
+    """The exact areas lie where the counts allow. Raises ValueError."""
+    for g in np.flatnonzero(~np.isnan(area)).tolist():
+        low, high = area_bounds(scores, g)
+        if not low - 1e-9 <= area[g] <= high + 1e-9:
+            raise ValueError(f"an area of {area[g]:g} where the counts allow {low:g} to {high:g}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from audit.calibration import points_curves, reliability_curves
 from audit.classes.measures import class_measures
 from audit.classes.words import class_findings
 from audit.conform import conformance
@@ -19,7 +20,6 @@ from audit.quality.population import population_tables
 from audit.ranking import ranking
 from audit.regression.measures import regression_measures
 from audit.regression.words import regression_findings
-from audit.score_rates import reliability_curves
 
 FROM_ROWS = ("quality", "slices", "individual")
 """Keys of evidence.json that need the rows: `verify --rerun` makes them again."""
@@ -48,6 +48,7 @@ def derived(
         "inequality": inequality(margins),
         "ranking": ranking(margins, settings.alpha),
         "reliability": reliability_curves(margins, settings),
+        "predictive_parity": points_curves(margins, settings),
     }
     if (classes := class_measures(margins, settings)) is not None:
         out["classes"] = classes

@@ -34,9 +34,14 @@ def law_tables(margins: Sequence[Margin]) -> dict[str, Any]:
         "local_law_144": [_table(m, *_selected(m), "selection_rate") for m in named],
         "local_law_144_scores": []
         if median is None
-        else [_table(m, *_above(m, median), "scoring_rate") | {"median": median} for m in named],
+        else [_table(m, *_above(m, median[0]), "scoring_rate") | _median(median) for m in named],
         "four_fifths": [line for m in named for line in _four_fifths(m)],
     }
+
+
+def _median(found: tuple[float, float, float]) -> dict[str, Any]:
+    value, low, high = found
+    return {"median": value, "median_between": None if low == high else [low, high]}
 
 
 def _selected(margin: Margin) -> tuple[Floats, Floats]:
@@ -46,18 +51,18 @@ def _selected(margin: Margin) -> tuple[Floats, Floats]:
     return selected, margin.rows.astype(np.float64)
 
 
-def median_score(margin: Margin) -> float | None:
-    """The median score of everyone, or None without scores. Binned scores give the edge of the median's bin."""
+def median_score(margin: Margin) -> tuple[float, float, float] | None:
+    """The median score of everyone, and between what values it lies; None without scores.
+
+    Exact wherever the one or two people in the middle have bins of their own, as they have when rows are counted.
+    """
     s = margin.scores
     if s is None or not s.n.sum():
         return None
     below = np.cumsum(s.n.sum(axis=(0, 1)))
-    half = below[-1] / 2
-    at = int(np.searchsorted(below, half))
-    if below[at] == half and at + 1 < len(s.at):
-        following = int(np.flatnonzero(below > half)[0])
-        return float((s.at[at] + s.at[following]) / 2)
-    return float(s.at[at])
+    middle = [int(np.searchsorted(below, r, side="right")) for r in ((below[-1] - 1) // 2, below[-1] // 2)]
+    low, high = (float((values[middle[0]] + values[middle[1]]) / 2) for values in (s.at, s.top))
+    return low + (high - low) / 2, low, high
 
 
 def _above(margin: Margin, median: float) -> tuple[Floats, Floats]:

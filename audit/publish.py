@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -42,10 +43,12 @@ def publish_files(files: Mapping[str, bytes], *, floor: int = FLOOR, people: boo
     Raises DataError on a damaged cube.
     """
     out = dict(files)
-    if "explain.json" in out and not people:
+    if "explain.json" in out:
         explained = json.loads(out["explain.json"])
-        if explained.get("people"):
-            explained["people"] = []
+        if (explained.get("people") and not people) or explained.get("published"):
+            explained |= ({} if people else {"people": []}) | explained.get("published", {})
+            if "published" in explained:
+                explained["published"] = {}
             out["explain.json"] = canonical(explained)
     margins = margins_from_json(json.loads(files["cube.json"]))
     evidence = json.loads(files["evidence.json"])
@@ -167,7 +170,17 @@ def joint(margins: tuple[Margin, ...], attributes: tuple[str, ...]) -> Cube | No
 
     s = whole.scores.mapped(spread) if whole.scores is not None else None
     more = whole.beside.mapped(spread) if whole.beside is not None else None
+    areas = {m.attribute: found for m in margins if (found := _areas(m, whole.attribute, levels)) is not None}
     return Cube(
         whole.attribute, levels, spread(whole.n), spread(whole.w), spread(whole.w2), whole.weighted, s, whole.meaning,
-        more,
+        more, areas,
     )  # fmt: skip
+
+
+def _areas(margin: Margin, attributes: tuple[str, ...], levels: tuple[tuple[str, ...], ...]) -> np.ndarray | None:
+    """The exact areas of a margin over all combinations of levels, as Cube.areas has them."""
+    if margin.scores is None or margin.scores.area is None:
+        return None
+    known = dict(zip(margin.groups, margin.scores.area.tolist(), strict=True))
+    groups = product(*(levels[attributes.index(a)] for a in margin.attribute))
+    return np.array([known.get(g, np.nan) for g in groups])

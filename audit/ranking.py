@@ -2,7 +2,8 @@
 
 Exposure of rank r is 1 / log2(1 + r) (Singh & Joachims 2018). People with the same score share the exposure of their
 ranks, and a cut that falls among them takes the same part of each. "Top" is the end that is good for the person: the
-lowest scores where the favourable value is not the positive one. Where scores are binned a bin counts as a tie.
+lowest scores where the favourable value is not the positive one. Where scores are binned a bin counts as a tie, and
+`between` says what the figure could be whatever the order within it.
 """
 
 from __future__ import annotations
@@ -30,14 +31,16 @@ def _records(margin: Margin, alpha: float) -> list[dict[str, Any]]:
     assert margin.scores is not None
     use = np.array([UNKNOWN not in g for g in margin.groups], dtype=bool) & ~margin.withheld
     n = margin.scores.n.sum(axis=1).astype(np.float64) * use[:, None]
+    tie = margin.scores.at == margin.scores.top
     if margin.meaning.favourable_is_positive:
-        n = n[:, ::-1]
+        n, tie = n[:, ::-1], tie[::-1]
     ahead = np.concatenate([[0.0], np.cumsum(n.sum(axis=0))])
     total = float(ahead[-1])
     if total == 0:
         return []
     each = np.diff(exposure_up_to(ahead))
     tied = np.diff(ahead)
+    highest, lowest = 1 / np.log2(2 + ahead[:-1]), 1 / np.log2(1 + np.maximum(ahead[1:], 1))
     per_person = np.divide(each, tied, out=np.zeros_like(each), where=tied > 0)
     everyone = float(each.sum() / total)
     out = []
@@ -48,12 +51,16 @@ def _records(margin: Margin, alpha: float) -> list[dict[str, Any]]:
             places = share * total
             part = np.divide(np.clip(places - ahead[:-1], 0, tied), tied, out=np.zeros_like(tied), where=tied > 0)
             inside = float((n[g] * part).sum())
+            taken = part * tied
+            least, most = np.maximum(n[g] - (tied - taken), 0), np.minimum(n[g], taken)
+            ends = [float(np.where(tie, n[g] * part, end).sum()) for end in (least, most)]
             low, high = stats.wilson(np.array([inside]), np.array([places]), alpha)
             top.append(
                 {
                     "top": share,
                     "places": places,
                     "people": inside,
+                    "between": None if ends[0] == ends[1] else ends,
                     "share": inside / places,
                     "low": float(low[0]),
                     "high": float(high[0]),
@@ -61,6 +68,7 @@ def _records(margin: Margin, alpha: float) -> list[dict[str, Any]]:
                 }
             )
         mean = float((n[g] * per_person).sum() / people) if people else None
+        apart = float((n[g] * np.where(tie, 0.0, highest - lowest)).sum() / people) if people else 0.0
         out.append(
             {
                 "attribute": list(margin.attribute),
@@ -68,6 +76,7 @@ def _records(margin: Margin, alpha: float) -> list[dict[str, Any]]:
                 "people": int(people),
                 "share": people / total,
                 "exposure": mean,
+                "exposure_off_by": apart,
                 "exposure_ratio": None if mean is None else mean / everyone,
                 "top": top,
                 "exact": margin.scores.exact,

@@ -1,25 +1,25 @@
 """Rates that rest on scores: the area under the ROC curve, the average score, and the calibration error.
 
-They follow from the counts per score of the cube. Where scores are binned, a score stands for its bin's middle; the
-average is exact all the same, since its sums are kept.
+They follow from the counts per score of the cube (audit/scores.py). Where scores are binned, the average is exact, and
+so is the area where rows were at hand; otherwise the area's limits are widened by what the bins can move it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from audit import stats
-from audit.cube import Floats, Margin, Scores
+from audit.calibration import PARTS, bounds, calibration, known_scores
+from audit.cube import Floats, Margin
 from audit.gaps import KINDS, Settings, gap_record, reference_index, seed_of
+from audit.scores import area_bounds
+from audit.stats.score_gap import Limits
 from audit.values import Gap, Rate
-
-BINS = 10
-"""Equal bins over 0..1 of the calibration error (Naeini, Cooper & Hauskrecht 2015)."""
 
 
 def score_rates(margin: Margin, settings: Settings) -> list[Rate]:
@@ -27,20 +27,22 @@ def score_rates(margin: Margin, settings: Settings) -> list[Rate]:
     if margin.scores is None:
         return []
     out: list[Rate] = []
+    averages = averages_of(margin)
+    limits = averages.limits(settings.alpha)
     for g in range(len(margin.groups)):
-        out += [_area(margin, g, settings), _mean(margin, g, settings), _calibration(margin, g, settings)]
+        out += [_area(margin, g, settings), _mean(margin, g, averages, limits, settings)]
+        out.append(_calibration(margin, g, settings))
     return out
 
 
 def _record(
-    margin: Margin, g: int, metric: str, value: float, error_or_limits: tuple[float, float], n: float, name: str,
-    reason: str,
-) -> Rate:  # fmt: skip
+    margin: Margin, g: int, metric: str, value: float, limits: tuple[float, float], n: float, name: str, reason: str
+) -> Rate:
     """A rate from a value and its limits; NaN makes it not estimable, for `reason`."""
     if margin.withheld[g]:
         reason = "withheld: the group, or one that could be found by subtraction, is smaller than the floor"
     known = bool(np.isfinite(value)) and not margin.withheld[g]
-    low, high = error_or_limits
+    low, high = limits
     return Rate(
         metric,
         margin.attribute,
@@ -57,134 +59,79 @@ def _record(
     )
 
 
-def _scores(margin: Margin) -> Scores:
-    assert margin.scores is not None
-    return margin.scores
-
-
 def _area(margin: Margin, g: int, settings: Settings) -> Rate:
-    s = _scores(margin)
-    area, low, high, _ = stats.area_interval(_sized(s, g, 1), _sized(s, g, 0), settings.alpha)
+    s = known_scores(margin)
+    area, low, high, _ = area_of(margin, g, settings.alpha)
     positives, negatives = int(s.n[g, 1].sum()), int(s.n[g, 0].sum())
     reason = f"it needs both outcomes: {positives} with the positive one, {negatives} without (known labels)"
     name = _name("delong-wilson", settings)
+    off = blur(margin, g)
+    if off > 0:
+        low, high, name = max(low - off, 0.0), min(high + off, 1.0), f"{name}-and-{off:.2g}-for-bins"
     return _record(margin, g, "roc_auc", area, (low, high), positives + negatives, name, reason)
 
 
-def _sized(s: Scores, g: int, label: int) -> Floats:
-    """Weights per score scaled to the effective number of people (Kish)."""
-    w, squares = s.w[g, label], s.w2[g, label].sum()
-    scaled: Floats = w * (w.sum() / squares) if squares > 0 else w
-    return scaled
+def blur(margin: Margin, g: int) -> float:
+    """By how much the bins of scores can move the area of group `g`: 0 where the area is exact."""
+    s = known_scores(margin)
+    if s.exact or (s.area is not None and np.isfinite(s.area[g])):
+        return 0.0
+    low, high = area_bounds(s, g)
+    return (high - low) / 2 if np.isfinite(low) else 0.0
 
 
-def _mean(margin: Margin, g: int, settings: Settings) -> Rate:
-    mean, error, n = mean_and_error(margin, g)
-    limits = stats.mean_interval(mean, error, settings.alpha)
+def area_of(margin: Margin, g: int, alpha: float) -> tuple[float, float, float, float]:
+    """stats.area_interval of a group."""
+    s = known_scores(margin)
+    squares = (s.w2[g, 1], s.w2[g, 0]) if margin.weighted else None
+    exact = None if s.area is None else float(s.area[g])
+    return stats.area_interval(s.w[g, 1], s.w[g, 0], alpha, squares, exact)
+
+
+def averages_of(margin: Margin) -> stats.Averages:
+    """The average score of each group and what its limits need; the error of weighted ones is linearised."""
+    s = known_scores(margin)
+    w, w2 = s.w.sum(axis=1), s.w2.sum(axis=1)
+    total = w.sum(axis=1)
+    some = np.where(total > 0, total, np.nan)
+    mean = s.total.sum(axis=1) / some
+    off = s.middle[None, :] - mean[:, None]
+    scale = np.nanmax(np.abs(off), axis=1, initial=0.0)
+    unit = off / np.where(scale > 0, scale, 1.0)[:, None]
+    variance, third = ((w * unit**k).sum(axis=1) / some for k in (2, 3))
+    skew = np.divide(third, variance**1.5, out=np.zeros_like(third), where=variance > 0)
+    # Effective people: as many as would give the linearised variance, sum w^2 (score - mean)^2 / (sum w)^2.
+    linear = (w2 * unit**2).sum(axis=1) / some**2
+    kish = some**2 / np.maximum(w2.sum(axis=1), 1e-300)
+    size = np.where(linear > 0, variance / np.where(linear > 0, linear, 1.0), kish)
+    if not margin.weighted:
+        size = some
+    used = s.w.sum(axis=(0, 1)) > 0
+    least, most = (float(s.at[used].min()), float(s.top[used].max())) if used.any() else (0.0, 0.0)
+    variance = variance * scale**2
+    return stats.Averages(mean, variance, np.nan_to_num(skew), np.nan_to_num(size), least, most)
+
+
+def _mean(margin: Margin, g: int, averages: stats.Averages, limits: tuple[Floats, Floats], settings: Settings) -> Rate:
     reason = f"0 people with a score (of {int(margin.n[g].sum())} in the group)"
+    low, high = float(limits[0][g]), float(limits[1][g])
+    if known_scores(margin).probabilities:
+        low, high = max(low, 0.0), min(high, 1.0)
     return _record(
-        margin, g, "mean_score", mean, (float(limits[0]), float(limits[1])), n, _name("normal", settings), reason
-    )
-
-
-def mean_and_error(margin: Margin, g: int) -> tuple[float, float, float]:
-    """The average score of a group, its standard error (effective n), and the sum of weights."""
-    s = _scores(margin)
-    w, w2 = margin.w[g].sum(), margin.w2[g].sum()
-    if w <= 0:
-        return float("nan"), float("nan"), 0.0
-    mean = s.total[g].sum() / w
-    variance = max(s.squares[g].sum() / w - mean**2, 0.0)
-    effective = w**2 / w2
-    error = np.sqrt(variance / max(effective - 1, 1)) if effective > 1 else float("nan")
-    return float(mean), float(error), float(w)
-
-
-def reliability(margin: Margin, g: int) -> tuple[Floats, Floats, Floats]:
-    """Per calibration bin: weight, average score, share with the positive outcome. (BINS,) each; NaN where empty."""
-    s = _scores(margin)
-    middle = s.at if s.exact else s.at + (s.at[1] - s.at[0]) / 2
-    place = np.clip((middle * BINS).astype(np.int64), 0, BINS - 1)
-    negative = np.bincount(place, s.w[g, 0], minlength=BINS).astype(np.float64)
-    positive = np.bincount(place, s.w[g, 1], minlength=BINS)
-    n: Floats = negative + positive
-    score = np.bincount(place, (s.w[g, 0] + s.w[g, 1]) * middle, minlength=BINS)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return n, score / n, positive / n
-
-
-def reliability_curves(margins: Sequence[Margin], settings: Settings) -> list[dict[str, Any]]:
-    """Reliability curves of everyone and of each group of each attribute: per score bin the share that came true.
-
-    Nothing where scores are no probabilities. Intervals: Wilson on the effective number of people.
-    """
-    out: list[dict[str, Any]] = []
-    for margin in margins:
-        s = margin.scores
-        if s is None or len(margin.attribute) > 1 or not s.at.size or s.at[0] < 0 or s.at[-1] > 1:
-            continue
-        for g, group in enumerate(margin.groups):
-            n, score, share = reliability(margin, g)
-            squares = s.w2[g, :2].sum()
-            if n.sum() <= 0 or margin.withheld[g]:
-                continue
-            here = np.flatnonzero(n > 0)
-            effective = n[here] * (n.sum() / squares)
-            low, high = stats.wilson(share[here] * effective, effective, settings.alpha)
-            points = [
-                {
-                    "from": b / BINS, "to": (b + 1) / BINS, "people": float(n[b]), "mean_score": float(score[b]),
-                    "share": float(share[b]), "low": float(low[i]), "high": float(high[i]),
-                }
-                for i, b in enumerate(here.tolist())
-            ]  # fmt: skip
-            out.append({"attribute": list(margin.attribute), "group": list(group), "points": points})
-    return out
+        margin, g, "mean_score", float(averages.mean[g]), (low, high), float(margin.w[g].sum()),
+        _name("skewed-t", settings), reason,
+    )  # fmt: skip
 
 
 def _calibration(margin: Margin, g: int, settings: Settings) -> Rate:
-    value, low, high, _, n = calibration(margin, g, settings.alpha)
-    s = _scores(margin)
-    if s.at.size and (s.at[0] < 0 or s.at[-1] > 1):
-        reason = f"scores are not probabilities: they run from {s.at[0]:g} to {s.at[-1]:g}"
+    value, low, high, n = calibration(margin, g, settings)
+    s = known_scores(margin)
+    if s.at.size and not s.probabilities:
+        reason = f"scores are not probabilities: they run from {s.at[0]:g} to {s.top[-1]:g}"
     else:
         reason = f"0 people with a score and a known outcome (of {int(margin.n[g].sum())} in the group)"
-    name = f"bound-{100 * (1 - settings.alpha):g}-over-{BINS}-bins"
+    name = f"{_name('inverted', settings)}-over-{PARTS}-bins"
     return _record(margin, g, "calibration_error", value, (low, high), n, name, reason)
-
-
-def calibration(margin: Margin, g: int, alpha: float) -> tuple[float, float, float, float, float]:
-    """Expected calibration error, a conservative interval, a standard error, and the weight it rests on.
-
-    The plain estimate is too high in small groups. The interval adds up the bins' own limits at a Bonferroni level,
-    so it covers at least as often as it says.
-    """
-    s = _scores(margin)
-    nothing = (float("nan"),) * 4
-    if not s.at.size or s.at[0] < 0 or s.at[-1] > 1:
-        return (*nothing, 0.0)
-    n, score, share = reliability(margin, g)
-    total = n.sum()
-    if total <= 0:
-        return (*nothing, 0.0)
-    here = n > 0
-    squares = s.w2[g, :2].sum()
-    effective = n[here] * (total / squares)
-    off = score[here] - share[here]
-    weight = n[here] / total
-    low, high = stats.wilson(share[here] * effective, effective, alpha / here.sum())
-    nearest = np.where((score[here] >= low) & (score[here] <= high), 0.0, np.minimum(
-        np.abs(score[here] - low), np.abs(score[here] - high)
-    ))  # fmt: skip
-    farthest = np.maximum(np.abs(score[here] - low), np.abs(score[here] - high))
-    error = np.sqrt(np.sum(weight**2 * share[here] * (1 - share[here]) / effective))
-    return (
-        float(np.sum(weight * np.abs(off))),
-        float(np.sum(weight * nearest)),
-        float(min(1.0, np.sum(weight * farthest))),
-        float(error),
-        float(total),
-    )
 
 
 def _name(kind: str, settings: Settings) -> str:
@@ -195,31 +142,80 @@ def score_gaps(margin: Margin, members: npt.NDArray[np.int64], settings: Setting
     """The gaps of the three rates with their hypotheses, as measure._gaps wants them."""
     if margin.scores is None:
         return []
-    parts: dict[str, tuple[list[float], list[float], str]] = {}
-    areas = [stats.area_interval(_sized(margin.scores, g, 1), _sized(margin.scores, g, 0)) for g in members]
-    parts["roc_auc"] = ([a for a, *_ in areas], [e for *_, e in areas], "people with a known outcome")
-    means = [mean_and_error(margin, g) for g in members]
-    parts["mean_score"] = ([m for m, _, _ in means], [e for _, e, _ in means], "people with a score")
+    reference = reference_index(margin, members, settings)
     out: list[tuple[str, Gap]] = []
-    for metric, (values, errors, among) in parts.items():
-        for kind in KINDS:
-            result = stats.mean_gap(
-                values,
-                errors,
-                kind=kind,
-                seed=seed_of(settings, margin.attribute, metric),
-                draws=settings.draws,
-                alpha=settings.alpha,
-                reference=reference_index(margin, members, settings),
-                what=metric.replace("_", " "),
-            )
-            if kind == "ratio" and result.p_value is not None:
-                result = replace(result, p_value=out[-1][1].p_value)
+    for metric, among in (("roc_auc", "people with a known outcome"), ("mean_score", "people with a score")):
+        gap = _area_gap if metric == "roc_auc" else _mean_gap
+        results = gap(margin, members, settings, reference, seed_of(settings, margin.attribute, metric))
+        for kind, result in zip(KINDS, results, strict=True):
             out.append((metric, gap_record(metric, margin, kind, result, members, settings, among)))
-    bounds = _calibration_gaps(margin, members, settings.alpha, reference_index(margin, members, settings))
-    for kind, result in zip(KINDS, bounds, strict=True):
+    for kind, result in zip(KINDS, _calibration_gaps(margin, members, settings.alpha, reference), strict=True):
         record = gap_record("calibration_error", margin, kind, result, members, settings, "people with a known outcome")
         out.append(("calibration_error", record))
+    return out
+
+
+def _area_gap(
+    margin: Margin, members: npt.NDArray[np.int64], settings: Settings, reference: int | None, seed: int
+) -> list[stats.GapResult]:
+    s = known_scores(margin)
+    found = [area_of(margin, g, settings.alpha) for g in members]
+    off = np.array([blur(margin, g) for g in members])
+
+    @lru_cache(maxsize=8)
+    def limits(alpha: float) -> tuple[Floats, Floats]:
+        ends = np.array([area_of(margin, g, alpha)[1:3] for g in members]).reshape(-1, 2)
+        return np.clip(ends[:, 0] - off, 0, 1), np.clip(ends[:, 1] + off, 0, 1)
+
+    def p_value(groups: list[int], ref: int | None) -> float:
+        p, n = ((s.w if margin.weighted else s.n)[members[groups], side].astype(np.float64) for side in (1, 0))
+        if margin.weighted:
+            p, n = _scaled(p, s.w2[members[groups], 1]), _scaled(n, s.w2[members[groups], 0])
+        return stats.areas_p(p, n, seed=seed, draws=settings.draws, reference=ref)
+
+    how = "interval from Wilson limits of DeLong's variance; p-value by permuting groups within each outcome"
+    values, errors = np.array([f[0] for f in found]), np.array([f[3] for f in found])
+    return _both(values, errors, limits, p_value, settings, reference, seed, "roc auc", how)
+
+
+def _mean_gap(
+    margin: Margin, members: npt.NDArray[np.int64], settings: Settings, reference: int | None, seed: int
+) -> list[stats.GapResult]:
+    s = known_scores(margin)
+    every = averages_of(margin)
+    own = replace(every, **{f: getattr(every, f)[members] for f in ("mean", "variance", "skew", "size")})
+
+    def p_value(groups: list[int], ref: int | None) -> float:
+        n = (s.w if margin.weighted else s.n)[members[groups]].sum(axis=1).astype(np.float64)
+        if margin.weighted:
+            n = n * (own.size[groups] / n.sum(axis=1))[:, None]
+        return stats.means_p(s.middle, n, seed=seed, draws=settings.draws, reference=ref)
+
+    how = "interval from limits that follow skewness (Hall); p-value by permuting groups"
+    return _both(own.mean, own.errors, own.limits, p_value, settings, reference, seed, "mean score", how)
+
+
+def _both(
+    values: Floats, errors: Floats, limits: Limits, p_value: Callable[[list[int], int | None], float],
+    settings: Settings, reference: int | None, seed: int, what: str, how: str,
+) -> list[stats.GapResult]:  # fmt: skip
+    """Difference and ratio, which share their p-value."""
+    out: list[stats.GapResult] = []
+    for kind in KINDS:
+        known = out[0].p_value if out else None
+        out.append(
+            stats.limits_gap(
+                values, errors, limits, p_value=p_value if known is None else known, kind=kind, seed=seed,
+                draws=settings.draws, alpha=settings.alpha, reference=reference, what=what, how=how,
+            )
+        )  # fmt: skip
+    return out
+
+
+def _scaled(w: Floats, squares: Floats) -> Floats:
+    """Weights per score of each group (G, S) scaled to the effective number of people (Kish 1965)."""
+    total = squares.sum(axis=1)
+    out: Floats = w * np.divide(w.sum(axis=1), total, out=np.ones(len(w)), where=total > 0)[:, None]
     return out
 
 
@@ -228,9 +224,10 @@ def _calibration_gaps(
 ) -> tuple[stats.GapResult, stats.GapResult]:
     """Gaps of calibration errors from bounds that hold for all groups at once (Bonferroni); no p-value.
 
-    The plain error is too high in small groups, so that a test of equal plain errors would find the group sizes.
+    The plain error is too high in small groups, so that a test of equal plain errors would find the group sizes; and
+    groups whose scores lie elsewhere may be calibrated alike, so that permuting people would find where scores lie.
     """
-    found = [calibration(margin, g, alpha / max(len(members), 1))[:3] for g in members]
+    found = [bounds(margin, g, alpha / max(len(members), 1)) for g in members]
     method = f"plain errors; interval from {100 * (1 - alpha):g} % bounds that hold for all groups at once; no p-value"
     usable = [i for i, c in enumerate(found) if np.isfinite(c[0])]
     left_out = tuple(i for i in range(len(found)) if i not in usable)

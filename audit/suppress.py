@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from audit.cube import Coded, Cube, Margin, Scores, margins_of
+from audit.cube import Coded, Cube, Margin, margins_of
+from audit.scores import Scores, blurred
 
 FLOOR = 10
 
@@ -82,7 +83,7 @@ def _without(cube: Cube, values: set[tuple[str, str]]) -> Cube:
 
     s = cube.scores.mapped(kept) if cube.scores is not None else None
     more = cube.beside.mapped(kept) if cube.beside is not None else None
-    return replace(cube, n=kept(cube.n), w=kept(cube.w), w2=kept(cube.w2), scores=s, beside=more)
+    return replace(cube, n=kept(cube.n), w=kept(cube.w), w2=kept(cube.w2), scores=s, beside=more, areas={})
 
 
 def rare_people(coded: Coded, floor: int = FLOOR) -> npt.NDArray[np.bool_]:
@@ -100,16 +101,23 @@ def small_values(cube: Cube, floor: int = FLOOR) -> int:
 
 
 def _scores_of_the_rest(margins: Sequence[Margin]) -> list[Margin]:
-    """The margins without score values that nobody who is left has: they are scores of the people taken out."""
+    """The margins without scores that nobody who is left has: they are scores of the people taken out.
+
+    A bin's lowest and highest score may be theirs too, so each bin then begins where the one before ends, at a number
+    of few digits between the two.
+    """
     scored = [m.scores for m in margins if m.scores is not None]
-    if not scored or not scored[0].exact:
+    if not scored:
         return list(margins)
     used = np.zeros(len(scored[0].at), dtype=bool)
     for s in scored:
         used |= s.n.reshape(-1, len(s.at)).any(axis=0)
+    at, top = scored[0].at[used], scored[0].top[used]
+    if not scored[0].exact and used.any():
+        at, top = blurred(at, top, scored[0].n[..., used].reshape(-1, len(at)).sum(axis=0))
 
     def kept(s: Scores) -> Scores:
-        return replace(s, at=s.at[used], n=s.n[..., used], w=s.w[..., used], w2=s.w2[..., used])
+        return replace(s, at=at, top=top if not s.exact else at, n=s.n[..., used], w=s.w[..., used], w2=s.w2[..., used])
 
     return [m if m.scores is None else replace(m, scores=kept(m.scores)) for m in margins]
 

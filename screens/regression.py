@@ -105,8 +105,16 @@ def sentence(gap: dict[str, Any] | None, family: int) -> str:
         return "There is no gap to measure."
     if gap["value"] is None:
         return f"The gap cannot be estimated: {gap['reason']}."
-    interval = "no interval" if gap["low"] is None else f"95 % interval {number(gap['low'])} to {number(gap['high'])}"
-    p = "" if gap["p_value"] is None else f"; {p_words(gap['p_adjusted'])} adjusted for {family} comparisons"
+    interval = (
+        "no interval"
+        if gap["low"] is None
+        else f"95 % interval of the widest gap {number(gap['low'])} to {number(gap['high'])}"
+    )
+    p = (
+        ""
+        if gap["p_value"] is None
+        else f"; all groups tested together: {p_words(gap['p_adjusted'])} adjusted for {family} comparisons"
+    )
     said = (
         f"Highest in {name_of(gap['highest'])}, lowest in {name_of(gap['lowest'])}: {number(gap['value'])} apart "
         f"({interval}{p})."
@@ -136,8 +144,10 @@ def _distances(found: dict[str, Any], attribute: list[str]) -> None:
         alt = f"Share of each group with a prediction up to a value, by {' and '.join(attribute)}"
         st.plotly_chart(_curves(found, curves), config=charts.CONFIG, key="regression-curves", alt=alt)
     parts.table(pd.DataFrame(rows), alt="Distances of the predictions of two groups")
-    width = number(found["edges"]["width"])
-    st.caption(state.plain(f"From a histogram with bins {width} wide; that is what the exact values can differ by."))
+    bins = found["edges"]["bins"]
+    st.caption(
+        state.plain(f"From a histogram of {bins} bins by rank; the last column has what the exact values can be.")
+    )
 
 
 def _curves(found: dict[str, Any], curves: list[dict[str, Any]]) -> Figure:
@@ -150,7 +160,7 @@ def _curves(found: dict[str, Any], curves: list[dict[str, Any]]) -> Figure:
         at, below, so_far = [], [], 0
         for place, people in curve["people"]:
             so_far += people
-            at.append(edges["from"] + (place + 1) * edges["width"])
+            at.append(edges["at"][place + 1])
             below.append(so_far / total)
         line = {"color": charts.PALETTE[i % len(charts.PALETTE)], "shape": "hv"}
         figure.add_trace(Scatter(x=at, y=below, mode="lines", name=name_of(curve["group"]), line=line))

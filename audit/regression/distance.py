@@ -1,14 +1,15 @@
 """How far the predictions of two groups lie apart as distributions, from histograms with the same edges.
 
-Kolmogorov-Smirnov: the largest |F1 - F2|. At the edges it is known; within a bin it can be larger, so the true value of
-the sample lies between the value at the edges and the largest rise that the bins allow. Interval: Dvoretzky, Kiefer &
-Wolfowitz (1956) with Massart's constant (1990), for all groups at once (Bonferroni). p-value: Kolmogorov's law of the
-pair that stands out most, times the number of pairs; bins make it larger, never smaller.
+Kolmogorov-Smirnov: the largest |F1 - F2|. At the edges it is known, and counting puts edges where it is largest; within
+a bin it can be larger, so the true value of the sample lies between the value at the edges and the largest rise that
+the bins allow. Interval: Dvoretzky, Kiefer & Wolfowitz (1956) with Massart's constant (1990), for all groups at once
+(Bonferroni). p-value: Kolmogorov's law of the pair that stands out most, times the number of pairs; bins make it
+larger, never smaller.
 
-Wasserstein (earth mover's) distance of order 1: the area between F1 and F2, in the unit of the label. Moving everybody
-within a bin changes it by at most one bin width. Interval: by the triangle inequality the error is at most the sum of
-both groups' distances from their own truth, whose law is drawn (parametric bootstrap; Bickel & Freedman 1981), for all
-pairs at once; a bin width is added at both ends.
+Wasserstein (earth mover's) distance of order 1: the area between F1 and F2, in the unit of the label, as if people were
+spread evenly within a bin; `bins` says between what values it lies wherever they are. Interval: by the triangle
+inequality the error is at most the sum of both groups' distances from their own truth, whose law is drawn (parametric
+bootstrap; Bickel & Freedman 1981), for all pairs at once; what the bins can change is added at both ends.
 """
 
 from __future__ import annotations
@@ -50,8 +51,8 @@ def distances(margin: Margin, settings: Settings) -> list[tuple[str, Gap, dict[s
     n = moments.w[members, 0] ** 2 / moments.w2[members, 0]
     share = weight / weight.sum(axis=1, keepdims=True)
     rise = np.cumsum(share, axis=1)
-    ks = _kolmogorov(rise, n, moments.width, settings, reference)
-    area = _wasserstein(share, rise, n, moments.width, settings, reference, seed_of(settings, margin.attribute, "w1"))
+    ks = _kolmogorov(rise, n, settings, reference)
+    area = _wasserstein(share, rise, n, moments.widths, settings, reference, seed_of(settings, margin.attribute, "w1"))
     out = []
     for hypothesis, metric, (result, between) in (
         ("distribution", "kolmogorov_smirnov", ks),
@@ -79,7 +80,7 @@ def _ordered(rise: Floats, i: int, j: int) -> tuple[int, int]:
 
 
 def _kolmogorov(
-    rise: Floats, n: Floats, width: float, settings: Settings, reference: int | None
+    rise: Floats, n: Floats, settings: Settings, reference: int | None
 ) -> tuple[stats.GapResult, tuple[float, float]]:
     before = np.concatenate([np.zeros((len(rise), 1)), rise[:, :-1]], axis=1)
     near = np.sqrt(np.log(2 * len(n) / settings.alpha) / (2 * n))
@@ -102,7 +103,7 @@ def _kolmogorov(
         pairs += len(others)
     p = min(1.0, pairs * float(kstwo.sf(surest[1], max(1, round(surest[2])))))
     method = (
-        f"largest distance of two distribution functions over {_over(reference)}, at bin edges {width:g} apart; "
+        f"largest distance of two distribution functions over {_over(reference)}, at {rise.shape[1]} edges of bins; "
         f"{100 * (1 - settings.alpha):g} % simultaneous Dvoretzky-Kiefer-Wolfowitz interval; Kolmogorov p-value times "
         f"{pairs} pairs"
     )
@@ -114,8 +115,23 @@ def _kolmogorov(
     return result, (value, min(upper, 1.0))
 
 
+def areas_between(a: Floats, b: Floats, widths: Floats) -> tuple[Floats, Floats, Floats]:
+    """The area between distribution functions a and b (..., B) at the right edges of bins: spread evenly within bins,
+    and the least and the largest whatever lies where.
+    """
+    a0, b0 = (np.concatenate([np.zeros((*x.shape[:-1], 1)), x[..., :-1]], axis=-1) for x in (a, b))
+    left, right = a0 - b0, a - b
+    both = np.abs(left) + np.abs(right)
+    # Where the functions cross within a bin the area is two triangles.
+    crossed = np.divide(left**2 + right**2, 2 * both, out=np.zeros_like(both), where=both > 0)
+    even = np.where(left * right < 0, crossed, both / 2)
+    least = np.maximum(np.maximum(a0 - b, b0 - a), 0.0)
+    most = np.maximum(np.abs(a - b0), np.abs(b - a0))
+    return (even * widths).sum(axis=-1), (least * widths).sum(axis=-1), (most * widths).sum(axis=-1)
+
+
 def _wasserstein(
-    share: Floats, rise: Floats, n: Floats, width: float, settings: Settings, reference: int | None, seed: int
+    share: Floats, rise: Floats, n: Floats, widths: Floats, settings: Settings, reference: int | None, seed: int
 ) -> tuple[stats.GapResult, tuple[float, float]]:
     groups = len(rise)
     half = None
@@ -126,7 +142,7 @@ def _wasserstein(
         for g in range(groups):
             size = max(1, round(float(n[g])))
             drawn = rng.multinomial(size, share[g] / share[g].sum(), size=draws) / size
-            off[g] = np.abs(np.cumsum(drawn, axis=1) - rise[g]).sum(axis=1) * width
+            off[g] = areas_between(np.cumsum(drawn, axis=1), rise[g], widths)[0]
         scale = np.sqrt((off**2).mean(axis=1))
         largest = np.zeros(draws)
         for i, others in _rows(groups, reference):
@@ -136,28 +152,28 @@ def _wasserstein(
             )
             largest = np.maximum(largest, ratio.max(axis=0))
         half = float(np.quantile(largest, 1 - settings.alpha)) * scale
-    best, low, high = (-1.0, 0, 0), 0.0, 0.0
+    best, between, low, high = (-1.0, 0, 0), (0.0, 0.0), 0.0, 0.0
     for i, others in _rows(groups, reference):
-        d = np.abs(rise[i] - rise[others]).sum(axis=1) * width
+        d, least, most = areas_between(np.broadcast_to(rise[i], rise[others].shape), rise[others], widths)
         if half is not None:
-            low = max(low, float((d - half[i] - half[others]).max()) - width)
-            high = max(high, float((d + half[i] + half[others]).max()) + width)
+            low = max(low, float((least - half[i] - half[others]).max()))
+            high = max(high, float((most + half[i] + half[others]).max()))
         k = int(d.argmax())
         if d[k] > best[0]:
-            best = float(d[k]), i, int(others[k])
+            best, between = (float(d[k]), i, int(others[k])), (float(least[k]), float(most[k]))
+    value = best[0]
     method = (
-        f"area between two distribution functions over {_over(reference)}, in the label's unit, from bins {width:g} "
-        f"wide, which change it by at most {width:g}; "
+        f"area between two distribution functions over {_over(reference)}, in the label's unit, from {len(widths)} "
+        f"bins, which can change it by at most {max(value - between[0], between[1] - value):.3g}; "
     )
     method += (
         f"no interval over more than {MANY} groups"
         if half is None
-        else f"{100 * (1 - settings.alpha):g} % simultaneous interval from {draws} draws, seed {seed}, and a bin width"
+        else f"{100 * (1 - settings.alpha):g} % simultaneous interval from {draws} draws, seed {seed}, and bins"
     )
-    value = best[0]
     top, bottom = _ordered(rise, best[1], best[2])
     result = stats.GapResult(
-        value, None if half is None else min(low, value), None if half is None else high, None, top, bottom, 0,
-        method + "; no p-value of its own", True, None,
+        value, None if half is None else min(low, value), None if half is None else max(high, value), None, top, bottom,
+        0, method + "; no p-value of its own", True, None,
     )  # fmt: skip
-    return result, (max(0.0, value - width), value + width)
+    return result, between

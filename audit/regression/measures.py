@@ -76,7 +76,12 @@ def regression_measures(margins: Sequence[Margin], settings: Settings) -> dict[s
         "favourable": mine[0].meaning.favourable or None,
         "direction": SIDES[mine[0].meaning.favourable],
         "family": len(tested),
-        "edges": {"from": float(moments.edges[0]), "width": moments.width, "bins": len(moments.edges) - 1},
+        "edges": {
+            "from": float(moments.edges[0]),
+            "width": moments.width,
+            "bins": len(moments.edges) - 1,
+            "at": moments.edges.tolist(),
+        },
         "rates": [to_json(r) for r in rates],
         "gaps": gaps,
         "histograms": [h for m in mine if len(m.attribute) <= 1 for h in _histograms(m)],

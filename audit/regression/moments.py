@@ -23,8 +23,13 @@ SUMS = ("prediction", "prediction^2", "outcome", "outcome^2", "residual", "|resi
 """The weighted sums, in this order; the first two over everyone, the others over people whose outcome is known.
 Prediction and outcome stand for their distance from the centre."""
 P, P2, Y, Y2, R, A, R2, R4 = range(len(SUMS))
-BINS = 400
-"""At most so many bins of the histogram."""
+RANKS = 400
+"""A bin holds about this part of the people."""
+GAPS = 200
+"""So many of the widest empty stretches between two predictions have edges at both ends."""
+NEAR = 1e-4
+"""How near to a prediction such an edge stands, in parts of the stretch."""
+MOST_EDGES = 20_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,9 +50,15 @@ class Moments:
     hist_w2: Floats
 
     @property
+    def widths(self) -> Floats:
+        """(B,) of each bin."""
+        return np.diff(self.edges)
+
+    @property
     def width(self) -> float:
-        """Of a bin."""
-        return float(self.edges[1] - self.edges[0])
+        """Of the widest bin that anybody is in; of all bins where nobody is in one."""
+        some = self.hist_n.reshape(-1, len(self.edges) - 1).any(axis=0)
+        return float(self.widths[some].max() if some.any() else self.widths.max())
 
     def mapped(self, change: Callable[[Arrays], Arrays]) -> Moments:
         """The same with every array of counts changed alike."""
@@ -60,7 +71,7 @@ class Moments:
             raise DataError(
                 "two batches cannot be added",
                 got="predictions counted between other edges, or none",
-                expected=f"edges from {self.edges[0]:g} to {self.edges[-1]:g}, {self.width:g} apart",
+                expected=f"{len(self.edges)} edges from {self.edges[0]:g} to {self.edges[-1]:g}",
                 todo="count both batches between the same edges",
             )
         return Moments(
@@ -90,7 +101,7 @@ class Moments:
     def from_json(entry: dict[str, Any], groups: int, weighted: bool) -> Moments:
         """What `to_json` wrote. Raises KeyError, IndexError, TypeError, ValueError on a damaged entry."""
         edges = np.asarray(entry["edges"], dtype=np.float64)
-        if edges.ndim != 1 or not 3 <= len(edges) <= 2 * BINS or not (np.diff(edges) > 0).all():
+        if edges.ndim != 1 or not 3 <= len(edges) <= MOST_EDGES or not (np.diff(edges) > 0).all():
             raise ValueError("edges")
         n = np.asarray(entry["people"], dtype=np.int64).reshape(groups, 2)
         w = np.asarray(entry["weights"] if weighted else n, dtype=np.float64).reshape(groups, 2)
@@ -107,20 +118,40 @@ class Moments:
         )  # fmt: skip
 
 
-def even_edges(low: float, high: float, most: int = BINS) -> Floats:
-    """Edges at round numbers over low..high, at most `most` bins, each 1, 2 or 5 times a power of ten wide."""
-    largest = max(abs(low), abs(high))
-    span = high - low
-    if span <= largest * 1e-6:  # all but the same: bins that numbers of this size can tell apart
-        span = largest * 1e-3
-    span = max(span, 1e-300) if largest > 0 else 1.0
-    least = span / (most - 2)
-    power = 10.0 ** np.floor(np.log10(least))
-    step = next(float(m * power) for m in (1, 2, 5, 10, 20) if m * power >= least)
-    first, last = np.floor(low / step), np.floor(high / step) + 1
-    while first * step > low:
-        first -= 1
-    while last * step < high:
-        last += 1
-    last = max(last, first + 2)
-    return np.asarray(np.arange(first, last + 1) * step, dtype=np.float64)
+def edges_of(predicted: Floats, further: Floats | None = None) -> Floats:
+    """Edges by rank, at both ends of the widest gaps, and above each of `further`: none of them is a prediction.
+
+    So one outlier empties no bin, and is alone in its own.
+    """
+    at, people = np.unique(predicted, return_counts=True)
+    before = np.cumsum(people) - people
+    rank = before * RANKS // people.sum()
+    cut = np.flatnonzero((rank[1:] != rank[:-1]) | (people[1:] * RANKS > people.sum())) + 1
+    if further is not None:
+        cut = np.union1d(cut, np.searchsorted(at, further, side="right"))
+        cut = cut[cut < len(at)]
+    wide = np.argsort(-np.diff(at), kind="stable")[:GAPS] + 1 if len(at) > 1 else np.zeros(0, dtype=np.int64)
+    edges = [_between(at[cut - 1], at[cut]), _between(at[wide - 1], at[wide], NEAR)]
+    edges.append(-_between(-at[wide], -at[wide - 1], NEAR))
+    largest = float(np.abs(at).max())
+    room = max((at[-1] - at[0]) * NEAR, largest * 1e-9) if at[-1] > at[0] else largest * 1e-3 or 1.0
+    ends = [_between(at[:1] - room, at[:1]), -_between(-at[-1:] - room, -at[-1:])]
+    ends.append(ends[1] + room)
+    return np.unique(np.concatenate([*edges, *ends]))
+
+
+def _between(below: Floats, above: Floats, near: float = 1.0) -> Floats:
+    """The number of fewest digits between `below` and `above`, within a part `near` of the stretch from the latter; it
+    is `above` itself only where no number lies between.
+    """
+    out = np.full(len(above), np.nan)
+    span = above - below
+    for digits in range(-16, 18):
+        unit = 10.0**digits
+        found = np.floor(above * unit) / unit
+        found = np.where(found >= above, (np.ceil(above * unit) - 1) / unit, found)
+        fits = np.isnan(out) & (found > below) & (found < above) & (above - found <= near * span)
+        out = np.where(fits, found, out)
+    middle = above - span * min(near, 0.5)
+    out = np.where(np.isnan(out), np.where((middle > below) & (middle <= above), middle, above), out)
+    return np.asarray(out, dtype=np.float64)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from audit.case import Case
 from audit.code import group_codes
-from audit.cube import UNLABELLED, Coded, Cube, Ints, Meaning, cube_of
+from audit.cube import UNLABELLED, Coded, Cube, Ints, Meaning, attribute_sets, cube_of
 from audit.decide import ModelFacts, score_column
 from audit.errors import ModelError
 from audit.load.check import numbers_of
-from audit.regression.moments import SUMS, Floats, Moments, even_edges
+from audit.regression.moments import SUMS, Floats, Moments, edges_of
+
+MOST_COMPARED = 20
+"""With more groups, a set of attributes has distances from the bins by rank alone."""
 
 
 def predict(
@@ -44,8 +48,11 @@ def predict(
     return found, ModelFacts("path", info.sha256, info.format, info.estimator, info.isolation, None, None, reads)
 
 
-def cube_of_numbers(case: Case, frame: pd.DataFrame, predicted: Floats) -> Cube:
-    """Count and add up. Rows stand in the two-valued cube as people whose outcome is known (0, 0) or not (2, 0)."""
+def cube_of_numbers(case: Case, frame: pd.DataFrame, predicted: Floats, edges: Floats | None = None) -> Cube:
+    """Count and add up. Rows stand in the two-valued cube as people whose outcome is known (0, 0) or not (2, 0).
+
+    edges: of another batch, so that the two can be added.
+    """
     data = case.data
     coded = [group_codes(frame[a], data.bins.get(a)) for a in data.sensitive]
     outcome = np.full(len(frame), np.nan) if data.label is None else numbers_of(frame[data.label])[0]
@@ -58,15 +65,45 @@ def cube_of_numbers(case: Case, frame: pd.DataFrame, predicted: Floats) -> Cube:
         weight=None if data.weight is None else frame[data.weight].to_numpy(dtype=np.float64),
         score=None,
         meaning=Meaning("", "", data.favourable or "", labelled=data.label is not None, decides=False),
-        beside=partial(_moments, predicted, outcome),
+        beside=partial(_moments, predicted, outcome, edges),
     )
     return cube_of(rows)
 
 
-def _moments(predicted: Floats, outcome: Floats, rows: Coded, group: Ints, shape: tuple[int, ...]) -> Moments:
+def _farthest(rows: Coded, predicted: Floats, shape: tuple[int, ...]) -> Floats:
+    """The predictions at which two groups' distribution functions lie farthest apart: of every pair of the groups of
+    each attribute, and of each intersection's widest pair. With edges there, the largest distance is exact.
+    """
+    order = np.argsort(predicted, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(predicted[order])), len(order) - 1)
+    weight = np.ones(len(order)) if rows.weight is None else rows.weight[order]
+    found: list[float] = []
+    for attribute in attribute_sets(rows.attributes, 3)[1:]:
+        axes = [rows.attributes.index(a) for a in attribute]
+        group = np.zeros(len(order), dtype=np.int64)
+        for i in axes:
+            group = group * shape[i] + rows.codes[order, i]
+        used = np.unique(group)
+        if not 2 <= len(used) <= MOST_COMPARED:
+            continue
+        rise = [np.cumsum(np.where(group == g, weight, 0.0))[last] for g in used]
+        rise = [r / r[-1] for r in rise if r[-1] > 0]
+        each = []
+        for a, b in combinations(rise, 2):
+            apart = np.abs(a - b)
+            k = int(apart.argmax())
+            each.append((float(apart[k]), float(predicted[order[last[k]]])))
+        found += [at for _, at in (each if len(axes) == 1 else sorted(each)[-1:])]
+    return np.array(found, dtype=np.float64)
+
+
+def _moments(
+    predicted: Floats, outcome: Floats, edges: Floats | None, rows: Coded, group: Ints, shape: tuple[int, ...]
+) -> Moments:
     """The sums and the histogram; group (n,) is the place of each row's group."""
     groups = int(np.prod(shape, dtype=np.int64))
-    edges = even_edges(float(predicted.min()), float(predicted.max()))
+    if edges is None:
+        edges = edges_of(predicted, _farthest(rows, predicted, shape))
     centre = float(edges[len(edges) // 2])
     known = ~np.isnan(outcome)
     weight = np.ones(len(predicted)) if rows.weight is None else rows.weight

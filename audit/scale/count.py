@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
@@ -25,7 +24,7 @@ from audit.case import Case
 from audit.classes.code import classes_of
 from audit.classes.words import classes_note
 from audit.code import Decisions, code_rows
-from audit.cube import EXACT_SCORES, SCORE_BINS, Alike, Coded
+from audit.cube import Alike, Coded
 from audit.decide import ModelFacts, decide
 from audit.errors import DataError
 from audit.load import check, columnar
@@ -34,14 +33,16 @@ from audit.load.digest import sha256_of
 from audit.load.infer import infer
 from audit.load.rows import missing_words
 from audit.load.values import coded as names_in
-from audit.scale.source import Source, literal, quoted, source_of
+from audit.scale.rank import bin_sql, rank_bins
+from audit.scale.source import Source, literal, source_of
+from audit.scores import EXACT_SCORES, Floats
 
 MEMORY = "1GB"
 MOST_GROUPS = 3_000_000
 """Combinations of values, scores among them, that are fetched."""
 
 PROBE = 20_000
-PEOPLE, WEIGHT, SQUARES, OWN, BIN, TOTAL, TOTAL2 = (f"\x1f{i}" for i in range(7))
+PEOPLE, WEIGHT, SQUARES, OWN, BIN, TOTAL = (f"\x1f{i}" for i in range(6))
 """Names of what the query computes; no column of a table begins with this character."""
 
 _SAFE = {
@@ -111,10 +112,10 @@ class _Digest(threading.Thread):
 
 @dataclass(frozen=True, slots=True)
 class _Extra:
-    """What the query did: notes on types; the edges where scores were binned."""
+    """What the query did: notes on types; the lowest and the highest score of each bin where scores were binned."""
 
     notes: tuple[str, ...]
-    edges: npt.NDArray[np.float64] | None
+    bins: tuple[Floats, Floats] | None
 
 
 def _roles(case: Case) -> list[str]:
@@ -143,26 +144,27 @@ class _Rows:
 def _grouped(case: Case, source: Source, connection: Any) -> tuple[pd.DataFrame, _Extra]:
     """One row for each combination, with people (and sums), typed as the file is."""
     rows = _Rows(connection, source.sql)
-    keys = [quoted(c) for c in _roles(case)]
+    keys = [source.column(c) for c in _roles(case)]
     sums = [f'count(*) AS "{PEOPLE}"']
     weight, largest = None, 1.0
     if case.data.weight is not None:
         weight = _number(case.data.weight, source)
         largest = _largest_weight(case, rows, weight)
         sums += [_fixed(weight, largest, WEIGHT), _fixed(f"{weight} * {weight}", largest**2, SQUARES)]
-    own = quoted(str(case.model.column))
-    edges = None
+    own = source.column(str(case.model.column))
+    bins = None
     found = None
     if case.model.kind != "score" or not _many(rows, own):
         found = _fetch(rows, [*keys, f'{own} AS "{OWN}"'], sums)
     if case.model.kind == "score" and (found is None or _distinct(found) > EXACT_SCORES):
         score = _number(str(case.model.column), source)
-        low, high = _range(case, _measured(case, source, rows), score)
-        edges = low + (high - low) * np.arange(SCORE_BINS) / SCORE_BINS
-        keys += [f'{score} >= {case.model.threshold!r} AS "{OWN}"', f'{_bin(score, low, high)} AS "{BIN}"']
-        top = max(abs(low), abs(high))
+        mine = _measured(case, source, rows)
+        _check_range(case, mine, score)
+        bins = rank_bins(connection, mine.table, score)
+        keys += [f'{score} >= {case.model.threshold!r} AS "{OWN}"', f'{bin_sql(score, bins[0].tolist())} AS "{BIN}"']
+        top = float(np.abs(np.append(*bins)).max())
         one = score if weight is None else f"{weight} * {score}"
-        sums += [_fixed(one, largest * top, TOTAL), _fixed(f"{one} * {score}", largest * top**2, TOTAL2)]
+        sums.append(_fixed(one, largest * top, TOTAL))
         found = _fetch(rows, keys, sums)
     assert found is not None
     if found.num_rows > MOST_GROUPS:
@@ -172,8 +174,8 @@ def _grouped(case: Case, source: Source, connection: Any) -> tuple[pd.DataFrame,
             expected=f"at most {MOST_GROUPS:,}",
             todo="put values together with `bins`, or audit fewer columns at a time",
         )
-    typed, notes = _typed(case, source, found, _roles(case), edges is None)
-    return typed, _Extra(notes, edges)
+    typed, notes = _typed(case, source, found, _roles(case), bins is None)
+    return typed, _Extra(notes, bins)
 
 
 def _fetch(rows: _Rows, keys: Sequence[str], sums: Sequence[str]) -> pa.Table:
@@ -193,19 +195,20 @@ def _measured(case: Case, source: Source, rows: _Rows) -> _Rows:
     split = case.data.split
     if split is None:
         return rows
-    found = rows.groups(f"{quoted(split)}, CAST({quoted(split)} AS VARCHAR) AS written", MOST_GROUPS)
-    raw, found = found.column("written").to_pylist(), found.select([split])
+    own = source.column(split)
+    found = rows.groups(f"{own}, CAST({own} AS VARCHAR) AS written", MOST_GROUPS)
+    raw, found = found.column("written").to_pylist(), found.select([own]).rename_columns([split])
     typed = infer(found, source.delimiter)[0] if source.kind == "csv" else columnar.plain("", found)[0]
     codes, names = names_in(typed.to_pandas(ignore_metadata=True)[split])
     wanted = [v for v, c in zip(raw, codes, strict=True) if c >= 0 and names[c] == case.data.audit]
     check.split(case, names)
     among = ", ".join(literal(v) for v in wanted)
-    return replace(rows, table=f"(SELECT * FROM {rows.table} WHERE CAST({quoted(split)} AS VARCHAR) IN ({among}))")
+    return replace(rows, table=f"(SELECT * FROM {rows.table} WHERE CAST({own} AS VARCHAR) IN ({among}))")
 
 
 def _number(column: str, source: Source) -> str:
     """The column as a floating-point number; null where a text is none."""
-    name = quoted(column)
+    name = source.column(column)
     return f"TRY_CAST(trim({name}) AS DOUBLE)" if source.kind == "csv" else f"CAST({name} AS DOUBLE)"
 
 
@@ -234,23 +237,20 @@ def _largest_weight(case: Case, rows: _Rows, w: str) -> float:
     return float(largest)
 
 
-def _range(case: Case, rows: _Rows, score: str) -> tuple[float, float]:
-    """The ends of the score bins. Raises DataError where a measured row has no finite score."""
+def _check_range(case: Case, rows: _Rows, score: str) -> None:
+    """Raises DataError where a measured row has no finite score, or scores leave 0..1 and have no threshold."""
     bad, low, high = rows.one(
         f"count(*) FILTER (WHERE {score} IS NULL OR NOT isfinite({score})), min({score}), max({score})"
     )
     if bad:
         raise _without_own(case, int(bad))
-    if low >= 0 and high <= 1:
-        return 0.0, 1.0
-    if not case.model.threshold_given:
+    if (low < 0 or high > 1) and not case.model.threshold_given:
         raise DataError(
             f"the score column {case.model.column!r} has scores outside 0 to 1 and the case gives no threshold",
             got=f"from {low:g} to {high:g}",
             expected="probabilities from 0 to 1, or a threshold",
             todo="add `threshold` under [model]: the score from which on the decision is positive",
         )
-    return float(low), float(high)
 
 
 def _without_own(case: Case, rows: int) -> DataError:
@@ -265,20 +265,6 @@ def _without_own(case: Case, rows: int) -> DataError:
     )
 
 
-def _bin(score: str, low: float, high: float) -> str:
-    """The bin that numpy's searchsorted over the edges would give, to the last bit: a guess, put right by one."""
-
-    def edge(k: str) -> str:
-        return f"({low!r} + {(high - low)!r} * CAST({k} AS DOUBLE) / {SCORE_BINS}.0)"
-
-    guess = f"CAST(floor(({score} - {low!r}) / {(high - low)!r} * {SCORE_BINS}) AS BIGINT)"
-    held = f"greatest(0, least({SCORE_BINS - 1}, {guess}))"
-    right = (
-        f"{held} + CASE WHEN {score} >= {edge(f'({held} + 1)')} THEN 1 WHEN {score} < {edge(held)} THEN -1 ELSE 0 END"
-    )
-    return f"greatest(0, least({SCORE_BINS - 1}, {right}))"
-
-
 _COUNTED = re.compile(r"\d[\d,]*( of \d[\d,]*)? values")
 
 
@@ -287,7 +273,7 @@ def _typed(
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The combinations as a frame with the types that reading the file would give."""
     column = str(case.model.column)
-    names = [*roles, *([OWN] if own else [])]
+    names = [*(source.column(r) for r in roles), *([OWN] if own else [])]
     part = found.select(names).rename_columns([*roles, *([column] if own else [])])
     notes: tuple[str, ...] = ()
     if source.kind == "csv":
@@ -319,7 +305,7 @@ def _coded(case: Case, source: Source, frame: pd.DataFrame, extra: _Extra, diges
         codes, names = names_in(frame[case.data.split])
         check.split(case, names)
         audit = np.array([*(n == case.data.audit for n in names), False])[codes]
-    own = case.model.column if extra.edges is None else None
+    own = case.model.column if extra.bins is None else None
     if own is not None:
         empty = audit & frame[own].isna().to_numpy()
         if empty.any():
@@ -329,7 +315,7 @@ def _coded(case: Case, source: Source, frame: pd.DataFrame, extra: _Extra, diges
         check.rows(replace(plain, model=replace(case.model, kind="path")), frame, audit)
     notes = [*extra.notes, *said, *check.remarks(plain, frame, audit, people)]
     mine, n = frame[audit], people[audit]
-    if extra.edges is None:
+    if extra.bins is None:
         classes = classes_of(plain, frame)
         decisions, facts = decide(plain, mine, (), classes=classes)
         notes += classes_note(plain, classes, decisions)
@@ -338,9 +324,8 @@ def _coded(case: Case, source: Source, frame: pd.DataFrame, extra: _Extra, diges
         facts = ModelFacts("score", None, None, None, (), case.model.column, case.model.threshold)
     coded = code_rows(plain, mine, decisions)
     bins = None
-    if extra.edges is not None:
-        sums = (mine[TOTAL].to_numpy(dtype=np.float64), mine[TOTAL2].to_numpy(dtype=np.float64))
-        bins = (extra.edges, mine[BIN].to_numpy(dtype=np.int64), *sums)
+    if extra.bins is not None:
+        bins = (*extra.bins, mine[BIN].to_numpy(dtype=np.int64), mine[TOTAL].to_numpy(dtype=np.float64))
     weighted = case.data.weight is not None
     alike = Alike(n, mine[SQUARES].to_numpy(dtype=np.float64) if weighted else None, bins)
     coded = replace(coded, weight=mine[WEIGHT].to_numpy(dtype=np.float64) if weighted else None, alike=alike)

@@ -2,7 +2,9 @@
 
 wilson, newcombe, ratio_interval     one rate, a difference of two, a ratio of two
 largest_gap                          the widest gap of many groups: simultaneous interval, permutation p-value
-mean_gap, mean_interval              the same for averages
+mean_gap, mean_interval              the same for averages of which only errors are known
+Averages, limits_gap                 averages of scores: limits that follow skewness; a gap from groups' own limits
+means_p, areas_p                     permutation p-values of averages and of areas
 area_under_curve, area_interval      ROC area with DeLong's variance from counts per score; limits that hold near 1
 holm, benjamini_hochberg             many comparisons
 """
@@ -10,19 +12,26 @@ holm, benjamini_hochberg             many comparisons
 from __future__ import annotations
 
 from audit.stats.adjust import benjamini_hochberg, holm
+from audit.stats.areas import area_interval, area_under_curve
 from audit.stats.gap import GapResult, largest_gap
 from audit.stats.intervals import newcombe, ratio_interval, wilson
-from audit.stats.means import area_interval, area_under_curve, mean_gap, mean_interval
+from audit.stats.means import Averages, mean_gap, mean_interval
+from audit.stats.permute import areas_p, means_p
+from audit.stats.score_gap import limits_gap
 
 __all__ = [
+    "Averages",
     "GapResult",
     "area_interval",
     "area_under_curve",
+    "areas_p",
     "benjamini_hochberg",
     "holm",
     "largest_gap",
+    "limits_gap",
     "mean_gap",
     "mean_interval",
+    "means_p",
     "newcombe",
     "ratio_interval",
     "wilson",

@@ -1,15 +1,17 @@
-"""Averages and areas: an interval each, and the widest gap of many groups in the spirit of audit.stats.gap."""
+"""Averages: an interval each, and the widest gap of many groups in the spirit of audit.stats.gap."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import stdtrit
 from scipy.stats import chi2
 
 from audit.stats.gap import GapResult, ends, falls_short, two_step
-from audit.stats.intervals import two_sided, wilson
+from audit.stats.intervals import two_sided
 
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
@@ -22,6 +24,47 @@ def mean_interval(mean: npt.ArrayLike, error: npt.ArrayLike, alpha: float = 0.05
         two_sided(alpha) * np.asarray(error, dtype=np.float64),
     )
     return mean - half, mean + half
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Averages:
+    """Averages of groups, each array (G,): the average, the variance and skewness of one person's score (of the sample,
+    over n), and the number of people, effective where there are weights. least, most: of all scores.
+    """
+
+    mean: Floats
+    variance: Floats
+    skew: Floats
+    size: Floats
+    least: float
+    most: float
+
+    @property
+    def errors(self) -> Floats:
+        """Standard errors (G,); NaN for one person or none."""
+        few = self.size <= 1
+        return np.sqrt(np.where(few, np.nan, self.variance) / np.where(few, 1.0, self.size - 1))
+
+    def limits(self, alpha: float) -> tuple[Floats, Floats]:
+        """Limits (G,) each: Hall's (1992) transformation of Student's t, which follows a skewed distribution.
+
+        Where all scores of a group are one and the same, their spread is not seen: at most 1 - (alpha / 2)^(1/n) of the
+        people it stands for have another score, which lies within those of all groups. NaN where `errors` is.
+        """
+        size = np.where(self.size > 1, self.size, np.nan)
+        quantile = stdtrit(size - 1, 1 - alpha / 2)
+        skew = np.where(size > 2.5, self.skew * np.sqrt(size * (size - 1)) / np.maximum(size - 2, 0.5), 0.0)
+        skew = np.where(np.abs(skew) < 1e-6, 1e-6, skew)
+        error = self.errors * np.sqrt(size)
+        ends = []
+        for q in (quantile, -quantile):
+            bent = (np.cbrt(1 + skew * (q / np.sqrt(size) - skew / (6 * size))) - 1) * 3 / skew
+            ends.append(self.mean - error * bent)
+        unseen = 1 - (alpha / 2) ** (1 / size)
+        alike = self.variance <= 1e-18 * np.maximum(self.mean**2, 1e-300)
+        low = np.where(alike, self.mean - unseen * (self.mean - self.least), np.minimum(ends[0], self.mean))
+        high = np.where(alike, self.mean + unseen * (self.most - self.mean), np.maximum(ends[1], self.mean))
+        return low, high
 
 
 def mean_gap(
@@ -96,49 +139,3 @@ def _critical(
 
 def _ordered(groups: int, ref: int | None) -> Sequence[tuple[int, int]]:
     return [(a, b) for a in range(groups) for b in range(groups) if a != b and (ref is None or ref in (a, b))]
-
-
-def area_under_curve(positives: npt.ArrayLike, negatives: npt.ArrayLike) -> tuple[float, float]:
-    """ROC area and its standard error from counts per score, lowest score first, each (S,); ties count one half.
-
-    DeLong, DeLong & Clarke-Pearson (1988) on grouped scores. NaN where a side is empty; the error is NaN where a side
-    has one person.
-    """
-    p, n = np.asarray(positives, dtype=np.float64), np.asarray(negatives, dtype=np.float64)
-    m, k = p.sum(), n.sum()
-    if m <= 0 or k <= 0:
-        return float("nan"), float("nan")
-    below = (np.cumsum(n) - n + n / 2) / k
-    above = (m - np.cumsum(p) + p / 2) / m
-    area = float(np.sum(p * below) / m)
-    if m <= 1 or k <= 1:
-        return area, float("nan")
-    s10 = np.sum(p * (below - area) ** 2) / (m - 1)
-    s01 = np.sum(n * (above - area) ** 2) / (k - 1)
-    return area, float(np.sqrt(s10 / m + s01 / k))
-
-
-def area_interval(
-    positives: npt.ArrayLike, negatives: npt.ArrayLike, alpha: float = 0.05
-) -> tuple[float, float, float, float]:
-    """ROC area, its lower and upper limit, and a standard error that is never 0; counts as in area_under_curve.
-
-    area +- z DeLong errors holds the truth far too seldom near 1 and in small groups: a perfect area of five people a
-    side would have the "interval" 1 to 1. Here DeLong's variance is blended, with the weight of one person of the
-    smaller side, with the largest variance that an area allows, area (1 - area) / smaller side (Birnbaum & Klose 1957),
-    and the limits are Wilson's on the number of people that this variance stands for. An area of exactly 0 or 1 stands
-    for the people of the smaller side, and its error is that of Agresti & Coull (1998). docs/coverage.md has the
-    figures. NaN where DeLong has none.
-    """
-    area, error = area_under_curve(positives, negatives)
-    if not np.isfinite(error):
-        return area, float("nan"), float("nan"), float("nan")
-    smaller = float(np.minimum(np.sum(positives), np.sum(negatives)))
-    if 1e-9 < area < 1 - 1e-9:
-        variance = (error**2 * (smaller - 1) + area * (1 - area) / smaller) / smaller
-        low, high = wilson(area * area * (1 - area) / variance, area * (1 - area) / variance, alpha)
-    else:
-        low, high = wilson(area * smaller, smaller, alpha)
-        centre = (area * smaller + 2) / (smaller + 4)
-        variance = centre * (1 - centre) / (smaller + 4)
-    return area, float(np.minimum(low, area)), float(np.maximum(high, area)), float(np.sqrt(variance))

@@ -55,11 +55,10 @@ def section(sources: Sources) -> Section | None:
         blocks += [_rates(found, attribute), _gaps(found, attribute)]
     blocks.append(
         Paragraph(
-            f"Distances of distributions come from a histogram of {edges['bins']} bins, {number(edges['width'])} wide, "
-            f"from {number(edges['from'])} up. Kolmogorov-Smirnov: the largest share of people by which one group lies "
-            "below a value more often than another. Wasserstein: how far predictions would have to be moved, on "
-            f"average, to make two groups alike; bins change it by at most {number(edges['width'])}. Between which "
-            "values each would lie with exact predictions stands in the evidence."
+            f"Distances of distributions come from a histogram of {edges['bins']} bins, each with about as many people "
+            "as the next. Kolmogorov-Smirnov: the largest share of people by which one group lies below a value more "
+            "often than another. Wasserstein: how far predictions would have to be moved, on average, to make two "
+            "groups alike. Between which values each would lie with exact predictions stands in the evidence."
         )
     )
     return Section("regression", "What the predictions do", tuple(blocks))
@@ -122,7 +121,7 @@ def _gaps(found: find.Record, attribute: list[str]) -> Table:
         )
     return Table(
         f"Gaps of predictions and errors by {words.by(attribute)}",
-        ("Figure", "Apart [95 %]", "Adjusted p", "From lowest to highest"),
+        ("Figure", "Apart [95 %]", "p, all groups", "From lowest to highest"),
         tuple(rows),
         "",
         (30, 26, 12, 32),

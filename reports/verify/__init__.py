@@ -66,7 +66,8 @@ def verify(
 
     Raises InputError for a root, list or pin that cannot be read, and for a quorum of people whom nobody knows.
     """
-    from reports.verify.apart import Asked, judged_apart, judged_here
+    from reports.verify.apart import judged_apart, judged_here
+    from reports.verify.asked import Asked
 
     asked = Asked(
         trust=trust,

@@ -18,11 +18,11 @@ from reports.manifest import strict_json
 from reports.verify.result import Broken, plain, shown
 
 TOLERANCE = 1e-9
-LISTS = ("rates", "gaps", "dataset", "counts")
+LISTS = ("rates", "gaps", "dataset", "counts", "pairs")
 
 
 def recompute(cube: Any, settings: Mapping[str, Any]) -> tuple[dict[str, Any], Any, Any, Any]:
-    """The four lists that follow from a cube and settings, and the margins, settings and measures. Raises Broken."""
+    """The lists that follow from a cube and settings, and the margins, settings and measures. Raises Broken."""
     from audit.cube_json import margins_from_json
     from audit.evidence import measures_to_json
     from audit.gaps import Settings

@@ -3,58 +3,52 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 import numpy as np
 
 from reports.log.proof import Proof
 from reports.log.store import LogCopy
-from reports.verify.apart import Asked
+from reports.verify.asked import Asked
 from reports.verify.judge import Judge
 from reports.verify.reading import attachments_of
-
-if TYPE_CHECKING:
-    from audit.models.wire import Frame
 
 _judge: Judge | None = None
 NOT_RUN = "not made again, because a check failed"
 
 
-def serve(frame: Frame, held: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def serve(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """One question: "verify" (then perhaps "rerun"), or "attachments"."""
     global _judge
-    do = frame.fields["do"]
-    if do == "attachments":
-        return {}, _files(attachments_of(frame.arrays["pdf"].tobytes()))
-    arrays: dict[str, np.ndarray] = {}
-    if do == "verify":
-        _judge = Judge(frame.arrays.pop("pdf").tobytes(), _asked(frame))
+    given = {name: array.tobytes() for name, array in arrays.items()}
+    if fields["do"] == "attachments":
+        return {}, _files(attachments_of(given["pdf"]))
+    out: dict[str, np.ndarray] = {}
+    if fields["do"] == "verify":
+        _judge = Judge(given.pop("pdf"), _asked(fields, given))
         _judge.work()
-        if not frame.fields["rerun"]:
+        if not fields["rerun"]:
             _judge.no_rerun()
         elif _judge.result().failed is None:
-            arrays = _files(_judge.files)
+            out = _files(_judge.files)
         if (again := _judge.printed_again()) is not None:
-            arrays["again"] = np.frombuffer(again, dtype=np.uint8)
+            out["again"] = np.frombuffer(again, dtype=np.uint8)
     else:
         assert _judge is not None
-        if frame.fields["made"]:
-            _judge.rerun({n.removeprefix("file/"): a.tobytes() for n, a in frame.arrays.items()})
+        if fields["made"]:
+            _judge.rerun({n.removeprefix("file/"): d for n, d in given.items()})
         else:
             _judge.no_rerun(NOT_RUN)
-    found = replace(_judge.result(), isolation=held)
-    return {"verification": msgspec.to_builtins(found)}, arrays
+    return {"verification": msgspec.to_builtins(_judge.result())}, out
 
 
-def _files(files: dict[str, bytes] | Any) -> dict[str, np.ndarray]:
+def _files(files: Mapping[str, bytes]) -> dict[str, np.ndarray]:
     return {f"file/{name}": np.frombuffer(data, dtype=np.uint8) for name, data in files.items()}
 
 
-def _asked(frame: Frame) -> Asked:
-    fields = frame.fields
-    given = {name: array.tobytes() for name, array in frame.arrays.items()}
+def _asked(fields: Mapping[str, Any], given: Mapping[str, bytes]) -> Asked:
     log: LogCopy | Proof | None = None
     if fields["log"]:
         log = LogCopy(given["log.entries"], given["log.note"], given["log.public"])

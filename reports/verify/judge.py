@@ -14,23 +14,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reports.log.proof import Proof
 from reports.manifest import NAME, Attached, Manifest
 from reports.verify import revisions, seal
 from reports.verify import signatures as sig
 from reports.verify.allowed import check_allowed
-from reports.verify.apart import Asked
-from reports.verify.contents import Contents
+from reports.verify.asked import Asked
 from reports.verify.faces import check_faces
 from reports.verify.identity import Identity, Reader, check_identity, embedded_certificates, embedded_lists
 from reports.verify.increments import Revision, revisions_of
 from reports.verify.lines import Lines, Stop
-from reports.verify.printed import Printer, others_of
 from reports.verify.reading import attached, opened, reader_of
 from reports.verify.result import OK, Broken, SignerFound, Verification
 from reports.verify.steps import check_steps, check_validation_data
+
+if TYPE_CHECKING:
+    from reports.verify.printed import Printer
 
 RERUN = "everything embedded with a new run on model and data"
 NO_RERUN = "not asked for (--rerun CASE.toml)"
@@ -102,6 +103,9 @@ class Judge:
         self._people(run)
         if not self.asked.contents:
             return
+        # Here, since it loads what measures and prints: a file that failed above never needs it.
+        from reports.verify.contents import Contents
+
         assert self.manifest is not None
         first = self.found[0]
         Contents(
@@ -215,7 +219,7 @@ class Judge:
         run.check(
             "faces",
             "the face of each signature with its signed fields",
-            lambda: check_faces(self.pdf, made, self.found, lambda: others_of(made, self.files)),
+            lambda: check_faces(self.pdf, made, self.found, self._other_versions),
         )
         self._continuation(run)
         self._logged(run, made)
@@ -225,6 +229,12 @@ class Judge:
         else:
             known = self._identity(run)
         self.signers = sig.described(made, self.found, self.reader, known.trusted, known.stamped)
+
+    def _other_versions(self) -> list[str]:
+        from reports.verify.printed import others_of
+
+        assert self.manifest is not None
+        return others_of(self.manifest, self.files)
 
     def _continuation(self, run: Lines) -> None:
         compared = "this file with the earlier copy"

@@ -65,7 +65,6 @@ def same(a: Cube, b: Cube) -> None:
     if a.scores is not None and b.scores is not None:
         np.testing.assert_array_equal(a.scores.n, b.scores.n)
         np.testing.assert_allclose(a.scores.total, b.scores.total)
-        np.testing.assert_allclose(a.scores.squares, b.scores.squares)
 
 
 @settings(max_examples=40, deadline=None)

@@ -65,8 +65,9 @@ def same(a: Cube, b: Cube) -> None:
     if a.scores is not None and b.scores is not None:
         assert a.scores.exact == b.scores.exact
         np.testing.assert_array_equal(a.scores.at, b.scores.at)
+        np.testing.assert_array_equal(a.scores.top, b.scores.top)
         np.testing.assert_array_equal(a.scores.n, b.scores.n)
-        for field in ("w", "w2", "total", "squares"):
+        for field in ("w", "w2", "total") if a.scores.parts is None else ("w", "w2", "total", "parts"):
             np.testing.assert_allclose(getattr(a.scores, field), getattr(b.scores, field), rtol=1e-9, atol=1e-9)
 
 

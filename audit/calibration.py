@@ -1,0 +1,210 @@
+"""Whether scores mean what they say: calibration error, reliability curves, and calibration by value of points.
+
+Calibration error (Naeini, Cooper & Hauskrecht 2015): over ten equal bins of 0..1, the average distance of the mean
+score and the share with the outcome. The plain estimate is never 0, even where scores are perfect; its interval takes
+this out. Along the line from perfect calibration through the bins' own distances, stretched by a factor, labels
+are drawn; the interval holds the errors at which the value seen is not too large (0.7 of alpha) or too small (0.3 of
+alpha) a draw. So it holds 0 unless a test of perfect calibration rejects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy.special import betaincinv
+
+from audit import stats
+from audit.cube import Floats, Margin
+from audit.gaps import Settings, seed_of
+from audit.scores import PARTS, Scores, part_of
+
+DRAWS = 400
+NORMAL = 10
+"""Variance of a bin's count from which on it is drawn as a normal number."""
+UPWARD = 0.7
+"""The part of alpha that stands at the low end: at 0 it is the only end that can miss."""
+STRETCH = np.concatenate([[0.0], np.geomspace(0.1, 6, 16)])
+POINTS = 25
+"""Up to so many different points are shown one by one; more are put into tenths of the people."""
+
+
+def known_scores(margin: Margin) -> Scores:
+    """The scores of a margin that has some."""
+    assert margin.scores is not None
+    return margin.scores
+
+
+def reliability(margin: Margin, g: int) -> tuple[Floats, Floats, Floats]:
+    """Per tenth of 0..1: weight, average score, share with the positive outcome. (PARTS,) each; NaN where empty."""
+    s = known_scores(margin)
+    place = part_of(s.at)
+    negative = np.bincount(place, s.w[g, 0], minlength=PARTS).astype(np.float64)
+    positive = np.bincount(place, s.w[g, 1], minlength=PARTS)
+    n: Floats = negative + positive
+    if s.parts is None:
+        score = np.bincount(place, (s.w[g, 0] + s.w[g, 1]) * s.middle, minlength=PARTS)
+    else:
+        score = s.parts[g, :2].sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return n, score / n, positive / n
+
+
+def _effective(s: Scores, g: int, n: Floats) -> Floats:
+    """(PARTS,) people in each tenth, effective where there are weights (Kish 1965)."""
+    squares = np.bincount(part_of(s.at), s.w2[g, :2].sum(axis=0), minlength=PARTS)
+    return np.divide(n**2, squares, out=np.zeros_like(n), where=squares > 0)
+
+
+def reliability_curves(margins: Sequence[Margin], settings: Settings) -> list[dict[str, Any]]:
+    """Reliability curves of everyone and of each group of each attribute: per tenth of 0..1 the share that came true.
+
+    Nothing where scores are no probabilities. Intervals: Wilson on the effective number of people.
+    """
+    out: list[dict[str, Any]] = []
+    for margin in margins:
+        s = margin.scores
+        if s is None or len(margin.attribute) > 1 or not s.probabilities:
+            continue
+        for g, group in enumerate(margin.groups):
+            n, score, share = reliability(margin, g)
+            if n.sum() <= 0 or margin.withheld[g]:
+                continue
+            here = np.flatnonzero(n > 0)
+            effective = _effective(s, g, n)[here]
+            low, high = stats.wilson(share[here] * effective, effective, settings.alpha)
+            points = [
+                {
+                    "from": b / PARTS, "to": (b + 1) / PARTS, "people": float(n[b]), "mean_score": float(score[b]),
+                    "share": float(share[b]), "low": float(low[i]), "high": float(high[i]),
+                }
+                for i, b in enumerate(here.tolist())
+            ]  # fmt: skip
+            out.append({"attribute": list(margin.attribute), "group": list(group), "points": points})
+    return out
+
+
+def points_curves(margins: Sequence[Margin], settings: Settings) -> list[dict[str, Any]]:
+    """Predictive parity by points, where scores are no probabilities: of the people with these points, how many had the
+    outcome, of everyone and of each group of each attribute. Intervals: Wilson on the effective number of people.
+
+    One record for each group: `points` with from, to (one and the same where each value stands alone), people,
+    outcome, share, low, high.
+    """
+    out: list[dict[str, Any]] = []
+    bands: list[tuple[int, int]] = []
+    for margin in margins:
+        s = margin.scores
+        if s is None or len(margin.attribute) > 1 or not s.at.size or s.probabilities:
+            continue
+        if not margin.attribute:
+            bands = _bands(s)
+        for g, group in enumerate(margin.groups):
+            if margin.withheld[g] or not s.n[g, :2].sum():
+                continue
+            points = [_point(s, g, a, b, settings.alpha) for a, b in bands]
+            kept = [p for p in points if p is not None]
+            out.append({"attribute": list(margin.attribute), "group": list(group), "points": kept})
+    return out
+
+
+def _bands(s: Scores) -> list[tuple[int, int]]:
+    """Places first and last of each band, from the scores of everyone with a known outcome."""
+    people = s.n[:, :2].sum(axis=(0, 1))
+    used = np.flatnonzero(people)
+    if s.exact and len(used) <= POINTS:
+        return [(int(a), int(a)) for a in used]
+    if not len(used):
+        return []
+    before = np.cumsum(people) - people
+    tenth = (before[used] * PARTS) // people.sum()
+    return [(int(used[tenth == t][0]), int(used[tenth == t][-1])) for t in np.unique(tenth)]
+
+
+def _point(s: Scores, g: int, first: int, last: int, alpha: float) -> dict[str, Any] | None:
+    part = slice(first, last + 1)
+    n, x = float(s.w[g, :2, part].sum()), float(s.w[g, 1, part].sum())
+    if n <= 0:
+        return None
+    effective = n**2 / float(s.w2[g, :2, part].sum())
+    low, high = stats.wilson(np.array([x / n * effective]), np.array([effective]), alpha)
+    return {
+        "from": float(s.at[first]), "to": float(s.top[last]), "people": n, "outcome": x, "share": x / n,
+        "low": float(low[0]), "high": float(high[0]),
+    }  # fmt: skip
+
+
+def calibration(margin: Margin, g: int, settings: Settings) -> tuple[float, float, float, float]:
+    """Expected calibration error, its limits, and the weight it rests on; NaN where scores are no probabilities."""
+    found = _bins(margin, g)
+    if found is None:
+        return float("nan"), float("nan"), float("nan"), 0.0
+    weight, score, share, effective, total = found
+    value = float(np.sum(weight * np.abs(score - share)))
+    seed = seed_of(settings, margin.attribute, "calibration_error")
+    low, high = _inverted(weight, score, share, effective, value, settings.alpha, seed)
+    return value, low, high, total
+
+
+def _bins(margin: Margin, g: int) -> tuple[Floats, Floats, Floats, Floats, float] | None:
+    """Of the tenths that are not empty: part of the weight, mean score, share, effective people; and the weight."""
+    s = known_scores(margin)
+    if not s.probabilities:
+        return None
+    n, score, share = reliability(margin, g)
+    total = float(n.sum())
+    if total <= 0:
+        return None
+    here = n > 0
+    return n[here] / total, score[here], share[here], _effective(s, g, n)[here], total
+
+
+def _inverted(
+    weight: Floats, score: Floats, share: Floats, effective: Floats, value: float, alpha: float, seed: int
+) -> tuple[float, float]:
+    """The limits of the module's text."""
+    rng = np.random.default_rng(seed)
+    people = np.maximum(np.rint(effective), 1).astype(np.int64)
+    # Towards the share, less what chance alone makes of it: a bin of two people says little of the direction.
+    centre = (share * effective + score * 2) / (effective + 2)
+    rate = np.clip(score + STRETCH[:, None] * (centre - score), 0.0, 1.0)
+    true = np.abs(rate - score) @ weight
+    off = np.zeros((len(STRETCH), DRAWS))
+    for b, n in enumerate(people.tolist()):
+        if n * score[b] * (1 - score[b]) >= NORMAL:
+            noise = rng.standard_normal(DRAWS)
+            drawn = rate[:, b, None] + np.sqrt(rate[:, b] * (1 - rate[:, b]) / n)[:, None] * noise
+        else:
+            drawn = rng.binomial(n, rate[:, b, None], size=(len(STRETCH), DRAWS)) / n
+        off += weight[b] * np.abs(score[b] - drawn)
+    above, below = (off >= value - 1e-12).mean(axis=1), (off <= value + 1e-12).mean(axis=1)
+    low, high = _crossed(true, above, UPWARD * alpha), _crossed(true[::-1], below[::-1], (1 - UPWARD) * alpha)
+    return min(low, value), min(1.0, max(high, value))
+
+
+def _crossed(true: Floats, chance: Floats, level: float) -> float:
+    """The first error at which chance is above the level, between two of the grid by a straight line."""
+    k = int(np.argmax(chance > level))
+    if k == 0:
+        return float(true[0 if chance[0] > level else -1])
+    part = (level - chance[k - 1]) / (chance[k] - chance[k - 1])
+    return float(true[k - 1] + part * (true[k] - true[k - 1]))
+
+
+def bounds(margin: Margin, g: int, alpha: float) -> tuple[float, float, float]:
+    """The plain error and limits that hold whatever the bins' true shares are: each bin's exact limits (Clopper &
+    Pearson 1934) at a Bonferroni level, put together. NaN where there is no error.
+    """
+    found = _bins(margin, g)
+    if found is None:
+        return float("nan"), float("nan"), float("nan")
+    weight, score, share, n, _ = found
+    x, level = share * n, alpha / len(n) / 2
+    low = np.where(x > 0, betaincinv(np.maximum(x, 1e-9), n - x + 1, level), 0.0)
+    high = np.where(x < n, betaincinv(x + 1, np.maximum(n - x, 1e-9), 1 - level), 1.0)
+    inside = (score >= low) & (score <= high)
+    nearest = np.where(inside, 0.0, np.minimum(np.abs(score - low), np.abs(score - high)))
+    farthest = np.maximum(np.abs(score - low), np.abs(score - high))
+    value = float(np.sum(weight * np.abs(score - share)))
+    return value, float(np.sum(weight * nearest)), float(min(1.0, np.sum(weight * farthest)))

@@ -1,0 +1,286 @@
+"""Whether the groups' average scores, or their areas under the curve, could be alike: p-values by permutation.
+
+The statistic is the largest studentised distance of two groups (with more than MANY groups, Cochran's sum of squares),
+each group's variance blended with the pooled one at the weight of one person, so that a handful of equal scores does
+not look certain. Permuting studentised distances is exact where people could be exchanged between the groups, and right
+in large groups where averages (or areas) are alike and the distributions are not (Janssen 1997; Chung & Romano 2013;
+Pauly, Asendorf & Konietschke 2016 for areas). For averages people are permuted over the groups; for areas within each
+outcome.
+
+With more people than ROWS a small group's people are drawn from all (which differs little from drawing without putting
+back), and an average over more than LARGE people is normal. An area is then the sum of two averages (Hoeffding 1948),
+except in groups small enough to be drawn whole.
+
+Draws stop when STOP of them reach the observed value: p = STOP / draws (Besag & Clifford 1991), else (reached + 1) /
+(draws + 1). Where fewer than TAIL of all draws reach it, they cannot resolve the tail, and a bound for the pair
+furthest apart, times the number of pairs, is taken where smaller: Chernoff's, which drawing without putting back keeps
+(Hoeffding 1963, theorem 4), or the normal tail with the largest factor that skewness allows (Petrov 1975).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import log_ndtr
+
+from audit.stats.exact import LEAST
+
+Floats = npt.NDArray[np.float64]
+Whole = npt.NDArray[np.int64]
+
+CHUNK = 100
+STOP = 50
+TAIL = 10
+MANY = 40
+ROWS = 4000
+LARGE = 400
+
+
+def means_p(at: Floats, n: Floats, *, seed: int, draws: int = 2000, reference: int | None = None) -> float:
+    """The p-value of equal averages. at (S,) scores; n (G, S) people per score, not whole where they are effective."""
+    order = _canonical(at, n)
+    ref = None if reference is None else int(np.flatnonzero(order == reference)[0])
+    n = n[order]
+    size = n.sum(axis=1)
+    pool = n.sum(axis=0)
+    at = at - np.sum(pool * at) / pool.sum()
+    spread = float(np.sum(pool * at**2) / pool.sum())
+    if spread <= 0:
+        return 1.0
+    mean = n @ at / size
+    off = np.maximum(n @ at**2 - size * mean**2, 0.0)
+    seen = _statistic(mean[:, None], ((off + spread) / size**2)[:, None], ref)
+    draw = _Means(at, pool, size, spread, np.random.default_rng(seed), bool((n == np.rint(n)).all()))
+    p, reached = _sequential(draw.chunk, float(seen[0]), ref, draws)
+    if reached < TAIL and len(size) <= MANY:
+        i, j = _widest(mean, (off + spread) / size**2, ref)
+        p = min(p, _pairs(len(size), ref) * _tail_of_means(at, n[i], n[j]))
+    return min(1.0, max(p, LEAST))
+
+
+def areas_p(p: Floats, n: Floats, *, seed: int, draws: int = 2000, reference: int | None = None) -> float:
+    """The p-value of equal areas. p, n (G, S): people with and without the positive outcome per score, lowest first.
+
+    Each group needs two of each.
+    """
+    order = _canonical(np.arange(p.shape[1], dtype=np.float64), p + n)
+    ref = None if reference is None else int(np.flatnonzero(order == reference)[0])
+    p, n = p[order], n[order]
+    m, k = p.sum(axis=1), n.sum(axis=1)
+    area, variance = areas_and_variances(p, n)
+    seen = _statistic(area[:, None], variance[:, None], ref)
+    whole = bool((p == np.rint(p)).all() and (n == np.rint(n)).all())
+    draw = _Areas(p.sum(axis=0), n.sum(axis=0), m, k, np.random.default_rng(seed), whole)
+    value, reached = _sequential(draw.chunk, float(seen[0]), ref, draws)
+    if reached < TAIL and len(m) <= MANY:
+        i, j = _widest(area, variance, ref)
+        z = abs(area[i] - area[j]) / math.sqrt(variance[i] + variance[j])
+        value = min(value, _pairs(len(m), ref) * _normal_tail(z, 2.0, min(m[i], k[i], m[j], k[j])))
+    return min(1.0, max(value, LEAST))
+
+
+def areas_and_variances(p: Floats, n: Floats) -> tuple[Floats, Floats]:
+    """(G,) areas and their blended variances from counts per score (G, S)."""
+    m, k = p.sum(axis=-1, keepdims=True), n.sum(axis=-1, keepdims=True)
+    below = (np.cumsum(n, axis=-1) - n / 2) / k
+    above = (m - np.cumsum(p, axis=-1) + p / 2) / m
+    area = (p * below).sum(axis=-1, keepdims=True) / m
+    of_p = (p * (below - area) ** 2).sum(axis=-1) / (m[..., 0] - 1) / m[..., 0]
+    of_n = (n * (above - area) ** 2).sum(axis=-1) / (k[..., 0] - 1) / k[..., 0]
+    return area[..., 0], blended(area[..., 0], of_p + of_n, np.minimum(m, k)[..., 0])
+
+
+def blended(area: Floats, variance: Floats, smaller: Floats) -> Floats:
+    """DeLong's variance with the largest that an area allows, area (1 - area) / smaller side (Birnbaum & Klose 1957),
+    at the weight of one person of that side; at areas of 0 and 1, and beyond where draws are normal, Agresti & Coull's.
+    """
+    centre = (np.clip(area, 0, 1) * smaller + 2) / (smaller + 4)
+    edge = centre * (1 - centre) / (smaller + 4)
+    inside = (area > 1e-9) & (area < 1 - 1e-9)
+    mixed = (variance * (smaller - 1) + area * (1 - area) / smaller) / smaller
+    return np.where(inside, mixed, edge)
+
+
+def _canonical(at: Floats, n: Floats) -> Whole:
+    """One order, so that groups renamed meet the same draws."""
+    size = n.sum(axis=1)
+    return np.lexsort((n @ at**2, n @ at, size))
+
+
+def _statistic(value: Floats, variance: Floats, ref: int | None) -> Floats:
+    """(D,) of value and variance (G, D)."""
+    groups = len(value)
+    variance = np.maximum(variance, 1e-300)
+    if groups > MANY and ref is None:
+        weight = 1 / variance
+        centre = (weight * value).sum(axis=0) / weight.sum(axis=0)
+        return np.asarray((weight * (value - centre) ** 2).sum(axis=0))
+    largest = np.zeros(value.shape[1])
+    for i, j in combinations(range(groups), 2):
+        if ref is None or ref in (i, j):
+            np.maximum(largest, (value[i] - value[j]) ** 2 / (variance[i] + variance[j]), out=largest)
+    return largest
+
+
+def _sequential(
+    chunk: Callable[[int], tuple[Floats, Floats]], seen: float, ref: int | None, draws: int
+) -> tuple[float, int]:
+    reached = done = 0
+    while done < draws:
+        size = min(CHUNK, draws - done)
+        hit = _statistic(*chunk(size), ref) >= seen * (1 - 1e-9)
+        if reached + hit.sum() >= STOP:
+            last = int(np.flatnonzero(hit)[STOP - reached - 1])
+            return STOP / (done + last + 1), STOP
+        reached += int(hit.sum())
+        done += size
+    return (reached + 1) / (draws + 1), reached
+
+
+def _slices(sizes: Whole) -> Iterator[slice]:
+    start = 0
+    for size in sizes.tolist():
+        yield slice(start, start + size)
+        start += size
+
+
+class _Means:
+    """Averages and blended variances of groups made by chance, (G, draws) a chunk."""
+
+    def __init__(
+        self, at: Floats, pool: Floats, size: Floats, spread: float, rng: np.random.Generator, whole: bool
+    ) -> None:
+        self.at, self.size, self.spread, self.rng = at, size, spread, rng
+        self.cut = np.cumsum(pool) / pool.sum()
+        self.people = None
+        if whole and pool.sum() <= ROWS:
+            self.people = np.repeat(at, np.rint(pool).astype(np.int64))
+
+    def chunk(self, draws: int) -> tuple[Floats, Floats]:
+        sizes = np.maximum(np.rint(self.size), 1).astype(np.int64)
+        mean, variance = np.empty((2, len(sizes), draws))
+        if self.people is not None:
+            rows = self.rng.permuted(np.broadcast_to(self.people, (draws, len(self.people))), axis=1)
+            for g, part in enumerate(_slices(sizes)):
+                mean[g], variance[g] = self._of(rows[:, part], sizes[g])
+            return mean, variance
+        for g, size in enumerate(sizes.tolist()):
+            if size > LARGE:
+                mean[g] = self.rng.standard_normal(draws) * math.sqrt(self.spread / size)
+                variance[g] = self.spread / size
+            else:
+                mean[g], variance[g] = self._of(self.at[_drawn(self.cut, (draws, size), self.rng)], size)
+        return mean, variance
+
+    def _of(self, rows: Floats, size: int) -> tuple[Floats, Floats]:
+        mean = rows.mean(axis=1)
+        off = np.einsum("ij,ij->i", rows, rows) - size * mean**2
+        return mean, (np.maximum(off, 0) + self.spread) / size**2
+
+
+def _drawn(cut: Floats, shape: tuple[int, int], rng: np.random.Generator) -> Whole:
+    """Places of scores drawn from the pooled distribution."""
+    return np.minimum(np.searchsorted(cut, rng.random(shape), side="right"), len(cut) - 1)
+
+
+class _Areas:
+    """Areas and blended variances of groups made by chance within each outcome, (G, draws) a chunk."""
+
+    def __init__(self, p: Floats, n: Floats, m: Floats, k: Floats, rng: np.random.Generator, whole: bool) -> None:
+        self.sizes = [np.maximum(np.rint(s), 2).astype(np.int64) for s in (m, k)]
+        self.rng, self.levels = rng, len(p)
+        self.cuts = [np.cumsum(s) / s.sum() for s in (p, n)]
+        self.rows = None
+        if whole and p.sum() + n.sum() <= ROWS:
+            self.rows = [np.repeat(np.arange(self.levels), s.astype(np.int64)) for s in (p, n)]
+        else:
+            below, above = (np.cumsum(n) - n / 2) / n.sum(), 1 - (np.cumsum(p) - p / 2) / p.sum()
+            self.area = float(np.sum(p * below) / p.sum())
+            self.ranks = [below - self.area, above - self.area]
+            self.spread = [float(np.sum(s * r**2) / s.sum()) for s, r in zip((p, n), self.ranks, strict=True)]
+
+    def chunk(self, draws: int) -> tuple[Floats, Floats]:
+        m, k = self.sizes
+        area, variance = np.empty((2, len(m), draws))
+        if self.rows is not None:
+            sides = [self.rng.permuted(np.broadcast_to(r, (draws, len(r))), axis=1) for r in self.rows]
+            for g, (a, b) in enumerate(zip(_slices(m), _slices(k), strict=True)):
+                area[g], variance[g] = self._whole(sides[0][:, a], sides[1][:, b])
+            return area, variance
+        for g in range(len(m)):
+            if m[g] + k[g] <= LARGE:
+                drawn = [_drawn(c, (draws, int(s[g])), self.rng) for c, s in zip(self.cuts, self.sizes, strict=True)]
+                area[g], variance[g] = self._whole(*drawn)
+                continue
+            parts = [self._part(side, int(self.sizes[side][g]), draws) for side in (0, 1)]
+            area[g] = self.area + parts[0][0] + parts[1][0]
+            variance[g] = blended(area[g], parts[0][1] + parts[1][1], np.float64(min(m[g], k[g])))
+        return area, variance
+
+    def _part(self, side: int, size: int, draws: int) -> tuple[Floats, Floats]:
+        """What the people of one outcome add to the area, and its variance."""
+        if size > LARGE:
+            variance = self.spread[side] / size
+            return self.rng.standard_normal(draws) * math.sqrt(variance), np.full(draws, variance)
+        rows = self.ranks[side][_drawn(self.cuts[side], (draws, size), self.rng)]
+        return rows.mean(axis=1), rows.var(axis=1, ddof=1) / size
+
+    def _whole(self, p: Whole, n: Whole) -> tuple[Floats, Floats]:
+        """Areas and DeLong's variances of score places p (draws, m) and n (draws, k)."""
+        draws, m = p.shape
+        k = n.shape[1]
+        base = np.arange(draws)[:, None]
+        p, n = np.sort(p, axis=1) + base * self.levels, np.sort(n, axis=1) + base * self.levels
+
+        def under(x: Whole, of: Whole) -> Floats:
+            flat = of.ravel()
+            both = np.searchsorted(flat, x.ravel(), "left") + np.searchsorted(flat, x.ravel(), "right")
+            return np.asarray((both.reshape(x.shape) / 2 - base * of.shape[1]) / of.shape[1])
+
+        of_p, of_n = under(p, n), 1 - under(n, p)
+        variance = of_p.var(axis=1, ddof=1) / m + of_n.var(axis=1, ddof=1) / k
+        area = of_p.mean(axis=1)
+        return area, blended(area, variance, np.float64(min(m, k)))
+
+
+def _pairs(groups: int, ref: int | None) -> int:
+    return groups * (groups - 1) // 2 if ref is None else groups - 1
+
+
+def _widest(value: Floats, variance: Floats, ref: int | None) -> tuple[int, int]:
+    pairs = [(i, j) for i, j in combinations(range(len(value)), 2) if ref is None or ref in (i, j)]
+    return max(pairs, key=lambda p: float((value[p[0]] - value[p[1]]) ** 2 / (variance[p[0]] + variance[p[1]])))
+
+
+def _tail_of_means(at: Floats, a: Floats, b: Floats) -> float:
+    """A bound for the two-sided permutation p-value of one pair; a, b (S,) people per score."""
+    if a.sum() > b.sum():
+        a, b = b, a
+    both, size = a + b, float(a.sum())
+    share = both / both.sum()
+    x = at - np.sum(share * at)
+    spread = float(np.sum(share * x**2))
+    if spread <= 0:
+        return 1.0
+    x /= math.sqrt(spread)
+    away = float(np.sum(a * x) / size)
+    if away < 0:
+        x, away = -x, -away
+    steps = away * np.geomspace(0.05, 20, 60)
+    peak = x.max()
+    # The logarithm of the moments' generating function, without overflow.
+    log_mgf = np.log(np.exp(steps[:, None] * (x - peak)[None, :]) @ share) + steps * peak
+    chernoff = math.log(2) + float(np.min(size * (log_mgf - steps * away)))
+    z = away * math.sqrt(size) * math.sqrt((both.sum() - 1) / max(both.sum() - size, 1))
+    skew = abs(float(np.sum(share * x**3)))
+    return min(1.0, math.exp(max(min(chernoff, 0.0), -690.0)), _normal_tail(z, skew, size))
+
+
+def _normal_tail(z: float, skew: float, size: float) -> float:
+    """Two-sided, times the factor exp(skew z^3 / (3 sqrt n)) by which skewness can lengthen a tail."""
+    log = math.log(2) + float(log_ndtr(-z)) + skew * z**3 / (3 * math.sqrt(size))
+    return min(1.0, math.exp(max(min(log, 0.0), -690.0)))
