@@ -370,8 +370,9 @@ def verify(args: argparse.Namespace) -> Result:
     from reports.log import read_copy
     from reports.log.proof import read_proof
     from reports.verify import verify as check
+    from reports.verify.seal import MOST_BYTES
 
-    content, rerun = _read(args.report), None
+    content, rerun = _read(args.report, MOST_BYTES + 1), None
     if args.rerun:
         from functools import partial
 
@@ -496,9 +497,11 @@ def _password(args: argparse.Namespace, *, new: bool = False) -> bytes:
     return first.encode()
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, most: int = -1) -> bytes:
+    """The file, or its first `most` bytes."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(most)
     except OSError as error:
         raise InputError(
             f"{path} cannot be read",

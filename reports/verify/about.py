@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from reports.about import about_of
 from reports.manifest import Manifest
 from reports.verify.figures import load
-from reports.verify.result import Broken
+from reports.verify.result import Broken, shown
 
 
 def check_about(manifest: Manifest, files: Mapping[str, bytes]) -> None:
@@ -20,4 +20,6 @@ def check_about(manifest: Manifest, files: Mapping[str, bytes]) -> None:
     except (KeyError, TypeError, AttributeError) as error:
         raise Broken("the embedded evidence names no model and no data", got=type(error).__name__) from error
     if said != right:
-        raise Broken("the manifest names another model or other data than the evidence", got=said, expected=right)
+        raise Broken(
+            "the manifest names another model or other data than the evidence", got=shown(said), expected=shown(right)
+        )
