@@ -62,7 +62,11 @@ KINDS: Mapping[str, Kind] = {
     "stream:drawing": PACKED,
     "resources": {
         "/Font": "{font}", "/XObject": "{stream:drawn}", "/ExtGState": "{state}", "/ColorSpace": "{space}",
-        "/Pattern": "empty", "/Shading": "empty",
+        "/Pattern": "{stream:hatch}", "/Shading": "empty",
+    },
+    "stream:hatch": {  # of what is withheld in a chart
+        **PACKED, "/Type": "/Pattern!", "/PatternType": "int!", "/PaintType": "int", "/TilingType": "int",
+        "/BBox": "[number]", "/XStep": "number", "/YStep": "number", "/Matrix": "[number]", "/Resources": "resources",
     },
     "empty": {},
     "state": {"/Type": "/ExtGState", "/ca": "number", "/CA": "number"},
