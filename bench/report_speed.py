@@ -7,9 +7,10 @@ RUN_FOLDER is what `assay audit` (explain, mitigate) wrote. Seconds are those of
 stand beside them. The reference is to load WeasyPrint and set one page of plain text, in a process of its own: divide
 by it to compare machines, and times at which other work runs. The peer is pyHanko's own validation, which checks the
 signatures and no figure. A report is printed and verified in processes of their own, since pages once set are kept for
-the life of a process; a verification makes them again, in a further process whose seconds and memory count too. --growth prints and verifies made-up audits of more and more groups, and the replay in which
-nothing happens cut into more and more batches; its history is the loop's own, with the counts of every batch. veraPDF
-is run where it is on PATH.
+the life of a process; a verification makes them again, in a further process whose seconds and memory count too.
+--growth prints and verifies made-up audits of more and more groups, and the replay in which nothing happens cut into
+more and more batches; its history is the loop's own, with the counts of every batch. veraPDF is run where it is on
+PATH.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """PDF files written by hand and certified with a valid key, whatever is in them: bombs, cycles, lies.
 
-    certified({...})                 # object number -> its bytes; 1 to 5 are the least that a signed file needs
-    certified({...}, later={...})    # a second revision, signed too
+certified({...})                 # object number -> its bytes; 1 to 5 are the least that a signed file needs
+certified({...}, later={...})    # a second revision, signed too
 """
 
 from __future__ import annotations
