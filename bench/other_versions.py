@@ -2,8 +2,9 @@
 
     python bench/other_versions.py [VERSION ...]      (default: 69.0 68.1; `make other-versions`)
 
-Each version is installed into a folder of its own under the system's temporary folder, with what it needs, and only the
-printing runs with it. What is printed: the exit code of `assay verify` (5: verified in part), and its line on the pages.
+Each version is installed into a folder of its own under the system's temporary folder, with what it needs, and only
+the printing runs with it. What is printed: the exit code of `assay verify` (5: verified in part), and its line on the
+pages.
 """
 
 from __future__ import annotations

@@ -38,6 +38,9 @@ NAMES = ("assay", *PACKAGES, *LIBRARIES)
 FONTS = "fonts"
 """In the manifest's `extra`: name of a font -> sha256 of its file, lower-case hex."""
 NONE = "none"
+_VERSION = re.compile(r"\d[\d.]{0,20}(?:[a-z+]{1,5}[\d.]{0,10})?")
+_FONT = re.compile(r"[\w-]{1,60}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _ASCII = "".join(map(chr, range(32, 127)))
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 
@@ -109,6 +112,20 @@ def _fonts(signs: str) -> Mapping[str, str]:
         ).hexdigest()
         for font in document.fonts.values()
     }
+
+
+def plain(text: str) -> str:
+    """The text where it is a version: it is printed, and words in its place would be too. Raises ValueError."""
+    if text != NONE and not _VERSION.fullmatch(text):
+        raise ValueError("a version in the manifest is none")
+    return text
+
+
+def plain_font(name: str, digest: str) -> str:
+    """The name of a font with its digest, where they are that. Raises ValueError."""
+    if not _FONT.fullmatch(name) or not _DIGEST.fullmatch(digest):
+        raise ValueError("a font in the manifest is none")
+    return name
 
 
 def apart(tool: Mapping[str, str], fonts: Mapping[str, str], files: Mapping[str, bytes]) -> list[str]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from audit.errors import AssayError
 from reports.approve import Decision
 from reports.manifest import Manifest
+from reports.sign import SignedLevel
 from reports.stamp import CERTIFIED, DECIDED, face_file, face_lines
 from reports.verify.looks import first_apart
 from reports.verify.reading import opened
@@ -35,6 +36,7 @@ def check_faces(
 
     others : in what the machine that made the report differs from this one, in words.
     """
+    _check_level(manifest, signatures[0])
     looked: list[str] = []
     count = 0
     for signature in signatures:
@@ -51,6 +53,20 @@ def check_faces(
             expected="the same drawing, object by object",
         )
     return f"{count} drawn again from their signed fields, the same"
+
+
+def _check_level(manifest: Manifest, first: Signature) -> None:
+    """The cover tells no better level than the certification has. Raises Broken."""
+    said = str(manifest.extra.get("level_words", ""))
+    stamped = manifest.extra.get("timestamp") is True or said.startswith(
+        tuple(f"{v}:" for v in ("B-T", "B-LT", "B-LTA"))
+    )
+    if stamped and first.container.stamp is None:
+        raise Broken(
+            "the report says that an authority confirms its time, and its certification holds no timestamp",
+            got=said[:100] or "timestamp: true",
+            expected=str(SignedLevel.B_B),
+        )
 
 
 def _check_face(data: bytes, manifest: Manifest, signature: Signature, others: Callable[[], Sequence[str]]) -> bool:

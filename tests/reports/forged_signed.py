@@ -345,3 +345,56 @@ def no_versions_at_all(r: Real) -> bytes:
     manifest = replace(r.manifest, tool={}, extra={})
     other = replace(r, manifest=manifest, pdf=assemble(page_html(r.files, manifest), r.files, manifest))
     return certified(other, forged(other, forged_pages.another_digit))
+
+
+# --- what the manifest says is what the pages say: no words but those that follow ---
+
+
+def saying(name: str, **changes: Any) -> None:
+    def made(r: Real) -> bytes:
+        extra = {**r.manifest.extra, **changes.get("extra", {})}
+        manifest = replace(r.manifest, **{**changes, "extra": extra})
+        return certified(r, assemble(forced(r, manifest), r.files, manifest))
+
+    made.__name__ = name
+    signed(made)
+
+
+def forced(r: Real, manifest: Any) -> str:
+    """The page with the forger's words, set by a forger's Assay that takes them."""
+    from reports import document, setting
+
+    number, level, plain = document.report_number, document._level, setting.plain
+    document.report_number = lambda m: str(m.extra.get("number", "0"))
+    document._level = lambda m: str(m.extra.get("level_words", ""))
+    setting.plain = str
+    try:
+        return page_html(r.files, manifest)
+    finally:
+        document.report_number, document._level, setting.plain = number, level, plain
+
+
+saying("a_number_in_words_on_every_page", extra={"number": "of no bias at all"})
+saying("a_level_in_words_of_their_own", extra={"level_words": "certified free of bias by the regulator"})
+saying("a_level_that_the_signature_has_not", extra={"level_words": "B-LTA: Timestamped, with everything needed to "
+       "check it later, sealed by an archive timestamp.", "timestamp": True})  # fmt: skip
+saying("a_log_in_words", extra={"checkpoint": {"size": 1, "root": "fair", "key": "by the regulator"}})
+saying("another_language_in_the_manifest", language="de")
+saying("another_title_in_the_manifest", title="Fairness proved")
+saying("another_author_in_the_manifest", author="The regulator")
+
+
+@signed
+def a_program_that_the_manifest_lists(r: Real) -> bytes:
+    from reports.manifest import Attached
+
+    files = {**r.files, "run.exe": b"MZ"}
+    listed = tuple(Attached.of(name, data) for name, data in sorted(files.items()))
+    manifest = replace(r.manifest, attachments=listed)
+    return certified(r, assemble(page_html(files, manifest), files, manifest))
+
+
+@signed
+def a_version_in_words(r: Real) -> bytes:
+    manifest = replace(r.manifest, tool={**r.manifest.tool, "pango": "with which no bias was found"})
+    return certified(r, assemble(forced(r, manifest), r.files, manifest))
