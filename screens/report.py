@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from audit.errors import AssayError
-from screens import board, parts, removal, secret, sign, state
+from screens import board, door, parts, removal, secret, sign, state
 from screens.workspace import CaseFolder, log_home
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def show() -> None:
         sign.issue(folder)
         removal.panel(folder)
     st.divider()
+    door.show()
     check()
     decided()
 
