@@ -17,6 +17,7 @@ from typing import Any
 
 from audit import progress
 from audit.errors import AssayError, GateBroken, InputError, KeyFileError
+from audit.sizes import measured, weighed
 
 Result = tuple[dict[str, Any], str]
 """What a command returns: the document of --json, and the same in words."""
@@ -33,7 +34,7 @@ def audit(args: argparse.Namespace) -> Result:
     done = run_audit(case, args.out, settings, allow=args.allow)
     evidence = done.evidence
     _for_programs(args, evidence)
-    lines = [f"{case.name}: {evidence['data']['audited_rows']:,} people measured.", ""]
+    lines = [" ".join((f"{case.name}: {measured(evidence['data'])} measured.", weighed(evidence["data"]))).strip(), ""]
     lines += [f"- {s}" for s in evidence["findings"]]
     lines += ["", f"Policy {case.policy.version}:"] + [_norm_line(n) for n in evidence["norms"]]
     lines += ["", *(f"Note: {n}" for n in evidence["notes"]), f"Written: {args.out / 'evidence.json'}"]
@@ -47,6 +48,23 @@ def audit(args: argparse.Namespace) -> Result:
             todo="address the gap (`assay mitigate`), or change the policy and say why",
         )
     return evidence, "\n".join(lines)
+
+
+def convert(args: argparse.Namespace) -> Result:
+    """write a model as a file that loads without running code, by the model's own interpreter; checked on your rows"""
+    from audit.load.tables import read_noted
+    from audit.models.convert import convert as made_of
+    from audit.models.own import Environment
+
+    python = Path(os.path.abspath(args.python))
+    own = Environment(python, args.load, args.consent, args.model.resolve().parent, by_option=True)
+    done = made_of(args.model, own, args.out, read_noted(args.data).frame, args.features)
+    checked = done.record["checked"]
+    words = (
+        f"Written: {done.path}, checked on {checked['rows']} rows: the same decisions, scores at most "
+        f"{checked['largest_difference']:.2g} apart. Its record: {done.path}.json"
+    )
+    return done.record, words
 
 
 def _for_programs(args: argparse.Namespace, evidence: dict[str, Any]) -> None:
@@ -370,8 +388,9 @@ def verify(args: argparse.Namespace) -> Result:
     from reports.log import read_copy
     from reports.log.proof import read_proof
     from reports.verify import verify as check
+    from reports.verify.seal import MOST_BYTES
 
-    content, rerun = _read(args.report), None
+    content, rerun = _read(args.report, MOST_BYTES + 1), None
     if args.rerun:
         from functools import partial
 
@@ -459,6 +478,17 @@ def forget(args: argparse.Namespace) -> Result:
     return done.to_json() | {"dry_run": args.dry_run}, "\n".join(lines)
 
 
+def plan(args: argparse.Namespace) -> Result:
+    """how many people an audit needs to see a gap"""
+    from audit.plan import plan as made
+
+    done = made(
+        args.groups, args.gap, rate=args.rate, power=args.power, alpha=args.alpha, rows=args.rows, alike=args.alike,
+        weights=args.weights,
+    )  # fmt: skip
+    return done.to_json(), "\n".join(done.lines())
+
+
 def demo(args: argparse.Namespace) -> Result:
     """the whole main job on the sample data: audit, explain, mitigate, sign, verify; --watch: the loop on replays"""
     from audit.load import load_case
@@ -496,9 +526,11 @@ def _password(args: argparse.Namespace, *, new: bool = False) -> bytes:
     return first.encode()
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, most: int = -1) -> bytes:
+    """The file, or its first `most` bytes."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(most)
     except OSError as error:
         raise InputError(
             f"{path} cannot be read",
@@ -543,6 +575,16 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("init", init)
     sub.add_argument("data", type=Path, metavar="DATA")
     sub.add_argument("--out", type=Path, metavar="CASE.toml", help="write it (default: print it)")
+    sub = command("convert", convert)
+    sub.add_argument(
+        "model", type=Path, metavar="MODEL", help="a pickle, joblib file, MLflow folder, CatBoost file ..."
+    )
+    sub.add_argument("--python", type=Path, required=True, metavar="PYTHON", help="the interpreter that made it")
+    sub.add_argument("--load", required=True, metavar="HOW", help="joblib, pickle, cloudpickle, ... or module:function")
+    sub.add_argument("--out", type=Path, required=True, metavar="FILE", help="model.skops or model.onnx")
+    sub.add_argument("--data", type=Path, required=True, metavar="DATA", help="rows on which both files are compared")
+    sub.add_argument("--features", nargs="*", default=[], metavar="COLUMN", help="where the model does not name them")
+    sub.add_argument("--consent", metavar="sha256:...", help="the digest of the file whose code you allow to run")
     sub = command("check", check)
     sub.add_argument("case", type=Path, metavar="CASE.toml")
     sub = on_case(command("audit", audit))
@@ -627,6 +669,15 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--allow", action="append", default=[], metavar="TYPE", help="a type in the model you have reviewed"
     )
+    sub = command("plan", plan)
+    sub.add_argument("--groups", required=True, metavar="N|NAME=SHARE,...", help="how many groups, or their shares")
+    sub.add_argument("--gap", type=float, required=True, metavar="0.1", help="the gap to be seen; 10 points is 0.1")
+    sub.add_argument("--rate", type=float, default=0.5, help="the rate of one group (default: 0.5, the hardest)")
+    sub.add_argument("--power", type=float, default=0.8, help="in how many of all audits it is to be seen")
+    sub.add_argument("--alpha", type=float, default=0.05)
+    sub.add_argument("--rows", type=float, default=1.0, help="rows of one person, on average")
+    sub.add_argument("--alike", type=float, default=1.0, help="how alike a person's rows are decided, 0 to 1")
+    sub.add_argument("--weights", type=float, default=0.0, help="coefficient of variation of survey weights")
     sub = with_password(command("report", report))
     sub.add_argument("dir", type=Path, metavar="DIR")
     sub.add_argument(

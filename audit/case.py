@@ -31,8 +31,10 @@ class ReadSpec:
 class DataSpec:
     """The table and the role of its columns. `path` is absolute; a glob names one data set in several files.
 
+    cluster: the column that says which rows are of one person (household, document).
     task: "classification" or "regression"; for the latter positive is None and favourable "high", "low" or None.
-    indicators: attribute -> the 0/1 columns that make it (is_black, is_hispanic: race).
+    indicators: attribute -> the 0/1 columns that make it (is_black, is_hispanic: race). stages: decision columns of a
+    process, in order.
     """
 
     path: Path
@@ -45,6 +47,7 @@ class DataSpec:
     reference: Mapping[str, str] = field(default_factory=dict)
     bins: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     weight: str | None = None
+    cluster: str | None = None
     time: str | None = None
     split: str | None = None
     train: str | None = None
@@ -53,6 +56,7 @@ class DataSpec:
     exclude: tuple[str, ...] = ()
     task: str = "classification"
     indicators: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    stages: tuple[str, ...] = ()
     read: ReadSpec = ReadSpec()
 
 
@@ -61,8 +65,12 @@ class ModelSpec:
     """Where decisions come from. kind: "path" | "decision" | "score" | "endpoint".
 
     A score decides positive where score >= threshold. `threshold_given`: a person wrote it; only then may scores lie
-    outside 0 to 1. `outcomes`: nothing was decided; the outcomes themselves are compared, as if they were decisions.
-    `origin`: how a column of decisions or scores came about, in a person's words.
+    outside 0 to 1, and only then does it decide in place of a model file's own `predict`. link: "logit" where the
+    model's output is log-odds. classes: the model's own classes, or the values of a column of decisions, in the
+    label's words. python, load: the interpreter
+    that the model was made with, and how it is loaded there; consent: the digest that a person allowed to run.
+    `outcomes`: nothing was decided; the outcomes themselves are compared, as if they were decisions. `origin`: how a
+    column of decisions or scores came about, in a person's words.
     """
 
     kind: str
@@ -71,6 +79,11 @@ class ModelSpec:
     endpoint: str | None = None
     threshold: float = 0.5
     threshold_given: bool = False
+    link: str | None = None
+    classes: Mapping[str, str] = field(default_factory=dict)
+    python: Path | None = None
+    load: str | None = None
+    consent: str | None = None
     outcomes: bool = False
     origin: str | None = None
 

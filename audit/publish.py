@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -17,7 +18,8 @@ from audit.cube_json import margins_from_json, margins_to_json
 from audit.derived import FROM_ROWS, derived, further_findings
 from audit.evidence import measures_to_json, sha256
 from audit.files import canonical
-from audit.findings import findings, judge
+from audit.findings import findings, judge, model_findings
+from audit.funnel import figures
 from audit.gaps import Settings
 from audit.measure import measure
 from audit.policy import Norm, Policy
@@ -34,6 +36,8 @@ COUNTED_WITHOUT = (
     "these people, flips are left out, and the number of rows is an upper bound: each would give them away by "
     "subtraction."
 )
+OF_ALL_ROWS = ("measured rows are of", "measured rows have")
+"""Of notes with exact numbers of all measured rows and people (audit/load/check.py)."""
 ROUNDED = f"Numbers of rows are rounded up to {FLOOR}s: people of rare values are left out of every table."
 
 
@@ -60,15 +64,21 @@ def publish_files(files: Mapping[str, bytes], *, floor: int = FLOOR, people: boo
         return out
     safe, notes = publish(cube, floor, settings.order) if cube else (publish_margins(margins, floor), ())
     cube_bytes = canonical(margins_to_json(safe, floor), compact=True)
+    if settings.repeated is not None:
+        # Their exact numbers would give those left out away by subtraction.
+        tens = int(safe[0].people.sum()), settings.repeated[1] // FLOOR * FLOOR
+        settings = replace(settings, repeated=tens)
+        evidence["settings"] = settings.to_json()
     measures = measure(safe, settings)
-    own = {n for n in evidence["notes"] if not n.startswith("By ")}
-    made = derived(safe, settings, evidence.get("population"))
+    own = {n for n in evidence["notes"] if not n.startswith("By ") and not any(w in n for w in OF_ALL_ROWS)}
+    norms = [to_json(n) for n in judge(_policy(evidence), measures, evidence["data"]["sensitive"])]
+    made = derived(safe, settings, evidence.get("population"), norms)
     evidence |= {
         **measures_to_json(measures),
         "family": measures.family,
         "cube": {"sha256": sha256(cube_bytes), "file": "cube.json", "floor": floor},
-        "norms": [to_json(n) for n in judge(_policy(evidence), measures, evidence["data"]["sensitive"])],
-        "findings": [*findings(measures), *further_findings(made)],
+        "norms": norms,
+        "findings": [*model_findings(evidence["model"]), *findings(measures), *further_findings(made)],
         **made,
         "notes": [*measures.notes, *(n for n in evidence["notes"] if n in own), *notes],
     }
@@ -87,7 +97,12 @@ def publish_files(files: Mapping[str, bytes], *, floor: int = FLOOR, people: boo
             evidence[key] = _without_groups(evidence[key], hidden)
     if "quality" in evidence:
         evidence["quality"] = thin(evidence["quality"], floor)
+    if "funnel" in evidence:
+        kept = evidence["funnel"]
+        kept["figures"] = figures(kept["counts"], kept["stages"], settings)
     evidence["data"]["audited_rows"] = int(safe[0].rows.sum())
+    if "people" in evidence["data"]:
+        evidence["data"]["people"] = int(safe[0].people.sum())
     if most:
         evidence["notes"].append(COUNTED_WITHOUT if spare else LEFT_OUT)
         evidence["data"] |= {"rows": most, "rows_at_most": True}
@@ -105,7 +120,8 @@ def _most_rows(cube: Cube | None, evidence: Mapping[str, Any], safe: Sequence[Ma
     if cube is None or not values:
         return None
     rows, gone = int(evidence["data"]["rows"]), int(cube.n.sum()) - int(safe[0].rows.sum())
-    return rows - gone + values * floor
+    step = values * floor
+    return rows - gone + max(step, -(-gone // step) * step)
 
 
 def _blur(out: dict[str, bytes], most: int, measured: int) -> None:
@@ -142,7 +158,9 @@ def _without_groups(entry: Any, attributes: set[tuple[str, ...]]) -> Any:
 
 
 def _any_small(margins: tuple[Margin, ...], floor: int) -> bool:
-    return any(bool(((m.rows > 0) & (m.rows < floor)).any()) for m in margins if m.attribute)
+    if any(m.clusters is not None and any(len(s) > 1 for s in m.clusters.sets) for m in margins):
+        return True  # who is in which groups together stays here
+    return any(bool(((m.people > 0) & (m.people < floor)).any()) for m in margins if m.attribute)
 
 
 def _policy(evidence: Mapping[str, Any]) -> Policy:
@@ -170,10 +188,13 @@ def joint(margins: tuple[Margin, ...], attributes: tuple[str, ...]) -> Cube | No
 
     s = whole.scores.mapped(spread) if whole.scores is not None else None
     more = whole.beside.mapped(spread) if whole.beside is not None else None
+    clusters = whole.clusters
+    if clusters is not None:
+        clusters = clusters.moved(np.ravel_multi_index(index, shape), int(np.prod(shape)))
     areas = {m.attribute: found for m in margins if (found := _areas(m, whole.attribute, levels)) is not None}
     return Cube(
         whole.attribute, levels, spread(whole.n), spread(whole.w), spread(whole.w2), whole.weighted, s, whole.meaning,
-        more, areas,
+        more, areas, clusters,
     )  # fmt: skip
 
 

@@ -22,11 +22,13 @@ from audit.decide import ModelFacts, decide, reads_note
 from audit.derived import derived, further_findings
 from audit.evidence import SCHEMA, measures_to_json, sha256, tool
 from audit.files import canonical, write_whole
-from audit.findings import findings, judge
+from audit.findings import findings, judge, model_findings
+from audit.funnel import funnel
 from audit.gaps import Settings
 from audit.individual import consistency, plan
 from audit.individual import flips as turned
 from audit.load import Rows, load_rows
+from audit.load.check import repeated_ids
 from audit.measure import measure
 from audit.quality import examine, groups_of
 from audit.quality.codes import Group
@@ -77,18 +79,20 @@ def run_audit(
     more: dict[str, Any] = {}
     numbers = case.data.task == "regression"
     if rows is None and not numbers and (is_large(case) if large is None else large):
-        cube, model, facts, said = _counted(case)
+        cube, model, facts, said, again = _counted(case)
     else:
         if rows is None:
             progress.stage("Reading the data")
             rows = load_rows(case, everything=True)
+        again = repeated_ids(case, rows.frame, rows.audit)
         cube, model, facts, said, more = (_predicted if numbers else _asked)(case, rows, settings, allow)
+    settings = replace(settings, repeated=again)
     margins, notes = margins_of(cube, settings.order)
     progress.stage("Measuring")
     measures = measure(margins, settings)
     cube_bytes = canonical(margins_to_json(margins, 0), compact=True)
     evidence = document(case, facts, model, measures, settings, sha256(cube_bytes), (*said, *notes))
-    evidence |= (made := derived(margins, settings, shares_of(case)))
+    evidence |= (made := derived(margins, settings, shares_of(case), evidence["norms"]))
     evidence["findings"] += further_findings(made)
     evidence |= more
     write_whole(out / "cube.json", cube_bytes)
@@ -127,6 +131,7 @@ def _asked(
     )
     progress.stage("Examining the data")
     more = {"quality": examine(case, rows, settings), **_by_person(frame, rows.features, groups, coded, settings)}
+    more |= _through_stages(case, frame, groups, settings)
     more["individual"]["model_flips"] = (
         None if flips is None else turned(flips, coded.decision, decided[len(frame) :], _good(coded), settings)
     )
@@ -145,6 +150,7 @@ def _without(rare: npt.NDArray[np.bool_], case: Case, rows: Rows, coded: Coded, 
         decision=coded.decision[~rare],
         weight=None if coded.weight is None else coded.weight[~rare],
         score=None if coded.score is None else coded.score[~rare],
+        cluster=None if coded.cluster is None else coded.cluster[~rare],
     )
     stay = np.ones(len(rows.frame), dtype=bool)
     stay[np.flatnonzero(rows.audit)[rare]] = False
@@ -153,7 +159,13 @@ def _without(rare: npt.NDArray[np.bool_], case: Case, rows: Rows, coded: Coded, 
     frame = rows.frame[rows.audit]
     found = _by_person(frame, rows.features, groups_of(case, frame), kept, settings)
     found["individual"]["model_flips"] = None
+    found |= _through_stages(case, frame, groups_of(case, frame), settings)
     return {"quality": examine(case, rows, settings), **found}
+
+
+def _through_stages(case: Case, frame: pd.DataFrame, groups: tuple[Group, ...], settings: Settings) -> dict[str, Any]:
+    entry = funnel(case, frame, groups, settings)
+    return {} if entry is None else {"funnel": entry}
 
 
 def _predicted(
@@ -201,7 +213,7 @@ def _by_person(
     }
 
 
-def _counted(case: Case) -> tuple[Cube, ModelFacts, DataFacts, tuple[str, ...]]:
+def _counted(case: Case) -> tuple[Cube, ModelFacts, DataFacts, tuple[str, ...], tuple[int, int] | None]:
     """The cube of a file that stays on disk."""
     from audit.scale import count
 
@@ -212,7 +224,7 @@ def _counted(case: Case) -> tuple[Cube, ModelFacts, DataFacts, tuple[str, ...]]:
         "The rows were counted by DuckDB and not read: missing values of other columns, repeated rows, proxies, "
         "slices and neighbours were not looked at."
     )
-    return cube_of(found.coded), found.model, facts, (*found.notes, note)
+    return cube_of(found.coded), found.model, facts, (*found.notes, note), found.repeated
 
 
 def shares_of(case: Case) -> dict[str, Any] | None:
@@ -234,6 +246,7 @@ def document(
 ) -> dict[str, Any]:
     """evidence.json as a dict, keys in the order of the contract."""
     data = case.data
+    people = next((c.people for c in measures.counts if not c.attribute), None)
     model: dict[str, Any] = {"kind": asked.kind, "sha256": asked.sha256, "format": asked.format}
     model |= {
         "estimator": asked.estimator,
@@ -241,6 +254,14 @@ def document(
         "column": asked.column,
         "threshold": asked.threshold,
     }
+    if asked.rule is not None:
+        model |= {
+            "rule": asked.rule,
+            "link": asked.link,
+            "classes": dict(asked.classes),
+            "compared": None if asked.compared is None else asked.compared.to_json(),
+            "notes": list(asked.notes),
+        }
     return {
         "schema": SCHEMA,
         "case": {"name": case.name, "purpose": case.purpose},
@@ -255,6 +276,7 @@ def document(
             "favourable": data.favourable or data.positive,
             "sensitive": list(data.sensitive),
             "weight": data.weight,
+            **({} if data.cluster is None else {"cluster": data.cluster, "people": people}),
             "split": data.split,
             "features": list(facts.features),
             "excluded": list(data.exclude),
@@ -271,6 +293,6 @@ def document(
         "cube": {"sha256": cube_sha256, "file": "cube.json", "floor": 0},
         "policy": {"version": case.policy.version, "sha256": case.policy.sha256},
         "norms": [to_json(n) for n in judge(case.policy, measures, data.sensitive)],
-        "findings": list(findings(measures)),
-        "notes": [*measures.notes, *notes],
+        "findings": [*model_findings(model), *findings(measures)],
+        "notes": [*measures.notes, *notes, *asked.notes],
     }

@@ -10,10 +10,11 @@ import pandas as pd
 
 from audit.case import Case
 from audit.classes.served import refuse_regression, threshold_note
-from audit.code import code_label, group_codes
+from audit.code import code_clusters, code_label, group_codes
 from audit.cube import POSITIVE, UNLABELLED, Floats, Ints, Meaning
 from audit.errors import CaseError, DataError
 from audit.suppress import FLOOR
+from debias.learner import empty_columns
 from debias.splits import Splits, share_of, split_rows
 
 if TYPE_CHECKING:
@@ -115,7 +116,9 @@ def task_of(case: Case, rows: Rows, seed: int) -> Task:
     found, joint = np.unique(codes, axis=0, return_inverse=True)
     joint = joint.reshape(-1).astype(np.int64)
     groups = tuple(tuple(levels[a][c] for a, c in enumerate(code)) for code in found.tolist())
-    splits = split_rows(rows.train, rows.audit, joint * 3 + label, label != UNLABELLED, seed)
+    splits = split_rows(
+        rows.train, rows.audit, joint * 3 + label, label != UNLABELLED, seed, code_clusters(case, frame)
+    )
     notes = [*rows.notes, *threshold_note(case, frame)]
     fit = splits.train
     if len(np.unique(label[fit])) < 2:
@@ -126,6 +129,9 @@ def task_of(case: Case, rows: Rows, seed: int) -> Task:
             expected="rows of both outcomes to learn from",
             todo="check `label`, `positive` and the split",
         )
+    if empty := [f for f in empty_columns(frame.iloc[fit]) if f in rows.features]:
+        shown = ", ".join(repr(f) for f in empty[:8])
+        notes.append(f"No row to learn from has a value of {shown}: Assay's own learner leaves that out.")
     if splits.own:
         notes.append(
             "The case has no split: rows were divided by seed into those to learn from, to choose on and to report on. "

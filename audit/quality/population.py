@@ -31,7 +31,7 @@ def _table(margin: Margin, wanted: dict[str, float], alpha: float) -> dict[str, 
 
     total = sum(wanted.values())
     place = {g[0]: i for i, g in enumerate(margin.groups)}
-    people = margin.rows.astype(np.float64)
+    people = margin.people.astype(np.float64)
     weight = margin.w.sum(axis=(1, 2))
     squares = margin.w2.sum(axis=(1, 2))
     names = list(wanted)
@@ -77,7 +77,7 @@ def _table(margin: Margin, wanted: dict[str, float], alpha: float) -> dict[str, 
         "estimable": True,
         "reason": None,
         "distances": _distances(share, expected),
-        "p_value": float(chdtrc(cells.sum() - 1, statistic)) if enough else None,
+        "p_value": stats.above_nought(chdtrc(cells.sum() - 1, statistic)) if enough else None,
     }
 
 

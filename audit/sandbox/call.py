@@ -49,7 +49,7 @@ PRINTING = Profile(
                 "/var/cache/fontconfig /usr/share/mime ~/.fonts ~/.local/share/fonts ~/.config/fontconfig"
             ).split()
         ),
-        *mimetypes.knownfiles,
+        *map(str, mimetypes.knownfiles),
     ),
     scratch=True,
     environment=("HOME", "FONTCONFIG_FILE", "FONTCONFIG_PATH", "XDG_DATA_HOME", "XDG_CONFIG_HOME"),

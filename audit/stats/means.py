@@ -10,6 +10,7 @@ import numpy.typing as npt
 from scipy.special import stdtrit
 from scipy.stats import chi2
 
+from audit.stats.adjust import above_nought
 from audit.stats.gap import GapResult, ends, falls_short, two_step
 from audit.stats.intervals import two_sided
 
@@ -113,7 +114,7 @@ def mean_gap(
     k = int(d.argmax())
     low, high = max(0.0, float((d - critical * error).max())), float((d + z * error).max())
     weight = 1 / se**2
-    p = float(chi2.sf(np.sum(weight * (m - np.sum(weight * m) / weight.sum()) ** 2), len(groups) - 1))
+    p = above_nought(chi2.sf(np.sum(weight * (m - np.sum(weight * m) / weight.sum()) ** 2), len(groups) - 1))
     highest, lowest = int(groups[i[k]]), int(groups[j[k]])
     if kind == "ratio":
         return GapResult(

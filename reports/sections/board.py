@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from audit.findings import turned_words
+from audit.sizes import measured, rows_behind, unit, weighed
 from reports import words
 from reports.about import SAME
 from reports.blocks import Block, Heading, Key, Keys, Lead, Notice, Paragraph, Points, Section, Sources
@@ -22,6 +24,7 @@ def section(sources: Sources) -> Section:
     evidence = sources.evidence
     blocks: list[Block] = [
         Lead(_opening(evidence)),
+        *_model_notices(evidence),
         *_keys(evidence),
         Heading("Who is affected"),
         Points(tuple(_affected(evidence))),
@@ -54,13 +57,28 @@ def _opening(evidence: dict[str, Any]) -> str:
     data = evidence["data"]
     purpose = words.short(evidence["case"]["purpose"], 150).rstrip(".")
     everyone = find.rate(evidence, "selection_rate", (), ())
-    text = f"{purpose}. {data['audited_rows']:,} people were measured."
+    text = " ".join((f"{purpose}. {measured(data)} were measured.", weighed(data))).strip()
     if everyone and everyone["estimable"]:
         text += (
             f" {words.share(everyone['value'])} of them ({words.interval(everyone['low'], everyone['high'])}) "
             f"received the favourable decision, “{words.short(data['favourable'], NAME)}”."
         )
     return text
+
+
+MOST_NOTICES, NOTICE = 3, 260
+
+
+def _model_notices(evidence: dict[str, Any]) -> list[Block]:
+    """What must be known of the model before any figure is read: which rule decides, consent, scores turned round."""
+    turned = turned_words(evidence["rates"])
+    said = [*([turned] if turned else []), *dict.fromkeys(evidence["model"].get("notes") or ())]
+    blocks: list[Block] = [Notice(words.short(n, NOTICE)) for n in said[:MOST_NOTICES]]
+    if len(said) > MOST_NOTICES:
+        blocks.append(
+            Notice(f"{_many(len(said) - MOST_NOTICES, 'more notice')} about the model: see the data chapter.")
+        )
+    return blocks
 
 
 def _widest(evidence: dict[str, Any]) -> list[list[str]]:
@@ -132,11 +150,11 @@ def _affected(evidence: dict[str, Any]) -> list[str]:
 def _compared(evidence: dict[str, Any], attribute: list[str], gap: dict[str, Any]) -> str:
     """Two groups, their rates, the gap, what chance could do, and how many people it comes to."""
     high, low = _ends(evidence, attribute, gap)
-    fewest = find.people(evidence, attribute, low["group"]) or low["denominator"]
-    most = find.people(evidence, attribute, high["group"]) or high["denominator"]
+    fewest = find.people(evidence, attribute, low["group"]) or rows_behind(low)
+    most = find.people(evidence, attribute, high["group"]) or rows_behind(high)
     top, bottom = _names(gap)
     text = (
-        f"By {_attribute(attribute)}: of {words.count(fewest)} people in the group {bottom}, "
+        f"By {_attribute(attribute)}: of {words.count(fewest)} {unit(evidence['data'])} in the group {bottom}, "
         f"{words.share(low['value'])} received the favourable decision (95 % interval "
         f"{words.interval(low['low'], low['high'])}). Of {words.count(most)} in the group {top}, "
         f"{words.share(high['value'])} did ({words.interval(high['low'], high['high'])})."
@@ -167,8 +185,9 @@ def _short(evidence: dict[str, Any], attribute: list[str], gap: dict[str, Any]) 
     if found is None or found["shortfall"] is None or found["low"] <= 0:
         return ""
     top, bottom = _names(gap)
+    of = "of" if unit(evidence["data"]) == "people" else "rows of"
     a, b, c = (found[k] for k in ("shortfall", "shortfall_low", "shortfall_high"))
-    return f" At the rate of {top}, about {a:,.0f} more of {bottom} would have received it ({b:,.0f} to {c:,.0f})."
+    return f" At the rate of {top}, about {a:,.0f} more {of} {bottom} would have received it ({b:,.0f} to {c:,.0f})."
 
 
 def _merit(evidence: dict[str, Any], attribute: list[str]) -> str:
@@ -195,6 +214,8 @@ def _norms(evidence: dict[str, Any]) -> str:
     )
     if n["not_estimable"]:
         text += f" {len(n['not_estimable'])} cannot be estimated."
+        idle = next((g["idle"] for g in evidence["gaps"] if g.get("idle") and g["metric"] == "selection_rate"), None)
+        text += f" {words.capital(idle)}." if idle else ""
     if n["outside"]:
         named = "; ".join(_norm(x) for x in n["outside"][:FULL])
         rest = len(n["outside"]) - FULL
@@ -316,6 +337,7 @@ def _unsaid(sources: Sources) -> list[str]:
         groups = list(dict.fromkeys(_name(r["group"]) for r in missing))
         shown = ", ".join(groups[:3]) + (" and others" if len(groups) > 3 else "")
         out.append(f"{_many(len(missing), 'rate')} cannot be estimated, for {shown}. Each table says why.")
+    out += _unknown(evidence)
     if evidence["data"].get("label") is None:
         out.append("Whether decisions were right: the data hold no outcomes.")
     else:
@@ -326,6 +348,22 @@ def _unsaid(sources: Sources) -> list[str]:
     if sources.explain is None or not sources.explain.get("global"):
         out.append("What led to the decisions: no explanation was made.")
     return out
+
+
+def _unknown(evidence: dict[str, Any]) -> list[str]:
+    """Where the group of many is not known: what the gap could be."""
+    found = [
+        e
+        for e in (evidence.get("bounds") or {}).get("unknown_group", [])
+        if (e["metric"], e["kind"]) == ("selection_rate", "difference") and e["attribute"] in _widest(evidence)
+    ]
+    if not found:
+        return []
+    e = max(found, key=lambda e: e["high"] - e["low"])
+    return [
+        f"By {_attribute(e['attribute'])}, the group of {e['unknown']:,} of {e['of']:,} {unit(evidence['data'])} is "
+        f"not known. Whatever it is, the gap of {words.width(e)} lies between {words.span(e)}."
+    ]
 
 
 def _asked(sources: Sources) -> str:

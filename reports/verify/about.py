@@ -9,7 +9,7 @@ from reports.attest import MODEL_CARD, STATEMENTS
 from reports.manifest import Manifest
 from reports.verify.figures import load
 from reports.verify.log import stated
-from reports.verify.result import Broken
+from reports.verify.result import Broken, shown
 
 LANGUAGE = "en"
 """The one language that pages are written in."""
@@ -44,4 +44,6 @@ def check_about(manifest: Manifest, files: Mapping[str, bytes]) -> None:
     except (KeyError, TypeError, AttributeError) as error:
         raise Broken("the embedded evidence names no model and no data", got=type(error).__name__) from error
     if said != right:
-        raise Broken("the manifest names another model or other data than the evidence", got=said, expected=right)
+        raise Broken(
+            "the manifest names another model or other data than the evidence", got=shown(said), expected=shown(right)
+        )

@@ -50,7 +50,7 @@ class _Stopped(AssayError):
 def judged_apart(pdf: bytes, asked: Asked, rerun: Any = None, limits: Limits | None = None) -> Verification:
     """Every check, made in a child. rerun: files, or a function from the embedded files to them, or None."""
     if len(pdf) > MOST_BYTES:  # nothing of it is read
-        return _stopped(pdf, "the file is too large", f"at most {MOST_BYTES:,} bytes", f"{len(pdf):,} bytes")
+        return _stopped(pdf, "the file is too large", f"at most {MOST_BYTES:,} bytes", "more than that")
     progress.stage("Checking the report")
     with _enclosed(limits or LIMITS) as child:
         try:

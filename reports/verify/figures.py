@@ -14,11 +14,12 @@ from typing import Any
 
 from audit.derived import ONLY_WITH
 from audit.errors import AssayError
+from audit.funnel import figures
 from reports.manifest import strict_json
 from reports.verify.result import Broken, plain, shown
 
 TOLERANCE = 1e-9
-LISTS = ("rates", "gaps", "dataset", "counts", "pairs")
+LISTS = ("rates", "gaps", "dataset", "counts", "pairs", "power")
 
 
 def recompute(cube: Any, settings: Mapping[str, Any]) -> tuple[dict[str, Any], Any, Any, Any]:
@@ -48,7 +49,7 @@ def _measuring() -> Iterator[None]:
 def check_figures(files: Mapping[str, bytes]) -> str:
     """evidence.json against cube.json. Raises Broken naming the first figure that differs."""
     from audit.derived import derived, further_findings
-    from audit.findings import findings
+    from audit.findings import findings, model_findings
 
     evidence, cube_bytes = load(files, "evidence.json"), files.get("cube.json")
     if cube_bytes is None:
@@ -59,8 +60,8 @@ def check_figures(files: Mapping[str, bytes]) -> str:
             "the evidence was measured on another cube", got=digest, expected="the sha256 that the evidence states"
         )
     again, margins, how, measures = recompute(load(files, "cube.json"), evidence.get("settings", {}))
-    more = derived(margins, how, evidence.get("population"))
-    found = [*findings(measures), *further_findings(more)]
+    more = derived(margins, how, evidence.get("population"), evidence.get("norms", []))
+    found = [*model_findings(evidence.get("model") or {}), *findings(measures), *further_findings(more)]
     compared = sum(compare(name, evidence.get(name), again[name]) for name in LISTS)
     compared += differ("family", evidence.get("family", 0), measures.family, "family")
     if list(evidence.get("findings", [])) != found:
@@ -76,6 +77,9 @@ def check_figures(files: Mapping[str, bytes]) -> str:
             here = "has" if key in evidence else "lacks"
             raise Broken(f"the evidence {here} an entry {key!r}, which the cube contradicts")
     compared += sum(_alike(k, evidence[k], v) for k, v in more.items())
+    if "funnel" in evidence:
+        stages = evidence["funnel"]
+        compared += _alike("funnel", stages["figures"], figures(stages["counts"], stages["stages"], how))
     withheld = sum(1 for c in evidence.get("counts", []) if c.get("suppressed"))
     words = f"; {withheld} groups are withheld and were not verified" if withheld else ""
     lists = ", ".join(f"{len(evidence[name]):,} {name}" for name in LISTS)

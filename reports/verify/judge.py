@@ -27,7 +27,7 @@ from reports.verify.identity import Identity, Reader, check_identity, embedded_c
 from reports.verify.increments import Revision, revisions_of
 from reports.verify.lines import Lines, Stop
 from reports.verify.reading import attached, opened, reader_of
-from reports.verify.result import OK, Broken, SignerFound, Verification
+from reports.verify.result import OK, Broken, SignerFound, Verification, digest
 from reports.verify.steps import check_steps, check_validation_data
 
 if TYPE_CHECKING:
@@ -192,14 +192,14 @@ class Judge:
             listed = {a.name: a for a in made.attachments}
             others = {k: v for k, v in self.files.items() if k != NAME}
             if listed.keys() != others.keys():
-                got, expected = ", ".join(sorted(others)), ", ".join(sorted(listed))
+                got, expected = f"{len(others)} files", f"the {len(listed)} files of the manifest"
                 raise Broken("the embedded files are not those that the manifest lists", got=got, expected=expected)
-            for name, data in others.items():
+            for number, (name, data) in enumerate(others.items(), 1):
                 if Attached.of(name, data) != listed[name]:
                     raise Broken(
-                        f"the embedded file {name} is not the one in the manifest",
+                        f"embedded file {number} is not the one in the manifest",
                         got=hashlib.sha256(data).hexdigest(),
-                        expected=listed[name].sha256,
+                        expected=digest(listed[name].sha256),
                     )
             from reports.verify.about import check_about
 

@@ -32,7 +32,7 @@ class Lines:
             self.checks.append(Check(name, compared, PART, part.detail, part.got, part.expected, part.todo))
             return True
         except AssayError as error:
-            self.checks.append(Check(name, compared, FAILED, error.problem, error.got, error.expected, error.todo))
+            self.checks.append(Check(name, compared, FAILED, error.problem, todo=error.todo))
             if stop:
                 raise Stop from error
             return False

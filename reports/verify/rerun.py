@@ -15,7 +15,7 @@ from reports.attest import MODEL_CARD, STATEMENTS
 from reports.compare import EARLIER
 from reports.manifest import NAME
 from reports.verify.figures import alike, load
-from reports.verify.result import Broken, InPart, shown
+from reports.verify.result import Broken, InPart, digest, shown
 
 TOLERANCE = 1e-6
 OWN_CHECK = (NAME, STATEMENTS, MODEL_CARD, *EARLIER.values())
@@ -136,9 +136,3 @@ def _alike(where: str, got: Any, expected: Any, path: Path, skip: frozenset[Path
     if not alike(got, expected, TOLERANCE):
         raise Broken(f"{where} comes out otherwise when made again", got=shown(got), expected=shown(expected))
     yield
-
-
-def digest(value: Any) -> str:
-    """A sha256 as it is; what is none is not quoted."""
-    fine = isinstance(value, str) and len(value) == 64 and all(c in "0123456789abcdef" for c in value)
-    return str(value) if fine else shown(value)

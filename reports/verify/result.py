@@ -31,11 +31,21 @@ def shown(value: Any) -> str:
     return f"an object of {len(value):,} entries" if isinstance(value, dict) else "something else"
 
 
+def digest(value: Any) -> str:
+    """A sha256 as it is; what is none is not quoted."""
+    fine = isinstance(value, str) and len(value) == 64 and all(c in "0123456789abcdef" for c in value)
+    return str(value) if fine else shown(value)
+
+
+def _told(value: object) -> str:
+    return value if isinstance(value, str) else shown(value)
+
+
 class Broken(Exception):
     """A check failed: what was wrong, got, expected, what to do. Caught by `verify`, never seen outside."""
 
     def __init__(self, problem: str, *, got: object = "", expected: object = "", todo: str = "") -> None:
-        self.problem, self.got, self.expected, self.todo = problem, str(got), str(expected), todo
+        self.problem, self.got, self.expected, self.todo = problem, _told(got), _told(expected), todo
         super().__init__(problem)
 
 

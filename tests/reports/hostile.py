@@ -31,7 +31,7 @@ def stream(data: bytes, entries: bytes = b"", packed: int = 1) -> bytes:
 
 def bomb(size: int, entries: bytes = b"", layers: int = 1) -> bytes:
     """A stream of `size` zeros without ever holding them all."""
-    packer = zlib.compressobj(9)
+    packer = zlib.compressobj(1)
     block = bytes(2**20)
     data = b"".join(packer.compress(block) for _ in range(size // 2**20)) + packer.flush()
     for _ in range(layers - 1):
@@ -101,7 +101,7 @@ def sealed(pdf: bytes, key: SigningKey) -> bytes:
 
     from reports.sign import _signer
 
-    found = [m for m in re.finditer(rb"/Contents <(0{%d})>" % ROOM, pdf)][-1]
+    found = list(re.finditer(rb"/Contents <(0{%d})>" % ROOM, pdf))[-1]
     start, stop = found.start(1) - 1, found.end(1) + 1
     lengths = b"/ByteRange [0 %010d %010d %010d]" % (start, stop, len(pdf) - stop)
     place = pdf.index(b"/ByteRange [0 0000000000", stop)

@@ -187,7 +187,7 @@ def test_no_edit_passes_the_command(
 ) -> None:  # fmt: skip
     """The auditor certifies what the run did not give. The run made again is the one above; the rest is as typed."""
     files, again = both
-    kit.judge_here(monkeypatch)
+    kit.judge_here(monkeypatch, kit.page)
     monkeypatch.setattr("reports.rerun.run_again", lambda case, embedded, allow: again)
     name, change = EDITS[number]
     report = tmp_path / "report.pdf"
@@ -204,7 +204,7 @@ def test_the_honest_report_passes_the_command(
 ) -> None:  # fmt: skip
     """Nothing is in the way of it: the run is made again for real."""
     files, _, case = small_again
-    kit.judge_here(monkeypatch)
+    kit.judge_here(monkeypatch, kit.page)
     report = tmp_path / "report.pdf"
     report.write_bytes(kit.report(files, pki.auditor))
     assert cli.main(["verify", str(report), "--rerun", str(case)]) == 0
