@@ -87,7 +87,7 @@ def build_document(files: Mapping[str, bytes], *, manifest: Manifest) -> Documen
 
 
 def report_number(manifest: Manifest) -> str:
-    """The report's name: twelve hex digits of its manifest's SHA-256, or the number (digits and -) that the manifest gives.
+    """The report's name: twelve hex digits of its manifest's SHA-256, or the digits that the manifest gives.
 
     The manifest holds the hash of every embedded file, the date and the signers, so no two reports share it. It stands
     on every page: words in its place are refused with ValueError.
