@@ -33,7 +33,8 @@ class DataSpec:
 
     cluster: the column that says which rows are of one person (household, document).
     task: "classification" or "regression"; for the latter positive is None and favourable "high", "low" or None.
-    indicators: attribute -> the 0/1 columns that make it (is_black, is_hispanic: race).
+    indicators: attribute -> the 0/1 columns that make it (is_black, is_hispanic: race). stages: decision columns of a
+    process, in order.
     """
 
     path: Path
@@ -55,6 +56,7 @@ class DataSpec:
     exclude: tuple[str, ...] = ()
     task: str = "classification"
     indicators: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    stages: tuple[str, ...] = ()
     read: ReadSpec = ReadSpec()
 
 

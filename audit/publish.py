@@ -19,6 +19,7 @@ from audit.derived import FROM_ROWS, derived, further_findings
 from audit.evidence import measures_to_json, sha256
 from audit.files import canonical
 from audit.findings import findings, judge, model_findings
+from audit.funnel import figures
 from audit.gaps import Settings
 from audit.measure import measure
 from audit.policy import Norm, Policy
@@ -96,6 +97,9 @@ def publish_files(files: Mapping[str, bytes], *, floor: int = FLOOR, people: boo
             evidence[key] = _without_groups(evidence[key], hidden)
     if "quality" in evidence:
         evidence["quality"] = thin(evidence["quality"], floor)
+    if "funnel" in evidence:
+        kept = evidence["funnel"]
+        kept["figures"] = figures(kept["counts"], kept["stages"], settings)
     evidence["data"]["audited_rows"] = int(safe[0].rows.sum())
     if "people" in evidence["data"]:
         evidence["data"]["people"] = int(safe[0].people.sum())

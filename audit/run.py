@@ -23,6 +23,7 @@ from audit.derived import derived, further_findings
 from audit.evidence import SCHEMA, measures_to_json, sha256, tool
 from audit.files import canonical, write_whole
 from audit.findings import findings, judge, model_findings
+from audit.funnel import funnel
 from audit.gaps import Settings
 from audit.individual import consistency, plan
 from audit.individual import flips as turned
@@ -130,6 +131,7 @@ def _asked(
     )
     progress.stage("Examining the data")
     more = {"quality": examine(case, rows, settings), **_by_person(frame, rows.features, groups, coded, settings)}
+    more |= _through_stages(case, frame, groups, settings)
     more["individual"]["model_flips"] = (
         None if flips is None else turned(flips, coded.decision, decided[len(frame) :], _good(coded), settings)
     )
@@ -157,7 +159,13 @@ def _without(rare: npt.NDArray[np.bool_], case: Case, rows: Rows, coded: Coded, 
     frame = rows.frame[rows.audit]
     found = _by_person(frame, rows.features, groups_of(case, frame), kept, settings)
     found["individual"]["model_flips"] = None
+    found |= _through_stages(case, frame, groups_of(case, frame), settings)
     return {"quality": examine(case, rows, settings), **found}
+
+
+def _through_stages(case: Case, frame: pd.DataFrame, groups: tuple[Group, ...], settings: Settings) -> dict[str, Any]:
+    entry = funnel(case, frame, groups, settings)
+    return {} if entry is None else {"funnel": entry}
 
 
 def _predicted(

@@ -9,8 +9,9 @@ import pandas as pd
 import streamlit as st
 
 from audit.findings import name_of, p_words, percent
+from audit.funnel import WARNING
 from reports.sections.conform import NAMES, rows_of
-from reports.sections.further import ASKED, chosen, smallest, where
+from reports.sections.further import ASKED, chosen, gap_sentence, smallest, where
 from screens import charts, parts, state
 
 Record = dict[str, Any]
@@ -23,6 +24,7 @@ def show(evidence: Record, attribute: list[str]) -> None:
         "slices": ("Who is served worst, among all the subgroups there are?", _slices),
         "individual": ("Are like people decided alike?", _individual),
         "flips": ("Would the decision turn if the sensitive value alone were another?", _flips),
+        "funnel": ("Where in the process does a gap open?", _funnel),
         "ranking": ("If people were ranked by their score, who would stand first?", _ranking),
         "reliability": ("Does a score mean the same for everyone?", _reliability),
         "inequality": ("How unequally do errors fall on people?", _inequality),
@@ -251,6 +253,36 @@ def _inequality(found: list[Record], attribute: list[str]) -> None:
         "Benefit is 1 for a right decision, 2 for one better than the outcome, 0 for one worse (Speicher et al. 2018). "
         "Descriptions of these rows, without interval."
     )
+
+
+def _funnel(found: Record, attribute: list[str]) -> None:
+    figures = [f for f in found["figures"] if f["attribute"] == attribute[:1]] or found["figures"]
+    for figure in figures:
+        st.write(state.plain(gap_sentence(figure)))
+    parts.table(
+        pd.DataFrame(
+            [
+                {
+                    "Stage": f["stage"],
+                    "Of": {"stage": "those who got so far", "cumulative": "all who began", "outcome": "those picked"}[
+                        f["kind"]
+                    ],
+                    "Group": " / ".join(r["group"]),
+                    "Passed": f"{r['numerator']:,} of {r['denominator']:,}",
+                    "Share [95 %]": str(r["reason"])
+                    if r["value"] is None
+                    else f"{percent(r['value'])} [{percent(r['low'])}, {percent(r['high'])}]",
+                }
+                for f in figures
+                for r in f["rates"]
+            ]
+        ),
+        alt="Who gets how far, stage by stage",
+    )
+    for note in found["notes"]:
+        st.caption(state.plain(note))
+    if any(f["kind"] == "outcome" for f in figures):
+        st.caption(WARNING)
 
 
 def _smoothed(found: list[Record], attribute: list[str]) -> None:

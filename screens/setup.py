@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +13,7 @@ from audit.case import Case, DataSpec, ModelSpec
 from audit.errors import AssayError
 from audit.load.propose import Roles
 from screens import parts, state
+from screens.model_lines import spec_of, usable
 from screens.workspace import CaseFolder, all_cases, keep_upload, new_case, open_case, sample_case
 
 SAMPLES = (
@@ -82,28 +83,13 @@ def own() -> None:
             remember_file(folder, "data", keep_upload(folder, data.name, data.getvalue()))
         if model is not None and folder is not None:
             kept = keep_upload(folder, model.name, model.getvalue())
-            from audit.models import describe
-
-            unknown = describe(kept).unknown_types
-            if unknown and not consent(unknown):
+            if not usable(folder, kept):
                 return
-            (folder.place / "allow").write_text("\n".join(unknown))
             remember_file(folder, "model", kept)
         if folder is not None and (files := files_of(folder)).data is not None:
             confirm(folder, files)
     except AssayError as error:
         state.show_error(error)
-
-
-def consent(unknown: tuple[str, ...]) -> bool:
-    """Show the types in a model that Assay does not know; a person says whether they may be built."""
-    st.warning(
-        "This model holds types that Assay does not know. They are code that runs when the model loads, in a process "
-        "without network or files. Go on only if you know where each comes from."
-    )
-    for name in unknown:
-        st.markdown(f"- {state.plain(name)}")
-    return st.checkbox("I know these types and allow them", key="allow-types")
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +214,8 @@ def confirm(folder: CaseFolder, files: Files) -> None:
         threshold = 0.5
         if not number:
             threshold = st.number_input(
-                "Threshold: positive where the score is at least", value=0.5, key="role-threshold"
+                "Threshold of a column of scores (a model decides itself where this is 0.5)", value=0.5,
+                key="role-threshold",
             )  # fmt: skip
         hidden = st.multiselect(
             "Columns that the model must not see", [c for c in columns if c != label], key="role-exclude"
@@ -322,7 +309,10 @@ def save(folder: CaseFolder, files: Files, answers: Answers) -> None:
         indicators=answers.indicators,
     )
     if answers.kind == "The uploaded model":
-        model = ModelSpec("path", path=files.model, threshold=answers.threshold)
+        assert files.model is not None
+        model = spec_of(folder, files.model)
+        if not model.threshold_given:
+            model = replace(model, threshold=answers.threshold)
     elif answers.column is None:
         what = "predicted numbers" if answers.number else "decisions or scores"
         raise CaseError(f"no column of {what} is chosen", todo="choose one, or upload a model")

@@ -26,7 +26,7 @@ from audit.explain.dependence import TOP, dependence
 from audit.explain.hiding import reactions, to_json, words
 from audit.explain.interactions import FEATURES, friedman, from_trees, refusal, told
 from audit.explain.kinds import DECISION, PROBABILITY, VALUE, Attributions, Floats, Ints, Predict
-from audit.explain.lime_batch import Lime
+from audit.explain.lime_batch import Lime, lime_batch
 from audit.explain.lime_single import lime_single
 from audit.explain.neighbours import learn
 from audit.explain.outputs import Rule, transform
@@ -190,7 +190,7 @@ class Explaining:
         single = self._explain(frame, index, back, score, (), few=True)
         self.tell("Fitting local surrogates", 0, 0)
         reference = learn(frame.iloc[pool])
-        singles = [self._lime(frame.iloc[index], frame.iloc[pool], reference, s.seed + k) for k in range(s.seeds)]
+        singles = [self._single(frame.iloc[index], frame.iloc[pool], reference, s.seed + k) for k in range(s.seeds)]
         limes = [one for one, _ in singles]
         fit = self._fidelity(frame, chosen.rows, chosen.groups, reference)
         self.tell("Looking for signs of hiding", 0, 0)
@@ -299,12 +299,21 @@ class Explaining:
         found = dict(zip(refused.tolist(), finding.search(refused, s.recourse_tries_person), strict=True))
         return entry, [finding.person(p, found[p]) if p in found else None for p in people.tolist()]
 
-    def _lime(self, rows: pd.DataFrame, whole: pd.DataFrame, reference: Any, seed: int) -> tuple[Lime, str]:
+    def _explained(self, rows: pd.DataFrame) -> Floats:
+        """The output explained, of rows."""
+        return transform(self.output, self.rule)(self.predict(rows))
+
+    def _single(self, rows: pd.DataFrame, whole: pd.DataFrame, reference: Any, seed: int) -> tuple[Lime, str]:
         """Single people, by the lime library where it can, and by whom."""
-        change = transform(self.output, self.rule)
         return lime_single(
-            lambda f: change(self.predict(f)), rows.reset_index(drop=True), whole, reference,
-            samples=self.settings.samples, seed=seed,
+            self._explained, rows.reset_index(drop=True), whole, reference, samples=self.settings.samples, seed=seed
+        )
+
+    def _lime(self, rows: pd.DataFrame, reference: Any, seed: int) -> Lime:
+        """Many people at once."""
+        return lime_batch(
+            self._explained, rows.reset_index(drop=True), reference,
+            samples=self.settings.samples, seed=seed, selection="none",
         )  # fmt: skip
 
     def _fidelity(

@@ -18,7 +18,7 @@ from audit.load.toml import Reader, beside, parse, relative, write
 
 DATA_KEYS = (
     "path", "label", "positive", "favourable", "sensitive", "sensitive_path", "id", "reference", "bins", "weight",
-    "cluster", "time", "split", "train", "audit", "features", "exclude", "task", "indicators",
+    "cluster", "time", "split", "train", "audit", "features", "exclude", "task", "indicators", "stages",
     "sheet", "header", "skip_lines", "dates",
 )  # fmt: skip
 MODEL_KINDS = models.KINDS
@@ -108,6 +108,7 @@ def _data(at: Reader, folder: Path) -> DataSpec:
         exclude=at.texts("exclude") or (),
         task=task,
         indicators=_indicators(at),
+        stages=_stages(at),
         read=_reading(at),
     )
 
@@ -125,6 +126,13 @@ def _reading(at: Reader) -> ReadSpec:
         raise at.wrong("skip_lines", "a whole number of lines above the column names, 0 for none")
     dates = at.choice("dates", DATES) if "dates" in at.table else None
     return ReadSpec(at.text("sheet"), header, skip, dates)
+
+
+def _stages(at: Reader) -> tuple[str, ...]:
+    stages = at.texts("stages") or ()
+    if "stages" in at.table and len(stages) < 2:
+        raise at.wrong("stages", 'two columns or more in the order of the process, such as ["screened", "hired"]')
+    return stages
 
 
 def _indicators(at: Reader) -> dict[str, tuple[str, ...]]:
@@ -374,6 +382,7 @@ def _toml(case: Case, folder: Path) -> str:
         "features": data.features,
         "exclude": data.exclude or None,
         "task": None if data.task == "classification" else data.task,
+        "stages": data.stages or None,
         "indicators": {k: list(v) for k, v in data.indicators.items()} or None,
         "sheet": data.read.sheet,
         "header": list(data.read.header) if isinstance(data.read.header, tuple) else data.read.header,

@@ -39,6 +39,7 @@ def columns(case: Case, main: Sequence[str], side: Sequence[str]) -> None:
         ("cluster", data.cluster), ("time", data.time), ("split", data.split),
     ]  # fmt: skip
     roles += [("features", f) for f in data.features or ()]
+    roles += [("stages", c) for c in data.stages]
     roles += [("actionable", c) for c in (case.recourse.actionable if case.recourse else ())]
     wanted = [(r, c, tuple(main)) for r, c in roles if c is not None]
     groups = file_columns(data, data.sensitive)
@@ -79,6 +80,7 @@ def features_of(case: Case, columns: Sequence[str]) -> tuple[str, ...]:
         out = data.features
     else:
         never = {
+            *data.stages,
             data.label,
             data.weight,
             data.id,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,22 @@ def _classes(at: Reader) -> dict[str, str]:
             todo='write for example classes = { 0 = "rejected", 1 = "approved" }',
         )
     return out
+
+
+def from_lines(path: Path, lines: str) -> ModelSpec:
+    """A model file with further lines as they would stand under [model]. Raises CaseError."""
+    try:
+        given = tomllib.loads(lines)
+    except tomllib.TOMLDecodeError as problem:
+        raise CaseError(
+            "the lines for the model are no TOML",
+            got=str(problem),
+            expected='lines such as classes = { 0 = "denied", 1 = "approved" }',
+            todo="copy the line from the message as it stands, without the quotation marks around it",
+        ) from problem
+    if "path" in given:
+        raise CaseError("the lines for the model name a path", expected="the uploaded file", todo="leave out `path`")
+    return read(Reader({"path": path.name, **given}, "the lines for the model", CaseError), path.parent)
 
 
 def to_table(model: ModelSpec, folder: Path) -> Mapping[str, Any]:

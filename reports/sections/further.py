@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from audit.funnel import WARNING
 from audit.sizes import unit
 from audit.suppress import FLOOR
 from reports import words
-from reports.blocks import Block, Heading, Paragraph, Section, Sources, Table
+from reports.blocks import Block, Heading, Paragraph, Points, Section, Sources, Table
 from reports.sections import conform, find
 
 ASKED = {"error": "decided wrongly", "missed": "refused although they qualify"}
@@ -22,6 +23,7 @@ def section(sources: Sources) -> Section | None:
     blocks: list[Block] = [
         *_slices(evidence.get("slices"), what),
         *_individual(evidence.get("individual"), what),
+        *_funnel(evidence.get("funnel")),
         *_ranking(evidence.get("ranking")),
         *_inequality(evidence.get("inequality")),
         *_smoothed(evidence.get("smoothed")),
@@ -84,6 +86,56 @@ def _slices(found: find.Record | None, what: str) -> list[Block]:
         (30, 16, 16, 11, 15, 12),
     )
     return [head, Paragraph(how), table]
+
+
+def gap_sentence(figure: find.Record) -> str:
+    """Where a stage stands: the gap between the two groups furthest apart, and how many are short."""
+    gap, stage = figure["gap"], figure["stage"]
+    if gap["value"] is None:
+        return f"{stage}: not estimable ({gap['reason']})."
+    whom = {"stage": "of those who got so far", "cumulative": "of all who began", "outcome": "of those picked"}
+    high, low = words.name_of(gap["highest"]), words.name_of(gap["lowest"])
+    tail = ""
+    if figure["kind"] != "outcome":
+        short, least, most = gap["short"]
+        tail = f" At the rate of {high}, {short:,.0f} [{least:,.0f}, {most:,.0f}] more of {low} would have passed."
+    return (
+        f"{stage}, {whom[figure['kind']]}: {high} {100 * gap['value']:.1f} points "
+        f"{words.bracket(gap['low'], gap['high'])} above {low}, {words.p_words(gap['p_adjusted'])}.{tail}"
+    )
+
+
+def _funnel(found: find.Record | None) -> list[Block]:
+    """The process stage by stage, one table an attribute."""
+    if not found or not found["figures"]:
+        return []
+    blocks: list[Block] = [Heading("The process, stage by stage")]
+    for attribute in dict.fromkeys(tuple(f["attribute"]) for f in found["figures"]):
+        mine = [f for f in found["figures"] if tuple(f["attribute"]) == attribute]
+        rows = tuple(
+            (
+                f["stage"] if f["kind"] == "stage" else "picked: turn out well",
+                words.name_of(r["group"]),
+                f"{r['numerator']:,} of {r['denominator']:,}",
+                "–" if r["value"] is None else f"{words.share(r['value'])} {words.bracket(r['low'], r['high'])}",
+            )
+            for f in mine
+            if f["kind"] != "cumulative"
+            for r in f["rates"][: find.MOST_ROWS]
+        )
+        blocks.append(
+            Table(
+                f"Who gets how far, by {words.by(list(attribute))}",
+                ("Stage", "Group", "Passed, of those who got so far", "Share [95 %]"),
+                rows,
+                " ".join(found["notes"]),
+                (28, 26, 24, 22),
+            )
+        )
+        blocks.append(Points(tuple(gap_sentence(f) for f in mine)))
+        if any(f["kind"] == "outcome" for f in mine):
+            blocks.append(Paragraph(f"On the outcomes of those picked: {WARNING}"))
+    return blocks
 
 
 SMALLEST = 8

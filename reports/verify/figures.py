@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from audit.derived import FROM_ROWS, ONLY_WITH
+from audit.funnel import figures
 from audit.errors import AssayError
 from reports.attest import MODEL_CARD, STATEMENTS
 from reports.manifest import NAME, strict_json
@@ -84,6 +85,11 @@ def check_figures(files: Mapping[str, bytes]) -> str:
             here = "has" if key in evidence else "lacks"
             raise Broken(f"the evidence {here} an entry {key!r}, which the cube contradicts")
     compared += sum(_alike(k, evidence[k], v) for k, v in more.items() if k in evidence)
+    if "funnel" in evidence:
+        with _measuring():
+            stages = evidence["funnel"]
+            again_figures = figures(stages["counts"], stages["stages"], how)
+        compared += _alike("funnel", stages["figures"], again_figures)
     withheld = sum(1 for c in evidence.get("counts", []) if c.get("suppressed"))
     words = f"; {withheld} groups are withheld and were not verified" if withheld else ""
     lists = ", ".join(f"{len(evidence[name]):,} {name}" for name in LISTS)
