@@ -154,11 +154,11 @@ def section(runs: int) -> str:
     clusters, weights, audits = of_clusters(runs, SIZES), of_weights(runs, SIZES), whole(few)
     return f"""## People in several rows
 
-Made by `python bench/coverage_people.py --runs {runs}`. No difference between groups; {runs:,} samples a row. The widest
-gap and its test are made on 200, 133 and 40 of them with 2, 3 and 10 groups, so that a true 5.0 shows as 2.0 to 8.0, 1.3
-to 8.7 and 0 to 11.8. "Answers" is how a person's rows are decided: all alike, four in five the person's own, or by
-chance. The rate is {RATE}. Taken as independent, the gap of two groups is held in 98, 87, 62 and 46 of 100 at 1, 2, 5 and
-10 like rows a person.
+Made by `python bench/coverage_people.py --runs {runs}`. No difference between groups; {runs:,} samples a row. The
+widest gap and its test are made on 200, 133 and 40 of them with 2, 3 and 10 groups, so that a true 5.0 shows as 2.0
+to 8.0, 1.3 to 8.7 and 0 to 11.8. "Answers" is how a person's rows are decided: all alike, four in five the person's
+own, or by chance. The rate is {RATE}. Taken as independent, the gap of two groups is held in 98, 87, 62 and 46 of 100
+at 1, 2, 5 and 10 like rows a person.
 
 {chr(10).join(clusters)}
 

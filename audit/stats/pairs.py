@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -59,6 +60,7 @@ def _drawn(
     centre = (x + 0.5) / (n + 1)
     rng = np.random.default_rng(seed)
     joint = np.frombuffer(joint_bytes).reshape(len(n), len(n)) if joint_bytes else None
+    drawn: npt.NDArray[Any]
     if joint is None:
         drawn = rng.binomial(whole, centre, size=(draws, len(n)))
     else:
