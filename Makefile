@@ -10,6 +10,7 @@
 #   make format              rewrite the source as `make check` wants it
 #   make samples             train the sample models and write the sample files again
 #   make extra               install what reads XGBoost and ONNX models too
+#   make other-versions      reports that other WeasyPrints have set, verified with this one (fetches them)
 #   make lock [UPGRADE=--upgrade]  compile the requirements anew (needs uv)
 #   make clean               remove caches and build output; nothing that a person made
 #   PYTHON=/path/to/python   choose the interpreter for the set-up (3.11 or newer)
@@ -24,7 +25,8 @@ LOCK = uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --gen
 
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help run setup setup-test demo test test-environments check quick mutants lint types format samples extra lock clean
+.PHONY: help run setup setup-test demo test test-environments check quick mutants lint types format samples extra other-versions \
+	lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -80,6 +82,9 @@ samples: setup
 
 extra: setup
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-compile -r requirements/extra.txt
+
+other-versions: setup
+	@$(PY) bench/other_versions.py
 
 # The extras and the test tools are compiled under the run-time pins: the tests run on what a user gets.
 lock:
