@@ -6,6 +6,7 @@ mean_gap, mean_interval              the same for averages of which only errors 
 Averages, limits_gap                 averages of scores: limits that follow skewness; a gap from groups' own limits
 means_p, areas_p                     permutation p-values of averages and of areas
 area_under_curve, area_interval      ROC area with DeLong's variance from counts per score; limits that hold near 1
+error_limits                         limits of the calibration error, by inversion
 holm, benjamini_hochberg             many comparisons
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from audit.stats.adjust import benjamini_hochberg, holm
 from audit.stats.areas import area_interval, area_under_curve
+from audit.stats.calibrated import error_limits
 from audit.stats.gap import GapResult, largest_gap
 from audit.stats.intervals import newcombe, ratio_interval, wilson
 from audit.stats.means import Averages, mean_gap, mean_interval
@@ -26,6 +28,7 @@ __all__ = [
     "area_under_curve",
     "areas_p",
     "benjamini_hochberg",
+    "error_limits",
     "holm",
     "largest_gap",
     "limits_gap",
