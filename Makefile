@@ -4,6 +4,8 @@
 #   make demo                the whole main job on the sample data, at the command line
 #   make test                set up the test tools too, then run every test
 #   make check               format, lint, types and tests: what a change must pass
+#   make quick               lint and the tests of the counting core, for the loop while writing
+#   make mutants [ROOM=audit/stats] [N=40] [SEED=0]   change lines one at a time; which changes does no test notice?
 #   make format              rewrite the source as `make check` wants it
 #   make samples             train the sample models and write the sample files again
 #   make extra               install what reads XGBoost and ONNX models too
@@ -14,14 +16,14 @@
 PORT ?= 8501
 WORKERS ?= 2
 PY := .venv/bin/python
-CODE := audit debias reports screens sample_data scripts bench tests $(wildcard app.py cli.py)
+CODE := assay audit debias reports screens sample_data scripts bench tests $(wildcard app.py cli.py)
 UPGRADE :=
 LOCK = uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-emit-index-url --no-emit-find-links --no-header
 
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help run setup setup-test demo test check lint types format samples extra lock clean
+.PHONY: help run setup setup-test demo test check quick mutants lint types format samples extra lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -51,6 +53,18 @@ types: setup-test
 
 check: lint types test
 
+# The rooms that everything rests on; no process, no browser, no PDF.
+QUICK := tests/test_house.py tests/audit/test_cube.py tests/audit/test_gaps.py tests/audit/test_measure.py tests/audit/test_law.py \
+	tests/audit/stats tests/audit/load/test_propose.py tests/debias/test_weights.py tests/debias/test_methods_table.py
+quick: lint
+	@$(PY) -m pytest -q -x -n $(WORKERS) --dist loadfile $(QUICK) $(ARGS)
+
+ROOM :=
+N := 40
+SEED := 0
+mutants: setup-test
+	@$(PY) scripts/mutants.py --number $(N) --seed $(SEED) $(ROOM)
+
 format: setup-test
 	$(PY) -m ruff format $(CODE)
 	$(PY) -m ruff check --fix $(CODE)
@@ -60,15 +74,15 @@ samples: setup
 	$(PY) sample_data/replays/make.py
 
 extra: setup
-	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-compile -r requirements-extra.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-compile -r requirements/extra.txt
 
 # The extras and the test tools are compiled under the run-time pins: the tests run on what a user gets.
 lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv; install it, for example with: pipx install uv" >&2; exit 2; }
-	$(LOCK) requirements-build.in -o requirements-build.txt
-	$(LOCK) requirements.in -o requirements.txt
-	$(LOCK) -c requirements.txt requirements-extra.in -o requirements-extra.txt
-	$(LOCK) -c requirements.txt -c requirements-extra.txt requirements-test.in -o requirements-test.txt
+	$(LOCK) requirements/build.in -o requirements/build.txt
+	$(LOCK) requirements/run.in -o requirements.txt
+	$(LOCK) -c requirements.txt requirements/extra.in -o requirements/extra.txt
+	$(LOCK) -c requirements.txt -c requirements/extra.txt requirements/test.in -o requirements/test.txt
 
 clean:
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis out build

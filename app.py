@@ -2,22 +2,47 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import streamlit as st
-
-from screens import data, mitigate, model, report, setup
-from screens.parts import PAGES
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 HERE = Path(__file__).resolve().parent
 
-st.set_page_config(page_title="Assay", page_icon=str(HERE / "screens" / "icon.png"), layout="wide")
 
-PAGES.update(
-    setup=st.Page(setup.show, title="Set up", url_path="setup", default=True),
-    data=st.Page(data.show, title="Who is in the data", url_path="data"),
-    model=st.Page(model.show, title="What the model does", url_path="model"),
-    mitigate=st.Page(mitigate.show, title="Mitigate and watch", url_path="mitigate"),
-    report=st.Page(report.show, title="Report", url_path="report"),
-)
-st.navigation(list(PAGES.values()), position="top").run()
+def pages() -> None:
+    """One run of the page that is open."""
+    from screens import data, mitigate, model, removal, report, setup
+    from screens.parts import PAGES
+
+    st.set_page_config(page_title="Assay", page_icon=str(HERE / "screens" / "icon.png"), layout="wide")
+    PAGES.update(
+        setup=st.Page(setup.show, title="Set up", url_path="setup", default=True),
+        data=st.Page(data.show, title="Who is in the data", url_path="data"),
+        model=st.Page(model.show, title="What the model does", url_path="model"),
+        mitigate=st.Page(mitigate.show, title="Mitigate and watch", url_path="mitigate"),
+        report=st.Page(report.show, title="Report", url_path="report"),
+    )
+    page = st.navigation(list(PAGES.values()), position="top")
+    removal.farewell()
+    page.run()
+
+
+@asynccontextmanager
+async def swept(_: object):  # type: ignore[no-untyped-def]
+    """At the start of the server: uploads that nobody came back to are removed."""
+    from screens.workspace import sweep
+
+    sweep()
+    yield
+
+
+if (
+    get_script_run_ctx(suppress_warning=True) is None
+):  # imported by the server, which runs this file once more for each page
+    from screens.serve import middleware
+
+    app = st.App(__file__, middleware=middleware(), lifespan=swept)
+else:
+    pages()

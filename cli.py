@@ -28,7 +28,7 @@ def audit(args: argparse.Namespace) -> Result:
     from audit.load import load_case
     from audit.run import run_audit
 
-    case = load_case(args.case)
+    case = load_case(_case_file(args))
     settings = Settings(seed=args.seed, draws=args.draws, reference=case.data.reference)
     done = run_audit(case, args.out, settings, allow=args.allow)
     evidence = done.evidence
@@ -46,6 +46,71 @@ def audit(args: argparse.Namespace) -> Result:
             todo="address the gap (`assay mitigate`), or change the policy and say why",
         )
     return evidence, "\n".join(lines)
+
+
+def _case_file(args: argparse.Namespace) -> Path:
+    """The case named, or the one that a data file and options make: written to the run folder before it is used."""
+    from audit.files import write_whole
+    from audit.load.start import Given, bins_of, from_options
+
+    path: Path = args.case
+    options = {k: getattr(args, k) for k in _FROM_DATA}
+    given = sorted(k for k, v in options.items() if v not in (None, []))
+    if path.suffix == ".toml":
+        if given:
+            raise InputError(
+                "the case file says what is audited, and so do options",
+                got=", ".join(f"--{g}" for g in given),
+                expected="options only beside a data file",
+                todo="write them into the case file, or name the data file in place of it",
+            )
+        return path
+    options["bins"] = bins_of(options["bins"])
+    text = from_options(path, Given(**options), args.out)
+    written: Path = args.out / "case.toml"
+    write_whole(written, text.encode())
+    print(f"assay audit: the case that was used is {written}", file=sys.stderr)
+    return written
+
+
+_FROM_DATA = (
+    "sensitive", "label", "decision", "score", "model", "threshold", "positive", "favourable", "weight", "id", "time",
+    "exclude", "bins", "name", "purpose",
+)  # fmt: skip
+
+
+def init(args: argparse.Namespace) -> Result:
+    """propose a case file for a data file, with a reason for each line"""
+    from audit.files import write_whole
+    from audit.load.start import proposed
+
+    text, roles = proposed(args.data, args.out.parent if args.out else args.data.parent)
+    if args.out is not None:
+        if args.out.exists():
+            raise InputError(
+                f"{args.out.name!r} exists already",
+                got=f"a file {args.out}",
+                expected="a new name",
+                todo="choose another, or remove it: nothing that a person wrote is overwritten",
+            )
+        write_whole(args.out, text.encode())
+    words = [text.rstrip()] if args.out is None else [f"Written: {args.out}"]
+    words += [f"Asked: {q}" for q in roles.asked.values()] if args.out is not None else []
+    return {"case": text, "roles": roles.to_json(), "written": None if args.out is None else str(args.out)}, "\n".join(
+        words
+    )
+
+
+def check(args: argparse.Namespace) -> Result:
+    """say what a case would read, and what stands in the way; nothing is measured"""
+    from dataclasses import asdict
+
+    from audit.load import load_case
+    from audit.preview import preview
+
+    case = load_case(args.case)
+    found = preview(case)
+    return asdict(found), "\n".join(found.lines(case))
 
 
 _STANDS = {"inside": "inside the norm", "outside": "outside the norm", "undecided": "undecided, the interval spans it"}
@@ -201,9 +266,9 @@ def watch(args: argparse.Namespace) -> Result:
 def report(args: argparse.Namespace) -> Result:
     """the signed PDF of everything measured in DIR"""
     from reports.issue import issue_report
-    from reports.keys import load_key
+    from reports.keys import key_of
 
-    key = load_key(args.key, _password(args))
+    key = key_of(args.key, lambda: _password(args), sys.stdin.buffer)
     issued = issue_report(
         args.dir,
         key,
@@ -217,6 +282,7 @@ def report(args: argparse.Namespace) -> Result:
         protocol=args.protocol,
         deviations=args.deviation,
         compare=args.compare,
+        allow_difference=args.allow_difference,
     )
     document = {"report": args.out.name, "sha256": issued.sha256, "level": issued.level, "signer": key.name}
     return document, f"Signed by {key.name} ({issued.level}): {args.out}\nsha256 {issued.sha256}"
@@ -227,10 +293,10 @@ def approve(args: argparse.Namespace) -> Result:
     from audit.files import write_whole
     from reports.approve import approve as countersign
     from reports.approve import decision_envelope
-    from reports.keys import load_key
+    from reports.keys import key_of
     from reports.sign import timestamp_authority
 
-    key = load_key(args.key, _password(args))
+    key = key_of(args.key, lambda: _password(args), sys.stdin.buffer)
     book = None
     if args.log:
         from reports.log import Log
@@ -348,6 +414,25 @@ def register(args: argparse.Namespace) -> Result:
     return document, "\n".join(words)
 
 
+def forget(args: argparse.Namespace) -> Result:
+    """delete a case with its data; --abandoned: uploads that nobody came back to"""
+    from reports.forget import abandoned
+    from reports.forget import forget as forget_case
+    from screens.workspace import home
+
+    if args.abandoned == bool(args.case):
+        raise InputError("it is not clear what to forget", expected="either a CASE or --abandoned")
+    if args.abandoned:
+        done = abandoned(home() / "cases", home() / "jobs", dry=args.dry_run)
+    else:
+        done = forget_case(
+            args.case, home(), runs=args.runs, originals=args.originals, keep_reports=args.keep_reports,
+            dry=args.dry_run,
+        )  # fmt: skip
+    lines = [*(["Nothing was deleted: this is what would be."] if args.dry_run else []), *done.lines()]
+    return done.to_json() | {"dry_run": args.dry_run}, "\n".join(lines)
+
+
 def demo(args: argparse.Namespace) -> Result:
     """the whole main job on the sample data: audit, explain, mitigate, sign, verify; --watch: the loop on replays"""
     from audit.load import load_case
@@ -364,6 +449,8 @@ def demo(args: argparse.Namespace) -> Result:
 
 def _password(args: argparse.Namespace, *, new: bool = False) -> bytes:
     """From --password-file, the variable ASSAY_KEY_PASSWORD, or a prompt."""
+    if str(args.password_file) == "-":
+        return sys.stdin.buffer.readline(4096).rstrip(b"\r\n")
     if args.password_file:
         return _read(args.password_file).rstrip(b"\r\n")
     if "ASSAY_KEY_PASSWORD" in os.environ:
@@ -413,7 +500,9 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     def with_password(sub: argparse.ArgumentParser) -> argparse.ArgumentParser:
-        sub.add_argument("--password-file", type=Path, help="else ASSAY_KEY_PASSWORD, else a prompt")
+        sub.add_argument(
+            "--password-file", type=Path, help="- for a line on standard input; else ASSAY_KEY_PASSWORD, else a prompt"
+        )
         return sub
 
     def with_roots(sub: argparse.ArgumentParser, what: str) -> argparse.ArgumentParser:
@@ -425,7 +514,31 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("demo", demo)
     sub.add_argument("--out", type=Path, default=Path("assay-demo"), metavar="DIR")
     sub.add_argument("--watch", action="store_true", help="the loop on replays with planted shifts instead")
+    sub = command("init", init)
+    sub.add_argument("data", type=Path, metavar="DATA")
+    sub.add_argument("--out", type=Path, metavar="CASE.toml", help="write it (default: print it)")
+    sub = command("check", check)
+    sub.add_argument("case", type=Path, metavar="CASE.toml")
     sub = on_case(command("audit", audit))
+    sub.description = (
+        "Measure a case. In place of CASE.toml a data file may stand, with options that say what is what: the case "
+        "file that they make is written to DIR/case.toml. Nothing is taken that was neither given nor certain."
+    )
+    about = sub.add_argument_group("beside a data file")
+    about.add_argument("--sensitive", nargs="+", default=[], metavar="COLUMN", help="whose groups are compared")
+    about.add_argument("--label", metavar="COLUMN", help="what really happened")
+    about.add_argument("--decision", metavar="COLUMN", help="what was decided")
+    about.add_argument("--score", metavar="COLUMN", help="a column of scores, decided by --threshold")
+    about.add_argument("--model", type=Path, metavar="FILE", help="a model file")
+    about.add_argument("--threshold", type=float, help="positive from this score on")
+    about.add_argument("--positive", metavar="VALUE", help="what the model predicts or scores")
+    about.add_argument("--favourable", metavar="VALUE", help="what is good for the person")
+    for role in ("weight", "id", "time"):
+        about.add_argument(f"--{role}", metavar="COLUMN")
+    about.add_argument("--exclude", nargs="+", default=[], metavar="COLUMN", help="what the model must not see")
+    about.add_argument("--bins", action="append", default=[], metavar="COLUMN:25,40,60", help="bands of a number")
+    about.add_argument("--name", metavar="TEXT")
+    about.add_argument("--purpose", metavar="TEXT", help="what is decided about people, in words")
     sub.add_argument("--draws", type=int, default=2000, help="draws behind each interval and p-value")
     sub.add_argument("--gate", action="store_true", help="end with 3 where a norm of the policy is broken")
     sub.add_argument(
@@ -487,7 +600,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     sub = with_password(command("report", report))
     sub.add_argument("dir", type=Path, metavar="DIR")
-    sub.add_argument("--key", required=True, metavar="KEY.p12", help="or pkcs11:token=...;object=... for a token")
+    sub.add_argument(
+        "--key", required=True, metavar="KEY.p12", help="- for one on standard input; or pkcs11:token=...;object=..."
+    )
     sub.add_argument("--out", type=Path, required=True, metavar="REPORT.pdf")
     sub.add_argument("--member", action="append", default=[], metavar="NAME", help="a board member who is to decide")
     sub.add_argument("--quorum", type=int, help="how many members must approve (default: more than half)")
@@ -495,6 +610,10 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--people", action="store_true", help="print explanations of single persons too")
     sub.add_argument("--log", type=Path, metavar="DIR", help="enter it in this log of issued reports")
     sub.add_argument("--compare", type=Path, metavar="DIR", help="an earlier run folder, or an earlier report.pdf")
+    sub.add_argument(
+        "--allow-difference", metavar="REASON",
+        help="why it may go out although its counts and an earlier report's differ by a few people; printed in it",
+    )  # fmt: skip
     sub.add_argument("--protocol", type=Path, metavar="FILE", help="what was fixed before the results")
     sub.add_argument(
         "--deviation",
@@ -506,7 +625,9 @@ def _parser() -> argparse.ArgumentParser:
     with_roots(sub, kept)
     sub = with_password(command("approve", approve))
     sub.add_argument("report", type=Path, metavar="REPORT.pdf")
-    sub.add_argument("--key", required=True, metavar="MEMBER.p12", help="or pkcs11:token=...;object=... for a token")
+    sub.add_argument(
+        "--key", required=True, metavar="MEMBER.p12", help="- for one on standard input; or pkcs11:token=...;object=..."
+    )
     sub.add_argument("--decision", choices=("approve", "reject"), required=True)
     sub.add_argument("--reason", required=True)
     sub.add_argument("--conditions", default="")
@@ -539,6 +660,13 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--protocol", type=Path, metavar="FILE", help="enter a protocol before the results are there")
     sub.add_argument("--proof", type=Path, metavar="REPORT.pdf", help="write the proof that this report is in the log")
     sub.add_argument("--out", type=Path, metavar="FILE", help="where to, for example report.tlog-proof")
+    sub = command("forget", forget)
+    sub.add_argument("case", nargs="?", default="", metavar="CASE", help="a case file, a run folder, or a case's id")
+    sub.add_argument("--run", dest="runs", type=Path, action="append", default=[], metavar="DIR", help="its run folder")
+    sub.add_argument("--originals", action="store_true", help="your own case file, data and model too")
+    sub.add_argument("--keep-reports", action="store_true", help="leave its signed reports")
+    sub.add_argument("--abandoned", action="store_true", help="uploads of the app that were never made a case")
+    sub.add_argument("--dry-run", action="store_true", help="say what would go; delete nothing")
     sub = with_password(command("keys", keys))
     sub.add_argument("action", choices=("new",))
     sub.add_argument("--name", required=True)
@@ -582,5 +710,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-if __name__ == "__main__":
+def start() -> None:
+    """What an installed `assay` starts."""
     sys.exit(main())
+
+
+if __name__ == "__main__":
+    start()

@@ -13,10 +13,26 @@ from audit.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
+class ReadSpec:
+    """How a file is read where it does not say it itself.
+
+    sheet: of a workbook. header: False where the first line is a row already (columns are called column_1, ...), or the
+    names themselves; None where the file has them. skip_lines: lines above the column names; None to find them.
+    dates: "day-first" or "month-first" for dates such as 01/09/2018; None refuses them.
+    """
+
+    sheet: str | None = None
+    header: tuple[str, ...] | bool | None = None
+    skip_lines: int | None = None
+    dates: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DataSpec:
     """The table and the role of its columns. `path` is absolute; a glob names one data set in several files.
 
     task: "classification" or "regression"; for the latter positive is None and favourable "high", "low" or None.
+    indicators: attribute -> the 0/1 columns that make it (is_black, is_hispanic: race).
     """
 
     path: Path
@@ -36,6 +52,8 @@ class DataSpec:
     features: tuple[str, ...] | None = None
     exclude: tuple[str, ...] = ()
     task: str = "classification"
+    indicators: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    read: ReadSpec = ReadSpec()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +61,8 @@ class ModelSpec:
     """Where decisions come from. kind: "path" | "decision" | "score" | "endpoint".
 
     A score decides positive where score >= threshold. `threshold_given`: a person wrote it; only then may scores lie
-    outside 0 to 1.
+    outside 0 to 1. `outcomes`: nothing was decided; the outcomes themselves are compared, as if they were decisions.
+    `origin`: how a column of decisions or scores came about, in a person's words.
     """
 
     kind: str
@@ -52,6 +71,8 @@ class ModelSpec:
     endpoint: str | None = None
     threshold: float = 0.5
     threshold_given: bool = False
+    outcomes: bool = False
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

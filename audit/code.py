@@ -15,7 +15,7 @@ from audit.classes.code import class_table
 from audit.classes.table import ClassCodes
 from audit.cube import UNLABELLED, Coded, Floats, Ints, Meaning, order_levels
 from audit.errors import DataError, nearest
-from audit.load.values import band, names_of
+from audit.load.values import band, coded, decision_names, names_of
 from audit.values import UNKNOWN
 
 
@@ -90,9 +90,19 @@ def code_label(case: Case, frame: pd.DataFrame) -> tuple[Ints, Meaning]:
     names = names_of(found)
     positive = str(data.positive)
     others = [n for n in names if n != positive]
+    if not others:
+        # One outcome only: the other side has the name that the case or the decisions give it.
+        favourable = [data.favourable] if data.favourable not in (None, positive) else []
+        others = favourable or [n for n in _decided(case, frame) if n != positive]
     negative = others[0] if len(others) == 1 else f"not {positive}"
     table = np.array([1 if n == positive else 0 for n in names] + [UNLABELLED], dtype=np.int64)
     return table[codes], Meaning(positive, negative, data.favourable or positive)
+
+
+def _decided(case: Case, frame: pd.DataFrame) -> tuple[str, ...]:
+    if case.model.kind != "decision" or case.model.column not in frame.columns:
+        return ()
+    return coded(frame[case.model.column])[1]
 
 
 def code_decisions(case: Case, frame: pd.DataFrame) -> Ints:
@@ -110,7 +120,8 @@ def code_decisions(case: Case, frame: pd.DataFrame) -> Ints:
     positive = str(case.data.positive)
     allowed = {positive}
     if case.data.label is not None:
-        allowed |= set(names_of(pd.factorize(frame[case.data.label].dropna())[1]))
+        labels = coded(frame[case.data.label])[1]
+        allowed |= set(decision_names(labels, names, case.data.positive, case.data.favourable))
     strange = [n for n in names if n not in allowed]
     if case.data.label is not None and strange:
         raise DataError(

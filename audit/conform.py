@@ -4,6 +4,8 @@ Tools differ in sign, in who is compared with whom, in what 0/0 is, and in wheth
 figures stand in `rates`, `gaps` and `dataset`; these are for people who have to compare with a figure made elsewhere.
 A table of the differences is in docs/metrics.md. What is not a finite number under a tool's rule is null here.
 
+What needs the rows, Clarify's FT and AIF360's consistency, stands with the neighbours (audit/individual).
+
 For Clarify and AIF360 "positive" is the favourable value, for fairlearn the positive one. People of unknown group
 or outcome take no part. Weights are used where the case has them.
 """
@@ -11,13 +13,13 @@ or outcome take no part. Weights are used where the case has them.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from audit.cube import Floats, Margin
-from audit.dataset import conditional, distances
+from audit.dataset import distances
 from audit.gaps import Settings
 from audit.inequality import BENEFITS, benefits, generalized_entropy
 from audit.values import UNKNOWN
@@ -42,7 +44,8 @@ def conformance(margins: Sequence[Margin], settings: Settings) -> dict[str, Any]
             continue
         for g in known.tolist():
             found = clarify(margin, g, known)
-            found["CDDL"] = conditional(by_attribute, margin.attribute, margin.groups[g]).value
+            found["CDDL"] = conditional_disparity(by_attribute, margin, g, _labels)
+            found["CDDPL"] = conditional_disparity(by_attribute, margin, g, _decisions)
             values.append(_entry("clarify", margin, g, found))
         privileged = privileged_group(margin, known, settings.reference)
         values.append(_entry("aif360", margin, privileged, aif360(margin, privileged, known)))
@@ -119,6 +122,45 @@ def clarify(margin: Margin, g: int, known: Any) -> dict[str, float | None]:
         "GE": generalized_entropy(benefits(margin)[known].sum(axis=0), BENEFITS, 2),
     }
     return out
+
+
+def _labels(margin: Margin) -> Floats:
+    return _cells(margin, True).sum(axis=2)
+
+
+def _decisions(margin: Margin) -> Floats:
+    return _decided(margin, True)
+
+
+def conditional_disparity(
+    margins: Mapping[tuple[str, ...], Margin], margin: Margin, g: int, counted: Callable[[Margin], Floats]
+) -> float | None:
+    """Clarify's CDDL (of labels) and CDDPL (of decisions), conditional on all other sensitive columns together.
+
+    The mean over strata, by size, of the group's share among the unfavourable less its share among the favourable.
+    Clarify counts every stratum: where nobody is on one side, the share there is 0. It refuses where nobody at all is.
+    """
+    wider = [m for key, m in margins.items() if set(margin.attribute) < set(key)]
+    if not wider:
+        return None
+    whole = max(wider, key=lambda m: len(m.attribute))
+    mine = [whole.attribute.index(a) for a in margin.attribute]
+    rest = [i for i in range(len(whole.attribute)) if i not in mine]
+    people = counted(whole)
+    strata: dict[tuple[str, ...], list[int]] = {}
+    for i, group in enumerate(whole.groups):
+        if not whole.withheld[i] and UNKNOWN not in (group[k] for k in mine):
+            strata.setdefault(tuple(group[k] for k in rest), []).append(i)
+    total = size = 0.0
+    sides = np.zeros(2)
+    for members in strata.values():
+        here = [i for i in members if tuple(whole.groups[i][k] for k in mine) == margin.groups[g]]
+        bad, good = people[members].sum(axis=0)
+        bad_d, good_d = people[here].sum(axis=0)
+        total += (bad + good) * (_over(bad_d, bad) - _over(good_d, good))
+        size += bad + good
+        sides += (bad, good)
+    return float(total / size) if sides.all() else None
 
 
 def privileged_group(margin: Margin, known: Any, reference: Mapping[str, str]) -> int:

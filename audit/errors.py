@@ -7,6 +7,7 @@
     |   |-- DataError                  the table
     |   |-- ModelError                 the model file, or what the model did
     |   |-- KeyFileError               a signing key or its password
+    |   |-- PublicationError           a report that would give people away beside an earlier one
     |   `-- OutputError                what was to be written could not be (disk full, no permission)
     |-- GateBroken            exit 3   with --gate: a norm is broken, or a constraint was not met
     |-- VerificationError     exit 4   a report failed a named check
@@ -87,6 +88,10 @@ class ModelError(InputError):
 
 class KeyFileError(InputError):
     """The signing key or its password cannot be used."""
+
+
+class PublicationError(InputError):
+    """A report would give people away beside one that is out already; a person may say why it goes out all the same."""
 
 
 class OutputError(InputError):

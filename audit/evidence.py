@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from audit.about import VERSION
 from audit.errors import DataError
-from audit.values import Count, DatasetMeasure, Gap, Measures, Rate, from_json, to_json
+from audit.values import Count, DatasetMeasure, Gap, Measures, Pair, Rate, from_json, to_json
 
 SCHEMA = "assay/evidence/1"
-VERSION = "0.2.0"
 PACKAGES = ("fairlearn", "lightgbm", "lime", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "shap", "skops")
 
 
@@ -35,12 +35,13 @@ def tool() -> dict[str, Any]:
 
 
 def measures_to_json(measures: Measures) -> dict[str, Any]:
-    """The four lists of the contract."""
+    """The four lists of the contract, and the pairs of groups."""
     return {
         "rates": [to_json(r) for r in measures.rates],
         "gaps": [to_json(g) for g in measures.gaps],
         "dataset": [to_json(d) for d in measures.dataset],
         "counts": [to_json(c) for c in measures.counts],
+        "pairs": [to_json(p) for p in measures.pairs],
     }
 
 
@@ -57,6 +58,7 @@ def measures_from_json(document: Mapping[str, Any]) -> Measures:
         counts=tuple(from_json(Count, c) for c in document["counts"]),
         family=int(document.get("family", 0)),
         notes=tuple(document.get("notes", ())),
+        pairs=tuple(from_json(Pair, p) for p in document.get("pairs", ())),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
@@ -44,6 +45,51 @@ def write_whole(path: Path, content: bytes, *, mode: int = 0o644) -> None:
             expected=f"room for {len(content):,} bytes and permission to write in {path.parent}",
             todo="make room or name another folder with --out; what was there before is unchanged",
         ) from error
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Write a file for the owner alone (mode 0600, whatever the umask) that must not be there yet, whole or not at all.
+
+    Raises FileExistsError, also where another process was faster, and OutputError.
+    """
+    temporary = ""
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links, such as that of a memory stick
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+                stream.write(content)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"{path.name} could not be written", got=error.strerror or str(error),
+            expected=f"room and permission to write in {path.parent}", todo="name another place",
+        ) from error  # fmt: skip
+    finally:
+        if temporary:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+
+
+def private_folder(path: Path) -> None:
+    """Make `path`, and what is missing above it, for the owner alone (mode 0700). Raises OutputError."""
+    try:
+        for place in [*reversed(path.parents), path]:
+            if not place.exists():
+                place.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"the folder {path.name} could not be made", got=error.strerror or str(error),
+            expected=f"permission to write in {path.parent}", todo="name another place",
+        ) from error  # fmt: skip
 
 
 def read_json(path: Path) -> Any:

@@ -15,7 +15,8 @@ class NormResult:
     """Where one norm stands for one attribute.
 
     status: "inside" (the whole interval keeps the limit), "outside" (the whole interval breaks it), "undecided" (the
-    limit lies within the interval), "not_estimable". breached: the measured value breaks the limit; --gate counts it.
+    limit lies within the interval), "not_estimable" (also where a gap is small because nothing is decided).
+    breached: the measured value breaks the limit; --gate counts it.
     """
 
     metric: str
@@ -54,6 +55,10 @@ def _judge(norm: Norm, attribute: tuple[str, ...], gap: Gap | None, gaps: bool) 
     else:
         breached, clear, safe = gap.value < norm.limit, gap.high < norm.limit, gap.low >= norm.limit
     status = "outside" if clear else "inside" if safe else "undecided"
+    if status == "inside" and gap.idle is not None:
+        return NormResult(
+            norm.metric, norm.kind, attribute, norm.limit, None, None, None, "not_estimable", False, gap.idle
+        )
     return NormResult(
         norm.metric, norm.kind, attribute, norm.limit, gap.value, gap.low, gap.high, status, breached, None
     )
@@ -74,6 +79,26 @@ def p_words(p: float | None) -> str:
     if p is None:
         return "p not available"
     return "p < .001" if p < 0.001 else "p = " + f"{p:.3f}".lstrip("0")
+
+
+def interval_words(gap: Gap, scale: float = 100.0, digits: int = 1) -> str:
+    """95 % interval 1.2 to 3.4: of the two groups named where pairs are compared, else of the widest gap."""
+    if gap.pairs is not None:
+        if gap.pair_high is None:
+            return f"95 % interval of these two from {scale * (gap.pair_low or 0):.{digits}f}"
+        low, high = scale * (gap.pair_low or 0), scale * gap.pair_high
+        return f"95 % interval of these two {low:.{digits}f} to {high:.{digits}f}"
+    low, high = scale * (gap.low or 0), scale * (gap.high or 0)
+    return f"95 % interval of the widest gap {low:.{digits}f} to {high:.{digits}f}"
+
+
+def significance(gap: Gap, comparisons: str = "comparisons") -> str:
+    """What the tests say: of the two groups named, and of all groups together where there are more."""
+    together = f"{p_words(gap.p_adjusted)} adjusted for {gap.family} {comparisons}"
+    if gap.pairs is None:
+        return f"all groups tested together: {together}"
+    of_two = f"{p_words(gap.pair_p_adjusted)} for these two, adjusted for {gap.pairs_family} pairs of groups"
+    return of_two if gap.pairs == 1 else f"{of_two}; all groups tested together: {together}"
 
 
 SENTENCES = {
@@ -106,8 +131,7 @@ def _sentence(measures: Measures, gap: Gap, words: str) -> str:
     low: Rate = pick(measures.rates, metric=gap.metric, attribute=gap.attribute, group=gap.lowest)
     lead = f"By {by}: {percent(high.value)} of {name_of(gap.highest)} ({high.denominator:,.0f})"
     rest = f"and {percent(low.value)} of {name_of(gap.lowest)} ({low.denominator:,.0f}) {words}"
-    interval = f"{100 * (gap.low or 0):.1f} to {100 * (gap.high or 0):.1f}"
-    return (
-        f"{lead} {rest}; the gap is {100 * gap.value:.1f} points (95 % interval {interval}; "
-        f"{p_words(gap.p_adjusted)} adjusted for {gap.family} comparisons)."
-    )
+    said = f"{lead} {rest}; the gap is {100 * gap.value:.1f} points ({interval_words(gap)}; {significance(gap)})."
+    if gap.idle is None or gap.metric != "selection_rate":
+        return said
+    return f"{said} {gap.idle[:1].upper()}{gap.idle[1:]}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,9 @@ from audit.cube import Margin
 from audit.values import UNKNOWN, Gap
 
 KINDS = ("difference", "ratio")
+HANDFUL = 5
+"""So few decisions of the rarer kind, and under FEW of all, decide between nobody."""
+FEW = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,29 @@ def comparable(margin: Margin, floor: int) -> npt.NDArray[np.int64]:
     known = np.array([UNKNOWN not in g for g in margin.groups], dtype=bool) & ~margin.withheld & (margin.rows > 0)
     enough = known & (margin.rows >= floor)
     return np.flatnonzero(enough if enough.sum() >= 2 else known)
+
+
+def idle_reason(margin: Margin) -> str | None:
+    """Why gaps in decisions say nothing of how groups are treated: (nearly) everyone gets the same decision."""
+    people = margin.n.sum(axis=(0, 1))
+    total, rarer = int(people.sum()), int(people.min())
+    if total == 0 or (rarer and (rarer > HANDFUL or rarer > FEW * total)):
+        return None
+    name = margin.meaning.positive if people[1] > people[0] else margin.meaning.negative
+    who = f"all {total:,} people" if rarer == 0 else f"all but {rarer} of {total:,} people"
+    return f"nothing is decided between people: {who} get the same decision, {name!r}"
+
+
+def idle(gap: Gap, reason: str | None) -> Gap:
+    """The gap marked so; its ratio is not estimable: whatever it is, it does not come of decisions."""
+    if reason is None or (gap.value is None and gap.kind != "ratio"):
+        return gap
+    if gap.kind != "ratio":
+        return replace(gap, idle=reason)
+    return replace(
+        gap, value=None, low=None, high=None, p_value=None, highest=None, lowest=None, estimable=False, reason=reason,
+        idle=reason,
+    )  # fmt: skip
 
 
 def seed_of(settings: Settings, *names: object) -> int:

@@ -14,8 +14,9 @@ import numpy as np
 from audit import stats
 from audit.cube import Floats, Margin
 from audit.dataset import dataset_measures
-from audit.gaps import KINDS, Settings, comparable, gap_record, reference_index, seed_of
+from audit.gaps import KINDS, Settings, comparable, gap_record, idle, idle_reason, reference_index, seed_of
 from audit.metrics import Metric, metrics_for, opportunity
+from audit.pairs import PairTable, pair_tables, with_pairs
 from audit.score_rates import score_gaps, score_rates
 from audit.values import UNKNOWN, Count, DatasetMeasure, Gap, Measures, Rate
 
@@ -32,6 +33,7 @@ def measure(margins: Sequence[Margin], settings: Settings) -> Measures:
     counts: list[Count] = []
     hypotheses: dict[tuple[tuple[str, ...], str], float] = {}
     keys: list[tuple[tuple[str, ...], str]] = []
+    tables: dict[tuple[tuple[str, ...], str], PairTable] = {}
     for margin in margins:
         counts += group_counts(margin)
         if not margin.meaning.decides:
@@ -41,19 +43,23 @@ def measure(margins: Sequence[Margin], settings: Settings) -> Measures:
         rates += score_rates(margin, settings)
         if not margin.attribute:
             continue
-        for hypothesis, gap in gaps_of(margin, metrics, settings):
+        found = gaps_of(margin, metrics, settings)
+        for hypothesis, gap in found:
             key = (margin.attribute, hypothesis)
             if gap.p_value is not None:
                 hypotheses.setdefault(key, gap.p_value)
             keys.append(key)
             gaps.append(gap)
+        tables |= pair_tables(margin, metrics, effective(margin, metrics), [g for _, g in found], settings)
+    filled, pairs = with_pairs(adjusted(gaps, keys, hypotheses), keys, hypotheses, tables)
     return Measures(
         rates=tuple(rates),
-        gaps=adjusted(gaps, keys, hypotheses),
+        gaps=filled,
         dataset=_dataset(margins),
         counts=tuple(counts),
         family=len(hypotheses),
         notes=_notes(margins, settings),
+        pairs=pairs,
     )
 
 
@@ -164,14 +170,19 @@ def _number(value: float, margin: Margin) -> float:
     return float(value) if margin.weighted else round(value)
 
 
+def effective(margin: Margin, metrics: Sequence[Metric]) -> dict[str, tuple[Floats, Floats]]:
+    """Of each rate, successes and people of each group as intervals and tests take them, each (G,)."""
+    out = {}
+    for metric in metrics:
+        x, n, people = fractions(margin, metric)
+        out[metric.name] = (np.divide(x, n, out=np.zeros_like(x), where=n > 0) * people, people)
+    return out
+
+
 def gaps_of(margin: Margin, metrics: Sequence[Metric], settings: Settings) -> list[tuple[str, Gap]]:
     """The gaps of a margin, each with the hypothesis that it tests."""
     members = comparable(margin, settings.floor)
-    counted = {}
-    for metric in metrics:
-        x, n, effective = fractions(margin, metric)
-        share = np.divide(x, n, out=np.zeros_like(x), where=n > 0)
-        counted[metric.name] = (share * effective, effective)
+    counted = effective(margin, metrics)
     by_name = {m.name: m for m in metrics}
     merit = opportunity(margin.meaning)
     wanted: list[tuple[str, tuple[str, ...], str, str]] = [(m.name, (m.name,), m.hypothesis, m.among) for m in metrics]
@@ -193,8 +204,40 @@ def gaps_of(margin: Margin, metrics: Sequence[Metric], settings: Settings) -> li
                 reference=reference_index(margin, members, settings),
             )
             out.append((hypothesis, gap_record(name, margin, kind, result, members, settings, among)))
-    out += score_gaps(margin, members, settings)
-    return out
+    out = _marked(margin, out, settings)
+    reason = same_scores(margin)
+    return out + [(h, idle(g, reason)) for h, g in score_gaps(margin, members, settings)]
+
+
+def _marked(margin: Margin, gaps: list[tuple[str, Gap]], settings: Settings) -> list[tuple[str, Gap]]:
+    """Gaps in decisions marked where nothing is decided; a few decisions that clearly fall on one group do decide."""
+    same = same_outcomes(margin)
+    gaps = [(h, idle(g, same) if h == "base_rate" else g) for h, g in gaps]
+    reason = idle_reason(margin)
+    selection = gaps[0][1].p_value
+    constant = margin.n.sum(axis=(0, 1)).min() == 0
+    if reason is None or not (constant or selection is None or selection > settings.alpha):
+        return gaps
+    return [(h, g if h == "base_rate" else idle(g, reason)) for h, g in gaps]
+
+
+def same_outcomes(margin: Margin) -> str | None:
+    """Why gaps in outcomes say nothing: every known one is the same."""
+    known = margin.n[:, :2].sum(axis=(0, 2))
+    if known.sum() == 0 or known.min() > 0:
+        return None
+    name = margin.meaning.positive if known[1] else margin.meaning.negative
+    return f"outcomes tell nobody apart: all {int(known.sum()):,} known ones are {name!r}"
+
+
+def same_scores(margin: Margin) -> str | None:
+    """Why gaps in scores say nothing: every person has the same one."""
+    if margin.scores is None or not margin.scores.exact:
+        return None
+    used = margin.scores.n.reshape(-1, len(margin.scores.at)).any(axis=0)
+    if used.sum() != 1:
+        return None
+    return f"scores tell nobody apart: every one of {int(margin.rows.sum()):,} is {margin.scores.at[used][0]:g}"
 
 
 def adjusted(
@@ -247,13 +290,35 @@ def _constant(margin: Margin, settings: Settings) -> list[str]:
     ]
 
 
+def _undecided(margin: Margin, settings: Settings) -> list[str]:
+    """Groups in which everyone gets the same decision, where others do not."""
+    if idle_reason(margin) is not None:
+        return []
+    people = margin.n.sum(axis=1)
+    out = []
+    for side, name in ((0, margin.meaning.positive), (1, margin.meaning.negative)):
+        groups = [
+            f"{' / '.join(margin.groups[g])} ({int(people[g].sum())})"
+            for g in comparable(margin, settings.floor)
+            if people[g, 1 - side] == 0
+        ]
+        if groups:
+            more = f" and {len(groups) - 8} more" if len(groups) > 8 else ""
+            out.append(f"nobody is decided {name!r} in {', '.join(groups[:8])}{more}")
+    return [f"By {' and '.join(margin.attribute)}: {'; '.join(out)}."] if out else []
+
+
 def _notes(margins: Sequence[Margin], settings: Settings) -> tuple[str, ...]:
     notes = []
     for margin in margins:
         if not margin.attribute:
             notes += _outcomes(margin)
+            if margin.meaning.decides:
+                reasons = (idle_reason(margin), same_outcomes(margin), same_scores(margin))
+                notes += [f"{r[:1].upper()}{r[1:]}." for r in reasons if r]
             continue
-        notes += _constant(margin, settings) if margin.meaning.decides else []
+        if margin.meaning.decides:
+            notes += _constant(margin, settings) + _undecided(margin, settings)
         name = " and ".join(margin.attribute)
         empty = [" / ".join(g) for g, n in zip(margin.groups, margin.rows, strict=True) if n == 0]
         empty = [g for g, hidden in zip(empty, margin.withheld[margin.rows == 0], strict=True) if not hidden]

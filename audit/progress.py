@@ -75,3 +75,8 @@ def stage(name: str) -> None:
 def step(done: int, total: int) -> None:
     """See Progress.step."""
     _progress().step(done, total)
+
+
+def say(words: str) -> None:
+    """A sentence that a person should read before the work goes on: on stderr, at once."""
+    print(words, file=sys.stderr, flush=True)

@@ -43,10 +43,12 @@ def publish_files(files: Mapping[str, bytes], *, floor: int = FLOOR, people: boo
     Raises DataError on a damaged cube.
     """
     out = dict(files)
-    if "explain.json" in out and not people:
+    if "explain.json" in out:
         explained = json.loads(out["explain.json"])
-        if explained.get("people"):
-            explained["people"] = []
+        if (explained.get("people") and not people) or explained.get("published"):
+            explained |= ({} if people else {"people": []}) | explained.get("published", {})
+            if "published" in explained:
+                explained["published"] = {}
             out["explain.json"] = canonical(explained)
     margins = margins_from_json(json.loads(files["cube.json"]))
     evidence = json.loads(files["evidence.json"])

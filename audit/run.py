@@ -30,6 +30,7 @@ from audit.load import Rows, load_rows
 from audit.measure import measure
 from audit.quality import examine, groups_of
 from audit.quality.codes import Group
+from audit.quality.leaks import leaks_of
 from audit.scale.source import is_large
 from audit.slices import search
 from audit.suppress import rare_people
@@ -101,6 +102,10 @@ def _asked(
     """The cube of rows in memory, and the keys of evidence.json that need rows."""
     frame = rows.frame[rows.audit]
     groups = groups_of(case, frame)
+    progress.stage("Looking for features that give the label away")
+    leaking = tuple(leak.sentence for leak in leaks_of(case, frame, rows.features))
+    for sentence in leaking:
+        progress.say(sentence)
     progress.stage("Asking the model")
     planned = []
 
@@ -127,7 +132,7 @@ def _asked(
     )
     if (rare := rare_people(coded)).any() and not rare.all():
         more["published"] = _without(rare, case, rows, coded, settings)
-    said = (*rows.notes, *reads_note(model), *classes_note(case, classes, decisions))
+    said = (*leaking, *rows.notes, *reads_note(model), *classes_note(case, classes, decisions))
     return cube_of(coded), model, facts, said, more
 
 
@@ -171,6 +176,8 @@ def _predicted(
         "decisions. The entry and the chapter on predictions hold what was measured."
     )
     said = (*rows.notes, *reads_note(model), note)
+    if len(predicted) and np.ptp(predicted) == 0:
+        said += (f"Every prediction is the same, {predicted[0]:g}: predictions tell nobody apart.",)
     return cube, model, facts, said, {"quality": examine(case, rows, settings)}
 
 

@@ -58,6 +58,10 @@ class Gap:
 
     difference = highest - lowest, ratio = lowest / highest, both 0 to 1. low and high bound the largest gap over all
     pairs at once; p_value is that of "all groups are alike"; p_adjusted is Holm's over `family` comparisons.
+
+    pair_*: of the two groups named alone (`Pair`), where pairs are compared: its interval, simultaneous over the
+    `pairs` of this comparison, its own p-value, and that adjusted over all `pairs_family` pairs.
+    idle: why the gap says nothing of how groups are treated, where the decision is the same for (nearly) everyone.
     """
 
     metric: str
@@ -76,6 +80,42 @@ class Gap:
     reason: str | None
     family: int | None = None
     p_explore: float | None = None
+    pair_low: float | None = None
+    pair_high: float | None = None
+    pair_p_value: float | None = None
+    pair_p_adjusted: float | None = None
+    pairs: int | None = None
+    pairs_family: int | None = None
+    idle: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two groups in one rate: difference = higher - lower, at least 0; ratio = lower / higher, at most 1.
+
+    low, high and ratio_low, ratio_high hold for all `pairs` of this comparison at once; a ratio_high of None beside a
+    ratio has no upper limit. p_adjusted is Holm's with weights over all pairs of the audit. shortfall: how many more
+    of `people`, the group `lower`, would be counted at the rate of `higher`; None where rows are weighted or the rate
+    is not one that people wish for.
+    """
+
+    metric: str
+    attribute: tuple[str, ...]
+    higher: tuple[str, ...]
+    lower: tuple[str, ...]
+    difference: float
+    low: float
+    high: float
+    ratio: float | None
+    ratio_low: float | None
+    ratio_high: float | None
+    p_value: float
+    p_adjusted: float
+    pairs: int
+    people: int | None
+    shortfall: float | None
+    shortfall_low: float | None
+    shortfall_high: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +156,4 @@ class Measures:
     counts: tuple[Count, ...]
     family: int = 0
     notes: tuple[str, ...] = field(default=())
+    pairs: tuple[Pair, ...] = ()

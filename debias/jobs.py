@@ -91,8 +91,13 @@ def folder(home: Path, job_id: str) -> Path:
     return home / job_id
 
 
-def start(args: Sequence[str], home: Path, *, env: Mapping[str, str] | None = None) -> Job:
-    """Run `python -m cli ARGS...` on its own. `env` is handed on and never written down (a key's password).
+def start(
+    args: Sequence[str], home: Path, *, env: Mapping[str, str] | None = None, secret: bytes | None = None
+) -> Job:
+    """Run `python -m cli ARGS...` on its own. `env` is handed on and never written down.
+
+    secret : what the command reads on standard input (a key and its password): through a pipe, so that it is in no
+    file, no argument and no environment that another process could read.
 
     Raises OutputError where the job's folder cannot be made.
     """
@@ -105,7 +110,7 @@ def start(args: Sequence[str], home: Path, *, env: Mapping[str, str] | None = No
                 [sys.executable, "-m", "debias.jobs", str(place.resolve()), "--", *args],
                 cwd=ROOT,
                 env={**os.environ, **(env or {}), "ASSAY_PROGRESS": str(place.resolve() / "progress.json")},
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL if secret is None else subprocess.PIPE,
                 stdout=out,
                 stderr=err,
                 start_new_session=True,
@@ -120,6 +125,9 @@ def start(args: Sequence[str], home: Path, *, env: Mapping[str, str] | None = No
     # The process is not reaped before the thread below waits for it, so its id cannot belong to another yet.
     job = Job(job_id, tuple(args), process.pid, _ticks(process.pid), time.time())
     threading.Thread(target=process.wait, name=f"job-{job_id[:8]}", daemon=True).start()
+    if secret is not None and process.stdin is not None:
+        with contextlib.suppress(BrokenPipeError), process.stdin as pipe:  # a command that ended says why itself
+            pipe.write(secret)
     try:
         record = {"id": job.id, "args": list(job.args), "pid": job.pid, "ticks": job.ticks, "started": job.started}
         write_whole(place / "job.json", canonical(record))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from audit import progress
 from audit.errors import DataError, InputError
-from audit.evidence import VERSION
+from audit.about import VERSION
 from audit.files import write_whole
 from audit.publish import publish_files
 from reports.about import about_of
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 EMBEDDED = ("cube.json", "evidence.json", "explain.json", "mitigation.json", "search.json")
 NEEDED = ("cube.json", "evidence.json")
 WATCHED = "assay/watch/1"
+MOST_REASON = 500
 REASON = "I issued this report and vouch for its figures"
 _PINNED = re.compile(r"^(?P<name>.+)=(?P<hex>[0-9a-f]{64})$")
 
@@ -68,6 +69,7 @@ def issue_report(
     protocol: Path | None = None,
     deviations: Sequence[str] = (),
     compare: Path | None = None,
+    allow_difference: str | None = None,
 ) -> Issued:
     """Make, certify and write the report on the run folder `run`.
 
@@ -77,8 +79,9 @@ def issue_report(
     issued: the date printed (default: now). log: the folder of the log of issued reports (reports.log); the report
     then states the checkpoint before it and is entered before it is written. protocol: a file with what was fixed
     before the results; deviations: what was done otherwise.
-    compare: an earlier run folder or report. Raises DataError where the run folder is incomplete,
-    OutputError where `out` or the log cannot be written.
+    compare: an earlier run folder or report. allow_difference: why it may go out although its counts and those of an
+    earlier report differ by a few people; printed. Raises PublicationError without it (reports.log.ledger), DataError
+    where the run folder is incomplete, OutputError where `out` or the log cannot be written.
     """
     run, out = Path(run), Path(out)
     book, before = _opened(log, out)
@@ -87,6 +90,7 @@ def issue_report(
         from reports.compare import earlier_files
 
         plain |= earlier_files(compare)
+    held = hold(plain, book, before, allow_difference)
     files = {**plain, **attested(plain, key)}
     slots = slots_of(key, members)
     level = SignedLevel.B_B if not authority else SignedLevel.B_LT if validation else SignedLevel.B_T
@@ -100,6 +104,7 @@ def issue_report(
             "people": people,
             "timestamp": authority is not None,
             "level_words": f"{level}: {level.meaning}",
+            **({"differences": held.said} if held.said else {}),
             **said_of(
                 run,
                 case_of(plain),
@@ -121,7 +126,50 @@ def issue_report(
         timestamper=timestamp_authority(authority) if authority else None,
         validation=validation,
     )
-    return _write(out, signed, manifest, book)
+    return _write(out, signed, manifest, book, held.check)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How the counts stand beside those of earlier reports. said: for the manifest; check: once more, when logged."""
+
+    said: Mapping[str, Any]
+    check: Callable[[LogView], None]
+
+
+def hold(files: Mapping[str, bytes], book: Log | None, before: LogView | None, reason: str | None) -> Held:
+    """Hold what is to be published against what has been. Raises PublicationError where that gives people away."""
+    from reports.log.ledger import Ledger, compared_closely, record_of, refuse
+
+    why = _reason(reason)
+    record = record_of(files, case_of(files))
+    close = compared_closely(record)
+    if close is not None and not why:
+        raise close
+    if book is None or before is None:
+        return Held({"compared": 0, "near": [], "reason": why} if close else {}, lambda view: None)
+    ledger, seen = Ledger(book.folder), before.checkpoint.size
+    count, found = ledger.held_against(before.entries, record)
+    if not why:
+        refuse(found)
+    needed = bool(found) or close is not None
+
+    def check(view: LogView) -> None:
+        refuse(ledger.held_against(view.entries[seen:], record)[1])
+
+    return Held({"compared": count, "near": [c.number for c in found], "reason": why if needed else ""}, check)
+
+
+def _reason(text: str | None) -> str:
+    """The reason for letting out what differs by a few people, as it is printed."""
+    if text is None:
+        return ""
+    why = " ".join(text.split())
+    if not why or not why.isprintable() or len(why) > MOST_REASON:
+        raise InputError(
+            "the reason cannot be printed", got=repr(text[:60]), expected=f"a sentence of at most {MOST_REASON} letters"
+        )
+    return why
 
 
 def _opened(log: Path | None, out: Path) -> tuple[Log | None, LogView | None]:
@@ -136,13 +184,19 @@ def _opened(log: Path | None, out: Path) -> tuple[Log | None, LogView | None]:
     return book, book.view()
 
 
-def _write(out: Path, signed: Signed, manifest: Manifest, book: Log | None = None) -> Issued:
+def _write(
+    out: Path,
+    signed: Signed,
+    manifest: Manifest,
+    book: Log | None = None,
+    check: Callable[[LogView], None] | None = None,
+) -> Issued:
     if book is None:
         write_whole(out, signed.pdf)
     else:
         from reports.log.record import publish
 
-        publish(out, signed.pdf, book)
+        publish(out, signed.pdf, book, check=check)
     digest = hashlib.sha256(signed.pdf).hexdigest()
     return Issued(out, digest, signed.level.value, signed.level.meaning, len(signed.pdf), manifest)
 

@@ -12,12 +12,13 @@ A key made here is self-signed: it shows that one holder signed, and says nothin
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from audit.errors import KeyFileError, OutputError
-from audit.files import write_whole
+from audit.files import private_folder, write_new
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -30,6 +31,7 @@ DAYS = 2 * 365
 BITS = 3072
 LEAST_BITS = 2048
 LEAST_PASSWORD = 8
+MOST_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +79,38 @@ def fingerprint(certificate: x509.Certificate) -> str:
 
 
 def new_key(name: str, path: Path, password: bytes, *, days: int = DAYS, now: dt.datetime | None = None) -> SigningKey:
-    """Make a key and write it to `path` (mode 0600, whole or not at all); an existing file is never replaced.
+    """Make a key as `make_key` does and write it to `path`; an existing file is never replaced.
+
+    The file has mode 0600 from its first byte on, whatever the umask is, and is there whole or not at all; folders that
+    are missing above it are made for the owner alone. Raises OutputError where it cannot be written.
+    """
+    path = Path(path)
+    if path.exists():
+        raise _exists(path)
+    key, blob = make_key(name, password, days=days, now=now)
+    private_folder(path.parent)
+    try:
+        write_new(path, blob)
+    except FileExistsError as error:
+        raise _exists(path) from error
+    return key
+
+
+def _exists(path: Path) -> OutputError:
+    return OutputError(
+        f"{path.name} exists already", got=str(path), expected="a new name",
+        todo="choose another name: a key that is overwritten is lost, and nobody can sign with it again",
+    )  # fmt: skip
+
+
+def make_key(
+    name: str, password: bytes, *, days: int = DAYS, now: dt.datetime | None = None
+) -> tuple[SigningKey, bytes]:
+    """A new key, and the bytes of its .p12 file under `password`. Nothing is written.
 
     The certificate is self-signed for `name`, valid from an hour before `now` (default: the present) for `days`, with
     key usage digitalSignature and nonRepudiation (RFC 5280; what PAdES verifiers ask for).
-    Raises KeyFileError for an empty name, one over 64 characters (X.520) or a password under 8 characters, and
-    OutputError where the file cannot be written.
+    Raises KeyFileError for an empty name, one over 64 characters (X.520) or a password under 8 characters.
     """
     name = name.strip()
     if not 1 <= len(name) <= 64 or not name.isprintable():
@@ -96,12 +124,6 @@ def new_key(name: str, path: Path, password: bytes, *, days: int = DAYS, now: dt
         )
     if days < 1:
         raise KeyFileError("the key would never be valid", got=f"{days} days", expected="1 or more")
-    path = Path(path)
-    if path.exists():
-        raise OutputError(
-            f"{path.name} exists already", got=str(path), expected="a new name",
-            todo="choose another name: a key that is overwritten is lost, and nobody can sign with it again",
-        )  # fmt: skip
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
@@ -140,8 +162,7 @@ def new_key(name: str, path: Path, password: bytes, *, days: int = DAYS, now: dt
     blob = pkcs12.serialize_key_and_certificates(
         name.encode(), key, certificate, None, serialization.BestAvailableEncryption(password)
     )
-    write_whole(path, blob, mode=0o600)
-    return SigningKey(certificate, (), key)
+    return SigningKey(certificate, (), key), blob
 
 
 def load_key(path: Path | str, password: bytes | None, *, now: dt.datetime | None = None) -> SigningKey:
@@ -154,9 +175,6 @@ def load_key(path: Path | str, password: bytes | None, *, now: dt.datetime | Non
         from reports.token import load_token_key
 
         return load_token_key(str(path), password, now=now)
-    from cryptography.hazmat.primitives.asymmetric import rsa
-    from cryptography.hazmat.primitives.serialization import pkcs12
-
     path = Path(path)
     try:
         blob = path.read_bytes()
@@ -167,9 +185,17 @@ def load_key(path: Path | str, password: bytes | None, *, now: dt.datetime | Non
             expected="a .p12 file",
             todo="check the path, or make a key with `assay keys new --name NAME --out KEY.p12`",
         ) from error
+    return open_key(blob, path.name, password, now=now)
+
+
+def open_key(blob: bytes, name: str, password: bytes | None, *, now: dt.datetime | None = None) -> SigningKey:
+    """The signing key in the bytes of a .p12 file, which is told as `name` in messages. Raises as `load_key` does."""
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.serialization import pkcs12
+
     if not _is_pkcs12(blob):
         raise KeyFileError(
-            f"{path.name} is not a PKCS#12 key file",
+            f"{name} is not a PKCS#12 key file",
             got=_looks_like(blob),
             expected="a .p12 or .pfx file with a private key and its certificate",
             todo="make one with `assay keys new --name NAME --out KEY.p12`, or export one from where the key is kept",
@@ -178,32 +204,40 @@ def load_key(path: Path | str, password: bytes | None, *, now: dt.datetime | Non
         key, certificate, others = pkcs12.load_key_and_certificates(blob, password or None)
     except ValueError as error:
         raise KeyFileError(
-            f"{path.name} could not be opened",
+            f"{name} could not be opened",
             got="no password" if not password else "a password that does not fit",
             expected="the password the file was made with",
             todo=f"give it at the prompt or in {PASSWORD_VARIABLE}",
         ) from error
     except Exception as error:  # unsupported ciphers and broken encodings have no common base
         raise KeyFileError(
-            f"{path.name} could not be opened", got=str(error) or type(error).__name__, expected="a PKCS#12 file"
+            f"{name} could not be opened", got=str(error) or type(error).__name__, expected="a PKCS#12 file"
         ) from error
     if key is None or certificate is None:
         missing = "private key" if key is None else "certificate"
         raise KeyFileError(
-            f"{path.name} holds no {missing}",
+            f"{name} holds no {missing}",
             expected="a private key with its certificate",
             todo="export it again with the private key included",
         )
     if not isinstance(key, rsa.RSAPrivateKey) or key.key_size < LEAST_BITS:
         size = f" of {key.key_size} bits" if isinstance(key, rsa.RSAPrivateKey) else ""
         raise KeyFileError(
-            f"{path.name} holds a key that cannot sign a report",
+            f"{name} holds a key that cannot sign a report",
             got=type(key).__name__.lstrip("_") + size,
             expected=f"RSA of {LEAST_BITS} bits or more; other kinds raise the file to PDF 2.0, which PDF/A-3 forbids",
         )
     loaded = SigningKey(certificate, tuple(c for c in others if c != certificate), key)
-    check_fit(loaded, path.name, now or dt.datetime.now(dt.UTC))
+    check_fit(loaded, name, now or dt.datetime.now(dt.UTC))
     return loaded
+
+
+def key_of(given: str, password: Callable[[], bytes], stream: BinaryIO) -> SigningKey:
+    """The key that `--key` names: a file, a `pkcs11:` address, or `-`, a .p12 on `stream` that is on no disk."""
+    if given != "-":
+        return load_key(given, password())
+    word = password()  # before the key: with --password-file -, it is the first line of the same stream
+    return open_key(stream.read(MOST_BYTES + 1)[:MOST_BYTES], "the key on standard input", word)
 
 
 def check_fit(key: SigningKey, name: str, now: dt.datetime) -> None:

@@ -10,17 +10,20 @@ from audit.findings import name_of, p_words, percent
 from audit.publish import ROUNDED
 
 __all__ = [
+    "apart",
     "bracket",
     "by",
     "capital",
     "chance",
     "count",
     "date",
+    "ends",
     "interval",
     "metric",
     "name_of",
     "number",
     "p_words",
+    "pair_p",
     "percent",
     "points",
     "rate_cell",
@@ -89,7 +92,11 @@ GLOSSARY = (
         "The original model with only its threshold moved, so that it selects as many people as the candidate.",
     ),
     ("Norm", "A limit on a gap that the institution has set itself, in a dated policy."),
-    ("p-value", "How often a gap this wide would appear by chance if all groups were alike."),
+    (
+        "p-value",
+        "How often a gap this wide would appear by chance if the groups compared were alike: two groups, or all of "
+        "them where they are tested together. An adjusted p-value is larger and is no such share.",
+    ),
     ("Point", "A hundredth: from 8 % to 26 % is 18 points."),
     ("Positive", "The value that the model predicts or scores; not always the one that is good for the person."),
     ("Positive predictive value", "Of those called positive, the share that truly is."),
@@ -147,8 +154,10 @@ def interval(low: float | None, high: float | None) -> str:
 
 def bracket(low: float | None, high: float | None, *, percent: bool = True) -> str:
     """[8.4, 9.9] in percent or points; [0.084, 0.099] otherwise. Empty where there is no interval."""
-    if low is None or high is None:
+    if low is None:
         return ""
+    if high is None:
+        return f"[{100 * low:.1f}, –]" if percent else f"[{low:.3f}, –]"
     text = f"[{100 * low:.1f}, {100 * high:.1f}]" if percent else f"[{low:.3f}, {high:.3f}]"
     return text.replace("-", MINUS)
 
@@ -168,7 +177,7 @@ def points(gap: dict[str, Any]) -> str:
     """17.1 points (95 % interval 16.0 to 18.2)."""
     if gap["value"] is None:
         return f"not estimable ({gap['reason']})"
-    said = "" if gap["low"] is None or gap["high"] is None else f" (95 % interval {span(gap)})"
+    said = "" if ends(gap)[0] is None else f" (95 % interval {span(gap)})"
     return f"{width(gap)}{said}"
 
 
@@ -181,17 +190,30 @@ def width(gap: dict[str, Any]) -> str:
     return f"{100 * gap['value']:.1f} points".replace("-", MINUS)
 
 
+def ends(gap: dict[str, Any]) -> tuple[float | None, float | None]:
+    """The interval of the two groups that a gap names where pairs were compared, else of the widest gap."""
+    return (gap["pair_low"], gap["pair_high"]) if gap.get("pairs") else (gap["low"], gap["high"])
+
+
+def pair_p(gap: dict[str, Any]) -> str:
+    """The adjusted p-value of the two groups named."""
+    return "–" if not gap.get("pairs") else p_words(gap["pair_p_adjusted"])
+
+
 def span(gap: dict[str, Any]) -> str:
-    """16.0 to 18.2."""
-    if gap["low"] is None or gap["high"] is None:
+    """16.0 to 18.2; of the two groups that a gap names where pairs were compared."""
+    low, high = ends(gap)
+    if low is None:
         return "–"
+    if high is None:
+        return f"from {number(low)}"
     if gap.get("kind") == "ratio" or gap.get("metric") in SCORES:
-        return f"{number(gap['low'])} to {number(gap['high'])}"
-    return f"{100 * gap['low']:.1f} to {100 * gap['high']:.1f}".replace("-", MINUS)
+        return f"{number(low)} to {number(high)}"
+    return f"{100 * low:.1f} to {100 * high:.1f}".replace("-", MINUS)
 
 
 def chance(p: float | None) -> str:
-    """What a p-value means: "less than once in 1,000 such audits"."""
+    """What a p-value that is not adjusted means: "less than once in 1,000 such audits"."""
     if p is None:
         return "an unknown number of times"
     if p < 0.001:
@@ -206,6 +228,20 @@ def chance(p: float | None) -> str:
 def by(attribute: Sequence[str]) -> str:
     """sex and race."""
     return " and ".join(attribute)
+
+
+def apart(a: str, b: str, most: int) -> tuple[str, str]:
+    """Two names cut so that each can still be told from the other: where they first differ is kept."""
+    if short(a, most) != short(b, most) or a == b:
+        return short(a, most), short(b, most)
+    first = next(i for i in range(len(max(a, b, key=len))) if a[i : i + 1] != b[i : i + 1])
+    start = max(0, first - most // 3)
+
+    def kept(text: str) -> str:
+        head = f"{text[: most // 3].rstrip()}…"
+        return head + short(text[max(start, most // 3) :].strip(), most - len(head))
+
+    return kept(a), kept(b)
 
 
 def short(text: str, most: int = 48) -> str:

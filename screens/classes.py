@@ -8,7 +8,9 @@ import pandas as pd
 import streamlit as st
 
 from audit.classes.measures import QUESTIONS
-from audit.findings import name_of, p_words, percent
+from audit.classes.words import OF_CLASSES
+from audit.findings import interval_words, name_of, percent, significance
+from audit.values import Gap, from_json
 from screens import charts, parts, state
 
 ALL = "All classes together"
@@ -48,7 +50,7 @@ def _answer(entry: dict[str, Any], metric: str, attribute: list[str], chosen: st
     gap = next(
         g for g in entry["gaps"] if (g["metric"], g["kind"], g["attribute"]) == (metric, "difference", attribute)
     )
-    takeaway = sentence(gap, family)
+    takeaway = sentence(gap)
     st.write(state.plain(takeaway))
     left, right = st.columns([3, 2])
     values = [
@@ -76,14 +78,14 @@ def _answer(entry: dict[str, Any], metric: str, attribute: list[str], chosen: st
     st.caption(f"How it was made: {state.plain(gap['method'])}")
 
 
-def sentence(gap: dict[str, Any], family: int) -> str:
+def sentence(gap: dict[str, Any]) -> str:
     """The difference in words."""
     if gap["value"] is None:
         return f"The gap cannot be estimated: {gap['reason']}."
+    known = from_json(Gap, gap)
     return (
         f"Highest in {name_of(gap['highest'])}, lowest in {name_of(gap['lowest'])}: {100 * gap['value']:.1f} points "
-        f"apart (95 % interval {100 * gap['low']:.1f} to {100 * gap['high']:.1f}; {p_words(gap['p_adjusted'])} "
-        f"adjusted for the {family} comparisons of the classes)."
+        f"apart ({interval_words(known)}; {significance(known, OF_CLASSES)})."
     )
 
 

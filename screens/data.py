@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from audit.evidence import measures_from_json, pick
-from audit.findings import name_of, percent
+from audit.findings import interval_words, name_of, percent
 from audit.values import Measures
 from screens import beyond, charts, parts, state
 
@@ -99,7 +99,7 @@ def outcomes(measures: Measures, attribute: tuple[str, ...]) -> None:
         return
     takeaway = (
         f"{name_of(gap.highest)} have the favourable outcome most often, {name_of(gap.lowest)} least; the gap is "
-        f"{100 * gap.value:.1f} points (95 % interval {100 * (gap.low or 0):.1f} to {100 * (gap.high or 0):.1f})."
+        f"{100 * gap.value:.1f} points ({interval_words(gap)})."
     )
     st.write(state.plain(takeaway))
     left, right = st.columns([3, 2])

@@ -9,10 +9,10 @@ import streamlit as st
 
 from audit.cube import Meaning
 from audit.evidence import measures_from_json, pick
-from audit.findings import name_of, p_words, percent
+from audit.findings import interval_words, name_of, percent, significance
 from audit.metrics import SCORE_QUESTIONS, metrics_for
 from audit.values import Gap, Measures
-from screens import beyond, charts, classes, law, parts, regression, state, why
+from screens import beyond, charts, classes, law, pairs, parts, regression, state, why
 from screens.data import attribute_choice
 
 
@@ -127,6 +127,7 @@ def by_question(measures: Measures, evidence: dict[str, Any]) -> None:
         st.caption(state.plain(ratio_sentence(ratio)))
     if (difference := gaps.get("difference")) is not None:
         st.caption(f"How it was made: {state.plain(difference.method)}")
+    pairs.show(evidence, metric, attribute)
 
 
 def gap_sentence(gap: Gap | None) -> str:
@@ -137,8 +138,8 @@ def gap_sentence(gap: Gap | None) -> str:
         return f"The gap cannot be estimated: {gap.reason}."
     return (
         f"Highest in {name_of(gap.highest)}, lowest in {name_of(gap.lowest)}: {100 * gap.value:.1f} points apart "
-        f"(95 % interval {100 * (gap.low or 0):.1f} to {100 * (gap.high or 0):.1f}; {p_words(gap.p_adjusted)} adjusted "
-        f"for {gap.family} comparisons)."
+        f"({interval_words(gap)}; {significance(gap)})."
+        + (f" {gap.idle[:1].upper()}{gap.idle[1:]}." if gap.idle else "")
     )
 
 
@@ -147,6 +148,6 @@ def ratio_sentence(gap: Gap) -> str:
     if gap.value is None:
         return f"The ratio cannot be estimated: {gap.reason}."
     return (
-        f"Lowest over highest: {gap.value:.2f} (95 % interval {gap.low or 0:.2f} to {gap.high or 0:.2f}). "
+        f"{name_of(gap.lowest)} over {name_of(gap.highest)}: {gap.value:.2f} ({interval_words(gap, 1.0, 2)}). "
         "The four-fifths rule of thumb looks at 0.80; it is a rule of thumb, not a test and not the law."
     )

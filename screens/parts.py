@@ -58,12 +58,15 @@ def top_line(folder: CaseFolder) -> None:
     st.caption(" · ".join(parts))
 
 
-def start(folder: CaseFolder, args: Sequence[str], *, env: dict[str, str] | None = None, go: str = "") -> None:
-    """Start a command as a job and remember it in the address; `go` names the page to continue on."""
+def start(folder: CaseFolder, args: Sequence[str], *, secret: bytes | None = None, go: str = "") -> None:
+    """Start a command as a job and remember it in the address; `go` names the page to continue on.
+
+    secret : what the command reads on standard input.
+    """
     if args[0] in ("audit", "explain", "mitigate"):
         args = [*args, *folder.allow]
     try:
-        job = jobs.start(args, jobs_home(), env=env)
+        job = jobs.start(args, jobs_home(), secret=secret)
     except AssayError as error:
         state.show_error(error)
         return

@@ -105,8 +105,16 @@ def sentence(gap: dict[str, Any] | None, family: int) -> str:
         return "There is no gap to measure."
     if gap["value"] is None:
         return f"The gap cannot be estimated: {gap['reason']}."
-    interval = "no interval" if gap["low"] is None else f"95 % interval {number(gap['low'])} to {number(gap['high'])}"
-    p = "" if gap["p_value"] is None else f"; {p_words(gap['p_adjusted'])} adjusted for {family} comparisons"
+    interval = (
+        "no interval"
+        if gap["low"] is None
+        else f"95 % interval of the widest gap {number(gap['low'])} to {number(gap['high'])}"
+    )
+    p = (
+        ""
+        if gap["p_value"] is None
+        else f"; all groups tested together: {p_words(gap['p_adjusted'])} adjusted for {family} comparisons"
+    )
     said = (
         f"Highest in {name_of(gap['highest'])}, lowest in {name_of(gap['lowest'])}: {number(gap['value'])} apart "
         f"({interval}{p})."

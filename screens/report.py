@@ -4,95 +4,33 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
 
 from audit.errors import AssayError
-from screens import parts, state
-from screens.workspace import CaseFolder, keep_upload, log_home
+from screens import board, parts, removal, secret, sign, state
+from screens.workspace import CaseFolder, log_home
 
 if TYPE_CHECKING:
-    from reports.register import Line, Standing
+    from streamlit.delta_generator import DeltaGenerator
 
-PASSWORD = "ASSAY_KEY_PASSWORD"
+    from reports.register import Line, Standing
 
 
 def show() -> None:
     """The screen."""
+    secret.empty_now()
     folder = parts.need_case("Report")
     if folder is not None:
         parts.job_panel("The report")
-        issue(folder)
+        made(folder)
+        sign.issue(folder)
+        removal.panel(folder)
     st.divider()
     check()
     decided()
-
-
-def issue(folder: CaseFolder) -> None:
-    """Sign with a key made here or brought along; then the report itself."""
-    if not (folder.run / "evidence.json").exists():
-        st.write("Nothing has been measured yet.")
-        st.page_link(parts.PAGES["data"], label="Run the audit first")
-        return
-    parts_of_it = (("explain.json", "explanations"), ("mitigation.json", "mitigation"))
-    missing = [words for name, words in parts_of_it if not (folder.run / name).exists()]
-    if missing:
-        st.info(f"The report will say that it has no {' and no '.join(missing)}.")
-    st.subheader("Sign")
-    own_key = st.radio("Key", ["Make a key", "Use my .p12 file"], horizontal=True, key="key-kind")
-    with st.form("sign"):
-        if own_key == "Make a key":
-            name = st.text_input("Your name, as it will be printed", key="key-name", max_chars=120)
-            brought = None
-        else:
-            name = ""
-            brought = st.file_uploader("Key file", type=["p12", "pfx"], key="key-file")
-        password = st.text_input("Password of the key", type="password", key="key-password")
-        members = st.text_input("Board members who are to decide, separated by commas (optional)", key="members")
-        quorum = st.number_input("How many of them must approve (0: more than half)", 0, 99, 0, key="quorum")
-        people = st.checkbox("Print explanations of single persons too", key="print-people")
-        protocol = st.file_uploader("What was fixed before the results (optional)", key="protocol-file")
-        deviations = st.text_area(
-            "What was done otherwise than that, one a line (optional)", key="deviations", height=80, max_chars=2000
-        )
-        go = st.form_submit_button("Sign the report", type="primary")
-    if go and not parts.busy():
-        try:
-            key = key_file(folder, name, password, brought)
-        except AssayError as error:
-            state.show_error(error)
-        else:
-            args = ["report", str(folder.run), "--key", str(key), "--out", str(folder.run / "report.pdf")]
-            for member in filter(None, (m.strip() for m in members.split(","))):
-                args += ["--member", member]
-            args += (["--quorum", str(quorum)] if quorum else []) + (["--people"] if people else [])
-            args += ["--log", str(log_home())]
-            if protocol is not None:
-                args += ["--protocol", str(keep_upload(folder, protocol.name, protocol.getvalue()))]
-            for line in filter(None, (d.strip() for d in deviations.splitlines())):
-                args.append(f"--deviation={line}")
-            parts.start(folder, args, env={PASSWORD: password})
-    made(folder)
-
-
-def key_file(folder: CaseFolder, name: str, password: str, brought: object) -> Path:
-    """The key on disk: a new one, or the one uploaded, opened once to see that the password fits."""
-    from reports.keys import load_key, new_key
-
-    if brought is not None:
-        path = keep_upload(folder, brought.name, brought.getvalue())  # type: ignore[attr-defined]
-    else:
-        path = folder.place / "key.p12"
-        count = 1
-        while path.exists():
-            count += 1
-            path = folder.place / f"key-{count}.p12"
-        new_key(name, path, password.encode())
-    load_key(path, password.encode())
-    return path
 
 
 def made(folder: CaseFolder) -> None:
@@ -107,58 +45,32 @@ def made(folder: CaseFolder) -> None:
         "Download the report", content, file_name="report.pdf", mime="application/pdf", key="download-report",
         type="primary", on_click="ignore",
     )  # fmt: skip
-    keys = sorted(folder.place.glob("key*.p12"))
-    if keys:
-        right.download_button(
-            "Download the key made here",
-            keys[-1].read_bytes(),
-            file_name="key.p12",
-            key="download-key",
-            on_click="ignore",
-            help="Keep it with its password: the next report can be signed with it.",
-        )
+    hand_on(content, folder, right)
     verified(content, log=logged() if states_log(content) else None)
     if st.toggle("Look at the pages", key="look"):
         st.pdf(content, height=820, key="pages", alt="The signed report, page by page")
-    countersign(folder, report)
+    board.countersign(folder, report)
 
 
-def countersign(folder: CaseFolder, report: Path) -> None:
-    """A board member approves or rejects, with a reason, by their own key."""
+def hand_on(content: bytes, folder: CaseFolder, place: DeltaGenerator) -> None:
+    """Who signed, the line for those who will check it, and the key, where this report was signed by one made here."""
     from reports.approve import embedded_manifest
+    from reports.document import report_number
 
     try:
-        members = embedded_manifest(report.read_bytes()).members
-    except AssayError as error:
-        state.show_error(error)
+        manifest = embedded_manifest(content)
+    except AssayError:
         return
-    if not members:
-        return
-    st.markdown("##### The board decides")
-    with st.form("approve"):
-        member = st.selectbox("Member", [m.name for m in members], key="approve-member")
-        decision = st.radio("Decision", ["approve", "reject"], horizontal=True, key="approve-decision")
-        reason = st.text_area("Reason", key="approve-reason", height=80, max_chars=1000)
-        conditions = st.text_area("Conditions (optional)", key="approve-conditions", height=80, max_chars=500)
-        until = st.date_input(
-            "Look at it again after (optional)", value=None, min_value=dt.datetime.now(dt.UTC).date(),
-            key="approve-until", format="YYYY-MM-DD",
+    print_ = manifest.auditor.certificate or ""
+    own = next((k for k in secret.made_keys(folder) if k.stem == print_), None)
+    if own is not None:
+        place.download_button(
+            "Download the key made here", own.read_bytes(), file_name="key.p12", key="download-key", on_click="ignore",
+            help="Keep it with its password: the next report can be signed with it.",
         )  # fmt: skip
-        brought = st.file_uploader("The member's key (.p12)", type=["p12", "pfx"], key="approve-key")
-        password = st.text_input("Password", type="password", key="approve-password")
-        go = st.form_submit_button("Countersign")
-    if go and brought is not None and not parts.busy():
-        try:
-            key = key_file(folder, "", password, brought)
-        except AssayError as error:
-            state.show_error(error)
-        else:
-            args = ["approve", str(report), "--key", str(key), "--decision", decision]
-            # As one word each: a reason may begin with a dash.
-            args += [f"--reason={reason}", f"--conditions={conditions}"]
-            args += ["--log", str(log_home())]
-            args += ["--until", until.isoformat()] if isinstance(until, dt.date) else []
-            parts.start(folder, [*args, "--member", str(member)], env={PASSWORD: password})
+    st.caption(f"Signed by {state.plain(manifest.author)}. Hand this line on with the report, by another way than it:")
+    st.code(f"Report {report_number(manifest)}, signed by {manifest.author}, certificate SHA-256 {print_}",
+            language=None, wrap_lines=True)  # fmt: skip
 
 
 @st.cache_data(max_entries=4, show_spinner="Checking every figure")

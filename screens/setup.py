@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +11,7 @@ import streamlit as st
 
 from audit.case import Case, DataSpec, ModelSpec
 from audit.errors import AssayError
+from audit.load.propose import Roles
 from screens import parts, state
 from screens.workspace import CaseFolder, all_cases, keep_upload, new_case, open_case, sample_case
 
@@ -27,7 +29,7 @@ SAMPLES = (
         "26,000 people in 52 batches; from the 13th on the model misses many women. Go on to Watch.",
     ),
 )
-DATA_TYPES = ["csv", "gz", "parquet", "feather", "arrow"]
+DATA_TYPES = ["csv", "gz", "parquet", "feather", "arrow", "xlsx", "xls", "ods"]
 MODEL_TYPES = ["skops", "txt", "json", "onnx", "pkl", "pickle", "joblib"]
 NONE = "(none)"
 
@@ -66,8 +68,8 @@ def own() -> None:
     """A data set of one's own. What is uploaded is written to disk first; its id goes into the address."""
     st.subheader("Load your own")
     st.caption(
-        "The files stay on this machine. Data: CSV, CSV.gz, Parquet, Feather. Model: skops, LightGBM text; or a column "
-        "of decisions or scores in the data."
+        "The files stay on this machine. Data: CSV, CSV.gz, Parquet, Feather, or a workbook. Model: skops, LightGBM "
+        "text; or a column of decisions or scores in the data."
     )
     left, right = st.columns(2)
     data = left.file_uploader("Data set", type=DATA_TYPES, key="data-file")
@@ -163,8 +165,9 @@ def confirm(folder: CaseFolder, files: Files) -> None:
     st.caption(
         "Proposed from names and values; you decide. An outcome is what really happened, a decision what was done."
     )
-    for key, reason in roles.reasons.items():
-        st.caption(state.plain(f"{key.removeprefix('sensitive:')}: {reason}"))
+    st.dataframe(proposals(roles), hide_index=True, alt="What each column seems to be, and why")
+    for question in roles.asked.values():
+        st.caption(state.plain(f"Asked: {question}"))
     label = choose("Outcome column", columns, roles.label, "role-label")
     number = is_number(frame, label) and st.toggle(
         "A number is predicted, not a class", value=False, key="role-task", help="Errors are measured in its units"
@@ -202,12 +205,13 @@ def confirm(folder: CaseFolder, files: Files) -> None:
                 index=values.index(roles.positive) if roles.positive in values else max(len(values) - 1, 0),
                 key="role-positive",
             )  # fmt: skip
-            favourable = st.selectbox(
-                "Favourable value: what is good for the person", values or ["positive"],
-                index=values.index(positive) if positive in values else 0, key="role-favourable",
+            favourable = st.radio(
+                good_question(source), values or ["positive", "not positive"], index=None,
+                key="role-favourable", horizontal=True, help=roles.reasons.get("positive"),
             )  # fmt: skip
         sensitive = st.multiselect(
-            "Sensitive columns: groups to compare", [c for c in columns if c not in (label, column)],
+            "Sensitive columns: groups to compare",
+            [*roles.indicators, *(c for c in columns if c not in (label, column))],
             default=[c for c in roles.sensitive if c not in (label, column)], key="role-sensitive",
         )  # fmt: skip
         bins = st.text_input(
@@ -236,7 +240,8 @@ def confirm(folder: CaseFolder, files: Files) -> None:
     if go:
         save(folder, files, Answers(name, purpose, label, positive, favourable, tuple(sensitive), bins,
                                     kind, column, float(threshold), tuple(hidden), split, given(train), given(audit),
-                                    weight, row_id, time, bool(number)))  # fmt: skip
+                                    weight, row_id, time, bool(number),
+                                    {k: v for k, v in roles.indicators.items() if k in sensitive}))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,18 +266,26 @@ class Answers:
     id: str | None
     time: str | None
     number: bool = False
+    indicators: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def save(folder: CaseFolder, files: Files, answers: Answers) -> None:
     """Write the case file, check it against the data, start the audit."""
     from audit.errors import CaseError
     from audit.load import dump_case, load_case, load_policy, load_rows
+    from audit.load.start import bins_of
 
     if not answers.sensitive:
         raise CaseError("no sensitive column is chosen", expected="at least one", todo="choose the groups to compare")
     if not answers.purpose.strip():
         raise CaseError(
             "the decision is not named", expected="what is decided about people, in words", todo="fill in the purpose"
+        )
+    if answers.favourable is None and not answers.number:
+        raise CaseError(
+            "it is not said which value is good for the person",
+            expected="one of the values of the outcome or decision",
+            todo="answer the question; every finding's direction rests on it",
         )
     assert files.data is not None
     data = DataSpec(
@@ -281,7 +294,7 @@ def save(folder: CaseFolder, files: Files, answers: Answers) -> None:
         positive=answers.positive,
         favourable=answers.favourable,
         sensitive=answers.sensitive,
-        bins=read_bins(answers.bins),
+        bins=bins_of([p for p in answers.bins.split(";") if p.strip()]),
         exclude=answers.exclude,
         split=answers.split,
         train=answers.train if answers.split else None,
@@ -290,6 +303,7 @@ def save(folder: CaseFolder, files: Files, answers: Answers) -> None:
         id=answers.id,
         time=answers.time,
         task="regression" if answers.number else "classification",
+        indicators=answers.indicators,
     )
     if answers.kind == "The uploaded model":
         model = ModelSpec("path", path=files.model, threshold=answers.threshold)
@@ -309,6 +323,28 @@ def save(folder: CaseFolder, files: Files, answers: Answers) -> None:
     open_and_audit(folder)
 
 
+def proposals(roles: Roles) -> pd.DataFrame:
+    """One line a proposal: the role, the column, three of its values, and why."""
+    lines = []
+    for key, reason in roles.reasons.items():
+        role, _, column = key.partition(":")
+        name = column or getattr(roles, role)
+        shown = roles.examples.get(str(name), roles.indicators.get(str(name), ()))
+        asked = (
+            " (a guess: please say)"
+            if role in roles.asked or (role == "positive" and "favourable" in roles.asked)
+            else ""
+        )
+        lines.append((role, str(name), ", ".join(shown), reason[:1].upper() + reason[1:] + asked))
+    return pd.DataFrame(lines, columns=["Role", "Column or value", "Values such as", "Why"])
+
+
+def good_question(source: str | None) -> str:
+    """Asked in words, and never answered beforehand."""
+    what = "Which decision" if source is None else f"Which value of {state.plain(source)}"
+    return f"{what} is good for the person?"
+
+
 SIDES = {"a high number": "high", "a low number": "low", "neither": None}
 
 
@@ -320,22 +356,6 @@ def is_number(frame: pd.DataFrame, label: str | None) -> bool:
         and not pd.api.types.is_bool_dtype(frame[label])
         and frame[label].nunique() > 10
     )
-
-
-def read_bins(text: str) -> dict[str, tuple[float, ...]]:
-    """`age: 25, 40; income: 1000` as edges by column. Raises CaseError where a number is none."""
-    from audit.errors import CaseError
-
-    out = {}
-    for part in filter(None, (p.strip() for p in text.split(";"))):
-        name, _, edges = part.rpartition(":")
-        try:
-            out[name.strip()] = tuple(float(e) for e in edges.split(","))
-        except ValueError as error:
-            raise CaseError(
-                "the bands cannot be read", got=part, expected="column: edge, edge", todo="write age: 25, 40, 60"
-            ) from error
-    return out
 
 
 def default_bins(bins: object) -> str:

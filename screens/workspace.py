@@ -2,7 +2,8 @@
 
     ASSAY_HOME/cases/ID/case.toml, data, model, run/...     ASSAY_HOME/jobs/ID/...
 
-ASSAY_HOME defaults to `runs` beside app.py. Only ids go into addresses; an id that no case can have is refused.
+ASSAY_HOME defaults to `runs` beside app.py in a checkout, and to the person's data folder where Assay was installed.
+Only ids go into addresses; an id that no case can have is refused.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from audit.errors import DataError, InputError
-from audit.files import write_whole
+from audit.files import private_folder, write_whole
+
+if TYPE_CHECKING:
+    from reports.forget import Forgotten
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "sample_data"
@@ -56,7 +60,12 @@ class CaseFolder:
 
 def home() -> Path:
     """The folder of all cases and jobs."""
-    return Path(os.environ.get("ASSAY_HOME") or ROOT / "runs")
+    if named := os.environ.get("ASSAY_HOME"):
+        return Path(named)
+    if (ROOT / "Makefile").exists():
+        return ROOT / "runs"
+    # Installed by pip: what people make does not belong beside the program.
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "assay"
 
 
 def log_home() -> Path:
@@ -85,7 +94,7 @@ def new_case() -> CaseFolder:
     """An empty folder for a new case."""
     case_id = secrets.token_hex(16)
     place = home() / "cases" / case_id
-    place.mkdir(parents=True, mode=0o700)
+    private_folder(place)
     return CaseFolder(case_id, place)
 
 
@@ -121,9 +130,19 @@ def keep_upload(folder: CaseFolder, name: str, content: bytes) -> Path:
     return path
 
 
-def forget_case(folder: CaseFolder) -> None:
-    """Remove a case and everything measured on it."""
-    shutil.rmtree(folder.place)
+def forget_case(folder: CaseFolder, *, keep_reports: bool = False, dry: bool = False) -> Forgotten:
+    """Remove a case and everything measured on it. Raises InputError while work on it runs."""
+    from reports.forget import forget_folder
+
+    to = home() / "reports" if keep_reports else None
+    return forget_folder(folder.place, jobs_home(), reports_to=to, dry=dry)
+
+
+def sweep() -> Forgotten:
+    """Remove uploads that nobody came back to (reports.forget.ABANDONED_DAYS)."""
+    from reports.forget import abandoned
+
+    return abandoned(home() / "cases", jobs_home())
 
 
 def all_cases() -> list[CaseFolder]:

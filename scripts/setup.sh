@@ -18,7 +18,7 @@ die() {
 
 case $what in
   run) requirements=requirements.txt ;;
-  test) requirements=requirements-test.txt ;;
+  test) requirements=requirements/test.txt ;;
   *) die "unknown set-up '$what'. Expected: run or test." ;;
 esac
 
@@ -30,7 +30,7 @@ packages=("${run_packages[@]}")
 
 # ---------------------------------------------------------------------------------------------------------- the stamp
 # A stamp says which requirements, which set-up and which system packages the environment was made with.
-want=$(cat requirements-build.txt "$requirements" scripts/setup.sh | sha256sum | cut -d' ' -f1)
+want=$(cat requirements/build.txt "$requirements" scripts/setup.sh | sha256sum | cut -d' ' -f1)
 stamp=$venv/.assay-$what
 if [ -x "$py" ] && [ ! -e "$unfinished" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$want" ] && [ -x $venv/bin/assay ] &&
   "$py" -c '' 2>/dev/null; then
@@ -128,7 +128,7 @@ pip=("$py" -m pip --no-input --disable-pip-version-check --quiet)
 keep=(--require-hashes --no-compile) # compiling every module is a quarter of a gigabyte that nobody loads
 say "installing Python packages (about a minute the first time)"
 # The one package without a wheel is built with pinned tools too, not with whatever is newest today.
-"${pip[@]}" install "${keep[@]}" --only-binary :all: -r requirements-build.txt &&
+"${pip[@]}" install "${keep[@]}" --only-binary :all: -r requirements/build.txt &&
   "${pip[@]}" install "${keep[@]}" --no-build-isolation --use-pep517 --prefer-binary -r "$requirements" ||
   die "pip could not install $requirements (see above). With no network, nothing can be set up; otherwise run the same make command again."
 
@@ -149,7 +149,7 @@ env -u PYTHONDONTWRITEBYTECODE "$py" -W ignore scripts/warm.py || die "an instal
 
 printf '%s\n' "$want" >"$stamp"
 if [ "$what" = test ]; then
-  cat requirements-build.txt requirements.txt scripts/setup.sh | sha256sum | cut -d' ' -f1 >"$venv/.assay-run"
+  cat requirements/build.txt requirements.txt scripts/setup.sh | sha256sum | cut -d' ' -f1 >"$venv/.assay-run"
 fi
 rm -f "$unfinished"
 say "done"

@@ -14,9 +14,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# audit <- debias <- reports <- screens <- app.py, cli.py: a room may import what stands before it, and itself.
+# audit <- debias <- reports <- screens <- app.py, cli.py, assay/: a room may import what stands before it, and itself.
 ROOMS = ("audit", "debias", "reports", "screens", "doors")
-DOORS = ("app", "cli")
+DOORS = ("app", "cli", "assay")
 PACKAGES = ROOMS[:-1]
 
 # Seconds of start-up each: imported where they are used, never when the app or a command starts.
@@ -41,7 +41,7 @@ IDENTIFIERS = {
 
 def sources() -> dict[str, Path]:
     """Our modules, dotted name -> file."""
-    files = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+    files = [path for package in (*PACKAGES, "assay") for path in sorted((ROOT / package).rglob("*.py"))]
     files += [ROOT / f"{door}.py" for door in DOORS if (ROOT / f"{door}.py").exists()]
     out = {}
     for path in files:
@@ -112,24 +112,30 @@ def test_the_walk_sees_the_house() -> None:
     assert "pathlib.Path" in found
 
 
-@pytest.mark.parametrize("module", sorted(MODULES))
-def test_imports_go_one_way(module: str) -> None:
-    own = room(module)
-    assert own is not None
-    for line, name in imports(module):
-        other = room(name)
-        assert other is None or other <= own, f"{module}:{line} imports {name}, an arrow backwards"
-        assert name.split(".")[0] != "streamlit" or ROOMS[own] == "screens" or module == "app", (
-            f"{module}:{line} imports streamlit; only screens/ and app.py do"
-        )
+def test_imports_go_one_way() -> None:
+    backwards, screens = [], []
+    for module in sorted(MODULES):
+        own = room(module)
+        assert own is not None
+        for line, name in imports(module):
+            other = room(name)
+            if other is not None and other > own:
+                backwards.append(f"{module}:{line} imports {name}")
+            if name.split(".")[0] == "streamlit" and ROOMS[own] != "screens" and module != "app":
+                screens.append(f"{module}:{line} imports {name}")
+    assert not backwards, "arrows backwards"
+    assert not screens, "only screens/ and app.py import streamlit"
 
 
-@pytest.mark.parametrize("module", sorted(MODULES))
-def test_nothing_fetches(module: str) -> None:
-    if MODULES[module].relative_to(ROOT).as_posix() in MAY_FETCH:
-        return
-    for line, name in imports(module):
-        assert not {name, name.split(".")[0]} & FETCHERS, f"{module}:{line} imports {name}, which fetches"
+def test_nothing_fetches() -> None:
+    found = [
+        f"{module}:{line} imports {name}"
+        for module, path in sorted(MODULES.items())
+        if path.relative_to(ROOT).as_posix() not in MAY_FETCH
+        for line, name in imports(module)
+        if {name, name.split(".")[0]} & FETCHERS
+    ]
+    assert not found
 
 
 def reached(start: list[str]) -> dict[str, str]:
@@ -148,7 +154,7 @@ def reached(start: list[str]) -> dict[str, str]:
 
 
 def test_nothing_heavy_at_start() -> None:
-    start = [name for name in MODULES if name in DOORS or name.startswith("screens")]
+    start = [name for name in MODULES if name in ("app", "cli") or name.startswith("screens")]
     heavy = {name: module for name, module in reached(start).items() if name in HEAVY}
     assert not heavy, f"imported at start (package: by which module): {heavy}"
 
@@ -227,7 +233,7 @@ def pins(name: str) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize(
-    "name", ["requirements.txt", "requirements-test.txt", "requirements-extra.txt", "requirements-build.txt"]
+    "name", ["requirements.txt", "requirements/test.txt", "requirements/extra.txt", "requirements/build.txt"]
 )
 def test_requirements_are_pinned_with_hashes_and_name_no_host(name: str) -> None:
     assert "://" not in (ROOT / name).read_text()
@@ -238,19 +244,31 @@ def test_requirements_are_pinned_with_hashes_and_name_no_host(name: str) -> None
 
 
 def test_tests_run_on_what_a_user_gets() -> None:
-    test = pins("requirements-test.txt")
-    for name in ("requirements.txt", "requirements-extra.txt"):
+    test = pins("requirements/test.txt")
+    for name in ("requirements.txt", "requirements/extra.txt"):
         for package, pin in pins(name).items():
             # What only one platform needs there may be needed by all here.
             assert test.get(package, test.get(f"{package.partition(';')[0]}; ")) == pin, package
 
 
 def test_every_requirement_asked_for_is_pinned() -> None:
-    for source in ("requirements", "requirements-test", "requirements-extra", "requirements-build"):
-        asked = [line.strip() for line in (ROOT / f"{source}.in").read_text().splitlines()]
+    for source in ("run", "test", "extra", "build"):
+        asked = [line.strip() for line in (ROOT / "requirements" / f"{source}.in").read_text().splitlines()]
         names = {re.split(r"[<>=~! ]", line)[0].lower() for line in asked if line and line[0] not in "#-"}
-        pinned = {name.split(";")[0].lower() for name in pins(f"{source}.txt")}
+        pinned = {
+            name.split(";")[0].lower()
+            for name in pins("requirements.txt" if source == "run" else f"requirements/{source}.txt")
+        }
         assert names <= pinned, names - pinned
+
+
+def test_the_top_level_shows_the_product() -> None:
+    """What stands there is named, one by one, in README's last section but one."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    tops = {line.split("/")[0] for line in listed.stdout.splitlines()}
+    readme = (ROOT / "README.md").read_text().split("## Where things are")[1]
+    unnamed = [t for t in sorted(tops) if not t.startswith(".") and t not in readme]
+    assert not unnamed, f"README's 'Where things are' does not name {unnamed}"
 
 
 def test_make_targets_that_documents_name_exist() -> None:

@@ -31,8 +31,8 @@ def clone(tmp_path: Path) -> Path:
     """A copy of what the set-up reads, in a folder with a space in its name, and the stand-ins in `bin`."""
     folder = tmp_path / "a folder"
     shutil.copytree(ROOT / "scripts", folder / "scripts")
-    for path in ROOT.glob("requirements*"):
-        shutil.copy(path, folder)
+    shutil.copy(ROOT / "requirements.txt", folder)
+    shutil.copytree(ROOT / "requirements", folder / "requirements")
     shutil.copy(ROOT / "Makefile", folder)
     stand_in(tmp_path, "python3", FAKE_PYTHON)
     stand_in(tmp_path, "dpkg-query", "#!/bin/sh\necho installed\n")
@@ -83,7 +83,7 @@ def test_changed_requirements_are_installed(clone: Path) -> None:
 def test_test_set_up_covers_the_run_one(clone: Path) -> None:
     assert run(clone, "bash", "scripts/setup.sh", "test").returncode == 0
     before = calls(clone)
-    assert any("requirements-test.txt" in call for call in before)
+    assert any("requirements/test.txt" in call for call in before)
     assert run(clone, "bash", "scripts/setup.sh", "run").returncode == 0
     assert calls(clone) == before
 

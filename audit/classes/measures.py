@@ -25,8 +25,9 @@ from audit import stats
 from audit.classes.table import ClassTable
 from audit.cube import Floats, Margin, Meaning
 from audit.gaps import KINDS, Settings, comparable, gap_record, reference_index, seed_of
-from audit.measure import SELECTIVE, adjusted, gaps_of, group_rates
-from audit.metrics import metrics_for
+from audit.measure import SELECTIVE, adjusted, effective, gaps_of, group_rates
+from audit.metrics import Metric, metrics_for
+from audit.pairs import Key, PairTable, pair_table, pair_tables, with_pairs
 from audit.stats.intervals import two_sided
 from audit.values import Gap, Rate, to_json
 
@@ -52,6 +53,7 @@ def class_measures(margins: Sequence[Margin], settings: Settings) -> dict[str, A
     keys: list[tuple[tuple[str, ...], str]] = []
     tested: dict[tuple[tuple[str, ...], str], float] = {}
     rates: dict[str | None, list[Rate]] = {None: []}
+    compared: dict[Key, PairTable] = {}
 
     def note(name: str | None, margin: Margin, hypothesis: str, gap: Gap) -> None:
         key = (margin.attribute, hypothesis if name is None else f"{name} {hypothesis}")
@@ -65,13 +67,22 @@ def class_measures(margins: Sequence[Margin], settings: Settings) -> dict[str, A
         for margin in (one_against_rest(m, k) for m in mine):
             metrics = metrics_for(margin.meaning)
             rates[name] += [r for metric in metrics for r in group_rates(margin, metric, settings.alpha)]
-            for hypothesis, gap in gaps_of(margin, metrics, settings) if margin.attribute else ():
+            if not margin.attribute:
+                continue
+            of_class = gaps_of(margin, metrics, settings)
+            for hypothesis, gap in of_class:
                 note(name, margin, hypothesis, gap)
+            here = pair_tables(margin, metrics, effective(margin, metrics), [g for _, g in of_class], settings)
+            compared |= {(a, f"{name} {h}"): t for (a, h), t in here.items()}
     for margin in mine:
         rates[None] += overall_rates(margin, settings)
-        for hypothesis, gap in overall_gaps(margin, settings) if margin.attribute else ():
+        together = overall_gaps(margin, settings) if margin.attribute else []
+        for hypothesis, gap in together:
             note(None, margin, hypothesis, gap)
-    gaps = list(zip((n for n, _ in found), adjusted([g for _, g in found], keys, tested), strict=True))
+        if margin.attribute and (table := _agreement_pairs(margin, [g for _, g in together], settings)) is not None:
+            compared[margin.attribute, "overall accuracy"] = table
+    filled, _ = with_pairs(adjusted([g for _, g in found], keys, tested), keys, tested, compared)
+    gaps = list(zip((n for n, _ in found), filled, strict=True))
 
     def entry(name: str | None) -> dict[str, Any]:
         return {"rates": [to_json(r) for r in rates[name]], "gaps": [to_json(g) for n, g in gaps if n == name]}
@@ -268,6 +279,14 @@ def _f1(counts: Floats) -> tuple[float, float]:
     slope = slope * n
     variance = float((share * slope**2).sum() - (share * slope).sum() ** 2) / n
     return value, float(np.sqrt(max(variance, 0.0)))
+
+
+def _agreement_pairs(margin: Margin, gaps: Sequence[Gap], settings: Settings) -> PairTable | None:
+    """The pairs of accuracy over all classes."""
+    everyone = np.ones((3, 2), dtype=bool)
+    metric = Metric("accuracy", everyone, everyone, "higher", "overall accuracy", QUESTIONS["accuracy"], "", "")
+    named = [frozenset((g.highest, g.lowest)) for g in gaps]
+    return pair_table(metric, margin, agreement(margin), settings, wished=False, named=named)
 
 
 def overall_gaps(margin: Margin, settings: Settings) -> list[tuple[str, Gap]]:

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from audit.case import Case
+from audit.findings import interval_words, significance
+from audit.values import Gap, from_json
 
 if TYPE_CHECKING:
     from audit.code import Decisions
+
+OF_CLASSES = "comparisons of the classes"
 
 
 def classes_note(case: Case, names: Sequence[str], decisions: Decisions) -> tuple[str, ...]:
@@ -27,13 +33,15 @@ def classes_note(case: Case, names: Sequence[str], decisions: Decisions) -> tupl
     found = decisions.classes.names
     more = [n for n in found if n not in names]
     added = f" The model also knows {', '.join(repr(n) for n in more[:8])}, which no row has." if more else ""
-    return (f"The outcome has {len(found)} classes. {about}; every class has its own table.{added}",)
+    said = [f"The outcome has {len(found)} classes. {about}; every class has its own table.{added}"]
+    if len(given := np.unique(decisions.classes.decided)) == 1:
+        said.append(f"Nothing is decided between people: everyone who was measured is decided {found[given[0]]!r}.")
+    return tuple(said)
 
 
 def class_findings(found: Mapping[str, Any]) -> tuple[str, ...]:
     """Overall accuracy by attribute, then the class whose share of decisions differs most; intervals in each."""
     out = []
-    family = found["family"]
     for gap in found["overall"]["gaps"]:
         if gap["metric"] == "accuracy" and gap["kind"] == "difference":
             lead = f"By {' and '.join(gap['attribute'])}: over all {len(found['names'])} classes"
@@ -44,7 +52,7 @@ def class_findings(found: Mapping[str, Any]) -> tuple[str, ...]:
             high, low = rates[tuple(gap["highest"])], rates[tuple(gap["lowest"])]
             out.append(
                 f"{lead} {_share(high)} of {_name(gap['highest'])} and {_share(low)} of {_name(gap['lowest'])} are "
-                f"decided in line with their outcome; {_apart(gap, family)}."
+                f"decided in line with their outcome; {_apart(gap)}."
             )
     for attribute in dict.fromkeys(tuple(g["attribute"]) for g in found["overall"]["gaps"]):
         widest = _widest(found, attribute)
@@ -54,7 +62,7 @@ def class_findings(found: Mapping[str, Any]) -> tuple[str, ...]:
             out.append(
                 f"By {' and '.join(attribute)}: the class whose share differs most is {name!r}, decided for "
                 f"{_share(high)} of {_name(gap['highest'])} and {_share(low)} of {_name(gap['lowest'])}; "
-                f"{_apart(gap, family)}."
+                f"{_apart(gap)}."
             )
     return tuple(out)
 
@@ -83,11 +91,6 @@ def _name(group: Sequence[str]) -> str:
     return " / ".join(group)
 
 
-def _apart(gap: Mapping[str, Any], family: int) -> str:
-    p = gap["p_adjusted"]
-    said = "p not available" if p is None else "p < .001" if p < 0.001 else "p = " + f"{p:.3f}".lstrip("0")
-    interval = f"{100 * gap['low']:.1f} to {100 * gap['high']:.1f}"
-    return (
-        f"the gap is {100 * gap['value']:.1f} points (95 % interval {interval}; {said} adjusted for the {family} "
-        "comparisons of the classes)"
-    )
+def _apart(gap: Mapping[str, Any]) -> str:
+    g = from_json(Gap, dict(gap))
+    return f"the gap is {100 * g.value:.1f} points ({interval_words(g)}; {significance(g, OF_CLASSES)})"

@@ -191,7 +191,12 @@ class Explaining:
         )
         self.tell("Looking for interactions", 0, 0)
         pairs = self._interactions(some, [f["feature"] for f in leading[:FEATURES]])
-        entries, gaps = self._by_group(sampled, chosen.rows, chosen.groups, score, keep)
+        entries, gaps = self._by_group(sampled, chosen.rows, chosen.groups, score, np.ones(len(frame), dtype=bool))
+        left_out = {}
+        if not keep.all():
+            # Tables that leave the machine are without people of rare values: so must be what is compared with them.
+            spare = self._by_group(sampled, chosen.rows, chosen.groups, score, keep)
+            left_out = {"groups": spare[0], "gap": document.flat_gaps(spare[1]), "decomposition": spare[1]}
         return {
             "schema": SCHEMA,
             "explained": True,
@@ -211,6 +216,7 @@ class Explaining:
             "groups": entries,
             "gap": document.flat_gaps(gaps),
             "decomposition": gaps,
+            "published": left_out,
             "withheld": [{"attribute": [a], "groups": len(g), "floor": FLOOR} for a, g in small.items() if g],
             "fidelity": fit,
             "people": document.people_entries(
@@ -313,6 +319,7 @@ class Explaining:
         features = [str(c) for c in frame.columns]
         for attribute, of in lists.items():
             names = self.who.groups[attribute]
+            # A person whose value of another attribute is rare still counts here, as in the audit.
             everyone = {g: np.flatnonzero(keep & (names == g)) for g in of}
             unseen = [attribute] if attribute not in features else []
             found = {a.feature: a for a in associations(frame[keep], names[keep])}

@@ -1,6 +1,7 @@
 """Like people, like decisions? Consistency among near neighbours, and two flip tests.
 
-consistency: 1 - mean |decision - mean decision of the five nearest neighbours| (Zemel et al. 2013).
+consistency: 1 - mean |decision - mean decision of the five nearest neighbours| (Zemel et al. 2013). A person is not
+among the neighbours; AIF360 counts the person as the first of the five, and that figure stands under its name.
 neighbours' flip: of a group's people, how many would be decided otherwise by their nearest neighbours outside it, for
 better minus for worse (Black, Yeom & Fredrikson 2020, as approximated by Clarify's FT).
 model's flip: the sensitive column alone is changed and the model asked again; only where the model sees that column.

@@ -12,7 +12,8 @@ import pandas as pd
 
 from audit.case import Case
 from audit.gaps import Settings, seed_of
-from audit.quality.codes import Group, sample
+from audit.quality.codes import Group
+from audit.quality.draw import row_digest, sample
 from audit.stats import wilson
 from audit.values import UNKNOWN
 
@@ -42,10 +43,13 @@ def plan(
     people: list[npt.NDArray[np.int64]] = []
     steps: list[tuple[str, str, str, int, int]] = []
     start = 0
+    digest = None
     for group in groups:
         if group.attribute not in features or case.data.bins.get(group.attribute):
             continue
-        place = sample(len(frame), MOST, seed_of(settings, "flips", group.attribute))
+        if digest is None:
+            digest = row_digest(frame, features, groups)
+        place = sample(digest, MOST, seed_of(settings, "flips", group.attribute))
         codes = group.codes[place]
         size = np.bincount(group.codes, minlength=len(group.levels))
         known = [g for g, n in enumerate(group.levels) if n != UNKNOWN and size[g] >= settings.floor]

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from audit.gaps import Settings, seed_of
-from audit.quality.codes import Group, levels_of, sample
+from audit.quality.codes import Group, levels_of
+from audit.quality.draw import row_digest, sample
 from audit.stats.intervals import two_sided
 from audit.values import UNKNOWN
 
@@ -28,13 +29,16 @@ def consistency(
     used = [f for f in features if f not in {g.attribute for g in groups}]
     if not used or len(frame) <= NEAR:
         return {"measured": False, "reason": "no feature was read" if not used else f"{len(frame)} people are too few"}
-    place = sample(len(frame), MOST, seed_of(settings, "neighbours"))
+    place = sample(row_digest(frame, used, groups, [favourable]), MOST, seed_of(settings, "neighbours"))
     points, skipped = points_of(frame.iloc[place], used)
     distance = _distances(points)
     np.fill_diagonal(distance, np.inf)
     decided = favourable[place].astype(np.float64)
     near = np.argsort(distance, axis=1, kind="stable")[:, :NEAR]
     unlike = np.abs(decided - decided[near].mean(axis=1))
+    # AIF360 asks scikit-learn for five neighbours of people among whom the person is: the first is oneself.
+    counting = np.abs(decided - (decided + decided[near[:, : NEAR - 1]].sum(axis=1)) / NEAR)
+    theirs_by = clarify_flips(frame.iloc[place], used, groups, place, decided)
     by_group = []
     for group in groups:
         codes = group.codes[place]
@@ -68,8 +72,40 @@ def consistency(
         "not_used": skipped,
         "consistency": float(1 - unlike.mean()),
         **_around(1 - unlike, 0.0, settings, "consistency_"),
+        "aif360_consistency": float(1 - counting.mean()),
+        "clarify_flip_test": theirs_by,
         "by_group": by_group,
     }
+
+
+def clarify_flips(
+    part: pd.DataFrame, features: Sequence[str], groups: Sequence[Group], place: Ints, decided: Floats
+) -> dict[str, Any]:
+    """Clarify's FT of each group against all others, by its own rule: scikit-learn's neighbours over the features as
+    they are, five of them, or one where the others are fewer than ten. It takes numbers only.
+    """
+    from sklearn.neighbors import KNeighborsClassifier
+
+    texts = [f for f in features if not pd.api.types.is_numeric_dtype(part[f])]
+    if texts:
+        return {"values": [], "reason": f"Clarify's flip test takes numbers only; {texts[0]!r} holds none"}
+    points = part[list(features)].to_numpy(dtype=np.float64, na_value=np.nan)
+    if not np.isfinite(points).all():
+        return {"values": [], "reason": "Clarify's flip test takes no missing values"}
+    values = []
+    for group in groups:
+        codes = group.codes[place]
+        known = np.array([n != UNKNOWN for n in group.levels])[codes]
+        for g, name in enumerate(group.levels):
+            mine, others = codes == g, known & (codes != g)
+            if name == UNKNOWN or not mine.any() or not others.any():
+                continue
+            near = KNeighborsClassifier(NEAR if others.sum() >= 10 else 1).fit(points[others], decided[others])
+            turned = near.predict(points[mine])
+            plus, minus = (decided[mine] > turned).sum(), (decided[mine] < turned).sum()
+            value = float((plus - minus) / mine.sum())
+            values.append({"attribute": [group.attribute], "group": [name], "people": int(mine.sum()), "value": value})
+    return {"values": values, "reason": None}
 
 
 def _around(values: Floats, least: float, settings: Settings, name: str) -> dict[str, float]:

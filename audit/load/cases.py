@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from audit.case import Case, DataSpec, ModelSpec, WatchSpec
+from audit.case import Case, DataSpec, ModelSpec, ReadSpec, WatchSpec
 from audit.errors import CaseError, nearest
 from audit.files import write_whole
 from audit.load import population, recourse
@@ -18,7 +19,8 @@ from audit.load.toml import Reader, parse, write
 
 DATA_KEYS = (
     "path", "label", "positive", "favourable", "sensitive", "sensitive_path", "id", "reference", "bins", "weight",
-    "time", "split", "train", "audit", "features", "exclude", "task",
+    "time", "split", "train", "audit", "features", "exclude", "task", "indicators",
+    "sheet", "header", "skip_lines", "dates",
 )  # fmt: skip
 MODEL_KINDS = ("path", "endpoint", "decision", "score")
 
@@ -31,6 +33,7 @@ def load_case(path: Path) -> Case:
     """
     file = Path(path).resolve()
     document, _ = parse(file, CaseError, "case")
+    _refuse_questions(document)
     top = Reader(document, "the case file", CaseError)
     top.allow("case", "data", "model", "policy", "population", "recourse", "watch")
     about = Reader(top.section("case", required=True), "[case]", CaseError)
@@ -38,6 +41,15 @@ def load_case(path: Path) -> Case:
     name, purpose = about.text("name", required=True), about.text("purpose", required=True)
     data = _data(Reader(top.section("data", required=True), "[data]", CaseError), file.parent)
     model = _model(Reader(top.section("model", required=True), "[model]", CaseError), file.parent)
+    if model.outcomes:
+        if data.label is None or data.task != "classification":
+            raise CaseError(
+                "the case audits outcomes alone and names none",
+                got="outcomes = true under [model]" + ("" if data.label else ", and no `label` under [data]"),
+                expected="label = the column that says what happened, one of a few values",
+                todo="name the outcome column as `label`",
+            )
+        data, model = replace(data, label=None), replace(model, column=data.label)
     norms = Reader(top.section("policy"), "[policy]", CaseError)
     norms.allow("file")
     policy_file = norms.text("file")
@@ -52,6 +64,24 @@ def load_case(path: Path) -> Case:
     case = Case(str(name), str(purpose), data, model, policy, file, people, change, watch)
     check_roles(case)
     return case
+
+
+def _refuse_questions(document: Mapping[str, Any]) -> None:
+    """A "?" that `assay init` left is no answer. Raises CaseError that names every one."""
+    found = [
+        f"{name} under [{title}]"
+        for title, section in document.items()
+        if isinstance(section, Mapping)
+        for name, value in section.items()
+        if value == "?" or value == ["?"]
+    ]
+    if found:
+        raise CaseError(
+            "the case still has questions that only a person can answer",
+            got=", ".join(found),
+            expected='an answer in place of each "?"',
+            todo="read the comment beside each line, and write what it asks for",
+        )
 
 
 def _data(at: Reader, folder: Path) -> DataSpec:
@@ -77,7 +107,34 @@ def _data(at: Reader, folder: Path) -> DataSpec:
         features=at.texts("features"),
         exclude=at.texts("exclude") or (),
         task=task,
+        indicators=_indicators(at),
+        read=_reading(at),
     )
+
+
+DATES = ("day-first", "month-first")
+
+
+def _reading(at: Reader) -> ReadSpec:
+    """How the file is read where it does not say it itself."""
+    header: tuple[str, ...] | bool | None = None
+    if "header" in at.table:
+        header = at.table["header"] if at.table["header"] is False else at.texts("header")
+    skip = at.table.get("skip_lines")
+    if skip is not None and (not isinstance(skip, int) or isinstance(skip, bool) or skip < 0):
+        raise at.wrong("skip_lines", "a whole number of lines above the column names, 0 for none")
+    dates = at.choice("dates", DATES) if "dates" in at.table else None
+    return ReadSpec(at.text("sheet"), header, skip, dates)
+
+
+def _indicators(at: Reader) -> dict[str, tuple[str, ...]]:
+    """Attribute -> the 0/1 columns that make it."""
+    inner = Reader(at.section("indicators"), "indicators", CaseError)
+    out = {name: inner.texts(name) or () for name in inner.table}
+    for name, columns in out.items():
+        if len(columns) < 2:
+            raise inner.wrong(name, "two columns or more of 0 and 1, one for each group")
+    return out
 
 
 def _watch(at: Reader, folder: Path) -> WatchSpec:
@@ -130,14 +187,20 @@ def _bins(at: Reader) -> dict[str, tuple[float, ...]]:
 
 
 def _model(at: Reader, folder: Path) -> ModelSpec:
-    at.allow(*MODEL_KINDS, "threshold")
+    at.allow(*MODEL_KINDS, "threshold", "outcomes", "origin")
+    if "outcomes" in at.table:
+        if at.table["outcomes"] is not True or len(at.table) > 1:
+            raise at.wrong("outcomes", "true, and no other key under [model]: nothing was decided")
+        return ModelSpec("decision", outcomes=True)
     kinds = [k for k in MODEL_KINDS if k in at.table]
     if len(kinds) != 1:
         raise CaseError(
             "[model] names more than one kind of model" if kinds else "[model] names no model",
             got=" and ".join(kinds) if kinds else "none of " + ", ".join(MODEL_KINDS),
             expected="exactly one of " + ", ".join(MODEL_KINDS),
-            todo="keep the one whose decisions are to be audited" if kinds else 'add for example path = "model.skops"',
+            todo="keep the one whose decisions are to be audited"
+            if kinds
+            else 'add for example path = "model.skops"; where nothing was decided, outcomes = true',
         )
     kind = kinds[0]
     value = str(at.text(kind))
@@ -156,6 +219,7 @@ def _model(at: Reader, folder: Path) -> ModelSpec:
         endpoint=value if kind == "endpoint" else None,
         threshold=0.5 if threshold is None else threshold,
         threshold_given=threshold is not None,
+        origin=at.text("origin"),
     )
 
 
@@ -180,6 +244,7 @@ def check_roles(case: Case) -> None:
     _one_role_each(case)
     _only_for("reference", data.reference, data.sensitive)
     _only_for("bins", data.bins, data.sensitive)
+    _only_for("indicators", data.indicators, data.sensitive)
     if case.population is not None:
         population.check(case.population, data.sensitive)
     if case.recourse is not None:
@@ -274,7 +339,9 @@ def _one_role_each(case: Case) -> None:
                 f"the column {column!r} has two roles that exclude each other",
                 got=f"{taken[column]} and {role}",
                 expected="one of them",
-                todo="name another column for one of the two",
+                todo="where nothing was decided, write outcomes = true under [model] instead"
+                if {taken[column], role} == {"label", "decision"}
+                else "name another column for one of the two",
             )
         taken[column] = role
     never = ("label", "decision", "score", "id", "weight", "split")
@@ -329,7 +396,7 @@ def _toml(case: Case, folder: Path) -> str:
     data, model = case.data, case.model
     values: dict[str, Any] = {
         "path": _relative(data.path, folder),
-        "label": data.label,
+        "label": model.column if model.outcomes else data.label,
         "positive": data.positive,
         "favourable": data.favourable if data.favourable != data.positive else None,
         "sensitive": data.sensitive,
@@ -345,15 +412,22 @@ def _toml(case: Case, folder: Path) -> str:
         "features": data.features,
         "exclude": data.exclude or None,
         "task": None if data.task == "classification" else data.task,
+        "indicators": {k: list(v) for k, v in data.indicators.items()} or None,
+        "sheet": data.read.sheet,
+        "header": list(data.read.header) if isinstance(data.read.header, tuple) else data.read.header,
+        "skip_lines": data.read.skip_lines,
+        "dates": data.read.dates,
     }
     where = {"path": None if model.path is None else _relative(model.path, folder), "endpoint": model.endpoint}
     chosen: dict[str, Any] = {model.kind: where.get(model.kind, model.column)}
     if model.threshold_given or (model.threshold != 0.5 and model.kind != "decision"):
         chosen["threshold"] = model.threshold
+    if model.origin is not None:
+        chosen["origin"] = model.origin
     sections: dict[str, dict[str, Any]] = {
         "case": {"name": case.name, "purpose": case.purpose},
         "data": values,
-        "model": chosen,
+        "model": {"outcomes": True} if model.outcomes else chosen,
     }
     if case.watch != WatchSpec():
         watch = case.watch

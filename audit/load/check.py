@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +14,8 @@ from audit.case import Case
 from audit.classes.table import MOST_CLASSES
 from audit.errors import CaseError, DataError, nearest
 from audit.load import limits
-from audit.load.values import band, coded
+from audit.load.groups import file_columns
+from audit.load.values import band, coded, decision_names
 
 Mask = npt.NDArray[np.bool_]
 
@@ -39,17 +41,32 @@ def columns(case: Case, main: Sequence[str], side: Sequence[str]) -> None:
     roles += [("features", f) for f in data.features or ()]
     roles += [("actionable", c) for c in (case.recourse.actionable if case.recourse else ())]
     wanted = [(r, c, tuple(main)) for r, c in roles if c is not None]
-    wanted += [
-        (r, c, (*main, *side)) for r, names in (("sensitive", data.sensitive), ("exclude", data.exclude)) for c in names
-    ]
+    groups = file_columns(data, data.sensitive)
+    wanted += [(r, c, (*main, *side)) for r, names in (("sensitive", groups), ("exclude", data.exclude)) for c in names]
+    for name in data.indicators:
+        if name in (*main, *side):
+            raise CaseError(
+                f"`indicators` makes an attribute {name!r}, and the table has such a column",
+                got=f"a column {name!r}",
+                expected="a name that no column has",
+                todo=f"name {name!r} in `sensitive` alone, or give the attribute another name",
+            )
     for role, column, known in wanted:
         if column not in known:
             raise CaseError(
                 f"the table has no column {column!r}, which the case names as `{role}`",
                 got=f"{len(known)} other columns",
                 expected=f"a column {column!r}",
-                todo=nearest(column, known),
+                todo=nearest(column, known) + _no_header(known),
             )
+
+
+def _no_header(names: Sequence[str]) -> str:
+    """Where the names look like a row, the file may have no line of names."""
+    numbers = sum(1 for n in names if n.strip().replace(".", "", 1).lstrip("-").isdigit())
+    if numbers <= len(names) / 3:
+        return ""
+    return "; the first line looks like a row of data: if it is one, say header = false or header = [names]"
 
 
 def features_of(case: Case, columns: Sequence[str]) -> tuple[str, ...]:
@@ -134,14 +151,27 @@ def _label(case: Case, frame: pd.DataFrame) -> None:
             expected=f"two outcomes, or up to {MOST_CLASSES} classes",
             todo=f'{cut}; or say task = "regression" under [data] where a number is predicted' if number else merge,
         )
-    if len(names) < 2:
-        raise DataError(
-            f"the label {label!r} has {'one value only' if names else 'no values'}",
-            got=f"{listed(names)} in {frame[label].count():,} rows, {frame[label].isna().sum():,} empty",
-            expected="two outcomes",
-            todo="check that this is the outcome column and that the rows were not filtered by it",
-        )
-    _sides(case, names, f"the label {label!r}")
+    if not names:
+        raise _one_outcome(case, frame)
+    if len(names) > 1:
+        _sides(case, names, f"the label {label!r}")
+
+
+def two_outcomes(case: Case, frame: pd.DataFrame) -> None:
+    """For what learns from outcomes, or judges by them. Raises DataError where every known outcome is the same."""
+    if case.data.label is not None and len(coded(frame[case.data.label])[1]) < 2:
+        raise _one_outcome(case, frame)
+
+
+def _one_outcome(case: Case, frame: pd.DataFrame) -> DataError:
+    label = str(case.data.label)
+    names = coded(frame[label])[1]
+    return DataError(
+        f"the label {label!r} has {'one value only' if names else 'no values'}",
+        got=f"{listed(names)} in {frame[label].count():,} rows, {frame[label].isna().sum():,} empty",
+        expected="two outcomes",
+        todo="check that this is the outcome column and that the rows were not filtered by it",
+    )
 
 
 def _numbers(column: pd.Series, where: str) -> None:
@@ -273,21 +303,43 @@ def _shown(value: Any) -> str:
     return "nothing" if pd.isna(value) else repr(value if isinstance(value, str) else float(value))
 
 
-def times_of(column: pd.Series) -> pd.Series:
-    """The column as something that can be ordered: numbers as they are, texts as dates. Raises DataError."""
+_DAY_FIRST = re.compile(r"\s*(\d{1,2})[./-](\d{1,2})[./-](\d{4}|\d{2})(\s.*)?$")
+
+
+def times_of(column: pd.Series, dates: str | None = None) -> pd.Series:
+    """The column as something that can be ordered: numbers as they are, texts as dates.
+
+    dates: "day-first" or "month-first" says how 01/09/2018 is meant, for the whole column; without it such dates are
+    refused. Raises DataError.
+    """
     numeric = pd.api.types.is_numeric_dtype(column)
     if numeric or pd.api.types.is_datetime64_any_dtype(column):
         times = column
+    elif dates is not None:
+        read = column.str.replace(r"[.-]", "/", n=2, regex=True).str.strip()
+        day = "%d/%m" if dates == "day-first" else "%m/%d"
+        times = pd.Series(pd.NaT, index=column.index, dtype="datetime64[ns, UTC]")
+        for form in ("%Y", "%y", "%Y %H:%M", "%Y %H:%M:%S"):
+            times = times.fillna(pd.to_datetime(read, errors="coerce", format=f"{day}/{form}", utc=True))
     else:
         times = pd.to_datetime(column, errors="coerce", format="ISO8601", utc=True)
     bad = times.isna().to_numpy()
     if bad.any():
         first = int(np.flatnonzero(bad)[0])
+        shown = column.iloc[first]
+        slashed = dates is None and isinstance(shown, str) and _DAY_FIRST.match(shown)
+        iso = "a number, or a date such as 2026-11-01 or 2026-11-01T09:30, in every row"
         raise DataError(
             f"the time column {str(column.name)!r} has values that cannot be put in order",
-            got=f"{int(bad.sum()):,} of {len(column):,} rows; row {first + 1} says {_shown(column.iloc[first])}",
-            expected="a number, or a date such as 2026-11-01 or 2026-11-01T09:30, in every row",
-            todo="write the dates as year-month-day",
+            got=f"{int(bad.sum()):,} of {len(column):,} rows; row {first + 1} says {_shown(shown)}",
+            expected=iso
+            if dates is None
+            else f"{dates} dates such as 13/01/2026 in every row"
+            if dates == "day-first"
+            else "month-first dates such as 01/13/2026 in every row",
+            todo='say dates = "day-first" or dates = "month-first" under [data], or write year-month-day'
+            if slashed
+            else "write the dates as year-month-day",
         )
     return times
 
@@ -303,14 +355,14 @@ def _decision(case: Case, frame: pd.DataFrame, audit: Mask) -> None:
             todo="fill them in, or leave out the rows that were never decided",
         )
     if case.data.label is not None:
-        allowed = coded(frame[case.data.label])[1]
+        allowed = decision_names(coded(frame[case.data.label])[1], names, case.data.positive, case.data.favourable)
         strange = [n for n in names if n not in allowed]
         if strange:
             raise DataError(
                 f"the decision column {name!r} has values that the label {case.data.label!r} does not have",
-                got=listed(strange),
+                got=f"{listed(strange)} in {_count(codes, names, strange):,} of {len(codes):,} measured rows",
                 expected=" or ".join(repr(n) for n in allowed),
-                todo="write the decisions in the label's own words",
+                todo=f"write the decisions of {name!r} in the words of {case.data.label!r}",
             )
         return
     if len(names) > MOST_CLASSES:
@@ -322,6 +374,10 @@ def _decision(case: Case, frame: pd.DataFrame, audit: Mask) -> None:
         )
     if len(names) > 1:
         _sides(case, names, f"the decision column {name!r}")
+
+
+def _count(codes: npt.NDArray[np.int64], names: Sequence[str], some: Sequence[str]) -> int:
+    return int(np.isin(codes, [i for i, n in enumerate(names) if n in some]).sum())
 
 
 def _score(case: Case, column: pd.Series) -> None:
@@ -351,10 +407,23 @@ def remarks(case: Case, frame: pd.DataFrame, audit: Mask, people: npt.NDArray[np
     notes = []
     times = np.ones(len(frame), dtype=np.int64) if people is None else people
     data = case.data
+    if case.model.outcomes:
+        notes.append(
+            f"Nothing was decided here: the outcomes in {case.model.column!r} are compared by themselves. A selection "
+            "rate is the share of people with the favourable outcome; there are no errors of a decision to count."
+        )
+    if case.model.origin is not None:
+        notes.append(f"How {case.model.column!r} came about, as the case says: {case.model.origin}.")
     if data.label is not None:
         missing, measured = int(times[audit & frame[data.label].isna().to_numpy()].sum()), int(times[audit].sum())
         if missing:
             notes.append(f"{missing:,} of {measured:,} measured rows have no label; their outcome is unknown.")
+        names = coded(frame[data.label])[1]
+        if len(names) == 1 and data.task == "classification":
+            notes.append(
+                f"Every known outcome in {data.label!r} is {names[0]!r}. Selection rates can be told; what compares "
+                "outcomes cannot. Check that this is the outcome column and that the rows were not filtered by it."
+            )
     for attribute in data.sensitive:
         if attribute in data.bins:
             continue

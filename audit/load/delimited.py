@@ -12,17 +12,19 @@ import io
 import re
 import zlib
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from audit.case import ReadSpec
 from audit.errors import DataError
-from audit.load import limits
+from audit.load import heading, limits
 from audit.load.digest import unreadable
 
+PLAIN = ReadSpec()
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _SAMPLE = 256 * 1024
 _EXCEL_HINT = re.compile(rb"sep=([,;\t|])\r?\n")
@@ -33,17 +35,29 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Text:
-    """A delimited file as UTF-8 bytes: its delimiter, its header, and what was noticed."""
+    """A delimited file as UTF-8 bytes: its delimiter, its header, and what was noticed.
+
+    content begins with the names to read by; twins: name -> what the further columns of that name are read as.
+    """
 
     name: str
     content: bytes
     delimiter: str
     header: tuple[str, ...]
     notes: tuple[str, ...]
+    twins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def read_as(self) -> tuple[str, ...]:
+        """The names of all columns as they are read, twins among them, in the order of the file."""
+        return tuple(_records(_sample(self.content), self.delimiter, 1)[0]) if self.twins else self.header
 
 
-def open_text(file: Path, *, gz: bool) -> Text:
-    """Read, decode and look at the header of `file`. Raises DataError where it is no table of at least two columns."""
+def open_text(file: Path, *, gz: bool, read: ReadSpec = PLAIN) -> Text:
+    """Read, decode and look at the header of `file`. Raises DataError where it is no table of at least two columns.
+
+    Title lines above the column names are left out, and so is a header that stands again inside: both are said.
+    """
     try:
         content = _gunzip(file) if gz else _bytes(file)
     except OSError as error:
@@ -61,12 +75,19 @@ def open_text(file: Path, *, gz: bool) -> Text:
     hint = _EXCEL_HINT.match(content[:16])
     if hint:
         content = content[hint.end() :]
-    sample = _sample(content)
-    delimiter = hint.group(1).decode() if hint else _delimiter(sample)
-    header = tuple(_records(sample, delimiter, 1)[0])
+    delimiter = hint.group(1).decode() if hint else _delimiter(_sample(content))
     notes = [] if note is None else [note]
+    content, said = heading.without_titles(file.name, content, delimiter, read.skip_lines)
+    notes += said
+    content, again = heading.with_names(file.name, content, delimiter, read.header)
+    notes += again
+    if read.header is None:
+        content, again = heading.without_repeats(file.name, content)
+        notes += again
+    header = tuple(_records(_sample(content), delimiter, 1)[0])
     _check_header(file.name, header)
-    return Text(file.name, content, delimiter, header, tuple(notes))
+    content, header, twins = heading.told_apart(content, header, delimiter)
+    return Text(file.name, content, delimiter, header, tuple(notes), twins)
 
 
 def header_of(name: str, head: bytes) -> tuple[tuple[str, ...], str]:
@@ -75,6 +96,7 @@ def header_of(name: str, head: bytes) -> tuple[tuple[str, ...], str]:
     delimiter = _delimiter(sample)
     header = tuple(_records(sample, delimiter, 1)[0])
     _check_header(name, header)
+    check_duplicates(name, header)
     return header, delimiter
 
 
@@ -83,14 +105,15 @@ def texts_of(text: Text, columns: Sequence[str] | None = None, *, guess: bool = 
 
     `guess`: columns whose first rows are plain numbers come as numbers, where all their rows are; faster.
     """
+    wanted = None if columns is None else [*columns, *(t for c in columns for t in text.twins.get(c, ()))]
     if text.content.count(b'"') % 2:
-        return _odd_quotes(text, columns)
+        return heading.one_of_twins(text, _odd_quotes(text, wanted))
     if guess and (types := _plain_numbers(text)):
         try:
-            return _read(text, columns, types)
+            return heading.one_of_twins(text, _read(text, wanted, types))
         except pa.ArrowInvalid:
             pass  # a later row is no number after all
-    return _as_text(text, columns)
+    return heading.one_of_twins(text, _as_text(text, wanted))
 
 
 def _odd_quotes(text: Text, columns: Sequence[str] | None) -> pa.Table:
@@ -140,7 +163,7 @@ def _read(text: Text, columns: Sequence[str] | None, types: dict[str, pa.DataTyp
                 invalid_row_handler=note_bad,
             ),
             convert_options=pa_csv.ConvertOptions(
-                column_types={name: types.get(name, pa.string()) for name in text.header},
+                column_types={name: types.get(name, pa.string()) for name in text.read_as},
                 include_columns=None if columns is None else list(columns),
                 null_values=[""],
                 strings_can_be_null=True,
@@ -173,7 +196,7 @@ def _read(text: Text, columns: Sequence[str] | None, types: dict[str, pa.DataTyp
 def _plain_numbers(text: Text) -> dict[str, pa.DataType]:
     records = _records(_sample(text.content), text.delimiter, 100)[1:]
     out = {}
-    for place, name in enumerate(text.header):
+    for place, name in enumerate(text.read_as):
         values = {r[place] for r in records if len(r) > place} - {""}
         if values and all(_WHOLE.fullmatch(v) for v in values):
             out[name] = pa.int64()
@@ -339,17 +362,22 @@ def _records(sample: str, delimiter: str, most: int) -> list[list[str]]:
 
 
 def _delimiter(sample: str) -> str:
-    """The delimiter under which most rows have as many values as the header; the most values where two are alike."""
+    """The delimiter under which most rows are as wide as the header; the most values where two are alike."""
     best, best_mark = ",", (0.0, 1)
-    for delimiter in DELIMITERS:
-        records = _records(sample, delimiter, 200)
-        width = len(records[0])
-        if width < 2:
-            continue
-        like = sum(len(r) == width for r in records[1:])
-        mark = (like / max(1, len(records) - 1), width)
-        if mark > best_mark or best_mark[1] < 2:
-            best, best_mark = delimiter, mark
+    for titled in (False, True):
+        for delimiter in DELIMITERS:
+            records = _records(sample, delimiter, 200)
+            width = len(records[0])
+            if titled:  # lines above the names: the rows say how wide the table is
+                width = Counter(len(r) for r in records).most_common(1)[0][0]
+            if width < 2:
+                continue
+            like = sum(len(r) == width for r in records[1:])
+            mark = (like / max(1, len(records) - 1), width)
+            if mark > best_mark or best_mark[1] < 2:
+                best, best_mark = delimiter, mark
+        if best_mark[1] >= 2:
+            break
     return best
 
 
@@ -363,7 +391,6 @@ def _check_header(name: str, header: Sequence[str]) -> None:
         )
     if len(header) > limits.MAX_COLUMNS:
         raise too_wide(name, len(header))
-    check_duplicates(name, header)
 
 
 def too_wide(name: str, count: int) -> DataError:

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from audit.case import Case
+from audit.case import Case, DataSpec
 from audit.load import check
 from audit.load.cases import check_roles
 from audit.load.digest import sha256_of
+from audit.load.groups import file_columns, with_indicators
 from audit.load.join import join_sensitive
 from audit.load.tables import columns_of, read_noted
 from audit.load.values import coded
@@ -67,10 +68,11 @@ def load_rows(case: Case, *, everything: bool | None = None) -> Rows:
         check.columns(case, names, side)
         features = check.features_of(case, names)
         chosen.append(features)
-        roles = {data.label, case.model.column, data.id, data.weight, data.time, data.split, *data.sensitive}
+        roles = {data.label, case.model.column, data.id, data.weight, data.time, data.split}
+        roles |= set(file_columns(data, data.sensitive))
         return [n for n in names if n in roles or (everything and n in features)]
 
-    table = read_noted(data.path, needed)
+    table = read_noted(data.path, needed, data.read)
     frame, notes = table.frame, list(table.notes)
     features = tuple(f for f in chosen[0] if f in table.columns)
     check.columns(case, table.columns, side)
@@ -79,7 +81,11 @@ def load_rows(case: Case, *, everything: bool | None = None) -> Rows:
         frame, said = join_sensitive(case, frame, side)
         side_hash = sha256_of(data.sensitive_path)
         notes += said
+    frame, said = with_indicators(data, dated(data, frame))
+    notes += said
     frame, said = missing_words(case, frame)
+    notes += said
+    frame, said = true_false(case, frame)
     notes += said
     audit, train = _split(case, frame)
     check.rows(case, frame, audit)
@@ -98,6 +104,36 @@ def _split(case: Case, frame: pd.DataFrame) -> tuple[Mask, Mask | None]:
         member = np.array([n == value for n in names] + [False])
         masks.append(member[codes])
     return masks[0], masks[1]
+
+
+def dated(data: DataSpec, frame: pd.DataFrame) -> pd.DataFrame:
+    """The time column as dates, where the case says how they are written. Raises DataError where one is not so."""
+    if data.time is None or data.read.dates is None or data.time not in frame.columns:
+        return frame
+    if not pd.api.types.is_string_dtype(frame[data.time]):
+        return frame
+    times = check.times_of(frame[data.time], data.read.dates)
+    return frame.assign(**{data.time: times.dt.tz_localize(None)})
+
+
+_TRUE_FALSE = {"True": "1", "False": "0", "true": "1", "false": "0", "TRUE": "1", "FALSE": "0"}
+
+
+def true_false(case: Case, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Decisions in the label's words where one says true and false and the other 1 and 0: the same two values."""
+    label, column = case.data.label, case.model.column
+    if case.model.kind != "decision" or label is None or column is None or case.data.task != "classification":
+        return frame, []
+    codes, decided = coded(frame[column])
+    known = coded(frame[label])[1]
+    for words in (_TRUE_FALSE, {v: k for k, v in _TRUE_FALSE.items() if v in "01" and k in known}):
+        meant = [words.get(d, d) for d in decided]
+        if set(decided) <= set(words) and set(meant) <= set(known) and not set(decided) <= set(known):
+            names = pd.array([*meant, None], dtype="str")
+            said = " and ".join(f"{d!r} is read as {m!r}" for d, m in zip(decided, meant, strict=True))
+            changed = pd.Series(names.take(codes, allow_fill=False), index=frame.index)
+            return frame.assign(**{column: changed}), [f"Decisions in {column!r}: {said}, as {label!r} writes it."]
+    return frame, []
 
 
 def missing_words(

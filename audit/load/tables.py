@@ -12,8 +12,10 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
+from audit.case import ReadSpec
 from audit.errors import DataError, nearest
-from audit.load import columnar, delimited
+from audit.load import columnar, delimited, heading, workbook
+from audit.load.delimited import PLAIN
 from audit.load.digest import files_of, unreadable
 from audit.load.infer import infer
 
@@ -25,11 +27,11 @@ _MAGIC = (
     (b"PAR1", "parquet"),
     (b"ARROW1", "feather"),
     (b"\x1f\x8b", "csv.gz"),
+    (b"PK\x03\x04", "workbook"),
+    (b"\xd0\xcf\x11\xe0", "workbook"),
 )
 _FOREIGN = (
     (b"FEA1", "Feather of the first version, which its makers have given up"),
-    (b"PK\x03\x04", "an Excel workbook or a zip archive"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
     (b"%PDF", "a PDF"),
     (b"SQLite format 3", "an SQLite database"),
     (b"\x89HDF", "an HDF5 file"),
@@ -49,12 +51,12 @@ class Table:
     notes: tuple[str, ...] = ()
 
 
-def read_table(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+def read_table(path: Path, columns: Sequence[str] | None = None, read: ReadSpec = PLAIN) -> pd.DataFrame:
     """The table at `path`, or these columns of it in this order. Raises DataError where it cannot be used."""
-    return read_noted(path, columns).frame
+    return read_noted(path, columns, read).frame
 
 
-def columns_of(path: Path) -> tuple[str, ...]:
+def columns_of(path: Path, read: ReadSpec = PLAIN) -> tuple[str, ...]:
     """The names of the columns at `path`, without reading the rows. Raises DataError."""
     file = files_of(path)[0]
     kind = kind_of(file)
@@ -62,10 +64,12 @@ def columns_of(path: Path) -> tuple[str, ...]:
         return columnar.parquet_names(file)
     if kind == "feather":
         return columnar.feather_names(file)
-    return delimited.open_text(file, gz=kind == "csv.gz").header
+    if kind == "workbook":
+        return workbook.names(file, read)
+    return delimited.open_text(file, gz=kind == "csv.gz", read=read).header
 
 
-def read_noted(path: Path, columns: Select = None) -> Table:
+def read_noted(path: Path, columns: Select = None, read: ReadSpec = PLAIN) -> Table:
     """The table at `path`, with what was noticed while reading. Raises DataError where it cannot be used.
 
     Texts come as pandas `str`, whole numbers as int64 (float64 where some are missing), numbers as float64, true/false
@@ -82,7 +86,9 @@ def read_noted(path: Path, columns: Select = None) -> Table:
         )
     try:
         if kinds <= {"csv", "csv.gz"}:
-            table, names, notes = _delimited(files, columns)
+            table, names, notes = _delimited(files, columns, read)
+        elif kinds == {"workbook"}:
+            table, names, notes = _sheets(files, columns, read)
         else:
             table, names, notes = _columnar(files, columns, kinds.pop())
         frame = table.to_pandas(ignore_metadata=True)
@@ -94,7 +100,7 @@ def read_noted(path: Path, columns: Select = None) -> Table:
 
 
 def kind_of(file: Path) -> str:
-    """ "csv", "csv.gz", "parquet" or "feather": by the file's first bytes. Raises DataError for anything else."""
+    """ "csv", "csv.gz", "parquet", "feather" or "workbook", by the first bytes. Raises DataError for others."""
     try:
         with file.open("rb") as stream:
             head = stream.read(16)
@@ -108,7 +114,7 @@ def kind_of(file: Path) -> str:
             raise DataError(
                 f"{file.name!r} is no table that Assay reads",
                 got=what,
-                expected="CSV, CSV.gz, Parquet or Feather",
+                expected="CSV, CSV.gz, Parquet, Feather, or a workbook (.xlsx, .xls, .ods)",
                 todo="export the table as CSV UTF-8 or Parquet",
             )
     name = file.name.lower()
@@ -183,15 +189,37 @@ def _columnar(files: Sequence[Path], columns: Select, kind: str) -> tuple[pa.Tab
     return joined, tuple(n for n in names if n not in left), tuple(notes)
 
 
-def _delimited(files: Sequence[Path], columns: Select) -> tuple[pa.Table, tuple[str, ...], tuple[str, ...]]:
+def _sheets(
+    files: Sequence[Path], columns: Select, read: ReadSpec
+) -> tuple[pa.Table, tuple[str, ...], tuple[str, ...]]:
+    """The sheets of workbooks: cells become text and are typed as a CSV's are."""
+    first: tuple[str, ...] = ()
+    wanted: tuple[str, ...] = ()
+    parts: list[pa.Table] = []
+    notes: list[str] = []
+    for file in files:
+        sheet, names, said = workbook.texts(file, read)
+        notes += said
+        if not parts:
+            first, wanted = names, _chosen(names, columns)
+        else:
+            _same_columns(file, files[0], names, first)
+        parts.append(sheet.select(list(wanted)))
+    typed, said_too = infer(pa.concat_tables(parts), ",")
+    return typed, first, (*notes, *said_too)
+
+
+def _delimited(
+    files: Sequence[Path], columns: Select, read: ReadSpec
+) -> tuple[pa.Table, tuple[str, ...], tuple[str, ...]]:
     header: tuple[str, ...] = ()
     wanted: tuple[str, ...] = ()
     parts: list[pa.Table] = []
     notes: list[str] = []
     delimiter = ","
     for file in files:
-        text = delimited.open_text(file, gz=kind_of(file) == "csv.gz")
-        notes += text.notes
+        text = delimited.open_text(file, gz=kind_of(file) == "csv.gz", read=read)
+        notes += (*text.notes, *heading.twins_note(file.name, text.twins))
         if not parts:
             header, delimiter = text.header, text.delimiter
             named = tuple(n for n in header if n.strip())
@@ -210,7 +238,7 @@ def _delimited(files: Sequence[Path], columns: Select) -> tuple[pa.Table, tuple[
     if sum(_is_number(n) for n in named) > len(named) / 3:
         notes.append(
             f"The first line of {files[0].name} was read as column names ({', '.join(named[:3])}, ...): if it is a "
-            "row of data, add a line of names above it."
+            "row of data, say header = false under [data], or add a line of names above it."
         )
     typed, said = infer(pa.concat_tables(parts), delimiter)
     return typed, named, (*notes, *said)

@@ -46,6 +46,18 @@ def coded(column: pd.Series) -> tuple[Ints, tuple[str, ...]]:
     return codes.astype(np.int64), names
 
 
+def decision_names(
+    labels: Sequence[str], decided: Sequence[str], positive: str | None, favourable: str | None
+) -> tuple[str, ...]:
+    """What a decision may be called: as the label's values. Where every outcome is the same, two words in all."""
+    known = dict.fromkeys(labels)
+    if len(known) < 2:
+        known |= dict.fromkeys(str(v) for v in (positive, favourable) if v is not None)
+    if len(known) == 1:
+        known |= dict.fromkeys([n for n in decided if n not in known][:1])
+    return tuple(known)
+
+
 def band_names(edges: Sequence[float]) -> tuple[str, ...]:
     """The names of the bands between left-closed edges; they follow from the edges alone, never from the data.
 

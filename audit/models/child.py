@@ -1,103 +1,37 @@
-"""The worker's process: isolates itself, loads one model, answers frames until its input ends.
+"""The worker that runs in a model's process: loads one model, and answers what is asked of it.
 
-Started by `audit.models.worker` as `python -m audit.models.child '{"in": FD, "out": FD, ...}'`. Nothing heavy is
-imported before `isolate.apply`: threads that numpy starts at import must inherit what it sets.
+Started by `audit.models.worker` through audit/sandbox/launch.py, which has isolated the process by then.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from audit.models import isolate
+from audit.sandbox.serve import Answer, answer_frames
 
 if TYPE_CHECKING:
     from audit.models.loaded import Loaded
     from audit.models.wire import Frame
 
 
-def readable(own: str, code: list[str]) -> list[str]:
-    """What the child may read: the interpreter, its libraries, this package, and the folders of allowed code."""
-    paths = [sys.prefix, sys.base_prefix, sys.exec_prefix, own, *code]
-    paths += [p for p in sys.path if p and os.path.isdir(p)]
-    paths += ["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/share/zoneinfo"]
-    paths += ["/etc/ld.so.cache", "/etc/localtime", "/dev/null", "/dev/urandom", "/dev/zero"]
-    paths += ["/sys/devices/system/cpu", "/proc/cpuinfo", "/proc/meminfo"]
-    return list(dict.fromkeys(os.path.realpath(p) for p in paths if os.path.exists(p)))
-
-
-def main(argument: str) -> int:
+def serve(incoming: int, outgoing: int, settings: dict[str, Any]) -> int:
     """Serve until the parent closes its end."""
-    settings: dict[str, Any] = json.loads(argument)
-    own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    # The folder that holds `audit` may hold people's data too: out of the path, and out of sight. Its modules are
-    # still found, through the package's own __path__.
-    root = os.path.realpath(os.path.dirname(own))
-    if not own.startswith(os.path.realpath(sys.prefix)):
-        sys.path[:] = [p for p in sys.path if p and os.path.realpath(p) != root]
-    sys.path.extend(settings["code"])
-    if "numpy" in sys.modules:
-        raise RuntimeError("numpy was imported before the isolation: its threads would escape it")
-    held = isolate.apply(
-        memory_bytes=settings["memory_bytes"],
-        cpu_seconds=settings["cpu_seconds"],
-        file_size_bytes=settings["file_size_bytes"],
-        readable=readable(own, settings["code"]),
-    )
-    if os.getppid() != settings["parent"]:
-        return 0  # the parent ended before its death could be watched
-    return _serve(settings["in"], settings["out"], held, int(settings["memory_bytes"]))
-
-
-def _serve(incoming: int, outgoing: int, held: tuple[str, ...], limit: int) -> int:
-    source = os.fdopen(incoming, "rb", buffering=0)
-    model: Loaded | None = None
     # Nothing is drawn in here, and matplotlib will not be imported without a folder to write in; what could use it
     # (shap) then goes without.
     sys.modules["matplotlib"] = None  # type: ignore[assignment]
-    # numpy comes in here, under isolation.
-    from audit.models import wire
+    model: Loaded | None = None
 
-    def take(count: int) -> bytearray:
-        block = bytearray(count)
-        view, at = memoryview(block), 0
-        while at < count:
-            got = source.readinto(view[at:])
-            if not got:
-                raise EOFError
-            at += got
-        return block
+    def handle(frame: Frame) -> Answer:
+        nonlocal model
+        if frame.fields["do"] == "load":
+            model, fields = _load(frame, settings["held"])
+            return fields, {}
+        assert model is not None
+        return {}, _run(model, frame)
 
-    while True:
-        try:
-            frame = wire.read(take, limit)
-        except EOFError:
-            return 0
-        answer: list[Any]
-        try:
-            if frame.fields["do"] == "load":
-                model, fields = _load(frame, held)
-                answer = wire.pack({"ok": True, **fields})
-            else:
-                assert model is not None
-                answer = wire.pack({"ok": True}, _run(model, frame))
-        except MemoryError:
-            answer = wire.pack({"ok": False, "kind": "memory"})
-        except BaseException as error:
-            # Whatever a model raises, SystemExit and KeyboardInterrupt included, is an answer and not the end.
-            answer = wire.pack({"ok": False, **_told(error)})
-        del frame
-        for block in answer:
-            _write(outgoing, block)
-
-
-def _write(outgoing: int, block: Any) -> None:
-    view = memoryview(block)
-    while len(view):
-        view = view[os.write(outgoing, view[: 2**20]) :]
+    return answer_frames(incoming, outgoing, int(settings["memory_bytes"]), handle)
 
 
 def _load(frame: Frame, held: tuple[str, ...]) -> tuple[Loaded, dict[str, Any]]:
@@ -136,17 +70,3 @@ def _run(model: Loaded, frame: Frame) -> dict[str, Any]:
         from audit.models.ops import find
 
         return {str(k): np.asarray(v) for k, v in find(frame.fields["op"])(model, table, frame.arrays).items()}
-
-
-def _told(error: BaseException) -> dict[str, Any]:
-    from audit.errors import AssayError
-    from audit.models.loaded import one_line
-
-    if isinstance(error, AssayError):
-        parts = error.to_json()
-        return {"kind": "input", **{k: one_line(parts[k], 1000) for k in ("problem", "got", "expected", "todo")}}
-    return {"kind": "raised", "message": one_line(f"{type(error).__name__}: {error}")}
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))

@@ -38,7 +38,7 @@ def to_onnx(model: Loaded, frame: pd.DataFrame | None, arrays: dict[str, np.ndar
             "the model cannot be written as ONNX: a library is missing",
             got=f"no module {error.name}",
             expected="onnxruntime, skl2onnx and onnxmltools beside Assay",
-            todo="run `make extra` (or `pip install -r requirements-extra.txt`) and try again; the skops file is whole",
+            todo="run `make extra` (or `pip install -r requirements/extra.txt`) and try again; the skops file is whole",
         ) from error
     assert frame is not None
     positive = str(arrays["positive"].item())

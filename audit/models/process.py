@@ -1,6 +1,7 @@
-"""The parent's side of the line to a child: start it, ask within a limit of time, and say how it ended.
+"""The parent's side of the line to an isolated child: start it, ask within a limit of time, and say how it ended.
 
 Bytes only; what they mean is worker.py's. Memory is set aside as an answer arrives, never by what a header claims.
+The child is audit/sandbox/launch.py; worker.py runs models in it, audit/sandbox/call.py any function of this project.
 """
 
 from __future__ import annotations
@@ -9,19 +10,25 @@ import contextlib
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from audit.errors import ModelError
+import audit.errors
+from audit.errors import AssayError, ModelError, VerificationError
 from audit.models import wire
 from audit.models.loaded import one_line
+from audit.sandbox.isolate import MECHANISMS
+
+_ROOT = Path(__file__).resolve().parent.parent.parent
+_LAUNCH = _ROOT / "audit" / "sandbox" / "launch.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,43 +42,77 @@ class Limits:
 
 
 class Child:
-    """One process of `audit.models.child`. `ended` says why it can no longer be asked; empty while it can."""
+    """One isolated process. `ended` says why it can no longer be asked; empty while it can.
 
-    def __init__(self, limits: Limits, code: Sequence[str]) -> None:
+    serve : what the child runs: "module:function" or "/path/to/file.py:function", called there as
+        function(incoming, outgoing, settings) with two pipes' handles.
+    readable : names of further folders and files that it may read, and nothing else of the disk but the interpreter
+        and its libraries. code: folders that it may also import from.
+    packages : packages of this project that it may read and import.
+    scratch : whether it gets a folder to write in (its name is settings["scratch"], and TMPDIR), gone with `close`.
+    python : another interpreter (Python 3.8 or later), which then sees nothing of this project but the launcher.
+    environment : variables beside the few that every child gets.
+    settings : more for `serve`, as JSON.
+    what, error : whose process this is, in messages, and the class of them.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        code: Sequence[str] = (),
+        *,
+        serve: str = "audit.models.child:serve",
+        readable: Sequence[str] = (),
+        packages: Sequence[str] = ("audit",),
+        scratch: bool = False,
+        python: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        what: str = "the model",
+        error: type[AssayError] = ModelError,
+    ) -> None:
         self.limits = limits
         self.ended = ""
-        root = Path(__file__).resolve().parent.parent.parent
+        self._what, self._error = what, error
         child_in, self._to = os.pipe()
         self._from, child_out = os.pipe()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
-        settings = {
+        self._scratch = tempfile.mkdtemp(prefix="assay-scratch-") if scratch else None
+        told = {
+            **(settings or {}),
             **asdict(limits),
             "cpu_seconds": max(1, int(limits.cpu_seconds)),
             "in": child_in,
             "out": child_out,
             "parent": os.getpid(),
+            "serve": serve,
+            "readable": list(readable),
             "code": list(code),
+            "packages": list(packages),
+            "scratch": self._scratch,
+            "mechanisms": list(MECHANISMS),
         }
+        # -P: the current folder is not a place to import from. Older Pythons lack it, and the launcher sees to it.
+        start = [python, "-s"] if python else [sys.executable, "-P"]
         try:
             self._process = subprocess.Popen(
-                # -P: the current folder is not a place to import from.
-                [sys.executable, "-P", "-W", "ignore", "-m", "audit.models.child", json.dumps(settings)],
+                [*start, "-W", "ignore", str(_LAUNCH), json.dumps(told)],
                 stdin=subprocess.DEVNULL,
                 stdout=self._errors,
                 stderr=self._errors,
                 cwd="/",
-                env=_environment(root),
+                env=_environment(None if python else _ROOT, self._scratch) | dict(environment or {}),
                 pass_fds=(child_in, child_out),
                 start_new_session=True,
             )
-        except OSError as error:
+        except OSError as failure:
             self._close_line()
-            raise ModelError(
-                "the model's process could not be started",
-                got=error.strerror or str(error),
+            raise error(
+                f"{what}'s process could not be started",
+                got=failure.strerror or str(failure),
                 expected="room for one more process",
                 todo="close other programs and try again",
-            ) from error
+            ) from failure
         finally:
             os.close(child_in)
             os.close(child_out)
@@ -100,21 +141,21 @@ class Child:
             told = wire.read(lambda count: self._take(count, deadline), int(self.limits.memory_bytes))
         except TimeoutError:
             self._end(f"it took longer than {seconds:g} seconds")
-            raise ModelError(
-                "the model took too long",
+            raise self._error(
+                f"{self._what} took too long",
                 got=f"no answer within {seconds:g} seconds",
                 expected="an answer within the time limit of one call",
-                todo="give fewer rows, or raise the limit; the model's process was ended and nothing else was touched",
+                todo="give less, or raise the limit; its process was ended and nothing else was touched",
             ) from None
         except (EOFError, BrokenPipeError, ConnectionError):
             raise self._death() from None
         except wire.WireError as error:
             self._end("it answered with what is no answer")
-            raise ModelError(
-                "the model's process gave an answer that cannot be read",
+            raise self._error(
+                f"{self._what}'s process gave an answer that cannot be read",
                 got=one_line(error),
                 expected="numbers",
-                todo="do not use this model file; its process was ended",
+                todo="do not use this file; its process was ended",
             ) from error
         if told.fields.get("ok") is True:
             return told
@@ -154,6 +195,8 @@ class Child:
         os.close(self._to)
         os.close(self._from)
         self._errors.close()
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
 
     # -- how it ended ------------------------------------------------------------------------------------------------
 
@@ -162,29 +205,40 @@ class Child:
         self._process.kill()
         self._process.wait()
 
-    def _failure(self, fields: dict[str, Any]) -> ModelError:
+    def _failure(self, fields: dict[str, Any]) -> AssayError:
         kind = fields.get("kind")
         if kind == "memory":
             return self._memory()
         if kind == "input":
             parts = {k: one_line(fields.get(k, ""), 2000) for k in ("problem", "got", "expected", "todo")}
-            return ModelError(parts.pop("problem"), **parts)
-        return ModelError(
-            "the model raised an error",
+            named = getattr(audit.errors, str(fields.get("error", "")), None)
+            if named is VerificationError:
+                return VerificationError(one_line(fields.get("check", "")), parts.pop("problem"), **parts)
+            known = isinstance(named, type) and issubclass(named, self._error)
+            return (named if known else self._error)(parts.pop("problem"), **parts)
+        return self._error(
+            f"{self._what} raised an error",
             got=one_line(fields.get("message")),
-            expected="a model that works on these rows",
-            todo="try the same rows with the model's own library; often a column has another type than in training",
+            **self._hint(),
         )
 
-    def _memory(self) -> ModelError:
-        return ModelError(
-            "the model needs more memory than it may use",
+    def _hint(self) -> dict[str, str]:
+        if self._error is not ModelError:
+            return {"expected": "an answer", "todo": "the file may be damaged or made for another version"}
+        return {
+            "expected": "a model that works on these rows",
+            "todo": "try the same rows with the model's own library; often a column has another type than in training",
+        }
+
+    def _memory(self) -> AssayError:
+        return self._error(
+            f"{self._what} needs more memory than it may use",
             got="its process ran out of memory",
             expected=f"at most {self.limits.memory_bytes / 2**20:,.0f} MiB",
-            todo="give fewer rows, or raise the memory limit; nothing else was touched",
+            todo="give less, or raise the memory limit; nothing else was touched",
         )
 
-    def _death(self) -> ModelError:
+    def _death(self) -> AssayError:
         """The error that says how the child ended by itself."""
         try:
             code = self._process.wait(5)
@@ -192,18 +246,18 @@ class Child:
             self._end("it closed its end of the line")
             code = self._process.wait()
         if self.ended:
-            return ModelError("the model's process has ended", got=self.ended, todo="open the model again")
+            return self._error(f"{self._what}'s process has ended", got=self.ended, todo="start again")
         last = self._last_words()
         if "MemoryError" in last or "bad_alloc" in last or "annot allocate memory" in last:
             self.ended = "it ran out of memory"
             return self._memory()
         if code == -signal.SIGXCPU:
             self.ended = "it used up its processor time"
-            return ModelError(
-                "the model used up its processor time",
+            return self._error(
+                f"{self._what} used up its processor time",
                 got=f"more than {self.limits.cpu_seconds} seconds of processor time",
                 expected="less",
-                todo="give fewer rows, or raise the limit; nothing else was touched",
+                todo="give less, or raise the limit; nothing else was touched",
             )
         how = f"exit code {code}"
         if code < 0:
@@ -211,8 +265,8 @@ class Child:
                 how = f"signal {signal.Signals(-code).name}"
         self.ended = f"it crashed ({how})"
         hint = " (the system ends a process so when the machine's memory is full)" if code == -signal.SIGKILL else ""
-        return ModelError(
-            "the model's process crashed",
+        return self._error(
+            f"{self._what}'s process crashed",
             got=how + hint + (f"; its last words: {last}" if last else ""),
             expected="an answer",
             todo="the file may be damaged or made for another version of its library; nothing else was touched",
@@ -228,14 +282,17 @@ class Child:
         return one_line(lines[-1]) if lines else ""
 
 
-def _environment(root: Path) -> dict[str, str]:
+def _environment(root: Path | None, scratch: str | None) -> dict[str, str]:
     """What the child knows of its surroundings: no home, no proxies, no secrets of the parent."""
     threads = str(max(1, min(4, len(os.sched_getaffinity(0)))))
     kept = {k: os.environ[k] for k in ("LD_LIBRARY_PATH", "TZ") if k in os.environ}
+    if root is not None:
+        kept["PYTHONPATH"] = str(root)
+    if scratch is not None:
+        kept |= dict.fromkeys(("TMPDIR", "MPLCONFIGDIR", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR"), scratch)
     return kept | {
         "PATH": "/usr/bin:/bin",
         "LANG": "C.UTF-8",
-        "PYTHONPATH": str(root),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONHASHSEED": "0",
         "PYTHONNOUSERSITE": "1",

@@ -36,13 +36,6 @@ class Levels:
     names: tuple[str, ...]
 
 
-def sample(rows: int, most: int, seed: int) -> Ints:
-    """Places of at most `most` of `rows` rows, drawn without replacement by `seed`, in order."""
-    if rows <= most:
-        return np.arange(rows, dtype=np.int64)
-    return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False)).astype(np.int64)
-
-
 def levels_of(column: pd.Series, bands: int = 16, most: int = 30) -> Levels | None:
     """At most `bands` bands of a number or `most` values of a category, rarer ones together; None for one like an id.
 

@@ -5,7 +5,7 @@ test of independence, adjusted over all pairs (Benjamini-Hochberg); and the area
 feature tells a group from the rest, on rows whose share it was not computed from. Together: a ridge regression on the
 levels of all features, cross-validated. It holds no interactions, so a better predictor may exist: a lower bound.
 
-All on at most MOST rows, drawn by the seed. Numbers are in bands of equal size.
+All on at most MOST rows, drawn by the seed from what stands in them. Numbers are in bands of equal size.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ import pandas as pd
 
 from audit import stats
 from audit.gaps import Settings, seed_of
-from audit.quality.codes import Group, Ints, Levels, levels_of, sample
+from audit.quality.codes import Group, Ints, Levels, levels_of
+from audit.quality.draw import dealt, row_digest, sample
+from audit.stats.exact import LEAST
 from audit.values import UNKNOWN
 
 Floats = npt.NDArray[np.float64]
@@ -36,7 +38,8 @@ def proxies(
     """`features`: each feature against each attribute, strongest first; `together`: all features, per attribute."""
     if not features:
         return {"measured": False, "reason": "no feature was read"}
-    place = sample(len(frame), MOST, seed_of(settings, "proxies"))
+    digest = row_digest(frame, features, groups)
+    place = sample(digest, MOST, seed_of(settings, "proxies"))
     part = frame.iloc[place]
     coded: list[Levels] = []
     left = list(features[MOST_FEATURES:])
@@ -53,7 +56,7 @@ def proxies(
         if len(names) < 2:
             together.append(_none(group, f"{len(names)} groups of at least {settings.floor} people in the sample"))
             continue
-        fold = np.random.default_rng(seed_of(settings, "folds", group.attribute)).permutation(len(codes)) % FOLDS
+        fold = dealt(digest[place[kept]], FOLDS, seed_of(settings, "folds", group.attribute))
         mine = [Levels(c.column, c.codes[kept], c.names) for c in coded if c.column != group.attribute]
         for c in mine:
             alone.append(_alone(group.attribute, c, codes, names, fold))
@@ -90,7 +93,8 @@ def _alone(attribute: str, c: Levels, codes: Ints, names: tuple[str, ...], fold:
     table = _table(c.codes, codes, len(c.names), len(names))
     v, information, share, p = association(table)
     areas = _areas(_cross_fitted(c, codes, len(names), fold), codes)
-    best = int(np.argmax(areas))
+    # Of two groups both areas are the same: the larger group is named, whatever the names.
+    best = int(np.lexsort((-table.sum(axis=0), -np.round(areas, 9)))[0])
     return {
         "attribute": [attribute],
         "feature": c.column,
@@ -128,7 +132,12 @@ def association(table: Floats) -> tuple[float, float, float, float]:
     phi2 = max(0.0, float(((table - expected) ** 2 / expected).sum() / n) - (r - 1) * (k - 1) / (n - 1))
     least = min(r - (r - 1) ** 2 / (n - 1), k - (k - 1) ** 2 / (n - 1)) - 1
     v = min(1.0, float(np.sqrt(phi2 / least))) if least > 0 else 0.0
-    return v, information, min(1.0, information / entropy), float(chdtrc((r - 1) * (k - 1), max(0.0, 2 * n * plain)))
+    return (
+        v,
+        information,
+        min(1.0, information / entropy),
+        max(float(chdtrc((r - 1) * (k - 1), max(0.0, 2 * n * plain))), LEAST),
+    )
 
 
 def _cross_fitted(c: Levels, codes: Ints, groups: int, fold: Ints) -> Floats:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from audit.findings import p_words
+
 
 def number(value: float | None) -> str:
     """Four significant digits, without an exponent where that is short: 1,234, 0.01234; "n/a" for None."""
@@ -21,13 +23,6 @@ def number(value: float | None) -> str:
 def name(group: Sequence[str] | None) -> str:
     """Female, or Female / Black."""
     return " / ".join(group) if group else "everyone"
-
-
-def p_words(p: float | None) -> str:
-    """p = .012, p < .001."""
-    if p is None:
-        return "p not available"
-    return "p < .001" if p < 0.001 else "p = " + f"{p:.3f}".lstrip("0")
 
 
 def regression_findings(found: Mapping[str, Any]) -> tuple[str, ...]:
@@ -51,20 +46,20 @@ def _sentence(found: Mapping[str, Any], gap: Mapping[str, Any]) -> str:
     what = gap["metric"].replace("_", " ")
     if gap["value"] is None:
         return f"By {by}: the gap in {what} cannot be estimated: {gap['reason']}."
-    p = f"{p_words(gap['p_adjusted'])} adjusted for {found['family']} comparisons"
+    p = f"all groups tested together: {p_words(gap['p_adjusted'])} adjusted for {found['family']} comparisons"
     pair = f"{name(gap['highest'])} and {name(gap['lowest'])}"
     if gap["metric"] == "kolmogorov_smirnov":
         return (
             f"By {by}: the predictions of {pair} lie farthest apart: up to {100 * gap['value']:.1f} points of people "
-            f"at one value (95 % interval {100 * gap['low']:.1f} to {100 * gap['high']:.1f}; {p})."
+            f"at one value (95 % interval of the widest gap {100 * gap['low']:.1f} to {100 * gap['high']:.1f}; {p})."
         )
     rates = {tuple(r["group"]): r for r in found["rates"] if _same(r, gap)}
     high, low = rates[tuple(gap["highest"])], rates[tuple(gap["lowest"])]
     said = (
         f"By {by}: {_LEADS[gap['metric']]} {number(high['value'])} for {name(gap['highest'])} "
         f"({high['denominator']:,.0f}) and {number(low['value'])} for {name(gap['lowest'])} "
-        f"({low['denominator']:,.0f}); the gap is {number(gap['value'])} (95 % interval {number(gap['low'])} to "
-        f"{number(gap['high'])}; {p})."
+        f"({low['denominator']:,.0f}); the gap is {number(gap['value'])} (95 % interval of the widest "
+        f"gap {number(gap['low'])} to {number(gap['high'])}; {p})."
     )
     worse = gap.get("worse_off")
     if worse:

@@ -34,7 +34,7 @@ from audit.load.infer import infer
 from audit.load.rows import missing_words
 from audit.load.values import coded as names_in
 from audit.scale.rank import bin_sql, rank_bins
-from audit.scale.source import Source, literal, quoted, source_of
+from audit.scale.source import Source, literal, source_of
 from audit.scores import EXACT_SCORES, Floats
 
 MEMORY = "1GB"
@@ -144,14 +144,14 @@ class _Rows:
 def _grouped(case: Case, source: Source, connection: Any) -> tuple[pd.DataFrame, _Extra]:
     """One row for each combination, with people (and sums), typed as the file is."""
     rows = _Rows(connection, source.sql)
-    keys = [quoted(c) for c in _roles(case)]
+    keys = [source.column(c) for c in _roles(case)]
     sums = [f'count(*) AS "{PEOPLE}"']
     weight, largest = None, 1.0
     if case.data.weight is not None:
         weight = _number(case.data.weight, source)
         largest = _largest_weight(case, rows, weight)
         sums += [_fixed(weight, largest, WEIGHT), _fixed(f"{weight} * {weight}", largest**2, SQUARES)]
-    own = quoted(str(case.model.column))
+    own = source.column(str(case.model.column))
     bins = None
     found = None
     if case.model.kind != "score" or not _many(rows, own):
@@ -195,19 +195,20 @@ def _measured(case: Case, source: Source, rows: _Rows) -> _Rows:
     split = case.data.split
     if split is None:
         return rows
-    found = rows.groups(f"{quoted(split)}, CAST({quoted(split)} AS VARCHAR) AS written", MOST_GROUPS)
-    raw, found = found.column("written").to_pylist(), found.select([split])
+    own = source.column(split)
+    found = rows.groups(f"{own}, CAST({own} AS VARCHAR) AS written", MOST_GROUPS)
+    raw, found = found.column("written").to_pylist(), found.select([own]).rename_columns([split])
     typed = infer(found, source.delimiter)[0] if source.kind == "csv" else columnar.plain("", found)[0]
     codes, names = names_in(typed.to_pandas(ignore_metadata=True)[split])
     wanted = [v for v, c in zip(raw, codes, strict=True) if c >= 0 and names[c] == case.data.audit]
     check.split(case, names)
     among = ", ".join(literal(v) for v in wanted)
-    return replace(rows, table=f"(SELECT * FROM {rows.table} WHERE CAST({quoted(split)} AS VARCHAR) IN ({among}))")
+    return replace(rows, table=f"(SELECT * FROM {rows.table} WHERE CAST({own} AS VARCHAR) IN ({among}))")
 
 
 def _number(column: str, source: Source) -> str:
     """The column as a floating-point number; null where a text is none."""
-    name = quoted(column)
+    name = source.column(column)
     return f"TRY_CAST(trim({name}) AS DOUBLE)" if source.kind == "csv" else f"CAST({name} AS DOUBLE)"
 
 
@@ -272,7 +273,7 @@ def _typed(
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The combinations as a frame with the types that reading the file would give."""
     column = str(case.model.column)
-    names = [*roles, *([OWN] if own else [])]
+    names = [*(source.column(r) for r in roles), *([OWN] if own else [])]
     part = found.select(names).rename_columns([*roles, *([column] if own else [])])
     notes: tuple[str, ...] = ()
     if source.kind == "csv":

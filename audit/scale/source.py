@@ -6,10 +6,10 @@ import glob
 from dataclasses import dataclass
 from pathlib import Path
 
-from audit.case import Case
+from audit.case import Case, ReadSpec
 from audit.errors import DataError
 from audit.load import delimited
-from audit.load.columnar import parquet_names
+from audit.load.columnar import parquet_names, parquet_places
 from audit.load.digest import files_of
 from audit.load.tables import kind_of
 
@@ -22,26 +22,44 @@ HEAD = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Files of one kind. delimiter: of CSV, else ""."""
+    """Files of one kind. delimiter: of CSV, else "".
+
+    places: for each file, where each of `columns` stands in it. The database takes names that differ only in capitals
+    for one, and answers with the first: so columns are taken by their places, under names of our own.
+    """
 
     files: tuple[Path, ...]
     kind: str
     columns: tuple[str, ...]
+    places: tuple[tuple[int, ...], ...]
     delimiter: str = ""
 
     @property
     def sql(self) -> str:
-        """The rows as a table in SQL; every CSV column is text, so that types are decided by our own rules."""
-        names = "[" + ", ".join(literal(str(f)) for f in self.files) + "]"
+        """The rows as a table in SQL, its columns called c0, c1 ... in the order of `columns`.
+
+        Every CSV column is text, so that types are decided by our own rules.
+        """
+        parts = []
+        for file, places in zip(self.files, self.places, strict=True):
+            chosen = ", ".join(f"f{at} AS c{i}" for i, at in enumerate(places))
+            parts.append(f"SELECT {chosen} FROM {self._file(file, max(places) + 1)}")
+        return f"({' UNION ALL '.join(parts)})"
+
+    def _file(self, file: Path, width: int) -> str:
+        own = [f"f{i}" for i in range(width)]
         if self.kind == "parquet":
-            return f"read_parquet({names}, union_by_name = true)"
+            return f"read_parquet([{literal(str(file))}], hive_partitioning = false) AS t({', '.join(own)})"
+        texts = "{" + ", ".join(f"{c}: 'VARCHAR'" for c in own) + "}"
         return (
-            f"read_csv({names}, auto_detect = false, columns = {self._texts()}, header = true, union_by_name = true, "
-            f"delim = {literal(self.delimiter)}, quote = '\"', escape = '\"', nullstr = '', strict_mode = true)"
+            f"read_csv([{literal(str(file))}], auto_detect = false, columns = {texts}, header = true, "
+            f"delim = {literal(self.delimiter)}, quote = '\"', escape = '\"', nullstr = '', strict_mode = true, "
+            "hive_partitioning = false)"
         )
 
-    def _texts(self) -> str:
-        return "{" + ", ".join(f"{literal(c)}: 'VARCHAR'" for c in self.columns) + "}"
+    def column(self, name: str) -> str:
+        """What a column is called in `sql`."""
+        return f"c{self.columns.index(name)}"
 
 
 def literal(text: str) -> str:
@@ -49,15 +67,12 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def quoted(name: str) -> str:
-    """A column's name in SQL."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def is_large(case: Case) -> bool:
     """Whether `count` should be asked: decisions or scores in a column of a file too large to be read at ease."""
     if case.model.kind not in ("decision", "score") or case.data.sensitive_path is not None:
         return False
+    if case.data.indicators or case.data.read != ReadSpec():
+        return False  # the reader of tables knows these; DuckDB does not
     files = files_of(case.data.path)
     if any(glob.has_magic(str(f)) for f in files):
         return False  # DuckDB would read the name as a pattern
@@ -107,6 +122,10 @@ def source_of(case: Case) -> Source:
         )
     kind = kinds.pop()
     headers = [parquet_names(f) if kind == "parquet" else _header(f)[0] for f in files]
+    stand = [
+        parquet_places(f) if kind == "parquet" else {c: i for i, c in enumerate(header)}
+        for f, header in zip(files, headers, strict=True)
+    ]
     for file, header in zip(files[1:], headers[1:], strict=True):
         if set(header) != set(headers[0]):
             odd = sorted(set(header) ^ set(headers[0]))
@@ -116,7 +135,8 @@ def source_of(case: Case) -> Source:
                 expected="the same columns in every file of the data set",
                 todo="correct the pattern, or export the files alike",
             )
-    return Source(files, kind, headers[0], "" if kind == "parquet" else _header(files[0])[1])
+    places = tuple(tuple(at[c] for c in headers[0]) for at in stand)
+    return Source(files, kind, headers[0], places, "" if kind == "parquet" else _header(files[0])[1])
 
 
 def _header(file: Path) -> tuple[tuple[str, ...], str]:

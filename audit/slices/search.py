@@ -11,7 +11,8 @@ import pandas as pd
 
 from audit import stats
 from audit.gaps import Settings, seed_of
-from audit.quality.codes import MISSING, Group, Levels, levels_of, sample
+from audit.quality.codes import MISSING, Group, Levels, levels_of
+from audit.quality.draw import dealt, row_digest, sample
 from audit.stats.exact import two_groups
 from audit.values import UNKNOWN
 
@@ -44,13 +45,14 @@ def search(
     asked = {q: v for q, v in wrong.items() if v[0].any()}
     if not asked:
         return {"measured": False, "reason": "no outcome is known", "found": []}
-    place = sample(len(frame), MOST_ROWS, seed_of(settings, "slices"))
+    digest = row_digest(frame, features, groups, [m for pair in asked.values() for m in pair])
+    place = sample(digest, MOST_ROWS, seed_of(settings, "slices"))
     part = frame.iloc[place]
     columns = [Levels(g.attribute, g.codes[place], g.levels) for g in groups]
     named = {g.attribute for g in groups}
     columns += [c for f in features if f not in named and (c := levels_of(part[f], bands=4, most=12)) is not None]
     conditions, left_out = _conditions(columns)
-    half = np.random.default_rng(seed_of(settings, "halves")).permutation(len(place)) % 2 == 0
+    half = dealt(digest[place], 2, seed_of(settings, "halves")) == 0
     considered = 0
     tested: list[dict[str, Any]] = []
     for question, (who, bad) in asked.items():

@@ -14,8 +14,9 @@ from audit.case import Case
 from audit.errors import DataError, InputError, nearest
 from audit.load import columns_of, limits
 from audit.load.check import features_of, numbers_of, times_of
+from audit.load.groups import file_columns, with_indicators
 from audit.load.join import join_sensitive
-from audit.load.rows import missing_words
+from audit.load.rows import dated, missing_words, true_false
 from audit.load.values import coded, name_of
 
 
@@ -73,7 +74,7 @@ def prepared(case: Case, frame: pd.DataFrame, features: Sequence[str], label: pd
     data = case.data
     side = () if data.sensitive_path is None else columns_of(data.sensitive_path)
     needed = [case.model.column, data.weight, data.time, data.id if side else None]
-    needed += [a for a in data.sensitive if a not in side]
+    needed += [a for a in file_columns(data, data.sensitive) if a not in side]
     needed += features if case.model.kind == "path" else ()
     for column in needed:
         if column is not None and column not in frame.columns:
@@ -83,7 +84,8 @@ def prepared(case: Case, frame: pd.DataFrame, features: Sequence[str], label: pd
                 expected=f"a column {column!r}",
                 todo=nearest(column, frame.columns),
             )
-    roles = {data.label, case.model.column, data.id, data.weight, data.time, *data.sensitive, *features}
+    roles = {data.label, case.model.column, data.id, data.weight, data.time, *features}
+    roles |= set(file_columns(data, data.sensitive))
     frame = frame[[c for c in frame.columns if c in roles]]
     if side:
         frame, _ = join_sensitive(case, frame, side)
@@ -91,7 +93,9 @@ def prepared(case: Case, frame: pd.DataFrame, features: Sequence[str], label: pd
         frame = frame.assign(**{str(data.label): label})
     elif data.label is not None and data.label not in frame.columns:
         frame = frame.assign(**{data.label: pd.Series(None, index=frame.index, dtype="str")})
+    frame, _ = with_indicators(data, dated(data, frame))
     frame, _ = missing_words(case, frame)
+    frame, _ = true_false(case, frame)
     for attribute in data.sensitive:
         if attribute not in data.bins and len(coded(frame[attribute])[1]) > limits.MAX_GROUPS:
             raise DataError(
@@ -126,7 +130,7 @@ def own_features(case: Case) -> tuple[str, ...] | None:
     if case.data.features is not None:
         return case.data.features
     try:
-        return features_of(case, columns_of(case.data.path))
+        return features_of(case, columns_of(case.data.path, case.data.read))
     except InputError:
         return None
 

@@ -51,7 +51,7 @@ class Folder:
         if self._features is None:
             for name in self._names:
                 try:
-                    self._features = features_of(self._case, columns_of(self._place()[0] / name))
+                    self._features = features_of(self._case, columns_of(self._place()[0] / name, self._case.data.read))
                     break
                 except InputError:
                     continue
@@ -88,7 +88,7 @@ class Folder:
         digest = ""
         try:
             digest = sha256_of(path)
-            frame = read_table(path)
+            frame = read_table(path, read=self._case.data.read)
             arrival = prepared(self._case, frame, self.features, self._labels.onto(frame))
         except InputError as error:
             empty = isinstance(error, DataError) and error.problem.endswith("no rows")

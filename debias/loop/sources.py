@@ -15,7 +15,7 @@ from audit.case import Case
 from audit.classes.served import refuse_several
 from audit.errors import CaseError
 from audit.load import load_rows
-from audit.load.check import times_of
+from audit.load.check import times_of, two_outcomes
 from audit.load.values import name_of
 from debias.loop.arrival import Arrival, Source, digest_of, in_time
 from debias.loop.folder import Folder
@@ -52,6 +52,7 @@ class Table:
         self._labels = Labels(case)
         rows = load_rows(case, everything=True)
         refuse_several(case, rows.frame, "watched")
+        two_outcomes(case, rows.frame)
         frame = rows.frame[rows.audit]
         self._frame = frame.iloc[in_time(frame[case.data.time])].reset_index(drop=True)
         self._time = self._frame[case.data.time]

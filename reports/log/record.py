@@ -11,7 +11,7 @@ import datetime as dt
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -173,17 +173,31 @@ def new_entries(
     return out
 
 
-def publish(path: Path, pdf: bytes, log: Log, statements: Mapping[str, bytes] | None = None) -> LogView:
-    """Log the report, and put it at `path`: both, or neither.
+def publish(
+    path: Path,
+    pdf: bytes,
+    log: Log,
+    statements: Mapping[str, bytes] | None = None,
+    check: Callable[[LogView], None] | None = None,
+) -> LogView:
+    """Log the report, and put it at `path`: both, or neither. check: raises where the log as it stands forbids it.
 
     The file is written beside `path` first, then logged, then renamed; `finish` does the last step where a process was
     killed before it. Raises what Log.append and new_entries raise; then `path` is as it was.
     """
     path = Path(path)
     staged = _staged(path, hashlib.sha256(pdf).hexdigest())
+
+    def make(view: LogView) -> Sequence[Entry]:
+        if check is not None:
+            check(view)
+        entries = new_entries(view, pdf, statements)
+        keep_counts(log, pdf)
+        return entries
+
     write_whole(staged, pdf)
     try:
-        view = log.append(lambda view: new_entries(view, pdf, statements))
+        view = log.append(make)
     except BaseException:
         staged.unlink(missing_ok=True)
         raise
@@ -195,6 +209,14 @@ def publish(path: Path, pdf: bytes, log: Log, statements: Mapping[str, bytes] | 
             todo=f"it is logged; rename {staged.name} to {path.name}",
         ) from error  # fmt: skip
     return view
+
+
+def keep_counts(log: Log, pdf: bytes) -> None:
+    """Keep what the report publishes in the ledger beside the log (reports.log.ledger)."""
+    from reports.log.ledger import Ledger, record_of
+
+    manifest, signatures, files = read_report(pdf)
+    Ledger(log.folder).keep(certified_of(pdf, signatures), record_of(files, manifest.case))
 
 
 def _staged(path: Path, digest: str) -> Path:
@@ -232,6 +254,7 @@ def enter(log: Log, pdf: bytes) -> int:
 
     def make(view: LogView) -> Sequence[Entry]:
         before.append(view.checkpoint.size)
+        keep_counts(log, pdf)
         return new_entries(view, pdf)
 
     return log.append(make).checkpoint.size - before[0]

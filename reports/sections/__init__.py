@@ -16,6 +16,7 @@ from reports.sections import (
     law,
     measures,
     mitigation,
+    pairs,
     regression,
     scope,
 )
@@ -40,6 +41,7 @@ def sections_of(sources: Sources) -> tuple[Section, ...]:
         mitigation.section(sources),
         history.section(sources),
         compared.section(sources),
+        pairs.section(sources) if decides else None,
         closing.limits(sources),
         checks.lacking(sources),
         checks.crosswalk(sources),

@@ -41,6 +41,11 @@ def _name(group: list[str] | None) -> str:
     return words.short(words.name_of(group), NAME)
 
 
+def _names(gap: dict[str, Any]) -> tuple[str, str]:
+    """The highest and the lowest group of a gap, cut so that they can be told apart."""
+    return words.apart(words.name_of(gap["highest"]), words.name_of(gap["lowest"]), NAME)
+
+
 def _attribute(attribute: list[str]) -> str:
     return words.short(words.by(attribute), NAME)
 
@@ -77,13 +82,14 @@ def _keys(evidence: dict[str, Any]) -> list[Block]:
         if gap is None or gap["value"] is None:
             continue
         high, low = _ends(evidence, attribute, gap)
+        top, bottom = _names(gap)
         items.append(
             Key(
                 f"Apart by {_attribute(attribute)}",
                 words.width(gap),
                 f"95 % interval {words.span(gap)}\n"
-                f"{_name(low['group'])}: {words.share(low['value'])}\n"
-                f"{_name(high['group'])}: {words.share(high['value'])}",
+                f"{bottom}: {words.share(low['value'])}\n"
+                f"{top}: {words.share(high['value'])}",
             )
         )
     return [Keys(tuple(items))] if items else []
@@ -113,9 +119,9 @@ def _affected(evidence: dict[str, Any]) -> list[str]:
     gaps = [g for a in crossed if (g := find.gap(evidence, "selection_rate", a)) and g["value"] is not None]
     if gaps:
         g = max(gaps, key=lambda g: g["value"])
+        top, bottom = _names(g)
         out.append(
-            f"By {_attribute(g['attribute'])} together the widest gap is {words.points(g)}, between "
-            f"{_name(g['lowest'])} and {_name(g['highest'])}."
+            f"By {_attribute(g['attribute'])} together the widest gap is {words.points(g)}, between {bottom} and {top}."
         )
     more = len(find.attributes(evidence, alone=True)) - len(shown)
     if more:
@@ -128,27 +134,52 @@ def _compared(evidence: dict[str, Any], attribute: list[str], gap: dict[str, Any
     high, low = _ends(evidence, attribute, gap)
     fewest = find.people(evidence, attribute, low["group"]) or low["denominator"]
     most = find.people(evidence, attribute, high["group"]) or high["denominator"]
+    top, bottom = _names(gap)
     text = (
-        f"By {_attribute(attribute)}: of {words.count(fewest)} people in the group {_name(low['group'])}, "
+        f"By {_attribute(attribute)}: of {words.count(fewest)} people in the group {bottom}, "
         f"{words.share(low['value'])} received the favourable decision (95 % interval "
-        f"{words.interval(low['low'], low['high'])}). Of {words.count(most)} in the group {_name(high['group'])}, "
-        f"{words.share(high['value'])} did ({words.interval(high['low'], high['high'])}). If groups were alike, so "
-        f"wide a gap would appear {words.chance(gap['p_adjusted'])} ({words.p_words(gap['p_adjusted'])}, adjusted for "
-        f"{gap['family']} comparisons)."
+        f"{words.interval(low['low'], low['high'])}). Of {words.count(most)} in the group {top}, "
+        f"{words.share(high['value'])} did ({words.interval(high['low'], high['high'])})."
     )
-    if evidence["data"].get("weight") is None and gap["low"] is not None and gap["low"] > 0:
-        a, b, c = (fewest * gap[k] for k in ("value", "low", "high"))
-        text += (
-            f" At the rate of {_name(high['group'])}, about {a:,.0f} more of {_name(low['group'])} "
-            f"would have received it ({b:,.0f} to {c:,.0f})."
-        )
-    merit = find.gap(evidence, "equal_opportunity", attribute)
-    if merit and merit["value"] is not None:
-        text += (
-            f" Among those whose outcome merits it, the widest gap is {words.width(merit)} ({words.span(merit)}): "
-            f"{_name(merit['lowest'])} receive it least often."
-        )
+    return text + _by_chance(gap) + _short(evidence, attribute, gap) + _merit(evidence, attribute)
+
+
+def _by_chance(gap: dict[str, Any]) -> str:
+    """The raw p-value of the two groups as a share of audits, then what adjusting makes of it."""
+    if gap.get("idle"):
+        return f" {words.capital(gap['idle'])}."
+    if not gap.get("pairs"):
+        return f" All groups tested together: {words.p_words(gap['p_adjusted'])} after {gap['family']} comparisons."
+    text = (
+        f" If these two groups were alike, they would be so far apart {words.chance(gap['pair_p_value'])}; after "
+        f"{gap['pairs_family']} pairs of groups were looked at, {words.p_words(gap['pair_p_adjusted'])}."
+    )
+    if gap["pairs"] > 1:
+        text += f" All groups tested together: {words.p_words(gap['p_adjusted'])} after {gap['family']} comparisons."
     return text
+
+
+def _short(evidence: dict[str, Any], attribute: list[str], gap: dict[str, Any]) -> str:
+    """How many more people it comes to, with the interval of these two groups."""
+    found = find.one(
+        evidence.get("pairs", []), metric=gap["metric"], attribute=attribute, higher=gap["highest"], lower=gap["lowest"]
+    )
+    if found is None or found["shortfall"] is None or found["low"] <= 0:
+        return ""
+    top, bottom = _names(gap)
+    a, b, c = (found[k] for k in ("shortfall", "shortfall_low", "shortfall_high"))
+    return f" At the rate of {top}, about {a:,.0f} more of {bottom} would have received it ({b:,.0f} to {c:,.0f})."
+
+
+def _merit(evidence: dict[str, Any], attribute: list[str]) -> str:
+    merit = find.gap(evidence, "equal_opportunity", attribute)
+    if merit is None or merit["value"] is None:
+        return ""
+    top, bottom = _names(merit)
+    return (
+        f" Among those whose outcome merits it, the widest gap is {words.width(merit)} ({words.span(merit)}): "
+        f"{bottom} receive it least often, {top} most often."
+    )
 
 
 def _norms(evidence: dict[str, Any]) -> str:

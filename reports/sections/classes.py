@@ -87,22 +87,23 @@ def _gaps(found: find.Record, attribute: list[str]) -> Table:
                 continue
             title = f"{name}: {ASKED[g['metric']].lower()}" if name else NAMES[g["metric"]]
             if g["value"] is None:
-                rows.append((title, "not estimable", "–", str(g["reason"])))
+                rows.append((title, "not estimable", "–", "–", str(g["reason"])))
                 continue
             rows.append(
                 (
                     title,
-                    f"{100 * g['value']:.1f} {words.bracket(g['low'], g['high'])}",
+                    f"{100 * g['value']:.1f} {words.bracket(*words.ends(g))}",
+                    words.pair_p(g),
                     words.p_words(g["p_adjusted"]) if g["p_adjusted"] is not None else "–",
                     f"{words.name_of(g['lowest'])} to {words.name_of(g['highest'])}",
                 )
             )
     return Table(
         f"Gaps over classes by {words.by(attribute)}",
-        ("Figure", "Apart, in points [95 %]", "Adjusted p", "From lowest to highest"),
+        ("Figure", "Apart, in points [95 %]", "p, these two", "p, all groups", "From lowest to highest"),
         tuple(rows[: find.MOST_ROWS]),
         find.cut(len(rows), "gaps"),
-        (30, 24, 14, 32),
+        (28, 20, 12, 12, 28),
     )
 
 

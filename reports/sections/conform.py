@@ -8,7 +8,7 @@ from reports.sections import find
 
 NAMES = {"clarify": "Clarify", "aif360": "AIF360", "fairlearn": "fairlearn"}
 SHOWN = {
-    "clarify": ("CI", "DPL", "KL", "JS", "DPPL", "DI", "RD", "AD", "CDDL"),
+    "clarify": ("CI", "DPL", "KL", "JS", "DPPL", "DI", "RD", "AD", "CDDL", "CDDPL"),
     "aif360": (
         "mean_difference", "statistical_parity_difference", "disparate_impact", "equal_opportunity_difference",
         "average_odds_difference", "theil_index",
@@ -20,8 +20,15 @@ SHOWN = {
 }  # fmt: skip
 
 
-def rows_of(found: find.Record) -> list[tuple[str, str, str, str]]:
-    """Tool, figure, of whom, value: single attributes only."""
+def rows_of(found: find.Record, individual: find.Record | None = None) -> list[tuple[str, str, str, str]]:
+    """Tool, figure, of whom, value: single attributes only; those that need the rows behind the others of their tool."""
+    near = (individual or {}).get("neighbours", {})
+    of_rows: list[tuple[str, str, str, str]] = []
+    for v in near.get("clarify_flip_test", {}).get("values", []):
+        who = f"{words.by(v['attribute'])}: {words.name_of(v['group'])}"
+        of_rows.append((NAMES["clarify"], "FT", who, words.number(v["value"])))
+    if "aif360_consistency" in near:
+        of_rows.append((NAMES["aif360"], "consistency", "everyone", words.number(near["aif360_consistency"])))
     out = []
     for v in found["values"]:
         if len(v["attribute"]) != 1:
@@ -32,7 +39,7 @@ def rows_of(found: find.Record) -> list[tuple[str, str, str, str]]:
             for name in SHOWN[v["tool"]]
             if name in v["values"]
         ]
-    return sorted(out, key=lambda r: list(NAMES.values()).index(r[0]))
+    return sorted([*out, *of_rows], key=lambda r: list(NAMES.values()).index(r[0]))
 
 
 def blocks(sources: Sources) -> list[Block]:
@@ -44,7 +51,7 @@ def blocks(sources: Sources) -> list[Block]:
     for v in found["values"]:
         if len(v["attribute"]) == 1:
             first.setdefault((v["tool"], *v["attribute"]), v)
-    rows = rows_of({"values": list(first.values())})
+    rows = rows_of({"values": list(first.values())}, sources.evidence.get("individual"))
     said = " ".join(f"{NAMES[t]}: {text}." for t, text in found["tools"].items())
     return [
         Heading("In the words of other tools"),

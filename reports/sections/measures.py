@@ -118,33 +118,34 @@ def _gaps(evidence: find.Record, attribute: list[str]) -> Table:
         ratio = find.gap(evidence, g["metric"], attribute, "ratio")
         name = words.capital(words.metric(g["metric"]))
         if g["value"] is None:
-            rows.append((name, "not estimable", "–", "–", str(g["reason"])))
+            rows.append((name, "not estimable", "–", "–", "–", str(g["reason"])))
             continue
         plain = g["metric"] in words.SCORES
         rows.append(
             (
                 name,
-                f"{words.width(g)} {words.bracket(g['low'], g['high'], percent=not plain)}".replace(
-                    " points", ""
-                ).strip(),
+                f"{words.width(g)} {words.bracket(*words.ends(g), percent=not plain)}".replace(" points", "").strip(),
                 _ratio(ratio),
+                words.pair_p(g),
                 words.p_words(g["p_adjusted"]) if g["p_adjusted"] is not None else "–",
                 f"{words.name_of(g['lowest'])} to {words.name_of(g['highest'])}",
             )
         )
     return Table(
         f"Gaps by {words.by(attribute)}",
-        ("Rate", "Apart [95 %]", "Ratio [95 %]", "Adjusted p", "From lowest to highest"),
+        ("Rate", "Apart [95 %]", "Ratio [95 %]", "p, these two", "p, all groups", "From lowest to highest"),
         tuple(rows),
-        "In points, with 95 % intervals in brackets. Scores and areas are apart on their own scale.",
-        (23, 17, 19, 13, 28),
+        "In points, with 95 % intervals in brackets: of the two groups named, for all pairs of the table's groups at "
+        "once. Of scores, whose pairs have no test of their own, the interval is of the widest gap. p-values are "
+        "adjusted: of the two groups named, and of all groups together, which does not say who differs.",
+        (21, 16, 18, 11, 11, 23),
     )
 
 
 def _ratio(ratio: find.Record | None) -> str:
     if ratio is None or ratio["value"] is None:
         return "not estimable"
-    return f"{words.number(ratio['value'])} {words.bracket(ratio['low'], ratio['high'], percent=False)}".rstrip()
+    return f"{words.number(ratio['value'])} {words.bracket(*words.ends(ratio), percent=False)}".rstrip()
 
 
 def _rates(evidence: find.Record, title: str, names: tuple[str, ...], attribute: list[str]) -> Table | None:

@@ -121,7 +121,7 @@ def _gaps(found: find.Record, attribute: list[str]) -> Table:
         )
     return Table(
         f"Gaps of predictions and errors by {words.by(attribute)}",
-        ("Figure", "Apart [95 %]", "Adjusted p", "From lowest to highest"),
+        ("Figure", "Apart [95 %]", "p, all groups", "From lowest to highest"),
         tuple(rows),
         "",
         (30, 26, 12, 32),

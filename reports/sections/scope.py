@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from audit.suppress import FLOOR
 from reports import charts, words
-from reports.blocks import Block, Figure, Paragraph, Points, Section, Sources, Table
+from reports.blocks import Block, Figure, Notice, Paragraph, Points, Section, Sources, Table
 
 
 def reading(sources: Sources) -> Section:
@@ -156,6 +158,9 @@ def _fixed(sources: Sources) -> tuple[Block, ...]:
         blocks += [Paragraph("Deviations, as the auditor states them:"), Points(tuple(str(d) for d in deviations))]
     else:
         blocks.append(Paragraph("No deviation is recorded."))
+    if (differences := beside(extra)) is not None:
+        near = bool(extra["differences"].get("reason"))
+        blocks.append(Notice(differences) if near else Paragraph(differences))
     if watched:
         blocks.append(
             Paragraph(
@@ -166,3 +171,24 @@ def _fixed(sources: Sources) -> tuple[Block, ...]:
             )
         )
     return tuple(blocks)
+
+
+def beside(extra: Mapping[str, Any]) -> str | None:
+    """What a report prints of its comparison with earlier ones; None where it was made without a log."""
+    found = extra.get("differences")
+    if not isinstance(found, dict):
+        return None
+    compared, near = found.get("compared"), [str(n) for n in found.get("near", [])]
+    if found.get("reason"):
+        other = f"report {', '.join(near)}" if near else "the earlier audit that it is compared with"
+        return (
+            f"Some counts differ by fewer than {FLOOR} people from those of {other}. Who has both can tell what a few "
+            f"people's groups, outcomes or decisions are. It was issued all the same, for this reason: "
+            f"“{found['reason']}”"
+        )
+    if not compared:
+        return "No earlier report on these people is in the log."
+    return (
+        f"The counts were held against those of {compared} earlier {'report' if compared == 1 else 'reports'} on these "
+        f"people in the log: none differs by fewer than {FLOOR} people."
+    )

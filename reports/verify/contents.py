@@ -31,7 +31,7 @@ class Contents:
 
     def _same_version(self, work: Callable[[], str]) -> str:
         """A method may change from version to version: where this is another one, the failure says so."""
-        from audit.evidence import VERSION
+        from audit.about import VERSION
 
         made = self.manifest.tool.get("assay", "an unknown version")
         try:

@@ -27,12 +27,12 @@ OWN = {
     "mitigation.json": ("decision", "decisions", "earlier", "tool"),
     "search.json": ("notes", "tool", "trials_asked"),
 }
-LISTS = ("rates", "gaps", "dataset", "counts")
+LISTS = ("rates", "gaps", "dataset", "counts", "pairs")
 KEYS = ("metric", "attribute", "group", "kind")
 
 
 def recompute(cube: Any, settings: Mapping[str, Any]) -> tuple[dict[str, Any], Any, Any, Any]:
-    """The four lists that follow from a cube and settings, and the margins, settings and measures. Raises Broken."""
+    """The lists that follow from a cube and settings, and the margins, settings and measures. Raises Broken."""
     from audit.cube_json import margins_from_json
     from audit.evidence import measures_to_json
     from audit.gaps import Settings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -251,3 +252,92 @@ def test_reliability_curves_show_each_group() -> None:
         assert p["share"] == pytest.approx(y[here].mean())
         assert p["mean_score"] == pytest.approx(score[here].mean())
         assert p["low"] <= p["share"] <= p["high"]
+
+
+# -- What other tools say of rows: recorded from smclarify 0.5 (python3 -m venv; pip install smclarify==0.5), where ---
+# rows is tests/audit/reference/clarify_rows.csv: CDDL(rows.a, rows.a == g, rows.y == "yes", rows.b),
+# CDDPL(rows.a, rows.a == g, rows.dec == "yes", rows.b), FT(rows[["u", "v"]], rows.a == g, rows.dec == "yes").
+
+RECORDED = {
+    "f": (0.06720085470085471, -0.14916666666666664, -0.2608695652173913),
+    "m": (0.24230769230769234, 0.10208333333333333, -0.5),
+    "n": (0.05715811965811968, -0.3695833333333333, 0.3157894736842105),
+}
+CONFORM_CASE = """[case]
+name = "t"
+purpose = "p"
+[data]
+path = "rows.csv"
+label = "y"
+positive = "yes"
+sensitive = ["a", "b"]
+[model]
+decision = "dec"
+"""
+
+
+def audited(folder: Path, frame: pd.DataFrame) -> dict[str, Any]:
+    from cli import main
+
+    frame.to_csv(folder / "rows.csv", index=False)
+    (folder / "case.toml").write_text(CONFORM_CASE)
+    assert main(["audit", str(folder / "case.toml"), "--out", str(folder / "run")]) == 0
+    found: dict[str, Any] = json.loads((folder / "run" / "evidence.json").read_bytes())
+    return found
+
+
+def test_clarify_on_strata_with_one_outcome_and_by_neighbours(tmp_path: Path) -> None:
+    """In stratum z nobody has the outcome, in x everyone is decided so: Clarify counts these with a share of 0."""
+    rows = pd.read_csv(ROOT / "tests" / "audit" / "reference" / "clarify_rows.csv")
+    evidence = audited(tmp_path, rows)
+    by_group = {tuple(v["group"]): v["values"] for v in evidence["conformance"]["values"] if v["tool"] == "clarify"}
+    flips = evidence["individual"]["neighbours"]["clarify_flip_test"]
+    turned = {v["group"][0]: v["value"] for v in flips["values"] if v["attribute"] == ["a"]}
+    for group, (cddl, cddpl, ft) in RECORDED.items():
+        assert by_group[(group,)]["CDDL"] == pytest.approx(cddl)
+        assert by_group[(group,)]["CDDPL"] == pytest.approx(cddpl)
+        assert turned[group] == pytest.approx(ft)
+
+
+def test_clarify_of_a_stratum_in_which_all_are_refused(tmp_path: Path) -> None:
+    """Of 160 people the 60 of stratum y are all refused; smclarify 0.5 says .40625 and .485714."""
+    rows = [("x", "F", "yes")] * 10 + [("x", "F", "no")] * 30 + [("x", "M", "yes")] * 30 + [("x", "M", "no")] * 30
+    rows += [("y", "F", "no")] * 40 + [("y", "M", "no")] * 20
+    frame = pd.DataFrame(rows, columns=["b", "a", "y"])
+    evidence = audited(tmp_path, frame.assign(dec=frame["y"]))
+    by_group = {tuple(v["group"]): v["values"] for v in evidence["conformance"]["values"] if v["tool"] == "clarify"}
+    assert by_group[("F",)]["CDDL"] == by_group[("F",)]["CDDPL"] == pytest.approx(0.40625)
+    assert by_group[("M",)]["CDDL"] == pytest.approx(-0.03125)
+    assert by_group[("y",)]["CDDL"] == pytest.approx(0.48571428571428565)
+
+
+def test_clarifys_flip_test_says_what_it_cannot_take(tmp_path: Path) -> None:
+    rows = pd.read_csv(ROOT / "tests" / "audit" / "reference" / "clarify_rows.csv")
+    found = audited(tmp_path, rows.assign(town="north"))["individual"]["neighbours"]["clarify_flip_test"]
+    assert found["values"] == []
+    assert "'town'" in found["reason"]
+
+
+def test_aif360s_consistency_counts_the_person(tmp_path: Path) -> None:
+    """AIF360 0.6.1, BinaryLabelDatasetMetric.consistency: scikit-learn's five nearest of people who include oneself."""
+    from sklearn.neighbors import NearestNeighbors
+
+    rows = pd.read_csv(ROOT / "tests" / "audit" / "reference" / "clarify_rows.csv")
+    near = audited(tmp_path, rows)["individual"]["neighbours"]
+    x = rows[["u", "v"]].to_numpy()
+    x = (x - x.mean(axis=0)) / x.std(axis=0)
+    d = (rows["dec"] == "yes").to_numpy(dtype=float)
+    at = NearestNeighbors(n_neighbors=5, algorithm="ball_tree").fit(x).kneighbors(x, return_distance=False)
+    assert near["aif360_consistency"] == pytest.approx(1 - np.abs(d - d[at].mean(axis=1)).mean())
+    six = NearestNeighbors(n_neighbors=6, algorithm="ball_tree").fit(x).kneighbors(x, return_distance=False)
+    assert near["consistency"] == pytest.approx(1 - np.abs(d - d[six[:, 1:]].mean(axis=1)).mean())
+
+
+def test_the_report_prints_what_needs_rows_under_the_tools_names(tmp_path: Path) -> None:
+    from reports.sections.conform import rows_of
+
+    evidence = audited(tmp_path, pd.read_csv(ROOT / "tests" / "audit" / "reference" / "clarify_rows.csv"))
+    rows = rows_of(evidence["conformance"], evidence["individual"])
+    assert ("Clarify", "FT", "a: f", "−0.261") in rows
+    assert ("Clarify", "CDDPL", "a: f", "−0.149") in rows
+    assert any(r[:2] == ("AIF360", "consistency") for r in rows)

@@ -68,8 +68,11 @@ BAD: dict[str, tuple[Write, tuple[str, ...]]] = {
     "header only": (put("t.csv", b"a,b,c\n"), ("a header and no rows", "3 column names")),
     "header only, no line end": (put("t.csv", b"a,b,c"), ("a header and no rows",)),
     "one column": (put("t.csv", b"a b c\n1 2 3\n"), ("one column only", "'a b c'", "delimiter")),
-    "a title above the names": (put("t.csv", b"Report\n\na,b\n1,2\n"), ("one column only", "without a title")),
-    "duplicate names": (put("t.csv", b"sex,age,sex\nf,1,m\n"), ("same name", "'sex' in columns 1, 3")),
+    "titles and nothing else": (put("t.csv", b"Report\n\nof 2026\n"), ("one column only", "without a title")),
+    "duplicate names that differ": (
+        put("t.csv", b"sex,age,sex\nf,1,f\nf,1,m\nf,2,x\n"),
+        ("more than one column called 'sex'", "2 rows", "row 2: 'f' and 'm'"),
+    ),
     "names missing": (put("t.csv", b"a,,\n1,2,3\n"), ("without a name", "column 2, 3")),
     "a name missing": (put("t.csv", b"a,,c\n1,2,3\n5,7,9\n"), ("without a name", "column 2")),
     "ragged rows": (put("t.csv", b"a,b,c\n1,2,3\n1,2\n1,2,3\n1,2,3,4\n"), ("2 of them", "line 3, 5", "2 values")),
@@ -78,8 +81,8 @@ BAD: dict[str, tuple[Write, tuple[str, ...]]] = {
     "UTF-16 cut in half": (put("t.csv", "a,b\n1,ü\n".encode("utf-16")[:-1]), ("UTF-16 but is broken",)),
     "zero bytes": (put("t.csv", b"a,b\n1,\0\0\0\n"), ("is no text",)),
     "two encodings": (put("t.csv", "ä,ö\né,ü\nß,".encode() + b"\xe4\n"), ("broken bytes",)),
-    "Excel": (put("t.csv", b"PK\x03\x04rest"), ("Excel workbook",)),
-    "old Excel": (put("t.csv", b"\xd0\xcf\x11\xe0rest"), ("Excel",)),
+    "Excel": (put("t.csv", b"PK\x03\x04rest"), ("cannot be read as a workbook",)),
+    "old Excel": (put("t.csv", b"\xd0\xcf\x11\xe0rest"), ("cannot be read as a workbook",)),
     "a web page": (put("t.csv", b"<!doctype html><p>Not found"), ("web page",)),
     "a PDF": (put("t.csv", b"%PDF-1.7"), ("PDF",)),
     "a pickle": (put("t.csv", b"\x80\x04rest"), ("pickle",)),
@@ -309,8 +312,7 @@ def test_no_such_column_in_each_role(tmp_path: Path, good: pd.DataFrame) -> None
     refusal(work, "`decision`", "did you mean 'decided'?", kind=CaseError)
 
 
-def test_label_with_one_value(tmp_path: Path, good: pd.DataFrame) -> None:
-    refusal(case_of(tmp_path, good.assign(out="yes")), "one value only", "'yes' in 120 rows", "two outcomes")
+def test_label_without_a_value(tmp_path: Path, good: pd.DataFrame) -> None:
     refusal(case_of(tmp_path, good.assign(out=np.nan)), "no values", "120 empty")
 
 
@@ -381,7 +383,7 @@ def test_reference_that_is_no_group(tmp_path: Path, good: pd.DataFrame) -> None:
 
 def test_decisions_in_other_words(tmp_path: Path, good: pd.DataFrame) -> None:
     work = case_of(tmp_path, good.assign(decided=["granted", "refused"] * 60))
-    refusal(work, "'granted', 'refused'", "'yes' or 'no'", "label's own words")
+    refusal(work, "'granted', 'refused'", "'yes' or 'no'", "in 120 of 120 measured rows", "in the words of")
 
 
 def test_decisions_missing(tmp_path: Path, good: pd.DataFrame) -> None:

@@ -257,7 +257,7 @@ def test_a_missing_library_is_one_message_after_everything_else(
     monkeypatch.setitem(sys.modules, "skl2onnx", None)
     with pytest.raises(ModelError, match="library is missing") as told:
         to_onnx(Nothing(), pd.DataFrame(), {"positive": np.array("paid")})  # type: ignore[arg-type]
-    assert "requirements-extra" in told.value.message
+    assert "requirements/extra" in told.value.message
     monkeypatch.undo()
     real = Worker.call
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
+import os
 import stat
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs12
 
 from audit.errors import KeyFileError, OutputError
+from cli import main
 from reports.keys import SigningKey, load_key, new_key
 from tests.reports import pki as tests_pki
 
@@ -136,3 +139,51 @@ def test_an_elliptic_curve_is_refused_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(KeyFileError, match="cannot sign a report") as caught:
         load_key(store(tmp_path / "ec.p12", curve, certificate), PASSWORD)
     assert "PDF 2.0" in caught.value.expected
+
+
+def test_a_key_on_standard_input_is_used_and_never_on_disk(
+    made: tuple[Path, SigningKey], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--key - --password-file -`: the password on a line, then the .p12."""
+    blob = made[0].read_bytes()
+    for given, said in (
+        (PASSWORD + b"\n" + blob, "the run folder is incomplete"),
+        (b"another word\n" + blob, "the key on standard input could not be opened"),
+        (PASSWORD + b"\n", "is not a PKCS#12 key file"),
+    ):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(given)))
+        args = ["report", str(tmp_path), "--key", "-", "--password-file", "-", "--out", str(tmp_path / "r.pdf")]
+        monkeypatch.setattr("reports.keys.check_fit", lambda *a: None)  # made for a day of its own
+        assert main(args) == 2
+        assert said in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_key_is_for_its_owner_alone_from_the_first_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever the umask is; folders that were missing too, and on a file system without links."""
+    monkeypatch.setenv("ASSAY_KEY_PASSWORD", "a long password")
+    before = os.umask(0)
+    try:
+        assert main(["keys", "new", "--name", "Ada", "--out", str(tmp_path / "a" / "b" / "ada.p12")]) == 0
+        monkeypatch.setattr(os, "link", lambda *a: (_ for _ in ()).throw(OSError("no links here")))
+        assert main(["keys", "new", "--name", "Ada", "--out", str(tmp_path / "a" / "b" / "bo.p12")]) == 0
+    finally:
+        os.umask(before)
+    for path in (tmp_path / "a").rglob("*"):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+    assert sorted(p.name for p in (tmp_path / "a" / "b").iterdir()) == ["ada.p12", "bo.p12"]
+
+
+def test_two_keys_made_at_once_under_one_name_do_not_replace_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other process was faster, after this one had looked."""
+    path = tmp_path / "ada.p12"
+    monkeypatch.setattr(Path, "exists", lambda self, **_: False)
+    path.write_bytes(b"somebody's only key")
+    with pytest.raises(OutputError, match="exists already"):
+        new_key("Ada", path, PASSWORD)
+    assert path.read_bytes() == b"somebody's only key"
+    assert [p.name for p in tmp_path.iterdir()] == ["ada.p12"]

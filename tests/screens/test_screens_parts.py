@@ -8,7 +8,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from audit.errors import AssayError, CaseError, DataError, InputError
-from screens import charts, setup, state, workspace
+from audit.load.start import bins_of
+from screens import charts, state, workspace
 
 
 @pytest.fixture(autouse=True)
@@ -57,10 +58,10 @@ def test_a_persons_words_are_never_markup() -> None:
 
 
 def test_bands_are_read_or_refused() -> None:
-    assert setup.read_bins("age: 25, 40; income: 1000") == {"age": (25.0, 40.0), "income": (1000.0,)}
-    assert setup.read_bins("") == {}
+    assert bins_of(["age: 25, 40", "income: 1000"]) == {"age": (25.0, 40.0), "income": (1000.0,)}
+    assert bins_of([]) == {}
     with pytest.raises(CaseError):
-        setup.read_bins("age: young")
+        bins_of(["age: young"])
 
 
 def test_the_cache_of_a_result_sees_a_change_of_one_byte(tmp_path: Path) -> None:

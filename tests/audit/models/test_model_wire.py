@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit.errors import DataError
-from audit.models import isolate, table, wire
+from audit.models import table, wire
 
 LIMIT = 2**20
 
@@ -131,75 +131,3 @@ def test_tables_that_cannot_cross_say_why() -> None:
     with pytest.raises(DataError, match="cannot be sent") as caught:
         table.send(pd.DataFrame({"a": np.array([1, "x"], dtype=object)}))
     assert "one kind" in caught.value.todo
-
-
-# -- the seccomp filter, run by a small machine of our own -----------------------------------------------------------
-
-ALLOW, KILL, EPERM, ENOSYS = 0x7FFF0000, 0x80000000, 0x00050001, 0x00050026
-
-
-def run(program: bytes, arch: int, number: int, arguments: tuple[int, ...] = ()) -> int:
-    """The verdict of the filter, by classic BPF's rules for the five instructions that it uses."""
-    data = struct.pack("<IIQ6Q", number, arch, 0, *(*arguments, *[0] * (6 - len(arguments))))
-    at, held = 0, 0
-    while True:
-        code, yes, no, value = struct.unpack_from("<HBBI", program, at * 8)
-        at += 1
-        if code == 0x20:
-            (held,) = struct.unpack_from("<I", data, value)
-        elif code == 0x06:
-            return int(value)
-        else:
-            hit = {0x15: held == value, 0x35: held >= value, 0x45: bool(held & value)}[code]
-            at += yes if hit else no
-
-
-@pytest.mark.parametrize(("machine", "arch"), [("x86_64", 0xC000003E), ("aarch64", 0xC00000B7)])
-def test_the_filter_on_both_machines(machine: str, arch: int) -> None:
-    numbers = {
-        "x86_64": {
-            "read": 0,
-            "openat": 257,
-            "mmap": 9,
-            "socket": 41,
-            "execve": 59,
-            "clone": 56,
-            "kill": 62,
-            "limit": 302,
-        },
-        "aarch64": {
-            "read": 63,
-            "openat": 56,
-            "mmap": 222,
-            "socket": 198,
-            "execve": 221,
-            "clone": 220,
-            "kill": 129,
-            "limit": 261,
-        },
-    }[machine]
-    program = isolate.filter_program(machine, pid=1234)
-    assert program is not None
-    assert len(program) // 8 <= 4096  # the kernel's own limit
-
-    def verdict(name: str, *arguments: int) -> int:
-        return run(program, arch, numbers[name], arguments)
-
-    assert [verdict(n) for n in ("read", "openat", "mmap")] == [ALLOW] * 3
-    assert [verdict(n) for n in ("socket", "execve")] == [EPERM] * 2
-    assert verdict("clone", 0x10000 | 0x100) == ALLOW  # a thread
-    assert verdict("clone", 17) == EPERM  # a process
-    assert run(program, arch, 435) == ENOSYS
-    assert (verdict("kill", 1234, 6), verdict("kill", 1, 9)) == (ALLOW, EPERM)
-    assert (verdict("limit", 0, 7, 0), verdict("limit", 0, 7, 4096), verdict("limit", 0, 7, 2**40)) == (
-        ALLOW,
-        EPERM,
-        EPERM,
-    )
-    assert run(program, arch ^ 1, numbers["read"]) == KILL
-    if machine == "x86_64":
-        assert run(program, arch, 0x40000000 | 41) == KILL  # the x32 door to the same calls
-
-
-def test_an_unknown_machine_gets_no_filter_and_no_claim() -> None:
-    assert isolate.filter_program("riscv64", 1) is None

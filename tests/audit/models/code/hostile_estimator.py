@@ -11,15 +11,17 @@ import socket
 import threading
 import time
 
+import deeds
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 
 class Hostile(ClassifierMixin, BaseEstimator):
-    def __init__(self, folder="", secret="", parent=0):
+    def __init__(self, folder="", secret="", parent=0, near=""):
         self.folder = folder
         self.secret = secret
         self.parent = parent
+        self.near = near
 
     def fit(self, X, y):
         self.classes_ = np.unique(y)
@@ -244,3 +246,8 @@ DEEDS = {
     102: loop,
     103: forge,
 }
+
+# From 200 on: those of deeds.py, in their order.
+NAMES = {name: 200 + at for at, name in enumerate(deeds.DEEDS)}
+DEEDS.update({NAMES[name]: function for name, function in deeds.DEEDS.items()})
+DEEDS[900] = deeds.sweep

@@ -1,0 +1,37 @@
+"""Audit decisions about people from a notebook, with the numbers of the command line.
+
+    import assay
+
+    result = assay.audit(frame, label="income", positive=">50K", sensitive=["sex"], model=estimator)
+    result                          # findings, norms and a chart, in a notebook
+    result.gaps()                   # a tidy frame: one row a gap, with interval and p-value
+    result.plot("selection_rate")   # plotly
+    result.explain().features()     # SHAP, with LIME beside it
+    result.mitigate("reweighing").changes()
+    result.report("report.pdf", key="me.p12", password="...")
+    assay.verify("report.pdf").lines()
+
+Everything is written to a run folder (`result.folder`): `data.parquet`, `case.toml`, `evidence.json` and what follows.
+`assay audit case.toml` on that folder gives the same evidence, byte for byte.
+"""
+
+from __future__ import annotations
+
+from assay._audit import audit, audit_case, open_run
+from assay._report import new_key, verify
+from assay._result import Explanation, Mitigation, Result
+from assay._scorer import fairness_scorer
+from audit.errors import AssayError
+
+__all__ = [
+    "AssayError",
+    "Explanation",
+    "Mitigation",
+    "Result",
+    "audit",
+    "audit_case",
+    "fairness_scorer",
+    "new_key",
+    "open_run",
+    "verify",
+]

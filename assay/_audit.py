@@ -1,0 +1,159 @@
+"""`assay.audit`: a frame becomes a run folder, and the run folder is audited as the command line would."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from assay import _frames, _models
+from assay._result import Result
+from audit.errors import CaseError, InputError
+
+Column = Any
+"""The name of a column of the frame, or one value a row (n,)."""
+
+
+def audit(
+    data: Any,
+    *,
+    sensitive: Sequence[str] | Mapping[str, Column] | str,
+    label: Column = None,
+    positive: object = None,
+    favourable: object = None,
+    model: Any = None,
+    decision: Column = None,
+    score: Column = None,
+    threshold: float | None = None,
+    features: Sequence[str] | None = None,
+    exclude: Sequence[str] = (),
+    weight: Column = None,
+    id: Column = None,
+    time: str | None = None,
+    bins: Mapping[str, Sequence[float]] | None = None,
+    reference: Mapping[str, str] | None = None,
+    policy: str | Path | None = None,
+    name: str = "Notebook",
+    purpose: str = "What the model decides",
+    out: str | Path | None = None,
+    seed: int = 0,
+    draws: int = 2000,
+) -> Result:
+    """Measure how decisions about people differ between groups.
+
+    Parameters
+    ----------
+    data : (n rows) a pandas, Polars or Arrow table, a NumPy array (columns x0, x1, ...), or a mapping of columns.
+    sensitive : columns whose groups are compared, or name -> values (n,) for attributes that are no column.
+    label : what really happened; a column or (n,) values. positive: its value that the model predicts or scores.
+    favourable : the value that is good for the person; needed where neither name nor values say it.
+    model : a fitted estimator of scikit-learn's kind, or the path of a model file. decision, score: what was decided or
+        scored, in place of a model; a score decides positive from `threshold` up.
+    features, exclude : what the model reads, and what it must not.
+    weight, id, time, bins, reference, policy : as in the case file (docs/case-file.md).
+    out : the run folder (default: a new folder that is removed with the result).
+    seed, draws : of permutation tests and intervals.
+
+    Returns
+    -------
+    Result : evidence, tidy frames, chart, explanation, mitigation, report.
+
+    Raises
+    ------
+    AssayError : one message with what was wrong, got, expected, and what to do.
+
+    Examples
+    --------
+    >>> import assay
+    >>> frame = {"sex": ["f", "m"] * 50, "hired": ["no", "yes"] * 50}
+    >>> result = assay.audit(frame, decision="hired", sensitive=["sex"], draws=100)
+    >>> result.gaps().query("metric == 'selection_rate' and kind == 'difference'")["value"].iloc[0]
+    1.0
+    """
+    folder = _folder(out)
+    table = _frames.Columns(_frames.as_pandas(data))
+    roles: dict[str, Any] = {"label": table.role("label", label)}
+    if isinstance(sensitive, str):
+        sensitive = [sensitive]
+    groups = list(sensitive)
+    if isinstance(sensitive, Mapping):
+        groups = [table.role(k, v, as_name=k) or k for k, v in sensitive.items()]
+    roles |= {r: table.role(r, v) for r, v in (("weight", weight), ("id", id))}
+    given = [n for n, v in (("model", model), ("decision", decision), ("score", score)) if v is not None]
+    if len(given) > 1 or (not given and roles["label"] is None):
+        raise CaseError(
+            "it is not said where the decisions come from",
+            got=" and ".join(given) or "none of model, decision and score",
+            expected="one of model=, decision= and score=, or label= alone to compare outcomes",
+            todo="give one of them",
+        )
+    made: dict[str, Any] = {}
+    if model is not None:
+        reads = list(features) if features is not None else _models.columns_of(model, table, {*exclude}, roles, groups)
+        made = _models.placed(model, table, reads, folder, threshold)
+        features = reads
+    elif decision is not None:
+        made = {"decision": table.role("decision", decision)}
+    elif score is not None:
+        made = {"score": table.role("score", score)}
+    else:
+        made = {"outcomes": True}
+    if threshold is not None:
+        made["threshold"] = float(threshold)
+    values: dict[str, Any] = {
+        "path": "data.parquet",
+        **roles,
+        "sensitive": groups,
+        "time": time,
+        "bins": {k: [float(e) for e in v] for k, v in bins.items()} if bins else None,
+        "reference": dict(reference) if reference else None,
+        "features": list(features) if features is not None and model is not None else None,
+        "exclude": list(exclude) or None,
+    }
+    values |= table.sign(roles["label"] or made.get("decision"), positive, favourable, scored="score" in made)
+    table.write(folder / "data.parquet")
+    about = {"name": name, "purpose": purpose}
+    norms = {"file": str(Path(policy).resolve())} if policy is not None else None
+    _frames.write_case(folder / "case.toml", about, values, made, norms)
+    return _run(folder / "case.toml", folder, out is None, seed=seed, draws=draws)
+
+
+def audit_case(case: str | Path, out: str | Path | None = None, *, seed: int = 0, draws: int = 2000) -> Result:
+    """Audit a case file, as `assay audit CASE.toml --out DIR` does. out: the run folder (default: a temporary one).
+
+    Raises AssayError.
+    """
+    return _run(Path(case), _folder(out), out is None, seed=seed, draws=draws)
+
+
+def open_run(folder: str | Path) -> Result:
+    """The result of an earlier audit in `folder` (the DIR of `--out`). Raises InputError where there is none."""
+    place = Path(folder)
+    if not (place / "evidence.json").exists():
+        raise InputError(
+            f"{place} holds no audit",
+            got="no evidence.json",
+            expected="a folder that `assay audit` or `assay.audit(out=...)` wrote",
+            todo="name that folder",
+        )
+    case = place / "case.toml"
+    return Result(place, case if case.exists() else None)
+
+
+def _folder(out: str | Path | None) -> Path:
+    """The run folder; a new one that only this person may read where none is named."""
+    if out is None:
+        return Path(tempfile.mkdtemp(prefix="assay-"))
+    Path(out).mkdir(parents=True, exist_ok=True)
+    return Path(out)
+
+
+def _run(case: Path, folder: Path, passing: bool, *, seed: int, draws: int) -> Result:
+    from audit.gaps import Settings
+    from audit.load import load_case
+    from audit.run import run_audit
+
+    loaded = load_case(case)
+    run_audit(loaded, folder, Settings(seed=seed, draws=draws, reference=loaded.data.reference))
+    return Result(folder, case, passing=passing)

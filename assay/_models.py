@@ -1,0 +1,93 @@
+"""A fitted estimator from a notebook, put where an audit asks it.
+
+Where skops can save it and what is loaded back decides the same for every row, the audit asks that file in a process of
+its own, as the command line does. Otherwise the estimator decides in the notebook's process, and the evidence says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from assay._frames import Columns
+from audit.errors import ModelError, nearest
+
+
+def columns_of(
+    model: Any, table: Columns, exclude: Collection[str], roles: Mapping[str, Any], sensitive: Sequence[str]
+) -> list[str]:
+    """The columns that the model reads: those it says it was fitted on, else all of the table that have no other role.
+
+    Raises ModelError where one that it was fitted on is not in the table.
+    """
+    fitted = getattr(model, "feature_names_in_", None)
+    if fitted is not None:
+        lacking = [str(c) for c in fitted if str(c) not in table.own]
+        if lacking:
+            raise ModelError(
+                "the model was fitted on a column that the table does not have",
+                got=f"no column {lacking[0]!r}",
+                expected=", ".join(repr(str(c)) for c in fitted[:8]),
+                todo=nearest(lacking[0], table.own),
+            )
+        return [str(c) for c in fitted]
+    never = {*exclude, *(r for r in roles.values() if r is not None)}
+    return [c for c in table.own if c not in never]
+
+
+def placed(model: Any, table: Columns, reads: Sequence[str], folder: Path, threshold: float | None) -> dict[str, Any]:
+    """The `[model]` section for this model; writes `model.skops` or a column of decisions. Raises ModelError."""
+    if isinstance(model, (str, Path)):
+        return {"path": str(Path(model).resolve())}
+    if not hasattr(model, "predict"):
+        raise ModelError(
+            "this is no fitted estimator",
+            got=type(model).__name__,
+            expected="an object with predict, the path of a model file, or decision= or score=",
+            todo="pass the fitted estimator, or its decisions",
+        )
+    given = table.frame[list(reads)]
+    named = hasattr(model, "feature_names_in_")
+    asked = given if named else given.to_numpy()
+    try:
+        decided = np.asarray(model.predict(asked))
+    except Exception as error:  # whatever a person's estimator raises
+        raise ModelError(
+            "the model did not answer for the rows of this table",
+            got=f"{type(error).__name__}: {error}"[:300],
+            expected="one decision a row",
+            todo="pass the table that model.predict takes, and `features` where it has more columns",
+        ) from error
+    if decided.shape != (len(given),):
+        raise ModelError("the model did not give one decision a row", got=f"shape {decided.shape}",
+                         expected=f"({len(given)},)", todo="pass an estimator that predicts one value")  # fmt: skip
+    if named and _saved(model, folder / "model.skops"):
+        return {"path": "model.skops"}
+    column = "decided_by_model"
+    table.role("decision", decided, as_name=column)
+    kind = type(model).__name__
+    said = (
+        f"{kind}.predict in the notebook's own process, with nothing between it and the machine; no model file was kept"
+    )
+    return {"decision": column, "origin": said}
+
+
+def _saved(model: Any, path: Path) -> bool:
+    """Whether skops writes the model, and the worker may load it."""
+    from audit.models import describe
+
+    try:
+        import skops.io
+
+        skops.io.dump(model, path)
+        found = describe(path)
+    except Exception:  # skops raises what the estimator's own pickling raises
+        path.unlink(missing_ok=True)
+        return False
+    if found.unknown_types:
+        path.unlink(missing_ok=True)
+        return False
+    return True

@@ -1,0 +1,243 @@
+"""A case from a data file alone: proposed with comments (`assay init`), or made of options (`assay audit data.csv`).
+
+What is proposed on a guess is written as "?", which no command takes for an answer: a person gives it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from audit.errors import CaseError, nearest
+from audit.load import limits
+from audit.load.check import suggested_bins
+from audit.load.propose import Roles, propose_roles
+from audit.load.sign import sign_of
+from audit.load.tables import read_noted
+from audit.load.toml import key, write
+from audit.load.values import names_of
+
+OPEN = "?"
+
+
+def proposed(data: Path, folder: Path) -> tuple[str, Roles]:
+    """A case file for `data`, to lie in `folder`, each line with its reason; and the roles. Raises DataError."""
+    table = read_noted(data)
+    roles = propose_roles(table.frame)
+    examples = roles.examples
+
+    def shown(column: str | None) -> str:
+        values = ", ".join(repr(v) for v in examples.get(str(column), ()))
+        return f" (values such as {values})" if values else ""
+
+    lines = [
+        f"# Proposed by `assay init` from {data.name}: {len(table.frame):,} rows, {len(table.columns)} columns.",
+        "# Read each line. A line with a question mark for its value has to be answered by a person.",
+        *(f"# Note: {n}" for n in table.notes),
+        "",
+        "[case]",
+        f"name = {write(data.name.split('.')[0])}",
+        f'purpose = "{OPEN}"  # what is decided about people, in words: "Who is offered a loan"',
+        "",
+        "[data]",
+        f"path = {write(Path(os.path.relpath(data.resolve(), folder.resolve())).as_posix())}",
+    ]
+
+    def line(role: str, value: object, column: str | None, reason: str = "") -> None:
+        why = reason or roles.reasons.get(role, "")
+        guess = f" Asked: {roles.asked[role]}" if role in roles.asked else ""
+        mark = "# " if guess and role != "label" else ""
+        lines.append(f"{mark}{role} = {write(value)}  # {why}{shown(column)}.{guess}")
+
+    outcome = roles.label or roles.decision
+    if roles.label is not None:
+        line("label", roles.label, roles.label)
+    if roles.positive is not None:
+        line("positive", roles.positive, None, "what a model would predict")
+        question = roles.asked.get("favourable")
+        values = " or ".join(repr(v) for v in examples.get(str(outcome), ()))
+        lines.append(
+            f"favourable = {write(roles.favourable or OPEN)}  # "
+            + (f"{question} Answer with {values}." if question else roles.reasons["positive"] + ".")
+        )
+    else:
+        lines.append(f'positive = "{OPEN}"  # no outcome and no decision of few values was found')
+    lines.append(f"sensitive = {write(list(roles.sensitive) or [OPEN])}")
+    lines += [f"#   {c}: {roles.reasons[f'sensitive:{c}']}{shown(c)}." for c in roles.sensitive]
+    lines += [f"#   possible too: {c}: {roles.reasons[f'sensitive:{c}']}{shown(c)}." for c in roles.possible]
+    if roles.indicators:
+        lines.append(f"indicators = {write({k: list(v) for k, v in roles.indicators.items()})}")
+    if roles.bins:
+        lines.append(f"bins = {write({k: list(v) for k, v in roles.bins.items()})}")
+    for role in ("id", "weight", "time", "cluster"):
+        if (column := getattr(roles, role)) is not None:
+            line(role, column, column)
+    if roles.split is not None and roles.audit is not None:
+        line("split", roles.split, roles.split)
+        lines += [f"{role} = {write(v)}" for role in ("train", "audit") if (v := getattr(roles, role)) is not None]
+    lines += ["", "[model]", *_model_lines(roles, shown)]
+    return "\n".join(lines) + "\n", roles
+
+
+def _model_lines(roles: Roles, shown: object) -> list[str]:
+    """Where decisions come from: a column that is there, or the question."""
+    out = []
+    if roles.decision is not None and roles.decision != roles.label:
+        out.append(f"decision = {write(roles.decision)}  # {roles.reasons['decision']}.")
+    elif roles.score is not None:
+        out += [
+            f"score = {write(roles.score)}  # {roles.reasons['score']}.",
+            f'threshold = "{OPEN}"  # positive from this score on'
+            if "threshold" in roles.reasons["score"]
+            else "threshold = 0.5  # positive from this score on",
+        ]
+    elif roles.label is not None:
+        out += [
+            "outcomes = true  # nothing that decides was found: the outcomes are compared by themselves. Or one of:",
+            '# path = "model.skops"',
+            '# decision = "a column of decisions"',
+            '# score = "a column of scores"',
+        ]
+    else:
+        out.append(f'decision = "{OPEN}"  # or path = "model.skops", or score = "a column of scores"')
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The options of `assay audit DATA`, as a person gave them; None and () where they did not."""
+
+    sensitive: Sequence[str] = ()
+    label: str | None = None
+    decision: str | None = None
+    score: str | None = None
+    model: Path | None = None
+    threshold: float | None = None
+    positive: str | None = None
+    favourable: str | None = None
+    weight: str | None = None
+    id: str | None = None
+    time: str | None = None
+    exclude: Sequence[str] = ()
+    bins: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    name: str | None = None
+    purpose: str | None = None
+
+
+def from_options(data: Path, given: Given, folder: Path) -> str:
+    """The case file that these options make, to lie in `folder`. Nothing is taken that was neither given nor certain.
+
+    Raises CaseError where an option is lacking, with the proposals; DataError where the table cannot be read.
+    """
+    table = read_noted(data)
+    frame, columns = table.frame, table.columns
+    roles = propose_roles(frame)
+    for role in ("label", "decision", "score", "weight", "id", "time"):
+        name = getattr(given, role)
+        if name is not None and name not in columns:
+            raise CaseError(f"the table has no column {name!r}", got=f"--{role} {name}", expected="one of its columns",
+                            todo=nearest(name, columns))  # fmt: skip
+    if not given.sensitive:
+        found = " ".join(roles.sensitive) or "COLUMN"
+        raise CaseError(
+            "it is not said whose groups are compared",
+            got="no --sensitive",
+            expected="one or more columns",
+            todo=f"add --sensitive {found}" if roles.sensitive else "add --sensitive and the names of the columns",
+        )
+    sources = [s for s in (given.decision, given.score, given.model) if s is not None]
+    if len(sources) > 1 or (not sources and given.label is None):
+        raise CaseError(
+            "it is not said where the decisions come from",
+            got="more than one of --decision, --score and --model"
+            if sources
+            else "none of --decision, --score, --model",
+            expected="one of them, or --label alone to compare outcomes",
+            todo=_some_source(roles),
+        )
+    outcome = given.label or given.decision
+    values: dict[str, object] = {"path": Path(os.path.relpath(data.resolve(), folder.resolve())).as_posix()}
+    values["label"] = given.label
+    if outcome is not None:
+        values |= _sign(given, outcome, names_of(frame[outcome].value_counts().index[:30]))
+    else:
+        values |= {"positive": given.positive or "positive", "favourable": given.favourable}
+        if given.favourable is None:
+            raise _asked("Is a high score good for the person?", "positive", ("positive", "not positive"))
+    values["sensitive"] = list(given.sensitive)
+    bins = dict(given.bins)
+    for column in given.sensitive:
+        number = column in columns and frame[column].dtype.kind in "iuf"
+        if number and column not in bins and frame[column].nunique() > limits.MAX_NUMBERS:
+            bins[column] = suggested_bins(frame[column])
+    values["bins"] = {k: list(v) for k, v in bins.items()} or None
+    values |= {r: getattr(given, r) for r in ("weight", "id", "time")}
+    values["exclude"] = list(given.exclude) or None
+    model: dict[str, object] = {}
+    if given.model is not None:
+        model["path"] = Path(os.path.relpath(given.model.resolve(), folder.resolve())).as_posix()
+    elif sources:
+        model["decision" if given.decision else "score"] = sources[0]
+    else:
+        model["outcomes"] = True
+    if given.threshold is not None:
+        model["threshold"] = given.threshold
+    about = {
+        "name": given.name or data.name.split(".")[0],
+        "purpose": given.purpose or f"What is decided in {data.name}",
+    }
+    blocks = []
+    for title, table_ in (("case", about), ("data", values), ("model", model)):
+        blocks.append(
+            "\n".join([f"[{title}]", *(f"{key(k)} = {write(v)}" for k, v in table_.items() if v is not None)])
+        )
+    return "# Written by `assay audit` from its options.\n" + "\n\n".join(blocks) + "\n"
+
+
+def _sign(given: Given, outcome: str, values: Sequence[str]) -> dict[str, object]:
+    """positive and favourable, as given or certain. Raises CaseError with the question where they are neither."""
+    sign = sign_of(outcome, values) if len(values) >= 2 else None
+    if given.positive is None and given.favourable is not None:
+        positive = given.favourable if sign is None or len(values) > 2 else sign.positive
+    else:
+        positive = given.positive or (sign.positive if sign else values[0] if values else "1")
+    favourable = given.favourable or (sign.favourable if sign is not None and given.positive is None else None)
+    if favourable is None and given.positive is not None and sign is not None:
+        favourable = sign.favourable
+    if favourable is None:
+        raise _asked(f"Is {outcome} = {positive} good for the person?", positive, values[:8])
+    return {"positive": positive, "favourable": favourable}
+
+
+def _asked(question: str, positive: str, values: Sequence[str]) -> CaseError:
+    return CaseError(
+        f"which value is good for the person cannot be read off. {question}",
+        got="no --favourable",
+        expected="one of " + ", ".join(repr(v) for v in values),
+        todo=f"add --favourable {positive!r} where it is good, or the other value where it is not",
+    )
+
+
+def _some_source(roles: Roles) -> str:
+    if roles.decision is not None and roles.decision != roles.label:
+        return f"add --decision {roles.decision}"
+    if roles.score is not None:
+        return f"add --score {roles.score}, and --threshold where it is no probability"
+    return "add --model model.skops, --decision COLUMN or --score COLUMN" + (
+        f", or --label {roles.label} alone" if roles.label else ""
+    )
+
+
+def bins_of(texts: Sequence[str]) -> dict[str, tuple[float, ...]]:
+    """ "age:25,40,60" as edges by column. Raises CaseError where a number is none."""
+    out = {}
+    for text in texts:
+        name, _, edges = text.rpartition(":")
+        try:
+            out[name.strip()] = tuple(float(e) for e in edges.split(","))
+        except ValueError as error:
+            raise CaseError("the bands cannot be read", got=text, expected="column: edge, edge",
+                            todo="write for example age: 25, 40, 60") from error  # fmt: skip
+    return out

@@ -1,0 +1,110 @@
+"""Features that give the label away: read alone, they rank people by their outcome almost without error.
+
+    for leak in leaks(frame, features, label): leak.sentence
+
+A column that is filled in only after the outcome (days in jail, amount recovered) is the usual cause. What is known
+after the decision cannot help to make it, so a model that reads it is judged on something it will never have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from audit.case import Case
+from audit.load.values import coded
+from audit.quality.codes import levels_of
+
+GIVES_AWAY = 0.98
+"""AUC of one column alone, cross-fitted; natural predictors of the samples stay under .87."""
+BANDS = 64
+FEWEST = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """auc: of the outcome from this column alone, fitted on one half of the rows and read on the other. rows: of it."""
+
+    column: str
+    auc: float
+    rows: int
+    copy: bool
+
+    @property
+    def sentence(self) -> str:
+        """What a person should ask about the column."""
+        what = (
+            "says the same as the label in every row"
+            if self.copy
+            else f"alone tells the outcome of {self.rows:,} rows almost without error (AUC {self.auc:.3f})"
+        )
+        return (
+            f"The feature {self.column!r} {what}: is it known before the decision? Where it is not, put it into "
+            "`exclude` and learn the model again; its errors here say nothing of later people."
+        )
+
+
+def leaks_of(case: Case, frame: pd.DataFrame, features: Sequence[str]) -> tuple[Leak, ...]:
+    """The leaks among the features that the case's model reads; none where no model reads them or no label is known."""
+    data = case.data
+    if case.model.kind != "path" or data.label is None or data.task != "classification":
+        return ()
+    return leaks(frame, features, data.label, str(data.positive))
+
+
+def leaks(frame: pd.DataFrame, features: Sequence[str], label: str, positive: str) -> tuple[Leak, ...]:
+    """The features of `frame` that give `label == positive` away, worst first; rows without a label are left out.
+
+    Each column is read as codes (numbers in 64 bands by rank, a missing value as one of its own). The share of
+    positives of each code is learnt on rows of one half and ranks the rows of the other, so that a column of many
+    different values finds nothing by remembering them.
+    """
+    codes, names = coded(frame[label])
+    known = codes >= 0
+    if positive not in names:
+        return ()
+    y = (codes == names.index(positive))[known].astype(np.int64)
+    rows = len(y)
+    if rows < FEWEST or not 0 < y.sum() < rows:
+        return ()
+    half = np.random.default_rng(0).permutation(rows) % 2
+    found = []
+    for feature in features:
+        if feature == label or feature not in frame.columns:
+            continue
+        levels = levels_of(frame[feature][known], bands=BANDS, most=200)
+        if levels is None or len(levels.names) < 2:
+            continue
+        auc = _cross_fitted(levels.codes, len(levels.names), y, half)
+        if auc >= GIVES_AWAY:
+            found.append(Leak(feature, auc, rows, _same(levels.codes, y)))
+    return tuple(sorted(found, key=lambda leak: (-leak.auc, leak.column)))
+
+
+def _cross_fitted(codes: npt.NDArray[np.int64], count: int, y: npt.NDArray[np.int64], half: np.ndarray) -> float:
+    """The smaller of the two halves' AUCs, each ranked by shares learnt on the other."""
+    out = []
+    for side in (0, 1):
+        learn, read = half == side, half != side
+        n = np.bincount(codes[learn], minlength=count)
+        share = (np.bincount(codes[learn], weights=y[learn], minlength=count) + y[learn].mean()) / (n + 1)
+        out.append(_auc(share[codes[read]], y[read]))
+    return min(out)
+
+
+def _auc(score: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> float:
+    """P(a positive's score is higher) + half of P(equal); 0 where there is no pair."""
+    positives, negatives = int(y.sum()), int(len(y) - y.sum())
+    if not positives or not negatives:
+        return 0.0
+    rank = pd.Series(score).rank().to_numpy()
+    return float((rank[y == 1].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def _same(codes: npt.NDArray[np.int64], y: npt.NDArray[np.int64]) -> bool:
+    kinds = len(np.unique(codes))
+    return kinds == 2 and len(np.unique(codes * 2 + y)) == 2

@@ -1,0 +1,78 @@
+"""Every pair of groups by itself: limits that hold for all pairs at once, an exact p-value each, one adjustment of all.
+
+Intervals: Newcombe's (difference) and MOVER-R (ratio) at the 1 - alpha quantile of the largest studentised |deviation|
+over the pairs, in parametric draws at the measured rates (Hothorn, Bretz & Westfall 2008). Two-sided, so that a pair's
+interval may hold 0. p: exact permutation mid-p of the two groups alone. Adjustment: Holm (1979) with weights: each
+comparison (attribute and rate) has the same share of alpha and divides it among its pairs, so that an attribute with
+many groups does not cost one with two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from audit.stats.exact import two_groups
+from audit.stats.gap import MANY
+from audit.stats.intervals import two_sided
+
+Floats = npt.NDArray[np.float64]
+Whole = npt.NDArray[np.int64]
+
+
+def critical_value(
+    x: npt.ArrayLike, n: npt.ArrayLike, pairs: Whole, *, seed: int, draws: int = 2000, alpha: float = 0.05
+) -> float:
+    """The critical value for all `pairs` (2, P) of groups with x of n (G,) at once; n above 0, whole or not."""
+    x, n = np.asarray(x, dtype=np.float64), np.asarray(n, dtype=np.float64)
+    count = pairs.shape[1]
+    if count < 2:
+        return two_sided(alpha)
+    if len(n) > MANY:
+        return two_sided(alpha / count)
+    # One order and one side, so that groups renamed, or a rate turned into its complement, meet the same draws. Who
+    # stands in most pairs (a reference) goes before its like.
+    often = -np.bincount(pairs.ravel(), minlength=len(n))
+    sides = [(float(y.sum()), y[order].tolist(), order) for y in (x, n - x) for order in [np.lexsort((often, y, n))]]
+    _, ordered, order = min(sides, key=lambda side: side[:2])
+    place = np.empty(len(n), dtype=np.int64)
+    place[order] = np.arange(len(n))
+    met = np.sort(place[pairs], axis=0)
+    return _drawn(np.array(ordered).tobytes(), n[order].tobytes(), met.tobytes(), seed, draws, alpha)
+
+
+@lru_cache(maxsize=512)
+def _drawn(x_bytes: bytes, n_bytes: bytes, pairs_bytes: bytes, seed: int, draws: int, alpha: float) -> float:
+    x, n = np.frombuffer(x_bytes), np.frombuffer(n_bytes)
+    i, j = np.frombuffer(pairs_bytes, dtype=np.int64).reshape(2, -1)
+    whole = np.maximum(np.rint(n).astype(np.int64), 1)
+    centre = (x + 0.5) / (n + 1)
+    share = (np.random.default_rng(seed).binomial(whole, centre, size=(draws, len(n))) + 0.5) / (whole + 1)
+    off = np.ascontiguousarray((share - (whole * centre + 0.5) / (whole + 1)).T)
+    error = np.ascontiguousarray((share * (1 - share) / (whole + 1)).T)
+    largest = np.zeros(draws)
+    for a, b in zip(i, j, strict=True):
+        np.maximum(largest, np.abs(off[a] - off[b]) / np.sqrt(error[a] + error[b]), out=largest)
+    return max(float(np.quantile(largest, 1 - alpha)), two_sided(alpha))
+
+
+def pair_p(x1: float, n1: float, x2: float, n2: float) -> float:
+    """Exact mid-p of two groups (`two_groups`); effective counts are rounded to whole people."""
+    a, b = max(round(n1), 1), max(round(n2), 1)
+    return two_groups(min(max(round(x1), 0), a), a, min(max(round(x2), 0), b), b)
+
+
+def weighted_holm(p: Sequence[float], weight: Sequence[float], beside: float = 0.0) -> Floats:
+    """Adjusted p-values in the order given (Holm 1979, section 4: hypotheses with weights).
+
+    beside: the weight of further hypotheses whose p-values are not at hand; they are taken as 1, which only costs.
+    """
+    values, w = np.asarray(p, dtype=np.float64), np.asarray(weight, dtype=np.float64)
+    order = np.argsort(values / w, kind="stable")
+    left = np.cumsum(w[order][::-1])[::-1] + beside
+    out = np.empty(len(values))
+    out[order] = np.minimum(np.maximum.accumulate(left * values[order] / w[order]), 1.0) if len(order) else []
+    return out

@@ -1,0 +1,345 @@
+"""`assay forget`: a case goes, with its data. What is ours is deleted; what a person brought stays, and is named.
+
+Three things can be forgotten: a case of the app's workspace (its folder is ours, with the copies of data and model in
+it), a run folder (only what Assay writes; other files in it stay), and uploads that nobody came back to.
+A deletion unlinks. It does not overwrite: what a disk gives back is a matter of the disk's encryption.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from audit.case import Case
+from audit.errors import InputError, OutputError
+from audit.files import private_folder
+from debias import jobs
+
+ABANDONED_DAYS = 7
+"""Uploads that were never made a case, and what is left of unfinished work, go after so many days without a change."""
+_FILES = frozenset(
+    "cube.json evidence.json explain.json mitigation.json search.json search.part.json watch.json watch-demo.json "
+    "demo.json demo-key.p12 running.json alerts.jsonl modelcard.md provenance.json mlbom.cdx.json mitigated.json "
+    "mitigated.onnx mitigated.skops mitigated.txt watch.db watch.db-wal watch.db-shm watch.db-journal".split()
+)
+_FOLDERS = frozenset((".store", "models", "incoming"))
+_GOING = ".going"
+_OURS = b'"assay/'
+_ID = re.compile(r"[0-9a-f]{32}")
+_UPLOADS = frozenset(
+    ".csv .gz .tsv .parquet .feather .arrow .xlsx .ods .skops .onnx .pkl .pickle .joblib .p12 .pfx".split()
+)
+"""What people upload. Other files of a case are the screens' own notes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """deleted: each file that is gone; kept: what stays and why; size: bytes that were deleted."""
+
+    deleted: tuple[str, ...] = ()
+    kept: tuple[tuple[str, str], ...] = ()
+    size: int = 0
+
+    def __add__(self, other: Forgotten) -> Forgotten:
+        return Forgotten(self.deleted + other.deleted, self.kept + other.kept, self.size + other.size)
+
+    def to_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        kept = [{"path": p, "why": why} for p, why in self.kept]
+        return {"deleted": list(self.deleted), "kept": kept, "bytes": self.size}
+
+    def lines(self, most: int = 40) -> list[str]:
+        """The same in words."""
+        out = [f"Deleted: {p}" for p in self.deleted[:most]]
+        if len(self.deleted) > most:
+            out.append(f"... and {len(self.deleted) - most:,} files more")
+        out += [f"Kept: {p}: {why}" for p, why in self.kept]
+        return [*out, f"{len(self.deleted):,} files deleted, {self.size:,} bytes."]
+
+
+def forget(
+    target: str,
+    home: Path,
+    *,
+    runs: Sequence[Path] = (),
+    originals: bool = False,
+    keep_reports: bool = False,
+    dry: bool = False,
+) -> Forgotten:
+    """Forget the case that `target` names: an id or folder of the workspace `home`, a run folder, or a case file.
+
+    Of a case file outside the workspace the run folders beside it go, and `runs`; the case file, the data and the model
+    are the person's own and go only with `originals`. Raises InputError where there is nothing of the case.
+    """
+    cases, work = home / "cases", home / "jobs"
+    place = _in_workspace(target, cases)
+    if place is not None:
+        return forget_folder(place, work, reports_to=home / "reports" if keep_reports else None, dry=dry)
+    path = Path(target)
+    if path.is_dir() and (path / "evidence.json").is_file():
+        return forget_run(path, work, keep_reports=keep_reports, dry=dry)
+    if not path.is_file():
+        raise InputError(
+            "there is no such case", got=target, expected="a case file, a run folder, or the id of a case in the app",
+            todo="look for it with `ls`, or in the app under the recent cases",
+        )  # fmt: skip
+    from audit.load import load_case
+
+    case = load_case(path)
+    found = list(dict.fromkeys(p.resolve() for p in (*runs, *runs_of(case, path.resolve().parent))))
+    for run in found:
+        if not (run / "evidence.json").is_file():
+            raise InputError("this is no run folder", got=str(run), expected="a folder that `assay audit` wrote")
+    if not found and not originals:
+        raise InputError(
+            "nothing of this case is here but your own files", got=f"no run folder beside {path.name}",
+            expected="the folder that `assay audit --out` wrote",
+            todo="name it with --run DIR; --originals deletes the case file, the data and the model too",
+        )  # fmt: skip
+    _jobs_of(found, work)
+    out = Forgotten()
+    for run in found:
+        out += forget_run(run, work, keep_reports=keep_reports, dry=dry)
+    return out + forget_originals(originals_of(case, path.resolve()), really=originals, dry=dry)
+
+
+def _in_workspace(target: str, cases: Path) -> Path | None:
+    """The folder of the workspace that an id, the folder itself or the case file in it names."""
+    if _ID.fullmatch(target):
+        return cases / target
+    path = Path(target).resolve()
+    folder = path if path.is_dir() else path.parent
+    return folder if folder.parent == cases.resolve() and _ID.fullmatch(folder.name) else None
+
+
+def forget_folder(place: Path, jobs_home: Path, *, reports_to: Path | None = None, dry: bool = False) -> Forgotten:
+    """A case of the workspace: its folder with everything in it, and the records of its work.
+
+    reports_to : where its reports go instead (None: they go too). dry: only say what would go. Raises InputError while
+    work on it runs, or where `place` is a link; OutputError where a file cannot be deleted.
+    """
+    place = Path(place)
+    if place.is_symlink() or not place.is_dir():
+        raise InputError("this case is not a folder of the workspace", got=str(place), expected="a folder")
+    done = _jobs_of((place,), jobs_home)
+    kept: list[tuple[str, str]] = []
+    reports = sorted((place / "run").glob("*.pdf")) if reports_to is not None else []
+    for path in reports:
+        assert reports_to is not None
+        to = reports_to / f"{place.name[:8]}-{path.name}"
+        kept.append((str(to), "the signed report"))
+        if not dry:
+            private_folder(reports_to)
+            _do(lambda path=path, to=to: os.replace(path, to), path)  # type: ignore[misc]
+    out = Forgotten((), tuple(kept))
+    out += _explanations(place / "run", dry)
+    out += _tree(place, dry, skip=reports if dry else ())
+    for job in done:
+        out += _tree(job, dry)
+    return out
+
+
+def forget_run(run: Path, jobs_home: Path, *, keep_reports: bool = False, dry: bool = False) -> Forgotten:
+    """What Assay has written into a run folder that a person named; anything else in it stays and is listed."""
+    run = Path(run)
+    done = _jobs_of((run,), jobs_home)
+    out = _explanations(run, dry)
+    for path in sorted(run.iterdir()):
+        if path.is_dir() and not path.is_symlink() and path.name in _FOLDERS:
+            out += _tree(path, dry)
+        elif path.is_dir() or path.is_symlink():
+            out += Forgotten((), ((str(path), "not known to be Assay's"),))
+        elif _is_report(path):
+            if keep_reports:
+                out += Forgotten((), ((str(path), "the signed report"),))
+            else:
+                out += _file(path, dry)
+        elif path.name in _FILES or _is_ours(path):
+            out += _file(path, dry)
+        else:
+            out += Forgotten((), ((str(path), "not known to be Assay's"),))
+    if not dry and not any(run.iterdir()):
+        run.rmdir()
+    for job in done:
+        out += _tree(job, dry)
+    return out
+
+
+def runs_of(case: Case, near: Path) -> list[Path]:
+    """Run folders under `near` (two levels down) whose evidence names this case and this decision."""
+    found = []
+    for path in sorted({*near.glob("*/evidence.json"), *near.glob("*/*/evidence.json")}):
+        document = _document(path)
+        if document.get("case") == {"name": case.name, "purpose": case.purpose}:
+            found.append(path.parent)
+    return found
+
+
+def originals_of(case: Case, file: Path) -> list[tuple[Path, str]]:
+    """The files that the person brought: the case file, and what it names."""
+    named = [(file, "the case file"), (case.data.path, "the data"), (case.model.path, "the model")]
+    named.append((getattr(case.data, "sensitive_path", None), "the side table"))
+    return [(Path(p), what) for p, what in named if p is not None and Path(p).is_file()]
+
+
+def forget_originals(paths: Sequence[tuple[Path, str]], *, really: bool, dry: bool = False) -> Forgotten:
+    """The person's own files: deleted only if they said so."""
+    out = Forgotten()
+    for path, what in paths:
+        why = f"{what}, your own file; --originals deletes it too"
+        out += _file(path, dry) if really else Forgotten((), ((str(path), why),))
+    return out
+
+
+def abandoned(
+    cases: Path, jobs_home: Path, *, days: float = ABANDONED_DAYS, now: float | None = None, dry: bool = False
+) -> Forgotten:
+    """Uploads that nobody made a case of for `days`, uploads that a case does not name, half deletions.
+
+    A folder under `cases` without a case holds uploads that were never confirmed. Work that runs keeps its case.
+    """
+    before = (time.time() if now is None else now) - days * 86_400
+    busy = {job.id for job in _running(jobs_home)}
+    out = Forgotten()
+    for place in sorted(cases.iterdir()) if cases.is_dir() else []:
+        if place.is_symlink() or not place.is_dir():
+            continue
+        if place.name.endswith(_GOING):
+            out += _tree(place, dry)
+        elif any(str(place) in arg for job in jobs.find(jobs_home) if job.id in busy for arg in job.args):
+            continue
+        elif not (place / "case.toml").exists() and not (place / "sample").exists():
+            if _newest(place) < before:
+                out += _tree(place, dry)
+        elif (place / "case.toml").exists():
+            for path in _unnamed(place):
+                if path.stat().st_mtime < before:
+                    out += _file(path, dry)
+    return out
+
+
+def _unnamed(place: Path) -> Iterator[Path]:
+    """Uploads beside a case file that does not name them: replaced by another before it was confirmed."""
+    from audit.errors import AssayError
+    from audit.load import load_case
+
+    try:
+        case = load_case(place / "case.toml")
+    except AssayError:  # a case that cannot be read names nothing; nothing of it is deleted
+        return
+    named = {p.resolve() for p, _ in originals_of(case, place / "case.toml")}
+    for path in sorted(place.iterdir()):
+        if path.suffix in _UPLOADS and path.is_file() and not path.is_symlink() and path.resolve() not in named:
+            yield path
+
+
+def _running(jobs_home: Path) -> list[jobs.Job]:
+    return [job for job in jobs.find(jobs_home) if not jobs.state(jobs_home, job.id).over]
+
+
+def _jobs_of(places: Sequence[Path], jobs_home: Path) -> list[Path]:
+    """The records of work on these places. Raises InputError where some of it is not over."""
+    out = []
+    wanted = [str(p.resolve()) for p in places]
+    for job in jobs.find(jobs_home):
+        args = [str(Path(a).resolve()) for a in job.args if os.sep in a]
+        if any(a == w or a.startswith(w + os.sep) for a in args for w in wanted):
+            if not jobs.state(jobs_home, job.id).over:
+                raise InputError(
+                    "work on this case is not finished", got=f"{job.args[0]}, job {job.id[:8]}",
+                    expected="nothing that still reads or writes it",
+                    todo="wait until it has ended, or cancel it; nothing was deleted",
+                )  # fmt: skip
+            out.append(jobs.folder(jobs_home, job.id))
+    return out
+
+
+def _explanations(run: Path, dry: bool) -> Forgotten:
+    """Explanations of this run's data that are kept for all cases together (ASSAY_HOME/explanations)."""
+    home = os.environ.get("ASSAY_HOME")
+    digest = _document(run / "evidence.json").get("data", {}).get("sha256")
+    out = Forgotten()
+    if not home or not digest:
+        return out
+    for path in sorted((Path(home) / "explanations").glob("*.json")):
+        try:
+            document = json.loads(path.read_bytes().partition(b"\n")[2])
+        except (OSError, ValueError):
+            continue
+        if isinstance(document, dict) and (document.get("data") or {}).get("sha256") == digest:
+            out += _file(path, dry)
+    return out
+
+
+def _is_report(path: Path) -> bool:
+    from audit.errors import AssayError
+    from reports.approve import embedded_manifest
+
+    if path.suffix != ".pdf":
+        return False
+    try:
+        return bool(embedded_manifest(path.read_bytes()).case)
+    except (AssayError, OSError):
+        return False
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a JSON document says that it is one of Assay's, or a file was left half written by it."""
+    if path.name.startswith(".") and any(f".{name}." in path.name for name in (*_FILES, "report.pdf")):
+        return True
+    if path.suffix not in (".json", ".jsonl"):
+        return False
+    try:
+        with path.open("rb") as stream:
+            return _OURS in stream.read(200)
+    except OSError:
+        return False
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _newest(place: Path) -> float:
+    return max([place.stat().st_mtime, *(p.lstat().st_mtime for p in place.rglob("*"))])
+
+
+def _file(path: Path, dry: bool) -> Forgotten:
+    size = path.lstat().st_size
+    if not dry:
+        _do(path.unlink, path)
+    return Forgotten((str(path),), (), size)
+
+
+def _tree(place: Path, dry: bool, skip: Sequence[Path] = ()) -> Forgotten:
+    """A folder of ours with all in it. Links in it are removed, never followed. It is out of sight before it goes."""
+    files = [p for p in sorted(place.rglob("*")) if (p.is_symlink() or p.is_file()) and p not in skip]
+    out = Forgotten(tuple(map(str, files)), (), sum(p.lstat().st_size for p in files))
+    if not dry:
+        going = place if place.name.endswith(_GOING) else place.with_name(f".{place.name}{_GOING}")
+        if going != place:
+            _do(lambda: os.replace(place, going), place)
+        _do(lambda: shutil.rmtree(going), place)
+    return out
+
+
+def _do(act: Callable[[], Any], path: Path) -> None:
+    try:
+        act()
+    except OSError as error:
+        raise OutputError(
+            f"{path.name} could not be deleted", got=error.strerror or str(error),
+            expected=f"permission in {path.parent}",
+            todo="look at the folder's permissions, and run it again: what is gone is gone, the rest is still there",
+        ) from error  # fmt: skip

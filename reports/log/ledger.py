@@ -1,0 +1,273 @@
+"""The ledger: what each report in the log has published, so that the next one does not give people away beside it.
+
+    LOG/published/HASH.json.gz      the counts of one report, as they are embedded in it; mode 0600 in a folder 0700
+
+HASH is the report's name in the log (the SHA-256 of its certified revision), and only what the log knows counts: a file
+that a killed process left behind is passed over. Nothing is kept that the report does not publish itself.
+
+Two reports are of one lineage where the case has the same name, the data are the same, at least half of the columns
+are, or nearly all counts are: a renamed case with renamed columns still counts the same people.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from audit.cube import Margin
+from audit.cube_json import margins_from_json
+from audit.errors import PublicationError
+from audit.files import private_folder, write_whole
+from audit.publish_beside import Apart, Facts, people_changed, sides_apart, tables_apart
+from audit.suppress import FLOOR
+from reports.about import about_of
+from reports.compare import EARLIER
+from reports.log.store import Entry
+from reports.manifest import strict_json
+from reports.series import SERIES
+from reports.series_counts import margins_in
+
+FOLDER = "published"
+SCHEMA = "assay/published/1"
+LEAST_SHARED = 0.5
+NEARLY = 0.05
+LEAST_PEOPLE = 50
+_SIDES = ("quality", "slices", "individual")
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """An earlier report beside which this one would give people away. lacking: its counts are not known here."""
+
+    report: str
+    number: str
+    issued: str
+    akin: str
+    places: tuple[Apart, ...] = ()
+    lacking: bool = False
+
+
+class Ledger:
+    """The counts of the reports of the log in `log`."""
+
+    def __init__(self, log: Path) -> None:
+        self.folder = Path(log) / FOLDER
+
+    def keep(self, report: str, record: Record) -> None:
+        """Keep what a report publishes. Raises OutputError."""
+        if self.read(report) is None:
+            private_folder(self.folder)
+            body = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
+            write_whole(self._path(report), gzip.compress(body, mtime=0), mode=0o600)
+
+    def read(self, report: str) -> Record | None:
+        """What a report published; None where that is not known here, or cannot be read."""
+        try:
+            found = json.loads(gzip.decompress(self._path(report).read_bytes()))
+        except (OSError, EOFError, ValueError):
+            return None
+        return found if isinstance(found, dict) and found.get("schema") == SCHEMA else None
+
+    def _path(self, report: str) -> Path:
+        return self.folder / f"{report}.json.gz"
+
+    def held_against(self, entries: Sequence[Entry], record: Record) -> tuple[int, tuple[Conflict, ...]]:
+        """How many logged reports are on these people, and those beside which `record` would give some of them away."""
+        out, akin_reports = [], 0
+        for entry in entries:
+            if entry["type"] != "report":
+                continue
+            head = str(entry["report"]), str(entry["number"]), str(entry["issued"])[:10]
+            earlier = self.read(head[0])
+            if earlier is None:
+                if (akin := _akin_by_name(record, entry)) is not None:
+                    akin_reports += 1
+                    out.append(Conflict(*head, akin, lacking=True))
+            elif (akin := lineage(record, earlier)) is not None:
+                akin_reports += 1
+                if places := tuple(_places(record, earlier)):
+                    out.append(Conflict(*head, akin, places))
+        return akin_reports, tuple(out)
+
+
+def record_of(files: Mapping[str, bytes], case: str) -> dict[str, Any]:
+    """What these published files, by name, say in counts: a report's attachments, or what is about to be attached."""
+    names = ("evidence.json", "cube.json", *EARLIER.values(), "mitigation.json", SERIES)
+    parsed = {name: strict_json(files[name], name) for name in names if name in files}
+    audits = [_audit(parsed, "evidence.json", "cube.json")]
+    if EARLIER["cube.json"] in parsed:
+        audits.append(_audit(parsed, EARLIER["evidence.json"], EARLIER["cube.json"]))
+    mitigation = parsed.get("mitigation.json") or {}
+    audits[0]["sides"] |= {k: mitigation[k] for k in ("splits", "flips") if mitigation.get(k)}
+    series = parsed.get(SERIES) or {}
+    return {
+        "schema": SCHEMA,
+        "case": case,
+        "audits": audits,
+        "arms": {
+            "made": mitigation.get("model", {}).get("sha256"),
+            "cubes": {k: v for k, v in mitigation.get("cubes", {}).items() if v is not None},
+        },
+        "series": series.get("counts", {}).get("tables", []),
+    }
+
+
+def _audit(parsed: Mapping[str, Any], evidence: str, cube: str) -> dict[str, Any]:
+    document = parsed[evidence]
+    data = document["data"]
+    sides = {k: document[k] for k in _SIDES if document.get(k)}
+    if not data.get("rows_at_most"):
+        sides["data"] = {"rows": data["rows"]}
+    return {
+        "about": about_of(document) | {"people": str(data.get("sensitive_sha256"))},
+        "columns": list(data["columns"]),
+        "label": data.get("label"),
+        "weight": data.get("weight"),
+        "bins": data.get("bins") or {},
+        "cube": parsed[cube],
+        "sides": sides,
+    }
+
+
+def refuse(found: Sequence[Conflict]) -> None:
+    """Raise PublicationError for the first of the conflicts, with what they are; nothing where there are none."""
+    if not found:
+        return
+    first = found[0]
+    more = f"; and {len(found) - 1} earlier reports more" if len(found) > 1 else ""
+    if first.lacking:
+        raise PublicationError(
+            "what an earlier report has published is not known here, so nothing shows that the two give nobody away",
+            got=f"report {first.number} of {first.issued} ({first.akin}), without counts in the ledger{more}",
+            expected="the counts of each report in the log that is of the same case or data",
+            todo="enter that report with `assay register LOG --add REPORT.pdf`, or say why this one may go out all the "
+            'same: --allow-difference "REASON"; the reason is printed in the report',
+        )
+    places = ", ".join(map(str, first.places[:3]))
+    rest = f", and {len(first.places) - 3} counts more" if len(first.places) > 3 else ""
+    raise PublicationError(
+        f"beside an earlier report this one would give people away: counts differ by fewer than {FLOOR} people",
+        got=f"{places}{rest}, from report {first.number} of {first.issued} ({first.akin}){more}",
+        expected=f"each published count equal to the earlier one, or apart by at least {FLOOR} people",
+        todo="issue it when more people have changed, or say why it may go out all the same: "
+        '--allow-difference "REASON"; the reason is printed in the report',
+    )
+
+
+def compared_closely(record: Record) -> PublicationError | None:
+    """What to raise where the two audits of one report (--compare) are of all but the same people."""
+    audits = record["audits"]
+    if len(audits) < 2 or audits[0]["about"]["data"] == audits[1]["about"]["data"]:
+        return None
+    changed = people_changed(*(_margins(a["cube"]) for a in audits))
+    if changed is None or not any(changed) or max(changed) >= FLOOR:
+        return None
+    return PublicationError(
+        "the two audits in this report are of all but the same people, so their difference gives those few away",
+        got=f"{changed[0]} came and {changed[1]} went, at the least",
+        expected=f"the same data, or at least {FLOOR} people who changed",
+        todo="compare with an audit that is further back, or say why it may go out all the same: "
+        '--allow-difference "REASON"; the reason is printed in the report',
+    )
+
+
+def lineage(new: Record, old: Record) -> str | None:
+    """Why two publications are of the same people, in words; None where they are not."""
+    if _plain(new["case"]) == _plain(old["case"]):
+        return "the same case"
+    for a in new["audits"]:
+        for b in old["audits"]:
+            if a["about"]["data"] == b["about"]["data"]:
+                return "the same data"
+            mine, yours = ({_plain(c) for c in x["columns"]} for x in (a, b))
+            if len(mine & yours) >= LEAST_SHARED * len(mine | yours):
+                return "the same columns"
+            if _nearly(a["cube"], b["cube"]):
+                return "almost the same counts"
+    return None
+
+
+def _akin_by_name(record: Record, entry: Entry) -> str | None:
+    if _plain(record["case"]) == _plain(str(entry["case"])):
+        return "the same case"
+    data = (entry.get("about") or {}).get("data")
+    return "the same data" if data and any(a["about"]["data"] == data for a in record["audits"]) else None
+
+
+def _plain(text: str) -> str:
+    return " ".join(str(text).casefold().split())
+
+
+def _margins(document: Mapping[str, Any]) -> tuple[Margin, ...]:
+    return margins_from_json(dict(document))
+
+
+def _nearly(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """Whether everyone is counted almost alike, cell by cell, by outcome and decision."""
+    n, m = (next((x.n for x in _margins(d) if not x.attribute), None) for d in (a, b))
+    if n is None or m is None or n.sum() < LEAST_PEOPLE:
+        return False
+    d = np.abs(n - m)
+    return bool(d.max() < FLOOR and d.sum() <= NEARLY * n.sum())
+
+
+def _places(new: Record, old: Record) -> Iterator[Apart]:
+    for a, b in ((a, b) for a in new["audits"] for b in old["audits"]):
+        unchanged = set()
+        for found in tables_apart(_margins(a["cube"]), _margins(b["cube"]), (_facts(a), _facts(b))):
+            if isinstance(found, Apart):
+                yield found
+            else:
+                unchanged.add(found)
+        if a["about"]["data"] != b["about"]["data"]:
+            yield from sides_apart(a["sides"], b["sides"], unchanged)
+    yield from _arms(new, old)
+    yield from _series(new["series"], old["series"])
+
+
+def _facts(audit: Mapping[str, Any]) -> Facts:
+    about = audit["about"]
+    return Facts(f"{about['data']} {about['people']}", audit["label"], audit["weight"], audit["bins"])
+
+
+def _arms(new: Record, old: Record) -> Iterator[Apart]:
+    """The tables of a mitigation, of its test rows. Another candidate decides otherwise on the same people."""
+    facts = [_facts(x["audits"][0]) for x in (new, old)]
+    for name in new["arms"]["cubes"].keys() & old["arms"]["cubes"].keys():
+        if name == "candidate" and new["arms"]["made"] != old["arms"]["made"]:
+            continue
+        tables = (_margins(x["arms"]["cubes"][name]) for x in (new, old))
+        for found in tables_apart(*tables, (facts[0], facts[1])):
+            if isinstance(found, Apart):
+                yield Apart(f"{found.where} (mitigation, {name})", found.by)
+
+
+def _series(new: Sequence[Mapping[str, Any]], old: Sequence[Mapping[str, Any]]) -> Iterator[Apart]:
+    """Sums of a watched model: each against each, as within one report (reports.series_counts)."""
+    for a in new:
+        for b in old:
+            if any(a[k] != b[k] for k in ("running", "first", "attribute")):
+                continue
+            mine, yours = _sums(a), _sums(b)
+            for (at, stream, m), (before, other, n) in ((x, y) for x in mine for y in yours):
+                for group in {**m, **n}:
+                    by = abs(m.get(group, 0) - n.get(group, 0))
+                    if 0 < by < FLOOR:
+                        who = " and ".join(f"{c} = {v}" for c, v in zip(a["attribute"], group, strict=True))
+                        yield Apart(f"{who or 'everyone'}, {stream} up to batch {at} and {other} to {before},", by)
+
+
+def _sums(table: Mapping[str, Any]) -> list[tuple[int, str, dict[tuple[str, ...], int]]]:
+    out = []
+    for number, streams in margins_in(table).items():
+        for stream, margin in streams.items():
+            people = margin.n.sum(axis=(1, 2)).tolist()
+            out.append((number, stream, dict(zip(margin.groups, people, strict=True))))
+    return out

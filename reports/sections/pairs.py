@@ -1,0 +1,64 @@
+"""Every pair of groups: how far apart, how surely, and how many people it comes to."""
+
+from __future__ import annotations
+
+from reports import words
+from reports.blocks import Block, Paragraph, Section, Sources, Table
+from reports.sections import find
+
+SHOWN = ("selection_rate", "true_positive_rate", "true_negative_rate")
+
+
+def section(sources: Sources) -> Section | None:
+    """The annex, or None where no two groups could be compared."""
+    evidence = sources.evidence
+    blocks: list[Block] = []
+    for attribute in find.printed(evidence):
+        if len(attribute) > 1:
+            continue
+        for metric in SHOWN:
+            pairs = find.every(evidence.get("pairs", []), attribute=attribute, metric=metric)
+            if any(p["people"] is not None for p in pairs) or (pairs and metric == "selection_rate"):
+                blocks.append(_table(attribute, metric, pairs))
+    if not blocks:
+        return None
+    lead = Paragraph(
+        "Two groups at a time. Intervals hold for all pairs of a table at once; p-values are of the two groups alone "
+        "and adjusted for every pair of groups in the audit (Holm, each attribute and rate with the same share). "
+        "“Short” is how many more of the lower group would be counted at the rate of the higher one. All pairs of all "
+        "rates are in the embedded evidence."
+    )
+    return Section("pairs", "Every pair of groups", (lead, *blocks))
+
+
+def _table(attribute: list[str], metric: str, pairs: list[find.Record]) -> Table:
+    shown = sorted(pairs, key=lambda p: (-p["difference"], p["higher"], p["lower"]))[: find.MOST_ROWS]
+    rows = tuple(
+        (
+            words.name_of(p["higher"]),
+            words.name_of(p["lower"]),
+            f"{100 * p['difference']:.1f} {words.bracket(p['low'], p['high'])}",
+            "not estimable"
+            if p["ratio"] is None
+            else f"{p['ratio']:.3f} {words.bracket(p['ratio_low'], p['ratio_high'], percent=False)}",
+            words.p_words(p["p_adjusted"]),
+            short_of(p),
+        )
+        for p in shown
+    )
+    listed = "" if len(pairs) == pairs[0]["pairs"] else f"{len(pairs):,} of {pairs[0]['pairs']:,} pairs are listed. "
+    return Table(
+        f"{words.capital(words.metric(metric))} by {words.by(attribute)}, pair by pair",
+        ("Higher", "Lower", "Apart, points [95 %]", "Ratio [95 %]", "Adjusted p", "Short [95 %]"),
+        rows,
+        listed + find.cut(len(pairs), "pairs"),
+        (19, 19, 18, 18, 11, 15),
+    )
+
+
+def short_of(p: find.Record) -> str:
+    """12 of 340 [3, 20]: people; below nought, the lower group may be no worse off."""
+    if p["shortfall"] is None:
+        return "–"
+    ends = f"[{p['shortfall_low']:,.0f}, {p['shortfall_high']:,.0f}]".replace("-", words.MINUS)
+    return f"{p['shortfall']:,.0f} of {p['people']:,} {ends}"

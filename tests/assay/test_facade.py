@@ -1,0 +1,203 @@
+"""`import assay`: the public names, and the same evidence as the command line on the same data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import assay
+import cli
+
+PUBLIC = {
+    "AssayError", "Explanation", "Mitigation", "Result", "audit", "audit_case", "fairness_scorer", "new_key",
+    "open_run", "verify",
+}  # fmt: skip
+FEATURES = ["duration", "credit_amount", "age"]
+
+
+@pytest.fixture(scope="module")
+def german() -> pd.DataFrame:
+    return pd.read_parquet(Path(__file__).resolve().parents[2] / "sample_data" / "german_credit_split.parquet")
+
+
+@pytest.fixture(scope="module")
+def model(german: pd.DataFrame) -> Any:
+    return make_pipeline(StandardScaler(), LogisticRegression()).fit(german[FEATURES], german["credit_risk"])
+
+
+def roles(**more: Any) -> dict[str, Any]:
+    return {"label": "credit_risk", "positive": 2, "favourable": 1, "sensitive": ["sex"], "draws": 50, **more}
+
+
+def test_public_names() -> None:
+    assert set(assay.__all__) == PUBLIC
+    assert all(getattr(assay, name).__doc__ for name in PUBLIC)
+
+
+def test_the_same_bytes_as_the_command_line(german: pd.DataFrame, model: Any, tmp_path: Path) -> None:
+    result = assay.audit(german, model=model, out=tmp_path / "run", **roles())
+    assert result.evidence["model"]["estimator"].startswith("Pipeline")
+    case = str(tmp_path / "run" / "case.toml")
+    assert cli.main(["audit", case, "--out", str(tmp_path / "cli"), "--draws", "50"]) == 0
+    assert (tmp_path / "run" / "evidence.json").read_bytes() == (tmp_path / "cli" / "evidence.json").read_bytes()
+
+
+def test_counts_are_those_of_predict(german: pd.DataFrame, model: Any) -> None:
+    result = assay.audit(german, model=model, **roles())
+    decided = model.predict(german[FEATURES])
+    counts = result.counts().set_index("group")
+    for group, rows in german.groupby("sex"):
+        bad, called = rows["credit_risk"] == 2, decided[rows.index] == 2
+        assert counts.loc[group, "tp"] == (bad & called).sum()
+        assert counts.loc[group, "fn"] == (bad & ~called).sum()
+
+
+def frames(frame: pd.DataFrame) -> dict[str, Any]:
+    import pyarrow as pa
+
+    return {
+        "pandas": frame,
+        "pandas, other index": frame.set_index(np.arange(len(frame))[::-1]),
+        "arrow": pa.Table.from_pandas(frame, preserve_index=False),
+        "mapping": {c: frame[c].to_numpy() for c in frame},
+    }
+
+
+@pytest.mark.parametrize("kind", ["pandas", "pandas, other index", "arrow", "mapping"])
+def test_every_kind_of_table(german: pd.DataFrame, kind: str) -> None:
+    table = german[["sex", "credit_risk"]].assign(decided=(german["duration"] > 24) + 1)
+    expected = assay.audit(table, decision="decided", **roles()).rates()
+    found = assay.audit(frames(table)[kind], decision="decided", **roles()).rates()
+    pd.testing.assert_frame_equal(found, expected)
+
+
+def test_polars(german: pd.DataFrame) -> None:
+    polars = pytest.importorskip("polars")
+    table = german[["sex", "credit_risk"]].assign(decided=(german["duration"] > 24) + 1)
+    found = assay.audit(polars.from_pandas(table), decision="decided", **roles())
+    assert found.rates().equals(assay.audit(table, decision="decided", **roles()).rates())
+
+
+def test_arrays_beside_the_table(german: pd.DataFrame) -> None:
+    x = german[FEATURES].to_numpy()
+    forest = RandomForestClassifier(5, random_state=0).fit(x, german["credit_risk"])
+    result = assay.audit(
+        x, label=german["credit_risk"].to_numpy(), positive=2, favourable=1, sensitive={"sex": german["sex"]},
+        model=forest, draws=50,
+    )  # fmt: skip
+    right = (forest.predict(x) == german["credit_risk"]).groupby(german["sex"]).mean()
+    found = result.rates().query("metric == 'accuracy' and attribute == 'sex'").set_index("group")["value"]
+    assert found["female"] == pytest.approx(right["female"])
+    assert any("notebook's own process" in n for n in result.notes)
+
+
+class Own:
+    """An estimator that no file format knows."""
+
+    def predict(self, rows: pd.DataFrame) -> np.ndarray:
+        return np.where(rows["duration"] > 24, 2, 1)
+
+
+def test_an_estimator_that_cannot_be_saved_decides_here_and_that_is_said(german: pd.DataFrame, tmp_path: Path) -> None:
+    own = Own()
+    own.feature_names_in_ = np.array(["duration"])  # type: ignore[attr-defined]
+    result = assay.audit(german, model=own, out=tmp_path, **roles())
+    assert result.evidence["model"]["kind"] == "decision"
+    assert any("Own.predict in the notebook's own process" in n for n in result.notes)
+    rates = result.rates().query("metric == 'selection_rate' and attribute == 'sex'").set_index("group")["value"]
+    assert rates["male"] == pytest.approx((german.query("sex == 'male'")["duration"] <= 24).mean())
+    assert cli.main(["audit", str(tmp_path / "case.toml"), "--out", str(tmp_path / "cli"), "--draws", "50"]) == 0
+    assert (tmp_path / "cli" / "evidence.json").read_bytes() == (tmp_path / "evidence.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"sensitive": ["sxe"]}, "did you mean 'sex'?"),
+        ({"label": "credit"}, "did you mean"),
+        ({"decision": "sex", "score": "age"}, "decision and score"),
+        ({"decision": np.zeros(3)}, "3 values and 1,000 rows"),
+        ({"decision": "credit_amount", "favourable": None, "positive": None, "label": None}, "pass favourable="),
+        ({"model": object()}, "no fitted estimator"),
+    ],
+)
+def test_refusals(german: pd.DataFrame, given: dict[str, Any], words: str) -> None:
+    wanted = {**roles(), **given}
+    if not {"model", "decision", "score"} & set(given):
+        wanted["decision"] = (german["duration"] > 24).to_numpy() + 1
+    with pytest.raises(assay.AssayError, match=words.replace("?", r"\?").replace("(", r"\(")):
+        assay.audit(german, **wanted)
+
+
+def test_an_empty_table_is_refused() -> None:
+    with pytest.raises(assay.AssayError, match="no rows"):
+        assay.audit(pd.DataFrame({"a": []}), decision="a", sensitive=["a"])
+
+
+def test_frames_chart_and_display(german: pd.DataFrame, model: Any) -> None:
+    result = assay.audit(german, model=model, **roles())
+    gaps = result.gaps()
+    one = gaps.query("metric == 'selection_rate' and kind == 'difference' and attribute == 'sex'").iloc[0]
+    decided = pd.Series(model.predict(german[FEATURES]) == 1).groupby(german["sex"]).mean()
+    assert one["value"] == pytest.approx(decided.max() - decided.min())
+    figure = result.plot("selection_rate", "sex")
+    assert {len(t.x) for t in figure.data} >= {2}
+    page = result._repr_html_()
+    assert "<svg" in page
+    assert all(word in page for word in ("1,000 rows", "<table", "Notes ("))
+    assert "rows measured" in repr(result)
+    with pytest.raises(assay.AssayError, match="name one of them"):
+        result.plot("selection_rat")
+
+
+def test_text_from_the_data_is_never_markup(german: pd.DataFrame) -> None:
+    table = german[["credit_risk"]].assign(
+        sex=np.where(german["sex"] == "male", "<img src=x>", "f"), decided=german["credit_risk"]
+    )
+    page = assay.audit(table, decision="decided", **roles())._repr_html_()
+    assert "<img" not in page
+
+
+def test_the_scorer_is_the_gap(german: pd.DataFrame, model: Any) -> None:
+    scorer = assay.fairness_scorer("selection_rate", sensitive=german["sex"], favourable=1)
+    rates = pd.Series(model.predict(german[FEATURES]) == 1).groupby(german["sex"]).mean()
+    assert scorer(model, german[FEATURES], german["credit_risk"]) == pytest.approx(rates.min() - rates.max())
+    ratio = assay.fairness_scorer("true_positive_rate", sensitive=german["sex"], favourable=1, kind="ratio")
+    good = german["credit_risk"] == 1
+    found = pd.Series(model.predict(german[FEATURES]) == 1)[good].groupby(german["sex"][good]).mean()
+    assert ratio(model, german[FEATURES], german["credit_risk"]) == pytest.approx(found.min() / found.max())
+
+
+def test_the_scorer_works_in_scikit_learn(german: pd.DataFrame) -> None:
+    scorer = assay.fairness_scorer("selection_rate", sensitive=german["sex"], favourable=1)
+    pipe = make_pipeline(StandardScaler(), LogisticRegression())
+    scores = cross_val_score(pipe, german[FEATURES], german["credit_risk"], scoring=scorer, cv=3)
+    assert ((scores >= -1) & (scores <= 0)).all()
+    search = GridSearchCV(
+        pipe, {"logisticregression__C": [0.01, 1.0]}, scoring={"acc": "accuracy", "gap": scorer}, refit="acc", cv=3
+    )
+    assert "mean_test_gap" in search.fit(german[FEATURES], german["credit_risk"]).cv_results_
+    with pytest.raises(assay.AssayError, match="did you mean"):
+        assay.fairness_scorer("selection_rat", sensitive="sex")
+
+
+def test_one_group_is_no_score(german: pd.DataFrame, model: Any) -> None:
+    men = german[german["sex"] == "male"]
+    scorer = assay.fairness_scorer(sensitive=german["sex"], favourable=1)
+    assert np.isnan(scorer(model, men[FEATURES], men["credit_risk"]))
+
+
+def test_an_earlier_run_is_opened(german: pd.DataFrame, model: Any, tmp_path: Path) -> None:
+    result = assay.audit(german, model=model, out=tmp_path, **roles())
+    assert assay.open_run(tmp_path).gaps().equals(result.gaps())
+    with pytest.raises(assay.AssayError, match="holds no audit"):
+        assay.open_run(tmp_path / "nothing")

@@ -1,0 +1,152 @@
+"""From a data file alone to an audit: `assay init`, `assay check`, and `assay audit data.csv` with options."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import cli
+from audit.load import load_case
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(3)
+    n = 300
+    frame = pd.DataFrame(
+        {
+            "sex": rng.choice(["f", "m"], n), "age": rng.integers(18, 80, n), "amount": rng.integers(1, 9000, n),
+            "default": rng.integers(0, 2, n), "approved": rng.choice(["yes", "no"], n),
+        }
+    )  # fmt: skip
+    frame.to_csv(tmp_path / "loans.csv", index=False)
+    frame.drop(columns="approved").to_csv(tmp_path / "outcomes.csv", index=False)
+    return tmp_path / "loans.csv"
+
+
+def audit(table: Path, *options: str) -> int:
+    return cli.main(["audit", str(table), "--out", str(table.parent / "out"), "--draws", "50", *options])
+
+
+def test_options_write_the_case_that_they_use(table: Path) -> None:
+    assert audit(table, "--decision", "approved", "--sensitive", "sex", "age") == 0
+    case = load_case(table.parent / "out" / "case.toml")
+    assert (case.model.column, case.data.favourable, case.data.sensitive) == ("approved", "yes", ("sex", "age"))
+    assert case.data.bins == {"age": (25.0, 40.0, 60.0)}
+    first = (table.parent / "out" / "evidence.json").read_bytes()
+    again = cli.main(
+        ["audit", str(table.parent / "out" / "case.toml"), "--out", str(table.parent / "two"), "--draws", "50"]
+    )
+    assert again == 0
+    assert (table.parent / "two" / "evidence.json").read_bytes() == first
+
+
+def test_a_sign_that_the_name_says_is_taken(table: Path) -> None:
+    assert audit(table, "--label", "default", "--sensitive", "sex") == 0
+    data = load_case(table.parent / "out" / "case.toml").data
+    assert (data.positive, data.favourable) == ("1", "0")
+
+
+def test_a_sign_that_nobody_can_read_off_is_asked(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frame = pd.read_csv(table).rename(columns={"approved": "y"})
+    frame.to_csv(table, index=False)
+    assert audit(table, "--decision", "y", "--sensitive", "sex") == 2
+    message = capsys.readouterr().err
+    assert "Is y = yes good for the person?" in message
+    assert "add --favourable 'yes'" in message
+    assert audit(table, "--decision", "y", "--sensitive", "sex", "--favourable", "no") == 0
+    data = load_case(table.parent / "out" / "case.toml").data
+    assert (data.positive, data.favourable) == ("yes", "no")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--decision", "approved"), "add --sensitive sex age"),
+        (("--sensitive", "sex"), "none of --decision, --score, --model"),
+        (("--sensitive", "sex", "--decision", "aproved"), "did you mean 'approved'?"),
+        (("--sensitive", "sex", "--decision", "approved", "--score", "amount"), "more than one of"),
+        (("--sensitive", "sex", "--score", "amount"), "Is a high score good"),
+        (("--sensitive", "age", "--decision", "approved", "--bins", "age:x"), "the bands cannot be read"),
+    ],
+)
+def test_what_is_lacking_is_said(
+    table: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], words: str
+) -> None:
+    assert audit(table, *options) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_options_beside_a_case_file_are_refused(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert audit(table, "--decision", "approved", "--sensitive", "sex") == 0
+    case = str(table.parent / "out" / "case.toml")
+    assert cli.main(["audit", case, "--out", str(table.parent / "x"), "--sensitive", "age"]) == 2
+    assert "--sensitive" in capsys.readouterr().err
+
+
+def test_init_proposes_and_leaves_questions(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    case = table.parent / "case.toml"
+    assert cli.main(["init", str(table.parent / "outcomes.csv"), "--out", str(case)]) == 0
+    text = case.read_text()
+    found = tomllib.loads(text)
+    assert found["data"]["label"] == "default"
+    assert found["data"]["favourable"] == "0"
+    assert found["case"]["purpose"] == "?"
+    assert "values such as" in text
+    capsys.readouterr()
+    assert cli.main(["check", str(case)]) == 2
+    message = capsys.readouterr().err
+    assert "questions that only a person can answer" in message
+    assert "purpose under [case]" in message
+    case.write_text(text.replace('purpose = "?"', 'purpose = "Who is offered a loan"'))
+    assert cli.main(["check", str(case)]) == 0
+    assert "Nothing stands in the way" in capsys.readouterr().out
+    assert cli.main(["audit", str(case), "--out", str(table.parent / "out"), "--draws", "50"]) == 0
+
+
+def test_init_never_presets_a_guess(table: Path) -> None:
+    frame = pd.read_csv(table).drop(columns=["default", "approved"]).assign(y=[0, 1] * 150)
+    frame.to_csv(table, index=False)
+    case = table.parent / "case.toml"
+    assert cli.main(["init", str(table), "--out", str(case)]) == 0
+    assert tomllib.loads(case.read_text())["data"]["favourable"] == "?"
+    assert (
+        "Is y = 1 good for the person? Answer with '1' or '0'." in case.read_text() or "Answer with" in case.read_text()
+    )
+
+
+def test_init_overwrites_nothing(table: Path) -> None:
+    case = table.parent / "case.toml"
+    case.write_text("mine")
+    assert cli.main(["init", str(table), "--out", str(case)]) == 2
+    assert case.read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["adult.parquet", "german_credit.parquet", "census_income_kdd_adults_working.parquet"])
+def test_init_on_the_samples_is_toml(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["init", str(ROOT / "sample_data" / name), "--json"]) == 0
+    case = json.loads(capsys.readouterr().out)["case"]
+    assert tomllib.loads(case)["data"]["sensitive"]
+
+
+def test_check_names_groups_and_what_stands_in_the_way(
+    table: Path, capsys: pytest.CaptureFixture[str], sample_data: Path
+) -> None:
+    assert cli.main(["check", str(sample_data / "german_credit.toml")]) == 0
+    out = capsys.readouterr().out
+    assert "would be measured" in out
+    assert "good for the person" in out
+    case = table.parent / "case.toml"
+    case.write_text(
+        '[case]\nname = "n"\npurpose = "p"\n[data]\npath = "loans.csv"\npositive = "si"\nsensitive = ["sex"]\n'
+        '[model]\ndecision = "approved"\n'
+    )
+    assert cli.main(["check", str(case)]) == 2
+    assert "`positive` is not a value" in capsys.readouterr().err
