@@ -11,7 +11,7 @@ import streamlit as st
 from audit.findings import name_of, p_words, percent
 from reports.sections.conform import NAMES, rows_of
 from reports.sections.further import ASKED, chosen, where
-from screens import charts, parts, state
+from screens import charts, parts, points, state
 
 Record = dict[str, Any]
 MOST = 8
@@ -25,6 +25,7 @@ def show(evidence: Record, attribute: list[str]) -> None:
         "flips": ("Would the decision turn if the sensitive value alone were another?", _flips),
         "ranking": ("If people were ranked by their score, who would stand first?", _ranking),
         "reliability": ("Does a score mean the same for everyone?", _reliability),
+        "predictive_parity": ("Do points mean the same for everyone?", points.show),
         "inequality": ("How unequally do errors fall on people?", _inequality),
         "conformance": ("What would Clarify, AIF360 or fairlearn call this?", _conform),
     }

@@ -30,7 +30,7 @@ FINE = 6
 def error_limits(
     weight: Floats, score: Floats, share: Floats, people: Floats, alpha: float = 0.05, seed: int = 0
 ) -> tuple[float, float]:
-    """Limits of sum(weight |score - share|) over bins (B,); people: effective, in each bin. They hold the value seen."""
+    """Limits of sum(weight |score - share|) over bins (B,); people: effective, in each. They hold the value seen."""
     value = float(np.sum(weight * np.abs(score - share)))
     off = (share * people + score * 2) / (people + 2) - score
     noise = score * (1 - score) / people
