@@ -17,7 +17,7 @@ from audit.dataset import dataset_measures
 from audit.gaps import KINDS, Settings, comparable, gap_record, idle, idle_reason, reference_index, seed_of
 from audit.metrics import Metric, metrics_for, opportunity
 from audit.pairs import PairTable, pair_tables, with_pairs
-from audit.score_rates import score_gaps, score_rates
+from audit.score_rates import bins_note, score_gaps, score_rates
 from audit.values import UNKNOWN, Count, DatasetMeasure, Gap, Measures, Rate
 
 SELECTIVE = 0.05
@@ -312,7 +312,7 @@ def _notes(margins: Sequence[Margin], settings: Settings) -> tuple[str, ...]:
     notes = []
     for margin in margins:
         if not margin.attribute:
-            notes += _outcomes(margin)
+            notes += [*_outcomes(margin), *bins_note(margins)]
             if margin.meaning.decides:
                 reasons = (idle_reason(margin), same_outcomes(margin), same_scores(margin))
                 notes += [f"{r[:1].upper()}{r[1:]}." for r in reasons if r]

@@ -67,9 +67,13 @@ class _Line:
         if k == 0:
             return float(true[0 if chance[0] > tail else -1])
         near = self._drawn(np.linspace(at[k - 1], at[k], FINE))
-        inside = near[which] > tail
+        error, law = near[0], near[which]
+        inside = law > tail
         inside[-1] = True
-        return float(near[0][int(np.argmax(inside))])
+        k = int(np.argmax(inside))
+        if k == 0 or law[k] <= law[k - 1]:
+            return float(error[k])
+        return float(error[k - 1] + (error[k] - error[k - 1]) * min(1.0, (tail - law[k - 1]) / (law[k] - law[k - 1])))
 
     def _drawn(self, stretch: Floats) -> tuple[Floats, Floats, Floats]:
         """The true error at each point, and how often a draw is at least and at most the value seen."""
