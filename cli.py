@@ -32,6 +32,7 @@ def audit(args: argparse.Namespace) -> Result:
     settings = Settings(seed=args.seed, draws=args.draws, reference=case.data.reference)
     done = run_audit(case, args.out, settings, allow=args.allow)
     evidence = done.evidence
+    _for_programs(args, evidence)
     lines = [f"{case.name}: {evidence['data']['audited_rows']:,} people measured.", ""]
     lines += [f"- {s}" for s in evidence["findings"]]
     lines += ["", f"Policy {case.policy.version}:"] + [_norm_line(n) for n in evidence["norms"]]
@@ -46,6 +47,26 @@ def audit(args: argparse.Namespace) -> Result:
             todo="address the gap (`assay mitigate`), or change the policy and say why",
         )
     return evidence, "\n".join(lines)
+
+
+def _for_programs(args: argparse.Namespace, evidence: dict[str, Any]) -> None:
+    """The files that build servers and lineage stores read, where they were asked for."""
+    from audit.files import write_whole
+
+    for kind in ("junit", "sarif", "markdown"):
+        if (path := getattr(args, kind)) is not None:
+            from reports.machine import write
+
+            write_whole(path, write(kind, evidence, str(args.case)))
+    if args.openlineage is not None:
+        import datetime as dt
+        import hashlib
+
+        from audit.files import canonical
+        from reports.machine.openlineage import to_event
+
+        digest = hashlib.sha256((args.out / "evidence.json").read_bytes()).hexdigest()
+        write_whole(args.openlineage, canonical(to_event(evidence, digest=digest, when=dt.datetime.now(dt.UTC))))
 
 
 def _case_file(args: argparse.Namespace) -> Path:
@@ -225,8 +246,8 @@ def watch(args: argparse.Namespace) -> Result:
     from dataclasses import replace
 
     from audit.load import load_case, load_policy
+    from debias.loop.decisions import check_trail, decide_challenger, gate_broken, state_of, words_of
     from debias.loop.run import run_watch
-    from debias.loop.word import check_trail, decide_challenger, gate_broken, state_of, words_of
 
     case = load_case(args.case)
     if args.policy:
@@ -524,6 +545,9 @@ def _parser() -> argparse.ArgumentParser:
         "Measure a case. In place of CASE.toml a data file may stand, with options that say what is what: the case "
         "file that they make is written to DIR/case.toml. Nothing is taken that was neither given nor certain."
     )
+    told = sub.add_argument_group("for other programs (docs/integrations.md)")
+    for kind in ("junit", "sarif", "markdown", "openlineage"):
+        told.add_argument(f"--{kind}", type=Path, metavar="FILE")
     about = sub.add_argument_group("beside a data file")
     about.add_argument("--sensitive", nargs="+", default=[], metavar="COLUMN", help="whose groups are compared")
     about.add_argument("--label", metavar="COLUMN", help="what really happened")

@@ -91,9 +91,7 @@ def folder(home: Path, job_id: str) -> Path:
     return home / job_id
 
 
-def start(
-    args: Sequence[str], home: Path, *, env: Mapping[str, str] | None = None, secret: bytes | None = None
-) -> Job:
+def start(args: Sequence[str], home: Path, *, env: Mapping[str, str] | None = None, secret: bytes | None = None) -> Job:
     """Run `python -m cli ARGS...` on its own. `env` is handed on and never written down.
 
     secret : what the command reads on standard input (a key and its password): through a pipe, so that it is in no

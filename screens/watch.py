@@ -73,7 +73,7 @@ def run(folder: CaseFolder, more: list[str]) -> None:
 
 def check(folder: CaseFolder) -> None:
     """Follow both chains of the trail now; needs no lock."""
-    from debias.loop.word import check_trail
+    from debias.loop.decisions import check_trail
 
     try:
         found = check_trail(folder.run, None)

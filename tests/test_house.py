@@ -36,6 +36,8 @@ IDENTIFIERS = {
     "in-toto.io": "statement and predicate types",
     "slsa.dev": "predicate types",
     "cyclonedx.org": "schema name of the bill of materials",
+    "json.schemastore.org": "schema name of SARIF",
+    "openlineage.io": "schema names of run events",
 }
 
 

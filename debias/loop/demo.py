@@ -13,8 +13,8 @@ from typing import Any
 from audit import progress
 from audit.files import canonical, read_json, write_whole
 from audit.load import load_case, load_policy
+from debias.loop.decisions import decide_challenger
 from debias.loop.run import run_watch
-from debias.loop.word import decide_challenger
 
 PLANTED = 12
 TIGHTER_FROM = 26

@@ -14,7 +14,7 @@ from audit.case import Case
 from audit.errors import DataError, InputError
 from audit.load import columns_of, read_table, sha256_of
 from audit.load.check import features_of
-from debias.loop import settle
+from debias.loop import file_ready
 from debias.loop.arrival import Arrival, own_features, prepared
 from debias.loop.labels import Labels
 
@@ -22,8 +22,8 @@ from debias.loop.labels import Labels
 class Folder:
     """Files that match a pattern, in the order in which they were first seen (then of their names).
 
-    A file is taken when it is whole (see `settle`). `known`: number, id and sha256 of the batches counted before; an id
-    is the file's path from where the pattern begins.
+    A file is taken when it is whole (see `file_ready`). `known`: number, id and sha256 of the batches counted before;
+    an id is the file's path from where the pattern begins.
     """
 
     def __init__(self, case: Case, known: Sequence[tuple[int, str, str]]) -> None:
@@ -33,7 +33,7 @@ class Folder:
         self._names = [i for _, i, _ in known]
         self._have = set(self._names)
         self._taken = len(self._names)
-        self._settled = settle.Settled()
+        self._settled = file_ready.Settled()
         self._labels = Labels(case)
         self._features = own_features(case)
 
@@ -59,10 +59,10 @@ class Folder:
 
     def total(self) -> int:
         unfinished = self._look()
-        until = time.monotonic() + 1.5 * settle.SECONDS
+        until = time.monotonic() + 1.5 * file_ready.SECONDS
         while unfinished and len(self._names) == self._taken and time.monotonic() < until:
             # Nothing else to do: what was written just now is whole in a moment.
-            time.sleep(settle.SECONDS / 20)
+            time.sleep(file_ready.SECONDS / 20)
             unfinished = self._look()
         return len(self._names)
 
@@ -75,7 +75,7 @@ class Folder:
             if name in self._have or not path.is_file() or path.name.startswith("."):
                 continue
             if self._settled.stamp(path) is None:
-                unfinished |= not path.name.lower().endswith(settle.UNFINISHED)
+                unfinished |= not path.name.lower().endswith(file_ready.UNFINISHED)
                 continue
             self._names.append(name)
             self._have.add(name)

@@ -17,7 +17,7 @@ from audit.policy import LoopRules, Norm, Policy
 from audit.values import UNKNOWN
 from audit.watch.counted import Counted, judge_counts, not_estimable, paired_sequence
 from audit.watch.drift import spend
-from debias.loop.state import Beside, Tally
+from debias.loop.state import ShadowModel, Tally
 
 HARM = "harm/"
 """Begins a reason that is a harmed group and no norm: "harm/sex=Female"."""
@@ -84,7 +84,7 @@ def judge_tally(
 
 
 def judge_gate(
-    policy: Policy, beside: Beside, broken: Sequence[str], challenger: int, sensitive: Sequence[str]
+    policy: Policy, beside: ShadowModel, broken: Sequence[str], challenger: int, sensitive: Sequence[str]
 ) -> Verdict:
     """The conditions on everything seen so far. broken: the norms that raised the alarm, "metric/kind/a+b"."""
     rules = policy.loop

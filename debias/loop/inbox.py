@@ -12,7 +12,7 @@ from typing import Any
 
 from audit.errors import InputError
 from audit.files import canonical, write_whole
-from debias.loop import state as at
+from debias.loop.modes import Mode
 from debias.loop.state import Decision, State
 
 FOLDER = "decisions"
@@ -44,9 +44,9 @@ def problem_with(state: State, decision: Decision) -> str | None:
     """Why a decision cannot be taken now, or None."""
     if not decision.reason.strip() or not decision.by.strip():
         return "a decision needs a reason and a name."
-    if state.mode == at.FROZEN:
+    if state.mode == Mode.FROZEN:
         return None if decision.model == state.running else _other(decision, state.running)
-    if state.mode != at.APPROVAL and not (state.mode == at.SHADOW and not decision.approve):
+    if state.mode != Mode.APPROVAL and not (state.mode == Mode.SHADOW and not decision.approve):
         return f"nothing waits for a decision: the loop is {state.mode}."
     assert state.beside is not None
     return None if decision.model == state.beside.model else _other(decision, state.beside.model)
@@ -61,7 +61,7 @@ def named(state: State, given: str, approve: bool, reason: str, by: str) -> Deci
 
     A frozen loop is let go on by approving the model that runs.
     """
-    waits = state.running if state.mode == at.FROZEN else state.beside.model if state.beside else None
+    waits = state.running if state.mode == Mode.FROZEN else state.beside.model if state.beside else None
     model = waits if waits is not None and len(given) >= 8 and waits.startswith(given) else given
     decision = Decision(model, approve, reason.strip(), by.strip())
     problem = problem_with(state, decision)

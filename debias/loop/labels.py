@@ -12,7 +12,7 @@ from audit.errors import CaseError, InputError
 from audit.load import read_table
 from audit.load.digest import files_of
 from audit.load.values import coded
-from debias.loop.settle import Settled
+from debias.loop.file_ready import Settled
 
 
 class Labels:

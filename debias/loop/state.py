@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from audit.cube import Coded, Cube, Meaning
@@ -11,16 +11,8 @@ from audit.watch.cells import cube_from_json, cube_to_json
 from audit.watch.drift import Drift
 from audit.watch.harm import Harm
 from audit.watch.watched import Monitor
-
-HEALTHY, SUSPECT, CONFIRMED, BUILD = "HEALTHY", "SUSPECT", "CONFIRMED", "BUILD"
-SHADOW, APPROVAL, PROBATION = "SHADOW", "APPROVAL", "PROBATION"
-DATA_INCIDENT, ROLLED_BACK, FROZEN, UNDECIDABLE = "DATA_INCIDENT", "ROLLED_BACK", "FROZEN", "UNDECIDABLE"
-STATES = (
-    HEALTHY, SUSPECT, CONFIRMED, BUILD, SHADOW, APPROVAL, PROBATION, DATA_INCIDENT, ROLLED_BACK, FROZEN, UNDECIDABLE,
-)  # fmt: skip
-
-QUIET = (HEALTHY, SUSPECT, UNDECIDABLE, ROLLED_BACK)
-"""States in which nothing is under way."""
+from debias.loop import sentences
+from debias.loop.modes import Mode
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +37,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Beside:
+class ShadowModel:
     """A model that is scored beside the running one: a challenger in shadow, or the predecessor in probation.
 
     ours, theirs: both models on the same rows. paired: a cube whose "label" is whether the running model was right
@@ -72,17 +64,17 @@ class Beside:
         }
 
     @staticmethod
-    def from_json(data: Mapping[str, Any]) -> Beside:
+    def from_json(data: Mapping[str, Any]) -> ShadowModel:
         paired = None if data["paired"] is None else cube_from_json(data["paired"])
         ours, theirs = Tally.from_json(data["ours"]), Tally.from_json(data["theirs"])
-        return Beside(data["model"], data["method"], data["since"], ours, theirs, paired, data["batches"])
+        return ShadowModel(data["model"], data["method"], data["since"], ours, theirs, paired, data["batches"])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class State:
     """The loop between two inputs.
 
-    mode: one of STATES; before: the mode to return to after a data incident. batch: how many batches were taken;
+    mode: where it stands; before: the mode to return to after a data incident. batch: how many batches were taken;
     matured: how many have come of age. running: the model that decides; since: the batch from which it does.
     trigger: batches whose rows raised the alarm, (first, last); nothing is learned from these. fresh: matured rows
     since then. reason: which norms and groups raised it. left_out: batches whose rows or outcomes cannot be used.
@@ -90,12 +82,12 @@ class State:
     that had their turn since then, also those that gave no challenger.
     """
 
-    mode: str
+    mode: Mode
     running: str
     policy: str
     monitor: Monitor
     harm: Harm | None = None
-    before: str | None = None
+    before: Mode | None = None
     batch: int = 0
     matured: int = 0
     rows: int = 0
@@ -112,7 +104,7 @@ class State:
     challengers: int = 0
     attempts: int = 0
     tried: tuple[str, ...] = ()
-    beside: Beside | None = None
+    beside: ShadowModel | None = None
     rollbacks: int = 0
     cooldown: int = 0
     drift_tests: int = 0
@@ -134,13 +126,15 @@ class State:
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> State:
         given = dict(data)
+        given["mode"] = Mode(data["mode"])
+        given["before"] = None if data["before"] is None else Mode(data["before"])
         given["monitor"] = Monitor.from_json(data["monitor"])
         given["harm"] = None if data["harm"] is None else Harm.from_json(data["harm"])
         given["live"] = Tally.from_json(data["live"])
         given["source"] = None if data["source"] is None else cube_from_json(data["source"])
         given["trigger"] = None if data["trigger"] is None else tuple(data["trigger"])
         given |= {k: tuple(data[k]) for k in ("tried", "reason", "left_out")}
-        given["beside"] = None if data["beside"] is None else Beside.from_json(data["beside"])
+        given["beside"] = None if data["beside"] is None else ShadowModel.from_json(data["beside"])
         return State(**given)
 
 
@@ -209,8 +203,16 @@ Input = Batch | Built | Decision | NewPolicy
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened, for the trail. kind: a word for programs; words: the sentence; facts: the figures."""
+    """One thing that happened, for the trail. kind: a word for programs; facts: the figures that the trail keeps.
+
+    about: what the sentence needs beside them, kept nowhere.
+    """
 
     kind: str
-    words: str
     facts: Mapping[str, Any]
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def words(self) -> str:
+        """The sentence."""
+        return sentences.words(self.kind, {**self.facts, **self.about})

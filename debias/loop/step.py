@@ -2,8 +2,8 @@
 
     state, events = step(state, batch, policy, sensitive)
 
-The same inputs give the same states and the same words, so that a run that was killed and resumed is the run that was
-never disturbed.
+The same inputs give the same states and figures, so that a run that was killed and resumed is the run that was never
+disturbed. Sentences stand in sentences.py.
 """
 
 from __future__ import annotations
@@ -21,16 +21,25 @@ from audit.watch.counted import Counted
 from audit.watch.harm import feed_harm, log_values
 from audit.watch.monitor import feed, joint_groups, open_monitor
 from audit.watch.watched import Watched
-from debias.loop import state as at
-from debias.loop.act import Stepped, beside_failed, built, decide, decision, enter, new_policy, open_live_harm
 from debias.loop.gate import judge_tally, norm_key
-from debias.loop.state import Batch, Beside, Built, Decision, Event, Input, Matured, State
+from debias.loop.modes import QUIET, Mode
+from debias.loop.state import Batch, Built, Decision, Event, Input, Matured, ShadowModel, State
+from debias.loop.transitions import (
+    Stepped,
+    beside_failed,
+    built,
+    decide,
+    decision,
+    enter,
+    new_policy,
+    open_live_harm,
+)
 
 
 def first_state(policy: Policy, sensitive: Sequence[str], running: str, meaning: Any, groups: Any = None) -> State:
     """The loop before its first batch."""
     monitor = open_monitor(policy.norms, sensitive, meaning, groups=groups, average_run=policy.loop.average_run)
-    return State(mode=at.UNDECIDABLE, running=running, policy=policy.sha256, monitor=monitor)
+    return State(mode=Mode.UNDECIDABLE, running=running, policy=policy.sha256, monitor=monitor)
 
 
 def step(state: State, given: Input, policy: Policy, sensitive: Sequence[str]) -> Stepped:
@@ -61,22 +70,19 @@ def _batch(state: State, batch: Batch, policy: Policy, sensitive: Sequence[str])
     facts |= {"first": batch.first, "last": batch.last, "due": _due_counts(state, batch)}
     if batch.same_as is not None:
         now = replace(now, left_out=(*now.left_out, state.batch))
-        words = f"Batch {batch.id} has the same bytes as batch {batch.same_as}: it was counted once already."
-        return now, (*events, Event("duplicate", words, facts | {"same_as": batch.same_as}))
+        return now, (*events, Event("duplicate", facts | {"same_as": batch.same_as}))
     if batch.incident is not None:
         now = replace(now, left_out=(*now.left_out, state.batch))
-        events.append(Event("incident", f"Batch {batch.id} is not used: {batch.incident}", facts))
-        if now.mode != at.DATA_INCIDENT:
-            now = enter(replace(now, before=now.mode), at.DATA_INCIDENT)
+        events.append(Event("incident", facts, {"incident": batch.incident}))
+        if now.mode != Mode.DATA_INCIDENT:
+            now = enter(replace(now, before=now.mode), Mode.DATA_INCIDENT, "incident")
         return now, tuple(events)
     if batch.rows == 0:
-        words = f"Batch {batch.id} is empty: nobody was decided, so nothing is known; this says nothing good."
-        events.append(Event("empty", words, facts))
-        return (enter(now, at.UNDECIDABLE) if now.mode in at.QUIET else now), tuple(events)
-    if now.mode == at.DATA_INCIDENT:
-        back = now.before or at.UNDECIDABLE
-        events.append(Event("restored", f"Batch {batch.id} can be used; the data incident is over.", facts))
-        now = replace(enter(now, back), before=None)
+        events.append(Event("empty", facts))
+        return (enter(now, Mode.UNDECIDABLE, "empty") if now.mode in QUIET else now), tuple(events)
+    if now.mode == Mode.DATA_INCIDENT:
+        events.append(Event("restored", facts))
+        now = replace(enter(now, now.before or Mode.UNDECIDABLE, "restored"), before=None)
     judged = judge_tally(policy, now.live, sensitive, people=policy.loop.people)
     facts |= figures(now, batch, judged)
     now, said = _drift(now, batch)
@@ -86,7 +92,7 @@ def _batch(state: State, batch: Batch, policy: Policy, sensitive: Sequence[str])
     else:
         now, said = decide(now, policy, sensitive, judged)
     events += said
-    events.insert(0, Event("batch", _batch_words(batch, now, judged), facts))
+    events.insert(0, Event("batch", facts, {"judged": judged, "mode": now.mode}))
     return now, tuple(events)
 
 
@@ -156,19 +162,6 @@ def _stream_facts(w: Watched) -> dict[str, Any]:
     }
 
 
-def _batch_words(batch: Batch, state: State, judged: Sequence[Counted]) -> str:
-    outside = [c for c in judged if c.status == "outside"]
-    known = [c for c in judged if c.value is not None]
-    if not known:
-        return f"Batch {batch.id}, {batch.rows:,} people: no norm can be judged yet."
-    stand = (
-        f"{len(outside)} of {len(known)} norms clearly outside"
-        if outside
-        else f"no norm of {len(known)} clearly outside"
-    )
-    return f"Batch {batch.id}, {batch.rows:,} people: {stand} its limit; the loop is {state.mode}."
-
-
 def _add(total: Cube | None, coded: Coded) -> Cube:
     cube = cube_of(replace(coded, score=None))
     return cube if total is None else total + cube
@@ -203,9 +196,8 @@ def _mature(state: State, matured: Matured, policy: Policy) -> Stepped:
     """A whole batch comes of age at once, whatever became of whom: early outcomes alone would mislead."""
     now = replace(state, matured=state.matured + 1)
     if matured.problem is not None:
-        words = f"The outcomes of batch {matured.id} are not used: {matured.problem}"
         now = replace(now, left_out=(*now.left_out, matured.index))
-        return now, (Event("outcomes", words, {"batch": matured.id}),)
+        return now, (Event("outcomes", {"batch": matured.id}, {"problem": matured.problem}),)
     rules, events = policy.loop, []
     mine = matured.decided.get(state.running)
     if mine is not None and matured.index >= state.since:
@@ -232,12 +224,10 @@ def _mature(state: State, matured: Matured, policy: Policy) -> Stepped:
 def _source_event(state: State) -> Event:
     assert state.harm is not None
     bounds = {f"{a}={g}": r.bound for (a, g), r in state.harm.risks.items()}
-    shown = ", ".join(f"{k.partition('=')[2]} {100 * v:.1f} %" for k, v in bounds.items())
-    words = f"The share of wrong decisions is held against what it was at first: harm is more than {shown}."
-    return Event("reference", words, {"bounds": bounds})
+    return Event("reference", {"bounds": bounds})
 
 
-def _mature_beside(beside: Beside, ours: Coded, theirs: Coded) -> Beside:
+def _mature_beside(beside: ShadowModel, ours: Coded, theirs: Coded) -> ShadowModel:
     known = ours.label != UNLABELLED
     label = np.where(known, (ours.label == ours.decision).astype(np.int64), UNLABELLED)
     right = replace(ours, label=label, decision=(theirs.label == theirs.decision).astype(np.int64))
@@ -256,12 +246,9 @@ def _drift(state: State, batch: Batch) -> Stepped:
     poor = bool(batch.estimate and batch.estimate.get("suspect"))
     if shifted or poor:
         worst = sorted(shifted, key=lambda d: d.q)[:3]
-        names = "; ".join(f"{d.feature} ({d.group}, PSI {d.psi:.2f})" for d in worst)
-        words = f"{len(shifted)} of {len(batch.drift)} tests see drift, most in {names}. " if shifted else ""
-        words += "By its own scores the model is expected to be wrong more often than before. " if poor else ""
         facts = {"batch": batch.id, "drift": [asdict(d) for d in worst]}
-        if now.mode in (at.HEALTHY, at.UNDECIDABLE):
-            event = Event("suspect", words + "Nothing is retrained for that: the norms and the harm decide.", facts)
-            return enter(now, at.SUSPECT), (event,)
-        return replace(now, entered=now.batch if now.mode == at.SUSPECT else now.entered), ()
+        if now.mode in (Mode.HEALTHY, Mode.UNDECIDABLE):
+            about = {"worst": worst, "shifted": len(shifted), "tests": len(batch.drift), "poor": poor}
+            return enter(now, Mode.SUSPECT, "suspect"), (Event("suspect", facts, about),)
+        return replace(now, entered=now.batch if now.mode == Mode.SUSPECT else now.entered), ()
     return now, ()

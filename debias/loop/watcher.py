@@ -25,10 +25,10 @@ from audit.files import canonical, write_whole
 from audit.load import load_policy
 from audit.policy import Policy
 from debias.loop import inbox
-from debias.loop import state as at
-from debias.loop.act import at_fault, next_method
 from debias.loop.alerts import Alerts
 from debias.loop.build import Lesson, build
+from debias.loop.ingest import Taken, Taker, reason, unusable
+from debias.loop.modes import Mode
 from debias.loop.norms import policy_to_json, with_delay
 from debias.loop.notices import Notices
 from debias.loop.serve import (
@@ -36,13 +36,13 @@ from debias.loop.serve import (
     labels_of,
     meaning_of,
 )
-from debias.loop.show import FILE, Board, plain
+from debias.loop.snapshot import FILE, Board, plain
 from debias.loop.sources import Source, open_source
 from debias.loop.state import Built, Decision, Event, Input, NewPolicy, State
 from debias.loop.step import first_state, step
 from debias.loop.store import Store, bytes_of
-from debias.loop.take import Taken, Taker, reason, unusable
 from debias.loop.trail import Trail
+from debias.loop.transitions import at_fault, next_method
 from debias.loop.why import explained
 
 
@@ -138,7 +138,7 @@ class Watcher:
         if self._policy.loop.automatic:
             words += " This policy lets the loop promote a challenger without a person."
         about = {"model": own.id, "sha256": file, "version": self._policy.version}
-        started = Event("started", words, facts)
+        started = Event("started", facts, {"said": words})
         self._write(state, (started,), state, about=about, policy=policy_to_json(self._given))
         return state
 
@@ -259,7 +259,7 @@ class Watcher:
                 lambda frame: self._servers.decide(running, frame, features).positive,
             )  # fmt: skip
         except Exception as error:
-            return [Event("why", f"Why it changed could not be worked out: {reason(error)}", {})]
+            return [Event("why", {}, {"said": f"Why it changed could not be worked out: {reason(error)}"})]
         return [] if found is None else [found]
 
     def _write(
@@ -302,7 +302,7 @@ class Watcher:
 
     def _build(self) -> None:
         """Where the loop wants a challenger: make it, on people who came after the alarm."""
-        while self._state.mode == at.BUILD:
+        while self._state.mode == Mode.BUILD:
             state = self._state
             method = next_method(state, self._policy)
             progress.stage(f"Building a challenger: {method.replace('_', ' ')}")

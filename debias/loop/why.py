@@ -55,7 +55,7 @@ def explained(
         return None
     words = " ".join(dict.fromkeys(said))
     facts = {"before": first, "after": last, "changes": [_short(c) for c in found]}
-    return Event("why", words, facts)
+    return Event("why", facts, {"said": words})
 
 
 def _tables(

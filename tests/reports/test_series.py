@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from audit.files import canonical
-from debias.loop.show import Board
+from debias.loop.snapshot import Board
 from debias.loop.trail import Trail
 from reports.blocks import Figure, Notice, Table
 from reports.document import build_document

@@ -19,7 +19,7 @@ from audit.suppress import FLOOR
 from audit.watch.cells import cube_to_json
 from audit.watch.counted import judge_counts
 from debias.loop.norms import policy_to_json
-from debias.loop.show import Board
+from debias.loop.snapshot import Board
 from debias.loop.trail import Trail
 from reports.blocks import Paragraph
 from reports.sections.history import section

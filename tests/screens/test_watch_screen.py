@@ -74,9 +74,9 @@ def test_what_was_noticed_beside_the_feed_is_shown(document: dict[str, Any]) -> 
 
 
 def test_every_state_has_its_words_and_undecidable_is_no_good_news() -> None:
-    from debias.loop.state import STATES
+    from debias.loop.modes import Mode
 
-    assert set(watch.STANDS) == set(STATES)
+    assert set(watch.STANDS) == set(Mode)
     assert "fine" not in watch.STANDS["UNDECIDABLE"]
 
 

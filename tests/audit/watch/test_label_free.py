@@ -11,7 +11,8 @@ from audit.cube import UNLABELLED, Coded, Meaning, cube_of
 from audit.errors import DataError
 from audit.watch.harm import open_harm
 from audit.watch.label_free import ASSUMPTION, Calibration, estimate, open_calibration
-from debias.loop.state import SUSPECT, Batch, State
+from debias.loop.modes import Mode
+from debias.loop.state import Batch, State
 from debias.loop.step import _drift
 
 MEANING = Meaning("yes", "no", "yes")
@@ -143,9 +144,9 @@ def test_it_moves_a_loop_to_suspect_and_never_further():
     good = estimate(c, hidden(same), other, bounds)
     for mode in ("HEALTHY", "UNDECIDABLE"):
         state = State(mode=mode, running="m", policy="p", monitor=None)
-        assert _drift(state, Batch("b", 1000, estimate=poor))[0].mode == SUSPECT
+        assert _drift(state, Batch("b", 1000, estimate=poor))[0].mode == Mode.SUSPECT
         assert _drift(state, Batch("b", 1000, estimate=good))[0].mode == mode
-    for mode in ("CONFIRMED", "SHADOW", "APPROVAL", "PROBATION", "FROZEN", "SUSPECT"):
+    for mode in ("CONFIRMED", "SHADOW", "APPROVAL", "PROBATION", "FROZEN", "Mode.SUSPECT"):
         state = State(mode=mode, running="m", policy="p", monitor=None)
         assert _drift(state, Batch("b", 1000, estimate=poor))[0].mode == mode
         assert _drift(state, Batch("b", 1000, estimate=good))[0].mode == mode

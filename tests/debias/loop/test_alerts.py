@@ -18,8 +18,8 @@ from audit.case import Case, DataSpec, ModelSpec, WatchSpec
 from audit.errors import CaseError, VerificationError
 from audit.load import load_policy
 from debias.loop.alerts import EVERY, FILE, GENERAL, TOLD, Alerts, Hook, counts_of, noted
+from debias.loop.decisions import check_trail
 from debias.loop.trail import Entry, Trail
-from debias.loop.word import check_trail
 
 SECRET = "T0K3N-geheim"
 

@@ -14,7 +14,7 @@ from audit.cube import Cube, Meaning
 from audit.policy import Norm, Policy
 from audit.watch.counted import log_e_paired, log_wealth, paired_sequence
 from debias.loop.gate import judge_gate, judge_tally, loss_checks, norm_attributes
-from debias.loop.state import Beside, Tally
+from debias.loop.state import ShadowModel, Tally
 from tests.debias.loop.played import GAP, POLICY, RULES
 
 MEANING = Meaning("yes", "not yes", "yes")
@@ -46,8 +46,8 @@ def paired(**groups: tuple[int, int, int, int]) -> Cube:
 EVEN = paired(F=(2900, 20, 20, 60), M=(2900, 20, 20, 60))
 
 
-def beside(theirs: Tally, pairs: Cube | None = EVEN) -> Beside:
-    return Beside("new", "threshold", 0, Tally(), theirs, pairs, 5)
+def beside(theirs: Tally, pairs: Cube | None = EVEN) -> ShadowModel:
+    return ShadowModel("new", "threshold", 0, Tally(), theirs, pairs, 5)
 
 
 def verdict(theirs: Tally, pairs: Cube | None = EVEN, broken: tuple[str, ...] = (KEY,), tried: int = 1) -> Any:

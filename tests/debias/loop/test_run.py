@@ -24,7 +24,8 @@ from audit.errors import DataError, InputError, OutputError, VerificationError
 from audit.models.write import skops_bytes
 from audit.watch.drift import spend
 from audit.watch.quality import feed_problem
-from debias.loop import inbox, run, take, watcher
+from debias.loop import inbox, ingest, run, watcher
+from debias.loop.decisions import check_trail, decide_challenger, gate_broken, state_of
 from debias.loop.norms import policy_from_json
 from debias.loop.notices import KEPT, Notices
 from debias.loop.page import Page
@@ -32,7 +33,6 @@ from debias.loop.run import run_watch
 from debias.loop.state import State
 from debias.loop.store import Store
 from debias.loop.trail import Trail
-from debias.loop.word import check_trail, decide_challenger, gate_broken, state_of
 from tests.debias.loop.fed import bodies, hashes, people, under, write_case, write_policy
 
 DAYS = 18
@@ -496,7 +496,7 @@ def test_a_batch_that_could_not_be_judged_may_come_again(tmp_path: Path) -> None
         return feed_problem(*given, **more)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(take, "feed_problem", once)
+        patch.setattr(ingest, "feed_problem", once)
         run_watch(case, tmp_path / "out")
     assert kinds(tmp_path / "out").count("incident") == 1
     broken = next(b for b in bodies(tmp_path / "out") if b["kind"] == "incident")

@@ -19,7 +19,7 @@ import pytest
 from audit.case import Case
 from audit.errors import CaseError, DataError, OutputError
 from audit.load import dump_case, load_case
-from debias.loop import run, settle, watcher
+from debias.loop import file_ready, run, watcher
 from debias.loop.folder import Folder
 from debias.loop.page import Page
 from debias.loop.sources import Arrival, Source, Table, open_source
@@ -177,7 +177,7 @@ def test_files_of_one_name_in_several_folders_are_several_batches(make: Make, tm
 
 def test_a_file_that_is_being_written_is_not_taken(make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody writes a file slowly, in place; it is a batch once it is whole, and then it is the whole."""
-    monkeypatch.setattr(settle, "SECONDS", 1.0)
+    monkeypatch.setattr(file_ready, "SECONDS", 1.0)
     source = open_source(make(source="in/*.csv"), (), tmp_path)
     (tmp_path / "in").mkdir()
     lines = people(8).to_csv(index=False).splitlines(keepends=True)
@@ -211,7 +211,7 @@ def test_names_of_unfinished_files_are_never_taken(make: Make, tmp_path: Path) -
 def test_a_clock_that_runs_ahead_does_not_stop_the_feed(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settle, "SECONDS", 0.1)
+    monkeypatch.setattr(file_ready, "SECONDS", 0.1)
     put(tmp_path / "in/x.csv", people(4), age=-3600)
     assert open_source(make(source="in"), (), tmp_path).total() == 1
 

@@ -10,7 +10,7 @@ import pytest
 
 from audit.policy import Norm, Policy
 from audit.watch.drift import Drift
-from debias.loop.show import plain
+from debias.loop.snapshot import plain
 from debias.loop.state import Batch, Built, State
 from debias.loop.step import step
 from tests.debias.loop.played import GAP, POLICY, RULES, Loop, Model, people

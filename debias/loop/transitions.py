@@ -1,4 +1,7 @@
-"""What the loop does about what it sees: confirm, build, shadow, promote, roll back, freeze, judge anew. Pure."""
+"""What the loop does about what it sees: confirm, build, shadow, promote, roll back, freeze, judge anew. Pure.
+
+The ways from state to state are the table in modes.py; `enter` refuses any other.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,11 @@ from audit.watch.counted import Counted
 from audit.watch.harm import open_harm
 from audit.watch.monitor import open_monitor
 from audit.watch.watched import Watched
-from debias.loop import state as at
+from debias.loop import modes
 from debias.loop.gate import HARM, Verdict, judge_gate, judge_tally, norm_attributes, norm_key
-from debias.loop.state import Beside, Built, Decision, Event, NewPolicy, State, Tally
+from debias.loop.modes import QUIET, Mode
+from debias.loop.sentences import why_broken
+from debias.loop.state import Built, Decision, Event, NewPolicy, ShadowModel, State, Tally
 
 QUIET_BATCHES = 3
 """So many batches without drift end a suspicion."""
@@ -42,15 +47,15 @@ def broken_norms(state: State) -> tuple[Watched, ...]:
 
 def decide(state: State, policy: Policy, sensitive: Sequence[str], judged: Sequence[Counted]) -> Stepped:
     """What follows from where the loop and its norms stand after a batch."""
-    act: dict[str, Callable[[], Stepped]] = {
-        at.SHADOW: lambda: _shadow(state, policy, sensitive),
-        at.APPROVAL: lambda: _shadow(state, policy, sensitive),
-        at.PROBATION: lambda: _probation(state, policy, sensitive),
-        at.CONFIRMED: lambda: _confirmed(state, policy),
+    act: dict[Mode, Callable[[], Stepped]] = {
+        Mode.SHADOW: lambda: _shadow(state, policy, sensitive),
+        Mode.APPROVAL: lambda: _shadow(state, policy, sensitive),
+        Mode.PROBATION: lambda: _probation(state, policy, sensitive),
+        Mode.CONFIRMED: lambda: _confirmed(state, policy),
     }
     if state.mode in act:
         return act[state.mode]()
-    if state.mode not in at.QUIET:
+    if state.mode not in QUIET:
         return state, ()
     broken = broken_norms(state)
     harmed = state.harm.alarm if state.harm else ()
@@ -59,39 +64,13 @@ def decide(state: State, policy: Policy, sensitive: Sequence[str], judged: Seque
     return _quiet(state, judged)
 
 
-def counted(n: int, what: str) -> str:
-    """ "1 norm", "2 norms"."""
-    return f"{n:,} {what}" + ("" if n == 1 else "s")
-
-
 def _reasons(broken: Sequence[Watched], harmed: Sequence[tuple[str, str]]) -> list[str]:
     return [w.key for w in broken] + [f"{HARM}{a}={g}" for a, g in harmed]
 
 
-def why_broken(broken: Sequence[Watched], harmed: Sequence[tuple[str, str]]) -> str:
-    """One sentence on what raised the alarm."""
-    parts = []
-    for w in broken[:3]:
-        by = " and ".join(w.attribute)
-        who = "; ".join(f"{a} and {b}" for a, b in w.named()[:3])
-        how = (
-            f"evidence {np.exp(min(w.peak_e, 50.0)):,.0f} to 1 at most {1 / w.norm.alpha:,.0f} by chance"
-            if w.crossed_at is not None
-            else "the detector of changes has spoken"
-        )
-        parts.append(
-            f"the {w.norm.metric.replace('_', ' ')} {w.norm.kind} by {by} breaks {w.norm.limit:g} ({how}"
-            + (f"; between {who})" if who else ")")
-        )
-    if harmed:
-        parts.append("decisions are wrong more often than is tolerated for " + ", ".join(g for _, g in harmed[:4]))
-    words = "; ".join(parts)
-    return words[0].upper() + words[1:] + "." if words else ""
-
-
 def _confirm(state: State, why: str, keys: Sequence[str], policy: Policy) -> Stepped:
     now = replace(
-        enter(state, at.CONFIRMED),
+        enter(state, Mode.CONFIRMED, "confirmed"),
         trigger=(state.since, state.batch - 1),
         reason=tuple(keys),
         fresh=0,
@@ -99,28 +78,23 @@ def _confirm(state: State, why: str, keys: Sequence[str], policy: Policy) -> Ste
         attempts=0,
         tried=(),
     )
-    words = (
-        f"{why} A challenger is built once {policy.loop.build_rows:,} people who came after the alarm have known "
-        "outcomes; nothing is learned from the rows that raised it."
-    )
-    return now, (Event("confirmed", words, {"norms": list(keys), "trigger": list(now.trigger or ())}),)
+    facts = {"norms": list(keys), "trigger": list(now.trigger or ())}
+    return now, (Event("confirmed", facts, {"why": why, "build_rows": policy.loop.build_rows}),)
 
 
 def _quiet(state: State, judged: Sequence[Counted]) -> Stepped:
     known = [c for c in judged if c.value is not None]
     if not known or (state.live.matured is None and any("no outcomes" in (c.reason or "") for c in judged)):
         reasons = sorted({c.reason for c in judged if c.reason})
-        if state.mode == at.UNDECIDABLE:
+        if state.mode == Mode.UNDECIDABLE:
             return state, ()
-        return enter(state, at.UNDECIDABLE), (Event("undecidable", f"Not decidable: {'; '.join(reasons)}.", {}),)
-    if state.mode in (at.UNDECIDABLE, at.ROLLED_BACK) or (
-        state.mode == at.SUSPECT and state.batch - state.entered >= QUIET_BATCHES
+        return enter(state, Mode.UNDECIDABLE, "undecidable"), (Event("undecidable", {}, {"reasons": reasons}),)
+    if state.mode in (Mode.UNDECIDABLE, Mode.ROLLED_BACK) or (
+        state.mode == Mode.SUSPECT and state.batch - state.entered >= QUIET_BATCHES
     ):
         unsure = [c for c in judged if c.value is None]
-        words = f"{counted(len(known), 'norm')} can be judged and none is found broken" + (
-            f"; {len(unsure)} cannot be judged yet ({unsure[0].reason})." if unsure else "."
-        )
-        return enter(state, at.HEALTHY), (Event("healthy", words, {}),)
+        about = {"known": len(known), "unsure": unsure}
+        return enter(state, Mode.HEALTHY, "healthy"), (Event("healthy", {}, about),)
     return state, ()
 
 
@@ -128,24 +102,12 @@ def _confirmed(state: State, policy: Policy) -> Stepped:
     rules = policy.loop
     left = [m for m in rules.methods if m not in state.tried]
     if state.attempts >= rules.attempts or not left:
-        words = f"{_tried(state)} The loop stops trying: a person must look."
         facts: dict[str, Any] = {"tried": list(state.tried), "attempts": state.attempts}
-        return enter(state, at.FROZEN), (Event("frozen", words, facts),)
+        return enter(state, Mode.FROZEN, "frozen"), (Event("frozen", facts),)
     if state.batch < state.cooldown or state.fresh < rules.build_rows:
         return state, ()
-    method = left[0].replace("_", " ")
-    words = f"{state.fresh:,} people since the alarm have known outcomes: a challenger is built by {method}."
     facts = {"method": left[0], "from": state.fresh_from, "rows": state.fresh}
-    return enter(state, at.BUILD), (Event("build", words, facts),)
-
-
-def _tried(state: State) -> str:
-    """What became of the methods since the alarm."""
-    n, none = state.attempts, len(state.tried) - state.attempts
-    if n == 0:
-        return f"{counted(none, 'method')} tried, and none gave a challenger."
-    words = f"{counted(n, 'challenger')} tried on people, and none earned its place"
-    return words + (f"; {counted(none, 'more method')} gave none." if none else ".")
+    return enter(state, Mode.BUILD, "build"), (Event("build", facts),)
 
 
 def next_method(state: State, policy: Policy) -> str:
@@ -157,19 +119,17 @@ def built(state: State, built: Built, policy: Policy) -> Stepped:
     tried = (*state.tried, built.method)
     facts = {"method": built.method, **(built.facts or {})}
     if built.model is None:
-        words = f"No challenger by {built.method.replace('_', ' ')}: {built.problem}"
         # Nothing was tried on people and no alpha spent: it is no attempt. Each method has one turn, so this ends.
-        now = replace(enter(state, at.CONFIRMED), tried=tried)
-        return now, (Event("not_built", words, facts),)
+        now = replace(enter(state, Mode.CONFIRMED, "not_built"), tried=tried)
+        return now, (Event("not_built", facts, {"problem": built.problem}),)
     now = replace(
-        enter(state, at.SHADOW),
+        enter(state, Mode.SHADOW, "shadow"),
         tried=tried,
         attempts=state.attempts + 1,
         challengers=state.challengers + 1,
-        beside=Beside(built.model, built.method, state.batch),
+        beside=ShadowModel(built.model, built.method, state.batch),
     )
-    words = f"A challenger by {built.method.replace('_', ' ')} decides beside the running model, on later people only."
-    return now, (Event("shadow", words, facts | {"model": built.model}),)
+    return now, (Event("shadow", facts | {"model": built.model}),)
 
 
 def verdict(state: State, policy: Policy, sensitive: Sequence[str]) -> Verdict:
@@ -188,11 +148,9 @@ def beside_failed(state: State, why: str) -> Stepped:
     """The model beside the running one could not decide a batch: a challenger is dropped, a predecessor too."""
     assert state.beside is not None
     facts = {"model": state.beside.model, "method": state.beside.method}
-    if state.mode == at.PROBATION:
-        words = f"The predecessor could not decide this batch and is not asked again: {why}"
-        return replace(state, beside=None), (Event("predecessor_failed", words, facts),)
-    words = f"The challenger could not decide this batch: {why}"
-    return replace(enter(state, at.CONFIRMED), beside=None), (Event("rejected", words, facts),)
+    if state.mode == Mode.PROBATION:
+        return replace(state, beside=None), (Event("predecessor_failed", facts, {"failure": why}),)
+    return replace(enter(state, Mode.CONFIRMED, "rejected"), beside=None), (Event("rejected", facts, {"failure": why}),)
 
 
 def _shadow(state: State, policy: Policy, sensitive: Sequence[str]) -> Stepped:
@@ -202,30 +160,26 @@ def _shadow(state: State, policy: Policy, sensitive: Sequence[str]) -> Stepped:
     facts = {"model": beside.model, "method": beside.method, "gate": found.to_json(), "batches": beside.batches}
     if found.failed or (beside.batches >= rules.shadow_batches and not found.passed):
         against = [c.words for c in found.checks if c.holds is not True]
-        why = "" if found.failed else f" after {beside.batches} batches it is still open."
-        words = f"The challenger did not earn its place: {against[0]}{why}"
-        now = replace(enter(state, at.CONFIRMED), beside=None)
-        return now, (Event("rejected", words, facts),)
-    if found.passed and state.mode == at.SHADOW:
-        method = beside.method.replace("_", " ")
-        words = f"The challenger by {method} meets every condition on {beside.batches} later batches."
+        now = replace(enter(state, Mode.CONFIRMED, "rejected"), beside=None)
+        return now, (Event("rejected", facts, {"against": against[0], "failed": found.failed}),)
+    if found.passed and state.mode == Mode.SHADOW:
+        event = Event("gate", facts, {"automatic": rules.automatic})
         if rules.automatic:
             now, said = _promote(state, Decision(beside.model, True, "the policy promotes by itself", "policy"), policy)
-            return now, (Event("gate", words + " The policy lets the loop promote without a person.", facts), *said)
-        return enter(state, at.APPROVAL), (Event("gate", words + " A person must approve.", facts),)
+            return now, (event, *said)
+        return enter(state, Mode.APPROVAL, "gate"), (event,)
     return state, ()
 
 
 def decision(state: State, given: Decision, policy: Policy) -> Stepped:
     facts = {"model": given.model, "by": given.by, "reason": given.reason, "approve": given.approve}
-    if state.mode == at.FROZEN:
-        words = f"{given.by} has looked and lets the loop go on: {given.reason}"
-        now = replace(enter(state, at.CONFIRMED), attempts=0, tried=(), rollbacks=0, fresh=0, fresh_from=state.batch)
-        return now, (Event("unfrozen", words, facts),)
+    if state.mode == Mode.FROZEN:
+        now = enter(state, Mode.CONFIRMED, "unfrozen")
+        now = replace(now, attempts=0, tried=(), rollbacks=0, fresh=0, fresh_from=state.batch)
+        return now, (Event("unfrozen", facts),)
     if given.approve:
         return _promote(state, given, policy)
-    words = f"{given.by} rejects the challenger: {given.reason}"
-    return replace(enter(state, at.CONFIRMED), beside=None), (Event("rejected", words, facts),)
+    return replace(enter(state, Mode.CONFIRMED, "rejected"), beside=None), (Event("rejected", facts),)
 
 
 def _promote(state: State, given: Decision, policy: Policy) -> Stepped:
@@ -233,10 +187,9 @@ def _promote(state: State, given: Decision, policy: Policy) -> Stepped:
     assert state.beside is not None
     beside = state.beside
     now = _run_model(state, beside.model, beside.theirs.matured, policy)
-    now = replace(enter(now, at.PROBATION), beside=Beside(state.running, "predecessor", state.batch))
-    words = f"Promoted by {given.by}: {given.reason} The predecessor stays warm and decides beside it."
+    now = replace(enter(now, Mode.PROBATION, "promoted"), beside=ShadowModel(state.running, "predecessor", state.batch))
     facts = {"model": beside.model, "predecessor": state.running, "by": given.by, "reason": given.reason}
-    return now, (Event("promoted", words, facts),)
+    return now, (Event("promoted", facts),)
 
 
 def _run_model(state: State, model: str, source: Cube | None, policy: Policy) -> State:
@@ -269,31 +222,28 @@ def _probation(state: State, policy: Policy, sensitive: Sequence[str]) -> Steppe
         return _roll_back(state, why_broken(broken, harmed), policy, sensitive, _reasons(broken, harmed))
     batches = state.batch - state.entered
     if batches >= policy.loop.probation_batches:
-        words = f"No norm was found broken in {batches} batches since the promotion: the promoted model stays."
-        return replace(enter(state, at.HEALTHY), beside=None, rollbacks=0), (Event("settled", words, {}),)
+        now = replace(enter(state, Mode.HEALTHY, "settled"), beside=None, rollbacks=0)
+        return now, (Event("settled", {}, {"batches": batches}),)
     return state, ()
 
 
 def _roll_back(state: State, why: str, policy: Policy, sensitive: Sequence[str], keys: Sequence[str]) -> Stepped:
     if state.beside is None:
         now, said = _confirm(state, why, keys, policy)
-        words = f"{why} There is no predecessor left to go back to."
-        return now, (Event("both_hurt", words, {"norms": []}), *said)
+        return now, (Event("both_hurt", {"norms": []}, {"why": why}), *said)
     beside = state.beside
     old = judge_tally(policy, beside.theirs, sensitive, people=policy.loop.people)
     both = [norm_key(c) for c in old if norm_key(c) in keys and _breaks(c)] + _harmed_too(state, keys)
     if both:
         now, said = _confirm(replace(state, beside=None), why, keys, policy)
-        words = f"{why} The predecessor breaks the same on the same people: rolling back would not help."
-        return now, (Event("both_hurt", words, {"norms": both}), *said)
+        return now, (Event("both_hurt", {"norms": both}, {"why": why}), *said)
     now = _run_model(state, beside.model, beside.theirs.matured, policy)
     now = replace(now, beside=None, rollbacks=state.rollbacks + 1)
     facts = {"model": beside.model, "from": state.running, "rollbacks": now.rollbacks}
-    event = Event("rolled_back", f"{why} The predecessor decides again.", facts)
+    event = Event("rolled_back", facts, {"why": why})
     if now.rollbacks >= 2:
-        words = "Two promotions in a row were rolled back. The loop stops: a person must look."
-        return enter(now, at.FROZEN), (event, Event("frozen", words, facts))
-    return enter(now, at.ROLLED_BACK), (event,)
+        return enter(now, Mode.FROZEN, "frozen"), (event, Event("frozen", facts))
+    return enter(now, Mode.ROLLED_BACK, "rolled_back"), (event,)
 
 
 def _harmed_too(state: State, keys: Sequence[str]) -> list[str]:
@@ -315,8 +265,9 @@ def _breaks(c: Counted) -> bool:
     return c.value is not None and (c.value > c.limit if c.kind == "difference" else c.value < c.limit)
 
 
-def enter(state: State, mode: str) -> State:
-    return replace(state, mode=mode, entered=state.batch)
+def enter(state: State, mode: Mode, event: str) -> State:
+    """The state with another mode. Raises LookupError for a way that the table of transitions does not have."""
+    return replace(state, mode=modes.check(state.mode, mode, event), entered=state.batch)
 
 
 # -- a new policy ---------------------------------------------------------------------------------------------
@@ -337,12 +288,9 @@ def new_policy(state: State, given: NewPolicy, policy: Policy, sensitive: Sequen
     shown = "; ".join(
         f"{c.metric.replace('_', ' ')} {c.kind} by {' and '.join(c.attribute)}: {c.value:.3f}" for c in outside
     )
-    words = f"{given.words} The running model is judged on the new norms at once, from stored counts: " + (
-        f"broken: {shown}." if outside else "none is clearly broken."
-    )
     facts = {"policy": policy.sha256, "version": policy.version, "norms": [asdict(c) for c in judged]}
-    events: tuple[Event, ...] = (Event("policy", words, facts),)
-    if outside and state.mode in at.QUIET:
+    events: tuple[Event, ...] = (Event("policy", facts, {"given": given.words, "shown": shown if outside else ""}),)
+    if outside and state.mode in QUIET:
         now, said = _confirm(now, f"The new norm is broken: {shown}.", [norm_key(c) for c in outside], policy)
         events += said
     return now, events

@@ -11,10 +11,10 @@ import numpy as np
 
 from audit.case import Case
 from audit.policy import Policy
-from debias.loop import state as at
-from debias.loop.act import verdict
 from debias.loop.gate import judge_tally, norm_key
+from debias.loop.modes import Mode
 from debias.loop.state import State
+from debias.loop.transitions import verdict
 
 SCHEMA = "assay/watch/1"
 FILE = "watch.json"
@@ -70,7 +70,7 @@ class Board:
         beside = state.beside
         shadow = None
         if beside is not None:
-            gate = verdict(state, policy, sensitive).to_json() if state.mode in (at.SHADOW, at.APPROVAL) else None
+            gate = verdict(state, policy, sensitive).to_json() if state.mode in (Mode.SHADOW, Mode.APPROVAL) else None
             shadow = {"model": beside.model, "method": beside.method, "since": beside.since, "batches": beside.batches}
             shadow |= {"gate": gate}
             # Both models on the same people: what would change.
@@ -95,7 +95,7 @@ class Board:
                 for w in state.monitor.watched
             ],
             "notes": list(state.monitor.notes),
-            "pending": shadow if state.mode == at.APPROVAL else None,
+            "pending": shadow if state.mode == Mode.APPROVAL else None,
             "beside": shadow,
             "timeline": list(self._timeline),
             "events": list(self._events),

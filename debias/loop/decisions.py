@@ -12,7 +12,7 @@ from debias.loop import inbox
 from debias.loop.alerts import noted
 from debias.loop.norms import in_force
 from debias.loop.run import url_of
-from debias.loop.show import Board
+from debias.loop.snapshot import Board
 from debias.loop.state import State
 from debias.loop.trail import Trail
 from debias.loop.watcher import Watcher

@@ -26,7 +26,7 @@ from debias.loop.serve import (
     unpack_decisions,
     with_labels,
 )
-from debias.loop.show import plain
+from debias.loop.snapshot import plain
 from debias.loop.sources import Arrival, Source
 from debias.loop.state import Batch, Matured, State
 from debias.loop.store import Served, Store

@@ -1,0 +1,171 @@
+"""What the loop says of what happened: one sentence a kind of event. The step itself makes figures, never text.
+
+    words("shadow", {"method": "reweighing"})
+
+Each function takes the facts of the event and what is known beside them. A sentence of a kind that is not in the table
+is a fault of ours (KeyError).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from audit.watch.watched import Watched
+
+Facts = Mapping[str, Any]
+
+
+def words(kind: str, facts: Facts) -> str:
+    """The sentence of an event of this kind. Raises KeyError."""
+    return SENTENCES[kind](facts)
+
+
+def counted(n: int, what: str) -> str:
+    """ "1 norm", "2 norms"."""
+    return f"{n:,} {what}" + ("" if n == 1 else "s")
+
+
+def _method(f: Facts) -> str:
+    return str(f["method"]).replace("_", " ")
+
+
+def why_broken(broken: Sequence[Watched], harmed: Sequence[tuple[str, str]]) -> str:
+    """One sentence on what raised the alarm."""
+    parts = []
+    for w in broken[:3]:
+        by = " and ".join(w.attribute)
+        who = "; ".join(f"{a} and {b}" for a, b in w.named()[:3])
+        how = (
+            f"evidence {np.exp(min(w.peak_e, 50.0)):,.0f} to 1 at most {1 / w.norm.alpha:,.0f} by chance"
+            if w.crossed_at is not None
+            else "the detector of changes has spoken"
+        )
+        parts.append(
+            f"the {w.norm.metric.replace('_', ' ')} {w.norm.kind} by {by} breaks {w.norm.limit:g} ({how}"
+            + (f"; between {who})" if who else ")")
+        )
+    if harmed:
+        parts.append("decisions are wrong more often than is tolerated for " + ", ".join(g for _, g in harmed[:4]))
+    said = "; ".join(parts)
+    return said[0].upper() + said[1:] + "." if said else ""
+
+
+def _batch(f: Facts) -> str:
+    judged = f["judged"]
+    outside = [c for c in judged if c.status == "outside"]
+    known = [c for c in judged if c.value is not None]
+    if not known:
+        return f"Batch {f['batch']}, {f['rows']:,} people: no norm can be judged yet."
+    stand = (
+        f"{len(outside)} of {len(known)} norms clearly outside"
+        if outside
+        else f"no norm of {len(known)} clearly outside"
+    )
+    return f"Batch {f['batch']}, {f['rows']:,} people: {stand} its limit; the loop is {f['mode']}."
+
+
+def _reference(f: Facts) -> str:
+    shown = ", ".join(f"{k.partition('=')[2]} {100 * v:.1f} %" for k, v in f["bounds"].items())
+    return f"The share of wrong decisions is held against what it was at first: harm is more than {shown}."
+
+
+def _suspect(f: Facts) -> str:
+    worst, shifted, tests = f["worst"], f["shifted"], f["tests"]
+    names = "; ".join(f"{d.feature} ({d.group}, PSI {d.psi:.2f})" for d in worst)
+    said = f"{shifted} of {tests} tests see drift, most in {names}. " if shifted else ""
+    said += "By its own scores the model is expected to be wrong more often than before. " if f["poor"] else ""
+    return said + "Nothing is retrained for that: the norms and the harm decide."
+
+
+def _confirmed(f: Facts) -> str:
+    return (
+        f"{f['why']} A challenger is built once {f['build_rows']:,} people who came after the alarm have known "
+        "outcomes; nothing is learned from the rows that raised it."
+    )
+
+
+def _healthy(f: Facts) -> str:
+    unsure = f["unsure"]
+    return f"{counted(f['known'], 'norm')} can be judged and none is found broken" + (
+        f"; {len(unsure)} cannot be judged yet ({unsure[0].reason})." if unsure else "."
+    )
+
+
+def _frozen(f: Facts) -> str:
+    if "rollbacks" in f:
+        return "Two promotions in a row were rolled back. The loop stops: a person must look."
+    n, none = f["attempts"], len(f["tried"]) - f["attempts"]
+    if n == 0:
+        said = f"{counted(none, 'method')} tried, and none gave a challenger."
+    else:
+        said = f"{counted(n, 'challenger')} tried on people, and none earned its place"
+        said += f"; {counted(none, 'more method')} gave none." if none else "."
+    return f"{said} The loop stops trying: a person must look."
+
+
+def _rejected(f: Facts) -> str:
+    if "by" in f:
+        return f"{f['by']} rejects the challenger: {f['reason']}"
+    if "failure" in f:
+        return f"The challenger could not decide this batch: {f['failure']}"
+    still = "" if f["failed"] else f" after {f['batches']} batches it is still open."
+    return f"The challenger did not earn its place: {f['against']}{still}"
+
+
+def _gate(f: Facts) -> str:
+    said = f"The challenger by {_method(f)} meets every condition on {f['batches']} later batches."
+    more = " The policy lets the loop promote without a person." if f["automatic"] else " A person must approve."
+    return said + more
+
+
+def _both_hurt(f: Facts) -> str:
+    if not f["norms"]:
+        return f"{f['why']} There is no predecessor left to go back to."
+    return f"{f['why']} The predecessor breaks the same on the same people: rolling back would not help."
+
+
+def _policy(f: Facts) -> str:
+    return f"{f['given']} The running model is judged on the new norms at once, from stored counts: " + (
+        f"broken: {f['shown']}." if f["shown"] else "none is clearly broken."
+    )
+
+
+SENTENCES: dict[str, Callable[[Facts], str]] = {
+    "batch": _batch,
+    "duplicate": lambda f: (
+        f"Batch {f['batch']} has the same bytes as batch {f['same_as']}: it was counted once already."
+    ),
+    "incident": lambda f: f"Batch {f['batch']} is not used: {f['incident']}",
+    "empty": lambda f: f"Batch {f['batch']} is empty: nobody was decided, so nothing is known; this says nothing good.",
+    "restored": lambda f: f"Batch {f['batch']} can be used; the data incident is over.",
+    "outcomes": lambda f: f"The outcomes of batch {f['batch']} are not used: {f['problem']}",
+    "reference": _reference,
+    "suspect": _suspect,
+    "confirmed": _confirmed,
+    "undecidable": lambda f: f"Not decidable: {'; '.join(f['reasons'])}.",
+    "healthy": _healthy,
+    "frozen": _frozen,
+    "build": lambda f: (
+        f"{f['rows']:,} people since the alarm have known outcomes: a challenger is built by {_method(f)}."
+    ),
+    "not_built": lambda f: f"No challenger by {_method(f)}: {f['problem']}",
+    "shadow": lambda f: f"A challenger by {_method(f)} decides beside the running model, on later people only.",
+    "predecessor_failed": lambda f: (
+        f"The predecessor could not decide this batch and is not asked again: {f['failure']}"
+    ),
+    "rejected": _rejected,
+    "gate": _gate,
+    "unfrozen": lambda f: f"{f['by']} has looked and lets the loop go on: {f['reason']}",
+    "promoted": lambda f: f"Promoted by {f['by']}: {f['reason']} The predecessor stays warm and decides beside it.",
+    "settled": lambda f: (
+        f"No norm was found broken in {f['batches']} batches since the promotion: the promoted model stays."
+    ),
+    "both_hurt": _both_hurt,
+    "rolled_back": lambda f: f"{f['why']} The predecessor decides again.",
+    "policy": _policy,
+    "started": lambda f: str(f["said"]),
+    "why": lambda f: str(f["said"]),
+}

@@ -1,0 +1,64 @@
+"""SARIF 2.1.0 (OASIS, 2020), as code hosts show it beside a change: a result a norm that is broken or undecided.
+
+A broken norm is an error, an undecided one a warning, one that cannot be estimated a note. The place is the case file:
+nobody's row is a place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from reports.machine.norms import figure, title
+
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+def to_sarif(evidence: Mapping[str, Any], case: str) -> bytes:
+    """One run. case: the case file, relative to the checkout, as the place of every result."""
+    rules, results = [], []
+    for norm in evidence["norms"]:
+        rule = f"{norm['metric']}/{norm['kind']}/{'+'.join(norm['attribute'])}"
+        rules.append(
+            {
+                "id": rule,
+                "name": title(norm).title().replace(" ", ""),
+                "shortDescription": {"text": f"{title(norm).capitalize()}, limit {norm['limit']:g}"},
+                "defaultConfiguration": {"level": "error"},
+            }
+        )
+        level = "error" if norm["breached"] else {"undecided": "warning", "not_estimable": "note"}.get(norm["status"])
+        if level is None:
+            continue
+        results.append(
+            {
+                "ruleId": rule,
+                "ruleIndex": len(rules) - 1,
+                "level": level,
+                "message": {"text": f"{title(norm).capitalize()}: {figure(norm)}."},
+                "locations": [
+                    {"physicalLocation": {"artifactLocation": {"uri": _uri(case)}, "region": {"startLine": 1}}}
+                ],
+                "partialFingerprints": {"norm/v1": hashlib.sha256(f"{case}\n{rule}".encode()).hexdigest()},
+            }
+        )
+    run = {
+        "tool": {"driver": {"name": "Assay", "version": evidence["tool"]["version"], "rules": rules}},
+        "properties": {
+            "policy": evidence["policy"]["version"],
+            "data": evidence["data"]["sha256"],
+            "rows": evidence["data"]["audited_rows"],
+        },
+        "results": results,
+    }
+    return (
+        json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=1, ensure_ascii=False) + "\n"
+    ).encode()
+
+
+def _uri(path: str) -> str:
+    from urllib.parse import quote
+
+    return quote(path.replace("\\", "/"))
