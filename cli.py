@@ -17,6 +17,7 @@ from typing import Any
 
 from audit import progress
 from audit.errors import AssayError, GateBroken, InputError, KeyFileError
+from audit.sizes import measured, weighed
 
 Result = tuple[dict[str, Any], str]
 """What a command returns: the document of --json, and the same in words."""
@@ -33,7 +34,7 @@ def audit(args: argparse.Namespace) -> Result:
     done = run_audit(case, args.out, settings, allow=args.allow)
     evidence = done.evidence
     _for_programs(args, evidence)
-    lines = [f"{case.name}: {evidence['data']['audited_rows']:,} people measured.", ""]
+    lines = [" ".join((f"{case.name}: {measured(evidence['data'])} measured.", weighed(evidence["data"]))).strip(), ""]
     lines += [f"- {s}" for s in evidence["findings"]]
     lines += ["", f"Policy {case.policy.version}:"] + [_norm_line(n) for n in evidence["norms"]]
     lines += ["", *(f"Note: {n}" for n in evidence["notes"]), f"Written: {args.out / 'evidence.json'}"]
@@ -454,6 +455,17 @@ def forget(args: argparse.Namespace) -> Result:
     return done.to_json() | {"dry_run": args.dry_run}, "\n".join(lines)
 
 
+def plan(args: argparse.Namespace) -> Result:
+    """how many people an audit needs to see a gap"""
+    from audit.plan import plan as made
+
+    done = made(
+        args.groups, args.gap, rate=args.rate, power=args.power, alpha=args.alpha, rows=args.rows, alike=args.alike,
+        weights=args.weights,
+    )  # fmt: skip
+    return done.to_json(), "\n".join(done.lines())
+
+
 def demo(args: argparse.Namespace) -> Result:
     """the whole main job on the sample data: audit, explain, mitigate, sign, verify; --watch: the loop on replays"""
     from audit.load import load_case
@@ -622,6 +634,15 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--allow", action="append", default=[], metavar="TYPE", help="a type in the model you have reviewed"
     )
+    sub = command("plan", plan)
+    sub.add_argument("--groups", required=True, metavar="N|NAME=SHARE,...", help="how many groups, or their shares")
+    sub.add_argument("--gap", type=float, required=True, metavar="0.1", help="the gap to be seen; 10 points is 0.1")
+    sub.add_argument("--rate", type=float, default=0.5, help="the rate of one group (default: 0.5, the hardest)")
+    sub.add_argument("--power", type=float, default=0.8, help="in how many of all audits it is to be seen")
+    sub.add_argument("--alpha", type=float, default=0.05)
+    sub.add_argument("--rows", type=float, default=1.0, help="rows of one person, on average")
+    sub.add_argument("--alike", type=float, default=1.0, help="how alike a person's rows are decided, 0 to 1")
+    sub.add_argument("--weights", type=float, default=0.0, help="coefficient of variation of survey weights")
     sub = with_password(command("report", report))
     sub.add_argument("dir", type=Path, metavar="DIR")
     sub.add_argument(

@@ -63,11 +63,12 @@ def reliability_curves(margins: Sequence[Margin], settings: Settings) -> list[di
             if n.sum() <= 0 or margin.withheld[g]:
                 continue
             here = np.flatnonzero(n > 0)
+            rows = np.bincount(part_of(s.at), s.n[g, :2].sum(axis=0), minlength=PARTS)
             effective = _effective(s, g, n)[here]
             low, high = stats.wilson(share[here] * effective, effective, settings.alpha)
             points = [
                 {
-                    "from": b / PARTS, "to": (b + 1) / PARTS, "people": float(n[b]), "mean_score": float(score[b]),
+                    "from": b / PARTS, "to": (b + 1) / PARTS, "people": float(rows[b]), "mean_score": float(score[b]),
                     "share": float(share[b]), "low": float(low[i]), "high": float(high[i]),
                 }
                 for i, b in enumerate(here.tolist())
@@ -120,9 +121,10 @@ def _point(s: Scores, g: int, first: int, last: int, alpha: float) -> dict[str, 
         return None
     effective = n**2 / float(s.w2[g, :2, part].sum())
     low, high = stats.wilson(np.array([x / n * effective]), np.array([effective]), alpha)
+    rows = s.n[g, :2, part]
     return {
-        "from": float(s.at[first]), "to": float(s.top[last]), "people": n, "outcome": x, "share": x / n,
-        "low": float(low[0]), "high": float(high[0]),
+        "from": float(s.at[first]), "to": float(s.top[last]), "people": float(rows.sum()),
+        "outcome": float(rows[1].sum()), "share": x / n, "low": float(low[0]), "high": float(high[0]),
     }  # fmt: skip
 
 

@@ -31,6 +31,7 @@ class ReadSpec:
 class DataSpec:
     """The table and the role of its columns. `path` is absolute; a glob names one data set in several files.
 
+    cluster: the column that says which rows are of one person (household, document).
     task: "classification" or "regression"; for the latter positive is None and favourable "high", "low" or None.
     indicators: attribute -> the 0/1 columns that make it (is_black, is_hispanic: race).
     """
@@ -45,6 +46,7 @@ class DataSpec:
     reference: Mapping[str, str] = field(default_factory=dict)
     bins: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     weight: str | None = None
+    cluster: str | None = None
     time: str | None = None
     split: str | None = None
     train: str | None = None

@@ -56,7 +56,24 @@ def code_rows(case: Case, frame: pd.DataFrame, decisions: Decisions) -> Coded:
         score=decisions.score,
         meaning=meaning,
         beside=None if several is None else partial(class_table, several),
+        cluster=code_clusters(case, frame),
     )
+
+
+def code_clusters(case: Case, frame: pd.DataFrame) -> Ints | None:
+    """Which person each row is about, from 0; None where the case does not say. Raises DataError on empty values."""
+    column = case.data.cluster
+    if column is None:
+        return None
+    codes = pd.factorize(frame[column], use_na_sentinel=True)[0].astype(np.int64)
+    if (codes < 0).any():
+        raise DataError(
+            f"the cluster column {column!r} has empty values",
+            got=f"{int((codes < 0).sum()):,} of {len(codes):,} rows of nobody known",
+            expected="a person (household, document) in every row",
+            todo="fill them in, or leave out `cluster` where each row is a person",
+        )
+    return codes
 
 
 def group_codes(column: pd.Series, edges: Sequence[float] | None = None) -> tuple[Ints, tuple[str, ...]]:

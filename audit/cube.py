@@ -1,13 +1,14 @@
 """The cube: counts of (sensitive attributes) x (label) x (decision), from which every rate and gap follows.
 
 It is made in one pass and is additive: the cube of two batches is the sum of their cubes. Beside each count stand the
-sum of weights and of squared weights (Kish 1965), and where there are scores the same per score value.
+sum of weights and of squared weights, and where there are scores the same per score value. Where one person stands in
+several rows, products over people stand beside (audit.clusters).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from itertools import combinations, product
 from typing import Any, Protocol, Self
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audit import scores as scoring
+from audit.clusters import Clusters, clusters_of
 from audit.errors import DataError
 from audit.scores import Areas, Scores
 from audit.values import UNKNOWN
@@ -53,7 +55,8 @@ class Coded:
     """Rows as small integers.
 
     codes (n, A) indexes `levels` per attribute; label (n,) in 0, 1, 2 (unknown); decision (n,) in 0, 1; weight and
-    score (n,) or None. Where a database has put equal rows together, `alike` says for how many people each row stands.
+    score (n,) or None. Where a database has put equal rows together, `alike` says for how many rows each one stands.
+    cluster (n,): which person a row is about, from 0; None where each row is a person of its own.
     """
 
     attributes: tuple[str, ...]
@@ -66,6 +69,7 @@ class Coded:
     meaning: Meaning
     alike: Alike | None = None
     beside: Callable[[Coded, Ints, tuple[int, ...]], Beside] | None = None
+    cluster: Ints | None = None
 
 
 class Beside(Protocol):
@@ -114,12 +118,24 @@ class Margin:
     scores: Scores | None
     meaning: Meaning
     beside: Beside | None = None
+    clusters: Clusters | None = None
 
     @property
     def rows(self) -> Ints:
-        """People per group, shape (G,)."""
+        """Rows per group, shape (G,)."""
         total: Ints = self.n.sum(axis=(1, 2))
         return total
+
+    @property
+    def people(self) -> Ints:
+        """People per group, shape (G,): rows, but where one person stands in several."""
+        return self.rows if self.clusters is None else self.clusters.people
+
+    def people_in(self, groups: Iterable[int]) -> int:
+        """How many people are in any of these groups."""
+        if self.clusters is None:
+            return int(self.rows[list(groups)].sum())
+        return self.clusters.people_in(groups)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,6 +151,8 @@ class Cube:
     scores: Scores | None
     meaning: Meaning
     beside: Beside | None = None
+    clusters: Clusters | None = None
+    """Its groups are the combinations of levels in C order."""
     areas: Areas = field(default_factory=dict)
     """Of each set of attributes, over all combinations of levels: exact areas under the curve, where scores are binned
     and rows were at hand. They are of these people alone, so that a sum of cubes has none."""
@@ -156,6 +174,15 @@ class Cube:
 
         n = flat(self.n)
         shown = [g for g, group in enumerate(groups) if n[g].sum() > 0 or UNKNOWN not in group]
+        clusters = None
+        if self.clusters is not None:
+            place = np.full(len(groups), -1, dtype=np.int64)
+            place[shown] = np.arange(len(shown))
+            at = np.indices([len(v) for v in self.levels]).reshape(len(self.levels), -1)
+            flat_group = np.zeros(at.shape[1], dtype=np.int64)
+            for i in keep:
+                flat_group = flat_group * len(self.levels[i]) + at[i]
+            clusters = self.clusters.moved(place[flat_group], len(shown))
         scores = self.scores and replace(self.scores, area=None).mapped(lambda a: flat(a)[shown])
         if scores is not None and attribute in self.areas:
             scores = replace(scores, area=self.areas[attribute][shown])
@@ -170,6 +197,7 @@ class Cube:
             scores=scores,
             meaning=self.meaning,
             beside=self.beside and self.beside.mapped(lambda a: flat(a)[shown]),
+            clusters=clusters,
         )
 
     def __add__(self, other: Cube) -> Cube:
@@ -194,6 +222,7 @@ class Cube:
             scoring.add(a.scores, b.scores),
             self.meaning,
             _add_beside(a.beside, b.beside),
+            _add_clusters(a.clusters, b.clusters),
         )
 
 
@@ -234,9 +263,15 @@ def cube_of(coded: Coded) -> Cube:
     scored = coded.score is not None or (coded.alike is not None and coded.alike.bins is not None)
     scores, areas = _scores_of(coded, row, shape) if scored else (None, {})
     beside = None if coded.beside is None else coded.beside(coded, group, shape)
+    clusters = None
+    if coded.cluster is not None:
+        each = coded.weight
+        if each is None:
+            each = np.ones(len(group)) if coded.alike is None else coded.alike.people.astype(np.float64)
+        clusters = clusters_of(coded.cluster, group, coded.label * 2 + coded.decision, each, cells // 6)
     return Cube(
         coded.attributes, coded.levels, n.reshape(full), w.reshape(full), w2.reshape(full), coded.weight is not None,
-        scores, coded.meaning, beside, areas,
+        scores, coded.meaning, beside, clusters, areas,
     )  # fmt: skip
 
 
@@ -328,10 +363,27 @@ def _spread(cube: Cube, levels: tuple[tuple[str, ...], ...]) -> Cube:
 
     s = cube.scores.mapped(wide_of) if cube.scores is not None else None
     more = cube.beside.mapped(wide_of) if cube.beside is not None else None
+    clusters = cube.clusters
+    if clusters is not None:
+        wider = np.arange(int(np.prod(shape, dtype=np.int64))).reshape(shape)[place].ravel()
+        clusters = clusters.moved(wider, int(np.prod(shape, dtype=np.int64)))
     return Cube(
         cube.attributes, levels, wide_of(cube.n), wide_of(cube.w), wide_of(cube.w2), cube.weighted, s, cube.meaning,
-        more,
+        more, clusters,
     )  # fmt: skip
+
+
+def _add_clusters(a: Clusters | None, b: Clusters | None) -> Clusters | None:
+    if a is not None and b is not None:
+        return a.plus(b)
+    if a is not b:
+        raise DataError(
+            "two batches cannot be added",
+            got="people with several rows in one batch, and rows of unknown people in the other",
+            expected="`cluster` in both or in neither",
+            todo="name the column that says who a row is about in both",
+        )
+    return None
 
 
 def _add_beside(a: Beside | None, b: Beside | None) -> Beside | None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from audit.classes.table import ClassTable
+from audit.clusters import Clusters
 from audit.cube import Beside, Margin, Meaning
 from audit.errors import DataError
 from audit.regression.moments import Moments
@@ -33,14 +34,19 @@ def margins_to_json(margins: Sequence[Margin], floor: int) -> dict[str, Any]:
         "weighted": bool(margins[0].weighted),
         "axes": "cells are [group, label, decision, rows, sum of weights, sum of squared weights]; "
         "label 0 negative, 1 positive, 2 unknown; decision 0 negative, 1 positive",
-        "margins": [_margin(m) for m in margins],
+        "margins": [_margin(m, floor) for m in margins],
     }
     if not meaning.decides:
         out["decides"] = False
+    if margins[0].clusters is not None:
+        out["clusters"] = (
+            "people: who has a row in each group; products are [cell, cell, sum over people of the product of their "
+            "weights (rows) in the two]; a cell is group * 6 + label * 2 + decision"
+        )
     return out
 
 
-def _margin(margin: Margin) -> dict[str, Any]:
+def _margin(margin: Margin, floor: int) -> dict[str, Any]:
     where = np.argwhere(margin.n > 0)
     cells: list[list[float | int]] = []
     for g, label, decision in where.tolist():
@@ -59,6 +65,8 @@ def _margin(margin: Margin) -> dict[str, Any]:
         out["scores"] = _scores(margin.scores, margin.weighted)
     if margin.beside is not None:
         out[_KINDS[type(margin.beside)]] = margin.beside.to_json(margin.weighted)
+    if margin.clusters is not None:
+        out["clusters"] = margin.clusters.to_json(whole=not floor)
     return out
 
 
@@ -121,7 +129,8 @@ def _read_margin(entry: dict[str, Any], meaning: Meaning, weighted: bool) -> Mar
     for kind, name in _KINDS.items():
         if entry.get(name):
             beside = kind.from_json(entry[name], len(groups), weighted)
-    return Margin(tuple(entry["attribute"]), groups, n, w, w2, weighted, withheld, scores, meaning, beside)
+    clusters = Clusters.from_json(entry["clusters"], len(groups)) if "clusters" in entry else None
+    return Margin(tuple(entry["attribute"]), groups, n, w, w2, weighted, withheld, scores, meaning, beside, clusters)
 
 
 def _read_scores(entry: dict[str, Any], groups: int, weighted: bool) -> Scores:

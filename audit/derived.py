@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from audit.alike import as_people
 from audit.calibration import points_curves, reliability_curves
 from audit.classes.measures import class_measures
 from audit.classes.words import class_findings
@@ -39,20 +40,21 @@ def derived(
     margins: Sequence[Margin], settings: Settings, population: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """Keys of evidence.json. population: its `source` and `shares`, where the case names them."""
+    alike = [as_people(m) for m in margins]
     if margins and not margins[0].meaning.decides:
-        out: dict[str, Any] = {"regression": regression_measures(margins, settings)}
-        return out | _population(margins, settings, population)
+        out: dict[str, Any] = {"regression": regression_measures(alike, settings)}
+        return out | _population(alike, settings, population)
     out = {
         "law": law_tables(margins),
         "conformance": conformance(margins, settings),
         "inequality": inequality(margins),
         "ranking": ranking(margins, settings.alpha),
-        "reliability": reliability_curves(margins, settings),
-        "predictive_parity": points_curves(margins, settings),
+        "reliability": reliability_curves(alike, settings),
+        "predictive_parity": points_curves(alike, settings),
     }
-    if (classes := class_measures(margins, settings)) is not None:
+    if (classes := class_measures(alike, settings)) is not None:
         out["classes"] = classes
-    return out | _population(margins, settings, population)
+    return out | _population(alike, settings, population)
 
 
 def _population(margins: Sequence[Margin], settings: Settings, population: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from audit.about import VERSION
 from audit.errors import DataError
-from audit.values import Count, DatasetMeasure, Gap, Measures, Pair, Rate, from_json, to_json
+from audit.values import Count, DatasetMeasure, Gap, Measures, Pair, Rate, Reach, from_json, to_json
 
 SCHEMA = "assay/evidence/1"
 PACKAGES = ("fairlearn", "lightgbm", "lime", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "shap", "skops")
@@ -35,13 +35,14 @@ def tool() -> dict[str, Any]:
 
 
 def measures_to_json(measures: Measures) -> dict[str, Any]:
-    """The four lists of the contract, and the pairs of groups."""
+    """The four lists of the contract, the pairs of groups, and the gaps that could be seen."""
     return {
         "rates": [to_json(r) for r in measures.rates],
         "gaps": [to_json(g) for g in measures.gaps],
         "dataset": [to_json(d) for d in measures.dataset],
         "counts": [to_json(c) for c in measures.counts],
         "pairs": [to_json(p) for p in measures.pairs],
+        "power": [to_json(r) for r in measures.power],
     }
 
 
@@ -59,6 +60,7 @@ def measures_from_json(document: Mapping[str, Any]) -> Measures:
         family=int(document.get("family", 0)),
         notes=tuple(document.get("notes", ())),
         pairs=tuple(from_json(Pair, p) for p in document.get("pairs", ())),
+        power=tuple(from_json(Reach, r) for r in document.get("power", ())),
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from audit.evidence import pick
 from audit.policy import Norm, Policy
+from audit.sizes import behind
 from audit.values import Gap, Measures, Rate
 
 
@@ -39,8 +40,20 @@ def judge(policy: Policy, measures: Measures, sensitive: Sequence[str]) -> tuple
         for attribute in attributes:
             if set(attribute) <= set(sensitive):
                 gap = pick(measures.gaps, metric=norm.metric, kind=norm.kind, attribute=attribute)
-                results.append(_judge(norm, attribute, gap, bool(measures.gaps)))
+                results.append(_doubted(_judge(norm, attribute, gap, bool(measures.gaps)), measures.repeated))
     return tuple(results)
+
+
+def _doubted(result: NormResult, repeated: tuple[int, int] | None) -> NormResult:
+    """Nothing is called inside where rows of one person were taken for people: the interval is too short."""
+    if repeated is None or result.status != "inside":
+        return result
+    rows, people = repeated
+    reason = (
+        f"the {rows:,} rows have {people:,} different ids, and the interval takes every row for a person: it is too "
+        "short to say inside; name the column as `cluster`"
+    )
+    return replace(result, status="undecided", reason=reason)
 
 
 def _judge(norm: Norm, attribute: tuple[str, ...], gap: Gap | None, gaps: bool) -> NormResult:
@@ -123,15 +136,34 @@ def findings(measures: Measures) -> tuple[str, ...]:
     return tuple(out)
 
 
+def unseen(gap: Gap, alpha: float = 0.05) -> str:
+    """Where no gap was found, how wide a one would have been found; else nothing."""
+    if gap.p_adjusted is None or gap.p_adjusted <= alpha or gap.idle is not None or gap.detectable is None:
+        return ""
+    return (
+        f" That may be chance; a gap of {100 * gap.detectable:.1f} points would have been told from chance in 80 of "
+        "100 such audits."
+    )
+
+
+def _of(measures: Measures, rate: Rate) -> str:
+    """rows of 200 people: where one person stands in several rows."""
+    count = pick(measures.counts, attribute=rate.attribute, group=rate.group)
+    if count is None or count.people is None or count.people == count.rows:
+        return ""
+    return f" rows of {count.people:,} people" if rate.rows == count.rows else " rows"
+
+
 def _sentence(measures: Measures, gap: Gap, words: str) -> str:
     by = " and ".join(gap.attribute)
     if gap.value is None:
         return f"By {by}: the gap in {gap.metric.replace('_', ' ')} cannot be estimated: {gap.reason}."
     high: Rate = pick(measures.rates, metric=gap.metric, attribute=gap.attribute, group=gap.highest)
     low: Rate = pick(measures.rates, metric=gap.metric, attribute=gap.attribute, group=gap.lowest)
-    lead = f"By {by}: {percent(high.value)} of {name_of(gap.highest)} ({high.denominator:,.0f})"
-    rest = f"and {percent(low.value)} of {name_of(gap.lowest)} ({low.denominator:,.0f}) {words}"
+    lead = f"By {by}: {percent(high.value)} of {name_of(gap.highest)} ({behind(high)}{_of(measures, high)})"
+    rest = f"and {percent(low.value)} of {name_of(gap.lowest)} ({behind(low)}{_of(measures, low)}) {words}"
     said = f"{lead} {rest}; the gap is {100 * gap.value:.1f} points ({interval_words(gap)}; {significance(gap)})."
+    said += unseen(gap)
     if gap.idle is None or gap.metric != "selection_rate":
         return said
     return f"{said} {gap.idle[:1].upper()}{gap.idle[1:]}."

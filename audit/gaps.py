@@ -24,6 +24,7 @@ class Settings:
     """How to measure. `floor`: groups of fewer people take no part in a gap while two others remain.
 
     order: intersections of up to so many attributes. reference: attribute -> group that gaps are taken against.
+    repeated: (rows, people) by `id` where rows of one person are taken for people: no norm is then called inside.
     """
 
     seed: int = 0
@@ -32,6 +33,7 @@ class Settings:
     floor: int = 10
     order: int = 3
     reference: Mapping[str, str] = field(default_factory=dict)
+    repeated: tuple[int, int] | None = None
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -41,11 +43,15 @@ class Settings:
             "floor": self.floor,
             "order": self.order,
             "reference": dict(self.reference),
+            **({} if self.repeated is None else {"repeated": list(self.repeated)}),
         }
 
     @staticmethod
     def from_json(data: Mapping[str, object]) -> Settings:
-        return Settings(**data)  # type: ignore[arg-type]
+        given = dict(data)
+        if isinstance(again := given.get("repeated"), list | tuple):
+            given["repeated"] = tuple(again)
+        return Settings(**given)  # type: ignore[arg-type]
 
 
 def comparable(margin: Margin, floor: int) -> npt.NDArray[np.int64]:
@@ -54,7 +60,7 @@ def comparable(margin: Margin, floor: int) -> npt.NDArray[np.int64]:
     Where fewer than two groups reach the floor, all that are not empty take part.
     """
     known = np.array([UNKNOWN not in g for g in margin.groups], dtype=bool) & ~margin.withheld & (margin.rows > 0)
-    enough = known & (margin.rows >= floor)
+    enough = known & (margin.people >= floor)
     return np.flatnonzero(enough if enough.sum() >= 2 else known)
 
 
@@ -65,7 +71,8 @@ def idle_reason(margin: Margin) -> str | None:
     if total == 0 or (rarer and (rarer > HANDFUL or rarer > FEW * total)):
         return None
     name = margin.meaning.positive if people[1] > people[0] else margin.meaning.negative
-    who = f"all {total:,} people" if rarer == 0 else f"all but {rarer} of {total:,} people"
+    unit = "people" if (margin.people == margin.rows).all() else "rows"
+    who = f"all {total:,} {unit}" if rarer == 0 else f"all but {rarer} of {total:,} {unit}"
     return f"nothing is decided between people: {who} get the same decision, {name!r}"
 
 

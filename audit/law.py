@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from audit import stats
+from audit.alike import worth
 from audit.cube import Floats, Margin
 from audit.values import UNKNOWN
 
@@ -87,7 +88,8 @@ def _table(margin: Margin, x: Floats, n: Floats, metric: str) -> dict[str, Any]:
         rows.append(
             {
                 "group": list(group),
-                "people": int(n[g]),
+                "people": int(margin.people[g]),
+                **({} if margin.people[g] == n[g] else {"rows": int(n[g])}),
                 "selected": int(x[g]),
                 "share": float(n[g] / total) if total else None,
                 "rate": float(rate[g]) if n[g] > 0 else None,
@@ -113,6 +115,8 @@ def _four_fifths(margin: Margin) -> list[dict[str, Any]]:
     members = np.flatnonzero(usable)
     if len(members) < 2:
         return []
+    part = worth(margin)
+    e = n * part
     rate = x[members] / n[members]
     top = int(members[int(rate.argmax())])
     if x[top] == 0:
@@ -121,8 +125,9 @@ def _four_fifths(margin: Margin) -> list[dict[str, Any]]:
     for g in members.tolist():
         if g == top:
             continue
-        pair = stats.largest_gap(((x[[top, g]], n[[top, g]]),))
-        few = min(n[g], n[top]) < FEW or min(x[g], n[g] - x[g], x[top], n[top] - x[top]) < 5
+        few = min(e[g], e[top]) < FEW or min(x[g] * part[g], (n - x)[g] * part[g], x[top] * part[top]) < 5
+        few = few or (n - x)[top] * part[top] < 5
+        pair = stats.largest_gap(((x[[top, g]] * part[[top, g]], e[[top, g]]),))
         ratio = float((x[g] / n[g]) / (x[top] / n[top]))
         out.append(
             {
@@ -133,7 +138,7 @@ def _four_fifths(margin: Margin) -> list[dict[str, Any]]:
                 "below_four_fifths": ratio < 0.8,
                 "p_value": pair.p_value,
                 "few_people": bool(few),
-                "people": int(n[g]),
+                "people": int(margin.people[g]),
             }
         )
     return out

@@ -12,16 +12,17 @@ from dataclasses import replace
 import numpy as np
 
 from audit import stats
+from audit.alike import as_people
 from audit.cube import Floats, Margin
 from audit.dataset import dataset_measures
+from audit.fractions import effective, fractions, joints, one_sided, repeated
 from audit.gaps import KINDS, Settings, comparable, gap_record, idle, idle_reason, reference_index, seed_of
 from audit.metrics import Metric, metrics_for, opportunity
 from audit.pairs import PairTable, pair_tables, with_pairs
+from audit.power import reaches, with_reach
 from audit.score_rates import bins_note, score_gaps, score_rates
 from audit.values import UNKNOWN, Count, DatasetMeasure, Gap, Measures, Rate
 
-SELECTIVE = 0.05
-"""Share of a group from which on a decision without any known outcome leaves a rate unidentified."""
 CONSTANT = 30
 """Known outcomes from which on their being all the same is said."""
 
@@ -40,27 +41,37 @@ def measure(margins: Sequence[Margin], settings: Settings) -> Measures:
             continue
         metrics = metrics_for(margin.meaning)
         rates += [r for m in metrics for r in group_rates(margin, m, settings.alpha)]
-        rates += score_rates(margin, settings)
+        rates += [_with_rows(margin, r) for r in score_rates(as_people(margin), settings)]
         if not margin.attribute:
             continue
-        found = gaps_of(margin, metrics, settings)
+        joint = joints(margin, metrics)
+        found = gaps_of(margin, metrics, settings, joint)
         for hypothesis, gap in found:
             key = (margin.attribute, hypothesis)
             if gap.p_value is not None:
                 hypotheses.setdefault(key, gap.p_value)
             keys.append(key)
             gaps.append(gap)
-        tables |= pair_tables(margin, metrics, effective(margin, metrics), [g for _, g in found], settings)
+        tables |= pair_tables(margin, metrics, effective(margin, metrics), [g for _, g in found], settings, joint)
     filled, pairs = with_pairs(adjusted(gaps, keys, hypotheses), keys, hypotheses, tables)
+    seen = [r for m in margins if m.meaning.decides for r in reaches(m, settings)]
     return Measures(
         rates=tuple(rates),
-        gaps=filled,
+        gaps=with_reach(filled, seen),
         dataset=_dataset(margins),
         counts=tuple(counts),
         family=len(hypotheses),
         notes=_notes(margins, settings),
+        repeated=settings.repeated,
         pairs=pairs,
+        power=tuple(seen),
     )
+
+
+def _with_rows(margin: Margin, rate: Rate) -> Rate:
+    """A rate of scores with the rows that it is made of."""
+    n = margin.n[margin.groups.index(rate.group)]
+    return replace(rate, rows=int(n.sum() if rate.metric == "mean_score" else n[:2].sum()))
 
 
 def _dataset(margins: Sequence[Margin]) -> tuple[DatasetMeasure, ...]:
@@ -74,6 +85,10 @@ def _dataset(margins: Sequence[Margin]) -> tuple[DatasetMeasure, ...]:
 def group_counts(margin: Margin) -> list[Count]:
     """The confusion matrix of each group about `positive`; a withheld group shows nothing but its name."""
     out = []
+
+    def people(g: int) -> int | None:
+        return None if margin.clusters is None else int(margin.people[g])
+
     for g, group in enumerate(margin.groups):
         n = margin.n[g]
         if margin.withheld[g]:
@@ -81,7 +96,7 @@ def group_counts(margin: Margin) -> list[Count]:
             continue
         if not margin.meaning.decides:
             rows, unknown = int(n.sum()), int(n[2].sum())
-            out.append(Count(margin.attribute, group, rows, None, None, None, None, unknown))
+            out.append(Count(margin.attribute, group, rows, None, None, None, None, unknown, people=people(g)))
             continue
         out.append(
             Count(
@@ -93,67 +108,33 @@ def group_counts(margin: Margin) -> list[Count]:
                 fn=int(n[1, 0]),
                 tn=int(n[0, 0]),
                 unknown_label=int(n[2].sum()),
+                people=people(g),
             )
         )
     return out
 
 
-def fractions(margin: Margin, metric: Metric) -> tuple[Floats, Floats, Floats]:
-    """Numerator, denominator and effective denominator of each group, each (G,).
-
-    Without weights these are counts; with weights sums of weights, and Kish's (sum w)^2 / sum w^2.
-    """
-    x = (margin.w * metric.numerator).sum(axis=(1, 2))
-    n = (margin.w * metric.denominator).sum(axis=(1, 2))
-    hidden = np.array([one_sided(margin, g, metric) is not None for g in range(len(margin.groups))], dtype=bool)
-    x, n = np.where(hidden, 0.0, x), np.where(hidden, 0.0, n)
-    if not margin.weighted:
-        return x, n, n
-    squares = (margin.w2 * metric.denominator).sum(axis=(1, 2))
-    effective = np.divide(n**2, squares, out=np.zeros_like(n), where=squares > 0)
-    return x, n, effective
-
-
 def group_rates(margin: Margin, metric: Metric, alpha: float) -> list[Rate]:
-    """One rate of each group with its Wilson interval (Wilson 1927), on the effective count where there are weights."""
+    """One rate of each group with its Wilson interval (Wilson 1927), on effective counts where rows are not people."""
     x, n, effective = fractions(margin, metric)
     share = np.divide(x, n, out=np.zeros_like(x), where=n > 0)
     low, high = stats.wilson(share * effective, effective, alpha)
-    name = f"wilson-{100 * (1 - alpha):g}" + ("-effective-n" if margin.weighted else "")
+    name = f"wilson-{100 * (1 - alpha):g}" + ("-effective-n" if margin.weighted or repeated(margin) else "")
+    rows = (margin.n * metric.denominator).sum(axis=(1, 2))
     out = []
     for g, group in enumerate(margin.groups):
         if n[g] > 0:
             rate = Rate(
                 metric.name, margin.attribute, group, float(share[g]), _number(x[g], margin), _number(n[g], margin),
-                float(low[g]), float(high[g]), name, True, None, float(effective[g]),
+                float(low[g]), float(high[g]), name, True, None, float(effective[g]), int(rows[g]),
             )  # fmt: skip
         else:
             rate = Rate(
                 metric.name, margin.attribute, group, None, None, 0, None, None, name, False,
-                one_sided(margin, g, metric) or missing_reason(margin, g, metric.among), 0.0,
+                one_sided(margin, g, metric) or missing_reason(margin, g, metric.among), 0.0, int(rows[g]),
             )  # fmt: skip
         out.append(rate)
     return out
-
-
-def one_sided(margin: Margin, g: int, metric: Metric) -> str | None:
-    """Why a rate over both decisions is not identified: outcomes are known for one of the two decisions only.
-
-    Selective labels (Lakkaraju et al. 2017): of people who were refused nobody knows what would have become. Holds
-    where the decision without outcomes is more than SELECTIVE of the group.
-    """
-    if not metric.needs_label or not metric.denominator.any(axis=0).all():
-        return None
-    n = margin.n[g]
-    people, known = n.sum(axis=0), n[:2].sum(axis=0)
-    for side in (0, 1):
-        if known[side] == 0 and known[1 - side] > 0 and people[side] > SELECTIVE * people.sum():
-            name = margin.meaning.positive if side else margin.meaning.negative
-            return (
-                f"outcomes are known for 0 of {int(people[side])} people decided {name!r}: selective labels, the rate "
-                "is not identified"
-            )
-    return None
 
 
 def missing_reason(margin: Margin, g: int, among: str) -> str:
@@ -170,19 +151,14 @@ def _number(value: float, margin: Margin) -> float:
     return float(value) if margin.weighted else round(value)
 
 
-def effective(margin: Margin, metrics: Sequence[Metric]) -> dict[str, tuple[Floats, Floats]]:
-    """Of each rate, successes and people of each group as intervals and tests take them, each (G,)."""
-    out = {}
-    for metric in metrics:
-        x, n, people = fractions(margin, metric)
-        out[metric.name] = (np.divide(x, n, out=np.zeros_like(x), where=n > 0) * people, people)
-    return out
-
-
-def gaps_of(margin: Margin, metrics: Sequence[Metric], settings: Settings) -> list[tuple[str, Gap]]:
-    """The gaps of a margin, each with the hypothesis that it tests."""
+def gaps_of(
+    margin: Margin, metrics: Sequence[Metric], settings: Settings, joint: Mapping[str, Floats | None] | None = None
+) -> list[tuple[str, Gap]]:
+    """The gaps of a margin, each with the hypothesis that it tests. joint: `joints`, where they are at hand."""
     members = comparable(margin, settings.floor)
     counted = effective(margin, metrics)
+    together = joint or joints(margin, metrics)
+    together = {k: None if v is None else v[np.ix_(members, members)] for k, v in together.items()}
     by_name = {m.name: m for m in metrics}
     merit = opportunity(margin.meaning)
     wanted: list[tuple[str, tuple[str, ...], str, str]] = [(m.name, (m.name,), m.hypothesis, m.among) for m in metrics]
@@ -202,11 +178,12 @@ def gaps_of(margin: Margin, metrics: Sequence[Metric], settings: Settings) -> li
                 draws=settings.draws,
                 alpha=settings.alpha,
                 reference=reference_index(margin, members, settings),
+                joint=tuple(together[p] for p in parts),
             )
             out.append((hypothesis, gap_record(name, margin, kind, result, members, settings, among)))
     out = _marked(margin, out, settings)
     reason = same_scores(margin)
-    return out + [(h, idle(g, reason)) for h, g in score_gaps(margin, members, settings)]
+    return out + [(h, idle(g, reason)) for h, g in score_gaps(as_people(margin), members, settings)]
 
 
 def _marked(margin: Margin, gaps: list[tuple[str, Gap]], settings: Settings) -> list[tuple[str, Gap]]:
@@ -327,12 +304,12 @@ def _notes(margins: Sequence[Margin], settings: Settings) -> tuple[str, ...]:
         members = set(comparable(margin, settings.floor).tolist())
         small = [
             f"{' / '.join(margin.groups[g])} ({n})"
-            for g, n in enumerate(margin.rows.tolist())
+            for g, n in enumerate(margin.people.tolist())
             if 0 < n < settings.floor and g not in members and UNKNOWN not in margin.groups[g]
         ]
         if small:
             notes.append(f"By {name}: fewer than {settings.floor} people, left out of gaps: {', '.join(small[:8])}.")
-        unknown = int(sum(n for g, n in zip(margin.groups, margin.rows.tolist(), strict=True) if UNKNOWN in g))
+        unknown = margin.people_in(g for g, group in enumerate(margin.groups) if UNKNOWN in group)
         if unknown and len(margin.attribute) == 1:
             notes.append(f"By {name}: {unknown} people have no known value; they are counted apart.")
     return tuple(notes)

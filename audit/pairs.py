@@ -70,11 +70,13 @@ def pair_table(
     *,
     wished: bool,
     named: Sequence[frozenset[tuple[str, ...] | None]] = (),
+    joint: Floats | None = None,
 ) -> PairTable | None:
     """The pairs of one rate, or None where fewer than two groups have people to count.
 
     effective: successes and people (G,) of all groups of the margin, effective where there are weights; wished: whether
-    the rate is one of which a group can be short; named: pairs that are listed in any case.
+    the rate is one of which a group can be short; named: pairs that are listed in any case; joint: correlations
+    (G, G) of the groups of the margin, where people have rows in several.
     """
     members = comparable(margin, settings.floor)
     members = members[effective[1][members] > 0]
@@ -84,12 +86,13 @@ def pair_table(
     groups = tuple(margin.groups[g] for g in members)
     x, n = effective[0][members], effective[1][members]
     share = x / n
+    r = None if joint is None else joint[np.ix_(members, members)]
     # The higher rate first; of equal ones the larger group, then the name: nothing depends on the order of groups.
     rank = sorted(range(len(members)), key=lambda g: (-share[g], -n[g], groups[g]))
     every = [(a, b) for k, a in enumerate(rank) for b in rank[k + 1 :] if reference is None or reference in (a, b)]
     z = critical_value(
         x, n, np.array(every, dtype=np.int64).T, seed=seed_of(settings, margin.attribute, metric.hypothesis),
-        draws=settings.draws, alpha=settings.alpha,
+        draws=settings.draws, alpha=settings.alpha, joint=r,
     )  # fmt: skip
     listed = every
     if len(members) > MOST and reference is None:
@@ -99,7 +102,8 @@ def pair_table(
             if (a == rank[0] and len(members) <= WIDE) or frozenset((groups[a], groups[b])) in named
         ]
     i, j = np.array(listed, dtype=np.int64).reshape(-1, 2).T
-    low, high = difference_limits(share[i], n[i], share[j], n[j], z)
+    each = None if r is None else r[i, j]
+    low, high = difference_limits(share[i], n[i], share[j], n[j], z, each)
     people = (margin.n[members] * metric.denominator).sum(axis=(1, 2))
     return PairTable(
         metric.name,
@@ -108,26 +112,34 @@ def pair_table(
         i,
         j,
         np.array([share[i] - share[j], low, high]),
-        _ratio(share[j], n[j], share[i], n[i], z),
-        _ratio(1 - share[i], n[i], 1 - share[j], n[j], z),
-        np.array([pair_p(x[a], n[a], x[b], n[b]) for a, b in listed]),
+        _ratio(share[j], n[j], share[i], n[i], z, each),
+        _ratio(1 - share[i], n[i], 1 - share[j], n[j], z, each),
+        np.array([pair_p(x[a], n[a], x[b], n[b], 0.0 if r is None else float(r[a, b])) for a, b in listed]),
         len(every),
         people if wished and not margin.weighted else None,
         wished,
     )
 
 
-def _ratio(lower: Floats, n: Floats, higher: Floats, m: Floats, z: float) -> Floats:
+def _ratio(lower: Floats, n: Floats, higher: Floats, m: Floats, z: float, r: Floats | None) -> Floats:
     """(3, P): lower / higher with its limits; NaN where nobody is counted in either."""
-    low, high = ratio_limits(lower, n, higher, m, z)
+    low, high = ratio_limits(lower, n, higher, m, z, r)
     value = np.divide(lower, higher, out=np.full(len(lower), np.nan), where=higher > 0)
     return np.where(np.isnan(value), np.nan, np.array([value, low, high]))
 
 
 def pair_tables(
-    margin: Margin, metrics: Sequence[Metric], counted: Counted, gaps: Sequence[Gap], settings: Settings
+    margin: Margin,
+    metrics: Sequence[Metric],
+    counted: Counted,
+    gaps: Sequence[Gap],
+    settings: Settings,
+    joint: Mapping[str, Floats | None] | None = None,
 ) -> dict[Key, PairTable]:
-    """One table a hypothesis, of the first rate that tests it. counted: rate -> effective successes and people."""
+    """One table a hypothesis, of the first rate that tests it. counted: rate -> effective successes and people.
+
+    joint: rate -> correlations of the groups, or None.
+    """
     named = [frozenset((g.highest, g.lowest)) for g in gaps]
     wished = {"selection_rate", opportunity(margin.meaning)}
     out: dict[Key, PairTable] = {}
@@ -135,7 +147,15 @@ def pair_tables(
         key = (margin.attribute, metric.hypothesis)
         if key in out and metric.name not in wished:
             continue
-        table = pair_table(metric, margin, counted[metric.name], settings, wished=metric.name in wished, named=named)
+        table = pair_table(
+            metric,
+            margin,
+            counted[metric.name],
+            settings,
+            wished=metric.name in wished,
+            named=named,
+            joint=(joint or {}).get(metric.name),
+        )
         if table is not None:
             out[key] = table
     return out

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -34,6 +35,8 @@ COUNTED_WITHOUT = (
     "these people, flips are left out, and the number of rows is an upper bound: each would give them away by "
     "subtraction."
 )
+OF_ALL_ROWS = ("measured rows are of", "measured rows have")
+"""Of notes with exact numbers of all measured rows and people (audit/load/check.py)."""
 ROUNDED = f"Numbers of rows are rounded up to {FLOOR}s: people of rare values are left out of every table."
 
 
@@ -60,8 +63,13 @@ def publish_files(files: Mapping[str, bytes], *, floor: int = FLOOR, people: boo
         return out
     safe, notes = publish(cube, floor, settings.order) if cube else (publish_margins(margins, floor), ())
     cube_bytes = canonical(margins_to_json(safe, floor), compact=True)
+    if settings.repeated is not None:
+        # Their exact numbers would give those left out away by subtraction.
+        tens = int(safe[0].people.sum()), settings.repeated[1] // FLOOR * FLOOR
+        settings = replace(settings, repeated=tens)
+        evidence["settings"] = settings.to_json()
     measures = measure(safe, settings)
-    own = {n for n in evidence["notes"] if not n.startswith("By ")}
+    own = {n for n in evidence["notes"] if not n.startswith("By ") and not any(w in n for w in OF_ALL_ROWS)}
     made = derived(safe, settings, evidence.get("population"))
     evidence |= {
         **measures_to_json(measures),
@@ -88,6 +96,8 @@ def publish_files(files: Mapping[str, bytes], *, floor: int = FLOOR, people: boo
     if "quality" in evidence:
         evidence["quality"] = thin(evidence["quality"], floor)
     evidence["data"]["audited_rows"] = int(safe[0].rows.sum())
+    if "people" in evidence["data"]:
+        evidence["data"]["people"] = int(safe[0].people.sum())
     if most:
         evidence["notes"].append(COUNTED_WITHOUT if spare else LEFT_OUT)
         evidence["data"] |= {"rows": most, "rows_at_most": True}
@@ -105,7 +115,8 @@ def _most_rows(cube: Cube | None, evidence: Mapping[str, Any], safe: Sequence[Ma
     if cube is None or not values:
         return None
     rows, gone = int(evidence["data"]["rows"]), int(cube.n.sum()) - int(safe[0].rows.sum())
-    return rows - gone + values * floor
+    step = values * floor
+    return rows - gone + max(step, -(-gone // step) * step)
 
 
 def _blur(out: dict[str, bytes], most: int, measured: int) -> None:
@@ -142,7 +153,9 @@ def _without_groups(entry: Any, attributes: set[tuple[str, ...]]) -> Any:
 
 
 def _any_small(margins: tuple[Margin, ...], floor: int) -> bool:
-    return any(bool(((m.rows > 0) & (m.rows < floor)).any()) for m in margins if m.attribute)
+    if any(m.clusters is not None and any(len(s) > 1 for s in m.clusters.sets) for m in margins):
+        return True  # who is in which groups together stays here
+    return any(bool(((m.people > 0) & (m.people < floor)).any()) for m in margins if m.attribute)
 
 
 def _policy(evidence: Mapping[str, Any]) -> Policy:
@@ -170,10 +183,13 @@ def joint(margins: tuple[Margin, ...], attributes: tuple[str, ...]) -> Cube | No
 
     s = whole.scores.mapped(spread) if whole.scores is not None else None
     more = whole.beside.mapped(spread) if whole.beside is not None else None
+    clusters = whole.clusters
+    if clusters is not None:
+        clusters = clusters.moved(np.ravel_multi_index(index, shape), int(np.prod(shape)))
     areas = {m.attribute: found for m in margins if (found := _areas(m, whole.attribute, levels)) is not None}
     return Cube(
         whole.attribute, levels, spread(whole.n), spread(whole.w), spread(whole.w2), whole.weighted, s, whole.meaning,
-        more, areas,
+        more, clusters, areas,
     )  # fmt: skip
 
 

@@ -21,9 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 from audit.classes.table import ClassTable
-from audit.cube import Margin, Meaning, Scores
+from audit.cube import Margin, Meaning
 from audit.load.values import band_names
-from audit.regression.moments import Moments
+from audit.regression.moments import Moments, P, R, Y
+from audit.scores import Scores
 from audit.suppress import FLOOR
 
 Names = tuple[str, ...]
@@ -226,7 +227,7 @@ def _scores(
     where: str, n: Ints, m: Ints, x: Scores, y: Scores, a: _Cells, b: _Cells, group: Names, floor: int
 ) -> Iterator[Apart]:
     """Scores of people who are counted alike: the same, or of at least `floor` people others."""
-    if x.exact == y.exact and (x.exact or np.array_equal(x.at, y.at)):
+    if (x.exact and y.exact) or (np.array_equal(x.at, y.at) and np.array_equal(x.top, y.top)):
         every = np.union1d(x.at, y.at)
         wide = [np.zeros((3, len(every)), dtype=np.int64) for _ in range(2)]
         for into, at, found in zip(wide, (x.at, y.at), (n, m), strict=True):
@@ -237,7 +238,11 @@ def _scores(
             yield Apart(f"{where}, scores:", by)
         if came.any():
             return
-    if not all(_near(a.at(group, u), b.at(group, v)) for u, v in ((x.total, y.total), (x.squares, y.squares))):
+    # Between other bins only the sums tell whether it is the same scores.
+    sums = [(x.total, y.total)]
+    if x.parts is not None and y.parts is not None:
+        sums.append((x.parts, y.parts))
+    if not all(_near(a.at(group, u), b.at(group, v)) for u, v in sums):
         yield Apart(f"{where}: the scores differ and the people do not", None)
 
 
@@ -245,14 +250,22 @@ def _moments(where: str, group: Names, a: _Cells, b: _Cells, floor: int) -> Iter
     x, y = a.margin.beside, b.margin.beside
     assert isinstance(x, Moments)
     assert isinstance(y, Moments)
-    if np.array_equal(x.edges, y.edges) and x.centre == y.centre:
+    if np.array_equal(x.edges, y.edges):
         d = a.at(group, x.hist_n) - b.at(group, y.hist_n)
         came = int(d[d > 0].sum())
         if 0 < came < floor:
             yield Apart(f"{where}, residuals:", came)
-        if came or _near(a.at(group, x.sums), b.at(group, y.sums)):
+        if came:
             return
-    yield Apart(f"{where}: the sums of predictions differ and the people do not", None)
+    if not _near(_told(x, a, group), _told(y, b, group)):
+        yield Apart(f"{where}: the sums of predictions differ and the people do not", None)
+
+
+def _told(moments: Moments, cells: _Cells, group: Names) -> npt.NDArray[np.float64]:
+    """What the sums of one group say, from wherever they are centred: predictions, outcomes, residuals."""
+    sums, w = cells.at(group, moments.sums), cells.at(group, moments.w)
+    whole = [sums[P] + moments.centre * w[0], sums[Y] + moments.centre * w[1]]
+    return np.array([*whole, *sums[R:]])
 
 
 def _classes(x: Ints, y: Ints, mine: Names, yours: Names) -> Ints:

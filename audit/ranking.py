@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from audit import stats
+from audit.alike import worth
 from audit.cube import Floats, Margin
 from audit.values import UNKNOWN
 
@@ -43,6 +44,7 @@ def _records(margin: Margin, alpha: float) -> list[dict[str, Any]]:
     highest, lowest = 1 / np.log2(2 + ahead[:-1]), 1 / np.log2(1 + np.maximum(ahead[1:], 1))
     per_person = np.divide(each, tied, out=np.zeros_like(each), where=tied > 0)
     everyone = float(each.sum() / total)
+    part_of_people = float((worth(margin) * margin.rows)[use].sum() / max(margin.rows[use].sum(), 1))
     out = []
     for g in np.flatnonzero(use).tolist():
         people = float(n[g].sum())
@@ -54,7 +56,7 @@ def _records(margin: Margin, alpha: float) -> list[dict[str, Any]]:
             taken = part * tied
             least, most = np.maximum(n[g] - (tied - taken), 0), np.minimum(n[g], taken)
             ends = [float(np.where(tie, n[g] * part, end).sum()) for end in (least, most)]
-            low, high = stats.wilson(np.array([inside]), np.array([places]), alpha)
+            low, high = stats.wilson(np.array([inside * part_of_people]), np.array([places * part_of_people]), alpha)
             top.append(
                 {
                     "top": share,

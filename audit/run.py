@@ -27,6 +27,7 @@ from audit.gaps import Settings
 from audit.individual import consistency, plan
 from audit.individual import flips as turned
 from audit.load import Rows, load_rows
+from audit.load.check import repeated_ids
 from audit.measure import measure
 from audit.quality import examine, groups_of
 from audit.quality.codes import Group
@@ -77,12 +78,14 @@ def run_audit(
     more: dict[str, Any] = {}
     numbers = case.data.task == "regression"
     if rows is None and not numbers and (is_large(case) if large is None else large):
-        cube, model, facts, said = _counted(case)
+        cube, model, facts, said, again = _counted(case)
     else:
         if rows is None:
             progress.stage("Reading the data")
             rows = load_rows(case, everything=True)
+        again = repeated_ids(case, rows.frame, rows.audit)
         cube, model, facts, said, more = (_predicted if numbers else _asked)(case, rows, settings, allow)
+    settings = replace(settings, repeated=again)
     margins, notes = margins_of(cube, settings.order)
     progress.stage("Measuring")
     measures = measure(margins, settings)
@@ -145,6 +148,7 @@ def _without(rare: npt.NDArray[np.bool_], case: Case, rows: Rows, coded: Coded, 
         decision=coded.decision[~rare],
         weight=None if coded.weight is None else coded.weight[~rare],
         score=None if coded.score is None else coded.score[~rare],
+        cluster=None if coded.cluster is None else coded.cluster[~rare],
     )
     stay = np.ones(len(rows.frame), dtype=bool)
     stay[np.flatnonzero(rows.audit)[rare]] = False
@@ -201,7 +205,7 @@ def _by_person(
     }
 
 
-def _counted(case: Case) -> tuple[Cube, ModelFacts, DataFacts, tuple[str, ...]]:
+def _counted(case: Case) -> tuple[Cube, ModelFacts, DataFacts, tuple[str, ...], tuple[int, int] | None]:
     """The cube of a file that stays on disk."""
     from audit.scale import count
 
@@ -212,7 +216,7 @@ def _counted(case: Case) -> tuple[Cube, ModelFacts, DataFacts, tuple[str, ...]]:
         "The rows were counted by DuckDB and not read: missing values of other columns, repeated rows, proxies, "
         "slices and neighbours were not looked at."
     )
-    return cube_of(found.coded), found.model, facts, (*found.notes, note)
+    return cube_of(found.coded), found.model, facts, (*found.notes, note), found.repeated
 
 
 def shares_of(case: Case) -> dict[str, Any] | None:
@@ -234,6 +238,7 @@ def document(
 ) -> dict[str, Any]:
     """evidence.json as a dict, keys in the order of the contract."""
     data = case.data
+    people = next((c.people for c in measures.counts if not c.attribute), None)
     model: dict[str, Any] = {"kind": asked.kind, "sha256": asked.sha256, "format": asked.format}
     model |= {
         "estimator": asked.estimator,
@@ -255,6 +260,7 @@ def document(
             "favourable": data.favourable or data.positive,
             "sensitive": list(data.sensitive),
             "weight": data.weight,
+            **({} if data.cluster is None else {"cluster": data.cluster, "people": people}),
             "split": data.split,
             "features": list(facts.features),
             "excluded": list(data.exclude),

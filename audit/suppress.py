@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from audit.clusters import people_per_value
 from audit.cube import Coded, Cube, Margin, margins_of
 from audit.scores import Scores, blurred
 
@@ -58,11 +59,11 @@ def publish_margins(margins: Sequence[Margin], floor: int = FLOOR) -> tuple[Marg
 
 def _small_values(cube: Cube, floor: int) -> set[tuple[str, str]]:
     found = set()
-    for axis, (attribute, levels) in enumerate(zip(cube.attributes, cube.levels, strict=True)):
-        others = tuple(i for i in range(cube.n.ndim) if i != axis)
-        for level, people in zip(levels, cube.n.sum(axis=others), strict=True):
+    for attribute in cube.attributes:
+        margin = cube.margin((attribute,))
+        for group, people in zip(margin.groups, margin.people.tolist(), strict=True):
             if 0 < people < floor:
-                found.add((attribute, level))
+                found.add((attribute, group[0]))
     return found
 
 
@@ -83,7 +84,12 @@ def _without(cube: Cube, values: set[tuple[str, str]]) -> Cube:
 
     s = cube.scores.mapped(kept) if cube.scores is not None else None
     more = cube.beside.mapped(kept) if cube.beside is not None else None
-    return replace(cube, n=kept(cube.n), w=kept(cube.w), w2=kept(cube.w2), scores=s, beside=more, areas={})
+    clusters = cube.clusters
+    if clusters is not None:
+        clusters = clusters.moved(np.where(keep.ravel(), np.arange(keep.size), -1), keep.size)
+    return replace(
+        cube, n=kept(cube.n), w=kept(cube.w), w2=kept(cube.w2), scores=s, beside=more, areas={}, clusters=clusters
+    )
 
 
 def rare_people(coded: Coded, floor: int = FLOOR) -> npt.NDArray[np.bool_]:
@@ -91,6 +97,8 @@ def rare_people(coded: Coded, floor: int = FLOOR) -> npt.NDArray[np.bool_]:
     out = np.zeros(len(coded.codes), dtype=bool)
     for axis, levels in enumerate(coded.levels):
         people = np.bincount(coded.codes[:, axis], minlength=len(levels))
+        if coded.cluster is not None:
+            people = people_per_value(coded.cluster, coded.codes[:, axis], len(levels))
         out |= (people < floor)[coded.codes[:, axis]]
     return out
 
@@ -129,7 +137,8 @@ def _withhold(
     floor: int,
 ) -> set[tuple[str, ...]]:
     """The groups of an intersection that must not be shown: small ones, their complements, children of hidden ones."""
-    people = dict(zip(margin.groups, margin.rows.tolist(), strict=True))
+    people = dict(zip(margin.groups, margin.people.tolist(), strict=True))
+    number = {g: i for i, g in enumerate(margin.groups)}
     secret = {g for g, n in people.items() if 0 < n < floor}
     for parent, groups in hidden.items():
         if groups and set(parent) < set(margin.attribute):
@@ -145,7 +154,7 @@ def _withhold(
         for line in lines.values():
             concealed = [g for g in line if g in secret]
             # Two hidden groups whose sum is under the floor are as good as one.
-            if concealed and (len(concealed) == 1 or sum(people[g] for g in concealed) < floor):
+            if concealed and (len(concealed) == 1 or margin.people_in(number[g] for g in concealed) < floor):
                 open_ = sorted((people[g], g) for g in line if g not in secret and people[g] > 0)
                 if open_:
                     secret.add(open_[0][1])
@@ -166,6 +175,10 @@ def _blank(margin: Margin, groups: set[tuple[str, ...]]) -> Margin:
 
     s = margin.scores.mapped(blank) if margin.scores is not None else None
     more = margin.beside.mapped(blank) if margin.beside is not None else None
+    clusters = margin.clusters
+    if clusters is not None:
+        clusters = clusters.moved(np.where(hide, -1, np.arange(len(hide))), len(hide))
     return replace(
-        margin, n=blank(margin.n), w=blank(margin.w), w2=blank(margin.w2), withheld=hide, scores=s, beside=more
-    )
+        margin, n=blank(margin.n), w=blank(margin.w), w2=blank(margin.w2), withheld=hide, scores=s, beside=more,
+        clusters=clusters,
+    )  # fmt: skip

@@ -34,8 +34,9 @@ def from_json(kind: type[T], data: dict[str, Any]) -> T:
 class Rate:
     """One rate of one group: value = numerator / denominator, low and high its interval.
 
-    numerator and denominator are counts, or sums of weights where the case names a weight; effective_n is Kish's
-    (sum w)^2 / sum w^2, equal to the denominator without weights.
+    numerator and denominator are counts of rows, or sums of weights (the population that the rows stand for) where the
+    case names a weight; rows is how many rows the denominator is made of, and effective_n how many independent ones
+    it is worth (audit.stats.design): the same number where rows are people without weights.
     """
 
     metric: str
@@ -50,6 +51,7 @@ class Rate:
     estimable: bool
     reason: str | None
     effective_n: float | None = None
+    rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class Gap:
 
     pair_*: of the two groups named alone (`Pair`), where pairs are compared: its interval, simultaneous over the
     `pairs` of this comparison, its own p-value, and that adjusted over all `pairs_family` pairs.
+    detectable: of a difference, how wide a gap at least would have been seen in 80 of 100 such audits (`Reach`).
     idle: why the gap says nothing of how groups are treated, where the decision is the same for (nearly) everyone.
     """
 
@@ -87,6 +90,25 @@ class Gap:
     pairs: int | None = None
     pairs_family: int | None = None
     idle: str | None = None
+    detectable: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The smallest gap between `group` and `against` that a test at `level` sees with `power`, or None with a reason.
+
+    effective_n: how many independent people the group is worth. level: alpha over the number of pairs of groups.
+    """
+
+    metric: str
+    attribute: tuple[str, ...]
+    group: tuple[str, ...]
+    against: tuple[str, ...]
+    effective_n: float
+    power: float
+    level: float
+    detectable: float | None
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +155,10 @@ class DatasetMeasure:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """Who is in one group: rows, and the confusion matrix about `positive` where labels are known."""
+    """Who is in one group: rows, and the confusion matrix about `positive` where labels are known.
+
+    people: how many people these rows are of, where the case says which rows belong together; else None.
+    """
 
     attribute: tuple[str, ...]
     group: tuple[str, ...]
@@ -144,11 +169,12 @@ class Count:
     tn: int | None
     unknown_label: int | None
     suppressed: bool = False
+    people: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """Everything that follows from the cube alone."""
+    """Everything that follows from the cube alone. repeated: see audit.gaps.Settings."""
 
     rates: tuple[Rate, ...]
     gaps: tuple[Gap, ...]
@@ -156,4 +182,6 @@ class Measures:
     counts: tuple[Count, ...]
     family: int = 0
     notes: tuple[str, ...] = field(default=())
+    repeated: tuple[int, int] | None = None
     pairs: tuple[Pair, ...] = ()
+    power: tuple[Reach, ...] = ()

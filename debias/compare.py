@@ -29,7 +29,7 @@ from audit.gaps import Settings
 from audit.measure import measure
 from audit.suppress import publish
 from audit.values import Measures, to_json
-from debias.paired import Change, changes, joint_of, take
+from debias.paired import Change, changes, joint_of, people_moved, take
 
 CLOSE = 0.005
 """A baseline whose selection rate is farther from the candidate's than this is not of the same rate, and said so."""
@@ -214,8 +214,8 @@ def flips_of(coded: Coded, after: Ints, margins: Sequence[Margin], favourable: i
     for margin in margins:
         axes = [coded.attributes.index(a) for a in margin.attribute]
         table = {g: np.zeros((2, 2), dtype=np.int64) for g in margin.groups}
-        for code, n in zip(joint.codes, joint.n, strict=True):
-            group = tuple(coded.levels[a][code[a]] for a in axes)
+        named = [tuple(coded.levels[a][code[a]] for a in axes) for code in joint.codes.tolist()]
+        for group, n in zip(named, joint.n, strict=True):
             if group in table:
                 table[group] += n.sum(axis=0)
         rows = []
@@ -225,7 +225,10 @@ def flips_of(coded: Coded, after: Ints, margins: Sequence[Margin], favourable: i
                 continue
             gains, losses = int(n[1 - favourable, favourable]), int(n[favourable, 1 - favourable])
             # Two-sided at one half, by symmetry twice the smaller tail.
-            p = min(1.0, 2 * float(bdtr(min(gains, losses), gains + losses, 0.5))) if gains + losses else 1.0
+            up, down = gains, losses
+            if (whole := people_moved(joint, np.array([g == group for g in named]), favourable)) is not None:
+                up, down = whole
+            p = min(1.0, 2 * float(bdtr(min(up, down), up + down, 0.5))) if up + down else 1.0
             rows.append((margin.attribute, group, int(n.sum()), gains, losses, p))
         found += sorted(rows, key=lambda r: (-(r[3] + r[4]) / r[2], r[1]))
     adjusted = holm(np.array([r[5] for r in found])) if found else np.zeros(0)

@@ -152,6 +152,7 @@ class Judge:
             coded.weight,
             None,
             coded.meaning,
+            cluster=coded.cluster,
         )
         self.original = self.of(original.positive[self.rows])
         whole = margins_to_json(self.margins(original.positive[self.rows]), settings.floor)

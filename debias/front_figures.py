@@ -15,8 +15,9 @@ from audit import stats
 from audit.cube import Margin
 from audit.cube_json import margins_from_json
 from audit.errors import DataError
+from audit.fractions import correlations, fractions
 from audit.gaps import Settings, comparable, reference_index, seed_of
-from audit.measure import fractions, group_rates
+from audit.measure import group_rates
 from audit.metrics import Metric, metrics_for, opportunity
 from audit.policy import Policy
 from debias.methods import BOUNDED_LOSS
@@ -82,17 +83,20 @@ def figures_of(margins: Sequence[Margin], aim: str, attributes: Sequence[str], s
     for attribute in attributes:
         margin = by[(attribute,)]
         members = comparable(margin, settings.floor)
-        strata = []
+        strata, together = [], []
         for name in parts:
             x, n, effective = fractions(margin, metrics[name])
             share = np.divide(x, n, out=np.zeros_like(x), where=n > 0)
             strata.append(((share * effective)[members], effective[members]))
+            joint = correlations(margin, metrics[name])
+            together.append(None if joint is None else joint[np.ix_(members, members)])
         result = stats.largest_gap(
             strata,
             seed=seed_of(shared, margin.attribute, aim),
             draws=shared.draws,
             alpha=shared.alpha,
             reference=reference_index(margin, members, shared),
+            joint=together,
         )
         if result.value is None or result.low is None or result.high is None:
             reasons.append(f"by {attribute}: {result.reason}")

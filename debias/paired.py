@@ -3,7 +3,8 @@
 The two arms decide the same people, so that their figures move together; the interval of a *change* must come from
 the joint table, not from two intervals. The table is small and additive like the cube, and the draws are over its
 cells: Gamma(w^2 / w2, w2 / w) for each cell, which is the Bayesian bootstrap (Rubin 1981) where all weights are one
-and keeps mean and variance of a Poisson bootstrap where they are not.
+and keeps mean and variance of a Poisson bootstrap where they are not. Where one person has several rows, whole people
+are drawn: Gamma(how many people have just these cells) times their cells (Field & Welsh 2007).
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
+from audit.alike import worth
 from audit.cube import Coded, Floats, Ints, Margin
 from audit.gaps import comparable
 from audit.metrics import Metric, metrics_for, opportunity
@@ -23,6 +26,8 @@ LEAST_DRAWS = 200
 _CHUNK_CELLS = 2_000_000
 _MOST_FIGURES = 10_000_000
 _MOST_CELLS = 40_000_000
+MOST_KINDS = 4000
+"""Kinds of people drawn one by one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +40,15 @@ class Joint:
     n: Ints
     w: Floats
     w2: Floats
+    people: People | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class People:
+    """Kinds of people by their cells: cells (T, K * 12) sums of weights of one person, counts (T,) how many."""
+
+    cells: sparse.csr_array
+    counts: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +89,45 @@ def joint_of(coded: Coded, after: Ints) -> Joint:
     if weight is not None:
         w = np.bincount(cell, weight, minlength=size).reshape(shape).astype(np.float64)
         w2 = np.bincount(cell, weight**2, minlength=size).reshape(shape).astype(np.float64)
-    return Joint(coded.attributes, coded.levels, codes, n, w, w2)
+    return Joint(coded.attributes, coded.levels, codes, n, w, w2, _people(coded, cell, size))
+
+
+def _people(coded: Coded, cell: Ints, size: int) -> People | None:
+    """None where each row is a person of its own."""
+    if coded.cluster is None:
+        return None
+    who = np.unique(coded.cluster, return_inverse=True)[1].reshape(-1)
+    count = int(who.max()) + 1 if len(who) else 0
+    if count == len(who):
+        return None
+    weight = np.ones(len(who)) if coded.weight is None else coded.weight
+    table = sparse.csr_array((weight, (who, cell)), shape=(count, size))
+    table.sum_duplicates()
+    mark = table @ np.random.default_rng(0).standard_normal(size)
+    _, first, counts = np.unique(mark, return_index=True, return_counts=True)
+    return People(table[first], counts.astype(np.int64))
+
+
+def _drawn(people: People, draws: int, rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    """Cells (draws, K, 3, 2, 2) of whole people drawn anew; beyond MOST_KINDS kinds, of random parts of them."""
+    cells, counts = people.cells, people.counts.astype(np.float64)
+    if len(counts) > MOST_KINDS:
+        part = np.random.default_rng(len(counts)).permutation(len(counts)) % MOST_KINDS
+        whole = sparse.csr_array((counts, (part, np.arange(len(counts)))), shape=(MOST_KINDS, len(counts)))
+        cells, counts = whole @ cells, np.ones(MOST_KINDS)
+    out: Floats = (rng.gamma(counts, 1.0, size=(draws, len(counts))) @ cells).reshape(draws, *shape)
+    return out
+
+
+def people_moved(joint: Joint, rows: npt.NDArray[np.bool_], favourable: int) -> tuple[int, int] | None:
+    """Of cells `rows` (K,): people with more gains than losses, and with more losses; None where rows are people."""
+    if joint.people is None:
+        return None
+    sign = np.zeros((len(rows), 3, 2, 2))
+    sign[rows, :, 1 - favourable, favourable] = 1
+    sign[rows, :, favourable, 1 - favourable] = -1
+    net = joint.people.cells @ sign.ravel()
+    return int(joint.people.counts[net > 1e-9].sum()), int(joint.people.counts[net < -1e-9].sum())
 
 
 def take(coded: Coded, keep: npt.NDArray[np.bool_]) -> Coded:
@@ -89,6 +141,7 @@ def take(coded: Coded, keep: npt.NDArray[np.bool_]) -> Coded:
         None if coded.weight is None else coded.weight[keep],
         None if coded.score is None else coded.score[keep],
         coded.meaning,
+        cluster=None if coded.cluster is None else coded.cluster[keep],
     )
 
 
@@ -158,7 +211,11 @@ def changes(
     draws = min(draws, max(LEAST_DRAWS, most))
     chunk = max(1, _CHUNK_CELLS // max(1, joint.w.size))
     for start in range(0, draws, chunk):
-        cells = rng.gamma(shape, 1.0, size=(min(chunk, draws - start), *joint.w.shape)) * scale
+        many = min(chunk, draws - start)
+        if joint.people is None:
+            cells = rng.gamma(shape, 1.0, size=(many, *joint.w.shape)) * scale
+        else:
+            cells = _drawn(joint.people, many, rng, joint.w.shape)
         moved.append(_figures(cells, plan, 1) - _figures(cells, plan, 0))
     delta = (after - before)[0]
     half = _band(np.concatenate(moved)[:, known], alpha)
@@ -212,7 +269,7 @@ def _plan(joint: Joint, margins: Sequence[Margin], reference: dict[str, str], fl
         members = comparable(margin, floor) if margin.attribute else np.zeros(0, dtype=np.int64)
         plan.sums.append(_sums(joint, margin))
         m = len(plan.sums) - 1
-        n = {x.name: (margin.n * x.denominator).sum(axis=(1, 2)) for x in metrics}
+        n = {x.name: (margin.n * x.denominator).sum(axis=(1, 2)) * worth(margin) for x in metrics}
         for metric in chosen:
             plan.steps.append((m, (metric,), shown, "rate", None))
             for g in shown:

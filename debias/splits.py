@@ -30,20 +30,22 @@ def split_rows(
     stratum: Ints,
     labelled: npt.NDArray[np.bool_],
     seed: int,
+    people: Ints | None = None,
 ) -> Splits:
     """The case's own split, its training rows divided in two; without one, three parts drawn by seed.
 
     train, audit, labelled (n,) are masks; stratum (n,) is the joint code of groups and label, so that each part has
-    its share of every group. Rows without a label are never learned from. Raises DataError where a part is too small.
+    its share of every group. Rows without a label are never learned from. people (n,): who each
+    row is about; where Assay draws, all rows of a person go the same way. Raises DataError where a part is too small.
     """
     own = train is None
     if train is None:
-        test = share_of(np.flatnonzero(audit), stratum, TEST_SHARE, seed)
+        test = share_of(np.flatnonzero(audit), stratum, TEST_SHARE, seed, people)
         rest = np.setdiff1d(np.flatnonzero(audit & labelled), test)
     else:
         test = np.flatnonzero(audit)
         rest = np.setdiff1d(np.flatnonzero(train & labelled), test)
-    validation = share_of(rest, stratum, VALIDATION_SHARE, seed + 1)
+    validation = share_of(rest, stratum, VALIDATION_SHARE, seed + 1, people)
     fit = np.setdiff1d(rest, validation)
     for name, rows, least in (("learn from", fit, 20), ("choose on", validation, 10), ("report on", test, 10)):
         if len(rows) < least:
@@ -56,8 +58,16 @@ def split_rows(
     return Splits(fit.astype(np.int64), validation.astype(np.int64), test.astype(np.int64), own)
 
 
-def share_of(rows: Ints, stratum: Ints, share: float, seed: int) -> Ints:
-    """About `share` of `rows`, evenly from each stratum: every 1/share-th of a shuffled, then sorted, list."""
+def share_of(rows: Ints, stratum: Ints, share: float, seed: int, people: Ints | None = None) -> Ints:
+    """About `share` of `rows`, evenly from each stratum: every 1/share-th of a shuffled, then sorted, list.
+
+    With people (n,), of whom each row is about, about that share of the people with all of their rows.
+    """
+    if people is not None:
+        _, first = np.unique(people[rows], return_index=True)
+        chosen = people[share_of(rows[first], stratum, share, seed)]
+        whole: Ints = rows[np.isin(people[rows], chosen)]
+        return whole
     rng = np.random.default_rng(seed)
     shuffled = rows[rng.permutation(len(rows))]
     ordered = shuffled[np.argsort(stratum[shuffled], kind="stable")]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from audit.case import Case
 from audit.classes.served import refuse_regression, threshold_note
-from audit.code import code_label, group_codes
+from audit.code import code_clusters, code_label, group_codes
 from audit.cube import POSITIVE, UNLABELLED, Floats, Ints, Meaning
 from audit.errors import CaseError, DataError
 from audit.suppress import FLOOR
@@ -115,7 +115,9 @@ def task_of(case: Case, rows: Rows, seed: int) -> Task:
     found, joint = np.unique(codes, axis=0, return_inverse=True)
     joint = joint.reshape(-1).astype(np.int64)
     groups = tuple(tuple(levels[a][c] for a, c in enumerate(code)) for code in found.tolist())
-    splits = split_rows(rows.train, rows.audit, joint * 3 + label, label != UNLABELLED, seed)
+    splits = split_rows(
+        rows.train, rows.audit, joint * 3 + label, label != UNLABELLED, seed, code_clusters(case, frame)
+    )
     notes = [*rows.notes, *threshold_note(case, frame)]
     fit = splits.train
     if len(np.unique(label[fit])) < 2:

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audit import progress
-from audit.errors import DataError, InputError
 from audit.about import VERSION
+from audit.errors import DataError, InputError
 from audit.files import write_whole
 from audit.publish import publish_files
 from reports.about import about_of

@@ -162,13 +162,24 @@ def bracket(low: float | None, high: float | None, *, percent: bool = True) -> s
     return text.replace("-", MINUS)
 
 
+def standing(r: Mapping[str, Any]) -> bool:
+    """Whether the denominator is no count of rows but of the population that they stand for."""
+    rows = r.get("rows")
+    return rows is not None and abs(rows - r["denominator"]) > 1e-9 * max(rows, 1)
+
+
+def behind(r: Mapping[str, Any]) -> str:
+    """5,421; with weights 1,234 (for 5,421): rows measured, and the population they stand for."""
+    return f"{count(r['rows'])} (for {count(r['denominator'])})" if standing(r) else count(r["denominator"])
+
+
 def rate_cell(r: dict[str, Any] | None, *, percent: bool = True) -> str:
     """The two lines of a table cell: value with interval, count. Says so where the rate is not estimable."""
     if r is None or not r["estimable"]:
         return "not estimable"
     value = share(r["value"]) if percent else number(r["value"])
-    of = f"of {count(r['denominator'])}"
-    if percent and r.get("numerator") is not None:
+    of = f"of {behind(r)}"
+    if percent and r.get("numerator") is not None and not standing(r):
         of = f"{count(r['numerator'])} {of}"
     return f"{value} {bracket(r['low'], r['high'], percent=percent)}".rstrip() + f"\n{of}"
 

@@ -10,6 +10,7 @@ import streamlit as st
 from audit.classes.measures import QUESTIONS
 from audit.classes.words import OF_CLASSES
 from audit.findings import interval_words, name_of, percent, significance
+from audit.sizes import behind, rows_behind
 from audit.values import Gap, from_json
 from screens import charts, parts, state
 
@@ -54,8 +55,7 @@ def _answer(entry: dict[str, Any], metric: str, attribute: list[str], chosen: st
     st.write(state.plain(takeaway))
     left, right = st.columns([3, 2])
     values = [
-        charts.Dot(name_of(r["group"]), r["value"], r["low"], r["high"], r["denominator"], "", r["reason"])
-        for r in rates
+        charts.Dot(name_of(r["group"]), r["value"], r["low"], r["high"], rows_behind(r), "", r["reason"]) for r in rates
     ]
     figure = charts.dots(
         values,
@@ -70,7 +70,7 @@ def _answer(entry: dict[str, Any], metric: str, attribute: list[str], chosen: st
             "95 % interval": [
                 f"{percent(r['low'])} to {percent(r['high'])}" if r["estimable"] else str(r["reason"]) for r in rates
             ],
-            "Of people": [r["denominator"] for r in rates],
+            "Counted": [behind(r) for r in rates],
         }
     )
     with right:

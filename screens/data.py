@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
 from audit.evidence import measures_from_json, pick
 from audit.findings import interval_words, name_of, percent
+from audit.sizes import behind, measured, rows_behind, unit
 from audit.values import Measures
 from screens import beyond, charts, parts, state
 
@@ -38,7 +41,7 @@ def show() -> None:
         return
     measures = measures_from_json(evidence)
     attribute = attribute_choice(measures)
-    people(measures, attribute, evidence["data"]["audited_rows"])
+    people(measures, attribute, evidence["data"])
     if "regression" in evidence:
         st.write("The outcome is a number; the next screen compares it, and what was predicted, by group.")
     else:
@@ -63,24 +66,28 @@ def attribute_choice(measures: Measures) -> tuple[str, ...]:
     return labels[picked or names[0]]
 
 
-def people(measures: Measures, attribute: tuple[str, ...], total: int) -> None:
-    """How many people each group has."""
+def people(measures: Measures, attribute: tuple[str, ...], data: dict[str, Any]) -> None:
+    """How many people each group has, and rows where one person has several."""
+    total, what = data["audited_rows"], unit(data)
     counts = [c for c in measures.counts if c.attribute == attribute]
     largest = max(counts, key=lambda c: c.rows)
     smallest = min((c for c in counts if c.rows), key=lambda c: c.rows)
     takeaway = (
-        f"Of {total:,} people, {largest.rows:,} are {name_of(largest.group)} and {smallest.rows:,} are "
+        f"Of {measured(data)}, {largest.rows:,} are {name_of(largest.group)} and {smallest.rows:,} are "
         f"{name_of(smallest.group)}, the smallest group."
     )
     st.subheader("People")
     st.write(state.plain(takeaway))
     left, right = st.columns([3, 2])
-    figure = charts.bars([name_of(c.group) for c in counts], [c.rows for c in counts], title="People in each group")
+    figure = charts.bars(
+        [name_of(c.group) for c in counts], [c.rows for c in counts], title=f"{what.capitalize()} in each group"
+    )
     left.plotly_chart(figure, config=charts.CONFIG, key="people-chart", alt=takeaway)
     table = pd.DataFrame(
         {
             "Group": [name_of(c.group) for c in counts],
-            "People": [c.rows for c in counts],
+            what.capitalize(): [c.rows for c in counts],
+            **({} if what == "people" else {"People": [c.people for c in counts]}),
             "Share": [percent(c.rows / total) for c in counts],
             "Outcome unknown": [c.unknown_label for c in counts],
         }
@@ -103,14 +110,14 @@ def outcomes(measures: Measures, attribute: tuple[str, ...]) -> None:
     )
     st.write(state.plain(takeaway))
     left, right = st.columns([3, 2])
-    values = [charts.Dot(name_of(r.group), r.value, r.low, r.high, r.denominator, "", r.reason) for r in rates]
+    values = [charts.Dot(name_of(r.group), r.value, r.low, r.high, rows_behind(r), "", r.reason) for r in rates]
     figure = charts.dots(values, title="Share with the favourable outcome, 95 % intervals")
     left.plotly_chart(figure, config=charts.CONFIG, key="outcome-chart", alt=takeaway)
     table = pd.DataFrame(
         {
             "Group": [name_of(r.group) for r in rates],
-            "Favourable": [r.numerator for r in rates],
-            "Of": [r.denominator for r in rates],
+            "Favourable": [None if r.value is None else round(r.value * rows_behind(r)) for r in rates],
+            "Of": [behind(r) for r in rates],
             "Share": [percent(r.value) for r in rates],
             "95 % interval": [f"{percent(r.low)} to {percent(r.high)}" if r.estimable else r.reason for r in rates],
         }

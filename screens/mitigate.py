@@ -10,6 +10,7 @@ import streamlit as st
 
 from audit.errors import AssayError
 from audit.findings import name_of, percent
+from audit.sizes import rows_behind
 from debias.methods import METHODS
 from debias.mitigate import record_decision
 from screens import charts, parts, search, state, watch
@@ -123,7 +124,7 @@ def comparison(document: dict[str, Any]) -> None:
     for key, arm in arms.items():
         for rate in arm["rates"]:
             if rate["metric"] == "selection_rate" and tuple(rate["attribute"]) == chosen:
-                shown = (rate["value"], rate["low"], rate["high"], rate["denominator"])
+                shown = (rate["value"], rate["low"], rate["high"], rows_behind(rate))
                 values.append(charts.Dot(name_of(rate["group"]), *shown, ARMS[key]))
     values.sort(key=lambda d: d.row)
     words = f"Selection rate by {by}, original, baseline and candidate"
@@ -132,7 +133,7 @@ def comparison(document: dict[str, Any]) -> None:
     table = pd.DataFrame(
         [
             {"Group": d.row, "Model": d.series, "Selection rate": percent(d.value), "95 % interval":
-             f"{percent(d.low)} to {percent(d.high)}", "Of people": d.people}
+             f"{percent(d.low)} to {percent(d.high)}", "Counted": d.people}
             for d in values
         ]
     )  # fmt: skip

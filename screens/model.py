@@ -11,6 +11,7 @@ from audit.cube import Meaning
 from audit.evidence import measures_from_json, pick
 from audit.findings import interval_words, name_of, percent, significance
 from audit.metrics import SCORE_QUESTIONS, metrics_for
+from audit.sizes import behind, rows_behind, unit
 from audit.values import Gap, Measures
 from screens import beyond, charts, classes, law, pairs, parts, regression, state, why
 from screens.data import attribute_choice
@@ -102,7 +103,7 @@ def by_question(measures: Measures, evidence: dict[str, Any]) -> None:
     st.write(state.plain(takeaway))
     chart, table = st.columns([3, 2])
     share = metric != "mean_score" or all(r.value is None or 0 <= r.value <= 1 for r in rates)
-    values = [charts.Dot(name_of(r.group), r.value, r.low, r.high, r.denominator, "", r.reason) for r in rates]
+    values = [charts.Dot(name_of(r.group), r.value, r.low, r.high, rows_behind(r), "", r.reason) for r in rates]
     overall = pick(measures.rates, metric=metric, attribute=())
     figure = charts.dots(
         values,
@@ -118,7 +119,7 @@ def by_question(measures: Measures, evidence: dict[str, Any]) -> None:
             "95 % interval": [
                 f"{percent(r.low)} to {percent(r.high)}" if r.estimable else str(r.reason) for r in rates
             ],
-            "Of people": [r.denominator for r in rates],
+            f"Of {unit(evidence['data'])}": [behind(r) for r in rates],
         }
     )
     with table:
@@ -127,7 +128,25 @@ def by_question(measures: Measures, evidence: dict[str, Any]) -> None:
         st.caption(state.plain(ratio_sentence(ratio)))
     if (difference := gaps.get("difference")) is not None:
         st.caption(f"How it was made: {state.plain(difference.method)}")
+    if words := could_be_seen(evidence, metric, attribute):
+        st.caption(state.plain(words))
     pairs.show(evidence, metric, attribute)
+
+
+def could_be_seen(evidence: dict[str, Any], metric: str, attribute: tuple[str, ...]) -> str:
+    """For each group the smallest gap that this audit could have told from chance; or nothing."""
+    found = [r for r in evidence.get("power", []) if r["metric"] == metric and tuple(r["attribute"]) == attribute]
+    if not found:
+        return ""
+    said = [
+        f"{name_of(r['group'])} " + ("none" if r["detectable"] is None else f"{100 * r['detectable']:.1f} points")
+        for r in found[:12]
+    ]
+    more = f" and {len(found) - 12} more groups" if len(found) > 12 else ""
+    return (
+        f"The smallest gap that would have been told from chance in {100 * found[0]['power']:.0f} of 100 such audits: "
+        f"{', '.join(said)}{more}."
+    )
 
 
 def gap_sentence(gap: Gap | None) -> str:

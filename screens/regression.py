@@ -11,6 +11,7 @@ from audit.evidence import measures_from_json
 from audit.findings import name_of, p_words
 from audit.regression.measures import QUESTIONS
 from audit.regression.words import number
+from audit.sizes import behind, rows_behind
 from screens import charts, parts, state
 from screens.data import attribute_choice
 
@@ -61,7 +62,7 @@ def _answer(found: dict[str, Any], metric: str, attribute: list[str]) -> None:
             r["value"],
             r["value"] if r["low"] is None else r["low"],
             r["value"] if r["high"] is None else r["high"],
-            r["denominator"],
+            rows_behind(r),
             "",
             r["reason"],
         )
@@ -79,7 +80,7 @@ def _answer(found: dict[str, Any], metric: str, attribute: list[str]) -> None:
             "Group": [name_of(r["group"]) for r in rates],
             "Value": [number(r["value"]) for r in rates],
             "95 % interval": [_interval(r) for r in rates],
-            "Of people": [r["denominator"] for r in rates],
+            "Counted": [behind(r) for r in rates],
         }
     )
     with right:

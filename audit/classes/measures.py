@@ -24,8 +24,9 @@ import numpy.typing as npt
 from audit import stats
 from audit.classes.table import ClassTable
 from audit.cube import Floats, Margin, Meaning
+from audit.fractions import SELECTIVE, effective
 from audit.gaps import KINDS, Settings, comparable, gap_record, reference_index, seed_of
-from audit.measure import SELECTIVE, adjusted, effective, gaps_of, group_rates
+from audit.measure import adjusted, gaps_of, group_rates
 from audit.metrics import Metric, metrics_for
 from audit.pairs import Key, PairTable, pair_table, pair_tables, with_pairs
 from audit.stats.intervals import two_sided
@@ -193,6 +194,7 @@ def overall_rates(margin: Margin, settings: Settings) -> list[Rate]:
                     True,
                     None,
                     float(n[g]),
+                    int(table.n[g, :-1].sum()),
                 )
             )
         else:
@@ -222,6 +224,7 @@ def overall_rates(margin: Margin, settings: Settings) -> list[Rate]:
                     known,
                     why,
                     None,
+                    int(table.n[g, :-1].sum()),
                 )
             )
     return out

@@ -41,6 +41,10 @@ class ClassTable:
         """The same classes with every array changed alike."""
         return ClassTable(self.names, change(self.n), change(self.w), change(self.w2))
 
+    def with_squares(self, change: Callable[[npt.NDArray[Any]], npt.NDArray[Any]]) -> ClassTable:
+        """The same with other squared weights."""
+        return ClassTable(self.names, self.n, self.w, change(self.w2))
+
     def plus(self, other: Any) -> ClassTable:
         """The sum, over the classes of both. Raises DataError for counts of another kind."""
         if not isinstance(other, ClassTable):

@@ -19,7 +19,7 @@ from audit.load.toml import Reader, parse, write
 
 DATA_KEYS = (
     "path", "label", "positive", "favourable", "sensitive", "sensitive_path", "id", "reference", "bins", "weight",
-    "time", "split", "train", "audit", "features", "exclude", "task", "indicators",
+    "cluster", "time", "split", "train", "audit", "features", "exclude", "task", "indicators",
     "sheet", "header", "skip_lines", "dates",
 )  # fmt: skip
 MODEL_KINDS = ("path", "endpoint", "decision", "score")
@@ -100,6 +100,7 @@ def _data(at: Reader, folder: Path) -> DataSpec:
         reference=_reference(at),
         bins=_bins(at),
         weight=at.text("weight"),
+        cluster=at.text("cluster"),
         time=at.text("time"),
         split=at.text("split"),
         train=at.value("train"),
@@ -332,6 +333,8 @@ def _one_role_each(case: Case) -> None:
         ("label", data.label), (model.kind, model.column), ("id", data.id), ("weight", data.weight),
         ("split", data.split),
     ]  # fmt: skip
+    if data.cluster != data.id:
+        single.append(("cluster", data.cluster))
     roles = [(r, c) for r, c in single if c is not None] + [("sensitive", c) for c in data.sensitive]
     for role, column in roles:
         if column in taken:
@@ -344,7 +347,7 @@ def _one_role_each(case: Case) -> None:
                 else "name another column for one of the two",
             )
         taken[column] = role
-    never = ("label", "decision", "score", "id", "weight", "split")
+    never = ("label", "decision", "score", "id", "weight", "cluster", "split")
     for column in data.features or ():
         if taken.get(column) in never:
             raise CaseError(
@@ -405,6 +408,7 @@ def _toml(case: Case, folder: Path) -> str:
         "reference": dict(data.reference) or None,
         "bins": {k: list(v) for k, v in data.bins.items()} or None,
         "weight": data.weight,
+        "cluster": data.cluster,
         "time": data.time,
         "split": data.split,
         "train": data.train,

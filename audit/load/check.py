@@ -36,7 +36,7 @@ def columns(case: Case, main: Sequence[str], side: Sequence[str]) -> None:
     data = case.data
     roles: list[tuple[str, str | None]] = [
         ("label", data.label), (case.model.kind, case.model.column), ("id", data.id), ("weight", data.weight),
-        ("time", data.time), ("split", data.split),
+        ("cluster", data.cluster), ("time", data.time), ("split", data.split),
     ]  # fmt: skip
     roles += [("features", f) for f in data.features or ()]
     roles += [("actionable", c) for c in (case.recourse.actionable if case.recourse else ())]
@@ -78,7 +78,16 @@ def features_of(case: Case, columns: Sequence[str]) -> tuple[str, ...]:
     if data.features is not None:
         out = data.features
     else:
-        never = {data.label, data.weight, data.id, data.time, data.split, case.model.column, *data.exclude}
+        never = {
+            data.label,
+            data.weight,
+            data.id,
+            data.cluster,
+            data.time,
+            data.split,
+            case.model.column,
+            *data.exclude,
+        }
         out = tuple(c for c in columns if c not in never)
     if not out and case.model.kind == "path":
         raise CaseError(
@@ -402,6 +411,39 @@ def _score(case: Case, column: pd.Series) -> None:
         )
 
 
+def repeated_ids(case: Case, frame: pd.DataFrame, audit: Mask) -> tuple[int, int] | None:
+    """(rows, people) where measured rows repeat an `id` and the case does not say that they belong together."""
+    data = case.data
+    if data.id is None:
+        return None
+    rows = frame.loc[audit, [data.id]]
+    people = int(rows[data.id].nunique(dropna=True) + rows[data.id].isna().sum())
+    if people == len(rows):
+        return None
+    if data.cluster is not None:
+        both = frame.loc[audit, list(dict.fromkeys((data.id, data.cluster)))].dropna(subset=[data.id])
+        if len(both.drop_duplicates()) == rows[data.id].nunique():
+            return None
+    return len(rows), people
+
+
+def belong(case: Case, rows: int, people: int) -> str:
+    """A note on how many people the rows are of."""
+    return (
+        f"{rows:,} measured rows are of {people:,} people (cluster {case.data.cluster!r}): intervals and tests of "
+        "rates take each person with all rows as one."
+    )
+
+
+def repeats(case: Case, rows: int, people: int) -> str:
+    """A note on ids that stand in several rows."""
+    name = case.data.id
+    return (
+        f"{rows:,} measured rows have {people:,} different ids ({name!r}), and each row counts as one person. Write "
+        f"cluster = {name!r} under [data] where rows of one id are of one person; until then no norm is called inside."
+    )
+
+
 def remarks(case: Case, frame: pd.DataFrame, audit: Mask, people: npt.NDArray[np.int64] | None = None) -> list[str]:
     """What is no fault and still worth saying. people: (n,) how many each row stands for; one where it is None."""
     notes = []
@@ -439,10 +481,10 @@ def remarks(case: Case, frame: pd.DataFrame, audit: Mask, people: npt.NDArray[np
         other = int(times[frame[data.split].isna().to_numpy()].sum())
         if other:
             notes.append(f"{other:,} rows say nothing in the split column {data.split!r}; they take no part.")
-    if data.id is not None:
-        twice = int(frame[data.id].duplicated().sum())
-        if twice:
-            notes.append(f"{twice:,} rows repeat an id of {data.id!r}; each row counts as one person.")
+    if data.cluster is not None and people is None:
+        notes.append(belong(case, int(audit.sum()), int(frame.loc[audit, data.cluster].nunique())))
+    if people is None and (again := repeated_ids(case, frame, audit)) is not None:
+        notes.append(repeats(case, *again))
     for norm in case.policy.norms:
         absent = [a for a in norm.attribute if a not in data.sensitive]
         if absent:

@@ -68,7 +68,7 @@ def load_rows(case: Case, *, everything: bool | None = None) -> Rows:
         check.columns(case, names, side)
         features = check.features_of(case, names)
         chosen.append(features)
-        roles = {data.label, case.model.column, data.id, data.weight, data.time, data.split}
+        roles = {data.label, case.model.column, data.id, data.weight, data.cluster, data.time, data.split}
         roles |= set(file_columns(data, data.sensitive))
         return [n for n in names if n in roles or (everything and n in features)]
 

@@ -36,8 +36,11 @@ def serve(incoming: int, outgoing: int, settings: dict[str, Any]) -> int:
 
 def _load(frame: Frame, held: tuple[str, ...]) -> tuple[Loaded, dict[str, Any]]:
     from audit.models.loaded import load
+    from audit.models.tree_files import check_file
 
-    model = load(frame.fields["format"], frame.arrays["model"].tobytes(), frame.fields["allow"])
+    content = frame.arrays["model"].tobytes()
+    check_file(frame.fields["format"], content)
+    model = load(frame.fields["format"], content, frame.fields["allow"])
     facts = model.facts
     return model, {
         "isolation": list(held),

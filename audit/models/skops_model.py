@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import warnings
+import zipfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,8 +14,9 @@ import pandas as pd
 
 from audit.errors import ModelError
 from audit.models.bounds import check_bounds
+from audit.models.guards import put_up
 from audit.models.loaded import DECISION, PROBABILITY, VALUE, Facts, Loaded, one_line
-from audit.models.trust import sections
+from audit.models.trust import modules, sections
 
 
 def import_skops() -> Any:
@@ -45,6 +48,8 @@ class SkopsModel(Loaded):
 
     def __init__(self, content: bytes, allow: Sequence[str]) -> None:
         skops = import_skops()
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            put_up(modules(json.loads(archive.read("schema.json"))))
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             self.estimator = skops.load(io.BytesIO(content), trusted=[*sections()["reviewed"], *allow])

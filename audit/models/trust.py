@@ -59,6 +59,11 @@ def unknown_types(schema: Any) -> tuple[str, ...]:
     return tuple(sorted((found - trusted()) | bound))
 
 
+def modules(schema: Any) -> set[str]:
+    """The modules that a skops schema names."""
+    return {name.rpartition(".")[0] for name in _names(schema)[0]}
+
+
 def _names(schema: Any) -> tuple[set[str], set[str]]:
     """The names in the schema, and those of bound methods, of which none is trusted."""
     found: set[str] = set()

@@ -31,7 +31,7 @@ def _table(margin: Margin, wanted: dict[str, float], alpha: float) -> dict[str, 
 
     total = sum(wanted.values())
     place = {g[0]: i for i, g in enumerate(margin.groups)}
-    people = margin.rows.astype(np.float64)
+    people = margin.people.astype(np.float64)
     weight = margin.w.sum(axis=(1, 2))
     squares = margin.w2.sum(axis=(1, 2))
     names = list(wanted)

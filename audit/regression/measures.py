@@ -150,7 +150,23 @@ def group_averages(margin: Margin, metric: str, settings: Settings) -> list[Rate
             low = max(low, 0.0)
         known = bool(np.isfinite(high)) and high > low
         down, up = (low, high) if known else (None, None)
-        out.append(Rate(metric, margin.attribute, group, mean, None, size, down, up, name, True, None, n))
+        out.append(
+            Rate(
+                metric,
+                margin.attribute,
+                group,
+                mean,
+                None,
+                size,
+                down,
+                up,
+                name,
+                True,
+                None,
+                n,
+                int(moments.n[g, among]),
+            )
+        )
     return out
 
 

@@ -7,7 +7,7 @@ a fixed centre, so that large numbers do not cancel.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,10 @@ class Moments:
         """The same with every array of counts changed alike."""
         arrays = (self.n, self.w, self.w2, self.sums, self.hist_n, self.hist_w, self.hist_w2)
         return Moments(self.centre, self.edges, *(change(a) for a in arrays))
+
+    def with_squares(self, change: Callable[[Arrays], Arrays]) -> Moments:
+        """The same with other squared weights."""
+        return replace(self, w2=change(self.w2), hist_w2=change(self.hist_w2))
 
     def plus(self, other: Any) -> Moments:
         """The sum. Raises DataError where the edges are others."""

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from audit.case import Case
-from audit.code import group_codes
+from audit.code import code_clusters, group_codes
 from audit.cube import UNLABELLED, Coded, Cube, Ints, Meaning, attribute_sets, cube_of
 from audit.decide import ModelFacts, score_column
 from audit.errors import ModelError
@@ -66,6 +66,7 @@ def cube_of_numbers(case: Case, frame: pd.DataFrame, predicted: Floats, edges: F
         score=None,
         meaning=Meaning("", "", data.favourable or "", labelled=data.label is not None, decides=False),
         beside=partial(_moments, predicted, outcome, edges),
+        cluster=code_clusters(case, frame),
     )
     return cube_of(rows)
 

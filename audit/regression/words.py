@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from audit.findings import p_words
+from audit.sizes import behind
 
 
 def number(value: float | None) -> str:
@@ -57,8 +58,8 @@ def _sentence(found: Mapping[str, Any], gap: Mapping[str, Any]) -> str:
     high, low = rates[tuple(gap["highest"])], rates[tuple(gap["lowest"])]
     said = (
         f"By {by}: {_LEADS[gap['metric']]} {number(high['value'])} for {name(gap['highest'])} "
-        f"({high['denominator']:,.0f}) and {number(low['value'])} for {name(gap['lowest'])} "
-        f"({low['denominator']:,.0f}); the gap is {number(gap['value'])} (95 % interval of the widest "
+        f"({behind(high)}) and {number(low['value'])} for {name(gap['lowest'])} "
+        f"({behind(low)}); the gap is {number(gap['value'])} (95 % interval of the widest "
         f"gap {number(gap['low'])} to {number(gap['high'])}; {p})."
     )
     worse = gap.get("worse_off")

@@ -55,7 +55,10 @@ _SAFE = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Counted:
-    """Rows put together. rows: of the file; people: measured; notes: what a reader should know."""
+    """Rows put together. rows: of the file; people: measured; notes: what a reader should know.
+
+    repeated: see audit.gaps.Settings.
+    """
 
     coded: Coded
     model: ModelFacts
@@ -65,6 +68,7 @@ class Counted:
     columns: tuple[str, ...]
     features: tuple[str, ...]
     notes: tuple[str, ...]
+    repeated: tuple[int, int] | None = None
 
 
 def count(case: Case) -> Counted:
@@ -117,11 +121,12 @@ class _Extra:
     notes: tuple[str, ...]
     bins: tuple[Floats, Floats] | None
     scored: Scored | None = None
+    repeated: tuple[int, int] | None = None
 
 
 def _roles(case: Case) -> list[str]:
     data = case.data
-    names = (*data.sensitive, data.label, data.split)
+    names = (*data.sensitive, data.label, data.split, data.cluster)
     return list(dict.fromkeys(n for n in names if n is not None))
 
 
@@ -176,10 +181,29 @@ def _grouped(case: Case, source: Source, connection: Any) -> tuple[pd.DataFrame,
             "the sensitive columns have too many combinations",
             got=f"more than {MOST_GROUPS:,} kinds of rows",
             expected=f"at most {MOST_GROUPS:,}",
-            todo="put values together with `bins`, or audit fewer columns at a time",
+            todo="put values together with `bins`, or audit fewer columns at a time"
+            + ("; with `cluster`, audit a random part of the people" if case.data.cluster is not None else ""),
         )
     typed, notes = _typed(case, source, found, _roles(case), bins is None)
-    return typed, _Extra(notes, bins, scored)
+    return typed, _Extra(notes, bins, scored, _repeated(case, source, rows))
+
+
+def _repeated(case: Case, source: Source, rows: _Rows) -> tuple[int, int] | None:
+    """(rows, people) where measured rows repeat an `id` and no `cluster` says that they belong together."""
+    data = case.data
+    if data.id is None:
+        return None
+    name = source.column(data.id)
+    among = _measured(case, source, rows)
+    total, known, missing = among.one(f"count(*), count(DISTINCT {name}), count(*) FILTER (WHERE {name} IS NULL)")
+    if known + missing == total:
+        return None
+    if data.cluster is not None:
+        pair = f"({name}, {source.column(data.cluster)})"
+        both = among.one(f"count(DISTINCT {pair}) FILTER (WHERE {name} IS NOT NULL)")[0]
+        if both == known:
+            return None
+    return int(total), int(known + missing)
 
 
 def _fetch(rows: _Rows, keys: Sequence[str], sums: Sequence[str]) -> pa.Table:
@@ -318,6 +342,10 @@ def _coded(case: Case, source: Source, frame: pd.DataFrame, extra: _Extra, diges
     else:
         check.rows(replace(plain, model=replace(case.model, kind="path")), frame, audit)
     notes = [*extra.notes, *said, *check.remarks(plain, frame, audit, people)]
+    if case.data.cluster is not None:
+        notes.append(check.belong(case, int(people[audit].sum()), int(frame.loc[audit, case.data.cluster].nunique())))
+    if extra.repeated is not None:
+        notes.append(check.repeats(case, *extra.repeated))
     mine, n = frame[audit], people[audit]
     if extra.bins is None:
         classes = classes_of(plain, frame)
@@ -336,7 +364,7 @@ def _coded(case: Case, source: Source, frame: pd.DataFrame, extra: _Extra, diges
     coded = replace(coded, weight=mine[WEIGHT].to_numpy(dtype=np.float64) if weighted else None, alike=alike)
     return Counted(
         coded, facts, digest.get(), int(people.sum()), int(n.sum()), source.columns,
-        tuple(f for f in check.features_of(case, source.columns) if f in source.columns), tuple(notes),
+        tuple(f for f in check.features_of(case, source.columns) if f in source.columns), tuple(notes), extra.repeated,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ Averages, limits_gap                 averages of scores: limits that follow skew
 means_p, areas_p                     permutation p-values of averages and of areas
 area_under_curve, area_interval      ROC area with DeLong's variance from counts per score; limits that hold near 1
 error_limits                         limits of the calibration error, by inversion
+effective_size                       how many independent rows a rate is worth: weights, people in several rows
 holm, benjamini_hochberg             many comparisons
 """
 
@@ -15,10 +16,12 @@ from __future__ import annotations
 from audit.stats.adjust import benjamini_hochberg, holm
 from audit.stats.areas import area_interval, area_under_curve
 from audit.stats.calibrated import error_limits
+from audit.stats.design import effective_size, linearised_variance
 from audit.stats.gap import GapResult, largest_gap
 from audit.stats.intervals import newcombe, ratio_interval, wilson
 from audit.stats.means import Averages, mean_gap, mean_interval
 from audit.stats.permute import areas_p, means_p
+from audit.stats.power import people_needed, power_of, smallest_gap
 from audit.stats.score_gap import limits_gap
 
 __all__ = [
@@ -28,14 +31,19 @@ __all__ = [
     "area_under_curve",
     "areas_p",
     "benjamini_hochberg",
+    "effective_size",
     "error_limits",
     "holm",
     "largest_gap",
     "limits_gap",
+    "linearised_variance",
     "mean_gap",
     "mean_interval",
     "means_p",
     "newcombe",
+    "people_needed",
+    "power_of",
     "ratio_interval",
+    "smallest_gap",
     "wilson",
 ]

@@ -8,6 +8,17 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaln, logsumexp
 
+MOST_JOINED = 100.0
+
+
+def joined(n1: float, n2: float, r: float) -> float:
+    """How many times more people each of two groups is worth where their rates have the correlation r: at one rate the
+    variance of the difference goes by 1 / n1 + 1 / n2 - 2 r / sqrt(n1 n2).
+    """
+    apart = 1 / n1 + 1 / n2
+    return apart / max(apart - 2 * r / math.sqrt(n1 * n2), apart / MOST_JOINED)
+
+
 LEAST = 1e-300
 """No p-value is given as 0: what falls under this is given as this."""
 

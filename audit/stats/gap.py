@@ -28,6 +28,12 @@ whole rejects too seldom (3 to 4 % at a nominal 5 % for groups of 100); ties cou
 1961). Two groups need no draws: the law is summed exactly. Where fewer than TAIL of the draws reach the observed
 value, the draws cannot resolve the tail, and the exact p-value of the widest pair, times the number of pairs, is taken
 where it is smaller.
+
+Weights and repeated people. Counts are then effective ones (audit.stats.design). Permuting that many independent rows
+has, over the groups, the variance that moving whole persons has to first order; it is taken for it, since the cube
+holds sums over persons and no person. Where a person has rows in two groups their rates are correlated: limits and
+draws take the measured correlation (Zou & Donner 2008), and the draws of the test are binomial ones at the common rate,
+joined by a normal copula, since persons who are in both groups cannot be moved from one to the other.
 """
 
 from __future__ import annotations
@@ -35,11 +41,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import ndtr
+from scipy.stats import binom
 
-from audit.stats.exact import two_groups
+from audit.stats.exact import joined, two_groups
 from audit.stats.intervals import difference_limits, ratio_limits, two_sided
 
 Floats = npt.NDArray[np.float64]
@@ -75,7 +84,10 @@ class GapResult:
 
 @dataclass(frozen=True, slots=True)
 class _Stratum:
-    """One rate over the groups that have people in it. pairs (2, P) of indexes; critical for the lower limits."""
+    """One rate over the groups that have people in it. pairs (2, P) of indexes; critical for the lower limits.
+
+    joint (G, G): correlations of the groups' rates, or None where they are independent.
+    """
 
     index: int
     groups: Whole
@@ -84,6 +96,7 @@ class _Stratum:
     pairs: Whole
     critical: float
     p_value: float
+    joint: Floats | None = None
 
 
 def largest_gap(
@@ -94,18 +107,21 @@ def largest_gap(
     draws: int = 2000,
     alpha: float = 0.05,
     reference: int | None = None,
+    joint: Sequence[Floats | None] = (),
 ) -> GapResult:
     """The widest gap over groups of (successes, people), each (G,); with several strata the widest over all of them.
 
     Several strata serve equalized odds: the larger of the gaps of two rates. reference: gaps against that group only.
-    Counts need not be whole (effective sizes); draws then use them rounded. Never raises on empty groups.
+    Counts need not be whole (effective sizes); draws then use them rounded. joint: of each stratum the correlations
+    (G, G) of the groups' rates, or None. Never raises on empty groups.
     """
     counts = [(np.asarray(x, dtype=np.float64), np.asarray(n, dtype=np.float64)) for x, n in strata]
     method = _method(kind, len(counts), seed, draws, alpha, reference)
     left_out = sorted({int(g) for _, n in counts for g in np.flatnonzero(~(n > 0))})
     found = []
     for index, (x, n) in enumerate(counts):
-        stratum = _stratum(index, x, n, seed, draws, alpha / len(counts), reference)
+        together = joint[index] if joint else None
+        stratum = _stratum(index, x, n, seed, draws, alpha / len(counts), reference, together)
         if stratum is None:
             return _none(method, f"fewer than two groups have people to count ({_sizes(n)})", left_out)
         found.append(stratum)
@@ -133,15 +149,20 @@ def _method(kind: str, strata: int, seed: int, draws: int, alpha: float, referen
 
 
 def _stratum(
-    index: int, x: Floats, n: Floats, seed: int, draws: int, alpha: float, reference: int | None
-) -> _Stratum | None:
+    index: int, x: Floats, n: Floats, seed: int, draws: int, alpha: float, reference: int | None,
+    together: Floats | None,
+) -> _Stratum | None:  # fmt: skip
     groups = np.flatnonzero(n > 0)
     if len(groups) < 2 or (reference is not None and reference not in groups):
         return None
     ref = None if reference is None else int(np.flatnonzero(groups == reference)[0])
     pairs = _pairs(len(groups), ref)
-    critical, p_value = _drawn(x[groups].tobytes(), n[groups].tobytes(), ref, seed + index, draws, alpha)
-    return _Stratum(index, groups, x[groups] / n[groups], n[groups], pairs, critical, p_value)
+    if together is not None:
+        together = np.ascontiguousarray(together[np.ix_(groups, groups)])
+        together = together if together[np.triu_indices(len(groups), 1)].any() else None
+    said = b"" if together is None else together.tobytes()
+    critical, p_value = _drawn(x[groups].tobytes(), n[groups].tobytes(), ref, seed + index, draws, alpha, said)
+    return _Stratum(index, groups, x[groups] / n[groups], n[groups], pairs, critical, p_value, together)
 
 
 def _pairs(groups: int, ref: int | None) -> Whole:
@@ -153,7 +174,9 @@ def _pairs(groups: int, ref: int | None) -> Whole:
 
 
 @lru_cache(maxsize=256)
-def _drawn(x_bytes: bytes, n_bytes: bytes, ref: int | None, seed: int, draws: int, alpha: float) -> tuple[float, float]:
+def _drawn(
+    x_bytes: bytes, n_bytes: bytes, ref: int | None, seed: int, draws: int, alpha: float, joint_bytes: bytes
+) -> tuple[float, float]:
     """The critical value of the lower limits, and the p-value; shared by difference and ratio of one rate."""
     x, n = np.frombuffer(x_bytes), np.frombuffer(n_bytes)
     order, x = _canonical(x, n)
@@ -163,7 +186,12 @@ def _drawn(x_bytes: bytes, n_bytes: bytes, ref: int | None, seed: int, draws: in
     rng = np.random.default_rng(seed)
     whole = np.maximum(np.rint(n).astype(np.int64), 1)
     hits = np.clip(np.rint(x).astype(np.int64), 0, whole)
-    critical = _critical(x, n, whole, pairs, at is None, rng, draws, alpha)
+    joint = None
+    if joint_bytes:
+        joint = np.frombuffer(joint_bytes).reshape(len(n), len(n))[np.ix_(order, order)]
+    critical = _critical(x, n, whole, pairs, at is None, rng, draws, alpha, joint)
+    if joint is not None:
+        return critical, _p_joint(hits, whole, pairs, rng, draws, joint)
     return critical, _p_value(hits, whole, pairs, rng, draws)
 
 
@@ -179,7 +207,7 @@ def _canonical(x: Floats, n: Floats) -> tuple[Whole, Floats]:
 
 def _critical(
     x: Floats, n: Floats, whole: Whole, pairs: Whole, all_pairs: bool,
-    rng: np.random.Generator, draws: int, alpha: float,
+    rng: np.random.Generator, draws: int, alpha: float, joint: Floats | None,
 ) -> float:  # fmt: skip
     least = two_sided(alpha)
     if pairs.shape[1] == 1:
@@ -187,15 +215,29 @@ def _critical(
     if len(n) > MANY:
         return two_sided(alpha / pairs.shape[1])
     centre = (x + 0.5) / (n + 1)
-    share = (rng.binomial(whole, centre, size=(draws, len(n))) + 0.5) / (whole + 1)
+    drawn = (
+        rng.binomial(whole, centre, size=(draws, len(n)))
+        if joint is None
+        else together(whole, centre, joint, rng, draws)
+    )
+    share = (drawn + 0.5) / (whole + 1)
     off = share - (whole * centre + 0.5) / (whole + 1)
     error = share * (1 - share) / (whole + 1)
 
     def short(critical: float) -> Floats:
         rate, other = (x / n)[:, None], (x / n)[None, :]
-        return falls_short(difference_limits(rate, n[:, None], other, n[None, :], critical)[0], pairs)
+        return falls_short(difference_limits(rate, n[:, None], other, n[None, :], critical, joint)[0], pairs)
 
-    return two_step(off, error, pairs, short if all_pairs else None, alpha)
+    return two_step(off, error, pairs, short if all_pairs else None, alpha, joint)
+
+
+def together(whole: Whole, rate: Floats, joint: Floats, rng: np.random.Generator, draws: int) -> Floats:
+    """Binomial draws (draws, G) with about these correlations: a normal copula."""
+    values, vectors = np.linalg.eigh(joint)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    normal = rng.standard_normal((draws, len(whole))) @ root.T
+    found: Floats = binom.ppf(ndtr(normal), whole, rate)
+    return found
 
 
 def falls_short(low: Floats, pairs: Whole) -> Floats:
@@ -213,15 +255,19 @@ def ends(pairs: int, alpha: float) -> tuple[float, float]:
 
 
 def two_step(
-    off: Floats, variance: Floats, pairs: Whole, short: Callable[[float], Floats] | None, alpha: float
-) -> float:
+    off: Floats, variance: Floats, pairs: Whole, short: Callable[[float], Floats] | None, alpha: float,
+    joint: Floats | None = None,
+) -> float:  # fmt: skip
     """The critical value from draws of the deviations and of their variances, each (draws, G)."""
     off, variance = np.ascontiguousarray(off.T), np.ascontiguousarray(variance.T)
     distance = np.empty((pairs.shape[1], off.shape[1]))
     error = np.empty_like(distance)
     for k, (i, j) in enumerate(pairs.T):
         np.abs(off[i] - off[j], out=distance[k])
-        np.sqrt(variance[i] + variance[j], out=error[k])
+        both = variance[i] + variance[j]
+        if joint is not None:
+            both = spread(variance[i], variance[j], joint[i, j])
+        np.sqrt(both, out=error[k])
     first = alpha * FIRST
     least, _ = ends(pairs.shape[1], alpha)
     largest = (distance / error).max(axis=0)
@@ -233,6 +279,33 @@ def two_step(
         return max(plain, least)
     kept = float(np.quantile(((distance - away[:, None]) / error).max(axis=0), 1 - (alpha - first)))
     return max(min(kept, plain), least)
+
+
+def spread(a: Any, b: Any, r: Any) -> Floats:
+    """The variance of a difference; never under a hundredth of what it would be of two independent ones."""
+    found: Floats = np.maximum(a + b - 2 * r * np.sqrt(a * b), (a + b) / 100)
+    return found
+
+
+def _p_joint(hits: Whole, whole: Whole, pairs: Whole, rng: np.random.Generator, draws: int, joint: Floats) -> float:
+    """As `_p_value`, of groups that share people: draws at the common rate with the measured correlations."""
+    total, people = int(hits.sum()), int(whole.sum())
+    if total == 0 or total == people:
+        return 1.0
+    if len(whole) == 2:
+        k = joined(float(whole[0]), float(whole[1]), float(joint[0, 1]))
+        x1, n1, x2, n2 = (round(k * v) for v in (hits[0], whole[0], hits[1], whole[1]))
+        return two_groups(min(x1, n1), n1, min(x2, n2), n2)
+    i, j = pairs
+    scale = 1 / np.sqrt(spread(1 / whole[i], 1 / whole[j], joint[i, j]))
+    share = hits / whole
+    observed = float((np.abs(share[i] - share[j]) * scale).max())
+    star = together(whole, np.full(len(whole), total / people), joint, rng, draws) / whole
+    largest = np.zeros(draws)
+    for g, h, factor in zip(i, j, scale, strict=True):
+        np.maximum(largest, np.abs(star[:, g] - star[:, h]) * factor, out=largest)
+    above, level = np.sum(largest > observed + 1e-9), np.sum(np.abs(largest - observed) <= 1e-9)
+    return float(min(1.0, (above + level / 2 + 1) / (draws + 1)))
 
 
 def _p_value(hits: Whole, whole: Whole, pairs: Whole, rng: np.random.Generator, draws: int) -> float:
@@ -278,8 +351,10 @@ def _difference(found: Sequence[_Stratum], method: str, alpha: float, left_out: 
     for s in found:
         i, j = _both_ways(s)
         d = s.share[i] - s.share[j]
-        low = max(low, float(difference_limits(s.share[i], s.n[i], s.share[j], s.n[j], s.critical)[0].max()))
-        high = max(high, float(difference_limits(s.share[i], s.n[i], s.share[j], s.n[j], z)[1].max()))
+        pair = (s.share[i], s.n[i], s.share[j], s.n[j])
+        r = None if s.joint is None else s.joint[i, j]
+        low = max(low, float(difference_limits(*pair, s.critical, r)[0].max()))
+        high = max(high, float(difference_limits(*pair, z, r)[1].max()))
         k = int(d.argmax())
         if best is None or d[k] > best[0]:
             best = float(d[k]), int(s.groups[i[k]]), int(s.groups[j[k]]), s.index
@@ -300,12 +375,14 @@ def _ratio(found: Sequence[_Stratum], method: str, alpha: float, left_out: tuple
             return _none(method, "0 over 0: nobody in any group is counted in the numerator", left_out)
         use = s.share[j] > 0
         i, j = i[use], j[use]
-        r = s.share[i] / s.share[j]
-        low = min(low, float(ratio_limits(s.share[i], s.n[i], s.share[j], s.n[j], z)[0].min()))
-        high = min(high, float(ratio_limits(s.share[i], s.n[i], s.share[j], s.n[j], s.critical)[1].min()))
-        k = int(r.argmin())
-        if best is None or r[k] < best[0]:
-            best = float(r[k]), int(s.groups[j[k]]), int(s.groups[i[k]]), s.index
+        ratio = s.share[i] / s.share[j]
+        pair = (s.share[i], s.n[i], s.share[j], s.n[j])
+        r = None if s.joint is None else s.joint[i, j]
+        low = min(low, float(ratio_limits(*pair, z, r)[0].min()))
+        high = min(high, float(ratio_limits(*pair, s.critical, r)[1].min()))
+        k = int(ratio.argmin())
+        if best is None or ratio[k] < best[0]:
+            best = float(ratio[k]), int(s.groups[j[k]]), int(s.groups[i[k]]), s.index
     assert best is not None
     value, highest, lowest, stratum = best
     return GapResult(

@@ -50,12 +50,22 @@ def newcombe(x1: Numbers, n1: Numbers, x2: Numbers, n2: Numbers, alpha: float = 
     return difference_limits(_share(x1, n1), n1, _share(x2, n2), n2, z)
 
 
-def difference_limits(p1: Floats, n1: Floats, p2: Floats, n2: Floats, z: float) -> tuple[Floats, Floats]:
-    """Newcombe's limits of p1 - p2 at a critical value z."""
+def difference_limits(
+    p1: Floats, n1: Floats, p2: Floats, n2: Floats, z: float, r: Floats | None = None
+) -> tuple[Floats, Floats]:
+    """Newcombe's limits of p1 - p2 at a critical value z. r: the correlation of the two (Zou & Donner 2008)."""
     l1, u1 = score_limits(p1, n1, z)
     l2, u2 = score_limits(p2, n2, z)
     d = p1 - p2
-    return d - np.hypot(p1 - l1, u2 - p2), d + np.hypot(u1 - p1, p2 - l2)
+    return d - _apart(p1 - l1, u2 - p2, r), d + _apart(u1 - p1, p2 - l2, r)
+
+
+def _apart(a: Floats, b: Floats, r: Floats | None) -> Floats:
+    """The distance of two estimates from their own distances to their limits."""
+    if r is None:
+        return np.hypot(a, b)
+    found: Floats = np.sqrt(np.maximum(a**2 - 2 * r * a * b + b**2, 0.0))
+    return found
 
 
 def ratio_interval(x1: Numbers, n1: Numbers, x2: Numbers, n2: Numbers, alpha: float = 0.05) -> tuple[Floats, Floats]:
@@ -69,16 +79,21 @@ def ratio_interval(x1: Numbers, n1: Numbers, x2: Numbers, n2: Numbers, alpha: fl
     return ratio_limits(_share(x1, n1), n1, _share(x2, n2), n2, z)
 
 
-def ratio_limits(p1: Floats, n1: Floats, p2: Floats, n2: Floats, z: float) -> tuple[Floats, Floats]:
-    """MOVER-R limits of p1 / p2 from Wilson's limits of each, at a critical value z."""
+def ratio_limits(
+    p1: Floats, n1: Floats, p2: Floats, n2: Floats, z: float, r: Floats | None = None
+) -> tuple[Floats, Floats]:
+    """MOVER-R limits of p1 / p2 from Wilson's limits of each, at a critical value z. r: the correlation of the two."""
     l1, u1 = score_limits(p1, n1, z)
     l2, u2 = score_limits(p2, n2, z)
     product = p1 * p2
+    below = above = product
+    if r is not None:
+        below, above = product - r * (p1 - l1) * (u2 - p2), product - r * (u1 - p1) * (p2 - l2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        low = (product - np.sqrt(np.maximum(product**2 - l1 * u2 * (2 * p1 - l1) * (2 * p2 - u2), 0))) / (
+        low = (below - np.sqrt(np.maximum(below**2 - l1 * u2 * (2 * p1 - l1) * (2 * p2 - u2), 0))) / (
             u2 * (2 * p2 - u2)
         )
-        high = (product + np.sqrt(np.maximum(product**2 - u1 * l2 * (2 * p1 - u1) * (2 * p2 - l2), 0))) / (
+        high = (above + np.sqrt(np.maximum(above**2 - u1 * l2 * (2 * p1 - u1) * (2 * p2 - l2), 0))) / (
             l2 * (2 * p2 - l2)
         )
         # 2 p2 - u2 can be 0 or negative for a small p2; the plain ratio of limits is then wider and always defined.

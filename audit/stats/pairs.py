@@ -15,8 +15,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from audit.stats.exact import two_groups
-from audit.stats.gap import MANY
+from audit.stats.exact import joined, two_groups
+from audit.stats.gap import MANY, spread, together
 from audit.stats.intervals import two_sided
 
 Floats = npt.NDArray[np.float64]
@@ -24,9 +24,13 @@ Whole = npt.NDArray[np.int64]
 
 
 def critical_value(
-    x: npt.ArrayLike, n: npt.ArrayLike, pairs: Whole, *, seed: int, draws: int = 2000, alpha: float = 0.05
-) -> float:
-    """The critical value for all `pairs` (2, P) of groups with x of n (G,) at once; n above 0, whole or not."""
+    x: npt.ArrayLike, n: npt.ArrayLike, pairs: Whole, *, seed: int, draws: int = 2000, alpha: float = 0.05,
+    joint: Floats | None = None,
+) -> float:  # fmt: skip
+    """The critical value for all `pairs` (2, P) of groups with x of n (G,) at once; n above 0, whole or not.
+
+    joint: correlations (G, G) of the groups' rates, where they share people.
+    """
     x, n = np.asarray(x, dtype=np.float64), np.asarray(n, dtype=np.float64)
     count = pairs.shape[1]
     if count < 2:
@@ -41,26 +45,39 @@ def critical_value(
     place = np.empty(len(n), dtype=np.int64)
     place[order] = np.arange(len(n))
     met = np.sort(place[pairs], axis=0)
-    return _drawn(np.array(ordered).tobytes(), n[order].tobytes(), met.tobytes(), seed, draws, alpha)
+    said = b"" if joint is None else np.ascontiguousarray(joint[np.ix_(order, order)]).tobytes()
+    return _drawn(np.array(ordered).tobytes(), n[order].tobytes(), met.tobytes(), seed, draws, alpha, said)
 
 
 @lru_cache(maxsize=512)
-def _drawn(x_bytes: bytes, n_bytes: bytes, pairs_bytes: bytes, seed: int, draws: int, alpha: float) -> float:
+def _drawn(
+    x_bytes: bytes, n_bytes: bytes, pairs_bytes: bytes, seed: int, draws: int, alpha: float, joint_bytes: bytes
+) -> float:
     x, n = np.frombuffer(x_bytes), np.frombuffer(n_bytes)
     i, j = np.frombuffer(pairs_bytes, dtype=np.int64).reshape(2, -1)
     whole = np.maximum(np.rint(n).astype(np.int64), 1)
     centre = (x + 0.5) / (n + 1)
-    share = (np.random.default_rng(seed).binomial(whole, centre, size=(draws, len(n))) + 0.5) / (whole + 1)
+    rng = np.random.default_rng(seed)
+    joint = np.frombuffer(joint_bytes).reshape(len(n), len(n)) if joint_bytes else None
+    if joint is None:
+        drawn = rng.binomial(whole, centre, size=(draws, len(n)))
+    else:
+        drawn = together(whole, centre, joint, rng, draws)
+    share = (drawn + 0.5) / (whole + 1)
     off = np.ascontiguousarray((share - (whole * centre + 0.5) / (whole + 1)).T)
     error = np.ascontiguousarray((share * (1 - share) / (whole + 1)).T)
     largest = np.zeros(draws)
     for a, b in zip(i, j, strict=True):
-        np.maximum(largest, np.abs(off[a] - off[b]) / np.sqrt(error[a] + error[b]), out=largest)
+        both = error[a] + error[b] if joint is None else spread(error[a], error[b], joint[a, b])
+        np.maximum(largest, np.abs(off[a] - off[b]) / np.sqrt(both), out=largest)
     return max(float(np.quantile(largest, 1 - alpha)), two_sided(alpha))
 
 
-def pair_p(x1: float, n1: float, x2: float, n2: float) -> float:
-    """Exact mid-p of two groups (`two_groups`); effective counts are rounded to whole people."""
+def pair_p(x1: float, n1: float, x2: float, n2: float, r: float = 0.0) -> float:
+    """Exact mid-p of two groups (`two_groups`); effective counts are rounded. r: the correlation of their rates."""
+    if r:
+        k = joined(n1, n2, r)
+        x1, n1, x2, n2 = k * x1, k * n1, k * x2, k * n2
     a, b = max(round(n1), 1), max(round(n2), 1)
     return two_groups(min(max(round(x1), 0), a), a, min(max(round(x2), 0), b), b)
 

@@ -20,8 +20,8 @@ from itertools import combinations
 import numpy as np
 
 from audit.cube import Margin
+from audit.fractions import fractions
 from audit.gaps import comparable
-from audit.measure import fractions
 from audit.metrics import metrics_for
 from audit.policy import Norm
 from audit.watch.monitor import metrics_of

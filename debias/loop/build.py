@@ -19,7 +19,7 @@ import pandas as pd
 from audit.case import Case
 from audit.cube import UNLABELLED, Coded, Ints, cube_of
 from audit.errors import InputError
-from audit.measure import fractions
+from audit.fractions import fractions
 from audit.metrics import metrics_for
 from audit.policy import Norm, Policy
 from audit.values import UNKNOWN

@@ -59,6 +59,14 @@ class Watcher:
                 expected="a case about a decision",
                 todo="watch the decisions that are made from the quantity",
             )
+        if case.data.cluster is not None:
+            raise CaseError(
+                "the loop takes every row for another person, and this case has people with several rows",
+                got=f"cluster = {case.data.cluster!r}",
+                expected="one row a person, in all batches together",
+                todo="send one row of each person (the first, or one drawn at random) and leave out `cluster`; `assay "
+                "audit` measures all rows with each person as one",
+            )
         trail.check()  # from what was changed behind its back the loop does not go on
         self._case, self._out, self._trail = case, out, trail
         self._policy = with_delay(case, case.policy)

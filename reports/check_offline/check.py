@@ -124,7 +124,40 @@ def tables(margin, weighted):
     return out
 
 
-def share(table, rate, weighted):
+def student(z, v):
+    """Student's quantile where the normal one is z, by Fisher's expansion."""
+    v, one = max(v, 2), (z**3 + z) / 4
+    two, three = (5 * z**5 + 16 * z**3 + 3 * z) / 96, (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return z + one / v + two / v**2 + three / v**3
+
+
+def effective(x, n, rows, squares, xx, xf, ff):
+    """How many independent rows x / n is worth: audit/stats/design.py says why."""
+    p, f, kish, z = x / n, n - x, n * n / (xx + 2 * xf + ff), NormalDist().inv_cdf(0.975)
+    rarer = min(x * x / xx, f * f / ff) if x > 0 and f > 0 and xx > 0 and ff > 0 else 0
+    spread = ((1 - p) ** 2 * xx - 2 * p * (1 - p) * xf + p * p * ff) / n**2
+    each = ((max(spread, 0) / (p * (1 - p)) if rarer else 0) * rarer + 1 / kish) / (rarer + 1)
+    freedom = max(1, (student(z, kish - 1) / student(z, rows - 1)) ** 2)
+    unequal, each = rows * squares / n**2 - 1, each * freedom
+    few = min(max((50 - kish) / 30, 0), 1) * min(max(2 * unequal, 0), 1)
+    fewer = 1 + min(max(unequal, 0), 1) * max(1 - kish / 20, 0)
+    return 1 / ((each + few * max(0, freedom / kish - each)) * fewer)
+
+
+def repeats(margin, tables):
+    """Of each group the sums over people of products of two cells, or None where each row is a person of its own."""
+    if "clusters" not in margin:
+        return [None] * len(tables)
+    found = [{} for _ in tables]
+    for i, j, value in margin["clusters"]["products"]:
+        if i // 6 == j // 6:
+            a, b = (CELL[c % 6 // 2, c % 2] for c in (i, j))
+            found[i // 6][a, b] = found[i // 6][b, a] = value
+    people = margin["clusters"]["people"]
+    return [None if p == sum(t[0].values()) else f for p, t, f in zip(people, tables, found, strict=True)]
+
+
+def share(table, rate, weighted, products=None):
     """(value, effective size) of one rate in one group, or None where nobody is counted."""
     people, w, w2 = table
     top, bottom = (side.split() for side in rate.split("/"))
@@ -135,7 +168,18 @@ def share(table, rate, weighted):
         both = {c in "tpfp" for c in bottom} == {True, False} and "u0" not in bottom
         if both and not here and there and silent > 0.05 * sum(people.values()):
             return None
-    return (sum(w[c] for c in top) / n, n * n / squares if weighted else n) if n else None
+    if not n:
+        return None
+    x, rows, rest = sum(w[c] for c in top), sum(people[c] for c in bottom), [c for c in bottom if c not in top]
+    if products is not None:
+        xx, xf, ff = (
+            sum(products.get((a, b), 0) for a in s for b in t) for s, t in ((top, top), (top, rest), (rest, rest))
+        )
+    elif weighted:
+        xx, xf, ff = sum(w2[c] for c in top), 0, sum(w2[c] for c in rest)
+    else:
+        return x / n, n
+    return x / n, effective(x, n, rows, squares, xx, xf, ff)
 
 
 def wilson(p, n, alpha):
@@ -179,7 +223,8 @@ def figures(files):
         if r["metric"] not in rates:
             left.add(r["metric"])
             continue
-        found = share(table[margin["groups"].index(r["group"])], rates[r["metric"]], weighted)
+        g = margin["groups"].index(r["group"])
+        found = share(table[g], rates[r["metric"]], weighted, repeats(margin, table)[g])
         low, high = wilson(*found, settings["alpha"]) if found else (None, None)
         same = near(r["value"], found and found[0]) and near(r["low"], low) and near(r["high"], high)
         said = f"{found[0]:.6f} [{low:.6f}, {high:.6f}]" if found else "not estimable"
@@ -192,7 +237,7 @@ def figures(files):
         if not rates.keys() >= set(parts):
             left.add(f"gaps of {gap['metric']}")
             continue
-        people = [sum(t[0].values()) for t in table]
+        people = margin["clusters"]["people"] if "clusters" in margin else [sum(t[0].values()) for t in table]
         shown = [g for g, n in enumerate(people) if n and "(unknown)" not in margin["groups"][g]]
         enough = [g for g in shown if people[g] >= settings["floor"]]
         members = enough if len(enough) > 1 else shown

@@ -39,6 +39,7 @@ LEAST_SHARED = 0.5
 NEARLY = 0.05
 LEAST_PEOPLE = 50
 _SIDES = ("quality", "slices", "individual")
+_EXPLAINED = ("groups", "fidelity", "recourse")
 Record = Mapping[str, Any]
 
 
@@ -99,22 +100,24 @@ class Ledger:
 
 def record_of(files: Mapping[str, bytes], case: str) -> dict[str, Any]:
     """What these published files, by name, say in counts: a report's attachments, or what is about to be attached."""
-    names = ("evidence.json", "cube.json", *EARLIER.values(), "mitigation.json", SERIES)
+    names = ("evidence.json", "cube.json", *EARLIER.values(), "mitigation.json", "search.json", "explain.json", SERIES)
     parsed = {name: strict_json(files[name], name) for name in names if name in files}
     audits = [_audit(parsed, "evidence.json", "cube.json")]
     if EARLIER["cube.json"] in parsed:
         audits.append(_audit(parsed, EARLIER["evidence.json"], EARLIER["cube.json"]))
     mitigation = parsed.get("mitigation.json") or {}
     audits[0]["sides"] |= {k: mitigation[k] for k in ("splits", "flips") if mitigation.get(k)}
-    series = parsed.get(SERIES) or {}
+    search, series = parsed.get("search.json"), parsed.get(SERIES) or {}
+    explained = parsed.get("explain.json") or {}
+    audits[0]["sides"] |= {f"explained, {k}": explained[k] for k in _EXPLAINED if explained.get(k)}
+    cubes = {k: v for k, v in mitigation.get("cubes", {}).items() if v is not None}
+    if search:
+        cubes["rows of the search"] = {**search["counts"], "margins": search["original"]["counts"]}
     return {
         "schema": SCHEMA,
         "case": case,
         "audits": audits,
-        "arms": {
-            "made": mitigation.get("model", {}).get("sha256"),
-            "cubes": {k: v for k, v in mitigation.get("cubes", {}).items() if v is not None},
-        },
+        "arms": {"made": mitigation.get("model", {}).get("sha256"), "cubes": cubes},
         "series": series.get("counts", {}).get("tables", []),
     }
 
@@ -164,7 +167,7 @@ def refuse(found: Sequence[Conflict]) -> None:
 def compared_closely(record: Record) -> PublicationError | None:
     """What to raise where the two audits of one report (--compare) are of all but the same people."""
     audits = record["audits"]
-    if len(audits) < 2 or audits[0]["about"]["data"] == audits[1]["about"]["data"]:
+    if len(audits) < 2 or _facts(audits[0]).data == _facts(audits[1]).data:
         return None
     changed = people_changed(*(_margins(a["cube"]) for a in audits))
     if changed is None or not any(changed) or max(changed) >= FLOOR:
@@ -226,7 +229,7 @@ def _places(new: Record, old: Record) -> Iterator[Apart]:
                 yield found
             else:
                 unchanged.add(found)
-        if a["about"]["data"] != b["about"]["data"]:
+        if _facts(a).data != _facts(b).data:
             yield from sides_apart(a["sides"], b["sides"], unchanged)
     yield from _arms(new, old)
     yield from _series(new["series"], old["series"])

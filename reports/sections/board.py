@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from audit.sizes import measured, rows_behind, unit, weighed
 from reports import words
 from reports.about import SAME
 from reports.blocks import Block, Heading, Key, Keys, Lead, Notice, Paragraph, Points, Section, Sources
@@ -54,7 +55,7 @@ def _opening(evidence: dict[str, Any]) -> str:
     data = evidence["data"]
     purpose = words.short(evidence["case"]["purpose"], 150).rstrip(".")
     everyone = find.rate(evidence, "selection_rate", (), ())
-    text = f"{purpose}. {data['audited_rows']:,} people were measured."
+    text = " ".join((f"{purpose}. {measured(data)} were measured.", weighed(data))).strip()
     if everyone and everyone["estimable"]:
         text += (
             f" {words.share(everyone['value'])} of them ({words.interval(everyone['low'], everyone['high'])}) "
@@ -132,11 +133,11 @@ def _affected(evidence: dict[str, Any]) -> list[str]:
 def _compared(evidence: dict[str, Any], attribute: list[str], gap: dict[str, Any]) -> str:
     """Two groups, their rates, the gap, what chance could do, and how many people it comes to."""
     high, low = _ends(evidence, attribute, gap)
-    fewest = find.people(evidence, attribute, low["group"]) or low["denominator"]
-    most = find.people(evidence, attribute, high["group"]) or high["denominator"]
+    fewest = find.people(evidence, attribute, low["group"]) or rows_behind(low)
+    most = find.people(evidence, attribute, high["group"]) or rows_behind(high)
     top, bottom = _names(gap)
     text = (
-        f"By {_attribute(attribute)}: of {words.count(fewest)} people in the group {bottom}, "
+        f"By {_attribute(attribute)}: of {words.count(fewest)} {unit(evidence['data'])} in the group {bottom}, "
         f"{words.share(low['value'])} received the favourable decision (95 % interval "
         f"{words.interval(low['low'], low['high'])}). Of {words.count(most)} in the group {top}, "
         f"{words.share(high['value'])} did ({words.interval(high['low'], high['high'])})."
@@ -167,8 +168,9 @@ def _short(evidence: dict[str, Any], attribute: list[str], gap: dict[str, Any]) 
     if found is None or found["shortfall"] is None or found["low"] <= 0:
         return ""
     top, bottom = _names(gap)
+    of = "of" if unit(evidence["data"]) == "people" else "rows of"
     a, b, c = (found[k] for k in ("shortfall", "shortfall_low", "shortfall_high"))
-    return f" At the rate of {top}, about {a:,.0f} more of {bottom} would have received it ({b:,.0f} to {c:,.0f})."
+    return f" At the rate of {top}, about {a:,.0f} more {of} {bottom} would have received it ({b:,.0f} to {c:,.0f})."
 
 
 def _merit(evidence: dict[str, Any], attribute: list[str]) -> str:

@@ -71,7 +71,7 @@ def _overall(found: find.Record, attribute: list[str]) -> Table:
     more = f"; and {len(lost) - 8} more, each with its reason in the evidence" if len(lost) > 8 else ""
     note = f"Not estimable: {'; '.join(lost[:8])}{more}. " if lost else ""
     return Table(
-        f"Over all classes by {words.by(attribute)}: value, 95 % interval, people",
+        f"Over all classes by {words.by(attribute)}: value, 95 % interval, count",
         ("Group", *NAMES.values()),
         rows,
         note + find.cut(len(groups)),
@@ -117,7 +117,7 @@ def _classes(found: find.Record, attribute: list[str]) -> Table:
             cells = (words.rate_cell(by_group.get((group, m))) for m in SHOWN)
             rows.append((one["class"], words.name_of(list(group)), *cells))
     return Table(
-        f"Each class against the rest by {words.by(attribute)}: value, 95 % interval, people",
+        f"Each class against the rest by {words.by(attribute)}: value, 95 % interval, count",
         ("Class", "Group", *ASKED.values()),
         tuple(rows[: find.MOST_ROWS]),
         "Are decided so: of everyone. Are found: of those whose outcome is the class. Are right: of those decided the "
@@ -133,10 +133,7 @@ def _chart(found: find.Record, attribute: list[str]) -> list[Block]:
     everyone = find.one(found["overall"]["rates"], metric="accuracy", attribute=[])
     by = words.by(attribute)
     drawn = charts.dots(
-        [
-            charts.Dot(words.name_of(r["group"]), r["value"], r["low"], r["high"], 0, words.count(r["denominator"]))
-            for r in rates
-        ],
+        [charts.Dot(words.name_of(r["group"]), r["value"], r["low"], r["high"], 0, words.behind(r)) for r in rates],
         mark=everyone["value"] if everyone else None,
         marked="everyone",
     )
@@ -144,4 +141,4 @@ def _chart(found: find.Record, attribute: list[str]) -> list[Block]:
     alt = f"Accuracy over all classes by {by} with 95 % intervals."
     if gap and gap["value"] is not None:
         alt += f" From {words.name_of(gap['lowest'])} to {words.name_of(gap['highest'])}: {words.points(gap)}."
-    return [Figure(drawn, alt, f"Accuracy over all classes by {by}: share, 95 % interval, people")]
+    return [Figure(drawn, alt, f"Accuracy over all classes by {by}: share, 95 % interval, count")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from audit.sizes import measured, unit, weighed
 from reports import charts, words
 from reports.blocks import Block, Figure, Heading, Lead, Notice, Section, Sources, Table
 from reports.sections import find, quality
@@ -25,11 +26,12 @@ def section(sources: Sources) -> Section:
     total = evidence["data"]["audited_rows"]
     unknown = sum(c["rows"] for c in evidence["counts"] if len(c["attribute"]) == 1 and c["group"] == ["(unknown)"])
     labelled = find.one(evidence["counts"], attribute=[])
-    text = f"{total:,} people were measured."
+    data = evidence["data"]
+    text = " ".join((f"{measured(data)} were measured.", weighed(data))).strip()
     if labelled is not None and labelled["unknown_label"] is not None:
         text += f" The outcome is unknown for {labelled['unknown_label']:,} of them."
     if unknown:
-        text += f" Sensitive values are missing {unknown:,} times; those people form the group “(unknown)”."
+        text += f" Sensitive values are missing {unknown:,} times; those {unit(data)} form the group “(unknown)”."
     blocks: list[Block] = [Lead(text)]
     for attribute in find.printed(evidence):
         blocks.append(Heading(f"By {words.by(attribute)}"))
@@ -50,6 +52,8 @@ def section(sources: Sources) -> Section:
 
 def _people(evidence: find.Record, attribute: list[str], total: int) -> Table:
     counts = find.every(evidence["counts"], attribute=attribute)
+    what = words.capital(unit(evidence["data"]))
+    several = what == "Rows"
     rows = []
     for c in counts[: find.MOST_ROWS]:
         base = find.rate(evidence, "base_rate", attribute, c["group"])
@@ -58,7 +62,7 @@ def _people(evidence: find.Record, attribute: list[str], total: int) -> Table:
         rows.append(
             (
                 words.name_of(c["group"]),
-                "withheld" if hidden else words.count(c["rows"]),
+                "withheld" if hidden else words.count(c["rows"]) + (f" of {c['people']:,} people" if several else ""),
                 "–" if hidden else words.share(c["rows"] / total if total else None),
                 words.share(base["value"]) if known and base else "not estimable",
                 words.bracket(base["low"], base["high"]) if known and base else str(base["reason"] if base else "–"),
@@ -67,15 +71,15 @@ def _people(evidence: find.Record, attribute: list[str], total: int) -> Table:
         )
     if "regression" in evidence:
         return Table(
-            f"People by {words.by(attribute)}",
-            ("Group", "People", "Share of all", "Outcome unknown"),
+            f"{what} by {words.by(attribute)}",
+            ("Group", what, "Share of all", "Outcome unknown"),
             tuple((*r[:3], r[5]) for r in rows),
             find.cut(len(counts)),
             (40, 20, 20, 20),
         )
     return Table(
-        f"People and favourable outcomes by {words.by(attribute)}",
-        ("Group", "People", "Share of all", "Favourable outcome", "95 % interval", "Outcome unknown"),
+        f"{what} and favourable outcomes by {words.by(attribute)}",
+        ("Group", what, "Share of all", "Favourable outcome", "95 % interval", "Outcome unknown"),
         tuple(rows),
         find.cut(len(counts)),
         (30, 13, 13, 15, 15, 14),
@@ -95,12 +99,11 @@ def _chart(evidence: find.Record, attribute: list[str]) -> list[Block]:
             f"the gap is {words.points(gap)}."
         )
     drawn = charts.dots(
-        [
-            charts.Dot(words.name_of(r["group"]), r["value"], r["low"], r["high"], 0, words.count(r["denominator"]))
-            for r in rates
-        ]
+        [charts.Dot(words.name_of(r["group"]), r["value"], r["low"], r["high"], 0, words.behind(r)) for r in rates]
     )
-    return [Figure(drawn, alt, f"Who has the favourable outcome, by {by}: share, 95 % interval, people")]
+    return [
+        Figure(drawn, alt, f"Who has the favourable outcome, by {by}: share, 95 % interval, {unit(evidence['data'])}")
+    ]
 
 
 def _measures(evidence: find.Record, attribute: list[str]) -> Table | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from audit.cube import Meaning
 from audit.metrics import SCORE_METRICS, SCORE_QUESTIONS, metrics_for
+from audit.sizes import unit
 from reports import charts, words
 from reports.blocks import Block, Figure, Heading, Notice, Paragraph, Section, Sources, Table
 from reports.sections import find
@@ -78,7 +79,35 @@ def section(sources: Sources) -> Section:
         for title, names in (("Rates", SHOWN), ("Accuracy and scores", MORE)):
             if table := _rates(evidence, title, names, attribute):
                 blocks.append(table)
+        if len(attribute) == 1 and (table := _power(evidence, attribute)):
+            blocks.append(table)
     return Section("measures", "What the decisions do", tuple(blocks))
+
+
+def _power(evidence: find.Record, attribute: list[str]) -> Table | None:
+    """How wide a gap each group's size lets an audit see, beside what was measured; nothing where nothing is known."""
+    found = find.every(evidence.get("power", []), attribute=attribute)
+    names = [m for m in dict.fromkeys(r["metric"] for r in found) if m not in COMPLEMENTS]
+    groups = list(dict.fromkeys(tuple(r["group"]) for r in found))
+    if not names:
+        return None
+    by_group = {(r["metric"], tuple(r["group"])): r for r in found}
+
+    def cell(metric: str, group: tuple[str, ...]) -> str:
+        r = by_group.get((metric, group))
+        if r is None:
+            return "–"
+        return "too few people" if r["detectable"] is None else f"{100 * r['detectable']:.1f}"
+
+    return Table(
+        f"The smallest gap, in points, that would have been told from chance, by {words.by(attribute)}",
+        ("Group", *(words.capital(words.metric(m)) for m in names)),
+        tuple((words.name_of(g), *(cell(m, g) for m in names)) for g in groups[: find.MOST_ROWS]),
+        f"In {100 * found[0]['power']:.0f} of 100 such audits, against {words.name_of(found[-1]['against'])} where the "
+        "group is another, else against the next largest; the level is shared by the pairs of groups. “No gap found” "
+        "says nothing of narrower ones. " + find.cut(len(groups)),
+        (30, *([70 // len(names)] * len(names))),
+    )
 
 
 def _questions(sources: Sources) -> Table:
@@ -165,7 +194,7 @@ def _rates(evidence: find.Record, title: str, names: tuple[str, ...], attribute:
     ]
     note = " ".join(t for t in (find.cut(len(groups)), _missing([r for n in present for r in found[n]])) if t)
     return Table(
-        f"{title} by {words.by(attribute)}: value, 95 % interval, people",
+        f"{title} by {words.by(attribute)}: value, 95 % interval, {unit(evidence['data'])}",
         ("Group", *(words.capital(words.metric(n)) for n in present)),
         tuple(rows),
         note,
@@ -197,12 +226,9 @@ def _chart(evidence: find.Record, metric: str, attribute: list[str]) -> list[Blo
     if gap and gap["value"] is not None:
         alt += f" From {words.name_of(gap['lowest'])} to {words.name_of(gap['highest'])}: {words.points(gap)}."
     drawn = charts.dots(
-        [
-            charts.Dot(words.name_of(r["group"]), r["value"], r["low"], r["high"], 0, words.count(r["denominator"]))
-            for r in shown
-        ],
+        [charts.Dot(words.name_of(r["group"]), r["value"], r["low"], r["high"], 0, words.behind(r)) for r in shown],
         mark=overall["value"] if overall else None,
         marked="everyone",
     )
     some = "" if len(rates) <= 20 else f" (20 of {len(rates):,} groups)"
-    return [Figure(drawn, alt, f"{name} by {by}: share, 95 % interval, people{some}")]
+    return [Figure(drawn, alt, f"{name} by {by}: share, 95 % interval, {unit(evidence['data'])}{some}")]

@@ -163,7 +163,7 @@ def _groups(m: dict[str, Any], attribute: list[str]) -> list[Block]:
     groups = list(found["original"])
     by = words.by(attribute)
     table = Table(
-        f"Selection rate by {by}, before and after: value, 95 % interval, people",
+        f"Selection rate by {by}, before and after: value, 95 % interval, count",
         ("Group", *(words.capital(n) for _, n in present)),
         tuple(
             (words.name_of(g), *(words.rate_cell(found[k].get(g)) for k, _ in present))
@@ -176,7 +176,7 @@ def _groups(m: dict[str, Any], attribute: list[str]) -> list[Block]:
         return [table]
     drawn = charts.dots(
         [
-            charts.Dot(words.name_of(g), r["value"], r["low"], r["high"], series, words.count(r["denominator"]))
+            charts.Dot(words.name_of(g), r["value"], r["low"], r["high"], series, words.behind(r))
             for g in groups[:12]
             for series, (k, _) in enumerate(present)
             if (r := found[k].get(g)) is not None
@@ -187,7 +187,7 @@ def _groups(m: dict[str, Any], attribute: list[str]) -> list[Block]:
     alt = f"Selection rates by {by} of the original, the baseline and the candidate, with 95 % intervals."
     if was and now and was["value"] is not None and now["value"] is not None:
         alt += f" The gap goes from {words.points(was)} to {words.points(now)}."
-    return [Figure(drawn, alt, f"Selection rate by {by}, before and after: share, 95 % interval, people"), table]
+    return [Figure(drawn, alt, f"Selection rate by {by}, before and after: share, 95 % interval, count"), table]
 
 
 def _flips(m: dict[str, Any]) -> Table:

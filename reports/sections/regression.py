@@ -135,10 +135,7 @@ def _chart(found: find.Record, metric: str, attribute: list[str]) -> list[Block]
     everyone = find.one(found["rates"], metric=metric, attribute=[])
     by = words.by(attribute)
     drawn = charts.dots(
-        [
-            charts.Dot(words.name_of(r["group"]), r["value"], r["low"], r["high"], 0, words.count(r["denominator"]))
-            for r in rates
-        ],
+        [charts.Dot(words.name_of(r["group"]), r["value"], r["low"], r["high"], 0, words.behind(r)) for r in rates],
         mark=everyone["value"] if everyone else None,
         marked="everyone",
         percent=False,
@@ -147,4 +144,4 @@ def _chart(found: find.Record, metric: str, attribute: list[str]) -> list[Block]
     alt = f"{NAMES[metric]} by {by} with 95 % intervals."
     if gap and gap["value"] is not None:
         alt += f" From {words.name_of(gap['lowest'])} to {words.name_of(gap['highest'])}: {number(gap['value'])} apart."
-    return [Figure(drawn, alt, f"{NAMES[metric]} by {by}: value, 95 % interval, people")]
+    return [Figure(drawn, alt, f"{NAMES[metric]} by {by}: value, 95 % interval, count")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from audit.sizes import measured, unit
 from audit.suppress import FLOOR
 from reports import charts, words
 from reports.blocks import Block, Figure, Notice, Paragraph, Points, Section, Sources, Table
@@ -25,7 +26,8 @@ def reading(sources: Sources) -> Section:
             Points(
                 (
                     "“8.3 % [7.6, 9.0]” is a measured share with its 95 % interval: in 95 of 100 such audits the "
-                    "interval holds the true value. “452 of 5,421” are the people behind it.",
+                    "interval holds the true value. “452 of 5,421” are the people (rows) behind it; with weights, "
+                    "“1,234 (for 5,421)” are the rows measured and the population that they stand for.",
                     "A gap is the highest rate minus the lowest, in points: from 8 % to 26 % is 18 points. A ratio is "
                     "the lowest divided by the highest. A smaller gap, and a ratio nearer to 1, mean less apart.",
                     *(
@@ -105,6 +107,23 @@ def section(sources: Sources) -> Section:
     )
 
 
+def _rests_on(evidence: dict[str, Any]) -> tuple[str, ...]:
+    """How intervals are made where rows are not people, each with one vote."""
+    data, out = evidence["data"], []
+    if data.get("weight"):
+        out.append(
+            "Rows have weights. Intervals and tests take the linearised variance of the weighted rates (Binder 1983; "
+            "Wolter 2007). Counts are of rows measured; the population that they stand for is said apart."
+        )
+    if unit(data) == "rows":
+        out.append(
+            f"{measured(data)} were measured. Intervals and tests take each person with all rows as one (linearised "
+            "variances over people); figures of scores, and of several classes, as if all rows of a person were alike. "
+            "Subgroups, like people and missing values take each row by itself."
+        )
+    return tuple(out)
+
+
 def protocol(sources: Sources) -> Section:
     """How figures were made."""
     evidence = sources.evidence
@@ -112,6 +131,7 @@ def protocol(sources: Sources) -> Section:
     points = (
         f"Every rate, gap and interval follows from counts of people by group, outcome and decision. The counts are "
         f"embedded here, with seed {s['seed']} and {s['draws']:,} draws. Anyone can compute the figures again.",
+        *_rests_on(evidence),
         "The interval of a rate is Wilson's. The interval of the widest gap holds for all pairs of groups at once. It "
         "is made of Newcombe's limits, with a critical value that allows for the search. A percentile bootstrap is not "
         "used: it never covers a gap of nought.",

@@ -27,7 +27,7 @@ OWN = {
     "mitigation.json": ("decision", "decisions", "earlier", "tool"),
     "search.json": ("notes", "tool", "trials_asked"),
 }
-LISTS = ("rates", "gaps", "dataset", "counts", "pairs")
+LISTS = ("rates", "gaps", "dataset", "counts", "pairs", "power")
 KEYS = ("metric", "attribute", "group", "kind")
 
 

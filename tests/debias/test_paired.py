@@ -167,3 +167,48 @@ def test_a_withheld_group_is_passed_over() -> None:
     margins, _ = publish(cube_of(replace(rows, decision=after)), 10)
     found = changes(joint_of(rows, after), margins, reference={}, floor=10, seed=0, draws=20)
     assert not [c for c in found if c.group and "z" in c.group]
+
+
+def test_one_row_a_person_gives_the_same_changes() -> None:
+    rows, after = coded(5, n=500)
+    margins, _ = publish(cube_of(replace(rows, decision=after)), 10)
+    single = replace(rows, cluster=np.random.default_rng(0).permutation(500))
+    a, b = (changes(joint_of(r, after), margins, reference={}, floor=10, seed=0, draws=50) for r in (rows, single))
+    assert a == b
+
+
+def test_changes_hold_the_truth_where_people_have_several_rows() -> None:
+    """Six rows a person, all decided alike before and nearly so after; as rows the band holds in under 85 of 100."""
+    rng = np.random.default_rng(13)
+    inside = {"people": 0, "rows": 0}
+    runs = 60
+    for sample in range(runs):
+        who = np.repeat(np.arange(160), 6)
+        group = (who % 2)[:, None]
+        before = (rng.random(160) < 0.4).astype(int)[who]
+        up = (rng.random(160) < 0.15)[who]
+        after = np.where(up & (rng.random(960) < 0.9), 1 - before, before)
+        rows = Coded(("g",), (("a", "b"),), group, np.full(960, 2), before, None, None, MEANING)
+        truth = 0.15 * 0.9 * (1 - 2 * 0.4)
+        for kind, given in (("rows", rows), ("people", replace(rows, cluster=who))):
+            margins, _ = publish(cube_of(replace(given, decision=after)), 10)
+            found = changes(joint_of(given, after), margins, reference={}, floor=10, seed=sample, draws=200)
+            mine = [c for c in found if c.metric == "selection_rate" and c.kind == "rate" and c.attribute == ("g",)]
+            inside[kind] += all(c.low <= truth <= c.high for c in mine)
+    assert inside["people"] >= 0.9 * runs
+    assert inside["rows"] < 0.85 * runs
+
+
+def test_flips_of_people_who_move_as_a_whole_are_tested_as_people() -> None:
+    who = np.repeat(np.arange(40), 10)
+    before = np.zeros(400, dtype=int)
+    after = np.where(who < 4, 1, 0)
+    after[who == 5] = 0
+    before[who == 5] = 1
+    rows = Coded(("g",), (("a", "b"),), (who % 2)[:, None], np.full(400, 2), before, None, None, MEANING)
+    for given, most in ((rows, 0.001), (replace(rows, cluster=who), 1.0)):
+        margins, _ = publish(cube_of(replace(given, decision=after)), 10)
+        everyone = next(f for f in flips_of(given, after, margins, 1) if not f.attribute)
+        # Four people gain and one loses: twice P(at most one of five) = .375.
+        assert everyone.p_adjusted <= most
+    assert everyone.p_adjusted >= 0.375

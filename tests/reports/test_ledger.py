@@ -26,7 +26,7 @@ from audit.suppress import FLOOR
 from cli import main
 from reports.issue import page_html
 from reports.keys import new_key
-from reports.log import Log
+from reports.log import Log, ledger
 from reports.log.record import read_report
 from reports.sections.scope import beside
 
@@ -138,6 +138,13 @@ def swapped(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([frame.drop(index=frame.index[0]), frame[frame.city == "Chur"].iloc[:1]])
 
 
+def turned_over(frame: pd.DataFrame) -> pd.DataFrame:
+    """Ten come in one cell and eleven go from the other of that group: only their sum says that they are one fewer."""
+    women = frame[(frame.sex == "f") & (frame.city == "Bern") & (frame.paid == 0)]
+    gone, more = women[women.granted == 1].index[:11], women[women.granted == 0].iloc[:10]
+    return pd.concat([frame.drop(index=gone), more])
+
+
 def same(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
@@ -149,6 +156,7 @@ ATTACKS: dict[str, tuple[Change, dict[str, Any]]] = {
     "one decision turned": (flipped("granted", 1), {}),
     "one moved": (moved(1), {}),
     "one for another": (swapped, {}),
+    "ten came and eleven went": (turned_over, {}),
     "one left, renamed": (without(1), {"name": "Quite another name", "purpose": "Who is cut off"}),
     "one left, one column": (without(1), {"sensitive": ["city"]}),
     "one left, other columns": (without(1), {"sensitive": ["area"]}),
@@ -195,6 +203,22 @@ def test_an_attribute_more_that_takes_people_out_of_every_table_is_refused(
     assert "the same case" in capsys.readouterr().err
 
 
+def test_a_group_that_was_withheld_is_not_found_by_a_later_report(issued: Path, tmp_path: Path, capsys: Any) -> None:
+    """Women of Chur were six and withheld, and those of Bern with them. When they are 30, who takes the women of Bern,
+    who are the same, from the women of before has the six."""
+    frame = base()
+    women = frame[(frame.sex == "f") & (frame.city == "Chur")]
+    few = women[(women.paid == 1) & (women.granted == 1)]
+    first = pd.concat([frame.drop(index=women.index), few.iloc[:6]])
+    place = fresh(issued, tmp_path)
+    shutil.rmtree(place / "log")
+    assert report(place, audit(tmp_path / "one", first), "one.pdf") == 0
+    capsys.readouterr()
+    second = pd.concat([first, few.iloc[[0] * 24]])
+    assert report(place, audit(tmp_path / "two", second), "two.pdf") == 2
+    assert "is withheld in one of the two" in capsys.readouterr().err
+
+
 def test_bands_with_an_edge_a_year_apart_are_refused(issued: Path, tmp_path: Path, capsys: Any) -> None:
     """People of 25 are those under 26 less those under 25."""
     frame = base()
@@ -220,15 +244,24 @@ def weighed(frame: pd.DataFrame) -> pd.DataFrame:
 
 def scored(frame: pd.DataFrame) -> pd.DataFrame:
     out = frame.copy()
-    out.loc[out.index[0], "score"] = 0.91
+    out.loc[out.index[0], ["score", "many"]] = 0.91
+    return out
+
+
+def crept(frame: pd.DataFrame) -> pd.DataFrame:
+    """A score of one person that is binned with others: so little more that it stays in its bin."""
+    out = frame.copy()
+    out.loc[out.index[7], "many"] += 1e-7
     return out
 
 
 @pytest.mark.parametrize(
     "change, changes",
     [
-        (weighed, {"data": 'weight = "w"'}),
+        (weighed, {"data": 'weight = "w"', "model": 'decision = "granted"'}),
         (scored, {"model": 'score = "score"'}),
+        (scored, {"model": 'score = "many"'}),
+        (crept, {"model": 'score = "many"'}),
     ],
 )
 def test_a_value_of_one_person_who_is_counted_as_before_is_refused(
@@ -237,6 +270,10 @@ def test_a_value_of_one_person_who_is_counted_as_before_is_refused(
     frame = base()
     frame["score"] = np.where(frame.granted == 1, 0.8, 0.2)
     frame.loc[frame.index[0], ["granted", "score"]] = 1, 0.8
+    if "many" in changes["model"]:  # more scores than are counted one by one
+        frame = pd.concat([frame] * 3, ignore_index=True)
+    frame["many"] = np.where(frame.granted == 1, 0.7, 0.1) + np.arange(len(frame)) / 10_000
+    frame.loc[frame.index[0], "many"] = 0.8
     place = fresh(issued, tmp_path)
     shutil.rmtree(place / "log")
     assert report(place, audit(tmp_path / "one", frame, **changes), "one.pdf") == 0
@@ -251,10 +288,16 @@ def numbers(frame: pd.DataFrame) -> pd.DataFrame:
     return out
 
 
-def guessed(frame: pd.DataFrame) -> pd.DataFrame:
-    out = frame.copy()
-    out.loc[out.index[0], "guess"] += 1
-    return out
+def guessed(more: float) -> Change:
+    """One person's prediction is more: in another bin of the histogram, or in the same."""
+
+    def change(frame: pd.DataFrame) -> pd.DataFrame:
+        out = frame.copy()
+        out["guess"] = out.guess.astype(float)
+        out.loc[out.index[0], "guess"] += more
+        return out
+
+    return change
 
 
 def classed(frame: pd.DataFrame) -> pd.DataFrame:
@@ -275,7 +318,8 @@ def third_turned(frame: pd.DataFrame) -> pd.DataFrame:
     "first, change, changes",
     [
         (numbers, without(1), {"number": True, "label": "income", "model": 'score = "guess"'}),
-        (numbers, guessed, {"number": True, "label": "income", "model": 'score = "guess"'}),
+        (numbers, guessed(1), {"number": True, "label": "income", "model": 'score = "guess"'}),
+        (numbers, guessed(1e-4), {"number": True, "label": "income", "model": 'score = "guess"'}),
         (classed, third_turned, {}),
     ],
 )
@@ -291,12 +335,99 @@ def test_numbers_and_classes_are_held_against_each_other_too(
     assert "give people away" in capsys.readouterr().err
 
 
+def scheme(running: str, steps: list[tuple[int, int, int]]) -> dict[str, Any]:
+    """A published table of a watched model: after each step (number, women, men) more, all with one outcome."""
+    cells = [{"number": n, "arrived": {"n": [0, 0, f, 0, 0, 0, 0, 0, m, 0, 0, 0]}} for n, f, m in steps]
+    return {"running": running, "first": 1, "attribute": ["sex"], "groups": [["f"], ["m"]], "steps": cells,
+            "meaning": ["1", "0", "1", True], "weighted": False}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "later, near",
+    [
+        ([(4, 40, 50)], False),  # the same
+        ([(4, 40, 50), (5, 12, 10)], False),
+        ([(5, 44, 60)], True),  # four women came with batch 5
+        ([(4, 40, 50), (6, 9, 30)], True),
+        ([(2, 37, 20)], True),  # up to batch 4 came three women more
+        ([(2, 20, 20), (4, 20, 30)], False),
+    ],
+)
+def test_sums_of_a_watched_model_are_held_against_each_other(
+    later: list[tuple[int, int, int]], near: bool, issued: Path
+) -> None:
+    files = read_report((issued / "first.pdf").read_bytes())[2]
+    before = ledger.record_of(files, "Loans") | {"series": [scheme("m1", [(4, 40, 50)])]}
+    now = before | {"series": [scheme("m1", later)]}
+    other = before | {"series": [scheme("m2", later)]}
+    book = ledger.Ledger(issued / f"another-{later}")
+    book.keep("a" * 64, before)
+    entry = {"type": "report", "report": "a" * 64, "number": "7", "issued": "2026-11-28", "case": "Loans"}
+    assert bool(book.held_against([entry], now)[1]) is near
+    assert not book.held_against([entry], other)[1]
+
+
+def test_tables_of_a_mitigation_and_of_a_search_are_held_against_each_other(issued: Path) -> None:
+    """Their rows are others than those of the audit: one person among them is in no table of it."""
+    files = dict(read_report((issued / "first.pdf").read_bytes())[2])
+    cube = json.loads(files["cube.json"])
+
+    def with_cubes(change: int, made: str) -> Any:
+        tables = json.loads(json.dumps(cube))
+        for margin in tables["margins"]:
+            margin["cells"][0][3] += change
+        parts = {
+            "mitigation.json": {"model": {"sha256": made}, "cubes": {"original": tables, "candidate": tables}},
+            "search.json": {"counts": {k: v for k, v in tables.items() if k != "margins"},
+                            "original": {"counts": tables["margins"]}},
+        }  # fmt: skip
+        return [ledger.record_of({**files, name: json.dumps(part).encode()}, "Loans") for name, part in parts.items()]
+
+    entry = {"type": "report", "report": "a" * 64, "number": "7", "issued": "2026-11-28", "case": "Loans"}
+    for number, before in enumerate(with_cubes(0, "x")):
+        book = ledger.Ledger(issued / f"arms-{number}")
+        book.keep("a" * 64, before)
+        for change, near in ((0, False), (1, True), (9, True), (10, False)):
+            for made in ("x", "y"):
+                found = book.held_against([entry], with_cubes(change, made)[number])[1]
+                assert bool(found) is near, (number, change, made)
+
+
+def test_one_person_more_in_the_rows_to_learn_from_is_refused(issued: Path, tmp_path: Path, capsys: Any) -> None:
+    """The measured people are the same; the number of rows is one more."""
+    place = fresh(issued, tmp_path)
+    shutil.rmtree(place / "log")
+    frame = base()
+    frame["part"] = np.where(frame.index % 3, "test", "train")
+    split = {"data": 'split = "part"\ntrain = "train"\naudit = "test"'}
+    assert report(place, audit(tmp_path / "one", frame, **split), "one.pdf") == 0
+    more = pd.concat([frame, frame[frame.part == "train"].iloc[:1]])
+    capsys.readouterr()
+    assert report(place, audit(tmp_path / "two", more, **split), "two.pdf") == 2
+    assert "rows differs by 1" in capsys.readouterr().err
+
+
 def grown(frame: pd.DataFrame) -> pd.DataFrame:
     """31 come in one cell, 12 go from another: every sum is ten or more apart too."""
     cell = frame[(frame.sex == "m") & (frame.city == "Chur") & (frame.paid == 1) & (frame.granted == 1)]
     more = pd.concat([cell, cell]).iloc[:31]
     gone = frame.index[(frame.sex == "f") & (frame.city == "Bern") & (frame.paid == 0) & (frame.granted == 0)][:12]
     return pd.concat([frame.drop(index=gone), more])
+
+
+def grown_numbers(frame: pd.DataFrame) -> pd.DataFrame:
+    """Twelve more of one cell, with the lowest predictions of all: edges and centre are others."""
+    more = frame[(frame.sex == "m") & (frame.city == "Chur")].iloc[:12].copy()
+    more["guess"], more["income"] = -50.0, -40
+    return pd.concat([frame, more])
+
+
+def test_numbers_of_groups_that_nobody_joined_are_the_same_between_other_edges(issued: Path, tmp_path: Path) -> None:
+    changes = {"number": True, "label": "income", "model": 'score = "guess"'}
+    place = fresh(issued, tmp_path)
+    shutil.rmtree(place / "log")
+    assert report(place, audit(tmp_path / "one", numbers(base()), **changes), "one.pdf") == 0
+    assert report(place, audit(tmp_path / "two", grown_numbers(numbers(base())), **changes), "two.pdf") == 0
 
 
 FINE: dict[str, tuple[Change, dict[str, Any]]] = {

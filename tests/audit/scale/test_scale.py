@@ -34,6 +34,7 @@ def people(rows: int = 3000, seed: int = 0) -> pd.DataFrame:
             "many": rng.beta(2, 3, rows),
             "w": rng.exponential(100, rows),
             "split": rng.choice([1.0, 2.0], rows),
+            "who": rng.integers(0, rows // 3, rows),
         }
     )
     frame.loc[:40, "sex"] = None
@@ -61,6 +62,12 @@ def same(a: Cube, b: Cube) -> None:
     np.testing.assert_array_equal(a.n, b.n)
     np.testing.assert_allclose(a.w, b.w, rtol=1e-12)
     np.testing.assert_allclose(a.w2, b.w2, rtol=1e-12)
+    assert (a.clusters is None) == (b.clusters is None)
+    if a.clusters is not None and b.clusters is not None:
+        assert a.clusters.sets == b.clusters.sets
+        for field in ("counts", "left", "right"):
+            np.testing.assert_array_equal(getattr(a.clusters, field), getattr(b.clusters, field))
+        np.testing.assert_allclose(a.clusters.products, b.clusters.products, rtol=1e-9)
     assert (a.scores is None) == (b.scores is None)
     if a.scores is not None and b.scores is not None:
         assert a.scores.exact == b.scores.exact
@@ -83,7 +90,11 @@ MODELS = {
 
 @pytest.mark.parametrize("kind", ["parquet", "csv", "csv.gz"])
 @pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("roles", [{}, {"weight": "w"}, {"split": "split", "audit": "2"}], ids=str)
+@pytest.mark.parametrize(
+    "roles",
+    [{}, {"weight": "w"}, {"split": "split", "audit": "2"}, {"weight": "w", "cluster": "who"}],
+    ids=str,
+)
 def test_the_cube_is_that_of_the_rows(tmp_path: Path, kind: str, model: str, roles: dict[str, str]) -> None:
     case = case_of(tmp_path, kind, MODELS[model], **roles)
     rows = load_rows(case)

@@ -1,0 +1,96 @@
+"""From the cells of a margin to rates: numerator, denominator, and how many independent rows each is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from audit import stats
+from audit.cube import Floats, Margin
+from audit.metrics import Metric
+
+SELECTIVE = 0.05
+"""Share of a group from which on a decision without any known outcome leaves a rate unidentified."""
+
+
+def fractions(margin: Margin, metric: Metric) -> tuple[Floats, Floats, Floats]:
+    """Numerator, denominator and effective denominator of each group, each (G,).
+
+    Without weights these are counts; with weights sums of weights. The effective denominator is how many independent
+    rows the rate is worth (audit.stats.design): the denominator itself where rows are people without weights.
+    """
+    x = (margin.w * metric.numerator).sum(axis=(1, 2))
+    n = (margin.w * metric.denominator).sum(axis=(1, 2))
+    hidden = np.array([one_sided(margin, g, metric) is not None for g in range(len(margin.groups))], dtype=bool)
+    x, n = np.where(hidden, 0.0, x), np.where(hidden, 0.0, n)
+    single = margin.people == margin.rows
+    if not margin.weighted and single.all():
+        return x, n, n
+    up, down = metric.numerator, metric.denominator & ~metric.numerator
+    xx, xf, ff = (margin.w2 * up).sum(axis=(1, 2)), np.zeros_like(n), (margin.w2 * down).sum(axis=(1, 2))
+    row_squares = xx + ff
+    if margin.clusters is not None and margin.clusters.counted:
+        together = (margin.clusters.within(a, b) for a, b in ((up, up), (up, down), (down, down)))
+        xx, xf, ff = (np.where(single, a, b) for a, b in zip((xx, xf, ff), together, strict=True))
+    rows = np.where(hidden, 0, (margin.n * metric.denominator).sum(axis=(1, 2))).astype(np.float64)
+    effective = stats.effective_size(x, n - x, (xx, xf, ff), rows, row_squares)
+    return x, n, effective if margin.weighted else np.where(single, n, effective)
+
+
+def correlations(margin: Margin, metric: Metric) -> Floats | None:
+    """Correlations (G, G) of the groups' rates, of people who have rows in several groups; None where nobody has."""
+    if margin.clusters is None or not margin.clusters.counted:
+        return None
+    x, n, _ = fractions(margin, metric)
+    p = np.divide(x, n, out=np.zeros_like(x), where=n > 0)
+    scores = (metric.numerator.ravel() - p[:, None] * metric.denominator.ravel()).astype(np.float64)
+    across = margin.clusters.between(scores)
+    if across is None:
+        return None
+    up, down = metric.numerator, metric.denominator & ~metric.numerator
+    xx, xf, ff = (margin.clusters.within(a, b) for a, b in ((up, up), (up, down), (down, down)))
+    error = np.sqrt(stats.linearised_variance(x, n - x, (xx, xf, ff))) * n
+    scale = np.outer(error, error)
+    found = np.clip(np.divide(across, scale, out=np.zeros_like(across), where=scale > 0), -1.0, 1.0)
+    np.fill_diagonal(found, 1.0)
+    return found
+
+
+def joints(margin: Margin, metrics: Sequence[Metric]) -> dict[str, Floats | None]:
+    """Of each rate the correlations (G, G) of the groups, or None; see `correlations`."""
+    return {m.name: correlations(margin, m) for m in metrics}
+
+
+def effective(margin: Margin, metrics: Sequence[Metric]) -> dict[str, tuple[Floats, Floats]]:
+    """Of each rate, successes and people of each group as intervals and tests take them, each (G,)."""
+    out = {}
+    for metric in metrics:
+        x, n, people = fractions(margin, metric)
+        out[metric.name] = (np.divide(x, n, out=np.zeros_like(x), where=n > 0) * people, people)
+    return out
+
+
+def repeated(margin: Margin) -> bool:
+    """Whether a person stands in several rows of a group."""
+    return bool((margin.people != margin.rows).any())
+
+
+def one_sided(margin: Margin, g: int, metric: Metric) -> str | None:
+    """Why a rate over both decisions is not identified: outcomes are known for one of the two decisions only.
+
+    Selective labels (Lakkaraju et al. 2017): of people who were refused nobody knows what would have become. Holds
+    where the decision without outcomes is more than SELECTIVE of the group.
+    """
+    if not metric.needs_label or not metric.denominator.any(axis=0).all():
+        return None
+    n = margin.n[g]
+    people, known = n.sum(axis=0), n[:2].sum(axis=0)
+    for side in (0, 1):
+        if known[side] == 0 and known[1 - side] > 0 and people[side] > SELECTIVE * people.sum():
+            name = margin.meaning.positive if side else margin.meaning.negative
+            return (
+                f"outcomes are known for 0 of {int(people[side])} people decided {name!r}: selective labels, the rate "
+                "is not identified"
+            )
+    return None

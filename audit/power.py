@@ -1,0 +1,78 @@
+"""For each group the smallest gap that this audit could have seen. Follows from the cube alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from audit import stats
+from audit.cube import Margin
+from audit.fractions import fractions
+from audit.gaps import Settings, comparable, reference_index
+from audit.metrics import Metric, metrics_for, opportunity
+from audit.values import Gap, Reach
+
+POWER = 0.8
+ASKED = ("selection_rate", "base_rate", "true_positive_rate", "false_positive_rate", "accuracy")
+MOST_GROUPS = 200
+
+
+def reaches(margin: Margin, settings: Settings) -> list[Reach]:
+    """One record for each comparable group of each rate of ASKED: the smallest gap seen with POWER.
+
+    Against the reference group, or else the largest other one; the level of the two-sided test is settings.alpha over
+    the number of pairs.
+    """
+    members = comparable(margin, settings.floor)
+    if not margin.attribute or not 2 <= len(members) <= MOST_GROUPS:
+        return []
+    wanted = {*ASKED, opportunity(margin.meaning)}
+    return [r for m in metrics_for(margin.meaning) if m.name in wanted for r in _of(margin, m, members, settings)]
+
+
+def _of(margin: Margin, metric: Metric, members: Any, settings: Settings) -> list[Reach]:
+    x, n, effective = (v[members] for v in fractions(margin, metric))
+    counted = np.flatnonzero(n > 0)
+    if len(counted) < 2:
+        return []
+    reference = reference_index(margin, members, settings)
+    if reference is not None and reference not in counted:
+        return []
+    pairs = len(counted) - 1 if reference is not None else len(counted) * (len(counted) - 1) // 2
+    level = settings.alpha / pairs
+    share = np.divide(x, n, out=np.zeros_like(x), where=n > 0)
+    # The largest other group; of two that are equal, the one whose name comes first: nothing depends on the order.
+    order = sorted(counted.tolist(), key=lambda g: (-effective[g], margin.groups[members[g]]))
+    out = []
+    for g in counted.tolist():
+        if g == reference:
+            continue
+        other = reference if reference is not None else order[0] if order[0] != g else order[1]
+        found = float(stats.smallest_gap(share[other], effective[g], effective[other], level, POWER))
+        known = bool(np.isfinite(found))
+        out.append(
+            Reach(
+                metric.name, margin.attribute, margin.groups[members[g]], margin.groups[members[other]],
+                float(effective[g]), POWER, level, found if known else None,
+                None if known else f"too few people ({effective[g]:,.0f}) for any gap to be seen so often",
+            )
+        )  # fmt: skip
+    return out
+
+
+def with_reach(gaps: Sequence[Gap], found: Sequence[Reach]) -> tuple[Gap, ...]:
+    """The differences with the widest of their groups' smallest gaps: what surely would have been seen."""
+    widest: dict[tuple[str, tuple[str, ...]], float | None] = {}
+    for r in found:
+        key = (r.metric, r.attribute)
+        known = widest.get(key, 0.0)
+        widest[key] = None if known is None or r.detectable is None else max(known, r.detectable)
+    return tuple(
+        replace(g, detectable=widest.get((g.metric, g.attribute)))
+        if g.kind == "difference" and g.value is not None
+        else g
+        for g in gaps
+    )

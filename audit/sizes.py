@@ -1,0 +1,46 @@
+"""How many: people, rows and the population they stand for are three things, and are said apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from audit.values import Rate, to_json
+
+
+def unit(data: Mapping[str, Any]) -> str:
+    """What counts are counts of, by the entry `data` of evidence.json: "people", or "rows" where one has several."""
+    people = data.get("people")
+    return "people" if people is None or people == data.get("audited_rows") else "rows"
+
+
+def measured(data: Mapping[str, Any]) -> str:
+    """4,000 people; or 4,000 rows of 400 people."""
+    rows = f"{data['audited_rows']:,}"
+    return f"{rows} people" if unit(data) == "people" else f"{rows} rows of {data['people']:,} people"
+
+
+def weighed(data: Mapping[str, Any]) -> str:
+    """A sentence for weighted data, or nothing."""
+    if not data.get("weight"):
+        return ""
+    return (
+        f"Shares and gaps are of the population that the {unit(data)} stand for (weights in {data['weight']!r}); "
+        f"counts are of {unit(data)} measured."
+    )
+
+
+def behind(rate: Rate | Mapping[str, Any]) -> str:
+    """5,421; with weights 1,234 measured, standing for 5,421."""
+    r = to_json(rate) if isinstance(rate, Rate) else rate
+    rows, whole = r.get("rows"), r["denominator"]
+    if rows is None or abs(rows - whole) < 1e-9 * max(rows, 1):
+        return f"{whole:,.0f}"
+    return f"{rows:,} measured, standing for {whole:,.0f}"
+
+
+def rows_behind(rate: Rate | Mapping[str, Any]) -> float:
+    """How many rows a rate rests on: never a sum of weights where rows are known."""
+    r = to_json(rate) if isinstance(rate, Rate) else rate
+    rows = r.get("rows")
+    return float(r["denominator"] if rows is None else rows)

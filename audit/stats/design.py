@@ -1,0 +1,75 @@
+"""How many independent rows a rate is worth where rows have weights, or one person stands in several.
+
+Let a person (a row, where nobody is repeated) have weight x in the numerator and f beside it, n = x + f, and X, F, N be
+the totals; p = X / N. The linearised (Taylor) variance of p is sum (x - p n)^2 / N^2 (Wolter 2007, ch. 6; Binder 1983),
+which follows from the three sums of x^2, x f and f^2. The effective number is p (1 - p) over that variance; Kish's
+N^2 / sum n^2 (1965) is what it is where n says nothing of x / n, and the least where all rows of a person are alike.
+
+Where few people are seen a variance from data is itself little known, and at p = 0 or 1 it is 0. Three remedies:
+Kish's number is blended in as if one more person of the rarer side had been seen; it is scaled by the squared quotient
+of Student's quantiles with rows and with effective people as degrees of freedom (Korn & Graubard 1998); and where
+weights leave fewer than ENOUGH effective rows, the smaller of the two numbers is taken, wholly under FEW.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from audit.stats.intervals import two_sided
+
+Floats = npt.NDArray[np.float64]
+
+FEW, ENOUGH = 20, 50
+LEAST_FREEDOM = 2.0
+Z = two_sided(0.05)
+"""Student's quantiles are compared at 95 %, whatever the level of the interval."""
+
+
+def student(z: float, freedom: Floats) -> Floats:
+    """Student's quantile where the normal one is z, by Fisher's expansion (Abramowitz & Stegun 26.7.5)."""
+    v = np.maximum(freedom, LEAST_FREEDOM)
+    one = (z**3 + z) / 4
+    two = (5 * z**5 + 16 * z**3 + 3 * z) / 96
+    three = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    found: Floats = z + one / v + two / v**2 + three / v**3
+    return found
+
+
+def linearised_variance(up: Floats, down: Floats, squares: tuple[Floats, Floats, Floats]) -> Floats:
+    """The variance of up / (up + down), (G,), from the sums over people of x^2, x f and f^2; 0 where nobody is."""
+    xx, xf, ff = squares
+    total = up + down
+    n = np.where(total > 0, total, 1.0)
+    p = up / n
+    found: Floats = np.maximum((1 - p) ** 2 * xx - 2 * p * (1 - p) * xf + p**2 * ff, 0.0) / n**2
+    return np.where(total > 0, found, 0.0)
+
+
+def effective_size(
+    up: Floats, down: Floats, squares: tuple[Floats, Floats, Floats], rows: Floats, row_squares: Floats
+) -> Floats:
+    """The number of independent rows that up / (up + down) is worth, (G,); 0 where nobody is counted.
+
+    squares: sums over people of x^2, x f and f^2. rows: how many rows; row_squares: sum of their squared weights.
+    """
+    xx, xf, ff = squares
+    total = up + down
+    some = (total > 0) & (rows > 0)
+    n = np.where(some, total, 1.0)
+    p = up / n
+    whole = np.where(some, xx + 2 * xf + ff, 1.0)
+    kish = n**2 / np.where(whole > 0, whole, 1.0)
+    both = (up > 0) & (down > 0) & (xx > 0) & (ff > 0)
+    rarer = np.where(both, np.minimum(up**2 / np.where(both, xx, 1), down**2 / np.where(both, ff, 1)), 0.0)
+    own = np.where(both, linearised_variance(up, down, squares) / np.where(both, p * (1 - p), 1.0), 0.0)
+    each = (rarer * own + 1 / kish) / (rarer + 1)
+    freedom = (student(Z, kish - 1) / student(Z, np.maximum(rows, 1) - 1)) ** 2
+    each = each * np.maximum(freedom, 1.0)
+    # Unequal weights of rows; of persons with several rows the products above speak.
+    unequal = np.where(row_squares > 0, rows * row_squares / n**2 - 1, 0.0)
+    few = np.clip((ENOUGH - kish) / (ENOUGH - FEW), 0.0, 1.0) * np.clip(2 * unequal, 0.0, 1.0)
+    fewer = 1 + np.clip(unequal, 0.0, 1.0) * np.maximum(1 - kish / FEW, 0.0)
+    each = (each + few * np.maximum(0.0, freedom / kish - each)) * fewer
+    out: Floats = np.where(some, 1 / each, 0.0)
+    return out
