@@ -123,6 +123,8 @@ def averages_of(margin: Margin) -> stats.Averages:
         size = some
     used = s.w.sum(axis=(0, 1)) > 0
     least, most = (float(s.at[used].min()), float(s.top[used].max())) if used.any() else (0.0, 0.0)
+    if s.probabilities:
+        least, most = 0.0, 1.0
     variance = variance * scale**2
     return stats.Averages(mean, variance, np.nan_to_num(skew), np.nan_to_num(size), least, most)
 

@@ -43,7 +43,7 @@ HEAVY: dict[str, Law] = {
 AVERAGE = {
     "skewed (Beta .5, 4)": 0.5 / 4.5,
     "even": 0.5,
-    "deciles, few high": 0.304,
+    "deciles, few high": 0.318,
     "two values": 0.22,
     "exponential": 1.0,
     "lognormal (1)": float(np.exp(0.5)),
