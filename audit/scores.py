@@ -185,7 +185,7 @@ def area_bounds(scores: Scores, g: int) -> tuple[float, float]:
     return max(half - blur, 0.0), min(half + blur, 1.0)
 
 
-def exact_areas(group: Ints, groups: int, label: Ints, rank: Ints, weight: Floats | None) -> Floats:
+def exact_areas(group: npt.NDArray[Any], groups: int, label: Ints, rank: Ints, weight: Floats | None) -> Floats:
     """(groups,) the area under the curve of each group from its rows; NaN where a side is empty.
 
     group, rank (n,) of each row, rank rising with the score and equal where scores are; label (n,) 0, 1 or 2 (unknown).
@@ -213,7 +213,8 @@ def exact_areas(group: Ints, groups: int, label: Ints, rank: Ints, weight: Float
     positives, negatives = np.bincount(of, p, minlength=groups), np.bincount(of, n, minlength=groups)
     won = np.bincount(of, p * (so_far - before - n / 2), minlength=groups)
     pairs = positives * negatives
-    return np.divide(won, pairs, out=np.full(groups, np.nan), where=pairs > 0)
+    area: Floats = np.divide(won, pairs, out=np.full(groups, np.nan), where=pairs > 0)
+    return area
 
 
 def blurred(at: Floats, top: Floats, people: Ints, floor: int = 10) -> tuple[Floats, Floats]:

@@ -99,10 +99,11 @@ def areas_and_variances(p: Floats, n: Floats) -> tuple[Floats, Floats]:
     return area[..., 0], blended(area[..., 0], of_p + of_n, np.minimum(m, k)[..., 0])
 
 
-def blended(area: Floats, variance: Floats, smaller: Floats) -> Floats:
+def blended(area: npt.ArrayLike, variance: npt.ArrayLike, smaller: npt.ArrayLike) -> Floats:
     """DeLong's variance with the largest that an area allows, area (1 - area) / smaller side (Birnbaum & Klose 1957),
     at the weight of one person of that side; at areas of 0 and 1, and beyond where draws are normal, Agresti & Coull's.
     """
+    area, variance, smaller = (np.asarray(v, dtype=np.float64) for v in (area, variance, smaller))
     centre = (np.clip(area, 0, 1) * smaller + 2) / (smaller + 4)
     edge = centre * (1 - centre) / (smaller + 4)
     inside = (area > 1e-9) & (area < 1 - 1e-9)
