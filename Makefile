@@ -3,12 +3,14 @@
 #   make run [PORT=8501]     set up what is missing, then serve on 127.0.0.1
 #   make demo                the whole main job on the sample data, at the command line
 #   make test                set up the test tools too, then run every test
+#   make test-environments   models in interpreters and versions of their own (makes them the first time)
 #   make check               format, lint, types and tests: what a change must pass
 #   make quick               lint and the tests of the counting core, for the loop while writing
 #   make mutants [ROOM=audit/stats] [N=40] [SEED=0]   change lines one at a time; which changes does no test notice?
 #   make format              rewrite the source as `make check` wants it
 #   make samples             train the sample models and write the sample files again
 #   make extra               install what reads XGBoost and ONNX models too
+#   make other-versions      reports that other WeasyPrints have set, verified with this one (fetches them)
 #   make lock [UPGRADE=--upgrade]  compile the requirements anew (needs uv)
 #   make clean               remove caches and build output; nothing that a person made
 #   PYTHON=/path/to/python   choose the interpreter for the set-up (3.11 or newer)
@@ -23,7 +25,8 @@ LOCK = uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --gen
 
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help run setup setup-test demo test check quick mutants lint types format samples extra lock clean
+.PHONY: help run setup setup-test demo test test-environments check quick mutants lint types format samples extra other-versions \
+	lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -43,6 +46,10 @@ demo: setup
 
 test: setup-test
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+test-environments: setup-test
+	@bash scripts/environments.sh
+	@$(PY) -m pytest -m environments -n $(WORKERS) --dist loadfile $(ARGS)
 
 lint: setup-test
 	$(PY) -m ruff format --check $(CODE)
@@ -75,6 +82,9 @@ samples: setup
 
 extra: setup
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-compile -r requirements/extra.txt
+
+other-versions: setup
+	@$(PY) bench/other_versions.py
 
 # The extras and the test tools are compiled under the run-time pins: the tests run on what a user gets.
 lock:

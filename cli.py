@@ -1,7 +1,7 @@
 """`assay`: the commands of the contract. Each is a few lines; the work is done by audit, debias and reports.
 
 Results go to stdout (with --json: one document and nothing else), progress and errors to stderr. Exit codes: 0 done,
-1 a fault of ours, 2 the input cannot be used, 3 a norm is broken (--gate), 4 verification failed.
+1 a fault of ours, 2 the input cannot be used, 3 a norm is broken (--gate), 4 verification failed, 5 verified in part.
 """
 
 from __future__ import annotations
@@ -48,6 +48,23 @@ def audit(args: argparse.Namespace) -> Result:
             todo="address the gap (`assay mitigate`), or change the policy and say why",
         )
     return evidence, "\n".join(lines)
+
+
+def convert(args: argparse.Namespace) -> Result:
+    """write a model as a file that loads without running code, by the model's own interpreter; checked on your rows"""
+    from audit.load.tables import read_noted
+    from audit.models.convert import convert as made_of
+    from audit.models.own import Environment
+
+    python = Path(os.path.abspath(args.python))
+    own = Environment(python, args.load, args.consent, args.model.resolve().parent, by_option=True)
+    done = made_of(args.model, own, args.out, read_noted(args.data).frame, args.features)
+    checked = done.record["checked"]
+    words = (
+        f"Written: {done.path}, checked on {checked['rows']} rows: the same decisions, scores at most "
+        f"{checked['largest_difference']:.2g} apart. Its record: {done.path}.json"
+    )
+    return done.record, words
 
 
 def _for_programs(args: argparse.Namespace, evidence: dict[str, Any]) -> None:
@@ -307,7 +324,8 @@ def report(args: argparse.Namespace) -> Result:
         allow_difference=args.allow_difference,
     )
     document = {"report": args.out.name, "sha256": issued.sha256, "level": issued.level, "signer": key.name}
-    return document, f"Signed by {key.name} ({issued.level}): {args.out}\nsha256 {issued.sha256}"
+    held = "" if args.log else "\nNot held against earlier reports on the same people: no --log was given."
+    return document, f"Signed by {key.name} ({issued.level}): {args.out}\nsha256 {issued.sha256}{held}"
 
 
 def approve(args: argparse.Namespace) -> Result:
@@ -367,28 +385,34 @@ def _validation(args: argparse.Namespace) -> Any:
 
 def verify(args: argparse.Namespace) -> Result:
     """check signatures, embedded evidence and every figure; name the failed check"""
+    from audit.files import write_whole
     from reports.log import read_copy
     from reports.log.proof import read_proof
     from reports.verify import verify as check
+    from reports.verify.seal import MOST_BYTES
 
-    content, rerun = _read(args.report), None
+    content, rerun = _read(args.report, MOST_BYTES + 1), None
     if args.rerun:
+        from functools import partial
+
         from audit.load import load_case
         from reports.rerun import run_again
-        from reports.verify.reading import attachments_of
 
-        rerun = run_again(load_case(args.rerun), attachments_of(content), args.allow)
+        rerun = partial(run_again, load_case(args.rerun), allow=args.allow)
     result = check(
         content,
         trust=_read(args.trust) if args.trust else None,
+        pins=args.pin,
         crls=[_read(c) for c in args.crl],
         since=_read(args.since) if args.since else None,
         require_quorum=args.require_quorum,
-        exact=args.exact,
+        print_again=args.print_again is not None,
         rerun=rerun,
         log=None if not args.log else read_proof(_read(args.log)) if args.log.is_file() else read_copy(args.log),
     )
-    if result.failed is not None:
+    if result.again is not None:
+        write_whole(args.print_again, result.again)
+    if not result.ok:
         _say(args, (result.to_json(), "\n".join(result.lines())))
         raise result.error()
     return result.to_json(), "\n".join(result.lines())
@@ -503,9 +527,11 @@ def _password(args: argparse.Namespace, *, new: bool = False) -> bytes:
     return first.encode()
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, most: int = -1) -> bytes:
+    """The file, or its first `most` bytes."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(most)
     except OSError as error:
         raise InputError(
             f"{path} cannot be read",
@@ -550,6 +576,16 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("init", init)
     sub.add_argument("data", type=Path, metavar="DATA")
     sub.add_argument("--out", type=Path, metavar="CASE.toml", help="write it (default: print it)")
+    sub = command("convert", convert)
+    sub.add_argument(
+        "model", type=Path, metavar="MODEL", help="a pickle, joblib file, MLflow folder, CatBoost file ..."
+    )
+    sub.add_argument("--python", type=Path, required=True, metavar="PYTHON", help="the interpreter that made it")
+    sub.add_argument("--load", required=True, metavar="HOW", help="joblib, pickle, cloudpickle, ... or module:function")
+    sub.add_argument("--out", type=Path, required=True, metavar="FILE", help="model.skops or model.onnx")
+    sub.add_argument("--data", type=Path, required=True, metavar="DATA", help="rows on which both files are compared")
+    sub.add_argument("--features", nargs="*", default=[], metavar="COLUMN", help="where the model does not name them")
+    sub.add_argument("--consent", metavar="sha256:...", help="the digest of the file whose code you allow to run")
     sub = command("check", check)
     sub.add_argument("case", type=Path, metavar="CASE.toml")
     sub = on_case(command("audit", audit))
@@ -690,8 +726,17 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--log", type=Path, metavar="DIR", help="the log of issued reports, or a proof by `assay register --proof`"
     )
+    sub.add_argument(
+        "--pin",
+        action="append",
+        default=[],
+        metavar="SHA256",
+        help="the fingerprint of a signer's certificate you know",
+    )
     sub.add_argument("--require-quorum", action="store_true", help="fail where the board has not approved")
-    sub.add_argument("--exact", action="store_true", help="set the pages again and compare bytes, not read them")
+    sub.add_argument(
+        "--print-again", type=Path, metavar="FILE", help="where nothing failed, print the checked evidence afresh here"
+    )
     sub.add_argument("--rerun", type=Path, metavar="CASE.toml", help="measure again from model and data, and compare")
     sub.add_argument(
         "--allow", action="append", default=[], metavar="TYPE", help="with --rerun: a type in the model you reviewed"
@@ -733,7 +778,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say(args, args.run(args))
     except AssayError as error:
         print(f"assay {args.command}: {error.message}", file=sys.stderr)
-        if args.json and not isinstance(error, GateBroken) and error.exit_code != 4:
+        if args.json and not isinstance(error, GateBroken) and error.exit_code not in (4, 5):
             print(json.dumps(error.to_json(), ensure_ascii=False, indent=1))
         return error.exit_code
     except KeyboardInterrupt:

@@ -33,7 +33,8 @@ class DataSpec:
 
     cluster: the column that says which rows are of one person (household, document).
     task: "classification" or "regression"; for the latter positive is None and favourable "high", "low" or None.
-    indicators: attribute -> the 0/1 columns that make it (is_black, is_hispanic: race).
+    indicators: attribute -> the 0/1 columns that make it (is_black, is_hispanic: race). stages: decision columns of a
+    process, in order. legitimate: factors that a person calls legitimate, with the reason.
     """
 
     path: Path
@@ -55,6 +56,8 @@ class DataSpec:
     exclude: tuple[str, ...] = ()
     task: str = "classification"
     indicators: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    stages: tuple[str, ...] = ()
+    legitimate: Mapping[str, str] = field(default_factory=dict)
     read: ReadSpec = ReadSpec()
 
 
@@ -63,8 +66,12 @@ class ModelSpec:
     """Where decisions come from. kind: "path" | "decision" | "score" | "endpoint".
 
     A score decides positive where score >= threshold. `threshold_given`: a person wrote it; only then may scores lie
-    outside 0 to 1. `outcomes`: nothing was decided; the outcomes themselves are compared, as if they were decisions.
-    `origin`: how a column of decisions or scores came about, in a person's words.
+    outside 0 to 1, and only then does it decide in place of a model file's own `predict`. link: "logit" where the
+    model's output is log-odds. classes: the model's own classes, or the values of a column of decisions, in the
+    label's words. python, load: the interpreter
+    that the model was made with, and how it is loaded there; consent: the digest that a person allowed to run.
+    `outcomes`: nothing was decided; the outcomes themselves are compared, as if they were decisions. `origin`: how a
+    column of decisions or scores came about, in a person's words.
     """
 
     kind: str
@@ -73,6 +80,11 @@ class ModelSpec:
     endpoint: str | None = None
     threshold: float = 0.5
     threshold_given: bool = False
+    link: str | None = None
+    classes: Mapping[str, str] = field(default_factory=dict)
+    python: Path | None = None
+    load: str | None = None
+    consent: str | None = None
     outcomes: bool = False
     origin: str | None = None
 

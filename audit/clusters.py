@@ -85,8 +85,8 @@ class Clusters:
         sets = dict(zip(self.sets, self.counts.tolist(), strict=True))
         for some, count in zip(other.sets, other.counts.tolist(), strict=True):
             sets[some] = sets.get(some, 0) + count
-        both = [np.concatenate(x) for x in ((self.left, other.left), (self.right, other.right))]
-        return _summed(self.groups, sets, *both, np.concatenate([self.products, other.products]))
+        left, right = np.concatenate([self.left, other.left]), np.concatenate([self.right, other.right])
+        return _summed(self.groups, sets, left, right, np.concatenate([self.products, other.products]))
 
     def apart(self) -> Clusters:
         """The same people of each group, without who is in which groups together: for publication."""
@@ -112,8 +112,8 @@ class Clusters:
             return None
         g, h = g[across], h[across]
         value = self.products[across] * scores[g, self.left[across] % CELLS] * scores[h, self.right[across] % CELLS]
-        out = np.bincount(g * self.groups + h, value, minlength=self.groups**2).reshape(self.groups, self.groups)
-        both: Floats = out + out.T
+        once = np.bincount(g * self.groups + h, value, minlength=self.groups**2).reshape(self.groups, self.groups)
+        both: Floats = once + once.T
         return both
 
     def to_json(self, whole: bool) -> dict[str, Any]:
@@ -202,7 +202,7 @@ def _sets(who: Ints, where: Ints, groups: int) -> dict[tuple[int, ...], int]:
     first = np.flatnonzero(np.r_[True, who[1:] != who[:-1]]) if len(who) else np.zeros(0, dtype=np.int64)
     size = np.diff(np.r_[first, len(who)])
     alone = np.bincount(where[first[size == 1]], minlength=groups)
-    out = {(int(g),): int(alone[g]) for g in np.flatnonzero(alone)}
+    out: dict[tuple[int, ...], int] = {(int(g),): int(alone[g]) for g in np.flatnonzero(alone)}
     for start, length in zip(first[size > 1].tolist(), size[size > 1].tolist(), strict=True):
         some = tuple(where[start : start + length].tolist())
         out[some] = out.get(some, 0) + 1

@@ -125,7 +125,8 @@ def clarify(margin: Margin, g: int, known: Any) -> dict[str, float | None]:
 
 
 def _labels(margin: Margin) -> Floats:
-    return _cells(margin, True).sum(axis=2)
+    out: Floats = _cells(margin, True).sum(axis=2)
+    return out
 
 
 def _decisions(margin: Margin) -> Floats:

@@ -222,7 +222,7 @@ class Cube:
             scoring.add(a.scores, b.scores),
             self.meaning,
             _add_beside(a.beside, b.beside),
-            _add_clusters(a.clusters, b.clusters),
+            clusters=_add_clusters(a.clusters, b.clusters),
         )
 
 
@@ -369,7 +369,7 @@ def _spread(cube: Cube, levels: tuple[tuple[str, ...], ...]) -> Cube:
         clusters = clusters.moved(wider, int(np.prod(shape, dtype=np.int64)))
     return Cube(
         cube.attributes, levels, wide_of(cube.n), wide_of(cube.w), wide_of(cube.w2), cube.weighted, s, cube.meaning,
-        more, clusters,
+        more, clusters=clusters,
     )  # fmt: skip
 
 

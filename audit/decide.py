@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from audit.asked import Compared, Rule, answer, bind, labels_of, open_model, rule_of
 from audit.case import Case
-from audit.classes.code import decided_by_scores, decided_in_column, refuse_threshold
-from audit.code import Decisions, code_decisions
+from audit.classes.code import decided_among, decided_in_column, refuse_threshold
+from audit.code import Decisions, code_decisions, code_label
 from audit.errors import DataError
-from audit.models.loaded import DECISION, class_index
+from audit.models.loaded import DECISION, PROBABILITY, class_index
 
 if TYPE_CHECKING:
-    from audit.models import Worker
+    from audit.models import ModelInfo, Worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,14 @@ class ModelFacts:
     threshold: float | None
     reads: tuple[str, ...] = ()
     """Sensitive columns that the model takes although they are not among the features of the case."""
+    rule: str | None = None
+    """What decides: "predict" (the model itself) or "threshold"; None where no model is asked."""
+    link: str | None = None
+    classes: Mapping[str, str] = field(default_factory=dict)
+    """The model's classes in the label's words, where the case gives them."""
+    compared: Compared | None = None
+    notes: tuple[str, ...] = ()
+    """What the loader and the rule have to say."""
 
 
 def decide(
@@ -45,26 +55,27 @@ def decide(
     classes: tuple[str, ...] = (),
 ) -> tuple[Decisions, ModelFacts]:
     """Decide every row of `frame`, and after them those of `also(columns that the model is given)` where a model is
-    asked; positive where score >= threshold. classes: those of a label with more than two values (`classes_of`); then
-    the class with the highest score is decided, and positive says whether it is the positive one.
+    asked, as `audit.asked` says. classes: those of a label with more than two values (`classes_of`); then positive says
+    whether the class that is decided is the positive one.
 
-    Raises ModelError where the model fails, DataError where a column of scores or decisions cannot be used.
+    Raises ModelError where the model fails, DataError where a column of scores or decisions cannot be used, CaseError
+    where a person must say which class is meant or what decides.
     """
     model = case.model
     if model.kind == "decision":
         positive = code_decisions(case, frame)
         several = decided_in_column(case, frame, classes) if classes else None
         return Decisions(positive, None, f"column {model.column}", several), ModelFacts(
-            "decision", None, None, None, (), model.column, None
+            "decision", None, None, None, (), model.column, None, classes=dict(model.classes)
         )
     if model.kind == "score":
         score = score_column(frame, str(model.column))
         facts = ModelFacts("score", None, None, None, (), model.column, model.threshold)
         return Decisions((score >= model.threshold).astype(np.int64), score, f"column {model.column}"), facts
-    from audit.models import Worker
-
     assert model.path is not None
-    with Worker(model.path, allow=tuple(allow)) as worker:
+    labels = labels_of(case, frame)
+    with open_model(model, allow) as worker:
+        bind(case, worker, frame, features)
         # A model that says it takes a sensitive column is given it: one that mitigates by it can be audited too.
         reads = tuple(
             c for c in case.data.sensitive if c in (worker.info.features or ()) and c not in features and c in frame
@@ -74,27 +85,61 @@ def decide(
         more = None if also is None else also(given)
         if more is not None:
             asked = pd.concat([asked, more[given]], ignore_index=True)
-        info = worker.info
+        rule = rule_of(case, worker.info, classes or labels, help_with=partial(_agrees, case, frame, worker, given))
         if classes:
-            return _among(case, frame, classes, worker, asked, reads)
-        score = worker.scores(asked, str(case.data.positive))
-    facts = ModelFacts("path", info.sha256, info.format, info.estimator, info.isolation, None, model.threshold, reads)
-    return Decisions((score >= model.threshold).astype(np.int64), score, f"model {model.path.name}"), facts
+            return _among(case, frame, classes, worker, rule, asked, reads)
+        found = answer(worker, rule, asked, people=len(frame))
+    facts = _facts(case, worker.info, rule, reads, found.cut, found.compared, found.notes)
+    return Decisions(found.positive, found.score, f"model {model.path.name}"), facts
+
+
+def _facts(
+    case: Case, info: ModelInfo, rule: Rule, reads: tuple[str, ...], cut: float | None,
+    compared: Compared | None = None, notes: tuple[str, ...] = (),
+) -> ModelFacts:  # fmt: skip
+    return ModelFacts(
+        "path", info.sha256, info.format, info.estimator, info.isolation, None, cut, reads, rule.kind, rule.link,
+        dict(rule.words), compared, (*info.notes, *notes),
+    )  # fmt: skip
+
+
+def _agrees(case: Case, frame: pd.DataFrame, worker: Worker, given: Sequence[str], name: str) -> str:
+    """How often the model's decision for its class `name` goes with the positive label, for a person who must say which
+    class is meant. Raises ModelError."""
+    known = frame[frame[case.data.label].notna()].iloc[:2000] if case.data.label is not None else frame.iloc[:0]
+    if not len(known):
+        return f"the rows hold no outcome that could tell about class {name}"
+    decided = worker.answer(known[list(given)], name).decided
+    assert decided is not None
+    own = decided == class_index(worker.info.classes, name)
+    label = code_label(case, known)[0] == 1
+    share = 100 * float(np.mean(own == label))
+    return f"taking class {name} for {case.data.positive!r}, it agrees with the label in {share:.0f} % of rows"
 
 
 def _among(
-    case: Case, frame: pd.DataFrame, classes: tuple[str, ...], worker: Worker, asked: pd.DataFrame,
+    case: Case, frame: pd.DataFrame, classes: tuple[str, ...], worker: Worker, rule: Rule, asked: pd.DataFrame,
     reads: tuple[str, ...],
 ) -> tuple[Decisions, ModelFacts]:  # fmt: skip
-    """Several classes: the highest score decides."""
+    """Several classes: the one that the model itself decides."""
     refuse_threshold(case)
     info, table = worker.info, worker.class_scores(asked)
-    positive = class_index(info.classes, str(case.data.positive))
-    several = decided_by_scores(case, frame, classes, info.classes, table)
-    facts = ModelFacts("path", info.sha256, info.format, info.estimator, info.isolation, None, None, reads)
-    decided = (table.argmax(axis=1) == positive).astype(np.int64)
+    own = worker.answer(asked, rule.own).decided
+    decided = table.argmax(axis=1) if own is None else own
+    names = [rule.word(c) for c in info.classes]
+    several = decided_among(case, frame, classes, names, decided)
+    notes: tuple[str, ...] = ()
+    people = slice(0, len(frame))
+    if own is not None and info.output == PROBABILITY and (differ := int((table.argmax(1) != own)[people].sum())):
+        notes = (
+            f"The class that the model itself decides and the class of its highest score differ for {differ:,} of "
+            f"{len(frame):,} people. Audited is what it itself decides.",
+        )
+    positive = class_index(info.classes, rule.own)
     score = None if info.output == DECISION else table[:, positive]
-    return Decisions(decided, score, f"model {Path(str(case.model.path)).name}", several), facts
+    facts = _facts(case, info, rule, reads, None, None, notes)
+    source = f"model {Path(str(case.model.path)).name}"
+    return Decisions((decided == positive).astype(np.int64), score, source, several), facts
 
 
 def reads_note(facts: ModelFacts) -> tuple[str, ...]:

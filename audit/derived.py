@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from audit.alike import as_people
+from audit.bounds import bounds
 from audit.calibration import points_curves, reliability_curves
 from audit.classes.measures import class_measures
 from audit.classes.words import class_findings
@@ -21,8 +22,9 @@ from audit.quality.population import population_tables
 from audit.ranking import ranking
 from audit.regression.measures import regression_measures
 from audit.regression.words import regression_findings
+from audit.smooth import smoothed_rates
 
-FROM_ROWS = ("quality", "slices", "individual")
+FROM_ROWS = ("quality", "slices", "individual", "funnel", "like_with_like")
 """Keys of evidence.json that need the rows: `verify --rerun` makes them again."""
 
 
@@ -37,9 +39,12 @@ ONLY_WITH = ("classes", "regression")
 
 
 def derived(
-    margins: Sequence[Margin], settings: Settings, population: Mapping[str, Any] | None = None
+    margins: Sequence[Margin],
+    settings: Settings,
+    population: Mapping[str, Any] | None = None,
+    norms: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """Keys of evidence.json. population: its `source` and `shares`, where the case names them."""
+    """Keys of evidence.json. population: its `source` and `shares`, where the case names them; norms: as there."""
     alike = [as_people(m) for m in margins]
     if margins and not margins[0].meaning.decides:
         out: dict[str, Any] = {"regression": regression_measures(alike, settings)}
@@ -47,10 +52,12 @@ def derived(
     out = {
         "law": law_tables(margins),
         "conformance": conformance(margins, settings),
+        "bounds": bounds(margins, settings, norms),
         "inequality": inequality(margins),
         "ranking": ranking(margins, settings.alpha),
         "reliability": reliability_curves(alike, settings),
         "predictive_parity": points_curves(alike, settings),
+        "smoothed": smoothed_rates(alike),
     }
     if (classes := class_measures(alike, settings)) is not None:
         out["classes"] = classes

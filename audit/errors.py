@@ -11,6 +11,7 @@
     |   `-- OutputError                what was to be written could not be (disk full, no permission)
     |-- GateBroken            exit 3   with --gate: a norm is broken, or a constraint was not met
     |-- VerificationError     exit 4   a report failed a named check
+    |-- VerifiedInPart        exit 5   no check failed, and one that is promised could not be made here
     `-- Cancelled             exit 1   a person stopped the work
 
 A message says what was wrong, what was got and expected, and what to do next.
@@ -111,6 +112,18 @@ class VerificationError(AssayError):
 
     def __init__(self, check: str, problem: str, *, got: object = "", expected: object = "", todo: str = "") -> None:
         self.check = check
+        super().__init__(problem, got=got, expected=expected, todo=todo)
+
+
+class VerifiedInPart(AssayError):
+    """No check of a report failed, but not every one could be made here. `parts` are the names of those."""
+
+    exit_code = 5
+
+    def __init__(
+        self, parts: Iterable[str], problem: str, *, got: object = "", expected: object = "", todo: str = ""
+    ) -> None:
+        self.parts = tuple(parts)
         super().__init__(problem, got=got, expected=expected, todo=todo)
 
 

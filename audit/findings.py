@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+from audit.asked import words_of
 from audit.evidence import pick
 from audit.policy import Norm, Policy
 from audit.sizes import behind
@@ -123,9 +125,34 @@ SENTENCES = {
 }
 
 
+def model_findings(model: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the model's own decision and the other rule at hand differ by; `model` is the entry of evidence.json."""
+    compared = model.get("compared")
+    return (words_of(compared),) if compared and compared["differ"] else ()
+
+
+TURNED_ROWS = 30
+_READ = ("metric", "attribute", "value", "high", "denominator")
+
+
+def turned_words(rates: Sequence[Mapping[str, Any]] | Sequence[Rate]) -> str | None:
+    """The notice where scores rank people the wrong way round: AUC of everyone clearly under one half."""
+    for found in rates:
+        r = found if isinstance(found, Mapping) else {n: getattr(found, n) for n in _READ}
+        if r["metric"] != "roc_auc" or r["attribute"] or r["value"] is None or r["high"] is None:
+            continue
+        if r["high"] < 0.5 and r["denominator"] >= TURNED_ROWS:
+            return (
+                f"The scores rank people the wrong way round: AUC {r['value']:.2f}, all of its interval under 0.5. Do "
+                "the scores run the other way? Look at `positive`, and at which of the model's classes it is."
+            )
+    return None
+
+
 def findings(measures: Measures) -> tuple[str, ...]:
     """A few sentences, the widest gaps first: selection, then errors. Counts and intervals in each."""
-    out: list[str] = []
+    turned = turned_words(measures.rates)
+    out: list[str] = [] if turned is None else [turned]
     attributes = dict.fromkeys(g.attribute for g in measures.gaps)
     for metric, words in SENTENCES.items():
         for attribute in attributes:
@@ -160,8 +187,8 @@ def _sentence(measures: Measures, gap: Gap, words: str) -> str:
         return f"By {by}: the gap in {gap.metric.replace('_', ' ')} cannot be estimated: {gap.reason}."
     high: Rate = pick(measures.rates, metric=gap.metric, attribute=gap.attribute, group=gap.highest)
     low: Rate = pick(measures.rates, metric=gap.metric, attribute=gap.attribute, group=gap.lowest)
-    lead = f"By {by}: {percent(high.value)} of {name_of(gap.highest)} ({behind(high)}{_of(measures, high)})"
-    rest = f"and {percent(low.value)} of {name_of(gap.lowest)} ({behind(low)}{_of(measures, low)}) {words}"
+    lead = f"By {by}: {percent(high.value)} of {name_of(gap.highest)} ({behind(high, _of(measures, high))})"
+    rest = f"and {percent(low.value)} of {name_of(gap.lowest)} ({behind(low, _of(measures, low))}) {words}"
     said = f"{lead} {rest}; the gap is {100 * gap.value:.1f} points ({interval_words(gap)}; {significance(gap)})."
     said += unseen(gap)
     if gap.idle is None or gap.metric != "selection_rate":

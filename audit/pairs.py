@@ -205,7 +205,8 @@ def _filled(
     else:
         found = [_found(gap, key, gap.metric, tables)]
     # Of equalized odds' two rates, the one whose gap is the wider.
-    best = min((f for f in found if f is not None), key=lambda f: abs(f[2][0] - gap.value), default=None)
+    value = gap.value
+    best = min((f for f in found if f is not None), key=lambda f: abs(f[2][0] - value), default=None)
     if best is None or (best[0], best[1]) not in adjusted:
         return gap
     at, k, (_, low, high) = best
@@ -238,9 +239,9 @@ def _records(key: Key, t: PairTable, adjusted: Mapping[tuple[Key, int | None], f
         return out
     for k, (i, j) in enumerate(zip(t.i.tolist(), t.j.tolist(), strict=True)):
         d, low, high = (float(v) for v in t.difference[:, k])
-        ratio = [float(v) if np.isfinite(v) else None for v in t.ratio[:, k]]
+        ratio, ratio_low, ratio_high = (float(v) if np.isfinite(v) else None for v in t.ratio[:, k])
         people = None if t.people is None else int(t.people[j])
-        short = [None, None, None] if people is None else [people * v for v in (d, low, high)]
+        short = (None, None, None) if people is None else (people * d, people * low, people * high)
         out.append(
             Pair(
                 t.metric,
@@ -250,12 +251,16 @@ def _records(key: Key, t: PairTable, adjusted: Mapping[tuple[Key, int | None], f
                 d,
                 low,
                 high,
-                *ratio,
+                ratio,
+                ratio_low,
+                ratio_high,
                 float(t.p[k]),
                 adjusted[key, k],
                 t.count,
                 people,
-                *short,
+                short[0],
+                short[1],
+                short[2],
             )
         )
     return out

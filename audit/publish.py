@@ -18,7 +18,8 @@ from audit.cube_json import margins_from_json, margins_to_json
 from audit.derived import FROM_ROWS, derived, further_findings
 from audit.evidence import measures_to_json, sha256
 from audit.files import canonical
-from audit.findings import findings, judge
+from audit.findings import findings, judge, model_findings
+from audit.funnel import figures
 from audit.gaps import Settings
 from audit.measure import measure
 from audit.policy import Norm, Policy
@@ -70,13 +71,14 @@ def publish_files(files: Mapping[str, bytes], *, floor: int = FLOOR, people: boo
         evidence["settings"] = settings.to_json()
     measures = measure(safe, settings)
     own = {n for n in evidence["notes"] if not n.startswith("By ") and not any(w in n for w in OF_ALL_ROWS)}
-    made = derived(safe, settings, evidence.get("population"))
+    norms = [to_json(n) for n in judge(_policy(evidence), measures, evidence["data"]["sensitive"])]
+    made = derived(safe, settings, evidence.get("population"), norms)
     evidence |= {
         **measures_to_json(measures),
         "family": measures.family,
         "cube": {"sha256": sha256(cube_bytes), "file": "cube.json", "floor": floor},
-        "norms": [to_json(n) for n in judge(_policy(evidence), measures, evidence["data"]["sensitive"])],
-        "findings": [*findings(measures), *further_findings(made)],
+        "norms": norms,
+        "findings": [*model_findings(evidence["model"]), *findings(measures), *further_findings(made)],
         **made,
         "notes": [*measures.notes, *(n for n in evidence["notes"] if n in own), *notes],
     }
@@ -95,6 +97,9 @@ def publish_files(files: Mapping[str, bytes], *, floor: int = FLOOR, people: boo
             evidence[key] = _without_groups(evidence[key], hidden)
     if "quality" in evidence:
         evidence["quality"] = thin(evidence["quality"], floor)
+    if "funnel" in evidence:
+        kept = evidence["funnel"]
+        kept["figures"] = figures(kept["counts"], kept["stages"], settings)
     evidence["data"]["audited_rows"] = int(safe[0].rows.sum())
     if "people" in evidence["data"]:
         evidence["data"]["people"] = int(safe[0].people.sum())

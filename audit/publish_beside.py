@@ -111,11 +111,16 @@ def people_changed(new: Sequence[Margin], old: Sequence[Margin]) -> tuple[int, i
 
 
 def sides_apart(new: Any, old: Any, unchanged: set[tuple[Names, Names]], *, floor: int = FLOOR) -> Iterator[Apart]:
-    """Counts of people and rows that stand beside the tables, of groups whose people are unchanged."""
+    """Counts of people and rows that stand beside the tables, where nobody's coming or going explains them.
+
+    Missing values of a group are its own people's. What else is counted (neighbours, repeated rows, samples) rests on
+    everyone, and is compared where everyone is unchanged.
+    """
     yours, theirs = dict(_counts(new, ())), dict(_counts(old, ()))
     for key in sorted(yours.keys() & theirs.keys(), key=repr):
         by = abs(yours[key] - theirs[key])
-        if 0 < by < floor and _group_of(key) in unchanged:
+        own = _group_of(key) if {"missing", "by_group"} <= {k for k in key if isinstance(k, str)} else ((), ())
+        if 0 < by < floor and own in unchanged:
             yield Apart(" ".join(_said(k) for k in key), by)
 
 
@@ -334,7 +339,7 @@ def _near(a: Any, b: Any) -> bool:
 
 
 def _place(columns: Names, group: Names) -> str:
-    return " and ".join(f"{c} = {v}" for c, v in zip(columns, group, strict=True)) or "everyone"
+    return " and ".join(f"{c} = {v}" for c, v in zip(columns, group, strict=True)) or "the total"
 
 
 def _counts(item: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], int]]:

@@ -22,10 +22,13 @@ from audit.decide import ModelFacts, decide, reads_note
 from audit.derived import derived, further_findings
 from audit.evidence import SCHEMA, measures_to_json, sha256, tool
 from audit.files import canonical, write_whole
-from audit.findings import findings, judge
+from audit.findings import findings, judge, model_findings
+from audit.funnel import funnel
 from audit.gaps import Settings
 from audit.individual import consistency, plan
 from audit.individual import flips as turned
+from audit.likewise import NOT_CAUSAL, like_with_like
+from audit.likewise import findings as alike_findings
 from audit.load import Rows, load_rows
 from audit.load.check import repeated_ids
 from audit.measure import measure
@@ -91,9 +94,11 @@ def run_audit(
     measures = measure(margins, settings)
     cube_bytes = canonical(margins_to_json(margins, 0), compact=True)
     evidence = document(case, facts, model, measures, settings, sha256(cube_bytes), (*said, *notes))
-    evidence |= (made := derived(margins, settings, shares_of(case)))
+    evidence |= (made := derived(margins, settings, shares_of(case), evidence["norms"]))
     evidence["findings"] += further_findings(made)
     evidence |= more
+    if "like_with_like" in more:
+        evidence["notes"] += [*alike_findings(more["like_with_like"]), NOT_CAUSAL]
     write_whole(out / "cube.json", cube_bytes)
     write_whole(out / "evidence.json", canonical(evidence))
     return Audit(evidence, measures, margins, cube)
@@ -130,6 +135,7 @@ def _asked(
     )
     progress.stage("Examining the data")
     more = {"quality": examine(case, rows, settings), **_by_person(frame, rows.features, groups, coded, settings)}
+    more |= _named_by_people(case, frame, groups, coded, settings)
     more["individual"]["model_flips"] = (
         None if flips is None else turned(flips, coded.decision, decided[len(frame) :], _good(coded), settings)
     )
@@ -157,7 +163,21 @@ def _without(rare: npt.NDArray[np.bool_], case: Case, rows: Rows, coded: Coded, 
     frame = rows.frame[rows.audit]
     found = _by_person(frame, rows.features, groups_of(case, frame), kept, settings)
     found["individual"]["model_flips"] = None
+    found |= _named_by_people(case, frame, groups_of(case, frame), kept, settings)
     return {"quality": examine(case, rows, settings), **found}
+
+
+def _named_by_people(
+    case: Case, frame: pd.DataFrame, groups: tuple[Group, ...], coded: Coded, settings: Settings
+) -> dict[str, Any]:
+    """What a person asked for by naming columns: stages of a process, factors to hold equal."""
+    found = {
+        "funnel": funnel(case, frame, groups, settings),
+        "like_with_like": like_with_like(
+            case, frame, groups, (coded.decision == _good(coded)).astype(np.int64), settings
+        ),
+    }
+    return {k: v for k, v in found.items() if v is not None}
 
 
 def _predicted(
@@ -246,6 +266,14 @@ def document(
         "column": asked.column,
         "threshold": asked.threshold,
     }
+    if asked.rule is not None:
+        model |= {
+            "rule": asked.rule,
+            "link": asked.link,
+            "classes": dict(asked.classes),
+            "compared": None if asked.compared is None else asked.compared.to_json(),
+            "notes": list(asked.notes),
+        }
     return {
         "schema": SCHEMA,
         "case": {"name": case.name, "purpose": case.purpose},
@@ -277,6 +305,6 @@ def document(
         "cube": {"sha256": cube_sha256, "file": "cube.json", "floor": 0},
         "policy": {"version": case.policy.version, "sha256": case.policy.sha256},
         "norms": [to_json(n) for n in judge(case.policy, measures, data.sensitive)],
-        "findings": list(findings(measures)),
-        "notes": [*measures.notes, *notes],
+        "findings": [*model_findings(model), *findings(measures)],
+        "notes": [*measures.notes, *notes, *asked.notes],
     }

@@ -30,13 +30,13 @@ def weighed(data: Mapping[str, Any]) -> str:
     )
 
 
-def behind(rate: Rate | Mapping[str, Any]) -> str:
-    """5,421; with weights 1,234 measured, standing for 5,421."""
+def behind(rate: Rate | Mapping[str, Any], of: str = "") -> str:
+    """5,421; with weights 1,234 measured, standing for 5,421. of: words behind the number, such as " rows"."""
     r = to_json(rate) if isinstance(rate, Rate) else rate
     rows, whole = r.get("rows"), r["denominator"]
     if rows is None or abs(rows - whole) < 1e-9 * max(rows, 1):
-        return f"{whole:,.0f}"
-    return f"{rows:,} measured, standing for {whole:,.0f}"
+        return f"{whole:,.0f}{of}"
+    return f"{rows:,}{of} measured, standing for {whole:,.0f}"
 
 
 def rows_behind(rate: Rate | Mapping[str, Any]) -> float:

@@ -149,10 +149,10 @@ def section(runs: int) -> str:
     clusters, weights, audits = of_clusters(runs, SIZES), of_weights(runs, SIZES), whole(few)
     return f"""## People in several rows
 
-No difference between groups; {runs:,} samples a row. The widest gap and its test are made on 500, 333 and 100 of them with
-2, 3 and 10 groups, so that a true 5.0 shows as 3.1 to 6.9, 2.7 to 7.3 and 0.7 to 9.3. "Answers" is how a person's rows
-are decided: all alike, four in five the person's own, or by chance. The rate is {RATE}. Taken as independent, the gap of
-two groups is held in 98, 87, 62 and 46 of 100 at 1, 2, 5 and 10 like rows a person.
+No difference between groups; {runs:,} samples a row. The widest gap and its test are made on 500, 333 and 100 of them
+with 2, 3 and 10 groups, so that a true 5.0 shows as 3.1 to 6.9, 2.7 to 7.3 and 0.7 to 9.3. "Answers" is how a person's
+rows are decided: all alike, four in five the person's own, or by chance. The rate is {RATE}. Taken as independent, the
+gap of two groups is held in 98, 87, 62 and 46 of 100 at 1, 2, 5 and 10 like rows a person.
 
 {chr(10).join(clusters)}
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from audit.asked import USUAL, answer, bind, labels_of, open_model, rule_of
 from audit.cube import Floats, Ints
 from audit.decide import decide
 from debias.learner import one_thread
@@ -28,6 +29,8 @@ class Original:
     threshold: float | None
     facts: dict[str, Any]
     notes: tuple[str, ...]
+    words: Mapping[str, str] = field(default_factory=dict)
+    """The model's classes in the label's words, where the case gives them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +80,7 @@ def open_original(task: Task, allow: Sequence[str] = ()) -> Original:
         "column": facts.column,
         "threshold": facts.threshold,
     }
-    return Original(positive, score, facts.threshold, known, ())
+    return Original(positive, score, facts.threshold, known, facts.notes, facts.classes)
 
 
 def error_of(task: Task, original: Original) -> float:
@@ -93,7 +96,7 @@ def decided(score: Floats, threshold: float) -> Ints:
     return out
 
 
-def labels_of(task: Task, rows: Ints) -> Any:
+def outcomes_of(task: Task, rows: Ints) -> Any:
     """Labels of these rows as text, (len(rows),)."""
     names = np.array([task.meaning.negative, task.meaning.positive], dtype=object)
     return names[task.label[rows]]
@@ -115,24 +118,41 @@ def scores_of(
     file: str = SKOPS,
     own: Any = None,
 ) -> Floats:
-    """Scores of the positive value by a saved model, asked as an audit asks; NaN outside validation and test.
+    """Scores of the positive value by a saved model, asked as an audit asks; NaN outside validation and test."""
+    return answers_of(task, content, allow, also, file, own)[1]
 
-    also: sensitive columns that the model takes beside the features. own: the fitted model where it is Assay's own: the
-    trials of a search ask it directly.
+
+def answers_of(
+    task: Task,
+    content: bytes,
+    allow: Sequence[str] = (),
+    also: Sequence[str] = (),
+    file: str = SKOPS,
+    own: Any = None,
+    *,
+    again: bool = False,
+) -> tuple[Ints, Floats, float | None]:
+    """Decisions, scores of the positive value and the number that cuts them alike (`Answered.cut`), by a saved model,
+    asked as an audit asks; -1 and NaN outside validation and test.
+
+    again: the audited estimator fitted again, whose classes and threshold are those of the case; else a model of
+    Assay's own, which decides itself and has the label's words. also: sensitive columns that the model takes beside the
+    features. own: the fitted model where it is Assay's own: the trials of a search ask it directly.
     """
-    from audit.models import Worker
-
     rows = np.concatenate([task.splits.validation, task.splits.test])
-    score = np.full(len(task.frame), np.nan)
+    score, positive = np.full(len(task.frame), np.nan), np.full(len(task.frame), -1, dtype=np.int64)
     frame = task.part(rows) if not also else task.frame[list(dict.fromkeys([*task.features, *also]))].iloc[rows]
     if own is not None and task.trial:
         column = list(own.classes_).index(task.meaning.positive)
         with one_thread():
             score[rows] = own.predict_proba(frame[list(getattr(own, "feature_names_in_", frame.columns))])[:, column]
-        return score
+        return decided(score, USUAL), score, USUAL
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / file
         path.write_bytes(content)
-        with Worker(path, allow=tuple(allow)) as worker:
-            score[rows] = worker.scores(frame, str(task.case.data.positive))
-    return score
+        with open_model(task.case.model, allow, path, made_here=True) as worker:
+            bind(task.case, worker, task.frame.iloc[rows], list(frame.columns))
+            rule = rule_of(task.case, worker.info, labels_of(task.case, task.frame), candidate=not again)
+            found = answer(worker, rule, frame)
+    positive[rows], score[rows] = found.positive, np.nan if found.score is None else found.score
+    return positive, score, found.cut

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from audit import stats
 from audit.case import Case
 from audit.code import Decisions, code_rows
 from audit.cube import Coded, Floats, Ints, Margin, cube_of
@@ -228,7 +229,7 @@ def flips_of(coded: Coded, after: Ints, margins: Sequence[Margin], favourable: i
             up, down = gains, losses
             if (whole := people_moved(joint, np.array([g == group for g in named]), favourable)) is not None:
                 up, down = whole
-            p = min(1.0, 2 * float(bdtr(min(up, down), up + down, 0.5))) if up + down else 1.0
+            p = stats.above_nought(min(1.0, 2 * float(bdtr(min(up, down), up + down, 0.5)))) if up + down else 1.0
             rows.append((margin.attribute, group, int(n.sum()), gains, losses, p))
         found += sorted(rows, key=lambda r: (-(r[3] + r[4]) / r[2], r[1]))
     adjusted = holm(np.array([r[5] for r in found])) if found else np.zeros(0)

@@ -12,6 +12,7 @@ import numpy as np
 
 from audit.errors import ModelError
 from audit.evidence import sha256
+from audit.models.loaded import same_class
 from debias.candidate import Candidate
 from debias.task import Task
 
@@ -57,11 +58,13 @@ def export_onnx(task: Task, candidate: Candidate, allow: Sequence[str] = ()) -> 
     from audit.models import Worker
 
     if candidate.format != "skops":
-        return Exported(
-            None,
+        why = (
             f"{candidate.method.title} leaves the audited model as it is and puts a rule around it ({candidate.file}), "
-            "which is no ONNX graph; convert the audited model and apply the rule to its scores.",
+            "which is no ONNX graph; convert the audited model and apply the rule to its scores."
         )
+        if task.case.model.python is not None:
+            why = f"The candidate is a {candidate.format} file of the model's own environment: use `assay convert`."
+        return Exported(None, why)
     test = task.splits.test
     also = candidate.parameters.get("sensitive_inputs", [])
     columns = list(dict.fromkeys([*task.features, *also]))
@@ -71,8 +74,12 @@ def export_onnx(task: Task, candidate: Candidate, allow: Sequence[str] = ()) -> 
         before.write_bytes(candidate.content)
         try:
             with Worker(before, allow=tuple(allow)) as worker:
+                names, classes = worker.info.features, worker.info.classes
+                at = same_class(classes, positive)
+                # A copy of the audited estimator has its classes, which the case may call otherwise.
+                own = next((k for k, v in task.case.model.classes.items() if v == positive), positive)
+                positive = positive if at is not None else own
                 found = worker.call("to_onnx", frame, positive=np.array(positive))
-                names = worker.info.features
         except ModelError as error:
             return Exported(None, error.problem, missing=error)
         content = np.asarray(found["onnx"]).tobytes()

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from audit.asked import bind, open_model, own_format
 from audit.cube import Floats, Ints
 from audit.errors import ModelError
-from debias.candidate import SKOPS, Candidate, Original, decided, error_of, joint_of, labels_of, scores_of
+from debias.candidate import SKOPS, Candidate, Original, answers_of, error_of, joint_of, outcomes_of
 from debias.learner import WORDS, one_thread, own_learner
 from debias.methods import BOUNDED_LOSS, Method, Reweighed, resample, reweigh
 from debias.task import Task
@@ -79,21 +80,23 @@ def by_weights(
     weighted = method.name == "reweighing"
     content: bytes | None = None
     learner = ""
-    threshold = 0.5
+    again = False
     if task.case.model.kind == "path":
         drawn = fit[resample(done.weight, seed)]
         try:
-            refitted = refit(task, fit if weighted else drawn, done.weight if weighted else None, seed, allow)
+            refitted = refit(
+                task, fit if weighted else drawn, done.weight if weighted else None, seed, allow, original.words
+            )
             if refitted.ignored:
                 notes.append(
                     f"The estimator does not use weights ({refitted.weights}), so the training rows were drawn with "
                     "these weights instead."
                 )
                 weighted = False
-                refitted = refit(task, drawn, None, seed, allow)
+                refitted = refit(task, drawn, None, seed, allow, original.words)
             content = refitted.content
             learner = f"a fresh copy of the audited {original.facts['estimator']}"
-            threshold = task.case.model.threshold
+            again = True
         except ModelError as error:
             notes.append(f"The original model could not be fitted again ({error.problem}); {WORDS} was fitted instead.")
     else:
@@ -102,14 +105,16 @@ def by_weights(
     if content is None:
         own, learner = fit_own(task, fit, done.weight if weighted else None, done.weight, seed), WORDS
         content = skops_bytes(own)
-    score = scores_of(task, content, allow, own=own)
+    form = (own_format(task.case.model) if again else None) or "skops"
+    file = SKOPS if form == "skops" else f"mitigated.{form}"
+    positive, score, threshold = answers_of(task, content, allow, file=file, own=own, again=again)
     return Candidate(
         method,
-        SKOPS,
-        "skops",
+        file,
+        form,
         content,
         learner,
-        positive=decided(score, threshold),
+        positive=positive,
         score=score,
         threshold=threshold,
         parameters={
@@ -143,7 +148,7 @@ def fit_own(task: Task, fit: Ints, weight: Floats | None, wanted: Floats, seed: 
     """Assay's own learner on rows `fit`, weighted, or drawn by `wanted` where weight is None."""
     rows = fit if weight is not None else fit[resample(wanted, seed)]
     model = own_learner(task.part(rows), seed)
-    labels = labels_of(task, rows)
+    labels = outcomes_of(task, rows)
     with one_thread():
         model.fit(task.part(rows), labels, **({} if weight is None else {"model__sample_weight": weight}))
     return model
@@ -158,16 +163,30 @@ class Refitted:
     ignored: bool
 
 
-def refit(task: Task, rows: Ints, weight: Floats | None, seed: int, allow: Sequence[str]) -> Refitted:
-    """Clone the original estimator in its sandbox and fit it on `rows`. Raises ModelError."""
-    from audit.models import Worker
+def refit(
+    task: Task,
+    rows: Ints,
+    weight: Floats | None,
+    seed: int,
+    allow: Sequence[str],
+    words: Mapping[str, str] | None = None,
+) -> Refitted:
+    """Clone the original estimator in its sandbox and fit it on `rows`. words: its classes in the label's words.
 
-    path = task.case.model.path
-    assert path is not None
-    arrays: dict[str, Any] = {"labels": labels_of(task, rows), "seed": np.array(seed)}
+    Raises ModelError.
+    """
+    if own_format(task.case.model) is None:
+        raise ModelError(
+            f"a model that {task.case.model.load} loads is not written again by it",
+            expected="a model loaded with joblib, pickle, cloudpickle or mlflow",
+        )
+    own = {word: name for name, word in (words or {}).items()}
+    labels = [own.get(word, word) for word in outcomes_of(task, rows)]
+    arrays: dict[str, Any] = {"labels": np.array(labels, dtype=object), "seed": np.array(seed)}
     if weight is not None:
         arrays["sample_weight"] = weight
-    with Worker(path, allow=tuple(allow)) as worker:
+    with open_model(task.case.model, allow) as worker:
+        bind(task.case, worker, task.frame.iloc[rows], task.features)
         found = worker.call("refit", task.part(rows), **arrays)
     ignored = weight is not None and (int(found["weights_used"]) == 0 or int(found["weights_effect"]) == 0)
     return Refitted(np.asarray(found["model"]).tobytes(), str(found["weights"]), ignored)

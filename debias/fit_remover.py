@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from debias.candidate import SKOPS, Candidate, decided, labels_of, scores_of
-from debias.learner import MAX_CATEGORIES, one_thread
+from debias.candidate import SKOPS, Candidate, decided, outcomes_of, scores_of
+from debias.learner import MAX_CATEGORIES, empty_columns, one_thread
 from debias.methods import Method
 from debias.task import Task
 
@@ -22,12 +22,15 @@ def by_removing(task: Task, method: Method, attributes: tuple[str, ...], seed: i
     from audit.models.write import skops_bytes
 
     fit = task.splits.train
-    columns = [*attributes, *(f for f in task.features if f not in attributes)]
+    empty = empty_columns(task.part(fit))
+    columns = [*attributes, *(f for f in task.features if f not in attributes and f not in empty)]
     model = remover(task.frame[columns].iloc[fit], attributes, seed)
     weight = task.weight_of(fit)
     frame = task.frame[columns]
     with one_thread():
-        model.fit(frame.iloc[fit], labels_of(task, fit), **({} if weight is None else {"model__sample_weight": weight}))
+        model.fit(
+            frame.iloc[fit], outcomes_of(task, fit), **({} if weight is None else {"model__sample_weight": weight})
+        )
     content = skops_bytes(model)
     score = scores_of(task, content, also=attributes, own=model)
     notes = [

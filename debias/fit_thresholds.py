@@ -25,10 +25,17 @@ def by_thresholds(
 
     The file holds the audited model whole, and the candidate's scores are those that the file answers with.
     """
+    if task.case.model.python is not None:
+        raise InputError(
+            "group thresholds hold the audited model in their own file, and this one loads in its own environment only",
+            got=f"load = {task.case.model.load!r}",
+            expected="a model in a format that runs no code",
+            todo="convert it (`assay convert`), or choose reweighing or resampling, which fit it again there",
+        )
     if original.score is None or original.threshold is None:
         raise InputError(
-            "group thresholds need scores",
-            got="decisions only",
+            "group thresholds need scores, and one number that cuts them into the model's decisions",
+            got="decisions only" if original.score is None else "decisions that no cut of the scores gives",
             expected="a model, or a column of scores",
             todo="name a `score` column in the case file, or choose another method",
         )
@@ -74,6 +81,8 @@ def by_thresholds(
         "base": _base(task),
         "features": list(task.features),
         "positive": str(task.case.data.positive),
+        "classes": dict(original.words),
+        "link": task.case.model.link,
         "probability": probability,
         "bins": {a: list(task.case.data.bins[a]) for a in attributes if task.case.data.bins.get(a)},
         "attributes": list(attributes),

@@ -28,12 +28,14 @@ def one_thread() -> Iterator[None]:
 def encoder(frame: pd.DataFrame) -> tuple[Any, int]:
     """A transformer that puts categories first, as numbers, and the count of them.
 
-    A category that training did not have becomes missing; of more than 200, the rarest share one.
+    A category that training did not have becomes missing; of more than 200, the rarest share one. A column without any
+    value is left out: scikit-learn's binning fails on it.
     """
     from sklearn.compose import ColumnTransformer
     from sklearn.preprocessing import OrdinalEncoder
 
-    categories = [c for c in frame.columns if frame[c].dtype.kind not in "biuf"]
+    empty = list(empty_columns(frame))
+    categories = [c for c in frame.columns if c not in empty and frame[c].dtype.kind not in "biuf"]
     encode = OrdinalEncoder(
         handle_unknown="use_encoded_value",
         unknown_value=float("nan"),
@@ -41,8 +43,15 @@ def encoder(frame: pd.DataFrame) -> tuple[Any, int]:
         max_categories=MAX_CATEGORIES,
     )
     return ColumnTransformer(
-        [("categories", encode, categories)], remainder="passthrough", verbose_feature_names_out=False
+        [("categories", encode, categories), *([("empty", "drop", empty)] if empty else [])],
+        remainder="passthrough",
+        verbose_feature_names_out=False,
     ), len(categories)
+
+
+def empty_columns(frame: pd.DataFrame) -> tuple[str, ...]:
+    """The columns that hold no value in any of these rows."""
+    return tuple(str(c) for c in frame.columns if frame[c].isna().all())
 
 
 def own_learner(frame: pd.DataFrame, seed: int) -> Any:

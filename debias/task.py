@@ -14,6 +14,7 @@ from audit.code import code_clusters, code_label, group_codes
 from audit.cube import POSITIVE, UNLABELLED, Floats, Ints, Meaning
 from audit.errors import CaseError, DataError
 from audit.suppress import FLOOR
+from debias.learner import empty_columns
 from debias.splits import Splits, share_of, split_rows
 
 if TYPE_CHECKING:
@@ -128,6 +129,9 @@ def task_of(case: Case, rows: Rows, seed: int) -> Task:
             expected="rows of both outcomes to learn from",
             todo="check `label`, `positive` and the split",
         )
+    if empty := [f for f in empty_columns(frame.iloc[fit]) if f in rows.features]:
+        shown = ", ".join(repr(f) for f in empty[:8])
+        notes.append(f"No row to learn from has a value of {shown}: Assay's own learner leaves that out.")
     if splits.own:
         notes.append(
             "The case has no split: rows were divided by seed into those to learn from, to choose on and to report on. "

@@ -17,6 +17,7 @@ from audit.errors import InputError, nearest
 from reports.keys import SigningKey
 from reports.manifest import NAME, Manifest, SignerSlot
 from reports.sign import Signed, Validation, countersign
+from reports.stamp import DECIDED
 
 if TYPE_CHECKING:
     from pyhanko.sign.timestamps import TimeStamper
@@ -28,7 +29,6 @@ _CONDITIONS = " CONDITIONS: "
 _UNTIL = " UNTIL: "
 _DAY = re.compile(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
 _DATED = re.compile(r" UNTIL: (?P<date>\d{4}-\d\d-\d\d)$")
-_HEADINGS = {"approve": "Approved by", "reject": "Rejected by"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ def approve(
         key,
         field=slot.field,
         reason=made.to_text(),
-        heading=_HEADINGS[decision],
+        heading=DECIDED[decision],
         timestamper=timestamper,
         validation=validation,
     )

@@ -61,6 +61,6 @@ def run_demo(case: Case, out: Path) -> tuple[dict[str, Any], str]:
     lines = [f"{case.name}: {case.purpose}", ""]
     lines += [f"- {s}" for s in audit.evidence["findings"]]
     lines += ["", "What the model leans on most: " + ", ".join(e["feature"] for e in explanation["global"][:5]) + "."]
-    lines += ["", *summary(mitigation), "", f"Signed and verified: {out / 'report.pdf'}"]
+    lines += ["", *summary(mitigation), "", f"Signed: {out / 'report.pdf'} ({verification.verdict})"]
     lines += ["Seconds: " + ", ".join(f"{k} {v:.1f}" for k, v in seconds.items()) + "."]
     return document, "\n".join(lines)

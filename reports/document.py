@@ -6,6 +6,7 @@ Everything in it follows from the bytes given, so that a verifier can build it a
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 
 from audit.errors import DataError
@@ -28,6 +29,10 @@ from reports.blocks import (
 )
 from reports.manifest import Manifest, strict_json
 from reports.sections import sections_of
+from reports.sign import SignedLevel
+
+_NUMBER = re.compile(r"[0-9][0-9-]{0,11}")
+LEVEL_UNSAID = "PAdES; the level is stated in the signature"
 
 __all__ = [
     "Block",
@@ -82,12 +87,25 @@ def build_document(files: Mapping[str, bytes], *, manifest: Manifest) -> Documen
 
 
 def report_number(manifest: Manifest) -> str:
-    """The report's name: twelve hex digits of its manifest's SHA-256, or the number that the manifest gives.
+    """The report's name: twelve hex digits of its manifest's SHA-256, or the digits that the manifest gives.
 
-    The manifest holds the hash of every embedded file, the date and the signers, so no two reports share it.
+    The manifest holds the hash of every embedded file, the date and the signers, so no two reports share it. It stands
+    on every page: words in its place are refused with ValueError.
     """
     given = manifest.extra.get("number")
-    return str(given) if given else hashlib.sha256(manifest.to_bytes()).hexdigest()[:12]
+    if given is None:
+        return hashlib.sha256(manifest.to_bytes()).hexdigest()[:12]
+    if not (isinstance(given, str) and _NUMBER.fullmatch(given)):
+        raise ValueError("the report's number is not one")
+    return given
+
+
+def _level(manifest: Manifest) -> str:
+    """What the manifest says of the signature, in the words of a level and no others. Raises ValueError."""
+    given = manifest.extra.get("level_words", LEVEL_UNSAID)
+    if given != LEVEL_UNSAID and given not in {f"{level}: {level.meaning}" for level in SignedLevel}:
+        raise ValueError("the level of the signature is told in other words than its own")
+    return str(given)
 
 
 def _cover(sources: Sources, number: str) -> tuple[tuple[str, str], ...]:
@@ -102,7 +120,7 @@ def _cover(sources: Sources, number: str) -> tuple[tuple[str, str], ...]:
         ("Auditor", manifest.auditor.name),
         ("Board members asked", members),
         ("People measured", f"{evidence['data']['audited_rows']:,} of {words.rows_in(evidence['data'])} in the data"),
-        ("Signature", str(manifest.extra.get("level_words", "PAdES; the level is stated in the signature"))),
+        ("Signature", _level(manifest)),
         ("Data, SHA-256", evidence["data"]["sha256"]),
     ]
     if model.get("sha256"):

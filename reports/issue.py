@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audit import progress
-from audit.about import VERSION
 from audit.errors import DataError, InputError
 from audit.files import write_whole
 from audit.publish import publish_files
+from reports import setting
 from reports.about import about_of
 from reports.attest import MODEL_CARD, STATEMENTS
 from reports.keys import SigningKey
@@ -244,7 +244,7 @@ def tools() -> dict[str, str]:
     """What the report is made with: versions, and the sha256 of the lock file where it is beside the program."""
     from reports.attest.statements import LOCK_FILE, lock_digest
 
-    made = {"assay": VERSION, "weasyprint": version("weasyprint"), "pyhanko": version("pyhanko")}
+    made = {**setting.versions(), "pyhanko": version("pyhanko")}
     lock = lock_digest()
     return {**made, LOCK_FILE: lock} if lock else made
 
@@ -355,7 +355,7 @@ def make_manifest(
         signers=tuple(slots),
         quorum=quorum,
         tool=tools(),
-        extra=extra,
+        extra={setting.FONTS: setting.fonts_of(files), **extra},
     )
 
 

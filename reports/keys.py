@@ -63,6 +63,14 @@ class SigningKey:
         return self.certificate.subject == self.certificate.issuer
 
 
+def issuer_name(certificate: x509.Certificate) -> str:
+    """The common name of who vouches for the certificate, or the whole issuer where there is none."""
+    from cryptography.x509.oid import NameOID
+
+    names = certificate.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(names[0].value) if names else certificate.issuer.rfc4514_string()
+
+
 def common_name(certificate: x509.Certificate) -> str:
     """The common name of the certificate's subject, or the whole subject where there is none."""
     from cryptography.x509.oid import NameOID

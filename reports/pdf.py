@@ -15,6 +15,7 @@ import gc
 import hashlib
 import html as html_module
 import io
+import logging
 import threading
 import warnings
 from collections import OrderedDict
@@ -23,6 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from audit import progress
 from audit.errors import AssayError, InputError
 from reports import xmp
 from reports.manifest import SignerSlot
@@ -83,21 +85,6 @@ def write_pdf(
         return _made.put(key, _finish(rendered, places, title, author, language, created, signers))
 
 
-def is_made(
-    html: str,
-    *,
-    attachments: Mapping[str, bytes],
-    title: str,
-    author: str,
-    language: str,
-    created: dt.datetime,
-    signers: Sequence[SignerSlot],
-) -> bool:
-    """Whether this process has these pages, so that `write_pdf` costs nothing."""
-    key = _key(_with_boxes(html, signers), attachments, title, author, language, _in_utc(created), signers)
-    return _made.get(key) is not None
-
-
 def _in_utc(created: dt.datetime) -> dt.datetime:
     if created.tzinfo is None:
         raise InputError("the report's date has no time zone", got=created.isoformat(), expected="a time in UTC")
@@ -106,10 +93,11 @@ def _in_utc(created: dt.datetime) -> dt.datetime:
 
 @dataclass(slots=True)
 class _Made:
-    """The last pages that this process made, by the digest of all they follow from.
+    """The last pages that this process set, by the digest of all they follow from.
 
     Whoever issues, verifies and decides in one process sets the same pages again each time; equal input gives equal
-    bytes, so the second time they are taken from here. Nothing is kept on disk.
+    bytes, so the second time they are taken from here. What is kept was set here and by `write_pdf`: nothing comes from
+    a file that is verified, nothing is kept on disk, and `assay verify` is a process that has set nothing before.
     """
 
     most: int = 8
@@ -140,10 +128,11 @@ forget = _made.forget
 
 
 def _key(html: str, attachments: Mapping[str, bytes], *rest: object) -> bytes:
-    digest = hashlib.sha256(repr(rest).encode("utf-8", "surrogatepass"))
-    for name, data in sorted({**attachments, "": html.encode("utf-8", "surrogatepass")}.items()):
-        digest.update(hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest() + hashlib.sha256(data).digest())
-    return digest.digest()
+    """The digest of everything that `write_pdf` is given: each part by its own digest, so that no two run together."""
+    parts = [repr(rest).encode("utf-8", "surrogatepass"), html.encode("utf-8", "surrogatepass")]
+    for name, data in sorted(attachments.items()):
+        parts += [name.encode("utf-8", "surrogatepass"), data]
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
 
 
 def signature_section(signers: Sequence[SignerSlot]) -> str:
@@ -211,7 +200,8 @@ def _render(
         for name, data in sorted(attachments.items())
     ]
     try:
-        document = weasyprint.HTML(string=html, url_fetcher=DataOnly()).render(pdf_variant="pdf/a-3a")
+        with _told():
+            document = weasyprint.HTML(string=html, url_fetcher=DataOnly()).render(pdf_variant="pdf/a-3a")
         # `_finish` writes the file anew: it compresses (in C++, twice as fast) and makes the identifier of the content.
         data = written(document, pdf_variant="pdf/a-3a", attachments=files, pdf_identifier=False, uncompressed_pdf=True)
     except FatalURLFetchingError as error:
@@ -222,6 +212,28 @@ def _render(
             todo="report this as a fault of Assay",
         ) from error
     return data, _places(document, signers)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """WeasyPrint's own notes on how far it is, one a page, passed on as steps; their number is not known before."""
+
+    class Steps(logging.Handler):
+        done = 0
+
+        def emit(self, record: logging.LogRecord) -> None:
+            self.done += 1
+            progress.step(self.done, 0)
+
+    logger, handler = logging.getLogger("weasyprint.progress"), Steps()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 def written(document: Any, **options: Any) -> bytes:

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import datetime as dt
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from audit.errors import AssayError, InputError
 from reports.keys import SigningKey, common_name, fingerprint
-from reports.stamp import stamp_style
+from reports.stamp import CERTIFIED, face_lines, stamp_style
 
 if TYPE_CHECKING:
     from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
@@ -107,8 +106,7 @@ def certify(
             got=f"{len(reader.embedded_signatures)} signatures",
             expected="an unsigned report; a certification is always the first signature",
         )
-    lines = _stamp_lines("Certified by", key, reason)
-    return _sign(pdf, key, field, reason, lines, True, timestamper, validation)
+    return _sign(pdf, key, field, reason, CERTIFIED, True, timestamper, validation)
 
 
 def countersign(
@@ -122,8 +120,7 @@ def countersign(
     validation: Validation | None = None,
 ) -> Signed:
     """One more signature, in an empty field of a certified report, as an incremental update."""
-    lines = _stamp_lines(heading, key, reason)
-    return _sign(pdf, key, field, reason, lines, False, timestamper, validation)
+    return _sign(pdf, key, field, reason, heading, False, timestamper, validation)
 
 
 def seal(pdf: bytes, timestamper: TimeStamper, *, field: str, validation: Validation | None = None) -> bytes:
@@ -166,7 +163,7 @@ def _sign(
     key: SigningKey,
     field: str,
     reason: str,
-    lines: Sequence[str],
+    heading: str,
     certifies: bool,
     timestamper: TimeStamper | None,
     validation: Validation | None,
@@ -193,11 +190,21 @@ def _sign(
             include_vri=False, placement=pdf_signer.SigDSSPlacementPreference.TOGETHER_WITH_SIGNATURE
         ),
     )
-    signer = pdf_signer.PdfSigner(
+    moment = dt.datetime.now(dt.UTC).replace(microsecond=0)
+
+    class Dated(pdf_signer.PdfSigner):
+        """States the moment that its face shows."""
+
+        def init_signing_session(self, *given: Any, **named: Any) -> Any:
+            session = super().init_signing_session(*given, **named)
+            session.system_time = moment
+            return session
+
+    signer = Dated(
         meta,
         signer=_signer(key),
         timestamper=timestamper,
-        stamp_style=stamp_style(lines, width, height),
+        stamp_style=stamp_style(face_lines(heading, key.certificate, reason, moment), width, height),
     )
     out = io.BytesIO()
     try:
@@ -221,24 +228,6 @@ def _failed(error: Exception, problem: str) -> InputError:
             todo="check the address, or sign without it; the report then says that no authority confirms the time",
         )
     return InputError(problem, got=f"{type(error).__name__}: {error}", expected="a report made by Assay")
-
-
-def _stamp_lines(heading: str, key: SigningKey, reason: str) -> tuple[str, ...]:
-    now = dt.datetime.now(dt.UTC)
-    issuer = "self-signed" if key.self_signed else "issued by " + _issuer(key)
-    return (
-        f"{heading} {key.name}",
-        f"{now:%Y-%m-%d %H:%M} UTC (signer's clock)",
-        f"Certificate {key.fingerprint[:16]}, {issuer}",
-        reason,
-    )
-
-
-def _issuer(key: SigningKey) -> str:
-    from cryptography.x509.oid import NameOID
-
-    names = key.certificate.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return str(names[0].value) if names else key.certificate.issuer.rfc4514_string()
 
 
 def _signer(key: SigningKey) -> Signer:

@@ -5,19 +5,44 @@ pyHanko's own text stamps write glyph widths that break both standards.
 
 from __future__ import annotations
 
+import datetime as dt
 import html
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from reports.pdf import written
 
 if TYPE_CHECKING:
+    from cryptography import x509
     from pyhanko.pdf_utils.content import PdfContent
     from pyhanko.stamp import StaticStampStyle
 
 FONT = '"DejaVu Sans", "Liberation Sans", sans-serif'
 LONGEST = 160
+
+
+CERTIFIED = "Certified by"
+DECIDED = {"approve": "Approved by", "reject": "Rejected by"}
+"""How the face of a member's decision begins."""
+
+
+def face_lines(heading: str, certificate: x509.Certificate, reason: str, moment: dt.datetime) -> tuple[str, ...]:
+    """What the face of a signature says. All of it follows from what is signed: the verifier makes it again.
+
+    moment : the signature's own /M, with a time zone.
+    """
+    from reports.keys import common_name, fingerprint, issuer_name
+
+    alone = certificate.subject == certificate.issuer
+    vouched = "self-signed" if alone else f"issued by {issuer_name(certificate)}"
+    return (
+        f"{heading} {common_name(certificate)}",
+        f"{moment.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC (signer's clock)",
+        f"Certificate {fingerprint(certificate)[:16]}, {vouched}",
+        reason,
+    )
 
 
 def stamp_style(lines: Sequence[str], width: float, height: float) -> StaticStampStyle:
@@ -26,7 +51,7 @@ def stamp_style(lines: Sequence[str], width: float, height: float) -> StaticStam
     from pyhanko.stamp import StaticStampStyle
 
     return StaticStampStyle(
-        background=_page_content(_stamp_page(lines, width, height)),
+        background=_page_content(_stamp_page(tuple(lines), width, height)),
         border_width=0,
         background_opacity=1.0,
         background_layout=layout.SimpleBoxLayoutRule(
@@ -37,7 +62,29 @@ def stamp_style(lines: Sequence[str], width: float, height: float) -> StaticStam
     )
 
 
-def _stamp_page(lines: Sequence[str], width: float, height: float) -> bytes:
+def face_file(lines: Sequence[str], width: float, height: float) -> bytes:
+    """A PDF with one page, and on it one field with the face that these lines give."""
+    from pyhanko.pdf_utils import generic
+    from pyhanko.pdf_utils import writer as made
+    from pyhanko.pdf_utils.generic import pdf_name
+    from pyhanko.pdf_utils.layout import BoxConstraints
+
+    writer: Any = made.PdfFileWriter()  # type: ignore[no-untyped-call]
+    empty = writer.add_object(generic.StreamObject(stream_data=b""))
+    page: Any = made.PageObject(contents=empty, media_box=(0, 0, width, height))  # type: ignore[no-untyped-call]
+    kind = {pdf_name("/Type"): pdf_name("/Annot"), pdf_name("/Subtype"): pdf_name("/Widget")}
+    field = generic.DictionaryObject(kind)  # type: ignore[no-untyped-call]
+    box = BoxConstraints(width=width, height=height)
+    stamp_style(lines, width, height).create_stamp(writer, box, {}).apply_appearance(field)
+    page[pdf_name("/Annots")] = generic.ArrayObject([writer.add_object(field)])
+    writer.insert_page(page)
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
+@lru_cache(maxsize=16)
+def _stamp_page(lines: tuple[str, ...], width: float, height: float) -> bytes:
     import weasyprint
 
     shown = [line if len(line) <= LONGEST else line[: LONGEST - 1] + "\u2026" for line in lines]

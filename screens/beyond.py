@@ -9,8 +9,10 @@ import pandas as pd
 import streamlit as st
 
 from audit.findings import name_of, p_words, percent
+from audit.funnel import WARNING
+from audit.likewise import NOT_CAUSAL, shown
 from reports.sections.conform import NAMES, rows_of
-from reports.sections.further import ASKED, chosen, where
+from reports.sections.further import ASKED, chosen, gap_sentence, smallest, where
 from screens import charts, parts, points, state
 
 Record = dict[str, Any]
@@ -23,10 +25,13 @@ def show(evidence: Record, attribute: list[str]) -> None:
         "slices": ("Who is served worst, among all the subgroups there are?", _slices),
         "individual": ("Are like people decided alike?", _individual),
         "flips": ("Would the decision turn if the sensitive value alone were another?", _flips),
+        "like_with_like": ("How large is the gap among people who are alike?", _likewise),
+        "funnel": ("Where in the process does a gap open?", _funnel),
         "ranking": ("If people were ranked by their score, who would stand first?", _ranking),
         "reliability": ("Does a score mean the same for everyone?", _reliability),
         "predictive_parity": ("Do points mean the same for everyone?", points.show),
         "inequality": ("How unequally do errors fall on people?", _inequality),
+        "smoothed": ("What can be said of the smallest groups?", _smoothed),
         "conformance": ("What would Clarify, AIF360 or fairlearn call this?", _conform),
     }
     found = {k: evidence.get(k) for k in answers}
@@ -250,6 +255,99 @@ def _inequality(found: list[Record], attribute: list[str]) -> None:
     st.caption(
         "Benefit is 1 for a right decision, 2 for one better than the outcome, 0 for one worse (Speicher et al. 2018). "
         "Descriptions of these rows, without interval."
+    )
+
+
+def _likewise(found: Record, attribute: list[str]) -> None:
+    for factor in found["factors"]:
+        st.write(state.plain(f"{factor['column']}: {factor['reason']}"))
+    lines = [(p, shown(p)) for p in found["pairs"] if p["attribute"] == attribute[:1]] or [
+        (p, shown(p)) for p in found["pairs"]
+    ]
+    parts.table(
+        pd.DataFrame(
+            [
+                {
+                    "Pair": f"{' and '.join(p['attribute'])}: {s.who}",
+                    "Raw [95 %]": s.raw,
+                    "Within strata [95 %]": s.held,
+                    "By regression [95 %]": s.adjusted,
+                    "Taken away by the factors": s.explained,
+                }
+                for p, s in lines
+            ]
+        ),
+        alt="Gaps in points, raw and among people who are alike",
+    )
+    for factor in found["factors"]:
+        for proxy in factor["proxy_of"]:
+            if proxy["stands_in"]:
+                st.warning(
+                    state.plain(
+                        f"{factor['column']} goes with {' and '.join(proxy['attribute'])} itself (Cramer's V "
+                        f"{proxy['cramers_v']:.2f}): holding it equal may hide how a gap is made."
+                    )
+                )
+    st.caption(NOT_CAUSAL)
+
+
+def _funnel(found: Record, attribute: list[str]) -> None:
+    figures = [f for f in found["figures"] if f["attribute"] == attribute[:1]] or found["figures"]
+    for figure in figures:
+        st.write(state.plain(gap_sentence(figure)))
+    parts.table(
+        pd.DataFrame(
+            [
+                {
+                    "Stage": f["stage"],
+                    "Of": {"stage": "those who got so far", "cumulative": "all who began", "outcome": "those picked"}[
+                        f["kind"]
+                    ],
+                    "Group": " / ".join(r["group"]),
+                    "Passed": f"{r['numerator']:,} of {r['denominator']:,}",
+                    "Share [95 %]": str(r["reason"])
+                    if r["value"] is None
+                    else f"{percent(r['value'])} [{percent(r['low'])}, {percent(r['high'])}]",
+                }
+                for f in figures
+                for r in f["rates"]
+            ]
+        ),
+        alt="Who gets how far, stage by stage",
+    )
+    for note in found["notes"]:
+        st.caption(state.plain(note))
+    if any(f["kind"] == "outcome" for f in figures):
+        st.caption(WARNING)
+
+
+def _smoothed(found: list[Record], attribute: list[str]) -> None:
+    shown = smallest(found, most=20)
+    if not shown:
+        reasons = sorted({str(s["reason"]) for s in found if s["reason"]}) or [
+            "no combination of attributes was counted"
+        ]
+        st.write(state.plain(f"Not estimable: {reasons[0]}."))
+        return
+    parts.table(
+        pd.DataFrame(
+            [
+                {
+                    "Group": " / ".join(s["group"]),
+                    "By": " and ".join(s["attribute"]),
+                    "People": s["denominator"],
+                    "Counted": percent(s["counted"]),
+                    "Smoothed [95 %]": f"{percent(s['value'])} [{percent(s['low'])}, {percent(s['high'])}]",
+                    "Borrowed": percent(s["borrowed"]),
+                }
+                for s in shown
+            ]
+        ),
+        alt="The smallest groups, counted and smoothed",
+    )
+    st.caption(
+        "The share with the favourable decision. Smoothed rates borrow from the other groups of the same attributes, "
+        "more where a group is small. A second look beside the counted rate: no norm and no finding rests on them."
     )
 
 

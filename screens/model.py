@@ -13,7 +13,7 @@ from audit.findings import interval_words, name_of, percent, significance
 from audit.metrics import SCORE_QUESTIONS, metrics_for
 from audit.sizes import behind, rows_behind, unit
 from audit.values import Gap, Measures
-from screens import beyond, charts, classes, law, pairs, parts, regression, state, why
+from screens import beyond, bounds, charts, classes, law, pairs, parts, regression, state, why
 from screens.data import attribute_choice
 
 
@@ -131,6 +131,7 @@ def by_question(measures: Measures, evidence: dict[str, Any]) -> None:
     if words := could_be_seen(evidence, metric, attribute):
         st.caption(state.plain(words))
     pairs.show(evidence, metric, attribute)
+    bounds.show(evidence, metric, attribute)
 
 
 def could_be_seen(evidence: dict[str, Any], metric: str, attribute: tuple[str, ...]) -> str:

@@ -36,7 +36,7 @@ def show(evidence: dict[str, Any], metric: str, attribute: tuple[str, ...]) -> N
         cut = f" {MOST} of {len(rows)} are shown." if len(rows) > MOST else ""
         st.caption(
             state.plain(
-                f"Intervals hold for all {pairs[0]['pairs']} pairs at once; p-values are of the two groups and adjusted "
+                f"Intervals hold for all {pairs[0]['pairs']} pairs at once; p-values are of the two groups, adjusted "
                 f"for every pair in the audit. Short: how many more would be counted at the other group's rate.{cut}"
             )
         )

@@ -10,13 +10,14 @@ import pandas as pd
 import streamlit as st
 
 from audit.errors import AssayError
-from screens import board, parts, removal, secret, sign, state
+from screens import board, door, parts, removal, secret, sign, state
 from screens.workspace import CaseFolder, log_home
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
     from reports.register import Line, Standing
+    from reports.verify import Verification
 
 
 def show() -> None:
@@ -29,6 +30,7 @@ def show() -> None:
         sign.issue(folder)
         removal.panel(folder)
     st.divider()
+    door.show()
     check()
     decided()
 
@@ -74,15 +76,11 @@ def hand_on(content: bytes, folder: CaseFolder, place: DeltaGenerator) -> None:
 
 
 @st.cache_data(max_entries=4, show_spinner="Checking every figure")
-def _verify(
-    content: bytes, trust: bytes | None, log: tuple[bytes, bytes, bytes] | None
-) -> tuple[list[dict[str, str]], str | None]:
+def _verify(content: bytes, trust: bytes | None, log: tuple[bytes, bytes, bytes] | None) -> Verification:
     from reports.log import LogCopy
     from reports.verify import verify
 
-    found = verify(content, trust=trust, log=None if log is None else LogCopy(*log))
-    rows = [{"Check": c.name, "Result": c.status, "What was compared": c.detail} for c in found.checks]
-    return rows, None if found.failed is None else found.error().message
+    return verify(content, trust=trust, log=None if log is None else LogCopy(*log))
 
 
 def logged() -> tuple[bytes, bytes, bytes] | None:
@@ -109,18 +107,23 @@ def states_log(content: bytes) -> bool:
 def verified(content: bytes, trust: bytes | None = None, log: tuple[bytes, bytes, bytes] | None = None) -> None:
     """Each check as a line; the failed one is named first. With a log, where in it the report stands."""
     try:
-        rows, failed = _verify(content, trust, log)
+        found = _verify(content, trust, log)
     except AssayError as error:
         state.show_error(error)
         return
-    if failed:
-        st.error(f"**Verification failed.** {state.plain(failed)}")
+    if found.failed is not None:
+        st.error(f"**Verification failed.** {state.plain(found.error().message)}")
+    elif found.partial:
+        st.warning(f"**Verified in part.** {state.plain(found.error().message)}")
     else:
-        st.success(f"Verified: {len(rows)} checks, none failed.")
-        place = next((r for r in rows if r["Check"] == "log inclusion" and r["Result"] == "ok"), None)
+        made = sum(c.status == "ok" for c in found.checks)
+        st.success(f"{state.plain(found.verdict[0].upper() + found.verdict[1:])}. {made} checks were made.")
+        place = next((c for c in found.checks if c.name == "log inclusion" and c.status == "ok"), None)
         if place is not None:
-            st.caption(f"In the log of reports: {place['What was compared']}.")
-    with st.expander("Every check", expanded=bool(failed)):
+            st.caption(f"In the log of reports: {state.plain(place.detail)}.")
+    st.caption(f"The file was read behind: {state.plain(', '.join(found.isolation)) or 'nothing'}.")
+    rows = [{"Check": c.name, "Result": c.status, "What was compared": c.detail} for c in found.checks]
+    with st.expander("Every check", expanded=not found.ok):
         parts.table(pd.DataFrame(rows), alt="Checks of the report, one a line")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +13,7 @@ from audit.case import Case, DataSpec, ModelSpec
 from audit.errors import AssayError
 from audit.load.propose import Roles
 from screens import parts, state
+from screens.model_lines import spec_of, usable
 from screens.workspace import CaseFolder, all_cases, keep_upload, new_case, open_case, sample_case
 
 SAMPLES = (
@@ -82,28 +83,13 @@ def own() -> None:
             remember_file(folder, "data", keep_upload(folder, data.name, data.getvalue()))
         if model is not None and folder is not None:
             kept = keep_upload(folder, model.name, model.getvalue())
-            from audit.models import describe
-
-            unknown = describe(kept).unknown_types
-            if unknown and not consent(unknown):
+            if not usable(folder, kept):
                 return
-            (folder.place / "allow").write_text("\n".join(unknown))
             remember_file(folder, "model", kept)
         if folder is not None and (files := files_of(folder)).data is not None:
             confirm(folder, files)
     except AssayError as error:
         state.show_error(error)
-
-
-def consent(unknown: tuple[str, ...]) -> bool:
-    """Show the types in a model that Assay does not know; a person says whether they may be built."""
-    st.warning(
-        "This model holds types that Assay does not know. They are code that runs when the model loads, in a process "
-        "without network or files. Go on only if you know where each comes from."
-    )
-    for name in unknown:
-        st.markdown(f"- {state.plain(name)}")
-    return st.checkbox("I know these types and allow them", key="allow-types")
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +195,13 @@ def confirm(folder: CaseFolder, files: Files) -> None:
                 good_question(source), values or ["positive", "not positive"], index=None,
                 key="role-favourable", horizontal=True, help=roles.reasons.get("positive"),
             )  # fmt: skip
+        own = own_words(frame, label, column) if "decisions" in kind else []
+        granted = None
+        if own:
+            granted = st.radio(
+                good_question(column), own, index=None, key="role-granted", horizontal=True,
+                help="The decisions are written in other words than the outcomes: this says which goes with which",
+            )  # fmt: skip
         sensitive = st.multiselect(
             "Sensitive columns: groups to compare",
             [*roles.indicators, *(c for c in columns if c not in (label, column))],
@@ -221,7 +214,8 @@ def confirm(folder: CaseFolder, files: Files) -> None:
         threshold = 0.5
         if not number:
             threshold = st.number_input(
-                "Threshold: positive where the score is at least", value=0.5, key="role-threshold"
+                "Threshold of a column of scores (a model decides itself where this is 0.5)", value=0.5,
+                key="role-threshold",
             )  # fmt: skip
         hidden = st.multiselect(
             "Columns that the model must not see", [c for c in columns if c != label], key="role-exclude"
@@ -241,7 +235,8 @@ def confirm(folder: CaseFolder, files: Files) -> None:
         save(folder, files, Answers(name, purpose, label, positive, favourable, tuple(sensitive), bins,
                                     kind, column, float(threshold), tuple(hidden), split, given(train), given(audit),
                                     weight, row_id, time, bool(number),
-                                    {k: v for k, v in roles.indicators.items() if k in sensitive}))  # fmt: skip
+                                    {k: v for k, v in roles.indicators.items() if k in sensitive},
+                                    in_label_words(own, granted, values_of(frame, label), favourable)))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +262,8 @@ class Answers:
     time: str | None
     number: bool = False
     indicators: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    classes: Mapping[str, str] | None = field(default_factory=dict)
+    """Decisions in the label's words; None where nobody said which goes with which."""
 
 
 def save(folder: CaseFolder, files: Files, answers: Answers) -> None:
@@ -287,6 +284,12 @@ def save(folder: CaseFolder, files: Files, answers: Answers) -> None:
             expected="one of the values of the outcome or decision",
             todo="answer the question; every finding's direction rests on it",
         )
+    if answers.classes is None:
+        raise CaseError(
+            f"it is not said which decision of {answers.column} is good for the person",
+            expected="one of its two values",
+            todo="answer the question: it says which decision goes with which outcome",
+        )
     assert files.data is not None
     data = DataSpec(
         path=files.data,
@@ -306,12 +309,15 @@ def save(folder: CaseFolder, files: Files, answers: Answers) -> None:
         indicators=answers.indicators,
     )
     if answers.kind == "The uploaded model":
-        model = ModelSpec("path", path=files.model, threshold=answers.threshold)
+        assert files.model is not None
+        model = spec_of(folder, files.model)
+        if not model.threshold_given:
+            model = replace(model, threshold=answers.threshold)
     elif answers.column is None:
         what = "predicted numbers" if answers.number else "decisions or scores"
         raise CaseError(f"no column of {what} is chosen", todo="choose one, or upload a model")
     elif "decisions" in answers.kind:
-        model = ModelSpec("decision", column=answers.column)
+        model = ModelSpec("decision", column=answers.column, classes=answers.classes)
     else:
         given_ = not answers.number
         model = ModelSpec("score", column=answers.column, threshold=answers.threshold, threshold_given=given_)
@@ -337,6 +343,24 @@ def proposals(roles: Roles) -> pd.DataFrame:
         )
         lines.append((role, str(name), ", ".join(shown), reason[:1].upper() + reason[1:] + asked))
     return pd.DataFrame(lines, columns=["Role", "Column or value", "Values such as", "Why"])
+
+
+def own_words(frame: pd.DataFrame, label: str | None, column: str | None) -> list[str]:
+    """The two decisions, where they are written in other words than the two outcomes; else nothing."""
+    outcomes, decided = values_of(frame, label), values_of(frame, column)
+    return decided if len(decided) == len(outcomes) == 2 and not set(decided) <= set(outcomes) else []
+
+
+def in_label_words(
+    decided: list[str], granted: str | None, outcomes: list[str], favourable: str | None
+) -> dict[str, str] | None:
+    """Which decision goes with which outcome: the good one with the good one. None where that was not answered."""
+    if not decided:
+        return {}
+    if granted is None or favourable is None:
+        return None
+    other = next(o for o in outcomes if o != favourable)
+    return {d: favourable if d == granted else other for d in decided}
 
 
 def good_question(source: str | None) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from audit.case import Case
@@ -14,8 +13,6 @@ from audit.cube import MAX_CELLS, Coded, Ints, counted
 from audit.errors import CaseError, DataError, ModelError
 from audit.load.values import coded
 from audit.models.loaded import same_class
-
-Floats = npt.NDArray[np.float64]
 
 
 def classes_of(case: Case, frame: pd.DataFrame) -> tuple[str, ...]:
@@ -70,13 +67,13 @@ def decided_in_column(case: Case, frame: pd.DataFrame, names: tuple[str, ...]) -
     return ClassCodes(names, class_labels(case, frame, names), placed(frame[str(case.model.column)], names))
 
 
-def decided_by_scores(
-    case: Case, frame: pd.DataFrame, names: tuple[str, ...], asked: Sequence[str], table: Floats
+def decided_among(
+    case: Case, frame: pd.DataFrame, names: tuple[str, ...], asked: Sequence[str], decided: Ints
 ) -> ClassCodes:
-    """The class of the highest score of each row, the model's first where several are highest.
+    """The class that the model decides for each row.
 
-    asked: the model's classes; table (n or more, K): their scores, of the rows of `frame` first. Classes that the model
-    knows and the data do not have are added. Raises ModelError where the model knows none of the label's classes,
+    asked: the model's classes; decided (n or more,): places among them, of the rows of `frame` first. Classes that the
+    model knows and the data do not have are added. Raises ModelError where the model knows none of the label's classes,
     CaseError where the case has a threshold.
     """
     refuse_threshold(case)
@@ -86,20 +83,20 @@ def decided_by_scores(
             "the model's classes are none of the label's values",
             got=", ".join(repr(c) for c in asked[:12]),
             expected=" or ".join(repr(n) for n in names[:12]),
-            todo="write the label as the model's classes are called, or save a model that names them (skops)",
+            todo="say how they are called in the label: classes = { ... } under [model]",
         )
     called = [c if k is None else names[k] for c, k in zip(asked, known, strict=True)]
     every = tuple(sorted({*names, *called}))
     place = np.array([every.index(c) for c in called], dtype=np.int64)
-    return ClassCodes(every, class_labels(case, frame, every), place[table[: len(frame)].argmax(axis=1)])
+    return ClassCodes(every, class_labels(case, frame, every), place[decided[: len(frame)]])
 
 
 def refuse_threshold(case: Case) -> None:
-    """With several classes the highest score decides. Raises CaseError where the case names a threshold."""
+    """With several classes the model itself decides. Raises CaseError where the case names a threshold."""
     if case.model.threshold_given:
         raise CaseError(
             "[model] has a threshold, and the label has more than two values",
             got=f"threshold = {case.model.threshold:g}",
-            expected="no threshold: the class with the highest score is decided",
+            expected="no threshold: the model itself decides the class",
             todo=f"remove `threshold`, or make a label that says {case.data.positive!r} or not",
         )

@@ -39,7 +39,6 @@ def threshold_note(case: Case, frame: pd.DataFrame) -> tuple[str, ...]:
     if not names or case.model.kind != "path":
         return ()
     return (
-        f"The outcome has {len(names)} classes. Here the question is {case.data.positive!r} or not, decided where its "
-        f"score is at least {case.model.threshold:g}; the audit takes the class with the highest score. The other "
-        "classes are not looked at.",
+        f"The outcome has {len(names)} classes. Here the question is {case.data.positive!r} or not, as the model "
+        "itself decides. The other classes are not looked at.",
     )

@@ -93,4 +93,4 @@ def _name(group: Sequence[str]) -> str:
 
 def _apart(gap: Mapping[str, Any]) -> str:
     g = from_json(Gap, dict(gap))
-    return f"the gap is {100 * g.value:.1f} points ({interval_words(g)}; {significance(g, OF_CLASSES)})"
+    return f"the gap is {100 * (g.value or 0):.1f} points ({interval_words(g)}; {significance(g, OF_CLASSES)})"

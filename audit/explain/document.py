@@ -41,15 +41,16 @@ def unexplained(case: Case) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def meaning_of(output: str, meaning: Meaning, threshold: float) -> str:
+def meaning_of(output: str, meaning: Meaning, rule: Rule) -> str:
     """The output in words."""
     if output == PROBABILITY:
         return f"the model's probability of {meaning.positive!r}, 0 to 1"
     if output == LOG_ODDS:
         return f"the log-odds of the model's probability of {meaning.positive!r}"
     if output == DECISION:
-        return f"1 where the decision is the favourable one, {meaning.favourable!r}, else 0 (threshold {threshold:g})"
-    return f"the model's value, decided {meaning.positive!r} from {threshold:g} on"
+        how = "as the model itself decides" if rule.signed else f"threshold {rule.threshold:g}"
+        return f"1 where the decision is the favourable one, {meaning.favourable!r}, else 0 ({how})"
+    return f"the model's value, decided {meaning.positive!r} from {rule.threshold:g} on"
 
 
 def flat_gaps(gaps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -108,8 +109,8 @@ def people_entries(
             {
                 "row": row,
                 "chosen": rules[i],
-                "score": number(score[row]),
-                "decision": decided(meaning, float(score[row]), rule.threshold),
+                "score": number(rule.score(score)[row]),
+                "decision": decided(meaning, bool(favourable[row])),
                 "favourable": not refused,
                 "base": number(found.base[i]),
                 "values": values,

@@ -27,22 +27,33 @@ def log_odds(score: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How scores become decisions: positive where score >= threshold; favourable may be the other side."""
+    """How what a model answers becomes decisions: the one rule of explanations, made from that of the audit.
+
+    Positive where the answer >= threshold; favourable may be the other side. signed: no number cuts the scores into
+    the model's own decisions (it takes the likeliest of several classes), so that each answer is the score with a minus
+    sign where the decision is not positive (`audit.asked.predictor`).
+    """
 
     threshold: float
     favourable_is_positive: bool = True
+    signed: bool = False
 
-    def favourable(self, score: Floats) -> Floats:
+    def favourable(self, answer: Floats) -> Floats:
         """1.0 where the decision is the favourable one, else 0.0."""
-        return np.asarray((score >= self.threshold) == self.favourable_is_positive, dtype=np.float64)
+        positive = answer > 0 if self.signed else answer >= self.threshold
+        return np.asarray(positive == self.favourable_is_positive, dtype=np.float64)
+
+    def score(self, answer: Floats) -> Floats:
+        """The score in an answer."""
+        return np.abs(answer) if self.signed else np.asarray(answer, dtype=np.float64)
 
 
 def transform(output: str, rule: Rule) -> Transform:
     """The function from scores to `output`. Raises KeyError on an unknown name."""
     table: dict[str, Transform] = {
-        PROBABILITY: lambda s: np.asarray(s, dtype=np.float64),
-        VALUE: lambda s: np.asarray(s, dtype=np.float64),
-        LOG_ODDS: log_odds,
+        PROBABILITY: rule.score,
+        VALUE: rule.score,
+        LOG_ODDS: lambda s: log_odds(rule.score(s)),
         DECISION: rule.favourable,
     }
     return table[output]

@@ -130,9 +130,9 @@ def check_people(people: Sequence[int], count: int) -> tuple[int, ...]:
     return wanted
 
 
-def decided(meaning: Meaning, score: float, threshold: float) -> str:
+def decided(meaning: Meaning, favourable: bool) -> str:
     """The decision in the label's own words."""
-    return meaning.positive if score >= threshold else meaning.negative
+    return meaning.positive if favourable == meaning.favourable_is_positive else meaning.negative
 
 
 def shown(frame: pd.DataFrame, row: int) -> dict[str, str]:
@@ -159,7 +159,8 @@ def facts(case: Case, settings: Settings, people: Sequence[int], allow: Sequence
         "model": None if model.path is None else sha256_of(model.path),
         "data": sha256_of(data.path),
         "side": None if data.sensitive_path is None else sha256_of(data.sensitive_path),
-        "threshold": model.threshold,
+        "threshold": model.threshold if model.threshold_given else None,
+        "rule": {"link": model.link, "classes": dict(model.classes), "load": model.load, "consent": model.consent},
         "roles": {
             "label": data.label, "positive": data.positive, "favourable": data.favourable, "weight": data.weight,
             "sensitive": list(data.sensitive), "id": data.id, "split": data.split, "audit": data.audit,

@@ -74,7 +74,7 @@ class _Search:
                 Found(
                     self.best[i].copy() if found else None,
                     float(self.cost[i]) if found else None,
-                    float(self.score[i]) if found else None,
+                    float(self.rule.score(self.score[i])) if found else None,
                     bool(complete[i]),
                     int(self.tried[i]),
                 )
@@ -120,12 +120,12 @@ class _Search:
         towards = 1.0 if self.rule.favourable_is_positive else -1.0
         who = np.arange(len(self.people))
         now = np.full((len(who), len(self.parts)), -1, dtype=np.int64)
-        level = towards * self.predict(changed(self.frame, self.people, self.parts, now))
+        level = towards * self.rule.score(self.predict(changed(self.frame, self.people, self.parts, now)))
         for _ in self.parts:
             rows, choices = self._steps(who, now[who], (now[who] < 0).astype(np.int64))
             if not len(rows):
                 return
-            score = towards * self._ask(who[rows], choices)
+            score = towards * self.rule.score(self._ask(who[rows], choices))
             order = np.lexsort((score, rows))
             last = order[np.flatnonzero(np.append(np.diff(rows[order]) != 0, True))]
             moved = who[rows[last]]

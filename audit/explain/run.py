@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from audit import progress as reporting
+from audit.asked import USUAL, answer, bind, explained, labels_of, open_model, predictor, rule_of, signed
 from audit.case import Case
 from audit.classes.served import refuse_regression, threshold_note
 from audit.code import code_label
@@ -26,6 +27,7 @@ from audit.explain.hiding import reactions, to_json, words
 from audit.explain.interactions import FEATURES, friedman, from_trees, refusal, told
 from audit.explain.kinds import DECISION, PROBABILITY, VALUE, Attributions, Floats, Ints, Predict
 from audit.explain.lime_batch import Lime, lime_batch
+from audit.explain.lime_single import lime_single
 from audit.explain.neighbours import learn
 from audit.explain.outputs import Rule, transform
 from audit.explain.people import choose_people
@@ -88,15 +90,28 @@ def run_explain(
         return told
     tell("Reading the data", 0, 0)
     # The worker loads its model while we read the rows.
-    with Worker(case.model.path, allow=tuple(allow)) as worker:
+    with open_model(case.model, allow) as worker:
         read = load_rows(case)
-        info = worker.info
-        who = subject(case, read, info.features or read.features)
+        bind(case, worker, read.frame[read.audit], read.features)
+        who = subject(case, read, worker.info.features or read.features)
         meaning = code_label(case, read.frame[read.audit])[1]
-        positive = str(case.data.positive)
-        memory = Remembering(lambda frame: worker.scores(frame, positive), store.folder / f"{key}.parts")
-        found = Explaining(case, settings, who, meaning, worker, info, memory, tell).document(people)
-    found["limits"] += threshold_note(case, read.frame)
+        rule = rule_of(case, worker.info, labels_of(case, read.frame))
+        own = answer(worker, rule, who.frame)
+        info = explained(worker.info, rule, own)
+        memory = Remembering(predictor(worker, rule, own), store.folder / f"{key}.parts")
+        carried = signed(worker.info, own)
+        decides = Rule(USUAL if own.cut is None else own.cut, meaning.favourable_is_positive, carried)
+        found = Explaining(case, settings, who, meaning, worker, info, memory, tell, decides, rule.own).document(people)
+    if carried:
+        found["limits"].append(
+            "No number cuts the model's scores into its own decisions: decisions are explained as it makes them, and a "
+            f"higher score of {meaning.positive!r} alone need not turn one."
+        )
+    elif own.cut is None:
+        found["limits"].append(
+            "No number cuts the model's scores into its own decisions, so that what is explained is the decision."
+        )
+    found["limits"] += [*threshold_note(case, read.frame), *own.notes]
     found["data"] = {"sha256": read.sha256, "audited_rows": len(who.frame)}
     found["key"] = key
     body = canonical(found)
@@ -127,6 +142,9 @@ class Explaining:
     info: ModelInfo
     predict: Predict
     tell: Progress
+    rule: Rule
+    own: str
+    """The model's own name of the positive class."""
 
     @property
     def output(self) -> str:
@@ -135,14 +153,8 @@ class Explaining:
             return self.settings.output
         return DECISION if self.info.output == DECISION else VALUE
 
-    @property
-    def rule(self) -> Rule:
-        return Rule(self.case.model.threshold, self.meaning.favourable_is_positive)
-
     def native(self, frame: pd.DataFrame, count: int, output: str) -> dict[str, Any]:
-        return self.worker.call(
-            "native_attributions", frame, rows=count, positive=str(self.case.data.positive), output=output
-        )
+        return self.worker.call("native_attributions", frame, rows=count, positive=self.own, output=output)
 
     def document(self, people: Sequence[int]) -> dict[str, Any]:
         """explain.json, without the parts that depend on files."""
@@ -170,17 +182,20 @@ class Explaining:
         picked, rules = named, tuple("asked for" for _ in named)
         if not named:
             favourable = self.rule.favourable(score)
-            picked, rules = choose_people(score, favourable, self.rule.threshold, groups, keep, s.people)
+            picked, rules = choose_people(
+                self.rule.score(score), favourable, self.rule.threshold, groups, keep, s.people
+            )
         self.tell("Explaining single people", 0, 0)
         index = np.array(picked, dtype=np.int64)
         single = self._explain(frame, index, back, score, (), few=True)
         self.tell("Fitting local surrogates", 0, 0)
         reference = learn(frame.iloc[pool])
-        limes = [self._lime(frame.iloc[index], reference, s.seed + k) for k in range(s.seeds)]
+        singles = [self._single(frame.iloc[index], frame.iloc[pool], reference, s.seed + k) for k in range(s.seeds)]
+        limes = [one for one, _ in singles]
         fit = self._fidelity(frame, chosen.rows, chosen.groups, reference)
         self.tell("Looking for signs of hiding", 0, 0)
         some = frame.iloc[chosen.rows[chosen.everyone]].reset_index(drop=True)
-        hidden = reactions(self.predict, some, rows=s.hiding_rows, seed=s.seed)
+        hidden = reactions(lambda f: self.rule.score(self.predict(f)), some, rows=s.hiding_rows, seed=s.seed)
         self.tell("Looking for recourse", 0, 0)
         recourse, changes = self._recourse(index, score, keep)
         main, alone = sampled.outputs[self.output], single.outputs[self.output]
@@ -201,7 +216,7 @@ class Explaining:
             "schema": SCHEMA,
             "explained": True,
             "output": self.output,
-            "output_meaning": document.meaning_of(self.output, self.meaning, self.rule.threshold),
+            "output_meaning": document.meaning_of(self.output, self.meaning, self.rule),
             "method": main.method,
             "method_for_people": alone.method,
             "rerouted": main.rerouted or alone.rerouted,
@@ -227,6 +242,7 @@ class Explaining:
                 "samples": s.samples,
                 "seeds": [s.seed + k for k in range(s.seeds)],
                 "kernel_width": "0.75 sqrt(M)",
+                "people_by": singles[0][1],
             },
             "recourse": recourse,
             "hiding": to_json(hidden),
@@ -256,7 +272,7 @@ class Explaining:
         few = rows.iloc[: self.settings.interaction_rows].reset_index(drop=True)
         answer: dict[str, Any]
         try:
-            answer = self.worker.call("native_interactions", few, positive=str(self.case.data.positive))
+            answer = self.worker.call("native_interactions", few, positive=self.own)
         except ModelError as error:
             answer = {"refused": f"the model's library could not give them ({error.problem})"}
         if "refused" not in answer:
@@ -283,10 +299,20 @@ class Explaining:
         found = dict(zip(refused.tolist(), finding.search(refused, s.recourse_tries_person), strict=True))
         return entry, [finding.person(p, found[p]) if p in found else None for p in people.tolist()]
 
+    def _explained(self, rows: pd.DataFrame) -> Floats:
+        """The output explained, of rows."""
+        return transform(self.output, self.rule)(self.predict(rows))
+
+    def _single(self, rows: pd.DataFrame, whole: pd.DataFrame, reference: Any, seed: int) -> tuple[Lime, str]:
+        """Single people, by the lime library where it can, and by whom."""
+        return lime_single(
+            self._explained, rows.reset_index(drop=True), whole, reference, samples=self.settings.samples, seed=seed
+        )
+
     def _lime(self, rows: pd.DataFrame, reference: Any, seed: int) -> Lime:
-        change = transform(self.output, self.rule)
+        """Many people at once."""
         return lime_batch(
-            lambda f: change(self.predict(f)), rows.reset_index(drop=True), reference,
+            self._explained, rows.reset_index(drop=True), reference,
             samples=self.settings.samples, seed=seed, selection="none",
         )  # fmt: skip
 

@@ -49,7 +49,7 @@ def plan(
             continue
         if digest is None:
             digest = row_digest(frame, features, groups)
-        place = sample(digest, MOST, seed_of(settings, "flips", group.attribute))
+        place = np.sort(sample(digest, MOST, seed_of(settings, "flips", group.attribute)))
         codes = group.codes[place]
         size = np.bincount(group.codes, minlength=len(group.levels))
         known = [g for g, n in enumerate(group.levels) if n != UNKNOWN and size[g] >= settings.floor]

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from audit.case import Case, DataSpec, ModelSpec, ReadSpec, WatchSpec
+from audit.case import Case, DataSpec, ReadSpec, WatchSpec
 from audit.errors import CaseError, nearest
 from audit.files import write_whole
-from audit.load import population, recourse
+from audit.load import models, population, recourse
 from audit.load.policies import load_policy
-from audit.load.toml import Reader, parse, write
+from audit.load.toml import Reader, beside, parse, relative, write
 
 DATA_KEYS = (
     "path", "label", "positive", "favourable", "sensitive", "sensitive_path", "id", "reference", "bins", "weight",
-    "cluster", "time", "split", "train", "audit", "features", "exclude", "task", "indicators",
+    "cluster", "time", "split", "train", "audit", "features", "exclude", "task", "indicators", "stages", "legitimate",
     "sheet", "header", "skip_lines", "dates",
 )  # fmt: skip
-MODEL_KINDS = ("path", "endpoint", "decision", "score")
+MODEL_KINDS = models.KINDS
 
 
 def load_case(path: Path) -> Case:
@@ -40,7 +39,7 @@ def load_case(path: Path) -> Case:
     about.allow("name", "purpose")
     name, purpose = about.text("name", required=True), about.text("purpose", required=True)
     data = _data(Reader(top.section("data", required=True), "[data]", CaseError), file.parent)
-    model = _model(Reader(top.section("model", required=True), "[model]", CaseError), file.parent)
+    model = models.read(Reader(top.section("model", required=True), "[model]", CaseError), file.parent)
     if model.outcomes:
         if data.label is None or data.task != "classification":
             raise CaseError(
@@ -73,7 +72,7 @@ def _refuse_questions(document: Mapping[str, Any]) -> None:
         for title, section in document.items()
         if isinstance(section, Mapping)
         for name, value in section.items()
-        if value == "?" or value == ["?"]
+        if value == "?" or value == ["?"] or (isinstance(value, Mapping) and "?" in value.values())
     ]
     if found:
         raise CaseError(
@@ -90,12 +89,12 @@ def _data(at: Reader, folder: Path) -> DataSpec:
     task = at.text("task") or "classification"
     positive = at.value("positive", required=task != "regression")
     return DataSpec(
-        path=_beside(folder, str(at.text("path", required=True))),
+        path=beside(folder, str(at.text("path", required=True))),
         label=at.text("label"),
         positive=positive,
         favourable=at.value("favourable") or positive,
         sensitive=at.texts("sensitive", required=True) or (),
-        sensitive_path=None if side is None else _beside(folder, side),
+        sensitive_path=None if side is None else beside(folder, side),
         id=at.text("id"),
         reference=_reference(at),
         bins=_bins(at),
@@ -109,6 +108,8 @@ def _data(at: Reader, folder: Path) -> DataSpec:
         exclude=at.texts("exclude") or (),
         task=task,
         indicators=_indicators(at),
+        stages=_stages(at),
+        legitimate=_legitimate(at),
         read=_reading(at),
     )
 
@@ -126,6 +127,27 @@ def _reading(at: Reader) -> ReadSpec:
         raise at.wrong("skip_lines", "a whole number of lines above the column names, 0 for none")
     dates = at.choice("dates", DATES) if "dates" in at.table else None
     return ReadSpec(at.text("sheet"), header, skip, dates)
+
+
+def _legitimate(at: Reader) -> dict[str, str]:
+    """Factor -> the reason why it may count; a factor without a reason is refused."""
+    if isinstance(at.table.get("legitimate"), list):
+        named = ", ".join(f'{c} = "why"' for c in at.table["legitimate"][:3])
+        raise CaseError(
+            "`legitimate` names factors without a reason",
+            got=f"legitimate = {at.table['legitimate']!r}",
+            expected="a reason in words for each",
+            todo=f"write legitimate = {{ {named} }}",
+        )
+    inner = Reader(at.section("legitimate"), "`legitimate` under [data]", CaseError)
+    return {c: str(inner.text(c)) for c in inner.table}
+
+
+def _stages(at: Reader) -> tuple[str, ...]:
+    stages = at.texts("stages") or ()
+    if "stages" in at.table and len(stages) < 2:
+        raise at.wrong("stages", 'two columns or more in the order of the process, such as ["screened", "hired"]')
+    return stages
 
 
 def _indicators(at: Reader) -> dict[str, tuple[str, ...]]:
@@ -153,13 +175,9 @@ def _watch(at: Reader, folder: Path) -> WatchSpec:
     for key in ("source", "labels"):
         name = at.text(key)
         if name is not None:
-            given[key] = Path("-") if key == "source" and name == "-" else _beside(folder, name)
+            given[key] = Path("-") if key == "source" and name == "-" else beside(folder, name)
     given["webhook"] = at.text("webhook")
     return WatchSpec(**given)
-
-
-def _beside(folder: Path, name: str) -> Path:
-    return Path(os.path.abspath(folder / name))
 
 
 def _reference(at: Reader) -> dict[str, str]:
@@ -187,43 +205,6 @@ def _bins(at: Reader) -> dict[str, tuple[float, ...]]:
     return out
 
 
-def _model(at: Reader, folder: Path) -> ModelSpec:
-    at.allow(*MODEL_KINDS, "threshold", "outcomes", "origin")
-    if "outcomes" in at.table:
-        if at.table["outcomes"] is not True or len(at.table) > 1:
-            raise at.wrong("outcomes", "true, and no other key under [model]: nothing was decided")
-        return ModelSpec("decision", outcomes=True)
-    kinds = [k for k in MODEL_KINDS if k in at.table]
-    if len(kinds) != 1:
-        raise CaseError(
-            "[model] names more than one kind of model" if kinds else "[model] names no model",
-            got=" and ".join(kinds) if kinds else "none of " + ", ".join(MODEL_KINDS),
-            expected="exactly one of " + ", ".join(MODEL_KINDS),
-            todo="keep the one whose decisions are to be audited"
-            if kinds
-            else 'add for example path = "model.skops"; where nothing was decided, outcomes = true',
-        )
-    kind = kinds[0]
-    value = str(at.text(kind))
-    threshold = at.number("threshold")
-    if threshold is not None and kind == "decision":
-        raise CaseError(
-            "[model] has a threshold for decisions that are already made",
-            got=f"decision = {value!r} and threshold = {threshold:g}",
-            expected="a threshold only with path or score",
-            todo="remove `threshold`, or name the column of scores as `score`",
-        )
-    return ModelSpec(
-        kind=kind,
-        path=_beside(folder, value) if kind == "path" else None,
-        column=value if kind in ("decision", "score") else None,
-        endpoint=value if kind == "endpoint" else None,
-        threshold=0.5 if threshold is None else threshold,
-        threshold_given=threshold is not None,
-        origin=at.text("origin"),
-    )
-
-
 def check_roles(case: Case) -> None:
     """Refuse roles that contradict each other. Raises CaseError. Columns are not looked at: see `check_columns`."""
     data, model = case.data, case.model
@@ -246,6 +227,14 @@ def check_roles(case: Case) -> None:
     _only_for("reference", data.reference, data.sensitive)
     _only_for("bins", data.bins, data.sensitive)
     _only_for("indicators", data.indicators, data.sensitive)
+    for factor in data.legitimate:
+        if factor in (*data.sensitive, data.label, model.column, data.id, data.weight, data.cluster):
+            raise CaseError(
+                f"the factor {factor!r} in `legitimate` has another role",
+                got=f"{factor!r}, which is a sensitive, outcome, decision, id, weight or cluster column too",
+                expected="a factor of its own",
+                todo="take it out of `legitimate`",
+            )
     if case.population is not None:
         population.check(case.population, data.sensitive)
     if case.recourse is not None:
@@ -398,12 +387,12 @@ def dump_case(case: Case, path: Path) -> None:
 def _toml(case: Case, folder: Path) -> str:
     data, model = case.data, case.model
     values: dict[str, Any] = {
-        "path": _relative(data.path, folder),
+        "path": relative(data.path, folder),
         "label": model.column if model.outcomes else data.label,
         "positive": data.positive,
         "favourable": data.favourable if data.favourable != data.positive else None,
         "sensitive": data.sensitive,
-        "sensitive_path": None if data.sensitive_path is None else _relative(data.sensitive_path, folder),
+        "sensitive_path": None if data.sensitive_path is None else relative(data.sensitive_path, folder),
         "id": data.id,
         "reference": dict(data.reference) or None,
         "bins": {k: list(v) for k, v in data.bins.items()} or None,
@@ -416,22 +405,18 @@ def _toml(case: Case, folder: Path) -> str:
         "features": data.features,
         "exclude": data.exclude or None,
         "task": None if data.task == "classification" else data.task,
+        "stages": data.stages or None,
+        "legitimate": dict(data.legitimate) or None,
         "indicators": {k: list(v) for k, v in data.indicators.items()} or None,
         "sheet": data.read.sheet,
         "header": list(data.read.header) if isinstance(data.read.header, tuple) else data.read.header,
         "skip_lines": data.read.skip_lines,
         "dates": data.read.dates,
     }
-    where = {"path": None if model.path is None else _relative(model.path, folder), "endpoint": model.endpoint}
-    chosen: dict[str, Any] = {model.kind: where.get(model.kind, model.column)}
-    if model.threshold_given or (model.threshold != 0.5 and model.kind != "decision"):
-        chosen["threshold"] = model.threshold
-    if model.origin is not None:
-        chosen["origin"] = model.origin
     sections: dict[str, dict[str, Any]] = {
         "case": {"name": case.name, "purpose": case.purpose},
         "data": values,
-        "model": {"outcomes": True} if model.outcomes else chosen,
+        "model": models.to_table(model, folder),
     }
     if case.watch != WatchSpec():
         watch = case.watch
@@ -439,11 +424,11 @@ def _toml(case: Case, folder: Path) -> str:
             "batch": "time" if watch.batch is None else watch.batch,
             "label_delay": watch.label_delay,
             "source": None if watch.source is None else _source(watch.source, folder),
-            "labels": None if watch.labels is None else _relative(watch.labels, folder),
+            "labels": None if watch.labels is None else relative(watch.labels, folder),
             "webhook": watch.webhook,
         }
     if case.policy.source is not None:
-        sections["policy"] = {"file": _relative(case.policy.source, folder)}
+        sections["policy"] = {"file": relative(case.policy.source, folder)}
     if case.recourse is not None:
         sections["recourse"] = recourse.to_table(case.recourse)
     if case.population is not None:
@@ -456,8 +441,4 @@ def _toml(case: Case, folder: Path) -> str:
 
 
 def _source(path: Path, folder: Path) -> str:
-    return "-" if path == Path("-") else _relative(path, folder)
-
-
-def _relative(path: Path, folder: Path) -> str:
-    return Path(os.path.relpath(path, folder)).as_posix()
+    return "-" if path == Path("-") else relative(path, folder)

@@ -39,6 +39,7 @@ def columns(case: Case, main: Sequence[str], side: Sequence[str]) -> None:
         ("cluster", data.cluster), ("time", data.time), ("split", data.split),
     ]  # fmt: skip
     roles += [("features", f) for f in data.features or ()]
+    roles += [(r, c) for r, names in (("stages", data.stages), ("legitimate", data.legitimate)) for c in names]
     roles += [("actionable", c) for c in (case.recourse.actionable if case.recourse else ())]
     wanted = [(r, c, tuple(main)) for r, c in roles if c is not None]
     groups = file_columns(data, data.sensitive)
@@ -79,6 +80,7 @@ def features_of(case: Case, columns: Sequence[str]) -> tuple[str, ...]:
         out = data.features
     else:
         never = {
+            *data.stages,
             data.label,
             data.weight,
             data.id,
@@ -371,7 +373,8 @@ def _decision(case: Case, frame: pd.DataFrame, audit: Mask) -> None:
                 f"the decision column {name!r} has values that the label {case.data.label!r} does not have",
                 got=f"{listed(strange)} in {_count(codes, names, strange):,} of {len(codes):,} measured rows",
                 expected=" or ".join(repr(n) for n in allowed),
-                todo=f"write the decisions of {name!r} in the words of {case.data.label!r}",
+                todo="say which decision goes with which outcome; add for example this line under [model]: "
+                + classes_line(case, names, allowed),
             )
         return
     if len(names) > MOST_CLASSES:
@@ -383,6 +386,22 @@ def _decision(case: Case, frame: pd.DataFrame, audit: Mask) -> None:
         )
     if len(names) > 1:
         _sides(case, names, f"the decision column {name!r}")
+
+
+def classes_line(case: Case, decided: Sequence[str], outcomes: Sequence[str]) -> str:
+    """The line that says which decision goes with which outcome: good with good, where that is plain."""
+    from audit.load.sign import sign_of
+    from audit.load.toml import write
+
+    good = str(case.data.favourable or case.data.positive)
+    rest = [o for o in outcomes if o != good] or [good]
+    sign = sign_of(str(case.model.column), decided) if len(decided) == 2 else None
+    best = sign.favourable if sign is not None else None
+    if sign is not None and best is None:
+        best = sign.positive
+    first = best if best in decided else decided[0]
+    pairs = {first: good} | {d: rest[min(i, len(rest) - 1)] for i, d in enumerate(d for d in decided if d != first)}
+    return f"classes = {write(pairs)}"
 
 
 def _count(codes: npt.NDArray[np.int64], names: Sequence[str], some: Sequence[str]) -> int:

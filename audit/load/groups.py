@@ -11,7 +11,7 @@ from audit.case import DataSpec
 from audit.errors import DataError
 from audit.load.grounds import LEADING
 from audit.load.sign import plain
-from audit.load.values import coded
+from audit.load.values import coded, with_columns
 
 NONE, SEVERAL = "none of these", "several of these"
 _SIDES = {"0": 0, "1": 1, "False": 0, "True": 1, "false": 0, "true": 1}
@@ -41,7 +41,7 @@ def with_indicators(data: DataSpec, frame: pd.DataFrame) -> tuple[pd.DataFrame, 
         place = np.where(total == 1, (sides == 1).argmax(axis=1), np.where(total == 0, len(columns), len(columns) + 1))
         values = pd.Series(groups[place], index=frame.index, dtype="str")
         values = values.mask((total == 0) & (sides < 0).any(axis=1))
-        frame = frame.assign(**{name: values})
+        frame = with_columns(frame, {name: values})
         several = int((total > 1).sum())
         if several:
             notes.append(

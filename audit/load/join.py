@@ -8,7 +8,7 @@ import pandas as pd
 from audit.case import Case
 from audit.errors import CaseError, DataError, nearest
 from audit.load.tables import read_noted
-from audit.load.values import coded, names_of
+from audit.load.values import coded, names_of, with_columns
 
 
 def join_sensitive(case: Case, frame: pd.DataFrame, side: tuple[str, ...]) -> tuple[pd.DataFrame, list[str]]:
@@ -45,7 +45,7 @@ def join_sensitive(case: Case, frame: pd.DataFrame, side: tuple[str, ...]) -> tu
             todo="name its columns in `sensitive`, or remove `sensitive_path`",
         )
     table = read_noted(data.sensitive_path, [key, *wanted])
-    people = table.frame.assign(**{key: _keys(table.frame[key])})
+    people = with_columns(table.frame, {key: _keys(table.frame[key])})
     notes = list(table.notes)
     nameless = int(people[key].isna().sum())
     people = people[people[key].notna()].drop_duplicates(ignore_index=True)
@@ -75,7 +75,7 @@ def join_sensitive(case: Case, frame: pd.DataFrame, side: tuple[str, ...]) -> tu
         notes.append(f"{name}: {unused:,} ids are not in the data and were not used.")
     joined = people.iloc[np.where(found, place, 0)].reset_index(drop=True)
     added = {c: joined[c].where(found) for c in wanted}
-    return frame.assign(**added), notes
+    return with_columns(frame, added), notes
 
 
 def _keys(column: pd.Series) -> pd.Series:

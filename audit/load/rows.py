@@ -16,7 +16,7 @@ from audit.load.digest import sha256_of
 from audit.load.groups import file_columns, with_indicators
 from audit.load.join import join_sensitive
 from audit.load.tables import columns_of, read_noted
-from audit.load.values import coded
+from audit.load.values import coded, with_columns
 from audit.values import UNKNOWN
 
 Mask = npt.NDArray[np.bool_]
@@ -69,7 +69,7 @@ def load_rows(case: Case, *, everything: bool | None = None) -> Rows:
         features = check.features_of(case, names)
         chosen.append(features)
         roles = {data.label, case.model.column, data.id, data.weight, data.cluster, data.time, data.split}
-        roles |= set(file_columns(data, data.sensitive))
+        roles |= {*file_columns(data, data.sensitive), *data.stages, *data.legitimate}
         return [n for n in names if n in roles or (everything and n in features)]
 
     table = read_noted(data.path, needed, data.read)
@@ -113,27 +113,42 @@ def dated(data: DataSpec, frame: pd.DataFrame) -> pd.DataFrame:
     if not pd.api.types.is_string_dtype(frame[data.time]):
         return frame
     times = check.times_of(frame[data.time], data.read.dates)
-    return frame.assign(**{data.time: times.dt.tz_localize(None)})
+    return with_columns(frame, {data.time: times.dt.tz_localize(None)})
 
 
 _TRUE_FALSE = {"True": "1", "False": "0", "true": "1", "false": "0", "TRUE": "1", "FALSE": "0"}
 
 
 def true_false(case: Case, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Decisions in the label's words where one says true and false and the other 1 and 0: the same two values."""
+    """Decisions in the label's words: as `classes` says, or where one says true and false and the other 1 and 0."""
     label, column = case.data.label, case.model.column
     if case.model.kind != "decision" or label is None or column is None or case.data.task != "classification":
         return frame, []
     codes, decided = coded(frame[column])
     known = coded(frame[label])[1]
+    if case.model.classes:
+        return _renamed(
+            frame, column, codes, decided, [case.model.classes.get(d, d) for d in decided], "as the case says"
+        )
     for words in (_TRUE_FALSE, {v: k for k, v in _TRUE_FALSE.items() if v in "01" and k in known}):
         meant = [words.get(d, d) for d in decided]
         if set(decided) <= set(words) and set(meant) <= set(known) and not set(decided) <= set(known):
-            names = pd.array([*meant, None], dtype="str")
-            said = " and ".join(f"{d!r} is read as {m!r}" for d, m in zip(decided, meant, strict=True))
-            changed = pd.Series(names.take(codes, allow_fill=False), index=frame.index)
-            return frame.assign(**{column: changed}), [f"Decisions in {column!r}: {said}, as {label!r} writes it."]
+            return _renamed(frame, column, codes, decided, meant, f"as {label!r} writes it")
     return frame, []
+
+
+def _renamed(
+    frame: pd.DataFrame,
+    column: str,
+    codes: npt.NDArray[np.int64],
+    decided: Sequence[str],
+    meant: Sequence[str],
+    why: str,
+) -> tuple[pd.DataFrame, list[str]]:
+    names = pd.array([*meant, None], dtype="str")
+    said = " and ".join(f"{d!r} is read as {m!r}" for d, m in zip(decided, meant, strict=True))
+    changed = pd.Series(names.take(codes, allow_fill=False), index=frame.index)
+    return frame.assign(**{column: changed}), [f"Decisions in {column!r}: {said}, {why}."]
 
 
 def missing_words(
@@ -164,4 +179,4 @@ def missing_words(
                 f"Column {column!r}: {count:,} rows say {UNKNOWN!r} themselves; they are counted "
                 "together with the rows that have no value."
             )
-    return (frame.assign(**changed) if changed else frame), notes
+    return with_columns(frame, changed), notes

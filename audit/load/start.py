@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pandas as pd
+
 from audit.errors import CaseError, nearest
 from audit.load import limits
 from audit.load.check import suggested_bins
@@ -78,6 +80,8 @@ def proposed(data: Path, folder: Path) -> tuple[str, Roles]:
         line("split", roles.split, roles.split)
         lines += [f"{role} = {write(v)}" for role in ("train", "audit") if (v := getattr(roles, role)) is not None]
     lines += ["", "[model]", *_model_lines(roles, shown)]
+    if roles.decision is not None and roles.label is not None and roles.decision != roles.label:
+        lines += _in_label_words(roles, table.frame)
     return "\n".join(lines) + "\n", roles
 
 
@@ -103,6 +107,23 @@ def _model_lines(roles: Roles, shown: object) -> list[str]:
     else:
         out.append(f'decision = "{OPEN}"  # or path = "model.skops", or score = "a column of scores"')
     return out
+
+
+def _in_label_words(roles: Roles, frame: pd.DataFrame) -> list[str]:
+    """Which decision goes with which outcome, where the two are not written alike."""
+    decided = names_of(frame[str(roles.decision)].value_counts().index[:30])
+    outcomes = names_of(frame[str(roles.label)].value_counts().index[:30])
+    if set(decided) <= set(outcomes) or len(decided) != 2 or len(outcomes) != 2:
+        return []
+    first, second = sign_of(str(roles.decision), decided), sign_of(str(roles.label), outcomes)
+    if first.favourable is None or second.favourable is None:
+        pairs: dict[str, str] = dict.fromkeys(decided, OPEN)
+        return [
+            f"classes = {write(pairs)}  # which decision goes with which outcome: {outcomes[0]!r} or {outcomes[1]!r}"
+        ]
+    other = {d: next(o for o in outcomes if o != second.favourable) for d in decided}
+    pairs = other | {first.favourable: second.favourable}
+    return [f"classes = {write(pairs)}  # the decision that is good for a person goes with the outcome that is"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -214,3 +215,13 @@ def write(value: Any) -> str:
     if isinstance(value, Mapping):
         return "{ " + ", ".join(f"{key(k)} = {write(v)}" for k, v in value.items()) + " }"
     return "[" + ", ".join(write(v) for v in value) + "]"
+
+
+def beside(folder: Path, name: str) -> Path:
+    """The absolute path of `name`, read beside the file that names it."""
+    return Path(os.path.abspath(folder / name))
+
+
+def relative(path: Path, folder: Path) -> str:
+    """The path as it is written in a file of `folder`."""
+    return Path(os.path.relpath(path, folder)).as_posix()

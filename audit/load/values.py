@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -27,6 +27,14 @@ def name_of(value: Any) -> str:
         whole_day = value == value.normalize() and value.tzinfo is None
         return value.strftime("%Y-%m-%d") if whole_day else value.isoformat()
     return str(value)
+
+
+def with_columns(frame: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:
+    """The frame with these columns set, by name. `DataFrame.assign(**columns)` fails on one called `self`."""
+    out = frame.copy(deep=False)
+    for name, values in columns.items():
+        out[name] = values
+    return out
 
 
 def names_of(values: Iterable[Any]) -> tuple[str, ...]:

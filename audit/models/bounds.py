@@ -155,7 +155,7 @@ def _tree(tree: Any, owner: Any) -> None:
     held = [f"{t.__module__}.{t.__name__}" for t in type(owner).__mro__]
     good = (
         "sklearn.tree._classes.BaseDecisionTree" in held
-        and getattr(owner, "tree_", None) is tree
+        and vars(owner).get("tree_") is tree
         and _safely(lambda o, inside: whole(inside["n_features_in_"]) == tree.n_features, owner, vars(owner))
         and np.array_equal(inner, right != -1)
         and bool(((left > here) & (left < count) & (right > here) & (right < count))[inner].all())

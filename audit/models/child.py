@@ -51,6 +51,8 @@ def _load(frame: Frame, held: tuple[str, ...]) -> tuple[Loaded, dict[str, Any]]:
         "task": facts.task,
         "output": facts.output,
         "notes": list(facts.notes),
+        "named": facts.named,
+        "decides": facts.decides,
     }
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from audit.errors import ModelError
+from audit.models import advice
 from audit.models.protobuf import looks_like_onnx
 from audit.models.trust import unknown_types
 
@@ -24,11 +25,6 @@ RATIO_LIMIT = 200
 _RATIO_FLOOR = 64 * 2**20
 """An archive that unpacks to less than this is harmless whatever its ratio: a zero-filled array compresses well."""
 
-PICKLE_WAY_OUT = (
-    "where the model was trained, run `import joblib, skops.io as sio; model = joblib.load('model.pkl'); "
-    "sio.dump(model, 'model.skops')` (or pickle.load) and give model.skops"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
@@ -39,6 +35,15 @@ class ModelFile:
     sha256: str
     size: int
     unknown_types: tuple[str, ...] = ()
+
+
+def is_safe(path: Path) -> bool:
+    """Whether the file is in a format that is read without running what is in it."""
+    try:
+        describe(path)
+    except ModelError:
+        return False
+    return True
 
 
 def describe(path: str | Path) -> ModelFile:
@@ -54,9 +59,8 @@ def read_bytes(path: Path) -> bytes:
     expected = FORMATS
     try:
         if path.is_dir():
-            raise ModelError(
-                f"the model {path.name!r} is a folder", got="a folder", expected=expected, todo="name the file inside"
-            )
+            problem, got, todo = advice.of_folder(path)
+            raise ModelError(f"the model {path.name!r} {problem}", got=got, expected=expected, todo=todo)
         size = path.stat().st_size
         if size > SIZE_LIMIT:
             raise ModelError(
@@ -127,64 +131,14 @@ def _format(name: str, content: bytes) -> str:
             return "xgboost"
         if head.startswith(b"{L\x00\x00\x00\x00\x00\x00\x00\x07learner"):
             return "xgboost"
-    reason = _known_but_refused(head)
+    reason = advice.of_file(name, content)
     if reason is not None:
         _refuse(name, *reason)
     if _is_pickle(content):
-        _refuse_pickle(name, "a pickle")
+        _refuse(name, *advice.of_pickle(name, content))
     if looks_like_onnx(content):
         return "onnx"
     _refuse(name, "is not a model that Assay knows", _sample(head), f"give {FORMATS}")
-
-
-def _known_but_refused(head: bytes) -> tuple[str, str, str] | None:
-    """(problem, got, todo) for files that are something else."""
-    packed = {
-        b"\x1f\x8b": "gzip",
-        b"BZh": "bzip2",
-        b"\xfd7zXZ": "xz",
-        b"\x04\x22\x4d\x18": "lz4",
-        b"\x5d\x00\x00": "lzma",
-    }
-    for magic, kind in packed.items():
-        if head.startswith(magic):
-            return (
-                "is a compressed file, as joblib.dump(compress=...) writes them; inside is a pickle, and a pickle is a "
-                "program that runs when it is opened",
-                f"{kind} data",
-                PICKLE_WAY_OUT,
-            )
-    if head[:1] == b"\x78" and len(head) > 2 and (head[0] * 256 + head[1]) % 31 == 0:
-        return (
-            "is a compressed file, as joblib.dump(compress=...) writes them; inside is a pickle, and a pickle is a "
-            "program that runs when it is opened",
-            "zlib data",
-            PICKLE_WAY_OUT,
-        )
-    others = (
-        (b"PAR1", "a Parquet file: this is a table, not a model", "name it under [data], and the model under [model]"),
-        (
-            b"ARROW1",
-            "a Feather file: this is a table, not a model",
-            "name it under [data], and the model under [model]",
-        ),
-        (
-            b"\x89HDF",
-            "an HDF5 file, as Keras writes them",
-            "convert the network to ONNX (tf2onnx) and give the .onnx file",
-        ),
-        (b"binf", "XGBoost's old binary format", "save it again with booster.save_model('model.json')"),
-        (b"bs64", "XGBoost's old binary format", "save it again with booster.save_model('model.json')"),
-        (b"%PDF", "a PDF", f"give {FORMATS}"),
-        (b"<?xml", "XML; PMML is not supported", f"give {FORMATS}"),
-        (b"version https://git-lfs", "a Git LFS pointer, not the file itself", "run `git lfs pull` and try again"),
-        (b"CatBoost", "a CatBoost model", "save it with model.save_model('model.onnx', format='onnx')"),
-        (b"CBM1", "a CatBoost model", "save it with model.save_model('model.onnx', format='onnx')"),
-    )
-    for magic, got, todo in others:
-        if head.startswith(magic):
-            return "is not a model that Assay reads", got, todo
-    return None
 
 
 def _is_pickle(content: bytes) -> bool:
@@ -243,10 +197,7 @@ def _schema(name: str, content: bytes) -> Any:
             if any(e.flag_bits & 1 for e in entries):
                 _refuse(name, "is an encrypted archive", "an encrypted zip file", "save the model without a password")
             if "schema.json" not in names:
-                if any(n.endswith((".pkl", ".pickle", ".joblib")) for n in names):
-                    _refuse_pickle(name, "an archive with a pickle inside, as torch.save writes it")
-                shown = ", ".join(sorted(names)[:5]) or "nothing"
-                _refuse(name, "is a zip archive without a model", f"an archive of {shown}", f"give {FORMATS}")
+                _refuse(name, *advice.of_archive(name, names))
             if archive.getinfo("schema.json").file_size > SCHEMA_LIMIT:
                 _refuse_bomb(name, "a schema.json over the limit", f"at most {SCHEMA_LIMIT:,} bytes")
             return json.loads(archive.read("schema.json"))
@@ -273,13 +224,6 @@ def _sample(head: bytes) -> str:
 
 def _refuse(name: str, problem: str, got: str, todo: str) -> NoReturn:
     raise ModelError(f"the file {name!r} {problem}", got=got, expected=FORMATS, todo=todo)
-
-
-def _refuse_pickle(name: str, got: str) -> NoReturn:
-    problem = (
-        "is a pickle (joblib and cloudpickle files are pickles too), and a pickle is a program that runs when opened"
-    )
-    _refuse(name, problem, got, PICKLE_WAY_OUT)
 
 
 def _refuse_bomb(name: str, got: str, expected: str) -> NoReturn:

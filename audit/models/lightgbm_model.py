@@ -1,7 +1,8 @@
 """LightGBM models in LightGBM's own text format.
 
-The text holds no class names: with two classes the score is that of class 1, whatever `positive` is called; with more,
-classes are "0", "1", ... Categories of pandas columns are in the text, in the order of the categorical columns.
+The text holds no class names, only their places: "0", "1", ...
+
+Categories of pandas columns are in the text, in the order of the categorical columns.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from audit.errors import ModelError
-from audit.models.loaded import PROBABILITY, VALUE, Facts, Loaded, as_category, class_index
+from audit.models.loaded import PROBABILITY, RAW, VALUE, Facts, Loaded, as_category, one_class
 
 _BINARY = ("binary", "cross_entropy", "xentropy")
 _MANY = ("multiclass", "multiclassova")
@@ -56,11 +57,14 @@ class LightgbmModel(Loaded):
         classes: tuple[str, ...]
         if objective in _BINARY:
             classes, task, output = ("0", "1"), "classification", PROBABILITY
-            notes = ("LightGBM text names no classes: the score is the probability of class 1",)
         elif objective in _MANY:
             classes, task, output = tuple(str(c) for c in range(count)), "classification", PROBABILITY
         elif objective in _VALUES and count == 1:
             classes, task, output = (), "regression", VALUE
+        elif not objective and count == 1:
+            # Trained on a function of one's own: what the trees add up to, and no file says what that is.
+            classes, task, output = ("0", "1"), "classification", RAW
+            notes = ("the LightGBM model has an objective of its own: its output is the sum of its trees",)
         else:
             raise ModelError(
                 "the LightGBM model has an objective whose output is no score of a class",
@@ -75,7 +79,9 @@ class LightgbmModel(Loaded):
             columns=len(names),
             task=task,
             output=output,
+            decides=output not in (VALUE, RAW),
             notes=notes,
+            named=False,
         )
         self._names = names
         self._categories: list[list[Any]] = _pandas_categories(text)
@@ -87,11 +93,9 @@ class LightgbmModel(Loaded):
         """
         rows = frame.set_axis(list(self._names), axis=1)
         columns = self._categorical(rows)
-        changed = {}
+        changed = set(columns)
         for name, categories in zip(columns, self._categories, strict=True):
-            changed[name] = as_category(rows[name], categories)
-        if changed:
-            rows = rows.assign(**changed)
+            rows[name] = as_category(rows[name], categories)
         text = [n for n in self._names if n not in changed and not pd.api.types.is_numeric_dtype(rows[n].dtype)]
         text = [n for n in text if not pd.api.types.is_bool_dtype(rows[n].dtype)]
         if text:
@@ -125,15 +129,11 @@ class LightgbmModel(Loaded):
             todo="save the scikit-learn object with skops.io.dump instead",
         )
 
-    def class_index(self, positive: str) -> int:
-        """Class 1 of two, whatever its name in the data; else the class of that number."""
-        return 1 if len(self.facts.classes) == 2 else class_index(self.facts.classes, positive)
-
     def scores(self, frame: pd.DataFrame, positive: str) -> np.ndarray:
         # Before the work: a name that does not fit should not cost a prediction.
-        index = self.class_index(positive) if len(self.facts.classes) > 2 else None
+        index = self.class_index(positive) if self.facts.classes else None
         raw = np.asarray(self.estimator.predict(self.prepare(frame)), dtype=np.float64)
-        return raw if index is None else raw[:, index]
+        return raw if index is None else one_class(raw, index, self.facts.output)
 
     def class_scores(self, frame: pd.DataFrame) -> np.ndarray:
         if len(self.facts.classes) <= 2:

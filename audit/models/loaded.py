@@ -18,7 +18,9 @@ import pandas as pd
 
 from audit.errors import ModelError, nearest
 
-PROBABILITY, DECISION, VALUE = "probability", "decision", "value"
+PROBABILITY, DECISION, VALUE, RAW = "probability", "decision", "value", "raw"
+"""What `scores` gives: a probability; 1 or 0; the number that is predicted; log-odds that nothing has made a
+probability of (logits, margins). Of the last two no decision follows before a person says how."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,10 @@ class Facts:
     task: str
     output: str
     notes: tuple[str, ...] = ()
+    named: bool = True
+    """False where `classes` are places ("0", "1") because the file does not say what its classes are called."""
+    decides: bool = True
+    """False where nothing in the file decides, so that `decided` gives None."""
 
 
 class Loaded(abc.ABC):
@@ -53,6 +59,15 @@ class Loaded(abc.ABC):
             return np.column_stack([1 - second, second])
         return np.column_stack([self.scores(frame, name) for name in names])
 
+    def decided(self, frame: pd.DataFrame) -> np.ndarray | None:
+        """The class that the model itself decides for each row: shape (n,), int64, places in `facts.classes`, as its
+        library's own `predict` does it. None where nothing in the file decides (a value, raw outputs)."""
+        if not self.facts.decides:
+            return None
+        table = self.class_scores(frame)
+        # Ties go to the first class, as in scikit-learn's, LightGBM's and XGBoost's own classifiers.
+        return np.asarray(table.argmax(axis=1), dtype=np.int64)
+
     def prepare(self, frame: pd.DataFrame) -> Any:
         """What `estimator` takes for `frame` (whose columns are already the model's, in its order)."""
         return frame
@@ -63,16 +78,15 @@ class Loaded(abc.ABC):
 
 
 def class_index(classes: Sequence[str], positive: str) -> int:
-    """The index of `positive`: as text, or else as the same number ("1" is 1.0) or truth value ("true" is True)."""
+    """The index of `positive`: as text, or else as the same number ("1" is 1.0, and true is 1)."""
     names = [str(c) for c in classes]
     wanted = str(positive)
     if wanted in names:
         return names.index(wanted)
-    for same in (_as_number, lambda s: s.casefold() if s.casefold() in ("true", "false") else None):
-        key = same(wanted)
-        hits = [i for i, name in enumerate(names) if key is not None and same(name) == key]
-        if len(hits) == 1:
-            return hits[0]
+    key = _as_number(wanted)
+    hits = [i for i, name in enumerate(names) if key is not None and _as_number(name) == key]
+    if len(hits) == 1:
+        return hits[0]
     raise ModelError(
         "the model has no class of the name of the positive label",
         got=repr(wanted),
@@ -90,10 +104,44 @@ def same_class(names: Sequence[str], name: str) -> int | None:
 
 
 def _as_number(text: str) -> float | None:
+    truth = {"true": 1.0, "false": 0.0}.get(text.casefold())
+    if truth is not None:
+        return truth
     try:
         return float(text)
     except ValueError:
         return None
+
+
+def one_class(raw: np.ndarray, index: int, output: str) -> np.ndarray:
+    """The score of one class from (n,) of the second of two, or (n, K) of all. Log-odds are against all the others."""
+    if raw.ndim == 2 and raw.shape[1] > 1:
+        if output != RAW:
+            return raw[:, index]
+        others = np.delete(raw, index, axis=1)
+        most = others.max(axis=1)
+        against: np.ndarray = most + np.log(np.exp(others - most[:, None]).sum(axis=1))
+        return np.subtract(raw[:, index], against)
+    flat = raw.reshape(len(raw))
+    if index == 1:
+        return flat
+    return -flat if output == RAW else 1 - flat
+
+
+def places(values: Any, classes: Sequence[str]) -> np.ndarray:
+    """Where each value of a model's own `predict` stands among its classes, (n,) int64. Raises ModelError."""
+    found = [str(v) for v in np.asarray(values).reshape(-1).tolist()]
+    known = {name: at for at, name in enumerate(classes)}
+    at = {name: known.get(name, same_class(classes, name)) for name in set(found)}
+    strange = sorted(name for name, place in at.items() if place is None)
+    if strange:
+        raise ModelError(
+            "the model decides for classes that it does not name",
+            got=", ".join(repr(s) for s in strange[:8]),
+            expected=f"one of {', '.join(repr(c) for c in classes[:12])}",
+            todo="check `classes_` and `predict` of the model with its own library",
+        )
+    return np.array([at[name] for name in found], dtype=np.int64)
 
 
 def as_category(values: pd.Series, categories: Sequence[Any]) -> pd.Series:

@@ -1,9 +1,10 @@
 """ONNX models, run by onnxruntime on the processor.
 
 Inputs: one tensor of all columns, or one tensor of shape (n, 1) per column named as the column. Outputs: probabilities
-as a tensor (n, classes), or as one dict a row (ZipMap). Class names come from the classifier's labels in the graph;
-without them, two columns are read as classes 0 and 1. Tensors are float32 in most files: scores carry
-about seven digits.
+as a tensor (n, classes), or as one dict a row (ZipMap), beside them the label that the graph itself decides; or one
+tensor alone, as networks have it. Class names come from the classifier's labels in the graph; without them classes are
+places, "0" and "1". An output that no Sigmoid or Softmax made is no probability: logits, margins or a value, of which
+no decision follows by itself. Tensors are float32 in most files: scores carry about seven digits.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ import numpy as np
 import pandas as pd
 
 from audit.errors import ModelError
-from audit.models.loaded import DECISION, PROBABILITY, VALUE, Facts, Loaded, needs, one_line
-from audit.models.protobuf import onnx_classes
+from audit.models.loaded import DECISION, PROBABILITY, RAW, VALUE, Facts, Loaded, needs, one_class, one_line, places
+from audit.models.protobuf import onnx_classes, onnx_maker
+
+_PROBABILITIES = ("Sigmoid", "Softmax", "HardSigmoid")
+"""Nodes whose output is a probability."""
 
 _TYPES: dict[str, Any] = {
     "tensor(float)": np.float32,
@@ -59,23 +63,39 @@ class OnnxModel(Loaded):
         floats = [o for o in outputs if o.type in ("tensor(float)", "tensor(double)")]
         notes: tuple[str, ...] = ()
         classes = onnx_classes(content)
+        # The graph's own decision: a tensor of labels, which stands first.
+        self._label = outputs[0].name if outputs[0].type in ("tensor(string)", "tensor(int64)") else None
+        named = bool(classes)
         if self._map or self._table:
             task, output = "classification", PROBABILITY
-            if not classes:
-                classes = ("0", "1")
-                notes = ("the ONNX file names no classes: the score is that of the second column",)
+            classes = classes or ("0", "1")
         elif floats:
-            last = floats[0].shape[-1] if len(floats[0].shape) == 2 else 1
             self._table = floats[0].name
+            last = floats[0].shape[-1] if len(floats[0].shape) == 2 else 1
+            maker = onnx_maker(content, self._table)
+            made = named or maker in _PROBABILITIES
             if isinstance(last, int) and last > 1:
-                task, output = "classification", PROBABILITY
+                task, output = "classification", PROBABILITY if made else RAW
                 classes = classes or tuple(str(c) for c in range(last))
+            elif made:
+                task, output, classes = "classification", PROBABILITY, classes or ("0", "1")
             else:
                 task, output, classes = "regression", VALUE, ()
+            if output != PROBABILITY:
+                notes = (f"no Sigmoid and no Softmax makes the ONNX model's output ({maker or 'a node unknown'} does)",)
         else:
             task, output = "classification", DECISION
             notes = ("the model gives no probabilities: each score is its decision, 1 or 0",)
-        self._label = outputs[0].name
+            if not classes and outputs[0].type != "tensor(int64)":
+                raise ModelError(
+                    "the ONNX model decides in words, and the file does not say which there are",
+                    got=f"an output of {outputs[0].type} and no class labels in the graph",
+                    expected="probabilities beside the labels, or a classifier that names its classes",
+                    todo="export it with its probabilities, or audit a column of its decisions",
+                )
+            classes = classes or ("0", "1")
+        if self._label is None and output == PROBABILITY:
+            notes = (*notes, "the ONNX file holds no decision: the class of the highest probability is taken")
         self.facts = Facts(
             estimator=one_line(f"onnx({self.estimator.get_modelmeta().producer_name or 'graph'})"),
             classes=classes,
@@ -83,7 +103,9 @@ class OnnxModel(Loaded):
             columns=width if isinstance(width, int) else None if self._single else len(self._inputs),
             task=task,
             output=output,
+            decides=output not in (VALUE, RAW),
             notes=notes,
+            named=named,
         )
 
     def prepare(self, frame: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -93,36 +115,48 @@ class OnnxModel(Loaded):
             return {only.name: _cast(frame.to_numpy(), only, "the columns")}
         return {g.name: _cast(frame[g.name].to_numpy().reshape(-1, 1), g, repr(g.name)) for g in self._inputs}
 
-    def class_index(self, positive: str) -> int:
-        """As for others; class 1 of two where the file names no classes."""
-        if self.facts.classes == ("0", "1") and self.facts.notes and self.facts.output == PROBABILITY:
-            return 1
-        return super().class_index(positive)
-
     def scores(self, frame: pd.DataFrame, positive: str) -> np.ndarray:
         feed = self.prepare(frame)
         if self.facts.task == "regression":
             return np.asarray(self.estimator.run([self._table], feed)[0], dtype=np.float64).reshape(len(frame))
         if self.facts.output == DECISION:
-            decided = np.asarray(self.estimator.run([self._label], feed)[0]).reshape(-1)
-            return np.array([str(v) == str(positive) for v in decided.tolist()], dtype=np.float64)
-        index = self.class_index(positive)
+            decided = places(self.estimator.run([self._label], feed)[0], self.facts.classes)
+            return np.equal(decided, self.class_index(positive)).astype(np.float64)
+        return one_class(self._columns(feed, len(frame)), self.class_index(positive), self.facts.output)
+
+    def class_scores(self, frame: pd.DataFrame) -> np.ndarray:
+        if self.facts.output == DECISION:
+            return super().class_scores(frame)
+        table = self._columns(self.prepare(frame), len(frame))
+        return table if table.shape[1] > 1 else np.column_stack([1 - table[:, 0], table[:, 0]])
+
+    def decided(self, frame: pd.DataFrame) -> np.ndarray | None:
+        if not self.facts.decides:
+            return None
+        if self._label is None:
+            return super().decided(frame)
+        return places(self.estimator.run([self._label], self.prepare(frame))[0], self.facts.classes)
+
+    def _columns(self, feed: dict[str, np.ndarray], count: int) -> np.ndarray:
+        """(n, classes), or (n, 1) where one column stands for the second of two classes."""
         if self._map:
             rows = self.estimator.run([self._map], feed)[0]
-            # The dict's keys are the labels; their order is the graph's.
-            wanted = next((k for k in rows[0] if str(k) == self.facts.classes[index]), None) if rows else None
+            # A dict's keys are the labels; their order is the graph's.
             keys = list(rows[0]) if rows else []
-            key = wanted if wanted is not None else keys[index] if keys else None
-            return np.array([row[key] for row in rows], dtype=np.float64)
-        table = np.asarray(self.estimator.run([self._table], feed)[0], dtype=np.float64)
-        if table.ndim != 2 or table.shape[1] != len(self.facts.classes):
+            order = places([str(k) for k in keys], self.facts.classes) if self.facts.named else np.arange(len(keys))
+            found = np.array([[row[k] for k in keys] for row in rows], dtype=np.float64).reshape(count, len(keys))
+            table = np.empty_like(found)
+            table[:, order] = found
+        else:
+            table = np.asarray(self.estimator.run([self._table], feed)[0], dtype=np.float64).reshape(count, -1)
+        if table.shape[1] not in ((1, 2) if len(self.facts.classes) == 2 else (len(self.facts.classes),)):
             raise ModelError(
                 "the ONNX model's probabilities have another shape than its classes",
                 got=f"shape {table.shape}",
-                expected=f"({len(frame)}, {len(self.facts.classes)})",
+                expected=f"({count}, {len(self.facts.classes)})",
                 todo="export the model with one probability for each class",
             )
-        return table[:, index]
+        return table
 
 
 def _cast(values: np.ndarray, given: Any, what: str) -> np.ndarray:

@@ -12,9 +12,12 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from audit.errors import ModelError, nearest
 
 OPERATIONS: dict[str, str] = {
+    "answer": "audit.models.ops:answer",
     "class_scores": "audit.models.ops:class_scores",
     "refit": "audit.models.refit:refit",
     "to_onnx": "audit.models.onnx_export:to_onnx",
@@ -42,3 +45,12 @@ def find(name: str) -> Operation:
 def class_scores(model: Any, frame: Any, arrays: Any) -> dict[str, Any]:
     """`scores` (n, K): the score of each of the model's classes, in its order."""
     return {"scores": model.class_scores(frame)}
+
+
+def answer(model: Any, frame: Any, arrays: Any) -> dict[str, Any]:
+    """`scores` (n,) of the class `positive`, and `decided` (n,), the place of the class that the model itself decides;
+    the latter is left out where nothing in the file decides."""
+    positive = str(arrays["positive"].item())
+    out = {"scores": np.asarray(model.scores(frame, positive), dtype=np.float64)}
+    decided = model.decided(frame)
+    return out if decided is None else out | {"decided": decided}

@@ -214,8 +214,8 @@ class Child:
             named = getattr(audit.errors, str(fields.get("error", "")), None)
             if named is VerificationError:
                 return VerificationError(one_line(fields.get("check", "")), parts.pop("problem"), **parts)
-            known = isinstance(named, type) and issubclass(named, self._error)
-            return (named if known else self._error)(parts.pop("problem"), **parts)
+            kind_of = named if isinstance(named, type) and issubclass(named, self._error) else self._error
+            return kind_of(parts.pop("problem"), **parts)
         return self._error(
             f"{self._what} raised an error",
             got=one_line(fields.get("message")),
@@ -284,7 +284,9 @@ class Child:
 
 def _environment(root: Path | None, scratch: str | None) -> dict[str, str]:
     """What the child knows of its surroundings: no home, no proxies, no secrets of the parent."""
-    threads = str(max(1, min(4, len(os.sched_getaffinity(0)))))
+    # Half of the processors: on two busy ones, one thread answered 100 small calls in 3.2 s and fitted in 2.4 s where
+    # two took 4.5 s and 4.1 s (and 43 s and 26 s where waiting threads spin).
+    threads = str(max(1, min(4, len(os.sched_getaffinity(0)) // 2)))
     kept = {k: os.environ[k] for k in ("LD_LIBRARY_PATH", "TZ") if k in os.environ}
     if root is not None:
         kept["PYTHONPATH"] = str(root)

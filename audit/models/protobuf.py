@@ -1,7 +1,8 @@
-"""Reading a few fields of an ONNX file without the onnx package: is it a model, and what are its classes called?
+"""Reading a few fields of an ONNX file without the onnx package: is it a model, what are its classes called, and what
+makes its output?
 
 Wire format: https://protobuf.dev/programming-guides/encoding/; field numbers: onnx.proto of ONNX (ModelProto.graph 7,
-GraphProto.node 1, NodeProto.attribute 5, AttributeProto.name 1, ints 8, strings 9, floats 7).
+GraphProto.node 1, NodeProto.input 1, output 2, op_type 4, attribute 5, AttributeProto.name 1, s 4, ints 8, strings 9).
 """
 
 from __future__ import annotations
@@ -127,3 +128,53 @@ def _classes_of(graph: memoryview) -> tuple[str, ...]:
 
 def _signed(value: int) -> int:
     return value - (1 << 64) if value >> 63 else value
+
+
+_SHAPES = frozenset("Identity Reshape Squeeze Unsqueeze Flatten Transpose Cast Slice Gather Concat Clip".split())
+"""Nodes that move or copy numbers: what an output is was settled before them."""
+
+
+def onnx_maker(data: bytes, output: str) -> str:
+    """What makes an output of the graph: the type of the node, "Softmax" also for a classifier that says it applies one
+    (post_transform), and "" where the graph does not say. Nodes that only move numbers are passed."""
+    made: dict[str, tuple[str, list[str], bytes]] = {}
+    try:
+        for number, graph in fields(memoryview(data)):
+            if number != 7 or not isinstance(graph, memoryview):
+                continue
+            for part, node in fields(graph):
+                if part != 1 or not isinstance(node, memoryview):
+                    continue
+                given: list[str] = []
+                gives: list[str] = []
+                kind, after = "", b""
+                for n, value in fields(node):
+                    if not isinstance(value, memoryview):
+                        continue
+                    if n == 5:
+                        items = [(k, bytes(v)) for k, v in fields(value) if isinstance(v, memoryview)]
+                        if (1, b"post_transform") in items:
+                            after = next((v for k, v in items if k == 4), b"")
+                    else:
+                        text = bytes(value).decode("utf-8", "replace")
+                        if n == 1:
+                            given.append(text)
+                        elif n == 2:
+                            gives.append(text)
+                        elif n == 4:
+                            kind = text
+                for name in gives:
+                    made[name] = kind, given, after
+    except NotProtobuf:
+        return ""
+    name = output
+    for _ in range(len(made) + 1):
+        if name not in made:
+            return ""
+        kind, given, after = made[name]
+        if after in (b"SOFTMAX", b"LOGISTIC", b"SOFTMAX_ZERO", b"PROBIT"):
+            return "Softmax"
+        if kind not in _SHAPES or not given:
+            return kind
+        name = given[0]
+    return ""

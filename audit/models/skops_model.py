@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import warnings
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import pandas as pd
 from audit.errors import ModelError
 from audit.models.bounds import check_bounds
 from audit.models.guards import put_up
-from audit.models.loaded import DECISION, PROBABILITY, VALUE, Facts, Loaded, one_line
+from audit.models.loaded import DECISION, PROBABILITY, VALUE, Facts, Loaded, one_line, places
 from audit.models.trust import modules, sections
 
 
@@ -48,14 +49,40 @@ class SkopsModel(Loaded):
 
     def __init__(self, content: bytes, allow: Sequence[str]) -> None:
         skops = import_skops()
+        self._made_with = made_with(content)
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             put_up(modules(json.loads(archive.read("schema.json"))))
-        with warnings.catch_warnings(record=True) as caught:
+        with warnings.catch_warnings(record=True) as caught, self._versions():
             warnings.simplefilter("always")
             self.estimator = skops.load(io.BytesIO(content), trusted=[*sections()["reviewed"], *allow])
         check_bounds(self.estimator)
         notes = tuple(dict.fromkeys(one_line(w.message) for w in caught))
         self.facts = _facts(self.estimator, notes)
+
+    @contextlib.contextmanager
+    def _versions(self) -> Iterator[None]:
+        """A failure of a model that another version of scikit-learn saved is told as that. Raises ModelError."""
+        try:
+            yield
+        except ModelError:
+            raise
+        except Exception as error:
+            import sklearn
+
+            here, there = str(sklearn.__version__), self._made_with
+            if there is None or there.split(".")[:2] == here.split(".")[:2]:
+                raise
+            raise ModelError(
+                "the model was saved by another version of scikit-learn, and does not work under the one here",
+                got=f"saved by scikit-learn {there}, loaded by {here}: {type(error).__name__}: {one_line(error)}",
+                expected="the same version, or one that reads the other's files",
+                todo='name the interpreter that it was made with: under [model] `python = "../venv/bin/python"` and '
+                '`load = "skops"`; or fit and save it again under the version here',
+            ) from error
+
+    def _predict(self, rows: Any) -> Any:
+        with self._versions():
+            return self.estimator.predict(rows)
 
     def prepare(self, frame: pd.DataFrame) -> Any:
         """The frame, or its bare values for a model that was fitted without column names."""
@@ -64,23 +91,28 @@ class SkopsModel(Loaded):
     def scores(self, frame: pd.DataFrame, positive: str) -> np.ndarray:
         rows = self.prepare(frame)
         if self.facts.task == "regression":
-            return np.asarray(self.estimator.predict(rows), dtype=np.float64)
+            return np.asarray(self._predict(rows), dtype=np.float64)
         index = self.class_index(positive)
         if self.facts.output == PROBABILITY:
             return self._probabilities(rows)[:, index]
-        decided = np.asarray(self.estimator.predict(rows))
-        return np.array([str(v) == self.facts.classes[index] for v in decided.tolist()], dtype=np.float64)
+        return np.equal(places(self._predict(rows), self.facts.classes), index).astype(np.float64)
+
+    def decided(self, frame: pd.DataFrame) -> np.ndarray | None:
+        if not self.facts.decides:
+            return None
+        return places(self._predict(self.prepare(frame)), self.facts.classes)
 
     def class_scores(self, frame: pd.DataFrame) -> np.ndarray:
         rows = self.prepare(frame)
         if self.facts.output == PROBABILITY:
             return self._probabilities(rows)
-        decided = np.array([str(v) for v in np.asarray(self.estimator.predict(rows)).tolist()], dtype=object)
-        hit: np.ndarray = decided[:, None] == np.array(self.facts.classes, dtype=object)[None, :]
+        decided = places(self._predict(rows), self.facts.classes)
+        hit: np.ndarray = decided[:, None] == np.arange(len(self.facts.classes))[None, :]
         return hit.astype(np.float64)
 
     def _probabilities(self, rows: Any) -> np.ndarray:
-        table: np.ndarray = np.asarray(self.estimator.predict_proba(rows), dtype=np.float64)
+        with self._versions():
+            table: np.ndarray = np.asarray(self.estimator.predict_proba(rows), dtype=np.float64)
         if table.ndim != 2 or table.shape[1] != len(self.facts.classes):
             raise ModelError(
                 "the model's predict_proba gives a table of another shape",
@@ -89,6 +121,25 @@ class SkopsModel(Loaded):
                 todo="check the estimator; predict_proba must follow scikit-learn's convention",
             )
         return table
+
+
+def made_with(content: bytes) -> str | None:
+    """The version of scikit-learn that the file says it was saved by, or None."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            waiting: list[Any] = [json.loads(archive.read("schema.json"))]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return None
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting += node
+        elif isinstance(node, dict):
+            told = node.get("_sklearn_version")
+            if isinstance(told, dict) and isinstance(told.get("content"), str):
+                return one_line(told["content"].strip('"'), 40)
+            waiting += node.values()
+    return None
 
 
 def _facts(estimator: Any, notes: tuple[str, ...]) -> Facts:
@@ -124,12 +175,15 @@ def _facts(estimator: Any, notes: tuple[str, ...]) -> Facts:
                 todo="call fit before saving it",
             )
         task, output, labels = "regression", VALUE, ()
+        if _is_outlier_detector(estimator):
+            task, output, labels = "classification", DECISION, ("-1", "1")
+            notes = (*notes, "an outlier detector: class 1 is an ordinary row, class -1 an outlier")
     else:
         labels = tuple(str(c) for c in np.asarray(classes).tolist())
         task = "classification"
         output = PROBABILITY if hasattr(estimator, "predict_proba") else DECISION
-        if output == DECISION:
-            notes = (*notes, "the model gives no probabilities: each score is its decision, 1 or 0")
+    if output == DECISION:
+        notes = (*notes, "the model gives no probabilities: each score is its decision, 1 or 0")
     return Facts(
         estimator=one_line(name),
         classes=labels,
@@ -137,8 +191,18 @@ def _facts(estimator: Any, notes: tuple[str, ...]) -> Facts:
         columns=None if columns is None else int(columns),
         task=task,
         output=output,
+        decides=output != VALUE,
         notes=notes,
     )
+
+
+def _is_outlier_detector(estimator: Any) -> bool:
+    from sklearn.base import is_outlier_detector
+
+    try:
+        return bool(is_outlier_detector(estimator))
+    except Exception:
+        return False
 
 
 def _is_classifier(estimator: Any) -> bool:

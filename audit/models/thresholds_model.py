@@ -59,6 +59,9 @@ class Rule:
     default: float
     probability: bool
     thresholds: dict[tuple[str, ...], float]
+    words: dict[str, str]
+    """The inner model's classes in the label's words, where the case gave them; else empty."""
+    link: str | None
 
 
 def read_rule(content: bytes, name: str = "the file") -> Rule:
@@ -84,6 +87,8 @@ def read_rule(content: bytes, name: str = "the file") -> Rule:
             float(document["default"]),
             bool(document["probability"]),
             {tuple(str(g) for g in t["group"]): float(t["threshold"]) for t in document["thresholds"]},
+            {str(k): str(v) for k, v in (document.get("classes") or {}).items()},
+            document.get("link"),
         )
         if (rule.base is None) == (rule.column is None) or not rule.attributes:
             raise ValueError("neither a model nor a column of scores, or no attribute")
@@ -118,17 +123,22 @@ class ThresholdsModel(Loaded):
             self.inner = load(*self.rule.base, allow)
             own = self.inner.facts
             columns = list(own.features if own.features is not None else self.rule.features)
-            name, classes, notes = own.estimator, own.classes, own.notes
+            name, notes = own.estimator, own.notes
+            classes = tuple(self.rule.words.get(c, c) for c in own.classes)
             self.estimator = self.inner.estimator
+        if not classes:
+            classes = (f"not {self.rule.positive}", self.rule.positive)
         self.columns = tuple(columns)
         who = " and ".join(self.rule.attributes)
         self.facts = Facts(
             estimator=f"group thresholds by {who} over {name}",
             classes=classes,
+            named=bool(self.rule.words) or self.inner is None or not self.inner.facts.classes or self.inner.facts.named,
             features=tuple(dict.fromkeys([*columns, *self.rule.attributes])),
             columns=len(dict.fromkeys([*columns, *self.rule.attributes])),
-            task="classification" if classes else "regression",
-            output=PROBABILITY if classes and self.rule.probability else VALUE,
+            task="classification",
+            output=PROBABILITY if self.rule.probability else VALUE,
+            decides=len(classes) == 2,
             notes=(
                 *notes,
                 f"the model reads {who} at the decision; a group that it does not name is decided by the threshold "
@@ -140,15 +150,27 @@ class ThresholdsModel(Loaded):
         if self.inner is None:
             score = frame[self.columns[0]].to_numpy(dtype=np.float64)
         else:
-            if self.facts.classes and self.class_index(positive) != class_index(self.facts.classes, self.rule.positive):
+            index = self.class_index(positive)
+            if index != class_index(self.facts.classes, self.rule.positive):
                 raise ModelError(
                     "these group thresholds were chosen for another positive label",
                     got=repr(positive),
                     expected=repr(self.rule.positive),
                     todo="correct `positive` under [data], or choose thresholds anew with `assay mitigate`",
                 )
-            score = self.inner.scores(frame[list(self.columns)], positive)
+            own = self.inner.facts.classes
+            score = self.inner.scores(frame[list(self.columns)], own[index] if own else positive)
+            if self.rule.link == "logit":
+                score = 1.0 / (1.0 + np.exp(-np.clip(score, -700, 700)))
         return adjusted(score, thresholds_of(self.rule, frame), self.rule.default, self.rule.probability)
+
+    def decided(self, frame: pd.DataFrame) -> np.ndarray | None:
+        """What scores at least `default` is what the group's own threshold lets through."""
+        if not self.facts.decides:
+            return None
+        positive = self.class_index(self.rule.positive)
+        above = self.scores(frame, self.rule.positive) >= self.rule.default
+        return np.where(above, positive, 1 - positive).astype(np.int64)
 
 
 def thresholds_of(rule: Rule, frame: pd.DataFrame) -> np.ndarray:

@@ -33,7 +33,7 @@ from audit.models.loaded import one_line
 from audit.models.process import Child, Limits
 from audit.models.trust import forbidden
 
-__all__ = ["CHUNK_ROWS", "Limits", "ModelInfo", "Worker"]
+__all__ = ["CHUNK_ROWS", "Answer", "Limits", "ModelInfo", "Worker"]
 
 CHUNK_ROWS = 50_000
 _START_SECONDS = 120.0
@@ -46,8 +46,10 @@ class ModelInfo:
     classes: names of the classes, as text, in the model's order; () for regression and where the file names none.
     features: the columns it takes, in order; None where it knows them by position only (`columns` says how many).
     isolation: short words of what really ran and held when tried, such as "files: landlock".
-    task: "classification" or "regression". output: "probability"; "decision" (scores are 1 or 0); "value".
-    notes: what a reader of the scores should know.
+    task: "classification" or "regression". output: "probability"; "decision" (scores are 1 or 0); "value"; "raw"
+    (log-odds that nothing made a probability of). named: False where classes are places ("0", "1") because the file
+    does not say what they are called. decides: whether the model itself decides. notes: what a reader of the scores
+    should know.
     """
 
     format: str
@@ -60,6 +62,17 @@ class ModelInfo:
     columns: int | None = None
     output: str = "probability"
     notes: tuple[str, ...] = ()
+    named: bool = True
+    decides: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """What a model says of n rows: score (n,) of one class; decided (n,), the place in `ModelInfo.classes` of the class
+    that its own `predict` decides, None where nothing in the file decides."""
+
+    score: np.ndarray
+    decided: np.ndarray | None
 
 
 class Worker:
@@ -127,30 +140,50 @@ class Worker:
     def scores(
         self, frame: pd.DataFrame, positive: str, *, progress: Callable[[int, int], None] | None = None
     ) -> np.ndarray:
-        """The score of `positive` for each row: float64, shape (n,).
+        """The score of the class `positive` for each row: float64, shape (n,). As `answer`, without the decision."""
+        return self._chunks("scores", frame, positive, progress).score
 
-        A probability; for a model without probabilities its decision, 1 or 0; for a regression its value (see
-        `info.output`). Columns are chosen and ordered by the model's own names; others are not sent.
+    def answer(
+        self, frame: pd.DataFrame, positive: str, *, progress: Callable[[int, int], None] | None = None
+    ) -> Answer:
+        """The score of the class `positive`, a name in `info.classes`, and what the model itself decides.
+
+        The score is a probability; for a model without probabilities its decision, 1 or 0; for a regression its value;
+        or log-odds (see `info.output`). Columns are chosen and ordered by the model's own names; others are not sent.
         `progress(done, total)` is called after each chunk of 50,000 rows.
 
         Raises ModelError for missing columns, an unknown `positive`, a model that fails, or scores that are not finite.
         """
+        return self._chunks("answer", frame, positive, progress)
+
+    def _chunks(
+        self, what: str, frame: pd.DataFrame, positive: str, progress: Callable[[int, int], None] | None
+    ) -> Answer:
         chosen = self._select(frame)
         parts: list[np.ndarray] = []
-        for start in range(0, max(len(chosen), 1), CHUNK_ROWS):
+        places: list[np.ndarray | None] = []
+        for start in range(0, len(chosen), CHUNK_ROWS):
             chunk = chosen.iloc[start : start + CHUNK_ROWS]
-            if len(chunk) == 0:
-                break
-            answer = self._ask({"do": "scores", "positive": str(positive)}, table=chunk)
-            part = answer.get("scores")
-            if part is None or part.dtype != np.float64 or part.shape != (len(chunk),):
+            if what == "scores":
+                found = self._ask({"do": "scores", "positive": str(positive)}, table=chunk)
+            else:
+                arrays = {"positive": np.asarray(str(positive))}
+                found = self._ask({"do": "call", "op": "answer"}, table=chunk, arrays=arrays)
+            part, place = found.get("scores"), found.get("decided")
+            good = part is not None and part.dtype == np.float64 and part.shape == (len(chunk),)
+            if place is not None and (place.dtype != np.int64 or place.shape != (len(chunk),)):
+                good = False
+            if not good or part is None:
                 raise ModelError(
-                    "the model gives another number of scores than rows",
+                    "the model gives another number of answers than rows",
                     got="no scores" if part is None else f"shape {part.shape}",
                     expected=f"{len(chunk)} scores",
                     todo="check the model with its own library on the same rows",
                 )
+            if place is not None and len(place) and not 0 <= place.min() <= place.max() < len(self.info.classes):
+                raise ModelError("the model decides for a class that it does not have", got=str(place.max()))
             parts.append(part)
+            places.append(place)
             if progress is not None:
                 progress(min(start + CHUNK_ROWS, len(chosen)), len(chosen))
         scores = np.concatenate(parts) if parts else np.empty(0, dtype=np.float64)
@@ -163,7 +196,9 @@ class Worker:
                 expected="a finite score for every row",
                 todo="look at these rows: often a value the model never saw, or a missing value it does not handle",
             )
-        return scores
+        told = [p for p in places if p is not None]
+        decided = np.concatenate(told) if len(told) == len(parts) and told else None
+        return Answer(scores, decided)
 
     def class_scores(self, frame: pd.DataFrame) -> np.ndarray:
         """The score of each class for each row: float64, shape (n, K), classes in the order of `info.classes`.
@@ -298,14 +333,20 @@ class Worker:
                     expected="a running process",
                     todo="open the model again; nothing else was touched",
                 )
-            stream: Any = b""
-            if table is not None:
-                stream, fields["objects"] = tables.send(table)
             try:
-                blocks = wire.pack(fields, arrays, stream)
+                blocks = self._blocks(fields, table, arrays)
             except wire.WireError as error:
                 raise DataError("what was given cannot be sent to the model", got=str(error)) from error
             return child.ask(blocks, self._limits.wall_seconds).arrays
+
+    def _blocks(
+        self, fields: dict[str, Any], table: pd.DataFrame | None, arrays: dict[str, np.ndarray] | None
+    ) -> list[Any]:
+        """A question as it crosses: the table as Arrow."""
+        stream: Any = b""
+        if table is not None:
+            stream, fields["objects"] = tables.send(table)
+        return wire.pack(fields, arrays, stream)
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -325,4 +366,6 @@ def _info(kind: str, sha256: str, fields: dict[str, Any]) -> ModelInfo:
         columns=None if fields["columns"] is None else int(fields["columns"]),
         output=str(fields["output"]),
         notes=tuple(one_line(n) for n in fields["notes"]),
+        named=bool(fields["named"]),
+        decides=bool(fields["decides"]),
     )

@@ -1,6 +1,6 @@
 """XGBoost models in XGBoost's own JSON or UBJSON.
 
-The file holds no class names: with two classes the score is that of class 1; with more, classes are "0", "1", ...
+The file holds no class names, only their places: "0", "1", ...
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from audit.errors import ModelError
-from audit.models.loaded import DECISION, PROBABILITY, VALUE, Facts, Loaded, as_category, class_index, needs
+from audit.models.loaded import DECISION, PROBABILITY, RAW, VALUE, Facts, Loaded, as_category, needs, one_class
 
 _VALUES = ("reg:", "count:", "survival:")
 
@@ -46,7 +46,7 @@ class XgboostModel(Loaded):
         objective = str(settings["objective"]["name"])
         count = max(int(settings["learner_model_param"]["num_class"]), 1)
         names = self.estimator.feature_names
-        notes: tuple[str, ...] = ("XGBoost files name no classes: the score is the probability of class 1",)
+        notes: tuple[str, ...] = ()
         self._kinds = dict(zip(names or [], self.estimator.feature_types or [], strict=False))
         self._categories = self._stored_categories()
         classes: tuple[str, ...]
@@ -54,11 +54,13 @@ class XgboostModel(Loaded):
             classes, task, output = ("0", "1"), "classification", PROBABILITY
         elif objective == "binary:hinge":
             classes, task, output = ("0", "1"), "classification", DECISION
+        elif objective == "binary:logitraw":
+            classes, task, output = ("0", "1"), "classification", RAW
         elif objective in ("multi:softprob", "multi:softmax"):
-            classes, task, notes = tuple(str(c) for c in range(count)), "classification", ()
+            classes, task = tuple(str(c) for c in range(count)), "classification"
             output = PROBABILITY if objective == "multi:softprob" else DECISION
         elif objective.startswith(_VALUES) and objective != "reg:logistic":
-            classes, task, output, notes = (), "regression", VALUE, ()
+            classes, task, output = (), "regression", VALUE
         elif objective == "reg:logistic":
             classes, task, output = ("0", "1"), "classification", PROBABILITY
         else:
@@ -77,7 +79,9 @@ class XgboostModel(Loaded):
             columns=int(self.estimator.num_features()),
             task=task,
             output=output,
+            decides=output not in (VALUE, RAW),
             notes=notes,
+            named=False,
         )
 
     def _stored_categories(self) -> dict[str, list[Any]]:
@@ -105,11 +109,11 @@ class XgboostModel(Loaded):
         """
         if self.facts.features is None:
             return self._library.DMatrix(frame.to_numpy(dtype=np.float32))
-        changed = {}
+        rows = frame.copy(deep=False)
         for name in self.facts.features:
             dtype = frame[name].dtype
             if name in self._categories:
-                changed[name] = as_category(frame[name], self._categories[name])
+                rows[name] = as_category(frame[name], self._categories[name])
             elif not pd.api.types.is_numeric_dtype(dtype):
                 raise ModelError(
                     "the XGBoost model takes numbers where the data have something else",
@@ -117,18 +121,17 @@ class XgboostModel(Loaded):
                     expected="numbers in this column, as in training",
                     todo="code the column as training did, or save the pipeline that codes it (as skops)",
                 )
-        return self._library.DMatrix(frame.assign(**changed), enable_categorical=True)
-
-    def class_index(self, positive: str) -> int:
-        """Class 1 of two, whatever its name in the data; else the class of that number."""
-        return 1 if len(self.facts.classes) == 2 else class_index(self.facts.classes, positive)
+        return self._library.DMatrix(rows, enable_categorical=True)
 
     def scores(self, frame: pd.DataFrame, positive: str) -> np.ndarray:
-        index = self.class_index(positive) if len(self.facts.classes) > 2 else None
+        index = self.class_index(positive) if self.facts.classes else None
         raw = np.asarray(self.estimator.predict(self.prepare(frame)), dtype=np.float64)
         if index is None:
             return raw
-        return raw[:, index] if raw.ndim == 2 else (raw == index).astype(np.float64)
+        if raw.ndim == 1 and len(self.facts.classes) > 2:
+            hit: np.ndarray = raw == index
+            return hit.astype(np.float64)
+        return one_class(raw, index, self.facts.output)
 
     def class_scores(self, frame: pd.DataFrame) -> np.ndarray:
         count = len(self.facts.classes)

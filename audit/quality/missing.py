@@ -16,6 +16,8 @@ import pandas as pd
 from audit import stats
 from audit.gaps import Settings, seed_of
 from audit.quality.codes import Group
+from audit.stats.intervals import difference_limits
+from audit.stats.pairs import critical_value, pair_p
 from audit.values import UNKNOWN
 
 WRITTEN = ("?", "-", "--", ".", "N/A", "n/a", "#N/A", "null", "NULL", "nan", "NaN")
@@ -24,7 +26,9 @@ MOST = 20
 
 
 def missing(frame: pd.DataFrame, columns: Sequence[str], groups: Sequence[Group], settings: Settings) -> dict[str, Any]:
-    """Counts of each column, and per attribute the share missing in each group with the largest gap tested (Holm)."""
+    """Counts of each column, and per attribute the share missing in each group. Of the two groups farthest apart the
+    interval, simultaneous over all pairs, and the p-value times the number of pairs, adjusted over columns (Holm).
+    """
     empty = {c: frame[c].isna().to_numpy() for c in columns}
     written = {c: _written(frame[c]) for c in columns}
     overall = [
@@ -96,14 +100,20 @@ def _one(
         alpha=settings.alpha,
     )
     if result.estimable and result.highest is not None and result.lowest is not None:
+        # The two groups named, not the test of all: their interval holds for all pairs, their p-value pays for them.
+        x, n, (i, j) = count[members], people[members], (result.highest, result.lowest)
+        pairs = np.array(np.triu_indices(len(members), 1), dtype=np.int64)
+        seed = seed_of(settings, "missing", group.attribute, column)
+        z = critical_value(x, n, pairs, seed=seed, draws=settings.draws, alpha=settings.alpha)
+        near, far = difference_limits(x[i] / n[i], n[i], x[j] / n[j], n[j], z)
         gaps.append(
             {
                 "attribute": [group.attribute],
                 "column": column,
                 "value": result.value,
-                "low": result.low,
-                "high": result.high,
-                "p_value": result.p_value,
+                "low": float(near),
+                "high": float(far),
+                "p_value": min(1.0, pairs.shape[1] * pair_p(x[i], n[i], x[j], n[j])),
                 "highest": [group.levels[members[result.highest]]],
                 "lowest": [group.levels[members[result.lowest]]],
             }

@@ -77,7 +77,7 @@ def _table(margin: Margin, wanted: dict[str, float], alpha: float) -> dict[str, 
         "estimable": True,
         "reason": None,
         "distances": _distances(share, expected),
-        "p_value": float(chdtrc(cells.sum() - 1, statistic)) if enough else None,
+        "p_value": stats.above_nought(chdtrc(cells.sum() - 1, statistic)) if enough else None,
     }
 
 

@@ -21,7 +21,6 @@ from audit import stats
 from audit.gaps import Settings, seed_of
 from audit.quality.codes import Group, Ints, Levels, levels_of
 from audit.quality.draw import dealt, row_digest, sample
-from audit.stats.exact import LEAST
 from audit.values import UNKNOWN
 
 Floats = npt.NDArray[np.float64]
@@ -136,7 +135,7 @@ def association(table: Floats) -> tuple[float, float, float, float]:
         v,
         information,
         min(1.0, information / entropy),
-        max(float(chdtrc((r - 1) * (k - 1), max(0.0, 2 * n * plain))), LEAST),
+        stats.above_nought(chdtrc((r - 1) * (k - 1), max(0.0, 2 * n * plain))),
     )
 
 

@@ -101,7 +101,7 @@ def _kolmogorov(
         if d[k] > best[0]:
             best, upper = (float(d[k]), i, int(others[k])), float(most[k])
         pairs += len(others)
-    p = min(1.0, pairs * float(kstwo.sf(surest[1], max(1, round(surest[2])))))
+    p = min(1.0, pairs * stats.above_nought(kstwo.sf(surest[1], max(1, round(surest[2])))))
     method = (
         f"largest distance of two distribution functions over {_over(reference)}, at {rise.shape[1]} edges of bins; "
         f"{100 * (1 - settings.alpha):g} % simultaneous Dvoretzky-Kiefer-Wolfowitz interval; Kolmogorov p-value times "
@@ -139,7 +139,8 @@ def _wasserstein(
     if groups <= MANY:
         rng = np.random.default_rng(seed)
         off = np.empty((groups, draws))
-        for g in range(groups):
+        # In an order of its own, so that groups renamed meet the same draws.
+        for g in sorted(range(groups), key=lambda g: (float(n[g]), rise[g].tolist())):
             size = max(1, round(float(n[g])))
             drawn = rng.multinomial(size, share[g] / share[g].sum(), size=draws) / size
             off[g] = areas_between(np.cumsum(drawn, axis=1), rise[g], widths)[0]

@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from audit.asked import bind, open_model
 from audit.case import Case
 from audit.code import code_clusters, group_codes
 from audit.cube import UNLABELLED, Coded, Cube, Ints, Meaning, attribute_sets, cube_of
@@ -31,10 +32,8 @@ def predict(
     if model.kind == "score":
         found = np.asarray(score_column(frame, str(model.column)), dtype=np.float64)
         return found, ModelFacts("score", None, None, None, (), model.column, None)
-    from audit.models import Worker
-
-    assert model.path is not None
-    with Worker(model.path, allow=tuple(allow)) as worker:
+    with open_model(model, allow) as worker:
+        bind(case, worker, frame, features)
         info = worker.info
         if info.task != "regression":
             raise ModelError(
@@ -45,7 +44,10 @@ def predict(
             )
         reads = tuple(c for c in case.data.sensitive if c in (info.features or ()) and c not in features and c in frame)
         found = worker.scores(frame[[*features, *reads]], "")
-    return found, ModelFacts("path", info.sha256, info.format, info.estimator, info.isolation, None, None, reads)
+    isolation = info.isolation
+    return found, ModelFacts(
+        "path", info.sha256, info.format, info.estimator, isolation, None, None, reads, notes=info.notes
+    )
 
 
 def cube_of_numbers(case: Case, frame: pd.DataFrame, predicted: Floats, edges: Floats | None = None) -> Cube:

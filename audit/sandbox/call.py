@@ -49,7 +49,7 @@ PRINTING = Profile(
                 "/var/cache/fontconfig /usr/share/mime ~/.fonts ~/.local/share/fonts ~/.config/fontconfig"
             ).split()
         ),
-        *mimetypes.knownfiles,
+        *map(str, mimetypes.knownfiles),
     ),
     scratch=True,
     environment=("HOME", "FONTCONFIG_FILE", "FONTCONFIG_PATH", "XDG_DATA_HOME", "XDG_CONFIG_HOME"),
@@ -61,6 +61,7 @@ class Enclosed:
 
     function : "module:name" in one of the profile's packages.
     readable, code : further folders and files that the child may read; folders that it may also import from.
+    variables : of the child's environment.
     what, error : whose process it is, in messages, and the class of them.
     """
 
@@ -71,6 +72,7 @@ class Enclosed:
         *,
         readable: tuple[str, ...] = (),
         code: tuple[str, ...] = (),
+        variables: Mapping[str, str] | None = None,
         limits: Limits | None = None,
         what: str = "the file",
         error: type[AssayError] = AssayError,
@@ -83,7 +85,8 @@ class Enclosed:
             "code": code,
             "readable": [*profile.readable, *readable],
             "scratch": profile.scratch,
-            "environment": {name: os.environ[name] for name in profile.environment if name in os.environ},
+            "environment": {name: os.environ[name] for name in profile.environment if name in os.environ}
+            | dict(variables or {}),
             "settings": {"function": function},
             "what": what,
             "error": error,

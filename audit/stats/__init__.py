@@ -13,7 +13,7 @@ holm, benjamini_hochberg             many comparisons
 
 from __future__ import annotations
 
-from audit.stats.adjust import benjamini_hochberg, holm
+from audit.stats.adjust import above_nought, benjamini_hochberg, holm
 from audit.stats.areas import area_interval, area_under_curve
 from audit.stats.calibrated import error_limits
 from audit.stats.design import effective_size, linearised_variance
@@ -27,6 +27,7 @@ from audit.stats.score_gap import limits_gap
 __all__ = [
     "Averages",
     "GapResult",
+    "above_nought",
     "area_interval",
     "area_under_curve",
     "areas_p",

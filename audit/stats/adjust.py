@@ -6,7 +6,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import false_discovery_control
 
+from audit.stats.exact import LEAST
+
 Floats = npt.NDArray[np.float64]
+
+
+def above_nought(p: float) -> float:
+    """A p-value that a formula or a floating-point number made 0, as LEAST: no p-value is 0."""
+    return max(float(p), LEAST)
 
 
 def holm(p: npt.ArrayLike) -> Floats:

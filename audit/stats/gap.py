@@ -340,6 +340,12 @@ def _p_value(hits: Whole, whole: Whole, pairs: Whole, rng: np.random.Generator, 
     return p
 
 
+def _first(value: Floats, n: Floats, other: Floats) -> int:
+    """Where the least value is; of equal ones that of the larger groups, so that no order of groups decides."""
+    same = np.flatnonzero(value <= value.min() + 1e-12)
+    return int(same[np.lexsort((-n[same], -np.maximum(n, other)[same], -np.minimum(n, other)[same]))[0]])
+
+
 def _both_ways(s: _Stratum) -> tuple[Whole, Whole]:
     i, j = s.pairs
     return np.concatenate([i, j]), np.concatenate([j, i])
@@ -355,7 +361,7 @@ def _difference(found: Sequence[_Stratum], method: str, alpha: float, left_out: 
         r = None if s.joint is None else s.joint[i, j]
         low = max(low, float(difference_limits(*pair, s.critical, r)[0].max()))
         high = max(high, float(difference_limits(*pair, z, r)[1].max()))
-        k = int(d.argmax())
+        k = _first(-d, s.n[i], s.n[j])
         if best is None or d[k] > best[0]:
             best = float(d[k]), int(s.groups[i[k]]), int(s.groups[j[k]]), s.index
     assert best is not None
@@ -380,7 +386,7 @@ def _ratio(found: Sequence[_Stratum], method: str, alpha: float, left_out: tuple
         r = None if s.joint is None else s.joint[i, j]
         low = min(low, float(ratio_limits(*pair, z, r)[0].min()))
         high = min(high, float(ratio_limits(*pair, s.critical, r)[1].min()))
-        k = int(ratio.argmin())
+        k = _first(ratio, s.n[i], s.n[j])
         if best is None or ratio[k] < best[0]:
             best = float(ratio[k]), int(s.groups[j[k]]), int(s.groups[i[k]]), s.index
     assert best is not None

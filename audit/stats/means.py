@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import chdtrc, fdtrc, stdtrit
 
-from audit.stats.exact import LEAST
+from audit.stats.adjust import above_nought
 from audit.stats.gap import GapResult
 from audit.stats.intervals import two_sided
 from audit.stats.score_gap import limits_gap
@@ -111,6 +111,6 @@ def _alike(means: Floats, errors: Floats, sizes: Floats) -> float:
     apart = float(np.sum(weight * (means - np.sum(share * means)) ** 2))
     lost = float(np.sum((1 - share) ** 2 / (sizes - 1)))
     if lost == 0:
-        return max(float(chdtrc(groups - 1, apart)), LEAST)
+        return above_nought(chdtrc(groups - 1, apart))
     by = 1 + 2 * (groups - 2) / (groups**2 - 1) * lost
-    return max(float(fdtrc(groups - 1, (groups**2 - 1) / (3 * lost), apart / (groups - 1) / by)), LEAST)
+    return above_nought(fdtrc(groups - 1, (groups**2 - 1) / (3 * lost), apart / (groups - 1) / by))

@@ -69,7 +69,8 @@ def people_needed(
     others = [v for v in (rate - gap, rate + gap) if -1e-12 <= v <= 1 + 1e-12]
 
     def groups(total: int) -> npt.NDArray[np.int64]:
-        return np.maximum(np.ceil(part * total - 1e-9), 1).astype(np.int64)
+        found: npt.NDArray[np.int64] = np.maximum(np.ceil(part * total - 1e-9), 1).astype(np.int64)
+        return found
 
     def enough(total: int) -> bool:
         n = groups(total).astype(np.float64)

@@ -21,7 +21,7 @@ import numpy as np
 
 from audit.cube import Margin
 from audit.fractions import fractions
-from audit.gaps import comparable
+from audit.gaps import comparable, idle_reason
 from audit.metrics import metrics_for
 from audit.policy import Norm
 from audit.watch.monitor import metrics_of
@@ -214,7 +214,14 @@ def judge_counts(norm: Norm, margin: Margin, *, alpha: float | None = None, floo
         reason = f"fewer than two groups with {floor} people to count ({sizes or 'nobody'})"
         people = min((int(n[g]) for _, n in strata for g in members), default=0)
         return not_estimable(norm, margin.attribute, reason, people)
-    return _judged(norm, margin, strata, enough, alpha)
+    if norm.kind == "ratio" and not any(x[enough].any() for x, _ in strata):
+        people = min(int(n[g]) for _, n in strata for g in enough)
+        return not_estimable(norm, margin.attribute, "0 over 0: nobody in any group is counted", people)
+    found = _judged(norm, margin, strata, enough, alpha)
+    idle = None if norm.metric == "base_rate" else idle_reason(margin)
+    if found.status == "inside" and idle is not None:
+        return not_estimable(norm, margin.attribute, idle, found.people)
+    return found
 
 
 def not_estimable(norm: Norm, attribute: tuple[str, ...], reason: str, people: int = 0) -> Counted:

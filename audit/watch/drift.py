@@ -16,8 +16,8 @@ together by how often they occur on both sides together, which says nothing abou
 counts are hypergeometric, value by value in the order of their totals, each given those before; so the exact p-values
 of the values combine by Fisher's method (1932), the smallest by Bonferroni; the test's is twice the smaller of both.
 
-Sizes: PSI and Jensen-Shannon divergence (base 2) over about twenty bins, Kullback-Leibler divergence by `kl`,
-Wasserstein distance in the reference's standard deviations.
+Sizes: PSI and Jensen-Shannon divergence (base 2) over about twenty bins and one of missing values, Kullback-Leibler
+divergence by `kl`, Wasserstein distance in the reference's standard deviations.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from audit.stats import benjamini_hochberg
+from audit.stats import above_nought, benjamini_hochberg
 from audit.watch.summaries import EVERYONE, MISSING, NEW, Floats, Groups, reference_of, summarise
 
 __all__ = [
@@ -103,10 +103,14 @@ def _of_numbers(edges: Sequence[float], part: Mapping[str, Any], now: Mapping[st
     a, b = (np.asarray(v["bins"], dtype=np.float64) for v in (part, now))
     n, m = a.sum(), b.sum()
     shares = _shares_p(part["missing"], part["n"], now["missing"], now["n"])
+    absent = [float(part["missing"]), float(now["missing"])]
     if n < 2 or m < 2:
-        return FISHER, shares, 0.0, 0.0, 0.0, None, now["n"], ()
+        counts = [np.array([v.sum(), gone]) for v, gone in zip((a, b), absent, strict=True)]
+        used = counts[0] + counts[1] > 0
+        wide = [v[used] for v in counts]
+        return FISHER, shares, 0.0, psi(*wide), js(*wide), None, now["n"], ()
     apart = np.cumsum(a) / n - np.cumsum(b) / m
-    p = float(kolmogorov(float(np.abs(apart).max()) * math.sqrt(n * m / (n + m))))
+    p = above_nought(kolmogorov(float(np.abs(apart).max()) * math.sqrt(n * m / (n + m))))
     if now["missing"] or part["missing"]:
         p = min(1.0, 2 * min(p, shares))
     mean, other = part["total"] / n, now["total"] / m
@@ -117,7 +121,8 @@ def _of_numbers(edges: Sequence[float], part: Mapping[str, Any], now: Mapping[st
         moved = float((np.abs(apart[1:-1]) * np.diff(edges)).sum())
         distance = max(moved, abs(mean - other)) / spread
     coarse = np.minimum((BINS * (np.cumsum(a) - a / 2) / n).astype(np.int64), BINS - 1)
-    few = [np.bincount(coarse, v, minlength=BINS) for v in (a, b)]
+    # Those without a value are a bin of their own: a column that empties has moved.
+    few = [np.append(np.bincount(coarse, v, minlength=BINS), gone) for v, gone in zip((a, b), absent, strict=True)]
     used = few[0] + few[1] > 0
     wide = [v[used] for v in few]
     return "Kolmogorov-Smirnov", p, 0.0, psi(*wide), js(*wide), distance, now["n"], ()
@@ -157,10 +162,10 @@ def counts_p(a: Floats, b: Floats) -> float:
     left, drawn = (np.cumsum(v[::-1])[::-1][:-1] for v in (total, b))
     logs = _hypergeometric_log_p(b[:-1], total[:-1], drawn, left)
     if len(logs) == 1:
-        return float(np.exp(logs[0]))
+        return above_nought(np.exp(logs[0]))
     combined = float(chdtrc(2 * len(logs), -2 * logs.sum()))
     smallest = len(logs) * float(np.exp(logs.min()))
-    return min(1.0, 2 * min(combined, smallest))
+    return above_nought(min(1.0, 2 * min(combined, smallest)))
 
 
 def _hypergeometric_log_p(x: Floats, good: Floats, drawn: Floats, total: Floats) -> Floats:

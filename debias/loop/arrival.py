@@ -17,7 +17,7 @@ from audit.load.check import features_of, numbers_of, times_of
 from audit.load.groups import file_columns, with_indicators
 from audit.load.join import join_sensitive
 from audit.load.rows import dated, missing_words, true_false
-from audit.load.values import coded, name_of
+from audit.load.values import coded, name_of, with_columns
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,9 +90,9 @@ def prepared(case: Case, frame: pd.DataFrame, features: Sequence[str], label: pd
     if side:
         frame, _ = join_sensitive(case, frame, side)
     if label is not None:
-        frame = frame.assign(**{str(data.label): label})
+        frame = with_columns(frame, {str(data.label): label})
     elif data.label is not None and data.label not in frame.columns:
-        frame = frame.assign(**{data.label: pd.Series(None, index=frame.index, dtype="str")})
+        frame = with_columns(frame, {data.label: pd.Series(None, index=frame.index, dtype="str")})
     frame, _ = with_indicators(data, dated(data, frame))
     frame, _ = missing_words(case, frame)
     frame, _ = true_false(case, frame)

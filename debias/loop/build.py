@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from audit.asked import cut_of
 from audit.case import Case
 from audit.cube import UNLABELLED, Coded, Ints, cube_of
 from audit.errors import InputError
@@ -266,7 +267,9 @@ def _original(task: Task, lesson: Lesson, running: Served, servers: Servers) -> 
     if decisions.score is not None:
         score = np.full(len(task.frame), np.nan)
         score[held] = decisions.score
-    at = lesson.case.model.threshold if running.threshold is None else running.threshold
+    at = running.threshold
+    if at is None and decisions.score is not None:
+        at = cut_of(decisions.score, decisions.positive)
     facts = {"estimator": "estimator", "kind": lesson.case.model.kind}
     return Original(positive, score, None if score is None else at, facts, ())
 

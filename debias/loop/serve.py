@@ -7,10 +7,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from audit.asked import Answered, answer, bind, open_model, rule_of
+from audit.asked import labels_of as values_of
 from audit.case import Case
 from audit.code import Decisions, group_codes
 from audit.cube import UNLABELLED, Coded, Floats, Ints, Meaning
@@ -19,6 +22,9 @@ from audit.errors import DataError, ModelError
 from audit.files import canonical
 from audit.load.values import coded as named
 from debias.loop.store import Served, Store
+
+if TYPE_CHECKING:
+    from audit.models import Worker
 
 
 def meaning_of(case: Case) -> Meaning:
@@ -95,8 +101,6 @@ class Servers:
     """
 
     def __init__(self, case: Case, store: Store, allow: Sequence[str] = ()) -> None:
-        from audit.models import Worker
-
         self._case, self._store, self._allow = case, store, tuple(allow)
         self._workers: dict[str, Worker] = {}
 
@@ -119,21 +123,32 @@ class Servers:
             if self._case.model.kind == "decision":
                 return None
             return score_column(frame, str(self._case.model.column))
-        from audit.models import Worker
+        return self._answer(served, frame, features).score
 
+    def _answer(self, served: Served, frame: pd.DataFrame, features: Sequence[str]) -> Answered:
+        """A model file's own decisions and scores, as the case says."""
+        assert served.file is not None
         worker = self._workers.get(served.file)
         if worker is None:
-            worker = Worker(self._store.path(served.file, served.format or "skops"), allow=self._allow)
+            path = self._store.path(served.file, served.format or "skops")
+            worker = open_model(self._case.model, self._allow, path, made_here=served.method != "case")
             worker.__enter__()
+            bind(self._case, worker, frame, features)
             self._workers[served.file] = worker
         try:
-            return worker.scores(frame[list(features)], str(self._case.data.positive))
+            # A challenger decides by the threshold that it was kept with; its classes may be the label's own words.
+            own = served.method == "case"
+            rule = rule_of(self._case, worker.info, values_of(self._case, frame), candidate=not own)
+            return answer(worker, rule, frame[list(features)])
         except ModelError:
             self._workers.pop(served.file).close()
             raise
 
     def decide(self, served: Served, frame: pd.DataFrame, features: Sequence[str]) -> Decisions:
         """One decision a row. Raises ModelError and DataError."""
+        if served.file is not None and served.threshold is None and not served.groups:
+            found = self._answer(served, frame, features)
+            return Decisions(found.positive, found.score, served.method)
         score = self.scores(served, frame, features)
         if score is None:
             return Decisions(column_decisions(self._case, frame), None, f"column {self._case.model.column}")

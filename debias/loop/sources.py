@@ -16,7 +16,7 @@ from audit.classes.served import refuse_several
 from audit.errors import CaseError
 from audit.load import load_rows
 from audit.load.check import times_of, two_outcomes
-from audit.load.values import name_of
+from audit.load.values import name_of, with_columns
 from debias.loop.arrival import Arrival, Source, digest_of, in_time
 from debias.loop.folder import Folder
 from debias.loop.labels import Labels
@@ -78,7 +78,7 @@ class Table:
         ends = name_of(self._time.iloc[a]), name_of(self._time.iloc[b - 1])
         late = self._labels.onto(frame)
         if late is not None:
-            frame = frame.assign(**{str(self._case.data.label): late})
+            frame = with_columns(frame, {str(self._case.data.label): late})
         return replace(Arrival(number, f"{number:05d}-{digest[:12]}", digest, frame), first=ends[0], last=ends[1])
 
     def more(self) -> bool:

@@ -126,7 +126,9 @@ class Watcher:
             assert model.path is not None
             form = model.path.suffix.lstrip(".")
             file = self._store.put(bytes_of(model.path), form)
-        threshold = None if model.kind == "decision" else model.threshold
+        # A model file decides itself, unless the case names a threshold.
+        written = model.kind == "score" or (model.kind == "path" and model.threshold_given)
+        threshold = model.threshold if written else None
         own = self._store.serve(
             method="case", file=file, format=form, threshold=threshold, attributes=[], groups=[], base=model.column
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from reports.blocks import Section, Sources
 from reports.sections import (
     board,
+    bounds,
     checks,
     classes,
     closing,
@@ -42,6 +43,7 @@ def sections_of(sources: Sources) -> tuple[Section, ...]:
         history.section(sources),
         compared.section(sources),
         pairs.section(sources) if decides else None,
+        bounds.section(sources) if decides else None,
         closing.limits(sources),
         checks.lacking(sources),
         checks.crosswalk(sources),

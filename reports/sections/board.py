@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from audit.findings import turned_words
 from audit.sizes import measured, rows_behind, unit, weighed
 from reports import words
 from reports.about import SAME
@@ -23,6 +24,7 @@ def section(sources: Sources) -> Section:
     evidence = sources.evidence
     blocks: list[Block] = [
         Lead(_opening(evidence)),
+        *_model_notices(evidence),
         *_keys(evidence),
         Heading("Who is affected"),
         Points(tuple(_affected(evidence))),
@@ -62,6 +64,21 @@ def _opening(evidence: dict[str, Any]) -> str:
             f"received the favourable decision, “{words.short(data['favourable'], NAME)}”."
         )
     return text
+
+
+MOST_NOTICES, NOTICE = 3, 260
+
+
+def _model_notices(evidence: dict[str, Any]) -> list[Block]:
+    """What must be known of the model before any figure is read: which rule decides, consent, scores turned round."""
+    turned = turned_words(evidence["rates"])
+    said = [*([turned] if turned else []), *dict.fromkeys(evidence["model"].get("notes") or ())]
+    blocks: list[Block] = [Notice(words.short(n, NOTICE)) for n in said[:MOST_NOTICES]]
+    if len(said) > MOST_NOTICES:
+        blocks.append(
+            Notice(f"{_many(len(said) - MOST_NOTICES, 'more notice')} about the model: see the data chapter.")
+        )
+    return blocks
 
 
 def _widest(evidence: dict[str, Any]) -> list[list[str]]:
@@ -197,6 +214,8 @@ def _norms(evidence: dict[str, Any]) -> str:
     )
     if n["not_estimable"]:
         text += f" {len(n['not_estimable'])} cannot be estimated."
+        idle = next((g["idle"] for g in evidence["gaps"] if g.get("idle") and g["metric"] == "selection_rate"), None)
+        text += f" {words.capital(idle)}." if idle else ""
     if n["outside"]:
         named = "; ".join(_norm(x) for x in n["outside"][:FULL])
         rest = len(n["outside"]) - FULL
@@ -318,6 +337,7 @@ def _unsaid(sources: Sources) -> list[str]:
         groups = list(dict.fromkeys(_name(r["group"]) for r in missing))
         shown = ", ".join(groups[:3]) + (" and others" if len(groups) > 3 else "")
         out.append(f"{_many(len(missing), 'rate')} cannot be estimated, for {shown}. Each table says why.")
+    out += _unknown(evidence)
     if evidence["data"].get("label") is None:
         out.append("Whether decisions were right: the data hold no outcomes.")
     else:
@@ -328,6 +348,22 @@ def _unsaid(sources: Sources) -> list[str]:
     if sources.explain is None or not sources.explain.get("global"):
         out.append("What led to the decisions: no explanation was made.")
     return out
+
+
+def _unknown(evidence: dict[str, Any]) -> list[str]:
+    """Where the group of many is not known: what the gap could be."""
+    found = [
+        e
+        for e in (evidence.get("bounds") or {}).get("unknown_group", [])
+        if (e["metric"], e["kind"]) == ("selection_rate", "difference") and e["attribute"] in _widest(evidence)
+    ]
+    if not found:
+        return []
+    e = max(found, key=lambda e: e["high"] - e["low"])
+    return [
+        f"By {_attribute(e['attribute'])}, the group of {e['unknown']:,} of {e['of']:,} {unit(evidence['data'])} is "
+        f"not known. Whatever it is, the gap of {words.width(e)} lies between {words.span(e)}."
+    ]
 
 
 def _asked(sources: Sources) -> str:

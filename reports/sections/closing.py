@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reports import words
+from reports import setting, words
 from reports.about import SAME, UNKNOWN
 from reports.blocks import Block, Notice, Paragraph, Points, Section, Signatures, Sources, Table
 from reports.sections import find
@@ -99,8 +99,20 @@ def verify(sources: Sources) -> Section:
                 )
             ),
             Table("Embedded files", ("File", "Bytes", "SHA-256"), listed, "", (20, 11, 69)),
+            *_set_with(sources),
         ),
     )
+
+
+def _set_with(sources: Sources) -> tuple[Block, ...]:
+    """The versions and fonts that these pages come out with byte for byte."""
+    tool, fonts = sources.manifest.tool, sources.manifest.extra.get(setting.FONTS, {})
+    listed = [(name, setting.plain(tool[name])) for name in setting.NAMES if name in tool]
+    listed += [(f"font {setting.plain_font(n, digest)}", f"SHA-256 {digest}") for n, digest in sorted(fonts.items())]
+    if not listed:
+        return ()
+    note = "With these, Assay makes this file again byte for byte. With others, pages can only be looked at."
+    return (Table("What set these pages", ("Program or font", "Version"), tuple(listed), note, (24, 76)),)
 
 
 def signatures(sources: Sources) -> Section:

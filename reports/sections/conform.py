@@ -21,7 +21,7 @@ SHOWN = {
 
 
 def rows_of(found: find.Record, individual: find.Record | None = None) -> list[tuple[str, str, str, str]]:
-    """Tool, figure, of whom, value: single attributes only; those that need the rows behind the others of their tool."""
+    """Tool, figure, of whom, value: single attributes only; those that need rows behind the others of their tool."""
     near = (individual or {}).get("neighbours", {})
     of_rows: list[tuple[str, str, str, str]] = []
     for v in near.get("clarify_flip_test", {}).get("values", []):

@@ -31,7 +31,7 @@ def _body(e: dict[str, Any], people: bool) -> list[Block]:
         Lead(_plain(e)),
         Paragraph(
             f"What is explained is {e.get('output_meaning') or e['output']}. Method: {e['method']} (SHAP values), "
-            f"against {e['background']['rows']:,} background rows, seed {e['seed']}, on {e['rows']:,} people. The "
+            f"against {e['background']['rows']:,} background rows, seed {e['seed']}, on {e['rows']:,} rows. The "
             f"parts must add up to what the model said. On {gate['rows']:,} rows they "
             f"{'do' if gate['passed'] else 'do NOT'}: the largest error is {gate['max_error']:.1e}, where "
             f"{gate['tolerance']:.0e} is allowed."
@@ -254,7 +254,7 @@ def _recourse(e: dict[str, Any]) -> list[Block]:
     blocks.append(
         Paragraph(
             f"Of each group up to {most:,} refused people were drawn at random; {found['tried']:,} changes were tried "
-            f"on {found['rows']:,} people. For {whole:.0f} % of them every cheaper combination of values was tried; "
+            f"on {found['rows']:,} rows. For {whole:.0f} % of them every cheaper combination of values was tried; "
             "for the others the cost is the least that was found. It is a statement about this model, not advice to "
             "anyone."
         )

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+from audit.funnel import WARNING
+from audit.likewise import NOT_CAUSAL, shown
+from audit.sizes import unit
 from audit.suppress import FLOOR
 from reports import words
-from reports.blocks import Block, Heading, Paragraph, Section, Sources, Table
+from reports.blocks import Block, Heading, Notice, Paragraph, Points, Section, Sources, Table
 from reports.sections import conform, find
 
 ASKED = {"error": "decided wrongly", "missed": "refused although they qualify"}
 MOST = 8
 
 
+BY_ROW = " Rows of one person are taken for different people here: intervals and p-values are too sure of themselves."
+
+
 def section(sources: Sources) -> Section | None:
     """The chapter, or None where nothing of it was measured."""
     evidence = sources.evidence
+    what = unit(evidence["data"])
     blocks: list[Block] = [
-        *_slices(evidence.get("slices")),
-        *_individual(evidence.get("individual")),
+        *_slices(evidence.get("slices"), what),
+        *_individual(evidence.get("individual"), what),
+        *_likewise(evidence.get("like_with_like")),
+        *_funnel(evidence.get("funnel")),
         *_ranking(evidence.get("ranking")),
         *_inequality(evidence.get("inequality")),
+        *_smoothed(evidence.get("smoothed")),
         *_reliability(evidence.get("reliability")),
         *_points(evidence.get("predictive_parity")),
         *conform.blocks(sources),
@@ -44,15 +54,16 @@ def chosen(found: list[find.Record], most: int = MOST) -> list[find.Record]:
     return out
 
 
-def _slices(found: find.Record | None) -> list[Block]:
+def _slices(found: find.Record | None, what: str) -> list[Block]:
     if not found:
         return []
     head = Heading("The worst-served subgroups")
     if not found["measured"]:
         return [head, Paragraph(f"No subgroups were sought: {found['reason']}.")]
     how = (
-        f"{found['considered']:,} subgroups of at least {found['least_people']} people were looked at on one half of "
-        f"the people; {found['tested']} were tested on the other half, and p-values are adjusted for all of these."
+        f"{found['considered']:,} subgroups of at least {found['least_people']} {what} were looked at on one half of "
+        f"the {what}; {found['tested']} were tested on the other half, and p-values are adjusted for all of these."
+        + (BY_ROW if what == "rows" else "")
     )
     if not found["found"]:
         return [head, Paragraph(f"{how} No subgroup was confirmed. That is no proof that there is none.")]
@@ -80,17 +91,146 @@ def _slices(found: find.Record | None) -> list[Block]:
     return [head, Paragraph(how), table]
 
 
-def _individual(found: find.Record | None) -> list[Block]:
+def _likewise(found: find.Record | None) -> list[Block]:
+    """The gap among people alike in the factors that a person calls legitimate."""
+    if not found or not found["factors"]:
+        return []
+    named = [f"{f['column']}: {f['reason']}" for f in found["factors"]]
+    rows = tuple(
+        (f"{words.by(p['attribute'])}: {s.who}", s.raw, s.held, s.adjusted, s.explained)
+        for p, s in ((p, shown(p)) for p in found["pairs"][: find.MOST_ROWS])
+    )
+    stand_in = [
+        f"{f['column']} goes with {words.by(p['attribute'])} itself (Cramer's V {p['cramers_v']:.2f})"
+        for f in found["factors"]
+        for p in f["proxy_of"]
+        if p["stands_in"]
+    ]
+    blocks: list[Block] = [
+        Heading("Like compared with like"),
+        Paragraph(
+            "These factors were called legitimate, with these reasons. They put people into "
+            f"{found['strata']:,} strata, and people of one stratum are compared. {NOT_CAUSAL}"
+        ),
+        Points(tuple(named)),
+    ]
+    if rows:
+        blocks.append(
+            Table(
+                "Gaps in points, raw and among people who are alike",
+                ("Pair", "Raw [95 %]", "Within strata [95 %]", "By regression [95 %]", "Taken away by the factors"),
+                rows,
+                "Within strata: Mantel-Haenszel. By regression: logistic, mean difference of predicted rates. "
+                "Taken away: Kitagawa. Intervals hold for all pairs of an attribute. " + " ".join(found["notes"]),
+                (28, 17, 18, 18, 19),
+            )
+        )
+    if stand_in:
+        blocks.append(Notice(f"A factor may be how the gap is made: {'; '.join(stand_in)}."))
+    return blocks
+
+
+def gap_sentence(figure: find.Record) -> str:
+    """Where a stage stands: the gap between the two groups furthest apart, and how many are short."""
+    gap, stage = figure["gap"], figure["stage"]
+    if gap["value"] is None:
+        return f"{stage}: not estimable ({gap['reason']})."
+    whom = {"stage": "of those who got so far", "cumulative": "of all who began", "outcome": "of those picked"}
+    high, low = words.name_of(gap["highest"]), words.name_of(gap["lowest"])
+    tail = ""
+    if figure["kind"] != "outcome":
+        short, least, most = gap["short"]
+        tail = f" At the rate of {high}, {short:,.0f} [{least:,.0f}, {most:,.0f}] more of {low} would have passed."
+    return (
+        f"{stage}, {whom[figure['kind']]}: {high} {100 * gap['value']:.1f} points "
+        f"{words.bracket(gap['low'], gap['high'])} above {low}, {words.p_words(gap['p_adjusted'])}.{tail}"
+    )
+
+
+def _funnel(found: find.Record | None) -> list[Block]:
+    """The process stage by stage, one table an attribute."""
+    if not found or not found["figures"]:
+        return []
+    blocks: list[Block] = [Heading("The process, stage by stage")]
+    for attribute in dict.fromkeys(tuple(f["attribute"]) for f in found["figures"]):
+        mine = [f for f in found["figures"] if tuple(f["attribute"]) == attribute]
+        rows = tuple(
+            (
+                f["stage"] if f["kind"] == "stage" else "picked: turn out well",
+                words.name_of(r["group"]),
+                f"{r['numerator']:,} of {r['denominator']:,}",
+                "–" if r["value"] is None else f"{words.share(r['value'])} {words.bracket(r['low'], r['high'])}",
+            )
+            for f in mine
+            if f["kind"] != "cumulative"
+            for r in f["rates"][: find.MOST_ROWS]
+        )
+        blocks.append(
+            Table(
+                f"Who gets how far, by {words.by(list(attribute))}",
+                ("Stage", "Group", "Passed, of those who got so far", "Share [95 %]"),
+                rows,
+                " ".join(found["notes"]),
+                (28, 26, 24, 22),
+            )
+        )
+        blocks.append(Points(tuple(gap_sentence(f) for f in mine)))
+        if any(f["kind"] == "outcome" for f in mine):
+            blocks.append(Paragraph(f"On the outcomes of those picked: {WARNING}"))
+    return blocks
+
+
+SMALLEST = 8
+METRIC = "selection_rate"
+
+
+def smallest(found: list[find.Record], metric: str = METRIC, most: int = SMALLEST) -> list[find.Record]:
+    """The groups with the fewest people whose rate was smoothed."""
+    mine = [s for s in found if s["metric"] == metric and s["value"] is not None]
+    return sorted(mine, key=lambda s: (s["denominator"], s["attribute"], s["group"]))[:most]
+
+
+def _smoothed(found: list[find.Record] | None) -> list[Block]:
+    """The smallest intersections: counted, and drawn towards what their parts foretell."""
+    shown = smallest(found or [])
+    if not shown:
+        return []
+    rows = tuple(
+        (
+            f"{words.by(s['attribute'])}: {words.name_of(s['group'])}",
+            f"{s['denominator']:,}",
+            words.share(s["counted"]),
+            f"{words.share(s['value'])} {words.bracket(s['low'], s['high'])}",
+            words.share(s["borrowed"]),
+        )
+        for s in shown
+    )
+    note = (
+        "Smoothed rates borrow from the other groups of the same attributes, more where a group is small. They are a "
+        "second look beside the counted rate: no norm and no finding rests on them. The rest stand in the evidence."
+    )
+    table = Table(
+        "Who receives the favourable decision, in the smallest groups",
+        ("Group", "People", "Counted", "Smoothed [95 %]", "Borrowed"),
+        rows,
+        note,
+        (40, 10, 14, 24, 12),
+    )
+    return [Heading("Small groups"), table]
+
+
+def _individual(found: find.Record | None, what: str) -> list[Block]:
     near = (found or {}).get("neighbours") or {}
     if not near.get("measured"):
         return []
     blocks: list[Block] = [
         Heading("Are like people decided alike?"),
         Paragraph(
-            f"Each of {near['people']:,} people drawn at random is held against the {near['neighbours']} others most "
+            f"Each of {near['people']:,} {what} drawn at random is held against the {near['neighbours']} others most "
             f"like them in {len(near['features'])} features. Consistency is 1 where everyone is decided as these "
             f"are; it is {words.number(near['consistency'])} "
             f"{words.bracket(near['consistency_low'], near['consistency_high'], percent=False)} here."
+            + (BY_ROW if what == "rows" else "")
         ),
     ]
     rows = tuple(

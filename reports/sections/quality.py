@@ -79,7 +79,10 @@ def _missing(found: find.Record | None) -> list[Block]:
         )
         for g in gaps[:MOST]
     )
-    note = f"{len(gaps)} gaps were tested; p-values are adjusted for all of them (Holm)."
+    note = (
+        f"{len(gaps)} gaps were tested. Intervals and p-values are of the two groups named, adjusted for all pairs of "
+        "groups and all gaps (Holm)."
+    )
     return [
         Paragraph(text),
         Table(
@@ -167,7 +170,7 @@ def _proxies(found: find.Record | None) -> list[Block]:
                     for f in rows
                 ),
                 f"Together {one['features']} features tell {by} with an AUC of {words.number(one['auc'])} on rows they "
-                f"were not fitted on ({one['rows']:,} people); 0.5 is a coin, 1 is certainty. Leaving {by} out of a "
+                f"were not fitted on ({one['rows']:,}); 0.5 is a coin, 1 is certainty. Leaving {by} out of a "
                 "model does not remove what these features say about it.",
                 (34, 20, 20, 26),
             )

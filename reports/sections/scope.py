@@ -60,6 +60,8 @@ def _rule(sources: Sources) -> str:
     data, model = sources.evidence["data"], sources.evidence["model"]
     if "regression" in sources.evidence:
         return "a number is predicted; nothing is decided"
+    if model.get("rule") == "predict":
+        return "what the model itself decides (its own predict)"
     if model["threshold"] is None:
         return "the class with the highest score"
     if model["kind"] == "score":
@@ -135,8 +137,10 @@ def protocol(sources: Sources) -> Section:
         "The interval of a rate is Wilson's. The interval of the widest gap holds for all pairs of groups at once. It "
         "is made of Newcombe's limits, with a critical value that allows for the search. A percentile bootstrap is not "
         "used: it never covers a gap of nought.",
-        "The p-value of a gap comes from permuting people over the groups. It answers one question: how often would so "
-        "wide a gap appear if all groups were alike?",
+        "Where two groups are named, the interval is of these two and holds for all pairs at once; the p-value is of "
+        "these two alone, adjusted for all pairs in the audit. The p-value of all groups together comes from permuting "
+        "people over the groups: how often would so wide a gap appear if all groups were alike? It does not say who "
+        "differs.",
         f"{_comparisons(evidence)} comparisons were made. Each p-value is adjusted for all of them (Holm). A rate and "
         "its complement, such as found and missed, count as one.",
         f"Groups of fewer than {s['floor']} people take no part in gaps where two larger groups remain. Groups under "

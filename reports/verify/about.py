@@ -5,13 +5,37 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from reports.about import about_of
+from reports.attest import MODEL_CARD, STATEMENTS
 from reports.manifest import Manifest
 from reports.verify.figures import load
-from reports.verify.result import Broken
+from reports.verify.log import stated
+from reports.verify.result import Broken, shown
+
+LANGUAGE = "en"
+"""The one language that pages are written in."""
+KNOWN = {
+    "cube.json", "evidence.json", "explain.json", "mitigation.json", "search.json", "series.json",
+    "earlier-evidence.json", "earlier-cube.json", MODEL_CARD, STATEMENTS,
+}  # fmt: skip
+"""What a report embeds beside its manifest: reports.issue.EMBEDDED, what the loop and a comparison add, and the open
+formats."""
 
 
 def check_about(manifest: Manifest, files: Mapping[str, bytes]) -> None:
-    """Model and data by which earlier decisions were looked up are those of the evidence. Raises Broken."""
+    """The files are of the kinds that Assay embeds, and model and data by which earlier decisions were looked up are
+    those of the evidence. Raises Broken."""
+    if manifest.language != LANGUAGE:
+        raise Broken(
+            "the report is said to be in another language than it is", got=manifest.language, expected=LANGUAGE
+        )
+    if unknown := sorted(files.keys() - KNOWN):
+        raise Broken(
+            "the report brings a file that Assay does not embed",
+            got=", ".join(unknown),
+            expected=", ".join(sorted(KNOWN)),
+            todo="do not open that file",
+        )
+    stated(manifest)  # the cover prints it, whether or not a log is given to compare it with
     said = manifest.extra.get("about")
     if said is None or "evidence.json" not in files:
         return
@@ -20,4 +44,6 @@ def check_about(manifest: Manifest, files: Mapping[str, bytes]) -> None:
     except (KeyError, TypeError, AttributeError) as error:
         raise Broken("the embedded evidence names no model and no data", got=type(error).__name__) from error
     if said != right:
-        raise Broken("the manifest names another model or other data than the evidence", got=said, expected=right)
+        raise Broken(
+            "the manifest names another model or other data than the evidence", got=shown(said), expected=shown(right)
+        )

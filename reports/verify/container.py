@@ -96,13 +96,13 @@ def open_container(der: bytes, kind: str) -> Container:
     try:
         info = cms.ContentInfo.load(der, strict=True)
         if info["content_type"].native != "signed_data":
-            raise Broken("a signature's container holds something else", got=info["content_type"].native)
+            raise Broken("a signature's container holds something else", expected="signed data")
         _walk(der, 0, len(der), 0)
         return _checked(info["content"], kind)
     except Broken:
         raise
     except Exception as error:  # asn1crypto and cryptography raise many kinds on broken input
-        raise Broken("a signature's container cannot be read", got=f"{type(error).__name__}: {error}"[:300]) from error
+        raise Broken("a signature's container cannot be read", got=type(error).__name__) from error
 
 
 def _checked(signed: Any, kind: str) -> Container:
@@ -200,7 +200,10 @@ def _certificates(signed: Any, signer: Any, kind: str) -> tuple[Any, tuple[Any, 
         if not any(_issued(child, parent) for _, parent in loaded):
             name = other.subject.human_friendly
             if kind == "signature" or not _chain_is_cut(other, found):
-                raise Broken("a certificate in a signature has no issuer there that vouches for it", got=name)
+                raise Broken(
+                    "a certificate in a signature has no issuer there that vouches for it",
+                    expected="the one that issued it",
+                )
             loose.append(name)
     return mine[0], tuple(others), tuple(loose)
 

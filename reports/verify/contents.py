@@ -12,6 +12,7 @@ from reports.verify import figures
 from reports.verify.lines import Lines
 from reports.verify.printed import Printer, check_printed
 from reports.verify.result import Broken
+from reports.verify.told import check_told
 
 if TYPE_CHECKING:
     from asn1crypto import x509
@@ -26,8 +27,6 @@ class Contents:
     files: Mapping[str, bytes]
     manifest: Manifest
     printer: Printer | None
-    exact: bool
-    rerun: Mapping[str, bytes] | None
 
     def _same_version(self, work: Callable[[], str]) -> str:
         """A method may change from version to version: where this is another one, the failure says so."""
@@ -49,6 +48,12 @@ class Contents:
             "every figure of evidence.json with the embedded cube",
             lambda: self._same_version(lambda: figures.check_figures(self.files)),
         )
+        if figured:
+            run.check(
+                "totals",
+                "people measured, names and what is told twice with the cube and each other",
+                lambda: self._same_version(lambda: check_told(self.files, self.manifest)),
+            )
         if "mitigation.json" in self.files:
             settings = figures.load(self.files, "evidence.json").get("settings", {}) if figured else {}
             run.check(
@@ -80,23 +85,10 @@ class Contents:
             run.check(
                 "printed pages",
                 compared,
-                lambda: self._same_version(
-                    lambda: check_printed(self.certified, self.files, self.printer, exact=self.exact)
-                ),
+                lambda: self._same_version(lambda: check_printed(self.certified, self.files, self.printer)),
             )
         else:
             run.skip("printed pages", compared, "not checked, because the figures behind them failed")
-        rerun = self.rerun
-        if rerun is None:
-            run.skip(
-                "rerun",
-                "figures with a new run on model and data",
-                "not asked for (--rerun CASE.toml); explanations and mitigation are tied to the embedded files only",
-            )
-        else:
-            run.check(
-                "rerun", "figures with a new run on model and data", lambda: figures.check_rerun(self.files, rerun)
-            )
 
     def _attested(self, run: Lines, figured: bool) -> None:
         from reports.attest.check import check_model_card, check_statements

@@ -1,15 +1,18 @@
-"""Who signed: each signer's certificate has to lead to a root that the reader trusts (RFC 5280).
+"""Who signed: each signer's certificate has to be fit for signing documents, and lead to a root that the reader trusts
+(RFC 5280), or be one whose fingerprint the reader knows.
 
 The moment of judgement is the timestamp where its authority leads to the same roots, and otherwise now: the signer's
 own clock proves nothing, so an expired certificate is refused unless a trusted authority confirms that it was valid at
-signing.
+signing. What a certificate may be used for: RFC 5280, 4.2.1.3 and 4.2.1.12; RFC 9336 (document signing); RFC 3161, 2.3
+(timestamping).
 """
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from reports.sign import read_certificates, read_crl
@@ -17,77 +20,147 @@ from reports.verify.container import Container
 from reports.verify.result import Broken
 from reports.verify.signatures import Signature
 
+SIGNS = {
+    "any_extended_key_usage",
+    "email_protection",
+    "1.3.6.1.5.5.7.3.36",  # id-kp-documentSigning
+    "microsoft_document_signing",
+    "1.2.840.113583.1.1.5",  # Adobe, authentic documents
+    "adobe_authentic_documents_trust",
+}
+"""Uses of a certificate under which a person signs documents; one without any list may be used for all."""
 
-def check_identity(
-    signatures: Sequence[Signature],
-    trust: bytes,
-    crls: Sequence[bytes],
-    embedded_crls: Sequence[bytes],
-    embedded_certificates: Sequence[bytes] = (),
-) -> tuple[str, dict[str, bool | None]]:
-    """The line, and field -> trusted. Raises Broken for the first signer who does not lead to a root, or is revoked.
+KNOWN = {"basic_constraints", "key_usage", "extended_key_usage", "certificate_policies", "subject_alt_name"}
+"""Critical extensions that are looked at, or say nothing that is relied on; any other is refused (RFC 5280, 4.2)."""
 
-    embedded_certificates : from the file's validation data. They only help to find the way to a root.
-    """
-    roots = read_certificates(trust)
-    given = [read_crl(c) for c in crls]
-    lists = given + [read_crl(c) for c in embedded_crls]
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What could be established. trusted: field -> its signer leads to what the reader gave. stamped: fields whose
+    timestamp is by an authority that does."""
+
+    line: str
+    trusted: dict[str, bool | None]
+    stamped: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """What the reader trusts and knows. crls: those given; embedded: those in the file, and its certificates, which
+    only help to find the way to a root."""
+
+    roots: list[Any]
+    pins: tuple[str, ...]
+    given: list[Any]
+    embedded: list[Any]
+    more: Sequence[bytes]
+
+    @classmethod
+    def of(
+        cls,
+        trust: bytes | None,
+        pins: Sequence[str],
+        crls: Sequence[bytes],
+        embedded_crls: Sequence[bytes] = (),
+        embedded_certificates: Sequence[bytes] = (),
+    ) -> Reader:
+        """Raises InputError where something cannot be read."""
+        roots = [] if trust is None else read_certificates(trust)
+        lists = [read_crl(c) for c in embedded_crls]
+        return cls(roots, tuple(pins), [read_crl(c) for c in crls], lists, embedded_certificates)
+
+    @property
+    def lists(self) -> list[Any]:
+        return self.given + self.embedded
+
+
+def check_identity(signatures: Sequence[Signature], reader: Reader) -> Identity:
+    """Who signed. Raises Broken for the first signer who is not known, not fit to sign, or revoked."""
     found: dict[str, bool | None] = {}
+    stamped = set()
     words = []
     for signature in signatures:
         container = signature.container
         if signature.kind == "/DocTimeStamp":
-            found[signature.field] = _authority(container, roots, lists, embedded_certificates)
+            found[signature.field] = _authority(container, reader)
+            if found[signature.field]:
+                stamped.add(signature.field)
             continue
         moment, source = dt.datetime.now(dt.UTC), "now"
         stamp = container.stamp
-        if stamp is not None and stamp.time is not None and _authority(stamp, roots, lists, embedded_certificates):
+        if stamp is not None and stamp.time is not None and _authority(stamp, reader):
             moment, source = stamp.time, "at its timestamp"
-        problem = _path(container, roots, lists, moment, bool(given), embedded_certificates, usage={"non_repudiation"})
+            stamped.add(signature.field)
+        problem = unfit(container.certificate) or _path(container, reader, moment, bool(reader.given))
         if problem is not None:
             raise Broken(
-                f"the signature in {signature.field} does not lead to the root given",
-                got=f"{signature.signer_name}: {problem}"[:300],
-                expected=", ".join(r.subject.human_friendly for r in roots),
+                f"signature {len(found) + 1} of {len(signatures)} is by nobody whom the reader can know",
+                got=problem,
+                expected="a certificate for signing documents that leads to a root given, or is one of those given",
                 todo="check that this is the right root; if it is, do not accept the signature",
             )
         found[signature.field] = True
         words.append(f"{signature.signer_name} (valid {source})")
-    revocation = "revocation lists checked" if lists else "revocation not checked: no list was given"
-    return f"{', '.join(words)}: leading to the root given; {revocation}", found
+    how = "leading to the root given" if reader.roots else "by the fingerprints given"
+    revocation = "revocation lists checked" if reader.lists else "revocation not checked: no list was given"
+    return Identity(f"{', '.join(words)}: {how}; {revocation}", found, frozenset(stamped))
 
 
-def _authority(container: Container, roots: list[Any], lists: list[Any], more: Sequence[bytes]) -> bool:
-    moment = container.time or dt.datetime.now(dt.UTC)
-    return _path(container, roots, lists, moment, False, more, usage=set(), extended={"time_stamping"}) is None
+def unfit(der: bytes) -> str | None:
+    """Why a certificate is not one by which a person signs documents, or None."""
+    from asn1crypto import x509
+
+    try:
+        certificate = x509.Certificate.load(der)
+        basic, usage = certificate.basic_constraints_value, certificate.key_usage_value
+        extended, critical = certificate.extended_key_usage_value, set(certificate.critical_extensions)
+    except (ValueError, TypeError, KeyError):
+        return "a certificate whose extensions cannot be read"
+    if critical - KNOWN:
+        return "a certificate with a critical extension that is not known here"
+    if basic is not None and basic["ca"].native:
+        return "a certificate of an authority, which vouches for others and signs no documents"
+    if usage is not None and "key_cert_sign" in usage.native:
+        return "a certificate for signing certificates"
+    if usage is None or "non_repudiation" not in usage.native:
+        return "a certificate that is not for signing documents: key usage without nonRepudiation"
+    if extended is not None and not SIGNS.intersection(extended.native):
+        return "a certificate for another use than signing documents: its extended key usage"
+    return None
 
 
-def _path(
-    container: Container,
-    roots: list[Any],
-    lists: list[Any],
-    moment: dt.datetime,
-    require: bool,
-    more: Sequence[bytes],
-    *,
-    usage: set[str],
-    extended: set[str] | None = None,
-) -> str | None:
-    """None where the certificate leads to a root at `moment`, else why not."""
+def _authority(container: Container, reader: Reader) -> bool:
+    """Whether a timestamp is by an authority that leads to a root given, at its own time."""
+    from asn1crypto import x509
+
+    try:
+        certificate = x509.Certificate.load(container.certificate)
+        basic, extended = certificate.basic_constraints_value, certificate.extended_key_usage_value
+    except (ValueError, TypeError, KeyError):
+        return False
+    if (basic is not None and basic["ca"].native) or extended is None or extended.native != ["time_stamping"]:
+        return False
+    return _path(container, reader, container.time or dt.datetime.now(dt.UTC), False) is None
+
+
+def _path(container: Container, reader: Reader, moment: dt.datetime, require: bool) -> str | None:
+    """None where the certificate leads to a root at `moment`, or its fingerprint is known; else why not."""
     from asn1crypto import x509
     from pyhanko_certvalidator import CertificateValidator, ValidationContext
 
     certificate = x509.Certificate.load(container.certificate)
-    others = [x509.Certificate.load(c) for c in (*container.others, *more)]
-    if certificate.dump() in {r.dump() for r in roots}:
+    known = hashlib.sha256(container.certificate).hexdigest() in reader.pins
+    if known or certificate.dump() in {r.dump() for r in reader.roots}:
         # The reader trusts this very certificate; there is no issuer who could revoke it.
         validity = certificate["tbs_certificate"]["validity"]
         if not validity["not_before"].native <= moment <= validity["not_after"].native:
-            return "the certificate has expired or is not valid yet"
+            return "a certificate that has expired or is not valid yet"
         return None
+    if not reader.roots:
+        return "a certificate whose fingerprint is none of those given"
     context = ValidationContext(
-        trust_roots=roots,
-        crls=lists,
+        trust_roots=reader.roots,
+        crls=reader.lists,
         allow_fetching=False,
         revocation_mode="require" if require else "soft-fail",
         moment=moment,
@@ -95,13 +168,33 @@ def _path(
         time_tolerance=dt.timedelta(seconds=1),
         retroactive_revinfo=True,
     )
+    others = [x509.Certificate.load(c) for c in (*container.others, *reader.more)]
     validator = CertificateValidator(certificate, intermediate_certs=others, validation_context=context)
     try:
-        check = validator.async_validate_usage(usage, extended_key_usage=extended)  # type: ignore[no-untyped-call]
-        asyncio.run(check)
+        _finish(validator.async_validate_path())
     except Exception as error:  # certvalidator's errors have several bases
-        return str(error) or type(error).__name__
+        return _REASONS.get(type(error).__name__, "a certificate that does not lead to a root given")
     return None
+
+
+_REASONS = {
+    "RevokedError": "a certificate that was revoked",
+    "ExpiredError": "a certificate that has expired, or one on its way to the root has",
+    "NotYetValidError": "a certificate that is not valid yet",
+    "InsufficientRevinfoError": "a certificate that no revocation list given is about",
+    "InsufficientCRLError": "a certificate that no revocation list given is about",
+    "StaleRevinfoError": "a certificate about which the revocation list given is out of date",
+}
+
+
+def _finish(work: Coroutine[Any, Any, Any]) -> None:
+    """Run what waits for nothing, since nothing is fetched. An event loop needs sockets, and there are none here."""
+    try:
+        work.send(None)
+    except StopIteration:
+        return
+    work.close()
+    raise RuntimeError("the path was not found without waiting")
 
 
 def embedded_lists(reader: Any) -> list[bytes]:
@@ -118,7 +211,7 @@ def embedded_certificates(reader: Any) -> list[bytes]:
         for der in found:
             _ = x509.Certificate.load(der, strict=True).subject.native
     except (ValueError, TypeError) as error:
-        raise Broken("a certificate in the file's validation data cannot be read", got=str(error)[:200]) from error
+        raise Broken("a certificate in the file's validation data cannot be read", got=type(error).__name__) from error
     return found
 
 
@@ -128,6 +221,4 @@ def _embedded(reader: Any, kind: str) -> list[bytes]:
             return []
         return [bytes(item.get_object().data) for item in reader.root["/DSS"][kind]]
     except Exception as error:
-        raise Broken(
-            "the validation data in the file cannot be read", got=f"{type(error).__name__}: {error}"
-        ) from error
+        raise Broken("the validation data in the file cannot be read", got=type(error).__name__) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from audit.errors import AssayError
-from reports.verify.result import FAILED, OK, SKIPPED, Broken, Check
+from reports.verify.result import FAILED, OK, PART, SKIPPED, Broken, Check, InPart
 
 
 class Stop(Exception):
@@ -13,7 +13,7 @@ class Stop(Exception):
 
 
 class Lines:
-    """The lines so far. A check is a function that returns its detail or raises Broken."""
+    """The lines so far. A check is a function that returns its detail, or raises Broken or InPart."""
 
     def __init__(self) -> None:
         self.checks: list[Check] = []
@@ -28,8 +28,11 @@ class Lines:
             if stop:
                 raise Stop from broken
             return False
+        except InPart as part:
+            self.checks.append(Check(name, compared, PART, part.detail, part.got, part.expected, part.todo))
+            return True
         except AssayError as error:
-            self.checks.append(Check(name, compared, FAILED, error.problem, error.got, error.expected, error.todo))
+            self.checks.append(Check(name, compared, FAILED, error.problem, todo=error.todo))
             if stop:
                 raise Stop from error
             return False

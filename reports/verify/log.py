@@ -22,7 +22,7 @@ from reports.log.proof import Proof
 from reports.log.store import Entry, LogCopy, LogView, read_log
 from reports.manifest import Manifest, strict_json
 from reports.register import earlier
-from reports.verify.result import Broken
+from reports.verify.result import Broken, digest, shown
 from reports.verify.signatures import Signature
 
 
@@ -32,8 +32,8 @@ def check_head(copy: LogCopy, manifest: Manifest) -> tuple[LogView, str]:
     if said is not None and copy.public.decode("utf-8", "replace").strip() != said["key"]:
         raise Broken(
             "this is another log than the one that the report names",
-            got=copy.public.decode("utf-8", "replace").strip()[:120],
-            expected=said["key"],
+            got="another key",
+            expected="the key that the report names",
             todo="a log that was made anew proves nothing; ask for the one of that key",
         )
     view = read_log(copy)
@@ -50,9 +50,9 @@ def stated(manifest: Manifest) -> Mapping[str, Any] | None:
         note = read_checkpoint(said["note"].encode(), Verifier.parse(said["key"]))
         same = (note.origin, note.size, note.root.hex()) == (said["origin"], said["size"], said["root"])
     except (AssayError, KeyError, TypeError, AttributeError) as error:
-        raise Broken("the checkpoint that the report states cannot be read", got=str(error)[:200]) from error
+        raise Broken("the checkpoint that the report states cannot be read", got=type(error).__name__) from error
     if not same:
-        raise Broken("the checkpoint that the report states is not the one in its note", got=note.line)
+        raise Broken("the checkpoint that the report states is not the one in its note")
     return dict(said)
 
 
@@ -89,14 +89,18 @@ def _retold(view: LogView, manifest: Manifest, size: int) -> None:
     if "about" not in manifest.extra and said and "on" not in said[0]:
         right = [{k: v for k, v in line.items() if k not in ("on", "case")} for line in right]  # as was told before
     if said != right:
-        raise Broken("the report tells the board's earlier decisions otherwise than the log", got=said, expected=right)
+        raise Broken(
+            "the report tells the board's earlier decisions otherwise than the log",
+            got=shown(said),
+            expected=shown(right),
+        )
     protocol = manifest.extra.get("protocol")
     if isinstance(protocol, dict) and protocol.get("logged") is not None:
         known = [e for e in before if e["type"] == rec.PROTOCOL and e.get("sha256") == protocol.get("sha256")]
         if [e.get("logged") for e in known[:1]] != [protocol["logged"]]:
             raise Broken(
                 "the log did not know the protocol when the report says it did",
-                got=known[0].get("logged") if known else "no entry", expected=protocol["logged"],
+                got="another time" if known else "no entry", expected="the time that the report states",
             )  # fmt: skip
 
 
@@ -120,7 +124,7 @@ def check_inclusion(view: LogView, pdf: bytes, manifest: Manifest, signatures: S
     if said is not None and said["size"] > index:
         raise Broken(
             "the report states a checkpoint that is younger than its own entry",
-            got=said["size"],
+            got=shown(said["size"]),
             expected=f"<= {index}",
         )
     when = view.entries[index].get("logged")
@@ -139,11 +143,11 @@ def check_proof(proof: Proof, pdf: bytes, manifest: Manifest, signatures: Sequen
     entry = rec.report_entry(pdf, manifest, signatures)
     if logged.get("type") != rec.REPORT or logged.get("report") != entry["report"]:
         raise Broken(
-            "the proof is of another entry than this report", got=logged.get("report"), expected=entry["report"]
+            "the proof is of another entry than this report", got=digest(logged.get("report")), expected=entry["report"]
         )
     _same(entry, logged, "the report")
     if said["size"] > proof.index:
-        raise Broken("the report states a checkpoint that is younger than its own entry", got=said["size"])
+        raise Broken("the report states a checkpoint that is younger than its own entry", got=shown(said["size"]))
     when = logged.get("logged")
     return f"entry {proof.index:,} of {checkpoint.size:,}, logged {when}; the proof's {len(proof.path)} hashes show it"
 
@@ -152,7 +156,8 @@ def _same(mine: Mapping[str, Any], logged: Entry, what: str) -> None:
     for key, value in mine.items():
         if logged.get(key) != value:
             raise Broken(
-                f"the log describes {what} otherwise than it is: {key}", got=logged.get(key), expected=value,
+                f"the log describes {what} otherwise than it is: {key}",
+                got=shown(logged.get(key)), expected=shown(value),
                 todo="ask who keeps the log",
             )  # fmt: skip
 
@@ -168,15 +173,18 @@ def check_decisions(
             raise Broken(
                 "the file lacks a decision that the log holds",
                 got=f"{len(steps)} decisions in this copy",
-                expected=f"{entry.get('member')}: {entry.get('decision')}, {entry.get('time')}",
+                expected=f"{len(logged)}, as many as the log holds",
                 todo="this copy was cut back to before it, or is an old one; ask for the copy with every decision",
             )
     proven = 0
     for entry in logged:
         step = steps.get(str(entry.get("revision")))
         if step is None:
-            raise Broken("the log holds a decision that no signature in the file states", got=entry.get("member"))
-        _same(rec.decision_entry(step), entry, f"the decision of {step.decided.member}")
+            raise Broken(
+                "the log holds a decision that no signature in the file states",
+                got=f"{len(steps)} decisions in this copy",
+            )
+        _same(rec.decision_entry(step), entry, "a decision")
         if entry.get("statement") is not None:
             _statement(entry, step, manifest, signatures, files)
             proven += 1
@@ -196,7 +204,7 @@ def _statement(
     right = rfc8785.dumps(decision_statement(step.decided, evidence, manifest.tool))
     if payload != right:
         raise Broken(
-            f"the statement of {step.decided.member} in the log is not about the decision in the file",
-            got=payload.decode("utf-8", "replace")[:300],
-            expected=right.decode()[:300],
+            "a member's statement in the log is not about the decision in the file",
+            got=f"{len(payload):,} bytes",
+            expected=f"{len(right):,} other bytes",
         )

@@ -1,160 +1,121 @@
 """What the pages say against what the embedded evidence says.
 
-The pages are read as they are drawn (`reports.verify.pages`), which needs no setting again. Where that leaves a doubt,
-or where exactness is asked for, they are made again from the embedded files, which were checked before. With the same
-fonts and versions the whole certified file comes out byte for byte. Otherwise the words of the pages are compared, in
-order, and the outlines of the signs they are drawn with; a difference names the page and the words. Equal words are not
-enough: they can stand in another row or column. So what could neither be read nor made again is refused.
+The pages are made again from the embedded files, which were checked before. Where the first revision of the file is
+that, byte for byte, the pages are verified: text, drawings, fonts, tags, links, metadata, everything. There is no other
+way to that word. Where the manifest names other versions of what sets pages than those here, the bytes may differ for
+that alone: then both are looked at (`reports.verify.looks`), and the answer is at most "in part".
 """
 
 from __future__ import annotations
 
-import difflib
-import io
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
 
+from audit import progress
 from audit.errors import AssayError
-from reports.blocks import Document
+from reports import setting
 from reports.document import build_document
 from reports.manifest import NAME, Manifest
-from reports.pdf import is_made, write_pdf
+from reports.pdf import write_pdf
 from reports.render import render_html
-from reports.verify.result import Broken
-from reports.verify.shapes import check_shapes
+from reports.verify.increments import revisions_of
+from reports.verify.looks import DPI, first_apart
+from reports.verify.result import Broken, InPart
 
 Printer = Callable[[Mapping[str, bytes], Manifest], str]
-AROUND = 4
+AFRESH = "read a fresh printing of the checked evidence: add --print-again FILE"
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A word of a page; pages count from 1."""
+def check_printed(certified: bytes, files: Mapping[str, bytes], printer: Printer | None = None) -> str:
+    """The certified pages against the evidence in `files` (manifest among them). Raises Broken or InPart.
 
-    text: str
-    page: int
-
-
-def check_printed(
-    certified: bytes, files: Mapping[str, bytes], printer: Printer | None = None, *, exact: bool = False
-) -> str:
-    """The certified pages against the evidence in `files` (manifest among them). Raises Broken.
-
-    printer makes the page's HTML, for tests; with one, or where `exact`, the pages are made again at once.
+    printer makes the page's HTML, for tests.
     """
-    from reports.verify.pages import Unsure, check_pages
-
     manifest = Manifest.from_bytes(files[NAME])
-    left = ""
-    sources = {k: v for k, v in files.items() if k != NAME}
+    base = certified[: revisions_of(certified)[0].end]
+    again = print_again(files, printer)
+    if base == again:
+        return f"the certified file made again from the embedded evidence: {len(again):,} bytes, the same"
+    others = others_of(manifest, files)
+    if not others:
+        raise _broken(base, again)
+    progress.stage("Looking at the pages")
+    versions = "; ".join(others)
+    apart = first_apart(base, again)
+    if apart is not None:
+        raise InPart(
+            f"the pages are not checked: made with other versions, and page {apart.page} looks otherwise here",
+            got=f"{apart.got} ({versions})",
+            expected=apart.expected,
+            todo=AFRESH,
+        )
+    unsaid = unsaid_apart(base, again)
+    rest = f"not checked: {', '.join(unsaid)}" if unsaid else "what a screen reader and a list of bookmarks say, too"
+    raise InPart(
+        f"the pages look the same, made with other versions: as pictures ({DPI} dpi) and as text; {rest}",
+        got=versions,
+        expected="the same versions, so that bytes can be compared",
+        todo="for the exact way see docs/report.md, “The same pages on any machine”",
+    )
+
+
+def print_again(files: Mapping[str, bytes], printer: Printer | None = None) -> bytes:
+    """The unsigned report that follows from these embedded files (manifest among them). Raises Broken."""
+    progress.stage("Making the pages again")
     try:
-        if printer is None:
-            document = build_document(sources, manifest=manifest)
-            html = render_html(document)
-        else:
-            html = printer(sources, manifest)
-        how: dict[str, Any] = {
-            "attachments": files,
-            "title": manifest.title,
-            "author": manifest.author,
-            "language": manifest.language,
-            "created": manifest.issued,
-            "signers": manifest.signers,
-        }
-        if printer is None and not exact and not is_made(html, **how):
-            try:
-                return check_pages(certified, document)
-            except Unsure as reason:
-                left = f" (set again, because reading them left open: {reason})"
-        again = write_pdf(html, **how)
+        manifest = Manifest.from_bytes(files[NAME])
+        sources = {k: v for k, v in files.items() if k != NAME}
+        html = (
+            render_html(build_document(sources, manifest=manifest)) if printer is None else printer(sources, manifest)
+        )
+        return write_pdf(
+            html,
+            attachments=files,
+            title=manifest.title,
+            author=manifest.author,
+            language=manifest.language,
+            created=manifest.issued,
+            signers=manifest.signers,
+        )
     except AssayError as error:
         raise Broken("the pages cannot be made again from the embedded files", got=error.message[:300]) from error
-    except (KeyError, TypeError, ValueError, LookupError, ArithmeticError) as error:
+    except (KeyError, TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
         raise Broken(
             "the pages cannot be made again from the embedded files", got=f"{type(error).__name__}: {error}"[:300]
         ) from error
-    if certified.startswith(again):
-        return f"the certified file made again from the embedded evidence: {len(again):,} bytes, the same{left}"
-    _same_words(certified, again)
-    signs = check_shapes(certified, again)
-    if drawings(certified) == drawings(again):
-        places = "each page's drawing is the same, operator by operator"
-    elif printer is not None:
-        places = "lines and places on the page were not compared"
-    else:
-        places = _places(certified, document)
-    count = len(words_of(certified))
-    return f"{count:,} words on the pages compared with the pages made again, the same; {signs}; {places}"
 
 
-def _places(certified: bytes, document: Document) -> str:
-    """Whether the right words stand in the right places, where the drawing is not the one made here. Raises Broken."""
-    from reports.verify.pages import NotCovered, Unsure, check_pages
-
-    try:
-        check_pages(certified, document)
-    except NotCovered as reason:
-        return f"lines and places on the page were not compared, because of {reason}"
-    except Unsure as reason:
-        raise Broken(
-            "the words of the pages are right, but not the way in which they are drawn",
-            got=str(reason),
-            expected="pages as Assay draws them",
-            todo="look at the page; where the report was made by a later Assay, check it with that one",
-        ) from reason
-    return "each word stands in its place"
+def others_of(manifest: Manifest, files: Mapping[str, bytes]) -> list[str]:
+    """In what the machine that the manifest tells of differs from this one, in words. Raises Broken."""
+    fonts = manifest.extra.get(setting.FONTS, {})
+    if not isinstance(fonts, Mapping) or not all(isinstance(digest, str) for digest in fonts.values()):
+        raise Broken("the manifest's list of fonts cannot be read", got=type(fonts).__name__, expected="name: sha256")
+    return setting.apart(manifest.tool, fonts, {k: v for k, v in files.items() if k != NAME})
 
 
-def _same_words(certified: bytes, again: bytes) -> None:
-    if (difference := first_difference(words_of(certified), words_of(again))) is not None:
-        page, got, expected = difference
-        raise Broken(
-            f"page {page} does not say what the evidence says",
-            got=got or "nothing",
-            expected=expected or "nothing",
-            todo="do not rely on the printed figures; read the embedded evidence.json",
+def _broken(base: bytes, again: bytes) -> Broken:
+    """The versions are the same: whatever differs was put there. The first page whose text differs, or what it is."""
+    todo = (
+        "do not rely on the printed pages; read the embedded evidence.json, or print it again with --print-again FILE"
+    )
+    if (apart := first_apart(base, again, pictures=False)) is not None:
+        return Broken(
+            f"page {apart.page} does not say what the evidence says",
+            got=apart.got,
+            expected=apart.expected,
+            todo=todo,
         )
+    parts = unsaid_apart(base, again)
+    return Broken(
+        "the file is not the one that Assay makes of the embedded files, though its pages extract to the same text",
+        got=f"{len(base):,} bytes" + (f"; another {', another '.join(parts)}" if parts else ""),
+        expected=f"{len(again):,} bytes, the same byte for byte",
+        todo=todo,
+    )
 
 
-def drawings(pdf: bytes) -> list[bytes]:
-    """What each page draws, decoded, and every form and picture that a page can draw."""
-    import pikepdf
+def unsaid_apart(mine: bytes, right: bytes) -> list[str]:
+    """What two files say apart from what their pages show: the parts that differ. See `reports.verify.said`."""
+    from reports.verify.said import said
 
-    with pikepdf.open(io.BytesIO(pdf)) as document:
-        pages = [page.Contents.read_bytes() for page in document.pages if "/Contents" in page]
-        none = pikepdf.Dictionary()
-        forms = {
-            bytes(form.read_bytes())
-            for page in document.pages
-            for form in page.obj.get("/Resources", none).get("/XObject", none).values()
-        }
-    return pages + sorted(forms)
-
-
-def words_of(pdf: bytes) -> list[Word]:
-    """The words of the pages in reading order, without spaces and hyphens that depend on where lines break."""
-    from pypdf import PdfReader
-
-    reader = PdfReader(io.BytesIO(pdf))
-    out = []
-    for number, page in enumerate(reader.pages, 1):
-        out += [Word(w, number) for w in page.extract_text().split()]
-    return out
-
-
-def first_difference(mine: list[Word], right: list[Word]) -> tuple[int, str, str] | None:
-    """(page, words found, words expected) of the first difference, or None. Page numbers and breaks do not count."""
-    a, b = [w.text for w in mine], [w.text for w in right]
-    if a == b:
-        return None
-    for tag, i1, i2, j1, j2 in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
-        if tag == "equal":
-            continue
-        page = mine[min(i1, len(mine) - 1)].page if mine else 1
-        return (
-            page,
-            " ".join(a[max(0, i1 - AROUND) : i2 + AROUND])[:300],
-            " ".join(b[max(0, j1 - AROUND) : j2 + AROUND])[:300],
-        )
-    return None
+    a, b = said(mine), said(right)
+    return [name for name in a if a[name] != b[name]]

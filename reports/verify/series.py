@@ -9,7 +9,7 @@ from typing import Any
 
 from reports.verify.counts import check_counts
 from reports.verify.figures import check_figures, load
-from reports.verify.result import Broken
+from reports.verify.result import Broken, digest, shown
 
 FIRST = "0" * 64
 KEPT = 2000
@@ -23,7 +23,7 @@ def check_series(files: Mapping[str, bytes]) -> str:
     try:
         return f"{_check(series)}; {check_counts(series)}"
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise Broken("the loop's history cannot be read", got=f"{type(error).__name__}: {error}"[:200]) from error
+        raise Broken("the loop's history cannot be read", got=type(error).__name__) from error
 
 
 def check_comparison(files: Mapping[str, bytes]) -> str:
@@ -45,7 +45,9 @@ def _check(series: Mapping[str, Any]) -> str:
             right = known.get(mine["key"], mine)
             if mine != right:
                 raise Broken(
-                    "a norm does not stand as after the last batch", got=mine["value"], expected=right["value"]
+                    "a norm does not stand as after the last batch",
+                    got=shown(mine["value"]),
+                    expected=shown(right["value"]),
                 )
     entries, links = int(series["trail"]["entries"]), series["trail"]["links"]
     if not links:
@@ -57,14 +59,14 @@ def _check(series: Mapping[str, Any]) -> str:
     for event in (*series["events"], *series["decisions"]):
         entry = by_seq.get(event["seq"])
         if entry is None or (entry["kind"], entry["time"]) != (event["kind"], event["time"]):
-            raise Broken("an event is not in the trail as it is told", got=f"{event['seq']}: {event['kind']}")
+            raise Broken("an event is not in the trail as it is told", got="an event of another kind or time, or none")
         if "body" in entry:
             _told(event, json.loads(entry["body"]))
     told = {e["seq"] for e in series["events"]}
     expected = [e["seq"] for e in links if e["kind"] != "batch"][-KEPT:]
     silent = [seq for seq in expected if seq not in told]
     if silent:
-        raise Broken("an event of the trail is left out", got=f"entry {silent[0]}: {by_seq[silent[0]]['kind']}")
+        raise Broken("an event of the trail is left out", got=f"entry {silent[0]:,}")
     return f"{entries:,} entries of the trail follow from each other; {len(told):,} events are told as they stand there"
 
 
@@ -74,10 +76,12 @@ def _follow(links: list[dict[str, Any]]) -> None:
         if "body" in entry:
             again = hashlib.sha256(before.encode() + b"\n" + entry["body"].encode()).hexdigest()
             if again != entry["hash"]:
-                raise Broken(f"entry {entry['seq']} of the trail was changed", got=again, expected=entry["hash"])
+                raise Broken(
+                    f"entry {int(entry['seq'])} of the trail was changed", got=again, expected=digest(entry["hash"])
+                )
         again = hashlib.sha256(f"{seal}\n{entry['hash']}\n{entry['time']}".encode()).hexdigest()
         if again != entry["seal"]:
-            raise Broken(f"the trail breaks at entry {entry['seq']}", got=again, expected=entry["seal"])
+            raise Broken(f"the trail breaks at entry {int(entry['seq'])}", got=again, expected=digest(entry["seal"]))
         before, seal = entry["hash"], again
 
 
@@ -90,4 +94,8 @@ def _told(event: Mapping[str, Any], body: Mapping[str, Any]) -> None:
     pairs += [(k, event[k], facts.get(k)) for k in ("model", "predecessor", "method", "by", "reason") if k in event]
     for name, got, expected in pairs:
         if got != expected:
-            raise Broken(f"entry {body['seq']} of the trail says otherwise, {name}", got=got, expected=expected)
+            raise Broken(
+                f"entry {int(body['seq'])} of the trail says otherwise, {name}",
+                got=shown(got),
+                expected=shown(expected),
+            )

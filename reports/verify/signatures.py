@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from reports.verify.result import Broken, SignerFound
 from reports.verify.seal import Span, check_digest, container_of, spans
 
 SUBFILTERS = {"/Sig": "/ETSI.CAdES.detached", "/DocTimeStamp": "/ETSI.RFC3161"}
+AUTHORITY = "timestamp authority"
+UNKNOWN_AUTHORITY = "a timestamp authority that does not lead to a root given"
 ROLL_BACK = (
     "A later signature that was cut off leaves no trace in the file. Compare the decisions with the board's register, "
     "or verify with an earlier copy at hand."
@@ -53,9 +55,9 @@ class Signature:
     def time(self) -> tuple[dt.datetime | None, str]:
         """When, and who says so."""
         if self.kind == "/DocTimeStamp":
-            return self.container.time, "timestamp authority"
+            return self.container.time, AUTHORITY
         if self.container.stamp is not None:
-            return self.container.stamp.time, "timestamp authority"
+            return self.container.stamp.time, AUTHORITY
         return self.stated or self.container.time, "the signer's own clock"
 
 
@@ -67,15 +69,19 @@ def read_signatures(data: bytes, reader: Any) -> tuple[Signature, ...]:
     try:
         embedded = list(reader.embedded_signatures)
     except Exception as error:
-        raise Broken("a signature cannot be read", got=f"{type(error).__name__}: {error}"[:200]) from error
+        raise Broken("a signature cannot be read", got=type(error).__name__) from error
     seen: dict[Span, Any] = {}
     for signature in embedded:
         numbers = [int(n) for n in signature.byte_range]
         if len(numbers) != 4 or numbers[0] != 0:
-            raise Broken("a signature covers other parts than it should", got=numbers, expected="all from byte 0")
+            raise Broken(
+                "a signature covers other parts than it should",
+                got=f"{len(numbers)} numbers",
+                expected="all from byte 0",
+            )
         span = Span(numbers[1], numbers[2], numbers[2] + numbers[3])
         if span in seen:
-            raise Broken("two signature fields share a signature", got=signature.field_name)
+            raise Broken("two signature fields share a signature", got=f"signature {len(seen) + 1}")
         seen[span] = signature
     raw = spans(data)
     if set(raw) != set(seen):
@@ -91,15 +97,15 @@ def read_signatures(data: bytes, reader: Any) -> tuple[Signature, ...]:
         check_digest(data, span, container)
         coverage = signature.evaluate_signature_coverage()
         if coverage not in (SignatureCoverageLevel.ENTIRE_FILE, SignatureCoverageLevel.ENTIRE_REVISION):
-            raise Broken(
-                "a signature does not cover its whole revision", got=f"{signature.field_name}: {coverage.name}"
-            )
+            raise Broken("a signature does not cover its whole revision", got=coverage.name)
         entry = signature.sig_object
         kind = str(signature.sig_object_type)
         if SUBFILTERS.get(kind) != str(entry.get("/SubFilter")):
-            raise Broken("a signature is of a kind that is not accepted", got=f"{kind} {entry.get('/SubFilter')}")
+            raise Broken(
+                "a signature is of a kind that is not accepted", expected="ETSI.CAdES.detached, or ETSI.RFC3161"
+            )
         if (kind == "/DocTimeStamp") != (container.kind == "timestamp"):
-            raise Broken("a signature is not what its field says", got=container.kind, expected=kind)
+            raise Broken("a signature is not what its field says", got=container.kind, expected="the other kind")
         reason = entry.get("/Reason")
         stated = None
         if "/M" in entry:
@@ -144,12 +150,12 @@ def check_modifications(signatures: Sequence[Signature]) -> str:
         signature.embedded.compute_integrity_info()
         found = signature.embedded.summarise_integrity_info()
     except Exception as error:
-        raise Broken("the changes cannot be analysed", got=f"{type(error).__name__}: {error}"[:200]) from error
+        raise Broken("the changes cannot be analysed", got=type(error).__name__) from error
     result = found["diff_result"]
     if isinstance(result, SuspiciousModification) or not found["docmdp_ok"]:
         raise Broken(
             f"a change after the signature in {signature.field} is not allowed",
-            got=str(result)[:200],
+            got=type(result).__name__,
             expected="nothing but signatures in the fields kept for them",
         )
     return "pyHanko's difference analysis allows every change"
@@ -159,25 +165,23 @@ def check_signers(manifest: Manifest, signatures: Sequence[Signature]) -> str:
     """Each signature is in the field and by the person that the certified manifest names. Raises Broken."""
     slots = {s.field: s for s in manifest.signers}
     if signatures[0].field != manifest.auditor.field:
-        raise Broken("the auditor did not sign first", got=signatures[0].field, expected=manifest.auditor.field)
-    for signature in signatures:
+        raise Broken("the auditor did not sign first", got="another field", expected="the auditor's")
+    for number, signature in enumerate(signatures, 1):
         slot = slots.get(signature.field)
         if slot is None:
-            raise Broken("a signature is in a field that the manifest does not name", got=signature.field)
+            raise Broken("a signature is in a field that the manifest does not name")
         if (slot.role == "timestamp") != (signature.kind == "/DocTimeStamp"):
-            raise Broken(f"the field {slot.field} holds another kind of signature", got=signature.kind)
+            raise Broken("a field holds another kind of signature than the manifest says", expected=slot.role)
         if slot.role == "timestamp":
             continue
         if slot.certificate is not None and slot.certificate != signature.fingerprint:
             raise Broken(
-                f"{slot.name} did not sign: the certificate is another one",
-                got=f"{signature.signer_name}, {signature.fingerprint}",
+                f"signer {number} did not sign: the certificate is another one",
+                got=signature.fingerprint,
                 expected=slot.certificate,
             )
         if slot.name.casefold() != signature.signer_name.casefold():
-            raise Broken(
-                f"the field of {slot.name} is signed by another name", got=signature.signer_name, expected=slot.name
-            )
+            raise Broken(f"the field of signer {number} is signed by another name than the manifest gives")
     return f"{len(signatures)} of {len(manifest.signers)} fields signed, each by the name the manifest gives"
 
 
@@ -190,7 +194,7 @@ def decisions(manifest: Manifest, signatures: Sequence[Signature]) -> dict[str, 
             try:
                 out[signature.field] = Decision.from_text(signature.reason or "")
             except AssayError as error:
-                raise Broken(error.problem, got=error.got, expected=error.expected) from error
+                raise Broken(error.problem, expected=error.expected) from error
     return out
 
 
@@ -215,9 +219,16 @@ def check_decisions(manifest: Manifest, signatures: Sequence[Signature], require
 
 
 def described(
-    manifest: Manifest | None, signatures: Sequence[Signature], reader: Any, trusted: dict[str, bool | None]
+    manifest: Manifest | None,
+    signatures: Sequence[Signature],
+    reader: Any,
+    trusted: Mapping[str, bool | None],
+    stamped: Collection[str],
 ) -> tuple[SignerFound, ...]:
-    """Who signed, for the reader."""
+    """Who signed, for the reader. stamped: the fields whose timestamp is by an authority that leads to a root given.
+
+    A timestamp by anybody else proves no time: such a signature is of level B-B (ETSI EN 319 142-1), and it is said.
+    """
     roles = {s.field: s.role for s in manifest.signers} if manifest is not None else {}
     made = {}
     if manifest is not None:
@@ -225,17 +236,19 @@ def described(
             made = decisions(manifest, signatures)
         except Broken:
             made = {}
-    archived = any(s.kind == "/DocTimeStamp" for s in signatures)
+    archived = any(s.kind == "/DocTimeStamp" and s.field in stamped for s in signatures)
     has_dss = "/DSS" in reader.root
     out = []
     for signature in signatures:
         time, source = signature.time
         decision = made.get(signature.field)
         level = "B-B"
-        if signature.container.stamp is not None:
+        if source == AUTHORITY and signature.field not in stamped:
+            source = UNKNOWN_AUTHORITY
+        elif signature.container.stamp is not None:
             level = "B-LTA" if has_dss and archived else "B-LT" if has_dss else "B-T"
         if signature.kind == "/DocTimeStamp":
-            level = "archive timestamp"
+            level = "archive timestamp" if signature.field in stamped else "archive timestamp, not established"
         out.append(
             SignerFound(
                 field=signature.field,

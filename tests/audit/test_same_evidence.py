@@ -23,8 +23,7 @@ name = "t"
 purpose = "p"
 [data]
 path = "{path}"
-label = "truth"
-positive = "yes"
+{data}
 sensitive = ["sex", "team"]
 [model]
 {model}
@@ -55,12 +54,19 @@ def people(n: int = 1500, seed: int = 0) -> pd.DataFrame:
 
 
 def audited(
-    folder: Path, frame: pd.DataFrame, kind: str = "csv", *, model: str = 'decision = "decided"', **more: Any
+    folder: Path,
+    frame: pd.DataFrame,
+    kind: str = "csv",
+    *,
+    model: str = 'decision = "decided"',
+    data: str = "",
+    **more: Any,
 ) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
+    about = data if "label" in data else f'label = "truth"\npositive = "yes"\n{data}'
     path = folder / f"rows.{kind}"
     frame.to_parquet(path) if kind == "parquet" else frame.to_csv(path, index=False)
-    (folder / "case.toml").write_text(CASE.format(path=path.name, model=model))
+    (folder / "case.toml").write_text(CASE.format(path=path.name, model=model, data=about))
     run_audit(load_case(folder / "case.toml"), folder / "run", Settings(draws=200), **more)
     found: dict[str, Any] = json.loads((folder / "run" / "evidence.json").read_bytes())
     return found
@@ -140,6 +146,41 @@ def renamed(value: Any, back: Mapping[str, str]) -> Any:
             value = value.replace(new, old)
         return value
     return value
+
+
+def several() -> pd.DataFrame:
+    """Three outcomes, six groups of one size, a weight and a number that is predicted."""
+    frame, rng = people(900, 4), np.random.default_rng(3)
+    frame["team"] = np.repeat(list("abcdef"), 150)
+    frame["wt"] = np.round(rng.random(900) + 0.5, 2)
+    frame["amount"] = rng.normal(size=900).round(4)
+    frame["guess"] = (frame["amount"] + rng.normal(size=900)).round(4)
+    frame["truth"] = rng.choice(["yes", "no", "later"], 900)
+    frame["decided"] = np.where(rng.random(900) < 0.6, frame["truth"], "no")
+    return frame
+
+
+SIX = {"sex": {"f": "zz", "m": "aa"}, "team": dict(zip("abcdef", ("k6", "k3", "k1", "k5", "k2", "k4"), strict=True))}
+
+
+@pytest.mark.parametrize(
+    ("model", "data"),
+    [
+        ('decision = "decided"', 'weight = "wt"'),
+        ('score = "guess"', 'label = "amount"\ntask = "regression"'),
+    ],
+)
+def test_many_groups_renamed_move_no_number(model: str, data: str, tmp_path: Path) -> None:
+    """Several classes with weights; a regression."""
+    frame = several()
+    other = frame.assign(**{c: frame[c].map(names) for c, names in SIX.items()})
+    back = {new: old for names in SIX.values() for old, new in names.items()}
+    before = audited(tmp_path / "a", frame, model=model, data=data)
+    after = renamed(audited(tmp_path / "b", other, model=model, data=data), back)
+    for found in (before, after):
+        found["findings"].sort()
+        found["notes"] = [sorted(n.replace(",", " ").split()) for n in found["notes"]]
+    alike(after, before)
 
 
 @pytest.mark.parametrize("model", ['decision = "decided"', 'score = "score"'])

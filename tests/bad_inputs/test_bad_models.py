@@ -12,6 +12,7 @@ import os
 import pickle
 import shutil
 import struct
+import sys
 import zipfile
 import zlib
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any
 import joblib
 import lightgbm
 import numpy as np
+import pandas as pd
 import pytest
 import skops.io
 import xgboost
@@ -84,7 +86,7 @@ def test_a_pickle_named_skops_is_refused_and_never_opened(protocol: int, tmp_pat
 def test_a_pickled_model_is_refused_with_the_way_out(protocol: int, tmp_path: Path, model: LogisticRegression) -> None:
     error = refused_bytes(tmp_path, pickle.dumps(model, protocol), "model.pkl")
     assert "a pickle is a program" in error.problem
-    assert "sio.dump(model, 'model.skops')" in error.todo
+    assert "assay convert " in error.todo
 
 
 @pytest.mark.parametrize("compress", [0, ("zlib", 3), ("zlib", 9), ("gzip", 3), ("bz2", 3), ("lzma", 3), ("xz", 3)])
@@ -92,15 +94,27 @@ def test_joblib_is_refused_with_the_way_out(compress: Any, tmp_path: Path, model
     joblib.dump(model, tmp_path / "model.joblib", compress=compress)
     error = refused(tmp_path / "model.joblib")
     assert "pickle" in error.problem
-    assert "sio.dump(model, 'model.skops')" in error.todo
+    assert "assay convert " in error.todo
 
 
-def test_the_way_out_works(tmp_path: Path, model: LogisticRegression, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_way_out_works(
+    tmp_path: Path, model: LogisticRegression, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command that is advised, word for word, with the interpreter and the table put in and the digest that the
+    refusal of `convert` gives."""
+    import cli
+
     monkeypatch.chdir(tmp_path)
     joblib.dump(model, "model.pkl")
-    error = refused(tmp_path / "model.pkl")
-    code = error.todo.split("`")[1]
-    exec(code, {})
+    pd.DataFrame(np.zeros((30, model.n_features_in_)), columns=list("abcdefgh")[: model.n_features_in_]).to_csv(
+        "rows.csv", index=False
+    )
+    words = next(w for w in refused(tmp_path / "model.pkl").todo.split("`") if w.startswith("assay convert"))
+    args = words.replace("../venv/bin/python", sys.executable).replace("TABLE", "rows.csv").split()[1:]
+    assert cli.main(args) == 2
+    told = capsys.readouterr().err
+    assert not (tmp_path / "model.skops").exists()
+    assert cli.main([*args, *told.split("`")[1].split()]) == 0
     assert describe(tmp_path / "model.skops").format == "skops"
 
 

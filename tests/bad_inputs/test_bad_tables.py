@@ -383,7 +383,13 @@ def test_reference_that_is_no_group(tmp_path: Path, good: pd.DataFrame) -> None:
 
 def test_decisions_in_other_words(tmp_path: Path, good: pd.DataFrame) -> None:
     work = case_of(tmp_path, good.assign(decided=["granted", "refused"] * 60))
-    refusal(work, "'granted', 'refused'", "'yes' or 'no'", "in 120 of 120 measured rows", "in the words of")
+    refusal(
+        work,
+        "'granted', 'refused'",
+        "'yes' or 'no'",
+        "in 120 of 120 measured rows",
+        'classes = { granted = "yes", refused',
+    )
 
 
 def test_decisions_missing(tmp_path: Path, good: pd.DataFrame) -> None:

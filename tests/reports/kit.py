@@ -16,7 +16,7 @@ from audit.load import load_case
 from audit.run import run_audit
 from reports.issue import assemble, make_manifest
 from reports.keys import SigningKey
-from reports.manifest import ARCHIVE, Attached, Manifest, SignerSlot, strict_json
+from reports.manifest import ARCHIVE, NAME, Attached, Manifest, SignerSlot, strict_json
 from reports.sign import certify
 
 ISSUED = dt.datetime(2026, 11, 22, 9, 30, tzinfo=dt.UTC)
@@ -54,14 +54,24 @@ def page(files: Mapping[str, bytes], manifest: Manifest) -> str:
     )
 
 
-def read_as_drawn(files: Mapping[str, bytes], manifest: Manifest) -> str:
-    """What a verifier says that reads the real pages of these files. Raises Unsure where it cannot."""
-    from reports.document import build_document
+def judge_here(monkeypatch: Any, printer: Any = None) -> None:
+    """From here on the command judges in this process, with this page; what is patched here then counts."""
+    from reports.verify import apart
+
+    monkeypatch.setattr(apart, "judged_apart", lambda pdf, asked, rerun: apart.judged_here(pdf, asked, rerun, printer))
+
+
+def assert_believed(files: Mapping[str, bytes], manifest: Manifest, key: SigningKey) -> None:
+    """The real report on these files is made of what a report may be made of, and comes out again byte for byte."""
     from reports.issue import page_html
-    from reports.verify.pages import check_pages
+    from reports.verify.allowed import check_allowed
+    from reports.verify.increments import revisions_of
+    from reports.verify.printed import check_printed
 
     pdf = assemble(page_html(files, manifest), files, manifest)
-    return check_pages(pdf, build_document(files, manifest=manifest))
+    signed = certify(pdf, key, field=manifest.auditor.field, reason="x").pdf
+    check_allowed(signed, revisions_of(signed))
+    assert "the same" in check_printed(signed, {**files, NAME: manifest.to_bytes()})
 
 
 def slots(key: SigningKey, pinned: str | None = None) -> tuple[SignerSlot, ...]:
@@ -114,25 +124,52 @@ def update(pdf: bytes, change: Callable[[Any], None]) -> bytes:
     return out.getvalue()
 
 
-def signed_update(pdf: bytes, key: SigningKey, field: str, change: Callable[[Any], None], **meta: Any) -> bytes:
-    """The same update, with a valid signature in `field` over it: what a member with a key could send back."""
+def signed_update(
+    pdf: bytes, key: SigningKey, field: str, change: Callable[[Any], None], *, face: Any = None, **meta: Any
+) -> bytes:
+    """The same update, with a valid signature in `field` over it: what a member with a key could send back.
+
+    face : heading and other lines of the face; without it the one that the signed fields give.
+    """
     from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
     from pyhanko.sign import fields
     from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner
 
     from reports.sign import _signer
+    from reports.stamp import CERTIFIED, DECIDED, face_lines, stamp_style
 
     class Quiet(IncrementalPdfFileWriter):
         def _update_meta(self) -> None:
             return None
 
+    moment = dt.datetime.now(dt.UTC).replace(microsecond=0)
+
+    class Dated(PdfSigner):
+        def init_signing_session(self, *given: Any, **named: Any) -> Any:
+            session = super().init_signing_session(*given, **named)
+            session.system_time = moment
+            return session
+
     writer = Quiet(io.BytesIO(pdf))
     change(writer)
     options = {"reason": "APPROVE: fine", "subfilter": fields.SigSeedSubFilter.PADES, "md_algorithm": "sha256"} | meta
-    signer = PdfSigner(PdfSignatureMetadata(field_name=field, **options), signer=_signer(key))
+    reason = str(options["reason"])
+    heading = CERTIFIED if meta.get("certify") else DECIDED["reject" if reason.startswith("REJECT") else "approve"]
+    lines = face or face_lines(heading, key.certificate, reason, moment)
+    box = next((f["/Rect"] for f in _fields(writer) if f["/T"] == field), [0, 0, 259.19, 66.44])
+    width, height = abs(float(box[2]) - float(box[0])), abs(float(box[3]) - float(box[1]))
+    signer = Dated(
+        PdfSignatureMetadata(field_name=field, **({"name": key.name} | options)),
+        signer=_signer(key),
+        stamp_style=stamp_style(lines, width, height),
+    )
     out = io.BytesIO()
     signer.sign_pdf(writer, output=out)
     return out.getvalue()
+
+
+def _fields(writer: Any) -> list[Any]:
+    return [f.get_object() for f in writer.root["/AcroForm"]["/Fields"]]
 
 
 def attached(name: str, data: bytes) -> Attached:

@@ -393,6 +393,26 @@ def test_tables_of_a_mitigation_and_of_a_search_are_held_against_each_other(issu
                 assert bool(found) is near, (number, change, made)
 
 
+def test_one_missing_value_more_of_a_group_that_is_the_same_is_refused(
+    issued: Path, tmp_path: Path, capsys: Any
+) -> None:
+    """Others changed by enough people; of the women of Bern one answer less is known."""
+    frame = base()
+    frame["income"] = frame.income.astype(float)
+    women = frame.index[(frame.sex == "f") & (frame.city == "Bern")]
+    frame.loc[[*women[:20], *frame.index[frame.sex == "m"][:40]], "income"] = np.nan
+    place = fresh(issued, tmp_path)
+    shutil.rmtree(place / "log")
+    assert report(place, audit(tmp_path / "one", frame), "one.pdf") == 0
+    second = frame.copy()
+    second.loc[women[20], "income"] = np.nan
+    men = second[(second.sex == "m") & (second.paid == 1) & (second.granted == 1) & second.income.notna()]
+    capsys.readouterr()
+    assert report(place, audit(tmp_path / "two", pd.concat([second, men.iloc[:15]])), "two.pdf") == 2
+    assert "missing differs by 1" in capsys.readouterr().err
+    assert report(place, audit(tmp_path / "three", pd.concat([frame, men.iloc[:15]])), "three.pdf") == 0
+
+
 def test_one_person_more_in_the_rows_to_learn_from_is_refused(issued: Path, tmp_path: Path, capsys: Any) -> None:
     """The measured people are the same; the number of rows is one more."""
     place = fresh(issued, tmp_path)

@@ -1,701 +1,343 @@
-"""Pages read as they are drawn: what Assay prints is taken; each way to make a page show something else is not.
+"""Pages are made again byte for byte, or they are not believed: the table of forgeries, and what other versions give.
 
-The forger is the auditor, who signs whatever pages they like: the words extracted stay right, and what shows is not.
+The forger is the auditor, who signs whatever pages they like with a valid key, or a member with a key of their own.
+None of the forgeries ends with "verified". They go through the function that the command calls; a dozen go through the
+command itself, as a process.
 """
 
 from __future__ import annotations
 
 import io
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pikepdf
 import pytest
-from pikepdf import Array, Dictionary, Name, String
 
-from reports.blocks import Document
-from reports.document import build_document
-from reports.issue import assemble, page_html
-from reports.manifest import Manifest
+from reports import pdf as printing
+from reports import render, setting
 from reports.sign import certify
-from reports.verify import verify
-from reports.verify.pages import NotCovered, Unsure, chart, check_pages, reference
-from reports.verify.pages.drawn import Page, Run, read_pages
-from reports.verify.pages.geometry import rectangle
-from reports.verify.pages.visible import contrast
-from tests.reports import kit
+from reports.verify import Verification, verify
+from reports.verify.looks import first_apart
+from tests.reports import forge, forged_other, forged_pages, forged_signed, kit
 from tests.reports.conftest import Reports
+from tests.reports.forge import FORGERIES, SIGNED, Real, certified, forged, real_report
 from tests.reports.pki import Pki
 
+ROOT = Path(__file__).resolve().parent.parent.parent
+FAILED, PART, DONE = 4, 5, 0
+IN_A_PROCESS = (
+    "another_digit", "a_white_square_is_stuck_on", "the_outlines_of_two_figures_change_places",
+    "the_document_runs_a_script", "a_layer_hides_a_sentence", "the_same_in_another_packing",
+    "page_replaced_by_the_step_that_certifies", "object_hidden_by_a_member", "a_rejection_that_shows_approved",
+    "bytes_behind_the_first_end", "validation_data_stuffed_by_a_member",
+    "a_white_patch_lies_over_a_value_and_a_lie_about_versions",
+)  # fmt: skip
 
-@dataclass(frozen=True)
-class Real:
-    """A report with its real pages, before it is signed."""
 
-    files: dict[str, bytes]
-    manifest: Manifest
-    document: Document
-    pdf: bytes
-    pages: tuple[Page, ...]
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def real(small: Reports, pki: Pki) -> Real:
-    return made(small.files, kit.manifest_of(small.files, pki.auditor))
+    return real_report(small.files, pki)
 
 
-def made(files: dict[str, bytes], manifest: Manifest) -> Real:
-    pdf = assemble(page_html(files, manifest), files, manifest)
-    with pikepdf.open(io.BytesIO(pdf)) as file:
-        pages = read_pages(file)
-    return Real(files, manifest, build_document(files, manifest=manifest), pdf, pages)
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The judge in this process, which keeps the pages that it made last: the table takes a minute, not ten."""
+    kit.judge_here(monkeypatch)
 
 
-@dataclass
-class Forgery:
-    """An open copy of the report, with what the forger needs to find a place."""
-
-    real: Real
-    pdf: pikepdf.Pdf
-
-    def find(self, text: str, after: str = "") -> tuple[int, Run]:
-        """The first run that says `text`, behind the first that says `after`; pages count from 0."""
-        seen = not after
-        for number, page in enumerate(self.real.pages):
-            for run in page.runs:
-                if seen and run.text == text:
-                    return number, run
-                seen = seen or run.text == after
-        raise AssertionError(text)
-
-    def stream(self, page: int) -> bytes:
-        return bytes(self.pdf.pages[page].Contents.read_bytes())
-
-    def write(self, page: int, data: bytes) -> None:
-        self.pdf.pages[page].obj.Contents = self.pdf.make_stream(data)
-
-    def edit(self, page: int, run: Run, change: Callable[[bytes], bytes]) -> None:
-        """Change the marked piece of the page that draws the run."""
-        data = self.stream(page)
-        start = data.index(b"<</MCID %d>>" % run.mark)
-        start = data.rindex(b"/Span", 0, start)
-        end = data.index(b"EMC", start) + 3
-        after = change(data[start:end])
-        assert after != data[start:end]
-        self.write(page, data[:start] + after + data[end:])
-
-    def append(self, page: int, data: bytes) -> None:
-        """Draw something more, in the pixels that the page is drawn in."""
-        old = self.stream(page)
-        at = old.rindex(b"Q")
-        self.write(page, old[:at] + data + b"\n" + old[at:])
-
-    def saved(self) -> bytes:
-        out = io.BytesIO()
-        self.pdf.save(out, deterministic_id=True, force_version="1.7")
-        return out.getvalue()
+def made(real: Real, name: str) -> bytes:
+    return certified(real, forged(real, FORGERIES[name])) if name in FORGERIES else SIGNED[name](real)
 
 
-Attack = Callable[[Forgery], None]
-ATTACKS: list[tuple[str, str, Attack]] = []
+def exit_code(found: Verification) -> int:
+    """What the command ends with."""
+    return DONE if found.ok else found.error().exit_code
 
 
-def attack(reason: str) -> Callable[[Attack], Attack]:
-    """Enter a forgery with what the reader has to say to it."""
-
-    def enter(make: Attack) -> Attack:
-        ATTACKS.append((make.__name__, reason, make))
-        return make
-
-    return enter
-
-
-TM = re.compile(rb"1 0 0 -1 (\S+) (\S+) Tm")
-
-
-def moved(dx: float, dy: float) -> Callable[[bytes], bytes]:
-    return lambda piece: TM.sub(lambda m: b"1 0 0 -1 %f %f Tm" % (float(m[1]) + dx, float(m[2]) + dy), piece)
+@pytest.mark.parametrize("name", [*FORGERIES, *SIGNED])
+def test_no_forgery_is_verified(name: str, real: Real, here: None) -> None:
+    pdf = made(real, name)
+    assert pdf != certified(real, real.pdf)
+    found = verify(pdf)
+    assert next(c.status for c in found.checks if c.name == "seal") == "ok", "the forger's own signature has to hold"
+    assert exit_code(found) in (FAILED, PART)
+    if "lie_about_versions" not in name and name != "fonts_that_nobody_has":
+        assert exit_code(found) == FAILED
+    assert "verified:" not in found.lines()[-1]
 
 
-def row(f: Forgery, label: str, after: str) -> tuple[int, list[Run]]:
-    """The first lines of a table's row."""
-    page, head = f.find(label, after)
-    return page, sorted((r for r in f.real.pages[page].runs if abs(r.y - head.y) < 0.5), key=lambda r: r.x0)
+def test_the_table_is_as_large_as_it_was_asked_to_be() -> None:
+    assert len([n for n, f in FORGERIES.items() if f.__module__ == forged_pages.__name__]) >= 63
+    assert len([n for n, f in FORGERIES.items() if f.__module__ != forged_pages.__name__]) + len(SIGNED) >= 60
+    assert forged_signed.STEPS
 
 
-TABLE = "People and favourable outcomes by sex"
+def command(pdf: bytes, folder: Path, *options: str) -> tuple[int, str]:
+    """`assay verify` as a process: its exit code and what it says."""
+    path = folder / "report.pdf"
+    path.write_bytes(pdf)
+    line = [sys.executable, str(ROOT / "cli.py"), "verify", str(path), *options]
+    done = subprocess.run(line, capture_output=True, text=True, cwd=folder, timeout=300, check=False)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode, done.stdout + done.stderr
 
 
-@attack("columns of a table|apart from|level|below what comes")
-def two_cells_change_places(f: Forgery) -> None:
-    page, cells = row(f, "f", TABLE)
-    a, b = cells[1], cells[2]
-    f.edit(page, a, moved(b.x0 - a.x0, 0))
-    f.edit(page, b, moved(a.x0 - b.x0, 0))
+@pytest.mark.parametrize("name", IN_A_PROCESS)
+def test_the_command_refuses_it_too(name: str, real: Real, tmp_path: Path) -> None:
+    code, said = command(made(real, name), tmp_path)
+    assert code == (PART if "lie_about_versions" in name else FAILED), said
 
 
-@attack("level|below what comes|lines too close")
-def two_rows_change_their_values(f: Forgery) -> None:
-    page, first = row(f, "f", TABLE)
-    _, second = row(f, "m", TABLE)
-    for a, b in zip(first[1:], second[1:], strict=True):
-        f.edit(page, a, moved(0, b.y - a.y))
-        f.edit(page, b, moved(0, a.y - b.y))
+def test_the_command_verifies_what_assay_printed_and_says_how_far_it_is(real: Real, tmp_path: Path) -> None:
+    """Another process, which has set nothing before, makes the same bytes."""
+    code, said = command(certified(real, real.pdf), tmp_path)
+    assert code == DONE, said
+    assert f"made again from the embedded evidence: {len(real.pdf):,} bytes, the same" in said
 
 
-@attack("level|below")
-def two_labels_change_places(f: Forgery) -> None:
-    page, first = row(f, "f", TABLE)
-    _, second = row(f, "m", TABLE)
-    f.edit(page, first[0], moved(0, second[0].y - first[0].y))
-    f.edit(page, second[0], moved(0, first[0].y - second[0].y))
+# --- other versions ---
 
 
-@attack("below what comes|over each other|across")
-def a_sentence_moves_up_a_chapter(f: Forgery) -> None:
-    page, run = last_paragraph(f)
-    f.edit(page, run, moved(0, -220))
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch, here: None) -> Iterator[None]:
+    """A machine whose WeasyPrint is another one; what it sets differently is patched beside."""
+    there = {**setting.versions(), "weasyprint": "71.0"}
+    monkeypatch.setattr(setting, "versions", lambda: there)
+    printing.forget()
+    yield
+    printing.forget()
 
 
-def last_paragraph(f: Forgery) -> tuple[int, Run]:
-    """A sentence on the page of the board that somebody may want nobody to read."""
-    return f.find("What led to the decisions: no explanation was made.")
+def pages_line(found: Verification) -> Any:
+    return next(c for c in found.checks if c.name == "printed pages")
 
 
-@attack("drawn across")
-def a_white_patch_lies_over_a_value(f: Forgery) -> None:
-    page, cells = row(f, "f", TABLE)
-    box = (cells[1].x0 - 1, cells[1].y - 12, cells[1].x1 - cells[1].x0 + 2, 15)
-    f.append(page, b"q /a1.0 gs 1 1 1 rg %f %f %f %f re f Q" % box)
+def repacking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The printing comes out in another packing, as another version of a program may do."""
+    before: Callable[..., bytes] = printing._finish
+    monkeypatch.setattr(printing, "_finish", lambda *given: forged_other.repacked(before(*given)))
 
 
-@attack("drawn across")
-def a_line_strikes_a_sentence_out(f: Forgery) -> None:
-    page, run = last_paragraph(f)
-    f.append(page, b"q /A1.0 gs 0 0 0 RG 1 w %f %f m %f %f l S Q" % (run.x0, run.y - 3, run.x1, run.y - 3))
+def test_other_versions_that_print_the_same_bytes_are_verified(real: Real, elsewhere: None) -> None:
+    found = verify(certified(real, real.pdf))
+    assert exit_code(found) == DONE
+    assert pages_line(found).status == "ok"
 
 
-@attack("over a picture")
-def a_patch_lies_over_a_chart(f: Forgery) -> None:
-    page = next(i for i, p in enumerate(f.real.pages) if p.pictures)
-    x0, y0, _, _ = f.real.pages[page].pictures[0].box
-    f.append(page, b"q /a1.0 gs 1 1 1 rg %f %f 60 20 re f Q" % (x0 + 200, y0 + 20))
+def test_pages_that_look_the_same_are_verified_in_part(
+    real: Real, elsewhere: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pdf = certified(real, real.pdf)
+    repacking(monkeypatch)
+    found = verify(pdf)
+    assert exit_code(found) == PART
+    line = pages_line(found)
+    assert "the pages look the same, made with other versions" in line.detail
+    assert "weasyprint 70" in line.got
+    assert "here 71.0" in line.got
+    assert "not checked" not in line.detail
 
 
-@attack("looks otherwise|too pale")
-def a_notice_is_white(f: Forgery) -> None:
-    page, run = last_paragraph(f)
-    f.edit(page, run, lambda piece: piece.replace(b"BT", b"1 1 1 rg\nBT", 1))
-
-
-@attack("looks otherwise")
-def a_sentence_is_pale(f: Forgery) -> None:
-    page, run = last_paragraph(f)
-    f.edit(page, run, lambda piece: piece.replace(b"BT", b".6 .6 .6 rg\nBT", 1))
-
-
-@attack("looks otherwise|too small")
-def a_sentence_is_tiny(f: Forgery) -> None:
-    page, run = last_paragraph(f)
-    f.edit(page, run, lambda piece: re.sub(rb"[\d.]+ Tf", b"2 Tf", piece))
-
-
-@attack("another mode")
-def a_sentence_is_not_drawn(f: Forgery) -> None:
-    page, run = last_paragraph(f)
-    f.edit(page, run, lambda piece: piece.replace(b"BT", b"BT\n3 Tr", 1))
-
-
-@attack("cut off")
-def a_sentence_is_clipped_away(f: Forgery) -> None:
-    page, run = last_paragraph(f)
-    f.edit(page, run, lambda piece: b"q\n0 0 5 5 re\nW\nn\n" + piece + b"\nQ")
-
-
-@attack("transparent")
-def a_sentence_is_transparent(f: Forgery) -> None:
-    page, run = last_paragraph(f)
-    f.pdf.pages[page].Resources.ExtGState["/none"] = Dictionary(ca=0)
-    f.edit(page, run, lambda piece: b"q\n/none gs\n" + piece + b"\nQ")
-
-
-@attack("edge of the page")
-def a_sentence_leaves_the_page(f: Forgery) -> None:
-    page, run = f.find("No explanation was made.")
-    f.edit(page, run, moved(2000, 0))
-
-
-@attack("says “")
-def a_sentence_is_missing(f: Forgery) -> None:
-    page, run = last_paragraph(f)
-    f.edit(page, run, lambda piece: re.sub(rb"BT.*ET\s", b"", piece, flags=re.DOTALL))
-
-
-@attack("says “|says more|apart from")
-def a_value_is_said_twice(f: Forgery) -> None:
-    page, cells = row(f, "f", TABLE)
-    f.edit(
-        page, cells[1], lambda piece: piece.replace(b"ET", b"ET\n" + piece[piece.index(b"BT") : piece.index(b"EMC")])
+def test_pages_that_look_otherwise_are_not_checked_and_printed_afresh(
+    real: Real, elsewhere: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pdf = certified(real, real.pdf)
+    css = render._css
+    monkeypatch.setattr(
+        render, "_css", lambda document: css(document).replace("#board h3 {", "#board h3 { color: red;")
     )
+    found = verify(pdf, print_again=True)
+    assert exit_code(found) == PART
+    line = pages_line(found)
+    assert line.detail.startswith("the pages are not checked")
+    assert "page 2 looks otherwise" in line.detail
+    assert "--print-again" in line.todo
+    assert found.again is not None
+    assert found.again != real.pdf
+    assert first_apart(found.again, real.pdf) is not None
 
 
-@attack("says “")
-def another_digit(f: Forgery) -> None:
-    page, cells = row(f, "f", TABLE)
+def test_what_is_only_heard_is_named_where_it_differs(
+    real: Real, elsewhere: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pdf = certified(real, forged(real, FORGERIES["the_screen_reader_hears_another_figure"]))
+    repacking(monkeypatch)
+    assert "not checked: tags" in pages_line(verify(pdf)).detail
 
-    def change(piece: bytes) -> bytes:
-        codes = re.findall(rb"<([0-9a-f]{4})>", piece)
-        return piece.replace(codes[0], codes[1], 1) if codes[0] != codes[1] else piece.replace(codes[0], codes[-1], 1)
 
-    f.edit(page, cells[1], change)
+@pytest.mark.parametrize("change", [repacking])
+def test_the_same_versions_and_other_bytes_are_refused(
+    change: Callable[[pytest.MonkeyPatch], None], real: Real, here: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pdf = certified(real, real.pdf)
+    change(monkeypatch)
+    printing.forget()
+    found = verify(pdf)
+    printing.forget()
+    assert exit_code(found) == FAILED
+    assert pages_line(found).status == "failed"
 
 
-@attack("pulled apart")
-def signs_are_pulled_apart(f: Forgery) -> None:
-    page, cells = row(f, "f", TABLE)
-    f.edit(page, cells[1], lambda piece: piece.replace(b">0<", b">-9000<", 1))
+def test_fonts_of_another_machine_are_told(real: Real, here: None) -> None:
+    fonts = real.manifest.extra[setting.FONTS]
+    assert any("DejaVu-Sans-Bold" in name for name in fonts)
+    assert setting.apart({}, fonts, real.files) == []
+    (told,) = setting.apart({}, {**fonts, "DejaVu-Sans": "0" * 64}, real.files)
+    assert told.startswith("DejaVu-Sans 000000000000 (here ")
 
 
-@attack("figures are pulled apart or together")
-def a_space_opens_within_a_number(f: Forgery) -> None:
-    page, cells = row(f, "f", TABLE)
-    number = next(c for c in cells if re.match(r"\d\d", c.text))
-    f.edit(page, number, lambda piece: piece.replace(b">0<", b">-250<", 1))
+def test_a_report_names_what_set_it(real: Real) -> None:
+    for name in ("weasyprint", "pydyf", "fonttools", "pango", "harfbuzz", "fontconfig", "matplotlib"):
+        assert real.manifest.tool[name] not in ("", setting.NONE)
+    text = " ".join(run.text for page in real.pages for run in page.runs)
+    assert "What set these pages" in text
+    assert real.manifest.tool["pango"] in text
 
 
-@attack("broken over two lines")
-def a_number_goes_on_in_the_next_line(f: Forgery) -> None:
-    page, cells = row(f, "f", TABLE)
-    number = next(c for c in cells if re.match(r"\d\d", c.text))
+def test_a_report_that_names_no_versions_is_held_against_these(real: Real, here: None) -> None:
+    """A manifest that says nothing gives no leave to look otherwise."""
+    assert exit_code(verify(SIGNED["no_versions_at_all"](real))) == FAILED
 
-    def change(piece: bytes) -> bytes:
-        place, size = TM.search(piece), re.search(rb"/\S+ [\d.]+ Tf", piece)
-        assert place is not None
-        assert size is not None
-        again = b"]TJ\n1 0 0 -1 %s %f Tm\n%s\n[" % (place[1], float(place[2]) + 14, size[0])
-        return piece.replace(b">0<", b">" + again + b"<", 1).replace(b"]TJ", b"] TJ")
 
-    f.edit(page, number, change)
+# --- looking ---
 
 
-@attack("turned or stretched")
-def text_upside_down(f: Forgery) -> None:
-    page, run = last_paragraph(f)
-    f.edit(page, run, lambda piece: piece.replace(b"1 0 0 -1", b"-1 0 0 1"))
+def drawn(real: Real, change: Callable[[forge.Forge], None]) -> bytes:
+    return forged(real, change)
 
 
-@attack("does not write on a page")
-def a_form_is_drawn(f: Forgery) -> None:
-    form = f.pdf.make_stream(
-        b"1 1 1 rg 0 0 500 500 re f", Type=Name.XObject, Subtype=Name.Form, BBox=Array([0, 0, 9, 9])
-    )
-    f.pdf.pages[2].Resources.XObject["/cover"] = form
-    f.append(2, b"/cover Do")
+def shifted(points: float) -> Callable[[forge.Forge], None]:
+    def change(f: forge.Forge) -> None:
+        f.write(4, b"q 1 0 0 1 %f 0 cm\n" % points + f.stream(4) + b"\nQ")
 
+    return change
 
-@attack("does not write")
-def an_image_is_drawn(f: Forgery) -> None:
-    f.append(2, b"q 500 0 0 500 0 0 cm BI /W 1 /H 1 /CS /G /BPC 8 ID x EI Q")
 
-
-@attack("signs that Assay does not write")
-def a_comment_hides_an_operator(f: Forgery) -> None:
-    f.append(2, b"% 1 1 1 rg\n")
-
-
-@attack("signs that Assay does not write")
-def a_string_hides_an_operator(f: Forgery) -> None:
-    f.append(2, b"BT (EMC) Tj ET")
-
-
-@attack("text that no mark holds")
-def words_that_no_reader_hears(f: Forgery) -> None:
-    page, cells = row(f, "f", TABLE)
-    f.edit(page, cells[1], lambda piece: piece + b"\n" + piece[piece.index(b"BT") : piece.index(b"EMC")])
-
-
-@attack("another width")
-def widths_that_are_not_the_signs(f: Forgery) -> None:
-    for font in f.pdf.pages[2].Resources.Font.values():
-        font.DescendantFonts[0].W[1][0] = 3000
-
-
-@attack("draws another sign than it says")
-def a_font_says_another_figure(f: Forgery) -> None:
-    """4 and 5 exchanged on the pages and in what the fonts say: extracted, all is right."""
-    pairs = set()
-    for font in f.pdf.objects:
-        if isinstance(font, Dictionary) and font.get("/Subtype") == "/Type0":
-            table = bytes(font.ToUnicode.read_bytes())
-            codes = {text: code for code, text in re.findall(rb"<(\w{4})> <(\w{4})>", table)}
-            a, b = codes[b"0034"], codes[b"0035"]
-            pairs.add((a, b))
-            table = table.replace(b"<%s> <0034>" % a, b"<%s> <tmp>" % a).replace(b"<%s> <0035>" % b, b"<%s> <0034>" % b)
-            font.ToUnicode = f.pdf.make_stream(table.replace(b"<tmp>", b"<0035>"))
-    ((a, b),) = pairs
-    for number in range(len(f.pdf.pages)):
-        data = f.stream(number).replace(b"<" + a + b">", b"<TMP>").replace(b"<" + b + b">", b"<" + a + b">")
-        f.write(number, data.replace(b"<TMP>", b"<" + b + b">"))
-    for form in f.pdf.objects:
-        if isinstance(form, pikepdf.Stream) and form.get("/Subtype") == "/Form":
-            data = bytes(form.read_bytes()).replace(b"<" + a + b">", b"<TMP>").replace(b"<" + b + b">", b"<" + a + b">")
-            form.write(data.replace(b"<TMP>", b"<" + b + b">"))
-
-
-def elements(f: Forgery) -> list[Dictionary]:
-    return [o for o in f.pdf.objects if isinstance(o, Dictionary) and o.get("/Type") == "/StructElem"]
-
-
-@attack("a tag says something else")
-def the_screen_reader_hears_another_figure(f: Forgery) -> None:
-    next(e for e in elements(f) if e.S == "/TD").ActualText = String("9.9")
-
-
-@attack("a picture is described otherwise")
-def a_chart_is_described_otherwise(f: Forgery) -> None:
-    next(e for e in elements(f) if e.S == "/Figure" and "/Alt" in e).Alt = String("There is no gap.")
-
-
-@attack("read out in another place|is tagged")
-def the_screen_reader_hears_rows_in_another_order(f: Forgery) -> None:
-    body = [e for e in elements(f) if e.S == "/TBody" and len(e.K) > 1][-1]
-    body.K = Array([body.K[1], body.K[0], *list(body.K)[2:]])
-
-
-@attack("is tagged")
-def a_heading_is_tagged_as_text(f: Forgery) -> None:
-    next(e for e in elements(f) if e.S == "/H2").S = Name.P
-
-
-@attack("tags with other names")
-def tags_are_renamed(f: Forgery) -> None:
-    f.pdf.Root.StructTreeRoot.RoleMap = Dictionary(TD=Name.Artifact)
-
-
-@attack("bookmarks are not the headings")
-def a_bookmark_says_something_else(f: Forgery) -> None:
-    f.pdf.Root.Outlines.First.First.Title = String("All norms hold")
-
-
-@attack("bookmarks are not the headings")
-def a_bookmark_leads_elsewhere(f: Forgery) -> None:
-    f.pdf.Root.Outlines.First.First.Dest = Array([f.pdf.pages[0].obj, Name.Fit])
-
-
-@attack("a link leads to another page")
-def a_link_of_the_contents_leads_elsewhere(f: Forgery) -> None:
-    f.pdf.Root.Names.Dests.Names[1][0] = f.pdf.pages[0].obj
-
-
-@attack("link out of the document|drawn over it")
-def a_link_leads_out(f: Forgery) -> None:
-    link = next(a for p in f.pdf.pages for a in p.obj.get("/Annots", ()) if a.Subtype == "/Link")
-    del link["/Dest"]
-    link.A = Dictionary(S=Name.URI, URI=String("https://example.org"))
-
-
-@attack("drawn over it")
-def a_note_is_stuck_over_a_figure(f: Forgery) -> None:
-    form = f.pdf.make_stream(
-        b"1 1 1 rg 0 0 500 500 re f", Type=Name.XObject, Subtype=Name.Form, BBox=Array([0, 0, 500, 500])
-    )
-    note = Dictionary(
-        Type=Name.Annot, Subtype=Name.FreeText, Rect=Array([50, 50, 500, 500]), AP=Dictionary(N=form), DA=String("0 g")
-    )
-    page = f.pdf.pages[2].obj
-    page.Annots = Array([*page.get("/Annots", []), f.pdf.make_indirect(note)])
-
-
-@attack("a drawing shows something else than")
-def a_number_in_a_chart_is_another(f: Forgery) -> None:
-    page = next(i for i, p in enumerate(f.real.pages) if len(p.pictures) and i > 2)
-    forms = f.pdf.pages[page].Resources.XObject
-    for form in forms.values():
-        data = bytes(form.read_bytes())
-        codes = re.findall(rb"<([0-9a-f]{4})>0\]", data)
-        if len(set(codes)) > 1:
-            form.write(data.replace(codes[0], next(c for c in codes if c != codes[0]), 1))
-
-
-@attack("a drawing shows something else than")
-def a_dot_in_a_chart_stands_elsewhere(f: Forgery) -> None:
-    page = next(i for i, p in enumerate(f.real.pages) if p.pictures and i > 2)
-    data = f.stream(page)
-    start = data.index(b"/Figure")
-    found = re.search(rb"\n([\d.]+) ([\d.]+) m\n[\d.]+ [\d.]+ [\d.]+ [\d.]+ [\d.]+ [\d.]+ c", data[start:])
-    assert found is not None
-    new = found[0].replace(found[1], b"%f" % (float(found[1]) + 9), 1)
-    f.write(page, data[:start] + data[start:].replace(found[0], new, 1))
-
-
-@attack("a drawing (shows|goes on)")
-def a_patch_within_a_chart(f: Forgery) -> None:
-    page = next(i for i, p in enumerate(f.real.pages) if p.pictures and i > 2)
-    data = f.stream(page)
-    end = data.index(b"EMC", data.index(b"/Figure"))
-    patch = b"q\n/a1.0 gs\n1 1 1 rg\n[] 0 d\n0 J\n0 j\n4 M\n200 20 60 20 re\nf\nQ\n"
-    inner = data.rindex(b"Q\nQ\nQ\n", 0, end)
-    f.write(page, data[:inner] + patch + data[inner:])
-
-
-@attack("a drawing shows something else than")
-def a_chart_in_another_colour(f: Forgery) -> None:
-    page = next(i for i, p in enumerate(f.real.pages) if p.pictures and i > 2)
-    data = f.stream(page)
-    start = data.index(b"/Figure")
-    blue = b"0 0.447059 0.698039 rg"
-    assert blue in data[start:]
-    f.write(page, data[:start] + data[start:].replace(blue, b"1 1 1 rg", 1))
-
-
-@attack("does not stand below|picture is missing")
-def a_chart_is_missing(f: Forgery) -> None:
-    page = next(i for i, p in enumerate(f.real.pages) if p.pictures and i > 2)
-    data = f.stream(page)
-    start = data.index(b"/Figure")
-    end = data.index(b"EMC", start) + 3
-    f.write(page, data[:start] + data[end:])
-
-
-@attack(r"has \['/Rotate'\]")
-def a_page_stands_on_its_head(f: Forgery) -> None:
-    f.pdf.pages[2].obj.Rotate = 180
-
-
-@attack(r"(pages inherit|page 1 has) \['/Rotate'\]")
-def all_pages_stand_on_their_heads(f: Forgery) -> None:
-    f.pdf.Root.Pages.Rotate = 180
-
-
-@attack("the drawing of page 3 has")
-def a_page_is_drawn_from_another_file(f: Forgery) -> None:
-    f.pdf.pages[2].obj.Contents.F = String("elsewhere.bin")
-
-
-@attack("a colour that is none")
-def a_kind_of_text_is_whiter_than_white(f: Forgery) -> None:
-    for number in range(len(f.pdf.pages)):
-        f.write(number, f.stream(number).replace(b"0.086275 0.129412 0.168627 rg", b"9 9 9 rg"))
-
-
-def widget(f: Forgery, field: str) -> Dictionary:
-    return next(a for p in f.pdf.pages for a in p.obj.get("/Annots", ()) if a.get("/T") == field)
-
-
-@attack("shows something before it is signed")
-def a_member_has_approved_before_they_were_asked(f: Forgery) -> None:
-    box = widget(f, "Member1").AP.N
-    box.write(b"0 0.5 0 rg 10 10 100 30 re f")
-
-
-@attack("says something else of itself|is described otherwise")
-def a_field_says_that_it_is_signed(f: Forgery) -> None:
-    widget(f, "Member1").TU = String("Approved by Bo Board")
-
-
-@attack("a field is described otherwise")
-def the_screen_reader_hears_an_approval(f: Forgery) -> None:
-    next(e for e in elements(f) if e.S == "/Form").Alt = String("Approved by all members")
-
-
-@attack("a field that no signer has")
-def a_field_too_many(f: Forgery) -> None:
-    copy = f.pdf.make_indirect(Dictionary(dict(widget(f, "Member1").items())))
-    copy.T = String("Member9")
-    copy.Rect = Array([300, 40, 420, 70])
-    f.pdf.pages[2].obj.Annots = Array([*f.pdf.pages[2].obj.get("/Annots", []), copy])
-    f.pdf.Root.AcroForm.Fields.append(copy)
-
-
-@attack(r"has \['/CropBox'\]")
-def a_page_is_cropped(f: Forgery) -> None:
-    f.pdf.pages[2].obj.CropBox = Array([0, 400, 595, 841])
-
-
-@attack("is cut")
-def a_page_is_trimmed(f: Forgery) -> None:
-    f.pdf.pages[2].obj.TrimBox = Array([0, 400, 595, 841])
-
-
-@attack("says “|another number of pages|expected")
-def a_page_is_missing(f: Forgery) -> None:
-    del f.pdf.pages[4]
-
-
-@attack("says “|expected")
-def two_pages_change_places(f: Forgery) -> None:
-    pages = f.pdf.pages
-    pages[4].obj.Contents, pages[5].obj.Contents = pages[5].obj.Contents, pages[4].obj.Contents
-
-
-@attack("colours mean something else")
-def black_is_made_white(f: Forgery) -> None:
-    f.pdf.pages[2].Resources.ColorSpace["/DefaultRGB"] = Name.DeviceRGB
-
-
-@attack("another profile")
-def red_is_made_blue(f: Forgery) -> None:
-    intent = f.pdf.Root.OutputIntents[0]
-    data = bytes(intent.DestOutputProfile.read_bytes()).replace(b"rXYZ", b"tmp ")
-    intent.DestOutputProfile = f.pdf.make_stream(data.replace(b"bXYZ", b"rXYZ").replace(b"tmp ", b"bXYZ"), N=3)
-
-
-@attack("profile that cannot be read")
-def the_profile_is_none(f: Forgery) -> None:
-    f.pdf.Root.OutputIntents[0].DestOutputProfile = f.pdf.make_stream(b"another", N=3)
-
-
-@attack("the contents name page")
-def the_contents_name_another_page(f: Forgery) -> None:
-    page, run = next(
-        (i, r) for i, p in enumerate(f.real.pages) for r in p.runs if r.text == "3" and r.x0 > 650 and r.y < 1000
-    )
-    other = next(r for r in f.real.pages[page].runs if r.text == "2" and r.x0 > 650)
-    two = re.search(rb"\[.*?\]", f.stream(page)[f.stream(page).index(b"<</MCID %d>>" % other.mark) :])
-    assert two is not None
-    f.edit(page, run, lambda piece: re.sub(rb"\[.*?\]", two[0], piece))
-
-
-@attack("a mark of a list without its line")
-def a_bullet_stands_elsewhere(f: Forgery) -> None:
-    page, run = f.find("• ")
-    f.edit(page, run, moved(0, 60))
-
-
-@attack("the document holds")
-def the_document_acts_when_opened(f: Forgery) -> None:
-    f.pdf.Root.OpenAction = Array([f.pdf.pages[0].obj, Name.Fit])
-
-
-@attack("neither level nor upright")
-def a_line_crosses_the_page(f: Forgery) -> None:
-    f.append(2, b"q /A1.0 gs 0 0 0 RG 1 w 10 10 m 700 1000 l S Q")
-
-
-@attack("something is turned")
-def the_page_is_turned(f: Forgery) -> None:
-    f.append(2, b"q 0 1 -1 0 0 0 cm Q")
-
-
-@pytest.mark.parametrize(("name", "reason", "make"), ATTACKS, ids=[name for name, _, _ in ATTACKS])
-def test_a_page_that_shows_something_else_is_not_taken(name: str, reason: str, make: Attack, real: Real) -> None:
-    with pikepdf.open(io.BytesIO(real.pdf)) as pdf:
-        forgery = Forgery(real, pdf)
-        make(forgery)
-        forged = forgery.saved()
-    with pytest.raises(Unsure, match=reason):
-        check_pages(forged, real.document)
-
-
-def test_the_pages_that_assay_prints_are_taken(real: Real) -> None:
-    said = check_pages(real.pdf, real.document)
-    assert f"on {len(real.pages)} pages" in said
-    drawings = sum(len(page.pictures) for page in real.pages)
-    assert drawings > 1
-    assert f"{drawings} drawings, shape by shape" in said
-
-
-def test_saved_anew_they_are_taken_too(real: Real) -> None:
-    """Another packing of the same pages: what other versions of the programs write."""
-    with pikepdf.open(io.BytesIO(real.pdf)) as pdf:
-        assert check_pages(Forgery(real, pdf).saved(), real.document) == check_pages(real.pdf, real.document)
-
-
-def test_the_words_of_another_report_are_not(real: Real, small: Reports, pki: Pki) -> None:
-    other = kit.manifest_of(small.files, pki.auditor, title="Another", quorum=1)
-    with pytest.raises(Unsure, match="says “"):
-        check_pages(real.pdf, build_document(small.files, manifest=other))
-
-
-def test_verify_reads_and_where_asked_sets_again(real: Real, pki: Pki) -> None:
-    from reports import pdf as pages
-
-    signed = certify(real.pdf, pki.auditor, field="Auditor", reason="x").pdf
-    line = {}
-    for exact in (False, True):
-        pages.forget()
-        found = verify(signed, exact=exact)
-        line[exact] = next(c for c in found.checks if c.name == "printed pages")
-        assert line[exact].status == "ok"
-    assert "read as they are drawn" in line[False].detail
-    assert "the certified file made again" in line[True].detail
-
-
-def test_verify_refuses_the_right_words_that_nobody_sees(real: Real, pki: Pki) -> None:
-    with pikepdf.open(io.BytesIO(real.pdf)) as pdf:
-        forgery = Forgery(real, pdf)
-        a_white_patch_lies_over_a_value(forgery)
-        signed = certify(forgery.saved(), pki.auditor, field="Auditor", reason="x").pdf
-    check = verify(signed).failed
-    assert check is not None
-    assert (check.name, check.status) == ("printed pages", "failed")
-    assert "not the way in which they are drawn" in check.detail
-
-
-def test_letters_that_the_font_lacks_are_left_to_the_slow_way(small: Reports, pki: Pki) -> None:
-    def renamed(name: str) -> Callable[[dict[str, object]], None]:
-        return lambda document: document["case"].update(name=name)  # type: ignore[attr-defined]
-
-    for name in ("شركة", "信用", "\ufb01ne", "Cafe\u0301"):
-        files = kit.edited(small.files, "evidence.json", renamed(name))
-        document = build_document(files, manifest=kit.manifest_of(files, pki.auditor))
-        with pytest.raises(NotCovered):
-            check_pages(b"not looked at", document)
-
-
-SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 680 100" width="680" height="100">{}</svg>'
+def test_smoothing_is_let_pass_and_a_shift_is_not(real: Real) -> None:
+    assert first_apart(real.pdf, real.pdf) is None
+    assert first_apart(drawn(real, shifted(0.01)), real.pdf) is None
+    apart = first_apart(drawn(real, shifted(0.5)), real.pdf)
+    assert apart is not None
+    assert (apart.page, apart.what) == (5, "picture")
 
 
 @pytest.mark.parametrize(
-    ("element", "path"),
+    "patch",
     [
-        ('<path d="M1 2l3 4l-1 0z" fill="#fff"/>', [("m", (1, 2)), ("l", (4, 6)), ("l", (3, 6)), ("h", ())]),
-        ('<path d="M10 5.5v8M10 9.5H30m0 -4v8" stroke="#000" fill="none"/>',
-         [("m", (10, 5.5)), ("l", (10, 13.5)), ("m", (10, 9.5)), ("l", (30, 9.5)),
-          ("m", (30, 5.5)), ("l", (30, 13.5))]),
-        ('<line x1="1" y1="2" x2="3" y2="2" stroke="#000"/>', [("m", (1, 2)), ("l", (3, 2))]),
-        ('<polygon points="0,1 2,3 4,5" fill="#abc"/>',
-         [("m", (0, 1)), ("l", (2, 3)), ("l", (4, 5)), ("h", ())]),
-        ('<rect x="1" y="2" width="3" height="4" fill="#000"/>', [("re", (1, 2, 3, 4))]),
+        pytest.param(b"q 1 1 1 rg 300 350 4 1.2 re f Q", id="a piece of a line"),
+        pytest.param(b"q .95 .95 .95 rg 100 700 400 100 re f Q", id="pale grey on white"),
+        pytest.param(b"q 0 0 0 RG .2 w 100 700 m 500 700 l S Q", id="a hair line"),
+        pytest.param(b"q .8 0 0 rg 400 800 2 2 re f Q", id="a dot of half a millimetre"),
     ],
-)  # fmt: skip
-def test_shapes_of_a_drawing_by_hand(element: str, path: list[tuple[str, tuple[float, ...]]]) -> None:
-    (shape,) = said_of(SVG.format(element))
-    assert isinstance(shape, chart.Shape)
-    assert [(op, tuple(numbers)) for op, numbers in shape.path] == [(op, tuple(map(float, n))) for op, n in path]
+)
+def test_what_a_person_could_see_is_seen(patch: bytes, real: Real) -> None:
+    def change(f: forge.Forge) -> None:
+        f.append(4, patch)
+
+    apart = first_apart(drawn(real, change), real.pdf)
+    assert apart is not None
+    assert (apart.page, apart.what) == (5, "picture")
 
 
-def said_of(svg: str) -> list[chart.Thing]:
-    return chart.said(svg, reference.advance)
+def test_annotations_fields_and_turned_pages_are_seen(real: Real) -> None:
+    for name in ("a_stamp_says_approved", "a_member_has_approved_before_they_were_asked", "a_page_stands_on_its_head",
+                 "a_page_is_cropped", "a_layer_hides_a_sentence"):  # fmt: skip
+        assert first_apart(forged(real, FORGERIES[name]), real.pdf) is not None, name
 
 
-def test_text_of_a_drawing_by_hand() -> None:
-    """In DejaVu Sans a digit is 1303 of 2048 wide, a full stop 651."""
-    (text,) = said_of(SVG.format('<text x="100" y="50" font-size="10" text-anchor="end" fill="#000">1.5 0</text>'))
-    assert isinstance(text, chart.Text)
-    digit, stop = 1303 / 204.8, 651 / 204.8
-    begin = 100 - 4 * digit + digit - 2 * stop  # three digits, a full stop, and a space as wide as that
-    assert [c for c, _ in text.letters] == ["1", ".", "5", "0"]
-    assert [x for _, x in text.letters] == pytest.approx(
-        [begin, begin + digit, begin + digit + stop, begin + 2 * digit + 2 * stop], abs=0.01
-    )
+def test_a_page_of_an_acre_is_not_drawn(real: Real) -> None:
+    from reports.verify.result import Broken
+
+    def change(f: forge.Forge) -> None:
+        f.pdf.pages[3].obj.MediaBox = pikepdf.Array([0, 0, 200_000, 200_000])
+
+    with pytest.raises(Broken, match="too large to look at"):
+        first_apart(forged(real, change), real.pdf)
 
 
-@pytest.mark.parametrize("element", ["<image/>", '<rect width="1" height="1" opacity="0"/>', "<script/>"])
-def test_a_drawing_of_another_kind_is_not_read(element: str) -> None:
-    with pytest.raises(Unsure):
-        said_of(SVG.format(element))
+# --- the memory of pages just made ---
 
 
-def test_contrast_as_wcag_defines_it() -> None:
-    assert contrast((0, 0, 0), (1, 1, 1)) == pytest.approx(21)
-    assert contrast((1, 1, 1), (1, 1, 1)) == 1
-    assert contrast((119 / 255,) * 3, (1, 1, 1)) == pytest.approx(4.48, abs=0.01)  # #777 on white
+def test_pages_kept_in_memory_are_those_that_are_set_anew(small: Reports, pki: Pki) -> None:
+    """Nothing but the whole input leads to what is kept: a file with no name is not taken for the page."""
+    manifest = kit.manifest_of(small.files, pki.auditor)
+    html = "<html lang=en><body><h1>One</h1></body></html>"
+    rest: dict[str, Any] = {
+        "title": "t", "author": "a", "language": "en", "created": kit.ISSUED, "signers": manifest.signers,
+    }  # fmt: skip
+    one = printing.write_pdf(html, attachments={}, **rest)
+    assert printing.write_pdf(html, attachments={}, **rest) is one
+    other = printing.write_pdf(html.replace("One", "Two"), attachments={}, **rest)
+    assert other != one
+    assert printing._key(html, {}) != printing._key("", {"": html.encode()})
+    printing.forget()
+    assert printing.write_pdf(html, attachments={}, **rest) == one
 
 
-def test_a_clip_of_another_shape_is_not_taken_for_a_rectangle() -> None:
-    assert rectangle([(3, 1), (0, 1), (0, 2), (3, 2)]) == (0, 1, 3, 2)
-    for points in ([(0, 0), (1, 1), (1, 0), (0, 1)], [(0, 0), (1, 0), (1, 1)], [(0, 0), (2, 0), (1, 1), (0, 1)]):
-        with pytest.raises(Unsure):
-            rectangle([(float(x), float(y)) for x, y in points])
+# --- what a file may be made of ---
+
+
+def test_every_state_of_a_report_is_allowed(small: Reports) -> None:
+    from reports.verify.allowed import check_allowed
+    from reports.verify.increments import revisions_of
+
+    for state, count in (("certified", 2), ("approved", 3), ("rejected", 4)):
+        pdf = getattr(small, state)
+        revisions = revisions_of(pdf)
+        assert len(revisions) == count
+        assert (revisions[0].start, revisions[-1].end) == (0, len(pdf))
+        assert "of a kind that Assay writes" in check_allowed(pdf, revisions)
+
+
+@pytest.mark.parametrize("packing", ["disable", "preserve"])
+def test_an_object_that_nothing_refers_to_is_refused(packing: str, real: Real) -> None:
+    from pyhanko.pdf_utils import generic
+
+    from reports.verify.allowed import check_allowed
+    from reports.verify.increments import revisions_of
+    from reports.verify.result import Broken
+
+    del packing
+    pdf = kit.update(real.pdf, lambda w: w.add_object(generic.DictionaryObject()))
+    with pytest.raises(Broken, match="nothing refers to"):
+        check_allowed(pdf, revisions_of(pdf))
+
+
+def test_the_face_of_a_decision_is_the_one_that_was_signed(small: Reports, here: None) -> None:
+    found = verify(small.rejected, printer=kit.page)
+    line = next(c for c in found.checks if c.name == "faces")
+    assert (line.status, line.detail) == ("ok", "3 drawn again from their signed fields, the same")
+
+
+def test_a_face_of_the_minute_before_is_taken(small: Reports, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Earlier versions drew the face a moment before they stated the time."""
+    import datetime as dt
+
+    from reports import sign, stamp
+
+    def late(*given: Any) -> Any:
+        return stamp.face_lines(*given[:3], given[3] - dt.timedelta(minutes=1))
+
+    monkeypatch.setattr(sign, "face_lines", late)
+    pdf = certify(small.draft, pki.auditor, field="Auditor", reason="x").pdf
+    assert exit_code(verify(pdf, printer=kit.page)) == DONE
+
+
+def test_a_manifest_that_lies_about_versions_never_gives_more_than_part(real: Real, here: None) -> None:
+    """Even where all looks the same: the honest pages of a manifest that names another WeasyPrint come out byte for
+    byte, and are what they are; in another packing they are looked at, and that is told."""
+    other = forged_signed.lying(real)
+    assert exit_code(verify(certified(other, other.pdf))) == DONE
+    packed = certified(other, forged_other.repacked(other.pdf))
+    assert exit_code(verify(packed)) == PART
+    assert replace(other.manifest, tool=real.manifest.tool) == real.manifest
+
+
+def test_a_file_that_holds_no_page_like_ours_is_still_read_to_its_end(real: Real) -> None:
+    with pikepdf.open(io.BytesIO(real.pdf)) as pdf:
+        assert len(pdf.pages) == len(real.pages)

@@ -46,7 +46,8 @@ def test_the_screen_turns_every_pair_towards_the_group_chosen(
     rows: Any = app.table[0].value
     assert list(rows["Against"]) == ["A", "A", "A"]
     pair = {frozenset((p["higher"][0], p["lower"][0])): p for p in evidence["pairs"]}
-    for r in rows.to_dict("records"):
+    for escaped in rows.to_dict("records"):
+        r = {k: str(v).replace("\\", "") for k, v in escaped.items()}
         p = pair[frozenset((r["Group"], "A"))]
         sign = "+" if p["higher"] == [r["Group"]] else "-"
         assert r["Apart"] == f"{sign}{100 * p['difference']:.1f} points"

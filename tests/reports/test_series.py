@@ -125,7 +125,7 @@ def test_the_chapter_says_who_approved_and_that_it_is_automatic(run: Path, small
     assert done.rows[0][3:] == ("Bo", "It is bearable.")
     head = strict_json(files["series.json"], "series.json")["trail"]["links"][-1]["hash"]
     assert head in render_html(document)
-    assert "drawings, shape by shape" in kit.read_as_drawn(files, manifest)
+    kit.assert_believed(files, manifest, pki.auditor)
 
 
 def test_only_paths_and_small_numbers_are_taken_out_of_words() -> None:

@@ -96,7 +96,7 @@ def test_the_report_is_made_and_verified_and_comes_out_again(
     assert kind in evidence
     assert ("regression" in evidence) == (evidence["rates"] == [])
     embedded = {name: data for name, data in files.items() if name != NAME}
-    assert "drawings, shape by shape" in kit.read_as_drawn(embedded, Manifest.from_bytes(files[NAME]))
+    kit.assert_believed(embedded, Manifest.from_bytes(files[NAME]), pki.auditor)
 
 
 def test_each_class_is_printed_with_its_people(runs: dict[str, Path]) -> None:

@@ -89,7 +89,8 @@ def test_points_have_a_share_for_each_group(evidence: dict[str, Any]) -> None:
 
 
 def test_nothing_measured_nothing_shown(evidence: dict[str, Any]) -> None:
-    empty = dict.fromkeys(("slices", "individual", "ranking", "reliability", "inequality", "quality", "conformance"))
+    keys = "slices individual ranking reliability inequality quality conformance smoothed"
+    empty = dict.fromkeys(keys.split())
     app = shown(evidence | empty)
     assert not app.selectbox
     assert not app.subheader

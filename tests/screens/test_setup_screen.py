@@ -109,3 +109,77 @@ def test_a_proposal_shows_values_and_why(home: Path) -> None:
     assert label["Column or value"] == "default"
     assert set(label["Values such as"].split(", ")) == {"0", "1"}
     assert "its name says default" in label["Why"]
+
+
+def model_page(model: str) -> None:
+    from pathlib import Path
+
+    import streamlit as st
+
+    from audit.errors import AssayError
+    from audit.load.toml import write
+    from screens import model_lines, state, workspace
+
+    if "folder" not in st.session_state:
+        st.session_state["folder"] = workspace.new_case()
+    folder = st.session_state["folder"]
+    try:
+        if model_lines.usable(folder, Path(model)):
+            spec = model_lines.spec_of(folder, Path(model))
+            st.write("spec:" + write({"load": spec.load or "", "consent": spec.consent or "", **spec.classes}))
+    except AssayError as error:
+        state.show_error(error)
+
+
+def test_a_pickle_needs_its_interpreter_and_a_tick_beside_its_digest(home: Path) -> None:
+    import pickle
+    import sys
+    from hashlib import sha256
+
+    from sklearn.linear_model import LogisticRegression
+
+    content = pickle.dumps(LogisticRegression().fit([[0.0], [1.0]], [0, 1]))
+    (home / "m.pkl").write_bytes(content)
+    app = AppTest.from_function(model_page, kwargs={"model": str(home / "m.pkl")}, default_timeout=60).run()
+    assert any("is a pickle" in e.value and "load" in e.value for e in app.error)
+    app.text_area(key="model-lines").input(f'python = "{sys.executable}"\nload = "pickle"').run()
+    digest = f"sha256:{sha256(content).hexdigest()}"
+    assert [c.value for c in app.code] == [digest]
+    assert "without network" in app.warning[0].value
+    assert not any(m.value.startswith("spec:") for m in app.markdown)
+    (tick,) = app.checkbox
+    assert digest.removeprefix("sha256:") in str(tick.key)  # another file is another tick
+    tick.check().run()
+    assert not app.exception
+    told = next(m.value for m in app.markdown if m.value.startswith("spec:"))
+    assert digest in told
+    assert '"pickle"' in told
+
+
+def test_lines_of_another_kind_are_refused_and_classes_taken(home: Path) -> None:
+    import skops.io
+    from sklearn.linear_model import LogisticRegression
+
+    skops.io.dump(LogisticRegression().fit([[0.0], [1.0]], [0, 1]), home / "m.skops")
+    app = AppTest.from_function(model_page, kwargs={"model": str(home / "m.skops")}, default_timeout=60).run()
+    app.text_area(key="model-lines").input('path = "/etc/passwd"').run()
+    assert any("name a path" in e.value for e in app.error)
+    app.text_area(key="model-lines").input('classes = { 0 = "denied", 1 = "approved" }').run()
+    assert any('"approved"' in m.value for m in app.markdown if m.value.startswith("spec:"))
+
+
+def test_decisions_in_other_words_than_the_outcomes_are_asked(home: Path) -> None:
+    frame = pd.read_csv(loans(home)).assign(sex=["f", "m"] * 40)
+    frame["approved"] = frame.pop("decided").map({0: "no", 1: "yes"})
+    frame.to_csv(home / "loans.csv", index=False)
+    app = AppTest.from_function(page, kwargs={"data": str(home / "loans.csv")}, default_timeout=60).run()
+    assert app.radio(key="role-granted").value is None
+    app.text_input(key="role-purpose").input("Who is offered a loan")
+    app.radio(key="role-favourable").set_value("0")
+    app.button[-1].click().run()
+    assert any("which decision of approved is good" in e.value for e in app.error)
+    app.radio(key="role-granted").set_value("yes")
+    app.button[-1].click().run()
+    place = next(m.value for m in app.markdown if m.value.startswith("saved:")).removeprefix("saved:")
+    case = tomllib.loads((Path(place) / "case.toml").read_text())
+    assert case["model"] == {"decision": "approved", "classes": {"no": "1", "yes": "0"}}

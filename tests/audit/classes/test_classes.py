@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit.classes.code import classes_of, decided_by_scores
+from audit.classes.code import classes_of, decided_among
 from audit.classes.measures import class_measures, one_against_rest, tables
 from audit.classes.table import ClassCodes
 from audit.code import Decisions, code_rows
@@ -99,7 +99,7 @@ def test_the_positive_class_has_the_figures_of_the_main_lists(tmp_path: Path) ->
     mine = evidence["classes"]["classes"][0]
     assert mine["class"] == "a"
     assert mine["rates"] == evidence["rates"]
-    own = ("p_adjusted", "p_explore", "family", "pair_p_adjusted", "pairs_family")
+    own = ("p_adjusted", "p_explore", "family", "pair_p_adjusted", "pairs_family", "detectable")
     for a, b in zip(mine["gaps"], evidence["gaps"], strict=True):
         assert {k: v for k, v in a.items() if k not in own} == {k: v for k, v in b.items() if k not in own}
 
@@ -292,7 +292,7 @@ def test_a_model_decides_the_class_of_its_highest_score(tmp_path: Path) -> None:
 def test_a_threshold_is_refused(tmp_path: Path) -> None:
     case = load_case(make(tmp_path, rows(60), model='path = "m.skops"\nthreshold = 0.4'))
     with pytest.raises(CaseError, match="threshold"):
-        decided_by_scores(case, rows(60), NAMES, NAMES, np.zeros((60, 3)))
+        decided_among(case, rows(60), NAMES, NAMES, np.zeros(60, dtype=np.int64))
 
 
 def test_scores_of_every_class_are_those_of_each_class() -> None:

@@ -22,6 +22,7 @@ from audit.explain.store import KEPT, Store, key_of
 from audit.files import canonical
 from audit.load import load_case
 from audit.models import ModelInfo
+from audit.models.worker import Answer
 
 SMALL = Settings(
     rows=200, least=30, background=40, samples=400, seeds=2, fidelity_rows=20, draws=2, rounds=2, friedman_rows=12
@@ -113,8 +114,9 @@ class InProcess:
         facts = self._model.facts
         digest = hashlib.sha256(content).hexdigest()
         self.info = ModelInfo(
-            "skops", digest, facts.estimator, facts.classes, facts.features, (), facts.task, facts.columns, facts.output
-        )
+            "skops", digest, facts.estimator, facts.classes, facts.features, (), facts.task, facts.columns,
+            facts.output, named=facts.named, decides=facts.decides,
+        )  # fmt: skip
 
     def __enter__(self) -> InProcess:
         return self
@@ -125,6 +127,9 @@ class InProcess:
     def scores(self, frame: pd.DataFrame, positive: str) -> np.ndarray:
         return self._model.scores(frame[list(self.info.features or ())], positive)
 
+    def answer(self, frame: pd.DataFrame, positive: str) -> Answer:
+        return Answer(self.scores(frame, positive), self._model.decided(frame[list(self.info.features or ())]))
+
     def call(self, op: str, frame: pd.DataFrame, **arrays: Any) -> dict[str, np.ndarray]:
         asked = {"native_attributions": attributions, "native_interactions": interactions}[op]
         return asked(self._model, frame, {k: np.asarray(v, dtype=object) for k, v in arrays.items()})
@@ -132,7 +137,7 @@ class InProcess:
 
 @pytest.fixture
 def near(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "Worker", InProcess)
+    monkeypatch.setattr(running, "open_model", lambda model, allow: InProcess(model.path, tuple(allow)))
 
 
 @pytest.fixture(scope="module")
@@ -361,7 +366,7 @@ def test_the_same_question_is_answered_from_disk(
     def never(*_: Any, **__: Any) -> None:
         raise AssertionError("the model was asked again")
 
-    monkeypatch.setattr(running, "Worker", never)
+    monkeypatch.setattr(running, "open_model", never)
     assert run_explain(case, out, settings=SMALL) == explained
     (out / "explain.json").unlink()
     assert run_explain(case, out, settings=SMALL) == explained
@@ -433,6 +438,7 @@ def test_models_without_probabilities(folder: Path, tmp_path: Path, kind: str) -
     (tmp_path / "model.skops").write_bytes(skops_bytes(model))
     frame.to_csv(tmp_path / "people.csv", index=False)
     text = CASE.replace('exclude = ["sex"]', 'features = ["pay", "debt"]').replace('["debt", "job"]', '["debt"]')
+    text = text.replace("threshold = 0.4\n", "") if kind == "decision" else text  # it gives no scores to cut
     (tmp_path / "case.toml").write_text(text)
     found = run_explain(load_case(tmp_path / "case.toml"), tmp_path, settings=SMALL)
     assert found["output"] == kind

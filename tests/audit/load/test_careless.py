@@ -265,3 +265,23 @@ def test_indicator_columns_make_one_attribute(tmp_path: Path) -> None:
     assert cli.main(["audit", str(case), "--out", str(tmp_path / "out"), "--draws", "50"]) == 0
     found = counts(json.loads((tmp_path / "out" / "evidence.json").read_text()))
     assert {g: c[0] for g, c in found.items() if g} == {"black": 30, "hispanic": 30, "none of these": 60}
+
+
+def test_decisions_in_their_own_words(tmp_path: Path, expected: object, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [(r[0], r[1], "granted" if r[2] == "1" else "refused") for r in ROWS]
+    (tmp_path / "d.csv").write_text(text(rows))
+    assert audit(tmp_path, "d.csv")[0] == 2
+    message = capsys.readouterr().err
+    line = 'classes = { granted = "1", refused = "0" }'
+    assert line in message
+    code, evidence = audit(tmp_path, "d.csv", model=f'[model]\ndecision = "dec"\n{line}\n')
+    assert (code, counts(evidence)) == (0, expected)
+    assert "'granted' is read as '1'" in said(evidence)
+
+
+def test_a_class_that_is_forgotten_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [(r[0], r[1], "granted" if r[2] == "1" else "refused") for r in ROWS]
+    (tmp_path / "d.csv").write_text(text(rows))
+    model = '[model]\ndecision = "dec"\nclasses = { granted = "1", declined = "0" }\n'
+    assert audit(tmp_path, "d.csv", model=model)[0] == 2
+    assert "'refused' in 60 of 120 measured rows" in capsys.readouterr().err

@@ -111,6 +111,14 @@ def test_init_proposes_and_leaves_questions(table: Path, capsys: pytest.CaptureF
     assert cli.main(["audit", str(case), "--out", str(table.parent / "out"), "--draws", "50"]) == 0
 
 
+def test_init_says_which_decision_goes_with_which_outcome(table: Path) -> None:
+    case = table.parent / "both.toml"
+    assert cli.main(["init", str(table), "--out", str(case)]) == 0
+    assert tomllib.loads(case.read_text())["model"] == {"decision": "approved", "classes": {"no": "1", "yes": "0"}}
+    case.write_text(case.read_text().replace('purpose = "?"', 'purpose = "Who is offered a loan"'))
+    assert cli.main(["audit", str(case), "--out", str(table.parent / "out"), "--draws", "50"]) == 0
+
+
 def test_init_never_presets_a_guess(table: Path) -> None:
     frame = pd.read_csv(table).drop(columns=["default", "approved"]).assign(y=[0, 1] * 150)
     frame.to_csv(table, index=False)

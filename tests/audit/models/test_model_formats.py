@@ -69,12 +69,15 @@ def test_lightgbm_text_equals_the_library(
     assert describe(path).format == "lightgbm"
     expected = model.predict_proba(people)[:, 1]
     with Worker(path) as worker:
-        assert np.array_equal(worker.scores(plain.assign(more=1), ">50K"), expected)
+        assert np.array_equal(worker.scores(plain.assign(more=1), "1"), expected)
         assert np.array_equal(worker.scores(people, "1"), expected)
         # One person alone has one category; it must be the same one.
         assert np.array_equal(worker.scores(plain.iloc[[5]], "1"), expected[[5]])
         assert worker.info.features == ("age_in_years", "work", "code", "native")
-        assert "class 1" in worker.info.notes[0]
+        assert np.array_equal(worker.scores(plain, "0"), 1 - expected)
+        assert (worker.info.classes, worker.info.named) == (("0", "1"), False)
+        with pytest.raises(ModelError, match="no class of the name"):
+            worker.scores(plain, ">50K")
         with pytest.raises(ModelError) as caught:
             worker.call("refit", plain, labels=np.array(["0"] * len(plain)))
         assert caught.value.problem == "a model in the format lightgbm cannot be trained again"
@@ -118,8 +121,8 @@ def test_xgboost_equals_the_library(
     assert describe(path).format == "xgboost"
     expected = model.predict_proba(people)[:, 1].astype(np.float64)
     loaded = XgboostModel(path.read_bytes())
-    assert np.array_equal(loaded.scores(plain, ">50K"), expected)
-    assert np.array_equal(loaded.scores(plain.iloc[[5]], ">50K"), expected[[5]])
+    assert np.array_equal(loaded.scores(plain, "1"), expected)
+    assert np.array_equal(loaded.scores(plain.iloc[[5]], "1"), expected[[5]])
     assert loaded.facts.features == tuple(people.columns)
     # A category that training never saw is missing, not the first one.
     missing = loaded.scores(plain.iloc[[5]].assign(work=None), "1")
@@ -133,7 +136,7 @@ def test_xgboost_in_a_worker_and_its_other_objectives(people: pd.DataFrame, trut
     model = xgboost.XGBClassifier(n_estimators=4, n_jobs=1).fit(x, truth)
     model.save_model(tmp_path / "m.json")
     with Worker(tmp_path / "m.json") as worker:
-        assert np.array_equal(worker.scores(x, "good"), model.predict_proba(x)[:, 1].astype(np.float64))
+        assert np.array_equal(worker.scores(x, "1"), model.predict_proba(x)[:, 1].astype(np.float64))
     many = np.arange(len(x)) % 3
     soft = xgboost.XGBClassifier(n_estimators=2, n_jobs=1).fit(x, many)
     soft.save_model(tmp_path / "m.json")

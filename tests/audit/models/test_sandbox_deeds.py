@@ -20,6 +20,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+from sklearn.compose import make_column_transformer
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 from audit.errors import ModelError
 from audit.models import Limits, Worker
@@ -111,6 +115,20 @@ def test_what_is_said_to_hold_is_what_was_asked_and_offered(level: tuple[str, Wo
     assert ("namespace" in words.get("no-network", "")) == ("namespaces" in LEVELS[name])
 
 
+@pytest.mark.parametrize("name", ["all", "without landlock", "without namespaces"])
+def test_models_that_look_for_their_libraries_run(name: str, tmp_path: Path) -> None:
+    """threadpoolctl, which neighbours models call, reads /proc/self/maps; a one-hot encoder in front, as people do."""
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"kind": rng.choice(["x", "y"], 60), "age": rng.normal(size=60)})
+    encode = make_column_transformer((OneHotEncoder(), ["kind"]), remainder="passthrough")
+    model = make_pipeline(encode, KNeighborsClassifier(algorithm="brute")).fit(rows, np.arange(60) % 2)
+    skops.io.dump(model, tmp_path / "m.skops")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process_module, "MECHANISMS", LEVELS[name])
+        with Worker(tmp_path / "m.skops") as worker:
+            assert np.array_equal(worker.scores(rows, "1"), model.predict_proba(rows)[:, 1])
+
+
 def test_deeds_are_refused_and_leave_no_trace(level: tuple[str, Worker], place: SimpleNamespace) -> None:
     name, worker = level
     claims = {word.split(":")[0] for word in worker.info.isolation}
@@ -150,6 +168,19 @@ def test_the_doors_to_other_tables_of_calls_end_the_process(door: str, ends: tup
         with pytest.raises(ModelError, match="crashed") as caught:
             child.ask([], 20.0)
         assert any(end in caught.value.got for end in ends)
+    finally:
+        child.stop()
+        child.close()
+
+
+def test_threads_are_bounded_where_the_kernel_counts_them() -> None:
+    """In a namespace of its own, for anyone but the superuser, whom the kernel lets go on."""
+    child = Child(Limits(), serve=f"{CODE / 'deeds.py'}:serve", packages=(), settings={"do": "many_threads"})
+    try:
+        assert child._take(4, time.monotonic() + 20) == b"here"
+        started = int(child._take(6, time.monotonic() + 60))
+        assert started > 50
+        assert started < 512 or os.getuid() == 0
     finally:
         child.stop()
         child.close()

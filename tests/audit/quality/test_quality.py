@@ -67,6 +67,19 @@ def test_missing_values_are_counted_by_group_and_the_gap_tested(tmp_path: Path) 
     assert gap["p_adjusted"] < 1e-6
 
 
+def test_the_gap_in_missing_values_is_of_the_two_groups_named(tmp_path: Path) -> None:
+    """Of three groups: the interval holds for all pairs at once, the p-value is the pair's times three."""
+    from tests.audit.test_pairs import mid_p
+
+    counts = {"a": (40, 200), "b": (22, 200), "c": (5, 20)}
+    rows = [(g, None if i < x else 1.5, i % 2) for g, (x, n) in counts.items() for i in range(n)]
+    frame = pd.DataFrame(rows, columns=["g", "pay", "y"]).assign(d=1)
+    gap = next(g for g in examined(tmp_path, frame)["missing"]["gaps"] if g["column"] == "pay")
+    assert (gap["highest"], gap["lowest"]) == (["c"], ["b"])
+    assert gap["p_value"] == pytest.approx(min(1.0, 3 * mid_p(5, 20, 22, 200)))
+    assert gap["low"] < 0 < gap["high"]
+
+
 def test_repeated_contradictory_and_learned_rows_are_counted(tmp_path: Path) -> None:
     frame = pd.DataFrame(
         {

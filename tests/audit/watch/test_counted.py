@@ -160,7 +160,12 @@ def test_a_ratio_is_outside_inside_or_undecided():
     assert outside.high < 0.8
     assert judge_counts(ratio, margin([5000, 4900], [10_000, 10_000])).status == "inside"
     assert judge_counts(ratio, margin([50, 42], [100, 100])).status == "undecided"
-    assert judge_counts(ratio, margin([0, 0], [1000, 1000])).value == 1.0
+    nobody = judge_counts(ratio, margin([0, 0], [1000, 1000]))
+    assert (nobody.status, nobody.value) == ("not_estimable", None)
+    assert "0 over 0" in str(nobody.reason)
+    everyone = judge_counts(ratio, margin([1000, 1000], [1000, 1000]))
+    assert everyone.status == "not_estimable"
+    assert "nothing is decided" in str(everyone.reason)
 
 
 def test_a_new_norm_is_judged_at_once_from_the_same_counts():

@@ -57,6 +57,43 @@ FEATURES = ["age", "pay", "job", "member"]
 REFERENCE = json.loads(json.dumps(reference_of(frame(0), FEATURES, sexes(0))))
 
 
+# -- missing values ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["number", "text", "flag"])
+@pytest.mark.parametrize("share", [0.3, 1.0])
+def test_a_column_that_empties_has_moved_by_what_is_missing(kind: str, share: float) -> None:
+    """30 % missing where none was: PSI over the values' bins and one of missing values, in whatever kind of column."""
+    rng = np.random.default_rng(2)
+    values = {"number": rng.normal(size=4000), "text": rng.choice(list("abcd"), 4000), "flag": rng.random(4000) < 0.3}
+    before = pd.DataFrame({"x": pd.Series(values[kind])})
+    after = before.sample(frac=1, random_state=1).reset_index(drop=True)
+    after["x"] = after["x"].astype(object)
+    after.loc[: round(share * len(after)) - 1, "x"] = None
+    after["x"] = after["x"].astype(float) if kind == "number" else after["x"]
+    reference = json.loads(json.dumps(reference_of(before, ["x"], {})))
+    found = of(drifted(reference, after, {}, alpha=0.05), "x")
+    assert found.shifted
+    # Two bins, known and missing, with half a person each; more bins of known values only add to it.
+    p, q = np.array([4000.5, 0.5]) / 4001, np.array([4000 * (1 - share) + 0.5, 4000 * share + 0.5]) / 4001
+    least = ((p - q) * np.log(p / q)).sum()
+    assert found.psi == pytest.approx(least, rel=0.1 if share < 1 else 1.0)
+    assert found.psi > 2.0
+    assert found.js > 0.15
+
+
+def test_as_much_missing_as_before_is_no_drift() -> None:
+    rng = np.random.default_rng(3)
+    sides = []
+    for seed in (1, 2):
+        x = np.random.default_rng(seed).normal(size=4000)
+        x[rng.random(4000) < 0.3] = np.nan
+        sides.append(pd.DataFrame({"x": x}))
+    found = of(drifted(reference_of(sides[0], ["x"], {}), sides[1], {}, alpha=0.01), "x")
+    assert not found.shifted
+    assert found.psi < 0.03
+
+
 # -- against scipy --------------------------------------------------------------------------------------------
 
 

@@ -813,8 +813,21 @@ def outlive_and_loop(self):
         time.sleep(0.01)
 
 
+def many_threads(self):
+    """How many threads with small stacks could be started, of 2,000."""
+    threading.stack_size(65536)
+    end = threading.Event()
+    try:
+        for started in range(2000):  # noqa: B007
+            threading.Thread(target=end.wait, daemon=True).start()
+    except RuntimeError:
+        pass
+    end.set()
+    return started
+
+
 def serve(incoming, outgoing, settings):
     """As a worker of its own, without a model: do settings["do"], which may not come back."""
     os.write(outgoing, b"here")
-    globals()[settings["do"]](None)
+    os.write(outgoing, b"%6d" % int(globals()[settings["do"]](None)))
     return 9

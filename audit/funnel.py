@@ -1,0 +1,172 @@
+"""A process of several stages (screened, interviewed, hired): who gets how far, and where a gap opens.
+
+    entry = funnel(case, frame, groups, settings)      # None where the case names no stages
+    figures(entry["counts"], entry["stages"], settings) == entry["figures"]     # what verify does
+
+At each stage the rate is of those who reached it; cumulative is of everyone who began. A person reaches a stage by
+passing all before it. The outcome test (Becker 1957; Knowles, Persico & Todd 2001) asks whether those of one group who
+are picked turn out well less often: with its warning, since groups of different spread differ so under one threshold
+too (infra-marginality; Simoiu, Corbett-Davies & Goel 2017).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from audit.case import Case
+from audit.errors import CaseError
+from audit.gaps import Settings, seed_of
+from audit.load.sign import sign_of
+from audit.load.values import coded
+from audit.quality.codes import Group
+from audit.stats.adjust import holm
+from audit.stats.gap import largest_gap
+from audit.stats.intervals import wilson
+from audit.values import UNKNOWN
+
+Mask = npt.NDArray[np.bool_]
+
+NOBODY = ("nobody got so far", "nobody picked has a known outcome")
+WARNING = (
+    "Groups whose chances are spread differently differ here under one threshold too, so that neither a gap nor its "
+    "absence shows what each person was held to."
+)
+
+
+def funnel(case: Case, frame: pd.DataFrame, groups: Sequence[Group], settings: Settings) -> dict[str, Any] | None:
+    """The `funnel` entry of evidence.json, about these rows. Raises CaseError for a stage that is no yes or no."""
+    stages = case.data.stages
+    if not stages:
+        return None
+    passed = np.stack([passes(frame[s], case.data.favourable or case.data.positive) for s in stages], axis=1)
+    reached = np.cumprod(passed, axis=1).astype(bool)
+    ahead = int((passed[:, 1:] & ~reached[:, :-1]).any(axis=1).sum())
+    good, known = _outcomes(case, frame)
+    picked = reached[:, -1]
+    counts = []
+    for group in groups:
+        for code, level in enumerate(group.levels):
+            mine = group.codes == code
+            if not mine.any():
+                continue
+            through = [int(mine.sum()), *(int((reached[:, k] & mine).sum()) for k in range(len(stages)))]
+            found = [int((picked & mine & good).sum()), int((picked & mine & known).sum())] if known.any() else None
+            counts.append({"attribute": [group.attribute], "group": [level], "through": through, "found": found})
+    notes = []
+    if ahead:
+        notes.append(
+            f"{ahead:,} rows pass a stage without having passed one before it; they count up to that one only."
+        )
+    if case.data.weight is not None or case.data.cluster is not None:
+        notes.append("Rows are counted here without weights, and repeated rows of a person each for themselves.")
+    return {
+        "stages": list(stages),
+        "counts": counts,
+        "figures": figures(counts, stages, settings),
+        "notes": notes,
+    }
+
+
+def passes(column: pd.Series, favourable: str | None) -> Mask:
+    """Who passes: the favourable value of the case, else the value that says yes or something good. (n,)
+
+    An empty value is no pass. Raises CaseError where no value, or more than one, can mean it.
+    """
+    codes, names = coded(column)
+    yes = [n for n in names if n == favourable]
+    if not yes and len(names) >= 2:
+        sign = sign_of("passed " + str(column.name), names)
+        yes = [sign.favourable] if sign.favourable is not None else []
+    if len(yes) != 1 or len(names) > 2:
+        raise CaseError(
+            f"the stage {str(column.name)!r} does not say who passed it",
+            got=", ".join(repr(n) for n in names[:5]) or "no value",
+            expected="yes and no, 1 and 0, true and false, or the case's favourable value and another",
+            todo="write the stage as yes or no",
+        )
+    return np.isin(codes, [names.index(yes[0])])
+
+
+def _outcomes(case: Case, frame: pd.DataFrame) -> tuple[Mask, Mask]:
+    """Who has the favourable outcome, and whose outcome is known."""
+    nobody = np.zeros(len(frame), dtype=bool)
+    if case.data.label is None or case.data.task != "classification":
+        return nobody, nobody
+    codes, names = coded(frame[case.data.label])
+    good = str(case.data.favourable or case.data.positive)
+    if good in names:
+        return codes == names.index(good), codes >= 0
+    other = np.array([n != str(case.data.positive) for n in names] + [False])
+    return other[codes], codes >= 0
+
+
+def figures(counts: Sequence[Mapping[str, Any]], stages: Sequence[str], settings: Settings) -> list[dict[str, Any]]:
+    """Rates, gaps and how many are short, from the counts alone: one entry an attribute and question.
+
+    kind: "stage" (of those who reached it), "cumulative" (of all who began) or "outcome" (of those picked, who turn out
+    well). p_adjusted is Holm's over all entries.
+    """
+    out = []
+    for attribute in dict.fromkeys(tuple(c["attribute"]) for c in counts):
+        mine = [c for c in counts if tuple(c["attribute"]) == attribute]
+        for k, stage in enumerate(stages):
+            out.append(
+                _entry(
+                    mine, attribute, "stage", stage, [(c["through"][k + 1], c["through"][k]) for c in mine], settings
+                )
+            )
+        for k, stage in enumerate(stages[1:], 1):
+            out.append(
+                _entry(
+                    mine,
+                    attribute,
+                    "cumulative",
+                    stage,
+                    [(c["through"][k + 1], c["through"][0]) for c in mine],
+                    settings,
+                )
+            )
+        if all(c["found"] is not None for c in mine):
+            out.append(_entry(mine, attribute, "outcome", stages[-1], [tuple(c["found"]) for c in mine], settings))
+    tested = [e for e in out if e["gap"]["p_value"] is not None]
+    for entry, p in zip(tested, holm([e["gap"]["p_value"] for e in tested]), strict=True):
+        entry["gap"]["p_adjusted"] = float(p)
+    return out
+
+
+def _entry(
+    counts: Sequence[Mapping[str, Any]], attribute: tuple[str, ...], kind: str, stage: str,
+    pairs: Sequence[tuple[int, int]], settings: Settings,
+) -> dict[str, Any]:  # fmt: skip
+    x, n = (np.array(v, dtype=np.float64) for v in zip(*pairs, strict=True))
+    low, high = wilson(x, n, settings.alpha)
+    names = [list(c["group"]) for c in counts]
+    rates = [
+        {
+            "group": names[i], "value": float(x[i] / n[i]) if n[i] else None, "numerator": int(x[i]),
+            "denominator": int(n[i]), "low": float(low[i]) if n[i] else None, "high": float(high[i]) if n[i] else None,
+            "reason": None if n[i] else NOBODY[kind == "outcome"],
+        }
+        for i in range(len(counts))
+    ]  # fmt: skip
+    use = [i for i in range(len(counts)) if n[i] >= max(1, settings.floor) and UNKNOWN not in names[i]]
+    gap: dict[str, Any] = dict.fromkeys(("value", "low", "high", "p_value", "p_adjusted", "highest", "lowest", "short"))
+    if len(use) < 2:
+        gap["reason"] = f"fewer than two groups have {max(1, settings.floor)} people here"
+    else:
+        found = largest_gap(
+            [(x[use], n[use])], seed=seed_of(settings, attribute, f"funnel {kind} {stage}"), draws=settings.draws,
+            alpha=settings.alpha,
+        )  # fmt: skip
+        gap |= {"value": found.value, "low": found.low, "high": found.high, "p_value": found.p_value}
+        gap["reason"] = found.reason
+        if found.highest is not None and found.lowest is not None and found.value is not None:
+            last = use[found.lowest]
+            gap |= {"highest": names[use[found.highest]], "lowest": names[last]}
+            gap["short"] = [float(n[last] * v) for v in (found.value, found.low or 0.0, found.high or 0.0)]
+    return {"attribute": list(attribute), "kind": kind, "stage": stage, "rates": rates, "gap": gap}

@@ -1,0 +1,153 @@
+"""The [model] section of a case file: to a frozen `ModelSpec` and back. The format is docs/case-file.md."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from audit.case import ModelSpec
+from audit.errors import CaseError
+from audit.load.toml import Reader, beside, relative
+
+KINDS = ("path", "endpoint", "decision", "score")
+LINKS = ("logit",)
+LOADERS = ("joblib", "pickle", "cloudpickle", "mlflow", "catboost", "statsmodels", "keras", "skops")
+"""How another interpreter may load a model, beside `module:function`."""
+
+_FOR_FILES = ("python", "load", "consent", "classes", "link")
+
+
+def read(at: Reader, folder: Path) -> ModelSpec:
+    """Raises CaseError for an unknown key, no or two kinds of model, and keys that do not go together."""
+    at.allow(*KINDS, "threshold", "outcomes", "origin", *_FOR_FILES)
+    if "outcomes" in at.table:
+        if at.table["outcomes"] is not True or len(at.table) > 1:
+            raise at.wrong("outcomes", "true, and no other key under [model]: nothing was decided")
+        return ModelSpec("decision", outcomes=True)
+    kinds = [k for k in KINDS if k in at.table]
+    if len(kinds) != 1:
+        raise CaseError(
+            "[model] names more than one kind of model" if kinds else "[model] names no model",
+            got=" and ".join(kinds) if kinds else "none of " + ", ".join(KINDS),
+            expected="exactly one of " + ", ".join(KINDS),
+            todo="keep the one whose decisions are to be audited"
+            if kinds
+            else 'add for example path = "model.skops"; where nothing was decided, outcomes = true',
+        )
+    kind = kinds[0]
+    value = str(at.text(kind))
+    threshold = at.number("threshold")
+    if threshold is not None and kind == "decision":
+        raise CaseError(
+            "[model] has a threshold for decisions that are already made",
+            got=f"decision = {value!r} and threshold = {threshold:g}",
+            expected="a threshold only with path or score",
+            todo="remove `threshold`, or name the column of scores as `score`",
+        )
+    for key in _FOR_FILES:
+        if key in at.table and kind != "path" and (key, kind) != ("classes", "decision"):
+            raise CaseError(
+                f"[model] has `{key}` and no model file",
+                got=f"{kind} = {value!r} and {key} = {at.table[key]!r}",
+                expected=f"`{key}` only with path",
+                todo=f"remove `{key}`",
+            )
+    python, load, consent = at.text("python"), at.text("load"), at.text("consent")
+    _other(python, load, consent)
+    return ModelSpec(
+        kind=kind,
+        path=beside(folder, value) if kind == "path" else None,
+        column=value if kind in ("decision", "score") else None,
+        endpoint=value if kind == "endpoint" else None,
+        threshold=0.5 if threshold is None else threshold,
+        threshold_given=threshold is not None,
+        link=at.choice("link", LINKS) if "link" in at.table else None,
+        classes=_classes(at),
+        python=None if python is None else beside(folder, python),
+        load=load,
+        consent=consent,
+        origin=at.text("origin"),
+    )
+
+
+def _other(python: str | None, load: str | None, consent: str | None) -> None:
+    """Keys of a model in its own environment go together. Raises CaseError."""
+    if (python is None) != (load is None):
+        given, absent = ("python", "load") if load is None else ("load", "python")
+        raise CaseError(
+            f"[model] has `{given}` without `{absent}`",
+            got=f"{given} = {python or load!r}",
+            expected="both: the interpreter that the model was made with, and how it is loaded there",
+            todo='add for example load = "joblib"' if load is None else 'add for example python = "../venv/bin/python"',
+        )
+    if consent is not None and python is None:
+        raise CaseError(
+            "[model] has `consent` without `python` and `load`",
+            got=f"consent = {consent!r}",
+            expected="consent only for a file that runs code when it is loaded, in an environment of its own",
+            todo="remove `consent`, or add `python` and `load`",
+        )
+    if consent is not None and not re.fullmatch(r"sha256:[0-9a-f]{64}", consent):
+        raise CaseError(
+            "`consent` in [model] is no digest",
+            got=repr(consent),
+            expected="sha256: and 64 hexadecimal digits in small letters",
+            todo="leave it out; the refusal prints the line to add",
+        )
+    if load is not None and load not in LOADERS and not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", load):
+        raise CaseError(
+            "`load` in [model] is not known",
+            got=repr(load),
+            expected="one of " + ", ".join(LOADERS) + ', or a function of yours as "module:function"',
+            todo='for a file written by joblib.dump say load = "joblib"',
+        )
+
+
+def _classes(at: Reader) -> dict[str, str]:
+    inner = Reader(at.section("classes"), "`classes` under [model]", CaseError)
+    out = {k: str(inner.value(k)) for k in inner.table}
+    if out and (len(out) < 2 or len(set(out.values())) < len(out)):
+        raise CaseError(
+            "`classes` under [model] does not give each class a name of its own",
+            got=repr(out),
+            expected="every class of the model (or decision), and a different value of the label for each",
+            todo='write for example classes = { 0 = "rejected", 1 = "approved" }',
+        )
+    return out
+
+
+def from_lines(path: Path, lines: str) -> ModelSpec:
+    """A model file with further lines as they would stand under [model]. Raises CaseError."""
+    try:
+        given = tomllib.loads(lines)
+    except tomllib.TOMLDecodeError as problem:
+        raise CaseError(
+            "the lines for the model are no TOML",
+            got=str(problem),
+            expected='lines such as classes = { 0 = "denied", 1 = "approved" }',
+            todo="copy the line from the message as it stands, without the quotation marks around it",
+        ) from problem
+    if "path" in given:
+        raise CaseError("the lines for the model name a path", expected="the uploaded file", todo="leave out `path`")
+    return read(Reader({"path": path.name, **given}, "the lines for the model", CaseError), path.parent)
+
+
+def to_table(model: ModelSpec, folder: Path) -> dict[str, Any]:
+    """As `read` reads it; keys that are not given are left out."""
+    if model.outcomes:
+        return {"outcomes": True}
+    where = {"path": None if model.path is None else relative(model.path, folder), "endpoint": model.endpoint}
+    out: dict[str, Any] = {model.kind: where.get(model.kind, model.column)}
+    if model.threshold_given or (model.threshold != 0.5 and model.kind != "decision"):
+        out["threshold"] = model.threshold
+    more = {
+        "link": model.link,
+        "classes": dict(model.classes) or None,
+        "python": None if model.python is None else relative(model.python, folder),
+        "load": model.load,
+        "consent": model.consent,
+        "origin": model.origin,
+    }
+    return out | {k: v for k, v in more.items() if v is not None}

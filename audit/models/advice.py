@@ -1,0 +1,168 @@
+"""What a file is that no safe reader takes, and the true way in for it: (problem, got, todo) in words.
+
+Judged by content. The ways: the model's own environment (`python` and `load` in the case), a conversion there
+(`assay convert`), another export, or a column of scores where no interpreter of Python can load it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import zlib
+from collections.abc import Collection
+from pathlib import Path
+
+Told = tuple[str, str, str]
+_PACKED = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"\x04\x22\x4d\x18": "lz4",
+    b"\x5d\x00\x00": "lzma",
+}
+RUNS = "is a pickle (joblib and cloudpickle files are pickles too), and a pickle is a program that runs when opened"
+OTHER = "is not a model that Assay reads"
+R_WAY = (
+    'in R, write the model\'s scores into the table, data$score <- predict(model, data, type = "response") for a glm, '
+    'save it as CSV and say under [model] `score = "score"` in place of `path`'
+)
+
+
+def own(name: str, load: str, to: str = "model.skops") -> str:
+    """The model's own interpreter loads it, or converts it there once for all."""
+    return (
+        'name the interpreter that it was made with: under [model] `python = "../venv/bin/python"` and '
+        f'`load = "{load}"`; or write it once in a format that runs no code: '
+        f"`assay convert {name} --python ../venv/bin/python --load {load} --out {to} --data TABLE`"
+    )
+
+
+def of_pickle(name: str, content: bytes) -> Told:
+    """A pickle, by what it names."""
+    return RUNS, "a pickle", own(name, _loader(content))
+
+
+def _loader(content: bytes) -> str:
+    start = content[: 2**22]
+    if b"statsmodels." in start:
+        return "statsmodels"
+    if b"joblib.numpy_pickle" in start:
+        return "joblib"
+    return "cloudpickle" if b"cloudpickle" in start else "pickle"
+
+
+def of_file(name: str, content: bytes) -> Told | None:
+    """A file of another kind, or None."""
+    head = content[:4096]
+    kind = next((k for magic, k in _PACKED.items() if head.startswith(magic)), None)
+    if head[:1] == b"\x78" and len(head) > 2 and (head[0] * 256 + head[1]) % 31 == 0:
+        kind = "zlib"
+    if kind is not None:
+        inside = _unpacked(content, kind)
+        if inside.startswith((b"X\n", b"A\n", b"RDX", b"RDA")):
+            return "is a file of R, which Python does not load", f"an .rds or .RData file ({kind})", R_WAY
+        if inside and not inside.startswith(b"\x80"):
+            return "is a compressed file", f"{kind} data, no pickle inside", "unpack it and name the file inside"
+        return (
+            "is a compressed file, as joblib.dump(compress=...) writes them; inside is a pickle, and a pickle is a "
+            "program that runs when it is opened",
+            f"{kind} data",
+            own(name, "joblib"),
+        )
+    if head.startswith((b"RDX", b"RDA", b"X\n\x00\x00")):
+        return "is a file of R, which Python does not load", "an .rds or .RData file", R_WAY
+    if head.startswith(b"\x89HDF"):
+        if b"keras" in content[: 2**22] or b"layer_names" in content[: 2**22]:
+            return OTHER, "an HDF5 file, as Keras writes them", own(name, "keras", "model.onnx")
+        return OTHER, "an HDF5 file", "name a model; an HDF5 file of data is exported as CSV or Parquet"
+    if head.startswith((b"CatBoost", b"CBM1")):
+        return OTHER, "a CatBoost model", own(name, "catboost", "model.onnx") + " (ONNX has no categories of text)"
+    if head.lstrip().startswith(b"<?xml") or head.lstrip().startswith(b"<PMML"):
+        pmml = b"<PMML" in head
+        return (
+            OTHER,
+            "PMML" if pmml else "XML",
+            "score the table with the program that reads PMML (in Java jpmml-evaluator, in Python pypmml), and say "
+            'under [model] `score = "score"` in place of `path`; or save the model that the PMML was made from',
+        )
+    others = (
+        (b"PAR1", "a Parquet file: this is a table, not a model", "name it under [data], and the model under [model]"),
+        (
+            b"ARROW1",
+            "a Feather file: this is a table, not a model",
+            "name it under [data], and the model under [model]",
+        ),
+        (b"binf", "XGBoost's old binary format", "save it again with booster.save_model('model.json')"),
+        (b"bs64", "XGBoost's old binary format", "save it again with booster.save_model('model.json')"),
+        (b"%PDF", "a PDF", "name a model file"),
+        (b"version https://git-lfs", "a Git LFS pointer, not the file itself", "run `git lfs pull` and try again"),
+    )
+    for magic, got, todo in others:
+        if head.startswith(magic):
+            return OTHER, got, todo
+    return None
+
+
+def _unpacked(content: bytes, kind: str) -> bytes:
+    """The first bytes inside, at most a few kilobytes; nothing where they cannot be had."""
+    start = content[:65536]
+    with contextlib.suppress(Exception):
+        if kind in ("gzip", "zlib"):
+            return zlib.decompressobj(31 if kind == "gzip" else 15).decompress(start, 4096)
+        if kind == "bzip2":
+            import bz2
+
+            return bz2.BZ2Decompressor().decompress(start, 4096)
+        if kind in ("xz", "lzma"):
+            import lzma
+
+            return lzma.LZMADecompressor().decompress(start, 4096)
+    return b""
+
+
+def of_archive(name: str, names: Collection[str]) -> Told:
+    """A zip archive without a skops schema, by the names inside."""
+    if "config.json" in names and any(n.endswith(".weights.h5") for n in names):
+        return OTHER, "a Keras model (.keras)", own(name, "keras", "model.onnx")
+    if "model.ini" in names:
+        return (
+            OTHER,
+            "an H2O MOJO",
+            "score the table with H2O, h2o.mojo_predict_csv(input_csv_path=..., mojo_zip_path=...), and say under "
+            '[model] `score = "score"` in place of `path`, with the column of probabilities that it wrote',
+        )
+    if any(n.endswith("data.pkl") for n in names):
+        return (
+            "is an archive with a pickle inside, as torch.save writes it, and a pickle is a program that runs when "
+            "opened",
+            "a file of torch.save",
+            "export the network, torch.onnx.export(model, sample, 'model.onnx'), and name model.onnx; or put a "
+            "function that makes the network and loads its weights into a file beside the model, and write under "
+            "[model] "
+            '`python = "../venv/bin/python"` and `load = "FILE:FUNCTION"` (without .py)',
+        )
+    if any(n.endswith((".pkl", ".pickle", ".joblib")) for n in names):
+        return RUNS, "an archive with a pickle inside", "unpack it and name the pickle; " + own("model.pkl", "joblib")
+    shown = ", ".join(sorted(names)[:5]) or "nothing"
+    return "is a zip archive without a model", f"an archive of {shown}", "name the model file that is inside, unpacked"
+
+
+_SAFE = (".skops", ".onnx", ".ubj", ".lgb", ".txt", ".json", ".xgb")
+
+
+def of_folder(path: Path) -> Told:
+    """A folder, by what stands in it."""
+    if (path / "MLmodel").is_file():
+        lines = (path / "MLmodel").read_text(encoding="utf-8", errors="replace")[:65536].splitlines()
+        named = [line.partition(":")[2].strip().strip("'\"") for line in lines if line.startswith("    ")]
+        safe = [n for n in named if n.endswith(_SAFE) and (path / n).is_file()]
+        if safe:
+            todo = f'name the model inside: `path = "{path.name}/{safe[0]}"`'
+            return "is an MLflow folder", "a folder with MLmodel", todo
+        return "is an MLflow folder", "a folder with MLmodel", own(path.name, "mlflow")
+    if (path / "saved_model.pb").is_file():
+        return (
+            "is a TensorFlow SavedModel",
+            "a folder with saved_model.pb",
+            f"convert it: python -m tf2onnx.convert --saved-model {path.name} --output model.onnx, and name model.onnx",
+        )
+    return "is a folder", "a folder", "name the file inside"

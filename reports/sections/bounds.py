@@ -1,0 +1,90 @@
+"""What is not known, as bounds: people of unknown group, people without an outcome, outcomes that may be wrong."""
+
+from __future__ import annotations
+
+from audit.sizes import unit
+from reports import words
+from reports.blocks import Block, Paragraph, Section, Sources, Table
+from reports.sections import find
+
+
+def section(sources: Sources) -> Section | None:
+    """The annex, or None where everything is known."""
+    found = sources.evidence.get("bounds")
+    if not found or not (found["unknown_group"] or found["missing_outcome"] or found["label_error"]):
+        return None
+    blocks: list[Block] = [
+        Paragraph(
+            "Bounds say what a gap could be if what is not known were known: the least and the most over every way in "
+            "which it could be. They hold no chance; intervals stand with the gaps. Single attributes only."
+        )
+    ]
+    who = words.capital(unit(sources.evidence["data"]))
+    for part, caption in (
+        ("unknown_group", f"{who} whose group is not known: each may belong to any group"),
+        ("missing_outcome", f"{who} whose outcome is not known: each may have either"),
+    ):
+        rows = rows_of(found[part])
+        if rows:
+            blocks.append(
+                Table(
+                    caption,
+                    ("Rate", "By", "Not known", "Among the known", "Could be", "Limit and how few could cross it"),
+                    rows[: find.MOST_ROWS],
+                    find.cut(len(rows), "figures"),
+                    (24, 12, 14, 14, 15, 21),
+                )
+            )
+    errors = tuple(_error(e) for e in found["label_error"])
+    if errors:
+        blocks.append(
+            Table(
+                "How few wrong outcomes would turn a gap",
+                ("Rate", "By", "Higher and lower", "Apart", "Down to", "Outcomes"),
+                errors[: find.MOST_ROWS],
+                "The fewest outcomes of these two groups that, had they been recorded the wrong way round, would bring "
+                "the gap down so far. A small share means that the finding rests on the labels being right. "
+                + find.cut(len(errors), "figures"),
+                (22, 12, 26, 12, 12, 16),
+            )
+        )
+    return Section("bounds", "What is not known, as bounds", tuple(blocks))
+
+
+def rows_of(entries: list[find.Record]) -> tuple[tuple[str, ...], ...]:
+    """One row a figure that can be estimated: name, attribute, people, value, bounds, limits."""
+    return tuple(
+        (
+            f"{words.capital(words.metric(e['metric']))}, {e['kind']}",
+            words.by(e["attribute"]),
+            f"{e['unknown']:,} of {e['of']:,}",
+            words.width(e),
+            words.span(e),
+            "; ".join(tipping_words(t, e["kind"], e["unknown"]) for t in e.get("tipping", [])) or "–",
+        )
+        for e in entries
+        if e["value"] is not None
+    )
+
+
+def tipping_words(t: find.Record, kind: str, unknown: int) -> str:
+    """0.8: 12 people (9.1 %); placed at worst."""
+    limit = f"{100 * t['limit']:g} points" if kind == "difference" else f"{t['limit']:g}"
+    if t["people"] is None:
+        return f"{limit}: none ({t['reason']})"
+    back = "back within " if t["beyond"] else ""
+    return f"{back}{limit}: {t['people']:,} ({words.share(t['people'] / unknown)} of them)"
+
+
+def _error(e: find.Record) -> tuple[str, ...]:
+    people = (
+        "no number of them" if e["people"] is None else f"{e['people']:,} of {e['of']:,} ({words.share(e['share'])})"
+    )
+    return (
+        words.capital(words.metric(e["metric"])),
+        words.by(e["attribute"]),
+        f"{words.name_of(e['higher'])}, {words.name_of(e['lower'])}",
+        f"{100 * e['value']:.1f} points",
+        f"{100 * e['limit']:g} points",
+        people,
+    )

@@ -1,0 +1,144 @@
+"""What sets the pages of a report: the versions of the programs, and the fonts by their digests.
+
+Pages come out byte for byte where these are the same. The manifest names them, so that a verifier who has others can
+say which (`apart`), and anyone can build the same again (Containerfile, docs/report.md).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+
+from audit.evidence import VERSION
+
+PACKAGES = (
+    "weasyprint",
+    "pydyf",
+    "fonttools",
+    "tinycss2",
+    "tinyhtml5",
+    "cssselect2",
+    "pyphen",
+    "jinja2",
+    "pikepdf",
+    "matplotlib",
+)
+"""Packages that a page or its bytes follow from. matplotlib: the list of signs that the report's font has."""
+LIBRARIES = {
+    "pango": ("libpango-1.0.so.0", "libpango-1.0.dylib", "libpango-1.0-0"),
+    "harfbuzz": ("libharfbuzz.so.0", "libharfbuzz.0.dylib", "libharfbuzz-0"),
+    "fontconfig": ("libfontconfig.so.1", "libfontconfig.1.dylib", "libfontconfig-1"),
+}
+NAMES = ("assay", *PACKAGES, *LIBRARIES)
+FONTS = "fonts"
+"""In the manifest's `extra`: name of a font -> sha256 of its file, lower-case hex."""
+NONE = "none"
+_VERSION = re.compile(r"\d[\d.]{0,20}(?:[a-z+]{1,5}[\d.]{0,10})?")
+_FONT = re.compile(r"[\w-]{1,60}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_ASCII = "".join(map(chr, range(32, 127)))
+_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
+
+
+def versions() -> dict[str, str]:
+    """Name -> version of every program that pages follow from, on this machine."""
+    return {"assay": VERSION, **{name: _version(name) for name in PACKAGES}, **_libraries()}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return NONE
+
+
+@lru_cache(maxsize=1)
+def _libraries() -> Mapping[str, str]:
+    """The C libraries by the names that WeasyPrint loads them under; a library that is loaded is not loaded again."""
+    import cffi
+
+    ffi = cffi.FFI()
+    ffi.cdef("const char *pango_version_string(void); const char *hb_version_string(void); int FcGetVersion(void);")
+    found = dict.fromkeys(LIBRARIES, NONE)
+    for name, files in LIBRARIES.items():
+        for file in files:
+            with suppress(OSError):
+                library = ffi.dlopen(file)
+                if name == "fontconfig":
+                    number = int(library.FcGetVersion())
+                    found[name] = f"{number // 10_000}.{number // 100 % 100}.{number % 100}"
+                else:
+                    text = library.pango_version_string() if name == "pango" else library.hb_version_string()
+                    found[name] = ffi.string(text).decode("ascii")
+                break
+    return found
+
+
+def fonts_of(files: Mapping[str, bytes]) -> dict[str, str]:
+    """Name -> sha256 of the font file, for every font that the signs in these files are drawn with here.
+
+    files : what a report embeds, without its manifest. A superset of what its pages show.
+    """
+    from reports.glyphs import printable
+
+    signs = set(_ASCII)
+    for data in files.values():
+        text = data.decode("utf-8", "replace")
+        signs.update(text)
+        signs.update(chr(int(code, 16)) for code in set(_ESCAPED.findall(text)))
+    return dict(_fonts("".join(sorted(set(printable("".join(sorted(signs))))))))
+
+
+@lru_cache(maxsize=8)
+def _fonts(signs: str) -> Mapping[str, str]:
+    """The signs set once upright and once in bold, as the style sheet has them, and the fonts that this took."""
+    import weasyprint
+    from weasyprint.text.fonts import get_hb_object_data
+
+    from reports.pdf import written
+
+    text = html.escape("".join(c for c in signs if c.isprintable()))
+    page = f'<style>body{{font:9pt "DejaVu Sans"}}b{{font-weight:bold}}</style><p>{text}</p><b>{text}</b>'
+    document = weasyprint.HTML(string=page).render()
+    written(document)
+    return {
+        font.name.decode("utf-8", "replace").partition("+")[2]: hashlib.sha256(
+            get_hb_object_data(font.hb_face)
+        ).hexdigest()
+        for font in document.fonts.values()
+    }
+
+
+def plain(text: str) -> str:
+    """The text where it is a version: it is printed, and words in its place would be too. Raises ValueError."""
+    if text != NONE and not _VERSION.fullmatch(text):
+        raise ValueError("a version in the manifest is none")
+    return text
+
+
+def plain_font(name: str, digest: str) -> str:
+    """The name of a font with its digest, where they are that. Raises ValueError."""
+    if not _FONT.fullmatch(name) or not _DIGEST.fullmatch(digest):
+        raise ValueError("a font in the manifest is none")
+    return name
+
+
+def apart(tool: Mapping[str, str], fonts: Mapping[str, str], files: Mapping[str, bytes]) -> list[str]:
+    """In what the machine that a manifest tells of differs from this one, in words; empty where in nothing.
+
+    tool, fonts : of the manifest; files: as in `fonts_of`. Of what a manifest does not name nothing is said: reports
+    older than this list name few.
+    """
+    here = versions()
+    found = [f"{name} {said} (here {here[name]})" for name, said in tool.items() if name in here and said != here[name]]
+    mine = fonts_of(files) if fonts else {}
+    return found + [
+        f"{name} {digest[:12]} (here {mine.get(name, NONE)[:12]})"
+        for name, digest in sorted(fonts.items())
+        if mine.get(name) != digest
+    ]

@@ -1,0 +1,149 @@
+"""A report judged in a process of its own, with the limits and walls that models run in (`audit.models.process`).
+
+    judged_apart(pdf, asked, rerun) -> Verification
+    attached_apart(pdf) -> the embedded files, unchecked
+
+Bytes and options go in as one frame; lines come back as data. What the file does to its reader (a loop, a bomb, a
+crash) ends that process, and is a check that failed. A new run needs the model and the data, so it is made by the
+caller; only comparing it is done in there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from audit import progress
+from audit.errors import AssayError, InputError, OutputError
+from audit.models.process import Limits
+from audit.sandbox.call import PRINTING, Enclosed
+from reports.attest.statements import LOCK_FILE
+from reports.log.store import LogCopy
+from reports.verify.asked import Asked
+from reports.verify.result import FAILED, Check, Verification
+from reports.verify.seal import MOST_BYTES
+
+if TYPE_CHECKING:
+    from reports.verify.printed import Printer
+
+LIMITS = Limits(memory_bytes=1000 * 2**20, cpu_seconds=180, wall_seconds=600.0, file_size_bytes=2**20)
+"""Of address space, of which libraries that are mapped and hardly used take a third. The largest reports measured
+(docs/report.md) need a tenth of the time."""
+FILE = "file/"
+COMPARED = "what the file does to its reader with the limits of the process that reads it"
+# Pages are set without a file being written, and one thread does it: each more takes address space.
+_PROFILE = replace(PRINTING, scratch=False)
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+
+
+class _Stopped(AssayError):
+    """The process that reads the file ended, or a check broke off in it."""
+
+
+def judged_apart(pdf: bytes, asked: Asked, rerun: Any = None, limits: Limits | None = None) -> Verification:
+    """Every check, made in a child. rerun: files, or a function from the embedded files to them, or None."""
+    if len(pdf) > MOST_BYTES:  # nothing of it is read
+        return _stopped(pdf, "the file is too large", f"at most {MOST_BYTES:,} bytes", "more than that")
+    progress.stage("Checking the report")
+    with _enclosed(limits or LIMITS) as child:
+        try:
+            fields, arrays = _packed(pdf, asked, rerun is not None)
+            told, given = child.call(fields, **arrays)
+            found = _read(told, given, child.isolation)
+            if rerun is None:
+                return found
+            made: Mapping[str, bytes] | None = None
+            if not callable(rerun):
+                made = rerun
+            elif found.failed is None:
+                # What is parsed here was parsed in there under its limits, and follows from the cube.
+                made = rerun({n.removeprefix(FILE): a.tobytes() for n, a in given.items() if n.startswith(FILE)})
+            progress.stage("Comparing")
+            again = {f"{FILE}{n}": _array(d) for n, d in (made or {}).items()}
+            told, given = child.call({"do": "rerun", "made": made is not None}, **again)
+            return replace(_read(told, given, child.isolation), again=found.again)
+        except _Stopped as error:
+            return _stopped(pdf, error.problem, error.expected)
+
+
+def judged_here(pdf: bytes, asked: Asked, rerun: Any, printer: Printer | None) -> Verification:
+    """The same in this process, where the caller's own code makes the pages. For tests."""
+    from reports.verify.judge import Judge
+
+    judge = Judge(pdf, asked, printer)
+    judge.work()
+    if rerun is None:
+        judge.no_rerun()
+    else:
+        judge.rerun(rerun(judge.files) if callable(rerun) else rerun)
+    return replace(judge.result(), again=judge.printed_again(), isolation=("none: read in the caller's own process",))
+
+
+def attached_apart(pdf: bytes, limits: Limits | None = None) -> dict[str, bytes]:
+    """The embedded files by name; checks no signature. Raises InputError where the file cannot be read."""
+    with _enclosed(limits or LIMITS) as child:
+        try:
+            _, given = child.call({"do": "attachments"}, pdf=_array(pdf))
+        except _Stopped as error:
+            raise InputError(error.problem, expected=error.expected or "a report made by `assay report`") from error
+    return {name.removeprefix(FILE): array.tobytes() for name, array in given.items()}
+
+
+@contextmanager
+def _enclosed(limits: Limits) -> Iterator[Enclosed]:
+    lock = Path(__file__).resolve().parents[2] / LOCK_FILE
+    readable = (str(lock),) if lock.is_file() else ()
+    enclosed = Enclosed(
+        "reports.verify.inside:serve", _PROFILE, readable=readable, variables=_ONE_THREAD, limits=limits,
+        what="the report", error=_Stopped,
+    )  # fmt: skip
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(enclosed)
+        except _Stopped as error:
+            raise OutputError(error.problem, got=error.got, expected=error.expected, todo=error.todo) from error
+        yield enclosed
+
+
+def _array(data: bytes) -> np.ndarray:
+    return np.frombuffer(data, dtype=np.uint8)
+
+
+def _packed(pdf: bytes, asked: Asked, rerun: bool) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    fields: dict[str, Any] = {
+        "do": "verify", "rerun": rerun, "pins": list(asked.pins), "crls": len(asked.crls), "proof": None, "log": False,
+    }  # fmt: skip
+    fields |= {name: getattr(asked, name) for name in ("require_quorum", "contents", "second_opinion", "print_again")}
+    arrays = {"pdf": pdf}
+    arrays |= {name: data for name in ("trust", "since") if (data := getattr(asked, name)) is not None}
+    arrays |= {f"crl{i}": crl for i, crl in enumerate(asked.crls)}
+    if isinstance(asked.log, LogCopy):
+        fields["log"] = True
+        arrays |= {f"log.{name}": data for name, data in asdict(asked.log).items()}
+    elif asked.log is not None:
+        fields["proof"] = {"index": asked.log.index, "path": [h.hex() for h in asked.log.path]}
+        arrays |= {"proof.line": asked.log.line, "proof.note": asked.log.note}
+    return fields, {name: _array(data) for name, data in arrays.items()}
+
+
+def _read(told: Mapping[str, Any], arrays: Mapping[str, np.ndarray], isolation: tuple[str, ...]) -> Verification:
+    try:
+        found = msgspec.convert(told["verification"], Verification)
+    except (KeyError, msgspec.ValidationError) as error:
+        raise _Stopped("the report's process gave an answer that cannot be read") from error
+    again = arrays["again"].tobytes() if "again" in arrays else None
+    return replace(found, again=again, isolation=isolation)
+
+
+def _stopped(pdf: bytes, problem: str, expected: str, got: str = "") -> Verification:
+    """A failure whose sentence is ours; what the process said in ending may be the file's, and is not told."""
+    todo = "do not rely on this file, and do not open it elsewhere; ask the auditor for the report again"
+    line = Check("limits", COMPARED, FAILED, problem, got, expected, todo)
+    return Verification((line,), sha256=hashlib.sha256(pdf).hexdigest())

@@ -1,0 +1,173 @@
+"""The face of each signature against the one that its own signed fields give.
+
+What a face shows is what people read; what is signed are the fields. So it is made again: heading by the decision,
+the name in the certificate, the time stated, the reason. The same drawing, object by object, is the same face. Where it
+was drawn with other versions it is looked at, as pages are.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import io
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from audit.errors import AssayError
+from reports.approve import Decision
+from reports.manifest import Manifest
+from reports.sign import SignedLevel
+from reports.stamp import CERTIFIED, DECIDED, face_file, face_lines
+from reports.verify.looks import first_apart
+from reports.verify.reading import opened
+from reports.verify.result import Broken, InPart
+
+if TYPE_CHECKING:
+    from reports.verify.signatures import Signature
+
+MINUTE = dt.timedelta(minutes=1)
+MOST_DEPTH = 40
+
+
+def check_faces(
+    data: bytes, manifest: Manifest, signatures: Sequence[Signature], others: Callable[[], Sequence[str]]
+) -> str:
+    """Every signature shows what it says. Raises Broken, or InPart where one was drawn with other versions.
+
+    others : in what the machine that made the report differs from this one, in words.
+    """
+    _check_level(manifest, signatures[0])
+    looked: list[str] = []
+    count = 0
+    for signature in signatures:
+        if signature.kind == "/DocTimeStamp":
+            continue  # its face stays the empty one of the printing: reports.verify.steps
+        if not _check_face(data, manifest, signature, others):
+            looked.append(signature.field)
+        count += 1
+    if looked:
+        raise InPart(
+            f"the faces of the signatures in {', '.join(looked)} look as their signed fields give them, drawn with "
+            "other versions",
+            got="; ".join(others()) or "another drawing of the same",
+            expected="the same drawing, object by object",
+        )
+    return f"{count} drawn again from their signed fields, the same"
+
+
+def _check_level(manifest: Manifest, first: Signature) -> None:
+    """The cover tells no better level than the certification has. Raises Broken."""
+    said = str(manifest.extra.get("level_words", ""))
+    stamped = manifest.extra.get("timestamp") is True or said.startswith(
+        tuple(f"{v}:" for v in ("B-T", "B-LT", "B-LTA"))
+    )
+    if stamped and first.container.stamp is None:
+        raise Broken(
+            "the report says that an authority confirms its time, and its certification holds no timestamp",
+            got=said[:100] or "timestamp: true",
+            expected=str(SignedLevel.B_B),
+        )
+
+
+def _check_face(data: bytes, manifest: Manifest, signature: Signature, others: Callable[[], Sequence[str]]) -> bool:
+    """Whether the drawing is the same; False where it only looks the same. Raises Broken or InPart."""
+    with opened(data[: signature.span.end]) as pdf:
+        field = next((w for w in pdf.Root.AcroForm.Fields if str(w.get("/T")) == signature.field), None)
+        if field is None or "/AP" not in field or "/Rect" not in field or "/V" not in field:
+            raise Broken(f"the signature in {signature.field} has no face", expected="the face that Assay draws")
+        x1, y1, x2, y2 = (float(v) for v in field.Rect)
+        size = abs(x2 - x1), abs(y2 - y1)
+        if str(field.V.get("/Name", "")) != signature.signer_name:
+            raise Broken(
+                f"the signature in {signature.field} names another person than its certificate",
+                got=str(field.V.get("/Name", "")),
+                expected=signature.signer_name,
+            )
+        mine, digest = _alone(field.AP.N, size), drawing_digest(field.AP.N)
+    right = b""
+    # A report made before 0.3 stated a moment just after the one on its face: the minute may have turned between.
+    for earlier in (dt.timedelta(0), MINUTE):
+        right = face_file(_lines(manifest, signature, earlier), *size)
+        with opened(right) as pdf:
+            face = pdf.pages[0].obj.Annots[0].AP.N
+            if drawing_digest(face) == digest:
+                return True
+            again = _alone(face, size)
+        if first_apart(mine, again) is None:
+            return False
+        if earlier:
+            break
+    apart = first_apart(mine, again, pictures=False)
+    if apart is None and others():
+        raise InPart(
+            f"the face of the signature in {signature.field} is not checked: it was drawn with other versions",
+            got="; ".join(others()),
+            expected="the same versions",
+        )
+    raise Broken(
+        f"the face of the signature in {signature.field} does not show what was signed",
+        got="another drawing" if apart is None else apart.got,
+        expected="; ".join(_lines(manifest, signature, dt.timedelta(0)))[:300],
+        todo="do not rely on what the page shows of it; the signed words are in the line “signed by”",
+    )
+
+
+def _lines(manifest: Manifest, signature: Signature, earlier: dt.timedelta) -> tuple[str, ...]:
+    """What the face has to say. Raises Broken where the signature states no decision or no time."""
+    from cryptography import x509
+
+    heading = CERTIFIED
+    if signature.field in {s.field for s in manifest.members}:
+        try:
+            heading = DECIDED[Decision.from_text(signature.reason or "").decision]
+        except AssayError as error:
+            raise Broken(error.problem, got=error.got, expected=error.expected) from error
+    if signature.stated is None or signature.stated.tzinfo is None:
+        raise Broken(f"the signature in {signature.field} states no time", expected="/M with a time zone")
+    certificate = x509.load_der_x509_certificate(signature.container.certificate)
+    return face_lines(heading, certificate, signature.reason or "", signature.stated - earlier)
+
+
+def _alone(face: Any, size: tuple[float, float]) -> bytes:
+    """A file of one page of this size that draws the face and nothing else."""
+    import pikepdf
+
+    with pikepdf.new() as pdf:
+        page = pdf.add_blank_page(page_size=size)
+        drawn = pdf.copy_foreign(face)
+        page.obj.Resources = pikepdf.Dictionary(XObject=pikepdf.Dictionary({"/Face": drawn}))
+        page.obj.Contents = pdf.make_stream(b"/Face Do")
+        out = io.BytesIO()
+        pdf.save(out, static_id=True)
+    return out.getvalue()
+
+
+def drawing_digest(face: Any) -> bytes:
+    """The digest of a drawing with all it refers to, whatever numbers its objects have. Raises Broken."""
+    return _digest(face, {}, 0)
+
+
+def _digest(obj: Any, known: dict[tuple[int, int], bytes], depth: int) -> bytes:
+    import pikepdf
+
+    if depth > MOST_DEPTH:
+        raise Broken("the face of a signature is drawn of itself, or too deeply nested")
+    if not isinstance(obj, pikepdf.Object):
+        return hashlib.sha256(repr(obj).encode()).digest()
+    if obj.is_indirect and obj.objgen in known:
+        return known[obj.objgen]
+    if isinstance(obj, pikepdf.Array):
+        parts = [b"array", *(_digest(item, known, depth + 1) for item in obj)]
+    elif isinstance(obj, pikepdf.Dictionary | pikepdf.Stream):
+        entries = obj.stream_dict if isinstance(obj, pikepdf.Stream) else obj
+        parts = [b"dictionary"]
+        for key in sorted(entries.keys()):
+            parts += [hashlib.sha256(key.encode()).digest(), _digest(entries[key], known, depth + 1)]
+        if isinstance(obj, pikepdf.Stream):
+            parts += [b"stream", hashlib.sha256(obj.read_raw_bytes()).digest()]
+    else:
+        parts = [b"value", bytes(obj.unparse(resolved=True))]
+    found = hashlib.sha256(b"".join(parts)).digest()
+    if obj.is_indirect:
+        known[obj.objgen] = found
+    return found

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Environments of other versions, for the tests marked `environments`: made once, outside the checkout.
+#
+#   ASSAY_ENVIRONMENTS   where they stand (default: a folder beside the system's temporary files)
+#   PYTHON               the interpreter to make them with (3.8 to 3.12: older releases have no wheels for newer ones)
+set -euo pipefail
+place="${ASSAY_ENVIRONMENTS:-${TMPDIR:-/tmp}/assay-environments}"
+python="${PYTHON:-python3}"
+
+make() { # make NAME PACKAGE...
+    local folder="$place/$1"
+    shift
+    if [ -e "$folder/done" ]; then return; fi
+    rm -rf "$folder"
+    "$python" -m venv "$folder"
+    "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile "$@"
+    touch "$folder/done"
+}
+
+mkdir -p "$place"
+make sklearn-1.3 "scikit-learn==1.3.2" "numpy<2" "pandas<2.3" "scipy<1.12" "imbalanced-learn==0.11.0" \
+    "category_encoders==2.6.3" "lightgbm==4.3.0" "catboost==1.2.7" "statsmodels==0.14.2" "fairlearn==0.10.0" \
+    "skops==0.9.0" "skl2onnx==1.17.0" "onnx==1.16.2" cloudpickle joblib
+make sklearn-1.6 "scikit-learn==1.6.1" "numpy<2.3" "pandas<3" "skops==0.11.0" cloudpickle joblib
+echo "$place"

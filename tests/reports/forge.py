@@ -1,0 +1,192 @@
+"""A forger's workshop: the real report opened for changing, and the table of all forgeries.
+
+The forger is the auditor. What they make they certify with their own valid key, so that every signature holds.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pikepdf
+
+from reports.issue import assemble, page_html
+from reports.manifest import Manifest
+from reports.sign import certify
+from tests.reports import kit
+from tests.reports.pki import Pki
+
+_MARKED = re.compile(rb"/Span\s<</MCID (\d+)>>\sBDC.*?EMC", re.DOTALL)
+_PLACED = re.compile(rb"1 0 0 -1 (\S+) (\S+) Tm\s/(\S+) (\S+) Tf\s(\[.*?\])\s?TJ", re.DOTALL)
+_CODES = re.compile(rb"<([0-9a-f]{4}) ?>")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A line of text that a page draws, in CSS pixels from the top left."""
+
+    text: str
+    x0: float
+    x1: float
+    y: float
+    mark: int
+
+
+@dataclass(frozen=True)
+class Picture:
+    box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Page:
+    runs: tuple[Run, ...]
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True)
+class Real:
+    """A report with its real pages, before it is signed."""
+
+    files: dict[str, bytes]
+    manifest: Manifest
+    pdf: bytes
+    pages: tuple[Page, ...]
+    pki: Pki
+
+
+@dataclass
+class Forge:
+    """An open copy of the report, with what the forger needs to find a place."""
+
+    real: Real
+    pdf: Any
+    tail: list[Callable[[bytes], bytes]] = field(default_factory=list)
+
+    @property
+    def pages(self) -> tuple[Page, ...]:
+        return self.real.pages
+
+    def find(self, text: str, after: str = "") -> tuple[int, Run]:
+        """The first run that says `text`, behind the first that says `after`; pages count from 0."""
+        seen = not after
+        for number, page in enumerate(self.pages):
+            for run in page.runs:
+                if seen and run.text == text:
+                    return number, run
+                seen = seen or run.text == after
+        raise AssertionError(text)
+
+    def stream(self, page: int) -> bytes:
+        return bytes(self.pdf.pages[page].Contents.read_bytes())
+
+    def write(self, page: int, data: bytes) -> None:
+        self.pdf.pages[page].obj.Contents = self.pdf.make_stream(data)
+
+    def edit(self, page: int, run: Run, change: Callable[[bytes], bytes]) -> None:
+        """Change the marked piece of the page that draws the run."""
+        data = self.stream(page)
+        start = data.index(b"<</MCID %d>>" % run.mark)
+        start = data.rindex(b"/Span", 0, start)
+        end = data.index(b"EMC", start) + 3
+        after = change(data[start:end])
+        assert after != data[start:end]
+        self.write(page, data[:start] + after + data[end:])
+
+    def append(self, page: int, data: bytes) -> None:
+        """Draw something more, in the pixels that the page is drawn in."""
+        old = self.stream(page)
+        at = old.rindex(b"Q")
+        self.write(page, old[:at] + data + b"\n" + old[at:])
+
+    def note(self, page: int, **entries: Any) -> Any:
+        """One annotation more on a page."""
+        made = self.pdf.make_indirect(
+            pikepdf.Dictionary(Type=pikepdf.Name.Annot, Rect=pikepdf.Array([60, 500, 400, 700]), F=4, **entries)
+        )
+        obj = self.pdf.pages[page].obj
+        obj.Annots = pikepdf.Array([*obj.get("/Annots", []), made])
+        return made
+
+    def form(self, drawing: bytes, **entries: Any) -> Any:
+        """A drawing that a page or an annotation can show."""
+        box = entries.pop("BBox", pikepdf.Array([0, 0, 500, 500]))
+        kind = {"Type": pikepdf.Name.XObject, "Subtype": pikepdf.Name.Form, "BBox": box}
+        return self.pdf.make_stream(drawing, **kind, **entries)
+
+    def saved(self) -> bytes:
+        out = io.BytesIO()
+        self.pdf.save(
+            out,
+            deterministic_id=True,
+            object_stream_mode=pikepdf.ObjectStreamMode.generate,
+            min_version="1.7",
+            force_version="1.7",
+        )
+        data = out.getvalue()
+        for change in self.tail:
+            data = change(data)
+        return data
+
+
+Forgery = Callable[[Forge], None]
+FORGERIES: dict[str, Forgery] = {}
+"""Changes of what is printed, before the certification."""
+SIGNED: dict[str, Callable[[Real], bytes]] = {}
+"""Files made in another way: already certified, whatever stands in them."""
+
+
+def forgery(make: Forgery) -> Forgery:
+    """Enter a change of the printed report."""
+    assert make.__name__ not in FORGERIES
+    FORGERIES[make.__name__] = make
+    return make
+
+
+def signed(make: Callable[[Real], bytes]) -> Callable[[Real], bytes]:
+    """Enter a whole file."""
+    assert make.__name__ not in SIGNED
+    SIGNED[make.__name__] = make
+    return make
+
+
+def real_report(files: dict[str, bytes], pki: Pki, **changes: Any) -> Real:
+    """The report that Assay makes of these files, with what stands where on its pages."""
+    manifest = kit.manifest_of(files, pki.auditor, **changes)
+    pdf = assemble(page_html(files, manifest), files, manifest)
+    with pikepdf.open(io.BytesIO(pdf)) as file:
+        pages = tuple(_read(page) for page in file.pages)
+    return Real(files, manifest, pdf, pages, pki)
+
+
+def forged(real: Real, make: Forgery) -> bytes:
+    """The report after the forger's work, before it is signed."""
+    with pikepdf.open(io.BytesIO(real.pdf)) as pdf:
+        forge = Forge(real, pdf)
+        make(forge)
+        return forge.saved()
+
+
+def certified(real: Real, pdf: bytes) -> bytes:
+    """The file with the forger's valid certification."""
+    return certify(pdf, real.pki.auditor, field="Auditor", reason="I issued this report").pdf
+
+
+def _read(page: Any) -> Page:
+    data = bytes(page.Contents.read_bytes())
+    said = {
+        str(name)[1:].encode(): dict(re.findall(rb"<(\w{4})> <(\w+)>", bytes(font.ToUnicode.read_bytes())))
+        for name, font in page.obj.Resources.get("/Font", {}).items()
+    }
+    runs = []
+    for piece in _MARKED.finditer(data):
+        for x, y, name, size, codes in _PLACED.findall(piece[0]):
+            text = b"".join(said[name][code] for code in _CODES.findall(codes))
+            words = bytes.fromhex(text.decode()).decode("utf-16-be")
+            x0 = float(x)
+            runs.append(Run(words, x0, x0 + 0.6 * float(size) * len(words), float(y), int(piece[1])))
+    places = re.findall(rb"/Figure\s<</MCID \d+>>\sBDC\s.*?1 0 0 1 (\S+) (\S+) cm", data, re.DOTALL)
+    pictures = tuple(Picture((float(x), float(y), float(x) + 640, float(y) + 50)) for x, y in places)
+    return Page(tuple(runs), pictures)
