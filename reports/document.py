@@ -6,6 +6,7 @@ Everything in it follows from the bytes given, so that a verifier can build it a
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 
 from audit.errors import DataError
@@ -30,6 +31,7 @@ from reports.manifest import Manifest, strict_json
 from reports.sections import sections_of
 from reports.sign import SignedLevel
 
+_NUMBER = re.compile(r"[0-9][0-9-]{0,11}")
 LEVEL_UNSAID = "PAdES; the level is stated in the signature"
 
 __all__ = [
@@ -85,7 +87,7 @@ def build_document(files: Mapping[str, bytes], *, manifest: Manifest) -> Documen
 
 
 def report_number(manifest: Manifest) -> str:
-    """The report's name: twelve hex digits of its manifest's SHA-256, or the number (digits) that the manifest gives.
+    """The report's name: twelve hex digits of its manifest's SHA-256, or the digits that the manifest gives.
 
     The manifest holds the hash of every embedded file, the date and the signers, so no two reports share it. It stands
     on every page: words in its place are refused with ValueError.
@@ -93,7 +95,7 @@ def report_number(manifest: Manifest) -> str:
     given = manifest.extra.get("number")
     if given is None:
         return hashlib.sha256(manifest.to_bytes()).hexdigest()[:12]
-    if not (isinstance(given, str) and given.isascii() and given.isdigit() and len(given) <= 12):
+    if not (isinstance(given, str) and _NUMBER.fullmatch(given)):
         raise ValueError("the report's number is not one")
     return given
 

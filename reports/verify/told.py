@@ -58,7 +58,7 @@ def _pairs(files: Mapping[str, bytes], manifest: Manifest) -> Iterator[tuple[str
     yield "whether there is a label", data["label"] is not None, cube["labelled"]
     yield "whether rows are weighted", data["weight"] is not None, cube["weighted"]
     for key in ("positive", "favourable"):
-        yield f"the {key} value", data[key], cube[key]
+        yield f"the {key} value", data[key] or "", cube[key] or ""  # a regression has none, and says so in two ways
     singles = [m.attribute[0] for m in margins if len(m.attribute) == 1]
     yield "the sensitive columns", sorted(data["sensitive"]), sorted(singles)
     yield "the seed", evidence["seed"], evidence["settings"]["seed"]

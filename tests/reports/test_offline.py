@@ -79,7 +79,8 @@ HARD = {
 
 @pytest.mark.parametrize("kind", HARD)
 def test_it_agrees_where_the_data_are_difficult(kind: str, pki: Pki, tmp_path: Path, root: Path) -> None:
-    """Weights, people in several rows, a reference group, the other favourable value, no outcomes; unknown values and small groups in all."""
+    """Weights, people in several rows, a reference group, the other favourable value, no outcomes; unknown values and
+    small groups in all."""
     rows = [
         f"{'' if i % 11 == 0 else 'fm'[i % 2]},{'abcd'[(i * i) % 4 if i > 8 else 3]},{i % 13 if i % 17 else ''},"
         f"{int(i * 7 % 13 < 6)},{1 + i % 3},{i * i % 97}\n"
