@@ -1,4 +1,4 @@
-"""The sentence by which each bad report of tests/reports/test_attacks.py is refused. Numbers and places are part of it."""
+"""The sentence by which each bad report of test_attacks.py is refused. Numbers and places are part of it."""
 
 SENTENCES = {
     "empty": "the file is empty",
