@@ -324,7 +324,8 @@ def report(args: argparse.Namespace) -> Result:
         allow_difference=args.allow_difference,
     )
     document = {"report": args.out.name, "sha256": issued.sha256, "level": issued.level, "signer": key.name}
-    return document, f"Signed by {key.name} ({issued.level}): {args.out}\nsha256 {issued.sha256}"
+    held = "" if args.log else "\nNot held against earlier reports on the same people: no --log was given."
+    return document, f"Signed by {key.name} ({issued.level}): {args.out}\nsha256 {issued.sha256}{held}"
 
 
 def approve(args: argparse.Namespace) -> Result:

@@ -34,7 +34,7 @@ class DataSpec:
     cluster: the column that says which rows are of one person (household, document).
     task: "classification" or "regression"; for the latter positive is None and favourable "high", "low" or None.
     indicators: attribute -> the 0/1 columns that make it (is_black, is_hispanic: race). stages: decision columns of a
-    process, in order.
+    process, in order. legitimate: factors that a person calls legitimate, with the reason.
     """
 
     path: Path
@@ -57,6 +57,7 @@ class DataSpec:
     task: str = "classification"
     indicators: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     stages: tuple[str, ...] = ()
+    legitimate: Mapping[str, str] = field(default_factory=dict)
     read: ReadSpec = ReadSpec()
 
 

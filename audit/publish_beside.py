@@ -339,7 +339,7 @@ def _near(a: Any, b: Any) -> bool:
 
 
 def _place(columns: Names, group: Names) -> str:
-    return " and ".join(f"{c} = {v}" for c, v in zip(columns, group, strict=True)) or "everyone"
+    return " and ".join(f"{c} = {v}" for c, v in zip(columns, group, strict=True)) or "the total"
 
 
 def _counts(item: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], int]]:

@@ -27,6 +27,8 @@ from audit.funnel import funnel
 from audit.gaps import Settings
 from audit.individual import consistency, plan
 from audit.individual import flips as turned
+from audit.likewise import NOT_CAUSAL, like_with_like
+from audit.likewise import findings as alike_findings
 from audit.load import Rows, load_rows
 from audit.load.check import repeated_ids
 from audit.measure import measure
@@ -95,6 +97,8 @@ def run_audit(
     evidence |= (made := derived(margins, settings, shares_of(case), evidence["norms"]))
     evidence["findings"] += further_findings(made)
     evidence |= more
+    if "like_with_like" in more:
+        evidence["notes"] += [*alike_findings(more["like_with_like"]), NOT_CAUSAL]
     write_whole(out / "cube.json", cube_bytes)
     write_whole(out / "evidence.json", canonical(evidence))
     return Audit(evidence, measures, margins, cube)
@@ -131,7 +135,7 @@ def _asked(
     )
     progress.stage("Examining the data")
     more = {"quality": examine(case, rows, settings), **_by_person(frame, rows.features, groups, coded, settings)}
-    more |= _through_stages(case, frame, groups, settings)
+    more |= _named_by_people(case, frame, groups, coded, settings)
     more["individual"]["model_flips"] = (
         None if flips is None else turned(flips, coded.decision, decided[len(frame) :], _good(coded), settings)
     )
@@ -159,13 +163,21 @@ def _without(rare: npt.NDArray[np.bool_], case: Case, rows: Rows, coded: Coded, 
     frame = rows.frame[rows.audit]
     found = _by_person(frame, rows.features, groups_of(case, frame), kept, settings)
     found["individual"]["model_flips"] = None
-    found |= _through_stages(case, frame, groups_of(case, frame), settings)
+    found |= _named_by_people(case, frame, groups_of(case, frame), kept, settings)
     return {"quality": examine(case, rows, settings), **found}
 
 
-def _through_stages(case: Case, frame: pd.DataFrame, groups: tuple[Group, ...], settings: Settings) -> dict[str, Any]:
-    entry = funnel(case, frame, groups, settings)
-    return {} if entry is None else {"funnel": entry}
+def _named_by_people(
+    case: Case, frame: pd.DataFrame, groups: tuple[Group, ...], coded: Coded, settings: Settings
+) -> dict[str, Any]:
+    """What a person asked for by naming columns: stages of a process, factors to hold equal."""
+    found = {
+        "funnel": funnel(case, frame, groups, settings),
+        "like_with_like": like_with_like(
+            case, frame, groups, (coded.decision == _good(coded)).astype(np.int64), settings
+        ),
+    }
+    return {k: v for k, v in found.items() if v is not None}
 
 
 def _predicted(

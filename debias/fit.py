@@ -105,7 +105,7 @@ def by_weights(
     if content is None:
         own, learner = fit_own(task, fit, done.weight if weighted else None, done.weight, seed), WORDS
         content = skops_bytes(own)
-    form = own_format(task.case.model) if again else "skops"
+    form = (own_format(task.case.model) if again else None) or "skops"
     file = SKOPS if form == "skops" else f"mitigated.{form}"
     positive, score, threshold = answers_of(task, content, allow, file=file, own=own, again=again)
     return Candidate(

@@ -10,6 +10,7 @@ import streamlit as st
 
 from audit.findings import name_of, p_words, percent
 from audit.funnel import WARNING
+from audit.likewise import NOT_CAUSAL, shown
 from reports.sections.conform import NAMES, rows_of
 from reports.sections.further import ASKED, chosen, gap_sentence, smallest, where
 from screens import charts, parts, state
@@ -24,6 +25,7 @@ def show(evidence: Record, attribute: list[str]) -> None:
         "slices": ("Who is served worst, among all the subgroups there are?", _slices),
         "individual": ("Are like people decided alike?", _individual),
         "flips": ("Would the decision turn if the sensitive value alone were another?", _flips),
+        "like_with_like": ("How large is the gap among people who are alike?", _likewise),
         "funnel": ("Where in the process does a gap open?", _funnel),
         "ranking": ("If people were ranked by their score, who would stand first?", _ranking),
         "reliability": ("Does a score mean the same for everyone?", _reliability),
@@ -253,6 +255,39 @@ def _inequality(found: list[Record], attribute: list[str]) -> None:
         "Benefit is 1 for a right decision, 2 for one better than the outcome, 0 for one worse (Speicher et al. 2018). "
         "Descriptions of these rows, without interval."
     )
+
+
+def _likewise(found: Record, attribute: list[str]) -> None:
+    for factor in found["factors"]:
+        st.write(state.plain(f"{factor['column']}: {factor['reason']}"))
+    lines = [(p, shown(p)) for p in found["pairs"] if p["attribute"] == attribute[:1]] or [
+        (p, shown(p)) for p in found["pairs"]
+    ]
+    parts.table(
+        pd.DataFrame(
+            [
+                {
+                    "Pair": f"{' and '.join(p['attribute'])}: {s.who}",
+                    "Raw [95 %]": s.raw,
+                    "Within strata [95 %]": s.held,
+                    "By regression [95 %]": s.adjusted,
+                    "Taken away by the factors": s.explained,
+                }
+                for p, s in lines
+            ]
+        ),
+        alt="Gaps in points, raw and among people who are alike",
+    )
+    for factor in found["factors"]:
+        for proxy in factor["proxy_of"]:
+            if proxy["stands_in"]:
+                st.warning(
+                    state.plain(
+                        f"{factor['column']} goes with {' and '.join(proxy['attribute'])} itself (Cramer's V "
+                        f"{proxy['cramers_v']:.2f}): holding it equal may hide how a gap is made."
+                    )
+                )
+    st.caption(NOT_CAUSAL)
 
 
 def _funnel(found: Record, attribute: list[str]) -> None:

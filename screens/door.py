@@ -49,9 +49,13 @@ class Read:
 def show() -> None:
     """Open a report that was received; then decide."""
     st.subheader("Decide on a report that you received")
-    st.caption("For members of a board. The report and your key are used in memory; nothing is kept on this machine.")
-    finished()
-    file = st.file_uploader("The report you received (PDF)", type=["pdf"], key="door-file")
+    st.caption(
+        "For members of a board. The report and your key are used in memory and not kept on this machine. Where its "
+        "log of reports knows the report, your decision is entered there."
+    )
+    if finished():
+        return
+    file = secret.upload("The report you received (PDF)", "door-file", ["pdf"])
     if file is None:
         return
     content = file.getvalue()
@@ -138,6 +142,7 @@ def decide(content: bytes, read: Read, members: list[str]) -> None:
         state.show_error(error)
         return
     secret.forget_upload("door-key")
+    secret.forget_upload("door-file")
     secret.empty_later(FIELDS)
     st.session_state[DONE] = done
     st.rerun()
@@ -185,11 +190,11 @@ def entered(pdf: bytes, key: SigningKey) -> None:
         book.append(lambda view: new_entries(view, pdf, dict([decision_envelope(pdf, key)])))
 
 
-def finished() -> None:
-    """What was signed just now: the report, the key where one was made, and the line to hand on."""
+def finished() -> bool:
+    """What was signed just now: the report, the key where one was made, and the line to hand on. Whether there is."""
     done = st.session_state.get(DONE)
     if not isinstance(done, Done):
-        return
+        return False
     what = {"approve": "approved", "reject": "rejected"}[done.decision]
     with st.container(border=True):
         st.success(f"Signed: {state.plain(done.member)} {what} report {done.number}.")
@@ -209,3 +214,4 @@ def finished() -> None:
         if st.button("Done: forget it here", key="door-forget"):
             del st.session_state[DONE]
             st.rerun()
+    return True

@@ -37,11 +37,16 @@ class Brought:
 
 def key_upload(label: str, key: str) -> Any:
     """An uploader for one key file, emptied by `forget_upload`."""
-    return st.file_uploader(label, type=["p12", "pfx"], key=_turn(key), max_upload_size=MOST_MB)
+    return upload(label, key, ["p12", "pfx"], most=MOST_MB)
+
+
+def upload(label: str, key: str, types: list[str], *, most: int | None = None) -> Any:
+    """An uploader that `forget_upload` empties. most: in MB."""
+    return st.file_uploader(label, type=types, key=_turn(key), max_upload_size=most)
 
 
 def forget_upload(key: str) -> None:
-    """Take an uploaded key out of this session: Streamlit keeps files until the session ends."""
+    """Take an uploaded file out of this session: Streamlit keeps files until the session ends."""
     ctx, held = get_script_run_ctx(), st.session_state.get(_turn(key))
     if ctx is not None and held is not None:
         ctx.uploaded_file_mgr.remove_file(ctx.session_id, held.file_id)

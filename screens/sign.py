@@ -21,10 +21,6 @@ def issue(folder: CaseFolder) -> None:
         st.write("Nothing has been measured yet.")
         st.page_link(parts.PAGES["data"], label="Run the audit first")
         return
-    parts_of_it = (("explain.json", "explanations"), ("mitigation.json", "mitigation"))
-    missing = [words for name, words in parts_of_it if not (folder.run / name).exists()]
-    if missing:
-        st.info(f"The report will say that it has no {' and no '.join(missing)}.")
     refused = st.session_state.get(f"refused-{folder.id}")
     if (folder.run / "report.pdf").exists():
         with st.expander("Sign again", expanded=bool(refused)):
@@ -36,6 +32,10 @@ def issue(folder: CaseFolder) -> None:
 
 def form(folder: CaseFolder, refused: dict[str, str] | None) -> None:
     """The fields and the button. refused: why the counts may not go out as they are, where they were held already."""
+    parts_of_it = (("explain.json", "explanations"), ("mitigation.json", "mitigation"))
+    missing = [words for name, words in parts_of_it if not (folder.run / name).exists()]
+    if missing:
+        st.info(f"The report will say that it has no {' and no '.join(missing)}.")
     made = secret.made_keys(folder)
     kinds = [MAKE, *([AGAIN] if made else []), OWN]
     kind = st.radio("Key", kinds, horizontal=True, key="key-kind")

@@ -18,7 +18,7 @@ from audit.load.toml import Reader, beside, parse, relative, write
 
 DATA_KEYS = (
     "path", "label", "positive", "favourable", "sensitive", "sensitive_path", "id", "reference", "bins", "weight",
-    "cluster", "time", "split", "train", "audit", "features", "exclude", "task", "indicators", "stages",
+    "cluster", "time", "split", "train", "audit", "features", "exclude", "task", "indicators", "stages", "legitimate",
     "sheet", "header", "skip_lines", "dates",
 )  # fmt: skip
 MODEL_KINDS = models.KINDS
@@ -109,6 +109,7 @@ def _data(at: Reader, folder: Path) -> DataSpec:
         task=task,
         indicators=_indicators(at),
         stages=_stages(at),
+        legitimate=_legitimate(at),
         read=_reading(at),
     )
 
@@ -126,6 +127,20 @@ def _reading(at: Reader) -> ReadSpec:
         raise at.wrong("skip_lines", "a whole number of lines above the column names, 0 for none")
     dates = at.choice("dates", DATES) if "dates" in at.table else None
     return ReadSpec(at.text("sheet"), header, skip, dates)
+
+
+def _legitimate(at: Reader) -> dict[str, str]:
+    """Factor -> the reason why it may count; a factor without a reason is refused."""
+    if isinstance(at.table.get("legitimate"), list):
+        named = ", ".join(f'{c} = "why"' for c in at.table["legitimate"][:3])
+        raise CaseError(
+            "`legitimate` names factors without a reason",
+            got=f"legitimate = {at.table['legitimate']!r}",
+            expected="a reason in words for each",
+            todo=f"write legitimate = {{ {named} }}",
+        )
+    inner = Reader(at.section("legitimate"), "`legitimate` under [data]", CaseError)
+    return {c: str(inner.text(c)) for c in inner.table}
 
 
 def _stages(at: Reader) -> tuple[str, ...]:
@@ -212,6 +227,14 @@ def check_roles(case: Case) -> None:
     _only_for("reference", data.reference, data.sensitive)
     _only_for("bins", data.bins, data.sensitive)
     _only_for("indicators", data.indicators, data.sensitive)
+    for factor in data.legitimate:
+        if factor in (*data.sensitive, data.label, model.column, data.id, data.weight, data.cluster):
+            raise CaseError(
+                f"the factor {factor!r} in `legitimate` has another role",
+                got=f"{factor!r}, which is a sensitive, outcome, decision, id, weight or cluster column too",
+                expected="a factor of its own",
+                todo="take it out of `legitimate`",
+            )
     if case.population is not None:
         population.check(case.population, data.sensitive)
     if case.recourse is not None:
@@ -383,6 +406,7 @@ def _toml(case: Case, folder: Path) -> str:
         "exclude": data.exclude or None,
         "task": None if data.task == "classification" else data.task,
         "stages": data.stages or None,
+        "legitimate": dict(data.legitimate) or None,
         "indicators": {k: list(v) for k, v in data.indicators.items()} or None,
         "sheet": data.read.sheet,
         "header": list(data.read.header) if isinstance(data.read.header, tuple) else data.read.header,

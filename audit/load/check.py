@@ -39,7 +39,7 @@ def columns(case: Case, main: Sequence[str], side: Sequence[str]) -> None:
         ("cluster", data.cluster), ("time", data.time), ("split", data.split),
     ]  # fmt: skip
     roles += [("features", f) for f in data.features or ()]
-    roles += [("stages", c) for c in data.stages]
+    roles += [(r, c) for r, names in (("stages", data.stages), ("legitimate", data.legitimate)) for c in names]
     roles += [("actionable", c) for c in (case.recourse.actionable if case.recourse else ())]
     wanted = [(r, c, tuple(main)) for r, c in roles if c is not None]
     groups = file_columns(data, data.sensitive)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +134,7 @@ def from_lines(path: Path, lines: str) -> ModelSpec:
     return read(Reader({"path": path.name, **given}, "the lines for the model", CaseError), path.parent)
 
 
-def to_table(model: ModelSpec, folder: Path) -> Mapping[str, Any]:
+def to_table(model: ModelSpec, folder: Path) -> dict[str, Any]:
     """As `read` reads it; keys that are not given are left out."""
     if model.outcomes:
         return {"outcomes": True}

@@ -120,7 +120,8 @@ def one_class(raw: np.ndarray, index: int, output: str) -> np.ndarray:
             return raw[:, index]
         others = np.delete(raw, index, axis=1)
         most = others.max(axis=1)
-        return raw[:, index] - most - np.log(np.exp(others - most[:, None]).sum(axis=1))
+        against: np.ndarray = most + np.log(np.exp(others - most[:, None]).sum(axis=1))
+        return np.subtract(raw[:, index], against)
     flat = raw.reshape(len(raw))
     if index == 1:
         return flat

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from audit.errors import DataError, ModelError
@@ -322,8 +321,8 @@ def columns_of(frame: pd.DataFrame) -> tuple[list[dict[str, Any]], dict[str, np.
     return told, arrays
 
 
-def _plain(dtype: str) -> npt.DTypeLike:
-    return np.bool_ if dtype == "boolean" else np.dtype(dtype.lower())
+def _plain(dtype: str) -> str:
+    return "bool" if dtype == "boolean" else dtype.lower()
 
 
 def _json(values: list[Any], name: str) -> np.ndarray:

@@ -129,7 +129,8 @@ class XgboostModel(Loaded):
         if index is None:
             return raw
         if raw.ndim == 1 and len(self.facts.classes) > 2:
-            return (raw == index).astype(np.float64)
+            hit: np.ndarray = raw == index
+            return hit.astype(np.float64)
         return one_class(raw, index, self.facts.output)
 
     def class_scores(self, frame: pd.DataFrame) -> np.ndarray:

@@ -71,7 +71,13 @@ def is_large(case: Case) -> bool:
     """Whether `count` should be asked: decisions or scores in a column of a file too large to be read at ease."""
     if case.model.kind not in ("decision", "score") or case.data.sensitive_path is not None:
         return False
-    if case.data.indicators or case.data.read != ReadSpec() or case.model.classes or case.data.stages:
+    if (
+        case.data.indicators
+        or case.data.read != ReadSpec()
+        or case.model.classes
+        or case.data.stages
+        or case.data.legitimate
+    ):
         return False  # the reader of tables knows these; DuckDB does not
     files = files_of(case.data.path)
     if any(glob.has_magic(str(f)) for f in files):

@@ -59,10 +59,11 @@ def _drawn(
     centre = (x + 0.5) / (n + 1)
     rng = np.random.default_rng(seed)
     joint = np.frombuffer(joint_bytes).reshape(len(n), len(n)) if joint_bytes else None
-    if joint is None:
-        drawn = rng.binomial(whole, centre, size=(draws, len(n)))
-    else:
-        drawn = together(whole, centre, joint, rng, draws)
+    drawn: Floats = (
+        rng.binomial(whole, centre, size=(draws, len(n))).astype(np.float64)
+        if joint is None
+        else together(whole, centre, joint, rng, draws)
+    )
     share = (drawn + 0.5) / (whole + 1)
     off = np.ascontiguousarray((share - (whole * centre + 0.5) / (whole + 1)).T)
     error = np.ascontiguousarray((share * (1 - share) / (whole + 1)).T)

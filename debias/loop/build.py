@@ -268,7 +268,7 @@ def _original(task: Task, lesson: Lesson, running: Served, servers: Servers) -> 
         score = np.full(len(task.frame), np.nan)
         score[held] = decisions.score
     at = running.threshold
-    if at is None and score is not None:
+    if at is None and decisions.score is not None:
         at = cut_of(decisions.score, decisions.positive)
     facts = {"estimator": "estimator", "kind": lesson.case.model.kind}
     return Original(positive, score, None if score is None else at, facts, ())

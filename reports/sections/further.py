@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from audit.funnel import WARNING
+from audit.likewise import NOT_CAUSAL, shown
 from audit.sizes import unit
 from audit.suppress import FLOOR
 from reports import words
-from reports.blocks import Block, Heading, Paragraph, Points, Section, Sources, Table
+from reports.blocks import Block, Heading, Notice, Paragraph, Points, Section, Sources, Table
 from reports.sections import conform, find
 
 ASKED = {"error": "decided wrongly", "missed": "refused although they qualify"}
@@ -23,6 +24,7 @@ def section(sources: Sources) -> Section | None:
     blocks: list[Block] = [
         *_slices(evidence.get("slices"), what),
         *_individual(evidence.get("individual"), what),
+        *_likewise(evidence.get("like_with_like")),
         *_funnel(evidence.get("funnel")),
         *_ranking(evidence.get("ranking")),
         *_inequality(evidence.get("inequality")),
@@ -86,6 +88,45 @@ def _slices(found: find.Record | None, what: str) -> list[Block]:
         (30, 16, 16, 11, 15, 12),
     )
     return [head, Paragraph(how), table]
+
+
+def _likewise(found: find.Record | None) -> list[Block]:
+    """The gap among people alike in the factors that a person calls legitimate."""
+    if not found or not found["factors"]:
+        return []
+    named = [f"{f['column']}: {f['reason']}" for f in found["factors"]]
+    rows = tuple(
+        (f"{words.by(p['attribute'])}: {s.who}", s.raw, s.held, s.adjusted, s.explained)
+        for p, s in ((p, shown(p)) for p in found["pairs"][: find.MOST_ROWS])
+    )
+    stand_in = [
+        f"{f['column']} goes with {words.by(p['attribute'])} itself (Cramer's V {p['cramers_v']:.2f})"
+        for f in found["factors"]
+        for p in f["proxy_of"]
+        if p["stands_in"]
+    ]
+    blocks: list[Block] = [
+        Heading("Like compared with like"),
+        Paragraph(
+            "These factors were called legitimate, with these reasons. They put people into "
+            f"{found['strata']:,} strata, and people of one stratum are compared. {NOT_CAUSAL}"
+        ),
+        Points(tuple(named)),
+    ]
+    if rows:
+        blocks.append(
+            Table(
+                "Gaps in points, raw and among people who are alike",
+                ("Pair", "Raw [95 %]", "Within strata [95 %]", "By regression [95 %]", "Taken away by the factors"),
+                rows,
+                "Within strata: Mantel-Haenszel. By regression: logistic, mean difference of predicted rates. "
+                "Taken away: Kitagawa. Intervals hold for all pairs of an attribute. " + " ".join(found["notes"]),
+                (28, 17, 18, 18, 19),
+            )
+        )
+    if stand_in:
+        blocks.append(Notice(f"A factor may be how the gap is made: {'; '.join(stand_in)}."))
+    return blocks
 
 
 def gap_sentence(figure: find.Record) -> str:

@@ -38,6 +38,8 @@ def certificate(
     ca: bool = False,
     stamping: bool = False,
     signs: bool = True,
+    extended: tuple[x509.ObjectIdentifier, ...] = (),
+    critical: bool = False,
     start: dt.datetime = NOW - 30 * DAY,
     end: dt.datetime = NOW + 300 * DAY,
 ) -> x509.Certificate:
@@ -70,6 +72,11 @@ def certificate(
     if issuer is not None and issuer_key is not None:
         identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key())
         builder = builder.add_extension(identifier, critical=False)
+    if extended:
+        builder = builder.add_extension(x509.ExtendedKeyUsage(extended), critical=False)
+    if critical:
+        unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00")
+        builder = builder.add_extension(unknown, critical=True)
     if stamping:
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING])
         builder = builder.add_extension(usage, critical=True)

@@ -79,7 +79,8 @@ def test_a_search_that_confirms_nothing_says_so(evidence: dict[str, Any]) -> Non
 
 
 def test_nothing_measured_nothing_shown(evidence: dict[str, Any]) -> None:
-    empty = dict.fromkeys(("slices", "individual", "ranking", "reliability", "inequality", "quality", "conformance"))
+    keys = "slices individual ranking reliability inequality quality conformance smoothed"
+    empty = dict.fromkeys(keys.split())
     app = shown(evidence | empty)
     assert not app.selectbox
     assert not app.subheader

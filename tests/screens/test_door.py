@@ -81,11 +81,16 @@ def test_a_member_makes_a_key_and_takes_it_away(certified: bytes, tmp_path: Path
     assert step.decided.reason == "Inside the norms. As I read them."
     assert [b.label for b in app.get("download_button")] == ["Download the countersigned report", "Download your key"]
     assert done.fingerprint in app.code[0].value
-    assert app.text_area(key="door-reason").value == ""
-    assert app.text_input(key="door-password").value == ""
+    assert not app.text_area, "one thing at a time"
     assert not home().exists(), "nothing is kept on this machine"
     app = press(app, "Done: forget it here")
     assert "door-done" not in app.session_state
+    assert app.file_uploader[0].value is None
+    app.file_uploader[0].set_value(("mail.pdf", done.report, "application/pdf"))
+    app = app.run()
+    app.radio(key="door-kind").set_value("Make a key for me").run()
+    assert app.text_area(key="door-reason").value == ""
+    assert app.text_input(key="door-password").value == ""
 
 
 def test_a_key_brought_along_decides_and_the_log_that_knows_the_report_learns_it(certified: bytes) -> None:

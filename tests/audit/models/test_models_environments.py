@@ -111,7 +111,7 @@ def made(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, str, str
     python = PLACE / environment / "bin" / "python"
     assert python.exists(), "run scripts/environments.sh"
     people().to_csv(tmp_path / "people.csv", index=False)
-    subprocess.run([str(python), "-c", HEAD + code + TAIL], cwd=tmp_path, check=True, timeout=300)
+    subprocess.run([str(python), "-c", HEAD + code + TAIL], cwd=tmp_path, check=True, timeout=1200)
     text = CASE.format(label="bits", positive='"1"', features=json.dumps(features), path=file)
     (tmp_path / "case.toml").write_text(text)
     decided = np.array(json.loads((tmp_path / "decided.json").read_text())) == 1

@@ -1,0 +1,375 @@
+"""Like compared with like: the gap among people who are alike in factors that a person calls legitimate, with a reason.
+
+    entry = like_with_like(case, frame, groups, favourable, settings)      # None where the case names no factors
+
+For each group against the one with the highest rate (or the case's reference), over strata of the factors:
+
+- the Mantel-Haenszel risk difference with Sato's variance (Greenland & Robins 1985; Sato 1989) and the odds ratio with
+  its interval and test (Robins, Breslow & Greenland 1986; Mantel & Haenszel 1959), and the test of Breslow & Day with
+  Tarone's correction whether it is the same in all strata, by statsmodels;
+- the gap adjusted by a logistic regression on the factors: the mean difference of predicted rates, were everyone of
+  one group or the other (an average marginal effect), with a robust or cluster-robust variance, by statsmodels;
+- how much of the raw gap the factors' mix takes away (Kitagawa 1955);
+- conditional demographic disparity on these factors (Wachter, Mittelstadt & Russell 2021), and which factor stands in
+  for the attribute itself (Cramer's V): a factor may be how the gap is made.
+
+None of it is causal: what is not among the factors is not held equal.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from audit.case import Case
+from audit.gaps import Settings, seed_of
+from audit.load.values import coded
+from audit.quality.codes import Group, levels_of
+from audit.quality.proxies import association
+from audit.stats.adjust import holm
+from audit.stats.intervals import newcombe, two_sided
+from audit.values import UNKNOWN
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+BANDS = 5
+MOST_LEVELS = 12
+PROXY = 0.3
+"""Cramer's V from which on a factor is called a stand-in for the attribute."""
+NOT_CAUSAL = "These figures hold the named factors equal and nothing else; they say nothing of causes."
+
+
+def like_with_like(
+    case: Case, frame: pd.DataFrame, groups: Sequence[Group], favourable: Ints, settings: Settings
+) -> dict[str, Any] | None:
+    """The `like_with_like` entry of evidence.json. favourable (n,): 1 where a row has the favourable decision."""
+    given = case.data.legitimate
+    if not given:
+        return None
+    factors, notes = [], []
+    for column, reason in given.items():
+        levels = levels_of(frame[column], bands=BANDS, most=MOST_LEVELS)
+        if levels is None or len(levels.names) < 2:
+            notes.append(f"The factor {column!r} has no values that put people together, and is left out.")
+            continue
+        factors.append((column, reason, levels))
+    stratum = _strata([f[2].codes for f in factors], len(frame))
+    weight = None if case.data.weight is None else frame[case.data.weight].to_numpy(dtype=np.float64)
+    cluster = None if case.data.cluster is None else coded(frame[case.data.cluster])[0]
+    pairs: list[dict[str, Any]] = []
+    for group in groups:
+        pairs += _attribute(case, group, factors, stratum, favourable, weight, cluster, settings) if factors else []
+    tested = [p for p in pairs if p["mantel_haenszel"]["p_value"] is not None]
+    for pair, p in zip(tested, holm([q["mantel_haenszel"]["p_value"] for q in tested]), strict=True):
+        pair["mantel_haenszel"]["p_adjusted"] = float(p)
+    return {
+        "factors": [
+            {"column": c, "reason": reason, "levels": len(levels.names), "proxy_of": _proxies(levels.codes, groups)}
+            for c, reason, levels in factors
+        ],
+        "strata": len(np.unique(stratum)) if factors else 0,
+        "pairs": pairs,
+        "notes": notes,
+    }
+
+
+def _strata(codes: Sequence[Ints], n: int) -> Ints:
+    """One number a row for its combination of factors."""
+    out = np.zeros(n, dtype=np.int64)
+    for column in codes:
+        out = out * (int(column.max(initial=0)) + 1) + column
+    return np.unique(out, return_inverse=True)[1].astype(np.int64)
+
+
+def _proxies(codes: Ints, groups: Sequence[Group]) -> list[dict[str, Any]]:
+    """How strongly a factor goes with each attribute; `stands_in` from PROXY on."""
+    out = []
+    for group in groups:
+        known = np.isin(group.codes, [i for i, level in enumerate(group.levels) if level != UNKNOWN])
+        table = np.zeros((int(codes.max(initial=0)) + 1, len(group.levels)))
+        np.add.at(table, (codes[known], group.codes[known]), 1)
+        v = association(table)[0]
+        out.append({"attribute": [group.attribute], "cramers_v": v, "stands_in": bool(v >= PROXY)})
+    return out
+
+
+def _attribute(
+    case: Case, group: Group, factors: Sequence[tuple[str, str, Any]], stratum: Ints, favourable: Ints,
+    weight: Floats | None, cluster: Ints | None, settings: Settings,
+) -> list[dict[str, Any]]:  # fmt: skip
+    people = np.bincount(group.codes, minlength=len(group.levels))
+    use = [g for g, level in enumerate(group.levels) if level != UNKNOWN and people[g] >= max(1, settings.floor)]
+    if len(use) < 2:
+        return []
+    rate = {g: float(favourable[group.codes == g].mean()) for g in use}
+    wished = case.data.reference.get(group.attribute)
+    best = next((g for g in use if group.levels[g] == wished), None)
+    if best is None:
+        best = max(use, key=lambda g: (rate[g], people[g], group.levels[g]))
+    alpha = settings.alpha / (len(use) - 1)
+    columns = np.concatenate([_dummies(f[2].codes) for f in factors], axis=1)
+    out = []
+    for g in use:
+        if g == best:
+            continue
+        table = tables(stratum, group.codes == best, group.codes == g, favourable)
+        x1, n1, x2, n2 = table.sum(axis=0)
+        low, high = newcombe(x1, n1, x2, n2, alpha)
+        raw = {"value": float(x1 / n1 - x2 / n2), "low": float(low), "high": float(high)}
+        held = mantel_haenszel(table, alpha) if weight is None and cluster is None else _no_difference(weight, cluster)
+        members = (group.codes == best) | (group.codes == g)
+        adjusted = regression_adjusted(
+            columns[members], (group.codes == g)[members], favourable[members],
+            None if weight is None else weight[members], None if cluster is None else cluster[members], alpha,
+        )  # fmt: skip
+        seed = seed_of(settings, (group.attribute,), f"kitagawa {group.levels[best]} {group.levels[g]}")
+        turns = held["value"] is not None and held["value"] * raw["value"] < 0 and held["low"] * held["high"] > 0
+        out.append(
+            {
+                "attribute": [group.attribute],
+                "group": [group.levels[g]],
+                "against": [group.levels[best]],
+                "rows": [int(n2), int(n1)],
+                "raw": raw,
+                "mantel_haenszel": held,
+                "adjusted": adjusted,
+                "explained": kitagawa(table, alpha, seed, settings.draws),
+                "conditional_disparity": conditional_disparity(stratum, group.codes == g, favourable),
+                "turns": bool(turns),
+            }
+        )
+    return out
+
+
+def tables(stratum: Ints, first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_], favourable: Ints) -> Ints:
+    """(S, 4): favourable and all of the first group, favourable and all of the second, in each stratum."""
+    size = int(stratum.max(initial=0)) + 1
+    out = [
+        np.bincount(stratum[mine], weights=None if of is None else of[mine], minlength=size)
+        for mine in (first, second)
+        for of in (favourable, None)
+    ]
+    return np.stack(out, axis=1).astype(np.int64)
+
+
+def _none(reason: str) -> dict[str, Any]:
+    keys = ("value", "low", "high", "p_value", "p_adjusted", "odds_ratio", "odds_low", "odds_high", "same_in_all_p")
+    return dict.fromkeys(keys) | {"strata": 0, "rows": 0, "reason": reason}
+
+
+def _no_difference(weight: Floats | None, cluster: Ints | None) -> dict[str, Any]:
+    what = "weights" if weight is not None else "people in several rows"
+    return _none(
+        f"the Mantel-Haenszel variance is of rows that stand alone, and there are {what}; see the adjusted gap"
+    )
+
+
+def mantel_haenszel(table: Ints, alpha: float = 0.05) -> dict[str, Any]:
+    """Risk difference and odds ratio over strata (S, 4), see `tables`; strata without one of the groups say nothing.
+
+    strata, rows: how many take part. same_in_all_p: Breslow-Day with Tarone's correction, over strata where all margins
+    are above 0.
+    """
+    x1, n1, x2, n2 = table.T.astype(np.float64)
+    both = (n1 > 0) & (n2 > 0)
+    if not both.any():
+        return _none("no stratum holds people of both groups")
+    x1, n1, x2, n2 = (v[both] for v in (x1, n1, x2, n2))
+    total = n1 + n2
+    weight = n1 * n2 / total
+    value = float((weight * (x1 / n1 - x2 / n2)).sum() / weight.sum())
+    p = (n1**2 * x2 - n2**2 * x1 + n1 * n2 * (n2 - n1) / 2) / total**2
+    q = (x1 * (n2 - x2) + x2 * (n1 - x1)) / (2 * total)
+    error = float(np.sqrt(max(0.0, value * p.sum() + q.sum())) / weight.sum())
+    z = two_sided(alpha)
+    out = _none("") | {
+        "value": value, "low": max(-1.0, value - z * error), "high": min(1.0, value + z * error), "reason": None,
+        "strata": int(both.sum()), "rows": int(total.sum()),
+    }  # fmt: skip
+    informative = (x1 + x2 > 0) & (x1 + x2 < total)
+    if not informative.any():
+        return out | {"reason": "in every stratum all are decided alike: there is no odds ratio and no test"}
+    from statsmodels.stats.contingency_tables import StratifiedTable
+
+    cells = np.stack([x1, n1 - x1, x2, n2 - x2], axis=-1)[informative].reshape(-1, 2, 2)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        found = StratifiedTable(list(cells))
+        low, high = found.oddsratio_pooled_confint(alpha)
+        p_value = float(found.test_null_odds(correction=False).pvalue)
+        odds = float(found.oddsratio_pooled)
+        same = _breslow_day(cells)
+    finite = np.isfinite([odds, low, high]).all() and odds > 0
+    return out | {
+        "p_value": p_value if np.isfinite(p_value) else None,
+        **({"odds_ratio": odds, "odds_low": float(low), "odds_high": float(high)} if finite else {}),
+        "same_in_all_p": same,
+    }
+
+
+def _breslow_day(cells: Floats) -> float | None:
+    from statsmodels.stats.contingency_tables import StratifiedTable
+
+    full = cells[(cells.sum(axis=1) > 0).all(axis=1) & (cells.sum(axis=2) > 0).all(axis=1)]
+    if len(full) < 2:
+        return None
+    p = float(StratifiedTable(list(full)).test_equal_odds(adjust=True).pvalue)
+    return p if np.isfinite(p) else None
+
+
+def kitagawa(table: Ints, alpha: float = 0.05, seed: int = 0, draws: int = 1000) -> dict[str, Any]:
+    """What the mix of strata takes away of the raw gap, and what is left within strata: raw = mix + within.
+
+    A stratum that only one group has counts with that group's rate. low, high: of the mix's part in points, by
+    parametric bootstrap from the counts; share: of the raw gap.
+    """
+    mix, within = _parts(table[None].astype(np.float64))
+    rng = np.random.default_rng(seed)
+    drawn = []
+    for x, n in ((table[:, 0], table[:, 1]), (table[:, 2], table[:, 3])):
+        cells = np.concatenate([x, n - x])
+        part = rng.multinomial(int(cells.sum()), cells / cells.sum(), size=min(draws, 1000)).astype(np.float64)
+        drawn += [part[:, : len(x)], part[:, : len(x)] + part[:, len(x) :]]
+    again, _ = _parts(np.stack(drawn, axis=-1))
+    low, high = np.quantile(again, [alpha / 2, 1 - alpha / 2])
+    raw = float(mix[0] + within[0])
+    return {
+        "mix": float(mix[0]), "low": float(low), "high": float(high), "within": float(within[0]),
+        "share": float(mix[0] / raw) if raw else None,
+    }  # fmt: skip
+
+
+def _parts(table: Floats) -> tuple[Floats, Floats]:
+    """Mix and within of tables (D, S, 4): two arrays (D,)."""
+    x1, n1, x2, n2 = np.moveaxis(table, -1, 0)
+    s1, s2 = n1 / n1.sum(axis=1, keepdims=True), n2 / n2.sum(axis=1, keepdims=True)
+    r1 = np.divide(x1, n1, out=np.zeros_like(x1), where=n1 > 0)
+    r2 = np.divide(x2, n2, out=np.zeros_like(x2), where=n2 > 0)
+    r1, r2 = np.where(n1 > 0, r1, r2), np.where(n2 > 0, r2, r1)
+    return ((s1 - s2) * (r1 + r2) / 2).sum(axis=1), ((s1 + s2) / 2 * (r1 - r2)).sum(axis=1)
+
+
+def _dummies(codes: Ints) -> Floats:
+    """(n, levels - 1): each level but the most frequent as 0 and 1."""
+    counts = np.bincount(codes)
+    rest = [k for k in range(len(counts)) if counts[k] and k != int(counts.argmax())]
+    return np.stack([codes == k for k in rest], axis=1).astype(np.float64) if rest else np.zeros((len(codes), 0))
+
+
+def regression_adjusted(
+    columns: Floats, second: npt.NDArray[np.bool_], favourable: Ints, weight: Floats | None, cluster: Ints | None,
+    alpha: float = 0.05,
+) -> dict[str, Any]:  # fmt: skip
+    """The mean over all these rows of P(favourable | first group) - P(favourable | second group), factors as they are.
+
+    columns (n, K): the factors' levels; second (n,): who is of the second group. The interval is by the delta method
+    from a sandwich variance (HC1, or by cluster).
+    """
+    none: dict[str, Any] = dict.fromkeys(("value", "low", "high"))
+    if favourable.min() == favourable.max():
+        return none | {"reason": "everyone is decided alike"}
+    kept = columns[:, (columns.sum(axis=0) > 0) & (columns.sum(axis=0) < len(columns))]
+    design = np.column_stack([np.ones(len(kept)), second.astype(np.float64), kept])
+    if np.linalg.matrix_rank(design) < design.shape[1]:
+        return none | {"reason": "the factors and the attribute cannot be told apart in these rows"}
+    import statsmodels.api as sm
+
+    how: dict[str, Any] = {"cov_type": "HC1"}
+    if cluster is not None:
+        how = {"cov_type": "cluster", "cov_kwds": {"groups": cluster}}
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            fit = sm.GLM(favourable, design, family=sm.families.Binomial(), var_weights=weight).fit(maxiter=100, **how)
+    except (np.linalg.LinAlgError, ValueError) as error:
+        return none | {"reason": f"the regression has no solution ({type(error).__name__})"}
+    if not fit.converged or np.abs(fit.params).max() > 15 or not np.isfinite(np.asarray(fit.cov_params())).all():
+        return none | {"reason": "some levels decide the outcome alone, so that the regression has no finite solution"}
+    mass = np.ones(len(design)) if weight is None else weight
+    mass = mass / mass.sum()
+    as_first, as_second = design.copy(), design.copy()
+    as_first[:, 1], as_second[:, 1] = 0.0, 1.0
+    p1, p2 = fit.predict(as_first), fit.predict(as_second)
+    value = float(mass @ (p1 - p2))
+    slope = (mass * p1 * (1 - p1)) @ as_first - (mass * p2 * (1 - p2)) @ as_second
+    error = float(np.sqrt(slope @ np.asarray(fit.cov_params()) @ slope))
+    z = two_sided(alpha)
+    return {"value": value, "low": max(-1.0, value - z * error), "high": min(1.0, value + z * error), "reason": None}
+
+
+def conditional_disparity(stratum: Ints, mine: npt.NDArray[np.bool_], favourable: Ints) -> float | None:
+    """The mean over strata, by size, of a group's share among the refused less its share among the favoured.
+
+    As Clarify counts (smclarify 0.5): a stratum in which nobody is on one side has a share of 0 there.
+    """
+    if favourable.min(initial=1) == favourable.max(initial=1):
+        return None
+    size = int(stratum.max(initial=0)) + 1
+    total = np.zeros((2, 2, size))
+    np.add.at(total, (mine.astype(np.int64), favourable, stratum), 1)
+    sides = total.sum(axis=0)
+    share = np.divide(total[1], sides, out=np.zeros_like(sides), where=sides > 0)
+    people = sides.sum(axis=0)
+    return float((people * (share[0] - share[1])).sum() / people.sum())
+
+
+def findings(entry: Mapping[str, Any]) -> list[str]:
+    """What a reader must know at once: where the direction turns, and which factor stands in for an attribute."""
+    out = []
+    for pair in entry["pairs"]:
+        if pair["turns"]:
+            held, by = pair["mantel_haenszel"], " and ".join(pair["attribute"])
+            out.append(
+                f"By {by}: among people alike in {_listed(entry)} the gap between {' / '.join(pair['against'])} and "
+                f"{' / '.join(pair['group'])} turns: {100 * pair['raw']['value']:.1f} points become "
+                f"{100 * held['value']:.1f} [{100 * held['low']:.1f}, {100 * held['high']:.1f}]."
+            )
+    for factor in entry["factors"]:
+        named = [" and ".join(p["attribute"]) for p in factor["proxy_of"] if p["stands_in"]]
+        if named:
+            out.append(
+                f"The factor {factor['column']!r}, called legitimate, goes with {', '.join(named)} itself: holding it "
+                "equal may hide how a gap is made."
+            )
+    return out
+
+
+def _listed(entry: Mapping[str, Any]) -> str:
+    return ", ".join(f["column"] for f in entry["factors"])
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One pair in words, for screen and report."""
+
+    who: str
+    raw: str
+    held: str
+    adjusted: str
+    explained: str
+
+
+def shown(pair: Mapping[str, Any]) -> Shown:
+    """The figures of one pair as text; a value that is not there says why."""
+
+    def points(found: Mapping[str, Any]) -> str:
+        if found["value"] is None:
+            return f"not estimable: {found['reason']}"
+        return f"{100 * found['value']:.1f} [{100 * found['low']:.1f}, {100 * found['high']:.1f}]"
+
+    part = pair["explained"]
+    share = "" if part["share"] is None else f", {100 * part['share']:.0f} % of the gap"
+    return Shown(
+        f"{' / '.join(pair['against'])} over {' / '.join(pair['group'])}",
+        points(pair["raw"]),
+        points(pair["mantel_haenszel"]),
+        points(pair["adjusted"]),
+        f"{100 * part['mix']:.1f} [{100 * part['low']:.1f}, {100 * part['high']:.1f}]{share}",
+    )

@@ -1,0 +1,198 @@
+"""Like with like: Mantel-Haenszel, Breslow-Day, regression and Kitagawa against outside references and simulation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import cli
+from audit.likewise import conditional_disparity, kitagawa, mantel_haenszel, regression_adjusted, tables
+
+# Admissions to Berkeley in 1973 (Bickel, Hammel & O'Connell, Science 187, 1975): department -> men admitted, men,
+# women admitted, women.
+BERKELEY = {
+    "A": (512, 825, 89, 108), "B": (353, 560, 17, 25), "C": (120, 325, 202, 593), "D": (138, 417, 131, 375),
+    "E": (53, 191, 94, 393), "F": (22, 373, 24, 341),
+}  # fmt: skip
+
+
+def berkeley() -> pd.DataFrame:
+    rows = []
+    for dept, (m, n_m, f, n_f) in BERKELEY.items():
+        rows += [("male", dept, int(i < m)) for i in range(n_m)] + [("female", dept, int(i < f)) for i in range(n_f)]
+    return pd.DataFrame(rows, columns=["sex", "dept", "admitted"])
+
+
+def audit(
+    folder: Path, frame: pd.DataFrame, more: str = 'legitimate = { dept = "one applies to a department" }'
+) -> int:
+    frame.to_csv(folder / "d.csv", index=False)
+    (folder / "case.toml").write_text(
+        '[case]\nname = "n"\npurpose = "p"\n[data]\npath = "d.csv"\npositive = "1"\nsensitive = ["sex"]\n'
+        f'{more}\n[model]\ndecision = "admitted"\n'
+    )
+    return cli.main(["audit", str(folder / "case.toml"), "--out", str(folder / "out"), "--draws", "200"])
+
+
+def evidence(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "out" / "evidence.json").read_text())
+
+
+def test_berkeley_turns(tmp_path: Path) -> None:
+    assert audit(tmp_path, berkeley()) == 0
+    found = evidence(tmp_path)
+    pair = found["like_with_like"]["pairs"][0]
+    assert (pair["against"], pair["group"], pair["rows"]) == (["male"], ["female"], [1835, 2691])
+    assert pair["raw"]["value"] == pytest.approx(1198 / 2691 - 557 / 1835)
+    # As R's mantelhaen.test(UCBAdmissions, correct = FALSE) has them: 0.9046968 and 0.2169.
+    assert pair["mantel_haenszel"]["odds_ratio"] == pytest.approx(0.9046968, abs=1e-6)
+    assert pair["mantel_haenszel"]["p_value"] == pytest.approx(0.2169, abs=0.0001)
+    assert pair["mantel_haenszel"]["value"] < 0.02
+    assert pair["explained"]["share"] > 0.8
+    assert pair["mantel_haenszel"]["same_in_all_p"] < 0.01  # department A is unlike the others
+    assert any("called legitimate, goes with sex itself" in n for n in found["notes"])
+    assert any("nothing of causes" in n for n in found["notes"])
+
+
+def test_a_direction_that_turns_is_said(tmp_path: Path) -> None:
+    rows = []
+    for dept, m, n_m, f, n_f in (("easy", 700, 1000, 170, 200), ("hard", 20, 200, 250, 1000)):
+        rows += [("male", dept, int(i < m)) for i in range(n_m)] + [("female", dept, int(i < f)) for i in range(n_f)]
+    assert audit(tmp_path, pd.DataFrame(rows, columns=["sex", "dept", "admitted"])) == 0
+    found = evidence(tmp_path)
+    assert found["like_with_like"]["pairs"][0]["turns"]
+    assert any("among people alike in dept the gap between male and female turns" in n for n in found["notes"])
+
+
+def drawn(rng: np.random.Generator, effect: float, strata: int = 8) -> np.ndarray:
+    n1, n2 = rng.integers(3, 60, strata), rng.integers(3, 60, strata)
+    base = rng.uniform(0.2, 0.7, strata)
+    return np.stack([rng.binomial(n1, base + effect), n1, rng.binomial(n2, base), n2], axis=1)
+
+
+@pytest.mark.parametrize("effect", [0.0, 0.1, 0.25])
+def test_the_interval_of_the_difference_holds(effect: float) -> None:
+    rng = np.random.default_rng(int(effect * 100))
+    found = [mantel_haenszel(drawn(rng, effect), 0.05) for _ in range(600)]
+    inside = np.mean([f["low"] <= effect <= f["high"] for f in found])
+    assert 0.925 <= inside <= 0.975
+    assert abs(np.mean([f["value"] for f in found]) - effect) < 0.01
+
+
+def test_odds_ratio_and_tests_are_those_of_scipy_and_by_hand() -> None:
+    from scipy.stats import chi2
+
+    table = drawn(np.random.default_rng(1), 0.15)
+    found = mantel_haenszel(table)
+    x1, n1, x2, n2 = table.T.astype(float)
+    odds = (x1 * (n2 - x2) / (n1 + n2)).sum() / (x2 * (n1 - x1) / (n1 + n2)).sum()
+    assert found["odds_ratio"] == pytest.approx(odds)
+    expected = n1 * (x1 + x2) / (n1 + n2)
+    variance = n1 * n2 * (x1 + x2) * (n1 + n2 - x1 - x2) / ((n1 + n2) ** 2 * (n1 + n2 - 1))
+    statistic = (x1 - expected).sum() ** 2 / variance.sum()
+    assert found["p_value"] == pytest.approx(chi2.sf(statistic, 1), rel=1e-6)
+
+
+def test_kitagawa_adds_up_and_its_interval_holds() -> None:
+    truth = np.array([[0.6, 300, 0.5, 100], [0.2, 100, 0.15, 300]])
+    s1, s2 = truth[:, 1] / truth[:, 1].sum(), truth[:, 3] / truth[:, 3].sum()
+    mix = ((s1 - s2) * (truth[:, 0] + truth[:, 2]) / 2).sum()
+    rng, held = np.random.default_rng(5), 0
+    for seed in range(200):
+        n1, n2 = rng.multinomial(400, s1), rng.multinomial(400, s2)
+        table = np.stack([rng.binomial(n1, truth[:, 0]), n1, rng.binomial(n2, truth[:, 2]), n2], axis=1)
+        found = kitagawa(table, 0.05, seed, 400)
+        raw = table[:, 0].sum() / 400 - table[:, 2].sum() / 400
+        assert found["mix"] + found["within"] == pytest.approx(raw)
+        held += found["low"] <= mix <= found["high"]
+    assert 0.92 <= held / 200 <= 0.985
+
+
+def test_the_adjusted_gap_is_that_of_scikit_learn() -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(2)
+    n = 3000
+    level, second = rng.integers(0, 3, n), rng.integers(0, 2, n).astype(bool)
+    y = (rng.random(n) < 1 / (1 + np.exp(-(0.5 - 0.8 * level - 0.6 * second)))).astype(int)
+    columns = np.stack([level == 1, level == 2], axis=1).astype(float)
+    found = regression_adjusted(columns, second, y, None, None)
+    model = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(np.column_stack([second, columns]), y)
+    p = [model.predict_proba(np.column_stack([np.full(n, s), columns]))[:, 1].mean() for s in (0, 1)]
+    assert found["value"] == pytest.approx(p[0] - p[1], abs=1e-5)
+    assert found["low"] < found["value"] < found["high"]
+
+
+@pytest.mark.parametrize("rows", [1, 5])
+def test_the_adjusted_interval_holds_with_repeated_people(rows: int) -> None:
+    held, truth = 0, 0.0
+    for seed in range(120):
+        rng = np.random.default_rng(seed)
+        level, second = np.repeat(rng.integers(0, 2, 250), rows), np.repeat(rng.integers(0, 2, 250), rows).astype(bool)
+        y = np.repeat((rng.random(250) < 0.35 + 0.2 * level[::rows]).astype(int), rows)
+        found = regression_adjusted(
+            level[:, None].astype(float), second, y, None, np.repeat(np.arange(250), rows) if rows > 1 else None
+        )
+        held += found["low"] <= truth <= found["high"]
+    assert 0.89 <= held / 120 <= 0.99
+
+
+def test_cdd_is_clarifys() -> None:
+    """smclarify 0.5 on `../cases/cddl`'s kind: strata with one outcome count with a share of 0 on the empty side."""
+    stratum = np.array([0] * 8 + [1] * 4)
+    mine = np.array([1, 1, 0, 0, 1, 0, 0, 0, 1, 1, 0, 0], dtype=bool)
+    good = np.array([0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1])
+    first = 8 * (2 / 3 - 1 / 5)
+    second = 4 * (0 - 2 / 4)
+    assert conditional_disparity(stratum, mine, good) == pytest.approx((first + second) / 12)
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ('legitimate = ["dept"]', "factors without a reason"),
+        ('legitimate = { dpt = "x" }', "did you mean 'dept'?"),
+        ('legitimate = { sex = "x" }', "has another role"),
+    ],
+)
+def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str], more: str, words: str) -> None:
+    assert audit(tmp_path, berkeley(), more) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_what_cannot_be_said_says_why(tmp_path: Path) -> None:
+    frame = berkeley().assign(w=1.5, dept=lambda f: np.where(f["sex"] == "male", "A", "B"))
+    assert audit(tmp_path, frame, 'legitimate = { dept = "x" }\nweight = "w"') == 0
+    pair = evidence(tmp_path)["like_with_like"]["pairs"][0]
+    assert pair["mantel_haenszel"]["value"] is None
+    assert "weights" in pair["mantel_haenszel"]["reason"]
+    assert "cannot be told apart" in pair["adjusted"]["reason"]
+
+
+def test_tables_count_rows() -> None:
+    frame = berkeley()
+    stratum = pd.factorize(frame["dept"], sort=True)[0].astype(np.int64)
+    male = (frame["sex"] == "male").to_numpy()
+    found = tables(stratum, male, ~male, frame["admitted"].to_numpy())
+    assert [tuple(int(v) for v in row) for row in found] == list(BERKELEY.values())
+
+
+def test_the_report_tells_it(tmp_path: Path) -> None:
+    from pypdf import PdfReader
+
+    assert audit(tmp_path, berkeley()) == 0
+    (tmp_path / "password").write_text("a long password")
+    password = ["--password-file", str(tmp_path / "password")]
+    key = str(tmp_path / "k.p12")
+    assert cli.main(["keys", "new", "--name", "A. Auditor", "--out", key, *password]) == 0
+    assert cli.main(["report", str(tmp_path / "out"), "--key", key, "--out", str(tmp_path / "r.pdf"), *password]) == 0
+    text = " ".join(" ".join(p.extract_text() for p in PdfReader(tmp_path / "r.pdf").pages).split())
+    assert "Like compared with like" in text
+    assert "dept: one applies to a department" in text
+    assert "A factor may be how the gap is made" in text
+    assert cli.main(["verify", str(tmp_path / "r.pdf")]) == 0
