@@ -14,7 +14,7 @@ from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 
-from audit.evidence import VERSION
+from audit.about import VERSION
 
 PACKAGES = (
     "weasyprint",
