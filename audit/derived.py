@@ -57,7 +57,7 @@ def derived(
         "ranking": ranking(margins, settings.alpha),
         "reliability": reliability_curves(alike, settings),
         "predictive_parity": points_curves(alike, settings),
-        "smoothed": smoothed_rates(alike),
+        "smoothed": smoothed_rates(margins),
     }
     if (classes := class_measures(alike, settings)) is not None:
         out["classes"] = classes

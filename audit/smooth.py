@@ -70,7 +70,7 @@ def _of_margin(margin: Margin) -> list[Smoothed]:
     ]
     groups = [margin.groups[i] for i in kept]
     why = None
-    if margin.weighted or margin.clusters is not None:
+    if margin.weighted or (margin.people != margin.rows).any():
         why = "with weights or repeated people the counts are no independent yes and no, and nothing is borrowed"
     elif len(groups) < FEWEST_GROUPS:
         why = f"only {len(groups)} groups are there to borrow from"
@@ -84,8 +84,13 @@ def _of_margin(margin: Margin) -> list[Smoothed]:
         reason = why or (None if fit else "too few groups have people of this kind")
         for i, group in enumerate(groups):
             counted = float(x[i] / n[i]) if n[i] else None
-            figures = (None,) * 5 if fit is None else fit.of(i)
-            out.append(Smoothed(metric.name, margin.attribute, group, int(x[i]), int(n[i]), counted, *figures, reason))
+            value, low, high, borrowed, strength = (None, None, None, None, None) if fit is None else fit.of(i)
+            out.append(
+                Smoothed(
+                    metric.name, margin.attribute, group, int(x[i]), int(n[i]), counted, value, low, high, borrowed,
+                    strength, reason,
+                )
+            )  # fmt: skip
     return out
 
 
@@ -160,4 +165,4 @@ def main_effects(x: Floats, n: Floats, columns: Floats, start: Floats | None = N
         beta = beta + step * min(1.0, 2.0 / max(largest, 1e-12))
         if largest < 1e-10:
             break
-    return beta, np.linalg.inv(hessian)
+    return beta, np.asarray(np.linalg.inv(hessian), dtype=np.float64)

@@ -45,7 +45,8 @@ def to_junit(evidence: Mapping[str, Any], case: str) -> bytes:
         else:
             ET.SubElement(test, "system-out").text = _clean(figure(norm))
     ET.indent(root)
-    return ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    out: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return out
 
 
 def _clean(text: object) -> str:

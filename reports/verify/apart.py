@@ -55,7 +55,7 @@ def judged_apart(pdf: bytes, asked: Asked, rerun: Any = None, limits: Limits | N
     with _enclosed(limits or LIMITS) as child:
         try:
             fields, arrays = _packed(pdf, asked, rerun is not None)
-            told, given = child.call(fields, **arrays)
+            told, given = child.call(fields, seconds=None, **arrays)
             found = _read(told, given, child.isolation)
             if rerun is None:
                 return found
@@ -67,7 +67,7 @@ def judged_apart(pdf: bytes, asked: Asked, rerun: Any = None, limits: Limits | N
                 made = rerun({n.removeprefix(FILE): a.tobytes() for n, a in given.items() if n.startswith(FILE)})
             progress.stage("Comparing")
             again = {f"{FILE}{n}": _array(d) for n, d in (made or {}).items()}
-            told, given = child.call({"do": "rerun", "made": made is not None}, **again)
+            told, given = child.call({"do": "rerun", "made": made is not None}, seconds=None, **again)
             return replace(_read(told, given, child.isolation), again=found.again)
         except _Stopped as error:
             return _stopped(pdf, error.problem, error.expected)

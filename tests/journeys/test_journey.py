@@ -68,7 +68,8 @@ def test_from_the_sample_to_a_verified_report(page: Page, served: Served, tmp_pa
     page.get_by_label("Your name, as it will be printed").fill("Ada Auditor")
     page.get_by_label("Password of the key").fill("a long password")
     page.get_by_role("button", name="Sign the report").click()
-    expect(page.get_by_text(re.compile(r"Intact and consistent; who signed is not established\. \d+ checks were made"))).to_be_visible(timeout=LONG)
+    said = re.compile(r"Intact and consistent; who signed is not established\. \d+ checks were made")
+    expect(page.get_by_text(said)).to_be_visible(timeout=LONG)
     with page.expect_download() as report:
         page.get_by_role("button", name="Download the report").click()
     saved = tmp_path / "report.pdf"
