@@ -1,10 +1,7 @@
 """Whether scores mean what they say: calibration error, reliability curves, and calibration by value of points.
 
 Calibration error (Naeini, Cooper & Hauskrecht 2015): over ten equal bins of 0..1, the average distance of the mean
-score and the share with the outcome. The plain estimate is never 0, even where scores are perfect; its interval takes
-this out. Along the line from perfect calibration through the bins' own distances, stretched by a factor, labels
-are drawn; the interval holds the errors at which the value seen is not too large (0.7 of alpha) or too small (0.3 of
-alpha) a draw. So it holds 0 unless a test of perfect calibration rejects.
+score and the share with the outcome. Its limits: audit/stats/calibrated.py.
 """
 
 from __future__ import annotations
@@ -20,12 +17,6 @@ from audit.cube import Floats, Margin
 from audit.gaps import Settings, seed_of
 from audit.scores import PARTS, Scores, part_of
 
-DRAWS = 400
-NORMAL = 10
-"""Variance of a bin's count from which on it is drawn as a normal number."""
-UPWARD = 0.7
-"""The part of alpha that stands at the low end: at 0 it is the only end that can miss."""
-STRETCH = np.concatenate([[0.0], np.geomspace(0.1, 6, 16)])
 POINTS = 25
 """Up to so many different points are shown one by one; more are put into tenths of the people."""
 
@@ -145,7 +136,7 @@ def calibration(margin: Margin, g: int, settings: Settings) -> tuple[float, floa
     weight, score, share, effective, total = found
     value = float(np.sum(weight * np.abs(score - share)))
     seed = seed_of(settings, margin.attribute, "calibration_error")
-    low, high = _inverted(weight, score, share, effective, value, settings.alpha, seed)
+    low, high = stats.error_limits(weight, score, share, effective, settings.alpha, seed)
     return value, low, high, total
 
 
@@ -160,38 +151,6 @@ def _bins(margin: Margin, g: int) -> tuple[Floats, Floats, Floats, Floats, float
         return None
     here = n > 0
     return n[here] / total, score[here], share[here], _effective(s, g, n)[here], total
-
-
-def _inverted(
-    weight: Floats, score: Floats, share: Floats, effective: Floats, value: float, alpha: float, seed: int
-) -> tuple[float, float]:
-    """The limits of the module's text."""
-    rng = np.random.default_rng(seed)
-    people = np.maximum(np.rint(effective), 1).astype(np.int64)
-    # Towards the share, less what chance alone makes of it: a bin of two people says little of the direction.
-    centre = (share * effective + score * 2) / (effective + 2)
-    rate = np.clip(score + STRETCH[:, None] * (centre - score), 0.0, 1.0)
-    true = np.abs(rate - score) @ weight
-    off = np.zeros((len(STRETCH), DRAWS))
-    for b, n in enumerate(people.tolist()):
-        if n * score[b] * (1 - score[b]) >= NORMAL:
-            noise = rng.standard_normal(DRAWS)
-            drawn = rate[:, b, None] + np.sqrt(rate[:, b] * (1 - rate[:, b]) / n)[:, None] * noise
-        else:
-            drawn = rng.binomial(n, rate[:, b, None], size=(len(STRETCH), DRAWS)) / n
-        off += weight[b] * np.abs(score[b] - drawn)
-    above, below = (off >= value - 1e-12).mean(axis=1), (off <= value + 1e-12).mean(axis=1)
-    low, high = _crossed(true, above, UPWARD * alpha), _crossed(true[::-1], below[::-1], (1 - UPWARD) * alpha)
-    return min(low, value), min(1.0, max(high, value))
-
-
-def _crossed(true: Floats, chance: Floats, level: float) -> float:
-    """The first error at which chance is above the level, between two of the grid by a straight line."""
-    k = int(np.argmax(chance > level))
-    if k == 0:
-        return float(true[0 if chance[0] > level else -1])
-    part = (level - chance[k - 1]) / (chance[k] - chance[k - 1])
-    return float(true[k - 1] + part * (true[k] - true[k - 1]))
 
 
 def bounds(margin: Margin, g: int, alpha: float) -> tuple[float, float, float]:

@@ -151,11 +151,11 @@ class Cube:
     scores: Scores | None
     meaning: Meaning
     beside: Beside | None = None
+    clusters: Clusters | None = None
+    """Its groups are the combinations of levels in C order."""
     areas: Areas = field(default_factory=dict)
     """Of each set of attributes, over all combinations of levels: exact areas under the curve, where scores are binned
     and rows were at hand. They are of these people alone, so that a sum of cubes has none."""
-    clusters: Clusters | None = None
-    """Its groups are the combinations of levels in C order."""
 
     def margin(self, attribute: tuple[str, ...]) -> Margin:
         """The counts of one set of attributes, summed over all others; () is everyone.
@@ -271,7 +271,7 @@ def cube_of(coded: Coded) -> Cube:
         clusters = clusters_of(coded.cluster, group, coded.label * 2 + coded.decision, each, cells // 6)
     return Cube(
         coded.attributes, coded.levels, n.reshape(full), w.reshape(full), w2.reshape(full), coded.weight is not None,
-        scores, coded.meaning, beside, areas, clusters,
+        scores, coded.meaning, beside, clusters, areas,
     )  # fmt: skip
 
 
@@ -340,7 +340,7 @@ def _areas(coded: Coded, shape: tuple[int, ...]) -> Areas:
         groups = int(np.prod([shape[i] for i in axes], dtype=np.int64))
         if groups > AREA_GROUPS:
             continue
-        group = np.zeros(len(order), dtype=np.int16 if groups < 30_000 else np.int64)
+        group: npt.NDArray[Any] = np.zeros(len(order), dtype=np.int16 if groups < 30_000 else np.int64)
         for i in axes:
             group = group * shape[i] + coded.codes[order, i].astype(group.dtype)
         found[attribute] = scoring.exact_areas(group, groups, label, rank, weight)

@@ -20,7 +20,7 @@ from audit.gaps import KINDS, Settings, comparable, gap_record, idle, idle_reaso
 from audit.metrics import Metric, metrics_for, opportunity
 from audit.pairs import PairTable, pair_tables, with_pairs
 from audit.power import reaches, with_reach
-from audit.score_rates import score_gaps, score_rates
+from audit.score_rates import bins_note, score_gaps, score_rates
 from audit.values import UNKNOWN, Count, DatasetMeasure, Gap, Measures, Rate
 
 CONSTANT = 30
@@ -289,7 +289,7 @@ def _notes(margins: Sequence[Margin], settings: Settings) -> tuple[str, ...]:
     notes = []
     for margin in margins:
         if not margin.attribute:
-            notes += _outcomes(margin)
+            notes += [*_outcomes(margin), *bins_note(margins)]
             if margin.meaning.decides:
                 reasons = (idle_reason(margin), same_outcomes(margin), same_scores(margin))
                 notes += [f"{r[:1].upper()}{r[1:]}." for r in reasons if r]

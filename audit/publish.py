@@ -194,7 +194,7 @@ def joint(margins: tuple[Margin, ...], attributes: tuple[str, ...]) -> Cube | No
     areas = {m.attribute: found for m in margins if (found := _areas(m, whole.attribute, levels)) is not None}
     return Cube(
         whole.attribute, levels, spread(whole.n), spread(whole.w), spread(whole.w2), whole.weighted, s, whole.meaning,
-        more, areas, clusters,
+        more, clusters, areas,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ so is the area where rows were at hand; otherwise the area's limits are widened 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -17,7 +17,7 @@ from audit import stats
 from audit.calibration import PARTS, bounds, calibration, known_scores
 from audit.cube import Floats, Margin
 from audit.gaps import KINDS, Settings, gap_record, reference_index, seed_of
-from audit.scores import area_bounds
+from audit.scores import EXACT_SCORES, area_bounds
 from audit.stats.score_gap import Limits
 from audit.values import Gap, Rate
 
@@ -80,6 +80,21 @@ def blur(margin: Margin, g: int) -> float:
     return (high - low) / 2 if np.isfinite(low) else 0.0
 
 
+def bins_note(margins: Sequence[Margin]) -> list[str]:
+    """What counting scores in bins changes, where they are so counted."""
+    scored = [m for m in margins if m.scores is not None and not m.scores.exact]
+    if not scored:
+        return []
+    most = max((blur(m, g) for m in scored for g in range(len(m.groups))), default=0.0)
+    areas = (
+        "and areas are exact" if most == 0 else f"are exact; areas can differ by up to {most:.2g}, see their intervals"
+    )
+    return [
+        f"Scores have more than {EXACT_SCORES:,} different values and are counted in "
+        f"{len(known_scores(scored[0]).at):,} bins by rank: averages {areas}."
+    ]
+
+
 def area_of(margin: Margin, g: int, alpha: float) -> tuple[float, float, float, float]:
     """stats.area_interval of a group."""
     s = known_scores(margin)
@@ -108,6 +123,8 @@ def averages_of(margin: Margin) -> stats.Averages:
         size = some
     used = s.w.sum(axis=(0, 1)) > 0
     least, most = (float(s.at[used].min()), float(s.top[used].max())) if used.any() else (0.0, 0.0)
+    if s.probabilities:
+        least, most = 0.0, 1.0
     variance = variance * scale**2
     return stats.Averages(mean, variance, np.nan_to_num(skew), np.nan_to_num(size), least, most)
 

@@ -30,6 +30,9 @@ PARTS = 10
 CELLS = 100
 """No bin is wider than the range over this."""
 
+WEIGHT_STEPS = 2**34
+"""The largest weight as a whole number."""
+
 Areas = Mapping[tuple[str, ...], Floats]
 
 
@@ -118,12 +121,11 @@ def add(a: Scores | None, b: Scores | None) -> Scores | None:
         return None
     if a.exact and b.exact:
         values = np.union1d(a.at, b.at)
-        a, b = _spread(a, values), _spread(b, values)
+        a, b = _spread(_with_parts(a), values), _spread(_with_parts(b), values)
         if len(values) <= EXACT_SCORES:
             return _sum(a, b, values, values, True)
         people = (a.n + b.n).reshape(-1, len(values)).sum(axis=0)
         at, top, place = _binned(values, people)
-        a, b = _with_parts(a), _with_parts(b)
         return _sum(_gather(a, place, len(at)), _gather(b, place, len(at)), at, top, False)
     fine, coarse = (a, b) if a.exact else (b, a)
     if not fine.exact and not (np.array_equal(a.at, b.at)):
@@ -183,7 +185,7 @@ def area_bounds(scores: Scores, g: int) -> tuple[float, float]:
     return max(half - blur, 0.0), min(half + blur, 1.0)
 
 
-def exact_areas(group: Ints, groups: int, label: Ints, rank: Ints, weight: Floats | None) -> Floats:
+def exact_areas(group: npt.NDArray[Any], groups: int, label: Ints, rank: Ints, weight: Floats | None) -> Floats:
     """(groups,) the area under the curve of each group from its rows; NaN where a side is empty.
 
     group, rank (n,) of each row, rank rising with the score and equal where scores are; label (n,) 0, 1 or 2 (unknown).
@@ -200,14 +202,19 @@ def exact_areas(group: Ints, groups: int, label: Ints, rank: Ints, weight: Float
     new = np.ones(len(group), dtype=bool)
     new[1:] = (group[1:] != group[:-1]) | (rank[1:] != rank[:-1])
     first = np.flatnonzero(new)
-    w = np.ones(len(group)) if weight is None else weight[order]
-    p, n = np.add.reduceat(np.where(side, w, 0.0), first), np.add.reduceat(np.where(side, 0.0, w), first)
-    of = group[first]
+    # Weights as whole numbers: what is counted up and taken off again leaves nothing behind.
+    w = np.ones(len(group), dtype=np.int64)
+    if weight is not None and weight.max() > 0:
+        w = np.rint(weight[order] * (WEIGHT_STEPS / weight.max())).astype(np.int64)
+    p, n = np.add.reduceat(np.where(side, w, 0), first), np.add.reduceat(np.where(side, 0, w), first)
+    of, so_far = group[first], np.cumsum(n)
+    start = np.flatnonzero(np.append(True, of[1:] != of[:-1]))
+    before = np.repeat((so_far - n)[start], np.diff(np.append(start, len(of))))
     positives, negatives = np.bincount(of, p, minlength=groups), np.bincount(of, n, minlength=groups)
-    before = np.cumsum(negatives) - negatives
-    won = np.bincount(of, p * (np.cumsum(n) - n / 2 - before[of]), minlength=groups)
+    won = np.bincount(of, p * (so_far - before - n / 2), minlength=groups)
     pairs = positives * negatives
-    return np.divide(won, pairs, out=np.full(groups, np.nan), where=pairs > 0)
+    area: Floats = np.divide(won, pairs, out=np.full(groups, np.nan), where=pairs > 0)
+    return area
 
 
 def blurred(at: Floats, top: Floats, people: Ints, floor: int = 10) -> tuple[Floats, Floats]:
@@ -217,21 +224,19 @@ def blurred(at: Floats, top: Floats, people: Ints, floor: int = 10) -> tuple[Flo
     """
     inside = bool(at[0] >= 0 and top[-1] <= 1)
     shared = (at == top) & (people >= floor)
+    unit = 10.0 ** -_digits(top[-1] - at[0])
+    first = 0.0 if inside else (np.ceil(at[0] / unit) - 1) * unit
+    last = 1.0 if inside else (np.floor(top[-1] / unit) + 1) * unit
     below = np.append(-np.inf, top[:-1])
     cut = np.where(shared, at, np.nan)
+    cut[0] = at[0] if shared[0] else first
     # From tenths where scores are probabilities: a bin must not leave its tenth.
     for digits in range(1 if inside else -18, 18):
-        open_ = np.isnan(cut)
-        if not open_.any():
-            break
         round_ = np.floor(at * 10.0**digits) / 10.0**digits
-        near = (round_ > below) & (round_ <= at) & (np.arange(len(at)) > 0)
-        near[0] = digits >= (1 if inside else _digits(top[-1] - at[0]))
-        cut = np.where(open_ & near, round_, cut)
-    cut = np.where(np.isnan(cut), at, cut)
-    scale = 10.0 ** (1 if inside else _digits(top[-1] - at[0]))
-    end = max(float(np.ceil(top[-1] * scale) / scale), float(top[-1]))
-    ends = np.append(np.nextafter(cut[1:], -np.inf), end)
+        cut = np.where(np.isnan(cut) & (round_ > below) & (round_ < at), round_, cut)
+    middle = np.where(np.isfinite(below), below, at) / 2 + at / 2
+    cut = np.where(np.isnan(cut), np.where(middle > below, middle, at), cut)
+    ends = np.append(np.nextafter(cut[1:], -np.inf), last)
     return cut, np.where(shared, at, np.maximum(ends, cut))
 
 

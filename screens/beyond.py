@@ -13,7 +13,7 @@ from audit.funnel import WARNING
 from audit.likewise import NOT_CAUSAL, shown
 from reports.sections.conform import NAMES, rows_of
 from reports.sections.further import ASKED, chosen, gap_sentence, smallest, where
-from screens import charts, parts, state
+from screens import charts, parts, points, state
 
 Record = dict[str, Any]
 MOST = 8
@@ -29,6 +29,7 @@ def show(evidence: Record, attribute: list[str]) -> None:
         "funnel": ("Where in the process does a gap open?", _funnel),
         "ranking": ("If people were ranked by their score, who would stand first?", _ranking),
         "reliability": ("Does a score mean the same for everyone?", _reliability),
+        "predictive_parity": ("Do points mean the same for everyone?", points.show),
         "inequality": ("How unequally do errors fall on people?", _inequality),
         "smoothed": ("What can be said of the smallest groups?", _smoothed),
         "conformance": ("What would Clarify, AIF360 or fairlearn call this?", _conform),

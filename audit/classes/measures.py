@@ -316,7 +316,7 @@ def overall_gaps(margin: Margin, settings: Settings) -> list[tuple[str, Gap]]:
         for kind in KINDS:
             result = stats.mean_gap(
                 values, errors, kind=kind, seed=seed_of(settings, margin.attribute, metric), draws=settings.draws,
-                alpha=settings.alpha, reference=reference, what=metric.replace("_", " "),
+                alpha=settings.alpha, reference=reference, what=metric.replace("_", " "), sizes=n[members],
             )  # fmt: skip
             if kind == "difference" and result.high is not None:
                 result = replace(result, high=min(result.high, 1.0))

@@ -170,7 +170,7 @@ def _gaps(attribute: str, costs: Mapping[str, Floats], seed: int) -> list[dict[s
     enough = [len(k) >= FLOOR for k in known]
     means = [float(k.mean()) if ok else np.nan for k, ok in zip(known, enough, strict=True)]
     errors = [float(k.std(ddof=1) / np.sqrt(len(k))) if ok else np.nan for k, ok in zip(known, enough, strict=True)]
-    cost = mean_gap(means, errors, seed=seed, what="mean costs of recourse")
+    cost = mean_gap(means, errors, seed=seed, what="mean costs of recourse", sizes=[len(k) for k in known])
     share = largest_gap([([len(k) for k in known], [len(c) for c in costs.values()])], seed=seed)
     return [
         _gap(attribute, "cost", names, cost, [len(k) for k in known]),

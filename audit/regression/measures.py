@@ -179,13 +179,14 @@ def average_gaps(margin: Margin, settings: Settings) -> list[tuple[str, Gap, dic
         found = [average(margin, int(g), metric) for g in members]
         values = np.array([v for v, _, _ in found], dtype=np.float64)
         errors = np.array([e for _, e, _ in found], dtype=np.float64)
+        sizes = np.array([n for _, _, n in found], dtype=np.float64)
         if metric == "root_mean_squared_error":
             values = np.sqrt(values)
             errors = np.divide(errors, 2 * values, out=np.full_like(errors, np.nan), where=values > 0)
         for kind in KINDS if metric in RATIOS else KINDS[:1]:
             result = stats.mean_gap(
                 values, errors, kind=kind, seed=seed_of(settings, margin.attribute, metric), draws=settings.draws,
-                alpha=settings.alpha, reference=reference, what=metric.replace("_", " "),
+                alpha=settings.alpha, reference=reference, what=metric.replace("_", " "), sizes=sizes,
             )  # fmt: skip
             if kind == "ratio" and result.p_value is not None:
                 result = replace(result, p_value=out[-1][1].p_value)

@@ -33,9 +33,9 @@ from audit.load.digest import sha256_of
 from audit.load.infer import infer
 from audit.load.rows import missing_words
 from audit.load.values import coded as names_in
-from audit.scale.rank import bin_sql, rank_bins
+from audit.scale.rank import AREA_ROWS, Scored, areas_of, bin_sql, rank_bins
 from audit.scale.source import Source, literal, source_of
-from audit.scores import EXACT_SCORES, Floats
+from audit.scores import EXACT_SCORES, WEIGHT_STEPS, Floats
 
 MEMORY = "1GB"
 MOST_GROUPS = 3_000_000
@@ -85,11 +85,11 @@ def count(case: Case) -> Counted:
         try:
             connection.execute("SET enable_progress_bar = false")  # it would write to stdout
             frame, extra = _grouped(case, source, connection)
+            return _coded(case, source, frame, extra, digest)
         except duckdb.Error as error:
             raise _broken(source, error) from error
         finally:
             connection.close()
-    return _coded(case, source, frame, extra, digest)
 
 
 class _Digest(threading.Thread):
@@ -120,6 +120,7 @@ class _Extra:
 
     notes: tuple[str, ...]
     bins: tuple[Floats, Floats] | None
+    scored: Scored | None = None
     repeated: tuple[int, int] | None = None
 
 
@@ -157,7 +158,7 @@ def _grouped(case: Case, source: Source, connection: Any) -> tuple[pd.DataFrame,
         largest = _largest_weight(case, rows, weight)
         sums += [_fixed(weight, largest, WEIGHT), _fixed(f"{weight} * {weight}", largest**2, SQUARES)]
     own = source.column(str(case.model.column))
-    bins = None
+    bins = scored = None
     found = None
     if case.model.kind != "score" or not _many(rows, own):
         found = _fetch(rows, [*keys, f'{own} AS "{OWN}"'], sums)
@@ -166,11 +167,14 @@ def _grouped(case: Case, source: Source, connection: Any) -> tuple[pd.DataFrame,
         mine = _measured(case, source, rows)
         _check_range(case, mine, score)
         bins = rank_bins(connection, mine.table, score)
-        keys += [f'{score} >= {case.model.threshold!r} AS "{OWN}"', f'{bin_sql(score, bins[0].tolist())} AS "{BIN}"']
         top = float(np.abs(np.append(*bins)).max())
         one = score if weight is None else f"{weight} * {score}"
         sums.append(_fixed(one, largest * top, TOTAL))
+        roles = tuple(keys)
+        keys += [f'{score} >= {case.model.threshold!r} AS "{OWN}"', f'{bin_sql(score, bins[0].tolist())} AS "{BIN}"']
         found = _fetch(rows, keys, sums)
+        whole = "1" if weight is None else f"CAST(round({weight} * {WEIGHT_STEPS / largest!r}) AS BIGINT)"
+        scored = Scored(connection, mine.table, score, whole, roles, found.select(range(len(roles))))
     assert found is not None
     if found.num_rows > MOST_GROUPS:
         raise DataError(
@@ -181,7 +185,7 @@ def _grouped(case: Case, source: Source, connection: Any) -> tuple[pd.DataFrame,
             + ("; with `cluster`, audit a random part of the people" if case.data.cluster is not None else ""),
         )
     typed, notes = _typed(case, source, found, _roles(case), bins is None)
-    return typed, _Extra(notes, bins, _repeated(case, source, rows))
+    return typed, _Extra(notes, bins, scored, _repeated(case, source, rows))
 
 
 def _repeated(case: Case, source: Source, rows: _Rows) -> tuple[int, int] | None:
@@ -355,7 +359,8 @@ def _coded(case: Case, source: Source, frame: pd.DataFrame, extra: _Extra, diges
     if extra.bins is not None:
         bins = (*extra.bins, mine[BIN].to_numpy(dtype=np.int64), mine[TOTAL].to_numpy(dtype=np.float64))
     weighted = case.data.weight is not None
-    alike = Alike(n, mine[SQUARES].to_numpy(dtype=np.float64) if weighted else None, bins)
+    areas = {} if extra.scored is None or n.sum() > AREA_ROWS else areas_of(extra.scored, audit, coded)
+    alike = Alike(n, mine[SQUARES].to_numpy(dtype=np.float64) if weighted else None, bins, areas)
     coded = replace(coded, weight=mine[WEIGHT].to_numpy(dtype=np.float64) if weighted else None, alike=alike)
     return Counted(
         coded, facts, digest.get(), int(people.sum()), int(n.sum()), source.columns,

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from audit.scores import CELLS, PARTS, RANKS, Floats
+from audit.cube import AREA_GROUPS, Coded, attribute_sets
+from audit.scores import CELLS, PARTS, RANKS, Areas, Floats
+
+AREA_ROWS = 20_000_000
+"""Up to so many people areas are exact; beyond them they come from the bins of scores, with what these change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The measured rows with scores, in SQL; keys: the columns of `raw`, which has one row for each combination."""
+
+    connection: Any
+    table: str
+    score: str
+    weight: str
+    keys: tuple[str, ...]
+    raw: pa.Table
 
 
 def rank_bins(connection: Any, table: str, score: str) -> tuple[Floats, Floats]:
@@ -56,3 +74,59 @@ def bin_sql(score: str, at: Sequence[float]) -> str:
         return f"CASE WHEN {score} < {edge} THEN {tree(first, middle - 1)} ELSE {tree(middle, last)} END"
 
     return tree(0, len(at) - 1)
+
+
+def areas_of(scored: Scored, audit: npt.NDArray[np.bool_], coded: Coded) -> Areas:
+    """Exact areas of every set of up to three attributes, as audit.cube has them of rows."""
+    keys = [f"k{i}" for i in range(len(scored.keys))]
+    raw = scored.raw.filter(pa.array(audit)).rename_columns(keys)
+    first = np.arange(len(coded.label))
+    if keys:
+        numbered = raw.append_column("i", pa.array(first))
+        first = np.sort(numbered.group_by(keys).aggregate([("i", "min")]).column("i_min").to_numpy())
+    columns, sizes = {"l": coded.label[first]}, {}
+    for number, attribute in enumerate(attribute_sets(coded.attributes, 3)):
+        axes = [coded.attributes.index(a) for a in attribute]
+        size = int(np.prod([len(coded.levels[i]) for i in axes], dtype=np.int64))
+        if size > AREA_GROUPS:
+            continue
+        group = np.zeros(len(first), dtype=np.int64)
+        for i in axes:
+            group = group * len(coded.levels[i]) + coded.codes[first, i]
+        columns[f"g{number}"], sizes[attribute] = group, size
+    kinds = raw.take(pa.array(first))
+    for name, values in columns.items():
+        kinds = kinds.append_column(name, pa.array(values))
+    found = _exact(scored, kinds, list(sizes.values()))
+    return dict(zip(sizes, found, strict=True))
+
+
+def _exact(scored: Scored, kinds: pa.Table, sizes: Sequence[int]) -> list[Floats]:
+    """kinds: each combination of keys k0, k1 ..., its label l (0, 1, 2) and its group g0, g1 ... in each set of
+    attributes, of which there are sizes.
+    """
+    scored.connection.register("kinds", kinds)
+    groups = [n for n in kinds.column_names if n.startswith("g")]
+    joined = " AND ".join(f"{key} IS NOT DISTINCT FROM k{i}" for i, key in enumerate(scored.keys)) or "true"
+    scored.connection.execute(
+        f"CREATE TEMP TABLE scored AS SELECT {', '.join(groups)}, l, {scored.score} + 0.0::DOUBLE AS s, "
+        f"sum({scored.weight})::HUGEINT AS w FROM {scored.table} JOIN kinds ON {joined} WHERE l < 2 GROUP BY ALL"
+    )
+    out = []
+    for name, size in zip(groups, sizes, strict=True):
+        # Whole numbers, so that no order of adding changes a sum; ties count one half.
+        query = f"""
+        SELECT g, sum(p * (2 * (so_far - n) + n)) AS won, sum(p) * sum(n) * 2 AS pairs FROM (
+            SELECT g, p, n, sum(n) OVER (PARTITION BY g ORDER BY s ROWS UNBOUNDED PRECEDING) AS so_far FROM (
+                SELECT {name} AS g, s, coalesce(sum(w) FILTER (l = 1), 0)::HUGEINT AS p,
+                    coalesce(sum(w) FILTER (l = 0), 0)::HUGEINT AS n
+                FROM scored GROUP BY 1, 2
+            )
+        ) GROUP BY g
+        """
+        area = np.full(size, np.nan)
+        for g, won, pairs in scored.connection.sql(query).fetchall():
+            if pairs:
+                area[g] = int(won) / int(pairs)
+        out.append(area)
+    return out

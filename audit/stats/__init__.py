@@ -6,6 +6,7 @@ mean_gap, mean_interval              the same for averages of which only errors 
 Averages, limits_gap                 averages of scores: limits that follow skewness; a gap from groups' own limits
 means_p, areas_p                     permutation p-values of averages and of areas
 area_under_curve, area_interval      ROC area with DeLong's variance from counts per score; limits that hold near 1
+error_limits                         limits of the calibration error, by inversion
 effective_size                       how many independent rows a rate is worth: weights, people in several rows
 holm, benjamini_hochberg             many comparisons
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 from audit.stats.adjust import above_nought, benjamini_hochberg, holm
 from audit.stats.areas import area_interval, area_under_curve
+from audit.stats.calibrated import error_limits
 from audit.stats.design import effective_size, linearised_variance
 from audit.stats.gap import GapResult, largest_gap
 from audit.stats.intervals import newcombe, ratio_interval, wilson
@@ -31,6 +33,7 @@ __all__ = [
     "areas_p",
     "benjamini_hochberg",
     "effective_size",
+    "error_limits",
     "holm",
     "largest_gap",
     "limits_gap",

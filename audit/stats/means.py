@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtrit
-from scipy.stats import chi2
+from scipy.special import chdtrc, fdtrc, stdtrit
 
 from audit.stats.adjust import above_nought
-from audit.stats.gap import GapResult, ends, falls_short, two_step
+from audit.stats.gap import GapResult
 from audit.stats.intervals import two_sided
+from audit.stats.score_gap import limits_gap
 
 Floats = npt.NDArray[np.float64]
-Whole = npt.NDArray[np.int64]
 
 
 def mean_interval(mean: npt.ArrayLike, error: npt.ArrayLike, alpha: float = 0.05) -> tuple[Floats, Floats]:
@@ -78,65 +76,41 @@ def mean_gap(
     alpha: float = 0.05,
     reference: int | None = None,
     what: str = "averages",
+    sizes: npt.ArrayLike | None = None,
 ) -> GapResult:
-    """The widest gap of independent averages (G,) with standard errors (G,); NaN takes no part.
+    """The widest gap of independent averages (G,) with standard errors (G,); NaN, and an error of 0, take no part.
 
-    low: the largest simultaneous lower limit over pairs (critical value from normal draws); high: the largest of the
-    pairs' own upper limits; p-value: chi-square test of homogeneity (Cochran 1954). A ratio needs averages above 0.
+    sizes (G,): people, effective where there are weights, from whom each error was estimated; then limits are Student's
+    and the p-value is of Welch's (1951) test, as small groups need. Without sizes the errors are taken as known: normal
+    limits and the chi-square test of homogeneity (Cochran 1954). A ratio needs averages above 0.
     """
     means, errors = np.asarray(means, dtype=np.float64), np.asarray(errors, dtype=np.float64)
-    usable = np.isfinite(means) & np.isfinite(errors) & (errors > 0)
-    left_out = tuple(int(g) for g in np.flatnonzero(~usable))
-    over = "all pairs of groups" if reference is None else "all groups against the reference"
-    sign = "lowest / highest" if kind == "ratio" else "highest - lowest"
-    method = (
-        f"{sign} of {what} over {over}; {100 * (1 - alpha):g} % simultaneous normal interval from {draws} draws, "
-        f"seed {seed}; chi-square p-value"
-    )
+    n = np.full(len(means), np.inf) if sizes is None else np.asarray(sizes, dtype=np.float64)
+    usable = np.isfinite(means) & np.isfinite(errors) & (errors > 0) & (n > 1)
 
-    def none(reason: str) -> GapResult:
-        return GapResult(None, None, None, None, None, None, None, method, False, reason, left_out)
+    def limits(alpha: float) -> tuple[Floats, Floats]:
+        quantile = np.full(len(n), two_sided(alpha)) if sizes is None else stdtrit(n - 1, 1 - alpha / 2)
+        return means - quantile * errors, means + quantile * errors
 
-    groups = np.flatnonzero(usable)
-    if len(groups) < 2 or (reference is not None and reference not in groups):
-        return none(f"fewer than two groups have {what} with a known error")
-    m, se = means[groups], errors[groups]
-    if kind == "ratio":
-        if (m <= 0).any():
-            return none(f"a ratio needs {what} above 0 in every group")
-        m, se = np.log(m), se / m
-    i, j = np.array(_ordered(len(groups), None if reference is None else int(np.flatnonzero(groups == reference)[0]))).T
-    error = np.hypot(se[i], se[j])
-    rng = np.random.default_rng(seed)
-    _, z = ends(len(i) // 2, alpha)
-    critical = z if len(i) == 2 else _critical(m, se, i, j, reference is None, rng, draws, alpha)
-    d = m[i] - m[j]
-    k = int(d.argmax())
-    low, high = max(0.0, float((d - critical * error).max())), float((d + z * error).max())
-    weight = 1 / se**2
-    p = above_nought(chi2.sf(np.sum(weight * (m - np.sum(weight * m) / weight.sum()) ** 2), len(groups) - 1))
-    highest, lowest = int(groups[i[k]]), int(groups[j[k]])
-    if kind == "ratio":
-        return GapResult(
-            float(np.exp(-d[k])), float(np.exp(-high)), float(np.exp(-low)), p, highest, lowest, 0, method, True, None,
-            left_out,
+    def p_value(groups: list[int], _: int | None) -> float:
+        return _alike(means[groups], errors[groups], n[groups])
+
+    law, test = ("normal", "chi-square") if sizes is None else ("Student", "Welch")
+    how = f"{law} interval from {draws} draws; {test} p-value"
+    with np.errstate(invalid="ignore"):
+        return limits_gap(
+            means, np.where(usable, errors, np.nan), limits, p_value=p_value, kind=kind, seed=seed, draws=draws,
+            alpha=alpha, reference=reference, what=what, how=how,
         )  # fmt: skip
-    return GapResult(float(d[k]), min(low, float(d[k])), high, p, highest, lowest, 0, method, True, None, left_out)
 
 
-def _critical(
-    m: Floats, se: Floats, i: Whole, j: Whole, all_pairs: bool, rng: np.random.Generator, draws: int, alpha: float
-) -> float:
-    """The two steps of audit.stats.gap with normal draws at the known errors."""
-    once = i < j
-    pairs = np.array([i[once], j[once]])
-    off = rng.standard_normal((draws, len(m))) * se
-
-    def short(critical: float) -> Floats:
-        return falls_short(m[:, None] - m[None, :] - critical * np.hypot(se[:, None], se[None, :]), pairs)
-
-    return two_step(off, np.broadcast_to(se**2, off.shape), pairs, short if all_pairs else None, alpha)
-
-
-def _ordered(groups: int, ref: int | None) -> Sequence[tuple[int, int]]:
-    return [(a, b) for a in range(groups) for b in range(groups) if a != b and (ref is None or ref in (a, b))]
+def _alike(means: Floats, errors: Floats, sizes: Floats) -> float:
+    """Welch's test of equal averages; Cochran's where sizes are endless."""
+    groups, weight = len(means), 1 / errors**2
+    share = weight / weight.sum()
+    apart = float(np.sum(weight * (means - np.sum(share * means)) ** 2))
+    lost = float(np.sum((1 - share) ** 2 / (sizes - 1)))
+    if lost == 0:
+        return above_nought(chdtrc(groups - 1, apart))
+    by = 1 + 2 * (groups - 2) / (groups**2 - 1) * lost
+    return above_nought(fdtrc(groups - 1, (groups**2 - 1) / (3 * lost), apart / (groups - 1) / by))

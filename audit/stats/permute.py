@@ -14,7 +14,8 @@ except in groups small enough to be drawn whole.
 Draws stop when STOP of them reach the observed value: p = STOP / draws (Besag & Clifford 1991), else (reached + 1) /
 (draws + 1). Where fewer than TAIL of all draws reach it, they cannot resolve the tail, and a bound for the pair
 furthest apart, times the number of pairs, is taken where smaller: Chernoff's, which drawing without putting back keeps
-(Hoeffding 1963, theorem 4), or the normal tail with the largest factor that skewness allows (Petrov 1975).
+(Hoeffding 1963, theorem 4; 5.7 for areas), or the normal tail with the largest factor that skewness allows (Petrov
+1975).
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ CHUNK = 100
 STOP = 50
 TAIL = 10
 MANY = 40
-ROWS = 4000
+ROWS = 1500
 LARGE = 400
 
 
@@ -67,7 +68,7 @@ def areas_p(p: Floats, n: Floats, *, seed: int, draws: int = 2000, reference: in
 
     Each group needs two of each.
     """
-    order = _canonical(np.arange(p.shape[1], dtype=np.float64), p + n)
+    order = _canonical(np.arange(p.shape[1], dtype=np.float64), p, n)
     ref = None if reference is None else int(np.flatnonzero(order == reference)[0])
     p, n = p[order], n[order]
     m, k = p.sum(axis=1), n.sum(axis=1)
@@ -78,8 +79,12 @@ def areas_p(p: Floats, n: Floats, *, seed: int, draws: int = 2000, reference: in
     value, reached = _sequential(draw.chunk, float(seen[0]), ref, draws)
     if reached < TAIL and len(m) <= MANY:
         i, j = _widest(area, variance, ref)
-        z = abs(area[i] - area[j]) / math.sqrt(variance[i] + variance[j])
-        value = min(value, _pairs(len(m), ref) * _normal_tail(z, 2.0, min(m[i], k[i], m[j], k[j])))
+        a, b = (float(min(m[g], k[g])) for g in (i, j))
+        apart = abs(float(area[i] - area[j]))
+        tail = _normal_tail(apart / math.sqrt(variance[i] + variance[j]), 2.0, min(a, b))
+        # The distance shared out between two areas away from what is expected of them (Hoeffding 1963, 5.7).
+        far = math.log(4) - 2 * (apart * math.sqrt(a * b) / (math.sqrt(a) + math.sqrt(b))) ** 2
+        value = min(value, _pairs(len(m), ref) * min(tail, math.exp(max(far, -690.0))))
     return min(1.0, max(value, LEAST))
 
 
@@ -94,10 +99,11 @@ def areas_and_variances(p: Floats, n: Floats) -> tuple[Floats, Floats]:
     return area[..., 0], blended(area[..., 0], of_p + of_n, np.minimum(m, k)[..., 0])
 
 
-def blended(area: Floats, variance: Floats, smaller: Floats) -> Floats:
+def blended(area: npt.ArrayLike, variance: npt.ArrayLike, smaller: npt.ArrayLike) -> Floats:
     """DeLong's variance with the largest that an area allows, area (1 - area) / smaller side (Birnbaum & Klose 1957),
     at the weight of one person of that side; at areas of 0 and 1, and beyond where draws are normal, Agresti & Coull's.
     """
+    area, variance, smaller = (np.asarray(v, dtype=np.float64) for v in (area, variance, smaller))
     centre = (np.clip(area, 0, 1) * smaller + 2) / (smaller + 4)
     edge = centre * (1 - centre) / (smaller + 4)
     inside = (area > 1e-9) & (area < 1 - 1e-9)
@@ -105,10 +111,10 @@ def blended(area: Floats, variance: Floats, smaller: Floats) -> Floats:
     return np.where(inside, mixed, edge)
 
 
-def _canonical(at: Floats, n: Floats) -> Whole:
+def _canonical(at: Floats, *counts: Floats) -> Whole:
     """One order, so that groups renamed meet the same draws."""
-    size = n.sum(axis=1)
-    return np.lexsort((n @ at**2, n @ at, size))
+    sizes = [n.sum(axis=1) for n in counts]
+    return np.lexsort((*(n @ at**2 for n in counts), *(n @ at for n in counts), *sizes))
 
 
 def _statistic(value: Floats, variance: Floats, ref: int | None) -> Floats:

@@ -1,4 +1,4 @@
-"""Beyond rates and gaps: the worst-served subgroups, like people decided unlike, rankings, inequality, reliability."""
+"""Beyond rates and gaps: the worst-served subgroups, like people decided unlike, rankings, inequality, calibration."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ def section(sources: Sources) -> Section | None:
         *_inequality(evidence.get("inequality")),
         *_smoothed(evidence.get("smoothed")),
         *_reliability(evidence.get("reliability")),
+        *_points(evidence.get("predictive_parity")),
         *conform.blocks(sources),
     ]
     return Section("further", "Beyond groups and rates", tuple(blocks)) if blocks else None
@@ -370,3 +371,38 @@ def _reliability(found: list[find.Record] | None) -> list[Block]:
             )
         )
     return [Heading("Does a score mean the same for everyone?"), *blocks] if blocks else []
+
+
+def _points(found: list[find.Record] | None) -> list[Block]:
+    """Predictive parity by points: of the people with these points, how many had the outcome."""
+    blocks: list[Block] = []
+    for attribute in dict.fromkeys(tuple(r["attribute"]) for r in found or []):
+        mine = [r for r in found or [] if tuple(r["attribute"]) == attribute][:5]
+        if not attribute or len(mine) < 2:
+            continue
+        bands = sorted({(p["from"], p["to"]) for r in mine for p in r["points"]})
+        blocks.append(
+            Table(
+                f"How many of those with these points had the outcome, by {words.by(attribute)} [95 %]",
+                ("Points", *(words.name_of(r["group"]) for r in mine)),
+                tuple((points(a, b), *(_told(r, a) for r in mine)) for a, b in bands),
+                "Where points mean the same for everyone, the shares of a line are alike (predictive parity). A dash: "
+                f"nobody; few: under {FLOOR} people. Each interval is of its own cell.",
+                (14, *([86 // len(mine)] * len(mine))),
+            )
+        )
+    return [Heading("Do points mean the same for everyone?"), *blocks] if blocks else []
+
+
+def points(low: float, high: float) -> str:
+    """One value, or a band of them."""
+    return f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
+
+
+def _told(record: find.Record, low: float) -> str:
+    point = next((p for p in record["points"] if p["from"] == low), None)
+    if point is None:
+        return "–"
+    if point["people"] < FLOOR:
+        return "few"
+    return f"{words.share(point['share'])} of {point['people']:,.0f}\n{words.bracket(point['low'], point['high'])}"

@@ -50,7 +50,9 @@ def _table(evidence: dict[str, Any], table: dict[str, Any]) -> Table:
         more = f"; and {len(out) - 8} more" if len(out) > 8 else ""
         notes.append(f"Left out as {out[0]['reason']}: {named}{more}.")
     if scores:
-        notes.append(f"Scored means: above the median score of all, {table['median']:.4f}.")
+        between = table.get("median_between")
+        about = "" if between is None else f" (between {between[0]:.6g} and {between[1]:.6g})"
+        notes.append(f"Scored means: above the median score of all, {table['median']:.6g}{about}.")
     what, counted = ("Scoring", "Above the median") if scores else ("Selection", "Selected")
     columns = ("Group", "People", counted, f"{what} rate", *(() if scores else ("95 % interval",)), "Impact ratio")
     return Table(

@@ -51,7 +51,7 @@ def test_no_subgroup_is_no_proof(made: Sources) -> None:
 
 
 def test_nothing_measured_no_chapter(made: Sources) -> None:
-    nothing = dict.fromkeys(("slices", "individual", "ranking", "inequality", "reliability", "conformance"))
+    nothing = dict.fromkeys(("slices", "individual", "ranking", "inequality", "reliability", "predictive_parity"))
     assert further.section(with_evidence(made, **nothing)) is None
     assert quality.blocks(with_evidence(made, quality=None)) == []
 
@@ -67,6 +67,17 @@ def test_few_people_in_a_band_are_not_printed(made: Sources) -> None:
         },
     ]
     assert "0.5 to 0.6 | few | 50.0 %\n[35.0, 65.0]" in text(further.section(with_evidence(made, reliability=curves)))
+
+
+def test_points_say_what_they_mean_for_each_group(made: Sources) -> None:
+    point = {"from": 3.0, "to": 3.0, "people": 40.0, "outcome": 10.0, "share": 0.25, "low": 0.14, "high": 0.4}
+    found = [
+        {"attribute": ["race"], "group": [g], "points": [point | {"people": n}, point | {"from": 7.5, "to": 9.0}]}
+        for g, n in (("a", 40.0), ("b", 9.0))
+    ]
+    said = text(further.section(with_evidence(made, predictive_parity=found)))
+    assert "3 | 25.0 % of 40\n[14.0, 40.0] | few" in said
+    assert "7.5 to 9 | 25.0 % of 40\n[14.0, 40.0] | 25.0 % of 40" in said
 
 
 def test_withheld_counts_and_missing_gaps_in_words(made: Sources) -> None:

@@ -78,6 +78,16 @@ def test_a_search_that_confirms_nothing_says_so(evidence: dict[str, Any]) -> Non
     assert "That is no proof that there is none." in texts(app)
 
 
+def test_points_have_a_share_for_each_group(evidence: dict[str, Any]) -> None:
+    point = {"from": 3.0, "to": 3.0, "people": 40.0, "outcome": 10.0, "share": 0.25, "low": 0.14, "high": 0.4}
+    found = [{"attribute": ["sex"], "group": [g], "points": [point]} for g in ("female", "male")]
+    app = shown(evidence | {"predictive_parity": found})
+    app = app.selectbox(key="beyond").select("Do points mean the same for everyone?").run()
+    assert not app.exception
+    assert "predictive parity" in texts(app)
+    assert "25.0 % of 40" in str(app.table[-1].value).replace("\\", "")
+
+
 def test_nothing_measured_nothing_shown(evidence: dict[str, Any]) -> None:
     keys = "slices individual ranking reliability inequality quality conformance smoothed"
     empty = dict.fromkeys(keys.split())

@@ -74,6 +74,9 @@ def same(a: Cube, b: Cube) -> None:
         np.testing.assert_array_equal(a.scores.at, b.scores.at)
         np.testing.assert_array_equal(a.scores.top, b.scores.top)
         np.testing.assert_array_equal(a.scores.n, b.scores.n)
+        assert list(a.areas) == list(b.areas)
+        for attribute, area in a.areas.items():
+            np.testing.assert_allclose(area, b.areas[attribute], atol=1e-8)
         for field in ("w", "w2", "total") if a.scores.parts is None else ("w", "w2", "total", "parts"):
             np.testing.assert_allclose(getattr(a.scores, field), getattr(b.scores, field), rtol=1e-9, atol=1e-9)
 
