@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from audit import stats
-from audit.calibration import PARTS, bounds, calibration, known_scores
+from audit.calibration import bounds, calibration, known_scores
 from audit.cube import Floats, Margin
 from audit.gaps import KINDS, Settings, gap_record, reference_index, seed_of
-from audit.scores import EXACT_SCORES, area_bounds
+from audit.scores import EXACT_SCORES, PARTS, area_bounds
 from audit.stats.score_gap import Limits
 from audit.values import Gap, Rate
 
