@@ -112,8 +112,9 @@ class Clusters:
             return None
         g, h = g[across], h[across]
         value = self.products[across] * scores[g, self.left[across] % CELLS] * scores[h, self.right[across] % CELLS]
-        once = np.bincount(g * self.groups + h, value, minlength=self.groups**2).reshape(self.groups, self.groups)
-        both: Floats = once + once.T
+        once: Floats = np.bincount(g * self.groups + h, value, minlength=self.groups**2).astype(np.float64)
+        square = once.reshape(self.groups, self.groups)
+        both: Floats = square + square.T
         return both
 
     def to_json(self, whole: bool) -> dict[str, Any]:

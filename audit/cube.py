@@ -340,7 +340,7 @@ def _areas(coded: Coded, shape: tuple[int, ...]) -> Areas:
         groups = int(np.prod([shape[i] for i in axes], dtype=np.int64))
         if groups > AREA_GROUPS:
             continue
-        group = np.zeros(len(order), dtype=np.int16 if groups < 30_000 else np.int64)
+        group: npt.NDArray[Any] = np.zeros(len(order), dtype=np.int16 if groups < 30_000 else np.int64)
         for i in axes:
             group = group * shape[i] + coded.codes[order, i].astype(group.dtype)
         found[attribute] = scoring.exact_areas(group, groups, label, rank, weight)

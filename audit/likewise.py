@@ -288,8 +288,8 @@ def regression_adjusted(
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             fit = sm.GLM(favourable, design, family=sm.families.Binomial(), var_weights=weight).fit(maxiter=100, **how)
-    except (np.linalg.LinAlgError, ValueError) as error:
-        return none | {"reason": f"the regression has no solution ({type(error).__name__})"}
+    except (np.linalg.LinAlgError, ValueError) as problem:
+        return none | {"reason": f"the regression has no solution ({type(problem).__name__})"}
     if not fit.converged or np.abs(fit.params).max() > 15 or not np.isfinite(np.asarray(fit.cov_params())).all():
         return none | {"reason": "some levels decide the outcome alone, so that the regression has no finite solution"}
     mass = np.ones(len(design)) if weight is None else weight

@@ -150,10 +150,10 @@ def _comparable(new: Meaning, old: Meaning, same_label: bool) -> tuple[Any, Any]
         return a[..., [1, 0, 2], ::-1]
 
     def people(a: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        return a.sum(axis=(-2, -1), keepdims=True)
+        return np.asarray(a.sum(axis=(-2, -1), keepdims=True))
 
     def decided(a: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        return a.sum(axis=-2, keepdims=True)
+        return np.asarray(a.sum(axis=-2, keepdims=True))
 
     sides = (new.positive, new.negative), (old.positive, old.negative)
     if new.decides != old.decides or set(sides[0]) != set(sides[1]):

@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from audit.stats import largest_gap, mean_gap, newcombe, wilson
 from bench.coverage_areas import areas
+from bench.coverage_people import section as people_and_weights
 
 Floats = npt.NDArray[np.float64]
 
@@ -261,7 +262,8 @@ small groups and near 1, where a perfect area of five people would be "1 to 1". 
 people that DeLong's variance stands for, blended with the largest variance that the area allows.
 
 {areas(runs)}
-"""
+
+{people_and_weights(min(runs, 500))}"""
 
 
 def settings(runs: int) -> dict[str, list[Setting]]:

@@ -1,7 +1,7 @@
 """What sets the pages of a report: the versions of the programs, and the fonts by their digests.
 
 Pages come out byte for byte where these are the same. The manifest names them, so that a verifier who has others can
-say which (`apart`), and anyone can build the same again (Containerfile, docs/report.md).
+say which (`apart`), and anyone can build the same again (docs/Containerfile, docs/report.md).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 
-from audit.evidence import VERSION
+from audit.about import VERSION
 
 PACKAGES = (
     "weasyprint",

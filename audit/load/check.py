@@ -450,7 +450,8 @@ def belong(case: Case, rows: int, people: int) -> str:
     """A note on how many people the rows are of."""
     return (
         f"{rows:,} measured rows are of {people:,} people (cluster {case.data.cluster!r}): intervals and tests of "
-        "rates take each person with all rows as one."
+        "rates take each person with all rows as one; subgroups, like people and missing values take each row by "
+        "itself."
     )
 
 

@@ -121,7 +121,8 @@ def one_class(raw: np.ndarray, index: int, output: str) -> np.ndarray:
         others = np.delete(raw, index, axis=1)
         most = others.max(axis=1)
         against: np.ndarray = most + np.log(np.exp(others - most[:, None]).sum(axis=1))
-        return np.subtract(raw[:, index], against)
+        apart: np.ndarray = raw[:, index] - against
+        return apart
     flat = raw.reshape(len(raw))
     if index == 1:
         return flat

@@ -121,7 +121,8 @@ class OnnxModel(Loaded):
             return np.asarray(self.estimator.run([self._table], feed)[0], dtype=np.float64).reshape(len(frame))
         if self.facts.output == DECISION:
             decided = places(self.estimator.run([self._label], feed)[0], self.facts.classes)
-            return np.equal(decided, self.class_index(positive)).astype(np.float64)
+            hit: np.ndarray = decided == self.class_index(positive)
+            return hit.astype(np.float64)
         return one_class(self._columns(feed, len(frame)), self.class_index(positive), self.facts.output)
 
     def class_scores(self, frame: pd.DataFrame) -> np.ndarray:

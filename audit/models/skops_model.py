@@ -95,7 +95,8 @@ class SkopsModel(Loaded):
         index = self.class_index(positive)
         if self.facts.output == PROBABILITY:
             return self._probabilities(rows)[:, index]
-        return np.equal(places(self._predict(rows), self.facts.classes), index).astype(np.float64)
+        same: np.ndarray = np.equal(places(self._predict(rows), self.facts.classes), index)
+        return same.astype(np.float64)
 
     def decided(self, frame: pd.DataFrame) -> np.ndarray | None:
         if not self.facts.decides:

@@ -246,8 +246,8 @@ def _arms(new: Record, old: Record) -> Iterator[Apart]:
     for name in new["arms"]["cubes"].keys() & old["arms"]["cubes"].keys():
         if name == "candidate" and new["arms"]["made"] != old["arms"]["made"]:
             continue
-        tables = (_margins(x["arms"]["cubes"][name]) for x in (new, old))
-        for found in tables_apart(*tables, (facts[0], facts[1])):
+        mine, yours = (_margins(x["arms"]["cubes"][name]) for x in (new, old))
+        for found in tables_apart(mine, yours, (facts[0], facts[1])):
             if isinstance(found, Apart):
                 yield Apart(f"{found.where} (mitigation, {name})", found.by)
 

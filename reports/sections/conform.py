@@ -24,7 +24,10 @@ def rows_of(found: find.Record, individual: find.Record | None = None) -> list[t
     """Tool, figure, of whom, value: single attributes only; those that need rows behind the others of their tool."""
     near = (individual or {}).get("neighbours", {})
     of_rows: list[tuple[str, str, str, str]] = []
+    asked = [(v["attribute"], v["group"]) for v in found["values"] if v["tool"] == "clarify"]
     for v in near.get("clarify_flip_test", {}).get("values", []):
+        if (v["attribute"], v["group"]) not in asked:
+            continue
         who = f"{words.by(v['attribute'])}: {words.name_of(v['group'])}"
         of_rows.append((NAMES["clarify"], "FT", who, words.number(v["value"])))
     if "aif360_consistency" in near:
@@ -62,7 +65,7 @@ def blocks(sources: Sources) -> list[Block]:
         Table(
             "Figures under the names and conventions of other tools",
             ("Tool", "Figure", "By", "Value"),
-            tuple(rows[: 2 * find.MOST_ROWS]),
+            tuple(rows[: find.MOST_ROWS]),
             f"{said} Without interval. All groups and figures stand in the evidence. A dash: no finite number.",
             (14, 42, 30, 14),
         ),

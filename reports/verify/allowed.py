@@ -11,6 +11,7 @@ begins with `stream:` is a stream.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
@@ -151,6 +152,7 @@ KINDS: Mapping[str, Kind] = {
 _FITS = {"/XYZ": 3, "/Fit": 0, "/FitH": 1}
 PROBLEM = "the file holds something that Assay does not write"
 TODO = "open it in no other viewer: it may act or show something else. Ask the auditor for the report again"
+_NAME = re.compile(r"/[A-Za-z0-9._+-]{1,24}")
 _DEPTH = 3
 """Arrays within arrays, at most."""
 
@@ -191,12 +193,19 @@ def _holds_the_file(obj: Any, revision: Revision) -> bool:
     )
 
 
+def _named(name: str) -> str:
+    """A name of the file where it is one that a standard could have given, so that no sentence is quoted."""
+    return name if _NAME.fullmatch(name) else f"a name of {len(name):,} characters"
+
+
 def _short(obj: Any) -> str:
+    """What stands there, without its words."""
     import pikepdf
 
     if isinstance(obj, pikepdf.Dictionary | pikepdf.Stream):
-        return f"{obj.get('/Type', '')!s} {', '.join(list(obj.keys())[:8])}"[:80].strip()
-    return type(obj).__name__
+        kind = _named(str(obj["/Type"])) if _is_name(obj.get("/Type")) else "of no type"
+        return f"an object {kind} with {', '.join(_named(key) for key in list(obj.keys())[:6])}"
+    return _named(str(obj)) if _is_name(obj) else type(obj).__name__
 
 
 class _Walk:
@@ -230,7 +239,7 @@ class _Walk:
                 return
         raise Broken(
             PROBLEM,
-            got=f"{where}: {_short(obj) if not _is_plain(obj) else str(obj)[:60]}",
+            got=f"{where}: {_short(obj)}",
             expected=_plainly(rule).replace("|", " or "),
             todo=TODO,
         )
@@ -274,7 +283,7 @@ class _Walk:
         allowed = KINDS[kind]
         for key in entries.keys():  # noqa: SIM118
             if key not in allowed:
-                got, expected = f"{key} in {_a(where)}", ", ".join(allowed) or "nothing"
+                got, expected = f"{_named(key)} in {_a(where)}", ", ".join(allowed) or "nothing"
                 raise Broken(PROBLEM, got=got, expected=expected, todo=TODO)
             self.left.append((entries[key], allowed[key].rstrip("!"), f"{where} {key}"))
 
@@ -339,12 +348,6 @@ def _is_marked(entries: Any, key: str, must: str) -> bool:
     if key not in entries:
         return False
     return not must.startswith("/") or (_is_name(entries[key]) and str(entries[key]) in must.split("|"))
-
-
-def _is_plain(obj: Any) -> bool:
-    import pikepdf
-
-    return not isinstance(obj, pikepdf.Object) or isinstance(obj, pikepdf.Name | pikepdf.String)
 
 
 def _is_number(obj: Any) -> bool:

@@ -80,7 +80,7 @@ def _check_face(data: bytes, manifest: Manifest, signature: Signature, others: C
         if str(field.V.get("/Name", "")) != signature.signer_name:
             raise Broken(
                 f"the signature in {signature.field} names another person than its certificate",
-                got=str(field.V.get("/Name", "")),
+                got="another name",
                 expected=signature.signer_name,
             )
         mine, digest = _alone(field.AP.N, size), drawing_digest(field.AP.N)
@@ -106,7 +106,7 @@ def _check_face(data: bytes, manifest: Manifest, signature: Signature, others: C
         )
     raise Broken(
         f"the face of the signature in {signature.field} does not show what was signed",
-        got="another drawing" if apart is None else apart.got,
+        got="another drawing" if apart is None else "other words",
         expected="; ".join(_lines(manifest, signature, dt.timedelta(0)))[:300],
         todo="do not rely on what the page shows of it; the signed words are in the line “signed by”",
     )

@@ -20,8 +20,10 @@ def plain(text: object, length: int = 400) -> str:
 
 def shown(value: Any) -> str:
     """A value of a file that may be told: numbers as they are; of everything else, what it is and how long."""
-    if value is None or isinstance(value, bool | float):
-        return {None: "nothing", True: "yes", False: "no"}.get(value, repr(value))
+    if value is None or isinstance(value, bool):
+        return "nothing" if value is None else "yes" if value else "no"
+    if isinstance(value, float):
+        return repr(value)
     if isinstance(value, int):
         return f"{value}" if abs(value) < 10**30 else "a number of more than 30 digits"
     if isinstance(value, str):

@@ -6,6 +6,7 @@ Whether anything was changed at all is `reports.verify.steps`, object by object;
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -166,4 +167,4 @@ def _same(a: Mapping[str, bytes], b: Mapping[str, bytes], words: str) -> None:
 
 
 def _short(value: bytes | None) -> str:
-    return "nothing" if value is None else value[:80].decode("utf-8", "replace")
+    return "nothing" if value is None else f"{len(value):,} bytes, sha256 {hashlib.sha256(value).hexdigest()[:16]}"

@@ -97,14 +97,13 @@ def test_joblib_is_refused_with_the_way_out(compress: Any, tmp_path: Path, model
     assert "assay convert " in error.todo
 
 
-def test_the_way_out_works(
-    tmp_path: Path, model: LogisticRegression, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_way_out_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """The command that is advised, word for word, with the interpreter and the table put in and the digest that the
     refusal of `convert` gives."""
     import cli
 
     monkeypatch.chdir(tmp_path)
+    model = LogisticRegression().fit([[0.0, 1.0], [1.0, 0.0]], [0, 1])  # a table of one column is no table
     joblib.dump(model, "model.pkl")
     pd.DataFrame(np.zeros((30, model.n_features_in_)), columns=list("abcdefgh")[: model.n_features_in_]).to_csv(
         "rows.csv", index=False

@@ -28,6 +28,7 @@ from reports.verify.seal import spans
 from tests.reports import kit
 from tests.reports.conftest import Reports
 from tests.reports.pki import Pki
+from tests.reports.sentences import SENTENCES
 
 Attack = Callable[[Reports, Pki], "bytes | tuple[bytes, dict[str, Any]]"]
 CORPUS: list[tuple[str, str, Attack]] = []
@@ -662,6 +663,7 @@ def test_each_bad_report_is_caught_by_its_check(check: str, name: str, make: Att
         assert check in [c.name for c in verify(pdf, printer=kit.page).checks if c.status == "failed"]
     else:
         assert caught.value.check == check, caught.value.message
+        assert caught.value.problem == f"{check}: {SENTENCES[name]}"
 
 
 def test_the_corpus_is_large_enough() -> None:
@@ -709,7 +711,7 @@ def test_the_differing_words_and_page_are_named(small: Reports, pki: Pki) -> Non
     failed = verify(made, printer=kit.page).failed
     assert failed is not None
     assert failed.detail == "page 1 does not say what the evidence says"
-    assert "0.4321" in failed.got
+    assert failed.got == "other words"  # a refusal quotes nothing of the file
     assert "0.4321" not in failed.expected
 
 

@@ -419,9 +419,9 @@ def test_a_report_that_lies_about_the_log_is_caught(story: Story, small: Reports
     lies: tuple[tuple[str, dict[str, Any]], ...] = (
         ("log history", {"register": []}),
         ("log history", {"protocol": protocol}),
-        ("log", {"checkpoint": {**said, "size": 1}}),
-        ("log", {"checkpoint": {**said, "note": "x"}}),
-        ("log", {"checkpoint": 7}),
+        ("manifest", {"checkpoint": {**said, "size": 1}}),
+        ("manifest", {"checkpoint": {**said, "note": "x"}}),
+        ("manifest", {"checkpoint": 7}),
     )
     for i, (check, lie) in enumerate(lies):
         pdf = issued_into(log, small, pki, tmp_path / f"{i}.pdf", number=str(i), **lie)

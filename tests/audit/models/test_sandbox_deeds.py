@@ -68,7 +68,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]
         shutil.copytree(CODE, near, ignore=shutil.ignore_patterns("__pycache__"))
         (near / "victim.txt").write_text("victim")
         (near / "other.txt").write_text("other")
-        (near / "folder").mkdir()
+        (near / "folder").mkdir(exist_ok=True)
         (near / "link-out").symlink_to(far / "secret")
         os.setxattr(near / "victim.txt", "user.given", b"x")
 
