@@ -37,7 +37,7 @@ def test_a_file_that_runs_no_code_and_decides_alike(out: str, tmp_path: Path) ->
     assert convert(tmp_path, out, saved(tmp_path, model)) == 0
     assert describe(tmp_path / out).format == out.removeprefix("m.")
     with Worker(tmp_path / out) as worker:
-        found = worker.answer(pd.read_csv(tmp_path / "people.csv"), "approved").decided
+        found = worker.answer(pd.read_csv(tmp_path / "people.csv")[NUMBERS], "approved").decided
         assert worker.info.classes == ("approved", "denied")
     assert found is not None
     assert [worker.info.classes[i] for i in found] == model.predict(frame[NUMBERS]).tolist()
