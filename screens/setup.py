@@ -229,12 +229,14 @@ def confirm(folder: CaseFolder, files: Files) -> None:
                                  index=place(parts_of_it, roles.audit))  # fmt: skip
             weight = choose("Survey weight", columns, roles.weight, "role-weight")
             row_id = choose("Id of a person", columns, roles.id, "role-id")
+            cluster = choose("Column that says which rows are of one person, where people stand in several", columns,
+                             roles.cluster, "role-cluster")  # fmt: skip
             time = choose("Time", columns, roles.time, "role-time")
         go = st.form_submit_button("Confirm and run the audit", type="primary")
     if go:
         save(folder, files, Answers(name, purpose, label, positive, favourable, tuple(sensitive), bins,
                                     kind, column, float(threshold), tuple(hidden), split, given(train), given(audit),
-                                    weight, row_id, time, bool(number),
+                                    weight, row_id, cluster, time, bool(number),
                                     {k: v for k, v in roles.indicators.items() if k in sensitive},
                                     in_label_words(own, granted, values_of(frame, label), favourable)))  # fmt: skip
 
@@ -259,6 +261,7 @@ class Answers:
     audit: str | None
     weight: str | None
     id: str | None
+    cluster: str | None
     time: str | None
     number: bool = False
     indicators: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -304,6 +307,7 @@ def save(folder: CaseFolder, files: Files, answers: Answers) -> None:
         audit=answers.audit if answers.split else None,
         weight=answers.weight,
         id=answers.id,
+        cluster=answers.cluster,
         time=answers.time,
         task="regression" if answers.number else "classification",
         indicators=answers.indicators,

@@ -183,3 +183,15 @@ def test_decisions_in_other_words_than_the_outcomes_are_asked(home: Path) -> Non
     place = next(m.value for m in app.markdown if m.value.startswith("saved:")).removeprefix("saved:")
     case = tomllib.loads((Path(place) / "case.toml").read_text())
     assert case["model"] == {"decision": "approved", "classes": {"no": "1", "yes": "0"}}
+
+
+def test_people_in_several_rows_are_proposed_as_such(home: Path) -> None:
+    frame = pd.read_csv(loans(home)).assign(customer_id=[i // 2 for i in range(80)], sex=["f", "m"] * 40)
+    frame.to_csv(home / "loans.csv", index=False)
+    app = AppTest.from_function(page, kwargs={"data": str(home / "loans.csv")}, default_timeout=60).run()
+    assert app.selectbox(key="role-cluster").value == "customer_id"
+    app.text_input(key="role-purpose").input("Who is offered a loan")
+    app.radio(key="role-favourable").set_value("0")
+    app.button[-1].click().run()
+    place = next(m.value for m in app.markdown if m.value.startswith("saved:")).removeprefix("saved:")
+    assert tomllib.loads((Path(place) / "case.toml").read_text())["data"]["cluster"] == "customer_id"
