@@ -112,8 +112,8 @@ def _by_proxy(found: list[find.Record] | None) -> list[Block]:
             Paragraph(
                 f"Nobody's {words.by(entry['attribute'])} is recorded. A table that was brought gives the probability "
                 f"of each group for each value of {entry['column']}; nobody is assigned to a group. The weighted "
-                "share is right only where decisions do not depend on the group among people of one value; the bounds hold "
-                "whatever they depend on."
+                "share is right only where decisions do not depend on the group among people of one value; the bounds "
+                "hold whatever they depend on."
             ),
             Table(
                 "Who receives the favourable decision, by probabilities",
