@@ -220,7 +220,7 @@ def confirm(folder: CaseFolder, files: Files) -> None:
         hidden = st.multiselect(
             "Columns that the model must not see", [c for c in columns if c != label], key="role-exclude"
         )
-        with st.expander("Rows for learning and for measuring, weights, ids"):
+        with st.expander("Rows for learning and for measuring, weights, ids, time"):
             split = choose("Column that says which rows are for what", columns, roles.split, "role-split")
             parts_of_it = [NONE, *values_of(frame, split)]
             train = st.selectbox("Its value for rows to learn from", parts_of_it, key="role-train",
@@ -228,7 +228,8 @@ def confirm(folder: CaseFolder, files: Files) -> None:
             audit = st.selectbox("Its value for rows to measure", parts_of_it, key="role-audit",
                                  index=place(parts_of_it, roles.audit))  # fmt: skip
             weight = choose("Survey weight", columns, roles.weight, "role-weight")
-            row_id = choose("Id of a person", columns, roles.id, "role-id")
+            row_id = choose("Id of a person with one row", columns, roles.id, "role-id")
+            cluster = choose("Id of a person with several rows", columns, roles.cluster, "role-cluster")
             time = choose("Time", columns, roles.time, "role-time")
         go = st.form_submit_button("Confirm and run the audit", type="primary")
     if go:
@@ -236,7 +237,8 @@ def confirm(folder: CaseFolder, files: Files) -> None:
                                     kind, column, float(threshold), tuple(hidden), split, given(train), given(audit),
                                     weight, row_id, time, bool(number),
                                     {k: v for k, v in roles.indicators.items() if k in sensitive},
-                                    in_label_words(own, granted, values_of(frame, label), favourable)))  # fmt: skip
+                                    in_label_words(own, granted, values_of(frame, label), favourable),
+                                    cluster))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +266,8 @@ class Answers:
     indicators: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     classes: Mapping[str, str] | None = field(default_factory=dict)
     """Decisions in the label's words; None where nobody said which goes with which."""
+    cluster: str | None = None
+    """The column that says whose rows are one person's."""
 
 
 def save(folder: CaseFolder, files: Files, answers: Answers) -> None:
@@ -304,6 +308,7 @@ def save(folder: CaseFolder, files: Files, answers: Answers) -> None:
         audit=answers.audit if answers.split else None,
         weight=answers.weight,
         id=answers.id,
+        cluster=answers.cluster,
         time=answers.time,
         task="regression" if answers.number else "classification",
         indicators=answers.indicators,

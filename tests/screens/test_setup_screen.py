@@ -183,3 +183,18 @@ def test_decisions_in_other_words_than_the_outcomes_are_asked(home: Path) -> Non
     place = next(m.value for m in app.markdown if m.value.startswith("saved:")).removeprefix("saved:")
     case = tomllib.loads((Path(place) / "case.toml").read_text())
     assert case["model"] == {"decision": "approved", "classes": {"no": "1", "yes": "0"}}
+
+
+def test_a_person_with_several_rows_is_proposed_and_measured_as_one(home: Path) -> None:
+    path = loans(home)
+    frame = pd.read_csv(path)
+    frame["person_id"] = [f"P{i // 2}" for i in range(len(frame))]
+    frame.to_csv(path, index=False)
+    app = AppTest.from_function(page, kwargs={"data": str(path)}, default_timeout=60).run()
+    assert app.selectbox(key="role-cluster").value == "person_id"
+    app.text_input(key="role-purpose").input("Who is offered a loan")
+    app.radio(key="role-favourable").set_value("0")
+    app.button[-1].click().run()
+    place = next(m.value for m in app.markdown if m.value.startswith("saved:")).removeprefix("saved:")
+    data = tomllib.loads((Path(place) / "case.toml").read_text())["data"]
+    assert data["cluster"] == "person_id"
