@@ -35,14 +35,20 @@ def audit(args: argparse.Namespace) -> Result:
     evidence = done.evidence
     _for_programs(args, evidence)
     lines = [" ".join((f"{case.name}: {measured(evidence['data'])} measured.", weighed(evidence["data"]))).strip(), ""]
-    lines += [f"- {s}" for s in evidence["findings"]]
-    lines += ["", f"Policy {case.policy.version}:"] + [_norm_line(n) for n in evidence["norms"]]
+    known = evidence["data"].get("label") is not None
+    lines += [f"- {s}" for s in evidence["findings"] if known or "whose outcome is" not in s]
+    lines += [] if known else ["- The data hold no outcomes, so it was not measured whether decisions were right."]
+    norms = [n for n in evidence["norms"] if known or n["value"] is not None]
+    lines += ["", f"Policy {case.policy.version}:"] + [_norm_line(n) for n in norms]
+    if len(norms) < len(evidence["norms"]):
+        lines.append(f"- {len(evidence['norms']) - len(norms)} norms are about outcomes and cannot be estimated.")
     lines += ["", *(f"Note: {n}" for n in evidence["notes"]), f"Written: {args.out / 'evidence.json'}"]
     broken = [n for n in evidence["norms"] if n["breached"]]
     if args.gate and broken:
         _say(args, (evidence, "\n".join(lines)))
         raise GateBroken(
-            f"{len(broken)} of {len(evidence['norms'])} norms of policy {case.policy.version} are broken",
+            f"{len(broken)} of {len(evidence['norms'])} norms of policy {case.policy.version} are broken by the value "
+            f"that was measured, {sum(n['status'] == 'outside' for n in broken)} of them over the whole interval",
             got="; ".join(_norm_line(n).strip("- ") for n in broken),
             expected="every measured value within its limit",
             todo="address the gap (`assay mitigate`), or change the policy and say why",
@@ -109,12 +115,15 @@ def _case_file(args: argparse.Namespace) -> Path:
     written: Path = args.out / "case.toml"
     write_whole(written, text.encode())
     print(f"assay audit: the case that was used is {written}", file=sys.stderr)
+    for line in text.splitlines():
+        if line.startswith("# Note: "):
+            print(f"assay audit: {line[8:]}", file=sys.stderr)
     return written
 
 
 _FROM_DATA = (
     "sensitive", "label", "decision", "score", "model", "threshold", "positive", "favourable", "weight", "id", "time",
-    "exclude", "bins", "name", "purpose",
+    "cluster", "exclude", "bins", "name", "purpose",
 )  # fmt: skip
 
 
@@ -607,6 +616,7 @@ def _parser() -> argparse.ArgumentParser:
     about.add_argument("--favourable", metavar="VALUE", help="what is good for the person")
     for role in ("weight", "id", "time"):
         about.add_argument(f"--{role}", metavar="COLUMN")
+    about.add_argument("--cluster", metavar="COLUMN", help="who the person is, where one has several rows")
     about.add_argument("--exclude", nargs="+", default=[], metavar="COLUMN", help="what the model must not see")
     about.add_argument("--bins", action="append", default=[], metavar="COLUMN:25,40,60", help="bands of a number")
     about.add_argument("--name", metavar="TEXT")

@@ -45,13 +45,13 @@ class AssayError(Exception):
     @property
     def message(self) -> str:
         """The whole message as one paragraph."""
-        parts = [self.problem.rstrip(".") + "."]
+        parts = [_ended(self.problem)]
         if self.got:
-            parts.append(f"Got: {self.got.rstrip('.')}.")
+            parts.append(f"Got: {_ended(self.got)}")
         if self.expected:
-            parts.append(f"Expected: {self.expected.rstrip('.')}.")
+            parts.append(f"Expected: {_ended(self.expected)}")
         if self.todo:
-            parts.append(f"What to do: {self.todo.rstrip('.')}.")
+            parts.append(f"What to do: {_ended(self.todo)}")
         return " ".join(parts)
 
     def to_json(self) -> dict[str, str]:
@@ -139,3 +139,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
         return f"did you mean {close[0]!r}?"
     shown = ", ".join(repr(n) for n in names[:12])
     return f"known names: {shown}" + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+
+
+def _ended(text: str) -> str:
+    """With one full stop, unless it ends as a question."""
+    return text if text.endswith("?") else text.rstrip(".") + "."

@@ -112,7 +112,8 @@ def significance(gap: Gap, comparisons: str = "comparisons") -> str:
     together = f"{p_words(gap.p_adjusted)} adjusted for {gap.family} {comparisons}"
     if gap.pairs is None:
         return f"all groups tested together: {together}"
-    of_two = f"{p_words(gap.pair_p_adjusted)} for these two, adjusted for {gap.pairs_family} pairs of groups"
+    pairs = "pair" if gap.pairs_family == 1 else "pairs"
+    of_two = f"{p_words(gap.pair_p_adjusted)} for these two, adjusted for {gap.pairs_family} {pairs} of groups"
     return of_two if gap.pairs == 1 else f"{of_two}; all groups tested together: {together}"
 
 

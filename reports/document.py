@@ -8,8 +8,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from audit.errors import DataError
+from audit.sizes import unit
 from reports import words
 from reports.blocks import (
     Block,
@@ -108,6 +110,16 @@ def _level(manifest: Manifest) -> str:
     return str(given)
 
 
+def _measured(data: Mapping[str, Any]) -> tuple[str, str]:
+    """How many of the rows were measured; of how many people, where one has several rows."""
+    text = f"{data['audited_rows']:,} of {words.rows_in(data)} in the data"
+    return (
+        ("People measured", text)
+        if unit(data) == "people"
+        else ("Rows measured", f"{text}, of {data['people']:,} people")
+    )
+
+
 def _cover(sources: Sources, number: str) -> tuple[tuple[str, str], ...]:
     evidence, manifest = sources.evidence, sources.manifest
     model = evidence["model"]
@@ -119,7 +131,7 @@ def _cover(sources: Sources, number: str) -> tuple[tuple[str, str], ...]:
         ("Issued", words.date(manifest.issued)),
         ("Auditor", manifest.auditor.name),
         ("Board members asked", members),
-        ("People measured", f"{evidence['data']['audited_rows']:,} of {words.rows_in(evidence['data'])} in the data"),
+        _measured(evidence["data"]),
         ("Signature", _level(manifest)),
         ("Data, SHA-256", evidence["data"]["sha256"]),
     ]

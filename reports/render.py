@@ -11,6 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from markupsafe import Markup, escape
+
 from reports import blocks as d
 from reports.glyphs import printable
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 _NUMERIC = re.compile(r"^(?:[+−]?[\d,]+(?:\.\d+)?(?: %)?|–|withheld|left out|not estimable|\[[−\d., ]+\])$")
+_TOGETHER = re.compile(r"(\[?[+−]?\d[\d.,]* %[\])]*|p (?:&lt;|=|&gt;) \.?\d[\d.]*\d)")
 LONGEST_RUNNING = 70
 CLOSING_WORDS = (
     "No figure in this report makes a decision right or wrong. Every rate, gap and interval can be computed again from "
@@ -87,6 +90,11 @@ def _finalize(value: Any) -> Any:
     return printable(value) if type(value) is str else value
 
 
+def kept(text: str) -> Markup:
+    """The text, escaped; a number stays on one line with its % sign, and a p-value with its sign."""
+    return Markup(_TOGETHER.sub(r'<span class="k">\1</span>', str(escape(printable(text)))))
+
+
 @lru_cache(maxsize=1)
 def _template() -> Template:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -99,4 +107,5 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["kept"] = kept
     return environment.get_template("report.html")

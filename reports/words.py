@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ __all__ = [
     "chance",
     "count",
     "date",
+    "day",
     "ends",
     "interval",
     "metric",
@@ -31,6 +33,7 @@ __all__ = [
     "short",
     "signed",
     "span",
+    "unquoted",
     "width",
 ]
 
@@ -112,6 +115,16 @@ GLOSSARY = (
 def metric(name: str) -> str:
     """The name as printed."""
     return METRICS.get(name, name.replace("_", " "))
+
+
+def day(when: object) -> str:
+    """2023-01-11, where a time is given to the day."""
+    return str(when).removesuffix("T00:00:00+00:00")
+
+
+def unquoted(text: str) -> str:
+    """A note that was written for the command line, for print: `exclude` becomes “exclude”."""
+    return re.sub(r"`([^`]*)`", "“\\1”", text)
 
 
 def capital(text: str) -> str:
@@ -229,11 +242,11 @@ def chance(p: float | None) -> str:
         return "an unknown number of times"
     if p < 0.001:
         return "less than once in 1,000 such audits"
-    if p < 0.01:
-        return f"about {1000 * p:.0f} times in 1,000 such audits"
     if p >= 0.9:
         return "in nearly every such audit"
-    return f"about {100 * p:.0f} times in 100 such audits"
+    of = 1000 if p < 0.01 else 100
+    times = "once" if f"{of * p:.0f}" == "1" else f"{of * p:.0f} times"
+    return f"about {times} in {of:,} such audits"
 
 
 def by(attribute: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ from audit.funnel import WARNING
 from audit.likewise import NOT_CAUSAL, shown
 from reports.sections.conform import NAMES, rows_of
 from reports.sections.further import ASKED, chosen, gap_sentence, smallest, where
+from reports.words import day
 from screens import charts, parts, points, state
 
 Record = dict[str, Any]
@@ -481,7 +482,8 @@ def _quality_words(found: Record) -> list[str]:
         out.append(f"All outcomes are the same in {', '.join(constant[:6])}: look into the data first.")
     for change in (found.get("periods") or {}).get("changes", [])[:1]:
         out.append(
-            f"From {change['from']} to {change['to']} favourable outcomes changed by {100 * change['change']:+.1f} "
+            f"From {day(change['from'])} to {day(change['to'])} favourable outcomes changed by "
+            f"{100 * change['change']:+.1f} "
             f"points: {100 * change['within_groups']:+.1f} within groups, {100 * change['mix_of_groups']:+.1f} from "
             "another mix of groups."
         )

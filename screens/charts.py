@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -73,9 +75,11 @@ def dots(values: Sequence[Dot], *, title: str, percent: bool = True, mark: float
     if mark is not None:
         figure.add_vline(x=mark, line={"color": "#5a6570", "width": 1, "dash": "dot"})
     figure.update_layout(
-        title={"text": title, "font": {"size": 15}},
+        **titled(title),
         height=(90 if len(series) < 2 else 124) + ROW_HEIGHT * max(len(rows), 2) * max(1, 0.8 * len(series)),
-        margin={"l": 10, "r": 20, "t": 44, "b": 36 if len(series) < 2 else 70},
+        margin_l=10,
+        margin_r=20,
+        margin_b=36 if len(series) < 2 else 70,
         xaxis={"tickformat": ".0%" if percent else "", "zeroline": False, "gridcolor": "#e3e7ea"},
         yaxis={
             "tickvals": list(range(len(rows))),
@@ -132,9 +136,11 @@ def bars(
         )
     )
     figure.update_layout(
-        title={"text": title, "font": {"size": 15}},
+        **titled(title),
         height=80 + 30 * max(len(names), 3),
-        margin={"l": 10, "r": 20, "t": 44, "b": 30},
+        margin_l=10,
+        margin_r=20,
+        margin_b=30,
         yaxis={"autorange": "reversed"},
         xaxis={"zeroline": True, "zerolinecolor": "#5a6570", "gridcolor": "#e3e7ea"},
         plot_bgcolor="#ffffff",
@@ -205,9 +211,11 @@ def front(kinds: Sequence[tuple[str, Sequence[Point]]], *, title: str, gap: str)
             )
         )
     figure.update_layout(
-        title={"text": title, "font": {"size": 15}},
+        **titled(title),
         height=430,
-        margin={"l": 10, "r": 20, "t": 44, "b": 90},
+        margin_l=10,
+        margin_r=20,
+        margin_b=90,
         xaxis={"title": gap, "tickformat": ".0%", "rangemode": "tozero", "gridcolor": "#e3e7ea", "zeroline": False},
         yaxis={"title": "Wrong decisions", "tickformat": ".1%", "gridcolor": "#e3e7ea", "zeroline": False},
         legend={"orientation": "h", "yanchor": "top", "y": -0.22, "x": 0, "traceorder": "reversed"},
@@ -220,7 +228,20 @@ def front(kinds: Sequence[tuple[str, Sequence[Point]]], *, title: str, gap: str)
 CONFIG = {"displayModeBar": False, "displaylogo": False}
 
 
+WIDEST_TITLE, WIDEST_NAME, LONGEST_NAME = 40, 24, 44
+"""Signs of a line of a title or a name, so that both stand whole on a telephone; a longer name is cut."""
+
+
 def _short(text: str) -> str:
+    return _lines(text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1].rstrip() + "…", WIDEST_NAME)
+
+
+def _lines(text: str, widest: int) -> str:
     # Plotly reads < and & as markup.
-    safe = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return safe if len(text) <= 44 else safe[:43] + "…"
+    return "<br>".join(html.escape(line, quote=False) for line in textwrap.wrap(text, widest)) or " "
+
+
+def titled(title: str) -> dict[str, Any]:
+    """The title of a chart in lines, and the margin above that they need."""
+    text = _lines(title, WIDEST_TITLE)
+    return {"title": {"text": text, "font": {"size": 14}}, "margin_t": 44 + 18 * text.count("<br>")}

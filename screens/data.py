@@ -11,6 +11,7 @@ from audit.evidence import measures_from_json, pick
 from audit.findings import interval_words, name_of, percent
 from audit.sizes import behind, measured, rows_behind, unit
 from audit.values import Measures
+from reports.words import unquoted
 from screens import beyond, charts, parts, state
 
 WORDS = {
@@ -49,7 +50,7 @@ def show() -> None:
         measures_table(measures, attribute)
     beyond.data_quality(evidence, list(attribute))
     for note in evidence["notes"]:
-        st.caption(state.plain(note))
+        st.caption(state.plain(unquoted(note)))
     parts.next_step("model", "what the model does")
 
 

@@ -13,6 +13,7 @@ from audit.findings import name_of, percent
 from audit.sizes import rows_behind
 from debias.methods import METHODS
 from debias.mitigate import record_decision
+from reports.words import unquoted
 from screens import charts, parts, search, state, watch
 from screens.workspace import CaseFolder
 
@@ -99,7 +100,7 @@ def comparison(document: dict[str, Any]) -> None:
         for entry in document["constraint"]["by"]:
             gap = gap_of(arm, metric, entry["attribute"])
             by = " and ".join(entry["attribute"])
-            row[f"{metric.replace('_', ' ')} gap by {by}"] = interval_words(gap)
+            row[f"{metric.replace('_', ' ').capitalize()} gap by {by}"] = interval_words(gap)
         rows.append(row)
     parts.table(
         pd.DataFrame(rows), alt="Accuracy, selection rate and gaps of the original, the baseline and the candidate"
@@ -187,15 +188,15 @@ def affected(document: dict[str, Any]) -> None:
         {
             "Group": f"{name_of(f['group'])}" if f["attribute"] else "everyone",
             "People": f["rows"],
-            "Now favourable": f["to_favourable"],
-            "Now unfavourable": f["to_unfavourable"],
+            "Newly favourable": f["to_favourable"],
+            "No longer favourable": f["to_unfavourable"],
         }
         for f in document["flips"]
         if len(f["attribute"]) <= 1
     ]
     parts.table(pd.DataFrame(rows), alt="Decisions that change, by group and direction")
     for note in document["notes"]:
-        st.caption(state.plain(note))
+        st.caption(state.plain(unquoted(note)))
 
 
 def decide(folder: CaseFolder, document: dict[str, Any]) -> None:

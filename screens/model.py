@@ -49,7 +49,7 @@ def show() -> None:
 STATUS = {
     "inside": "inside the norm",
     "outside": "outside the norm",
-    "undecided": "cannot be told: the limit lies within the interval",
+    "undecided": "undecided: the limit lies within the interval",
     "not_estimable": "not estimable",
 }
 
@@ -62,11 +62,11 @@ def norms(evidence: dict[str, Any]) -> None:
         return
     rows = [
         {
-            "Norm": f"{n['metric'].replace('_', ' ')}, {n['kind']}",
-            "By": " and ".join(n["attribute"]),
+            "Norm": f"{n['metric'].replace('_', ' ').capitalize()}, {n['kind']}, by {' and '.join(n['attribute'])}",
             "Limit": f"{'at most' if n['kind'] == 'difference' else 'at least'} {n['limit']:g}",
-            "Measured": "–" if n["value"] is None else f"{n['value']:.3f}",
-            "95 % interval": n["reason"] if n["value"] is None else f"{n['low']:.3f} to {n['high']:.3f}",
+            "Measured (95 % interval)": n["reason"]
+            if n["value"] is None
+            else f"{n['value']:.3f} ({n['low']:.3f} to {n['high']:.3f})",
             "Where it stands": STATUS[n["status"]],
         }
         for n in evidence["norms"]
@@ -107,7 +107,7 @@ def by_question(measures: Measures, evidence: dict[str, Any]) -> None:
     overall = pick(measures.rates, metric=metric, attribute=())
     figure = charts.dots(
         values,
-        title=f"{metric.replace('_', ' ')} by {' and '.join(attribute)}, 95 % intervals",
+        title=f"{metric.replace('_', ' ').capitalize()} by {' and '.join(attribute)}, 95 % intervals",
         percent=share,
         mark=overall.value if overall else None,
     )

@@ -11,6 +11,7 @@ from audit.findings import percent
 from debias.front_figures import aims_for, words_of
 from debias.front_space import SPACE, methods_to_search
 from debias.methods import METHODS, SENSITIVE_NOTICE
+from reports.words import unquoted
 from screens import charts, parts, state
 from screens.workspace import CaseFolder
 
@@ -108,7 +109,7 @@ def shown(document: dict[str, Any]) -> None:
         )
     with st.expander("How it was searched"):
         for note in document["notes"]:
-            st.caption(state.plain(note))
+            st.caption(state.plain(unquoted(note)))
 
 
 def choose(folder: CaseFolder, document: dict[str, Any]) -> None:

@@ -220,7 +220,7 @@ def confirm(folder: CaseFolder, files: Files) -> None:
         hidden = st.multiselect(
             "Columns that the model must not see", [c for c in columns if c != label], key="role-exclude"
         )
-        with st.expander("Rows for learning and for measuring, weights, ids"):
+        with st.expander("Rows for learning and for measuring, weights, ids, time"):
             split = choose("Column that says which rows are for what", columns, roles.split, "role-split")
             parts_of_it = [NONE, *values_of(frame, split)]
             train = st.selectbox("Its value for rows to learn from", parts_of_it, key="role-train",
@@ -228,9 +228,8 @@ def confirm(folder: CaseFolder, files: Files) -> None:
             audit = st.selectbox("Its value for rows to measure", parts_of_it, key="role-audit",
                                  index=place(parts_of_it, roles.audit))  # fmt: skip
             weight = choose("Survey weight", columns, roles.weight, "role-weight")
-            row_id = choose("Id of a person", columns, roles.id, "role-id")
-            cluster = choose("Column that says which rows are of one person, where people stand in several", columns,
-                             roles.cluster, "role-cluster")  # fmt: skip
+            row_id = choose("Id of a person with one row", columns, roles.id, "role-id")
+            cluster = choose("Id of a person with several rows", columns, roles.cluster, "role-cluster")
             time = choose("Time", columns, roles.time, "role-time")
         go = st.form_submit_button("Confirm and run the audit", type="primary")
     if go:
@@ -267,6 +266,7 @@ class Answers:
     indicators: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     classes: Mapping[str, str] | None = field(default_factory=dict)
     """Decisions in the label's words; None where nobody said which goes with which."""
+    """The column that says whose rows are one person's."""
 
 
 def save(folder: CaseFolder, files: Files, answers: Answers) -> None:

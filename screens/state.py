@@ -76,7 +76,8 @@ def _document(path: str, digest: str) -> dict[str, Any]:
 
 def show_error(error: AssayError) -> None:
     """One message in its parts: what was wrong, what was got and expected, what to do."""
-    lines = [f"**{plain(error.problem)}.**"]
+    problem = error.problem.rstrip(".")
+    lines = [f"**{plain(problem[:1].upper() + problem[1:])}.**"]
     if error.got:
         lines.append(f"Got: {plain(error.got)}")
     if error.expected:

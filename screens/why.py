@@ -184,7 +184,8 @@ def dependence(explained: dict[str, Any]) -> None:
         rows = [{"Value": p["value"], "Mean": f"{p['mean']:+.4f}", "Of people": p["rows"]} for p in one["parts"]]
         parts.table(pd.DataFrame(rows), alt=f"Mean attribution by {feature}")
         if one["left_out"]:
-            st.caption(f"{one['left_out']} people with rarer values are left out, to protect them.")
+            who = "1 person" if one["left_out"] == 1 else f"{one['left_out']:,} people"
+            st.caption(f"{who} with rarer values left out, to protect them.")
         mine = [p for p in pairs if feature in p["features"]][:3] or pairs[:3]
         if mine:
             st.caption(

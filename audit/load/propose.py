@@ -309,7 +309,7 @@ def _rank_cluster(c: Seen) -> tuple[float, str]:
     word = named(c, [w + "id" for w in PERSON] + [w for w in ID if w.endswith("id") or w in ("ssn", "patientnbr")])
     if word is None or not repeated or (c.number and not c.whole):
         return 0.0, ""
-    return 1.0, f"its name says {word} and {c.distinct:,} values stand in {c.rows:,} rows"
+    return 1.0, f"its name says {c.plain} and {c.distinct:,} values stand in {c.rows:,} rows"
 
 
 def _rank_score(c: Seen) -> tuple[float, str]:

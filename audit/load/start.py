@@ -141,6 +141,7 @@ class Given:
     weight: str | None = None
     id: str | None = None
     time: str | None = None
+    cluster: str | None = None
     exclude: Sequence[str] = ()
     bins: Mapping[str, Sequence[float]] = field(default_factory=dict)
     name: str | None = None
@@ -155,7 +156,7 @@ def from_options(data: Path, given: Given, folder: Path) -> str:
     table = read_noted(data)
     frame, columns = table.frame, table.columns
     roles = propose_roles(frame)
-    for role in ("label", "decision", "score", "weight", "id", "time"):
+    for role in ("label", "decision", "score", "weight", "id", "time", "cluster"):
         name = getattr(given, role)
         if name is not None and name not in columns:
             raise CaseError(f"the table has no column {name!r}", got=f"--{role} {name}", expected="one of its columns",
@@ -194,7 +195,7 @@ def from_options(data: Path, given: Given, folder: Path) -> str:
         if number and column not in bins and frame[column].nunique() > limits.MAX_NUMBERS:
             bins[column] = suggested_bins(frame[column])
     values["bins"] = {k: list(v) for k, v in bins.items()} or None
-    values |= {r: getattr(given, r) for r in ("weight", "id", "time")}
+    values |= {r: getattr(given, r) for r in ("weight", "id", "time", "cluster")}
     values["exclude"] = list(given.exclude) or None
     model: dict[str, object] = {}
     if given.model is not None:
@@ -214,7 +215,13 @@ def from_options(data: Path, given: Given, folder: Path) -> str:
         blocks.append(
             "\n".join([f"[{title}]", *(f"{key(k)} = {write(v)}" for k, v in table_.items() if v is not None)])
         )
-    return "# Written by `assay audit` from its options.\n" + "\n\n".join(blocks) + "\n"
+    note = ""
+    if roles.cluster is not None and given.cluster is None:
+        note = (
+            f"# Note: each row is counted as one person. If one value of {roles.cluster!r} is one person "
+            f"({roles.reasons['cluster']}), add --cluster {roles.cluster}: intervals are too narrow without it.\n"
+        )
+    return "# Written by `assay audit` from its options.\n" + note + "\n\n".join(blocks) + "\n"
 
 
 def _sign(given: Given, outcome: str, values: Sequence[str]) -> dict[str, object]:

@@ -167,14 +167,21 @@ def _by_chance(gap: dict[str, Any]) -> str:
     if gap.get("idle"):
         return f" {words.capital(gap['idle'])}."
     if not gap.get("pairs"):
-        return f" All groups tested together: {words.p_words(gap['p_adjusted'])} after {gap['family']} comparisons."
+        return _together(gap)
     text = (
-        f" If these two groups were alike, they would be so far apart {words.chance(gap['pair_p_value'])}; after "
-        f"{gap['pairs_family']} pairs of groups were looked at, {words.p_words(gap['pair_p_adjusted'])}."
+        f" If these two groups were alike, they would be so far apart {words.chance(gap['pair_p_value'])} "
+        f"({words.p_words(gap['pair_p_adjusted'])}, adjusted for {_many(gap['pairs_family'], 'pair')} of groups)."
     )
+    if gap["pair_p_adjusted"] is not None and gap["pair_p_adjusted"] >= 0.05:
+        text += " So it may be chance."
     if gap["pairs"] > 1:
-        text += f" All groups tested together: {words.p_words(gap['p_adjusted'])} after {gap['family']} comparisons."
+        text += _together(gap)
     return text
+
+
+def _together(gap: dict[str, Any]) -> str:
+    p = words.p_words(gap["p_adjusted"])
+    return f" All groups tested together: {p}, adjusted for {gap['family']} comparisons."
 
 
 def _short(evidence: dict[str, Any], attribute: list[str], gap: dict[str, Any]) -> str:
@@ -197,8 +204,14 @@ def _merit(evidence: dict[str, Any], attribute: list[str]) -> str:
     top, bottom = _names(merit)
     return (
         f" Among those whose outcome merits it, the widest gap is {words.width(merit)} ({words.span(merit)}): "
-        f"{bottom} receive it least often, {top} most often."
+        f"{bottom} receive it least often, {top} most often.{_maybe(merit)}"
     )
+
+
+def _maybe(gap: dict[str, Any]) -> str:
+    """Said where the interval of the two groups holds nought: the board is not to take such a gap for a finding."""
+    low = words.ends(gap)[0]
+    return " That may be chance." if low is not None and low <= 0 else ""
 
 
 def _norms(evidence: dict[str, Any]) -> str:
@@ -220,7 +233,14 @@ def _norms(evidence: dict[str, Any]) -> str:
         named = "; ".join(_norm(x) for x in n["outside"][:FULL])
         rest = len(n["outside"]) - FULL
         text += f" Outside: {named}{f'; and {rest} more' if rest > 0 else ''}."
+        if any(words.span(x) != words.span(g) for x in n["outside"][:FULL] if (g := _named(evidence, x)) is not None):
+            text += " These intervals are of the widest gap, whichever groups it lies between."
     return text
+
+
+def _named(evidence: dict[str, Any], norm: dict[str, Any]) -> dict[str, Any] | None:
+    """The gap of a norm as the chapters print it, with the interval of the two groups that are named."""
+    return find.gap(evidence, norm["metric"], norm["attribute"], norm["kind"])
 
 
 def _norm(n: dict[str, Any]) -> str:
@@ -239,9 +259,10 @@ def _many(n: int, what: str) -> str:
 
 def _tried(sources: Sources) -> list[Block]:
     m = sources.mitigation
+    of = unit(sources.evidence["data"])
     if m is None:
         return [Notice("No mitigation has been tried. The report shows the decision as it is.")]
-    blocks: list[Block] = [Points((_trial(m), _worse(m), *_flips(m)))]
+    blocks: list[Block] = [Points((_trial(m, of), _worse(m), *_flips(m, of)))]
     if m["needs_sensitive_at_decision"]:
         blocks.append(Notice(str(m["notice"])))
     decision = m.get("decision")
@@ -254,11 +275,11 @@ def _tried(sources: Sources) -> list[Block]:
     return blocks
 
 
-def _trial(m: dict[str, Any]) -> str:
+def _trial(m: dict[str, Any], of: str) -> str:
     """What was tried, what it did to the gaps aimed at, what it cost in accuracy."""
     arms, aim = m["arms"], m["constraint"]
     people = words.part(m["splits"], "test", m["notes"])
-    text = f"{m['title']} was tried, and measured on {people} people that neither model learned from."
+    text = f"{m['title']} was tried, and measured on {people} {of} that neither model learned from."
     parts = []
     for entry in aim["by"]:
         before = find.gap(arms["original"], aim["metric"], entry["attribute"])
@@ -314,12 +335,12 @@ def _points(value: float | None) -> str:
     return words.signed(None if value is None else 100 * value, 1)
 
 
-def _flips(m: dict[str, Any]) -> list[str]:
+def _flips(m: dict[str, Any], of: str) -> list[str]:
     everyone = find.one(m["flips"], attribute=[])
     if everyone is None:
         return []
     text = (
-        f"Of {everyone['rows']:,} people, {everyone['to_favourable']:,} would newly receive the favourable decision "
+        f"Of {everyone['rows']:,} {of}, {everyone['to_favourable']:,} would newly receive the favourable decision "
         f"and {everyone['to_unfavourable']:,} would lose it."
     )
     groups = [f for f in m["flips"] if len(f["attribute"]) == 1 and f["to_unfavourable"] is not None]

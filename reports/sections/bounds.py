@@ -15,8 +15,9 @@ def section(sources: Sources) -> Section | None:
         return None
     blocks: list[Block] = [
         Paragraph(
-            "Bounds say what a gap could be if what is not known were known: the least and the most over every way in "
-            "which it could be. They hold no chance; intervals stand with the gaps. Single attributes only."
+            "Some groups and outcomes are not known, or may be recorded wrongly. Bounds say the least and the most "
+            "that a gap could be, whatever the truth is. They leave out chance, for which the intervals in the other "
+            "chapters stand. Attributes are taken one at a time."
         )
     ]
     who = words.capital(unit(sources.evidence["data"]))
@@ -40,12 +41,12 @@ def section(sources: Sources) -> Section | None:
         blocks.append(
             Table(
                 "How few wrong outcomes would turn a gap",
-                ("Rate", "By", "Higher and lower", "Apart", "Down to", "Outcomes"),
+                ("Rate", "By", "Higher, then lower group", "Apart", "Brought to", "By so many wrong outcomes"),
                 errors[: find.MOST_ROWS],
                 "The fewest outcomes of these two groups that, had they been recorded the wrong way round, would bring "
-                "the gap down so far. A small share means that the finding rests on the labels being right. "
-                + find.cut(len(errors), "figures"),
-                (22, 12, 26, 12, 12, 16),
+                "the gap to 0, or to the policy's limit where the gap is over it. A small share means that the finding "
+                "rests on the labels being right. " + find.cut(len(errors), "figures"),
+                (22, 10, 24, 11, 10, 23),
             )
         )
     return Section("bounds", "What is not known, as bounds", tuple(blocks))

@@ -42,7 +42,7 @@ def section(sources: Sources) -> Section:
             blocks.append(table)
     blocks += quality.blocks(sources)
     notes = evidence["notes"]
-    blocks += [Notice(note) for note in notes[:MOST_NOTES]]
+    blocks += [Notice(words.unquoted(note)) for note in notes[:MOST_NOTES]]
     if len(notes) > MOST_NOTES:
         blocks.append(Notice(f"{len(notes) - MOST_NOTES} more notes stand in the embedded evidence."))
     if left := find.not_printed(evidence):

@@ -39,8 +39,9 @@ def norms(sources: Sources) -> Section:
                 f"The norms of policy {version} and where the measured gaps stand",
                 ("Norm", "By", "Limit", "Measured", "95 % interval", "Where it stands"),
                 tuple(_norm(n) for n in evidence["norms"]),
-                "",
-                (22, 13, 13, 13, 15, 24),
+                "Each interval is of the widest gap, whichever groups it lies between. Where two groups are named "
+                "elsewhere, the interval is of these two and can be wider.",
+                (20, 10, 18, 13, 14, 25),
             )
         )
     else:
@@ -167,7 +168,7 @@ def _gaps(evidence: find.Record, attribute: list[str]) -> Table:
         "In points, with 95 % intervals in brackets: of the two groups named, for all pairs of the table's groups at "
         "once. Of scores, whose pairs have no test of their own, the interval is of the widest gap. p-values are "
         "adjusted: of the two groups named, and of all groups together, which does not say who differs.",
-        (21, 16, 18, 11, 11, 23),
+        (19, 18, 21, 11, 11, 20),
     )
 
 

@@ -34,7 +34,7 @@ def _body(m: dict[str, Any]) -> list[Block]:
         )
     ]
     if m["needs_sensitive_at_decision"]:
-        blocks.append(Notice(str(m["notice"])))
+        blocks.append(Notice(words.unquoted(str(m["notice"]))))
     blocks.append(_made(m))
     blocks.append(Heading("What got worse"))
     blocks += _worse(m)
@@ -43,8 +43,8 @@ def _body(m: dict[str, Any]) -> list[Block]:
     blocks.append(
         Paragraph(
             "The second column is the original model with nothing changed but its threshold, moved so that it "
-            "selects as many of the same people as the candidate; no outcome is looked at for that. A gain that it "
-            "shares is a moved threshold, not mitigation."
+            "selects as many as the candidate does; no outcome is looked at for that. A gain that it shares is a moved "
+            "threshold, not mitigation."
         )
     )
     for attribute in find.printed(m["arms"]["original"]):
@@ -59,7 +59,7 @@ def _body(m: dict[str, Any]) -> list[Block]:
         )
     else:
         blocks.append(Paragraph("Nobody has accepted or rejected the candidate. Assay deploys nothing by itself."))
-    blocks += [Notice(n) for n in m["notes"]]
+    blocks += [Notice(words.unquoted(n)) for n in m["notes"]]
     return blocks
 
 

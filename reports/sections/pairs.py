@@ -25,8 +25,9 @@ def section(sources: Sources) -> Section | None:
     lead = Paragraph(
         "Two groups at a time. Intervals hold for all pairs of a table at once; p-values are of the two groups alone "
         "and adjusted for every pair of groups in the audit (Holm, each attribute and rate with the same share). "
-        "“Short” is how many more of the lower group would be counted at the rate of the higher one. All pairs of all "
-        "rates are in the embedded evidence."
+        "“Short” is how many more of the lower group would be counted at the rate of the higher one, of how many; a "
+        "number below 0 says that the lower group may be no worse off. All pairs of all rates are in the embedded "
+        "evidence."
     )
     return Section("pairs", "Every pair of groups", (lead, *blocks))
 
@@ -42,7 +43,7 @@ def _table(attribute: list[str], metric: str, pairs: list[find.Record]) -> Table
             if p["ratio"] is None
             else f"{p['ratio']:.3f} {words.bracket(p['ratio_low'], p['ratio_high'], percent=False)}",
             words.p_words(p["p_adjusted"]),
-            short_of(p),
+            short_of(p).replace(" [", "\n["),
         )
         for p in shown
     )
@@ -52,7 +53,7 @@ def _table(attribute: list[str], metric: str, pairs: list[find.Record]) -> Table
         ("Higher", "Lower", "Apart, points [95 %]", "Ratio [95 %]", "Adjusted p", "Short [95 %]"),
         rows,
         listed + find.cut(len(pairs), "pairs"),
-        (19, 19, 18, 18, 11, 15),
+        (19, 19, 17, 17, 11, 17),
     )
 
 

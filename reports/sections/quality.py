@@ -133,7 +133,8 @@ def _periods(found: find.Record | None) -> list[Block]:
         )
         out.append(
             Table(
-                f"Favourable outcomes from {first['from']} to {first['to']}: the change, in points, and its two parts",
+                f"Favourable outcomes from {words.day(first['from'])} to {words.day(first['to'])}: the change, in "
+                "points, and its two parts",
                 ("By", "Change", "Within groups", "From another mix of groups"),
                 rows,
                 "The parts add up to the change. Descriptions of these rows, without interval.",

@@ -149,10 +149,8 @@ def protocol(sources: Sources) -> Section:
     )
     packages = ", ".join(f"{k} {v}" for k, v in evidence["tool"]["packages"].items())
     made = (
-        ("Assay", evidence["tool"]["version"]),
-        ("Packages", packages),
-        ("Policy", f"{evidence['policy']['version']}, SHA-256 {evidence['policy']['sha256']}"),
-        ("Counts", f"cube.json, SHA-256 {evidence['cube']['sha256']}"),
+        f"Measured with Assay {evidence['tool']['version']}, {packages}. The cover has the fingerprints of the data, "
+        "the policy and the counts."
     )
     return Section(
         "protocol",
@@ -160,7 +158,7 @@ def protocol(sources: Sources) -> Section:
         (
             Points(points),
             *_fixed(sources),
-            Table("What it was made with", ("Item", "Version"), made, "", (20, 80)),
+            Paragraph(made),
         ),
     )
 

@@ -35,7 +35,7 @@ def blocks(sources: Sources) -> list[Block]:
         return out
     out.append(_drawn(s, on, _number(sources)))
     out.append(_table(s, on))
-    out.append(Points(tuple(s["notes"])))
+    out.append(Points(tuple(words.unquoted(n) for n in s["notes"])))
     return out
 
 

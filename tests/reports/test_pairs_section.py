@@ -26,7 +26,7 @@ def test_the_annex_lists_every_pair_with_the_people_short(tmp_path: Path, capsys
         row = next(r for r in rows if r[:2] == (p["higher"][0], p["lower"][0]))
         assert row[2].startswith(f"{100 * p['difference']:.1f} ")
         assert row[4] == words.p_words(p["p_adjusted"])
-        assert row[5].startswith(f"{p['shortfall']:,.0f} of {p['people']} ")
+        assert row[5].startswith(f"{p['shortfall']:,.0f} of {p['people']}\n[")
 
 
 def page(evidence: dict) -> None:  # type: ignore[type-arg]

@@ -63,7 +63,9 @@ def test_beside_what_it_reached(found: dict[str, Any]) -> None:
 
 
 def test_in_the_report(found: dict[str, Any]) -> None:
-    sources: Any = SimpleNamespace(mitigation=found)
+    sources: Any = SimpleNamespace(mitigation=found, evidence={"data": {}})
     assert Notice(SENSITIVE_NOTICE) in _tried(sources)
-    plain: Any = SimpleNamespace(mitigation=found | {"needs_sensitive_at_decision": False, "notice": None})
+    plain: Any = SimpleNamespace(
+        mitigation=found | {"needs_sensitive_at_decision": False, "notice": None}, evidence={"data": {}}
+    )
     assert Notice(SENSITIVE_NOTICE) not in _tried(plain)

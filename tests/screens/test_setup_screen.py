@@ -92,7 +92,7 @@ def test_what_is_good_for_the_person_is_never_preset(home: Path) -> None:
     assert good.label == "Which value of default is good for the person?"
     app.text_input(key="role-purpose").input("Who is offered a loan")
     app.button[-1].click().run()
-    assert any("it is not said which value is good for the person" in e.value for e in app.error)
+    assert any("It is not said which value is good for the person" in e.value for e in app.error)
     app.radio(key="role-favourable").set_value("0")
     app.button[-1].click().run()
     place = next(m.value for m in app.markdown if m.value.startswith("saved:")).removeprefix("saved:")

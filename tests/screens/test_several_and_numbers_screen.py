@@ -47,7 +47,7 @@ def page(evidence: dict, attribute: list) -> None:  # type: ignore[type-arg]
     from screens import classes, data, regression
 
     if "regression" in evidence:
-        data.people(measures_from_json(evidence), ("sex",), evidence["data"]["audited_rows"])
+        data.people(measures_from_json(evidence), ("sex",), evidence["data"])
         regression.show(evidence)
     else:
         classes.show(evidence, attribute)

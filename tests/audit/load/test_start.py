@@ -158,3 +158,27 @@ def test_check_names_groups_and_what_stands_in_the_way(
     )
     assert cli.main(["check", str(case)]) == 2
     assert "`positive` is not a value" in capsys.readouterr().err
+
+
+def test_rows_that_may_be_of_one_person_are_told_and_taken_where_named(
+    table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = pd.read_csv(table)
+    frame["person_id"] = [f"P{i // 2}" for i in range(len(frame))]
+    frame.to_csv(table, index=False)
+    assert audit(table, "--decision", "approved", "--sensitive", "sex") == 0
+    told = capsys.readouterr()
+    assert "each row is counted as one person" in told.err
+    assert "add --cluster person_id" in told.err
+    assert "300 people measured" in told.out
+    assert audit(table, "--decision", "approved", "--sensitive", "sex", "--cluster", "person_id") == 0
+    told = capsys.readouterr()
+    assert "counted as one person" not in told.err
+    assert "300 rows of 150 people measured" in told.out
+
+
+def test_without_outcomes_one_line_says_so(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert audit(table, "--decision", "approved", "--sensitive", "sex", "age") == 0
+    told = capsys.readouterr().out
+    assert told.count("The data hold no outcomes") == 1
+    assert "cannot be estimated" not in told.replace("4 norms are about outcomes and cannot be estimated.", "")
