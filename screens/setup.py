@@ -266,7 +266,6 @@ class Answers:
     indicators: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     classes: Mapping[str, str] | None = field(default_factory=dict)
     """Decisions in the label's words; None where nobody said which goes with which."""
-    """The column that says whose rows are one person's."""
 
 
 def save(folder: CaseFolder, files: Files, answers: Answers) -> None:
