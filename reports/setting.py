@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -135,10 +135,23 @@ def apart(tool: Mapping[str, str], fonts: Mapping[str, str], files: Mapping[str,
     older than this list name few.
     """
     here = versions()
-    found = [f"{name} {said} (here {here[name]})" for name, said in tool.items() if name in here and said != here[name]]
+    found = [
+        f"{name} {_told(plain, said)} (here {here[name]})"
+        for name, said in tool.items()
+        if name in here and said != here[name]
+    ]
     mine = fonts_of(files) if fonts else {}
     return found + [
-        f"{name} {digest[:12]} (here {mine.get(name, NONE)[:12]})"
+        f"{_told(plain_font, name, digest)} {digest[:12] if _DIGEST.fullmatch(digest) else ''}"
+        f" (here {mine.get(name, NONE)[:12]})"
         for name, digest in sorted(fonts.items())
         if mine.get(name) != digest
     ]
+
+
+def _told(check: Callable[..., str], text: str, *more: str) -> str:
+    """The text where it is what it should be: other words of a file are not told."""
+    try:
+        return check(text, *more)
+    except (TypeError, ValueError):
+        return "of another name"

@@ -211,14 +211,6 @@ def made(name: str, pki: Pki) -> bytes:
     return h.certified(BOMBS[name](), pki.auditor)
 
 
-@pytest.fixture
-def limits(monkeypatch: pytest.MonkeyPatch) -> Limits:
-    """Those of the command, with less time, since no bomb is to need it."""
-    short = Limits(memory_bytes=apart.LIMITS.memory_bytes, cpu_seconds=30, wall_seconds=240.0)
-    monkeypatch.setattr(apart, "LIMITS", short)
-    return short
-
-
 def test_the_limits_leave_less_than_a_gibibyte() -> None:
     assert apart.LIMITS.memory_bytes < GIB
 
