@@ -121,6 +121,11 @@ def plain(text: str) -> str:
     return text
 
 
+def said_version(tool: Mapping[str, str]) -> str:
+    """The version of Assay that a manifest names, or that it names none."""
+    return _told(plain, tool["assay"], "of a version not named") if "assay" in tool else "of a version not named"
+
+
 def plain_font(name: str, digest: str) -> str:
     """The name of a font with its digest, where they are that. Raises ValueError."""
     if not _FONT.fullmatch(name) or not _DIGEST.fullmatch(digest):
@@ -136,22 +141,21 @@ def apart(tool: Mapping[str, str], fonts: Mapping[str, str], files: Mapping[str,
     """
     here = versions()
     found = [
-        f"{name} {_told(plain, said)} (here {here[name]})"
+        f"{name} {_told(plain, said, 'another')} (here {here[name]})"
         for name, said in tool.items()
         if name in here and said != here[name]
     ]
     mine = fonts_of(files) if fonts else {}
     return found + [
-        f"{_told(plain_font, name, digest)} {digest[:12] if _DIGEST.fullmatch(digest) else ''}"
-        f" (here {mine.get(name, NONE)[:12]})"
+        (f"{name} of another file (here {mine[name][:12]})" if name in mine else "a font that is not here")
         for name, digest in sorted(fonts.items())
         if mine.get(name) != digest
     ]
 
 
-def _told(check: Callable[..., str], text: str, *more: str) -> str:
+def _told(check: Callable[[str], str], text: str, other: str) -> str:
     """The text where it is what it should be: other words of a file are not told."""
     try:
-        return check(text, *more)
+        return check(text)
     except (TypeError, ValueError):
-        return "of another name"
+        return other
