@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -121,6 +121,11 @@ def plain(text: str) -> str:
     return text
 
 
+def said_version(tool: Mapping[str, str]) -> str:
+    """The version of Assay that a manifest names, or that it names none."""
+    return _told(plain, tool["assay"], "of a version not named") if "assay" in tool else "of a version not named"
+
+
 def plain_font(name: str, digest: str) -> str:
     """The name of a font with its digest, where they are that. Raises ValueError."""
     if not _FONT.fullmatch(name) or not DIGEST.fullmatch(digest):
@@ -135,10 +140,22 @@ def apart(tool: Mapping[str, str], fonts: Mapping[str, str], files: Mapping[str,
     older than this list name few.
     """
     here = versions()
-    found = [f"{name} {said} (here {here[name]})" for name, said in tool.items() if name in here and said != here[name]]
+    found = [
+        f"{name} {_told(plain, said, 'another')} (here {here[name]})"
+        for name, said in tool.items()
+        if name in here and said != here[name]
+    ]
     mine = fonts_of(files) if fonts else {}
     return found + [
-        f"{name} {digest[:12]} (here {mine.get(name, NONE)[:12]})"
+        (f"{name} of another file (here {mine[name][:12]})" if name in mine else "a font that is not here")
         for name, digest in sorted(fonts.items())
         if mine.get(name) != digest
     ]
+
+
+def _told(check: Callable[[str], str], text: str, other: str) -> str:
+    """The text where it is what it should be: other words of a file are not told."""
+    try:
+        return check(text)
+    except (TypeError, ValueError):
+        return other
