@@ -73,13 +73,12 @@ def attached(pdf: pikepdf.Pdf) -> dict[str, bytes]:
 
 
 def _unpacked(stream: pikepdf.Object, most: int) -> bytes:
-    """The bytes of an embedded file, packed as Assay packs it (once, by deflate), and no more of them than `most`."""
-    import pikepdf
+    """The bytes of an embedded file, deflated or not (`reports.verify.allowed` takes no other), and at most `most`."""
 
     raw, packed = bytes(stream.read_raw_bytes()), stream.get("/Filter")
     if packed is None:
         content = raw[: most + 1]
-    elif packed == pikepdf.Name.FlateDecode and "/DecodeParms" not in stream:
+    else:
         work = zlib.decompressobj()
         try:
             content = work.decompress(raw, most + 1)
@@ -87,8 +86,6 @@ def _unpacked(stream: pikepdf.Object, most: int) -> bytes:
             raise Broken("an embedded file cannot be unpacked", expected="deflate") from error
         if len(content) <= most and not work.eof:
             raise Broken("an embedded file is cut off", expected="a whole one")
-    else:
-        raise Broken("an embedded file is packed otherwise than Assay packs it", expected="deflate, once")
     if len(content) > most:
         raise Broken("the embedded files are too large", expected=f"at most {MOST_ATTACHED:,} bytes")
     return content

@@ -6,25 +6,29 @@ Every file is certified, or signed last, by a valid key; the whole verification 
 from __future__ import annotations
 
 import io
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pikepdf
 import pytest
+from asn1crypto import cms
+from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.generic import pdf_name
 
 from audit.files import canonical
 from reports.issue import assemble
+from reports.log.proof import Proof
 from reports.manifest import Attached
-from reports.sign import certify
+from reports.sign import Validation, certify
 from reports.verify import verify
 from tests.reports import kit
 from tests.reports import test_attacks as ta
 from tests.reports.conftest import Reports
 from tests.reports.pki import Pki
 from tests.reports.test_no_quotes import MARKED, drawn
-from tests.reports.test_refusals import sealed_again, swapped
+from tests.reports.test_refusals import der_of, exchanged, refilled, sealed_again, swapped
 
 Attack = Callable[[Reports, Pki], bytes]
 Doing = Callable[[Any], None]
@@ -124,6 +128,102 @@ def a_revision_that_nobody_signed(r: Reports, p: Pki) -> bytes:
     return kit.signed_update(kit.update(r.certified, ta.field_moved), p.bo, "Member1", lambda w: None)
 
 
+def an_acre(pdf: Any) -> None:
+    pdf.pages[0].obj.MediaBox = pikepdf.Array([0, 0, 200_000, 200_000])
+    pdf.pages[0].obj.Contents = pdf.make_stream(b"")
+
+
+def another_identifier(pdf: bytes) -> bytes:
+    at = pdf.index(b"<", pdf.rindex(b"/ID")) + 1
+    return pdf[:at] + (b"0" if pdf[at : at + 1] != b"0" else b"1") + pdf[at + 1 :]
+
+
+def one_more(w: Any) -> None:
+    found = w.root["/DSS"]["/Certs"]
+    found.append(w.add_object(generic.StreamObject(stream_data=b"hello")))
+    w.update_container(found)
+
+
+def one_less(w: Any) -> None:
+    found = w.root["/DSS"]["/Certs"]
+    found.pop()
+    w.update_container(found)
+
+
+def kept(change: Doing) -> Attack:
+    """A member changes the validation data of a certification that brought some."""
+
+    def make(r: Reports, p: Pki) -> bytes:
+        pdf = certify(
+            r.draft, p.auditor, field="Auditor", reason="I issued this report", timestamper=p.timestamper(),
+            validation=Validation(p.root_pem, (p.crl,)),
+        ).pdf  # fmt: skip
+        return kit.signed_update(pdf, p.bo, "Member1", change)
+
+    return make
+
+
+def stamped(r: Reports, p: Pki) -> bytes:
+    return certify(r.draft, p.auditor, field="Auditor", reason="x", timestamper=p.timestamper()).pdf
+
+
+def token(pdf: bytes, change: Callable[[Any], Any]) -> bytes:
+    """The timestamp in the last container changed, or exchanged for what is returned."""
+    info = cms.ContentInfo.load(der_of(pdf))
+    signer = info["content"]["signer_infos"][0]
+    mine = signer["unsigned_attrs"][0]["values"][0]
+    made = change(mine) or mine
+    made = cms.ContentInfo.load(made.dump(force=True))
+    signer["unsigned_attrs"] = cms.CMSAttributes(
+        [cms.CMSAttribute({"type": "signature_time_stamp_token", "values": [made]})]
+    )
+    return refilled(pdf, info.dump(force=True))
+
+
+def another_content(r: Reports, p: Pki) -> bytes:
+    pdf = stamped(r, p)
+    mine = cms.ContentInfo.load(der_of(pdf))["content"]["signer_infos"][0]["unsigned_attrs"][0]["values"][0]
+    said = bytes(mine["content"]["encap_content_info"]["content"])
+    return exchanged(pdf, said, said[:-1] + bytes([said[-1] ^ 1]))
+
+
+def unsigned(mine: Any) -> None:
+    signer = mine["content"]["signer_infos"][0]
+    signer["unsigned_attrs"] = cms.CMSAttributes([signer["signed_attrs"][0].copy()])
+
+
+def of_another(r: Reports, p: Pki) -> bytes:
+    other = cms.ContentInfo.load(der_of(stamped(r, p)))["content"]["signer_infos"][0]["unsigned_attrs"][0]["values"][0]
+    return token(stamped(r, p), lambda mine: other)
+
+
+STAMPS: dict[str, Attack] = {
+    "a timestamp's content differs from what its authority signed": another_content,
+    "a timestamp carries attributes that nobody signed": lambda r, p: token(stamped(r, p), unsigned),
+    "a timestamp belongs to another signature": of_another,
+}
+
+
+@pytest.mark.parametrize("sentence", list(STAMPS))
+def test_what_a_timestamp_may_not_be(sentence: str, small: Reports, pki: Pki) -> None:
+    failed = verify(STAMPS[sentence](small, pki), printer=kit.page).failed
+    assert failed is not None
+    assert (failed.name, failed.detail) == ("seal", sentence)
+
+
+def test_the_files_own_certificates_are_read_or_refused(small: Reports, pki: Pki) -> None:
+    found = verify(kept(one_more)(small, pki), printer=kit.page, trust=pki.root_pem)
+    sentence = "a certificate in the file's validation data cannot be read"
+    assert ("identity", sentence) in [(c.name, c.detail) for c in found.checks if c.status == "failed"]
+
+
+def test_a_proof_of_nobodys_log(small: Reports) -> None:
+    failed = verify(small.certified, printer=kit.page, log=Proof(b"{}", 0, (), b"")).failed
+    assert failed is not None
+    sentence = "the report names no log, so nothing tells whose proof this is"
+    assert (failed.name, failed.detail) == ("log inclusion", sentence)
+
+
 ATTACKS: dict[str, tuple[str, str, Attack]] = {
     "language": ("manifest", "the report is said to be in another language than it is",
                  lambda r, p: kit.report(r.files, p.auditor, language="de")),
@@ -180,6 +280,25 @@ ATTACKS: dict[str, tuple[str, str, Attack]] = {
     "attachment": ("attachments", "embedded file 1 was replaced after certification", member(ta.new_attachment)),
     "no such field": ("signers", "a signature is in a field that the manifest does not name",
                       lambda r, p: kit.signed_update(r.certified, p.bo, "Evil", lambda w: None)),
+    "no time": ("faces", "the signature in Auditor states no time",
+                lambda r, p: sealed_again(swapped(rb"/M ?[(<][^)>]*[)>]", b"")(r.certified), p.auditor)),
+    "subfilter": ("signatures", "a signature is of a kind that is not accepted",
+                  lambda r, p: sealed_again(
+                      swapped(rb"/SubFilter ?/ETSI.CAdES.detached", b"/SubFilter/ETSI.RFC3161")(r.certified), p.auditor
+                  )),
+    "nothing refers": ("structure", "the file holds an object that nothing refers to",
+                       member(lambda w: w.add_object(generic.DictionaryObject()))),
+    "an acre": ("printed pages", "page 1 is too large to look at", opened_up(an_acre)),
+    "too large": ("structure", "the embedded files are too large", opened_up(packed(zlib.compress(bytes(65_000_000))))),
+    "identifier": ("changes", "the file's identifier was replaced after certification",
+                   lambda r, p: sealed_again(another_identifier(r.certified), p.auditor)),
+    "no data": ("manifest", "the embedded evidence names no model and no data",
+                lambda r, p: kit.report(kit.edited(r.files, "evidence.json", lambda d: d.update(data=7)), p.auditor,
+                                        extra={"people": False, "timestamp": False, "about": {"x": 1}})),
+    "an entry that cannot be": ("figures", "the evidence has an entry 'classes', which the cube contradicts",
+                                evidence(lambda d: d.update(classes={}))),
+    "dss": ("validation data", "the validation data hold something else", kept(one_more)),
+    "dss less": ("changes", "validation data was taken out after it was signed", kept(one_less)),
 }  # fmt: skip
 
 
