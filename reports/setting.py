@@ -38,7 +38,7 @@ NAMES = ("assay", *PACKAGES, *LIBRARIES)
 FONTS = "fonts"
 """In the manifest's `extra`: name of a font -> sha256 of its file, lower-case hex."""
 NONE = "none"
-_VERSION = re.compile(r"\d[\d.]{0,20}(?:[a-z+]{1,5}[\d.]{0,10})?")
+VERSION_FORM = re.compile(r"\d[\d.]{0,20}(?:[a-z+]{1,5}[\d.]{0,10})?")
 _FONT = re.compile(r"[\w-]{1,60}")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 _ASCII = "".join(map(chr, range(32, 127)))
@@ -116,7 +116,7 @@ def _fonts(signs: str) -> Mapping[str, str]:
 
 def plain(text: str) -> str:
     """The text where it is a version: it is printed, and words in its place would be too. Raises ValueError."""
-    if text != NONE and not _VERSION.fullmatch(text):
+    if text != NONE and not VERSION_FORM.fullmatch(text):
         raise ValueError("a version in the manifest is none")
     return text
 
