@@ -28,6 +28,14 @@ class ReadSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ProxySpec:
+    """Group probabilities by the values of a column: a table with that column, and one column for each group."""
+
+    column: str
+    table: Path
+
+
+@dataclass(frozen=True, slots=True)
 class DataSpec:
     """The table and the role of its columns. `path` is absolute; a glob names one data set in several files.
 
@@ -35,6 +43,7 @@ class DataSpec:
     task: "classification" or "regression"; for the latter positive is None and favourable "high", "low" or None.
     indicators: attribute -> the 0/1 columns that make it (is_black, is_hispanic: race). stages: decision columns of a
     process, in order. legitimate: factors that a person calls legitimate, with the reason.
+    proxy: attribute that is not recorded -> group probabilities that stand for it.
     """
 
     path: Path
@@ -58,6 +67,7 @@ class DataSpec:
     indicators: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     stages: tuple[str, ...] = ()
     legitimate: Mapping[str, str] = field(default_factory=dict)
+    proxy: Mapping[str, ProxySpec] = field(default_factory=dict)
     read: ReadSpec = ReadSpec()
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from audit.by_proxy import keep_published
 from audit.cube import Cube, Margin, order_levels
 from audit.cube_json import margins_from_json, margins_to_json
 from audit.derived import FROM_ROWS, derived, further_findings
@@ -97,6 +98,8 @@ def publish_files(files: Mapping[str, bytes], *, floor: int = FLOOR, people: boo
             evidence[key] = _without_groups(evidence[key], hidden)
     if "quality" in evidence:
         evidence["quality"] = thin(evidence["quality"], floor)
+    if "by_proxy" in evidence:
+        evidence["by_proxy"] = keep_published(evidence["by_proxy"], floor)
     if "funnel" in evidence:
         kept = evidence["funnel"]
         kept["figures"] = figures(kept["counts"], kept["stages"], settings)

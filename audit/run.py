@@ -12,6 +12,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from audit import progress
+from audit.by_proxy import by_proxy
+from audit.by_proxy import sentences as proxy_sentences
 from audit.case import Case
 from audit.classes.code import classes_of
 from audit.classes.words import classes_note
@@ -97,6 +99,8 @@ def run_audit(
     evidence |= (made := derived(margins, settings, shares_of(case), evidence["norms"]))
     evidence["findings"] += further_findings(made)
     evidence |= more
+    if "by_proxy" in more:
+        evidence["notes"] += proxy_sentences(more["by_proxy"])
     if "like_with_like" in more:
         evidence["notes"] += [*alike_findings(more["like_with_like"]), NOT_CAUSAL]
     write_whole(out / "cube.json", cube_bytes)
@@ -171,11 +175,11 @@ def _named_by_people(
     case: Case, frame: pd.DataFrame, groups: tuple[Group, ...], coded: Coded, settings: Settings
 ) -> dict[str, Any]:
     """What a person asked for by naming columns: stages of a process, factors to hold equal."""
+    favourable = (coded.decision == _good(coded)).astype(np.int64)
     found = {
         "funnel": funnel(case, frame, groups, settings),
-        "like_with_like": like_with_like(
-            case, frame, groups, (coded.decision == _good(coded)).astype(np.int64), settings
-        ),
+        "like_with_like": like_with_like(case, frame, groups, favourable, settings),
+        "by_proxy": by_proxy(case, frame, favourable, settings),
     }
     return {k: v for k, v in found.items() if v is not None}
 

@@ -78,7 +78,7 @@ def by_boosting(
     )
     if not done.met:
         best = (
-            f"smallest gap was {done.gap:.3f}"
+            f"smallest gap was {'not estimable' if np.isnan(done.gap) else f'{done.gap:.3f}'}"
             if loss_from is None
             else f"least that the worst group erred was {loss_from + done.gap:.3f}, not {loss_from + tolerance:.3f}"
         )

@@ -63,7 +63,11 @@ def by_thresholds(
     if done.defaulted:
         shown = ", ".join(" / ".join(names[g]) for g in done.defaulted[:8])
         notes.append(f"Fewer than {LEAST} validation rows, so left with the original threshold: {shown}.")
-    if not done.met:
+    if np.isnan(done.gap):
+        notes.append(
+            "No two groups have enough validation rows for the gap to be estimated there: nothing was aimed at."
+        )
+    elif not done.met:
         notes.append(
             f"The tolerance of {tolerance:g} was not reached on validation: the smallest gap was {done.gap:.3f}."
         )

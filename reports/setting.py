@@ -40,7 +40,7 @@ FONTS = "fonts"
 NONE = "none"
 _VERSION = re.compile(r"\d[\d.]{0,20}(?:[a-z+]{1,5}[\d.]{0,10})?")
 _FONT = re.compile(r"[\w-]{1,60}")
-_DIGEST = re.compile(r"[0-9a-f]{64}")
+DIGEST = re.compile(r"[0-9a-f]{64}")
 _ASCII = "".join(map(chr, range(32, 127)))
 _ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 
@@ -123,7 +123,7 @@ def plain(text: str) -> str:
 
 def plain_font(name: str, digest: str) -> str:
     """The name of a font with its digest, where they are that. Raises ValueError."""
-    if not _FONT.fullmatch(name) or not _DIGEST.fullmatch(digest):
+    if not _FONT.fullmatch(name) or not DIGEST.fullmatch(digest):
         raise ValueError("a font in the manifest is none")
     return name
 

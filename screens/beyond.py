@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from audit.by_proxy import sentences
 from audit.findings import name_of, p_words, percent
 from audit.funnel import WARNING
 from audit.likewise import NOT_CAUSAL, shown
@@ -26,6 +27,7 @@ def show(evidence: Record, attribute: list[str]) -> None:
         "slices": ("Who is served worst, among all the subgroups there are?", _slices),
         "individual": ("Are like people decided alike?", _individual),
         "flips": ("Would the decision turn if the sensitive value alone were another?", _flips),
+        "by_proxy": ("What can be said of an attribute that is not recorded?", _by_proxy),
         "like_with_like": ("How large is the gap among people who are alike?", _likewise),
         "funnel": ("Where in the process does a gap open?", _funnel),
         "ranking": ("If people were ranked by their score, who would stand first?", _ranking),
@@ -255,6 +257,28 @@ def _inequality(found: list[Record], attribute: list[str]) -> None:
         "Benefit is 1 for a right decision, 2 for one better than the outcome, 0 for one worse (Speicher et al. 2018). "
         "Descriptions of these rows, without interval."
     )
+
+
+def _by_proxy(found: list[Record], attribute: list[str]) -> None:
+    for sentence in sentences(found):
+        st.write(state.plain(sentence))
+    parts.table(
+        pd.DataFrame(
+            [
+                {
+                    "Group": " / ".join(r["group"]),
+                    "People expected": f"{r['people_expected']:,.0f}",
+                    "Weighted share": percent(r["weighted"]),
+                    "Can be anything": f"{percent(r['low'])} to {percent(r['high'])}",
+                    "With chance, 95 %": f"{percent(r['outer_low'])} to {percent(r['outer_high'])}",
+                }
+                for entry in found
+                for r in entry["rates"]
+            ]
+        ),
+        alt="Who receives the favourable decision, by probabilities",
+    )
+    st.caption("Nobody is assigned to a group. The bounds hold whatever decisions depend on.")
 
 
 def _likewise(found: Record, attribute: list[str]) -> None:

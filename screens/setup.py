@@ -235,10 +235,9 @@ def confirm(folder: CaseFolder, files: Files) -> None:
     if go:
         save(folder, files, Answers(name, purpose, label, positive, favourable, tuple(sensitive), bins,
                                     kind, column, float(threshold), tuple(hidden), split, given(train), given(audit),
-                                    weight, row_id, time, bool(number),
+                                    weight, row_id, cluster, time, bool(number),
                                     {k: v for k, v in roles.indicators.items() if k in sensitive},
-                                    in_label_words(own, granted, values_of(frame, label), favourable),
-                                    cluster))  # fmt: skip
+                                    in_label_words(own, granted, values_of(frame, label), favourable)))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,13 +260,12 @@ class Answers:
     audit: str | None
     weight: str | None
     id: str | None
+    cluster: str | None
     time: str | None
     number: bool = False
     indicators: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     classes: Mapping[str, str] | None = field(default_factory=dict)
     """Decisions in the label's words; None where nobody said which goes with which."""
-    cluster: str | None = None
-    """The column that says whose rows are one person's."""
 
 
 def save(folder: CaseFolder, files: Files, answers: Answers) -> None:

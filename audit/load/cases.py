@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from audit.case import Case, DataSpec, ReadSpec, WatchSpec
+from audit.case import Case, DataSpec, ProxySpec, ReadSpec, WatchSpec
 from audit.errors import CaseError, nearest
 from audit.files import write_whole
 from audit.load import models, population, recourse
@@ -18,7 +18,8 @@ from audit.load.toml import Reader, beside, parse, relative, write
 
 DATA_KEYS = (
     "path", "label", "positive", "favourable", "sensitive", "sensitive_path", "id", "reference", "bins", "weight",
-    "cluster", "time", "split", "train", "audit", "features", "exclude", "task", "indicators", "stages", "legitimate",
+    "cluster", "time", "split", "train", "audit", "features", "exclude", "task", "indicators",
+    "stages", "legitimate", "proxy",
     "sheet", "header", "skip_lines", "dates",
 )  # fmt: skip
 MODEL_KINDS = models.KINDS
@@ -110,6 +111,7 @@ def _data(at: Reader, folder: Path) -> DataSpec:
         indicators=_indicators(at),
         stages=_stages(at),
         legitimate=_legitimate(at),
+        proxy=_proxy(at, folder),
         read=_reading(at),
     )
 
@@ -141,6 +143,27 @@ def _legitimate(at: Reader) -> dict[str, str]:
         )
     inner = Reader(at.section("legitimate"), "`legitimate` under [data]", CaseError)
     return {c: str(inner.text(c)) for c in inner.table}
+
+
+def _proxy(at: Reader, folder: Path) -> dict[str, ProxySpec]:
+    """Attribute -> column and table of group probabilities."""
+    out = {}
+    given = at.section("proxy")
+    if {"column", "table"} <= set(given):
+        given = {"group": given}
+    for name, value in given.items():
+        if not isinstance(value, dict):
+            raise CaseError(
+                f"the proxy of {name!r} cannot be used",
+                got=f"{name} = {value!r}",
+                expected='a column and a table, { column = "surname", table = "surnames.csv" }',
+                todo="write both",
+            )
+        inner = Reader(value, f"proxy.{name}", CaseError)
+        inner.allow("column", "table")
+        table = str(inner.text("table", required=True))
+        out[name] = ProxySpec(str(inner.text("column", required=True)), beside(folder, table))
+    return out
 
 
 def _stages(at: Reader) -> tuple[str, ...]:
@@ -227,6 +250,14 @@ def check_roles(case: Case) -> None:
     _only_for("reference", data.reference, data.sensitive)
     _only_for("bins", data.bins, data.sensitive)
     _only_for("indicators", data.indicators, data.sensitive)
+    both = [name for name in data.proxy if name in data.sensitive]
+    if both:
+        raise CaseError(
+            f"the attribute {both[0]!r} is recorded and has a proxy",
+            got=f"{both[0]!r} in `sensitive` and in `proxy`",
+            expected="a proxy for an attribute that is not recorded",
+            todo="take it out of one of the two",
+        )
     for factor in data.legitimate:
         if factor in (*data.sensitive, data.label, model.column, data.id, data.weight, data.cluster):
             raise CaseError(
@@ -407,6 +438,7 @@ def _toml(case: Case, folder: Path) -> str:
         "task": None if data.task == "classification" else data.task,
         "stages": data.stages or None,
         "legitimate": dict(data.legitimate) or None,
+        "proxy": {k: {"column": p.column, "table": relative(p.table, folder)} for k, p in data.proxy.items()} or None,
         "indicators": {k: list(v) for k, v in data.indicators.items()} or None,
         "sheet": data.read.sheet,
         "header": list(data.read.header) if isinstance(data.read.header, tuple) else data.read.header,

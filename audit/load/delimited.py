@@ -107,13 +107,13 @@ def texts_of(text: Text, columns: Sequence[str] | None = None, *, guess: bool = 
     """
     wanted = None if columns is None else [*columns, *(t for c in columns for t in text.twins.get(c, ()))]
     if text.content.count(b'"') % 2:
-        return heading.one_of_twins(text, _odd_quotes(text, wanted))
+        return heading.one_of_twins(text.name, text.twins, _odd_quotes(text, wanted))
     if guess and (types := _plain_numbers(text)):
         try:
-            return heading.one_of_twins(text, _read(text, wanted, types))
+            return heading.one_of_twins(text.name, text.twins, _read(text, wanted, types))
         except pa.ArrowInvalid:
             pass  # a later row is no number after all
-    return heading.one_of_twins(text, _as_text(text, wanted))
+    return heading.one_of_twins(text.name, text.twins, _as_text(text, wanted))
 
 
 def _odd_quotes(text: Text, columns: Sequence[str] | None) -> pa.Table:

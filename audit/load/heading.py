@@ -10,15 +10,11 @@ import io
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from audit.errors import DataError
-
-if TYPE_CHECKING:
-    from audit.load.delimited import Text
 
 MOST_TITLES = 20
 _TWIN = "\x1f"
@@ -149,9 +145,9 @@ def told_apart(
     return _line(names, delimiter) + rest, tuple(n for n in names if _TWIN not in n), twins
 
 
-def one_of_twins(text: Text, table: pa.Table) -> pa.Table:
+def one_of_twins(name: str, twins: Mapping[str, tuple[str, ...]], table: pa.Table) -> pa.Table:
     """One column of each name, where the others of that name say the same in every row. Raises DataError."""
-    for column, others in text.twins.items():
+    for column, others in twins.items():
         if column not in table.column_names:
             continue
         for other in others:
@@ -160,9 +156,7 @@ def one_of_twins(text: Text, table: pa.Table) -> pa.Table:
             differ = pc.invert(pc.or_(same, empty))
             if (count := pc.sum(differ).as_py() or 0) > 0:
                 row = pc.index(differ, True).as_py()
-                raise different_twins(
-                    text.name, column, count, row, table.column(column)[row], table.column(other)[row]
-                )
+                raise different_twins(name, column, count, row, table.column(column)[row], table.column(other)[row])
         table = table.drop_columns(list(others))
     return table
 

@@ -155,7 +155,7 @@ def propose_roles(frame: pd.DataFrame) -> Roles:
             decision, label = label, other
             reasons["decision"], reasons["label"] = reasons["label"], reasons.pop("outcome")
     time = pick("time", _rank_time)
-    cluster = pick("cluster", _rank_cluster) if identity is None else None
+    cluster = pick("cluster", _rank_cluster)
     if label is None and score is not None and decision is None:
         asked["label"] = "No outcome column was found. Is what happened to these people recorded?"
     bins = {}
@@ -306,7 +306,7 @@ def _rank_id(c: Seen) -> tuple[float, str]:
 def _rank_cluster(c: Seen) -> tuple[float, str]:
     """A person who stands in several rows: the name says who, and the values repeat."""
     repeated = 2 < c.distinct < c.rows - c.missing and c.distinct > 0.02 * c.rows
-    word = named(c, [w + "id" for w in PERSON] + [w for w in ID if w.endswith("id") and w != "id"])
+    word = named(c, [w + "id" for w in PERSON] + [w for w in ID if w.endswith("id") or w in ("ssn", "patientnbr")])
     if word is None or not repeated or (c.number and not c.whole):
         return 0.0, ""
     return 1.0, f"its name says {c.plain} and {c.distinct:,} values stand in {c.rows:,} rows"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from audit.by_proxy import sentences
 from audit.funnel import WARNING
 from audit.likewise import NOT_CAUSAL, shown
 from audit.sizes import unit
@@ -24,6 +25,7 @@ def section(sources: Sources) -> Section | None:
     blocks: list[Block] = [
         *_slices(evidence.get("slices"), what),
         *_individual(evidence.get("individual"), what),
+        *_by_proxy(evidence.get("by_proxy")),
         *_likewise(evidence.get("like_with_like")),
         *_funnel(evidence.get("funnel")),
         *_ranking(evidence.get("ranking")),
@@ -89,6 +91,40 @@ def _slices(found: find.Record | None, what: str) -> list[Block]:
         (30, 16, 16, 11, 15, 12),
     )
     return [head, Paragraph(how), table]
+
+
+def _by_proxy(found: list[find.Record] | None) -> list[Block]:
+    """What can be said of an attribute that is not recorded; nobody is assigned to a group."""
+    blocks: list[Block] = []
+    for entry in found or []:
+        rows = tuple(
+            (
+                words.name_of(r["group"]),
+                f"{r['people_expected']:,.0f}",
+                words.share(r["weighted"]),
+                f"{words.share(r['low'])} to {words.share(r['high'])}",
+                f"{words.share(r['outer_low'])} to {words.share(r['outer_high'])}",
+            )
+            for r in entry["rates"]
+        )
+        blocks += [
+            Heading("An attribute that is not recorded"),
+            Paragraph(
+                f"Nobody's {words.by(entry['attribute'])} is recorded. A table that was brought gives the probability "
+                f"of each group for each value of {entry['column']}; nobody is assigned to a group. The weighted "
+                "share is right only where decisions do not depend on the group among people of one value; the bounds "
+                "hold whatever they depend on."
+            ),
+            Table(
+                "Who receives the favourable decision, by probabilities",
+                ("Group", "People expected", "Weighted share", "Can be anything", "With chance, 95 %"),
+                rows,
+                f"{entry['rows']:,} rows; {entry['rows_without']:,} more have a value that the table does not name.",
+                (22, 16, 16, 23, 23),
+            ),
+            Points(tuple(sentences([entry]))),
+        ]
+    return blocks
 
 
 def _likewise(found: find.Record | None) -> list[Block]:

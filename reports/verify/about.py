@@ -10,6 +10,7 @@ from reports.manifest import Manifest
 from reports.verify.figures import load
 from reports.verify.log import stated
 from reports.verify.result import Broken, shown
+from reports.verify.shapes import check_shapes
 
 LANGUAGE = "en"
 """The one language that pages are written in."""
@@ -35,6 +36,7 @@ def check_about(manifest: Manifest, files: Mapping[str, bytes]) -> None:
             expected=", ".join(sorted(KNOWN)),
             todo="do not open that file",
         )
+    check_shapes(manifest, files)
     stated(manifest)  # the cover prints it, whether or not a log is given to compare it with
     said = manifest.extra.get("about")
     if said is None or "evidence.json" not in files:

@@ -5,7 +5,7 @@ layer, a picture or a font of another kind is refused because no line below allo
 object in the file's tables, in every revision; one that nothing refers to is refused too.
 
 A rule is a name (`/Page`), a kind (`page`), a list (`[page]`), a map from any key (`{font}`), or one of the words
-int, number, bool, text, name, null; `|` stands between alternatives. `!` marks a key that has to be there. A kind that
+int, nought, number, bool, text, name, null; `|` stands between alternatives. `!` marks a key that has to be there. A kind that
 begins with `stream:` is a stream.
 """
 
@@ -96,10 +96,10 @@ KINDS: Mapping[str, Kind] = {
     "stream:program": {**PACKED, "/Length1": "int", "/Subtype": "/OpenType|/CIDFontType0C"},
     # what is tagged, listed, embedded
     "link": {
-        "/Type": "/Annot!", "/Subtype": "/Link!", "/Rect": "[number]", "/BS": "border", "/Dest": "text|dest",
+        "/Type": "/Annot!", "/Subtype": "/Link!", "/Rect": "[number]", "/BS": "border!", "/Dest": "text|dest",
         "/F": "int", "/Contents": "text", "/StructParent": "int",
     },
-    "border": {"/W": "number"},
+    "border": {"/W": "nought!"},  # without it a viewer draws one; PDFium, which looks at pages here, draws none
     "dest": {},  # an array: see _dest
     "outlines": {"/First": "bookmark", "/Last": "bookmark", "/Count": "int"},
     "bookmark": {
@@ -367,6 +367,7 @@ def _is_name(obj: Any) -> bool:
 
 
 _PLAIN: Mapping[str, Callable[[Any], bool]] = {
+    "nought": lambda obj: isinstance(obj, int) and not isinstance(obj, bool) and obj == 0,
     "int": lambda obj: isinstance(obj, int) and not isinstance(obj, bool),
     "number": _is_number,
     "bool": lambda obj: isinstance(obj, bool),

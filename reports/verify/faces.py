@@ -36,7 +36,7 @@ def check_faces(
 
     others : in what the machine that made the report differs from this one, in words.
     """
-    _check_level(manifest, signatures[0])
+    _check_level(data, manifest, signatures[0])
     looked: list[str] = []
     count = 0
     for signature in signatures:
@@ -55,18 +55,22 @@ def check_faces(
     return f"{count} drawn again from their signed fields, the same"
 
 
-def _check_level(manifest: Manifest, first: Signature) -> None:
+def _check_level(data: bytes, manifest: Manifest, first: Signature) -> None:
     """The cover tells no better level than the certification has. Raises Broken."""
     said = str(manifest.extra.get("level_words", ""))
-    stamped = manifest.extra.get("timestamp") is True or said.startswith(
-        tuple(f"{v}:" for v in ("B-T", "B-LT", "B-LTA"))
-    )
-    if stamped and first.container.stamp is None:
+    has = [SignedLevel.B_B]  # the archive timestamp comes after the printing: no cover can tell of it
+    if first.container.stamp is not None:
+        has.append(SignedLevel.B_T)
+        with opened(data[: first.span.end]) as pdf:
+            has += [SignedLevel.B_LT] if "/DSS" in pdf.Root else []
+    told = [level for level in SignedLevel if said.startswith(f"{level}:")]
+    if manifest.extra.get("timestamp") and first.container.stamp is None:
+        told.append(SignedLevel.B_T)
+    if better := [level for level in told if level not in has]:
         raise Broken(
-            "the report says that an authority confirms its time, and its certification holds no timestamp",
-            got=said[:100] or "timestamp: true",
-            expected=str(SignedLevel.B_B),
-        )
+            "the report tells a better level than its certification has: of time, or of what is needed to check it",
+            got=str(better[0]), expected=str(has[-1]),
+        )  # fmt: skip
 
 
 def _check_face(data: bytes, manifest: Manifest, signature: Signature, others: Callable[[], Sequence[str]]) -> bool:

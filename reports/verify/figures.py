@@ -19,6 +19,8 @@ from reports.manifest import strict_json
 from reports.verify.result import Broken, plain, shown
 
 TOLERANCE = 1e-9
+FIXED = ("alpha", "floor")
+"""Settings that nobody can choose: what pages say of intervals and small groups holds for these values alone."""
 LISTS = ("rates", "gaps", "dataset", "counts", "pairs", "power")
 
 
@@ -30,6 +32,10 @@ def recompute(cube: Any, settings: Mapping[str, Any]) -> tuple[dict[str, Any], A
     from audit.measure import measure
 
     margins, how = margins_from_json(cube), Settings.from_json(settings)
+    for name in FIXED:
+        # Pages say "95 % interval", and figures measured at another level would follow from the cube just as well.
+        if (got := getattr(how, name)) != (right := getattr(Settings(), name)):
+            raise Broken(f"the figures were measured at another {name} than pages name", got=shown(got), expected=right)
     measures = measure(margins, how)
     return measures_to_json(measures), margins, how, measures
 

@@ -244,6 +244,13 @@ class Judge:
             return
 
         def work() -> str:
+            if self.pdf.startswith(since) and len(since) not in {s.span.end for s in self.found}:
+                raise Broken(
+                    "the earlier copy is no whole signed report, so nothing can be told from it",
+                    got=f"{len(since):,} bytes that end with no signature",
+                    expected="a file as it was received, unchanged",
+                    todo="give the whole earlier copy",
+                )
             if not self.pdf.startswith(since):
                 raise Broken(
                     "the file does not continue the earlier copy",

@@ -17,6 +17,7 @@ from reports.document import build_document
 from reports.manifest import NAME, Manifest
 from reports.pdf import write_pdf
 from reports.render import render_html
+from reports.verify.elsewhere import shown_otherwise
 from reports.verify.increments import revisions_of
 from reports.verify.looks import DPI, Apart, first_apart
 from reports.verify.result import Broken, InPart
@@ -46,6 +47,14 @@ def check_printed(certified: bytes, files: Mapping[str, bytes], printer: Printer
             f"the pages are not checked: made with other versions, and page {apart.page} looks otherwise here",
             got=f"{_told(apart)} ({versions})",
             expected=apart.expected,
+            todo=AFRESH,
+        )
+    if other := shown_otherwise(base, again):
+        raise InPart(
+            "the pages are not checked: made with other versions, and another viewer may show something else than the "
+            f"one here ({', '.join(other)})",
+            got=versions,
+            expected="what decides how pages are drawn as Assay writes it",
             todo=AFRESH,
         )
     unsaid = unsaid_apart(base, again)

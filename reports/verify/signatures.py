@@ -182,7 +182,29 @@ def check_signers(manifest: Manifest, signatures: Sequence[Signature]) -> str:
             )
         if slot.name.casefold() != signature.signer_name.casefold():
             raise Broken(f"the field of signer {number} is signed by another name than the manifest gives")
+    _check_one_each(manifest, signatures)
     return f"{len(signatures)} of {len(manifest.signers)} fields signed, each by the name the manifest gives"
+
+
+def _check_one_each(manifest: Manifest, signatures: Sequence[Signature]) -> None:
+    """A quorum counts people: no key decides in the fields of two members, under whatever names. Raises Broken."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    members = {s.field for s in manifest.members}
+    seen: set[bytes] = set()
+    for signature in signatures:
+        if signature.field not in members:
+            continue
+        key = x509.load_der_x509_certificate(signature.container.certificate).public_key()
+        public = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        if public in seen:
+            raise Broken(
+                "one key decided in the fields of two members",
+                got=f"field {signature.field}, signed with a key that signed before",
+                expected="a key of each member's own",
+            )
+        seen.add(public)
 
 
 def decisions(manifest: Manifest, signatures: Sequence[Signature]) -> dict[str, Decision]:

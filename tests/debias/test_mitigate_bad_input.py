@@ -175,3 +175,24 @@ def test_search_and_pick_on_the_command_line(tmp_path: Path, capsys: pytest.Capt
     found = json.loads(capsys.readouterr().out)
     assert found["choice"]["by"] == "Bo"
     assert found["search"]["trial"] == 1
+
+
+def test_a_gap_that_cannot_be_estimated_is_never_a_number(tmp_path: Path) -> None:
+    """Groups too small on the validation rows: the note says so in words, and no "nan" is printed."""
+    import cli
+
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"sex": ["f", "m"] * 40, "x": rng.random(80)})
+    frame["y"] = (rng.random(80) < frame["x"]).astype(int)
+    frame["s"] = frame["x"]
+    frame.to_csv(tmp_path / "d.csv", index=False)
+    (tmp_path / "case.toml").write_text(
+        '[case]\nname = "n"\npurpose = "p"\n[data]\npath = "d.csv"\nlabel = "y"\npositive = "1"\nsensitive = ["sex"]\n'
+        '[model]\nscore = "s"\nthreshold = 0.5\n'
+    )
+    out = tmp_path / "out"
+    given = ["mitigate", str(tmp_path / "case.toml"), "--method", "group_thresholds", "--out", str(out)]
+    assert cli.main([*given, "--constraint", "equal_opportunity"]) == 0
+    text = (out / "mitigation.json").read_text()
+    assert "nothing was aimed at" in text
+    assert "was nan" not in text

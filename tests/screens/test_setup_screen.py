@@ -185,16 +185,13 @@ def test_decisions_in_other_words_than_the_outcomes_are_asked(home: Path) -> Non
     assert case["model"] == {"decision": "approved", "classes": {"no": "1", "yes": "0"}}
 
 
-def test_a_person_with_several_rows_is_proposed_and_measured_as_one(home: Path) -> None:
-    path = loans(home)
-    frame = pd.read_csv(path)
-    frame["person_id"] = [f"P{i // 2}" for i in range(len(frame))]
-    frame.to_csv(path, index=False)
-    app = AppTest.from_function(page, kwargs={"data": str(path)}, default_timeout=60).run()
-    assert app.selectbox(key="role-cluster").value == "person_id"
+def test_people_in_several_rows_are_proposed_as_such(home: Path) -> None:
+    frame = pd.read_csv(loans(home)).assign(customer_id=[i // 2 for i in range(80)], sex=["f", "m"] * 40)
+    frame.to_csv(home / "loans.csv", index=False)
+    app = AppTest.from_function(page, kwargs={"data": str(home / "loans.csv")}, default_timeout=60).run()
+    assert app.selectbox(key="role-cluster").value == "customer_id"
     app.text_input(key="role-purpose").input("Who is offered a loan")
     app.radio(key="role-favourable").set_value("0")
     app.button[-1].click().run()
     place = next(m.value for m in app.markdown if m.value.startswith("saved:")).removeprefix("saved:")
-    data = tomllib.loads((Path(place) / "case.toml").read_text())["data"]
-    assert data["cluster"] == "person_id"
+    assert tomllib.loads((Path(place) / "case.toml").read_text())["data"]["cluster"] == "customer_id"
