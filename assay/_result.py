@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from audit.errors import InputError
+from audit.sizes import measured
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -117,8 +118,7 @@ class Result:
         return load_case(self.case_file)
 
     def __repr__(self) -> str:
-        rows = self.evidence["data"]["audited_rows"]
-        lines = [f"{self.evidence['case']['name']}: {rows:,} rows measured."]
+        lines = [f"{self.evidence['case']['name']}: {measured(self.evidence['data'])} measured."]
         return "\n".join([*lines, *(f"- {s}" for s in self.findings[:8])])
 
     def _repr_html_(self) -> str:
@@ -131,9 +131,8 @@ class Result:
             table = norms[kept].to_html(index=False, border=0, na_rep="not estimable", float_format="{:.3f}".format)
         said = "".join(f"<li>{escape(s)}</li>" for s in self.notes[:6])
         name = escape(self.evidence["case"]["name"])
-        rows = self.evidence["data"]["audited_rows"]
         return (
-            f"<div><h4>{name}: {rows:,} rows measured</h4><ul>{found}</ul>{table}{self._chart()}"
+            f"<div><h4>{name}: {measured(self.evidence['data'])} measured</h4><ul>{found}</ul>{table}{self._chart()}"
             f"<details><summary>Notes ({len(self.notes)})</summary><ul>{said}</ul></details></div>"
         )
 

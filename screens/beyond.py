@@ -138,29 +138,27 @@ def _flips(found: list[Record], attribute: list[str]) -> None:
         "decisions turn."
     )
     st.write(state.plain(takeaway))
-    left, right = st.columns([3, 2])
     dots = [
         charts.Dot(f"{name_of(f['group'])} to {name_of(f['to'])}", f["value"], f["low"], f["high"], f["people"])
         for f in rows
     ]
     figure = charts.dots(dots, title="Decisions that turn, 95 % intervals")
-    left.plotly_chart(figure, config=charts.CONFIG, key="flips-chart", alt=takeaway)
-    with right:
-        parts.table(
-            pd.DataFrame(
-                [
-                    {
-                        "Changed": f"{name_of(f['group'])} to {name_of(f['to'])}",
-                        "Turn": percent(f["value"]),
-                        "To favourable": f["to_favourable"],
-                        "To unfavourable": f["to_unfavourable"],
-                        "Of people": f["people"],
-                    }
-                    for f in rows
-                ]
-            ),
-            alt="Decisions that turn where the sensitive value alone is changed",
-        )
+    st.plotly_chart(figure, config=charts.CONFIG, key="flips-chart", alt=takeaway)
+    parts.table(
+        pd.DataFrame(
+            [
+                {
+                    "Changed": f"{name_of(f['group'])} to {name_of(f['to'])}",
+                    "Turn": percent(f["value"]),
+                    "To favourable": f["to_favourable"],
+                    "To unfavourable": f["to_unfavourable"],
+                    "Of people": f["people"],
+                }
+                for f in rows
+            ]
+        ),
+        alt="Decisions that turn where the sensitive value alone is changed",
+    )
     st.caption("The model reads this column. All else stays as it is: what goes along with it is not in this figure.")
 
 

@@ -88,7 +88,7 @@ def checked(content: bytes) -> Read:
     evidence = strict_json(files["evidence.json"], "evidence.json")
     steps = [s.decided for s in steps_of(content, manifest, signatures)]
     return Read(
-        embedded_manifest(content), tuple(map(str, evidence["findings"])), len(found.checks),
+        embedded_manifest(content), tuple(map(str, evidence["findings"])), sum(c.status == "ok" for c in found.checks),
         tuple((d.member, d.decision, d.reason) for d in steps),
     )  # fmt: skip
 
@@ -96,7 +96,7 @@ def checked(content: bytes) -> Read:
 def says(read: Read) -> None:
     """What the checked evidence says, and who has decided so far."""
     m = read.manifest
-    st.success(f"{read.checks} checks, none failed. Signed by {state.plain(m.author)}, {m.issued:%Y-%m-%d}.")
+    st.success(f"{read.checks} checks were made, none failed. Signed by {state.plain(m.author)}, {m.issued:%Y-%m-%d}.")
     st.markdown(f"**{state.plain(m.case)}**")
     for line in read.findings:
         st.markdown(f"- {state.plain(line)}")
@@ -106,7 +106,11 @@ def says(read: Read) -> None:
         "These sentences follow from the counts in the report. Who signed is established only by a certificate that "
         "you trust, or by its fingerprint, given to you by another way."
     )
-    st.code(m.auditor.certificate or "no fingerprint is named", language=None, wrap_lines=True)
+    st.code(
+        f"Certificate SHA-256 {m.auditor.certificate}" if m.auditor.certificate else "no fingerprint is named",
+        language=None,
+        wrap_lines=True,
+    )
 
 
 def decide(content: bytes, read: Read, members: list[str]) -> None:

@@ -166,4 +166,5 @@ def _cell(value: object) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:,.0f}" if value.is_integer() and abs(value) >= 2 else f"{value:.3f}"
-    return state.plain(value)
+    # A narrow column does not part a number from its sign.
+    return state.plain(value).replace(" %", "\u00a0%")

@@ -56,6 +56,8 @@ def main(run: Path) -> None:
                 page = browser.new_page(viewport={"width": 1180, "height": 1180})
                 page.goto(f"http://127.0.0.1:{port}/model?case={folder.id}")
                 page.get_by_text("Ask of the decisions").wait_for(timeout=60_000)
+                page.locator(".js-plotly-plot").first.wait_for(timeout=60_000)
+                page.get_by_role("combobox", name="Question").first.wait_for(timeout=60_000)
                 time.sleep(4)
                 page.screenshot(path=str(IMAGES / "screen.png"))
                 browser.close()

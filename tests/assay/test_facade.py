@@ -153,8 +153,8 @@ def test_frames_chart_and_display(german: pd.DataFrame, model: Any) -> None:
     assert {len(t.x) for t in figure.data} >= {2}
     page = result._repr_html_()
     assert "<svg" in page
-    assert all(word in page for word in ("1,000 rows", "<table", "Notes ("))
-    assert "rows measured" in repr(result)
+    assert all(word in page for word in ("1,000 people", "<table", "Notes ("))
+    assert "1,000 people measured" in repr(result)
     with pytest.raises(assay.AssayError, match="name one of them"):
         result.plot("selection_rat")
 

@@ -85,7 +85,7 @@ def test_points_have_a_share_for_each_group(evidence: dict[str, Any]) -> None:
     app = app.selectbox(key="beyond").select("Do points mean the same for everyone?").run()
     assert not app.exception
     assert "predictive parity" in texts(app)
-    assert "25.0 % of 40" in str(app.table[-1].value).replace("\\", "")
+    assert "25.0 % of 40" in str(app.table[-1].value).replace("\\", "").replace("\u00a0", " ")
 
 
 def test_nothing_measured_nothing_shown(evidence: dict[str, Any]) -> None:

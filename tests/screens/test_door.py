@@ -104,7 +104,7 @@ def test_a_key_brought_along_decides_and_the_log_that_knows_the_report_learns_it
     app.file_uploader(key="door-key").set_value(("cy.p12", content, "application/x-pkcs12"))
     fill(app, "Bo Board", "approve")
     app = press(app, "Sign the decision")
-    assert "the key is not that of Bo Board" in app.error[0].value
+    assert "The key is not that of Bo Board" in app.error[0].value
     app.selectbox(key="door-member").set_value("Cy Chair")
     app = press(app, "Sign the decision")
     done: Any = app.session_state["door-done"]

@@ -75,7 +75,7 @@ def test_every_question_of_every_class_has_an_answer_and_a_table(several: dict[s
             assert "points apart" in texts(app)
             assert len(app.table) == 3
     rate = next(r for r in several["classes"]["overall"]["rates"] if r["metric"] == "macro_f1" and r["group"] == ["f"])
-    assert f"{100 * rate['value']:.1f} %" in app.table[0].value.to_string().replace("\\", "")
+    assert f"{100 * rate['value']:.1f} %" in app.table[0].value.to_string().replace("\\", "").replace("\u00a0", " ")
 
 
 def test_an_intersection_says_what_is_served(several: dict[str, Any]) -> None:
