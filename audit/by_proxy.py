@@ -102,7 +102,7 @@ def _one(
     place = np.array([*(at.get(n, -1) for n in names), -1])[codes]
     known = place >= 0
     n = np.bincount(place[known], minlength=len(proxy.values)).astype(np.float64)
-    x = np.bincount(place[known], weights=favourable[known], minlength=len(proxy.values))
+    x = np.bincount(place[known], weights=favourable[known], minlength=len(proxy.values)).astype(np.float64)
     people, unknown = int(known.sum()), int((~known).sum())
     if not people:
         raise DataError(

@@ -101,7 +101,7 @@ def _outlines(pdf: Any) -> dict[tuple[str, int], bytes] | None:
     for font in pdf.objects:
         if not isinstance(font, pikepdf.Dictionary) or font.get("/Subtype") not in ("/CIDFontType2", "/CIDFontType0"):
             continue
-        described = font.get("/FontDescriptor", {})
+        described: Any = font.get("/FontDescriptor", {})
         program = described.get("/FontFile2", described.get("/FontFile3"))
         if program is None:
             return None
