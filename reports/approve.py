@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from audit.errors import InputError, nearest
 from reports.keys import SigningKey
-from reports.manifest import NAME, Manifest, SignerSlot
+from reports.known import remember
+from reports.manifest import Manifest, SignerSlot
 from reports.sign import Signed, Validation, countersign
 from reports.stamp import DECIDED
 
@@ -132,7 +133,7 @@ def approve(
             expected=slot.name,
             todo="sign with the member's own key; its certificate has to have the name that the report gives",
         )
-    return countersign(
+    signed = countersign(
         pdf,
         key,
         field=slot.field,
@@ -141,16 +142,15 @@ def approve(
         timestamper=timestamper,
         validation=validation,
     )
+    remember(signed.pdf)
+    return signed
 
 
 def embedded_manifest(pdf: bytes) -> Manifest:
-    """The manifest of a report. Raises InputError where the PDF has none."""
-    from reports.verify.reading import attachments_of
+    """The manifest of a report. Raises what `reports.log.record.read_report` raises."""
+    from reports.log.record import read_report
 
-    files = attachments_of(pdf)
-    if NAME not in files:
-        raise InputError("the file is not a report made by Assay", got=f"no {NAME} in it", expected="an Assay report")
-    return Manifest.from_bytes(files[NAME])
+    return read_report(pdf)[0]
 
 
 def _slot(manifest: Manifest, wanted: str) -> SignerSlot:

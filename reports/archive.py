@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from audit.errors import InputError
 from reports.approve import embedded_manifest
+from reports.known import remember
 from reports.sign import Validation, seal
 
 if TYPE_CHECKING:
@@ -34,4 +35,4 @@ def archive(
     slot = next((s for s in embedded_manifest(pdf).signers if s.role == "timestamp"), None)
     if slot is None:
         raise InputError("the report has no field for an archive timestamp", expected="a report made by `assay report`")
-    return seal(pdf, timestamper, field=slot.field, validation=validation)
+    return remember(seal(pdf, timestamper, field=slot.field, validation=validation))

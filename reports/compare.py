@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from audit.errors import DataError
+from audit.errors import DataError, VerificationError
 from audit.publish import publish_files
 from audit.stats.adjust import holm
 from audit.stats.intervals import newcombe
@@ -65,27 +65,30 @@ class Change:
         return self.now - self.before
 
 
-def earlier_files(place: Path) -> dict[str, bytes]:
-    """The earlier audit (run folder, or a report whose checks hold) under the names it is embedded by.
+def earlier_files(place: Path) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """The earlier audit (run folder, or a report none of whose checks fails) under the names it is embedded by, and the
+    checks of that report that could not be made whole here: they are told beside the comparison.
 
-    Raises DataError where it holds no audit, or where the earlier report does not hold.
+    Raises DataError where it holds no audit, VerificationError where a check of the earlier report fails.
     """
-    place = Path(place)
+    place, unchecked = Path(place), ()
     try:
         if place.is_dir():
             files = publish_files({name: (place / name).read_bytes() for name in EARLIER})
         else:
+            from reports.log.record import read_report
             from reports.verify import verify
-            from reports.verify.reading import attachments_of
 
             content = place.read_bytes()
-            if bad := [c.name for c in verify(content).checks if c.status == "failed"]:
-                raise DataError(
-                    "the earlier report does not hold", got=", ".join(bad), expected="every check passes",
-                    todo=f"look at it with `assay verify {place.name}`",
+            found = verify(content)
+            if (bad := found.failed) is not None:
+                raise VerificationError(
+                    bad.name, f"the earlier report does not hold: {bad.name}: {bad.detail}", got=bad.got,
+                    expected=bad.expected, todo=f"look at it with `assay verify {place.name}`",
                 )  # fmt: skip
-            files = dict(attachments_of(content))
-        return {EARLIER[name]: files[name] for name in EARLIER}
+            unchecked = tuple(c.name for c in found.partial)
+            files = dict(read_report(content)[2])
+        return {EARLIER[name]: files[name] for name in EARLIER}, unchecked
     except (OSError, KeyError) as error:
         raise DataError(
             "there is no earlier audit to compare with", got=place.name, expected="a run folder or a report.pdf",

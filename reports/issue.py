@@ -26,6 +26,7 @@ from reports import setting
 from reports.about import about_of
 from reports.attest import MODEL_CARD, STATEMENTS
 from reports.keys import SigningKey
+from reports.known import remember
 from reports.manifest import ARCHIVE, AUDITOR_FIELD, NAME, Attached, Manifest, SignerSlot, strict_json
 from reports.pdf import write_pdf
 from reports.series import SERIES, series_bytes
@@ -85,11 +86,12 @@ def issue_report(
     """
     run, out = Path(run), Path(out)
     book, before = _opened(log, out)
-    plain = collect(run, people=people)
+    plain, unchecked = collect(run, people=people), ()
     if compare is not None:
         from reports.compare import earlier_files
 
-        plain |= earlier_files(compare)
+        files, unchecked = earlier_files(compare)
+        plain |= files
     held = hold(plain, book, before, allow_difference)
     files = {**plain, **attested(plain, key)}
     slots = slots_of(key, members)
@@ -105,6 +107,7 @@ def issue_report(
             "timestamp": authority is not None,
             "level_words": f"{level}: {level.meaning}",
             **({"differences": held.said} if held.said else {}),
+            **({"earlier_unchecked": list(unchecked)} if unchecked else {}),
             **said_of(
                 run,
                 case_of(plain),
@@ -126,6 +129,7 @@ def issue_report(
         timestamper=timestamp_authority(authority) if authority else None,
         validation=validation,
     )
+    remember(signed.pdf)
     return _write(out, signed, manifest, book, held.check)
 
 

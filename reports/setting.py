@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -38,7 +38,7 @@ NAMES = ("assay", *PACKAGES, *LIBRARIES)
 FONTS = "fonts"
 """In the manifest's `extra`: name of a font -> sha256 of its file, lower-case hex."""
 NONE = "none"
-_VERSION = re.compile(r"\d[\d.]{0,20}(?:[a-z+]{1,5}[\d.]{0,10})?")
+VERSION_FORM = re.compile(r"\d[\d.]{0,20}(?:[a-z+]{1,5}[\d.]{0,10})?")
 _FONT = re.compile(r"[\w-]{1,60}")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 _ASCII = "".join(map(chr, range(32, 127)))
@@ -116,9 +116,14 @@ def _fonts(signs: str) -> Mapping[str, str]:
 
 def plain(text: str) -> str:
     """The text where it is a version: it is printed, and words in its place would be too. Raises ValueError."""
-    if text != NONE and not _VERSION.fullmatch(text):
+    if text != NONE and not VERSION_FORM.fullmatch(text):
         raise ValueError("a version in the manifest is none")
     return text
+
+
+def said_version(tool: Mapping[str, str]) -> str:
+    """The version of Assay that a manifest names, or that it names none."""
+    return _told(plain, tool["assay"], "of a version not named") if "assay" in tool else "of a version not named"
 
 
 def plain_font(name: str, digest: str) -> str:
@@ -135,10 +140,22 @@ def apart(tool: Mapping[str, str], fonts: Mapping[str, str], files: Mapping[str,
     older than this list name few.
     """
     here = versions()
-    found = [f"{name} {said} (here {here[name]})" for name, said in tool.items() if name in here and said != here[name]]
+    found = [
+        f"{name} {_told(plain, said, 'another')} (here {here[name]})"
+        for name, said in tool.items()
+        if name in here and said != here[name]
+    ]
     mine = fonts_of(files) if fonts else {}
     return found + [
-        f"{name} {digest[:12]} (here {mine.get(name, NONE)[:12]})"
+        (f"{name} of another file (here {mine[name][:12]})" if name in mine else "a font that is not here")
         for name, digest in sorted(fonts.items())
         if mine.get(name) != digest
     ]
+
+
+def _told(check: Callable[[str], str], text: str, other: str) -> str:
+    """The text where it is what it should be: other words of a file are not told."""
+    try:
+        return check(text)
+    except (TypeError, ValueError):
+        return other

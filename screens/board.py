@@ -8,6 +8,7 @@ from pathlib import Path
 import streamlit as st
 
 from audit.errors import AssayError
+from reports.manifest import Manifest
 from screens import parts, secret, sign, state
 from screens.secret import Brought
 from screens.workspace import CaseFolder, log_home
@@ -18,16 +19,11 @@ FIELDS = {
 }  # fmt: skip
 
 
-def countersign(folder: CaseFolder, report: Path) -> None:
+def countersign(folder: CaseFolder, report: Path, manifest: Manifest) -> None:
     """A board member approves or rejects, with a reason, by their own key."""
-    from reports.approve import embedded_manifest
     from reports.keys import open_key
 
-    try:
-        members = embedded_manifest(report.read_bytes()).members
-    except AssayError as error:
-        state.show_error(error)
-        return
+    members = manifest.members
     if not members:
         return
     st.markdown("#### The board decides")

@@ -16,6 +16,7 @@ from screens.workspace import CaseFolder, log_home
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
+    from reports.manifest import Manifest
     from reports.register import Line, Standing
     from reports.verify import Verification
 
@@ -47,22 +48,32 @@ def made(folder: CaseFolder) -> None:
         "Download the report", content, file_name="report.pdf", mime="application/pdf", key="download-report",
         type="primary", on_click="ignore",
     )  # fmt: skip
-    hand_on(content, folder, right)
-    verified(content, log=logged() if states_log(content) else None)
+    manifest = manifest_of(content)
+    if manifest is not None:
+        hand_on(manifest, folder, right)
+    states_log = manifest is not None and manifest.extra.get("checkpoint") is not None
+    verified(content, log=logged() if states_log else None)
     if st.toggle("Look at the pages", key="look"):
         st.pdf(content, height=820, key="pages", alt="The signed report, page by page")
-    board.countersign(folder, report)
+    if manifest is not None:
+        board.countersign(folder, report, manifest)
 
 
-def hand_on(content: bytes, folder: CaseFolder, place: DeltaGenerator) -> None:
-    """Who signed, the line for those who will check it, and the key, where this report was signed by one made here."""
+@st.cache_data(max_entries=4, show_spinner="Reading the report", scope="session")
+def manifest_of(content: bytes) -> Manifest | None:
+    """What the report says of itself, read behind walls; None where it does not hold so far, which the checks tell."""
     from reports.approve import embedded_manifest
-    from reports.document import report_number
 
     try:
-        manifest = embedded_manifest(content)
+        return embedded_manifest(content)
     except AssayError:
-        return
+        return None
+
+
+def hand_on(manifest: Manifest, folder: CaseFolder, place: DeltaGenerator) -> None:
+    """Who signed, the line for those who will check it, and the key, where this report was signed by one made here."""
+    from reports.document import report_number
+
     print_ = manifest.auditor.certificate or ""
     own = next((k for k in secret.made_keys(folder) if k.stem == print_), None)
     if own is not None:
@@ -92,16 +103,6 @@ def logged() -> tuple[bytes, bytes, bytes] | None:
     except AssayError:
         return None
     return copy.entries, copy.note, copy.public
-
-
-def states_log(content: bytes) -> bool:
-    """Whether the report was issued with a log at hand; one from before that is in none."""
-    from reports.approve import embedded_manifest
-
-    try:
-        return embedded_manifest(content).extra.get("checkpoint") is not None
-    except AssayError:
-        return False
 
 
 def verified(content: bytes, trust: bytes | None = None, log: tuple[bytes, bytes, bytes] | None = None) -> None:

@@ -115,16 +115,29 @@ def decision_entry(step: Step) -> dict[str, Any]:
 
 
 def read_report(pdf: bytes) -> tuple[Manifest, tuple[Signature, ...], Mapping[str, bytes]]:
-    """Manifest, signatures and attachments of a report that has been verified. Raises InputError."""
+    """Manifest, signatures and attachments of a report.
+
+    Bytes that were judged already, or made here, are parsed in this process; others only in one with limits, and no
+    further than to the manifest: that says nothing of figures and pages. Raises VerificationError where such a file
+    fails a check, InputError where it is no report.
+    """
+    from reports.known import is_known
+    from reports.verify.apart import parts_apart
+
+    signatures, files = _parsed(pdf) if is_known(pdf) else parts_apart(pdf)
+    if NAME not in files:
+        raise InputError("the file is not a report made by Assay", got=f"no {NAME} in it", expected="an Assay report")
+    return Manifest.from_bytes(files[NAME]), signatures, files
+
+
+def _parsed(pdf: bytes) -> tuple[tuple[Signature, ...], Mapping[str, bytes]]:
     from reports.verify.reading import attachments_of, reader_of
     from reports.verify.result import Broken
     from reports.verify.signatures import read_signatures
 
     files = attachments_of(pdf)
-    if NAME not in files:
-        raise InputError("the file is not a report made by Assay", got=f"no {NAME} in it", expected="an Assay report")
     try:
-        return Manifest.from_bytes(files[NAME]), read_signatures(pdf, reader_of(pdf)), files
+        return read_signatures(pdf, reader_of(pdf)), files
     except Broken as broken:
         raise InputError(broken.problem, got=broken.got, expected=broken.expected) from broken
 
@@ -280,8 +293,6 @@ def proof_for(view: LogView, pdf: bytes) -> bytes:
     from reports.log.proof import proof_of
 
     _, signatures, _ = read_report(pdf)
-    if not signatures:
-        raise InputError("the report is not signed", expected="a report certified by its auditor")
     report = certified_of(pdf, signatures)
     at = [i for i, e in enumerate(view.entries) if e["type"] == REPORT and e.get("report") == report]
     if not at:

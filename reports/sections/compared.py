@@ -40,6 +40,13 @@ def section(sources: Sources) -> Section | None:
                 "side by side; the counts do not hold them, so none is given."
             )
         )
+    if parts := sources.manifest.extra.get("earlier_unchecked"):
+        blocks.append(
+            Notice(
+                "The earlier report was verified only in part when this one was made. No check of it failed; not "
+                f"checked whole: {', '.join(map(str, parts))}."
+            )
+        )
     blocks += _norms(sources)
     blocks += _table(
         "Gaps: clear changes first, then those that grew most",

@@ -5,8 +5,8 @@ layer, a picture or a font of another kind is refused because no line below allo
 object in the file's tables, in every revision; one that nothing refers to is refused too.
 
 A rule is a name (`/Page`), a kind (`page`), a list (`[page]`), a map from any key (`{font}`), or one of the words
-int, nought, number, bool, text, name, null; `|` stands between alternatives. `!` marks a key that has to be there. A kind that
-begins with `stream:` is a stream.
+int, nought, number, bool, text, name, null; `|` stands between alternatives. `!` marks a key that has to be there. A
+kind that begins with `stream:` is a stream.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A report judged in a process of its own, with the limits and walls that models run in (`audit.models.process`).
 
     judged_apart(pdf, asked, rerun) -> Verification
-    attached_apart(pdf) -> the embedded files, unchecked
+    parts_apart(pdf) -> signatures and embedded files, where the file holds as far as its manifest
 
 Bytes and options go in as one frame; lines come back as data. What the file does to its reader (a loop, a bomb, a
 crash) ends that process, and is a check that failed. A new run needs the model and the data, so it is made by the
@@ -21,10 +21,11 @@ import msgspec
 import numpy as np
 
 from audit import progress
-from audit.errors import AssayError, InputError, OutputError
+from audit.errors import AssayError, OutputError
 from audit.models.process import Limits
 from audit.sandbox.call import PRINTING, Enclosed
 from reports.attest.statements import LOCK_FILE
+from reports.known import remember
 from reports.log.store import LogCopy
 from reports.verify.asked import Asked
 from reports.verify.result import FAILED, Check, Verification
@@ -32,12 +33,14 @@ from reports.verify.seal import MOST_BYTES
 
 if TYPE_CHECKING:
     from reports.verify.printed import Printer
+    from reports.verify.signatures import Signature
 
 LIMITS = Limits(memory_bytes=1000 * 2**20, cpu_seconds=180, wall_seconds=600.0, file_size_bytes=2**20)
 """Of address space, of which libraries that are mapped and hardly used take a third. The largest reports measured
 (docs/report.md) need a tenth of the time."""
 FILE = "file/"
 COMPARED = "what the file does to its reader with the limits of the process that reads it"
+UNREADABLE = "the report's process gave an answer that cannot be read"
 # Pages are set without a file being written, and one thread does it: each more takes address space.
 _PROFILE = replace(PRINTING, scratch=False)
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
@@ -49,6 +52,13 @@ class _Stopped(AssayError):
 
 def judged_apart(pdf: bytes, asked: Asked, rerun: Any = None, limits: Limits | None = None) -> Verification:
     """Every check, made in a child. rerun: files, or a function from the embedded files to them, or None."""
+    found = _judged_apart(pdf, asked, rerun, limits)
+    if found.failed is None:
+        remember(pdf)
+    return found
+
+
+def _judged_apart(pdf: bytes, asked: Asked, rerun: Any, limits: Limits | None) -> Verification:
     if len(pdf) > MOST_BYTES:  # nothing of it is read
         return _stopped(pdf, "the file is too large", f"at most {MOST_BYTES:,} bytes", "more than that")
     progress.stage("Checking the report")
@@ -83,17 +93,33 @@ def judged_here(pdf: bytes, asked: Asked, rerun: Any, printer: Printer | None) -
         judge.no_rerun()
     else:
         judge.rerun(rerun(judge.files) if callable(rerun) else rerun)
+    if judge.result().failed is None:
+        remember(pdf)
     return replace(judge.result(), again=judge.printed_again(), isolation=("none: read in the caller's own process",))
 
 
-def attached_apart(pdf: bytes, limits: Limits | None = None) -> dict[str, bytes]:
-    """The embedded files by name; checks no signature. Raises InputError where the file cannot be read."""
+def parts_apart(pdf: bytes, limits: Limits | None = None) -> tuple[tuple[Signature, ...], dict[str, bytes]]:
+    """The signatures, without what a parser holds of them, and the embedded files by name, read in a child.
+
+    Figures and pages are not checked. Raises VerificationError where a check before them fails.
+    """
+    from reports.verify.signatures import Signature
+
+    if len(pdf) > MOST_BYTES:
+        raise _stopped(pdf, "the file is too large", f"at most {MOST_BYTES:,} bytes", "more than that").error()
     with _enclosed(limits or LIMITS) as child:
         try:
-            _, given = child.call({"do": "attachments"}, pdf=_array(pdf))
-        except _Stopped as error:
-            raise InputError(error.problem, expected=error.expected or "a report made by `assay report`") from error
-    return {name.removeprefix(FILE): array.tobytes() for name, array in given.items()}
+            told, given = child.call({"do": "parts"}, seconds=None, pdf=_array(pdf))
+            found = _read(told, {}, child.isolation)
+            if found.failed is not None:
+                raise found.error()
+            signatures = msgspec.convert(told["signatures"], tuple[Signature, ...])
+        except (_Stopped, KeyError, msgspec.ValidationError) as error:
+            expected = error.expected if isinstance(error, _Stopped) else ""
+            raise _stopped(
+                pdf, error.problem if isinstance(error, _Stopped) else UNREADABLE, expected
+            ).error() from error
+    return signatures, {name.removeprefix(FILE): array.tobytes() for name, array in given.items()}
 
 
 @contextmanager
@@ -137,7 +163,7 @@ def _read(told: Mapping[str, Any], arrays: Mapping[str, np.ndarray], isolation: 
     try:
         found = msgspec.convert(told["verification"], Verification)
     except (KeyError, msgspec.ValidationError) as error:
-        raise _Stopped("the report's process gave an answer that cannot be read") from error
+        raise _Stopped(UNREADABLE) from error
     again = arrays["again"].tobytes() if "again" in arrays else None
     return replace(found, again=again, isolation=isolation)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from reports.attest import MODEL_CARD, STATEMENTS
 from reports.manifest import Manifest
+from reports.setting import said_version
 from reports.verify import figures
 from reports.verify.lines import Lines
 from reports.verify.printed import Printer, check_printed
@@ -32,7 +33,7 @@ class Contents:
         """A method may change from version to version: where this is another one, the failure says so."""
         from audit.about import VERSION
 
-        made = self.manifest.tool.get("assay", "an unknown version")
+        made = said_version(self.manifest.tool)
         try:
             return work()
         except Broken as broken:

@@ -1,9 +1,9 @@
 """What decides how another viewer shows a page that PDFium shows the same: operators, colour profiles, fonts.
 
 For files that were set with other versions, where bytes cannot be compared and pages are looked at with one engine
-(`reports.verify.looks`). Viewers differ in what they make of wrong operands, of numbers written oddly, of operators that
-nobody knows, of a profile and of what a font's program holds beside its outlines. So drawings keep to a grammar, each
-profile is one of those that are embedded here, and each sign's outline is the one of the font here.
+(`reports.verify.looks`). Viewers differ in what they make of wrong operands, of numbers written oddly, of operators
+that nobody knows, of a profile and of what a font's program holds beside its outlines. So drawings keep to a grammar,
+each profile is one of those that are embedded here, and each sign's outline is the one of the font here.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ def _grammar() -> re.Pattern[bytes]:
     }  # fmt: skip
     forms = [_N + rb"{%d}(?:%s)" % (count, names) for count, names in arity.items()]
     forms += [
-        rb"[012]\s+(?:J|j)", rb"0\s+Tr", _DASHES + _NUMBER + rb"\s+d", rb"/Pattern\s+(?:cs|CS)", _NAME + rb"\s+(?:gs|Do|scn|SCN)",
+        rb"[012]\s+(?:J|j)", rb"0\s+Tr", _DASHES + _NUMBER + rb"\s+d", rb"/Pattern\s+(?:cs|CS)",
+        _NAME + rb"\s+(?:gs|Do|scn|SCN)",
         _NAME + rb"\s+" + _NUMBER + rb"\s+Tf", _DRAWN + rb"TJ", rb"/[A-Za-z0-9]{1,20}\s+BMC",
         rb"/[A-Za-z0-9]{1,20}\s*<<\s*/MCID\s+\d{1,7}\s*>>\s*BDC",
     ]  # fmt: skip

@@ -20,7 +20,7 @@ from reports.sign import SignedLevel
 from reports.stamp import CERTIFIED, DECIDED, face_file, face_lines
 from reports.verify.looks import first_apart
 from reports.verify.reading import opened
-from reports.verify.result import Broken, InPart
+from reports.verify.result import Broken, InPart, field_named
 
 if TYPE_CHECKING:
     from reports.verify.signatures import Signature
@@ -43,7 +43,7 @@ def check_faces(
         if signature.kind == "/DocTimeStamp":
             continue  # its face stays the empty one of the printing: reports.verify.steps
         if not _check_face(data, manifest, signature, others):
-            looked.append(signature.field)
+            looked.append(field_named(signature.field))
         count += 1
     if looked:
         raise InPart(
@@ -75,17 +75,18 @@ def _check_level(data: bytes, manifest: Manifest, first: Signature) -> None:
 
 def _check_face(data: bytes, manifest: Manifest, signature: Signature, others: Callable[[], Sequence[str]]) -> bool:
     """Whether the drawing is the same; False where it only looks the same. Raises Broken or InPart."""
+    where = field_named(signature.field)
     with opened(data[: signature.span.end]) as pdf:
         field = next((w for w in pdf.Root.AcroForm.Fields if str(w.get("/T")) == signature.field), None)
         if field is None or "/AP" not in field or "/Rect" not in field or "/V" not in field:
-            raise Broken(f"the signature in {signature.field} has no face", expected="the face that Assay draws")
+            raise Broken(f"the signature in {where} has no face", expected="the face that Assay draws")
         x1, y1, x2, y2 = (float(v) for v in field.Rect)
         size = abs(x2 - x1), abs(y2 - y1)
         if str(field.V.get("/Name", "")) != signature.signer_name:
             raise Broken(
-                f"the signature in {signature.field} names another person than its certificate",
+                f"the signature in {where} names another person than its certificate",
                 got="another name",
-                expected=signature.signer_name,
+                expected="the name in its certificate",
             )
         mine, digest = _alone(field.AP.N, size), drawing_digest(field.AP.N)
     right = b""
@@ -104,14 +105,14 @@ def _check_face(data: bytes, manifest: Manifest, signature: Signature, others: C
     apart = first_apart(mine, again, pictures=False)
     if apart is None and others():
         raise InPart(
-            f"the face of the signature in {signature.field} is not checked: it was drawn with other versions",
+            f"the face of the signature in {where} is not checked: it was drawn with other versions",
             got="; ".join(others()),
             expected="the same versions",
         )
     raise Broken(
-        f"the face of the signature in {signature.field} does not show what was signed",
+        f"the face of the signature in {where} does not show what was signed",
         got="another drawing" if apart is None else "other words",
-        expected="; ".join(_lines(manifest, signature, dt.timedelta(0)))[:300],
+        expected="heading, name, reason and time as they are signed",
         todo="do not rely on what the page shows of it; the signed words are in the line “signed by”",
     )
 
@@ -125,9 +126,9 @@ def _lines(manifest: Manifest, signature: Signature, earlier: dt.timedelta) -> t
         try:
             heading = DECIDED[Decision.from_text(signature.reason or "").decision]
         except AssayError as error:
-            raise Broken(error.problem, got=error.got, expected=error.expected) from error
+            raise Broken(error.problem, expected=error.expected) from error
     if signature.stated is None or signature.stated.tzinfo is None:
-        raise Broken(f"the signature in {signature.field} states no time", expected="/M with a time zone")
+        raise Broken(f"the signature in {field_named(signature.field)} states no time", expected="/M with a time zone")
     certificate = x509.load_der_x509_certificate(signature.container.certificate)
     return face_lines(heading, certificate, signature.reason or "", signature.stated - earlier)
 

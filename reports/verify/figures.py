@@ -16,7 +16,8 @@ from audit.derived import ONLY_WITH
 from audit.errors import AssayError
 from audit.funnel import figures
 from reports.manifest import strict_json
-from reports.verify.result import Broken, plain, shown
+from reports.verify.result import Broken, arm_named, plain, shown
+from reports.words import METRICS
 
 TOLERANCE = 1e-9
 FIXED = ("alpha", "floor")
@@ -122,9 +123,9 @@ def check_mitigation(files: Mapping[str, bytes], settings: Mapping[str, Any]) ->
             raise Broken("mitigation.json holds no cube for an arm")
         again, _, _, measures = recompute(cubes[name], used)
         for kind in ("rates", "gaps", "counts"):
-            compared += compare(f"mitigation {name} {kind}", arm.get(kind), again[kind])
+            compared += compare(f"mitigation {arm_named(name)} {kind}", arm.get(kind), again[kind])
         if "norms" in arm:
-            compared += _norms(arm, measures, f"mitigation {name} norms")
+            compared += _norms(arm, measures, f"mitigation {arm_named(name)} norms")
     return f"{compared:,} values of {sum(a is not None for a in arms.values())} arms computed again from their cubes"
 
 
@@ -137,13 +138,13 @@ def check_search(files: Mapping[str, bytes]) -> str:
     try:
         trials = document["trials"]
         entries = [("original", document["original"])]
-        entries += [(f"candidate {t['trial']}", t) for t in trials if t["failed"] is None]
+        entries += [(f"candidate {number}", t) for number, t in enumerate(trials, 1) if t["failed"] is None]
         entries += [(f"{name}, threshold moved", e["matched"]) for name, e in entries[1:] if e["matched"]]
         for name, entry in entries:
             for key, value in figures_again(document, entry["counts"]).items():
                 compared += _alike(f"search, {name}, {key}", entry[key], value)
-        for t, on in zip(trials, front_of([place(t) for t in trials]), strict=True):
-            compared += differ(f"search, candidate {t['trial']}", t["front"], on, "front")
+        for number, (t, on) in enumerate(zip(trials, front_of([place(t) for t in trials]), strict=True), 1):
+            compared += differ(f"search, candidate {number}", t["front"], on, "front")
         compared += _picked(files, document)
     except (AssayError, TypeError, ValueError, KeyError, IndexError, ArithmeticError, AttributeError) as error:
         raise Broken("the search cannot be measured", got=type(error).__name__) from error
@@ -159,7 +160,7 @@ def _picked(files: Mapping[str, bytes], document: Mapping[str, Any]) -> int:
     entry = next((t for t in document["trials"] if t["trial"] == choice["trial"]), None)
     if entry is None or entry["failed"] is not None:
         raise Broken("the candidate picked is not in the search", got=shown(choice["trial"]))
-    where = f"choice of candidate {choice['trial']}"
+    where = "choice of a candidate"
     hyper = {k: v for k, v in entry["parameters"].items() if k != "tolerance"} or None
     tolerance = made["parameters"]["tolerance"]
     pairs = (
@@ -236,7 +237,7 @@ def differ(where: str, got: Any, expected: Any, key: str) -> int:
 def _where(name: str, number: int, record: Mapping[str, Any]) -> str:
     """The metric by its columns, and which of the list it is: names of groups are content, and are not quoted."""
     metric, attribute = record.get("metric"), record.get("attribute")
-    words = f" {plain(metric, 60)}" if isinstance(metric, str) else ""
+    words = f" {metric}" if isinstance(metric, str) and metric in METRICS else ""
     if attribute:
         words += f" by {' and '.join(plain(a, 60) for a in attribute)}"
     return f"{name} {number}:{words}" if words else f"{name} {number}"

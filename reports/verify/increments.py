@@ -48,8 +48,6 @@ def revisions_of(data: bytes) -> tuple[Revision, ...]:
     while at < len(data):
         found.append(_revision(data, 0 if not found else at, at, found[-1].table if found else None))
         at = found[-1].end
-    if not found:
-        raise Broken("the file holds nothing", expected="a report")
     return tuple(found)
 
 
@@ -117,7 +115,7 @@ def _parsed(value: bytes, number: int) -> Any:
     try:
         parsed = pikepdf.Object.parse(_REFERENCE.sub(b" /Reference ", value))
     except Exception as error:  # qpdf's errors have several types
-        raise Broken("an object of the file cannot be read", got=f"object {number}: {error}"[:200]) from error
+        raise Broken("an object of the file cannot be read", got=f"object {number}") from error
     if not isinstance(parsed, pikepdf.Dictionary):
         raise Broken("a stream of the file has no dictionary", got=f"object {number}")
     return parsed
@@ -179,7 +177,7 @@ def _inflated(table: Any, stream: bytes, row: int) -> bytes:
         inflate = zlib.decompressobj()
         content = inflate.decompress(stream, MOST_TABLE)
     except zlib.error as error:
-        raise Broken("a table of the file cannot be unpacked", got=str(error)) from error
+        raise Broken("a table of the file cannot be unpacked", got=type(error).__name__) from error
     if not inflate.eof or inflate.unused_data:
         raise Broken("a table of the file is larger than it says")
     parameters = table.get("/DecodeParms")
@@ -191,7 +189,9 @@ def _inflated(table: Any, stream: bytes, row: int) -> bytes:
     for at in range(0, len(content), row + 1):
         line = content[at : at + row + 1]
         if len(line) != row + 1 or line[0] != 2:  # PNG's filter "up" in every row, as qpdf writes it
-            raise Broken("a table of the file is packed in another way than Assay packs it", got=f"filter {line[:1]!r}")
+            raise Broken(
+                "a table of the file is packed in another way than Assay packs it", got="another filter of rows"
+            )
         previous = bytes((a + b) & 255 for a, b in zip(line[1:], previous, strict=True))
         rows.append(previous)
     return b"".join(rows)

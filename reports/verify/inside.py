@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -13,18 +14,23 @@ from reports.log.proof import Proof
 from reports.log.store import LogCopy
 from reports.verify.asked import Asked
 from reports.verify.judge import Judge
-from reports.verify.reading import attachments_of
 
 _judge: Judge | None = None
 NOT_RUN = "not made again, because a check failed"
 
 
 def serve(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """One question: "verify" (then perhaps "rerun"), or "attachments"."""
+    """One question: "verify" (then perhaps "rerun"), or "parts"."""
     global _judge
     given = {name: array.tobytes() for name, array in arrays.items()}
-    if fields["do"] == "attachments":
-        return {}, _files(attachments_of(given["pdf"]))
+    if fields["do"] == "parts":
+        judge = Judge(given["pdf"], Asked(contents=False))
+        judge.work()
+        told = {"verification": msgspec.to_builtins(judge.result())}
+        if judge.result().failed is not None:
+            return told, {}
+        signatures = [replace(s, embedded=None) for s in judge.found]
+        return told | {"signatures": msgspec.to_builtins(signatures)}, _files(judge.files)
     out: dict[str, np.ndarray] = {}
     if fields["do"] == "verify":
         _judge = Judge(given.pop("pdf"), _asked(fields, given))

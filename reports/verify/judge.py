@@ -27,7 +27,7 @@ from reports.verify.identity import Identity, Reader, check_identity, embedded_c
 from reports.verify.increments import Revision, revisions_of
 from reports.verify.lines import Lines, Stop
 from reports.verify.reading import attached, opened, reader_of
-from reports.verify.result import OK, Broken, SignerFound, Verification, digest
+from reports.verify.result import OK, Broken, SignerFound, Verification, digest, plain
 from reports.verify.steps import check_steps, check_validation_data
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Judge:
         checks = tuple(self.lines.checks)
         # Where the log holds every decision of this report, one that was cut off would have been seen.
         seen = any(c.name == "log decisions" and c.status == OK for c in checks)
-        notes = (*(() if seen else (sig.ROLL_BACK,)), *self.notes)
+        notes = (*(() if seen else (sig.ROLL_BACK,)), *map(plain, self.notes))
         digest = hashlib.sha256(self.pdf).hexdigest()
         return Verification(checks, self.signers, self.identity, digest, notes, self.established)
 

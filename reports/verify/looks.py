@@ -30,7 +30,6 @@ EDGE: a page shifted by a hundredth of a point stays below it, a full stop taken
 MOST_PAGES = 500
 MOST_SIDE = 1200.0
 """Points: A4 is 842 high. A larger page is not drawn, so that a picture never takes more than some 20 MB."""
-AROUND = 60
 
 
 _one_at_a_time = threading.Lock()
@@ -71,7 +70,7 @@ def _shown(data: bytes) -> Iterator[Any]:
     try:
         document = pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:
-        raise Broken("a viewer cannot open the file", got=str(error)[:200]) from error
+        raise Broken("a viewer cannot open the file", got=type(error).__name__) from error
     try:
         document.init_forms()
         if len(document) > MOST_PAGES:
@@ -88,7 +87,7 @@ def _page(document: Any, number: int) -> Iterator[Any]:
     try:
         page = document[number]
     except pypdfium2.PdfiumError as error:
-        raise Broken(f"a viewer cannot show page {number + 1}", got=str(error)[:200]) from error
+        raise Broken(f"a viewer cannot show page {number + 1}", got=type(error).__name__) from error
     try:
         width, height = page.get_size()
         if not (0 < width <= MOST_SIDE and 0 < height <= MOST_SIDE):
@@ -108,12 +107,11 @@ def _text(page: Any) -> str:
 
 
 def _texts_apart(mine: str, right: str) -> tuple[str, str] | None:
-    """What stands around the first sign that differs, in both."""
+    """Where the words begin to differ; neither file's are quoted, since both are what the report says."""
     if mine == right:
         return None
     at = next((i for i, (a, b) in enumerate(zip(mine, right, strict=False)) if a != b), min(len(mine), len(right)))
-    start = max(0, at - AROUND)
-    return mine[start : at + AROUND] or "nothing", right[start : at + AROUND] or "nothing"
+    return f"other words from sign {at + 1:,} on, {len(mine):,} in all", f"{len(right):,} signs, as the evidence gives"
 
 
 def _picture(page: Any) -> NDArray[np.uint8]:

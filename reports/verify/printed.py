@@ -19,7 +19,7 @@ from reports.pdf import write_pdf
 from reports.render import render_html
 from reports.verify.elsewhere import shown_otherwise
 from reports.verify.increments import revisions_of
-from reports.verify.looks import DPI, Apart, first_apart
+from reports.verify.looks import DPI, first_apart
 from reports.verify.result import Broken, InPart
 
 Printer = Callable[[Mapping[str, bytes], Manifest], str]
@@ -45,7 +45,7 @@ def check_printed(certified: bytes, files: Mapping[str, bytes], printer: Printer
     if apart is not None:
         raise InPart(
             f"the pages are not checked: made with other versions, and page {apart.page} looks otherwise here",
-            got=f"{_told(apart)} ({versions})",
+            got=f"{apart.got} ({versions})",
             expected=apart.expected,
             todo=AFRESH,
         )
@@ -86,11 +86,13 @@ def print_again(files: Mapping[str, bytes], printer: Printer | None = None) -> b
             signers=manifest.signers,
         )
     except AssayError as error:
-        raise Broken("the pages cannot be made again from the embedded files", got=error.message[:300]) from error
+        raise _unmade(error) from error
     except (KeyError, TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
-        raise Broken(
-            "the pages cannot be made again from the embedded files", got=f"{type(error).__name__}: {error}"[:300]
-        ) from error
+        raise _unmade(error) from error
+
+
+def _unmade(error: Exception) -> Broken:
+    return Broken("the pages cannot be made again from the embedded files", got=type(error).__name__)
 
 
 def others_of(manifest: Manifest, files: Mapping[str, bytes]) -> list[str]:
@@ -101,11 +103,6 @@ def others_of(manifest: Manifest, files: Mapping[str, bytes]) -> list[str]:
     return setting.apart(manifest.tool, fonts, {k: v for k, v in files.items() if k != NAME})
 
 
-def _told(apart: Apart) -> str:
-    """What the file shows there, in no words of its own."""
-    return apart.got if apart.what == "picture" else "other words"
-
-
 def _broken(base: bytes, again: bytes) -> Broken:
     """The versions are the same: whatever differs was put there. The first page whose text differs, or what it is."""
     todo = (
@@ -114,7 +111,7 @@ def _broken(base: bytes, again: bytes) -> Broken:
     if (apart := first_apart(base, again, pictures=False)) is not None:
         return Broken(
             f"page {apart.page} does not say what the evidence says",
-            got=_told(apart),
+            got=apart.got,
             expected=apart.expected,
             todo=todo,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -37,6 +38,19 @@ def digest(value: Any) -> str:
     """A sha256 as it is; what is none is not quoted."""
     fine = isinstance(value, str) and len(value) == 64 and all(c in "0123456789abcdef" for c in value)
     return str(value) if fine else shown(value)
+
+
+_OURS = re.compile(r"Auditor|Member[0-9]{1,3}|ArchiveTimestamp")
+
+
+def field_named(name: object) -> str:
+    """A signature's field by its name where it is one that Assay gives; what is another name is not quoted."""
+    return str(name) if _OURS.fullmatch(str(name)) else "a field of another name"
+
+
+def arm_named(name: object) -> str:
+    """An arm of a mitigation by its name where it is one that Assay gives."""
+    return str(name) if name in ("original", "matched", "candidate") else "of another name"
 
 
 def _told(value: object) -> str:

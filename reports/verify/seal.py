@@ -32,8 +32,6 @@ def check_file(data: bytes) -> str:
     """Whether it is a whole PDF at all. Raises Broken."""
     if not data:
         raise Broken("the file is empty", expected="a PDF made by `assay report`")
-    if len(data) > MOST_BYTES:
-        raise Broken("the file is too large", got=f"{len(data):,} bytes", expected=f"at most {MOST_BYTES:,}")
     if not _HEAD.match(data):
         raise Broken(
             "the file is not a PDF", got=_kind(data), expected="%PDF-1.7", todo="choose the report that was signed"

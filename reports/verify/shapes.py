@@ -6,6 +6,7 @@ A manifest that gives words where a page prints "SHA-256 ..." would have Assay s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
@@ -23,6 +24,9 @@ Day = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}-[01][0-9]-[0-3][0-9]\Z")]
 Number = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f][0-9a-f-]{0,11}\Z")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 File = Annotated[str, msgspec.Meta(pattern=r"^[^\x00-\x1f\x7f/\\:“”]+\Z", max_length=120)]
+
+
+_PACKAGE = re.compile(r"[A-Za-z][\w-]{0,39}")
 
 
 class _Form(msgspec.Struct, forbid_unknown_fields=True):
@@ -102,12 +106,26 @@ def check_shapes(manifest: Manifest, files: Mapping[str, bytes]) -> None:
         for key, value in _digests(_read(data, name)):
             if not (value is None or (isinstance(value, str) and setting.DIGEST.fullmatch(value))):
                 raise Broken(f"a {key} in an embedded file is none", got=shown(value), expected="64 hex digits")
+    for name in ("evidence.json", "earlier-evidence.json"):
+        _check_tool(_read(files[name], name) if name in files else None)
     if extra.monitoring is not None and "series.json" in files:
         watch = strict_json(files["series.json"], "series.json")
         told = {"sha256": watch["watch"]["sha256"], "batches": watch["batches"]}
         for key, right in told.items():
             if (got := getattr(extra.monitoring, key)) != right:
                 raise Broken(f"the {key} of the monitoring is told in two ways", got=shown(got), expected=shown(right))
+
+
+def _check_tool(evidence: Any) -> None:
+    """The cover and the protocol print by what the evidence was made. Raises Broken where that is no version."""
+    tool = evidence.get("tool") if isinstance(evidence, dict) else None
+    if not isinstance(tool, dict):
+        return
+    packages = tool.get("packages")
+    named = packages.items() if isinstance(packages, dict) else ()
+    for name, version in (("assay", tool.get("version")), *named):
+        if not (_PACKAGE.fullmatch(name) and isinstance(version, str) and setting.VERSION_FORM.fullmatch(version)):
+            raise Broken("a version in the evidence is none", got=shown(version), expected="a package and its version")
 
 
 def _read(data: bytes, name: str) -> Any:

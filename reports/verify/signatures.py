@@ -11,7 +11,7 @@ from audit.errors import AssayError
 from reports.approve import Decision
 from reports.manifest import Manifest
 from reports.verify.container import Container
-from reports.verify.result import Broken, SignerFound
+from reports.verify.result import Broken, SignerFound, digest, field_named
 from reports.verify.seal import Span, check_digest, container_of, spans
 
 SUBFILTERS = {"/Sig": "/ETSI.CAdES.detached", "/DocTimeStamp": "/ETSI.RFC3161"}
@@ -154,7 +154,7 @@ def check_modifications(signatures: Sequence[Signature]) -> str:
     result = found["diff_result"]
     if isinstance(result, SuspiciousModification) or not found["docmdp_ok"]:
         raise Broken(
-            f"a change after the signature in {signature.field} is not allowed",
+            f"a change after the signature in {field_named(signature.field)} is not allowed",
             got=type(result).__name__,
             expected="nothing but signatures in the fields kept for them",
         )
@@ -178,7 +178,7 @@ def check_signers(manifest: Manifest, signatures: Sequence[Signature]) -> str:
             raise Broken(
                 f"signer {number} did not sign: the certificate is another one",
                 got=signature.fingerprint,
-                expected=slot.certificate,
+                expected=digest(slot.certificate),
             )
         if slot.name.casefold() != signature.signer_name.casefold():
             raise Broken(f"the field of signer {number} is signed by another name than the manifest gives")

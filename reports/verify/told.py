@@ -13,7 +13,7 @@ from audit.derived import FROM_ROWS
 from audit.errors import AssayError
 from reports.manifest import Manifest
 from reports.verify.figures import alike, load
-from reports.verify.result import Broken, shown
+from reports.verify.result import Broken, arm_named, shown
 
 _DATA = ("sha256", "label", "positive", "favourable", "sensitive", "features", "weight")
 _MODEL = ("kind", "sha256", "format", "estimator", "column", "threshold")
@@ -93,7 +93,7 @@ def _mitigation(made: Mapping[str, Any], evidence: Mapping[str, Any]) -> Iterato
             from audit.cube_json import margins_from_json
 
             whole = next(m for m in margins_from_json(cube) if m.attribute == ())
-            yield f"the people of the arm {name}", made["splits"]["test"], int(whole.rows.sum())
+            yield f"the people of the arm {arm_named(name)}", made["splits"]["test"], int(whole.rows.sum())
     yield from _overall(made["arms"])
     yield from _changes(made)
     yield from _aim(made)
@@ -105,7 +105,7 @@ def _overall(arms: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
         everyone = {r["metric"]: r["value"] for r in (arm or {}).get("rates", []) if r["attribute"] == []}
         for metric in ("accuracy", "selection_rate", "true_positive_rate", "false_positive_rate", "roc_auc"):
             if arm is not None:
-                yield f"the {metric} of the arm {name}", arm[metric], everyone.get(metric)
+                yield f"the {metric} of the arm {arm_named(name)}", arm[metric], everyone.get(metric)
 
 
 def _changes(made: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:

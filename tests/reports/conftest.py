@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from audit.models.process import Limits
 from reports.approve import approve
+from reports.verify import apart
 from tests.reports import kit
 from tests.reports.pki import Pki
 
@@ -37,3 +39,11 @@ def small(pki: Pki, tmp_path_factory: pytest.TempPathFactory) -> Reports:
         approved, pki.cy, decision="reject", reason="Too few rows.", conditions="Audit again in May.", printer=kit.page
     ).pdf
     return Reports(files, kit.draft(files, pki.auditor), certified, approved, rejected)
+
+
+@pytest.fixture
+def limits(monkeypatch: pytest.MonkeyPatch) -> Limits:
+    """Those of the command, with less time, since no bomb is to need it."""
+    short = Limits(memory_bytes=apart.LIMITS.memory_bytes, cpu_seconds=30, wall_seconds=240.0)
+    monkeypatch.setattr(apart, "LIMITS", short)
+    return short

@@ -62,3 +62,27 @@ SENTENCES = {
     "other_data_on_the_new_run": "the data is not the one that the report was made of",
     "another_figure_on_the_new_run": "evidence.json, rates 4, value comes out otherwise when made again",
 }
+
+LOG_SENTENCES = {
+    "report_cut_back_to_before_the_rejection": "the file lacks a decision that the log holds",
+    "report_cut_back_to_before_any_decision": "the file lacks a decision that the log holds",
+    "an_entry_changed": "the log's entries are not those that its checkpoint was signed over",
+    "the_reports_entry_removed": "the log is shorter than its checkpoint says",
+    "the_last_entries_cut_off": "the log is shorter than its checkpoint says",
+    "the_checkpoint_of_a_longer_log_in_its_place": "the log is shorter than its checkpoint says",
+    "a_log_made_anew_with_another_key": "this is another log than the one that the report names",
+    "a_checkpoint_signed_by_another_key_of_the_same_name": "the checkpoint is not signed by the log's key",
+    "the_log_rolled_back_to_before_the_report": "the report is not in the log",
+    "the_log_rolled_back_further_than_the_report_states": "the log has been rolled back since this report was issued",
+    "the_log_rolled_back_under_a_later_report": "the log has been rolled back since this report was issued",
+    "the_past_rewritten_and_signed_anew": "the log's past is not the one that the report states",
+    "a_rejection_rewritten_under_a_later_report": "the log's past is not the one that the report states",
+    "the_reports_entry_removed_and_the_log_signed_anew": "the report is not in the log",
+    "the_quorum_lowered_in_the_log": "the log describes the report otherwise than it is: quorum",
+    "a_rejection_called_an_approval_in_the_log": "the log describes a decision otherwise than it is: decision",
+    "the_last_day_moved_in_the_log": "the log describes a decision otherwise than it is: until",
+    "the_statement_of_another_decision": "a statement is not signed by the person that it is said to be of",
+    "a_statement_by_the_member_about_something_else": "a member's statement in the log is not about the decision in "
+    "the file",
+}
+"""The same for the attacks on the log in test_register.py."""

@@ -24,7 +24,7 @@ from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import VerificationError as Unverified
 from securesystemslib.signer import SSlibKey
 
-from audit.errors import InputError, VerificationError
+from audit.errors import InputError
 from audit.files import canonical
 from reports.attest import MODEL_CARD, STATEMENTS
 from reports.attest.dsse import PAYLOAD_TYPE, SCHEME, opened, seal
@@ -33,7 +33,7 @@ from reports.attest.statements import PROVENANCE, TEST_RESULT, lock_digest, stat
 from reports.issue import attested, tools
 from reports.keys import SigningKey
 from reports.manifest import strict_json
-from reports.verify import verify_or_raise
+from reports.verify import verify
 from tests.reports import kit
 from tests.reports.conftest import Reports
 from tests.reports.pki import Pki
@@ -217,8 +217,8 @@ def test_another_audit_has_another_serial_number(small: Reports) -> None:
 
 
 def test_an_honest_report_passes_with_both_lines(full: dict[str, bytes], pki: Pki) -> None:
-    found = verify_or_raise(kit.report(full, pki.auditor), printer=kit.page)
-    said = {c.name: c.detail for c in found.checks}
+    found = verify(kit.report(full, pki.auditor), printer=kit.page)
+    said = {c.name: c.detail for c in found.checks if c.status == "ok"}
     assert "2 signed by the auditor (test-result, provenance)" in said["statements"]
     assert "lock file the same as here" in said["statements"]
     assert "the same" in said["model card"]
@@ -275,7 +275,7 @@ def signed_by_a_stranger_with_the_auditors_key_id(f: dict[str, bytes], p: Pki) -
     return {**f, STATEMENTS: rfc8785.dumps(envelope) + b"\n" + rows[1] + b"\n"}
 
 
-@edit("statements", "result")
+@edit("statements", "the statement test-result does not say what follows from the evidence: result")
 def a_failed_norm_passed(f: dict[str, bytes], p: Pki) -> dict[str, bytes]:
     return resealed(f, p.auditor, lambda s: s["predicate"].update(result="PASSED"))
 
@@ -289,12 +289,12 @@ def a_norm_left_out(f: dict[str, bytes], p: Pki) -> dict[str, bytes]:
     return resealed(f, p.auditor, change)
 
 
-@edit("statements", "about other things")
+@edit("statements", "the statement test-result is about other things than the report")
 def about_other_data(f: dict[str, bytes], p: Pki) -> dict[str, bytes]:
     return resealed(f, p.auditor, lambda s: s["subject"][0]["digest"].update(sha256="0" * 64))
 
 
-@edit("statements", "about other things")
+@edit("statements", "the statement test-result is about other things than the report")
 def without_the_lock_file(f: dict[str, bytes], p: Pki) -> dict[str, bytes]:
     return resealed(f, p.auditor, lambda s: s["subject"].pop())
 
@@ -307,22 +307,22 @@ def made_of_another_model(f: dict[str, bytes], p: Pki) -> dict[str, bytes]:
     return resealed(f, p.auditor, change, 1)
 
 
-@edit("statements", "of another kind")
+@edit("statements", "a statement is of another kind")
 def statements_in_another_order(f: dict[str, bytes], p: Pki) -> dict[str, bytes]:
     return {**f, STATEMENTS: b"".join(r + b"\n" for r in reversed(lines(f)))}
 
 
-@edit("statements", "another number")
+@edit("statements", "the report holds another number of statements")
 def a_statement_left_out(f: dict[str, bytes], p: Pki) -> dict[str, bytes]:
     return {**f, STATEMENTS: lines(f)[0] + b"\n"}
 
 
-@edit("statements", "another number")
+@edit("statements", "the report holds another number of statements")
 def a_statement_twice(f: dict[str, bytes], p: Pki) -> dict[str, bytes]:
     return {**f, STATEMENTS: f[STATEMENTS] + lines(f)[0] + b"\n"}
 
 
-@edit("statements", "differs from the one")
+@edit("statements", "the statement test-result differs from the one that follows from the evidence")
 def an_entry_more_in_the_statement(f: dict[str, bytes], p: Pki) -> dict[str, bytes]:
     return resealed(f, p.auditor, lambda s: s.update(verdict="no bias"))
 
@@ -344,7 +344,7 @@ def card(f: dict[str, bytes], change: Callable[[Any], None]) -> dict[str, bytes]
     return {**f, MODEL_CARD: rfc8785.dumps(document)}
 
 
-@edit("model card", "does not follow")
+@edit("model card", "the model card does not follow from the evidence")
 def a_figure_in_the_model_card(f: dict[str, bytes], p: Pki) -> dict[str, bytes]:
     def change(document: Any) -> None:
         document["components"][0]["modelCard"]["quantitativeAnalysis"]["performanceMetrics"][0]["value"] = "0.99"
@@ -352,12 +352,12 @@ def a_figure_in_the_model_card(f: dict[str, bytes], p: Pki) -> dict[str, bytes]:
     return card(f, change)
 
 
-@edit("model card", "does not follow")
+@edit("model card", "the model card does not follow from the evidence")
 def another_hash_of_the_model(f: dict[str, bytes], p: Pki) -> dict[str, bytes]:
     return card(f, lambda d: d["components"][2]["hashes"][0].update(content="0" * 64))
 
 
-@edit("model card", "does not follow")
+@edit("model card", "the model card does not follow from the evidence")
 def a_group_at_risk_left_out(f: dict[str, bytes], p: Pki) -> dict[str, bytes]:
     return card(f, lambda d: d["components"][0]["modelCard"]["considerations"].update(fairnessAssessments=[]))
 
@@ -365,10 +365,10 @@ def a_group_at_risk_left_out(f: dict[str, bytes], p: Pki) -> dict[str, bytes]:
 @pytest.mark.parametrize(("check", "words", "make"), EDITS, ids=[e[2].__name__ for e in EDITS])
 def test_each_edit_is_caught_by_its_check(check: str, words: str, make: Edit, full: dict[str, bytes], pki: Pki) -> None:
     """The auditor certifies all of them: only the comparison with the evidence can tell."""
-    with pytest.raises(VerificationError) as caught:
-        verify_or_raise(kit.report(make(full, pki), pki.auditor), printer=kit.page)
-    assert caught.value.check == check, caught.value.message
-    assert words in caught.value.message
+    found = verify(kit.report(make(full, pki), pki.auditor), printer=kit.page)
+    # These files tell too little for what is told twice to be compared: that line fails too.
+    failed = {c.name: f"{c.detail} {c.got}" for c in found.checks if c.status == "failed"}
+    assert words in failed[check], failed
 
 
 def test_an_envelope_says_what_is_wrong_with_it(full: dict[str, bytes], pki: Pki) -> None:

@@ -5,18 +5,24 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from audit.errors import DataError
+import cli
+from audit.errors import DataError, VerificationError
 from audit.files import canonical
 from audit.stats.intervals import newcombe
 from reports.blocks import Heading, Lead, Notice, Table
 from reports.compare import EARLIER, MIRRORS, changes, earlier_files, mix_and_rate, mover
 from reports.document import build_document
+from reports.issue import assemble
+from reports.keys import new_key
+from reports.log.record import read_report
+from reports.sign import certify
 from reports.verify.result import Broken
 from reports.verify.series import check_comparison
 from tests.reports import kit
@@ -122,7 +128,7 @@ def test_a_signed_earlier_report_is_taken_where_every_check_holds(
     monkeypatch.setattr(reports.verify, "verify", partial(reports.verify.verify, printer=kit.page))
     report = tmp_path / "earlier.pdf"
     report.write_bytes(small.approved)
-    assert earlier_files(report) == {other: small.files[name] for name, other in EARLIER.items()}
+    assert earlier_files(report) == ({other: small.files[name] for name, other in EARLIER.items()}, ())
 
 
 def _flipped(small: Reports, pki: Pki) -> bytes:
@@ -156,5 +162,32 @@ def test_an_earlier_report_that_does_not_hold_is_refused(
     monkeypatch.setattr(reports.verify, "verify", partial(reports.verify.verify, printer=kit.page))
     report = tmp_path / "earlier.pdf"
     report.write_bytes(forge(small, pki))
-    with pytest.raises(DataError, match="the earlier report does not hold"):
+    with pytest.raises(VerificationError, match="the earlier report does not hold"):
         earlier_files(report)
+
+
+def test_a_report_verified_in_part_is_compared_and_the_chapter_says_so(
+    small: Reports, pki: Pki, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made by a machine with another Pango: no check fails, its pages are not checked, and both are told."""
+    import reports.verify
+
+    monkeypatch.setattr(reports.verify, "verify", partial(reports.verify.verify, printer=kit.page))
+    made = kit.manifest_of(small.files, pki.auditor)
+    made = replace(made, tool={**made.tool, "weasyprint": "71.0"})
+    page = kit.page(small.files, made).replace("margin:2cm", "margin:3cm")
+    report = tmp_path / "earlier.pdf"
+    draft = assemble(page, small.files, made)
+    report.write_bytes(certify(draft, pki.auditor, field="Auditor", reason="I issued this report").pdf)
+    (tmp_path / "now").mkdir()
+    kit.audited(tmp_path / "now")
+    new_key("Ada Auditor", tmp_path / "ada.p12", b"a long password")
+    monkeypatch.setenv("ASSAY_KEY_PASSWORD", "a long password")
+    out = tmp_path / "report.pdf"
+    run = [str(tmp_path / "now" / "run"), "--key", str(tmp_path / "ada.p12"), "--out", str(out)]
+    assert cli.main(["report", *run, "--compare", str(report)]) == 0
+    manifest, _, files = read_report(out.read_bytes())
+    assert manifest.extra["earlier_unchecked"] == ["printed pages"]
+    chapter = next(s for s in build_document(files, manifest=manifest).sections if s.id == "compared")
+    said = [b.text for b in chapter.blocks if isinstance(b, Notice)]
+    assert any("verified only in part" in text and "printed pages" in text for text in said)

@@ -23,7 +23,7 @@ from reports import render, setting
 from reports.sign import certify
 from reports.verify import Verification, verify
 from reports.verify.looks import first_apart
-from tests.reports import forge, forged_other, forged_pages, forged_signed, kit
+from tests.reports import forge, forged_other, forged_pages, forged_signed, forged_words, kit
 from tests.reports.conftest import Reports
 from tests.reports.forge import FORGERIES, SIGNED, Real, certified, forged, real_report
 from tests.reports.pki import Pki
@@ -69,6 +69,29 @@ def test_no_forgery_is_verified(name: str, real: Real, here: None) -> None:
     if "lie_about_versions" not in name and name != "fonts_that_nobody_has":
         assert exit_code(found) == FAILED
     assert "verified:" not in found.lines()[-1]
+
+
+@pytest.mark.parametrize("name", forged_words.ELSEWHERE)
+def test_what_this_viewer_does_not_show_is_named(name: str, real: Real, here: None) -> None:
+    """Pages "of other versions" that look right to PDFium: another viewer, or a screen reader, gets something else."""
+    found = verify(forged_words.lied(real, name))
+    named = forged_words.ELSEWHERE[name][1]
+    assert exit_code(found) == (PART if named else FAILED)
+    if named:
+        line = pages_line(found).detail
+        assert named in line
+        if named in ("operators", "colour profiles", "fonts"):
+            assert line.startswith("the pages are not checked")
+
+
+@pytest.mark.parametrize("cut", [0, 1000, None], ids=["nothing", "a beginning", "the unsigned printing"])
+def test_an_earlier_copy_that_is_no_signed_report_settles_nothing(cut: int | None, real: Real, here: None) -> None:
+    pdf = certified(real, real.pdf)
+    found = verify(pdf, since=real.pdf if cut is None else pdf[:cut])
+    assert exit_code(found) == FAILED
+    assert found.failed is not None
+    assert found.failed.name == "continuation"
+    assert exit_code(verify(pdf, since=pdf)) == DONE
 
 
 def test_the_table_is_as_large_as_it_was_asked_to_be() -> None:

@@ -32,6 +32,7 @@ from reports.approve import Decision, approve, decision_envelope
 from reports.attest.dsse import seal
 from reports.attest.statements import SVR
 from reports.issue import said_of
+from reports.known import remember
 from reports.log import Log, LogCopy, merkle, read_copy, read_log
 from reports.log import record as rec
 from reports.log.note import Checkpoint
@@ -45,6 +46,7 @@ from reports.verify.signatures import ROLL_BACK
 from tests.reports import kit
 from tests.reports.conftest import Reports
 from tests.reports.pki import Pki
+from tests.reports.sentences import LOG_SENTENCES
 
 TODAY = dt.date(2026, 11, 23)
 
@@ -70,7 +72,7 @@ def issued_into(log: Log, small: Reports, pki: Pki, path: Path, **extra: Any) ->
     """A report of the small files that states the log before it, and is entered."""
     said = {"people": False, "timestamp": False, **said_of(path.parent, "Loans & <b>cards</b>", log.view(), None, ())}
     pdf = kit.report(small.files, pki.auditor, extra={**said, **extra})
-    rec.publish(path, pdf, log)
+    rec.publish(path, remember(pdf), log)  # whatever it says: who makes a report may enter it
     return path.read_bytes()
 
 
@@ -408,6 +410,7 @@ def test_each_attack_is_caught_by_its_check(check: str, make: Attack, story: Sto
     with pytest.raises(VerificationError) as caught:
         verify_or_raise(pdf, printer=kit.page, log=copy, contents=False)
     assert caught.value.check == check, caught.value.message
+    assert caught.value.problem == f"{check}: {LOG_SENTENCES[make.__name__]}"
 
 
 def test_a_report_that_lies_about_the_log_is_caught(story: Story, small: Reports, pki: Pki, tmp_path: Path) -> None:
@@ -417,17 +420,20 @@ def test_a_report_that_lies_about_the_log_is_caught(story: Story, small: Reports
     protocol = {"file": "p.md", "sha256": "0" * 64, "logged": "2020-01-01T00:00:00+00:00"}
     said = rec.stated(log.view())
     lies: tuple[tuple[str, dict[str, Any]], ...] = (
-        ("log history", {"register": []}),
-        ("log history", {"protocol": protocol}),
-        ("manifest", {"checkpoint": {**said, "size": 1}}),
-        ("manifest", {"checkpoint": {**said, "note": "x"}}),
-        ("manifest", {"checkpoint": 7}),
+        ("log history: the report tells the board's earlier decisions otherwise than the log", {"register": []}),
+        ("log history: the log did not know the protocol when the report says it did", {"protocol": protocol}),
+        (
+            "manifest: the checkpoint that the report states is not the one in its note",
+            {"checkpoint": {**said, "size": 1}},
+        ),
+        ("manifest: the checkpoint that the report states cannot be read", {"checkpoint": {**said, "note": "x"}}),
+        ("manifest: the checkpoint that the report states cannot be read", {"checkpoint": 7}),
     )
     for i, (check, lie) in enumerate(lies):
         pdf = issued_into(log, small, pki, tmp_path / f"{i}.pdf", number=str(i), **lie)
         found = verify(pdf, printer=kit.page, log=read_copy(log.folder), contents=False)
         assert found.failed is not None
-        assert found.failed.name == check, lie
+        assert f"{found.failed.name}: {found.failed.detail}" == check, lie
 
 
 @pytest.mark.parametrize("row", [0, 2, 3])

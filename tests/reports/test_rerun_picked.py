@@ -25,9 +25,14 @@ from debias.mitigate import run_mitigate
 from debias.picked import Picked
 from reports.issue import collect
 from reports.rerun import run_again
-from reports.verify.figures import check_mitigation, check_rerun, check_search
+from reports.verify import verify
+from reports.verify.figures import check_mitigation, check_search
 from reports.verify.reading import attachments_of
+from reports.verify.rerun import check_rerun
 from reports.verify.result import Broken
+from tests.reports import kit
+from tests.reports.pki import Pki
+from tests.reports.test_no_quotes import LOUD, QUIET, assert_silent, places, put, renamed
 
 CASE = """
 [case]
@@ -137,7 +142,7 @@ def test_another_candidate_under_its_number_is_caught(
     sign(made, another(made, tmp_path / "run", seed=9), forged)
     assert cli.main(["verify", str(forged), "--rerun", str(made.case)]) == 4
     out, _ = capsys.readouterr()
-    assert "choice of candidate" in out
+    assert "choice of a candidate" in out
     assert "seed does not follow" in out
     files = attachments_of(forged.read_bytes())
     with pytest.raises(Broken, match=r"mitigation\.json"):
@@ -200,3 +205,28 @@ def test_a_model_with_a_type_that_needs_review_is_run_again_by_who_reviewed_it(t
     with pytest.raises(ModelError, match=REVIEWED):
         run_again(case, files)
     assert run_again(case, files, [REVIEWED]) == files
+
+
+@pytest.mark.parametrize("name", ["mitigation.json", "search.json"])
+def test_no_refusal_quotes_what_was_made(name: str, made: Made, pki: Pki) -> None:
+    """As in test_no_quotes: a marker for a text or a key, by the whole verification and by a new run."""
+    honest = collect(made.run)
+    seen = 0
+    for number, path in enumerate(places(json.loads(honest[name]), 40, name)):
+        if "attribute" in path or "attributes" in path:
+            continue
+        change = (put, renamed)[number % 2](path, (LOUD, QUIET)[number // 2 % 2])
+        files = kit.edited(honest, name, change)
+        assert "zqx" not in refusal(files, honest).lower(), path
+        if number < 16 and number % 4 in (1, 2):
+            seen += assert_silent(verify(kit.report(files, pki.auditor), printer=kit.page), path)
+    assert seen >= 1
+
+
+def refusal(files: dict[str, bytes], again: dict[str, bytes]) -> str:
+    """What a new run says of these files; nothing where it says no."""
+    try:
+        check_rerun(files, again)
+    except Broken as broken:
+        return " ".join((broken.problem, broken.got, broken.expected, broken.todo))
+    return ""

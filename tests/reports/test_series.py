@@ -94,12 +94,12 @@ def test_a_figure_of_few_people_is_withheld(run: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda s: s["norms"][0].update(value=0.05), "does not stand"),
+        (lambda s: s["norms"][0].update(value=0.05), "a norm does not stand as after the last batch"),
         (lambda s: s["events"].pop(0), "left out|not in the trail"),
-        (lambda s: s["trail"]["links"].pop(2), "missing"),
-        (lambda s: s["trail"]["links"][1].update(time="2026-11-23T09:00:00.000+00:00"), "breaks at entry 2"),
+        (lambda s: s["trail"]["links"].pop(2), "entries of the trail are missing"),
+        (lambda s: s["trail"]["links"][1].update(time="2026-11-23T09:00:00.000+00:00"), "the trail breaks at entry 2"),
         (lambda s: s["trail"]["links"][0].update(hash="0" * 64), "breaks at entry 1"),
-        (lambda s: s["decisions"][0].update(by="Cy"), "says otherwise, by"),
+        (lambda s: s["decisions"][0].update(by="Cy"), "entry . of the trail says otherwise, by"),
         (lambda s: s["events"][-1].update(words="Nothing."), "says otherwise, words"),
         (
             lambda s: s["trail"]["links"][3].update(body=s["trail"]["links"][3]["body"].replace("Bo", "Cy")),
