@@ -283,7 +283,7 @@ def _individual(found: find.Record | None, what: str) -> list[Block]:
         blocks.append(
             Table(
                 "Consistency, and what people like them in other groups receive",
-                ("Group", "People", "Consistency [95 %]", "Better off outside, in points [95 %]"),
+                ("Group", words.capital(what), "Consistency [95 %]", "Better off outside, in points [95 %]"),
                 rows,
                 "Better off outside: the share whose nearest people in other groups receive the favourable decision "
                 "while they do not, less the share the other way round. Above nought is to the group's disadvantage. "
@@ -297,7 +297,7 @@ def _individual(found: find.Record | None, what: str) -> list[Block]:
         blocks.append(
             Table(
                 "Decisions that turn where the sensitive value alone is changed",
-                ("Changed", "People", "Turn [95 %]", "To favourable", "To unfavourable"),
+                ("Changed", words.capital(what), "Turn [95 %]", "To favourable", "To unfavourable"),
                 tuple(
                     (
                         f"{words.by(f['attribute'])}: {words.name_of(f['group'])} to {words.name_of(f['to'])}",

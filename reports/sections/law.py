@@ -54,7 +54,9 @@ def _table(evidence: dict[str, Any], table: dict[str, Any]) -> Table:
         about = "" if between is None else f" (between {between[0]:.6g} and {between[1]:.6g})"
         notes.append(f"Scored means: above the median score of all, {table['median']:.6g}{about}.")
     what, counted = ("Scoring", "Above the median") if scores else ("Selection", "Selected")
-    columns = ("Group", "People", counted, f"{what} rate", *(() if scores else ("95 % interval",)), "Impact ratio")
+    several = any(r.get("rows", r["people"]) != r["people"] for r in table["groups"])
+    who, counted = ("People (rows)", f"{counted}, rows") if several else ("People", counted)
+    columns = ("Group", who, counted, f"{what} rate", *(() if scores else ("95 % interval",)), "Impact ratio")
     return Table(
         f"{what} rates and impact ratios by {words.by(table['attribute'])}",
         columns,
@@ -73,7 +75,7 @@ def _row(evidence: dict[str, Any], table: dict[str, Any], r: dict[str, Any], sco
         interval = ((words.bracket(rate["low"], rate["high"]) if counted and rate else "") or "–",)
     return (
         words.name_of(r["group"]),
-        words.count(r["people"]),
+        words.count(r["people"]) + (f" ({r['rows']:,})" if r.get("rows", r["people"]) != r["people"] else ""),
         words.count(r["selected"]),
         words.share(r["rate"]),
         *interval,
