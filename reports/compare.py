@@ -71,7 +71,8 @@ def earlier_files(place: Path) -> tuple[dict[str, bytes], tuple[str, ...]]:
 
     Raises DataError where it holds no audit, VerificationError where a check of the earlier report fails.
     """
-    place, unchecked = Path(place), ()
+    place = Path(place)
+    unchecked: tuple[str, ...] = ()
     try:
         if place.is_dir():
             files = publish_files({name: (place / name).read_bytes() for name in EARLIER})

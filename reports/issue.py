@@ -86,7 +86,8 @@ def issue_report(
     """
     run, out = Path(run), Path(out)
     book, before = _opened(log, out)
-    plain, unchecked = collect(run, people=people), ()
+    plain = collect(run, people=people)
+    unchecked: tuple[str, ...] = ()
     if compare is not None:
         from reports.compare import earlier_files
 
