@@ -235,9 +235,10 @@ def differ(where: str, got: Any, expected: Any, key: str) -> int:
 
 
 def _where(name: str, number: int, record: Mapping[str, Any]) -> str:
-    """The metric by its columns, and which of the list it is: names of groups are content, and are not quoted."""
+    """The metric by its columns, and which of the list it is: names of groups are content, and are not quoted; nor is
+    the metric of a norm, which the file gives, unless it is one of ours."""
     metric, attribute = record.get("metric"), record.get("attribute")
-    words = f" {metric}" if isinstance(metric, str) and metric in METRICS else ""
+    words = f" {metric}" if isinstance(metric, str) and (metric in METRICS or "norms" not in name) else ""
     if attribute:
         words += f" by {' and '.join(plain(a, 60) for a in attribute)}"
     return f"{name} {number}:{words}" if words else f"{name} {number}"
