@@ -225,6 +225,8 @@ def _class(
     if len(classes) == 2 and not info.classes and case.model.threshold_given and case.model.link is None:
         # A written threshold says itself on which side of it `positive` lies.
         return "1", {}
+    if len(classes) == 2 and at is not None and f"not {positive}" in classes:
+        return classes[at], {}  # a candidate of ours: `positive` or not, whatever else the label says
     if at is None or (len(classes) == 2 and unmatched):
         raise _ask(case, info, classes, labels, help_with)
     return classes[at], {}

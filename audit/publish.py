@@ -37,7 +37,7 @@ COUNTED_WITHOUT = (
     "these people, flips are left out, and the number of rows is an upper bound: each would give them away by "
     "subtraction."
 )
-OF_ALL_ROWS = ("measured rows are of", "measured rows have")
+OF_ALL_ROWS = ("measured rows are of", "measured rows have", " differ for ")
 """Of notes with exact numbers of all measured rows and people (audit/load/check.py)."""
 ROUNDED = f"Numbers of rows are rounded up to {FLOOR}s: people of rare values are left out of every table."
 
@@ -70,6 +70,10 @@ def publish_files(files: Mapping[str, bytes], *, floor: int = FLOOR, people: boo
         tens = int(safe[0].people.sum()), settings.repeated[1] // FLOOR * FLOOR
         settings = replace(settings, repeated=tens)
         evidence["settings"] = settings.to_json()
+    if evidence["model"].get("compared"):
+        # Of all rows, those left out among them: exact numbers would tell how many these are.
+        told = evidence["model"]["compared"]
+        evidence["model"]["compared"] = {k: _up(v) if type(v) is int else v for k, v in told.items()}
     measures = measure(safe, settings)
     own = {n for n in evidence["notes"] if not n.startswith("By ") and not any(w in n for w in OF_ALL_ROWS)}
     norms = [to_json(n) for n in judge(_policy(evidence), measures, evidence["data"]["sensitive"])]

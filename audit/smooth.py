@@ -95,11 +95,12 @@ def _of_margin(margin: Margin) -> list[Smoothed]:
 
 
 def design(groups: Sequence[tuple[str, ...]]) -> Floats:
-    """(G, 1 + levels - attributes): a constant, and each level of each attribute but its first, as 0 and 1."""
+    """(G, 1 + levels): a constant, and every level of each attribute as 0 and 1, so that no level is a reference and
+    names decide nothing; the ridge makes the solution one."""
     columns = [np.ones(len(groups))]
     for place in range(len(groups[0])):
-        levels = sorted({g[place] for g in groups})
-        columns += [np.array([g[place] == level for g in groups], dtype=np.float64) for level in levels[1:]]
+        levels = dict.fromkeys(g[place] for g in groups)
+        columns += [np.array([g[place] == level for g in groups], dtype=np.float64) for level in levels]
     return np.stack(columns, axis=1)
 
 

@@ -105,10 +105,10 @@ def test_the_way_out_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     monkeypatch.chdir(tmp_path)
     model = LogisticRegression().fit([[0.0, 1.0], [1.0, 0.0]], [0, 1])  # a table of one column is no table
     joblib.dump(model, "model.pkl")
-    pd.DataFrame({"a": np.linspace(0, 1, 30), "name": ["x"] * 30}).to_csv("rows.csv", index=False)
+    pd.DataFrame({"a": np.linspace(0, 1, 30), "b": np.linspace(1, 0, 30)}).to_csv("rows.csv", index=False)
     words = next(w for w in refused(tmp_path / "model.pkl").todo.split("`") if w.startswith("assay convert"))
     args = words.replace("../venv/bin/python", sys.executable).replace("TABLE", "rows.csv").split()[1:]
-    args += ["--features", "a"]  # it was fitted on a bare array, which names none
+    args += ["--features", "a", "b"]  # it was fitted on a bare array, which names none
     assert cli.main(args) == 2
     told = capsys.readouterr().err
     assert not (tmp_path / "model.skops").exists()

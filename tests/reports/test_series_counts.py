@@ -90,8 +90,8 @@ def _strip(series: Any) -> None:
 
 
 BAD: list[tuple[Callable[[Any], Any], str]] = [
-    (lambda s: _more(s, "arrived"), "batch 1: the selection_rate/difference/sex does not follow"),
-    (lambda s: s["counts"]["tables"][0]["steps"][2]["matured"]["n"].__setitem__(3, 0), "batch 2: the equal_opp"),
+    (lambda s: _more(s, "arrived"), "batch 1: norm 1 does not follow"),
+    (lambda s: s["counts"]["tables"][0]["steps"][2]["matured"]["n"].__setitem__(3, 0), "batch 2: norm 2 does not follow"),
     (lambda s: s["timeline"][2]["norms"][0].update(value=0.01), "batch 2: .* does not follow from the counts, value"),
     (lambda s: s["timeline"][2]["norms"][0].update(high=0.01), "does not follow from the counts, high"),
     (lambda s: s["timeline"][0]["norms"][1].update(status="inside"), "does not follow from the counts, status"),
