@@ -73,7 +73,10 @@ def publish_files(files: Mapping[str, bytes], *, floor: int = FLOOR, people: boo
     if evidence["model"].get("compared"):
         # Of all rows, those left out among them: exact numbers would tell how many these are.
         told = evidence["model"]["compared"]
-        evidence["model"]["compared"] = {k: _up(v) if type(v) is int else v for k, v in told.items()}
+        here = int(safe[0].rows.sum())
+        evidence["model"]["compared"] = {k: min(_up(v), here) if type(v) is int else v for k, v in told.items()} | {
+            "rows": here
+        }
     measures = measure(safe, settings)
     own = {n for n in evidence["notes"] if not n.startswith("By ") and not any(w in n for w in OF_ALL_ROWS)}
     norms = [to_json(n) for n in judge(_policy(evidence), measures, evidence["data"]["sensitive"])]

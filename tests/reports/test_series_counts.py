@@ -91,7 +91,10 @@ def _strip(series: Any) -> None:
 
 BAD: list[tuple[Callable[[Any], Any], str]] = [
     (lambda s: _more(s, "arrived"), "batch 1: norm 1 does not follow"),
-    (lambda s: s["counts"]["tables"][0]["steps"][2]["matured"]["n"].__setitem__(3, 0), "batch 2: norm 2 does not follow"),
+    (
+        lambda s: s["counts"]["tables"][0]["steps"][2]["matured"]["n"].__setitem__(3, 0),
+        "batch 2: norm 2 does not follow",
+    ),
     (lambda s: s["timeline"][2]["norms"][0].update(value=0.01), "batch 2: .* does not follow from the counts, value"),
     (lambda s: s["timeline"][2]["norms"][0].update(high=0.01), "does not follow from the counts, high"),
     (lambda s: s["timeline"][0]["norms"][1].update(status="inside"), "does not follow from the counts, status"),
@@ -115,7 +118,7 @@ def test_a_signed_report_with_a_tampered_history_is_refused(
     files = small.files | kit.edited(plain, "series.json", change)
     found = verify(kit.report(files, pki.auditor), printer=lambda f, m: kit.page(f, m))
     bad = {c.name: c.detail for c in found.checks if c.status == "failed"}
-    assert "does not follow from the counts" in bad["series"]
+    assert "does not follow from the counts" in bad.get("series", ""), bad
 
 
 @pytest.mark.parametrize("delay", [0, 2])

@@ -79,7 +79,7 @@ class Loop:
         self.waiting = [w for w in self.waiting if w[0] > number - self.delay]
         matured = tuple(Matured(str(i), i, r) for i, r in due)
         n = len(next(iter(rows.values())).label)
-        return self.give(Batch(str(number), n, sha256=str(number), decided=blind, matured=matured))
+        return self.give(Batch(str(number), n, sha256=f"{number:064x}", decided=blind, matured=matured))
 
     def until(self, mode: str, models: Mapping[str, Model], most: int = 40, **how: float) -> list[Event]:
         """Batches until the loop is in `mode`."""
