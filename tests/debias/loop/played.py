@@ -19,7 +19,7 @@ RULES = LoopRules(
     average_run=2000.0, people=30, enough=200, reference_batches=2, build_rows=500, shadow_batches=12, loss=0.05,
     group_loss=0.1, probation_batches=4, cooldown_batches=3, attempts=3, methods=("threshold", "reweighing", "search"),
 )  # fmt: skip
-POLICY = Policy("1", (GAP,), "p1", None, RULES)
+POLICY = Policy("1", (GAP,), "a1" * 32, None, RULES)
 
 
 @dataclass(frozen=True)

@@ -314,11 +314,11 @@ def test_a_policy_that_tightens_judges_at_once_from_stored_counts() -> None:
     for _ in range(30):
         loop.batch(slight)
     assert loop.state.mode == "HEALTHY"
-    tight = Policy("2", (replace(GAP, limit=0.05, promote=0.03),), "p2", None, RULES)
+    tight = Policy("2", (replace(GAP, limit=0.05, promote=0.03),), "a2" * 32, None, RULES)
     said = loop.turn(tight)
     assert [e.kind for e in said] == ["policy", "confirmed"]
     assert loop.state.mode == "CONFIRMED"
-    assert loop.state.policy == "p2"
+    assert loop.state.policy == "a2" * 32
     assert "judged on the new norms at once" in said[0].words
 
 
@@ -328,7 +328,7 @@ def test_a_policy_that_keeps_a_norm_keeps_its_evidence_and_a_new_one_starts_afre
         loop.batch({"old": GOOD})
     before = {w.key: w for w in loop.state.monitor.watched}
     extra = Norm("selection_rate", "ratio", ("sex",), 0.5, 0.6)
-    loop.turn(Policy("2", (GAP, extra), "p2", None, RULES))
+    loop.turn(Policy("2", (GAP, extra), "a2" * 32, None, RULES))
     after = {w.key: w for w in loop.state.monitor.watched}
     assert after["selection_rate/difference/sex"] is before["selection_rate/difference/sex"]
     assert after["selection_rate/ratio/sex"].seen == 0
@@ -338,7 +338,7 @@ def test_a_policy_that_keeps_a_norm_keeps_its_evidence_and_a_new_one_starts_afre
 
 def test_a_new_policy_before_the_first_batch_is_the_one_that_is_watched() -> None:
     loop = Loop()
-    loop.turn(Policy("2", (replace(GAP, limit=0.3),), "p2", None, RULES))
+    loop.turn(Policy("2", (replace(GAP, limit=0.3),), "a2" * 32, None, RULES))
     assert [w.norm.limit for w in loop.state.monitor.watched] == [0.3]
 
 
