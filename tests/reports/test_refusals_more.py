@@ -325,10 +325,10 @@ def test_what_a_new_run_refuses(sentence: str, small: Reports) -> None:
     assert (failed.name, failed.detail) == ("rerun", sentence)
 
 
-def test_pages_that_cannot_be_printed_are_refused(small: Reports, pki: Pki) -> None:
-    """By the real printing: what the manifest tells of earlier decisions is no list of them."""
+def test_an_entry_of_another_form_is_refused_before_pages_are_made(small: Reports, pki: Pki) -> None:
+    """What the manifest tells of earlier decisions is no list of them."""
     failed = verify(extra(register=[7])(small, pki)).failed
     assert failed is not None
     assert (failed.name, failed.detail) == (
-        "printed pages", "the pages cannot be made again from the embedded files",
+        "manifest", "an entry of the manifest has another form than Assay gives it",
     )  # fmt: skip
