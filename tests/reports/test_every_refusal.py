@@ -42,7 +42,8 @@ WITHOUT = frozenset(
         "the file is damaged",
         "the log holds a decision that no signature in the file states",
         "the model card cannot be made again",
-        "the pages are not checked: made with other versions, and another viewer may show something else than the one here (…)",
+        "the pages are not checked: made with other versions, and another viewer may show something else than the one "
+        "here (…)",
         "the pages are not checked: made with other versions, and page … looks otherwise here",
         "the pages cannot be made again from the embedded files",
         "the pages look the same, made with other versions: as pictures (… dpi) and as text; …",
