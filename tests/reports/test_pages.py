@@ -211,7 +211,7 @@ def test_fonts_of_another_machine_are_told(real: Real, here: None) -> None:
     assert any("DejaVu-Sans-Bold" in name for name in fonts)
     assert setting.apart({}, fonts, real.files) == []
     (told,) = setting.apart({}, {**fonts, "DejaVu-Sans": "0" * 64}, real.files)
-    assert told.startswith("DejaVu-Sans 000000000000 (here ")
+    assert told.startswith("DejaVu-Sans of another file (here ")
 
 
 def test_a_report_names_what_set_it(real: Real) -> None:
