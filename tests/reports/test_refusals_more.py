@@ -229,6 +229,12 @@ ATTACKS: dict[str, tuple[str, str, Attack]] = {
                  lambda r, p: kit.report(r.files, p.auditor, language="de")),
     "a file": ("manifest", "the report brings a file that Assay does not embed", MARKED["an_attachment"]),
     "about": ("manifest", "the manifest names another model or other data than the evidence", extra(about={"x": 1})),
+    "digest": ("manifest", "a sha256 in an embedded file is none",
+               evidence(lambda d: d["policy"].update(sha256="no bias found"))),
+    "version": ("manifest", "a version in the evidence is none",
+                evidence(lambda d: d["tool"].update(version="no bias found"))),
+    "alpha": ("figures", "the figures were measured at another alpha than pages name",
+              evidence(lambda d: d["settings"].update(alpha=0.5))),
     "checkpoint": ("manifest", "the checkpoint that the report states cannot be read", extra(checkpoint=7)),
     "level": (
         "faces",
@@ -332,3 +338,9 @@ def test_an_entry_of_another_form_is_refused_before_pages_are_made(small: Report
     assert (failed.name, failed.detail) == (
         "manifest", "an entry of the manifest has another form than Assay gives it",
     )  # fmt: skip
+
+
+def test_an_earlier_copy_that_is_no_signed_report_tells_nothing(small: Reports, pki: Pki) -> None:
+    failed = verify(kit.report(small.files, pki.auditor), since=b"").failed
+    assert failed is not None
+    assert failed.detail == "the earlier copy is no whole signed report, so nothing can be told from it"
