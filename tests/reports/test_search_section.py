@@ -147,7 +147,7 @@ def test_a_changed_figure_is_found_and_named(files: Files, change: Any, said: st
 
 @pytest.mark.parametrize(("key", "value"), [("constraint", "equalized_odds"), ("attributes", ["age"])])
 def test_a_candidate_made_for_something_else_is_found(files: Files, key: str, value: Any) -> None:
-    with pytest.raises(Broken, match=f"candidate .*, {key}"):
+    with pytest.raises(Broken, match=f"candidate, {key} does not follow from the cube"):
         check_search(changed(files, "mitigation.json", lambda d: d["parameters"].update({key: value})))
 
 
