@@ -38,6 +38,7 @@ def audit(args: argparse.Namespace) -> Result:
     known = evidence["data"].get("label") is not None
     lines += [f"- {s}" for s in evidence["findings"] if known or "whose outcome is" not in s]
     lines += [] if known else ["- The data hold no outcomes, so it was not measured whether decisions were right."]
+    lines += [f"- Contract: {s}" for s in evidence.get("contract", {}).get("sentences", [])]
     norms = [n for n in evidence["norms"] if known or n["value"] is not None]
     lines += ["", f"Policy {case.policy.version}:"] + [_norm_line(n) for n in norms]
     if len(norms) < len(evidence["norms"]):
@@ -147,6 +148,13 @@ def init(args: argparse.Namespace) -> Result:
     return {"case": text, "roles": roles.to_json(), "written": None if args.out is None else str(args.out)}, "\n".join(
         words
     )
+
+
+def contract(args: argparse.Namespace) -> Result:
+    """propose a contract of the data; with --check, hold a case's data against the contract that it names"""
+    from audit.contract.run import checked_case, proposed
+
+    return checked_case(args.data, args.results, args.gate) if args.check else proposed(args.data, args.out)
 
 
 def check(args: argparse.Namespace) -> Result:
@@ -595,6 +603,12 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--data", type=Path, required=True, metavar="DATA", help="rows on which both files are compared")
     sub.add_argument("--features", nargs="*", default=[], metavar="COLUMN", help="where the model does not name them")
     sub.add_argument("--consent", metavar="sha256:...", help="the digest of the file whose code you allow to run")
+    sub = command("contract", contract)
+    sub.add_argument("data", type=Path, metavar="DATA|CASE.toml")
+    sub.add_argument("--out", type=Path, metavar="contract.toml", help="write the proposal (default: print it)")
+    sub.add_argument("--check", action="store_true", help="check the case's data by group, and propose nothing")
+    sub.add_argument("--results", type=Path, metavar="FILE", help="with --check: a Great Expectations result, as JSON")
+    sub.add_argument("--gate", action="store_true", help="with --check: end with 3 where an error check is broken")
     sub = command("check", check)
     sub.add_argument("case", type=Path, metavar="CASE.toml")
     sub = on_case(command("audit", audit))

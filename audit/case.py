@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from audit.contract.records import Contract
 from audit.policy import Policy
+from audit.stress.spec import StressSpec, WhatifSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,10 @@ class WatchSpec:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is to be audited. `source` is the case file, or None for one made on a screen."""
+    """What is to be audited. `source` is the case file, or None for one made on a screen.
+
+    contract: what the data must be like; contract_file: where it was read, None where it stands in the case itself.
+    """
 
     name: str
     purpose: str
@@ -152,3 +157,7 @@ class Case:
     population: Population | None = None
     recourse: Recourse | None = None
     watch: WatchSpec = WatchSpec()
+    contract: Contract | None = None
+    contract_file: Path | None = None
+    stress: StressSpec = StressSpec()
+    whatif: WhatifSpec = WhatifSpec()
