@@ -157,6 +157,18 @@ def contract(args: argparse.Namespace) -> Result:
     return checked_case(args.data, args.results, args.gate) if args.check else proposed(args.data, args.out)
 
 
+def stress(args: argparse.Namespace) -> Result:
+    """the worst plausible corruption of the data: what the model is fed, and what it learned from"""
+    from audit.load import load_case
+    from debias.stress.run import FILE, lines, run_stress
+
+    case = load_case(args.case)
+    document = run_stress(
+        case, args.out, seed=args.seed, train=not args.no_train, fits=args.fits, budget=args.budget, allow=args.allow
+    )
+    return document, "\n".join([*lines(document), f"Written: {args.out / FILE}"])
+
+
 def check(args: argparse.Namespace) -> Result:
     """say what a case would read, and what stands in the way; nothing is measured"""
     from dataclasses import asdict
@@ -609,6 +621,13 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--check", action="store_true", help="check the case's data by group, and propose nothing")
     sub.add_argument("--results", type=Path, metavar="FILE", help="with --check: a Great Expectations result, as JSON")
     sub.add_argument("--gate", action="store_true", help="with --check: end with 3 where an error check is broken")
+    sub = on_case(command("stress", stress))
+    sub.add_argument("--budget", type=float, metavar="SHARE", help="of rows that are corrupted, at most (0.05)")
+    sub.add_argument("--no-train", action="store_true", help="leave out what needs the model fitted again")
+    sub.add_argument("--fits", type=int, default=24, metavar="N", help="fits that confirm the worst training data")
+    sub.add_argument(
+        "--allow", action="append", default=[], metavar="TYPE", help="a type in the model you have reviewed"
+    )
     sub = command("check", check)
     sub.add_argument("case", type=Path, metavar="CASE.toml")
     sub = on_case(command("audit", audit))
