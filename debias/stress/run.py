@@ -17,17 +17,26 @@ from audit.evidence import tool
 from audit.files import canonical, write_whole
 from audit.findings import percent
 from audit.gaps import Settings
-from audit.load import load_rows
+from audit.errors import InputError
+from audit.load import Rows, load_rows
 from audit.stress.ask import asking
+from audit.stress.confirm import Confirmed
+from audit.stress.corrupt import KINDS, Corruption
 from audit.stress.noticed import Noticed, Watchers
+from audit.stress.predicates import Literal
 from audit.stress.serving import Entry, Served, serving
 from audit.stress.spec import StressSpec
+from debias.stress.training import Trained
 
 SCHEMA = "assay/stress/1"
 FILE = "stress.json"
 HONEST = (
     "This is the worst that was found, not the worst there is: the search looks at conditions on recorded columns and at "
     "the corruptions listed, within the budget."
+)
+ONE_FIT = (
+    "The interval is about which people were measured, given the two fitted models; another draw of training data would "
+    "move both."
 )
 
 
@@ -68,7 +77,7 @@ def run_stress(
         "asked": _asked(spec, seed),
         "tool": tool(),
         "serving": _serving(served, noticed, len(frame)),
-        "training": _training(case, spec, settings, train, fits, allow),
+        "training": _training(case, rows, spec, settings, train, fits, allow),
     }
     write_whole(out / FILE, canonical(document))
     return document
@@ -97,8 +106,8 @@ def _serving(served: Served, noticed: Sequence[Noticed], audited: int) -> dict[s
     }
 
 
-def _entry(entry: Entry, noticed: Noticed | None, report: int) -> dict[str, Any]:
-    found, kind = entry.confirmed, entry.tried.kind
+def _entry(entry: Entry, noticed: Noticed, report: int) -> dict[str, Any]:
+    kind = entry.tried.kind
     return {
         "question": "serving",
         "metric": entry.aim.metric,
@@ -107,13 +116,22 @@ def _entry(entry: Entry, noticed: Noticed | None, report: int) -> dict[str, Any]
         "limit": entry.aim.limit,
         "kind": kind.name,
         "column": entry.tried.column,
-        "predicate": [
-            {"column": x.column, "how": x.how, "value": x.value, "personal": x.personal} for x in entry.predicate
-        ],
+        "predicate": _predicate(entry.predicate),
         "names_person": entry.names_person,
         "rows": entry.rows,
         "of": report,
         "share_of_them": entry.share,
+        **_figures(entry.confirmed),
+        "words": _words(kind, entry.tried.column, entry.predicate, entry.share),
+        "plausible": kind.plausible,
+        "caught": noticed.contract,
+        "watch": None if noticed.watch is None else dict(noticed.watch),
+        "watched": {"batch": noticed.batch, "batches": noticed.batches_tried},
+    }
+
+
+def _figures(found: Confirmed) -> dict[str, Any]:
+    return {
         "before": found.before,
         "after": found.after,
         "change": found.change,
@@ -123,24 +141,70 @@ def _entry(entry: Entry, noticed: Noticed | None, report: int) -> dict[str, Any]
         "random_worst": found.random_worst,
         "worse": found.worse,
         "counts": {"groups": list(found.groups), "before": found.counts_before, "after": found.counts_after},
-        "words": words_of(entry),
-        "plausible": kind.plausible,
-        "caught": None if noticed is None else noticed.contract,
-        "watch": None if noticed is None or noticed.watch is None else dict(noticed.watch),
-        "watched": None if noticed is None else {"batch": noticed.batch, "batches": noticed.batches_tried},
     }
 
 
-def words_of(entry: Entry) -> str:
-    """If 'age' were recorded in tens for people whose relationship is Wife."""
-    who = " and ".join(f"{x.column} {x.how} {x.value}" for x in entry.predicate)
-    what = entry.tried.kind.words.format(column=repr(entry.tried.column))
-    part = "" if entry.share >= 1 else f" {percent(entry.share)} of the"
-    return f"if {what}, for{part} people with {who}"
+def _predicate(literals: Sequence[Literal]) -> list[dict[str, Any]]:
+    return [{"column": x.column, "how": x.how, "value": x.value, "personal": x.personal} for x in literals]
 
 
-def _training(case: Case, spec: StressSpec, settings: Settings, train: bool, fits: int, allow: Sequence[str]) -> Any:
-    return {"measured": False, "reason": "it was not asked for", "entries": []}
+def _words(kind: Corruption, column: str | None, predicate: Sequence[Literal], share: float) -> str:
+    """If 'age' were recorded in tens, for people with relationship is Wife."""
+    what = kind.words.format(column=repr(column))
+    part = "" if share >= 1 else f" {percent(share)} of the"
+    return f"if {what}, for{part} people with {' and '.join(x.words() for x in predicate)}"
+
+
+def _training(
+    case: Case, rows: Rows, spec: StressSpec, settings: Settings, train: bool, fits: int, allow: Sequence[str]
+) -> dict[str, Any]:
+    """The `training` entry; where it could not be done, why."""
+    if not train:
+        return {"measured": False, "reason": "it was not asked for", "entries": [], "notes": []}
+    from debias.refits import refitting
+    from debias.stress.training import training
+    from debias.task import task_of
+
+    try:
+        task = task_of(case, rows, settings.seed)
+        with refitting(task, allow) as learner:
+            done = training(task, learner, spec, settings, fits)
+    except InputError as error:
+        return {"measured": False, "reason": error.message, "entries": [], "notes": []}
+    return {
+        "measured": True,
+        "reason": None,
+        "learner": done.learner,
+        "learned_rows": done.learned,
+        "searched_rows": done.searched,
+        "reported_rows": done.reported,
+        "candidates": done.ranked,
+        "fits": done.fits,
+        "entries": [_trained(e, done.learned) for e in done.entries],
+        "notes": [HONEST, ONE_FIT, *done.notes],
+    }
+
+
+def _trained(entry: Trained, learned: int) -> dict[str, Any]:
+    kind = KINDS[entry.point.kind]
+    words = _words(kind, entry.point.column, entry.predicate, entry.share)
+    return {
+        "question": "training",
+        "metric": entry.aim.metric,
+        "attribute": list(entry.aim.attribute),
+        "figure": entry.aim.kind,
+        "limit": entry.aim.limit,
+        "kind": kind.name,
+        "column": entry.point.column,
+        "predicate": _predicate(entry.predicate),
+        "names_person": entry.names_person,
+        "rows": entry.rows,
+        "of": learned,
+        "share_of_them": entry.share,
+        **_figures(entry.confirmed),
+        "words": words,
+        "plausible": kind.plausible,
+    }
 
 
 def lines(document: dict[str, Any]) -> list[str]:
@@ -153,7 +217,17 @@ def lines(document: dict[str, Any]) -> list[str]:
     ]
     for e in sorted(s["entries"], key=lambda e: not e["worse"]):
         out.append(f"- {line(e)}")
-    return [*out, "", *(f"Note: {n}" for n in s["notes"])]
+    t = document["training"]
+    if t["measured"]:
+        out += ["", (
+            f"{t['candidates']:,} corruptions of what the model learned from were ranked, {t['fits']} confirmed by fits of "
+            f"{t['learner']}; measured on {t['reported_rows']:,} clean rows."
+        )]  # fmt: skip
+        out += [f"- {line(e)}" for e in sorted(t["entries"], key=lambda e: not e["worse"])]
+    else:
+        out += ["", f"Training: not measured; {t['reason']}"]
+    notes = dict.fromkeys([*s["notes"], *t["notes"]])
+    return [*out, "", *(f"Note: {n}" for n in notes)]
 
 
 def line(e: dict[str, Any]) -> str:
@@ -165,5 +239,9 @@ def line(e: dict[str, Any]) -> str:
         return f"{name}: nothing found that is worse than chance and random errors explain (now {e['before']:.3f})."
     return (
         f"{name}: {e['before']:.3f} to {e['after']:.3f} (change {e['change']:+.3f}, {e['low']:+.3f} to {e['high']:+.3f}; "
-        f"random errors reach {e['random_worst']:.3f}) {e['words']}: {e['rows']:,} of {e['of']:,} rows."
+        f"random errors reach {shown(e['random_worst'])}) {e['words']}: {e['rows']:,} of {e['of']:,} rows."
     )
+
+
+def shown(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:.3f}"
