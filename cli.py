@@ -169,6 +169,24 @@ def stress(args: argparse.Namespace) -> Result:
     return document, "\n".join([*lines(document), f"Written: {args.out / FILE}"])
 
 
+def whatif(args: argparse.Namespace) -> Result:
+    """variants of the pipeline with shared work: which choices move accuracy, and which move a gap"""
+    from audit.load import load_case
+    from debias.whatif.run import FILE, lines, run_whatif
+
+    case = load_case(args.case)
+    document = run_whatif(
+        case,
+        args.out,
+        learner=args.learner,
+        kinds=args.kind,
+        seed=args.seed,
+        processes=args.processes,
+        allow=args.allow,
+    )
+    return document, "\n".join([*lines(document), f"Written: {args.out / FILE}"])
+
+
 def check(args: argparse.Namespace) -> Result:
     """say what a case would read, and what stands in the way; nothing is measured"""
     from dataclasses import asdict
@@ -625,6 +643,13 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--budget", type=float, metavar="SHARE", help="of rows that are corrupted, at most (0.05)")
     sub.add_argument("--no-train", action="store_true", help="leave out what needs the model fitted again")
     sub.add_argument("--fits", type=int, default=24, metavar="N", help="fits that confirm the worst training data")
+    sub.add_argument(
+        "--allow", action="append", default=[], metavar="TYPE", help="a type in the model you have reviewed"
+    )
+    sub = on_case(command("whatif", whatif))
+    sub.add_argument("--learner", choices=("case", "logistic", "boosting"), help="what is fitted (default: case)")
+    sub.add_argument("--kind", action="append", default=[], metavar="KIND", help="only these variants (repeat)")
+    sub.add_argument("--processes", type=int, default=2, metavar="N", help="variants fitted at a time")
     sub.add_argument(
         "--allow", action="append", default=[], metavar="TYPE", help="a type in the model you have reviewed"
     )

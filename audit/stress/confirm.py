@@ -72,7 +72,7 @@ def confirm(
     rng = np.random.default_rng(seed)
     corrupted = base + moves.table(figures.size)
     before, after = figures.of(np.stack([base, corrupted]))[:, aim]
-    sd = _spread(figures, coded, aim, moves, weight, rng)
+    sd = float(_spread(figures, coded, moves, weight, rng)[aim])
     z = NormalDist().inv_cdf(1 - 0.05 / (2 * max(1, entries)))
     n = len(coded.label)
     half = max(z * sd, 3.0 / n if sd == 0 else 0.0)
@@ -91,8 +91,13 @@ def confirm(
     )  # fmt: skip
 
 
-def _spread(figures: Figures, coded: Coded, aim: int, moves: Moves, weight: Floats, rng: np.random.Generator) -> float:
-    """The standard deviation of the change over draws of people."""
+def spreads(figures: Figures, coded: Coded, moves: Moves, seed: int) -> Floats:
+    """The standard deviation of every figure's change (aims,) over draws of people (Bayesian bootstrap)."""
+    weight = np.ones(len(coded.label)) if coded.weight is None else coded.weight
+    return _spread(figures, coded, moves, weight, np.random.default_rng(seed))
+
+
+def _spread(figures: Figures, coded: Coded, moves: Moves, weight: Floats, rng: np.random.Generator) -> Floats:
     n, size = len(coded.label), figures.size
     rows = np.arange(n)
     plain = sparse.csr_array((weight, (rows, figures.cell)), shape=(n, size))
@@ -104,9 +109,15 @@ def _spread(figures: Figures, coded: Coded, aim: int, moves: Moves, weight: Floa
     kinds, counts = _alike(both)
     drawn = np.asarray(rng.gamma(counts, 1.0, size=(DRAWS, len(counts))) @ kinds)
     start, change = drawn[:, :size], drawn[:, size:]
-    moved_by = figures.of(np.maximum(start + change, 0.0))[:, aim] - figures.of(start)[:, aim]
-    good = moved_by[np.isfinite(moved_by)]
-    return float(good.std()) if len(good) > DRAWS / 2 else float("nan")
+    moved_by = figures.of(np.maximum(start + change, 0.0)) - figures.of(start)
+    good = np.isfinite(moved_by)
+    with np.errstate(invalid="ignore"):
+        sd = np.where(good, moved_by, np.nan)
+    found = np.full(sd.shape[1], np.nan)
+    for a in range(sd.shape[1]):
+        if good[:, a].sum() > DRAWS / 2:
+            found[a] = float(sd[good[:, a], a].std())
+    return found
 
 
 def _alike(table: sparse.csr_array) -> tuple[sparse.csr_array, Floats]:

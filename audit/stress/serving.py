@@ -189,7 +189,7 @@ def _entries(
         one = tried[corruption]
         rows = rows_of(predicate)[~searching]
         hit = hit_rows(rows, candidate.share, settings.seed + number)
-        if int(hit.sum()) < FLOOR or int((~rows).sum()) < FLOOR:
+        if int(rows.sum()) < FLOOR or int((~rows).sum()) < FLOOR:
             continue
         after = None if one.after is None else one.after[~searching]
         every = moves_of(figures, report, after, one.kind.name)
