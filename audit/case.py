@@ -159,5 +159,5 @@ class Case:
     watch: WatchSpec = WatchSpec()
     contract: Contract | None = None
     contract_file: Path | None = None
-    stress: StressSpec = StressSpec()
-    whatif: WhatifSpec = WhatifSpec()
+    stress: StressSpec = field(default_factory=StressSpec)
+    whatif: WhatifSpec = field(default_factory=WhatifSpec)

@@ -114,7 +114,7 @@ class InItsPlace(Refits):
 
 @contextmanager
 def refitting(task: Task, allow: Sequence[str] = (), *, own: bool = False) -> Iterator[Refits]:
-    """own: Assay's learner even where the case's model can be cloned. Raises ModelError where the file cannot be read."""
+    """own: Assay's learner even where the case's can be cloned. Raises ModelError where the file cannot be read."""
     case = task.case
     if own or case.model.kind != "path":
         said = () if own else (f"The case brings {case.model.kind}s and no model to fit again: {WORDS} was fitted.",)

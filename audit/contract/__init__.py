@@ -4,5 +4,6 @@
     result = check.check(frame, contract, groups)            # pure; the audit, `assay contract` and the loop call it
     result.broken                                            # the checks of severity "error" that failed
 
-records.py values, kinds.py the table of kinds, gx.py files of Great Expectations, propose.py a contract from a reference.
+records.py values, kinds.py the table of kinds, gx.py files of Great Expectations, propose.py a contract from a
+reference.
 """

@@ -111,9 +111,16 @@ def _apart(asked: Check, group: Group, shares: Sequence[Share], settings: Settin
     assert found.highest is not None
     assert found.lowest is not None
     return Apart(
-        group.attribute, mine[found.highest].group, mine[found.lowest].group, found.value, found.low, found.high,
-        found.p_value, None, found.method,
-    )  # fmt: skip
+        group.attribute,
+        mine[found.highest].group,
+        mine[found.lowest].group,
+        found.value,
+        found.low,
+        found.high,
+        found.p_value,
+        None,
+        found.method,
+    )
 
 
 def _adjusted(outcomes: Sequence[Outcome]) -> list[Outcome]:

@@ -1,8 +1,9 @@
 """Great Expectations' files: suites of both dialects are read, validation results are written. The library is not used.
 
 1.x: {"name", "expectations": [{"type", "kwargs", "severity"}]}; 0.x: {"expectation_suite_name", "expectations":
-[{"expectation_type", "kwargs"}]}. A line with a `row_condition` is a program (a query of pandas or SQL) and is refused by
-name; so is any kind that is not in audit.contract.kinds. Results never hold values of people (no partial_unexpected_list).
+[{"expectation_type", "kwargs"}]}. A line with a `row_condition` is a program (a query of pandas or SQL) and is refused
+by name; so is any kind that is not in audit.contract.kinds. Results never hold values of people (no
+partial_unexpected_list).
 """
 
 from __future__ import annotations
@@ -24,9 +25,25 @@ _TYPES = {
     **dict.fromkeys(("datetime", "datetime64", "datetime64[ns]", "timestamp", "date"), "date"),
 }
 _WHOLE = {"int", "int64", "int32", "integer", "bigint"}
-_IGNORED = {"column", "column_list", "column_A", "column_B", "mostly", "result_format", "include_config",
-            "catch_exceptions", "meta", "batch_id", "severity", "condition_parser", "parse_strings_as_datetimes",
-            "ties_okay", "id", "notes", "description"}  # fmt: skip
+_IGNORED = {
+    "column",
+    "column_list",
+    "column_A",
+    "column_B",
+    "mostly",
+    "result_format",
+    "include_config",
+    "catch_exceptions",
+    "meta",
+    "batch_id",
+    "severity",
+    "condition_parser",
+    "parse_strings_as_datetimes",
+    "ties_okay",
+    "id",
+    "notes",
+    "description",
+}
 
 
 class _Unknown(Exception):
@@ -43,8 +60,9 @@ def read_suite(suite: Any, source: str, sha256: str = "") -> Contract:
         raise DataError(
             f"{source} is no suite of Great Expectations",
             got=f"the keys {', '.join(map(str, suite))[:120]}" if isinstance(suite, dict) else type(suite).__name__,
-            expected='"expectations": a list', todo="export the suite as JSON",
-        )  # fmt: skip
+            expected='"expectations": a list',
+            todo="export the suite as JSON",
+        )
     checks, unknown = [], Counter[str]()
     for line in lines:
         name = str(line.get("type") or line.get("expectation_type") or "a line without a type")

@@ -234,8 +234,7 @@ def _columns_are(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> 
 
 
 def _distinct(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Any:
-    codes, names = t.coded(columns[0])
-    return len(names)
+    return len(t.coded(columns[0])[1])
 
 
 def _distinct_share(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Any:
@@ -251,9 +250,13 @@ def _statistic(name: str) -> Callable[[Table, Sequence[str], Mapping[str, Any]],
         if len(values) < (2 if name == "stdev" else 1):
             return None
         functions: dict[str, Callable[[Any], Any]] = {
-            "mean": np.mean, "median": np.median, "sum": np.sum, "min": np.min, "max": np.max,
+            "mean": np.mean,
+            "median": np.median,
+            "sum": np.sum,
+            "min": np.min,
+            "max": np.max,
             "stdev": lambda v: np.std(v, ddof=1),
-        }  # fmt: skip
+        }
         if name == "quantiles":
             return [float(q) for q in np.quantile(values, given["at"])]
         return float(functions[name](values))
@@ -265,30 +268,140 @@ KINDS: dict[str, Kind] = {
     k.name: k
     for k in (
         Kind("exists", 1, "{column} is a column", ("expect_column_to_exist",), figure=_exists),
-        Kind("type", 1, "{column} holds a {value}", ("expect_column_values_to_be_of_type", "expect_column_values_to_be_in_type_list"), rows=_type),
-        Kind("among", 1, "{column} is one of the {count} values listed", ("expect_column_values_to_be_in_set",), rows=_among),
-        Kind("not_among", 1, "{column} is none of the {count} values listed", ("expect_column_values_to_not_be_in_set",), rows=_not_among),
+        Kind(
+            "type",
+            1,
+            "{column} holds a {value}",
+            ("expect_column_values_to_be_of_type", "expect_column_values_to_be_in_type_list"),
+            rows=_type,
+        ),
+        Kind(
+            "among",
+            1,
+            "{column} is one of the {count} values listed",
+            ("expect_column_values_to_be_in_set",),
+            rows=_among,
+        ),
+        Kind(
+            "not_among",
+            1,
+            "{column} is none of the {count} values listed",
+            ("expect_column_values_to_not_be_in_set",),
+            rows=_not_among,
+        ),
         Kind("between", 1, "{column} lies {value}", ("expect_column_values_to_be_between",), rows=_between),
         Kind("missing_at_most", 1, "{column} is there", ("expect_column_values_to_not_be_null",), rows=_missing),
         Kind("empty", 1, "{column} is empty", ("expect_column_values_to_be_null",), rows=_empty),
         Kind("unique", 1, "{column} is different in every row", ("expect_column_values_to_be_unique",), rows=_unique),
-        Kind("unique_together", -1, "{column} are together different in every row", ("expect_compound_columns_to_be_unique",), rows=_unique),
+        Kind(
+            "unique_together",
+            -1,
+            "{column} are together different in every row",
+            ("expect_compound_columns_to_be_unique",),
+            rows=_unique,
+        ),
         Kind("matches", 1, "{column} matches the pattern", ("expect_column_values_to_match_regex",), rows=_matches),
-        Kind("not_matches", 1, "{column} does not match the pattern", ("expect_column_values_to_not_match_regex",), rows=_not_matches),
-        Kind("length", 1, "{column} is {value} letters long", ("expect_column_value_lengths_to_be_between", "expect_column_value_lengths_to_equal"), rows=_length),
-        Kind("at_least_column", 2, "{column} is at least {other}", ("expect_column_pair_values_a_to_be_greater_than_b", "expect_column_pair_values_A_to_be_greater_than_B"), rows=_above),
-        Kind("same_as_column", 2, "{column} is the same as {other}", ("expect_column_pair_values_to_be_equal",), rows=_equal),
+        Kind(
+            "not_matches",
+            1,
+            "{column} does not match the pattern",
+            ("expect_column_values_to_not_match_regex",),
+            rows=_not_matches,
+        ),
+        Kind(
+            "length",
+            1,
+            "{column} is {value} letters long",
+            ("expect_column_value_lengths_to_be_between", "expect_column_value_lengths_to_equal"),
+            rows=_length,
+        ),
+        Kind(
+            "at_least_column",
+            2,
+            "{column} is at least {other}",
+            ("expect_column_pair_values_a_to_be_greater_than_b", "expect_column_pair_values_A_to_be_greater_than_B"),
+            rows=_above,
+        ),
+        Kind(
+            "same_as_column",
+            2,
+            "{column} is the same as {other}",
+            ("expect_column_pair_values_to_be_equal",),
+            rows=_equal,
+        ),
         Kind("in_order", 1, "{column} never goes back", ("expect_column_values_to_be_increasing",), rows=_increasing),
-        Kind("rows", 0, "the table has {value} rows", ("expect_table_row_count_to_be_between", "expect_table_row_count_to_equal"), figure=_rows),
-        Kind("columns_are", 0, "the table has the columns listed", ("expect_table_columns_to_match_set", "expect_table_columns_to_match_ordered_list"), figure=_columns_are),
-        Kind("distinct", 1, "{column} has {value} different values", ("expect_column_unique_value_count_to_be_between",), figure=_distinct),
-        Kind("distinct_share", 1, "the share of different values of {column} lies {value}", ("expect_column_proportion_of_unique_values_to_be_between",), figure=_distinct_share),
-        Kind("mean", 1, "the mean of {column} lies {value}", ("expect_column_mean_to_be_between",), figure=_statistic("mean")),
-        Kind("median", 1, "the median of {column} lies {value}", ("expect_column_median_to_be_between",), figure=_statistic("median")),
-        Kind("stdev", 1, "the standard deviation of {column} lies {value}", ("expect_column_stdev_to_be_between",), figure=_statistic("stdev")),
-        Kind("sum", 1, "the sum of {column} lies {value}", ("expect_column_sum_to_be_between",), figure=_statistic("sum")),
-        Kind("smallest", 1, "the smallest {column} lies {value}", ("expect_column_min_to_be_between",), figure=_statistic("min")),
-        Kind("largest", 1, "the largest {column} lies {value}", ("expect_column_max_to_be_between",), figure=_statistic("max")),
-        Kind("quantiles", 1, "the quantiles of {column} lie within their limits", ("expect_column_quantile_values_to_be_between",), figure=_statistic("quantiles")),
+        Kind(
+            "rows",
+            0,
+            "the table has {value} rows",
+            ("expect_table_row_count_to_be_between", "expect_table_row_count_to_equal"),
+            figure=_rows,
+        ),
+        Kind(
+            "columns_are",
+            0,
+            "the table has the columns listed",
+            ("expect_table_columns_to_match_set", "expect_table_columns_to_match_ordered_list"),
+            figure=_columns_are,
+        ),
+        Kind(
+            "distinct",
+            1,
+            "{column} has {value} different values",
+            ("expect_column_unique_value_count_to_be_between",),
+            figure=_distinct,
+        ),
+        Kind(
+            "distinct_share",
+            1,
+            "the share of different values of {column} lies {value}",
+            ("expect_column_proportion_of_unique_values_to_be_between",),
+            figure=_distinct_share,
+        ),
+        Kind(
+            "mean",
+            1,
+            "the mean of {column} lies {value}",
+            ("expect_column_mean_to_be_between",),
+            figure=_statistic("mean"),
+        ),
+        Kind(
+            "median",
+            1,
+            "the median of {column} lies {value}",
+            ("expect_column_median_to_be_between",),
+            figure=_statistic("median"),
+        ),
+        Kind(
+            "stdev",
+            1,
+            "the standard deviation of {column} lies {value}",
+            ("expect_column_stdev_to_be_between",),
+            figure=_statistic("stdev"),
+        ),
+        Kind(
+            "sum", 1, "the sum of {column} lies {value}", ("expect_column_sum_to_be_between",), figure=_statistic("sum")
+        ),
+        Kind(
+            "smallest",
+            1,
+            "the smallest {column} lies {value}",
+            ("expect_column_min_to_be_between",),
+            figure=_statistic("min"),
+        ),
+        Kind(
+            "largest",
+            1,
+            "the largest {column} lies {value}",
+            ("expect_column_max_to_be_between",),
+            figure=_statistic("max"),
+        ),
+        Kind(
+            "quantiles",
+            1,
+            "the quantiles of {column} lie within their limits",
+            ("expect_column_quantile_values_to_be_between",),
+            figure=_statistic("quantiles"),
+        ),
     )
-}  # fmt: skip
+}

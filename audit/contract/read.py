@@ -15,8 +15,19 @@ from audit.errors import CaseError, DataError, nearest
 from audit.load.toml import Reader, parse, write
 
 MOST_BYTES = 20_000_000
-RANGES = ("between", "length", "rows", "distinct", "distinct_share", "mean", "median", "stdev", "sum", "smallest",
-          "largest")  # fmt: skip
+RANGES = (
+    "between",
+    "length",
+    "rows",
+    "distinct",
+    "distinct_share",
+    "mean",
+    "median",
+    "stdev",
+    "sum",
+    "smallest",
+    "largest",
+)
 _COMMON = ("column", "columns", "mostly", "severity", "because")
 TYPES = ("number", "whole", "text", "date", "boolean")
 
@@ -32,20 +43,28 @@ def read_contract(path: Path) -> Contract:
         return contract_of(top.tables("check"), path.name, hashlib.sha256(content).hexdigest())
     try:
         if path.stat().st_size > MOST_BYTES:
-            raise DataError(f"{path.name} is too large for a suite", got=f"{path.stat().st_size:,} bytes",
-                            expected=f"at most {MOST_BYTES:,}", todo="check the path")  # fmt: skip
+            raise DataError(
+                f"{path.name} is too large for a suite",
+                got=f"{path.stat().st_size:,} bytes",
+                expected=f"at most {MOST_BYTES:,}",
+                todo="check the path",
+            )
         content = path.read_bytes()
         suite = json.loads(content)
     except OSError as error:
         raise DataError(
-            f"the suite {path.name!r} cannot be read", got=error.strerror or str(error),
-            expected="a JSON file of Great Expectations", todo="check the path",
-        ) from error  # fmt: skip
+            f"the suite {path.name!r} cannot be read",
+            got=error.strerror or str(error),
+            expected="a JSON file of Great Expectations",
+            todo="check the path",
+        ) from error
     except (ValueError, RecursionError) as error:
         raise DataError(
-            f"the suite {path.name!r} is not JSON", got=str(error)[:200], expected="a Great Expectations suite",
+            f"the suite {path.name!r} is not JSON",
+            got=str(error)[:200],
+            expected="a Great Expectations suite",
             todo="export the suite again",
-        ) from error  # fmt: skip
+        ) from error
     return gx.read_suite(suite, path.name, hashlib.sha256(content).hexdigest())
 
 
@@ -53,9 +72,11 @@ def contract_of(entries: Sequence[Mapping[str, Any]], source: str, sha256: str =
     """Checks from TOML tables. Raises CaseError, which names the line by its number."""
     if not entries:
         raise CaseError(
-            f"{source} holds no check", got="nothing under [[check]]", expected="at least one",
+            f"{source} holds no check",
+            got="nothing under [[check]]",
+            expected="at least one",
             todo='write for example [[check]] column = "age" between = [16, 100]',
-        )  # fmt: skip
+        )
     return Contract(tuple(_check(e, n) for n, e in enumerate(entries, 1)), source, sha256)
 
 
@@ -159,9 +180,10 @@ def from_case(value: Any, folder: Path) -> Contract:
     if ("file" in section.table) == ("check" in section.table):
         raise CaseError(
             "[contract] names both a file and checks" if "file" in section.table else "[contract] asks for nothing",
-            got=", ".join(section.table) or "an empty section", expected="file = \"contract.toml\", or [[contract.check]]",
+            got=", ".join(section.table) or "an empty section",
+            expected='file = "contract.toml", or [[contract.check]]',
             todo="keep one of the two",
-        )  # fmt: skip
+        )
     name = section.text("file")
     if name is not None:
         from audit.load.toml import beside

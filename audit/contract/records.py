@@ -72,8 +72,8 @@ class Apart:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One check on one table. rows: looked at; failed: of them; share: failed / rows. value: what was measured where the
-    check is about the whole column or table. reason: why it could not be checked (then it has not passed)."""
+    """One check on one table. rows: looked at; failed: of them; share: failed / rows. value: what was measured where
+    the check is about the whole column or table. reason: why it could not be checked (then it has not passed)."""
 
     check: Check
     passed: bool

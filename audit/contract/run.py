@@ -23,17 +23,28 @@ def proposed(data: Path, out: Path | None) -> tuple[dict[str, Any], str]:
 
         frame = read_noted(data).frame
         contract, rows, about = propose(frame), len(frame), data.name
-    text = dump(contract, (f"Proposed from {rows:,} rows of {about}. Read every line, and change what is not meant.",
-                           "Assay holds data against it: `contract = \"FILE\"` at the top of the case file."))  # fmt: skip
+    text = dump(
+        contract,
+        (
+            f"Proposed from {rows:,} rows of {about}. Read every line, and change what is not meant.",
+            'Assay holds data against it: `contract = "FILE"` at the top of the case file.',
+        ),
+    )
     if out is not None:
         if out.exists():
             raise InputError(
-                f"{out.name!r} exists already", got=f"a file {out}", expected="a new name",
+                f"{out.name!r} exists already",
+                got=f"a file {out}",
+                expected="a new name",
                 todo="choose another, or remove it: nothing that a person wrote is overwritten",
-            )  # fmt: skip
+            )
         write_whole(out, text.encode())
-    document = {"schema": SCHEMA, "rows": rows, "checks": [to_table(c) for c in contract.checks],
-                "written": None if out is None else str(out)}  # fmt: skip
+    document = {
+        "schema": SCHEMA,
+        "rows": rows,
+        "checks": [to_table(c) for c in contract.checks],
+        "written": None if out is None else str(out),
+    }
     words = (
         text.rstrip() if out is None else f"Written: {out}, {len(contract.checks)} checks proposed from {rows:,} rows."
     )
@@ -63,9 +74,11 @@ def checked_case(path: Path, results: Path | None = None, gate: bool = False) ->
     case = load_case(path)
     if case.contract is None:
         raise CaseError(
-            "the case has no contract", got="no `contract` in the case file", expected='contract = "contract.toml"',
+            "the case has no contract",
+            got="no `contract` in the case file",
+            expected='contract = "contract.toml"',
             todo=f"propose one: assay contract {path.name} --out contract.toml",
-        )  # fmt: skip
+        )
     rows = load_rows(case, everything=True)
     frame = rows.frame[rows.audit]
     found = check(frame, case.contract, groups_of(case, frame))

@@ -61,8 +61,8 @@ def confirm(
     everything: Moves | None = None,
     hit: int = 0,
 ) -> Confirmed:
-    """moves: those of the rows that are hit. entries: how many figures are reported at once. everything: the moves where
-    all rows are corrupted, for random rows; hit: how many rows are.
+    """moves: those of the rows that are hit. entries: how many figures are reported at once. everything: the moves
+    where all rows are corrupted, for random rows; hit: how many rows are.
 
     The interval is change +- z sd over a Bayesian bootstrap of people (Rubin 1981), a person with several rows as one;
     where nothing changes it is the rule of three.
@@ -86,9 +86,18 @@ def confirm(
     # What random rows do as well is no weakness of one kind of people.
     beyond = worst is None or sign * (after - worst) > 0
     return Confirmed(
-        float(before), float(after), change, low, high, mean, worst, bool(clear and beyond), figures.names(aim),
-        figures.counts(base, aim), figures.counts(corrupted, aim),
-    )  # fmt: skip
+        float(before),
+        float(after),
+        change,
+        low,
+        high,
+        mean,
+        worst,
+        bool(clear and beyond),
+        figures.names(aim),
+        figures.counts(base, aim),
+        figures.counts(corrupted, aim),
+    )
 
 
 def spreads(figures: Figures, coded: Coded, moves: Moves, seed: int) -> Floats:
@@ -147,7 +156,13 @@ def _random(
 def take(coded: Coded, rows: npt.NDArray[np.bool_] | Ints) -> Coded:
     """Some rows of `coded`."""
     return Coded(
-        coded.attributes, coded.levels, coded.codes[rows], coded.label[rows], coded.decision[rows],
-        None if coded.weight is None else coded.weight[rows], None, coded.meaning,
+        coded.attributes,
+        coded.levels,
+        coded.codes[rows],
+        coded.label[rows],
+        coded.decision[rows],
+        None if coded.weight is None else coded.weight[rows],
+        None,
+        coded.meaning,
         cluster=None if coded.cluster is None else coded.cluster[rows],
-    )  # fmt: skip
+    )

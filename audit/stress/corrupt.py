@@ -1,7 +1,7 @@
 """The corruptions: one table. Adding one is adding a row.
 
-A corruption is of one column (the model is asked again about the altered values), or of whole rows (people twice, people
-lost, outcomes turned: nothing is asked). Rows: Schelter et al. 2021 (Jenga) and SAVAGE (2025) name most of them.
+A corruption is of one column (the model is asked again about the altered values), or of whole rows (people twice,
+people lost, outcomes turned: nothing is asked). Rows: Schelter et al. 2021 (Jenga) and SAVAGE (2025) name most of them.
 """
 
 from __future__ import annotations
@@ -82,19 +82,89 @@ def _renamed(column: pd.Series, names: dict[object, object]) -> pd.Series:
 KINDS: dict[str, Corruption] = {
     c.name: c
     for c in (
-        Corruption("missing", "any", "{column} were missing", "an interface that drops a field, a question people do not answer", "missing", _missing),
-        Corruption("tenth", "number", "{column} were recorded in tens", "a unit or a decimal point lost where two sources are joined", "outlier", _times(0.1)),
-        Corruption("tenfold", "number", "{column} were ten times what it is", "a unit or a decimal point lost where two sources are joined", "outlier", _times(10.0)),
-        Corruption("fivefold", "number", "{column} were five times what it is", "values typed or read wrongly", "outlier", _times(5.0)),
-        Corruption("shifted", "number", "{column} were one standard deviation higher", "a changed scale or a changed date from which years are counted", None, _shifted),
-        Corruption("usual", "any", "{column} were filled in with the most usual value", "a form with a default, an import that fills gaps", "missing", _usual),
-        Corruption("swapped", "text", "{column} were taken for the next more usual value", "codes that moved by one in a lookup table", None, _swapped),
-        Corruption("typo", "text", "{column} were spelled in a way never seen before", "another spelling, another encoding, a new version of a code book", None, _typo),
-        Corruption("duplicate", "rows", "these people stood in the data twice", "two sources joined without a key", "duplicate"),
-        Corruption("dropped", "rows", "these people were not in the data", "a join that loses rows, people who do not answer", "selection"),
-        Corruption("label", "rows", "the outcomes of these people were recorded the wrong way", "outcomes read from a proxy, follow-up that is not finished", "label"),
+        Corruption(
+            "missing",
+            "any",
+            "{column} were missing",
+            "an interface that drops a field, a question people do not answer",
+            "missing",
+            _missing,
+        ),
+        Corruption(
+            "tenth",
+            "number",
+            "{column} were recorded in tens",
+            "a unit or a decimal point lost where two sources are joined",
+            "outlier",
+            _times(0.1),
+        ),
+        Corruption(
+            "tenfold",
+            "number",
+            "{column} were ten times what it is",
+            "a unit or a decimal point lost where two sources are joined",
+            "outlier",
+            _times(10.0),
+        ),
+        Corruption(
+            "fivefold",
+            "number",
+            "{column} were five times what it is",
+            "values typed or read wrongly",
+            "outlier",
+            _times(5.0),
+        ),
+        Corruption(
+            "shifted",
+            "number",
+            "{column} were one standard deviation higher",
+            "a changed scale or a changed date from which years are counted",
+            None,
+            _shifted,
+        ),
+        Corruption(
+            "usual",
+            "any",
+            "{column} were filled in with the most usual value",
+            "a form with a default, an import that fills gaps",
+            "missing",
+            _usual,
+        ),
+        Corruption(
+            "swapped",
+            "text",
+            "{column} were taken for the next more usual value",
+            "codes that moved by one in a lookup table",
+            None,
+            _swapped,
+        ),
+        Corruption(
+            "typo",
+            "text",
+            "{column} were spelled in a way never seen before",
+            "another spelling, another encoding, a new version of a code book",
+            None,
+            _typo,
+        ),
+        Corruption(
+            "duplicate", "rows", "these people stood in the data twice", "two sources joined without a key", "duplicate"
+        ),
+        Corruption(
+            "dropped",
+            "rows",
+            "these people were not in the data",
+            "a join that loses rows, people who do not answer",
+            "selection",
+        ),
+        Corruption(
+            "label",
+            "rows",
+            "the outcomes of these people were recorded the wrong way",
+            "outcomes read from a proxy, follow-up that is not finished",
+            "label",
+        ),
     )
-}  # fmt: skip
+}
 
 
 def fits(kind: Corruption, column: pd.Series) -> bool:

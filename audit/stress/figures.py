@@ -176,9 +176,10 @@ def moves_of(figures: Figures, coded: Coded, after: Ints | None, kind: str) -> M
     to = (figures.joint * 3 + label) * 2 + decision
     rows = np.flatnonzero(to != cell)
     return Moves(
-        np.concatenate([rows, rows]), np.concatenate([cell[rows], to[rows]]),
+        np.concatenate([rows, rows]),
+        np.concatenate([cell[rows], to[rows]]),
         np.concatenate([-weight[rows], weight[rows]]),
-    )  # fmt: skip
+    )
 
 
 def figure_of(kind: str, counts: list[list[list[float]]]) -> float | None:

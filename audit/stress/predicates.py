@@ -57,7 +57,7 @@ def literals_of(
     names: tuple[str, str],
     about: str | None,
 ) -> Literals:
-    """Of every feature, attribute and the outcome `about` (values 0 and 1 are `names`); true of some but not all rows."""
+    """Of every feature, attribute and the outcome `about` (its 0 and 1 are `names`); true of some rows, not of all."""
     sensitive = {g.attribute for g in groups}
     found: list[tuple[Literal, npt.NDArray[np.bool_]]] = []
     for feature in features:

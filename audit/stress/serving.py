@@ -102,9 +102,12 @@ def serving(case: Case, fed: Fed, spec: StressSpec, settings: Settings) -> Serve
         after = None if one.after is None else one.after[searching]
         search.add(number, moves_of(figures, mine, after, one.kind.name), spec.depth)
     return Served(
-        tuple(_entries(fed, aims, search.best, tried, whole.names, whole.rows, searching, settings)),
-        search.tried, len(tried), searching, tuple(notes),
-    )  # fmt: skip
+        tuple(_entries(fed, aims, search.best, tried, whole.names, whole.rows, searching, settings, spec.budget)),
+        search.tried,
+        len(tried),
+        searching,
+        tuple(notes),
+    )
 
 
 def _searched(fed: Fed) -> list[str]:
@@ -176,9 +179,16 @@ def _plausible(spec: StressSpec, column: str, kind: Corruption) -> bool:
 
 
 def _entries(
-    fed: Fed, aims: Sequence[Aim], best: dict[tuple[int, bool], Candidate], tried: Sequence[Tried],
-    names: tuple[Literal, ...], rows_of: Any, searching: npt.NDArray[np.bool_], settings: Settings,
-) -> list[Entry]:  # fmt: skip
+    fed: Fed,
+    aims: Sequence[Aim],
+    best: dict[tuple[int, bool], Candidate],
+    tried: Sequence[Tried],
+    names: tuple[Literal, ...],
+    rows_of: Any,
+    searching: npt.NDArray[np.bool_],
+    settings: Settings,
+    budget: float,
+) -> list[Entry]:
     report = take(fed.coded, ~searching)
     figures = Figures(report, aims, FLOOR)
     wanted: dict[tuple[int, int, tuple[int, ...]], Candidate] = {}
@@ -188,7 +198,9 @@ def _entries(
     for number, ((aim, corruption, predicate), candidate) in enumerate(wanted.items()):
         one = tried[corruption]
         rows = rows_of(predicate)[~searching]
-        hit = hit_rows(rows, candidate.share, settings.seed + number)
+        # Halves differ a little: the budget holds on this one too.
+        share = min(candidate.share, int(budget * len(rows)) / max(1, int(rows.sum())))
+        hit = hit_rows(rows, share, settings.seed + number)
         if int(rows.sum()) < FLOOR or int((~rows).sum()) < FLOOR:
             continue
         after = None if one.after is None else one.after[~searching]

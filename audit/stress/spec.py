@@ -46,9 +46,12 @@ def read_stress(at: Any) -> StressSpec:
     inner = Reader(at.section("plausible"), "`plausible` under [stress]", CaseError)
     plausible = {c: known_kinds(inner.texts(c) or ()) for c in inner.table}
     return StressSpec(
-        0.05 if budget is None else budget, depth, known_kinds(at.texts("kinds") or (), KINDS), at.texts("columns") or (),
+        0.05 if budget is None else budget,
+        depth,
+        known_kinds(at.texts("kinds") or (), KINDS),
+        at.texts("columns") or (),
         plausible,
-    )  # fmt: skip
+    )
 
 
 def known_kinds(names: tuple[str, ...], table: Any = None) -> tuple[str, ...]:

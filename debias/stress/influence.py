@@ -1,7 +1,7 @@
 """Which rows of the training data move a figure most, to first order: for ranking candidates, never for reporting.
 
-A logistic surrogate of the decision; the figure made smooth in the score; one Newton factor. Turning an outcome, losing a
-row or altering a value changes the sum of gradients, and so the parameters by -H^-1 of that (Koh & Liang 2017).
+A logistic surrogate of the decision; the figure made smooth in the score; one Newton factor. Turning an outcome, losing
+a row or altering a value changes the sum of gradients, and so the parameters by -H^-1 of that (Koh & Liang 2017).
 """
 
 from __future__ import annotations

@@ -13,11 +13,11 @@ from audit import progress
 from audit.case import Case
 from audit.code import code_rows
 from audit.decide import Decisions
+from audit.errors import InputError
 from audit.evidence import tool
 from audit.files import canonical, write_whole
 from audit.findings import percent
 from audit.gaps import Settings
-from audit.errors import InputError
 from audit.load import Rows, load_rows
 from audit.stress.ask import asking
 from audit.stress.confirm import Confirmed
@@ -31,12 +31,12 @@ from debias.stress.training import Trained
 SCHEMA = "assay/stress/1"
 FILE = "stress.json"
 HONEST = (
-    "This is the worst that was found, not the worst there is: the search looks at conditions on recorded columns and at "
-    "the corruptions listed, within the budget."
+    "This is the worst that was found, not the worst there is: the search looks at conditions on recorded columns and "
+    "at the corruptions listed, within the budget."
 )
 ONE_FIT = (
-    "The interval is about which people were measured, given the two fitted models; another draw of training data would "
-    "move both."
+    "The interval is about which people were measured, given the two fitted models; another draw of training data "
+    "would move both."
 )
 
 
@@ -219,10 +219,13 @@ def lines(document: dict[str, Any]) -> list[str]:
         out.append(f"- {line(e)}")
     t = document["training"]
     if t["measured"]:
-        out += ["", (
-            f"{t['candidates']:,} corruptions of what the model learned from were ranked, {t['fits']} confirmed by fits of "
-            f"{t['learner']}; measured on {t['reported_rows']:,} clean rows."
-        )]  # fmt: skip
+        out += [
+            "",
+            (
+                f"{t['candidates']:,} corruptions of what the model learned from were ranked, {t['fits']} confirmed by "
+                f"fits of {t['learner']}; measured on {t['reported_rows']:,} clean rows."
+            ),
+        ]
         out += [f"- {line(e)}" for e in sorted(t["entries"], key=lambda e: not e["worse"])]
     else:
         out += ["", f"Training: not measured; {t['reason']}"]
@@ -238,8 +241,8 @@ def line(e: dict[str, Any]) -> str:
     if not e["worse"]:
         return f"{name}: nothing found that is worse than chance and random errors explain (now {e['before']:.3f})."
     return (
-        f"{name}: {e['before']:.3f} to {e['after']:.3f} (change {e['change']:+.3f}, {e['low']:+.3f} to {e['high']:+.3f}; "
-        f"random errors reach {shown(e['random_worst'])}) {e['words']}: {e['rows']:,} of {e['of']:,} rows."
+        f"{name}: {e['before']:.3f} to {e['after']:.3f} (change {e['change']:+.3f}, {e['low']:+.3f} to {e['high']:+.3f}"
+        f"; random errors reach {shown(e['random_worst'])}) {e['words']}: {e['rows']:,} of {e['of']:,} rows."
     )
 
 

@@ -1,8 +1,8 @@
 """The model learned from wrong data: fitted again on corrupted rows, and judged on clean ones.
 
 Candidates are ranked by influence on the validation rows and confirmed there by fits of the real model; a TPE search
-(SAVAGE's, of Bergstra et al. 2011) goes on from the best of them. What is reported is measured on test rows that neither
-the ranking nor any fit has seen. A prediction is never printed: influence is off both ways.
+(SAVAGE's, of Bergstra et al. 2011) goes on from the best of them. What is reported is measured on test rows that
+neither the ranking nor any fit has seen. A prediction is never printed: influence is off both ways.
 """
 
 from __future__ import annotations
@@ -180,14 +180,20 @@ def training(task: Task, learner: Refits, spec: StressSpec, settings: Settings, 
     entries = _entries(bench, done)
     notes = [*learner.notes, *task.notes]
     return Training(
-        tuple(entries), count, len(done), learner.words, len(bench.train), len(bench.search), len(bench.test),
+        tuple(entries),
+        count,
+        len(done),
+        learner.words,
+        len(bench.train),
+        len(bench.search),
+        len(bench.test),
         tuple(notes),
-    )  # fmt: skip
+    )
 
 
 def _ranked(bench: Bench) -> tuple[list[Point], int]:
     """Points by influence, the best of each figure in turn; and how many were ranked."""
-    task, n = bench.task, len(bench.rows)
+    n = len(bench.rows)
     encode = encoder_of(bench.rows)
     x = encode(bench.rows)
     few = np.random.default_rng(bench.settings.seed).permutation(n)[:RANKED]
@@ -329,7 +335,7 @@ def _proposed(bench: Bench, done: Sequence[Fitted], number: int) -> Point | None
         kind, column = asked["what"].split("|", 1)
         predicate = tuple(sorted({asked["first"], asked["second"]}))
         point = Point(kind, column or None, predicate if bench.spec.depth > 1 else predicate[:1])
-        if FLOOR <= int(bench.literals.rows(point.predicate).sum()) and all(f.point != point for f in done):
+        if int(bench.literals.rows(point.predicate).sum()) >= FLOOR and all(f.point != point for f in done):
             return point
     return None
 
@@ -343,9 +349,10 @@ def _entries(bench: Bench, done: Sequence[Fitted]) -> list[Trained]:
     for aim in range(len(bench.figures.aims)):
         for plain in (False, True):
             able = [
-                i for i, f in enumerate(done)
+                i
+                for i, f in enumerate(done)
                 if f.worse[aim] > 0 and not (plain and personal[list(f.point.predicate)].any())
-            ]  # fmt: skip
+            ]
             if able:
                 wanted.setdefault((aim, max(able, key=lambda i: done[i].worse[aim])))
     at_random = _random(bench, {done[i].point for _, i in wanted}, max((f.rows for f in done), default=0))
@@ -364,9 +371,11 @@ def _entries(bench: Bench, done: Sequence[Fitted]) -> list[Trained]:
         if random := [r for r in random if np.isfinite(r)]:
             worst = max(random) if sign > 0 else min(random)
             found = replace(
-                found, random_mean=float(np.mean(random)), random_worst=worst,
+                found,
+                random_mean=float(np.mean(random)),
+                random_worst=worst,
                 worse=found.worse and sign * (found.after - worst) > 0,
-            )  # fmt: skip
+            )
         literals = tuple(bench.literals.names[k] for k in f.point.predicate)
         out.append(
             Trained(figures.aims[aim], f.point, literals, f.rows, f.share, found, any(x.personal for x in literals))

@@ -18,9 +18,17 @@ from debias.whatif.table import Parts, Recipe
 
 TREES = 100
 SETTINGS = {
-    "objective": "binary", "num_leaves": 31, "learning_rate": 0.1, "min_data_in_leaf": 20, "verbosity": -1,
-    "num_threads": 1, "deterministic": True, "force_row_wise": True, "seed": 0, "feature_pre_filter": False,
-}  # fmt: skip
+    "objective": "binary",
+    "num_leaves": 31,
+    "learning_rate": 0.1,
+    "min_data_in_leaf": 20,
+    "verbosity": -1,
+    "num_threads": 1,
+    "deterministic": True,
+    "force_row_wise": True,
+    "seed": 0,
+    "feature_pre_filter": False,
+}
 
 
 class Boosting:

@@ -158,15 +158,30 @@ def _coded(task: Task, decision: Ints) -> Coded:
         found = code_clusters(task.case, task.frame)
         cluster = None if found is None else found[rows]
     return Coded(
-        task.case.data.sensitive, task.levels, task.codes[rows], task.label[rows], decision, task.weight_of(rows), None,
-        task.meaning, cluster=cluster,
-    )  # fmt: skip
+        task.case.data.sensitive,
+        task.levels,
+        task.codes[rows],
+        task.label[rows],
+        decision,
+        task.weight_of(rows),
+        None,
+        task.meaning,
+        cluster=cluster,
+    )
 
 
 def _document(
-    case: Case, task: Task, settings: Settings, name: str, title: str, base: Ints, shipped: Ints,
-    variants: Sequence[Variant], decided: dict[str, Ints], failed: dict[str, str],
-) -> dict[str, Any]:  # fmt: skip
+    case: Case,
+    task: Task,
+    settings: Settings,
+    name: str,
+    title: str,
+    base: Ints,
+    shipped: Ints,
+    variants: Sequence[Variant],
+    decided: dict[str, Ints],
+    failed: dict[str, str],
+) -> dict[str, Any]:
     coded = _coded(task, base)
     aims, left = aims_of(case.policy, case.data.sensitive, task.meaning)
     figures = Figures(coded, aims, FLOOR)
@@ -190,13 +205,16 @@ def _document(
         p += p_values
         entries.append(
             {
-                "variant": variant.name, "kind": variant.kind, "step": KINDS[variant.kind].step, "side": variant.side,
+                "variant": variant.name,
+                "kind": variant.kind,
+                "step": KINDS[variant.kind].step,
+                "side": variant.side,
                 "changed": int((mine != base).sum()),
                 "figures": [
                     v | {"counts": figures.counts(table(mine), a)} for a, v in zip(usable.tolist(), values, strict=True)
                 ],
             }
-        )  # fmt: skip
+        )
     adjusted = iter(stats.holm(p).tolist() if p else [])
     for entry in entries:
         for figure in entry["figures"]:
@@ -213,9 +231,16 @@ def _document(
         "tool": tool(),
         "aims": [
             {
-                "metric": a.metric, "attribute": list(a.attribute), "kind": a.kind, "limit": a.limit, "words": a.words(),
-                "groups": list(figures.names(i)), "base": float(now[i]), "base_counts": figures.counts(table(base), i),
-                "shipped": float(own[i]) if np.isfinite(own[i]) else None, "shipped_counts": figures.counts(table(shipped), i),
+                "metric": a.metric,
+                "attribute": list(a.attribute),
+                "kind": a.kind,
+                "limit": a.limit,
+                "words": a.words(),
+                "groups": list(figures.names(i)),
+                "base": float(now[i]),
+                "base_counts": figures.counts(table(base), i),
+                "shipped": float(own[i]) if np.isfinite(own[i]) else None,
+                "shipped_counts": figures.counts(table(shipped), i),
             }
             for i, a in zip(usable.tolist(), kept, strict=True)
         ],
@@ -224,7 +249,7 @@ def _document(
         "multiverse": multiverse(kept, [float(v) for v in own[usable]], entries),
         "not_searched": left,
         "tests": len(p),
-    }  # fmt: skip
+    }
 
 
 def _changes(
@@ -268,10 +293,16 @@ def multiverse(
         better = None if mine is None else sum((v < mine) if aim.sign > 0 else (v > mine) for v in values)
         out.append(
             {
-                "metric": aim.metric, "attribute": list(aim.attribute), "kind": aim.kind, "limit": aim.limit,
-                "variants": len(values), "inside": int(inside), "shipped": mine, "better_than_shipped": better,
+                "metric": aim.metric,
+                "attribute": list(aim.attribute),
+                "kind": aim.kind,
+                "limit": aim.limit,
+                "variants": len(values),
+                "inside": int(inside),
+                "shipped": mine,
+                "better_than_shipped": better,
             }
-        )  # fmt: skip
+        )
     return out
 
 
@@ -300,8 +331,8 @@ def lines(document: dict[str, Any]) -> list[str]:
     for m in d["multiverse"]:
         by = " and ".join(m["attribute"])
         out.append(
-            f"{m['metric'].replace('_', ' ')} {m['kind']} by {by}: {m['inside']} of {m['variants']} pipelines that could "
-            f"have been built are within {m['limit']:g}; {m['better_than_shipped']} are better than the shipped one."
+            f"{m['metric'].replace('_', ' ')} {m['kind']} by {by}: {m['inside']} of {m['variants']} pipelines that "
+            f"could have been built are within {m['limit']:g}; {m['better_than_shipped']} are better than the shipped one."
         )
     return [
         *out,

@@ -25,9 +25,9 @@ class Recipe:
     """What a variant does. Rows are of the training part, in its order.
 
     without: features left out. columns: feature -> (training values, values of the rows measured), where they change.
-    asked: feature -> altered values of the rows measured alone; nothing is fitted again. rows: row numbers to learn from
-    (repeats allowed). label, weight (n,): others to learn with. scale: of numbers, in a linear pipeline. threshold: to
-    decide by. seed: of the learner.
+    asked: feature -> altered values of the rows measured alone; nothing is fitted again. rows: row numbers to learn
+    from (repeats allowed). label, weight (n,): others to learn with. scale: of numbers, in a linear pipeline. threshold:
+    to decide by. seed: of the learner.
     """
 
     without: tuple[str, ...] = ()
@@ -178,9 +178,7 @@ def _rare(p: Parts) -> Iterator[tuple[str, Recipe]]:
             few = list(share.index[share < least])
             if len(few) > 1:
                 known = set(share.index[share >= least])
-                columns[c] = tuple(
-                    f[c].where(f[c].isin(known) | f[c].isna(), few[0]) for f in (p.train, p.test)
-                )  # fmt: skip
+                columns[c] = tuple(f[c].where(f[c].isin(known) | f[c].isna(), few[0]) for f in (p.train, p.test))
         if columns:
             yield f"categories under {100 * least:g} % together", Recipe(columns=columns)  # type: ignore[arg-type]
 
@@ -205,7 +203,7 @@ def _shape(p: Parts) -> Iterator[tuple[str, Recipe]]:
                 columns[c] = tuple(
                     pd.Series(np.where(v.isna(), np.nan, np.searchsorted(known, v, side="right") / max(len(known), 1)))
                     for v in (a, b)
-                )  # fmt: skip
+                )
         if columns:
             yield f"numbers as their {how}", Recipe(columns=columns)  # type: ignore[arg-type]
 
@@ -323,9 +321,17 @@ KINDS: dict[str, Kind] = {
     k.name: k
     for k in (
         Kind("features", "features", "train", "Does the model need this feature?", _without),
-        Kind("proxies", "features", "train", "What if neither the attribute nor what tells most of it were read?", _proxies),
+        Kind(
+            "proxies",
+            "features",
+            "train",
+            "What if neither the attribute nor what tells most of it were read?",
+            _proxies,
+        ),
         Kind("imputation", "cleaning", "train", "How were gaps filled?", _impute),
-        Kind("encoding", "preparation", "train", "How were categories made numbers?", _encode, ("logistic", "boosting")),
+        Kind(
+            "encoding", "preparation", "train", "How were categories made numbers?", _encode, ("logistic", "boosting")
+        ),
         Kind("rare", "preparation", "train", "Were rare categories kept apart?", _rare),
         Kind("scaling", "preparation", "train", "How were numbers scaled?", _scale, ("logistic",)),
         Kind("shape", "preparation", "train", "Were numbers transformed?", _shape, ("logistic", "case")),
@@ -338,9 +344,15 @@ KINDS: dict[str, Kind] = {
         Kind("seeds", "fitting", "train", "How much is the draw of the training data?", _seeds),
         Kind("thresholds", "deciding", "decide", "Where was the line drawn?", _thresholds),
         Kind("incoming gaps", "serving", "test", "What if a field is not filled in any more?", _asked(("missing",))),
-        Kind("incoming errors", "serving", "test", "What if a field comes in otherwise?", _asked(("tenth", "fivefold", "typo", "usual"))),
+        Kind(
+            "incoming errors",
+            "serving",
+            "test",
+            "What if a field comes in otherwise?",
+            _asked(("tenth", "fivefold", "typo", "usual")),
+        ),
     )
-}  # fmt: skip
+}
 
 
 def variants_of(parts: Parts, learner: str, kinds: Sequence[str] = ()) -> list[Variant]:

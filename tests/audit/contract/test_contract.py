@@ -100,9 +100,9 @@ def test_every_failure_is_told_at_once(case, capsys) -> None:
         '[[check]]\ncolumn = "gone"\nunique = true\n'
         '[[check]]\ncolumn = "town"\namong = ["Aa", "Bo"]\n'
         '[[check]]\ncolumn = "town"\nmatches = "(?=A)"\n'
-        '[[check]]\nrows = [1, 10]\n'
+        "[[check]]\nrows = [1, 10]\n"
         '[[check]]\ncolumns = ["person", "sex"]\nunique_together = true\n'
-    )  # fmt: skip
+    )
     found = held(case, text, capsys)[1]
     assert [c["passed"] for c in found["checks"]] == [False] * 6 + [True]
     frame = pd.read_csv(case.parent / "people.csv")
@@ -121,9 +121,9 @@ def test_every_failure_is_told_at_once(case, capsys) -> None:
         ('[[check]]\ncolumn = "age"\nbetween = [9, 3]\n', "the least first"),
         ('[[check]]\ncolumn = "age"\nbetwen = [1, 3]\n', "did you mean 'between'"),
         ('[[check]]\ncolumn = "age"\nbetween = [1, 3]\nmostly = 2\n', "0 to 1"),
-        ('[[check]]\nunique = true\n', "'column'"),
+        ("[[check]]\nunique = true\n", "'column'"),
     ],
-)  # fmt: skip
+)
 def test_a_contract_that_cannot_be_used_is_one_sentence_and_2(case, capsys, contract: str, words: str) -> None:
     (case.parent / "contract.toml").write_text(contract)
     assert cli.main(["contract", str(case), "--check"]) == 2
@@ -137,8 +137,11 @@ def gx(dialect: int) -> dict:
         ("expect_column_values_to_be_in_set", {"column": "town", "value_set": ["Aa", "Bo"]}),
         ("expect_column_values_to_be_unique", {"column": "person"}),
         ("expect_column_kl_divergence_to_be_less_than", {"column": "age", "threshold": 0.1}),
-        ("expect_column_values_to_be_unique", {"column": "age", "row_condition": 'sex=="Male"', "condition_parser": "pandas"}),
-    ]  # fmt: skip
+        (
+            "expect_column_values_to_be_unique",
+            {"column": "age", "row_condition": 'sex=="Male"', "condition_parser": "pandas"},
+        ),
+    ]
     if dialect == 1:
         return {"name": "s", "expectations": [{"type": t, "kwargs": k, "severity": "critical"} for t, k in lines]}
     return {"expectation_suite_name": "s", "expectations": [{"expectation_type": t, "kwargs": k} for t, k in lines]}
