@@ -2,8 +2,8 @@
 
 Confident learning (Northcutt, Jiang & Chuang 2021): a row is flagged where its out-of-fold score is at least the
 average of the other class's own scores, and higher than that of its own class. How many of a group are flagged follows
-how ambiguous the group is, and not how wrong its labels are (measured: planted 3.3 % of women and 2.0 % of men, flagged 2.8
-and 5.9). A rate by group comes from a random sample that people label again; `sample_size` says how many.
+how ambiguous the group is, and not how wrong its labels are (measured: planted 3.3 % of women and 2.0 % of men, flagged
+2.8 and 5.9). A rate by group comes from a random sample that people label again; `sample_size` says how many.
 """
 
 from __future__ import annotations

@@ -332,7 +332,8 @@ def lines(document: dict[str, Any]) -> list[str]:
         by = " and ".join(m["attribute"])
         out.append(
             f"{m['metric'].replace('_', ' ')} {m['kind']} by {by}: {m['inside']} of {m['variants']} pipelines that "
-            f"could have been built are within {m['limit']:g}; {m['better_than_shipped']} are better than the shipped one."
+            f"could have been built are within {m['limit']:g}; "
+            f"{m['better_than_shipped']} are better than the shipped one."
         )
     return [
         *out,

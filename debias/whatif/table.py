@@ -26,8 +26,8 @@ class Recipe:
 
     without: features left out. columns: feature -> (training values, values of the rows measured), where they change.
     asked: feature -> altered values of the rows measured alone; nothing is fitted again. rows: row numbers to learn
-    from (repeats allowed). label, weight (n,): others to learn with. scale: of numbers, in a linear pipeline. threshold:
-    to decide by. seed: of the learner.
+    from (repeats allowed). label, weight (n,): others to learn with. scale: of numbers, in a linear pipeline.
+    threshold: to decide by. seed: of the learner.
     """
 
     without: tuple[str, ...] = ()
