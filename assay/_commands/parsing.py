@@ -58,7 +58,7 @@ class Option(click.Option):
         self.group = group
 
 
-class _Type(click.ParamType):
+class _Type(click.ParamType[Any]):
     """One value of the command line; `refused` says it in our words."""
 
     expected = ""
@@ -265,7 +265,8 @@ def spelled_out(args: Sequence[str], options: Iterable[click.Option], path: str)
     Raises InputError for an option that is not known, that is short for several, or that lacks its value.
     """
     known = {name: option for option in options for name in option.opts}
-    rest, out = list(args), []
+    rest = list(args)
+    out: list[str] = []
     while rest:
         word = rest.pop(0)
         if word == "--":
