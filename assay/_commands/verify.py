@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from assay._commands.given import read
 from assay._commands.options import ALLOW, CRL, PDF
 from assay._commands.parsing import FILE, Option, Result, command
 
@@ -44,30 +43,20 @@ def verify(
     rerun: Path | None,
     allow: Sequence[str],
 ) -> Result:
+    from assay._report import checked
     from audit.files import write_whole
-    from reports.log import read_copy
-    from reports.log.proof import read_proof
-    from reports.verify import verify as checked
-    from reports.verify.seal import MOST_BYTES
 
-    content, again = read(report, MOST_BYTES + 1), None
-    if rerun:
-        from functools import partial
-
-        from audit.load import load_case
-        from reports.rerun import run_again
-
-        again = partial(run_again, load_case(rerun), allow=allow)
     result = checked(
-        content,
-        trust=read(trust) if trust else None,
+        report,
+        trust=trust,
+        crls=crl,
         pins=pin,
-        crls=[read(c) for c in crl],
-        since=read(since) if since else None,
+        since=since,
+        log=log,
         require_quorum=require_quorum,
+        rerun=rerun,
+        allow=allow,
         print_again=print_again is not None,
-        rerun=again,
-        log=None if not log else read_proof(read(log)) if log.is_file() else read_copy(log),
     )
     if result.again is not None and print_again is not None:
         write_whole(print_again, result.again)
