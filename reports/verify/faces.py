@@ -91,21 +91,18 @@ def _check_face(data: bytes, manifest: Manifest, signature: Signature, others: C
                 expected="the name in its certificate",
             )
         mine, digest = _alone(field.AP.N, size), drawing_digest(field.AP.N)
-    right = b""
+    same_words = False
     # A report made before 0.3 stated a moment just after the one on its face: the minute may have turned between.
     for earlier in (dt.timedelta(0), MINUTE):
-        right = face_file(_lines(manifest, signature, earlier), *size)
-        with opened(right) as pdf:
+        with opened(face_file(_lines(manifest, signature, earlier), *size)) as pdf:
             face = pdf.pages[0].obj.Annots[0].AP.N
             if drawing_digest(face) == digest:
                 return True
             again = _alone(face, size)
         if first_apart(mine, again) is None:
             return False
-        if earlier:
-            break
-    apart = first_apart(mine, again, pictures=False)
-    if apart is None and others():
+        same_words |= first_apart(mine, again, pictures=False) is None
+    if same_words and others():
         raise InPart(
             f"the face of the signature in {where} is not checked: it was drawn with other versions",
             got="; ".join(others()),
@@ -113,7 +110,7 @@ def _check_face(data: bytes, manifest: Manifest, signature: Signature, others: C
         )
     raise Broken(
         f"the face of the signature in {where} does not show what was signed",
-        got="another drawing" if apart is None else "other words",
+        got="another drawing" if same_words else "other words",
         expected="heading, name, reason and time as they are signed",
         todo="do not rely on what the page shows of it; the signed words are in the line “signed by”",
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import re
 import zlib
-from collections.abc import Callable
 from typing import Any
 
 import pikepdf
@@ -20,7 +19,6 @@ from pyhanko.sign import signers
 from pyhanko.sign.fields import MDPPerm, SigFieldSpec, SigSeedSubFilter
 from pyhanko.sign.validation import EmbeddedPdfSignature
 
-from reports import setting, stamp
 from reports.approve import approve
 from reports.sign import _signer, certify
 from reports.verify import verify
@@ -29,7 +27,7 @@ from tests.reports import test_attacks as ta
 from tests.reports.conftest import Reports
 from tests.reports.pki import Pki
 from tests.reports.test_refusals import sealed_again, swapped
-from tests.reports.test_refusals_more import Attack, Doing, member, token
+from tests.reports.test_refusals_more import Attack, Doing, member
 
 GENERATED: dict[str, Any] = {
     "deterministic_id": True, "object_stream_mode": pikepdf.ObjectStreamMode.generate,
@@ -89,7 +87,8 @@ def the_field_held_another_signature_first(r: Reports, p: Pki) -> bytes:
 
 def a_member_certifies_too(r: Reports, p: Pki) -> bytes:
     pdf = kit.signed_update(r.certified, p.bo, "Member1", lambda w: None, reason="APPROVE: " + "x" * 300)
-    again = b"/Reference [<< /Type /SigRef /TransformMethod /DocMDP /TransformParams <</Type /TransformParams /V /1.2 /P 2>>>>]"
+    allows = b"<</Type /TransformParams /V /1.2 /P 2>>"
+    again = b"/Reference [<< /Type /SigRef /TransformMethod /DocMDP /TransformParams %s>>]" % allows
     return sealed_again(swapped(rb"/Reason \([^)]*\)", b"/Reason (APPROVE: fine) " + again)(pdf), p.bo)
 
 
@@ -144,7 +143,8 @@ def in_a_field_of(*corners: int) -> Attack:
 
 
 def a_face_drawn_of_itself(r: Reports, p: Pki) -> bytes:
-    drawn = rb"(\d+) 0 obj\n<<\n/BBox [^\n]+\n/Resources <<\n(/ExtGState <<\n/BackgroundGS <<[^>]+>>\n>>\n/XObject <<\n/Stamp (\d+) 0 R\n>>)"
+    states = rb"/ExtGState <<\n/BackgroundGS <<[^>]+>>\n>>\n"
+    drawn = rb"(\d+) 0 obj\n<<\n/BBox [^\n]+\n/Resources <<\n(%s/XObject <<\n/Stamp (\d+) 0 R\n>>)" % states
     at = list(re.finditer(drawn, r.certified))[-1]
     new = b"/XObject << /Stamp %s 0 R /Again %s 0 R >>" % (at[3], at[1])
     pdf = r.certified[: at.start(2)] + new.ljust(len(at[2])) + r.certified[at.end(2) :]
