@@ -219,7 +219,10 @@ def in_a_child(copy: Path, work: Any, seconds: float) -> int | None:
         try:
             os.setsid()
             os.chdir(copy)
-            sys.path[:] = [str(copy), *[p for p in sys.path if Path(p or ".").resolve() not in (ROOT, ROOT / "scripts")]]
+            sys.path[:] = [
+                str(copy),
+                *[p for p in sys.path if Path(p or ".").resolve() not in (ROOT, ROOT / "scripts")],
+            ]
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             said = os.open(copy / SAID, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(said, 1)
@@ -245,11 +248,23 @@ def in_a_child(copy: Path, work: Any, seconds: float) -> int | None:
 def pytest_run(arguments: Sequence[str], plugins: Sequence[object] = ()) -> int:
     import pytest
 
-    common = ["-q", "-x", "-p", "no:xdist", "-p", "no:cacheprovider", "--no-header", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    common = [
+        "-q",
+        "-x",
+        "-p",
+        "no:xdist",
+        "-p",
+        "no:cacheprovider",
+        "--no-header",
+        "-W",
+        "ignore::pytest.PytestAssertRewriteWarning",
+    ]
     return int(pytest.main([*common, *arguments], plugins=list(plugins)))
 
 
-def reached(copy: Path, files: Sequence[str], tests: Sequence[str], seconds: float) -> dict[str, tuple[float, set[str]]]:
+def reached(
+    copy: Path, files: Sequence[str], tests: Sequence[str], seconds: float
+) -> dict[str, tuple[float, set[str]]]:
     """Test -> (seconds, functions that it calls). Ends the program where the tests fail as they are."""
     out = copy / "reached.json"
 
@@ -328,7 +343,9 @@ def main() -> int:
                     print(f"survived ({len(tests)} tests)  {mutant}", flush=True)
             total, survived = total + len(drawn), survived + alive
             took = time.monotonic() - started
-            print(f"{room}: {len(drawn) - alive} of {len(drawn)} died ({len(every)} possible), {took:.0f} s", flush=True)
+            print(
+                f"{room}: {len(drawn) - alive} of {len(drawn)} died ({len(every)} possible), {took:.0f} s", flush=True
+            )
     died = total - survived
     print(f"{died} of {total} mutants died ({died / max(total, 1):.0%}; goal {GOAL:.0%})")
     return 0 if died >= GOAL * total else 1
