@@ -24,6 +24,7 @@ import tomllib
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "tests/audit/stats", "tests/audit/test_gaps.py", "tests/audit/test_measure.py", "tests/audit/test_clusters.py",
     ),
     "audit/cube.py": ("tests/audit/test_cube.py", "tests/audit/test_measure.py"),
-    "audit/suppress.py": ("tests/audit/test_publish.py", "tests/audit/test_publish_rows.py"),
+    "audit/suppress.py": ("tests/audit/test_suppress.py", "tests/audit/test_cube.py", "tests/audit/test_publish.py", "tests/audit/test_publish_rows.py"),
     "debias/methods": (
         "tests/debias/test_methods_table.py", "tests/debias/test_weights.py", "tests/debias/test_thresholds.py",
         "tests/debias/test_boost.py",
@@ -203,11 +204,6 @@ def _hooked(plugin: Reached) -> Reached:
 
 def preload() -> None:
     """What takes long to load and is no part of the tree: a child has it at once."""
-    import numpy
-    import pandas
-    import pytest
-    import scipy.stats
-    import sklearn.linear_model
     import statsmodels.stats.multitest  # noqa: F401
 
 
@@ -295,7 +291,7 @@ def survives(mutant: Mutant, tests: Sequence[str], copy: Path, seconds: float) -
     place.write_text(written(mutant))
     try:
         # The fastest alone first: most mutants die there, and collecting the rest takes longer.
-        return all(in_a_child(copy, lambda: pytest_run(part), seconds) == 0 for part in (tests[:8], tests[8:]) if part)
+        return all(in_a_child(copy, partial(pytest_run, part), seconds) == 0 for part in (tests[:8], tests[8:]) if part)
     finally:
         place.write_text(kept)
 
