@@ -14,7 +14,7 @@ from audit.errors import AssayError
 from audit.load.propose import Roles
 from screens import parts, state
 from screens.model_lines import spec_of, usable
-from screens.workspace import CaseFolder, all_cases, keep_upload, new_case, open_case, sample_case
+from screens.workspace import CaseFolder, keep_upload, new_case, open_case
 
 SAMPLES = (
     ("adult.toml", "Adult income", "48,842 people of the 1994 US census; a model is asked for its decisions."),
@@ -39,24 +39,8 @@ def show() -> None:
     """The screen."""
     st.title("Set up")
     parts.job_panel("The audit")
-    samples()
-    st.divider()
     own()
-    earlier()
-
-
-def samples() -> None:
-    """Real data, one click away: opens the sample and starts the audit."""
-    st.subheader("Try a sample")
-    columns = st.columns(len(SAMPLES))
-    for column, (file, title, words) in zip(columns, SAMPLES, strict=True):
-        with column, st.container(border=True):
-            st.markdown(f"**{title}**")
-            st.caption(words)
-            if st.button(
-                f"Open {title}", key=f"sample-{file}", type="primary" if file == "adult.toml" else "secondary"
-            ):
-                open_and_audit(sample_case(file))
+    parts.help_on("setup")
 
 
 def open_and_audit(folder: CaseFolder) -> None:
@@ -67,7 +51,6 @@ def open_and_audit(folder: CaseFolder) -> None:
 
 def own() -> None:
     """A data set of one's own. What is uploaded is written to disk first; its id goes into the address."""
-    st.subheader("Load your own")
     st.caption(
         "The files stay on this machine. Data: CSV, CSV.gz, Parquet, Feather, or a workbook. Model: skops, LightGBM "
         "text; or a column of decisions or scores in the data."
@@ -147,7 +130,7 @@ def confirm(folder: CaseFolder, files: Files) -> None:
         st.caption(state.plain(note))
     with st.expander("First rows"):
         st.dataframe(frame.head(20), hide_index=True, alt="The first rows of the data set")
-    st.markdown("##### What each column is")
+    st.markdown("### What each column is")
     st.caption(
         "Proposed from names and values; you decide. An outcome is what really happened, a decision what was done."
     )
@@ -424,21 +407,3 @@ def values_of(frame: pd.DataFrame, column: str | None) -> list[str]:
     if column is None or column not in frame:
         return []
     return sorted(set(names_of(frame[column].dropna().unique()[:50])))
-
-
-def earlier() -> None:
-    """Cases loaded before on this machine."""
-    cases = [c for c in all_cases() if c.ready][:8]
-    if not cases:
-        return
-    st.divider()
-    st.subheader("Earlier on this machine")
-    for folder in cases:
-        try:
-            case = state.case_of(folder)
-        except AssayError:
-            continue
-        words = f"{case.name}: {case.purpose}"
-        if st.button(state.plain(words), key=f"open-{folder.id}", type="tertiary"):
-            state.remember(folder.id)
-            st.switch_page(parts.PAGES["data"], query_params={"case": folder.id})
