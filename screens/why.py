@@ -30,6 +30,7 @@ def show(folder: CaseFolder, evidence: dict[str, Any], measures: Measures) -> No
         )
         go = st.form_submit_button("Explain", type="primary" if explained is None else "secondary")
     if go and not parts.busy():
+        st.session_state.pop("why-section", None)
         st.session_state["why-section-kept"] = PARTS[3]
         parts.start(folder, ["explain", str(folder.file), "--out", str(folder.run), "--row", str(int(row))])
     if explained is None:
