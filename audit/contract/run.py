@@ -63,10 +63,10 @@ def _of_case(path: Path) -> tuple[Contract, int, str]:
     return propose(reference, rows.features, keys=keys, time=data.time), len(reference), case.name
 
 
-def checked_case(path: Path, results: Path | None = None, gate: bool = False) -> tuple[dict[str, Any], str]:
+def checked_case(path: Path, results: Path | None = None, gate: bool = False) -> tuple[dict[str, Any], str, GateBroken | None]:
     """The case's audited rows against its contract. results: a file for a validation result of Great Expectations.
 
-    Raises CaseError without a contract, GateBroken with `gate` where a check of severity "error" is broken.
+    The last is what `gate` ends with where a check of severity "error" is broken. Raises CaseError without a contract.
     """
     from audit.load import load_case, load_rows
     from audit.quality import groups_of
@@ -85,15 +85,13 @@ def checked_case(path: Path, results: Path | None = None, gate: bool = False) ->
     if results is not None:
         write_whole(results, canonical(gx.validation(found)))
     words = "\n".join(lines(found))
-    if gate and found.broken:
-        print(words)
-        refuse(found)
-    return {"schema": SCHEMA, **to_document(found)}, words
+    failure = broken(found) if gate and found.broken else None
+    return {"schema": SCHEMA, **to_document(found)}, words, failure
 
 
-def refuse(found: Checked) -> None:
-    """Raises GateBroken."""
-    raise GateBroken(
+def broken(found: Checked) -> GateBroken:
+    """What --gate ends with."""
+    return GateBroken(
         f"{len(found.broken)} of {len(found.outcomes)} checks of the contract are broken",
         got=" ".join(sentence(o) for o in found.broken[:8]),
         expected="data as the contract says",
