@@ -63,7 +63,9 @@ def _of_case(path: Path) -> tuple[Contract, int, str]:
     return propose(reference, rows.features, keys=keys, time=data.time), len(reference), case.name
 
 
-def checked_case(path: Path, results: Path | None = None, gate: bool = False) -> tuple[dict[str, Any], str, GateBroken | None]:
+def checked_case(
+    path: Path, results: Path | None = None, gate: bool = False
+) -> tuple[dict[str, Any], str, GateBroken | None]:
     """The case's audited rows against its contract. results: a file for a validation result of Great Expectations.
 
     The last is what `gate` ends with where a check of severity "error" is broken. Raises CaseError without a contract.

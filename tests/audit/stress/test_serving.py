@@ -105,14 +105,11 @@ def test_the_search_promises_what_brute_force_over_rows_gives() -> None:
     after = planted(frame.assign(b=frame["b"] * 10))
     search.add(0, moves_of(figures, coded, after, "tenfold"), 2)
     best = max(
-
-            abs(np.subtract(*[np.mean(d[(coded.label == 1) & (coded.codes[:, 0] == g)]) for g in (0, 1)]))
-            for i in range(len(literals.names))
-            for j in range(i, len(literals.names))
-            if 10 <= (rows := literals.rows((i, j))).sum() <= len(rows) - 10
-            and (after != coded.decision)[rows].sum() >= 5
-            for d in [np.where(rows, after, coded.decision)]
-
+        abs(np.subtract(*[np.mean(d[(coded.label == 1) & (coded.codes[:, 0] == g)]) for g in (0, 1)]))
+        for i in range(len(literals.names))
+        for j in range(i, len(literals.names))
+        if 10 <= (rows := literals.rows((i, j))).sum() <= len(rows) - 10 and (after != coded.decision)[rows].sum() >= 5
+        for d in [np.where(rows, after, coded.decision)]
     )
     assert search.now[0] + search.best[0, False].effect == pytest.approx(best, abs=1e-6)
     rows = literals.rows(search.best[0, False].predicate)
