@@ -117,6 +117,10 @@ def publish_files(files: Mapping[str, bytes], *, floor: int = FLOOR, people: boo
         evidence["notes"].append(COUNTED_WITHOUT if spare else LEFT_OUT)
         evidence["data"] |= {"rows": most, "rows_at_most": True}
         _blur(out, most, evidence["data"]["audited_rows"])
+        # Counts of corrupted rows and of variants are of all people: those in no table would follow by subtraction.
+        gone = [name for name in ("stress.json", "whatif.json") if out.pop(name, None) is not None]
+        if gone:
+            evidence["notes"].append(f"{' and '.join(gone)} left out: with the tables they would give people away.")
     out["cube.json"], out["evidence.json"] = cube_bytes, canonical(evidence)
     return out
 

@@ -128,3 +128,5 @@ class Sources:
     search: dict[str, Any] | None = None
     history: dict[str, Any] | None = None
     earlier: dict[str, Any] | None = None
+    stress: dict[str, Any] | None = None
+    whatif: dict[str, Any] | None = None

@@ -71,6 +71,8 @@ def build_document(files: Mapping[str, bytes], *, manifest: Manifest) -> Documen
         search=read.get("search.json"),
         history=read.get("series.json"),
         earlier=read.get("earlier-evidence.json"),
+        stress=read.get("stress.json"),
+        whatif=read.get("whatif.json"),
     )
     evidence = sources.evidence
     number = report_number(manifest)

@@ -36,6 +36,10 @@ def run_again(case: Case, files: Mapping[str, bytes], allow: Sequence[str] = ())
             stated = strict_json(files["mitigation.json"], "mitigation.json")
             if not (found and _picked(case, out, stated, found, sha256(files["search.json"]), allow)):
                 _mitigate(case, out, stated, allow)
+        if "stress.json" in files:
+            _stress(case, out, strict_json(files["stress.json"], "stress.json"), allow)
+        if "whatif.json" in files:
+            _whatif(case, out, strict_json(files["whatif.json"], "whatif.json"), allow)
         made = {name: (out / name).read_bytes() for name in files if (out / name).is_file()}
     return publish_files(made, people=bool(extra.get("people")))
 
@@ -138,4 +142,25 @@ def _search(case: Case, out: Path, stated: Mapping[str, Any], allow: Sequence[st
         floor=int(settings["floor"]),
         draws=int(settings["draws"]),
         allow=allow,
+    )
+
+
+def _stress(case: Case, out: Path, stated: Mapping[str, Any], allow: Sequence[str]) -> None:
+    from debias.stress.run import run_stress
+
+    progress.stage("Stressing again")
+    asked = stated["asked"]
+    run_stress(
+        case, out, seed=int(asked["seed"]), train=bool(asked["train"]), fits=int(asked["fits"]),
+        budget=float(asked["budget"]), allow=allow,
+    )  # fmt: skip
+
+
+def _whatif(case: Case, out: Path, stated: Mapping[str, Any], allow: Sequence[str]) -> None:
+    from debias.whatif.run import run_whatif
+
+    progress.stage("Fitting the variants again")
+    asked = stated["asked"]
+    run_whatif(
+        case, out, learner=str(asked["learner"]), kinds=list(asked["kinds"]), seed=int(asked["seed"]), allow=allow
     )

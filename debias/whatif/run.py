@@ -82,12 +82,12 @@ def run_whatif(
     seconds = time.perf_counter() - began
     progress.stage("Measuring every variant on the same people")
     base = plan.decided if name == "case" else (plan.base >= 0.5).astype(np.int64)
-    document = _document(case, task, settings, name, plan.title, base, shipped, variants, decided, failed)
+    document = _document(case, task, settings, name, plan.title, base, shipped, variants, decided, failed, chosen)
     document["notes"] = [*notes, *task.notes]
-    document["seconds"] = round(seconds, 2)
     document["data"]["sha256"] = rows.sha256
     write_whole(out / FILE, canonical(document))
-    return document
+    # How long it took differs from run to run: it is told, and not written.
+    return document | {"seconds": round(seconds, 2)}
 
 
 def check_request(learner: str | None, kinds: Sequence[str]) -> None:
@@ -181,6 +181,7 @@ def _document(
     variants: Sequence[Variant],
     decided: dict[str, Ints],
     failed: dict[str, str],
+    kinds: Sequence[str],
 ) -> dict[str, Any]:
     coded = _coded(task, base)
     aims, left = aims_of(case.policy, case.data.sensitive, task.meaning)
@@ -225,7 +226,7 @@ def _document(
         "schema": SCHEMA,
         "case": {"name": case.name, "purpose": case.purpose},
         "data": {"sha256": "", "rows": len(task.frame), "measured_rows": len(base)},
-        "asked": {"learner": name, "seed": settings.seed},
+        "asked": {"learner": name, "kinds": list(kinds), "seed": settings.seed},
         "learner": title,
         "learned_rows": len(task.splits.train) + len(task.splits.validation),
         "tool": tool(),

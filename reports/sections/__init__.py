@@ -20,6 +20,7 @@ from reports.sections import (
     pairs,
     regression,
     scope,
+    stress,
 )
 
 
@@ -40,6 +41,7 @@ def sections_of(sources: Sources) -> tuple[Section, ...]:
         law.section(sources) if decides else None,
         explanations.section(sources),
         mitigation.section(sources),
+        stress.section(sources),
         history.section(sources),
         compared.section(sources),
         pairs.section(sources) if decides else None,

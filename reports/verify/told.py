@@ -76,6 +76,11 @@ def _pairs(files: Mapping[str, bytes], manifest: Manifest) -> Iterator[tuple[str
     if "search.json" in files:
         found = load(files, "search.json")
         yield "the data of the search", found["data"]["sha256"], data["sha256"]
+    for name, words in (("stress.json", "what could go wrong"), ("whatif.json", "the variants")):
+        if name in files:
+            found = load(files, name)
+            yield f"the data of {words}", found["data"]["sha256"], data["sha256"]
+            yield f"the case of {words}", found["case"], case
 
 
 def _mitigation(made: Mapping[str, Any], evidence: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
@@ -177,6 +182,7 @@ def on_the_word(files: Mapping[str, bytes]) -> str:
              "the limits of the norms and the settings"]  # fmt: skip
     words += [f"what was counted on rows ({', '.join(counted)})"] if counted else []
     others = {"explain.json": "the explanations", "mitigation.json": "what the mitigation did to single people",
-              "search.json": "how the candidates were found", "series.json": "what the loop did"}  # fmt: skip
+              "search.json": "how the candidates were found", "stress.json": "how corruptions were searched",
+              "whatif.json": "how variants were fitted", "series.json": "what the loop did"}  # fmt: skip
     words += [text for name, text in others.items() if name in files]
     return ", ".join(words)
