@@ -206,8 +206,8 @@ def lines(document: dict[str, Any]) -> list[str]:
     ]
     if t["measured"]:
         out.append(
-            f"{t['candidates']:,} corruptions of what the model learned from were ranked, {t['fits']} confirmed by fits "
-            f"of {t['learner']}; measured on {t['reported_rows']:,} clean rows."
+            f"{t['candidates']:,} corruptions of what the model learned from were ranked, {t['fits']} confirmed by "
+            f"fits of {t['learner']}; measured on {t['reported_rows']:,} clean rows."
         )
         out += _found(t["entries"])
     else:

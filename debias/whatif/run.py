@@ -339,6 +339,14 @@ def lines(document: dict[str, Any]) -> list[str]:
     return [
         *out,
         "",
-        *(f"Not made: {f['variant']} ({f['reason']})" for f in d["failed"]),
+        *(f"Not made, {why}: {', '.join(v)}." for why, v in not_made(d).items()),
         *(f"Note: {n}" for n in d["notes"]),
     ]
+
+
+def not_made(document: dict[str, Any]) -> dict[str, list[str]]:
+    """The variants that could not be made, by reason."""
+    out: dict[str, list[str]] = {}
+    for f in document["failed"]:
+        out.setdefault(f["reason"], []).append(f["variant"])
+    return out
