@@ -157,6 +157,7 @@ def facts(case: Case, settings: Settings, people: Sequence[int], allow: Sequence
         "schema": SCHEMA,
         "tool": tool(),
         "model": None if model.path is None else sha256_of(model.path),
+        **({} if model.endpoint is None else {"endpoint": [model.endpoint.url, model.endpoint.protocol]}),
         "data": sha256_of(data.path),
         "side": None if data.sensitive_path is None else sha256_of(data.sensitive_path),
         "threshold": model.threshold if model.threshold_given else None,
