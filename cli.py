@@ -31,7 +31,7 @@ def audit(args: argparse.Namespace) -> Result:
 
     case = load_case(_case_file(args))
     settings = Settings(seed=args.seed, draws=args.draws, reference=case.data.reference)
-    done = run_audit(case, args.out, settings, allow=args.allow)
+    done = run_audit(_kept_only(args, case), args.out, settings, allow=args.allow)
     evidence = done.evidence
     _for_programs(args, evidence)
     lines = [" ".join((f"{case.name}: {measured(evidence['data'])} measured.", weighed(evidence["data"]))).strip(), ""]
@@ -54,6 +54,13 @@ def audit(args: argparse.Namespace) -> Result:
             todo="address the gap (`assay mitigate`), or change the policy and say why",
         )
     return evidence, "\n".join(lines)
+
+
+def _kept_only(args: argparse.Namespace, case: Any) -> Any:
+    """The case; with --offline its endpoint is answered from what is kept."""
+    from audit.case import offline
+
+    return offline(case) if args.offline else case
 
 
 def convert(args: argparse.Namespace) -> Result:
@@ -177,7 +184,7 @@ def explain(args: argparse.Namespace) -> Result:
     from audit.explain import run_explain
     from audit.load import load_case
 
-    case = load_case(args.case)
+    case = _kept_only(args, load_case(args.case))
     document = run_explain(case, args.out, people=args.row, seed=args.seed, output=args.output, allow=tuple(args.allow))
     lines = [f"{case.name}: {document['output']} explained by {document['method']}."]
     if not document["explained"]:
@@ -207,7 +214,7 @@ def mitigate(args: argparse.Namespace) -> Result:
             expected="one of --method NAME, --search and --pick NUMBER",
             todo="fit one candidate, search among many, or pick one of a search",
         )
-    case = load_case(args.case)
+    case = _kept_only(args, load_case(args.case))
     if args.search:
         return _search(args, case)
     tolerance = 0.02 if args.tolerance is None else args.tolerance
@@ -565,6 +572,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("case", type=Path, metavar="CASE.toml")
         sub.add_argument("--out", type=Path, required=True, metavar="DIR")
         sub.add_argument("--seed", type=int, default=0)
+        sub.add_argument("--offline", action="store_true", help="of an endpoint: the answers kept in DIR, and no other")
         return sub
 
     def with_password(sub: argparse.ArgumentParser) -> argparse.ArgumentParser:

@@ -39,7 +39,7 @@ def read(table: Any, folder: Path) -> EndpointSpec:
             f"{where} is no table",
             got=f"endpoint = {table!r}",
             expected='an address and a protocol, endpoint = { url = "https://...", protocol = "oip" }',
-            todo=f"write endpoint = {{ url = {json.dumps(str(table))}, protocol = \"oip\" }}; the protocols are "
+            todo=f'write endpoint = {{ url = {json.dumps(str(table))}, protocol = "oip" }}; the protocols are '
             + ", ".join(PROTOCOLS),
         )
     at = Reader(table, where, CaseError)
@@ -149,7 +149,8 @@ def check_address(url: str, schemes: tuple[str, ...], plain: bool, where: str) -
         raise wrong("no address", "correct it") from error
     if parts.scheme not in schemes:
         raise wrong(
-            f"it begins with {parts.scheme[:20] or url[:20]!r}", "begin it with " + " or ".join(f"{s}://" for s in schemes)
+            f"it begins with {parts.scheme[:20] or url[:20]!r}",
+            "begin it with " + " or ".join(f"{s}://" for s in schemes),
         )
     if parts.username is not None or parts.password is not None:
         raise wrong(
@@ -219,9 +220,7 @@ def read_registry(path: str, at: Reader, folder: Path) -> RegistrySpec:
     uri, ca, plain = inner.text("uri"), inner.text("ca"), _truth(inner, "plain_text")
     if uri is not None:
         check_address(uri, PROTOCOLS["mlflow"], plain, inner.where)
-    return RegistrySpec(
-        path, found[1], found[2], found[3], uri, None if ca is None else beside(folder, ca), plain
-    )
+    return RegistrySpec(path, found[1], found[2], found[3], uri, None if ca is None else beside(folder, ca), plain)
 
 
 def registry_to_table(spec: RegistrySpec, folder: Path) -> dict[str, Any] | None:

@@ -117,7 +117,9 @@ def addresses(access: Access) -> list[tuple[str, int]]:
     try:
         found = socket.getaddrinfo(str(parts.hostname), port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise Unreached(f"the name {parts.hostname} is not known ({getattr(error, 'strerror', None) or error})") from error
+        raise Unreached(
+            f"the name {parts.hostname} is not known ({getattr(error, 'strerror', None) or error})"
+        ) from error
     out = []
     for _, _, _, _, where in found:
         ip = ipaddress.ip_address(str(where[0]).partition("%")[0])
@@ -162,7 +164,13 @@ class Client:
         return hidden(text, self.token)
 
     def ask(
-        self, method: str, path: str, body: bytes | None = None, *, most: int = MOST_BYTES, type: str = "application/json"
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        *,
+        most: int = MOST_BYTES,
+        type: str = "application/json",
     ) -> Reply:
         """One question, asked again where the server was busy or not reached (predictions change nothing there).
 
@@ -216,7 +224,9 @@ class Client:
                 ) from error
             except (ssl.SSLError, OSError) as error:
                 plain.close()
-                raise Unreached(f"no encrypted connection ({one_line(getattr(error, 'reason', None) or error)})") from error
+                raise Unreached(
+                    f"no encrypted connection ({one_line(getattr(error, 'reason', None) or error)})"
+                ) from error
             self._fresh = True
             return line
         raise Unreached(f"no connection ({problem or 'no address'})")

@@ -151,5 +151,5 @@ def _server(plain: Mapping[str, Any]) -> Server:
     def tensors(found: Any) -> tuple[Tensor, ...]:
         return tuple(Tensor(str(n), str(d), tuple(int(x) for x in s)) for n, d, s in found)
 
-    names = [str(plain[k]) for k in ("name", "version", "model", "model_version", "platform")]
-    return Server(*names, inputs=tensors(plain["inputs"]), outputs=tensors(plain["outputs"]))
+    names = {k: str(plain[k]) for k in ("name", "version", "model", "model_version", "platform")}
+    return Server(inputs=tensors(plain["inputs"]), outputs=tensors(plain["outputs"]), **names)

@@ -42,7 +42,8 @@ class Oip(Rest):
         versions = model.get("versions") or []
         version = model.get("version") or ",".join(str(v) for v in versions if isinstance(v, (str, int)))
         return Server(
-            *(one_line(server.get(k) or "", 80) for k in ("name", "version")),
+            one_line(server.get("name") or "", 80),
+            one_line(server.get("version") or "", 80),
             one_line(model.get("name") or self._model, 80),
             one_line(version, 80),
             one_line(model.get("platform") or "", 80),
@@ -194,7 +195,9 @@ def _values(values: pd.Series, name: str, datatype: str) -> list[Any]:
     return out
 
 
-def chosen(found: dict[str, tuple[str, tuple[int, ...], list[Any]]], rows: int, spec: EndpointSpec, version: str) -> Raw:
+def chosen(
+    found: dict[str, tuple[str, tuple[int, ...], list[Any]]], rows: int, spec: EndpointSpec, version: str
+) -> Raw:
     """Scores and decisions among the outputs: name -> datatype, shape, flat data. Raises ModelError."""
     names = {"output": spec.output, "decision": spec.decision}
     for key, name in names.items():

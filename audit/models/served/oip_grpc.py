@@ -127,9 +127,7 @@ class OipGrpc(Line):
             ) from error
         if self._channel is None:
             self._channel = self._open(grpc, most)
-        asked = self._channel.unary_unary(
-            SERVICE + method, request_serializer=_same, response_deserializer=_same
-        )
+        asked = self._channel.unary_unary(SERVICE + method, request_serializer=_same, response_deserializer=_same)
         bearer = self._token if self._token is None or " " in self._token else f"Bearer {self._token}"
         sent = None if bearer is None else [(self.spec.token_header.lower(), bearer)]
         why, pause = "", PAUSE
@@ -278,14 +276,14 @@ def _no_form(tensor: Tensor) -> DataError:
 
 def _unpacked(datatype: str, raw: bytes) -> list[Any]:
     if datatype == "BYTES":
-        out, at = [], 0
+        texts, at = [], 0
         while at < len(raw):
             (size,) = struct.unpack_from("<I", raw, at)
             if at + 4 + size > len(raw):
                 raise ValueError("cut short")
-            out.append(raw[at + 4 : at + 4 + size].decode("utf-8", "replace"))
+            texts.append(raw[at + 4 : at + 4 + size].decode("utf-8", "replace"))
             at += 4 + size
-        return out
+        return texts
     found = np.frombuffer(raw, dtype=np.dtype(DTYPES[datatype]).newbyteorder("<"))
     return [bool(v) for v in found] if datatype == "BOOL" else found.tolist()
 
@@ -296,7 +294,8 @@ _CONTENTS = {"BOOL": 1, "INT8": 2, "INT16": 2, "INT32": 2, "INT64": 3, "UINT8": 
 
 def _typed(datatype: str, contents: list[memoryview]) -> list[Any]:
     """Contents that are not raw: InferTensorContents, a field for each kind."""
-    wanted, out = _CONTENTS[datatype], []
+    wanted = _CONTENTS[datatype]
+    out: list[Any] = []
     for body in contents:
         for number, value in _parts(body):
             if number != wanted:

@@ -233,7 +233,8 @@ class EndpointWorker(Worker):
             return raw.scores
         if raw.decided is None:
             raise ModelError("the endpoint gives one number, and the label has more than two values")
-        return np.eye(len(self.info.classes))[self._places(raw.decided)].reshape(rows, -1)
+        ones: np.ndarray = np.eye(len(self.info.classes))[self._places(raw.decided)].reshape(rows, -1)
+        return ones
 
     def _places(self, decided: Sequence[str]) -> np.ndarray:
         known = {name: same_class(self.info.classes, name) for name in set(decided)}
@@ -446,4 +447,3 @@ def _reversed(raw: Raw) -> Raw:
         None if raw.decided is None else raw.decided[::-1],
         raw.version,
     )
-
