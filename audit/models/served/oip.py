@@ -236,6 +236,6 @@ def chosen(
 
 def _width(name: str, shape: tuple[int, ...], data: list[Any], rows: int) -> int:
     size = int(np.prod(shape)) if shape else 0
-    if not shape or shape[0] != rows or size != len(data) or len(shape) > 2 and size != rows:
+    if not shape or shape[0] != rows or size != len(data) or (len(shape) > 2 and size != rows):
         raise no_answer(f"the output {name!r} has shape {list(shape)} and {len(data):,} values for {rows:,} rows")
     return size // rows if rows else 1

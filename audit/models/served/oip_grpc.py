@@ -1,6 +1,6 @@
 """The Open Inference Protocol (v2) over gRPC, for servers without an open REST port. Needs grpcio, and nothing else.
 
-The few messages are written and read by hand (field numbers: grpc_predict_v2.proto of the open-inference-protocol), since
+The few messages are written and read by hand (field numbers: grpc_predict_v2.proto of the protocol), since the
 clients that exist want a protobuf older than ours. Tensors travel raw: little-endian numbers; text with its length
 before it, four bytes. Missing numbers are NaN; missing text has no form, and is refused.
 """
