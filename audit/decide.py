@@ -112,8 +112,8 @@ def _facts(
     compared: Compared | None = None, notes: tuple[str, ...] = (),
 ) -> ModelFacts:  # fmt: skip
     return ModelFacts(
-        case.model.kind, info.sha256 or None, info.format, info.estimator, info.isolation, None, cut, reads, rule.kind, rule.link,
-        dict(rule.words), compared, (*info.notes, *notes),
+        case.model.kind, info.sha256 or None, info.format, info.estimator, info.isolation, None, cut, reads, rule.kind,
+        rule.link, dict(rule.words), compared, (*info.notes, *notes),
     )  # fmt: skip
 
 
