@@ -34,6 +34,7 @@ from audit.likewise import findings as alike_findings
 from audit.load import Rows, load_rows
 from audit.load.check import repeated_ids
 from audit.measure import measure
+from audit.models.registry import record
 from audit.quality import examine, groups_of
 from audit.quality.codes import Group
 from audit.quality.leaks import leaks_of
@@ -279,6 +280,8 @@ def document(
             "compared": None if asked.compared is None else asked.compared.to_json(),
             "notes": list(asked.notes),
         }
+    if case.model.registry is not None:
+        model |= {"registry": record(case.model.registry)}
     if asked.served is not None:
         model |= {"notes": list(asked.notes), "served": dict(asked.served)}
     return {

@@ -138,11 +138,16 @@ def addresses(access: Access) -> list[tuple[str, int]]:
 
 
 class Client:
-    """A context manager. Questions are asked one after the other on one connection, which is kept."""
+    """A context manager. Questions are asked one after the other on one connection, which is kept.
 
-    def __init__(self, access: Access, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    token: the header's value, where no variable holds it as it is sent.
+    """
+
+    def __init__(
+        self, access: Access, *, token: str | None = None, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         self.access = access
-        self.token = token_of(access)
+        self.token = token_of(access) if token is None else token
         self._tls = tls_of(access) if access.url.startswith("https:") else None
         self._sleep = sleep
         self._line: http.client.HTTPConnection | None = None
