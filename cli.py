@@ -344,6 +344,20 @@ def report(args: argparse.Namespace) -> Result:
     return document, f"Signed by {key.name} ({issued.level}): {args.out}\nsha256 {issued.sha256}{held}"
 
 
+def publish(args: argparse.Namespace) -> Result:
+    """write an audit's figures, evidence and report into MLflow, or send it to a lineage store"""
+    import datetime as dt
+
+    from reports.outward import publish as outward
+    from reports.outward import words
+
+    done = outward(
+        args.dir, args.to, uri=args.uri, report=args.report, ca=args.ca, plain_text=args.plain_text,
+        now=dt.datetime.now(dt.UTC),
+    )  # fmt: skip
+    return done, words(done)
+
+
 def approve(args: argparse.Namespace) -> Result:
     """a board member countersigns"""
     from audit.files import write_whole
@@ -722,6 +736,13 @@ def _parser() -> argparse.ArgumentParser:
         help="what was done otherwise than the protocol says",
     )
     with_roots(sub, kept)
+    sub = command("publish", publish)
+    sub.add_argument("dir", type=Path, metavar="DIR")
+    sub.add_argument("--to", required=True, metavar="WHERE", help="mlflow or openlineage")
+    sub.add_argument("--uri", metavar="URL", help="default: MLFLOW_TRACKING_URI or OPENLINEAGE_URL")
+    sub.add_argument("--report", type=Path, metavar="REPORT.pdf", help="the signed report of this audit (mlflow)")
+    sub.add_argument("--ca", type=Path, metavar="CA.pem", help="certificates to trust in place of the system's")
+    sub.add_argument("--plain-text", action="store_true", help="unencrypted to another machine is meant")
     sub = with_password(command("approve", approve))
     sub.add_argument("report", type=Path, metavar="REPORT.pdf")
     sub.add_argument(
