@@ -124,7 +124,7 @@ def _to_mlflow(
     with Registry(uri or known.get("uri"), ca=ca, plain_text=plain, what="the tracking server") as server:
         experiment = _experiment(server, known.get("run_id"))
         made = server.post(
-            "runs/create", experiment_id=experiment, start_time=millis, run_name=f"assay {evidence['case']['name']}"[:99],
+            "runs/create", experiment_id=experiment, start_time=millis, run_name=tags["assay.case"],
             tags=[{"key": k, "value": v} for k, v in tags.items()],
         )  # fmt: skip
         info = made["run"]["info"]
