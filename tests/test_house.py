@@ -26,7 +26,7 @@ HEAVY = {"shap", "lime", "numba", "lightgbm", "xgboost", "matplotlib", "weasypri
 
 # Modules that fetch. A model behind an endpoint and a webhook for alerts, both named by the user, may be called.
 FETCHERS = {"requests", "httpx", "aiohttp", "urllib.request", "urllib3", "http.client", "ftplib", "smtplib", "xmlrpc"}
-MAY_FETCH = {"audit/models/endpoint.py", "debias/loop/alerts.py"}
+MAY_FETCH = {"audit/models/served/client.py", "debias/loop/alerts.py"}
 
 # Names of formats that look like addresses and are never asked for.
 IDENTIFIERS = {
