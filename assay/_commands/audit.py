@@ -46,6 +46,7 @@ def audit(
     known = evidence["data"].get("label") is not None
     lines += ["", *(f"- {s}" for s in evidence["findings"] if known or "whose outcome is" not in s)]
     lines += [] if known else ["- The data hold no outcomes, so it was not measured whether decisions were right."]
+    lines += [f"- Contract: {s}" for s in evidence.get("contract", {}).get("sentences", [])]
     norms = [n for n in evidence["norms"] if known or n["value"] is not None]
     lines += ["", f"Policy {loaded.policy.version}:"] + [_norm_line(n) for n in norms]
     if len(norms) < len(evidence["norms"]):
