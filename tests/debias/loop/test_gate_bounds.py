@@ -191,3 +191,16 @@ def test_a_verdict_passes_only_where_all_holds_and_fails_where_one_surely_does_n
     assert (told["passed"], told["failed"], told["alpha"]) == (False, True, bad.alpha)
     assert told["checks"][0]["holds"] is False
     assert "surely not inside" in told["checks"][0]["words"]
+
+
+def test_the_words_tell_points_of_a_hundred() -> None:
+    pairs = paired(F=(2500, 10, 400, 90))
+    (found,) = harm(pairs, "F")
+    low, high = paired_sequence(10, 400, 3000, ALPHA)
+    assert found.words == (
+        f"F, harmed before: wrong more often by -13.0 points [{low * 100:+.1f}, {high * 100:+.1f}], must be under 0."
+    )
+    low, high = paired_sequence(60, 10, 1000, ALPHA)
+    assert loss(paired(F=(900, 60, 10, 30))).words == (
+        f"everyone: wrong more often by +5.0 points [{low * 100:+.1f}, {high * 100:+.1f}], allowed 5."
+    )
