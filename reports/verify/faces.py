@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from audit.errors import AssayError
-from reports.approve import Decision
+from reports.decision import Decision
 from reports.manifest import Manifest
 from reports.sign import SignedLevel
 from reports.stamp import CERTIFIED, DECIDED, face_file, face_lines
@@ -23,7 +23,7 @@ from reports.verify.reading import opened
 from reports.verify.result import Broken, InPart, field_named
 
 if TYPE_CHECKING:
-    from reports.verify.signatures import Signature
+    from reports.signature import Signature
 
 MINUTE = dt.timedelta(minutes=1)
 MOST_DEPTH = 40

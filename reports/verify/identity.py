@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from reports.sign import read_certificates, read_crl
-from reports.verify.container import Container
+from reports.signature import Container, Signature
 from reports.verify.result import Broken
-from reports.verify.signatures import Signature
 
 SIGNS = {
     "any_extended_key_usage",
