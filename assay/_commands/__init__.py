@@ -36,6 +36,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "plan": ("plan:plan", "how many people an audit needs to see a gap"),
     "report": ("sign:report", "the signed PDF of everything measured in DIR"),
+    "publish": (
+        "publish:publish",
+        "write an audit's figures, evidence and report into MLflow, or into a lineage store",
+    ),
     "approve": ("sign:approve", "a board member countersigns"),
     "seal": ("sign:seal", "an archive timestamp on a report, when the board has decided"),
     "verify": ("verify:verify", "check signatures, embedded evidence and every figure; name the failed check"),

@@ -25,11 +25,12 @@ DATA_KEYS = (
 MODEL_KINDS = models.KINDS
 
 
-def load_case(path: Path) -> Case:
-    """The case in the file `path`; relative paths in it are beside it.
+def load_case(path: Path, *, fetch: bool = True) -> Case:
+    """The case in the file `path`; relative paths in it are beside it. A model of a registry is fetched, if `fetch`.
 
     Raises CaseError for an unknown key, a missing one, two kinds of model, or roles that contradict each other, and
-    PolicyError for a policy that cannot be used. The data and the model are not touched.
+    PolicyError for a policy that cannot be used; ModelError where a registry does not give the model. The data and a
+    model file are not touched.
     """
     file = Path(path).resolve()
     document, _ = parse(file, CaseError, "case")
@@ -64,6 +65,10 @@ def load_case(path: Path) -> Case:
     asked = contracts.read(document, top, file.parent)
     case = Case(str(name), str(purpose), data, model, policy, file, people, change, watch, **asked)
     check_roles(case)
+    if fetch and model.registry is not None:
+        from audit.models.registry import fetched
+
+        case = replace(case, model=fetched(model))
     return case
 
 
