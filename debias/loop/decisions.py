@@ -12,6 +12,7 @@ from debias.loop import inbox
 from debias.loop.alerts import noted
 from debias.loop.norms import in_force
 from debias.loop.run import url_of
+from debias.loop.sentences import change_words, groups_words
 from debias.loop.snapshot import Board
 from debias.loop.state import State
 from debias.loop.trail import Trail
@@ -53,7 +54,10 @@ def state_of(case: Case, out: Path, trail_url: str | None = None) -> dict[str, A
     return {
         "schema": "assay/watch-summary/1",
         "case": case.name,
-        **{k: document[k] for k in ("policy", "state", "running", "batches", "rows", "norms", "pending")},
+        **{
+            k: document[k]
+            for k in ("policy", "state", "running", "batches", "rows", "norms", "pending", "groups", "changes")
+        },
         "taken": 0,
         "said": [e["words"] for e in document["events"]],
         "trail": {"entries": head["seq"], "head": head["hash"]},
@@ -126,6 +130,13 @@ def words_of(document: dict[str, Any]) -> list[str]:
             stands = {"inside": "inside the norm", "outside": "clearly outside the norm", "undecided": "undecided"}
             shown = f"{n['value']:.3f} [{n['low']:.3f}, {n['high']:.3f}], limit {n['limit']:g}"
             lines.append(f"- {where}: {shown}: {stands[n['status']]}")
+    waiting = [g for g in document["groups"] if g["status"] == "undecided"]
+    if waiting:
+        lines += ["", groups_words(waiting).strip()]
+    if document["changes"]:
+        lines += ["", "Open changes, which a person should look at:"]
+        lines += [f"- {change_words(c)}" for c in document["changes"]]
+        lines.append(f'Say --approve {document["running"][:12]} --reason "..." where they are known and meant.')
     lines += ["", f"The loop is {document['state']}; the model that runs is {document['running'][:12]}."]
     pending = document["pending"]
     if pending is not None:

@@ -373,7 +373,10 @@ class Watcher:
         return {
             "schema": "assay/watch-summary/1",
             "case": self._case.name,
-            **{k: document[k] for k in ("policy", "state", "running", "batches", "rows", "norms", "pending")},
+            **{
+                k: document[k]
+                for k in ("policy", "state", "running", "batches", "rows", "norms", "pending", "groups", "changes")
+            },
             "taken": taken,
             "said": self._said,
             "trail": {"entries": head["seq"], "head": head["hash"]},
