@@ -81,10 +81,11 @@ def open_harm(batches: int, *, tolerance: float, alpha: float, people: int, refe
     """Nothing seen: the first `batches` are the reference, or the counts of a cube whose rows have outcomes."""
     if reference is None:
         return Harm(History.begin(first=batches), tolerance, alpha, people)
-    return Harm(History.begin(_of_cube(reference)), tolerance, alpha, people)
+    return Harm(History.begin(counts_of(reference)), tolerance, alpha, people)
 
 
-def _of_cube(cube: Cube) -> dict[tuple[str, ...], Pair]:
+def counts_of(cube: Cube) -> dict[tuple[str, ...], Pair]:
+    """People with known outcomes and those of them who were decided wrongly, by (attribute, group)."""
     out: dict[tuple[str, ...], Pair] = {}
     for attribute in cube.attributes:
         margin = cube.margin((attribute,))

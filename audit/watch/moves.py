@@ -9,7 +9,7 @@ looks, a group that is gone within a batch or two, a slow drift once it adds up.
 matter: two points, or half as much again.
 
 A change stays open until the newest batches are as before again, or until a person says that it is known; then what
-comes from there on is the new reference, and the next plan has less to spend (6 alpha / (pi^2 j^2)).
+comes from there on is the new reference, and the next plan has half as much to spend.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from audit.cube import Coded
+from audit.cube import Coded, Cube
 from audit.values import UNKNOWN
 from audit.watch.changes import History, Key, Pair, changes
-from audit.watch.drift import spend
 
 POINTS = 0.02
 TIMES = 1.5
@@ -92,13 +91,39 @@ def decisions(coded: Coded) -> dict[Key, Pair]:
     return out
 
 
+def composition_of(cube: Cube) -> dict[Key, Pair]:
+    """As `composition`, from stored counts."""
+    out: dict[Key, Pair] = {}
+    for attribute in cube.attributes:
+        margin = cube.margin((attribute,))
+        n = {g[0]: int(v.sum()) for g, v in zip(margin.groups, margin.n, strict=True)}
+        gone = n.pop(UNKNOWN, 0)
+        out[(MISSING, attribute)] = (sum(n.values()) + gone, gone)
+        out[(ALL, attribute)] = (sum(n.values()), 0)
+        out |= {(SHARE, attribute, g): (0, k) for g, k in n.items() if k}
+    return out
+
+
+def decisions_of(cube: Cube) -> dict[Key, Pair]:
+    """As `decisions`, from stored counts."""
+    good = 1 if cube.meaning.favourable_is_positive else 0
+    whole = cube.margin(()).n[0]
+    out: dict[Key, Pair] = {(ACCEPTED,): (int(whole.sum()), int(whole[:, good].sum()))}
+    for attribute in cube.attributes:
+        margin = cube.margin((attribute,))
+        for group, n in zip(margin.groups, margin.n, strict=True):
+            if group[0] != UNKNOWN and n.sum():
+                out[(ACCEPTED, attribute, group[0])] = (int(n.sum()), int(n[:, good].sum()))
+    return out
+
+
 Told = tuple[tuple[str, Mapping[str, Any]], ...]
 
 
 def seen(moves: Moves, batch: int, counts: Mapping[Key, Pair]) -> tuple[Moves, Told]:
     """After one batch: what has changed since the first ones ("moved") or is as it was again ("back"); with facts."""
     moves = replace(moves, history=moves.history.add(batch, counts))
-    history, alpha = moves.history, spend(moves.alpha, moves.turn)
+    history, alpha = moves.history, moves.alpha / 2**moves.turn
     whole = {k: (ALL, k[1]) for k in history.counts if k[0] == SHARE}
     both = sorted(k for k in history.counts if k[0] in (SHARE, ACCEPTED))
     rises = sorted(k for k in history.counts if k[0] == MISSING)

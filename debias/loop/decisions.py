@@ -14,8 +14,8 @@ from debias.loop.norms import in_force
 from debias.loop.run import url_of
 from debias.loop.sentences import change_words, groups_words
 from debias.loop.snapshot import Board
-from debias.loop.state import State
 from debias.loop.trail import Trail
+from debias.loop.versions import state_in
 from debias.loop.watcher import Watcher
 
 LINES = 40
@@ -40,11 +40,10 @@ def state_of(case: Case, out: Path, trail_url: str | None = None) -> dict[str, A
     """
     trail = Trail.open(url_of(out, trail_url), write=False)
     try:
-        kept = trail.kept("state")
-        if kept is None:
-            raise InputError("the loop has not begun yet", got="an empty trail", todo="run `assay watch` first")
-        state, board = State.from_json(kept), Board()
         case = in_force(case, trail.kept("policy"))
+        state, board = state_in(trail, case.policy), Board()
+        if state is None:
+            raise InputError("the loop has not begun yet", got="an empty trail", todo="run `assay watch` first")
         for entry in trail.entries():
             board.add(entry.body, entry.time)
         document = board.document(case, case.policy, state, case.data.sensitive)
@@ -81,13 +80,13 @@ def decide_challenger(
     url = url_of(out, trail_url)
     reader = Trail.open(url, write=False)
     try:
-        kept = reader.kept("state")
         case = in_force(case, reader.kept("policy"))
+        state = state_in(reader, case.policy)
     finally:
         reader.close()
-    if kept is None:
+    if state is None:
         raise InputError("the loop has not begun yet", got="an empty trail", todo="run `assay watch` first")
-    decision = inbox.named(State.from_json(kept), challenger, approve, reason, by or whoami())
+    decision = inbox.named(state, challenger, approve, reason, by or whoami())
     try:
         trail = Trail.open(url)
     except OutputError as error:

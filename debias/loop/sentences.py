@@ -92,10 +92,8 @@ def change_words(f: Facts) -> str:
 
 
 def _changed(f: Facts) -> str:
-    said = change_words(f)
-    return (
-        f"{said[0].upper()}{said[1:]}. It is a reason to look until it is as before, or a person says that it is known."
-    )
+    what = "What is decided has changed" if f["what"] == "accepted" else "Who comes has changed"
+    return f"{what}: {change_words(f)}. A reason to look until it is as before, or a person says that it is known."
 
 
 def _back(f: Facts) -> str:
@@ -111,7 +109,7 @@ def _known(f: Facts) -> str:
 def _suspect(f: Facts) -> str:
     if "moved" in f:
         said = "; ".join(change_words(c) for c in f["moved"][:3])
-        return f"{said[0].upper()}{said[1:]}. Nothing is retrained for that: a person should look."
+        return f"Changed since the first batches: {said}. Nothing is retrained for that: a person should look."
     worst, shifted, tests = f["worst"], f["shifted"], f["tests"]
     names = "; ".join(f"{d.feature} ({d.group}, PSI {d.psi:.2f})" for d in worst)
     said = f"{shifted} of {tests} tests see drift, most in {names}. " if shifted else ""
@@ -227,6 +225,10 @@ SENTENCES: dict[str, Callable[[Facts], str]] = {
     "both_hurt": _both_hurt,
     "rolled_back": lambda f: f"{f['why']} The predecessor decides again.",
     "policy": _policy,
+    "migrated": lambda f: (
+        f"This trail was written by an older version of Assay ({f['from']}): it goes on in form {f['to']}, and every "
+        "entry before this one stays as it is."
+    ),
     "started": lambda f: str(f["said"]),
     "why": lambda f: str(f["said"]),
 }

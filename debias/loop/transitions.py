@@ -53,7 +53,7 @@ def fresh_moves(state: State, policy: Policy) -> State:
     """Who comes and what is decided, from the next batch on."""
     rules = policy.loop
     made = {
-        name: open_moves(rules.reference_batches, alpha=rules.drift_alpha / 2, people=rules.people)
+        name: open_moves(rules.reference_batches, alpha=rules.drift_alpha, people=rules.people)
         for name in ("people", "decisions")
     }
     return replace(state, **made)
@@ -263,9 +263,7 @@ def _run_model(state: State, model: str, source: Cube | None, policy: Policy) ->
         monitor=monitor,
         live=Tally(),
         source=source,
-        decisions=open_moves(
-            policy.loop.reference_batches, alpha=policy.loop.drift_alpha / 2, people=policy.loop.people
-        ),
+        decisions=open_moves(policy.loop.reference_batches, alpha=policy.loop.drift_alpha, people=policy.loop.people),
         trigger=None,
         reason=(),
         cooldown=state.batch + policy.loop.cooldown_batches,
