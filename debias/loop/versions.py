@@ -2,7 +2,7 @@
 
     kept "schema": {"version": 2}   none: version 1, before who comes and what is decided was watched
 
-A trail is never rewritten: the state in today's form is kept with an entry of its own ("migrated"), and the run goes on.
+    kept "schema": {"version": 2}   none: version 1, before it was watched who comes and what is decided
 """
 
 from __future__ import annotations
