@@ -31,13 +31,15 @@ def check(
     settings: Settings | None = None,
     *,
     compare: bool = True,
+    columns: Sequence[str] | None = None,
 ) -> Checked:
     """Every check of `contract` on `frame` (n rows). groups: codes (n,) of each row's true group, by attribute.
 
-    compare: whether differences between groups are tested (a batch of a watched feed does without). Raises nothing
-    about the data: what cannot be checked has not passed, and says why.
+    columns: of the file, where `frame` holds some of them only. compare: whether differences between groups are tested
+    (a batch of a watched feed does without). Raises nothing about the data: what cannot be checked has not passed, and
+    says why.
     """
-    table = Table(frame)
+    table = Table(frame, columns)
     how = settings or Settings()
     found = [_one(table, c, groups, how, compare) for c in contract.checks]
     return Checked(contract, len(frame), tuple(_adjusted(found)))

@@ -11,6 +11,7 @@ from audit.errors import InputError, OutputError
 from debias.loop import inbox
 from debias.loop.alerts import noted
 from debias.loop.norms import in_force
+from debias.loop.quarantine import let_in
 from debias.loop.run import url_of
 from debias.loop.sentences import change_words, groups_words
 from debias.loop.snapshot import Board
@@ -103,6 +104,18 @@ def decide_challenger(
         watcher.decide(decision)
         watcher.show()
         return watcher.summary(0)
+
+
+def release_batch(
+    out: Path, batch: str, reason: str, by: str | None = None, trail_url: str | None = None
+) -> dict[str, Any]:
+    """Let a batch in, when it comes again, that was put aside. Needs no lock. Raises InputError."""
+    trail = Trail.open(url_of(out, trail_url), write=False)
+    try:
+        entries = [e.body for e in trail.entries()]
+    finally:
+        trail.close()
+    return let_in(out, entries, batch, reason, by or whoami())
 
 
 def whoami() -> str:

@@ -159,7 +159,8 @@ class Batch:
     """What one batch brings, made from its rows. decided: model -> rows with that model's decisions, outcomes hidden.
 
     incident: what is wrong with the feed; then nothing else of the batch is used. same_as: the batch with the same
-    bytes that was counted before. failed: why the model beside the running one could not decide.
+    bytes that was counted before. failed: why the model beside the running one could not decide. released: who let it
+    in although it does not keep the contract, and why.
     """
 
     id: str
@@ -174,6 +175,7 @@ class Batch:
     matured: tuple[Matured, ...] = ()
     drift: tuple[Drift, ...] = ()
     estimate: Mapping[str, Any] | None = None
+    released: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
