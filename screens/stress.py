@@ -188,7 +188,8 @@ def pipelines(folder: CaseFolder) -> None:
         st.write(
             state.plain(
                 f"{norm['inside']} of {norm['variants']} pipelines that could have been built are within "
-                f"{norm['limit']:g}; {norm['better_than_shipped']} are better than the shipped one ({norm['shipped']:.3f})."
+                f"{norm['limit']:g}; {norm['better_than_shipped']} are better than the shipped one "
+                f"({norm['shipped']:.3f})."
             )
         )
     if document["failed"]:
