@@ -136,12 +136,17 @@ def effective(x, n, rows, squares, xx, xf, ff):
     p, f, kish, z = x / n, n - x, n * n / (xx + 2 * xf + ff), NormalDist().inv_cdf(0.975)
     rarer = min(x * x / xx, f * f / ff) if x > 0 and f > 0 and xx > 0 and ff > 0 else 0
     spread = ((1 - p) ** 2 * xx - 2 * p * (1 - p) * xf + p * p * ff) / n**2
-    each = ((max(spread, 0) / (p * (1 - p)) if rarer else 0) * rarer + 1 / kish) / (rarer + 1)
+    blend = ((max(spread, 0) / (p * (1 - p)) if rarer else 0) * rarer + 1 / kish) / (rarer + 1)
     freedom = max(1, (student(z, kish - 1) / student(z, rows - 1)) ** 2)
-    unequal, each = rows * squares / n**2 - 1, each * freedom
+    unequal, each = rows * squares / n**2 - 1, blend * freedom
     few = min(max((50 - kish) / 30, 0), 1) * min(max(2 * unequal, 0), 1)
     fewer = 1 + min(max(unequal, 0), 1) * max(1 - kish / 20, 0)
-    return 1 / ((each + few * max(0, freedom / kish - each)) * fewer)
+    each = (each + few * max(0, freedom / kish - each)) * fewer
+    if rarer and unequal > 1e-9:
+        heavy, plain = (1 - p) ** 4 * xx**3 / x**2 + p**4 * ff**3 / f**2, rows * p * (1 - p) / ((1 - p) ** 3 + p**3)
+        own = ((1 - p) ** 2 * xx + p * p * ff) ** 2 / heavy
+        each = max(each, blend * max(1, (student(z, own) / student(z, plain)) ** 2))
+    return 1 / each
 
 
 def repeats(margin, tables):
