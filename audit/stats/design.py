@@ -22,6 +22,7 @@ Floats = npt.NDArray[np.float64]
 
 FEW, ENOUGH = 20, 50
 LEAST_FREEDOM = 2.0
+LEAST_SIZE = 3.0
 EQUAL = 1e-9
 """Weights vary less than this where they are one weight but for rounding."""
 Z = two_sided(0.05)
@@ -90,4 +91,18 @@ def effective_size(
     heavy = _heavy(up, down, (xx, xf, ff), np.maximum(rows, 1.0), p, both & (unequal > EQUAL))
     each = np.maximum(each, blended * heavy)
     out: Floats = np.where(some, 1 / each, 0.0)
+    return out
+
+
+def fewer_free(size: Floats, rows: Floats, squares: Floats, fourth: Floats, variance: Floats, plain: Floats) -> Floats:
+    """The effective size of weighted averages (G,), less where few rows make up the variance (Satterthwaite 1946).
+
+    rows: how many; squares, fourth: sums of w^2 (x - mean)^2 and w^4 (x - mean)^4; variance, plain: of one row, and its
+    fourth central moment.
+    """
+    some = (squares > 0) & (fourth > 0) & (variance > 0)
+    free = np.where(some, squares, 1.0) ** 2 / np.where(some, fourth, 1.0)
+    of_one = rows * np.where(some, variance, 1.0) ** 2 / np.where(some, plain, 1.0)
+    factor = np.where(some, np.maximum((student(Z, free) / student(Z, of_one)) ** 2, 1.0), 1.0)
+    out: Floats = np.maximum(size / factor, np.minimum(size, LEAST_SIZE))
     return out
