@@ -141,12 +141,11 @@ def effective(x, n, rows, squares, xx, xf, ff):
     unequal, each = rows * squares / n**2 - 1, blend * freedom
     few = min(max((50 - kish) / 30, 0), 1) * min(max(2 * unequal, 0), 1)
     fewer = 1 + min(max(unequal, 0), 1) * max(1 - kish / 20, 0)
-    each = (each + few * max(0, freedom / kish - each)) * fewer
-    if rarer and unequal > 1e-9:
-        heavy, plain = (1 - p) ** 4 * xx**3 / x**2 + p**4 * ff**3 / f**2, rows * p * (1 - p) / ((1 - p) ** 3 + p**3)
-        own = ((1 - p) ** 2 * xx + p * p * ff) ** 2 / heavy
-        each = max(each, blend * max(1, (student(z, own) / student(z, plain)) ** 2))
-    return 1 / each
+    each, own = (each + few * max(0, freedom / kish - each)) * fewer, 0
+    if rarer and unequal > 1e-9:  # a variance that few rows make up
+        v = ((1 - p) ** 2 * xx + p * p * ff) ** 2 / ((1 - p) ** 4 * xx**3 / x**2 + p**4 * ff**3 / f**2)
+        own = blend * max(1, student(z, v) / student(z, rows * p * (1 - p) / ((1 - p) ** 3 + p**3))) ** 2
+    return 1 / max(each, own)
 
 
 def repeats(margin, tables):
@@ -177,9 +176,8 @@ def share(table, rate, weighted, products=None):
         return None
     x, rows, rest = sum(w[c] for c in top), sum(people[c] for c in bottom), [c for c in bottom if c not in top]
     if products is not None:
-        xx, xf, ff = (
-            sum(products.get((a, b), 0) for a in s for b in t) for s, t in ((top, top), (top, rest), (rest, rest))
-        )
+        sides = ((top, top), (top, rest), (rest, rest))
+        xx, xf, ff = (sum(products.get((a, b), 0) for a in s for b in t) for s, t in sides)
     elif weighted:
         xx, xf, ff = sum(w2[c] for c in top), 0, sum(w2[c] for c in rest)
     else:
@@ -251,9 +249,8 @@ def figures(files):
         each = [{g: s[0] for g in members if (s := share(table[g], rates[p], weighted))} for p in parts]
         found = [widest(values, gap["kind"], at) for values in each]
         value = None if None in found else (max if gap["kind"] == "difference" else min)(found)
-        line(
-            near(gap["value"], value), f"{gap['kind']} of {gap['metric']} by {' and '.join(gap['attribute'])}: {value}"
-        )
+        said = f"{gap['kind']} of {gap['metric']} by {' and '.join(gap['attribute'])}: {value}"
+        line(near(gap["value"], value), said)
     print("not checked: " + ", ".join(["intervals and p-values of gaps", "dataset measures", *sorted(left)]))
 
 
@@ -266,9 +263,7 @@ def main(path, given):
     line(named in (None, prints[0]), "the certifying key is the one that the manifest names")
     line(given in ("", prints[0]), f"the certifying key is the one you were given: {given or 'none was given'}")
     figures(files)
-    print(
-        "not checked: who holds these keys (compare the fingerprints), whether the printed pages say what these lines"
-    )
+    print("not checked: who holds these keys (compare the fingerprints), whether the pages say what these lines")
     print("             say, explanations, mitigation, and whether a later decision was cut off (ask for the register)")
 
 
