@@ -13,7 +13,7 @@ from audit import progress
 from audit.case import Case
 from audit.files import canonical, write_whole
 
-FITS = 12
+FITS = 6
 """Fits of the stress test in the demonstration."""
 
 

@@ -145,9 +145,7 @@ def corruptions(fed: Fed, spec: StressSpec) -> tuple[list[Tried], list[str]]:
             constant.append(column)
             continue
         try:
-            after = fed.ask(
-                fed.frame.assign(**{column: altered}) if column.isidentifier() else _with(fed, column, altered)
-            )
+            after = _asked(fed, column, altered)
         except ModelError as error:
             refused.setdefault(f"{kind.name} ({error.problem})", []).append(column)
             continue
@@ -168,9 +166,17 @@ def corruptions(fed: Fed, spec: StressSpec) -> tuple[list[Tried], list[str]]:
     return out, notes
 
 
-def _with(fed: Fed, column: str, altered: pd.Series) -> pd.DataFrame:
-    out = fed.frame.copy(deep=False)
-    out[column] = altered
+def _asked(fed: Fed, column: str, altered: pd.Series) -> Ints:
+    """The decisions (n,) when everyone's value is altered; rows whose value stays as it was are not asked about."""
+    assert fed.ask is not None
+    before = fed.frame[column]
+    same = (before.astype(altered.dtype) == altered) | (before.isna() & altered.isna())
+    rows = np.flatnonzero(~same.fillna(False).to_numpy(dtype=bool))
+    some = fed.frame.iloc[rows].copy(deep=False)
+    some[column] = altered.iloc[rows]
+    out = fed.coded.decision.copy()
+    if len(rows):
+        out[rows] = fed.ask(some)
     return out
 
 
