@@ -18,6 +18,7 @@ from audit.case import Case, keeping_answers
 from audit.classes.code import classes_of
 from audit.classes.words import classes_note
 from audit.code import code_rows
+from audit.contract.leakage import split_leaks
 from audit.cube import Coded, Cube, Margin, cube_of, margins_of
 from audit.cube_json import margins_to_json
 from audit.decide import ModelFacts, decide, reads_note
@@ -148,7 +149,13 @@ def _asked(
     )
     if (rare := rare_people(coded)).any() and not rare.all():
         more["published"] = _without(rare, case, rows, coded, settings)
-    said = (*leaking, *rows.notes, *reads_note(model), *classes_note(case, classes, decisions))
+    said = (
+        *leaking,
+        *split_leaks(case, rows),
+        *rows.notes,
+        *reads_note(model),
+        *classes_note(case, classes, decisions),
+    )
     return cube_of(coded), model, facts, said, more
 
 

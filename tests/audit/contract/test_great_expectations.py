@@ -28,7 +28,8 @@ SUITE = {
             ("expect_column_values_to_not_be_null", {"column": "income", "mostly": 0.95}),
             ("expect_column_values_to_not_be_null", {"column": "income", "mostly": 0.8}),
             ("expect_column_values_to_be_between", {"column": "age", "min_value": 20, "max_value": 60}),
-            ("expect_column_values_to_be_between", {"column": "age", "min_value": 18, "strict_min": True, "mostly": 0.9}),
+            ("expect_column_values_to_be_between",
+             {"column": "age", "min_value": 18, "strict_min": True, "mostly": 0.9}),
             ("expect_column_values_to_be_in_set", {"column": "town", "value_set": ["Aa", "Bo"], "mostly": 0.6}),
             ("expect_column_values_to_not_be_in_set", {"column": "town", "value_set": ["Ce"]}),
             ("expect_column_values_to_be_unique", {"column": "person"}),
@@ -85,7 +86,7 @@ def test_the_same_verdicts_and_counts_as_the_real_one(tmp_path: Path) -> None:
     (tmp_path / "suite.json").write_text(json.dumps(SUITE))
     (tmp_path / "run.py").write_text(RUN)
     done = subprocess.run(
-        [str(python), str(tmp_path / "run.py"), *(str(tmp_path / f) for f in ("suite.json", "people.parquet", "out.json"))],
+        [str(python), *(str(tmp_path / f) for f in ("run.py", "suite.json", "people.parquet", "out.json"))],
         env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "GX_ANALYTICS_ENABLED": "false"},
         capture_output=True, text=True, timeout=300,
     )  # fmt: skip
