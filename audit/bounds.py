@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -265,7 +266,7 @@ def _not_collected(
     most = int(side.n[i] + side.n[j])
     out = []
     for limit in dict.fromkeys([0.0, *(v for kind, v in limits if kind == "difference" and v < gap)]):
-        people = fewest(high, low, most, most, lambda a, b, at=limit: np.asarray(a - b <= at + 1e-12), lower=True)
+        people = fewest(high, low, most, most, partial(_within, limit), lower=True)
         out.append(
             {
                 "attribute": list(margin.attribute),
@@ -280,6 +281,10 @@ def _not_collected(
             }
         )
     return out
+
+
+def _within(limit: float, higher: Any, lower: Any) -> npt.NDArray[np.bool_]:
+    return np.asarray(higher - lower <= limit + 1e-12)
 
 
 def _widest_pair(side: _Side) -> tuple[int, int, float] | None:

@@ -42,7 +42,7 @@ def test_the_annex_prints_each_bound(files: dict[str, bytes]) -> None:
     annex = bounds.section(Sources(None, evidence, {}, None, None, False))  # type: ignore[arg-type]
     assert annex is not None
     tables = [b for b in annex.blocks if isinstance(b, Table)]
-    assert len(tables) == 3
+    assert len(tables) == 4
     e = next(e for e in evidence["bounds"]["unknown_group"] if e["metric"] == "selection_rate")
     # 12 selected and 18 not: all selected men, all others women; and the other way round.
     assert (e["low"], e["high"]) == (

@@ -199,6 +199,26 @@ def test_a_proposal_is_written_read_back_and_kept_by_99_of_100_bootstraps(tmp_pa
     assert any(o.check.column == "age" for o in check(worse, contract).failed)
 
 
+def test_every_kind_of_line_is_written_and_read_back(tmp_path: Path) -> None:
+    from audit.contract.read import dump
+
+    frame = people(300).assign(day=pd.date_range("2026-01-01", periods=300, freq="h"), both=True)
+    made = propose(frame, keys=("person",), time="day")
+    (tmp_path / "contract.toml").write_text(dump(made))
+    again = read_contract(tmp_path / "contract.toml")
+    assert [c.kind for c in again.checks] == [c.kind for c in made.checks]
+    for a, b in zip(again.checks, made.checks, strict=True):
+        given = {k: v for k, v in b.given.items() if v is not None}
+        assert (a.columns, a.mostly, a.severity, a.given) == (
+            b.columns,
+            pytest.approx(b.mostly, abs=1e-6),
+            b.severity,
+            given,
+        )
+    assert {"between", "in_order", "unique", "among", "missing_at_most"} <= {c.kind for c in made.checks}
+    assert not check(frame, again).failed
+
+
 def test_nothing_about_the_frame_is_changed_and_an_unknown_group_is_counted() -> None:
     frame = people(400)
     before = frame.copy(deep=True)
