@@ -103,7 +103,7 @@ def run_explain(
         if isinstance(worker, EndpointWorker):
             key = key_of(facts(case, settings, people, allow) | {"answers": worker.since})
             worker.budget(MOST_ASKED)
-            tell(f"Explaining: {worker.place} is asked about at most {MOST_ASKED:,} made-up rows, in batches", 0, 0)
+            reporting.say(f"Explaining: {worker.place} is asked about at most {MOST_ASKED:,} made-up rows, in batches.")
         who = subject(case, read, worker.info.features or read.features)
         meaning = code_label(case, read.frame[read.audit])[1]
         rule = rule_of(case, worker.info, labels_of(case, read.frame))
