@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from audit.contract.records import Contract
 from audit.policy import Policy
+from audit.stress.spec import StressSpec, WhatifSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +203,10 @@ class WatchSpec:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is to be audited. `source` is the case file, or None for one made on a screen."""
+    """What is to be audited. `source` is the case file, or None for one made on a screen.
+
+    contract: what the data must be like; contract_file: where it was read, None where it stands in the case itself.
+    """
 
     name: str
     purpose: str
@@ -212,6 +217,10 @@ class Case:
     population: Population | None = None
     recourse: Recourse | None = None
     watch: WatchSpec = WatchSpec()
+    contract: Contract | None = None
+    contract_file: Path | None = None
+    stress: StressSpec = field(default_factory=StressSpec)
+    whatif: WhatifSpec = field(default_factory=WhatifSpec)
 
 
 def keeping_answers(case: Case, out: Path, *, renew: bool = False) -> Case:

@@ -142,6 +142,7 @@ def _asked(
     progress.stage("Examining the data")
     more = {"quality": examine(case, rows, settings), **_by_person(frame, rows.features, groups, coded, settings)}
     more |= _named_by_people(case, frame, groups, coded, settings)
+    more |= _contracted(case, frame, settings)
     more["individual"]["model_flips"] = (
         None if flips is None else turned(flips, coded.decision, decided[len(frame) :], _good(coded), settings)
     )
@@ -168,9 +169,19 @@ def _without(rare: npt.NDArray[np.bool_], case: Case, rows: Rows, coded: Coded, 
     rows = replace(rows, frame=rows.frame[stay].reset_index(drop=True), audit=rows.audit[stay], train=train)
     frame = rows.frame[rows.audit]
     found = _by_person(frame, rows.features, groups_of(case, frame), kept, settings)
+    found |= _contracted(case, frame, settings)
     found["individual"]["model_flips"] = None
     found |= _named_by_people(case, frame, groups_of(case, frame), kept, settings)
     return {"quality": examine(case, rows, settings), **found}
+
+
+def _contracted(case: Case, frame: pd.DataFrame, settings: Settings) -> dict[str, Any]:
+    """The case's contract held against the audited rows, where it has one."""
+    if case.contract is None:
+        return {}
+    from audit.contract.check import check, to_document
+
+    return {"contract": to_document(check(frame, case.contract, groups_of(case, frame), settings))}
 
 
 def _named_by_people(
@@ -313,7 +324,7 @@ def document(
         "family": measures.family,
         "settings": settings.to_json(),
         "cube": {"sha256": cube_sha256, "file": "cube.json", "floor": 0},
-        "policy": {"version": case.policy.version, "sha256": case.policy.sha256},
+        "policy": case.policy.named(),
         "norms": [to_json(n) for n in judge(case.policy, measures, data.sensitive)],
         "findings": [*model_findings(model), *findings(measures)],
         "notes": [*measures.notes, *notes, *asked.notes],

@@ -12,7 +12,7 @@ from typing import Any
 from audit.case import Case, DataSpec, ProxySpec, ReadSpec, WatchSpec
 from audit.errors import CaseError, nearest
 from audit.files import write_whole
-from audit.load import models, population, recourse
+from audit.load import contracts, models, population, recourse
 from audit.load.policies import load_policy
 from audit.load.toml import Reader, beside, parse, relative, write
 
@@ -36,7 +36,7 @@ def load_case(path: Path, *, fetch: bool = True) -> Case:
     document, _ = parse(file, CaseError, "case")
     _refuse_questions(document)
     top = Reader(document, "the case file", CaseError)
-    top.allow("case", "data", "model", "policy", "population", "recourse", "watch")
+    top.allow("case", "data", "model", "policy", "population", "recourse", "watch", "contract", "stress", "whatif")
     about = Reader(top.section("case", required=True), "[case]", CaseError)
     about.allow("name", "purpose")
     name, purpose = about.text("name", required=True), about.text("purpose", required=True)
@@ -52,9 +52,10 @@ def load_case(path: Path, *, fetch: bool = True) -> Case:
             )
         data, model = replace(data, label=None), replace(model, column=data.label)
     norms = Reader(top.section("policy"), "[policy]", CaseError)
-    norms.allow("file")
+    norms.allow("file", "adopted_by")
     policy_file = norms.text("file")
     policy = load_policy(None if policy_file is None else file.parent / policy_file)
+    policy = replace(policy, adopted_by=norms.text("adopted_by"))
     change = None
     if "recourse" in top.table:
         change = recourse.read(Reader(top.section("recourse"), "[recourse]", CaseError))
@@ -62,7 +63,8 @@ def load_case(path: Path, *, fetch: bool = True) -> Case:
     if "population" in top.table:
         people = population.read(Reader(top.section("population"), "[population]", CaseError))
     watch = _watch(Reader(top.section("watch"), "[watch]", CaseError), file.parent)
-    case = Case(str(name), str(purpose), data, model, policy, file, people, change, watch)
+    asked = contracts.read(document, top, file.parent)
+    case = Case(str(name), str(purpose), data, model, policy, file, people, change, watch, **asked)
     check_roles(case)
     if fetch and model.registry is not None:
         from audit.models.registry import fetched
@@ -464,8 +466,13 @@ def _toml(case: Case, folder: Path) -> str:
             "labels": None if watch.labels is None else relative(watch.labels, folder),
             "webhook": watch.webhook,
         }
-    if case.policy.source is not None:
-        sections["policy"] = {"file": relative(case.policy.source, folder)}
+    sections |= contracts.to_sections(case, folder)
+    if case.policy.source is not None or case.policy.adopted_by is not None:
+        source = case.policy.source
+        sections["policy"] = {
+            "file": None if source is None else relative(source, folder),
+            "adopted_by": case.policy.adopted_by,
+        }
     if case.recourse is not None:
         sections["recourse"] = recourse.to_table(case.recourse)
     if case.population is not None:
