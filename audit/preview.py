@@ -78,7 +78,7 @@ def preview(case: Case) -> Preview:
             (unknown if name == UNKNOWN else groups).append(GroupSize(attribute, name, int(size)))
     words = f"the column {case.model.column!r}"
     if case.model.endpoint is not None:
-        from audit.models.served.worker import agreed
+        from audit.models.served.agree import agreed
 
         agreed(case, rows.features)
         place = place_of(case.model.endpoint.url)
