@@ -70,7 +70,8 @@ class Registry:
         return self._document("GET", self.root + API + path + (f"?{asked}" if asked else ""), None)
 
     def post(self, path: str, **body: Any) -> Any:
-        """What the server answers. Raises ModelError."""
+        """What the server answers. Asked again where it was busy: what is written twice says the same. Raises
+        ModelError."""
         return self._document("POST", self.root + API + path, json.dumps(body, allow_nan=False).encode())
 
     def artifacts(self, folder: str) -> list[dict[str, Any]]:
