@@ -27,7 +27,8 @@ ABANDONED_DAYS = 7
 _FILES = frozenset(
     "cube.json evidence.json explain.json mitigation.json search.json search.part.json watch.json watch-demo.json "
     "demo.json demo-key.p12 running.json alerts.jsonl answers.jsonl modelcard.md provenance.json mlbom.cdx.json "
-    "mitigated.json mitigated.onnx mitigated.skops mitigated.txt watch.db watch.db-wal watch.db-shm watch.db-journal".split()
+    "mitigated.json mitigated.onnx mitigated.skops mitigated.txt watch.db watch.db-wal watch.db-shm "
+    "watch.db-journal".split()
 )
 _FOLDERS = frozenset((".store", "models", "incoming"))
 _GOING = ".going"

@@ -114,8 +114,9 @@ def test_kept_answers_are_forgotten_with_the_run(
 ) -> None:
     monkeypatch.setenv("ASSAY_HOME", str(tmp_path / "home"))
     shutil.copytree(done[1] / "out", tmp_path / "out")
+    shutil.copy(done[1] / "case.toml", tmp_path)
     assert (tmp_path / "out" / "answers.jsonl").exists()
-    assert cli.main(["forget", "--run", str(tmp_path / "out")]) == 0
+    assert cli.main(["forget", str(tmp_path / "case.toml"), "--run", str(tmp_path / "out")]) == 0
     assert not (tmp_path / "out" / "answers.jsonl").exists()
 
 
