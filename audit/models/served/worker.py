@@ -143,6 +143,11 @@ class EndpointWorker(Worker):
         """When the first of the answers that are kept was given."""
         return self._kept.started
 
+    @property
+    def place(self) -> str:
+        """ "host:port"."""
+        return place_of(self._spec.url)
+
     def budget(self, rows: int) -> None:
         """From now on at most so many rows are asked for. Raises ModelError when more would be."""
         self._most = self._asked + rows
@@ -280,10 +285,11 @@ class EndpointWorker(Worker):
             raise _not_kept(self._spec, "a question that was not asked before")
         if self._most is not None and self._asked + rows > self._most:
             raise ModelError(
-                "more rows would be asked for than was said",
+                "explaining would ask the endpoint about more rows than was said",
                 got=f"more than {self._most:,} rows",
                 expected="at most as many as were announced",
-                todo="this is a fault of Assay: tell its makers",
+                todo="explain fewer `features`, or with fewer sensitive attributes; or have the model's file, whose "
+                "rows cost nothing",
             )
         self._asked += rows
         reply = self.line.send(question, rows)
