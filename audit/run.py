@@ -33,6 +33,7 @@ from audit.likewise import NOT_CAUSAL, like_with_like
 from audit.likewise import findings as alike_findings
 from audit.load import Rows, load_rows
 from audit.load.check import repeated_ids
+from audit.load.forms import listed
 from audit.measure import measure
 from audit.quality import examine, groups_of
 from audit.quality.codes import Group
@@ -280,7 +281,7 @@ def document(
         }
     return {
         "schema": SCHEMA,
-        "case": {"name": case.name, "purpose": case.purpose},
+        "case": {"name": case.name, "purpose": case.purpose, **case.about},
         "data": {
             "sha256": facts.sha256,
             "rows": facts.rows,
@@ -308,6 +309,7 @@ def document(
         "settings": settings.to_json(),
         "cube": {"sha256": cube_sha256, "file": "cube.json", "floor": 0},
         "policy": {"version": case.policy.version, "sha256": case.policy.sha256},
+        **({"presets": listed(case.forms)} if case.forms else {}),
         "norms": [to_json(n) for n in judge(case.policy, measures, data.sensitive)],
         "findings": [*model_findings(model), *findings(measures)],
         "notes": [*measures.notes, *notes, *asked.notes],

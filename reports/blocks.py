@@ -128,3 +128,4 @@ class Sources:
     search: dict[str, Any] | None = None
     history: dict[str, Any] | None = None
     earlier: dict[str, Any] | None = None
+    presets: dict[str, Any] | None = None

@@ -73,6 +73,7 @@ def build_document(files: Mapping[str, bytes], *, manifest: Manifest) -> Documen
         search=read.get("search.json"),
         history=read.get("series.json"),
         earlier=read.get("earlier-evidence.json"),
+        presets=read.get("presets.json"),
     )
     evidence = sources.evidence
     number = report_number(manifest)

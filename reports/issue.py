@@ -29,6 +29,8 @@ from reports.keys import SigningKey
 from reports.known import remember
 from reports.manifest import ARCHIVE, AUDITOR_FIELD, NAME, Attached, Manifest, SignerSlot, strict_json
 from reports.pdf import write_pdf
+from reports.presets import FILE as PRESETS
+from reports.presets import preset_bytes
 from reports.series import SERIES, series_bytes
 from reports.sign import Signed, SignedLevel, Validation, certify, timestamp_authority
 
@@ -230,6 +232,8 @@ def collect(run: Path, *, people: bool = False) -> dict[str, bytes]:
     published = publish_files(files, people=people)
     if (series := series_bytes(run, case_of(published))) is not None:
         published[SERIES] = series
+    if (forms := preset_bytes(strict_json(published["evidence.json"], "evidence.json"))) is not None:
+        published[PRESETS] = forms
     return published
 
 

@@ -37,7 +37,7 @@ def sections_of(sources: Sources) -> tuple[Section, ...]:
         regression.section(sources),
         classes.section(sources),
         further.section(sources),
-        law.section(sources) if decides else None,
+        *law.sections(sources),
         explanations.section(sources),
         mitigation.section(sources),
         history.section(sources),
