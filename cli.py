@@ -28,8 +28,9 @@ def audit(args: argparse.Namespace) -> Result:
     from audit.gaps import Settings
     from audit.load import load_case
     from audit.run import run_audit
+    from reports.presets import check_case
 
-    case = load_case(_case_file(args))
+    case = check_case(load_case(_case_file(args)))
     settings = Settings(seed=args.seed, draws=args.draws, reference=case.data.reference)
     done = run_audit(case, args.out, settings, allow=args.allow)
     evidence = done.evidence
@@ -155,8 +156,9 @@ def check(args: argparse.Namespace) -> Result:
 
     from audit.load import load_case
     from audit.preview import preview
+    from reports.presets import check_case
 
-    case = load_case(args.case)
+    case = check_case(load_case(args.case))
     found = preview(case)
     return asdict(found), "\n".join(found.lines(case))
 
@@ -331,6 +333,8 @@ def report(args: argparse.Namespace) -> Result:
         deviations=args.deviation,
         compare=args.compare,
         allow_difference=args.allow_difference,
+        annex="summary" if args.summary else args.annex,
+        conditions=args.condition,
     )
     document = {"report": args.out.name, "sha256": issued.sha256, "level": issued.level, "signer": key.name}
     held = "" if args.log else "\nNot held against earlier reports on the same people: no --log was given."
@@ -699,6 +703,9 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--quorum", type=int, help="how many members must approve (default: more than half)")
     sub.add_argument("--timestamp", metavar="URL", help="an RFC 3161 authority")
     sub.add_argument("--people", action="store_true", help="print explanations of single persons too")
+    sub.add_argument("--annex", choices=("none", "short", "full"), default="full", help="how much is printed")
+    sub.add_argument("--summary", action="store_true", help="the page for the public alone, to be posted")
+    sub.add_argument("--condition", action="append", default=[], metavar="TEXT", help="what the board is to tick")
     sub.add_argument("--log", type=Path, metavar="DIR", help="enter it in this log of issued reports")
     sub.add_argument("--compare", type=Path, metavar="DIR", help="an earlier run folder, or an earlier report.pdf")
     sub.add_argument(

@@ -8,10 +8,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from audit.errors import DataError
-from audit.sizes import unit
 from reports import words
 from reports.blocks import (
     Block,
@@ -31,10 +29,8 @@ from reports.blocks import (
 )
 from reports.manifest import Manifest, strict_json
 from reports.sections import sections_of
-from reports.sign import SignedLevel
 
 _NUMBER = re.compile(r"[0-9][0-9-]{0,11}")
-LEVEL_UNSAID = "PAdES; the level is stated in the signature"
 
 __all__ = [
     "Block",
@@ -84,7 +80,6 @@ def build_document(files: Mapping[str, bytes], *, manifest: Manifest) -> Documen
         issued=words.date(manifest.issued),
         language=manifest.language,
         number=number,
-        cover=_cover(sources, number),
         sections=sections_of(sources),
     )
 
@@ -101,52 +96,3 @@ def report_number(manifest: Manifest) -> str:
     if not (isinstance(given, str) and _NUMBER.fullmatch(given)):
         raise ValueError("the report's number is not one")
     return given
-
-
-def _level(manifest: Manifest) -> str:
-    """What the manifest says of the signature, in the words of a level and no others. Raises ValueError."""
-    given = manifest.extra.get("level_words", LEVEL_UNSAID)
-    if given != LEVEL_UNSAID and given not in {f"{level}: {level.meaning}" for level in SignedLevel}:
-        raise ValueError("the level of the signature is told in other words than its own")
-    return str(given)
-
-
-def _measured(data: Mapping[str, Any]) -> tuple[str, str]:
-    """How many of the rows were measured; of how many people, where one has several rows."""
-    text = f"{data['audited_rows']:,} of {words.rows_in(data)} in the data"
-    return (
-        ("People measured", text)
-        if unit(data) == "people"
-        else ("Rows measured", f"{text}, of {data['people']:,} people")
-    )
-
-
-def _cover(sources: Sources, number: str) -> tuple[tuple[str, str], ...]:
-    evidence, manifest = sources.evidence, sources.manifest
-    model = evidence["model"]
-    members = ", ".join(s.name for s in manifest.members) or "none named"
-    if manifest.members:
-        members += f" ({manifest.quorum} of {len(manifest.members)} must approve)"
-    rows = [
-        ("Report", number),
-        ("Issued", words.date(manifest.issued)),
-        ("Auditor", manifest.auditor.name),
-        ("Board members asked", members),
-        _measured(evidence["data"]),
-        ("Signature", _level(manifest)),
-        ("Data, SHA-256", evidence["data"]["sha256"]),
-    ]
-    if model.get("sha256"):
-        rows.append(("Model, SHA-256", model["sha256"]))
-    else:
-        rows.append(("Model", f"none; decisions are in the column “{model.get('column')}” of the data"))
-    rows += [
-        ("Policy", str(evidence["policy"]["version"])),
-        ("Policy, SHA-256", evidence["policy"]["sha256"]),
-        ("Counts, SHA-256", evidence["cube"]["sha256"]),
-        ("Made with", f"Assay {evidence['tool']['version']}"),
-    ]
-    if checkpoint := manifest.extra.get("checkpoint"):
-        rows.append(("Log before this report", f"{checkpoint['size']:,} entries, root {checkpoint['root']}"))
-        rows.append(("Key of the log", str(checkpoint["key"])))
-    return tuple(rows)
