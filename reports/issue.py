@@ -270,7 +270,7 @@ def collect(run: Path, *, people: bool = False) -> dict[str, bytes]:
     published = publish_files(files, people=people)
     if (series := series_bytes(run, case_of(published))) is not None:
         published[SERIES] = series
-    if (forms := preset_bytes(strict_json(published["evidence.json"], "evidence.json"))) is not None:
+    if (forms := preset_bytes(strict_json(published["evidence.json"], "evidence.json"), run)) is not None:
         published[PRESETS] = forms
     return published
 

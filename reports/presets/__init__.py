@@ -8,7 +8,7 @@ lacking; nothing that a person must answer is inferred, and nothing says that a 
 """
 
 from reports.presets.embed import NAME as FILE
-from reports.presets.embed import asked_of, check_case, preset_bytes
+from reports.presets.embed import answer_later, asked_of, check_case, check_forms, forms_of, preset_bytes
 from reports.presets.fill import Filled, Item, fill, filled_forms
 from reports.presets.read import Field, Preset, read_preset, shipped, shipped_text
 
@@ -18,10 +18,13 @@ __all__ = [
     "Filled",
     "Item",
     "Preset",
+    "answer_later",
     "asked_of",
     "check_case",
+    "check_forms",
     "fill",
     "filled_forms",
+    "forms_of",
     "preset_bytes",
     "read_preset",
     "shipped",

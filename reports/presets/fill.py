@@ -60,11 +60,8 @@ class Filled:
 
 
 def filled_forms(sources: Sources) -> tuple[Filled, ...]:
-    """The forms that the case asked for, in its order."""
-    return tuple(
-        fill(preset, answers, sources, ships=ships)
-        for preset, answers, ships in asked_of(sources.presets, sources.evidence)
-    )
+    """The forms that were asked for, in order."""
+    return tuple(fill(preset, answers, sources, ships=ships) for preset, answers, ships in asked_of(sources.presets))
 
 
 def fill(preset: Preset, answers: Mapping[str, str], sources: Sources, *, ships: bool = True) -> Filled:

@@ -9,6 +9,7 @@ from reports.blocks import Section, Sources
 from reports.sections import (
     board,
     bounds,
+    brief,
     checks,
     classes,
     closing,
@@ -41,12 +42,12 @@ def sections_of(sources: Sources) -> tuple[Section, ...]:
         board.section(sources),
         public.section(sources),
         scope.section(sources),
-        data.section(sources),
+        brief.people(sources),
         measures.norms(sources) if decides else None,
-        measures.section(sources) if decides else None,
+        brief.results(sources) if decides else None,
         regression.section(sources),
         *law.sections(sources),
-        mitigation.section(sources),
+        brief.tried(sources),
         history.section(sources),
         closing.limits(sources),
         checks.lacking(sources),
@@ -54,6 +55,9 @@ def sections_of(sources: Sources) -> tuple[Section, ...]:
     annex = (
         scope.reading(sources),
         scope.protocol(sources),
+        data.section(sources),
+        measures.section(sources) if decides else None,
+        mitigation.section(sources) if sources.mitigation or sources.search else None,
         classes.section(sources),
         explanations.section(sources),
         compared.section(sources),
@@ -62,7 +66,6 @@ def sections_of(sources: Sources) -> tuple[Section, ...]:
             (
                 further.section(sources),
                 pairs.section(sources) if decides else None,
-                checks.crosswalk(sources),
                 closing.glossary(sources),
             )
             if wanted == FULL

@@ -253,7 +253,8 @@ def _unseen(sources: Sources) -> list[str]:
 def _unknown(evidence: dict[str, Any]) -> list[str]:
     """Where the group of some is not known: of how many, and what the gap could be."""
     return [
-        f"The {words.short(name, NAME)} of {n:,} of {of:,} {unit(evidence['data'])} is not known.{_bound(evidence, name)}"
+        f"The {words.short(name, NAME)} of {n:,} of {of:,} {unit(evidence['data'])} is not known."
+        + _bound(evidence, name)
         for name, n, of in conditions.unknown_of(evidence)[:1]
     ]
 

@@ -71,7 +71,7 @@ class _Condition(_Form):
     number: Annotated[int, msgspec.Meta(ge=1, le=10**6)]
     text: Annotated[str, msgspec.Meta(max_length=200)]
     owner: Annotated[str, msgspec.Meta(max_length=200)]
-    due: Day | Literal[""]
+    due: Annotated[str, msgspec.Meta(pattern=r"^([0-9]{4}-[01][0-9]-[0-3][0-9])?\Z")]
     state: Literal["open"]
 
 
