@@ -9,7 +9,7 @@ from audit.sizes import unit
 from reports import setting, words
 from reports.about import SAME, UNKNOWN
 from reports.blocks import Block, Notice, Paragraph, Points, Section, Signatures, Sources, Table
-from reports.manifest import Manifest
+from reports.manifest import Manifest, report_number
 from reports.sections import find
 from reports.sign import SignedLevel
 
@@ -201,8 +201,6 @@ def _measured(data: Mapping[str, Any]) -> tuple[str, str]:
 
 def identity(sources: Sources) -> Section:
     """The last page: what the file is, by fingerprints."""
-    from reports.document import report_number
-
     facts = _facts(sources, report_number(sources.manifest))
     return Section("identity", "This file", (Table("About this file", ("Item", "Value"), facts, "", (24, 76)),))
 
