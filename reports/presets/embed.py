@@ -16,7 +16,8 @@ from audit.case import Case, FormSpec
 from audit.errors import CaseError, DataError, nearest
 from audit.files import canonical, write_whole
 from audit.load.forms import listed
-from reports.presets.read import Preset, read_preset, shipped, shipped_text
+from reports.presets.read import read_preset, shipped, shipped_text
+from reports.presets.records import Preset
 
 NAME, LATER = "presets.json", "forms.json"
 SCHEMA = "assay/presets/1"

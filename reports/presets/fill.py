@@ -13,7 +13,7 @@ from reports.blocks import Sources
 from reports.blocks import Table as Printed
 from reports.presets import say
 from reports.presets.embed import asked_of
-from reports.presets.read import Field, Preset, Table
+from reports.presets.records import Field, Preset
 from reports.presets.tables import MAKERS, Asked, attributes_of
 
 HERE, LACKING, STALE = "here", "lacking", "stale"
@@ -124,4 +124,4 @@ def _at(path: str, sources: Sources) -> Any:
     return value
 
 
-__all__ = ["HERE", "LACKING", "STALE", "Filled", "Item", "Table", "fill", "filled_forms"]
+__all__ = ["HERE", "LACKING", "STALE", "Filled", "Item", "fill", "filled_forms"]

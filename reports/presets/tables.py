@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from audit.cube import Margin
 from audit.impact import SCORING, SELECTION, impact_table, median_score, rule_of_thumb
 from reports import words
 from reports.blocks import Sources
 from reports.blocks import Table as Printed
-
-if TYPE_CHECKING:
-    from reports.presets.read import Table
+from reports.presets.records import Table
 
 MOST_ROWS = 40
 LEFT_OUT = "left out"
