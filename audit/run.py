@@ -281,7 +281,8 @@ def document(
         }
     return {
         "schema": SCHEMA,
-        "case": {"name": case.name, "purpose": case.purpose, **case.about},
+        "case": {"name": case.name, "purpose": case.purpose},
+        **({"stated": dict(case.about)} if case.about else {}),
         "data": {
             "sha256": facts.sha256,
             "rows": facts.rows,

@@ -178,8 +178,19 @@ def search_made(s: Sources) -> str | None:
 
 
 def search_bound(s: Sources) -> str | None:
-    """How much more search could still gain."""
-    return None
+    """How much more search could still gain, where candidates were drawn at random."""
+    from debias.search_bound import bound_of
+
+    b = None if s.search is None else bound_of(s.search)
+    if b is None:
+        return None
+    return (
+        f"{b.n} candidates were drawn at random. With at most {words.share(b.loss)} of decisions wrong, the least gap "
+        f"was {100 * b.best:.1f} points. At most {words.share(b.share)} of further candidates drawn in the same way "
+        f"are better: a better one takes {b.more} more on average, at least, and one more lessens the gap by "
+        f"{100 * b.gain:.1f} points on average, at most. That holds in 95 of 100 searches, whenever they are stopped, "
+        "and for the figures on these rows."
+    )
 
 
 def chosen(s: Sources) -> str | None:

@@ -92,7 +92,7 @@ def of_100(share: float) -> str:
 
 
 def _facts(evidence: dict[str, Any]) -> str:
-    case = evidence["case"]
+    case = evidence.get("stated", {})
     here = [
         f"{LABELS[k]}: {words.short(str(case[k]).rstrip('.'), 90)}." for k in LABELS if k in case and k != "contact"
     ]

@@ -13,7 +13,7 @@ from reports.sections import board, find
 def section(sources: Sources) -> Section:
     """Nothing on this page needs another page."""
     evidence = sources.evidence
-    case = evidence["case"]
+    case = evidence.get("stated", {})
     blocks: list[Block] = [
         Lead(board.opening(evidence)),
         Heading("Who decides about whom"),
