@@ -62,6 +62,42 @@ def of_case(entries: Sequence[Mapping[str, Any]], case: str) -> tuple[Condition,
     return tuple(found[n] for n in sorted(found))
 
 
+def changed(
+    case: str | None, number: int, state: str | None, owner: str, due: str, reason: str
+) -> tuple[str, dict[str, Any]]:
+    """The case and the change for the log. Raises InputError where it says nothing, or no case, or no reason."""
+    import getpass
+
+    if not case:
+        raise InputError("it is not said of which case the condition is", expected="--case NAME beside --condition")
+    if not (state or owner or due):
+        raise InputError("nothing about the condition changes", expected="--state, --owner or --due")
+    if state and not reason.strip():
+        raise InputError("the state of a condition needs a reason", expected='--reason "..." beside --state')
+    if due:
+        try:
+            dt.date.fromisoformat(due)
+        except ValueError as error:
+            raise InputError("the day is none", got=due, expected="a day such as 2027-03-01") from error
+    return case, {
+        "number": number,
+        "state": state or "",
+        "owner": _line(owner),
+        "due": due,
+        "reason": _line(reason),
+        "by": _line(getpass.getuser()),
+    }
+
+
+def _line(text: str) -> str:
+    line = " ".join(text.split())
+    if not line.isprintable() or len(line) > LONGEST:
+        raise InputError(
+            "a text cannot be printed", got=repr(text[:60]), expected=f"a line of at most {LONGEST} letters"
+        )
+    return line
+
+
 def asked(
     evidence: Mapping[str, Any],
     mitigation: Mapping[str, Any] | None,

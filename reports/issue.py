@@ -162,10 +162,13 @@ def asked_of_board(
     watched = _monitoring(run / "watch.json", case) is not None
     asked = conditions.asked(evidence, mitigation, earlier=earlier, given=given, watched=watched)
     lasts = [read_preset(p["text"], p["name"]).lasts_days for p in presets_in(files)]
+    known = [d for d in lasts if d is not None]
+    day = issued.astimezone(dt.UTC).date()
     return {
         "annex": annex,
         "conditions": [c.to_json() for c in asked],
-        "review": conditions.review_day(issued.astimezone(dt.UTC).date(), lasts).isoformat(),
+        "review": conditions.review_day(day, lasts).isoformat(),
+        **({"outdated": (day + dt.timedelta(days=min(known))).isoformat()} if known else {}),
     }
 
 

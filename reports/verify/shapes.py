@@ -93,6 +93,7 @@ class _Extra(_Form):
     annex: Literal["full", "short", "none", "summary"] = "full"
     conditions: list[_Condition] = []
     review: Day | None = None
+    outdated: Day | None = None
     register: list[_Earlier] = []
     protocol: _Protocol | None = None
     deviations: list[str] = []
