@@ -12,7 +12,7 @@ from typing import Any
 from audit.case import Case, DataSpec, ProxySpec, ReadSpec, WatchSpec
 from audit.errors import CaseError, nearest
 from audit.files import write_whole
-from audit.load import forms, models, population, recourse
+from audit.load import contracts, forms, models, population, recourse
 from audit.load.policies import load_policy
 from audit.load.toml import Reader, beside, parse, relative, write
 from audit.load.toml import key as bare
@@ -26,17 +26,20 @@ DATA_KEYS = (
 MODEL_KINDS = models.KINDS
 
 
-def load_case(path: Path) -> Case:
-    """The case in the file `path`; relative paths in it are beside it.
+def load_case(path: Path, *, fetch: bool = True) -> Case:
+    """The case in the file `path`; relative paths in it are beside it. A model of a registry is fetched, if `fetch`.
 
     Raises CaseError for an unknown key, a missing one, two kinds of model, or roles that contradict each other, and
-    PolicyError for a policy that cannot be used. The data and the model are not touched.
+    PolicyError for a policy that cannot be used; ModelError where a registry does not give the model. The data and a
+    model file are not touched.
     """
     file = Path(path).resolve()
     document, _ = parse(file, CaseError, "case")
     _refuse_questions(document)
     top = Reader(document, "the case file", CaseError)
-    top.allow("case", "data", "model", "policy", "population", "recourse", "watch", "answers")
+    top.allow(
+        "case", "data", "model", "policy", "population", "recourse", "watch", "contract", "stress", "whatif", "answers"
+    )
     about = Reader(top.section("case", required=True), "[case]", CaseError)
     about.allow("name", "purpose", *forms.ABOUT)
     name, purpose = about.text("name", required=True), about.text("purpose", required=True)
@@ -52,9 +55,10 @@ def load_case(path: Path) -> Case:
             )
         data, model = replace(data, label=None), replace(model, column=data.label)
     norms = Reader(top.section("policy"), "[policy]", CaseError)
-    norms.allow("file", "presets")
+    norms.allow("file", "adopted_by", "presets")
     policy_file = norms.text("file")
     policy = load_policy(None if policy_file is None else file.parent / policy_file)
+    policy = replace(policy, adopted_by=norms.text("adopted_by"))
     change = None
     if "recourse" in top.table:
         change = recourse.read(Reader(top.section("recourse"), "[recourse]", CaseError))
@@ -62,10 +66,14 @@ def load_case(path: Path) -> Case:
     if "population" in top.table:
         people = population.read(Reader(top.section("population"), "[population]", CaseError))
     watch = _watch(Reader(top.section("watch"), "[watch]", CaseError), file.parent)
-    asked = forms.read(norms, top.section("answers"), file.parent)
-    told = forms.about(about)
-    case = Case(str(name), str(purpose), data, model, policy, file, people, change, watch, told, asked)
+    told = {"about": forms.about(about), "forms": forms.read(norms, top.section("answers"), file.parent)}
+    asked = contracts.read(document, top, file.parent)
+    case = Case(str(name), str(purpose), data, model, policy, file, people, change, watch, **told, **asked)
     check_roles(case)
+    if fetch and model.registry is not None:
+        from audit.models.registry import fetched
+
+        case = replace(case, model=fetched(model))
     return case
 
 
@@ -474,11 +482,13 @@ def _toml(case: Case, folder: Path) -> str:
             "labels": None if watch.labels is None else relative(watch.labels, folder),
             "webhook": watch.webhook,
         }
+    sections |= contracts.to_sections(case, folder)
     presets, answers = forms.to_tables(case.forms, folder)
-    if case.policy.source is not None or presets:
+    if case.policy.source is not None or case.policy.adopted_by is not None or presets:
         source = case.policy.source
         sections["policy"] = {
             "file": None if source is None else relative(source, folder),
+            "adopted_by": case.policy.adopted_by,
             "presets": presets or None,
         }
     sections |= {f"answers.{bare(name)}": dict(given) for name, given in answers.items()}

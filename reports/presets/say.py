@@ -78,7 +78,7 @@ def norms(s: Sources) -> str | None:
 def tested_apart(s: Sources) -> str | None:
     """Whether measured rows are such as the model did not learn from."""
     d, model = s.evidence["data"], s.evidence["model"]
-    if model["kind"] != "path":
+    if model["kind"] not in ("path", "endpoint"):
         return "Decisions were taken as they stand in the data; no model was run."
     return f"On rows that “{d['split']}” keeps from learning." if d.get("split") else None
 
@@ -131,7 +131,7 @@ def leans_on(s: Sources) -> str | None:
 def sensitive_used(s: Sources) -> str | None:
     """Whether a sensitive attribute is among what the model is given: a finding for the board."""
     d = s.evidence["data"]
-    if s.evidence["model"]["kind"] != "path":
+    if s.evidence["model"]["kind"] not in ("path", "endpoint"):
         return None
     used = [a for a in d["sensitive"] if a in d["features"]]
     if not used:

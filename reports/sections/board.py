@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from audit.findings import turned_words
+from audit.findings import policy_words, turned_words
 from audit.load.forms import ABOUT
 from audit.sizes import measured, unit
 from reports import conditions, words
@@ -303,9 +303,8 @@ def _options(sources: Sources) -> list[Block]:
     ]
     rows += [_right([arm for _, _, arm in arms])] if len(arms) > 1 else []
     rest = len(norms) - len(shown[:MOST_NORMS])
-    note = f"Limits of policy {version}; 95 % range in brackets." + (
-        f" {_many(rest, 'more limit')}: see the chapters behind." if rest else ""
-    )
+    behind = f" {_many(rest, 'more limit')}: see the chapters behind." if rest else ""
+    note = f"{policy_words(evidence['policy'])} 95 % range in brackets.{behind}"
     heads = ("What is asked of it", *(title for title, _, _ in arms))
     widths = {1: (56, 44), 2: (40, 30, 30), 3: (34, 22, 22, 22)}[len(arms)]
     out: list[Block] = [Table("The options side by side", heads, tuple(rows), note, widths)]
