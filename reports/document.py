@@ -45,18 +45,19 @@ __all__ = [
     "Table",
     "build_document",
     "report_number",
+    "sources_of",
 ]
 
 
-def build_document(files: Mapping[str, bytes], *, manifest: Manifest) -> Document:
-    """The report on `files`: evidence.json, cube.json, and explain.json, search.json, mitigation.json where made.
+def sources_of(files: Mapping[str, bytes], manifest: Manifest) -> Sources:
+    """The parsed files: evidence.json, cube.json, and explain.json, search.json, mitigation.json where made.
 
     Raises DataError where evidence.json is missing.
     """
     if "evidence.json" not in files:
         raise DataError("there is nothing to report on", expected="evidence.json", todo="run `assay audit` first")
     read = {name: strict_json(files[name], name) for name in files if name.endswith(".json")}
-    sources = Sources(
+    return Sources(
         manifest=manifest,
         evidence=read["evidence.json"],
         cube=read.get("cube.json", {}),
@@ -68,6 +69,11 @@ def build_document(files: Mapping[str, bytes], *, manifest: Manifest) -> Documen
         earlier=read.get("earlier-evidence.json"),
         presets=read.get("presets.json"),
     )
+
+
+def build_document(files: Mapping[str, bytes], *, manifest: Manifest) -> Document:
+    """The report on `files` (`sources_of`). Raises DataError where evidence.json is missing."""
+    sources = sources_of(files, manifest)
     evidence = sources.evidence
     number = report_number(manifest)
     return Document(

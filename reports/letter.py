@@ -134,11 +134,11 @@ def _filled(text: str, preset: Preset, answers: Mapping[str, str], lacking: list
     def put(match: re.Match[str]) -> str:
         name = match.group(1)
         if name in answers:
-            return answers[name].rstrip(".")
+            return answers[name]
         lacking.append(titles[name])
         return f"[to be filled in: {titles[name].lower()}]"
 
-    return _FIELD.sub(put, text)
+    return _FIELD.sub(put, text).replace("..", ".")
 
 
 def write_letter(case: Case, run: Path, row: int, form: str | None = None) -> Letter:
