@@ -33,7 +33,7 @@ def sentences_of(section: Section) -> list[str]:
             texts += [f"{k.value} {k.text}".replace("\n", " ") for k in b.items]
         elif isinstance(b, Table):
             texts += [b.note, *(row[1] for row in b.rows if len(row) == 4 and b.caption.startswith("Conditions"))]
-    return [s for t in texts for s in re.split(r"(?<=[.:;?!])\s+", t) if re.search("[a-z]{2}", s)]
+    return [s for t in texts for s in re.split(r"(?<=[.?!])\s+", t) if re.search("[a-z]{2}", s)]
 
 
 def syllables(word: str) -> int:
