@@ -208,7 +208,10 @@ def _sure(gap: dict[str, Any]) -> str:
     if p is None:
         return ""
     if p >= 0.05:
-        return " It may be chance."
+        low = words.ends(gap)[0]
+        if low is None or low <= 0:
+            return " It may be chance."
+        return " By itself it is hardly chance; among so many pairs of groups looked at, it may be."
     return " It is hardly chance." if p >= 0.001 else " Chance alone would almost never do that."
 
 
@@ -241,7 +244,9 @@ def _unseen(sources: Sources) -> list[str]:
         out.append("Whether decisions were right: what became of the people is not in the data.")
     else:
         out.append("How people fare whose outcome nobody saw, such as those who were refused.")
-    small = list(dict.fromkeys(_name(r["group"]) for r in evidence["rates"] if not r["estimable"]))
+    known = evidence["data"].get("label") is not None
+    short = [r for r in evidence["rates"] if not r["estimable"] and (known or r["metric"] == "selection_rate")]
+    small = list(dict.fromkeys(_name(r["group"]) for r in short))
     if small:
         named = ", ".join(small[:2]) + (f" and {len(small) - 2} more" if len(small) > 2 else "")
         out.append(f"Some figures of groups with few people: {named}.")

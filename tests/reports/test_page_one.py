@@ -135,6 +135,23 @@ def test_of_many_groups_both_ends_of_each_gap_and_the_largest_are_kept() -> None
     assert find.kept({"counts": counts[:4], "gaps": []}, ["a"], 10) == [[f"g{i}"] for i in range(4)]
 
 
+def test_a_gap_that_stands_alone_but_not_among_all_that_were_looked_at_says_so() -> None:
+    from reports.sections.board import _sure
+
+    gap = {
+        "pairs": 2,
+        "pair_p_adjusted": 0.2,
+        "p_adjusted": 0.2,
+        "pair_low": 0.04,
+        "pair_high": 0.3,
+        "low": 0,
+        "high": 1,
+    }
+    assert _sure(gap).startswith(" By itself it is hardly chance")
+    assert _sure(gap | {"pair_low": -0.01}) == " It may be chance."
+    assert _sure(gap | {"pair_p_adjusted": 0.01}) == " It is hardly chance."
+
+
 def test_two_long_names_are_cut_where_they_differ() -> None:
     a = "Ministry of Education and Scientific Research, department of schools"
     b = "Ministry of Education and Scientific Research, department of universities"

@@ -52,7 +52,7 @@ def test_a_form_is_asked_for_and_its_questions_answered(folder: CaseFolder) -> N
     assert app.expander[0].label.endswith(": 7 lacking, 0 stale")
     app.text_input(key="answer_eu-fria_process").set_value("Loans.")
     app.text_input(key="answer_eu-fria_assessed").set_value("2020-01-01")
-    app.button[1].click().run()
+    app.button[0].click().run()
     assert not app.exception
     assert app.expander[0].label.endswith(": 5 lacking, 1 stale")
     kept = json.loads(collect(folder.run)["presets.json"])["presets"]
