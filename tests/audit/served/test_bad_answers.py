@@ -118,6 +118,14 @@ def cut(handler: Handler, path: str, number: int, answer: Any) -> bool:
     return True
 
 
+def infinite(handler: Handler, path: str, number: int, answer: Any) -> bool:
+    """JSON without the word, and a number that no float holds."""
+    if path.endswith("/infer"):
+        first(answer, "p")["data"][0] = 0.123
+        handler.send(200, "application/json", json.dumps(answer).replace("0.123,", "1e999,", 1))
+    return path.endswith("/infer")
+
+
 def first(document: Any, name: str) -> Any:
     return next(o for o in document["outputs"] if o["name"] == name)
 
@@ -129,6 +137,7 @@ BAD: dict[str, tuple[Callable[[Handler, str, int, Any], bool], str]] = {
     "null": (outputs(lambda d: first(d, "p")["data"].__setitem__(0, None)), "None as score 1"),
     "NaN": (outputs(lambda d: first(d, "p")["data"].__setitem__(0, float("nan"))), "NaN in place of a number"),
     "beyond floats": (outputs(lambda d: first(d, "p")["data"].__setitem__(0, 10**400)), "beyond what can be counted"),
+    "infinity": (infinite, "score 1 is not finite"),
     "an unknown class": (outputs(lambda d: first(d, "label")["data"].__setitem__(0, 7)), "'7'"),
     "another output": (outputs(lambda d: first(d, "p").update(name="q")), "no output 'p'"),
     "no outputs": (outputs(lambda d: d.pop("outputs")), "no `outputs`"),
