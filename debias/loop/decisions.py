@@ -100,8 +100,13 @@ def decide_challenger(
         problem = inbox.problem_with(watcher.state, decision)
         if problem is not None:
             raise InputError("the decision cannot be taken", got=problem, todo="look at --state and decide again")
-        watcher.decide(decision)
+        refused = watcher.decide(decision)
         watcher.show()
+        if refused is not None:
+            raise InputError(
+                "the challenger is not approved", got=refused, expected="every condition of the gate to hold now",
+                todo="wait for more people, or --reject it; it is judged again with every batch",
+            )  # fmt: skip
         return watcher.summary(0)
 
 

@@ -25,6 +25,7 @@ _WORDS = {
     "about": "what the loop began with",
     "policy": "the policy in force",
     "reference": "what the first batches were like",
+    "case": "what the case says that its counts mean",
     "schema": "the version of what is kept",
     "calibration": "what the scores have meant",
 }

@@ -171,6 +171,11 @@ def _gate(f: Facts) -> str:
     return said + more
 
 
+def _reopened(f: Facts) -> str:
+    said = f"{f['by']} approves, and it is not done: " if "by" in f else "It waits for a person no longer: "
+    return f"{said}a condition of the gate is open. {f['against']}"
+
+
 def _both_hurt(f: Facts) -> str:
     if not f["norms"]:
         return f"{f['why']} There is no predecessor left to go back to."
@@ -217,6 +222,7 @@ SENTENCES: dict[str, Callable[[Facts], str]] = {
     ),
     "rejected": _rejected,
     "gate": _gate,
+    "reopened": _reopened,
     "unfrozen": lambda f: f"{f['by']} has looked and lets the loop go on: {f['reason']}",
     "promoted": lambda f: f"Promoted by {f['by']}: {f['reason']} The predecessor stays warm and decides beside it.",
     "settled": lambda f: (

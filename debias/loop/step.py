@@ -53,7 +53,7 @@ def step(state: State, given: Input, policy: Policy, sensitive: Sequence[str]) -
     if isinstance(given, Built):
         return built(state, given, policy)
     if isinstance(given, Decision):
-        return decision(state, given, policy)
+        return decision(state, given, policy, sensitive)
     return new_policy(state, given, policy, sensitive)
 
 

@@ -1,8 +1,8 @@
 """The version of what a trail keeps, and how an older one goes on.
 
-    kept "schema": {"version": 2}   none: version 1, before who comes and what is decided was watched
+kept "schema": {"version": 2}   none: version 1, before who comes and what is decided was watched
 
-    kept "schema": {"version": 2}   none: version 1, before it was watched who comes and what is decided
+kept "schema": {"version": 2}   none: version 1, before it was watched who comes and what is decided
 """
 
 from __future__ import annotations

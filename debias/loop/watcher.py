@@ -29,7 +29,7 @@ from debias.loop.alerts import Alerts
 from debias.loop.build import Lesson, build
 from debias.loop.ingest import Taken, Taker, reason, unusable
 from debias.loop.modes import Mode
-from debias.loop.norms import policy_to_json, with_delay
+from debias.loop.norms import policy_to_json, settings_of, with_delay
 from debias.loop.notices import Notices
 from debias.loop.serve import (
     Servers,
@@ -91,6 +91,7 @@ class Watcher:
         found = state_in(trail, self._policy)
         self._state = self._begin() if found is None else found
         self._migrate()
+        self._same_case(trail.kept("case"))
         self._same_model(trail.kept("about"))
         self._store.point(self._state.running)
         self._new_policy(case.policy)
@@ -151,8 +152,8 @@ class Watcher:
             words += " This policy lets the loop promote a challenger without a person."
         about = {"model": own.id, "sha256": file, "version": self._policy.version}
         started = Event("started", facts, {"said": words})
-        schema = {"version": VERSION}
-        self._write(state, (started,), state, about=about, policy=policy_to_json(self._given), schema=schema)
+        keep = {"schema": {"version": VERSION}, "case": settings_of(case)}
+        self._write(state, (started,), state, about=about, policy=policy_to_json(self._given), **keep)
         return state
 
     def _migrate(self) -> None:
@@ -160,7 +161,21 @@ class Watcher:
         old = version_of(self._trail)
         if old < VERSION:
             moved = Event("migrated", {"from": old, "to": VERSION})
-            self._write(self._state, (moved,), self._state, schema={"version": VERSION})
+            keep = {"schema": {"version": VERSION}, "case": settings_of(self._case)}
+            self._write(self._state, (moved,), self._state, **keep)
+
+    def _same_case(self, kept: Any) -> None:
+        """What outcomes and groups mean is fixed for the life of a loop: else every later batch would seem at fault."""
+        now = settings_of(self._case)
+        changed = [k for k in now if kept.get(k) != now[k]]
+        if changed:
+            key = changed[0]
+            raise CaseError(
+                f"the case says something else about {key!r} than when this loop began",
+                got=f"{key} = {now[key]!r}" + (f"; {len(changed) - 1} more settings differ" if changed[1:] else ""),
+                expected=f"{key} = {kept.get(key)!r}",
+                todo="put it back, or begin a new loop with another --out: counts of two meanings cannot be added",
+            )
 
     def _same_model(self, about: Any) -> None:
         model = self._case.model
@@ -242,14 +257,16 @@ class Watcher:
                 self._notices.add(problem)
             path.unlink(missing_ok=True)
 
-    def decide(self, decision: Decision) -> None:
-        """A person's word, checked by `inbox.problem_with`."""
-        self._step(decision)
+    def decide(self, decision: Decision) -> str | None:
+        """A person's word, checked by `inbox.problem_with`; why it was not done, where the gate is open again."""
+        events = self._step(decision)
+        return next((e.words for e in events if e.kind == "reopened"), None)
 
-    def _step(self, given: Input, **keep: Any) -> None:
+    def _step(self, given: Input, **keep: Any) -> tuple[Event, ...]:
         before = self._state
         after, events = step(before, given, self._policy, self._sensitive)
         self._write(before, events, after, **keep)
+        return events
 
     def _take(self, number: int, taken: Taken) -> None:
         before, batch = self._state, taken.batch
