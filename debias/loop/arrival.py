@@ -24,7 +24,8 @@ from audit.load.values import coded, name_of, with_columns
 class Arrival:
     """One batch as it came. problem: why it cannot be read; then frame has no rows.
 
-    sha256: of the bytes that came, before any late outcome was joined.
+    sha256: of the bytes that came, before any late outcome was joined. again: rows left out, of people who were counted
+    before; people: hashes of those who are left (once.py).
     """
 
     number: int
@@ -34,6 +35,8 @@ class Arrival:
     first: str = ""
     last: str = ""
     problem: str | None = None
+    again: int = 0
+    people: bytes = b""
 
 
 class Source(Protocol):
@@ -73,7 +76,7 @@ def prepared(case: Case, frame: pd.DataFrame, features: Sequence[str], label: pd
     """
     data = case.data
     side = () if data.sensitive_path is None else columns_of(data.sensitive_path)
-    needed = [case.model.column, data.weight, data.time, data.id if side else None]
+    needed = [case.model.column, data.weight, data.time, data.cluster, data.id if side else None]
     needed += [a for a in file_columns(data, data.sensitive) if a not in side]
     needed += features if case.model.kind == "path" else ()
     for column in needed:
@@ -84,7 +87,7 @@ def prepared(case: Case, frame: pd.DataFrame, features: Sequence[str], label: pd
                 expected=f"a column {column!r}",
                 todo=nearest(column, frame.columns),
             )
-    roles = {data.label, case.model.column, data.id, data.weight, data.time, *features}
+    roles = {data.label, case.model.column, data.id, data.cluster, data.weight, data.time, *features}
     roles |= set(file_columns(data, data.sensitive))
     frame = frame[[c for c in frame.columns if c in roles]]
     if side:

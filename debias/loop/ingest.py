@@ -43,6 +43,7 @@ class Taken:
     calibration: dict[str, Any] | None = None
     cube: dict[str, Any] | None = None
     pending: bytes | None = None
+    people: bytes = b""
 
 
 class Taker:
@@ -82,7 +83,7 @@ class Taker:
             name = f"{number:05d}"
             return Taken(Batch(name, 0, incident=reason(error), matured=self._due(number, None, None)))
         frame = arrival.frame
-        base = Batch(arrival.id, len(frame), arrival.first, arrival.last, arrival.sha256)
+        base = Batch(arrival.id, len(frame), arrival.first, arrival.last, arrival.sha256, arrival.again)
         if arrival.problem is not None:
             return self._without(base, number, incident=arrival.problem)
         same = self._trail.seen(arrival.sha256)
@@ -148,7 +149,7 @@ class Taker:
         pending = pack_decisions(decided) if case.data.label is not None and case.watch.label_delay > 0 else None
         cube = cube_to_json(cube_of(rows[state.running]))
         fresh = calibration if calibration is not self._calibration else None
-        return Taken(batch, self._grown(number, frame, labels), fresh, cube, pending)
+        return Taken(batch, self._grown(number, frame, labels), fresh, cube, pending, arrival.people)
 
     def _calibrated(self, running: Served) -> dict[str, Any] | None:
         """What the running model's scores have meant, from as many of the newest due batches as the reference has.

@@ -57,14 +57,23 @@ def _batch(f: Facts) -> str:
     judged = f["judged"]
     outside = [c for c in judged if c.status == "outside"]
     known = [c for c in judged if c.value is not None]
+    who = f"{f['rows']:,} people"
+    if f.get("again"):
+        who += f" ({f['again']:,} rows of people who were counted before are left out)"
     if not known:
-        return f"Batch {f['batch']}, {f['rows']:,} people: no norm can be judged yet."
+        return f"Batch {f['batch']}, {who}: no norm can be judged yet."
     stand = (
         f"{len(outside)} of {len(known)} norms clearly outside"
         if outside
         else f"no norm of {len(known)} clearly outside"
     )
-    return f"Batch {f['batch']}, {f['rows']:,} people: {stand} its limit; the loop is {f['mode']}."
+    return f"Batch {f['batch']}, {who}: {stand} its limit; the loop is {f['mode']}."
+
+
+def _duplicate(f: Facts) -> str:
+    if f["same_as"] is None:
+        return f"Batch {f['batch']} is not counted: all its {f['again']:,} rows are of people who were counted before."
+    return f"Batch {f['batch']} has the same bytes as batch {f['same_as']}: it was counted once already."
 
 
 def _reference(f: Facts) -> str:
@@ -190,9 +199,7 @@ def _policy(f: Facts) -> str:
 
 SENTENCES: dict[str, Callable[[Facts], str]] = {
     "batch": _batch,
-    "duplicate": lambda f: (
-        f"Batch {f['batch']} has the same bytes as batch {f['same_as']}: it was counted once already."
-    ),
+    "duplicate": _duplicate,
     "incident": lambda f: f"Batch {f['batch']} is not used: {f['incident']}",
     "empty": lambda f: f"Batch {f['batch']} is empty: nobody was decided, so nothing is known; this says nothing good.",
     "restored": lambda f: f"Batch {f['batch']} can be used; the data incident is over.",

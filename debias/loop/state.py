@@ -159,7 +159,7 @@ class Batch:
     """What one batch brings, made from its rows. decided: model -> rows with that model's decisions, outcomes hidden.
 
     incident: what is wrong with the feed; then nothing else of the batch is used. same_as: the batch with the same
-    bytes that was counted before. failed: why the model beside the running one could not decide.
+    bytes that was counted before. again: rows left out, of people who were counted before. failed: why the model beside the running one could not decide.
     """
 
     id: str
@@ -167,6 +167,7 @@ class Batch:
     first: str = ""
     last: str = ""
     sha256: str = ""
+    again: int = 0
     incident: str | None = None
     same_as: str | None = None
     failed: str | None = None

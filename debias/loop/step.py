@@ -71,6 +71,7 @@ def _batch(state: State, batch: Batch, policy: Policy, sensitive: Sequence[str])
     counted = batch.rows if batch.incident is None and batch.same_as is None else 0
     now = replace(now, batch=state.batch + 1, rows=state.rows + counted)
     facts: dict[str, Any] = {"batch": batch.id, "number": state.batch, "rows": batch.rows, "sha256": batch.sha256}
+    facts |= {"again": batch.again} if batch.again else {}
     facts |= {"first": batch.first, "last": batch.last, "due": _due_counts(state, batch)}
     if batch.same_as is not None:
         now = replace(now, left_out=(*now.left_out, state.batch))
@@ -81,6 +82,9 @@ def _batch(state: State, batch: Batch, policy: Policy, sensitive: Sequence[str])
         if now.mode != Mode.DATA_INCIDENT:
             now = enter(replace(now, before=now.mode), Mode.DATA_INCIDENT, "incident")
         return now, tuple(events)
+    if batch.rows == 0 and batch.again:
+        now = replace(now, left_out=(*now.left_out, state.batch))
+        return now, (*events, Event("duplicate", facts | {"same_as": None}))
     if batch.rows == 0:
         events.append(Event("empty", facts))
         return (enter(now, Mode.UNDECIDABLE, "empty") if now.mode in QUIET else now), tuple(events)

@@ -31,6 +31,7 @@ from debias.loop.ingest import Taken, Taker, reason, unusable
 from debias.loop.modes import Mode
 from debias.loop.norms import policy_to_json, settings_of, with_delay
 from debias.loop.notices import Notices
+from debias.loop.once import Once, once
 from debias.loop.serve import (
     Servers,
     labels_of,
@@ -60,14 +61,6 @@ class Watcher:
                 expected="a case about a decision",
                 todo="watch the decisions that are made from the quantity",
             )
-        if case.data.cluster is not None:
-            raise CaseError(
-                "the loop takes every row for another person, and this case has people with several rows",
-                got=f"cluster = {case.data.cluster!r}",
-                expected="one row a person, in all batches together",
-                todo="send one row of each person (the first, or one drawn at random) and leave out `cluster`; `assay "
-                "audit` measures all rows with each person as one",
-            )
         trail.check()  # from what was changed behind its back the loop does not go on
         self._case, self._out, self._trail = case, out, trail
         self._policy = with_delay(case, case.policy)
@@ -76,7 +69,7 @@ class Watcher:
         self._store = Store(out)
         self._servers = Servers(case, self._store, allow)
         self._known = trail.batch_ids()
-        self._source: Source = open_source(case, self._known, out)
+        self._source: Source = once(case, open_source(case, self._known, out), trail.people())
         self._taker = Taker(case, self._source, self._servers, self._store, trail, self._known)
         self._reference: dict[str, Any] | None = trail.kept("reference")
         self._calibration: dict[str, Any] | None = trail.kept("calibration")
@@ -233,6 +226,8 @@ class Watcher:
         assert found is not None
         self._state = found
         self._known[:] = self._trail.batch_ids()
+        if isinstance(self._source, Once):
+            self._source.recounted(self._trail.people())
         self._reference = self._trail.kept("reference")
         self._calibration = self._trail.kept("calibration")
         self._after_write()
@@ -281,8 +276,12 @@ class Watcher:
         new = {"reference": taken.reference, "calibration": taken.calibration}
         keep = {name: value for name, value in new.items() if value is not None}
         done = [m.index for m in taken.batch.matured]
-        self._write(before, events, after, batch=(*row, taken.cube, taken.pending), forget=done, **keep)
+        self._write(
+            before, events, after, batch=(*row, taken.cube, taken.pending), people=taken.people, forget=done, **keep
+        )
         self._known.append(row)
+        if taken.people and isinstance(self._source, Once):
+            self._source.counted(number, taken.people)
         self._reference = taken.reference or self._reference
         self._calibration = taken.calibration or self._calibration
 
@@ -308,6 +307,7 @@ class Watcher:
         after: State,
         *,
         batch: tuple[int, str, str, Any, bytes | None] | None = None,
+        people: bytes = b"",
         forget: Sequence[int] = (),
         **keep: Any,
     ) -> None:
@@ -319,6 +319,8 @@ class Watcher:
                 page.keep(name, value)
             if batch is not None:
                 page.add_batch(*batch)
+                if people:
+                    page.add_people(batch[0], people)
             for number in forget:
                 page.forget_pending(number)
             for event in events:

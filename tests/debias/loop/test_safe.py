@@ -45,7 +45,7 @@ def test_a_challenger_that_a_stricter_policy_leaves_open_is_not_approved(
 
 @pytest.mark.parametrize("seed", range(12))
 def test_nothing_is_promoted_while_a_condition_is_open(seed: int) -> None:
-    """Whatever comes in between, and however often a person says yes (1,000 of these: bench/loop_power.py approvals)."""
+    """Whatever comes in between, and however often a person says yes (1,000: bench/loop_power.py approvals)."""
     assert promoted_open(seed) == 0
 
 
