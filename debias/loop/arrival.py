@@ -18,6 +18,7 @@ from audit.load.groups import file_columns, with_indicators
 from audit.load.join import join_sensitive
 from audit.load.rows import dated, missing_words, true_false
 from audit.load.values import coded, name_of, with_columns
+from debias.loop.labels import Labels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +62,11 @@ class Source(Protocol):
 
     def ended(self) -> bool:
         """Whether no more can come, however long one waits: standard input after its end."""
+        ...
+
+    @property
+    def labels(self) -> Labels:
+        """Outcomes that come later than the rows."""
         ...
 
     def said(self) -> list[str]:

@@ -34,7 +34,7 @@ class Folder:
         self._have = set(self._names)
         self._taken = len(self._names)
         self._settled = file_ready.Settled()
-        self._labels = Labels(case)
+        self.labels = Labels(case)
         self._features = own_features(case)
 
     def _place(self) -> tuple[Path, str]:
@@ -89,7 +89,7 @@ class Folder:
         try:
             digest = sha256_of(path)
             frame = read_table(path, read=self._case.data.read)
-            arrival = prepared(self._case, frame, self.features, self._labels.onto(frame))
+            arrival = prepared(self._case, frame, self.features, self.labels.onto(frame))
         except InputError as error:
             empty = isinstance(error, DataError) and error.problem.endswith("no rows")
             return Arrival(number, name, digest, pd.DataFrame(), problem=None if empty else error.message)
@@ -104,4 +104,4 @@ class Folder:
         return False
 
     def said(self) -> list[str]:
-        return self._labels.said()
+        return self.labels.said()

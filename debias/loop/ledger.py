@@ -3,12 +3,12 @@
 An entry that is written together with such things holds, under `kept`, the sha256 of each:
 
     {"documents": {"state": SHA}, "batch": {"number": 7, "id": "...", "sha256": "...", "cube": SHA, "pending": SHA},
-     "people": {"number": 7, "sha256": SHA}, "forgotten": [5]}
+     "people": {"number": 7, "sha256": SHA}, "waiting": {"6": SHA}, "forgotten": [5]}
 
 documents: texts by name, in place of what was there under it. batch: the row of one batch; cube (its counts) and
 pending (its decisions until its outcomes are due) null where there are none. people: who was counted in it, as
-hashes. forgotten: batches whose decisions are no
-longer kept. So the hash chain of the entries covers what a resumed run goes on from.
+hashes. waiting: pending of earlier batches, some of whose outcomes may still come. forgotten: batches whose decisions
+are no longer kept. So the hash chain of the entries covers what a resumed run goes on from.
 """
 
 from __future__ import annotations
@@ -54,6 +54,9 @@ class Ledger:
         batch = kept.get("batch")
         if batch is not None:
             self._batches[int(batch["number"])] = (seq, {k: batch[k] for k in ("id", "sha256", "cube", "pending")})
+        for number, found in kept.get("waiting", {}).items():
+            if int(number) in self._batches:
+                self._batches[int(number)] = (seq, {**self._batches[int(number)][1], "pending": found})
         people = kept.get("people")
         if people is not None:
             self._people[int(people["number"])] = (seq, str(people["sha256"]))

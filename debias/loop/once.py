@@ -21,6 +21,7 @@ import pandas as pd
 from audit.case import Case
 from audit.load.values import coded
 from debias.loop.arrival import Arrival, Source
+from debias.loop.labels import Labels
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -72,6 +73,10 @@ class Once:
     @property
     def features(self) -> tuple[str, ...]:
         return self._source.features
+
+    @property
+    def labels(self) -> Labels:
+        return self._source.labels
 
     def total(self) -> int:
         return self._source.total()

@@ -116,6 +116,11 @@ class Page:
         self._c.execute(PEOPLE.insert(), {"number": number, "hashes": hashes})
         self._beside["people"] = {"number": number, "sha256": digest(hashes)}
 
+    def keep_pending(self, number: int, pending: bytes) -> None:
+        """The decisions of a batch some of whose outcomes were counted and others may still come."""
+        self._c.execute(BATCHES.update().where(BATCHES.c.number == number).values(pending=pending))
+        self._beside.setdefault("waiting", {})[str(number)] = digest(pending)
+
     def forget_pending(self, number: int) -> None:
         """The decisions of a batch whose outcomes were counted are no longer kept row by row."""
         self._c.execute(BATCHES.update().where(BATCHES.c.number == number).values(pending=None))

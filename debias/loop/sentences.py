@@ -210,6 +210,10 @@ SENTENCES: dict[str, Callable[[Facts], str]] = {
     "decisions": _changed,
     "decisions_back": _back,
     "known": _known,
+    "late": lambda f: (
+        f"{f['outcomes']:,} outcomes of batch {f['batch']} came late and are counted"
+        + (f"; {f['missing']:,} may still come." if f["missing"] else ".")
+    ),
     "no_outcomes": lambda f: (
         f"{f['batches']} batches in a row came due without outcomes that can be used: whether anybody is wronged is "
         f"not known. The last: {f['problem']}"

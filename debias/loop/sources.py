@@ -49,7 +49,7 @@ class Table:
                 todo='add time = "..." under [data], or source = "incoming/*.csv" under [watch]',
             )
         self._case = case
-        self._labels = Labels(case)
+        self.labels = Labels(case)
         rows = load_rows(case, everything=True)
         refuse_several(case, rows.frame, "watched")
         two_outcomes(case, rows.frame)
@@ -76,7 +76,7 @@ class Table:
         frame = self._frame.iloc[a:b].reset_index(drop=True)
         digest = digest_of(frame, number)
         ends = name_of(self._time.iloc[a]), name_of(self._time.iloc[b - 1])
-        late = self._labels.onto(frame)
+        late = self.labels.onto(frame)
         if late is not None:
             frame = with_columns(frame, {str(self._case.data.label): late})
         return replace(Arrival(number, f"{number:05d}-{digest[:12]}", digest, frame), first=ends[0], last=ends[1])
@@ -88,4 +88,4 @@ class Table:
         return False
 
     def said(self) -> list[str]:
-        return self._labels.said()
+        return self.labels.said()

@@ -49,7 +49,7 @@ class Stdin:
         self._case = case
         self._fd = fd
         self._folder = out / "incoming"
-        self._labels = Labels(case)
+        self.labels = Labels(case)
         self._features = own_features(case)
         self._ended = False
         self._counted = self._taken = len(known)
@@ -203,7 +203,7 @@ class Stdin:
         name = f"{number:05d}-{digest[:12]}"
         try:
             frame = rows_of(content, path.name)
-            arrival = prepared(self._case, frame, self.features, self._labels.onto(frame))
+            arrival = prepared(self._case, frame, self.features, self.labels.onto(frame))
         except InputError as error:
             return Arrival(number, name, digest, pd.DataFrame(), problem=error.message)
         except Exception as error:  # one batch must never stop the loop
@@ -217,7 +217,7 @@ class Stdin:
         return self._ended
 
     def said(self) -> list[str]:
-        return self._labels.said()
+        return self.labels.said()
 
 
 # -- lines ----------------------------------------------------------------------------------------------------

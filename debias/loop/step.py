@@ -203,8 +203,12 @@ def _arrive(state: State, batch: Batch, policy: Policy, sensitive: Sequence[str]
 
 
 def _mature(state: State, matured: Matured, policy: Policy) -> Stepped:
-    """A whole batch comes of age at once, whatever became of whom: early outcomes alone would mislead."""
-    now = replace(state, matured=state.matured + 1)
+    """A whole batch comes of age at once, whatever became of whom: early outcomes alone would mislead. What comes later
+    is counted when it comes, in the batch where it belongs."""
+    others = tuple(i for i in state.waiting if i != matured.index)
+    now = replace(state, waiting=(*others, matured.index) if matured.missing else others)
+    if not matured.late:
+        now = replace(now, matured=state.matured + 1)
     if matured.problem is not None:
         now = replace(now, left_out=(*now.left_out, matured.index), barren=now.barren + 1)
         said = [Event("outcomes", {"batch": matured.id}, {"problem": matured.problem})]
@@ -214,7 +218,10 @@ def _mature(state: State, matured: Matured, policy: Policy) -> Stepped:
     events = []
     mine = matured.decided.get(state.running)
     if matured.decided:
-        now = replace(now, barren=0)
+        now = replace(now, barren=0, left_out=tuple(i for i in now.left_out if i != matured.index))
+    if matured.late and matured.decided:
+        known = int((next(iter(matured.decided.values())).label != UNLABELLED).sum())
+        events.append(Event("late", {"batch": matured.id, "outcomes": known, "missing": matured.missing}))
     if mine is not None and matured.index >= state.since:
         now = replace(
             now,
@@ -224,9 +231,9 @@ def _mature(state: State, matured: Matured, policy: Policy) -> Stepped:
         if now.harm is not None:
             before = now.harm
             now = replace(now, harm=look(feed_harm(before, matured.index, mine)))
-            if not before.ready:
+            if not before.ready or (matured.late and matured.index <= before.history.ends[0]):
                 now = replace(now, source=_add(now.source, mine))
-                if now.harm is not None and now.harm.ready:
+                if not before.ready and now.harm is not None and now.harm.ready:
                     events.append(_source_event(now))
     beside = now.beside
     if beside is not None and mine is not None and beside.model in matured.decided and matured.index >= beside.since:

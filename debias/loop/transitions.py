@@ -233,7 +233,7 @@ def _reopened(state: State, found: Verdict, **more: Any) -> Stepped:
 
 
 def decision(state: State, given: Decision, policy: Policy, sensitive: Sequence[str]) -> Stepped:
-    """A person's word. The gate is judged again on the people up to now: only what meets every condition is approved."""
+    """A person's word. The gate is judged again on the people up to now: what does not meet it is not approved."""
     facts = {"model": given.model, "by": given.by, "reason": given.reason, "approve": given.approve}
     if state.mode == Mode.SUSPECT:
         changes = open_changes(state)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -275,9 +275,16 @@ class Watcher:
         row = (number, taken.batch.id, taken.batch.sha256)
         new = {"reference": taken.reference, "calibration": taken.calibration}
         keep = {name: value for name, value in new.items() if value is not None}
-        done = [m.index for m in taken.batch.matured]
+        done = [m.index for m in taken.batch.matured if not m.missing]
         self._write(
-            before, events, after, batch=(*row, taken.cube, taken.pending), people=taken.people, forget=done, **keep
+            before,
+            events,
+            after,
+            batch=(*row, taken.cube, taken.pending),
+            people=taken.people,
+            waiting=taken.waiting,
+            forget=done,
+            **keep,
         )
         self._known.append(row)
         if taken.people and isinstance(self._source, Once):
@@ -308,6 +315,7 @@ class Watcher:
         *,
         batch: tuple[int, str, str, Any, bytes | None] | None = None,
         people: bytes = b"",
+        waiting: Mapping[int, bytes] | None = None,
         forget: Sequence[int] = (),
         **keep: Any,
     ) -> None:
@@ -321,6 +329,8 @@ class Watcher:
                 page.add_batch(*batch)
                 if people:
                     page.add_people(batch[0], people)
+            for number, pending in (waiting or {}).items():
+                page.keep_pending(number, pending)
             for number in forget:
                 page.forget_pending(number)
             for event in events:
