@@ -190,7 +190,7 @@ def _indicators(at: Reader) -> dict[str, tuple[str, ...]]:
 
 
 def _watch(at: Reader, folder: Path) -> WatchSpec:
-    at.allow("batch", "label_delay", "source", "labels", "webhook")
+    at.allow("batch", "label_delay", "source", "labels", "webhook", "served", "secret")
     given: dict[str, Any] = {}
     for key, least in (("batch", 1), ("label_delay", 0)):
         if key in at.table:
@@ -205,7 +205,10 @@ def _watch(at: Reader, folder: Path) -> WatchSpec:
         name = at.text(key)
         if name is not None:
             given[key] = Path("-") if key == "source" and name == "-" else beside(folder, name)
-    given["webhook"] = at.text("webhook")
+    given["webhook"], given["secret"] = at.text("webhook"), at.text("secret")
+    served = Reader(at.section("served"), "served", CaseError)
+    served.allow("decision", "score", "model")
+    given["served"] = {k: str(served.text(k)) for k in served.table}
     return WatchSpec(**given)
 
 
@@ -464,6 +467,8 @@ def _toml(case: Case, folder: Path) -> str:
             "source": None if watch.source is None else _source(watch.source, folder),
             "labels": None if watch.labels is None else relative(watch.labels, folder),
             "webhook": watch.webhook,
+            "secret": watch.secret,
+            "served": dict(watch.served) or None,
         }
     sections |= contracts.to_sections(case, folder)
     if case.policy.source is not None:

@@ -43,7 +43,7 @@ TIMEOUT = 5.0
 
 TOLD = frozenset(
     "incident restored empty confirmed not_built gate promoted rejected rolled_back both_hurt settled frozen unfrozen "
-    "policy reopened composition decisions no_outcomes".split()
+    "policy reopened went_back served composition decisions no_outcomes".split()
 )
 """Kinds of the trail's entries that a person is told of at once; the others are for who looks."""
 
@@ -54,6 +54,8 @@ GENERAL = {
     "not_built": "A challenger could not be built. The reason is in the trail.",
     "promoted": "The challenger was promoted. Who approved it and why is in the trail.",
     "rejected": "The challenger was rejected. The reason is in the trail.",
+    "served": "What was served is not what should run: another model, threshold or decisions. Which is in the trail.",
+    "went_back": "The loop's database is older than what was noted of it: a copy was put back.",
     "reopened": "A challenger waits for a person no longer: a condition of the gate is open again.",
     "trouble": "The loop cannot write its record. It goes on when it can; until then nothing is counted.",
     "composition": "Who comes has changed: a group's share, or a group that is gone or new. Which is in the trail.",

@@ -84,6 +84,7 @@ def prepared(case: Case, frame: pd.DataFrame, features: Sequence[str], label: pd
     side = () if data.sensitive_path is None else columns_of(data.sensitive_path)
     needed = [case.model.column, data.weight, data.time, data.cluster, data.id if side else None]
     needed += [a for a in file_columns(data, data.sensitive) if a not in side]
+    needed += case.watch.served.values()
     needed += features if case.model.kind == "path" else ()
     for column in needed:
         if column is not None and column not in frame.columns:
@@ -93,7 +94,16 @@ def prepared(case: Case, frame: pd.DataFrame, features: Sequence[str], label: pd
                 expected=f"a column {column!r}",
                 todo=nearest(column, frame.columns),
             )
-    roles = {data.label, case.model.column, data.id, data.cluster, data.weight, data.time, *features}
+    roles = {
+        data.label,
+        case.model.column,
+        data.id,
+        data.cluster,
+        data.weight,
+        data.time,
+        *features,
+        *case.watch.served.values(),
+    }
     roles |= set(file_columns(data, data.sensitive))
     frame = frame[[c for c in frame.columns if c in roles]]
     if side:
@@ -139,9 +149,14 @@ def own_features(case: Case) -> tuple[str, ...] | None:
     if case.data.features is not None:
         return case.data.features
     try:
-        return features_of(case, columns_of(case.data.path, case.data.read))
+        return features_in(case, columns_of(case.data.path, case.data.read))
     except InputError:
         return None
+
+
+def features_in(case: Case, columns: Sequence[str]) -> tuple[str, ...]:
+    """The features among these columns: what the service logged beside them is none."""
+    return tuple(f for f in features_of(case, tuple(columns)) if f not in case.watch.served.values())
 
 
 def digest_of(frame: pd.DataFrame, number: int) -> str:

@@ -13,9 +13,8 @@ import pandas as pd
 from audit.case import Case
 from audit.errors import DataError, InputError
 from audit.load import columns_of, read_table, sha256_of
-from audit.load.check import features_of
 from debias.loop import file_ready
-from debias.loop.arrival import Arrival, own_features, prepared
+from debias.loop.arrival import Arrival, features_in, own_features, prepared
 from debias.loop.labels import Labels
 
 
@@ -51,7 +50,7 @@ class Folder:
         if self._features is None:
             for name in self._names:
                 try:
-                    self._features = features_of(self._case, columns_of(self._place()[0] / name, self._case.data.read))
+                    self._features = features_in(self._case, columns_of(self._place()[0] / name, self._case.data.read))
                     break
                 except InputError:
                     continue

@@ -30,6 +30,7 @@ from debias.loop.serve import (
     unpack_decisions,
     with_labels,
 )
+from debias.loop.served import reconciled
 from debias.loop.snapshot import plain
 from debias.loop.sources import Arrival, Source
 from debias.loop.state import Batch, Matured, State
@@ -127,6 +128,9 @@ class Taker:
         running = self._store.served(state.running)
         decisions = self._servers.decide(running, frame, features)
         decided: dict[str, Ints] = {state.running: decisions.positive}
+        served = None
+        if case.watch.served:
+            decided[state.running], served = reconciled(case, frame, running, decisions.positive, decisions.score)
         failed = None
         if state.beside is not None:
             beside = self._store.served(state.beside.model)
@@ -157,7 +161,7 @@ class Taker:
                 alpha=alpha,
                 people=self._policy.loop.people,
             )
-        batch = replace(base, decided=rows, failed=failed, drift=tests, matured=due, estimate=expected)
+        batch = replace(base, decided=rows, failed=failed, drift=tests, matured=due, estimate=expected, served=served)
         pending = self._waiting.get(number)
         if case.data.label is not None and case.watch.label_delay > 0:
             pending = pack_decisions(decided)

@@ -86,8 +86,24 @@ def _points(f: Facts) -> str:
     return f"from {100 * f['before']:.1f} to {100 * f['after']:.1f} %"
 
 
+def _served_words(f: Facts) -> str:
+    parts = []
+    if "model" in f:
+        parts.append(
+            f"the service still runs model {f['model'][:12]} ({f['by']:,} of {f['rows']:,} rows), the pointer says "
+            f"{f['running'][:12]}"
+        )
+    if "differ" in f:
+        parts.append(f"{f['differ']:,} of {f['rows']:,} served decisions are not the running model's")
+    if "threshold" in f:
+        parts.append(f"the service decides from {f['threshold']:g} on, the model from {f['usual']:g}")
+    return "; ".join(parts)
+
+
 def change_words(f: Facts) -> str:
     """What has changed about who comes or what is decided, as part of a sentence."""
+    if f["what"] == "served":
+        return _served_words(f)
     who = "everyone" if f["group"] is None else f["group"]
     by = "" if f["attribute"] is None else f" ({f['attribute']})"
     said = {
@@ -242,6 +258,13 @@ SENTENCES: dict[str, Callable[[Facts], str]] = {
     "both_hurt": _both_hurt,
     "rolled_back": lambda f: f"{f['why']} The predecessor decides again.",
     "policy": _policy,
+    "went_back": lambda f: (
+        f"The database is older than what was noted of it: entry {f['noted']:,} was written at {f['noted_at']}, and it "
+        f"ends with entry {f['found']:,}, or has another one there. A copy was put back; what it lacks is counted "
+        "again from the feed, and decisions by people since then are lost."
+    ),
+    "served": lambda f: f"What was served is not what should run: {_served_words(f)}. The served decisions are judged.",
+    "served_back": lambda f: "What is served is what should run again.",
     "migrated": lambda f: (
         f"This trail was written by an older version of Assay ({f['from']}): it goes on in form {f['to']}, and every "
         "entry before this one stays as it is."

@@ -56,7 +56,7 @@ class Table:
         frame = rows.frame[rows.audit]
         self._frame = frame.iloc[in_time(frame[case.data.time])].reset_index(drop=True)
         self._time = self._frame[case.data.time]
-        self._features = rows.features
+        self._features = tuple(f for f in rows.features if f not in case.watch.served.values())
         n = len(self._frame)
         if case.watch.batch is None:
             when = times_of(self._time).to_numpy()

@@ -82,6 +82,7 @@ class State:
     challengers: how many were ever tried (each spends alpha); attempts: of these, since the last alarm; tried: methods
     that had their turn since then, also those that gave no challenger. people: who comes; decisions: what the running
     model decides; barren: how many batches in a row came due without outcomes that can be used;
+    served: what of the last batch was not as the running model decides (served.py);
     waiting: batches some of whose outcomes may still come.
     """
 
@@ -115,6 +116,7 @@ class State:
     decisions: Moves | None = None
     barren: int = 0
     waiting: tuple[int, ...] = ()
+    served: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         out: dict[str, Any] = {}
@@ -183,6 +185,7 @@ class Batch:
     matured: tuple[Matured, ...] = ()
     drift: tuple[Drift, ...] = ()
     estimate: Mapping[str, Any] | None = None
+    served: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

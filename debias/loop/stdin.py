@@ -29,9 +29,8 @@ from audit.case import Case
 from audit.errors import CaseError, DataError, InputError, OutputError
 from audit.files import write_whole
 from audit.load import limits
-from audit.load.check import features_of
 from audit.load.columnar import plain
-from debias.loop.arrival import Arrival, own_features, prepared
+from debias.loop.arrival import Arrival, features_in, own_features, prepared
 from debias.loop.labels import Labels
 
 CHUNK = 1 << 16
@@ -141,7 +140,7 @@ class Stdin:
                 break
             try:
                 table = rows_of(self._path(number).read_bytes(), self._path(number).name)
-                self._features = features_of(self._case, tuple(table.columns))
+                self._features = features_in(self._case, tuple(table.columns))
             except (InputError, OSError):
                 continue
         return self._features or ()

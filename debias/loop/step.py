@@ -268,8 +268,17 @@ def _moved(state: State, batch: Batch, policy: Policy) -> Stepped:
     mine = batch.decided[state.running]
     people, who = seen(state.people, state.batch - 1, composition(mine))
     made, what = seen(state.decisions, state.batch - 1, decisions(mine))
-    now = replace(state, people=people, decisions=made)
-    events = [
+    now = replace(state, people=people, decisions=made, served=batch.served)
+    events = []
+    before = state.served
+    about = ("model", "threshold")
+    if (
+        batch.served is not None and [(before or {}).get(k) for k in about] != [batch.served.get(k) for k in about]
+    ) or (before is None and batch.served is not None):
+        events.append(Event("served", {"batch": batch.id, **batch.served}))
+    if before is not None and batch.served is None:
+        events.append(Event("served_back", {"batch": batch.id}))
+    events += [
         Event(kind if how == "moved" else f"{kind}_back", {"batch": batch.id, **facts})
         for kind, told in (("composition", who), ("decisions", what))
         for how, facts in told

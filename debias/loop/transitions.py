@@ -85,7 +85,8 @@ def decide(state: State, policy: Policy, sensitive: Sequence[str], judged: Seque
 
 def open_changes(state: State) -> list[dict[str, Any]]:
     """What has changed about who comes and what is decided, and still is so."""
-    return [dict(f) for m in (state.people, state.decisions) if m is not None for f in m.open.values()]
+    found = [dict(f) for m in (state.people, state.decisions) if m is not None for f in m.open.values()]
+    return found if state.served is None else [dict(state.served), *found]
 
 
 def undecided(state: State) -> list[dict[str, Any]]:

@@ -24,8 +24,9 @@ from audit.evidence import sha256
 from audit.files import canonical, write_whole
 from audit.load import load_policy
 from audit.policy import Policy
-from debias.loop import inbox
+from debias.loop import anchor, database, inbox
 from debias.loop.alerts import Alerts
+from debias.loop.anchor import noted_end
 from debias.loop.build import Lesson, build
 from debias.loop.ingest import Taken, Taker, reason, unusable
 from debias.loop.modes import Mode
@@ -84,6 +85,7 @@ class Watcher:
         found = state_in(trail, self._policy)
         self._state = self._begin() if found is None else found
         self._migrate()
+        self._went_back()
         self._same_case(trail.kept("case"))
         self._same_model(trail.kept("about"))
         self._store.point(self._state.running)
@@ -156,6 +158,21 @@ class Watcher:
             moved = Event("migrated", {"from": old, "to": VERSION})
             keep = {"schema": {"version": VERSION}, "case": settings_of(self._case)}
             self._write(self._state, (moved,), self._state, **keep)
+
+    def _went_back(self) -> None:
+        """A database that was put back from a copy: its chains fit, and it ends before what was noted outside it."""
+        noted, head = noted_end(self._out / anchor.FILE), self._trail.head()
+        if noted is None or noted["seq"] <= 1:
+            return
+        there = next((e.hash for e in self._trail.entries(after=noted["seq"] - 1, limit=1)), None)
+        if there != noted["hash"]:
+            facts = {
+                "noted": noted["seq"],
+                "noted_hash": noted["hash"],
+                "noted_at": noted["time"],
+                "found": head["seq"],
+            }
+            self._write(self._state, (Event("went_back", facts),), self._state)
 
     def _same_case(self, kept: Any) -> None:
         """What outcomes and groups mean is fixed for the life of a loop: else every later batch would seem at fault."""
@@ -343,6 +360,8 @@ class Watcher:
 
     def _after_write(self) -> None:
         self._store.point(self._state.running)
+        with contextlib.suppress(OutputError):  # a full disk: the page is kept, and the next one notes its end
+            anchor.note(self._out, self._trail.head(), database.now())
         for entry in self._trail.entries(after=self._board.seq):
             self._board.add(entry.body, entry.time)
             self._alerts.tell([entry])

@@ -117,3 +117,26 @@ def test_a_case_that_means_something_else_is_refused_and_nobody_is_blamed(
     (tmp_path / "case.toml").write_text(text)
     assert cli.main(command) == 0
     assert "incident" not in [b["kind"] for b in bodies(tmp_path / "out")]
+
+
+def test_a_database_put_back_from_a_copy_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_case(tmp_path, people(6))
+    command = ["watch", str(tmp_path / "case.toml"), "--out", str(tmp_path / "out")]
+    assert cli.main([*command, "--batches", "2"]) == 0
+    copy = (tmp_path / "out" / "watch.db").read_bytes()
+    assert cli.main([*command, "--batches", "3"]) == 0
+    assert cli.main([*command, "--check"]) == 0
+    for path in (tmp_path / "out").glob("watch.db*"):
+        path.unlink()
+    (tmp_path / "out" / "watch.db").write_bytes(copy)
+    capsys.readouterr()
+    assert cli.main([*command, "--check"]) == 4
+    assert "the end of the trail is missing" in capsys.readouterr().err
+    assert cli.main(command) == 0
+    said = [b for b in bodies(tmp_path / "out") if b["kind"] == "went_back"]
+    assert len(said) == 1
+    assert "A copy was put back" in said[0]["words"]
+    assert "went_back" in (tmp_path / "out" / "alerts.jsonl").read_text()
+    assert json.loads((tmp_path / "out" / "watch.json").read_bytes())["batches"] == 6
+    assert cli.main(command) == 0
+    assert sum(b["kind"] == "went_back" for b in bodies(tmp_path / "out")) == 1, "once"
