@@ -2,7 +2,7 @@
 
     python bench/loop_power.py harm --runs 100        a rise of one group's share of wrong decisions, beside its peers
     python bench/loop_power.py quiet --runs 1000      no change: false alarms over 100 batches, 2 to 10 groups
-    python bench/loop_power.py moves --runs 20        a group gone or new, acceptance halved; false alarms of a quiet stream
+    python bench/loop_power.py moves --runs 20        a group gone or new, acceptance halved
     python bench/loop_power.py approvals --runs 1000  a person always says yes: promotions with one open
 
 Seeded; each line of the tables says how many runs it is of. The peers see the same group's decisions, wrong

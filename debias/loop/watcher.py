@@ -88,7 +88,7 @@ class Watcher:
         self._went_back()
         self._same_case(trail.kept("case"))
         self._same_model(trail.kept("about"))
-        self._store.point(self._state.running)
+        self._point()
         self._new_policy(case.policy)
 
     def __enter__(self) -> Watcher:
@@ -358,8 +358,18 @@ class Watcher:
         self._state = after
         self._after_write()
 
+    def _point(self) -> None:
+        state, data = self._state, self._case.data
+        edited = self._store.point(
+            state.running, since=state.since, approved_by=self._board.approved, features=list(self._source.features),
+            positive=data.positive, sensitive=list(data.sensitive),
+        )  # fmt: skip
+        if edited is not None:
+            words = "running.json was edited by somebody else: it says again what the trail says."
+            self._notices.add(words)
+            self._alerts.send("trouble", words, {})
+
     def _after_write(self) -> None:
-        self._store.point(self._state.running)
         with contextlib.suppress(OutputError):  # a full disk: the page is kept, and the next one notes its end
             anchor.note(self._out, self._trail.head(), database.now())
         for entry in self._trail.entries(after=self._board.seq):
@@ -367,6 +377,7 @@ class Watcher:
             self._alerts.tell([entry])
             if entry.body["kind"] != "batch":
                 self._said.append(entry.body["words"])
+        self._point()
 
     # -- a challenger -----------------------------------------------------------------------------------------
 

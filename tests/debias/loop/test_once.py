@@ -127,3 +127,28 @@ def test_a_value_is_one_however_it_is_written_and_nobody_is_taken_for_another() 
         assert ledger.seen(new).tolist() == [int(v) in counted for v in new]
         ledger.add(new)
         counted |= {int(v) for v in new}
+
+
+def test_a_file_about_the_others_is_no_batch_and_one_that_grows_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begin(tmp_path)
+    text = (tmp_path / "case.toml").read_text().replace('source = "in/*.parquet"', 'source = "in"')
+    (tmp_path / "case.toml").write_text(text)
+    rng = np.random.default_rng(4)
+    frame = people(rng, 0, n=80)
+    frame.to_parquet(tmp_path / "first.parquet")
+    frame.to_csv(tmp_path / "in" / "a.csv", index=False)
+    for name in ("README.txt", ".hidden.csv", "a.csv.done", "manifest.json", "_SUCCESS", "notes.md"):
+        (tmp_path / "in" / name).write_text("who,sex\nx,y\n")
+    document = go(tmp_path)
+    assert (document["batches"], document["rows"]) == (1, 80)
+    with (tmp_path / "in" / "a.csv").open("a") as stream:
+        stream.write("new,F,a,50,yes,no\n")
+    people(rng, 1, n=80).to_csv(tmp_path / "in" / "b.csv", index=False)
+    capsys.readouterr()
+    go(tmp_path)
+    assert "a.csv has other bytes than when it was counted" in capsys.readouterr().err
+    people(rng, 2, n=80).to_csv(tmp_path / "in" / "c.csv", index=False)
+    document = go(tmp_path)
+    assert document["rows"] == 240
