@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import os
 import socket
@@ -13,6 +14,7 @@ import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("STREAMLIT_BROWSER_GATHER_USAGE_STATS", "false")
+os.environ.setdefault("STREAMLIT_RUNNER_POST_SCRIPT_GC", "false")
 
 hypothesis.settings.register_profile(
     "assay", deadline=None, derandomize=True, print_blob=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
@@ -63,3 +65,11 @@ def root() -> Path:
 def sample_data() -> Path:
     """The folder of the samples that ship: data, case files and models."""
     return ROOT / "sample_data"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def what_stays_is_not_searched_again() -> None:
+    """Libraries that collect garbage themselves (statsmodels' multipletests, Streamlit after each run) would walk over
+    every library and every collected test each time, which takes up to a second: a file begins with these left out."""
+    gc.collect()
+    gc.freeze()
