@@ -220,8 +220,7 @@ def test_nothing_is_run_for_a_report_that_failed(
 
 
 def test_its_pages_are_believed(both: tuple[Files, Files], pki: Pki) -> None:
-    """A report with every kind of explanation and chart; with the person explained, and without."""
+    """A report with every kind of explanation and chart, and the person explained."""
     files, _ = both
-    for people in (True, False):
-        manifest = kit.manifest_of(files, pki.auditor, extra={"people": people, "timestamp": False})
-        kit.assert_believed(files, manifest, pki.auditor)
+    manifest = kit.manifest_of(files, pki.auditor, extra={"people": True, "timestamp": False})
+    kit.assert_believed(files, manifest, pki.auditor)
