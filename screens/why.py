@@ -9,7 +9,7 @@ import streamlit as st
 
 from audit.findings import name_of
 from audit.values import Measures
-from screens import charts, parts, state
+from screens import charts, parts, state, turn
 from screens.data import attribute_choice
 from screens.workspace import CaseFolder
 
@@ -48,6 +48,7 @@ def show(folder: CaseFolder, evidence: dict[str, Any], measures: Measures) -> No
         recourse_gap(explained)
     elif part == PARTS[3]:
         person(explained)
+        turn.show(folder, evidence)
     else:
         trust(explained)
         st.markdown("### Limits")
@@ -69,9 +70,10 @@ def alarm(explained: dict[str, Any]) -> None:
         st.warning(state.plain(explained["rerouted"]))
 
 
-def overall(explained: dict[str, Any], measures: Measures) -> None:
+def overall(explained: dict[str, Any], measures: Measures | None = None) -> None:
     """Global importance and what the gap between groups is made of."""
-    attribute_choice(measures)
+    if measures is not None:
+        attribute_choice(measures)
     top = explained["global"][:12]
     left, right = st.columns(2)
     takeaway = "The model leans most on " + ", ".join(e["feature"] for e in top[:3]) + "."
