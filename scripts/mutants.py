@@ -34,7 +34,10 @@ SAID = "said.txt"
 
 ROOMS: dict[str, tuple[str, ...]] = {
     "audit/stats": (
-        "tests/audit/stats", "tests/audit/test_gaps.py", "tests/audit/test_measure.py", "tests/audit/test_family.py",
+        "tests/audit/stats/test_adjust.py", "tests/audit/stats/test_areas.py", "tests/audit/stats/test_calibrated.py",
+        "tests/audit/stats/test_exact.py", "tests/audit/stats/test_exact_law.py", "tests/audit/stats/test_intervals.py",
+        "tests/audit/stats/test_largest_gap.py", "tests/audit/stats/test_means.py", "tests/audit/stats/test_permute.py",
+        "tests/audit/test_gaps.py", "tests/audit/test_measure.py", "tests/audit/test_family.py",
     ),
     "audit/cube.py": (
         "tests/audit/test_cube.py", "tests/audit/test_cube_scores.py", "tests/audit/test_measure.py",
