@@ -351,3 +351,20 @@ def test_tests_that_documents_name_exist() -> None:
     assert len(named) >= 17
     for page, path, test in named:
         assert f"def {test}(" in (ROOT / path).read_text(), f"{page}: {path}::{test}"
+
+
+def test_what_the_first_decision_names_exists() -> None:
+    """Each file or folder of its tables, and each function that it shows with arguments, in that very place."""
+    page = (ROOT / "docs" / "decisions" / "0001-rooms-and-seams.md").read_text()
+    audit = page.partition("## audit/")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`.+?`) \| (.+) \|$", audit, flags=re.MULTILINE)
+    assert len(rows) > 15
+    for places, given in rows:
+        files = [ROOT / "audit" / name for name in re.findall(r"`([\w./]+)`", places)]
+        sources = [p for f in files for p in (f.rglob("*.py") if f.is_dir() else [f])]
+        code = "\n".join(p.read_text() for p in sources)
+        for name in re.findall(r"`(\w+)\(", given):
+            assert re.search(rf"^(?:def|class) {name}\b", code, flags=re.MULTILINE), f"{places}: {name}"
+    rest = page.partition("## debias/")[2].partition("## The run folder")[0]
+    for name in re.findall(r"`(\w+(?:/|\.py))`", rest):
+        assert any((ROOT / room / name).exists() for room in ("", "debias", "reports", "assay")), name
