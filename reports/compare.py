@@ -11,13 +11,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from audit.errors import DataError, VerificationError
-from audit.publish import publish_files
 from audit.stats.adjust import holm
 from audit.stats.intervals import newcombe
 from reports.manifest import strict_json
@@ -63,38 +60,6 @@ class Change:
     @property
     def change(self) -> float:
         return self.now - self.before
-
-
-def earlier_files(place: Path) -> tuple[dict[str, bytes], tuple[str, ...]]:
-    """The earlier audit (run folder, or a report none of whose checks fails) under the names it is embedded by, and the
-    checks of that report that could not be made whole here: they are told beside the comparison.
-
-    Raises DataError where it holds no audit, VerificationError where a check of the earlier report fails.
-    """
-    place = Path(place)
-    unchecked: tuple[str, ...] = ()
-    try:
-        if place.is_dir():
-            files = publish_files({name: (place / name).read_bytes() for name in EARLIER})
-        else:
-            from reports.log.record import read_report
-            from reports.verify import verify
-
-            content = place.read_bytes()
-            found = verify(content)
-            if (bad := found.failed) is not None:
-                raise VerificationError(
-                    bad.name, f"the earlier report does not hold: {bad.name}: {bad.detail}", got=bad.got,
-                    expected=bad.expected, todo=f"look at it with `assay verify {place.name}`",
-                )  # fmt: skip
-            unchecked = tuple(c.name for c in found.partial)
-            files = dict(read_report(content)[2])
-        return {EARLIER[name]: files[name] for name in EARLIER}, unchecked
-    except (OSError, KeyError) as error:
-        raise DataError(
-            "there is no earlier audit to compare with", got=place.name, expected="a run folder or a report.pdf",
-            todo="give the folder that `assay audit` wrote, or an earlier report",
-        ) from error  # fmt: skip
 
 
 def parsed(files: Mapping[str, bytes]) -> dict[str, Any] | None:

@@ -5,8 +5,6 @@ Everything in it follows from the bytes given, so that a verifier can build it a
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,11 +27,10 @@ from reports.blocks import (
     Sources,
     Table,
 )
-from reports.manifest import Manifest, strict_json
+from reports.manifest import Manifest, report_number, strict_json
 from reports.sections import sections_of
 from reports.sign import SignedLevel
 
-_NUMBER = re.compile(r"[0-9][0-9-]{0,11}")
 LEVEL_UNSAID = "PAdES; the level is stated in the signature"
 
 __all__ = [
@@ -52,6 +49,7 @@ __all__ = [
     "Sources",
     "Table",
     "build_document",
+    "report_number",
 ]
 
 
@@ -86,20 +84,6 @@ def build_document(files: Mapping[str, bytes], *, manifest: Manifest) -> Documen
         cover=_cover(sources, number),
         sections=sections_of(sources),
     )
-
-
-def report_number(manifest: Manifest) -> str:
-    """The report's name: twelve hex digits of its manifest's SHA-256, or the digits that the manifest gives.
-
-    The manifest holds the hash of every embedded file, the date and the signers, so no two reports share it. It stands
-    on every page: words in its place are refused with ValueError.
-    """
-    given = manifest.extra.get("number")
-    if given is None:
-        return hashlib.sha256(manifest.to_bytes()).hexdigest()[:12]
-    if not (isinstance(given, str) and _NUMBER.fullmatch(given)):
-        raise ValueError("the report's number is not one")
-    return given
 
 
 def _level(manifest: Manifest) -> str:

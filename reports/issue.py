@@ -25,12 +25,12 @@ from audit.publish import publish_files
 from reports import setting
 from reports.about import about_of
 from reports.attest import MODEL_CARD, STATEMENTS
-from reports.keys import SigningKey
 from reports.known import remember
 from reports.manifest import ARCHIVE, AUDITOR_FIELD, NAME, Attached, Manifest, SignerSlot, strict_json
 from reports.pdf import write_pdf
 from reports.series import SERIES, series_bytes
 from reports.sign import Signed, SignedLevel, Validation, certify, timestamp_authority
+from reports.signing_key import SigningKey
 
 if TYPE_CHECKING:
     from reports.log import Log, LogView
@@ -89,7 +89,7 @@ def issue_report(
     plain = collect(run, people=people)
     unchecked: tuple[str, ...] = ()
     if compare is not None:
-        from reports.compare import earlier_files
+        from reports.earlier import earlier_files
 
         files, unchecked = earlier_files(compare)
         plain |= files
@@ -270,7 +270,7 @@ def said_of(
     """What the manifest says beyond the files: the log before this report, earlier decisions, protocol, monitoring."""
     out: dict[str, Any] = {}
     if before is not None:
-        from reports.log.record import stated
+        from reports.log.entries import stated
         from reports.register import earlier
 
         out["checkpoint"] = stated(before)

@@ -24,6 +24,7 @@ SCHEMA = "assay/manifest/1"
 NAME = "manifest.json"
 FIELD = re.compile(r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")
 ROLES = ("auditor", "member", "timestamp")
+_NUMBER = re.compile(r"[0-9][0-9-]{0,11}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,20 @@ class Manifest:
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError("the manifest cannot be read", got=repr(error), expected=SCHEMA) from error
+
+
+def report_number(manifest: Manifest) -> str:
+    """The report's name: twelve hex digits of its manifest's SHA-256, or the digits that the manifest gives.
+
+    The manifest holds the hash of every embedded file, the date and the signers, so no two reports share it. It stands
+    on every page: words in its place are refused with ValueError.
+    """
+    given = manifest.extra.get("number")
+    if given is None:
+        return hashlib.sha256(manifest.to_bytes()).hexdigest()[:12]
+    if not (isinstance(given, str) and _NUMBER.fullmatch(given)):
+        raise ValueError("the report's number is not one")
+    return given
 
 
 def _text(value: object) -> str:

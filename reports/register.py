@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reports.about import SAME, compared
-from reports.log.record import DECISION, REPORT
+from reports.log.entries import DECISION, REPORT
 from reports.log.store import Entry
 
 ISSUED = "issued"

@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from audit.errors import AssayError, InputError
-from reports.keys import SigningKey, common_name, fingerprint
+from reports.signing_key import SigningKey, common_name, fingerprint
 from reports.stamp import CERTIFIED, face_lines, stamp_style
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ def face_lines(heading: str, certificate: x509.Certificate, reason: str, moment:
 
     moment : the signature's own /M, with a time zone.
     """
-    from reports.keys import common_name, fingerprint, issuer_name
+    from reports.signing_key import common_name, fingerprint, issuer_name
 
     alone = certificate.subject == certificate.issuer
     vouched = "self-signed" if alone else f"issued by {issuer_name(certificate)}"

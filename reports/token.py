@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, unquote_to_bytes
 
 from audit.errors import KeyFileError
-from reports.keys import LEAST_BITS, PASSWORD_VARIABLE, SigningKey, check_fit
+from reports.signing_key import LEAST_BITS, PASSWORD_VARIABLE, SigningKey, check_fit
 
 if TYPE_CHECKING:
     from cryptography import x509

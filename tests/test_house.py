@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -127,6 +128,90 @@ def test_imports_go_one_way() -> None:
                 screens.append(f"{module}:{line} imports {name}")
     assert not backwards, "arrows backwards"
     assert not screens, "only screens/ and app.py import streamlit"
+
+
+@functools.cache
+def edges() -> dict[str, set[str]]:
+    """Who imports whom of ours, lazy imports and those for types counted. `from package import module` is an edge to
+    the module alone: that a package is run before what is in it is so for every import."""
+    out: dict[str, set[str]] = {}
+    for module, path in MODULES.items():
+        package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+        names: set[str] = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                up = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+                base = ".".join([*up, *filter(None, [node.module])])
+                inner = {f"{base}.{alias.name}" for alias in node.names}
+                names |= inner if inner <= MODULES.keys() else inner | {base}
+        out[module] = (names & MODULES.keys()) - {module}
+    return out
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Strongly connected components of more than one module (Tarjan 1972)."""
+    at: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    out = []
+
+    def visit(module: str) -> None:
+        at[module] = low[module] = len(at)
+        stack.append(module)
+        for other in sorted(graph[module]):
+            if other not in at:
+                visit(other)
+            if other in stack:
+                low[module] = min(low[module], low[other])
+        if low[module] == at[module]:
+            found = stack[stack.index(module) :]
+            del stack[stack.index(module) :]
+            if len(found) > 1:
+                out.append(sorted(found))
+
+    for module in graph:
+        if module not in at:
+            visit(module)
+    return out
+
+
+def test_no_module_imports_itself_by_way_of_another() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": set()}) == [["a", "b", "c"]]
+    graph = edges()
+    assert "audit.models.skops_model" in graph["audit.models.formats"], "lazy imports are counted"
+    assert not circles(graph)
+
+
+# The rooms of reports from the ground up: what is parsed and shared, what makes pages, what logs, what verifies, the
+# doors that do the whole of a job. A room imports what stands on its own floor or below.
+FLOORS = (
+    {
+        "reports", "about", "attest", "blocks", "chart_front", "charts", "compare", "decision", "document", "glyphs",
+        "keys", "known", "machine", "manifest", "pdf", "render", "sections", "series", "series_counts", "setting",
+        "sign", "signature", "signing_key", "stamp", "token", "words", "xmp",
+    },
+    {"log"},
+    {"register", "verify", "attest.check"},
+    {"approve", "archive", "demo", "earlier", "forget", "issue", "rerun", "log.record"},
+)  # fmt: skip
+
+
+def test_reports_are_made_logged_and_verified_apart() -> None:
+    def floor(module: str) -> int:
+        parts = module.split(".")[1:] or ["reports"]
+        names = [".".join(parts[:2]), parts[0]]
+        return next(i for name in names for i, rooms in enumerate(FLOORS) if name in rooms)
+
+    upwards = [
+        f"{module} imports {other}"
+        for module, others in edges().items()
+        if module.split(".")[0] == "reports" and module != "reports.check_offline.check"
+        for other in others
+        if other.split(".")[0] == "reports" and floor(other) > floor(module)
+    ]
+    assert not upwards
 
 
 def test_nothing_fetches() -> None:

@@ -35,7 +35,7 @@ def serve(incoming: int, outgoing: int, settings: dict[str, Any]) -> int:
 
 
 def _load(frame: Frame, held: tuple[str, ...]) -> tuple[Loaded, dict[str, Any]]:
-    from audit.models.loaded import load
+    from audit.models.formats import load
     from audit.models.tree_files import check_file
 
     content = frame.arrays["model"].tobytes()

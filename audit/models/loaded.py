@@ -173,29 +173,6 @@ def one_line(text: object, length: int = 300) -> str:
     return plain if len(plain) <= length else plain[: length - 1] + "…"
 
 
-def load(kind: str, content: bytes, allow: Sequence[str]) -> Loaded:
-    """Build the model. Imports what the format needs and nothing else."""
-    if kind == "skops":
-        from audit.models.skops_model import SkopsModel
-
-        return SkopsModel(content, allow)
-    if kind == "lightgbm":
-        from audit.models.lightgbm_model import LightgbmModel
-
-        return LightgbmModel(content)
-    if kind == "xgboost":
-        from audit.models.xgboost_model import XgboostModel
-
-        return XgboostModel(content)
-    if kind == "group-thresholds":
-        from audit.models.thresholds_model import ThresholdsModel
-
-        return ThresholdsModel(content, allow)
-    from audit.models.onnx_model import OnnxModel
-
-    return OnnxModel(content)
-
-
 def needs(package: str, extra: str) -> ModelError:
     """The refusal where an optional library is not installed."""
     return ModelError(

@@ -12,7 +12,7 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from audit.errors import ModelError
-from audit.models.loaded import PROBABILITY, VALUE, Facts, Loaded, class_index, load
+from audit.models.loaded import PROBABILITY, VALUE, Facts, Loaded, class_index
 
 SCHEMA = "assay/group-thresholds/1"
 FORMAT = "group-thresholds"
@@ -107,11 +107,13 @@ def read_rule(content: bytes, name: str = "the file") -> Rule:
 
 
 class ThresholdsModel(Loaded):
-    """`estimator` is the inner model's; `attributes` are read beside its columns."""
+    """`estimator` is the inner model's; `attributes` are read beside its columns. load: reads the model inside."""
 
     format = FORMAT
 
-    def __init__(self, content: bytes, allow: Sequence[str]) -> None:
+    def __init__(
+        self, content: bytes, allow: Sequence[str], load: Callable[[str, bytes, Sequence[str]], Loaded]
+    ) -> None:
         self.rule = read_rule(content)
         self.inner: Loaded | None = None
         notes: tuple[str, ...] = ()

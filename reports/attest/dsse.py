@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from audit.errors import InputError
-from reports.keys import SigningKey
 from reports.manifest import strict_json
+from reports.signing_key import SigningKey
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 SCHEME = "rsa-pkcs1v15-sha256"

@@ -1,8 +1,7 @@
-"""What the log holds of a report: that it was issued, and each decision signed into it.
+"""Entering in the log: a report as it is issued, each decision on it, a protocol; and the proof of an entry.
 
-A report is named by the SHA-256 of its certified revision, the bytes up to the end of the auditor's signature. Members
-sign by appending, so this stays the same whatever follows. A decision is named by the SHA-256 of the file as it was
-when that member had signed: a copy cut back to before it no longer begins with those bytes.
+A report is read and judged here before it is entered, so this stands above `reports.verify`; what an entry says is in
+`reports.log.entries`, which verification shares.
 """
 
 from __future__ import annotations
@@ -12,106 +11,25 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from audit.errors import InputError, OutputError
 from audit.files import write_whole
-from reports.attest.statements import Decided
+from reports.log.entries import (
+    DECISION,
+    PROTOCOL,
+    REPORT,
+    certified_of,
+    decision_entry,
+    lacking,
+    of_report,
+    report_entry,
+    stated,
+    steps_of,
+)
 from reports.log.store import Entry, Log, LogView
 from reports.manifest import NAME, Manifest
-
-if TYPE_CHECKING:
-    from reports.verify.signatures import Signature
-
-REPORT, DECISION, PROTOCOL = "report", "decision", "protocol"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One decision in a report: the field, how long the file was with it, the certificate, who says when."""
-
-    field: str
-    size: int
-    certificate: str
-    time_from: str
-    decided: Decided
-
-
-def certified_of(pdf: bytes, signatures: Sequence[Signature]) -> str:
-    """sha256 of the certified revision."""
-    return hashlib.sha256(pdf[: signatures[0].span.end]).hexdigest()
-
-
-def steps_of(pdf: bytes, manifest: Manifest, signatures: Sequence[Signature]) -> tuple[Step, ...]:
-    """Each member's decision in the order of signing. Raises Broken where a member's signature states none."""
-    from reports.verify.signatures import decisions
-
-    made = decisions(manifest, signatures)
-    report, approvals, out = certified_of(pdf, signatures), 0, []
-    for signature in signatures:
-        decision = made.get(signature.field)
-        if decision is None:
-            continue
-        approvals += decision.decision == "approve"
-        time, source = signature.time
-        decided = Decided(
-            report=report,
-            revision=hashlib.sha256(pdf[: signature.span.end]).hexdigest(),
-            member=signature.signer_name,
-            decision=decision.decision,
-            reason=decision.reason,
-            conditions=decision.conditions,
-            until=decision.until,
-            time=time or dt.datetime.fromtimestamp(0, dt.UTC),
-            approvals=approvals,
-            quorum=manifest.quorum,
-        )
-        out.append(Step(signature.field, signature.span.end, signature.fingerprint, source, decided))
-    return tuple(out)
-
-
-def report_entry(pdf: bytes, manifest: Manifest, signatures: Sequence[Signature]) -> dict[str, Any]:
-    """The entry of a report, without the time at which it was logged."""
-    from reports.document import report_number
-
-    evidence = next((a.sha256 for a in manifest.attachments if a.name == "evidence.json"), None)
-    about = {"about": manifest.extra["about"]} if "about" in manifest.extra else {}
-    return {
-        "type": REPORT,
-        "report": certified_of(pdf, signatures),
-        "size": signatures[0].span.end,
-        "number": report_number(manifest),
-        "case": manifest.case,
-        "auditor": manifest.author,
-        "certificate": signatures[0].fingerprint,
-        "issued": manifest.issued.astimezone(dt.UTC).isoformat(timespec="seconds"),
-        "members": [s.name for s in manifest.members],
-        "quorum": manifest.quorum,
-        "evidence": evidence,
-        **about,
-    }
-
-
-def decision_entry(step: Step) -> dict[str, Any]:
-    """The entry of a decision, without its statement and the time at which it was logged."""
-    d = step.decided
-    return {
-        "type": DECISION,
-        "report": d.report,
-        "revision": d.revision,
-        "size": step.size,
-        "field": step.field,
-        "member": d.member,
-        "certificate": step.certificate,
-        "decision": d.decision,
-        "reason": d.reason,
-        "conditions": d.conditions,
-        "until": d.until,
-        "time": d.time.astimezone(dt.UTC).isoformat(timespec="seconds"),
-        "time_from": step.time_from,
-    }
+from reports.signature import Signature
 
 
 def read_report(pdf: bytes) -> tuple[Manifest, tuple[Signature, ...], Mapping[str, bytes]]:
@@ -140,19 +58,6 @@ def _parsed(pdf: bytes) -> tuple[tuple[Signature, ...], Mapping[str, bytes]]:
         return read_signatures(pdf, reader_of(pdf)), files
     except Broken as broken:
         raise InputError(broken.problem, got=broken.got, expected=broken.expected) from broken
-
-
-def of_report(entries: Sequence[Entry], report: str, kind: str) -> list[Entry]:
-    """The entries of one kind about one report, in order."""
-    return [e for e in entries if e["type"] == kind and e.get("report") == report]
-
-
-def lacking(pdf: bytes, entry: Entry) -> bool:
-    """Whether the file does not begin with the bytes that a logged decision was made on and with."""
-    size = entry.get("size")
-    if not isinstance(size, int) or not 0 < size <= len(pdf):
-        return True
-    return hashlib.sha256(pdf[:size]).hexdigest() != entry.get("revision")
 
 
 def new_entries(
@@ -303,23 +208,10 @@ def proof_for(view: LogView, pdf: bytes) -> bytes:
     return proof_of(view, at[0])
 
 
-def stated(view: LogView) -> dict[str, Any]:
-    """What a report says of the log before it (manifest.extra, key `checkpoint`)."""
-    c = view.checkpoint
-    return {
-        "origin": c.origin,
-        "size": c.size,
-        "root": c.root.hex(),
-        "key": view.verifier.text,
-        "note": view.note.decode(),
-    }
-
-
 __all__ = [
     "DECISION",
     "PROTOCOL",
     "REPORT",
-    "Step",
     "certified_of",
     "decision_entry",
     "enter",

@@ -27,13 +27,13 @@ from audit.sandbox.call import PRINTING, Enclosed
 from reports.attest.statements import LOCK_FILE
 from reports.known import remember
 from reports.log.store import LogCopy
+from reports.signature import Signature
 from reports.verify.asked import Asked
 from reports.verify.result import FAILED, Check, Verification
 from reports.verify.seal import MOST_BYTES
 
 if TYPE_CHECKING:
     from reports.verify.printed import Printer
-    from reports.verify.signatures import Signature
 
 LIMITS = Limits(memory_bytes=1000 * 2**20, cpu_seconds=180, wall_seconds=600.0, file_size_bytes=2**20)
 """Of address space, of which libraries that are mapped and hardly used take a third. The largest reports measured
@@ -103,8 +103,6 @@ def parts_apart(pdf: bytes, limits: Limits | None = None) -> tuple[tuple[Signatu
 
     Figures and pages are not checked. Raises VerificationError where a check before them fails.
     """
-    from reports.verify.signatures import Signature
-
     if len(pdf) > MOST_BYTES:
         raise _stopped(pdf, "the file is too large", f"at most {MOST_BYTES:,} bytes", "more than that").error()
     with _enclosed(limits or LIMITS) as child:

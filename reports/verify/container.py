@@ -10,35 +10,16 @@ RFC 5652 (CMS), RFC 3161 (timestamps), RFC 5035 (signing certificate), ETSI EN 3
 
 from __future__ import annotations
 
-import datetime as dt
 import functools
 import hashlib
 import re
-from dataclasses import dataclass
 from typing import Any
 
+from reports.signature import Container
 from reports.verify.result import Broken
 
 HASHES = ("sha256", "sha384", "sha512")
 _HEX = re.compile(rb"<[0-9A-F]*>")
-
-
-@dataclass(frozen=True, slots=True)
-class Container:
-    """What a signature's container says, after its own cryptography held.
-
-    digest : of the document's bytes, as signed, by the algorithm `digest_name`. certificate: the signer's, DER.
-    time : the signer's word, or the authority's for a timestamp. stamp: the timestamp on the signature, if any.
-    """
-
-    kind: str
-    digest_name: str
-    digest: bytes
-    certificate: bytes
-    others: tuple[bytes, ...]
-    time: dt.datetime | None
-    stamp: Container | None
-    loose: tuple[str, ...]
 
 
 def hex_contents(gap: bytes) -> bytes:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from reports.log.proof import Proof
 from reports.manifest import NAME, Attached, Manifest
+from reports.signature import Signature
 from reports.verify import revisions, seal
 from reports.verify import signatures as sig
 from reports.verify.allowed import check_allowed
@@ -50,7 +51,7 @@ class Judge:
         self.identity = "not established: neither a root certificate (--trust) nor a fingerprint (--pin) was given"
         self.established = False
         self.notes: list[str] = []
-        self.found: tuple[sig.Signature, ...] = ()
+        self.found: tuple[Signature, ...] = ()
         self.revisions: tuple[Revision, ...] = ()
         self.manifest: Manifest | None = None
         self.files: dict[str, bytes] = {}

@@ -15,15 +15,15 @@ import rfc8785
 from audit.errors import AssayError
 from reports.attest.dsse import opened
 from reports.attest.statements import decision_statement
+from reports.log import entries as rec
 from reports.log import merkle
-from reports.log import record as rec
 from reports.log.note import Verifier, read_checkpoint
 from reports.log.proof import Proof
 from reports.log.store import Entry, LogCopy, LogView, read_log
 from reports.manifest import Manifest, strict_json
 from reports.register import earlier
+from reports.signature import Signature
 from reports.verify.result import Broken, digest, shown
-from reports.verify.signatures import Signature
 
 
 def check_head(copy: LogCopy, manifest: Manifest) -> tuple[LogView, str]:

@@ -8,24 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 
-from reports.verify.container import Container, hex_contents, open_container
+from reports.signature import Container, Span
+from reports.verify.container import hex_contents, open_container
 from reports.verify.result import Broken
 
 MOST_BYTES = 100_000_000
 _RANGE = re.compile(rb"/ByteRange\s*\[\s*(\d{1,10})\s+(\d{1,10})\s+(\d{1,10})\s+(\d{1,10})\s*\]")
 _END = re.compile(rb"\nstartxref\r?\n\d{1,10}\r?\n%%EOF(?:\r\n|\n|\r)?\Z")
 _HEAD = re.compile(rb"%PDF-[12]\.\d[\r\n]")
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """One signature as the bytes show it: all of the file up to `end` but the container between `start` and `stop`."""
-
-    start: int
-    stop: int
-    end: int
 
 
 def check_file(data: bytes) -> str:

@@ -4,61 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from audit.errors import AssayError
-from reports.approve import Decision
+from reports.decision import Decision
 from reports.manifest import Manifest
-from reports.verify.container import Container
+from reports.signature import AUTHORITY, Signature, Span, decisions_of
 from reports.verify.result import Broken, SignerFound, digest, field_named
-from reports.verify.seal import Span, check_digest, container_of, spans
+from reports.verify.seal import check_digest, container_of, spans
 
 SUBFILTERS = {"/Sig": "/ETSI.CAdES.detached", "/DocTimeStamp": "/ETSI.RFC3161"}
-AUTHORITY = "timestamp authority"
 UNKNOWN_AUTHORITY = "a timestamp authority that does not lead to a root given"
 ROLL_BACK = (
     "A later signature that was cut off leaves no trace in the file. Compare the decisions with the board's register, "
     "or verify with an earlier copy at hand."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """One signature: where, by whom, what its dictionary says, and pyHanko's view of it."""
-
-    span: Span
-    container: Container
-    field: str
-    kind: str
-    reason: str | None
-    stated: dt.datetime | None
-    embedded: Any
-
-    @property
-    def signer_name(self) -> str:
-        """The common name in the signer's certificate."""
-        from cryptography import x509
-
-        from reports.keys import common_name
-
-        return common_name(x509.load_der_x509_certificate(self.container.certificate))
-
-    @property
-    def fingerprint(self) -> str:
-        """sha256 of the signer's certificate, hex."""
-        import hashlib
-
-        return hashlib.sha256(self.container.certificate).hexdigest()
-
-    @property
-    def time(self) -> tuple[dt.datetime | None, str]:
-        """When, and who says so."""
-        if self.kind == "/DocTimeStamp":
-            return self.container.time, AUTHORITY
-        if self.container.stamp is not None:
-            return self.container.stamp.time, AUTHORITY
-        return self.stated or self.container.time, "the signer's own clock"
 
 
 def read_signatures(data: bytes, reader: Any) -> tuple[Signature, ...]:
@@ -209,15 +169,10 @@ def _check_one_each(manifest: Manifest, signatures: Sequence[Signature]) -> None
 
 def decisions(manifest: Manifest, signatures: Sequence[Signature]) -> dict[str, Decision]:
     """Field -> decision of each member who has signed. Raises Broken where one states none."""
-    members = {s.field for s in manifest.members}
-    out = {}
-    for signature in signatures:
-        if signature.field in members:
-            try:
-                out[signature.field] = Decision.from_text(signature.reason or "")
-            except AssayError as error:
-                raise Broken(error.problem, expected=error.expected) from error
-    return out
+    try:
+        return decisions_of(manifest, signatures)
+    except AssayError as error:
+        raise Broken(error.problem, expected=error.expected) from error
 
 
 def check_decisions(manifest: Manifest, signatures: Sequence[Signature], require_quorum: bool) -> str:

@@ -18,7 +18,7 @@ from reports.verify.result import Broken, field_named
 from reports.verify.revisions import one_object, own_bytes
 
 if TYPE_CHECKING:
-    from reports.verify.signatures import Signature
+    from reports.signature import Signature
 
 MAY_GAIN = {"/DSS", "/Extensions"}
 SIGNED = {"/Type", "/Filter", "/SubFilter", "/Contents", "/ByteRange", "/M", "/Name", "/Reason"}

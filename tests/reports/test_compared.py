@@ -17,8 +17,9 @@ from audit.errors import DataError, VerificationError
 from audit.files import canonical
 from audit.stats.intervals import newcombe
 from reports.blocks import Heading, Lead, Notice, Table
-from reports.compare import EARLIER, MIRRORS, changes, earlier_files, mix_and_rate, mover
+from reports.compare import EARLIER, MIRRORS, changes, mix_and_rate, mover
 from reports.document import build_document
+from reports.earlier import earlier_files
 from reports.issue import assemble
 from reports.keys import new_key
 from reports.log.record import read_report

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from audit.errors import InputError, VerificationError
-from reports.approve import Decision, approve, embedded_manifest
+from reports.approve import approve, embedded_manifest
+from reports.decision import Decision
 from reports.manifest import Manifest
 from reports.sign import SignedLevel, Validation, certify, seal, timestamp_authority
 from reports.verify import verify_or_raise

@@ -28,9 +28,10 @@ from in_toto_attestation.v1.statement import Statement
 from securesystemslib.dsse import Envelope
 
 from audit.errors import AssayError, DataError, InputError, OutputError, VerificationError
-from reports.approve import Decision, approve, decision_envelope
+from reports.approve import approve, decision_envelope
 from reports.attest.dsse import seal
 from reports.attest.statements import SVR
+from reports.decision import Decision
 from reports.issue import said_of
 from reports.known import remember
 from reports.log import Log, LogCopy, merkle, read_copy, read_log

@@ -107,7 +107,7 @@ class InProcess:
     """The worker's face without its process, which takes seconds to start: for all tests but those of `explained`."""
 
     def __init__(self, path: Path, allow: tuple[str, ...] = ()) -> None:
-        from audit.models.loaded import load
+        from audit.models.formats import load
 
         content = Path(path).read_bytes()
         self._model = load("skops", content, allow)
