@@ -14,7 +14,7 @@ import pandas as pd
 
 from audit.errors import CaseError, nearest
 from audit.load import limits
-from audit.load.check import suggested_bins
+from audit.load.check import no_header, suggested_bins
 from audit.load.propose import Roles, propose_roles
 from audit.load.sign import sign_of
 from audit.load.tables import read_noted
@@ -160,7 +160,7 @@ def from_options(data: Path, given: Given, folder: Path) -> str:
         name = getattr(given, role)
         if name is not None and name not in columns:
             raise CaseError(f"the table has no column {name!r}", got=f"--{role} {name}", expected="one of its columns",
-                            todo=nearest(name, columns))  # fmt: skip
+                            todo=nearest(name, columns) + no_header(columns))  # fmt: skip
     if not given.sensitive:
         found = " ".join(roles.sensitive) or "COLUMN"
         raise CaseError(

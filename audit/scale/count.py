@@ -338,9 +338,9 @@ def _coded(case: Case, source: Source, frame: pd.DataFrame, extra: _Extra, diges
         empty = audit & frame[own].isna().to_numpy()
         if empty.any():
             raise _without_own(case, int(people[empty].sum()))
-        check.rows(plain, frame, audit)
+        check.rows(plain, frame, audit, people)
     else:
-        check.rows(replace(plain, model=replace(case.model, kind="path")), frame, audit)
+        check.rows(replace(plain, model=replace(case.model, kind="path")), frame, audit, people)
     notes = [*extra.notes, *said, *check.remarks(plain, frame, audit, people)]
     if case.data.cluster is not None:
         notes.append(check.belong(case, int(people[audit].sum()), int(frame.loc[audit, case.data.cluster].nunique())))
