@@ -8,6 +8,7 @@ from typing import Any
 
 from audit.asked import words_of
 from audit.evidence import pick
+from audit.models.served.measured import finding
 from audit.policy import Norm, Policy
 from audit.sizes import behind
 from audit.values import Gap, Measures, Rate
@@ -128,8 +129,11 @@ SENTENCES = {
 
 def model_findings(model: Mapping[str, Any]) -> tuple[str, ...]:
     """What the model's own decision and the other rule at hand differ by; `model` is the entry of evidence.json."""
-    compared = model.get("compared")
-    return (words_of(compared),) if compared and compared["differ"] else ()
+    compared, served = model.get("compared"), model.get("served")
+    out = [words_of(compared)] if compared and compared["differ"] else []
+    if served and (unlike := finding(served["alike"])) is not None:
+        out.append(unlike)
+    return tuple(out)
 
 
 TURNED_ROWS = 30
