@@ -3,7 +3,7 @@
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import DAG
 
-with DAG("assay_audit", schedule="@daily", catchup=False, params={"case": "audits/case.toml", "out": "out"}):
+with DAG("assay_audit", schedule="@daily", catchup=False, params={"case": "audits/case.toml", "out": "out"}) as dag:
     BashOperator(
         task_id="audit",
         bash_command='assay audit "$CASE" --out "$OUT" --gate --markdown "$OUT/summary.md"',
