@@ -468,3 +468,14 @@ def test_what_the_first_decision_names_exists() -> None:
     rest = page.partition("## debias/")[2].partition("## The run folder")[0]
     for name in re.findall(r"`(\w+(?:/|\.py))`", rest):
         assert any((ROOT / room / name).exists() for room in ("", "debias", "reports", "assay")), name
+
+
+LONG = {"audit/models/own_worker.py": "one file on purpose: it runs alone, under the interpreter of a model"}
+
+
+def test_a_file_has_one_subject() -> None:
+    """About 400 lines; what is longer holds two subjects, or is named here with the reason."""
+    lines = {p.relative_to(ROOT).as_posix(): len(p.read_text().splitlines()) for p in MODULES.values()}
+    long = {name: count for name, count in lines.items() if count > 450}
+    assert set(long) <= set(LONG), long
+    assert all(name in lines for name in LONG)

@@ -28,9 +28,9 @@ from audit.cube import Alike, Coded
 from audit.decide import ModelFacts, decide
 from audit.errors import DataError
 from audit.load import check, columnar
-from audit.load.cases import check_roles
 from audit.load.digest import sha256_of
 from audit.load.infer import infer
+from audit.load.roles import check_roles
 from audit.load.rows import missing_words
 from audit.load.values import coded as names_in
 from audit.scale.rank import AREA_ROWS, Scored, areas_of, bin_sql, rank_bins
