@@ -85,6 +85,16 @@ def percent(value: float | None) -> str:
     return "n/a" if value is None else f"{100 * value:.1f} %"
 
 
+def policy_words(policy: Mapping[str, Any]) -> str:
+    """Whose norms these are, as a sentence. policy: as documents name it (`Policy.named`)."""
+    version, standing = policy["version"], policy.get("standing")
+    if standing == "example":
+        return f"Policy {version} is Assay's example policy, not yours: nobody has adopted it for this case."
+    if standing == "adopted":
+        return f"Policy {version} is Assay's example policy; {policy['adopted_by']} adopted it for this case."
+    return f"Policy {version} is the institution's own." if standing == "own" else f"Policy {version}."
+
+
 def name_of(group: Sequence[str] | None) -> str:
     """Female, or Female / Black."""
     return " / ".join(group) if group else "everyone"

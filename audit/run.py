@@ -324,7 +324,7 @@ def document(
         "family": measures.family,
         "settings": settings.to_json(),
         "cube": {"sha256": cube_sha256, "file": "cube.json", "floor": 0},
-        "policy": {"version": case.policy.version, "sha256": case.policy.sha256},
+        "policy": case.policy.named(),
         "norms": [to_json(n) for n in judge(case.policy, measures, data.sensitive)],
         "findings": [*model_findings(model), *findings(measures)],
         "notes": [*measures.notes, *notes, *asked.notes],

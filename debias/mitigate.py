@@ -219,7 +219,7 @@ def _document(
         },
         "constraint": _constraint(comparison, aim, tolerance, attributes, candidate.parameters.get("loss_from")),
         **comparison_to_json(comparison, settings.floor),
-        "policy": {"version": case.policy.version, "sha256": case.policy.sha256},
+        "policy": case.policy.named(),
         "settings": settings.to_json(),
         "tool": tool(),
         "notes": list(dict.fromkeys(notes)),

@@ -52,6 +52,9 @@ class Answers:
     classes: Mapping[str, str] | None = field(default_factory=dict)
     """Decisions in the label's words; None where nobody said which goes with which."""
     legitimate: Mapping[str, str] = field(default_factory=dict)
+    reference: Mapping[str, str] = field(default_factory=dict)
+    policy: Path | None = None
+    adopted_by: str | None = None
 
 
 def complete(answers: Answers) -> None:
@@ -85,6 +88,7 @@ def write(folder: CaseFolder, files: Files, answers: Answers, to: Path) -> None:
     from audit.load.start import bins_of
 
     assert files.data is not None
+    policy = replace(load_policy(answers.policy), adopted_by=answers.adopted_by)
     data = DataSpec(
         path=files.data,
         label=answers.label,
@@ -103,6 +107,7 @@ def write(folder: CaseFolder, files: Files, answers: Answers, to: Path) -> None:
         task="regression" if answers.number else "classification",
         indicators=answers.indicators,
         legitimate=answers.legitimate,
+        reference=answers.reference,
     )
     if answers.kind == "The uploaded model":
         assert files.model is not None
@@ -117,7 +122,7 @@ def write(folder: CaseFolder, files: Files, answers: Answers, to: Path) -> None:
     else:
         given_ = not answers.number
         model = ModelSpec("score", column=answers.column, threshold=answers.threshold, threshold_given=given_)
-    case = Case(answers.name.strip() or "My case", answers.purpose.strip(), data, model, load_policy(None))
+    case = Case(answers.name.strip() or "My case", answers.purpose.strip(), data, model, policy)
     dump_case(case, to)
 
 

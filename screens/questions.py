@@ -14,7 +14,7 @@ import streamlit as st
 from audit.files import write_whole
 from screens import answers as made
 from screens import state
-from screens.workspace import CaseFolder
+from screens.workspace import CaseFolder, keep_upload
 
 if TYPE_CHECKING:
     from audit.load.propose import Roles
@@ -151,7 +151,16 @@ def _who(a: Asked) -> Said:
         "Bands for a numeric sensitive column, as column: edges", a.get("bins", made.default_bins(a.roles.bins)),
         key="role-bins", help="age: 25, 40, 60 gives <25, 25-39, 40-59 and >=60",
     )  # fmt: skip
-    return {"sensitive": sensitive, "bins": bins}
+    reference = {}
+    for column in sensitive:
+        values = (
+            [] if column in a.roles.indicators or made.is_number(a.frame, column) else made.values_of(a.frame, column)
+        )
+        if len(values) > 2:
+            said = made.choose(f"Compare the groups of {column} with (optional)", values,
+                               a.get("reference", {}).get(column), f"role-reference-{column}")  # fmt: skip
+            reference |= {column: said} if said else {}
+    return {"sensitive": sensitive, "bins": bins, "reference": reference}
 
 
 def _hidden(a: Asked) -> Said:
@@ -173,6 +182,42 @@ def _hidden(a: Asked) -> Said:
         for c in factors
     }
     return {"exclude": hidden, "legitimate": reasons}
+
+
+EXAMPLE, ADOPTED, OWN = "Assay's example, for now", "Assay's example, adopted by name", "Our own (a TOML file)"
+
+
+def _norms(a: Asked) -> Said:
+    from audit.load import load_policy
+
+    st.caption(
+        "A norm is a limit for a gap. Assay ships an example; it is not yours until somebody adopts it, and the report "
+        "says so."
+    )
+    kinds = [EXAMPLE, ADOPTED, OWN]
+    kind = st.radio("Whose norms?", kinds, key="role-norms", horizontal=True,
+                    index=kinds.index(a.get("norms", EXAMPLE)))  # fmt: skip
+    policy, adopted = None, None
+    if kind == ADOPTED:
+        adopted = st.text_input("Who adopts it", a.get("adopted_by", None) or "", key="role-adopted", max_chars=120)
+    if kind == OWN:
+        file = st.file_uploader("Policy", type=["toml"], key="role-policy")
+        policy = a.get("policy", None) if file is None else keep_upload(a.folder, file.name, file.getvalue()).name
+    if kind != OWN or policy:
+        shown = load_policy(None if policy is None else a.folder.place / policy)
+        for n in shown.norms:
+            by = " and ".join(n.attribute) or "each sensitive column"
+            limit = f"{'at most' if n.kind == 'difference' else 'at least'} {n.limit:g}"
+            st.markdown(
+                f"- {state.plain(n.metric.replace('_', ' ').capitalize())}, {n.kind}, by {state.plain(by)}: {limit}"
+            )
+    return {"norms": kind, "policy": policy, "adopted_by": (adopted or "").strip() or None}
+
+
+def _lacks_norms(v: Said) -> str:
+    if v["norms"] == ADOPTED and not v["adopted_by"]:
+        return "who adopts the policy"
+    return "the policy file" if v["norms"] == OWN and not v["policy"] else ""
 
 
 def _rows(a: Asked) -> Said:
@@ -234,6 +279,8 @@ QUESTIONS = (
     Question("hidden", "What must the model not see, and what may count?", _hidden,
              lambda v: ", ".join(f"why {c} is legitimate" for c, w in v["legitimate"].items() if not w.strip()),
              lambda v: f"hidden: {_listed(v['exclude'])}; legitimate: {_listed(v['legitimate'])}"),
+    Question("norms", "Which norms hold?", _norms, _lacks_norms,
+             lambda v: (v["adopted_by"] and f"{v['norms']}: {v['adopted_by']}") or v["policy"] or v["norms"]),
     Question("rows", "What is one row?", _rows, lambda v: "",
              lambda v: "; ".join(f"{k} {v[k]}" for k in ROWS if v[k]) or "one person"),
 )  # fmt: skip
@@ -303,7 +350,8 @@ def answers(a: Asked) -> made.Answers:
         id=v["id"], cluster=v["cluster"], time=v["time"], number=v["number"],
         indicators={k: c for k, c in a.roles.indicators.items() if k in v["sensitive"]},
         classes=made.in_label_words(own, v["granted"], made.values_of(a.frame, v["label"]), v["favourable"]),
-        legitimate=v["legitimate"],
+        legitimate=v["legitimate"], reference=v.get("reference", {}), adopted_by=v.get("adopted_by"),
+        policy=a.folder.place / v["policy"] if v.get("policy") else None,
     )  # fmt: skip
 
 

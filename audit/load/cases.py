@@ -52,9 +52,10 @@ def load_case(path: Path, *, fetch: bool = True) -> Case:
             )
         data, model = replace(data, label=None), replace(model, column=data.label)
     norms = Reader(top.section("policy"), "[policy]", CaseError)
-    norms.allow("file")
+    norms.allow("file", "adopted_by")
     policy_file = norms.text("file")
     policy = load_policy(None if policy_file is None else file.parent / policy_file)
+    policy = replace(policy, adopted_by=norms.text("adopted_by"))
     change = None
     if "recourse" in top.table:
         change = recourse.read(Reader(top.section("recourse"), "[recourse]", CaseError))
@@ -305,8 +306,12 @@ def _toml(case: Case, folder: Path) -> str:
             "webhook": watch.webhook,
         }
     sections |= contracts.to_sections(case, folder)
-    if case.policy.source is not None:
-        sections["policy"] = {"file": relative(case.policy.source, folder)}
+    if case.policy.source is not None or case.policy.adopted_by is not None:
+        source = case.policy.source
+        sections["policy"] = {
+            "file": None if source is None else relative(source, folder),
+            "adopted_by": case.policy.adopted_by,
+        }
     if case.recourse is not None:
         sections["recourse"] = recourse.to_table(case.recourse)
     if case.population is not None:

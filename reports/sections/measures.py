@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from audit.cube import Meaning
+from audit.findings import policy_words
 from audit.metrics import SCORE_METRICS, SCORE_QUESTIONS, metrics_for
 from audit.sizes import unit
 from reports import charts, words
@@ -29,7 +30,7 @@ def norms(sources: Sources) -> Section:
     version = evidence["policy"]["version"]
     blocks: list[Block] = [
         Paragraph(
-            f"Policy {version} is the institution's own. Being inside a norm does not make a decision right or lawful, "
+            f"{policy_words(evidence['policy'])} Being inside a norm does not make a decision right or lawful, "
             "and being outside does not make it wrong. It says where to look."
         )
     ]
