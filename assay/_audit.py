@@ -39,6 +39,7 @@ def audit(
     out: str | Path | None = None,
     seed: int = 0,
     draws: int = 2000,
+    allow: Sequence[str] = (),
 ) -> Result:
     """Measure how decisions about people differ between groups.
 
@@ -90,6 +91,8 @@ def audit(
         Of permutation tests and intervals.
     draws : int
         Behind each of them.
+    allow : Sequence[str]
+        Types in a model file that you have reviewed.
 
     Returns
     -------
@@ -110,7 +113,7 @@ def audit(
     1.0
     """
     folder = _folder(out)
-    table = _frames.Columns(_frames.as_pandas(data))
+    table = _frames.Columns(_frames.as_pandas(data), data)
     roles: dict[str, Any] = {"label": table.role("label", label)}
     if isinstance(sensitive, str):
         sensitive = [sensitive]
@@ -154,7 +157,7 @@ def audit(
     about = {"name": name, "purpose": purpose}
     norms = {"file": str(Path(policy).resolve())} if policy is not None else None
     _frames.write_case(folder / "case.toml", about, values, made, norms)
-    return _run(folder / "case.toml", folder, out is None, seed=seed, draws=draws)
+    return _run(folder / "case.toml", folder, out is None, seed=seed, draws=draws, allow=allow)
 
 
 def audit_case(

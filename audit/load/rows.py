@@ -148,7 +148,7 @@ def _renamed(
     names = pd.array([*meant, None], dtype="str")
     said = " and ".join(f"{d!r} is read as {m!r}" for d, m in zip(decided, meant, strict=True))
     changed = pd.Series(names.take(codes, allow_fill=False), index=frame.index)
-    return frame.assign(**{column: changed}), [f"Decisions in {column!r}: {said}, {why}."]
+    return with_columns(frame, {column: changed}), [f"Decisions in {column!r}: {said}, {why}."]
 
 
 def missing_words(
