@@ -10,6 +10,7 @@ from typing import Any
 from assay import _frames, _models
 from assay._result import Result
 from audit.errors import CaseError, InputError
+from audit.load.values import name_of
 
 Column = Any
 """The name of a column of the frame, or one value a row (n,)."""
@@ -26,6 +27,8 @@ def audit(
     decision: Column = None,
     score: Column = None,
     threshold: float | None = None,
+    link: str | None = None,
+    classes: Mapping[Any, str] | None = None,
     features: Sequence[str] | None = None,
     exclude: Sequence[str] = (),
     weight: Column = None,
@@ -65,6 +68,10 @@ def audit(
         A score of `positive`, in place of a model; decided positive from `threshold` up.
     threshold : float | None
         For a score, or in place of a model's own `predict`.
+    link : str | None
+        "logit" for a model that gives log-odds; they decide from a probability of 0.5 on.
+    classes : Mapping[Any, str] | None
+        The model's classes in the label's words, for example `{0: "denied", 1: "approved"}`.
     features : Sequence[str] | None
         The columns that the model reads, in its order (default: as the model names them).
     exclude : Sequence[str]
@@ -142,6 +149,8 @@ def audit(
         made = {"outcomes": True}
     if threshold is not None:
         made["threshold"] = float(threshold)
+    made |= {"link": link} if link is not None else {}
+    made |= {"classes": {name_of(k): name_of(v) for k, v in classes.items()}} if classes else {}
     values: dict[str, Any] = {
         "path": "data.parquet",
         **roles,

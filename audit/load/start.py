@@ -136,6 +136,11 @@ class Given:
     score: str | None = None
     model: Path | None = None
     threshold: float | None = None
+    link: str | None = None
+    classes: Sequence[str] = ()
+    python: Path | None = None
+    load: str | None = None
+    consent: str | None = None
     positive: str | None = None
     favourable: str | None = None
     weight: str | None = None
@@ -204,8 +209,10 @@ def from_options(data: Path, given: Given, folder: Path) -> str:
         model["decision" if given.decision else "score"] = sources[0]
     else:
         model["outcomes"] = True
-    if given.threshold is not None:
-        model["threshold"] = given.threshold
+    model |= {"threshold": given.threshold, "link": given.link, "classes": _classes(given.classes) or None}
+    if given.python is not None:  # not resolved: an environment's interpreter is a link to the system's
+        model["python"] = Path(os.path.relpath(os.path.abspath(given.python), folder.resolve())).as_posix()
+    model |= {"load": given.load, "consent": given.consent}
     about = {
         "name": given.name or data.name.split(".")[0],
         "purpose": given.purpose or f"What is decided in {data.name}",
@@ -222,6 +229,22 @@ def from_options(data: Path, given: Given, folder: Path) -> str:
             f"({roles.reasons['cluster']}), add --cluster {roles.cluster}: intervals are too narrow without it.\n"
         )
     return "# Written by `assay audit` from its options.\n" + note + "\n\n".join(blocks) + "\n"
+
+
+def _classes(pairs: Sequence[str]) -> dict[str, str]:
+    """`0=denied 1=approved` as the case file has it. Raises CaseError."""
+    out = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not (name and equals and value):
+            raise CaseError(
+                "--classes cannot be read",
+                got=pair,
+                expected="CLASS=VALUE for each of the model's classes",
+                todo="write for example --classes 0=denied 1=approved",
+            )
+        out[name] = value
+    return out
 
 
 def _sign(given: Given, outcome: str, values: Sequence[str]) -> dict[str, object]:
