@@ -12,15 +12,16 @@ from typing import Any
 from audit.case import Case, DataSpec, ProxySpec, ReadSpec, WatchSpec
 from audit.errors import CaseError
 from audit.files import write_whole
-from audit.load import contracts, models, population, recourse
+from audit.load import contracts, forms, models, population, recourse
 from audit.load.policies import load_policy
 from audit.load.roles import check_roles
 from audit.load.toml import Reader, beside, parse, relative, write
+from audit.load.toml import key as bare
 
 DATA_KEYS = (
     "path", "label", "positive", "favourable", "sensitive", "sensitive_path", "id", "reference", "bins", "weight",
     "cluster", "time", "split", "train", "audit", "features", "exclude", "task", "indicators",
-    "stages", "legitimate", "proxy",
+    "stages", "legitimate", "proxy", "codes",
     "sheet", "header", "skip_lines", "dates",
 )  # fmt: skip
 
@@ -36,9 +37,11 @@ def load_case(path: Path, *, fetch: bool = True) -> Case:
     document, _ = parse(file, CaseError, "case")
     _refuse_questions(document)
     top = Reader(document, "the case file", CaseError)
-    top.allow("case", "data", "model", "policy", "population", "recourse", "watch", "contract", "stress", "whatif")
+    top.allow(
+        "case", "data", "model", "policy", "population", "recourse", "watch", "contract", "stress", "whatif", "answers"
+    )
     about = Reader(top.section("case", required=True), "[case]", CaseError)
-    about.allow("name", "purpose")
+    about.allow("name", "purpose", *forms.ABOUT)
     name, purpose = about.text("name", required=True), about.text("purpose", required=True)
     data = _data(Reader(top.section("data", required=True), "[data]", CaseError), file.parent)
     model = models.read(Reader(top.section("model", required=True), "[model]", CaseError), file.parent)
@@ -52,7 +55,7 @@ def load_case(path: Path, *, fetch: bool = True) -> Case:
             )
         data, model = replace(data, label=None), replace(model, column=data.label)
     norms = Reader(top.section("policy"), "[policy]", CaseError)
-    norms.allow("file", "adopted_by")
+    norms.allow("file", "adopted_by", "presets")
     policy_file = norms.text("file")
     policy = load_policy(None if policy_file is None else file.parent / policy_file)
     policy = replace(policy, adopted_by=norms.text("adopted_by"))
@@ -63,8 +66,9 @@ def load_case(path: Path, *, fetch: bool = True) -> Case:
     if "population" in top.table:
         people = population.read(Reader(top.section("population"), "[population]", CaseError))
     watch = _watch(Reader(top.section("watch"), "[watch]", CaseError), file.parent)
+    told = {"about": forms.about(about), "forms": forms.read(norms, top.section("answers"), file.parent)}
     asked = contracts.read(document, top, file.parent)
-    case = Case(str(name), str(purpose), data, model, policy, file, people, change, watch, **asked)
+    case = Case(str(name), str(purpose), data, model, policy, file, people, change, watch, **told, **asked)
     check_roles(case)
     if fetch and model.registry is not None:
         from audit.models.registry import fetched
@@ -119,6 +123,7 @@ def _data(at: Reader, folder: Path) -> DataSpec:
         stages=_stages(at),
         legitimate=_legitimate(at),
         proxy=_proxy(at, folder),
+        codes=_codes(at),
         read=_reading(at),
     )
 
@@ -173,6 +178,16 @@ def _proxy(at: Reader, folder: Path) -> dict[str, ProxySpec]:
     return out
 
 
+def _codes(at: Reader) -> dict[str, dict[str, str]]:
+    """Column -> value -> how it is said to people."""
+    outer = Reader(at.section("codes"), "`codes` under [data]", CaseError)
+    out = {}
+    for column in outer.table:
+        inner = Reader(outer.section(column), f"`codes` of {column!r}", CaseError)
+        out[column] = {value: str(inner.text(value)) for value in inner.table}
+    return out
+
+
 def _stages(at: Reader) -> tuple[str, ...]:
     stages = at.texts("stages") or ()
     if "stages" in at.table and len(stages) < 2:
@@ -191,7 +206,7 @@ def _indicators(at: Reader) -> dict[str, tuple[str, ...]]:
 
 
 def _watch(at: Reader, folder: Path) -> WatchSpec:
-    at.allow("batch", "label_delay", "source", "labels", "webhook")
+    at.allow("batch", "label_delay", "source", "labels", "webhook", "served", "secret", "settle")
     given: dict[str, Any] = {}
     for key, least in (("batch", 1), ("label_delay", 0)):
         if key in at.table:
@@ -206,7 +221,15 @@ def _watch(at: Reader, folder: Path) -> WatchSpec:
         name = at.text(key)
         if name is not None:
             given[key] = Path("-") if key == "source" and name == "-" else beside(folder, name)
-    given["webhook"] = at.text("webhook")
+    given["webhook"], given["secret"] = at.text("webhook"), at.text("secret")
+    if "settle" in at.table:
+        seconds = at.table["settle"]
+        if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not 0 <= seconds <= 86_400:
+            raise at.wrong("settle", "a number of seconds from 0 to 86400")
+        given["settle"] = float(seconds)
+    served = Reader(at.section("served"), "served", CaseError)
+    served.allow("decision", "score", "model")
+    given["served"] = {k: str(served.text(k)) for k in served.table}
     return WatchSpec(**given)
 
 
@@ -285,6 +308,7 @@ def _toml(case: Case, folder: Path) -> str:
         "stages": data.stages or None,
         "legitimate": dict(data.legitimate) or None,
         "proxy": {k: {"column": p.column, "table": relative(p.table, folder)} for k, p in data.proxy.items()} or None,
+        "codes": {k: dict(v) for k, v in data.codes.items()} or None,
         "indicators": {k: list(v) for k, v in data.indicators.items()} or None,
         "sheet": data.read.sheet,
         "header": list(data.read.header) if isinstance(data.read.header, tuple) else data.read.header,
@@ -292,7 +316,7 @@ def _toml(case: Case, folder: Path) -> str:
         "dates": data.read.dates,
     }
     sections: dict[str, dict[str, Any]] = {
-        "case": {"name": case.name, "purpose": case.purpose},
+        "case": {"name": case.name, "purpose": case.purpose, **case.about},
         "data": values,
         "model": models.to_table(model, folder),
     }
@@ -304,21 +328,27 @@ def _toml(case: Case, folder: Path) -> str:
             "source": None if watch.source is None else _source(watch.source, folder),
             "labels": None if watch.labels is None else relative(watch.labels, folder),
             "webhook": watch.webhook,
+            "secret": watch.secret,
+            "settle": watch.settle,
+            "served": dict(watch.served) or None,
         }
     sections |= contracts.to_sections(case, folder)
-    if case.policy.source is not None or case.policy.adopted_by is not None:
+    presets, answers = forms.to_tables(case.forms, folder)
+    if case.policy.source is not None or case.policy.adopted_by is not None or presets:
         source = case.policy.source
         sections["policy"] = {
             "file": None if source is None else relative(source, folder),
             "adopted_by": case.policy.adopted_by,
+            "presets": presets or None,
         }
+    sections |= {f"answers.{bare(name)}": dict(given) for name, given in answers.items()}
     if case.recourse is not None:
         sections["recourse"] = recourse.to_table(case.recourse)
     if case.population is not None:
         sections["population"] = population.to_table(case.population)
     blocks = []
     for title, table in sections.items():
-        lines = [f"{k} = {write(v)}" for k, v in table.items() if v is not None]
+        lines = [f"{bare(k)} = {write(v)}" for k, v in table.items() if v is not None]
         blocks.append("\n".join([f"[{title}]", *lines]))
     return "\n\n".join(blocks) + "\n"
 

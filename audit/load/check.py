@@ -28,7 +28,11 @@ def columns(case: Case, main: Sequence[str], side: Sequence[str]) -> None:
     ]  # fmt: skip
     roles += [("features", f) for f in data.features or ()]
     roles += [("proxy", p.column) for p in data.proxy.values()]
-    roles += [(r, c) for r, names in (("stages", data.stages), ("legitimate", data.legitimate)) for c in names]
+    roles += [
+        (r, c)
+        for r, names in (("stages", data.stages), ("legitimate", data.legitimate), ("codes", data.codes))
+        for c in names
+    ]
     roles += [("actionable", c) for c in (case.recourse.actionable if case.recourse else ())]
     wanted = [(r, c, tuple(main)) for r, c in roles if c is not None]
     groups = file_columns(data, data.sensitive)
@@ -302,9 +306,10 @@ def remarks(case: Case, frame: pd.DataFrame, audit: Mask, people: npt.NDArray[np
         if missing:
             notes.append(f"{missing:,} of {measured:,} measured rows have no label; their outcome is unknown.")
         names = coded(frame[data.label])[1]
-        if len(names) == 1 and data.task == "classification":
+        if len(names) == 1:
+            told = "Selection rates" if data.task == "classification" else "Predictions and how far they are off"
             notes.append(
-                f"Every known outcome in {data.label!r} is {names[0]!r}. Selection rates can be told; what compares "
+                f"Every known outcome in {data.label!r} is {names[0]!r}. {told} can be told; what compares "
                 "outcomes cannot. Check that this is the outcome column and that the rows were not filtered by it."
             )
     for attribute in data.sensitive:

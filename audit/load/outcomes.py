@@ -93,7 +93,7 @@ def _one_outcome(case: Case, frame: pd.DataFrame) -> DataError:
 
 
 def _numbers(column: pd.Series, where: str) -> None:
-    """Refuse an outcome that is no number, or one number only; an empty one is unknown. Raises DataError."""
+    """Refuse an outcome that is no number, and a column of none; an empty one is unknown. Raises DataError."""
     numbers, strange = numbers_of(column)
     if pd.api.types.is_bool_dtype(column):
         strange = len(column)
@@ -106,11 +106,11 @@ def _numbers(column: pd.Series, where: str) -> None:
             expected="a number, or nothing, in every row",
             todo='correct them, or remove task = "regression" where the label is a class',
         )
-    if len(np.unique(numbers[~np.isnan(numbers)])) < 2:
+    if np.isnan(numbers).all():
         raise DataError(
-            f"{where} has {'one value only' if (~np.isnan(numbers)).any() else 'no values'}",
-            got=f"{int((~np.isnan(numbers)).sum()):,} of {len(numbers):,} rows with a number",
-            expected="different outcomes",
+            f"{where} has no values",
+            got=f"0 of {len(numbers):,} rows with a number",
+            expected="numbers",
             todo="check that this is the outcome column and that the rows were not filtered by it",
         )
 
