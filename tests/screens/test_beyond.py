@@ -21,9 +21,9 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def page(evidence: dict, attribute: list) -> None:  # type: ignore[type-arg]
-    from screens import beyond
+    from screens import beyond, quality
 
-    beyond.data_quality(evidence, attribute)
+    quality.data_quality(evidence, attribute)
     beyond.show(evidence, attribute)
 
 
