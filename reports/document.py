@@ -6,9 +6,9 @@ Everything in it follows from the bytes given, so that a verifier can build it a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from audit.errors import DataError
+from audit.documents import Documents
+from audit.documents.evidence import Data
 from audit.sizes import unit
 from reports import words
 from reports.blocks import (
@@ -27,7 +27,8 @@ from reports.blocks import (
     Sources,
     Table,
 )
-from reports.manifest import Manifest, report_number, strict_json
+from reports.extra import read_extra
+from reports.manifest import Manifest, report_number
 from reports.sections import sections_of
 from reports.sign import SignedLevel
 
@@ -58,26 +59,25 @@ def build_document(files: Mapping[str, bytes], *, manifest: Manifest) -> Documen
 
     Raises DataError where evidence.json is missing.
     """
-    if "evidence.json" not in files:
-        raise DataError("there is nothing to report on", expected="evidence.json", todo="run `assay audit` first")
-    read = {name: strict_json(files[name], name) for name in files if name.endswith(".json")}
+    documents = Documents.of(files)
     sources = Sources(
         manifest=manifest,
-        evidence=read["evidence.json"],
-        cube=read.get("cube.json", {}),
-        explain=read.get("explain.json"),
-        mitigation=read.get("mitigation.json"),
+        evidence=documents.evidence,
+        cube=documents.cube_head,
+        explain=documents.explanations,
+        mitigation=documents.mitigation,
         people=bool(manifest.extra.get("people", False)),
-        search=read.get("search.json"),
-        history=read.get("series.json"),
-        earlier=read.get("earlier-evidence.json"),
+        search=documents.search,
+        history=documents.series,
+        earlier=documents.earlier,
+        said=read_extra(manifest.extra),
     )
     evidence = sources.evidence
     number = report_number(manifest)
     return Document(
         title=manifest.title,
-        case=evidence["case"]["name"],
-        purpose=evidence["case"]["purpose"],
+        case=evidence.case.name,
+        purpose=evidence.case.purpose,
         issued=words.date(manifest.issued),
         language=manifest.language,
         number=number,
@@ -94,19 +94,17 @@ def _level(manifest: Manifest) -> str:
     return str(given)
 
 
-def _measured(data: Mapping[str, Any]) -> tuple[str, str]:
+def _measured(data: Data) -> tuple[str, str]:
     """How many of the rows were measured; of how many people, where one has several rows."""
-    text = f"{data['audited_rows']:,} of {words.rows_in(data)} in the data"
+    text = f"{data.audited_rows:,} of {words.rows_in(data)} in the data"
     return (
-        ("People measured", text)
-        if unit(data) == "people"
-        else ("Rows measured", f"{text}, of {data['people']:,} people")
+        ("People measured", text) if unit(data) == "people" else ("Rows measured", f"{text}, of {data.people:,} people")
     )
 
 
 def _cover(sources: Sources, number: str) -> tuple[tuple[str, str], ...]:
     evidence, manifest = sources.evidence, sources.manifest
-    model = evidence["model"]
+    model = evidence.model
     members = ", ".join(s.name for s in manifest.members) or "none named"
     if manifest.members:
         members += f" ({manifest.quorum} of {len(manifest.members)} must approve)"
@@ -115,19 +113,19 @@ def _cover(sources: Sources, number: str) -> tuple[tuple[str, str], ...]:
         ("Issued", words.date(manifest.issued)),
         ("Auditor", manifest.auditor.name),
         ("Board members asked", members),
-        _measured(evidence["data"]),
+        _measured(evidence.data),
         ("Signature", _level(manifest)),
-        ("Data, SHA-256", evidence["data"]["sha256"]),
+        ("Data, SHA-256", evidence.data.sha256),
     ]
-    if model.get("sha256"):
-        rows.append(("Model, SHA-256", model["sha256"]))
+    if model.sha256:
+        rows.append(("Model, SHA-256", model.sha256))
     else:
-        rows.append(("Model", f"none; decisions are in the column “{model.get('column')}” of the data"))
+        rows.append(("Model", f"none; decisions are in the column “{model.column}” of the data"))
     rows += [
-        ("Policy", str(evidence["policy"]["version"])),
-        ("Policy, SHA-256", evidence["policy"]["sha256"]),
-        ("Counts, SHA-256", evidence["cube"]["sha256"]),
-        ("Made with", f"Assay {evidence['tool']['version']}"),
+        ("Policy", str(evidence.policy.version)),
+        ("Policy, SHA-256", evidence.policy.sha256),
+        ("Counts, SHA-256", evidence.cube.sha256),
+        ("Made with", f"Assay {evidence.tool.version}"),
     ]
     if checkpoint := manifest.extra.get("checkpoint"):
         rows.append(("Log before this report", f"{checkpoint['size']:,} entries, root {checkpoint['root']}"))

@@ -25,7 +25,7 @@ from reports.sections import (
 
 def sections_of(sources: Sources) -> tuple[Section, ...]:
     """All chapters; those on what was not done say so."""
-    decides = "regression" not in sources.evidence
+    decides = sources.evidence.regression is None
     chapters = (
         board.section(sources),
         scope.reading(sources),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
+from audit.documents.evidence import Evidence, FourFifths, LawGroup, LawTable
 from reports import words
 from reports.blocks import Block, Heading, Notice, Paragraph, Section, Sources, Table
 from reports.sections import find
@@ -12,7 +13,7 @@ from reports.sections import find
 def section(sources: Sources) -> Section:
     """Local Law 144 tables on decisions and scores, and the four-fifths rule of thumb."""
     evidence = sources.evidence
-    law = evidence.get("law")
+    law = evidence.law
     title = "Tables of law and custom"
     if not law:
         return Section("law", title, (Notice("No such table was made: the audit is older than these tables."),))
@@ -26,39 +27,39 @@ def section(sources: Sources) -> Section:
         )
     ]
     # The rule asks for scoring rates where a tool scores, and for selection rates where it decides.
-    scored = law["local_law_144_scores"] if evidence["model"]["kind"] == "score" else []
-    for table in (*law["local_law_144"], *scored):
-        if table["attribute"] in shown and table["groups"]:
+    scored = law.local_law_144_scores if evidence.model.kind == "score" else []
+    for table in (*law.local_law_144, *scored):
+        if table.attribute in shown and table.groups:
             blocks.append(_table(evidence, table))
-    if law["local_law_144_scores"] and not scored:
+    if law.local_law_144_scores and not scored:
         blocks.append(Paragraph("Scoring rates, the shares above the median score, are in the embedded evidence."))
-    lines = [x for x in law["four_fifths"] if x["attribute"] in shown]
+    lines = [x for x in law.four_fifths if x.attribute in shown]
     if lines:
         blocks += [Heading("The four-fifths rule of thumb"), _four_fifths(lines)]
     return Section("law", title, tuple(blocks))
 
 
-def _table(evidence: dict[str, Any], table: dict[str, Any]) -> Table:
-    scores = table["metric"] == "scoring_rate"
-    rows = tuple(_row(evidence, table, r, scores) for r in table["groups"][: find.MOST_ROWS])
-    out = [r for r in table["groups"] if r["left_out"]]
-    notes = [f"Unknown group, counted apart: {table['unknown']:,} people.", find.cut(len(table["groups"]))]
+def _table(evidence: Evidence, table: LawTable) -> Table:
+    scores = table.metric == "scoring_rate"
+    rows = tuple(_row(evidence, table, r, scores) for r in table.groups[: find.MOST_ROWS])
+    out = [r for r in table.groups if r.left_out]
+    notes = [f"Unknown group, counted apart: {table.unknown:,} people.", find.cut(len(table.groups))]
     if out:
         named = "; ".join(
-            f"{words.name_of(r['group'])} ({r['people']:,} people, rate {words.share(r['rate'])})" for r in out[:8]
+            f"{words.name_of(r.group)} ({r.people:,} people, rate {words.share(r.rate)})" for r in out[:8]
         )
         more = f"; and {len(out) - 8} more" if len(out) > 8 else ""
-        notes.append(f"Left out as {out[0]['reason']}: {named}{more}.")
+        notes.append(f"Left out as {out[0].reason}: {named}{more}.")
     if scores:
-        between = table.get("median_between")
+        between = table.median_between
         about = "" if between is None else f" (between {between[0]:.6g} and {between[1]:.6g})"
-        notes.append(f"Scored means: above the median score of all, {table['median']:.6g}{about}.")
+        notes.append(f"Scored means: above the median score of all, {table.median:.6g}{about}.")
     what, counted = ("Scoring", "Above the median") if scores else ("Selection", "Selected")
-    several = any(r.get("rows", r["people"]) != r["people"] for r in table["groups"])
+    several = any(r.headed != r.people for r in table.groups)
     who, counted = ("People (rows)", f"{counted}, rows") if several else ("People", counted)
     columns = ("Group", who, counted, f"{what} rate", *(() if scores else ("95 % interval",)), "Impact ratio")
     return Table(
-        f"{what} rates and impact ratios by {words.by(table['attribute'])}",
+        f"{what} rates and impact ratios by {words.by(table.attribute)}",
         columns,
         rows,
         " ".join(n for n in notes if n),
@@ -66,32 +67,32 @@ def _table(evidence: dict[str, Any], table: dict[str, Any]) -> Table:
     )
 
 
-def _row(evidence: dict[str, Any], table: dict[str, Any], r: dict[str, Any], scores: bool) -> tuple[str, ...]:
+def _row(evidence: Evidence, table: LawTable, r: LawGroup, scores: bool) -> tuple[str, ...]:
     """Rates here count people, not weights; the interval is the one of the evidence where that counts people too."""
     interval: tuple[str, ...] = ()
     if not scores:
-        rate = find.rate(evidence, "selection_rate", table["attribute"], r["group"])
-        counted = rate is not None and evidence["data"].get("weight") is None
-        interval = ((words.bracket(rate["low"], rate["high"]) if counted and rate else "") or "–",)
+        rate = find.rate(evidence, "selection_rate", table.attribute, r.group)
+        counted = rate is not None and evidence.data.weight is None
+        interval = ((words.bracket(rate.low, rate.high) if counted and rate else "") or "–",)
     return (
-        words.name_of(r["group"]),
-        words.count(r["people"]) + (f" ({r['rows']:,})" if r.get("rows", r["people"]) != r["people"] else ""),
-        words.count(r["selected"]),
-        words.share(r["rate"]),
+        words.name_of(r.group),
+        words.count(r.people) + (f" ({r.rows:,})" if r.headed != r.people else ""),
+        words.count(r.selected),
+        words.share(r.rate),
         *interval,
-        "left out" if r["left_out"] else "not estimable" if r["impact_ratio"] is None else f"{r['impact_ratio']:.3f}",
+        "left out" if r.left_out else "not estimable" if r.impact_ratio is None else f"{r.impact_ratio:.3f}",
     )
 
 
-def _four_fifths(lines: list[dict[str, Any]]) -> Table:
+def _four_fifths(lines: Sequence[FourFifths]) -> Table:
     rows = tuple(
         (
-            words.name_of(line["group"]),
-            words.name_of(line["highest"]),
-            words.number(line["ratio"]),
-            "below 0.80" if line["below_four_fifths"] else "0.80 or above",
-            words.p_words(line["p_value"]),
-            words.count(line["people"]) + (", few" if line["few_people"] else ""),
+            words.name_of(line.group),
+            words.name_of(line.highest),
+            words.number(line.ratio),
+            "below 0.80" if line.below_four_fifths else "0.80 or above",
+            words.p_words(line.p_value),
+            words.count(line.people) + (", few" if line.few_people else ""),
         )
         for line in lines[: find.MOST_ROWS]
     )
