@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audit import progress
+from audit.documents import Documents
 from audit.errors import DataError, InputError
 from audit.files import write_whole
-from audit.publish import publish_files
+from audit.publish import publish_documents
 from reports import setting
 from reports.about import about_of
 from reports.attest import MODEL_CARD, STATEMENTS
@@ -86,15 +87,15 @@ def issue_report(
     """
     run, out = Path(run), Path(out)
     book, before = _opened(log, out)
-    plain = collect(run, people=people)
+    plain = collected(run, people=people)
     unchecked: tuple[str, ...] = ()
     if compare is not None:
         from reports.earlier import earlier_files
 
-        files, unchecked = earlier_files(compare)
-        plain |= files
+        earlier, unchecked = earlier_files(compare)
+        plain = plain.plus(earlier)
     held = hold(plain, book, before, allow_difference)
-    files = {**plain, **attested(plain, key)}
+    files = plain.plus(attested(plain, key))
     slots = slots_of(key, members)
     level = SignedLevel.B_B if not authority else SignedLevel.B_LT if validation else SignedLevel.B_T
     count = len(slots) - 2
@@ -115,7 +116,7 @@ def issue_report(
                 before,
                 protocol,
                 deviations,
-                about_of(strict_json(plain["evidence.json"], "evidence.json")),
+                about_of(plain.evidence),
             ),
         },
     )
@@ -207,6 +208,11 @@ def _write(
 
 
 def collect(run: Path, *, people: bool = False) -> dict[str, bytes]:
+    """`collected` as bytes alone."""
+    return dict(collected(run, people=people))
+
+
+def collected(run: Path, *, people: bool = False) -> Documents:
     """The files of a run folder that a report embeds, by name. Raises DataError where one that is needed is missing.
 
     Small groups are withheld (audit.publish), and without `people` the persons are taken out of explain.json; where
@@ -225,12 +231,12 @@ def collect(run: Path, *, people: bool = False) -> dict[str, bytes]:
                 ) from error  # fmt: skip
         except OSError as error:
             raise DataError(f"{name} cannot be read", got=error.strerror or str(error)) from error
-    for name, data in files.items():
-        strict_json(data, name)
-    published = publish_files(files, people=people)
-    if (series := series_bytes(run, case_of(published))) is not None:
-        published[SERIES] = series
-    return published
+    documents = Documents(files)
+    for name in documents:
+        documents.plain(name)
+    published = publish_documents(documents, people=people)
+    series = series_bytes(run, case_of(published))
+    return published if series is None else published.plus({SERIES: series})
 
 
 def attested(files: Mapping[str, bytes], key: SigningKey) -> dict[str, bytes]:
@@ -239,10 +245,10 @@ def attested(files: Mapping[str, bytes], key: SigningKey) -> dict[str, bytes]:
     from reports.attest.mlbom import ml_bom
     from reports.attest.statements import statements_of
 
-    lines = b"".join(seal(s, key) + b"\n" for s in statements_of(files, tools()))
-    evidence = strict_json(files["evidence.json"], "evidence.json")
-    mitigation = strict_json(files["mitigation.json"], "mitigation.json") if "mitigation.json" in files else None
-    return {STATEMENTS: lines, MODEL_CARD: ml_bom(evidence, mitigation)}
+    documents = Documents.of(files)
+    lines = b"".join(seal(s, key) + b"\n" for s in statements_of(documents, tools()))
+    mitigation = documents.plain("mitigation.json") if "mitigation.json" in documents else None
+    return {STATEMENTS: lines, MODEL_CARD: ml_bom(documents.plain("evidence.json"), mitigation)}
 
 
 def tools() -> dict[str, str]:
@@ -256,7 +262,7 @@ def tools() -> dict[str, str]:
 
 def case_of(files: Mapping[str, bytes]) -> str:
     """The case's name."""
-    return str(strict_json(files["evidence.json"], "evidence.json")["case"]["name"])
+    return Documents.of(files).evidence.case.name
 
 
 def said_of(

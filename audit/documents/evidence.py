@@ -104,6 +104,17 @@ class FourFifths(Record, frozen=True):
     people: int
 
 
+class DataNamed(Record, frozen=True):
+    sha256: str
+
+
+class Subject(Record, frozen=True):
+    """What an evidence is about, whatever else it holds."""
+
+    model: Model
+    data: DataNamed
+
+
 class Law(Record, frozen=True):
     local_law_144: tuple[LawTable, ...]
     local_law_144_scores: tuple[LawTable, ...]

@@ -85,6 +85,12 @@ class Documents(Mapping[str, bytes]):
             out._plain |= more._plain
         return out
 
+    def without(self, name: str) -> Documents:
+        """The others; what was parsed here stays parsed."""
+        out = Documents({k: v for k, v in self._files.items() if k != name})
+        out._plain = {k: v for k, v in self._plain.items() if k != name}
+        return out
+
     def plain(self, name: str) -> Any:
         """The document as parsed JSON, shared. Raises KeyError where there is none, InputError where it is no JSON."""
         if name not in self._plain:

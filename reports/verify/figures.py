@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from audit.derived import ONLY_WITH
+from audit.documents import Documents
 from audit.errors import AssayError
 from audit.funnel import figures
-from reports.manifest import strict_json
 from reports.verify.result import Broken, arm_named, plain, shown
 from reports.words import METRICS
 
@@ -183,7 +183,7 @@ def load(files: Mapping[str, bytes], name: str) -> Any:
     if name not in files:
         raise Broken(f"the report holds no {name}", got=f"{len(files)} embedded files", expected=name)
     try:
-        document = strict_json(files[name], name)
+        document = Documents.of(files).plain(name)
     except AssayError as error:
         raise Broken(f"{name} is not valid JSON", expected=error.expected) from error
     if not isinstance(document, dict):

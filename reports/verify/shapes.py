@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from audit.documents import Documents
 from audit.errors import AssayError, InputError
 from reports import setting
 from reports.extra import read_extra
-from reports.manifest import Manifest, strict_json
+from reports.manifest import Manifest
 from reports.verify.result import Broken, shown
 
 _PACKAGE = re.compile(r"[A-Za-z][\w-]{0,39}")
@@ -25,15 +26,16 @@ def check_shapes(manifest: Manifest, files: Mapping[str, bytes]) -> None:
         extra = read_extra(manifest.extra)
     except InputError as error:
         raise Broken(error.problem, got=error.got, expected=error.expected) from error
-    for name, data in files.items():
-        for key, value in _digests(_read(data, name)):
+    documents = Documents.of(files)
+    for name in documents:
+        for key, value in _digests(_read(documents, name)):
             # A batch that could not be read has none.
             if not (value is None or value == "" or (isinstance(value, str) and setting.DIGEST.fullmatch(value))):
                 raise Broken(f"a {key} in an embedded file is none", got=shown(value), expected="64 hex digits")
     for name in ("evidence.json", "earlier-evidence.json"):
-        _check_tool(_read(files[name], name) if name in files else None)
+        _check_tool(_read(documents, name))
     if extra.monitoring is not None and "series.json" in files:
-        watch = strict_json(files["series.json"], "series.json")
+        watch = documents.plain("series.json")
         told = {"sha256": watch["watch"]["sha256"], "batches": watch["batches"]}
         for key, right in told.items():
             if (got := getattr(extra.monitoring, key)) != right:
@@ -52,10 +54,10 @@ def _check_tool(evidence: Any) -> None:
             raise Broken("a version in the evidence is none", got=shown(version), expected="a package and its version")
 
 
-def _read(data: bytes, name: str) -> Any:
+def _read(documents: Documents, name: str) -> Any:
     """What stands there; nothing where it is no JSON, which the check of its figures or pages says."""
     try:
-        return strict_json(data, name) if name.endswith(".json") else None
+        return documents.plain(name) if name in documents and name.endswith(".json") else None
     except AssayError:
         return None
 

@@ -135,7 +135,8 @@ def test_the_data_stand_beside_the_population(made: Sources) -> None:
         "difference": -0.1,
     }
     one = {
-        "attribute": ["sex"], "people": 1000, "estimable": True, "reason": None, "groups": [group], "p_value": 0.0002, "unknown": 3,
+        "attribute": ["sex"], "people": 1000, "estimable": True, "reason": None, "groups": [group], "p_value": 0.0002,
+        "unknown": 3,
         "not_in_reference": {"x": 4},
     }  # fmt: skip
     census = {"source": "census", "shares": {}, "tables": [one]}
