@@ -10,6 +10,7 @@
 #   make format              rewrite the source as `make check` wants it
 #   make samples             train the sample models and write the sample files again
 #   make extra               install what reads XGBoost and ONNX models too
+#   make api                 docs/api.md anew from the facade's docstrings (fetches its generator the first time)
 #   make other-versions      reports that other WeasyPrints have set, verified with this one (fetches them)
 #   make lock [UPGRADE=--upgrade]  compile the requirements anew (needs uv)
 #   make clean               remove caches and build output; nothing that a person made
@@ -25,7 +26,7 @@ LOCK = uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --gen
 
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help run setup setup-test demo test test-environments check quick mutants lint types format samples extra other-versions \
+.PHONY: help run setup setup-test demo test test-environments check quick mutants lint types format samples extra api other-versions \
 	lock clean
 .DEFAULT_GOAL := help
 
@@ -82,6 +83,9 @@ samples: setup
 
 extra: setup
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-compile -r requirements/extra.txt
+
+api:
+	@bash scripts/api.sh
 
 other-versions: setup
 	@$(PY) bench/other_versions.py

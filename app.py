@@ -13,16 +13,18 @@ HERE = Path(__file__).resolve().parent
 
 def pages() -> None:
     """One run of the page that is open."""
-    from screens import data, mitigate, model, removal, report, setup
+    from screens import data, mitigate, model, received, removal, report, setup, start
     from screens.parts import PAGES
 
     st.set_page_config(page_title="Assay", page_icon=str(HERE / "screens" / "icon.png"), layout="wide")
     PAGES.update(
-        setup=st.Page(setup.show, title="Set up", url_path="setup", default=True),
+        start=st.Page(start.show, title="Start", url_path="start", default=True),
+        setup=st.Page(setup.show, title="Set up", url_path="setup"),
         data=st.Page(data.show, title="Who is in the data", url_path="data"),
         model=st.Page(model.show, title="What the model does", url_path="model"),
         mitigate=st.Page(mitigate.show, title="Mitigate and watch", url_path="mitigate"),
         report=st.Page(report.show, title="Report", url_path="report"),
+        received=st.Page(received.show, title="Check a report", url_path="received"),
     )
     page = st.navigation(list(PAGES.values()), position="top")
     removal.farewell()

@@ -17,11 +17,15 @@ Everything is written to a run folder (`result.folder`): `data.parquet`, `case.t
 
 from __future__ import annotations
 
-from assay._audit import audit, audit_case, open_run
-from assay._report import new_key, verify
-from assay._result import Explanation, Mitigation, Result
-from assay._scorer import fairness_scorer
-from audit.errors import AssayError
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from assay._audit import audit, audit_case, open_run
+    from assay._report import new_key, verify
+    from assay._result import Explanation, Mitigation, Result
+    from assay._scorer import fairness_scorer
+    from audit.errors import AssayError
 
 __all__ = [
     "AssayError",
@@ -35,3 +39,25 @@ __all__ = [
     "open_run",
     "verify",
 ]
+
+_WHERE = {
+    "audit.errors": ("AssayError",),
+    "assay._audit": ("audit", "audit_case", "open_run"),
+    "assay._report": ("new_key", "verify"),
+    "assay._result": ("Explanation", "Mitigation", "Result"),
+    "assay._scorer": ("fairness_scorer",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """A public name is imported when it is first used (PEP 562): the commands live here too and start quickly."""
+    for module, names in _WHERE.items():
+        if name in names:
+            value = getattr(importlib.import_module(module), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

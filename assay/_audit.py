@@ -44,24 +44,62 @@ def audit(
 
     Parameters
     ----------
-    data : (n rows) a pandas, Polars or Arrow table, a NumPy array (columns x0, x1, ...), or a mapping of columns.
-    sensitive : columns whose groups are compared, or name -> values (n,) for attributes that are no column.
-    label : what really happened; a column or (n,) values. positive: its value that the model predicts or scores.
-    favourable : the value that is good for the person; needed where neither name nor values say it.
-    model : a fitted estimator of scikit-learn's kind, or the path of a model file. decision, score: what was decided or
-        scored, in place of a model; a score decides positive from `threshold` up.
-    features, exclude : what the model reads, and what it must not.
-    weight, id, time, bins, reference, policy : as in the case file (docs/case-file.md).
-    out : the run folder (default: a new folder that is removed with the result).
-    seed, draws : of permutation tests and intervals.
+    data : Any
+        A table of n rows: pandas, Polars, Arrow, a NumPy array (n, k) with columns x0, x1, ..., or a mapping of
+        columns. It is not changed.
+    sensitive : Sequence[str] | Mapping[str, Column] | str
+        Columns whose groups are compared, or name -> values (n,) for attributes that are no column.
+    label : Column
+        What really happened: a column, or values (n,).
+    positive : object
+        The value of the label that the model predicts or scores.
+    favourable : object
+        The value that is good for the person; asked for where neither names nor values say it.
+    model : Any
+        A fitted estimator of scikit-learn's kind (asked in this process, which the evidence says), or the path of a
+        model file (asked in a process of its own).
+    decision : Column
+        What was decided, in place of a model.
+    score : Column
+        A score of `positive`, in place of a model; decided positive from `threshold` up.
+    threshold : float | None
+        For a score, or in place of a model's own `predict`.
+    features : Sequence[str] | None
+        The columns that the model reads, in its order (default: as the model names them).
+    exclude : Sequence[str]
+        Columns that the model must not see.
+    weight : Column
+        Survey weights (n,), greater than 0.
+    id : Column
+        Who or what a row is about.
+    time : str | None
+        A column that orders the rows.
+    bins : Mapping[str, Sequence[float]] | None
+        Left-closed edges for a numeric sensitive column, for example `{"age": [25, 40, 60]}`.
+    reference : Mapping[str, str] | None
+        The group that others are compared with (default: every pair, and the widest is named).
+    policy : str | Path | None
+        A file of norms (default: an example).
+    name : str
+        Of the case; printed on page 1.
+    purpose : str
+        What is decided about people, in words; printed on page 1.
+    out : str | Path | None
+        The run folder (default: a new one that is removed with the result).
+    seed : int
+        Of permutation tests and intervals.
+    draws : int
+        Behind each of them.
 
     Returns
     -------
-    Result : evidence, tidy frames, chart, explanation, mitigation, report.
+    Result
+        Evidence, tidy frames, chart; explanation, mitigation and report follow from it.
 
     Raises
     ------
-    AssayError : one message with what was wrong, got, expected, and what to do.
+    AssayError
+        One message with what was wrong, got, expected, and what to do.
 
     Examples
     --------
@@ -119,16 +157,50 @@ def audit(
     return _run(folder / "case.toml", folder, out is None, seed=seed, draws=draws)
 
 
-def audit_case(case: str | Path, out: str | Path | None = None, *, seed: int = 0, draws: int = 2000) -> Result:
-    """Audit a case file, as `assay audit CASE.toml --out DIR` does. out: the run folder (default: a temporary one).
+def audit_case(
+    case: str | Path,
+    out: str | Path | None = None,
+    *,
+    seed: int = 0,
+    draws: int = 2000,
+    allow: Sequence[str] = (),
+) -> Result:
+    """Audit a case file, as `assay audit CASE.toml --out DIR` does.
 
-    Raises AssayError.
+    Parameters
+    ----------
+    case : str | Path
+        The case file (docs/case-file.md).
+    out : str | Path | None
+        The run folder (default: a new one that is removed with the result).
+    seed : int
+        Of permutation tests and intervals.
+    draws : int
+        Behind each of them.
+    allow : Sequence[str]
+        Types in the model file that you have reviewed.
+
+    Raises
+    ------
+    AssayError
+        InputError where the case, its data or its model cannot be used.
     """
-    return _run(Path(case), _folder(out), out is None, seed=seed, draws=draws)
+    return _run(Path(case), _folder(out), out is None, seed=seed, draws=draws, allow=allow)
 
 
 def open_run(folder: str | Path) -> Result:
-    """The result of an earlier audit in `folder` (the DIR of `--out`). Raises InputError where there is none."""
+    """The result of an earlier audit.
+
+    Parameters
+    ----------
+    folder : str | Path
+        The DIR of `--out`, or the `out` of `assay.audit`.
+
+    Raises
+    ------
+    AssayError
+        InputError where it holds no audit.
+    """
     place = Path(folder)
     if not (place / "evidence.json").exists():
         raise InputError(
@@ -149,11 +221,11 @@ def _folder(out: str | Path | None) -> Path:
     return Path(out)
 
 
-def _run(case: Path, folder: Path, passing: bool, *, seed: int, draws: int) -> Result:
+def _run(case: Path, folder: Path, passing: bool, *, seed: int, draws: int, allow: Sequence[str] = ()) -> Result:
     from audit.gaps import Settings
     from audit.load import load_case
     from audit.run import run_audit
 
     loaded = load_case(case)
-    run_audit(loaded, folder, Settings(seed=seed, draws=draws, reference=loaded.data.reference))
+    run_audit(loaded, folder, Settings(seed=seed, draws=draws, reference=loaded.data.reference), allow=allow)
     return Result(folder, case, passing=passing)

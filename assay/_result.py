@@ -22,7 +22,17 @@ if TYPE_CHECKING:
 
 
 class Result:
-    """A finished audit. `folder` holds everything that was written; `evidence` is evidence.json as a dict."""
+    """A finished audit; in a notebook it shows findings, norms and a chart.
+
+    Attributes
+    ----------
+    folder : Path
+        The run folder with everything that was written. A temporary one is removed with the result.
+    case_file : Path | None
+        The case file that was audited, where it is known.
+    evidence : dict[str, Any]
+        evidence.json as it was read (schema assay/evidence/1).
+    """
 
     def __init__(self, folder: Path, case: Path | None, *, passing: bool = False) -> None:
         self.folder = Path(folder)
@@ -58,7 +68,25 @@ class Result:
         return _tidy(self.evidence["norms"])
 
     def plot(self, metric: str = "selection_rate", attribute: str | Sequence[str] | None = None) -> Figure:
-        """Dots with 95 % intervals, a row a group. attribute: default the first sensitive column. Raises InputError."""
+        """Dots with 95 % intervals, a row a group.
+
+        Parameters
+        ----------
+        metric : str
+            A rate, for example "selection_rate" or "true_positive_rate".
+        attribute : str | Sequence[str] | None
+            A sensitive column, or several for their intersection (default: the first column).
+
+        Returns
+        -------
+        Figure
+            Of plotly.
+
+        Raises
+        ------
+        AssayError
+            InputError for a rate or column that was not measured; it names those that were.
+        """
         from screens.charts import Dot, dots
 
         wanted = (
@@ -75,35 +103,153 @@ class Result:
         ]
         return dots(values, title=f"{metric.replace('_', ' ')} by {' and '.join(wanted)}")
 
-    def explain(self, rows: Sequence[int] = (), *, output: str = "probability", seed: int = 0) -> Explanation:
-        """SHAP and LIME of the audited model; rows: places of single people to explain too. Raises AssayError."""
+    def explain(
+        self, rows: Sequence[int] = (), *, output: str = "probability", seed: int = 0, allow: Sequence[str] = ()
+    ) -> Explanation:
+        """SHAP and LIME of the audited model; written to explain.json.
+
+        Parameters
+        ----------
+        rows : Sequence[int]
+            Places of single people among the audited rows (0 is the first) to explain too.
+        output : str
+            What is explained: "probability" (0 to 1), "log-odds" or "decision".
+        seed : int
+            Of the background and the draws.
+        allow : Sequence[str]
+            Types in the model file that you have reviewed.
+
+        Raises
+        ------
+        AssayError
+            InputError where there is no model to ask, or a row is not there.
+        """
         from audit.explain import run_explain
 
         return Explanation(
-            run_explain(self._case(), self.folder, people=tuple(rows), seed=seed, output=output, allow=())
+            run_explain(self._case(), self.folder, people=tuple(rows), seed=seed, output=output, allow=tuple(allow))
         )
 
-    def mitigate(self, method: str = "reweighing", **options: Any) -> Mitigation:
-        """Fit a candidate by `method` and compare it with the original and the moved threshold on untouched rows.
+    def mitigate(
+        self,
+        method: str = "reweighing",
+        *,
+        constraint: str | None = None,
+        tolerance: float = 0.02,
+        attributes: Sequence[str] | None = None,
+        seed: int = 0,
+        allow: Sequence[str] = (),
+        onnx: bool = False,
+        gate: bool = False,
+    ) -> Mitigation:
+        """Fit a candidate and compare it with the original, and the original's threshold moved, on untouched rows.
 
-        options: constraint, tolerance, attributes, seed, as of `assay mitigate`. Raises AssayError.
+        Parameters
+        ----------
+        method : str
+            A row of the table in docs/mitigation.md.
+        constraint : str | None
+            What to aim at, for example "demographic_parity" (default: the method's first).
+        tolerance : float
+            The gap allowed, 0 to 1.
+        attributes : Sequence[str] | None
+            Sensitive columns to act on (default: all, with their intersections).
+        seed : int
+            Of the split and the fit.
+        allow : Sequence[str]
+            Types in the model file that you have reviewed.
+        onnx : bool
+            Write the candidate as ONNX too.
+        gate : bool
+            Raise GateBroken, after writing, where the tolerance was not met on the test rows.
+
+        Raises
+        ------
+        AssayError
+            InputError for a method, constraint or column that is not known, or where nothing can be learned.
         """
         from debias.mitigate import run_mitigate
 
-        return Mitigation(run_mitigate(self._case(), method, self.folder, **options), self.folder)
+        document = run_mitigate(
+            self._case(), method, self.folder, constraint=constraint, tolerance=tolerance, attributes=attributes,
+            seed=seed, allow=allow, onnx=onnx, gate=gate,
+        )  # fmt: skip
+        return Mitigation(document, self.folder)
 
     def report(
-        self, path: str | Path, *, key: str | Path, password: str | bytes | None = None, **options: Any
+        self,
+        path: str | Path,
+        *,
+        key: str | Path,
+        password: str | bytes | None = None,
+        members: Sequence[str] = (),
+        quorum: int | None = None,
+        people: bool = False,
+        log: str | Path | None = None,
+        compare: str | Path | None = None,
+        allow_difference: str | None = None,
+        protocol: str | Path | None = None,
+        deviations: Sequence[str] = (),
+        timestamp: str | None = None,
     ) -> Issued:
-        """The signed PDF of everything measured. key: a .p12 file (`assay.new_key`); options: members, log, ...
+        """The signed PDF of everything measured in the run folder, as `assay report` makes it.
 
-        Raises AssayError.
+        Parameters
+        ----------
+        path : str | Path
+            The new PDF.
+        key : str | Path
+            A PKCS #12 file (`assay.new_key` makes one).
+        password : str | bytes | None
+            What opens the key.
+        members : Sequence[str]
+            Board members who are to decide; `NAME=FINGERPRINT` also pins the certificate.
+        quorum : int | None
+            Approvals needed (default: more than half of the members).
+        people : bool
+            Print explanations of single persons too.
+        log : str | Path | None
+            The folder of the log of issued reports, to enter it in and to hold it against earlier ones.
+        compare : str | Path | None
+            An earlier run folder or report.
+        allow_difference : str | None
+            Why it may go out although its counts and an earlier report's differ by a few people; printed in it.
+        protocol : str | Path | None
+            A file with what was fixed before the results.
+        deviations : Sequence[str]
+            What was done otherwise than the protocol says.
+        timestamp : str | None
+            The address of an RFC 3161 authority.
+
+        Returns
+        -------
+        Issued
+            `path`, `sha256` of the file, `level` of the signature.
+
+        Raises
+        ------
+        AssayError
+            KeyFileError for a key that does not open, PublicationError where the report would give people away beside
+            an earlier one, OutputError where it cannot be written.
         """
         from reports.issue import issue_report
         from reports.keys import load_key
 
         secret = password.encode() if isinstance(password, str) else password
-        return issue_report(self.folder, load_key(key, secret), Path(path), **options)
+        return issue_report(
+            self.folder,
+            load_key(Path(key), secret),
+            Path(path),
+            members=members,
+            quorum=quorum,
+            people=people,
+            log=None if log is None else Path(log),
+            compare=None if compare is None else Path(compare),
+            allow_difference=allow_difference,
+            protocol=None if protocol is None else Path(protocol),
+            deviations=deviations,
+            authority=timestamp,
+        )
 
     def _case(self) -> Any:
         from audit.load import load_case
@@ -153,7 +299,13 @@ class Result:
 
 
 class Explanation:
-    """explain.json as `document`, and its global part as a frame."""
+    """What the model's outputs rest on.
+
+    Attributes
+    ----------
+    document : dict[str, Any]
+        explain.json (schema assay/explain/1).
+    """
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document
@@ -180,7 +332,15 @@ class Explanation:
 
 
 class Mitigation:
-    """mitigation.json as `document`; the candidate lies in `folder`."""
+    """A candidate beside the original.
+
+    Attributes
+    ----------
+    document : dict[str, Any]
+        mitigation.json (schema assay/mitigation/1).
+    folder : Path
+        The run folder, where the candidate lies as a model file.
+    """
 
     def __init__(self, document: dict[str, Any], folder: Path) -> None:
         self.document, self.folder = document, Path(folder)

@@ -25,15 +25,28 @@ def fairness_scorer(
 
     Parameters
     ----------
-    metric : a rate of the contract, for example "selection_rate", "true_positive_rate", "accuracy".
-    sensitive : the name of a column of X, or values by row label (a Series whose index is that of X: cross-validation
-        passes parts of X, and only an index says which).
-    favourable : the decision that is good for a person; the rate is about it.
-    kind : "difference" scores minus (highest - lowest), 0 at best; "ratio" scores lowest / highest, 1 at best.
-    least : groups with fewer people in the rate's denominator are left out; with fewer than two left the score is NaN,
+    metric : str
+        A rate, for example "selection_rate", "true_positive_rate", "accuracy".
+    sensitive : Any
+        The name of a column of X, or a Series by row label (cross-validation passes parts of X, and only an index says
+        which).
+    favourable : object
+        The decision that is good for a person; the rate is about it.
+    kind : str
+        "difference" scores minus (highest - lowest), 0 at best; "ratio" scores lowest / highest, 1 at best.
+    least : int
+        Groups with fewer people in the rate's denominator are left out; with fewer than two left the score is NaN,
         which is no 0 (scikit-learn then warns, or takes `error_score`).
 
-    Raises InputError for an unknown metric or kind.
+    Returns
+    -------
+    Callable[[Any, Any, Any], float]
+        For `scoring=` of scikit-learn.
+
+    Raises
+    ------
+    AssayError
+        InputError for a metric or kind that is not known, and, when it scores, for groups that cannot be joined.
     """
     table = {m.name: m for m in metrics_for(Meaning("favourable", "other", "favourable"))}
     if metric not in table:

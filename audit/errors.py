@@ -28,9 +28,12 @@ class AssayError(Exception):
 
     Parameters
     ----------
-    problem : what was wrong, one sentence without the full stop.
-    got, expected : what was found and what would have been right; either may be empty.
-    todo : what to do next.
+    problem : str
+        What was wrong, one sentence without the full stop.
+    got, expected : object
+        What was found and what would have been right; either may be empty.
+    todo : str
+        What to do next.
     """
 
     exit_code = 1

@@ -23,11 +23,6 @@ def printable(text: str) -> str:
     return _RIGHT_TO_LEFT.sub(_kept_apart, "".join(c if " " <= c < "\x7f" else _sign(c) for c in text))
 
 
-def drawable(text: str) -> bool:
-    """Whether the report's own font draws all of it."""
-    return text.isascii() or all(ord(c) < SAFE or ord(c) in _drawn() for c in text)
-
-
 def right_to_left(text: str) -> bool:
     """Whether it holds letters that are written from right to left."""
     return _RIGHT_TO_LEFT.search(text) is not None

@@ -45,7 +45,7 @@ def show(evidence: Record, attribute: list[str]) -> None:
     open_ = {words: k for k, (words, _) in answers.items() if found[k]}
     if not open_:
         return
-    st.subheader("Beyond groups and rates")
+    st.header("Beyond groups and rates")
     key = open_[st.selectbox("Question", list(open_), key="beyond")]
     answers[key][1](found[key], attribute)
 
@@ -392,7 +392,7 @@ def data_quality(evidence: Record, attribute: list[str]) -> None:
     found = evidence.get("quality")
     if not found:
         return
-    st.subheader("How good the data are")
+    st.header("How good the data are")
     for words in _quality_words(found):
         st.write(state.plain(words))
     gaps = sorted((g for g in found["missing"]["gaps"] if g["value"] is not None), key=lambda g: -g["value"])[:MOST]
@@ -422,7 +422,7 @@ def _population(found: list[Record], attribute: list[str]) -> None:
     one = next((p for p in found if p["attribute"] == attribute), None)
     if one is None:
         return
-    st.subheader("Beside the population")
+    st.header("Beside the population")
     if not one["estimable"]:
         st.write(state.plain(f"Not estimable: {one['reason']}."))
         return
@@ -502,7 +502,7 @@ def _proxies(found: Record, attribute: list[str]) -> None:
         f"Together {one['features']} features tell {name} with an AUC of {one['auc']:.3f} on people they were not "
         "fitted on; 0.5 is a coin, 1 is certainty. Leaving the column out of a model does not remove this."
     )
-    st.markdown(f"#### What stands for {state.plain(name)}")
+    st.markdown(f"### What stands for {state.plain(name)}")
     st.write(state.plain(takeaway))
     left, right = st.columns([3, 2])
     shown = [f for f in rows if f["auc"] is not None][:MOST]

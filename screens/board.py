@@ -26,7 +26,7 @@ def countersign(folder: CaseFolder, report: Path, manifest: Manifest) -> None:
     members = manifest.members
     if not members:
         return
-    st.markdown("#### The board decides")
+    st.markdown("### The board decides")
     with st.form("approve"):
         member = st.selectbox(
             "Member", [m.name for m in members], index=None, key="approve-member", placeholder="Choose who decides"

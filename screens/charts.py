@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a7a7a")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "x", "cross", "star")
 ROW_HEIGHT = 34
+GREY, GRID, CLEAR = "#6f7b86", "rgba(128,128,128,0.28)", "rgba(0,0,0,0)"
+"""Seen on a light and on a dark page (at least 3:1 on both); text takes the page's own colour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,26 +72,26 @@ def dots(values: Sequence[Dot], *, title: str, percent: bool = True, mark: float
         if d.value is None:
             figure.add_annotation(
                 x=0, xref="paper", y=rows.index(d.row), text="not estimable", showarrow=False, xanchor="left",
-                font={"color": "#5a6570", "size": 12},
+                font={"size": 12},
             )  # fmt: skip
     if mark is not None:
-        figure.add_vline(x=mark, line={"color": "#5a6570", "width": 1, "dash": "dot"})
+        figure.add_vline(x=mark, line={"color": GREY, "width": 1, "dash": "dot"})
     figure.update_layout(
         **titled(title),
         height=(90 if len(series) < 2 else 124) + ROW_HEIGHT * max(len(rows), 2) * max(1, 0.8 * len(series)),
         margin_l=10,
         margin_r=20,
         margin_b=36 if len(series) < 2 else 70,
-        xaxis={"tickformat": ".0%" if percent else "", "zeroline": False, "gridcolor": "#e3e7ea"},
+        xaxis={"tickformat": ".0%" if percent else "", "zeroline": False, "gridcolor": GRID},
         yaxis={
             "tickvals": list(range(len(rows))),
             "ticktext": [_short(r) for r in rows],
             "range": [len(rows) - 0.4, -0.6],
-            "gridcolor": "#f3f5f7",
+            "gridcolor": GRID,
             "zeroline": False,
         },
         legend={"orientation": "h", "yanchor": "top", "y": -0.18, "x": 0},
-        plot_bgcolor="#ffffff",
+        plot_bgcolor=CLEAR,
         dragmode=False,
     )
     if percent:
@@ -129,7 +131,7 @@ def bars(
                 "symmetric": False,
                 "array": [high - v for v, (_, high) in zip(values, ranges, strict=True)],
                 "arrayminus": [v - low for v, (low, _) in zip(values, ranges, strict=True)],
-                "color": "#1b2733",
+                "color": GREY,
                 "thickness": 1.4,
                 "width": 4,
             },
@@ -142,8 +144,8 @@ def bars(
         margin_r=20,
         margin_b=30,
         yaxis={"autorange": "reversed"},
-        xaxis={"zeroline": True, "zerolinecolor": "#5a6570", "gridcolor": "#e3e7ea"},
-        plot_bgcolor="#ffffff",
+        xaxis={"zeroline": True, "zerolinecolor": GREY, "gridcolor": GRID},
+        plot_bgcolor=CLEAR,
         dragmode=False,
     )
     return figure
@@ -171,9 +173,9 @@ def front(kinds: Sequence[tuple[str, Sequence[Point]]], *, title: str, gap: str)
 
     looks = (
         {"size": 12, "color": PALETTE[0], "symbol": "circle"},
-        {"size": 14, "color": "#1b2733", "symbol": "star"},
+        {"size": 14, "color": GREY, "symbol": "star"},
         {"size": 10, "color": PALETTE[1], "symbol": "diamond-open", "line": {"width": 2}},
-        {"size": 7, "color": "#8a96a0", "symbol": "x-thin-open"},
+        {"size": 7, "color": GREY, "symbol": "x-thin-open"},
     )
     figure = Figure()
     for index in (3, 2, 1, 0):
@@ -190,7 +192,7 @@ def front(kinds: Sequence[tuple[str, Sequence[Point]]], *, title: str, gap: str)
                 mode="lines+markers+text" if index == 0 else "markers",
                 text=[p.name for p in points] if index == 0 else None,
                 textposition="top right",
-                textfont={"size": 13, "color": "#1b2733"},
+                textfont={"size": 13},
                 line={"color": PALETTE[0], "width": 1, "dash": "dot"} if index == 0 else None,
                 marker=looks[index],
                 error_x={**spans, "array": [0] * len(points), "arrayminus": [p.gap_high - p.gap_low for p in points]}
@@ -216,10 +218,10 @@ def front(kinds: Sequence[tuple[str, Sequence[Point]]], *, title: str, gap: str)
         margin_l=10,
         margin_r=20,
         margin_b=90,
-        xaxis={"title": gap, "tickformat": ".0%", "rangemode": "tozero", "gridcolor": "#e3e7ea", "zeroline": False},
-        yaxis={"title": "Wrong decisions", "tickformat": ".1%", "gridcolor": "#e3e7ea", "zeroline": False},
+        xaxis={"title": gap, "tickformat": ".0%", "rangemode": "tozero", "gridcolor": GRID, "zeroline": False},
+        yaxis={"title": "Wrong decisions", "tickformat": ".1%", "gridcolor": GRID, "zeroline": False},
         legend={"orientation": "h", "yanchor": "top", "y": -0.22, "x": 0, "traceorder": "reversed"},
-        plot_bgcolor="#ffffff",
+        plot_bgcolor=CLEAR,
         dragmode=False,
     )
     return figure

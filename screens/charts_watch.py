@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from screens.charts import CLEAR, GREY, GRID
+
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-INK, GREY, BLUE, RED = "#1b2733", "#5a6570", "#0072b2", "#d55e00"
+BLUE, RED = "#0072b2", "#d55e00"
 SYMBOLS = {"confirmed": "triangle-up", "incident": "x", "promoted": "star", "rolled_back": "triangle-down",
            "policy": "square", "frozen": "octagon", "shadow": "diamond"}  # fmt: skip
 """Marks are told apart by shape and by their words."""
@@ -81,15 +83,15 @@ def timeline(points: Sequence[Point], *, title: str, limit: float, marks: Sequen
                 y=[-0.04 * top] * len(mine),
                 mode="markers",
                 name=kind.replace("_", " "),
-                marker={"symbol": SYMBOLS.get(kind, "circle"), "size": 12, "color": INK},
+                marker={"symbol": SYMBOLS.get(kind, "circle"), "size": 12, "color": GREY},
                 customdata=[[m.words] for m in mine],
                 hovertemplate="batch %{x}: %{customdata[0]}<extra></extra>",
             )
         )
     figure.update_layout(
         title={"text": title, "font": {"size": 15}}, height=330, margin={"l": 10, "r": 20, "t": 44, "b": 80},
-        xaxis={"title": "batch", "gridcolor": "#f3f5f7", "range": [-0.8, last + 0.8]},
-        yaxis={"gridcolor": "#e3e7ea", "zeroline": False, "range": [-0.09 * top, 1.12 * top]},
-        legend={"orientation": "h", "yanchor": "top", "y": -0.24, "x": 0}, plot_bgcolor="#ffffff", dragmode=False,
+        xaxis={"title": "batch", "gridcolor": GRID, "range": [-0.8, last + 0.8]},
+        yaxis={"gridcolor": GRID, "zeroline": False, "range": [-0.09 * top, 1.12 * top]},
+        legend={"orientation": "h", "yanchor": "top", "y": -0.24, "x": 0}, plot_bgcolor=CLEAR, dragmode=False,
     )  # fmt: skip
     return figure

@@ -28,7 +28,7 @@ def show(evidence: dict[str, Any], attribute: list[str]) -> None:
     found = evidence.get("classes")
     if not found:
         return
-    st.subheader("All classes of the outcome")
+    st.header("All classes of the outcome")
     if len(attribute) != 1:
         st.write("Classes are compared by single attributes. Choose one above.")
         return

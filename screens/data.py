@@ -26,6 +26,9 @@ WORDS = {
 }
 
 
+SECTIONS = ("People and outcomes", "Measures of the data", "How good the data are")
+
+
 def show() -> None:
     """The screen."""
     folder = parts.need_case("Who is in the data")
@@ -42,16 +45,22 @@ def show() -> None:
         return
     measures = measures_from_json(evidence)
     attribute = attribute_choice(measures)
-    people(measures, attribute, evidence["data"])
-    if "regression" in evidence:
-        st.write("The outcome is a number; the next screen compares it, and what was predicted, by group.")
-    else:
-        outcomes(measures, attribute)
+    names = list(SECTIONS) if "regression" not in evidence else [SECTIONS[0], SECTIONS[2]]
+    section = parts.sections("data-section", names)
+    if section == SECTIONS[0]:
+        people(measures, attribute, evidence["data"])
+        if "regression" in evidence:
+            st.write("The outcome is a number; the next screen compares it, and what was predicted, by group.")
+        else:
+            outcomes(measures, attribute)
+    elif section == SECTIONS[1]:
         measures_table(measures, attribute)
-    beyond.data_quality(evidence, list(attribute))
+    else:
+        beyond.data_quality(evidence, list(attribute))
     for note in evidence["notes"]:
         st.caption(state.plain(unquoted(note)))
     parts.next_step("model", "what the model does")
+    parts.help_on("data")
 
 
 def attribute_choice(measures: Measures) -> tuple[str, ...]:
@@ -77,7 +86,7 @@ def people(measures: Measures, attribute: tuple[str, ...], data: dict[str, Any])
         f"Of {measured(data)}, {largest.rows:,} are {name_of(largest.group)} and {smallest.rows:,} are "
         f"{name_of(smallest.group)}, the smallest group."
     )
-    st.subheader("People")
+    st.header("People")
     st.write(state.plain(takeaway))
     left, right = st.columns([3, 2])
     figure = charts.bars(
@@ -100,7 +109,7 @@ def people(measures: Measures, attribute: tuple[str, ...], data: dict[str, Any])
 def outcomes(measures: Measures, attribute: tuple[str, ...]) -> None:
     """How many in each group have the favourable outcome, according to the labels."""
     rates = [r for r in measures.rates if r.metric == "base_rate" and r.attribute == attribute]
-    st.subheader("Outcomes in the labels")
+    st.header("Outcomes in the labels")
     gap = pick(measures.gaps, metric="base_rate", kind="difference", attribute=attribute)
     if gap is None or gap.value is None:
         st.write(state.plain(f"Outcomes cannot be compared: {gap.reason if gap else 'no outcome column'}."))
@@ -130,7 +139,7 @@ def outcomes(measures: Measures, attribute: tuple[str, ...]) -> None:
 def measures_table(measures: Measures, attribute: tuple[str, ...]) -> None:
     """The pre-training measures of each group against all others."""
     records = [d for d in measures.dataset if d.attribute == attribute]
-    st.subheader("Measures of the data")
+    st.header("Measures of the data")
     st.write(
         "Each group against everyone else. Nought means no difference; hover over a column's name for the formula."
     )

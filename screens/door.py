@@ -48,7 +48,7 @@ class Read:
 
 def show() -> None:
     """Open a report that was received; then decide."""
-    st.subheader("Decide on a report that you received")
+    st.header("Decide on a report that you received")
     st.caption(
         "For members of a board. The report and your key are used in memory and not kept on this machine. Where its "
         "log of reports knows the report, your decision is entered there."

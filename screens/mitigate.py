@@ -17,6 +17,7 @@ from reports.words import unquoted
 from screens import charts, parts, search, state, watch
 from screens.workspace import CaseFolder
 
+PARTS = ("Beside the original", "Where the norms stand", "What got worse, and for whom", "Your decision")
 WAYS = ("One candidate", "Search", "Watch")
 ARMS = {"original": "original", "matched": "original, threshold moved", "candidate": "candidate"}
 AIMS = {
@@ -49,11 +50,18 @@ def show() -> None:
         parts.next_step("report", "the report")
         return
     st.divider()
-    comparison(document)
-    worse(document)
-    affected(document)
-    decide(folder, document)
+    part = parts.sections("mitigate-section", PARTS)
+    if part == PARTS[0]:
+        comparison(document)
+    elif part == PARTS[1]:
+        judged(document)
+    elif part == PARTS[2]:
+        worse(document)
+        affected(document)
+    else:
+        decide(folder, document)
     parts.next_step("report", "the report")
+    parts.help_on("mitigate")
 
 
 def build(folder: CaseFolder) -> None:
@@ -83,7 +91,7 @@ def build(folder: CaseFolder) -> None:
 
 def comparison(document: dict[str, Any]) -> None:
     """All groups before and after, side by side, on rows that neither model saw."""
-    st.subheader(state.plain(document["title"]))
+    st.header(state.plain(document["title"]))
     if document.get("notice"):
         st.warning(state.plain(document["notice"]))
     search.chosen(document)
@@ -96,11 +104,15 @@ def comparison(document: dict[str, Any]) -> None:
     metric = document["constraint"]["metric"]
     rows = []
     for key, arm in arms.items():
-        row = {"": ARMS[key], "Accuracy": percent(arm["accuracy"]), "Selection rate": percent(arm["selection_rate"])}
+        row = {
+            "Model": ARMS[key],
+            "Accuracy": percent(arm["accuracy"]),
+            "Selection rate": percent(arm["selection_rate"]),
+        }
         for entry in document["constraint"]["by"]:
             gap = gap_of(arm, metric, entry["attribute"])
             by = " and ".join(entry["attribute"])
-            row[f"{metric.replace('_', ' ').capitalize()} gap by {by}"] = interval_words(gap)
+            row[f"{metric.replace('_', ' ').capitalize()} gap by {by}"] = interval_words(gap) + withheld(arm, gap)
         rows.append(row)
     parts.table(
         pd.DataFrame(rows), alt="Accuracy, selection rate and gaps of the original, the baseline and the candidate"
@@ -158,9 +170,74 @@ def interval_words(gap: dict[str, Any] | None) -> str:
     return f"{100 * gap['value']:.1f} points ({100 * gap['low']:.1f} to {100 * gap['high']:.1f})"
 
 
+RATES = {
+    "equal_opportunity": ("true_positive_rate", "true_negative_rate"),
+    "equalized_odds": ("true_positive_rate", "false_positive_rate"),
+}
+"""The rates behind a norm that is not one rate; equal opportunity is about either, by which outcome is favourable."""
+
+
+def withheld(arm: dict[str, Any], gap: dict[str, Any] | None) -> str:
+    """How many of the groups are not behind this gap, because they are too small to be shown; or nothing."""
+    if gap is None or gap["value"] is None:
+        return ""
+    named = RATES.get(gap["metric"], (gap["metric"],))
+    mine = [r for r in arm["rates"] if r["attribute"] == gap["attribute"] and r["metric"] in named]
+    lacking = {tuple(r["group"]) for r in mine if r["value"] is None}
+    groups = {tuple(r["group"]) for r in mine}
+    return f", without {len(lacking)} of {len(groups)} groups" if lacking else ""
+
+
+STATUS = {
+    "inside": "inside", "outside": "outside", "undecided": "undecided", "not_estimable": "not estimable",
+}  # fmt: skip
+
+
+def judged(document: dict[str, Any]) -> None:
+    """Every norm for what stands today and for each option, side by side; those that turned first."""
+    arms = {k: document["arms"][k] for k in ARMS if document["arms"].get(k)}
+    st.header("Where the norms stand")
+    keys = [(n["metric"], n["kind"], tuple(n["attribute"])) for n in arms["original"]["norms"]]
+    if not keys:
+        st.write("The policy has no norm for these attributes.")
+        return
+    by = {
+        k: {(n["metric"], n["kind"], tuple(n["attribute"])): n for n in arm["norms"]} for k, arm in arms.items()
+    }  # fmt: skip
+    turned = [k for k in keys if _rank(by["candidate"][k]) > _rank(by["original"][k])]
+    if turned:
+        named = "; ".join(_norm_words(k) for k in turned)
+        st.warning(state.plain(f"Against the original the candidate stands worse in {len(turned)}: {named}."))
+    rows = []
+    for key in sorted(keys, key=lambda k: k not in turned):
+        limit = by["original"][key]["limit"]
+        cells = {ARMS[arm].capitalize(): _judged_cell(found[key], arms[arm]) for arm, found in by.items()}
+        rows.append(
+            {"Norm": f"{_norm_words(key)}, {'at most' if key[1] == 'difference' else 'at least'} {limit:g}"} | cells
+        )
+    parts.table(pd.DataFrame(rows), alt="Each norm for the original, the baseline and the candidate")
+    st.caption(f"Norms of policy {state.plain(document['policy']['version'])}, on rows that none of the models saw.")
+
+
+def _norm_words(key: tuple[str, str, tuple[str, ...]]) -> str:
+    return f"{key[0].replace('_', ' ').capitalize()}, {key[1]}, by {' and '.join(key[2])}"
+
+
+def _rank(norm: dict[str, Any]) -> int:
+    return ("inside", "undecided", "not_estimable", "outside").index(norm["status"])
+
+
+def _judged_cell(norm: dict[str, Any], arm: dict[str, Any]) -> str:
+    if norm["value"] is None:
+        return f"not estimable: {norm['reason']}"
+    return (
+        f"{STATUS[norm['status']]}: {norm['value']:.3f} ({norm['low']:.3f} to {norm['high']:.3f}){withheld(arm, norm)}"
+    )
+
+
 def worse(document: dict[str, Any]) -> None:
     """What got worse, before anything that got better."""
-    st.subheader("What got worse")
+    st.header("What got worse")
     found = [c for c in document["changes"] if c["worse"]]
     clear = [c for c in found if c.get("clear")]
     if not found:
@@ -183,7 +260,7 @@ def worse(document: dict[str, Any]) -> None:
 
 def affected(document: dict[str, Any]) -> None:
     """How many decisions change, for whom and in which direction."""
-    st.subheader("Who is affected")
+    st.header("Who is affected")
     rows = [
         {
             "Group": f"{name_of(f['group'])}" if f["attribute"] else "everyone",
@@ -201,7 +278,7 @@ def affected(document: dict[str, Any]) -> None:
 
 def decide(folder: CaseFolder, document: dict[str, Any]) -> None:
     """A person accepts or rejects, with a reason; nothing is deployed by Assay."""
-    st.subheader("Your decision")
+    st.header("Your decision")
     model = folder.run / document["model"]["file"]
     if model.exists():
         st.download_button(
@@ -213,11 +290,15 @@ def decide(folder: CaseFolder, document: dict[str, Any]) -> None:
         word = "Accepted" if done["accepted"] else "Rejected"
         st.info(state.plain(f"{word} by {done['by']} on {done['time'][:10]}: {done['reason']}"))
     with st.form("decide"):
-        choice = st.radio("The candidate is", ["accepted", "rejected"], horizontal=True, key="decision")
+        choice = st.radio("The candidate is", ["accepted", "rejected"], index=None, horizontal=True, key="decision")
         by = st.text_input("Who decides", key="decision-by", max_chars=120)
         reason = st.text_area("Why", key="decision-reason", max_chars=1000, height=80)
         go = st.form_submit_button("Record the decision")
-    if go:
+        wanted = ((choice, "the decision"), (by.strip(), "who decides"), (reason.strip(), "why"))
+        lacks = [words for given, words in wanted if not given] if go else []
+        if lacks:
+            st.warning(f"Not recorded yet. Still missing: {', '.join(lacks)}.")
+    if go and not lacks:
         try:
             record_decision(folder.run, choice == "accepted", reason, by, dt.datetime.now(dt.UTC))
         except AssayError as error:

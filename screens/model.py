@@ -12,7 +12,8 @@ from audit.evidence import measures_from_json, pick
 from audit.findings import interval_words, name_of, percent, significance
 from audit.metrics import SCORE_QUESTIONS, metrics_for
 from audit.sizes import behind, rows_behind, unit
-from audit.values import Gap, Measures
+from audit.values import UNKNOWN, Gap, Measures
+from reports.words import unquoted
 from screens import beyond, bounds, charts, classes, law, pairs, parts, regression, state, why
 from screens.data import attribute_choice
 
@@ -30,39 +31,103 @@ def show() -> None:
             st.page_link(parts.PAGES["data"], label="Run the audit first")
         return
     measures = measures_from_json(evidence)
-    for sentence in evidence["findings"][:3]:
-        st.markdown(f"- {state.plain(sentence)}")
     if "regression" in evidence:
+        for sentence in evidence["findings"][:3]:
+            st.markdown(f"- {state.plain(sentence)}")
         regression.show(evidence)
         parts.next_step("report", "put it into the report")
         return
-    norms(evidence)
-    by_question(measures, evidence)
-    classes.show(evidence, list(st.session_state["attribute"]))
-    beyond.show(evidence, list(st.session_state["attribute"]))
-    law.show(evidence, st.session_state["attribute"])
-    st.divider()
-    why.show(folder, evidence)
+    section = parts.sections("model-section", SECTIONS)
+    if section == SECTIONS[0]:
+        overview(evidence)
+    elif section == SECTIONS[1]:
+        by_question(measures, evidence)
+        classes.show(evidence, list(st.session_state["attribute"]))
+        law.show(evidence, st.session_state["attribute"])
+    elif section == SECTIONS[2]:
+        attribute = attribute_choice(measures)
+        beyond.show(evidence, list(attribute))
+    else:
+        why.show(folder, evidence, measures)
     parts.next_step("mitigate", "mitigate what was found")
+    parts.help_on("model")
+
+
+SECTIONS = ("Overview", "Question by question", "Beyond groups", "Why")
+
+
+def overview(evidence: dict[str, Any]) -> None:
+    """What was found, where each norm stands, what cannot be said, and what to do next."""
+    st.header("What was found")
+    for sentence in evidence["findings"][:3]:
+        st.markdown(f"- {state.plain(sentence)}")
+    if len(evidence["findings"]) > 3:
+        with st.expander(f"{len(evidence['findings']) - 3} more findings"):
+            for sentence in evidence["findings"][3:]:
+                st.markdown(f"- {state.plain(sentence)}")
+    norms(evidence)
+    st.header("What cannot be said")
+    silent = unsaid(evidence)
+    for sentence in silent:
+        st.markdown(f"- {state.plain(sentence)}")
+    if not silent:
+        st.write("Every norm could be measured, and every person's group and outcome are known.")
+    st.header("What to do next")
+    for sentence in ahead(evidence):
+        st.markdown(f"- {sentence}")
+
+
+def unsaid(evidence: dict[str, Any]) -> list[str]:
+    """What this audit leaves open, with the counts at fault."""
+    found = [f"{_norm_name(n)} cannot be judged: {n['reason']}." for n in evidence["norms"] if n["value"] is None]
+    open_ = sum(n["status"] == "undecided" for n in evidence["norms"])
+    if open_:
+        found.append(
+            f"For {open_} of {len(evidence['norms'])} norms the limit lies within the interval: so few people "
+            "do not decide it."
+        )
+    total = evidence["data"]["audited_rows"]
+    for counts in evidence["counts"]:
+        if counts["attribute"] and counts["group"] == [UNKNOWN] and counts["rows"]:
+            by = " and ".join(counts["attribute"])
+            found.append(f"The {by} of {counts['rows']:,} of {total:,} people is not known.")
+        if not counts["attribute"] and counts["unknown_label"]:
+            found.append(f"The outcome of {counts['unknown_label']:,} of {total:,} people is not known.")
+    return found + [unquoted(n) for n in evidence["notes"]]
+
+
+def ahead(evidence: dict[str, Any]) -> list[str]:
+    """The next steps that what was found asks for, in order."""
+    broken = [n for n in evidence["norms"] if n["breached"]]
+    steps = []
+    if broken:
+        steps.append(
+            "Ask why: the section *Why* divides the gap over columns. Then look at what mitigation would change."
+        )
+    if any(n["status"] == "undecided" for n in evidence["norms"]):
+        steps.append("Measure more people: `assay plan` says how many would decide what is undecided.")
+    if any(n["value"] is None for n in evidence["norms"]):
+        steps.append("Bring what is lacking (outcomes, groups), and audit again.")
+    return [*steps, "Sign a report: it holds all of this, and anyone can check it."]
 
 
 STATUS = {
     "inside": "inside the norm",
     "outside": "outside the norm",
-    "undecided": "undecided: the limit lies within the interval",
+    "undecided": "undecided",
     "not_estimable": "not estimable",
 }
 
 
 def norms(evidence: dict[str, Any]) -> None:
     """Where each norm of the policy stands."""
-    st.subheader(f"The norms of policy {state.plain(evidence['policy']['version'])}")
+    st.header(f"The norms of policy {state.plain(evidence['policy']['version'])}")
     if not evidence["norms"]:
         st.write("The policy has no norm for these attributes.")
         return
     rows = [
         {
-            "Norm": f"{n['metric'].replace('_', ' ').capitalize()}, {n['kind']}, by {' and '.join(n['attribute'])}",
+            "Norm": _norm_name(n),
             "Limit": f"{'at most' if n['kind'] == 'difference' else 'at least'} {n['limit']:g}",
             "Measured (95 % interval)": n["reason"]
             if n["value"] is None
@@ -72,6 +137,12 @@ def norms(evidence: dict[str, Any]) -> None:
         for n in evidence["norms"]
     ]
     parts.table(pd.DataFrame(rows), alt="Norms of the policy and where the measured gaps stand")
+    if any(n["status"] == "undecided" for n in evidence["norms"]):
+        st.caption("Undecided: the limit lies within the interval.")
+
+
+def _norm_name(n: dict[str, Any]) -> str:
+    return f"{n['metric'].replace('_', ' ').capitalize()}, {n['kind']}, by {' and '.join(n['attribute'])}"
 
 
 def by_question(measures: Measures, evidence: dict[str, Any]) -> None:
@@ -81,7 +152,7 @@ def by_question(measures: Measures, evidence: dict[str, Any]) -> None:
     negative = favourable if favourable != positive else f"not {positive}"
     questions = {m.question: m.name for m in metrics_for(Meaning(positive, negative, favourable))}
     questions |= {q: m for m, q in SCORE_QUESTIONS.items() if pick(measures.rates, metric=m) is not None}
-    st.subheader("Ask of the decisions")
+    st.header("Ask of the decisions")
     left, right = st.columns([2, 3])
     with left:
         attribute = attribute_choice(measures)

@@ -49,11 +49,11 @@ def top_line(folder: CaseFolder) -> None:
     done = [word for name, word in STAGES if (folder.run / name).exists()]
     parts = [f"**{state.plain(case.name)}**", state.plain(case.purpose)]
     if evidence:
-        parts.append(f"data `{evidence['data']['sha256'][:12]}`")
+        parts.append(f"data {evidence['data']['sha256'][:12]}")
         if evidence["model"].get("sha256"):
-            parts.append(f"model `{evidence['model']['sha256'][:12]}`")
+            parts.append(f"model {evidence['model']['sha256'][:12]}")
         else:
-            parts.append(f"column `{evidence['model'].get('column')}`")
+            parts.append(f"column {state.plain(evidence['model'].get('column'))}")
     parts.append(", ".join(done) if done else "not measured yet")
     st.caption(" · ".join(parts))
 
@@ -143,6 +143,64 @@ def busy() -> bool:
         return not jobs.state(jobs_home(), running).over
     except AssayError:
         return False
+
+
+def sections(key: str, names: Sequence[str]) -> str:
+    """The part of a long screen that is open; a person finds it again when they come back to the screen."""
+    kept = f"{key}-kept"
+    chosen = st.segmented_control(
+        "Part of this screen", names, default=st.session_state.get(kept, names[0]), required=True, key=key,
+        label_visibility="collapsed",
+    )  # fmt: skip
+    st.session_state[kept] = chosen or names[0]
+    return str(st.session_state[kept])
+
+
+HELP = {
+    "start": (
+        "An *audit* counts who receives which decision, by group, with how sure that is.",
+        "A *case* is one decision about people: its data, its model, what was measured, and its reports.",
+        "Everything stays on this machine. A case is deleted, with its data, at the foot of its screen Report.",
+    ),
+    "setup": (
+        "An *outcome* is what really happened (a loan was repaid); a *decision* is what was done (a loan was granted); "
+        "a *score* is a number that decisions are made from.",
+        "Each answer can be changed until the audit is run. The case file that results can be copied, and "
+        "`assay audit` on it gives the same figures.",
+        "A *sensitive* column says to which groups people belong that could be treated otherwise: sex, age, origin.",
+    ),
+    "data": (
+        "People are counted before any model is asked: who is there, who is missing, and how outcomes fall.",
+        "A small group shows little: its intervals are wide, and where nothing can be said the reason stands there.",
+    ),
+    "model": (
+        "A *gap* is the highest rate less the lowest. Its interval says how far it could be by chance alone.",
+        "A *norm* is a limit that your institution sets. Inside and outside are said only where the whole interval is.",
+        "No single number makes a model fair; the questions here differ, and they can disagree.",
+    ),
+    "mitigate": (
+        "A *candidate* is another model or rule that narrows a gap. It is shown beside the original and beside the "
+        "original with a moved threshold, on rows that none of them has seen.",
+        "Nothing is put to use by Assay: a person decides, with a reason.",
+    ),
+    "report": (
+        "The report is signed with a key. Who checks it needs the key's fingerprint, given by another way.",
+        "Board members decide by countersigning, each with a key of their own.",
+        "The log holds what was issued and decided; it can only grow.",
+    ),
+    "received": (
+        "Every figure of a report is computed again from the counts within it, and every page is made again.",
+        "Who signed is established only by a certificate that you trust, or by a fingerprint that reached you by "
+        "another way.",
+    ),
+}  # fmt: skip
+
+
+def help_on(screen: str) -> None:
+    """What the words of this screen mean, closed until a person opens it."""
+    with st.expander("Help with this screen"):
+        for sentence in HELP[screen]:
+            st.markdown(f"- {sentence}")
 
 
 def next_step(page: str, label: str) -> None:

@@ -29,7 +29,7 @@ def show(evidence: dict[str, Any]) -> None:
     """The part of the screen that stands in place of rates of decisions."""
     found = evidence["regression"]
     st.info(NOT_SERVED)
-    st.subheader("Ask of the predictions")
+    st.header("Ask of the predictions")
     left, right = st.columns([2, 3])
     with left:
         attribute = list(attribute_choice(measures_from_json(evidence)))
@@ -43,7 +43,7 @@ def show(evidence: dict[str, Any]) -> None:
             format_func=lambda m: f"{QUESTIONS[m]} ({m.replace('_', ' ')})",
         )
     _answer(found, str(metric), attribute)
-    st.subheader("How far apart are the predictions of groups?")
+    st.header("How far apart are the predictions of groups?")
     _distances(found, attribute)
 
 
@@ -170,7 +170,7 @@ def _curves(found: dict[str, Any], curves: list[dict[str, Any]]) -> Figure:
         yaxis={"tickformat": ".0%", "range": [0, 1.02]},
         height=340,
         margin={"l": 10, "r": 20, "t": 44, "b": 36},
-        plot_bgcolor="#ffffff",
+        plot_bgcolor=charts.CLEAR,
         dragmode=False,
     )
     return figure

@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from audit.errors import AssayError
-from screens import board, door, parts, removal, secret, sign, state
+from screens import board, parts, removal, secret, sign, state
 from screens.workspace import CaseFolder, log_home
 
 if TYPE_CHECKING:
@@ -31,9 +31,8 @@ def show() -> None:
         sign.issue(folder)
         removal.panel(folder)
     st.divider()
-    door.show()
-    check()
     decided()
+    parts.help_on("report")
 
 
 def made(folder: CaseFolder) -> None:
@@ -42,7 +41,7 @@ def made(folder: CaseFolder) -> None:
     if not report.exists():
         return
     content = report.read_bytes()
-    st.subheader("The signed report")
+    st.header("The signed report")
     left, right = st.columns(2)
     left.download_button(
         "Download the report", content, file_name="report.pdf", mime="application/pdf", key="download-report",
@@ -130,7 +129,7 @@ def verified(content: bytes, trust: bytes | None = None, log: tuple[bytes, bytes
 
 def check() -> None:
     """Verify any report, also one that was made elsewhere."""
-    st.subheader("Verify a report")
+    st.header("Verify a report")
     left, right = st.columns(2)
     report = left.file_uploader("Report (PDF)", type=["pdf"], key="verify-file")
     trust = right.file_uploader("Root certificate to trust (optional)", type=["pem", "crt", "cer"], key="trust-file")
@@ -151,7 +150,7 @@ def decided() -> None:
     from reports import register as registered
     from reports.log import Log
 
-    st.subheader("Register of reports and decisions")
+    st.header("Register of reports and decisions")
     if logged() is None:
         st.write("No report has been signed here yet.")
         return

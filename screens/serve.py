@@ -30,6 +30,8 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from streamlit import config
 
+from screens.mend import Mended
+
 SAFE = ("GET", "HEAD", "OPTIONS")
 _INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
@@ -159,4 +161,5 @@ def middleware() -> list[Middleware]:
             TrustedHostMiddleware, allowed_hosts=list(config.get_option("server.allowedHosts")), www_redirect=False
         ),
         Middleware(Guard),
+        Middleware(Mended),
     ]

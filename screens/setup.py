@@ -11,10 +11,9 @@ import streamlit as st
 
 from audit.case import Case, DataSpec, ModelSpec
 from audit.errors import AssayError
-from audit.load.propose import Roles
 from screens import parts, state
 from screens.model_lines import spec_of, usable
-from screens.workspace import CaseFolder, all_cases, keep_upload, new_case, open_case, sample_case
+from screens.workspace import CaseFolder, keep_upload, new_case, open_case
 
 SAMPLES = (
     ("adult.toml", "Adult income", "48,842 people of the 1994 US census; a model is asked for its decisions."),
@@ -39,24 +38,8 @@ def show() -> None:
     """The screen."""
     st.title("Set up")
     parts.job_panel("The audit")
-    samples()
-    st.divider()
     own()
-    earlier()
-
-
-def samples() -> None:
-    """Real data, one click away: opens the sample and starts the audit."""
-    st.subheader("Try a sample")
-    columns = st.columns(len(SAMPLES))
-    for column, (file, title, words) in zip(columns, SAMPLES, strict=True):
-        with column, st.container(border=True):
-            st.markdown(f"**{title}**")
-            st.caption(words)
-            if st.button(
-                f"Open {title}", key=f"sample-{file}", type="primary" if file == "adult.toml" else "secondary"
-            ):
-                open_and_audit(sample_case(file))
+    parts.help_on("setup")
 
 
 def open_and_audit(folder: CaseFolder) -> None:
@@ -67,7 +50,6 @@ def open_and_audit(folder: CaseFolder) -> None:
 
 def own() -> None:
     """A data set of one's own. What is uploaded is written to disk first; its id goes into the address."""
-    st.subheader("Load your own")
     st.caption(
         "The files stay on this machine. Data: CSV, CSV.gz, Parquet, Feather, or a workbook. Model: skops, LightGBM "
         "text; or a column of decisions or scores in the data."
@@ -81,13 +63,18 @@ def own() -> None:
             folder = folder or new_case()
             st.query_params["loading"] = folder.id
             remember_file(folder, "data", keep_upload(folder, data.name, data.getvalue()))
-        if model is not None and folder is not None:
+        if model is not None:
+            folder = folder or new_case()
+            st.query_params["loading"] = folder.id
             kept = keep_upload(folder, model.name, model.getvalue())
             if not usable(folder, kept):
                 return
             remember_file(folder, "model", kept)
-        if folder is not None and (files := files_of(folder)).data is not None:
+        files = Files(None, None) if folder is None else files_of(folder)
+        if folder is not None and files.data is not None:
             confirm(folder, files)
+        elif files.model is not None:
+            st.info(f"The model {state.plain(files.model.name)} is kept. Now the data that it decided about.")
     except AssayError as error:
         state.show_error(error)
 
@@ -135,109 +122,20 @@ def _peek(path: str, size: int) -> tuple[pd.DataFrame, tuple[str, ...]]:
 
 
 def confirm(folder: CaseFolder, files: Files) -> None:
-    """Roles are proposed with a reason each; a person confirms or changes them."""
+    """One question after the other, each with a proposal and its reason; then the whole, to look over."""
     from audit.load import propose_roles
+    from screens import questions
 
     assert files.data is not None
     frame, notes = _peek(str(files.data), files.data.stat().st_size)
-    roles = propose_roles(frame)
-    columns = [str(c) for c in frame.columns]
-    st.success(f"{len(frame):,} rows, {len(columns)} columns, kept on this machine.")
+    st.success(f"{len(frame):,} rows, {len(frame.columns)} columns, kept on this machine.")
     for note in notes:
         st.caption(state.plain(note))
     with st.expander("First rows"):
         st.dataframe(frame.head(20), hide_index=True, alt="The first rows of the data set")
-    st.markdown("##### What each column is")
-    st.caption(
-        "Proposed from names and values; you decide. An outcome is what really happened, a decision what was done."
-    )
-    st.dataframe(proposals(roles), hide_index=True, alt="What each column seems to be, and why")
-    for question in roles.asked.values():
-        st.caption(state.plain(f"Asked: {question}"))
-    label = choose("Outcome column", columns, roles.label, "role-label")
-    number = is_number(frame, label) and st.toggle(
-        "A number is predicted, not a class", value=False, key="role-task", help="Errors are measured in its units"
-    )
-    kinds = ["A column of decisions", "A column of scores"] + (["The uploaded model"] if files.model else [])
-    if number:
-        kinds[:2] = ["A column of predicted numbers"]
-    guessed = guess_kind(roles, files)
-    kind = st.radio(
-        "Where do predictions come from?" if number else "Where do decisions come from?",
-        kinds,
-        index=kinds.index(guessed) if guessed in kinds else 0,
-        key="role-kind",
-        horizontal=True,
-    )
-    column = None
-    if kind != "The uploaded model":
-        guess = roles.decision if "decisions" in kind else roles.score
-        column = choose(kind.removeprefix("A ").capitalize(), [c for c in columns if c != label], guess, "role-column")
-    source = label or (column if "decisions" in kind else None)
-    with st.form("roles"):
-        name = st.text_input("Name of the case", Path(files.data.name).stem, key="role-name", max_chars=120)
-        purpose = st.text_input("What is decided about people?", "", key="role-purpose", max_chars=300,
-                                placeholder="Who is offered a loan")  # fmt: skip
-        positive, favourable = None, None
-        if number:
-            side = st.selectbox(
-                "Good for the person is", ["a high number", "a low number", "neither"], key="role-side"
-            )  # fmt: skip
-            favourable = SIDES[side]
-        else:
-            values = values_of(frame, source)
-            positive = st.selectbox(
-                "Positive value: what the model predicts or scores", values or ["positive"],
-                index=values.index(roles.positive) if roles.positive in values else max(len(values) - 1, 0),
-                key="role-positive",
-            )  # fmt: skip
-            favourable = st.radio(
-                good_question(source), values or ["positive", "not positive"], index=None,
-                key="role-favourable", horizontal=True, help=roles.reasons.get("positive"),
-            )  # fmt: skip
-        own = own_words(frame, label, column) if "decisions" in kind else []
-        granted = None
-        if own:
-            granted = st.radio(
-                good_question(column), own, index=None, key="role-granted", horizontal=True,
-                help="The decisions are written in other words than the outcomes: this says which goes with which",
-            )  # fmt: skip
-        sensitive = st.multiselect(
-            "Sensitive columns: groups to compare",
-            [*roles.indicators, *(c for c in columns if c not in (label, column))],
-            default=[c for c in roles.sensitive if c not in (label, column)], key="role-sensitive",
-        )  # fmt: skip
-        bins = st.text_input(
-            "Bands for a numeric sensitive column, as column: edges", default_bins(roles.bins), key="role-bins",
-            help="age: 25, 40, 60 gives <25, 25-39, 40-59 and >=60",
-        )  # fmt: skip
-        threshold = 0.5
-        if not number:
-            threshold = st.number_input(
-                "Threshold of a column of scores (a model decides itself where this is 0.5)", value=0.5,
-                key="role-threshold",
-            )  # fmt: skip
-        hidden = st.multiselect(
-            "Columns that the model must not see", [c for c in columns if c != label], key="role-exclude"
-        )
-        with st.expander("Rows for learning and for measuring, weights, ids, time"):
-            split = choose("Column that says which rows are for what", columns, roles.split, "role-split")
-            parts_of_it = [NONE, *values_of(frame, split)]
-            train = st.selectbox("Its value for rows to learn from", parts_of_it, key="role-train",
-                                 index=place(parts_of_it, roles.train))  # fmt: skip
-            audit = st.selectbox("Its value for rows to measure", parts_of_it, key="role-audit",
-                                 index=place(parts_of_it, roles.audit))  # fmt: skip
-            weight = choose("Survey weight", columns, roles.weight, "role-weight")
-            row_id = choose("Id of a person with one row", columns, roles.id, "role-id")
-            cluster = choose("Id of a person with several rows", columns, roles.cluster, "role-cluster")
-            time = choose("Time", columns, roles.time, "role-time")
-        go = st.form_submit_button("Confirm and run the audit", type="primary")
-    if go:
-        save(folder, files, Answers(name, purpose, label, positive, favourable, tuple(sensitive), bins,
-                                    kind, column, float(threshold), tuple(hidden), split, given(train), given(audit),
-                                    weight, row_id, cluster, time, bool(number),
-                                    {k: v for k, v in roles.indicators.items() if k in sensitive},
-                                    in_label_words(own, granted, values_of(frame, label), favourable)))  # fmt: skip
+    asked = questions.Asked(folder, files, frame, propose_roles(frame))
+    if questions.ask(asked):
+        questions.look_over(asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,13 +164,24 @@ class Answers:
     indicators: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     classes: Mapping[str, str] | None = field(default_factory=dict)
     """Decisions in the label's words; None where nobody said which goes with which."""
+    legitimate: Mapping[str, str] = field(default_factory=dict)
 
 
 def save(folder: CaseFolder, files: Files, answers: Answers) -> None:
-    """Write the case file, check it against the data, start the audit."""
+    """Write the case file, check it against the data, start the audit. Raises CaseError where an answer is missing."""
+    from audit.load import load_case, load_rows
+
+    complete(answers)
+    write(folder, files, answers, folder.place / "case.toml")
+    load_rows(load_case(folder.place / "case.toml"))
+    if "loading" in st.query_params:
+        del st.query_params["loading"]
+    open_and_audit(folder)
+
+
+def complete(answers: Answers) -> None:
+    """Raises CaseError where an answer is missing that the case cannot do without."""
     from audit.errors import CaseError
-    from audit.load import dump_case, load_case, load_policy, load_rows
-    from audit.load.start import bins_of
 
     if not answers.sensitive:
         raise CaseError("no sensitive column is chosen", expected="at least one", todo="choose the groups to compare")
@@ -292,6 +201,14 @@ def save(folder: CaseFolder, files: Files, answers: Answers) -> None:
             expected="one of its two values",
             todo="answer the question: it says which decision goes with which outcome",
         )
+
+
+def write(folder: CaseFolder, files: Files, answers: Answers, to: Path) -> None:
+    """The case file that these answers make. Raises CaseError for answers that make none."""
+    from audit.errors import CaseError
+    from audit.load import dump_case, load_policy
+    from audit.load.start import bins_of
+
     assert files.data is not None
     data = DataSpec(
         path=files.data,
@@ -310,6 +227,7 @@ def save(folder: CaseFolder, files: Files, answers: Answers) -> None:
         time=answers.time,
         task="regression" if answers.number else "classification",
         indicators=answers.indicators,
+        legitimate=answers.legitimate,
     )
     if answers.kind == "The uploaded model":
         assert files.model is not None
@@ -325,27 +243,7 @@ def save(folder: CaseFolder, files: Files, answers: Answers) -> None:
         given_ = not answers.number
         model = ModelSpec("score", column=answers.column, threshold=answers.threshold, threshold_given=given_)
     case = Case(answers.name.strip() or "My case", answers.purpose.strip(), data, model, load_policy(None))
-    dump_case(case, folder.place / "case.toml")
-    load_rows(load_case(folder.place / "case.toml"))
-    if "loading" in st.query_params:
-        del st.query_params["loading"]
-    open_and_audit(folder)
-
-
-def proposals(roles: Roles) -> pd.DataFrame:
-    """One line a proposal: the role, the column, three of its values, and why."""
-    lines = []
-    for key, reason in roles.reasons.items():
-        role, _, column = key.partition(":")
-        name = column or getattr(roles, role)
-        shown = roles.examples.get(str(name), roles.indicators.get(str(name), ()))
-        asked = (
-            " (a guess: please say)"
-            if role in roles.asked or (role == "positive" and "favourable" in roles.asked)
-            else ""
-        )
-        lines.append((role, str(name), ", ".join(shown), reason[:1].upper() + reason[1:] + asked))
-    return pd.DataFrame(lines, columns=["Role", "Column or value", "Values such as", "Why"])
+    dump_case(case, to)
 
 
 def own_words(frame: pd.DataFrame, label: str | None, column: str | None) -> list[str]:
@@ -424,21 +322,3 @@ def values_of(frame: pd.DataFrame, column: str | None) -> list[str]:
     if column is None or column not in frame:
         return []
     return sorted(set(names_of(frame[column].dropna().unique()[:50])))
-
-
-def earlier() -> None:
-    """Cases loaded before on this machine."""
-    cases = [c for c in all_cases() if c.ready][:8]
-    if not cases:
-        return
-    st.divider()
-    st.subheader("Earlier on this machine")
-    for folder in cases:
-        try:
-            case = state.case_of(folder)
-        except AssayError:
-            continue
-        words = f"{case.name}: {case.purpose}"
-        if st.button(state.plain(words), key=f"open-{folder.id}", type="tertiary"):
-            state.remember(folder.id)
-            st.switch_page(parts.PAGES["data"], query_params={"case": folder.id})

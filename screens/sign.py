@@ -26,7 +26,7 @@ def issue(folder: CaseFolder) -> None:
         with st.expander("Sign again", expanded=bool(refused)):
             form(folder, refused)
     else:
-        st.subheader("Sign")
+        st.header("Sign")
         form(folder, refused)
 
 

@@ -207,7 +207,7 @@ def takeaway_of(name: str, norm: Record) -> str:
 
 def events(document: Record) -> None:
     """Why the loop did what it did: a sentence each, newest first."""
-    st.markdown("#### What the loop did, and why")
+    st.markdown("### What the loop did, and why")
     kinds = sorted({e["kind"] for e in document["events"]})
     chosen = st.multiselect("Only these", kinds, key="watch-kinds", placeholder="everything")
     found = [e for e in reversed(document["events"]) if not chosen or e["kind"] in chosen]
@@ -252,7 +252,7 @@ def decide(folder: CaseFolder, document: Record) -> None:
     pending, frozen = document["pending"], document["state"] == "FROZEN"
     beside = document["beside"]
     if beside and beside.get("gate"):
-        st.markdown(f"#### The challenger by {beside['method'].replace('_', ' ')}, after {_batches(beside['batches'])}")
+        st.markdown(f"### The challenger by {beside['method'].replace('_', ' ')}, after {_batches(beside['batches'])}")
         checks = sorted(beside["gate"]["checks"], key=lambda c: {False: 0, None: 1, True: 2}[c["holds"]])
         holds = {True: "holds", False: "does not hold", None: "too early to say"}
         rows = [{"Condition": c["words"], "It": holds[c["holds"]]} for c in checks]

@@ -8,15 +8,17 @@ import pandas as pd
 import streamlit as st
 
 from audit.findings import name_of
+from audit.values import Measures
 from screens import charts, parts, state
+from screens.data import attribute_choice
 from screens.workspace import CaseFolder
 
 REASONS = {True: "What counted most against the person", False: "What counted most for the person"}
 
 
-def show(folder: CaseFolder, evidence: dict[str, Any]) -> None:
+def show(folder: CaseFolder, evidence: dict[str, Any], measures: Measures) -> None:
     """The lower half of the model's screen."""
-    st.subheader("Why: SHAP beside LIME")
+    st.header("Why: SHAP beside LIME")
     if evidence["model"]["kind"] != "path":
         st.info("This case has decisions but no model; what led to them cannot be explained.")
         return
@@ -28,6 +30,8 @@ def show(folder: CaseFolder, evidence: dict[str, Any]) -> None:
         )
         go = st.form_submit_button("Explain", type="primary" if explained is None else "secondary")
     if go and not parts.busy():
+        st.session_state.pop("why-section", None)
+        st.session_state["why-section-kept"] = PARTS[3]
         parts.start(folder, ["explain", str(folder.file), "--out", str(folder.run), "--row", str(int(row))])
     if explained is None:
         return
@@ -35,14 +39,23 @@ def show(folder: CaseFolder, evidence: dict[str, Any]) -> None:
         st.info(state.plain(str(explained.get("reason") or "The decisions could not be explained.")))
         return
     alarm(explained)
-    overall(explained)
-    dependence(explained)
-    trust(explained)
-    recourse_gap(explained)
-    person(explained)
-    with st.expander("Limits of these explanations"):
+    part = parts.sections("why-section", [p for p in PARTS if p != PARTS[3] or explained.get("people")])
+    if part == PARTS[0]:
+        overall(explained, measures)
+    elif part == PARTS[1]:
+        dependence(explained)
+    elif part == PARTS[2]:
+        recourse_gap(explained)
+    elif part == PARTS[3]:
+        person(explained)
+    else:
+        trust(explained)
+        st.markdown("### Limits")
         for limit in explained.get("limits", []):
             st.markdown(f"- {state.plain(limit)}")
+
+
+PARTS = ("For everyone", "Column by column", "What turns a refusal", "One person", "How far to trust it")
 
 
 def alarm(explained: dict[str, Any]) -> None:
@@ -56,8 +69,9 @@ def alarm(explained: dict[str, Any]) -> None:
         st.warning(state.plain(explained["rerouted"]))
 
 
-def overall(explained: dict[str, Any]) -> None:
+def overall(explained: dict[str, Any], measures: Measures) -> None:
     """Global importance and what the gap between groups is made of."""
+    attribute_choice(measures)
     top = explained["global"][:12]
     left, right = st.columns(2)
     takeaway = "The model leans most on " + ", ".join(e["feature"] for e in top[:3]) + "."
@@ -151,7 +165,7 @@ def group_means(explained: dict[str, Any], attribute: list[str], features: list[
             for g in groups
         ]
     )
-    st.markdown(f"#### Mean attributions by {state.plain(' and '.join(attribute))}")
+    st.markdown(f"### Mean attributions by {state.plain(' and '.join(attribute))}")
     parts.table(table, alt="Mean attribution of the leading columns in each group")
 
 
@@ -161,7 +175,7 @@ def dependence(explained: dict[str, Any]) -> None:
     pairs = (explained.get("interactions") or {}).get("pairs") or []
     if not found:
         return
-    st.markdown("#### How a column's values count")
+    st.markdown("### How a column's values count")
     feature = st.selectbox("Column", list(found), key="dependence-column")
     one = found[feature]
     high, low = (f(one["parts"], key=lambda p: p["mean"]) for f in (max, min))
@@ -200,7 +214,7 @@ def dependence(explained: dict[str, Any]) -> None:
 def trust(explained: dict[str, Any]) -> None:
     """How far the explanations can be trusted: fit by group, additivity, signs of hiding."""
     fits = explained.get("fidelity") or []
-    st.markdown("#### How far these explanations can be trusted")
+    st.markdown("### How far these explanations can be trusted")
     gate = explained["additivity"]
     if gate["passed"] and gate["max_error"] is not None:
         st.write(
@@ -232,7 +246,7 @@ def recourse_gap(explained: dict[str, Any]) -> None:
     found = explained.get("recourse")
     if not found:
         return
-    st.markdown("#### What it takes to turn a refusal, by group")
+    st.markdown("### What it takes to turn a refusal, by group")
     if not found["sought"]:
         st.info(state.plain(found["reason"]))
         return
@@ -266,7 +280,7 @@ def person(explained: dict[str, Any]) -> None:
     people = explained.get("people", [])
     if not people:
         return
-    st.markdown("#### One person's decision")
+    st.markdown("### One person's decision")
     labels = [f"row {p['row']:,}: score {p['score']:.2f}, {p['decision']}" for p in people]
     picked = st.selectbox("Person", range(len(people)), format_func=lambda i: labels[i], key="explained-person")
     one = people[picked]

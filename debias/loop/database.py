@@ -8,15 +8,14 @@ Either lock ends with the process that holds it, however it ends.
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import fcntl
 import json
 import os
 import socket
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
+import filelock
 import sqlalchemy as sa
 
 from audit.errors import CaseError, DataError, OutputError
@@ -146,29 +145,25 @@ class FileLock:
     """A lock on FILE.lock, with who holds it written inside. Raises OutputError where it is held."""
 
     def __init__(self, file: Path) -> None:
+        place = Path(f"{file}.lock")
+        # Never the soft lock of a filesystem without flock: it would outlive a process that was killed.
+        self._lock = filelock.FileLock(place, thread_local=False, fallback_to_soft=False, on_acquired=_sign)
         try:
-            self._stream: BinaryIO = open(f"{file}.lock", "a+b")  # noqa: SIM115 - held as long as the trail is open
+            self._lock.acquire(timeout=0)
+        except filelock.Timeout as error:
+            raise _held(place.read_bytes()) from error
         except OSError as error:
             raise unusable(str(file), error) from error
-        try:
-            fcntl.flock(self._stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._stream.seek(0)
-            who = self._stream.read()
-            self._stream.close()
-            raise _held(who) from error
-        try:
-            self._stream.truncate(0)
-            mine = {"pid": os.getpid(), "host": socket.gethostname(), "since": now()}
-            self._stream.write(json.dumps(mine).encode())
-            self._stream.flush()
-        except OSError:  # a full disk: the lock holds all the same, without a name in it
-            with contextlib.suppress(OSError):
-                self._stream.close()
-            raise unusable(str(file), OSError("no room to write the lock")) from None
 
     def close(self) -> None:
-        self._stream.close()
+        self._lock.release()
+
+
+def _sign(lock: int) -> None:
+    """Write who holds it into the lock's file. A full disk fails it: the lock is given back."""
+    os.ftruncate(lock, 0)
+    mine = {"pid": os.getpid(), "host": socket.gethostname(), "since": now()}
+    os.pwrite(lock, json.dumps(mine).encode(), 0)
 
 
 def advisory_lock(engine: sa.Engine) -> sa.Connection:

@@ -60,11 +60,6 @@ def proof_of(view: LogView, index: int) -> bytes:
     return "\n".join(rows).encode() + b"\n\n" + view.note
 
 
-def is_proof(data: bytes) -> bool:
-    """Whether these bytes begin as a proof does."""
-    return data.startswith(HEAD.encode() + b"\n")
-
-
 def read_proof(data: bytes) -> Proof:
     """The proof in these bytes. Raises InputError."""
     head, found, note = data[:MOST].partition(b"\n\n")

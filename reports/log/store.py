@@ -257,18 +257,19 @@ class Log:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        import fcntl
+        import filelock
 
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            handle = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+            # Waits; freed by the system when the process ends, however it ends (a soft lock would not be).
+            lock = filelock.FileLock(self.folder / LOCK, mode=0o600, fallback_to_soft=False)
+            lock.acquire()
         except OSError as error:
             raise _unwritten(self.folder, error) from error
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)  # waits; freed by the system when the process ends, however it ends
             yield
         finally:
-            os.close(handle)
+            lock.release()
 
 
 def _unwritten(folder: Path, error: OSError) -> OutputError:

@@ -18,7 +18,7 @@ from reports.decision import Decision
 from reports.manifest import Manifest
 from reports.sign import SignedLevel
 from reports.stamp import CERTIFIED, DECIDED, face_file, face_lines
-from reports.verify.looks import first_apart
+from reports.verify.looks import MOST_SIDE, first_apart
 from reports.verify.reading import opened
 from reports.verify.result import Broken, InPart, field_named
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 MINUTE = dt.timedelta(minutes=1)
 MOST_DEPTH = 40
+LEAST_SIDE = 3.0
+"""Points: no page is smaller (ISO 32000-1, annex C), and the face is looked at as a page."""
 
 
 def check_faces(
@@ -80,8 +82,8 @@ def _check_face(data: bytes, manifest: Manifest, signature: Signature, others: C
         field = next((w for w in pdf.Root.AcroForm.Fields if str(w.get("/T")) == signature.field), None)
         if field is None or "/AP" not in field or "/Rect" not in field or "/V" not in field:
             raise Broken(f"the signature in {where} has no face", expected="the face that Assay draws")
-        x1, y1, x2, y2 = (float(v) for v in field.Rect)
-        size = abs(x2 - x1), abs(y2 - y1)
+        if (size := _size(field.Rect)) is None:
+            raise Broken(f"the signature in {where} has no face", got="a field of no size, or of too large a one")
         if str(field.V.get("/Name", "")) != signature.signer_name:
             raise Broken(
                 f"the signature in {where} names another person than its certificate",
@@ -89,21 +91,18 @@ def _check_face(data: bytes, manifest: Manifest, signature: Signature, others: C
                 expected="the name in its certificate",
             )
         mine, digest = _alone(field.AP.N, size), drawing_digest(field.AP.N)
-    right = b""
+    same_words = False
     # A report made before 0.3 stated a moment just after the one on its face: the minute may have turned between.
     for earlier in (dt.timedelta(0), MINUTE):
-        right = face_file(_lines(manifest, signature, earlier), *size)
-        with opened(right) as pdf:
+        with opened(face_file(_lines(manifest, signature, earlier), *size)) as pdf:
             face = pdf.pages[0].obj.Annots[0].AP.N
             if drawing_digest(face) == digest:
                 return True
             again = _alone(face, size)
         if first_apart(mine, again) is None:
             return False
-        if earlier:
-            break
-    apart = first_apart(mine, again, pictures=False)
-    if apart is None and others():
+        same_words |= first_apart(mine, again, pictures=False) is None
+    if same_words and others():
         raise InPart(
             f"the face of the signature in {where} is not checked: it was drawn with other versions",
             got="; ".join(others()),
@@ -111,10 +110,19 @@ def _check_face(data: bytes, manifest: Manifest, signature: Signature, others: C
         )
     raise Broken(
         f"the face of the signature in {where} does not show what was signed",
-        got="another drawing" if apart is None else "other words",
+        got="another drawing" if same_words else "other words",
         expected="heading, name, reason and time as they are signed",
         todo="do not rely on what the page shows of it; the signed words are in the line “signed by”",
     )
+
+
+def _size(rectangle: Any) -> tuple[float, float] | None:
+    """(width, height) in points; None where nothing can be read in a field of it."""
+    corners = [float(v) for v in rectangle]
+    if len(corners) != 4:
+        return None
+    width, height = abs(corners[2] - corners[0]), abs(corners[3] - corners[1])
+    return (width, height) if min(width, height) >= LEAST_SIDE and max(width, height) <= MOST_SIDE else None
 
 
 def _lines(manifest: Manifest, signature: Signature, earlier: dt.timedelta) -> tuple[str, ...]:

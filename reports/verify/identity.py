@@ -197,7 +197,7 @@ def _finish(work: Coroutine[Any, Any, Any]) -> None:
 
 
 def embedded_lists(reader: Any) -> list[bytes]:
-    """The revocation lists in the file's own validation data (/DSS). Raises Broken where they cannot be read."""
+    """The revocation lists in the file's own validation data (/DSS)."""
     return _embedded(reader, "/CRLs")
 
 
@@ -215,9 +215,5 @@ def embedded_certificates(reader: Any) -> list[bytes]:
 
 
 def _embedded(reader: Any, kind: str) -> list[bytes]:
-    try:
-        if "/DSS" not in reader.root or kind not in reader.root["/DSS"]:
-            return []
-        return [bytes(item.get_object().data) for item in reader.root["/DSS"][kind]]
-    except Exception as error:
-        raise Broken("the validation data in the file cannot be read", got=type(error).__name__) from error
+    """`reports.verify.allowed` took nothing but streams here, before."""
+    return [bytes(item.get_object().data) for item in reader.root.get("/DSS", {}).get(kind, ())]

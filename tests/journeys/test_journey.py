@@ -19,6 +19,12 @@ def open_page(page: Page, name: str) -> None:
     settled(page)
 
 
+def part(page: Page, name: str) -> None:
+    """Open this part of a long screen."""
+    page.get_by_role("radio", name=name, exact=True).click()
+    settled(page)
+
+
 def no_exception(page: Page) -> None:
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
@@ -40,6 +46,7 @@ def test_from_the_sample_to_a_verified_report(page: Page, served: Served, tmp_pa
     no_exception(page)
 
     # explain a person
+    part(page, "Why")
     page.get_by_label(re.compile("Explain a person")).fill("7")
     page.get_by_role("button", name="Explain", exact=True).click()
     expect(page.get_by_role("heading", name="One person's decision")).to_be_visible(timeout=LONG)
@@ -50,9 +57,15 @@ def test_from_the_sample_to_a_verified_report(page: Page, served: Served, tmp_pa
     # mitigate, look at what got worse, decide
     open_page(page, "Mitigate and watch")
     page.get_by_role("button", name="Build a candidate").click()
-    expect(page.get_by_role("heading", name="What got worse")).to_be_visible(timeout=LONG)
+    expect(page.get_by_text("original, threshold moved").first).to_be_visible(timeout=LONG)
     settled(page)
-    expect(page.get_by_text("original, threshold moved").first).to_be_visible()
+    part(page, "Where the norms stand")
+    expect(page.get_by_role("columnheader", name="Original, threshold moved")).to_be_visible()
+    part(page, "What got worse, and for whom")
+    expect(page.get_by_role("heading", name="What got worse")).to_be_visible()
+    part(page, "Your decision")
+    page.get_by_role("button", name="Record the decision").click()
+    expect(page.get_by_text("Still missing: the decision, who decides, why")).to_be_visible()
     page.get_by_label("Who decides").fill("R. Reviewer")
     page.get_by_label("Why").fill("The gap narrows; the loss for one group is not acceptable.")
     page.get_by_text("rejected", exact=True).click()
@@ -76,6 +89,7 @@ def test_from_the_sample_to_a_verified_report(page: Page, served: Served, tmp_pa
     report.value.save_as(saved)
     assert saved.read_bytes().startswith(b"%PDF")
 
+    open_page(page, "Check a report")
     upload = page.get_by_test_id("stFileUploader").filter(has_text="Report (PDF)").locator("input[type=file]")
     broken = tmp_path / "broken.pdf"
     content = bytearray(saved.read_bytes())
@@ -107,24 +121,40 @@ def test_an_own_file_with_decisions(page: Page, served: Served, tmp_path: Path) 
     own_table(table)
     page.goto(served.url)
     settled(page)
+    page.get_by_role("button", name="Begin").click()
+    settled(page)
     page.get_by_test_id("stFileUploader").filter(has_text="Data set").locator("input[type=file]").set_input_files(table)
     expect(page.get_by_text("600 rows, 4 columns")).to_be_visible(timeout=LONG)
     settled(page)
-    choose(page, "Outcome column", "repaid")
-    choose(page, "Column of decisions", "granted")
     page.get_by_label("What is decided about people?").fill("Who is granted a loan")
+    following(page)
+    choose(page, "Outcome column", "repaid")
+    following(page)
+    choose(page, "Column of decisions", "granted")
+    following(page)
+    good = page.get_by_role("radiogroup", name="Which value of repaid is good for the person?")
+    expect(good.locator("input:checked")).to_have_count(0)
+    following(page)
+    expect(page.get_by_text("which value is good for the person; every finding")).to_be_visible()
+    good.get_by_text("yes", exact=True).click()
+    settled(page)
+    following(page)
     expect(
         page.get_by_test_id("stMultiSelect").filter(has_text="Sensitive columns").get_by_text("gender")
     ).to_be_visible()
-    page.get_by_role("button", name="Confirm and run the audit").click()
-    expect(page.get_by_text("it is not said which value is good for the person")).to_be_visible(timeout=LONG)
-    good = page.get_by_role("radiogroup", name="Which value of repaid is good for the person?")
-    expect(good.locator("input:checked")).to_have_count(0)
-    good.get_by_text("yes", exact=True).click()
-    page.get_by_role("button", name="Confirm and run the audit").click()
+    following(page)
+    following(page)
+    following(page)
+    expect(page.get_by_role("heading", name="Look it over")).to_be_visible(timeout=LONG)
+    page.get_by_role("button", name="Run the audit").click()
     expect(page.get_by_role("heading", name="Outcomes in the labels")).to_be_visible(timeout=LONG)
     expect(page.get_by_text(re.compile(r"Of 600 people, \d+ are"))).to_be_visible()
     no_exception(page)
+
+
+def following(page: Page) -> None:
+    page.get_by_role("button", name="Next", exact=True).click()
+    settled(page)
 
 
 def choose(page: Page, label: str, value: str) -> None:
@@ -142,7 +172,7 @@ def test_a_pickle_is_refused_with_the_way_out(page: Page, served: Served, tmp_pa
     table, model = tmp_path / "loans.csv", tmp_path / "model.skops"
     own_table(table)
     model.write_bytes(pickle.dumps({"a": 1}))
-    page.goto(served.url)
+    page.goto(f"{served.url}/setup")
     settled(page)
     uploads = page.get_by_test_id("stFileUploader")
     uploads.filter(has_text="Data set").locator("input[type=file]").set_input_files(table)

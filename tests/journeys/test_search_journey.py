@@ -34,7 +34,7 @@ def test_search_and_pick(page: Page, served: Served) -> None:
     page.get_by_label("Who picks it").fill("R. Reviewer")
     page.get_by_label("Why this one").fill("- the narrowest; the loss can be borne")
     pick.click()
-    expect(page.get_by_role("heading", name="What got worse")).to_be_visible(timeout=LONG)
+    expect(page.get_by_text("original, threshold moved").first).to_be_visible(timeout=LONG)
     settled(page)
     expect(page.get_by_text(re.compile(r"of 3, picked by R. Reviewer on .*: - the narrowest"))).to_be_visible()
     expect(page.get_by_test_id("stException")).to_have_count(0)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from assay._commands.parsing import parsed
 from debias import jobs
 from debias.front import run_search
 from debias.methods import SENSITIVE_NOTICE
@@ -91,10 +92,8 @@ def test_no_pick_without_a_name_and_a_reason(folder: CaseFolder, started: list[l
     number = str(app.selectbox(key="pick-trial").value)
     assert started[0][2:6] == ["--pick", number, "--reason=- narrow; not much dearer", "--by=Bo"]
     # As the command reads it.
-    import cli
-
-    args = cli._parser().parse_args(list(started[0]))
-    assert (args.pick, args.reason, args.by) == (int(number), "- narrow; not much dearer", "Bo")
+    given = parsed(started[0]).given
+    assert (given["pick"], given["reason"], given["by"]) == (int(number), "- narrow; not much dearer", "Bo")
 
 
 def test_what_is_asked_for_is_what_is_searched(folder: CaseFolder, started: list[list[str]]) -> None:
@@ -104,12 +103,10 @@ def test_what_is_asked_for_is_what_is_searched(folder: CaseFolder, started: list
     app.number_input(key="search-trials").set_value(7).run()
     assert SENSITIVE_NOTICE in words(app)
     app.button(key="search-go").click().run()
-    import cli
-
-    args = cli._parser().parse_args(started[0])
-    assert (args.search, args.trials, args.method) == (True, 7, ["reweighing", "group_thresholds"])
-    assert args.constraint == "demographic_parity"
-    assert args.attribute == app.multiselect(key="search-attributes").value
+    given = parsed(started[0]).given
+    assert (given["search"], given["trials"], given["method"]) == (True, 7, ("reweighing", "group_thresholds"))
+    assert given["constraint"] == "demographic_parity"
+    assert list(given["attribute"]) == app.multiselect(key="search-attributes").value
     # Equal error rates need methods that serve them.
     app.selectbox(key="search-aim").set_value("equalized_odds").run()
     assert app.multiselect(key="search-methods-equalized_odds").value == ["constrained_boosting"]

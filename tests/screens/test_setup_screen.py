@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -38,6 +39,35 @@ def page(data: str) -> None:
         state.show_error(error)
 
 
+def begun(data: Path) -> AppTest:
+    return AppTest.from_function(page, kwargs={"data": str(data)}, default_timeout=60).run()
+
+
+def go(app: AppTest, key: str) -> AppTest:
+    """Press the button Next of this question (or another button by its key)."""
+    wanted = f"next-{key}" if f"next-{key}" in [b.key for b in app.button] else key
+    return app.button(key=wanted).click().run()
+
+
+def purpose(app: AppTest, words: str = "Who is offered a loan") -> AppTest:
+    app.text_input(key="role-purpose").input(words)
+    return go(app, "purpose")
+
+
+def rest(app: AppTest) -> dict[str, Any]:
+    """Take what is proposed for the remaining questions, run the audit, and give the case that was written."""
+    while not any(b.key == "run" for b in app.button):
+        (key,) = [b.key for b in app.button if str(b.key).startswith("next-")]
+        before = key
+        go(app, str(key).removeprefix("next-"))
+        assert not app.exception, app.exception
+        assert before not in [b.key for b in app.button], [w.value for w in app.warning]
+    go(app, "run")
+    assert not app.exception
+    place = next(m.value for m in app.markdown if m.value.startswith("saved:")).removeprefix("saved:")
+    return tomllib.loads((Path(place) / "case.toml").read_text())
+
+
 def people(path: Path) -> Path:
     rng = np.random.default_rng(0)
     pay = rng.normal(30_000, 5_000, 80).round(2)
@@ -49,17 +79,19 @@ def people(path: Path) -> Path:
 
 
 def test_a_number_to_predict_makes_a_regression(home: Path) -> None:
-    app = AppTest.from_function(page, kwargs={"data": str(people(home))}, default_timeout=60).run()
+    app = purpose(begun(people(home)), "Whom to pay what")
     app.selectbox(key="role-label").select("pay").run()
     app.toggle(key="role-task").set_value(True).run()
+    go(app, "outcome")
     app.selectbox(key="role-column").select("predicted").run()
-    app.selectbox(key="role-side").select("a high number")
+    go(app, "source")
+    assert app.radio(key="role-side").value is None
+    go(app, "good")
+    assert any("which value is good for the person" in w.value for w in app.warning)
+    app.radio(key="role-side").set_value("a high number")
+    go(app, "good")
     app.multiselect(key="role-sensitive").set_value(["sex"])
-    app.text_input(key="role-purpose").input("Whom to pay what")
-    app.button[-1].click().run()
-    assert not app.exception
-    place = next(m.value for m in app.markdown if m.value.startswith("saved:")).removeprefix("saved:")
-    case = tomllib.loads((Path(place) / "case.toml").read_text())
+    case = rest(app)
     assert case["data"]["task"] == "regression"
     assert case["data"]["favourable"] == "high"
     assert "positive" not in case["data"]
@@ -67,10 +99,98 @@ def test_a_number_to_predict_makes_a_regression(home: Path) -> None:
 
 
 def test_a_class_is_asked_for_its_values(home: Path) -> None:
-    app = AppTest.from_function(page, kwargs={"data": str(people(home))}, default_timeout=60).run()
+    app = purpose(begun(people(home)))
     app.selectbox(key="role-label").select("sex").run()
     assert not app.toggle
+    go(app, "outcome")
+    app.selectbox(key="role-column").select("predicted").run()
+    go(app, "source")
     assert app.selectbox(key="role-positive").options == ["f", "m"]
+
+
+def test_one_thing_is_asked_at_a_time_and_can_be_changed(home: Path) -> None:
+    app = begun(loans(home))
+    assert [b.key for b in app.button if str(b.key).startswith("next-")] == ["next-purpose"]
+    go(app, "purpose")
+    assert any("what is decided about people" in w.value for w in app.warning)
+    purpose(app)
+    go(app, "outcome")
+    go(app, "source")
+    app.radio(key="role-favourable").set_value("0")
+    go(app, "good")
+    assert any("Who is offered a loan" in m.value for m in app.markdown)
+    app.button(key="change-purpose").click().run()
+    assert app.text_input(key="role-purpose").value == "Who is offered a loan"
+    app.text_input(key="role-purpose").input("Who gets a card")
+    go(app, "purpose")
+    assert [b.key for b in app.button if str(b.key).startswith("next-")] == ["next-who"], "back where one was"
+    app.button(key="change-outcome").click().run()
+    go(app, "outcome")
+    assert [b.key for b in app.button if str(b.key).startswith("next-")] == ["next-source"], "what rests on it is asked"
+    assert rest_after_source(app)["case"]["purpose"] == "Who gets a card"
+
+
+def rest_after_source(app: AppTest) -> dict[str, Any]:
+    go(app, "source")
+    assert app.radio(key="role-favourable").value == "0", "an answer is not lost"
+    return rest(app)
+
+
+def test_answers_are_found_again_after_a_reload(home: Path) -> None:
+    app = purpose(begun(loans(home)))
+    go(app, "outcome")
+    folder = app.session_state["folder"]
+    again = AppTest.from_function(page, kwargs={"data": str(home / "loans.csv")}, default_timeout=60)
+    again.session_state["folder"] = folder
+    again.run()
+    assert any("Who is offered a loan" in m.value for m in again.markdown)
+    assert [b.key for b in again.button if str(b.key).startswith("next-")] == ["next-source"]
+
+
+def test_the_case_file_shown_is_the_one_that_is_audited(home: Path) -> None:
+    app = purpose(begun(loans(home)))
+    go(app, "outcome")
+    go(app, "source")
+    app.radio(key="role-favourable").set_value("0")
+    for key in ("good", "who", "hidden", "rows"):
+        go(app, key)
+    shown = tomllib.loads(app.code[0].value)
+    assert rest(app) == shown
+
+
+def test_a_legitimate_factor_needs_its_reason(home: Path) -> None:
+    frame = pd.read_csv(loans(home)).assign(years=np.arange(80) % 7)
+    frame.to_csv(home / "loans.csv", index=False)
+    app = purpose(begun(home / "loans.csv"))
+    go(app, "outcome")
+    go(app, "source")
+    app.radio(key="role-favourable").set_value("0")
+    go(app, "good")
+    go(app, "who")
+    app.multiselect(key="role-legitimate").set_value(["years"]).run()
+    go(app, "hidden")
+    assert any("why years is legitimate" in w.value for w in app.warning)
+    app.text_input(key="role-why-years").input("the law asks for it").run()
+    go(app, "hidden")
+    assert rest(app)["data"]["legitimate"] == {"years": "the law asks for it"}
+
+
+def test_a_repeated_id_is_told_before_measuring_with_a_button_that_mends_it(home: Path) -> None:
+    frame = pd.read_csv(loans(home)).assign(customer_id=[i // 2 for i in range(80)], sex=["f", "m"] * 40)
+    frame.to_csv(home / "loans.csv", index=False)
+    app = purpose(begun(home / "loans.csv"))
+    go(app, "outcome")
+    go(app, "source")
+    app.radio(key="role-favourable").set_value("0")
+    for key in ("good", "who", "hidden"):
+        go(app, key)
+    app.selectbox(key="role-cluster").select("(none)").run()
+    go(app, "rows")
+    assert any("customer\\_id holds each value several times" in w.value for w in app.warning)
+    (offer,) = [b for b in app.button if str(b.key).startswith("offer-")]
+    offer.click().run()
+    assert not any("several times" in w.value for w in app.warning)
+    assert rest(app)["data"]["cluster"] == "customer_id"
 
 
 def loans(path: Path) -> Path:
@@ -86,29 +206,27 @@ def loans(path: Path) -> Path:
 
 
 def test_what_is_good_for_the_person_is_never_preset(home: Path) -> None:
-    app = AppTest.from_function(page, kwargs={"data": str(loans(home))}, default_timeout=60).run()
+    app = purpose(begun(loans(home)))
+    go(app, "outcome")
+    go(app, "source")
     good = app.radio(key="role-favourable")
     assert good.value is None
     assert good.label == "Which value of default is good for the person?"
-    app.text_input(key="role-purpose").input("Who is offered a loan")
-    app.button[-1].click().run()
-    assert any("It is not said which value is good for the person" in e.value for e in app.error)
+    go(app, "good")
+    assert any("which value is good for the person" in w.value for w in app.warning)
     app.radio(key="role-favourable").set_value("0")
-    app.button[-1].click().run()
-    place = next(m.value for m in app.markdown if m.value.startswith("saved:")).removeprefix("saved:")
-    data = tomllib.loads((Path(place) / "case.toml").read_text())["data"]
+    data = rest(app)["data"]
     assert (data["positive"], data["favourable"]) == ("1", "0")
     assert data["sensitive"] == ["race"]
     assert data["indicators"] == {"race": ["is_black", "is_hispanic"]}
 
 
 def test_a_proposal_shows_values_and_why(home: Path) -> None:
-    app = AppTest.from_function(page, kwargs={"data": str(loans(home))}, default_timeout=60).run()
-    lines = app.dataframe[-1].value
-    label = lines[lines["Role"] == "label"].iloc[0]
-    assert label["Column or value"] == "default"
-    assert set(label["Values such as"].split(", ")) == {"0", "1"}
-    assert "its name says default" in label["Why"]
+    app = purpose(begun(loans(home)))
+    told = next(c.value for c in app.caption if c.value.startswith("Proposed"))
+    assert "default" in told
+    assert "its name says default" in told.replace("Its", "its")
+    assert {"0", "1"} <= set(told.replace("(", " ").replace(")", " ").replace(",", " ").replace("\\", "").split())
 
 
 def model_page(model: str) -> None:
@@ -172,26 +290,25 @@ def test_decisions_in_other_words_than_the_outcomes_are_asked(home: Path) -> Non
     frame = pd.read_csv(loans(home)).assign(sex=["f", "m"] * 40)
     frame["approved"] = frame.pop("decided").map({0: "no", 1: "yes"})
     frame.to_csv(home / "loans.csv", index=False)
-    app = AppTest.from_function(page, kwargs={"data": str(home / "loans.csv")}, default_timeout=60).run()
+    app = purpose(begun(home / "loans.csv"))
+    go(app, "outcome")
+    go(app, "source")
     assert app.radio(key="role-granted").value is None
-    app.text_input(key="role-purpose").input("Who is offered a loan")
-    app.radio(key="role-favourable").set_value("0")
-    app.button[-1].click().run()
-    assert any("which decision of approved is good" in e.value for e in app.error)
-    app.radio(key="role-granted").set_value("yes")
-    app.button[-1].click().run()
-    place = next(m.value for m in app.markdown if m.value.startswith("saved:")).removeprefix("saved:")
-    case = tomllib.loads((Path(place) / "case.toml").read_text())
-    assert case["model"] == {"decision": "approved", "classes": {"no": "1", "yes": "0"}}
+    app.radio(key="role-favourable").set_value("0").run()
+    go(app, "good")
+    assert any("which decision of approved is good" in w.value for w in app.warning)
+    app.radio(key="role-granted").set_value("yes").run()
+    assert rest(app)["model"] == {"decision": "approved", "classes": {"no": "1", "yes": "0"}}
 
 
 def test_people_in_several_rows_are_proposed_as_such(home: Path) -> None:
     frame = pd.read_csv(loans(home)).assign(customer_id=[i // 2 for i in range(80)], sex=["f", "m"] * 40)
     frame.to_csv(home / "loans.csv", index=False)
-    app = AppTest.from_function(page, kwargs={"data": str(home / "loans.csv")}, default_timeout=60).run()
-    assert app.selectbox(key="role-cluster").value == "customer_id"
-    app.text_input(key="role-purpose").input("Who is offered a loan")
+    app = purpose(begun(home / "loans.csv"))
+    go(app, "outcome")
+    go(app, "source")
     app.radio(key="role-favourable").set_value("0")
-    app.button[-1].click().run()
-    place = next(m.value for m in app.markdown if m.value.startswith("saved:")).removeprefix("saved:")
-    assert tomllib.loads((Path(place) / "case.toml").read_text())["data"]["cluster"] == "customer_id"
+    for key in ("good", "who", "hidden"):
+        go(app, key)
+    assert app.selectbox(key="role-cluster").value == "customer_id"
+    assert rest(app)["data"]["cluster"] == "customer_id"

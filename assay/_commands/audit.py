@@ -1,0 +1,121 @@
+"""`assay audit`: measure a case, or a data file with options in place of a case file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from assay._commands.options import ALLOW, CASE, FOR_PROGRAMS, FROM_DATA, GATE, OUT, SEED
+from assay._commands.parsing import WHOLE, Option, Result, command
+from audit.errors import GateBroken, InputError
+
+DRAWS = Option("--draws", type=WHOLE, default=2000, show_default=True, help="Draws behind each interval and p-value.")
+
+
+@command(
+    CASE, OUT, SEED, DRAWS, GATE, ALLOW, *FROM_DATA, *FOR_PROGRAMS,
+    more="In place of CASE.toml a data file may stand, with options that say what is what: the case file that they "
+    "make is written to DIR/case.toml. Nothing is taken that was neither given nor certain.",
+)  # fmt: skip
+def audit(
+    case: Path,
+    out: Path,
+    seed: int,
+    draws: int,
+    gate: bool,
+    allow: Sequence[str],
+    junit: Path | None,
+    sarif: Path | None,
+    markdown: Path | None,
+    openlineage: Path | None,
+    **from_data: Any,
+) -> Result:
+    from audit.gaps import Settings
+    from audit.load import load_case
+    from audit.run import run_audit
+    from audit.sizes import measured, weighed
+
+    loaded = load_case(_case_file(case, out, from_data))
+    settings = Settings(seed=seed, draws=draws, reference=loaded.data.reference)
+    evidence = run_audit(loaded, out, settings, allow=allow).evidence
+    _for_programs(evidence, case, out, {"junit": junit, "sarif": sarif, "markdown": markdown}, openlineage)
+    lines = [" ".join((f"{loaded.name}: {measured(evidence['data'])} measured.", weighed(evidence["data"]))).strip()]
+    known = evidence["data"].get("label") is not None
+    lines += ["", *(f"- {s}" for s in evidence["findings"] if known or "whose outcome is" not in s)]
+    lines += [] if known else ["- The data hold no outcomes, so it was not measured whether decisions were right."]
+    norms = [n for n in evidence["norms"] if known or n["value"] is not None]
+    lines += ["", f"Policy {loaded.policy.version}:"] + [_norm_line(n) for n in norms]
+    if len(norms) < len(evidence["norms"]):
+        lines.append(f"- {len(evidence['norms']) - len(norms)} norms are about outcomes and cannot be estimated.")
+    lines += ["", *(f"Note: {n}" for n in evidence["notes"]), f"Written: {out / 'evidence.json'}"]
+    broken = [n for n in evidence["norms"] if n["breached"]] if gate else []
+    failure = None
+    if broken:
+        failure = GateBroken(
+            f"{len(broken)} of {len(evidence['norms'])} norms of policy {loaded.policy.version} are broken by the "
+            f"value that was measured, {sum(n['status'] == 'outside' for n in broken)} of them over the whole interval",
+            got="; ".join(_norm_line(n).strip("- ") for n in broken),
+            expected="every measured value within its limit",
+            todo="address the gap (`assay mitigate`), or change the policy and say why",
+        )
+    return Result(evidence, "\n".join(lines), failure)
+
+
+def _case_file(path: Path, out: Path, options: dict[str, Any]) -> Path:
+    """The case named, or the one that a data file and options make: written to the run folder before it is used."""
+    from audit.files import write_whole
+    from audit.load.start import Given, bins_of, from_options
+
+    given = sorted(k for k, v in options.items() if v not in (None, ()))
+    if path.suffix == ".toml":
+        if given:
+            raise InputError(
+                "the case file says what is audited, and so do options",
+                got=", ".join(f"--{g}" for g in given),
+                expected="options only beside a data file",
+                todo="write them into the case file, or name the data file in place of it",
+            )
+        return path
+    text = from_options(path, Given(**options | {"bins": bins_of(options["bins"])}), out)
+    written = out / "case.toml"
+    write_whole(written, text.encode())
+    print(f"assay audit: the case that was used is {written}", file=sys.stderr)
+    for line in text.splitlines():
+        if line.startswith("# Note: "):
+            print(f"assay audit: {line[8:]}", file=sys.stderr)
+    return written
+
+
+def _for_programs(
+    evidence: dict[str, Any], case: Path, out: Path, files: dict[str, Path | None], openlineage: Path | None
+) -> None:
+    """The files that build servers and lineage stores read, where they were asked for."""
+    from audit.files import write_whole
+
+    for kind, path in files.items():
+        if path is not None:
+            from reports.machine import write
+
+            write_whole(path, write(kind, evidence, str(case)))
+    if openlineage is not None:
+        import datetime as dt
+        import hashlib
+
+        from audit.files import canonical
+        from reports.machine.openlineage import to_event
+
+        digest = hashlib.sha256((out / "evidence.json").read_bytes()).hexdigest()
+        write_whole(openlineage, canonical(to_event(evidence, digest=digest, when=dt.datetime.now(dt.UTC))))
+
+
+_STANDS = {"inside": "inside the norm", "outside": "outside the norm", "undecided": "undecided, the interval spans it"}
+
+
+def _norm_line(norm: dict[str, Any]) -> str:
+    where = f"{norm['metric'].replace('_', ' ')} {norm['kind']} by {' and '.join(norm['attribute'])}"
+    if norm["value"] is None:
+        return f"- {where}: not estimable ({norm['reason']})"
+    interval = f"[{norm['low']:.3f}, {norm['high']:.3f}]"
+    return f"- {where}: {norm['value']:.3f} {interval}, limit {norm['limit']:g}: {_STANDS[norm['status']]}"

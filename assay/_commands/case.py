@@ -1,0 +1,72 @@
+"""`assay init`, `assay check` and `assay convert`: what comes before an audit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from assay._commands.options import CASE, DATA
+from assay._commands.parsing import FILE, Option, Result, command
+from audit.errors import InputError
+
+
+@command(DATA, Option("--out", type=FILE, metavar="CASE.toml", help="Write it (default: print it)."))
+def init(data: Path, out: Path | None) -> Result:
+    from audit.files import write_whole
+    from audit.load.start import proposed
+
+    text, roles = proposed(data, out.parent if out else data.parent)
+    if out is not None:
+        if out.exists():
+            raise InputError(
+                f"{out.name!r} exists already",
+                got=f"a file {out}",
+                expected="a new name",
+                todo="choose another, or remove it: nothing that a person wrote is overwritten",
+            )
+        write_whole(out, text.encode())
+    words = [text.rstrip()] if out is None else [f"Written: {out}", *(f"Asked: {q}" for q in roles.asked.values())]
+    document = {"case": text, "roles": roles.to_json(), "written": None if out is None else str(out)}
+    return Result(document, "\n".join(words))
+
+
+@command(CASE)
+def check(case: Path) -> Result:
+    from dataclasses import asdict
+
+    from audit.load import load_case
+    from audit.preview import preview
+
+    loaded = load_case(case)
+    found = preview(loaded)
+    return Result(asdict(found), "\n".join(found.lines(loaded)))
+
+
+@command(
+    click.Argument(["model"], type=FILE, metavar="MODEL"),
+    Option("--python", type=FILE, required=True, metavar="PYTHON", help="The interpreter that made it."),
+    Option("--load", required=True, metavar="HOW", help="joblib, pickle, cloudpickle, ... or module:function."),
+    Option("--out", type=FILE, required=True, metavar="FILE", help="model.skops or model.onnx."),
+    Option("--data", type=FILE, required=True, metavar="DATA", help="Rows on which both files are compared."),
+    Option("--features", many=True, metavar="COLUMN...", help="Where the model does not name them."),
+    Option("--consent", metavar="sha256:...", help="The digest of the file whose code you allow to run."),
+    more="MODEL is a pickle, a joblib file, an MLflow folder, a CatBoost file ...",
+)
+def convert(
+    model: Path, python: Path, load: str, out: Path, data: Path, features: Sequence[str], consent: str | None
+) -> Result:
+    from audit.load.tables import read_noted
+    from audit.models.convert import convert as made_of
+    from audit.models.own import Environment
+
+    own = Environment(Path(os.path.abspath(python)), load, consent, model.resolve().parent, by_option=True)
+    done = made_of(model, own, out, read_noted(data).frame, list(features))
+    checked = done.record["checked"]
+    words = (
+        f"Written: {done.path}, checked on {checked['rows']} rows: the same decisions, scores at most "
+        f"{checked['largest_difference']:.2g} apart. Its record: {done.path}.json"
+    )
+    return Result(done.record, words)

@@ -1,0 +1,23 @@
+"""`assay demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from assay._commands.parsing import FILE, Option, Result, command
+
+
+@command(
+    Option("--out", type=FILE, default="assay-demo", show_default=True, metavar="DIR", help="Where it is written."),
+    Option("--watch", is_flag=True, help="The loop on replays with planted shifts instead."),
+)
+def demo(out: Path, watch: bool) -> Result:
+    samples = Path(__file__).resolve().parents[2] / "sample_data"
+    if watch:
+        from debias.loop.demo import run_replays
+
+        return Result(*run_replays(samples / "replays", out))
+    from audit.load import load_case
+    from reports.demo import run_demo
+
+    return Result(*run_demo(load_case(samples / "adult.toml"), out))

@@ -1,0 +1,40 @@
+"""`assay explain`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from assay._commands.options import ALLOW, CASE, OUT, SEED
+from assay._commands.parsing import WHOLE, OneOf, Option, Result, command
+
+
+@command(
+    CASE,
+    OUT,
+    SEED,
+    Option("--row", type=WHOLE, multiple=True, metavar="N", help="Explain this audited row (0 is the first)."),
+    Option(
+        "--output",
+        type=OneOf("probability", "decision", "log-odds"),
+        default="probability",
+        show_default=True,
+        help="Of what.",
+    ),
+    ALLOW,
+)
+def explain(case: Path, out: Path, seed: int, row: Sequence[int], output: str, allow: Sequence[str]) -> Result:
+    from audit.explain import run_explain
+    from audit.load import load_case
+
+    loaded = load_case(case)
+    document = run_explain(loaded, out, people=row, seed=seed, output=output, allow=tuple(allow))
+    lines = [f"{loaded.name}: {document['output']} explained by {document['method']}."]
+    if not document["explained"]:
+        lines = [f"{loaded.name}: not explained."]
+    if document.get("rerouted"):
+        lines.append(f"Rerouted: {document['rerouted']}")
+    if document.get("reason"):
+        lines.append(str(document["reason"]))
+    lines += [f"  {e['feature']:<24} {e['mean_abs']:.4f}" for e in document.get("global", [])[:10]]
+    return Result(document, "\n".join([*lines, f"Written: {out / 'explain.json'}"]))

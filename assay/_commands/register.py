@@ -1,0 +1,54 @@
+"""`assay register`: the log of issued reports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from assay._commands.given import read
+from assay._commands.parsing import FILE, Option, Result, command
+from audit.errors import InputError
+
+
+@command(
+    click.Argument(["log"], type=FILE, metavar="DIR"),
+    Option("--csv", type=FILE, metavar="FILE", help="Write it as a table too."),
+    Option("--add", type=FILE, multiple=True, metavar="REPORT.pdf", help="Enter a report and its decisions."),
+    Option("--protocol", type=FILE, metavar="FILE", help="Enter a protocol before the results are there."),
+    Option("--proof", type=FILE, metavar="REPORT.pdf", help="Write the proof that this report is in the log."),
+    Option("--out", type=FILE, metavar="FILE", help="Where to, for example report.tlog-proof."),
+    more="DIR is the log of issued reports.",
+)
+def register(
+    log: Path, csv: Path | None, add: Sequence[Path], protocol: Path | None, proof: Path | None, out: Path | None
+) -> Result:
+    import datetime as dt
+
+    from audit.files import write_whole
+    from reports import register as registered
+    from reports.log import Log
+    from reports.log.record import enter, enter_protocol, proof_for
+
+    book = Log(log)
+    added = [enter(book, read(path)) for path in add]
+    if protocol:
+        added.append(enter_protocol(book, protocol.name, read(protocol)))
+    view = book.view() if added else book.read()
+    if proof:
+        if not out:
+            raise InputError("a proof needs a place", expected="--out FILE.tlog-proof beside --proof REPORT.pdf")
+        write_whole(out, proof_for(view, read(proof)))
+    lines = registered.register(view.entries)
+    stands = registered.standings(view.entries, dt.datetime.now(dt.UTC).date())
+    if csv:
+        write_whole(csv, registered.to_csv(lines).encode())
+    document = {
+        "log": {"key": view.verifier.text, "size": view.checkpoint.size, "root": view.checkpoint.root.hex()},
+        "added": sum(added),
+        "reports": [s.to_json() for s in stands],
+        "lines": [line.to_json() for line in lines],
+    }
+    words = [registered.to_text(lines, stands), "", f"Log: {view.checkpoint.line}", f"Its key: {view.verifier.text}"]
+    return Result(document, "\n".join(words))

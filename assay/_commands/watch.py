@@ -1,0 +1,101 @@
+"""`assay watch`: the loop, and a person's decisions about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from assay._commands.options import ALLOW, CASE, OUT
+from assay._commands.parsing import FILE, WHOLE, Option, Result, command
+from audit.errors import GateBroken, InputError
+
+_ONE = "One of these"
+
+
+@command(
+    CASE,
+    OUT,
+    Option("--db", metavar="URL", help="A database for the trail (default: DIR/watch.db)."),
+    Option("--follow", is_flag=True, help="Wait for more batches until stopped, or input ends."),
+    Option("--batches", type=WHOLE, metavar="N", help="Take at most N batches now."),
+    Option("--policy", type=FILE, metavar="FILE", help="These norms in place of the case's own."),
+    Option("--approve", metavar="ID", help="Promote the challenger that waits (eight characters do).", group=_ONE),
+    Option("--reject", metavar="ID", help="Turn it down.", group=_ONE),
+    Option(
+        "--check",
+        is_flag=True,
+        help="Follow the trail's chains, and what is kept beside the entries.",
+        group=_ONE,
+    ),
+    Option("--state", is_flag=True, help="What the loop did and where it stands; takes no batch.", group=_ONE),
+    Option("--reason", metavar="TEXT", help="Why, for --approve and --reject."),
+    Option("--by", metavar="NAME", help="Who decides (default: the name you are logged in by)."),
+    Option("--gate", is_flag=True, help="End with 3 where the running model clearly breaks a norm."),
+    ALLOW,
+)
+def watch(
+    case: Path,
+    out: Path,
+    db: str | None,
+    follow: bool,
+    batches: int | None,
+    policy: Path | None,
+    approve: str | None,
+    reject: str | None,
+    check: bool,
+    state: bool,
+    reason: str | None,
+    by: str | None,
+    gate: bool,
+    allow: Sequence[str],
+) -> Result:
+    from dataclasses import replace
+
+    from audit.load import load_case, load_policy
+    from debias.loop.decisions import check_trail, decide_challenger, gate_broken, state_of, words_of
+    from debias.loop.run import run_watch
+
+    asked = [
+        f"--{name}"
+        for name, on in (
+            ("approve", approve is not None), ("reject", reject is not None), ("check", check), ("state", state)
+        )
+        if on
+    ]  # fmt: skip
+    if len(asked) > 1:
+        raise InputError(
+            "these are asked one at a time",
+            got=" and ".join(asked),
+            expected="one of --approve, --reject, --check and --state",
+            todo="run one, then the other",
+        )
+    loaded = load_case(case)
+    if policy:
+        loaded = replace(loaded, policy=load_policy(policy))
+    if check:
+        found = check_trail(out, db)
+        return Result(
+            found,
+            f"The trail is whole: {found['entries']:,} entries, each with the hash of the one before it and its time "
+            f"sealed.\nHead {found['head']}",
+        )
+    challenger = approve if approve is not None else reject
+    if challenger is not None:
+        if not reason:
+            raise InputError("a decision needs a reason", got="no --reason", todo='add --reason "..."')
+        document = decide_challenger(loaded, out, challenger, approve is not None, reason, by, db)
+    elif state:
+        document = state_of(loaded, out, db)
+    else:
+        document = run_watch(loaded, out, trail_url=db, follow=follow, max_batches=batches, allow=allow)
+    written = [] if state else [f"Written: {out / 'watch.json'}"]
+    broken = gate_broken(document) if gate else []
+    failure = None
+    if broken:
+        failure = GateBroken(
+            f"{len(broken)} norms of policy {loaded.policy.version} are clearly broken by the running model",
+            got="; ".join(broken),
+            expected="no norm clearly outside its limit",
+            todo="look at what the loop waits for (--state), or change the policy and say why",
+        )
+    return Result(document, "\n".join([*words_of(document), *written]), failure)

@@ -1,0 +1,370 @@
+"""Set-up as questions: one at a time, each with what is proposed and why; answers are kept with the case's files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import streamlit as st
+
+from audit.files import write_whole
+from screens import setup, state
+from screens.workspace import CaseFolder
+
+if TYPE_CHECKING:
+    from audit.load.propose import Roles
+    from audit.preview import Preview
+
+Said = dict[str, Any]
+MODEL, DECISIONS, SCORES = "The uploaded model", "A column of decisions", "A column of scores"
+NUMBERS = "A column of predicted numbers"
+KEPT = ".answers"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the questions are about: the files, the table, what its columns seem to be, and what was answered so far."""
+
+    folder: CaseFolder
+    files: setup.Files
+    frame: pd.DataFrame
+    roles: Roles
+    said: Said = field(default_factory=dict)
+
+    @property
+    def columns(self) -> list[str]:
+        return [str(c) for c in self.frame.columns]
+
+    def get(self, key: str, proposed: Any) -> Any:
+        """What was answered, or else what is proposed."""
+        return self.said.get(key, proposed)
+
+    def why(self, role: str, column: str | None) -> None:
+        """Three values of the proposed column, and the reason for it."""
+        if column is None:
+            return
+        if role in self.roles.asked:
+            st.caption(state.plain(f"A guess, please say: {self.roles.asked[role]}"))
+        reason = self.roles.reasons.get(role, "")
+        values = ", ".join(self.roles.examples.get(column, ()))
+        if reason:
+            st.caption(state.plain(f"Proposed: {column} ({values}). {reason[:1].upper()}{reason[1:]}."))
+
+
+def _purpose(a: Asked) -> Said:
+    name = st.text_input(
+        "Name of the case", a.get("name", Path(str(a.files.data)).stem), key="role-name", max_chars=120
+    )  # fmt: skip
+    purpose = st.text_input(
+        "What is decided about people?", a.get("purpose", ""), key="role-purpose", max_chars=300,
+        placeholder="Who is offered a loan",
+    )  # fmt: skip
+    return {"name": name, "purpose": purpose}
+
+
+def _outcome(a: Asked) -> Said:
+    st.caption("An outcome is what really happened (repaid, or not); a decision is what was done. Data may lack one.")
+    label = setup.choose("Outcome column", a.columns, a.get("label", a.roles.label), "role-label")
+    a.why("label", a.roles.label)
+    number = setup.is_number(a.frame, label) and st.toggle(
+        "A number is predicted, not a class", value=a.get("number", False), key="role-task",
+        help="Errors are measured in its units",
+    )  # fmt: skip
+    return {"label": label, "number": bool(number)}
+
+
+def _source(a: Asked) -> Said:
+    number = a.said["number"]
+    kinds = [NUMBERS] if number else [DECISIONS, SCORES]
+    kinds += [MODEL] if a.files.model else []
+    guessed = a.get("kind", setup.guess_kind(a.roles, a.files))
+    kind = st.radio(
+        "Where do predictions come from?" if number else "Where do decisions come from?", kinds,
+        index=kinds.index(guessed) if guessed in kinds else 0, key="role-kind", horizontal=True,
+    )  # fmt: skip
+    column, threshold = None, a.get("threshold", 0.5)
+    if kind == MODEL:
+        st.caption("The model's own decision is audited, unless a threshold is given here.")
+    else:
+        role = "decision" if kind == DECISIONS else "score"
+        proposed = getattr(a.roles, role)
+        free = [c for c in a.columns if c != a.said["label"]]
+        column = setup.choose(kind.removeprefix("A ").capitalize(), free, a.get("column", proposed), "role-column")
+        a.why(role, proposed)
+    if not number and kind != DECISIONS:
+        threshold = st.number_input("Threshold: positive from this score on", value=threshold, key="role-threshold")
+    return {"kind": kind, "column": column, "threshold": float(threshold)}
+
+
+def _good(a: Asked) -> Said:
+    label, column, kind = a.said["label"], a.said["column"], a.said["kind"]
+    if a.said["number"]:
+        sides = list(setup.SIDES)
+        side = st.radio(
+            "Good for the person is", sides, key="role-side", horizontal=True,
+            index=sides.index(a.said["side"]) if a.said.get("side") in sides else None,
+        )  # fmt: skip
+        return {"side": side, "positive": None, "favourable": setup.SIDES.get(str(side)), "granted": None}
+    source = label or (column if kind == DECISIONS else None)
+    values = setup.values_of(a.frame, source) or ["positive", "not positive"]
+    favourable = st.radio(
+        setup.good_question(source), values, key="role-favourable", horizontal=True,
+        index=values.index(a.said["favourable"]) if a.said.get("favourable") in values else None,
+        help=a.roles.reasons.get("positive"),
+    )  # fmt: skip
+    positive = a.get("positive", a.roles.positive)
+    positive = st.selectbox(
+        "Which value does the model predict or score?", values, key="role-positive",
+        index=values.index(positive) if positive in values else max(len(values) - 1, 0),
+    )  # fmt: skip
+    own = setup.own_words(a.frame, label, column) if kind == DECISIONS else []
+    granted = None
+    if own:
+        granted = st.radio(
+            setup.good_question(column), own, key="role-granted", horizontal=True,
+            index=own.index(a.said["granted"]) if a.said.get("granted") in own else None,
+            help="The decisions are written in other words than the outcomes: this says which goes with which",
+        )  # fmt: skip
+    asked = column if own and granted is None else None
+    return {"side": None, "positive": positive, "favourable": favourable, "granted": granted, "not_granted": asked}
+
+
+def _who(a: Asked) -> Said:
+    taken = (a.said["label"], a.said["column"])
+    options = [*a.roles.indicators, *(c for c in a.columns if c not in taken)]
+    proposed = [c for c in a.roles.sensitive if c not in taken]
+    sensitive = st.multiselect(
+        "Sensitive columns: groups to compare", options, key="role-sensitive",
+        default=[c for c in a.get("sensitive", proposed) if c in options],
+    )  # fmt: skip
+    for column in (*a.roles.sensitive, *a.roles.possible):
+        if reason := a.roles.reasons.get(f"sensitive:{column}"):
+            values = ", ".join(a.roles.examples.get(column, a.roles.indicators.get(column, ())))
+            chosen = "" if column in proposed else " Not chosen; you may add it."
+            st.caption(state.plain(f"{column} ({values}): {reason}.{chosen}"))
+    bins = st.text_input(
+        "Bands for a numeric sensitive column, as column: edges", a.get("bins", setup.default_bins(a.roles.bins)),
+        key="role-bins", help="age: 25, 40, 60 gives <25, 25-39, 40-59 and >=60",
+    )  # fmt: skip
+    return {"sensitive": sensitive, "bins": bins}
+
+
+def _hidden(a: Asked) -> Said:
+    free = [c for c in a.columns if c != a.said["label"]]
+    hidden = st.multiselect(
+        "Columns that the model must not see", free, default=[c for c in a.get("exclude", []) if c in free],
+        key="role-exclude",
+    )  # fmt: skip
+    st.caption("Sensitive columns among what a model reads are told as a finding; this takes columns away from it.")
+    factors = st.multiselect(
+        "Factors that are a legitimate reason for a difference (optional)", free, key="role-legitimate",
+        default=[c for c in a.get("legitimate", {}) if c in free],
+        help="Gaps are then also measured among people who are alike in these. Somebody has to say why.",
+    )  # fmt: skip
+    reasons = {
+        c: st.text_input(
+            f"Why is {c} legitimate?", a.get("legitimate", {}).get(c, ""), key=f"role-why-{c}", max_chars=300
+        )
+        for c in factors
+    }
+    return {"exclude": hidden, "legitimate": reasons}
+
+
+def _rows(a: Asked) -> Said:
+    r = a.roles
+    cluster = setup.choose("Id of a person with several rows", a.columns, a.get("cluster", r.cluster), "role-cluster")
+    a.why("cluster", r.cluster)
+    row_id = setup.choose("Id of a person with one row", a.columns, a.get("id", r.id), "role-id")
+    weight = setup.choose("Survey weight", a.columns, a.get("weight", r.weight), "role-weight")
+    time = setup.choose("Time", a.columns, a.get("time", r.time), "role-time")
+    split = setup.choose("Column that says which rows are for what", a.columns, a.get("split", r.split), "role-split")
+    train = audit = None
+    if split is not None:
+        values = [setup.NONE, *setup.values_of(a.frame, split)]
+        train = st.selectbox("Its value for rows to learn from", values, key="role-train",
+                             index=setup.place(values, a.get("train", r.train)))  # fmt: skip
+        audit = st.selectbox("Its value for rows to measure", values, key="role-audit",
+                             index=setup.place(values, a.get("audit", r.audit)))  # fmt: skip
+    return {"cluster": cluster, "id": row_id, "weight": weight, "time": time, "split": split,
+            "train": setup.given(train), "audit": setup.given(audit)}  # fmt: skip
+
+
+def _lacks_good(v: Said) -> str:
+    if "favourable" in v and v["favourable"] is None and v["side"] is None:
+        return "which value is good for the person; every finding's direction rests on it"
+    return f"which decision of {v['not_granted']} is good for the person" if v.get("not_granted") else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """draw: its widgets, giving the answers. lacks: what is still missing, in words. short: the answer in a line."""
+
+    key: str
+    title: str
+    draw: Callable[[Asked], Said]
+    lacks: Callable[[Said], str]
+    short: Callable[[Said], str]
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(map(str, names)) or "none"
+
+
+ROWS = ("cluster", "id", "weight", "time", "split")
+OTHERS_REST_ON = ("outcome", "source")
+QUESTIONS = (
+    Question("purpose", "What is decided, and about whom?", _purpose,
+             lambda v: "" if v["purpose"].strip() else "what is decided about people, in words",
+             lambda v: f"{v['purpose']} ({v['name']})"),
+    Question("outcome", "What really happened to people?", _outcome, lambda v: "",
+             lambda v: v["label"] or "the data hold no outcomes"),
+    Question("source", "Where do the decisions come from?", _source,
+             lambda v: "" if v["kind"] == MODEL or v["column"] else "the column",
+             lambda v: f"{v['kind']}{': ' + v['column'] if v['column'] else ''}"),
+    Question("good", "What is good for the person?", _good, _lacks_good,
+             lambda v: str(v["side"] or v["favourable"])),
+    Question("who", "Who could be treated differently?", _who,
+             lambda v: "" if v["sensitive"] else "at least one column of groups to compare",
+             lambda v: _listed(v["sensitive"])),
+    Question("hidden", "What must the model not see, and what may count?", _hidden,
+             lambda v: ", ".join(f"why {c} is legitimate" for c, w in v["legitimate"].items() if not w.strip()),
+             lambda v: f"hidden: {_listed(v['exclude'])}; legitimate: {_listed(v['legitimate'])}"),
+    Question("rows", "What is one row?", _rows, lambda v: "",
+             lambda v: "; ".join(f"{k} {v[k]}" for k in ROWS if v[k]) or "one person"),
+)  # fmt: skip
+
+
+def ask(a: Asked) -> bool:
+    """Answered questions as lines with a way back, then the one that is open. True where none is left."""
+    a.said.update(_kept(a.folder))
+    at = _at(a)
+    for n, question in enumerate(QUESTIONS[:at]):
+        left, right = st.columns([5, 1], vertical_alignment="center")
+        left.markdown(f"**{n + 1}. {question.title}** {state.plain(question.short(a.said))}")
+        if right.button("Change", key=f"change-{question.key}", help=question.title):
+            _keep(a, {"at": n})
+            st.rerun()
+    if at >= len(QUESTIONS):
+        return True
+    question = QUESTIONS[at]
+    st.header(f"{at + 1} of {len(QUESTIONS)}. {question.title}")
+    values = question.draw(a)
+    if st.button("Next", key=f"next-{question.key}", type="primary"):
+        if lacks := question.lacks(values):
+            st.warning(state.plain(f"Still missing: {lacks}."))
+        else:
+            # What rests on an answer that was changed is asked again, with what was said as the proposal.
+            furthest = at + 1 if question.key in OTHERS_REST_ON else max(at + 1, int(a.said.get("reached", 0)))
+            _keep(a, {**values, "at": furthest, "reached": furthest, "model": _model(a)})
+            st.rerun()
+    return False
+
+
+def _at(a: Asked) -> int:
+    """Which question is open. A model that came after the question was answered opens it again: the choice follows."""
+    source = next(n for n, q in enumerate(QUESTIONS) if q.key == "source")
+    if "kind" in a.said and a.said.get("model") != _model(a):
+        a.said.pop("kind")
+        _keep(a, {"at": min(int(a.said.get("at", 0)), source), "reached": source, "model": _model(a)})
+    return min(int(a.said.get("at", 0)), len(QUESTIONS))
+
+
+def _model(a: Asked) -> str:
+    return "" if a.files.model is None else a.files.model.name
+
+
+def _kept(folder: CaseFolder) -> Said:
+    """What was answered so far, found again after a reload."""
+    path = folder.place / KEPT
+    if not path.exists():
+        return {}
+    found: Said = json.loads(path.read_bytes())
+    return found
+
+
+def _keep(a: Asked, values: Mapping[str, Any]) -> None:
+    a.said.update(values)
+    write_whole(a.folder.place / KEPT, json.dumps(a.said).encode())
+
+
+def answers(a: Asked) -> setup.Answers:
+    """Everything that was said, as what `setup.save` writes."""
+    v = a.said
+    own = setup.own_words(a.frame, v["label"], v["column"]) if v["kind"] == DECISIONS else []
+    return setup.Answers(
+        name=v["name"], purpose=v["purpose"], label=v["label"], positive=v["positive"], favourable=v["favourable"],
+        sensitive=tuple(v["sensitive"]), bins=v["bins"], kind=v["kind"], column=v["column"], threshold=v["threshold"],
+        exclude=tuple(v["exclude"]), split=v["split"], train=v["train"], audit=v["audit"], weight=v["weight"],
+        id=v["id"], cluster=v["cluster"], time=v["time"], number=v["number"],
+        indicators={k: c for k, c in a.roles.indicators.items() if k in v["sensitive"]},
+        classes=setup.in_label_words(own, v["granted"], setup.values_of(a.frame, v["label"]), v["favourable"]),
+        legitimate=v["legitimate"],
+    )  # fmt: skip
+
+
+def look_over(a: Asked) -> None:
+    """Before measuring: what would be read, what is odd about it, the case file that results; then the audit."""
+    from audit.load import load_case
+    from audit.preview import preview
+
+    st.header("Look it over")
+    said = answers(a)
+    setup.complete(said)
+    draft = a.folder.place / "draft.toml"
+    setup.write(a.folder, a.files, said, draft)
+    case = load_case(draft)
+    with st.spinner("Reading what would be measured"):
+        found = preview(case)
+    for line in found.lines(case)[1:]:
+        if not line.startswith(("Leak:", "Nothing stands")):
+            st.markdown(f"- {state.plain(line)}")
+    remarks(a, found)
+    with st.expander("The case file"):
+        st.caption("Copy it: `assay audit` on it gives the same figures.")
+        st.code(draft.read_text(), language="toml")
+    if st.button("Run the audit", key="run", type="primary"):
+        draft.unlink(missing_ok=True)
+        setup.save(a.folder, a.files, said)
+
+
+FEW = 30
+
+
+def remarks(a: Asked, found: Preview) -> None:
+    """What should be looked at first, each with the button that does the sensible thing."""
+    for leak in found.leaks:
+        _offer(
+            a, leak.sentence, f"Take {leak.column} away from the model", {"exclude": [*a.said["exclude"], leak.column]}
+        )
+    small = [g for g in found.groups if g.rows < FEW]
+    if small:
+        named = ", ".join(f"{g.group} ({g.attribute}, {g.rows})" for g in small[:6])
+        st.warning(
+            state.plain(
+                f"{len(small)} groups have fewer than {FEW} rows: {named}. Only very large gaps can be told from "
+                "chance there; the audit says for each group how large."
+            )
+        )
+    if a.said["cluster"] is None:
+        for column in _repeated(a):
+            _offer(a, f"{column} holds each value several times: rows of one person are no independent evidence.",
+                   f"Rows of one {column} belong together", {"cluster": column, "id": None})  # fmt: skip
+    idle = [c for c in a.columns if a.frame[c].nunique(dropna=True) <= 1]
+    if idle:
+        st.caption(state.plain(f"Columns that hold one value or none: {', '.join(idle[:8])}. They tell nothing."))
+
+
+def _repeated(a: Asked) -> list[str]:
+    named = [c for c in (a.said["id"], a.roles.id, a.roles.cluster) if c is not None]
+    return [c for c in dict.fromkeys(named) if a.frame[c].dropna().duplicated().any()]
+
+
+def _offer(a: Asked, words: str, does: str, change: Said) -> None:
+    st.warning(state.plain(words))
+    if st.button(does, key=f"offer-{does}"):
+        _keep(a, change)
+        st.rerun()

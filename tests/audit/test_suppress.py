@@ -1,0 +1,138 @@
+"""What is withheld at each boundary, by hand: the floor on both sides, two hidden groups, parents, empty groups.
+
+That nothing withheld can be found by subtraction is asked by linear programming in test_cube.py; here it is asked that
+what is withheld is that and no more.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from audit.cube import UNLABELLED, Coded, Cube, Margin, Meaning, cube_of
+from audit.suppress import FLOOR, publish, publish_margins, rare_people, small_values
+
+MEANING = Meaning("yes", "no", "yes")
+
+
+def cube(counts: object, *, levels: tuple[tuple[str, ...], ...] | None = None) -> Cube:
+    """So many people in each combination of levels; all of them unlabelled and decided 0."""
+    n = np.array(counts, dtype=np.int64)
+    full = np.zeros((*n.shape, 3, 2), dtype=np.int64)
+    full[..., UNLABELLED, 0] = n
+    names = tuple("abc"[: n.ndim])
+    made = levels or tuple(tuple(f"{a}{i}" for i in range(size)) for a, size in zip(names, n.shape, strict=True))
+    return Cube(names, made, full, full.astype(float), full.astype(float), False, None, MEANING)
+
+
+def hidden(margins: tuple[Margin, ...], attribute: tuple[str, ...]) -> set[str]:
+    margin = next(m for m in margins if m.attribute == attribute)
+    return {"".join(g) for g, h in zip(margin.groups, margin.withheld, strict=True) if h}
+
+
+def single(*people: int) -> set[str]:
+    """Rule 2 on one attribute alone, as where only margins are at hand."""
+    margins = publish_margins([cube(list(people)).margin(("a",))], FLOOR)
+    return hidden(margins, ("a",))
+
+
+def test_the_floor_is_the_fewest_people_that_are_shown() -> None:
+    assert FLOOR == 10
+    assert single(10, 50, 60) == set()
+    assert single(9, 50, 60) == {"a0", "a1"}
+    assert single(1, 50, 60) == {"a0", "a1"}
+
+
+def test_an_empty_group_is_shown_and_hides_nobody() -> None:
+    """Nobody is nobody: the smallest group that has people goes with a small one."""
+    assert single(0, 50, 60) == set()
+    assert single(9, 0, 60, 70) == {"a0", "a2"}
+
+
+def test_two_hidden_groups_hide_each_other_from_the_floor_on() -> None:
+    assert single(4, 5, 50, 60) == {"a0", "a1", "a2"}, "9 people: as good as one small group"
+    assert single(4, 6, 50, 60) == {"a0", "a1"}, "10 people: their sum may be known"
+    assert single(2, 3, 4, 50, 60) == {"a0", "a1", "a2", "a3"}
+    assert single(3, 3, 4, 50, 60) == {"a0", "a1", "a2"}
+
+
+def test_where_all_are_small_nothing_else_can_be_taken() -> None:
+    assert single(3, 4) == {"a0", "a1"}
+
+
+def test_the_smallest_that_is_left_goes_and_of_two_alike_the_first() -> None:
+    assert single(3, 60, 50, 50) == {"a0", "a2"}
+
+
+def test_a_small_value_of_one_attribute_takes_its_people_along_and_no_other_value() -> None:
+    """Its people are in no total, so that nothing can be subtracted."""
+    margins, notes = publish(cube([5, 50, 60]))
+    assert hidden(margins, ("a",)) == {"a0"}
+    assert margins[0].rows.tolist() == [110]
+    assert notes == ("Fewer than 10 people have a = a0; they are left out of every table that leaves this machine.",)
+
+
+@pytest.mark.parametrize("people, small", [(0, 0), (1, 1), (9, 1), (10, 0)])
+def test_a_value_is_small_from_one_person_to_one_under_the_floor(people: int, small: int) -> None:
+    made = cube([people, 50, 60])
+    assert small_values(made) == small
+    margins, notes = publish(made)
+    assert len(notes) == small
+    assert hidden(margins, ("a",)) == ({"a0"} if small else set())
+    assert margins[0].rows.tolist() == [110 + (0 if small else people)]
+
+
+def test_a_floor_of_nought_withholds_nothing() -> None:
+    made = cube([[1, 50], [60, 2]])
+    margins, notes = publish(made, 0)
+    assert notes == ()
+    assert not any(m.withheld.any() for m in margins)
+
+
+def test_what_is_inside_a_withheld_group_is_withheld_and_other_tables_are_not() -> None:
+    """a0 b0 is small. By (a, b) it goes with its row and column; by (a, b, c) all inside of it; (a, c) and (b, c) show
+    all."""
+    n = np.full((3, 3, 2), 40)
+    n[0, 0] = [4, 5]
+    margins, _ = publish(cube(n), FLOOR, 3)
+    ab = hidden(margins, ("a", "b"))
+    assert ab == {"a0b0", "a0b1", "a1b0", "a1b1"}
+    assert hidden(margins, ("a", "c")) == hidden(margins, ("b", "c")) == set()
+    inside = hidden(margins, ("a", "b", "c"))
+    assert {f"{g}{c}" for g in ab for c in ("c0", "c1")} <= inside
+    assert inside == {f"{g}{c}" for g in ab for c in ("c0", "c1")}, "and nothing else"
+
+
+def test_nothing_of_a_withheld_group_is_left_in_its_counts() -> None:
+    margins, _ = publish(cube([[5, 40, 60], [50, 45, 70], [80, 90, 95]]))
+    both = next(m for m in margins if len(m.attribute) == 2)
+    for counts in (both.n, both.w, both.w2):
+        assert not counts[both.withheld].any()
+        assert counts[~both.withheld].any(axis=(1, 2)).all()
+
+
+def test_who_is_rare_is_whose_value_fewer_than_the_floor_have() -> None:
+    """By the codes of two attributes: 9 of the first's rarer value, 10 of the second's."""
+    first, second = np.repeat([0, 1], [9, 31]), np.repeat([0, 1], [30, 10])
+    none = np.zeros(40, dtype=np.int64)
+    made = Coded(
+        ("a", "b"), (("x", "y"), ("x", "y")), np.array([first, second]).T, none + UNLABELLED, none, None, None, MEANING
+    )
+    assert rare_people(made).tolist() == [True] * 9 + [False] * 31
+    assert rare_people(made, 11).tolist() == [True] * 9 + [False] * 21 + [True] * 10
+
+
+@pytest.mark.parametrize("few", [True, False])
+def test_scores_that_only_people_taken_out_had_are_in_no_table(few: bool) -> None:
+    """Seven people of a rare group have scores of their own."""
+    rng = np.random.default_rng(0)
+    group = np.repeat([0, 1, 2], [7, 60, 60])
+    score = np.where(group == 0, 0.9, rng.integers(0, 8, len(group)) / 10 if few else rng.random(len(group)) / 2)
+    zero = np.zeros(len(group), dtype=np.int64)
+    coded = Coded(("a",), (("r", "s", "t"),), group[:, None], zero + UNLABELLED, zero, None, score, MEANING)
+    margins, _ = publish(cube_of(coded))
+    for margin in margins:
+        assert margin.scores is not None
+        assert not (margin.scores.at > 0.6 + 0.2 * few).any()
+        assert margin.scores.n.sum() == (120 if not margin.attribute else margin.scores.n[1:].sum())
+        assert margin.scores.n.reshape(-1, len(margin.scores.at)).any(axis=0).any()

@@ -1,0 +1,116 @@
+"""Every screen, light on a desktop and dark on a phone: nothing that axe finds, nothing cut off, not over-long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import axe_playwright_python
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.journeys.conftest import Served, settled
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+FOUND = """async () => (await axe.run(document, {resultTypes: ["violations"]})).violations.map(
+  v => `${v.id} (${v.impact}): ` + v.nodes.slice(0, 3).map(n => n.html.slice(0, 160)).join(" | "))"""
+WIDTHS = {"desktop": (1280, 900), "phone": (390, 844)}
+SCREENS = {
+    "": (), "setup": (), "received": (), "report": (),
+    "data": ("Measures of the data", "How good the data are"),
+    "model": ("Question by question", "Beyond groups", "Why"),
+    "mitigate": ("Where the norms stand", "What got worse, and for whom", "Your decision", "Search", "Watch"),
+}  # fmt: skip
+TALLEST = {"desktop": 2500, "phone": 3200}
+"""CSS pixels of a screen before a person opens anything; lines wrap on a phone."""
+
+
+@pytest.fixture(scope="module")
+def case(served: Served) -> str:
+    """A case that is measured, explained and mitigated, made by the commands themselves."""
+    from cli import main
+
+    place = served.home / "cases" / ("a" * 32)
+    place.mkdir(parents=True)
+    (place / "sample").write_text("german_credit.toml")
+    file = str(Path(__file__).resolve().parents[2] / "sample_data" / "german_credit.toml")
+    for command in (["audit", file], ["explain", file], ["mitigate", file, "--method", "reweighing"]):
+        assert main([*command, "--out", str(place / "run")]) == 0
+    return place.name
+
+
+@pytest.fixture(params=["light-desktop", "dark-phone"])
+def seen(request: pytest.FixtureRequest, browser: Browser) -> Iterator[tuple[Page, str]]:
+    # Contrast is a matter of the scheme, what is cut off one of the width; each of either is seen.
+    scheme, kind = request.param.split("-")
+    width, height = WIDTHS[kind]
+    # The script of axe is no script of the page's own, so the page's content policy stands back for it here.
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, bypass_csp=True)
+    yield context.new_page(), kind
+    context.close()
+
+
+def shown(tab: Page) -> None:
+    settled(tab)
+    expect(tab.get_by_test_id("stSkeleton")).to_have_count(0, timeout=120_000)
+    tab.wait_for_timeout(200)
+
+
+def look(tab: Page, where: str, kind: str, tall: int) -> list[str]:
+    tab.evaluate(AXE)
+    found: list[str] = [f"{where}: {v}" for v in tab.evaluate(FOUND)]
+    size: dict[str, Any] = tab.evaluate(
+        "() => { const m = document.querySelector('[data-testid=stMain]');"
+        " return {tall: m.scrollHeight, wide: m.scrollWidth, room: m.clientWidth} }"
+    )
+    if size["wide"] > size["room"] + 1:
+        found.append(f"{where}: {size['wide']} px wide in {size['room']}")
+    if size["tall"] > tall:
+        found.append(f"{where}: {size['tall']} px high")
+    return found
+
+
+def test_every_screen_for_every_eye(seen: tuple[Page, str], served: Served, case: str) -> None:
+    tab, kind = seen
+    found = []
+    for screen, sections in SCREENS.items():
+        tab.goto(f"{served.url}/{screen}?case={case}")
+        shown(tab)
+        found += look(tab, screen or "start", kind, TALLEST[kind])
+        for section in sections:
+            tab.get_by_role("radio", name=section, exact=True).click()
+            shown(tab)
+            found += look(tab, f"{screen}, {section}", kind, TALLEST[kind])
+    assert found == []
+
+
+def test_the_way_in_is_walked_by_the_keyboard(browser: Browser, served: Served) -> None:
+    """From the start to the question that is open: Tab, Enter and typing only; what has the focus is seen."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    tab = context.new_page()
+    try:
+        tab.goto(served.url)
+        shown(tab)
+        reach(tab, "Begin")
+        tab.keyboard.press("Enter")
+        expect(tab.get_by_role("heading", name="Set up", exact=True)).to_be_visible(timeout=30_000)
+        shown(tab)
+        reach(tab, "Upload")
+    finally:
+        context.close()
+
+
+def reach(tab: Page, name: str) -> None:
+    """Press Tab until this button has the focus, and see that the focus is drawn."""
+    for _ in range(60):
+        tab.keyboard.press("Tab")
+        text = tab.evaluate("document.activeElement ? document.activeElement.innerText : ''")
+        if name in text.split():
+            drawn = tab.evaluate(
+                "(() => { const s = getComputedStyle(document.activeElement);"
+                " return s.outlineStyle !== 'none' || s.boxShadow !== 'none' })()"
+            )
+            assert drawn, f"the focus on {name} is not seen"
+            return
+    raise AssertionError(f"{name} is not reached by the keyboard")
