@@ -177,6 +177,12 @@ class ExplainedData(Record, frozen=True):
     audited_rows: int | None = None
 
 
+class ExplainSettings(Record, frozen=True):
+    """How it was explained, as far as a person chooses it; rows: drawn at most."""
+
+    rows: int = 2000
+
+
 class Explanations(Record, frozen=True):
     """The whole of it. overall: importance, the largest first; empty where nothing was explained."""
 
@@ -202,6 +208,7 @@ class Explanations(Record, frozen=True):
     hiding: Hiding | None = None
     additivity: Additivity | None = None
     limits: Names = ()
+    settings: ExplainSettings = ExplainSettings()
     model: ExplainedModel | None = None
     tool: Tool | None = None
     data: ExplainedData | None = None

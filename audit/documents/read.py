@@ -59,9 +59,12 @@ class Documents(Mapping[str, bytes]):
     What is handed out as plain JSON is shared and must not be changed.
     """
 
-    def __init__(self, files: Mapping[str, bytes]) -> None:
+    def __init__(
+        self, files: Mapping[str, bytes], parsed: dict[tuple[str, int], tuple[bytes, Any]] | None = None
+    ) -> None:
         self._files = dict(files)
-        self._plain: dict[str, Any] = {}
+        # By name and bytes object, shared with what is made of these files; the bytes are held so that no id returns.
+        self._parsed = {} if parsed is None else parsed
 
     @classmethod
     def of(cls, files: Mapping[str, bytes]) -> Documents:
@@ -79,23 +82,21 @@ class Documents(Mapping[str, bytes]):
 
     def plus(self, more: Mapping[str, bytes]) -> Documents:
         """These and others; what was parsed here stays parsed."""
-        out = Documents({**self._files, **more})
-        out._plain = {k: v for k, v in self._plain.items() if k not in more}
         if isinstance(more, Documents):
-            out._plain |= more._plain
-        return out
+            self._parsed.update(more._parsed)
+        return Documents({**self._files, **more}, self._parsed)
 
     def without(self, name: str) -> Documents:
         """The others; what was parsed here stays parsed."""
-        out = Documents({k: v for k, v in self._files.items() if k != name})
-        out._plain = {k: v for k, v in self._plain.items() if k != name}
-        return out
+        return Documents({k: v for k, v in self._files.items() if k != name}, self._parsed)
 
     def plain(self, name: str) -> Any:
         """The document as parsed JSON, shared. Raises KeyError where there is none, InputError where it is no JSON."""
-        if name not in self._plain:
-            self._plain[name] = strict_json(self._files[name], name)
-        return self._plain[name]
+        data = self._files[name]
+        key = name, id(data)
+        if key not in self._parsed:
+            self._parsed[key] = data, strict_json(data, name)
+        return self._parsed[key][1]
 
     def _record(self, kind: type[T], name: str) -> T | None:
         return record_in(kind, self.plain(name), name) if name in self._files else None

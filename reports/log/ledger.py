@@ -22,7 +22,8 @@ import numpy as np
 
 from audit.cube import Margin
 from audit.cube_json import margins_from_json
-from audit.documents import Documents
+from audit.documents import Documents, record_in
+from audit.documents.evidence import Subject
 from audit.errors import PublicationError
 from audit.files import private_folder, write_whole
 from audit.publish_beside import Apart, Facts, people_changed, sides_apart, tables_apart
@@ -130,7 +131,7 @@ def _audit(parsed: Mapping[str, Any], evidence: str, cube: str) -> dict[str, Any
     if not data.get("rows_at_most"):
         sides["data"] = {"rows": data["rows"]}
     return {
-        "about": about_of(document) | {"people": str(data.get("sensitive_sha256"))},
+        "about": about_of(record_in(Subject, document, evidence)) | {"people": str(data.get("sensitive_sha256"))},
         "columns": list(data["columns"]),
         "label": data.get("label"),
         "weight": data.get("weight"),

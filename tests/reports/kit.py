@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from audit.documents import record_in
+from audit.documents import Documents, record_in
 from audit.documents.evidence import CubeHead, Evidence
 from audit.files import canonical
 from audit.gaps import Settings
@@ -41,11 +41,11 @@ def audited(folder: Path) -> dict[str, bytes]:
 
 def page(files: Mapping[str, bytes], manifest: Manifest) -> str:
     """A page with some figures of the evidence: what a verifier makes again in these tests."""
-    evidence = strict_json(files["evidence.json"], "evidence.json")
+    evidence = Documents.of(files).evidence
     rows = "".join(
-        f"<tr><th scope=row>{html.escape(' '.join([r['metric'], *r['group']]))}</th><td>{r['value']:.4f}</td></tr>"
-        for r in evidence["rates"][:12]
-        if r["value"] is not None
+        f"<tr><th scope=row>{html.escape(' '.join([r.metric, *r.group]))}</th><td>{r.value:.4f}</td></tr>"
+        for r in evidence.rates[:12]
+        if r.value is not None
     )
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(manifest.title)}</title>'
