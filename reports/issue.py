@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audit import progress
-from audit.documents import Documents
+from audit.documents import Documents, record_in
+from audit.documents.evidence import Titled
 from audit.errors import DataError, InputError
 from audit.files import write_whole
 from audit.publish import publish_documents
@@ -262,7 +263,7 @@ def tools() -> dict[str, str]:
 
 def case_of(files: Mapping[str, bytes]) -> str:
     """The case's name."""
-    return Documents.of(files).evidence.case.name
+    return record_in(Titled, Documents.of(files).plain("evidence.json"), "evidence.json").case.name
 
 
 def said_of(

@@ -115,6 +115,12 @@ class Subject(Record, frozen=True):
     data: DataNamed
 
 
+class Titled(Record, frozen=True):
+    """Whose evidence it is, whatever else it holds."""
+
+    case: CaseNamed
+
+
 class Law(Record, frozen=True):
     local_law_144: tuple[LawTable, ...]
     local_law_144_scores: tuple[LawTable, ...]

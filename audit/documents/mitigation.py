@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import field
+from msgspec import UNSET, UnsetType, field
 
 from audit.documents.base import CaseNamed, Model, Names, NormResult, PolicyNamed, Record, SettingsSaid, Tool
 from audit.values import Count, Gap, Rate
@@ -108,13 +108,16 @@ class MadeModel(Record, frozen=True):
 
 
 class MitigatedData(Record, frozen=True):
+    """The data that the candidate was made of; what an older report does not say is UNSET."""
+
     sha256: str
     rows: int
-    label: str | None = None
-    positive: str | None = None
-    favourable: str | None = None
-    sensitive: Names = ()
-    features: Names = ()
+    label: str | UnsetType | None = UNSET
+    positive: str | UnsetType | None = UNSET
+    favourable: str | UnsetType | None = UNSET
+    sensitive: Names | UnsetType = UNSET
+    features: Names | UnsetType = UNSET
+    weight: str | UnsetType | None = UNSET
 
 
 class SearchNamed(Record, frozen=True):

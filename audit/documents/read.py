@@ -42,13 +42,17 @@ def strict_json(data: bytes, name: str) -> Any:
         raise InputError(f"{name} is not valid JSON", got=str(error), expected="RFC 8259 JSON in UTF-8") from error
 
 
+class FormError(DataError):
+    """A document of another form than its record has."""
+
+
 def record_in(kind: type[T], plain: Any, name: str) -> T:
     """The record in parsed JSON. Raises DataError: which place of the document has another form."""
     try:
         return msgspec.convert(plain, kind)
     except (msgspec.ValidationError, RecursionError) as error:
         place = str(error).rpartition("at `")[2].rstrip("`") if "at `" in str(error) else "the whole of it"
-        raise DataError(
+        raise FormError(
             f"{name} has another form than Assay gives it", got=place[:60], expected=f"docs/schemas/{name}"
         ) from error
 

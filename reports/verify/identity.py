@@ -216,4 +216,8 @@ def embedded_certificates(reader: Any) -> list[bytes]:
 
 def _embedded(reader: Any, kind: str) -> list[bytes]:
     """`reports.verify.allowed` took nothing but streams here, before."""
-    return [bytes(item.get_object().data) for item in reader.root.get("/DSS", {}).get(kind, ())]
+    try:
+        found = reader.root["/DSS"][kind]  # `[]` follows references, `get` does not
+    except KeyError:
+        return []
+    return [bytes(item.get_object().data) for item in found]
