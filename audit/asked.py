@@ -95,6 +95,10 @@ def open_model(
     from audit.models.files import is_safe
     from audit.models.own import Environment, OwnWorker
 
+    if model.endpoint is not None and path is None:
+        from audit.models.served.worker import EndpointWorker
+
+        return EndpointWorker(model.endpoint)
     file = path or model.path
     assert file is not None
     if model.path is None or model.python is None or model.load is None or (made_here and is_safe(file)):
@@ -114,12 +118,16 @@ def own_format(model: ModelSpec) -> str | None:
 
 def bind(case: Case, worker: Worker, frame: pd.DataFrame, features: Sequence[str]) -> None:
     """What a model in its own environment must be told before it can be asked: the columns of people's groups, where
-    its `predict` wants them; and its answers on these rows are looked at, where it names no classes.
+    its `predict` wants them; and its answers on these rows are looked at, where it names no classes. An endpoint is
+    asked about some of these rows, by the features alone.
 
-    Raises CaseError where the columns of the groups cannot be told apart.
+    Raises CaseError where the columns of the groups cannot be told apart, or nobody agreed to what is sent.
     """
     from audit.models.own import OwnWorker
+    from audit.models.served.worker import EndpointWorker
 
+    if isinstance(worker, EndpointWorker):
+        worker.bind(case, frame, features)
     if not isinstance(worker, OwnWorker):
         return
     info = worker.info

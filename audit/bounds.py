@@ -32,6 +32,7 @@ from audit.metrics import Metric, metrics_for, opportunity
 from audit.values import UNKNOWN
 
 Floats = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int64]
 Counts = tuple[float, float]
 Holds = Callable[[Any, Any], npt.NDArray[np.bool_]]
 
@@ -46,12 +47,20 @@ METRICS = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Side:
-    """Groups compared in one rate: x of n (G,), and pairs of places (i, j)."""
+    """Groups compared in one rate: x of n (G,), and the places i, j (P,) of each pair."""
 
     groups: tuple[tuple[str, ...], ...]
     x: Floats
     n: Floats
-    pairs: tuple[tuple[int, int], ...]
+    i: Places
+    j: Places
+
+    @property
+    def ordered(self) -> tuple[Places, Places]:
+        """The pairs with the higher rate first."""
+        rate = self.x / self.n
+        first = rate[self.i] >= rate[self.j]
+        return np.where(first, self.i, self.j), np.where(first, self.j, self.i)
 
 
 def bounds(margins: Sequence[Margin], settings: Settings, norms: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
@@ -78,9 +87,10 @@ def _side(margin: Margin, metric: Metric, settings: Settings) -> _Side | None:
     reference = reference_index(margin, members, settings)
     if len(members) < 2 or (reference is None and margin.attribute[0] in settings.reference):
         return None
-    count = len(members)
-    pairs = tuple((a, b) for a in range(count) for b in range(a + 1, count) if reference is None or reference in (a, b))
-    return _Side(tuple(margin.groups[g] for g in members), x, n, pairs)
+    i, j = np.triu_indices(len(members), 1)
+    if reference is not None:
+        i, j = i[(i == reference) | (j == reference)], j[(i == reference) | (j == reference)]
+    return _Side(tuple(margin.groups[g] for g in members), x, n, i, j)
 
 
 def _limits(norms: Sequence[Mapping[str, Any]], margin: Margin, metric: Metric) -> list[tuple[str, float]]:
@@ -119,30 +129,26 @@ def _unknown(margin: Margin, metric: Metric, side: _Side, limits: Sequence[tuple
 
 def _widest(side: _Side, most: Floats, least: Floats, kind: str) -> dict[str, Any]:
     """The widest gap among the known, and the least and the largest that it can be."""
-    rate = side.x / side.n
+    rate, i, j = side.x / side.n, side.i, side.j
     if kind == "difference":
-        value = max(abs(rate[i] - rate[j]) for i, j in side.pairs)
-        high = max(max(most[i] - least[j], most[j] - least[i]) for i, j in side.pairs)
-        low = max(max(least[i] - most[j], least[j] - most[i], 0.0) for i, j in side.pairs)
-        return {"value": float(value), "low": float(low), "high": float(high)}
+        value = np.abs(rate[i] - rate[j]).max()
+        high = np.maximum(most[i] - least[j], most[j] - least[i]).max()
+        low = np.maximum(least[i] - most[j], least[j] - most[i]).max()
+        return {"value": float(value), "low": float(max(low, 0.0)), "high": float(high)}
     if not rate.any():
         return {"value": None, "low": None, "high": None}
-
-    value = min(min(_over(rate[i], rate[j]), _over(rate[j], rate[i])) for i, j in side.pairs)
-    low = min(min(_over(least[i], most[j]), _over(least[j], most[i])) for i, j in side.pairs)
-    high = min(_nearest(most[i], least[i], most[j], least[j]) for i, j in side.pairs)
+    value = np.minimum(_over(rate[i], rate[j]), _over(rate[j], rate[i])).min()
+    low = np.minimum(_over(least[i], most[j]), _over(least[j], most[i])).min()
+    # Where they are nearest: 1 where the two may meet.
+    apart = np.where(least[i] > most[j], _over(most[j], least[i]), 1.0)
+    high = np.where(least[j] > most[i], _over(most[i], least[j]), apart).min()
     return {"value": float(value), "low": float(min(low, 1.0)), "high": float(high)}
 
 
-def _over(a: float, b: float) -> float:
-    return float(a / b) if b > 0 else 1.0
-
-
-def _nearest(most: float, least: float, other_most: float, other_least: float) -> float:
-    """The lower over the higher of two rates where they are nearest: 1 where they may meet."""
-    if least > other_most:
-        return _over(other_most, least)
-    return _over(most, other_least) if other_least > most else 1.0
+def _over(a: Floats, b: Floats) -> Floats:
+    """a / b; 1 where b is 0."""
+    found: Floats = np.divide(a, b, out=np.ones_like(a), where=b > 0)
+    return found
 
 
 def _tipping(margin: Margin, side: _Side, yes: float, no: float, kind: str, limit: float) -> dict[str, Any]:
@@ -153,26 +159,41 @@ def _tipping(margin: Margin, side: _Side, yes: float, no: float, kind: str, limi
     rate = side.x / side.n
     worst = _crossed(kind, limit)
     total = yes + no
-    ordered = [(i, j) if rate[i] >= rate[j] else (j, i) for i, j in side.pairs]
-    beyond = any(worst(rate[i], rate[j]) for i, j in ordered)
+    i, j = side.ordered
+    over = worst(rate[i], rate[j])
+    beyond = bool(over.any())
     if beyond:
         # Back inside: only where one pair alone is beyond can a count of people be named.
-        pairs = [(i, j) for i, j in ordered if worst(rate[i], rate[j])]
-        if len(pairs) > 1:
-            return found | {"beyond": True, "reason": f"{len(pairs)} pairs of groups are beyond the limit"}
-        i, j = pairs[0]
-        needed = fewest((side.x[i], side.n[i]), (side.x[j], side.n[j]), no, yes, lambda a, b: ~worst(a, b), lower=True)
+        if over.sum() > 1:
+            return found | {"beyond": True, "reason": f"{over.sum()} pairs of groups are beyond the limit"}
+        a, b = int(i[over][0]), int(j[over][0])
+        needed = fewest((side.x[a], side.n[a]), (side.x[b], side.n[b]), no, yes, lambda p, q: ~worst(p, q), lower=True)
     else:
-        each = [
-            fewest((side.x[a], side.n[a]), (side.x[b], side.n[b]), yes, no, worst)
-            for i, j in ordered
-            for a, b in ((i, j), (j, i))
-        ]
-        known = [e for e in each if e is not None]
-        needed = min(known) if known else None
+        needed = _fewest_of(side, np.concatenate([i, j]), np.concatenate([j, i]), yes, no, worst)
     if needed is None:
         return found | {"beyond": beyond, "reason": "no placing of the unknown carries it over the limit"}
     return found | {"beyond": beyond, "people": needed, "share": needed / total}
+
+
+def _fewest_of(side: _Side, i: Places, j: Places, yes: float, no: float, worst: Holds) -> int | None:
+    """The least `fewest` of many pairs. What a pair needs at least follows from people who could be put into both of
+    its groups at once; pairs are gone through in that order until no other can need fewer.
+    """
+    x1, n1, x2, n2 = side.x[i], side.n[i], side.x[j], side.n[j]
+    one, other = int(yes), int(no)
+    low, high = np.ones(len(i), dtype=np.int64), np.full(len(i), one + other + 1)
+    while (low < high).any():
+        k = (low + high) // 2
+        a, b = np.minimum(k, one), np.minimum(k, other)
+        reached = worst((x1 + a) / (n1 + a), x2 / (n2 + b))
+        low, high = np.where(reached, low, np.minimum(k + 1, high)), np.where(reached, k, high)
+    best: int | None = None
+    for at in np.argsort(low, kind="stable").tolist():
+        if low[at] > one + other or (best is not None and low[at] >= best):
+            break
+        found = fewest((x1[at], n1[at]), (x2[at], n2[at]), yes, no, worst)
+        best = found if best is None or (found is not None and found < best) else best
+    return best
 
 
 def _crossed(kind: str, limit: float) -> Holds:
@@ -271,7 +292,9 @@ def _label_error(
     margin: Margin, metric: Metric, side: _Side, limits: Sequence[tuple[str, float]]
 ) -> list[dict[str, Any]]:
     rate = side.x / side.n
-    i, j = max(((i, j) if rate[i] >= rate[j] else (j, i) for i, j in side.pairs), key=lambda p: rate[p[0]] - rate[p[1]])
+    higher, lower = side.ordered
+    widest = int((rate[higher] - rate[lower]).argmax())
+    i, j = int(higher[widest]), int(lower[widest])
     gap = float(rate[i] - rate[j])
     if margin.weighted or gap <= 0:
         return []

@@ -6,10 +6,12 @@ The file format is docs/case-file.md.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from audit.contract.records import Contract
 from audit.policy import Policy
+from audit.stress.spec import StressSpec, WhatifSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,60 @@ class DataSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class EndpointSpec:
+    """A model that another program serves: `[model] endpoint = { ... }` (docs/served-models.md).
+
+    send_to: "host:port" that a person agreed to send people's features to; None before that. output, decision: names
+    (protocol "json": paths) of the scores and of the decisions in an answer. columns: the classes of the columns of
+    scores. inputs: "columns" (one tensor a feature), "tensor" (one for all) or None, as the server's metadata say.
+    batch: rows a request. timeout: seconds for a whole request. retries: after the first try. ca: certificates to
+    trust in place of the system's. token_env: the environment variable that holds the token. plain_text: a person
+    wrote that unencrypted traffic to another machine is meant. request: the template of protocol "json", as JSON.
+    answers: the file where answers are kept (a run sets it where the case does not). offline: kept answers only.
+    renew: answers that are kept and no longer given are asked for anew, as an audit does.
+    """
+
+    url: str
+    protocol: str
+    send_to: str | None = None
+    output: str | None = None
+    decision: str | None = None
+    columns: tuple[str, ...] = ()
+    inputs: str | None = None
+    batch: int = 1000
+    timeout: float = 30.0
+    retries: int = 3
+    ca: Path | None = None
+    token_env: str | None = None
+    token_header: str = "Authorization"
+    plain_text: bool = False
+    request: str | None = None
+    answers: Path | None = None
+    offline: bool = False
+    renew: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrySpec:
+    """Where a model of a registry is found: `[model] path = "mlflow:NAME@ALIAS"` or `"mlflow:NAME/VERSION"`.
+
+    asked: as written. uri: the tracking server, None for MLFLOW_TRACKING_URI. version, run_id, source, file: what the
+    registry said when it was asked; None before.
+    """
+
+    asked: str
+    name: str
+    alias: str | None = None
+    version: str | None = None
+    uri: str | None = None
+    ca: Path | None = None
+    plain_text: bool = False
+    run_id: str | None = None
+    source: str | None = None
+    file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """Where decisions come from. kind: "path" | "decision" | "score" | "endpoint".
 
@@ -87,7 +143,7 @@ class ModelSpec:
     kind: str
     path: Path | None = None
     column: str | None = None
-    endpoint: str | None = None
+    endpoint: EndpointSpec | None = None
     threshold: float = 0.5
     threshold_given: bool = False
     link: str | None = None
@@ -97,6 +153,12 @@ class ModelSpec:
     consent: str | None = None
     outcomes: bool = False
     origin: str | None = None
+    registry: RegistrySpec | None = None
+
+    @property
+    def is_asked(self) -> bool:
+        """A model is asked for its decisions: its file, or an endpoint; they are not in a column."""
+        return self.kind in ("path", "endpoint")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +203,10 @@ class WatchSpec:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is to be audited. `source` is the case file, or None for one made on a screen."""
+    """What is to be audited. `source` is the case file, or None for one made on a screen.
+
+    contract: what the data must be like; contract_file: where it was read, None where it stands in the case itself.
+    """
 
     name: str
     purpose: str
@@ -152,3 +217,26 @@ class Case:
     population: Population | None = None
     recourse: Recourse | None = None
     watch: WatchSpec = WatchSpec()
+    contract: Contract | None = None
+    contract_file: Path | None = None
+    stress: StressSpec = field(default_factory=StressSpec)
+    whatif: WhatifSpec = field(default_factory=WhatifSpec)
+
+
+def keeping_answers(case: Case, out: Path, *, renew: bool = False) -> Case:
+    """The case with its endpoint's answers kept in the run folder `out`, unless it names another place itself.
+
+    renew: answers that are kept and that the endpoint no longer gives are asked for anew.
+    """
+    spec = case.model.endpoint
+    if spec is None:
+        return case
+    spec = replace(spec, answers=spec.answers or Path(out) / "answers.jsonl", renew=renew)
+    return replace(case, model=replace(case.model, endpoint=spec))
+
+
+def offline(case: Case) -> Case:
+    """The case with its endpoint, if it has one, answered from what is kept: nothing is sent."""
+    if case.model.endpoint is None:
+        return case
+    return replace(case, model=replace(case.model, endpoint=replace(case.model.endpoint, offline=True)))

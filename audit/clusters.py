@@ -78,7 +78,7 @@ class Clusters:
         a, b = (a * CELLS + self.left % CELLS)[stay], (b * CELLS + self.right % CELLS)[stay]
         # Two cells that become one: (u + v)^2 holds their product twice.
         twice = np.where((a == b) & (self.left != self.right)[stay], 2.0, 1.0)
-        return _summed(groups, sets, a, b, self.products[stay] * twice)
+        return summed(groups, sets, a, b, self.products[stay] * twice)
 
     def plus(self, other: Clusters) -> Clusters:
         """The sum of two batches of different people, over the same groups."""
@@ -86,7 +86,7 @@ class Clusters:
         for some, count in zip(other.sets, other.counts.tolist(), strict=True):
             sets[some] = sets.get(some, 0) + count
         left, right = np.concatenate([self.left, other.left]), np.concatenate([self.right, other.right])
-        return _summed(self.groups, sets, left, right, np.concatenate([self.products, other.products]))
+        return summed(self.groups, sets, left, right, np.concatenate([self.products, other.products]))
 
     def apart(self) -> Clusters:
         """The same people of each group, without who is in which groups together: for publication."""
@@ -144,13 +144,14 @@ class Clusters:
             raise ValueError("people of groups that are not there")
         if len(left) and (left.min() < 0 or (left > right).any() or right.max() >= groups * CELLS):
             raise ValueError("products of cells that are not there")
-        found = _summed(groups, made, left, right, products)
+        found = summed(groups, made, left, right, products)
         if found.people.tolist() != people:
             raise ValueError("people who do not add up")
         return found
 
 
-def _summed(groups: int, sets: dict[tuple[int, ...], int], a: Ints, b: Ints, products: Floats) -> Clusters:
+def summed(groups: int, sets: dict[tuple[int, ...], int], a: Ints, b: Ints, products: Floats) -> Clusters:
+    """Sets of groups -> people, and products of cells a, b (P,), each pair as often as it comes."""
     order = sorted(sets)
     size = groups * CELLS
     pair, at = np.unique(np.minimum(a, b) * size + np.maximum(a, b), return_inverse=True)
@@ -169,19 +170,24 @@ def clusters_of(cluster: Ints, group: Ints, cell: Ints, weight: Floats, groups: 
     table.sum_duplicates()
     size = np.diff(table.indptr).astype(np.int64)
     if int((size * (size + 1) // 2).sum()) > MOST_PRODUCTS:
-        raise DataError(
-            "`cluster` puts together rows of too many groups",
-            got=f"one person with rows in {int(size.max()):,} cells of group, outcome and decision",
-            expected="people (households, documents) with a few rows each",
-            todo="name the column that says which person a row is about, or audit fewer sensitive columns at a time",
-        )
+        raise too_many(int(size.max()))
     pair = sparse.triu(table.T @ table).tocoo()
     who = np.repeat(np.arange(people), size)
     where = table.indices.astype(np.int64) // CELLS
-    return _summed(
+    return summed(
         groups, _sets(who, where, groups), pair.row.astype(np.int64), pair.col.astype(np.int64),
         pair.data.astype(np.float64),
     )  # fmt: skip
+
+
+def too_many(most: int) -> DataError:
+    """Of a person who stands in `most` cells, where these would be too many."""
+    return DataError(
+        "`cluster` puts together rows of too many groups",
+        got=f"one person with rows in {most:,} cells of group, outcome and decision",
+        expected="people (households, documents) with a few rows each",
+        todo="name the column that says which person a row is about, or audit fewer sensitive columns at a time",
+    )
 
 
 def people_per_value(cluster: Ints, value: Ints, values: int) -> Ints:

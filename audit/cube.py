@@ -92,13 +92,14 @@ class Beside(Protocol):
 class Alike:
     """Rows put together: people (n,) and, where there are weights, their sum is `Coded.weight` and squares (n,) the sum
     of their squares. Where scores were binned on the way, bins is each bin's lowest and highest score, the bin of each
-    row, and the (weighted) sum of its scores.
+    row, and the (weighted) sum of its scores. clusters: where people have several rows, of all rows.
     """
 
     people: Ints
     squares: Floats | None = None
     bins: tuple[Floats, Floats, Ints, Floats] | None = None
     areas: Areas = field(default_factory=dict)
+    clusters: Clusters | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -264,7 +265,9 @@ def cube_of(coded: Coded) -> Cube:
     scores, areas = _scores_of(coded, row, shape) if scored else (None, {})
     beside = None if coded.beside is None else coded.beside(coded, group, shape)
     clusters = None
-    if coded.cluster is not None:
+    if coded.alike is not None and coded.alike.clusters is not None:
+        clusters = coded.alike.clusters
+    elif coded.cluster is not None:
         each = coded.weight
         if each is None:
             each = np.ones(len(group)) if coded.alike is None else coded.alike.people.astype(np.float64)

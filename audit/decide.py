@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,7 @@ import pandas as pd
 from audit.asked import Compared, Rule, answer, bind, labels_of, open_model, rule_of
 from audit.case import Case
 from audit.classes.code import decided_among, decided_in_column, refuse_threshold
-from audit.code import Decisions, code_decisions, code_label
+from audit.code import Decisions, code_decisions, code_label, groups_per_row
 from audit.errors import DataError
 from audit.models.loaded import DECISION, PROBABILITY, class_index
 
@@ -43,6 +42,8 @@ class ModelFacts:
     compared: Compared | None = None
     notes: tuple[str, ...] = ()
     """What the loader and the rule have to say."""
+    served: Mapping[str, Any] | None = None
+    """Of an endpoint: what was sent where, what the server says of itself, whether it answers alike, and how fast."""
 
 
 def decide(
@@ -72,7 +73,6 @@ def decide(
         score = score_column(frame, str(model.column))
         facts = ModelFacts("score", None, None, None, (), model.column, model.threshold)
         return Decisions((score >= model.threshold).astype(np.int64), score, f"column {model.column}"), facts
-    assert model.path is not None
     labels = labels_of(case, frame)
     with open_model(model, allow) as worker:
         bind(case, worker, frame, features)
@@ -87,10 +87,24 @@ def decide(
             asked = pd.concat([asked, more[given]], ignore_index=True)
         rule = rule_of(case, worker.info, classes or labels, help_with=partial(_agrees, case, frame, worker, given))
         if classes:
-            return _among(case, frame, classes, worker, rule, asked, reads)
-        found = answer(worker, rule, asked, people=len(frame))
-    facts = _facts(case, worker.info, rule, reads, found.cut, found.compared, found.notes)
-    return Decisions(found.positive, found.score, f"model {model.path.name}"), facts
+            decisions, facts = _among(case, frame, classes, worker, rule, asked, reads)
+        else:
+            found = answer(worker, rule, asked, people=len(frame))
+            facts = _facts(case, worker.info, rule, reads, found.cut, found.compared, found.notes)
+            decisions = Decisions(found.positive, found.score, _source(case))
+        return decisions, replace(facts, served=served_of(case, frame, worker))
+
+
+def served_of(case: Case, frame: pd.DataFrame, worker: Worker) -> Mapping[str, Any] | None:
+    """What is known of an endpoint, latency by group among it; None of any other model."""
+    from audit.models.served.worker import EndpointWorker
+
+    return worker.served(groups_per_row(case, frame)) if isinstance(worker, EndpointWorker) else None
+
+
+def _source(case: Case) -> str:
+    path = case.model.path
+    return "model at an endpoint" if path is None else f"model {path.name}"
 
 
 def _facts(
@@ -98,8 +112,8 @@ def _facts(
     compared: Compared | None = None, notes: tuple[str, ...] = (),
 ) -> ModelFacts:  # fmt: skip
     return ModelFacts(
-        "path", info.sha256, info.format, info.estimator, info.isolation, None, cut, reads, rule.kind, rule.link,
-        dict(rule.words), compared, (*info.notes, *notes),
+        case.model.kind, info.sha256 or None, info.format, info.estimator, info.isolation, None, cut, reads, rule.kind,
+        rule.link, dict(rule.words), compared, (*info.notes, *notes),
     )  # fmt: skip
 
 
@@ -138,8 +152,7 @@ def _among(
     positive = class_index(info.classes, rule.own)
     score = None if info.output == DECISION else table[:, positive]
     facts = _facts(case, info, rule, reads, None, None, notes)
-    source = f"model {Path(str(case.model.path)).name}"
-    return Decisions((decided == positive).astype(np.int64), score, source, several), facts
+    return Decisions((decided == positive).astype(np.int64), score, _source(case), several), facts
 
 
 def reads_note(facts: ModelFacts) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from audit.regression.measures import regression_measures
 from audit.regression.words import regression_findings
 from audit.smooth import smoothed_rates
 
-FROM_ROWS = ("quality", "slices", "individual", "funnel", "like_with_like", "by_proxy")
+FROM_ROWS = ("quality", "slices", "individual", "funnel", "like_with_like", "by_proxy", "contract")
 """Keys of evidence.json that need the rows: `verify --rerun` makes them again."""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from audit.asked import words_of
 from audit.evidence import pick
+from audit.models.served.measured import finding
 from audit.policy import Norm, Policy
 from audit.sizes import behind
 from audit.values import Gap, Measures, Rate
@@ -84,6 +85,16 @@ def percent(value: float | None) -> str:
     return "n/a" if value is None else f"{100 * value:.1f} %"
 
 
+def policy_words(policy: Mapping[str, Any]) -> str:
+    """Whose norms these are, as a sentence. policy: as documents name it (`Policy.named`)."""
+    version, standing = policy["version"], policy.get("standing")
+    if standing == "example":
+        return f"Policy {version} is Assay's example policy, not yours: nobody has adopted it for this case."
+    if standing == "adopted":
+        return f"Policy {version} is Assay's example policy; {policy['adopted_by']} adopted it for this case."
+    return f"Policy {version} is the institution's own." if standing == "own" else f"Policy {version}."
+
+
 def name_of(group: Sequence[str] | None) -> str:
     """Female, or Female / Black."""
     return " / ".join(group) if group else "everyone"
@@ -128,8 +139,11 @@ SENTENCES = {
 
 def model_findings(model: Mapping[str, Any]) -> tuple[str, ...]:
     """What the model's own decision and the other rule at hand differ by; `model` is the entry of evidence.json."""
-    compared = model.get("compared")
-    return (words_of(compared),) if compared and compared["differ"] else ()
+    compared, served = model.get("compared"), model.get("served")
+    out = [words_of(compared)] if compared and compared["differ"] else []
+    if served and (unlike := finding(served["alike"])) is not None:
+        out.append(unlike)
+    return tuple(out)
 
 
 TURNED_ROWS = 30

@@ -10,6 +10,8 @@ from audit import stats
 from audit.cube import Floats, Margin
 from audit.metrics import Metric
 
+Sums = tuple[tuple[Floats, Floats, Floats], Floats, Floats]
+SHARED = 10.0
 SELECTIVE = 0.05
 """Share of a group from which on a decision without any known outcome leaves a rate unidentified."""
 
@@ -20,13 +22,22 @@ def fractions(margin: Margin, metric: Metric) -> tuple[Floats, Floats, Floats]:
     Without weights these are counts; with weights sums of weights. The effective denominator is how many independent
     rows the rate is worth (audit.stats.design): the denominator itself where rows are people without weights.
     """
+    x, n, sums = _sums(margin, metric)
+    if sums is None:
+        return x, n, n
+    effective = stats.effective_size(x, n - x, *sums)
+    return x, n, effective if margin.weighted else np.where(margin.people == margin.rows, n, effective)
+
+
+def _sums(margin: Margin, metric: Metric) -> tuple[Floats, Floats, Sums | None]:
+    """Numerator and denominator of each group, and what else `stats.effective_size` asks for; None for plain counts."""
     x = (margin.w * metric.numerator).sum(axis=(1, 2))
     n = (margin.w * metric.denominator).sum(axis=(1, 2))
     hidden = np.array([one_sided(margin, g, metric) is not None for g in range(len(margin.groups))], dtype=bool)
     x, n = np.where(hidden, 0.0, x), np.where(hidden, 0.0, n)
     single = margin.people == margin.rows
     if not margin.weighted and single.all():
-        return x, n, n
+        return x, n, None
     up, down = metric.numerator, metric.denominator & ~metric.numerator
     xx, xf, ff = (margin.w2 * up).sum(axis=(1, 2)), np.zeros_like(n), (margin.w2 * down).sum(axis=(1, 2))
     row_squares = xx + ff
@@ -34,8 +45,34 @@ def fractions(margin: Margin, metric: Metric) -> tuple[Floats, Floats, Floats]:
         together = (margin.clusters.within(a, b) for a, b in ((up, up), (up, down), (down, down)))
         xx, xf, ff = (np.where(single, a, b) for a, b in zip((xx, xf, ff), together, strict=True))
     rows = np.where(hidden, 0, (margin.n * metric.denominator).sum(axis=(1, 2))).astype(np.float64)
-    effective = stats.effective_size(x, n - x, (xx, xf, ff), rows, row_squares)
-    return x, n, effective if margin.weighted else np.where(single, n, effective)
+    return x, n, ((xx, xf, ff), rows, row_squares)
+
+
+def _shared(margin: Margin, metric: Metric) -> tuple[Floats, Floats, Floats]:
+    """`fractions` for gaps and their tests, where a group whose few rows happen to lack the heavy ones must not look
+    surer than the others: with weights, what a row is worth is taken at most as it is in all groups together, counted
+    as SHARED people of the rarer side beside the group's own.
+    """
+    x, n, sums = _sums(margin, metric)
+    if sums is None or not margin.weighted:
+        return fractions(margin, metric)
+    (xx, xf, ff), rows, row_squares = sums
+    own = stats.effective_size(x, n - x, *sums)
+    some = own > 0
+    if some.sum() < 2:
+        return x, n, own
+
+    def whole(v: Floats) -> Floats:
+        return np.array([v[some].sum()])
+
+    every = stats.effective_size(
+        whole(x), whole(n - x), (whole(xx), whole(xf), whole(ff)), whole(rows), whole(row_squares)
+    )[0]
+    cost = np.divide(rows, own, out=np.ones_like(rows), where=some)
+    up, down = ((v**2, np.where(v2 > 0, v2, np.inf)) for v, v2 in ((x, xx), (n - x, ff)))
+    rarer = np.minimum(up[0] / up[1], down[0] / down[1])
+    cost = np.maximum(cost, (rarer * cost + SHARED * rows[some].sum() / every) / (rarer + SHARED))
+    return x, n, np.where(some, rows / cost, own)
 
 
 def correlations(margin: Margin, metric: Metric) -> Floats | None:
@@ -63,10 +100,10 @@ def joints(margin: Margin, metrics: Sequence[Metric]) -> dict[str, Floats | None
 
 
 def effective(margin: Margin, metrics: Sequence[Metric]) -> dict[str, tuple[Floats, Floats]]:
-    """Of each rate, successes and people of each group as intervals and tests take them, each (G,)."""
+    """Of each rate, successes and people of each group as gaps and their tests take them, each (G,)."""
     out = {}
     for metric in metrics:
-        x, n, people = fractions(margin, metric)
+        x, n, people = _shared(margin, metric)
         out[metric.name] = (np.divide(x, n, out=np.zeros_like(x), where=n > 0) * people, people)
     return out
 

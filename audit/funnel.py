@@ -27,6 +27,7 @@ from audit.quality.codes import Group
 from audit.stats.adjust import holm
 from audit.stats.gap import largest_gap
 from audit.stats.intervals import wilson
+from audit.stats.pairs import named_rates
 from audit.values import UNKNOWN
 
 Mask = npt.NDArray[np.bool_]
@@ -163,10 +164,15 @@ def _entry(
             [(x[use], n[use])], seed=seed_of(settings, attribute, f"funnel {kind} {stage}"), draws=settings.draws,
             alpha=settings.alpha,
         )  # fmt: skip
-        gap |= {"value": found.value, "low": found.low, "high": found.high, "p_value": found.p_value}
-        gap["reason"] = found.reason
+        gap |= {"value": found.value, "reason": found.reason}
         if found.highest is not None and found.lowest is not None and found.value is not None:
+            # The two groups named, not the widest gap of all: what is said of them, and of the people short, is theirs.
+            near, far, p_value = named_rates(
+                x[use], n[use], found.highest, found.lowest, draws=settings.draws, alpha=settings.alpha,
+                seed=seed_of(settings, attribute, f"funnel {kind} {stage}"),
+            )  # fmt: skip
             last = use[found.lowest]
+            gap |= {"low": near, "high": far, "p_value": p_value}
             gap |= {"highest": names[use[found.highest]], "lowest": names[last]}
-            gap["short"] = [float(n[last] * v) for v in (found.value, found.low or 0.0, found.high or 0.0)]
+            gap["short"] = [float(n[last] * v) for v in (found.value, near, far)]
     return {"attribute": list(attribute), "kind": kind, "stage": stage, "rates": rates, "gap": gap}

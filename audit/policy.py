@@ -52,10 +52,26 @@ class LoopRules:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A dated list of norms and the sha256 of the bytes it was read from. `source` is None for the one that ships."""
+    """A dated list of norms and the sha256 of the bytes it was read from. `source` is None for the one that ships.
+
+    adopted_by: who adopted it for the case, by name. The one that ships is an example until somebody does.
+    """
 
     version: str
     norms: tuple[Norm, ...]
     sha256: str
     source: Path | None = None
     loop: LoopRules = LoopRules()
+    adopted_by: str | None = None
+
+    @property
+    def standing(self) -> str:
+        """ "own", "adopted", or "example": whose norms these are."""
+        if self.source is not None:
+            return "own"
+        return "example" if self.adopted_by is None else "adopted"
+
+    def named(self) -> dict[str, str]:
+        """What a document says of the policy that it was made under."""
+        adopted = {} if self.adopted_by is None else {"adopted_by": self.adopted_by}
+        return {"version": self.version, "sha256": self.sha256, "standing": self.standing} | adopted

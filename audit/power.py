@@ -10,6 +10,7 @@ import numpy as np
 
 from audit import stats
 from audit.cube import Margin
+from audit.fractions import effective as effective_counts
 from audit.fractions import fractions
 from audit.gaps import Settings, comparable, reference_index
 from audit.metrics import Metric, metrics_for, opportunity
@@ -34,7 +35,8 @@ def reaches(margin: Margin, settings: Settings) -> list[Reach]:
 
 
 def _of(margin: Margin, metric: Metric, members: Any, settings: Settings) -> list[Reach]:
-    x, n, effective = (v[members] for v in fractions(margin, metric))
+    x, n, _ = (v[members] for v in fractions(margin, metric))
+    effective = effective_counts(margin, [metric])[metric.name][1][members]
     counted = np.flatnonzero(n > 0)
     if len(counted) < 2:
         return []

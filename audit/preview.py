@@ -47,7 +47,7 @@ class Preview:
             f"Outcome: {data.label or ('the decisions are the outcomes' if case.model.outcomes else 'none')}; "
             f"positive {data.positive!r}; good for the person: {data.favourable!r}.",
             f"Decisions: {self.model}.",
-            f"The model may see {len(self.features)} columns." if case.model.kind == "path" else "",
+            f"The model may see {len(self.features)} columns." if case.model.is_asked else "",
         ]
         for attribute in data.sensitive:
             sizes = [g for g in self.groups if g.attribute == attribute]

@@ -85,6 +85,7 @@ def publish_documents(files: Documents, *, floor: int = FLOOR, people: bool = Fa
         evidence["model"]["compared"] = {k: min(_up(v), here) if type(v) is int else v for k, v in told.items()} | {
             "rows": here
         }
+    served = evidence["model"].get("served")
     measures = measure(safe, settings)
     own = {n for n in evidence["notes"] if not n.startswith("By ") and not any(w in n for w in OF_ALL_ROWS)}
     norms = [to_json(n) for n in judge(_policy(evidence), measures, evidence["data"]["sensitive"])]
@@ -102,6 +103,8 @@ def publish_documents(files: Documents, *, floor: int = FLOOR, people: bool = Fa
     if any(len(a) == 1 for a in hidden):
         # These people are in no table of the cube, but still among the rows: of any group, one less the other is them.
         hidden = {m.attribute for m in safe if m.attribute}
+    if served:
+        served["latency"]["by_group"] = _without_groups(served["latency"]["by_group"], hidden)
     most = _most_rows(cube, evidence, safe, floor)
     spare = evidence.pop("published", {})
     for key in FROM_ROWS:

@@ -14,7 +14,7 @@ import pandas as pd
 from audit import progress
 from audit.by_proxy import by_proxy
 from audit.by_proxy import sentences as proxy_sentences
-from audit.case import Case
+from audit.case import Case, keeping_answers
 from audit.classes.code import classes_of
 from audit.classes.words import classes_note
 from audit.code import code_rows
@@ -34,6 +34,7 @@ from audit.likewise import findings as alike_findings
 from audit.load import Rows, load_rows
 from audit.load.check import repeated_ids
 from audit.measure import measure
+from audit.models.registry import record
 from audit.quality import examine, groups_of
 from audit.quality.codes import Group
 from audit.quality.leaks import leaks_of
@@ -80,6 +81,7 @@ def run_audit(
     large: count inside DuckDB instead of reading the rows; by default where the file is large (`audit.scale`).
     """
     settings = settings or Settings(reference=case.data.reference)
+    case = keeping_answers(case, out, renew=True)
     more: dict[str, Any] = {}
     numbers = case.data.task == "regression"
     if rows is None and not numbers and (is_large(case) if large is None else large):
@@ -140,6 +142,7 @@ def _asked(
     progress.stage("Examining the data")
     more = {"quality": examine(case, rows, settings), **_by_person(frame, rows.features, groups, coded, settings)}
     more |= _named_by_people(case, frame, groups, coded, settings)
+    more |= _contracted(case, frame, settings)
     more["individual"]["model_flips"] = (
         None if flips is None else turned(flips, coded.decision, decided[len(frame) :], _good(coded), settings)
     )
@@ -166,9 +169,19 @@ def _without(rare: npt.NDArray[np.bool_], case: Case, rows: Rows, coded: Coded, 
     rows = replace(rows, frame=rows.frame[stay].reset_index(drop=True), audit=rows.audit[stay], train=train)
     frame = rows.frame[rows.audit]
     found = _by_person(frame, rows.features, groups_of(case, frame), kept, settings)
+    found |= _contracted(case, frame, settings)
     found["individual"]["model_flips"] = None
     found |= _named_by_people(case, frame, groups_of(case, frame), kept, settings)
     return {"quality": examine(case, rows, settings), **found}
+
+
+def _contracted(case: Case, frame: pd.DataFrame, settings: Settings) -> dict[str, Any]:
+    """The case's contract held against the audited rows, where it has one."""
+    if case.contract is None:
+        return {}
+    from audit.contract.check import check, to_document
+
+    return {"contract": to_document(check(frame, case.contract, groups_of(case, frame), settings))}
 
 
 def _named_by_people(
@@ -278,6 +291,10 @@ def document(
             "compared": None if asked.compared is None else asked.compared.to_json(),
             "notes": list(asked.notes),
         }
+    if case.model.registry is not None:
+        model |= {"registry": record(case.model.registry)}
+    if asked.served is not None:
+        model |= {"notes": list(asked.notes), "served": dict(asked.served)}
     return {
         "schema": SCHEMA,
         "case": {"name": case.name, "purpose": case.purpose},
@@ -307,7 +324,7 @@ def document(
         "family": measures.family,
         "settings": settings.to_json(),
         "cube": {"sha256": cube_sha256, "file": "cube.json", "floor": 0},
-        "policy": {"version": case.policy.version, "sha256": case.policy.sha256},
+        "policy": case.policy.named(),
         "norms": [to_json(n) for n in judge(case.policy, measures, data.sensitive)],
         "findings": [*model_findings(model), *findings(measures)],
         "notes": [*measures.notes, *notes, *asked.notes],

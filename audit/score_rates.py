@@ -119,7 +119,12 @@ def averages_of(margin: Margin) -> stats.Averages:
     linear = (w2 * unit**2).sum(axis=1) / some**2
     kish = some**2 / np.maximum(w2.sum(axis=1), 1e-300)
     size = np.where(linear > 0, variance / np.where(linear > 0, linear, 1.0), kish)
-    if not margin.weighted:
+    if margin.weighted:
+        fourth = np.divide(w2**3, w**2, out=np.zeros_like(w), where=w > 0)
+        squares, fourth = ((a * unit**k).sum(axis=1) for a, k in ((w2, 2), (fourth, 4)))
+        spread = variance, (w * unit**4).sum(axis=1) / some
+        size = stats.fewer_free(size, s.n.sum(axis=(1, 2)).astype(np.float64), squares, fourth, *spread)
+    else:
         size = some
     used = s.w.sum(axis=(0, 1)) > 0
     least, most = (float(s.at[used].min()), float(s.top[used].max())) if used.any() else (0.0, 0.0)

@@ -29,7 +29,7 @@ from audit.cube import Coded, Meaning, cube_of
 from audit.load import load_policy
 from audit.watch.drift import drifted, reference_of
 from audit.watch.evalues import Open, advance_all, close_blocks, difference_logs, start
-from audit.watch.harm import feed_harm, open_harm
+from audit.watch.harm import feed_harm, look, open_harm
 from audit.watch.monitor import SET_ASIDE, feed, open_monitor
 
 ALPHA, POWER, BAR = 0.05, 0.8, 10_000.0
@@ -165,11 +165,11 @@ def speed(_: int, seed: int) -> Iterator[list[str]]:
         reference = reference_of(frame, list(frame.columns), coded)
         groups = {(a,): levels for a, levels in zip(coded.attributes, coded.levels, strict=True)}
         monitor = open_monitor(norms, coded.attributes, coded.meaning, groups=groups)
-        harm = open_harm(cube_of(coded), tolerance=0.05, alpha=0.05, average_run=BAR, people=50)
+        harm = open_harm(3, tolerance=0.05, alpha=0.05, people=50, reference=cube_of(coded))
         batches = [batch(rng, n) for _ in range(max(3, 1_000_000 // n))]
         spent = dict.fromkeys(("streams", "cube", "drift", "harm"), 0.0)
         wall = 0.0
-        for frame, coded in batches:
+        for number, (frame, coded) in enumerate(batches):
             begun = time.perf_counter()
             with_time = time.process_time()
             monitor = feed(feed(monitor, coded, labelled=False), coded, labelled=True)
@@ -179,7 +179,7 @@ def speed(_: int, seed: int) -> Iterator[list[str]]:
             drifted(reference, frame, coded, alpha=ALPHA)
             drift = time.process_time()
             wall += time.perf_counter() - begun
-            harm = feed_harm(harm, coded)
+            harm = look(feed_harm(harm, number, coded))
             for name, took in zip(
                 spent, (streams - with_time, cube - streams, drift - cube, time.process_time() - drift), strict=True
             ):

@@ -100,7 +100,8 @@ def by_weights(
         except ModelError as error:
             notes.append(f"The original model could not be fitted again ({error.problem}); {WORDS} was fitted instead.")
     else:
-        notes.append(f"The case brings {task.case.model.kind}s but no model to fit again: {WORDS} was fitted.")
+        brings = "answers of an endpoint" if task.case.model.kind == "endpoint" else f"{task.case.model.kind}s"
+        notes.append(f"The case brings {brings} but no model to fit again: {WORDS} was fitted.")
     own = None
     if content is None:
         own, learner = fit_own(task, fit, done.weight if weighted else None, done.weight, seed), WORDS

@@ -15,7 +15,7 @@ from audit import stats
 from audit.cube import Margin
 from audit.cube_json import margins_from_json
 from audit.errors import DataError
-from audit.fractions import correlations, fractions
+from audit.fractions import correlations, effective
 from audit.gaps import Settings, comparable, reference_index, seed_of
 from audit.measure import group_rates
 from audit.metrics import Metric, metrics_for, opportunity
@@ -85,9 +85,8 @@ def figures_of(margins: Sequence[Margin], aim: str, attributes: Sequence[str], s
         members = comparable(margin, settings.floor)
         strata, together = [], []
         for name in parts:
-            x, n, effective = fractions(margin, metrics[name])
-            share = np.divide(x, n, out=np.zeros_like(x), where=n > 0)
-            strata.append(((share * effective)[members], effective[members]))
+            x, n = effective(margin, [metrics[name]])[name]
+            strata.append((x[members], n[members]))
             joint = correlations(margin, metrics[name])
             together.append(None if joint is None else joint[np.ix_(members, members)])
         result = stats.largest_gap(

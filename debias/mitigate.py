@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from audit import progress
-from audit.case import Case
+from audit.case import Case, keeping_answers
 from audit.code import Decisions
 from audit.errors import DataError, GateBroken, InputError
 from audit.evidence import sha256, tool
@@ -69,6 +69,7 @@ def run_mitigate(
             todo="choose a smaller tolerance",
         )
     chosen = attributes_of(case, attributes)
+    case = keeping_answers(case, out)
     progress.stage("Reading the data")
     task = task_of(case, load_rows(case, everything=True), seed)
     if picked is not None:
@@ -218,7 +219,7 @@ def _document(
         },
         "constraint": _constraint(comparison, aim, tolerance, attributes, candidate.parameters.get("loss_from")),
         **comparison_to_json(comparison, settings.floor),
-        "policy": {"version": case.policy.version, "sha256": case.policy.sha256},
+        "policy": case.policy.named(),
         "settings": settings.to_json(),
         "tool": tool(),
         "notes": list(dict.fromkeys(notes)),

@@ -92,7 +92,7 @@ def forget(
         )  # fmt: skip
     from audit.load import load_case
 
-    case = load_case(path)
+    case = load_case(path, fetch=False)
     found = list(dict.fromkeys(p.resolve() for p in (*runs, *runs_of(case, path.resolve().parent))))
     for run in found:
         if not (run / "evidence.json").is_file():
@@ -231,7 +231,7 @@ def _unnamed(place: Path) -> Iterator[Path]:
     from audit.load import load_case
 
     try:
-        case = load_case(place / "case.toml")
+        case = load_case(place / "case.toml", fetch=False)
     except AssayError:  # a case that cannot be read names nothing; nothing of it is deleted
         return
     named = {p.resolve() for p, _ in originals_of(case, place / "case.toml")}

@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 
 from audit import progress
-from audit.case import Case
+from audit.case import Case, offline
 from audit.documents import Documents
 from audit.documents.base import SettingsSaid
 from audit.documents.explanations import Explanations
 from audit.documents.mitigation import Mitigation
 from audit.documents.search import Search
-from audit.errors import DataError
+from audit.errors import CaseError, DataError
 from audit.evidence import sha256
 from audit.gaps import Settings
 from audit.publish import publish_files
@@ -31,6 +31,7 @@ def run_again(case: Case, files: Mapping[str, bytes], allow: Sequence[str] = ())
     allow: types in the model file that the verifier has reviewed. Raises what an audit, an explanation, a search and a
     mitigation raise.
     """
+    case = _from_kept(case)
     documents = Documents.of(files)
     people = NAME in files and read_extra(Manifest.from_bytes(files[NAME]).extra).people
     with tempfile.TemporaryDirectory(prefix="assay-rerun-") as place:
@@ -44,6 +45,22 @@ def run_again(case: Case, files: Mapping[str, bytes], allow: Sequence[str] = ())
             _mitigate(case, out, stated, allow)
         made = {name: (out / name).read_bytes() for name in files if (out / name).is_file()}
     return publish_files(made, people=people)
+
+
+def _from_kept(case: Case) -> Case:
+    """The case with its endpoint answered from what is kept. Raises CaseError where it does not say where that is.
+
+    Asked again, an endpoint is another measurement: other waiting times, and perhaps another model.
+    """
+    spec = case.model.endpoint
+    if spec is not None and (spec.answers is None or not spec.answers.is_file()):
+        raise CaseError(
+            "an audit of an endpoint is made again from the answers that were kept, and the case does not name them",
+            got="no `answers`" if spec.answers is None else f"nothing at {spec.answers}",
+            expected="the file answers.jsonl of the audit's run folder",
+            todo='add `answers = "DIR/answers.jsonl"` to `endpoint`',
+        )
+    return offline(case)
 
 
 def _explain(case: Case, out: Path, stated: Explanations, allow: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from audit.cube import Meaning
 from audit.evidence import measures_from_json, pick
-from audit.findings import interval_words, name_of, percent, significance
+from audit.findings import interval_words, name_of, percent, policy_words, significance
 from audit.metrics import SCORE_QUESTIONS, metrics_for
 from audit.sizes import behind, rows_behind, unit
 from audit.values import UNKNOWN, Gap, Measures
@@ -122,6 +122,7 @@ STATUS = {
 def norms(evidence: dict[str, Any]) -> None:
     """Where each norm of the policy stands."""
     st.header(f"The norms of policy {state.plain(evidence['policy']['version'])}")
+    st.caption(state.plain(policy_words(evidence["policy"])))
     if not evidence["norms"]:
         st.write("The policy has no norm for these attributes.")
         return

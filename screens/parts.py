@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +26,7 @@ STAGES = (
 
 def need_case(title: str) -> CaseFolder | None:
     """The screen's title and the line on top; without an open case, the way to one."""
+    st.session_state.pop(TABLES, None)
     folder = state.current()
     if folder is not None and folder.ready:
         try:
@@ -198,6 +202,7 @@ HELP = {
 
 def help_on(screen: str) -> None:
     """What the words of this screen mean, closed until a person opens it."""
+    take_away()
     with st.expander("Help with this screen"):
         for sentence in HELP[screen]:
             st.markdown(f"- {sentence}")
@@ -215,6 +220,40 @@ def table(frame: pd.DataFrame, alt: str) -> None:
     for column in shown.columns:
         shown[column] = [_cell(v) for v in shown[column]]
     st.table(shown, hide_index=True, border="horizontal", alt=alt)
+    st.session_state.setdefault(TABLES, {})[alt] = frame
+
+
+TABLES = "tables-of-this-screen"
+
+
+def take_away() -> None:
+    """The tables that this screen drew, as files: the figures as they are, every cell safe to open in a spreadsheet."""
+    drawn: dict[str, pd.DataFrame] = st.session_state.pop(TABLES, {})
+    if not drawn:
+        return
+    with st.expander("Take the tables away (CSV)"):
+        for number, (alt, frame) in enumerate(drawn.items()):
+            name = re.sub(r"[^a-z0-9]+", "-", alt.lower()).strip("-")[:60] or "table"
+            st.download_button(
+                alt, csv_of(frame), file_name=f"{name}.csv", mime="text/csv", key=f"table-{number}-{name}",
+                type="tertiary", on_click="ignore",
+            )  # fmt: skip
+
+
+def csv_of(frame: pd.DataFrame) -> str:
+    """RFC 4180, with a head; nothing where there is no value; no cell that a spreadsheet takes for a formula."""
+    from reports.register import safe_cell
+
+    out = io.StringIO()
+    writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
+    writer.writerow([safe_cell(str(c)) for c in frame.columns])
+    for row in frame.itertuples(index=False):
+        writer.writerow(["" if v is None or v != v else v if _is_number(v) else safe_cell(str(v)) for v in row])
+    return out.getvalue()
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _cell(value: object) -> str:

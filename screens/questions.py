@@ -12,8 +12,9 @@ import pandas as pd
 import streamlit as st
 
 from audit.files import write_whole
-from screens import setup, state
-from screens.workspace import CaseFolder
+from screens import answers as made
+from screens import state
+from screens.workspace import CaseFolder, keep_upload
 
 if TYPE_CHECKING:
     from audit.load.propose import Roles
@@ -30,7 +31,7 @@ class Asked:
     """What the questions are about: the files, the table, what its columns seem to be, and what was answered so far."""
 
     folder: CaseFolder
-    files: setup.Files
+    files: made.Files
     frame: pd.DataFrame
     roles: Roles
     said: Said = field(default_factory=dict)
@@ -68,9 +69,9 @@ def _purpose(a: Asked) -> Said:
 
 def _outcome(a: Asked) -> Said:
     st.caption("An outcome is what really happened (repaid, or not); a decision is what was done. Data may lack one.")
-    label = setup.choose("Outcome column", a.columns, a.get("label", a.roles.label), "role-label")
+    label = made.choose("Outcome column", a.columns, a.get("label", a.roles.label), "role-label")
     a.why("label", a.roles.label)
-    number = setup.is_number(a.frame, label) and st.toggle(
+    number = made.is_number(a.frame, label) and st.toggle(
         "A number is predicted, not a class", value=a.get("number", False), key="role-task",
         help="Errors are measured in its units",
     )  # fmt: skip
@@ -81,7 +82,7 @@ def _source(a: Asked) -> Said:
     number = a.said["number"]
     kinds = [NUMBERS] if number else [DECISIONS, SCORES]
     kinds += [MODEL] if a.files.model else []
-    guessed = a.get("kind", setup.guess_kind(a.roles, a.files))
+    guessed = a.get("kind", made.guess_kind(a.roles, a.files))
     kind = st.radio(
         "Where do predictions come from?" if number else "Where do decisions come from?", kinds,
         index=kinds.index(guessed) if guessed in kinds else 0, key="role-kind", horizontal=True,
@@ -93,7 +94,7 @@ def _source(a: Asked) -> Said:
         role = "decision" if kind == DECISIONS else "score"
         proposed = getattr(a.roles, role)
         free = [c for c in a.columns if c != a.said["label"]]
-        column = setup.choose(kind.removeprefix("A ").capitalize(), free, a.get("column", proposed), "role-column")
+        column = made.choose(kind.removeprefix("A ").capitalize(), free, a.get("column", proposed), "role-column")
         a.why(role, proposed)
     if not number and kind != DECISIONS:
         threshold = st.number_input("Threshold: positive from this score on", value=threshold, key="role-threshold")
@@ -103,16 +104,16 @@ def _source(a: Asked) -> Said:
 def _good(a: Asked) -> Said:
     label, column, kind = a.said["label"], a.said["column"], a.said["kind"]
     if a.said["number"]:
-        sides = list(setup.SIDES)
+        sides = list(made.SIDES)
         side = st.radio(
             "Good for the person is", sides, key="role-side", horizontal=True,
             index=sides.index(a.said["side"]) if a.said.get("side") in sides else None,
         )  # fmt: skip
-        return {"side": side, "positive": None, "favourable": setup.SIDES.get(str(side)), "granted": None}
+        return {"side": side, "positive": None, "favourable": made.SIDES.get(str(side)), "granted": None}
     source = label or (column if kind == DECISIONS else None)
-    values = setup.values_of(a.frame, source) or ["positive", "not positive"]
+    values = made.values_of(a.frame, source) or ["positive", "not positive"]
     favourable = st.radio(
-        setup.good_question(source), values, key="role-favourable", horizontal=True,
+        made.good_question(source), values, key="role-favourable", horizontal=True,
         index=values.index(a.said["favourable"]) if a.said.get("favourable") in values else None,
         help=a.roles.reasons.get("positive"),
     )  # fmt: skip
@@ -121,11 +122,11 @@ def _good(a: Asked) -> Said:
         "Which value does the model predict or score?", values, key="role-positive",
         index=values.index(positive) if positive in values else max(len(values) - 1, 0),
     )  # fmt: skip
-    own = setup.own_words(a.frame, label, column) if kind == DECISIONS else []
+    own = made.own_words(a.frame, label, column) if kind == DECISIONS else []
     granted = None
     if own:
         granted = st.radio(
-            setup.good_question(column), own, key="role-granted", horizontal=True,
+            made.good_question(column), own, key="role-granted", horizontal=True,
             index=own.index(a.said["granted"]) if a.said.get("granted") in own else None,
             help="The decisions are written in other words than the outcomes: this says which goes with which",
         )  # fmt: skip
@@ -147,10 +148,19 @@ def _who(a: Asked) -> Said:
             chosen = "" if column in proposed else " Not chosen; you may add it."
             st.caption(state.plain(f"{column} ({values}): {reason}.{chosen}"))
     bins = st.text_input(
-        "Bands for a numeric sensitive column, as column: edges", a.get("bins", setup.default_bins(a.roles.bins)),
+        "Bands for a numeric sensitive column, as column: edges", a.get("bins", made.default_bins(a.roles.bins)),
         key="role-bins", help="age: 25, 40, 60 gives <25, 25-39, 40-59 and >=60",
     )  # fmt: skip
-    return {"sensitive": sensitive, "bins": bins}
+    reference = {}
+    for column in sensitive:
+        values = (
+            [] if column in a.roles.indicators or made.is_number(a.frame, column) else made.values_of(a.frame, column)
+        )
+        if len(values) > 2:
+            said = made.choose(f"Compare the groups of {column} with (optional)", values,
+                               a.get("reference", {}).get(column), f"role-reference-{column}")  # fmt: skip
+            reference |= {column: said} if said else {}
+    return {"sensitive": sensitive, "bins": bins, "reference": reference}
 
 
 def _hidden(a: Asked) -> Said:
@@ -174,23 +184,59 @@ def _hidden(a: Asked) -> Said:
     return {"exclude": hidden, "legitimate": reasons}
 
 
+EXAMPLE, ADOPTED, OWN = "Assay's example, for now", "Assay's example, adopted by name", "Our own (a TOML file)"
+
+
+def _norms(a: Asked) -> Said:
+    from audit.load import load_policy
+
+    st.caption(
+        "A norm is a limit for a gap. Assay ships an example; it is not yours until somebody adopts it, and the report "
+        "says so."
+    )
+    kinds = [EXAMPLE, ADOPTED, OWN]
+    kind = st.radio("Whose norms?", kinds, key="role-norms", horizontal=True,
+                    index=kinds.index(a.get("norms", EXAMPLE)))  # fmt: skip
+    policy, adopted = None, None
+    if kind == ADOPTED:
+        adopted = st.text_input("Who adopts it", a.get("adopted_by", None) or "", key="role-adopted", max_chars=120)
+    if kind == OWN:
+        file = st.file_uploader("Policy", type=["toml"], key="role-policy")
+        policy = a.get("policy", None) if file is None else keep_upload(a.folder, file.name, file.getvalue()).name
+    if kind != OWN or policy:
+        shown = load_policy(None if policy is None else a.folder.place / policy)
+        for n in shown.norms:
+            by = " and ".join(n.attribute) or "each sensitive column"
+            limit = f"{'at most' if n.kind == 'difference' else 'at least'} {n.limit:g}"
+            st.markdown(
+                f"- {state.plain(n.metric.replace('_', ' ').capitalize())}, {n.kind}, by {state.plain(by)}: {limit}"
+            )
+    return {"norms": kind, "policy": policy, "adopted_by": (adopted or "").strip() or None}
+
+
+def _lacks_norms(v: Said) -> str:
+    if v["norms"] == ADOPTED and not v["adopted_by"]:
+        return "who adopts the policy"
+    return "the policy file" if v["norms"] == OWN and not v["policy"] else ""
+
+
 def _rows(a: Asked) -> Said:
     r = a.roles
-    cluster = setup.choose("Id of a person with several rows", a.columns, a.get("cluster", r.cluster), "role-cluster")
+    cluster = made.choose("Id of a person with several rows", a.columns, a.get("cluster", r.cluster), "role-cluster")
     a.why("cluster", r.cluster)
-    row_id = setup.choose("Id of a person with one row", a.columns, a.get("id", r.id), "role-id")
-    weight = setup.choose("Survey weight", a.columns, a.get("weight", r.weight), "role-weight")
-    time = setup.choose("Time", a.columns, a.get("time", r.time), "role-time")
-    split = setup.choose("Column that says which rows are for what", a.columns, a.get("split", r.split), "role-split")
+    row_id = made.choose("Id of a person with one row", a.columns, a.get("id", r.id), "role-id")
+    weight = made.choose("Survey weight", a.columns, a.get("weight", r.weight), "role-weight")
+    time = made.choose("Time", a.columns, a.get("time", r.time), "role-time")
+    split = made.choose("Column that says which rows are for what", a.columns, a.get("split", r.split), "role-split")
     train = audit = None
     if split is not None:
-        values = [setup.NONE, *setup.values_of(a.frame, split)]
+        values = [made.NONE, *made.values_of(a.frame, split)]
         train = st.selectbox("Its value for rows to learn from", values, key="role-train",
-                             index=setup.place(values, a.get("train", r.train)))  # fmt: skip
+                             index=made.place(values, a.get("train", r.train)))  # fmt: skip
         audit = st.selectbox("Its value for rows to measure", values, key="role-audit",
-                             index=setup.place(values, a.get("audit", r.audit)))  # fmt: skip
+                             index=made.place(values, a.get("audit", r.audit)))  # fmt: skip
     return {"cluster": cluster, "id": row_id, "weight": weight, "time": time, "split": split,
-            "train": setup.given(train), "audit": setup.given(audit)}  # fmt: skip
+            "train": made.given(train), "audit": made.given(audit)}  # fmt: skip
 
 
 def _lacks_good(v: Said) -> str:
@@ -233,6 +279,8 @@ QUESTIONS = (
     Question("hidden", "What must the model not see, and what may count?", _hidden,
              lambda v: ", ".join(f"why {c} is legitimate" for c, w in v["legitimate"].items() if not w.strip()),
              lambda v: f"hidden: {_listed(v['exclude'])}; legitimate: {_listed(v['legitimate'])}"),
+    Question("norms", "Which norms hold?", _norms, _lacks_norms,
+             lambda v: (v["adopted_by"] and f"{v['norms']}: {v['adopted_by']}") or v["policy"] or v["norms"]),
     Question("rows", "What is one row?", _rows, lambda v: "",
              lambda v: "; ".join(f"{k} {v[k]}" for k in ROWS if v[k]) or "one person"),
 )  # fmt: skip
@@ -291,31 +339,33 @@ def _keep(a: Asked, values: Mapping[str, Any]) -> None:
     write_whole(a.folder.place / KEPT, json.dumps(a.said).encode())
 
 
-def answers(a: Asked) -> setup.Answers:
-    """Everything that was said, as what `setup.save` writes."""
+def answers(a: Asked) -> made.Answers:
+    """Everything that was said, as what `made.save` writes."""
     v = a.said
-    own = setup.own_words(a.frame, v["label"], v["column"]) if v["kind"] == DECISIONS else []
-    return setup.Answers(
+    own = made.own_words(a.frame, v["label"], v["column"]) if v["kind"] == DECISIONS else []
+    return made.Answers(
         name=v["name"], purpose=v["purpose"], label=v["label"], positive=v["positive"], favourable=v["favourable"],
         sensitive=tuple(v["sensitive"]), bins=v["bins"], kind=v["kind"], column=v["column"], threshold=v["threshold"],
         exclude=tuple(v["exclude"]), split=v["split"], train=v["train"], audit=v["audit"], weight=v["weight"],
         id=v["id"], cluster=v["cluster"], time=v["time"], number=v["number"],
         indicators={k: c for k, c in a.roles.indicators.items() if k in v["sensitive"]},
-        classes=setup.in_label_words(own, v["granted"], setup.values_of(a.frame, v["label"]), v["favourable"]),
-        legitimate=v["legitimate"],
+        classes=made.in_label_words(own, v["granted"], made.values_of(a.frame, v["label"]), v["favourable"]),
+        legitimate=v["legitimate"], reference=v.get("reference", {}), adopted_by=v.get("adopted_by"),
+        policy=a.folder.place / v["policy"] if v.get("policy") else None,
     )  # fmt: skip
 
 
-def look_over(a: Asked) -> None:
-    """Before measuring: what would be read, what is odd about it, the case file that results; then the audit."""
+def look_over(a: Asked) -> made.Answers | None:
+    """Before measuring: what would be read, what is odd about it, and the case file. The answers, once the
+    audit shall run."""
     from audit.load import load_case
     from audit.preview import preview
 
     st.header("Look it over")
     said = answers(a)
-    setup.complete(said)
+    made.complete(said)
     draft = a.folder.place / "draft.toml"
-    setup.write(a.folder, a.files, said, draft)
+    made.write(a.folder, a.files, said, draft)
     case = load_case(draft)
     with st.spinner("Reading what would be measured"):
         found = preview(case)
@@ -328,7 +378,8 @@ def look_over(a: Asked) -> None:
         st.code(draft.read_text(), language="toml")
     if st.button("Run the audit", key="run", type="primary"):
         draft.unlink(missing_ok=True)
-        setup.save(a.folder, a.files, said)
+        return said
+    return None
 
 
 FEW = 30

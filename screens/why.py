@@ -69,9 +69,10 @@ def alarm(explained: dict[str, Any]) -> None:
         st.warning(state.plain(explained["rerouted"]))
 
 
-def overall(explained: dict[str, Any], measures: Measures) -> None:
+def overall(explained: dict[str, Any], measures: Measures | None = None) -> None:
     """Global importance and what the gap between groups is made of."""
-    attribute_choice(measures)
+    if measures is not None:
+        attribute_choice(measures)
     top = explained["global"][:12]
     left, right = st.columns(2)
     takeaway = "The model leans most on " + ", ".join(e["feature"] for e in top[:3]) + "."

@@ -34,15 +34,18 @@ SAID = "said.txt"
 
 ROOMS: dict[str, tuple[str, ...]] = {
     "audit/stats": (
-        "tests/audit/stats", "tests/audit/test_gaps.py", "tests/audit/test_measure.py", "tests/audit/test_clusters.py",
+        "tests/audit/stats", "tests/audit/test_gaps.py", "tests/audit/test_measure.py", "tests/audit/test_family.py",
     ),
     "audit/cube.py": ("tests/audit/test_cube.py", "tests/audit/test_measure.py"),
-    "audit/suppress.py": ("tests/audit/test_suppress.py", "tests/audit/test_cube.py", "tests/audit/test_publish.py", "tests/audit/test_publish_rows.py"),
+    "audit/suppress.py": (
+        "tests/audit/test_suppress.py", "tests/audit/test_cube.py", "tests/audit/test_publish.py",
+        "tests/audit/test_clusters.py",
+    ),
     "debias/methods": (
         "tests/debias/test_methods_table.py", "tests/debias/test_weights.py", "tests/debias/test_thresholds.py",
         "tests/debias/test_boost.py",
     ),
-    "debias/loop/gate.py": ("tests/debias/loop/test_gate.py", "tests/debias/loop/test_step.py"),
+    "debias/loop/gate.py": ("tests/debias/loop/test_gate.py", "tests/debias/loop/test_gate_bounds.py"),
     "audit/load/sign.py": ("tests/audit/load/test_schemas.py", "tests/audit/load/test_start.py"),
     "reports/verify": (
         "tests/reports/test_attacks.py", "tests/reports/test_refusals.py", "tests/reports/test_refusals_more.py",
@@ -78,7 +81,10 @@ class Mutant:
 
 def changes(tree: ast.Module) -> Iterator[tuple[ast.AST, str, str]]:
     """Each place of `tree` changed in turn, and put back: (node, what was, what is)."""
+    types = {id(n) for annotation in _annotations(tree) for n in ast.walk(annotation)}  # nobody evaluates them
     for node in ast.walk(tree):
+        if id(node) in types:
+            continue
         if isinstance(node, ast.Compare) and type(node.ops[0]) in COMPARED:
             yield from _swapped(node, "ops", [COMPARED[type(node.ops[0])](), *node.ops[1:]])
         elif isinstance(node, ast.BinOp) and type(node.op) in COMPUTED and not _is_text(node):
@@ -91,6 +97,13 @@ def changes(tree: ast.Module) -> Iterator[tuple[ast.AST, str, str]]:
             yield from _swapped(node, "value", node.value + 1)
         elif isinstance(node, ast.If):
             yield from _swapped(node, "test", ast.Constant(False))
+
+
+def _annotations(tree: ast.Module) -> Iterator[ast.expr]:
+    for node in ast.walk(tree):
+        for field in ("annotation", "returns"):
+            if (found := getattr(node, field, None)) is not None:
+                yield found
 
 
 def _swapped(node: ast.AST, field: str, value: object) -> Iterator[tuple[ast.AST, str, str]]:

@@ -10,6 +10,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ HEAVY = {"shap", "lime", "numba", "lightgbm", "xgboost", "matplotlib", "weasypri
 
 # Modules that fetch. A model behind an endpoint and a webhook for alerts, both named by the user, may be called.
 FETCHERS = {"requests", "httpx", "aiohttp", "urllib.request", "urllib3", "http.client", "ftplib", "smtplib", "xmlrpc"}
-MAY_FETCH = {"audit/models/endpoint.py", "debias/loop/alerts.py"}
+MAY_FETCH = {"audit/models/served/client.py", "debias/loop/alerts.py"}
 
 # Names of formats that look like addresses and are never asked for.
 IDENTIFIERS = {
@@ -38,6 +39,7 @@ IDENTIFIERS = {
     "slsa.dev": "predicate types",
     "cyclonedx.org": "schema name of the bill of materials",
     "json.schemastore.org": "schema name of SARIF",
+    "json-schema.org": "name of the version of JSON Schema",
     "openlineage.io": "schema names of run events",
 }
 
@@ -194,7 +196,7 @@ FLOORS = (
     },
     {"log"},
     {"register", "verify", "attest.check"},
-    {"approve", "archive", "demo", "earlier", "forget", "issue", "rerun", "log.record"},
+    {"approve", "archive", "demo", "earlier", "forget", "issue", "outward", "rerun", "log.record"},
 )  # fmt: skip
 
 
@@ -383,12 +385,18 @@ CONFIG = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
 def test_every_streamlit_setting_exists() -> None:
     from streamlit import config
 
-    for section, options in CONFIG.items():
+    def named(at: str, options: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         for key, value in options.items():
-            option = config.get_config_options().get(f"{section}.{key}")
-            assert option is not None, f"Streamlit has no option {section}.{key}"
-            assert not option.deprecated, f"{section}.{key} is deprecated"
-            assert value is not None
+            if isinstance(value, dict):
+                yield from named(f"{at}{key}.", value)
+            else:
+                yield f"{at}{key}", value
+
+    for name, value in named("", CONFIG):
+        option = config.get_config_options().get(name)
+        assert option is not None, f"Streamlit has no option {name}"
+        assert not option.deprecated, f"{name} is deprecated"
+        assert value is not None
 
 
 def test_streamlit_is_closed_to_the_outside() -> None:
@@ -420,11 +428,19 @@ def test_contrast_is_computed_right() -> None:
     assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
 
 
-@pytest.mark.parametrize("text", ["textColor", "linkColor", "primaryColor", "codeTextColor"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("text", ["textColor", "linkColor", "codeTextColor", "grayTextColor"])
 @pytest.mark.parametrize("ground", ["backgroundColor", "secondaryBackgroundColor", "codeBackgroundColor"])
-def test_text_is_legible(text: str, ground: str) -> None:
-    theme = CONFIG["theme"]
+def test_text_is_legible(scheme: str, text: str, ground: str) -> None:
+    theme = CONFIG["theme"][scheme]
     assert contrast(theme[text], theme[ground]) >= 4.5
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_button_is_legible_and_seen(scheme: str) -> None:
+    theme = CONFIG["theme"][scheme]
+    assert contrast("#ffffff", theme["primaryColor"]) >= 4.5
+    assert contrast(theme["primaryColor"], theme["backgroundColor"]) >= 3.0
 
 
 def test_tests_that_documents_name_exist() -> None:

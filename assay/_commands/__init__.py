@@ -18,18 +18,28 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "write a model as a file that loads without running code, by the model's own interpreter; checked on your rows",
     ),
     "check": ("case:check", "say what a case would read, and what stands in the way; nothing is measured"),
+    "contract": ("stress:contract", "propose a contract of the data; with --check, hold a case's data against its own"),
     "audit": ("audit:audit", "measure; write evidence.json and cube.json; print the findings"),
     "explain": ("explain:explain", "SHAP and LIME, global, per group, per row"),
     "mitigate": (
         "mitigate:mitigate",
         "fit a candidate, compare it with the original, write the model and the comparison",
     ),
+    "stress": (
+        "stress:stress",
+        "the worst plausible corruption that was found: of what the model is fed, and of what it learned from",
+    ),
+    "whatif": ("stress:whatif", "variants of the pipeline with shared work: what moves accuracy, and what moves a gap"),
     "watch": (
         "watch:watch",
         "the continuous auditor-debiaser loop over batches in time order; resumes where it stopped",
     ),
     "plan": ("plan:plan", "how many people an audit needs to see a gap"),
     "report": ("sign:report", "the signed PDF of everything measured in DIR"),
+    "publish": (
+        "publish:publish",
+        "write an audit's figures, evidence and report into MLflow, or into a lineage store",
+    ),
     "approve": ("sign:approve", "a board member countersigns"),
     "seal": ("sign:seal", "an archive timestamp on a report, when the board has decided"),
     "verify": ("verify:verify", "check signatures, embedded evidence and every figure; name the failed check"),

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from assay._commands.options import ALLOW, CASE, FOR_PROGRAMS, FROM_DATA, GATE, OUT, SEED
+from assay._commands.given import case_of
+from assay._commands.options import ALLOW, CASE, FOR_PROGRAMS, FROM_DATA, GATE, OFFLINE, OUT, SEED
 from assay._commands.parsing import WHOLE, Option, Result, command
 from audit.errors import GateBroken, InputError
 
@@ -15,7 +16,7 @@ DRAWS = Option("--draws", type=WHOLE, default=2000, show_default=True, help="Dra
 
 
 @command(
-    CASE, OUT, SEED, DRAWS, GATE, ALLOW, *FROM_DATA, *FOR_PROGRAMS,
+    CASE, OUT, SEED, DRAWS, GATE, ALLOW, OFFLINE, *FROM_DATA, *FOR_PROGRAMS,
     more="In place of CASE.toml a data file may stand, with options that say what is what: the case file that they "
     "make is written to DIR/case.toml. Nothing is taken that was neither given nor certain.",
 )  # fmt: skip
@@ -26,18 +27,19 @@ def audit(
     draws: int,
     gate: bool,
     allow: Sequence[str],
+    offline: bool,
     junit: Path | None,
     sarif: Path | None,
     markdown: Path | None,
     openlineage: Path | None,
     **from_data: Any,
 ) -> Result:
+    from audit.findings import policy_words
     from audit.gaps import Settings
-    from audit.load import load_case
     from audit.run import run_audit
     from audit.sizes import measured, weighed
 
-    loaded = load_case(_case_file(case, out, from_data))
+    loaded = case_of(_case_file(case, out, from_data), offline)
     settings = Settings(seed=seed, draws=draws, reference=loaded.data.reference)
     evidence = run_audit(loaded, out, settings, allow=allow).evidence
     _for_programs(evidence, case, out, {"junit": junit, "sarif": sarif, "markdown": markdown}, openlineage)
@@ -45,8 +47,9 @@ def audit(
     known = evidence["data"].get("label") is not None
     lines += ["", *(f"- {s}" for s in evidence["findings"] if known or "whose outcome is" not in s)]
     lines += [] if known else ["- The data hold no outcomes, so it was not measured whether decisions were right."]
+    lines += [f"- Contract: {s}" for s in evidence.get("contract", {}).get("sentences", [])]
     norms = [n for n in evidence["norms"] if known or n["value"] is not None]
-    lines += ["", f"Policy {loaded.policy.version}:"] + [_norm_line(n) for n in norms]
+    lines += ["", policy_words(evidence["policy"])] + [_norm_line(n) for n in norms]
     if len(norms) < len(evidence["norms"]):
         lines.append(f"- {len(evidence['norms']) - len(norms)} norms are about outcomes and cannot be estimated.")
     lines += ["", *(f"Note: {n}" for n in evidence["notes"]), f"Written: {out / 'evidence.json'}"]

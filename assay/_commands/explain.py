@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from assay._commands.options import ALLOW, CASE, OUT, SEED
+from assay._commands.given import case_of
+from assay._commands.options import ALLOW, CASE, OFFLINE, OUT, SEED
 from assay._commands.parsing import WHOLE, OneOf, Option, Result, command
 
 
@@ -22,12 +23,14 @@ from assay._commands.parsing import WHOLE, OneOf, Option, Result, command
         help="Of what.",
     ),
     ALLOW,
+    OFFLINE,
 )
-def explain(case: Path, out: Path, seed: int, row: Sequence[int], output: str, allow: Sequence[str]) -> Result:
+def explain(
+    case: Path, out: Path, seed: int, row: Sequence[int], output: str, allow: Sequence[str], offline: bool
+) -> Result:
     from audit.explain import run_explain
-    from audit.load import load_case
 
-    loaded = load_case(case)
+    loaded = case_of(case, offline)
     document = run_explain(loaded, out, people=row, seed=seed, output=output, allow=tuple(allow))
     lines = [f"{loaded.name}: {document['output']} explained by {document['method']}."]
     if not document["explained"]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from audit.errors import InputError, KeyFileError
 
 if TYPE_CHECKING:
+    from audit.case import Case
     from reports.sign import Validation
 
 
@@ -35,6 +36,14 @@ def password(file: Path | None, *, new: bool = False) -> bytes:
     if new and getpass("Once more: ") != first:
         raise KeyFileError("the two passwords differ", todo="type the same password twice")
     return first.encode()
+
+
+def case_of(path: Path, offline: bool) -> Case:
+    """The case in a file; with --offline its endpoint is answered from what is kept."""
+    from audit.case import offline as kept_only
+    from audit.load import load_case
+
+    return kept_only(load_case(path)) if offline else load_case(path)
 
 
 def read(path: Path, most: int = -1) -> bytes:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from assay._commands.options import ALLOW, CASE, OUT, SEED
+from assay._commands.given import case_of
+from assay._commands.options import ALLOW, CASE, OFFLINE, OUT, SEED
 from assay._commands.parsing import NUMBER, WHOLE, Option, Result, command
 from audit.errors import InputError
 
@@ -34,6 +35,7 @@ from audit.errors import InputError
     Option("--gate", is_flag=True, help="End with 3 where the tolerance was not met."),
     Option("--onnx", is_flag=True, help="Write mitigated.onnx too, with the same scores to 1e-5."),
     ALLOW,
+    OFFLINE,
     more="Fit one candidate (--method), or search among many (--search) and pick one (--pick). Each candidate is "
     "compared with the original on rows that neither learned from. A search never sees those rows: it weighs wrong "
     "decisions against the upper bound of the gap on validation rows, writes search.json, and goes on where it was "
@@ -56,8 +58,8 @@ def mitigate(
     gate: bool,
     onnx: bool,
     allow: Sequence[str],
+    offline: bool,
 ) -> Result:
-    from audit.load import load_case
     from debias.mitigate import run_mitigate, summary
 
     asked = [
@@ -83,7 +85,7 @@ def mitigate(
         from debias.front import FILE, run_search, table_of
 
         document = run_search(
-            load_case(case),
+            case_of(case, offline),
             out,
             trials=trials,
             seed=seed,
@@ -104,10 +106,16 @@ def mitigate(
         from debias.pick import pick as picked
 
         document = picked(
-            load_case(case), out, pick, reason=reason, by=by or getpass.getuser(), now=dt.datetime.now(dt.UTC), **shared
+            case_of(case, offline),
+            out,
+            pick,
+            reason=reason,
+            by=by or getpass.getuser(),
+            now=dt.datetime.now(dt.UTC),
+            **shared,
         )
     else:
         document = run_mitigate(
-            load_case(case), method[0], out, seed=seed, constraint=constraint, attributes=attributes, **shared
+            case_of(case, offline), method[0], out, seed=seed, constraint=constraint, attributes=attributes, **shared
         )
     return Result(document, "\n".join([*summary(document), f"Written: {out / 'mitigation.json'}"]))

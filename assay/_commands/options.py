@@ -13,6 +13,9 @@ PDF = click.Argument(["report"], type=FILE, metavar="REPORT.pdf")
 
 OUT = Option("--out", type=FILE, required=True, metavar="DIR", help="The run folder: what is made is written here.")
 SEED = Option("--seed", type=WHOLE, default=0, show_default=True, help="Of every random draw.")
+OFFLINE = Option(
+    "--offline", is_flag=True, help="Of an endpoint: the answers kept in DIR, and no other; nothing is sent."
+)
 ALLOW = Option("--allow", multiple=True, metavar="TYPE", help="A type in the model you have reviewed.")
 GATE = Option("--gate", is_flag=True, help="End with 3 where a norm of the policy is broken.")
 LOG = Option("--log", type=FILE, metavar="DIR", help="Enter it in this log of issued reports.")

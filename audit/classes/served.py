@@ -21,9 +21,9 @@ def refuse_regression(case: Case, what: str) -> None:
 
 
 def refuse_several(case: Case, frame: pd.DataFrame, what: str) -> None:
-    """`what` is about two outcomes. Raises CaseError where a model file decides among more."""
+    """`what` is about two outcomes. Raises CaseError where a model decides among more."""
     names = classes_of(case, frame)
-    if names and case.model.kind == "path":
+    if names and case.model.is_asked:
         raise CaseError(
             f"a model of several classes cannot be {what}",
             got=f"{len(names)} classes: {', '.join(repr(n) for n in names[:8])}",
@@ -34,9 +34,9 @@ def refuse_several(case: Case, frame: pd.DataFrame, what: str) -> None:
 
 
 def threshold_note(case: Case, frame: pd.DataFrame) -> tuple[str, ...]:
-    """What decides here where a model file decides among several classes and one of them is looked at."""
+    """What decides here where a model decides among several classes and one of them is looked at."""
     names = classes_of(case, frame)
-    if not names or case.model.kind != "path":
+    if not names or not case.model.is_asked:
         return ()
     return (
         f"The outcome has {len(names)} classes. Here the question is {case.data.positive!r} or not, as the model "

@@ -40,8 +40,30 @@ class Tool(Record, frozen=True):
 
 
 class PolicyNamed(Record, frozen=True):
+    """standing: "own", "adopted" or "example" (audit.policy); adopted_by: whose name stands for it."""
+
     version: str
     sha256: str
+    standing: str | None = None
+    adopted_by: str | None = None
+
+
+class Served(Record, frozen=True):
+    """How a model at an endpoint was asked: in batches of so many rows, from when to when."""
+
+    identity: str
+    started: str
+    ended: str
+    batch: int
+    url: str | None = None
+    protocol: str | None = None
+    sent_to: str | None = None
+    sent: Names = ()
+    server: Any = None
+    answers: Any = None
+    asked_again: int | None = None
+    alike: Any = None
+    latency: Any = None
 
 
 class Model(Record, frozen=True):
@@ -60,6 +82,8 @@ class Model(Record, frozen=True):
     compared: Compared | None = None
     notes: Names = ()
     learner: Any = None
+    served: Served | None = None
+    registry: Any = None
 
 
 class Compared(Record, frozen=True):
@@ -87,5 +111,5 @@ class SettingsSaid(Record, frozen=True):
 
 __all__ = [
     "CaseNamed", "Compared", "Gap", "Interval", "Model", "Names", "NormResult", "PolicyNamed", "Record",
-    "SettingsSaid", "Tool",
+    "Served", "SettingsSaid", "Tool",
 ]  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -82,6 +82,15 @@ class Settings:
                     todo=f"raise {name}",
                 )  # fmt: skip
 
+    def bounded(self) -> Settings:
+        """Smaller samples, for a model that is asked over a network: some 1 in 20 of the usual questions."""
+        most = {
+            "rows": 200, "least": 20, "background": 50, "draws": 4, "samples": 500, "seeds": 3, "fidelity_rows": 10,
+            "hiding_rows": 50, "recourse_rows": 10, "recourse_tries": 20, "recourse_tries_person": 500,
+            "interaction_rows": 20, "friedman_rows": 10,
+        }  # fmt: skip
+        return replace(self, **{name: min(getattr(self, name), value) for name, value in most.items()})
+
     def to_json(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
 
@@ -157,6 +166,7 @@ def facts(case: Case, settings: Settings, people: Sequence[int], allow: Sequence
         "schema": SCHEMA,
         "tool": tool(),
         "model": None if model.path is None else sha256_of(model.path),
+        **({} if model.endpoint is None else {"endpoint": [model.endpoint.url, model.endpoint.protocol]}),
         "data": sha256_of(data.path),
         "side": None if data.sensitive_path is None else sha256_of(data.sensitive_path),
         "threshold": model.threshold if model.threshold_given else None,

@@ -26,6 +26,7 @@ from audit.explain.summary import number
 from audit.stats.gap import GapResult, largest_gap
 from audit.stats.intervals import wilson
 from audit.stats.means import mean_gap, mean_interval
+from audit.stats.pairs import named_averages, named_rates
 
 NO_TABLE = (
     "No recourse was sought: the case file has no [recourse] table that says which features a person can change and "
@@ -172,20 +173,35 @@ def _gaps(attribute: str, costs: Mapping[str, Floats], seed: int) -> list[dict[s
     errors = [float(k.std(ddof=1) / np.sqrt(len(k))) if ok else np.nan for k, ok in zip(known, enough, strict=True)]
     cost = mean_gap(means, errors, seed=seed, what="mean costs of recourse", sizes=[len(k) for k in known])
     share = largest_gap([([len(k) for k in known], [len(c) for c in costs.values()])], seed=seed)
+    has, people = [len(k) for k in known], [len(c) for c in costs.values()]
+    # What is said of two groups is theirs, not that of the widest gap of all groups.
+    named: list[tuple[float, float, float] | None] = [None, None]
+    if cost.highest is not None and cost.lowest is not None:
+        named[0] = named_averages(means, errors, has, cost.highest, cost.lowest)
+    if share.highest is not None and share.lowest is not None:
+        named[1] = named_rates(has, people, share.highest, share.lowest, seed=seed)
     return [
-        _gap(attribute, "cost", names, cost, [len(k) for k in known]),
-        _gap(attribute, "share", names, share, [len(c) for c in costs.values()]),
+        _gap(attribute, "cost", names, cost, named[0], has),
+        _gap(attribute, "share", names, share, named[1], people),
     ]
 
 
-def _gap(attribute: str, of: str, names: Sequence[str], gap: GapResult, people: Sequence[int]) -> dict[str, Any]:
+def _gap(
+    attribute: str, of: str, names: Sequence[str], gap: GapResult, two: tuple[float, float, float] | None,
+    people: Sequence[int],
+) -> dict[str, Any]:  # fmt: skip
     known = gap.highest is not None and gap.lowest is not None
+    low, high, p_value = two or (None, None, None)
+    limits = "Welch" if of == "cost" else "Newcombe"
+    method = f"highest - lowest; 95 % {limits} interval and p-value of these two, paid for all pairs of groups"
+    if not known:
+        method = gap.method
     return {
-        "attribute": [attribute], "of": of, "value": _known(gap.value), "low": _known(gap.low),
-        "high": _known(gap.high), "p_value": _known(gap.p_value),
+        "attribute": [attribute], "of": of, "value": _known(gap.value), "low": _known(low),
+        "high": _known(high), "p_value": _known(p_value),
         "highest": [names[gap.highest]] if known and gap.highest is not None else None,
         "lowest": [names[gap.lowest]] if known and gap.lowest is not None else None,
-        "people": int(sum(people)), "method": gap.method, "estimable": gap.estimable, "reason": gap.reason,
+        "people": int(sum(people)), "method": method, "estimable": gap.estimable, "reason": gap.reason,
     }  # fmt: skip
 
 
@@ -199,13 +215,13 @@ def words(gaps: Sequence[Mapping[str, Any]]) -> list[str]:
         elif g["of"] == "cost":
             out.append(
                 f"Refused people of {by} = {g['highest'][0]} who have recourse must change {g['value']:.2f} more on "
-                f"average than those of {by} = {g['lowest'][0]} (95 % interval {g['low']:.2f} to {g['high']:.2f}; "
-                f"{g['people']:,} people)."
+                f"average than those of {by} = {g['lowest'][0]} (95 % interval of these two {g['low']:.2f} to "
+                f"{g['high']:.2f}; {g['people']:,} people)."
             )
         else:
             out.append(
                 f"Recourse was found for {100 * g['value']:.1f} points more of the refused people of {by} = "
-                f"{g['highest'][0]} than of {by} = {g['lowest'][0]} (95 % interval {100 * g['low']:.1f} to "
-                f"{100 * g['high']:.1f}; {g['people']:,} people)."
+                f"{g['highest'][0]} than of {by} = {g['lowest'][0]} (95 % interval of these two {100 * g['low']:.1f} "
+                f"to {100 * g['high']:.1f}; {g['people']:,} people)."
             )
     return out

@@ -14,7 +14,7 @@ import pandas as pd
 
 from audit import progress as reporting
 from audit.asked import USUAL, answer, bind, explained, labels_of, open_model, predictor, rule_of, signed
-from audit.case import Case
+from audit.case import Case, keeping_answers
 from audit.classes.served import refuse_regression, threshold_note
 from audit.code import code_label
 from audit.cube import Meaning
@@ -44,6 +44,7 @@ from audit.explain.summary import fidelity, group_entries, importance, split_ent
 from audit.files import canonical, write_whole
 from audit.load import load_rows
 from audit.models import ModelInfo, Worker
+from audit.models.served.worker import EndpointWorker
 
 Progress = Callable[[str, int, int], None]
 """Told (stage, done, total)."""
@@ -76,13 +77,15 @@ def run_explain(
     refuse_regression(case, "explained: attributions, recourse and people refused are about a decision")
     tell = progress or _report
     out = Path(out)
-    if case.model.kind != "path" or case.model.path is None:
+    case = keeping_answers(case, out)
+    if not case.model.is_asked:
         found = document.unexplained(case)
         write_whole(out / NAME, canonical(found))
         return found
     store = Store(out)
     key = key_of(facts(case, settings, people, allow))
-    kept = store.get(key)
+    # An endpoint may answer otherwise by now: its answers are kept, and looked at again, by themselves.
+    kept = None if case.model.endpoint is not None else store.get(key)
     if kept is not None:
         if not (out / NAME).exists() or (out / NAME).read_bytes() != kept:
             write_whole(out / NAME, kept)
@@ -93,6 +96,8 @@ def run_explain(
     with open_model(case.model, allow) as worker:
         read = load_rows(case)
         bind(case, worker, read.frame[read.audit], read.features)
+        if isinstance(worker, EndpointWorker):
+            key = key_of(facts(case, settings, people, allow) | {"answers": worker.since})
         who = subject(case, read, worker.info.features or read.features)
         meaning = code_label(case, read.frame[read.audit])[1]
         rule = rule_of(case, worker.info, labels_of(case, read.frame))
@@ -116,7 +121,8 @@ def run_explain(
     found["key"] = key
     body = canonical(found)
     write_whole(out / NAME, body)
-    store.put(key, body)
+    if case.model.endpoint is None:
+        store.put(key, body)
     memory.forget()
     # What is returned is what was written.
     written: dict[str, Any] = json.loads(body)

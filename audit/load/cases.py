@@ -12,7 +12,7 @@ from typing import Any
 from audit.case import Case, DataSpec, ProxySpec, ReadSpec, WatchSpec
 from audit.errors import CaseError, nearest
 from audit.files import write_whole
-from audit.load import models, population, recourse
+from audit.load import contracts, models, population, recourse
 from audit.load.policies import load_policy
 from audit.load.toml import Reader, beside, parse, relative, write
 
@@ -25,17 +25,18 @@ DATA_KEYS = (
 MODEL_KINDS = models.KINDS
 
 
-def load_case(path: Path) -> Case:
-    """The case in the file `path`; relative paths in it are beside it.
+def load_case(path: Path, *, fetch: bool = True) -> Case:
+    """The case in the file `path`; relative paths in it are beside it. A model of a registry is fetched, if `fetch`.
 
     Raises CaseError for an unknown key, a missing one, two kinds of model, or roles that contradict each other, and
-    PolicyError for a policy that cannot be used. The data and the model are not touched.
+    PolicyError for a policy that cannot be used; ModelError where a registry does not give the model. The data and a
+    model file are not touched.
     """
     file = Path(path).resolve()
     document, _ = parse(file, CaseError, "case")
     _refuse_questions(document)
     top = Reader(document, "the case file", CaseError)
-    top.allow("case", "data", "model", "policy", "population", "recourse", "watch")
+    top.allow("case", "data", "model", "policy", "population", "recourse", "watch", "contract", "stress", "whatif")
     about = Reader(top.section("case", required=True), "[case]", CaseError)
     about.allow("name", "purpose")
     name, purpose = about.text("name", required=True), about.text("purpose", required=True)
@@ -51,9 +52,10 @@ def load_case(path: Path) -> Case:
             )
         data, model = replace(data, label=None), replace(model, column=data.label)
     norms = Reader(top.section("policy"), "[policy]", CaseError)
-    norms.allow("file")
+    norms.allow("file", "adopted_by")
     policy_file = norms.text("file")
     policy = load_policy(None if policy_file is None else file.parent / policy_file)
+    policy = replace(policy, adopted_by=norms.text("adopted_by"))
     change = None
     if "recourse" in top.table:
         change = recourse.read(Reader(top.section("recourse"), "[recourse]", CaseError))
@@ -61,8 +63,13 @@ def load_case(path: Path) -> Case:
     if "population" in top.table:
         people = population.read(Reader(top.section("population"), "[population]", CaseError))
     watch = _watch(Reader(top.section("watch"), "[watch]", CaseError), file.parent)
-    case = Case(str(name), str(purpose), data, model, policy, file, people, change, watch)
+    asked = contracts.read(document, top, file.parent)
+    case = Case(str(name), str(purpose), data, model, policy, file, people, change, watch, **asked)
     check_roles(case)
+    if fetch and model.registry is not None:
+        from audit.models.registry import fetched
+
+        case = replace(case, model=fetched(model))
     return case
 
 
@@ -459,8 +466,13 @@ def _toml(case: Case, folder: Path) -> str:
             "labels": None if watch.labels is None else relative(watch.labels, folder),
             "webhook": watch.webhook,
         }
-    if case.policy.source is not None:
-        sections["policy"] = {"file": relative(case.policy.source, folder)}
+    sections |= contracts.to_sections(case, folder)
+    if case.policy.source is not None or case.policy.adopted_by is not None:
+        source = case.policy.source
+        sections["policy"] = {
+            "file": None if source is None else relative(source, folder),
+            "adopted_by": case.policy.adopted_by,
+        }
     if case.recourse is not None:
         sections["recourse"] = recourse.to_table(case.recourse)
     if case.population is not None:

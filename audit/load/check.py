@@ -20,17 +20,6 @@ from audit.load.values import band, coded, decision_names
 Mask = npt.NDArray[np.bool_]
 
 
-def model(case: Case) -> None:
-    """Refuse a kind of model that this version cannot ask. Raises CaseError."""
-    if case.model.kind == "endpoint":
-        raise CaseError(
-            "this version does not ask an endpoint for decisions",
-            got=f"endpoint = {case.model.endpoint!r}",
-            expected="path, decision or score",
-            todo="write the endpoint's scores into a column of the table and name it as `score`",
-        )
-
-
 def columns(case: Case, main: Sequence[str], side: Sequence[str]) -> None:
     """Refuse a role whose column is in neither table. Raises CaseError."""
     data = case.data
@@ -92,7 +81,7 @@ def features_of(case: Case, columns: Sequence[str]) -> tuple[str, ...]:
             *data.exclude,
         }
         out = tuple(c for c in columns if c not in never)
-    if not out and case.model.kind == "path":
+    if not out and case.model.is_asked:
         raise CaseError(
             "no column is left for the model to see",
             got=f"{len(columns)} columns, all with another role or in `exclude`",

@@ -9,6 +9,7 @@ from typing import Any
 
 from audit.case import ModelSpec
 from audit.errors import CaseError
+from audit.load import endpoints
 from audit.load.toml import Reader, beside, relative
 
 KINDS = ("path", "endpoint", "decision", "score")
@@ -16,7 +17,9 @@ LINKS = ("logit",)
 LOADERS = ("joblib", "pickle", "cloudpickle", "mlflow", "catboost", "statsmodels", "keras", "skops")
 """How another interpreter may load a model, beside `module:function`."""
 
-_FOR_FILES = ("python", "load", "consent", "classes", "link")
+_FOR_FILES = ("python", "load", "consent", "classes", "link", "registry")
+_ALSO = {("classes", "decision"), ("classes", "endpoint"), ("link", "endpoint")}
+"""Keys of model files that may stand beside other kinds."""
 
 
 def read(at: Reader, folder: Path) -> ModelSpec:
@@ -37,17 +40,18 @@ def read(at: Reader, folder: Path) -> ModelSpec:
             else 'add for example path = "model.skops"; where nothing was decided, outcomes = true',
         )
     kind = kinds[0]
-    value = str(at.text(kind))
+    served = endpoints.read(at.table[kind], folder) if kind == "endpoint" else None
+    value = served.url if served is not None else str(at.text(kind))
     threshold = at.number("threshold")
     if threshold is not None and kind == "decision":
         raise CaseError(
             "[model] has a threshold for decisions that are already made",
             got=f"decision = {value!r} and threshold = {threshold:g}",
-            expected="a threshold only with path or score",
+            expected="a threshold only with path, endpoint or score",
             todo="remove `threshold`, or name the column of scores as `score`",
         )
     for key in _FOR_FILES:
-        if key in at.table and kind != "path" and (key, kind) != ("classes", "decision"):
+        if key in at.table and kind != "path" and (key, kind) not in _ALSO:
             raise CaseError(
                 f"[model] has `{key}` and no model file",
                 got=f"{kind} = {value!r} and {key} = {at.table[key]!r}",
@@ -56,11 +60,21 @@ def read(at: Reader, folder: Path) -> ModelSpec:
             )
     python, load, consent = at.text("python"), at.text("load"), at.text("consent")
     _other(python, load, consent)
+    registry = None
+    if kind == "path" and value.startswith("mlflow:"):
+        registry = endpoints.read_registry(value, at, folder)
+    elif "registry" in at.table:
+        raise CaseError(
+            "[model] has `registry`, and its path is a file",
+            got=f"path = {value!r}",
+            expected='`registry` only beside path = "mlflow:NAME@ALIAS" or "mlflow:NAME/VERSION"',
+            todo="remove `registry`",
+        )
     return ModelSpec(
         kind=kind,
-        path=beside(folder, value) if kind == "path" else None,
+        path=beside(folder, value) if kind == "path" and registry is None else None,
         column=value if kind in ("decision", "score") else None,
-        endpoint=value if kind == "endpoint" else None,
+        endpoint=served,
         threshold=0.5 if threshold is None else threshold,
         threshold_given=threshold is not None,
         link=at.choice("link", LINKS) if "link" in at.table else None,
@@ -69,6 +83,7 @@ def read(at: Reader, folder: Path) -> ModelSpec:
         load=load,
         consent=consent,
         origin=at.text("origin"),
+        registry=registry,
     )
 
 
@@ -138,7 +153,12 @@ def to_table(model: ModelSpec, folder: Path) -> dict[str, Any]:
     """As `read` reads it; keys that are not given are left out."""
     if model.outcomes:
         return {"outcomes": True}
-    where = {"path": None if model.path is None else relative(model.path, folder), "endpoint": model.endpoint}
+    where: dict[str, Any] = {
+        "path": None if model.path is None else relative(model.path, folder),
+        "endpoint": None if model.endpoint is None else endpoints.to_table(model.endpoint, folder),
+    }
+    if model.registry is not None:
+        where["path"] = model.registry.asked
     out: dict[str, Any] = {model.kind: where.get(model.kind, model.column)}
     if model.threshold_given or (model.threshold != 0.5 and model.kind != "decision"):
         out["threshold"] = model.threshold
@@ -149,5 +169,6 @@ def to_table(model: ModelSpec, folder: Path) -> dict[str, Any]:
         "load": model.load,
         "consent": model.consent,
         "origin": model.origin,
+        "registry": None if model.registry is None else endpoints.registry_to_table(model.registry, folder),
     }
     return out | {k: v for k, v in more.items() if v is not None}

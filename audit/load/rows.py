@@ -53,14 +53,13 @@ class Rows:
 def load_rows(case: Case, *, everything: bool | None = None) -> Rows:
     """Read and check the rows of `case`.
 
-    `everything`: read all columns; by default only when the model is a file (decisions in a column need no features).
+    `everything`: read all columns; by default only when a model is asked (decisions in a column need no features).
     Raises CaseError where a role cannot be filled, DataError where the table cannot be used.
     """
     data = case.data
     check_roles(case)
-    check.model(case)
     if everything is None:
-        everything = case.model.kind == "path"
+        everything = case.model.is_asked
     side = () if data.sensitive_path is None else columns_of(data.sensitive_path)
     chosen: list[tuple[str, ...]] = []
 

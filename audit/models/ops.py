@@ -20,6 +20,7 @@ OPERATIONS: dict[str, str] = {
     "answer": "audit.models.ops:answer",
     "class_scores": "audit.models.ops:class_scores",
     "refit": "audit.models.refit:refit",
+    "refit_answer": "audit.models.refit:refit_answer",
     "to_onnx": "audit.models.onnx_export:to_onnx",
     "native_attributions": "audit.explain.native:attributions",
     "native_interactions": "audit.explain.native_pairs:interactions",

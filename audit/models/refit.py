@@ -72,6 +72,47 @@ def refit(model: Loaded, frame: pd.DataFrame | None, arrays: dict[str, np.ndarra
     }
 
 
+def refit_answer(model: Loaded, frame: pd.DataFrame | None, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Fit a clone on the first rows of `frame` and ask it about the rest, in one piece: nothing is written.
+
+    arrays: `labels` (m,) text, of the first m rows; `positive` the class asked about; `seed`, `parameters` as in
+    `refit`. Returns `scores` and, where the estimator decides, `decided`, of the other rows. Raises ModelError as it.
+    """
+    if model.format != "skops":
+        raise ModelError(
+            f"a model in the format {model.format} cannot be trained again",
+            got=f"{model.format}: fitted trees or a graph, without the recipe that made them",
+            expected="a scikit-learn estimator as skops (LGBMClassifier and XGBClassifier included)",
+            todo="save the scikit-learn object with skops.io.dump",
+        )
+    import copy
+
+    from sklearn.base import clone
+
+    assert frame is not None
+    learn = len(arrays["labels"])
+    fresh = copy.copy(model)
+    fresh.estimator = clone(model.estimator)
+    if "parameters" in arrays:
+        fresh.estimator.set_params(**json.loads(str(arrays["parameters"].item())))
+    if "seed" in arrays:
+        _seed(fresh.estimator, int(arrays["seed"].item()))
+    rows = frame.iloc[:learn]
+    fresh.estimator.fit(rows if model.facts.features is not None else rows.to_numpy(), _target(model, arrays["labels"]))
+    names = [str(c) for c in fresh.estimator.classes_]
+    if names != [str(c) for c in model.estimator.classes_]:
+        raise ModelError(
+            "the rows to learn from lack an outcome",
+            got=", ".join(names),
+            expected="both outcomes",
+            todo="hit fewer rows",
+        )
+    asked, positive = frame.iloc[learn:], str(arrays["positive"].item())
+    out = {"scores": np.asarray(fresh.scores(asked, positive), dtype=np.float64)}
+    decided = fresh.decided(asked)
+    return out if decided is None else out | {"decided": decided}
+
+
 def _target(model: Loaded, labels: np.ndarray) -> Any:
     """The labels as the estimator's own class values."""
     names = labels.astype(object).ravel().tolist()

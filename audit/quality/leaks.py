@@ -51,7 +51,7 @@ class Leak:
 def leaks_of(case: Case, frame: pd.DataFrame, features: Sequence[str]) -> tuple[Leak, ...]:
     """The leaks among the features that the case's model reads; none where no model reads them or no label is known."""
     data = case.data
-    if case.model.kind != "path" or data.label is None or data.task != "classification":
+    if not case.model.is_asked or data.label is None or data.task != "classification":
         return ()
     return leaks(frame, features, data.label, str(data.positive))
 

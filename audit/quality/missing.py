@@ -16,8 +16,7 @@ import pandas as pd
 from audit import stats
 from audit.gaps import Settings, seed_of
 from audit.quality.codes import Group
-from audit.stats.intervals import difference_limits
-from audit.stats.pairs import critical_value, pair_p
+from audit.stats.pairs import named_rates
 from audit.values import UNKNOWN
 
 WRITTEN = ("?", "-", "--", ".", "N/A", "n/a", "#N/A", "null", "NULL", "nan", "NaN")
@@ -101,19 +100,18 @@ def _one(
     )
     if result.estimable and result.highest is not None and result.lowest is not None:
         # The two groups named, not the test of all: their interval holds for all pairs, their p-value pays for them.
-        x, n, (i, j) = count[members], people[members], (result.highest, result.lowest)
-        pairs = np.array(np.triu_indices(len(members), 1), dtype=np.int64)
-        seed = seed_of(settings, "missing", group.attribute, column)
-        z = critical_value(x, n, pairs, seed=seed, draws=settings.draws, alpha=settings.alpha)
-        near, far = difference_limits(x[i] / n[i], n[i], x[j] / n[j], n[j], z)
+        near, far, p = named_rates(
+            count[members], people[members], result.highest, result.lowest,
+            seed=seed_of(settings, "missing", group.attribute, column), draws=settings.draws, alpha=settings.alpha,
+        )  # fmt: skip
         gaps.append(
             {
                 "attribute": [group.attribute],
                 "column": column,
                 "value": result.value,
-                "low": float(near),
-                "high": float(far),
-                "p_value": min(1.0, pairs.shape[1] * pair_p(x[i], n[i], x[j], n[j])),
+                "low": near,
+                "high": far,
+                "p_value": p,
                 "highest": [group.levels[members[result.highest]]],
                 "lowest": [group.levels[members[result.lowest]]],
             }

@@ -13,7 +13,7 @@ from audit.asked import bind, open_model
 from audit.case import Case
 from audit.code import code_clusters, group_codes
 from audit.cube import UNLABELLED, Coded, Cube, Ints, Meaning, attribute_sets, cube_of
-from audit.decide import ModelFacts, score_column
+from audit.decide import ModelFacts, score_column, served_of
 from audit.errors import ModelError
 from audit.load.check import numbers_of
 from audit.regression.moments import SUMS, Floats, Moments, edges_of
@@ -44,10 +44,11 @@ def predict(
             )
         reads = tuple(c for c in case.data.sensitive if c in (info.features or ()) and c not in features and c in frame)
         found = worker.scores(frame[[*features, *reads]], "")
-    isolation = info.isolation
+        served = served_of(case, frame, worker)
     return found, ModelFacts(
-        "path", info.sha256, info.format, info.estimator, isolation, None, None, reads, notes=info.notes
-    )
+        model.kind, info.sha256 or None, info.format, info.estimator, info.isolation, None, None, reads,
+        notes=info.notes, served=served,
+    )  # fmt: skip
 
 
 def cube_of_numbers(case: Case, frame: pd.DataFrame, predicted: Floats, edges: Floats | None = None) -> Cube:

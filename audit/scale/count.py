@@ -33,6 +33,7 @@ from audit.load.digest import sha256_of
 from audit.load.infer import infer
 from audit.load.rows import missing_words
 from audit.load.values import coded as names_in
+from audit.scale.people import Together, clusters_in, told_apart
 from audit.scale.rank import AREA_ROWS, Scored, areas_of, bin_sql, rank_bins
 from audit.scale.source import Source, literal, source_of
 from audit.scores import EXACT_SCORES, WEIGHT_STEPS, Floats
@@ -76,7 +77,6 @@ def count(case: Case) -> Counted:
     import duckdb
 
     check_roles(case)
-    check.model(case)
     source = source_of(case)
     check.columns(case, source.columns, ())
     digest = _Digest(case.data.path)
@@ -122,6 +122,7 @@ class _Extra:
     bins: tuple[Floats, Floats] | None
     scored: Scored | None = None
     repeated: tuple[int, int] | None = None
+    together: Together | None = None
 
 
 def _roles(case: Case) -> list[str]:
@@ -149,7 +150,13 @@ class _Rows:
 
 def _grouped(case: Case, source: Source, connection: Any) -> tuple[pd.DataFrame, _Extra]:
     """One row for each combination, with people (and sums), typed as the file is."""
+    asked = case
     rows = _Rows(connection, source.sql)
+    who = None if case.data.cluster is None else source.column(case.data.cluster)
+    if who is not None and told_apart(source, connection, who):
+        case = replace(case, data=replace(case.data, cluster=None))
+    else:
+        who = None
     keys = [source.column(c) for c in _roles(case)]
     sums = [f'count(*) AS "{PEOPLE}"']
     weight, largest = None, 1.0
@@ -185,7 +192,14 @@ def _grouped(case: Case, source: Source, connection: Any) -> tuple[pd.DataFrame,
             + ("; with `cluster`, audit a random part of the people" if case.data.cluster is not None else ""),
         )
     typed, notes = _typed(case, source, found, _roles(case), bins is None)
-    return typed, _Extra(notes, bins, scored, _repeated(case, source, rows))
+    together = None
+    if who is not None:
+        mine = _measured(case, source, rows)
+        each = tuple(k.removesuffix(f' AS "{OWN}"') for k in keys[: len(_roles(case)) + 1])
+        each = each if len(each) > len(_roles(case)) else (*each, own)
+        weigh = None if weight is None else _fixed(weight, largest, WEIGHT).removesuffix(f' AS "{WEIGHT}"')
+        together = Together(connection, mine.table, who, each, found.select(range(len(each))), weigh)
+    return typed, _Extra(notes, bins, scored, _repeated(asked, source, rows), together)
 
 
 def _repeated(case: Case, source: Source, rows: _Rows) -> tuple[int, int] | None:
@@ -327,6 +341,8 @@ def _typed(
 def _coded(case: Case, source: Source, frame: pd.DataFrame, extra: _Extra, digest: _Digest) -> Counted:
     people = frame[PEOPLE].to_numpy(dtype=np.int64)
     plain = replace(case, data=replace(case.data, id=None, time=None, weight=None))
+    if extra.together is not None:
+        plain = replace(plain, data=replace(plain.data, cluster=None))
     frame, said = missing_words(plain, frame, people)
     audit = np.ones(len(frame), dtype=bool)
     if case.data.split is not None:
@@ -342,8 +358,7 @@ def _coded(case: Case, source: Source, frame: pd.DataFrame, extra: _Extra, diges
     else:
         check.rows(replace(plain, model=replace(case.model, kind="path")), frame, audit)
     notes = [*extra.notes, *said, *check.remarks(plain, frame, audit, people)]
-    if case.data.cluster is not None:
-        notes.append(check.belong(case, int(people[audit].sum()), int(frame.loc[audit, case.data.cluster].nunique())))
+    belongs = len(notes)
     if extra.repeated is not None:
         notes.append(check.repeats(case, *extra.repeated))
     mine, n = frame[audit], people[audit]
@@ -360,7 +375,11 @@ def _coded(case: Case, source: Source, frame: pd.DataFrame, extra: _Extra, diges
         bins = (*extra.bins, mine[BIN].to_numpy(dtype=np.int64), mine[TOTAL].to_numpy(dtype=np.float64))
     weighted = case.data.weight is not None
     areas = {} if extra.scored is None or n.sum() > AREA_ROWS else areas_of(extra.scored, audit, coded)
-    alike = Alike(n, mine[SQUARES].to_numpy(dtype=np.float64) if weighted else None, bins, areas)
+    clusters = None if extra.together is None else clusters_in(extra.together, audit, coded)
+    if case.data.cluster is not None:
+        known = clusters.counts.sum() if clusters is not None else frame.loc[audit, case.data.cluster].nunique()
+        notes.insert(belongs, check.belong(case, int(n.sum()), int(known)))
+    alike = Alike(n, mine[SQUARES].to_numpy(dtype=np.float64) if weighted else None, bins, areas, clusters)
     coded = replace(coded, weight=mine[WEIGHT].to_numpy(dtype=np.float64) if weighted else None, alike=alike)
     return Counted(
         coded, facts, digest.get(), int(people.sum()), int(n.sum()), source.columns,

@@ -22,6 +22,9 @@ Floats = npt.NDArray[np.float64]
 
 FEW, ENOUGH = 20, 50
 LEAST_FREEDOM = 2.0
+LEAST_SIZE = 3.0
+EQUAL = 1e-9
+"""Weights vary less than this where they are one weight but for rounding."""
 Z = two_sided(0.05)
 """Student's quantiles are compared at 95 %, whatever the level of the interval."""
 
@@ -46,6 +49,20 @@ def linearised_variance(up: Floats, down: Floats, squares: tuple[Floats, Floats,
     return np.where(total > 0, found, 0.0)
 
 
+def _heavy(
+    up: Floats, down: Floats, squares: tuple[Floats, Floats, Floats], rows: Floats, p: Floats, asked: Floats
+) -> Floats:
+    """The squared quotient of Student's quantiles for a variance that few rows make up; 1 where it is not asked."""
+    xx, _, ff = squares
+    x, f, q = np.where(asked, up, 1.0), np.where(asked, down, 1.0), np.where(asked, p, 0.5)
+    v = (1 - q) ** 2 * xx + q**2 * ff
+    fourth = (1 - q) ** 4 * xx**3 / x**2 + q**4 * ff**3 / f**2
+    freedom = v**2 / np.where(asked, fourth, 1.0)
+    plain = rows * q * (1 - q) / ((1 - q) ** 3 + q**3)
+    found: Floats = np.where(asked, np.maximum((student(Z, freedom) / student(Z, plain)) ** 2, 1.0), 1.0)
+    return found
+
+
 def effective_size(
     up: Floats, down: Floats, squares: tuple[Floats, Floats, Floats], rows: Floats, row_squares: Floats
 ) -> Floats:
@@ -63,13 +80,29 @@ def effective_size(
     both = (up > 0) & (down > 0) & (xx > 0) & (ff > 0)
     rarer = np.where(both, np.minimum(up**2 / np.where(both, xx, 1), down**2 / np.where(both, ff, 1)), 0.0)
     own = np.where(both, linearised_variance(up, down, squares) / np.where(both, p * (1 - p), 1.0), 0.0)
-    each = (rarer * own + 1 / kish) / (rarer + 1)
+    blended = (rarer * own + 1 / kish) / (rarer + 1)
     freedom = (student(Z, kish - 1) / student(Z, np.maximum(rows, 1) - 1)) ** 2
-    each = each * np.maximum(freedom, 1.0)
+    each = blended * np.maximum(freedom, 1.0)
     # Unequal weights of rows; of persons with several rows the products above speak.
     unequal = np.where(row_squares > 0, rows * row_squares / n**2 - 1, 0.0)
     few = np.clip((ENOUGH - kish) / (ENOUGH - FEW), 0.0, 1.0) * np.clip(2 * unequal, 0.0, 1.0)
     fewer = 1 + np.clip(unequal, 0.0, 1.0) * np.maximum(1 - kish / FEW, 0.0)
     each = (each + few * np.maximum(0.0, freedom / kish - each)) * fewer
+    heavy = _heavy(up, down, (xx, xf, ff), np.maximum(rows, 1.0), p, both & (unequal > EQUAL))
+    each = np.maximum(each, blended * heavy)
     out: Floats = np.where(some, 1 / each, 0.0)
+    return out
+
+
+def fewer_free(size: Floats, rows: Floats, squares: Floats, fourth: Floats, variance: Floats, plain: Floats) -> Floats:
+    """The effective size of weighted averages (G,), less where few rows make up the variance (Satterthwaite 1946).
+
+    rows: how many; squares, fourth: sums of w^2 (x - mean)^2 and w^4 (x - mean)^4; variance, plain: of one row, and its
+    fourth central moment.
+    """
+    some = (squares > 0) & (fourth > 0) & (variance > 0)
+    free = np.where(some, squares, 1.0) ** 2 / np.where(some, fourth, 1.0)
+    of_one = rows * np.where(some, variance, 1.0) ** 2 / np.where(some, plain, 1.0)
+    factor = np.where(some, np.maximum((student(Z, free) / student(Z, of_one)) ** 2, 1.0), 1.0)
+    out: Floats = np.maximum(size / factor, np.minimum(size, LEAST_SIZE))
     return out

@@ -14,10 +14,11 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import stdtr, stdtrit
 
-from audit.stats.exact import joined, two_groups
+from audit.stats.exact import LEAST, joined, two_groups
 from audit.stats.gap import MANY, spread, together
-from audit.stats.intervals import two_sided
+from audit.stats.intervals import difference_limits, two_sided
 
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
@@ -81,6 +82,37 @@ def pair_p(x1: float, n1: float, x2: float, n2: float, r: float = 0.0) -> float:
         x1, n1, x2, n2 = k * x1, k * n1, k * x2, k * n2
     a, b = max(round(n1), 1), max(round(n2), 1)
     return two_groups(min(max(round(x1), 0), a), a, min(max(round(x2), 0), b), b)
+
+
+def named_rates(
+    x: npt.ArrayLike, n: npt.ArrayLike, i: int, j: int, *, seed: int, draws: int = 2000, alpha: float = 0.05
+) -> tuple[float, float, float]:
+    """Of two of the groups with x of n (G,), named because they are the furthest apart: limits of the difference of
+    their rates, and their own p-value, both paid for all pairs of groups.
+    """
+    x, n = np.asarray(x, dtype=np.float64), np.asarray(n, dtype=np.float64)
+    some = np.flatnonzero(n > 0)
+    every = some[np.array(np.triu_indices(len(some), 1), dtype=np.int64)]
+    place = np.searchsorted(some, every)
+    z = critical_value(x[some], n[some], place, seed=seed, draws=draws, alpha=alpha)
+    low, high = difference_limits(x[i] / n[i], n[i], x[j] / n[j], n[j], z)
+    return float(low), float(high), min(1.0, every.shape[1] * pair_p(x[i], n[i], x[j], n[j]))
+
+
+def named_averages(
+    means: npt.ArrayLike, errors: npt.ArrayLike, sizes: npt.ArrayLike, i: int, j: int, alpha: float = 0.05
+) -> tuple[float, float, float]:
+    """The same of averages (G,) with standard errors from so many people each; NaN takes no part. Welch's (1947) limits
+    and test, by Bonferroni's inequality over all pairs.
+    """
+    mean, error, size = (np.asarray(v, dtype=np.float64) for v in (means, errors, sizes))
+    known = int((np.isfinite(mean) & np.isfinite(error)).sum())
+    pairs = known * (known - 1) // 2
+    of_i, of_j = error[i] ** 2, error[j] ** 2
+    free = (of_i + of_j) ** 2 / (of_i**2 / (size[i] - 1) + of_j**2 / (size[j] - 1))
+    both, apart = float(np.sqrt(of_i + of_j)), float(mean[i] - mean[j])
+    half = float(stdtrit(free, 1 - alpha / (2 * pairs))) * both
+    return apart - half, apart + half, min(1.0, max(2 * pairs * float(stdtr(free, -abs(apart) / both)), LEAST))
 
 
 def weighted_holm(p: Sequence[float], weight: Sequence[float], beside: float = 0.0) -> Floats:

@@ -20,7 +20,7 @@ from itertools import combinations
 import numpy as np
 
 from audit.cube import Margin
-from audit.fractions import fractions
+from audit.fractions import effective
 from audit.gaps import comparable, idle_reason
 from audit.metrics import metrics_for
 from audit.policy import Norm
@@ -205,9 +205,7 @@ def judge_counts(norm: Norm, margin: Margin, *, alpha: float | None = None, floo
     for name in names:
         if name not in by_name:
             return not_estimable(norm, margin.attribute, "this metric is judged by `assay audit`, not while watching")
-        x, n, effective = fractions(margin, by_name[name])
-        share = np.divide(x, n, out=np.zeros_like(x), where=n > 0)
-        strata.append((share * effective, effective))
+        strata.append(effective(margin, [by_name[name]])[name])
     enough = [g for g in members if all(n[g] >= floor for _, n in strata)]
     if len(enough) < 2:
         sizes = ", ".join(f"{' / '.join(margin.groups[g])}: {min(int(n[g]) for _, n in strata)}" for g in members)

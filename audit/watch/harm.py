@@ -1,132 +1,189 @@
 """Harm: is the share of wrong decisions above what it was, for anyone, by more than is tolerated?
 
-After Podkopaev & Ramdas (2022): the live risk's lower bound above the source risk's upper bound plus a tolerance, here
-by betting against "the risk of this group is at most `bound`", so that the answer is valid at every look; with a
-detector beside it, which is quick after a long quiet time. Groups only: where the overall risk rises because the mix of
-groups has changed and nobody's own risk did, nobody is harmed by the model.
+    harm = open_harm(3, tolerance=0.05, alpha=0.05, people=50)
+    harm = feed_harm(harm, batch, coded)            # rows of one batch whose outcomes are known; late ones too
+    harm = look(harm)                               # once a batch
+    standing(harm)                                  # who is watched, who not yet, who is harmed
+
+A group is judged as soon as `people` of it have known outcomes before some time: these are its reference, which grows
+with every batch after which nothing has changed. Those after are held against those before, whenever the change came
+(audit/watch/changes.py), so that the reference's own uncertainty counts. A group of whom the first batches had fewer
+is also held against every group that they had enough of: nobody knows what its share was, but it should not be wronged
+more often than anyone was.
+
+Two things are asked. That the share has risen at all: without any rise somebody is ever named with probability `alpha`
+at most, however long one looks. And that the rise is more than is tolerated: the lower limit of the rise is above
+`tolerance` (Newcombe's, one-sided 95 %, at that look). Groups only: where the overall share rises because the mix of
+groups has changed and nobody's own did, nobody is harmed by the model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from audit.cube import UNLABELLED, Coded, Cube
-from audit.stats import wilson
+from audit.stats import newcombe, wilson
 from audit.values import UNKNOWN
-from audit.watch.evalues import Stream, advance, e_bh, log_mean, rise_logs, start
+from audit.watch.changes import Change, History, Pair, changes, fisher
 
-BLOCK = 5
-"""People to a bet: a fixed number, whatever became of them."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Risk:
-    """One group's risk against its bound; people and wrong are of the open block."""
-
-    bound: float
-    stream: Stream
-    people: int = 0
-    wrong: int = 0
-    seen: int = 0
-    errors: int = 0
-
-    def to_json(self) -> list[Any]:
-        return [self.bound, self.stream.to_json(), self.people, self.wrong, self.seen, self.errors]
+LIMIT = 0.1
+"""The rise's interval has this alpha, two-sided."""
+Group = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Harm:
-    """The risks of all groups, (attribute, group) -> Risk. alarm: who was named when the alarm was first raised."""
+    """Wrong decisions by (attribute, group) and batch. alarm: who was named when it was first raised; found: how.
 
-    risks: Mapping[tuple[str, str], Risk]
+    arrived: the look at which a group that the first batches lacked was first judged.
+    """
+
+    history: History
+    tolerance: float
     alpha: float
-    average_run: float
-    alarm: tuple[tuple[str, str], ...] = ()
+    people: int
+    alarm: tuple[Group, ...] = ()
+    found: tuple[Mapping[str, Any], ...] = ()
+    arrived: Mapping[Group, int] = field(default_factory=dict)
+    looked: int = 0
+
+    @property
+    def ready(self) -> bool:
+        """Whether the first batches are whole."""
+        return self.history.open
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "risks": [[*k, r.to_json()] for k, r in self.risks.items()],
+            "history": self.history.to_json(),
+            "tolerance": self.tolerance,
             "alpha": self.alpha,
-            "average_run": self.average_run,
+            "people": self.people,
             "alarm": [list(a) for a in self.alarm],
+            "found": [dict(f) for f in self.found],
+            "arrived": [[*k, v] for k, v in self.arrived.items()],
+            "looked": self.looked,
         }
 
     @staticmethod
-    def from_json(data: dict[str, Any]) -> Harm:
-        risks = {(a, g): Risk(v[0], Stream.from_json(v[1]), v[2], v[3], v[4], v[5]) for a, g, v in data["risks"]}
-        return Harm(risks, data["alpha"], data["average_run"], tuple((a[0], a[1]) for a in data["alarm"]))
+    def from_json(data: Mapping[str, Any]) -> Harm:
+        arrived = {(a, g): int(v) for a, g, v in data["arrived"]}
+        return Harm(
+            History.from_json(data["history"]), data["tolerance"], data["alpha"], data["people"],
+            tuple((a[0], a[1]) for a in data["alarm"]), tuple(data["found"]), arrived, data["looked"],
+        )  # fmt: skip
 
 
-def open_harm(source: Cube, *, tolerance: float, alpha: float, average_run: float, people: int) -> Harm:
-    """Bounds from the source's counts (rows with an outcome): Wilson's upper limit, all groups at once, + tolerance."""
-    counts: dict[tuple[str, str], tuple[int, int]] = {}
-    for attribute in source.attributes:
-        margin = source.margin((attribute,))
+def open_harm(batches: int, *, tolerance: float, alpha: float, people: int, reference: Cube | None = None) -> Harm:
+    """Nothing seen: the first `batches` are the reference, or the counts of a cube whose rows have outcomes."""
+    if reference is None:
+        return Harm(History.begin(first=batches), tolerance, alpha, people)
+    return Harm(History.begin(counts_of(reference)), tolerance, alpha, people)
+
+
+def counts_of(cube: Cube) -> dict[tuple[str, ...], Pair]:
+    """People with known outcomes and those of them who were decided wrongly, by (attribute, group)."""
+    out: dict[tuple[str, ...], Pair] = {}
+    for attribute in cube.attributes:
+        margin = cube.margin((attribute,))
         for group, n in zip(margin.groups, margin.n, strict=True):
-            known = int(n[:2].sum())
-            if known >= people and UNKNOWN not in group:
-                counts[(attribute, group[0])] = (known, int(n[0, 1] + n[1, 0]))
-    risks = {}
-    for key, (known, wrong) in counts.items():
-        upper = float(wilson(wrong, known, alpha / (2 * len(counts)))[1])
-        risks[key] = Risk(min(upper + tolerance, 0.99), start())
-    return Harm(risks, alpha / 2, average_run)
+            if UNKNOWN not in group:
+                out[(attribute, group[0])] = int(n[:2].sum()), int(n[0, 1] + n[1, 0])
+    return out
 
 
-def feed_harm(harm: Harm, coded: Coded) -> Harm:
-    """Show rows whose outcome is known, in the order in which they came."""
+def feed_harm(harm: Harm, batch: int, coded: Coded) -> Harm:
+    """Count rows of one batch whose outcome is known, whenever they come."""
     known = coded.label != UNLABELLED
-    wrong = (coded.label != coded.decision).astype(np.int64)
-    out = {}
-    for (attribute, group), risk in harm.risks.items():
-        axis = coded.attributes.index(attribute)
+    wrong = known & (coded.label != coded.decision)
+    counts: dict[tuple[str, ...], Pair] = {}
+    for axis, attribute in enumerate(coded.attributes):
         levels = coded.levels[axis]
-        if group not in levels:
-            out[(attribute, group)] = risk
+        n, x = (np.bincount(coded.codes[use, axis], minlength=len(levels)) for use in (known, wrong))
+        counts |= {(attribute, g): (int(n[k]), int(x[k])) for k, g in enumerate(levels) if g != UNKNOWN}
+    return replace(harm, history=harm.history.add(batch, counts))
+
+
+def look(harm: Harm) -> Harm:
+    """Ask once for each new batch; the first alarm is kept."""
+    history = harm.history
+    number = history.batches - history.first
+    if not history.open or number <= harm.looked:
+        return harm
+    keys = sorted(history.counts)
+    found = list(changes(history, keys, alpha=harm.alpha * 3 / 4, people=harm.people, rises=True))
+    late, arrived = _late(harm, number)
+    found += [c for c in late if c.key not in {f.key for f in found if _beyond(harm, f)}]
+    harmed = {(c.key[0], c.key[1]): c for c in found if _beyond(harm, c)}
+    harm = replace(harm, arrived=arrived, looked=number)
+    if harm.alarm or not harmed:
+        return harm
+    return replace(harm, alarm=tuple(harmed), found=tuple(_shown(c) for c in harmed.values()))
+
+
+def _shown(c: Change) -> dict[str, Any]:
+    return asdict(c) | {"key": list(c.key), "before": list(c.before), "after": list(c.after)}
+
+
+def _beyond(harm: Harm, c: Change) -> bool:
+    """Whether the rise is surely more than is tolerated."""
+    low = newcombe(c.after[1], c.after[0], c.before[1], c.before[0], LIMIT)[0]
+    return bool(low > harm.tolerance)
+
+
+def _late(harm: Harm, number: int) -> tuple[list[Change], dict[Group, int]]:
+    """Groups that the first batches had too few of, against every group that they had enough of."""
+    history, out, arrived = harm.history, [], dict(harm.arrived)
+    first = {k: v[0] for k, v in history.counts.items()}
+    few = [k for k in sorted(first) if first[k][0] < harm.people and history.people(k) >= harm.people]
+    for key in few:
+        group = key[0], key[1]
+        c = number - arrived.setdefault(group, number) + 1
+        others = [v for k, v in first.items() if k[0] == key[0] and v[0] >= harm.people]
+        if not others:
             continue
-        mine = wrong[known & (coded.codes[:, axis] == levels.index(group))]
-        out[(attribute, group)] = _feed(risk, mine)
-    harm = replace(harm, risks=out)
-    return harm if harm.alarm else replace(harm, alarm=named(harm))
+        n, x = history.of(key)
+        mine = int(n.sum()), int(x.sum())
+        p = fisher(np.array(others), np.array([mine] * len(others)), rises=True)
+        level = harm.alpha / 4 / (c * (c + 1)) / len(few)
+        # More often than each of them: the largest p is of "no more often than the worst of them".
+        worst = max(others, key=lambda v: v[1] / v[0])
+        if p.max() <= level:
+            out.append(Change(key, -1, worst, mine, float(p.max()), level))
+    return out, arrived
 
 
-def _feed(risk: Risk, wrong: np.ndarray) -> Risk:
-    if len(wrong) == 0:
-        return risk
-    total = np.append(0, np.cumsum(wrong)) + risk.wrong
-    closed = np.arange(BLOCK - risk.people, len(wrong) + 1, BLOCK)
-    sums = np.diff(np.append(0, total[closed])) if len(closed) else np.zeros(0)
-    stream = risk.stream
-    if len(closed):
-        stream, _ = advance(stream, rise_logs(sums, BLOCK, risk.bound), np.array([len(closed)]))
-        rest, people = int(total[-1] - total[closed[-1]]), len(wrong) - int(closed[-1])
-    else:
-        rest, people = int(total[-1]), risk.people + len(wrong)
-    return Risk(risk.bound, stream, people, rest, risk.seen + len(wrong), risk.errors + int(wrong.sum()))
+def bounds(harm: Harm) -> dict[Group, float]:
+    """The share of wrong decisions above which harm begins, of each group that the first batches had enough of."""
+    known = {k: v[0] for k, v in harm.history.counts.items() if v[0][0] >= harm.people} if harm.ready else {}
+    return {
+        (k[0], k[1]): min(float(wilson(x, n, harm.alpha / len(known))[1]) + harm.tolerance, 0.99)
+        for k, (n, x) in known.items()
+    }
 
 
-def log_values(harm: Harm) -> tuple[float, float]:
-    """Log e-value and log detector of "somebody's risk is above the bound": means over the groups."""
-    if not harm.risks:
-        return 0.0, -np.inf
-    e = np.array([r.stream.log_e for r in harm.risks.values()])
-    m = np.array([r.stream.log_m for r in harm.risks.values()])
-    return float(log_mean(e)), float(log_mean(m))
-
-
-def named(harm: Harm) -> tuple[tuple[str, str], ...]:
-    """Who is harmed, where the e-value or the detector says that somebody is; else nobody."""
-    log_e, log_m = log_values(harm)
-    keys = list(harm.risks)
-    if log_e >= np.log(1 / harm.alpha):
-        logs = [harm.risks[k].stream.log_e for k in keys]
-        return tuple(keys[i] for i in e_bh(logs, harm.alpha)) or (keys[int(np.argmax(logs))],)
-    if log_m >= np.log(harm.average_run):
-        logs = [harm.risks[k].stream.log_m for k in keys]
-        bar = np.log(harm.average_run)
-        return tuple(k for k, v in zip(keys, logs, strict=True) if v >= bar) or (keys[int(np.argmax(logs))],)
-    return ()
+def standing(harm: Harm) -> list[dict[str, Any]]:
+    """Every group: people with known outcomes, share of wrong decisions at first and in the newest batches, and whether
+    it is judged: "watched", "harmed", or "undecided" and why.
+    """
+    out = []
+    for key in sorted(harm.history.counts):
+        n, x = harm.history.of(key)
+        people = int(n.sum())
+        status, reason = "watched", None
+        if (key[0], key[1]) in harm.alarm:
+            status = "harmed"
+        elif not harm.ready:
+            status, reason = "undecided", "the first batches are not whole yet"
+        elif people < harm.people:
+            status, reason = "undecided", f"{people:,} people with known outcomes, {harm.people:,} are needed"
+        then = float(x[0] / n[0]) if n[0] else None
+        new_n, new_x = harm.history.newest(key, 3)
+        out.append(
+            {"attribute": key[0], "group": key[1], "outcomes": people, "wrong": int(x.sum()), "status": status}
+            | {"reason": reason, "first": then, "newest": new_x / new_n if new_n else None}
+        )
+    return out

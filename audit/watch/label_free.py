@@ -130,8 +130,8 @@ def estimate(
 ) -> dict[str, Any] | None:
     """What is expected of a batch whose outcomes are not known, as JSON; None before `people` outcomes are known.
 
-    bounds: (attribute, group) -> the share of wrong decisions above which harm begins, as `{k: r.bound for k, r in
-    harm.risks.items()}`. Groups with fewer than `people` here or in the calibration are left out. The lower
+    bounds: (attribute, group) -> the share of wrong decisions above which harm begins, as `bounds(harm)` of
+    audit/watch/harm.py. Groups with fewer than `people` here or in the calibration are left out. The lower
     limits of `risk` hold at 1 - alpha for all groups at once, the other intervals at 1 - alpha each.
     """
     from scipy.special import ndtri

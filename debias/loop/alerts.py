@@ -43,7 +43,7 @@ TIMEOUT = 5.0
 
 TOLD = frozenset(
     "incident restored empty confirmed not_built gate promoted rejected rolled_back both_hurt settled frozen unfrozen "
-    "policy".split()
+    "policy composition decisions no_outcomes".split()
 )
 """Kinds of the trail's entries that a person is told of at once; the others are for who looks."""
 
@@ -55,6 +55,9 @@ GENERAL = {
     "promoted": "The challenger was promoted. Who approved it and why is in the trail.",
     "rejected": "The challenger was rejected. The reason is in the trail.",
     "trouble": "The loop cannot write its record. It goes on when it can; until then nothing is counted.",
+    "composition": "Who comes has changed: a group's share, or a group that is gone or new. Which is in the trail.",
+    "decisions": "The share of favourable decisions has changed, for everyone or for a group. Which is in the trail.",
+    "no_outcomes": "Batches come due without outcomes that can be used: whether anybody is wronged is not known.",
     "unfrozen": "A person has looked and lets the loop go on. The reason is in the trail.",
 }
 """What leaves the machine in place of the trail's words, where those may quote a value, a file's name or a person."""

@@ -12,9 +12,10 @@ from debias.loop import inbox
 from debias.loop.alerts import noted
 from debias.loop.norms import in_force
 from debias.loop.run import url_of
+from debias.loop.sentences import change_words, groups_words
 from debias.loop.snapshot import Board
-from debias.loop.state import State
 from debias.loop.trail import Trail
+from debias.loop.versions import state_in
 from debias.loop.watcher import Watcher
 
 LINES = 40
@@ -39,11 +40,10 @@ def state_of(case: Case, out: Path, trail_url: str | None = None) -> dict[str, A
     """
     trail = Trail.open(url_of(out, trail_url), write=False)
     try:
-        kept = trail.kept("state")
-        if kept is None:
-            raise InputError("the loop has not begun yet", got="an empty trail", todo="run `assay watch` first")
-        state, board = State.from_json(kept), Board()
         case = in_force(case, trail.kept("policy"))
+        state, board = state_in(trail, case.policy), Board()
+        if state is None:
+            raise InputError("the loop has not begun yet", got="an empty trail", todo="run `assay watch` first")
         for entry in trail.entries():
             board.add(entry.body, entry.time)
         document = board.document(case, case.policy, state, case.data.sensitive)
@@ -53,7 +53,10 @@ def state_of(case: Case, out: Path, trail_url: str | None = None) -> dict[str, A
     return {
         "schema": "assay/watch-summary/1",
         "case": case.name,
-        **{k: document[k] for k in ("policy", "state", "running", "batches", "rows", "norms", "pending")},
+        **{
+            k: document[k]
+            for k in ("policy", "state", "running", "batches", "rows", "norms", "pending", "groups", "changes")
+        },
         "taken": 0,
         "said": [e["words"] for e in document["events"]],
         "trail": {"entries": head["seq"], "head": head["hash"]},
@@ -77,13 +80,13 @@ def decide_challenger(
     url = url_of(out, trail_url)
     reader = Trail.open(url, write=False)
     try:
-        kept = reader.kept("state")
         case = in_force(case, reader.kept("policy"))
+        state = state_in(reader, case.policy)
     finally:
         reader.close()
-    if kept is None:
+    if state is None:
         raise InputError("the loop has not begun yet", got="an empty trail", todo="run `assay watch` first")
-    decision = inbox.named(State.from_json(kept), challenger, approve, reason, by or whoami())
+    decision = inbox.named(state, challenger, approve, reason, by or whoami())
     try:
         trail = Trail.open(url)
     except OutputError as error:
@@ -126,6 +129,13 @@ def words_of(document: dict[str, Any]) -> list[str]:
             stands = {"inside": "inside the norm", "outside": "clearly outside the norm", "undecided": "undecided"}
             shown = f"{n['value']:.3f} [{n['low']:.3f}, {n['high']:.3f}], limit {n['limit']:g}"
             lines.append(f"- {where}: {shown}: {stands[n['status']]}")
+    waiting = [g for g in document["groups"] if g["status"] == "undecided"]
+    if waiting:
+        lines += ["", groups_words(waiting).strip()]
+    if document["changes"]:
+        lines += ["", "Open changes, which a person should look at:"]
+        lines += [f"- {change_words(c)}" for c in document["changes"]]
+        lines.append(f'Say --approve {document["running"][:12]} --reason "..." where they are known and meant.')
     lines += ["", f"The loop is {document['state']}; the model that runs is {document['running'][:12]}."]
     pending = document["pending"]
     if pending is not None:

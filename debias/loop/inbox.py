@@ -14,6 +14,7 @@ from audit.errors import InputError
 from audit.files import canonical, write_whole
 from debias.loop.modes import Mode
 from debias.loop.state import Decision, State
+from debias.loop.transitions import open_changes
 
 FOLDER = "decisions"
 
@@ -44,7 +45,7 @@ def problem_with(state: State, decision: Decision) -> str | None:
     """Why a decision cannot be taken now, or None."""
     if not decision.reason.strip() or not decision.by.strip():
         return "a decision needs a reason and a name."
-    if state.mode == Mode.FROZEN:
+    if state.mode == Mode.FROZEN or (state.mode == Mode.SUSPECT and open_changes(state) and decision.approve):
         return None if decision.model == state.running else _other(decision, state.running)
     if state.mode != Mode.APPROVAL and not (state.mode == Mode.SHADOW and not decision.approve):
         return f"nothing waits for a decision: the loop is {state.mode}."
@@ -59,9 +60,10 @@ def _other(decision: Decision, wanted: str) -> str:
 def named(state: State, given: str, approve: bool, reason: str, by: str) -> Decision:
     """A decision on what waits, by the model's id or its first eight characters or more. Raises InputError.
 
-    A frozen loop is let go on by approving the model that runs.
+    A frozen loop is let go on by approving the model that runs; so is a change said to be known, of who comes or of
+    what is decided, while the loop is SUSPECT for it.
     """
-    waits = state.running if state.mode == Mode.FROZEN else state.beside.model if state.beside else None
+    waits = state.running if state.mode in (Mode.FROZEN, Mode.SUSPECT) else state.beside.model if state.beside else None
     model = waits if waits is not None and len(given) >= 8 and waits.startswith(given) else given
     decision = Decision(model, approve, reason.strip(), by.strip())
     problem = problem_with(state, decision)

@@ -15,6 +15,7 @@ from audit.load.values import coded as named
 from audit.policy import Policy
 from audit.watch.cells import cube_to_json
 from audit.watch.drift import drifted, reference_of, spend
+from audit.watch.harm import bounds
 from audit.watch.label_free import Calibration, estimate, open_calibration
 from audit.watch.quality import feed_problem, outcome_problem, usual_copies
 from debias.loop.database import TrailLost
@@ -123,7 +124,7 @@ class Taker:
         rows = {model: coded_rows(case, frame, d) for model, d in decided.items()}
         due = self._due(number, arrival, decided)
         calibration = self._calibrated(running) if decisions.score is not None else None
-        expects = calibration is not None and calibration["model"] == running.id and state.harm is not None
+        expects = calibration is not None and calibration["model"] == running.id and _ready(state)
         # Either may raise a suspicion: then each has half of what this batch may spend.
         alpha = spend(self._policy.loop.drift_alpha, state.drift_tests + 1) / (2 if expects else 1)
         tests: Any = ()
@@ -139,7 +140,7 @@ class Taker:
                 Calibration.from_json(calibration["bins"]),
                 rows[state.running],
                 decisions.score,
-                {k: r.bound for k, r in state.harm.risks.items()},
+                bounds(state.harm),
                 alpha=alpha,
                 people=self._policy.loop.people,
             )
@@ -157,7 +158,7 @@ class Taker:
         before = self._calibration
         if before is not None and before["model"] == running.id:
             return before
-        if self._state.harm is None or self._case.watch.label_delay == 0:
+        if not _ready(self._state) or self._case.watch.label_delay == 0:
             return before
         due = [n for n in range(self._state.matured) if n not in self._state.left_out]
         found: Calibration | None = None
@@ -245,6 +246,11 @@ class Taker:
         n = cube.margin(()).n[0]
         known = int(n[:UNLABELLED].sum())
         return None if known == 0 else float(n[1].sum()) / known
+
+
+def _ready(state: State) -> bool:
+    """Whether it is known how often the running model is wrong."""
+    return state.harm is not None and state.harm.ready
 
 
 def reason(error: Exception) -> str:

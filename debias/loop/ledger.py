@@ -25,6 +25,7 @@ _WORDS = {
     "about": "what the loop began with",
     "policy": "the policy in force",
     "reference": "what the first batches were like",
+    "schema": "the version of what is kept",
     "calibration": "what the scores have meant",
 }
 

@@ -44,9 +44,9 @@ class Transition:
 
 TRANSITIONS = (
     Transition((Mode.UNDECIDABLE, Mode.ROLLED_BACK, Mode.SUSPECT), "healthy", Mode.HEALTHY,
-               "a norm can be judged and none is broken; after a suspicion, three batches without drift"),
-    Transition((Mode.HEALTHY, Mode.UNDECIDABLE), "suspect", Mode.SUSPECT,
-               "features drift, or the model's own scores foretell more errors"),
+               "a norm can be judged and none is broken; after a suspicion, three batches without drift or change"),
+    Transition((Mode.HEALTHY, Mode.UNDECIDABLE, Mode.ROLLED_BACK), "suspect", Mode.SUSPECT,
+               "drift, a change of who comes or what is decided, or scores that foretell more errors"),
     Transition(QUIET, "undecidable", Mode.UNDECIDABLE, "no norm can be judged"),
     Transition(QUIET, "empty", Mode.UNDECIDABLE, "a batch of nobody"),
     Transition((*QUIET, Mode.PROBATION), "confirmed", Mode.CONFIRMED,

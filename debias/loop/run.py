@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.case import Case
-from audit.errors import OutputError
+from audit.errors import CaseError, OutputError
 from debias.loop.database import TrailLost
 from debias.loop.trail import Trail
 from debias.loop.watcher import Watcher
@@ -39,6 +39,13 @@ def run_watch(
     Raises InputError and its children where it cannot begin or cannot write; what was kept stays, and the next run goes
     on from there. What is wrong with one batch raises nothing: it is an incident in the trail.
     """
+    if case.model.kind == "endpoint":
+        raise CaseError(
+            "the loop does not ask an endpoint",
+            got=f"endpoint = {case.model.endpoint.url if case.model.endpoint else ''}",
+            expected="decisions or scores that were given where people were decided about, as a column of each batch",
+            todo="write them into the batches and name the column: [model] decision = ..., or score = ...",
+        )
     with Trail.open(url_of(out, trail_url)) as trail, Watcher(case, out, trail, allow) as watcher:
         taken = 0
         try:

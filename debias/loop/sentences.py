@@ -72,7 +72,44 @@ def _reference(f: Facts) -> str:
     return f"The share of wrong decisions is held against what it was at first: harm is more than {shown}."
 
 
+def _points(f: Facts) -> str:
+    """ "from 33.1 to 49.8 %"."""
+    return f"from {100 * f['before']:.1f} to {100 * f['after']:.1f} %"
+
+
+def change_words(f: Facts) -> str:
+    """What has changed about who comes or what is decided, as part of a sentence."""
+    who = "everyone" if f["group"] is None else f["group"]
+    by = "" if f["attribute"] is None else f" ({f['attribute']})"
+    said = {
+        "gone": f"nobody of {who}{by} comes any more, {100 * f['before']:.1f} % were at first",
+        "new": f"{who}{by} comes, who did not at first: {100 * f['after']:.1f} %",
+        "share": f"the share of {who}{by} went {_points(f)}",
+        "missing": f"those whose {f['attribute']} is not known went {_points(f)}",
+        "accepted": f"the share with the favourable decision of {who}{by} went {_points(f)}",
+    }[f["what"]]
+    return f"{said}, among {f['people']:,} people since batch number {f['since'] + 2}"
+
+
+def _changed(f: Facts) -> str:
+    what = "What is decided has changed" if f["what"] == "accepted" else "Who comes has changed"
+    return f"{what}: {change_words(f)}. A reason to look until it is as before, or a person says that it is known."
+
+
+def _back(f: Facts) -> str:
+    who = f["group"] or ("everyone" if f["attribute"] is None else f"those whose {f['attribute']} is not known")
+    return f"As before again, about {100 * f['now']:.1f} %: {who}" + (f" ({f['attribute']})." if f["group"] else ".")
+
+
+def _known(f: Facts) -> str:
+    said = "; ".join(change_words(c) for c in f["changes"][:3])
+    return f"{f['by']} has looked: {f['reason']} Known from now on: {said}. The next batches are the new reference."
+
+
 def _suspect(f: Facts) -> str:
+    if "moved" in f:
+        said = "; ".join(change_words(c) for c in f["moved"][:3])
+        return f"Changed since the first batches: {said}. Nothing is retrained for that: a person should look."
     worst, shifted, tests = f["worst"], f["shifted"], f["tests"]
     names = "; ".join(f"{d.feature} ({d.group}, PSI {d.psi:.2f})" for d in worst)
     said = f"{shifted} of {tests} tests see drift, most in {names}. " if shifted else ""
@@ -89,9 +126,22 @@ def _confirmed(f: Facts) -> str:
 
 def _healthy(f: Facts) -> str:
     unsure = f["unsure"]
-    return f"{counted(f['known'], 'norm')} can be judged and none is found broken" + (
-        f"; {len(unsure)} cannot be judged yet ({unsure[0].reason})." if unsure else "."
+    return (
+        f"{counted(f['known'], 'norm')} can be judged and none is found broken"
+        + (f"; {len(unsure)} cannot be judged yet ({unsure[0].reason})." if unsure else ".")
+        + groups_words(f["groups"])
     )
+
+
+def groups_words(groups: Sequence[Mapping[str, Any]]) -> str:
+    """Who is not judged yet, with counts; nothing where everyone is."""
+    if not groups:
+        return ""
+    shown = ", ".join(
+        f"{g['group']} ({g['attribute']}: {g['outcomes']:,} of {g['people']:,} with outcomes)" for g in groups[:5]
+    )
+    more = f" and {len(groups) - 5} more" if len(groups) > 5 else ""
+    return f" UNDECIDED whether these are wronged more often than before: {shown}{more}."
 
 
 def _frozen(f: Facts) -> str:
@@ -143,6 +193,15 @@ SENTENCES: dict[str, Callable[[Facts], str]] = {
     "restored": lambda f: f"Batch {f['batch']} can be used; the data incident is over.",
     "outcomes": lambda f: f"The outcomes of batch {f['batch']} are not used: {f['problem']}",
     "reference": _reference,
+    "composition": _changed,
+    "composition_back": _back,
+    "decisions": _changed,
+    "decisions_back": _back,
+    "known": _known,
+    "no_outcomes": lambda f: (
+        f"{f['batches']} batches in a row came due without outcomes that can be used: whether anybody is wronged is "
+        f"not known. The last: {f['problem']}"
+    ),
     "suspect": _suspect,
     "confirmed": _confirmed,
     "undecidable": lambda f: f"Not decidable: {'; '.join(f['reasons'])}.",
@@ -166,6 +225,10 @@ SENTENCES: dict[str, Callable[[Facts], str]] = {
     "both_hurt": _both_hurt,
     "rolled_back": lambda f: f"{f['why']} The predecessor decides again.",
     "policy": _policy,
+    "migrated": lambda f: (
+        f"This trail was written by an older version of Assay ({f['from']}): it goes on in form {f['to']}, and every "
+        "entry before this one stays as it is."
+    ),
     "started": lambda f: str(f["said"]),
     "why": lambda f: str(f["said"]),
 }

@@ -14,7 +14,7 @@ from audit.policy import Policy
 from debias.loop.gate import judge_tally, norm_key
 from debias.loop.modes import Mode
 from debias.loop.state import State
-from debias.loop.transitions import verdict
+from debias.loop.transitions import open_changes, undecided, verdict
 
 SCHEMA = "assay/watch/1"
 FILE = "watch.json"
@@ -22,7 +22,7 @@ KEPT = 2000
 """So many batches and events are in the document; the trail has all of them."""
 _BATCH = ("batch", "incident", "empty", "duplicate")
 _PROMOTIONS = ("promoted", "rolled_back", "settled", "rejected", "frozen", "unfrozen")
-_INCIDENTS = ("incident", "restored", "outcomes")
+_INCIDENTS = ("incident", "restored", "outcomes", "no_outcomes")
 
 
 def plain(value: Any) -> Any:
@@ -95,6 +95,8 @@ class Board:
                 for w in state.monitor.watched
             ],
             "notes": list(state.monitor.notes),
+            "groups": undecided(state),
+            "changes": open_changes(state),
             "pending": shadow if state.mode == Mode.APPROVAL else None,
             "beside": shadow,
             "timeline": list(self._timeline),

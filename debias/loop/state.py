@@ -10,6 +10,7 @@ from audit.cube import Coded, Cube, Meaning
 from audit.watch.cells import cube_from_json, cube_to_json
 from audit.watch.drift import Drift
 from audit.watch.harm import Harm
+from audit.watch.moves import Moves
 from audit.watch.watched import Monitor
 from debias.loop import sentences
 from debias.loop.modes import Mode
@@ -79,7 +80,8 @@ class State:
     trigger: batches whose rows raised the alarm, (first, last); nothing is learned from these. fresh: matured rows
     since then. reason: which norms and groups raised it. left_out: batches whose rows or outcomes cannot be used.
     challengers: how many were ever tried (each spends alpha); attempts: of these, since the last alarm; tried: methods
-    that had their turn since then, also those that gave no challenger.
+    that had their turn since then, also those that gave no challenger. people: who comes; decisions: what the running
+    model decides; barren: how many batches in a row came due without outcomes that can be used.
     """
 
     mode: Mode
@@ -95,7 +97,6 @@ class State:
     entered: int = 0
     live: Tally = Tally()
     source: Cube | None = None
-    source_batches: int = 0
     trigger: tuple[int, int] | None = None
     reason: tuple[str, ...] = ()
     left_out: tuple[int, ...] = ()
@@ -109,6 +110,9 @@ class State:
     cooldown: int = 0
     drift_tests: int = 0
     estimate: Mapping[str, Any] | None = None
+    people: Moves | None = None
+    decisions: Moves | None = None
+    barren: int = 0
 
     def to_json(self) -> dict[str, Any]:
         out: dict[str, Any] = {}
@@ -130,6 +134,8 @@ class State:
         given["before"] = None if data["before"] is None else Mode(data["before"])
         given["monitor"] = Monitor.from_json(data["monitor"])
         given["harm"] = None if data["harm"] is None else Harm.from_json(data["harm"])
+        for name in ("people", "decisions"):
+            given[name] = None if data[name] is None else Moves.from_json(data[name])
         given["live"] = Tally.from_json(data["live"])
         given["source"] = None if data["source"] is None else cube_from_json(data["source"])
         given["trigger"] = None if data["trigger"] is None else tuple(data["trigger"])

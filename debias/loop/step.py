@@ -18,19 +18,22 @@ from audit.cube import UNLABELLED, Coded, Cube, cube_of
 from audit.policy import Policy
 from audit.watch.cells import cube_to_json
 from audit.watch.counted import Counted
-from audit.watch.harm import feed_harm, log_values
+from audit.watch.harm import bounds, feed_harm, look
 from audit.watch.monitor import feed, joint_groups, open_monitor
+from audit.watch.moves import composition, decisions, seen
 from audit.watch.watched import Watched
 from debias.loop.gate import judge_tally, norm_key
 from debias.loop.modes import QUIET, Mode
 from debias.loop.state import Batch, Built, Decision, Event, Input, Matured, ShadowModel, State
 from debias.loop.transitions import (
+    BARREN,
     Stepped,
     beside_failed,
     built,
     decide,
     decision,
     enter,
+    fresh_moves,
     new_policy,
     open_live_harm,
 )
@@ -39,7 +42,8 @@ from debias.loop.transitions import (
 def first_state(policy: Policy, sensitive: Sequence[str], running: str, meaning: Any, groups: Any = None) -> State:
     """The loop before its first batch."""
     monitor = open_monitor(policy.norms, sensitive, meaning, groups=groups, average_run=policy.loop.average_run)
-    return State(mode=Mode.UNDECIDABLE, running=running, policy=policy.sha256, monitor=monitor)
+    state = State(mode=Mode.UNDECIDABLE, running=running, policy=policy.sha256, monitor=monitor)
+    return open_live_harm(fresh_moves(state, policy), policy)
 
 
 def step(state: State, given: Input, policy: Policy, sensitive: Sequence[str]) -> Stepped:
@@ -85,6 +89,8 @@ def _batch(state: State, batch: Batch, policy: Policy, sensitive: Sequence[str])
         now = replace(enter(now, now.before or Mode.UNDECIDABLE, "restored"), before=None)
     judged = judge_tally(policy, now.live, sensitive, people=policy.loop.people)
     facts |= figures(now, batch, judged)
+    now, said = _moved(now, batch, policy)
+    events += said
     now, said = _drift(now, batch)
     events += said
     if batch.failed is not None and now.beside is not None:
@@ -110,7 +116,6 @@ def figures(state: State, batch: Batch, judged: Sequence[Counted]) -> dict[str, 
     """Every statistic of a batch, for the trail."""
     assert batch.decided is not None
     coded = batch.decided[state.running]
-    log_e, log_m = log_values(state.harm) if state.harm else (0.0, -np.inf)
     return {
         "groups": {
             a: {level: int((coded.codes[:, i] == k).sum()) for k, level in enumerate(coded.levels[i])}
@@ -120,9 +125,10 @@ def figures(state: State, batch: Batch, judged: Sequence[Counted]) -> dict[str, 
         "window": window_gaps(coded),
         "streams": [_stream_facts(w) for w in state.monitor.watched],
         "harm": {
-            "log_e": log_e,
-            "log_m": _number(log_m),
+            "log_e": None,
+            "log_m": None,
             "named": [list(n) for n in state.harm.alarm] if state.harm else [],
+            "found": [dict(f) for f in state.harm.found] if state.harm else [],
         },
         "drift": [asdict(d) for d in batch.drift if d.shifted],
         "drift_tests": len(batch.drift),
@@ -196,10 +202,15 @@ def _mature(state: State, matured: Matured, policy: Policy) -> Stepped:
     """A whole batch comes of age at once, whatever became of whom: early outcomes alone would mislead."""
     now = replace(state, matured=state.matured + 1)
     if matured.problem is not None:
-        now = replace(now, left_out=(*now.left_out, matured.index))
-        return now, (Event("outcomes", {"batch": matured.id}, {"problem": matured.problem}),)
-    rules, events = policy.loop, []
+        now = replace(now, left_out=(*now.left_out, matured.index), barren=now.barren + 1)
+        said = [Event("outcomes", {"batch": matured.id}, {"problem": matured.problem})]
+        if now.barren == BARREN:
+            said.append(Event("no_outcomes", {"batches": now.barren}, {"problem": matured.problem}))
+        return now, tuple(said)
+    events = []
     mine = matured.decided.get(state.running)
+    if matured.decided:
+        now = replace(now, barren=0)
     if mine is not None and matured.index >= state.since:
         now = replace(
             now,
@@ -207,12 +218,12 @@ def _mature(state: State, matured: Matured, policy: Policy) -> Stepped:
             live=replace(now.live, matured=_add(now.live.matured, mine)),
         )
         if now.harm is not None:
-            now = replace(now, harm=feed_harm(now.harm, mine))
-        else:
-            now = replace(now, source=_add(now.source, mine), source_batches=now.source_batches + 1)
-            if now.source_batches >= rules.reference_batches:
-                now = open_live_harm(now, policy)
-                events.append(_source_event(now))
+            before = now.harm
+            now = replace(now, harm=look(feed_harm(before, matured.index, mine)))
+            if not before.ready:
+                now = replace(now, source=_add(now.source, mine))
+                if now.harm is not None and now.harm.ready:
+                    events.append(_source_event(now))
     beside = now.beside
     if beside is not None and mine is not None and beside.model in matured.decided and matured.index >= beside.since:
         now = replace(now, beside=_mature_beside(beside, mine, matured.decided[beside.model]))
@@ -223,8 +234,7 @@ def _mature(state: State, matured: Matured, policy: Policy) -> Stepped:
 
 def _source_event(state: State) -> Event:
     assert state.harm is not None
-    bounds = {f"{a}={g}": r.bound for (a, g), r in state.harm.risks.items()}
-    return Event("reference", {"bounds": bounds})
+    return Event("reference", {"bounds": {f"{a}={g}": v for (a, g), v in bounds(state.harm).items()}})
 
 
 def _mature_beside(beside: ShadowModel, ours: Coded, theirs: Coded) -> ShadowModel:
@@ -237,6 +247,23 @@ def _mature_beside(beside: ShadowModel, ours: Coded, theirs: Coded) -> ShadowMod
         theirs=replace(beside.theirs, matured=_add(beside.theirs.matured, theirs)),
         paired=_add(beside.paired, right),
     )
+
+
+def _moved(state: State, batch: Batch, policy: Policy) -> Stepped:
+    """Who comes and what is decided: a change is an event of its own, and a reason to look while it lasts."""
+    assert batch.decided is not None
+    assert state.people is not None
+    assert state.decisions is not None
+    mine = batch.decided[state.running]
+    people, who = seen(state.people, state.batch - 1, composition(mine))
+    made, what = seen(state.decisions, state.batch - 1, decisions(mine))
+    now = replace(state, people=people, decisions=made)
+    events = [
+        Event(kind if how == "moved" else f"{kind}_back", {"batch": batch.id, **facts})
+        for kind, told in (("composition", who), ("decisions", what))
+        for how, facts in told
+    ]
+    return now, tuple(events)
 
 
 def _drift(state: State, batch: Batch) -> Stepped:

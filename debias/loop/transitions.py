@@ -15,8 +15,9 @@ from audit.cube import Cube
 from audit.policy import Policy
 from audit.values import UNKNOWN
 from audit.watch.counted import Counted
-from audit.watch.harm import open_harm
+from audit.watch.harm import bounds, open_harm, standing
 from audit.watch.monitor import open_monitor
+from audit.watch.moves import anew, open_moves
 from audit.watch.watched import Watched
 from debias.loop import modes
 from debias.loop.gate import HARM, Verdict, judge_gate, judge_tally, norm_attributes, norm_key
@@ -27,17 +28,35 @@ from debias.loop.state import Built, Decision, Event, NewPolicy, ShadowModel, St
 QUIET_BATCHES = 3
 """So many batches without drift end a suspicion."""
 
+HARM_PART = 0.25
+"""The part of the policy's alpha that harm may spend; the rest is for challengers."""
+BARREN = 3
+"""So many batches in a row without usable outcomes, and what outcomes would say is not known any more."""
+
 Stepped = tuple[State, tuple[Event, ...]]
 
 
 def open_live_harm(state: State, policy: Policy) -> State:
+    """Harm from here on: against the model's own counts where it has some, else against the first batches."""
     rules = policy.loop
-    if state.source is None:
-        return state
     opened = open_harm(
-        state.source, tolerance=rules.harm, alpha=rules.alpha, average_run=rules.average_run, people=rules.people
+        rules.reference_batches,
+        tolerance=rules.harm,
+        alpha=rules.alpha * HARM_PART,
+        people=rules.people,
+        reference=state.source,
     )
     return replace(state, harm=opened)
+
+
+def fresh_moves(state: State, policy: Policy) -> State:
+    """Who comes and what is decided, from the next batch on."""
+    rules = policy.loop
+    made = {
+        name: open_moves(rules.reference_batches, alpha=rules.drift_alpha, people=rules.people)
+        for name in ("people", "decisions")
+    }
+    return replace(state, **made)
 
 
 def broken_norms(state: State) -> tuple[Watched, ...]:
@@ -64,6 +83,27 @@ def decide(state: State, policy: Policy, sensitive: Sequence[str], judged: Seque
     return _quiet(state, judged)
 
 
+def open_changes(state: State) -> list[dict[str, Any]]:
+    """What has changed about who comes and what is decided, and still is so."""
+    return [dict(f) for m in (state.people, state.decisions) if m is not None for f in m.open.values()]
+
+
+def undecided(state: State) -> list[dict[str, Any]]:
+    """Every group that has come, and whether it is judged (audit/watch/harm.py)."""
+    people = {} if state.people is None else {
+        (k[1], k[2]): sum(x for _, x in v) for k, v in state.people.history.counts.items() if k[0] == "share"
+    }  # fmt: skip
+    judged = {(g["attribute"], g["group"]): g for g in standing(state.harm)} if state.harm is not None else {}
+    nothing = {"outcomes": 0, "wrong": 0, "status": "undecided", "reason": "no outcomes are known yet"}
+    out = []
+    for attribute, group in sorted({*people, *judged}):
+        found = judged.get((attribute, group)) or {**nothing, "first": None, "newest": None}
+        out.append({"attribute": attribute, "group": group, "people": people.get((attribute, group), 0)} | {
+            k: found[k] for k in ("outcomes", "wrong", "status", "reason", "first", "newest")
+        })  # fmt: skip
+    return out
+
+
 def _reasons(broken: Sequence[Watched], harmed: Sequence[tuple[str, str]]) -> list[str]:
     return [w.key for w in broken] + [f"{HARM}{a}={g}" for a, g in harmed]
 
@@ -84,16 +124,26 @@ def _confirm(state: State, why: str, keys: Sequence[str], policy: Policy) -> Ste
 
 def _quiet(state: State, judged: Sequence[Counted]) -> Stepped:
     known = [c for c in judged if c.value is not None]
-    if not known or (state.live.matured is None and any("no outcomes" in (c.reason or "") for c in judged)):
+    barren = state.barren >= BARREN
+    if not known or barren or (state.live.matured is None and any("no outcomes" in (c.reason or "") for c in judged)):
         reasons = sorted({c.reason for c in judged if c.reason})
+        if barren:
+            reasons = [f"{state.barren} batches in a row came due without outcomes that can be used"]
         if state.mode == Mode.UNDECIDABLE:
             return state, ()
         return enter(state, Mode.UNDECIDABLE, "undecidable"), (Event("undecidable", {}, {"reasons": reasons}),)
+    moved = open_changes(state)
+    if moved:
+        if state.mode in (Mode.HEALTHY, Mode.UNDECIDABLE, Mode.ROLLED_BACK):
+            facts = {"moved": moved}
+            return enter(state, Mode.SUSPECT, "suspect"), (Event("suspect", facts),)
+        return state, ()
     if state.mode in (Mode.UNDECIDABLE, Mode.ROLLED_BACK) or (
         state.mode == Mode.SUSPECT and state.batch - state.entered >= QUIET_BATCHES
     ):
         unsure = [c for c in judged if c.value is None]
-        about = {"known": len(known), "unsure": unsure}
+        groups = [g for g in undecided(state) if g["status"] == "undecided"]
+        about = {"known": len(known), "unsure": unsure, "groups": groups}
         return enter(state, Mode.HEALTHY, "healthy"), (Event("healthy", {}, about),)
     return state, ()
 
@@ -173,6 +223,13 @@ def _shadow(state: State, policy: Policy, sensitive: Sequence[str]) -> Stepped:
 
 def decision(state: State, given: Decision, policy: Policy) -> Stepped:
     facts = {"model": given.model, "by": given.by, "reason": given.reason, "approve": given.approve}
+    if state.mode == Mode.SUSPECT:
+        changes = open_changes(state)
+        batches = policy.loop.reference_batches
+        fresh = {
+            n: anew(m, batches) for n in ("people", "decisions") if (m := getattr(state, n)) is not None and m.open
+        }
+        return replace(state, **fresh), (Event("known", facts | {"changes": changes}),)
     if state.mode == Mode.FROZEN:
         now = enter(state, Mode.CONFIRMED, "unfrozen")
         now = replace(now, attempts=0, tried=(), rollbacks=0, fresh=0, fresh_from=state.batch)
@@ -206,8 +263,7 @@ def _run_model(state: State, model: str, source: Cube | None, policy: Policy) ->
         monitor=monitor,
         live=Tally(),
         source=source,
-        source_batches=0,
-        harm=None,
+        decisions=open_moves(policy.loop.reference_batches, alpha=policy.loop.drift_alpha, people=policy.loop.people),
         trigger=None,
         reason=(),
         cooldown=state.batch + policy.loop.cooldown_batches,
@@ -250,13 +306,19 @@ def _harmed_too(state: State, keys: Sequence[str]) -> list[str]:
     """Which of the harmed groups the model beside is wrong about just as often, on the same people."""
     assert state.beside is not None
     cube, out = state.beside.theirs.matured, []
-    for (attribute, group), risk in (state.harm.risks if state.harm else {}).items():
+    if state.harm is None or cube is None:
+        return out
+    levels = bounds(state.harm)
+    for found in state.harm.found:
+        attribute, group = found["key"]
         key = f"{HARM}{attribute}={group}"
-        if key not in keys or cube is None:
+        if key not in keys or attribute not in cube.attributes:
             continue
         margin = cube.margin((attribute,))
         n = margin.n[margin.groups.index((group,))] if (group,) in margin.groups else np.zeros((3, 2))
-        if n[:2].sum() and (n[0, 1] + n[1, 0]) / n[:2].sum() > risk.bound:
+        known = found["before"]
+        level = levels.get((attribute, group), known[1] / max(known[0], 1) + state.harm.tolerance)
+        if n[:2].sum() and (n[0, 1] + n[1, 0]) / n[:2].sum() > level:
             out.append(key)
     return out
 

@@ -43,6 +43,7 @@ from debias.loop.step import first_state, step
 from debias.loop.store import Store, bytes_of
 from debias.loop.trail import Trail
 from debias.loop.transitions import at_fault, next_method
+from debias.loop.versions import VERSION, state_in, version_of
 from debias.loop.why import explained
 
 
@@ -87,8 +88,9 @@ class Watcher:
         for entry in trail.entries():
             self._board.add(entry.body, entry.time)
             self._alerts.tell([entry])  # what a run that was killed had no time to tell
-        kept = trail.kept("state")
-        self._state = State.from_json(kept) if kept is not None else self._begin()
+        found = state_in(trail, self._policy)
+        self._state = self._begin() if found is None else found
+        self._migrate()
         self._same_model(trail.kept("about"))
         self._store.point(self._state.running)
         self._new_policy(case.policy)
@@ -149,8 +151,16 @@ class Watcher:
             words += " This policy lets the loop promote a challenger without a person."
         about = {"model": own.id, "sha256": file, "version": self._policy.version}
         started = Event("started", facts, {"said": words})
-        self._write(state, (started,), state, about=about, policy=policy_to_json(self._given))
+        schema = {"version": VERSION}
+        self._write(state, (started,), state, about=about, policy=policy_to_json(self._given), schema=schema)
         return state
+
+    def _migrate(self) -> None:
+        """A trail of an older version goes on in today's form; what it holds stays as it is."""
+        old = version_of(self._trail)
+        if old < VERSION:
+            moved = Event("migrated", {"from": old, "to": VERSION})
+            self._write(self._state, (moved,), self._state, schema={"version": VERSION})
 
     def _same_model(self, about: Any) -> None:
         model = self._case.model
@@ -204,7 +214,9 @@ class Watcher:
         """Go on from what the trail has: a page may have been kept although its connection was lost."""
         self._trail.catch_up()
         self._trail.check()
-        self._state = State.from_json(self._trail.kept("state"))
+        found = state_in(self._trail, self._policy)
+        assert found is not None
+        self._state = found
         self._known[:] = self._trail.batch_ids()
         self._reference = self._trail.kept("reference")
         self._calibration = self._trail.kept("calibration")
@@ -373,7 +385,10 @@ class Watcher:
         return {
             "schema": "assay/watch-summary/1",
             "case": self._case.name,
-            **{k: document[k] for k in ("policy", "state", "running", "batches", "rows", "norms", "pending")},
+            **{
+                k: document[k]
+                for k in ("policy", "state", "running", "batches", "rows", "norms", "pending", "groups", "changes")
+            },
             "taken": taken,
             "said": self._said,
             "trail": {"entries": head["seq"], "head": head["hash"]},

@@ -136,12 +136,16 @@ def effective(x, n, rows, squares, xx, xf, ff):
     p, f, kish, z = x / n, n - x, n * n / (xx + 2 * xf + ff), NormalDist().inv_cdf(0.975)
     rarer = min(x * x / xx, f * f / ff) if x > 0 and f > 0 and xx > 0 and ff > 0 else 0
     spread = ((1 - p) ** 2 * xx - 2 * p * (1 - p) * xf + p * p * ff) / n**2
-    each = ((max(spread, 0) / (p * (1 - p)) if rarer else 0) * rarer + 1 / kish) / (rarer + 1)
+    blend = ((max(spread, 0) / (p * (1 - p)) if rarer else 0) * rarer + 1 / kish) / (rarer + 1)
     freedom = max(1, (student(z, kish - 1) / student(z, rows - 1)) ** 2)
-    unequal, each = rows * squares / n**2 - 1, each * freedom
+    unequal, each = rows * squares / n**2 - 1, blend * freedom
     few = min(max((50 - kish) / 30, 0), 1) * min(max(2 * unequal, 0), 1)
     fewer = 1 + min(max(unequal, 0), 1) * max(1 - kish / 20, 0)
-    return 1 / ((each + few * max(0, freedom / kish - each)) * fewer)
+    each, own = (each + few * max(0, freedom / kish - each)) * fewer, 0
+    if rarer and unequal > 1e-9:  # a variance that few rows make up
+        v = ((1 - p) ** 2 * xx + p * p * ff) ** 2 / ((1 - p) ** 4 * xx**3 / x**2 + p**4 * ff**3 / f**2)
+        own = blend * max(1, student(z, v) / student(z, rows * p * (1 - p) / ((1 - p) ** 3 + p**3))) ** 2
+    return 1 / max(each, own)
 
 
 def repeats(margin, tables):
@@ -172,9 +176,8 @@ def share(table, rate, weighted, products=None):
         return None
     x, rows, rest = sum(w[c] for c in top), sum(people[c] for c in bottom), [c for c in bottom if c not in top]
     if products is not None:
-        xx, xf, ff = (
-            sum(products.get((a, b), 0) for a in s for b in t) for s, t in ((top, top), (top, rest), (rest, rest))
-        )
+        sides = ((top, top), (top, rest), (rest, rest))
+        xx, xf, ff = (sum(products.get((a, b), 0) for a in s for b in t) for s, t in sides)
     elif weighted:
         xx, xf, ff = sum(w2[c] for c in top), 0, sum(w2[c] for c in rest)
     else:
@@ -246,9 +249,8 @@ def figures(files):
         each = [{g: s[0] for g in members if (s := share(table[g], rates[p], weighted))} for p in parts]
         found = [widest(values, gap["kind"], at) for values in each]
         value = None if None in found else (max if gap["kind"] == "difference" else min)(found)
-        line(
-            near(gap["value"], value), f"{gap['kind']} of {gap['metric']} by {' and '.join(gap['attribute'])}: {value}"
-        )
+        said = f"{gap['kind']} of {gap['metric']} by {' and '.join(gap['attribute'])}: {value}"
+        line(near(gap["value"], value), said)
     print("not checked: " + ", ".join(["intervals and p-values of gaps", "dataset measures", *sorted(left)]))
 
 
@@ -261,9 +263,7 @@ def main(path, given):
     line(named in (None, prints[0]), "the certifying key is the one that the manifest names")
     line(given in ("", prints[0]), f"the certifying key is the one you were given: {given or 'none was given'}")
     figures(files)
-    print(
-        "not checked: who holds these keys (compare the fingerprints), whether the printed pages say what these lines"
-    )
+    print("not checked: who holds these keys (compare the fingerprints), whether the pages say what these lines")
     print("             say, explanations, mitigation, and whether a later decision was cut off (ask for the register)")
 
 

@@ -16,7 +16,7 @@ def _isolated(s: Sources) -> bool:
 
 
 def _apart(s: Sources) -> bool:
-    return s.evidence.model.kind != "path" or bool(s.evidence.data.split)
+    return s.evidence.model.kind not in ("path", "endpoint") or bool(s.evidence.data.split)
 
 
 def _estimable(s: Sources) -> bool:

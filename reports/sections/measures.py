@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from audit.cube import Meaning
 from audit.documents.base import Names
 from audit.documents.evidence import Evidence
-from audit.findings import NormResult
+from audit.findings import NormResult, policy_words
 from audit.metrics import SCORE_METRICS, SCORE_QUESTIONS, metrics_for
 from audit.sizes import unit
 from audit.values import Gap, Rate
@@ -33,9 +35,10 @@ def norms(sources: Sources) -> Section:
     """Each norm of the policy beside the measured gap. Where it stands, not whether the model is good."""
     evidence = sources.evidence
     version = evidence.policy.version
+    whose = policy_words(msgspec.to_builtins(evidence.policy))
     blocks: list[Block] = [
         Paragraph(
-            f"Policy {version} is the institution's own. Being inside a norm does not make a decision right or lawful, "
+            f"{whose} Being inside a norm does not make a decision right or lawful, "
             "and being outside does not make it wrong. It says where to look."
         )
     ]

@@ -81,6 +81,14 @@ def section(sources: Sources) -> Section:
             ("Rule", _rule(sources)),
             ("How the model ran", f"in a process of its own; isolation that really ran: {isolation}"),
         ]
+    elif model.kind == "endpoint" and model.served is not None:
+        served = model.served
+        rows += [
+            ("Decisions", f"a model at an endpoint ({model.format}): {model.estimator}"),
+            ("Rule", _rule(sources)),
+            ("Identity of the model", f"{served.identity}: what answers cannot be looked at from here"),
+            ("Asked", f"from {served.started} to {served.ended}, in batches of {served.batch:,}"),
+        ]
     elif model.kind == "score":
         rows += [
             ("Decisions", f"the column of scores “{model.column}”; no model was loaded"),

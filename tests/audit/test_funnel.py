@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import fisher_exact
-from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 import cli
 from audit.funnel import figures, passes
@@ -154,3 +154,23 @@ def test_the_report_tells_it_and_verify_counts_it_again(tmp_path: Path) -> None:
 def password(folder: Path) -> list[str]:
     (folder / "password").write_text("a long password")
     return ["--password-file", str(folder / "password")]
+
+
+def test_what_is_said_of_two_of_three_groups_is_theirs_and_not_that_of_the_widest_gap() -> None:
+    """Between Newcombe's limits of statsmodels for these two alone and those at a third of the level."""
+    n, x = [400, 300, 40], [200, 156, 24]
+    through = [
+        {"attribute": ["g"], "group": [name], "through": [n[k], x[k]], "found": None} for k, name in enumerate("abc")
+    ]
+    figure = next(f for f in figures(through, ["passed"], Settings(draws=500)) if f["kind"] == "stage")
+    gap = figure["gap"]
+    assert (gap["highest"], gap["lowest"]) == (["c"], ["a"])
+    alone, paid = (
+        confint_proportions_2indep(x[2], n[2], x[0], n[0], method="newcomb", compare="diff", alpha=a)
+        for a in (0.05, 0.05 / 3)
+    )
+    assert paid[0] - 0.005 <= gap["low"] <= alone[0] < 0
+    assert alone[1] <= gap["high"] <= paid[1] + 0.005
+    assert gap["short"] == pytest.approx([400 * gap[k] for k in ("value", "low", "high")])
+    table = [[x[2], n[2] - x[2]], [x[0], n[0] - x[0]]]
+    assert gap["p_value"] == pytest.approx(min(1.0, 3 * fisher_exact(table)[1]), rel=0.35)

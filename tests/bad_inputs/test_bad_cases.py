@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from audit.errors import AssayError, CaseError, PolicyError
-from audit.load import load_case, load_policy, load_rows
+from audit.load import load_case, load_policy
 
 GOOD = """
 [case]
@@ -107,13 +107,6 @@ def test_case_file_missing_or_no_text(tmp_path: Path) -> None:
     (tmp_path / "deep.toml").write_text("a = " + "[" * 5000)
     with pytest.raises(CaseError, match="not valid TOML"):
         load_case(tmp_path / "deep.toml")
-
-
-def test_an_endpoint_is_not_asked(tmp_path: Path) -> None:
-    (tmp_path / "case.toml").write_text(GOOD.replace("decision =", "endpoint ="))
-    case = load_case(tmp_path / "case.toml")
-    with pytest.raises(CaseError, match="does not ask an endpoint"):
-        load_rows(case)
 
 
 NORM = 'version = "1"\n[[norm]]\nmetric = "selection_rate"\nkind = "difference"\nlimit = 0.1\npromote = 0.05\n'

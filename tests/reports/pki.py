@@ -25,8 +25,8 @@ def subject(name: str) -> x509.Name:
 
 
 @functools.cache
-def private_key(label: str) -> RSAPrivateKey:
-    return generate_private_key(public_exponent=65537, key_size=2048)
+def private_key(label: str, size: int = 2048) -> RSAPrivateKey:
+    return generate_private_key(public_exponent=65537, key_size=size)
 
 
 def certificate(
@@ -42,8 +42,9 @@ def certificate(
     critical: bool = False,
     start: dt.datetime = NOW - 30 * DAY,
     end: dt.datetime = NOW + 300 * DAY,
+    size: int = 2048,
 ) -> x509.Certificate:
-    key = private_key(label)
+    key = private_key(label, size)
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject(name))
@@ -101,7 +102,7 @@ class Pki:
 
     def issue(self, name: str, label: str, **options: object) -> SigningKey:
         made = certificate(name, label, issuer=self.root, issuer_key=self.root_key, **options)  # type: ignore[arg-type]
-        return SigningKey(made, (self.root,), private_key(label))
+        return SigningKey(made, (self.root,), private_key(label, int(str(options.get("size", 2048)))))
 
     def revoke(self, *keys: SigningKey) -> bytes:
         builder = (

@@ -141,7 +141,7 @@ def two_timestamps(sd: Any, signer: Any) -> None:
     signer["unsigned_attrs"] = cms.CMSAttributes([made])
 
 
-PSS = {"hash_algorithm": {"algorithm": "sha512"}, "salt_length": 32}
+PSS: dict[str, Any] = {"hash_algorithm": {"algorithm": "sha512"}, "salt_length": 32}
 CONTAINERS: list[tuple[str, Signed]] = [
     ("a signature has not exactly one signer", two_signers),
     ("a signature uses a digest that is not accepted", sha1),
@@ -228,6 +228,29 @@ def test_a_container_signed_again_is_taken(small: Reports, pki: Pki) -> None:
 @pytest.mark.parametrize("sentence, change", BYTES, ids=[s for s, _ in BYTES])
 def test_how_a_container_may_not_be_written(sentence: str, change: Callable[[bytes], bytes], small: Reports) -> None:
     assert refusal(change(small.certified)) == ("seal", sentence)
+
+
+@pytest.mark.parametrize("padded", ["rsassa_pkcs1v15", "rsassa_pss"])
+@pytest.mark.parametrize("size, refused", [(2047, True), (2048, False)])
+def test_a_key_has_at_least_2048_bits(size: int, refused: bool, padded: str, small: Reports, pki: Pki) -> None:
+    key = pki.issue("Ada Auditor", f"auditor of {size} bits", size=size)
+    pdf = kit.report(small.files, key)
+    if padded == "rsassa_pss":
+        pdf = resigned_pss(pdf, key)
+    failed = verify(pdf, printer=kit.page).failed
+    assert (failed is not None) is refused
+    assert failed is None or (failed.name, failed.detail) == ("seal", "a signature's algorithm is not accepted")
+
+
+def resigned_pss(pdf: bytes, key: SigningKey) -> bytes:
+    """The last signature by the other padding, over the same attributes."""
+    info = cms.ContentInfo.load(der_of(pdf))
+    signer = info["content"]["signer_infos"][0]
+    by("rsassa_pss", algos.RSASSAPSSParams(PSS | {"hash_algorithm": {"algorithm": "sha256"}}))(None, signer)
+    message = signer["signed_attrs"].untag().dump(force=True)
+    pss = padding.PSS(padding.MGF1(hashes.SHA256()), PSS["salt_length"])
+    signer["signature"] = key.private_key.sign(message, pss, hashes.SHA256())
+    return refilled(pdf, info.dump(force=True))
 
 
 # --- the file: changed anywhere, and sealed again ---

@@ -303,6 +303,8 @@ ATTACKS: dict[str, tuple[str, str, Attack]] = {
                                         extra={"people": False, "timestamp": False, "about": {"x": 1}})),
     "an entry that cannot be": ("figures", "the evidence has an entry 'classes', which the cube contradicts",
                                 evidence(lambda d: d.update(classes={}))),
+    "an entry that has to be": ("figures", "the evidence lacks an entry 'smoothed', which the cube contradicts",
+                                evidence(lambda d: d.pop("smoothed"))),
     "dss": ("validation data", "the validation data hold something else", kept(one_more)),
     "dss less": ("changes", "validation data was taken out after it was signed", kept(one_less)),
 }  # fmt: skip

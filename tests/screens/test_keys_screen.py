@@ -5,7 +5,6 @@ The work runs for real, in its process; afterwards every file of the workspace i
 
 from __future__ import annotations
 
-import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -24,25 +23,9 @@ from reports.issue import issue_report
 from reports.keys import SigningKey, load_key, make_key
 from reports.verify import verify
 from screens import secret
-from screens.workspace import CaseFolder, jobs_home, log_home, new_case
-from tests.reports import kit
+from screens.workspace import CaseFolder, jobs_home, log_home
 
 PASSWORD = "correct horse battery"
-
-
-@pytest.fixture(scope="module")
-def audited(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = Path(tmp_path_factory.mktemp("audited"))
-    kit.audited(place)
-    return place
-
-
-@pytest.fixture
-def folder(audited: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CaseFolder:
-    monkeypatch.setenv("ASSAY_HOME", str(tmp_path / "home"))
-    made = new_case()
-    shutil.copytree(audited, made.place, dirs_exist_ok=True)
-    return made
 
 
 def page(case: str) -> None:
@@ -54,8 +37,8 @@ def page(case: str) -> None:
     report.show()
 
 
-def opened(folder: CaseFolder) -> AppTest:
-    app = AppTest.from_function(page, args=(folder.id,), default_timeout=120).run()
+def opened(audited_case: CaseFolder) -> AppTest:
+    app = AppTest.from_function(page, args=(audited_case.id,), default_timeout=120).run()
     assert not app.exception
     return app
 
@@ -113,10 +96,10 @@ def press(app: AppTest, label: str) -> AppTest:
     return next(b for b in app.button if b.label == label).click().run()
 
 
-def test_a_brought_key_signs_and_leaves_nothing(folder: CaseFolder, tmp_path: Path) -> None:
+def test_a_brought_key_signs_and_leaves_nothing(audited_case: CaseFolder, tmp_path: Path) -> None:
     key, content = make_key("Ada Auditor", PASSWORD.encode())
     member, theirs = make_key("Bo Board", PASSWORD.encode())
-    app = opened(folder)
+    app = opened(audited_case)
     app.radio(key="key-kind").set_value("Use my .p12 file").run()
     app = press(app, "Sign the report")
     assert "the key file, the password of the key" in app.warning[0].value
@@ -130,7 +113,7 @@ def test_a_brought_key_signs_and_leaves_nothing(folder: CaseFolder, tmp_path: Pa
     app = press(app, "Sign the report")
     wait(app)
     app = app.run()
-    report = folder.run / "report.pdf"
+    report = audited_case.run / "report.pdf"
     assert embedded_manifest(report.read_bytes()).auditor.certificate == key.fingerprint
     assert app.text_input(key="key-password").value == ""
     assert not any(u.value for u in app.file_uploader if u.label == "Key file")
@@ -162,16 +145,16 @@ def test_a_brought_key_signs_and_leaves_nothing(folder: CaseFolder, tmp_path: Pa
 
 
 def test_only_a_key_made_here_is_kept_and_only_it_is_offered(
-    folder: CaseFolder, tmp_path: Path, started: Started, monkeypatch: pytest.MonkeyPatch
+    audited_case: CaseFolder, tmp_path: Path, started: Started, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("screens.report.verified", lambda *a, **k: None)
     # What a person has uploaded under a name like the ones that keys made here had is not offered.
-    (folder.place / "key-of-somebody.p12").write_bytes(b"somebody's")
-    app = opened(folder)
+    (audited_case.place / "key-of-somebody.p12").write_bytes(b"somebody's")
+    app = opened(audited_case)
     app.text_input(key="key-name").set_value("Cy Chair")
     app.text_input(key="key-password").set_value(PASSWORD)
     app = press(app, "Sign the report")
-    (kept,) = secret.made_keys(folder)
+    (kept,) = secret.made_keys(audited_case)
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
     assert started.secret == PASSWORD.encode() + b"\n" + kept.read_bytes()
@@ -179,16 +162,16 @@ def test_only_a_key_made_here_is_kept_and_only_it_is_offered(
         assert PASSWORD.encode() not in content, path
         assert path == kept or kept.read_bytes()[400:464] not in content, path
     # A report by another key offers none; one by this key offers this.
-    issued(folder, make_key("Ada Auditor", PASSWORD.encode())[0])
-    assert not offered(opened(folder))
-    issued(folder, load_key(kept, PASSWORD.encode()))
-    assert offered(opened(folder)) == ["Download the key made here"]
+    issued(audited_case, make_key("Ada Auditor", PASSWORD.encode())[0])
+    assert not offered(opened(audited_case))
+    issued(audited_case, load_key(kept, PASSWORD.encode()))
+    assert offered(opened(audited_case)) == ["Download the key made here"]
 
 
-def issued(folder: CaseFolder, key: SigningKey, **more: Path) -> None:
+def issued(audited_case: CaseFolder, key: SigningKey, **more: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("reports.issue.page_html", lambda files, manifest: "<title>t</title><p>before</p>")
-        issue_report(folder.run, key, folder.run / "report.pdf", **more)
+        issue_report(audited_case.run, key, audited_case.run / "report.pdf", **more)
 
 
 def offered(app: AppTest) -> list[str]:
@@ -196,15 +179,15 @@ def offered(app: AppTest) -> list[str]:
 
 
 def test_counts_that_give_people_away_ask_for_a_reason_on_the_screen(
-    folder: CaseFolder, tmp_path: Path, started: Started
+    audited_case: CaseFolder, tmp_path: Path, started: Started
 ) -> None:
     key, content = make_key("Ada Auditor", PASSWORD.encode())
-    issued(folder, key, log=log_home())
-    (folder.run / "report.pdf").unlink()
-    rows = (folder.place / "rows.csv").read_text().splitlines()
-    (folder.place / "rows.csv").write_text("\n".join([*rows[:5], *rows[6:]]) + "\n")
-    run_audit(load_case(folder.place / "case.toml"), folder.run, Settings(draws=100))
-    app = opened(folder)
+    issued(audited_case, key, log=log_home())
+    (audited_case.run / "report.pdf").unlink()
+    rows = (audited_case.place / "rows.csv").read_text().splitlines()
+    (audited_case.place / "rows.csv").write_text("\n".join([*rows[:5], *rows[6:]]) + "\n")
+    run_audit(load_case(audited_case.place / "case.toml"), audited_case.run, Settings(draws=100))
+    app = opened(audited_case)
     assert "allow-difference" not in [t.key for t in app.text_area]
     app.radio(key="key-kind").set_value("Use my .p12 file").run()
     app.file_uploader(key="key-file").set_value(("ada.p12", content, "application/x-pkcs12"))

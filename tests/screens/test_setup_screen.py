@@ -152,7 +152,7 @@ def test_the_case_file_shown_is_the_one_that_is_audited(home: Path) -> None:
     go(app, "outcome")
     go(app, "source")
     app.radio(key="role-favourable").set_value("0")
-    for key in ("good", "who", "hidden", "rows"):
+    for key in ("good", "who", "hidden", "norms", "rows"):
         go(app, key)
     shown = tomllib.loads(app.code[0].value)
     assert rest(app) == shown
@@ -182,7 +182,7 @@ def test_a_repeated_id_is_told_before_measuring_with_a_button_that_mends_it(home
     go(app, "outcome")
     go(app, "source")
     app.radio(key="role-favourable").set_value("0")
-    for key in ("good", "who", "hidden"):
+    for key in ("good", "who", "hidden", "norms"):
         go(app, key)
     app.selectbox(key="role-cluster").select("(none)").run()
     go(app, "rows")
@@ -308,7 +308,22 @@ def test_people_in_several_rows_are_proposed_as_such(home: Path) -> None:
     go(app, "outcome")
     go(app, "source")
     app.radio(key="role-favourable").set_value("0")
-    for key in ("good", "who", "hidden"):
+    for key in ("good", "who", "hidden", "norms"):
         go(app, key)
     assert app.selectbox(key="role-cluster").value == "customer_id"
     assert rest(app)["data"]["cluster"] == "customer_id"
+
+
+def test_the_example_policy_is_nobodys_until_it_is_adopted_by_name(home: Path) -> None:
+    app = purpose(begun(loans(home)))
+    for key in ("outcome", "source"):
+        go(app, key)
+    app.radio(key="role-favourable").set_value("0")
+    for key in ("good", "who", "hidden"):
+        go(app, key)
+    app.radio(key="role-norms").set_value("Assay's example, adopted by name").run()
+    go(app, "norms")
+    assert any("who adopts the policy" in w.value for w in app.warning)
+    app.text_input(key="role-adopted").input("R. Reviewer, credit board").run()
+    go(app, "norms")
+    assert rest(app)["policy"] == {"adopted_by": "R. Reviewer, credit board"}

@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import ttest_ind
 
 from audit.case import Recourse
 from audit.errors import CaseError
@@ -240,7 +241,32 @@ def test_a_planted_gap_in_the_cost_is_found_and_its_absence_is_not() -> None:
     assert found["high"] >= 0.15 - 1 / STEPS
     assert found["people"] == 300
     none = next(g for g in entry(0.0)["gaps"] if g["of"] == "cost")
-    assert none["low"] == 0.0
+    assert none["low"] < 0.0 < none["high"]
+
+
+def test_what_is_said_of_two_of_three_groups_is_theirs_and_not_that_of_the_widest_gap() -> None:
+    """Welch's limits of SciPy and Newcombe's of statsmodels for these two, at the level that three pairs leave each."""
+    rng = np.random.default_rng(1)
+    group = rng.choice(["a", "b", "c"], 900, p=[0.5, 0.4, 0.1])
+    frame = pd.DataFrame({"pay": rng.uniform(0, 1, 900), "is_c": (group == "c") * 1.0})
+
+    def model(f: pd.DataFrame) -> np.ndarray:
+        return (f["pay"] - 0.02 * f["is_c"]).to_numpy(dtype=np.float64)
+
+    finding = Finding.of(Recourse(("pay",)), model, frame, UP)
+    good = UP.favourable(model(frame))
+    found = groups(finding, Recourse(("pay",)), {"g": group}, np.ones(900, dtype=bool), good, 900, 200, 0)
+    gap = next(g for g in found["gaps"] if g["of"] == "cost")
+    cost = {}
+    for name in (gap["highest"][0], gap["lowest"][0]):
+        refused = np.flatnonzero((group == name) & (good == 0))
+        cost[name] = np.array([f.cost for f in finding.search(refused, 200)])
+    welch = ttest_ind(cost[gap["highest"][0]], cost[gap["lowest"][0]], equal_var=False)
+    ends = welch.confidence_interval(1 - 0.05 / 3)
+    assert (gap["low"], gap["high"]) == (pytest.approx(ends.low), pytest.approx(ends.high))
+    assert gap["p_value"] == pytest.approx(min(1.0, 3 * welch.pvalue))
+    assert gap["low"] < 0  # the widest gap of all cannot fall under 0; that of two named groups can
+    assert any(f"95 % interval of these two {gap['low']:.2f} to {gap['high']:.2f}" in n for n in found["notice"])
 
 
 def test_a_group_without_recourse_shows_in_the_share() -> None:

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.case import Case, DataSpec, ModelSpec
+from audit.case import Case, DataSpec, EndpointSpec, ModelSpec
 from audit.errors import CaseError
 from audit.load import dump_case, load_case, load_policy
+from audit.load.endpoints import PROTOCOLS
 from audit.load.policies import DEFAULT, METRICS
 from audit.load.toml import key, quote, write
 
@@ -23,6 +24,31 @@ FILE = st.text(st.characters(codec="utf-8", exclude_characters="\0/"), min_size=
     lambda t: bool(t.strip()) and t not in (".", "..")
 )
 NUMBER = st.floats(-1e12, 1e12).map(lambda x: x + 0.0)
+
+
+@st.composite
+def endpoints(draw: st.DrawFn, folder: Path) -> EndpointSpec:
+    protocol = draw(st.sampled_from(list(PROTOCOLS)))
+    json_only = protocol == "json"
+    name = st.sampled_from([None, "p", "out[*].p"])
+    return EndpointSpec(
+        url=f"{PROTOCOLS[protocol][0]}://models.example:8443/v2/models/loans",
+        protocol=protocol,
+        send_to=draw(st.sampled_from([None, "models.example:8443"])),
+        output="out[*].p" if json_only else draw(name),
+        decision=draw(name),
+        columns=draw(st.sampled_from([(), ("0", "1")])),
+        inputs=draw(st.sampled_from([None, "columns", "tensor"])),
+        batch=draw(st.integers(1, 1000)),
+        timeout=draw(st.sampled_from([1.5, 30.0])),
+        retries=draw(st.integers(0, 10)),
+        ca=draw(st.sampled_from([None, folder / "ca.pem"])),
+        token_env=draw(st.sampled_from([None, "A_TOKEN"])),
+        token_header=draw(st.sampled_from(["Authorization", "X-Api-Key"])),
+        plain_text=draw(st.booleans()),
+        request='{"people": "$rows"}' if json_only else None,
+        answers=draw(st.sampled_from([None, folder / "answers.jsonl"])),
+    )
 
 
 @st.composite
@@ -66,7 +92,7 @@ def cases(draw: st.DrawFn) -> Case:
             kind=kind,
             path=folder / draw(FILE) if kind == "path" else None,
             column=column if kind in ("decision", "score") else None,
-            endpoint=draw(TEXT) if kind == "endpoint" else None,
+            endpoint=draw(endpoints(folder)) if kind == "endpoint" else None,
             threshold=draw(NUMBER) if given_threshold else 0.5,
             threshold_given=given_threshold,
         ),

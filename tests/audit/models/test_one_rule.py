@@ -18,27 +18,10 @@ from audit.asked import cut_of
 from audit.explain import run_explain
 from audit.explain.prepare import Settings
 from audit.load import load_case
-from tests.audit.models.zoo.people import NUMBERS, people
+from tests.audit.models.zoo.people import NUMBERS, loans, people
 
-CASE = """
-[case]
-name = "Loans"
-purpose = "Who is granted a loan"
-[data]
-path = "people.csv"
-label = "bits"
-positive = "1"
-sensitive = ["sex"]
-features = ["age", "pay", "debt"]
-split = "part"
-train = "learn"
-audit = "measure"
-time = "when"
-[model]
-path = "m.skops"
-[watch]
-batch = 120
-"""
+CASE = loans(NUMBERS, 'split = "part"\ntrain = "learn"\naudit = "measure"\ntime = "when"\n')
+CASE += 'path = "m.skops"\n[watch]\nbatch = 120\n'
 
 
 @pytest.fixture

@@ -20,26 +20,14 @@ from audit.load.cases import dump_case
 from audit.models import own
 from audit.models.own import Environment, OwnWorker, digest_of
 from reports.sections.board import _model_notices
-from tests.audit.models.zoo.people import people
+from tests.audit.models.zoo.people import loans, people
 
-CASE = """
-[case]
-name = "Loans"
-purpose = "Who is granted a loan"
-[data]
-path = "people.csv"
-label = "bits"
-positive = "1"
-sensitive = ["sex"]
-features = ["pay", "debt"]
-[model]
-"""
 HERE = f'python = "{sys.executable}"\n'
 
 
 def case(folder: Path, model: str) -> Path:
     people().to_csv(folder / "people.csv", index=False)
-    (folder / "case.toml").write_text(CASE + model)
+    (folder / "case.toml").write_text(loans(["pay", "debt"]) + model)
     return folder / "case.toml"
 
 

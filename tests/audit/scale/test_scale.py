@@ -37,6 +37,7 @@ def people(rows: int = 3000, seed: int = 0) -> pd.DataFrame:
             "who": rng.integers(0, rows // 3, rows),
         }
     )
+    frame["name"] = "p" + frame["who"].astype(str)
     frame.loc[:40, "sex"] = None
     frame.loc[30:60, "age"] = np.nan
     frame.loc[rng.random(rows) < 0.1, "y"] = None
@@ -92,7 +93,7 @@ MODELS = {
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize(
     "roles",
-    [{}, {"weight": "w"}, {"split": "split", "audit": "2"}, {"weight": "w", "cluster": "who"}],
+    [{}, {"cluster": "name"}, {"split": "split", "audit": "2"}, {"weight": "w", "cluster": "who"}],
     ids=str,
 )
 def test_the_cube_is_that_of_the_rows(tmp_path: Path, kind: str, model: str, roles: dict[str, str]) -> None:
@@ -123,8 +124,8 @@ def test_every_figure_of_the_evidence_is_the_same_and_so_are_the_bytes_of_a_seco
     for key in ("rates", "gaps", "dataset", "counts", "law", "family", "norms", "findings", "cube"):
         assert json.dumps(a[key]) == json.dumps(b[key]), key
     assert (a["data"]["engine"], b["data"]["engine"]) == ("memory", "duckdb")
-    for model in ("few", "many"):
-        weighted = case_of(tmp_path, "parquet", MODELS[model], weight="w")
+    for model, roles in (("few", {}), ("many", {"cluster": "who"})):
+        weighted = case_of(tmp_path, "parquet", MODELS[model], weight="w", **roles)
         run_audit(weighted, tmp_path / "c", settings, large=True)
         run_audit(weighted, tmp_path / "d", settings, large=True)
         assert (tmp_path / "c" / "evidence.json").read_bytes() == (tmp_path / "d" / "evidence.json").read_bytes()

@@ -9,7 +9,7 @@ import pytest
 
 from audit.cube import UNLABELLED, Coded, Meaning, cube_of
 from audit.errors import DataError
-from audit.watch.harm import open_harm
+from audit.watch.harm import bounds, open_harm
 from audit.watch.label_free import ASSUMPTION, Calibration, estimate, open_calibration
 from debias.loop.modes import Mode
 from debias.loop.state import Batch, State
@@ -41,8 +41,8 @@ def hidden(rows: Coded) -> Coded:
 
 def calibrated(seed: int, n: int = 6000):
     rows, score = drawn(np.random.default_rng(seed), n)
-    harm = open_harm(cube_of(rows), tolerance=0.03, alpha=0.05, average_run=1e4, people=50)
-    return open_calibration(score).add(rows, score), {k: r.bound for k, r in harm.risks.items()}
+    harm = open_harm(3, tolerance=0.03, alpha=0.025, people=50, reference=cube_of(rows))
+    return open_calibration(score).add(rows, score), bounds(harm)
 
 
 def of(found, group):

@@ -33,3 +33,13 @@ def people() -> pd.DataFrame:
     frame["truth"] = good
     frame["three"] = np.where(good, "approved", np.where(frame.age > 50, "later", "denied"))
     return frame
+
+
+def loans(features: list[str], data: str = "") -> str:
+    """The head of a case file on these people, up to the place where the model is told."""
+    named = ", ".join(f'"{column}"' for column in features)
+    return (
+        '[case]\nname = "Loans"\npurpose = "Who is granted a loan"\n'
+        '[data]\npath = "people.csv"\nlabel = "bits"\npositive = "1"\nsensitive = ["sex"]\n'
+        f"features = [{named}]\n{data}[model]\n"
+    )

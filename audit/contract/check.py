@@ -1,0 +1,252 @@
+"""A contract held against a table: every failure at once, and by group.
+
+    check(frame, contract, groups)        pure: no file is read, nothing is changed
+
+The share that fails is told for each group with its interval, and the widest difference between two groups with a
+simultaneous interval and a p-value (audit.stats.largest_gap), adjusted by Holm (1979) over all checks and attributes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit import stats
+from audit.contract.kinds import KINDS, Cannot, Table, within
+from audit.contract.records import Apart, Check, Checked, Contract, Outcome, Share
+from audit.findings import percent
+from audit.gaps import Settings, seed_of
+from audit.quality.codes import Group
+from audit.values import UNKNOWN, to_json
+
+
+def check(
+    frame: pd.DataFrame,
+    contract: Contract,
+    groups: Sequence[Group] = (),
+    settings: Settings | None = None,
+    *,
+    compare: bool = True,
+) -> Checked:
+    """Every check of `contract` on `frame` (n rows). groups: codes (n,) of each row's true group, by attribute.
+
+    compare: whether differences between groups are tested (a batch of a watched feed does without). Raises nothing
+    about the data: what cannot be checked has not passed, and says why.
+    """
+    table = Table(frame)
+    how = settings or Settings()
+    found = [_one(table, c, groups, how, compare) for c in contract.checks]
+    return Checked(contract, len(frame), tuple(_adjusted(found)))
+
+
+def _one(table: Table, asked: Check, groups: Sequence[Group], settings: Settings, compare: bool) -> Outcome:
+    kind = KINDS[asked.kind]
+    try:
+        if kind.figure is not None:
+            return _figure(asked, kind.figure(table, asked.columns, asked.given), len(table))
+        assert kind.rows is not None
+        looked, fails = kind.rows(table, asked.columns, asked.given)
+    except Cannot as why:
+        return Outcome(asked, False, 0, 0, None, reason=str(why))
+    except (TypeError, ValueError, OverflowError) as error:
+        why = str(error)[:120] or type(error).__name__
+        return Outcome(asked, False, 0, 0, None, reason=f"the values cannot be compared ({why})")
+    rows, failed = int(looked.sum()), int(fails.sum())
+    shares = tuple(s for g in groups for s in _shares(g, looked, fails))
+    apart = tuple(a for g in groups if (a := _apart(asked, g, shares, settings))) if failed and compare else ()
+    # A share of exactly the limit passes; floating point must not decide.
+    passed = rows == 0 or failed <= (1 - asked.mostly) * rows + 1e-9
+    return Outcome(asked, passed, rows, failed, *_share(failed, rows), by_group=shares, apart=apart)
+
+
+def _figure(asked: Check, value: Any, rows: int) -> Outcome:
+    if value is None:
+        return Outcome(asked, False, rows, 0, None, reason="there are too few values to measure it")
+    if isinstance(value, bool):
+        good = value
+    elif isinstance(value, list):
+        good = all(
+            bool(within(v, {"min": low, "max": high}))
+            for v, (low, high) in zip(value, asked.given["limits"], strict=True)
+        )
+    else:
+        good = bool(within(value, asked.given))
+    return Outcome(asked, good, rows, 0, None, value=value)
+
+
+def _share(failed: int, rows: int) -> tuple[float | None, float | None, float | None]:
+    if rows == 0:
+        return None, None, None
+    low, high = stats.wilson(failed, rows)
+    return failed / rows, float(low), float(high)
+
+
+def _shares(group: Group, looked: Any, fails: Any) -> list[Share]:
+    size = len(group.levels)
+    rows = np.bincount(group.codes[looked], minlength=size).tolist()
+    failed = np.bincount(group.codes[fails], minlength=size).tolist()
+    return [
+        Share(group.attribute, name, n, x, *_share(x, n))
+        for name, n, x in zip(group.levels, rows, failed, strict=True)
+        if n
+    ]
+
+
+def _apart(asked: Check, group: Group, shares: Sequence[Share], settings: Settings) -> Apart | None:
+    mine = [s for s in shares if s.attribute == group.attribute and s.group != UNKNOWN and s.rows >= settings.floor]
+    if len(mine) < 2:
+        return None
+    found = stats.largest_gap(
+        [([s.failed for s in mine], [s.rows for s in mine])],
+        seed=seed_of(settings, "contract", asked.kind, asked.columns, group.attribute),
+        draws=settings.draws,
+        alpha=settings.alpha,
+    )
+    if found.value is None or found.low is None or found.high is None:
+        return None
+    assert found.highest is not None
+    assert found.lowest is not None
+    return Apart(
+        group.attribute,
+        mine[found.highest].group,
+        mine[found.lowest].group,
+        found.value,
+        found.low,
+        found.high,
+        found.p_value,
+        None,
+        found.method,
+    )
+
+
+def _adjusted(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    p = [np.nan if a.p_value is None else a.p_value for o in outcomes for a in o.apart]
+    adjusted = iter(stats.holm(p).tolist() if p else [])
+    return [
+        replace(o, apart=tuple(replace(a, p_adjusted=None if (q := next(adjusted)) != q else q) for a in o.apart))
+        for o in outcomes
+    ]
+
+
+# -- words ----------------------------------------------------------------------------------------------------------
+
+
+def words_of(asked: Check) -> str:
+    """What is asked, as a clause: "'age' lies from 16 to 100"."""
+    columns = " and ".join(repr(c) for c in asked.columns)
+    if KINDS[asked.kind].columns == 2:
+        columns = repr(asked.columns[0])
+    return KINDS[asked.kind].words.format(
+        column=columns,
+        other=repr(asked.columns[-1]) if asked.columns else "",
+        value=asked.given.get("type") or _range(asked.given),
+        count=len(asked.given.get("values", ())),
+    )
+
+
+def _range(given: Mapping[str, Any]) -> str:
+    low, high = given.get("min"), given.get("max")
+    if low is None and high is None:
+        return "anywhere"
+    if low is None:
+        return f"at most {high}"
+    if high is None:
+        return f"at least {low}"
+    return f"from {low} to {high}" if low != high else f"at {low}"
+
+
+def sentence(outcome: Outcome) -> str:
+    """What became of one check, by group where groups differ by more than chance."""
+    asked = outcome.check
+    if outcome.reason is not None:
+        return f"Not kept: {words_of(asked)}; {outcome.reason}."
+    if outcome.share is None:
+        if outcome.value is None:
+            return f"Kept: {words_of(asked)}; no row has a value."
+        found = "" if isinstance(outcome.value, bool) else f"; it is {_shown(outcome.value)}"
+        return f"{'Kept' if outcome.passed else 'Not kept'}: {words_of(asked)}{found}."
+    allowed = f", {percent(1 - asked.mostly)} allowed" if asked.mostly < 1 else ""
+    what = "missing" if asked.kind == "missing_at_most" else "fail"
+    text = (
+        f"{'Kept' if outcome.passed else 'Not kept'}: {words_of(asked)}; {outcome.failed:,} of {outcome.rows:,} rows "
+        f"{what} ({percent(outcome.share)}{allowed})"
+    )
+    for apart in outcome.apart:
+        if apart.p_adjusted is not None and apart.p_adjusted <= 0.05:
+            rate = {s.group: s.share for s in outcome.by_group if s.attribute == apart.attribute}
+            text += (
+                f"; {percent(rate[apart.highest])} of {apart.highest}, {percent(rate[apart.lowest])} of {apart.lowest}"
+            )
+    return text + "."
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(f"{v:g}" for v in value) if isinstance(value, list) else f"{value:g}"
+
+
+def problem(checked: Checked) -> str | None:
+    """Why a batch is put aside, every broken check in one text; None where it is not. Names groups, not people."""
+    if not checked.broken:
+        return None
+    said = []
+    for outcome in checked.broken:
+        shares = [s for s in outcome.by_group if s.share is not None and s.rows >= Settings().floor]
+        by = ""
+        for attribute in dict.fromkeys(s.attribute for s in shares):
+            mine = sorted((s for s in shares if s.attribute == attribute), key=lambda s: -float(s.share or 0))
+            if len(mine) > 1 and mine[0].failed:
+                by += f" ({percent(mine[0].share)} of {mine[0].group}, {percent(mine[-1].share)} of {mine[-1].group})"
+        said.append(sentence(replace(outcome, apart=())).removeprefix("Not kept: ").rstrip(".") + by)
+    count = len(checked.broken)
+    return f"it does not keep {count} check{'s' if count > 1 else ''} of the contract: {'; '.join(said)}."
+
+
+def to_document(checked: Checked) -> dict[str, Any]:
+    """The `contract` entry of evidence.json. Values of people are in it only where the contract itself lists them."""
+    contract = checked.contract
+    return {
+        "source": contract.source,
+        "sha256": contract.sha256,
+        "rows": checked.rows,
+        "not_understood": dict(contract.not_understood),
+        "checks": [_entry(o) for o in checked.outcomes],
+        "kept": sum(o.passed for o in checked.outcomes),
+        "broken": len(checked.broken),
+        "sentences": [sentence(o) for o in checked.failed],
+    }
+
+
+def _entry(o: Outcome) -> dict[str, Any]:
+    asked = o.check
+    return {
+        "kind": asked.kind,
+        "columns": list(asked.columns),
+        "words": words_of(asked),
+        "given": dict(asked.given),
+        "mostly": asked.mostly,
+        "severity": asked.severity,
+        "because": asked.reason,
+        "passed": o.passed,
+        "rows": o.rows,
+        "failed": o.failed,
+        "share": o.share,
+        "low": o.low,
+        "high": o.high,
+        "value": o.value,
+        "reason": o.reason,
+        "by_group": [
+            {"attribute": [s.attribute], "group": [s.group], **{k: getattr(s, k) for k in _COUNTED}} for s in o.by_group
+        ],
+        "apart": [
+            to_json(a) | {"attribute": [a.attribute], "highest": [a.highest], "lowest": [a.lowest]} for a in o.apart
+        ],
+    }
+
+
+_COUNTED = ("rows", "failed", "share", "low", "high")
+
+__all__ = ["check", "problem", "sentence", "to_document", "words_of"]

@@ -1,0 +1,243 @@
+"""Contracts in and out: contract.toml, a [contract] section, or a Great Expectations suite (audit.contract.gx)."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from audit.contract.kinds import KINDS
+from audit.contract.records import SEVERITIES, Check, Contract
+from audit.errors import CaseError, DataError, nearest
+from audit.load.toml import Reader, parse, write
+
+MOST_BYTES = 20_000_000
+RANGES = (
+    "between",
+    "length",
+    "rows",
+    "distinct",
+    "distinct_share",
+    "mean",
+    "median",
+    "stdev",
+    "sum",
+    "smallest",
+    "largest",
+)
+_COMMON = ("column", "columns", "mostly", "severity", "because")
+TYPES = ("number", "whole", "text", "date", "boolean")
+
+
+def read_contract(path: Path) -> Contract:
+    """The contract in a TOML file, or in a Great Expectations suite (.json). Raises CaseError, DataError."""
+    from audit.contract import gx
+
+    if path.suffix != ".json":
+        document, content = parse(path, CaseError, "contract")
+        top = Reader(document, f"the contract {path.name!r}", CaseError)
+        top.allow("check", "check_version")
+        return contract_of(top.tables("check"), path.name, hashlib.sha256(content).hexdigest())
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise DataError(
+                f"{path.name} is too large for a suite",
+                got=f"{path.stat().st_size:,} bytes",
+                expected=f"at most {MOST_BYTES:,}",
+                todo="check the path",
+            )
+        content = path.read_bytes()
+        suite = json.loads(content)
+    except OSError as error:
+        raise DataError(
+            f"the suite {path.name!r} cannot be read",
+            got=error.strerror or str(error),
+            expected="a JSON file of Great Expectations",
+            todo="check the path",
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(
+            f"the suite {path.name!r} is not JSON",
+            got=str(error)[:200],
+            expected="a Great Expectations suite",
+            todo="export the suite again",
+        ) from error
+    return gx.read_suite(suite, path.name, hashlib.sha256(content).hexdigest())
+
+
+def contract_of(entries: Sequence[Mapping[str, Any]], source: str, sha256: str = "") -> Contract:
+    """Checks from TOML tables. Raises CaseError, which names the line by its number."""
+    if not entries:
+        raise CaseError(
+            f"{source} holds no check",
+            got="nothing under [[check]]",
+            expected="at least one",
+            todo='write for example [[check]] column = "age" between = [16, 100]',
+        )
+    return Contract(tuple(_check(e, n) for n, e in enumerate(entries, 1)), source, sha256)
+
+
+def _check(entry: Mapping[str, Any], number: int) -> Check:
+    at = Reader(entry, f"check {number}", CaseError)
+    at.allow(*_COMMON, *KINDS)
+    named = [k for k in entry if k in KINDS]
+    if len(named) != 1:
+        raise CaseError(
+            f"check {number} asks for {'more than one thing' if named else 'nothing'}",
+            got=" and ".join(named) or ", ".join(repr(k) for k in entry) or "no keys",
+            expected="exactly one of " + ", ".join(KINDS),
+            todo="write one check a table",
+        )
+    kind = KINDS[named[0]]
+    value = entry[kind.name]
+    columns = _columns(at, kind.name, kind.columns, value)
+    mostly = at.number("mostly", low=0, high=1)
+    severity = "error" if "severity" not in entry else at.choice("severity", SEVERITIES)
+    given = _given(at, kind.name, value)
+    if kind.name == "missing_at_most":
+        mostly = 1 - float(at.number(kind.name, low=0, high=1) or 0)
+    return Check(kind.name, columns, given, 1.0 if mostly is None else mostly, severity, at.text("because") or "")
+
+
+def _columns(at: Reader, name: str, wanted: int, value: Any) -> tuple[str, ...]:
+    if wanted == 0:
+        return ()
+    if wanted == -1:
+        columns = at.texts("columns", required=True) or ()
+        if len(columns) < 2:
+            raise at.wrong("columns", "two columns or more")
+        return columns
+    column = str(at.text("column", required=True))
+    return (column,) if wanted == 1 else (column, str(at.text(name)))
+
+
+def _given(at: Reader, name: str, value: Any) -> dict[str, Any]:
+    if name in RANGES:
+        return _range(at, name, value)
+    if name in ("among", "not_among"):
+        if not isinstance(value, list) or not value or not all(isinstance(v, (str, int, float, bool)) for v in value):
+            raise at.wrong(name, f"a list of values, such as {name} = ['yes', 'no']")
+        return {"values": list(value)}
+    if name == "columns_are":
+        return {"names": list(at.texts(name) or ())}
+    if name in ("matches", "not_matches"):
+        return {"pattern": str(at.text(name))}
+    if name == "type":
+        return {"type": at.choice(name, TYPES)}
+    if name == "quantiles":
+        return _quantiles(at, value)
+    if KINDS[name].columns == 2 or name == "missing_at_most":
+        return {}
+    if value is not True:
+        raise at.wrong(name, "true")
+    return {}
+
+
+def _range(at: Reader, name: str, value: Any) -> dict[str, Any]:
+    if isinstance(value, list) and len(value) == 2:
+        out: dict[str, Any] = {"min": value[0], "max": value[1]}
+    elif isinstance(value, dict) and value and set(value) <= {"min", "max", "strict_min", "strict_max"}:
+        out = dict(value)
+    else:
+        raise at.wrong(name, f"{name} = [least, most], or {{ min = 0 }} where there is no most")
+    for key in ("min", "max"):
+        if isinstance(v := out.get(key), (dt.date, dt.datetime)):
+            out[key] = v.isoformat()
+        elif v is not None and (isinstance(v, bool) or not isinstance(v, (int, float, str))):
+            raise at.wrong(name, "numbers or dates")
+    from audit.contract.kinds import limits
+
+    try:
+        low, high = limits(out)
+    except (TypeError, ValueError) as error:
+        raise at.wrong(name, "numbers or dates such as 2026-11-28") from error
+    if not low <= high:
+        raise at.wrong(name, "the least first, then the most")
+    return out
+
+
+def _quantiles(at: Reader, value: Any) -> dict[str, Any]:
+    try:
+        points = sorted((float(q), [float(a), float(b)]) for q, (a, b) in value.items())
+        good = bool(points) and all(0 <= q <= 1 for q, _ in points)
+    except (AttributeError, TypeError, ValueError):
+        good = False
+    if not good:
+        raise at.wrong("quantiles", 'limits for each, such as { "0.5" = [30, 45] }')
+    return {"at": [q for q, _ in points], "limits": [p for _, p in points]}
+
+
+def from_case(value: Any, folder: Path) -> Contract:
+    """The `contract` of a case file: the name of a file, or a section with `file` or [[contract.check]]. CaseError."""
+    if isinstance(value, str):
+        value = {"file": value}
+    at = Reader({"contract": value}, "the case file", CaseError)
+    section = Reader(at.section("contract"), "[contract]", CaseError)
+    section.allow("file", "check")
+    if ("file" in section.table) == ("check" in section.table):
+        raise CaseError(
+            "[contract] names both a file and checks" if "file" in section.table else "[contract] asks for nothing",
+            got=", ".join(section.table) or "an empty section",
+            expected='file = "contract.toml", or [[contract.check]]',
+            todo="keep one of the two",
+        )
+    name = section.text("file")
+    if name is not None:
+        from audit.load.toml import beside
+
+        return read_contract(beside(folder, name))
+    checks = section.tables("check")
+    digest = hashlib.sha256(json.dumps(checks, sort_keys=True, default=str).encode()).hexdigest()
+    return contract_of(checks, "the case file", digest)
+
+
+def to_table(check: Check) -> dict[str, Any]:
+    """One check as TOML has it."""
+    from audit.contract.kinds import KINDS
+
+    kind, out = KINDS[check.kind], {}
+    if kind.columns == -1:
+        out["columns"] = list(check.columns)
+    elif check.columns:
+        out["column"] = check.columns[0]
+    value: Any = True
+    if kind.name in RANGES:
+        g = check.given
+        value = [g["min"], g["max"]] if set(g) == {"min", "max"} else {k: v for k, v in g.items() if v is not None}
+    elif "values" in check.given:
+        value = list(check.given["values"])
+    elif "names" in check.given:
+        value = list(check.given["names"])
+    elif "pattern" in check.given:
+        value = check.given["pattern"]
+    elif kind.name == "type":
+        value = check.given["type"]
+    elif kind.name == "quantiles":
+        value = {f"{q:g}": list(p) for q, p in zip(check.given["at"], check.given["limits"], strict=True)}
+    elif kind.columns == 2:
+        value = check.columns[1]
+    elif kind.name == "missing_at_most":
+        value = round(1 - check.mostly, 6)
+    out[kind.name] = value
+    if check.mostly < 1 and kind.name != "missing_at_most":
+        out["mostly"] = check.mostly
+    if check.severity != "error":
+        out["severity"] = check.severity
+    if check.reason:
+        out["because"] = check.reason
+    return out
+
+
+def dump(contract: Contract, head: Sequence[str] = ()) -> str:
+    """contract.toml; `head` stands above it as comments."""
+    blocks = ["\n".join(f"# {line}" for line in head)] if head else []
+    for check in contract.checks:
+        lines = [f"{k} = {write(v)}" for k, v in to_table(check).items()]
+        blocks.append("\n".join(["[[check]]", *lines]))
+    return "\n\n".join(blocks) + "\n"
+
+
+__all__ = ["contract_of", "dump", "from_case", "nearest", "read_contract", "to_table"]

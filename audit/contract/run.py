@@ -1,0 +1,113 @@
+"""`assay contract`: propose a contract for a data file, or hold a case's data against the one that it names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from audit.contract import gx
+from audit.contract.check import check, sentence, to_document
+from audit.contract.propose import propose
+from audit.contract.read import dump, to_table
+from audit.contract.records import SCHEMA, Checked, Contract
+from audit.errors import CaseError, GateBroken, InputError
+from audit.files import canonical, write_whole
+
+
+def proposed(data: Path, out: Path | None) -> tuple[dict[str, Any], str]:
+    """The document and the words of a proposal; written to `out`, never over a file. Raises DataError, InputError."""
+    if data.suffix == ".toml":
+        contract, rows, about = _of_case(data)
+    else:
+        from audit.load import read_noted
+
+        frame = read_noted(data).frame
+        contract, rows, about = propose(frame), len(frame), data.name
+    text = dump(
+        contract,
+        (
+            f"Proposed from {rows:,} rows of {about}. Read every line, and change what is not meant.",
+            'Assay holds data against it: `contract = "FILE"` at the top of the case file.',
+        ),
+    )
+    if out is not None:
+        if out.exists():
+            raise InputError(
+                f"{out.name!r} exists already",
+                got=f"a file {out}",
+                expected="a new name",
+                todo="choose another, or remove it: nothing that a person wrote is overwritten",
+            )
+        write_whole(out, text.encode())
+    document = {
+        "schema": SCHEMA,
+        "rows": rows,
+        "checks": [to_table(c) for c in contract.checks],
+        "written": None if out is None else str(out),
+    }
+    words = (
+        text.rstrip() if out is None else f"Written: {out}, {len(contract.checks)} checks proposed from {rows:,} rows."
+    )
+    return document, words
+
+
+def _of_case(path: Path) -> tuple[Contract, int, str]:
+    """From the rows that a case's model learned from, or from all of them where it does not say which."""
+    from audit.load import load_case, load_rows
+
+    case = load_case(path)
+    rows = load_rows(case, everything=True)
+    reference = rows.frame if rows.train is None else rows.frame[rows.train]
+    data = case.data
+    keys = [c for c in (data.id,) if c is not None and data.cluster is None]
+    return propose(reference, rows.features, keys=keys, time=data.time), len(reference), case.name
+
+
+def checked_case(
+    path: Path, results: Path | None = None, gate: bool = False
+) -> tuple[dict[str, Any], str, GateBroken | None]:
+    """The case's audited rows against its contract. results: a file for a validation result of Great Expectations.
+
+    The last is what `gate` ends with where a check of severity "error" is broken. Raises CaseError without a contract.
+    """
+    from audit.load import load_case, load_rows
+    from audit.quality import groups_of
+
+    case = load_case(path)
+    if case.contract is None:
+        raise CaseError(
+            "the case has no contract",
+            got="no `contract` in the case file",
+            expected='contract = "contract.toml"',
+            todo=f"propose one: assay contract {path.name} --out contract.toml",
+        )
+    rows = load_rows(case, everything=True)
+    frame = rows.frame[rows.audit]
+    found = check(frame, case.contract, groups_of(case, frame))
+    if results is not None:
+        write_whole(results, canonical(gx.validation(found)))
+    words = "\n".join(lines(found))
+    failure = broken(found) if gate and found.broken else None
+    return {"schema": SCHEMA, **to_document(found)}, words, failure
+
+
+def broken(found: Checked) -> GateBroken:
+    """What --gate ends with."""
+    return GateBroken(
+        f"{len(found.broken)} of {len(found.outcomes)} checks of the contract are broken",
+        got=" ".join(sentence(o) for o in found.broken[:8]),
+        expected="data as the contract says",
+        todo="mend the data, or change the contract and say why",
+    )
+
+
+def lines(found: Checked) -> list[str]:
+    """Every check, what failed first."""
+    kept = sum(o.passed for o in found.outcomes)
+    out = [f"{kept} of {len(found.outcomes)} checks kept on {found.rows:,} rows ({found.contract.source}).", ""]
+    out += [f"- {sentence(o)}" for o in sorted(found.outcomes, key=lambda o: o.passed)]
+    if found.contract.not_understood:
+        count = sum(found.contract.not_understood.values())
+        named = ", ".join(f"{k} ({v})" for k, v in found.contract.not_understood.items())
+        out += ["", f"Not understood and not checked: {count} lines of the suite: {named}."]
+    return out

@@ -1,0 +1,239 @@
+"""The model is fixed, and what it is fed is wrong: the worst plausible corruption that was found.
+
+    found = serving(case, fed, spec, settings)
+
+Searched on one half of the people, reported on the other. The group of a person is the true one, not the corrupted
+column. What is reported is a lower bound: the worst that was found, not the worst there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from audit import progress
+from audit.case import Case
+from audit.cube import Ints
+from audit.errors import CaseError, ModelError
+from audit.gaps import Settings
+from audit.quality import groups_of
+from audit.stress.ask import Fed
+from audit.stress.confirm import Confirmed, confirm, halves, take
+from audit.stress.corrupt import KINDS, Corruption, fits
+from audit.stress.figures import Aim, Figures, Moves, aims_of, moves_of
+from audit.stress.predicates import Literal, literals_of
+from audit.stress.search import Candidate, Search
+from audit.stress.spec import StressSpec
+
+FLOOR = 10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tried:
+    """A corruption of every row: of `column` (None: of whole rows), and what it does to decisions."""
+
+    kind: Corruption
+    column: str | None
+    altered: pd.Series | None
+    after: Ints | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """One finding of the search. hit (n,): the rows of the reporting half that were corrupted."""
+
+    aim: Aim
+    tried: Tried
+    predicate: tuple[Literal, ...]
+    share: float
+    rows: int
+    confirmed: Confirmed
+    names_person: bool
+    hit: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Served:
+    """entries: of each figure the worst that was found, and the worst that names no attribute or outcome.
+
+    searching (n,): the rows of the half that was searched on; candidates: how many were tried.
+    """
+
+    entries: tuple[Entry, ...]
+    candidates: int
+    corruptions: int
+    searching: npt.NDArray[np.bool_]
+    notes: tuple[str, ...] = field(default=())
+
+
+def serving(case: Case, fed: Fed, spec: StressSpec, settings: Settings) -> Served:
+    """Raises CaseError where nothing can be corrupted or no figure can be made worse."""
+    coded = fed.coded
+    aims, left = aims_of(case.policy, case.data.sensitive, coded.meaning)
+    notes = [f"Norms that rest on more than decisions were not searched: {', '.join(left)}."] if left else []
+    searching = halves(coded, settings.seed)
+    mine = take(coded, searching)
+    figures = Figures(mine, aims, FLOOR)
+    weight = np.ones(len(mine.label)) if mine.weight is None else mine.weight
+    base = np.bincount(figures.cell, weight, minlength=figures.size).astype(np.float64)
+    if np.isnan(figures.of(base[None])).all():
+        raise CaseError(
+            "there are too few people to search on",
+            got=f"{int(searching.sum())} rows in the searching half",
+            expected=f"at least {FLOOR} people in two groups of every figure",
+            todo="bring more rows",
+        )
+    groups = groups_of(case, fed.frame)
+    names = (coded.meaning.negative, coded.meaning.positive)
+    about = case.data.label
+    whole = literals_of(fed.frame, _searched(fed), groups, coded.label, names, about)
+    literals = type(whole)(whole.names, whole.holds[searching])
+    search = Search(figures, literals, spec.budget, FLOOR, base, mine.weight)
+    tried, said = corruptions(fed, spec)
+    notes += said
+    progress.stage("Searching for the worst corruption")
+    for number, one in enumerate(tried):
+        progress.step(number, len(tried))
+        after = None if one.after is None else one.after[searching]
+        search.add(number, moves_of(figures, mine, after, one.kind.name), spec.depth)
+    return Served(
+        tuple(_entries(fed, aims, search.best, tried, whole.names, whole.rows, searching, settings, spec.budget)),
+        search.tried,
+        len(tried),
+        searching,
+        tuple(notes),
+    )
+
+
+def _searched(fed: Fed) -> list[str]:
+    return [f for f in fed.features if f in fed.frame.columns]
+
+
+def corruptions(fed: Fed, spec: StressSpec) -> tuple[list[Tried], list[str]]:
+    """Every corruption that can be done, with the decisions that follow; and notes on those that could not."""
+    wanted = [k for k in KINDS.values() if not spec.kinds or k.name in spec.kinds]
+    columns = list(spec.columns) or list(fed.features)
+    unknown = [c for c in columns if c not in fed.features]
+    if unknown:
+        raise CaseError(
+            f"the column {unknown[0]!r} is to be corrupted and the model does not read it",
+            got=f"columns = {columns!r} under [stress]",
+            expected="among " + ", ".join(repr(f) for f in fed.features[:12]),
+            todo="name features",
+        )
+    out = [Tried(k, None, None, None) for k in wanted if k.of == "rows"]
+    notes, constant = [], []
+    if fed.ask is None:
+        notes.append(
+            "The case brings decisions and no model to ask, so that no column was corrupted: only whole rows were."
+        )
+        columns = []
+    todo = [(c, k) for c in columns for k in wanted if _plausible(spec, c, k) and fits(k, fed.frame[c])]
+    refused: dict[str, list[str]] = {}
+    progress.stage("Asking the model about corrupted columns")
+    for number, (column, kind) in enumerate(todo):
+        progress.step(number, len(todo))
+        assert kind.change is not None
+        assert fed.ask is not None
+        altered = kind.change(fed.frame[column])
+        if altered.equals(fed.frame[column]):
+            constant.append(column)
+            continue
+        try:
+            after = fed.ask(
+                fed.frame.assign(**{column: altered}) if column.isidentifier() else _with(fed, column, altered)
+            )
+        except ModelError as error:
+            refused.setdefault(f"{kind.name} ({error.problem})", []).append(column)
+            continue
+        out.append(Tried(kind, column, altered, after))
+    for what, where in refused.items():
+        notes.append(f"The model refuses a corruption, which is safe: {what}, in {', '.join(where)}.")
+    if same := sorted(set(constant) - {t.column for t in out if t.column}):
+        notes.append(f"A column with one value alone cannot be corrupted by some of the kinds: {', '.join(same)}.")
+    if not out:
+        raise CaseError(
+            "there is nothing that could be corrupted",
+            got="no model to ask, and no corruption of whole rows"
+            if fed.ask is None
+            else "no column that any kind fits",
+            expected="a feature of numbers or of categories, or one of duplicate, dropped, label in `kinds`",
+            todo="check `columns`, `kinds` and `plausible` under [stress]",
+        )
+    return out, notes
+
+
+def _with(fed: Fed, column: str, altered: pd.Series) -> pd.DataFrame:
+    out = fed.frame.copy(deep=False)
+    out[column] = altered
+    return out
+
+
+def _plausible(spec: StressSpec, column: str, kind: Corruption) -> bool:
+    return kind.of != "rows" and (column not in spec.plausible or kind.name in spec.plausible[column])
+
+
+def _entries(
+    fed: Fed,
+    aims: Sequence[Aim],
+    best: dict[tuple[int, bool], Candidate],
+    tried: Sequence[Tried],
+    names: tuple[Literal, ...],
+    rows_of: Any,
+    searching: npt.NDArray[np.bool_],
+    settings: Settings,
+    budget: float,
+) -> list[Entry]:
+    report = take(fed.coded, ~searching)
+    figures = Figures(report, aims, FLOOR)
+    wanted: dict[tuple[int, int, tuple[int, ...]], Candidate] = {}
+    for (aim, _), candidate in sorted(best.items()):
+        wanted.setdefault((aim, candidate.corruption, candidate.predicate), candidate)
+    out = []
+    for number, ((aim, corruption, predicate), candidate) in enumerate(wanted.items()):
+        one = tried[corruption]
+        rows = rows_of(predicate)[~searching]
+        # Halves differ a little: the budget holds on this one too.
+        share = min(candidate.share, int(budget * len(rows)) / max(1, int(rows.sum())))
+        hit = hit_rows(rows, share, settings.seed + number)
+        if int(rows.sum()) < FLOOR or int((~rows).sum()) < FLOOR:
+            continue
+        after = None if one.after is None else one.after[~searching]
+        every = moves_of(figures, report, after, one.kind.name)
+        found = confirm(figures, report, aim, every.within(hit), len(wanted), settings.seed, every, int(hit.sum()))
+        if not np.isfinite([found.before, found.after, found.low, found.high]).all():
+            continue
+        literals = tuple(names[i] for i in predicate)
+        whole = np.zeros(len(searching), dtype=bool)
+        whole[np.flatnonzero(~searching)[hit]] = True
+        out.append(
+            Entry(
+                aims[aim],
+                one,
+                literals,
+                candidate.share,
+                int(hit.sum()),
+                found,
+                any(x.personal for x in literals),
+                whole,
+            )
+        )
+    return out
+
+
+def hit_rows(rows: npt.NDArray[np.bool_], share: float, seed: int) -> npt.NDArray[np.bool_]:
+    """A random share of `rows` (n,)."""
+    at = np.flatnonzero(rows)
+    if share < 1:
+        at = np.random.default_rng(seed).permutation(at)[: round(share * len(at))]
+    out = np.zeros(len(rows), dtype=bool)
+    out[at] = True
+    return out
+
+
+__all__ = ["Entry", "Moves", "Served", "Tried", "corruptions", "hit_rows", "serving"]

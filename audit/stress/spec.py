@@ -1,0 +1,75 @@
+"""The [stress] and [whatif] sections of a case file, as frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from audit.errors import CaseError, InputError
+
+LEARNERS = ("case", "logistic", "boosting")
+
+
+@dataclass(frozen=True, slots=True)
+class StressSpec:
+    """budget: the largest share of rows that is corrupted, 0 to 1. depth: literals of a predicate at most. kinds:
+    corruptions (empty: all). columns: those that are corrupted (empty: every feature). plausible: column -> the
+    corruptions that can happen to it, by name; others of that column are not tried.
+    """
+
+    budget: float = 0.05
+    depth: int = 2
+    kinds: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    plausible: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class WhatifSpec:
+    """learner: the case's own model fitted again, or a learner of Assay's. kinds: of variants (empty: all)."""
+
+    learner: str | None = None
+    kinds: tuple[str, ...] = ()
+
+
+def read_stress(at: Any) -> StressSpec:
+    """From a `audit.load.toml.Reader`. Raises CaseError."""
+    from audit.load.toml import Reader
+    from audit.stress.corrupt import KINDS
+
+    at.allow("budget", "depth", "kinds", "columns", "plausible")
+    depth = at.table.get("depth", 2)
+    if not isinstance(depth, int) or isinstance(depth, bool) or not 1 <= depth <= 3:
+        raise at.wrong("depth", "1, 2 or 3 conditions that say who is hit")
+    budget = at.number("budget", low=0.0001, high=0.5)
+    inner = Reader(at.section("plausible"), "`plausible` under [stress]", CaseError)
+    plausible = {c: known_kinds(inner.texts(c) or ()) for c in inner.table}
+    return StressSpec(
+        0.05 if budget is None else budget,
+        depth,
+        known_kinds(at.texts("kinds") or (), KINDS),
+        at.texts("columns") or (),
+        plausible,
+    )
+
+
+def known_kinds(names: tuple[str, ...], table: Any = None) -> tuple[str, ...]:
+    """The names, if all are kinds of corruption. Raises InputError."""
+    from audit.errors import nearest
+    from audit.stress.corrupt import KINDS
+
+    known = KINDS if table is None else table
+    for name in names:
+        if name not in known:
+            raise InputError(
+                "there is no such corruption", got=repr(name), expected=", ".join(known), todo=nearest(name, known)
+            )
+    return names
+
+
+def read_whatif(at: Any) -> WhatifSpec:
+    """From a `audit.load.toml.Reader`. Raises CaseError."""
+    at.allow("learner", "kinds")
+    learner = at.choice("learner", LEARNERS) if "learner" in at.table else None
+    return WhatifSpec(learner, at.texts("kinds") or ())

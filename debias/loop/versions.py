@@ -1,0 +1,79 @@
+"""The version of what a trail keeps, and how an older one goes on.
+
+    kept "schema": {"version": 2}   none: version 1, before who comes and what is decided was watched
+
+    kept "schema": {"version": 2}   none: version 1, before it was watched who comes and what is decided
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from audit.policy import Policy
+from audit.watch.cells import cube_from_json
+from audit.watch.changes import History, Key, Pair
+from audit.watch.harm import Harm, counts_of
+from audit.watch.moves import Moves, composition_of, decisions_of, open_moves
+from debias.loop.state import State
+from debias.loop.trail import Trail
+from debias.loop.transitions import HARM_PART
+
+VERSION = 2
+
+
+def version_of(trail: Trail) -> int:
+    """The version of what is kept; 1 where it does not say."""
+    kept = trail.kept("schema")
+    return int(kept["version"]) if kept else 1
+
+
+def state_in(trail: Trail, policy: Policy) -> State | None:
+    """Where the loop stands, in today's form; None before it began."""
+    kept = trail.kept("state")
+    if kept is None:
+        return None
+    return State.from_json(kept if version_of(trail) >= VERSION else _from_1(kept, trail, policy))
+
+
+def _from_1(old: Mapping[str, Any], trail: Trail, policy: Policy) -> dict[str, Any]:
+    """Version 1 kept e-values of harm beside counts of the first batches, and the counts of every batch."""
+    rules = policy.loop
+    new = {k: v for k, v in old.items() if k != "source_batches"} | {"barren": 0}
+    people = open_moves(rules.reference_batches, alpha=rules.drift_alpha, people=rules.people)
+    made = open_moves(rules.reference_batches, alpha=rules.drift_alpha, people=rules.people)
+    for number, kept in trail.cubes():
+        if kept is not None:
+            cube = cube_from_json(kept)
+            people = _counted(people, number, composition_of(cube))
+            made = _counted(made, number, decisions_of(cube)) if number >= old["since"] else made
+    new |= {"people": people.to_json(), "decisions": made.to_json()}
+    new["harm"] = _harm_from_1(old, policy).to_json()
+    return new
+
+
+def _counted(moves: Moves, number: int, counts: Mapping[Key, Pair]) -> Moves:
+    return Moves(moves.history.add(number, counts), moves.alpha, moves.people)
+
+
+def _harm_from_1(old: Mapping[str, Any], policy: Policy) -> Harm:
+    rules, kept = policy.loop, old["harm"]
+    first: dict[Key, Pair] = {} if old["source"] is None else counts_of(cube_from_json(old["source"]))
+    last = int(old["matured"]) - 1
+    if kept is None:
+        batches = int(old["source_batches"])
+        history = History((last,), (0,), {k: (v,) for k, v in first.items()}, rules.reference_batches, batches)
+        if not batches:
+            history = History.begin(first=rules.reference_batches)
+        return Harm(history, rules.harm, rules.alpha * HARM_PART, rules.people)
+    history = History.begin(first)
+    later: dict[Key, Pair] = {(a, g): (int(v[4]), int(v[5])) for a, g, v in kept["risks"]}
+    if any(n for n, _ in later.values()):
+        history = history.add(last, later)
+    alarm = tuple((str(a[0]), str(a[1])) for a in kept["alarm"])
+    found = []
+    for k in alarm:
+        pairs = {"before": list(first.get(k, (0, 0))), "after": list(later.get(k, (0, 0)))}
+        found.append({"key": list(k), "since": -1, **pairs, "p": None, "alpha": kept["alpha"]})
+    done = history.batches
+    return Harm(history, rules.harm, rules.alpha * HARM_PART, rules.people, alarm, tuple(found), {}, done)

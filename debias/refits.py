@@ -1,0 +1,140 @@
+"""The pipeline of a case fitted again many times, in one process: what stress and what-if rest on.
+
+    with refitting(task, allow) as learner:
+        decided, score = learner(train_frame, outcomes, asked_frame)
+
+The case's own estimator, cloned inside its walls, where it can be cloned; else Assay's own learner, and that is said.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit.asked import Rule, answer, bind, labels_of, open_model, own_format, rule_of
+from audit.cube import Floats, Ints
+from audit.errors import ModelError
+from debias.learner import WORDS, one_thread, own_learner
+from debias.task import Task
+
+Answered = tuple[Ints, Floats]
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """Stands for a worker whose answers are there already."""
+
+    info: Any
+    given: Any
+
+    def answer(self, frame: pd.DataFrame, positive: str) -> Any:
+        return self.given
+
+
+class Refits:
+    """Call with rows to learn from, their labels (m,) in 0, 1, and rows to decide. Raises ModelError."""
+
+    words: str
+    notes: tuple[str, ...] = ()
+
+    def __call__(self, rows: pd.DataFrame, label: Ints, asked: pd.DataFrame, seed: int = 0) -> Answered:
+        raise NotImplementedError
+
+
+class Own(Refits):
+    """Assay's own learner."""
+
+    def __init__(self, task: Task, notes: tuple[str, ...]) -> None:
+        self._task, self.words, self.notes = task, WORDS, notes
+
+    def __call__(self, rows: pd.DataFrame, label: Ints, asked: pd.DataFrame, seed: int = 0) -> Answered:
+        model = own_learner(rows, seed)
+        with one_thread():
+            model.fit(rows, label)
+            score = model.predict_proba(asked)[:, 1]
+        return (score >= 0.5).astype(np.int64), np.asarray(score, dtype=np.float64)
+
+
+class Cloned(Refits):
+    """The case's own estimator, cloned and fitted in its sandbox, asked there too."""
+
+    def __init__(self, task: Task, worker: Any, rule: Rule) -> None:
+        self._task, self._worker, self._rule = task, worker, rule
+        self.words = f"fresh copies of the audited {worker.info.estimator}"
+
+    def __call__(self, rows: pd.DataFrame, label: Ints, asked: pd.DataFrame, seed: int = 0) -> Answered:
+        from audit.models.worker import Answer
+
+        meaning = self._task.meaning
+        names = np.array([self._rule.name(meaning.negative), self._rule.name(meaning.positive)], dtype=object)
+        both = pd.concat([rows, asked], ignore_index=True)
+        found = self._worker.call(
+            "refit_answer", both, labels=names[label], positive=np.asarray(self._rule.own), seed=np.array(seed)
+        )
+        given = _Given(self._worker.info, Answer(found["scores"], found.get("decided")))
+        done = answer(given, self._rule, asked)  # type: ignore[arg-type]
+        score = done.score if done.score is not None else done.positive.astype(np.float64)
+        return done.positive, score
+
+
+class InItsPlace(Refits):
+    """The case's own model in its own environment: fitted there, written there, loaded there again."""
+
+    def __init__(self, task: Task, allow: Sequence[str], words: str) -> None:
+        self._task, self._allow, self.words = (
+            task,
+            allow,
+            f"fresh copies of the audited {words}, in its own environment",
+        )
+
+    def __call__(self, rows: pd.DataFrame, label: Ints, asked: pd.DataFrame, seed: int = 0) -> Answered:
+        case, meaning = self._task.case, self._task.meaning
+        form = own_format(case.model)
+        with open_model(case.model, self._allow) as worker:
+            bind(case, worker, self._task.frame, self._task.features)
+            rule = rule_of(case, worker.info, labels_of(case, self._task.frame))
+            names = np.array([rule.name(meaning.negative), rule.name(meaning.positive)], dtype=object)
+            content = worker.call("refit", rows, labels=names[label], seed=np.array(seed))["model"]
+        with tempfile.TemporaryDirectory() as place:
+            path = Path(place) / f"again.{form}"
+            path.write_bytes(np.asarray(content).tobytes())
+            with open_model(case.model, self._allow, path, made_here=True) as worker:
+                bind(case, worker, self._task.frame, self._task.features)
+                done = answer(worker, rule_of(case, worker.info, labels_of(case, self._task.frame)), asked)
+        score = done.score if done.score is not None else done.positive.astype(np.float64)
+        return done.positive, score
+
+
+@contextmanager
+def refitting(task: Task, allow: Sequence[str] = (), *, own: bool = False) -> Iterator[Refits]:
+    """own: Assay's learner even where the case's can be cloned. Raises ModelError where the file cannot be read."""
+    case = task.case
+    if own or case.model.kind != "path":
+        said = () if own else (f"The case brings {case.model.kind}s and no model to fit again: {WORDS} was fitted.",)
+        yield Own(task, said)
+        return
+    few = task.splits.train[:400]
+    rows = task.part(np.concatenate([few, task.splits.validation[:20]]))
+    with open_model(case.model, allow) as worker:
+        bind(case, worker, task.frame, task.features)
+        rule = rule_of(case, worker.info, labels_of(case, task.frame))
+        if case.model.python is not None:
+            if own_format(case.model) is not None:
+                yield InItsPlace(task, allow, str(worker.info.estimator))
+            else:
+                yield Own(task, (f"The model cannot be fitted again in its environment: {WORDS} was fitted instead.",))
+            return
+        cloned = Cloned(task, worker, rule)
+        try:
+            cloned(rows.iloc[: len(few)], task.label[few], rows.iloc[len(few) :])
+        except ModelError as error:
+            yield Own(task, (f"The model could not be fitted again ({error.problem}): {WORDS} was fitted instead.",))
+            return
+        yield cloned

@@ -1,0 +1,104 @@
+"""A served model audited through the command line: what is sent, what is kept, what is said. The decisions that are
+counted are those of the rule that the server serves, worked out here by itself."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import cli
+from reports.sections.board import _model_notices
+from tests.audit.served.served import FEATURES, Served, case, oip, rule, serving, table
+
+
+def audit(path: Path, out: str = "out", *more: str) -> int:
+    return cli.main(["audit", str(path), "--out", str(path.parent / out), "--draws", "200", *more])
+
+
+def evidence(folder: Path, out: str = "out") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / out / "evidence.json").read_bytes())
+    return found
+
+
+def rates(found: dict[str, Any]) -> dict[str, float]:
+    return {r["group"][0]: r["value"] for r in found["rates"] if r["metric"] == "selection_rate" and r["group"]}
+
+
+def wanted() -> dict[str, float]:
+    frame = table()
+    return {str(k): float(v) for k, v in frame.assign(d=rule(frame)).groupby("sex").d.mean().items()}
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, Path]]:
+    """One audit of an endpoint that answers, and the server, still up."""
+    folder = tmp_path_factory.mktemp("served")
+    with serving() as served:
+        assert audit(case(folder, oip(served))) == 0
+        yield served, folder
+
+
+def test_the_decisions_are_the_servers(done: tuple[Served, Path]) -> None:
+    found = evidence(done[1])
+    assert rates(found) == pytest.approx(wanted())
+    model = found["model"]
+    assert (model["kind"], model["sha256"], model["format"], model["rule"]) == ("endpoint", None, "oip", "predict")
+    assert model["compared"]["differ"] == 0
+    assert model["served"]["identity"] == "not established"
+    assert model["served"]["sent"] == FEATURES
+    assert model["served"]["server"]["model_version"] == "7"
+    assert model["served"]["asked_again"] == 0, "no question needed a second try"
+
+
+def test_nothing_but_the_features_is_sent(done: tuple[Served, Path]) -> None:
+    served, _ = done
+    for body in served.asked:
+        assert [i["name"] for i in json.loads(body)["inputs"]] == FEATURES
+
+
+def test_page_one_says_that_nobody_knows_which_model_answers(done: tuple[Served, Path]) -> None:
+    words = " ".join(str(block) for block in _model_notices(evidence(done[1])))
+    assert "identity is not established" in words
+    assert "version 7" in words
+
+
+def test_latency_by_group_is_of_those_asked_alone(done: tuple[Served, Path]) -> None:
+    found = evidence(done[1])["model"]["served"]
+    alone = found["latency"]["by_group"]
+    assert sum(g["rows"] for g in alone) == found["alike"]["rows"] == 200
+    assert all(0 < g["low"] <= g["p50_ms"] <= g["high"] for g in alone)
+    assert found["latency"]["alone"]["requests"] == 200
+
+
+def test_the_same_bytes_again_with_the_server_and_without(done: tuple[Served, Path]) -> None:
+    served, folder = done
+    first = (folder / "out" / "evidence.json").read_bytes()
+    before = len(served.asked)
+    assert audit(folder / "case.toml") == 0
+    assert (folder / "out" / "evidence.json").read_bytes() == first
+    assert len(served.asked) == before + 1, "only whether it still gives the same answers is asked"
+    shutil.copytree(folder / "out", folder / "moved")
+    (folder / "moved" / "evidence.json").unlink()
+    before = len(served.seen)
+    assert audit(folder / "case.toml", "moved", "--offline") == 0
+    assert (folder / "moved" / "evidence.json").read_bytes() == first
+    assert len(served.seen) == before, "offline, the server hears nothing"
+
+
+def test_offline_without_answers_is_refused(done: tuple[Served, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    served, folder = done
+    before = len(served.seen)
+    assert audit(folder / "case.toml", "empty", "--offline") == 2
+    assert "not all answers are kept" in capsys.readouterr().err
+    assert len(served.seen) == before
+
+
+def test_no_value_of_a_person_is_kept(done: tuple[Served, Path]) -> None:
+    text = (done[1] / "out" / "answers.jsonl").read_text()
+    assert not any(word in text for word in ("clerk", "nurse", "smith", "pay"))
+    assert (done[1] / "out" / "answers.jsonl").stat().st_mode & 0o077 == 0

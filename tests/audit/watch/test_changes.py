@@ -1,0 +1,106 @@
+"""Changes of shares from counts by batch: the test is Fisher's, the plan sums to alpha, and quiet feeds stay quiet."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from scipy.stats import fisher_exact
+
+from audit.watch.changes import FINE, History, changes, fisher, windows
+from audit.watch.moves import ALL, SHARE, open_moves, seen
+
+KEY = ("a",)
+
+
+@pytest.mark.parametrize("rises", [True, False])
+def test_the_p_value_is_fishers_and_never_smaller(rises: bool) -> None:
+    rng = np.random.default_rng(0)
+    before = np.stack([n := rng.integers(5, 400, 60), rng.binomial(n, 0.3)], axis=1)
+    after = np.stack([n := rng.integers(5, 400, 60), rng.binomial(n, rng.choice([0.1, 0.3, 0.5], 60))], axis=1)
+    found = fisher(before, after, rises=rises)
+    for (n1, x1), (n2, x2), p in zip(before, after, found, strict=True):
+        table = [[x2, n2 - x2], [x1, n1 - x1]]
+        up, down = (fisher_exact(table, alternative=a).pvalue for a in ("greater", "less"))
+        exact = up if rises else min(1.0, 2 * min(up, down))
+        assert p >= exact * (1 - 1e-9)
+        if exact < 0.01:
+            assert p <= 1.35 * exact
+
+
+def test_all_looks_together_spend_alpha_at_most() -> None:
+    history, spent = History.begin(first=3), []
+    for batch in range(400):
+        history = history.add(batch, {KEY: (10, 1)})
+        spent += [share for _, share in windows(history)]
+    assert 0.7 < sum(spent) <= 1
+
+
+def test_old_batches_are_put_together_and_nobody_is_lost() -> None:
+    history, n = History.begin(first=3), 0
+    sizes = []
+    for batch in range(1000):
+        history = history.add(batch, {KEY: (batch % 7 + 1, 1)})
+        n += batch % 7 + 1
+        sizes.append(len(history.ends))
+    assert history.people(KEY) == n
+    assert max(sizes) <= 1 + 8 * FINE
+    assert list(history.ends)[-FINE:] == list(range(1000 - FINE, 1000))
+    assert History.from_json(json.loads(json.dumps(history.to_json()))).to_json() == history.to_json()
+
+
+def test_a_late_row_lands_in_the_batch_where_it_belongs() -> None:
+    a = b = History.begin(first=2)
+    for batch in range(40):
+        a = a.add(batch, {KEY: (10, 2)})
+        b = b.add(batch, {KEY: (8, 1)})
+    for batch in range(40):
+        b = b.add(batch, {KEY: (2, 1)})
+    assert a.to_json() == b.to_json()
+
+
+def test_quiet_feeds_are_quiet_and_changes_are_found_within_two_batches() -> None:
+    """Small, seeded; bench/loop_power.py has the whole of it. Two groups of 5 % and 95 %, 500 people a batch."""
+    early = found = 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        moves = open_moves(3, alpha=0.025, people=50)
+        told: list[tuple[int, str]] = []
+        for batch in range(30):
+            few = 0 if batch >= 25 else int(rng.binomial(500, 0.05))
+            counts = {(ALL, "sex"): (500, 0), (SHARE, "sex", "M"): (0, 500 - few)}
+            counts |= {(SHARE, "sex", "F"): (0, few)} if few else {}
+            moves, said = seen(moves, batch, counts)
+            told += [(batch, str(f["what"])) for _, f in said]
+        early += any(b < 25 for b, _ in told)
+        found += any(25 <= b <= 26 and what == "gone" for b, what in told)
+    assert (early, found) == (0, 12)
+
+
+def test_a_change_that_is_over_is_closed() -> None:
+    moves = open_moves(3, alpha=0.025, people=50)
+    kinds = []
+    for batch in range(24):
+        few = 0 if 10 <= batch < 14 else 100
+        counts = {(ALL, "sex"): (500, 0), (SHARE, "sex", "M"): (0, 500 - few)}
+        counts |= {(SHARE, "sex", "F"): (0, few)} if few else {}
+        moves, said = seen(moves, batch, counts)
+        kinds += [(batch, kind, f["group"], f["what"]) for kind, f in said]
+    assert [(k, what) for _, k, g, what in kinds if g == "F"] == [("moved", "gone"), ("back", "gone")]
+    assert kinds[0][0] in (10, 11)
+    assert not moves.open
+
+
+def test_changes_below_what_matters_are_not_told() -> None:
+    moves = open_moves(3, alpha=0.025, people=50)
+    told, there = [], []
+    for batch in range(20):
+        few = 10_000 if batch < 10 else 10_400
+        counts = {(ALL, "sex"): (100_000, 0), (SHARE, "sex", "F"): (0, few), (SHARE, "sex", "M"): (0, 100_000 - few)}
+        moves, said = seen(moves, batch, counts)
+        told += said
+        key = (SHARE, "sex", "F")
+        there += changes(moves.history, [key], alpha=0.025, people=50, whole={key: (ALL, "sex")})
+    assert told == []
+    assert there, "10.0 and 10.4 % of a million each are not the same"

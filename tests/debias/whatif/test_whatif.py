@@ -1,0 +1,207 @@
+"""Shared work gives what a fit from the beginning gives; the door, with a model file, tells which choices matter."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
+
+import cli
+from audit.load import load_case, load_rows
+from audit.models.write import skops_bytes
+from debias.task import task_of
+from debias.whatif.boosting import Boosting, _grown, _values
+from debias.whatif.linear import Linear, column_of
+from debias.whatif.run import parts_of
+from debias.whatif.table import variants_of
+
+N = 900
+CASE = """[case]
+name = "Loans"
+purpose = "Who is granted a loan"
+[data]
+path = "people.csv"
+label = "outcome"
+positive = "yes"
+sensitive = ["sex"]
+split = "split"
+train = "train"
+audit = "test"
+exclude = ["sex"]
+[model]
+path = "model.skops"
+"""
+
+
+def people() -> pd.DataFrame:
+    rng = np.random.default_rng(5)
+    frame = pd.DataFrame(
+        {
+            "sex": rng.choice(["Female", "Male"], N),
+            "town": rng.choice(["Aa", "Bo", "Ce", "Du"], N, p=[0.5, 0.3, 0.19, 0.01]),
+            "a": rng.normal(2, 3, N).round(3),
+            "b": rng.exponential(5, N).round(3),
+            "split": np.where(np.arange(N) % 3 == 0, "test", "train"),
+        }
+    )
+    z = 0.5 * frame["a"] - 0.1 * frame["b"] + (frame["town"] == "Aa") - 0.8 * (frame["sex"] == "Female")
+    frame["outcome"] = np.where(z + rng.logistic(0, 1, N) > 0.5, "yes", "no")
+    return frame
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("whatif")
+    frame = people()
+    frame.to_csv(place / "people.csv", index=False)
+    train = frame[frame["split"] == "train"]
+    (place / "model.skops").write_bytes(skops_bytes(cold(train[["town", "a", "b"]], train["outcome"])))
+    (place / "case.toml").write_text(CASE)
+    return place / "case.toml"
+
+
+def cold(x: pd.DataFrame, y, **given) -> Pipeline:
+    numbers = [c for c in x if x[c].dtype.kind in "if"]
+    texts = [c for c in x if c not in numbers]
+    prepare = ColumnTransformer(
+        [("n", StandardScaler(), numbers), ("t", OneHotEncoder(handle_unknown="ignore"), texts)]
+    )
+    model = Pipeline([("prepare", prepare), ("model", LogisticRegression(tol=1e-8, max_iter=2000))])
+    return model.fit(x, y, **({"model__sample_weight": given["weight"]} if given.get("weight") is not None else {}))
+
+
+@pytest.fixture(scope="module")
+def parts(case: Path):
+    loaded = load_case(case)
+    return parts_of(task_of(loaded, load_rows(loaded, everything=True), 0), 0)
+
+
+def frames(parts, recipe):
+    """Training rows, labels, weights and rows measured, as one would make them without a plan."""
+    train, test, label = parts.train.copy(), parts.test.copy(), parts.label
+    for name, (a, b) in recipe.columns.items():
+        train[name], test[name] = a.to_numpy(), b.to_numpy()
+    for name, altered in recipe.asked.items():
+        test[name] = altered.to_numpy()
+    label = label if recipe.label is None else recipe.label
+    if recipe.rows is not None:
+        train, label = train.iloc[recipe.rows], label[recipe.rows]
+    gone = list(recipe.without)
+    return train.drop(columns=gone), label, recipe.weight, test.drop(columns=gone)
+
+
+def test_every_logistic_variant_is_what_scikit_learn_fits_from_the_beginning(parts) -> None:
+    plan, compared = Linear(parts), 0
+    for v in variants_of(parts, "logistic"):
+        if v.kind == "scaling" or v.recipe.threshold is not None:
+            continue
+        train, label, weight, test = frames(parts, v.recipe)
+        if v.recipe.asked and test.isna().any().any():
+            continue  # scikit-learn's scaler and regression refuse gaps
+        wanted = cold(train, label, weight=weight).predict_proba(test)[:, 1]
+        np.testing.assert_allclose(plan(v.recipe), wanted, atol=2e-5, err_msg=v.name)
+        compared += 1
+    assert compared >= 30
+
+
+def test_every_boosted_variant_is_exactly_what_lightgbm_fits_from_the_beginning(parts) -> None:
+    plan = Boosting(parts)
+    for v in variants_of(parts, "boosting"):
+        if v.recipe.threshold is not None or (v.recipe.rows is not None and "another draw" in v.name):
+            continue
+        _, label, weight, _ = frames(parts, v.recipe)
+        names = [c for c in plan.names if c not in v.recipe.without]
+        made = {c: column_of(*v.recipe.columns.get(c, (parts.train[c], parts.test[c]))) for c in names}
+        asked = {c: column_of(parts.train[c], a) for c, a in v.recipe.asked.items()}
+        x = np.column_stack([_values(made[c], 0) for c in names])
+        x = x if v.recipe.rows is None else x[v.recipe.rows]
+        there = np.column_stack([_values(asked.get(c, made[c]), 1) for c in names])
+        model = _grown(Boosting._dataset(x, label, weight, [made[c] for c in names]))
+        np.testing.assert_array_equal(plan(v.recipe), model.predict(there), err_msg=v.name)
+
+
+@pytest.fixture(scope="module")
+def document(case: Path) -> dict:
+    out = case.parent / "run"
+    assert cli.main(["whatif", str(case), "--learner", "logistic", "--out", str(out), "--json"]) == 0
+    return json.loads((out / "whatif.json").read_text())
+
+
+def test_changes_are_paired_and_held_against_chance_over_all_variants(document) -> None:
+    assert len(document["variants"]) >= 40
+    p = [f["p_value"] for v in document["variants"] for f in v["figures"] if f["p_value"] is not None]
+    adjusted = [f["p_adjusted"] for v in document["variants"] for f in v["figures"] if f["p_value"] is not None]
+    np.testing.assert_allclose(adjusted, multipletests(p, method="holm")[1])
+    at = [a["metric"] for a in document["aims"]].index("accuracy")
+    moved = [v for v in document["variants"] if abs(v["figures"][at]["change"]) > 0.02]
+    assert moved
+    for v in moved:
+        f = v["figures"][at]
+        assert f["low"] <= f["change"] <= f["high"]
+
+
+def test_the_paired_p_value_is_near_mcnemar(parts) -> None:
+    from audit.policy import Policy
+    from audit.stress.confirm import spreads
+    from audit.stress.figures import Figures, aims_of, moves_of
+    from debias.whatif.run import _changes, _coded
+
+    plan = Linear(parts)
+    base = (plan.base >= 0.5).astype(int)
+    coded = _coded(parts.task, base)
+    figures = Figures(coded, aims_of(Policy("", (), ""), ("sex",), coded.meaning)[0], 10)
+    truth = coded.label
+    for at in (0.4, 0.6, 0.7):
+        after = (plan.base >= at).astype(int)
+        table = [np.bincount((figures.joint * 3 + truth) * 2 + d, minlength=figures.size)[None] for d in (base, after)]
+        now, there = (figures.of(t.astype(float))[0] for t in table)
+        sd = spreads(figures, coded, moves_of(figures, coded, after, "w"), 0)
+        _, (p,) = _changes(now, there, sd, np.array([0]), len(base))
+        square = [
+            [0, int(((base == truth) & (after != truth)).sum())],
+            [int(((base != truth) & (after == truth)).sum()), 0],
+        ]
+        assert p == pytest.approx(mcnemar(square, exact=False, correction=False).pvalue, abs=0.03)
+
+
+def test_the_multiverse_counts_what_is_inside_each_norm(document) -> None:
+    for m, i in (
+        (m, i)
+        for i, a in enumerate(document["aims"])
+        for m in document["multiverse"]
+        if (m["metric"], m["kind"]) == (a["metric"], a["kind"])
+    ):
+        values = [v["figures"][i]["value"] for v in document["variants"] if v["side"] != "test"]
+        values = [v for v in values if v is not None]
+        inside = [v for v in values if (v <= m["limit"] if m["kind"] == "difference" else v >= m["limit"])]
+        assert (m["variants"], m["inside"]) == (len(values), len(inside))
+
+
+def test_the_cases_own_pipeline_is_cloned_and_stressed(case: Path, tmp_path: Path, capsys) -> None:
+    assert cli.main(["whatif", str(case), "--kind", "features", "--kind", "incoming gaps", "--out", str(tmp_path)]) == 0
+    found = json.loads((tmp_path / "whatif.json").read_text())
+    assert "audited Pipeline" in found["learner"]
+    assert {v["variant"] for v in found["variants"]} >= {"without a", "without b", "without town"}
+    assert any("refuses" in f["reason"] for f in found["failed"])
+    assert cli.main(["stress", str(case), "--fits", "6", "--budget", "0.2", "--out", str(tmp_path)]) == 0
+    found = json.loads((tmp_path / "stress.json").read_text())
+    assert found["training"]["measured"]
+    assert found["training"]["fits"] >= 1
+    assert "audited Pipeline" in found["training"]["learner"]
+    assert all(e["rows"] <= 0.2 * e["of"] + 1 for q in ("serving", "training") for e in found[q]["entries"])
+    assert "worst that was found, not the worst there is" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("wrong", [["--kind", "featurs"], ["--learner", "logistic", "--kind", "nothing"]])
+def test_an_unknown_kind_is_one_sentence_and_2(case: Path, tmp_path: Path, capsys, wrong: list[str]) -> None:
+    assert cli.main(["whatif", str(case), "--out", str(tmp_path), *wrong]) == 2
+    assert "there is no such kind of variant" in capsys.readouterr().err

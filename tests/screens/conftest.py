@@ -1,0 +1,28 @@
+"""A case with a small audit in a workspace of its own, for screens that begin where one was made."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from screens.workspace import CaseFolder, new_case
+from tests.reports import kit
+
+
+@pytest.fixture(scope="session")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of forty rows, audited for real."""
+    place = Path(tmp_path_factory.mktemp("audited"))
+    kit.audited(place)
+    return place
+
+
+@pytest.fixture
+def audited_case(audited: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CaseFolder:
+    """The same as a case of a fresh workspace."""
+    monkeypatch.setenv("ASSAY_HOME", str(tmp_path / "home"))
+    made = new_case()
+    shutil.copytree(audited, made.place, dirs_exist_ok=True)
+    return made
