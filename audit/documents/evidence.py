@@ -115,10 +115,14 @@ class Subject(Record, frozen=True):
     data: DataNamed
 
 
+class Called(Record, frozen=True):
+    name: str
+
+
 class Titled(Record, frozen=True):
     """Whose evidence it is, whatever else it holds."""
 
-    case: CaseNamed
+    case: Called
 
 
 class Law(Record, frozen=True):
