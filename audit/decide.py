@@ -54,10 +54,12 @@ def decide(
     allow: Sequence[str] = (),
     also: Callable[[Sequence[str]], pd.DataFrame | None] | None = None,
     classes: tuple[str, ...] = (),
+    only: pd.DataFrame | None = None,
 ) -> tuple[Decisions, ModelFacts]:
     """Decide every row of `frame`, and after them those of `also(columns that the model is given)` where a model is
     asked, as `audit.asked` says. classes: those of a label with more than two values (`classes_of`); then positive says
-    whether the class that is decided is the positive one.
+    whether the class that is decided is the positive one. only: rows (of the columns of `frame`) that a model is asked
+    for in place of all of `frame`, which still says what labels there are.
 
     Raises ModelError where the model fails, DataError where a column of scores or decisions cannot be used, CaseError
     where a person must say which class is meant or what decides.
@@ -81,18 +83,19 @@ def decide(
             c for c in case.data.sensitive if c in (worker.info.features or ()) and c not in features and c in frame
         )
         given = [*features, *reads]
-        asked = frame[given]
+        rows = frame if only is None else only
+        asked = rows[given]
         more = None if also is None else also(given)
         if more is not None:
             asked = pd.concat([asked, more[given]], ignore_index=True)
         rule = rule_of(case, worker.info, classes or labels, help_with=partial(_agrees, case, frame, worker, given))
         if classes:
-            decisions, facts = _among(case, frame, classes, worker, rule, asked, reads)
+            decisions, facts = _among(case, rows, classes, worker, rule, asked, reads)
         else:
-            found = answer(worker, rule, asked, people=len(frame))
+            found = answer(worker, rule, asked, people=len(rows))
             facts = _facts(case, worker.info, rule, reads, found.cut, found.compared, found.notes)
             decisions = Decisions(found.positive, found.score, _source(case))
-        return decisions, replace(facts, served=served_of(case, frame, worker))
+        return decisions, facts if only is not None else replace(facts, served=served_of(case, frame, worker))
 
 
 def served_of(case: Case, frame: pd.DataFrame, worker: Worker) -> Mapping[str, Any] | None:

@@ -16,6 +16,11 @@ known even if the app was restarted meanwhile. One folder a job under `home`:
     stdout, stderr  what the command printed
     exit.json       the exit code, once it is over
     cancelled       there if a person stopped it
+    queued          there while it waits for its turn; its number says who came first
+
+At most `slots()` commands of one `home` run at a time, in the order in which they came; the others wait and say so. A
+loop that follows its feed takes no turn: it waits most of its life. A slot is a lock on a file that the wrapper holds,
+so that one that is killed gives it back. The same command is not started twice while it runs.
 """
 
 from __future__ import annotations
@@ -35,10 +40,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from audit.errors import AssayError, InputError, OutputError
 from audit.files import canonical, write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
+WAIT_SECONDS = 0.1
 GRACE_SECONDS = 5.0
 """How long a cancelled command may take to end by itself before it is killed."""
 
@@ -97,12 +105,20 @@ def start(args: Sequence[str], home: Path, *, env: Mapping[str, str] | None = No
     secret : what the command reads on standard input (a key and its password): through a pipe, so that it is in no
     file, no argument and no environment that another process could read.
 
+    Where this very command is waiting or running already, and has no secret, that job is given.
+
     Raises OutputError where the job's folder cannot be made.
     """
+    if secret is None and not env:
+        for job in find(home):
+            if job.args == tuple(args) and not state(home, job.id).over:
+                return job
     job_id = secrets.token_hex(16)
     place = folder(home, job_id)
     try:
         place.mkdir(parents=True, mode=0o700)
+        if not _follows(args):
+            (place / QUEUED).write_text(str(time.time_ns()))
         with open(place / "stdout", "wb") as out, open(place / "stderr", "wb") as err:
             process = subprocess.Popen(
                 [sys.executable, "-m", "debias.jobs", str(place.resolve()), "--", *args],
@@ -158,6 +174,9 @@ def state(home: Path, job_id: str) -> JobState:
     code = ended.get("exit_code")
     progress = _document(place / "progress.json")
     stage = str(progress.get("stage", ""))
+    if alive and (place / QUEUED).exists():
+        ahead = _before(home, place)
+        stage = "waiting for its turn" + (f", {ahead} before it" if ahead else "")
     done, total = _whole(progress.get("done")), _whole(progress.get("total"))
     error: str | None = None
     if isinstance(code, int):
@@ -186,6 +205,64 @@ def state(home: Path, job_id: str) -> JobState:
         exit_code=code if isinstance(code, int) else None,
         error=error,
     )
+
+
+QUEUED = "queued"
+SLOTS_VARIABLE = "ASSAY_JOBS"
+
+
+def slots() -> int:
+    """How many commands run at a time: the cores less one, at least one; ASSAY_JOBS says otherwise."""
+    named = os.environ.get(SLOTS_VARIABLE, "")
+    return max(1, int(named)) if named.isdecimal() else max(1, (os.cpu_count() or 2) - 1)
+
+
+def _ticket(place: Path) -> tuple[int, str] | None:
+    try:
+        return int((place / QUEUED).read_text()), place.name
+    except (OSError, ValueError):
+        return None
+
+
+def _before(home: Path, place: Path) -> int:
+    """How many jobs of `home` wait and came before this one; those whose process is gone do not count."""
+    mine = _ticket(place)
+    if mine is None:
+        return 0
+    count = 0
+    for path in home.glob(f"*/{QUEUED}"):
+        other = _ticket(path.parent)
+        if other is not None and other < mine and _waits(home, path.parent.name):
+            count += 1
+    return count
+
+
+def _waits(home: Path, job_id: str) -> bool:
+    try:
+        return _alive(_read(home, job_id))
+    except InputError:
+        # Its record is written a moment after its process has begun.
+        return time.time_ns() - (_ticket(home / job_id) or (0, ""))[0] < 5e9
+
+
+def _turn(place: Path, asked: threading.Event) -> FileLock | None:
+    """Wait until it is this job's turn. The lock that is its slot; None where a person stopped it before."""
+    home = place.parent
+    locks = [FileLock(home / f"slot-{n}.lock") for n in range(slots())]
+    while not asked.is_set():
+        if _before(home, place) == 0:
+            for lock in locks:
+                with contextlib.suppress(Timeout):
+                    lock.acquire(timeout=0)
+                    (place / QUEUED).unlink(missing_ok=True)
+                    return lock
+        asked.wait(WAIT_SECONDS)
+    (place / QUEUED).unlink(missing_ok=True)
+    return None
+
+
+def _follows(args: Sequence[str]) -> bool:
+    return "watch" in args[:1] and "--follow" in args
 
 
 def output(home: Path, job_id: str) -> str:
@@ -305,10 +382,16 @@ def main(argv: Sequence[str]) -> int:
             child.terminate()
 
     signal.signal(signal.SIGTERM, stop)
-    child = subprocess.Popen([sys.executable, "-m", "cli", *args])
+    slot = None if _follows(args) else _turn(Path(place), asked)
     if asked.is_set():
-        child.terminate()
-    code = child.wait()
+        code = -signal.SIGTERM
+    else:
+        child = subprocess.Popen([sys.executable, "-m", "cli", *args])
+        if asked.is_set():
+            child.terminate()
+        code = child.wait()
+    if slot is not None:
+        slot.release()
     write_whole(Path(place) / "exit.json", canonical({"exit_code": code, "ended": time.time()}))
     return 0
 

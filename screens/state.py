@@ -46,17 +46,18 @@ def remember(case_id: str) -> None:
 
 def case_of(folder: CaseFolder) -> Case:
     """The case itself; read anew when its file changes."""
-    return _load(str(folder.file), _digest(folder.file))
+    return _load(str(folder.file), digest(folder.file))
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _load(path: str, digest: str) -> Case:
+def _load(path: str, sha256: str) -> Case:
     from audit.load import load_case
 
     return load_case(Path(path))
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """sha256 of a file, "" where there is none: the key of what is cached of it."""
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
 
 
@@ -65,11 +66,11 @@ def result(folder: CaseFolder, name: str) -> dict[str, Any] | None:
     path = folder.run / name
     if not path.exists():
         return None
-    return _document(str(path), _digest(path))
+    return _document(str(path), digest(path))
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def _document(path: str, digest: str) -> dict[str, Any]:
+def _document(path: str, sha256: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(Path(path).read_bytes())
     return found
 

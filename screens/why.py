@@ -9,7 +9,7 @@ import streamlit as st
 
 from audit.findings import name_of
 from audit.values import Measures
-from screens import charts, parts, state
+from screens import charts, parts, state, turn
 from screens.data import attribute_choice
 from screens.workspace import CaseFolder
 
@@ -48,6 +48,7 @@ def show(folder: CaseFolder, evidence: dict[str, Any], measures: Measures) -> No
         recourse_gap(explained)
     elif part == PARTS[3]:
         person(explained)
+        turn.show(folder, evidence)
     else:
         trust(explained)
         st.markdown("### Limits")

@@ -183,7 +183,7 @@ def test_an_unknown_job_is_said(home: Path) -> None:
 
 
 def test_ids_are_unguessable_and_newest_first(home: Path) -> None:
-    first, second = jobs.start(["hello"], home), jobs.start(["hello"], home)
+    first, second = jobs.start(["hello", "1"], home), jobs.start(["hello", "2"], home)
     assert first.id != second.id
     assert len(first.id) == 32
     (home / "notes.txt").write_text("not a job")
@@ -197,3 +197,59 @@ def test_a_home_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="could not be started"):
         jobs.start(["hello"], tmp_path / "file")
+
+
+def test_as_many_run_as_there_are_slots_and_each_says_its_place(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSAY_JOBS", "1")
+    first = jobs.start(["slow", str(tmp_path / "a")], home)
+    until_stage(home, first.id, "fitting")
+    second = jobs.start(["hello", "2"], home)
+    until_stage(home, second.id, "waiting for its turn")
+    third = jobs.start(["hello", "3"], home)
+    until_stage(home, third.id, "waiting for its turn, 1 before it")
+    assert jobs.output(home, second.id) == ""
+    jobs.cancel(home, first.id)
+    assert wait(home, second.id).status == wait(home, third.id).status == "done"
+    ended = [json.loads((home / j.id / "exit.json").read_bytes())["ended"] for j in (second, third)]
+    assert ended == sorted(ended)
+
+
+def test_a_killed_job_gives_its_slot_back_and_a_waiting_one_can_be_cancelled(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSAY_JOBS", "1")
+    first = jobs.start(["slow", str(tmp_path / "a")], home)
+    until_stage(home, first.id, "fitting")
+    second, third = jobs.start(["hello", "2"], home), jobs.start(["hello", "3"], home)
+    until_stage(home, second.id, "waiting for its turn")
+    assert jobs.cancel(home, second.id).status == "cancelled"
+    os.killpg(first.pid, signal.SIGKILL)
+    assert wait(home, third.id).status == "done"
+
+
+def test_a_loop_that_follows_takes_no_turn(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSAY_JOBS", "1")
+    first = jobs.start(["slow", str(tmp_path / "a")], home)
+    until_stage(home, first.id, "fitting")
+    assert wait(home, jobs.start(["watch", "--follow"], home).id).over, "the stand-in knows no such command and ends"
+    jobs.cancel(home, first.id)
+
+
+def test_the_same_command_is_not_started_twice(home: Path, tmp_path: Path) -> None:
+    args = ["slow", str(tmp_path / "a")]
+    first = jobs.start(args, home)
+    assert jobs.start(args, home).id == first.id
+    jobs.cancel(home, first.id)
+    again = jobs.start(args, home)
+    assert again.id != first.id
+    jobs.cancel(home, again.id)
+
+
+def until_stage(home: Path, job_id: str, stage: str) -> None:
+    until = time.monotonic() + 30
+    while (found := jobs.state(home, job_id)).stage != stage:
+        assert not found.over, found
+        assert time.monotonic() < until, found
+        time.sleep(0.02)
