@@ -68,11 +68,11 @@ class Coded:
     score: Floats | None
     meaning: Meaning
     alike: Alike | None = None
-    beside: Callable[[Coded, Ints, tuple[int, ...]], Beside] | None = None
+    beside: Callable[[Coded, Ints, tuple[int, ...]], ExtraCounts] | None = None
     cluster: Ints | None = None
 
 
-class Beside(Protocol):
+class ExtraCounts(Protocol):
     """Counts beside the two-valued ones, of the same people and groups: several classes, or numbers (regression).
 
     Every array begins with the axes of the groups, or with one axis for a list of groups.
@@ -118,7 +118,7 @@ class Margin:
     withheld: npt.NDArray[np.bool_]
     scores: Scores | None
     meaning: Meaning
-    beside: Beside | None = None
+    beside: ExtraCounts | None = None
     clusters: Clusters | None = None
 
     @property
@@ -151,7 +151,7 @@ class Cube:
     weighted: bool
     scores: Scores | None
     meaning: Meaning
-    beside: Beside | None = None
+    beside: ExtraCounts | None = None
     clusters: Clusters | None = None
     """Its groups are the combinations of levels in C order."""
     areas: Areas = field(default_factory=dict)
@@ -389,7 +389,7 @@ def _add_clusters(a: Clusters | None, b: Clusters | None) -> Clusters | None:
     return None
 
 
-def _add_beside(a: Beside | None, b: Beside | None) -> Beside | None:
+def _add_beside(a: ExtraCounts | None, b: ExtraCounts | None) -> ExtraCounts | None:
     if a is None:
         return None if b is None else b.plus(a)
     return a.plus(b)
