@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from audit.cube import Coded, Meaning, cube_of, margins_of
+from audit.cube import CodedRows, Meaning, cube_of, margins_of
 from audit.gaps import Settings
 from audit.measure import measure
 from audit.stats import effective_size, largest_gap
@@ -136,7 +136,7 @@ def whole(runs: int) -> list[str]:
                 answer = np.where(rng.random((len(who), 2)) < 0.8, taste[who], rng.random((len(who), 2)) < (0.3, 0.4))
                 weight = np.exp(rng.normal(0, 0.6, people) + 0.5 * taste[:, 0])[who] if "weights" in kind else None
                 names = tuple(f"g{i}" for i in range(groups))
-                coded = Coded(
+                coded = CodedRows(
                     ("g",), (names,), (who % groups)[:, None], answer[:, 1].astype(np.int64),
                     answer[:, 0].astype(np.int64), weight, None, Meaning("1", "0", "1"),
                     cluster=who if "5" in kind else None,

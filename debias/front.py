@@ -21,7 +21,7 @@ import numpy as np
 from audit import progress
 from audit.case import Case
 from audit.code import Decisions, code_rows
-from audit.cube import Coded, Ints, Margin, cube_of
+from audit.cube import CodedRows, Ints, Margin, cube_of
 from audit.cube_json import margins_to_json
 from audit.errors import AssayError, DataError, InputError
 from audit.evidence import sha256, tool
@@ -143,7 +143,7 @@ class Judge:
         coded = code_rows(task.case, task.frame.iloc[self.rows], plain)
         keep = [coded.attributes.index(a) for a in attributes]
         # Only the attributes asked for: what is counted is what is published.
-        self.coded = Coded(
+        self.coded = CodedRows(
             attributes,
             tuple(coded.levels[i] for i in keep),
             coded.codes[:, keep],

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from audit.cube import AREA_GROUPS, Coded, attribute_sets
+from audit.cube import AREA_GROUPS, CodedRows, attribute_sets
 from audit.scores import CELLS, PARTS, RANKS, Areas, Floats
 
 AREA_ROWS = 20_000_000
@@ -76,7 +76,7 @@ def bin_sql(score: str, at: Sequence[float]) -> str:
     return tree(0, len(at) - 1)
 
 
-def areas_of(scored: Scored, audit: npt.NDArray[np.bool_], coded: Coded) -> Areas:
+def areas_of(scored: Scored, audit: npt.NDArray[np.bool_], coded: CodedRows) -> Areas:
     """Exact areas of every set of up to three attributes, as audit.cube has them of rows."""
     keys = [f"k{i}" for i in range(len(scored.keys))]
     raw = scored.raw.filter(pa.array(audit)).rename_columns(keys)

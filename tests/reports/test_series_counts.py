@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from audit.cube import UNLABELLED, Coded, Cube, cube_of
+from audit.cube import UNLABELLED, CodedRows, Cube, cube_of
 from audit.documents import Documents
 from audit.files import canonical
 from audit.policy import Norm
@@ -162,7 +162,7 @@ def _rows(sex: list[int], old: list[int]) -> Cube:
     n = len(sex)
     unknown = np.full(n, UNLABELLED)
     return cube_of(
-        Coded(("sex", "old"), (("F", "M"), ("n", "y")), codes, unknown, np.ones(n, dtype=int), None, None, MEANING)
+        CodedRows(("sex", "old"), (("F", "M"), ("n", "y")), codes, unknown, np.ones(n, dtype=int), None, None, MEANING)
     )
 
 
