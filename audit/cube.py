@@ -90,7 +90,7 @@ class ExtraCounts(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Alike:
-    """Rows put together: people (n,) and, where there are weights, their sum is `CodedRows.weight` and squares (n,) the sum
+    """Rows put together: people (n,) and, with weights, their sum as `CodedRows.weight` and squares (n,) the sum
     of their squares. Where scores were binned on the way, bins is each bin's lowest and highest score, the bin of each
     row, and the (weighted) sum of its scores. clusters: where people have several rows, of all rows.
     """

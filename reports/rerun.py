@@ -150,7 +150,7 @@ def _mitigate(case: Case, out: Path, stated: Mitigation, allow: Sequence[str]) -
 
 
 def _search(case: Case, out: Path, stated: Search, allow: Sequence[str]) -> dict[str, Any]:
-    from debias.front import run_search
+    from debias.pareto import run_search
 
     progress.stage("Searching again")
     asked, settings = stated.asked, _settings(stated.settings)

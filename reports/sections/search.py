@@ -7,8 +7,8 @@ from typing import Any
 
 from audit.documents.mitigation import Choice
 from audit.documents.search import Loss, Place, Search, Trial, WidestGap
-from debias.front_figures import words_of
-from reports import chart_front, words
+from debias.pareto_figures import words_of
+from reports import chart_pareto, words
 from reports.blocks import Block, Figure, Heading, Notice, Paragraph, Points, Sources, Table
 
 MOST_FRONT = 20
@@ -88,7 +88,7 @@ def _drawn(s: Search, on: Sequence[Trial], picked: int | None) -> Figure:
     across = f"{weighed.full.removeprefix('the ')}: upper end of its 95 % interval, points"
     ring = "" if picked is None else "; the one picked is ringed"
     caption = f"Wrong decisions (share, up) against the {weighed.short} (across), with 95 % intervals{ring}"
-    return Figure(chart_front.front(points, across=across), alt, caption)
+    return Figure(chart_pareto.front(points, across=across), alt, caption)
 
 
 def _place(entry: Place | Trial) -> tuple[Loss, WidestGap]:
@@ -98,9 +98,9 @@ def _place(entry: Place | Trial) -> tuple[Loss, WidestGap]:
     return entry.loss, entry.gap
 
 
-def _point(kind: int, entry: Place | Trial, name: str = "", picked: bool = False) -> chart_front.Point:
+def _point(kind: int, entry: Place | Trial, name: str = "", picked: bool = False) -> chart_pareto.Point:
     loss, gap = _place(entry)
-    return chart_front.Point(
+    return chart_pareto.Point(
         kind, gap.low, gap.high, loss.value, loss.low, loss.high, name, picked
     )  # fmt: skip
 

@@ -131,7 +131,7 @@ def check_mitigation(files: Mapping[str, bytes], settings: Mapping[str, Any]) ->
 
 def check_search(files: Mapping[str, bytes]) -> str:
     """search.json: each candidate's figures against its counts, the front, and the candidate picked. Raises Broken."""
-    from debias.front_figures import figures_again, front_of, place
+    from debias.pareto_figures import figures_again, front_of, place
 
     document = load(files, "search.json")
     compared = 0

@@ -16,7 +16,7 @@ import pytest
 import rfc8785
 
 from audit.files import canonical
-from debias.front_figures import figures_again
+from debias.pareto_figures import figures_again
 from reports import setting, stamp
 from reports.attest import MODEL_CARD
 from reports.known import remember

@@ -31,10 +31,10 @@ from audit.suppress import publish
 from debias.candidate import Candidate, Original, open_original
 from debias.compare import matched_decisions
 from debias.fit import fit_candidate
-from debias.front_figures import AIMS, figures_of, front_of, place, words_of
-from debias.front_space import LEFT_OUT, SPACE, Point, methods_to_search, propose, starts
 from debias.methods import BOUNDED_LOSS, METHODS, method_named
 from debias.mitigate import attributes_of
+from debias.pareto_figures import AIMS, figures_of, front_of, place, words_of
+from debias.pareto_space import LEFT_OUT, SPACE, Point, methods_to_search, propose, starts
 from debias.splits import Splits
 from debias.task import Task, halved, task_of
 
