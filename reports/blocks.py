@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
+from audit.documents import Documents
 from audit.documents.evidence import CubeHead, Evidence
 from audit.documents.explanations import Explanations
 from audit.documents.mitigation import Mitigation
@@ -108,7 +110,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The whole report. `cover` holds the labelled facts of the first page; `number` names the report everywhere."""
+    """The whole report. `number` names it everywhere."""
 
     title: str
     case: str
@@ -116,7 +118,6 @@ class Document:
     issued: str
     language: str
     number: str
-    cover: tuple[tuple[str, str], ...]
     sections: tuple[Section, ...]
 
 
@@ -134,4 +135,6 @@ class Sources:
     search: Search | None = None
     history: Series | None = None
     earlier: Evidence | None = None
+    presets: dict[str, Any] | None = None
     said: Extra = field(default_factory=Extra)
+    documents: Documents = field(default_factory=lambda: Documents({}))

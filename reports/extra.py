@@ -71,14 +71,14 @@ class Before(_Form, frozen=True):
                 "another model and other data"] | None = None  # fmt: skip
 
 
-class Checkpoint(_Form, frozen=True):
-    """The log before the report."""
+class Condition(_Form, frozen=True):
+    """A condition of the board that is open (reports.conditions)."""
 
-    origin: str
-    size: int
-    root: str
-    key: str
-    note: str
+    number: Annotated[int, msgspec.Meta(ge=1, le=10**6)]
+    text: Annotated[str, msgspec.Meta(max_length=200)]
+    owner: Annotated[str, msgspec.Meta(max_length=200)]
+    due: Annotated[str, msgspec.Meta(pattern=r"^([0-9]{4}-[01][0-9]-[0-3][0-9])?\Z")]
+    state: Literal["open"]
 
 
 class Extra(_Form, frozen=True):
@@ -96,6 +96,10 @@ class Extra(_Form, frozen=True):
     """Held against its own signature: reports.verify.log.stated."""
     about: Any = None
     """Held against the evidence: reports.verify.about."""
+    annex: Literal["full", "short", "none", "summary"] = "full"
+    conditions: tuple[Condition, ...] = ()
+    review: Day | None = None
+    outdated: Day | None = None
     register: tuple[Before, ...] = ()
     protocol: Protocol | None = None
     deviations: tuple[str, ...] = ()

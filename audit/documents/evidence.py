@@ -367,3 +367,7 @@ class Evidence(Record, frozen=True):
     funnel: Funnel | None = None
     like_with_like: LikeWithLike | None = None
     by_proxy: tuple[ByProxy, ...] = ()
+    stated: dict[str, str] = field(default_factory=dict)
+    """Who decides about whom, as the case says it (audit.load.forms.ABOUT)."""
+    presets: Any = None
+    published: Any = None

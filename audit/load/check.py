@@ -29,7 +29,11 @@ def columns(case: Case, main: Sequence[str], side: Sequence[str]) -> None:
     ]  # fmt: skip
     roles += [("features", f) for f in data.features or ()]
     roles += [("proxy", p.column) for p in data.proxy.values()]
-    roles += [(r, c) for r, names in (("stages", data.stages), ("legitimate", data.legitimate)) for c in names]
+    roles += [
+        (r, c)
+        for r, names in (("stages", data.stages), ("legitimate", data.legitimate), ("codes", data.codes))
+        for c in names
+    ]
     roles += [("actionable", c) for c in (case.recourse.actionable if case.recourse else ())]
     wanted = [(r, c, tuple(main)) for r, c in roles if c is not None]
     groups = file_columns(data, data.sensitive)

@@ -38,9 +38,9 @@ def _body(m: Mitigation) -> list[Block]:
         blocks.append(Notice(words.unquoted(str(m.notice))))
     blocks.append(_made(m))
     blocks.append(Heading("What got worse"))
-    blocks += _worse(m)
+    blocks += worse_of(m)
     blocks.append(Heading("Before and after"))
-    blocks.append(_arms(m))
+    blocks.append(arms_of(m))
     blocks.append(
         Paragraph(
             "The second column is the original model with nothing changed but its threshold, moved so that it "
@@ -51,17 +51,19 @@ def _body(m: Mitigation) -> list[Block]:
     for attribute in find.printed(m.arms.original):
         blocks += _groups(m, attribute)
     blocks.append(Heading("Whose decision changes"))
-    blocks.append(_flips(m))
-    decision = m.decision
-    if decision:
-        word = "accepted" if decision.accepted else "rejected"
-        blocks.append(
-            Paragraph(f"{decision.by} {word} the candidate on {str(decision.time)[:10]}. Reason: {decision.reason}")
-        )
-    else:
-        blocks.append(Paragraph("Nobody has accepted or rejected the candidate. Assay deploys nothing by itself."))
+    blocks.append(flips_of(m))
+    blocks.append(Paragraph(decided(m)))
     blocks += [Notice(words.unquoted(n)) for n in m.notes]
     return blocks
+
+
+def decided(m: Mitigation) -> str:
+    """Who accepted or rejected the candidate, and why."""
+    decision = m.decision
+    if not decision:
+        return "Nobody has accepted or rejected the candidate. Assay deploys nothing by itself."
+    word = "accepted" if decision.accepted else "rejected"
+    return f"{decision.by} {word} the candidate on {str(decision.time)[:10]}. Reason: {decision.reason}"
 
 
 def _made(m: Mitigation) -> Table:
@@ -81,7 +83,8 @@ def _shown(value: str | float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def _arms(m: Mitigation) -> Table:
+def arms_of(m: Mitigation, *, alone: bool = False) -> Table:
+    """Original, baseline and candidate over everyone, and their gaps; alone: by single attributes only."""
     measured = m.arms.present()
     present = [(k, n) for k, n in ARMS if k in measured]
     arms = [measured[k] for k, _ in present]
@@ -91,7 +94,7 @@ def _arms(m: Mitigation) -> Table:
     ]
     rows.append(("Threshold", *(words.number(a.threshold) for a in arms)))
     for name in ("selection_rate", "equal_opportunity", "equalized_odds"):
-        for attribute in find.printed(arms[0]):
+        for attribute in [a for a in find.printed(arms[0]) if len(a) == 1 or not alone]:
             gaps = [find.gap(a, name, attribute) for a in arms]
             label = f"Gap in {words.metric(name)} by {words.by(attribute)}"
             rows.append((label, *(_gap(g) for g in gaps)))
@@ -110,12 +113,13 @@ def _gap(gap: Gap | None) -> str:
     return f"{words.width(gap)} {words.bracket(gap.low, gap.high)}"
 
 
-def _worse(m: Mitigation) -> list[Block]:
+def worse_of(m: Mitigation, most: int = MOST_CHANGES) -> list[Block]:
+    """The figures that got worse, the worst first."""
     worse = [c for c in m.changes if c.worse]
     if not worse:
         return [Paragraph("No measured figure got worse on these rows.")]
     clear = sum(bool(c.clear) for c in worse)
-    note = "" if len(worse) <= MOST_CHANGES else f"{MOST_CHANGES} of {len(worse)} are printed; all are embedded."
+    note = "" if len(worse) <= most else f"{most} of {len(worse)} are printed; all are embedded."
     return [
         Paragraph(
             f"{len(worse)} figures got worse, {clear} of them by more than chance explains: the interval of their "
@@ -124,7 +128,7 @@ def _worse(m: Mitigation) -> list[Block]:
         Table(
             "Figures that got worse, the worst first",
             ("Figure", "Of", "Before", "After", "Change [95 %]", "Beyond chance"),
-            tuple(_change(c) for c in worse[:MOST_CHANGES]),
+            tuple(_change(c) for c in worse[:most]),
             note,
             (26, 23, 11, 11, 19, 10),
         ),
@@ -190,7 +194,8 @@ def _groups(m: Mitigation, attribute: Names) -> list[Block]:
     return [Figure(drawn, alt, f"Selection rate by {by}, before and after: share, 95 % interval, count"), table]
 
 
-def _flips(m: Mitigation) -> Table:
+def flips_of(m: Mitigation, most: int = find.MOST_ROWS) -> Table:
+    """Whose decision changes, by single attributes."""
     rows = tuple(
         (
             words.name_of(f.group) if f.attribute else "everyone",
@@ -199,7 +204,7 @@ def _flips(m: Mitigation) -> Table:
             words.count(f.to_favourable),
             words.count(f.to_unfavourable),
         )
-        for f in [f for f in m.flips if len(f.attribute) <= 1][: find.MOST_ROWS]
+        for f in [f for f in m.flips if len(f.attribute) <= 1][:most]
     )
     return Table(
         "Decisions that change, by group and direction",
