@@ -45,7 +45,8 @@ class DataSpec:
     task: "classification" or "regression"; for the latter positive is None and favourable "high", "low" or None.
     indicators: attribute -> the 0/1 columns that make it (is_black, is_hispanic: race). stages: decision columns of a
     process, in order. legitimate: factors that a person calls legitimate, with the reason.
-    proxy: attribute that is not recorded -> group probabilities that stand for it.
+    proxy: attribute that is not recorded -> group probabilities that stand for it. codes: column -> value -> how it is
+    said to people.
     """
 
     path: Path
@@ -70,6 +71,7 @@ class DataSpec:
     stages: tuple[str, ...] = ()
     legitimate: Mapping[str, str] = field(default_factory=dict)
     proxy: Mapping[str, ProxySpec] = field(default_factory=dict)
+    codes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     read: ReadSpec = ReadSpec()
 
 
@@ -207,9 +209,23 @@ class WatchSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class FormSpec:
+    """A form of law or custom that the case asks for. name: of one that ships with the reports, or the own file's.
+
+    file, text: of one that a person wrote, None otherwise. answers: field -> what a person answers.
+    """
+
+    name: str
+    file: Path | None = None
+    text: str | None = None
+    answers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """What is to be audited. `source` is the case file, or None for one made on a screen.
 
+    about: what a person says of the system, by the optional keys of [case]. forms: in the order of the case.
     contract: what the data must be like; contract_file: where it was read, None where it stands in the case itself.
     """
 
@@ -222,6 +238,8 @@ class Case:
     population: Population | None = None
     recourse: Recourse | None = None
     watch: WatchSpec = WatchSpec()
+    about: Mapping[str, str] = field(default_factory=dict)
+    forms: tuple[FormSpec, ...] = ()
     contract: Contract | None = None
     contract_file: Path | None = None
     stress: StressSpec = field(default_factory=StressSpec)

@@ -33,6 +33,7 @@ from audit.likewise import NOT_CAUSAL, like_with_like
 from audit.likewise import findings as alike_findings
 from audit.load import Rows, load_rows
 from audit.load.check import repeated_ids
+from audit.load.forms import listed
 from audit.measure import measure
 from audit.models.registry import record
 from audit.quality import examine, groups_of
@@ -298,6 +299,7 @@ def document(
     return {
         "schema": SCHEMA,
         "case": {"name": case.name, "purpose": case.purpose},
+        **({"stated": dict(case.about)} if case.about else {}),
         "data": {
             "sha256": facts.sha256,
             "rows": facts.rows,
@@ -324,6 +326,7 @@ def document(
         "family": measures.family,
         "settings": settings.to_json(),
         "cube": {"sha256": cube_sha256, "file": "cube.json", "floor": 0},
+        **({"presets": listed(case.forms)} if case.forms else {}),
         "policy": case.policy.named(),
         "norms": [to_json(n) for n in judge(case.policy, measures, data.sensitive)],
         "findings": [*model_findings(model), *findings(measures)],

@@ -146,6 +146,19 @@ def propose(
         optuna.logging.set_verbosity(before)
 
 
+def draw(methods: Sequence[str], number: int, seed: int) -> Point:
+    """A point drawn at random, whatever was tried before: a method, then its parameters, by the trial's own seed."""
+    import optuna
+
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        sampler = optuna.samplers.RandomSampler(seed=(seed * 1_000_003 + number * 101) % 2**32)
+        return _asked(optuna.create_study(sampler=sampler).ask(), methods)
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
 def _params(point: Point) -> dict[str, Any]:
     # Each method's parameters are its own: the tolerance of one is not that of another.
     return {"method": point["method"]} | {f"{point['method']}.{k}": v for k, v in point.items() if k != "method"}

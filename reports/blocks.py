@@ -103,7 +103,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The whole report. `cover` holds the labelled facts of the first page; `number` names the report everywhere."""
+    """The whole report. `number` names it everywhere."""
 
     title: str
     case: str
@@ -111,7 +111,6 @@ class Document:
     issued: str
     language: str
     number: str
-    cover: tuple[tuple[str, str], ...]
     sections: tuple[Section, ...]
 
 
@@ -128,3 +127,4 @@ class Sources:
     search: dict[str, Any] | None = None
     history: dict[str, Any] | None = None
     earlier: dict[str, Any] | None = None
+    presets: dict[str, Any] | None = None

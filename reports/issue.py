@@ -28,6 +28,8 @@ from reports.attest import MODEL_CARD, STATEMENTS
 from reports.known import remember
 from reports.manifest import ARCHIVE, AUDITOR_FIELD, NAME, Attached, Manifest, SignerSlot, strict_json
 from reports.pdf import write_pdf
+from reports.presets import FILE as PRESETS
+from reports.presets import preset_bytes, read_preset
 from reports.series import SERIES, series_bytes
 from reports.sign import Signed, SignedLevel, Validation, certify, timestamp_authority
 from reports.signing_key import SigningKey
@@ -71,6 +73,8 @@ def issue_report(
     deviations: Sequence[str] = (),
     compare: Path | None = None,
     allow_difference: str | None = None,
+    annex: str = "full",
+    conditions: Sequence[str] = (),
 ) -> Issued:
     """Make, certify and write the report on the run folder `run`.
 
@@ -80,6 +84,8 @@ def issue_report(
     issued: the date printed (default: now). log: the folder of the log of issued reports (reports.log); the report
     then states the checkpoint before it and is entered before it is written. protocol: a file with what was fixed
     before the results; deviations: what was done otherwise.
+    annex: "full", "short" or "none"; "summary" makes the page for the public alone. conditions: what the board is asked
+    to tick, in place of what the figures ask for; open ones of the case in the log stand before them.
     compare: an earlier run folder or report. allow_difference: why it may go out although its counts and those of an
     earlier report differ by a few people; printed. Raises PublicationError without it (reports.log.ledger), DataError
     where the run folder is incomplete, OutputError where `out` or the log cannot be written.
@@ -105,6 +111,7 @@ def issue_report(
         issued=issued or dt.datetime.now(dt.UTC),
         extra={
             "people": people,
+            **asked_of_board(plain, before, issued or dt.datetime.now(dt.UTC), annex, conditions, run),
             "timestamp": authority is not None,
             "level_words": f"{level}: {level.meaning}",
             **({"differences": held.said} if held.said else {}),
@@ -132,6 +139,42 @@ def issue_report(
     )
     remember(signed.pdf)
     return _write(out, signed, manifest, book, held.check)
+
+
+def asked_of_board(
+    files: Mapping[str, bytes],
+    before: LogView | None,
+    issued: dt.datetime,
+    annex: str,
+    given: Sequence[str],
+    run: Path,
+) -> dict[str, Any]:
+    """For the manifest: how much is printed, the conditions that the board is asked to set, the day of review."""
+    from reports import conditions
+    from reports.sections import ANNEXES, SUMMARY
+
+    if annex not in (*ANNEXES, SUMMARY):
+        raise InputError("the annex is not known", got=annex, expected=", ".join(ANNEXES), todo="choose one of them")
+    evidence = strict_json(files["evidence.json"], "evidence.json")
+    mitigation = strict_json(files["mitigation.json"], "mitigation.json") if "mitigation.json" in files else None
+    case = case_of(files)
+    earlier = () if before is None else conditions.of_case(before.entries, case)
+    watched = _monitoring(run / "watch.json", case) is not None
+    asked = conditions.asked(evidence, mitigation, earlier=earlier, given=given, watched=watched)
+    lasts = [read_preset(p["text"], p["name"]).lasts_days for p in presets_in(files)]
+    known = [d for d in lasts if d is not None]
+    day = issued.astimezone(dt.UTC).date()
+    return {
+        "annex": annex,
+        "conditions": [c.to_json() for c in asked],
+        "review": conditions.review_day(day, lasts).isoformat(),
+        **({"outdated": (day + dt.timedelta(days=min(known))).isoformat()} if known else {}),
+    }
+
+
+def presets_in(files: Mapping[str, bytes]) -> list[dict[str, Any]]:
+    """The forms that are embedded, by name and text."""
+    return list(strict_json(files[PRESETS], PRESETS)["presets"]) if PRESETS in files else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +273,8 @@ def collect(run: Path, *, people: bool = False) -> dict[str, bytes]:
     published = publish_files(files, people=people)
     if (series := series_bytes(run, case_of(published))) is not None:
         published[SERIES] = series
+    if (forms := preset_bytes(strict_json(published["evidence.json"], "evidence.json"), run)) is not None:
+        published[PRESETS] = forms
     return published
 
 

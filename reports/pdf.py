@@ -47,6 +47,7 @@ DESCRIPTIONS = {
     "explain.json": "Explanations",
     "search.json": "The candidates that were tried in a search",
     "mitigation.json": "The mitigation that was tried, before and after",
+    "presets.json": "The forms of law and custom that are filled in",
     "manifest.json": "The files, signers and quorum of this report",
     "model.cdx.json": "The model card, as a CycloneDX ML-BOM",
     "statements.intoto.jsonl": "The auditor's signed in-toto statements, in DSSE envelopes",

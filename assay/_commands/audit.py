@@ -38,8 +38,9 @@ def audit(
     from audit.gaps import Settings
     from audit.run import run_audit
     from audit.sizes import measured, weighed
+    from reports.presets import check_case
 
-    loaded = case_of(_case_file(case, out, from_data), offline)
+    loaded = check_case(case_of(_case_file(case, out, from_data), offline))
     settings = Settings(seed=seed, draws=draws, reference=loaded.data.reference)
     evidence = run_audit(loaded, out, settings, allow=allow).evidence
     _for_programs(evidence, case, out, {"junit": junit, "sarif": sarif, "markdown": markdown}, openlineage)

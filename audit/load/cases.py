@@ -12,14 +12,15 @@ from typing import Any
 from audit.case import Case, DataSpec, ProxySpec, ReadSpec, WatchSpec
 from audit.errors import CaseError, nearest
 from audit.files import write_whole
-from audit.load import contracts, models, population, recourse
+from audit.load import contracts, forms, models, population, recourse
 from audit.load.policies import load_policy
 from audit.load.toml import Reader, beside, parse, relative, write
+from audit.load.toml import key as bare
 
 DATA_KEYS = (
     "path", "label", "positive", "favourable", "sensitive", "sensitive_path", "id", "reference", "bins", "weight",
     "cluster", "time", "split", "train", "audit", "features", "exclude", "task", "indicators",
-    "stages", "legitimate", "proxy",
+    "stages", "legitimate", "proxy", "codes",
     "sheet", "header", "skip_lines", "dates",
 )  # fmt: skip
 MODEL_KINDS = models.KINDS
@@ -36,9 +37,11 @@ def load_case(path: Path, *, fetch: bool = True) -> Case:
     document, _ = parse(file, CaseError, "case")
     _refuse_questions(document)
     top = Reader(document, "the case file", CaseError)
-    top.allow("case", "data", "model", "policy", "population", "recourse", "watch", "contract", "stress", "whatif")
+    top.allow(
+        "case", "data", "model", "policy", "population", "recourse", "watch", "contract", "stress", "whatif", "answers"
+    )
     about = Reader(top.section("case", required=True), "[case]", CaseError)
-    about.allow("name", "purpose")
+    about.allow("name", "purpose", *forms.ABOUT)
     name, purpose = about.text("name", required=True), about.text("purpose", required=True)
     data = _data(Reader(top.section("data", required=True), "[data]", CaseError), file.parent)
     model = models.read(Reader(top.section("model", required=True), "[model]", CaseError), file.parent)
@@ -52,7 +55,7 @@ def load_case(path: Path, *, fetch: bool = True) -> Case:
             )
         data, model = replace(data, label=None), replace(model, column=data.label)
     norms = Reader(top.section("policy"), "[policy]", CaseError)
-    norms.allow("file", "adopted_by")
+    norms.allow("file", "adopted_by", "presets")
     policy_file = norms.text("file")
     policy = load_policy(None if policy_file is None else file.parent / policy_file)
     policy = replace(policy, adopted_by=norms.text("adopted_by"))
@@ -63,8 +66,9 @@ def load_case(path: Path, *, fetch: bool = True) -> Case:
     if "population" in top.table:
         people = population.read(Reader(top.section("population"), "[population]", CaseError))
     watch = _watch(Reader(top.section("watch"), "[watch]", CaseError), file.parent)
+    told = {"about": forms.about(about), "forms": forms.read(norms, top.section("answers"), file.parent)}
     asked = contracts.read(document, top, file.parent)
-    case = Case(str(name), str(purpose), data, model, policy, file, people, change, watch, **asked)
+    case = Case(str(name), str(purpose), data, model, policy, file, people, change, watch, **told, **asked)
     check_roles(case)
     if fetch and model.registry is not None:
         from audit.models.registry import fetched
@@ -119,6 +123,7 @@ def _data(at: Reader, folder: Path) -> DataSpec:
         stages=_stages(at),
         legitimate=_legitimate(at),
         proxy=_proxy(at, folder),
+        codes=_codes(at),
         read=_reading(at),
     )
 
@@ -170,6 +175,16 @@ def _proxy(at: Reader, folder: Path) -> dict[str, ProxySpec]:
         inner.allow("column", "table")
         table = str(inner.text("table", required=True))
         out[name] = ProxySpec(str(inner.text("column", required=True)), beside(folder, table))
+    return out
+
+
+def _codes(at: Reader) -> dict[str, dict[str, str]]:
+    """Column -> value -> how it is said to people."""
+    outer = Reader(at.section("codes"), "`codes` under [data]", CaseError)
+    out = {}
+    for column in outer.table:
+        inner = Reader(outer.section(column), f"`codes` of {column!r}", CaseError)
+        out[column] = {value: str(inner.text(value)) for value in inner.table}
     return out
 
 
@@ -454,6 +469,7 @@ def _toml(case: Case, folder: Path) -> str:
         "stages": data.stages or None,
         "legitimate": dict(data.legitimate) or None,
         "proxy": {k: {"column": p.column, "table": relative(p.table, folder)} for k, p in data.proxy.items()} or None,
+        "codes": {k: dict(v) for k, v in data.codes.items()} or None,
         "indicators": {k: list(v) for k, v in data.indicators.items()} or None,
         "sheet": data.read.sheet,
         "header": list(data.read.header) if isinstance(data.read.header, tuple) else data.read.header,
@@ -461,7 +477,7 @@ def _toml(case: Case, folder: Path) -> str:
         "dates": data.read.dates,
     }
     sections: dict[str, dict[str, Any]] = {
-        "case": {"name": case.name, "purpose": case.purpose},
+        "case": {"name": case.name, "purpose": case.purpose, **case.about},
         "data": values,
         "model": models.to_table(model, folder),
     }
@@ -478,19 +494,22 @@ def _toml(case: Case, folder: Path) -> str:
             "served": dict(watch.served) or None,
         }
     sections |= contracts.to_sections(case, folder)
-    if case.policy.source is not None or case.policy.adopted_by is not None:
+    presets, answers = forms.to_tables(case.forms, folder)
+    if case.policy.source is not None or case.policy.adopted_by is not None or presets:
         source = case.policy.source
         sections["policy"] = {
             "file": None if source is None else relative(source, folder),
             "adopted_by": case.policy.adopted_by,
+            "presets": presets or None,
         }
+    sections |= {f"answers.{bare(name)}": dict(given) for name, given in answers.items()}
     if case.recourse is not None:
         sections["recourse"] = recourse.to_table(case.recourse)
     if case.population is not None:
         sections["population"] = population.to_table(case.population)
     blocks = []
     for title, table in sections.items():
-        lines = [f"{k} = {write(v)}" for k, v in table.items() if v is not None]
+        lines = [f"{bare(k)} = {write(v)}" for k, v in table.items() if v is not None]
         blocks.append("\n".join([f"[{title}]", *lines]))
     return "\n\n".join(blocks) + "\n"
 

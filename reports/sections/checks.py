@@ -1,10 +1,10 @@
-"""What the report still lacks, computed from what is absent; and the crosswalk with what is not covered."""
+"""What the report still lacks, computed from what is absent."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from reports.blocks import Lead, Notice, Section, Sources, Table
+from reports.blocks import Lead, Section, Sources, Table
 
 
 def _explained(s: Sources) -> bool:
@@ -83,47 +83,5 @@ def lacking(sources: Sources) -> Section:
             Lead(f"{missing} of {len(rows)} items on Assay's list are lacking. The list is Assay's, not the law's."),
             Table("The completeness check", ("Item", "Here or lacking", "What it means or takes"), tuple(rows), "",
                   (32, 16, 52)),
-        ),
-    )  # fmt: skip
-
-
-TEXTS = (
-    ("EU AI Act, Annex IV(2)(g)",
-     "Metrics used to measure potentially discriminatory impacts; test reports, dated and signed by those responsible",
-     "What the decisions do; The norms of the policy; Signatures",
-     "Accuracy, robustness and cybersecurity tests; the rest of the technical documentation"),
-    ("EU AI Act, Art. 10",
-     "Examination of data sets for gaps and possible biases",
-     "Who is in the data",
-     "How data were collected, labelled and cleaned; measures taken there"),
-    ("EU AI Act, Art. 72",
-     "Monitoring after the system is on the market",
-     "The counts embedded here, as the first batch to compare with",
-     "The monitoring plan, and whatever has happened since"),
-    ("New York City Local Law 144",
-     "Selection rates and impact ratios by sex, race or ethnicity, and both; unknown counts",
-     "Tables of law and custom",
-     "Independence of the auditor, date and source of the data in the public summary, notice to "
-     "candidates"),
-    ("NIST AI RMF, Measure 2.11",
-     "Fairness and bias evaluated, and results documented",
-     "What the decisions do; Limits, and who may be harmed",
-     "Harms outside the measured decision; talks with the people affected; governance"),
-    ("ISO/IEC 42001",
-     "Impact assessment and evaluation of performance, kept on record",
-     "The whole report, as one record among others",
-     "The management system: roles, objectives, internal audit, improvement"),
-)  # fmt: skip
-
-
-def crosswalk(sources: Sources) -> Section:
-    """Where texts of law and standards ask for something of the kind, and what of it is not here."""
-    return Section(
-        "crosswalk",
-        "Crosswalk to law and standards",
-        (
-            Notice("This is a reading aid. It is no legal opinion and claims no conformity with any text."),
-            Table("What texts ask for, where it stands here, and what is not covered",
-                  ("Text", "Asks for", "Here", "Not covered"), TEXTS, "", (17, 28, 25, 30)),
         ),
     )  # fmt: skip

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from audit.sizes import unit
 from reports import setting, words
 from reports.about import SAME, UNKNOWN
 from reports.blocks import Block, Notice, Paragraph, Points, Section, Signatures, Sources, Table
+from reports.manifest import Manifest, report_number
 from reports.sections import find
+from reports.sign import SignedLevel
+
+LEVEL_UNSAID = "PAdES; the level is stated in the signature"
 
 
 def limits(sources: Sources) -> Section:
@@ -115,8 +120,10 @@ def _set_with(sources: Sources) -> tuple[Block, ...]:
     return (Table("What set these pages", ("Program or font", "Version"), tuple(listed), note, (24, 76)),)
 
 
-def signatures(sources: Sources) -> Section:
-    """Boxes for the auditor and each member."""
+def signatures(sources: Sources, *, alone: bool = False) -> Section:
+    """Boxes for the auditor and each member; alone: of a page that is posted by itself, the auditor's box only."""
+    if alone:
+        return Section("signatures", "Signature", (Signatures(sources.manifest.signers),))
     return Section(
         "signatures",
         "Signatures",
@@ -172,3 +179,58 @@ def _on(line: Mapping[str, Any], case: str) -> str:
     """What an earlier decision was about, beside its report's number."""
     name = line.get("case", case)
     return str(line.get("on", UNKNOWN)) + (f", as “{name}”" if name != case else "")
+
+
+def _level(manifest: Manifest) -> str:
+    """What the manifest says of the signature, in the words of a level and no others. Raises ValueError."""
+    given = manifest.extra.get("level_words", LEVEL_UNSAID)
+    if given != LEVEL_UNSAID and given not in {f"{level}: {level.meaning}" for level in SignedLevel}:
+        raise ValueError("the level of the signature is told in other words than its own")
+    return str(given)
+
+
+def _measured(data: Mapping[str, Any]) -> tuple[str, str]:
+    """How many of the rows were measured; of how many people, where one has several rows."""
+    text = f"{data['audited_rows']:,} of {words.rows_in(data)} in the data"
+    return (
+        ("People measured", text)
+        if unit(data) == "people"
+        else ("Rows measured", f"{text}, of {data['people']:,} people")
+    )
+
+
+def identity(sources: Sources) -> Section:
+    """The last page: what the file is, by fingerprints."""
+    facts = _facts(sources, report_number(sources.manifest))
+    return Section("identity", "This file", (Table("About this file", ("Item", "Value"), facts, "", (24, 76)),))
+
+
+def _facts(sources: Sources, number: str) -> tuple[tuple[str, str], ...]:
+    evidence, manifest = sources.evidence, sources.manifest
+    model = evidence["model"]
+    members = ", ".join(s.name for s in manifest.members) or "none named"
+    if manifest.members:
+        members += f" ({manifest.quorum} of {len(manifest.members)} must approve)"
+    rows = [
+        ("Report", number),
+        ("Issued", words.date(manifest.issued)),
+        ("Auditor", manifest.auditor.name),
+        ("Board members asked", members),
+        _measured(evidence["data"]),
+        ("Signature", _level(manifest)),
+        ("Data, SHA-256", evidence["data"]["sha256"]),
+    ]
+    if model.get("sha256"):
+        rows.append(("Model, SHA-256", model["sha256"]))
+    else:
+        rows.append(("Model", f"none; decisions are in the column “{model.get('column')}” of the data"))
+    rows += [
+        ("Policy", str(evidence["policy"]["version"])),
+        ("Policy, SHA-256", evidence["policy"]["sha256"]),
+        ("Counts, SHA-256", evidence["cube"]["sha256"]),
+        ("Made with", f"Assay {evidence['tool']['version']}"),
+    ]
+    if checkpoint := manifest.extra.get("checkpoint"):
+        rows.append(("Log before this report", f"{checkpoint['size']:,} entries, root {checkpoint['root']}"))
+        rows.append(("Key of the log", str(checkpoint["key"])))
+    return tuple(rows)

@@ -37,7 +37,7 @@ def section(sources: Sources) -> Section:
         blocks.append(Heading(f"By {words.by(attribute)}"))
         if len(attribute) == 1:
             blocks += _chart(evidence, attribute)
-        blocks.append(_people(evidence, attribute, total))
+        blocks.append(people_by(evidence, attribute, total))
         if len(attribute) == 1 and (table := _measures(evidence, attribute)):
             blocks.append(table)
     blocks += quality.blocks(sources)
@@ -50,12 +50,14 @@ def section(sources: Sources) -> Section:
     return Section("data", "Who is in the data", tuple(blocks))
 
 
-def _people(evidence: find.Record, attribute: list[str], total: int) -> Table:
+def people_by(evidence: find.Record, attribute: list[str], total: int, most: int = find.MOST_ROWS) -> Table:
+    """Rows, share and outcomes of each group; of many groups those that `find.kept` names."""
     counts = find.every(evidence["counts"], attribute=attribute)
+    shown = find.kept(evidence, attribute, most)
     what = words.capital(unit(evidence["data"]))
     several = what == "Rows"
     rows = []
-    for c in counts[: find.MOST_ROWS]:
+    for c in [c for c in counts if c["group"] in shown]:
         base = find.rate(evidence, "base_rate", attribute, c["group"])
         known = base is not None and base["estimable"]
         hidden = c["suppressed"]
@@ -74,14 +76,14 @@ def _people(evidence: find.Record, attribute: list[str], total: int) -> Table:
             f"{what} by {words.by(attribute)}",
             ("Group", what, "Share of all", "Outcome unknown"),
             tuple((*r[:3], r[5]) for r in rows),
-            find.cut(len(counts)),
+            find.cut(len(counts), most=most),
             (40, 20, 20, 20),
         )
     return Table(
         f"{what} and favourable outcomes by {words.by(attribute)}",
         ("Group", what, "Share of all", "Favourable outcome", "95 % interval", "Outcome unknown"),
         tuple(rows),
-        find.cut(len(counts)),
+        find.cut(len(counts), most=most),
         (30, 13, 13, 15, 15, 14),
     )
 

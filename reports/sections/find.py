@@ -65,6 +65,23 @@ def people(evidence: Record, attribute: Sequence[str], group: Sequence[str]) -> 
     return None if found is None or found["suppressed"] else int(found["rows"])
 
 
-def cut(rows: int, what: str = "groups") -> str:
+def kept(evidence: Record, attribute: Sequence[str], most: int = MOST_ROWS) -> list[list[str]]:
+    """The groups of an attribute that are printed: of many, both ends of every gap, then the largest; in order."""
+    counts = [c for c in evidence["counts"] if c["attribute"] == list(attribute)]
+    groups = [c["group"] for c in counts]
+    if len(groups) <= most:
+        return groups
+    gaps = [g for g in evidence["gaps"] if g["attribute"] == list(attribute)]
+    gaps.sort(key=lambda g: (g["metric"] != "selection_rate", g["metric"] != "equal_opportunity"))
+    ends = [g[k] for g in gaps for k in ("highest", "lowest") if g[k]]
+    largest = [c["group"] for c in sorted(counts, key=lambda c: -(c["rows"] or 0))]
+    chosen: list[list[str]] = []
+    for group in (*ends[: most // 2], *largest):
+        if group not in chosen and group in groups and len(chosen) < most:
+            chosen.append(group)
+    return [g for g in groups if g in chosen]
+
+
+def cut(rows: int, what: str = "groups", most: int = MOST_ROWS) -> str:
     """What a table's note says where rows are left out of print."""
-    return "" if rows <= MOST_ROWS else f"{MOST_ROWS} of {rows:,} {what} are printed; all are in the embedded evidence."
+    return "" if rows <= most else f"{most} of {rows:,} {what} are printed; all are in the embedded evidence."

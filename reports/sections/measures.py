@@ -76,10 +76,10 @@ def section(sources: Sources) -> Section:
     for attribute in find.printed(evidence):
         blocks.append(Heading(f"By {words.by(attribute)}"))
         for metric in CHARTS if len(attribute) == 1 else CHARTS[:1]:
-            blocks += _chart(evidence, metric, attribute)
-        blocks.append(_gaps(evidence, attribute))
+            blocks += chart_of(evidence, metric, attribute)
+        blocks.append(gaps_by(evidence, attribute))
         for title, names in (("Rates", SHOWN), ("Accuracy and scores", MORE)):
-            if table := _rates(evidence, title, names, attribute):
+            if table := rates_by(evidence, title, names, attribute):
                 blocks.append(table)
         if len(attribute) == 1 and (table := _power(evidence, attribute)):
             blocks.append(table)
@@ -141,10 +141,11 @@ def _questions(sources: Sources) -> Table:
     )
 
 
-def _gaps(evidence: find.Record, attribute: list[str]) -> Table:
+def gaps_by(evidence: find.Record, attribute: list[str], names: tuple[str, ...] | None = None) -> Table:
+    """Each gap with interval, ratio, p-values and the two groups; of the metrics named, or of all."""
     rows = []
     for g in find.every(evidence["gaps"], attribute=attribute, kind="difference"):
-        if g["metric"] in COMPLEMENTS:
+        if g["metric"] in COMPLEMENTS or (names is not None and g["metric"] not in names):
             continue
         ratio = find.gap(evidence, g["metric"], attribute, "ratio")
         name = words.capital(words.metric(g["metric"]))
@@ -179,22 +180,27 @@ def _ratio(ratio: find.Record | None) -> str:
     return f"{words.number(ratio['value'])} {words.bracket(*words.ends(ratio), percent=False)}".rstrip()
 
 
-def _rates(evidence: find.Record, title: str, names: tuple[str, ...], attribute: list[str]) -> Table | None:
+def rates_by(
+    evidence: find.Record, title: str, names: tuple[str, ...], attribute: list[str], most: int = find.MOST_ROWS
+) -> Table | None:
     """One row a group, one column a metric: value, interval and the number of people it rests on."""
     found = {n: find.every(evidence["rates"], metric=n, attribute=attribute) for n in names}
     present = [n for n in names if found[n]]
     if not present:
         return None
     groups = [r["group"] for r in found[present[0]]]
+    kept = find.kept(evidence, attribute, most)
     by_group = {n: {tuple(r["group"]): r for r in found[n]} for n in present}
     rows = [
         (
             words.name_of(group),
             *(words.rate_cell(by_group[n].get(tuple(group)), percent=n not in words.SCORES) for n in present),
         )
-        for group in groups[: find.MOST_ROWS]
+        for group in [g for g in groups if g in kept][:most]
     ]
-    note = " ".join(t for t in (find.cut(len(groups)), _missing([r for n in present for r in found[n]])) if t)
+    note = " ".join(
+        t for t in (find.cut(len(groups), most=most), _missing([r for n in present for r in found[n]])) if t
+    )
     return Table(
         f"{title} by {words.by(attribute)}: value, 95 % interval, {unit(evidence['data'])}",
         ("Group", *(words.capital(words.metric(n)) for n in present)),
@@ -215,9 +221,11 @@ def _missing(rates: list[find.Record]) -> str:
     return "Not estimable: " + "; ".join(out[:8]) + more + "."
 
 
-def _chart(evidence: find.Record, metric: str, attribute: list[str]) -> list[Block]:
+def chart_of(evidence: find.Record, metric: str, attribute: list[str], most: int = 20) -> list[Block]:
+    """The rates of a metric by attribute as a drawing; nothing where none is estimable."""
     rates = find.every(evidence["rates"], metric=metric, attribute=attribute)
-    shown = rates[:20]
+    kept = find.kept(evidence, attribute, most)
+    shown = [r for r in rates if r["group"] in kept][:most]
     if not any(r["estimable"] for r in shown):
         return []
     gap = find.gap(evidence, metric, attribute)
@@ -232,5 +240,5 @@ def _chart(evidence: find.Record, metric: str, attribute: list[str]) -> list[Blo
         mark=overall["value"] if overall else None,
         marked="everyone",
     )
-    some = "" if len(rates) <= 20 else f" (20 of {len(rates):,} groups)"
+    some = "" if len(rates) <= most else f" ({most} of {len(rates):,} groups)"
     return [Figure(drawn, alt, f"{name} by {by}: share, 95 % interval, {unit(evidence['data'])}{some}")]

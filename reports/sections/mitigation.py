@@ -37,9 +37,9 @@ def _body(m: dict[str, Any]) -> list[Block]:
         blocks.append(Notice(words.unquoted(str(m["notice"]))))
     blocks.append(_made(m))
     blocks.append(Heading("What got worse"))
-    blocks += _worse(m)
+    blocks += worse_of(m)
     blocks.append(Heading("Before and after"))
-    blocks.append(_arms(m))
+    blocks.append(arms_of(m))
     blocks.append(
         Paragraph(
             "The second column is the original model with nothing changed but its threshold, moved so that it "
@@ -50,17 +50,19 @@ def _body(m: dict[str, Any]) -> list[Block]:
     for attribute in find.printed(m["arms"]["original"]):
         blocks += _groups(m, attribute)
     blocks.append(Heading("Whose decision changes"))
-    blocks.append(_flips(m))
-    decision = m.get("decision")
-    if decision:
-        word = "accepted" if decision["accepted"] else "rejected"
-        blocks.append(
-            Paragraph(f"{decision['by']} {word} the candidate on {decision['time'][:10]}. Reason: {decision['reason']}")
-        )
-    else:
-        blocks.append(Paragraph("Nobody has accepted or rejected the candidate. Assay deploys nothing by itself."))
+    blocks.append(flips_of(m))
+    blocks.append(Paragraph(decided(m)))
     blocks += [Notice(words.unquoted(n)) for n in m["notes"]]
     return blocks
+
+
+def decided(m: dict[str, Any]) -> str:
+    """Who accepted or rejected the candidate, and why."""
+    decision = m.get("decision")
+    if not decision:
+        return "Nobody has accepted or rejected the candidate. Assay deploys nothing by itself."
+    word = "accepted" if decision["accepted"] else "rejected"
+    return f"{decision['by']} {word} the candidate on {decision['time'][:10]}. Reason: {decision['reason']}"
 
 
 def _made(m: dict[str, Any]) -> Table:
@@ -80,7 +82,8 @@ def _shown(value: str | float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def _arms(m: dict[str, Any]) -> Table:
+def arms_of(m: dict[str, Any], *, alone: bool = False) -> Table:
+    """Original, baseline and candidate over everyone, and their gaps; alone: by single attributes only."""
     present = [(k, n) for k, n in ARMS if m["arms"].get(k)]
     arms = [m["arms"][k] for k, _ in present]
     rows: list[tuple[str, ...]] = [
@@ -89,7 +92,7 @@ def _arms(m: dict[str, Any]) -> Table:
     ]
     rows.append(("Threshold", *(words.number(a["threshold"]) for a in arms)))
     for name in ("selection_rate", "equal_opportunity", "equalized_odds"):
-        for attribute in find.printed(arms[0]):
+        for attribute in [a for a in find.printed(arms[0]) if len(a) == 1 or not alone]:
             gaps = [find.gap(a, name, attribute) for a in arms]
             label = f"Gap in {words.metric(name)} by {words.by(attribute)}"
             rows.append((label, *(_gap(g) for g in gaps)))
@@ -108,12 +111,13 @@ def _gap(gap: dict[str, Any] | None) -> str:
     return f"{words.width(gap)} {words.bracket(gap['low'], gap['high'])}"
 
 
-def _worse(m: dict[str, Any]) -> list[Block]:
+def worse_of(m: dict[str, Any], most: int = MOST_CHANGES) -> list[Block]:
+    """The figures that got worse, the worst first."""
     worse = [c for c in m["changes"] if c["worse"]]
     if not worse:
         return [Paragraph("No measured figure got worse on these rows.")]
     clear = sum(bool(c.get("clear")) for c in worse)
-    note = "" if len(worse) <= MOST_CHANGES else f"{MOST_CHANGES} of {len(worse)} are printed; all are embedded."
+    note = "" if len(worse) <= most else f"{most} of {len(worse)} are printed; all are embedded."
     return [
         Paragraph(
             f"{len(worse)} figures got worse, {clear} of them by more than chance explains: the interval of their "
@@ -122,7 +126,7 @@ def _worse(m: dict[str, Any]) -> list[Block]:
         Table(
             "Figures that got worse, the worst first",
             ("Figure", "Of", "Before", "After", "Change [95 %]", "Beyond chance"),
-            tuple(_change(c) for c in worse[:MOST_CHANGES]),
+            tuple(_change(c) for c in worse[:most]),
             note,
             (26, 23, 11, 11, 19, 10),
         ),
@@ -190,7 +194,8 @@ def _groups(m: dict[str, Any], attribute: list[str]) -> list[Block]:
     return [Figure(drawn, alt, f"Selection rate by {by}, before and after: share, 95 % interval, count"), table]
 
 
-def _flips(m: dict[str, Any]) -> Table:
+def flips_of(m: dict[str, Any], most: int = find.MOST_ROWS) -> Table:
+    """Whose decision changes, by single attributes."""
     rows = tuple(
         (
             words.name_of(f["group"]) if f["attribute"] else "everyone",
@@ -199,7 +204,7 @@ def _flips(m: dict[str, Any]) -> Table:
             words.count(f["to_favourable"]),
             words.count(f["to_unfavourable"]),
         )
-        for f in [f for f in m["flips"] if len(f["attribute"]) <= 1][: find.MOST_ROWS]
+        for f in [f for f in m["flips"] if len(f["attribute"]) <= 1][:most]
     )
     return Table(
         "Decisions that change, by group and direction",

@@ -29,7 +29,7 @@ def blocks(sources: Sources) -> list[Block]:
             f"{choose} others; the figures here are of {judge} more. None of the {test} test rows was used: those were "
             "kept for the one candidate that a person picks."
         ),
-        _picked(sources),
+        picked(sources),
     ]
     if not on:
         return out
@@ -51,7 +51,8 @@ def _number(sources: Sources) -> int | None:
     return None if choice is None else int(choice["trial"])
 
 
-def _picked(sources: Sources) -> Block:
+def picked(sources: Sources) -> Block:
+    """Who picked which candidate, and why."""
     choice = (sources.mitigation or {}).get("choice")
     if choice is None:
         return Paragraph("Nobody has picked a candidate of this search.")

@@ -15,6 +15,7 @@ import rfc8785
 from audit.errors import AssayError
 from reports.attest.dsse import opened
 from reports.attest.statements import decision_statement
+from reports.conditions import OPEN, of_case
 from reports.log import entries as rec
 from reports.log import merkle
 from reports.log.note import Verifier, read_checkpoint
@@ -93,6 +94,13 @@ def _retold(view: LogView, manifest: Manifest, size: int) -> None:
             "the report tells the board's earlier decisions otherwise than the log",
             got=shown(said),
             expected=shown(right),
+        )
+    left = [c.to_json() for c in of_case(before, manifest.case) if c.state == OPEN]
+    if "conditions" in manifest.extra and (lost := [c for c in left if c not in manifest.extra["conditions"]]):
+        raise Broken(
+            "the report leaves out a condition that the log holds as open, or tells it otherwise",
+            got=f"{len(lost)} of {len(left)} open conditions",
+            expected=f"conditions {', '.join(str(c['number']) for c in left)} as they stood in the log",
         )
     protocol = manifest.extra.get("protocol")
     if isinstance(protocol, dict) and protocol.get("logged") is not None:

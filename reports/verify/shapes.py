@@ -67,6 +67,14 @@ class _Earlier(_Form):
                 "another model and other data"] | None = None  # fmt: skip
 
 
+class _Condition(_Form):
+    number: Annotated[int, msgspec.Meta(ge=1, le=10**6)]
+    text: Annotated[str, msgspec.Meta(max_length=200)]
+    owner: Annotated[str, msgspec.Meta(max_length=200)]
+    due: Annotated[str, msgspec.Meta(pattern=r"^([0-9]{4}-[01][0-9]-[0-3][0-9])?\Z")]
+    state: Literal["open"]
+
+
 class _Extra(_Form):
     """What Assay enters into a manifest (reports.issue); each is left out where there is nothing to say."""
 
@@ -82,6 +90,10 @@ class _Extra(_Form):
     """Held against its own signature: reports.verify.log.stated."""
     about: Any = None
     """Held against the evidence: reports.verify.about."""
+    annex: Literal["full", "short", "none", "summary"] = "full"
+    conditions: list[_Condition] = []
+    review: Day | None = None
+    outdated: Day | None = None
     register: list[_Earlier] = []
     protocol: _Protocol | None = None
     deviations: list[str] = []

@@ -94,7 +94,8 @@ def test_the_pages_say_it(place: Path, capsys: pytest.CaptureFixture[str]) -> No
     from tests.reports.pki import Pki
 
     made = build_document(files, manifest=kit.manifest_of(files, Pki().auditor, extra=extra))
-    cover = dict(made.cover)
+    identity = next(b for s in made.sections if s.id == "identity" for b in s.blocks if isinstance(b, Table))
+    cover = dict(row[:2] for row in identity.rows)
     assert cover["Log before this report"].startswith(f"{log.view().checkpoint.size} entries, root ")
     assert cover["Key of the log"] == log.view().verifier.text
     text = repr([s.blocks for s in made.sections])
