@@ -22,4 +22,18 @@ make sklearn-1.3 "scikit-learn==1.3.2" "numpy<2" "pandas<2.3" "scipy<1.12" "imba
     "category_encoders==2.6.3" "lightgbm==4.3.0" "catboost==1.2.7" "statsmodels==0.14.2" "fairlearn==0.10.0" \
     "skops==0.9.0" "skl2onnx==1.17.0" "onnx==1.16.2" cloudpickle joblib
 make sklearn-1.6 "scikit-learn==1.6.1" "numpy<2.3" "pandas<3" "skops==0.11.0" cloudpickle joblib
+# Keras with JAX, the smallest of its backends.
+make keras "keras==3.*" jax "numpy<2.4" pandas
+# Servers of models, each by itself: their pins (protobuf under 7, NumPy under 2, FastAPI under .116) exclude ours.
+make mlserver "mlserver==1.7.1" "mlserver-sklearn==1.7.1"
+make triton "nvidia-pytriton==0.7.0" "numpy<2"
+make mlflow "mlflow==3.*" skops scikit-learn pandas
+make openlineage openlineage-python
+# gRPC for Assay itself, beside its own packages and not among them.
+ours="$(cd "$(dirname "$0")/.." && pwd)/.venv/bin/python"
+if [ ! -e "$place/beside/done" ]; then
+    rm -rf "$place/beside"
+    "$ours" -m pip install --quiet --disable-pip-version-check --no-compile --target "$place/beside" grpcio
+    touch "$place/beside/done"
+fi
 echo "$place"

@@ -195,7 +195,7 @@ FLOORS = (
     },
     {"log"},
     {"register", "verify", "attest.check"},
-    {"approve", "archive", "demo", "earlier", "forget", "issue", "rerun", "log.record"},
+    {"approve", "archive", "demo", "earlier", "forget", "issue", "outward", "rerun", "log.record"},
 )  # fmt: skip
 
 

@@ -206,7 +206,7 @@ def _indicators(at: Reader) -> dict[str, tuple[str, ...]]:
 
 
 def _watch(at: Reader, folder: Path) -> WatchSpec:
-    at.allow("batch", "label_delay", "source", "labels", "webhook")
+    at.allow("batch", "label_delay", "source", "labels", "webhook", "served", "secret", "settle")
     given: dict[str, Any] = {}
     for key, least in (("batch", 1), ("label_delay", 0)):
         if key in at.table:
@@ -221,7 +221,15 @@ def _watch(at: Reader, folder: Path) -> WatchSpec:
         name = at.text(key)
         if name is not None:
             given[key] = Path("-") if key == "source" and name == "-" else beside(folder, name)
-    given["webhook"] = at.text("webhook")
+    given["webhook"], given["secret"] = at.text("webhook"), at.text("secret")
+    if "settle" in at.table:
+        seconds = at.table["settle"]
+        if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not 0 <= seconds <= 86_400:
+            raise at.wrong("settle", "a number of seconds from 0 to 86400")
+        given["settle"] = float(seconds)
+    served = Reader(at.section("served"), "served", CaseError)
+    served.allow("decision", "score", "model")
+    given["served"] = {k: str(served.text(k)) for k in served.table}
     return WatchSpec(**given)
 
 
@@ -481,6 +489,9 @@ def _toml(case: Case, folder: Path) -> str:
             "source": None if watch.source is None else _source(watch.source, folder),
             "labels": None if watch.labels is None else relative(watch.labels, folder),
             "webhook": watch.webhook,
+            "secret": watch.secret,
+            "settle": watch.settle,
+            "served": dict(watch.served) or None,
         }
     sections |= contracts.to_sections(case, folder)
     presets, answers = forms.to_tables(case.forms, folder)

@@ -180,7 +180,7 @@ def _one_outcome(case: Case, frame: pd.DataFrame) -> DataError:
 
 
 def _numbers(column: pd.Series, where: str) -> None:
-    """Refuse an outcome that is no number, or one number only; an empty one is unknown. Raises DataError."""
+    """Refuse an outcome that is no number, and a column of none; an empty one is unknown. Raises DataError."""
     numbers, strange = numbers_of(column)
     if pd.api.types.is_bool_dtype(column):
         strange = len(column)
@@ -193,11 +193,11 @@ def _numbers(column: pd.Series, where: str) -> None:
             expected="a number, or nothing, in every row",
             todo='correct them, or remove task = "regression" where the label is a class',
         )
-    if len(np.unique(numbers[~np.isnan(numbers)])) < 2:
+    if np.isnan(numbers).all():
         raise DataError(
-            f"{where} has {'one value only' if (~np.isnan(numbers)).any() else 'no values'}",
-            got=f"{int((~np.isnan(numbers)).sum()):,} of {len(numbers):,} rows with a number",
-            expected="different outcomes",
+            f"{where} has no values",
+            got=f"0 of {len(numbers):,} rows with a number",
+            expected="numbers",
             todo="check that this is the outcome column and that the rows were not filtered by it",
         )
 
@@ -475,9 +475,10 @@ def remarks(case: Case, frame: pd.DataFrame, audit: Mask, people: npt.NDArray[np
         if missing:
             notes.append(f"{missing:,} of {measured:,} measured rows have no label; their outcome is unknown.")
         names = coded(frame[data.label])[1]
-        if len(names) == 1 and data.task == "classification":
+        if len(names) == 1:
+            told = "Selection rates" if data.task == "classification" else "Predictions and how far they are off"
             notes.append(
-                f"Every known outcome in {data.label!r} is {names[0]!r}. Selection rates can be told; what compares "
+                f"Every known outcome in {data.label!r} is {names[0]!r}. {told} can be told; what compares "
                 "outcomes cannot. Check that this is the outcome column and that the rows were not filtered by it."
             )
     for attribute in data.sensitive:

@@ -34,7 +34,7 @@ from audit.load.infer import infer
 from audit.load.rows import missing_words
 from audit.load.values import coded as names_in
 from audit.scale.people import Together, clusters_in, told_apart
-from audit.scale.rank import AREA_ROWS, Scored, areas_of, bin_sql, rank_bins
+from audit.scale.rank import AREA_ROWS, Scored, areas_of, bin_sql, blurred, rank_bins
 from audit.scale.source import Source, literal, source_of
 from audit.scores import EXACT_SCORES, WEIGHT_STEPS, Floats
 
@@ -374,13 +374,15 @@ def _coded(case: Case, source: Source, frame: pd.DataFrame, extra: _Extra, diges
     if extra.bins is not None:
         bins = (*extra.bins, mine[BIN].to_numpy(dtype=np.int64), mine[TOTAL].to_numpy(dtype=np.float64))
     weighted = case.data.weight is not None
-    areas = {} if extra.scored is None or n.sum() > AREA_ROWS else areas_of(extra.scored, audit, coded)
     clusters = None if extra.together is None else clusters_in(extra.together, audit, coded)
     if case.data.cluster is not None:
         known = clusters.counts.sum() if clusters is not None else frame.loc[audit, case.data.cluster].nunique()
         notes.insert(belongs, check.belong(case, int(n.sum()), int(known)))
-    alike = Alike(n, mine[SQUARES].to_numpy(dtype=np.float64) if weighted else None, bins, areas, clusters)
+    alike = Alike(n, mine[SQUARES].to_numpy(dtype=np.float64) if weighted else None, bins, clusters=clusters)
     coded = replace(coded, weight=mine[WEIGHT].to_numpy(dtype=np.float64) if weighted else None, alike=alike)
+    if extra.scored is not None:
+        only = None if n.sum() <= AREA_ROWS else blurred(coded)
+        coded = replace(coded, alike=replace(alike, areas=areas_of(extra.scored, audit, coded, only)))
     return Counted(
         coded, facts, digest.get(), int(people.sum()), int(n.sum()), source.columns,
         tuple(f for f in check.features_of(case, source.columns) if f in source.columns), tuple(notes), extra.repeated,

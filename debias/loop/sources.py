@@ -49,14 +49,14 @@ class Table:
                 todo='add time = "..." under [data], or source = "incoming/*.csv" under [watch]',
             )
         self._case = case
-        self._labels = Labels(case)
+        self.labels = Labels(case)
         rows = load_rows(case, everything=True)
         refuse_several(case, rows.frame, "watched")
         two_outcomes(case, rows.frame)
         frame = rows.frame[rows.audit]
         self._frame = frame.iloc[in_time(frame[case.data.time])].reset_index(drop=True)
         self._time = self._frame[case.data.time]
-        self._features = rows.features
+        self._features = tuple(f for f in rows.features if f not in case.watch.served.values())
         n = len(self._frame)
         if case.watch.batch is None:
             when = times_of(self._time).to_numpy()
@@ -76,7 +76,7 @@ class Table:
         frame = self._frame.iloc[a:b].reset_index(drop=True)
         digest = digest_of(frame, number)
         ends = name_of(self._time.iloc[a]), name_of(self._time.iloc[b - 1])
-        late = self._labels.onto(frame)
+        late = self.labels.onto(frame)
         if late is not None:
             frame = with_columns(frame, {str(self._case.data.label): late})
         return replace(Arrival(number, f"{number:05d}-{digest[:12]}", digest, frame), first=ends[0], last=ends[1])
@@ -88,4 +88,4 @@ class Table:
         return False
 
     def said(self) -> list[str]:
-        return self._labels.said()
+        return self.labels.said()
