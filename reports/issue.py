@@ -99,6 +99,11 @@ def issue_report(
 
         files, unchecked = earlier_files(compare)
         plain |= files
+    if lacking := setting.without_font(plain):
+        progress.say(
+            f"No font on this machine draws {', '.join(lacking)} letters: such names print as empty boxes. Install one "
+            "(Debian: fonts-noto-cjk, fonts-noto-core) before you sign, or name the groups otherwise"
+        )
     held = hold(plain, book, before, allow_difference)
     files = {**plain, **attested(plain, key)}
     slots = slots_of(key, members)
