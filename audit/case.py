@@ -45,7 +45,8 @@ class DataSpec:
     task: "classification" or "regression"; for the latter positive is None and favourable "high", "low" or None.
     indicators: attribute -> the 0/1 columns that make it (is_black, is_hispanic: race). stages: decision columns of a
     process, in order. legitimate: factors that a person calls legitimate, with the reason.
-    proxy: attribute that is not recorded -> group probabilities that stand for it.
+    proxy: attribute that is not recorded -> group probabilities that stand for it. codes: column -> value -> how it is
+    said to people.
     """
 
     path: Path
@@ -70,6 +71,7 @@ class DataSpec:
     stages: tuple[str, ...] = ()
     legitimate: Mapping[str, str] = field(default_factory=dict)
     proxy: Mapping[str, ProxySpec] = field(default_factory=dict)
+    codes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     read: ReadSpec = ReadSpec()
 
 
@@ -191,7 +193,9 @@ class WatchSpec:
 
     label_delay: after how many batches an outcome is known. labels: files of outcomes that come later, joined by id.
     source: files that come later, one batch each, in the order of their names; Path("-") for standard input (default:
-    the rows of [data]). webhook: an http or https address that is told of alarms.
+    the rows of [data]). webhook: an http or https address that is told of alarms; secret: the name of an
+    environment variable whose value signs what it is told. served: columns of what the service logged: decision, score,
+    model. settle: seconds for which a file must not change before it is taken as whole (default: 1).
     """
 
     batch: int | None = 1000
@@ -199,12 +203,29 @@ class WatchSpec:
     source: Path | None = None
     labels: Path | None = None
     webhook: str | None = None
+    served: Mapping[str, str] = field(default_factory=dict)
+    secret: str | None = None
+    settle: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FormSpec:
+    """A form of law or custom that the case asks for. name: of one that ships with the reports, or the own file's.
+
+    file, text: of one that a person wrote, None otherwise. answers: field -> what a person answers.
+    """
+
+    name: str
+    file: Path | None = None
+    text: str | None = None
+    answers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """What is to be audited. `source` is the case file, or None for one made on a screen.
 
+    about: what a person says of the system, by the optional keys of [case]. forms: in the order of the case.
     contract: what the data must be like; contract_file: where it was read, None where it stands in the case itself.
     """
 
@@ -217,6 +238,8 @@ class Case:
     population: Population | None = None
     recourse: Recourse | None = None
     watch: WatchSpec = WatchSpec()
+    about: Mapping[str, str] = field(default_factory=dict)
+    forms: tuple[FormSpec, ...] = ()
     contract: Contract | None = None
     contract_file: Path | None = None
     stress: StressSpec = field(default_factory=StressSpec)

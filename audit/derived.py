@@ -17,7 +17,6 @@ from audit.conform import conformance
 from audit.cube import Margin
 from audit.gaps import Settings
 from audit.inequality import inequality
-from audit.law import law_tables
 from audit.quality.population import population_tables
 from audit.ranking import ranking
 from audit.regression.measures import regression_measures
@@ -50,7 +49,6 @@ def derived(
         out: dict[str, Any] = {"regression": regression_measures(alike, settings)}
         return out | _population(alike, settings, population)
     out = {
-        "law": law_tables(margins),
         "conformance": conformance(margins, settings),
         "bounds": bounds(margins, settings, norms),
         "inequality": inequality(margins),

@@ -9,6 +9,7 @@ import numpy as np
 from audit.case import Case
 from audit.code import group_codes
 from audit.load import load_rows
+from audit.load.endpoints import place_of
 from audit.models import describe
 from audit.quality.leaks import Leak, leaks_of
 from audit.values import UNKNOWN
@@ -76,6 +77,12 @@ def preview(case: Case) -> Preview:
         for name, size in zip(names, sizes, strict=True):
             (unknown if name == UNKNOWN else groups).append(GroupSize(attribute, name, int(size)))
     words = f"the column {case.model.column!r}"
+    if case.model.endpoint is not None:
+        from audit.models.served.agree import agreed
+
+        agreed(case, rows.features)
+        place = place_of(case.model.endpoint.url)
+        words = f"a model served at {place} ({case.model.endpoint.protocol}), which was not asked"
     if case.model.kind == "path" and case.model.path is not None:
         file = describe(case.model.path)
         words = f"{case.model.path.name} ({file.format})"

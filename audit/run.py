@@ -19,7 +19,7 @@ from audit.classes.code import classes_of
 from audit.classes.words import classes_note
 from audit.code import code_rows
 from audit.contract.leakage import split_leaks
-from audit.cube import Coded, Cube, Margin, cube_of, margins_of
+from audit.cube import CodedRows, Cube, Margin, cube_of, margins_of
 from audit.cube_json import margins_to_json
 from audit.decide import ModelFacts, decide, reads_note
 from audit.derived import derived, further_findings
@@ -34,6 +34,7 @@ from audit.likewise import NOT_CAUSAL, like_with_like
 from audit.likewise import findings as alike_findings
 from audit.load import Rows, load_rows
 from audit.load.check import repeated_ids
+from audit.load.forms import listed
 from audit.measure import measure
 from audit.models.registry import record
 from audit.quality import examine, groups_of
@@ -159,7 +160,9 @@ def _asked(
     return cube_of(coded), model, facts, said, more
 
 
-def _without(rare: npt.NDArray[np.bool_], case: Case, rows: Rows, coded: Coded, settings: Settings) -> dict[str, Any]:
+def _without(
+    rare: npt.NDArray[np.bool_], case: Case, rows: Rows, coded: CodedRows, settings: Settings
+) -> dict[str, Any]:
     """What needs rows, of the people who are in published tables: for the report (audit/publish.py)."""
     kept = replace(
         coded,
@@ -192,7 +195,7 @@ def _contracted(case: Case, frame: pd.DataFrame, columns: Sequence[str], setting
 
 
 def _named_by_people(
-    case: Case, frame: pd.DataFrame, groups: tuple[Group, ...], coded: Coded, settings: Settings
+    case: Case, frame: pd.DataFrame, groups: tuple[Group, ...], coded: CodedRows, settings: Settings
 ) -> dict[str, Any]:
     """What a person asked for by naming columns: stages of a process, factors to hold equal."""
     favourable = (coded.decision == _good(coded)).astype(np.int64)
@@ -229,13 +232,13 @@ def _predicted(
     return cube, model, facts, said, {"quality": examine(case, rows, settings)}
 
 
-def _good(coded: Coded) -> int:
+def _good(coded: CodedRows) -> int:
     """The favourable side of the decision."""
     return 1 if coded.meaning.favourable_is_positive else 0
 
 
 def _by_person(
-    frame: pd.DataFrame, features: Sequence[str], groups: tuple[Group, ...], coded: Coded, settings: Settings
+    frame: pd.DataFrame, features: Sequence[str], groups: tuple[Group, ...], coded: CodedRows, settings: Settings
 ) -> dict[str, Any]:
     """Slices and near neighbours."""
     read = [f for f in features if f in frame.columns]
@@ -305,6 +308,7 @@ def document(
     return {
         "schema": SCHEMA,
         "case": {"name": case.name, "purpose": case.purpose},
+        **({"stated": dict(case.about)} if case.about else {}),
         "data": {
             "sha256": facts.sha256,
             "rows": facts.rows,
@@ -331,6 +335,7 @@ def document(
         "family": measures.family,
         "settings": settings.to_json(),
         "cube": {"sha256": cube_sha256, "file": "cube.json", "floor": 0},
+        **({"presets": listed(case.forms)} if case.forms else {}),
         "policy": case.policy.named(),
         "norms": [to_json(n) for n in judge(case.policy, measures, data.sensitive)],
         "findings": [*model_findings(model), *findings(measures)],

@@ -16,6 +16,8 @@ from debias.methods.thresholds import LEAST, group_thresholds
 from debias.task import Task
 
 FILE = "mitigated.json"
+ENDPOINT = "endpoint_score"
+"""The column that the file reads, where the audited model is an endpoint: its scores of the positive value."""
 
 
 def by_thresholds(
@@ -60,6 +62,11 @@ def by_thresholds(
         f"decided by the original threshold, {original.threshold:g}. Its scores are the model's, moved so that each "
         "group's threshold lies at that number."
     ]
+    if task.case.model.endpoint is not None:
+        notes.append(
+            f"The model stays where it is served: mitigated.json reads its scores from a column {ENDPOINT!r}, and "
+            "holds the thresholds alone."
+        )
     if done.defaulted:
         shown = ", ".join(" / ".join(names[g]) for g in done.defaulted[:8])
         notes.append(f"Fewer than {LEAST} validation rows, so left with the original threshold: {shown}.")
@@ -116,7 +123,8 @@ def _base(task: Task) -> dict[str, Any]:
 
     model = task.case.model
     if model.path is None:
-        return {"format": None, "sha256": None, "content": None, "column": model.column}
+        column = ENDPOINT if model.endpoint is not None else model.column
+        return {"format": None, "sha256": None, "content": None, "column": column}
     content = read_bytes(model.path)
     return {
         "format": describe_bytes(model.path, content).format,

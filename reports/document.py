@@ -6,10 +6,8 @@ Everything in it follows from the bytes given, so that a verifier can build it a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from audit.errors import DataError
-from audit.sizes import unit
+from audit.documents import Documents
 from reports import words
 from reports.blocks import (
     Block,
@@ -27,11 +25,9 @@ from reports.blocks import (
     Sources,
     Table,
 )
-from reports.manifest import Manifest, report_number, strict_json
+from reports.extra import read_extra
+from reports.manifest import Manifest, report_number
 from reports.sections import sections_of
-from reports.sign import SignedLevel
-
-LEVEL_UNSAID = "PAdES; the level is stated in the signature"
 
 __all__ = [
     "Block",
@@ -50,88 +46,46 @@ __all__ = [
     "Table",
     "build_document",
     "report_number",
+    "sources_of",
 ]
 
 
-def build_document(files: Mapping[str, bytes], *, manifest: Manifest) -> Document:
-    """The report on `files`: evidence.json, cube.json, and explain.json, search.json, mitigation.json where made.
+def sources_of(files: Mapping[str, bytes], manifest: Manifest) -> Sources:
+    """The parsed files: evidence.json, cube.json, and explain.json, search.json, mitigation.json where made.
 
     Raises DataError where evidence.json is missing.
     """
-    if "evidence.json" not in files:
-        raise DataError("there is nothing to report on", expected="evidence.json", todo="run `assay audit` first")
-    read = {name: strict_json(files[name], name) for name in files if name.endswith(".json")}
-    sources = Sources(
+    documents = Documents.of(files)
+    return Sources(
         manifest=manifest,
-        evidence=read["evidence.json"],
-        cube=read.get("cube.json", {}),
-        explain=read.get("explain.json"),
-        mitigation=read.get("mitigation.json"),
+        evidence=documents.evidence,
+        cube=documents.cube_head,
+        explain=documents.explanations,
+        mitigation=documents.mitigation,
         people=bool(manifest.extra.get("people", False)),
-        search=read.get("search.json"),
-        history=read.get("series.json"),
-        earlier=read.get("earlier-evidence.json"),
-        stress=read.get("stress.json"),
-        whatif=read.get("whatif.json"),
+        search=documents.search,
+        history=documents.series,
+        earlier=documents.earlier,
+        presets=documents.plain("presets.json") if "presets.json" in documents else None,
+        stress=documents.plain("stress.json") if "stress.json" in documents else None,
+        whatif=documents.plain("whatif.json") if "whatif.json" in documents else None,
+        contract=documents.plain("evidence.json").get("contract"),
+        said=read_extra(manifest.extra),
+        documents=documents,
     )
+
+
+def build_document(files: Mapping[str, bytes], *, manifest: Manifest) -> Document:
+    """The report on `files` (`sources_of`). Raises DataError where evidence.json is missing."""
+    sources = sources_of(files, manifest)
     evidence = sources.evidence
     number = report_number(manifest)
     return Document(
         title=manifest.title,
-        case=evidence["case"]["name"],
-        purpose=evidence["case"]["purpose"],
+        case=evidence.case.name,
+        purpose=evidence.case.purpose,
         issued=words.date(manifest.issued),
         language=manifest.language,
         number=number,
-        cover=_cover(sources, number),
         sections=sections_of(sources),
     )
-
-
-def _level(manifest: Manifest) -> str:
-    """What the manifest says of the signature, in the words of a level and no others. Raises ValueError."""
-    given = manifest.extra.get("level_words", LEVEL_UNSAID)
-    if given != LEVEL_UNSAID and given not in {f"{level}: {level.meaning}" for level in SignedLevel}:
-        raise ValueError("the level of the signature is told in other words than its own")
-    return str(given)
-
-
-def _measured(data: Mapping[str, Any]) -> tuple[str, str]:
-    """How many of the rows were measured; of how many people, where one has several rows."""
-    text = f"{data['audited_rows']:,} of {words.rows_in(data)} in the data"
-    return (
-        ("People measured", text)
-        if unit(data) == "people"
-        else ("Rows measured", f"{text}, of {data['people']:,} people")
-    )
-
-
-def _cover(sources: Sources, number: str) -> tuple[tuple[str, str], ...]:
-    evidence, manifest = sources.evidence, sources.manifest
-    model = evidence["model"]
-    members = ", ".join(s.name for s in manifest.members) or "none named"
-    if manifest.members:
-        members += f" ({manifest.quorum} of {len(manifest.members)} must approve)"
-    rows = [
-        ("Report", number),
-        ("Issued", words.date(manifest.issued)),
-        ("Auditor", manifest.auditor.name),
-        ("Board members asked", members),
-        _measured(evidence["data"]),
-        ("Signature", _level(manifest)),
-        ("Data, SHA-256", evidence["data"]["sha256"]),
-    ]
-    if model.get("sha256"):
-        rows.append(("Model, SHA-256", model["sha256"]))
-    else:
-        rows.append(("Model", f"none; decisions are in the column “{model.get('column')}” of the data"))
-    rows += [
-        ("Policy", str(evidence["policy"]["version"])),
-        ("Policy, SHA-256", evidence["policy"]["sha256"]),
-        ("Counts, SHA-256", evidence["cube"]["sha256"]),
-        ("Made with", f"Assay {evidence['tool']['version']}"),
-    ]
-    if checkpoint := manifest.extra.get("checkpoint"):
-        rows.append(("Log before this report", f"{checkpoint['size']:,} entries, root {checkpoint['root']}"))
-        rows.append(("Key of the log", str(checkpoint["key"])))
-    return tuple(rows)

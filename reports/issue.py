@@ -19,15 +19,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audit import progress
+from audit.documents import Documents, record_in
+from audit.documents.evidence import Titled
 from audit.errors import DataError, InputError
 from audit.files import write_whole
-from audit.publish import publish_files
+from audit.publish import publish_documents
 from reports import setting
 from reports.about import about_of
 from reports.attest import MODEL_CARD, STATEMENTS
 from reports.known import remember
 from reports.manifest import ARCHIVE, AUDITOR_FIELD, NAME, Attached, Manifest, SignerSlot, strict_json
 from reports.pdf import write_pdf
+from reports.presets import FILE as PRESETS
+from reports.presets import preset_bytes, read_preset
 from reports.series import SERIES, series_bytes
 from reports.sign import Signed, SignedLevel, Validation, certify, timestamp_authority
 from reports.signing_key import SigningKey
@@ -79,6 +83,8 @@ def issue_report(
     deviations: Sequence[str] = (),
     compare: Path | None = None,
     allow_difference: str | None = None,
+    annex: str = "full",
+    conditions: Sequence[str] = (),
 ) -> Issued:
     """Make, certify and write the report on the run folder `run`.
 
@@ -88,21 +94,28 @@ def issue_report(
     issued: the date printed (default: now). log: the folder of the log of issued reports (reports.log); the report
     then states the checkpoint before it and is entered before it is written. protocol: a file with what was fixed
     before the results; deviations: what was done otherwise.
+    annex: "full", "short" or "none"; "summary" makes the page for the public alone. conditions: what the board is asked
+    to tick, in place of what the figures ask for; open ones of the case in the log stand before them.
     compare: an earlier run folder or report. allow_difference: why it may go out although its counts and those of an
     earlier report differ by a few people; printed. Raises PublicationError without it (reports.log.ledger), DataError
     where the run folder is incomplete, OutputError where `out` or the log cannot be written.
     """
     run, out = Path(run), Path(out)
     book, before = _opened(log, out)
-    plain = collect(run, people=people)
+    plain = collected(run, people=people)
     unchecked: tuple[str, ...] = ()
     if compare is not None:
         from reports.earlier import earlier_files
 
-        files, unchecked = earlier_files(compare)
-        plain |= files
+        earlier, unchecked = earlier_files(compare)
+        plain = plain.plus(earlier)
+    if lacking := setting.without_font(plain):
+        progress.say(
+            f"No font on this machine draws {', '.join(lacking)} letters: such names print as empty boxes. Install one "
+            "(Debian: fonts-noto-cjk, fonts-noto-core) before you sign, or name the groups otherwise"
+        )
     held = hold(plain, book, before, allow_difference)
-    files = {**plain, **attested(plain, key)}
+    files = plain.plus(attested(plain, key))
     slots = slots_of(key, members)
     level = SignedLevel.B_B if not authority else SignedLevel.B_LT if validation else SignedLevel.B_T
     count = len(slots) - 2
@@ -113,6 +126,7 @@ def issue_report(
         issued=issued or dt.datetime.now(dt.UTC),
         extra={
             "people": people,
+            **asked_of_board(plain, before, issued or dt.datetime.now(dt.UTC), annex, conditions, run),
             "timestamp": authority is not None,
             "level_words": f"{level}: {level.meaning}",
             **({"differences": held.said} if held.said else {}),
@@ -123,7 +137,7 @@ def issue_report(
                 before,
                 protocol,
                 deviations,
-                about_of(strict_json(plain["evidence.json"], "evidence.json")),
+                about_of(plain.evidence),
             ),
         },
     )
@@ -140,6 +154,42 @@ def issue_report(
     )
     remember(signed.pdf)
     return _write(out, signed, manifest, book, held.check)
+
+
+def asked_of_board(
+    files: Mapping[str, bytes],
+    before: LogView | None,
+    issued: dt.datetime,
+    annex: str,
+    given: Sequence[str],
+    run: Path,
+) -> dict[str, Any]:
+    """For the manifest: how much is printed, the conditions that the board is asked to set, the day of review."""
+    from reports import conditions
+    from reports.sections import ANNEXES, SUMMARY
+
+    if annex not in (*ANNEXES, SUMMARY):
+        raise InputError("the annex is not known", got=annex, expected=", ".join(ANNEXES), todo="choose one of them")
+    documents = Documents.of(files)
+    evidence, mitigation = documents.evidence, documents.mitigation
+    case = case_of(documents)
+    earlier = () if before is None else conditions.of_case(before.entries, case)
+    watched = _monitoring(run / "watch.json", case) is not None
+    asked = conditions.asked(evidence, mitigation, earlier=earlier, given=given, watched=watched)
+    lasts = [read_preset(p["text"], p["name"]).lasts_days for p in presets_in(files)]
+    known = [d for d in lasts if d is not None]
+    day = issued.astimezone(dt.UTC).date()
+    return {
+        "annex": annex,
+        "conditions": [c.to_json() for c in asked],
+        "review": conditions.review_day(day, lasts).isoformat(),
+        **({"outdated": (day + dt.timedelta(days=min(known))).isoformat()} if known else {}),
+    }
+
+
+def presets_in(files: Mapping[str, bytes]) -> list[dict[str, Any]]:
+    """The forms that are embedded, by name and text."""
+    return list(Documents.of(files).plain(PRESETS)["presets"]) if PRESETS in files else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +265,11 @@ def _write(
 
 
 def collect(run: Path, *, people: bool = False) -> dict[str, bytes]:
+    """`collected` as bytes alone."""
+    return dict(collected(run, people=people))
+
+
+def collected(run: Path, *, people: bool = False) -> Documents:
     """The files of a run folder that a report embeds, by name. Raises DataError where one that is needed is missing.
 
     Small groups are withheld (audit.publish), and without `people` the persons are taken out of explain.json; where
@@ -233,12 +288,14 @@ def collect(run: Path, *, people: bool = False) -> dict[str, bytes]:
                 ) from error  # fmt: skip
         except OSError as error:
             raise DataError(f"{name} cannot be read", got=error.strerror or str(error)) from error
-    for name, data in files.items():
-        strict_json(data, name)
-    published = publish_files(files, people=people)
+    documents = Documents(files)
+    for name in documents:
+        documents.plain(name)
+    published = publish_documents(documents, people=people)
     if (series := series_bytes(run, case_of(published))) is not None:
-        published[SERIES] = series
-    return published
+        published = published.plus({SERIES: series})
+    forms = preset_bytes(published.plain("evidence.json"), run)
+    return published if forms is None else published.plus({PRESETS: forms})
 
 
 def attested(files: Mapping[str, bytes], key: SigningKey) -> dict[str, bytes]:
@@ -247,10 +304,10 @@ def attested(files: Mapping[str, bytes], key: SigningKey) -> dict[str, bytes]:
     from reports.attest.mlbom import ml_bom
     from reports.attest.statements import statements_of
 
-    lines = b"".join(seal(s, key) + b"\n" for s in statements_of(files, tools()))
-    evidence = strict_json(files["evidence.json"], "evidence.json")
-    mitigation = strict_json(files["mitigation.json"], "mitigation.json") if "mitigation.json" in files else None
-    return {STATEMENTS: lines, MODEL_CARD: ml_bom(evidence, mitigation)}
+    documents = Documents.of(files)
+    lines = b"".join(seal(s, key) + b"\n" for s in statements_of(documents, tools()))
+    mitigation = documents.plain("mitigation.json") if "mitigation.json" in documents else None
+    return {STATEMENTS: lines, MODEL_CARD: ml_bom(documents.plain("evidence.json"), mitigation)}
 
 
 def tools() -> dict[str, str]:
@@ -264,7 +321,7 @@ def tools() -> dict[str, str]:
 
 def case_of(files: Mapping[str, bytes]) -> str:
     """The case's name."""
-    return str(strict_json(files["evidence.json"], "evidence.json")["case"]["name"])
+    return record_in(Titled, Documents.of(files).plain("evidence.json"), "evidence.json").case.name
 
 
 def said_of(

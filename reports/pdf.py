@@ -49,6 +49,7 @@ DESCRIPTIONS = {
     "stress.json": "The worst corruptions of the data that were found",
     "whatif.json": "Variants of the pipeline, each measured on the same people",
     "mitigation.json": "The mitigation that was tried, before and after",
+    "presets.json": "The forms of law and custom that are filled in",
     "manifest.json": "The files, signers and quorum of this report",
     "model.cdx.json": "The model card, as a CycloneDX ML-BOM",
     "statements.intoto.jsonl": "The auditor's signed in-toto statements, in DSSE envelopes",

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reports.about import SAME, compared
+from reports.conditions import OPEN, Condition, of_case
 from reports.log.entries import DECISION, REPORT
 from reports.log.store import Entry
 
@@ -63,6 +64,8 @@ class Standing:
     quorum: int
     until: str | None
     standing: str
+    review: str | None = None
+    outdated: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """All of it by name."""
@@ -110,7 +113,9 @@ def standings(entries: Sequence[Entry], today: dt.date) -> tuple[Standing, ...]:
                 members=len(e["members"]),
                 quorum=e["quorum"],
                 until=until,
-                standing=_standing(e, len(approved), len(made), until, today),
+                standing=_standing(e, len(approved), len(made), until, today) + _old(e, today),
+                review=e.get("review"),
+                outdated=e.get("outdated"),
             )
         )
     return tuple(out)
@@ -127,6 +132,18 @@ def _standing(report: Entry, approved: int, decided: int, until: str | None, tod
     if members - decided + approved < quorum:
         return "not approved, the quorum can no longer be reached"
     return f"open, {quorum - approved} more approvals needed"
+
+
+def _old(report: Entry, today: dt.date) -> str:
+    """Said of an audit that is older than one of its forms allows."""
+    day = report.get("outdated")
+    return "" if not day or dt.date.fromisoformat(day) >= today else f"; THE AUDIT IS OUTDATED since {day}"
+
+
+def conditions_of(entries: Sequence[Entry]) -> dict[str, tuple[Condition, ...]]:
+    """Case -> its conditions as they stand, for every case that has some."""
+    cases = dict.fromkeys(str(e["case"]) for e in entries if e["type"] == REPORT)
+    return {case: found for case in cases if (found := of_case(entries, case))}
 
 
 def earlier(entries: Sequence[Entry], case: str, about: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
@@ -163,8 +180,10 @@ def to_csv(lines: Sequence[Line]) -> str:
     return out.getvalue()
 
 
-def to_text(lines: Sequence[Line], stands: Sequence[Standing]) -> str:
-    """For a terminal: each report with its decisions below it."""
+def to_text(
+    lines: Sequence[Line], stands: Sequence[Standing], conditions: Mapping[str, Sequence[Condition]] | None = None
+) -> str:
+    """For a terminal: each report with its decisions below it, then the open conditions of each case."""
     out = []
     for s in stands:
         out.append(f"{s.number}  {s.case}: {s.standing}" + (f", until {s.until}" if s.until else ""))
@@ -175,4 +194,12 @@ def to_text(lines: Sequence[Line], stands: Sequence[Standing]) -> str:
             text += f", {line.reason}" if line.reason else ""
             text += f" Conditions: {line.conditions}" if line.conditions else ""
             out.append(text + (f" Until {line.until}." if line.until else ""))
+    for case, found in (conditions or {}).items():
+        left = [c for c in found if c.state == OPEN]
+        out.append(f"{case}: {len(left)} of {len(found)} conditions are open")
+        out += [f"  {c.number}. {c.text} {_who(c)}" for c in left]
     return "\n".join(out) if out else "The log holds no report yet."
+
+
+def _who(c: Condition) -> str:
+    return f"({c.owner or 'no owner'}, {f'by {c.due}' if c.due else 'no day'})"

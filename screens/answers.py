@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from audit.case import Case, DataSpec, ModelSpec
-from screens import state
+from screens import served, state
 from screens.model_lines import spec_of
 from screens.workspace import CaseFolder
 
@@ -53,6 +54,8 @@ class Answers:
     """Decisions in the label's words; None where nobody said which goes with which."""
     legitimate: Mapping[str, str] = field(default_factory=dict)
     reference: Mapping[str, str] = field(default_factory=dict)
+    served: Mapping[str, Any] | None = None
+    """Of a model that another program serves: what screens/served.py asked."""
     policy: Path | None = None
     adopted_by: str | None = None
 
@@ -109,7 +112,11 @@ def write(folder: CaseFolder, files: Files, answers: Answers, to: Path) -> None:
         legitimate=answers.legitimate,
         reference=answers.reference,
     )
-    if answers.kind == "The uploaded model":
+    if answers.kind == served.KIND:
+        assert answers.served is not None
+        model = served.spec_of(answers.served, to.parent)
+        data = replace(data, features=tuple(answers.served["features"]))
+    elif answers.kind == "The uploaded model":
         assert files.model is not None
         model = spec_of(folder, files.model)
         if not model.threshold_given:

@@ -1,65 +1,114 @@
-"""Tables of law and custom on the screen: the same figures as in the report, no pass mark."""
+"""The forms of law and custom that the case asks for, as they stand; and their open questions, to be answered here."""
 
 from __future__ import annotations
 
-from typing import Any
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
 
-from audit.findings import name_of, p_words, percent
+from audit.case import FormSpec
+from audit.errors import AssayError
 from screens import parts, state
 
+if TYPE_CHECKING:
+    from reports.blocks import Table
+    from reports.presets import Filled
+    from screens.workspace import CaseFolder
 
-def show(evidence: dict[str, Any], attribute: tuple[str, ...]) -> None:
-    """Local Law 144 and the four-fifths rule of thumb for the chosen attribute."""
-    law = evidence.get("law")
-    if not law:
+
+def show(folder: CaseFolder, evidence: dict[str, Any]) -> None:
+    """One panel for each form that is asked for, and a way to ask for more."""
+    from reports.presets import FILE, filled_forms, forms_of, preset_bytes, shipped
+
+    st.subheader("Forms of law and custom")
+    forms = [FormSpec(e["name"], None, e["text"], e["answers"]) for e in forms_of(evidence, folder.run)]
+    _choose(folder, evidence, forms, shipped())
+    try:
+        content = preset_bytes(evidence, folder.run)
+        filled = () if content is None else filled_forms(_sources(folder, {FILE: content}))
+    except AssayError as error:
+        st.error(state.plain(error.message))
         return
-    with st.expander("Tables of law and custom (Local Law 144, four-fifths)"):
-        st.caption(
-            "New York City's Local Law 144 asks for these tables and sets no pass mark. Groups under 2 % are taken out "
-            "before the highest rate is chosen; people of unknown group are counted apart."
-        )
-        for table in (*law["local_law_144"], *law["local_law_144_scores"]):
-            if tuple(table["attribute"]) == attribute:
-                rates(table)
-        lines = [line for line in law["four_fifths"] if tuple(line["attribute"]) == attribute]
-        if lines:
-            four_fifths(lines)
+    for form, spec in zip(filled, forms, strict=True):
+        _panel(folder, evidence, form, spec, forms)
 
 
-def rates(table: dict[str, Any]) -> None:
-    """One table of rates and impact ratios."""
-    scores = table["metric"] == "scoring_rate"
-    st.markdown("**Scoring rates**" if scores else "**Selection rates**")
-    rows = [
-        {
-            "Group": name_of(r["group"]),
-            "People": r["people"],
-            "Above the median" if scores else "Selected": r["selected"],
-            "Rate": percent(r["rate"]),
-            "Impact ratio": "left out" if r["left_out"] else "–" if r["impact_ratio"] is None else r["impact_ratio"],
-        }
-        for r in table["groups"]
-    ]
-    parts.table(pd.DataFrame(rows), alt="Rates and impact ratios by group")
-    out = [f"{name_of(r['group'])}: {r['reason']}" for r in table["groups"] if r["left_out"]]
-    st.caption(state.plain("; ".join([f"Unknown: {table['unknown']:,} people", *out])))
+def _sources(folder: CaseFolder, more: Mapping[str, bytes]) -> Any:
+    """What a report printed now would be made of; nobody has signed it."""
+    from reports.document import sources_of
+    from reports.manifest import Attached, Manifest, slots_for
+
+    names = ("evidence.json", "cube.json", "explain.json", "mitigation.json", "search.json")
+    files = {n: (folder.run / n).read_bytes() for n in names if (folder.run / n).exists()} | dict(more)
+    listed = tuple(Attached.of(n, b) for n, b in sorted(files.items()))
+    made = Manifest("", "", "not signed yet", "en", dt.datetime.now(dt.UTC), listed, slots_for("not signed yet"))
+    return sources_of(files, made)
 
 
-def four_fifths(lines: list[dict[str, Any]]) -> None:
-    """Each group against the one with the highest rate."""
-    st.markdown("**The four-fifths rule of thumb**")
-    rows = [
-        {
-            "Group": name_of(line["group"]),
-            "Against": name_of(line["highest"]),
-            "Ratio": line["ratio"],
-            "0.80": "below" if line["below_four_fifths"] else "not below",
-            "p-value of the pair": p_words(line["p_value"]),
-            "Warning": "few people" if line["few_people"] else "–",
-        }
-        for line in lines
-    ]
-    parts.table(pd.DataFrame(rows), alt="Ratios of selection rates to the highest, with significance")
+def _choose(folder: CaseFolder, evidence: dict[str, Any], forms: list[FormSpec], known: tuple[str, ...]) -> None:
+    named = [f.name for f in forms]
+    left = [n for n in known if n not in named]
+    more = st.multiselect("Ask for another form", left, key="forms_wanted")
+    if more and st.button("Add to the report", key="forms_add"):
+        _keep(folder, evidence, [*forms, *(FormSpec(n) for n in more)])
+
+
+def _panel(folder: CaseFolder, evidence: dict[str, Any], form: Filled, spec: FormSpec, forms: list[FormSpec]) -> None:
+    preset = form.preset
+    title = f"{preset.title}: {form.count('lacking')} lacking, {form.count('stale')} stale"
+    with st.expander(state.plain(title)):
+        st.caption(state.plain(preset.intro))
+        if form.old:
+            st.warning(f"Read long ago: on {preset.as_read}, to be read again by {preset.review_by}.")
+        rows = [{"Item": i.field.title, "State": i.state, "Here, or what to do": i.text} for i in form.items]
+        parts.table(pd.DataFrame(rows), alt=f"The form {preset.name}, item by item")
+        for table in form.tables:
+            _table(table)
+        for what, why in form.without:
+            st.caption(state.plain(f"Lacking: {what}; {why}."))
+        _questions(folder, evidence, preset, spec, forms)
+
+
+def _table(table: Table) -> None:
+    st.markdown(f"**{state.plain(table.caption)}**")
+    parts.table(pd.DataFrame([dict(zip(table.columns, row, strict=True)) for row in table.rows]), alt=table.caption)
+    if table.note:
+        st.caption(state.plain(table.note))
+
+
+def _questions(
+    folder: CaseFolder, evidence: dict[str, Any], preset: Any, spec: FormSpec, forms: list[FormSpec]
+) -> None:
+    """The questions that only a person can answer; what is kept comes before the answers of the case."""
+    with st.form(f"form_{preset.name}", border=False):
+        answers = {}
+        for field in preset.fields:
+            if field.ask is None:
+                continue
+            now = spec.answers.get(field.id, "")
+            key = f"answer_{preset.name}_{field.id}"
+            if field.kind == "column":
+                choices = ["", *evidence["data"]["sensitive"]]
+                given = st.selectbox(field.ask, choices, index=choices.index(now) if now in choices else 0, key=key)
+            else:
+                hint = "YYYY-MM-DD" if field.kind == "date" else None
+                given = st.text_input(field.ask, value=now, key=key, placeholder=hint)
+            if given and given.strip():
+                answers[field.id] = " ".join(given.split())
+        if st.form_submit_button("Keep the answers"):
+            _keep(folder, evidence, [replace(f, answers=answers) if f.name == spec.name else f for f in forms])
+
+
+def _keep(folder: CaseFolder, evidence: dict[str, Any], forms: list[FormSpec]) -> None:
+    from reports.presets import answer_later
+
+    try:
+        answer_later(folder.run, forms, evidence["data"]["sensitive"])
+    except AssayError as error:
+        st.error(state.plain(error.message))
+        return
+    st.rerun()

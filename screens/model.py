@@ -43,7 +43,7 @@ def show() -> None:
     elif section == SECTIONS[1]:
         by_question(measures, evidence)
         classes.show(evidence, list(st.session_state["attribute"]))
-        law.show(evidence, st.session_state["attribute"])
+        law.show(folder, evidence)
     elif section == SECTIONS[2]:
         attribute = attribute_choice(measures)
         beyond.show(evidence, list(attribute))

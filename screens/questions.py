@@ -13,7 +13,7 @@ import streamlit as st
 
 from audit.files import write_whole
 from screens import answers as made
-from screens import state
+from screens import served, state
 from screens.workspace import CaseFolder, keep_upload
 
 if TYPE_CHECKING:
@@ -82,13 +82,17 @@ def _source(a: Asked) -> Said:
     number = a.said["number"]
     kinds = [NUMBERS] if number else [DECISIONS, SCORES]
     kinds += [MODEL] if a.files.model else []
+    kinds += [served.KIND]
     guessed = a.get("kind", made.guess_kind(a.roles, a.files))
     kind = st.radio(
         "Where do predictions come from?" if number else "Where do decisions come from?", kinds,
         index=kinds.index(guessed) if guessed in kinds else 0, key="role-kind", horizontal=True,
     )  # fmt: skip
-    column, threshold = None, a.get("threshold", 0.5)
-    if kind == MODEL:
+    column, threshold, remote = None, a.get("threshold", 0.5), None
+    if kind == served.KIND:
+        free = [c for c in a.columns if c != a.said["label"]]
+        remote = served.ask(free, a.get("served", None) or {})
+    elif kind == MODEL:
         st.caption("The model's own decision is audited, unless a threshold is given here.")
     else:
         role = "decision" if kind == DECISIONS else "score"
@@ -96,9 +100,9 @@ def _source(a: Asked) -> Said:
         free = [c for c in a.columns if c != a.said["label"]]
         column = made.choose(kind.removeprefix("A ").capitalize(), free, a.get("column", proposed), "role-column")
         a.why(role, proposed)
-    if not number and kind != DECISIONS:
+    if not number and kind not in (DECISIONS, served.KIND):
         threshold = st.number_input("Threshold: positive from this score on", value=threshold, key="role-threshold")
-    return {"kind": kind, "column": column, "threshold": float(threshold)}
+    return {"kind": kind, "column": column, "threshold": float(threshold), "served": remote}
 
 
 def _good(a: Asked) -> Said:
@@ -269,8 +273,10 @@ QUESTIONS = (
     Question("outcome", "What really happened to people?", _outcome, lambda v: "",
              lambda v: v["label"] or "the data hold no outcomes"),
     Question("source", "Where do the decisions come from?", _source,
-             lambda v: "" if v["kind"] == MODEL or v["column"] else "the column",
-             lambda v: f"{v['kind']}{': ' + v['column'] if v['column'] else ''}"),
+             lambda v: served.lacks(v["served"]) if v["kind"] == served.KIND else
+             "" if v["kind"] == MODEL or v["column"] else "the column",
+             lambda v: f"{v['kind']}{': ' + v['column'] if v['column'] else ''}"
+             + (f": {v['served']['agreed']}" if v.get("served") else "")),
     Question("good", "What is good for the person?", _good, _lacks_good,
              lambda v: str(v["side"] or v["favourable"])),
     Question("who", "Who could be treated differently?", _who,
@@ -351,6 +357,7 @@ def answers(a: Asked) -> made.Answers:
         indicators={k: c for k, c in a.roles.indicators.items() if k in v["sensitive"]},
         classes=made.in_label_words(own, v["granted"], made.values_of(a.frame, v["label"]), v["favourable"]),
         legitimate=v["legitimate"], reference=v.get("reference", {}), adopted_by=v.get("adopted_by"),
+        served=v.get("served"),
         policy=a.folder.place / v["policy"] if v.get("policy") else None,
     )  # fmt: skip
 

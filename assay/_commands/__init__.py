@@ -47,6 +47,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "register:register",
         "who decided what on which report, when, and until when; from the log of issued reports",
     ),
+    "letter": ("letter:letter", "reasons, what would turn the decision, and rights, for one person who was refused"),
     "forget": ("forget:forget", "delete a case with its data; --abandoned: uploads that nobody came back to"),
     "keys": ("sign:keys", "a signing key for people who have none"),
 }

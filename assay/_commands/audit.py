@@ -38,8 +38,9 @@ def audit(
     from audit.gaps import Settings
     from audit.run import run_audit
     from audit.sizes import measured, weighed
+    from reports.presets import check_case
 
-    loaded = case_of(_case_file(case, out, from_data), offline)
+    loaded = check_case(case_of(_case_file(case, out, from_data), offline))
     settings = Settings(seed=seed, draws=draws, reference=loaded.data.reference)
     evidence = run_audit(loaded, out, settings, allow=allow).evidence
     _for_programs(evidence, case, out, {"junit": junit, "sarif": sarif, "markdown": markdown}, openlineage)
@@ -95,13 +96,16 @@ def _for_programs(
     evidence: dict[str, Any], case: Path, out: Path, files: dict[str, Path | None], openlineage: Path | None
 ) -> None:
     """The files that build servers and lineage stores read, where they were asked for."""
+    from audit.documents import record_in
+    from audit.documents.evidence import Evidence
     from audit.files import write_whole
 
+    made = record_in(Evidence, evidence, "evidence.json")
     for kind, path in files.items():
         if path is not None:
             from reports.machine import write
 
-            write_whole(path, write(kind, evidence, str(case)))
+            write_whole(path, write(kind, made, str(case)))
     if openlineage is not None:
         import datetime as dt
         import hashlib
@@ -110,7 +114,7 @@ def _for_programs(
         from reports.machine.openlineage import to_event
 
         digest = hashlib.sha256((out / "evidence.json").read_bytes()).hexdigest()
-        write_whole(openlineage, canonical(to_event(evidence, digest=digest, when=dt.datetime.now(dt.UTC))))
+        write_whole(openlineage, canonical(to_event(made, digest=digest, when=dt.datetime.now(dt.UTC))))
 
 
 _STANDS = {"inside": "inside the norm", "outside": "outside the norm", "undecided": "undecided, the interval spans it"}

@@ -39,8 +39,9 @@ def check(case: Path) -> Result:
 
     from audit.load import load_case
     from audit.preview import preview
+    from reports.presets import check_case
 
-    loaded = load_case(case)
+    loaded = check_case(load_case(case))
     found = preview(loaded)
     return Result(asdict(found), "\n".join(found.lines(loaded)))
 

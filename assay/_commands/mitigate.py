@@ -26,6 +26,12 @@ from audit.errors import InputError
     Option("--search", is_flag=True, help="Try many candidates and print the front."),
     Option("--trials", type=WHOLE, default=30, show_default=True, metavar="N", help="Of a search: candidates to try."),
     Option("--timeout", type=NUMBER, metavar="SECONDS", help="Of a search: begin no candidate after this."),
+    Option(
+        "--at-random", is_flag=True, help="Of a search: draw each by itself; a bound on what more could gain holds."
+    ),
+    Option(
+        "--acceptable-loss", type=NUMBER, metavar="0.01", help="Of a search: more wrong decisions that were allowed."
+    ),
     Option("--pick", type=WHOLE, metavar="NUMBER", help="Take this candidate of the search in DIR."),
     Option("--reason", default="", metavar="TEXT", help="Why this one; needed to pick."),
     Option("--by", default="", metavar="NAME", help="Who picks it (default: the login name)."),
@@ -49,6 +55,8 @@ def mitigate(
     search: bool,
     trials: int,
     timeout: float | None,
+    at_random: bool,
+    acceptable_loss: float | None,
     pick: int | None,
     reason: str,
     by: str,
@@ -82,7 +90,7 @@ def mitigate(
                     "a search tries many candidates and judges none", got=flag, expected="no such option with --search",
                     todo="leave it out; name it when you pick one",
                 )  # fmt: skip
-        from debias.front import FILE, run_search, table_of
+        from debias.pareto import FILE, run_search, table_of
 
         document = run_search(
             case_of(case, offline),
@@ -94,6 +102,8 @@ def mitigate(
             constraint=constraint or "demographic_parity",
             attributes=attributes,
             allow=allow,
+            at_random=at_random,
+            acceptable_loss=acceptable_loss,
         )
         return Result(document, "\n".join([*table_of(document), f"Written: {out / FILE}"]))
     shared: dict[str, Any] = {

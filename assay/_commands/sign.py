@@ -21,6 +21,9 @@ from assay._commands.parsing import FILE, WHOLE, OneOf, Option, Result, command
     Option("--quorum", type=WHOLE, help="How many members must approve (default: more than half)."),
     TIMESTAMP,
     Option("--people", is_flag=True, help="Print explanations of single persons too."),
+    Option("--annex", type=OneOf("none", "short", "full"), default="full", help="How much is printed behind the body."),
+    Option("--summary", is_flag=True, help="The page for the public alone, to be posted."),
+    Option("--condition", multiple=True, metavar="TEXT", help="What the board is to tick, in place of what is asked."),
     LOG,
     Option("--compare", type=FILE, metavar="DIR", help="An earlier run folder, or an earlier report.pdf."),
     Option(
@@ -42,6 +45,9 @@ def report(
     quorum: int | None,
     timestamp: str | None,
     people: bool,
+    annex: str,
+    summary: bool,
+    condition: Sequence[str],
     log: Path | None,
     compare: Path | None,
     allow_difference: str | None,
@@ -69,6 +75,8 @@ def report(
         deviations=deviation,
         compare=compare,
         allow_difference=allow_difference,
+        annex="summary" if summary else annex,
+        conditions=condition,
     )
     document = {"report": out.name, "sha256": issued.sha256, "level": issued.level, "signer": signer.name}
     held = "" if log else "\nNot held against earlier reports on the same people: no --log was given."

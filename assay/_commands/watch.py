@@ -28,6 +28,7 @@ _ONE = "One of these"
         group=_ONE,
     ),
     Option("--release", metavar="BATCH", help="Let a batch in that does not keep the contract; it must come again."),
+    Option("--head", type=FILE, metavar="FILE", help="With --check: a copy of DIR/head.json that was kept elsewhere."),
     Option("--state", is_flag=True, help="What the loop did and where it stands; takes no batch.", group=_ONE),
     Option("--reason", metavar="TEXT", help="Why, for --approve, --reject and --release."),
     Option("--by", metavar="NAME", help="Who decides (default: the name you are logged in by)."),
@@ -45,6 +46,7 @@ def watch(
     reject: str | None,
     check: bool,
     release: str | None,
+    head: Path | None,
     state: bool,
     reason: str | None,
     by: str | None,
@@ -76,7 +78,7 @@ def watch(
     if policy:
         loaded = replace(loaded, policy=load_policy(policy))
     if check:
-        found = check_trail(out, db)
+        found = check_trail(out, db, head)
         return Result(
             found,
             f"The trail is whole: {found['entries']:,} entries, each with the hash of the one before it and its time "

@@ -55,8 +55,8 @@ def _one(table: Table, asked: Check, groups: Sequence[Group], settings: Settings
     except Cannot as why:
         return Outcome(asked, False, 0, 0, None, reason=str(why))
     except (TypeError, ValueError, OverflowError) as error:
-        why = str(error)[:120] or type(error).__name__
-        return Outcome(asked, False, 0, 0, None, reason=f"the values cannot be compared ({why})")
+        said = str(error)[:120] or type(error).__name__
+        return Outcome(asked, False, 0, 0, None, reason=f"the values cannot be compared ({said})")
     rows, failed = int(looked.sum()), int(fails.sum())
     shares = tuple(s for g in groups for s in _shares(g, looked, fails))
     apart = tuple(a for g in groups if (a := _apart(asked, g, shares, settings))) if failed and compare else ()

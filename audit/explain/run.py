@@ -50,6 +50,8 @@ Progress = Callable[[str, int, int], None]
 """Told (stage, done, total)."""
 
 NAME = "explain.json"
+MOST_ASKED = 300_000
+"""Rows that an endpoint is asked about to explain it, at most; what is kept is not asked again."""
 
 
 def run_explain(
@@ -72,7 +74,9 @@ def run_explain(
 
     Raises CaseError, DataError and ModelError for what cannot be used; what was on disk stays.
     """
-    settings = settings or Settings(output=output, rows=rows, seed=seed)
+    if settings is None:
+        settings = Settings(output=output, rows=rows, seed=seed)
+        settings = settings.bounded() if case.model.endpoint is not None else settings
     settings.check()
     refuse_regression(case, "explained: attributions, recourse and people refused are about a decision")
     tell = progress or _report
@@ -98,6 +102,8 @@ def run_explain(
         bind(case, worker, read.frame[read.audit], read.features)
         if isinstance(worker, EndpointWorker):
             key = key_of(facts(case, settings, people, allow) | {"answers": worker.since})
+            worker.budget(MOST_ASKED)
+            reporting.say(f"Explaining: {worker.place} is asked about at most {MOST_ASKED:,} made-up rows, in batches.")
         who = subject(case, read, worker.info.features or read.features)
         meaning = code_label(case, read.frame[read.audit])[1]
         rule = rule_of(case, worker.info, labels_of(case, read.frame))
@@ -257,7 +263,7 @@ class Explaining:
                 *([words(hidden)] if any(r.alarm for r in hidden) else []),
                 *document.limits(main, sampled.why, self.info, self.output, small, len(back), self.rule),
             ],
-            "model": {"sha256": self.info.sha256, "estimator": self.info.estimator, "format": self.info.format},
+            "model": {"sha256": self.info.sha256 or None, "estimator": self.info.estimator, "format": self.info.format},
             "settings": s.to_json(),
             "tool": tool(),
         }

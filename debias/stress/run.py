@@ -11,8 +11,7 @@ import numpy as np
 
 from audit import progress
 from audit.case import Case
-from audit.code import code_rows
-from audit.decide import Decisions
+from audit.code import Decisions, code_rows
 from audit.errors import InputError
 from audit.evidence import tool
 from audit.files import canonical, write_whole

@@ -15,7 +15,7 @@ import numpy as np
 from audit import progress, stats
 from audit.case import Case
 from audit.contract.labels import confident
-from audit.cube import Coded, Floats, Ints
+from audit.cube import CodedRows, Floats, Ints
 from audit.decide import decide
 from audit.errors import InputError, ModelError, nearest
 from audit.evidence import tool
@@ -92,7 +92,11 @@ def run_whatif(
 
 def check_request(learner: str | None, kinds: Sequence[str]) -> None:
     """Raises InputError for a learner or a kind of variant that there is not."""
-    for what, given, known in (("learner", (learner,) if learner else (), LEARNERS), ("kind of variant", kinds, KINDS)):
+    asked: list[tuple[str, Sequence[str], Sequence[str]]] = [
+        ("learner", [learner] if learner else [], LEARNERS),
+        ("kind of variant", kinds, list(KINDS)),
+    ]
+    for what, given, known in asked:
         for name in given:
             if name not in known:
                 raise InputError(
@@ -149,7 +153,7 @@ def decisions(plan: Any, variants: Sequence[Variant], processes: int) -> tuple[d
     return decided, failed
 
 
-def _coded(task: Task, decision: Ints) -> Coded:
+def _coded(task: Task, decision: Ints) -> CodedRows:
     rows = task.splits.test
     cluster = None
     if task.case.data.cluster is not None:
@@ -157,7 +161,7 @@ def _coded(task: Task, decision: Ints) -> Coded:
 
         found = code_clusters(task.case, task.frame)
         cluster = None if found is None else found[rows]
-    return Coded(
+    return CodedRows(
         task.case.data.sensitive,
         task.levels,
         task.codes[rows],

@@ -213,7 +213,7 @@ def _outliers(p: Parts) -> Iterator[tuple[str, Recipe]]:
         columns = {}
         for c in _numbers(p.train):
             values = p.train[c].astype(np.float64)
-            a, b = values.quantile(low), values.quantile(1 - low)
+            a, b = float(values.quantile(low)), float(values.quantile(1 - low))
             columns[c] = (values.clip(a, b), p.test[c].astype(np.float64).clip(a, b))
         if columns:
             yield f"numbers cut at {100 * low:g} % on both sides", Recipe(columns=columns)

@@ -80,6 +80,8 @@ def report_entry(pdf: bytes, manifest: Manifest, signatures: Sequence[Signature]
         "quorum": manifest.quorum,
         "evidence": evidence,
         **about,
+        # What lives on after the report: what the board was asked to set, when it looks again, when the audit is old.
+        **{key: manifest.extra[key] for key in ("conditions", "review", "outdated") if key in manifest.extra},
     }
 
 

@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from audit.errors import InputError, OutputError
 from audit.files import write_whole
@@ -191,6 +192,29 @@ def enter_protocol(log: Log, name: str, content: bytes, now: dt.datetime | None 
 
     log.append(make)
     return added[0]
+
+
+def enter_condition(log: Log, case: str, change: Mapping[str, Any], now: dt.datetime | None = None) -> Entry:
+    """Enter how a condition of a case stands from now on. change: number, state, owner, due, reason, by; what is empty
+    stays as it was. Raises InputError where the case has no such condition."""
+    from reports.conditions import ENTRY, of_case
+
+    logged = (now or dt.datetime.now(dt.UTC)).astimezone(dt.UTC).isoformat(timespec="seconds")
+    entry: Entry = {"type": ENTRY, "case": case, **change, "logged": logged}
+
+    def make(view: LogView) -> Sequence[Entry]:
+        known = [c.number for c in of_case(view.entries, case)]
+        if entry["number"] not in known:
+            raise InputError(
+                f"the case {case!r} has no condition {entry['number']}",
+                got=str(entry["number"]),
+                expected=", ".join(map(str, known)) or "a report of this case in the log",
+                todo="look at `assay register DIR`",
+            )
+        return [entry]
+
+    log.append(make)
+    return entry
 
 
 def proof_for(view: LogView, pdf: bytes) -> bytes:

@@ -41,6 +41,9 @@ _FORMS: dict[str, dict[str, tuple[type, ...]]] = {
         **dict.fromkeys(("conditions", "time", "time_from", "logged"), _TEXT),
         "size": (int,), "until": (str, type(None)), "statement": (dict, type(None)),
     },
+    "condition": {
+        **dict.fromkeys(("case", "state", "owner", "due", "reason", "by", "logged"), _TEXT), "number": (int,),
+    },
     "protocol": dict.fromkeys(("file", "sha256", "logged"), _TEXT),
 }  # fmt: skip
 """What an entry of each type has to hold; other types pass unread."""

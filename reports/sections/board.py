@@ -1,79 +1,119 @@
-"""The board's page: one page of sentences. Who is affected, how wide the gaps are, what was tried, what got worse.
+"""Page 1, the decision: what is decided, who fares worse in people, how sure, the options side by side, what is asked.
 
-Names are cut here, and lists end early, so that it stays one page; the chapters behind carry everything.
+Names are cut where they differ, and lists end early, so that it stays one page; the chapters behind carry everything.
+Its sentences are for people who know no statistics: a test measures their reading grade.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import datetime as dt
+from collections.abc import Sequence
 
-from audit.findings import turned_words
-from audit.sizes import measured, rows_behind, unit, weighed
-from reports import words
+import msgspec
+
+from audit.documents.base import Names
+from audit.documents.evidence import Evidence
+from audit.documents.mitigation import Mitigation
+from audit.findings import NormResult, policy_words, turned_words
+from audit.load.forms import ABOUT
+from audit.sizes import measured, unit
+from audit.values import Gap, Pair
+from reports import conditions, words
 from reports.about import SAME
-from reports.blocks import Block, Heading, Key, Keys, Lead, Notice, Paragraph, Points, Section, Sources
+from reports.blocks import Block, Heading, Key, Keys, Lead, Notice, Paragraph, Points, Section, Sources, Table
+from reports.conditions import plain
 from reports.sections import find
 
 MOST, FULL = 3, 2
 """Attributes with a figure of their own, and those of them with sentences of their own."""
-NAME = 34
+NAME = 30
+MOST_NORMS = 5
+BOX = "\u2610"
+LABELS = {
+    "decided_by": "Who decides",
+    "affected": "About whom",
+    "system": "System",
+    "version": "Version",
+    "owner": "Owner",
+    "period": "Data from",
+    "contact": "Complaints",
+}
+assert set(LABELS) == set(ABOUT)
 
 
 def section(sources: Sources) -> Section:
-    """The page; it ends with the decision that is asked for."""
+    """The page; it ends with the decision that is asked for and where to sign."""
     evidence = sources.evidence
     blocks: list[Block] = [
-        Lead(_opening(evidence)),
+        Lead(opening(evidence)),
+        Paragraph(_facts(evidence)),
         *_model_notices(evidence),
-        *_keys(evidence),
-        Heading("Who is affected"),
-        Points(tuple(_affected(evidence))),
-        Heading("Where the norms stand"),
-        Paragraph(_norms(evidence)),
-        Heading("What was tried, and what got worse"),
-        *_tried(sources),
-        Heading("What cannot be said"),
-        Points(tuple(_unsaid(sources))),
-        Heading("What you are asked to decide"),
+        *_keys(sources),
+        Heading("Who fares worse, and how sure that is"),
+        Points(tuple(worse_off(evidence))),
+        Heading("What could not be seen"),
+        Points(tuple(_unseen(sources))),
+        *_options(sources),
+        Heading("What you are asked"),
         Paragraph(_asked(sources)),
+        _conditions(sources),
+        *_sign(sources),
     ]
-    return Section("board", "For the board: one page", tuple(blocks))
+    return Section("board", "For the board: the decision on one page", tuple(blocks))
 
 
-def _name(group: list[str] | None) -> str:
+def _name(group: Names | None) -> str:
     return words.short(words.name_of(group), NAME)
 
 
-def _names(gap: dict[str, Any]) -> tuple[str, str]:
-    """The highest and the lowest group of a gap, cut so that they can be told apart."""
-    return words.apart(words.name_of(gap["highest"]), words.name_of(gap["lowest"]), NAME)
+def _pair(a: Names | None, b: Names | None) -> tuple[str, str]:
+    """Two groups, cut so that they can be told apart."""
+    x, y = words.apart(words.name_of(a), words.name_of(b), NAME)
+    return f"“{x}”", f"“{y}”"
 
 
-def _attribute(attribute: list[str]) -> str:
+def _attribute(attribute: Names) -> str:
     return words.short(words.by(attribute), NAME)
 
 
-def _opening(evidence: dict[str, Any]) -> str:
-    data = evidence["data"]
-    purpose = words.short(evidence["case"]["purpose"], 150).rstrip(".")
+def opening(evidence: Evidence) -> str:
+    """What is decided, about how many, and how many get it."""
+    data = evidence.data
+    text = f"{words.short(evidence.case.purpose, 150).rstrip('.')}. {measured(data)} were looked at."
     everyone = find.rate(evidence, "selection_rate", (), ())
-    text = " ".join((f"{purpose}. {measured(data)} were measured.", weighed(data))).strip()
-    if everyone and everyone["estimable"]:
+    if everyone and everyone.estimable:
         text += (
-            f" {words.share(everyone['value'])} of them ({words.interval(everyone['low'], everyone['high'])}) "
-            f"received the favourable decision, “{words.short(data['favourable'], NAME)}”."
+            f" {of_100(everyone.value)} of 100 got “{words.short(str(data.favourable), NAME)}”, the answer that "
+            "is good for the person. Below, “get it” means that."
         )
+    if data.weight:
+        text += " Shares are of the people whom these stand for."
     return text
 
 
-MOST_NOTICES, NOTICE = 3, 260
+def of_100(share: float | None) -> str:
+    """Of 100 people: 8; below 1 and above 99 with one decimal."""
+    n = 100 * (share or 0.0)
+    return f"{n:.1f}" if 0 < n < 1 or 99 < n < 100 else f"{n:.0f}"
 
 
-def _model_notices(evidence: dict[str, Any]) -> list[Block]:
+def _facts(evidence: Evidence) -> str:
+    case = evidence.stated
+    here = [
+        f"{LABELS[k]}: {words.short(str(case[k]).rstrip('.'), 90)}." for k in LABELS if k in case and k != "contact"
+    ]
+    missing = [LABELS[k].lower() for k in LABELS if k not in case and k != "contact"]
+    return " ".join([*here, f"Not stated: {', '.join(missing)}." if missing else ""]).strip()
+
+
+MOST_NOTICES, NOTICE = 2, 220
+
+
+def _model_notices(evidence: Evidence) -> list[Block]:
     """What must be known of the model before any figure is read: which rule decides, consent, scores turned round."""
-    turned = turned_words(evidence["rates"])
-    said = [*([turned] if turned else []), *dict.fromkeys(evidence["model"].get("notes") or ())]
-    blocks: list[Block] = [Notice(words.short(n, NOTICE)) for n in said[:MOST_NOTICES]]
+    turned = turned_words(evidence.rates)
+    said = [*([turned] if turned else []), *dict.fromkeys(evidence.model.notes or ())]
+    blocks: list[Block] = [Notice(words.unquoted(words.short(n, NOTICE))) for n in said[:MOST_NOTICES]]
     if len(said) > MOST_NOTICES:
         blocks.append(
             Notice(f"{_many(len(said) - MOST_NOTICES, 'more notice')} about the model: see the data chapter.")
@@ -81,175 +121,120 @@ def _model_notices(evidence: dict[str, Any]) -> list[Block]:
     return blocks
 
 
-def _widest(evidence: dict[str, Any]) -> list[list[str]]:
+def _widest(evidence: Evidence) -> list[Names]:
     """The attributes that the page has room for: those of the widest gaps, in the order of the case."""
     alone = find.attributes(evidence, alone=True)
 
-    def width(attribute: list[str]) -> float:
+    def width(attribute: Names) -> float:
         gap = find.gap(evidence, "selection_rate", attribute)
-        return -1.0 if gap is None or gap["value"] is None else float(gap["value"])
+        return -1.0 if gap is None or gap.value is None else float(gap.value)
 
     kept = sorted(alone, key=lambda a: -width(a))[:MOST]
     return [a for a in alone if a in kept]
 
 
-def _keys(evidence: dict[str, Any]) -> list[Block]:
+def most_people(evidence: Evidence, attribute: Names) -> Pair | None:
+    """The pair of groups in which most people fare worse than chance explains; None where there is none."""
+    found = [
+        p
+        for p in find.every(evidence.pairs, metric="selection_rate", attribute=attribute)
+        if p.shortfall is not None and p.low is not None and p.low > 0
+    ]
+    return max(found, key=lambda p: p.shortfall or 0.0, default=None)
+
+
+def _keys(sources: Sources) -> list[Block]:
+    evidence = sources.evidence
     items = []
     for attribute in _widest(evidence):
-        gap = find.gap(evidence, "selection_rate", attribute)
-        if gap is None or gap["value"] is None:
+        pair = most_people(evidence, attribute)
+        if pair is None:
             continue
-        high, low = _ends(evidence, attribute, gap)
-        top, bottom = _names(gap)
+        top, bottom = _pair(pair.higher, pair.lower)
         items.append(
             Key(
-                f"Apart by {_attribute(attribute)}",
-                words.width(gap),
-                f"95 % interval {words.span(gap)}\n"
-                f"{bottom}: {words.share(low['value'])}\n"
-                f"{top}: {words.share(high['value'])}",
+                f"By {_attribute(attribute)}",
+                f"{pair.shortfall:,.0f} {unit(evidence.data)}",
+                f"more in {bottom} would get it\nat the rate of {top}\n(95 % sure: {_ends(pair)})",
             )
         )
     return [Keys(tuple(items))] if items else []
 
 
-def _ends(evidence: dict[str, Any], attribute: list[str], gap: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    high = find.rate(evidence, gap["metric"], attribute, gap["highest"])
-    low = find.rate(evidence, gap["metric"], attribute, gap["lowest"])
-    if high is None or low is None:
-        raise KeyError(f"the groups of the gap by {words.by(attribute)}")
-    return high, low
+def _ends(pair: Pair) -> str:
+    return f"{pair.shortfall_low:,.0f} to {pair.shortfall_high:,.0f}"
 
 
-def _affected(evidence: dict[str, Any]) -> list[str]:
-    if "regression" in evidence:
-        return list(evidence["findings"][:4])
+def worse_off(evidence: Evidence) -> list[str]:
+    """Per attribute: of 100 of each group, how many get it; of those who merit it; how sure."""
+    if evidence.regression is not None:
+        return [words.unquoted(f) for f in evidence.findings[:4]]
     out = []
     shown = _widest(evidence)
     for attribute in shown[:FULL]:
         gap = find.gap(evidence, "selection_rate", attribute)
-        if gap is None or gap["value"] is None:
-            reason = gap["reason"] if gap else "not measured"
-            out.append(f"By {_attribute(attribute)}, groups cannot be compared: {reason}.")
+        if gap is None or gap.value is None:
+            out.append(
+                f"By {_attribute(attribute)}, groups cannot be compared: {gap.reason if gap else 'not measured'}."
+            )
             continue
         out.append(_compared(evidence, attribute, gap))
     crossed = [a for a in find.printed(evidence) if len(a) > 1]
-    gaps = [g for a in crossed if (g := find.gap(evidence, "selection_rate", a)) and g["value"] is not None]
+    gaps = [g for a in crossed if (g := find.gap(evidence, "selection_rate", a)) and g.value is not None]
     if gaps:
-        g = max(gaps, key=lambda g: g["value"])
-        top, bottom = _names(g)
+        g = max(gaps, key=lambda g: g.value or 0.0)
+        top, bottom = _pair(g.highest, g.lowest)
         out.append(
-            f"By {_attribute(g['attribute'])} together the widest gap is {words.points(g)}, between {bottom} and {top}."
+            f"By {_attribute(g.attribute)} taken together, {bottom} and {top} are furthest apart: {words.width(g)}."
         )
-    more = len(find.attributes(evidence, alone=True)) - len(shown)
+    more = len(find.attributes(evidence, alone=True)) - min(len(shown), FULL)
     if more:
-        out.append(f"{_many(more, 'more attribute')} measured, with narrower gaps: see the chapters behind.")
+        out.append(f"{_many(more, 'more attribute')} measured: see the chapters behind.")
     return out
 
 
-def _compared(evidence: dict[str, Any], attribute: list[str], gap: dict[str, Any]) -> str:
-    """Two groups, their rates, the gap, what chance could do, and how many people it comes to."""
-    high, low = _ends(evidence, attribute, gap)
-    fewest = find.people(evidence, attribute, low["group"]) or rows_behind(low)
-    most = find.people(evidence, attribute, high["group"]) or rows_behind(high)
-    top, bottom = _names(gap)
+def _compared(evidence: Evidence, attribute: Names, gap: Gap) -> str:
+    high = find.rate(evidence, gap.metric, attribute, gap.highest or ())
+    low = find.rate(evidence, gap.metric, attribute, gap.lowest or ())
+    if high is None or low is None:
+        raise KeyError(f"the groups of the gap by {words.by(attribute)}")
+    top, bottom = _pair(gap.highest, gap.lowest)
     text = (
-        f"By {_attribute(attribute)}: of {words.count(fewest)} {unit(evidence['data'])} in the group {bottom}, "
-        f"{words.share(low['value'])} received the favourable decision (95 % interval "
-        f"{words.interval(low['low'], low['high'])}). Of {words.count(most)} in the group {top}, "
-        f"{words.share(high['value'])} did ({words.interval(high['low'], high['high'])})."
+        f"By {_attribute(attribute)}: of 100 in {bottom}, {of_100(low.value)} get it; of 100 in {top}, "
+        f"{of_100(high.value)}. The gap is {words.width(gap)} (95 % sure: {words.span(gap)})."
     )
-    return text + _by_chance(gap) + _short(evidence, attribute, gap) + _merit(evidence, attribute)
+    return text + _sure(gap) + _merit(evidence, attribute)
 
 
-def _by_chance(gap: dict[str, Any]) -> str:
-    """The raw p-value of the two groups as a share of audits, then what adjusting makes of it."""
-    if gap.get("idle"):
-        return f" {words.capital(gap['idle'])}."
-    if not gap.get("pairs"):
-        return _together(gap)
-    text = (
-        f" If these two groups were alike, they would be so far apart {words.chance(gap['pair_p_value'])} "
-        f"({words.p_words(gap['pair_p_adjusted'])}, adjusted for {_many(gap['pairs_family'], 'pair')} of groups)."
-    )
-    if gap["pair_p_adjusted"] is not None and gap["pair_p_adjusted"] >= 0.05:
-        text += " So it may be chance."
-    if gap["pairs"] > 1:
-        text += _together(gap)
-    return text
-
-
-def _together(gap: dict[str, Any]) -> str:
-    p = words.p_words(gap["p_adjusted"])
-    return f" All groups tested together: {p}, adjusted for {gap['family']} comparisons."
-
-
-def _short(evidence: dict[str, Any], attribute: list[str], gap: dict[str, Any]) -> str:
-    """How many more people it comes to, with the interval of these two groups."""
-    found = find.one(
-        evidence.get("pairs", []), metric=gap["metric"], attribute=attribute, higher=gap["highest"], lower=gap["lowest"]
-    )
-    if found is None or found["shortfall"] is None or found["low"] <= 0:
+def _sure(gap: Gap) -> str:
+    """What chance could do, from the adjusted p-value of the two groups, or of all of them."""
+    if gap.idle:
+        return f" {words.capital(gap.idle)}."
+    p = gap.pair_p_adjusted if gap.pairs else gap.p_adjusted
+    if p is None:
         return ""
-    top, bottom = _names(gap)
-    of = "of" if unit(evidence["data"]) == "people" else "rows of"
-    a, b, c = (found[k] for k in ("shortfall", "shortfall_low", "shortfall_high"))
-    return f" At the rate of {top}, about {a:,.0f} more {of} {bottom} would have received it ({b:,.0f} to {c:,.0f})."
+    if p >= 0.05:
+        low = words.ends(gap)[0]
+        if low is None or low <= 0:
+            return " It may be chance."
+        return " By itself it is hardly chance; among so many pairs of groups looked at, it may be."
+    return " It is hardly chance." if p >= 0.001 else " Chance alone would almost never do that."
 
 
-def _merit(evidence: dict[str, Any], attribute: list[str]) -> str:
+def _merit(evidence: Evidence, attribute: Names) -> str:
     merit = find.gap(evidence, "equal_opportunity", attribute)
-    if merit is None or merit["value"] is None:
+    if merit is None or merit.value is None:
         return ""
-    top, bottom = _names(merit)
+    data = evidence.data
+    metric = "true_positive_rate" if data.positive == data.favourable else "true_negative_rate"
+    low, high = (find.rate(evidence, metric, attribute, g or ()) for g in (merit.lowest, merit.highest))
+    if low is None or high is None or low.value is None or high.value is None:
+        return ""
+    top, bottom = _pair(merit.highest, merit.lowest)
+    maybe = words.ends(merit)[0]
     return (
-        f" Among those whose outcome merits it, the widest gap is {words.width(merit)} ({words.span(merit)}): "
-        f"{bottom} receive it least often, {top} most often.{_maybe(merit)}"
-    )
-
-
-def _maybe(gap: dict[str, Any]) -> str:
-    """Said where the interval of the two groups holds nought: the board is not to take such a gap for a finding."""
-    low = words.ends(gap)[0]
-    return " That may be chance." if low is not None and low <= 0 else ""
-
-
-def _norms(evidence: dict[str, Any]) -> str:
-    norms = evidence["norms"]
-    version = evidence["policy"]["version"]
-    if not norms:
-        return f"Policy {version} has no norm for the attributes of this case."
-    n = {s: [x for x in norms if x["status"] == s] for s in ("outside", "undecided", "inside", "not_estimable")}
-    text = (
-        f"Policy {version} sets {_many(len(norms), 'norm')} here. Over the whole interval, {len(n['outside'])} "
-        f"{'is' if len(n['outside']) == 1 else 'are'} outside and {len(n['inside'])} inside. For {len(n['undecided'])} "
-        "the data cannot tell."
-    )
-    if n["not_estimable"]:
-        text += f" {len(n['not_estimable'])} cannot be estimated."
-        idle = next((g["idle"] for g in evidence["gaps"] if g.get("idle") and g["metric"] == "selection_rate"), None)
-        text += f" {words.capital(idle)}." if idle else ""
-    if n["outside"]:
-        named = "; ".join(_norm(x) for x in n["outside"][:FULL])
-        rest = len(n["outside"]) - FULL
-        text += f" Outside: {named}{f'; and {rest} more' if rest > 0 else ''}."
-        if any(words.span(x) != words.span(g) for x in n["outside"][:FULL] if (g := _named(evidence, x)) is not None):
-            text += " These intervals are of the widest gap, whichever groups it lies between."
-    return text
-
-
-def _named(evidence: dict[str, Any], norm: dict[str, Any]) -> dict[str, Any] | None:
-    """The gap of a norm as the chapters print it, with the interval of the two groups that are named."""
-    return find.gap(evidence, norm["metric"], norm["attribute"], norm["kind"])
-
-
-def _norm(n: dict[str, Any]) -> str:
-    limit = f"{100 * n['limit']:g} points" if n["kind"] == "difference" else f"{n['limit']:g}"
-    bound = "at most" if n["kind"] == "difference" else "at least"
-    kind = "" if n["kind"] == "difference" else " (ratio)"
-    return (
-        f"{words.metric(n['metric'])}{kind} by {_attribute(n['attribute'])}, {words.width(n)} [{words.span(n)}] where "
-        f"{bound} {limit} is set"
+        f" Of 100 who merit it, {of_100(1 - low.value)} in {bottom} go without, and {of_100(1 - high.value)} in "
+        f"{top}." + (" That may be chance." if maybe is not None and maybe <= 0 else "")
     )
 
 
@@ -257,156 +242,175 @@ def _many(n: int, what: str) -> str:
     return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
 
 
-def _tried(sources: Sources) -> list[Block]:
-    m = sources.mitigation
-    of = unit(sources.evidence["data"])
-    if m is None:
-        return [Notice("No mitigation has been tried. The report shows the decision as it is.")]
-    blocks: list[Block] = [Points((_trial(m, of), _worse(m), *_flips(m, of)))]
-    if m["needs_sensitive_at_decision"]:
-        blocks.append(Notice(str(m["notice"])))
-    decision = m.get("decision")
-    if decision:
-        word = "accepted" if decision["accepted"] else "rejected"
-        reason = words.short(str(decision["reason"]), 200)
-        blocks.append(Paragraph(f"{words.short(str(decision['by']), NAME)} {word} this candidate: {reason}"))
-    else:
-        blocks.append(Paragraph("Nobody has accepted or rejected this candidate yet."))
-    return blocks
-
-
-def _trial(m: dict[str, Any], of: str) -> str:
-    """What was tried, what it did to the gaps aimed at, what it cost in accuracy."""
-    arms, aim = m["arms"], m["constraint"]
-    people = words.part(m["splits"], "test", m["notes"])
-    text = f"{m['title']} was tried, and measured on {people} {of} that neither model learned from."
-    parts = []
-    for entry in aim["by"]:
-        before = find.gap(arms["original"], aim["metric"], entry["attribute"])
-        if len(entry["attribute"]) > 1 or entry["value"] is None or before is None or before["value"] is None:
-            continue
-        parts.append(
-            f"by {_attribute(entry['attribute'])} from {100 * before['value']:.1f} to {100 * entry['value']:.1f} "
-            f"points [{words.span(entry)}]"
-        )
-    if parts:
-        text += f" The gap in {words.metric(aim['metric'])} went {', '.join(parts[:MOST])}."
-        if aim.get("met") is not None:
-            text += (
-                f" The aim, {100 * aim['tolerance']:g} points everywhere, was {'' if aim['met'] else 'not '}reached."
-            )
-    was, now = (find.rate(arms[k], "accuracy", (), ()) for k in ("original", "candidate"))
-    if was and now and was["estimable"] and now["estimable"]:
-        text += (
-            f" Accuracy went from {words.share(was['value'])} to {words.share(now['value'])} "
-            f"({words.interval(now['low'], now['high'])})."
-        )
-    return text
-
-
-def _worse(m: dict[str, Any]) -> str:
-    clear = [c for c in m["changes"] if c["worse"] and c.get("clear")]
-    if not clear:
-        return "No figure got worse by more than chance explains."
-    worst = "; ".join(change_words(c, NAME) for c in clear[:2])
-    return f"{_many(len(clear), 'figure')} got worse by more than chance explains. The worst: {worst}."
-
-
-def change_words(c: dict[str, Any], most: int = 60) -> str:
-    """positive predictive value in the group Female, 78.1 to 64.7 % (95 % interval of the change ... points)."""
-    plain = c["kind"] == "ratio" or c["metric"] in words.SCORES
-    name = words.metric(c["metric"])
-    if c["kind"] == "rate":
-        what = f"{name}, group {words.short(words.name_of(c['group']), most)}"
-    else:
-        kind = "gap" if c["kind"] == "difference" else "ratio"
-        what = f"{kind} in {name} by {words.short(words.by(c['attribute']), most)}"
-    if plain:
-        text = f"{what}, {words.number(c['before'])} to {words.number(c['after'])}"
-        ends = (words.signed(c["low"]), words.signed(c["high"]))
-    else:
-        unit = "%" if c["kind"] == "rate" else "points"
-        text = f"{what}, {100 * c['before']:.1f} to {100 * c['after']:.1f} {unit}"
-        ends = (_points(c["low"]), _points(c["high"]))
-    return text if c["low"] is None else f"{text} (interval of the change {ends[0]} to {ends[1]})"
-
-
-def _points(value: float | None) -> str:
-    return words.signed(None if value is None else 100 * value, 1)
-
-
-def _flips(m: dict[str, Any], of: str) -> list[str]:
-    everyone = find.one(m["flips"], attribute=[])
-    if everyone is None:
-        return []
-    text = (
-        f"Of {everyone['rows']:,} {of}, {everyone['to_favourable']:,} would newly receive the favourable decision "
-        f"and {everyone['to_unfavourable']:,} would lose it."
-    )
-    groups = [f for f in m["flips"] if len(f["attribute"]) == 1 and f["to_unfavourable"] is not None]
-    if groups and everyone["to_unfavourable"]:
-        hit = max(groups, key=lambda f: f["to_unfavourable"])
-        text += f" Of those who would lose it, {hit['to_unfavourable']:,} are in the group {_name(hit['group'])}."
-    return [text]
-
-
-def _unsaid(sources: Sources) -> list[str]:
+def _unseen(sources: Sources) -> list[str]:
     evidence = sources.evidence
-    out = ["Whether a gap is justified, and what caused it. That needs reasons from outside these data."]
-    missing = [r for r in evidence["rates"] if not r["estimable"]]
-    if missing:
-        groups = list(dict.fromkeys(_name(r["group"]) for r in missing))
-        shown = ", ".join(groups[:3]) + (" and others" if len(groups) > 3 else "")
-        out.append(f"{_many(len(missing), 'rate')} cannot be estimated, for {shown}. Each table says why.")
+    out = ["Why groups are apart, and whether that is right. Figures alone cannot say."]
     out += _unknown(evidence)
-    if evidence["data"].get("label") is None:
-        out.append("Whether decisions were right: the data hold no outcomes.")
+    if evidence.data.label is None:
+        out.append("Whether decisions were right: what became of the people is not in the data.")
     else:
-        out.append(
-            "How things stand for people whose outcome was never seen. Where outcomes are known only for those "
-            "accepted, error rates speak of those alone."
-        )
-    if sources.explain is None or not sources.explain.get("global"):
-        out.append("What led to the decisions: no explanation was made.")
+        out.append("How people fare whose outcome nobody saw, such as those who were refused.")
+    known = evidence.data.label is not None
+    short = [r for r in evidence.rates if not r.estimable and (known or r.metric == "selection_rate")]
+    small = list(dict.fromkeys(_name(r.group) for r in short))
+    if small:
+        named = ", ".join(small[:2]) + (f" and {len(small) - 2} more" if len(small) > 2 else "")
+        out.append(f"Some figures of groups with few people: {named}.")
+    if sources.explain is None or not sources.explain.overall:
+        out.append("What led to the decisions: no one has looked into that.")
     return out
 
 
-def _unknown(evidence: dict[str, Any]) -> list[str]:
-    """Where the group of many is not known: what the gap could be."""
-    found = [
-        e
-        for e in (evidence.get("bounds") or {}).get("unknown_group", [])
-        if (e["metric"], e["kind"]) == ("selection_rate", "difference") and e["attribute"] in _widest(evidence)
-    ]
-    if not found:
-        return []
-    e = max(found, key=lambda e: e["high"] - e["low"])
+def _unknown(evidence: Evidence) -> list[str]:
+    """Where the group of some is not known: of how many, and what the gap could be."""
     return [
-        f"By {_attribute(e['attribute'])}, the group of {e['unknown']:,} of {e['of']:,} {unit(evidence['data'])} is "
-        f"not known. Whatever it is, the gap of {words.width(e)} lies between {words.span(e)}."
+        f"The {words.short(name, NAME)} of {n:,} of {of:,} {unit(evidence.data)} is not known." + _bound(evidence, name)
+        for name, n, of in conditions.unknown_of(evidence)[:1]
     ]
+
+
+def _bound(evidence: Evidence, attribute: str) -> str:
+    found = find.one(
+        evidence.bounds.unknown_group if evidence.bounds else (),
+        metric="selection_rate", kind="difference", attribute=(attribute,),
+    )  # fmt: skip
+    return "" if found is None else f" If it were, the gap could be anything from {words.span(found)} points."
+
+
+def _options(sources: Sources) -> list[Block]:
+    """Each norm of the policy for what stands today and for each option, worst first; what is won and lost."""
+    evidence, m = sources.evidence, sources.mitigation
+    norms = evidence.norms
+    version = words.short(str(evidence.policy.version), NAME)
+    if not norms:
+        return [Paragraph(f"Policy {version} sets no limit for these groups.")]
+    arms: list[tuple[str, tuple[NormResult, ...], find.Measured]] = [("Go on as it is", norms, evidence)]
+    if m is not None:
+        arms = [
+            (title, arm.norms, arm)
+            for title, arm in (
+                ("Go on as it is", m.arms.original),
+                ("Only move the threshold", m.arms.matched),
+                (f"Candidate: {words.short(str(m.title), 26)}", m.arms.candidate),
+            )
+            if arm
+        ]
+    order = {"outside": 0, "undecided": 1, "not_estimable": 2, "inside": 3}
+    known = [n for n in arms[0][1] if n.value is not None]
+    shown = sorted(known, key=lambda n: (order[n.status], n.metric != "selection_rate", n.kind != "difference"))
+    rows = [
+        (
+            f"{words.capital(plain(n.metric))}, {'gap' if n.kind == 'difference' else 'ratio'} by "
+            f"{_attribute(n.attribute)}: {_limit(n)}",
+            *(_stand(find.one(found, metric=n.metric, attribute=n.attribute, kind=n.kind)) for _, found, _ in arms),
+        )
+        for n in shown[:MOST_NORMS]
+    ]
+    rows += [_right([arm for _, _, arm in arms])] if len(arms) > 1 else []
+    rest = len(norms) - len(shown[:MOST_NORMS])
+    behind = f" {_many(rest, 'more limit')}: see the chapters behind." if rest else ""
+    note = f"{policy_words(msgspec.to_builtins(evidence.policy))} 95 % range in brackets.{behind}"
+    heads = ("What is asked of it", *(title for title, _, _ in arms))
+    widths = {1: (56, 44), 2: (40, 30, 30), 3: (34, 22, 22, 22)}[len(arms)]
+    out: list[Block] = [Table("The options side by side", heads, tuple(rows), note, widths)]
+    if m is None:
+        out.append(Paragraph("No other way was tried: there is nothing to choose beside it."))
+        return out
+    people = words.part(m.splits, "test", m.notes)
+    out.append(
+        Paragraph(f"Measured on {people} {unit(evidence.data)} that no option learned from.{_flips(m)}{_chosen(m)}")
+    )
+    return [*out, *_reads_groups(sources)]
+
+
+def _reads_groups(sources: Sources) -> list[Block]:
+    """Said loudly where the candidate needs to know each person's group when it decides."""
+    m = sources.mitigation
+    return [Notice(str(m.notice))] if m is not None and m.needs_sensitive_at_decision else []
+
+
+def _limit(n: NormResult) -> str:
+    return f"at most {100 * n.limit:g} points" if n.kind == "difference" else f"at least {n.limit:g}"
+
+
+STANDS = {"outside": "OUTSIDE", "undecided": "cannot tell", "inside": "inside", "not_estimable": "cannot tell"}
+
+
+def _stand(n: NormResult | None) -> str:
+    if n is None or n.value is None:
+        return "cannot tell"
+    scaled = n.kind == "difference" and n.metric not in words.SCORES
+    value = words.number(100 * n.value, 1) if scaled else words.number(n.value, 2)
+    low, high = (
+        (words.number(100 * v, 1) if scaled else words.number(v, 2)) if v is not None else "–" for v in (n.low, n.high)
+    )
+    return f"{value} [{low}, {high}] {STANDS[n.status]}"
+
+
+def _right(arms: Sequence[find.Measured]) -> tuple[str, ...]:
+    cells = []
+    for arm in arms:
+        found = find.rate(arm, "accuracy", (), ())
+        cells.append(
+            f"{100 * found.value:.1f} of 100" if found and found.value is not None and found.estimable else "not known"
+        )
+    return ("How many decisions are right", *cells)
+
+
+def _flips(m: Mitigation) -> str:
+    everyone = find.one(m.flips, attribute=())
+    if everyone is None:
+        return ""
+    gain, loss = everyone.to_favourable, everyone.to_unfavourable
+    text = f" With the candidate, {gain:,} would newly get it and {loss:,} would lose it."
+    clear = sum(bool(c.worse and c.clear) for c in m.changes)
+    return text + (f" {_many(clear, 'figure')} would get worse by more than chance." if clear else "")
+
+
+def _chosen(m: Mitigation) -> str:
+    decision = m.decision
+    if not decision:
+        return " Nobody has accepted or rejected it yet."
+    word = "accepted" if decision.accepted else "rejected"
+    return f" {words.short(str(decision.by), NAME)} {word} it: {words.short(str(decision.reason), 120)}"
 
 
 def _asked(sources: Sources) -> str:
     members, quorum = sources.manifest.members, sources.manifest.quorum
-    text = (
-        "Whether the decision may go on as it is, may go on with conditions, or may not go on. A member approves or "
-        "rejects by signing at the end, with a reason; conditions and dissent are kept. No figure decides this for you."
-    )
+    text = f"{BOX} It may go on as it is.   {BOX} It may go on with these conditions.   {BOX} It may not go on."
     if members:
         text += f" {_many(quorum, 'approval')} of {len(members)} {'is' if quorum == 1 else 'are'} needed."
-    else:
-        text += " No board member is named in this report."
-    return text + _before(sources)
+    return text + " No figure decides this for you." + _before(sources)
 
 
 def _before(sources: Sources) -> str:
     """The board's earlier decisions on this case, counted; the table is in the chapter Signatures."""
-    found = sources.manifest.extra.get("register", [])
+    found = sources.said.register
     if not found:
         return ""
-    approvals = sum(line["decision"] == "approve" for line in found)
+    approvals = sum(line.decision == "approve" for line in found)
     counted = f"{_many(approvals, 'approval')}, {_many(len(found) - approvals, 'rejection')}"
-    text = f" Before, on this case: {counted}, the last on {max(str(line['when'])[:10] for line in found)}."
-    others = sum(line.get("on") != SAME for line in found)
+    text = f" Before, on this case: {counted}, the last on {max(str(line.when)[:10] for line in found)}."
+    others = sum(line.on != SAME for line in found)
     return text + (f" {others} of them not known to be on this model and this data." if others else "")
+
+
+def _conditions(sources: Sources) -> Block:
+    asked = conditions.read(sources.manifest.extra.get("conditions", ()))
+    if not asked:
+        return Paragraph("No condition is proposed.")
+    rows = tuple((f"{BOX} {c.number}", c.text, c.owner or "", c.due or "") for c in asked[: conditions.MOST])
+    more = len(asked) - conditions.MOST
+    note = f"{_many(more, 'more condition')} of earlier reports stand in the register." if more > 0 else ""
+    return Table("Conditions to tick", ("No.", "Condition", "Owner", "By (day)"), rows, note, (8, 58, 20, 14))
+
+
+def _sign(sources: Sources) -> list[Block]:
+    day = dt.date.fromisoformat(sources.said.review) if sources.said.review else None
+    when = "" if day is None else words.date(dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC))
+    text = f"Day of review: {when}." if when else "Day of review: to be set."
+    if sources.manifest.members:
+        return [Paragraph(f"{text} Members sign in the chapter Signatures, each with a reason.")]
+    empty = (("\u00a0\n\u00a0", "", ""),)
+    return [Paragraph(f"{text} No member is named in this report. Who decides signs here:"),
+            Table("Signature", ("Name", "Date", "Signature"), empty, "", (34, 20, 46))]  # fmt: skip

@@ -15,7 +15,7 @@ BY_GROUP = 8
 
 def section(sources: Sources) -> Section | None:
     """The chapter, or None where nothing of it was done."""
-    blocks = [*_contract(sources.evidence.get("contract")), *_stress(sources.stress), *_whatif(sources.whatif)]
+    blocks = [*_contract(sources.contract), *_stress(sources.stress), *_whatif(sources.whatif)]
     return Section("stress", "What could go wrong", tuple(blocks)) if blocks else None
 
 
@@ -108,7 +108,8 @@ def _stress(document: dict[str, Any] | None) -> list[Block]:
 
 
 def _table(caption: str, entries: list[dict[str, Any]], noticing: bool) -> list[Block]:
-    found, out = best_of(entries), []
+    found = best_of(entries)
+    out: list[Block] = []
     if found:
         rows = tuple(
             (

@@ -12,15 +12,17 @@ from typing import Any
 
 import rfc8785
 
+from audit.documents import Documents
 from audit.errors import AssayError
 from reports.attest.dsse import opened
 from reports.attest.statements import decision_statement
+from reports.conditions import OPEN, of_case
 from reports.log import entries as rec
 from reports.log import merkle
 from reports.log.note import Verifier, read_checkpoint
 from reports.log.proof import Proof
 from reports.log.store import Entry, LogCopy, LogView, read_log
-from reports.manifest import Manifest, strict_json
+from reports.manifest import Manifest
 from reports.register import earlier
 from reports.signature import Signature
 from reports.verify.result import Broken, digest, shown
@@ -93,6 +95,13 @@ def _retold(view: LogView, manifest: Manifest, size: int) -> None:
             "the report tells the board's earlier decisions otherwise than the log",
             got=shown(said),
             expected=shown(right),
+        )
+    left = [c.to_json() for c in of_case(before, manifest.case) if c.state == OPEN]
+    if "conditions" in manifest.extra and (lost := [c for c in left if c not in manifest.extra["conditions"]]):
+        raise Broken(
+            "the report leaves out a condition that the log holds as open, or tells it otherwise",
+            got=f"{len(lost)} of {len(left)} open conditions",
+            expected=f"conditions {', '.join(str(c['number']) for c in left)} as they stood in the log",
         )
     protocol = manifest.extra.get("protocol")
     if isinstance(protocol, dict) and protocol.get("logged") is not None:
@@ -198,7 +207,7 @@ def _statement(
     """The member's Simple Verification Result: signed by the certificate in the PDF, and about this decision."""
     signature = next(s for s in signatures if s.field == step.field)
     payload = opened(rfc8785.dumps(entry["statement"]), signature.container.certificate)
-    evidence = strict_json(files["evidence.json"], "evidence.json")
+    evidence = Documents.of(files).evidence
     right = rfc8785.dumps(decision_statement(step.decided, evidence, manifest.tool))
     if payload != right:
         raise Broken(

@@ -69,12 +69,12 @@ def check_whatif(files: Mapping[str, bytes]) -> str:
                 p.append(np.nan if f["p_value"] is None else f["p_value"])
                 if f["value"] is None:
                     continue
-                pairs = (
+                followed: tuple[tuple[str, Any, Any], ...] = (
                     ("value", f["value"], value),
                     ("change", f["change"], None if value is None else value - a["base"]),
                     ("interval", bool(f["low"] <= f["change"] <= f["high"]), True),
                 )
-                compared += _same(f"variant {number}", pairs)
+                compared += _same(f"variant {number}", followed)
         adjusted = iter(stats.holm(p).tolist() if p else [])
         for number, v in enumerate(document["variants"], 1):
             for f in v["figures"]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import mean_absolute_error
 
 from cli import main
 
@@ -82,12 +83,11 @@ def test_scores_that_are_all_the_same_say_so(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_the_board_says_that_nothing_is_decided(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from reports.sections.board import _compared, _norms
+    from reports.sections.board import _compared
 
     evidence, _ = audited(tmp_path, frame_of({"f": 1, "m": 2}), capsys)
     gap = next(g for g in evidence["gaps"] if g["metric"] == "selection_rate" and g["kind"] == "difference")
     assert "Nothing is decided between people" in _compared(evidence, ["sex"], gap)
-    assert "Nothing is decided between people: all but 3 of 400" in _norms(evidence)
 
 
 def test_one_class_for_everyone_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,6 +102,24 @@ def test_predictions_that_are_all_the_same_are_said(tmp_path: Path, capsys: pyte
     frame = frame_of({"f": 0, "m": 0}).assign(truth=np.arange(400) % 7, p=3.5)
     evidence, _ = audited(tmp_path, frame, capsys, model='score = "p"', data='task = "regression"')
     assert "Every prediction is the same, 3.5: predictions tell nobody apart." in evidence["notes"]
+
+
+def test_numbers_that_all_came_out_the_same_leave_predictions_and_errors(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = frame_of({"f": 0, "m": 0}).assign(truth=3.5)
+    frame["p"] = np.random.default_rng(0).normal(3, 1, 400) + (frame["sex"] == "m")
+    evidence, _ = audited(tmp_path, frame, capsys, model='score = "p"', data='task = "regression"')
+    found = evidence["regression"]
+    rates = {(r["metric"], tuple(r["group"])): r["value"] for r in found["rates"]}
+    for sex in ("f", "m"):
+        of = frame.loc[frame["sex"] == sex, "p"]
+        assert rates["mean_prediction", (sex,)] == pytest.approx(of.mean())
+        assert rates["mean_absolute_error", (sex,)] == pytest.approx(mean_absolute_error(np.full(len(of), 3.5), of))
+    gap = next(g for g in found["gaps"] if g["metric"] == "mean_outcome")
+    assert gap["value"] == pytest.approx(0, abs=1e-6)
+    assert gap["p_value"] is None or gap["p_value"] > 0.9
+    assert any("Every known outcome in 'truth' is '3.5'. Predictions and how far" in n for n in evidence["notes"])
 
 
 @pytest.mark.parametrize(("only", "favourable"), [("yes", ""), ("no", ""), ("yes", 'favourable = "no"')])

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from audit.cube import Coded, Meaning, cube_of, margins_of
+from audit.cube import CodedRows, Meaning, cube_of, margins_of
 from audit.law import law_tables, median_score
 from audit.values import UNKNOWN
 
@@ -18,7 +18,7 @@ def tables(groups: dict[str, tuple[int, int]], scores: dict[str, list[float]] | 
     codes = np.concatenate([np.full(n, names.index(g)) for g, (_, n) in groups.items()])
     decision = np.concatenate([np.r_[np.ones(x, int), np.zeros(n - x, int)] for x, n in groups.values()])
     score = None if scores is None else np.concatenate([np.array(scores[g]) for g in groups])
-    coded = Coded(
+    coded = CodedRows(
         ("race",),
         (names,),
         codes[:, None],

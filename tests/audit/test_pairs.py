@@ -168,19 +168,20 @@ def test_many_groups_list_each_against_the_highest(tmp_path: Path, capsys: pytes
     assert min(p["p_adjusted"] for p in pairs) == pytest.approx(min(1.0, 105 * least))
 
 
-def test_the_board_reads_the_raw_p_value_as_a_share_of_audits(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from reports.sections.board import _compared
+def test_the_board_reads_how_sure_and_how_many_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from reports.sections.board import _compared, most_people
 
     evidence, _ = audited(tmp_path, capsys)
     gap = next(g for g in evidence["gaps"] if g["metric"] == "selection_rate" and g["kind"] == "difference")
     text = _compared(evidence, ["team"], gap)
-    p = mid_p(*GROUPS["C"], *GROUPS["D"])
-    assert f"so far apart about {100 * p:.0f} times in 100 such audits" in text
-    assert "would have received" not in text  # the interval of these two holds nought
+    assert "It may be chance." in text
+    most = most_people(evidence, ["team"])
+    assert most is not None
+    # Not the widest gap, whose interval holds nought, but the one that most people pay for.
+    assert {*most["higher"], *most["lower"]} != {*gap["highest"], *gap["lowest"]}
     evidence, _ = audited(tmp_path, capsys, groups={"A": (310, 500), "B": (190, 500), "C": (70, 100)})
     gap = next(g for g in evidence["gaps"] if g["metric"] == "selection_rate" and g["kind"] == "difference")
     pair = next(p for p in evidence["pairs"] if p["higher"] == ["C"] and p["lower"] == ["B"])
-    said = f"about 160 more of B would have received it ({pair['shortfall_low']:,.0f} to {pair['shortfall_high']:,.0f})"
-    assert said in _compared(evidence, ["team"], gap)
+    assert round(pair["shortfall"]) == 160
+    assert most_people(evidence, ["team"]) == pair
+    assert "Chance alone would almost never do that." in _compared(evidence, ["team"], gap)

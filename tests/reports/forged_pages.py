@@ -59,7 +59,7 @@ def a_sentence_moves_up_a_chapter(f: Forge) -> None:
 
 def last_paragraph(f: Forge) -> tuple[int, Run]:
     """A sentence on the page of the board that somebody may want nobody to read."""
-    return f.find("What led to the decisions: no explanation was made.")
+    return f.find("What led to the decisions: no one has looked into that.")
 
 
 @forgery

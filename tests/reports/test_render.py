@@ -25,6 +25,16 @@ from reports.pdf import write_pdf
 from reports.render import _css_string, render_html
 from tests.reports import kit
 
+CONDITIONS = [
+    {
+        "number": n,
+        "text": "Bring the gap to 10 points or less, or say why not. " * 3,
+        "owner": "",
+        "due": "",
+        "state": "open",
+    }
+    for n in range(1, 9)
+]
 LONG = "A very long name that somebody typed without thinking of any page " * 5
 
 
@@ -43,6 +53,7 @@ def manifest_of(files: dict[str, bytes], name: str = "Ada Auditor") -> Manifest:
         issued=kit.ISSUED,
         attachments=tuple(Attached.of(n, b) for n, b in sorted(files.items())),
         signers=slots_for(name, ["Bo Board"]),
+        extra={"conditions": CONDITIONS, "review": "2027-11-22"},
     )
 
 
@@ -93,8 +104,10 @@ def test_long_names_signs_and_other_scripts_survive(small: dict[str, bytes]) -> 
 
     pages = pages_of(html_of(small, stretch, most=3))
     assert "[slightly smiling face]" in pages[0].replace("\n", " ")
-    assert "For the board" in pages[1]
-    assert "What you are asked to decide" in pages[1]
+    assert "For the board" in pages[0]
+    assert "What you are asked" in pages[0]
+    assert "Day of review: 22 November 2027" in pages[0]
+    assert "For the public" in pages[1]
     assert "Contents" in pages[2]
     assert not any("\x00" in p for p in pages)
 
@@ -106,8 +119,9 @@ def test_the_board_has_one_page_with_many_attributes(small: dict[str, bytes]) ->
             e[kind] += [{**r, "attribute": [f"{LONG} {i}"]} for i in range(7) for r in mine]
         e["norms"] = [{**n, "status": "outside"} for n in e["norms"]]
 
-    pages = pages_of(html_of(small, widen, most=2))
-    assert "What you are asked to decide" in pages[1]
+    pages = pages_of(html_of(small, widen, most=3))
+    assert "Day of review: 22 November 2027" in pages[0]
+    assert "For the public" in pages[1]
     assert "Contents" in pages[2]
 
 

@@ -127,9 +127,10 @@ def test_the_chapter_says_what_was_found_in_words_from_its_fields() -> None:
     assert any("If 'age' were recorded in tens, for people with sex is F" in c for c in cells)
     assert any("No line of a contract; the watch not within 12 batches of 100" in c for c in cells)
     assert any("not the worst there is" in b.text for b in blocks if isinstance(b, Paragraph))
-    assert next(
-        (r[2], r[3]) for b in blocks if isinstance(b, Table) for r in b.rows if r[2] == "0 of 1"
-    ) == ("0 of 1", "0.100")
+    assert next((r[2], r[3]) for b in blocks if isinstance(b, Table) for r in b.rows if r[2] == "0 of 1") == (
+        "0 of 1",
+        "0.100",
+    )
 
 
 def test_failing_checks_are_told_by_group() -> None:

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from debias.methods import METHODS, SENSITIVE_NOTICE
 from debias.mitigate import run_mitigate
 from reports.blocks import Notice
-from reports.sections.board import _tried
+from reports.sections.board import _reads_groups
 from screens import workspace
 from screens.workspace import CaseFolder
 
@@ -64,8 +64,8 @@ def test_beside_what_it_reached(found: dict[str, Any]) -> None:
 
 def test_in_the_report(found: dict[str, Any]) -> None:
     sources: Any = SimpleNamespace(mitigation=found, evidence={"data": {}})
-    assert Notice(SENSITIVE_NOTICE) in _tried(sources)
+    assert Notice(SENSITIVE_NOTICE) in _reads_groups(sources)
     plain: Any = SimpleNamespace(
         mitigation=found | {"needs_sensitive_at_decision": False, "notice": None}, evidence={"data": {}}
     )
-    assert Notice(SENSITIVE_NOTICE) not in _tried(plain)
+    assert Notice(SENSITIVE_NOTICE) not in _reads_groups(plain)

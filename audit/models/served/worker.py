@@ -16,19 +16,17 @@ import pandas as pd
 
 from audit import progress
 from audit.case import Case, EndpointSpec
-from audit.errors import CaseError, ModelError
+from audit.errors import ModelError
 from audit.load.endpoints import place_of
-from audit.load.toml import write
-from audit.load.values import coded
 from audit.models.loaded import DECISION, PROBABILITY, RAW, VALUE, class_index, one_class, same_class
 from audit.models.served import measured
+from audit.models.served.agree import agreed, classes_of, no_rule, said, which_columns
 from audit.models.served.kept import Kept, digest_of, raw_of
 from audit.models.served.line import Line, Raw, Server
 from audit.models.served.protocols import line_to
 from audit.models.worker import ModelInfo, Worker
 
 _REFUSALS = {"native_attributions": "refused", "native_interactions": "refused", "to_onnx": "reason"}
-MOST_TOLD = 12
 
 
 class EndpointWorker(Worker):
@@ -143,6 +141,11 @@ class EndpointWorker(Worker):
         """When the first of the answers that are kept was given."""
         return self._kept.started
 
+    @property
+    def place(self) -> str:
+        """ "host:port"."""
+        return place_of(self._spec.url)
+
     def budget(self, rows: int) -> None:
         """From now on at most so many rows are asked for. Raises ModelError when more would be."""
         self._most = self._asked + rows
@@ -159,7 +162,7 @@ class EndpointWorker(Worker):
     def _known(self, case: Case, frame: pd.DataFrame, first: Raw) -> None:
         """`info`, from what the server says and from its first answers."""
         spec = self._spec
-        notes = [_said(spec, self._server, len(self._features))]
+        notes = [said(spec, self._server, len(self._features))]
         if spec.plain_text and spec.url.startswith(("http:", "grpc:")):
             notes.append(f"People's data went to {place_of(spec.url)} unencrypted, as the case says.")
         given = first.scores is not None
@@ -169,15 +172,15 @@ class EndpointWorker(Worker):
         classes: tuple[str, ...] = ()
         named = True
         if first.decided is not None:
-            classes, named = _classes(case, frame, first.decided), True
+            classes, named = classes_of(case, frame, first.decided), True
         if given and width > 1:
             columns = spec.columns or tuple(str(k) for k in range(width))
             named = bool(spec.columns)
             if len(columns) != width or (classes and not all(same_class(columns, c) is not None for c in classes)):
-                raise _which_columns(width, classes, spec.columns)
+                raise which_columns(width, classes, spec.columns)
             classes = columns
         elif given and classes and (len(classes) != 2 or len(spec.columns) != 1 or spec.columns[0] not in classes):
-            raise _which_columns(width, classes, spec.columns)
+            raise which_columns(width, classes, spec.columns)
         if numeric:
             output, classes = VALUE, ()
         elif not given:
@@ -188,7 +191,7 @@ class EndpointWorker(Worker):
             output = VALUE
         decides = first.decided is not None and not numeric
         if output == PROBABILITY and not decides and not case.model.threshold_given:
-            raise _no_rule(width)
+            raise no_rule(width)
         self._info = ModelInfo(
             format=spec.protocol, sha256="", estimator=f"{self._server.words()}, at {place_of(spec.url)}",
             classes=classes, features=self._features, isolation=(), task="regression" if numeric else "classification",
@@ -280,10 +283,11 @@ class EndpointWorker(Worker):
             raise _not_kept(self._spec, "a question that was not asked before")
         if self._most is not None and self._asked + rows > self._most:
             raise ModelError(
-                "more rows would be asked for than was said",
+                "explaining would ask the endpoint about more rows than was said",
                 got=f"more than {self._most:,} rows",
                 expected="at most as many as were announced",
-                todo="this is a fault of Assay: tell its makers",
+                todo="explain fewer `features`, or with fewer sensitive attributes; or have the model's file, whose "
+                "rows cost nothing",
             )
         self._asked += rows
         reply = self.line.send(question, rows)
@@ -344,75 +348,6 @@ class EndpointWorker(Worker):
                 "by_group": [] if groups is None else measured.by_group(probe, groups),
             },
         }  # fmt: skip
-
-
-def agreed(case: Case, features: Sequence[str]) -> None:
-    """Somebody has agreed to what is sent and to whom. Raises CaseError with the lines to add."""
-    spec = case.model.endpoint
-    assert spec is not None
-    place = place_of(spec.url)
-    listed = case.data.features is not None
-    if spec.send_to == place and listed:
-        return
-    lines = []
-    if spec.send_to != place:
-        lines.append(f'`send_to = "{place}"` to `endpoint`')
-    if not listed:
-        lines.append(f"`features = {write(list(features))}` under [data], without what is not to be sent")
-    raise CaseError(
-        f"people's data would be sent to {place}, and nobody has agreed to that",
-        got=f"of every person the columns {', '.join(repr(f) for f in features[:40])}"
-        + (f" and {len(features) - 40} more" if len(features) > 40 else "")
-        + (f"; agreed was to {spec.send_to!r}" if spec.send_to not in (None, place) else ""),
-        expected="the agreement of a person who may pass these on; the server's owner may log them",
-        todo="add " + " and ".join(lines),
-    )
-
-
-def _said(spec: EndpointSpec, server: Server, columns: int) -> str:
-    return (
-        f"The model is served at {place_of(spec.url)} and its identity is not established: nobody can tell from here "
-        f"which model answers. The server calls it {server.words()}. {columns} columns of every person were sent there."
-    )
-
-
-def _classes(case: Case, frame: pd.DataFrame, decided: Sequence[str]) -> tuple[str, ...]:
-    """The classes that a server decides among: those of the case, else of the label, else those seen."""
-    seen = sorted(set(decided))
-    if case.model.classes:
-        return tuple(case.model.classes)
-    label = case.data.label
-    if label is not None and label in frame:
-        known = tuple(sorted(coded(frame[label])[1]))
-        if all(same_class(known, name) is not None for name in seen):
-            return known
-    positive = str(case.data.positive)
-    if len(seen) == 1 and case.data.task == "classification":
-        seen = sorted({seen[0], positive} if seen[0] != positive else {positive, f"not {positive}"})
-    return tuple(seen)
-
-
-def _which_columns(width: int, classes: Sequence[str], columns: Sequence[str]) -> CaseError:
-    example = list(classes[:width]) if width > 1 and len(classes) >= width else [classes[-1]] if classes else []
-    return CaseError(
-        "which class does each column of the endpoint's scores belong to?",
-        got=f"{width} column{'s' * (width > 1)} of scores"
-        + (f", classes {', '.join(repr(c) for c in classes[:MOST_TOLD])}" if classes else "")
-        + (f", columns = {write(list(columns))}" if columns else ""),
-        expected=f"{width} name{'s' * (width > 1)} in `columns` of `endpoint`, in the order of the answer",
-        todo=f"add for example `columns = {write(example or ['no', 'yes'])}` to `endpoint`: whoever made the model "
-        "knows the order (scikit-learn: classes_)",
-    )
-
-
-def _no_rule(width: int) -> CaseError:
-    return CaseError(
-        "the endpoint gives scores and does not decide",
-        got=f"{width} scores a row",
-        expected="what decides: the server's own decision, or a threshold",
-        todo='add `decision = "NAME"` of its output with the decisions to `endpoint`, or `threshold = 0.5` under '
-        "[model] if that is what is used where people are decided about",
-    )
 
 
 def _not_kept(spec: EndpointSpec, got: str) -> ModelError:

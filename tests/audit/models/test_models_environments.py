@@ -20,19 +20,26 @@ from tests.audit.models.zoo.people import people
 
 pytestmark = pytest.mark.environments
 PLACE = Path(os.environ.get("ASSAY_ENVIRONMENTS", Path(tempfile.gettempdir()) / "assay-environments"))
-OLD, NEWER = "sklearn-1.3", "sklearn-1.6"
+OLD, NEWER, KERAS = "sklearn-1.3", "sklearn-1.6", "keras"
 
 HEAD = """
 import sys, warnings
 warnings.simplefilter("ignore")
-import joblib, pickle, cloudpickle
+import pickle
+try:
+    import joblib, cloudpickle
+except ImportError:
+    pass  # Keras brings neither
 import numpy as np, pandas as pd
 f = pd.read_csv("people.csv")
 N = ["age", "pay", "debt"]
 M = ["age", "pay", "job"]
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+try:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+except ImportError:
+    pass
 """
 TAIL = """
 json_decided = [int(str(v) == "1") for v in np.asarray(decided).reshape(-1).tolist()]
@@ -95,6 +102,17 @@ from sklearn.preprocessing import FunctionTransformer
 m = make_pipeline(FunctionTransformer(lambda x: x - 1), StandardScaler(), LogisticRegression()).fit(f[N], f.bits)
 cloudpickle.dump(m, open("m.pkl", "wb")); decided = m.predict(f[N])
 """, "m.pkl", "cloudpickle", ["age", "pay", "debt"]),
+    "Keras on JAX": (KERAS, """
+import os
+os.environ["KERAS_BACKEND"] = "jax"
+import keras
+keras.utils.set_random_seed(0)
+x = f[N].to_numpy("float32")
+m = keras.Sequential([keras.Input((3,)), keras.layers.Normalization(mean=x.mean(0), variance=x.var(0)),
+                      keras.layers.Dense(4, activation="relu"), keras.layers.Dense(1, activation="sigmoid")])
+m.compile("adam", "binary_crossentropy"); m.fit(x, f.bits, epochs=30, verbose=0)
+m.save("m.keras"); decided = (m.predict(x, verbose=0)[:, 0] >= .5).astype(int)
+""", "m.keras", "keras", ["age", "pay", "debt"]),
     "skops of scikit-learn 1.3": (OLD, """
 import skops.io
 from sklearn.ensemble import GradientBoostingClassifier

@@ -55,7 +55,7 @@ class Served:
         if "dataframe_split" in document:
             split = document["dataframe_split"]
             return [dict(zip(split["columns"], row, strict=True)) for row in split["data"]]
-        return list(document["people"])
+        return list(document.get("people", []))
 
     def answer(self, path: str, body: bytes) -> Any:
         if not body:
@@ -113,12 +113,20 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
 
+class Quiet(ThreadingHTTPServer):
+    """Says nothing where a client hangs up."""
+
+    daemon_threads = True
+
+    def handle_error(self, *_: Any) -> None:
+        return
+
+
 @contextmanager
 def serving() -> Iterator[Served]:
     served = Served()
     handler = type("OwnHandler", (Handler,), {"served": served})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+    server = Quiet(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     served.url = f"http://127.0.0.1:{server.server_address[1]}"

@@ -9,11 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import cli
+from audit.errors import CaseError
+from audit.load import load_case
+from audit.publish import publish_files
+from reports.rerun import run_again
 from reports.sections.board import _model_notices
-from tests.audit.served.served import FEATURES, Served, case, oip, rule, serving, table
+from tests.audit.served.served import CASE, FEATURES, Served, case, oip, rule, score, serving, table
 
 
 def audit(path: Path, out: str = "out", *more: str) -> int:
@@ -102,3 +107,84 @@ def test_no_value_of_a_person_is_kept(done: tuple[Served, Path]) -> None:
     text = (done[1] / "out" / "answers.jsonl").read_text()
     assert not any(word in text for word in ("clerk", "nurse", "smith", "pay"))
     assert (done[1] / "out" / "answers.jsonl").stat().st_mode & 0o077 == 0
+
+
+def test_kept_answers_are_forgotten_with_the_run(
+    done: tuple[Served, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSAY_HOME", str(tmp_path / "home"))
+    shutil.copytree(done[1] / "out", tmp_path / "out")
+    shutil.copy(done[1] / "case.toml", tmp_path)
+    assert (tmp_path / "out" / "answers.jsonl").exists()
+    assert cli.main(["forget", str(tmp_path / "case.toml"), "--run", str(tmp_path / "out")]) == 0
+    assert not (tmp_path / "out" / "answers.jsonl").exists()
+
+
+def test_an_endpoint_is_explained_within_the_bound_that_was_said(
+    done: tuple[Served, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    served, folder = done
+    before = len(served.asked)
+    words = ["explain", str(folder / "case.toml"), "--out", str(folder / "out")]
+    assert cli.main(words) == 0
+    assert f"{served.place} is asked about at most 300,000 made-up rows" in capsys.readouterr().err
+    asked = sum(len(json.loads(b)["inputs"][0]["data"]) for b in served.asked[before:])
+    assert 1_000 < asked <= 300_000
+    first = (folder / "out" / "explain.json").read_bytes()
+    explained = json.loads(first)
+    assert explained["explained"]
+    assert [f["feature"] for f in explained["global"]][-1] == "age", "the one feature that the server does not read"
+    assert cli.main([*words, "--offline"]) == 0
+    assert (folder / "out" / "explain.json").read_bytes() == first
+
+
+def test_thresholds_by_group_over_the_scores_of_an_endpoint(done: tuple[Served, Path], tmp_path: Path) -> None:
+    served, _ = done
+    frame = pd.concat([table()] * 3, ignore_index=True)
+    path = case(tmp_path, oip(served), frame=frame)
+    words = ["mitigate", str(path), "--out", str(tmp_path / "out"), "--method", "group_thresholds"]
+    assert cli.main(words) == 0
+    found = json.loads((tmp_path / "out" / "mitigation.json").read_bytes())
+    assert any("stays where it is served" in n for n in found["notes"])
+    # The file decides by the scores alone, in a column: as the comparison says it does.
+    frame["endpoint_score"] = score(frame[FEATURES].to_dict("records"))
+    model = f'path = "{tmp_path}/out/mitigated.json"'
+    text = CASE.replace('["age", "pay", "debt", "job"]', '["endpoint_score"]')
+    (tmp_path / "later").mkdir()
+    assert audit(case(tmp_path / "later", model, text=text, frame=frame)) == 0
+    assert cli.main([*words[:-1], "reweighing"]) == 0
+    notes = json.loads((tmp_path / "out" / "mitigation.json").read_bytes())["notes"]
+    assert any("answers of an endpoint but no model to fit again" in n for n in notes)
+
+
+def test_an_audit_of_an_endpoint_is_made_again_from_the_kept_answers(done: tuple[Served, Path]) -> None:
+    """What `verify --rerun` does, without the signed report around it."""
+    served, folder = done
+    files = {n: (folder / "out" / n).read_bytes() for n in ("evidence.json", "cube.json")}
+    with pytest.raises(CaseError, match="does not name them"):
+        run_again(load_case(folder / "case.toml"), files)
+    before = len(served.seen)
+    text = (folder / "case.toml").read_text()
+    (folder / "kept.toml").write_text(
+        text.replace('protocol = "oip"', 'protocol = "oip", answers = "out/answers.jsonl"')
+    )
+    assert run_again(load_case(folder / "kept.toml"), files) == publish_files(files)
+    assert len(served.seen) == before
+
+
+def test_latency_of_a_withheld_group_does_not_leave(served_small: tuple[Path, Any]) -> None:
+    folder, _ = served_small
+    files = {n: (folder / "out" / n).read_bytes() for n in ("evidence.json", "cube.json")}
+    told = json.loads(files["evidence.json"])["model"]["served"]["latency"]["by_group"]
+    assert {g["group"][0] for g in told} == {"F", "M", "X"}
+    sent = json.loads(publish_files(files)["evidence.json"])["model"]["served"]["latency"]["by_group"]
+    assert sent == [], "of three groups, two and the total would give the third away"
+
+
+@pytest.fixture
+def served_small(done: tuple[Served, Path], tmp_path: Path) -> tuple[Path, Any]:
+    """Five people of a third group."""
+    frame = table().head(60)
+    frame.loc[:4, "sex"] = "X"
+    assert audit(case(tmp_path, oip(done[0]), frame=frame)) == 0
+    return tmp_path, frame

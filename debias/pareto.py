@@ -1,7 +1,7 @@
 """`assay mitigate --search`: many candidates, loss against gap, and the front of those that no other one beats.
 
     document = run_search(case, out, trials=30)      # search.json
-    pick(out, ...)                                   # debias/pick.py: a person takes one and says why
+    pick(case, out, trial, reason=..., by=..., now=...)  # debias/pick.py: a person takes one and says why
 
 Rows: candidates learn from the training rows; what a method chooses by itself (how many trees, which thresholds) it
 chooses on one half of the validation rows; the search judges on the other half, so that no method is judged on rows
@@ -21,7 +21,7 @@ import numpy as np
 from audit import progress
 from audit.case import Case
 from audit.code import Decisions, code_rows
-from audit.cube import Coded, Ints, Margin, cube_of
+from audit.cube import CodedRows, Ints, Margin, cube_of
 from audit.cube_json import margins_to_json
 from audit.errors import AssayError, DataError, InputError
 from audit.evidence import sha256, tool
@@ -31,10 +31,10 @@ from audit.suppress import publish
 from debias.candidate import Candidate, Original, open_original
 from debias.compare import matched_decisions
 from debias.fit import fit_candidate
-from debias.front_figures import AIMS, figures_of, front_of, place, words_of
-from debias.front_space import LEFT_OUT, SPACE, Point, methods_to_search, propose, starts
 from debias.methods import BOUNDED_LOSS, METHODS, method_named
 from debias.mitigate import attributes_of
+from debias.pareto_figures import AIMS, figures_of, front_of, place, words_of
+from debias.pareto_space import LEFT_OUT, SPACE, Point, draw, methods_to_search, propose, starts
 from debias.splits import Splits
 from debias.task import Task, halved, task_of
 
@@ -58,13 +58,17 @@ def run_search(
     floor: int = 10,
     draws: int = 1000,
     allow: Sequence[str] = (),
+    at_random: bool = False,
+    acceptable_loss: float | None = None,
 ) -> dict[str, Any]:
     """Try `trials` candidates and write search.json; the document.
 
     methods: those to search (None: all that serve the constraint, need nothing sensitive to decide and fit once);
     attributes: sensitive columns to act on and to measure (None: all); timeout: seconds after which no new trial is
     begun. Stopped and started again on the same case, it goes on; the result is the same bytes as without a stop. A
-    trial that fails is recorded with its reason. Raises InputError on a wrong request or where every trial failed.
+    trial that fails is recorded with its reason. at_random: each candidate is drawn by itself, so that a bound on what
+    more search could gain holds (debias/search_bound.py); acceptable_loss: by how much the share of wrong decisions may
+    rise, as it was fixed beforehand. Raises InputError on a wrong request or where every trial failed.
     """
     from audit.load import load_rows
 
@@ -72,6 +76,8 @@ def run_search(
         raise InputError("the number of trials cannot be used", got=trials, expected=f"1 to {MOST}", todo="change it")
     if timeout is not None and not timeout > 0:
         raise InputError("the timeout cannot be used", got=timeout, expected="seconds above 0", todo="change it")
+    if acceptable_loss is not None and not 0 <= acceptable_loss <= 1:
+        raise InputError("the acceptable loss is no share", got=acceptable_loss, expected="0 to 1", todo="write 0.01")
     wanted = methods_to_search(constraint, methods)
     chosen = attributes_of(case, attributes)
     progress.stage("Reading the data")
@@ -82,6 +88,11 @@ def run_search(
     settings = Settings(seed=seed, draws=draws, floor=floor, order=1, reference=case.data.reference)
     judge = Judge(task, original, constraint, chosen, settings)
     head = _head(case, whole, task, original, wanted, constraint, chosen, settings, held)
+    if at_random:
+        head["asked"]["at_random"] = True
+        head["sampler"] = "every candidate drawn at random from the space, one seed a trial"
+    if acceptable_loss is not None:
+        head["asked"]["acceptable_loss"] = acceptable_loss
     record = _resumed(out, head)[:trials]
     began = time.monotonic()
     progress.stage("Searching")
@@ -89,7 +100,8 @@ def run_search(
         progress.step(len(record), trials)
         if timeout is not None and record and time.monotonic() - began > timeout:
             break
-        point = _next([m.name for m in wanted], starts(wanted), record, seed)
+        names = [m.name for m in wanted]
+        point = draw(names, len(record), seed) if at_random else _next(names, starts(wanted), record, seed)
         if point is None:
             break
         record.append(_trial(len(record) + 1, task, original, judge, point, constraint, chosen, seed, allow))
@@ -143,7 +155,7 @@ class Judge:
         coded = code_rows(task.case, task.frame.iloc[self.rows], plain)
         keep = [coded.attributes.index(a) for a in attributes]
         # Only the attributes asked for: what is counted is what is published.
-        self.coded = Coded(
+        self.coded = CodedRows(
             attributes,
             tuple(coded.levels[i] for i in keep),
             coded.codes[:, keep],

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from audit.errors import InputError
-from debias.front_figures import AIMS
 from debias.methods import METHODS, Method, method_named
+from debias.pareto_figures import AIMS
 
 Point = dict[str, Any]
 """A method and its parameters: {"method": name, "tolerance": ..., ...}."""
@@ -142,6 +142,19 @@ def propose(
             if point not in known:
                 return point
         return None
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+def draw(methods: Sequence[str], number: int, seed: int) -> Point:
+    """A point drawn at random, whatever was tried before: a method, then its parameters, by the trial's own seed."""
+    import optuna
+
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        sampler = optuna.samplers.RandomSampler(seed=(seed * 1_000_003 + number * 101) % 2**32)
+        return _asked(optuna.create_study(sampler=sampler).ask(), methods)
     finally:
         optuna.logging.set_verbosity(before)
 

@@ -1,0 +1,30 @@
+"""`assay letter`: reasons, recourse and rights for one person."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from assay._commands.options import CASE
+from assay._commands.parsing import FILE, WHOLE, Option, Result, command
+
+
+@command(
+    CASE,
+    Option("--row", type=WHOLE, required=True, help="Which audited row (0 is the first)."),
+    Option("--run", type=FILE, metavar="DIR", help="The run folder with its explanations (default: beside the case)."),
+    Option("--form", metavar="NAME", help="The preset whose letter it is (default: of the case, or adverse-action)."),
+    Option("--out", type=FILE, metavar="LETTER.txt", help="Where to (default: printed)."),
+)
+def letter(case: Path, row: int, run: Path | None, form: str | None, out: Path | None) -> Result:
+    from audit.files import write_whole
+    from audit.load import load_case
+    from reports.letter import write_letter
+
+    loaded = load_case(case)
+    made = write_letter(loaded, run or case.resolve().parent / f"{case.stem}-letters", row, form)
+    if out is not None:
+        write_whole(out, made.text.encode())
+    words = [made.text.rstrip()] if out is None else [f"Written: {out}"]
+    words += [f"FINDING for the board: {f}" for f in made.findings]
+    words += [f"Still to be answered by a person: {t}" for t in made.lacking]
+    return Result(made.to_json(), "\n".join(words))

@@ -1,0 +1,116 @@
+"""presets.json: the forms that a report prints, with their texts and answers, embedded so that pages follow from it.
+
+A case names them (`[policy] presets`, `[answers.NAME]`), and the audit writes that into evidence.json. What a person
+answers later, on the screen, stands in forms.json of the run folder, which comes before that.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from audit.case import Case, FormSpec
+from audit.errors import CaseError, DataError, nearest
+from audit.files import canonical, write_whole
+from audit.load.forms import listed
+from reports.presets.read import read_preset, shipped, shipped_text
+from reports.presets.records import Preset
+
+NAME, LATER = "presets.json", "forms.json"
+SCHEMA = "assay/presets/1"
+
+
+def check_case(case: Case) -> Case:
+    """The case, whose forms are all known and answered only where they ask. Raises CaseError by the field's name."""
+    check_forms(case.forms, case.data.sensitive)
+    return case
+
+
+def check_forms(forms: Sequence[FormSpec], sensitive: Sequence[str]) -> None:
+    """Raises CaseError by the name of the form or field that cannot be used."""
+    for form in forms:
+        _checked(form.name, form.text, form.answers, sensitive)
+
+
+def answer_later(run: Path, forms: Sequence[FormSpec], sensitive: Sequence[str]) -> None:
+    """Keep forms and answers in a run folder, for the next report on it. Raises CaseError."""
+    check_forms(forms, sensitive)
+    write_whole(run / LATER, canonical({"schema": SCHEMA, "presets": listed(forms)}))
+
+
+def forms_of(evidence: Mapping[str, Any], run: Path | None = None) -> list[dict[str, Any]]:
+    """name, text (None where it ships) and answers of each form: as answered later, else as the audit wrote them."""
+    path = None if run is None else run / LATER
+    if path is None or not path.is_file():
+        return list(evidence.get("presets", []))
+    try:
+        document = json.loads(path.read_bytes())
+        entries = [{k: e[k] for k in ("name", "text", "answers")} for e in document["presets"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{LATER} cannot be read", got=repr(error)[:80], expected=SCHEMA, todo="answer again"
+        ) from error
+    return entries
+
+
+def preset_bytes(evidence: Mapping[str, Any], run: Path | None = None) -> bytes | None:
+    """The file for a report on this evidence; None where no form is asked for. Raises CaseError."""
+    entries = []
+    for entry in forms_of(evidence, run):
+        _checked(entry["name"], entry["text"], entry["answers"], evidence["data"]["sensitive"])
+        text = entry["text"] if entry["text"] is not None else shipped_text(entry["name"])
+        entries.append({"name": entry["name"], "text": text, "answers": entry["answers"]})
+    return canonical({"schema": SCHEMA, "presets": entries}) if entries else None
+
+
+def asked_of(embedded: Mapping[str, Any] | None) -> tuple[tuple[Preset, Mapping[str, str], bool], ...]:
+    """Each form with its answers, and whether its text is the one that ships. embedded: presets.json, parsed."""
+    entries = () if embedded is None else embedded["presets"]
+    return tuple(
+        (read_preset(e["text"], e["name"]), e["answers"], e["text"] == shipped_text(e["name"])) for e in entries
+    )
+
+
+def _checked(name: str, text: str | None, answers: Mapping[str, str], sensitive: Sequence[str]) -> Preset:
+    if text is None and (text := shipped_text(name)) is None:
+        raise CaseError(
+            f"the preset {name!r} is not known",
+            got=repr(name),
+            expected=f"one of {', '.join(shipped())}, or a path that ends in .toml",
+            todo=nearest(name, shipped()),
+        )
+    preset = read_preset(text, name)
+    asks = {f.id: f for f in preset.fields if f.ask is not None}
+    for field, answer in answers.items():
+        if field not in asks:
+            raise CaseError(
+                f"[answers.{name}] answers {field!r}, which the form does not ask",
+                got=repr(field),
+                expected=f"one of {', '.join(asks)}",
+                todo=nearest(field, asks),
+            )
+        if asks[field].kind == "column" and answer not in sensitive:
+            raise CaseError(
+                f"{field!r} in [answers.{name}] names no attribute of the case",
+                got=repr(answer),
+                expected="one of " + ", ".join(repr(s) for s in sensitive),
+                todo=nearest(answer, sensitive),
+            )
+        if asks[field].kind == "date" and not _is_day(answer):
+            raise CaseError(
+                f"{field!r} in [answers.{name}] is no day",
+                got=repr(answer),
+                expected="a day such as 2026-03-01",
+                todo=f"correct `{field}`",
+            )
+    return preset
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return dt.date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False

@@ -1,0 +1,226 @@
+"""Sentences that a form takes from the evidence, by name. None where there is nothing to say: the item is lacking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from audit.sizes import measured, unit
+from reports import words
+from reports.blocks import Sources
+
+
+def decision(s: Sources) -> str | None:
+    """What is decided, and how many were measured."""
+    return f"{s.evidence.case.purpose.rstrip('.')}. {measured(s.evidence.data)} were measured."
+
+
+def data(s: Sources) -> str | None:
+    """Which data, by their fingerprint."""
+    d = s.evidence.data
+    return f"{words.rows_in(d)} rows with {len(d.columns)} columns, SHA-256 {d.sha256}."
+
+
+def unknown(s: Sources) -> str | None:
+    """How many people are of unknown group, attribute by attribute."""
+    out = []
+    for attribute in s.evidence.data.sensitive:
+        found = [c for c in s.evidence.counts if c.attribute == (attribute,) and "(unknown)" in c.group]
+        n = sum(c.rows for c in found if not c.suppressed)
+        out.append(f"{words.by([attribute])}: {n:,}" if not any(c.suppressed for c in found) else f"{attribute}: few")
+    return f"People of unknown group, by {'; by '.join(out)}." if out else None
+
+
+def metrics(s: Sources) -> str | None:
+    """Which measures stand behind the policy's norms, and since when."""
+    names = list(dict.fromkeys(words.metric(n.metric) for n in s.evidence.norms))
+    if not names:
+        return None
+    return f"Policy {s.evidence.policy.version} is about {', '.join(names)}; {s.evidence.family} comparisons."
+
+
+def accuracy(s: Sources) -> str | None:
+    """How often decisions were right, over everyone."""
+    from reports.sections import find
+
+    found = find.rate(s.evidence, "accuracy", (), ())
+    if found is None or not found.estimable:
+        return None
+    return f"{words.share(found.value)} of decisions were right ({words.interval(found.low, found.high)})."
+
+
+def gaps(s: Sources) -> str | None:
+    """The widest gap in selection of each single attribute."""
+    from reports.sections import find
+
+    out = []
+    for attribute in find.attributes(s.evidence, alone=True):
+        gap = find.gap(s.evidence, "selection_rate", attribute)
+        if gap is not None and gap.value is not None:
+            out.append(f"by {words.by(attribute)} {words.width(gap)} [{words.span(gap)}]")
+    return f"Widest gaps in the selection rate: {'; '.join(out)}." if out else None
+
+
+def norms(s: Sources) -> str | None:
+    """How the norms stand."""
+    all_of = s.evidence.norms
+    if not all_of:
+        return None
+    n = {k: sum(x.status == k for x in all_of) for k in ("outside", "undecided", "inside", "not_estimable")}
+    return (
+        f"Of {len(all_of)} norms of policy {s.evidence.policy.version}, {n['outside']} are outside over the "
+        f"whole interval, {n['inside']} inside; for {n['undecided'] + n['not_estimable']} the data cannot tell."
+    )
+
+
+def tested_apart(s: Sources) -> str | None:
+    """Whether measured rows are such as the model did not learn from."""
+    d, model = s.evidence.data, s.evidence.model
+    if model.kind not in ("path", "endpoint"):
+        return "Decisions were taken as they stand in the data; no model was run."
+    return f"On rows that “{d.split}” keeps from learning." if d.split else None
+
+
+def bias_found(s: Sources) -> str | None:
+    """What was examined for bias in the data."""
+    return f"{len(s.evidence.dataset):,} measures of imbalance of the data; {len(s.evidence.rates):,} rates."
+
+
+def mitigation(s: Sources) -> str | None:
+    """What was tried."""
+    if s.mitigation is None:
+        return None
+    chosen = s.mitigation.decision
+    text = f"{s.mitigation.title} was tried and compared with the decision as it is."
+    return text + (
+        f" {chosen.by} {'accepted' if chosen.accepted else 'rejected'} it: {chosen.reason}" if chosen else ""
+    )
+
+
+def monitoring(s: Sources) -> str | None:
+    """What the loop has watched so far."""
+    m = s.said.monitoring
+    return None if not m else f"{m.batches:,} batches with {m.people:,} people, up to {m.time[:10]}."
+
+
+def changes(s: Sources) -> str | None:
+    """Changes of the model over its life, as the loop recorded them."""
+    m = s.said.monitoring
+    return None if not m else f"{m.changes:,} changes of the model in use, {m.incidents:,} incidents."
+
+
+def issued(s: Sources) -> str | None:
+    """The date of the audit."""
+    return words.date(s.manifest.issued)
+
+
+def signers(s: Sources) -> str | None:
+    """Who signs."""
+    return ", ".join([f"{s.manifest.auditor.name} (auditor)", *(m.name for m in s.manifest.members)])
+
+
+def leans_on(s: Sources) -> str | None:
+    """What the model leans on most."""
+    if not s.explain or not s.explain.overall:
+        return None
+    return "Most weight: " + ", ".join(e.feature for e in s.explain.overall[:4]) + "."
+
+
+def sensitive_used(s: Sources) -> str | None:
+    """Whether a sensitive attribute is among what the model is given: a finding for the board."""
+    d = s.evidence.data
+    if s.evidence.model.kind not in ("path", "endpoint"):
+        return None
+    used = [a for a in d.sensitive if a in d.features]
+    if not used:
+        return "No sensitive attribute of this case is among the columns that the model is given."
+    return (
+        f"FINDING: the model is given {', '.join(used)}. It cannot be told to a person as an ordinary reason; the "
+        "board has to decide whether it may count at all."
+    )
+
+
+def limits(s: Sources) -> str | None:
+    """What the figures cannot show."""
+    few = [words.name_of(c.group) for c in s.evidence.counts
+           if len(c.attribute) == 1 and not c.suppressed and 0 < c.rows < 100]  # fmt: skip
+    text = "Figures are of the rows measured; a gap does not say what caused it."
+    return text + (f" Least certain, with under 100 {unit(s.evidence.data)}: {', '.join(few[:8])}." if few else "")
+
+
+def worst_off(s: Sources) -> str | None:
+    """Who receives the favourable decision least often."""
+    from reports.sections import find
+
+    out = []
+    for attribute in find.attributes(s.evidence, alone=True):
+        gap = find.gap(s.evidence, "selection_rate", attribute)
+        if gap is not None and gap.value is not None:
+            out.append(f"by {words.by(attribute)}: {words.name_of(gap.lowest)}")
+    return f"Receives the favourable decision least often, {'; '.join(out)}." if out else None
+
+
+def fixed_beforehand(s: Sources) -> str | None:
+    """Since when the log has known what was fixed before the results."""
+    p = s.said.protocol
+    return f"{p.file}, in the log since {p.logged[:10]}." if p and p.logged else None
+
+
+def search_made(s: Sources) -> str | None:
+    """How many alternatives were tried, and on how many rows they were weighed."""
+    if s.search is None:
+        return None
+    t = s.search.trials
+    on = sum(bool(x.front) for x in t)
+    return f"{len(t)} candidates were tried; {on} are on the front. Seed {s.search.asked.seed}."
+
+
+def search_bound(s: Sources) -> str | None:
+    """How much more search could still gain, where candidates were drawn at random."""
+    from debias.search_bound import bound_of
+
+    b = None if s.search is None else bound_of(s.documents.plain("search.json"))
+    if b is None:
+        return None
+    return (
+        f"{b.n} candidates were drawn at random. With at most {words.share(b.loss)} of decisions wrong, the least gap "
+        f"was {100 * b.best:.1f} points. At most {words.share(b.share)} of further candidates drawn in the same way "
+        f"are better: a better one takes {b.more} more on average, at least, and one more lessens the gap by "
+        f"{100 * b.gain:.1f} points on average, at most. That holds in 95 of 100 searches, whenever they are stopped, "
+        "and for the figures on these rows."
+    )
+
+
+def chosen(s: Sources) -> str | None:
+    """Who picked which, and why."""
+    choice = s.mitigation.choice if s.mitigation else None
+    return None if not choice else f"{choice.by} picked candidate {choice.trial}: {choice.reason}"
+
+
+SENTENCES: Mapping[str, Callable[[Sources], str | None]] = {
+    f.__name__: f
+    for f in (
+        decision, data, unknown, metrics, accuracy, gaps, norms, tested_apart, bias_found, mitigation, monitoring,
+        changes, issued, signers, leans_on, sensitive_used, limits, worst_off, fixed_beforehand, search_made,
+        search_bound, chosen,
+    )
+}  # fmt: skip
+
+
+def spoken(value: Any) -> str | None:
+    """A value of a file as text; None where it says nothing."""
+    if value is None or value == "" or value == [] or value == {}:
+        return None
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list):
+        return (
+            ", ".join(str(v) for v in value)
+            if all(isinstance(v, (str, int, float)) for v in value)
+            else f"{len(value):,}"
+        )
+    return str(value) if isinstance(value, str) else f"{len(value):,} entries"

@@ -1,0 +1,263 @@
+"""The tables that a form may ask for, by name. Each is made of the embedded counts and evidence alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from audit.cube import Margin
+from audit.documents.mitigation import Mitigation
+from audit.findings import NormResult
+from audit.impact import SCORING, SELECTION, impact_table, median_score, rule_of_thumb
+from reports import words
+from reports.blocks import Sources
+from reports.blocks import Table as Printed
+from reports.presets.records import Table
+
+MOST_ROWS = 40
+LEFT_OUT = "left out"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A table of a form: as printed (several where there are several attributes), or why there is none."""
+
+    printed: tuple[Printed, ...]
+    lacking: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a maker is given. attributes: those that the form asks for, in order; reason: for leaving groups out."""
+
+    table: Table
+    attributes: tuple[tuple[str, ...], ...]
+    sources: Sources
+    margins: Mapping[tuple[str, ...], Margin]
+    reason: str | None
+
+
+def impact_ratios(asked: Asked) -> Made:
+    """Selection rates and impact ratios."""
+    return _impact(asked, SELECTION, None)
+
+
+def scoring_rates(asked: Asked) -> Made:
+    """Shares above the median score of all, and impact ratios."""
+    everyone = asked.margins.get(())
+    found = None if everyone is None else median_score(everyone)
+    if found is None:
+        return Made((), "the decisions have no scores here")
+    return _impact(asked, SCORING, found)
+
+
+def _impact(asked: Asked, metric: str, median: tuple[float, float, float] | None) -> Made:
+    out = []
+    share = asked.table.leave_out if asked.reason is not None and asked.table.leave_out else 0.0
+    for attribute in asked.attributes:
+        margin = asked.margins.get(attribute)
+        if margin is None:
+            continue
+        made = impact_table(margin, metric, leave_out=share, median=median[0] if median else None)
+        out.append(_printed(asked, made, median))
+    return Made(tuple(out), None if out else "no group of these attributes was counted")
+
+
+def _printed(asked: Asked, made: Mapping[str, Any], median: tuple[float, float, float] | None) -> Printed:
+    groups = made["groups"]
+    several = any(r["rows"] != r["people"] for r in groups)
+    bounded = made["unknown"] > 0
+    rows = tuple(
+        (
+            words.name_of(r["group"]),
+            words.count(r["people"]) + (f" ({r['rows']:,})" if several else ""),
+            words.count(r["counted"]),
+            words.share(r["rate"]),
+            LEFT_OUT if r["left_out"] else words.number(r["impact_ratio"]),
+            *((_between(r["low"], r["high"]),) if bounded else ()),
+        )
+        for r in groups[:MOST_ROWS]
+    )
+    counted, rate = ("Selected", "Selection rate") if median is None else ("Above the median", "Scoring rate")
+    who = "People (rows)" if several else "People"
+    heads = ("Group", who, counted, rate, "Impact ratio", *(("Ratio, if the unknown were known",) if bounded else ()))
+    return Printed(
+        f"{asked.table.title}: {words.by(made['attribute'])}",
+        heads,
+        rows,
+        " ".join(n for n in _notes(asked, made, median) if n),
+        (31, 13, 13, 14, 13, 16) if bounded else (36, 16, 16, 16, 16),
+    )
+
+
+def _between(low: float | None, high: float | None) -> str:
+    return "–" if low is None or high is None else f"{low:.3f} to {high:.3f}"
+
+
+def _notes(asked: Asked, made: Mapping[str, Any], median: tuple[float, float, float] | None) -> list[str]:
+    groups, unknown = made["groups"], made["unknown"]
+    out = [f"Of unknown group and counted apart: {unknown:,}."]
+    if unknown:
+        out[0] += " The last column says between what values each ratio would lie if their groups were known."
+    left = [r for r in groups if r["left_out"]]
+    small = [r for r in groups if asked.table.leave_out and (r["share"] or 0) < asked.table.leave_out]
+    if left:
+        named = "; ".join(
+            f"{words.name_of(r['group'])}: {r['people']:,} people, rate {words.share(r['rate'])}" for r in left[:12]
+        )
+        out.append(f"Left out of the ratios ({named}). Reason given: “{asked.reason}”")
+    elif small and asked.table.leave_out:
+        out.append(
+            f"{len(small)} of {len(groups)} groups have under {100 * asked.table.leave_out:g} % of the people. They "
+            "are kept, since nobody gave a reason to leave them out; a ratio that rests on a few people says little."
+        )
+    if made["withheld"]:
+        out.append("Groups too small to be shown are withheld.")
+    if median is not None:
+        value, low, high = median
+        about = "" if low == high else f" (between {low:.6g} and {high:.6g})"
+        out.append(f"The median score of all is {value:.6g}{about}.")
+    if len(groups) > MOST_ROWS:
+        out.append(f"{MOST_ROWS} of {len(groups)} groups are printed; all follow from the embedded counts.")
+    out.append(asked.table.note)
+    return out
+
+
+def thumb(asked: Asked) -> Made:
+    """Each group's rate over the highest, beside a limit, with the significance of the pair; few people are noted."""
+    limit = float(asked.table.limit or 0.0)
+    lines = [
+        line for a in asked.attributes if (m := asked.margins.get(a)) is not None for line in rule_of_thumb(m, limit)
+    ]
+    if not lines:
+        return Made((), "no two groups can be compared")
+    rows = tuple(
+        (
+            words.name_of(line["group"]),
+            words.name_of(line["highest"]),
+            words.number(line["ratio"]),
+            f"below {limit:.2f}" if line["below"] else f"{limit:.2f} or above",
+            words.p_words(line["p_value"]),
+            words.count(line["people"]) + (", few" if line["few_people"] else ""),
+        )
+        for line in lines[:MOST_ROWS]
+    )
+    heads = ("Group", "Highest group", "Ratio", f"Against {limit:.2f}", "p-value", "People")
+    note = "The p-values are of single pairs and not adjusted." + (f" {asked.table.note}" if asked.table.note else "")
+    return Made((Printed(asked.table.title, heads, rows, note, (26, 26, 10, 14, 12, 12)),))
+
+
+def accuracy(asked: Asked) -> Made:
+    """How often decisions were right, and how often wrong either way, in each group."""
+    from reports.sections import find
+
+    evidence = asked.sources.evidence
+    names = ("accuracy", "true_positive_rate", "false_positive_rate")
+    out = []
+    for attribute in asked.attributes:
+        groups = [r.group for r in find.every(evidence.rates, metric="accuracy", attribute=attribute)]
+        rows = tuple(
+            (
+                words.name_of(g),
+                *(words.rate_cell(find.rate(evidence, n, attribute, g)).replace("\n", "\n") for n in names),
+            )
+            for g in groups[:MOST_ROWS]
+        )
+        if rows:
+            heads = ("Group", *(words.capital(words.metric(n)) for n in names))
+            out.append(Printed(f"{asked.table.title}: {words.by(list(attribute))}", heads, rows, asked.table.note))
+    return Made(tuple(out), None if out else "the data hold no outcomes")
+
+
+def bias_profile(asked: Asked) -> Made:
+    """Group, hazard, measure, limit, mitigation, trigger: one line for each norm of the policy."""
+    from reports.sections import find
+
+    evidence, m = asked.sources.evidence, asked.sources.mitigation
+    rows = []
+    for norm in evidence.norms:
+        gap = find.gap(evidence, norm.metric, norm.attribute, norm.kind)
+        low = words.name_of(gap.lowest) if gap and gap.lowest else words.by(norm.attribute)
+        limit = f"{100 * norm.limit:g} points" if norm.kind == "difference" else f"{norm.limit:g}"
+        tried = "none tried" if m is None else _after(m, norm)
+        rows.append(
+            (
+                low,
+                f"{words.metric(norm.metric)} further from others than the policy allows",
+                f"{words.width(norm)} [{words.span(norm)}]" if norm.value is not None else "not estimable",
+                f"{'at most' if norm.kind == 'difference' else 'at least'} {limit}",
+                tried,
+                STANDS[norm.status],
+            )
+        )
+    if not rows:
+        return Made((), "the policy sets no norm here")
+    heads = ("Group worst off", "Hazard", "Measure [95 %]", "Limit", "Mitigation", "Trigger")
+    return Made(
+        (Printed(asked.table.title, heads, tuple(rows[:MOST_ROWS]), asked.table.note, (17, 21, 20, 13, 15, 14)),)
+    )
+
+
+STANDS = {
+    "outside": "reached",
+    "undecided": "the data cannot tell",
+    "inside": "not reached",
+    "not_estimable": "not estimable",
+}
+
+
+def _after(m: Mitigation, norm: NormResult) -> str:
+    from reports.sections import find
+
+    norms = m.arms.candidate.norms
+    found = find.one(norms, metric=norm.metric, attribute=norm.attribute, kind=norm.kind)
+    if found is None or found.value is None:
+        return f"{m.title}: not measured"
+    return f"{m.title}: {words.width(found)}"
+
+
+def candidates(asked: Asked) -> Made:
+    """Every candidate that a search tried, with what it costs and what gap it leaves."""
+    s = asked.sources.search
+    if s is None:
+        return Made((), "no search was made (assay mitigate --search)")
+    rows = []
+    for t in s.trials:
+        if t.failed is not None or t.loss is None or t.gap is None:
+            rows.append((str(t.trial), t.title, "failed", "–", "–"))
+            continue
+        loss, gap = t.loss, t.gap
+        rows.append(
+            (
+                str(t.trial),
+                t.title,
+                f"{words.share(loss.value)} {words.bracket(loss.low, loss.high)}",
+                f"{words.number(100 * gap.value, 1)} {words.bracket(gap.low, gap.high)}",
+                "yes" if t.front else "no",
+            )
+        )
+    cut = "" if len(rows) <= MOST_ROWS else f" {MOST_ROWS} of {len(rows)} are printed; all are embedded."
+    heads = ("No.", "Candidate", "Wrong decisions [95 %]", "Gap, points [95 %]", "On the front")
+    return Made(
+        (Printed(asked.table.title, heads, tuple(rows[:MOST_ROWS]), asked.table.note + cut, (7, 35, 22, 22, 14)),)
+    )
+
+
+MAKERS: Mapping[str, Callable[[Asked], Made]] = {
+    "impact_ratios": impact_ratios,
+    "scoring_rates": scoring_rates,
+    "rule_of_thumb": thumb,
+    "accuracy_by_group": accuracy,
+    "bias_profile": bias_profile,
+    "candidates": candidates,
+}
+
+
+def attributes_of(by: Sequence[str | None], margins: Mapping[tuple[str, ...], Margin]) -> tuple[tuple[str, ...], ...]:
+    """Single attributes first, then both together, of those named; of all where none is asked for by name."""
+    named = [b for b in by if b is not None]
+    if not by:
+        return tuple(a for a in margins if 0 < len(a) <= 2)
+    pairs = [a for a in margins if len(a) == 2 and set(a) <= set(named)]
+    return (*((n,) for n in named if (n,) in margins), *pairs)

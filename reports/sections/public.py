@@ -1,0 +1,86 @@
+"""Page 2, for the public: what is decided, what was found, what was done, how to complain. It can be posted alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from audit.documents.evidence import Evidence
+from audit.sizes import unit
+from reports import words
+from reports.blocks import Block, Heading, Lead, Paragraph, Points, Section, Sources
+from reports.sections import board, find
+
+
+def section(sources: Sources) -> Section:
+    """Nothing on this page needs another page."""
+    evidence = sources.evidence
+    case = evidence.stated
+    blocks: list[Block] = [
+        Lead(board.opening(evidence)),
+        Heading("Who decides about whom"),
+        Paragraph(_who(case)),
+        Heading("What was found"),
+        Points(tuple(_found(sources))),
+        Heading("What was done about it"),
+        Paragraph(_done(sources)),
+        Heading("What is not known"),
+        Points(tuple(_open(evidence))),
+        Heading("How to ask or complain"),
+        Paragraph(
+            f"Write to: {case['contact']}"
+            if "contact" in case
+            else "No address was given for questions and complaints. Ask whoever made the decision about you."
+        ),
+        Heading("How to check this page"),
+        Paragraph(
+            f"{sources.manifest.auditor.name} made this check and signed it on {words.date(sources.manifest.issued)}. "
+            "The counts behind it are inside this file, and no person can be found in them. Anyone can work out the "
+            "figures again with the free program Assay: “assay verify FILE”."
+        ),
+    ]
+    return Section("public", "For the public: one page", tuple(blocks))
+
+
+def _who(case: Mapping[str, str]) -> str:
+    said = [f"{board.LABELS[k]}: {str(case[k]).rstrip('.')}." for k in board.LABELS if k in case and k != "contact"]
+    return " ".join(said) if said else "It was not stated who decides, about whom, and with which system."
+
+
+def _found(sources: Sources) -> list[str]:
+    evidence = sources.evidence
+    out = []
+    for attribute in find.attributes(evidence, alone=True)[:3]:
+        pair = board.most_people(evidence, attribute)
+        if pair is None:
+            continue
+        top, bottom = (f"“{words.short(words.name_of(group), 60)}”" for group in (pair.higher, pair.lower))
+        out.append(
+            f"By {words.short(words.by(attribute), 60)}: if {bottom} got it as often as {top}, "
+            f"{pair.shortfall:,.0f} more {unit(evidence.data)} would have it."
+        )
+    return [*out, *board.worse_off(evidence)] or ["No two groups could be compared."]
+
+
+def _done(sources: Sources) -> str:
+    m = sources.mitigation
+    if m is None:
+        return "No other way of deciding has been tried so far."
+    decision = m.decision
+    text = f"Another way was tried ({m.title.lower()}) and compared with the one in use."
+    clear = sum(bool(c.worse and c.clear) for c in m.changes)
+    text += f" {clear} figures would get worse with it." if clear else ""
+    if not decision:
+        return text + " Nobody has decided yet whether to take it."
+    return text + f" It was {'accepted' if decision.accepted else 'rejected'}."
+
+
+def _open(evidence: Evidence) -> list[str]:
+    out = ["Why groups are apart, and whether that is right."]
+    if evidence.data.label is None:
+        out.append("Whether decisions were right: what became of the people is not in the data.")
+    else:
+        out.append("How people fare whose outcome nobody saw, such as those who were refused.")
+    missing = [r for r in evidence.rates if not r.estimable]
+    if missing:
+        out.append("How some small groups fare: too few people are in them.")
+    return out

@@ -1,0 +1,174 @@
+"""Page 1 and page 2: for people who know no statistics, on one page each, and not asking for more than they show."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audit.gaps import Settings
+from audit.load import load_case
+from audit.run import run_audit
+from reports import words
+from reports.blocks import Heading, Keys, Lead, Notice, Paragraph, Points, Section, Table
+from reports.document import Document, build_document
+from reports.issue import asked_of_board, collect
+from tests.reports import kit
+from tests.reports.pki import Pki
+
+MOST = 10.0
+
+
+def sentences_of(section: Section) -> list[str]:
+    """Every sentence that a reader meets: paragraphs, points, figures that stand out, conditions, notices."""
+    texts: list[str] = []
+    for b in section.blocks:
+        if isinstance(b, Lead | Paragraph | Notice | Heading):
+            texts.append(b.text)
+        elif isinstance(b, Points):
+            texts += b.items
+        elif isinstance(b, Keys):
+            texts += [f"{k.value} {k.text}".replace("\n", " ") for k in b.items]
+        elif isinstance(b, Table):
+            texts += [b.note, *(row[1] for row in b.rows if len(row) == 4 and b.caption.startswith("Conditions"))]
+    return [s for t in texts for s in re.split(r"(?<=[.?!])\s+", t) if re.search("[a-z]{2}", s)]
+
+
+def syllables(word: str) -> int:
+    """Groups of vowels; a silent e at the end is none."""
+    found = len(re.findall("[aeiouy]+", re.sub("(?:[^laeiouy]es|[^laeiouy]e|ed)$", "", word.lower())))
+    return max(found, 1)
+
+
+def grade(sentences: list[str]) -> float:
+    """Flesch-Kincaid grade level (Kincaid et al. 1975). A number counts as one word of one syllable."""
+    found = [w for s in sentences for w in re.findall(r"[A-Za-z]+(?:'[a-z]+)?|\d[\d.,]*", s)]
+    spoken = [syllables(w) if w[0].isalpha() else 1 for w in found]
+    return 0.39 * len(found) / len(sentences) + 11.8 * sum(spoken) / len(found) - 15.59
+
+
+def test_the_grade_is_the_formula_s() -> None:
+    """The cat sat on the mat: 6 words, 6 syllables; and syllables counted by hand."""
+    assert grade(["The cat sat on the mat."]) == pytest.approx(0.39 * 6 + 11.8 - 15.59)
+    assert [syllables(w) for w in ("people", "measured", "decision", "the", "reached", "university")] == [
+        2,
+        2,
+        3,
+        1,
+        1,
+        5,
+    ]
+
+
+@pytest.fixture(scope="module", params=["german_credit.toml", "adult_decisions.toml"])
+def document(
+    request: pytest.FixtureRequest, root: Path, tmp_path_factory: pytest.TempPathFactory, pki: Pki
+) -> Document:
+    out = tmp_path_factory.mktemp("one")
+    run_audit(load_case(root / "sample_data" / request.param), out, Settings(draws=200))
+    files = collect(out)
+    extra = asked_of_board(files, None, kit.ISSUED, "none", (), out)
+    return build_document(files, manifest=kit.manifest_of(files, pki.auditor, extra=extra))
+
+
+@pytest.mark.parametrize("page", ["board", "public"])
+def test_it_reads_at_grade_ten_at_most(document: Document, page: str) -> None:
+    found = sentences_of(next(s for s in document.sections if s.id == page))
+    assert len(found) > 10
+    assert grade(found) <= MOST, sorted(found, key=lambda s: -grade([s]))[:5]
+
+
+def test_everything_that_a_board_decides_on_stands_on_page_1(document: Document) -> None:
+    section = document.sections[0]
+    text = " ".join(sentences_of(section))
+    tables = {b.caption: b for b in section.blocks if isinstance(b, Table)}
+    assert re.search(r"[\d,]+ people were looked at", text)
+    assert "of 100 in" in text
+    assert re.search("chance", text)
+    assert "No figure decides this for you." in text
+    assert "Day of review: 22 November 2027" in text
+    assert "The options side by side" in tables
+    numbers = [row[0] for row in tables["Conditions to tick"].rows]
+    assert numbers == [f"\u2610 {i}" for i in range(1, len(numbers) + 1)]
+    assert tables["Conditions to tick"].columns[2:] == ("Owner", "By (day)")
+    assert not any(re.search("[0-9a-f]{32}", s) for s in sentences_of(section))
+
+
+def test_where_no_member_is_named_there_is_a_place_to_sign(root: Path, tmp_path: Path, pki: Pki) -> None:
+    from dataclasses import replace
+
+    from reports.manifest import slots_for
+
+    files = kit.audited(tmp_path)
+    manifest = kit.manifest_of(files, pki.auditor)
+    bare = build_document(files, manifest=replace(manifest, signers=slots_for("Ada"), quorum=0))
+    assert any(isinstance(b, Table) and b.caption == "Signature" for b in bare.sections[0].blocks)
+    named = build_document(files, manifest=manifest)
+    assert not any(isinstance(b, Table) and b.caption == "Signature" for b in named.sections[0].blocks)
+
+
+def test_what_a_person_states_and_what_nobody_stated_are_said(tmp_path: Path, pki: Pki) -> None:
+    files = kit.audited(tmp_path)
+
+    def state(e: Any) -> None:
+        e["stated"] = {"decided_by": "a clerk with the model", "contact": "loans@bank.example"}
+
+    changed = kit.edited(files, "evidence.json", state)
+    made = build_document(changed, manifest=kit.manifest_of(changed, pki.auditor))
+    first, second = (" ".join(sentences_of(s)) for s in made.sections[:2])
+    assert "Who decides: a clerk with the model." in first
+    assert "Not stated: about whom, system, version, owner, data from." in first
+    assert "Write to: loans@bank.example" in second
+    plain = build_document(files, manifest=kit.manifest_of(files, pki.auditor))
+    assert "No address was given" in " ".join(sentences_of(plain.sections[1]))
+
+
+def test_of_many_groups_both_ends_of_each_gap_and_the_largest_are_kept() -> None:
+    from reports.sections import find
+
+    cells = dict.fromkeys(("tp", "fp", "fn", "tn", "unknown_label"))
+    counts = [{"attribute": ["a"], "group": [f"g{i}"], "rows": i, **cells} for i in range(100)]
+    unsaid = dict.fromkeys(("value", "low", "high", "p_value", "p_adjusted", "reference", "reason"))
+    gap = {"metric": "selection_rate", "attribute": ["a"], "kind": "difference", "highest": ["g3"], "lowest": ["g5"],
+           "method": "", "estimable": True, **unsaid}  # fmt: skip
+    kept = find.kept(kit.evidence_with(counts=counts, gaps=[gap]), ["a"], 10)
+    assert kept == [("g3",), ("g5",), *((f"g{i}",) for i in range(92, 100))]
+    assert find.kept(kit.evidence_with(counts=counts[:4]), ["a"], 10) == [(f"g{i}",) for i in range(4)]
+
+
+def test_a_gap_that_stands_alone_but_not_among_all_that_were_looked_at_says_so() -> None:
+    from reports.sections.board import _sure
+
+    gap = {
+        "pairs": 2,
+        "pair_p_adjusted": 0.2,
+        "p_adjusted": 0.2,
+        "pair_low": 0.04,
+        "pair_high": 0.3,
+        "low": 0,
+        "high": 1,
+    }
+    assert _sure(gap).startswith(" By itself it is hardly chance")
+    assert _sure(gap | {"pair_low": -0.01}) == " It may be chance."
+    assert _sure(gap | {"pair_p_adjusted": 0.01}) == " It is hardly chance."
+
+
+def test_two_long_names_are_cut_where_they_differ() -> None:
+    a = "Ministry of Education and Scientific Research, department of schools"
+    b = "Ministry of Education and Scientific Research, department of universities"
+    x, y = words.apart(a, b, 30)
+    assert x != y
+    assert max(len(x), len(y)) <= 31
+
+
+def test_a_script_that_no_font_draws_is_found_before_signing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from reports import setting
+
+    files = {"evidence.json": '{"group": ["女性", "हिन्दी", "Ελλάδα", "\\\\u5973"]}'.encode()}
+    monkeypatch.setattr(setting, "_fonts", lambda signs: {"DejaVu-Sans": "x"})
+    assert setting.without_font(files) == ["DEVANAGARI", "CJK"]
+    assert setting.without_font({"evidence.json": "{'é', 'Ж', 'α'}".encode()}) == []
+    monkeypatch.setattr(setting, "_fonts", lambda signs: {"Noto": "y"} if "女" in signs else {"DejaVu-Sans": "x"})
+    assert setting.without_font(files) == ["DEVANAGARI"]
