@@ -70,10 +70,11 @@ class Boosting:
             with self._lock:  # outcomes and weights are set in the one binned data set
                 label = self.parts.label if recipe.label is None else recipe.label
                 self._binned.set_label(label.astype(np.float64))
-                self._binned.set_weight(recipe.weight)
+                # Not set_weight, which passes over None and would leave the weights of an earlier variant.
+                self._binned.set_field("weight", recipe.weight)
                 model = _grown(self._binned)
                 self._binned.set_label(self.parts.label.astype(np.float64))
-                self._binned.set_weight(None)
+                self._binned.set_field("weight", None)
             return np.asarray(model.predict(self.test, num_threads=1), dtype=np.float64)
         names = [c for c in self.names if c not in recipe.without]
         columns = {c: column_of(*recipe.columns[c]) if c in recipe.columns else self.columns[c] for c in names}
