@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from assay._result import Explanation, Mitigation, Result
     from assay._scorer import fairness_scorer
     from audit.errors import AssayError
+    from debias.loop.running import load_running
 
 __all__ = [
     "AssayError",
@@ -35,6 +36,7 @@ __all__ = [
     "audit",
     "audit_case",
     "fairness_scorer",
+    "load_running",
     "new_key",
     "open_run",
     "verify",
@@ -42,6 +44,7 @@ __all__ = [
 
 _WHERE = {
     "audit.errors": ("AssayError",),
+    "debias.loop.running": ("load_running",),
     "assay._audit": ("audit", "audit_case", "open_run"),
     "assay._report": ("new_key", "verify"),
     "assay._result": ("Explanation", "Mitigation", "Result"),

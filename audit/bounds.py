@@ -177,22 +177,27 @@ def _tipping(margin: Margin, side: _Side, yes: float, no: float, kind: str, limi
 
 def _fewest_of(side: _Side, i: Places, j: Places, yes: float, no: float, worst: Holds) -> int | None:
     """The least `fewest` of many pairs. What a pair needs at least follows from people who could be put into both of
-    its groups at once; pairs are gone through in that order until no other can need fewer.
+    its groups at once: only pairs for which that is fewer than the best found so far are looked at.
     """
     x1, n1, x2, n2 = side.x[i], side.n[i], side.x[j], side.n[j]
     one, other = int(yes), int(no)
-    low, high = np.ones(len(i), dtype=np.int64), np.full(len(i), one + other + 1)
-    while (low < high).any():
-        k = (low + high) // 2
-        a, b = np.minimum(k, one), np.minimum(k, other)
-        reached = worst((x1 + a) / (n1 + a), x2 / (n2 + b))
-        low, high = np.where(reached, low, np.minimum(k + 1, high)), np.where(reached, k, high)
+
+    def could(k: int) -> npt.NDArray[np.bool_]:
+        a, b = min(k, one), min(k, other)
+        return worst((x1 + a) / (n1 + a), x2 / (n2 + b))
+
     best: int | None = None
-    for at in np.argsort(low, kind="stable").tolist():
-        if low[at] > one + other or (best is not None and low[at] >= best):
-            break
-        found = fewest((x1[at], n1[at]), (x2[at], n2[at]), yes, no, worst)
-        best = found if best is None or (found is not None and found < best) else best
+    k = _least(lambda k: bool(could(k).any()), one + other)
+    done = np.zeros(len(i), dtype=bool)
+    while k is not None:
+        left = could(k) & ~done
+        done |= left
+        for at in np.flatnonzero(left).tolist():
+            found = fewest((x1[at], n1[at]), (x2[at], n2[at]), yes, no, worst)
+            best = found if best is None or (found is not None and found < best) else best
+        # Then those that could need fewer than the best; or, where there is none yet, more that could at all.
+        more = min(2 * k, one + other) if best is None else best - 1
+        k = more if more > k else None
     return best
 
 

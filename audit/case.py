@@ -193,7 +193,9 @@ class WatchSpec:
 
     label_delay: after how many batches an outcome is known. labels: files of outcomes that come later, joined by id.
     source: files that come later, one batch each, in the order of their names; Path("-") for standard input (default:
-    the rows of [data]). webhook: an http or https address that is told of alarms.
+    the rows of [data]). webhook: an http or https address that is told of alarms; secret: the name of an
+    environment variable whose value signs what it is told. served: columns of what the service logged: decision, score,
+    model. settle: seconds for which a file must not change before it is taken as whole (default: 1).
     """
 
     batch: int | None = 1000
@@ -201,6 +203,9 @@ class WatchSpec:
     source: Path | None = None
     labels: Path | None = None
     webhook: str | None = None
+    served: Mapping[str, str] = field(default_factory=dict)
+    secret: str | None = None
+    settle: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

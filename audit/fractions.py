@@ -11,7 +11,6 @@ from audit.cube import Floats, Margin
 from audit.metrics import Metric
 
 Sums = tuple[tuple[Floats, Floats, Floats], Floats, Floats]
-SHARED = 10.0
 SELECTIVE = 0.05
 """Share of a group from which on a decision without any known outcome leaves a rate unidentified."""
 
@@ -49,30 +48,11 @@ def _sums(margin: Margin, metric: Metric) -> tuple[Floats, Floats, Sums | None]:
 
 
 def _shared(margin: Margin, metric: Metric) -> tuple[Floats, Floats, Floats]:
-    """`fractions` for gaps and their tests, where a group whose few rows happen to lack the heavy ones must not look
-    surer than the others: with weights, what a row is worth is taken at most as it is in all groups together, counted
-    as SHARED people of the rarer side beside the group's own.
-    """
+    """`fractions` for gaps and their tests: with weights, effective numbers that lean on all groups together."""
     x, n, sums = _sums(margin, metric)
     if sums is None or not margin.weighted:
         return fractions(margin, metric)
-    (xx, xf, ff), rows, row_squares = sums
-    own = stats.effective_size(x, n - x, *sums)
-    some = own > 0
-    if some.sum() < 2:
-        return x, n, own
-
-    def whole(v: Floats) -> Floats:
-        return np.array([v[some].sum()])
-
-    every = stats.effective_size(
-        whole(x), whole(n - x), (whole(xx), whole(xf), whole(ff)), whole(rows), whole(row_squares)
-    )[0]
-    cost = np.divide(rows, own, out=np.ones_like(rows), where=some)
-    up, down = ((v**2, np.where(v2 > 0, v2, np.inf)) for v, v2 in ((x, xx), (n - x, ff)))
-    rarer = np.minimum(up[0] / up[1], down[0] / down[1])
-    cost = np.maximum(cost, (rarer * cost + SHARED * rows[some].sum() / every) / (rarer + SHARED))
-    return x, n, np.where(some, rows / cost, own)
+    return x, n, stats.shared_size(x, n - x, *sums)
 
 
 def correlations(margin: Margin, metric: Metric) -> Floats | None:

@@ -208,10 +208,11 @@ def _mean_gap(
     own = replace(every, **{f: getattr(every, f)[members] for f in ("mean", "variance", "skew", "size")})
 
     def p_value(groups: list[int], ref: int | None) -> float:
-        n = (s.w if margin.weighted else s.n)[members[groups]].sum(axis=1).astype(np.float64)
-        if margin.weighted:
-            n = n * (own.size[groups] / n.sum(axis=1))[:, None]
-        return stats.means_p(s.middle, n, seed=seed, draws=settings.draws, reference=ref)
+        rows, w, w2 = (v[members[groups]].sum(axis=1).astype(np.float64) for v in (s.n, s.w, s.w2))
+        if not margin.weighted:
+            return stats.means_p(s.middle, rows, seed=seed, draws=settings.draws, reference=ref)
+        n = w * (own.size[groups] / w.sum(axis=1))[:, None]
+        return stats.means_p(s.middle, n, seed=seed, draws=settings.draws, reference=ref, weights=(rows, w, w2))
 
     how = "interval from limits that follow skewness (Hall); p-value by permuting groups"
     return _both(own.mean, own.errors, own.limits, p_value, settings, reference, seed, "mean score", how)

@@ -1,6 +1,9 @@
 """How often the intervals and tests of audit/stats are right, by simulation; writes docs/coverage.md.
 
-    python bench/coverage.py [--runs 2000] [--workers 1] [--to docs/coverage.md]
+    python bench/coverage.py [--only PART ...] [--runs N] [--workers 1] [--to docs/coverage.md]
+
+Every part writes its own section of the page and leaves the others as they are; without --only all parts are made, each
+with the number of runs that it takes if none is given.
 
 Every run draws groups of 100 to 2,000 people with known rates, asks audit.stats for its figures, and looks whether the
 truth is inside. Which group has which size is drawn anew in each run, except in the table that says otherwise. Each
@@ -13,7 +16,7 @@ import argparse
 import sys
 import time
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +28,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from audit.stats import largest_gap, mean_gap, newcombe, wilson
 from bench.coverage_areas import areas
-from bench.coverage_people import section as people_and_weights
+from bench.coverage_people import people_section, weights_section
+from bench.coverage_scores import calibrated, gaps, means, tests
+from bench.coverage_whole import SCORES, whole
 
 Floats = npt.NDArray[np.float64]
 
@@ -254,16 +259,132 @@ Bell-shaped values with a standard deviation of 1; the gap of the averages is th
 {of_means(tallies["means"])}
 
 {sum_up(tallies["means"])}
+"""
 
-## Areas under the ROC curve
 
+def areas_section(runs: int, command: str) -> str:
+    return f"""## Areas under the ROC curve
+
+Made by `{command}`: {runs:,} runs a row.
 One group's scores from two bell-shaped laws. DeLong's plain limits (area and its error times 1.96) hold too seldom in
 small groups and near 1, where a perfect area of five people would be "1 to 1". Assay's are Wilson's, on the number of
 people that DeLong's variance stands for, blended with the largest variance that the area allows.
 
 {areas(runs)}
+"""
 
-{people_and_weights(min(runs, 500))}"""
+
+def tests_section(runs: int, command: str) -> str:
+    return f"""## Tests of scores
+
+Made by `{command}`: {runs:,} runs a row, so that a true 5.0 shows as
+{_around(5, runs)} and a true 0.17 as {_around(0.17, runs)}. No difference between the groups: in how many of 100 runs
+the test of areas and the test of averages find one at the 5 % level, and at .0017 (5 % over 30 comparisons). Weights
+are "by chance" (exponential) or heavier with the score and the outcome.
+
+{tests(runs)}
+"""
+
+
+def means_section(runs: int, command: str) -> str:
+    return f"""## Average scores
+
+Made by `{command}`: {runs:,} runs a row. One group's average score. Limits follow
+skewness (Hall 1992); of unbounded scores with heavy tails nothing can be promised in small groups, and the table says
+how far it falls short. With weights the errors are linearised and have Satterthwaite's degrees of freedom.
+
+{means(runs)}
+"""
+
+
+def gaps_section(runs: int, command: str) -> str:
+    return f"""## Widest gaps of scores
+
+Made by `{command}`: {runs:,} runs a row, so that a true 95.0 shows as {_around(95, runs)}.
+The widest gap of all groups; which group has which size is drawn anew in every run.
+
+{gaps(runs)}
+"""
+
+
+def calibration_section(runs: int, command: str) -> str:
+    return f"""## Calibration errors
+
+Made by `{command}`: {runs:,} runs a row, so that a true 95.0 shows as {_around(95, runs)}.
+Of one group. The plain error is never 0; the interval takes this out.
+
+{calibrated(runs)}
+"""
+
+
+def whole_section(runs: int, command: str) -> str:
+    return f"""## Whole audits without a difference
+
+Made by `{command}`. Every rate and gap of an audit, adjusted: how many of
+100 audits of groups that differ in nothing have any false finding. The aim is at most 5. "Error" is the standard error
+of the simulation; the lines in bold put all sizes together.
+
+{whole(runs)}
+"""
+
+
+def scored_section(runs: int, command: str) -> str:
+    return f"""## Whole audits with scores, without a difference
+
+Made by `{command}`. As above; areas, average scores and calibration errors are
+among the figures.
+
+{whole(runs, SCORES)}
+"""
+
+
+def _around(share: float, runs: int) -> str:
+    error = 196 * np.sqrt(share / 100 * (1 - share / 100) / runs)
+    return f"{max(0.0, share - error):.1f} to {min(100.0, share + error):.1f}"
+
+
+def rates_section(runs: int, command: str, workers: int = 1) -> str:
+    began = time.monotonic()
+    tallies: dict[str, list[Tally]] = {}
+    with ProcessPoolExecutor(workers) as pool:
+        for name, listed in settings(runs).items():
+            tallies[name] = []
+            for tally in pool.map(means_of if name == "means" else rates_of, listed):
+                tallies[name].append(tally)
+                s = tally.setting
+                print(
+                    f"{time.monotonic() - began:6.0f} s  {name}, {s.groups} groups, {s.base:g}, {PATTERNS[s.pattern]}: "
+                    f"{percent(tally.share('gap'))} %, {tally.width / tally.knowing:.2f} times as wide, "
+                    f"test {percent(tally.share('test'))} %",
+                    flush=True,
+                )
+    return page(tallies, runs, command)
+
+
+# Part -> its section, the number of runs, and how the section begins on the page.
+PARTS: dict[str, tuple[Callable[[int, str], str], int, str]] = {
+    "rates": (rates_section, 2000, "# How often the intervals are right"),
+    "areas": (areas_section, 2000, "## Areas under the ROC curve"),
+    "tests": (tests_section, 30, "## Tests of scores"),
+    "means": (means_section, 400, "## Average scores"),
+    "gaps": (gaps_section, 100, "## Widest gaps of scores"),
+    "calibration": (calibration_section, 100, "## Calibration errors"),
+    "people": (people_section, 500, "## People in several rows"),
+    "weights": (weights_section, 500, "## Weights"),
+    "whole": (whole_section, 40, "## Whole audits without a difference"),
+    "scored": (scored_section, 20, "## Whole audits with scores, without a difference"),
+}
+
+
+def put(text: str, part: str, section: str) -> str:
+    """The page with one section in its place, between the part before it and the part after it."""
+    pieces: dict[str, str] = {}
+    starts = sorted((f"\n{text}".find(f"\n{head}\n"), name) for name, (_, _, head) in PARTS.items())
+    places = [(at, name) for at, name in starts if at >= 0]
+    for (at, name), (end, _) in zip(places, [*places[1:], (len(text), "")], strict=True):
+        pieces[name] = text[at:end].strip() + "\n"
+    pieces[part] = section.strip() + "\n"
+    return "\n".join(pieces[name] for name in PARTS if name in pieces)
 
 
 def settings(runs: int) -> dict[str, list[Setting]]:
@@ -280,26 +401,18 @@ def settings(runs: int) -> dict[str, list[Setting]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=2000)
+    parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS))
+    parser.add_argument("--runs", type=int)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--to", type=Path, default=Path("docs/coverage.md"))
     args = parser.parse_args()
-    began = time.monotonic()
-    tallies: dict[str, list[Tally]] = {}
-    with ProcessPoolExecutor(args.workers) as pool:
-        for name, listed in settings(args.runs).items():
-            tallies[name] = []
-            for tally in pool.map(means_of if name == "means" else rates_of, listed):
-                tallies[name].append(tally)
-                s = tally.setting
-                print(
-                    f"{time.monotonic() - began:6.0f} s  {name}, {s.groups} groups, {s.base:g}, {PATTERNS[s.pattern]}: "
-                    f"{percent(tally.share('gap'))} %, {tally.width / tally.knowing:.2f} times as wide, "
-                    f"test {percent(tally.share('test'))} %",
-                    flush=True,
-                )
-    command = f"python bench/coverage.py --runs {args.runs}"
-    args.to.write_text(page(tallies, args.runs, command), encoding="utf-8")
+    for name in args.only:
+        make, usual, _ = PARTS[name]
+        runs = args.runs or usual
+        command = f"python bench/coverage.py --only {name} --runs {runs}"
+        section = rates_section(runs, command, args.workers) if name == "rates" else make(runs, command)
+        before = args.to.read_text(encoding="utf-8") if args.to.exists() else ""
+        args.to.write_text(put(before, name, section), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
-"""How often the intervals and tests of scores are right; the last tables of docs/coverage.md.
+"""How often the intervals and tests of scores are right; tables of docs/coverage.md.
 
-    python bench/coverage_scores.py [--runs 400] [--only tests|means|gaps|calibration]
+    python bench/coverage.py --only tests|means|gaps|calibration [--runs N]
 
 Every run invents people with scores and outcomes whose law is known, and asks Assay for its figures. Seeded by row.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 import zlib
 from collections.abc import Callable
@@ -22,7 +21,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from audit.calibration import calibration
 from audit.cube import CodedRows, Margin, Meaning, cube_of, margins_of
 from audit.gaps import Settings
-from audit.measure import measure
 from audit.score_rates import averages_of, score_gaps
 
 Floats = npt.NDArray[np.float64]
@@ -40,6 +38,7 @@ HEAVY: dict[str, Law] = {
     "exponential": lambda rng, n: rng.exponential(1, n),
     "lognormal (1)": lambda rng, n: rng.lognormal(0, 1, n),
 }
+DRAWS = 600
 AVERAGE = {
     "skewed (Beta .5, 4)": 0.5 / 4.5,
     "even": 0.5,
@@ -74,48 +73,71 @@ def people(sizes: list[int], score: Floats, label: npt.NDArray[np.int64], weight
 
 
 def tests(runs: int) -> str:
-    """No difference between groups: how often the tests and a whole audit find one."""
+    """No difference between groups: how often the tests find one."""
     lines = [
-        "| scores | groups | weights | area: p to .05 | to .0017 | average: p to .05 | to .0017 | any finding |",
-        "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |",
+        "| scores | groups | weights | area: p to .05 | to .0017 | average: p to .05 | to .0017 |",
+        "| --- | --- | --- | ---: | ---: | ---: | ---: |",
     ]
-    cases = [("skewed (Beta .5, 4)", groups, False) for groups in GROUPS]
-    cases += [("even", groups, False) for groups in ("2 x 10", "12, 12, 50, 200, 400")]
-    cases += [("skewed (Beta .5, 4)", groups, True) for groups in ("30, 400", "12, 12, 50, 200, 400")]
-    for law, groups, weighted in cases:
-        rng, sizes = seeded("tests", law, groups, weighted), GROUPS[groups]
+    cases = [("skewed (Beta .5, 4)", groups, "none") for groups in GROUPS]
+    cases += [("even", groups, "none") for groups in ("2 x 10", "12, 12, 50, 200, 400")]
+    cases += [
+        ("skewed (Beta .5, 4)", groups, weights)
+        for groups in ("3 x 30", "10 x 25", "30, 400", "12, 12, 50, 200, 400")
+        for weights in ("by chance", "heavier with both")
+    ]
+    for law, groups, weights in cases:
+        rng, sizes = seeded("tests", law, groups, weights), GROUPS[groups]
         found: dict[str, list[float]] = {"roc_auc": [], "mean_score": []}
-        any_ = 0
         for run in range(runs):
             score = LAWS[law](rng, sum(sizes))
             label = (rng.random(len(score)) < np.clip(0.1 + 1.5 * score, 0, 1)).astype(np.int64)
-            weight = rng.exponential(1, len(score)) if weighted else None
-            margin = people(sizes, score, label, weight)
-            gaps = measure([margin], Settings(seed=run)).gaps
-            any_ += any(g.p_adjusted is not None and g.p_adjusted <= 0.05 for g in gaps)
-            for g in gaps:
-                if g.kind == "difference" and g.metric in found and g.p_value is not None:
-                    found[g.metric].append(g.p_value)
-        cells = [f"{100 * np.mean(np.array(p) <= a):.1f}" for p in found.values() for a in (0.05, 0.0017)]
-        yes = "yes" if weighted else "no"
-        lines.append(f"| {law} | {groups} | {yes} | {' | '.join(cells)} | {100 * any_ / runs:.1f} |")
+            margin = people(sizes, score, label, weighing(rng, weights, score, label))
+            for metric, g in score_gaps(margin, np.arange(len(sizes)), Settings(seed=run, draws=DRAWS)):
+                if g.kind == "difference" and metric in found and g.p_value is not None:
+                    found[metric].append(g.p_value)
+        cells = [f"{100 * np.mean(np.array(p) <= a):.1f}" if p else "–" for p in found.values() for a in (0.05, 0.0017)]
+        lines.append(f"| {law} | {groups} | {weights} | {' | '.join(cells)} |")
         print(lines[-1], file=sys.stderr, flush=True)
     return "\n".join(lines)
 
 
+def weighing(rng: np.random.Generator, weights: str, score: Floats, label: npt.NDArray[np.int64]) -> Floats | None:
+    if weights == "none":
+        return None
+    chance = rng.exponential(1, len(score))
+    return chance if weights == "by chance" else np.exp(rng.normal(0, 0.6, len(score)) + score + 0.5 * label)
+
+
 def means(runs: int) -> str:
     """One group's average score."""
-    lines = ["| scores | people | limits hold | normal limits hold |", "| --- | ---: | ---: | ---: |"]
-    for law, draw in (LAWS | HEAVY).items():
+    lines = [
+        "| scores | weights | people | limits hold | normal limits hold |",
+        "| --- | --- | ---: | ---: | ---: |",
+    ]
+    cases = [(law, "none") for law in LAWS | HEAVY]
+    cases += [
+        (law, weights) for law in ("skewed (Beta .5, 4)", "even") for weights in ("by chance", "heavier with both")
+    ]
+    for law, weights in cases:
+        draw = (LAWS | HEAVY)[law]
+        truth = AVERAGE[law]
+        if weights == "heavier with both":
+            rng = seeded("truth", law)
+            score = draw(rng, 2_000_000)
+            label = (rng.random(len(score)) < np.clip(0.1 + 1.5 * score, 0, 1)).astype(np.int64)
+            truth = float(np.average(score, weights=weighing(rng, weights, score, label)))
         for n in (10, 20, 30, 100, 400):
-            rng, ours, plain = seeded("means", law, n), 0, 0
+            rng, ours, plain = seeded("means", law, n, *([] if weights == "none" else [weights])), 0, 0
             for _ in range(runs):
                 score = draw(rng, n)
-                found = averages_of(people([n], score, np.zeros(n, dtype=np.int64)))
+                label = np.zeros(n, dtype=np.int64)
+                if weights == "heavier with both":
+                    label = (rng.random(n) < np.clip(0.1 + 1.5 * score, 0, 1)).astype(np.int64)
+                found = averages_of(people([n], score, label, weighing(rng, weights, score, label)))
                 low, high = (float(end[0]) for end in found.limits(0.05))
-                ours += low <= AVERAGE[law] <= high
-                plain += abs(found.mean[0] - AVERAGE[law]) <= 1.959964 * found.errors[0]
-            lines.append(f"| {law} | {n} | {100 * ours / runs:.1f} | {100 * plain / runs:.1f} |")
+                ours += low <= truth <= high
+                plain += abs(found.mean[0] - truth) <= 1.959964 * found.errors[0]
+            lines.append(f"| {law} | {weights} | {n} | {100 * ours / runs:.1f} | {100 * plain / runs:.1f} |")
     return "\n".join(lines)
 
 
@@ -179,41 +201,3 @@ def calibrated(runs: int) -> str:
                 cells = f"{100 * held / runs:.1f} | {plain / runs:.3f} | {width / runs:.3f}"
                 lines.append(f"| {law} | {said} | {n} | {cells} |")
     return "\n".join(lines)
-
-
-PARTS = {"tests": tests, "means": means, "gaps": gaps, "calibration": calibrated}
-
-
-def scores(runs: int) -> str:
-    """The section of docs/coverage.md."""
-    return f"""## Scores
-
-{runs} runs a row here. People's scores are invented; the aims are those above: tests at their level, intervals in 93 to
-97 of 100 from 30 people up, and in at least 93 below.
-
-No difference between the groups: in how many of 100 audits the test of areas, the test of averages, and any of the
-adjusted tests of the whole audit find one.
-
-{tests(runs)}
-
-One group's average score. Limits follow skewness (Hall 1992); of unbounded scores with heavy tails nothing can be
-promised in small groups, and the table says how far it falls short.
-
-{means(runs)}
-
-The widest gap of all groups, which group has which size drawn anew in every run.
-
-{gaps(runs)}
-
-Calibration error of one group. The plain error is never 0; the interval takes this out.
-
-{calibrated(runs)}
-"""
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=400)
-    parser.add_argument("--only", choices=list(PARTS))
-    asked = parser.parse_args()
-    print(scores(asked.runs) if asked.only is None else PARTS[asked.only](asked.runs))

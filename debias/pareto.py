@@ -1,7 +1,7 @@
 """`assay mitigate --search`: many candidates, loss against gap, and the front of those that no other one beats.
 
     document = run_search(case, out, trials=30)      # search.json
-    pick(out, ...)                                   # debias/pick.py: a person takes one and says why
+    pick(case, out, trial, reason=..., by=..., now=...)  # debias/pick.py: a person takes one and says why
 
 Rows: candidates learn from the training rows; what a method chooses by itself (how many trees, which thresholds) it
 chooses on one half of the validation rows; the search judges on the other half, so that no method is judged on rows

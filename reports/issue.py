@@ -101,6 +101,11 @@ def issue_report(
 
         earlier, unchecked = earlier_files(compare)
         plain = plain.plus(earlier)
+    if lacking := setting.without_font(plain):
+        progress.say(
+            f"No font on this machine draws {', '.join(lacking)} letters: such names print as empty boxes. Install one "
+            "(Debian: fonts-noto-cjk, fonts-noto-core) before you sign, or name the groups otherwise"
+        )
     held = hold(plain, book, before, allow_difference)
     files = plain.plus(attested(plain, key))
     slots = slots_of(key, members)

@@ -126,7 +126,7 @@ def _to_mlflow(
     with Registry(uri or known.get("uri"), ca=ca, plain_text=plain, what="the tracking server") as server:
         experiment = _experiment(server, known.get("run_id"))
         made = server.post(
-            "runs/create", experiment_id=experiment, start_time=millis, run_name=tags["assay.case"],
+            "runs/create", once=True, experiment_id=experiment, start_time=millis, run_name=tags["assay.case"],
             tags=[{"key": k, "value": v} for k, v in tags.items()],
         )  # fmt: skip
         info = made["run"]["info"]
@@ -171,7 +171,7 @@ def _experiment(server: Registry, run: str | None) -> str:
     except ModelError as error:
         if "HTTP 404" not in error.got:
             raise
-    return str(server.post("experiments/create", name=EXPERIMENT)["experiment_id"])
+    return str(server.post("experiments/create", once=True, name=EXPERIMENT)["experiment_id"])
 
 
 def _to_openlineage(

@@ -27,6 +27,7 @@ _ONE = "One of these"
         help="Follow the trail's chains, and what is kept beside the entries.",
         group=_ONE,
     ),
+    Option("--head", type=FILE, metavar="FILE", help="With --check: a copy of DIR/head.json that was kept elsewhere."),
     Option("--state", is_flag=True, help="What the loop did and where it stands; takes no batch.", group=_ONE),
     Option("--reason", metavar="TEXT", help="Why, for --approve and --reject."),
     Option("--by", metavar="NAME", help="Who decides (default: the name you are logged in by)."),
@@ -43,6 +44,7 @@ def watch(
     approve: str | None,
     reject: str | None,
     check: bool,
+    head: Path | None,
     state: bool,
     reason: str | None,
     by: str | None,
@@ -73,7 +75,7 @@ def watch(
     if policy:
         loaded = replace(loaded, policy=load_policy(policy))
     if check:
-        found = check_trail(out, db)
+        found = check_trail(out, db, head)
         return Result(
             found,
             f"The trail is whole: {found['entries']:,} entries, each with the hash of the one before it and its time "

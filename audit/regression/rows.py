@@ -15,7 +15,7 @@ from audit.code import code_clusters, group_codes
 from audit.cube import UNLABELLED, CodedRows, Cube, Ints, Meaning, attribute_sets, cube_of
 from audit.decide import ModelFacts, score_column, served_of
 from audit.errors import ModelError
-from audit.load.check import numbers_of
+from audit.load.values import numbers_of
 from audit.regression.moments import SUMS, Floats, Moments, edges_of
 
 MOST_COMPARED = 20

@@ -28,13 +28,13 @@ from audit.cube import Alike, CodedRows
 from audit.decide import ModelFacts, decide
 from audit.errors import DataError
 from audit.load import check, columnar
-from audit.load.cases import check_roles
 from audit.load.digest import sha256_of
 from audit.load.infer import infer
+from audit.load.roles import check_roles
 from audit.load.rows import missing_words
 from audit.load.values import coded as names_in
 from audit.scale.people import Together, clusters_in, told_apart
-from audit.scale.rank import AREA_ROWS, Scored, areas_of, bin_sql, rank_bins
+from audit.scale.rank import AREA_ROWS, Scored, areas_of, bin_sql, blurred, rank_bins
 from audit.scale.source import Source, literal, source_of
 from audit.scores import EXACT_SCORES, WEIGHT_STEPS, Floats
 
@@ -354,9 +354,9 @@ def _coded(case: Case, source: Source, frame: pd.DataFrame, extra: _Extra, diges
         empty = audit & frame[own].isna().to_numpy()
         if empty.any():
             raise _without_own(case, int(people[empty].sum()))
-        check.rows(plain, frame, audit)
+        check.rows(plain, frame, audit, people)
     else:
-        check.rows(replace(plain, model=replace(case.model, kind="path")), frame, audit)
+        check.rows(replace(plain, model=replace(case.model, kind="path")), frame, audit, people)
     notes = [*extra.notes, *said, *check.remarks(plain, frame, audit, people)]
     belongs = len(notes)
     if extra.repeated is not None:
@@ -374,13 +374,15 @@ def _coded(case: Case, source: Source, frame: pd.DataFrame, extra: _Extra, diges
     if extra.bins is not None:
         bins = (*extra.bins, mine[BIN].to_numpy(dtype=np.int64), mine[TOTAL].to_numpy(dtype=np.float64))
     weighted = case.data.weight is not None
-    areas = {} if extra.scored is None or n.sum() > AREA_ROWS else areas_of(extra.scored, audit, coded)
     clusters = None if extra.together is None else clusters_in(extra.together, audit, coded)
     if case.data.cluster is not None:
         known = clusters.counts.sum() if clusters is not None else frame.loc[audit, case.data.cluster].nunique()
         notes.insert(belongs, check.belong(case, int(n.sum()), int(known)))
-    alike = Alike(n, mine[SQUARES].to_numpy(dtype=np.float64) if weighted else None, bins, areas, clusters)
+    alike = Alike(n, mine[SQUARES].to_numpy(dtype=np.float64) if weighted else None, bins, clusters=clusters)
     coded = replace(coded, weight=mine[WEIGHT].to_numpy(dtype=np.float64) if weighted else None, alike=alike)
+    if extra.scored is not None:
+        only = None if n.sum() <= AREA_ROWS else blurred(coded)
+        coded = replace(coded, alike=replace(alike, areas=areas_of(extra.scored, audit, coded, only)))
     return Counted(
         coded, facts, digest.get(), int(people.sum()), int(n.sum()), source.columns,
         tuple(f for f in check.features_of(case, source.columns) if f in source.columns), tuple(notes), extra.repeated,

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from audit.cube import AREA_GROUPS, CodedRows, attribute_sets
-from audit.scores import CELLS, PARTS, RANKS, Areas, Floats
+from audit.cube import AREA_GROUPS, CodedRows, attribute_sets, cube_of
+from audit.scores import CELLS, PARTS, RANKS, Areas, Floats, area_bounds
 
 AREA_ROWS = 20_000_000
-"""Up to so many people areas are exact; beyond them they come from the bins of scores, with what these change."""
+"""Up to so many people all areas are exact; beyond them those that the bins of scores could move by more than BLUR."""
+BLUR = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +78,33 @@ def bin_sql(score: str, at: Sequence[float]) -> str:
     return tree(0, len(at) - 1)
 
 
-def areas_of(scored: Scored, audit: npt.NDArray[np.bool_], coded: CodedRows) -> Areas:
-    """Exact areas of every set of up to three attributes, as audit.cube has them of rows."""
+def blurred(coded: CodedRows) -> dict[tuple[str, ...], npt.NDArray[np.bool_]]:
+    """Of every set of attributes, which groups' areas the bins could move by more than BLUR."""
+    found = {}
+    cube = cube_of(coded)
+    for attribute in attribute_sets(coded.attributes, 3):
+        size = int(np.prod([len(coded.levels[coded.attributes.index(a)]) for a in attribute], dtype=np.int64))
+        if size > AREA_GROUPS:
+            continue
+        margin = cube.margin(attribute)
+        assert margin.scores is not None
+        wide = np.zeros(size, dtype=bool)
+        names = list(product(*(coded.levels[coded.attributes.index(a)] for a in attribute)))
+        for g, group in enumerate(margin.groups):
+            low, high = area_bounds(margin.scores, g)
+            wide[names.index(group)] = np.isfinite(low) and (high - low) / 2 > BLUR
+        found[attribute] = wide
+    return found
+
+
+def areas_of(
+    scored: Scored, audit: npt.NDArray[np.bool_], coded: CodedRows,
+    only: Mapping[tuple[str, ...], npt.NDArray[np.bool_]] | None = None,
+) -> Areas:  # fmt: skip
+    """Exact areas of every set of up to three attributes, as audit.cube has them of rows.
+
+    only: the groups that are asked for; the others are NaN.
+    """
     keys = [f"k{i}" for i in range(len(scored.keys))]
     raw = scored.raw.filter(pa.array(audit)).rename_columns(keys)
     first = np.arange(len(coded.label))
@@ -93,10 +120,15 @@ def areas_of(scored: Scored, audit: npt.NDArray[np.bool_], coded: CodedRows) -> 
         group = np.zeros(len(first), dtype=np.int64)
         for i in axes:
             group = group * len(coded.levels[i]) + coded.codes[first, i]
+        if only is not None:
+            group = np.where(only[attribute][group], group, -1)
         columns[f"g{number}"], sizes[attribute] = group, size
     kinds = raw.take(pa.array(first))
     for name, values in columns.items():
         kinds = kinds.append_column(name, pa.array(values))
+    if only is not None:
+        asked = np.max([v for n, v in columns.items() if n != "l"], axis=0, initial=-1) >= 0
+        kinds = kinds.filter(pa.array(asked))
     found = _exact(scored, kinds, list(sizes.values()))
     return dict(zip(sizes, found, strict=True))
 
@@ -120,7 +152,7 @@ def _exact(scored: Scored, kinds: pa.Table, sizes: Sequence[int]) -> list[Floats
             SELECT g, p, n, sum(n) OVER (PARTITION BY g ORDER BY s ROWS UNBOUNDED PRECEDING) AS so_far FROM (
                 SELECT {name} AS g, s, coalesce(sum(w) FILTER (l = 1), 0)::HUGEINT AS p,
                     coalesce(sum(w) FILTER (l = 0), 0)::HUGEINT AS n
-                FROM scored GROUP BY 1, 2
+                FROM scored WHERE {name} >= 0 GROUP BY 1, 2
             )
         ) GROUP BY g
         """

@@ -16,7 +16,7 @@ from __future__ import annotations
 from audit.stats.adjust import above_nought, benjamini_hochberg, holm
 from audit.stats.areas import area_interval, area_under_curve
 from audit.stats.calibrated import error_limits
-from audit.stats.design import effective_size, fewer_free, linearised_variance
+from audit.stats.design import effective_size, fewer_free, linearised_variance, shared_size
 from audit.stats.gap import GapResult, largest_gap
 from audit.stats.intervals import newcombe, ratio_interval, wilson
 from audit.stats.means import Averages, mean_gap, mean_interval
@@ -46,6 +46,7 @@ __all__ = [
     "people_needed",
     "power_of",
     "ratio_interval",
+    "shared_size",
     "smallest_gap",
     "wilson",
 ]

@@ -23,6 +23,7 @@ Floats = npt.NDArray[np.float64]
 FEW, ENOUGH = 20, 50
 LEAST_FREEDOM = 2.0
 LEAST_SIZE = 3.0
+SHARED = 10.0
 EQUAL = 1e-9
 """Weights vary less than this where they are one weight but for rounding."""
 Z = two_sided(0.05)
@@ -92,6 +93,27 @@ def effective_size(
     each = np.maximum(each, blended * heavy)
     out: Floats = np.where(some, 1 / each, 0.0)
     return out
+
+
+def shared_size(
+    up: Floats, down: Floats, squares: tuple[Floats, Floats, Floats], rows: Floats, row_squares: Floats
+) -> Floats:
+    """`effective_size` of groups that are compared, (G,): a group whose few rows happen to lack the heavy ones must not
+    look surer than the others. What a row costs is taken at least as it is in all groups together, counted as SHARED
+    people of the rarer side beside the group's own.
+    """
+    own = effective_size(up, down, squares, rows, row_squares)
+    some = own > 0
+    if some.sum() < 2:
+        return own
+    xx, xf, ff = squares
+    whole = [np.array([v[some].sum()]) for v in (up, down, xx, xf, ff, rows, row_squares)]
+    every = effective_size(whole[0], whole[1], (whole[2], whole[3], whole[4]), whole[5], whole[6])[0]
+    sides = [v**2 / np.where(v2 > 0, v2, np.inf) for v, v2 in ((up, xx), (down, ff))]
+    rarer = np.minimum(*sides)
+    cost = np.divide(rows, own, out=np.ones_like(rows), where=some)
+    cost = np.maximum(cost, (rarer * cost + SHARED * rows[some].sum() / every) / (rarer + SHARED))
+    return np.where(some, rows / cost, own)
 
 
 def fewer_free(size: Floats, rows: Floats, squares: Floats, fourth: Floats, variance: Floats, plain: Floats) -> Floats:

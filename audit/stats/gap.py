@@ -234,8 +234,10 @@ def _critical(
 def together(whole: Whole, rate: Floats, joint: Floats, rng: np.random.Generator, draws: int) -> Floats:
     """Binomial draws (draws, G) with about these correlations: a normal copula."""
     values, vectors = np.linalg.eigh(joint)
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
-    normal = rng.standard_normal((draws, len(whole))) @ root.T
+    # The symmetric root is one and the same whatever signs and order the eigenvectors come in; so no rounding of the
+    # last digit, as of rows in another order, draws other numbers.
+    root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
+    normal = rng.standard_normal((draws, len(whole))) @ root
     found: Floats = binom.ppf(ndtr(normal), whole, rate)
     return found
 

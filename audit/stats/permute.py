@@ -41,26 +41,60 @@ ROWS = 1500
 LARGE = 400
 
 
-def means_p(at: Floats, n: Floats, *, seed: int, draws: int = 2000, reference: int | None = None) -> float:
-    """The p-value of equal averages. at (S,) scores; n (G, S) people per score, not whole where they are effective."""
+def means_p(
+    at: Floats, n: Floats, *, seed: int, draws: int = 2000, reference: int | None = None,
+    weights: tuple[Floats, Floats, Floats] | None = None,
+) -> float:  # fmt: skip
+    """The p-value of equal averages. at (S,) scores; n (G, S) people per score, not whole where they are effective.
+
+    weights: rows, sums of weights and of squared weights, each (G, S). Rows are then permuted with their weights (each
+    group's brought to an average of 1), and the variance is the linearised one.
+    """
     order = _canonical(at, n)
     ref = None if reference is None else int(np.flatnonzero(order == reference)[0])
     n = n[order]
-    size = n.sum(axis=1)
-    pool = n.sum(axis=0)
+    rows, w, w2 = (n, n, n) if weights is None else (v[order].astype(np.float64) for v in weights)
+    size = rows.sum(axis=1)
+    scale = size / w.sum(axis=1)
+    w, w2 = w * scale[:, None], w2 * scale[:, None] ** 2
+    pool = w.sum(axis=0)
     at = at - np.sum(pool * at) / pool.sum()
     spread = float(np.sum(pool * at**2) / pool.sum())
     if spread <= 0:
         return 1.0
-    mean = n @ at / size
-    off = np.maximum(n @ at**2 - size * mean**2, 0.0)
-    seen = _statistic(mean[:, None], ((off + spread) / size**2)[:, None], ref)
-    draw = _Means(at, pool, size, spread, np.random.default_rng(seed), bool((n == np.rint(n)).all()))
+    mean = w @ at / size
+    off = np.maximum(w2 @ at**2 - 2 * mean * (w2 @ at) + mean**2 * w2.sum(axis=1), 0.0)
+    variance = (off + spread * w2.sum(axis=1) / size) / size**2
+    seen = _statistic(mean[:, None], variance[:, None], ref)
+    kinds = (at, np.ones(len(at)), rows.sum(axis=0)) if weights is None else _kinds(at, rows, w, w2)
+    whole = bool((rows == np.rint(rows)).all())
+    draw = _Means(*kinds, size, spread, np.random.default_rng(seed), whole)
     p, reached = _sequential(draw.chunk, float(seen[0]), ref, draws)
     if reached < TAIL and len(size) <= MANY:
-        i, j = _widest(mean, (off + spread) / size**2, ref)
+        i, j = _widest(mean, variance, ref)
         p = min(p, _pairs(len(size), ref) * _tail_of_means(at, n[i], n[j]))
     return min(1.0, max(p, LEAST))
+
+
+def _kinds(at: Floats, rows: Floats, w: Floats, w2: Floats) -> tuple[Floats, Floats, Floats]:
+    """Kinds of rows from what is known of each group's rows of one score: score, weight and number, each (K,).
+
+    Where several rows stand together, two weights with their average and square: as far under it as over, or, where
+    that would be under 0, of some rows nothing.
+    """
+    some = rows > 0
+    x, n = np.broadcast_to(at, rows.shape)[some], rows[some]
+    average = w[some] / n
+    square = np.divide(w2[some] / n, average**2, out=np.ones_like(n), where=average > 0)
+    off = np.sqrt(np.clip(square - 1, 0.0, None))
+    even = off <= 1
+    heavy = np.where(even, np.ceil(n / 2), np.maximum(np.rint(n / np.maximum(square, 1.0)), 1.0))
+    over, under = np.where(even, 1 + off, square) * average, np.where(even, 1 - off, 0.0) * average
+    alike = (off < 1e-9) | (n < 2)
+    over, heavy = np.where(alike, average, over), np.where(alike, n, heavy)
+    left = np.flatnonzero(n - heavy > 0)
+    joined = [np.concatenate(v) for v in ((x, x[left]), (over, under[left]), (heavy, (n - heavy)[left]))]
+    return joined[0], joined[1], joined[2]
 
 
 def areas_p(p: Floats, n: Floats, *, seed: int, draws: int = 2000, reference: int | None = None) -> float:
@@ -155,16 +189,22 @@ def _slices(sizes: Whole) -> Iterator[slice]:
 
 
 class _Means:
-    """Averages and blended variances of groups made by chance, (G, draws) a chunk."""
+    """Averages and blended variances of groups made by chance, (G, draws) a chunk.
+
+    at, weight, count (K,): of each kind of row.
+    """
 
     def __init__(
-        self, at: Floats, pool: Floats, size: Floats, spread: float, rng: np.random.Generator, whole: bool
-    ) -> None:
-        self.at, self.size, self.spread, self.rng = at, size, spread, rng
-        self.cut = np.cumsum(pool) / pool.sum()
+        self, at: Floats, weight: Floats, count: Floats, size: Floats, spread: float, rng: np.random.Generator,
+        whole: bool,
+    ) -> None:  # fmt: skip
+        self.at, self.weight, self.size, self.spread, self.rng = at, weight, size, spread, rng
+        self.cut = np.cumsum(count) / count.sum()
+        self.one = float(np.sum(count * (weight * at) ** 2) / count.sum())
+        self.equal = bool((weight == 1).all())
         self.people = None
-        if whole and pool.sum() <= ROWS:
-            self.people = np.repeat(at, np.rint(pool).astype(np.int64))
+        if whole and count.sum() <= ROWS:
+            self.people = np.repeat(np.arange(len(at)), np.rint(count).astype(np.int64))
 
     def chunk(self, draws: int) -> tuple[Floats, Floats]:
         sizes = np.maximum(np.rint(self.size), 1).astype(np.int64)
@@ -176,16 +216,24 @@ class _Means:
             return mean, variance
         for g, size in enumerate(sizes.tolist()):
             if size > LARGE:
-                mean[g] = self.rng.standard_normal(draws) * math.sqrt(self.spread / size)
-                variance[g] = self.spread / size
+                mean[g] = self.rng.standard_normal(draws) * math.sqrt(self.one / size)
+                variance[g] = self.one / size
             else:
-                mean[g], variance[g] = self._of(self.at[_drawn(self.cut, (draws, size), self.rng)], size)
+                mean[g], variance[g] = self._of(_drawn(self.cut, (draws, size), self.rng), size)
         return mean, variance
 
-    def _of(self, rows: Floats, size: int) -> tuple[Floats, Floats]:
-        mean = rows.mean(axis=1)
-        off = np.einsum("ij,ij->i", rows, rows) - size * mean**2
-        return mean, (np.maximum(off, 0) + self.spread) / size**2
+    def _of(self, rows: Whole, size: int) -> tuple[Floats, Floats]:
+        """rows (draws, size): which kind each row is of."""
+        x = self.at[rows]
+        if self.equal:
+            mean = x.mean(axis=1)
+            off = np.einsum("ij,ij->i", x, x) - size * mean**2
+            return mean, (np.maximum(off, 0) + self.spread) / size**2
+        w = self.weight[rows]
+        whole = np.maximum(w.sum(axis=1), 1e-300)
+        mean = np.einsum("ij,ij->i", w, x) / whole
+        off = np.einsum("ij,ij->i", w * w, (x - mean[:, None]) ** 2)
+        return mean, (off + self.spread * np.einsum("ij,ij->i", w, w) / size) / whole**2
 
 
 def _drawn(cut: Floats, shape: tuple[int, int], rng: np.random.Generator) -> Whole:

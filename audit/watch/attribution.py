@@ -42,6 +42,8 @@ from audit.watch.summaries import EVERYONE, MISSING
 FIFTHS = (0.2, 0.4, 0.6, 0.8)
 COMMON = 9
 OTHER = "(other)"
+NAMED = 30
+"""A segment of fewer people is counted and not named."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,6 +84,16 @@ class Table:
         groups, segments = tuple(data["groups"]), tuple(data["segments"])
         n = np.array(data["n"], dtype=np.int64).reshape(len(groups), len(segments), 3, 2)
         return Table(tuple(data["attribute"]), data["by"], groups, segments, n, Meaning(*data["meaning"]))
+
+
+REST = "(all others)"
+
+
+def against_rest(table: Table, group: str) -> Table:
+    """The table with two groups: this one, and everybody else whose group is known."""
+    known = [i for i, g in enumerate(table.groups) if g != group and UNKNOWN not in g.split(" / ")]
+    mine = table.n[table.groups.index(group)] if group in table.groups else np.zeros_like(table.n[0])
+    return replace(table, groups=(group, REST), n=np.stack([mine, table.n[known].sum(axis=0)]))
 
 
 def align(a: Table, b: Table) -> tuple[Table, Table]:
@@ -210,7 +222,7 @@ class Change:
 
 
 def attribute_change(
-    before: Table, after: Table, metric: str, *, pair: tuple[str, str] | None = None, people: int = 30
+    before: Table, after: Table, metric: str, *, pair: tuple[str, str] | None = None, people: int = NAMED
 ) -> Change | None:
     """Split the change of a gap between two windows of one table.
 
@@ -240,7 +252,7 @@ def attribute_change(
         pair = (order[0].name, order[-1].name)
     elif not set(pair) <= set(known):
         return None
-    return _change(old, metric, known, pair)
+    return _change(old, metric, known, pair, people)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -303,7 +315,7 @@ def _split(group: _Group) -> _Split:
     return _Split(mix, rate, mix_variance, rate_variance, share, rates, moved)
 
 
-def _change(table: Table, metric: str, known: Mapping[str, _Group], pair: tuple[str, str]) -> Change:
+def _change(table: Table, metric: str, known: Mapping[str, _Group], pair: tuple[str, str], people: int) -> Change:
     splits = {name: _split(group) for name, group in known.items()}
     found = []
     for name, s in splits.items():
@@ -346,10 +358,10 @@ def _change(table: Table, metric: str, known: Mapping[str, _Group], pair: tuple[
         math.hypot(a.moved.error, b.moved.error), a.moved.mix - b.moved.mix, a.moved.rate - b.moved.rate,
         tuple(s.moved for s in splits.values()), tuple(found), "",
     )  # fmt: skip
-    return replace(change, words=_words(change))
+    return replace(change, words=_words(change, people))
 
 
-def _words(c: Change) -> str:
+def _words(c: Change, people: int) -> str:
     """Who and where, in a sentence; nothing is named that is within its own noise."""
     what = f"The gap in {c.metric.replace('_', ' ')} between {c.first} and {c.second}"
     low, high = (100 * (c.change + k * 1.96 * c.error) for k in (-1, 1))
@@ -359,13 +371,20 @@ def _words(c: Change) -> str:
             f"{what} changed by {100 * c.change:+.1f} points ({low:+.1f} to {high:+.1f}): no more than chance may do."
         )
     side = 1 if c.change > 0 else -1
+
+    def enough(s: Segment, kind: str) -> bool:
+        """A rate needs people before and after; a share may come from nobody."""
+        return (min if kind == "rate" else max)(s.people) >= people
+
     grew = f"{what} changed by {100 * c.change:+.1f} points ({low:+.1f} to {high:+.1f})"
     parts = [
         (side * sign * getattr(s, kind), kind, s)
         for s in c.segments
         for sign in ((1,) if s.group == c.first else (-1,) if s.group == c.second else ())
         for kind in ("mix", "rate")
-        if abs(getattr(s, kind)) > 1.96 * getattr(s, f"{kind}_error") and side * sign * getattr(s, kind) > 0
+        if enough(s, kind)
+        and abs(getattr(s, kind)) > 1.96 * getattr(s, f"{kind}_error")
+        and side * sign * getattr(s, kind) > 0
     ]
     if not parts:
         return f"{grew}; no one segment of {c.by} stands out."
@@ -383,7 +402,7 @@ def most_telling(changes: tuple[Change, ...]) -> Change | None:
     """Of splits of one gap by several features: the one whose largest segment effect stands out most from its noise."""
 
     def weight(c: Change) -> float:
-        gap = [s for s in c.segments if s.group is None]
+        gap = [s for s in c.segments if s.group is None and max(s.people) >= NAMED]
         each = [abs(v) / e for s in gap for v, e in ((s.mix, s.mix_error), (s.rate, s.rate_error)) if e > 0]
         return max(each, default=0.0)
 

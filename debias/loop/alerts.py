@@ -14,9 +14,12 @@ from __future__ import annotations
 import base64
 import contextlib
 import datetime as dt
+import hashlib
+import hmac
 import http.client
 import json
 import math
+import os
 import re
 import threading
 import time
@@ -38,12 +41,16 @@ SCHEMA = "assay/alert/1"
 EVERY = 600.0
 """Seconds between two alerts of one kind."""
 
+RETRY = 30.0
+"""Seconds until an address that did not take an alert is tried again; `QUEUE` of the newest wait for it."""
+QUEUE = 100
+
 TIMEOUT = 5.0
 """Seconds for the address to take a connection and to answer."""
 
 TOLD = frozenset(
     "incident restored empty confirmed not_built gate promoted rejected rolled_back both_hurt settled frozen unfrozen "
-    "policy composition decisions no_outcomes".split()
+    "policy reopened went_back served composition decisions no_outcomes".split()
 )
 """Kinds of the trail's entries that a person is told of at once; the others are for who looks."""
 
@@ -54,6 +61,9 @@ GENERAL = {
     "not_built": "A challenger could not be built. The reason is in the trail.",
     "promoted": "The challenger was promoted. Who approved it and why is in the trail.",
     "rejected": "The challenger was rejected. The reason is in the trail.",
+    "served": "What was served is not what should run: another model, threshold or decisions. Which is in the trail.",
+    "went_back": "The loop's database is older than what was noted of it: a copy was put back.",
+    "reopened": "A challenger waits for a person no longer: a condition of the gate is open again.",
     "trouble": "The loop cannot write its record. It goes on when it can; until then nothing is counted.",
     "composition": "Who comes has changed: a group's share, or a group that is gone or new. Which is in the trail.",
     "decisions": "The share of favourable decisions has changed, for everyone or for a group. Which is in the trail.",
@@ -94,6 +104,8 @@ class Alerts:
         self._every, self._clock = every, clock
         self._kinds: dict[str, _Kind] = {}
         self._undelivered = 0
+        self._queue: list[bytes] = []
+        self._again = -math.inf
         self.trouble: str | None = None
         self._said: list[str] = []
         self._read()
@@ -101,7 +113,7 @@ class Alerts:
     @staticmethod
     def of(case: Case, out: Path, *, every: float = EVERY, clock: Callable[[], float] = time.time) -> Alerts:
         """The alerts of a case's loop in OUT. Raises CaseError for an address that cannot be used."""
-        hook = None if case.watch.webhook is None else Hook(case.watch.webhook)
+        hook = None if case.watch.webhook is None else Hook(case.watch.webhook, secret=secret_of(case))
         return Alerts(case.name, out / FILE, hook, every=every, clock=clock)
 
     def _read(self) -> None:
@@ -143,7 +155,9 @@ class Alerts:
         return True
 
     def due(self, *, all_of_them: bool = False) -> None:
-        """Send the summaries whose time has come, or all that wait (at the end of a run)."""
+        """Send the summaries whose time has come, or all that wait (at the end of a run); what was not taken again."""
+        if self._hook is not None and self._queue and (all_of_them or self._clock() >= self._again):
+            self._deliver()
         for kind, known in list(self._kinds.items()):
             if known.held and (all_of_them or not self._waits(known)):
                 n = known.held
@@ -184,13 +198,26 @@ class Alerts:
             "time": self._now(),
             "undelivered": self._undelivered,
         }
-        problem = self._hook.post(canonical(document, compact=True))
+        self._queue.append(canonical(document, compact=True))
+        del self._queue[:-QUEUE]
+        problem = self._deliver()
         if problem is None:
-            self._undelivered = 0
             return
         self._undelivered += 1
         self._said.append(problem)
         self._append({"kind": "webhook", "words": problem, "facts": {"undelivered": self._undelivered}, "entry": None})
+
+    def _deliver(self) -> str | None:
+        """Post what waits, the oldest first; why the first that was not taken was not."""
+        assert self._hook is not None
+        while self._queue:
+            problem = self._hook.post(self._queue[0])
+            if problem is not None:
+                self._again = self._clock() + RETRY
+                return problem
+            del self._queue[0]
+        self._undelivered = 0
+        return None
 
     def _append(self, line: Mapping[str, Any]) -> None:
         """A line, whole; after one that was torn on a line of its own."""
@@ -235,10 +262,36 @@ def counts_of(facts: Mapping[str, Any]) -> dict[str, Any]:
     return out
 
 
-class Hook:
-    """An address that alerts are posted to. Only its host is ever shown: the rest may be a secret."""
+def secret_of(case: Case) -> bytes | None:
+    """What alerts are signed with: the value of the environment variable that the case names. Raises CaseError."""
+    name = case.watch.secret
+    if name is None:
+        return None
+    value = os.environ.get(name, "")
+    if len(value) < 16:
+        raise CaseError(
+            "alerts cannot be signed",
+            got=f"no environment variable {name}" if not value else f"a value of {len(value)} characters in {name}",
+            expected="a secret of 16 characters or more, known to whoever takes the alerts",
+            todo=f"set {name}, or take `secret` out of [watch]",
+        )
+    return value.encode()
 
-    def __init__(self, url: str, *, timeout: float = TIMEOUT) -> None:
+
+def signature(secret: bytes, time: str, name: str, body: bytes) -> str:
+    """HMAC-SHA256 over time, id and body, a line each: what X-Assay-Signature holds after "sha256="."""
+    return hmac.new(secret, f"{time}\n{name}\n".encode() + body, hashlib.sha256).hexdigest()
+
+
+class Hook:
+    """An address that alerts are posted to. Only its host is ever shown: the rest may be a secret.
+
+    Each post has an id of its own that stays when it is tried again, its time, and with a secret a signature over both
+    and the body: X-Assay-Id, X-Assay-Time (seconds since 1970), X-Assay-Signature.
+    """
+
+    def __init__(self, url: str, *, timeout: float = TIMEOUT, secret: bytes | None = None) -> None:
+        self._secret = secret
         try:
             parts = urllib.parse.urlsplit(url)
             host, port = parts.hostname, parts.port
@@ -269,7 +322,11 @@ class Hook:
         return None if problem is None else f"The webhook at {self.place} did not take an alert: {problem}."
 
     def _post(self, body: bytes) -> str | None:
-        request = urllib.request.Request(self._url, data=body, headers=self._headers, method="POST")
+        name, now = hashlib.sha256(body).hexdigest()[:32], str(int(time.time()))
+        headers = self._headers | {"X-Assay-Id": name, "X-Assay-Time": now}
+        if self._secret is not None:
+            headers["X-Assay-Signature"] = f"sha256={signature(self._secret, now, name, body)}"
+        request = urllib.request.Request(self._url, data=body, headers=headers, method="POST")
         try:
             with self._opener.open(request, timeout=self._timeout):
                 return None

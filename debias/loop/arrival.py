@@ -13,18 +13,20 @@ import pandas as pd
 from audit.case import Case
 from audit.errors import DataError, InputError, nearest
 from audit.load import columns_of, limits
-from audit.load.check import features_of, numbers_of, times_of
+from audit.load.check import features_of, times_of
 from audit.load.groups import file_columns, with_indicators
 from audit.load.join import join_sensitive
 from audit.load.rows import dated, missing_words, true_false
-from audit.load.values import coded, name_of, with_columns
+from audit.load.values import coded, name_of, numbers_of, with_columns
+from debias.loop.labels import Labels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Arrival:
     """One batch as it came. problem: why it cannot be read; then frame has no rows.
 
-    sha256: of the bytes that came, before any late outcome was joined.
+    sha256: of the bytes that came, before any late outcome was joined. again: rows left out, of people who were counted
+    before; people: hashes of those who are left (once.py).
     """
 
     number: int
@@ -34,6 +36,8 @@ class Arrival:
     first: str = ""
     last: str = ""
     problem: str | None = None
+    again: int = 0
+    people: bytes = b""
 
 
 class Source(Protocol):
@@ -60,6 +64,11 @@ class Source(Protocol):
         """Whether no more can come, however long one waits: standard input after its end."""
         ...
 
+    @property
+    def labels(self) -> Labels:
+        """Outcomes that come later than the rows."""
+        ...
+
     def said(self) -> list[str]:
         """What was noticed since the last call, in sentences without anybody's data."""
         ...
@@ -73,8 +82,9 @@ def prepared(case: Case, frame: pd.DataFrame, features: Sequence[str], label: pd
     """
     data = case.data
     side = () if data.sensitive_path is None else columns_of(data.sensitive_path)
-    needed = [case.model.column, data.weight, data.time, data.id if side else None]
+    needed = [case.model.column, data.weight, data.time, data.cluster, data.id if side else None]
     needed += [a for a in file_columns(data, data.sensitive) if a not in side]
+    needed += case.watch.served.values()
     needed += features if case.model.kind == "path" else ()
     for column in needed:
         if column is not None and column not in frame.columns:
@@ -84,7 +94,16 @@ def prepared(case: Case, frame: pd.DataFrame, features: Sequence[str], label: pd
                 expected=f"a column {column!r}",
                 todo=nearest(column, frame.columns),
             )
-    roles = {data.label, case.model.column, data.id, data.weight, data.time, *features}
+    roles = {
+        data.label,
+        case.model.column,
+        data.id,
+        data.cluster,
+        data.weight,
+        data.time,
+        *features,
+        *case.watch.served.values(),
+    }
     roles |= set(file_columns(data, data.sensitive))
     frame = frame[[c for c in frame.columns if c in roles]]
     if side:
@@ -130,9 +149,14 @@ def own_features(case: Case) -> tuple[str, ...] | None:
     if case.data.features is not None:
         return case.data.features
     try:
-        return features_of(case, columns_of(case.data.path, case.data.read))
+        return features_in(case, columns_of(case.data.path, case.data.read))
     except InputError:
         return None
+
+
+def features_in(case: Case, columns: Sequence[str]) -> tuple[str, ...]:
+    """The features among these columns: what the service logged beside them is none."""
+    return tuple(f for f in features_of(case, tuple(columns)) if f not in case.watch.served.values())
 
 
 def digest_of(frame: pd.DataFrame, number: int) -> str:

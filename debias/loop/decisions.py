@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from audit.case import Case
-from audit.errors import InputError, OutputError
-from debias.loop import inbox
+from audit.errors import DataError, InputError, OutputError
+from debias.loop import anchor, inbox
 from debias.loop.alerts import noted
+from debias.loop.anchor import noted_end
 from debias.loop.norms import in_force
 from debias.loop.run import url_of
 from debias.loop.sentences import change_words, groups_words
@@ -21,14 +22,19 @@ from debias.loop.watcher import Watcher
 LINES = 40
 
 
-def check_trail(out: Path, trail_url: str | None = None) -> dict[str, Any]:
-    """Follow both chains, and hold them against the hashes that alerts noted. Needs no lock.
+def check_trail(out: Path, trail_url: str | None = None, head: Path | None = None) -> dict[str, Any]:
+    """Follow both chains, and hold them against the hashes that alerts noted, and OUT/head.json. Needs no lock.
 
-    Raises VerificationError at the first entry that does not fit.
+    head: a copy of head.json that was kept elsewhere, in place of OUT's. Raises VerificationError at the first
+    entry that does not fit.
     """
     trail = Trail.open(url_of(out, trail_url), write=False)
     try:
-        return {"schema": "assay/watch-check/1", **trail.check(noted(out))}
+        end = noted_end(head or out / anchor.FILE)
+        if head is not None and end is None:
+            raise DataError(f"{head.name} cannot be read", got="no file", todo="give a copy of head.json")
+        known = noted(out) | ({} if end is None else {end["seq"]: end["hash"]})
+        return {"schema": "assay/watch-check/1", **trail.check(known)}
     finally:
         trail.close()
 
@@ -100,8 +106,13 @@ def decide_challenger(
         problem = inbox.problem_with(watcher.state, decision)
         if problem is not None:
             raise InputError("the decision cannot be taken", got=problem, todo="look at --state and decide again")
-        watcher.decide(decision)
+        refused = watcher.decide(decision)
         watcher.show()
+        if refused is not None:
+            raise InputError(
+                "the challenger is not approved", got=refused, expected="every condition of the gate to hold now",
+                todo="wait for more people, or --reject it; it is judged again with every batch",
+            )  # fmt: skip
         return watcher.summary(0)
 
 

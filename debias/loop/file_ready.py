@@ -14,7 +14,8 @@ UNFINISHED = (".tmp", ".temp", ".part", ".partial", ".crdownload", ".filepart", 
 class Settled:
     """Remembers how files looked, for clocks that cannot be trusted (a share, a copied time in the future)."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float | None = None) -> None:
+        self._seconds = seconds
         self._looked: dict[Path, tuple[tuple[int, int, int], float]] = {}
 
     def stamp(self, file: Path) -> tuple[int, int, int] | None:
@@ -31,7 +32,8 @@ class Settled:
         if before != stamp:
             self._looked[file] = (stamp, now)
             since = now
-        if now - since >= SECONDS or time.time() - found.st_mtime >= SECONDS:
+        wait = SECONDS if self._seconds is None else self._seconds
+        if now - since >= wait or time.time() - found.st_mtime >= wait:
             self._looked.pop(file, None)
             return stamp
         return None

@@ -13,10 +13,23 @@ import pandas as pd
 from audit.case import Case
 from audit.errors import DataError, InputError
 from audit.load import columns_of, read_table, sha256_of
-from audit.load.check import features_of
 from debias.loop import file_ready
-from debias.loop.arrival import Arrival, own_features, prepared
+from debias.loop.arrival import Arrival, features_in, own_features, prepared
 from debias.loop.labels import Labels
+
+WATCHED = 20
+"""So many of the newest files are looked at again, whether they have grown."""
+OWN_FILE = "Send it as a file of its own; writers should put files in place by renaming them."
+_NO_BATCH = (".md", ".txt.asc", ".sha256", ".md5", ".sig", ".asc", ".done", ".ok", ".ready", ".log", ".html", ".pdf")
+_ABOUT = ("readme", "license", "licence", "manifest", "notice", "changelog", "_success", "_started", "_committed")
+
+
+def is_batch(name: str) -> bool:
+    """Whether a file's name may be a batch's: nothing hidden, no file about the others, no mark of a writer."""
+    parts = name.split("/")
+    last = parts[-1].lower()
+    hidden = any(p.startswith(".") for p in parts)
+    return not (hidden or last.startswith(_ABOUT) or last.endswith(_NO_BATCH))
 
 
 class Folder:
@@ -33,8 +46,11 @@ class Folder:
         self._names = [i for _, i, _ in known]
         self._have = set(self._names)
         self._taken = len(self._names)
-        self._settled = file_ready.Settled()
-        self._labels = Labels(case)
+        self._settled = file_ready.Settled(case.watch.settle)
+        self._sizes: dict[str, int] = {}
+        self._before = {i: sha for _, i, sha in known[-WATCHED:]}
+        self._said: list[str] = []
+        self.labels = Labels(case)
         self._features = own_features(case)
 
     def _place(self) -> tuple[Path, str]:
@@ -51,7 +67,7 @@ class Folder:
         if self._features is None:
             for name in self._names:
                 try:
-                    self._features = features_of(self._case, columns_of(self._place()[0] / name, self._case.data.read))
+                    self._features = features_in(self._case, columns_of(self._place()[0] / name, self._case.data.read))
                     break
                 except InputError:
                     continue
@@ -59,6 +75,7 @@ class Folder:
 
     def total(self) -> int:
         unfinished = self._look()
+        self._grown()
         until = time.monotonic() + 1.5 * file_ready.SECONDS
         while unfinished and len(self._names) == self._taken and time.monotonic() < until:
             # Nothing else to do: what was written just now is whole in a moment.
@@ -72,7 +89,7 @@ class Folder:
         root, pattern = self._place()
         for name in sorted(Path(p).as_posix() for p in glob.glob(pattern, root_dir=root, recursive=True)):
             path = root / name
-            if name in self._have or not path.is_file() or path.name.startswith("."):
+            if name in self._have or not path.is_file() or not is_batch(name):
                 continue
             if self._settled.stamp(path) is None:
                 unfinished |= not path.name.lower().endswith(file_ready.UNFINISHED)
@@ -81,15 +98,39 @@ class Folder:
             self._have.add(name)
         return unfinished
 
+    def _grown(self) -> None:
+        """Whether one of the newest files that were counted is another one now: its rows would be counted by nobody."""
+        root = self._place()[0]
+        while self._before:
+            name, digest = self._before.popitem()
+            if digest and (root / name).is_file() and sha256_of(root / name) != digest:
+                self._said.append(f"{name} has other bytes than when it was counted: they are not counted. {OWN_FILE}")
+        for name, size in list(self._sizes.items()):
+            try:
+                now = (root / name).stat().st_size
+            except OSError:
+                now = size  # put away: it was counted
+            if now != size:
+                del self._sizes[name]
+                self._said.append(
+                    f"{name} was {size:,} bytes when it was counted and has {now:,}: what was added is not. {OWN_FILE}"
+                )
+
     def read(self, number: int) -> Arrival:
         self._taken = max(self._taken, number + 1)
         name = self._names[number]
         path = self._place()[0] / name
         digest = ""
         try:
+            self._sizes[name] = path.stat().st_size
+            while len(self._sizes) > WATCHED:
+                del self._sizes[next(iter(self._sizes))]
+        except OSError:
+            pass  # said below
+        try:
             digest = sha256_of(path)
             frame = read_table(path, read=self._case.data.read)
-            arrival = prepared(self._case, frame, self.features, self._labels.onto(frame))
+            arrival = prepared(self._case, frame, self.features, self.labels.onto(frame))
         except InputError as error:
             empty = isinstance(error, DataError) and error.problem.endswith("no rows")
             return Arrival(number, name, digest, pd.DataFrame(), problem=None if empty else error.message)
@@ -104,4 +145,5 @@ class Folder:
         return False
 
     def said(self) -> list[str]:
-        return self._labels.said()
+        out, self._said = self._said, []
+        return [*out, *self.labels.said()]

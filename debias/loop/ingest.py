@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from audit.case import Case
@@ -24,9 +26,11 @@ from debias.loop.serve import (
     coded_rows,
     labels_of,
     pack_decisions,
+    unpack_counted,
     unpack_decisions,
     with_labels,
 )
+from debias.loop.served import reconciled
 from debias.loop.snapshot import plain
 from debias.loop.sources import Arrival, Source
 from debias.loop.state import Batch, Matured, State
@@ -43,6 +47,8 @@ class Taken:
     calibration: dict[str, Any] | None = None
     cube: dict[str, Any] | None = None
     pending: bytes | None = None
+    people: bytes = b""
+    waiting: Mapping[int, bytes] = field(default_factory=dict)
 
 
 class Taker:
@@ -64,6 +70,9 @@ class Taker:
     ) -> None:
         self._case, self._source, self._servers, self._store = case, source, servers, store
         self._trail, self._known = trail, known
+        self._waiting: dict[int, bytes] = {}
+        self._missing: dict[int, list[str]] = {}
+        self._version: int | None = None
 
     def take(
         self,
@@ -76,13 +85,18 @@ class Taker:
         """Batch `number`. reference: what the first good batches were like, or None before there is one; calibration:
         what the running model's scores have meant, or None."""
         self._state, self._policy, self._reference, self._calibration = state, policy, reference, calibration
+        self._waiting = {}
+        taken = self._taken(number)
+        return replace(taken, waiting={k: v for k, v in self._waiting.items() if k != number})
+
+    def _taken(self, number: int) -> Taken:
         try:
             arrival = self._source.read(number)
         except Exception as error:
             name = f"{number:05d}"
             return Taken(Batch(name, 0, incident=reason(error), matured=self._due(number, None, None)))
         frame = arrival.frame
-        base = Batch(arrival.id, len(frame), arrival.first, arrival.last, arrival.sha256)
+        base = Batch(arrival.id, len(frame), arrival.first, arrival.last, arrival.sha256, arrival.again)
         if arrival.problem is not None:
             return self._without(base, number, incident=arrival.problem)
         same = self._trail.seen(arrival.sha256)
@@ -114,6 +128,9 @@ class Taker:
         running = self._store.served(state.running)
         decisions = self._servers.decide(running, frame, features)
         decided: dict[str, Ints] = {state.running: decisions.positive}
+        served = None
+        if case.watch.served:
+            decided[state.running], served = reconciled(case, frame, running, decisions.positive, decisions.score)
         failed = None
         if state.beside is not None:
             beside = self._store.served(state.beside.model)
@@ -144,11 +161,13 @@ class Taker:
                 alpha=alpha,
                 people=self._policy.loop.people,
             )
-        batch = replace(base, decided=rows, failed=failed, drift=tests, matured=due, estimate=expected)
-        pending = pack_decisions(decided) if case.data.label is not None and case.watch.label_delay > 0 else None
+        batch = replace(base, decided=rows, failed=failed, drift=tests, matured=due, estimate=expected, served=served)
+        pending = self._waiting.get(number)
+        if case.data.label is not None and case.watch.label_delay > 0:
+            pending = pack_decisions(decided)
         cube = cube_to_json(cube_of(rows[state.running]))
         fresh = calibration if calibration is not self._calibration else None
-        return Taken(batch, self._grown(number, frame, labels), fresh, cube, pending)
+        return Taken(batch, self._grown(number, frame, labels), fresh, cube, pending, arrival.people)
 
     def _calibrated(self, running: Served) -> dict[str, Any] | None:
         """What the running model's scores have meant, from as many of the newest due batches as the reference has.
@@ -209,7 +228,53 @@ class Taker:
                 raise
             except Exception as error:
                 out.append(Matured(self._id(index), index, {}, reason(error)))
-        return tuple(out)
+        return (*self._late(), *out)
+
+    def _late(self) -> list[Matured]:
+        """Outcomes of batches that were due before, which came since."""
+        labels, waiting = self._source.labels, self._state.waiting
+        if not waiting or self._version == labels.look():
+            return []
+        self._version = labels.version
+        out = []
+        for index in waiting:
+            ids = self._missing.get(index)
+            if ids is None or labels.known(ids).any():
+                found = self._came(index)
+                out += [] if found is None else [found]
+        return out
+
+    def _came(self, index: int) -> Matured | None:
+        """What came of one of these; None where nothing did that can be used."""
+        pending = self._trail.pending(index)
+        arrival = self._source.read(index)
+        if pending is None or arrival.problem is not None or arrival.sha256 != self._known[index][2]:
+            return None
+        rows, decided = unpack_decisions(pending)
+        if rows != len(arrival.frame) or len(self._label_names(arrival.frame)) > 2:
+            return None
+        outcome, counted = labels_of(self._case, arrival.frame), unpack_counted(pending)
+        base = coded_rows(self._case, arrival.frame, decided[next(iter(decided))], outcome)
+        self._note_missing(index, arrival.frame, outcome)
+        new = (outcome != UNLABELLED) & (counted == 0)
+        if not new.any() or outcome_problem(base, self._base_rate()) is not None:
+            return None
+        shown = np.where(new, outcome, UNLABELLED)
+        coded = {m: replace(with_labels(base, shown), decision=d) for m, d in decided.items()}
+        missing = self._keep(index, decided, outcome)
+        return Matured(self._id(index), index, coded, late=True, missing=missing)
+
+    def _note_missing(self, index: int, frame: pd.DataFrame, outcome: Ints) -> None:
+        ids, names = named(frame[str(self._case.data.id)])
+        self._missing[index] = [names[k] for k in ids[outcome == UNLABELLED] if k >= 0]
+
+    def _keep(self, index: int, decided: Mapping[str, Ints], outcome: Ints, *, used: bool = True) -> int:
+        """Keep the decisions of a batch whose outcomes may still come; how many rows these are."""
+        known = outcome != UNLABELLED
+        missing = int((~known).sum()) if used else len(outcome)
+        if missing:
+            self._waiting[index] = pack_decisions(decided, (known & used).astype(np.int64))
+        return missing
 
     def _id(self, index: int) -> str:
         return self._known[index][1] if index < len(self._known) else f"{index:05d}"
@@ -232,11 +297,14 @@ class Taker:
         outcome = labels_of(self._case, arrival.frame)
         first = next(iter(decided))
         base = coded_rows(self._case, arrival.frame, decided[first], outcome)
-        problem = outcome_problem(base, self._base_rate())
+        problem, missing = outcome_problem(base, self._base_rate()), 0
+        if self._source.labels.come:
+            missing = self._keep(index, decided, outcome, used=problem is None)
+            self._note_missing(index, arrival.frame, outcome)
         if problem is not None:
-            return Matured(arrival.id, index, {}, problem)
+            return Matured(arrival.id, index, {}, problem, missing=missing)
         coded = {model: replace(with_labels(base, outcome), decision=d) for model, d in decided.items()}
-        return Matured(arrival.id, index, coded)
+        return Matured(arrival.id, index, coded, missing=missing)
 
     def _base_rate(self) -> float | None:
         """The share of positive outcomes in the batches that the running model is held against."""
@@ -261,5 +329,5 @@ def reason(error: Exception) -> str:
 
 def unusable(batch: Batch, why: str) -> Batch:
     """The same batch as an incident; outcomes that were due with it are left out too."""
-    matured = tuple(Matured(m.id, m.index, {}, why) for m in batch.matured)
+    matured = tuple(Matured(m.id, m.index, {}, why) for m in batch.matured if not m.late)
     return replace(batch, incident=why, decided=None, matured=matured, drift=())

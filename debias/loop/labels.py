@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from audit.case import Case
@@ -35,6 +38,19 @@ class Labels:
         self._read: dict[Path, tuple[tuple[int, int, int], pd.Series]] = {}
         self._known: pd.Series | None = None
         self._said: list[str] = []
+        self.version = 0
+        """Counts up whenever something is read anew."""
+
+    @property
+    def come(self) -> bool:
+        """Whether outcomes may come later than the rows."""
+        return self._pattern is not None
+
+    def look(self) -> int:
+        """Read what has come since; the version."""
+        if self._pattern is not None:
+            self._look()
+        return self.version
 
     def said(self) -> list[str]:
         """What was noticed since the last call."""
@@ -56,6 +72,13 @@ class Labels:
             return own
         return own.where(own.notna(), _names(frame[self._id]).map(self._known))
 
+    def known(self, ids: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Which of these ids, as names, have outcomes, (n,)."""
+        if self._known is None:
+            return np.zeros(len(ids), dtype=bool)
+        found: npt.NDArray[np.bool_] = pd.Index(ids).isin(self._known.index)
+        return found
+
     def _look(self) -> None:
         assert self._pattern is not None
         try:
@@ -74,6 +97,7 @@ class Labels:
         if found.keys() == self._read.keys() and all(found[f] is self._read[f] for f in found):
             return
         self._read = found
+        self.version += 1
         parts = [series for _, series in found.values()]
         every = pd.concat(parts) if parts else pd.Series(dtype="str")
         pairs = pd.DataFrame({"id": every.index, "label": every.to_numpy()}).drop_duplicates()

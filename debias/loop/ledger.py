@@ -3,11 +3,12 @@
 An entry that is written together with such things holds, under `kept`, the sha256 of each:
 
     {"documents": {"state": SHA}, "batch": {"number": 7, "id": "...", "sha256": "...", "cube": SHA, "pending": SHA},
-     "forgotten": [5]}
+     "people": {"number": 7, "sha256": SHA}, "waiting": {"6": SHA}, "forgotten": [5]}
 
 documents: texts by name, in place of what was there under it. batch: the row of one batch; cube (its counts) and
-pending (its decisions until its outcomes are due) null where there are none. forgotten: batches whose decisions are no
-longer kept. So the hash chain of the entries covers what a resumed run goes on from.
+pending (its decisions until its outcomes are due) null where there are none. people: who was counted in it, as
+hashes. waiting: pending of earlier batches, some of whose outcomes may still come. forgotten: batches whose decisions
+are no longer kept. So the hash chain of the entries covers what a resumed run goes on from.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ _WORDS = {
     "about": "what the loop began with",
     "policy": "the policy in force",
     "reference": "what the first batches were like",
+    "case": "what the case says that its counts mean",
     "schema": "the version of what is kept",
     "calibration": "what the scores have meant",
 }
@@ -43,6 +45,7 @@ class Ledger:
     def __init__(self) -> None:
         self._documents: dict[str, tuple[int, str]] = {}
         self._batches: dict[int, tuple[int, dict[str, Any]]] = {}
+        self._people: dict[int, tuple[int, str]] = {}
 
     def note(self, seq: int, kept: Mapping[str, Any]) -> None:
         """What entry number `seq` says under `kept`."""
@@ -51,6 +54,12 @@ class Ledger:
         batch = kept.get("batch")
         if batch is not None:
             self._batches[int(batch["number"])] = (seq, {k: batch[k] for k in ("id", "sha256", "cube", "pending")})
+        for number, found in kept.get("waiting", {}).items():
+            if int(number) in self._batches:
+                self._batches[int(number)] = (seq, {**self._batches[int(number)][1], "pending": found})
+        people = kept.get("people")
+        if people is not None:
+            self._people[int(people["number"])] = (seq, str(people["sha256"]))
         for number in kept.get("forgotten", ()):
             if number in self._batches:
                 self._batches[number][1]["pending"] = None
@@ -82,6 +91,16 @@ class Ledger:
         for number in sorted(left):
             seq, wanted = self._batches[number]
             raise _changed(f"the row of batch {wanted['id']} (batches)", seq, gone=True)
+
+    def check_people(self, rows: Iterable[tuple[int, bytes]]) -> None:
+        """number and hashes of the people of every batch that are there. Raises VerificationError."""
+        left = dict(self._people)
+        for number, hashes in rows:
+            seq, wanted = left.pop(number, (0, None))
+            if wanted is None or digest(hashes) != wanted:
+                raise _changed(f"who was counted in batch number {number} (people)", seq)
+        for number, (seq, _) in left.items():
+            raise _changed(f"who was counted in batch number {number} (people)", seq, gone=True)
 
     def check_pending(self, number: int, pending: bytes | None) -> None:
         """The decisions of one batch. Raises VerificationError."""

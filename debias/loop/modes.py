@@ -55,6 +55,7 @@ TRANSITIONS = (
     Transition((Mode.BUILD,), "not_built", Mode.CONFIRMED, "the method gave no challenger"),
     Transition((Mode.BUILD,), "shadow", Mode.SHADOW, "a challenger was built"),
     Transition((Mode.SHADOW,), "gate", Mode.APPROVAL, "every condition holds on later people"),
+    Transition((Mode.APPROVAL,), "reopened", Mode.SHADOW, "a condition that held is open again"),
     Transition((Mode.SHADOW, Mode.APPROVAL), "rejected", Mode.CONFIRMED,
                "a condition failed, the time is over, the challenger could not decide, or a person says no"),
     Transition((Mode.SHADOW, Mode.APPROVAL), "promoted", Mode.PROBATION,

@@ -25,6 +25,28 @@ def with_delay(case: Case, policy: Policy) -> Policy:
     )
 
 
+def settings_of(case: Case) -> dict[str, Any]:
+    """What a loop's counts mean: the settings of a case that may not change while it runs, as JSON."""
+    data, model = case.data, case.model
+    return {
+        "label": data.label,
+        "positive": data.positive,
+        "favourable": data.favourable,
+        "sensitive": list(data.sensitive),
+        "bins": {k: list(v) for k, v in sorted(data.bins.items())},
+        "indicators": {k: list(v) for k, v in sorted(data.indicators.items())},
+        "id": data.id,
+        "cluster": data.cluster,
+        "weight": data.weight,
+        "time": data.time,
+        "kind": model.kind,
+        "column": model.column,
+        "threshold": model.threshold if model.kind == "score" or model.threshold_given else None,
+        "classes": dict(sorted(model.classes.items())),
+        "label_delay": case.watch.label_delay,
+    }
+
+
 def policy_to_json(policy: Policy) -> dict[str, Any]:
     """A policy as it was read, without its place: the trail is the same wherever a case is."""
     return {

@@ -40,6 +40,14 @@ BATCHES = sa.Table(
 )
 
 
+PEOPLE = sa.Table(
+    "people",
+    META,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("hashes", sa.LargeBinary, nullable=False),
+)
+
+
 def link(prev: str, body: bytes) -> str:
     """The hash of an entry: over the one before it and its canonical bytes."""
     return hashlib.sha256(prev.encode() + b"\n" + body).hexdigest()
@@ -102,6 +110,16 @@ class Page:
         row = {"number": number, "id": batch, "sha256": sha256}
         self._c.execute(BATCHES.insert(), row | {"cube": text, "pending": pending})
         self._beside["batch"] = row | {"cube": digest(text), "pending": digest(pending)}
+
+    def add_people(self, number: int, hashes: bytes) -> None:
+        """Who was counted in a batch (once.py)."""
+        self._c.execute(PEOPLE.insert(), {"number": number, "hashes": hashes})
+        self._beside["people"] = {"number": number, "sha256": digest(hashes)}
+
+    def keep_pending(self, number: int, pending: bytes) -> None:
+        """The decisions of a batch some of whose outcomes were counted and others may still come."""
+        self._c.execute(BATCHES.update().where(BATCHES.c.number == number).values(pending=pending))
+        self._beside.setdefault("waiting", {})[str(number)] = digest(pending)
 
     def forget_pending(self, number: int) -> None:
         """The decisions of a batch whose outcomes were counted are no longer kept row by row."""

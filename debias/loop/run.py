@@ -46,7 +46,7 @@ def run_watch(
             expected="decisions or scores that were given where people were decided about, as a column of each batch",
             todo="write them into the batches and name the column: [model] decision = ..., or score = ...",
         )
-    with Trail.open(url_of(out, trail_url)) as trail, Watcher(case, out, trail, allow) as watcher:
+    with _opened(url_of(out, trail_url), follow=follow) as trail, Watcher(case, out, trail, allow) as watcher:
         taken = 0
         try:
             while max_batches is None or taken < max_batches:
@@ -66,6 +66,21 @@ def run_watch(
             print("assay watch: stopped; the next run goes on here.", file=sys.stderr, flush=True)
         watcher.show()
         return watcher.summary(taken)
+
+
+def _opened(url: str, *, follow: bool) -> Trail:
+    """The trail. With `follow` a database server that is away is waited for, as it is in the run."""
+    said = False
+    while True:
+        try:
+            return Trail.open(url)
+        except (OutputError, TrailLost) as error:
+            if not follow or url.startswith("sqlite") or error.problem.startswith("another watcher"):
+                raise
+            if not said:
+                print(f"assay watch: {error.message} It is tried again.", file=sys.stderr, flush=True)
+            said = True
+            time.sleep(POLL_SECONDS)
 
 
 def url_of(out: Path, trail_url: str | None) -> str:

@@ -57,14 +57,23 @@ def _batch(f: Facts) -> str:
     judged = f["judged"]
     outside = [c for c in judged if c.status == "outside"]
     known = [c for c in judged if c.value is not None]
+    who = f"{f['rows']:,} people"
+    if f.get("again"):
+        who += f" ({f['again']:,} rows of people who were counted before are left out)"
     if not known:
-        return f"Batch {f['batch']}, {f['rows']:,} people: no norm can be judged yet."
+        return f"Batch {f['batch']}, {who}: no norm can be judged yet."
     stand = (
         f"{len(outside)} of {len(known)} norms clearly outside"
         if outside
         else f"no norm of {len(known)} clearly outside"
     )
-    return f"Batch {f['batch']}, {f['rows']:,} people: {stand} its limit; the loop is {f['mode']}."
+    return f"Batch {f['batch']}, {who}: {stand} its limit; the loop is {f['mode']}."
+
+
+def _duplicate(f: Facts) -> str:
+    if f["same_as"] is None:
+        return f"Batch {f['batch']} is not counted: all its {f['again']:,} rows are of people who were counted before."
+    return f"Batch {f['batch']} has the same bytes as batch {f['same_as']}: it was counted once already."
 
 
 def _reference(f: Facts) -> str:
@@ -77,8 +86,24 @@ def _points(f: Facts) -> str:
     return f"from {100 * f['before']:.1f} to {100 * f['after']:.1f} %"
 
 
+def _served_words(f: Facts) -> str:
+    parts = []
+    if "model" in f:
+        parts.append(
+            f"the service still runs model {f['model'][:12]} ({f['by']:,} of {f['rows']:,} rows), the pointer says "
+            f"{f['running'][:12]}"
+        )
+    if "differ" in f:
+        parts.append(f"{f['differ']:,} of {f['rows']:,} served decisions are not the running model's")
+    if "threshold" in f:
+        parts.append(f"the service decides from {f['threshold']:g} on, the model from {f['usual']:g}")
+    return "; ".join(parts)
+
+
 def change_words(f: Facts) -> str:
     """What has changed about who comes or what is decided, as part of a sentence."""
+    if f["what"] == "served":
+        return _served_words(f)
     who = "everyone" if f["group"] is None else f["group"]
     by = "" if f["attribute"] is None else f" ({f['attribute']})"
     said = {
@@ -171,6 +196,11 @@ def _gate(f: Facts) -> str:
     return said + more
 
 
+def _reopened(f: Facts) -> str:
+    said = f"{f['by']} approves, and it is not done: " if "by" in f else "It waits for a person no longer: "
+    return f"{said}a condition of the gate is open. {f['against']}"
+
+
 def _both_hurt(f: Facts) -> str:
     if not f["norms"]:
         return f"{f['why']} There is no predecessor left to go back to."
@@ -185,9 +215,7 @@ def _policy(f: Facts) -> str:
 
 SENTENCES: dict[str, Callable[[Facts], str]] = {
     "batch": _batch,
-    "duplicate": lambda f: (
-        f"Batch {f['batch']} has the same bytes as batch {f['same_as']}: it was counted once already."
-    ),
+    "duplicate": _duplicate,
     "incident": lambda f: f"Batch {f['batch']} is not used: {f['incident']}",
     "empty": lambda f: f"Batch {f['batch']} is empty: nobody was decided, so nothing is known; this says nothing good.",
     "restored": lambda f: f"Batch {f['batch']} can be used; the data incident is over.",
@@ -198,6 +226,10 @@ SENTENCES: dict[str, Callable[[Facts], str]] = {
     "decisions": _changed,
     "decisions_back": _back,
     "known": _known,
+    "late": lambda f: (
+        f"{f['outcomes']:,} outcomes of batch {f['batch']} came late and are counted"
+        + (f"; {f['missing']:,} may still come." if f["missing"] else ".")
+    ),
     "no_outcomes": lambda f: (
         f"{f['batches']} batches in a row came due without outcomes that can be used: whether anybody is wronged is "
         f"not known. The last: {f['problem']}"
@@ -217,6 +249,7 @@ SENTENCES: dict[str, Callable[[Facts], str]] = {
     ),
     "rejected": _rejected,
     "gate": _gate,
+    "reopened": _reopened,
     "unfrozen": lambda f: f"{f['by']} has looked and lets the loop go on: {f['reason']}",
     "promoted": lambda f: f"Promoted by {f['by']}: {f['reason']} The predecessor stays warm and decides beside it.",
     "settled": lambda f: (
@@ -225,6 +258,13 @@ SENTENCES: dict[str, Callable[[Facts], str]] = {
     "both_hurt": _both_hurt,
     "rolled_back": lambda f: f"{f['why']} The predecessor decides again.",
     "policy": _policy,
+    "went_back": lambda f: (
+        f"The database is older than what was noted of it: entry {f['noted']:,} was written at {f['noted_at']}, and it "
+        f"ends with entry {f['found']:,}, or has another one there. A copy was put back; what it lacks is counted "
+        "again from the feed, and decisions by people since then are lost."
+    ),
+    "served": lambda f: f"What was served is not what should run: {_served_words(f)}. The served decisions are judged.",
+    "served_back": lambda f: "What is served is what should run again.",
     "migrated": lambda f: (
         f"This trail was written by an older version of Assay ({f['from']}): it goes on in form {f['to']}, and every "
         "entry before this one stays as it is."

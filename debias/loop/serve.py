@@ -174,11 +174,25 @@ def thresholds_of(case: Case, served: Served, frame: pd.DataFrame, default: floa
     return at
 
 
-def pack_decisions(decided: Mapping[str, Ints]) -> bytes:
-    """Decisions of each model until the outcomes are due, a bit a row."""
+def pack_decisions(decided: Mapping[str, Ints], counted: Ints | None = None) -> bytes:
+    """Decisions of each model until the outcomes are due, a bit a row. counted: rows whose outcomes were counted."""
     n = len(next(iter(decided.values())))
     packed = {k: base64.b64encode(np.packbits(v.astype(np.uint8)).tobytes()).decode() for k, v in decided.items()}
-    return canonical({"rows": n, "models": packed}, compact=True)
+    done = (
+        {}
+        if counted is None
+        else {"counted": base64.b64encode(np.packbits(counted.astype(np.uint8)).tobytes()).decode()}
+    )
+    return canonical({"rows": n, "models": packed, **done}, compact=True)
+
+
+def unpack_counted(content: bytes) -> Ints:
+    """Which rows' outcomes were counted, (n,) of 0 and 1, as `pack_decisions` packed it."""
+    document = json.loads(content)
+    if "counted" not in document:
+        return np.zeros(int(document["rows"]), dtype=np.int64)
+    bits = np.frombuffer(base64.b64decode(document["counted"]), dtype=np.uint8)
+    return np.unpackbits(bits, count=int(document["rows"])).astype(np.int64)
 
 
 def unpack_decisions(content: bytes) -> tuple[int, dict[str, Ints]]:

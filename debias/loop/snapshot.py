@@ -48,6 +48,8 @@ class Board:
         self._incidents: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self.seq = 0
         self.time = ""
+        self.approved: str | None = None
+        """Who approved the model that runs; None for the case's own and after a rollback."""
 
     def add(self, body: Mapping[str, Any], time: str) -> None:
         """One entry of the trail."""
@@ -58,6 +60,8 @@ class Board:
             self._timeline.append(_point(body, facts, time))
         if body["kind"] != "batch":
             self._events.append(event)
+        if body["kind"] in ("promoted", "rolled_back"):
+            self.approved = facts.get("by")
         if body["kind"] in _PROMOTIONS:
             named = {k: facts[k] for k in ("model", "predecessor", "method", "by", "reason", "gate") if k in facts}
             self._promotions.append(event | named)

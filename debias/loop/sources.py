@@ -15,7 +15,8 @@ from audit.case import Case
 from audit.classes.served import refuse_several
 from audit.errors import CaseError
 from audit.load import load_rows
-from audit.load.check import times_of, two_outcomes
+from audit.load.check import times_of
+from audit.load.outcomes import two_outcomes
 from audit.load.values import name_of, with_columns
 from debias.loop.arrival import Arrival, Source, digest_of, in_time
 from debias.loop.folder import Folder
@@ -49,14 +50,14 @@ class Table:
                 todo='add time = "..." under [data], or source = "incoming/*.csv" under [watch]',
             )
         self._case = case
-        self._labels = Labels(case)
+        self.labels = Labels(case)
         rows = load_rows(case, everything=True)
         refuse_several(case, rows.frame, "watched")
         two_outcomes(case, rows.frame)
         frame = rows.frame[rows.audit]
         self._frame = frame.iloc[in_time(frame[case.data.time])].reset_index(drop=True)
         self._time = self._frame[case.data.time]
-        self._features = rows.features
+        self._features = tuple(f for f in rows.features if f not in case.watch.served.values())
         n = len(self._frame)
         if case.watch.batch is None:
             when = times_of(self._time).to_numpy()
@@ -76,7 +77,7 @@ class Table:
         frame = self._frame.iloc[a:b].reset_index(drop=True)
         digest = digest_of(frame, number)
         ends = name_of(self._time.iloc[a]), name_of(self._time.iloc[b - 1])
-        late = self._labels.onto(frame)
+        late = self.labels.onto(frame)
         if late is not None:
             frame = with_columns(frame, {str(self._case.data.label): late})
         return replace(Arrival(number, f"{number:05d}-{digest[:12]}", digest, frame), first=ends[0], last=ends[1])
@@ -88,4 +89,4 @@ class Table:
         return False
 
     def said(self) -> list[str]:
-        return self._labels.said()
+        return self.labels.said()

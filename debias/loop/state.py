@@ -81,7 +81,9 @@ class State:
     since then. reason: which norms and groups raised it. left_out: batches whose rows or outcomes cannot be used.
     challengers: how many were ever tried (each spends alpha); attempts: of these, since the last alarm; tried: methods
     that had their turn since then, also those that gave no challenger. people: who comes; decisions: what the running
-    model decides; barren: how many batches in a row came due without outcomes that can be used.
+    model decides; barren: how many batches in a row came due without outcomes that can be used;
+    served: what of the last batch was not as the running model decides (served.py);
+    waiting: batches some of whose outcomes may still come.
     """
 
     mode: Mode
@@ -113,6 +115,8 @@ class State:
     people: Moves | None = None
     decisions: Moves | None = None
     barren: int = 0
+    waiting: tuple[int, ...] = ()
+    served: Mapping[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         out: dict[str, Any] = {}
@@ -139,19 +143,24 @@ class State:
         given["live"] = Tally.from_json(data["live"])
         given["source"] = None if data["source"] is None else cube_from_json(data["source"])
         given["trigger"] = None if data["trigger"] is None else tuple(data["trigger"])
-        given |= {k: tuple(data[k]) for k in ("tried", "reason", "left_out")}
+        given |= {k: tuple(data[k]) for k in ("tried", "reason", "left_out", "waiting")}
         given["beside"] = None if data["beside"] is None else ShadowModel.from_json(data["beside"])
         return State(**given)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Matured:
-    """A batch whose outcomes are due: each model's decisions on it, with outcomes. problem: why it cannot be used."""
+    """A batch whose outcomes are due: each model's decisions on it, with outcomes. problem: why it cannot be used.
+
+    late: it was due before, and these are outcomes that came since. missing: rows whose outcomes may still come.
+    """
 
     id: str
     index: int
     decided: Mapping[str, CodedRows]
     problem: str | None = None
+    late: bool = False
+    missing: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,7 +168,8 @@ class Batch:
     """What one batch brings, made from its rows. decided: model -> rows with that model's decisions, outcomes hidden.
 
     incident: what is wrong with the feed; then nothing else of the batch is used. same_as: the batch with the same
-    bytes that was counted before. failed: why the model beside the running one could not decide.
+    bytes that was counted before. again: rows left out, of people who were counted before. failed: why the model beside
+    the running one could not decide.
     """
 
     id: str
@@ -167,6 +177,7 @@ class Batch:
     first: str = ""
     last: str = ""
     sha256: str = ""
+    again: int = 0
     incident: str | None = None
     same_as: str | None = None
     failed: str | None = None
@@ -174,6 +185,7 @@ class Batch:
     matured: tuple[Matured, ...] = ()
     drift: tuple[Drift, ...] = ()
     estimate: Mapping[str, Any] | None = None
+    served: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,9 +29,8 @@ from audit.case import Case
 from audit.errors import CaseError, DataError, InputError, OutputError
 from audit.files import write_whole
 from audit.load import limits
-from audit.load.check import features_of
 from audit.load.columnar import plain
-from debias.loop.arrival import Arrival, own_features, prepared
+from debias.loop.arrival import Arrival, features_in, own_features, prepared
 from debias.loop.labels import Labels
 
 CHUNK = 1 << 16
@@ -49,7 +48,7 @@ class Stdin:
         self._case = case
         self._fd = fd
         self._folder = out / "incoming"
-        self._labels = Labels(case)
+        self.labels = Labels(case)
         self._features = own_features(case)
         self._ended = False
         self._counted = self._taken = len(known)
@@ -141,7 +140,7 @@ class Stdin:
                 break
             try:
                 table = rows_of(self._path(number).read_bytes(), self._path(number).name)
-                self._features = features_of(self._case, tuple(table.columns))
+                self._features = features_in(self._case, tuple(table.columns))
             except (InputError, OSError):
                 continue
         return self._features or ()
@@ -203,7 +202,7 @@ class Stdin:
         name = f"{number:05d}-{digest[:12]}"
         try:
             frame = rows_of(content, path.name)
-            arrival = prepared(self._case, frame, self.features, self._labels.onto(frame))
+            arrival = prepared(self._case, frame, self.features, self.labels.onto(frame))
         except InputError as error:
             return Arrival(number, name, digest, pd.DataFrame(), problem=error.message)
         except Exception as error:  # one batch must never stop the loop
@@ -217,7 +216,7 @@ class Stdin:
         return self._ended
 
     def said(self) -> list[str]:
-        return self._labels.said()
+        return self.labels.said()
 
 
 # -- lines ----------------------------------------------------------------------------------------------------

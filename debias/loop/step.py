@@ -53,7 +53,7 @@ def step(state: State, given: Input, policy: Policy, sensitive: Sequence[str]) -
     if isinstance(given, Built):
         return built(state, given, policy)
     if isinstance(given, Decision):
-        return decision(state, given, policy)
+        return decision(state, given, policy, sensitive)
     return new_policy(state, given, policy, sensitive)
 
 
@@ -71,6 +71,7 @@ def _batch(state: State, batch: Batch, policy: Policy, sensitive: Sequence[str])
     counted = batch.rows if batch.incident is None and batch.same_as is None else 0
     now = replace(now, batch=state.batch + 1, rows=state.rows + counted)
     facts: dict[str, Any] = {"batch": batch.id, "number": state.batch, "rows": batch.rows, "sha256": batch.sha256}
+    facts |= {"again": batch.again} if batch.again else {}
     facts |= {"first": batch.first, "last": batch.last, "due": _due_counts(state, batch)}
     if batch.same_as is not None:
         now = replace(now, left_out=(*now.left_out, state.batch))
@@ -81,6 +82,9 @@ def _batch(state: State, batch: Batch, policy: Policy, sensitive: Sequence[str])
         if now.mode != Mode.DATA_INCIDENT:
             now = enter(replace(now, before=now.mode), Mode.DATA_INCIDENT, "incident")
         return now, tuple(events)
+    if batch.rows == 0 and batch.again:
+        now = replace(now, left_out=(*now.left_out, state.batch))
+        return now, (*events, Event("duplicate", facts | {"same_as": None}))
     if batch.rows == 0:
         events.append(Event("empty", facts))
         return (enter(now, Mode.UNDECIDABLE, "empty") if now.mode in QUIET else now), tuple(events)
@@ -199,8 +203,12 @@ def _arrive(state: State, batch: Batch, policy: Policy, sensitive: Sequence[str]
 
 
 def _mature(state: State, matured: Matured, policy: Policy) -> Stepped:
-    """A whole batch comes of age at once, whatever became of whom: early outcomes alone would mislead."""
-    now = replace(state, matured=state.matured + 1)
+    """A whole batch comes of age at once, whatever became of whom: early outcomes alone would mislead. What comes later
+    is counted when it comes, in the batch where it belongs."""
+    others = tuple(i for i in state.waiting if i != matured.index)
+    now = replace(state, waiting=(*others, matured.index) if matured.missing else others)
+    if not matured.late:
+        now = replace(now, matured=state.matured + 1)
     if matured.problem is not None:
         now = replace(now, left_out=(*now.left_out, matured.index), barren=now.barren + 1)
         said = [Event("outcomes", {"batch": matured.id}, {"problem": matured.problem})]
@@ -210,7 +218,10 @@ def _mature(state: State, matured: Matured, policy: Policy) -> Stepped:
     events = []
     mine = matured.decided.get(state.running)
     if matured.decided:
-        now = replace(now, barren=0)
+        now = replace(now, barren=0, left_out=tuple(i for i in now.left_out if i != matured.index))
+    if matured.late and matured.decided:
+        known = int((next(iter(matured.decided.values())).label != UNLABELLED).sum())
+        events.append(Event("late", {"batch": matured.id, "outcomes": known, "missing": matured.missing}))
     if mine is not None and matured.index >= state.since:
         now = replace(
             now,
@@ -220,9 +231,9 @@ def _mature(state: State, matured: Matured, policy: Policy) -> Stepped:
         if now.harm is not None:
             before = now.harm
             now = replace(now, harm=look(feed_harm(before, matured.index, mine)))
-            if not before.ready:
+            if not before.ready or (matured.late and matured.index <= before.history.ends[0]):
                 now = replace(now, source=_add(now.source, mine))
-                if now.harm is not None and now.harm.ready:
+                if not before.ready and now.harm is not None and now.harm.ready:
                     events.append(_source_event(now))
     beside = now.beside
     if beside is not None and mine is not None and beside.model in matured.decided and matured.index >= beside.since:
@@ -257,8 +268,17 @@ def _moved(state: State, batch: Batch, policy: Policy) -> Stepped:
     mine = batch.decided[state.running]
     people, who = seen(state.people, state.batch - 1, composition(mine))
     made, what = seen(state.decisions, state.batch - 1, decisions(mine))
-    now = replace(state, people=people, decisions=made)
-    events = [
+    now = replace(state, people=people, decisions=made, served=batch.served)
+    events = []
+    before = state.served
+    about = ("model", "threshold")
+    if (
+        batch.served is not None and [(before or {}).get(k) for k in about] != [batch.served.get(k) for k in about]
+    ) or (before is None and batch.served is not None):
+        events.append(Event("served", {"batch": batch.id, **batch.served}))
+    if before is not None and batch.served is None:
+        events.append(Event("served_back", {"batch": batch.id}))
+    events += [
         Event(kind if how == "moved" else f"{kind}_back", {"batch": batch.id, **facts})
         for kind, told in (("composition", who), ("decisions", what))
         for how, facts in told

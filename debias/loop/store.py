@@ -18,6 +18,7 @@ from audit.errors import DataError
 from audit.files import canonical, read_json, write_whole
 
 SCHEMA = "assay/served/1"
+POINTER_SCHEMA = "assay/running/1"
 
 
 def bytes_of(path: Path) -> bytes:
@@ -97,8 +98,14 @@ class Store:
             document.get("base"),
         )
 
-    def point(self, served_id: str) -> None:
-        """What runs, for whoever serves decisions."""
-        content = canonical({"schema": "assay/running/1", "model": served_id})
-        if not self.pointer.exists() or self.pointer.read_bytes() != content:
-            write_whole(self.pointer, content)
+    def point(self, served_id: str, **more: Any) -> bytes | None:
+        """What runs, for whoever serves decisions (running.py). What was there instead, where somebody edited it."""
+        served = self.served(served_id)
+        document = {"file": served.file, "format": served.format, "threshold": served.threshold, **more}
+        content = canonical({"schema": POINTER_SCHEMA, "model": served_id, **document})
+        before = self.pointer.read_bytes() if self.pointer.exists() else None
+        if before == content:
+            return None
+        write_whole(self.pointer, content)
+        ours, self._written = getattr(self, "_written", None), content
+        return before if ours is not None and before != ours else None

@@ -31,7 +31,7 @@ import sqlalchemy as sa
 from audit.errors import OutputError, VerificationError
 from debias.loop import database
 from debias.loop.ledger import HEAD, Ledger
-from debias.loop.page import BATCHES, FIRST, KEPT, META, TRAIL, Page, head_of, link, sealed
+from debias.loop.page import BATCHES, FIRST, KEPT, META, PEOPLE, TRAIL, Page, head_of, link, sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +256,13 @@ class Trail:
             self._ledger.check_pending(number, content)
         return content
 
+    def people(self) -> list[tuple[int, bytes]]:
+        """Who was counted in each batch, as hashes; nothing in a trail that was last written before this was kept."""
+        with self._read() as c:
+            if not sa.inspect(c).has_table(PEOPLE.name):
+                return []
+            return [(int(r.number), bytes(r.hashes)) for r in c.execute(sa.select(PEOPLE).order_by(PEOPLE.c.number))]
+
     def cubes(self) -> list[tuple[int, Any]]:
         """The stored counts of every batch."""
         with self._read() as c:
@@ -291,6 +298,11 @@ class Trail:
             ledger.check_batches(
                 (r.number, r.id, r.sha256, r.cube, None if r.pending is None else bytes(r.pending)) for r in rows
             )
+            if sa.inspect(c).has_table(PEOPLE.name):
+                kept = c.execute(sa.select(PEOPLE).order_by(PEOPLE.c.number)).yield_per(1000)
+                ledger.check_people((r.number, bytes(r.hashes)) for r in kept)
+            else:
+                ledger.check_people(())
         found = {"seq": seq, "hash": prev, "seal": seal}
         if found == self._seen:  # no page was kept meanwhile
             self._ledger = ledger

@@ -85,7 +85,8 @@ def decide(state: State, policy: Policy, sensitive: Sequence[str], judged: Seque
 
 def open_changes(state: State) -> list[dict[str, Any]]:
     """What has changed about who comes and what is decided, and still is so."""
-    return [dict(f) for m in (state.people, state.decisions) if m is not None for f in m.open.values()]
+    found = [dict(f) for m in (state.people, state.decisions) if m is not None for f in m.open.values()]
+    return found if state.served is None else [dict(state.served), *found]
 
 
 def undecided(state: State) -> list[dict[str, Any]]:
@@ -215,13 +216,25 @@ def _shadow(state: State, policy: Policy, sensitive: Sequence[str]) -> Stepped:
     if found.passed and state.mode == Mode.SHADOW:
         event = Event("gate", facts, {"automatic": rules.automatic})
         if rules.automatic:
-            now, said = _promote(state, Decision(beside.model, True, "the policy promotes by itself", "policy"), policy)
+            word = Decision(beside.model, True, "the policy promotes by itself", "policy")
+            now, said = _promote(state, word, policy, found)
             return now, (event, *said)
         return enter(state, Mode.APPROVAL, "gate"), (event,)
+    if state.mode == Mode.APPROVAL and not found.passed:
+        return _reopened(state, found)
     return state, ()
 
 
-def decision(state: State, given: Decision, policy: Policy) -> Stepped:
+def _reopened(state: State, found: Verdict, **more: Any) -> Stepped:
+    """What waited for a person waits no longer: not every condition holds."""
+    assert state.beside is not None
+    against = next(c.words for c in found.checks if c.holds is not True)
+    facts = {"model": state.beside.model, "method": state.beside.method, "gate": found.to_json(), **more}
+    return enter(state, Mode.SHADOW, "reopened"), (Event("reopened", facts, {"against": against}),)
+
+
+def decision(state: State, given: Decision, policy: Policy, sensitive: Sequence[str]) -> Stepped:
+    """A person's word. The gate is judged again on the people up to now: what does not meet it is not approved."""
     facts = {"model": given.model, "by": given.by, "reason": given.reason, "approve": given.approve}
     if state.mode == Mode.SUSPECT:
         changes = open_changes(state)
@@ -235,18 +248,21 @@ def decision(state: State, given: Decision, policy: Policy) -> Stepped:
         now = replace(now, attempts=0, tried=(), rollbacks=0, fresh=0, fresh_from=state.batch)
         return now, (Event("unfrozen", facts),)
     if given.approve:
-        return _promote(state, given, policy)
+        found = verdict(state, policy, sensitive)
+        if not found.passed:
+            return _reopened(state, found, by=given.by, reason=given.reason)
+        return _promote(state, given, policy, found)
     return replace(enter(state, Mode.CONFIRMED, "rejected"), beside=None), (Event("rejected", facts),)
 
 
-def _promote(state: State, given: Decision, policy: Policy) -> Stepped:
+def _promote(state: State, given: Decision, policy: Policy, found: Verdict) -> Stepped:
     """The challenger runs; the predecessor stays warm beside it."""
     assert state.beside is not None
     beside = state.beside
     now = _run_model(state, beside.model, beside.theirs.matured, policy)
     now = replace(enter(now, Mode.PROBATION, "promoted"), beside=ShadowModel(state.running, "predecessor", state.batch))
     facts = {"model": beside.model, "predecessor": state.running, "by": given.by, "reason": given.reason}
-    return now, (Event("promoted", facts),)
+    return now, (Event("promoted", facts | {"gate": found.to_json()}),)
 
 
 def _run_model(state: State, model: str, source: Cube | None, policy: Policy) -> State:
@@ -354,6 +370,9 @@ def new_policy(state: State, given: NewPolicy, policy: Policy, sensitive: Sequen
     events: tuple[Event, ...] = (Event("policy", facts, {"given": given.words, "shown": shown if outside else ""}),)
     if outside and state.mode in QUIET:
         now, said = _confirm(now, f"The new norm is broken: {shown}.", [norm_key(c) for c in outside], policy)
+        events += said
+    if now.mode == Mode.APPROVAL and not (found := verdict(now, policy, sensitive)).passed:
+        now, said = _reopened(now, found)
         events += said
     return now, events
 

@@ -1,8 +1,8 @@
 """The version of what a trail keeps, and how an older one goes on.
 
-    kept "schema": {"version": 2}   none: version 1, before who comes and what is decided was watched
+kept "schema": {"version": 2}   none: version 1, before who comes and what is decided was watched
 
-    kept "schema": {"version": 2}   none: version 1, before it was watched who comes and what is decided
+kept "schema": {"version": 2}   none: version 1, before it was watched who comes and what is decided
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def state_in(trail: Trail, policy: Policy) -> State | None:
 def _from_1(old: Mapping[str, Any], trail: Trail, policy: Policy) -> dict[str, Any]:
     """Version 1 kept e-values of harm beside counts of the first batches, and the counts of every batch."""
     rules = policy.loop
-    new = {k: v for k, v in old.items() if k != "source_batches"} | {"barren": 0}
+    new = {k: v for k, v in old.items() if k != "source_batches"} | {"barren": 0, "waiting": [], "served": None}
     people = open_moves(rules.reference_batches, alpha=rules.drift_alpha, people=rules.people)
     made = open_moves(rules.reference_batches, alpha=rules.drift_alpha, people=rules.people)
     for number, kept in trail.cubes():

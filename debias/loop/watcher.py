@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,15 @@ from audit.evidence import sha256
 from audit.files import canonical, write_whole
 from audit.load import load_policy
 from audit.policy import Policy
-from debias.loop import inbox
+from debias.loop import anchor, database, inbox
 from debias.loop.alerts import Alerts
+from debias.loop.anchor import noted_end
 from debias.loop.build import Lesson, build
 from debias.loop.ingest import Taken, Taker, reason, unusable
 from debias.loop.modes import Mode
-from debias.loop.norms import policy_to_json, with_delay
+from debias.loop.norms import policy_to_json, settings_of, with_delay
 from debias.loop.notices import Notices
+from debias.loop.once import Once, once
 from debias.loop.serve import (
     Servers,
     labels_of,
@@ -60,14 +62,6 @@ class Watcher:
                 expected="a case about a decision",
                 todo="watch the decisions that are made from the quantity",
             )
-        if case.data.cluster is not None:
-            raise CaseError(
-                "the loop takes every row for another person, and this case has people with several rows",
-                got=f"cluster = {case.data.cluster!r}",
-                expected="one row a person, in all batches together",
-                todo="send one row of each person (the first, or one drawn at random) and leave out `cluster`; `assay "
-                "audit` measures all rows with each person as one",
-            )
         trail.check()  # from what was changed behind its back the loop does not go on
         self._case, self._out, self._trail = case, out, trail
         self._policy = with_delay(case, case.policy)
@@ -76,7 +70,7 @@ class Watcher:
         self._store = Store(out)
         self._servers = Servers(case, self._store, allow)
         self._known = trail.batch_ids()
-        self._source: Source = open_source(case, self._known, out)
+        self._source: Source = once(case, open_source(case, self._known, out), trail.people())
         self._taker = Taker(case, self._source, self._servers, self._store, trail, self._known)
         self._reference: dict[str, Any] | None = trail.kept("reference")
         self._calibration: dict[str, Any] | None = trail.kept("calibration")
@@ -91,8 +85,10 @@ class Watcher:
         found = state_in(trail, self._policy)
         self._state = self._begin() if found is None else found
         self._migrate()
+        self._went_back()
+        self._same_case(trail.kept("case"))
         self._same_model(trail.kept("about"))
-        self._store.point(self._state.running)
+        self._point()
         self._new_policy(case.policy)
 
     def __enter__(self) -> Watcher:
@@ -151,8 +147,8 @@ class Watcher:
             words += " This policy lets the loop promote a challenger without a person."
         about = {"model": own.id, "sha256": file, "version": self._policy.version}
         started = Event("started", facts, {"said": words})
-        schema = {"version": VERSION}
-        self._write(state, (started,), state, about=about, policy=policy_to_json(self._given), schema=schema)
+        keep: dict[str, Any] = {"schema": {"version": VERSION}, "case": settings_of(case)}
+        self._write(state, (started,), state, about=about, policy=policy_to_json(self._given), **keep)
         return state
 
     def _migrate(self) -> None:
@@ -160,7 +156,36 @@ class Watcher:
         old = version_of(self._trail)
         if old < VERSION:
             moved = Event("migrated", {"from": old, "to": VERSION})
-            self._write(self._state, (moved,), self._state, schema={"version": VERSION})
+            keep: dict[str, Any] = {"schema": {"version": VERSION}, "case": settings_of(self._case)}
+            self._write(self._state, (moved,), self._state, **keep)
+
+    def _went_back(self) -> None:
+        """A database that was put back from a copy: its chains fit, and it ends before what was noted outside it."""
+        noted, head = noted_end(self._out / anchor.FILE), self._trail.head()
+        if noted is None or noted["seq"] <= 1:
+            return
+        there = next((e.hash for e in self._trail.entries(after=noted["seq"] - 1, limit=1)), None)
+        if there != noted["hash"]:
+            facts = {
+                "noted": noted["seq"],
+                "noted_hash": noted["hash"],
+                "noted_at": noted["time"],
+                "found": head["seq"],
+            }
+            self._write(self._state, (Event("went_back", facts),), self._state)
+
+    def _same_case(self, kept: Any) -> None:
+        """What outcomes and groups mean is fixed for the life of a loop: else every later batch would seem at fault."""
+        now = settings_of(self._case)
+        changed = [k for k in now if kept.get(k) != now[k]]
+        if changed:
+            key = changed[0]
+            raise CaseError(
+                f"the case says something else about {key!r} than when this loop began",
+                got=f"{key} = {now[key]!r}" + (f"; {len(changed) - 1} more settings differ" if changed[1:] else ""),
+                expected=f"{key} = {kept.get(key)!r}",
+                todo="put it back, or begin a new loop with another --out: counts of two meanings cannot be added",
+            )
 
     def _same_model(self, about: Any) -> None:
         model = self._case.model
@@ -218,6 +243,8 @@ class Watcher:
         assert found is not None
         self._state = found
         self._known[:] = self._trail.batch_ids()
+        if isinstance(self._source, Once):
+            self._source.recounted(self._trail.people())
         self._reference = self._trail.kept("reference")
         self._calibration = self._trail.kept("calibration")
         self._after_write()
@@ -242,14 +269,16 @@ class Watcher:
                 self._notices.add(problem)
             path.unlink(missing_ok=True)
 
-    def decide(self, decision: Decision) -> None:
-        """A person's word, checked by `inbox.problem_with`."""
-        self._step(decision)
+    def decide(self, decision: Decision) -> str | None:
+        """A person's word, checked by `inbox.problem_with`; why it was not done, where the gate is open again."""
+        events = self._step(decision)
+        return next((e.words for e in events if e.kind == "reopened"), None)
 
-    def _step(self, given: Input, **keep: Any) -> None:
+    def _step(self, given: Input, **keep: Any) -> tuple[Event, ...]:
         before = self._state
         after, events = step(before, given, self._policy, self._sensitive)
         self._write(before, events, after, **keep)
+        return events
 
     def _take(self, number: int, taken: Taken) -> None:
         before, batch = self._state, taken.batch
@@ -263,9 +292,20 @@ class Watcher:
         row = (number, taken.batch.id, taken.batch.sha256)
         new = {"reference": taken.reference, "calibration": taken.calibration}
         keep = {name: value for name, value in new.items() if value is not None}
-        done = [m.index for m in taken.batch.matured]
-        self._write(before, events, after, batch=(*row, taken.cube, taken.pending), forget=done, **keep)
+        done = [m.index for m in taken.batch.matured if not m.missing]
+        self._write(
+            before,
+            events,
+            after,
+            batch=(*row, taken.cube, taken.pending),
+            people=taken.people,
+            waiting=taken.waiting,
+            forget=done,
+            **keep,
+        )
         self._known.append(row)
+        if taken.people and isinstance(self._source, Once):
+            self._source.counted(number, taken.people)
         self._reference = taken.reference or self._reference
         self._calibration = taken.calibration or self._calibration
 
@@ -291,6 +331,8 @@ class Watcher:
         after: State,
         *,
         batch: tuple[int, str, str, Any, bytes | None] | None = None,
+        people: bytes = b"",
+        waiting: Mapping[int, bytes] | None = None,
         forget: Sequence[int] = (),
         **keep: Any,
     ) -> None:
@@ -302,6 +344,10 @@ class Watcher:
                 page.keep(name, value)
             if batch is not None:
                 page.add_batch(*batch)
+                if people:
+                    page.add_people(batch[0], people)
+            for number, pending in (waiting or {}).items():
+                page.keep_pending(number, pending)
             for number in forget:
                 page.forget_pending(number)
             for event in events:
@@ -312,13 +358,26 @@ class Watcher:
         self._state = after
         self._after_write()
 
+    def _point(self) -> None:
+        state, data = self._state, self._case.data
+        edited = self._store.point(
+            state.running, since=state.since, approved_by=self._board.approved, features=list(self._source.features),
+            positive=data.positive, sensitive=list(data.sensitive),
+        )  # fmt: skip
+        if edited is not None:
+            words = "running.json was edited by somebody else: it says again what the trail says."
+            self._notices.add(words)
+            self._alerts.send("trouble", words, {})
+
     def _after_write(self) -> None:
-        self._store.point(self._state.running)
+        with contextlib.suppress(OutputError):  # a full disk: the page is kept, and the next one notes its end
+            anchor.note(self._out, self._trail.head(), database.now())
         for entry in self._trail.entries(after=self._board.seq):
             self._board.add(entry.body, entry.time)
             self._alerts.tell([entry])
             if entry.body["kind"] != "batch":
                 self._said.append(entry.body["words"])
+        self._point()
 
     # -- a challenger -----------------------------------------------------------------------------------------
 

@@ -8,7 +8,15 @@ from typing import Any
 
 from audit.case import Case
 from audit.cube import Ints
-from audit.watch.attribution import Change, Table, attribute_change, most_telling, segment_tables
+from audit.watch.attribution import (
+    REST,
+    Change,
+    Table,
+    against_rest,
+    attribute_change,
+    most_telling,
+    segment_tables,
+)
 from audit.watch.monitor import metrics_of
 from debias.loop.gate import HARM
 from debias.loop.serve import coded_rows, labels_of, meaning_of
@@ -39,11 +47,15 @@ def explained(
     before, after = (_tables(case, numbers, reference, source, decide) for numbers in (first, last))
     found: list[Change] = []
     said: list[str] = []
-    for metric, attribute in _about(case, keys):
+    for metric, attribute, group in _about(case, keys):
         changes = []
         for name in before:
             if name[0] == attribute and name in after and _divides(before[name]) and _divides(after[name]):
-                change = attribute_change(before[name], after[name], metric)
+                then, now = before[name], after[name]
+                if group is not None:  # the one that is harmed, and nobody else's gap
+                    then, now = (against_rest(t, group) for t in (then, now))
+                pair = None if group is None else (REST, group)
+                change = attribute_change(then, now, metric, pair=pair)
                 if change is not None:
                     changes.append(change)
         telling = most_telling(tuple(changes))
@@ -74,15 +86,19 @@ def _tables(
     return out
 
 
-def _about(case: Case, keys: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
-    """Rates and attributes that the alarm is about. Intersections are left to the report."""
-    out = []
+def _about(case: Case, keys: Sequence[str]) -> list[tuple[str, tuple[str, ...], str | None]]:
+    """Rates and attributes that the alarm is about, and the group where one is harmed. Intersections are left to the
+    report."""
+    out: list[tuple[str, tuple[str, ...], str | None]] = []
     for key in keys:
         if key.startswith(HARM):
-            out.append(("accuracy", (key.removeprefix(HARM).partition("=")[0],)))
+            attribute_name, _, group = key.removeprefix(HARM).partition("=")
+            out.append(("accuracy", (attribute_name,), group))
             continue
         metric, _, attribute = key.split("/", 2)
-        out += [(m, (attribute,)) for m in metrics_of(metric, meaning_of(case)) if attribute in case.data.sensitive]
+        out += [
+            (m, (attribute,), None) for m in metrics_of(metric, meaning_of(case)) if attribute in case.data.sensitive
+        ]
     return list(dict.fromkeys(out))
 
 

@@ -216,8 +216,6 @@ def embedded_certificates(reader: Any) -> list[bytes]:
 
 def _embedded(reader: Any, kind: str) -> list[bytes]:
     """`reports.verify.allowed` took nothing but streams here, before."""
-    try:
-        found = reader.root["/DSS"][kind]  # `[]` follows references, `get` does not
-    except KeyError:
+    if "/DSS" not in reader.root or kind not in reader.root["/DSS"]:
         return []
-    return [bytes(item.get_object().data) for item in found]
+    return [bytes(item.get_object().data) for item in reader.root["/DSS"][kind]]

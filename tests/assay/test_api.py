@@ -15,7 +15,9 @@ import assay
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
-PUBLIC = "AssayError Explanation Mitigation Result audit audit_case fairness_scorer new_key open_run verify".split()
+PUBLIC = (
+    "AssayError Explanation Mitigation Result audit audit_case fairness_scorer load_running new_key open_run verify"
+).split()
 
 
 def sections() -> dict[str, str]:

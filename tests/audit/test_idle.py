@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import mean_absolute_error
 
 from cli import main
 
@@ -101,6 +102,24 @@ def test_predictions_that_are_all_the_same_are_said(tmp_path: Path, capsys: pyte
     frame = frame_of({"f": 0, "m": 0}).assign(truth=np.arange(400) % 7, p=3.5)
     evidence, _ = audited(tmp_path, frame, capsys, model='score = "p"', data='task = "regression"')
     assert "Every prediction is the same, 3.5: predictions tell nobody apart." in evidence["notes"]
+
+
+def test_numbers_that_all_came_out_the_same_leave_predictions_and_errors(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = frame_of({"f": 0, "m": 0}).assign(truth=3.5)
+    frame["p"] = np.random.default_rng(0).normal(3, 1, 400) + (frame["sex"] == "m")
+    evidence, _ = audited(tmp_path, frame, capsys, model='score = "p"', data='task = "regression"')
+    found = evidence["regression"]
+    rates = {(r["metric"], tuple(r["group"])): r["value"] for r in found["rates"]}
+    for sex in ("f", "m"):
+        of = frame.loc[frame["sex"] == sex, "p"]
+        assert rates["mean_prediction", (sex,)] == pytest.approx(of.mean())
+        assert rates["mean_absolute_error", (sex,)] == pytest.approx(mean_absolute_error(np.full(len(of), 3.5), of))
+    gap = next(g for g in found["gaps"] if g["metric"] == "mean_outcome")
+    assert gap["value"] == pytest.approx(0, abs=1e-6)
+    assert gap["p_value"] is None or gap["p_value"] > 0.9
+    assert any("Every known outcome in 'truth' is '3.5'. Predictions and how far" in n for n in evidence["notes"])
 
 
 @pytest.mark.parametrize(("only", "favourable"), [("yes", ""), ("no", ""), ("yes", 'favourable = "no"')])

@@ -194,3 +194,38 @@ def test_groups_renamed_move_no_number(model: str, tmp_path: Path, frame: pd.Dat
         # Lists inside sentences come in the order of names.
         found["notes"] = [sorted(n.replace(",", " ").split()) for n in found["notes"]]
     alike(after, before)
+
+
+def weighed(n: int = 1400) -> pd.DataFrame:
+    """Unequal weights, one to six rows a person, and more scores than are counted one by one."""
+    frame, rng = people(n, 7).drop(columns=["years", "town", "job"]), np.random.default_rng(8)
+    frame["who"] = rng.integers(0, n // 3, n)
+    frame["team"] = np.array(list("abc"))[frame["who"] % 3]
+    frame["wt"] = np.round(rng.lognormal(0, 0.7, n), 4)
+    frame["p"] = rng.beta(0.6, 2, n)
+    return frame
+
+
+@pytest.fixture(scope="module")
+def heavy(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return audited(tmp_path_factory.mktemp("heavy"), weighed(), **HEAVY)
+
+
+HEAVY = {"model": 'score = "p"', "data": 'weight = "wt"\ncluster = "who"'}
+
+
+@pytest.mark.parametrize("way", ["parquet", "database, csv", "database, parquet", "shuffled", "renamed"])
+def test_weights_people_with_several_rows_and_scores_give_the_same_numbers(
+    way: str, tmp_path: Path, heavy: dict[str, Any]
+) -> None:
+    frame, back = weighed(), {}
+    if way == "renamed":
+        frame = frame.assign(**{c: frame[c].map(names) for c, names in RENAMED.items()})
+        back = {new: old for names in RENAMED.values() for old, new in names.items()}
+    if way != "parquet":
+        frame = frame.sample(frac=1, random_state=5)
+    kind = "parquet" if "parquet" in way else "csv"
+    found = renamed(audited(tmp_path, frame, kind, large="database" in way, **HEAVY), back)
+    assert {r["metric"] for r in found["rates"]} >= {"selection_rate", "roc_auc", "mean_score", "calibration_error"}
+    for key in ("rates", "gaps", "pairs", "dataset", "counts", "norms", "power"):
+        alike(found[key], heavy[key], key)

@@ -36,6 +36,11 @@ def audited(folder: Path) -> dict[str, bytes]:
         '[model]\ndecision = "decided"\n'
     )
     run_audit(load_case(folder / "case.toml"), folder / "run", Settings(draws=200))
+    return files_of(folder)
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """The files of `audited` in a folder where it worked."""
     return {name: (folder / "run" / name).read_bytes() for name in ("cube.json", "evidence.json")}
 
 

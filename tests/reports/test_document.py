@@ -14,12 +14,10 @@ import pypdf
 import pytest
 
 from audit.errors import DataError
-from audit.explain import run_explain
 from audit.gaps import Settings
 from audit.load import load_case
 from audit.run import run_audit
 from audit.values import Rate
-from debias.mitigate import run_mitigate
 from reports import words
 from reports.document import (
     Document,
@@ -38,6 +36,7 @@ from reports.manifest import Attached, Manifest, slots_for
 from reports.pdf import write_pdf
 from reports.render import render_html
 from reports.sections import find, measures
+from tests.shared import german
 
 WHEN = dt.datetime(2026, 11, 22, 9, 0, tzinfo=dt.UTC)
 
@@ -56,14 +55,9 @@ def manifest(files: dict[str, bytes], **changes: object) -> Manifest:
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory, root: Path) -> dict[str, bytes]:
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """German credit, measured, explained and mitigated: the favourable value is not the positive one."""
-    out = tmp_path_factory.mktemp("german")
-    case = load_case(root / "sample_data" / "german_credit.toml")
-    run_audit(case, out)
-    run_explain(case, out, people=[3], rows=120)
-    run_mitigate(case, "reweighing", out, draws=200)
-    return collect(out)
+    return collect(german(tmp_path_factory))
 
 
 @pytest.fixture(scope="module")

@@ -159,3 +159,14 @@ def test_two_long_names_are_cut_where_they_differ() -> None:
     x, y = words.apart(a, b, 30)
     assert x != y
     assert max(len(x), len(y)) <= 31
+
+
+def test_a_script_that_no_font_draws_is_found_before_signing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from reports import setting
+
+    files = {"evidence.json": '{"group": ["女性", "हिन्दी", "Ελλάδα", "\\\\u5973"]}'.encode()}
+    monkeypatch.setattr(setting, "_fonts", lambda signs: {"DejaVu-Sans": "x"})
+    assert setting.without_font(files) == ["DEVANAGARI", "CJK"]
+    assert setting.without_font({"evidence.json": "{'é', 'Ж', 'α'}".encode()}) == []
+    monkeypatch.setattr(setting, "_fonts", lambda signs: {"Noto": "y"} if "女" in signs else {"DejaVu-Sans": "x"})
+    assert setting.without_font(files) == ["DEVANAGARI"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from audit.case import Case, DataSpec, ModelSpec
 from audit.code import code_rows
@@ -190,3 +192,30 @@ def test_a_broken_file_is_one_message(tmp_path: Path, kind: str) -> None:
         case.data.path.write_bytes(content[:-200])
     with pytest.raises(DataError):
         count(case)
+
+
+def test_beyond_so_many_rows_an_area_is_exact_or_within_a_thousandth(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of every group the printed interval's bins reach scikit-learn's area, and no bins move one by more than .001."""
+    rng = np.random.default_rng(0)
+    frame = people(12_000).assign(sex=rng.choice(["Female", "Male", "Few"], 12_000, p=[0.5, 0.49, 0.01]))
+    frame["y"] = np.where(rng.random(12_000) < frame["many"], "yes", "no")
+    # A group whose scores all lie in a handful of the bins, and a small one.
+    frame.loc[frame["(n)"] == 2, "many"] = 0.4 + rng.random(int((frame["(n)"] == 2).sum())) / 2000
+    frame.loc[frame["(n)"] == 3, "many"] = rng.random(int((frame["(n)"] == 3).sum()))
+    case = case_of(tmp_path, "parquet", MODELS["many"], frame)
+    monkeypatch.setattr(sys.modules["audit.scale.count"], "AREA_ROWS", 1000)
+    evidence = run_audit(case, tmp_path / "a", Settings(draws=50, order=2), large=True).evidence
+    found = [r for r in evidence["rates"] if r["metric"] == "roc_auc" and r["value"] is not None]
+    binned = [r for r in found if "for-bins" in r["interval"]]
+    assert binned
+    assert len(binned) < len(found)
+    for r in found:
+        mine = frame
+        for name, value in zip(r["attribute"], r["group"], strict=True):
+            mine = mine[mine[name].astype(str) == value] if name != "age" else mine[:0]
+        if len(mine):
+            near = 0.001 if r in binned else 1e-9
+            assert abs(r["value"] - roc_auc_score(mine["y"] == "yes", mine["many"])) <= near
+            assert float(r["interval"].split("-and-")[1].split("-")[0]) <= 0.001 if r in binned else True

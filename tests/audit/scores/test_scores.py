@@ -140,7 +140,7 @@ def test_areas_and_medians_of_any_scores_are_those_of_scikit_learn_and_numpy(
             np.testing.assert_array_equal(getattr(a.scores, field), getattr(b.scores, field))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(seed=st.integers(0, 10**6), kind=st.sampled_from(["csv", "parquet", "database", "shuffled", "renamed"]))
 def test_the_same_numbers_from_any_file(tmp_path_factory: pytest.TempPathFactory, seed: int, kind: str) -> None:
     rng = np.random.default_rng(seed)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import os
 import socket
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ class Address:
         self.got: list[dict[str, Any]] = []
         self.paths: list[str] = []
         self.headers: list[dict[str, str]] = []
+        self.bodies: list[bytes] = []
         self.answer = 200
         self.where = ""
         self.delay = 0.0
@@ -41,6 +43,7 @@ class Address:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                address.bodies.append(body)
                 address.got.append(json.loads(body))
                 address.paths.append(self.path)
                 address.headers.append(dict(self.headers))
@@ -107,10 +110,10 @@ def clock() -> Clock:
     return Clock()
 
 
-def case(webhook: str | None = None) -> Case:
+def case(webhook: str | None = None, secret: str | None = None) -> Case:
     data = DataSpec(path=Path("x.csv"), label="y", positive="1", favourable="1", sensitive=("sex",))
     model = ModelSpec("decision", column="d")
-    return Case("Loans", "who", data, model, load_policy(None), watch=replace(WatchSpec(), webhook=webhook))
+    return Case("Loans", "who", data, model, load_policy(None), watch=WatchSpec(webhook=webhook, secret=secret))
 
 
 def lines(out: Path) -> list[dict[str, Any]]:
@@ -263,6 +266,21 @@ def test_what_is_posted(tmp_path: Path, clock: Clock, address: Address) -> None:
     assert address.headers[0]["Content-Type"] == "application/json"
 
 
+def test_a_post_is_signed_by_the_secret_that_the_case_names(
+    tmp_path: Path, clock: Clock, address: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over time, id and body, a line each: recomputed here by the standard library alone."""
+    signed = case(address.url(), secret="HOOK_SECRET")
+    with pytest.raises(CaseError, match="no environment variable HOOK_SECRET"):
+        Alerts.of(signed, tmp_path, clock=clock)
+    monkeypatch.setenv("HOOK_SECRET", "a secret of some length")
+    Alerts.of(signed, tmp_path, clock=clock).send("frozen", "A person must look.", {})
+    (headers,), (body,) = address.headers, address.bodies
+    said = f"{headers['X-Assay-Time']}\n{headers['X-Assay-Id']}\n".encode() + body
+    wanted = hmac.new(b"a secret of some length", said, hashlib.sha256).hexdigest()
+    assert headers["X-Assay-Signature"] == f"sha256={wanted}"
+
+
 def test_no_value_of_a_row_no_name_of_a_file_and_nobodys_reason_leaves(
     tmp_path: Path, clock: Clock, address: Address
 ) -> None:
@@ -310,7 +328,7 @@ def failed(out: Path) -> list[str]:
     return [x["words"] for x in lines(out) if x["kind"] == "webhook"]
 
 
-def test_a_hook_that_fails_is_noted_and_the_next_alert_says_how_many_were_lost(
+def test_what_a_hook_did_not_take_is_noted_and_posted_again_in_order(
     tmp_path: Path, clock: Clock, address: Address
 ) -> None:
     alerts = Alerts.of(case(address.url()), tmp_path, clock=clock)
@@ -320,7 +338,10 @@ def test_a_hook_that_fails_is_noted_and_the_next_alert_says_how_many_were_lost(
     address.answer = 204
     assert alerts.send("gate", "three", {})
     assert alerts.send("confirmed", "four", {})
-    assert [x["undelivered"] for x in address.got] == [0, 1, 2, 0]
+    assert [x["kind"] for x in address.got] == ["incident", "incident", "incident", "frozen", "gate", "confirmed"]
+    assert [x["undelivered"] for x in address.got] == [0, 0, 0, 1, 2, 0]
+    ids = [h["X-Assay-Id"] for h in address.headers]
+    assert ids[0] == ids[1] == ids[2] != ids[3], "who takes them can tell one that comes twice"
     host = address.url("")
     assert failed(tmp_path) == [f"The webhook at {host} did not take an alert: HTTP 500."] * 2
     assert [x["kind"] for x in lines(tmp_path)] == ["incident", "webhook", "frozen", "webhook", "gate", "confirmed"]

@@ -212,3 +212,25 @@ def test_outcomes_that_stop_fall_short_or_come_for_some_are_undecidable(tmp_path
     assert first_of(tmp_path, "no_outcomes") == 9
     assert "3 batches in a row came due without outcomes" in events(document, "undecidable")[-1]
     assert "no_outcomes" in alerts(tmp_path)
+
+
+def test_why_compares_the_harmed_group_with_the_rest_and_names_no_handful(tmp_path: Path) -> None:
+    """Race b is harmed, in one town; c differs from a all along; three people of b come from a land of their own."""
+
+    def day(k: int, rng: np.random.Generator) -> pd.DataFrame:
+        frame = people(rng, k, races={"a": 0.5, "b": 0.3, "c": 0.2}, wrong={"c": 0.4}, n=400)
+        frame["income"] = rng.choice(["north", "south"], len(frame))
+        few = frame.index[frame["race"] == "b"][:3]
+        frame.loc[few, "income"] = "island"
+        wronged = (frame["race"] == "b") & (frame["income"] == "north") & (k >= 6) & (rng.random(len(frame)) < 0.7)
+        wronged[few] = k >= 6
+        other = np.where(frame["granted"] == "yes", "no", "yes")
+        frame["repaid"] = np.where(wronged, other, frame["repaid"])
+        return frame
+
+    document = watch(tmp_path, 9, day)
+    assert "than is tolerated for b" in events(document, "confirmed")[0]
+    (why,) = events(document, "why")
+    assert "The gap in accuracy between (all others) and b changed by" in why
+    assert "the rate of b with income north went from" in why
+    assert "island" not in why

@@ -1,0 +1,211 @@
+"""How soon the loop sees what it must see, and how often it sees what is not there.
+
+    python bench/loop_power.py harm --runs 100        a rise of one group's share of wrong decisions, beside its peers
+    python bench/loop_power.py quiet --runs 1000      no change: false alarms over 100 batches, 2 to 10 groups
+    python bench/loop_power.py moves --runs 20        a group gone or new, acceptance halved
+    python bench/loop_power.py approvals --runs 1000  a person always says yes: promotions with one open
+
+Seeded; each line of the tables says how many runs it is of. The peers see the same group's decisions, wrong
+or not: river's ADWIN (delta .002) and Page-Hinkley (its defaults, two-sided) where river can be imported, a
+z-test of the newest ten batches against the first ten with Bonferroni over 100 looks, and three standard
+deviations around the mean of the first ten batches. They know nothing of a tolerance.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import statistics
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from audit.cube import CodedRows, Meaning  # noqa: E402
+from audit.watch.harm import feed_harm, look, open_harm  # noqa: E402
+from audit.watch.moves import composition, decisions, open_moves, seen  # noqa: E402
+
+SIZE = 500
+BASE = 0.15
+MEANING = Meaning("yes", "no", "yes")
+HARM = {"tolerance": 0.05, "alpha": 0.0125, "people": 50}
+
+
+def rows(rng: np.random.Generator, share: Any, wrong: Any, accepted: float = 0.3, size: int = SIZE) -> CodedRows:
+    group = rng.choice(len(share), size, p=share)
+    decision = (rng.random(size) < accepted).astype(np.int64)
+    miss = rng.random(size) < np.asarray(wrong)[group]
+    label = np.where(miss, 1 - decision, decision)
+    names = tuple(f"g{k}" for k in range(len(share)))
+    return CodedRows(("a",), (names,), group[:, None], label, decision, None, None, MEANING)
+
+
+def stream(seed: int, share: Any, rise: float, at: int, batches: int) -> Iterator[CodedRows]:
+    """The first group's share of wrong decisions rises by `rise` with batch `at`."""
+    rng = np.random.default_rng([seed, 18])
+    for number in range(batches):
+        yield rows(rng, share, [BASE + (rise if number >= at else 0.0), *[BASE] * (len(share) - 1)])
+
+
+def loop(batches: list[CodedRows]) -> int | None:
+    """The batch with which the loop names somebody."""
+    harm = open_harm(3, **HARM)  # type: ignore[arg-type]
+    for number, coded in enumerate(batches):
+        harm = look(feed_harm(harm, number, coded))
+        if harm.alarm:
+            return number
+    return None
+
+
+def of_group(batches: list[CodedRows]) -> list[np.ndarray]:
+    return [(c.label != c.decision)[c.codes[:, 0] == 0].astype(float) for c in batches]
+
+
+def z_test(batches: list[CodedRows]) -> int | None:
+    from scipy.stats import norm
+
+    each = of_group(batches)
+    first = np.concatenate(each[:10])
+    bar = norm.isf(0.05 / 100)
+    for number in range(10, len(each)):
+        new = np.concatenate(each[max(10, number - 9) : number + 1])
+        p = np.concatenate([first, new]).mean()
+        spread = math.sqrt(p * (1 - p) * (1 / len(first) + 1 / max(len(new), 1))) if len(new) else 0
+        if spread and (new.mean() - first.mean()) / spread > bar:
+            return number
+    return None
+
+
+def three_sigma(batches: list[CodedRows]) -> int | None:
+    means = [b.mean() for b in of_group(batches) if len(b)]
+    centre, spread = statistics.mean(means[:10]), statistics.stdev(means[:10])
+    return next((k for k, m in enumerate(means) if k >= 10 and m > centre + 3 * spread), None)
+
+
+def river_peer(make: Callable[[], Any]) -> Callable[[list[CodedRows]], int | None]:
+    def run(batches: list[CodedRows]) -> int | None:
+        detector = make()
+        for number, wrong in enumerate(of_group(batches)):
+            for value in wrong:
+                detector.update(value)
+                if detector.drift_detected:
+                    return number
+        return None
+
+    return run
+
+
+def peers() -> dict[str, Callable[[list[CodedRows]], int | None]]:
+    found: dict[str, Callable[[list[CodedRows]], int | None]] = {
+        "loop": loop,
+        "z, Bonferroni": z_test,
+        "3 sigma": three_sigma,
+    }
+    try:
+        from river.drift import ADWIN, PageHinkley
+    except ImportError:
+        print("river cannot be imported: ADWIN and Page-Hinkley are left out", file=sys.stderr)
+        return found
+    return found | {"ADWIN": river_peer(ADWIN), "Page-Hinkley": river_peer(PageHinkley)}
+
+
+def harm(runs: int) -> Iterator[list[str]]:
+    yield [
+        "group",
+        "rise",
+        "since batch",
+        "detector",
+        "found within 60 batches",
+        "median delay, batches",
+        "before the change",
+    ]
+    settings = (
+        ((0.5, 0.5), 0.05, 20), ((0.5, 0.5), 0.1, 3), ((0.5, 0.5), 0.1, 20), ((0.5, 0.5), 0.2, 20),
+        ((0.05, 0.95), 0.2, 3), ((0.05, 0.95), 0.2, 10), ((0.05, 0.95), 0.2, 20), ((0.05, 0.95), 0.3, 20),
+        ((0.1, 0.9), 0.3, 3), ((0.1, 0.9), 0.3, 20),
+    )  # fmt: skip
+    for share, rise, at in settings:
+        for name, detector in peers().items():
+            if at < 10 and name != "loop":
+                continue  # their reference is ten batches
+            ends = [detector(list(stream(seed, share, rise, at, at + 60))) for seed in range(runs)]
+            delay = [e - at + 1 for e in ends if e is not None and e >= at]
+            early = sum(e is not None and e < at for e in ends)
+            shown = f"{statistics.median(delay):g}" if delay else "-"
+            yield [f"{share[0]:.0%}", f"{BASE} + {rise:g}", str(at), name, f"{len(delay)} of {runs}", shown, str(early)]
+
+
+def quiet(runs: int) -> Iterator[list[str]]:
+    yield ["groups", "streams", "false alarms of harm in 100 batches", "composition", "decisions"]
+    for groups in (2, 5, 10):
+        n = runs // 3 + (groups == 2) * (runs % 3)
+        count = [0, 0, 0]
+        for seed in range(n):
+            rng = np.random.default_rng([seed, groups])
+            risks = open_harm(3, **HARM)  # type: ignore[arg-type]
+            who, what = (open_moves(3, alpha=0.05, people=50) for _ in range(2))
+            told = [False, False]
+            for number in range(100):
+                coded = rows(rng, [1 / groups] * groups, [BASE] * groups)
+                risks = look(feed_harm(risks, number, coded))
+                who, a = seen(who, number, composition(coded))
+                what, b = seen(what, number, decisions(coded))
+                told = [told[0] or bool(a), told[1] or bool(b)]
+            count = [count[0] + bool(risks.alarm), count[1] + told[0], count[2] + told[1]]
+        yield [str(groups), str(n), *map(str, count)]
+
+
+def moves(runs: int) -> Iterator[list[str]]:
+    yield ["what", "at batch", "told within two batches", "before"]
+    for at in (5, 20, 60):
+        for name, before, after, accepted in (
+            ("a group of 5 % gone", (0.05, 0.95), (0.0, 1.0), (0.3, 0.3)),
+            ("a new group of 5 %", (0.0, 1.0), (0.05, 0.95), (0.3, 0.3)),
+            ("acceptance 15.6 -> 7.6 %", (0.5, 0.5), (0.5, 0.5), (0.156, 0.076)),
+        ):
+            found = early = 0
+            for seed in range(runs):
+                rng = np.random.default_rng([seed, at])
+                who, what = (open_moves(3, alpha=0.05, people=50) for _ in range(2))
+                first = None
+                for number in range(at + 2):
+                    late = number >= at
+                    coded = rows(rng, after if late else before, [BASE] * 2, accepted[late])
+                    who, a = seen(who, number, composition(coded))
+                    what, b = seen(what, number, decisions(coded))
+                    if first is None and (a or b):
+                        first = number
+                found += first is not None and first >= at
+                early += first is not None and first < at
+            yield [name, str(at), f"{found} of {runs}", str(early)]
+
+
+def approvals(runs: int) -> Iterator[list[str]]:
+    from tests.debias.loop.test_safe import promoted_open
+
+    yield ["replays", "promotions with an open condition"]
+    yield [str(runs), str(sum(promoted_open(seed) for seed in range(runs)))]
+
+
+def main() -> int:
+    """See above."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="+", choices=("harm", "quiet", "moves", "approvals"))
+    parser.add_argument("--runs", type=int, default=20)
+    given = parser.parse_args()
+    for name in given.what:
+        for k, line in enumerate(globals()[name](given.runs)):
+            print("| " + " | ".join(line) + " |", flush=True)
+            if k == 0:
+                print("|" + "---|" * len(line), flush=True)
+        print(flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""Where the trail ends, noted outside its database: a database that is put back from a copy is told at the next start.
+
+    OUT/head.json       {"schema": "assay/head/1", "seq": 812, "hash": "...", "seal": "...", "time": "..."}
+
+Written after every page. Whoever can write both can make both fit; a copy of this file that is kept elsewhere (a log, a
+report, another machine) shows that too: `assay watch --check` takes it by `--head FILE`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from audit.errors import DataError
+from audit.files import canonical, write_whole
+
+FILE = "head.json"
+SCHEMA = "assay/head/1"
+
+
+def note(out: Path, head: Mapping[str, Any], time: str) -> None:
+    """Write where the trail ends."""
+    document = {"schema": SCHEMA, **{k: head[k] for k in ("seq", "hash", "seal")}, "time": time}
+    write_whole(out / FILE, canonical(document, compact=True))
+
+
+def noted_end(path: Path) -> dict[str, Any] | None:
+    """What was noted; None where nothing was. Raises DataError for a file that is none of these."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    try:
+        found = json.loads(content)
+        return {"seq": int(found["seq"]), "hash": str(found["hash"]), "time": str(found["time"])}
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path.name} does not say where a trail ended", got="something else", expected=f"schema {SCHEMA}",
+            todo="take the file that `assay watch` wrote, or remove it",
+        ) from error  # fmt: skip

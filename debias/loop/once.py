@@ -1,0 +1,120 @@
+"""Each person counts once: rows of people who were counted before are left out, whatever file brings them again.
+
+Who somebody is, `cluster` or else `id` says; a row without a value there is a person of its own. Of several rows of
+one person in a batch the first counts. What the loop promises about false alarms is for people who come once: what is
+decided about one person again is no new evidence about a group, and taking it as such finds gaps where there are none
+(tests/debias/loop/test_once.py counts how often).
+
+Kept are 64 bits of a hash of each value (pandas' SipHash with a fixed key), so that of a million people two are taken
+for one with a chance of 3 in 100 million. It is no secret: who has the values can look them up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from audit.case import Case
+from audit.load.values import coded
+from debias.loop.arrival import Arrival, Source
+from debias.loop.labels import Labels
+
+Hashes = npt.NDArray[np.uint64]
+
+
+class People:
+    """Who was counted, as sorted runs of hashes that double in length: a look costs its rows times a few searches."""
+
+    def __init__(self) -> None:
+        self._runs: list[Hashes] = []
+
+    def add(self, hashes: Hashes) -> None:
+        self._runs.append(np.sort(hashes))
+        while len(self._runs) > 1 and len(self._runs[-2]) <= 2 * len(self._runs[-1]):
+            last = self._runs.pop()
+            self._runs[-1] = np.sort(np.concatenate([self._runs[-1], last]), kind="stable")
+
+    def seen(self, hashes: Hashes) -> npt.NDArray[np.bool_]:
+        """Which of these were counted, (n,)."""
+        out = np.zeros(len(hashes), dtype=bool)
+        for run in self._runs:
+            if len(run):
+                at = np.minimum(np.searchsorted(run, hashes), len(run) - 1)
+                out |= run[at] == hashes
+        return out
+
+
+class Once:
+    """A source whose batches hold people who were not counted before. counted: number and hashes of each batch.
+
+    Batches that were counted are read again as they were then.
+    """
+
+    def __init__(self, source: Source, column: str, counted: Iterable[tuple[int, bytes]]) -> None:
+        self._source, self._column = source, column
+        self.recounted(counted)
+
+    def recounted(self, counted: Iterable[tuple[int, bytes]]) -> None:
+        """Begin again from what the trail has."""
+        self._people = People()
+        self._of: dict[int, Hashes] = {}
+        for number, content in counted:
+            self.counted(number, content)
+
+    def counted(self, number: int, content: bytes) -> None:
+        """The people of a batch, as `Arrival.people` gave them, are counted."""
+        self._of[number] = np.frombuffer(content, dtype="<u8").astype(np.uint64)
+        self._people.add(self._of[number])
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        return self._source.features
+
+    @property
+    def labels(self) -> Labels:
+        return self._source.labels
+
+    def total(self) -> int:
+        return self._source.total()
+
+    def more(self) -> bool:
+        return self._source.more()
+
+    def ended(self) -> bool:
+        return self._source.ended()
+
+    def said(self) -> list[str]:
+        return self._source.said()
+
+    def read(self, number: int) -> Arrival:
+        arrival = self._source.read(number)
+        if arrival.problem is not None or self._column not in arrival.frame.columns or not len(arrival.frame):
+            return arrival
+        hashes, known = hashes_of(arrival.frame[self._column])
+        mine = self._of.get(number)
+        keep = ~known | ~pd.Series(hashes).duplicated().to_numpy()
+        if mine is not None:
+            keep &= ~known | np.isin(hashes, mine)
+        else:
+            keep &= ~known | ~self._people.seen(hashes)
+        people = hashes[keep & known].astype("<u8").tobytes()
+        again = int((~keep).sum())
+        frame = arrival.frame if not again else arrival.frame[keep].reset_index(drop=True)
+        return replace(arrival, frame=frame, again=again, people=people)
+
+
+def hashes_of(column: pd.Series) -> tuple[Hashes, npt.NDArray[np.bool_]]:
+    """64 bits for each row's value, (n,), and whether there is one; 7, 7.0 and "7" are one value."""
+    codes, names = coded(column)
+    each = pd.util.hash_array(np.array([*names, ""], dtype=object), categorize=False).astype(np.uint64)
+    return each[codes], codes >= 0
+
+
+def once(case: Case, source: Source, counted: Iterable[tuple[int, bytes]]) -> Source:
+    """The source as it is where nothing says who somebody is."""
+    column = case.data.cluster or case.data.id
+    return source if column is None else Once(source, column, counted)

@@ -1,0 +1,96 @@
+"""What was served: decisions, scores and model ids that the service logged, held against the model that should run.
+
+    [watch]
+    served = { decision = "decided", score = "p", model = "model_id" }
+
+The served decision is what is judged: it is what happened to people. The running model's own decisions on the same rows
+are made again and reconciled with it: another model id than the pointer's, decisions that differ, and whether another
+threshold explains them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from audit.case import Case
+from audit.cube import Ints
+from audit.errors import DataError
+from audit.load.values import coded as named
+from debias.loop.store import Served
+
+FEW = 0.001
+"""So small a share of decisions may differ, by how numbers are written, before it is told."""
+
+
+def reconciled(
+    case: Case, frame: pd.DataFrame, running: Served, own: Ints, score: npt.NDArray[np.float64] | None
+) -> tuple[Ints, dict[str, Any] | None]:
+    """The decisions to judge, (n,), and what does not agree with the running model; None where all does.
+
+    own, score: the running model's decisions and scores. Raises DataError for a column that cannot be read.
+    """
+    columns = case.watch.served
+    facts: dict[str, Any] = {"what": "served", "rows": len(frame), "running": running.id}
+    decided, wrong = own, False
+    if "model" in columns:
+        others = _others(frame[columns["model"]], running)
+        if others:
+            wrong, facts = True, facts | {"model": max(others, key=lambda k: others[k]), "by": sum(others.values())}
+    if "decision" in columns:
+        served, known = _decisions(case, frame[columns["decision"]])
+        decided = np.where(known, served, own)
+        differ = int((known & (served != own)).sum())
+        if differ > FEW * len(frame):
+            wrong, facts = True, facts | {"differ": differ}
+            given = pd.to_numeric(frame[columns["score"]], errors="coerce").to_numpy() if "score" in columns else score
+            between = None if given is None else _cut(given, served, known)
+            usual = None if score is None else _cut(score, own, np.ones(len(own), dtype=bool))
+            if between is not None and usual is not None and (between[0] > usual[1] or between[1] < usual[0]):
+                facts |= {"threshold": _middle(between), "usual": running.threshold or _middle(usual)}
+    return decided, facts if wrong else None
+
+
+def _others(column: pd.Series, running: Served) -> dict[str, int]:
+    """Model ids that are not the running one's, with their rows. An id may be its first eight characters or more, or
+    the sha256 of its file."""
+    codes, names = named(column)
+    wanted = [v for v in (running.id, running.file) if v]
+    out = {}
+    for k, name in enumerate(names):
+        given = name.strip().removeprefix("sha256:")
+        if not (len(given) >= 8 and any(w.startswith(given) for w in wanted)):
+            out[given[:64]] = int((codes == k).sum())
+    return out
+
+
+def _decisions(case: Case, column: pd.Series) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    """Served decisions as 0 and 1, and where there is one."""
+    codes, names = named(column)
+    positive = str(case.data.positive)
+    others = [n for n in names if n != positive]
+    if len(others) > 1:
+        raise DataError(
+            f"the served decisions in {column.name!r} have more than two values",
+            got=", ".join(repr(n) for n in names[:5]),
+            expected=f"{positive!r} and one other",
+            todo="write the label's words into the log of what was served",
+        )
+    values = np.array([*(int(n == positive) for n in names), 0], dtype=np.int64)
+    return values[codes], codes >= 0
+
+
+def _cut(score: npt.NDArray[np.float64], decided: Ints, known: npt.NDArray[np.bool_]) -> tuple[float, float] | None:
+    """Between which scores the threshold lies; None where no one threshold gives these decisions."""
+    known = known & np.isfinite(score)
+    no, yes = score[known & (decided == 0)], score[known & (decided == 1)]
+    if not len(no) or not len(yes) or no.max() >= yes.min():
+        return None
+    return float(no.max()), float(yes.min())
+
+
+def _middle(ends: tuple[float, float]) -> float:
+    return float(f"{(ends[0] + ends[1]) / 2:.4g}")

@@ -1,0 +1,142 @@
+"""Decide safely: the gate at the click, and a case that changes its meaning; through the command line."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cli
+from debias.loop.gate import judge_gate
+from debias.loop.state import Decision
+from debias.loop.transitions import at_fault
+from tests.debias.loop.fed import bodies, hashes, people, write_case, write_policy
+from tests.debias.loop.played import POLICY, RULES, Loop, Model
+
+
+@pytest.fixture(scope="module")
+def waits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A loop in which a challenger waits for a person."""
+    folder = tmp_path_factory.mktemp("waits")
+    write_case(folder)
+    assert cli.main(["watch", str(folder / "case.toml"), "--out", str(folder / "out")]) == 0
+    return folder
+
+
+def test_a_challenger_that_a_stricter_policy_leaves_open_is_not_approved(
+    waits: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["watch", str(waits / "case.toml"), "--out", str(waits / "out")]
+    waiting = json.loads((waits / "out" / "watch.json").read_bytes())["pending"]["model"]
+    write_policy(waits, version="2", promote=0.001)
+    capsys.readouterr()
+    assert cli.main([*command]) == 0
+    document = json.loads((waits / "out" / "watch.json").read_bytes())
+    assert document["state"] == "SHADOW"
+    said = next(e["words"] for e in document["events"] if e["kind"] == "reopened")
+    assert "It waits for a person no longer: a condition of the gate is open. selection rate difference by sex" in said
+    assert cli.main([*command, "--approve", waiting, "--reason", "Now.", "--by", "Ada"]) == 2
+    assert "nothing waits for a decision" in capsys.readouterr().err
+    assert "promoted" not in [b["kind"] for b in bodies(waits / "out")]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_nothing_is_promoted_while_a_condition_is_open(seed: int) -> None:
+    """Whatever comes in between, and however often a person says yes (1,000: bench/loop_power.py approvals)."""
+    assert promoted_open(seed) == 0
+
+
+def promoted_open(seed: int) -> int:
+    """Promotions of one replay in which a condition was open, by the gate judged apart from the loop."""
+    rng = np.random.default_rng(seed)
+    loop = Loop(replace(POLICY, loop=replace(RULES, shadow_batches=30)))
+    bad, good = (
+        Model({"F": 0.8}),
+        Model({"F": float(rng.choice([0.0, 0.1, 0.25]))}, noise=float(rng.choice([0.05, 0.2]))),
+    )
+    wrong = 0
+    for _ in range(24):
+        if loop.state.mode == "BUILD":
+            loop.build()
+        drift = Model({"F": 0.4}) if rng.random() < 0.3 else good
+        loop.batch({"old": bad, "new": drift}, n=int(rng.integers(50, 400)), women=float(rng.choice([0.1, 0.5])))
+        before = loop.state
+        if before.beside is None or before.mode != "APPROVAL":
+            continue
+        stands = judge_gate(loop.policy, before.beside, at_fault(before), before.challengers, ("sex",))
+        said = loop.give(Decision(before.beside.model, True, "Yes.", "Ada"))
+        wrong += any(e.kind == "promoted" for e in said) and not stands.passed
+        if loop.state.mode == "PROBATION":
+            break
+    return wrong
+
+
+def test_a_yes_to_what_is_open_is_refused_in_the_step_too() -> None:
+    """A word that was left in the inbox before the batch that opened a condition."""
+    loop = Loop()
+    loop.until("BUILD", {"old": Model({"F": 0.8})})
+    loop.build()
+    both = {"old": Model({"F": 0.8}), "new": Model()}
+    loop.until("APPROVAL", both)
+    state = loop.state
+    assert state.beside is not None
+    open_again = replace(state, beside=replace(state.beside, paired=None))
+    loop.state = open_again
+    said = loop.say(True)
+    assert [e.kind for e in said] == ["reopened"]
+    assert said[0].words.startswith("Ada approves, and it is not done: a condition of the gate is open. No outcomes")
+    assert (loop.state.mode, loop.state.running) == ("SHADOW", "old")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ('positive = "yes"', 'positive = "no"', "'positive'"),
+        ('sensitive = ["sex"]', 'sensitive = ["town"]', "'sensitive'"),
+        ("label_delay = 1", "label_delay = 3", "'label_delay'"),
+        ("threshold = 0.65", "threshold = 0.7", "'threshold'"),
+    ],
+)
+def test_a_case_that_means_something_else_is_refused_and_nobody_is_blamed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, named: str
+) -> None:
+    write_case(tmp_path, people(4))
+    command = ["watch", str(tmp_path / "case.toml"), "--out", str(tmp_path / "out")]
+    assert cli.main([*command, "--batches", "2"]) == 0
+    before = hashes(tmp_path / "out")
+    text = (tmp_path / "case.toml").read_text()
+    (tmp_path / "case.toml").write_text(text.replace(old, new))
+    capsys.readouterr()
+    assert cli.main(command) == 2
+    said = capsys.readouterr().err
+    assert f"the case says something else about {named} than when this loop began" in said
+    assert hashes(tmp_path / "out") == before
+    (tmp_path / "case.toml").write_text(text)
+    assert cli.main(command) == 0
+    assert "incident" not in [b["kind"] for b in bodies(tmp_path / "out")]
+
+
+def test_a_database_put_back_from_a_copy_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_case(tmp_path, people(6))
+    command = ["watch", str(tmp_path / "case.toml"), "--out", str(tmp_path / "out")]
+    assert cli.main([*command, "--batches", "2"]) == 0
+    copy = (tmp_path / "out" / "watch.db").read_bytes()
+    assert cli.main([*command, "--batches", "3"]) == 0
+    assert cli.main([*command, "--check"]) == 0
+    for path in (tmp_path / "out").glob("watch.db*"):
+        path.unlink()
+    (tmp_path / "out" / "watch.db").write_bytes(copy)
+    capsys.readouterr()
+    assert cli.main([*command, "--check"]) == 4
+    assert "the end of the trail is missing" in capsys.readouterr().err
+    assert cli.main(command) == 0
+    said = [b for b in bodies(tmp_path / "out") if b["kind"] == "went_back"]
+    assert len(said) == 1
+    assert "A copy was put back" in said[0]["words"]
+    assert "went_back" in (tmp_path / "out" / "alerts.jsonl").read_text()
+    assert json.loads((tmp_path / "out" / "watch.json").read_bytes())["batches"] == 6
+    assert cli.main(command) == 0
+    assert sum(b["kind"] == "went_back" for b in bodies(tmp_path / "out")) == 1, "once"
