@@ -46,11 +46,11 @@ demo: setup
 	@.venv/bin/assay demo --out out/demo
 
 test: setup-test
-	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-environments: setup-test
 	@bash scripts/environments.sh
-	@$(PY) -m pytest -m environments -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(PY) -m pytest -m environments -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup-test
 	$(PY) -m ruff format --check $(CODE)
@@ -63,9 +63,9 @@ check: lint types test
 
 # The rooms that everything rests on; no process, no browser, no PDF.
 QUICK := tests/test_house.py tests/audit/test_cube.py tests/audit/test_gaps.py tests/audit/test_measure.py tests/audit/test_impact.py \
-	tests/audit/stats tests/audit/load/test_propose.py tests/debias/test_weights.py tests/debias/test_methods_table.py
+	tests/audit/stats tests/audit/load/test_propose.py tests/debias/test_weights.py
 quick: lint
-	@$(PY) -m pytest -q -x -n $(WORKERS) --dist loadfile $(QUICK) $(ARGS)
+	@$(PY) -m pytest -q -x -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(QUICK) $(ARGS)
 
 ROOM :=
 N := 40

@@ -10,6 +10,7 @@ from typing import Any
 from assay import _frames, _models
 from assay._result import Result
 from audit.errors import CaseError, InputError
+from audit.load.values import name_of
 
 Column = Any
 """The name of a column of the frame, or one value a row (n,)."""
@@ -26,6 +27,8 @@ def audit(
     decision: Column = None,
     score: Column = None,
     threshold: float | None = None,
+    link: str | None = None,
+    classes: Mapping[Any, str] | None = None,
     features: Sequence[str] | None = None,
     exclude: Sequence[str] = (),
     weight: Column = None,
@@ -39,6 +42,7 @@ def audit(
     out: str | Path | None = None,
     seed: int = 0,
     draws: int = 2000,
+    allow: Sequence[str] = (),
 ) -> Result:
     """Measure how decisions about people differ between groups.
 
@@ -64,6 +68,10 @@ def audit(
         A score of `positive`, in place of a model; decided positive from `threshold` up.
     threshold : float | None
         For a score, or in place of a model's own `predict`.
+    link : str | None
+        "logit" for a model that gives log-odds; they decide from a probability of 0.5 on.
+    classes : Mapping[Any, str] | None
+        The model's classes in the label's words, for example `{0: "denied", 1: "approved"}`.
     features : Sequence[str] | None
         The columns that the model reads, in its order (default: as the model names them).
     exclude : Sequence[str]
@@ -90,6 +98,8 @@ def audit(
         Of permutation tests and intervals.
     draws : int
         Behind each of them.
+    allow : Sequence[str]
+        Types in a model file that you have reviewed.
 
     Returns
     -------
@@ -110,7 +120,7 @@ def audit(
     1.0
     """
     folder = _folder(out)
-    table = _frames.Columns(_frames.as_pandas(data))
+    table = _frames.Columns(_frames.as_pandas(data), data)
     roles: dict[str, Any] = {"label": table.role("label", label)}
     if isinstance(sensitive, str):
         sensitive = [sensitive]
@@ -139,6 +149,8 @@ def audit(
         made = {"outcomes": True}
     if threshold is not None:
         made["threshold"] = float(threshold)
+    made |= {"link": link} if link is not None else {}
+    made |= {"classes": {name_of(k): name_of(v) for k, v in classes.items()}} if classes else {}
     values: dict[str, Any] = {
         "path": "data.parquet",
         **roles,
@@ -154,7 +166,7 @@ def audit(
     about = {"name": name, "purpose": purpose}
     norms = {"file": str(Path(policy).resolve())} if policy is not None else None
     _frames.write_case(folder / "case.toml", about, values, made, norms)
-    return _run(folder / "case.toml", folder, out is None, seed=seed, draws=draws)
+    return _run(folder / "case.toml", folder, out is None, seed=seed, draws=draws, allow=allow)
 
 
 def audit_case(

@@ -13,7 +13,7 @@ from audit.errors import CaseError, DataError, nearest
 from audit.files import write_whole
 from audit.load.sign import sign_of
 from audit.load.toml import key, write
-from audit.load.values import name_of, names_of
+from audit.load.values import name_of, names_of, with_columns
 
 
 def as_pandas(data: Any) -> pd.DataFrame:
@@ -57,12 +57,21 @@ def _no_table(got: str) -> DataError:
     )
 
 
+def _in_another_order(one: pd.Index, other: pd.Index) -> bool:
+    """Whether the two hold the same labels otherwise sorted; where they are unlike, rows are matched by their place."""
+    return len(one) == len(other) and not one.equals(other) and one.sort_values().equals(other.sort_values())
+
+
 class Columns:
     """A frame that roles are taken from, and columns added to where a role came as values."""
 
-    def __init__(self, frame: pd.DataFrame) -> None:
+    def __init__(self, frame: pd.DataFrame, data: object = None) -> None:
+        """data: the table as a person gave it."""
         self.frame = frame
+        self.named = not isinstance(data, np.ndarray)
+        index = getattr(data, "index", None)
         self.own = tuple(frame.columns)
+        self._index = index if isinstance(index, pd.Index) else None
 
     def role(self, role: str, value: Any, as_name: str | None = None) -> str | None:
         """The name of the column for this role; values (n,) become a new column. Raises CaseError, DataError."""
@@ -77,6 +86,13 @@ class Columns:
                     todo=nearest(value, self.frame.columns),
                 )
             return value
+        if isinstance(value, pd.Series) and self._index is not None and _in_another_order(value.index, self._index):
+            raise DataError(
+                f"{role} has the rows of the table in another order",
+                got="the same index, sorted otherwise",
+                expected="one value a row, in the table's order",
+                todo=f"pass {role}.loc[table.index], or {role}.to_numpy() where the order is right as it is",
+            )
         values = pd.Series(np.asarray(value)) if not isinstance(value, pd.Series) else value.reset_index(drop=True)
         if len(values) != len(self.frame):
             raise DataError(
@@ -93,7 +109,7 @@ class Columns:
                 expected="a table without such a column",
                 todo=f"rename that column, or pass {role}={name!r} where it is the one meant",
             )
-        self.frame = self.frame.assign(**{name: values.to_numpy()})
+        self.frame = with_columns(self.frame, {name: values.to_numpy()})
         return name
 
     def sign(self, outcome: str | None, positive: object, favourable: object, *, scored: bool) -> dict[str, Any]:
@@ -133,7 +149,7 @@ class Columns:
         for column in (c for c in frame.columns if pd.api.types.is_object_dtype(frame[c])):
             kinds = {type(v) for v in frame[column].dropna()}
             if len(kinds) > 1:
-                frame = frame.assign(**{column: frame[column].map(name_of, na_action="ignore")})
+                frame = with_columns(frame, {column: frame[column].map(name_of, na_action="ignore")})
         try:
             frame.to_parquet(path, index=False)
         except (pa.ArrowException, TypeError, ValueError) as error:

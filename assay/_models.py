@@ -51,7 +51,8 @@ def placed(model: Any, table: Columns, reads: Sequence[str], folder: Path, thres
         )
     given = table.frame[list(reads)]
     named = hasattr(model, "feature_names_in_")
-    asked = given if named else given.to_numpy()
+    # What scikit-learn fitted on an array is asked with one; a class of a person's own is given what the person gave.
+    asked = given if named or (table.named and not hasattr(model, "n_features_in_")) else given.to_numpy()
     try:
         decided = np.asarray(model.predict(asked))
     except Exception as error:  # whatever a person's estimator raises
@@ -64,7 +65,7 @@ def placed(model: Any, table: Columns, reads: Sequence[str], folder: Path, thres
     if decided.shape != (len(given),):
         raise ModelError("the model did not give one decision a row", got=f"shape {decided.shape}",
                          expected=f"({len(given)},)", todo="pass an estimator that predicts one value")  # fmt: skip
-    if named and _saved(model, folder / "model.skops"):
+    if named and _saved(model, folder / "model.skops", given, decided):
         return {"path": "model.skops"}
     column = "decided_by_model"
     table.role("decision", decided, as_name=column)
@@ -75,19 +76,19 @@ def placed(model: Any, table: Columns, reads: Sequence[str], folder: Path, thres
     return {"decision": column, "origin": said}
 
 
-def _saved(model: Any, path: Path) -> bool:
-    """Whether skops writes the model, and the worker may load it."""
+def _saved(model: Any, path: Path, given: Any, decided: np.ndarray) -> bool:
+    """Whether skops writes the model, the worker may load it, and what is loaded back decides the same."""
     from audit.models import describe
 
     try:
         import skops.io
 
         skops.io.dump(model, path)
-        found = describe(path)
+        alike = not describe(path).unknown_types and np.array_equal(
+            np.asarray(skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path)).predict(given)), decided
+        )
     except Exception:  # skops raises what the estimator's own pickling raises
+        alike = False
+    if not alike:
         path.unlink(missing_ok=True)
-        return False
-    if found.unknown_types:
-        path.unlink(missing_ok=True)
-        return False
-    return True
+    return alike

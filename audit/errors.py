@@ -137,11 +137,22 @@ class Cancelled(AssayError):
 def nearest(name: str, known: Iterable[str]) -> str:
     """`did you mean 'sex'?`, or the known names where none is near."""
     names = [str(k) for k in known]
+    alike = [n for n in names if n != str(name) and _loosely(n) == _loosely(str(name))]
+    if alike:
+        return f"did you mean {alike[0]!r}?"
     close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]!r}?"
     shown = ", ".join(repr(n) for n in names[:12])
     return f"known names: {shown}" + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+
+
+def _loosely(name: str) -> object:
+    """What stays of a name without capitals and spaces; of a number, its value: 1.0 is 1."""
+    try:
+        return float(name)
+    except ValueError:
+        return " ".join(name.split()).casefold()
 
 
 def _ended(text: str) -> str:

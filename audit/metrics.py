@@ -1,4 +1,6 @@
-"""The table of rates. A rate is two masks over the six cells label x decision; adding a metric is adding a row.
+"""The table of rates. A rate is two masks over the six cells label x decision.
+
+A new metric is a row here; where a norm may be about it, its name stands in `audit.load.policies` too.
 
 Sources: Hardt, Price & Srebro (2016) for true and false positive rates as criteria of fairness; Chouldechova (2017)
 for predictive values; Verma & Rubin (2018) for the names.

@@ -13,7 +13,7 @@ import zlib
 
 import numpy as np
 
-from audit.cube import Coded, Meaning, cube_of, margins_of
+from audit.cube import CodedRows, Meaning, cube_of, margins_of
 from audit.gaps import Settings
 from audit.measure import measure
 
@@ -41,7 +41,7 @@ def audit(rng: np.random.Generator, groups: int, size: int, kind: str, seed: int
     weight = None
     if "weights" in kind:
         weight = np.exp(rng.normal(0, 0.6, people)[who] + 0.5 * (taste[who, 0] if score is None else answer[:, 1]))
-    coded = Coded(
+    coded = CodedRows(
         ("g",), (tuple(f"g{i}" for i in range(groups)),), (who % groups)[:, None], answer[:, 1].astype(np.int64),
         answer[:, 0].astype(np.int64), weight, score, Meaning("1", "0", "1"),
         cluster=who if "rows each" in kind[2:] else None,

@@ -64,8 +64,8 @@ def by_thresholds(
     ]
     if task.case.model.endpoint is not None:
         notes.append(
-            f"The model stays where it is served: mitigated.json reads its scores from a column {ENDPOINT!r}, and holds "
-            "the thresholds alone."
+            f"The model stays where it is served: mitigated.json reads its scores from a column {ENDPOINT!r}, and "
+            "holds the thresholds alone."
         )
     if done.defaulted:
         shown = ", ".join(" / ".join(names[g]) for g in done.defaulted[:8])

@@ -26,8 +26,9 @@ ABANDONED_DAYS = 7
 """Uploads that were never made a case, and what is left of unfinished work, go after so many days without a change."""
 _FILES = frozenset(
     "cube.json evidence.json explain.json mitigation.json search.json search.part.json watch.json watch-demo.json "
-    "demo.json demo-key.p12 running.json head.json alerts.jsonl modelcard.md provenance.json mlbom.cdx.json mitigated.json "
-    "mitigated.onnx mitigated.skops mitigated.txt watch.db watch.db-wal watch.db-shm watch.db-journal".split()
+    "demo.json demo-key.p12 running.json head.json alerts.jsonl answers.jsonl modelcard.md provenance.json "
+    "mlbom.cdx.json mitigated.json mitigated.onnx mitigated.skops mitigated.txt watch.db watch.db-wal watch.db-shm "
+    "watch.db-journal".split()
 )
 _FOLDERS = frozenset((".store", "models", "incoming"))
 _GOING = ".going"

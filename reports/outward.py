@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from audit.documents import record_in
+from audit.documents.evidence import Evidence
 from audit.errors import DataError, InputError, ModelError, nearest
 from audit.evidence import sha256
 from audit.files import canonical
@@ -124,7 +126,7 @@ def _to_mlflow(
     with Registry(uri or known.get("uri"), ca=ca, plain_text=plain, what="the tracking server") as server:
         experiment = _experiment(server, known.get("run_id"))
         made = server.post(
-            "runs/create", experiment_id=experiment, start_time=millis, run_name=tags["assay.case"],
+            "runs/create", once=True, experiment_id=experiment, start_time=millis, run_name=tags["assay.case"],
             tags=[{"key": k, "value": v} for k, v in tags.items()],
         )  # fmt: skip
         info = made["run"]["info"]
@@ -169,7 +171,7 @@ def _experiment(server: Registry, run: str | None) -> str:
     except ModelError as error:
         if "HTTP 404" not in error.got:
             raise
-    return str(server.post("experiments/create", name=EXPERIMENT)["experiment_id"])
+    return str(server.post("experiments/create", once=True, name=EXPERIMENT)["experiment_id"])
 
 
 def _to_openlineage(
@@ -189,7 +191,9 @@ def _to_openlineage(
     sent = []
     with Client(Access(where, what, ca=ca, plain_text=plain, token_env=named)) as client:
         for kind in ("START", "COMPLETE"):
-            event = to_event(evidence, digest=digest, when=now) | {"eventType": kind}
+            event = to_event(record_in(Evidence, evidence, "evidence.json"), digest=digest, when=now) | {
+                "eventType": kind
+            }
             if kind == "START":
                 event |= {"inputs": [{k: v for k, v in i.items() if k != "inputFacets"} for i in event["inputs"]]}
             reply = client.ask("POST", path if "/lineage" in path else f"{path}/api/v1/lineage", canonical(event))

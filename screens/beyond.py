@@ -9,12 +9,14 @@ import pandas as pd
 import streamlit as st
 
 from audit.by_proxy import sentences
+from audit.documents import record_in
+from audit.documents.evidence import Conformed, Smoothed
+from audit.documents.rows import Slice, StageFigure
 from audit.findings import name_of, p_words, percent
 from audit.funnel import WARNING
 from audit.likewise import NOT_CAUSAL, shown
 from reports.sections.conform import NAMES, rows_of
 from reports.sections.further import ASKED, chosen, gap_sentence, smallest, where
-from reports.words import day
 from screens import charts, parts, points, state
 
 Record = dict[str, Any]
@@ -55,7 +57,7 @@ def _slices(found: Record, attribute: list[str]) -> None:
         f"{found['considered']:,} subgroups of at least {found['least_people']} people were looked at on one half "
         f"of the people; {found['tested']} were tested on the other half, and p-values are adjusted for all of these."
     )
-    rows = chosen(found["found"])
+    rows = chosen(record_in(tuple[Slice, ...], found["found"], "slices"))
     if not rows:
         st.write(state.plain(f"No subgroup was confirmed. That is no proof that there is none. {how}"))
         return
@@ -317,7 +319,7 @@ def _likewise(found: Record, attribute: list[str]) -> None:
 def _funnel(found: Record, attribute: list[str]) -> None:
     figures = [f for f in found["figures"] if f["attribute"] == attribute[:1]] or found["figures"]
     for figure in figures:
-        st.write(state.plain(gap_sentence(figure)))
+        st.write(state.plain(gap_sentence(record_in(StageFigure, figure, "funnel"))))
     parts.table(
         pd.DataFrame(
             [
@@ -345,7 +347,7 @@ def _funnel(found: Record, attribute: list[str]) -> None:
 
 
 def _smoothed(found: list[Record], attribute: list[str]) -> None:
-    shown = smallest(found, most=20)
+    shown = smallest(record_in(tuple[Smoothed, ...], found, "smoothed"), most=20)
     if not shown:
         reasons = sorted({str(s["reason"]) for s in found if s["reason"]}) or [
             "no combination of attributes was counted"
@@ -376,143 +378,8 @@ def _smoothed(found: list[Record], attribute: list[str]) -> None:
 
 def _conform(found: Record, attribute: list[str]) -> None:
     st.write("For comparing with a figure made elsewhere: each tool's own sign, reference and rule for 0/0.")
-    rows = rows_of({"values": [v for v in found["values"] if v["attribute"] == attribute]}) or rows_of(found)
+    every = record_in(tuple[Conformed, ...], found["values"], "conformance")
+    rows = rows_of([v for v in every if v.attribute == tuple(attribute)]) or rows_of(every)
     parts.table(pd.DataFrame(rows, columns=["Tool", "Figure", "By", "Value"]), alt="Figures under other tools' names")
     for tool, words in found["tools"].items():
         st.caption(state.plain(f"{NAMES[tool]}: {words}."))
-
-
-def data_quality(evidence: Record, attribute: list[str]) -> None:
-    """What the data audit found on rows: missing values, copies, periods, proxies."""
-    _population(evidence.get("population") or [], attribute)
-    found = evidence.get("quality")
-    if not found:
-        return
-    st.header("How good the data are")
-    for words in _quality_words(found):
-        st.write(state.plain(words))
-    gaps = sorted((g for g in found["missing"]["gaps"] if g["value"] is not None), key=lambda g: -g["value"])[:MOST]
-    if gaps:
-        parts.table(
-            pd.DataFrame(
-                [
-                    {
-                        "Missing in": g["column"],
-                        "By": " and ".join(g["attribute"]),
-                        "Apart": f"{100 * g['value']:.1f} points",
-                        "95 %": f"{100 * g['low']:.1f} to {100 * g['high']:.1f}",
-                        "Adjusted p": p_words(g["p_adjusted"]),
-                        "Most often": name_of(g["highest"]),
-                    }
-                    for g in gaps
-                ]
-            ),
-            alt="Where values are missing more often for some groups",
-        )
-    proxies = found.get("proxies") or {}
-    if proxies.get("measured"):
-        _proxies(proxies, attribute)
-
-
-def _population(found: list[Record], attribute: list[str]) -> None:
-    one = next((p for p in found if p["attribute"] == attribute), None)
-    if one is None:
-        return
-    st.header("Beside the population")
-    if not one["estimable"]:
-        st.write(state.plain(f"Not estimable: {one['reason']}."))
-        return
-    far = max(one["groups"], key=lambda g: abs(g["difference"]))
-    takeaway = (
-        f"{name_of(far['group'])} are {percent(far['share'])} of the data and {percent(far['population'])} of the "
-        "population, the widest difference."
-    )
-    st.write(state.plain(takeaway))
-    left, right = st.columns([3, 2])
-    dots = [
-        charts.Dot(name_of(g["group"]), g["share"], g["low"], g["high"], g["people"], "data") for g in one["groups"]
-    ]
-    dots += [
-        charts.Dot(name_of(g["group"]), g["population"], g["population"], g["population"], 0, "population")
-        for g in one["groups"]
-    ]
-    figure = charts.dots(dots, title="Share of the data (95 % intervals) and of the population")
-    left.plotly_chart(figure, config=charts.CONFIG, key="population-chart", alt=takeaway)
-    with right:
-        parts.table(
-            pd.DataFrame(
-                [
-                    {
-                        "Group": name_of(g["group"]),
-                        "Data": percent(g["share"]),
-                        "95 %": f"{percent(g['low'])} to {percent(g['high'])}",
-                        "Population": percent(g["population"]),
-                        "Of people": g["people"],
-                    }
-                    for g in one["groups"]
-                ]
-            ),
-            alt="Shares of the data and of the population by group",
-        )
-    st.caption(
-        "Chi-squared test of fit: "
-        + ("too few people are expected for it." if one["p_value"] is None else f"{p_words(one['p_value'])}.")
-    )
-
-
-def _quality_words(found: Record) -> list[str]:
-    hit = [c for c in found["missing"]["columns"] if c["missing"] or c["written"]]
-    out = [
-        f"Values are missing in {len(hit)} of {len(found['missing']['columns'])} columns."
-        if hit
-        else "No value is missing in the columns read."
-    ]
-    copies = found.get("duplicates") or {}
-    if copies.get("measured"):
-        text = f"{copies['repeated']:,} of {copies['rows']:,} rows repeat another row"
-        if copies.get("learned_from"):
-            text += f"; {copies['learned_from']:,} are also among the rows to learn from"
-        if copies.get("contradicted"):
-            text += f"; {copies['contradicted']:,} are like another row in all but the outcome"
-        out.append(text + ".")
-    constant = [str(p["period"]) for p in (found.get("periods") or {}).get("periods", []) if p["constant"]]
-    if constant:
-        out.append(f"All outcomes are the same in {', '.join(constant[:6])}: look into the data first.")
-    for change in (found.get("periods") or {}).get("changes", [])[:1]:
-        out.append(
-            f"From {day(change['from'])} to {day(change['to'])} favourable outcomes changed by "
-            f"{100 * change['change']:+.1f} "
-            f"points: {100 * change['within_groups']:+.1f} within groups, {100 * change['mix_of_groups']:+.1f} from "
-            "another mix of groups."
-        )
-    return out
-
-
-def _proxies(found: Record, attribute: list[str]) -> None:
-    one = next((t for t in found["together"] if t["attribute"] == attribute[:1] and t["estimable"]), None)
-    if one is None:
-        return
-    rows = sorted((f for f in found["features"] if f["attribute"] == one["attribute"]), key=lambda f: -(f["auc"] or 0))
-    name = one["attribute"][0]
-    takeaway = (
-        f"Together {one['features']} features tell {name} with an AUC of {one['auc']:.3f} on people they were not "
-        "fitted on; 0.5 is a coin, 1 is certainty. Leaving the column out of a model does not remove this."
-    )
-    st.markdown(f"### What stands for {state.plain(name)}")
-    st.write(state.plain(takeaway))
-    left, right = st.columns([3, 2])
-    shown = [f for f in rows if f["auc"] is not None][:MOST]
-    figure = charts.bars(
-        [f["feature"] for f in shown], [f["auc"] for f in shown], title=f"AUC of telling {name} from one feature"
-    )
-    left.plotly_chart(figure, config=charts.CONFIG, key="proxy-chart", alt=takeaway)
-    with right:
-        parts.table(
-            pd.DataFrame(
-                [
-                    {"Feature": f["feature"], "AUC": f"{f['auc']:.3f}", "Cramer's V": f"{f['cramers_v']:.3f}"}
-                    for f in shown
-                ]
-            ),
-            alt=f"Features that stand for {name}",
-        )

@@ -12,7 +12,7 @@ from audit.findings import interval_words, name_of, percent
 from audit.sizes import behind, measured, rows_behind, unit
 from audit.values import Measures
 from reports.words import unquoted
-from screens import beyond, charts, parts, state
+from screens import charts, parts, quality, state
 
 WORDS = {
     "class_imbalance": "Class imbalance",
@@ -56,7 +56,7 @@ def show() -> None:
     elif section == SECTIONS[1]:
         measures_table(measures, attribute)
     else:
-        beyond.data_quality(evidence, list(attribute))
+        quality.data_quality(evidence, list(attribute))
     for note in evidence["notes"]:
         st.caption(state.plain(unquoted(note)))
     parts.next_step("model", "what the model does")

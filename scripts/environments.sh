@@ -22,6 +22,11 @@ make sklearn-1.3 "scikit-learn==1.3.2" "numpy<2" "pandas<2.3" "scipy<1.12" "imba
     "category_encoders==2.6.3" "lightgbm==4.3.0" "catboost==1.2.7" "statsmodels==0.14.2" "fairlearn==0.10.0" \
     "skops==0.9.0" "skl2onnx==1.17.0" "onnx==1.16.2" cloudpickle joblib
 make sklearn-1.6 "scikit-learn==1.6.1" "numpy<2.3" "pandas<3" "skops==0.11.0" cloudpickle joblib
+# Orchestrators and feature stores, for docs/examples; an old client cannot stand beside a new one, so one each.
+make airflow "apache-airflow==3.3.2"
+make dagster "dagster==1.13.29"
+make prefect "prefect==3.9.1"
+make feast "feast==0.67.0"
 # Keras with JAX, the smallest of its backends.
 make keras "keras==3.*" jax "numpy<2.4" pandas
 # Servers of models, each by itself: their pins (protobuf under 7, NumPy under 2, FastAPI under .116) exclude ours.

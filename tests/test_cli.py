@@ -13,6 +13,7 @@ import pytest
 import cli
 from assay._commands import COMMANDS
 from audit.errors import AssayError, GateBroken, InputError, VerificationError
+from tests.reports import kit
 
 CASE = """
 [case]
@@ -154,6 +155,7 @@ def test_a_report_is_signed_verified_and_a_flipped_byte_fails_with_4(
     code, out, err = run(capsys, "verify", report, "--rerun", case, "--json")
     assert code == 0, err
     assert json.loads(out)["ok"] is True
+    kit.judge_here(monkeypatch)  # once in a process of its own, then here
     code, _, err = run(
         capsys, "approve", report, "--key", tmp_path / "bo.p12", "--decision", "reject", "--reason", "The gap is wide."
     )

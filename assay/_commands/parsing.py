@@ -138,6 +138,8 @@ class Command(click.Command):
     more = ""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if ctx.resilient_parsing:
+            return super().parse_args(ctx, args)
         options = [p for p in self.get_params(ctx) if isinstance(p, click.Option)]
         return super().parse_args(ctx, spelled_out(args, options, ctx.command_path))
 
@@ -185,6 +187,8 @@ class Commands(click.Group):
             formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if ctx.resilient_parsing:  # a shell asks how a word may go on
+            return super().parse_args(ctx, args)
         if not args:
             raise InputError(
                 "no command was named",
@@ -197,7 +201,7 @@ class Commands(click.Group):
         return super().parse_args(ctx, [first, *args[1:]])
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        if args[0] not in COMMANDS:
+        if args[0] not in COMMANDS and not ctx.resilient_parsing:
             raise InputError(
                 f"there is no command {args[0]!r}",
                 got=args[0],

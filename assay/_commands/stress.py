@@ -17,8 +17,8 @@ from assay._commands.parsing import FILE, NUMBER, WHOLE, Option, Result, command
     Option("--check", is_flag=True, help="Check the case's data by group, and propose nothing."),
     Option("--results", type=FILE, metavar="FILE", help="With --check: a result of Great Expectations, as JSON."),
     Option("--gate", is_flag=True, help="With --check: end with 3 where a check of severity error is broken."),
-    more="Propose a contract from a data file, or from the training rows of a case. With --check, hold the audited rows "
-    "of a case against the contract that it names (contract.toml, or a suite of Great Expectations).",
+    more="Propose a contract from a data file, or from the training rows of a case. With --check, hold the audited "
+    "rows of a case against the contract that it names (contract.toml, or a suite of Great Expectations).",
 )
 def contract(data: Path, out: Path | None, check: bool, results: Path | None, gate: bool) -> Result:
     from audit.contract.run import checked_case, proposed

@@ -11,11 +11,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from audit.case import Case
-from audit.classes.table import MOST_CLASSES
 from audit.errors import CaseError, DataError, nearest
-from audit.load import limits
+from audit.load import limits, outcomes
 from audit.load.groups import file_columns
-from audit.load.values import band, coded, decision_names
+from audit.load.values import band, coded, listed, numbers_of
 
 Mask = npt.NDArray[np.bool_]
 
@@ -52,16 +51,19 @@ def columns(case: Case, main: Sequence[str], side: Sequence[str]) -> None:
                 f"the table has no column {column!r}, which the case names as `{role}`",
                 got=f"{len(known)} other columns",
                 expected=f"a column {column!r}",
-                todo=nearest(column, known) + _no_header(known),
+                todo=nearest(column, known) + no_header(known),
             )
 
 
-def _no_header(names: Sequence[str]) -> str:
+def no_header(names: Sequence[str]) -> str:
     """Where the names look like a row, the file may have no line of names."""
     numbers = sum(1 for n in names if n.strip().replace(".", "", 1).lstrip("-").isdigit())
     if numbers <= len(names) / 3:
         return ""
-    return "; the first line looks like a row of data: if it is one, say header = false or header = [names]"
+    return (
+        "; the first line looks like a row of data: if it is one, say header = false or header = [names] under [data] "
+        "in a case file"
+    )
 
 
 def features_of(case: Case, columns: Sequence[str]) -> tuple[str, ...]:
@@ -109,8 +111,10 @@ def split(case: Case, names: Sequence[str]) -> None:
             )
 
 
-def rows(case: Case, frame: pd.DataFrame, audit: Mask) -> None:
-    """Every check that needs values. `audit` (n,) says which rows are measured. Raises CaseError, DataError."""
+def rows(case: Case, frame: pd.DataFrame, audit: Mask, people: npt.NDArray[np.int64] | None = None) -> None:
+    """Every check that needs values. `audit` (n,) says which rows are measured; people (n,): how many rows of the file
+    each stands for, where they were counted before. Raises CaseError, DataError.
+    """
     if not audit.any():
         raise DataError(
             "there are no rows to measure",
@@ -118,7 +122,8 @@ def rows(case: Case, frame: pd.DataFrame, audit: Mask) -> None:
             expected="at least one row",
             todo="check `split` and `audit` in the case file",
         )
-    _label(case, frame)
+    outcomes.label(case, frame)
+    outcomes.one_spelling(case, frame, people)
     for attribute in case.data.sensitive:
         _sensitive(case, frame.loc[audit, attribute])
     if case.data.weight is not None:
@@ -126,102 +131,9 @@ def rows(case: Case, frame: pd.DataFrame, audit: Mask) -> None:
     if case.data.time is not None:
         times_of(frame[case.data.time])
     if case.model.kind == "decision":
-        _decision(case, frame, audit)
+        outcomes.decision(case, frame, audit)
     if case.model.kind == "score":
-        _score(case, frame.loc[audit, str(case.model.column)])
-
-
-def listed(names: Sequence[str], most: int = 5) -> str:
-    """'a', 'b' and 3 more."""
-    shown = ", ".join(repr(n) for n in names[:most])
-    return (shown + (f" and {len(names) - most:,} more" if len(names) > most else "")) or "no value at all"
-
-
-def _label(case: Case, frame: pd.DataFrame) -> None:
-    data = case.data
-    if data.label is None:
-        return
-    if data.task == "regression":
-        _numbers(frame[data.label], f"the label {data.label!r}")
-        return
-    names = coded(frame[data.label])[1]
-    positive, label = str(data.positive), data.label
-    if len(names) > MOST_CLASSES:
-        number = pd.api.types.is_numeric_dtype(frame[label]) and len(names) > 10
-        cut = f"make a column that says whether {label} is at or above a number you choose, and name it as the label"
-        merge = f"put values together in a new column, such as {positive!r} and 'not {positive}', or leave rows out"
-        raise DataError(
-            f"the label {label!r} has {len(names):,} different values",
-            got=listed(names),
-            expected=f"two outcomes, or up to {MOST_CLASSES} classes",
-            todo=f'{cut}; or say task = "regression" under [data] where a number is predicted' if number else merge,
-        )
-    if not names:
-        raise _one_outcome(case, frame)
-    if len(names) > 1:
-        _sides(case, names, f"the label {label!r}")
-
-
-def two_outcomes(case: Case, frame: pd.DataFrame) -> None:
-    """For what learns from outcomes, or judges by them. Raises DataError where every known outcome is the same."""
-    if case.data.label is not None and len(coded(frame[case.data.label])[1]) < 2:
-        raise _one_outcome(case, frame)
-
-
-def _one_outcome(case: Case, frame: pd.DataFrame) -> DataError:
-    label = str(case.data.label)
-    names = coded(frame[label])[1]
-    return DataError(
-        f"the label {label!r} has {'one value only' if names else 'no values'}",
-        got=f"{listed(names)} in {frame[label].count():,} rows, {frame[label].isna().sum():,} empty",
-        expected="two outcomes",
-        todo="check that this is the outcome column and that the rows were not filtered by it",
-    )
-
-
-def _numbers(column: pd.Series, where: str) -> None:
-    """Refuse an outcome that is no number, and a column of none; an empty one is unknown. Raises DataError."""
-    numbers, strange = numbers_of(column)
-    if pd.api.types.is_bool_dtype(column):
-        strange = len(column)
-    endless = int(np.isinf(numbers).sum())
-    if strange or endless:
-        shown = [v for v, n in zip(column, numbers, strict=True) if not np.isfinite(n) and not pd.isna(v)]
-        raise DataError(
-            f"{where} has values that are no finite numbers, and the task is a regression",
-            got=f"{strange + endless:,} of {len(numbers):,} rows: {listed([str(v) for v in dict.fromkeys(shown)])}",
-            expected="a number, or nothing, in every row",
-            todo='correct them, or remove task = "regression" where the label is a class',
-        )
-    if np.isnan(numbers).all():
-        raise DataError(
-            f"{where} has no values",
-            got=f"0 of {len(numbers):,} rows with a number",
-            expected="numbers",
-            todo="check that this is the outcome column and that the rows were not filtered by it",
-        )
-
-
-def _sides(case: Case, names: Sequence[str], where: str) -> None:
-    """`positive` and `favourable` against the values there are. Raises CaseError."""
-    positive = str(case.data.positive)
-    favourable = str(case.data.favourable or positive)
-    other = f"not {positive}"
-    for role, value in (("positive", positive), ("favourable", favourable)):
-        if value not in names and not (role == "favourable" and len(names) > 2 and value == other):
-            raise CaseError(
-                f"`{role}` is not a value of {where}",
-                got=repr(value),
-                expected=" or ".join(repr(n) for n in names[:12]) + (" ..." if len(names) > 12 else ""),
-                todo=f"write it exactly as in the table; {nearest(value, names)}",
-            )
-    if len(names) > 2 and favourable not in (positive, other):
-        raise CaseError(
-            f"{where} has {len(names):,} values, and `favourable` is neither `positive` nor the rest together",
-            got=f"positive = {positive!r}, favourable = {favourable!r}",
-            expected=f"favourable = {positive!r} or {other!r}",
-            todo=f"name {favourable!r} as `positive` where that is the good decision, or write favourable = {other!r}",
-        )
+        outcomes.score(case, frame.loc[audit, str(case.model.column)])
 
 
 def _sensitive(case: Case, column: pd.Series) -> None:
@@ -298,12 +210,6 @@ def _weight(column: pd.Series, name: str, audit: Mask) -> None:
         )
 
 
-def numbers_of(column: pd.Series) -> tuple[npt.NDArray[np.float64], int]:
-    """The column as floats, NaN where there is no number, and how many texts are no numbers."""
-    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    return numbers, int((np.isnan(numbers) & column.notna().to_numpy()).sum())
-
-
 def _shown(value: Any) -> str:
     return "nothing" if pd.isna(value) else repr(value if isinstance(value, str) else float(value))
 
@@ -347,81 +253,6 @@ def times_of(column: pd.Series, dates: str | None = None) -> pd.Series:
             else "write the dates as year-month-day",
         )
     return times
-
-
-def _decision(case: Case, frame: pd.DataFrame, audit: Mask) -> None:
-    name = str(case.model.column)
-    codes, names = coded(frame.loc[audit, name])
-    if (codes < 0).any():
-        raise DataError(
-            f"the decision column {name!r} has empty values",
-            got=f"{int((codes < 0).sum()):,} of {len(codes):,} measured rows without a decision",
-            expected="a decision in every row",
-            todo="fill them in, or leave out the rows that were never decided",
-        )
-    if case.data.label is not None:
-        allowed = decision_names(coded(frame[case.data.label])[1], names, case.data.positive, case.data.favourable)
-        strange = [n for n in names if n not in allowed]
-        if strange:
-            raise DataError(
-                f"the decision column {name!r} has values that the label {case.data.label!r} does not have",
-                got=f"{listed(strange)} in {_count(codes, names, strange):,} of {len(codes):,} measured rows",
-                expected=" or ".join(repr(n) for n in allowed),
-                todo="say which decision goes with which outcome; add for example this line under [model]: "
-                + classes_line(case, names, allowed),
-            )
-        return
-    if len(names) > MOST_CLASSES:
-        raise DataError(
-            f"the decision column {name!r} has {len(names):,} different values",
-            got=listed(names),
-            expected=f"two decisions, or up to {MOST_CLASSES} classes",
-            todo="put values together in a new column",
-        )
-    if len(names) > 1:
-        _sides(case, names, f"the decision column {name!r}")
-
-
-def classes_line(case: Case, decided: Sequence[str], outcomes: Sequence[str]) -> str:
-    """The line that says which decision goes with which outcome: good with good, where that is plain."""
-    from audit.load.sign import sign_of
-    from audit.load.toml import write
-
-    good = str(case.data.favourable or case.data.positive)
-    rest = [o for o in outcomes if o != good] or [good]
-    sign = sign_of(str(case.model.column), decided) if len(decided) == 2 else None
-    best = sign.favourable if sign is not None else None
-    if sign is not None and best is None:
-        best = sign.positive
-    first = best if best in decided else decided[0]
-    pairs = {first: good} | {d: rest[min(i, len(rest) - 1)] for i, d in enumerate(d for d in decided if d != first)}
-    return f"classes = {write(pairs)}"
-
-
-def _count(codes: npt.NDArray[np.int64], names: Sequence[str], some: Sequence[str]) -> int:
-    return int(np.isin(codes, [i for i, n in enumerate(names) if n in some]).sum())
-
-
-def _score(case: Case, column: pd.Series) -> None:
-    name = str(column.name)
-    numbers, strange = numbers_of(column)
-    bad = ~np.isfinite(numbers)
-    if bad.any():
-        places = ", ".join(str(int(column.index[i]) + 1) for i in np.flatnonzero(bad)[:5])
-        raise DataError(
-            f"the score column {name!r} has values that are no finite numbers",
-            got=f"{int(bad.sum()):,} of {len(numbers):,} measured rows, {strange:,} of them text; rows {places}",
-            expected="a finite number in every row",
-            todo="fill them in, or leave out the rows that were never scored",
-        )
-    outside = (numbers < 0) | (numbers > 1)
-    if outside.any() and not case.model.threshold_given and case.data.task == "classification":
-        raise DataError(
-            f"the score column {name!r} has scores outside 0 to 1 and the case gives no threshold",
-            got=f"{int(outside.sum()):,} of {len(numbers):,} rows, from {numbers.min():g} to {numbers.max():g}",
-            expected="probabilities from 0 to 1, or a threshold",
-            todo="add `threshold` under [model]: the score from which on the decision is positive",
-        )
 
 
 def repeated_ids(case: Case, frame: pd.DataFrame, audit: Mask) -> tuple[int, int] | None:

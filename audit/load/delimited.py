@@ -82,7 +82,7 @@ def open_text(file: Path, *, gz: bool, read: ReadSpec = PLAIN) -> Text:
     content, again = heading.with_names(file.name, content, delimiter, read.header)
     notes += again
     if read.header is None:
-        content, again = heading.without_repeats(file.name, content)
+        content, again = heading.without_repeats(file.name, content, delimiter)
         notes += again
     header = tuple(_records(_sample(content), delimiter, 1)[0])
     _check_header(file.name, header)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
@@ -30,6 +31,7 @@ POSSIBLE = {
         "relationship"
     ),
     "origin": "country birthplace nativecountry land pays pais paese",
+    "veteran status": "veteran veterans military",
     "language": "language sprache langue idioma lingua mothertongue",
 }
 """Named, but not chosen: a person may add them."""
@@ -59,6 +61,7 @@ _PAIRS = (
     ("maschio", "femmina"), ("m", "w"), ("mr", "mrs"), ("masculino", "femenino"), ("masculino", "feminino"),
 )  # fmt: skip
 _AREA = ("pct", "percent", "share", "prop", "rate", "ratio", "avg", "average", "mean", "median", "num", "count", "per")
+_UMLAUT = re.compile(r"([aou])e")  # as German is written without its dots: staatsangehoerigkeit
 _DATES = frozenset("birthdate dateofbirth dob geburtsdatum naissance nacimiento bday birthday".split())
 
 
@@ -90,7 +93,17 @@ def named(column: Column, words: Iterable[str]) -> str | None:
     """The word of the list that the column's name holds, the whole name first."""
     joined = column.plain.replace(" ", "")
     listed = [w.replace("_", "") for w in words]
-    return joined if joined in listed else next((w for w in listed if len(w) > 1 and w in column.words), None)
+    names, parts = {joined, _UMLAUT.sub(r"\1", joined)}, column.words | {_UMLAUT.sub(r"\1", w) for w in column.words}
+    whole = next((w for w in listed if w in names), None)
+    return whole or next((w for w in listed if len(w) > 1 and w in parts), None)
+
+
+def apart_from(column: Column, what: str) -> str:
+    """The ground under which one column is proposed; a Hispanic origin is asked beside race (OMB directive 15)."""
+    values = {w for v in column.values for w in plain(v).split()}
+    hispanic = {"hispanic", "hisp", "hispanx", "latino", "latinx"}
+    beside = what == "race or ethnicity" and column.distinct <= 4 and not column.words & {"race", "raceth"}
+    return "hispanic origin" if beside and hispanic & (values | column.words) else what
 
 
 def of_area(column: Column) -> bool:

@@ -109,19 +109,35 @@ def _line(names: Sequence[str], delimiter: str) -> bytes:
     return out.getvalue().encode()
 
 
-def without_repeats(name: str, content: bytes) -> tuple[bytes, list[str]]:
-    """`content` without later lines that are the line of names to the letter: exports put one after the other."""
+def without_repeats(name: str, content: bytes, delimiter: str) -> tuple[bytes, list[str]]:
+    """`content` without later lines that are the line of names: exports put one after the other.
+
+    Capitals, spaces and quotation marks make no difference: a name would be counted as a value.
+    """
     end = _LINE.search(content)
-    line = content[: end.start()] if end else content
-    if not line.strip() or content.find(line, len(line)) < 0:
+    names = _alike(content[: end.start()] if end else content, delimiter)
+    if end is None or not any(names):
         return content, []
-    again = re.compile(rb"(?<=[\r\n])" + re.escape(line) + rb"(\r\n|\n|\r|$)")
-    places = [1 + len(_LINE.findall(content[: m.start()])) for m in again.finditer(content, len(line))]
+    # The first name at the beginning of a line, in plain letters: few lines are looked at more closely.
+    first = names[0].encode()
+    begins = re.compile(rb"(?<=[\r\n])[ \t\"]*" + (re.escape(first) if first.isascii() else b"") + rb"[^\r\n]*")
+    low, kept, places, at = content.lower(), [], [], 0
+    for found in begins.finditer(low, end.start()) if not first.isascii() or low.find(first, end.end()) >= 0 else ():
+        if _alike(content[found.start() : found.end()], delimiter) != names:
+            continue
+        after = _LINE.match(content, found.end())
+        kept.append(content[at : found.start()])
+        places.append(1 + len(_LINE.findall(content[: found.start()])))
+        at = after.end() if after else found.end()
     if not places:
         return content, []
     shown = ", ".join(f"{p:,}" for p in places[:5]) + (f" and {len(places) - 5:,} more" if len(places) > 5 else "")
     lines = f"Line {shown} of {name} repeats" if len(places) == 1 else f"Lines {shown} of {name} repeat"
-    return again.sub(b"", content), [f"{lines} the column names and {_was(len(places))} left out."]
+    return b"".join([*kept, content[at:]]), [f"{lines} the column names and {_was(len(places))} left out."]
+
+
+def _alike(line: bytes, delimiter: str) -> list[str]:
+    return [" ".join(c.split()).casefold() for c in _cells(line.decode(errors="ignore"), delimiter)]
 
 
 def told_apart(

@@ -12,7 +12,17 @@ import pandas as pd
 
 from audit.load import limits
 from audit.load.check import suggested_bins
-from audit.load.grounds import SENSITIVE, all_words, ground_of, indicators, is_birth, member_of, named, of_area
+from audit.load.grounds import (
+    SENSITIVE,
+    all_words,
+    apart_from,
+    ground_of,
+    indicators,
+    is_birth,
+    member_of,
+    named,
+    of_area,
+)
 from audit.load.sign import direction, plain, sign_of
 from audit.load.values import names_of
 
@@ -151,7 +161,14 @@ def propose_roles(frame: pd.DataFrame) -> Roles:
     if label is not None and decision is None and _DECIDED.search(label.plain) and "label" not in asked:
         # Approved and defaulted in one table: the first is what was done, the second what happened.
         other = pick("outcome", lambda c: _rank_label(c, last) if _rank_label(c, last)[0] >= 1.5 else (0.0, ""))
-        if other is not None:
+        if other is not None and _DECIDED.search(other.plain):
+            # Interviewed and offered: two steps of one process, and neither is what happened in the end.
+            asked["label"] = (
+                f"{label.name} and {other.name} both look like decisions. Which one is audited? (`stages` takes both.)"
+            )
+            taken.discard(other.name)
+            reasons.pop("outcome")
+        elif other is not None:
             decision, label = label, other
             reasons["decision"], reasons["label"] = reasons["label"], reasons.pop("outcome")
     time = pick("time", _rank_time)
@@ -192,7 +209,9 @@ def propose_roles(frame: pd.DataFrame) -> Roles:
     )
 
 
-_DECIDED = re.compile(r"approv|grant|denied|reject|accept|admi[ts]|hired?$|offer|declin|refus")
+_DECIDED = re.compile(
+    r"approv|grant|denied|reject|accept|admi[ts]|hired?$|offer|declin|refus|interview|invit|shortlist|screened|callback"
+)
 _SURE = 1.0
 """A rank from here on rests on a name or a coding; below it is a guess, and asked."""
 
@@ -260,8 +279,9 @@ def _sensitive_ones(free: Iterable[Seen], made: Iterable[str]) -> tuple[Found, F
         what, why = ground
         if any(what.startswith(m.removesuffix("_of_indicators")) for m in made):
             continue
-        grounds[what] = grounds.get(what, 0) + 1
-        (sure if grounds[what] == 1 and what in SENSITIVE else rest).append((column, why))
+        asked_as = apart_from(column, what)
+        grounds[asked_as] = grounds.get(asked_as, 0) + 1
+        (sure if grounds[asked_as] == 1 and what in SENSITIVE else rest).append((column, why))
     order = {what: n for n, what in enumerate(SENSITIVE)}
     sure.sort(key=lambda found: order[ground_of(found[0])[0]])  # type: ignore[index]
     chosen: Found = []

@@ -11,10 +11,10 @@ import pandas as pd
 
 from audit.case import Case, DataSpec
 from audit.load import check
-from audit.load.cases import check_roles
 from audit.load.digest import sha256_of
 from audit.load.groups import file_columns, with_indicators
 from audit.load.join import join_sensitive
+from audit.load.roles import check_roles
 from audit.load.tables import columns_of, read_noted
 from audit.load.values import coded, with_columns
 from audit.values import UNKNOWN
@@ -148,7 +148,7 @@ def _renamed(
     names = pd.array([*meant, None], dtype="str")
     said = " and ".join(f"{d!r} is read as {m!r}" for d, m in zip(decided, meant, strict=True))
     changed = pd.Series(names.take(codes, allow_fill=False), index=frame.index)
-    return frame.assign(**{column: changed}), [f"Decisions in {column!r}: {said}, {why}."]
+    return with_columns(frame, {column: changed}), [f"Decisions in {column!r}: {said}, {why}."]
 
 
 def missing_words(

@@ -23,12 +23,12 @@ BAD = re.compile(
     r"|detention|incarcerat|malignan|complicat|relaps|violat|violen|crim|bad$|risk|late$|abus|quit$|turnover|layoff"
     r"|laidoff|dismiss|unemploy|lapse|cancel|exited|breach|revok|revoc|suspicio|investigat|penal|fined|withdraw"
     r"|noshow|absent|offen[cds]|felon|hospitali|infect|sepsis|bounced|repossess|removed|removal|deport|blocked|banned"
-    r"|ausfall|betrug|abgelehnt|kundigung|impago|morosidad|mora$|impaye|refuse|insolv|defaut"
+    r"|ausfall|betrug|abgelehnt|absage|kue?ndigung|impago|morosidad|mora$|impaye|refuse|insolv|defaut"
 )
 GOOD = re.compile(
     r"approv|grant|hire|hiring|accept|admit|admission|promot|pass$|passed|paid$|repaid|repay|graduat|select|shortlist"
     r"|interview|invite|offer|eligib|enroll?ed|bonus|succe|surviv|employed|qualif|retain|retention|award|good$|income"
-    r"|salary|wages?$|earn|placed|placement|callback|licen[cs]ed|pincp|bewilligt|eingestellt|bestanden|aprobad|aprovad"
+    r"|salary|wages?$|earn|placed|placement|callback|licen[cs]ed|pincp|bewilligt|zusage|eingestellt|bestanden|aprobad|aprovad"
     r"|accord|accett|contratad|admis$|embauch"
 )
 NOT = frozenset("no not non never without un nicht kein sin sans nao nunca".split())

@@ -14,7 +14,7 @@ import pandas as pd
 
 from audit.errors import CaseError, nearest
 from audit.load import limits
-from audit.load.check import suggested_bins
+from audit.load.check import no_header, suggested_bins
 from audit.load.propose import Roles, propose_roles
 from audit.load.sign import sign_of
 from audit.load.tables import read_noted
@@ -136,6 +136,11 @@ class Given:
     score: str | None = None
     model: Path | None = None
     threshold: float | None = None
+    link: str | None = None
+    classes: Sequence[str] = ()
+    python: Path | None = None
+    load: str | None = None
+    consent: str | None = None
     positive: str | None = None
     favourable: str | None = None
     weight: str | None = None
@@ -160,7 +165,7 @@ def from_options(data: Path, given: Given, folder: Path) -> str:
         name = getattr(given, role)
         if name is not None and name not in columns:
             raise CaseError(f"the table has no column {name!r}", got=f"--{role} {name}", expected="one of its columns",
-                            todo=nearest(name, columns))  # fmt: skip
+                            todo=nearest(name, columns) + no_header(columns))  # fmt: skip
     if not given.sensitive:
         found = " ".join(roles.sensitive) or "COLUMN"
         raise CaseError(
@@ -204,8 +209,10 @@ def from_options(data: Path, given: Given, folder: Path) -> str:
         model["decision" if given.decision else "score"] = sources[0]
     else:
         model["outcomes"] = True
-    if given.threshold is not None:
-        model["threshold"] = given.threshold
+    model |= {"threshold": given.threshold, "link": given.link, "classes": _classes(given.classes) or None}
+    if given.python is not None:  # not resolved: an environment's interpreter is a link to the system's
+        model["python"] = Path(os.path.relpath(os.path.abspath(given.python), folder.resolve())).as_posix()
+    model |= {"load": given.load, "consent": given.consent}
     about = {
         "name": given.name or data.name.split(".")[0],
         "purpose": given.purpose or f"What is decided in {data.name}",
@@ -222,6 +229,22 @@ def from_options(data: Path, given: Given, folder: Path) -> str:
             f"({roles.reasons['cluster']}), add --cluster {roles.cluster}: intervals are too narrow without it.\n"
         )
     return "# Written by `assay audit` from its options.\n" + note + "\n\n".join(blocks) + "\n"
+
+
+def _classes(pairs: Sequence[str]) -> dict[str, str]:
+    """`0=denied 1=approved` as the case file has it. Raises CaseError."""
+    out = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not (name and equals and value):
+            raise CaseError(
+                "--classes cannot be read",
+                got=pair,
+                expected="CLASS=VALUE for each of the model's classes",
+                todo="write for example --classes 0=denied 1=approved",
+            )
+        out[name] = value
+    return out
 
 
 def _sign(given: Given, outcome: str, values: Sequence[str]) -> dict[str, object]:

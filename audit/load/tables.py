@@ -5,6 +5,7 @@ frame = read_table(Path("adult.parquet"), columns=["sex", "income"])
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,13 @@ _FOREIGN = (
     (b"<!DOCTYPE", "a web page"),
     (b"<html", "a web page"),
     (b"{\\rtf", "a text document"),
+    (b"RDX", "a file of R"),
+    (b"$FL2", "a file of SPSS"),
+    (b"<stata_dta>", "a file of Stata"),
+    (b"Obj\x01", "an Avro file"),
+    (b"ORC", "an ORC file"),
 )
+_JSON = re.compile(rb"\s*(\[\s*)?[{\[]\s*(\"|\Z)")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,20 +110,19 @@ def kind_of(file: Path) -> str:
     """ "csv", "csv.gz", "parquet", "feather" or "workbook", by the first bytes. Raises DataError for others."""
     try:
         with file.open("rb") as stream:
-            head = stream.read(16)
+            head = stream.read(64)
     except OSError as error:
         raise unreadable(file, error) from error
     for magic, kind in _MAGIC:
         if head.startswith(magic):
             return kind
     for magic, what in _FOREIGN:
-        if head.lower().startswith(magic.lower()):
-            raise DataError(
-                f"{file.name!r} is no table that Assay reads",
-                got=what,
-                expected="CSV, CSV.gz, Parquet, Feather, or a workbook (.xlsx, .xls, .ods)",
-                todo="export the table as CSV UTF-8 or Parquet",
-            )
+        if head.startswith(magic) or (magic.startswith(b"<") and head.lower().startswith(magic.lower())):
+            raise _foreign(file, what, "export the table as CSV UTF-8 or Parquet")
+    if _JSON.match(head):
+        raise _foreign(
+            file, "JSON", 'write it as CSV, for example by pandas.read_json(...).to_csv("table.csv", index=False)'
+        )
     name = file.name.lower()
     if head and name.endswith((".parquet", ".pq", ".feather", ".arrow", ".gz")):
         what = "gzip" if name.endswith(".gz") else "Feather" if name.endswith((".feather", ".arrow")) else "Parquet"
@@ -127,6 +133,15 @@ def kind_of(file: Path) -> str:
             todo="give it the ending of what it is, or export it again",
         )
     return "csv"
+
+
+def _foreign(file: Path, got: str, todo: str) -> DataError:
+    return DataError(
+        f"{file.name!r} is no table that Assay reads",
+        got=got,
+        expected="CSV, CSV.gz, Parquet, Feather, or a workbook (.xlsx, .xls, .ods)",
+        todo=todo,
+    )
 
 
 def _chosen(names: tuple[str, ...], columns: Select) -> tuple[str, ...]:

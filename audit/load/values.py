@@ -107,3 +107,15 @@ def band(column: pd.Series, edges: Sequence[float]) -> tuple[Ints, tuple[str, ..
     codes = np.searchsorted(np.asarray(edges, dtype=np.float64), numbers, side="right").astype(np.int64)
     codes[missing] = -1
     return codes, band_names(edges)
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """'a', 'b' and 3 more."""
+    shown = ", ".join(repr(n) for n in names[:most])
+    return (shown + (f" and {len(names) - most:,} more" if len(names) > most else "")) or "no value at all"
+
+
+def numbers_of(column: pd.Series) -> tuple[npt.NDArray[np.float64], int]:
+    """The column as floats, NaN where there is no number, and how many texts are no numbers."""
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    return numbers, int((np.isnan(numbers) & column.notna().to_numpy()).sum())

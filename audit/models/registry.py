@@ -69,9 +69,10 @@ class Registry:
         asked = "&".join(f"{k}={quote(v, safe='')}" for k, v in query.items())
         return self._document("GET", self.root + API + path + (f"?{asked}" if asked else ""), None)
 
-    def post(self, path: str, **body: Any) -> Any:
-        """What the server answers. Raises ModelError."""
-        return self._document("POST", self.root + API + path, json.dumps(body, allow_nan=False).encode())
+    def post(self, path: str, *, once: bool = False, **body: Any) -> Any:
+        """What the server answers. once: never asked a second time, since that would make a second one. Raises
+        ModelError."""
+        return self._document("POST", self.root + API + path, json.dumps(body, allow_nan=False).encode(), once)
 
     def artifacts(self, folder: str) -> list[dict[str, Any]]:
         """path, is_dir, file_size of what is in a folder of the artifact store. Raises ModelError."""
@@ -94,8 +95,8 @@ class Registry:
         if reply.status != 200:
             raise self._refused(reply.status, reply.body)
 
-    def _document(self, method: str, path: str, body: bytes | None) -> Any:
-        reply = self.client.ask(method, path, body, most=8 * MOST_BYTES)
+    def _document(self, method: str, path: str, body: bytes | None, once: bool = False) -> Any:
+        reply = self.client.ask(method, path, body, most=8 * MOST_BYTES, once=once)
         if reply.status != 200:
             raise self._refused(reply.status, reply.body)
         try:

@@ -262,7 +262,9 @@ class Worker:
                 f"the model file {self._path.name!r} holds types that Assay does not know",
                 got=shown,
                 expected="types of scikit-learn, LightGBM and XGBoost, or types that a person has allowed",
-                todo="look at each name; if you know where it comes from, allow it by name and try again",
+                todo="look at each name; if you know where it comes from, add "
+                + " ".join(f"--allow {n}" for n in unknown[:12])
+                + ' (in Python: allow=["..."])',
             )
 
     def _load(self, child: Child, content: bytes) -> None:

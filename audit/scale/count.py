@@ -24,13 +24,13 @@ from audit.case import Case
 from audit.classes.code import classes_of
 from audit.classes.words import classes_note
 from audit.code import Decisions, code_rows
-from audit.cube import Alike, Coded
+from audit.cube import Alike, CodedRows
 from audit.decide import ModelFacts, decide
 from audit.errors import DataError
 from audit.load import check, columnar
-from audit.load.cases import check_roles
 from audit.load.digest import sha256_of
 from audit.load.infer import infer
+from audit.load.roles import check_roles
 from audit.load.rows import missing_words
 from audit.load.values import coded as names_in
 from audit.scale.people import Together, clusters_in, told_apart
@@ -61,7 +61,7 @@ class Counted:
     repeated: see audit.gaps.Settings.
     """
 
-    coded: Coded
+    coded: CodedRows
     model: ModelFacts
     sha256: str
     rows: int
@@ -354,9 +354,9 @@ def _coded(case: Case, source: Source, frame: pd.DataFrame, extra: _Extra, diges
         empty = audit & frame[own].isna().to_numpy()
         if empty.any():
             raise _without_own(case, int(people[empty].sum()))
-        check.rows(plain, frame, audit)
+        check.rows(plain, frame, audit, people)
     else:
-        check.rows(replace(plain, model=replace(case.model, kind="path")), frame, audit)
+        check.rows(replace(plain, model=replace(case.model, kind="path")), frame, audit, people)
     notes = [*extra.notes, *said, *check.remarks(plain, frame, audit, people)]
     belongs = len(notes)
     if extra.repeated is not None:

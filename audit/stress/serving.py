@@ -21,6 +21,7 @@ from audit.case import Case
 from audit.cube import Ints
 from audit.errors import CaseError, ModelError
 from audit.gaps import Settings
+from audit.load.values import with_columns
 from audit.quality import groups_of
 from audit.stress.ask import Fed
 from audit.stress.confirm import Confirmed, confirm, halves, take
@@ -145,9 +146,7 @@ def corruptions(fed: Fed, spec: StressSpec) -> tuple[list[Tried], list[str]]:
             constant.append(column)
             continue
         try:
-            after = fed.ask(
-                fed.frame.assign(**{column: altered}) if column.isidentifier() else _with(fed, column, altered)
-            )
+            after = fed.ask(with_columns(fed.frame, {column: altered}))
         except ModelError as error:
             refused.setdefault(f"{kind.name} ({error.problem})", []).append(column)
             continue
@@ -166,12 +165,6 @@ def corruptions(fed: Fed, spec: StressSpec) -> tuple[list[Tried], list[str]]:
             todo="check `columns`, `kinds` and `plausible` under [stress]",
         )
     return out, notes
-
-
-def _with(fed: Fed, column: str, altered: pd.Series) -> pd.DataFrame:
-    out = fed.frame.copy(deep=False)
-    out[column] = altered
-    return out
 
 
 def _plausible(spec: StressSpec, column: str, kind: Corruption) -> bool:

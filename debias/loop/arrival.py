@@ -13,11 +13,11 @@ import pandas as pd
 from audit.case import Case
 from audit.errors import DataError, InputError, nearest
 from audit.load import columns_of, limits
-from audit.load.check import features_of, numbers_of, times_of
+from audit.load.check import features_of, times_of
 from audit.load.groups import file_columns, with_indicators
 from audit.load.join import join_sensitive
 from audit.load.rows import dated, missing_words, true_false
-from audit.load.values import coded, name_of, with_columns
+from audit.load.values import coded, name_of, numbers_of, with_columns
 from debias.loop.labels import Labels
 
 

@@ -15,7 +15,8 @@ from audit.case import Case
 from audit.classes.served import refuse_several
 from audit.errors import CaseError
 from audit.load import load_rows
-from audit.load.check import times_of, two_outcomes
+from audit.load.check import times_of
+from audit.load.outcomes import two_outcomes
 from audit.load.values import name_of, with_columns
 from debias.loop.arrival import Arrival, Source, digest_of, in_time
 from debias.loop.folder import Folder

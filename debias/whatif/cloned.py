@@ -7,6 +7,7 @@ import pandas as pd
 
 from audit.cube import Floats, Ints
 from audit.errors import ModelError
+from audit.load.values import with_columns
 from debias.refits import Refits
 from debias.whatif.table import Parts, Recipe
 
@@ -23,7 +24,7 @@ class CaseOwn:
         self._asked: dict[int, Floats] = {}
         whole = [r for r in altered if not any(v.isna().any() for v in r.asked.values())]
         for number, some in enumerate((altered, whole, [])):
-            frames = [parts.test, *(parts.test.assign(**dict(r.asked)) for r in some)]
+            frames = [parts.test, *(with_columns(parts.test, r.asked) for r in some)]
             try:
                 decided, score = learner(parts.train, parts.label, pd.concat(frames, ignore_index=True), parts.seed)
                 break

@@ -216,4 +216,6 @@ def embedded_certificates(reader: Any) -> list[bytes]:
 
 def _embedded(reader: Any, kind: str) -> list[bytes]:
     """`reports.verify.allowed` took nothing but streams here, before."""
-    return [bytes(item.get_object().data) for item in reader.root.get("/DSS", {}).get(kind, ())]
+    if "/DSS" not in reader.root or kind not in reader.root["/DSS"]:
+        return []
+    return [bytes(item.get_object().data) for item in reader.root["/DSS"][kind]]

@@ -201,3 +201,45 @@ def test_an_earlier_run_is_opened(german: pd.DataFrame, model: Any, tmp_path: Pa
     assert assay.open_run(tmp_path).gaps().equals(result.gaps())
     with pytest.raises(assay.AssayError, match="holds no audit"):
         assay.open_run(tmp_path / "nothing")
+
+
+class OfTheirOwn:
+    """A class of a person's own: no scikit-learn, no names, asked with what it was given."""
+
+    def __init__(self, answers: type) -> None:
+        self.answers = answers
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        return [self.answers(v) for v in (rows["duration"] > 24)]
+
+
+@pytest.mark.parametrize("answers", [int, bool, float])
+def test_a_class_of_their_own_is_asked_with_the_table(german: pd.DataFrame, answers: type) -> None:
+    table = german.assign(late=(german["credit_risk"] == 2).astype(answers))
+    found = assay.audit(table, label="late", positive=answers(1), favourable=answers(0), sensitive=["sex"], draws=20,
+                        model=OfTheirOwn(answers), features=FEATURES)  # fmt: skip
+    counts = found.counts().query("attribute == 'sex'")
+    assert (counts["tp"] + counts["fp"]).sum() == (german["duration"] > 24).sum()
+
+
+def test_values_in_another_order_are_refused(german: pd.DataFrame, model: Any) -> None:
+    """A Series is matched by its place; one with the table's own index in another order would be another person's."""
+    table = german.sample(frac=1, random_state=0)
+    with pytest.raises(assay.AssayError, match="label has the rows of the table in another order"):
+        assay.audit(table, model=model, **roles(label=german["credit_risk"].rename("y")))
+    sex = {"group": german["sex"]}
+    with pytest.raises(assay.AssayError, match="in another order"):
+        assay.audit(table, model=model, **roles(sensitive=sex))
+    right = assay.audit(table, model=model, **roles(sensitive={"group": german["sex"].loc[table.index]}))
+    same = assay.audit(table, model=model, **roles())
+    assert right.rates()["value"].equals(same.rates()["value"])
+
+
+def test_an_attribute_may_have_any_name(german: pd.DataFrame, model: Any) -> None:
+    found = assay.audit(german, model=model, **roles(sensitive={"self": german["sex"]}))
+    assert "self" in set(found.counts()["attribute"])
+
+
+def test_a_file_that_cannot_be_read_is_one_message(tmp_path: Path) -> None:
+    with pytest.raises(assay.AssayError, match=r"none\.pdf cannot be read"):
+        assay.verify(tmp_path / "none.pdf")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -147,3 +148,13 @@ def test_help_of_all_needs_no_command_and_no_facade() -> None:
         "audit.progress",
     }
     assert "audit" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "typed, offered", [("assay aud", ["audit"]), ("assay ver", ["verify"]), ("assay audit x.toml --dr", ["--draws"])]
+)
+def test_a_shell_completes_what_is_typed(typed: str, offered: list[str]) -> None:
+    asked = {"_ASSAY_COMPLETE": "bash_complete", "COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
+    command = [sys.executable, "-m", "cli"]
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, **asked}, capture_output=True, text=True, timeout=120)
+    assert [line.split(",")[1] for line in done.stdout.splitlines()] == offered

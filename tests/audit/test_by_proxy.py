@@ -13,6 +13,7 @@ from scipy.optimize import linprog
 
 import cli
 from audit.by_proxy import _figures
+from tests.reports import kit
 
 GROUPS = ["a", "b", "c"]
 
@@ -131,9 +132,10 @@ def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str], change: An
     assert words in capsys.readouterr().err
 
 
-def test_the_report_tells_it(tmp_path: Path) -> None:
+def test_the_report_tells_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from pypdf import PdfReader
 
+    kit.judge_here(monkeypatch)
     people, table = world(0, 0.2)
     assert audit(tmp_path, people, table) == 0
     (tmp_path / "password").write_text("a long password")

@@ -15,6 +15,7 @@ from statsmodels.stats.proportion import confint_proportions_2indep, proportion_
 import cli
 from audit.funnel import figures, passes
 from audit.gaps import Settings
+from tests.reports import kit
 
 STAGES = ["screened", "interviewed", "hired"]
 
@@ -133,10 +134,11 @@ def test_one_stage_is_no_funnel(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "two columns or more in the order of the process" in capsys.readouterr().err
 
 
-def test_the_report_tells_it_and_verify_counts_it_again(tmp_path: Path) -> None:
+def test_the_report_tells_it_and_verify_counts_it_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import pikepdf
     from pypdf import PdfReader
 
+    kit.judge_here(monkeypatch)
     frame = people(1500)
     assert audit(tmp_path, frame) == 0
     assert cli.main(["keys", "new", "--name", "A. Auditor", "--out", str(tmp_path / "k.p12"), *password(tmp_path)]) == 0

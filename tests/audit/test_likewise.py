@@ -12,6 +12,7 @@ import pytest
 
 import cli
 from audit.likewise import conditional_disparity, kitagawa, mantel_haenszel, regression_adjusted, tables
+from tests.reports import kit
 
 # Admissions to Berkeley in 1973 (Bickel, Hammel & O'Connell, Science 187, 1975): department -> men admitted, men,
 # women admitted, women.
@@ -182,9 +183,10 @@ def test_tables_count_rows() -> None:
     assert [tuple(int(v) for v in row) for row in found] == list(BERKELEY.values())
 
 
-def test_the_report_tells_it(tmp_path: Path) -> None:
+def test_the_report_tells_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from pypdf import PdfReader
 
+    kit.judge_here(monkeypatch)
     assert audit(tmp_path, berkeley()) == 0
     (tmp_path / "password").write_text("a long password")
     password = ["--password-file", str(tmp_path / "password")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.journeys.conftest import Served, settled
+from tests.shared import german
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 FOUND = """async () => (await axe.run(document, {resultTypes: ["violations"]})).violations.map(
@@ -27,16 +29,12 @@ TALLEST = {"desktop": 2500, "phone": 3200}
 
 
 @pytest.fixture(scope="module")
-def case(served: Served) -> str:
+def case(served: Served, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A case that is measured, explained and mitigated, made by the commands themselves."""
-    from cli import main
-
     place = served.home / "cases" / ("a" * 32)
     place.mkdir(parents=True)
     (place / "sample").write_text("german_credit.toml")
-    file = str(Path(__file__).resolve().parents[2] / "sample_data" / "german_credit.toml")
-    for command in (["audit", file], ["explain", file], ["mitigate", file, "--method", "reweighing"]):
-        assert main([*command, "--out", str(place / "run")]) == 0
+    shutil.copytree(german(tmp_path_factory), place / "run")
     return place.name
 
 

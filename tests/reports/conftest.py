@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -12,6 +11,7 @@ from reports.approve import approve
 from reports.verify import apart
 from tests.reports import kit
 from tests.reports.pki import Pki
+from tests.shared import forty_rows
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def pki() -> Pki:
 
 @pytest.fixture(scope="session")
 def small(pki: Pki, tmp_path_factory: pytest.TempPathFactory) -> Reports:
-    files = kit.audited(Path(tmp_path_factory.mktemp("audited")))
+    files = kit.files_of(forty_rows(tmp_path_factory))
     certified = kit.report(files, pki.auditor)
     approved = approve(certified, pki.bo, decision="approve", reason="Inside the norms.", printer=kit.page).pdf
     rejected = approve(

@@ -24,8 +24,12 @@ def subject(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
-@functools.cache
 def private_key(label: str, size: int = 2048) -> RSAPrivateKey:
+    return _made(label, size)
+
+
+@functools.cache
+def _made(label: str, size: int) -> RSAPrivateKey:
     return generate_private_key(public_exponent=65537, key_size=size)
 
 

@@ -14,11 +14,10 @@ import pypdf
 import pytest
 
 from audit.errors import DataError
-from audit.explain import run_explain
 from audit.gaps import Settings
 from audit.load import load_case
 from audit.run import run_audit
-from debias.mitigate import run_mitigate
+from audit.values import Rate
 from reports import words
 from reports.document import (
     Document,
@@ -37,6 +36,7 @@ from reports.manifest import Attached, Manifest, slots_for
 from reports.pdf import write_pdf
 from reports.render import render_html
 from reports.sections import find, measures
+from tests.shared import german
 
 WHEN = dt.datetime(2026, 11, 22, 9, 0, tzinfo=dt.UTC)
 
@@ -55,14 +55,9 @@ def manifest(files: dict[str, bytes], **changes: object) -> Manifest:
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory, root: Path) -> dict[str, bytes]:
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """German credit, measured, explained and mitigated: the favourable value is not the positive one."""
-    out = tmp_path_factory.mktemp("german")
-    case = load_case(root / "sample_data" / "german_credit.toml")
-    run_audit(case, out)
-    run_explain(case, out, people=[3], rows=120)
-    run_mitigate(case, "reweighing", out, draws=200)
-    return collect(out)
+    return collect(german(tmp_path_factory))
 
 
 @pytest.fixture(scope="module")
@@ -413,6 +408,6 @@ def test_numbers_in_words() -> None:
     assert words.chance(0.0851) == "about 9 times in 100 such audits"
     assert words.date(WHEN) == "22 November 2026"
     assert words.rate_cell(None) == "not estimable"
-    cell = {"estimable": True, "value": 0.5, "low": 0.4, "high": 0.6, "numerator": 5, "denominator": 10}
+    cell = Rate("selection_rate", ("sex",), ("f",), 0.5, 5, 10, 0.4, 0.6, "wilson-95", True, None)
     assert words.rate_cell(cell) == "50.0 % [40.0, 60.0]\n5 of 10"
     assert len(words.short("x" * 300, 40)) == 40

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,15 @@ from reports.blocks import Table
 from reports.keys import new_key
 from reports.log import record as rec
 from tests.reports import kit
+from tests.shared import forty_rows
 
 PASSWORD = "a long password"
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("logged")
-    kit.audited(place)
+    place = tmp_path_factory.mktemp("logged") / "case"
+    shutil.copytree(forty_rows(tmp_path_factory), place)
     for name, file in (("Ada Auditor", "ada"), ("Bo Board", "bo")):
         new_key(name, place / f"{file}.p12", PASSWORD.encode())
     (place / "protocol.md").write_text("Fixed before the results.")
@@ -38,6 +40,7 @@ def run(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, Any]:
 
 def test_the_whole_way(place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASSAY_KEY_PASSWORD", PASSWORD)
+    kit.judge_here(monkeypatch)
     log, pdf = place / "log", place / "report.pdf"
     code, document = run(capsys, "register", log)
     assert code == 2

@@ -137,6 +137,7 @@ def test_the_whole_way_by_command(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     """report --timestamp --trust --crl, approve, seal, verify --trust --crl --since --require-quorum."""
+    kit.judge_here(monkeypatch)
     monkeypatch.setenv("ASSAY_KEY_PASSWORD", PASSWORD.decode())
     (tmp_path / "run").mkdir()
     for name, data in small.files.items():

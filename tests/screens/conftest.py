@@ -8,15 +8,13 @@ from pathlib import Path
 import pytest
 
 from screens.workspace import CaseFolder, new_case
-from tests.reports import kit
+from tests.shared import forty_rows
 
 
 @pytest.fixture(scope="session")
 def audited(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of forty rows, audited for real."""
-    place = Path(tmp_path_factory.mktemp("audited"))
-    kit.audited(place)
-    return place
+    return forty_rows(tmp_path_factory)
 
 
 @pytest.fixture

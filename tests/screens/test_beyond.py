@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from audit.gaps import Settings
-from audit.load import load_case
-from audit.run import run_audit
+from tests.shared import german
 
 SAMPLES = Path(__file__).parents[2] / "sample_data"
 
 
 @pytest.fixture(scope="module")
 def evidence(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return run_audit(
-        load_case(SAMPLES / "german_credit.toml"), tmp_path_factory.mktemp("run"), Settings(draws=100)
-    ).evidence
+    found: dict[str, Any] = json.loads((german(tmp_path_factory) / "evidence.json").read_bytes())
+    return found
 
 
 def page(evidence: dict, attribute: list) -> None:  # type: ignore[type-arg]
-    from screens import beyond
+    from screens import beyond, quality
 
-    beyond.data_quality(evidence, attribute)
+    quality.data_quality(evidence, attribute)
     beyond.show(evidence, attribute)
 
 
@@ -103,6 +101,6 @@ def test_the_data_stand_beside_the_population(evidence: dict[str, Any]) -> None:
         group | {"group": ["male"], "share": 0.6, "population": 0.5, "low": 0.5, "high": 0.7},
     ]
     table = {"attribute": ["sex"], "estimable": True, "reason": None, "groups": groups, "p_value": 0.0004}
-    told = texts(shown(evidence | {"population": [table]}))
+    told = texts(shown(evidence | {"population": {"source": "census", "shares": {}, "tables": [table]}}))
     assert "female are 40.0 % of the data and 50.0 % of the population" in told
     assert "Chi-squared test of fit: p < .001." in told

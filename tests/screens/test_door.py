@@ -15,6 +15,7 @@ from reports.log.record import DECISION, new_entries, read_report, steps_of
 from screens.workspace import home, log_home
 from tests.reports import kit
 from tests.reports.pki import Pki
+from tests.shared import forty_rows
 
 PASSWORD = "correct horse battery"
 
@@ -22,7 +23,7 @@ PASSWORD = "correct horse battery"
 @pytest.fixture(scope="module")
 def certified(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A report that asks Bo Board and Cy Chair."""
-    return kit.report(kit.audited(Path(tmp_path_factory.mktemp("audited"))), Pki().auditor)
+    return kit.report(kit.files_of(forty_rows(tmp_path_factory)), Pki().auditor)
 
 
 @pytest.fixture(autouse=True)

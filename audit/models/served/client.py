@@ -176,14 +176,19 @@ class Client:
         *,
         most: int = MOST_BYTES,
         type: str = "application/json",
+        once: bool = False,
     ) -> Reply:
-        """One question, asked again where the server was busy or not reached (predictions change nothing there).
+        """One question, asked again where the server was busy or not reached (predictions change nothing there), unless
+        `once`: for what would be made twice.
 
         Raises ModelError where no try came to an answer, or one is larger than `most` bytes.
         """
         began = time.monotonic()
         why, pause = "", PAUSE
-        for attempt in range(1, self.access.retries + 2):
+        tries = 1 if once else self.access.retries + 1
+        if once:
+            self.close()  # a kept connection that the server has closed is asked again by itself
+        for attempt in range(1, tries + 1):
             try:
                 status, kind, content, wait = self._once(method, path, body, most, type)
             except Unreached as error:
@@ -192,10 +197,9 @@ class Client:
                 if status not in BUSY:
                     return Reply(status, kind, content, time.monotonic() - began, attempt)
                 why = f"HTTP {status}"
-            if attempt <= self.access.retries:
+            if attempt < tries:
                 self._sleep(min(MOST_PAUSE, pause if wait is None else max(wait, pause)))
                 pause *= 2
-        tries = self.access.retries + 1
         raise ModelError(
             f"{self.access.what} at {self.access.place} did not answer",
             got=f"{self.shown(why)}; asked {tries} times" if tries > 1 else self.shown(why),

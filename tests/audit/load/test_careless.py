@@ -285,3 +285,78 @@ def test_a_class_that_is_forgotten_is_refused(tmp_path: Path, capsys: pytest.Cap
     model = '[model]\ndecision = "dec"\nclasses = { granted = "1", declined = "0" }\n'
     assert audit(tmp_path, "d.csv", model=model)[0] == 2
     assert "'refused' in 60 of 120 measured rows" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("again", ["Sex,OUT,Dec", " sex , out ,dec", '"sex","out","dec"'])
+def test_a_header_that_stands_again_in_other_letters(
+    tmp_path: Path, expected: dict[str, tuple[int, ...]], again: str
+) -> None:
+    rows = text(ROWS).splitlines()
+    (tmp_path / "d.csv").write_text("\n".join([*rows[:30], again, *rows[30:60], again, *rows[60:], again]) + "\n")
+    code, evidence = audit(tmp_path, "d.csv")
+    assert (code, counts(evidence)) == (0, expected)
+    assert "Lines 31, 62, 124 of d.csv repeat the column names and were left out." in said(evidence)
+
+
+def test_a_row_that_begins_as_the_header_does_stays(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text(text([*ROWS, ("sex", "0", "1"), ("sex", "1", "1")]))
+    code, evidence = audit(tmp_path, "d.csv")
+    assert (code, evidence["data"]["rows"]) == (0, len(ROWS) + 2)
+
+
+@pytest.mark.parametrize(
+    "ways",
+    [("1", "TRUE", "0", "False"), ("yes", "YES", "no", "no "), ("approved", "Approved", "denied", "denied"),
+     ("Y", "yes", "N", "n")],
+    ids=lambda w: w[0] + " and " + w[1],
+)  # fmt: skip
+@pytest.mark.parametrize("column", ["out", "dec"])
+def test_one_value_in_several_ways_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], ways: tuple[str, ...], column: str
+) -> None:
+    """Counted apart, TRUE would be taken for the other side of 1."""
+    rows = [(s, ways[i % 4], ways[i % 4]) for i, (s, _, _) in enumerate(ROWS)]
+    names = "sex,out,dec" if column == "out" else "sex,was,dec"
+    (tmp_path / "d.csv").write_text(text(rows, names=names))
+    case = tmp_path / "case.toml"
+    label = 'label = "out"\n' if column == "out" else ""
+    outcome = ALONE if column == "out" else '[model]\ndecision = "dec"\n'
+    case.write_text(HEAD + f'path = "d.csv"\n{label}positive = "{ways[0]}"\nfavourable = "{ways[0]}"\n' + outcome)
+    assert cli.main(["audit", str(case), "--out", str(tmp_path / "out")]) == 2
+    err = capsys.readouterr().err
+    assert f"the column {column!r} writes one value in several ways" in err
+    assert f"{ways[0]!r} in 30 rows and {ways[1]!r} in 30 rows" in err
+
+
+def test_values_that_only_look_alike_are_read(tmp_path: Path) -> None:
+    """Truth words count as one only where all values are truth words."""
+    rows = [(s, ["1", "2", "y"][i % 3], "1") for i, (s, _, _) in enumerate(ROWS)]
+    (tmp_path / "d.csv").write_text(text(rows))
+    assert audit(tmp_path, "d.csv", model=ALONE)[0] == 0
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '[{"sex": "f", "out": 1}]',
+        '{"sex": ["f"]}\n',
+        '  [\n  {\n "a": 1}]',
+        '{"sex": "f"}\n{"sex": "m"}\n',
+        '[["a", 1]]',
+    ],
+)
+def test_json_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str) -> None:
+    (tmp_path / "d.csv").write_text(content)
+    assert audit(tmp_path, "d.csv")[0] == 2
+    assert "Got: JSON." in capsys.readouterr().err
+
+
+def test_names_in_brackets_are_no_json(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text(text(ROWS, names="[sex],[out],[dec]"))
+    assert cli.main(["init", str(tmp_path / "d.csv")]) == 0
+
+
+def test_a_missing_decision_names_its_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "d.csv").write_text(text([*ROWS[:6], ("f", "1", ""), *ROWS]))
+    assert audit(tmp_path, "d.csv")[0] == 2
+    assert "1 of 127 measured rows without a decision; the first is row 7" in capsys.readouterr().err

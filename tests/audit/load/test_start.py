@@ -182,3 +182,54 @@ def test_without_outcomes_one_line_says_so(table: Path, capsys: pytest.CaptureFi
     told = capsys.readouterr().out
     assert told.count("The data hold no outcomes") == 1
     assert "cannot be estimated" not in told.replace("4 norms are about outcomes and cannot be estimated.", "")
+
+
+@pytest.mark.parametrize("how", [("--classes", "0=no", "1=yes"), ("--link", "logit", "--classes", "0=no", "1=yes")])
+def test_what_a_model_needs_is_said_without_a_case_file(table: Path, how: tuple[str, ...]) -> None:
+    """The line that a refusal asks for under [model] is an option too, and a keyword in a notebook."""
+    import skops.io
+    from sklearn.linear_model import LinearRegression, LogisticRegression
+
+    import assay
+
+    frame = pd.read_csv(table)
+    frame["decided"] = np.where(frame["amount"] + 40 * frame["age"] > 6000, "yes", "no")
+    frame[["sex", "age", "amount", "decided"]].to_csv(table, index=False)
+    rows, target = frame[["age", "amount"]], (frame["decided"] == "yes").astype(int)
+    fitted = (LogisticRegression(max_iter=2000) if how[0] == "--classes" else LinearRegression()).fit(rows, target)
+    skops.io.dump(fitted, table.parent / "m.skops")
+    model = (
+        "--model",
+        str(table.parent / "m.skops"),
+        "--label",
+        "decided",
+        "--sensitive",
+        "sex",
+        "--favourable",
+        "yes",
+    )
+    assert audit(table, *model, *how) == 0
+    found = json.loads((table.parent / "out" / "evidence.json").read_bytes())
+    answers = fitted.predict(rows)
+    wanted = answers == 1 if how[0] == "--classes" else answers >= 0
+    counts = [c for c in found["counts"] if c["attribute"] == ["sex"]]
+    assert sum(c["tp"] + c["fp"] for c in counts) == wanted.sum()
+    link = "logit" if how[0] == "--link" else None
+    result = assay.audit(frame, label="decided", sensitive="sex", favourable="yes", positive="yes", draws=50,
+                         model=table.parent / "m.skops", features=["age", "amount"], link=link,
+                         classes={0: "no", 1: "yes"})  # fmt: skip
+    assert [c for c in result.evidence["counts"] if c["attribute"] == ["sex"]] == counts
+
+
+def test_an_environment_of_its_own_is_written_into_the_case(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import sys
+
+    (table.parent / "m.pkl").write_bytes(b"\x80\x04K\x01.")
+    own = ("--python", sys.executable, "--load", "joblib", "--model", str(table.parent / "m.pkl"))
+    assert audit(table, *own, "--label", "approved", "--sensitive", "sex") == 2
+    assert "runs code" in capsys.readouterr().err
+    case = tomllib.loads((table.parent / "out" / "case.toml").read_text())
+    assert (table.parent / "out" / case["model"]["python"]).resolve() == Path(sys.executable).resolve()
+    assert case["model"]["load"] == "joblib"
+    assert audit(table, "--classes", "0:no", "--decision", "approved", "--sensitive", "sex") == 2
+    assert "expected: CLASS=VALUE" in capsys.readouterr().err.replace("Expected", "expected")

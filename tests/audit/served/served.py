@@ -55,7 +55,7 @@ class Served:
         if "dataframe_split" in document:
             split = document["dataframe_split"]
             return [dict(zip(split["columns"], row, strict=True)) for row in split["data"]]
-        return list(document["people"])
+        return list(document.get("people", []))
 
     def answer(self, path: str, body: bytes) -> Any:
         if not body:

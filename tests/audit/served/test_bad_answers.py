@@ -263,6 +263,17 @@ def test_a_server_that_was_busy_is_asked_again(served: Served, tmp_path: Path) -
     assert all(g["asked_again"] == g["rows"] for g in waited)
 
 
+def test_what_would_be_made_twice_is_asked_once(served: Served) -> None:
+    served.spoil = lambda handler, *_: bool(handler.send(503, "text/plain", "") or 1)
+    with Client(Access(served.url, retries=2), sleep=lambda seconds: None) as client:
+        with pytest.raises(ModelError):
+            client.ask("POST", "/runs/create", b"{}", once=True)
+        assert len(served.asked) == 1
+        with pytest.raises(ModelError, match="asked 3 times"):
+            client.ask("POST", "/runs/search", b"{}")
+        assert len(served.asked) == 4
+
+
 def test_a_version_that_changes_refuses_the_audit(
     served: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

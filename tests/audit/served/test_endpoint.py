@@ -109,6 +109,17 @@ def test_no_value_of_a_person_is_kept(done: tuple[Served, Path]) -> None:
     assert (done[1] / "out" / "answers.jsonl").stat().st_mode & 0o077 == 0
 
 
+def test_kept_answers_are_forgotten_with_the_run(
+    done: tuple[Served, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSAY_HOME", str(tmp_path / "home"))
+    shutil.copytree(done[1] / "out", tmp_path / "out")
+    shutil.copy(done[1] / "case.toml", tmp_path)
+    assert (tmp_path / "out" / "answers.jsonl").exists()
+    assert cli.main(["forget", str(tmp_path / "case.toml"), "--run", str(tmp_path / "out")]) == 0
+    assert not (tmp_path / "out" / "answers.jsonl").exists()
+
+
 def test_an_endpoint_is_explained_within_the_bound_that_was_said(
     done: tuple[Served, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -195,6 +195,7 @@ def test_a_skops_model_of_the_registry_is_audited_and_the_audit_goes_back(
     assert logged["assay/selection_rate/difference/sex.high"] == gap["high"]
     want = "broken" if any(n["breached"] for n in found["norms"]) else "undecided"
     assert told["tags"]["assay.verdict"] == want
+    assert posted.count("runs/create") == 1
     # A server that refuses half-way: the run is marked as failed, and the command ends with 2.
     store.refuse = "model-versions/set-tag"
     assert cli.main(["publish", str(tmp_path / "out"), "--to", "mlflow"]) == 2

@@ -107,6 +107,17 @@ def test_a_harmed_group_has_to_be_better_off_surely_and_not_in_the_mean_alone(
     assert math.copysign(1, found.facts["value"]) == math.copysign(1, only_running - only_challenger)
 
 
+@pytest.mark.parametrize(
+    "bounds, holds", [((-0.1, 0.0), None), ((0.0, 0.1), None), ((-0.1, -1e-12), True), ((1e-12, 0.1), False)]
+)
+def test_an_interval_that_ends_at_nought_says_nothing_yet(
+    bounds: tuple[float, float], holds: bool | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("debias.loop.gate.paired_sequence", lambda *_: bounds)
+    (found,) = harm(EVEN, "F")
+    assert found.holds is holds
+
+
 def test_a_harmed_group_of_whom_nothing_is_known_waits() -> None:
     for pairs, group in ((None, "F"), (EVEN, "X"), (paired(F=(0, 0, 0, 0)), "F")):
         (found,) = harm(pairs, group)

@@ -84,9 +84,15 @@ def _sklearn() -> None:
     from sklearn.decomposition import PCA
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
     from sklearn.dummy import DummyClassifier
+    from sklearn.experimental import enable_halving_search_cv, enable_iterative_imputer  # noqa: F401
     from sklearn.feature_selection import SelectKBest
-    from sklearn.impute import SimpleImputer
-    from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV, TunedThresholdClassifierCV
+    from sklearn.impute import IterativeImputer, SimpleImputer
+    from sklearn.model_selection import (
+        FixedThresholdClassifier,
+        GridSearchCV,
+        HalvingGridSearchCV,
+        TunedThresholdClassifierCV,
+    )
     from sklearn.multiclass import OneVsRestClassifier
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler, TargetEncoder
@@ -165,6 +171,10 @@ def _sklearn() -> None:
                remainder="passthrough"), linear_model.LogisticRegression(max_iter=500)), features=mixed)  # fmt: skip
     skops_kind("components and the best", lambda: make_pipeline(SimpleImputer(), PCA(2), SelectKBest(k=1),
                linear_model.LogisticRegression()), features=("age", "pay", "rent"))  # fmt: skip
+    skops_kind("iterative imputer", lambda: make_pipeline(IterativeImputer(random_state=0),
+               linear_model.LogisticRegression()), features=("age", "pay", "rent"))  # fmt: skip
+    skops_kind("successive halving", lambda: HalvingGridSearchCV(logistic(), {"logisticregression__C": [0.1, 1.0]},
+               random_state=0))  # fmt: skip
     skops_kind("three classes, balanced", lambda: logistic(class_weight="balanced"), "three", label="three")
     skops_kind("three classes, SVC", lambda: make_pipeline(StandardScaler(), svm.SVC(probability=True, random_state=0,
                class_weight="balanced")), "three", label="three")  # fmt: skip

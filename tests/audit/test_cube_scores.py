@@ -1,0 +1,52 @@
+"""Scores in a cube at the edges of their kinds: few, many, within 0 and 1 to the last, and beyond."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from audit.cube import CodedRows, Meaning, cube_of
+
+MEANING = Meaning("yes", "no", "yes")
+
+
+def scored(score: np.ndarray, weight: np.ndarray | None = None) -> CodedRows:
+    n = len(score)
+    rng = np.random.default_rng(1)
+    codes = rng.integers(0, 2, (n, 1))
+    return CodedRows(
+        ("g",), (("a", "b"),), codes, rng.integers(0, 2, n), rng.integers(0, 2, n), weight, score, MEANING
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("lowest, highest, parted", [(0.0, 1.0, True), (-1e-9, 1.0, False), (0.0, 1 + 1e-9, False)])
+def test_tenths_are_kept_of_scores_from_0_to_1_and_of_no_others(lowest: float, highest: float, parted: bool) -> None:
+    score = np.random.default_rng(0).random(5000)
+    score[:2] = lowest, highest
+    found = cube_of(scored(score)).scores
+    assert found is not None
+    assert not found.exact
+    assert (found.parts is not None) is parted
+    if parted:
+        assert found.parts is not None
+        assert found.parts.sum() == pytest.approx(score.sum())
+    assert found.total.sum() == pytest.approx(score.sum())
+
+
+@pytest.mark.parametrize("many", [True, False])
+@pytest.mark.parametrize("weighted", [True, False])
+def test_sums_of_scores_are_those_of_the_rows(many: bool, weighted: bool) -> None:
+    rng = np.random.default_rng(2)
+    score = rng.random(3000) if many else rng.integers(0, 5, 3000) / 4
+    weight = rng.random(3000) + 0.5 if weighted else None
+    coded = scored(score, weight)
+    found = cube_of(coded).scores
+    assert found is not None
+    for group in (0, 1):
+        for label in (0, 1):
+            here = (coded.codes[:, 0] == group) & (coded.label == label)
+            each = np.ones(3000) if weight is None else weight
+            assert found.total[group, label] == pytest.approx((each * score)[here].sum())
+            assert found.n[group, label].sum() == here.sum()
+            assert found.w[group, label].sum() == pytest.approx(each[here].sum())
+            assert found.w2[group, label].sum() == pytest.approx((each**2)[here].sum())

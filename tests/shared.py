@@ -1,0 +1,57 @@
+"""What several files of tests begin with, made once a run of pytest: workers of xdist find it on disk.
+
+A maker writes into a folder; who asks for it again, in whatever process, gets the same folder once it is whole. Nobody
+writes into it: copy what is to be changed.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def once(tmp: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """The folder that `make` filled, in this process or another one. name: says what is made and from what."""
+    base = tmp.getbasetemp()
+    place = (base.parent if base.name.startswith("popen-") else base) / "shared"
+    place.mkdir(exist_ok=True)
+    with FileLock(place / f"{name}.lock"):
+        if not (place / name).exists():
+            begun = place / f"{name}.begun"
+            shutil.rmtree(begun, ignore_errors=True)  # of a worker that was ended
+            begun.mkdir()
+            make(begun)
+            begun.rename(place / name)
+    return place / name
+
+
+def german(tmp: pytest.TempPathFactory) -> Path:
+    """A run on German credit: audit, explanations (one of person 3), reweighing. The favourable value is not the
+    positive one."""
+
+    def make(out: Path) -> None:
+        from audit.explain import run_explain
+        from audit.gaps import Settings
+        from audit.load import load_case
+        from audit.run import run_audit
+        from debias.mitigate import run_mitigate
+
+        case = load_case(ROOT / "sample_data" / "german_credit.toml")
+        run_audit(case, out, Settings(draws=200, seed=3))
+        run_explain(case, out, people=[3], rows=120)
+        run_mitigate(case, "reweighing", out, draws=200)
+
+    return once(tmp, "german", make)
+
+
+def forty_rows(tmp: pytest.TempPathFactory) -> Path:
+    """The folder of tests.reports.kit.audited: a case with its rows, audited."""
+    from tests.reports import kit
+
+    return once(tmp, "forty_rows", kit.audited)
