@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -129,26 +128,31 @@ def test_what_a_person_states_and_what_nobody_stated_are_said(tmp_path: Path, pk
 def test_of_many_groups_both_ends_of_each_gap_and_the_largest_are_kept() -> None:
     from reports.sections import find
 
-    counts = [SimpleNamespace(attribute=("a",), group=(f"g{i}",), rows=i) for i in range(100)]
-    gap = SimpleNamespace(metric="selection_rate", attribute=("a",), highest=("g3",), lowest=("g5",))
-    kept = find.kept(SimpleNamespace(counts=counts, gaps=[gap]), ["a"], 10)  # type: ignore[arg-type]
+    cells = dict.fromkeys(("tp", "fp", "fn", "tn", "unknown_label"))
+    counts = [{"attribute": ["a"], "group": [f"g{i}"], "rows": i, **cells} for i in range(100)]
+    unsaid = dict.fromkeys(("value", "low", "high", "p_value", "p_adjusted", "reference", "reason"))
+    gap = {"metric": "selection_rate", "attribute": ["a"], "kind": "difference", "highest": ["g3"], "lowest": ["g5"],
+           "method": "", "estimable": True, **unsaid}  # fmt: skip
+    kept = find.kept(kit.evidence_with(counts=counts, gaps=[gap]), ["a"], 10)
     assert kept == [("g3",), ("g5",), *((f"g{i}",) for i in range(92, 100))]
-    few = find.kept(SimpleNamespace(counts=counts[:4], gaps=[]), ["a"], 10)  # type: ignore[arg-type]
-    assert few == [(f"g{i}",) for i in range(4)]
+    assert find.kept(kit.evidence_with(counts=counts[:4]), ["a"], 10) == [(f"g{i}",) for i in range(4)]
 
 
 def test_a_gap_that_stands_alone_but_not_among_all_that_were_looked_at_says_so() -> None:
     from reports.sections.board import _sure
 
-    def said(p: float, low: float) -> str:
-        gap = SimpleNamespace(
-            idle=None, pairs=2, pair_p_adjusted=p, p_adjusted=p, pair_low=low, pair_high=0.3, low=low, high=0.3
-        )
-        return _sure(gap)  # type: ignore[arg-type]
-
-    assert said(0.2, 0.04).startswith(" By itself it is hardly chance")
-    assert said(0.2, -0.01) == " It may be chance."
-    assert said(0.01, 0.04) == " It is hardly chance."
+    gap = {
+        "pairs": 2,
+        "pair_p_adjusted": 0.2,
+        "p_adjusted": 0.2,
+        "pair_low": 0.04,
+        "pair_high": 0.3,
+        "low": 0,
+        "high": 1,
+    }
+    assert _sure(gap).startswith(" By itself it is hardly chance")
+    assert _sure(gap | {"pair_low": -0.01}) == " It may be chance."
+    assert _sure(gap | {"pair_p_adjusted": 0.01}) == " It is hardly chance."
 
 
 def test_two_long_names_are_cut_where_they_differ() -> None:
