@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -43,18 +44,23 @@ def place(tmp_path_factory: pytest.TempPathFactory, pki: Pki) -> Path:
 
 
 def test_what_the_figures_ask_for() -> None:
-    norm = {"metric": "selection_rate", "kind": "difference", "attribute": ["sex"], "limit": 0.1, "status": "outside"}
-    evidence: dict[str, Any] = {
-        "norms": [norm, {**norm, "kind": "ratio", "limit": 0.8}, {**norm, "metric": "accuracy", "status": "undecided"}],
-        "counts": [{"attribute": ["sex"], "group": ["(unknown)"], "rows": 30, "suppressed": False}],
-        "data": {"label": None, "audited_rows": 300, "people": None},
-    }
+    def norm(**more: Any) -> Any:
+        given = {"metric": "selection_rate", "kind": "difference", "attribute": ("sex",), "limit": 0.1} | more
+        return SimpleNamespace(**({"status": "outside"} | given))
+
+    unknown = SimpleNamespace(attribute=("sex",), group=("(unknown)",), rows=30, suppressed=False)
+    evidence: Any = SimpleNamespace(
+        norms=[norm(), norm(kind="ratio", limit=0.8), norm(metric="accuracy", status="undecided")],
+        counts=[unknown],
+        data=SimpleNamespace(label=None, audited_rows=300, people=None),
+        regression=None,
+    )
     found = [c.text for c in asked(evidence, None)]
     assert found[0] == "Bring the gap by sex in who gets it to 10 points or less, or write down why it stays."
     assert found[1].startswith("Measure again with more people")
     assert "Find out the sex of the 30 people for whom it is not known." in found
     assert [c.number for c in asked(evidence, None)] == [1, 2, 3, 4, 5]
-    evidence["norms"], evidence["counts"], evidence["data"]["label"] = [], [], "y"
+    evidence.norms, evidence.counts, evidence.data.label = [], [], "y"
     assert [c.text for c in asked(evidence, None, watched=True)] == []
 
 
