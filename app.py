@@ -13,7 +13,7 @@ HERE = Path(__file__).resolve().parent
 
 def pages() -> None:
     """One run of the page that is open."""
-    from screens import data, mitigate, model, received, removal, report, setup, start
+    from screens import data, mitigate, model, received, removal, report, setup, start, stress
     from screens.parts import PAGES
 
     st.set_page_config(page_title="Assay", page_icon=str(HERE / "screens" / "icon.png"), layout="wide")
@@ -23,6 +23,7 @@ def pages() -> None:
         data=st.Page(data.show, title="Who is in the data", url_path="data"),
         model=st.Page(model.show, title="What the model does", url_path="model"),
         mitigate=st.Page(mitigate.show, title="Mitigate and watch", url_path="mitigate"),
+        stress=st.Page(stress.show, title="What could go wrong", url_path="stress"),
         report=st.Page(report.show, title="Report", url_path="report"),
         received=st.Page(received.show, title="Check a report", url_path="received"),
     )

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,7 @@ class _Side:
 
 def bounds(margins: Sequence[Margin], settings: Settings, norms: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
     """The `bounds` entry of evidence.json, of single attributes. norms: as in evidence.json, for their limits."""
-    out: dict[str, Any] = {"unknown_group": [], "missing_outcome": [], "label_error": []}
+    out: dict[str, Any] = {"unknown_group": [], "missing_outcome": [], "label_error": [], "not_collected": []}
     for margin in margins:
         if len(margin.attribute) != 1 or not margin.meaning.decides:
             continue
@@ -74,6 +75,7 @@ def bounds(margins: Sequence[Margin], settings: Settings, norms: Sequence[Mappin
                 continue
             limits = _limits(norms, margin, metric)
             out["unknown_group"] += _unknown(margin, metric, side, limits)
+            out["not_collected"] += _not_collected(margin, metric, side, limits)
             if metric.needs_label:
                 out["missing_outcome"] += _missing(margin, metric, side, settings)
                 out["label_error"] += _label_error(margin, metric, side, limits)
@@ -251,6 +253,55 @@ def _least(reached: Callable[[int], bool], most: int) -> int | None:
     return k
 
 
+# -- never collected ------------------------------------------------------------------------------------------------
+
+
+def _not_collected(
+    margin: Margin, metric: Metric, side: _Side, limits: Sequence[tuple[str, float]]
+) -> list[dict[str, Any]]:
+    """The fewest people who are not in the data that, had they been, would bring the widest gap to 0 or to a limit.
+
+    They are added where it counts: counted ones to the lower group, others to the higher. At most as many as are there.
+    """
+    found = _widest_pair(side)
+    if margin.weighted or found is None:
+        return []
+    i, j, gap = found
+    high, low = (side.x[i], side.n[i]), (side.x[j], side.n[j])
+    most = int(side.n[i] + side.n[j])
+    out = []
+    for limit in dict.fromkeys([0.0, *(v for kind, v in limits if kind == "difference" and v < gap)]):
+        people = fewest(high, low, most, most, partial(_within, limit), lower=True)
+        out.append(
+            {
+                "attribute": list(margin.attribute),
+                "metric": metric.name,
+                "higher": list(side.groups[i]),
+                "lower": list(side.groups[j]),
+                "value": gap,
+                "limit": limit,
+                "people": people,
+                "of": most,
+                "share": None if people is None else people / most,
+            }
+        )
+    return out
+
+
+def _within(limit: float, higher: Any, lower: Any) -> npt.NDArray[np.bool_]:
+    return np.asarray(higher - lower <= limit + 1e-12)
+
+
+def _widest_pair(side: _Side) -> tuple[int, int, float] | None:
+    """The higher group, the lower, and how far apart; None where nothing is apart."""
+    rate = side.x / side.n
+    higher, lower = side.ordered
+    widest = int((rate[higher] - rate[lower]).argmax())
+    i, j = int(higher[widest]), int(lower[widest])
+    gap = float(rate[i] - rate[j])
+    return (i, j, gap) if gap > 0 else None
+
+
 # -- missing outcome ------------------------------------------------------------------------------------------------
 
 
@@ -296,13 +347,10 @@ def _extreme(cells: Floats, metric: Metric, up: bool) -> float:
 def _label_error(
     margin: Margin, metric: Metric, side: _Side, limits: Sequence[tuple[str, float]]
 ) -> list[dict[str, Any]]:
-    rate = side.x / side.n
-    higher, lower = side.ordered
-    widest = int((rate[higher] - rate[lower]).argmax())
-    i, j = int(higher[widest]), int(lower[widest])
-    gap = float(rate[i] - rate[j])
-    if margin.weighted or gap <= 0:
+    found = _widest_pair(side)
+    if margin.weighted or found is None:
         return []
+    i, j, gap = found
     cells = [margin.n[margin.groups.index(side.groups[k])] for k in (i, j)]
     labels = int(sum(c[:2].sum() for c in cells))
     out = []

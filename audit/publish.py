@@ -128,6 +128,12 @@ def publish_documents(files: Documents, *, floor: int = FLOOR, people: bool = Fa
         evidence["notes"].append(COUNTED_WITHOUT if spare else LEFT_OUT)
         evidence["data"] |= {"rows": most, "rows_at_most": True}
         _blur(files, out, most, evidence["data"]["audited_rows"])
+        # Counts of corrupted rows and of variants are of all people: those in no table would follow by subtraction.
+        gone = [name for name in ("stress.json", "whatif.json") if name in files]
+        for name in gone:
+            files = files.without(name)
+        if gone:
+            evidence["notes"].append(f"{' and '.join(gone)} left out: with the tables they would give people away.")
     out["cube.json"], out["evidence.json"] = cube_bytes, canonical(evidence)
     return files.plus(out)
 

@@ -18,6 +18,7 @@ from audit.case import Case, keeping_answers
 from audit.classes.code import classes_of
 from audit.classes.words import classes_note
 from audit.code import code_rows
+from audit.contract.leakage import split_leaks
 from audit.cube import CodedRows, Cube, Margin, cube_of, margins_of
 from audit.cube_json import margins_to_json
 from audit.decide import ModelFacts, decide, reads_note
@@ -143,13 +144,19 @@ def _asked(
     progress.stage("Examining the data")
     more = {"quality": examine(case, rows, settings), **_by_person(frame, rows.features, groups, coded, settings)}
     more |= _named_by_people(case, frame, groups, coded, settings)
-    more |= _contracted(case, frame, settings)
+    more |= _contracted(case, frame, rows.columns, settings)
     more["individual"]["model_flips"] = (
         None if flips is None else turned(flips, coded.decision, decided[len(frame) :], _good(coded), settings)
     )
     if (rare := rare_people(coded)).any() and not rare.all():
         more["published"] = _without(rare, case, rows, coded, settings)
-    said = (*leaking, *rows.notes, *reads_note(model), *classes_note(case, classes, decisions))
+    said = (
+        *leaking,
+        *split_leaks(case, rows),
+        *rows.notes,
+        *reads_note(model),
+        *classes_note(case, classes, decisions),
+    )
     return cube_of(coded), model, facts, said, more
 
 
@@ -172,19 +179,19 @@ def _without(
     rows = replace(rows, frame=rows.frame[stay].reset_index(drop=True), audit=rows.audit[stay], train=train)
     frame = rows.frame[rows.audit]
     found = _by_person(frame, rows.features, groups_of(case, frame), kept, settings)
-    found |= _contracted(case, frame, settings)
+    found |= _contracted(case, frame, rows.columns, settings)
     found["individual"]["model_flips"] = None
     found |= _named_by_people(case, frame, groups_of(case, frame), kept, settings)
     return {"quality": examine(case, rows, settings), **found}
 
 
-def _contracted(case: Case, frame: pd.DataFrame, settings: Settings) -> dict[str, Any]:
+def _contracted(case: Case, frame: pd.DataFrame, columns: Sequence[str], settings: Settings) -> dict[str, Any]:
     """The case's contract held against the audited rows, where it has one."""
     if case.contract is None:
         return {}
     from audit.contract.check import check, to_document
 
-    return {"contract": to_document(check(frame, case.contract, groups_of(case, frame), settings))}
+    return {"contract": to_document(check(frame, case.contract, groups_of(case, frame), settings, columns=columns))}
 
 
 def _named_by_people(

@@ -138,3 +138,6 @@ class Sources:
     presets: dict[str, Any] | None = None
     said: Extra = field(default_factory=Extra)
     documents: Documents = field(default_factory=lambda: Documents({}))
+    stress: dict[str, Any] | None = None
+    whatif: dict[str, Any] | None = None
+    contract: dict[str, Any] | None = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,15 @@ from audit import progress
 from audit.case import Case
 from audit.files import canonical, write_whole
 
+FITS = 6
+"""Fits of the stress test in the demonstration."""
 
-def run_demo(case: Case, out: Path) -> tuple[dict[str, Any], str]:
+
+def run_demo(case: Case, out: Path, stress: bool = False) -> tuple[dict[str, Any], str]:
     """Audit, explain, mitigate, sign and verify into `out`; the document of --json and the same in words.
 
     The key is made for this run and its password is thrown away: the signature shows how signing works, and nothing
-    about who signed.
+    about who signed. stress: with the worst corruptions and variants of the pipeline.
     """
     from audit.explain import run_explain
     from audit.run import run_audit
@@ -40,6 +45,7 @@ def run_demo(case: Case, out: Path) -> tuple[dict[str, Any], str]:
     lap("explain")
     mitigation = run_mitigate(case, "reweighing", out)
     lap("mitigate")
+    stressed = _stressed(case, out, lap) if stress else []
     progress.stage("Signing")
     key_file = out / "demo-key.p12"
     key_file.unlink(missing_ok=True)
@@ -61,6 +67,42 @@ def run_demo(case: Case, out: Path) -> tuple[dict[str, Any], str]:
     lines = [f"{case.name}: {case.purpose}", ""]
     lines += [f"- {s}" for s in audit.evidence["findings"]]
     lines += ["", "What the model leans on most: " + ", ".join(e["feature"] for e in explanation["global"][:5]) + "."]
-    lines += ["", *summary(mitigation), "", f"Signed: {out / 'report.pdf'} ({verification.verdict})"]
+    lines += ["", *summary(mitigation), "", *stressed, f"Signed: {out / 'report.pdf'} ({verification.verdict})"]
     lines += ["Seconds: " + ", ".join(f"{k} {v:.1f}" for k, v in seconds.items()) + "."]
     return document, "\n".join(lines)
+
+
+def run_stressed(cases: Sequence[Case], out: Path) -> tuple[dict[str, Any], str]:
+    """The demonstration of each case in a folder of its own, with a contract, what could go wrong, and what-ifs."""
+    found = [run_demo(contracted(case, out), out / _folder(case), stress=True) for case in cases]
+    document = {"cases": [d for d, _ in found]}
+    return document, "\n\n".join(words for _, words in found)
+
+
+def contracted(case: Case, out: Path) -> Case:
+    """The case with a contract proposed from the rows that its model learned from."""
+    from audit.contract.propose import propose
+    from audit.contract.read import dump, read_contract
+    from audit.load import load_rows
+
+    rows = load_rows(case, everything=True)
+    reference = rows.frame if rows.train is None else rows.frame[rows.train]
+    file = out / _folder(case) / "contract.toml"
+    write_whole(file, dump(propose(reference, rows.features)).encode())
+    return replace(case, contract=read_contract(file), contract_file=file)
+
+
+def _folder(case: Case) -> str:
+    return "".join(c if c.isalnum() else "-" for c in case.name.lower())
+
+
+def _stressed(case: Case, out: Path, lap: Callable[[str], None]) -> list[str]:
+    from debias.stress.run import lines as said
+    from debias.stress.run import run_stress
+    from debias.whatif.run import lines, run_whatif
+
+    stress = run_stress(case, out, fits=FITS)
+    lap("stress")
+    variants = run_whatif(case, out, learner="logistic")
+    lap("what if")
+    return [*said(stress), "", *lines(variants), ""]

@@ -39,7 +39,15 @@ from reports.signing_key import SigningKey
 if TYPE_CHECKING:
     from reports.log import Log, LogView
 
-EMBEDDED = ("cube.json", "evidence.json", "explain.json", "mitigation.json", "search.json")
+EMBEDDED = (
+    "cube.json",
+    "evidence.json",
+    "explain.json",
+    "mitigation.json",
+    "search.json",
+    "stress.json",
+    "whatif.json",
+)
 NEEDED = ("cube.json", "evidence.json")
 WATCHED = "assay/watch/1"
 MOST_REASON = 500

@@ -46,6 +46,8 @@ DESCRIPTIONS = {
     "cube.json": "The counts that the evidence follows from",
     "explain.json": "Explanations",
     "search.json": "The candidates that were tried in a search",
+    "stress.json": "The worst corruptions of the data that were found",
+    "whatif.json": "Variants of the pipeline, each measured on the same people",
     "mitigation.json": "The mitigation that was tried, before and after",
     "presets.json": "The forms of law and custom that are filled in",
     "manifest.json": "The files, signers and quorum of this report",

@@ -43,6 +43,9 @@ def run_again(case: Case, files: Mapping[str, bytes], allow: Sequence[str] = ())
         stated = documents.mitigation
         if stated and not (found and _picked(case, out, stated, found, sha256(files["search.json"]), allow)):
             _mitigate(case, out, stated, allow)
+        for name, again in (("stress.json", _stress), ("whatif.json", _whatif)):
+            if name in files:
+                again(case, out, documents.plain(name), allow)
         made = {name: (out / name).read_bytes() for name in files if (out / name).is_file()}
     return publish_files(made, people=people)
 
@@ -165,4 +168,25 @@ def _search(case: Case, out: Path, stated: Search, allow: Sequence[str]) -> dict
         floor=settings.floor,
         draws=settings.draws,
         allow=allow,
+    )
+
+
+def _stress(case: Case, out: Path, stated: Mapping[str, Any], allow: Sequence[str]) -> None:
+    from debias.stress.run import run_stress
+
+    progress.stage("Stressing again")
+    asked = stated["asked"]
+    run_stress(
+        case, out, seed=int(asked["seed"]), train=bool(asked["train"]), fits=int(asked["fits"]),
+        budget=float(asked["budget"]), allow=allow,
+    )  # fmt: skip
+
+
+def _whatif(case: Case, out: Path, stated: Mapping[str, Any], allow: Sequence[str]) -> None:
+    from debias.whatif.run import run_whatif
+
+    progress.stage("Fitting the variants again")
+    asked = stated["asked"]
+    run_whatif(
+        case, out, learner=str(asked["learner"]), kinds=list(asked["kinds"]), seed=int(asked["seed"]), allow=allow
     )

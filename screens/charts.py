@@ -247,3 +247,59 @@ def titled(title: str) -> dict[str, Any]:
     """The title of a chart in lines, and the margin above that they need."""
     text = _lines(title, WIDEST_TITLE)
     return {"title": {"text": text, "font": {"size": 14}}, "margin_t": 44 + 18 * text.count("<br>")}
+
+
+def variants(
+    points: Sequence[tuple[float, float, str, str, bool]],
+    base: tuple[float, float],
+    *,
+    limit: float | None,
+    title: str,
+    gap: str,
+) -> Figure:
+    """A point a variant: (gap, accuracy, name, step, beyond chance), told apart by step; filled where beyond chance.
+
+    base: gap and accuracy as built, drawn as a ring. limit: of the norm, a dotted line.
+    """
+    from plotly.graph_objects import Figure, Scatter
+
+    figure = Figure()
+    for s, step in enumerate(sorted({p[3] for p in points})):
+        mine = [p for p in points if p[3] == step]
+        symbol = SYMBOLS[s % len(SYMBOLS)]
+        figure.add_trace(
+            Scatter(
+                x=[p[0] for p in mine],
+                y=[p[1] for p in mine],
+                name=step,
+                mode="markers",
+                marker={
+                    "size": 9,
+                    "color": PALETTE[s % len(PALETTE)],
+                    "symbol": [symbol if p[4] else f"{symbol}-open" for p in mine],
+                },
+                customdata=[[p[2]] for p in mine],
+                hovertemplate="%{customdata[0]}: %{x:.3f}, accuracy %{y:.3f}<extra></extra>",
+            )
+        )
+    figure.add_trace(
+        Scatter(
+            x=[base[0]], y=[base[1]], name="as built", mode="markers", hovertemplate="as built<extra></extra>",
+            marker={"size": 19, "color": CLEAR, "line": {"color": GREY, "width": 3}, "symbol": "circle"},
+        )
+    )  # fmt: skip
+    if limit is not None:
+        figure.add_vline(x=limit, line={"color": GREY, "width": 1, "dash": "dot"})
+    figure.update_layout(
+        **titled(title),
+        height=430,
+        margin_l=10,
+        margin_r=20,
+        margin_b=110,
+        xaxis={"title": {"text": gap, "font": {"size": 12}}, "gridcolor": GRID, "zeroline": False},
+        yaxis={"title": {"text": "accuracy", "font": {"size": 12}}, "gridcolor": GRID, "zeroline": False},
+        legend={"orientation": "h", "yanchor": "top", "y": -0.22, "x": 0},
+        plot_bgcolor=CLEAR,
+        dragmode=False,
+    )
+    return figure

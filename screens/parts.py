@@ -67,7 +67,7 @@ def start(folder: CaseFolder, args: Sequence[str], *, secret: bytes | None = Non
 
     secret : what the command reads on standard input.
     """
-    if args[0] in ("audit", "explain", "mitigate"):
+    if args[0] in ("audit", "explain", "mitigate", "stress", "whatif"):
         args = [*args, *folder.allow]
     try:
         job = jobs.start(args, jobs_home(), secret=secret)
@@ -186,6 +186,12 @@ HELP = {
         "A *candidate* is another model or rule that narrows a gap. It is shown beside the original and beside the "
         "original with a moved threshold, on rows that none of them has seen.",
         "Nothing is put to use by Assay: a person decides, with a reason.",
+    ),
+    "stress": (
+        "A *corruption* is an error in the data that could happen: a lost value, a wrong unit, people twice.",
+        "What is shown was searched on one half of the people and measured on the other, so that luck in the search is "
+        "not taken for a finding.",
+        "A *contract* says what the data must be like. It is checked by group, before the audit and in a watched feed.",
     ),
     "report": (
         "The report is signed with a key. Who checks it needs the key's fingerprint, given by another way.",

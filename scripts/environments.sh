@@ -22,6 +22,7 @@ make sklearn-1.3 "scikit-learn==1.3.2" "numpy<2" "pandas<2.3" "scipy<1.12" "imba
     "category_encoders==2.6.3" "lightgbm==4.3.0" "catboost==1.2.7" "statsmodels==0.14.2" "fairlearn==0.10.0" \
     "skops==0.9.0" "skl2onnx==1.17.0" "onnx==1.16.2" cloudpickle joblib
 make sklearn-1.6 "scikit-learn==1.6.1" "numpy<2.3" "pandas<3" "skops==0.11.0" cloudpickle joblib
+make great-expectations "great_expectations==1.24.1"
 # Orchestrators and feature stores, for docs/examples; an old client cannot stand beside a new one, so one each.
 make airflow "apache-airflow==3.3.2"
 make dagster "dagster==1.13.29"

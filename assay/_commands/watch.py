@@ -27,9 +27,10 @@ _ONE = "One of these"
         help="Follow the trail's chains, and what is kept beside the entries.",
         group=_ONE,
     ),
+    Option("--release", metavar="BATCH", help="Let a batch in that does not keep the contract; it must come again."),
     Option("--head", type=FILE, metavar="FILE", help="With --check: a copy of DIR/head.json that was kept elsewhere."),
     Option("--state", is_flag=True, help="What the loop did and where it stands; takes no batch.", group=_ONE),
-    Option("--reason", metavar="TEXT", help="Why, for --approve and --reject."),
+    Option("--reason", metavar="TEXT", help="Why, for --approve, --reject and --release."),
     Option("--by", metavar="NAME", help="Who decides (default: the name you are logged in by)."),
     Option("--gate", is_flag=True, help="End with 3 where the running model clearly breaks a norm."),
     ALLOW,
@@ -44,6 +45,7 @@ def watch(
     approve: str | None,
     reject: str | None,
     check: bool,
+    release: str | None,
     head: Path | None,
     state: bool,
     reason: str | None,
@@ -60,7 +62,8 @@ def watch(
     asked = [
         f"--{name}"
         for name, on in (
-            ("approve", approve is not None), ("reject", reject is not None), ("check", check), ("state", state)
+            ("approve", approve is not None), ("reject", reject is not None), ("check", check),
+            ("release", release is not None), ("state", state),
         )
         if on
     ]  # fmt: skip
@@ -68,7 +71,7 @@ def watch(
         raise InputError(
             "these are asked one at a time",
             got=" and ".join(asked),
-            expected="one of --approve, --reject, --check and --state",
+            expected="one of --approve, --reject, --release, --check and --state",
             todo="run one, then the other",
         )
     loaded = load_case(case)
@@ -80,6 +83,14 @@ def watch(
             found,
             f"The trail is whole: {found['entries']:,} entries, each with the hash of the one before it and its time "
             f"sealed.\nHead {found['head']}",
+        )
+    if release is not None:
+        from debias.loop.decisions import release_batch
+
+        done = release_batch(out, release, reason or "", by, db)
+        return Result(
+            done,
+            f"{done['by']} lets batch {release} in when it comes again: {done['reason']}",
         )
     challenger = approve if approve is not None else reject
     if challenger is not None:

@@ -31,13 +31,15 @@ def check(
     settings: Settings | None = None,
     *,
     compare: bool = True,
+    columns: Sequence[str] | None = None,
 ) -> Checked:
     """Every check of `contract` on `frame` (n rows). groups: codes (n,) of each row's true group, by attribute.
 
-    compare: whether differences between groups are tested (a batch of a watched feed does without). Raises nothing
-    about the data: what cannot be checked has not passed, and says why.
+    columns: of the file, where `frame` holds some of them only. compare: whether differences between groups are tested
+    (a batch of a watched feed does without). Raises nothing about the data: what cannot be checked has not passed, and
+    says why.
     """
-    table = Table(frame)
+    table = Table(frame, columns)
     how = settings or Settings()
     found = [_one(table, c, groups, how, compare) for c in contract.checks]
     return Checked(contract, len(frame), tuple(_adjusted(found)))
@@ -53,8 +55,8 @@ def _one(table: Table, asked: Check, groups: Sequence[Group], settings: Settings
     except Cannot as why:
         return Outcome(asked, False, 0, 0, None, reason=str(why))
     except (TypeError, ValueError, OverflowError) as error:
-        why = str(error)[:120] or type(error).__name__
-        return Outcome(asked, False, 0, 0, None, reason=f"the values cannot be compared ({why})")
+        said = str(error)[:120] or type(error).__name__
+        return Outcome(asked, False, 0, 0, None, reason=f"the values cannot be compared ({said})")
     rows, failed = int(looked.sum()), int(fails.sum())
     shares = tuple(s for g in groups for s in _shares(g, looked, fails))
     apart = tuple(a for g in groups if (a := _apart(asked, g, shares, settings))) if failed and compare else ()

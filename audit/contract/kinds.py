@@ -30,8 +30,9 @@ class Cannot(Exception):
 class Table:
     """A frame whose columns are coded once, however many checks ask."""
 
-    def __init__(self, frame: pd.DataFrame) -> None:
+    def __init__(self, frame: pd.DataFrame, names: Sequence[str] | None = None) -> None:
         self.frame = frame
+        self.names = [str(c) for c in (frame.columns if names is None else names)]
         self._coded: dict[str, tuple[npt.NDArray[np.int64], tuple[str, ...]]] = {}
         self._numbers: dict[str, npt.NDArray[np.float64]] = {}
 
@@ -227,7 +228,7 @@ def _rows(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Any:
 
 
 def _columns_are(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Any:
-    have, wanted = [str(c) for c in t.frame.columns], list(given["names"])
+    have, wanted = t.names, list(given["names"])
     if given.get("in_order"):
         return have == wanted
     return set(have) == set(wanted) if given.get("exact", True) else set(wanted) <= set(have)

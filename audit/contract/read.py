@@ -198,7 +198,8 @@ def to_table(check: Check) -> dict[str, Any]:
     """One check as TOML has it."""
     from audit.contract.kinds import KINDS
 
-    kind, out = KINDS[check.kind], {}
+    kind = KINDS[check.kind]
+    out: dict[str, Any] = {}
     if kind.columns == -1:
         out["columns"] = list(check.columns)
     elif check.columns:
@@ -206,7 +207,8 @@ def to_table(check: Check) -> dict[str, Any]:
     value: Any = True
     if kind.name in RANGES:
         g = check.given
-        value = [g["min"], g["max"]] if set(g) == {"min", "max"} else {k: v for k, v in g.items() if v is not None}
+        some = {k: v for k, v in g.items() if v is not None}
+        value = [g["min"], g["max"]] if set(some) == {"min", "max"} else some
     elif "values" in check.given:
         value = list(check.given["values"])
     elif "names" in check.given:

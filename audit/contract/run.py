@@ -83,7 +83,7 @@ def checked_case(
         )
     rows = load_rows(case, everything=True)
     frame = rows.frame[rows.audit]
-    found = check(frame, case.contract, groups_of(case, frame))
+    found = check(frame, case.contract, groups_of(case, frame), columns=rows.columns)
     if results is not None:
         write_whole(results, canonical(gx.validation(found)))
     words = "\n".join(lines(found))

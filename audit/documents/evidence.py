@@ -189,6 +189,7 @@ class Bounds(Record, frozen=True):
     unknown_group: tuple[Bound, ...]
     missing_outcome: tuple[Bound, ...]
     label_error: tuple[LabelError, ...]
+    not_collected: tuple[LabelError, ...] = ()
 
 
 class Between(Record, frozen=True):
@@ -370,4 +371,6 @@ class Evidence(Record, frozen=True):
     stated: dict[str, str] = field(default_factory=dict)
     """Who decides about whom, as the case says it (audit.load.forms.ABOUT)."""
     presets: Any = None
+    contract: Any = None
+    """What became of the case's contract (audit.contract.check.to_document)."""
     published: Any = None

@@ -70,6 +70,7 @@ def load_rows(case: Case, *, everything: bool | None = None) -> Rows:
         roles = {data.label, case.model.column, data.id, data.weight, data.cluster, data.time, data.split}
         roles |= {*file_columns(data, data.sensitive), *data.stages, *data.legitimate}
         roles |= {p.column for p in data.proxy.values()}
+        roles |= {c for asked in (case.contract.checks if case.contract else ()) for c in asked.columns}
         return [n for n in names if n in roles or (everything and n in features)]
 
     table = read_noted(data.path, needed, data.read)

@@ -48,9 +48,16 @@ class Watchers:
         self.proposal = propose(reference, self.features)
         self.known = reference_of(reference, self.features, groups)
         self.loop = case.policy.loop
+        self._known: dict[object, Noticed] = {}
 
     def of(self, entry: Entry, frame: pd.DataFrame, coded: CodedRows, report: npt.NDArray[np.bool_]) -> Noticed:
-        """frame, coded: all audited rows as they are; report (n,): the reporting half."""
+        """frame, coded: all audited rows as they are; report (n,): the reporting half. Once a corruption."""
+        key = (entry.tried.kind.name, entry.tried.column, entry.predicate)
+        if key not in self._known:
+            self._known[key] = self._look(entry, frame, coded, report)
+        return self._known[key]
+
+    def _look(self, entry: Entry, frame: pd.DataFrame, coded: CodedRows, report: npt.NDArray[np.bool_]) -> Noticed:
         hit, tried = entry.hit, entry.tried
         clean = frame[report].reset_index(drop=True)
         broken = _corrupted(frame, tried.column, tried.altered, tried.kind.name, hit, self.case.data.label)

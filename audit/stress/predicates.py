@@ -45,8 +45,7 @@ class Literals:
 
     def rows(self, predicate: Sequence[int]) -> npt.NDArray[np.bool_]:
         """The rows (n,) of which all of these literals are true."""
-        out: npt.NDArray[np.bool_] = (self.holds[:, list(predicate)] > 0).all(axis=1)
-        return out
+        return np.asarray((self.holds[:, list(predicate)] > 0).all(axis=1), dtype=bool)
 
 
 def literals_of(

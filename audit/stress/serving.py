@@ -21,7 +21,6 @@ from audit.case import Case
 from audit.cube import Ints
 from audit.errors import CaseError, ModelError
 from audit.gaps import Settings
-from audit.load.values import with_columns
 from audit.quality import groups_of
 from audit.stress.ask import Fed
 from audit.stress.confirm import Confirmed, confirm, halves, take
@@ -146,7 +145,7 @@ def corruptions(fed: Fed, spec: StressSpec) -> tuple[list[Tried], list[str]]:
             constant.append(column)
             continue
         try:
-            after = fed.ask(with_columns(fed.frame, {column: altered}))
+            after = _asked(fed, column, altered)
         except ModelError as error:
             refused.setdefault(f"{kind.name} ({error.problem})", []).append(column)
             continue
@@ -165,6 +164,20 @@ def corruptions(fed: Fed, spec: StressSpec) -> tuple[list[Tried], list[str]]:
             todo="check `columns`, `kinds` and `plausible` under [stress]",
         )
     return out, notes
+
+
+def _asked(fed: Fed, column: str, altered: pd.Series) -> Ints:
+    """The decisions (n,) when everyone's value is altered; rows whose value stays as it was are not asked about."""
+    assert fed.ask is not None
+    before = fed.frame[column]
+    same = (before.astype(altered.dtype) == altered) | (before.isna() & altered.isna())
+    rows = np.flatnonzero(~same.fillna(False).to_numpy(dtype=bool))
+    some = fed.frame.iloc[rows].copy(deep=False)
+    some[column] = altered.iloc[rows]
+    out = fed.coded.decision.copy()
+    if len(rows):
+        out[rows] = fed.ask(some)
+    return out
 
 
 def _plausible(spec: StressSpec, column: str, kind: Corruption) -> bool:

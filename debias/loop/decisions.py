@@ -12,6 +12,7 @@ from debias.loop import anchor, inbox
 from debias.loop.alerts import noted
 from debias.loop.anchor import noted_end
 from debias.loop.norms import in_force
+from debias.loop.quarantine import let_in
 from debias.loop.run import url_of
 from debias.loop.sentences import change_words, groups_words
 from debias.loop.snapshot import Board
@@ -114,6 +115,18 @@ def decide_challenger(
                 todo="wait for more people, or --reject it; it is judged again with every batch",
             )  # fmt: skip
         return watcher.summary(0)
+
+
+def release_batch(
+    out: Path, batch: str, reason: str, by: str | None = None, trail_url: str | None = None
+) -> dict[str, Any]:
+    """Let a batch in, when it comes again, that was put aside. Needs no lock. Raises InputError."""
+    trail = Trail.open(url_of(out, trail_url), write=False)
+    try:
+        entries = [e.body for e in trail.entries()]
+    finally:
+        trail.close()
+    return let_in(out, entries, batch, reason, by or whoami())
 
 
 def whoami() -> str:

@@ -21,6 +21,7 @@ from audit.watch.harm import bounds
 from audit.watch.label_free import Calibration, estimate, open_calibration
 from audit.watch.quality import feed_problem, outcome_problem, usual_copies
 from debias.loop.database import TrailLost
+from debias.loop.quarantine import problem_of, released
 from debias.loop.serve import (
     Servers,
     coded_rows,
@@ -118,9 +119,13 @@ class Taker:
         case, frame, state = self._case, arrival.frame, self._state
         features = self._source.features
         known = self._reference or {"features": {}, "batches": []}
+        let_in = released(self._store.out, arrival.sha256)
         problem = feed_problem(known["features"], frame, case.data.sensitive)
+        if problem is None and let_in is None:
+            problem = problem_of(case, frame)
         if problem is not None:
             return self._without(base, number, incident=problem)
+        base = replace(base, released=let_in)
         labels = self._label_names(frame)
         if len(labels) > 2:
             shown = ", ".join(repr(n) for n in labels[:4])

@@ -213,12 +213,17 @@ def _policy(f: Facts) -> str:
     )
 
 
+def _released(f: Facts) -> str:
+    let_in = f.get("released")
+    return f" {let_in['by']} let it in although it does not keep the contract: {let_in['reason']}" if let_in else ""
+
+
 SENTENCES: dict[str, Callable[[Facts], str]] = {
     "batch": _batch,
     "duplicate": _duplicate,
     "incident": lambda f: f"Batch {f['batch']} is not used: {f['incident']}",
     "empty": lambda f: f"Batch {f['batch']} is empty: nobody was decided, so nothing is known; this says nothing good.",
-    "restored": lambda f: f"Batch {f['batch']} can be used; the data incident is over.",
+    "restored": lambda f: f"Batch {f['batch']} can be used; the data incident is over.{_released(f)}",
     "outcomes": lambda f: f"The outcomes of batch {f['batch']} are not used: {f['problem']}",
     "reference": _reference,
     "composition": _changed,

@@ -169,7 +169,8 @@ class Batch:
 
     incident: what is wrong with the feed; then nothing else of the batch is used. same_as: the batch with the same
     bytes that was counted before. again: rows left out, of people who were counted before. failed: why the model beside
-    the running one could not decide.
+    the running one could not decide. released: who let it in although it does not keep the
+    contract, and why.
     """
 
     id: str
@@ -185,6 +186,7 @@ class Batch:
     matured: tuple[Matured, ...] = ()
     drift: tuple[Drift, ...] = ()
     estimate: Mapping[str, Any] | None = None
+    released: Mapping[str, Any] | None = None
     served: Mapping[str, Any] | None = None
 
 

@@ -73,6 +73,7 @@ def _batch(state: State, batch: Batch, policy: Policy, sensitive: Sequence[str])
     facts: dict[str, Any] = {"batch": batch.id, "number": state.batch, "rows": batch.rows, "sha256": batch.sha256}
     facts |= {"again": batch.again} if batch.again else {}
     facts |= {"first": batch.first, "last": batch.last, "due": _due_counts(state, batch)}
+    facts |= {} if batch.released is None else {"released": dict(batch.released)}
     if batch.same_as is not None:
         now = replace(now, left_out=(*now.left_out, state.batch))
         return now, (*events, Event("duplicate", facts | {"same_as": batch.same_as}))

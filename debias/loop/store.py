@@ -52,6 +52,7 @@ class Store:
     """The folder OUT/models."""
 
     def __init__(self, out: Path) -> None:
+        self.out = out
         self.folder = out / "models"
         self.pointer = out / "running.json"
 

@@ -11,21 +11,20 @@ import numpy as np
 
 from audit import progress
 from audit.case import Case
-from audit.code import code_rows
-from audit.decide import Decisions
+from audit.code import Decisions, code_rows
 from audit.errors import InputError
 from audit.evidence import tool
 from audit.files import canonical, write_whole
-from audit.findings import percent
 from audit.gaps import Settings
 from audit.load import Rows, load_rows
 from audit.stress.ask import asking
 from audit.stress.confirm import Confirmed
-from audit.stress.corrupt import KINDS, Corruption
+from audit.stress.corrupt import KINDS
 from audit.stress.noticed import Noticed, Watchers
 from audit.stress.predicates import Literal
 from audit.stress.serving import Entry, Served, serving
 from audit.stress.spec import StressSpec
+from audit.stress.words import best_of, figure_name, not_found, noticed, words_of
 from debias.stress.training import Trained
 
 SCHEMA = "assay/stress/1"
@@ -67,16 +66,16 @@ def run_stress(
         reference = rows.frame[rows.train] if rows.train is not None else fed.frame[served.searching]
         nobody = Decisions(np.zeros(len(reference), dtype=np.int64), None, "none")
         watchers = Watchers(case, reference, code_rows(case, reference, nobody), fed.features, seed)
-        noticed = [watchers.of(e, fed.frame, fed.coded, ~served.searching) for e in served.entries]
+        seen = [watchers.of(e, fed.frame, fed.coded, ~served.searching) for e in served.entries]
         facts = fed.facts
     document = {
         "schema": SCHEMA,
         "case": {"name": case.name, "purpose": case.purpose},
         "data": {"sha256": rows.sha256, "rows": len(rows.frame), "audited_rows": len(frame)},
         "model": {"kind": facts.kind, "sha256": facts.sha256, "format": facts.format, "column": facts.column},
-        "asked": _asked(spec, seed),
+        "asked": _asked(spec, seed) | {"train": train, "fits": fits},
         "tool": tool(),
-        "serving": _serving(served, noticed, len(frame)),
+        "serving": _serving(served, seen),
         "training": _training(case, rows, spec, settings, train, fits, allow),
     }
     write_whole(out / FILE, canonical(document))
@@ -94,19 +93,19 @@ def _asked(spec: StressSpec, seed: int) -> dict[str, Any]:
     }
 
 
-def _serving(served: Served, noticed: Sequence[Noticed], audited: int) -> dict[str, Any]:
+def _serving(served: Served, seen: Sequence[Noticed]) -> dict[str, Any]:
     report = int((~served.searching).sum())
     return {
         "searched_rows": int(served.searching.sum()),
         "reported_rows": report,
         "candidates": served.candidates,
         "corruptions": served.corruptions,
-        "entries": [_entry(e, n, report) for e, n in zip(served.entries, noticed, strict=True)],
+        "entries": [_entry(e, n, report) for e, n in zip(served.entries, seen, strict=True)],
         "notes": [HONEST, *served.notes],
     }
 
 
-def _entry(entry: Entry, noticed: Noticed, report: int) -> dict[str, Any]:
+def _entry(entry: Entry, seen: Noticed, report: int) -> dict[str, Any]:
     kind = entry.tried.kind
     return {
         "question": "serving",
@@ -122,11 +121,9 @@ def _entry(entry: Entry, noticed: Noticed, report: int) -> dict[str, Any]:
         "of": report,
         "share_of_them": entry.share,
         **_figures(entry.confirmed),
-        "words": _words(kind, entry.tried.column, entry.predicate, entry.share),
-        "plausible": kind.plausible,
-        "caught": noticed.contract,
-        "watch": None if noticed.watch is None else dict(noticed.watch),
-        "watched": {"batch": noticed.batch, "batches": noticed.batches_tried},
+        "caught": seen.contract,
+        "watch": None if seen.watch is None else dict(seen.watch),
+        "watched": {"batch": seen.batch, "batches": seen.batches_tried},
     }
 
 
@@ -146,13 +143,6 @@ def _figures(found: Confirmed) -> dict[str, Any]:
 
 def _predicate(literals: Sequence[Literal]) -> list[dict[str, Any]]:
     return [{"column": x.column, "how": x.how, "value": x.value, "personal": x.personal} for x in literals]
-
-
-def _words(kind: Corruption, column: str | None, predicate: Sequence[Literal], share: float) -> str:
-    """If 'age' were recorded in tens, for people with relationship is Wife."""
-    what = kind.words.format(column=repr(column))
-    part = "" if share >= 1 else f" {percent(share)} of the"
-    return f"if {what}, for{part} people with {' and '.join(x.words() for x in predicate)}"
 
 
 def _training(
@@ -187,7 +177,6 @@ def _training(
 
 def _trained(entry: Trained, learned: int) -> dict[str, Any]:
     kind = KINDS[entry.point.kind]
-    words = _words(kind, entry.point.column, entry.predicate, entry.share)
     return {
         "question": "training",
         "metric": entry.aim.metric,
@@ -202,49 +191,40 @@ def _trained(entry: Trained, learned: int) -> dict[str, Any]:
         "of": learned,
         "share_of_them": entry.share,
         **_figures(entry.confirmed),
-        "words": words,
-        "plausible": kind.plausible,
     }
 
 
 def lines(document: dict[str, Any]) -> list[str]:
     """The result for a terminal."""
-    s = document["serving"]
+    s, t = document["serving"], document["training"]
     out = [
         f"{document['case']['name']}: {s['candidates']:,} corruptions of what the model is fed were looked at on "
         f"{s['searched_rows']:,} rows, and the worst of each figure confirmed on {s['reported_rows']:,} others.",
+        *_found(s["entries"]),
         "",
     ]
-    for e in sorted(s["entries"], key=lambda e: not e["worse"]):
-        out.append(f"- {line(e)}")
-    t = document["training"]
     if t["measured"]:
-        out += [
-            "",
-            (
-                f"{t['candidates']:,} corruptions of what the model learned from were ranked, {t['fits']} confirmed by "
-                f"fits of {t['learner']}; measured on {t['reported_rows']:,} clean rows."
-            ),
-        ]
-        out += [f"- {line(e)}" for e in sorted(t["entries"], key=lambda e: not e["worse"])]
+        out.append(
+            f"{t['candidates']:,} corruptions of what the model learned from were ranked, {t['fits']} confirmed by "
+            f"fits of {t['learner']}; measured on {t['reported_rows']:,} clean rows."
+        )
+        out += _found(t["entries"])
     else:
-        out += ["", f"Training: not measured; {t['reason']}"]
-    notes = dict.fromkeys([*s["notes"], *t["notes"]])
-    return [*out, "", *(f"Note: {n}" for n in notes)]
+        out.append(f"Training: not measured; {t['reason']}")
+    return [*out, "", *(f"Note: {n}" for n in dict.fromkeys([*s["notes"], *t["notes"]]))]
+
+
+def _found(entries: Sequence[dict[str, Any]]) -> list[str]:
+    out = [f"- {line(e)}" for e in best_of(entries)]
+    if rest := not_found(entries):
+        out.append(f"- Nothing that is worse than chance and random errors explain: {', '.join(rest)}.")
+    return out
 
 
 def line(e: dict[str, Any]) -> str:
     """One finding in words."""
-    name = e["metric"].replace("_", " ") + (
-        "" if e["figure"] == "rate" else f" {e['figure']} by {' and '.join(e['attribute'])}"
-    )
-    if not e["worse"]:
-        return f"{name}: nothing found that is worse than chance and random errors explain (now {e['before']:.3f})."
+    random = "" if e["random_worst"] is None else f"; random errors reach {e['random_worst']:.3f}"
     return (
-        f"{name}: {e['before']:.3f} to {e['after']:.3f} (change {e['change']:+.3f}, {e['low']:+.3f} to {e['high']:+.3f}"
-        f"; random errors reach {shown(e['random_worst'])}) {e['words']}: {e['rows']:,} of {e['of']:,} rows."
+        f"{figure_name(e)}: {e['before']:.3f} to {e['after']:.3f} ({e['change']:+.3f}, {e['low']:+.3f} to "
+        f"{e['high']:+.3f}{random}) {words_of(e)}: {e['rows']:,} of {e['of']:,} rows. Noticed by: {noticed(e)}."
     )
-
-
-def shown(value: float | None) -> str:
-    return "n/a" if value is None else f"{value:.3f}"

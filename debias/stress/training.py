@@ -114,7 +114,9 @@ class Bench:
         coded = self.on_search
         weight = np.ones(len(decided)) if coded.weight is None else coded.weight
         cell = (self.figures.joint * 3 + coded.label) * 2 + decided
-        return self.figures.of(np.bincount(cell, weight, minlength=self.figures.size)[None].astype(np.float64))[0]
+        return np.asarray(
+            self.figures.of(np.bincount(cell, weight, minlength=self.figures.size)[None].astype(np.float64))[0]
+        )
 
     def try_out(self, point: Point, number: int) -> Fitted | None:
         """Fit on the corrupted rows; None where too few or too many rows are hit, or the model refuses."""
@@ -246,7 +248,9 @@ def _ranked(bench: Bench) -> tuple[list[Point], int]:
 
 def _spread(found: list[tuple[float, Point]]) -> list[tuple[float, Point]]:
     ordered = sorted(found, key=lambda f: -f[0])
-    best, rest, seen = [], [], set()
+    best: list[tuple[float, Point]] = []
+    rest: list[tuple[float, Point]] = []
+    seen = set()
     for one in ordered:
         (rest if (key := (one[1].kind, one[1].column)) in seen else best).append(one)
         seen.add(key)
@@ -314,7 +318,7 @@ def _proposed(bench: Bench, done: Sequence[Fitted], number: int) -> Point | None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     aim = number % len(bench.figures.aims)
     changes = sorted({(f.point.kind, f.point.column or "") for f in done})
-    sides = {
+    sides: dict[str, Any] = {
         "what": CategoricalDistribution([f"{k}|{c}" for k, c in changes]),
         "first": CategoricalDistribution(list(range(len(bench.literals.names)))),
         "second": CategoricalDistribution(list(range(len(bench.literals.names)))),

@@ -82,17 +82,21 @@ def run_whatif(
     seconds = time.perf_counter() - began
     progress.stage("Measuring every variant on the same people")
     base = plan.decided if name == "case" else (plan.base >= 0.5).astype(np.int64)
-    document = _document(case, task, settings, name, plan.title, base, shipped, variants, decided, failed)
+    document = _document(case, task, settings, name, plan.title, base, shipped, variants, decided, failed, chosen)
     document["notes"] = [*notes, *task.notes]
-    document["seconds"] = round(seconds, 2)
     document["data"]["sha256"] = rows.sha256
     write_whole(out / FILE, canonical(document))
-    return document
+    # How long it took differs from run to run: it is told, and not written.
+    return document | {"seconds": round(seconds, 2)}
 
 
 def check_request(learner: str | None, kinds: Sequence[str]) -> None:
     """Raises InputError for a learner or a kind of variant that there is not."""
-    for what, given, known in (("learner", (learner,) if learner else (), LEARNERS), ("kind of variant", kinds, KINDS)):
+    asked: list[tuple[str, Sequence[str], Sequence[str]]] = [
+        ("learner", [learner] if learner else [], LEARNERS),
+        ("kind of variant", kinds, list(KINDS)),
+    ]
+    for what, given, known in asked:
         for name in given:
             if name not in known:
                 raise InputError(
@@ -181,6 +185,7 @@ def _document(
     variants: Sequence[Variant],
     decided: dict[str, Ints],
     failed: dict[str, str],
+    kinds: Sequence[str],
 ) -> dict[str, Any]:
     coded = _coded(task, base)
     aims, left = aims_of(case.policy, case.data.sensitive, task.meaning)
@@ -225,7 +230,7 @@ def _document(
         "schema": SCHEMA,
         "case": {"name": case.name, "purpose": case.purpose},
         "data": {"sha256": "", "rows": len(task.frame), "measured_rows": len(base)},
-        "asked": {"learner": name, "seed": settings.seed},
+        "asked": {"learner": name, "kinds": list(kinds), "seed": settings.seed},
         "learner": title,
         "learned_rows": len(task.splits.train) + len(task.splits.validation),
         "tool": tool(),
@@ -338,6 +343,14 @@ def lines(document: dict[str, Any]) -> list[str]:
     return [
         *out,
         "",
-        *(f"Not made: {f['variant']} ({f['reason']})" for f in d["failed"]),
+        *(f"Not made, {why}: {', '.join(v)}." for why, v in not_made(d).items()),
         *(f"Note: {n}" for n in d["notes"]),
     ]
+
+
+def not_made(document: dict[str, Any]) -> dict[str, list[str]]:
+    """The variants that could not be made, by reason."""
+    out: dict[str, list[str]] = {}
+    for f in document["failed"]:
+        out.setdefault(f["reason"], []).append(f["variant"])
+    return out

@@ -191,7 +191,7 @@ def _scale(p: Parts) -> Iterator[tuple[str, Recipe]]:
 
 def _shape(p: Parts) -> Iterator[tuple[str, Recipe]]:
     for how in ("logarithm", "ranks"):
-        columns = {}
+        columns: dict[str, Any] = {}
         for c in _numbers(p.train):
             a, b = (f[c].astype(np.float64) for f in (p.train, p.test))
             if how == "logarithm":
@@ -205,7 +205,7 @@ def _shape(p: Parts) -> Iterator[tuple[str, Recipe]]:
                     for v in (a, b)
                 )
         if columns:
-            yield f"numbers as their {how}", Recipe(columns=columns)  # type: ignore[arg-type]
+            yield f"numbers as their {how}", Recipe(columns=columns)
 
 
 def _outliers(p: Parts) -> Iterator[tuple[str, Recipe]]:
@@ -213,16 +213,15 @@ def _outliers(p: Parts) -> Iterator[tuple[str, Recipe]]:
         columns = {}
         for c in _numbers(p.train):
             values = p.train[c].astype(np.float64)
-            a, b = values.quantile(low), values.quantile(1 - low)
+            a, b = float(values.quantile(low)), float(values.quantile(1 - low))
             columns[c] = (values.clip(a, b), p.test[c].astype(np.float64).clip(a, b))
         if columns:
             yield f"numbers cut at {100 * low:g} % on both sides", Recipe(columns=columns)
     far = np.zeros(len(p.train), dtype=bool)
     for c in _numbers(p.train):
-        values = p.train[c].to_numpy(dtype=np.float64, na_value=np.nan)
-        sd = np.nanstd(values)
-        if sd > 0:
-            far |= np.abs(values - np.nanmean(values)) > 3 * sd
+        found = p.train[c].to_numpy(dtype=np.float64, na_value=np.nan)
+        if (sd := float(np.nanstd(found))) > 0:
+            far |= np.abs(found - np.nanmean(found)) > 3 * sd
     kept = np.flatnonzero(~far)
     if far.any() and len(kept) >= 20 and len(np.unique(p.label[kept])) == 2:
         yield "rows with a number 3 standard deviations out left out", Recipe(rows=kept)

@@ -25,6 +25,7 @@ from reports.sections import (
     public,
     regression,
     scope,
+    stress,
 )
 
 FULL, SHORT, NONE, SUMMARY = "full", "short", "none", "summary"
@@ -48,6 +49,7 @@ def sections_of(sources: Sources) -> tuple[Section, ...]:
         regression.section(sources),
         *law.sections(sources),
         brief.tried(sources),
+        stress.section(sources),
         history.section(sources),
         closing.limits(sources),
         checks.lacking(sources),

@@ -14,7 +14,7 @@ from reports.sections import find
 def section(sources: Sources) -> Section | None:
     """The annex, or None where everything is known."""
     found = sources.evidence.bounds
-    if not found or not (found.unknown_group or found.missing_outcome or found.label_error):
+    if not found or not (found.unknown_group or found.missing_outcome or found.label_error or found.not_collected):
         return None
     blocks: list[Block] = [
         Paragraph(
@@ -49,6 +49,19 @@ def section(sources: Sources) -> Section | None:
                 "The fewest outcomes of these two groups that, had they been recorded the wrong way round, would bring "
                 "the gap to 0, or to the policy's limit where the gap is over it. A small share means that the finding "
                 "rests on the labels being right. " + find.cut(len(errors), "figures"),
+                (22, 10, 24, 11, 10, 23),
+            )
+        )
+    absent = tuple(_error(e) for e in found.not_collected)
+    if absent:
+        blocks.append(
+            Table(
+                "How few people who were never collected would turn a gap",
+                ("Rate", "By", "Higher, then lower group", "Apart", "Brought to", "By so many people"),
+                absent[: find.MOST_ROWS],
+                "The fewest people who are not in the data that, had they been collected, would bring the gap to 0, or "
+                "to the policy's limit where the gap is over it; beside how many of these two groups are there. "
+                + find.cut(len(absent), "figures"),
                 (22, 10, 24, 11, 10, 23),
             )
         )

@@ -19,7 +19,7 @@ LANGUAGE = "en"
 """The one language that pages are written in."""
 KNOWN = {
     "cube.json", "evidence.json", "explain.json", "mitigation.json", "search.json", "series.json",
-    "presets.json",
+    "presets.json", "stress.json", "whatif.json",
     "earlier-evidence.json", "earlier-cube.json", MODEL_CARD, STATEMENTS,
 }  # fmt: skip
 """What a report embeds beside its manifest: reports.issue.EMBEDDED, what the loop and a comparison add, and the open

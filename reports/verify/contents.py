@@ -68,6 +68,7 @@ class Contents:
                 "the figures of each candidate of the search with its embedded counts",
                 lambda: self._same_version(lambda: figures.check_search(self.files)),
             )
+        self._stressed(run)
         if "series.json" in self.files:
             from reports.verify.series import check_series
 
@@ -90,6 +91,17 @@ class Contents:
             )
         else:
             run.skip("printed pages", compared, "not checked, because the figures behind them failed")
+
+    def _stressed(self, run: Lines) -> None:
+        from reports.verify.stress import check_stress, check_whatif
+
+        works = (
+            ("stress", "stress.json", "what could go wrong with its embedded counts", check_stress),
+            ("what if", "whatif.json", "the variants of the pipeline with their embedded counts", check_whatif),
+        )
+        for name, file, compared, work in works:
+            if file in self.files:
+                run.check(name, compared, lambda work=work: self._same_version(lambda: work(self.files)))  # type: ignore[misc]
 
     def _attested(self, run: Lines, figured: bool) -> None:
         from reports.attest.check import check_model_card, check_statements

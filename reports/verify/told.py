@@ -89,6 +89,11 @@ def _pairs(files: Mapping[str, bytes], manifest: Manifest) -> Iterator[tuple[str
             yield f"the {key} of the model explained", getattr(of, key), getattr(model, key)
     if documents.search is not None:
         yield "the data of the search", documents.search.data["sha256"], data.sha256
+    for name, words in (("stress.json", "what could go wrong"), ("whatif.json", "the variants")):
+        if name in files:
+            found = load(files, name)
+            yield f"the data of {words}", found["data"]["sha256"], data.sha256
+            yield f"the case of {words}", found["case"], {"name": case.name, "purpose": case.purpose}
 
 
 def _mitigation(made: Mitigation, evidence: Evidence) -> Iterator[tuple[str, Any, Any]]:
@@ -186,6 +191,7 @@ def on_the_word(files: Mapping[str, bytes]) -> str:
              "the limits of the norms and the settings"]  # fmt: skip
     words += [f"what was counted on rows ({', '.join(counted)})"] if counted else []
     others = {"explain.json": "the explanations", "mitigation.json": "what the mitigation did to single people",
-              "search.json": "how the candidates were found", "series.json": "what the loop did"}  # fmt: skip
+              "search.json": "how the candidates were found", "stress.json": "how corruptions were searched",
+              "whatif.json": "how variants were fitted", "series.json": "what the loop did"}  # fmt: skip
     words += [text for name, text in others.items() if name in files]
     return ", ".join(words)

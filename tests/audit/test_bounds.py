@@ -196,6 +196,29 @@ def test_label_error_against_every_set_of_turned_outcomes(counts: list[int], nam
     assert mine["people"] == (min(ways) if ways else None)
 
 
+@settings(max_examples=25, deadline=None)
+@given(st.tuples(*[st.integers(1, 6)] * 4), st.sampled_from([0.0, 0.1, 0.3]))
+def test_never_collected_against_every_way_of_adding_people(counts: tuple[int, ...], limit: float) -> None:
+    """Selected and not selected of two groups; everyone who could be added to either, up to as many as are there."""
+    a, b, c, d = counts
+    cells = {"a": np.array([[0, 0], [0, 0], [b, a]]), "b": np.array([[0, 0], [0, 0], [d, c]])}
+    first = a / (a + b) >= c / (c + d)
+    (x1, y1), (x2, y2) = ((a, b), (c, d)) if first else ((c, d), (a, b))
+    if x1 / (x1 + y1) - x2 / (x2 + y2) <= max(limit, 0.0):
+        return
+    norm = {"metric": "selection_rate", "kind": "difference", "attribute": ["g"], "limit": limit}
+    found = [e for e in bounds([margin_of(cells)], FREE, [norm])["not_collected"] if e["limit"] == limit]
+    most = a + b + c + d
+    ways = [
+        p + q
+        for p in range(most + 1)
+        for q in range(most + 1)
+        if x1 / (x1 + y1 + p) - (x2 + q) / (x2 + y2 + q) <= limit + 1e-12
+    ]
+    assert found[0]["people"] == (min(ways) if ways else None)
+    assert found[0]["of"] == most
+
+
 def test_truth_lies_within_the_bounds_whatever_was_lost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Groups and outcomes lost by chance, by group and by decision; told on the command line's evidence."""
     rng = np.random.default_rng(1)

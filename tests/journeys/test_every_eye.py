@@ -22,6 +22,7 @@ SCREENS = {
     "": (), "setup": (), "received": (), "report": (),
     "data": ("Measures of the data", "How good the data are"),
     "model": ("Question by question", "Beyond groups", "Why"),
+    "stress": ("Corrupted data", "Other pipelines", "The contract"),
     "mitigate": ("Where the norms stand", "What got worse, and for whom", "Your decision", "Search", "Watch"),
 }  # fmt: skip
 TALLEST = {"desktop": 2500, "phone": 3200}

@@ -44,7 +44,7 @@ def test_the_annex_prints_each_bound(files: dict[str, bytes]) -> None:
     annex = bounds.section(kit.sources(made))
     assert annex is not None
     tables = [b for b in annex.blocks if isinstance(b, Table)]
-    assert len(tables) == 3
+    assert len(tables) == 4
     assert made.bounds is not None
     e = next(e for e in made.bounds.unknown_group if e.metric == "selection_rate")
     # 12 selected and 18 not: all selected men, all others women; and the other way round.

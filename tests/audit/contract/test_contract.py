@@ -199,6 +199,26 @@ def test_a_proposal_is_written_read_back_and_kept_by_99_of_100_bootstraps(tmp_pa
     assert any(o.check.column == "age" for o in check(worse, contract).failed)
 
 
+def test_every_kind_of_line_is_written_and_read_back(tmp_path: Path) -> None:
+    from audit.contract.read import dump
+
+    frame = people(300).assign(day=pd.date_range("2026-01-01", periods=300, freq="h"), both=True)
+    made = propose(frame, keys=("person",), time="day")
+    (tmp_path / "contract.toml").write_text(dump(made))
+    again = read_contract(tmp_path / "contract.toml")
+    assert [c.kind for c in again.checks] == [c.kind for c in made.checks]
+    for a, b in zip(again.checks, made.checks, strict=True):
+        given = {k: v for k, v in b.given.items() if v is not None}
+        assert (a.columns, a.mostly, a.severity, a.given) == (
+            b.columns,
+            pytest.approx(b.mostly, abs=1e-6),
+            b.severity,
+            given,
+        )
+    assert {"between", "in_order", "unique", "among", "missing_at_most"} <= {c.kind for c in made.checks}
+    assert not check(frame, again).failed
+
+
 def test_nothing_about_the_frame_is_changed_and_an_unknown_group_is_counted() -> None:
     frame = people(400)
     before = frame.copy(deep=True)
@@ -207,3 +227,55 @@ def test_nothing_about_the_frame_is_changed_and_an_unknown_group_is_counted() ->
     pd.testing.assert_frame_equal(frame, before)
     missing = next(o for o in found.outcomes if o.check.kind == "missing_at_most" and o.check.column == "income")
     assert {s.group: s.rows for s in missing.by_group} == {"Female": 100, "Male": 200, "(unknown)": 100}
+
+
+SPLIT = """[case]
+name = "Loans"
+purpose = "Who is granted a loan"
+[data]
+path = "people.csv"
+label = "outcome"
+positive = "yes"
+sensitive = ["sex"]
+time = "day"
+cluster = "who"
+split = "part"
+train = "train"
+audit = "test"
+[model]
+decision = "approved"
+"""
+
+
+@pytest.mark.parametrize("leaky", [True, False])
+def test_a_split_across_time_or_people_is_told(tmp_path: Path, leaky: bool) -> None:
+    frame = people(600)
+    frame["day"] = np.arange(600)
+    later = np.arange(600) >= 400
+    frame["part"] = np.where(np.arange(600) % 3 == 0 if leaky else later, "test", "train")
+    frame["who"] = np.arange(600) // 2 if leaky else np.arange(600)
+    frame.to_csv(tmp_path / "people.csv", index=False)
+    (tmp_path / "case.toml").write_text(SPLIT)
+    assert cli.main(["audit", str(tmp_path / "case.toml"), "--out", str(tmp_path / "run"), "--draws", "200"]) == 0
+    notes = " ".join(json.loads((tmp_path / "run" / "evidence.json").read_text())["notes"])
+    assert ("The split goes across time" in notes) is leaky
+    assert ("whom the model learned from too" in notes) is leaky
+
+
+def test_confident_learning_is_a_list_and_a_rate_needs_a_planned_sample() -> None:
+    """Flags against a loop over rows by the definition; the planned size against statsmodels' interval."""
+    from audit.contract.labels import NOT_A_RATE, confident, sample_size
+
+    rng = np.random.default_rng(2)
+    label = rng.integers(0, 2, 300)
+    score = np.clip(0.5 + (label - 0.5) * 0.5 + rng.normal(0, 0.3, 300), 0, 1)
+    means = [np.mean([(1 - s, s)[k] for s, y in zip(score, label, strict=True) if y == k]) for k in (0, 1)]
+    for s, y, flagged in zip(score, label, confident(score, label), strict=True):
+        able = [k for k in (0, 1) if (1 - s, s)[k] >= means[k]]
+        best = max(able, key=lambda k: ((1 - s, s)[k], -k)) if able else y
+        assert flagged == (best != y)
+    for half in (0.05, 0.02):
+        n = sample_size(half)
+        widths = [np.subtract(*proportion_confint(0.05 * m, m, method="wilson")[::-1]) / 2 for m in (n, n - 1)]
+        assert widths[0] <= half < widths[1]
+    assert "not error rates" in NOT_A_RATE

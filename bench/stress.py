@@ -1,0 +1,74 @@
+"""The search for the worst training corruption beside a black-box TPE (as SAVAGE's) with as many fits.
+
+    python bench/stress.py [--fits 24] [--case sample_data/german_credit.toml]
+
+Both fit the case's own pipeline; both are judged on validation rows while they search, and on test rows here. SAVAGE's
+published repository holds the classes that inject errors and no search, so that the search is Optuna's TPE over kind,
+column and two conditions, from nothing. Prints, for each figure, the worst that each found.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+
+from audit.gaps import Settings
+from audit.load import load_case, load_rows
+from audit.stress.spec import StressSpec
+from audit.stress.words import figure_name
+from debias.refits import refitting
+from debias.stress import training as ours
+from debias.task import task_of
+
+SAMPLES = Path(__file__).resolve().parents[1] / "sample_data"
+
+
+def black_box(bench: ours.Bench, fits: int) -> list[ours.Fitted]:
+    """TPE from nothing: the first points are random, as many fits in all."""
+    rng = np.random.default_rng(bench.settings.seed)
+    done: list[ours.Fitted] = []
+    columns = [str(c) for c in bench.rows]
+    for number in range(fits):
+        point = ours._proposed(bench, done, number) if len(done) >= 6 else None
+        while point is None:
+            kind = str(rng.choice(["label", "dropped", "duplicate", "missing"]))
+            column = str(rng.choice(columns)) if kind == "missing" else None
+            literals = rng.choice(len(bench.literals.names), 2, replace=False)
+            point = ours.Point(kind, column, tuple(sorted(int(v) for v in literals)))
+        if (found := bench.try_out(point, number)) is not None:
+            done.append(found)
+    return done
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fits", type=int, default=24)
+    parser.add_argument("--case", type=Path, default=SAMPLES / "german_credit.toml")
+    parser.add_argument("--budget", type=float, default=0.05)
+    args = parser.parse_args()
+    case = load_case(args.case)
+    task = task_of(case, load_rows(case, everything=True), 0)
+    with refitting(task) as learner:
+        began = time.perf_counter()
+        mine = ours.training(task, learner, StressSpec(budget=args.budget), Settings(), args.fits)
+        seconds = time.perf_counter() - began
+        bench = ours.Bench(task, learner, StressSpec(budget=args.budget), Settings())
+        began = time.perf_counter()
+        other = ours._entries(bench, black_box(bench, args.fits))
+        print(
+            f"{mine.fits} fits: by influence, then TPE {seconds:.1f} s; black box {time.perf_counter() - began:.1f} s"
+        )
+    for aim in bench.figures.aims:
+        said = []
+        for entries in (mine.entries, other):
+            changes = [aim.sign * e.confirmed.change for e in entries if e.aim == aim]
+            said.append(f"{max(changes):+.3f}" if changes else "none")
+        name = figure_name({"metric": aim.metric, "figure": aim.kind, "attribute": aim.attribute})
+        print(f"{name:45} ours {said[0]:>8}   black box {said[1]:>8}")
+
+
+if __name__ == "__main__":
+    main()

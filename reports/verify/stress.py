@@ -1,0 +1,106 @@
+"""What could go wrong, and the variants: each figure against the counts beside it, each sign against its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from audit.errors import AssayError
+from reports.verify.figures import alike, load
+from reports.verify.result import Broken, shown
+
+TOLERANCE = 1e-6
+
+
+def check_stress(files: Mapping[str, bytes]) -> str:
+    """stress.json. Raises Broken."""
+    from audit.stress.figures import figure_of
+    from audit.stress.words import noticed, words_of
+
+    document = load(files, "stress.json")
+    compared = entries = 0
+    try:
+        for question in ("serving", "training"):
+            for number, e in enumerate(document[question]["entries"], 1):
+                where = f"{question} {number}"
+                counts, sign = e["counts"], 1 if e["figure"] == "difference" else -1
+                before, after = (figure_of(e["figure"], counts[side]) for side in ("before", "after"))
+                if before is None or after is None:
+                    raise Broken("a figure of the stress test has no counts", got=where)
+                clear = e["low"] > 0 if sign > 0 else e["high"] < 0
+                beyond = e["random_worst"] is None or sign * (after - e["random_worst"]) > 0
+                words_of(e)
+                noticed(e)
+                pairs = (
+                    ("before", e["before"], before),
+                    ("after", e["after"], after),
+                    ("change", e["change"], after - before),
+                    ("worse", e["worse"], bool(clear and beyond)),
+                    ("interval", bool(e["low"] <= e["change"] <= e["high"]), True),
+                    ("names_person", e["names_person"], any(x["personal"] for x in e["predicate"])),
+                    ("budget", bool(e["rows"] <= document["asked"]["budget"] * e["of"] + 1), True),
+                )
+                compared += _same(f"what could go wrong, {where}", pairs)
+                entries += 1
+    except (AssayError, TypeError, ValueError, KeyError, IndexError, ArithmeticError, AttributeError) as error:
+        raise Broken("the stress test cannot be measured", got=type(error).__name__) from error
+    return f"{compared:,} values of {entries} findings computed again from their counts"
+
+
+def check_whatif(files: Mapping[str, bytes]) -> str:
+    """whatif.json. Raises Broken."""
+    import numpy as np
+
+    from audit import stats
+    from audit.stress.figures import Aim, figure_of
+    from debias.whatif.run import multiverse
+
+    document = load(files, "whatif.json")
+    compared = 0
+    try:
+        aims, p = document["aims"], []
+        for number, a in enumerate(aims, 1):
+            shipped = figure_of(a["kind"], a["shipped_counts"])
+            pairs = (("base", a["base"], figure_of(a["kind"], a["base_counts"])), ("shipped", a["shipped"], shipped))
+            compared += _same(f"the figure {number} of the variants", pairs)
+        for number, v in enumerate(document["variants"], 1):
+            for a, f in zip(aims, v["figures"], strict=True):
+                value = figure_of(a["kind"], f["counts"])
+                p.append(np.nan if f["p_value"] is None else f["p_value"])
+                if f["value"] is None:
+                    continue
+                followed: tuple[tuple[str, Any, Any], ...] = (
+                    ("value", f["value"], value),
+                    ("change", f["change"], None if value is None else value - a["base"]),
+                    ("interval", bool(f["low"] <= f["change"] <= f["high"]), True),
+                )
+                compared += _same(f"variant {number}", followed)
+        adjusted = iter(stats.holm(p).tolist() if p else [])
+        for number, v in enumerate(document["variants"], 1):
+            for f in v["figures"]:
+                right = next(adjusted)
+                compared += _same(
+                    f"variant {number}", (("p_adjusted", f["p_adjusted"], None if right != right else right),)
+                )
+        kept = [Aim(a["metric"], tuple(a["attribute"]), a["kind"], a["limit"]) for a in aims]
+        own = [np.nan if a["shipped"] is None else a["shipped"] for a in aims]
+        again = multiverse(kept, own, document["variants"])
+        for number, (got, right) in enumerate(zip(document["multiverse"], again, strict=True), 1):
+            compared += _same(f"norm {number} of the variants", [(k, got[k], right[k]) for k in right])
+    except (AssayError, TypeError, ValueError, KeyError, IndexError, ArithmeticError, AttributeError) as error:
+        raise Broken("the variants cannot be measured", got=type(error).__name__) from error
+    return f"{compared:,} values of {len(document['variants'])} variants computed again from their counts"
+
+
+def _same(where: str, pairs: Any) -> int:
+    """How many were compared; raises Broken at the first that differs."""
+    for key, got, expected in pairs:
+        if not _alike(got, expected):
+            raise Broken(f"{where}, {key} does not follow from its counts", got=shown(got), expected=shown(expected))
+    return len(pairs)
+
+
+def _alike(got: Any, expected: Any) -> bool:
+    if isinstance(expected, list | tuple):
+        return isinstance(got, list) and list(expected) == got
+    return alike(got, expected, TOLERANCE)
