@@ -28,6 +28,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from audit.case import Case
+from audit.documents.base import Record
 from audit.errors import DataError
 from audit.gaps import Settings, seed_of
 from audit.load.tables import read_noted
@@ -171,7 +172,7 @@ def _figures(x: Floats, n: Floats, p: Floats) -> _Figures:
         )
 
 
-def sentences(found: Sequence[Mapping[str, Any]]) -> list[str]:
+def sentences(found: Sequence[Mapping[str, Any] | Record]) -> list[str]:
     """One a pair of groups: what is known, and what is not."""
     out = []
     for entry in found:

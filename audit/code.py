@@ -13,7 +13,7 @@ import pandas as pd
 from audit.case import Case
 from audit.classes.code import class_table
 from audit.classes.table import ClassCodes
-from audit.cube import UNLABELLED, Coded, Floats, Ints, Meaning, order_levels
+from audit.cube import UNLABELLED, CodedRows, Floats, Ints, Meaning, order_levels
 from audit.errors import DataError, nearest
 from audit.load.values import band, coded, decision_names, names_of
 from audit.values import UNKNOWN
@@ -32,7 +32,7 @@ class Decisions:
     classes: ClassCodes | None = None
 
 
-def code_rows(case: Case, frame: pd.DataFrame, decisions: Decisions) -> Coded:
+def code_rows(case: Case, frame: pd.DataFrame, decisions: Decisions) -> CodedRows:
     """Code `frame`, whose rows are those of `decisions`. Raises DataError where a role's values cannot be used."""
     codes, levels = [], []
     for attribute in case.data.sensitive:
@@ -46,7 +46,7 @@ def code_rows(case: Case, frame: pd.DataFrame, decisions: Decisions) -> Coded:
     weight = None
     if case.data.weight is not None:
         weight = frame[case.data.weight].to_numpy(dtype=np.float64)
-    return Coded(
+    return CodedRows(
         attributes=case.data.sensitive,
         levels=tuple(levels),
         codes=np.column_stack(codes) if codes else np.zeros((len(frame), 0), dtype=np.int64),

@@ -51,7 +51,7 @@ class Meaning:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Coded:
+class CodedRows:
     """Rows as small integers.
 
     codes (n, A) indexes `levels` per attribute; label (n,) in 0, 1, 2 (unknown); decision (n,) in 0, 1; weight and
@@ -68,11 +68,11 @@ class Coded:
     score: Floats | None
     meaning: Meaning
     alike: Alike | None = None
-    beside: Callable[[Coded, Ints, tuple[int, ...]], Beside] | None = None
+    beside: Callable[[CodedRows, Ints, tuple[int, ...]], ExtraCounts] | None = None
     cluster: Ints | None = None
 
 
-class Beside(Protocol):
+class ExtraCounts(Protocol):
     """Counts beside the two-valued ones, of the same people and groups: several classes, or numbers (regression).
 
     Every array begins with the axes of the groups, or with one axis for a list of groups.
@@ -90,7 +90,7 @@ class Beside(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Alike:
-    """Rows put together: people (n,) and, where there are weights, their sum is `Coded.weight` and squares (n,) the sum
+    """Rows put together: people (n,) and, with weights, their sum as `CodedRows.weight` and squares (n,) the sum
     of their squares. Where scores were binned on the way, bins is each bin's lowest and highest score, the bin of each
     row, and the (weighted) sum of its scores. clusters: where people have several rows, of all rows.
     """
@@ -118,7 +118,7 @@ class Margin:
     withheld: npt.NDArray[np.bool_]
     scores: Scores | None
     meaning: Meaning
-    beside: Beside | None = None
+    beside: ExtraCounts | None = None
     clusters: Clusters | None = None
 
     @property
@@ -151,7 +151,7 @@ class Cube:
     weighted: bool
     scores: Scores | None
     meaning: Meaning
-    beside: Beside | None = None
+    beside: ExtraCounts | None = None
     clusters: Clusters | None = None
     """Its groups are the combinations of levels in C order."""
     areas: Areas = field(default_factory=dict)
@@ -243,7 +243,7 @@ def _place(name: str) -> tuple[int, float, int, str]:
     return (0, float(band[2]), {"<": 0, "": 1, ">=": 2}[band[1]], name)
 
 
-def cube_of(coded: Coded) -> Cube:
+def cube_of(coded: CodedRows) -> Cube:
     """One pass over the rows. Raises DataError where the combinations would not fit in memory."""
     shape = tuple(len(levels) for levels in coded.levels)
     cells = int(np.prod(shape, dtype=np.int64)) * 6
@@ -278,7 +278,7 @@ def cube_of(coded: Coded) -> Cube:
     )  # fmt: skip
 
 
-def counted(coded: Coded, cell: Ints, cells: int) -> tuple[Ints, Floats, Floats]:
+def counted(coded: CodedRows, cell: Ints, cells: int) -> tuple[Ints, Floats, Floats]:
     """People, weights and squared weights of each cell, each (cells,)."""
     if coded.alike is None:
         n = np.bincount(cell, minlength=cells)
@@ -297,7 +297,7 @@ def _sums(place: Ints, values: Floats, length: int) -> Floats:
     return np.bincount(place, values, minlength=length).astype(np.float64, copy=False)
 
 
-def _scores_of(coded: Coded, row: Ints, shape: tuple[int, ...]) -> tuple[Scores, Areas]:
+def _scores_of(coded: CodedRows, row: Ints, shape: tuple[int, ...]) -> tuple[Scores, Areas]:
     """Counts per score, and exact areas where rows are at hand; row (n,) is the place of each row's group and label."""
     rows = int(np.prod(shape, dtype=np.int64)) * 3
     full = (*shape, 3)
@@ -329,7 +329,7 @@ def _scores_of(coded: Coded, row: Ints, shape: tuple[int, ...]) -> tuple[Scores,
     return scores, areas
 
 
-def _areas(coded: Coded, shape: tuple[int, ...]) -> Areas:
+def _areas(coded: CodedRows, shape: tuple[int, ...]) -> Areas:
     """Exact areas of every set of up to three attributes."""
     if not (coded.label < UNLABELLED).any() or coded.score is None:
         return {}
@@ -389,7 +389,7 @@ def _add_clusters(a: Clusters | None, b: Clusters | None) -> Clusters | None:
     return None
 
 
-def _add_beside(a: Beside | None, b: Beside | None) -> Beside | None:
+def _add_beside(a: ExtraCounts | None, b: ExtraCounts | None) -> ExtraCounts | None:
     if a is None:
         return None if b is None else b.plus(a)
     return a.plus(b)

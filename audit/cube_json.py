@@ -9,7 +9,7 @@ import numpy as np
 
 from audit.classes.table import ClassTable
 from audit.clusters import Clusters
-from audit.cube import Beside, Margin, Meaning
+from audit.cube import ExtraCounts, Margin, Meaning
 from audit.errors import DataError
 from audit.regression.moments import Moments
 from audit.scores import PARTS, Floats, Scores, area_bounds
@@ -125,7 +125,7 @@ def _read_margin(entry: dict[str, Any], meaning: Meaning, weighted: bool) -> Mar
     withheld = np.zeros(len(groups), dtype=bool)
     withheld[entry["withheld"]] = True
     scores = _read_scores(entry["scores"], len(groups), weighted) if entry.get("scores") else None
-    beside: Beside | None = None
+    beside: ExtraCounts | None = None
     for kind, name in _KINDS.items():
         if entry.get(name):
             beside = kind.from_json(entry[name], len(groups), weighted)

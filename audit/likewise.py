@@ -28,6 +28,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from audit.case import Case
+from audit.documents.base import Record
 from audit.gaps import Settings, seed_of
 from audit.load.values import coded
 from audit.quality.codes import Group, levels_of
@@ -356,10 +357,10 @@ class Shown:
     explained: str
 
 
-def shown(pair: Mapping[str, Any]) -> Shown:
+def shown(pair: Mapping[str, Any] | Record) -> Shown:
     """The figures of one pair as text; a value that is not there says why."""
 
-    def points(found: Mapping[str, Any]) -> str:
+    def points(found: Mapping[str, Any] | Record) -> str:
         if found["value"] is None:
             return f"not estimable: {found['reason']}"
         return f"{100 * found['value']:.1f} [{100 * found['low']:.1f}, {100 * found['high']:.1f}]"

@@ -5,6 +5,7 @@ Where no group is small and nobody was explained, the files are the same bytes.
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,6 +18,7 @@ from audit.by_proxy import keep_published
 from audit.cube import Cube, Margin, order_levels
 from audit.cube_json import margins_from_json, margins_to_json
 from audit.derived import FROM_ROWS, derived, further_findings
+from audit.documents import Documents
 from audit.evidence import measures_to_json, sha256
 from audit.files import canonical
 from audit.findings import findings, judge, model_findings
@@ -47,22 +49,28 @@ def publish_files(files: Mapping[str, bytes], *, floor: int = FLOOR, people: boo
 
     Raises DataError on a damaged cube.
     """
-    out = dict(files)
-    if "explain.json" in out:
-        explained = json.loads(out["explain.json"])
+    return dict(publish_documents(Documents.of(files), floor=floor, people=people))
+
+
+def publish_documents(files: Documents, *, floor: int = FLOOR, people: bool = False) -> Documents:
+    """The same; what keeps its bytes is not parsed again."""
+    out: dict[str, bytes] = {}
+    if "explain.json" in files:
+        explained = files.plain("explain.json")
         if (explained.get("people") and not people) or explained.get("published"):
-            explained |= ({} if people else {"people": []}) | explained.get("published", {})
+            explained = explained | ({} if people else {"people": []}) | explained.get("published", {})
             if "published" in explained:
                 explained["published"] = {}
             out["explain.json"] = canonical(explained)
-    margins = margins_from_json(json.loads(files["cube.json"]))
-    evidence = json.loads(files["evidence.json"])
+    margins = margins_from_json(files.plain("cube.json"))
+    evidence = files.plain("evidence.json")
     cube = joint(margins, tuple(evidence["data"]["sensitive"]))
     settings = Settings.from_json(evidence["settings"])
     if not _any_small(margins, floor):
         if "quality" in evidence and (thinned := thin(evidence["quality"], floor)) != evidence["quality"]:
             out["evidence.json"] = canonical(evidence | {"quality": thinned})
-        return out
+        return files.plus(out)
+    evidence = copy.deepcopy(evidence)
     safe, notes = publish(cube, floor, settings.order) if cube else (publish_margins(margins, floor), ())
     cube_bytes = canonical(margins_to_json(safe, floor), compact=True)
     if settings.repeated is not None:
@@ -119,9 +127,9 @@ def publish_files(files: Mapping[str, bytes], *, floor: int = FLOOR, people: boo
     if most:
         evidence["notes"].append(COUNTED_WITHOUT if spare else LEFT_OUT)
         evidence["data"] |= {"rows": most, "rows_at_most": True}
-        _blur(out, most, evidence["data"]["audited_rows"])
+        _blur(files, out, most, evidence["data"]["audited_rows"])
     out["cube.json"], out["evidence.json"] = cube_bytes, canonical(evidence)
-    return out
+    return files.plus(out)
 
 
 def _most_rows(cube: Cube | None, evidence: Mapping[str, Any], safe: Sequence[Margin], floor: int) -> int | None:
@@ -137,12 +145,12 @@ def _most_rows(cube: Cube | None, evidence: Mapping[str, Any], safe: Sequence[Ma
     return rows - gone + max(step, -(-gone // step) * step)
 
 
-def _blur(out: dict[str, bytes], most: int, measured: int) -> None:
+def _blur(files: Documents, out: dict[str, bytes], most: int, measured: int) -> None:
     """Numbers of rows in what was made beside the audit: none from which those left out follow."""
     for name in ("explain.json", "mitigation.json", "search.json"):
-        if name not in out:
+        if name not in files:
             continue
-        document = json.loads(out[name])
+        document = json.loads(out.get(name, files[name]))
         data = document.get("data") or {}
         data |= {k: most for k in ("rows", "audited_rows") if k in data}
         if "additivity" in document and "rows" in (document["additivity"] or {}):

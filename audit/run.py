@@ -18,7 +18,7 @@ from audit.case import Case, keeping_answers
 from audit.classes.code import classes_of
 from audit.classes.words import classes_note
 from audit.code import code_rows
-from audit.cube import Coded, Cube, Margin, cube_of, margins_of
+from audit.cube import CodedRows, Cube, Margin, cube_of, margins_of
 from audit.cube_json import margins_to_json
 from audit.decide import ModelFacts, decide, reads_note
 from audit.derived import derived, further_findings
@@ -153,7 +153,9 @@ def _asked(
     return cube_of(coded), model, facts, said, more
 
 
-def _without(rare: npt.NDArray[np.bool_], case: Case, rows: Rows, coded: Coded, settings: Settings) -> dict[str, Any]:
+def _without(
+    rare: npt.NDArray[np.bool_], case: Case, rows: Rows, coded: CodedRows, settings: Settings
+) -> dict[str, Any]:
     """What needs rows, of the people who are in published tables: for the report (audit/publish.py)."""
     kept = replace(
         coded,
@@ -186,7 +188,7 @@ def _contracted(case: Case, frame: pd.DataFrame, settings: Settings) -> dict[str
 
 
 def _named_by_people(
-    case: Case, frame: pd.DataFrame, groups: tuple[Group, ...], coded: Coded, settings: Settings
+    case: Case, frame: pd.DataFrame, groups: tuple[Group, ...], coded: CodedRows, settings: Settings
 ) -> dict[str, Any]:
     """What a person asked for by naming columns: stages of a process, factors to hold equal."""
     favourable = (coded.decision == _good(coded)).astype(np.int64)
@@ -223,13 +225,13 @@ def _predicted(
     return cube, model, facts, said, {"quality": examine(case, rows, settings)}
 
 
-def _good(coded: Coded) -> int:
+def _good(coded: CodedRows) -> int:
     """The favourable side of the decision."""
     return 1 if coded.meaning.favourable_is_positive else 0
 
 
 def _by_person(
-    frame: pd.DataFrame, features: Sequence[str], groups: tuple[Group, ...], coded: Coded, settings: Settings
+    frame: pd.DataFrame, features: Sequence[str], groups: tuple[Group, ...], coded: CodedRows, settings: Settings
 ) -> dict[str, Any]:
     """Slices and near neighbours."""
     read = [f for f in features if f in frame.columns]

@@ -3,29 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from audit.values import Rate, to_json
 
 
-def unit(data: Mapping[str, Any]) -> str:
+class Sized(Protocol):
+    """The entry `data` of evidence.json as a record (audit.documents)."""
+
+    @property
+    def people(self) -> int | None: ...
+    @property
+    def audited_rows(self) -> int: ...
+    @property
+    def weight(self) -> str | None: ...
+
+
+def _of(data: Mapping[str, Any] | Sized, name: str) -> Any:
+    return data.get(name) if isinstance(data, Mapping) else getattr(data, name)
+
+
+def unit(data: Mapping[str, Any] | Sized) -> str:
     """What counts are counts of, by the entry `data` of evidence.json: "people", or "rows" where one has several."""
-    people = data.get("people")
-    return "people" if people is None or people == data.get("audited_rows") else "rows"
+    people = _of(data, "people")
+    return "people" if people is None or people == _of(data, "audited_rows") else "rows"
 
 
-def measured(data: Mapping[str, Any]) -> str:
+def measured(data: Mapping[str, Any] | Sized) -> str:
     """4,000 people; or 4,000 rows of 400 people."""
-    rows = f"{data['audited_rows']:,}"
-    return f"{rows} people" if unit(data) == "people" else f"{rows} rows of {data['people']:,} people"
+    rows = f"{_of(data, 'audited_rows'):,}"
+    return f"{rows} people" if unit(data) == "people" else f"{rows} rows of {_of(data, 'people'):,} people"
 
 
-def weighed(data: Mapping[str, Any]) -> str:
+def weighed(data: Mapping[str, Any] | Sized) -> str:
     """A sentence for weighted data, or nothing."""
-    if not data.get("weight"):
+    if not _of(data, "weight"):
         return ""
     return (
-        f"Shares and gaps are of the population that the {unit(data)} stand for (weights in {data['weight']!r}); "
+        f"Shares and gaps are of the population that the {unit(data)} stand for (weights in {_of(data, 'weight')!r}); "
         f"counts are of {unit(data)} measured."
     )
 

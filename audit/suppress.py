@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audit.clusters import people_per_value
-from audit.cube import Coded, Cube, Margin, margins_of
+from audit.cube import CodedRows, Cube, Margin, margins_of
 from audit.scores import Scores, blurred
 
 FLOOR = 10
@@ -92,7 +92,7 @@ def _without(cube: Cube, values: set[tuple[str, str]]) -> Cube:
     )
 
 
-def rare_people(coded: Coded, floor: int = FLOOR) -> npt.NDArray[np.bool_]:
+def rare_people(coded: CodedRows, floor: int = FLOOR) -> npt.NDArray[np.bool_]:
     """(n,) who has a value of a single attribute that fewer than `floor` people have: left out of what is published."""
     out = np.zeros(len(coded.codes), dtype=bool)
     for axis, levels in enumerate(coded.levels):

@@ -40,13 +40,13 @@ def people(rows: int, seed: int = 0) -> pd.DataFrame:
 def ours(frame: pd.DataFrame) -> int:
     """Columns -> cube -> margins -> every figure. Returns how many figures."""
     from audit.code import group_codes
-    from audit.cube import Coded, Meaning, cube_of, margins_of
+    from audit.cube import CodedRows, Meaning, cube_of, margins_of
     from audit.gaps import Settings
     from audit.measure import measure
 
     coded = [group_codes(frame[a]) for a in ("sex", "race")]
     cube = cube_of(
-        Coded(
+        CodedRows(
             ("sex", "race"),
             tuple(levels for _, levels in coded),
             np.column_stack([codes for codes, _ in coded]),

@@ -20,7 +20,7 @@ from sklearn.metrics import roc_auc_score
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from audit.bounds import bounds
-from audit.cube import Coded, Cube, Meaning, cube_of, margins_of
+from audit.cube import CodedRows, Cube, Meaning, cube_of, margins_of
 from audit.gaps import Settings
 from audit.law import law_tables, median_score
 from audit.score_rates import area_of
@@ -44,7 +44,7 @@ def of_bounds(groups: int, repeats: int) -> float:
     names = (*(f"g{i:04d}" for i in range(groups)), UNKNOWN)
     label = np.where(rng.random(rows) < 0.01, 2, rng.integers(0, 2, rows))
     margins = margins_of(
-        cube_of(Coded(("g",), (names,), codes[:, None], label, rng.integers(0, 2, rows), None, None, MEANING))
+        cube_of(CodedRows(("g",), (names,), codes[:, None], label, rng.integers(0, 2, rows), None, None, MEANING))
     )[0]
     norms = [
         {"metric": "selection_rate", "attribute": ["g"], "kind": kind, "limit": limit}
@@ -62,7 +62,7 @@ def of_scores(rows: int, repeats: int) -> tuple[float, float]:
 
     def cube(scores: np.ndarray) -> Cube:
         decision = (scores >= 0.5).astype(np.int64)
-        return cube_of(Coded(("g", "h"), levels, codes, label, decision, None, scores, MEANING))
+        return cube_of(CodedRows(("g", "h"), levels, codes, label, decision, None, scores, MEANING))
 
     def both(scores: np.ndarray) -> None:
         law_tables(margins_of(cube(scores))[0])

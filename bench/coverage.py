@@ -30,7 +30,7 @@ from audit.stats import largest_gap, mean_gap, newcombe, wilson
 from bench.coverage_areas import areas
 from bench.coverage_people import people_section, weights_section
 from bench.coverage_scores import calibrated, gaps, means, tests
-from bench.coverage_whole import whole
+from bench.coverage_whole import SCORES, whole
 
 Floats = npt.NDArray[np.float64]
 
@@ -320,11 +320,21 @@ Of one group. The plain error is never 0; the interval takes this out.
 def whole_section(runs: int, command: str) -> str:
     return f"""## Whole audits without a difference
 
-Made by `{command}`. Every rate, score and gap of an audit, adjusted: how many of
+Made by `{command}`. Every rate and gap of an audit, adjusted: how many of
 100 audits of groups that differ in nothing have any false finding. The aim is at most 5. "Error" is the standard error
 of the simulation; the lines in bold put all sizes together.
 
 {whole(runs)}
+"""
+
+
+def scored_section(runs: int, command: str) -> str:
+    return f"""## Whole audits with scores, without a difference
+
+Made by `{command}`. As above; areas, average scores and calibration errors are
+among the figures.
+
+{whole(runs, SCORES)}
 """
 
 
@@ -355,13 +365,14 @@ def rates_section(runs: int, command: str, workers: int = 1) -> str:
 PARTS: dict[str, tuple[Callable[[int, str], str], int, str]] = {
     "rates": (rates_section, 2000, "# How often the intervals are right"),
     "areas": (areas_section, 2000, "## Areas under the ROC curve"),
-    "tests": (tests_section, 40, "## Tests of scores"),
+    "tests": (tests_section, 30, "## Tests of scores"),
     "means": (means_section, 400, "## Average scores"),
     "gaps": (gaps_section, 100, "## Widest gaps of scores"),
     "calibration": (calibration_section, 100, "## Calibration errors"),
     "people": (people_section, 500, "## People in several rows"),
     "weights": (weights_section, 500, "## Weights"),
     "whole": (whole_section, 40, "## Whole audits without a difference"),
+    "scored": (scored_section, 20, "## Whole audits with scores, without a difference"),
 }
 
 

@@ -19,7 +19,7 @@ from scipy.special import ndtr
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from audit.calibration import calibration
-from audit.cube import Coded, Margin, Meaning, cube_of, margins_of
+from audit.cube import CodedRows, Margin, Meaning, cube_of, margins_of
 from audit.gaps import Settings
 from audit.score_rates import averages_of, score_gaps
 
@@ -67,9 +67,9 @@ def people(sizes: list[int], score: Floats, label: npt.NDArray[np.int64], weight
     codes = np.repeat(np.arange(len(sizes)), sizes)[:, None]
     names = tuple(f"g{i}" for i in range(len(sizes)))
     decision = (score >= 0.5).astype(np.int64)
-    return margins_of(cube_of(Coded(("g",), (names,), codes, label, decision, weight, score, Meaning("1", "0", "1"))))[
-        0
-    ][1]
+    return margins_of(
+        cube_of(CodedRows(("g",), (names,), codes, label, decision, weight, score, Meaning("1", "0", "1")))
+    )[0][1]
 
 
 def tests(runs: int) -> str:

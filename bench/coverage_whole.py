@@ -1,6 +1,6 @@
 """Whole audits without any difference: how many of 100 have an adjusted p-value of .05 or less anywhere.
 
-    python bench/coverage.py --only whole [--runs 40]
+    python bench/coverage.py --only whole scored [--runs 40]
 
 Every rate, score and gap of an audit counts. Seeded by row.
 """
@@ -10,20 +10,19 @@ from __future__ import annotations
 import sys
 import time
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 
-from audit.cube import Coded, Meaning, cube_of, margins_of
+from audit.cube import CodedRows, Meaning, cube_of, margins_of
 from audit.gaps import Settings
 from audit.measure import measure
 
 SIZES = ((2, 10), (2, 2000), (3, 100), (10, 60))
 SCORED = ((2, 10), (2, 400), (3, 100), (10, 25))
 """Groups and people in each; a scored audit of thousands of people takes seconds."""
-KINDS = (
-    "one row each", "weights", "1 to 20 rows each", "1 to 20 rows each, weights", "scores", "scores, weights",
-    "scores, 1 to 20 rows each",
-)  # fmt: skip
+COUNTED = ("one row each", "weights", "1 to 20 rows each", "1 to 20 rows each, weights")
+SCORES = ("scores", "scores, weights", "scores, 1 to 20 rows each")
 DRAWS = 400
 
 
@@ -41,7 +40,7 @@ def audit(rng: np.random.Generator, groups: int, size: int, kind: str, seed: int
     weight = None
     if "weights" in kind:
         weight = np.exp(rng.normal(0, 0.6, people)[who] + 0.5 * (taste[who, 0] if score is None else answer[:, 1]))
-    coded = Coded(
+    coded = CodedRows(
         ("g",), (tuple(f"g{i}" for i in range(groups)),), (who % groups)[:, None], answer[:, 1].astype(np.int64),
         answer[:, 0].astype(np.int64), weight, score, Meaning("1", "0", "1"),
         cluster=who if "rows each" in kind[2:] else None,
@@ -50,9 +49,9 @@ def audit(rng: np.random.Generator, groups: int, size: int, kind: str, seed: int
     return any(g.p_adjusted is not None and g.p_adjusted <= 0.05 for g in found.gaps)
 
 
-def whole(runs: int) -> str:
+def whole(runs: int, kinds: Sequence[str] = COUNTED) -> str:
     out = ["| rows | groups | people each | audits | with a false finding | error |", "|---|---:|---:|---:|---:|---:|"]
-    for kind in KINDS:
+    for kind in kinds:
         total = false = 0
         for groups, size in SCORED if "scores" in kind else SIZES:
             rng = np.random.default_rng(zlib.crc32(repr(("whole", groups, size, kind)).encode()))

@@ -26,7 +26,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from audit.cube import Coded, Meaning  # noqa: E402
+from audit.cube import CodedRows, Meaning  # noqa: E402
 from audit.watch.harm import feed_harm, look, open_harm  # noqa: E402
 from audit.watch.moves import composition, decisions, open_moves, seen  # noqa: E402
 
@@ -36,23 +36,23 @@ MEANING = Meaning("yes", "no", "yes")
 HARM = {"tolerance": 0.05, "alpha": 0.0125, "people": 50}
 
 
-def rows(rng: np.random.Generator, share: Any, wrong: Any, accepted: float = 0.3, size: int = SIZE) -> Coded:
+def rows(rng: np.random.Generator, share: Any, wrong: Any, accepted: float = 0.3, size: int = SIZE) -> CodedRows:
     group = rng.choice(len(share), size, p=share)
     decision = (rng.random(size) < accepted).astype(np.int64)
     miss = rng.random(size) < np.asarray(wrong)[group]
     label = np.where(miss, 1 - decision, decision)
     names = tuple(f"g{k}" for k in range(len(share)))
-    return Coded(("a",), (names,), group[:, None], label, decision, None, None, MEANING)
+    return CodedRows(("a",), (names,), group[:, None], label, decision, None, None, MEANING)
 
 
-def stream(seed: int, share: Any, rise: float, at: int, batches: int) -> Iterator[Coded]:
+def stream(seed: int, share: Any, rise: float, at: int, batches: int) -> Iterator[CodedRows]:
     """The first group's share of wrong decisions rises by `rise` with batch `at`."""
     rng = np.random.default_rng([seed, 18])
     for number in range(batches):
         yield rows(rng, share, [BASE + (rise if number >= at else 0.0), *[BASE] * (len(share) - 1)])
 
 
-def loop(batches: list[Coded]) -> int | None:
+def loop(batches: list[CodedRows]) -> int | None:
     """The batch with which the loop names somebody."""
     harm = open_harm(3, **HARM)  # type: ignore[arg-type]
     for number, coded in enumerate(batches):
@@ -62,11 +62,11 @@ def loop(batches: list[Coded]) -> int | None:
     return None
 
 
-def of_group(batches: list[Coded]) -> list[np.ndarray]:
+def of_group(batches: list[CodedRows]) -> list[np.ndarray]:
     return [(c.label != c.decision)[c.codes[:, 0] == 0].astype(float) for c in batches]
 
 
-def z_test(batches: list[Coded]) -> int | None:
+def z_test(batches: list[CodedRows]) -> int | None:
     from scipy.stats import norm
 
     each = of_group(batches)
@@ -81,14 +81,14 @@ def z_test(batches: list[Coded]) -> int | None:
     return None
 
 
-def three_sigma(batches: list[Coded]) -> int | None:
+def three_sigma(batches: list[CodedRows]) -> int | None:
     means = [b.mean() for b in of_group(batches) if len(b)]
     centre, spread = statistics.mean(means[:10]), statistics.stdev(means[:10])
     return next((k for k, m in enumerate(means) if k >= 10 and m > centre + 3 * spread), None)
 
 
-def river_peer(make: Callable[[], Any]) -> Callable[[list[Coded]], int | None]:
-    def run(batches: list[Coded]) -> int | None:
+def river_peer(make: Callable[[], Any]) -> Callable[[list[CodedRows]], int | None]:
+    def run(batches: list[CodedRows]) -> int | None:
         detector = make()
         for number, wrong in enumerate(of_group(batches)):
             for value in wrong:
@@ -100,8 +100,8 @@ def river_peer(make: Callable[[], Any]) -> Callable[[list[Coded]], int | None]:
     return run
 
 
-def peers() -> dict[str, Callable[[list[Coded]], int | None]]:
-    found: dict[str, Callable[[list[Coded]], int | None]] = {
+def peers() -> dict[str, Callable[[list[CodedRows]], int | None]]:
+    found: dict[str, Callable[[list[CodedRows]], int | None]] = {
         "loop": loop,
         "z, Bonferroni": z_test,
         "3 sigma": three_sigma,

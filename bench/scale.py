@@ -92,7 +92,7 @@ def alone(who: str, path: Path) -> tuple[float, float]:
 
 def growth() -> None:
     """Seconds from columns in memory to the last figure, by rows, groups and scores."""
-    from audit.cube import Coded, Meaning, cube_of, margins_of
+    from audit.cube import CodedRows, Meaning, cube_of, margins_of
     from audit.gaps import Settings
     from audit.measure import measure
 
@@ -103,7 +103,7 @@ def growth() -> None:
     ):  # fmt: skip
         rng = np.random.default_rng(0)
         levels = tuple(f"g{i:02}" for i in range(groups))
-        coded = Coded(
+        coded = CodedRows(
             ("g",), (levels,), rng.integers(0, groups, (rows, 1)), rng.integers(0, 2, rows), rng.integers(0, 2, rows),
             None, rng.integers(0, scores, rows) / scores if scores else None, Meaning("1", "0", "1"),
         )  # fmt: skip

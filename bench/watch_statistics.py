@@ -25,7 +25,7 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from audit.cube import Coded, Meaning, cube_of
+from audit.cube import CodedRows, Meaning, cube_of
 from audit.load import load_policy
 from audit.watch.drift import drifted, reference_of
 from audit.watch.evalues import Open, advance_all, close_blocks, difference_logs, start
@@ -140,7 +140,7 @@ def delay(runs: int, seed: int) -> Iterator[list[str]]:
         yield [f"{gap:g}", f"{e:,.0f}", f"{m:,.0f}", f"{m / e:.2f}", *shares]
 
 
-def batch(rng: np.random.Generator, n: int) -> tuple[pd.DataFrame, Coded]:
+def batch(rng: np.random.Generator, n: int) -> tuple[pd.DataFrame, CodedRows]:
     """10 features (3 real numbers, 2 counts, 5 categories), 10 groups of 3 attributes, decisions and outcomes."""
     frame = {f"number {i}": rng.normal(size=n) if i < 2 else rng.lognormal(size=n) for i in range(3)}
     frame |= {f"count {i}": rng.integers(0, 90, n) for i in range(2)}
@@ -152,7 +152,7 @@ def batch(rng: np.random.Generator, n: int) -> tuple[pd.DataFrame, Coded]:
     label = (rng.random(n) < 0.4).astype(np.int64)
     decision = np.where(rng.random(n) < 0.8, label, 1 - label)
     meaning = Meaning("yes", "no", "yes")
-    return pd.DataFrame(frame), Coded(("sex", "race", "age"), levels, codes, label, decision, None, None, meaning)
+    return pd.DataFrame(frame), CodedRows(("sex", "race", "age"), levels, codes, label, decision, None, None, meaning)
 
 
 def speed(_: int, seed: int) -> Iterator[list[str]]:

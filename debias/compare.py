@@ -22,7 +22,7 @@ import pandas as pd
 from audit import stats
 from audit.case import Case
 from audit.code import Decisions, code_rows
-from audit.cube import Coded, Floats, Ints, Margin, cube_of
+from audit.cube import CodedRows, Floats, Ints, Margin, cube_of
 from audit.cube_json import margins_to_json
 from audit.evidence import measures_to_json, pick
 from audit.findings import judge
@@ -135,7 +135,7 @@ def unmatched(matched: Arm | None, candidate: Arm) -> str | None:
     )
 
 
-def measured_arm(case: Case, name: str, threshold: float | None, coded: Coded, settings: Settings) -> Arm:
+def measured_arm(case: Case, name: str, threshold: float | None, coded: CodedRows, settings: Settings) -> Arm:
     """Cube, what may be published of it, and everything that follows. Scores are counted where there are any."""
     margins, notes = publish(cube_of(coded), settings.floor, settings.order)
     measures = measure(margins, settings)
@@ -182,7 +182,7 @@ def compare(
     )
 
 
-def _published_rows(coded: Coded, margins: Sequence[Margin]) -> npt.NDArray[np.bool_]:
+def _published_rows(coded: CodedRows, margins: Sequence[Margin]) -> npt.NDArray[np.bool_]:
     """The rows behind the published margins: without the people of values that are too rare to be shown."""
     keep = np.ones(len(coded.label), dtype=bool)
     for margin in margins:
@@ -204,7 +204,7 @@ def _with_matched(change: Change, arm: Arm | None) -> Change:
     return replace(change, matched=None if found is None else found.value)
 
 
-def flips_of(coded: Coded, after: Ints, margins: Sequence[Margin], favourable: int) -> tuple[Flip, ...]:
+def flips_of(coded: CodedRows, after: Ints, margins: Sequence[Margin], favourable: int) -> tuple[Flip, ...]:
     """Flipped decisions of every published group, counted in people; most affected (by share) first within a table."""
     from scipy.special import bdtr
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from audit.alike import worth
-from audit.cube import Coded, Floats, Ints, Margin
+from audit.cube import CodedRows, Floats, Ints, Margin
 from audit.gaps import comparable
 from audit.metrics import Metric, metrics_for, opportunity
 
@@ -73,7 +73,7 @@ class Change:
     clear: bool
 
 
-def joint_of(coded: Coded, after: Ints) -> Joint:
+def joint_of(coded: CodedRows, after: Ints) -> Joint:
     """The joint table of `coded` (its decisions are the ones before) and `after` (n,) in 0, 1."""
     if coded.codes.shape[1]:
         codes, group = np.unique(coded.codes, axis=0, return_inverse=True)
@@ -92,7 +92,7 @@ def joint_of(coded: Coded, after: Ints) -> Joint:
     return Joint(coded.attributes, coded.levels, codes, n, w, w2, _people(coded, cell, size))
 
 
-def _people(coded: Coded, cell: Ints, size: int) -> People | None:
+def _people(coded: CodedRows, cell: Ints, size: int) -> People | None:
     """None where each row is a person of its own."""
     if coded.cluster is None:
         return None
@@ -130,9 +130,9 @@ def people_moved(joint: Joint, rows: npt.NDArray[np.bool_], favourable: int) -> 
     return int(joint.people.counts[net > 1e-9].sum()), int(joint.people.counts[net < -1e-9].sum())
 
 
-def take(coded: Coded, keep: npt.NDArray[np.bool_]) -> Coded:
+def take(coded: CodedRows, keep: npt.NDArray[np.bool_]) -> CodedRows:
     """Only the rows of `keep` (n,)."""
-    return Coded(
+    return CodedRows(
         coded.attributes,
         coded.levels,
         coded.codes[keep],

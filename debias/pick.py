@@ -11,8 +11,8 @@ from audit.case import Case
 from audit.errors import DataError, InputError
 from audit.evidence import sha256
 from audit.files import read_json
-from debias.front import FILE, SCHEMA, parts_of
 from debias.mitigate import run_mitigate
+from debias.pareto import FILE, SCHEMA, parts_of
 from debias.picked import Picked
 
 Choice = dict[str, Any]

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+
+from audit.documents.evidence import Evidence, Subject
 
 SAME, UNKNOWN = "the same model and data", "not recorded"
 
 
-def about_of(evidence: Mapping[str, Any]) -> dict[str, str]:
+def about_of(evidence: Evidence | Subject) -> dict[str, str]:
     """What a report is about, whatever its case is called: the data by sha256; the model by sha256 or its column."""
-    model = evidence["model"]
-    column = f"column {model.get('column')}"
-    return {"model": str(model.get("sha256") or column), "data": str(evidence["data"]["sha256"])}
+    return {"model": evidence.model.sha256 or f"column {evidence.model.column}", "data": evidence.data.sha256}
 
 
 def compared(about: Mapping[str, str] | None, other: Mapping[str, str] | None) -> str:

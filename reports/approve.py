@@ -106,12 +106,12 @@ def decision_envelope(pdf: bytes, key: SigningKey) -> tuple[str, bytes]:
     pdf : as `approve` returned it. The statement is kept in the log (reports.log), since nothing may be added to the
     PDF.
     """
+    from audit.documents import Documents
     from reports.attest.dsse import seal
     from reports.attest.statements import decision_statement
     from reports.log.record import read_report, steps_of
-    from reports.manifest import strict_json
 
     manifest, signatures, files = read_report(pdf)
     step = steps_of(pdf, manifest, signatures)[-1]
-    evidence = strict_json(files["evidence.json"], "evidence.json")
+    evidence = Documents.of(files).evidence
     return step.field, seal(decision_statement(step.decided, evidence, manifest.tool), key)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from audit.documents import Documents
+from audit.documents.evidence import CubeHead, Evidence
+from audit.documents.explanations import Explanations
+from audit.documents.mitigation import Mitigation
+from audit.documents.search import Search
+from audit.documents.series import Series
+from reports.extra import Extra
 from reports.manifest import Manifest, SignerSlot
 
 
@@ -116,15 +123,18 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The parsed files that a report is made of; what was not made is None."""
+    """The parsed files that a report is made of; what was not made is None. said: what the manifest says beyond the
+    files."""
 
     manifest: Manifest
-    evidence: dict[str, Any]
-    cube: dict[str, Any]
-    explain: dict[str, Any] | None
-    mitigation: dict[str, Any] | None
+    evidence: Evidence
+    cube: CubeHead
+    explain: Explanations | None
+    mitigation: Mitigation | None
     people: bool
-    search: dict[str, Any] | None = None
-    history: dict[str, Any] | None = None
-    earlier: dict[str, Any] | None = None
+    search: Search | None = None
+    history: Series | None = None
+    earlier: Evidence | None = None
     presets: dict[str, Any] | None = None
+    said: Extra = field(default_factory=Extra)
+    documents: Documents = field(default_factory=lambda: Documents({}))

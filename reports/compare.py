@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from audit.documents import Documents
+from audit.documents.evidence import Evidence
 from audit.stats.adjust import holm
 from audit.stats.intervals import newcombe
-from reports.manifest import strict_json
+from audit.values import Gap, Rate
 
 EARLIER = {"evidence.json": "earlier-evidence.json", "cube.json": "earlier-cube.json"}
 Z = 1.959963984540054
@@ -26,6 +27,8 @@ MIRRORS = {
     "false_omission_rate": "negative_predictive_value", "true_negative_rate": "false_positive_rate",
 }  # fmt: skip
 """One less the other: the same change with another sign. It is told, and counted among the comparisons, once."""
+Bounded = tuple[float, float, float]
+"""Value, low and high of a gap."""
 TPR = "true_positive_rate"
 """Its gap is equal opportunity's."""
 
@@ -62,75 +65,74 @@ class Change:
         return self.now - self.before
 
 
-def parsed(files: Mapping[str, bytes]) -> dict[str, Any] | None:
+def parsed(files: Mapping[str, bytes]) -> Evidence | None:
     """The embedded earlier evidence, or None."""
-    name = EARLIER["evidence.json"]
-    return strict_json(files[name], name) if name in files else None
+    return Documents.of(files).earlier
 
 
-def same_people(now: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+def same_people(now: Evidence, before: Evidence) -> bool:
     """Whether both were measured on one data file."""
-    return bool(now["data"]["sha256"] == before["data"]["sha256"])
+    return bool(now.data.sha256 == before.data.sha256)
 
 
-def changes(now: Mapping[str, Any], before: Mapping[str, Any]) -> tuple[Change, ...]:
+def changes(now: Evidence, before: Evidence) -> tuple[Change, ...]:
     """Each rate of single attributes and each difference in both audits, in the order of the newer."""
     paired = same_people(now, before)
-    raw: list[tuple[Any, ...]] = []
-    old = {_key(r): r for r in before["rates"]}
-    for r in now["rates"]:
-        b = old.get(_key(r))
-        if r["metric"] not in MIRRORS and len(r["attribute"]) == 1 and b and _counted(r) and _counted(b):
-            x1, n1, x0, n0 = r["numerator"], r["denominator"], b["numerator"], b["denominator"]
+    raw: list[tuple[Change, float]] = []
+    rates = {(r.metric, r.attribute, r.group): r for r in before.rates}
+    for r in now.rates:
+        was = rates.get((r.metric, r.attribute, r.group))
+        if r.metric not in MIRRORS and len(r.attribute) == 1 and was and _counted(r) and _counted(was):
+            x1, n1, x0, n0 = float(r.numerator or 0), r.denominator, float(was.numerator or 0), was.denominator
             low, high = newcombe(x1, n1, x0, n0)
-            raw.append((r, b, float(low), float(high), _pooled(x1, n1, x0, n0)))
-    old = {_key(g): g for g in before["gaps"]}
-    told = {(g["metric"], tuple(g["attribute"])) for g in now["gaps"]}
-    for g in now["gaps"]:
-        b = old.get(_key(g))
-        if g["metric"] in MIRRORS or (g["metric"] == TPR and ("equal_opportunity", tuple(g["attribute"])) in told):
+            change = Change(
+                r.metric, r.attribute, r.group, float(was.value or 0.0), float(r.value or 0.0), float(low), float(high),
+                _pooled(x1, n1, x0, n0), (int(n0), int(n1)),
+            )  # fmt: skip
+            raw.append((change, _pooled(x1, n1, x0, n0)))
+    gaps = {(g.metric, g.attribute, g.kind): g for g in before.gaps}
+    told = {(g.metric, g.attribute) for g in now.gaps}
+    for g in now.gaps:
+        if g.metric in MIRRORS or (g.metric == TPR and ("equal_opportunity", g.attribute) in told):
             continue
-        if g["kind"] == "difference" and b and _bounded(g) and _bounded(b):
-            raw.append((g, b, *mover(g, b)))
-    adjusted = holm(np.array([t[4] for t in raw])) if raw else ()
+        earlier = gaps.get((g.metric, g.attribute, g.kind))
+        if g.kind == "difference" and earlier and (a := _bounded(g)) and (b := _bounded(earlier)):
+            lower, upper, p = mover(a, b)
+            raw.append((Change(g.metric, g.attribute, (), b[0], a[0], lower, upper, p), p))
+    adjusted = holm(np.array([p for _, p in raw])) if raw else ()
     return tuple(
-        Change(
-            t[0]["metric"], tuple(t[0]["attribute"]), tuple(t[0].get("group", ())), t[1]["value"], t[0]["value"],
-            None if paired else t[2], None if paired else t[3], None if paired else float(p),
-            (int(t[1]["denominator"]), int(t[0]["denominator"])) if "denominator" in t[0] else None,
-        )
-        for t, p in zip(raw, adjusted, strict=True)
-    )  # fmt: skip
+        replace(change, low=None, high=None, p_adjusted=None) if paired else replace(change, p_adjusted=float(p))
+        for (change, _), p in zip(raw, adjusted, strict=True)
+    )
 
 
-def mover(now: Mapping[str, Any], before: Mapping[str, Any]) -> tuple[float, float, float]:
+def mover(now: Bounded, before: Bounded) -> tuple[float, float, float]:
     """Interval and p-value of now - before from value, low and high of each."""
-    change = now["value"] - before["value"]
-    down = math.hypot(now["value"] - now["low"], before["high"] - before["value"])
-    up = math.hypot(now["high"] - now["value"], before["value"] - before["low"])
+    (value, low, high), (was, was_low, was_high) = now, before
+    change = value - was
+    down = math.hypot(value - low, was_high - was)
+    up = math.hypot(high - value, was - was_low)
     side = down if change > 0 else up
     p = 1.0 if change == 0 else 0.0 if side == 0 else math.erfc(Z * abs(change) / side / math.sqrt(2))
     return change - down, change + up, p
 
 
-def _pooled(x1: int, n1: int, x0: int, n0: int) -> float:
+def _pooled(x1: float, n1: float, x0: float, n0: float) -> float:
     share = (x1 + x0) / (n1 + n0)
     error = math.sqrt(share * (1 - share) * (1 / n1 + 1 / n0))
     return 1.0 if error == 0 else math.erfc(abs(x1 / n1 - x0 / n0) / error / math.sqrt(2))
 
 
-def mix_and_rate(
-    now: Mapping[str, Any], before: Mapping[str, Any]
-) -> list[tuple[tuple[str, ...], float, float, float]]:
+def mix_and_rate(now: Evidence, before: Evidence) -> list[tuple[tuple[str, ...], float, float, float]]:
     """By attribute: the change of everyone's selection rate, its part within groups, and the part of the mix."""
     from audit.quality.periods import within_and_mix
 
     out: list[tuple[tuple[str, ...], float, float, float]] = []
-    selected = [{(*r["attribute"], *r["group"]): r for r in e["rates"] if _selection(r)} for e in (before, now)]
-    for attribute in dict.fromkeys((r["attribute"][0],) for r in selected[1].values()):
+    selected = [{(*r.attribute, *r.group): r for r in e.rates if _selection(r)} for e in (before, now)]
+    for attribute in dict.fromkeys((r.attribute[0],) for r in selected[1].values()):
         keys = [k for k in selected[0] | selected[1] if k[0] == attribute[0]]
         n0, x0, n1, x1 = (
-            np.array([float(s[k][part]) if k in s else 0.0 for k in keys])
+            np.array([float(getattr(s[k], part)) if k in s else 0.0 for k in keys])
             for s in selected
             for part in ("denominator", "numerator")
         )
@@ -139,17 +141,15 @@ def mix_and_rate(
     return out
 
 
-def _selection(r: Mapping[str, Any]) -> bool:
-    return r["metric"] == "selection_rate" and len(r["attribute"]) == 1 and _counted(r)
+def _selection(r: Rate) -> bool:
+    return r.metric == "selection_rate" and len(r.attribute) == 1 and _counted(r)
 
 
-def _key(r: Mapping[str, Any]) -> tuple[Any, ...]:
-    return r["metric"], tuple(r["attribute"]), tuple(r.get("group", ())), r.get("kind")
+def _counted(r: Rate) -> bool:
+    return bool(r.estimable and r.interval == "wilson-95" and r.denominator and r.value is not None)
 
 
-def _counted(r: Mapping[str, Any]) -> bool:
-    return bool(r["estimable"] and r["interval"] == "wilson-95" and r["denominator"])
-
-
-def _bounded(g: Mapping[str, Any]) -> bool:
-    return bool(g["estimable"]) and None not in (g["value"], g["low"], g["high"])
+def _bounded(g: Gap) -> Bounded | None:
+    if not g.estimable or g.value is None or g.low is None or g.high is None:
+        return None
+    return g.value, g.low, g.high

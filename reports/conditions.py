@@ -11,8 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from audit.documents.evidence import Evidence
+from audit.documents.mitigation import Mitigation
 from audit.errors import InputError
+from audit.findings import NormResult
 from audit.sizes import unit
+from audit.values import UNKNOWN
 from reports import words
 
 ENTRY = "condition"
@@ -99,8 +103,8 @@ def _line(text: str) -> str:
 
 
 def asked(
-    evidence: Mapping[str, Any],
-    mitigation: Mapping[str, Any] | None,
+    evidence: Evidence,
+    mitigation: Mitigation | None,
     *,
     earlier: Sequence[Condition] = (),
     given: Sequence[str] = (),
@@ -127,43 +131,43 @@ def _said(text: str) -> str:
     return line
 
 
-def proposed(evidence: Mapping[str, Any], mitigation: Mapping[str, Any] | None, *, watched: bool = False) -> list[str]:
+def proposed(evidence: Evidence, mitigation: Mitigation | None, *, watched: bool = False) -> list[str]:
     """What the figures ask for, most urgent first, MOST at most."""
-    out = [_gap(n) for n in worst(evidence["norms"])[:2]]
-    if any(n["status"] == "undecided" for n in evidence["norms"]):
+    out = [_gap(n) for n in worst(evidence.norms)[:2]]
+    if any(n.status == "undecided" for n in evidence.norms):
         out.append("Measure again with more people: for some limits, these are too few to tell.")
     if mitigation is None and out:
         out.append("Try to make the gap smaller, or write down why that is not needed.")
-    clear = sum(bool(c["worse"] and c.get("clear")) for c in (mitigation or {}).get("changes", []))
+    clear = sum(bool(c.worse and c.clear) for c in (mitigation.changes if mitigation else ()))
     if clear:
         out.append(f"If the candidate is taken, name who answers for the {clear} figures that get worse.")
     out += [
-        f"Find out the {words.short(a, 34)} of the {n:,} {unit(evidence['data'])} for whom it is not known."
+        f"Find out the {words.short(a, 34)} of the {n:,} {unit(evidence.data)} for whom it is not known."
         for a, n, of in unknown_of(evidence)
         if n >= UNKNOWN_SHARE * of
     ][:1]
-    if evidence["data"].get("label") is None and "regression" not in evidence:
+    if evidence.data.label is None and evidence.regression is None:
         out.append("Write down what became of these people, so that wrong decisions can be counted.")
     if not watched:
         out.append("Watch later decisions, and bring the figures back to the board on the day of review.")
     return out[:MOST]
 
 
-def worst(norms: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def worst(norms: Sequence[NormResult]) -> list[NormResult]:
     """The norms that are outside, one for each attribute: differences in who gets it first."""
-    outside = [n for n in norms if n["status"] == "outside"]
-    outside.sort(key=lambda n: (n["metric"] != "selection_rate", n["kind"] != "difference"))
-    seen: dict[tuple[str, ...], Mapping[str, Any]] = {}
+    outside = [n for n in norms if n.status == "outside"]
+    outside.sort(key=lambda n: (n.metric != "selection_rate", n.kind != "difference"))
+    seen: dict[tuple[str, ...], NormResult] = {}
     for n in outside:
-        seen.setdefault(tuple(n["attribute"]), n)
+        seen.setdefault(tuple(n.attribute), n)
     return list(seen.values())
 
 
-def _gap(n: Mapping[str, Any]) -> str:
-    limit = f"to {100 * n['limit']:g} points or less" if n["kind"] == "difference" else f"to {n['limit']:g} or more"
-    what = "gap" if n["kind"] == "difference" else "ratio"
-    by = words.short(words.by(n["attribute"]), 34)
-    return f"Bring the {what} by {by} in {plain(n['metric'])} {limit}, or write down why it stays."
+def _gap(n: NormResult) -> str:
+    limit = f"to {100 * n.limit:g} points or less" if n.kind == "difference" else f"to {n.limit:g} or more"
+    what = "gap" if n.kind == "difference" else "ratio"
+    by = words.short(words.by(n.attribute), 34)
+    return f"Bring the {what} by {by} in {plain(n.metric)} {limit}, or write down why it stays."
 
 
 PLAIN = {
@@ -183,13 +187,13 @@ def plain(metric: str) -> str:
     return PLAIN.get(metric, f"the {words.metric(metric)}")
 
 
-def unknown_of(evidence: Mapping[str, Any]) -> list[tuple[str, int, int]]:
+def unknown_of(evidence: Evidence) -> list[tuple[str, int, int]]:
     """(attribute, people of unknown group, people) for each single attribute that has some, the most first."""
-    of = int(evidence["data"]["audited_rows"])
+    of = int(evidence.data.audited_rows)
     found = [
-        (c["attribute"][0], int(c["rows"]), of)
-        for c in evidence["counts"]
-        if len(c["attribute"]) == 1 and c["group"] == ["(unknown)"] and not c["suppressed"] and c["rows"]
+        (c.attribute[0], int(c.rows), of)
+        for c in evidence.counts
+        if len(c.attribute) == 1 and c.group == (UNKNOWN,) and not c.suppressed and c.rows
     ]
     return sorted(found, key=lambda f: -f[1])
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from audit.errors import DataError
+from audit.documents import Documents
 from reports import words
 from reports.blocks import (
     Block,
@@ -25,7 +25,8 @@ from reports.blocks import (
     Sources,
     Table,
 )
-from reports.manifest import Manifest, report_number, strict_json
+from reports.extra import read_extra
+from reports.manifest import Manifest, report_number
 from reports.sections import sections_of
 
 __all__ = [
@@ -54,20 +55,20 @@ def sources_of(files: Mapping[str, bytes], manifest: Manifest) -> Sources:
 
     Raises DataError where evidence.json is missing.
     """
-    if "evidence.json" not in files:
-        raise DataError("there is nothing to report on", expected="evidence.json", todo="run `assay audit` first")
-    read = {name: strict_json(files[name], name) for name in files if name.endswith(".json")}
+    documents = Documents.of(files)
     return Sources(
         manifest=manifest,
-        evidence=read["evidence.json"],
-        cube=read.get("cube.json", {}),
-        explain=read.get("explain.json"),
-        mitigation=read.get("mitigation.json"),
+        evidence=documents.evidence,
+        cube=documents.cube_head,
+        explain=documents.explanations,
+        mitigation=documents.mitigation,
         people=bool(manifest.extra.get("people", False)),
-        search=read.get("search.json"),
-        history=read.get("series.json"),
-        earlier=read.get("earlier-evidence.json"),
-        presets=read.get("presets.json"),
+        search=documents.search,
+        history=documents.series,
+        earlier=documents.earlier,
+        presets=documents.plain("presets.json") if "presets.json" in documents else None,
+        said=read_extra(manifest.extra),
+        documents=documents,
     )
 
 
@@ -78,8 +79,8 @@ def build_document(files: Mapping[str, bytes], *, manifest: Manifest) -> Documen
     number = report_number(manifest)
     return Document(
         title=manifest.title,
-        case=evidence["case"]["name"],
-        purpose=evidence["case"]["purpose"],
+        case=evidence.case.name,
+        purpose=evidence.case.purpose,
         issued=words.date(manifest.issued),
         language=manifest.language,
         number=number,

@@ -49,14 +49,14 @@ def _sign(c: str) -> str:
         return " "
     if kind == "Cf" or 0xFE00 <= ord(c) <= 0xFE0F:  # joiners and marks of direction draw nothing
         return ""
-    if ord(c) < SAFE or kind[0] in "LMN" or ord(c) in _drawn():
+    if ord(c) < SAFE or kind[0] in "LMN" or ord(c) in drawn():
         return c
     name = unicodedata.name(c, f"U+{ord(c):04X}")
     return f"[{name.lower() if not name.startswith('U+') else name}]"
 
 
 @lru_cache(maxsize=1)
-def _drawn() -> frozenset[int]:
+def drawn() -> frozenset[int]:
     """The characters of DejaVu Sans, from the copy that comes with matplotlib (a little older than Debian's)."""
     from importlib.util import find_spec
     from pathlib import Path

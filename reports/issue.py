@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audit import progress
+from audit.documents import Documents, record_in
+from audit.documents.evidence import Titled
 from audit.errors import DataError, InputError
 from audit.files import write_whole
-from audit.publish import publish_files
+from audit.publish import publish_documents
 from reports import setting
 from reports.about import about_of
 from reports.attest import MODEL_CARD, STATEMENTS
@@ -92,15 +94,20 @@ def issue_report(
     """
     run, out = Path(run), Path(out)
     book, before = _opened(log, out)
-    plain = collect(run, people=people)
+    plain = collected(run, people=people)
     unchecked: tuple[str, ...] = ()
     if compare is not None:
         from reports.earlier import earlier_files
 
-        files, unchecked = earlier_files(compare)
-        plain |= files
+        earlier, unchecked = earlier_files(compare)
+        plain = plain.plus(earlier)
+    if lacking := setting.without_font(plain):
+        progress.say(
+            f"No font on this machine draws {', '.join(lacking)} letters: such names print as empty boxes. Install one "
+            "(Debian: fonts-noto-cjk, fonts-noto-core) before you sign, or name the groups otherwise"
+        )
     held = hold(plain, book, before, allow_difference)
-    files = {**plain, **attested(plain, key)}
+    files = plain.plus(attested(plain, key))
     slots = slots_of(key, members)
     level = SignedLevel.B_B if not authority else SignedLevel.B_LT if validation else SignedLevel.B_T
     count = len(slots) - 2
@@ -122,7 +129,7 @@ def issue_report(
                 before,
                 protocol,
                 deviations,
-                about_of(strict_json(plain["evidence.json"], "evidence.json")),
+                about_of(plain.evidence),
             ),
         },
     )
@@ -155,9 +162,9 @@ def asked_of_board(
 
     if annex not in (*ANNEXES, SUMMARY):
         raise InputError("the annex is not known", got=annex, expected=", ".join(ANNEXES), todo="choose one of them")
-    evidence = strict_json(files["evidence.json"], "evidence.json")
-    mitigation = strict_json(files["mitigation.json"], "mitigation.json") if "mitigation.json" in files else None
-    case = case_of(files)
+    documents = Documents.of(files)
+    evidence, mitigation = documents.evidence, documents.mitigation
+    case = case_of(documents)
     earlier = () if before is None else conditions.of_case(before.entries, case)
     watched = _monitoring(run / "watch.json", case) is not None
     asked = conditions.asked(evidence, mitigation, earlier=earlier, given=given, watched=watched)
@@ -174,7 +181,7 @@ def asked_of_board(
 
 def presets_in(files: Mapping[str, bytes]) -> list[dict[str, Any]]:
     """The forms that are embedded, by name and text."""
-    return list(strict_json(files[PRESETS], PRESETS)["presets"]) if PRESETS in files else []
+    return list(Documents.of(files).plain(PRESETS)["presets"]) if PRESETS in files else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +257,11 @@ def _write(
 
 
 def collect(run: Path, *, people: bool = False) -> dict[str, bytes]:
+    """`collected` as bytes alone."""
+    return dict(collected(run, people=people))
+
+
+def collected(run: Path, *, people: bool = False) -> Documents:
     """The files of a run folder that a report embeds, by name. Raises DataError where one that is needed is missing.
 
     Small groups are withheld (audit.publish), and without `people` the persons are taken out of explain.json; where
@@ -268,14 +280,14 @@ def collect(run: Path, *, people: bool = False) -> dict[str, bytes]:
                 ) from error  # fmt: skip
         except OSError as error:
             raise DataError(f"{name} cannot be read", got=error.strerror or str(error)) from error
-    for name, data in files.items():
-        strict_json(data, name)
-    published = publish_files(files, people=people)
+    documents = Documents(files)
+    for name in documents:
+        documents.plain(name)
+    published = publish_documents(documents, people=people)
     if (series := series_bytes(run, case_of(published))) is not None:
-        published[SERIES] = series
-    if (forms := preset_bytes(strict_json(published["evidence.json"], "evidence.json"), run)) is not None:
-        published[PRESETS] = forms
-    return published
+        published = published.plus({SERIES: series})
+    forms = preset_bytes(published.plain("evidence.json"), run)
+    return published if forms is None else published.plus({PRESETS: forms})
 
 
 def attested(files: Mapping[str, bytes], key: SigningKey) -> dict[str, bytes]:
@@ -284,10 +296,10 @@ def attested(files: Mapping[str, bytes], key: SigningKey) -> dict[str, bytes]:
     from reports.attest.mlbom import ml_bom
     from reports.attest.statements import statements_of
 
-    lines = b"".join(seal(s, key) + b"\n" for s in statements_of(files, tools()))
-    evidence = strict_json(files["evidence.json"], "evidence.json")
-    mitigation = strict_json(files["mitigation.json"], "mitigation.json") if "mitigation.json" in files else None
-    return {STATEMENTS: lines, MODEL_CARD: ml_bom(evidence, mitigation)}
+    documents = Documents.of(files)
+    lines = b"".join(seal(s, key) + b"\n" for s in statements_of(documents, tools()))
+    mitigation = documents.plain("mitigation.json") if "mitigation.json" in documents else None
+    return {STATEMENTS: lines, MODEL_CARD: ml_bom(documents.plain("evidence.json"), mitigation)}
 
 
 def tools() -> dict[str, str]:
@@ -301,7 +313,7 @@ def tools() -> dict[str, str]:
 
 def case_of(files: Mapping[str, bytes]) -> str:
     """The case's name."""
-    return str(strict_json(files["evidence.json"], "evidence.json")["case"]["name"])
+    return record_in(Titled, Documents.of(files).plain("evidence.json"), "evidence.json").case.name
 
 
 def said_of(

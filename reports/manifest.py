@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from audit.documents.read import strict_json as strict_json
 from audit.errors import InputError
 
 SCHEMA = "assay/manifest/1"
@@ -192,25 +192,3 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"text expected, got {type(value).__name__}")
     return value
-
-
-def strict_json(data: bytes, name: str) -> Any:
-    """JSON as the standard has it: UTF-8, no key twice, no NaN or Infinity. Raises InputError naming the file."""
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        out = dict(pairs)
-        if len(out) != len(pairs):
-            seen: set[str] = set()
-            for key, _ in pairs:
-                if key in seen:
-                    raise ValueError(f"the key {key!r} appears twice")
-                seen.add(key)
-        return out
-
-    def refuse(token: str) -> Any:
-        raise ValueError(f"{token} is not JSON")
-
-    try:
-        return json.loads(data.decode("utf-8"), object_pairs_hook=unique, parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{name} is not valid JSON", got=str(error), expected="RFC 8259 JSON in UTF-8") from error

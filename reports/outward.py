@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from audit.documents import record_in
+from audit.documents.evidence import Evidence
 from audit.errors import DataError, InputError, ModelError, nearest
 from audit.evidence import sha256
 from audit.files import canonical
@@ -189,7 +191,9 @@ def _to_openlineage(
     sent = []
     with Client(Access(where, what, ca=ca, plain_text=plain, token_env=named)) as client:
         for kind in ("START", "COMPLETE"):
-            event = to_event(evidence, digest=digest, when=now) | {"eventType": kind}
+            event = to_event(record_in(Evidence, evidence, "evidence.json"), digest=digest, when=now) | {
+                "eventType": kind
+            }
             if kind == "START":
                 event |= {"inputs": [{k: v for k, v in i.items() if k != "inputFacets"} for i in event["inputs"]]}
             reply = client.ask("POST", path if "/lineage" in path else f"{path}/api/v1/lineage", canonical(event))

@@ -7,14 +7,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from audit import progress
 from audit.case import Case, offline
-from audit.errors import CaseError
+from audit.documents import Documents
+from audit.documents.base import SettingsSaid
+from audit.documents.explanations import Explanations
+from audit.documents.mitigation import Mitigation
+from audit.documents.search import Search
+from audit.errors import CaseError, DataError
 from audit.evidence import sha256
 from audit.gaps import Settings
 from audit.publish import publish_files
 from audit.run import run_audit
-from reports.manifest import NAME, strict_json
+from reports.extra import read_extra
+from reports.manifest import NAME, Manifest
 
 
 def run_again(case: Case, files: Mapping[str, bytes], allow: Sequence[str] = ()) -> dict[str, bytes]:
@@ -24,22 +32,19 @@ def run_again(case: Case, files: Mapping[str, bytes], allow: Sequence[str] = ())
     mitigation raise.
     """
     case = _from_kept(case)
-    evidence = strict_json(files["evidence.json"], "evidence.json")
-    extra: Mapping[str, Any] = strict_json(files[NAME], NAME).get("extra", {}) if NAME in files else {}
+    documents = Documents.of(files)
+    people = NAME in files and read_extra(Manifest.from_bytes(files[NAME]).extra).people
     with tempfile.TemporaryDirectory(prefix="assay-rerun-") as place:
         out = Path(place)
-        run_audit(case, out, Settings.from_json(evidence["settings"]), allow=allow)
-        if "explain.json" in files:
-            _explain(case, out, strict_json(files["explain.json"], "explain.json"), allow)
-        found = None
-        if "search.json" in files:
-            found = _search(case, out, strict_json(files["search.json"], "search.json"), allow)
-        if "mitigation.json" in files:
-            stated = strict_json(files["mitigation.json"], "mitigation.json")
-            if not (found and _picked(case, out, stated, found, sha256(files["search.json"]), allow)):
-                _mitigate(case, out, stated, allow)
+        run_audit(case, out, Settings.from_json(documents.plain("evidence.json")["settings"]), allow=allow)
+        if documents.explanations is not None:
+            _explain(case, out, documents.explanations, allow)
+        found = None if documents.search is None else _search(case, out, documents.search, allow)
+        stated = documents.mitigation
+        if stated and not (found and _picked(case, out, stated, found, sha256(files["search.json"]), allow)):
+            _mitigate(case, out, stated, allow)
         made = {name: (out / name).read_bytes() for name in files if (out / name).is_file()}
-    return publish_files(made, people=bool(extra.get("people")))
+    return publish_files(made, people=people)
 
 
 def _from_kept(case: Case) -> Case:
@@ -58,19 +63,17 @@ def _from_kept(case: Case) -> Case:
     return offline(case)
 
 
-def _explain(case: Case, out: Path, stated: Mapping[str, Any], allow: Sequence[str]) -> None:
+def _explain(case: Case, out: Path, stated: Explanations, allow: Sequence[str]) -> None:
     from audit.explain import run_explain
 
     progress.stage("Explaining again")
-    settings = stated.get("settings", {})
-    people = [p["row"] for p in stated.get("people", [])]
     run_explain(
         case,
         out,
-        people=people,
-        seed=int(stated.get("seed", 0)),
-        rows=int(settings.get("rows", 2000)),
-        output=str(stated.get("output", "probability")),
+        people=[p.row for p in stated.people],
+        seed=stated.seed or 0,
+        rows=stated.settings.rows,
+        output=stated.output or "probability",
         allow=tuple(allow),
     )
 
@@ -78,7 +81,7 @@ def _explain(case: Case, out: Path, stated: Mapping[str, Any], allow: Sequence[s
 def _picked(
     case: Case,
     out: Path,
-    stated: Mapping[str, Any],
+    stated: Mitigation,
     found: Mapping[str, Any],
     digest: str,
     allow: Sequence[str],
@@ -90,10 +93,10 @@ def _picked(
     """
     from debias.pick import choice_of, make_again
 
-    choice = stated.get("choice")
-    if not choice or choice["search"]["sha256"] != digest:
+    choice = stated.choice
+    if choice is None or choice.search.sha256 != digest:
         return False
-    entry = next((t for t in found["trials"] if t["trial"] == choice["trial"] and t["failed"] is None), None)
+    entry = next((t for t in found["trials"] if t["trial"] == choice.trial and t["failed"] is None), None)
     if entry is None:
         return False
     progress.stage("Making the picked candidate again")
@@ -102,58 +105,64 @@ def _picked(
         out,
         found,
         entry,
-        choice_of(found, digest, entry, choice),
-        tolerance=float(stated["parameters"]["tolerance"]),
-        draws=int(stated["settings"]["draws"]),
+        choice_of(found, digest, entry, msgspec.to_builtins(choice)),
+        tolerance=float(stated.parameters["tolerance"]),
+        draws=_settings(stated.settings).draws,
         allow=allow,
-        onnx=bool(stated.get("onnx")),
+        onnx=bool(stated.onnx),
     )
     return True
 
 
-def _mitigate(case: Case, out: Path, stated: Mapping[str, Any], allow: Sequence[str]) -> None:
+def _settings(stated: SettingsSaid | None) -> SettingsSaid:
+    if stated is None:
+        raise DataError("the report does not say how it was measured", expected="settings: seed, draws, floor")
+    return stated
+
+
+def _mitigate(case: Case, out: Path, stated: Mitigation, allow: Sequence[str]) -> None:
     from debias.mitigate import run_mitigate
     from debias.picked import Picked
 
     progress.stage("Mitigating again")
-    asked, settings = stated["parameters"], stated["settings"]
+    asked, settings = stated.parameters, _settings(stated.settings)
     picked = None
-    if stated.get("search"):
+    if stated.search is not None and stated.choice is not None:
         # Of a search that the report does not hold: what it was made of is known from the record only.
-        choice = dict(stated["choice"])
+        choice: dict[str, Any] = msgspec.to_builtins(stated.choice)
         # Whether the file is that of the search is found again, not taken from the record.
-        model = stated["model"]["sha256"] if choice.pop("same_model") else None
-        picked = Picked(int(stated["search"]["trial"]), stated["search"]["hyper"], model, choice)
+        model = stated.model.sha256 if choice.pop("same_model") else None
+        picked = Picked(int(stated.search.trial or 0), stated.search.hyper, model, choice)
     run_mitigate(
         case,
-        str(stated["method"]),
+        stated.method,
         out,
-        seed=int(stated["seed"]),
+        seed=stated.seed,
         constraint=asked["constraint"],
         tolerance=float(asked["tolerance"]),
         attributes=list(asked["attributes"]),
-        floor=int(settings["floor"]),
-        draws=int(settings["draws"]),
+        floor=settings.floor,
+        draws=settings.draws,
         allow=allow,
-        onnx=bool(stated.get("onnx")),
+        onnx=bool(stated.onnx),
         picked=picked,
     )
 
 
-def _search(case: Case, out: Path, stated: Mapping[str, Any], allow: Sequence[str]) -> dict[str, Any]:
-    from debias.front import run_search
+def _search(case: Case, out: Path, stated: Search, allow: Sequence[str]) -> dict[str, Any]:
+    from debias.pareto import run_search
 
     progress.stage("Searching again")
-    asked, settings = stated["asked"], stated["settings"]
+    asked, settings = stated.asked, _settings(stated.settings)
     return run_search(
         case,
         out,
-        trials=len(stated["trials"]),
-        seed=int(asked["seed"]),
-        methods=list(asked["methods"]),
-        constraint=str(asked["constraint"]),
-        attributes=list(asked["attributes"]),
-        floor=int(settings["floor"]),
-        draws=int(settings["draws"]),
+        trials=len(stated.trials),
+        seed=asked.seed,
+        methods=list(asked.methods),
+        constraint=asked.constraint,
+        attributes=list(asked.attributes),
+        floor=settings.floor,
+        draws=settings.draws,
         allow=allow,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import html
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import lru_cache
@@ -92,6 +93,24 @@ def fonts_of(files: Mapping[str, bytes]) -> dict[str, str]:
         signs.update(text)
         signs.update(chr(int(code, 16)) for code in set(_ESCAPED.findall(text)))
     return dict(_fonts("".join(sorted(set(printable("".join(sorted(signs))))))))
+
+
+def without_font(files: Mapping[str, bytes]) -> list[str]:
+    """The scripts of letters in these files that no font here draws, by their names in Unicode; looked up before a
+    report is signed."""
+    from reports.glyphs import drawn, printable
+
+    signs: set[str] = set()
+    for data in files.values():
+        text = data.decode("utf-8", "replace")
+        signs.update(text)
+        signs.update(chr(int(code, 16)) for code in set(_ESCAPED.findall(text)))
+    foreign: dict[str, str] = {}
+    for c in sorted(set(printable("".join(sorted(signs))))):
+        if unicodedata.category(c)[0] == "L" and ord(c) not in drawn():
+            foreign.setdefault(unicodedata.name(c, "unknown").split()[0], c)
+    usual = set(_fonts(_ASCII))
+    return [script for script, c in foreign.items() if set(_fonts("".join(sorted({*_ASCII, c})))) <= usual]
 
 
 @lru_cache(maxsize=8)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
+from audit.documents.evidence import Data
 from audit.findings import name_of, p_words, percent
 from audit.publish import ROUNDED
+from audit.values import Gap, Rate
 
 __all__ = [
     "apart",
@@ -175,63 +177,79 @@ def bracket(low: float | None, high: float | None, *, percent: bool = True) -> s
     return text.replace("-", MINUS)
 
 
-def standing(r: Mapping[str, Any]) -> bool:
+def standing(r: Rate) -> bool:
     """Whether the denominator is no count of rows but of the population that they stand for."""
-    rows = r.get("rows")
-    return rows is not None and abs(rows - r["denominator"]) > 1e-9 * max(rows, 1)
+    rows = r.rows
+    return rows is not None and abs(rows - r.denominator) > 1e-9 * max(rows, 1)
 
 
-def behind(r: Mapping[str, Any]) -> str:
+def behind(r: Rate) -> str:
     """5,421; with weights 1,234 (for 5,421): rows measured, and the population they stand for."""
-    return f"{count(r['rows'])} (for {count(r['denominator'])})" if standing(r) else count(r["denominator"])
+    return f"{count(r.rows)} (for {count(r.denominator)})" if standing(r) else count(r.denominator)
 
 
-def rate_cell(r: dict[str, Any] | None, *, percent: bool = True) -> str:
+def rate_cell(r: Rate | None, *, percent: bool = True) -> str:
     """The two lines of a table cell: value with interval, count. Says so where the rate is not estimable."""
-    if r is None or not r["estimable"]:
+    if r is None or not r.estimable:
         return "not estimable"
-    value = share(r["value"]) if percent else number(r["value"])
+    value = share(r.value) if percent else number(r.value)
     of = f"of {behind(r)}"
-    if percent and r.get("numerator") is not None and not standing(r):
-        of = f"{count(r['numerator'])} {of}"
-    return f"{value} {bracket(r['low'], r['high'], percent=percent)}".rstrip() + f"\n{of}"
+    if percent and r.numerator is not None and not standing(r):
+        of = f"{count(r.numerator)} {of}"
+    return f"{value} {bracket(r.low, r.high, percent=percent)}".rstrip() + f"\n{of}"
 
 
-def points(gap: dict[str, Any]) -> str:
+class Measured(Protocol):
+    """A gap, a norm or a bound: something with a value and an interval."""
+
+    @property
+    def value(self) -> float | None: ...
+    @property
+    def low(self) -> float | None: ...
+    @property
+    def high(self) -> float | None: ...
+
+
+def on_own_scale(gap: Measured) -> bool:
+    """Whether it is a bare number: a ratio, or a gap in scores."""
+    return getattr(gap, "kind", None) == "ratio" or getattr(gap, "metric", None) in SCORES
+
+
+def points(gap: Gap) -> str:
     """17.1 points (95 % interval 16.0 to 18.2)."""
-    if gap["value"] is None:
-        return f"not estimable ({gap['reason']})"
+    if gap.value is None:
+        return f"not estimable ({gap.reason})"
     said = "" if ends(gap)[0] is None else f" (95 % interval {span(gap)})"
     return f"{width(gap)}{said}"
 
 
-def width(gap: dict[str, Any]) -> str:
+def width(gap: Measured) -> str:
     """17.1 points; for scores and ratios the bare number."""
-    if gap["value"] is None:
+    if gap.value is None:
         return "not estimable"
-    if gap.get("kind") == "ratio" or gap.get("metric") in SCORES:
-        return number(gap["value"])
-    return f"{100 * gap['value']:.1f} points".replace("-", MINUS)
+    if on_own_scale(gap):
+        return number(gap.value)
+    return f"{100 * gap.value:.1f} points".replace("-", MINUS)
 
 
-def ends(gap: dict[str, Any]) -> tuple[float | None, float | None]:
+def ends(gap: Measured) -> tuple[float | None, float | None]:
     """The interval of the two groups that a gap names where pairs were compared, else of the widest gap."""
-    return (gap["pair_low"], gap["pair_high"]) if gap.get("pairs") else (gap["low"], gap["high"])
+    return (gap.pair_low, gap.pair_high) if isinstance(gap, Gap) and gap.pairs else (gap.low, gap.high)
 
 
-def pair_p(gap: dict[str, Any]) -> str:
+def pair_p(gap: Gap) -> str:
     """The adjusted p-value of the two groups named."""
-    return "–" if not gap.get("pairs") else p_words(gap["pair_p_adjusted"])
+    return "–" if not gap.pairs else p_words(gap.pair_p_adjusted)
 
 
-def span(gap: dict[str, Any]) -> str:
+def span(gap: Measured) -> str:
     """16.0 to 18.2; of the two groups that a gap names where pairs were compared."""
     low, high = ends(gap)
     if low is None:
         return "–"
     if high is None:
         return f"from {number(low)}"
-    if gap.get("kind") == "ratio" or gap.get("metric") in SCORES:
+    if on_own_scale(gap):
         return f"{number(low)} to {number(high)}"
     return f"{100 * low:.1f} to {100 * high:.1f}".replace("-", MINUS)
 
@@ -278,9 +296,9 @@ def date(when: dt.datetime) -> str:
     return f"{when.day} {MONTHS[when.month - 1]} {when.year}"
 
 
-def rows_in(data: Mapping[str, Any]) -> str:
+def rows_in(data: Data) -> str:
     """How many rows the data have; only a bound where the number would tell how many people are withheld."""
-    return ("at most " if data.get("rows_at_most") else "") + f"{data['rows']:,}"
+    return ("at most " if data.rows_at_most else "") + f"{data.rows:,}"
 
 
 def part(splits: Mapping[str, Any], name: str, notes: Sequence[str]) -> str:

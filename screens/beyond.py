@@ -9,6 +9,9 @@ import pandas as pd
 import streamlit as st
 
 from audit.by_proxy import sentences
+from audit.documents import record_in
+from audit.documents.evidence import Conformed, Smoothed
+from audit.documents.rows import Slice, StageFigure
 from audit.findings import name_of, p_words, percent
 from audit.funnel import WARNING
 from audit.likewise import NOT_CAUSAL, shown
@@ -54,7 +57,7 @@ def _slices(found: Record, attribute: list[str]) -> None:
         f"{found['considered']:,} subgroups of at least {found['least_people']} people were looked at on one half "
         f"of the people; {found['tested']} were tested on the other half, and p-values are adjusted for all of these."
     )
-    rows = chosen(found["found"])
+    rows = chosen(record_in(tuple[Slice, ...], found["found"], "slices"))
     if not rows:
         st.write(state.plain(f"No subgroup was confirmed. That is no proof that there is none. {how}"))
         return
@@ -316,7 +319,7 @@ def _likewise(found: Record, attribute: list[str]) -> None:
 def _funnel(found: Record, attribute: list[str]) -> None:
     figures = [f for f in found["figures"] if f["attribute"] == attribute[:1]] or found["figures"]
     for figure in figures:
-        st.write(state.plain(gap_sentence(figure)))
+        st.write(state.plain(gap_sentence(record_in(StageFigure, figure, "funnel"))))
     parts.table(
         pd.DataFrame(
             [
@@ -344,7 +347,7 @@ def _funnel(found: Record, attribute: list[str]) -> None:
 
 
 def _smoothed(found: list[Record], attribute: list[str]) -> None:
-    shown = smallest(found, most=20)
+    shown = smallest(record_in(tuple[Smoothed, ...], found, "smoothed"), most=20)
     if not shown:
         reasons = sorted({str(s["reason"]) for s in found if s["reason"]}) or [
             "no combination of attributes was counted"
@@ -375,7 +378,8 @@ def _smoothed(found: list[Record], attribute: list[str]) -> None:
 
 def _conform(found: Record, attribute: list[str]) -> None:
     st.write("For comparing with a figure made elsewhere: each tool's own sign, reference and rule for 0/0.")
-    rows = rows_of({"values": [v for v in found["values"] if v["attribute"] == attribute]}) or rows_of(found)
+    every = record_in(tuple[Conformed, ...], found["values"], "conformance")
+    rows = rows_of([v for v in every if v.attribute == tuple(attribute)]) or rows_of(every)
     parts.table(pd.DataFrame(rows, columns=["Tool", "Figure", "By", "Value"]), alt="Figures under other tools' names")
     for tool, words in found["tools"].items():
         st.caption(state.plain(f"{NAMES[tool]}: {words}."))

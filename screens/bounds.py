@@ -7,6 +7,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from audit.documents import record_in
+from audit.documents.evidence import Bound
 from audit.findings import name_of, percent
 from reports.sections.bounds import rows_of
 from screens import parts, state
@@ -21,7 +23,7 @@ def show(evidence: dict[str, Any], metric: str, attribute: tuple[str, ...]) -> N
     def mine(part: str) -> list[dict[str, Any]]:
         return [e for e in found.get(part, []) if e["metric"] == metric and tuple(e["attribute"]) == attribute]
 
-    rows = rows_of([*mine("unknown_group"), *mine("missing_outcome")])
+    rows = rows_of(record_in(tuple[Bound, ...], [*mine("unknown_group"), *mine("missing_outcome")], "bounds"))
     errors = mine("label_error")
     if not rows and not errors:
         return

@@ -7,7 +7,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from audit.documents import record_in
 from audit.findings import name_of, p_words
+from audit.values import Pair
 from reports.sections.pairs import short_of
 from reports.words import bracket
 from screens import parts, state
@@ -59,5 +61,5 @@ def against(p: dict[str, Any], reference: tuple[str, ...] | None) -> dict[str, A
         "95 %": bracket(low, high),
         "Ratio": said,
         "Adjusted p": p_words(p["p_adjusted"]),
-        "Short": "–" if above else short_of(p),
+        "Short": "–" if above else short_of(record_in(Pair, p, "pairs")),
     }

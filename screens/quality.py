@@ -17,7 +17,7 @@ MOST = 8
 
 def data_quality(evidence: Record, attribute: list[str]) -> None:
     """What the data audit found on rows: missing values, copies, periods, proxies."""
-    _population(evidence.get("population") or [], attribute)
+    _population((evidence.get("population") or {}).get("tables", []), attribute)
     found = evidence.get("quality")
     if not found:
         return

@@ -8,9 +8,9 @@ import pandas as pd
 import streamlit as st
 
 from audit.findings import percent
-from debias.front_figures import aims_for, words_of
-from debias.front_space import SPACE, methods_to_search
 from debias.methods import METHODS, SENSITIVE_NOTICE
+from debias.pareto_figures import aims_for, words_of
+from debias.pareto_space import SPACE, methods_to_search
 from reports.words import unquoted
 from screens import charts, parts, state
 from screens.workspace import CaseFolder

@@ -90,7 +90,7 @@ def mitigate(
                     "a search tries many candidates and judges none", got=flag, expected="no such option with --search",
                     todo="leave it out; name it when you pick one",
                 )  # fmt: skip
-        from debias.front import FILE, run_search, table_of
+        from debias.pareto import FILE, run_search, table_of
 
         document = run_search(
             case_of(case, offline),

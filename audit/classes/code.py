@@ -9,7 +9,7 @@ import pandas as pd
 
 from audit.case import Case
 from audit.classes.table import ClassCodes, ClassTable
-from audit.cube import MAX_CELLS, Coded, Ints, counted
+from audit.cube import MAX_CELLS, CodedRows, Ints, counted
 from audit.errors import CaseError, DataError, ModelError
 from audit.load.values import coded
 from audit.models.loaded import same_class
@@ -31,7 +31,7 @@ def classes_of(case: Case, frame: pd.DataFrame) -> tuple[str, ...]:
     return tuple(sorted(names)) if len(names) > 2 else ()
 
 
-def class_table(several: ClassCodes, rows: Coded, group: Ints, shape: tuple[int, ...]) -> ClassTable:
+def class_table(several: ClassCodes, rows: CodedRows, group: Ints, shape: tuple[int, ...]) -> ClassTable:
     """The counts; group (n,) is the place of each row's group. Raises DataError where they would not fit in memory."""
     size = len(several.names)
     cells = int(np.prod(shape, dtype=np.int64)) * (size + 1) * size

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from audit.explain.kinds import Floats, Ints, Predict
+from audit.explain.permutation_shap import Table
 from audit.explain.summary import number
-from audit.explain.walks import Table
 
 LEAST = 0.02
 """Mean change of the score on real rows below which a feature is not judged."""

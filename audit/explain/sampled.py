@@ -10,8 +10,8 @@ import pandas as pd
 
 from audit.explain.kinds import TOLERANCES, Attributions, Floats, Predict, Step, gate
 from audit.explain.outputs import Transform
+from audit.explain.permutation_shap import Plan, Table, plan_person, plan_walks, walk
 from audit.explain.strata import luck
-from audit.explain.walks import Plan, Table, plan_person, plan_walks, walk
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -66,12 +66,9 @@ def load_case(path: Path, *, fetch: bool = True) -> Case:
     if "population" in top.table:
         people = population.read(Reader(top.section("population"), "[population]", CaseError))
     watch = _watch(Reader(top.section("watch"), "[watch]", CaseError), file.parent)
-    printed = forms.read(norms, top.section("answers"), file.parent)
     asked = contracts.read(document, top, file.parent)
-    case = Case(
-        str(name), str(purpose), data, model, policy, file, people, change, watch,
-        about=forms.about(about), forms=printed, **asked,
-    )  # fmt: skip
+    case = Case(str(name), str(purpose), data, model, policy, file, people, change, watch, **asked)
+    case = replace(case, about=forms.about(about), forms=forms.read(norms, top.section("answers"), file.parent))
     check_roles(case)
     if fetch and model.registry is not None:
         from audit.models.registry import fetched

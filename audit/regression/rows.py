@@ -12,7 +12,7 @@ import pandas as pd
 from audit.asked import bind, open_model
 from audit.case import Case
 from audit.code import code_clusters, group_codes
-from audit.cube import UNLABELLED, Coded, Cube, Ints, Meaning, attribute_sets, cube_of
+from audit.cube import UNLABELLED, CodedRows, Cube, Ints, Meaning, attribute_sets, cube_of
 from audit.decide import ModelFacts, score_column, served_of
 from audit.errors import ModelError
 from audit.load.values import numbers_of
@@ -59,7 +59,7 @@ def cube_of_numbers(case: Case, frame: pd.DataFrame, predicted: Floats, edges: F
     data = case.data
     coded = [group_codes(frame[a], data.bins.get(a)) for a in data.sensitive]
     outcome = np.full(len(frame), np.nan) if data.label is None else numbers_of(frame[data.label])[0]
-    rows = Coded(
+    rows = CodedRows(
         attributes=data.sensitive,
         levels=tuple(names for _, names in coded),
         codes=np.column_stack([c for c, _ in coded]),
@@ -74,7 +74,7 @@ def cube_of_numbers(case: Case, frame: pd.DataFrame, predicted: Floats, edges: F
     return cube_of(rows)
 
 
-def _farthest(rows: Coded, predicted: Floats, shape: tuple[int, ...]) -> Floats:
+def _farthest(rows: CodedRows, predicted: Floats, shape: tuple[int, ...]) -> Floats:
     """The predictions at which two groups' distribution functions lie farthest apart: of every pair of the groups of
     each attribute, and of each intersection's widest pair. With edges there, the largest distance is exact.
     """
@@ -102,7 +102,7 @@ def _farthest(rows: Coded, predicted: Floats, shape: tuple[int, ...]) -> Floats:
 
 
 def _moments(
-    predicted: Floats, outcome: Floats, edges: Floats | None, rows: Coded, group: Ints, shape: tuple[int, ...]
+    predicted: Floats, outcome: Floats, edges: Floats | None, rows: CodedRows, group: Ints, shape: tuple[int, ...]
 ) -> Moments:
     """The sums and the histogram; group (n,) is the place of each row's group."""
     groups = int(np.prod(shape, dtype=np.int64))

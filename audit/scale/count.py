@@ -24,7 +24,7 @@ from audit.case import Case
 from audit.classes.code import classes_of
 from audit.classes.words import classes_note
 from audit.code import Decisions, code_rows
-from audit.cube import Alike, Coded
+from audit.cube import Alike, CodedRows
 from audit.decide import ModelFacts, decide
 from audit.errors import DataError
 from audit.load import check, columnar
@@ -61,7 +61,7 @@ class Counted:
     repeated: see audit.gaps.Settings.
     """
 
-    coded: Coded
+    coded: CodedRows
     model: ModelFacts
     sha256: str
     rows: int

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from audit.clusters import CELLS, Clusters, summed, too_many
-from audit.cube import Coded
+from audit.cube import CodedRows
 from audit.scale.source import Source
 
 MOST_PAIRS = 1_000_000_000
@@ -46,7 +46,7 @@ def told_apart(source: Source, connection: Any, who: str) -> bool:
     return not connection.sql(f"SELECT bool_or({bad}) FROM {source.sql}").fetchall()[0][0]
 
 
-def clusters_in(found: Together, audit: npt.NDArray[np.bool_], coded: Coded) -> Clusters:
+def clusters_in(found: Together, audit: npt.NDArray[np.bool_], coded: CodedRows) -> Clusters:
     """`audit.clusters.clusters_of` of the measured rows; audit: of `raw`; coded: its measured rows.
 
     Raises DataError where people stand in too many cells.

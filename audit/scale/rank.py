@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from audit.cube import AREA_GROUPS, Coded, attribute_sets, cube_of
+from audit.cube import AREA_GROUPS, CodedRows, attribute_sets, cube_of
 from audit.scores import CELLS, PARTS, RANKS, Areas, Floats, area_bounds
 
 AREA_ROWS = 20_000_000
@@ -78,7 +78,7 @@ def bin_sql(score: str, at: Sequence[float]) -> str:
     return tree(0, len(at) - 1)
 
 
-def blurred(coded: Coded) -> dict[tuple[str, ...], npt.NDArray[np.bool_]]:
+def blurred(coded: CodedRows) -> dict[tuple[str, ...], npt.NDArray[np.bool_]]:
     """Of every set of attributes, which groups' areas the bins could move by more than BLUR."""
     found = {}
     cube = cube_of(coded)
@@ -98,7 +98,7 @@ def blurred(coded: Coded) -> dict[tuple[str, ...], npt.NDArray[np.bool_]]:
 
 
 def areas_of(
-    scored: Scored, audit: npt.NDArray[np.bool_], coded: Coded,
+    scored: Scored, audit: npt.NDArray[np.bool_], coded: CodedRows,
     only: Mapping[tuple[str, ...], npt.NDArray[np.bool_]] | None = None,
 ) -> Areas:  # fmt: skip
     """Exact areas of every set of up to three attributes, as audit.cube has them of rows.

@@ -12,7 +12,7 @@ from audit.asked import answer, bind, labels_of, open_model, rule_of
 from audit.case import Case
 from audit.classes.served import refuse_regression, refuse_several
 from audit.code import code_rows
-from audit.cube import Coded, Ints
+from audit.cube import CodedRows, Ints
 from audit.decide import ModelFacts, decide
 
 Ask = Callable[[pd.DataFrame], Ints]
@@ -25,7 +25,7 @@ class Fed:
 
     frame: pd.DataFrame
     features: tuple[str, ...]
-    coded: Coded
+    coded: CodedRows
     ask: Ask | None
     facts: ModelFacts
 

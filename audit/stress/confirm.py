@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from audit.cube import Coded, Floats, Ints
+from audit.cube import CodedRows, Floats, Ints
 from audit.stress.figures import Figures, Moves
 
 DRAWS = 1000
@@ -34,7 +34,7 @@ class Confirmed:
     counts_after: list[list[list[float]]]
 
 
-def halves(coded: Coded, seed: int) -> npt.NDArray[np.bool_]:
+def halves(coded: CodedRows, seed: int) -> npt.NDArray[np.bool_]:
     """True for the rows to search on: half of every group and outcome, all rows of a person on one side."""
     rng = np.random.default_rng(seed)
     n = len(coded.label)
@@ -53,7 +53,7 @@ def halves(coded: Coded, seed: int) -> npt.NDArray[np.bool_]:
 
 def confirm(
     figures: Figures,
-    coded: Coded,
+    coded: CodedRows,
     aim: int,
     moves: Moves,
     entries: int,
@@ -100,13 +100,13 @@ def confirm(
     )
 
 
-def spreads(figures: Figures, coded: Coded, moves: Moves, seed: int) -> Floats:
+def spreads(figures: Figures, coded: CodedRows, moves: Moves, seed: int) -> Floats:
     """The standard deviation of every figure's change (aims,) over draws of people (Bayesian bootstrap)."""
     weight = np.ones(len(coded.label)) if coded.weight is None else coded.weight
     return _spread(figures, coded, moves, weight, np.random.default_rng(seed))
 
 
-def _spread(figures: Figures, coded: Coded, moves: Moves, weight: Floats, rng: np.random.Generator) -> Floats:
+def _spread(figures: Figures, coded: CodedRows, moves: Moves, weight: Floats, rng: np.random.Generator) -> Floats:
     n, size = len(coded.label), figures.size
     rows = np.arange(n)
     plain = sparse.csr_array((weight, (rows, figures.cell)), shape=(n, size))
@@ -153,9 +153,9 @@ def _random(
     return float(found.mean()), float(found.max() if figures.aims[aim].sign > 0 else found.min())
 
 
-def take(coded: Coded, rows: npt.NDArray[np.bool_] | Ints) -> Coded:
+def take(coded: CodedRows, rows: npt.NDArray[np.bool_] | Ints) -> CodedRows:
     """Some rows of `coded`."""
-    return Coded(
+    return CodedRows(
         coded.attributes,
         coded.levels,
         coded.codes[rows],

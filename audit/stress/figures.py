@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from audit.cube import Coded, Floats, Ints, Meaning
+from audit.cube import CodedRows, Floats, Ints, Meaning
 from audit.metrics import Metric, metrics_for, opportunity
 from audit.policy import Policy
 from audit.values import UNKNOWN
@@ -63,7 +63,7 @@ class Figures:
     members: of each aim the groups that take part: at least `floor` rows in the base table.
     """
 
-    def __init__(self, coded: Coded, aims: Sequence[Aim], floor: int) -> None:
+    def __init__(self, coded: CodedRows, aims: Sequence[Aim], floor: int) -> None:
         self.aims = tuple(aims)
         codes, joint = _joint(coded)
         self.joint = joint
@@ -75,7 +75,7 @@ class Figures:
         self._plans = [self._plan(coded, codes, a, by_name, floor) for a in self.aims]
 
     def _plan(
-        self, coded: Coded, codes: Ints, aim: Aim, by_name: dict[str, Metric], floor: int
+        self, coded: CodedRows, codes: Ints, aim: Aim, by_name: dict[str, Metric], floor: int
     ) -> tuple[Floats, tuple[Metric, ...], tuple[str, ...]]:
         """Which joint groups make each compared group (G, J), the rates, and the groups' names."""
         parts = (
@@ -138,7 +138,7 @@ def _gap(rate: Floats, kind: str) -> Floats:
     return np.where(known & (high > 0), np.divide(low, high, out=np.zeros_like(low), where=high > 0), np.nan)
 
 
-def _joint(coded: Coded) -> tuple[Ints, Ints]:
+def _joint(coded: CodedRows) -> tuple[Ints, Ints]:
     if not coded.codes.shape[1]:
         return np.zeros((1, 0), dtype=np.int64), np.zeros(len(coded.label), dtype=np.int64)
     codes, joint = np.unique(coded.codes, axis=0, return_inverse=True)
@@ -162,7 +162,7 @@ class Moves:
         return np.bincount(self.cell, self.amount, minlength=size).astype(np.float64)
 
 
-def moves_of(figures: Figures, coded: Coded, after: Ints | None, kind: str) -> Moves:
+def moves_of(figures: Figures, coded: CodedRows, after: Ints | None, kind: str) -> Moves:
     """The moves where every row is corrupted. after (n,): the decisions then, for a corruption of a column."""
     n, cell = len(coded.label), figures.cell
     weight = np.ones(n) if coded.weight is None else coded.weight

@@ -15,7 +15,7 @@ from audit.contract.check import check, words_of
 from audit.contract.propose import propose
 from audit.contract.read import to_table
 from audit.contract.records import Contract
-from audit.cube import Coded
+from audit.cube import CodedRows
 from audit.quality import groups_of
 from audit.stress.confirm import take
 from audit.stress.serving import Entry
@@ -41,13 +41,15 @@ class Watchers:
     """A contract proposed from `reference` (rows the model learned from, or the searching half), and a reference of the
     watch made of the same rows."""
 
-    def __init__(self, case: Case, reference: pd.DataFrame, groups: Coded, features: Sequence[str], seed: int) -> None:
+    def __init__(
+        self, case: Case, reference: pd.DataFrame, groups: CodedRows, features: Sequence[str], seed: int
+    ) -> None:
         self.case, self.features, self.seed = case, list(features), seed
         self.proposal = propose(reference, self.features)
         self.known = reference_of(reference, self.features, groups)
         self.loop = case.policy.loop
 
-    def of(self, entry: Entry, frame: pd.DataFrame, coded: Coded, report: npt.NDArray[np.bool_]) -> Noticed:
+    def of(self, entry: Entry, frame: pd.DataFrame, coded: CodedRows, report: npt.NDArray[np.bool_]) -> Noticed:
         """frame, coded: all audited rows as they are; report (n,): the reporting half."""
         hit, tried = entry.hit, entry.tried
         clean = frame[report].reset_index(drop=True)
@@ -72,7 +74,7 @@ class Watchers:
         return None
 
     def _watch(
-        self, broken: pd.DataFrame, coded: Coded, report: npt.NDArray[np.bool_], size: int
+        self, broken: pd.DataFrame, coded: CodedRows, report: npt.NDArray[np.bool_], size: int
     ) -> dict[str, Any] | None:
         """Batches drawn from the corrupted reporting half, as the loop takes them; the first that is noticed."""
         rows = np.flatnonzero(report[broken.index])

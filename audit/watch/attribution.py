@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audit.cube import Coded, Cube, Floats, Ints, Meaning
+from audit.cube import CodedRows, Cube, Floats, Ints, Meaning
 from audit.errors import DataError
 from audit.load.values import band
 from audit.load.values import coded as named
@@ -127,7 +127,7 @@ def table_of_cube(cube: Cube, attribute: tuple[str, ...], by: str) -> Table:
     return Table(attribute, by, groups, segments, n, cube.meaning)
 
 
-def segment_tables(reference: Mapping[str, Any], frame: pd.DataFrame, rows: Coded) -> tuple[Table, ...]:
+def segment_tables(reference: Mapping[str, Any], frame: pd.DataFrame, rows: CodedRows) -> tuple[Table, ...]:
     """A batch by every feature of the reference (of audit/watch/summaries.py) that it has, for every attribute."""
     out = []
     cell = rows.label * 2 + rows.decision

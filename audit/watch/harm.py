@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from audit.cube import UNLABELLED, Coded, Cube
+from audit.cube import UNLABELLED, CodedRows, Cube
 from audit.stats import newcombe, wilson
 from audit.values import UNKNOWN
 from audit.watch.changes import Change, History, Pair, changes, fisher
@@ -95,7 +95,7 @@ def counts_of(cube: Cube) -> dict[tuple[str, ...], Pair]:
     return out
 
 
-def feed_harm(harm: Harm, batch: int, coded: Coded) -> Harm:
+def feed_harm(harm: Harm, batch: int, coded: CodedRows) -> Harm:
     """Count rows of one batch whose outcome is known, whenever they come."""
     known = coded.label != UNLABELLED
     wrong = known & (coded.label != coded.decision)

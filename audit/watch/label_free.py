@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from audit.cube import UNLABELLED, Coded, Floats, Ints
+from audit.cube import UNLABELLED, CodedRows, Floats, Ints
 from audit.errors import DataError
 from audit.values import UNKNOWN
 from audit.watch.summaries import EVERYONE
@@ -49,7 +49,7 @@ class Calibration:
     edges: Floats
     counts: Mapping[Key, Ints]
 
-    def add(self, rows: Coded, score: Floats) -> Calibration:
+    def add(self, rows: CodedRows, score: Floats) -> Calibration:
         """With matured rows; those whose outcome is unknown are passed over. score (n,) of the positive value."""
         place = _place(self.edges, score, len(rows.label))
         known = rows.label != UNLABELLED
@@ -109,7 +109,7 @@ def _place(edges: Floats, score: Floats, rows: int) -> Ints:
     return np.searchsorted(edges, score, side="right")
 
 
-def _members(rows: Coded) -> list[tuple[Key, np.ndarray]]:
+def _members(rows: CodedRows) -> list[tuple[Key, np.ndarray]]:
     """Everyone, then each known group of each attribute."""
     out: list[tuple[Key, np.ndarray]] = [((EVERYONE, EVERYONE), np.ones(len(rows.label), dtype=bool))]
     for axis, attribute in enumerate(rows.attributes):
@@ -121,7 +121,7 @@ def _members(rows: Coded) -> list[tuple[Key, np.ndarray]]:
 
 def estimate(
     calibration: Calibration,
-    rows: Coded,
+    rows: CodedRows,
     score: Floats,
     bounds: Mapping[Key, float],
     *,

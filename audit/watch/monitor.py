@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from audit.cube import Coded, Ints, Meaning
+from audit.cube import CodedRows, Ints, Meaning
 from audit.metrics import Metric, metrics_for, opportunity
 from audit.policy import Norm
 from audit.values import UNKNOWN
@@ -108,7 +108,7 @@ def metrics_of(name: str, meaning: Meaning) -> tuple[str, ...]:
     return (opportunity(meaning),) if name == "equal_opportunity" else (name,)
 
 
-def feed(monitor: Monitor, coded: Coded, *, labelled: bool) -> Monitor:
+def feed(monitor: Monitor, coded: CodedRows, *, labelled: bool) -> Monitor:
     """Show the rows to the norms of one clock: those that need outcomes where `labelled`, else the others.
 
     coded: rows in the order of arrival; with `labelled`, rows whose outcome is unknown are passed over.
@@ -132,7 +132,7 @@ def feed(monitor: Monitor, coded: Coded, *, labelled: bool) -> Monitor:
     return replace(monitor, watched=tuple(out))
 
 
-def joint_groups(coded: Coded, attribute: tuple[str, ...]) -> tuple[Ints, tuple[str, ...]]:
+def joint_groups(coded: CodedRows, attribute: tuple[str, ...]) -> tuple[Ints, tuple[str, ...]]:
     """Each row's group of these attributes, -1 where a value is unknown; (n,), and the names that occur."""
     group = np.zeros(len(coded.label), dtype=np.int64)
     unknown = np.zeros(len(coded.label), dtype=bool)

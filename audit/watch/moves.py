@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from audit.cube import Coded, Cube
+from audit.cube import CodedRows, Cube
 from audit.values import UNKNOWN
 from audit.watch.changes import History, Key, Pair, changes
 
@@ -67,7 +67,7 @@ def anew(moves: Moves, batches: int) -> Moves:
     return Moves(History.begin(first=batches), moves.alpha, moves.people, {}, moves.turn + 1)
 
 
-def composition(coded: Coded) -> dict[Key, Pair]:
+def composition(coded: CodedRows) -> dict[Key, Pair]:
     """People of one batch by group, and those whose group is not known."""
     out: dict[Key, Pair] = {}
     for axis, attribute in enumerate(coded.attributes):
@@ -80,7 +80,7 @@ def composition(coded: Coded) -> dict[Key, Pair]:
     return out
 
 
-def decisions(coded: Coded) -> dict[Key, Pair]:
+def decisions(coded: CodedRows) -> dict[Key, Pair]:
     """People of one batch and those with the favourable decision, of everyone and by group."""
     good = coded.decision == (1 if coded.meaning.favourable_is_positive else 0)
     out: dict[Key, Pair] = {(ACCEPTED,): (len(good), int(good.sum()))}

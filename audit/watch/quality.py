@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audit.cube import UNLABELLED, Coded
+from audit.cube import UNLABELLED, CodedRows
 from audit.load.values import coded
 from audit.watch.drift import EVERYONE
 
@@ -82,7 +82,7 @@ def _numbers(feature: str, part: Mapping[str, Any], column: pd.Series) -> str | 
     return None
 
 
-def outcome_problem(rows: Coded, base_rate: float | None) -> str | None:
+def outcome_problem(rows: CodedRows, base_rate: float | None) -> str | None:
     """Why the outcomes of a batch that is due cannot be used, or None. base_rate: positive outcomes at first."""
     known = rows.label != UNLABELLED
     n, have = len(known), int(known.sum())

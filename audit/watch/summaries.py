@@ -6,7 +6,7 @@
 Counts per feature, over everyone and per group of each attribute: of categories by name, of numbers in the bins that
 the reference fixed (every value its own bin where there are at most 256, else 256 quantiles), with their sums.
 
-groups: each row's group per attribute, by name, or the rows as `Coded`, which is quicker.
+groups: each row's group per attribute, by name, or the rows as `CodedRows`, which is quicker.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from audit.cube import Coded, Ints
+from audit.cube import CodedRows, Ints
 from audit.load.values import coded
 
 Floats = npt.NDArray[np.float64]
-Groups = Mapping[str, npt.NDArray[Any]] | Coded
+Groups = Mapping[str, npt.NDArray[Any]] | CodedRows
 FINE = 256
 """Bins of numbers for the tests."""
 KEPT = 2000
@@ -93,7 +93,7 @@ class _Sides:
 
 def _sides(groups: Groups, rows: int) -> _Sides:
     found: list[tuple[str, Ints, tuple[str, ...]]] = []
-    if isinstance(groups, Coded):
+    if isinstance(groups, CodedRows):
         found = [(a, groups.codes[:, i], groups.levels[i]) for i, a in enumerate(groups.attributes)]
     else:
         for attribute, names in groups.items():

@@ -18,7 +18,7 @@ import pandas as pd
 
 from audit.asked import cut_of
 from audit.case import Case
-from audit.cube import UNLABELLED, Coded, Ints, cube_of
+from audit.cube import UNLABELLED, CodedRows, Ints, cube_of
 from audit.errors import InputError
 from audit.fractions import fractions
 from audit.metrics import metrics_for
@@ -116,7 +116,7 @@ def _at_stake(lesson: Lesson, running: Served, servers: Servers) -> tuple[str, .
 # -- where decisions stand ------------------------------------------------------------------------------------
 
 
-def stand(lesson: Lesson, coded: Coded) -> Stand:
+def stand(lesson: Lesson, coded: CodedRows) -> Stand:
     """Point values: the gate, on later rows, is what decides."""
     cube = cube_of(coded)
     excess = 0.0
@@ -274,7 +274,7 @@ def _original(task: Task, lesson: Lesson, running: Served, servers: Servers) -> 
     return Original(positive, score, None if score is None else at, facts, ())
 
 
-def _decided(lesson: Lesson, task: Task, rows: Ints, positive: Ints) -> Coded:
+def _decided(lesson: Lesson, task: Task, rows: Ints, positive: Ints) -> CodedRows:
     return coded_rows(lesson.case, task.frame.iloc[rows], positive, task.label[rows])
 
 

@@ -16,7 +16,7 @@ from audit.asked import Answered, answer, bind, open_model, rule_of
 from audit.asked import labels_of as values_of
 from audit.case import Case
 from audit.code import Decisions, group_codes
-from audit.cube import UNLABELLED, Coded, Floats, Ints, Meaning
+from audit.cube import UNLABELLED, CodedRows, Floats, Ints, Meaning
 from audit.decide import score_column
 from audit.errors import DataError, ModelError
 from audit.files import canonical
@@ -45,13 +45,13 @@ def labels_of(case: Case, frame: pd.DataFrame) -> Ints:
     return np.array([int(n == str(case.data.positive)) for n in names] + [UNLABELLED], dtype=np.int64)[codes]
 
 
-def coded_rows(case: Case, frame: pd.DataFrame, decision: Ints, label: Ints | None = None) -> Coded:
+def coded_rows(case: Case, frame: pd.DataFrame, decision: Ints, label: Ints | None = None) -> CodedRows:
     """Rows as small integers; without `label` every outcome is unknown, as it was when they were decided."""
     found = [group_codes(frame[a], case.data.bins.get(a)) for a in case.data.sensitive]
     weight = None
     if case.data.weight is not None:
         weight = frame[case.data.weight].to_numpy(dtype=np.float64)
-    return Coded(
+    return CodedRows(
         attributes=case.data.sensitive,
         levels=tuple(names for _, names in found),
         codes=np.column_stack([c for c, _ in found]).astype(np.int64),
@@ -63,7 +63,7 @@ def coded_rows(case: Case, frame: pd.DataFrame, decision: Ints, label: Ints | No
     )
 
 
-def with_labels(coded: Coded, label: Ints) -> Coded:
+def with_labels(coded: CodedRows, label: Ints) -> CodedRows:
     """The same rows with their outcomes."""
     return replace(coded, label=label)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from audit.cube import Coded, Cube, Meaning
+from audit.cube import CodedRows, Cube, Meaning
 from audit.watch.cells import cube_from_json, cube_to_json
 from audit.watch.drift import Drift
 from audit.watch.harm import Harm
@@ -157,7 +157,7 @@ class Matured:
 
     id: str
     index: int
-    decided: Mapping[str, Coded]
+    decided: Mapping[str, CodedRows]
     problem: str | None = None
     late: bool = False
     missing: int = 0
@@ -181,7 +181,7 @@ class Batch:
     incident: str | None = None
     same_as: str | None = None
     failed: str | None = None
-    decided: Mapping[str, Coded] | None = None
+    decided: Mapping[str, CodedRows] | None = None
     matured: tuple[Matured, ...] = ()
     drift: tuple[Drift, ...] = ()
     estimate: Mapping[str, Any] | None = None

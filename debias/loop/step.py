@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from audit.cube import UNLABELLED, Coded, Cube, cube_of
+from audit.cube import UNLABELLED, CodedRows, Cube, cube_of
 from audit.policy import Policy
 from audit.watch.cells import cube_to_json
 from audit.watch.counted import Counted
@@ -141,7 +141,7 @@ def figures(state: State, batch: Batch, judged: Sequence[Counted]) -> dict[str, 
     }
 
 
-def window_gaps(coded: Coded) -> dict[str, dict[str, float]]:
+def window_gaps(coded: CodedRows) -> dict[str, dict[str, float]]:
     """The share with the favourable decision in this batch alone, by group."""
     good = 1 if coded.meaning.favourable_is_positive else 0
     out: dict[str, dict[str, float]] = {}
@@ -172,7 +172,7 @@ def _stream_facts(w: Watched) -> dict[str, Any]:
     }
 
 
-def _add(total: Cube | None, coded: Coded) -> Cube:
+def _add(total: Cube | None, coded: CodedRows) -> Cube:
     cube = cube_of(replace(coded, score=None))
     return cube if total is None else total + cube
 
@@ -248,7 +248,7 @@ def _source_event(state: State) -> Event:
     return Event("reference", {"bounds": {f"{a}={g}": v for (a, g), v in bounds(state.harm).items()}})
 
 
-def _mature_beside(beside: ShadowModel, ours: Coded, theirs: Coded) -> ShadowModel:
+def _mature_beside(beside: ShadowModel, ours: CodedRows, theirs: CodedRows) -> ShadowModel:
     known = ours.label != UNLABELLED
     label = np.where(known, (ours.label == ours.decision).astype(np.int64), UNLABELLED)
     right = replace(ours, label=label, decision=(theirs.label == theirs.decision).astype(np.int64))

@@ -147,7 +147,7 @@ class Watcher:
             words += " This policy lets the loop promote a challenger without a person."
         about = {"model": own.id, "sha256": file, "version": self._policy.version}
         started = Event("started", facts, {"said": words})
-        keep = {"schema": {"version": VERSION}, "case": settings_of(case)}
+        keep: dict[str, Any] = {"schema": {"version": VERSION}, "case": settings_of(case)}
         self._write(state, (started,), state, about=about, policy=policy_to_json(self._given), **keep)
         return state
 
@@ -156,7 +156,7 @@ class Watcher:
         old = version_of(self._trail)
         if old < VERSION:
             moved = Event("migrated", {"from": old, "to": VERSION})
-            keep = {"schema": {"version": VERSION}, "case": settings_of(self._case)}
+            keep: dict[str, Any] = {"schema": {"version": VERSION}, "case": settings_of(self._case)}
             self._write(self._state, (moved,), self._state, **keep)
 
     def _went_back(self) -> None:

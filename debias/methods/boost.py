@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from audit.errors import DataError
 from debias.methods.bounds import LEAST, Bound, bounds_of, gap_of, share_of
-from debias.methods.prices import GapPrices, LossPrices, Prices
+from debias.methods.multipliers import GapMultipliers, LossMultipliers, Multipliers
 
 __all__ = ["AIM", "LEAST", "BoostSettings", "Boosted", "Bound", "boost", "bounds_of", "gap_of"]
 
@@ -128,10 +128,10 @@ def boost(
             x[~learn], label[~learn], init_score=np.full(len(v), start), reference=train, params=parameters
         )
         booster.add_valid(held, "held")
-    prices: list[Prices] = [
-        GapPrices(b, everyone, learn, AIM * tolerance, settings.step)
+    multipliers: list[Multipliers] = [
+        GapMultipliers(b, everyone, learn, AIM * tolerance, settings.step)
         if loss_from is None
-        else LossPrices(b, everyone, learn, AIM * tolerance, settings.step, loss_from)
+        else LossMultipliers(b, everyone, learn, AIM * tolerance, settings.step, loss_from)
         for b in bounds
     ]
     outcome = {True: y, False: label[~learn]}
@@ -141,7 +141,7 @@ def boost(
 
     def count(part: bool, positive: npt.NDArray[np.bool_]) -> list[Floats]:
         counted = positive if loss_from is None else positive != outcome[part]
-        hits[part].append([m.count(part, counted if even else (w if part else v) * counted) for m in prices])
+        hits[part].append([m.count(part, counted if even else (w if part else v) * counted) for m in multipliers])
         return hits[part][-1]
 
     # Of the odds against, the one costly function of a round, both the probability and the smoothed decision follow.
@@ -155,18 +155,18 @@ def boost(
         p = 1 / (1 + against)
         gradient, curve = p - y, p * (1 - p)
         found = count(True, preds >= cut)
-        if prices and loss_from is not None:
+        if multipliers and loss_from is not None:
             # A training error flatters; the last count of the other rows does not.
             part = not hits[False] or not len(v)
             more = w.copy()
-            for m, hit in zip(prices, found if part else hits[False][-1], strict=True):
+            for m, hit in zip(multipliers, found if part else hits[False][-1], strict=True):
                 rates = share_of(hit, m.total[part])
                 m.rise(rates)
                 more += w * m.price(rates)[m.place[True]]
             return gradient * more, curve * more
-        if prices:
+        if multipliers:
             pull: Floats | float = 0.0
-            for m, hit in zip(prices, found, strict=True):
+            for m, hit in zip(multipliers, found, strict=True):
                 rates = hit / m.total[True]
                 m.rise(rates)
                 pull = pull + m.price(rates)[m.place[True]]
@@ -198,15 +198,20 @@ def boost(
     # A round's gradient saw the trees before it: the first count is of no tree, and the last trees are still to count.
     booster.eval_train(on_learned)
     fit, other = hits[True][1 : len(errors)] + hits[True][-1:], hits[False]
-    gaps_fit = np.array([_widest(prices, [h / m.total[True] for h, m in zip(at, prices, strict=True)]) for at in fit])
+    gaps_fit = np.array(
+        [_widest(multipliers, [h / m.total[True] for h, m in zip(at, multipliers, strict=True)]) for at in fit]
+    )
     gaps_held = np.array(
-        [_widest(prices, [share_of(h, m.total[False]) for h, m in zip(at, prices, strict=True)]) for at in other]
+        [
+            _widest(multipliers, [share_of(h, m.total[False]) for h, m in zip(at, multipliers, strict=True)])
+            for at in other
+        ]
     )
     gaps = np.array(
         [
             _widest(
-                prices,
-                [(a + b) / (m.total[True] + m.total[False]) for a, b, m in zip(one, two, prices, strict=True)],
+                multipliers,
+                [(a + b) / (m.total[True] + m.total[False]) for a, b, m in zip(one, two, multipliers, strict=True)],
             )
             for one, two in zip(fit, other, strict=True)
         ]
@@ -220,15 +225,15 @@ def boost(
         kept,
         gaps_fit,
         gaps_held,
-        {m.name: m.multipliers() for m in prices},
+        {m.name: m.multipliers() for m in multipliers},
         float(gaps[kept - 1]),
         met,
     )
 
 
-def _widest(prices: Sequence[Prices], rates: Sequence[Floats]) -> float:
+def _widest(multipliers: Sequence[Multipliers], rates: Sequence[Floats]) -> float:
     """What is widest over all bounds; 0 where nothing is bound."""
-    widths = (m.width(r) for m, r in zip(prices, rates, strict=True))
+    widths = (m.width(r) for m, r in zip(multipliers, rates, strict=True))
     return max((width for width in widths if width is not None), default=0.0)
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from audit import progress
-from audit.cube import Coded, Floats, Ints
+from audit.cube import CodedRows, Floats, Ints
 from audit.errors import ModelError
 from audit.gaps import Settings
 from audit.metrics import metrics_for, opportunity
@@ -104,9 +104,9 @@ class Bench:
         self.now = self._figure(self.base[:many])
         self.most = max(1, int(spec.budget * len(self.train)))
 
-    def _coded(self, rows: Ints, decision: Ints) -> Coded:
+    def _coded(self, rows: Ints, decision: Ints) -> CodedRows:
         t = self.task
-        return Coded(
+        return CodedRows(
             t.case.data.sensitive, t.levels, t.codes[rows], t.label[rows], decision, t.weight_of(rows), None, t.meaning
         )
 

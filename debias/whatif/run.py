@@ -15,7 +15,7 @@ import numpy as np
 from audit import progress, stats
 from audit.case import Case
 from audit.contract.labels import confident
-from audit.cube import Coded, Floats, Ints
+from audit.cube import CodedRows, Floats, Ints
 from audit.decide import decide
 from audit.errors import InputError, ModelError, nearest
 from audit.evidence import tool
@@ -149,7 +149,7 @@ def decisions(plan: Any, variants: Sequence[Variant], processes: int) -> tuple[d
     return decided, failed
 
 
-def _coded(task: Task, decision: Ints) -> Coded:
+def _coded(task: Task, decision: Ints) -> CodedRows:
     rows = task.splits.test
     cluster = None
     if task.case.data.cluster is not None:
@@ -157,7 +157,7 @@ def _coded(task: Task, decision: Ints) -> Coded:
 
         found = code_clusters(task.case, task.frame)
         cluster = None if found is None else found[rows]
-    return Coded(
+    return CodedRows(
         task.case.data.sensitive,
         task.levels,
         task.codes[rows],

@@ -7,11 +7,12 @@ from typing import Any
 
 import rfc8785
 
+from audit.documents import Documents
 from audit.errors import AssayError
 from reports.attest import MODEL_CARD, STATEMENTS
 from reports.attest.dsse import opened, statement_of
 from reports.attest.statements import lock_digest, statements_of
-from reports.manifest import Manifest, strict_json
+from reports.manifest import Manifest
 from reports.verify.result import Broken, shown
 
 SHORT = {
@@ -54,10 +55,10 @@ def check_model_card(files: Mapping[str, bytes]) -> str:
     """The model card made again from the embedded evidence, byte for byte. Raises Broken."""
     from reports.attest.mlbom import ml_bom
 
-    evidence = strict_json(files["evidence.json"], "evidence.json")
-    mitigation = strict_json(files["mitigation.json"], "mitigation.json") if "mitigation.json" in files else None
+    documents = Documents.of(files)
+    mitigation = documents.plain("mitigation.json") if "mitigation.json" in documents else None
     try:
-        right = ml_bom(evidence, mitigation)
+        right = ml_bom(documents.plain("evidence.json"), mitigation)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Broken("the model card cannot be made again", got=type(error).__name__) from error
     mine = files[MODEL_CARD]

@@ -17,7 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reports.manifest import strict_json
+import msgspec
+
+from audit.documents import Documents
+from audit.documents.evidence import Evidence
+from audit.documents.mitigation import Mitigation
+from audit.findings import NormResult
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
@@ -43,12 +48,12 @@ def _resource(name: str, digest: str) -> Record:
     return {"name": name, "digest": {"sha256": digest}}
 
 
-def _subjects(evidence: Mapping[str, Any], tool: Mapping[str, str]) -> list[Record]:
+def _subjects(evidence: Evidence, tool: Mapping[str, str]) -> list[Record]:
     """What the report is about. A model that is a column of decisions has no file, and is not among them."""
     named = (
-        ("model", evidence["model"].get("sha256")),
-        ("data", evidence["data"].get("sha256")),
-        ("policy", evidence["policy"].get("sha256")),
+        ("model", evidence.model.sha256),
+        ("data", evidence.data.sha256),
+        ("policy", evidence.policy.sha256),
         (LOCK_FILE, tool.get(LOCK_FILE)),
     )
     return [_resource(name, digest) for name, digest in named if digest]
@@ -63,32 +68,30 @@ def statements_of(files: Mapping[str, bytes], tool: Mapping[str, str]) -> list[R
 
     files : the embedded files; tool: the manifest's versions, with the lock file's sha256 under its name.
     """
-    evidence = strict_json(files["evidence.json"], "evidence.json")
+    documents = Documents.of(files)
+    evidence, mitigation = documents.evidence, documents.mitigation
     out = []
-    if evidence["norms"]:
+    if evidence.norms:
         out.append(_statement(_subjects(evidence, tool), TEST_RESULT, _test_result(evidence, files)))
-    if "mitigation.json" in files:
-        mitigation = strict_json(files["mitigation.json"], "mitigation.json")
-        model = mitigation.get("model")
-        if isinstance(model, dict) and model.get("sha256"):
-            made = _provenance(evidence, mitigation, files, tool)
-            out.append(_statement([_resource(str(model["file"]), str(model["sha256"]))], PROVENANCE, made))
+    if mitigation is not None:
+        made = _provenance(evidence, mitigation, files, tool)
+        out.append(_statement([_resource(mitigation.model.file, mitigation.model.sha256)], PROVENANCE, made))
     return out
 
 
-def norm_name(norm: Mapping[str, Any]) -> str:
+def norm_name(norm: NormResult) -> str:
     """selection_rate difference by sex, at most 0.1"""
-    bound = "at most" if norm["kind"] == "difference" else "at least"
-    return f"{norm['metric']} {norm['kind']} by {' and '.join(norm['attribute'])}, {bound} {norm['limit']:g}"
+    bound = "at most" if norm.kind == "difference" else "at least"
+    return f"{norm.metric} {norm.kind} by {' and '.join(norm.attribute)}, {bound} {norm.limit:g}"
 
 
-def _test_result(evidence: Mapping[str, Any], files: Mapping[str, bytes]) -> Record:
+def _test_result(evidence: Evidence, files: Mapping[str, bytes]) -> Record:
     """Passed: the whole interval is inside. Failed: outside. Warned: the data cannot tell."""
     by: dict[str, list[str]] = {"inside": [], "outside": [], "undecided": [], "not_estimable": []}
-    for norm in evidence["norms"]:
-        by[norm["status"]].append(norm_name(norm))
+    for norm in evidence.norms:
+        by[norm.status].append(norm_name(norm))
     warned = by["undecided"] + by["not_estimable"]
-    configuration = [_resource("policy", evidence["policy"]["sha256"])]
+    configuration = [_resource("policy", evidence.policy.sha256)]
     for name in ("cube.json", "evidence.json"):
         if name in files:
             configuration.append(_resource(name, hashlib.sha256(files[name]).hexdigest()))
@@ -102,29 +105,30 @@ def _test_result(evidence: Mapping[str, Any], files: Mapping[str, bytes]) -> Rec
 
 
 def _provenance(
-    evidence: Mapping[str, Any], mitigation: Mapping[str, Any], files: Mapping[str, bytes], tool: Mapping[str, str]
+    evidence: Evidence, mitigation: Mitigation, files: Mapping[str, bytes], tool: Mapping[str, str]
 ) -> Record:
     """SLSA provenance: the old model, the data and the parameters that a candidate was made of."""
     inputs = (
-        ("model", mitigation.get("base", {}).get("sha256")),
-        ("data", mitigation.get("data", {}).get("sha256")),
-        ("policy", mitigation.get("policy", {}).get("sha256")),
+        ("model", mitigation.base.sha256),
+        ("data", mitigation.data.sha256),
+        ("policy", mitigation.policy.sha256 if mitigation.policy else None),
         (LOCK_FILE, tool.get(LOCK_FILE)),
     )
+    made_with = mitigation.tool or evidence.tool
     return {
         "buildDefinition": {
             "buildType": BUILD_TYPE,
             "externalParameters": {
-                "method": mitigation["method"],
-                "parameters": mitigation["parameters"],
-                "seed": mitigation["seed"],
-                "splits": mitigation["splits"],
+                "method": mitigation.method,
+                "parameters": mitigation.parameters,
+                "seed": mitigation.seed,
+                "splits": mitigation.splits,
             },
-            "internalParameters": {"tool": mitigation.get("tool", evidence["tool"])},
+            "internalParameters": {"tool": msgspec.to_builtins(made_with)},
             "resolvedDependencies": [_resource(name, digest) for name, digest in inputs if digest],
         },
         "runDetails": {
-            "builder": {"id": BUILDER, "version": {"assay": mitigation.get("tool", evidence["tool"])["version"]}},
+            "builder": {"id": BUILDER, "version": {"assay": made_with.version}},
             "byproducts": [_resource("mitigation.json", hashlib.sha256(files["mitigation.json"]).hexdigest())],
         },
     }
@@ -149,7 +153,7 @@ class Decided:
     quorum: int
 
 
-def decision_statement(decided: Decided, evidence: Mapping[str, Any], tool: Mapping[str, str]) -> Record:
+def decision_statement(decided: Decided, evidence: Evidence, tool: Mapping[str, str]) -> Record:
     """A Simple Verification Result on a report. Its properties name only what holds; a rejection adds none.
 
     `decision` and `verifier.policy` are extensions, which readers who do not know them pass over (in-toto's parsing
@@ -173,6 +177,6 @@ def decision_statement(decided: Decided, evidence: Mapping[str, Any], tool: Mapp
             "until": decided.until,
         },
     }
-    if digest := evidence["policy"].get("sha256"):
+    if digest := evidence.policy.sha256:
         predicate["verifier"]["policy"] = _resource("policy", digest)
     return _statement([*subjects, *_subjects(evidence, tool)], SVR, predicate)

@@ -22,6 +22,8 @@ import numpy as np
 
 from audit.cube import Margin
 from audit.cube_json import margins_from_json
+from audit.documents import Documents, record_in
+from audit.documents.evidence import Subject
 from audit.errors import PublicationError
 from audit.files import private_folder, write_whole
 from audit.publish_beside import Apart, Facts, people_changed, sides_apart, tables_apart
@@ -29,7 +31,6 @@ from audit.suppress import FLOOR
 from reports.about import about_of
 from reports.compare import EARLIER
 from reports.log.store import Entry
-from reports.manifest import strict_json
 from reports.series import SERIES
 from reports.series_counts import margins_in
 
@@ -101,7 +102,8 @@ class Ledger:
 def record_of(files: Mapping[str, bytes], case: str) -> dict[str, Any]:
     """What these published files, by name, say in counts: a report's attachments, or what is about to be attached."""
     names = ("evidence.json", "cube.json", *EARLIER.values(), "mitigation.json", "search.json", "explain.json", SERIES)
-    parsed = {name: strict_json(files[name], name) for name in names if name in files}
+    documents = Documents.of(files)
+    parsed = {name: documents.plain(name) for name in names if name in documents}
     audits = [_audit(parsed, "evidence.json", "cube.json")]
     if EARLIER["cube.json"] in parsed:
         audits.append(_audit(parsed, EARLIER["evidence.json"], EARLIER["cube.json"]))
@@ -129,7 +131,7 @@ def _audit(parsed: Mapping[str, Any], evidence: str, cube: str) -> dict[str, Any
     if not data.get("rows_at_most"):
         sides["data"] = {"rows": data["rows"]}
     return {
-        "about": about_of(document) | {"people": str(data.get("sensitive_sha256"))},
+        "about": about_of(record_in(Subject, document, evidence)) | {"people": str(data.get("sensitive_sha256"))},
         "columns": list(data["columns"]),
         "label": data.get("label"),
         "weight": data.get("weight"),

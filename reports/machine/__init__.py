@@ -5,15 +5,13 @@ write("sarif", evidence, case="case.toml")      # bytes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
+from audit.documents.evidence import Evidence
 from audit.errors import InputError, nearest
 from reports.machine.junit import to_junit
 from reports.machine.markdown import to_markdown
 from reports.machine.sarif import to_sarif
-
-Evidence = Mapping[str, Any]
 
 FORMATS: dict[str, Callable[[Evidence, str], bytes]] = {"junit": to_junit, "sarif": to_sarif, "markdown": to_markdown}
 """Name -> (evidence, name of the case file) -> the file. Adding a format is adding a row."""

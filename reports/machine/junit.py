@@ -6,39 +6,38 @@ so, because it is not broken. The form is that of the Jenkins xUnit plug-in's sc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
 from xml.etree import ElementTree as ET
 
+from audit.documents.evidence import Evidence
 from reports.machine.norms import figure, title
 
 
-def to_junit(evidence: Mapping[str, Any], case: str) -> bytes:
+def to_junit(evidence: Evidence, case: str) -> bytes:
     """One suite, named after the case. case: the name of the case file."""
-    norms = evidence["norms"]
+    norms = evidence.norms
     counts = {
         "tests": len(norms),
-        "failures": sum(n["breached"] for n in norms),
+        "failures": sum(n.breached for n in norms),
         "errors": 0,
-        "skipped": sum(n["value"] is None for n in norms),
+        "skipped": sum(n.value is None for n in norms),
     }
     shown = {k: str(v) for k, v in counts.items()}
     root = ET.Element("testsuites", shown)
-    suite = ET.SubElement(root, "testsuite", {"name": _clean(evidence["case"]["name"]), **shown})
+    suite = ET.SubElement(root, "testsuite", {"name": _clean(evidence.case.name), **shown})
     properties = ET.SubElement(suite, "properties")
     facts = {
-        "assay.version": evidence["tool"]["version"],
-        "assay.policy": evidence["policy"]["version"],
-        "assay.data.sha256": evidence["data"]["sha256"],
-        "assay.rows": str(evidence["data"]["audited_rows"]),
+        "assay.version": evidence.tool.version,
+        "assay.policy": evidence.policy.version,
+        "assay.data.sha256": evidence.data.sha256,
+        "assay.rows": str(evidence.data.audited_rows),
     }
     for name, value in facts.items():
         ET.SubElement(properties, "property", {"name": name, "value": _clean(value)})
     for norm in norms:
         test = ET.SubElement(suite, "testcase", {"classname": _clean(case), "name": _clean(title(norm)), "time": "0"})
-        if norm["value"] is None:
+        if norm.value is None:
             ET.SubElement(test, "skipped", {"message": _clean(figure(norm))})
-        elif norm["breached"]:
+        elif norm.breached:
             ET.SubElement(test, "failure", {"message": _clean(figure(norm)), "type": "norm"}).text = _clean(
                 figure(norm)
             )

@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
 
+from audit.documents.evidence import Evidence
 from reports.machine.norms import stands, title
 
 MOST = 8
 
 
-def to_markdown(evidence: Mapping[str, Any], case: str) -> bytes:
+def to_markdown(evidence: Evidence, case: str) -> bytes:
     """Norms as a table, then findings and notes. What came with the data is escaped: it is never markup."""
-    data = evidence["data"]
+    data = evidence.data
     lines = [
-        f"## {_plain(evidence['case']['name'])}",
+        f"## {_plain(evidence.case.name)}",
         "",
-        f"{_plain(evidence['case']['purpose'])}. {data['audited_rows']:,} rows measured (`{_code(case)}`, policy "
-        f"{_plain(evidence['policy']['version'])}, data `{data['sha256'][:12]}`).",
+        f"{_plain(evidence.case.purpose)}. {data.audited_rows:,} rows measured (`{_code(case)}`, policy "
+        f"{_plain(evidence.policy.version)}, data `{data.sha256[:12]}`).",
         "",
         "| norm | value | 95 % interval | limit | stands |",
         "|---|---|---|---|---|",
     ]
-    for norm in evidence["norms"]:
-        if norm["value"] is None:
-            cells = ["", "", f"{norm['limit']:g}", f"not estimable: {_plain(norm['reason'])}"]
+    for norm in evidence.norms:
+        if norm.value is None:
+            cells = ["", "", f"{norm.limit:g}", f"not estimable: {_plain(norm.reason)}"]
         else:
-            where = stands(norm) + (" (**broken**)" if norm["breached"] else "")
-            cells = [f"{norm['value']:.3f}", f"{norm['low']:.3f} to {norm['high']:.3f}", f"{norm['limit']:g}", where]
+            where = stands(norm) + (" (**broken**)" if norm.breached else "")
+            cells = [f"{norm.value:.3f}", f"{norm.low:.3f} to {norm.high:.3f}", f"{norm.limit:g}", where]
         lines.append(f"| {_plain(title(norm))} | {' | '.join(cells)} |")
-    lines += ["", *(f"- {_plain(s)}" for s in evidence["findings"][:MOST])]
-    lines += ["", *(f"> {_plain(s)}" for s in evidence["notes"][:MOST])]
+    lines += ["", *(f"- {_plain(s)}" for s in evidence.findings[:MOST])]
+    lines += ["", *(f"> {_plain(s)}" for s in evidence.notes[:MOST])]
     return ("\n".join(lines).rstrip() + "\n").encode()
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Mapping
 from typing import Any
+
+from audit.documents.evidence import Evidence
 
 PRODUCER = "urn:assay"
 EVENT = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
@@ -17,29 +18,27 @@ ASSERTIONS = "https://openlineage.io/spec/facets/1-1-0/DataQualityAssertionsData
 _NAMESPACE = uuid.UUID("5b9d1d0a-7a3c-5d6e-9c1f-0a2b6a55a700")
 
 
-def to_event(
-    evidence: Mapping[str, Any], *, digest: str, when: dt.datetime, namespace: str = "assay"
-) -> dict[str, Any]:
+def to_event(evidence: Evidence, *, digest: str, when: dt.datetime, namespace: str = "assay") -> dict[str, Any]:
     """The COMPLETE event. digest: sha256 of evidence.json, from which the run's id follows; when: with a time zone."""
-    data = evidence["data"]
+    data = evidence.data
     assertions = [
         {
-            "assertion": f"{n['metric']} {n['kind']} by {'+'.join(n['attribute'])} within {n['limit']:g}",
-            "success": not n["breached"],
-            "column": n["attribute"][0],
+            "assertion": f"{n.metric} {n.kind} by {'+'.join(n.attribute)} within {n.limit:g}",
+            "success": not n.breached,
+            "column": n.attribute[0],
         }
-        for n in evidence["norms"]
-        if n["value"] is not None
+        for n in evidence.norms
+        if n.value is not None
     ]
     return {
         "eventType": "COMPLETE",
         "eventTime": when.isoformat(),
         "run": {"runId": str(uuid.uuid5(_NAMESPACE, digest))},
-        "job": {"namespace": namespace, "name": f"audit {evidence['case']['name']}"},
+        "job": {"namespace": namespace, "name": f"audit {evidence.case.name}"},
         "inputs": [
             {
                 "namespace": namespace,
-                "name": f"sha256:{data['sha256']}",
+                "name": f"sha256:{data.sha256}",
                 "inputFacets": {
                     "dataQualityAssertions": {"_producer": PRODUCER, "_schemaURL": ASSERTIONS, "assertions": assertions}
                 },

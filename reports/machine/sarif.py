@@ -8,28 +8,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from typing import Any
 
+from audit.documents.evidence import Evidence
 from reports.machine.norms import figure, title
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-def to_sarif(evidence: Mapping[str, Any], case: str) -> bytes:
+def to_sarif(evidence: Evidence, case: str) -> bytes:
     """One run. case: the case file, relative to the checkout, as the place of every result."""
     rules, results = [], []
-    for norm in evidence["norms"]:
-        rule = f"{norm['metric']}/{norm['kind']}/{'+'.join(norm['attribute'])}"
+    for norm in evidence.norms:
+        rule = f"{norm.metric}/{norm.kind}/{'+'.join(norm.attribute)}"
         rules.append(
             {
                 "id": rule,
                 "name": title(norm).title().replace(" ", ""),
-                "shortDescription": {"text": f"{title(norm).capitalize()}, limit {norm['limit']:g}"},
+                "shortDescription": {"text": f"{title(norm).capitalize()}, limit {norm.limit:g}"},
                 "defaultConfiguration": {"level": "error"},
             }
         )
-        level = "error" if norm["breached"] else {"undecided": "warning", "not_estimable": "note"}.get(norm["status"])
+        level = "error" if norm.breached else {"undecided": "warning", "not_estimable": "note"}.get(norm.status)
         if level is None:
             continue
         results.append(
@@ -45,11 +44,11 @@ def to_sarif(evidence: Mapping[str, Any], case: str) -> bytes:
             }
         )
     run = {
-        "tool": {"driver": {"name": "Assay", "version": evidence["tool"]["version"], "rules": rules}},
+        "tool": {"driver": {"name": "Assay", "version": evidence.tool.version, "rules": rules}},
         "properties": {
-            "policy": evidence["policy"]["version"],
-            "data": evidence["data"]["sha256"],
-            "rows": evidence["data"]["audited_rows"],
+            "policy": evidence.policy.version,
+            "data": evidence.data.sha256,
+            "rows": evidence.data.audited_rows,
         },
         "results": results,
     }

@@ -59,6 +59,13 @@ class Filled:
         }
 
 
+FILES = {
+    "evidence": "evidence.json", "explain": "explain.json", "mitigation": "mitigation.json", "search": "search.json",
+    "report": None,
+}  # fmt: skip
+"""Where the first step of a path leads: an embedded document as it stands, or what the manifest says."""
+
+
 def filled_forms(sources: Sources) -> tuple[Filled, ...]:
     """The forms that were asked for, in order."""
     return tuple(fill(preset, answers, sources, ships=ships) for preset, answers, ships in asked_of(sources.presets))
@@ -68,7 +75,7 @@ def fill(preset: Preset, answers: Mapping[str, str], sources: Sources, *, ships:
     """The form as it stands. answers: id of a field -> what a person answered."""
     today = sources.manifest.issued.date()
     items = tuple(_item(f, answers, sources, today) for f in preset.fields)
-    margins = {m.attribute: m for m in margins_from_json(sources.cube)} if preset.tables else {}
+    margins = {m.attribute: m for m in margins_from_json(sources.documents.plain("cube.json"))} if preset.tables else {}
     printed: list[Printed] = []
     without: list[tuple[str, str]] = []
     for table in preset.tables:
@@ -113,7 +120,10 @@ def _text(field: Field, answers: Mapping[str, str], sources: Sources) -> str | N
 
 def _at(path: str, sources: Sources) -> Any:
     root, *rest = path.split(".")
-    value: Any = sources.manifest.extra if root == "report" else getattr(sources, root)
+    file = FILES[root]
+    if file is not None and file not in sources.documents:
+        return None
+    value: Any = sources.manifest.extra if file is None else sources.documents.plain(file)
     for step in rest:
         if isinstance(value, Mapping) and step in value:
             value = value[step]

@@ -12,33 +12,31 @@ from reports.blocks import Sources
 
 def decision(s: Sources) -> str | None:
     """What is decided, and how many were measured."""
-    return f"{s.evidence['case']['purpose'].rstrip('.')}. {measured(s.evidence['data'])} were measured."
+    return f"{s.evidence.case.purpose.rstrip('.')}. {measured(s.evidence.data)} were measured."
 
 
 def data(s: Sources) -> str | None:
     """Which data, by their fingerprint."""
-    d = s.evidence["data"]
-    return f"{words.rows_in(d)} rows with {len(d['columns'])} columns, SHA-256 {d['sha256']}."
+    d = s.evidence.data
+    return f"{words.rows_in(d)} rows with {len(d.columns)} columns, SHA-256 {d.sha256}."
 
 
 def unknown(s: Sources) -> str | None:
     """How many people are of unknown group, attribute by attribute."""
     out = []
-    for attribute in s.evidence["data"]["sensitive"]:
-        found = [c for c in s.evidence["counts"] if c["attribute"] == [attribute] and "(unknown)" in c["group"]]
-        n = sum(c["rows"] for c in found if not c["suppressed"])
-        out.append(
-            f"{words.by([attribute])}: {n:,}" if not any(c["suppressed"] for c in found) else f"{attribute}: few"
-        )
+    for attribute in s.evidence.data.sensitive:
+        found = [c for c in s.evidence.counts if c.attribute == (attribute,) and "(unknown)" in c.group]
+        n = sum(c.rows for c in found if not c.suppressed)
+        out.append(f"{words.by([attribute])}: {n:,}" if not any(c.suppressed for c in found) else f"{attribute}: few")
     return f"People of unknown group, by {'; by '.join(out)}." if out else None
 
 
 def metrics(s: Sources) -> str | None:
     """Which measures stand behind the policy's norms, and since when."""
-    names = list(dict.fromkeys(words.metric(n["metric"]) for n in s.evidence["norms"]))
+    names = list(dict.fromkeys(words.metric(n.metric) for n in s.evidence.norms))
     if not names:
         return None
-    return f"Policy {s.evidence['policy']['version']} is about {', '.join(names)}; {s.evidence['family']} comparisons."
+    return f"Policy {s.evidence.policy.version} is about {', '.join(names)}; {s.evidence.family} comparisons."
 
 
 def accuracy(s: Sources) -> str | None:
@@ -46,9 +44,9 @@ def accuracy(s: Sources) -> str | None:
     from reports.sections import find
 
     found = find.rate(s.evidence, "accuracy", (), ())
-    if found is None or not found["estimable"]:
+    if found is None or not found.estimable:
         return None
-    return f"{words.share(found['value'])} of decisions were right ({words.interval(found['low'], found['high'])})."
+    return f"{words.share(found.value)} of decisions were right ({words.interval(found.low, found.high)})."
 
 
 def gaps(s: Sources) -> str | None:
@@ -58,57 +56,57 @@ def gaps(s: Sources) -> str | None:
     out = []
     for attribute in find.attributes(s.evidence, alone=True):
         gap = find.gap(s.evidence, "selection_rate", attribute)
-        if gap is not None and gap["value"] is not None:
+        if gap is not None and gap.value is not None:
             out.append(f"by {words.by(attribute)} {words.width(gap)} [{words.span(gap)}]")
     return f"Widest gaps in the selection rate: {'; '.join(out)}." if out else None
 
 
 def norms(s: Sources) -> str | None:
     """How the norms stand."""
-    all_of = s.evidence["norms"]
+    all_of = s.evidence.norms
     if not all_of:
         return None
-    n = {k: sum(x["status"] == k for x in all_of) for k in ("outside", "undecided", "inside", "not_estimable")}
+    n = {k: sum(x.status == k for x in all_of) for k in ("outside", "undecided", "inside", "not_estimable")}
     return (
-        f"Of {len(all_of)} norms of policy {s.evidence['policy']['version']}, {n['outside']} are outside over the "
+        f"Of {len(all_of)} norms of policy {s.evidence.policy.version}, {n['outside']} are outside over the "
         f"whole interval, {n['inside']} inside; for {n['undecided'] + n['not_estimable']} the data cannot tell."
     )
 
 
 def tested_apart(s: Sources) -> str | None:
     """Whether measured rows are such as the model did not learn from."""
-    d, model = s.evidence["data"], s.evidence["model"]
-    if model["kind"] not in ("path", "endpoint"):
+    d, model = s.evidence.data, s.evidence.model
+    if model.kind not in ("path", "endpoint"):
         return "Decisions were taken as they stand in the data; no model was run."
-    return f"On rows that “{d['split']}” keeps from learning." if d.get("split") else None
+    return f"On rows that “{d.split}” keeps from learning." if d.split else None
 
 
 def bias_found(s: Sources) -> str | None:
     """What was examined for bias in the data."""
-    return f"{len(s.evidence['dataset']):,} measures of imbalance of the data; {len(s.evidence['rates']):,} rates."
+    return f"{len(s.evidence.dataset):,} measures of imbalance of the data; {len(s.evidence.rates):,} rates."
 
 
 def mitigation(s: Sources) -> str | None:
     """What was tried."""
     if s.mitigation is None:
         return None
-    chosen = s.mitigation.get("decision")
-    text = f"{s.mitigation['title']} was tried and compared with the decision as it is."
+    chosen = s.mitigation.decision
+    text = f"{s.mitigation.title} was tried and compared with the decision as it is."
     return text + (
-        f" {chosen['by']} {'accepted' if chosen['accepted'] else 'rejected'} it: {chosen['reason']}" if chosen else ""
+        f" {chosen.by} {'accepted' if chosen.accepted else 'rejected'} it: {chosen.reason}" if chosen else ""
     )
 
 
 def monitoring(s: Sources) -> str | None:
     """What the loop has watched so far."""
-    m = s.manifest.extra.get("monitoring")
-    return None if not m else f"{m['batches']:,} batches with {m['people']:,} people, up to {m['time'][:10]}."
+    m = s.said.monitoring
+    return None if not m else f"{m.batches:,} batches with {m.people:,} people, up to {m.time[:10]}."
 
 
 def changes(s: Sources) -> str | None:
     """Changes of the model over its life, as the loop recorded them."""
-    m = s.manifest.extra.get("monitoring")
-    return None if not m else f"{m['changes']:,} changes of the model in use, {m['incidents']:,} incidents."
+    m = s.said.monitoring
+    return None if not m else f"{m.changes:,} changes of the model in use, {m.incidents:,} incidents."
 
 
 def issued(s: Sources) -> str | None:
@@ -123,17 +121,17 @@ def signers(s: Sources) -> str | None:
 
 def leans_on(s: Sources) -> str | None:
     """What the model leans on most."""
-    if not s.explain or not s.explain.get("global"):
+    if not s.explain or not s.explain.overall:
         return None
-    return "Most weight: " + ", ".join(e["feature"] for e in s.explain["global"][:4]) + "."
+    return "Most weight: " + ", ".join(e.feature for e in s.explain.overall[:4]) + "."
 
 
 def sensitive_used(s: Sources) -> str | None:
     """Whether a sensitive attribute is among what the model is given: a finding for the board."""
-    d = s.evidence["data"]
-    if s.evidence["model"]["kind"] not in ("path", "endpoint"):
+    d = s.evidence.data
+    if s.evidence.model.kind not in ("path", "endpoint"):
         return None
-    used = [a for a in d["sensitive"] if a in d["features"]]
+    used = [a for a in d.sensitive if a in d.features]
     if not used:
         return "No sensitive attribute of this case is among the columns that the model is given."
     return (
@@ -144,10 +142,10 @@ def sensitive_used(s: Sources) -> str | None:
 
 def limits(s: Sources) -> str | None:
     """What the figures cannot show."""
-    few = [words.name_of(c["group"]) for c in s.evidence["counts"]
-           if len(c["attribute"]) == 1 and not c["suppressed"] and 0 < c["rows"] < 100]  # fmt: skip
+    few = [words.name_of(c.group) for c in s.evidence.counts
+           if len(c.attribute) == 1 and not c.suppressed and 0 < c.rows < 100]  # fmt: skip
     text = "Figures are of the rows measured; a gap does not say what caused it."
-    return text + (f" Least certain, with under 100 {unit(s.evidence['data'])}: {', '.join(few[:8])}." if few else "")
+    return text + (f" Least certain, with under 100 {unit(s.evidence.data)}: {', '.join(few[:8])}." if few else "")
 
 
 def worst_off(s: Sources) -> str | None:
@@ -157,31 +155,31 @@ def worst_off(s: Sources) -> str | None:
     out = []
     for attribute in find.attributes(s.evidence, alone=True):
         gap = find.gap(s.evidence, "selection_rate", attribute)
-        if gap is not None and gap["value"] is not None:
-            out.append(f"by {words.by(attribute)}: {words.name_of(gap['lowest'])}")
+        if gap is not None and gap.value is not None:
+            out.append(f"by {words.by(attribute)}: {words.name_of(gap.lowest)}")
     return f"Receives the favourable decision least often, {'; '.join(out)}." if out else None
 
 
 def fixed_beforehand(s: Sources) -> str | None:
     """Since when the log has known what was fixed before the results."""
-    p = s.manifest.extra.get("protocol")
-    return f"{p['file']}, in the log since {p['logged'][:10]}." if p and p["logged"] else None
+    p = s.said.protocol
+    return f"{p.file}, in the log since {p.logged[:10]}." if p and p.logged else None
 
 
 def search_made(s: Sources) -> str | None:
     """How many alternatives were tried, and on how many rows they were weighed."""
     if s.search is None:
         return None
-    t = s.search["trials"]
-    on = sum(bool(x["front"]) for x in t)
-    return f"{len(t)} candidates were tried; {on} are on the front. Seed {s.search['asked']['seed']}."
+    t = s.search.trials
+    on = sum(bool(x.front) for x in t)
+    return f"{len(t)} candidates were tried; {on} are on the front. Seed {s.search.asked.seed}."
 
 
 def search_bound(s: Sources) -> str | None:
     """How much more search could still gain, where candidates were drawn at random."""
     from debias.search_bound import bound_of
 
-    b = None if s.search is None else bound_of(s.search)
+    b = None if s.search is None else bound_of(s.documents.plain("search.json"))
     if b is None:
         return None
     return (
@@ -195,8 +193,8 @@ def search_bound(s: Sources) -> str | None:
 
 def chosen(s: Sources) -> str | None:
     """Who picked which, and why."""
-    choice = (s.mitigation or {}).get("choice")
-    return None if not choice else f"{choice['by']} picked candidate {choice['trial']}: {choice['reason']}"
+    choice = s.mitigation.choice if s.mitigation else None
+    return None if not choice else f"{choice.by} picked candidate {choice.trial}: {choice.reason}"
 
 
 SENTENCES: Mapping[str, Callable[[Sources], str | None]] = {

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from audit.cube import Margin
+from audit.documents.mitigation import Mitigation
+from audit.findings import NormResult
 from audit.impact import SCORING, SELECTION, impact_table, median_score, rule_of_thumb
 from reports import words
 from reports.blocks import Sources
@@ -154,7 +156,7 @@ def accuracy(asked: Asked) -> Made:
     names = ("accuracy", "true_positive_rate", "false_positive_rate")
     out = []
     for attribute in asked.attributes:
-        groups = [r["group"] for r in find.every(evidence["rates"], metric="accuracy", attribute=list(attribute))]
+        groups = [r.group for r in find.every(evidence.rates, metric="accuracy", attribute=attribute)]
         rows = tuple(
             (
                 words.name_of(g),
@@ -174,19 +176,19 @@ def bias_profile(asked: Asked) -> Made:
 
     evidence, m = asked.sources.evidence, asked.sources.mitigation
     rows = []
-    for norm in evidence["norms"]:
-        gap = find.gap(evidence, norm["metric"], norm["attribute"], norm["kind"])
-        low = words.name_of(gap["lowest"]) if gap and gap["lowest"] else words.by(norm["attribute"])
-        limit = f"{100 * norm['limit']:g} points" if norm["kind"] == "difference" else f"{norm['limit']:g}"
+    for norm in evidence.norms:
+        gap = find.gap(evidence, norm.metric, norm.attribute, norm.kind)
+        low = words.name_of(gap.lowest) if gap and gap.lowest else words.by(norm.attribute)
+        limit = f"{100 * norm.limit:g} points" if norm.kind == "difference" else f"{norm.limit:g}"
         tried = "none tried" if m is None else _after(m, norm)
         rows.append(
             (
                 low,
-                f"{words.metric(norm['metric'])} further from others than the policy allows",
-                f"{words.width(norm)} [{words.span(norm)}]" if norm["value"] is not None else "not estimable",
-                f"{'at most' if norm['kind'] == 'difference' else 'at least'} {limit}",
+                f"{words.metric(norm.metric)} further from others than the policy allows",
+                f"{words.width(norm)} [{words.span(norm)}]" if norm.value is not None else "not estimable",
+                f"{'at most' if norm.kind == 'difference' else 'at least'} {limit}",
                 tried,
-                STANDS[norm["status"]],
+                STANDS[norm.status],
             )
         )
     if not rows:
@@ -205,14 +207,14 @@ STANDS = {
 }
 
 
-def _after(m: Mapping[str, Any], norm: Mapping[str, Any]) -> str:
+def _after(m: Mitigation, norm: NormResult) -> str:
     from reports.sections import find
 
-    norms = (m["arms"]["candidate"] or {}).get("norms", [])
-    found = find.one(norms, metric=norm["metric"], attribute=norm["attribute"], kind=norm["kind"])
-    if found is None or found["value"] is None:
-        return f"{m['title']}: not measured"
-    return f"{m['title']}: {words.width(found)}"
+    norms = m.arms.candidate.norms
+    found = find.one(norms, metric=norm.metric, attribute=norm.attribute, kind=norm.kind)
+    if found is None or found.value is None:
+        return f"{m.title}: not measured"
+    return f"{m.title}: {words.width(found)}"
 
 
 def candidates(asked: Asked) -> Made:
@@ -221,18 +223,18 @@ def candidates(asked: Asked) -> Made:
     if s is None:
         return Made((), "no search was made (assay mitigate --search)")
     rows = []
-    for t in s["trials"]:
-        if t["failed"] is not None:
-            rows.append((str(t["trial"]), t["title"], "failed", "–", "–"))
+    for t in s.trials:
+        if t.failed is not None or t.loss is None or t.gap is None:
+            rows.append((str(t.trial), t.title, "failed", "–", "–"))
             continue
-        loss, gap = t["loss"], t["gap"]
+        loss, gap = t.loss, t.gap
         rows.append(
             (
-                str(t["trial"]),
-                t["title"],
-                f"{words.share(loss['value'])} {words.bracket(loss['low'], loss['high'])}",
-                f"{words.number(100 * gap['value'], 1)} {words.bracket(gap['low'], gap['high'])}",
-                "yes" if t["front"] else "no",
+                str(t.trial),
+                t.title,
+                f"{words.share(loss.value)} {words.bracket(loss.low, loss.high)}",
+                f"{words.number(100 * gap.value, 1)} {words.bracket(gap.low, gap.high)}",
+                "yes" if t.front else "no",
             )
         )
     cut = "" if len(rows) <= MOST_ROWS else f" {MOST_ROWS} of {len(rows)} are printed; all are embedded."

@@ -37,7 +37,7 @@ def sections_of(sources: Sources) -> tuple[Section, ...]:
     wanted = annex_of(sources.manifest.extra)
     if wanted == SUMMARY:
         return (public.section(sources), closing.signatures(sources, alone=True))
-    decides = "regression" not in sources.evidence
+    decides = sources.evidence.regression is None
     body = (
         board.section(sources),
         public.section(sources),

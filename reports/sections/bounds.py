@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from audit.documents.evidence import Bound, LabelError, Tipping
 from audit.sizes import unit
 from reports import words
 from reports.blocks import Block, Paragraph, Section, Sources, Table
@@ -10,8 +13,8 @@ from reports.sections import find
 
 def section(sources: Sources) -> Section | None:
     """The annex, or None where everything is known."""
-    found = sources.evidence.get("bounds")
-    if not found or not (found["unknown_group"] or found["missing_outcome"] or found["label_error"]):
+    found = sources.evidence.bounds
+    if not found or not (found.unknown_group or found.missing_outcome or found.label_error):
         return None
     blocks: list[Block] = [
         Paragraph(
@@ -20,7 +23,7 @@ def section(sources: Sources) -> Section | None:
             "chapters stand. Attributes are taken one at a time."
         )
     ]
-    who = words.capital(unit(sources.evidence["data"]))
+    who = words.capital(unit(sources.evidence.data))
     for part, caption in (
         ("unknown_group", f"{who} whose group is not known: each may belong to any group"),
         ("missing_outcome", f"{who} whose outcome is not known: each may have either"),
@@ -36,7 +39,7 @@ def section(sources: Sources) -> Section | None:
                     (24, 12, 14, 14, 15, 21),
                 )
             )
-    errors = tuple(_error(e) for e in found["label_error"])
+    errors = tuple(_error(e) for e in found.label_error)
     if errors:
         blocks.append(
             Table(
@@ -52,40 +55,38 @@ def section(sources: Sources) -> Section | None:
     return Section("bounds", "What is not known, as bounds", tuple(blocks))
 
 
-def rows_of(entries: list[find.Record]) -> tuple[tuple[str, ...], ...]:
+def rows_of(entries: Sequence[Bound]) -> tuple[tuple[str, ...], ...]:
     """One row a figure that can be estimated: name, attribute, people, value, bounds, limits."""
     return tuple(
         (
-            f"{words.capital(words.metric(e['metric']))}, {e['kind']}",
-            words.by(e["attribute"]),
-            f"{e['unknown']:,} of {e['of']:,}",
+            f"{words.capital(words.metric(e.metric))}, {e.kind}",
+            words.by(e.attribute),
+            f"{e.unknown:,} of {e.of:,}",
             words.width(e),
             words.span(e),
-            "; ".join(tipping_words(t, e["kind"], e["unknown"]) for t in e.get("tipping", [])) or "–",
+            "; ".join(tipping_words(t, e.kind, e.unknown) for t in e.tipping) or "–",
         )
         for e in entries
-        if e["value"] is not None
+        if e.value is not None
     )
 
 
-def tipping_words(t: find.Record, kind: str, unknown: int) -> str:
+def tipping_words(t: Tipping, kind: str, unknown: int) -> str:
     """0.8: 12 people (9.1 %); placed at worst."""
-    limit = f"{100 * t['limit']:g} points" if kind == "difference" else f"{t['limit']:g}"
-    if t["people"] is None:
-        return f"{limit}: none ({t['reason']})"
-    back = "back within " if t["beyond"] else ""
-    return f"{back}{limit}: {t['people']:,} ({words.share(t['people'] / unknown)} of them)"
+    limit = f"{100 * t.limit:g} points" if kind == "difference" else f"{t.limit:g}"
+    if t.people is None:
+        return f"{limit}: none ({t.reason})"
+    back = "back within " if t.beyond else ""
+    return f"{back}{limit}: {t.people:,} ({words.share(t.people / unknown)} of them)"
 
 
-def _error(e: find.Record) -> tuple[str, ...]:
-    people = (
-        "no number of them" if e["people"] is None else f"{e['people']:,} of {e['of']:,} ({words.share(e['share'])})"
-    )
+def _error(e: LabelError) -> tuple[str, ...]:
+    people = "no number of them" if e.people is None else f"{e.people:,} of {e.of:,} ({words.share(e.share)})"
     return (
-        words.capital(words.metric(e["metric"])),
-        words.by(e["attribute"]),
-        f"{words.name_of(e['higher'])}, {words.name_of(e['lower'])}",
-        f"{100 * e['value']:.1f} points",
-        f"{100 * e['limit']:g} points",
+        words.capital(words.metric(e.metric)),
+        words.by(e.attribute),
+        f"{words.name_of(e.higher)}, {words.name_of(e.lower)}",
+        f"{100 * e.value:.1f} points",
+        f"{100 * e.limit:g} points",
         people,
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from audit.documents.base import Names
+from audit.documents.evidence import Evidence
 from audit.sizes import unit, weighed
 from reports import words
 from reports.blocks import Block, Heading, Notice, Paragraph, Section, Sources, Table
@@ -20,16 +20,16 @@ RATES = ("selection_rate", "true_positive_rate", "false_positive_rate")
 def people(sources: Sources) -> Section:
     """Who was measured, by each attribute alone."""
     evidence = sources.evidence
-    data = evidence["data"]
-    total = data["audited_rows"]
+    data = evidence.data
+    total = data.audited_rows
     blocks: list[Block] = [Paragraph(weighed(data))] if weighed(data) else []
     blocks += [people_by(evidence, a, total, MOST_GROUPS) for a in _alone(evidence)]
-    notes = [n for n in evidence["notes"] if "suppress" in n or "left out" in n or "withheld" in n]
+    notes = [n for n in evidence.notes if "suppress" in n or "left out" in n or "withheld" in n]
     blocks += [Notice(words.unquoted(n)) for n in notes[:3]]
     return Section("people", "Who was measured", tuple(blocks))
 
 
-def _alone(evidence: dict[str, Any]) -> list[list[str]]:
+def _alone(evidence: Evidence) -> list[Names]:
     return find.attributes(evidence, alone=True)[:MOST_ATTRIBUTES]
 
 
@@ -53,13 +53,13 @@ def results(sources: Sources) -> Section:
     return Section("results", "Rates and gaps", tuple(blocks))
 
 
-def _crossed(evidence: dict[str, Any]) -> Table | None:
+def _crossed(evidence: Evidence) -> Table | None:
     """For each intersection the two groups that are furthest apart."""
     rows = []
     for attribute in find.printed(evidence):
         gap = find.gap(evidence, "selection_rate", attribute)
-        if len(attribute) > 1 and gap is not None and gap["value"] is not None:
-            low, high = words.apart(words.name_of(gap["lowest"]), words.name_of(gap["highest"]), 46)
+        if len(attribute) > 1 and gap is not None and gap.value is not None:
+            low, high = words.apart(words.name_of(gap.lowest), words.name_of(gap.highest), 46)
             rows.append((words.by(attribute), low, high, f"{words.width(gap)} [{words.span(gap)}]"))
     if not rows:
         return None
@@ -78,17 +78,17 @@ def tried(sources: Sources) -> Section:
             else "No mitigation has been tried."
         )
         return Section("tried", title, (Notice(said),))
-    test = words.part(m["splits"], "test", m["notes"])
+    test = words.part(m.splits, "test", m.notes)
     blocks: list[Block] = [
         Paragraph(
-            f"{m['title']}: {m['words']} The figures are of {test} {unit(sources.evidence['data'])} that neither model "
+            f"{m.title}: {m.words} The figures are of {test} {unit(sources.evidence.data)} that neither model "
             "learned from. In the middle stands the original with only its threshold moved, so that it selects as many "
             "as the candidate: a gain that it shares is a moved threshold."
         ),
         mitigation.arms_of(m, alone=True),
     ]
-    if m["needs_sensitive_at_decision"]:
-        blocks.append(Notice(words.unquoted(str(m["notice"]))))
+    if m.needs_sensitive_at_decision:
+        blocks.append(Notice(words.unquoted(str(m.notice))))
     blocks += mitigation.worse_of(m, MOST_WORSE)
     blocks.append(mitigation.flips_of(m, MOST_GROUPS))
     chosen = search.picked(sources) if sources.search else None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from audit.classes.measures import QUESTIONS
+from audit.documents.base import Names
+from audit.documents.evidence import Classes
 from reports import charts, words
 from reports.blocks import Block, Figure, Heading, Paragraph, Section, Sources, Table
 from reports.sections import find
@@ -25,15 +27,15 @@ ASKED = {
 
 def section(sources: Sources) -> Section | None:
     """The chapter, or None where the outcome has two classes."""
-    found = sources.evidence.get("classes")
+    found = sources.evidence.classes
     if not found:
         return None
-    positive = sources.evidence["data"]["positive"]
+    positive = sources.evidence.data.positive
     blocks: list[Block] = [
         Paragraph(
-            f"The outcome has {len(found['names'])} classes: {_listed(found['names'])}. The other chapters ask of "
+            f"The outcome has {len(found.names)} classes: {_listed(found.names)}. The other chapters ask of "
             f"“{positive}” or not. Here each class stands against all others, and the averages give every class the "
-            f"same weight. {found['family']} comparisons were made here, and p-values are adjusted for all of them."
+            f"same weight. {found.family} comparisons were made here, and p-values are adjusted for all of them."
         ),
         Table(
             "What is asked over all classes",
@@ -44,30 +46,28 @@ def section(sources: Sources) -> Section | None:
             (24, 76),
         ),
     ]
-    attributes = list(dict.fromkeys(tuple(g["attribute"]) for g in found["overall"]["gaps"]))
+    attributes = list(dict.fromkeys(g.attribute for g in found.overall.gaps))
     for attribute in attributes[: find.MOST_ATTRIBUTES]:
-        by = words.by(list(attribute))
-        blocks += [Heading(f"All classes by {by}"), *_chart(found, list(attribute)), _overall(found, list(attribute))]
-        blocks += [_gaps(found, list(attribute)), _classes(found, list(attribute))]
+        by = words.by(attribute)
+        blocks += [Heading(f"All classes by {by}"), *_chart(found, attribute), _overall(found, attribute)]
+        blocks += [_gaps(found, attribute), _classes(found, attribute)]
     return Section("classes", "All classes of the outcome", tuple(blocks))
 
 
-def _listed(names: list[str]) -> str:
+def _listed(names: Names) -> str:
     shown = ", ".join(f"“{n}”" for n in names[:12])
     return shown + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
-def _overall(found: find.Record, attribute: list[str]) -> Table:
-    rates = find.every(found["overall"]["rates"], attribute=attribute)
-    groups = list(dict.fromkeys(tuple(r["group"]) for r in rates))
-    by_group = {(tuple(r["group"]), r["metric"]): r for r in rates}
+def _overall(found: Classes, attribute: Names) -> Table:
+    rates = find.every(found.overall.rates, attribute=attribute)
+    groups = list(dict.fromkeys(tuple(r.group) for r in rates))
+    by_group = {(tuple(r.group), r.metric): r for r in rates}
     rows = tuple(
         (words.name_of(list(g)), *(words.rate_cell(by_group.get((g, m))) for m in NAMES))
         for g in groups[: find.MOST_ROWS]
     )
-    lost = [
-        f"{words.name_of(r['group'])}, {NAMES[r['metric']].lower()}: {r['reason']}" for r in rates if not r["estimable"]
-    ]
+    lost = [f"{words.name_of(r.group)}, {NAMES[r.metric].lower()}: {r.reason}" for r in rates if not r.estimable]
     more = f"; and {len(lost) - 8} more, each with its reason in the evidence" if len(lost) > 8 else ""
     note = f"Not estimable: {'; '.join(lost[:8])}{more}. " if lost else ""
     return Table(
@@ -79,23 +79,23 @@ def _overall(found: find.Record, attribute: list[str]) -> Table:
     )
 
 
-def _gaps(found: find.Record, attribute: list[str]) -> Table:
+def _gaps(found: Classes, attribute: Names) -> Table:
     rows = []
-    for name, gaps in (("", found["overall"]["gaps"]), *((c["class"], c["gaps"]) for c in found["classes"])):
+    for name, gaps in (("", found.overall.gaps), *((c.label, c.gaps) for c in found.classes)):
         for g in find.every(gaps, attribute=attribute, kind="difference"):
-            if name and g["metric"] not in SHOWN:
+            if name and g.metric not in SHOWN:
                 continue
-            title = f"{name}: {ASKED[g['metric']].lower()}" if name else NAMES[g["metric"]]
-            if g["value"] is None:
-                rows.append((title, "not estimable", "–", "–", str(g["reason"])))
+            title = f"{name}: {ASKED[g.metric].lower()}" if name else NAMES[g.metric]
+            if g.value is None:
+                rows.append((title, "not estimable", "–", "–", str(g.reason)))
                 continue
             rows.append(
                 (
                     title,
-                    f"{100 * g['value']:.1f} {words.bracket(*words.ends(g))}",
+                    f"{100 * g.value:.1f} {words.bracket(*words.ends(g))}",
                     words.pair_p(g),
-                    words.p_words(g["p_adjusted"]) if g["p_adjusted"] is not None else "–",
-                    f"{words.name_of(g['lowest'])} to {words.name_of(g['highest'])}",
+                    words.p_words(g.p_adjusted) if g.p_adjusted is not None else "–",
+                    f"{words.name_of(g.lowest)} to {words.name_of(g.highest)}",
                 )
             )
     return Table(
@@ -107,15 +107,15 @@ def _gaps(found: find.Record, attribute: list[str]) -> Table:
     )
 
 
-def _classes(found: find.Record, attribute: list[str]) -> Table:
+def _classes(found: Classes, attribute: Names) -> Table:
     """One row a class and group: how many are decided so, found, right."""
     rows: list[tuple[str, ...]] = []
-    for one in found["classes"]:
-        rates = find.every(one["rates"], attribute=attribute)
-        by_group: dict[tuple[tuple[str, ...], str], Any] = {(tuple(r["group"]), r["metric"]): r for r in rates}
-        for group in dict.fromkeys(tuple(r["group"]) for r in rates):
+    for one in found.classes:
+        rates = find.every(one.rates, attribute=attribute)
+        by_group: dict[tuple[tuple[str, ...], str], Any] = {(tuple(r.group), r.metric): r for r in rates}
+        for group in dict.fromkeys(tuple(r.group) for r in rates):
             cells = (words.rate_cell(by_group.get((group, m))) for m in SHOWN)
-            rows.append((one["class"], words.name_of(list(group)), *cells))
+            rows.append((one.label, words.name_of(list(group)), *cells))
     return Table(
         f"Each class against the rest by {words.by(attribute)}: value, 95 % interval, count",
         ("Class", "Group", *ASKED.values()),
@@ -126,19 +126,19 @@ def _classes(found: find.Record, attribute: list[str]) -> Table:
     )
 
 
-def _chart(found: find.Record, attribute: list[str]) -> list[Block]:
-    rates = find.every(found["overall"]["rates"], metric="accuracy", attribute=attribute)[:20]
-    if not any(r["estimable"] for r in rates):
+def _chart(found: Classes, attribute: Names) -> list[Block]:
+    rates = find.every(found.overall.rates, metric="accuracy", attribute=attribute)[:20]
+    if not any(r.estimable for r in rates):
         return []
-    everyone = find.one(found["overall"]["rates"], metric="accuracy", attribute=[])
+    everyone = find.one(found.overall.rates, metric="accuracy", attribute=())
     by = words.by(attribute)
     drawn = charts.dots(
-        [charts.Dot(words.name_of(r["group"]), r["value"], r["low"], r["high"], 0, words.behind(r)) for r in rates],
-        mark=everyone["value"] if everyone else None,
+        [charts.Dot(words.name_of(r.group), r.value, r.low, r.high, 0, words.behind(r)) for r in rates],
+        mark=everyone.value if everyone else None,
         marked="everyone",
     )
-    gap = find.one(found["overall"]["gaps"], metric="accuracy", attribute=attribute, kind="difference")
+    gap = find.one(found.overall.gaps, metric="accuracy", attribute=attribute, kind="difference")
     alt = f"Accuracy over all classes by {by} with 95 % intervals."
-    if gap and gap["value"] is not None:
-        alt += f" From {words.name_of(gap['lowest'])} to {words.name_of(gap['highest'])}: {words.points(gap)}."
+    if gap and gap.value is not None:
+        alt += f" From {words.name_of(gap.lowest)} to {words.name_of(gap.highest)}: {words.points(gap)}."
     return [Figure(drawn, alt, f"Accuracy over all classes by {by}: share, 95 % interval, count")]

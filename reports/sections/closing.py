@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from audit.documents.evidence import Data, Evidence
 from audit.sizes import unit
+from audit.values import Gap
 from reports import setting, words
 from reports.about import SAME, UNKNOWN
 from reports.blocks import Block, Notice, Paragraph, Points, Section, Signatures, Sources, Table
+from reports.extra import Before
 from reports.manifest import Manifest, report_number
 from reports.sections import find
 from reports.sign import SignedLevel
@@ -20,9 +20,9 @@ def limits(sources: Sources) -> Section:
     """What these figures cannot show, and who may be harmed all the same."""
     evidence = sources.evidence
     small = [
-        words.name_of(c["group"])
-        for c in evidence["counts"]
-        if len(c["attribute"]) == 1 and not c["suppressed"] and 0 < c["rows"] < 100
+        words.name_of(c.group)
+        for c in evidence.counts
+        if len(c.attribute) == 1 and not c.suppressed and 0 < c.rows < 100
     ]
     items = [
         "Groups are those that the data name. People who are not in the data, or are in it under a wrong name, are not "
@@ -38,7 +38,7 @@ def limits(sources: Sources) -> Section:
     return Section("limits", "Limits, and who may be harmed", (*_harm(evidence), Points(tuple(items))))
 
 
-def _harm(evidence: dict[str, Any]) -> tuple[Block, ...]:
+def _harm(evidence: Evidence) -> tuple[Block, ...]:
     """Who gets the favourable decision least often, and who is wrongly refused most often, attribute by attribute."""
     rows = []
     for attribute in find.printed(evidence):
@@ -58,18 +58,18 @@ def _harm(evidence: dict[str, Any]) -> tuple[Block, ...]:
     )
 
 
-def _least(evidence: dict[str, Any], gap: dict[str, Any] | None) -> str:
-    if gap is None or gap["value"] is None:
+def _least(evidence: Evidence, gap: Gap | None) -> str:
+    if gap is None or gap.value is None:
         return "not estimable"
-    metric = gap["metric"]
+    metric = gap.metric
     if metric == "equal_opportunity":
-        positive = evidence["data"]["positive"] == evidence["data"]["favourable"]
+        positive = evidence.data.positive == evidence.data.favourable
         metric = "true_positive_rate" if positive else "true_negative_rate"
-    rate = find.rate(evidence, metric, gap["attribute"], gap["lowest"])
-    if rate is None or rate["value"] is None:
-        return f"{words.name_of(gap['lowest'])}; gap {words.points(gap)}"
+    rate = find.rate(evidence, metric, gap.attribute, gap.lowest or ())
+    if rate is None or rate.value is None:
+        return f"{words.name_of(gap.lowest)}; gap {words.points(gap)}"
     cell = words.rate_cell(rate).replace("\n", ", ")
-    return f"{words.name_of(gap['lowest'])}: {cell}"
+    return f"{words.name_of(gap.lowest)}: {cell}"
 
 
 def glossary(sources: Sources) -> Section:
@@ -149,24 +149,24 @@ def _quorum(sources: Sources) -> tuple[Block, ...]:
 
 def _register(sources: Sources) -> tuple[Block, ...]:
     """The board's earlier decisions on this case, as the log of reports held them when this one was issued."""
-    found = sources.manifest.extra.get("register", [])
+    found = sources.said.register
     if not found:
         return ()
     rows = tuple(
         (
-            str(line["when"])[:10],
-            str(line["who"]),
-            "approved" if line["decision"] == "approve" else "rejected",
-            f"{line['number']}\n{_on(line, sources.manifest.case)}",
-            str(line["conditions"] or "–"),
-            str(line["until"] or "–"),
+            str(line.when)[:10],
+            str(line.who),
+            "approved" if line.decision == "approve" else "rejected",
+            f"{line.number}\n{_on(line, sources.manifest.case)}",
+            str(line.conditions or "–"),
+            str(line.until or "–"),
         )
         for line in found[: find.MOST_ROWS]
     )
     note = f"From the log of reports, as it was before this one. {find.cut(len(found), 'decisions')}".strip()
     heads = ("When", "Who", "What", "Report", "Conditions", "Until")
     table = Table("Earlier decisions on this case", heads, rows, note, (12, 16, 11, 23, 26, 12))
-    others = sum(line.get("on") != SAME for line in found)
+    others = sum(line.on != SAME for line in found)
     if not others:
         return (table,)
     words = (
@@ -175,10 +175,10 @@ def _register(sources: Sources) -> tuple[Block, ...]:
     return (Notice(f"{words}, or it is not recorded whether they were. They do not speak for this report."), table)
 
 
-def _on(line: Mapping[str, Any], case: str) -> str:
+def _on(line: Before, case: str) -> str:
     """What an earlier decision was about, beside its report's number."""
-    name = line.get("case", case)
-    return str(line.get("on", UNKNOWN)) + (f", as “{name}”" if name != case else "")
+    name = case if line.case is None else line.case
+    return str(line.on or UNKNOWN) + (f", as “{name}”" if name != case else "")
 
 
 def _level(manifest: Manifest) -> str:
@@ -189,13 +189,11 @@ def _level(manifest: Manifest) -> str:
     return str(given)
 
 
-def _measured(data: Mapping[str, Any]) -> tuple[str, str]:
+def _measured(data: Data) -> tuple[str, str]:
     """How many of the rows were measured; of how many people, where one has several rows."""
-    text = f"{data['audited_rows']:,} of {words.rows_in(data)} in the data"
+    text = f"{data.audited_rows:,} of {words.rows_in(data)} in the data"
     return (
-        ("People measured", text)
-        if unit(data) == "people"
-        else ("Rows measured", f"{text}, of {data['people']:,} people")
+        ("People measured", text) if unit(data) == "people" else ("Rows measured", f"{text}, of {data.people:,} people")
     )
 
 
@@ -207,7 +205,7 @@ def identity(sources: Sources) -> Section:
 
 def _facts(sources: Sources, number: str) -> tuple[tuple[str, str], ...]:
     evidence, manifest = sources.evidence, sources.manifest
-    model = evidence["model"]
+    model = evidence.model
     members = ", ".join(s.name for s in manifest.members) or "none named"
     if manifest.members:
         members += f" ({manifest.quorum} of {len(manifest.members)} must approve)"
@@ -216,19 +214,19 @@ def _facts(sources: Sources, number: str) -> tuple[tuple[str, str], ...]:
         ("Issued", words.date(manifest.issued)),
         ("Auditor", manifest.auditor.name),
         ("Board members asked", members),
-        _measured(evidence["data"]),
+        _measured(evidence.data),
         ("Signature", _level(manifest)),
-        ("Data, SHA-256", evidence["data"]["sha256"]),
+        ("Data, SHA-256", evidence.data.sha256),
     ]
-    if model.get("sha256"):
-        rows.append(("Model, SHA-256", model["sha256"]))
+    if model.sha256:
+        rows.append(("Model, SHA-256", model.sha256))
     else:
-        rows.append(("Model", f"none; decisions are in the column “{model.get('column')}” of the data"))
+        rows.append(("Model", f"none; decisions are in the column “{model.column}” of the data"))
     rows += [
-        ("Policy", str(evidence["policy"]["version"])),
-        ("Policy, SHA-256", evidence["policy"]["sha256"]),
-        ("Counts, SHA-256", evidence["cube"]["sha256"]),
-        ("Made with", f"Assay {evidence['tool']['version']}"),
+        ("Policy", str(evidence.policy.version)),
+        ("Policy, SHA-256", evidence.policy.sha256),
+        ("Counts, SHA-256", evidence.cube.sha256),
+        ("Made with", f"Assay {evidence.tool.version}"),
     ]
     if checkpoint := manifest.extra.get("checkpoint"):
         rows.append(("Log before this report", f"{checkpoint['size']:,} entries, root {checkpoint['root']}"))

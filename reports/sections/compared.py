@@ -14,9 +14,9 @@ def section(sources: Sources) -> Section | None:
     now, before = sources.evidence, sources.earlier
     if not before:
         return None
-    same = [("Case", now["case"]["name"], before["case"]["name"])]
+    same = [("Case", now.case.name, before.case.name)]
     same += [
-        (part.capitalize(), _short(now[part].get("sha256")), _short(before[part].get("sha256")))
+        (part.capitalize(), _short(now[part].sha256), _short(before[part].sha256))
         for part in ("data", "model", "policy")
     ]
     rows = tuple((name, "the same" if a == b else "changed", str(b), str(a)) for name, a, b in same)
@@ -40,7 +40,7 @@ def section(sources: Sources) -> Section | None:
                 "side by side; the counts do not hold them, so none is given."
             )
         )
-    if parts := sources.manifest.extra.get("earlier_unchecked"):
+    if parts := sources.said.earlier_unchecked:
         blocks.append(
             Notice(
                 "The earlier report was verified only in part when this one was made. No check of it failed; not "
@@ -56,13 +56,12 @@ def section(sources: Sources) -> Section | None:
         "Rates by group, the clearest changes first" if not paired else "Rates by group, the largest changes first",
         sorted(rates, key=lambda c: (c.p_adjusted or 0.0, not c.excludes_nought, -abs(c.change))),
     )
-    parts = mix_and_rate(now, before)
-    if parts:
+    if mix := mix_and_rate(now, before):
         blocks.append(
             Table(
                 "Change of everyone's share with the favourable decision, in points",
                 ("By", "Change", "Decided otherwise within groups", "Other people came"),
-                tuple((words.capital(words.by(a)), *(words.signed(100 * v, 2) for v in vs)) for a, *vs in parts),
+                tuple((words.capital(words.by(a)), *(words.signed(100 * v, 2) for v in vs)) for a, *vs in mix),
                 "The two parts add up to the change. They say where it sits, not what caused it.",
                 (28, 18, 30, 24),
             )
@@ -86,17 +85,14 @@ def _lead(gaps: list[Change], rates: list[Change], paired: bool) -> str:
 
 
 def _norms(sources: Sources) -> list[Block]:
-    before = {(n["metric"], n["kind"], *n["attribute"]): n for n in (sources.earlier or {})["norms"]}
+    before = {(n.metric, n.kind, *n.attribute): n for n in (sources.earlier.norms if sources.earlier else ())}
     rows = []
-    for n in sources.evidence["norms"]:
-        b = before.get((n["metric"], n["kind"], *n["attribute"]))
+    for n in sources.evidence.norms:
+        b = before.get((n.metric, n.kind, *n.attribute))
         if b is None:
             continue
-        cells = [
-            f"{words.number(x['value'])} {words.bracket(x['low'], x['high'], percent=False)}\n{x['status']}"
-            for x in (b, n)
-        ]
-        rows.append((f"{words.capital(words.metric(n['metric']))}, {n['kind']} by {words.by(n['attribute'])}", *cells))
+        cells = [f"{words.number(x.value)} {words.bracket(x.low, x.high, percent=False)}\n{x.status}" for x in (b, n)]
+        rows.append((f"{words.capital(words.metric(n.metric))}, {n.kind} by {words.by(n.attribute)}", *cells))
     if not rows:
         return [Paragraph("The two audits share no norm.")]
     return [Table("Each norm in both audits", ("Norm", "Earlier [95 %]", "Now [95 %]"), tuple(rows), "", (44, 28, 28))]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from audit.documents.evidence import Conformed
+from audit.documents.rows import Individual
 from reports import words
 from reports.blocks import Block, Heading, Paragraph, Sources, Table
 from reports.sections import find
@@ -20,42 +24,39 @@ SHOWN = {
 }  # fmt: skip
 
 
-def rows_of(found: find.Record, individual: find.Record | None = None) -> list[tuple[str, str, str, str]]:
+def rows_of(found: Sequence[Conformed], individual: Individual | None = None) -> list[tuple[str, str, str, str]]:
     """Tool, figure, of whom, value: single attributes only; those that need rows behind the others of their tool."""
-    near = (individual or {}).get("neighbours", {})
+    near = individual.neighbours if individual is not None else None
+    flipped = near.clarify_flip_test.values if near is not None and near.clarify_flip_test is not None else ()
     of_rows: list[tuple[str, str, str, str]] = []
-    asked = [(v["attribute"], v["group"]) for v in found["values"] if v["tool"] == "clarify"]
-    for v in near.get("clarify_flip_test", {}).get("values", []):
-        if (v["attribute"], v["group"]) not in asked:
+    asked = [(v.attribute, v.group) for v in found if v.tool == "clarify"]
+    for f in flipped:
+        if (f.attribute, f.group) not in asked:
             continue
-        who = f"{words.by(v['attribute'])}: {words.name_of(v['group'])}"
-        of_rows.append((NAMES["clarify"], "FT", who, words.number(v["value"])))
-    if "aif360_consistency" in near:
-        of_rows.append((NAMES["aif360"], "consistency", "everyone", words.number(near["aif360_consistency"])))
+        who = f"{words.by(f.attribute)}: {words.name_of(f.group)}"
+        of_rows.append((NAMES["clarify"], "FT", who, words.number(f.value)))
+    if near is not None and near.aif360_consistency is not None:
+        of_rows.append((NAMES["aif360"], "consistency", "everyone", words.number(near.aif360_consistency)))
     out = []
-    for v in found["values"]:
-        if len(v["attribute"]) != 1:
+    for v in found:
+        if len(v.attribute) != 1:
             continue
-        who = words.by(v["attribute"]) + (f": {words.name_of(v['group'])}" if v["group"] else "")
-        out += [
-            (NAMES[v["tool"]], name, who, words.number(v["values"][name]))
-            for name in SHOWN[v["tool"]]
-            if name in v["values"]
-        ]
+        who = words.by(v.attribute) + (f": {words.name_of(v.group)}" if v.group else "")
+        out += [(NAMES[v.tool], name, who, words.number(v.values[name])) for name in SHOWN[v.tool] if name in v.values]
     return sorted([*out, *of_rows], key=lambda r: list(NAMES.values()).index(r[0]))
 
 
 def blocks(sources: Sources) -> list[Block]:
     """One table for the single attributes, each attribute's first group of Clarify; none where nothing was compared."""
-    found = sources.evidence.get("conformance")
-    if not found or not found["values"]:
+    found = sources.evidence.conformance
+    if not found or not found.values:
         return []
-    first: dict[tuple[str, ...], find.Record] = {}
-    for v in found["values"]:
-        if len(v["attribute"]) == 1:
-            first.setdefault((v["tool"], *v["attribute"]), v)
-    rows = rows_of({"values": list(first.values())}, sources.evidence.get("individual"))
-    said = " ".join(f"{NAMES[t]}: {text}." for t, text in found["tools"].items())
+    first: dict[tuple[str, ...], Conformed] = {}
+    for v in found.values:
+        if len(v.attribute) == 1:
+            first.setdefault((v.tool, *v.attribute), v)
+    rows = rows_of(list(first.values()), sources.evidence.individual)
+    said = " ".join(f"{NAMES[t]}: {text}." for t, text in found.tools.items())
     return [
         Heading("In the words of other tools"),
         Paragraph(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from audit.documents.base import Names
+from audit.documents.evidence import Evidence
 from audit.sizes import measured, unit, weighed
+from audit.values import UNKNOWN
 from reports import charts, words
 from reports.blocks import Block, Figure, Heading, Lead, Notice, Section, Sources, Table
 from reports.sections import find, quality
@@ -23,13 +26,13 @@ MOST_NOTES = 20
 def section(sources: Sources) -> Section:
     """People and outcomes by attribute and intersection; the eight measures per attribute."""
     evidence = sources.evidence
-    total = evidence["data"]["audited_rows"]
-    unknown = sum(c["rows"] for c in evidence["counts"] if len(c["attribute"]) == 1 and c["group"] == ["(unknown)"])
-    labelled = find.one(evidence["counts"], attribute=[])
-    data = evidence["data"]
+    total = evidence.data.audited_rows
+    unknown = sum(c.rows for c in evidence.counts if len(c.attribute) == 1 and c.group == (UNKNOWN,))
+    labelled = find.one(evidence.counts, attribute=())
+    data = evidence.data
     text = " ".join((f"{measured(data)} were measured.", weighed(data))).strip()
-    if labelled is not None and labelled["unknown_label"] is not None:
-        text += f" The outcome is unknown for {labelled['unknown_label']:,} of them."
+    if labelled is not None and labelled.unknown_label is not None:
+        text += f" The outcome is unknown for {labelled.unknown_label:,} of them."
     if unknown:
         text += f" Sensitive values are missing {unknown:,} times; those {unit(data)} form the group “(unknown)”."
     blocks: list[Block] = [Lead(text)]
@@ -41,7 +44,7 @@ def section(sources: Sources) -> Section:
         if len(attribute) == 1 and (table := _measures(evidence, attribute)):
             blocks.append(table)
     blocks += quality.blocks(sources)
-    notes = evidence["notes"]
+    notes = evidence.notes
     blocks += [Notice(words.unquoted(note)) for note in notes[:MOST_NOTES]]
     if len(notes) > MOST_NOTES:
         blocks.append(Notice(f"{len(notes) - MOST_NOTES} more notes stand in the embedded evidence."))
@@ -50,28 +53,28 @@ def section(sources: Sources) -> Section:
     return Section("data", "Who is in the data", tuple(blocks))
 
 
-def people_by(evidence: find.Record, attribute: list[str], total: int, most: int = find.MOST_ROWS) -> Table:
+def people_by(evidence: Evidence, attribute: Names, total: int, most: int = find.MOST_ROWS) -> Table:
     """Rows, share and outcomes of each group; of many groups those that `find.kept` names."""
-    counts = find.every(evidence["counts"], attribute=attribute)
+    counts = find.every(evidence.counts, attribute=attribute)
     shown = find.kept(evidence, attribute, most)
-    what = words.capital(unit(evidence["data"]))
+    what = words.capital(unit(evidence.data))
     several = what == "Rows"
     rows = []
-    for c in [c for c in counts if c["group"] in shown]:
-        base = find.rate(evidence, "base_rate", attribute, c["group"])
-        known = base is not None and base["estimable"]
-        hidden = c["suppressed"]
+    for c in [c for c in counts if c.group in shown]:
+        base = find.rate(evidence, "base_rate", attribute, c.group)
+        known = base is not None and base.estimable
+        hidden = c.suppressed
         rows.append(
             (
-                words.name_of(c["group"]),
-                "withheld" if hidden else words.count(c["rows"]) + (f" of {c['people']:,} people" if several else ""),
-                "–" if hidden else words.share(c["rows"] / total if total else None),
-                words.share(base["value"]) if known and base else "not estimable",
-                words.bracket(base["low"], base["high"]) if known and base else str(base["reason"] if base else "–"),
-                "–" if hidden else words.count(c["unknown_label"]),
+                words.name_of(c.group),
+                "withheld" if hidden else words.count(c.rows) + (f" of {c.people:,} people" if several else ""),
+                "–" if hidden else words.share(c.rows / total if total else None),
+                words.share(base.value) if known and base else "not estimable",
+                words.bracket(base.low, base.high) if known and base else str(base.reason if base else "–"),
+                "–" if hidden else words.count(c.unknown_label),
             )
         )
-    if "regression" in evidence:
+    if evidence.regression is not None:
         return Table(
             f"{what} by {words.by(attribute)}",
             ("Group", what, "Share of all", "Outcome unknown"),
@@ -88,37 +91,33 @@ def people_by(evidence: find.Record, attribute: list[str], total: int, most: int
     )
 
 
-def _chart(evidence: find.Record, attribute: list[str]) -> list[Block]:
-    rates = find.every(evidence["rates"], metric="base_rate", attribute=attribute)[:20]
-    if not any(r["estimable"] for r in rates):
+def _chart(evidence: Evidence, attribute: Names) -> list[Block]:
+    rates = find.every(evidence.rates, metric="base_rate", attribute=attribute)[:20]
+    if not any(r.estimable for r in rates):
         return []
     gap = find.gap(evidence, "base_rate", attribute)
     by = words.by(attribute)
     alt = f"Share with the favourable outcome by {by}, with 95 % intervals."
-    if gap and gap["value"] is not None:
+    if gap and gap.value is not None:
         alt += (
-            f" Lowest: {words.name_of(gap['lowest'])}; highest: {words.name_of(gap['highest'])}; "
+            f" Lowest: {words.name_of(gap.lowest)}; highest: {words.name_of(gap.highest)}; "
             f"the gap is {words.points(gap)}."
         )
-    drawn = charts.dots(
-        [charts.Dot(words.name_of(r["group"]), r["value"], r["low"], r["high"], 0, words.behind(r)) for r in rates]
-    )
-    return [
-        Figure(drawn, alt, f"Who has the favourable outcome, by {by}: share, 95 % interval, {unit(evidence['data'])}")
-    ]
+    drawn = charts.dots([charts.Dot(words.name_of(r.group), r.value, r.low, r.high, 0, words.behind(r)) for r in rates])
+    return [Figure(drawn, alt, f"Who has the favourable outcome, by {by}: share, 95 % interval, {unit(evidence.data)}")]
 
 
-def _measures(evidence: find.Record, attribute: list[str]) -> Table | None:
-    records = find.every(evidence["dataset"], attribute=attribute)
+def _measures(evidence: Evidence, attribute: Names) -> Table | None:
+    records = find.every(evidence.dataset, attribute=attribute)
     if not records:
         return None
-    groups = list(dict.fromkeys(tuple(r["group"]) for r in records))
+    groups = list(dict.fromkeys(tuple(r.group) for r in records))
     rows = []
-    if "regression" in evidence:
+    if evidence.regression is not None:
         return None  # class imbalance alone, which the shares of the table above say
     for group in groups[: find.MOST_ROWS]:
-        mine = {r["metric"]: r for r in records if tuple(r["group"]) == group}
-        rows.append((words.name_of(group), *(words.number(mine[m]["value"]) if m in mine else "–" for m, _ in NAMES)))
+        mine = {r.metric: r for r in records if tuple(r.group) == group}
+        rows.append((words.name_of(group), *(words.number(mine[m].value) if m in mine else "–" for m, _ in NAMES)))
     return Table(
         f"Measures of the data by {words.by(attribute)}, each group against everyone else",
         ("Group", *(n for _, n in NAMES)),

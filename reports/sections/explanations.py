@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
+from audit.documents.explanations import Decomposition, Explanations, GroupMean, Importance, Part, Person
 from reports import charts, words
 from reports.blocks import Block, Figure, Heading, Lead, Notice, Paragraph, Points, Section, Sources, Table
 
@@ -18,94 +19,90 @@ def section(sources: Sources) -> Section:
     blocks: list[Block]
     if e is None:
         blocks = [Notice("No explanation was made.")]
-    elif not e.get("global"):
-        blocks = [Notice(str(e.get("reason") or "The decisions could not be explained."))]
+    elif not e.overall:
+        blocks = [Notice(str(e.reason or "The decisions could not be explained."))]
     else:
         blocks = _body(e, sources.people)
     return Section("explanations", "Explanations", tuple(blocks))
 
 
-def _body(e: dict[str, Any], people: bool) -> list[Block]:
-    gate = e["additivity"]
+def _body(e: Explanations, people: bool) -> list[Block]:
+    gate, background = e.additivity, e.background
+    if gate is None or background is None:
+        raise ValueError("the explanations do not say whether they add up, or against what background")
     blocks: list[Block] = [
         Lead(_plain(e)),
         Paragraph(
-            f"What is explained is {e.get('output_meaning') or e['output']}. Method: {e['method']} (SHAP values), "
-            f"against {e['background']['rows']:,} background rows, seed {e['seed']}, on {e['rows']:,} rows. The "
-            f"parts must add up to what the model said. On {gate['rows']:,} rows they "
-            f"{'do' if gate['passed'] else 'do NOT'}: the largest error is {gate['max_error']:.1e}, where "
-            f"{gate['tolerance']:.0e} is allowed."
+            f"What is explained is {e.output_meaning or e.output}. Method: {e.method} (SHAP values), "
+            f"against {background.rows:,} background rows, seed {e.seed}, on {e.rows:,} rows. The "
+            f"parts must add up to what the model said. On {gate.rows:,} rows they "
+            f"{'do' if gate.passed else 'do NOT'}: the largest error is {gate.max_error:.1e}, where "
+            f"{gate.tolerance:.0e} is allowed."
         ),
     ]
-    hiding = e.get("hiding") or {}
-    if hiding.get("alarm"):
-        blocks.append(Notice(hiding["notice"]))
-    elif hiding:
-        blocks.append(Paragraph(hiding["notice"]))
-    if e.get("rerouted"):
-        blocks.append(Notice(f"The first method was given up: {e['rerouted']}"))
-    every = e["global"]
+    if e.hiding is not None:
+        notice = str(e.hiding.notice)
+        blocks.append(Notice(notice) if e.hiding.alarm else Paragraph(notice))
+    if e.rerouted:
+        blocks.append(Notice(f"The first method was given up: {e.rerouted}"))
+    every = e.overall
     top = every[:TOP]
-    leaders = ", ".join(f["feature"] for f in top[:3])
+    leaders = ", ".join(f.feature for f in top[:3])
     blocks.append(
         Figure(
-            charts.bars(
-                [f["feature"] for f in top], [f["mean_abs"] for f in top], [(f["low"], f["high"]) for f in top]
-            ),
-            f"How much each column moves the {e['output']} on average; the model leans most on {leaders}.",
-            f"How much each column moves the {e['output']} on average (mean absolute SHAP value), with 95 % intervals",
+            charts.bars([f.feature for f in top], [f.mean_abs for f in top], [(f.low, f.high) for f in top]),
+            f"How much each column moves the {e.output} on average; the model leans most on {leaders}.",
+            f"How much each column moves the {e.output} on average (mean absolute SHAP value), with 95 % intervals",
         )
     )
-    rows = tuple(
-        (f["feature"], f"{f['mean_abs']:.4f}", f"{f['low']:.4f} to {f['high']:.4f}") for f in every[:MOST_FEATURES]
-    )
+    rows = tuple((f.feature, f"{f.mean_abs:.4f}", f"{f.low:.4f} to {f.high:.4f}") for f in every[:MOST_FEATURES])
     blocks.append(
         Table(
             "Importance of every column", ("Column", "Mean |SHAP|", "95 % interval"), rows, _left(every), (44, 26, 30)
         )
     )
-    blocks += _means(e, [f["feature"] for f in top[:5]])
+    blocks += _means(e, [f.feature for f in top[:5]])
     blocks += _gap(e)
     blocks += _fidelity(e)
     blocks += _recourse(e)
     blocks += _hiding(e)
     if people:
-        blocks += [b for p in e["people"] for b in _person(p)]
-    elif e["people"]:
+        blocks += [b for p in e.people for b in _person(p)]
+    elif e.people:
         blocks.append(Paragraph("Single persons were explained on the screen; they are not printed, to protect them."))
-    if e.get("limits"):
-        blocks += [Heading("Limits of these explanations"), Points(tuple(e["limits"]))]
+    if e.limits:
+        blocks += [Heading("Limits of these explanations"), Points(tuple(e.limits))]
     return blocks
 
 
-def _plain(e: dict[str, Any]) -> str:
+def _plain(e: Explanations) -> str:
     """What the model leans on and what the gaps fall to, without a term of art."""
-    first = ", ".join(f["feature"] for f in e["global"][:3])
+    first = ", ".join(f.feature for f in e.overall[:3])
     text = f"The columns that move the model most are {first}."
-    for d in e.get("decomposition", []):
-        if d["kind"] != "extreme" or d["output"] != "decision" or len(d["attribute"]) > 1:
+    for d in e.decomposition:
+        if d.kind != "extreme" or d.output != "decision" or len(d.attribute) > 1:
             continue
-        most = max(d["features"], key=lambda f: f["value"], default=None)
-        if most is None or most["value"] <= 0:
+        most = max(d.features, key=lambda f: f.value, default=None)
+        if most is None or most.value <= 0:
             continue
         text += (
-            f" Of the gap by {words.by(d['attribute'])}, {100 * d['total']:.1f} points, the largest part falls to "
-            f"{most['feature']}: {100 * most['value']:.1f} points "
-            f"({words.span({'kind': 'difference', 'low': most['low'], 'high': most['high']})})."
+            f" Of the gap by {words.by(d.attribute)}, {100 * d.total:.1f} points, the largest part falls to "
+            f"{most.feature}: {100 * most.value:.1f} points "
+            f"({words.span(most)})."
         )
     return text
 
 
-def _means(e: dict[str, Any], features: list[str]) -> list[Block]:
+def _means(e: Explanations, features: list[str]) -> list[Block]:
     """Mean attributions of the leading columns by group: for whom a column speaks, and against whom."""
     blocks: list[Block] = []
-    found = [g for g in e.get("groups", []) if g["feature"] in features and len(g["attribute"]) == 1]
-    for attribute in dict.fromkeys(tuple(g["attribute"]) for g in found):
-        mine = {(tuple(g["group"]), g["feature"]): g for g in found if tuple(g["attribute"]) == attribute}
+    found = [g for g in e.groups if g.feature in features and len(g.attribute) == 1]
+    for attribute in dict.fromkeys(tuple(g.attribute) for g in found):
+        mine = {(tuple(g.group), g.feature): g for g in found if tuple(g.attribute) == attribute}
         rows = []
         for group in dict.fromkeys(g for g, _ in mine):
             cells = [_mean(mine.get((group, f))) for f in features]
-            people = next(m["rows"] for (g, _), m in mine.items() if g == group)
+            people = next(m.rows for (g, _), m in mine.items() if g == group)
             rows.append((words.name_of(group), *cells, words.count(people)))
         blocks.append(
             Table(
@@ -119,38 +116,38 @@ def _means(e: dict[str, Any], features: list[str]) -> list[Block]:
     return blocks
 
 
-def _mean(g: dict[str, Any] | None) -> str:
-    if g is None or g["mean"] is None:
+def _mean(g: GroupMean | None) -> str:
+    if g is None or g.mean is None:
         return "–"
-    limits = "" if g.get("low") is None else f"\n{words.bracket(g['low'], g['high'], percent=False)}"
-    return f"{words.signed(g['mean'])}{limits}"
+    limits = "" if g.low is None else f"\n{words.bracket(g.low, g.high, percent=False)}"
+    return f"{words.signed(g.mean)}{limits}"
 
 
-def _gap(e: dict[str, Any]) -> list[Block]:
+def _gap(e: Explanations) -> list[Block]:
     blocks: list[Block] = []
-    for d in e.get("decomposition", []):
-        if d["kind"] != "extreme" or d["output"] != "decision":
+    for d in e.decomposition:
+        if d.kind != "extreme" or d.output != "decision":
             continue
-        by = words.by(d["attribute"])
-        pair = f"{words.name_of(d['highest'])} and {words.name_of(d['lowest'])}"
-        top = sorted(d["features"], key=lambda f: -abs(f["value"]))[:TOP]
+        by = words.by(d.attribute)
+        pair = f"{words.name_of(d.highest)} and {words.name_of(d.lowest)}"
+        top = sorted(d.features, key=lambda f: -abs(f.value))[:TOP]
         blocks.append(Heading(f"What the gap by {by} is made of"))
         blocks.append(
             Figure(
                 charts.bars(
-                    [f["feature"] for f in top],
-                    [f["value"] for f in top],
-                    [(f["low"], f["high"]) for f in top],
+                    [f.feature for f in top],
+                    [f.value for f in top],
+                    [(f.low, f.high) for f in top],
                     percent=True,
                 ),
-                f"The gap of {100 * d['total']:.1f} points between {pair}, divided over columns; most falls to "
-                f"{', '.join(f['feature'] for f in top[:2])}.",
-                f"The difference in decisions between {pair} ({100 * d['total']:.1f} points), divided over columns, in "
+                f"The gap of {100 * d.total:.1f} points between {pair}, divided over columns; most falls to "
+                f"{', '.join(f.feature for f in top[:2])}.",
+                f"The difference in decisions between {pair} ({100 * d.total:.1f} points), divided over columns, in "
                 "points; hatched bars narrow it",
             )
         )
         blocks.append(_parts(d, by))
-        proxies = [p["feature"] if isinstance(p, dict) else str(p) for p in d.get("proxies", [])][:MOST_PROXIES]
+        proxies = [_proxy(p) for p in d.proxies][:MOST_PROXIES]
         if proxies:
             blocks.append(
                 Paragraph(f"Columns that go along with {by} and widen the gap, possible proxies: {', '.join(proxies)}.")
@@ -158,16 +155,21 @@ def _gap(e: dict[str, Any]) -> list[Block]:
     return blocks
 
 
-def _parts(d: dict[str, Any], by: str) -> Table:
+def _proxy(proxy: object) -> str:
+    """Its name; reports made before 0.3 held more of it."""
+    return str(proxy["feature"]) if isinstance(proxy, dict) else str(proxy)
+
+
+def _parts(d: Decomposition, by: str) -> Table:
     """The table beside the drawing: every part, and how closely its column goes along with the attribute."""
-    parts = sorted(d["features"], key=lambda f: -abs(f["value"]))
+    parts = sorted(d.features, key=lambda f: -abs(f.value))
     rows = tuple(
         (
-            f["feature"],
-            words.signed(100 * f["value"], 1),
-            words.bracket(f["low"], f["high"]),
-            words.number(f.get("association"), 2),
-            str(f.get("association_measure") or "–"),
+            f.feature,
+            words.signed(100 * f.value, 1),
+            words.bracket(f.low, f.high),
+            words.number(f.association, 2),
+            str(f.association_measure or "–"),
         )
         for f in parts[:MOST_FEATURES]
     )
@@ -180,30 +182,30 @@ def _parts(d: dict[str, Any], by: str) -> Table:
     )
 
 
-def _left(features: list[dict[str, Any]]) -> str:
+def _left(features: Sequence[Part | Importance]) -> str:
     more = len(features) - MOST_FEATURES
     return "" if more <= 0 else f"{more} more columns are in the embedded explanations."
 
 
-def _hiding(e: dict[str, Any]) -> list[Block]:
+def _hiding(e: Explanations) -> list[Block]:
     """The test for models that behave for an explainer only (Slack et al. 2020)."""
-    found = e.get("hiding")
-    if not found or not found.get("notice"):
+    found = e.hiding
+    if not found or not found.notice:
         return []
-    text = str(found["notice"])
-    return [Heading("Does the model hide from explanations?"), Notice(text) if found.get("alarm") else Paragraph(text)]
+    text = str(found.notice)
+    return [Heading("Does the model hide from explanations?"), Notice(text) if found.alarm else Paragraph(text)]
 
 
-def _fidelity(e: dict[str, Any]) -> list[Block]:
+def _fidelity(e: Explanations) -> list[Block]:
     rows = tuple(
         (
-            words.name_of(f["group"]),
-            words.by(f["attribute"]),
-            words.number(f["r2"], 2),
-            f"{f['r2_low']:.2f} to {f['r2_high']:.2f}" if f.get("r2_low") is not None else "–",
-            words.count(f["rows"]),
+            words.name_of(f.group),
+            words.by(f.attribute),
+            words.number(f.r2, 2),
+            f"{f.r2_low:.2f} to {f.r2_high:.2f}" if f.r2_low is not None else "–",
+            words.count(f.rows),
         )
-        for f in e.get("fidelity", [])
+        for f in e.fidelity
     )
     if not rows:
         return []
@@ -219,42 +221,42 @@ def _fidelity(e: dict[str, Any]) -> list[Block]:
     ]
 
 
-def _recourse(e: dict[str, Any]) -> list[Block]:
+def _recourse(e: Explanations) -> list[Block]:
     """What turning a refusal costs one group against another."""
-    found = e.get("recourse")
+    found = e.recourse
     if not found:
         return []
     title = Heading("What it takes to turn a refusal, by group")
-    if not found["sought"]:
-        return [title, Paragraph(found["reason"])]
+    if not found.sought:
+        return [title, Paragraph(str(found.reason))]
     rows = tuple(
         (
-            words.name_of(g["group"]),
-            words.by(g["attribute"]),
-            f"{g['found']:,} of {g['rows']:,}",
-            words.number(g["cost"], 2),
-            f"{g['cost_low']:.2f} to {g['cost_high']:.2f}" if g["cost_low"] is not None else "–",
-            words.count(g["refused"]),
+            words.name_of(g.group),
+            words.by(g.attribute),
+            f"{g.found:,} of {g.rows:,}",
+            words.number(g.cost, 2),
+            f"{g.cost_low:.2f} to {g.cost_high:.2f}" if g.cost_low is not None else "–",
+            words.count(g.refused),
         )
-        for g in found["groups"]
+        for g in found.groups
     )
-    whole = 100 * (found["complete"] or 0.0)
-    blocks: list[Block] = [title, Points(tuple(found["notice"]))] if found["notice"] else [title]
+    whole = 100 * (found.complete or 0.0)
+    blocks: list[Block] = [title, Points(tuple(found.notice))] if found.notice else [title]
     if rows:
         blocks.append(
             Table(
                 "Refused people with recourse, and what it costs them on average",
                 ("Group", "By", "With recourse", "Mean cost", "95 % interval", "Refused"),
                 rows,
-                f"Changes allowed by the case: {', '.join(found['actionable'])}. {found['cost']}",
+                f"Changes allowed by the case: {', '.join(found.actionable)}. {found.cost}",
                 (26, 14, 18, 12, 18, 12),
             )
         )
-    most = max((g["rows"] for g in found["groups"]), default=0)
+    most = max((g.rows for g in found.groups), default=0)
     blocks.append(
         Paragraph(
-            f"Of each group up to {most:,} refused people were drawn at random; {found['tried']:,} changes were tried "
-            f"on {found['rows']:,} rows. For {whole:.0f} % of them every cheaper combination of values was tried; "
+            f"Of each group up to {most:,} refused people were drawn at random; {found.tried:,} changes were tried "
+            f"on {found.rows:,} rows. For {whole:.0f} % of them every cheaper combination of values was tried; "
             "for the others the cost is the least that was found. It is a statement about this model, not advice to "
             "anyone."
         )
@@ -262,25 +264,25 @@ def _recourse(e: dict[str, Any]) -> list[Block]:
     return blocks
 
 
-def _person(p: dict[str, Any]) -> list[Block]:
-    lime = {f["feature"]: f["value"] for f in p["lime"]}
+def _person(p: Person) -> list[Block]:
+    lime = {f.feature: f.value for f in p.lime}
     rows = tuple(
-        (f["feature"], str(p["values"].get(f["feature"], "–")), f"{f['value']:+.4f}",
-         f"{lime[f['feature']]:+.4f}" if f["feature"] in lime else "–")
-        for f in p["shap"][:TOP]
+        (f.feature, str(p.values.get(f.feature, "–")), f"{f.value:+.4f}",
+         f"{lime[f.feature]:+.4f}" if f.feature in lime else "–")
+        for f in p.shap[:TOP]
     )  # fmt: skip
     blocks: list[Block] = [
-        Heading(f"One person (row {p['row']:,})"),
+        Heading(f"One person (row {p.row:,})"),
         Table(
-            f"Row {p['row']:,}: score {p['score']:.3f}, decided {p['decision']}",
+            f"Row {p.row:,}: score {p.score:.3f}, decided {p.decision}",
             ("Column", "Value", "SHAP", "LIME"), rows, "", (34, 30, 18, 18),
         ),
     ]  # fmt: skip
-    if p.get("reasons"):
-        blocks.append(Points(tuple(p["reasons"])))
-    if p.get("recourse"):
-        blocks.append(Paragraph(p["recourse"]["words"]))
-    notice = p["agreement"].get("notice")
+    if p.reasons:
+        blocks.append(Points(tuple(p.reasons)))
+    if p.recourse:
+        blocks.append(Paragraph(p.recourse.words))
+    notice = p.agreement.notice
     if notice:
-        blocks.append(Notice(notice) if p["agreement"].get("disagree") else Paragraph(notice))
+        blocks.append(Notice(notice) if p.agreement.disagree else Paragraph(notice))
     return blocks

@@ -3,35 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Protocol, TypeVar
 
-Record = dict[str, Any]
+from audit.documents.base import Names
+from audit.values import Count, Gap, Rate
+
+T = TypeVar("T")
+
+
+class Measured(Protocol):
+    """What holds rates, gaps and counts: the evidence, or an arm of a mitigation."""
+
+    @property
+    def rates(self) -> tuple[Rate, ...]: ...
+    @property
+    def gaps(self) -> tuple[Gap, ...]: ...
+    @property
+    def counts(self) -> tuple[Count, ...]: ...
+
 
 MOST_ROWS = 40
 MOST_ATTRIBUTES = 12
 MOST_INTERSECTIONS = 4
 
 
-def one(records: Iterable[Record], **wanted: object) -> Record | None:
+def one(records: Iterable[T], **wanted: object) -> T | None:
     """The first record whose fields equal `wanted`, or None."""
-    return next((r for r in records if all(r.get(k) == v for k, v in wanted.items())), None)
+    return next((r for r in records if all(getattr(r, k) == v for k, v in wanted.items())), None)
 
 
-def every(records: Iterable[Record], **wanted: object) -> list[Record]:
+def every(records: Iterable[T], **wanted: object) -> list[T]:
     """All of them."""
-    return [r for r in records if all(r.get(k) == v for k, v in wanted.items())]
+    return [r for r in records if all(getattr(r, k) == v for k, v in wanted.items())]
 
 
-def attributes(evidence: Record, *, alone: bool = False) -> list[list[str]]:
+def attributes(evidence: Measured, *, alone: bool = False) -> list[Names]:
     """The attributes and intersections that were audited, in order."""
-    found: list[list[str]] = []
-    for gap in evidence["gaps"] or [c for c in evidence["counts"] if c["attribute"]]:
-        if gap["attribute"] not in found and not (alone and len(gap["attribute"]) > 1):
-            found.append(gap["attribute"])
+    found: list[Names] = []
+    measured: list[Gap | Count] = list(evidence.gaps) or [c for c in evidence.counts if c.attribute]
+    for entry in measured:
+        if entry.attribute not in found and not (alone and len(entry.attribute) > 1):
+            found.append(entry.attribute)
     return found
 
 
-def printed(evidence: Record) -> list[list[str]]:
+def printed(evidence: Measured) -> list[Names]:
     """What has tables of its own: the first attributes, and the intersections of the widest gaps in selection."""
     found = attributes(evidence)
     alone = [a for a in found if len(a) == 1][:MOST_ATTRIBUTES]
@@ -39,43 +55,43 @@ def printed(evidence: Record) -> list[list[str]]:
     return [a for a in found if a in alone or a in crossed]
 
 
-def not_printed(evidence: Record) -> int:
+def not_printed(evidence: Measured) -> int:
     """How many attributes and intersections have no tables of their own."""
     return len(attributes(evidence)) - len(printed(evidence))
 
 
-def _width(evidence: Record, attribute: list[str]) -> float:
+def _width(evidence: Measured, attribute: Names) -> float:
     found = gap(evidence, "selection_rate", attribute)
-    return found["value"] if found and found["value"] is not None else -1.0
+    return found.value if found and found.value is not None else -1.0
 
 
-def rate(evidence: Record, metric: str, attribute: Sequence[str], group: Sequence[str]) -> Record | None:
+def rate(evidence: Measured, metric: str, attribute: Sequence[str], group: Sequence[str]) -> Rate | None:
     """One rate of one group."""
-    return one(evidence["rates"], metric=metric, attribute=list(attribute), group=list(group))
+    return one(evidence.rates, metric=metric, attribute=tuple(attribute), group=tuple(group))
 
 
-def gap(evidence: Record, metric: str, attribute: Sequence[str], kind: str = "difference") -> Record | None:
+def gap(evidence: Measured, metric: str, attribute: Sequence[str], kind: str = "difference") -> Gap | None:
     """One gap."""
-    return one(evidence["gaps"], metric=metric, attribute=list(attribute), kind=kind)
+    return one(evidence.gaps, metric=metric, attribute=tuple(attribute), kind=kind)
 
 
-def people(evidence: Record, attribute: Sequence[str], group: Sequence[str]) -> int | None:
+def people(evidence: Measured, attribute: Sequence[str], group: Sequence[str]) -> int | None:
     """Rows in one group, unweighted; None where they are withheld."""
-    found = one(evidence["counts"], attribute=list(attribute), group=list(group))
-    return None if found is None or found["suppressed"] else int(found["rows"])
+    found = one(evidence.counts, attribute=tuple(attribute), group=tuple(group))
+    return None if found is None or found.suppressed else int(found.rows)
 
 
-def kept(evidence: Record, attribute: Sequence[str], most: int = MOST_ROWS) -> list[list[str]]:
+def kept(evidence: Measured, attribute: Sequence[str], most: int = MOST_ROWS) -> list[Names]:
     """The groups of an attribute that are printed: of many, both ends of every gap, then the largest; in order."""
-    counts = [c for c in evidence["counts"] if c["attribute"] == list(attribute)]
-    groups = [c["group"] for c in counts]
+    counts = [c for c in evidence.counts if c.attribute == tuple(attribute)]
+    groups = [c.group for c in counts]
     if len(groups) <= most:
         return groups
-    gaps = [g for g in evidence["gaps"] if g["attribute"] == list(attribute)]
-    gaps.sort(key=lambda g: (g["metric"] != "selection_rate", g["metric"] != "equal_opportunity"))
-    ends = [g[k] for g in gaps for k in ("highest", "lowest") if g[k]]
-    largest = [c["group"] for c in sorted(counts, key=lambda c: -(c["rows"] or 0))]
-    chosen: list[list[str]] = []
+    gaps = [g for g in evidence.gaps if g.attribute == tuple(attribute)]
+    gaps.sort(key=lambda g: (g.metric != "selection_rate", g.metric != "equal_opportunity"))
+    ends = [group for g in gaps for group in (g.highest, g.lowest) if group]
+    largest = [c.group for c in sorted(counts, key=lambda c: -(c.rows or 0))]
+    chosen: list[Names] = []
     for group in (*ends[: most // 2], *largest):
         if group not in chosen and group in groups and len(chosen) < most:
             chosen.append(group)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from audit.by_proxy import sentences
+from audit.documents.evidence import Curve, Inequality, Ranking, Smoothed
+from audit.documents.rows import ByProxy, Funnel, Individual, LikeWithLike, Slice, Slices, StageFigure
 from audit.funnel import WARNING
 from audit.likewise import NOT_CAUSAL, shown
 from audit.sizes import unit
@@ -21,67 +25,67 @@ BY_ROW = " Rows of one person are taken for different people here: intervals and
 def section(sources: Sources) -> Section | None:
     """The chapter, or None where nothing of it was measured."""
     evidence = sources.evidence
-    what = unit(evidence["data"])
+    what = unit(evidence.data)
     blocks: list[Block] = [
-        *_slices(evidence.get("slices"), what),
-        *_individual(evidence.get("individual"), what),
-        *_by_proxy(evidence.get("by_proxy")),
-        *_likewise(evidence.get("like_with_like")),
-        *_funnel(evidence.get("funnel")),
-        *_ranking(evidence.get("ranking")),
-        *_inequality(evidence.get("inequality")),
-        *_smoothed(evidence.get("smoothed")),
-        *_reliability(evidence.get("reliability")),
-        *_points(evidence.get("predictive_parity")),
+        *_slices(evidence.slices, what),
+        *_individual(evidence.individual, what),
+        *_by_proxy(evidence.by_proxy),
+        *_likewise(evidence.like_with_like),
+        *_funnel(evidence.funnel),
+        *_ranking(evidence.ranking),
+        *_inequality(evidence.inequality),
+        *_smoothed(evidence.smoothed),
+        *_reliability(evidence.reliability),
+        *_points(evidence.predictive_parity),
         *conform.blocks(sources),
     ]
     return Section("further", "Beyond groups and rates", tuple(blocks)) if blocks else None
 
 
-def where(found: find.Record) -> str:
+def where(found: Slice) -> str:
     """The conditions of a subgroup in words."""
-    return " and ".join(f"{c['column']} {c['value']}" for c in found["where"])
+    return " and ".join(f"{c.column} {c.value}" for c in found.where)
 
 
-def chosen(found: list[find.Record], most: int = MOST) -> list[find.Record]:
+def chosen(found: Sequence[Slice], most: int = MOST) -> list[Slice]:
     """Those to print: of each question in turn, none that only narrows one that is printed already."""
-    out: list[find.Record] = []
-    for question in dict.fromkeys(f["question"] for f in found):
+    out: list[Slice] = []
+    for question in dict.fromkeys(f.question for f in found):
         mine: list[set[tuple[str, str]]] = []
-        for f in (f for f in found if f["question"] == question):
-            conditions = {(c["column"], str(c["value"])) for c in f["where"]}
+        for f in (f for f in found if f.question == question):
+            conditions = {(c.column, str(c.value)) for c in f.where}
             if len(mine) < most // 2 and not any(m <= conditions for m in mine):
                 mine.append(conditions)
                 out.append(f)
     return out
 
 
-def _slices(found: find.Record | None, what: str) -> list[Block]:
+def _slices(found: Slices | None, what: str) -> list[Block]:
     if not found:
         return []
     head = Heading("The worst-served subgroups")
-    if not found["measured"]:
-        return [head, Paragraph(f"No subgroups were sought: {found['reason']}.")]
+    if not found.measured:
+        return [head, Paragraph(f"No subgroups were sought: {found.reason}.")]
     how = (
-        f"{found['considered']:,} subgroups of at least {found['least_people']} {what} were looked at on one half of "
-        f"the {what}; {found['tested']} were tested on the other half, and p-values are adjusted for all of these."
+        f"{found.considered:,} subgroups of at least {found.least_people} {what} were looked at on one half of "
+        f"the {what}; {found.tested} were tested on the other half, and p-values are adjusted for all of these."
         + (BY_ROW if what == "rows" else "")
     )
-    if not found["found"]:
+    if not found.found:
         return [head, Paragraph(f"{how} No subgroup was confirmed. That is no proof that there is none.")]
-    shown = chosen(found["found"])
+    shown = chosen(found.found)
     rows = tuple(
         (
             where(f),
-            ASKED.get(f["question"], str(f["question"])),
-            f"{words.share(f['rate'])} of {f['people']:,}",
-            words.share(f["rate_of_others"]),
-            f"{100 * f['difference']:.1f} {words.bracket(f['low'], f['high'])}",
-            words.p_words(f["p_adjusted"]),
+            ASKED.get(f.question, str(f.question)),
+            f"{words.share(f.rate)} of {f.people:,}",
+            words.share(f.rate_of_others),
+            f"{100 * f.difference:.1f} {words.bracket(f.low, f.high)}",
+            words.p_words(f.p_adjusted),
         )
         for f in shown
     )
-    left = len(found["found"]) - len(shown)
+    left = len(found.found) - len(shown)
     more = f" {left} more, most of them parts of these, stand in the evidence." if left else ""
     table = Table(
         "Subgroups confirmed on people who were not used to find them",
@@ -93,25 +97,25 @@ def _slices(found: find.Record | None, what: str) -> list[Block]:
     return [head, Paragraph(how), table]
 
 
-def _by_proxy(found: list[find.Record] | None) -> list[Block]:
+def _by_proxy(found: Sequence[ByProxy]) -> list[Block]:
     """What can be said of an attribute that is not recorded; nobody is assigned to a group."""
     blocks: list[Block] = []
-    for entry in found or []:
+    for entry in found:
         rows = tuple(
             (
-                words.name_of(r["group"]),
-                f"{r['people_expected']:,.0f}",
-                words.share(r["weighted"]),
-                f"{words.share(r['low'])} to {words.share(r['high'])}",
-                f"{words.share(r['outer_low'])} to {words.share(r['outer_high'])}",
+                words.name_of(r.group),
+                f"{r.people_expected:,.0f}",
+                words.share(r.weighted),
+                f"{words.share(r.low)} to {words.share(r.high)}",
+                f"{words.share(r.outer_low)} to {words.share(r.outer_high)}",
             )
-            for r in entry["rates"]
+            for r in entry.rates
         )
         blocks += [
             Heading("An attribute that is not recorded"),
             Paragraph(
-                f"Nobody's {words.by(entry['attribute'])} is recorded. A table that was brought gives the probability "
-                f"of each group for each value of {entry['column']}; nobody is assigned to a group. The weighted "
+                f"Nobody's {words.by(entry.attribute)} is recorded. A table that was brought gives the probability "
+                f"of each group for each value of {entry.column}; nobody is assigned to a group. The weighted "
                 "share is right only where decisions do not depend on the group among people of one value; the bounds "
                 "hold whatever they depend on."
             ),
@@ -119,7 +123,7 @@ def _by_proxy(found: list[find.Record] | None) -> list[Block]:
                 "Who receives the favourable decision, by probabilities",
                 ("Group", "People expected", "Weighted share", "Can be anything", "With chance, 95 %"),
                 rows,
-                f"{entry['rows']:,} rows; {entry['rows_without']:,} more have a value that the table does not name.",
+                f"{entry.rows:,} rows; {entry.rows_without:,} more have a value that the table does not name.",
                 (22, 16, 16, 23, 23),
             ),
             Points(tuple(sentences([entry]))),
@@ -127,26 +131,26 @@ def _by_proxy(found: list[find.Record] | None) -> list[Block]:
     return blocks
 
 
-def _likewise(found: find.Record | None) -> list[Block]:
+def _likewise(found: LikeWithLike | None) -> list[Block]:
     """The gap among people alike in the factors that a person calls legitimate."""
-    if not found or not found["factors"]:
+    if not found or not found.factors:
         return []
-    named = [f"{f['column']}: {f['reason']}" for f in found["factors"]]
+    named = [f"{f.column}: {f.reason}" for f in found.factors]
     rows = tuple(
-        (f"{words.by(p['attribute'])}: {s.who}", s.raw, s.held, s.adjusted, s.explained)
-        for p, s in ((p, shown(p)) for p in found["pairs"][: find.MOST_ROWS])
+        (f"{words.by(p.attribute)}: {s.who}", s.raw, s.held, s.adjusted, s.explained)
+        for p, s in ((p, shown(p)) for p in found.pairs[: find.MOST_ROWS])
     )
     stand_in = [
-        f"{f['column']} goes with {words.by(p['attribute'])} itself (Cramer's V {p['cramers_v']:.2f})"
-        for f in found["factors"]
-        for p in f["proxy_of"]
-        if p["stands_in"]
+        f"{f.column} goes with {words.by(p.attribute)} itself (Cramer's V {p.cramers_v:.2f})"
+        for f in found.factors
+        for p in f.proxy_of
+        if p.stands_in
     ]
     blocks: list[Block] = [
         Heading("Like compared with like"),
         Paragraph(
             "These factors were called legitimate, with these reasons. They put people into "
-            f"{found['strata']:,} strata, and people of one stratum are compared. {NOT_CAUSAL}"
+            f"{found.strata:,} strata, and people of one stratum are compared. {NOT_CAUSAL}"
         ),
         Points(tuple(named)),
     ]
@@ -157,7 +161,7 @@ def _likewise(found: find.Record | None) -> list[Block]:
                 ("Pair", "Raw [95 %]", "Within strata [95 %]", "By regression [95 %]", "Taken away by the factors"),
                 rows,
                 "Within strata: Mantel-Haenszel. By regression: logistic, mean difference of predicted rates. "
-                "Taken away: Kitagawa. Intervals hold for all pairs of an attribute. " + " ".join(found["notes"]),
+                "Taken away: Kitagawa. Intervals hold for all pairs of an attribute. " + " ".join(found.notes),
                 (28, 17, 18, 18, 19),
             )
         )
@@ -166,52 +170,52 @@ def _likewise(found: find.Record | None) -> list[Block]:
     return blocks
 
 
-def gap_sentence(figure: find.Record) -> str:
+def gap_sentence(figure: StageFigure) -> str:
     """Where a stage stands: the gap between the two groups furthest apart, and how many are short."""
-    gap, stage = figure["gap"], figure["stage"]
-    if gap["value"] is None:
-        return f"{stage}: not estimable ({gap['reason']})."
+    gap, stage = figure.gap, figure.stage
+    if gap.value is None:
+        return f"{stage}: not estimable ({gap.reason})."
     whom = {"stage": "of those who got so far", "cumulative": "of all who began", "outcome": "of those picked"}
-    high, low = words.name_of(gap["highest"]), words.name_of(gap["lowest"])
+    high, low = words.name_of(gap.highest), words.name_of(gap.lowest)
     tail = ""
-    if figure["kind"] != "outcome":
-        short, least, most = gap["short"]
+    if figure.kind != "outcome" and gap.short is not None:
+        short, least, most = gap.short
         tail = f" At the rate of {high}, {short:,.0f} [{least:,.0f}, {most:,.0f}] more of {low} would have passed."
     return (
-        f"{stage}, {whom[figure['kind']]}: {high} {100 * gap['value']:.1f} points "
-        f"{words.bracket(gap['low'], gap['high'])} above {low}, {words.p_words(gap['p_adjusted'])}.{tail}"
+        f"{stage}, {whom[figure.kind]}: {high} {100 * gap.value:.1f} points "
+        f"{words.bracket(gap.low, gap.high)} above {low}, {words.p_words(gap.p_adjusted)}.{tail}"
     )
 
 
-def _funnel(found: find.Record | None) -> list[Block]:
+def _funnel(found: Funnel | None) -> list[Block]:
     """The process stage by stage, one table an attribute."""
-    if not found or not found["figures"]:
+    if not found or not found.figures:
         return []
     blocks: list[Block] = [Heading("The process, stage by stage")]
-    for attribute in dict.fromkeys(tuple(f["attribute"]) for f in found["figures"]):
-        mine = [f for f in found["figures"] if tuple(f["attribute"]) == attribute]
+    for attribute in dict.fromkeys(tuple(f.attribute) for f in found.figures):
+        mine = [f for f in found.figures if tuple(f.attribute) == attribute]
         rows = tuple(
             (
-                f["stage"] if f["kind"] == "stage" else "picked: turn out well",
-                words.name_of(r["group"]),
-                f"{r['numerator']:,} of {r['denominator']:,}",
-                "–" if r["value"] is None else f"{words.share(r['value'])} {words.bracket(r['low'], r['high'])}",
+                f.stage if f.kind == "stage" else "picked: turn out well",
+                words.name_of(r.group),
+                f"{r.numerator:,} of {r.denominator:,}",
+                "–" if r.value is None else f"{words.share(r.value)} {words.bracket(r.low, r.high)}",
             )
             for f in mine
-            if f["kind"] != "cumulative"
-            for r in f["rates"][: find.MOST_ROWS]
+            if f.kind != "cumulative"
+            for r in f.rates[: find.MOST_ROWS]
         )
         blocks.append(
             Table(
                 f"Who gets how far, by {words.by(list(attribute))}",
                 ("Stage", "Group", "Passed, of those who got so far", "Share [95 %]"),
                 rows,
-                " ".join(found["notes"]),
+                " ".join(found.notes),
                 (28, 26, 24, 22),
             )
         )
         blocks.append(Points(tuple(gap_sentence(f) for f in mine)))
-        if any(f["kind"] == "outcome" for f in mine):
+        if any(f.kind == "outcome" for f in mine):
             blocks.append(Paragraph(f"On the outcomes of those picked: {WARNING}"))
     return blocks
 
@@ -220,24 +224,24 @@ SMALLEST = 8
 METRIC = "selection_rate"
 
 
-def smallest(found: list[find.Record], metric: str = METRIC, most: int = SMALLEST) -> list[find.Record]:
+def smallest(found: Sequence[Smoothed], metric: str = METRIC, most: int = SMALLEST) -> list[Smoothed]:
     """The groups with the fewest people whose rate was smoothed."""
-    mine = [s for s in found if s["metric"] == metric and s["value"] is not None]
-    return sorted(mine, key=lambda s: (s["denominator"], s["attribute"], s["group"]))[:most]
+    mine = [s for s in found if s.metric == metric and s.value is not None]
+    return sorted(mine, key=lambda s: (s.denominator, s.attribute, s.group))[:most]
 
 
-def _smoothed(found: list[find.Record] | None) -> list[Block]:
+def _smoothed(found: Sequence[Smoothed]) -> list[Block]:
     """The smallest intersections: counted, and drawn towards what their parts foretell."""
-    shown = smallest(found or [])
+    shown = smallest(found)
     if not shown:
         return []
     rows = tuple(
         (
-            f"{words.by(s['attribute'])}: {words.name_of(s['group'])}",
-            f"{s['denominator']:,}",
-            words.share(s["counted"]),
-            f"{words.share(s['value'])} {words.bracket(s['low'], s['high'])}",
-            words.share(s["borrowed"]),
+            f"{words.by(s.attribute)}: {words.name_of(s.group)}",
+            f"{s.denominator:,}",
+            words.share(s.counted),
+            f"{words.share(s.value)} {words.bracket(s.low, s.high)}",
+            words.share(s.borrowed),
         )
         for s in shown
     )
@@ -255,29 +259,32 @@ def _smoothed(found: list[find.Record] | None) -> list[Block]:
     return [Heading("Small groups"), table]
 
 
-def _individual(found: find.Record | None, what: str) -> list[Block]:
-    near = (found or {}).get("neighbours") or {}
-    if not near.get("measured"):
+def _points_of(share: float | None) -> float | None:
+    return None if share is None else 100 * share
+
+
+def _individual(found: Individual | None, what: str) -> list[Block]:
+    near = found.neighbours if found is not None else None
+    if near is None or not near.measured:
         return []
     blocks: list[Block] = [
         Heading("Are like people decided alike?"),
         Paragraph(
-            f"Each of {near['people']:,} {what} drawn at random is held against the {near['neighbours']} others most "
-            f"like them in {len(near['features'])} features. Consistency is 1 where everyone is decided as these "
-            f"are; it is {words.number(near['consistency'])} "
-            f"{words.bracket(near['consistency_low'], near['consistency_high'], percent=False)} here."
+            f"Each of {near.people:,} {what} drawn at random is held against the {near.neighbours} others most "
+            f"like them in {len(near.features)} features. Consistency is 1 where everyone is decided as these "
+            f"are; it is {words.number(near.consistency)} "
+            f"{words.bracket(near.consistency_low, near.consistency_high, percent=False)} here."
             + (BY_ROW if what == "rows" else "")
         ),
     ]
     rows = tuple(
         (
-            f"{words.by(g['attribute'])}: {words.name_of(g['group'])}",
-            f"{g['people']:,}",
-            f"{words.number(g['consistency'])} "
-            f"{words.bracket(g['consistency_low'], g['consistency_high'], percent=False)}",
-            f"{words.signed(100 * g['flip_test'], 1)} {words.bracket(g['flip_low'], g['flip_high'])}",
+            f"{words.by(g.attribute)}: {words.name_of(g.group)}",
+            f"{g.people:,}",
+            f"{words.number(g.consistency)} {words.bracket(g.consistency_low, g.consistency_high, percent=False)}",
+            f"{words.signed(_points_of(g.flip_test), 1)} {words.bracket(g.flip_low, g.flip_high)}",
         )
-        for g in near["by_group"][: find.MOST_ROWS]
+        for g in near.by_group[: find.MOST_ROWS]
     )
     if rows:
         blocks.append(
@@ -291,20 +298,20 @@ def _individual(found: find.Record | None, what: str) -> list[Block]:
                 (34, 12, 24, 30),
             )
         )
-    turned = (found or {}).get("model_flips")
+    turned = found.model_flips if found is not None else None
     if turned:
-        shown = sorted(turned, key=lambda f: -f["value"])[:MOST]
+        shown = sorted(turned, key=lambda f: -f.value)[:MOST]
         blocks.append(
             Table(
                 "Decisions that turn where the sensitive value alone is changed",
                 ("Changed", words.capital(what), "Turn [95 %]", "To favourable", "To unfavourable"),
                 tuple(
                     (
-                        f"{words.by(f['attribute'])}: {words.name_of(f['group'])} to {words.name_of(f['to'])}",
-                        f"{f['people']:,}",
-                        f"{words.share(f['value'])} {words.bracket(f['low'], f['high'])}",
-                        f"{f['to_favourable']:,}",
-                        f"{f['to_unfavourable']:,}",
+                        f"{words.by(f.attribute)}: {words.name_of(f.group)} to {words.name_of(f.to)}",
+                        f"{f.people:,}",
+                        f"{words.share(f.value)} {words.bracket(f.low, f.high)}",
+                        f"{f.to_favourable:,}",
+                        f"{f.to_unfavourable:,}",
                     )
                     for f in shown
                 ),
@@ -316,20 +323,20 @@ def _individual(found: find.Record | None, what: str) -> list[Block]:
     return blocks
 
 
-def _ranking(found: list[find.Record] | None) -> list[Block]:
+def _ranking(found: Sequence[Ranking]) -> list[Block]:
     rows = []
-    for r in found or []:
-        if len(r["attribute"]) > 1:
+    for r in found:
+        if len(r.attribute) > 1:
             continue
-        tenth = find.one(r["top"], top=0.1)
+        tenth = find.one(r.top, top=0.1)
         if tenth is None:
             continue
         rows.append(
             (
-                f"{words.by(r['attribute'])}: {words.name_of(r['group'])}",
-                words.share(r["share"]),
-                f"{words.share(tenth['share'])} {words.bracket(tenth['low'], tenth['high'])}",
-                words.number(r["exposure_ratio"]),
+                f"{words.by(r.attribute)}: {words.name_of(r.group)}",
+                words.share(r.share),
+                f"{words.share(tenth.share)} {words.bracket(tenth.low, tenth.high)}",
+                words.number(r.exposure_ratio),
             )
         )
     if not rows:
@@ -347,18 +354,18 @@ def _ranking(found: list[find.Record] | None) -> list[Block]:
     ]
 
 
-def _inequality(found: list[find.Record] | None) -> list[Block]:
+def _inequality(found: Sequence[Inequality]) -> list[Block]:
     rows = []
-    for r in found or []:
-        if not r["estimable"] or len(r["attribute"]) > 1:
+    for r in found:
+        if not r.estimable or len(r.attribute) > 1:
             continue
-        between = r.get("between")
+        between = r.between
         rows.append(
             (
-                words.capital(words.by(r["attribute"])) or "Everyone",
-                words.number(r["theil"]),
-                words.number(r["generalized_entropy"]),
-                "–" if not between else words.number(between["generalized_entropy"], 5),
+                words.capital(words.by(r.attribute)) or "Everyone",
+                words.number(r.theil),
+                words.number(r.generalized_entropy),
+                "–" if not between else words.number(between.generalized_entropy, 5),
             )
         )
     if not rows:
@@ -376,30 +383,30 @@ def _inequality(found: list[find.Record] | None) -> list[Block]:
     ]
 
 
-def _reliability(found: list[find.Record] | None) -> list[Block]:
+def _reliability(found: Sequence[Curve]) -> list[Block]:
     blocks: list[Block] = []
-    for attribute in dict.fromkeys(tuple(r["attribute"]) for r in found or []):
-        curves = [r for r in found or [] if tuple(r["attribute"]) == attribute][:5]
+    for attribute in dict.fromkeys(tuple(r.attribute) for r in found):
+        curves = [r for r in found if tuple(r.attribute) == attribute][:5]
         if not attribute or len(curves) < 2:
             continue
-        bins = sorted({(p["from"], p["to"]) for c in curves for p in c["points"]})
+        bins = sorted({(p.start, p.to) for c in curves for p in c.points})
         rows = []
         for low, high in bins:
             cells = []
             for c in curves:
-                point = next((p for p in c["points"] if p["from"] == low), None)
+                point = next((p for p in c.points if p.start == low), None)
                 cells.append(
                     "–"
-                    if point is None or point["share"] is None
+                    if point is None or point.share is None
                     else "few"
-                    if point["people"] < FLOOR
-                    else f"{words.share(point['share'])}\n{words.bracket(point['low'], point['high'])}"
+                    if point.people < FLOOR
+                    else f"{words.share(point.share)}\n{words.bracket(point.low, point.high)}"
                 )
             rows.append((f"{low:g} to {high:g}", *cells))
         blocks.append(
             Table(
                 f"Of those with a score in the band, how many had the outcome, by {words.by(attribute)} [95 %]",
-                ("Score", *(words.name_of(c["group"]) for c in curves)),
+                ("Score", *(words.name_of(c.group) for c in curves)),
                 tuple(rows),
                 "Where the score means what it says, the share lies in its band, and alike for every group. A dash: "
                 f"nobody; few: under {FLOOR} people.",
@@ -409,18 +416,18 @@ def _reliability(found: list[find.Record] | None) -> list[Block]:
     return [Heading("Does a score mean the same for everyone?"), *blocks] if blocks else []
 
 
-def _points(found: list[find.Record] | None) -> list[Block]:
+def _points(found: Sequence[Curve]) -> list[Block]:
     """Predictive parity by points: of the people with these points, how many had the outcome."""
     blocks: list[Block] = []
-    for attribute in dict.fromkeys(tuple(r["attribute"]) for r in found or []):
-        mine = [r for r in found or [] if tuple(r["attribute"]) == attribute][:5]
+    for attribute in dict.fromkeys(tuple(r.attribute) for r in found):
+        mine = [r for r in found if tuple(r.attribute) == attribute][:5]
         if not attribute or len(mine) < 2:
             continue
-        bands = sorted({(p["from"], p["to"]) for r in mine for p in r["points"]})
+        bands = sorted({(p.start, p.to) for r in mine for p in r.points})
         blocks.append(
             Table(
                 f"How many of those with these points had the outcome, by {words.by(attribute)} [95 %]",
-                ("Points", *(words.name_of(r["group"]) for r in mine)),
+                ("Points", *(words.name_of(r.group) for r in mine)),
                 tuple((points(a, b), *(_told(r, a) for r in mine)) for a, b in bands),
                 "Where points mean the same for everyone, the shares of a line are alike (predictive parity). A dash: "
                 f"nobody; few: under {FLOOR} people. Each interval is of its own cell.",
@@ -435,10 +442,10 @@ def points(low: float, high: float) -> str:
     return f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
 
 
-def _told(record: find.Record, low: float) -> str:
-    point = next((p for p in record["points"] if p["from"] == low), None)
+def _told(record: Curve, low: float) -> str:
+    point = next((p for p in record.points if p.start == low), None)
     if point is None:
         return "–"
-    if point["people"] < FLOOR:
+    if point.people < FLOOR:
         return "few"
-    return f"{words.share(point['share'])} of {point['people']:,.0f}\n{words.bracket(point['low'], point['high'])}"
+    return f"{words.share(point.share)} of {point.people:,.0f}\n{words.bracket(point.low, point.high)}"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from audit.documents.series import LoopEvent, Point, Series, Standing
 from reports import words
 from reports.blocks import Block, Figure, Heading, Lead, Notice, Paragraph, Section, Sources, Table
 from reports.charts import GREY, INK, WIDTH, open_svg, text_at
@@ -18,12 +18,12 @@ def section(sources: Sources) -> Section | None:
     series = sources.history
     if not series:
         return None
-    policy = series["policy"]
-    kinds = [e["kind"] for e in series["events"]]
+    policy = series.policy
+    kinds = [e.kind for e in series.events]
     blocks: list[Block] = [
         Lead(
-            f"{series['batches']:,} batches with {series['rows']:,} people were taken; outcomes are due for "
-            f"{series['matured']:,} of them. The loop stands at {series['state']}."
+            f"{series.batches:,} batches with {series.rows:,} people were taken; outcomes are due for "
+            f"{series.matured:,} of them. The loop stands at {series.state}."
         ),
         Paragraph(
             f"It found a norm broken or a group harmed {words_times(kinds.count('confirmed'))}, changed the model "
@@ -32,19 +32,19 @@ def section(sources: Sources) -> Section | None:
             f"{words_times(kinds.count('policy'))}."
         ),
     ]
-    if policy["automatic"]:
+    if policy.automatic:
         blocks.append(Notice("This policy lets the loop change the model without a person's approval."))
-    for norm in series["norms"]:
-        blocks += _moved(norm, series["timeline"])
-    blocks += _counted(series["timeline"])
-    blocks += _decisions(series["decisions"])
-    blocks += _events(series["events"])
+    for norm in series.norms:
+        blocks += _moved(norm, series.timeline)
+    blocks += _counted(series.timeline)
+    blocks += _decisions(series.decisions)
+    blocks += _events(series.events)
     blocks += _trail(series)
     return Section("history", "What the loop did", tuple(blocks))
 
 
-def _counted(timeline: Sequence[Mapping[str, Any]]) -> list[Block]:
-    sources = [n["from"] for p in timeline for n in p["norms"]]
+def _counted(timeline: Sequence[Point]) -> list[Block]:
+    sources = [n.source for p in timeline for n in p.norms]
     if not sources:
         return []
     text = f"Of {len(sources):,} figures after batches, {sources.count('counts'):,} can be recomputed from series.json."
@@ -60,24 +60,25 @@ def words_times(count: int) -> str:
     return {0: "never", 1: "once", 2: "twice"}.get(count, f"{count} times")
 
 
-def _moved(norm: Mapping[str, Any], timeline: Sequence[Mapping[str, Any]]) -> list[Block]:
+def _moved(norm: Standing, timeline: Sequence[Point]) -> list[Block]:
     points = []
     for p in timeline:
-        found = next((n for n in p["norms"] if n["key"] == norm["key"]), None)
-        if found and None not in (found["value"], found["low"], found["high"]):
-            points.append((int(p["number"]), float(found["value"]), float(found["low"]), float(found["high"])))
-    name = f"{words.capital(words.metric(norm['metric']))}, {norm['kind']} by {words.by(norm['attribute'])}"
+        found = next((n for n in p.norms if n.key == norm.key), None)
+        if found is None or p.number is None or found.value is None or found.low is None or found.high is None:
+            continue
+        points.append((p.number, found.value, found.low, found.high))
+    name = f"{words.capital(words.metric(norm.metric))}, {norm.kind} by {words.by(norm.attribute)}"
     if not points:
         return [Heading(name), Paragraph("It could not be judged in any batch.")]
     at = points[-1]
     said = (
         f"{words.number(at[1])} {words.bracket(at[2], at[3], percent=False)} after batch {at[0]}; "
-        f"the limit is {norm['limit']:g}"
+        f"the limit is {norm.limit:g}"
     )
     return [
         Heading(name),
         Figure(
-            _drawing(points, norm["limit"]),
+            _drawing(points, norm.limit),
             f"{name} after each batch with its confidence sequence: {said}.",
             f"{name}: {said}. Grey: the confidence sequence, which holds at all batches together. It is counted "
             "afresh when the model changes.",
@@ -114,16 +115,16 @@ def _drawing(points: Sequence[tuple[int, float, float, float]], limit: float) ->
     return "".join(out) + "</svg>"
 
 
-def _decisions(decisions: Sequence[Mapping[str, Any]]) -> list[Block]:
+def _decisions(decisions: Sequence[LoopEvent]) -> list[Block]:
     if not decisions:
         return [Heading("Decisions on models"), Paragraph("No challenger was promoted, turned down or taken back.")]
     rows = tuple(
         (
-            _day(d["time"]),
-            str(d["kind"]).replace("_", " "),
-            str(d.get("model") or d["running"])[:12],
+            _day(d.time),
+            str(d.kind).replace("_", " "),
+            str(d.model or d.running)[:12],
             _who(d),
-            str(d.get("reason") or d["words"]),
+            str(d.reason or d.words),
         )
         for d in decisions[-MOST:]
     )
@@ -133,19 +134,16 @@ def _decisions(decisions: Sequence[Mapping[str, Any]]) -> list[Block]:
     ]
 
 
-def _who(decision: Mapping[str, Any]) -> str:
-    if decision.get("by"):
-        return str(decision["by"])
-    return "the loop, without a person" if decision["kind"] == "promoted" else "the loop"
+def _who(decision: LoopEvent) -> str:
+    if decision.by:
+        return str(decision.by)
+    return "the loop, without a person" if decision.kind == "promoted" else "the loop"
 
 
-def _events(events: Sequence[Mapping[str, Any]]) -> list[Block]:
+def _events(events: Sequence[LoopEvent]) -> list[Block]:
     shown = events[-MOST:]
     more = f" The last {MOST} of {len(events):,} are printed; series.json has the others." if len(events) > MOST else ""
-    rows = tuple(
-        (str(e["seq"]), _day(e["time"]), str(e["kind"]).replace("_", " "), str(e["words"]), str(e["after"]))
-        for e in shown
-    )
+    rows = tuple((str(e.seq), _day(e.time), str(e.kind).replace("_", " "), str(e.words), str(e.after)) for e in shown)
     table = Table(
         "What was found and done, in order",
         ("Entry", "When", "Kind", "In words", "State after"),
@@ -156,16 +154,16 @@ def _events(events: Sequence[Mapping[str, Any]]) -> list[Block]:
     return [Heading("Events"), table] if rows else []
 
 
-def _trail(series: Mapping[str, Any]) -> list[Block]:
-    trail = series["trail"]
-    text = f"The trail has {trail['entries']:,} entries, the last of {_day(trail['time'])}."
-    if trail["links"]:
-        head = trail["links"][-1]
-        text += f" Its head is {head['hash']}, sealed as {head['seal']}. Hashes, times and seals are in series.json."
+def _trail(series: Series) -> list[Block]:
+    trail = series.trail
+    text = f"The trail has {trail.entries:,} entries, the last of {_day(trail.time)}."
+    if trail.links:
+        head = trail.links[-1]
+        text += f" Its head is {head.hash}, sealed as {head.seal}. Hashes, times and seals are in series.json."
     else:
         text += " It was not beside the run, so its chain is not embedded."
     return [Heading("The record this rests on"), Paragraph(text)]
 
 
-def _day(time: str) -> str:
-    return time[:16].replace("T", " ")
+def _day(time: str | None) -> str:
+    return str(time)[:16].replace("T", " ")

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import msgspec
+
 from audit.cube import Meaning
-from audit.findings import policy_words
+from audit.documents.base import Names
+from audit.documents.evidence import Evidence
+from audit.findings import NormResult, policy_words
 from audit.metrics import SCORE_METRICS, SCORE_QUESTIONS, metrics_for
 from audit.sizes import unit
+from audit.values import Gap, Rate
 from reports import charts, words
 from reports.blocks import Block, Figure, Heading, Notice, Paragraph, Section, Sources, Table
 from reports.sections import find
@@ -27,19 +34,20 @@ SCORE_BETTER = {"roc_auc": "higher", "mean_score": "neither", "calibration_error
 def norms(sources: Sources) -> Section:
     """Each norm of the policy beside the measured gap. Where it stands, not whether the model is good."""
     evidence = sources.evidence
-    version = evidence["policy"]["version"]
+    version = evidence.policy.version
+    whose = policy_words(msgspec.to_builtins(evidence.policy))
     blocks: list[Block] = [
         Paragraph(
-            f"{policy_words(evidence['policy'])} Being inside a norm does not make a decision right or lawful, "
+            f"{whose} Being inside a norm does not make a decision right or lawful, "
             "and being outside does not make it wrong. It says where to look."
         )
     ]
-    if evidence["norms"]:
+    if evidence.norms:
         blocks.append(
             Table(
                 f"The norms of policy {version} and where the measured gaps stand",
                 ("Norm", "By", "Limit", "Measured", "95 % interval", "Where it stands"),
-                tuple(_norm(n) for n in evidence["norms"]),
+                tuple(_norm(n) for n in evidence.norms),
                 "Each interval is of the widest gap, whichever groups it lies between. Where two groups are named "
                 "elsewhere, the interval is of these two and can be wider.",
                 (20, 10, 18, 13, 14, 25),
@@ -50,16 +58,16 @@ def norms(sources: Sources) -> Section:
     return Section("norms", "The norms of the policy", tuple(blocks))
 
 
-def _norm(n: find.Record) -> tuple[str, ...]:
-    plain = n["kind"] == "ratio" or n["metric"] in words.SCORES
-    limit = f"{n['limit']:g}" if plain else f"{100 * n['limit']:g} points"
+def _norm(n: NormResult) -> tuple[str, ...]:
+    plain = n.kind == "ratio" or n.metric in words.SCORES
+    limit = f"{n.limit:g}" if plain else f"{100 * n.limit:g} points"
     return (
-        f"{words.metric(n['metric'])}, {n['kind']}",
-        words.by(n["attribute"]),
-        f"{'at most' if n['kind'] == 'difference' else 'at least'} {limit}",
+        f"{words.metric(n.metric)}, {n.kind}",
+        words.by(n.attribute),
+        f"{'at most' if n.kind == 'difference' else 'at least'} {limit}",
         words.width(n),
-        words.span(n) if n["value"] is not None else str(n["reason"]),
-        STATUS[n["status"]],
+        words.span(n) if n.value is not None else str(n.reason),
+        STATUS[n.status],
     )
 
 
@@ -68,7 +76,7 @@ def section(sources: Sources) -> Section:
     evidence = sources.evidence
     blocks: list[Block] = [
         Paragraph(
-            f"{evidence['family']} comparisons were made, and p-values are adjusted for all of them. For every gap, "
+            f"{evidence.family} comparisons were made, and p-values are adjusted for all of them. For every gap, "
             "less apart is better. No single rate settles the matter: where base rates differ, they cannot all agree."
         ),
         _questions(sources),
@@ -86,26 +94,26 @@ def section(sources: Sources) -> Section:
     return Section("measures", "What the decisions do", tuple(blocks))
 
 
-def _power(evidence: find.Record, attribute: list[str]) -> Table | None:
+def _power(evidence: Evidence, attribute: Names) -> Table | None:
     """How wide a gap each group's size lets an audit see, beside what was measured; nothing where nothing is known."""
-    found = find.every(evidence.get("power", []), attribute=attribute)
-    names = [m for m in dict.fromkeys(r["metric"] for r in found) if m not in COMPLEMENTS]
-    groups = list(dict.fromkeys(tuple(r["group"]) for r in found))
+    found = find.every(evidence.power, attribute=attribute)
+    names = [m for m in dict.fromkeys(r.metric for r in found) if m not in COMPLEMENTS]
+    groups = list(dict.fromkeys(tuple(r.group) for r in found))
     if not names:
         return None
-    by_group = {(r["metric"], tuple(r["group"])): r for r in found}
+    by_group = {(r.metric, tuple(r.group)): r for r in found}
 
     def cell(metric: str, group: tuple[str, ...]) -> str:
         r = by_group.get((metric, group))
         if r is None:
             return "–"
-        return "too few people" if r["detectable"] is None else f"{100 * r['detectable']:.1f}"
+        return "too few people" if r.detectable is None else f"{100 * r.detectable:.1f}"
 
     return Table(
         f"The smallest gap, in points, that would have been told from chance, by {words.by(attribute)}",
         ("Group", *(words.capital(words.metric(m)) for m in names)),
         tuple((words.name_of(g), *(cell(m, g) for m in names)) for g in groups[: find.MOST_ROWS]),
-        f"In {100 * found[0]['power']:.0f} of 100 such audits, against {words.name_of(found[-1]['against'])} where the "
+        f"In {100 * found[0].power:.0f} of 100 such audits, against {words.name_of(found[-1].against)} where the "
         "group is another, else against the next largest; the level is shared by the pairs of groups. “No gap found” "
         "says nothing of narrower ones. " + find.cut(len(groups)),
         (30, *([70 // len(names)] * len(names))),
@@ -114,13 +122,13 @@ def _power(evidence: find.Record, attribute: list[str]) -> Table | None:
 
 def _questions(sources: Sources) -> Table:
     """Name, question, direction and source of every rate that the evidence holds."""
-    data = sources.evidence["data"]
+    data = sources.evidence.data
     meaning = Meaning(
-        positive=str(data["positive"]),
-        negative=str(sources.cube.get("negative") or f"not {data['positive']}"),
-        favourable=str(data["favourable"]),
+        positive=str(data.positive),
+        negative=str(sources.cube.negative or f"not {data.positive}"),
+        favourable=str(data.favourable),
     )
-    present = {r["metric"] for r in sources.evidence["rates"]}
+    present = {r.metric for r in sources.evidence.rates}
     rows = [
         (words.capital(words.metric(m.name)), m.question, BETTER[m.better], m.source)
         for m in metrics_for(meaning)
@@ -141,26 +149,26 @@ def _questions(sources: Sources) -> Table:
     )
 
 
-def gaps_by(evidence: find.Record, attribute: list[str], names: tuple[str, ...] | None = None) -> Table:
+def gaps_by(evidence: Evidence, attribute: Names, names: tuple[str, ...] | None = None) -> Table:
     """Each gap with interval, ratio, p-values and the two groups; of the metrics named, or of all."""
     rows = []
-    for g in find.every(evidence["gaps"], attribute=attribute, kind="difference"):
-        if g["metric"] in COMPLEMENTS or (names is not None and g["metric"] not in names):
+    for g in find.every(evidence.gaps, attribute=attribute, kind="difference"):
+        if g.metric in COMPLEMENTS or (names is not None and g.metric not in names):
             continue
-        ratio = find.gap(evidence, g["metric"], attribute, "ratio")
-        name = words.capital(words.metric(g["metric"]))
-        if g["value"] is None:
-            rows.append((name, "not estimable", "–", "–", "–", str(g["reason"])))
+        ratio = find.gap(evidence, g.metric, attribute, "ratio")
+        name = words.capital(words.metric(g.metric))
+        if g.value is None:
+            rows.append((name, "not estimable", "–", "–", "–", str(g.reason)))
             continue
-        plain = g["metric"] in words.SCORES
+        plain = g.metric in words.SCORES
         rows.append(
             (
                 name,
                 f"{words.width(g)} {words.bracket(*words.ends(g), percent=not plain)}".replace(" points", "").strip(),
                 _ratio(ratio),
                 words.pair_p(g),
-                words.p_words(g["p_adjusted"]) if g["p_adjusted"] is not None else "–",
-                f"{words.name_of(g['lowest'])} to {words.name_of(g['highest'])}",
+                words.p_words(g.p_adjusted) if g.p_adjusted is not None else "–",
+                f"{words.name_of(g.lowest)} to {words.name_of(g.highest)}",
             )
         )
     return Table(
@@ -174,23 +182,23 @@ def gaps_by(evidence: find.Record, attribute: list[str], names: tuple[str, ...] 
     )
 
 
-def _ratio(ratio: find.Record | None) -> str:
-    if ratio is None or ratio["value"] is None:
+def _ratio(ratio: Gap | None) -> str:
+    if ratio is None or ratio.value is None:
         return "not estimable"
-    return f"{words.number(ratio['value'])} {words.bracket(*words.ends(ratio), percent=False)}".rstrip()
+    return f"{words.number(ratio.value)} {words.bracket(*words.ends(ratio), percent=False)}".rstrip()
 
 
 def rates_by(
-    evidence: find.Record, title: str, names: tuple[str, ...], attribute: list[str], most: int = find.MOST_ROWS
+    evidence: Evidence, title: str, names: tuple[str, ...], attribute: Names, most: int = find.MOST_ROWS
 ) -> Table | None:
     """One row a group, one column a metric: value, interval and the number of people it rests on."""
-    found = {n: find.every(evidence["rates"], metric=n, attribute=attribute) for n in names}
+    found = {n: find.every(evidence.rates, metric=n, attribute=attribute) for n in names}
     present = [n for n in names if found[n]]
     if not present:
         return None
-    groups = [r["group"] for r in found[present[0]]]
+    groups = [r.group for r in found[present[0]]]
     kept = find.kept(evidence, attribute, most)
-    by_group = {n: {tuple(r["group"]): r for r in found[n]} for n in present}
+    by_group = {n: {tuple(r.group): r for r in found[n]} for n in present}
     rows = [
         (
             words.name_of(group),
@@ -202,7 +210,7 @@ def rates_by(
         t for t in (find.cut(len(groups), most=most), _missing([r for n in present for r in found[n]])) if t
     )
     return Table(
-        f"{title} by {words.by(attribute)}: value, 95 % interval, {unit(evidence['data'])}",
+        f"{title} by {words.by(attribute)}: value, 95 % interval, {unit(evidence.data)}",
         ("Group", *(words.capital(words.metric(n)) for n in present)),
         tuple(rows),
         note,
@@ -210,35 +218,33 @@ def rates_by(
     )
 
 
-def _missing(rates: list[find.Record]) -> str:
+def _missing(rates: Sequence[Rate]) -> str:
     """Why values are missing, by name; the counts at fault stand in each reason."""
-    out = [
-        f"{words.name_of(r['group'])}, {words.metric(r['metric'])}: {r['reason']}" for r in rates if not r["estimable"]
-    ]
+    out = [f"{words.name_of(r.group)}, {words.metric(r.metric)}: {r.reason}" for r in rates if not r.estimable]
     if not out:
         return ""
     more = f"; and {len(out) - 8} more, each with its reason in the evidence" if len(out) > 8 else ""
     return "Not estimable: " + "; ".join(out[:8]) + more + "."
 
 
-def chart_of(evidence: find.Record, metric: str, attribute: list[str], most: int = 20) -> list[Block]:
+def chart_of(evidence: Evidence, metric: str, attribute: Names, most: int = 20) -> list[Block]:
     """The rates of a metric by attribute as a drawing; nothing where none is estimable."""
-    rates = find.every(evidence["rates"], metric=metric, attribute=attribute)
+    rates = find.every(evidence.rates, metric=metric, attribute=attribute)
     kept = find.kept(evidence, attribute, most)
-    shown = [r for r in rates if r["group"] in kept][:most]
-    if not any(r["estimable"] for r in shown):
+    shown = [r for r in rates if r.group in kept][:most]
+    if not any(r.estimable for r in shown):
         return []
     gap = find.gap(evidence, metric, attribute)
     overall = find.rate(evidence, metric, (), ())
     by = words.by(attribute)
     name = words.capital(words.metric(metric))
     alt = f"{name} by {by} with 95 % intervals."
-    if gap and gap["value"] is not None:
-        alt += f" From {words.name_of(gap['lowest'])} to {words.name_of(gap['highest'])}: {words.points(gap)}."
+    if gap and gap.value is not None:
+        alt += f" From {words.name_of(gap.lowest)} to {words.name_of(gap.highest)}: {words.points(gap)}."
     drawn = charts.dots(
-        [charts.Dot(words.name_of(r["group"]), r["value"], r["low"], r["high"], 0, words.behind(r)) for r in shown],
-        mark=overall["value"] if overall else None,
+        [charts.Dot(words.name_of(r.group), r.value, r.low, r.high, 0, words.behind(r)) for r in shown],
+        mark=overall.value if overall else None,
         marked="everyone",
     )
     some = "" if len(rates) <= most else f" ({most} of {len(rates):,} groups)"
-    return [Figure(drawn, alt, f"{name} by {by}: share, 95 % interval, {unit(evidence['data'])}{some}")]
+    return [Figure(drawn, alt, f"{name} by {by}: share, 95 % interval, {unit(evidence.data)}{some}")]

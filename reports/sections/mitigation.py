@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from audit.documents.base import Names
+from audit.documents.mitigation import Change, Mitigation
+from audit.values import Gap
 from reports import charts, words
 from reports.blocks import Block, Figure, Heading, Notice, Paragraph, Section, Sources, Table
 from reports.sections import find, search
@@ -24,17 +25,17 @@ def section(sources: Sources) -> Section:
     return Section("mitigation", "Mitigation", tuple(blocks))
 
 
-def _body(m: dict[str, Any]) -> list[Block]:
-    train, validation, test = (words.part(m["splits"], n, m["notes"]) for n in ("train", "validation", "test"))
+def _body(m: Mitigation) -> list[Block]:
+    train, validation, test = (words.part(m.splits, n, m.notes) for n in ("train", "validation", "test"))
     blocks: list[Block] = [
         Paragraph(
-            f"Method: {m['title']}. {m['words']} Source: {m['source']}. It learned from {train} rows, "
+            f"Method: {m.title}. {m.words} Source: {m.source}. It learned from {train} rows, "
             f"choices were made on {validation}, and all figures here are of {test} rows that "
-            f"neither model saw. Seed {m['seed']}."
+            f"neither model saw. Seed {m.seed}."
         )
     ]
-    if m["needs_sensitive_at_decision"]:
-        blocks.append(Notice(words.unquoted(str(m["notice"]))))
+    if m.needs_sensitive_at_decision:
+        blocks.append(Notice(words.unquoted(str(m.notice))))
     blocks.append(_made(m))
     blocks.append(Heading("What got worse"))
     blocks += worse_of(m)
@@ -47,29 +48,29 @@ def _body(m: dict[str, Any]) -> list[Block]:
             "threshold, not mitigation."
         )
     )
-    for attribute in find.printed(m["arms"]["original"]):
+    for attribute in find.printed(m.arms.original):
         blocks += _groups(m, attribute)
     blocks.append(Heading("Whose decision changes"))
     blocks.append(flips_of(m))
     blocks.append(Paragraph(decided(m)))
-    blocks += [Notice(words.unquoted(n)) for n in m["notes"]]
+    blocks += [Notice(words.unquoted(n)) for n in m.notes]
     return blocks
 
 
-def decided(m: dict[str, Any]) -> str:
+def decided(m: Mitigation) -> str:
     """Who accepted or rejected the candidate, and why."""
-    decision = m.get("decision")
+    decision = m.decision
     if not decision:
         return "Nobody has accepted or rejected the candidate. Assay deploys nothing by itself."
-    word = "accepted" if decision["accepted"] else "rejected"
-    return f"{decision['by']} {word} the candidate on {decision['time'][:10]}. Reason: {decision['reason']}"
+    word = "accepted" if decision.accepted else "rejected"
+    return f"{decision.by} {word} the candidate on {str(decision.time)[:10]}. Reason: {decision.reason}"
 
 
-def _made(m: dict[str, Any]) -> Table:
+def _made(m: Mitigation) -> Table:
     """What the candidate was made with; lists of parameters stay in the evidence."""
-    rows = [("Candidate, SHA-256", str(m["model"]["sha256"])), ("Made by", f"{m['title']} ({m['stage']}-processing)")]
-    rows.append(("Sensitive value needed to decide", "yes" if m["needs_sensitive_at_decision"] else "no"))
-    for name, value in m["parameters"].items():
+    rows = [("Candidate, SHA-256", str(m.model.sha256)), ("Made by", f"{m.title} ({m.stage}-processing)")]
+    rows.append(("Sensitive value needed to decide", "yes" if m.needs_sensitive_at_decision else "no"))
+    for name, value in m.parameters.items():
         if isinstance(value, str | int | float):
             shown = _shown(value)
             rows.append((words.capital(name.replace("_", " ")), shown))
@@ -82,15 +83,16 @@ def _shown(value: str | float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def arms_of(m: dict[str, Any], *, alone: bool = False) -> Table:
+def arms_of(m: Mitigation, *, alone: bool = False) -> Table:
     """Original, baseline and candidate over everyone, and their gaps; alone: by single attributes only."""
-    present = [(k, n) for k, n in ARMS if m["arms"].get(k)]
-    arms = [m["arms"][k] for k, _ in present]
+    measured = m.arms.present()
+    present = [(k, n) for k, n in ARMS if k in measured]
+    arms = [measured[k] for k, _ in present]
     rows: list[tuple[str, ...]] = [
         (words.capital(words.metric(name)), *(words.rate_cell(find.rate(a, name, (), ())) for a in arms))
         for name in ("accuracy", "selection_rate", "true_positive_rate", "false_positive_rate")
     ]
-    rows.append(("Threshold", *(words.number(a["threshold"]) for a in arms)))
+    rows.append(("Threshold", *(words.number(a.threshold) for a in arms)))
     for name in ("selection_rate", "equal_opportunity", "equalized_odds"):
         for attribute in [a for a in find.printed(arms[0]) if len(a) == 1 or not alone]:
             gaps = [find.gap(a, name, attribute) for a in arms]
@@ -105,18 +107,18 @@ def arms_of(m: dict[str, Any], *, alone: bool = False) -> Table:
     )
 
 
-def _gap(gap: dict[str, Any] | None) -> str:
-    if gap is None or gap["value"] is None:
+def _gap(gap: Gap | None) -> str:
+    if gap is None or gap.value is None:
         return "not estimable"
-    return f"{words.width(gap)} {words.bracket(gap['low'], gap['high'])}"
+    return f"{words.width(gap)} {words.bracket(gap.low, gap.high)}"
 
 
-def worse_of(m: dict[str, Any], most: int = MOST_CHANGES) -> list[Block]:
+def worse_of(m: Mitigation, most: int = MOST_CHANGES) -> list[Block]:
     """The figures that got worse, the worst first."""
-    worse = [c for c in m["changes"] if c["worse"]]
+    worse = [c for c in m.changes if c.worse]
     if not worse:
         return [Paragraph("No measured figure got worse on these rows.")]
-    clear = sum(bool(c.get("clear")) for c in worse)
+    clear = sum(bool(c.clear) for c in worse)
     note = "" if len(worse) <= most else f"{most} of {len(worse)} are printed; all are embedded."
     return [
         Paragraph(
@@ -133,35 +135,33 @@ def worse_of(m: dict[str, Any], most: int = MOST_CHANGES) -> list[Block]:
     ]
 
 
-def _change(c: dict[str, Any]) -> tuple[str, ...]:
+def _change(c: Change) -> tuple[str, ...]:
     """One row; rates in percent, gaps in points, ratios and scores as they are."""
-    plain = c["kind"] == "ratio" or c["metric"] in words.SCORES
+    plain = c.kind == "ratio" or c.metric in words.SCORES
     scale, digits = (1.0, 3) if plain else (100.0, 1)
-    unit = "" if plain else " %" if c["kind"] == "rate" else " pts"
+    unit = "" if plain else " %" if c.kind == "rate" else " pts"
 
     def shown(value: float | None, sign: bool = False) -> str:
         to_text = words.signed if sign else words.number
         return to_text(None if value is None else scale * value, digits)
 
-    ends = "" if c["low"] is None else f" [{shown(c['low'])}, {shown(c['high'])}]"
-    kind = {"rate": "", "difference": ", gap", "ratio": ", ratio"}[c["kind"]]
+    ends = "" if c.low is None else f" [{shown(c.low)}, {shown(c.high)}]"
+    kind = {"rate": "", "difference": ", gap", "ratio": ", ratio"}[c.kind]
     return (
-        words.capital(words.metric(c["metric"])) + kind,
-        words.name_of(c["group"]) if c["group"] or not c["attribute"] else f"by {words.by(c['attribute'])}",
-        shown(c["before"]) + unit,
-        shown(c["after"]) + unit,
-        shown(c["delta"], True) + ends,
-        "yes" if c.get("clear") else "no",
+        words.capital(words.metric(c.metric)) + kind,
+        words.name_of(c.group) if c.group or not c.attribute else f"by {words.by(c.attribute)}",
+        shown(c.before) + unit,
+        shown(c.after) + unit,
+        shown(c.delta, True) + ends,
+        "yes" if c.clear else "no",
     )
 
 
-def _groups(m: dict[str, Any], attribute: list[str]) -> list[Block]:
-    present = [(k, n) for k, n in ARMS if m["arms"].get(k)]
+def _groups(m: Mitigation, attribute: Names) -> list[Block]:
+    arms = m.arms.present()
+    present = [(k, n) for k, n in ARMS if k in arms]
     found = {
-        k: {
-            tuple(r["group"]): r
-            for r in find.every(m["arms"][k]["rates"], metric="selection_rate", attribute=attribute)
-        }
+        k: {r.group: r for r in find.every(arms[k].rates, metric="selection_rate", attribute=attribute)}
         for k, _ in present
     }
     groups = list(found["original"])
@@ -180,31 +180,31 @@ def _groups(m: dict[str, Any], attribute: list[str]) -> list[Block]:
         return [table]
     drawn = charts.dots(
         [
-            charts.Dot(words.name_of(g), r["value"], r["low"], r["high"], series, words.behind(r))
+            charts.Dot(words.name_of(g), r.value, r.low, r.high, series, words.behind(r))
             for g in groups[:12]
             for series, (k, _) in enumerate(present)
             if (r := found[k].get(g)) is not None
         ],
         series=[n for _, n in present],
     )
-    was, now = (find.gap(m["arms"][k], "selection_rate", attribute) for k in ("original", "candidate"))
+    was, now = (find.gap(arms[k], "selection_rate", attribute) for k in ("original", "candidate"))
     alt = f"Selection rates by {by} of the original, the baseline and the candidate, with 95 % intervals."
-    if was and now and was["value"] is not None and now["value"] is not None:
+    if was and now and was.value is not None and now.value is not None:
         alt += f" The gap goes from {words.points(was)} to {words.points(now)}."
     return [Figure(drawn, alt, f"Selection rate by {by}, before and after: share, 95 % interval, count"), table]
 
 
-def flips_of(m: dict[str, Any], most: int = find.MOST_ROWS) -> Table:
+def flips_of(m: Mitigation, most: int = find.MOST_ROWS) -> Table:
     """Whose decision changes, by single attributes."""
     rows = tuple(
         (
-            words.name_of(f["group"]) if f["attribute"] else "everyone",
-            words.by(f["attribute"]) if f["attribute"] else "–",
-            words.count(f["rows"]),
-            words.count(f["to_favourable"]),
-            words.count(f["to_unfavourable"]),
+            words.name_of(f.group) if f.attribute else "everyone",
+            words.by(f.attribute) if f.attribute else "–",
+            words.count(f.rows),
+            words.count(f.to_favourable),
+            words.count(f.to_unfavourable),
         )
-        for f in [f for f in m["flips"] if len(f["attribute"]) <= 1][:most]
+        for f in [f for f in m.flips if len(f.attribute) <= 1][:most]
     )
     return Table(
         "Decisions that change, by group and direction",

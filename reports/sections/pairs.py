@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from audit.documents.base import Names
+from audit.values import Pair
 from reports import words
 from reports.blocks import Block, Paragraph, Section, Sources, Table
 from reports.sections import find
@@ -17,8 +21,8 @@ def section(sources: Sources) -> Section | None:
         if len(attribute) > 1:
             continue
         for metric in SHOWN:
-            pairs = find.every(evidence.get("pairs", []), attribute=attribute, metric=metric)
-            if any(p["people"] is not None for p in pairs) or (pairs and metric == "selection_rate"):
+            pairs = find.every(evidence.pairs, attribute=attribute, metric=metric)
+            if any(p.people is not None for p in pairs) or (pairs and metric == "selection_rate"):
                 blocks.append(_table(attribute, metric, pairs))
     if not blocks:
         return None
@@ -32,22 +36,22 @@ def section(sources: Sources) -> Section | None:
     return Section("pairs", "Every pair of groups", (lead, *blocks))
 
 
-def _table(attribute: list[str], metric: str, pairs: list[find.Record]) -> Table:
-    shown = sorted(pairs, key=lambda p: (-p["difference"], p["higher"], p["lower"]))[: find.MOST_ROWS]
+def _table(attribute: Names, metric: str, pairs: Sequence[Pair]) -> Table:
+    shown = sorted(pairs, key=lambda p: (-p.difference, p.higher, p.lower))[: find.MOST_ROWS]
     rows = tuple(
         (
-            words.name_of(p["higher"]),
-            words.name_of(p["lower"]),
-            f"{100 * p['difference']:.1f} {words.bracket(p['low'], p['high'])}",
+            words.name_of(p.higher),
+            words.name_of(p.lower),
+            f"{100 * p.difference:.1f} {words.bracket(p.low, p.high)}",
             "not estimable"
-            if p["ratio"] is None
-            else f"{p['ratio']:.3f} {words.bracket(p['ratio_low'], p['ratio_high'], percent=False)}",
-            words.p_words(p["p_adjusted"]),
+            if p.ratio is None
+            else f"{p.ratio:.3f} {words.bracket(p.ratio_low, p.ratio_high, percent=False)}",
+            words.p_words(p.p_adjusted),
             short_of(p).replace(" [", "\n["),
         )
         for p in shown
     )
-    listed = "" if len(pairs) == pairs[0]["pairs"] else f"{len(pairs):,} of {pairs[0]['pairs']:,} pairs are listed. "
+    listed = "" if len(pairs) == pairs[0].pairs else f"{len(pairs):,} of {pairs[0].pairs:,} pairs are listed. "
     return Table(
         f"{words.capital(words.metric(metric))} by {words.by(attribute)}, pair by pair",
         ("Higher", "Lower", "Apart, points [95 %]", "Ratio [95 %]", "Adjusted p", "Short [95 %]"),
@@ -57,9 +61,9 @@ def _table(attribute: list[str], metric: str, pairs: list[find.Record]) -> Table
     )
 
 
-def short_of(p: find.Record) -> str:
+def short_of(p: Pair) -> str:
     """12 of 340 [3, 20]: people; below nought, the lower group may be no worse off."""
-    if p["shortfall"] is None:
+    if p.shortfall is None:
         return "–"
-    ends = f"[{p['shortfall_low']:,.0f}, {p['shortfall_high']:,.0f}]".replace("-", words.MINUS)
-    return f"{p['shortfall']:,.0f} of {p['people']:,} {ends}"
+    ends = f"[{p.shortfall_low:,.0f}, {p.shortfall_high:,.0f}]".replace("-", words.MINUS)
+    return f"{p.shortfall:,.0f} of {p.people:,} {ends}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
+from audit.documents.evidence import Evidence
 from audit.sizes import unit
 from reports import words
 from reports.blocks import Block, Heading, Lead, Paragraph, Points, Section, Sources
@@ -13,7 +14,7 @@ from reports.sections import board, find
 def section(sources: Sources) -> Section:
     """Nothing on this page needs another page."""
     evidence = sources.evidence
-    case = evidence.get("stated", {})
+    case = evidence.stated
     blocks: list[Block] = [
         Lead(board.opening(evidence)),
         Heading("Who decides about whom"),
@@ -40,7 +41,7 @@ def section(sources: Sources) -> Section:
     return Section("public", "For the public: one page", tuple(blocks))
 
 
-def _who(case: dict[str, Any]) -> str:
+def _who(case: Mapping[str, str]) -> str:
     said = [f"{board.LABELS[k]}: {str(case[k]).rstrip('.')}." for k in board.LABELS if k in case and k != "contact"]
     return " ".join(said) if said else "It was not stated who decides, about whom, and with which system."
 
@@ -52,10 +53,10 @@ def _found(sources: Sources) -> list[str]:
         pair = board.most_people(evidence, attribute)
         if pair is None:
             continue
-        top, bottom = (f"“{words.short(words.name_of(pair[k]), 60)}”" for k in ("higher", "lower"))
+        top, bottom = (f"“{words.short(words.name_of(group), 60)}”" for group in (pair.higher, pair.lower))
         out.append(
             f"By {words.short(words.by(attribute), 60)}: if {bottom} got it as often as {top}, "
-            f"{pair['shortfall']:,.0f} more {unit(evidence['data'])} would have it."
+            f"{pair.shortfall:,.0f} more {unit(evidence.data)} would have it."
         )
     return [*out, *board.worse_off(evidence)] or ["No two groups could be compared."]
 
@@ -64,22 +65,22 @@ def _done(sources: Sources) -> str:
     m = sources.mitigation
     if m is None:
         return "No other way of deciding has been tried so far."
-    decision = m.get("decision")
-    text = f"Another way was tried ({m['title'].lower()}) and compared with the one in use."
-    clear = sum(bool(c["worse"] and c.get("clear")) for c in m["changes"])
+    decision = m.decision
+    text = f"Another way was tried ({m.title.lower()}) and compared with the one in use."
+    clear = sum(bool(c.worse and c.clear) for c in m.changes)
     text += f" {clear} figures would get worse with it." if clear else ""
     if not decision:
         return text + " Nobody has decided yet whether to take it."
-    return text + f" It was {'accepted' if decision['accepted'] else 'rejected'}."
+    return text + f" It was {'accepted' if decision.accepted else 'rejected'}."
 
 
-def _open(evidence: dict[str, Any]) -> list[str]:
+def _open(evidence: Evidence) -> list[str]:
     out = ["Why groups are apart, and whether that is right."]
-    if evidence["data"].get("label") is None:
+    if evidence.data.label is None:
         out.append("Whether decisions were right: what became of the people is not in the data.")
     else:
         out.append("How people fare whose outcome nobody saw, such as those who were refused.")
-    missing = [r for r in evidence["rates"] if not r["estimable"]]
+    missing = [r for r in evidence.rates if not r.estimable]
     if missing:
         out.append("How some small groups fare: too few people are in them.")
     return out

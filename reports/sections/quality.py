@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from audit.documents.rows import Duplicates, Missing, Periods, Population, Proxies
 from reports import words
 from reports.blocks import Block, Heading, Notice, Paragraph, Sources, Table
 from reports.sections import find
@@ -12,72 +13,72 @@ WITHHELD = "withheld"
 
 def blocks(sources: Sources) -> list[Block]:
     """Blocks for the chapter on the data; none where the rows were not examined."""
-    out = _population(sources.evidence.get("population"))
-    found = sources.evidence.get("quality")
+    out = _population(sources.evidence.population)
+    found = sources.evidence.quality
     if not found:
         return out
-    for part in (_missing(found.get("missing")), _copies(found.get("duplicates")), _periods(found.get("periods"))):
+    for part in (_missing(found.missing), _copies(found.duplicates), _periods(found.periods)):
         out += part
-    out += _proxies(found.get("proxies"))
+    out += _proxies(found.proxies)
     return [Heading("How good the data are"), *out] if out else []
 
 
-def _population(found: list[find.Record] | None) -> list[Block]:
+def _population(found: Population | None) -> list[Block]:
     """The data beside the reference population that the case gives."""
     out: list[Block] = []
-    for one in found or []:
-        by = words.by(one["attribute"])
-        if not one["estimable"]:
-            out.append(Paragraph(f"By {by} the data cannot be held against the population: {one['reason']}."))
+    for one in found.tables if found else ():
+        by = words.by(one.attribute)
+        if not one.estimable:
+            out.append(Paragraph(f"By {by} the data cannot be held against the population: {one.reason}."))
             continue
         rows = tuple(
             (
-                words.name_of(g["group"]),
-                words.count(g["people"]),
-                f"{words.share(g['share'])} {words.bracket(g['low'], g['high'])}",
-                words.share(g["population"]),
-                words.signed(100 * g["difference"], 1),
+                words.name_of(g.group),
+                words.count(g.people),
+                f"{words.share(g.share)} {words.bracket(g.low, g.high)}",
+                words.share(g.population),
+                words.signed(100 * g.difference, 1),
             )
-            for g in one["groups"][: find.MOST_ROWS]
+            for g in one.groups[: find.MOST_ROWS]
         )
-        fit = "no test: too few people are expected" if one["p_value"] is None else words.p_words(one["p_value"])
-        away = one["unknown"] + sum(one["not_in_reference"].values())
+        fit = "no test: too few people are expected" if one.p_value is None else words.p_words(one.p_value)
+        away = one.unknown + sum(one.not_in_reference.values())
         out.append(
             Table(
                 f"The data beside the reference population, by {by}",
                 ("Group", "People", "Share of the data [95 %]", "Of the population", "Points apart"),
                 rows,
                 f"Chi-squared test of fit: {fit}. {away:,} people of no such group are not counted. "
-                + find.cut(len(one["groups"])),
+                + find.cut(len(one.groups)),
                 (30, 14, 26, 16, 14),
             )
         )
     return out
 
 
-def _missing(found: find.Record | None) -> list[Block]:
+def _missing(found: Missing | None) -> list[Block]:
     if not found:
         return []
-    hit = [c for c in found["columns"] if c["missing"] != 0 or c["written"] != 0]
+    hit = [c for c in found.columns if c.missing != 0 or c.written != 0]
     if not hit:
         return [Paragraph("No value is missing in the columns read.")]
-    gaps = sorted((g for g in found["gaps"] if g["value"] is not None), key=lambda g: -g["value"])
+    gaps = sorted(((g.value, g) for g in found.gaps if g.value is not None), key=lambda entry: -entry[0])
     text = (
-        f"Values are missing in {len(hit)} of {len(found['columns'])} columns; “?” and its like count as missing. A "
+        f"Values are missing in {len(hit)} of {len(found.columns)} columns; “?” and its like count as missing. A "
         "column that is empty more often for some people than for others is no neutral gap."
     )
     if not gaps:
         return [Paragraph(text)]
     rows = tuple(
         (
-            g["column"],
-            words.by(g["attribute"]),
-            f"{100 * g['value']:.1f} points",
-            words.bracket(g["low"], g["high"]),
-            words.p_words(g["p_adjusted"]),
-            f"{words.name_of(g['lowest'])} to {words.name_of(g['highest'])}",
+            g.column,
+            words.by(g.attribute),
+            f"{100 * value:.1f} points",
+            words.bracket(g.low, g.high),
+            words.p_words(g.p_adjusted),
+            f"{words.name_of(g.lowest)} to {words.name_of(g.highest)}",
         )
-        for g in gaps[:MOST]
+        for value, g in gaps[:MOST]
     )
     note = (
         f"{len(gaps)} gaps were tested. Intervals and p-values are of the two groups named, adjusted for all pairs of "
@@ -95,23 +96,23 @@ def _missing(found: find.Record | None) -> list[Block]:
     ]
 
 
-def _copies(found: find.Record | None) -> list[Block]:
+def _copies(found: Duplicates | None) -> list[Block]:
     if not found:
         return []
-    if not found["measured"]:
-        return [Paragraph(f"Copies of rows were not counted: {found['reason']}.")]
-    text = f"Of {found['rows']:,} rows, {_count(found['repeated'])} repeat another row in every column read."
-    if found.get("learned_from") is not None:
-        text += f" {_count(found['learned_from'])} are also among the rows that the model may learn from."
-    if found.get("contradicted") is not None:
-        text += f" {_count(found['contradicted'])} are like another row in all but the outcome."
+    if not found.measured:
+        return [Paragraph(f"Copies of rows were not counted: {found.reason}.")]
+    text = f"Of {found.rows:,} rows, {_count(found.repeated)} repeat another row in every column read."
+    if found.learned_from is not None:
+        text += f" {_count(found.learned_from)} are also among the rows that the model may learn from."
+    if found.contradicted is not None:
+        text += f" {_count(found.contradicted)} are like another row in all but the outcome."
     return [Paragraph(text)]
 
 
-def _periods(found: find.Record | None) -> list[Block]:
+def _periods(found: Periods | None) -> list[Block]:
     if not found:
         return []
-    constant = [p["period"] for p in found["periods"] if p["constant"]]
+    constant = [p.period for p in found.periods if p.constant]
     out: list[Block] = []
     if constant:
         out.append(
@@ -120,20 +121,20 @@ def _periods(found: find.Record | None) -> list[Block]:
                 "anything into a change."
             )
         )
-    if found["changes"]:
-        first = found["changes"][0]
+    if found.changes:
+        first = found.changes[0]
         rows = tuple(
             (
-                words.by(c["attribute"]),
-                words.signed(100 * c["change"], 1),
-                words.signed(100 * c["within_groups"], 1),
-                words.signed(100 * c["mix_of_groups"], 1),
+                words.by(c.attribute),
+                words.signed(100 * c.change, 1),
+                words.signed(100 * c.within_groups, 1),
+                words.signed(100 * c.mix_of_groups, 1),
             )
-            for c in found["changes"]
+            for c in found.changes
         )
         out.append(
             Table(
-                f"Favourable outcomes from {words.day(first['from'])} to {words.day(first['to'])}: the change, in "
+                f"Favourable outcomes from {words.day(first.start)} to {words.day(first.to)}: the change, in "
                 "points, and its two parts",
                 ("By", "Change", "Within groups", "From another mix of groups"),
                 rows,
@@ -144,34 +145,34 @@ def _periods(found: find.Record | None) -> list[Block]:
     return out
 
 
-def _proxies(found: find.Record | None) -> list[Block]:
+def _proxies(found: Proxies | None) -> list[Block]:
     if not found:
         return []
-    if not found["measured"]:
-        return [Paragraph(f"Proxies were not sought: {found['reason']}.")]
+    if not found.measured:
+        return [Paragraph(f"Proxies were not sought: {found.reason}.")]
     out: list[Block] = []
-    for one in found["together"]:
-        if not one["estimable"]:
+    for one in found.together:
+        if not one.estimable:
             continue
-        rows = sorted(find.every(found["features"], attribute=one["attribute"]), key=lambda f: -(f["auc"] or 0))[:5]
+        rows = sorted(find.every(found.features, attribute=one.attribute), key=lambda f: -(f.auc or 0))[:5]
         if not rows:
             continue
-        by = words.by(one["attribute"])
+        by = words.by(one.attribute)
         out.append(
             Table(
                 f"Features that stand for {by}",
                 ("Feature", "Cramer's V", "AUC alone", "Best told apart"),
                 tuple(
                     (
-                        f["feature"],
-                        words.number(f["cramers_v"]),
-                        words.number(f["auc"]),
-                        words.name_of(f["auc_group"]) if f["auc_group"] else "–",
+                        f.feature,
+                        words.number(f.cramers_v),
+                        words.number(f.auc),
+                        words.name_of(f.auc_group) if f.auc_group else "–",
                     )
                     for f in rows
                 ),
-                f"Together {one['features']} features tell {by} with an AUC of {words.number(one['auc'])} on rows they "
-                f"were not fitted on ({one['rows']:,}); 0.5 is a coin, 1 is certainty. Leaving {by} out of a "
+                f"Together {one.features} features tell {by} with an AUC of {words.number(one.auc)} on rows they "
+                f"were not fitted on ({one.rows:,}); 0.5 is a coin, 1 is certainty. Leaving {by} out of a "
                 "model does not remove what these features say about it.",
                 (34, 20, 20, 26),
             )

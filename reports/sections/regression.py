@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from audit.documents.base import Names
+from audit.documents.evidence import Regression
 from audit.regression.measures import QUESTIONS
 from audit.regression.words import number as plain
+from audit.values import Rate
 from reports import charts, words
 from reports.blocks import Block, Figure, Heading, Paragraph, Section, Sources, Table
 from reports.sections import find
@@ -28,16 +31,16 @@ def number(value: float | None) -> str:
 
 def section(sources: Sources) -> Section | None:
     """The chapter, or None where the case decides."""
-    found = sources.evidence.get("regression")
+    found = sources.evidence.regression
     if not found:
         return None
-    edges = found["edges"]
+    edges = found.edges
     blocks: list[Block] = [
         Paragraph(
             "A number is predicted, and nothing is decided: there are no rates of decisions, and the policy's norms "
             "about them are not judged. A residual is the prediction minus the outcome: above 0 the model says too "
             "much. "
-            f"{found['direction']} {found['family']} comparisons were made, and p-values are adjusted for all of them."
+            f"{found.direction} {found.family} comparisons were made, and p-values are adjusted for all of them."
         ),
         Table(
             "What each figure asks",
@@ -55,7 +58,7 @@ def section(sources: Sources) -> Section | None:
         blocks += [_rates(found, attribute), _gaps(found, attribute)]
     blocks.append(
         Paragraph(
-            f"Distances of distributions come from a histogram of {edges['bins']} bins, each with about as many people "
+            f"Distances of distributions come from a histogram of {edges.bins} bins, each with about as many people "
             "as the next. Kolmogorov-Smirnov: the largest share of people by which one group lies below a value more "
             "often than another. Wasserstein: how far predictions would have to be moved, on average, to make two "
             "groups alike. Between which values each would lie with exact predictions stands in the evidence."
@@ -64,34 +67,32 @@ def section(sources: Sources) -> Section | None:
     return Section("regression", "What the predictions do", tuple(blocks))
 
 
-def _printed(found: find.Record) -> list[list[str]]:
-    every = list(dict.fromkeys(tuple(g["attribute"]) for g in found["gaps"]))
+def _printed(found: Regression) -> list[Names]:
+    every = list(dict.fromkeys(g.attribute for g in found.gaps))
     alone = [a for a in every if len(a) == 1][: find.MOST_ATTRIBUTES]
-    return [list(a) for a in every if a in alone or len(a) > 1][: len(alone) + find.MOST_INTERSECTIONS]
+    return [a for a in every if a in alone or len(a) > 1][: len(alone) + find.MOST_INTERSECTIONS]
 
 
-def _cell(r: find.Record | None) -> str:
-    if r is None or r["value"] is None:
+def _cell(r: Rate | None) -> str:
+    if r is None or r.value is None:
         return "not estimable"
-    limits = "" if r["low"] is None else f" [{number(r['low'])}, {number(r['high'])}]"
-    return f"{number(r['value'])}{limits}"
+    limits = "" if r.low is None else f" [{number(r.low)}, {number(r.high)}]"
+    return f"{number(r.value)}{limits}"
 
 
-def _rates(found: find.Record, attribute: list[str]) -> Table:
-    rates = find.every(found["rates"], attribute=attribute)
-    by_group = {(tuple(r["group"]), r["metric"]): r for r in rates}
-    groups = list(dict.fromkeys(tuple(r["group"]) for r in rates))
+def _rates(found: Regression, attribute: Names) -> Table:
+    rates = find.every(found.rates, attribute=attribute)
+    by_group = {(tuple(r.group), r.metric): r for r in rates}
+    groups = list(dict.fromkeys(tuple(r.group) for r in rates))
     rows = tuple(
         (
             words.name_of(list(g)),
-            words.count(by_group[g, "mean_residual"]["denominator"]),
+            words.count(by_group[g, "mean_residual"].denominator),
             *(_cell(by_group.get((g, m))) for m in QUESTIONS),
         )
         for g in groups[: find.MOST_ROWS]
     )
-    lost = [
-        f"{words.name_of(r['group'])}, {NAMES[r['metric']].lower()}: {r['reason']}" for r in rates if not r["estimable"]
-    ]
+    lost = [f"{words.name_of(r.group)}, {NAMES[r.metric].lower()}: {r.reason}" for r in rates if not r.estimable]
     more = f"; and {len(lost) - 8} more, each with its reason in the evidence" if len(lost) > 8 else ""
     note = f"Not estimable: {'; '.join(lost[:8])}{more}. " if lost else ""
     return Table(
@@ -103,20 +104,20 @@ def _rates(found: find.Record, attribute: list[str]) -> Table:
     )
 
 
-def _gaps(found: find.Record, attribute: list[str]) -> Table:
+def _gaps(found: Regression, attribute: Names) -> Table:
     rows = []
-    for g in find.every(found["gaps"], attribute=attribute, kind="difference"):
-        if g["value"] is None:
-            rows.append((NAMES[g["metric"]], "not estimable", "–", str(g["reason"])))
+    for g in find.every(found.gaps, attribute=attribute, kind="difference"):
+        if g.value is None:
+            rows.append((NAMES[g.metric], "not estimable", "–", str(g.reason)))
             continue
-        limits = "no interval" if g["low"] is None else f"[{number(g['low'])}, {number(g['high'])}]"
-        worse = f"; worse off: {words.name_of(g['worse_off'])}" if g.get("worse_off") else ""
+        limits = "no interval" if g.low is None else f"[{number(g.low)}, {number(g.high)}]"
+        worse = f"; worse off: {words.name_of(g.worse_off)}" if g.worse_off else ""
         rows.append(
             (
-                NAMES[g["metric"]],
-                f"{number(g['value'])} {limits}",
-                words.p_words(g["p_adjusted"]) if g["p_adjusted"] is not None else "–",
-                f"{words.name_of(g['lowest'])} to {words.name_of(g['highest'])}{worse}",
+                NAMES[g.metric],
+                f"{number(g.value)} {limits}",
+                words.p_words(g.p_adjusted) if g.p_adjusted is not None else "–",
+                f"{words.name_of(g.lowest)} to {words.name_of(g.highest)}{worse}",
             )
         )
     return Table(
@@ -128,20 +129,20 @@ def _gaps(found: find.Record, attribute: list[str]) -> Table:
     )
 
 
-def _chart(found: find.Record, metric: str, attribute: list[str]) -> list[Block]:
-    rates = find.every(found["rates"], metric=metric, attribute=attribute)[:20]
-    if not any(r["estimable"] for r in rates):
+def _chart(found: Regression, metric: str, attribute: Names) -> list[Block]:
+    rates = find.every(found.rates, metric=metric, attribute=attribute)[:20]
+    if not any(r.estimable for r in rates):
         return []
-    everyone = find.one(found["rates"], metric=metric, attribute=[])
+    everyone = find.one(found.rates, metric=metric, attribute=())
     by = words.by(attribute)
     drawn = charts.dots(
-        [charts.Dot(words.name_of(r["group"]), r["value"], r["low"], r["high"], 0, words.behind(r)) for r in rates],
-        mark=everyone["value"] if everyone else None,
+        [charts.Dot(words.name_of(r.group), r.value, r.low, r.high, 0, words.behind(r)) for r in rates],
+        mark=everyone.value if everyone else None,
         marked="everyone",
         percent=False,
     )
-    gap = find.one(found["gaps"], metric=metric, attribute=attribute, kind="difference")
+    gap = find.one(found.gaps, metric=metric, attribute=attribute, kind="difference")
     alt = f"{NAMES[metric]} by {by} with 95 % intervals."
-    if gap and gap["value"] is not None:
-        alt += f" From {words.name_of(gap['lowest'])} to {words.name_of(gap['highest'])}: {number(gap['value'])} apart."
+    if gap and gap.value is not None:
+        alt += f" From {words.name_of(gap.lowest)} to {words.name_of(gap.highest)}: {number(gap.value)} apart."
     return [Figure(drawn, alt, f"{NAMES[metric]} by {by}: value, 95 % interval, count")]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from audit.documents.evidence import Evidence
 from audit.sizes import measured, unit
 from audit.suppress import FLOOR
 from reports import charts, words
 from reports.blocks import Block, Figure, Notice, Paragraph, Points, Section, Sources, Table
+from reports.extra import Differences
 
 
 def reading(sources: Sources) -> Section:
     """The few conventions that every figure follows."""
-    positive, favourable = sources.evidence["data"]["positive"], sources.evidence["data"]["favourable"]
+    positive, favourable = sources.evidence.data.positive, sources.evidence.data.favourable
     return Section(
         "reading",
         "How to read the figures",
@@ -46,63 +45,63 @@ def reading(sources: Sources) -> Section:
     )
 
 
-def _comparisons(evidence: dict[str, Any]) -> str:
+def _comparisons(evidence: Evidence) -> str:
     """How many, and of what where there is more than one family."""
-    if "regression" in evidence:
-        return f"{evidence['regression']['family']}"
-    if "classes" in evidence:
-        return f"{evidence['family']} (and, over all classes, {evidence['classes']['family']})"
-    return f"{evidence['family']}"
+    if evidence.regression is not None:
+        return f"{evidence.regression.family}"
+    if evidence.classes is not None:
+        return f"{evidence.family} (and, over all classes, {evidence.classes.family})"
+    return f"{evidence.family}"
 
 
 def _rule(sources: Sources) -> str:
     """How a score becomes a decision."""
-    data, model = sources.evidence["data"], sources.evidence["model"]
-    if "regression" in sources.evidence:
+    data, model = sources.evidence.data, sources.evidence.model
+    if sources.evidence.regression is not None:
         return "a number is predicted; nothing is decided"
-    if model.get("rule") == "predict":
+    if model.rule == "predict":
         return "what the model itself decides (its own predict)"
-    if model["threshold"] is None:
+    if model.threshold is None:
         return "the class with the highest score"
-    if model["kind"] == "score":
-        return f"“{data['positive']}” from a score of {model['threshold']:g} up"
-    return f"“{data['positive']}” where the score is at least {model['threshold']:g}"
+    if model.kind == "score":
+        return f"“{data.positive}” from a score of {model.threshold:g} up"
+    return f"“{data.positive}” where the score is at least {model.threshold:g}"
 
 
 def section(sources: Sources) -> Section:
     """What was audited, what the model saw, and how it was run."""
     evidence = sources.evidence
-    data, model = evidence["data"], evidence["model"]
-    measured = f"{data['audited_rows']:,}" + (f" (those for which “{data['split']}” says so)" if data["split"] else "")
-    rows = [("Data", f"{words.rows_in(data)} rows, {len(data['columns'])} columns"), ("Rows measured", measured)]
-    if model["kind"] == "path":
-        isolation = ", ".join(model.get("isolation") or ()) or "none stated"
+    data, model = evidence.data, evidence.model
+    measured = f"{data.audited_rows:,}" + (f" (those for which “{data.split}” says so)" if data.split else "")
+    rows = [("Data", f"{words.rows_in(data)} rows, {len(data.columns)} columns"), ("Rows measured", measured)]
+    if model.kind == "path":
+        isolation = ", ".join(model.isolation or ()) or "none stated"
         rows += [
-            ("Decisions", f"a model file ({model['format']}): {model['estimator']}"),
+            ("Decisions", f"a model file ({model.format}): {model.estimator}"),
             ("Rule", _rule(sources)),
             ("How the model ran", f"in a process of its own; isolation that really ran: {isolation}"),
         ]
-    elif model["kind"] == "endpoint":
-        served = model["served"]
+    elif model.kind == "endpoint" and model.served is not None:
+        served = model.served
         rows += [
-            ("Decisions", f"a model at an endpoint ({model['format']}): {model['estimator']}"),
+            ("Decisions", f"a model at an endpoint ({model.format}): {model.estimator}"),
             ("Rule", _rule(sources)),
-            ("Identity of the model", f"{served['identity']}: what answers cannot be looked at from here"),
-            ("Asked", f"from {served['started']} to {served['ended']}, in batches of {served['batch']:,}"),
+            ("Identity of the model", f"{served.identity}: what answers cannot be looked at from here"),
+            ("Asked", f"from {served.started} to {served.ended}, in batches of {served.batch:,}"),
         ]
-    elif model["kind"] == "score":
+    elif model.kind == "score":
         rows += [
-            ("Decisions", f"the column of scores “{model['column']}”; no model was loaded"),
+            ("Decisions", f"the column of scores “{model.column}”; no model was loaded"),
             ("Rule", _rule(sources)),
         ]
     else:
-        rows.append(("Decisions", f"the column “{model['column']}”; no model was loaded"))
+        rows.append(("Decisions", f"the column “{model.column}”; no model was loaded"))
     rows += [
-        ("Outcome", f"the column “{data['label']}”" if data.get("label") else "none: the data hold no outcomes"),
-        ("Sensitive attributes", ", ".join(data["sensitive"])),
-        ("Survey weight", f"the column “{data['weight']}”" if data.get("weight") else "none: each row counts once"),
-        ("Kept from the model", ", ".join(data["excluded"]) or "none named"),
-        ("Given to the model", ", ".join(data["features"]) or "not known"),
+        ("Outcome", f"the column “{data.label}”" if data.label else "none: the data hold no outcomes"),
+        ("Sensitive attributes", ", ".join(data.sensitive)),
+        ("Survey weight", f"the column “{data.weight}”" if data.weight else "none: each row counts once"),
+        ("Kept from the model", ", ".join(data.excluded) or "none named"),
+        ("Given to the model", ", ".join(data.features) or "not known"),
     ]
     return Section(
         "scope",
@@ -117,10 +116,10 @@ def section(sources: Sources) -> Section:
     )
 
 
-def _rests_on(evidence: dict[str, Any]) -> tuple[str, ...]:
+def _rests_on(evidence: Evidence) -> tuple[str, ...]:
     """How intervals are made where rows are not people, each with one vote."""
-    data, out = evidence["data"], []
-    if data.get("weight"):
+    data, out = evidence.data, []
+    if data.weight:
         out.append(
             "Rows have weights. Intervals and tests take the linearised variance of the weighted rates (Binder 1983; "
             "Wolter 2007). Counts are of rows measured; the population that they stand for is said apart."
@@ -137,10 +136,10 @@ def _rests_on(evidence: dict[str, Any]) -> tuple[str, ...]:
 def protocol(sources: Sources) -> Section:
     """How figures were made."""
     evidence = sources.evidence
-    s = evidence["settings"]
+    s = evidence.settings
     points = (
         f"Every rate, gap and interval follows from counts of people by group, outcome and decision. The counts are "
-        f"embedded here, with seed {s['seed']} and {s['draws']:,} draws. Anyone can compute the figures again.",
+        f"embedded here, with seed {s.seed} and {s.draws:,} draws. Anyone can compute the figures again.",
         *_rests_on(evidence),
         "The interval of a rate is Wilson's. The interval of the widest gap holds for all pairs of groups at once. It "
         "is made of Newcombe's limits, with a critical value that allows for the search. A percentile bootstrap is not "
@@ -151,13 +150,13 @@ def protocol(sources: Sources) -> Section:
         "differs.",
         f"{_comparisons(evidence)} comparisons were made. Each p-value is adjusted for all of them (Holm). A rate and "
         "its complement, such as found and missed, count as one.",
-        f"Groups of fewer than {s['floor']} people take no part in gaps where two larger groups remain. Groups under "
-        f"{evidence['cube']['floor'] or s['floor']} people are withheld, and others where a withheld one could be "
+        f"Groups of fewer than {s.floor} people take no part in gaps where two larger groups remain. Groups under "
+        f"{evidence.cube.floor or s.floor} people are withheld, and others where a withheld one could be "
         "found by subtraction.",
     )
-    packages = ", ".join(f"{k} {v}" for k, v in evidence["tool"]["packages"].items())
+    packages = ", ".join(f"{k} {v}" for k, v in evidence.tool.packages.items())
     made = (
-        f"Measured with Assay {evidence['tool']['version']}, {packages}. The cover has the fingerprints of the data, "
+        f"Measured with Assay {evidence.tool.version}, {packages}. The cover has the fingerprints of the data, "
         "the policy and the counts."
     )
     return Section(
@@ -173,14 +172,14 @@ def protocol(sources: Sources) -> Section:
 
 def _fixed(sources: Sources) -> tuple[Block, ...]:
     """What was fixed before the results, since when, and what was done otherwise."""
-    extra = sources.manifest.extra
-    protocol, deviations, watched = extra.get("protocol"), extra.get("deviations"), extra.get("monitoring")
+    said = sources.said
+    protocol, deviations, watched = said.protocol, said.deviations, said.monitoring
     if protocol is None:
         text = "No file with a protocol of its own was given: what was fixed before the results is not on record."
     else:
-        text = f"The auditor's protocol is the file {protocol['file']}, SHA-256 {protocol['sha256']}."
-        if protocol["logged"]:
-            text += f" The log of reports has known it since {protocol['logged'][:10]}, before this report was made."
+        text = f"The auditor's protocol is the file {protocol.file}, SHA-256 {protocol.sha256}."
+        if protocol.logged:
+            text += f" The log of reports has known it since {protocol.logged[:10]}, before this report was made."
         else:
             text += " The log of reports does not know it, so nothing shows that it is older than the results."
     blocks: list[Block] = [Paragraph(text)]
@@ -188,33 +187,30 @@ def _fixed(sources: Sources) -> tuple[Block, ...]:
         blocks += [Paragraph("Deviations, as the auditor states them:"), Points(tuple(str(d) for d in deviations))]
     else:
         blocks.append(Paragraph("No deviation is recorded."))
-    if (differences := beside(extra)) is not None:
-        near = bool(extra["differences"].get("reason"))
-        blocks.append(Notice(differences) if near else Paragraph(differences))
+    if said.differences is not None:
+        text = beside(said.differences)
+        blocks.append(Notice(text) if said.differences.reason else Paragraph(text))
     if watched:
         blocks.append(
             Paragraph(
-                f"Monitoring went on over {watched['batches']:,} batches with {watched['people']:,} people, up to "
-                f"{watched['time'][:10]}: {watched['changes']:,} changes of the model in use, "
-                f"{watched['incidents']:,} incidents with the feed. The record is the file {watched['file']}, SHA-256 "
-                f"{watched['sha256']}; it is not embedded here."
+                f"Monitoring went on over {watched.batches:,} batches with {watched.people:,} people, up to "
+                f"{watched.time[:10]}: {watched.changes:,} changes of the model in use, "
+                f"{watched.incidents:,} incidents with the feed. The record is the file {watched.file}, SHA-256 "
+                f"{watched.sha256}; it is not embedded here."
             )
         )
     return tuple(blocks)
 
 
-def beside(extra: Mapping[str, Any]) -> str | None:
-    """What a report prints of its comparison with earlier ones; None where it was made without a log."""
-    found = extra.get("differences")
-    if not isinstance(found, dict):
-        return None
-    compared, near = found.get("compared"), [str(n) for n in found.get("near", [])]
-    if found.get("reason"):
+def beside(found: Differences) -> str:
+    """What a report prints of its comparison with earlier ones."""
+    compared, near = found.compared, [str(n) for n in found.near]
+    if found.reason:
         other = f"report {', '.join(near)}" if near else "the earlier audit that it is compared with"
         return (
             f"Some counts differ by fewer than {FLOOR} people from those of {other}. Who has both can tell what a few "
             f"people's groups, outcomes or decisions are. It was issued all the same, for this reason: "
-            f"“{found['reason']}”"
+            f"“{found.reason}”"
         )
     if not compared:
         return "No earlier report on these people is in the log."

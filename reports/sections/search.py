@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from debias.front_figures import words_of
-from reports import chart_front, words
+from audit.documents.mitigation import Choice
+from audit.documents.search import Loss, Place, Search, Trial, WidestGap
+from debias.pareto_figures import words_of
+from reports import chart_pareto, words
 from reports.blocks import Block, Figure, Heading, Notice, Paragraph, Points, Sources, Table
 
 MOST_FRONT = 20
@@ -16,15 +19,15 @@ def blocks(sources: Sources) -> list[Block]:
     s = sources.search
     if s is None:
         return []
-    on = sorted((t for t in s["trials"] if t["front"]), key=lambda t: float(t["loss"]["value"]))
-    asked = s["asked"]
-    train, choose, judge, test = (words.part(s["splits"], n, s["notes"]) for n in ("train", "choose", "judge", "test"))
-    methods = sorted({str(t["title"]).lower() for t in s["trials"]})
+    on = sorted((t for t in s.trials if t.front), key=lambda t: _place(t)[0].value)
+    asked = s.asked
+    train, choose, judge, test = (words.part(s.splits, n, s.notes) for n in ("train", "choose", "judge", "test"))
+    methods = sorted({str(t.title).lower() for t in s.trials})
     out: list[Block] = [
         Heading("The search"),
         Paragraph(
-            f"{len(s['trials'])} candidates were tried ({', '.join(methods)}; seed {asked['seed']}), to weigh wrong "
-            f"decisions against {words_of(asked['constraint']).full} by {words.by(asked['attributes'])}. "
+            f"{len(s.trials)} candidates were tried ({', '.join(methods)}; seed {asked.seed}), to weigh wrong "
+            f"decisions against {words_of(asked.constraint).full} by {words.by(asked.attributes)}. "
             f"They learned from {train} rows; what a method chooses by itself it chose on "
             f"{choose} others; the figures here are of {judge} more. None of the {test} test rows was used: those were "
             "kept for the one candidate that a person picks."
@@ -35,50 +38,50 @@ def blocks(sources: Sources) -> list[Block]:
         return out
     out.append(_drawn(s, on, _number(sources)))
     out.append(_table(s, on))
-    out.append(Points(tuple(words.unquoted(n) for n in s["notes"])))
+    out.append(Points(tuple(words.unquoted(n) for n in s.notes)))
     return out
 
 
-def of_this_front(sources: Sources) -> dict[str, Any] | None:
+def of_this_front(sources: Sources) -> Choice | None:
     """The choice in mitigation.json, where it was made from the search that is embedded."""
-    choice = (sources.mitigation or {}).get("choice")
+    choice = sources.mitigation.choice if sources.mitigation else None
     digest = next((a.sha256 for a in sources.manifest.attachments if a.name == "search.json"), None)
-    return choice if choice and choice["search"]["sha256"] == digest else None
+    return choice if choice and choice.search.sha256 == digest else None
 
 
 def _number(sources: Sources) -> int | None:
     choice = of_this_front(sources)
-    return None if choice is None else int(choice["trial"])
+    return None if choice is None else int(choice.trial)
 
 
 def picked(sources: Sources) -> Block:
     """Who picked which candidate, and why."""
-    choice = (sources.mitigation or {}).get("choice")
+    choice = sources.mitigation.choice if sources.mitigation else None
     if choice is None:
         return Paragraph("Nobody has picked a candidate of this search.")
     said = (
-        f"{choice['by']} picked candidate {choice['trial']} of {choice['looked_at']} on {choice['time'][:10]}. "
-        f"Reason: {choice['reason']}"
+        f"{choice.by} picked candidate {choice.trial} of {choice.looked_at} on {choice.time[:10]}. "
+        f"Reason: {choice.reason}"
     )
     if of_this_front(sources) is None:
         return Notice(f"{said} That was from an earlier search, not from the one printed here.")
-    return Paragraph(said if choice["on_front"] else f"{said} It is not on the front.")
+    return Paragraph(said if choice.on_front else f"{said} It is not on the front.")
 
 
-def _drawn(s: dict[str, Any], on: list[dict[str, Any]], picked: int | None) -> Figure:
-    points = [_point(0, t, str(t["trial"]), t["trial"] == picked) for t in on]
-    points.append(_point(1, s["original"]))
-    points += [_point(2, t["matched"]) for t in on if t["matched"]]
-    points += [_point(3, t, "", t["trial"] == picked) for t in s["trials"] if not t["front"] and not t["failed"]]
-    weighed = words_of(s["asked"]["constraint"])
-    best, narrow = on[0], min(on, key=lambda t: float(t["gap"]["high"]))
+def _drawn(s: Search, on: Sequence[Trial], picked: int | None) -> Figure:
+    points = [_point(0, t, str(t.trial), t.trial == picked) for t in on]
+    points.append(_point(1, s.original))
+    points += [_point(2, t.matched) for t in on if t.matched]
+    points += [_point(3, t, "", t.trial == picked) for t in s.trials if not t.front and not t.failed]
+    weighed = words_of(s.asked.constraint)
+    best, narrow = on[0], min(on, key=lambda t: _place(t)[1].high)
     first, last = (
-        f"{t['trial']} ({words.share(t['loss']['value'])} wrong, {weighed.short} at most "
-        f"{_points(t['gap']['high'])} points)"
+        f"{t.trial} ({words.share(loss.value)} wrong, {weighed.short} at most {_points(gap.high)} points)"
         for t in (best, narrow)
+        for loss, gap in (_place(t),)
     )
     alt = (
-        f"Wrong decisions against the upper bound of {weighed.full}, {len(s['trials'])} candidates. The front "
+        f"Wrong decisions against the upper bound of {weighed.full}, {len(s.trials)} candidates. The front "
         f"goes from candidate {first} to candidate {last}."
     )
     if picked is not None:
@@ -86,27 +89,32 @@ def _drawn(s: dict[str, Any], on: list[dict[str, Any]], picked: int | None) -> F
     across = f"{weighed.full.removeprefix('the ')}: upper end of its 95 % interval, points"
     ring = "" if picked is None else "; the one picked is ringed"
     caption = f"Wrong decisions (share, up) against the {weighed.short} (across), with 95 % intervals{ring}"
-    return Figure(chart_front.front(points, across=across), alt, caption)
+    return Figure(chart_pareto.front(points, across=across), alt, caption)
 
 
-def _point(kind: int, entry: dict[str, Any], name: str = "", picked: bool = False) -> chart_front.Point:
-    loss, gap = entry["loss"], entry["gap"]
-    return chart_front.Point(
-        kind, gap["low"], gap["high"], loss["value"], loss["low"], loss["high"], name, picked
+def _place(entry: Place | Trial) -> tuple[Loss, WidestGap]:
+    """Where a candidate that could be made stands."""
+    if entry.loss is None or entry.gap is None:
+        raise ValueError("a candidate without figures is among those that have some")
+    return entry.loss, entry.gap
+
+
+def _point(kind: int, entry: Place | Trial, name: str = "", picked: bool = False) -> chart_pareto.Point:
+    loss, gap = _place(entry)
+    return chart_pareto.Point(
+        kind, gap.low, gap.high, loss.value, loss.low, loss.high, name, picked
     )  # fmt: skip
 
 
-def _table(s: dict[str, Any], on: list[dict[str, Any]]) -> Table:
-    weighed = words_of(s["asked"]["constraint"])
-    rows: list[tuple[str, ...]] = [("–", "Original, as it is", *_cells(s["original"]), "–")]
+def _table(s: Search, on: Sequence[Trial]) -> Table:
+    weighed = words_of(s.asked.constraint)
+    rows: list[tuple[str, ...]] = [("–", "Original, as it is", *_cells(s.original), "–")]
     rows += [
         (
-            str(t["trial"]),
-            f"{t['title']}{_with(t['parameters'])}",
+            str(t.trial),
+            f"{t.title}{_with(t.parameters)}",
             *_cells(t),
-            "–"
-            if t["matched"] is None
-            else f"{words.share(t['matched']['loss']['value'])}, at most {_points(t['matched']['gap']['high'])}",
+            "–" if t.matched is None else f"{words.share(t.matched.loss.value)}, at most {_points(t.matched.gap.high)}",
         )
         for t in on[:MOST_FRONT]
     ]
@@ -132,11 +140,11 @@ def _with(parameters: dict[str, Any]) -> str:
     return f"\n{said}" if said else ""
 
 
-def _cells(entry: dict[str, Any]) -> tuple[str, str]:
-    loss, gap = entry["loss"], entry["gap"]
+def _cells(entry: Place | Trial) -> tuple[str, str]:
+    loss, gap = _place(entry)
     return (
-        f"{words.share(loss['value'])} {words.bracket(loss['low'], loss['high'])}",
-        f"{_points(gap['value'])} {words.bracket(gap['low'], gap['high'])}",
+        f"{words.share(loss.value)} {words.bracket(loss.low, loss.high)}",
+        f"{_points(gap.value)} {words.bracket(gap.low, gap.high)}",
     )
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from audit.documents import record_in
+from audit.documents.evidence import Subject
+from audit.errors import AssayError
 from reports.about import about_of
 from reports.attest import MODEL_CARD, STATEMENTS
 from reports.manifest import Manifest
@@ -43,8 +46,8 @@ def check_about(manifest: Manifest, files: Mapping[str, bytes]) -> None:
     if said is None or "evidence.json" not in files:
         return
     try:
-        right = about_of(load(files, "evidence.json"))
-    except (KeyError, TypeError, AttributeError) as error:
+        right = about_of(record_in(Subject, load(files, "evidence.json"), "evidence.json"))
+    except AssayError as error:
         raise Broken("the embedded evidence names no model and no data", got=type(error).__name__) from error
     if said != right:
         raise Broken(

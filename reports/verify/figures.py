@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from audit.derived import ONLY_WITH
+from audit.documents import Documents
 from audit.errors import AssayError
 from audit.funnel import figures
-from reports.manifest import strict_json
 from reports.verify.result import Broken, arm_named, plain, shown
 from reports.words import METRICS
 
@@ -131,7 +131,7 @@ def check_mitigation(files: Mapping[str, bytes], settings: Mapping[str, Any]) ->
 
 def check_search(files: Mapping[str, bytes]) -> str:
     """search.json: each candidate's figures against its counts, the front, and the candidate picked. Raises Broken."""
-    from debias.front_figures import figures_again, front_of, place
+    from debias.pareto_figures import figures_again, front_of, place
 
     document = load(files, "search.json")
     compared = 0
@@ -183,7 +183,7 @@ def load(files: Mapping[str, bytes], name: str) -> Any:
     if name not in files:
         raise Broken(f"the report holds no {name}", got=f"{len(files)} embedded files", expected=name)
     try:
-        document = strict_json(files[name], name)
+        document = Documents.of(files).plain(name)
     except AssayError as error:
         raise Broken(f"{name} is not valid JSON", expected=error.expected) from error
     if not isinstance(document, dict):

@@ -16,6 +16,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from audit.documents import Documents
 from reports.log.proof import Proof
 from reports.manifest import NAME, Attached, Manifest
 from reports.signature import Signature
@@ -54,7 +55,7 @@ class Judge:
         self.found: tuple[Signature, ...] = ()
         self.revisions: tuple[Revision, ...] = ()
         self.manifest: Manifest | None = None
-        self.files: dict[str, bytes] = {}
+        self.files = Documents({})
 
     def work(self) -> None:
         """Every check but the new run."""
@@ -133,7 +134,7 @@ class Judge:
             self.reader = reader_of(self.pdf)
             with opened(self.pdf) as document:
                 count = len(document.pages)
-                self.files = attached(document)
+                self.files = Documents(attached(document))
             return f"{count} pages; read by two parsers without repair; {kinds}"
 
         run.check("structure", "the file as two strict parsers read it", work, stop=True)
@@ -191,7 +192,7 @@ class Judge:
                 raise Broken("the file is signed, but is no report made by Assay", got=f"no {NAME}", expected=NAME)
             made = Manifest.from_bytes(self.files[NAME])
             listed = {a.name: a for a in made.attachments}
-            others = {k: v for k, v in self.files.items() if k != NAME}
+            others = self.files.without(NAME)
             if listed.keys() != others.keys():
                 got, expected = f"{len(others)} files", f"the {len(listed)} files of the manifest"
                 raise Broken("the embedded files are not those that the manifest lists", got=got, expected=expected)

@@ -12,6 +12,7 @@ from typing import Any
 
 import rfc8785
 
+from audit.documents import Documents
 from audit.errors import AssayError
 from reports.attest.dsse import opened
 from reports.attest.statements import decision_statement
@@ -21,7 +22,7 @@ from reports.log import merkle
 from reports.log.note import Verifier, read_checkpoint
 from reports.log.proof import Proof
 from reports.log.store import Entry, LogCopy, LogView, read_log
-from reports.manifest import Manifest, strict_json
+from reports.manifest import Manifest
 from reports.register import earlier
 from reports.signature import Signature
 from reports.verify.result import Broken, digest, shown
@@ -206,7 +207,7 @@ def _statement(
     """The member's Simple Verification Result: signed by the certificate in the PDF, and about this decision."""
     signature = next(s for s in signatures if s.field == step.field)
     payload = opened(rfc8785.dumps(entry["statement"]), signature.container.certificate)
-    evidence = strict_json(files["evidence.json"], "evidence.json")
+    evidence = Documents.of(files).evidence
     right = rfc8785.dumps(decision_statement(step.decided, evidence, manifest.tool))
     if payload != right:
         raise Broken(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from audit import progress
+from audit.documents import Documents
 from audit.errors import AssayError
 from reports import setting
 from reports.document import build_document
@@ -72,7 +73,7 @@ def print_again(files: Mapping[str, bytes], printer: Printer | None = None) -> b
     progress.stage("Making the pages again")
     try:
         manifest = Manifest.from_bytes(files[NAME])
-        sources = {k: v for k, v in files.items() if k != NAME}
+        sources = Documents.of(files).without(NAME)
         html = (
             render_html(build_document(sources, manifest=manifest)) if printer is None else printer(sources, manifest)
         )

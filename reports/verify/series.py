@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from audit.documents import FormError, record_in
+from audit.documents.series import Link, LoopEvent, Series
 from reports.verify.counts import check_counts
 from reports.verify.figures import check_figures, load
 from reports.verify.result import Broken, digest, shown
@@ -19,10 +21,11 @@ AFRESH = {"policy", "promoted", "rolled_back", "settled"}
 
 def check_series(files: Mapping[str, bytes]) -> str:
     """The trail from its first entry to the last; events, decisions and norms against it. Raises Broken."""
-    series = load(files, "series.json")
+    plain = load(files, "series.json")
     try:
+        series = record_in(Series, plain, "series.json")
         return f"{_check(series)}; {check_counts(series)}"
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except (FormError, KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise Broken("the loop's history cannot be read", got=type(error).__name__) from error
 
 
@@ -33,65 +36,64 @@ def check_comparison(files: Mapping[str, bytes]) -> str:
     return check_figures({name: files[other] for name, other in EARLIER.items() if other in files})
 
 
-def _check(series: Mapping[str, Any]) -> str:
-    last = next((p for p in reversed(series["timeline"]) if p["norms"]), None)
-    kinds = [e["kind"] for e in series["trail"]["links"]]
+def _check(series: Series) -> str:
+    last = next((p for p in reversed(series.timeline) if p.norms), None)
+    kinds = [e.kind for e in series.trail.links]
     # A change of model or policy after the last batch starts the counts, or the limits, afresh.
     since = kinds[-kinds[::-1].index("batch") :] if "batch" in kinds[:-1] and kinds[-1] != "batch" else []
     quiet = not AFRESH.intersection(since)
-    if quiet and last is not None and series["timeline"][-1] is last and last["running"] == series["running"]:
-        known = {n["key"]: n for n in last["norms"]}
-        for mine in series["norms"]:
-            right = known.get(mine["key"], mine)
+    if quiet and last is not None and series.timeline[-1] is last and last.running == series.running:
+        known = {n.key: n for n in last.norms}
+        for mine in series.norms:
+            right = known.get(mine.key, mine)
             if mine != right:
                 raise Broken(
                     "a norm does not stand as after the last batch",
-                    got=shown(mine["value"]),
-                    expected=shown(right["value"]),
+                    got=shown(mine.value),
+                    expected=shown(right.value),
                 )
-    entries, links = int(series["trail"]["entries"]), series["trail"]["links"]
+    entries, links = series.trail.entries, series.trail.links
     if not links:
         return "the norms stand as after the last batch; the trail was not beside the run and is not embedded"
-    if [e["seq"] for e in links] != list(range(1, entries + 1)):
+    if [e.seq for e in links] != list(range(1, entries + 1)):
         raise Broken("entries of the trail are missing", got=len(links), expected=entries)
     _follow(links)
-    by_seq = {e["seq"]: e for e in links}
-    for event in (*series["events"], *series["decisions"]):
-        entry = by_seq.get(event["seq"])
-        if entry is None or (entry["kind"], entry["time"]) != (event["kind"], event["time"]):
+    by_seq = {e.seq: e for e in links}
+    for event in (*series.events, *series.decisions):
+        entry = by_seq.get(event.seq)
+        if entry is None or (entry.kind, entry.time) != (event.kind, event.time):
             raise Broken("an event is not in the trail as it is told", got="an event of another kind or time, or none")
-        if "body" in entry:
-            _told(event, json.loads(entry["body"]))
-    told = {e["seq"] for e in series["events"]}
-    expected = [e["seq"] for e in links if e["kind"] != "batch"][-KEPT:]
+        if entry.body is not None:
+            _told(event, json.loads(entry.body))
+    told = {e.seq for e in series.events}
+    expected = [e.seq for e in links if e.kind != "batch"][-KEPT:]
     silent = [seq for seq in expected if seq not in told]
     if silent:
         raise Broken("an event of the trail is left out", got=f"entry {silent[0]:,}")
     return f"{entries:,} entries of the trail follow from each other; {len(told):,} events are told as they stand there"
 
 
-def _follow(links: list[dict[str, Any]]) -> None:
+def _follow(links: Sequence[Link]) -> None:
     before, seal = FIRST, FIRST
     for entry in links:
-        if "body" in entry:
-            again = hashlib.sha256(before.encode() + b"\n" + entry["body"].encode()).hexdigest()
-            if again != entry["hash"]:
-                raise Broken(
-                    f"entry {int(entry['seq'])} of the trail was changed", got=again, expected=digest(entry["hash"])
-                )
-        again = hashlib.sha256(f"{seal}\n{entry['hash']}\n{entry['time']}".encode()).hexdigest()
-        if again != entry["seal"]:
-            raise Broken(f"the trail breaks at entry {int(entry['seq'])}", got=again, expected=digest(entry["seal"]))
-        before, seal = entry["hash"], again
+        if entry.body is not None:
+            again = hashlib.sha256(before.encode() + b"\n" + entry.body.encode()).hexdigest()
+            if again != entry.hash:
+                raise Broken(f"entry {entry.seq} of the trail was changed", got=again, expected=digest(entry.hash))
+        again = hashlib.sha256(f"{seal}\n{entry.hash}\n{entry.time}".encode()).hexdigest()
+        if again != entry.seal:
+            raise Broken(f"the trail breaks at entry {entry.seq}", got=again, expected=digest(entry.seal))
+        before, seal = entry.hash, again
 
 
-def _told(event: Mapping[str, Any], body: Mapping[str, Any]) -> None:
+def _told(event: LoopEvent, body: Mapping[str, Any]) -> None:
     from reports.series import plain_words
 
     facts = body["facts"]
-    pairs = [(k, event[k], body[k]) for k in ("before", "after", "running")]
-    pairs.append(("words", event["words"], plain_words(body["words"])))
-    pairs += [(k, event[k], facts.get(k)) for k in ("model", "predecessor", "method", "by", "reason") if k in event]
+    pairs = [(k, getattr(event, k), body[k]) for k in ("before", "after", "running")]
+    pairs.append(("words", event.words, plain_words(body["words"])))
+    told = {k: getattr(event, k) for k in ("model", "predecessor", "method", "by", "reason")}
+    pairs += [(k, got, facts.get(k)) for k, got in told.items() if got is not None]
     for name, got, expected in pairs:
         if got != expected:
             raise Broken(

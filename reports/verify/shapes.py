@@ -8,121 +8,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Any
 
-import msgspec
-
-from audit.errors import AssayError
+from audit.documents import Documents
+from audit.errors import AssayError, InputError
 from reports import setting
-from reports.about import SAME, UNKNOWN
-from reports.manifest import Manifest, strict_json
+from reports.extra import read_extra
+from reports.manifest import Manifest
 from reports.verify.result import Broken, shown
 
-Digest = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
-Time = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-9:.]{5,15}(Z|[+-][0-9:]{5})\Z")]
-Day = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{4}-[01][0-9]-[0-3][0-9]\Z")]
-Number = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f][0-9a-f-]{0,11}\Z")]
-Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
-File = Annotated[str, msgspec.Meta(pattern=r"^[^\x00-\x1f\x7f/\\:“”]+\Z", max_length=120)]
-
-
 _PACKAGE = re.compile(r"[A-Za-z][\w-]{0,39}")
-
-
-class _Form(msgspec.Struct, forbid_unknown_fields=True):
-    pass
-
-
-class _Protocol(_Form):
-    file: File
-    sha256: Digest
-    logged: Time | None
-
-
-class _Monitoring(_Form):
-    file: Literal["watch.json"]
-    sha256: Digest
-    batches: Count
-    people: Count
-    changes: Count
-    incidents: Count
-    time: Time | Literal[""]
-
-
-class _Differences(_Form):
-    compared: Count
-    near: list[Number]
-    reason: str
-
-
-class _Earlier(_Form):
-    when: Time
-    who: str
-    decision: Literal["approve", "reject"]
-    number: Number
-    conditions: str
-    until: Day | None
-    case: str | None = None
-    on: Literal["the same model and data", "not recorded", "other data", "another model",
-                "another model and other data"] | None = None  # fmt: skip
-
-
-class _Condition(_Form):
-    number: Annotated[int, msgspec.Meta(ge=1, le=10**6)]
-    text: Annotated[str, msgspec.Meta(max_length=200)]
-    owner: Annotated[str, msgspec.Meta(max_length=200)]
-    due: Annotated[str, msgspec.Meta(pattern=r"^([0-9]{4}-[01][0-9]-[0-3][0-9])?\Z")]
-    state: Literal["open"]
-
-
-class _Extra(_Form):
-    """What Assay enters into a manifest (reports.issue); each is left out where there is nothing to say."""
-
-    people: bool = False
-    timestamp: bool = False
-    level_words: str = ""
-    """One of the sentences of SignedLevel: reports.document refuses others."""
-    number: str = ""
-    """Digits: reports.document refuses others."""
-    fonts: Any = None
-    """reports.setting reads it."""
-    checkpoint: Any = None
-    """Held against its own signature: reports.verify.log.stated."""
-    about: Any = None
-    """Held against the evidence: reports.verify.about."""
-    annex: Literal["full", "short", "none", "summary"] = "full"
-    conditions: list[_Condition] = []
-    review: Day | None = None
-    outdated: Day | None = None
-    register: list[_Earlier] = []
-    protocol: _Protocol | None = None
-    deviations: list[str] = []
-    monitoring: _Monitoring | None = None
-    differences: _Differences | None = None
-
-
-assert (SAME, UNKNOWN, setting.FONTS) == ("the same model and data", "not recorded", "fonts")
 
 
 def check_shapes(manifest: Manifest, files: Mapping[str, bytes]) -> None:
     """Raises Broken naming the first entry that has another form than Assay gives it."""
     try:
-        extra = msgspec.convert(dict(manifest.extra), _Extra)
-    except msgspec.ValidationError as error:
-        raise Broken(
-            "an entry of the manifest has another form than Assay gives it",
-            got=_place(str(error)),
-            expected="times, digests and numbers where pages print them, and no entry of another name",
-        ) from error
-    for name, data in files.items():
-        for key, value in _digests(_read(data, name)):
+        extra = read_extra(manifest.extra)
+    except InputError as error:
+        raise Broken(error.problem, got=error.got, expected=error.expected) from error
+    documents = Documents.of(files)
+    for name in documents:
+        for key, value in _digests(_read(documents, name)):
             # A batch that could not be read has none.
             if not (value is None or value == "" or (isinstance(value, str) and setting.DIGEST.fullmatch(value))):
                 raise Broken(f"a {key} in an embedded file is none", got=shown(value), expected="64 hex digits")
     for name in ("evidence.json", "earlier-evidence.json"):
-        _check_tool(_read(files[name], name) if name in files else None)
+        _check_tool(_read(documents, name))
     if extra.monitoring is not None and "series.json" in files:
-        watch = strict_json(files["series.json"], "series.json")
+        watch = documents.plain("series.json")
         told = {"sha256": watch["watch"]["sha256"], "batches": watch["batches"]}
         for key, right in told.items():
             if (got := getattr(extra.monitoring, key)) != right:
@@ -141,18 +54,12 @@ def _check_tool(evidence: Any) -> None:
             raise Broken("a version in the evidence is none", got=shown(version), expected="a package and its version")
 
 
-def _read(data: bytes, name: str) -> Any:
+def _read(documents: Documents, name: str) -> Any:
     """What stands there; nothing where it is no JSON, which the check of its figures or pages says."""
     try:
-        return strict_json(data, name) if name.endswith(".json") else None
+        return documents.plain(name) if name in documents and name.endswith(".json") else None
     except AssayError:
         return None
-
-
-def _place(text: str) -> str:
-    """Where msgspec found it, without its words: they may be the file's."""
-    where = text.rpartition("at `")[2].rstrip("`") if "at `" in text else "an entry"
-    return where if len(where) < 60 else "an entry"
 
 
 def _digests(document: Any) -> Iterator[tuple[str, Any]]:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit.bounds import METRICS, bounds
-from audit.cube import Coded, Margin, Meaning, cube_of, margins_of
+from audit.cube import CodedRows, Margin, Meaning, cube_of, margins_of
 from audit.gaps import Settings
 from audit.metrics import Metric, metrics_for
 from audit.values import UNKNOWN
@@ -33,7 +33,7 @@ def margin_of(cells: dict[str, np.ndarray]) -> Margin:
         (g, y, d) for g, name in enumerate(levels) for y in range(3) for d in range(2) for _ in range(cells[name][y, d])
     ]
     code, label, decision = np.array(rows).T
-    coded = Coded(("g",), (levels,), code[:, None], label, decision, None, None, MEANING)
+    coded = CodedRows(("g",), (levels,), code[:, None], label, decision, None, None, MEANING)
     return margins_of(cube_of(coded))[0][1]
 
 

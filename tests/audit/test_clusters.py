@@ -14,7 +14,7 @@ import statsmodels.api as sm
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.cube import Coded, Cube, Margin, Meaning, cube_of, margins_of
+from audit.cube import CodedRows, Cube, Margin, Meaning, cube_of, margins_of
 from audit.cube_json import margins_from_json, margins_to_json
 from audit.errors import DataError
 from audit.fractions import correlations, fractions
@@ -33,18 +33,18 @@ Z = 1.959963984540054
 def coded(
     group: np.ndarray, decision: np.ndarray, *, label: np.ndarray | None = None, weight: np.ndarray | None = None,
     cluster: np.ndarray | None = None, second: np.ndarray | None = None,
-) -> Coded:  # fmt: skip
+) -> CodedRows:  # fmt: skip
     codes = [group] if second is None else [group, second]
     names = ("g", "h")[: len(codes)]
     levels = tuple(tuple(f"{a}{i}" for i in range(int(c.max()) + 1)) for a, c in zip(names, codes, strict=True))
     label = np.full(len(group), 2) if label is None else label
-    return Coded(
+    return CodedRows(
         names, levels, np.column_stack(codes), label, decision, weight, None, MEANING,
         cluster=cluster,
     )  # fmt: skip
 
 
-def margin_of(rows: Coded, attribute: tuple[str, ...] = ("g",)) -> Margin:
+def margin_of(rows: CodedRows, attribute: tuple[str, ...] = ("g",)) -> Margin:
     return cube_of(rows).margin(attribute)
 
 
@@ -72,7 +72,7 @@ rows_of = st.lists(
 )  # fmt: skip
 
 
-def by_loop(margin: Margin, rows: Coded, names: tuple[int, ...]) -> tuple[list[int], np.ndarray]:
+def by_loop(margin: Margin, rows: CodedRows, names: tuple[int, ...]) -> tuple[list[int], np.ndarray]:
     """People of each group, and the full table of products over people, from loops over rows."""
     assert rows.cluster is not None
     size = len(margin.groups)
@@ -111,7 +111,7 @@ def test_people_and_products_of_every_margin_are_those_of_loops(rows: list[tuple
         assert margin.people_in(together) == len(set(here))
 
 
-def _place(margin: Margin, r: Coded, i: int, axes: tuple[int, ...]) -> int:
+def _place(margin: Margin, r: CodedRows, i: int, axes: tuple[int, ...]) -> int:
     return margin.groups.index(tuple(r.levels[a][r.codes[i, a]] for a in axes))
 
 
@@ -130,7 +130,7 @@ def test_two_batches_of_different_people_add_up_and_the_file_gives_them_back(row
     r = coded(group, decision, label=label, second=second, cluster=who)
     late = who > 2
     parts = [
-        Coded(r.attributes, r.levels, r.codes[k], label[k], decision[k], None, None, MEANING, cluster=who[k])
+        CodedRows(r.attributes, r.levels, r.codes[k], label[k], decision[k], None, None, MEANING, cluster=who[k])
         for k in (late, ~late)
         if k.any()
     ]
@@ -159,7 +159,7 @@ def test_a_person_in_too_many_cells_is_refused_in_words(monkeypatch: pytest.Monk
 # --- variances ------------------------------------------------------------------------------------------------------
 
 
-def drawn(seed: int, *, weighted: bool, across: bool) -> Coded:
+def drawn(seed: int, *, weighted: bool, across: bool) -> CodedRows:
     """600 rows of 150 people; with `across` a person has rows in several groups."""
     rng = np.random.default_rng(seed)
     who = rng.integers(0, 150, 600)
@@ -170,7 +170,7 @@ def drawn(seed: int, *, weighted: bool, across: bool) -> Coded:
     return coded(group, (rng.random(600) < taste[who]).astype(int), label=label, weight=weight, cluster=who)
 
 
-def regression(rows: Coded, metric: Metric, cluster: bool) -> tuple[np.ndarray, np.ndarray]:
+def regression(rows: CodedRows, metric: Metric, cluster: bool) -> tuple[np.ndarray, np.ndarray]:
     """Means of the groups and their covariances by weighted least squares on group dummies."""
     cell = (rows.label, rows.decision)
     use, y = metric.denominator[cell], metric.numerator[cell].astype(float)

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit.conform import aif360, clarify, conformance, fairlearn
-from audit.cube import Coded, Margin, Meaning, cube_of, margins_of
+from audit.cube import CodedRows, Margin, Meaning, cube_of, margins_of
 from audit.derived import derived
 from audit.gaps import Settings
 from audit.inequality import BENEFITS, benefits, generalized_entropy, inequality
@@ -29,7 +29,7 @@ def margins(
     group: list[str], label: list[int], decision: list[int], score: list[float] | None = None, favourable: str = "1"
 ) -> tuple[Margin, ...]:
     levels = tuple(sorted(set(group), key=lambda g: (g == UNKNOWN, g)))
-    coded = Coded(
+    coded = CodedRows(
         ("g",), (levels,), np.array([[levels.index(g)] for g in group]), np.array(label), np.array(decision), None,
         None if score is None else np.array(score), Meaning("1", "0", favourable),
     )  # fmt: skip

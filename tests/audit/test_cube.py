@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit.cube import Coded, Cube, Meaning, attribute_sets, cube_of, margins_of, order_levels
+from audit.cube import CodedRows, Cube, Meaning, attribute_sets, cube_of, margins_of, order_levels
 from audit.cube_json import margins_from_json, margins_to_json
 from audit.errors import DataError
 from audit.files import canonical
@@ -26,13 +26,13 @@ def coded(
     *,
     weight: bool = False,
     score: str | None = None,
-) -> Coded:
+) -> CodedRows:
     scores = None
     if score == "few":
         scores = rng.integers(0, 11, rows) / 10
     elif score == "many":
         scores = rng.random(rows)
-    return Coded(
+    return CodedRows(
         tuple(f"a{i}" for i in range(len(levels))),
         levels,
         np.column_stack([rng.integers(0, len(v), rows) for v in levels]).astype(np.int64),
@@ -44,8 +44,8 @@ def coded(
     )
 
 
-def part(c: Coded, rows: slice) -> Coded:
-    return Coded(
+def part(c: CodedRows, rows: slice) -> CodedRows:
+    return CodedRows(
         c.attributes,
         c.levels,
         c.codes[rows],

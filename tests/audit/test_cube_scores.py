@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from audit.cube import Coded, Meaning, cube_of
+from audit.cube import CodedRows, Meaning, cube_of
 
 MEANING = Meaning("yes", "no", "yes")
 
 
-def scored(score: np.ndarray, weight: np.ndarray | None = None) -> Coded:
+def scored(score: np.ndarray, weight: np.ndarray | None = None) -> CodedRows:
     n = len(score)
     rng = np.random.default_rng(1)
     codes = rng.integers(0, 2, (n, 1))
-    return Coded(
+    return CodedRows(
         ("g",), (("a", "b"),), codes, rng.integers(0, 2, n), rng.integers(0, 2, n), weight, score, MEANING
     )  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from audit.cube import Coded, Meaning, cube_of, margins_of
+from audit.cube import CodedRows, Meaning, cube_of, margins_of
 from audit.evidence import pick
 from audit.gaps import Settings
 from audit.measure import measure
@@ -13,7 +13,7 @@ from audit.values import Measures
 
 def measured(label: list[int], decision: list[int], score: list[float] | None = None) -> Measures:
     """Three groups a, b, c of twelve people each."""
-    coded = Coded(
+    coded = CodedRows(
         ("g",),
         (("a", "b", "c"),),
         np.repeat([0, 1, 2], 12)[:, None],

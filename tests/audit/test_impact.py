@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from audit.cube import Coded, Margin, Meaning, cube_of, margins_of
+from audit.cube import CodedRows, Margin, Meaning, cube_of, margins_of
 from audit.impact import SCORING, impact_table, median_score, ratio_bounds, rule_of_thumb
 from audit.values import UNKNOWN
 
@@ -22,7 +22,7 @@ def margins(
     codes = np.concatenate([np.full(n, names.index(g)) for g, (_, n) in groups.items()])
     decision = np.concatenate([np.r_[np.ones(x, int), np.zeros(n - x, int)] for x, n in groups.values()])
     score = None if scores is None else np.concatenate([np.array(scores[g]) for g in groups])
-    coded = Coded(
+    coded = CodedRows(
         ("race",), (names,), codes[:, None], np.full(len(codes), 2), decision, None, score,
         Meaning("1", "0", favourable),
     )  # fmt: skip

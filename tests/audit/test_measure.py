@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_score
 
-from audit.cube import Coded, Meaning, cube_of, margins_of
+from audit.cube import CodedRows, Meaning, cube_of, margins_of
 from audit.evidence import pick
 from audit.gaps import Settings
 from audit.measure import measure
@@ -32,9 +32,9 @@ def coded_of(
     favourable: str = "1",
     weight: list[float] | None = None,
     score: list[float] | None = None,
-) -> Coded:
+) -> CodedRows:
     levels = tuple(sorted(set(group)))
-    return Coded(
+    return CodedRows(
         ("g",),
         (levels,),
         np.array([[levels.index(g)] for g in group]),
@@ -46,7 +46,7 @@ def coded_of(
     )
 
 
-def measured(coded: Coded, **options: object) -> Measures:
+def measured(coded: CodedRows, **options: object) -> Measures:
     margins, _ = margins_of(cube_of(coded))
     return measure(margins, Settings(**{"draws": 200, **options}))  # type: ignore[arg-type]
 

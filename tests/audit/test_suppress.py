@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from audit.cube import UNLABELLED, Coded, Cube, Margin, Meaning, cube_of
+from audit.cube import UNLABELLED, CodedRows, Cube, Margin, Meaning, cube_of
 from audit.suppress import FLOOR, publish, publish_margins, rare_people, small_values
 
 MEANING = Meaning("yes", "no", "yes")
@@ -115,7 +115,7 @@ def test_who_is_rare_is_whose_value_fewer_than_the_floor_have() -> None:
     """By the codes of two attributes: 9 of the first's rarer value, 10 of the second's."""
     first, second = np.repeat([0, 1], [9, 31]), np.repeat([0, 1], [30, 10])
     none = np.zeros(40, dtype=np.int64)
-    made = Coded(
+    made = CodedRows(
         ("a", "b"), (("x", "y"), ("x", "y")), np.array([first, second]).T, none + UNLABELLED, none, None, None, MEANING
     )
     assert rare_people(made).tolist() == [True] * 9 + [False] * 31
@@ -129,7 +129,7 @@ def test_scores_that_only_people_taken_out_had_are_in_no_table(few: bool) -> Non
     group = np.repeat([0, 1, 2], [7, 60, 60])
     score = np.where(group == 0, 0.9, rng.integers(0, 8, len(group)) / 10 if few else rng.random(len(group)) / 2)
     zero = np.zeros(len(group), dtype=np.int64)
-    coded = Coded(("a",), (("r", "s", "t"),), group[:, None], zero + UNLABELLED, zero, None, score, MEANING)
+    coded = CodedRows(("a",), (("r", "s", "t"),), group[:, None], zero + UNLABELLED, zero, None, score, MEANING)
     margins, _ = publish(cube_of(coded))
     for margin in margins:
         assert margin.scores is not None

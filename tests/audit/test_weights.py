@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import permutation_test, t
 
-from audit.cube import Coded, Margin, Meaning, cube_of, margins_of
+from audit.cube import CodedRows, Margin, Meaning, cube_of, margins_of
 from audit.fractions import effective, fractions
 from audit.metrics import metrics_for
 from audit.score_rates import averages_of
@@ -22,7 +22,7 @@ SELECTION = next(m for m in metrics_for(MEANING) if m.name == "selection_rate")
 def margin(group: np.ndarray, decision: np.ndarray, weight: np.ndarray, score: np.ndarray | None = None) -> Margin:
     names = tuple(f"g{i}" for i in range(int(group.max()) + 1))
     label = np.zeros(len(group), dtype=np.int64) if score is not None else np.full(len(group), 2)
-    rows = Coded(("g",), (names,), group[:, None], label, decision.astype(np.int64), weight, score, MEANING)
+    rows = CodedRows(("g",), (names,), group[:, None], label, decision.astype(np.int64), weight, score, MEANING)
     return margins_of(cube_of(rows))[0][1]
 
 

@@ -17,8 +17,8 @@ import cli
 from audit.case import Case, DataSpec, ModelSpec
 from audit.errors import InputError
 from audit.load import dump_case, load_policy, load_rows
-from debias.front import run_search
 from debias.mitigate import run_mitigate
+from debias.pareto import run_search
 from debias.task import task_of
 
 DRAWS = 40

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from audit.cube import Coded, Meaning, cube_of
+from audit.cube import CodedRows, Meaning, cube_of
 from audit.evidence import pick
 from audit.gaps import Settings
 from audit.measure import measure
@@ -18,7 +18,9 @@ from debias.paired import Change, changes, joint_of
 MEANING = Meaning("yes", "no", "yes")
 
 
-def coded(seed: int = 0, n: int = 600, weighted: bool = False, meaning: Meaning = MEANING) -> tuple[Coded, np.ndarray]:
+def coded(
+    seed: int = 0, n: int = 600, weighted: bool = False, meaning: Meaning = MEANING
+) -> tuple[CodedRows, np.ndarray]:
     rng = np.random.default_rng(seed)
     codes = np.column_stack([rng.integers(0, 2, n), rng.integers(0, 3, n)])
     label = (rng.random(n) < 0.4 + 0.1 * codes[:, 0]).astype(np.int64)
@@ -26,7 +28,7 @@ def coded(seed: int = 0, n: int = 600, weighted: bool = False, meaning: Meaning 
     after = np.where(rng.random(n) < 0.2, 1 - before, before)
     weight = rng.uniform(0.5, 3, n) if weighted else None
     levels = (("a", "b"), ("x", "y", "z"))
-    return Coded(("g", "h"), levels, codes, label, before, weight, None, meaning), after
+    return CodedRows(("g", "h"), levels, codes, label, before, weight, None, meaning), after
 
 
 def of(found: list[Change], **wanted: object) -> Change:
@@ -41,7 +43,7 @@ def test_by_hand() -> None:
     before = np.array([1] * 5 + [0] * 5 + [1] * 2 + [0] * 8)
     after = before.copy()
     after[0], after[12], after[13] = 0, 1, 1
-    rows = Coded(("g",), (("a", "b"),), group[:, None], np.tile([1, 0], 10), before, None, None, MEANING)
+    rows = CodedRows(("g",), (("a", "b"),), group[:, None], np.tile([1, 0], 10), before, None, None, MEANING)
     margins, _ = publish(cube_of(replace(rows, decision=after)), 10)
     found = changes(joint_of(rows, after), margins, reference={}, floor=10, seed=0)
     gap = of(found, metric="selection_rate", attribute=("g",), kind="difference")
@@ -151,7 +153,7 @@ def test_bands_cover_all_changes_at_once() -> None:
     inside = 0
     for sample in range(200):
         drawn = names[rng.choice(len(cell), size=800, p=cell)]
-        rows = Coded(("g",), (("a", "b"),), drawn[:, :1], drawn[:, 1], drawn[:, 2], None, None, MEANING)
+        rows = CodedRows(("g",), (("a", "b"),), drawn[:, :1], drawn[:, 1], drawn[:, 2], None, None, MEANING)
         margins, _ = publish(cube_of(replace(rows, decision=drawn[:, 3])), 10)
         found = changes(joint_of(rows, drawn[:, 3]), margins, reference={}, floor=10, seed=sample, draws=200)
         bands = {(c.metric, c.group, c.kind): c for c in found if c.attribute == ("g",)}
@@ -188,7 +190,7 @@ def test_changes_hold_the_truth_where_people_have_several_rows() -> None:
         before = (rng.random(160) < 0.4).astype(int)[who]
         up = (rng.random(160) < 0.15)[who]
         after = np.where(up & (rng.random(960) < 0.9), 1 - before, before)
-        rows = Coded(("g",), (("a", "b"),), group, np.full(960, 2), before, None, None, MEANING)
+        rows = CodedRows(("g",), (("a", "b"),), group, np.full(960, 2), before, None, None, MEANING)
         truth = 0.15 * 0.9 * (1 - 2 * 0.4)
         for kind, given in (("rows", rows), ("people", replace(rows, cluster=who))):
             margins, _ = publish(cube_of(replace(given, decision=after)), 10)
@@ -205,7 +207,7 @@ def test_flips_of_people_who_move_as_a_whole_are_tested_as_people() -> None:
     after = np.where(who < 4, 1, 0)
     after[who == 5] = 0
     before[who == 5] = 1
-    rows = Coded(("g",), (("a", "b"),), (who % 2)[:, None], np.full(400, 2), before, None, None, MEANING)
+    rows = CodedRows(("g",), (("a", "b"),), (who % 2)[:, None], np.full(400, 2), before, None, None, MEANING)
     for given, most in ((rows, 0.001), (replace(rows, cluster=who), 1.0)):
         margins, _ = publish(cube_of(replace(given, decision=after)), 10)
         everyone = next(f for f in flips_of(given, after, margins, 1) if not f.attribute)

@@ -13,6 +13,7 @@ from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.generic import pdf_name
 from pyhanko.sign.fields import MDPPerm
 
+from reports.extra import Before, Differences, Extra, Monitoring, Protocol
 from reports.issue import assemble, page_html
 from reports.sign import certify, countersign
 from tests.reports import forged_more, forged_other, forged_pages, kit
@@ -360,18 +361,27 @@ def saying(name: str, **changes: Any) -> None:
     signed(made)
 
 
+def unchecked(extra: Any) -> Extra:
+    """The entries as they stand, whatever they are."""
+    kinds = {"protocol": Protocol, "monitoring": Monitoring, "differences": Differences}
+    known = {k: v for k, v in extra.items() if k in Extra.__struct_fields__}
+    known |= {k: kind(**known[k]) for k, kind in kinds.items() if k in known}
+    return Extra(**known | {"register": tuple(Before(**line) for line in known.get("register", ()))})
+
+
 def forced(r: Real, manifest: Any) -> str:
     """The page with the forger's words, set by a forger's Assay that takes them."""
     from reports import document, setting
 
-    number, level, plain = document.report_number, document._level, setting.plain
+    number, level, plain, read = document.report_number, document._level, setting.plain, document.read_extra
     document.report_number = lambda m: str(m.extra.get("number", "0"))
     document._level = lambda m: str(m.extra.get("level_words", ""))
     setting.plain = str
+    document.read_extra = unchecked
     try:
         return page_html(r.files, manifest)
     finally:
-        document.report_number, document._level, setting.plain = number, level, plain
+        document.report_number, document._level, setting.plain, document.read_extra = number, level, plain, read
 
 
 saying("a_number_in_words_on_every_page", extra={"number": "of no bias at all"})

@@ -8,12 +8,15 @@ import io
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from audit.documents import Documents, record_in
+from audit.documents.evidence import CubeHead, Evidence
 from audit.files import canonical
 from audit.gaps import Settings
 from audit.load import load_case
 from audit.run import run_audit
+from reports.blocks import Sources
 from reports.issue import assemble, make_manifest
 from reports.keys import SigningKey
 from reports.manifest import ARCHIVE, NAME, Attached, Manifest, SignerSlot, strict_json
@@ -43,7 +46,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 def page(files: Mapping[str, bytes], manifest: Manifest) -> str:
     """A page with some figures of the evidence: what a verifier makes again in these tests."""
-    evidence = strict_json(files["evidence.json"], "evidence.json")
+    evidence = Documents.of(files).plain("evidence.json")  # of forged reports too, so no record is asked for
     rows = "".join(
         f"<tr><th scope=row>{html.escape(' '.join([r['metric'], *r['group']]))}</th><td>{r['value']:.4f}</td></tr>"
         for r in evidence["rates"][:12]
@@ -57,6 +60,29 @@ def page(files: Mapping[str, bytes], manifest: Manifest) -> str:
         f"<table><thead><tr><th scope=col>Rate</th><th scope=col>Value</th></tr></thead><tbody>{rows}</tbody></table>"
         "</body></html>"
     )
+
+
+LEAST: dict[str, Any] = {
+    "schema": "assay/evidence/1", "case": {"name": "t", "purpose": "p"},
+    "data": {
+        "sha256": "0" * 64, "rows": 90, "columns": ["sex"], "audited_rows": 90, "label": None, "positive": "1",
+        "favourable": "1", "sensitive": ["sex"], "weight": None, "split": None, "features": [], "excluded": [],
+    },
+    "model": {"kind": "decision"}, "tool": {"version": "0"}, "seed": 0, "rates": [], "gaps": [], "dataset": [],
+    "counts": [], "cube": {"sha256": "0" * 64}, "policy": {"version": "1", "sha256": "0" * 64}, "norms": [],
+    "findings": [], "notes": [], "settings": {"seed": 0, "draws": 1, "alpha": 0.05, "floor": 10},
+}  # fmt: skip
+"""The least that evidence.json holds."""
+
+
+def evidence_with(**more: Any) -> Evidence:
+    """The record of the least evidence with these entries."""
+    return record_in(Evidence, LEAST | more, "evidence.json")
+
+
+def sources(evidence: Evidence) -> Sources:
+    """What a chapter on the evidence alone is made of."""
+    return Sources(cast(Manifest, None), evidence, CubeHead(), None, None, people=False)
 
 
 def judge_here(monkeypatch: Any, printer: Any = None) -> None:

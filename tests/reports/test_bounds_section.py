@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from audit.documents import Documents, record_in
+from audit.documents.evidence import Bound
 from audit.publish import publish_files
 from reports import words
-from reports.blocks import Sources, Table
+from reports.blocks import Table
 from reports.sections import board, bounds
 from reports.verify.figures import check_figures
 from reports.verify.result import Broken
@@ -38,14 +40,15 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 def test_the_annex_prints_each_bound(files: dict[str, bytes]) -> None:
-    evidence = json.loads(files["evidence.json"])
-    annex = bounds.section(Sources(None, evidence, {}, None, None, False))  # type: ignore[arg-type]
+    made = Documents.of(files).evidence
+    annex = bounds.section(kit.sources(made))
     assert annex is not None
     tables = [b for b in annex.blocks if isinstance(b, Table)]
     assert len(tables) == 3
-    e = next(e for e in evidence["bounds"]["unknown_group"] if e["metric"] == "selection_rate")
+    assert made.bounds is not None
+    e = next(e for e in made.bounds.unknown_group if e.metric == "selection_rate")
     # 12 selected and 18 not: all selected men, all others women; and the other way round.
-    assert (e["low"], e["high"]) == (
+    assert (e.low, e.high) == (
         pytest.approx(max(0.0, 69 / 127 - 42 / 92)), pytest.approx(81 / 121 - 30 / 98)
     )  # fmt: skip
     row = next(r for r in tables[0].rows if r[0] == "Selection rate, difference")
@@ -54,7 +57,7 @@ def test_the_annex_prints_each_bound(files: dict[str, bytes]) -> None:
 
 
 def test_the_board_says_what_the_unknown_could_change(files: dict[str, bytes]) -> None:
-    evidence = json.loads(files["evidence.json"])
+    evidence = Documents.of(files).evidence
     said = board._unknown(evidence)
     assert len(said) == 1
     assert "The sex of 30 of 219 people is not known. If it were, the gap could be anything from" in said[0]
@@ -92,4 +95,7 @@ def test_the_screen_shows_the_same(files: dict[str, bytes]) -> None:
     # Cells are escaped, so that no name is taken for markup.
     shown = [{k: str(v).replace("\\", "") for k, v in r.items()} for t in app.table for r in t.value.to_dict("records")]
     e = next(e for e in evidence["bounds"]["unknown_group"] if e["metric"] == "selection_rate")
-    assert any(r["Rate"] == "Selection rate, difference" and r["Could be"] == words.span(e) for r in shown)
+    assert any(
+        r["Rate"] == "Selection rate, difference" and r["Could be"] == words.span(record_in(Bound, e, "bounds"))
+        for r in shown
+    )

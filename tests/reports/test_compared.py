@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 import cli
+from audit.documents import Documents, record_in
+from audit.documents.evidence import Evidence
 from audit.errors import DataError, VerificationError
 from audit.files import canonical
 from audit.stats.intervals import newcombe
@@ -31,9 +33,13 @@ from tests.reports.conftest import Reports
 from tests.reports.pki import Pki
 
 
+def read(evidence: Any) -> Evidence:
+    return record_in(Evidence, evidence, "evidence.json")
+
+
 def test_mover_by_hand() -> None:
     """0.30 [0.20, 0.40] less 0.10 [0.05, 0.20]: 0.2 - sqrt(0.1^2 + 0.1^2), 0.2 + sqrt(0.1^2 + 0.05^2)."""
-    low, high, p = mover({"value": 0.3, "low": 0.2, "high": 0.4}, {"value": 0.1, "low": 0.05, "high": 0.2})
+    low, high, p = mover((0.3, 0.2, 0.4), (0.1, 0.05, 0.2))
     assert low == pytest.approx(0.2 - 0.02**0.5)
     assert high == pytest.approx(0.2 + 0.0125**0.5)
     assert 0.001 < p < 0.05
@@ -45,13 +51,13 @@ def test_rates_have_newcombes_interval_and_holm(small: Reports) -> None:
     before["data"]["sha256"] = "0" * 64
     old = next(r for r in before["rates"] if r["metric"] == "selection_rate" and r["group"] == ["f"])
     old.update(numerator=5, denominator=35, value=5 / 35)
-    found = next(c for c in changes(now, before) if c.metric == "selection_rate" and c.group == ("f",))
+    found = next(c for c in changes(read(now), read(before)) if c.metric == "selection_rate" and c.group == ("f",))
     low, high = newcombe(16, 35, 5, 35)
     assert (found.low, found.high) == (pytest.approx(float(low)), pytest.approx(float(high)))
     assert found.change == pytest.approx(11 / 35)
     assert found.p_adjusted is not None
     assert found.p_adjusted < 1
-    (attribute, total, within, mix), *_ = mix_and_rate(now, before)
+    (attribute, total, within, mix), *_ = mix_and_rate(read(now), read(before))
     assert attribute == ("sex",)
     assert mix == pytest.approx(0)
     assert within == pytest.approx(11 / 70) == total
@@ -59,7 +65,7 @@ def test_rates_have_newcombes_interval_and_holm(small: Reports) -> None:
 
 def test_on_the_same_people_no_interval_is_given(small: Reports, pki: Pki) -> None:
     files = small.files | {other: small.files[name] for name, other in EARLIER.items()}
-    now = json.loads(files["evidence.json"])
+    now = Documents.of(files).evidence
     assert all(c.change == 0 and c.low is None and c.p_adjusted is None for c in changes(now, now))
     document = build_document(files, manifest=kit.manifest_of(files, pki.auditor))
     chapter = next(s for s in document.sections if s.id == "compared")
@@ -93,7 +99,7 @@ def _independent(small: Reports) -> tuple[Any, Any]:
 
 def test_a_rate_and_its_mirror_are_one_comparison(small: Reports) -> None:
     now, before = _independent(small)
-    found = changes(now, before)
+    found = changes(read(now), read(before))
     assert {"false_negative_rate", "true_negative_rate"} <= {r["metric"] for r in now["rates"]}
     assert not {c.metric for c in found} & set(MIRRORS)
     gaps = [c.metric for c in found if not c.group]

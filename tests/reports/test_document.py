@@ -17,6 +17,7 @@ from audit.errors import DataError
 from audit.gaps import Settings
 from audit.load import load_case
 from audit.run import run_audit
+from audit.values import Rate
 from reports import words
 from reports.document import (
     Document,
@@ -407,6 +408,6 @@ def test_numbers_in_words() -> None:
     assert words.chance(0.0851) == "about 9 times in 100 such audits"
     assert words.date(WHEN) == "22 November 2026"
     assert words.rate_cell(None) == "not estimable"
-    cell = {"estimable": True, "value": 0.5, "low": 0.4, "high": 0.6, "numerator": 5, "denominator": 10}
+    cell = Rate("selection_rate", ("sex",), ("f",), 0.5, 5, 10, 0.4, 0.6, "wilson-95", True, None)
     assert words.rate_cell(cell) == "50.0 % [40.0, 60.0]\n5 of 10"
     assert len(words.short("x" * 300, 40)) == 40

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
+from audit.documents import record_in
+from audit.documents.rows import Slice
 from reports.blocks import Paragraph, Section, Sources, Table
-from reports.manifest import Manifest
 from reports.sections import further, quality
+from tests.reports import kit
 
 SLICE = {
     "question": "missed", "where": [{"column": "age", "value": ">=48"}, {"column": "job", "value": "clerk"}],
@@ -21,11 +23,11 @@ SLICES = {"measured": True, "considered": 1702, "tested": 20, "least_people": 50
 
 @pytest.fixture
 def made() -> Sources:
-    return Sources(cast(Manifest, None), {"data": {}}, {}, None, None, people=False)
+    return kit.sources(kit.evidence_with())
 
 
 def with_evidence(made: Sources, **more: Any) -> Sources:
-    return replace(made, evidence=made.evidence | more)
+    return replace(made, evidence=kit.evidence_with(**more))
 
 
 def text(section: Section | None) -> str:
@@ -51,8 +53,7 @@ def test_no_subgroup_is_no_proof(made: Sources) -> None:
 
 
 def test_nothing_measured_no_chapter(made: Sources) -> None:
-    nothing = dict.fromkeys(("slices", "individual", "ranking", "inequality", "reliability", "predictive_parity"))
-    assert further.section(with_evidence(made, **nothing)) is None
+    assert further.section(made) is None
     assert quality.blocks(with_evidence(made, quality=None)) == []
 
 
@@ -95,10 +96,11 @@ def test_withheld_counts_and_missing_gaps_in_words(made: Sources) -> None:
 
 
 def test_a_subgroup_that_only_narrows_another_is_not_printed() -> None:
-    wide = SLICE | {"where": SLICE["where"][:1]}
-    other = SLICE | {"question": "error"}
-    assert further.chosen([wide, SLICE, other]) == [wide, other]
-    assert further.chosen([SLICE, wide]) == [SLICE, wide]
+    narrow = record_in(Slice, SLICE, "slices")
+    wide = record_in(Slice, SLICE | {"where": SLICE["where"][:1]}, "slices")
+    other = record_in(Slice, SLICE | {"question": "error"}, "slices")
+    assert further.chosen([wide, narrow, other]) == [wide, other]
+    assert further.chosen([narrow, wide]) == [narrow, wide]
 
 
 def test_other_tools_figures_stand_under_their_names_and_conventions(made: Sources) -> None:
@@ -133,9 +135,11 @@ def test_the_data_stand_beside_the_population(made: Sources) -> None:
         "difference": -0.1,
     }
     one = {
-        "attribute": ["sex"], "estimable": True, "reason": None, "groups": [group], "p_value": 0.0002, "unknown": 3,
+        "attribute": ["sex"], "people": 1000, "estimable": True, "reason": None, "groups": [group], "p_value": 0.0002,
+        "unknown": 3,
         "not_in_reference": {"x": 4},
     }  # fmt: skip
-    said = [b for b in quality.blocks(with_evidence(made, population=[one], quality=None)) if isinstance(b, Table)]
+    census = {"source": "census", "shares": {}, "tables": [one]}
+    said = [b for b in quality.blocks(with_evidence(made, population=census)) if isinstance(b, Table)]
     assert said[0].rows == (("f", "400", "40.0 % [35.0, 45.0]", "50.0 %", "−10.0"),)
     assert "7 people of no such group" in said[0].note

@@ -24,6 +24,7 @@ from audit.load import load_case
 from audit.run import run_audit
 from audit.suppress import FLOOR
 from cli import main
+from reports.extra import read_extra
 from reports.issue import page_html
 from reports.keys import new_key
 from reports.log import Log, ledger
@@ -72,7 +73,7 @@ def audit(place: Path, frame: pd.DataFrame, **changes: Any) -> Path:
 
 def small_page(files: Any, manifest: Any) -> str:
     """In place of the whole report, which takes seconds to set: its counts are what is looked at here."""
-    said = html.escape(str(beside(manifest.extra)))
+    said = html.escape(str((found := read_extra(manifest.extra).differences) and beside(found)))
     return (
         f'<!DOCTYPE html><html lang="en"><head><title>{html.escape(manifest.title)}</title></head><body><p>{said}</p>'
     )

@@ -128,11 +128,14 @@ def test_what_a_person_states_and_what_nobody_stated_are_said(tmp_path: Path, pk
 def test_of_many_groups_both_ends_of_each_gap_and_the_largest_are_kept() -> None:
     from reports.sections import find
 
-    counts = [{"attribute": ["a"], "group": [f"g{i}"], "rows": i} for i in range(100)]
-    gap = {"metric": "selection_rate", "attribute": ["a"], "highest": ["g3"], "lowest": ["g5"]}
-    kept = find.kept({"counts": counts, "gaps": [gap]}, ["a"], 10)
-    assert kept == [["g3"], ["g5"], *([f"g{i}"] for i in range(92, 100))]
-    assert find.kept({"counts": counts[:4], "gaps": []}, ["a"], 10) == [[f"g{i}"] for i in range(4)]
+    cells = dict.fromkeys(("tp", "fp", "fn", "tn", "unknown_label"))
+    counts = [{"attribute": ["a"], "group": [f"g{i}"], "rows": i, **cells} for i in range(100)]
+    unsaid = dict.fromkeys(("value", "low", "high", "p_value", "p_adjusted", "reference", "reason"))
+    gap = {"metric": "selection_rate", "attribute": ["a"], "kind": "difference", "highest": ["g3"], "lowest": ["g5"],
+           "method": "", "estimable": True, **unsaid}  # fmt: skip
+    kept = find.kept(kit.evidence_with(counts=counts, gaps=[gap]), ["a"], 10)
+    assert kept == [("g3",), ("g5",), *((f"g{i}",) for i in range(92, 100))]
+    assert find.kept(kit.evidence_with(counts=counts[:4]), ["a"], 10) == [(f"g{i}",) for i in range(4)]
 
 
 def test_a_gap_that_stands_alone_but_not_among_all_that_were_looked_at_says_so() -> None:
@@ -158,3 +161,14 @@ def test_two_long_names_are_cut_where_they_differ() -> None:
     x, y = words.apart(a, b, 30)
     assert x != y
     assert max(len(x), len(y)) <= 31
+
+
+def test_a_script_that_no_font_draws_is_found_before_signing(monkeypatch: pytest.MonkeyPatch) -> None:
+    from reports import setting
+
+    files = {"evidence.json": '{"group": ["女性", "हिन्दी", "Ελλάδα", "\\\\u5973"]}'.encode()}
+    monkeypatch.setattr(setting, "_fonts", lambda signs: {"DejaVu-Sans": "x"})
+    assert setting.without_font(files) == ["DEVANAGARI", "CJK"]
+    assert setting.without_font({"evidence.json": "{'é', 'Ж', 'α'}".encode()}) == []
+    monkeypatch.setattr(setting, "_fonts", lambda signs: {"Noto": "y"} if "女" in signs else {"DejaVu-Sans": "x"})
+    assert setting.without_font(files) == ["DEVANAGARI"]

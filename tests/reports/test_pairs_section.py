@@ -8,15 +8,18 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from audit.documents import record_in
+from audit.documents.evidence import Evidence
 from reports import words
-from reports.blocks import Paragraph, Sources, Table
+from reports.blocks import Paragraph, Table
 from reports.sections import pairs
 from tests.audit.test_pairs import audited
+from tests.reports import kit
 
 
 def test_the_annex_lists_every_pair_with_the_people_short(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     evidence, _ = audited(tmp_path, capsys)
-    annex = pairs.section(Sources(None, evidence, {}, None, None, False))  # type: ignore[arg-type]
+    annex = pairs.section(kit.sources(record_in(Evidence, evidence, "evidence.json")))
     assert annex is not None
     assert any(isinstance(b, Paragraph) for b in annex.blocks)
     rows = next(b.rows for b in annex.blocks if isinstance(b, Table))

@@ -16,7 +16,7 @@ import pytest
 import rfc8785
 
 from audit.files import canonical
-from debias.front_figures import figures_again
+from debias.pareto_figures import figures_again
 from reports import setting, stamp
 from reports.attest import MODEL_CARD
 from reports.known import remember
@@ -120,7 +120,14 @@ def test_a_choice_of_a_candidate_that_nobody_tried(small: Reports, pki: Pki) -> 
 
 def test_a_cube_of_an_arm_that_is_none(small: Reports, pki: Pki) -> None:
     told = json.loads(small.files["evidence.json"])
-    made = {"case": told["case"], "data": told["data"], "base": told["model"], "splits": {"test": 1}, "arms": {}}
+    arm: dict[str, Any] = {"rates": [], "gaps": [], "counts": []}
+    made = {
+        "schema": "assay/mitigation/1", "method": "x", "title": "X", "stage": "pre", "notice": None, "seed": 0,
+        "needs_sensitive_at_decision": False, "case": told["case"], "data": told["data"], "base": told["model"],
+        "model": {"file": "x", "sha256": "0" * 64}, "splits": {"test": 1}, "parameters": {}, "changes": [],
+        "constraint": {"name": "x", "metric": "x", "tolerance": 0.1, "by": []}, "flips": [],
+        "arms": {"original": arm, "candidate": arm},
+    }  # fmt: skip
     pdf = beside("mitigation.json", made | {"cubes": {"original": {}}})(small, pki)
     assert ("totals", "the embedded cube cannot be read") in failures(pdf)
 

@@ -13,7 +13,7 @@ import pytest
 
 from audit.load import load_case
 from audit.run import run_audit
-from debias.front import run_search
+from debias.pareto import run_search
 from debias.pick import pick
 from reports import words
 from reports.blocks import Figure, Heading, Notice, Paragraph, Table

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from audit.cube import UNLABELLED, Coded, Cube, cube_of
+from audit.cube import UNLABELLED, CodedRows, Cube, cube_of
+from audit.documents import Documents
 from audit.files import canonical
 from audit.policy import Norm
 from audit.suppress import FLOOR
@@ -150,7 +151,7 @@ def test_where_counts_may_not_leave_figures_are_rounded_and_said_not_to_be_recom
     series = json.loads(files["series.json"])
     assert series["counts"]["tables"] == []
     assert "cannot be recomputed" in check_series(files)
-    sources = type("S", (), {"history": series})
+    sources = type("S", (), {"history": Documents(files).series})
     chapter = section(sources)  # type: ignore[arg-type]
     assert chapter is not None
     assert any(isinstance(b, Paragraph) and "cannot be recomputed" in b.text for b in chapter.blocks)
@@ -161,7 +162,7 @@ def _rows(sex: list[int], old: list[int]) -> Cube:
     n = len(sex)
     unknown = np.full(n, UNLABELLED)
     return cube_of(
-        Coded(("sex", "old"), (("F", "M"), ("n", "y")), codes, unknown, np.ones(n, dtype=int), None, None, MEANING)
+        CodedRows(("sex", "old"), (("F", "M"), ("n", "y")), codes, unknown, np.ones(n, dtype=int), None, None, MEANING)
     )
 
 

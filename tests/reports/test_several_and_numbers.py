@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from audit.documents import Documents
 from audit.errors import CaseError
 from audit.explain import run_explain
 from audit.gaps import Settings
@@ -75,8 +76,7 @@ def words_of(blocks: Any) -> str:
 
 
 def sources(folder: Path) -> Sources:
-    read = {n: json.loads((folder / "run" / f"{n}.json").read_text()) for n in ("evidence", "cube")}
-    return Sources(None, read["evidence"], read["cube"], None, None, people=False)  # type: ignore[arg-type]
+    return kit.sources(Documents({"evidence.json": (folder / "run" / "evidence.json").read_bytes()}).evidence)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -102,11 +102,12 @@ def test_each_class_is_printed_with_its_people(runs: dict[str, Path]) -> None:
     section = classes.section(made_of)
     assert section is not None
     said = words_of(section.blocks)
-    rates = made_of.evidence["classes"]["classes"][2]["rates"]
-    one = next(r for r in rates if r["metric"] == "selection_rate" and r["group"] == ["f"])
-    assert f"{one['numerator']} of {one['denominator']}" in said
+    found = made_of.evidence.classes
+    assert found is not None
+    one = next(r for r in found.classes[2].rates if r.metric == "selection_rate" and r.group == ("f",))
+    assert f"{one.numerator:.0f} of {one.denominator:.0f}" in said
     assert "The outcome has 3 classes: “a”, “b”, “c”" in said
-    assert f"{made_of.evidence['classes']['family']} comparisons" in said
+    assert f"{found.family} comparisons" in said
 
 
 def test_a_regression_is_printed_in_its_own_unit(runs: dict[str, Path]) -> None:
@@ -120,7 +121,7 @@ def test_a_regression_is_printed_in_its_own_unit(runs: dict[str, Path]) -> None:
 
 
 def test_two_classes_have_neither_chapter() -> None:
-    plain = Sources(None, {"data": {"positive": "1"}}, {}, None, None, people=False)  # type: ignore[arg-type]
+    plain = kit.sources(kit.evidence_with())
     assert classes.section(plain) is None
     assert regression.section(plain) is None
 

@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from assay._commands.parsing import parsed
 from debias import jobs
-from debias.front import run_search
 from debias.methods import SENSITIVE_NOTICE
+from debias.pareto import run_search
 from screens import charts, mitigate, search, state, workspace
 from screens.workspace import CaseFolder
 

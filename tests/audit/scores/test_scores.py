@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from audit.cube import Coded, Meaning, cube_of, margins_of
+from audit.cube import CodedRows, Meaning, cube_of, margins_of
 from audit.cube_json import margins_from_json, margins_to_json
 from audit.errors import DataError
 from audit.evidence import pick
@@ -121,7 +121,7 @@ def test_areas_and_medians_of_any_scores_are_those_of_scikit_learn_and_numpy(
     codes, y = rng.integers(0, 3, (n, 1)), rng.integers(0, 3, n)
     y[score > np.median(score)] = np.minimum(y[score > np.median(score)], 1)
     weight = rng.exponential(1, n) if weighted else None
-    coded = Coded(("g",), (tuple("abc"),), codes, y, y % 2, weight, score, Meaning("1", "0", "1"))
+    coded = CodedRows(("g",), (tuple("abc"),), codes, y, y % 2, weight, score, Meaning("1", "0", "1"))
     margins = margins_of(cube_of(coded))[0]
     known = y < 2
     for g in range(3):
@@ -222,7 +222,9 @@ def test_a_batch_of_few_scores_is_added_to_one_in_bins() -> None:
     def cube(score: np.ndarray) -> Any:
         n = len(score)
         y = rng.integers(0, 2, n)
-        return cube_of(Coded(("g",), (("a",),), np.zeros((n, 1), dtype=int), y, y, None, score, Meaning("1", "0", "1")))
+        return cube_of(
+            CodedRows(("g",), (("a",),), np.zeros((n, 1), dtype=int), y, y, None, score, Meaning("1", "0", "1"))
+        )
 
     many, few, more = rng.random(3000), rng.random(900), rng.random(800)
     both = cube(few) + cube(more)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from audit.cube import Coded, Meaning, cube_of
+from audit.cube import CodedRows, Meaning, cube_of
 from audit.errors import DataError
 from audit.watch.attribution import Table, attribute_change, most_telling, segment_tables, table_of_cube
 from audit.watch.summaries import reference_of
@@ -140,7 +140,7 @@ def test_bad_input_is_said():
 # -- tables ---------------------------------------------------------------------------------------------------
 
 
-def rows(seed: int, n: int = 400) -> tuple[pd.DataFrame, Coded]:
+def rows(seed: int, n: int = 400) -> tuple[pd.DataFrame, CodedRows]:
     rng = np.random.default_rng(seed)
     frame = pd.DataFrame(
         {
@@ -152,7 +152,7 @@ def rows(seed: int, n: int = 400) -> tuple[pd.DataFrame, Coded]:
     codes = np.column_stack([rng.integers(0, 2, n), rng.integers(0, 3, n)])
     levels = (("F", "M"), ("a", "b", "c"))
     label, decision = rng.integers(0, 3, n), rng.integers(0, 2, n)
-    return frame, Coded(("sex", "race"), levels, codes, label, decision, None, None, MEANING)
+    return frame, CodedRows(("sex", "race"), levels, codes, label, decision, None, None, MEANING)
 
 
 def test_tables_of_features_count_every_row_once_and_add_up_and_survive_json():
@@ -170,7 +170,7 @@ def test_tables_of_features_count_every_row_once_and_add_up_and_survive_json():
     half = np.arange(400) < 150
     parts = []
     for mask in (half, ~half):
-        piece = Coded(
+        piece = CodedRows(
             coded.attributes, coded.levels, coded.codes[mask], coded.label[mask], coded.decision[mask], None, None,
             MEANING,
         )  # fmt: skip
@@ -185,7 +185,7 @@ def test_a_value_and_a_group_never_seen_before_have_places():
     reference = reference_of(frame, ["job"], coded)
     later, again = rows(1)
     later["job"] = "something new"
-    again = Coded(
+    again = CodedRows(
         again.attributes, (("F", "M", "X"), again.levels[1]), again.codes + np.array([1, 0]), again.label,
         again.decision, None, None, MEANING,
     )  # fmt: skip
@@ -213,7 +213,7 @@ def test_of_several_features_the_one_that_tells_most_is_found():
     before = segment_tables(reference, frame, coded)
     hurt = (coded.codes[:, 0] == 0) & (frame["age"] >= 60).to_numpy()
     decided = np.where(hurt, 0, coded.decision)
-    worse = Coded(coded.attributes, coded.levels, coded.codes, coded.label, decided, None, None, MEANING)
+    worse = CodedRows(coded.attributes, coded.levels, coded.codes, coded.label, decided, None, None, MEANING)
     after = segment_tables(reference, frame, worse)
     changes = tuple(
         attribute_change(b, a, "selection_rate") for b, a in zip(before, after, strict=True) if b.attribute == ("sex",)

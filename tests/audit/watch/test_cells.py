@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.cube import Coded, Cube, Meaning, cube_of
+from audit.cube import CodedRows, Cube, Meaning, cube_of
 from audit.errors import DataError
 from audit.files import canonical
 from audit.measure import Settings, measure
@@ -35,9 +35,9 @@ def same(a: Cube, b: Cube) -> None:
 
 def people(
     seed: int, n: int, levels: tuple[tuple[str, ...], ...], *, weighted: bool, meaning: Meaning = MEANING
-) -> Coded:
+) -> CodedRows:
     rng = np.random.default_rng(seed)
-    return Coded(
+    return CodedRows(
         attributes=tuple(f"a{i}" for i in range(len(levels))),
         levels=levels,
         codes=np.column_stack([rng.integers(0, len(v), n) for v in levels]).astype(np.int64).reshape(n, len(levels)),
@@ -51,7 +51,7 @@ def people(
 
 def test_the_stored_form_by_hand() -> None:
     """Two people of b who were refused with a positive outcome; one of a who was accepted, outcome unknown."""
-    coded = Coded(
+    coded = CodedRows(
         ("sex",),
         (("a", "b"),),
         np.array([[1], [1], [0]]),
@@ -72,7 +72,7 @@ def test_the_stored_form_by_hand() -> None:
 
 
 def test_weights_and_their_squares_by_hand() -> None:
-    coded = Coded(
+    coded = CodedRows(
         ("sex",),
         (("a",),),
         np.zeros((2, 1), int),
@@ -101,7 +101,7 @@ def test_the_sum_of_stored_batches_is_the_cube_of_all_rows(seed: int, n: int, cu
     whole = people(seed, n, (("f", "m"), ("x", "y", "z")), weighted=weighted)
     cut = min(cut, n)
 
-    def part(a: int, b: int) -> Coded:
+    def part(a: int, b: int) -> CodedRows:
         weight = None if whole.weight is None else whole.weight[a:b]
         return replace(
             whole, codes=whole.codes[a:b], label=whole.label[a:b], decision=whole.decision[a:b], weight=weight

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import betaln
 
-from audit.cube import Coded, Meaning, cube_of
+from audit.cube import CodedRows, Meaning, cube_of
 from audit.policy import Norm
 from audit.watch.counted import (
     difference_sequence,
@@ -32,7 +32,7 @@ def margin(chosen: list[int], people: list[int], label: int = 0):
     group = np.repeat(np.arange(len(people)), people)
     decision = np.concatenate([np.arange(n) < x for x, n in zip(chosen, people, strict=True)]).astype(np.int64)
     names = tuple("abcdefgh"[: len(people)])
-    coded = Coded(("g",), (names,), group[:, None], np.full(len(group), label), decision, None, None, MEANING)
+    coded = CodedRows(("g",), (names,), group[:, None], np.full(len(group), label), decision, None, None, MEANING)
     return cube_of(coded).margin(("g",))
 
 
@@ -197,7 +197,7 @@ def test_equalized_odds_takes_the_wider_of_both_rates():
     rng = np.random.default_rng(2)
     chance = np.where(label == 1, 0.6, np.where(group == 0, 0.4, 0.1))
     decision = (rng.random(4000) < chance).astype(np.int64)
-    coded = Coded(("g",), (("a", "b"),), group[:, None], label, decision, None, None, MEANING)
+    coded = CodedRows(("g",), (("a", "b"),), group[:, None], label, decision, None, None, MEANING)
     found = judge_counts(norm(metric="equalized_odds"), cube_of(coded).margin(("g",)))
     assert found.status == "outside"
     assert found.value == pytest.approx(0.3, abs=0.06)

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
-from audit.cube import Coded, Meaning
+from audit.cube import CodedRows, Meaning
 from audit.stats import benjamini_hochberg
 from audit.watch.drift import compared, counts_p, drifted, js, kl, psi, spend
 from audit.watch.summaries import (
@@ -371,7 +371,7 @@ def test_coded_rows_and_names_give_the_same_summary():
     codes = np.column_stack([rng.integers(0, 2, 500), rng.integers(0, 50, 500)])
     levels = (("F", "M"), tuple(f"r{i:02d}" for i in range(50)))
     zeros = np.zeros(500, dtype=np.int64)
-    rows = Coded(("sex", "race"), levels, codes, zeros, zeros, None, None, Meaning("y", "n", "y"))
+    rows = CodedRows(("sex", "race"), levels, codes, zeros, zeros, None, None, Meaning("y", "n", "y"))
     names = {a: np.array(levels[i])[codes[:, i]] for i, a in enumerate(("sex", "race"))}
     a, b = (summarise(REFERENCE, frame(10, 500), g) for g in (rows, names))
     assert json.dumps(a, sort_keys=True) == json.dumps(b, sort_keys=True)

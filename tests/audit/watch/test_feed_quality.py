@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from audit.cube import Coded, Meaning
+from audit.cube import CodedRows, Meaning
 from audit.watch.drift import reference_of
 from audit.watch.quality import FEW, feed_problem, outcome_problem, usual_copies
 
@@ -161,14 +161,14 @@ def test_a_broken_half_of_a_large_batch_is_found_within_the_usual_size() -> None
 
 def decided(
     seed: int, n: int = 400, *, base: float = 0.3, known: tuple[float, float] = (1.0, 1.0), lift: float = 0.2
-) -> Coded:
+) -> CodedRows:
     """Decisions with outcomes: positive for `base` of all, more of the accepted by `lift`; known by decision."""
     rng = np.random.default_rng(seed)
     decision = (rng.random(n) < 0.4).astype(np.int64)
     label = (rng.random(n) < base + lift * (decision - 0.4)).astype(np.int64)
     label[rng.random(n) >= np.array(known)[decision]] = 2
     codes = rng.integers(0, 2, (n, 1))
-    return Coded(("sex",), (("f", "m"),), codes, label, decision, None, None, Meaning("yes", "no", "yes"))
+    return CodedRows(("sex",), (("f", "m"),), codes, label, decision, None, None, Meaning("yes", "no", "yes"))
 
 
 def test_twenty_good_batches_raise_nothing() -> None:

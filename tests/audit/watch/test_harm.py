@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from audit.cube import UNLABELLED, Coded, Meaning, cube_of
+from audit.cube import UNLABELLED, CodedRows, Meaning, cube_of
 from audit.stats import wilson
 from audit.values import UNKNOWN
 from audit.watch.harm import Harm, bounds, feed_harm, look, open_harm, standing
@@ -16,16 +16,16 @@ MEANING = Meaning("yes", "no", "yes")
 NAMES = ("F", "M")
 
 
-def rows(seed: int, n: int, wrong: tuple[float, ...], share: tuple[float, ...] = (0.5, 0.5), names=NAMES) -> Coded:
+def rows(seed: int, n: int, wrong: tuple[float, ...], share: tuple[float, ...] = (0.5, 0.5), names=NAMES) -> CodedRows:
     """`wrong`: each group's chance of a wrong decision."""
     rng = np.random.default_rng(seed)
     group = rng.choice(len(wrong), n, p=share)
     label = rng.integers(0, 2, n)
     miss = rng.random(n) < np.array(wrong)[group]
-    return Coded(("sex",), (names,), group[:, None], label, np.where(miss, 1 - label, label), None, None, MEANING)
+    return CodedRows(("sex",), (names,), group[:, None], label, np.where(miss, 1 - label, label), None, None, MEANING)
 
 
-def fed(*batches: Coded, harm: Harm | None = None, start: int = 0, **given) -> Harm:
+def fed(*batches: CodedRows, harm: Harm | None = None, start: int = 0, **given) -> Harm:
     """After each batch one look; the first three are the reference."""
     settings = {"tolerance": 0.03, "alpha": 0.0125, "people": 50} | given
     harm = open_harm(3, **settings) if harm is None else harm
@@ -34,13 +34,13 @@ def fed(*batches: Coded, harm: Harm | None = None, start: int = 0, **given) -> H
     return harm
 
 
-def quiet(seed: int, batches: int, n: int = 500, wrong=(0.3, 0.1), **how) -> list[Coded]:
+def quiet(seed: int, batches: int, n: int = 500, wrong=(0.3, 0.1), **how) -> list[CodedRows]:
     return [rows(1000 * seed + k, n, wrong, **how) for k in range(batches)]
 
 
-def part(c: Coded, keep: np.ndarray) -> Coded:
+def part(c: CodedRows, keep: np.ndarray) -> CodedRows:
     label = np.where(keep, c.label, UNLABELLED)
-    return Coded(c.attributes, c.levels, c.codes, label, c.decision, None, None, c.meaning)
+    return CodedRows(c.attributes, c.levels, c.codes, label, c.decision, None, None, c.meaning)
 
 
 def test_bounds_are_wilsons_upper_limits_all_groups_at_once_and_the_tolerance():

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from audit.cube import UNLABELLED, Coded, Meaning, cube_of
+from audit.cube import UNLABELLED, CodedRows, Meaning, cube_of
 from audit.errors import DataError
 from audit.watch.harm import bounds, open_harm
 from audit.watch.label_free import ASSUMPTION, Calibration, estimate, open_calibration
@@ -29,11 +29,11 @@ def drawn(rng: np.random.Generator, n: int, *, centre: float = 0.0, moved: float
     turned = (codes == 0) & (rng.random(n) < flip)
     label = np.where(turned, 1 - label, label)
     decision = (score >= 0.5).astype(np.int64)
-    return Coded(("sex",), (("F", "M"),), codes[:, None], label, decision, None, None, MEANING), score
+    return CodedRows(("sex",), (("F", "M"),), codes[:, None], label, decision, None, None, MEANING), score
 
 
-def hidden(rows: Coded) -> Coded:
-    return Coded(
+def hidden(rows: CodedRows) -> CodedRows:
+    return CodedRows(
         rows.attributes, rows.levels, rows.codes, np.full(len(rows.label), UNLABELLED), rows.decision, None, None,
         MEANING,
     )  # fmt: skip
@@ -59,7 +59,7 @@ def test_by_hand():
     own, _ = c.shares(("sex", "F"))
     np.testing.assert_allclose(own, [(20 + 20 * share[0]) / 120, (80 + 20 * share[1]) / 120])
     score = np.array([0.2] * 60 + [0.9] * 40)
-    rows = Coded(
+    rows = CodedRows(
         ("sex",), (("F",),), np.zeros((100, 1), dtype=int), np.full(100, 2), (score > 0.5).astype(int), None, None,
         MEANING,
     )  # fmt: skip
@@ -158,7 +158,7 @@ def test_it_adds_up_and_survives_json():
     whole = empty.add(rows, score)
     parts = empty
     for a, b in ((0, 200), (200, 201), (201, 900)):
-        piece = Coded(
+        piece = CodedRows(
             rows.attributes, rows.levels, rows.codes[a:b], rows.label[a:b], rows.decision[a:b], None, None, MEANING
         )
         parts = Calibration.from_json(json.loads(json.dumps(parts.add(piece, score[a:b]).to_json())))
@@ -179,7 +179,7 @@ def test_too_few_matured_people_give_no_estimate_rather_than_a_good_one():
 def test_a_group_without_matured_people_is_left_out():
     rows, score = drawn(np.random.default_rng(9), 2000)
     known = np.where(rows.codes[:, 0] == 0, UNLABELLED, rows.label)
-    men = Coded(rows.attributes, rows.levels, rows.codes, known, rows.decision, None, None, MEANING)
+    men = CodedRows(rows.attributes, rows.levels, rows.codes, known, rows.decision, None, None, MEANING)
     found = estimate(open_calibration(score).add(men, score), hidden(rows), score, {})
     assert [g["group"] for g in found["groups"]] == ["everyone", "M"]
 
@@ -187,7 +187,7 @@ def test_a_group_without_matured_people_is_left_out():
 def test_people_in_bins_that_nobody_matured_in_are_counted():
     rows, score = drawn(np.random.default_rng(9), 2000)
     low = np.where(score > 0.9, UNLABELLED, rows.label)
-    seen = Coded(rows.attributes, rows.levels, rows.codes, low, rows.decision, None, None, MEANING)
+    seen = CodedRows(rows.attributes, rows.levels, rows.codes, low, rows.decision, None, None, MEANING)
     found = estimate(open_calibration(score).add(seen, score), hidden(rows), score, {})
     assert of(found, "everyone")["outside"] == pytest.approx((score > 0.9).mean(), abs=0.06)
 

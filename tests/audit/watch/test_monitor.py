@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit.cube import Coded, Meaning
+from audit.cube import CodedRows, Meaning
 from audit.policy import Norm
 from audit.values import UNKNOWN
 from audit.watch.evalues import Open, advance, close_blocks, difference_logs, log_mean, start
@@ -35,11 +35,11 @@ OPPORTUNITY = Norm("equal_opportunity", "difference", (), 0.1, 0.05)
 
 def coded(
     group: np.ndarray, label: np.ndarray, decision: np.ndarray, names: tuple[str, ...] = ("a", "b", "c")
-) -> Coded:
-    return Coded(("race",), (names,), group[:, None], label, decision, None, None, MEANING)
+) -> CodedRows:
+    return CodedRows(("race",), (names,), group[:, None], label, decision, None, None, MEANING)
 
 
-def people(seed: int, n: int, rates: tuple[float, ...], names: tuple[str, ...] | None = None) -> Coded:
+def people(seed: int, n: int, rates: tuple[float, ...], names: tuple[str, ...] | None = None) -> CodedRows:
     """Everybody's decision by the group's rate, whatever the outcome."""
     rng = np.random.default_rng(seed)
     group = rng.integers(0, len(rates), n)
@@ -47,8 +47,8 @@ def people(seed: int, n: int, rates: tuple[float, ...], names: tuple[str, ...] |
     return coded(group, rng.integers(0, 2, n), decision, names or tuple("abcdefghijklmnopq"[: len(rates)]))
 
 
-def part(c: Coded, a: int, b: int) -> Coded:
-    return Coded(c.attributes, c.levels, c.codes[a:b], c.label[a:b], c.decision[a:b], None, None, c.meaning)
+def part(c: CodedRows, a: int, b: int) -> CodedRows:
+    return CodedRows(c.attributes, c.levels, c.codes[a:b], c.label[a:b], c.decision[a:b], None, None, c.meaning)
 
 
 def stored(monitor: Monitor) -> Monitor:
@@ -202,7 +202,7 @@ def test_many_groups_are_compared_with_all_others_together():
 
 def test_groups_of_an_intersection_and_the_unknown():
     codes = np.array([[0, 0], [1, 1], [0, 2], [1, 0]])
-    c = Coded(
+    c = CodedRows(
         ("sex", "race"),
         (("F", "M"), ("x", "y", UNKNOWN)),
         codes,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from audit.cube import UNLABELLED, Coded, Meaning
+from audit.cube import UNLABELLED, CodedRows, Meaning
 from audit.policy import LoopRules, Norm, Policy
 from debias.loop.state import Batch, Built, Decision, Event, Input, Matured, NewPolicy, State
 from debias.loop.step import first_state, step
@@ -32,7 +32,7 @@ class Model:
 
 def people(
     seed: int, models: Mapping[str, Model], n: int = 400, women: float = 0.5, base: float = 0.5, known: bool = True
-) -> dict[str, Coded]:
+) -> dict[str, CodedRows]:
     """The same people decided by each model."""
     rng = np.random.default_rng(seed)
     sex = (rng.random(n) >= women).astype(np.int64)
@@ -44,7 +44,7 @@ def people(
         share = np.array([model.miss.get(s, 0.0) for s in SEXES])[sex]
         decision = np.where((decision == 1) & (missed < share), 0, decision)
         shown = label if known else np.full(n, UNLABELLED)
-        out[name] = Coded(("sex",), (SEXES,), sex[:, None], shown, decision, None, None, MEANING)
+        out[name] = CodedRows(("sex",), (SEXES,), sex[:, None], shown, decision, None, None, MEANING)
     return out
 
 
@@ -55,7 +55,7 @@ class Loop:
         self.policy, self.delay = policy, delay
         self.state: State = first_state(policy, ("sex",), "old", MEANING)
         self.events: list[Event] = []
-        self.waiting: list[tuple[int, dict[str, Coded]]] = []
+        self.waiting: list[tuple[int, dict[str, CodedRows]]] = []
 
     def give(self, given: Input) -> list[Event]:
         """One input; its events."""

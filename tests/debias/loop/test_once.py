@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import cli
-from audit.cube import UNLABELLED, Coded, Meaning
+from audit.cube import UNLABELLED, CodedRows, Meaning
 from audit.policy import Norm
 from audit.watch.monitor import feed, open_monitor
 from debias.loop.once import People, hashes_of
@@ -108,7 +108,7 @@ def test_counting_every_row_of_a_person_finds_gaps_where_there_are_none() -> Non
         for name, use in (("every row", np.ones(2000, dtype=bool)), ("one row", first)):
             code, d = sex[who][use], decision[use]
             label = np.full(len(d), UNLABELLED)
-            rows = Coded(("sex",), (("F", "M"),), code[:, None], label, d, None, None, MEANING)
+            rows = CodedRows(("sex",), (("F", "M"),), code[:, None], label, d, None, None, MEANING)
             monitor = open_monitor([norm], ["sex"], MEANING, groups={("sex",): ("F", "M")})
             fired[name] += feed(monitor, rows, labelled=False).watched[0].crossed_at is not None
     assert fired["every row"] > 0.15 * runs

@@ -57,3 +57,30 @@ def test_a_service_picks_up_a_promotion_and_refuses_what_was_edited(
     described.write_bytes(kept)
     assert assay.load_running(pointer) == after
     capsys.readouterr()
+
+
+def test_a_database_server_that_is_away_at_the_start_is_waited_for_when_following(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from debias.loop import run
+    from debias.loop.database import unusable
+    from debias.loop.trail import Trail
+
+    opened, tries = Trail.open, []
+
+    def away(url: str, *, write: bool = True) -> Trail:
+        tries.append(url)
+        if len(tries) < 3:
+            raise unusable("postgresql://x", OSError("no route"))
+        return opened(f"sqlite:///{tmp_path}/watch.db", write=write)
+
+    monkeypatch.setattr(run.Trail, "open", staticmethod(away))
+    monkeypatch.setattr(run, "POLL_SECONDS", 0.01)
+    write_case(tmp_path / "x")
+    command = ["watch", str(tmp_path / "x" / "case.toml"), "--out", str(tmp_path / "out"), "--db", "postgresql://u@h/d"]
+    assert cli.main([*command, "--batches", "1"]) == 2, "without --follow it ends"
+    assert "the trail could not be written" in capsys.readouterr().err
+    tries.clear()
+    assert cli.main([*command, "--follow", "--batches", "1"]) == 0
+    assert len(tries) == 3
+    assert capsys.readouterr().err.count("It is tried again.") == 1

@@ -21,7 +21,7 @@ import numpy as np
 from audit import progress
 from audit.case import Case
 from audit.code import Decisions, code_rows
-from audit.cube import Coded, Ints, Margin, cube_of
+from audit.cube import CodedRows, Ints, Margin, cube_of
 from audit.cube_json import margins_to_json
 from audit.errors import AssayError, DataError, InputError
 from audit.evidence import sha256, tool
@@ -31,10 +31,10 @@ from audit.suppress import publish
 from debias.candidate import Candidate, Original, open_original
 from debias.compare import matched_decisions
 from debias.fit import fit_candidate
-from debias.front_figures import AIMS, figures_of, front_of, place, words_of
-from debias.front_space import LEFT_OUT, SPACE, Point, draw, methods_to_search, propose, starts
 from debias.methods import BOUNDED_LOSS, METHODS, method_named
 from debias.mitigate import attributes_of
+from debias.pareto_figures import AIMS, figures_of, front_of, place, words_of
+from debias.pareto_space import LEFT_OUT, SPACE, Point, draw, methods_to_search, propose, starts
 from debias.splits import Splits
 from debias.task import Task, halved, task_of
 
@@ -155,7 +155,7 @@ class Judge:
         coded = code_rows(task.case, task.frame.iloc[self.rows], plain)
         keep = [coded.attributes.index(a) for a in attributes]
         # Only the attributes asked for: what is counted is what is published.
-        self.coded = Coded(
+        self.coded = CodedRows(
             attributes,
             tuple(coded.levels[i] for i in keep),
             coded.codes[:, keep],

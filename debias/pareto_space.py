@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from audit.errors import InputError
-from debias.front_figures import AIMS
 from debias.methods import METHODS, Method, method_named
+from debias.pareto_figures import AIMS
 
 Point = dict[str, Any]
 """A method and its parameters: {"method": name, "tolerance": ..., ...}."""

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit.explain.outputs import Rule, log_odds, transform
+from audit.explain.permutation_shap import Table, plan_walks, walk
 from audit.explain.sampled import explain_people, explain_sampled, slopes
 from audit.explain.strata import luck
-from audit.explain.walks import Table, plan_walks, walk
 
 PLAIN = {"value": transform("value", Rule(0.5))}
 

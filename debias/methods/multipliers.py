@@ -1,4 +1,4 @@
-"""The prices of constrained boosting: Lagrange multipliers of one partition of the rows, and what they pull on."""
+"""The multipliers of constrained boosting (Lagrange), of one partition of the rows, and what they pull on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from debias.methods.bounds import Bound
 Floats = npt.NDArray[np.float64]
 
 
-class Prices:
+class Multipliers:
     """What all kinds share: the weight of each group (groups,) on the rows learned from (part True) and the others."""
 
     def __init__(self, bound: Bound, weight: Floats, learn: npt.NDArray[np.bool_], step: float) -> None:
@@ -49,7 +49,7 @@ class Prices:
         raise NotImplementedError
 
 
-class GapPrices(Prices):
+class GapMultipliers(Multipliers):
     """Of the largest difference between rates: lambda+ and lambda- for being too far above and below the middle."""
 
     def __init__(
@@ -82,7 +82,7 @@ class GapPrices(Prices):
         return np.concatenate([[0.0], signed / self.share])
 
 
-class LossPrices(Prices):
+class LossMultipliers(Multipliers):
     """Of the largest error of a group (bounded group loss, Agarwal, Dudik & Wu 2019): a group above it counts more.
 
     base: the error that groups are held to; the bound is base + tolerance. Log-loss stands in for the error.

@@ -23,9 +23,9 @@ from audit.evidence import sha256
 from audit.gaps import Settings
 from audit.load import load_policy, load_rows
 from audit.policy import Norm, Policy
-from debias import front, front_figures, front_space
-from debias.front import run_search, table_of, without_test
-from debias.front_figures import figures_again, figures_of, front_of, place
+from debias import pareto, pareto_figures, pareto_space
+from debias.pareto import run_search, table_of, without_test
+from debias.pareto_figures import figures_again, figures_of, front_of, place
 from debias.pick import pick
 from debias.task import task_of
 
@@ -186,12 +186,12 @@ def test_bounded_loss_is_searched_by_the_error_of_the_worst_group(tmp_path: Path
 def test_what_a_norm_is_about_is_offered_first() -> None:
     def aims(*metrics: str) -> list[str]:
         norms = tuple(Norm(m, "difference", (), 0.1, 0.05) for m in metrics)
-        return front_figures.aims_for(Policy("1", norms, ""))
+        return pareto_figures.aims_for(Policy("1", norms, ""))
 
-    assert aims() == list(front_figures.AIMS)
+    assert aims() == list(pareto_figures.AIMS)
     assert aims("accuracy")[0] == "bounded_loss"
     assert aims("base_rate", "equalized_odds", "accuracy")[:2] == ["equalized_odds", "bounded_loss"]
-    assert sorted(aims("accuracy", "accuracy")) == sorted(front_figures.AIMS)
+    assert sorted(aims("accuracy", "accuracy")) == sorted(pareto_figures.AIMS)
 
 
 def test_every_figure_follows_from_the_counts_and_the_front_from_the_figures(
@@ -230,7 +230,7 @@ def test_the_same_search_gives_the_same_bytes_and_another_seed_another(case: Cas
 def counting(monkeypatch: pytest.MonkeyPatch, stop: int | None = None) -> list[int]:
     """Counts fits; the one after `stop` is a kill."""
     done: list[int] = []
-    real: Callable[..., Any] = front.fit_candidate
+    real: Callable[..., Any] = pareto.fit_candidate
 
     def fit(*args: Any, **more: Any) -> Any:
         if stop is not None and len(done) == stop:
@@ -238,7 +238,7 @@ def counting(monkeypatch: pytest.MonkeyPatch, stop: int | None = None) -> list[i
         done.append(1)
         return real(*args, **more)
 
-    monkeypatch.setattr(front, "fit_candidate", fit)
+    monkeypatch.setattr(pareto, "fit_candidate", fit)
     return done
 
 
@@ -353,14 +353,14 @@ def test_a_pick_that_cannot_be_made_is_refused_and_changes_nothing(case: Case, s
 def test_what_fails_is_recorded_and_not_tried_again(
     case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real: Callable[..., Any] = front.fit_candidate
+    real: Callable[..., Any] = pareto.fit_candidate
 
     def fit(task: Any, original: Any, method: Any, *args: Any, **more: Any) -> Any:
         if method.name == "reweighing":
             raise ModelError("the model broke", todo="mend it")
         return real(task, original, method, *args, **more)
 
-    monkeypatch.setattr(front, "fit_candidate", fit)
+    monkeypatch.setattr(pareto, "fit_candidate", fit)
     found = run_search(case, tmp_path / "some", trials=8)
     failed = [t for t in found["trials"] if t["failed"]]
     assert [(t["trial"], t["method"]) for t in failed] == [(1, "reweighing")]
@@ -375,7 +375,7 @@ def test_what_fails_is_recorded_and_not_tried_again(
 
 
 def test_a_method_that_reads_the_sensitive_value_is_searched_only_when_named(case: Case, tmp_path: Path) -> None:
-    names = [m.name for m in front_space.methods_to_search("demographic_parity", None)]
+    names = [m.name for m in pareto_space.methods_to_search("demographic_parity", None)]
     assert names == ["reweighing", "constrained_boosting"]
     found = run_search(case, tmp_path, trials=3, methods=["group_thresholds"], attributes=["sex"])
     assert all(t["needs_sensitive_at_decision"] for t in found["trials"])

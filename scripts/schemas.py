@@ -1,0 +1,35 @@
+"""Write docs/schemas/: the JSON Schema of each document that a run leaves, from the records (audit.documents)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from audit.documents.evidence import Evidence
+from audit.documents.explanations import Explanations
+from audit.documents.mitigation import Mitigation
+from audit.documents.search import Search
+from audit.documents.series import Series
+from reports.extra import Extra
+
+PLACE = Path(__file__).resolve().parents[1] / "docs" / "schemas"
+KINDS: dict[str, Any] = {
+    "evidence.json": Evidence, "explain.json": Explanations, "mitigation.json": Mitigation, "search.json": Search,
+    "series.json": Series, "manifest.extra.json": Extra,
+}  # fmt: skip
+"""Name of the file -> the record that it is read into."""
+
+
+def schema_of(name: str) -> bytes:
+    """The schema as it stands in docs/schemas/."""
+    found = {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(KINDS[name])}
+    return (json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+if __name__ == "__main__":
+    PLACE.mkdir(parents=True, exist_ok=True)
+    for name in KINDS:
+        (PLACE / name).write_bytes(schema_of(name))
