@@ -198,7 +198,8 @@ def _document(
 
     now = figures.of(table(base)[None])[0]
     usable = np.flatnonzero(np.isfinite(now))
-    entries, p = [], []
+    entries: list[dict[str, Any]] = []
+    p: list[float] = []
     for variant in variants:
         if variant.name in failed:
             continue
