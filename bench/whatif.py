@@ -83,7 +83,7 @@ def alone(variant: Variant, learner: str) -> Any:
     prepare = ColumnTransformer(
         [("n", StandardScaler(), numbers), ("t", OneHotEncoder(handle_unknown="ignore"), texts)]
     )
-    model = Pipeline([("prepare", prepare), ("model", LogisticRegression(max_iter=2000))])
+    model = Pipeline([("prepare", prepare), ("model", LogisticRegression(tol=1e-8, max_iter=5000))])
     model.fit(train, label, **({} if r.weight is None else {"model__sample_weight": r.weight}))
     return model.predict_proba(test)[:, 1]
 

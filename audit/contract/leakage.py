@@ -30,6 +30,7 @@ def _time(case: Case, rows: Rows) -> str | None:
     column = rows.frame[name]
     if not (pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column)):
         column = pd.to_datetime(column, errors="coerce", utc=True, format="ISO8601")
+    assert rows.train is not None
     learned, measured = column[rows.train].dropna(), column[rows.audit].dropna()
     if not len(learned) or not len(measured):
         return None
@@ -48,6 +49,7 @@ def _people(case: Case, rows: Rows) -> str | None:
     if rows.train is None or name is None or name not in rows.frame.columns:
         return None
     column = rows.frame[name]
+    assert rows.train is not None
     learned = set(column[rows.train].dropna())
     measured = column[rows.audit].dropna()
     both = float(measured.isin(learned).mean()) if len(measured) else 0.0

@@ -23,13 +23,12 @@ SUITE = {
     "expectations": [
         {"type": t, "kwargs": k}
         for t, k in (
-            ("expect_column_to_exist", {"column": "age"}),
             ("expect_column_to_exist", {"column": "gone"}),
             ("expect_column_values_to_not_be_null", {"column": "income", "mostly": 0.95}),
-            ("expect_column_values_to_not_be_null", {"column": "income", "mostly": 0.8}),
+            ("expect_column_values_to_not_be_null", {"column": "age"}),
             ("expect_column_values_to_be_between", {"column": "age", "min_value": 20, "max_value": 60}),
             ("expect_column_values_to_be_between",
-             {"column": "age", "min_value": 18, "strict_min": True, "mostly": 0.9}),
+             {"column": "most", "min_value": 18, "strict_min": True, "mostly": 0.9}),
             ("expect_column_values_to_be_in_set", {"column": "town", "value_set": ["Aa", "Bo"], "mostly": 0.6}),
             ("expect_column_values_to_not_be_in_set", {"column": "town", "value_set": ["Ce"]}),
             ("expect_column_values_to_be_unique", {"column": "person"}),
