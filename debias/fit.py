@@ -189,5 +189,7 @@ def refit(
     with open_model(task.case.model, allow) as worker:
         bind(task.case, worker, task.frame.iloc[rows], task.features)
         found = worker.call("refit", task.part(rows), **arrays)
-    ignored = weight is not None and (int(found["weights_used"]) == 0 or int(found["weights_effect"]) == 0)
-    return Refitted(np.asarray(found["model"]).tobytes(), str(found["weights"]), ignored)
+    # A model's own environment answers with arrays of one value, which NumPy 2.4 no longer takes for numbers.
+    used, effect = (int(np.asarray(found[k]).item()) for k in ("weights_used", "weights_effect"))
+    ignored = weight is not None and 0 in (used, effect)
+    return Refitted(np.asarray(found["model"]).tobytes(), str(np.asarray(found["weights"]).item()), ignored)

@@ -42,7 +42,7 @@ def doors() -> None:
         st.write("A table, and a model or a column of decisions. You are asked one thing at a time.")
         if st.button("Begin", key="begin", type="primary"):
             st.switch_page(parts.PAGES["setup"])
-        st.caption("Nothing leaves this machine.")
+        st.caption("Nothing leaves this machine, but what you agree to send to a served model.")
     with right, st.container(border=True):
         st.header("I received a report")
         st.write("Check every figure of it. If you are on the board, decide on it with a key of your own.")

@@ -17,7 +17,7 @@ from audit.case import FormSpec
 from audit.gaps import Settings
 from audit.load import load_case
 from audit.run import run_audit
-from debias.front import run_search
+from debias.pareto import run_search
 from reports.blocks import Table
 from reports.document import sources_of
 from reports.issue import collect

@@ -96,16 +96,15 @@ def _for_programs(
     evidence: dict[str, Any], case: Path, out: Path, files: dict[str, Path | None], openlineage: Path | None
 ) -> None:
     """The files that build servers and lineage stores read, where they were asked for."""
-    from audit.documents import record_in
-    from audit.documents.evidence import Evidence
+    from audit.documents import Documents
     from audit.files import write_whole
 
-    made = record_in(Evidence, evidence, "evidence.json")
+    written = Documents({"evidence.json": (out / "evidence.json").read_bytes()})
     for kind, path in files.items():
         if path is not None:
             from reports.machine import write
 
-            write_whole(path, write(kind, made, str(case)))
+            write_whole(path, write(kind, written.evidence, str(case)))
     if openlineage is not None:
         import datetime as dt
         import hashlib
@@ -114,7 +113,7 @@ def _for_programs(
         from reports.machine.openlineage import to_event
 
         digest = hashlib.sha256((out / "evidence.json").read_bytes()).hexdigest()
-        write_whole(openlineage, canonical(to_event(made, digest=digest, when=dt.datetime.now(dt.UTC))))
+        write_whole(openlineage, canonical(to_event(written.evidence, digest=digest, when=dt.datetime.now(dt.UTC))))
 
 
 _STANDS = {"inside": "inside the norm", "outside": "outside the norm", "undecided": "undecided, the interval spans it"}

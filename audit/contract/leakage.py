@@ -25,7 +25,7 @@ def split_leaks(case: Case, rows: Rows) -> tuple[str, ...]:
 
 def _time(case: Case, rows: Rows) -> str | None:
     name = case.data.time
-    if name is None or name not in rows.frame.columns:
+    if rows.train is None or name is None or name not in rows.frame.columns:
         return None
     column = rows.frame[name]
     if not (pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column)):
@@ -46,7 +46,7 @@ def _time(case: Case, rows: Rows) -> str | None:
 
 def _people(case: Case, rows: Rows) -> str | None:
     name = case.data.cluster or case.data.id
-    if name is None or name not in rows.frame.columns:
+    if rows.train is None or name is None or name not in rows.frame.columns:
         return None
     column = rows.frame[name]
     assert rows.train is not None

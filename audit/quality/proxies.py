@@ -90,17 +90,17 @@ def _known(group: Group, place: Ints, floor: int) -> tuple[Ints, tuple[str, ...]
 
 def _alone(attribute: str, c: Levels, codes: Ints, names: tuple[str, ...], fold: Ints) -> dict[str, Any]:
     table = _table(c.codes, codes, len(c.names), len(names))
-    v, information, share, p = association(table)
+    v, information, share, p = (float(x) for x in association(table))
     areas = _areas(_cross_fitted(c, codes, len(names), fold), codes)
     # Of two groups both areas are the same: the larger group is named, whatever the names.
     best = int(np.lexsort((-table.sum(axis=0), -np.round(areas, 9)))[0])
     return {
         "attribute": [attribute],
         "feature": c.column,
-        "cramers_v": v,
-        "mutual_information": information,
-        "share_of_entropy": share,
-        "p_value": p,
+        "cramers_v": float(v),
+        "mutual_information": float(information),
+        "share_of_entropy": float(share),
+        "p_value": float(p),
         "auc": float(areas[best]),
         "auc_group": [names[best]],
         "rows": len(codes),

@@ -51,7 +51,12 @@ def linearised_variance(up: Floats, down: Floats, squares: tuple[Floats, Floats,
 
 
 def _heavy(
-    up: Floats, down: Floats, squares: tuple[Floats, Floats, Floats], rows: Floats, p: Floats, asked: Floats
+    up: Floats,
+    down: Floats,
+    squares: tuple[Floats, Floats, Floats],
+    rows: Floats,
+    p: Floats,
+    asked: npt.NDArray[np.bool_],
 ) -> Floats:
     """The squared quotient of Student's quantiles for a variance that few rows make up; 1 where it is not asked."""
     xx, _, ff = squares

@@ -66,9 +66,9 @@ def means_p(
     off = np.maximum(w2 @ at**2 - 2 * mean * (w2 @ at) + mean**2 * w2.sum(axis=1), 0.0)
     variance = (off + spread * w2.sum(axis=1) / size) / size**2
     seen = _statistic(mean[:, None], variance[:, None], ref)
-    kinds = (at, np.ones(len(at)), rows.sum(axis=0)) if weights is None else _kinds(at, rows, w, w2)
+    kind, heavy, count = (at, np.ones(len(at)), rows.sum(axis=0)) if weights is None else _kinds(at, rows, w, w2)
     whole = bool((rows == np.rint(rows)).all())
-    draw = _Means(*kinds, size, spread, np.random.default_rng(seed), whole)
+    draw = _Means(kind, heavy, count, size, spread, np.random.default_rng(seed), whole)
     p, reached = _sequential(draw.chunk, float(seen[0]), ref, draws)
     if reached < TAIL and len(size) <= MANY:
         i, j = _widest(mean, variance, ref)

@@ -214,10 +214,10 @@ def changes(
         p = fisher(before[use], after[use], rises=rises)
         level = alpha * share
         for i, each, q in zip(use, p, benjamini_hochberg(p), strict=True):
-            key = keys[i]
+            key = keys[int(i)]
             if q <= level and (key not in best or each / level < best[key].p / best[key].alpha):
-                pairs = ((int(v[i, 0]), int(v[i, 1])) for v in (before, after))
-                best[key] = Change(key, history.ends[first - 1], *pairs, float(each), level)
+                was, now = ((int(v[i, 0]), int(v[i, 1])) for v in (before, after))
+                best[key] = Change(key, history.ends[first - 1], was, now, float(each), level)
     return tuple(best.values())
 
 

@@ -135,7 +135,7 @@ def seen(moves: Moves, batch: int, counts: Mapping[Key, Pair]) -> tuple[Moves, T
         n, x = _newest(history, key, whole)
         if n and not matters(facts["before"], x / n):
             del now[key]
-            told.append(("back", facts | {"now": x / n}))
+            told.append(("back", {**facts, "now": x / n}))
     for c in found:
         before, after = c.rates
         n, x = _newest(history, c.key, whole)

@@ -52,7 +52,7 @@ def open_live_harm(state: State, policy: Policy) -> State:
 def fresh_moves(state: State, policy: Policy) -> State:
     """Who comes and what is decided, from the next batch on."""
     rules = policy.loop
-    made = {
+    made: dict[str, Any] = {
         name: open_moves(rules.reference_batches, alpha=rules.drift_alpha, people=rules.people)
         for name in ("people", "decisions")
     }
@@ -239,7 +239,7 @@ def decision(state: State, given: Decision, policy: Policy, sensitive: Sequence[
     if state.mode == Mode.SUSPECT:
         changes = open_changes(state)
         batches = policy.loop.reference_batches
-        fresh = {
+        fresh: dict[str, Any] = {
             n: anew(m, batches) for n in ("people", "decisions") if (m := getattr(state, n)) is not None and m.open
         }
         return replace(state, **fresh), (Event("known", facts | {"changes": changes}),)
@@ -321,7 +321,8 @@ def _roll_back(state: State, why: str, policy: Policy, sensitive: Sequence[str],
 def _harmed_too(state: State, keys: Sequence[str]) -> list[str]:
     """Which of the harmed groups the model beside is wrong about just as often, on the same people."""
     assert state.beside is not None
-    cube, out = state.beside.theirs.matured, []
+    cube = state.beside.theirs.matured
+    out: list[str] = []
     if state.harm is None or cube is None:
         return out
     levels = bounds(state.harm)

@@ -44,23 +44,26 @@ def place(tmp_path_factory: pytest.TempPathFactory, pki: Pki) -> Path:
 
 def test_what_the_figures_ask_for() -> None:
     norm = {"metric": "selection_rate", "kind": "difference", "attribute": ["sex"], "limit": 0.1, "status": "outside"}
-    evidence: dict[str, Any] = {
+    norm |= dict.fromkeys(("value", "low", "high", "reason")) | {"breached": True}
+    cells = dict.fromkeys(("tp", "fp", "fn", "tn", "unknown_label"))
+    stated: dict[str, Any] = {
         "norms": [norm, {**norm, "kind": "ratio", "limit": 0.8}, {**norm, "metric": "accuracy", "status": "undecided"}],
-        "counts": [{"attribute": ["sex"], "group": ["(unknown)"], "rows": 30, "suppressed": False}],
-        "data": {"label": None, "audited_rows": 300, "people": None},
+        "counts": [{"attribute": ["sex"], "group": ["(unknown)"], "rows": 30, **cells}],
+        "data": kit.LEAST["data"] | {"label": None, "audited_rows": 300},
     }
+    evidence = kit.evidence_with(**stated)
     found = [c.text for c in asked(evidence, None)]
     assert found[0] == "Bring the gap by sex in who gets it to 10 points or less, or write down why it stays."
     assert found[1].startswith("Measure again with more people")
     assert "Find out the sex of the 30 people for whom it is not known." in found
     assert [c.number for c in asked(evidence, None)] == [1, 2, 3, 4, 5]
-    evidence["norms"], evidence["counts"], evidence["data"]["label"] = [], [], "y"
-    assert [c.text for c in asked(evidence, None, watched=True)] == []
+    quiet = kit.evidence_with(data=kit.LEAST["data"] | {"label": "y"})
+    assert [c.text for c in asked(quiet, None, watched=True)] == []
 
 
 def test_open_ones_of_the_case_stand_first_under_their_numbers_and_none_is_used_again() -> None:
     before = (Condition(1, "a", state="met"), Condition(3, "b", "Bo"))
-    found = asked({}, None, earlier=before, given=["c", "b"])
+    found = asked(kit.evidence_with(), None, earlier=before, given=["c", "b"])
     assert found == (Condition(3, "b", "Bo"), Condition(4, "c"))
 
 

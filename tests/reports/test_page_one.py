@@ -139,20 +139,18 @@ def test_of_many_groups_both_ends_of_each_gap_and_the_largest_are_kept() -> None
 
 
 def test_a_gap_that_stands_alone_but_not_among_all_that_were_looked_at_says_so() -> None:
+    from dataclasses import replace
+
+    from audit.values import Gap
     from reports.sections.board import _sure
 
-    gap = {
-        "pairs": 2,
-        "pair_p_adjusted": 0.2,
-        "p_adjusted": 0.2,
-        "pair_low": 0.04,
-        "pair_high": 0.3,
-        "low": 0,
-        "high": 1,
-    }
+    gap = Gap(
+        "selection_rate", ("a",), "difference", 0.2, 0, 1, None, 0.2, None, None, None, "", True, None,
+        pairs=2, pair_p_adjusted=0.2, pair_low=0.04, pair_high=0.3,
+    )  # fmt: skip
     assert _sure(gap).startswith(" By itself it is hardly chance")
-    assert _sure(gap | {"pair_low": -0.01}) == " It may be chance."
-    assert _sure(gap | {"pair_p_adjusted": 0.01}) == " It is hardly chance."
+    assert _sure(replace(gap, pair_low=-0.01)) == " It may be chance."
+    assert _sure(replace(gap, pair_p_adjusted=0.01)) == " It is hardly chance."
 
 
 def test_two_long_names_are_cut_where_they_differ() -> None:

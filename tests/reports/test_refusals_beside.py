@@ -134,9 +134,9 @@ def test_a_cube_of_an_arm_that_is_none(small: Reports, pki: Pki) -> None:
 
 def test_what_follows_from_the_cube_besides_rates_and_gaps(small: Reports, pki: Pki) -> None:
     def change(d: Any) -> None:
-        d["law"]["local_law_144"][0]["groups"][0]["impact_ratio"] = 0.9
+        d["bounds"]["label_error"][0]["people"] = 99
 
-    sentence = "law, local_law_144, groups, impact_ratio does not follow from the counts"
+    sentence = "bounds, label_error, people does not follow from the counts"
     assert ("figures", sentence) in failures(evidence(change)(small, pki))
 
 

@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from screens import setup, workspace
+
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -18,7 +20,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def page(data: str) -> None:
+def page(data: str, model: str = "") -> None:
     from pathlib import Path
 
     import streamlit as st
@@ -34,7 +36,7 @@ def page(data: str) -> None:
     setup.open_and_audit = lambda f: st.write(f"saved:{f.place}")
     assert jobs
     try:
-        setup.confirm(folder, setup.Files(Path(data), None))
+        setup.confirm(folder, setup.Files(Path(data), Path(model) if model else None))
     except AssayError as error:
         state.show_error(error)
 
@@ -327,3 +329,50 @@ def test_the_example_policy_is_nobodys_until_it_is_adopted_by_name(home: Path) -
     app.text_input(key="role-adopted").input("R. Reviewer, credit board").run()
     go(app, "norms")
     assert rest(app)["policy"] == {"adopted_by": "R. Reviewer, credit board"}
+
+
+def test_the_choice_follows_a_model_that_comes_after_the_data(home: Path) -> None:
+    app = purpose(begun(loans(home)))
+    go(app, "outcome")
+    assert "The uploaded model" not in app.radio(key="role-kind").options
+    go(app, "source")
+    app.radio(key="role-favourable").set_value("0")
+    go(app, "good")
+    (home / "m.skops").write_bytes(b"x")
+    later = AppTest.from_function(
+        page, kwargs={"data": str(home / "loans.csv"), "model": str(home / "m.skops")}, default_timeout=60
+    )
+    later.session_state["folder"] = app.session_state["folder"]
+    later.run()
+    assert [b.key for b in later.button if str(b.key).startswith("next-")] == ["next-source"], "it is asked again"
+    assert later.radio(key="role-kind").value == "The uploaded model"
+    go(later, "source")
+    assert later.radio(key="role-favourable").value == "0", "what was answered is the proposal"
+
+
+def upload_page() -> None:
+    from screens import setup
+
+    setup.own()
+
+
+def test_a_model_may_come_first(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import skops.io
+    from sklearn.linear_model import LogisticRegression
+
+    place = workspace.new_case()
+    skops.io.dump(LogisticRegression().fit([[0.0], [1.0]], [0, 1]), place.place / "m.skops")
+    setup.remember_file(place, "model", place.place / "m.skops")
+    app = AppTest.from_function(upload_page, default_timeout=60)
+    app.query_params["loading"] = place.id
+    app.run()
+    assert not app.exception
+    assert any("Now the data that it decided about" in i.value for i in app.info)
+    table = loans(home)
+    setup.remember_file(place, "data", table)
+    (place.place / table.name).write_bytes(table.read_bytes())
+    app.run()
+    assert any(b.key == "next-purpose" for b in app.button)
+    purpose(app)
+    go(app, "outcome")
+    assert app.radio(key="role-kind").value == "The uploaded model"

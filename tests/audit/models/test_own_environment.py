@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import cli
+from audit.documents.read import Documents
 from audit.errors import CaseError, ModelError
 from audit.load import load_case
 from audit.load.cases import dump_case
@@ -197,6 +198,7 @@ def test_scores_that_run_the_other_way_are_told_first(tmp_path: Path, capsys: py
         assert audit(path) == 0
         evidence = json.loads((tmp_path / "out" / "evidence.json").read_bytes())
         assert ("wrong way round" in evidence["findings"][0]) is turned
-        notices = " ".join(str(block) for block in _model_notices(evidence))
+        record = Documents({"evidence.json": (tmp_path / "out" / "evidence.json").read_bytes()}).evidence
+        notices = " ".join(str(block) for block in _model_notices(record))
         assert ("wrong way round" in notices) is turned
     capsys.readouterr()

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 import cli
+from audit.documents.read import Documents
 from audit.errors import CaseError
 from audit.load import load_case
 from audit.publish import publish_files
@@ -67,7 +68,8 @@ def test_nothing_but_the_features_is_sent(done: tuple[Served, Path]) -> None:
 
 
 def test_page_one_says_that_nobody_knows_which_model_answers(done: tuple[Served, Path]) -> None:
-    words = " ".join(str(block) for block in _model_notices(evidence(done[1])))
+    found = Documents({"evidence.json": (done[1] / "out" / "evidence.json").read_bytes()}).evidence
+    words = " ".join(str(block) for block in _model_notices(found))
     assert "identity is not established" in words
     assert "version 7" in words
 

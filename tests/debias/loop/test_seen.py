@@ -164,7 +164,7 @@ def test_missing_sensitive_values_that_rise_are_told(tmp_path: Path) -> None:
         return frame
 
     document = watch(tmp_path, 10, day)
-    assert "Those whose race is not known went from 1." in events(document, "composition")[0]
+    assert "those whose race is not known went from 1." in events(document, "composition")[0]
     assert first_of(tmp_path, "composition") in (8, 9)
 
 
