@@ -190,6 +190,7 @@ def test_a_reload_in_the_middle_of_a_job_finds_it_again(page: Page, served: Serv
     page.get_by_role("button", name="Open Adult income").click()
     expect(page.get_by_role("heading", name="Outcomes in the labels")).to_be_visible(timeout=LONG)
     open_page(page, "What the model does")
+    part(page, "Why")
     page.get_by_role("button", name="Explain", exact=True).click()
     expect(page.get_by_role("button", name="Cancel")).to_be_visible(timeout=LONG)
     assert "job=" in page.url

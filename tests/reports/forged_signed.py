@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.generic import pdf_name
 from pyhanko.sign.fields import MDPPerm
@@ -372,16 +373,15 @@ def unchecked(extra: Any) -> Extra:
 def forced(r: Real, manifest: Any) -> str:
     """The page with the forger's words, set by a forger's Assay that takes them."""
     from reports import document, setting
+    from reports.sections import closing
 
-    number, level, plain, read = document.report_number, document._level, setting.plain, document.read_extra
-    document.report_number = lambda m: str(m.extra.get("number", "0"))
-    document._level = lambda m: str(m.extra.get("level_words", ""))
-    setting.plain = str
-    document.read_extra = unchecked
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (document, closing):
+            patch.setattr(module, "report_number", lambda m: str(m.extra.get("number", "0")))
+        patch.setattr(closing, "_level", lambda m: str(m.extra.get("level_words", "")))
+        patch.setattr(setting, "plain", str)
+        patch.setattr(document, "read_extra", unchecked)
         return page_html(r.files, manifest)
-    finally:
-        document.report_number, document._level, setting.plain, document.read_extra = number, level, plain, read
 
 
 saying("a_number_in_words_on_every_page", extra={"number": "of no bias at all"})
