@@ -162,7 +162,7 @@ def test_every_call_off_the_list_is_refused_by_this_kernel(level: tuple[str, Wor
 def test_the_doors_to_other_tables_of_calls_end_the_process(door: str, ends: tuple[str, ...]) -> None:
     if os.uname().machine != "x86_64":
         return  # another machine has no such doors
-    child = Child(Limits(), serve=f"{CODE / 'deeds.py'}:serve", packages=(), settings={"do": door})
+    child = Child(Limits(), serve=f"{CODE / 'served_deeds.py'}:serve", packages=(), settings={"do": door})
     try:
         assert child._take(4, time.monotonic() + 20) == b"here"
         with pytest.raises(ModelError, match="crashed") as caught:
@@ -175,7 +175,7 @@ def test_the_doors_to_other_tables_of_calls_end_the_process(door: str, ends: tup
 
 def test_threads_are_bounded_where_the_kernel_counts_them() -> None:
     """In a namespace of its own, for anyone but the superuser, whom the kernel lets go on."""
-    child = Child(Limits(), serve=f"{CODE / 'deeds.py'}:serve", packages=(), settings={"do": "many_threads"})
+    child = Child(Limits(), serve=f"{CODE / 'served_deeds.py'}:serve", packages=(), settings={"do": "many_threads"})
     try:
         assert child._take(4, time.monotonic() + 20) == b"here"
         started = int(child._take(6, time.monotonic() + 60))
@@ -204,7 +204,7 @@ time.sleep(60)
 
 def test_a_killed_parent_takes_its_workers_along() -> None:
     """kill -9 of whoever started them, while each has tried to outlive that and loops."""
-    script = PARENT.format(levels=list(LEVELS.values()), serve=f"{CODE / 'deeds.py'}:serve")
+    script = PARENT.format(levels=list(LEVELS.values()), serve=f"{CODE / 'served_deeds.py'}:serve")
     root = Path(__file__).parents[3]
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=root) as parent:
         assert parent.stdout is not None
