@@ -334,10 +334,14 @@ def test_aif360s_consistency_counts_the_person(tmp_path: Path) -> None:
 
 
 def test_the_report_prints_what_needs_rows_under_the_tools_names(tmp_path: Path) -> None:
+    from audit.documents.evidence import Evidence
+    from audit.documents.read import record_in
     from reports.sections.conform import rows_of
 
     evidence = audited(tmp_path, pd.read_csv(ROOT / "tests" / "audit" / "reference" / "clarify_rows.csv"))
-    rows = rows_of(evidence["conformance"], evidence["individual"])
+    known = record_in(Evidence, evidence, "evidence.json")
+    assert known.conformance is not None
+    rows = rows_of(known.conformance.values, known.individual)
     assert ("Clarify", "FT", "a: f", "−0.261") in rows
     assert ("Clarify", "CDDPL", "a: f", "−0.149") in rows
     assert any(r[:2] == ("AIF360", "consistency") for r in rows)

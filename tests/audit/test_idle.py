@@ -83,11 +83,14 @@ def test_scores_that_are_all_the_same_say_so(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_the_board_says_that_nothing_is_decided(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from audit.documents.evidence import Evidence
+    from audit.documents.read import record_in
     from reports.sections.board import _compared
 
     evidence, _ = audited(tmp_path, frame_of({"f": 1, "m": 2}), capsys)
-    gap = next(g for g in evidence["gaps"] if g["metric"] == "selection_rate" and g["kind"] == "difference")
-    assert "Nothing is decided between people" in _compared(evidence, ["sex"], gap)
+    known = record_in(Evidence, evidence, "evidence.json")
+    gap = next(g for g in known.gaps if g.metric == "selection_rate" and g.kind == "difference")
+    assert "Nothing is decided between people" in _compared(known, ("sex",), gap)
 
 
 def test_one_class_for_everyone_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

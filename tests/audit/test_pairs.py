@@ -169,19 +169,22 @@ def test_many_groups_list_each_against_the_highest(tmp_path: Path, capsys: pytes
 
 
 def test_the_board_reads_how_sure_and_how_many_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from audit.documents.evidence import Evidence
+    from audit.documents.read import record_in
     from reports.sections.board import _compared, most_people
 
-    evidence, _ = audited(tmp_path, capsys)
-    gap = next(g for g in evidence["gaps"] if g["metric"] == "selection_rate" and g["kind"] == "difference")
-    text = _compared(evidence, ["team"], gap)
-    assert "It may be chance." in text
-    most = most_people(evidence, ["team"])
+    def known(**how: Any) -> tuple[Evidence, Any]:
+        found = record_in(Evidence, audited(tmp_path, capsys, **how)[0], "evidence.json")
+        return found, next(g for g in found.gaps if g.metric == "selection_rate" and g.kind == "difference")
+
+    evidence, gap = known()
+    assert "It may be chance." in _compared(evidence, ("team",), gap)
+    most = most_people(evidence, ("team",))
     assert most is not None
     # Not the widest gap, whose interval holds nought, but the one that most people pay for.
-    assert {*most["higher"], *most["lower"]} != {*gap["highest"], *gap["lowest"]}
-    evidence, _ = audited(tmp_path, capsys, groups={"A": (310, 500), "B": (190, 500), "C": (70, 100)})
-    gap = next(g for g in evidence["gaps"] if g["metric"] == "selection_rate" and g["kind"] == "difference")
-    pair = next(p for p in evidence["pairs"] if p["higher"] == ["C"] and p["lower"] == ["B"])
-    assert round(pair["shortfall"]) == 160
-    assert most_people(evidence, ["team"]) == pair
-    assert "Chance alone would almost never do that." in _compared(evidence, ["team"], gap)
+    assert {*most.higher, *most.lower} != {*gap.highest, *gap.lowest}
+    evidence, gap = known(groups={"A": (310, 500), "B": (190, 500), "C": (70, 100)})
+    pair = next(p for p in evidence.pairs if p.higher == ("C",) and p.lower == ("B",))
+    assert round(pair.shortfall or 0) == 160
+    assert most_people(evidence, ("team",)) == pair
+    assert "Chance alone would almost never do that." in _compared(evidence, ("team",), gap)
