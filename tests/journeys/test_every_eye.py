@@ -104,7 +104,7 @@ def reach(tab: Page, name: str) -> None:
     """Press Tab until this button has the focus, and see that the focus is drawn."""
     for _ in range(60):
         tab.keyboard.press("Tab")
-        text = tab.evaluate("document.activeElement ? document.activeElement.innerText : ''")
+        text = tab.evaluate("document.activeElement?.tagName === 'BUTTON' ? document.activeElement.innerText : ''")
         if name in text.split():
             drawn = tab.evaluate(
                 "(() => { const s = getComputedStyle(document.activeElement);"
