@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from audit.documents.evidence import Evidence
+from audit.documents.read import record_in
 from audit.files import canonical
 from reports.about import SAME, UNKNOWN, about_of, compared
 from reports.approve import approve
@@ -52,7 +55,9 @@ def test_a_decision_is_matched_by_name_and_by_content(case: str, about: Any, on:
 
 
 def test_a_column_of_decisions_is_a_model_by_its_name() -> None:
-    evidence = {"model": {"kind": "decision", "column": "decided"}, "data": {"sha256": "d"}}
+    evidence: Any = SimpleNamespace(
+        model=SimpleNamespace(sha256=None, column="decided"), data=SimpleNamespace(sha256="d")
+    )
     assert about_of(evidence) == {"model": "column decided", "data": "d"}
     assert compared(None, MINE) == UNKNOWN
 
@@ -67,14 +72,14 @@ def test_a_report_on_other_data_says_so_and_one_that_hides_it_is_refused(
         return kit.report(files, pki.auditor, extra={"people": False, "timestamp": False, **said})
 
     evidence = json.loads(small.files["evidence.json"])
-    mine = about_of(evidence)
+    mine = about_of(record_in(Evidence, evidence, "evidence.json"))
     rec.publish(path, issue(small.files, mine), log)
     made = approve(path.read_bytes(), pki.bo, decision="approve", reason="Inside.", printer=kit.page).pdf
     rec.publish(path, made, log)
 
     evidence["data"]["sha256"] = "0" * 64
     files = small.files | {"evidence.json": canonical(evidence)}
-    honest = issue(files, about_of(evidence))
+    honest = issue(files, about_of(record_in(Evidence, evidence, "evidence.json")))
     manifest, _, _ = rec.read_report(honest)
     assert [line["on"] for line in manifest.extra["register"]] == ["other data"]
     chapters = build_document(files, manifest=manifest).sections

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from audit.documents.mitigation import Mitigation
+from audit.documents.read import record_in
 from debias.methods import METHODS, SENSITIVE_NOTICE
 from debias.mitigate import run_mitigate
 from reports.blocks import Notice
@@ -63,9 +65,9 @@ def test_beside_what_it_reached(found: dict[str, Any]) -> None:
 
 
 def test_in_the_report(found: dict[str, Any]) -> None:
-    sources: Any = SimpleNamespace(mitigation=found, evidence={"data": {}})
+    told = record_in(Mitigation, found, "mitigation.json")
+    sources: Any = SimpleNamespace(mitigation=told)
     assert Notice(SENSITIVE_NOTICE) in _reads_groups(sources)
-    plain: Any = SimpleNamespace(
-        mitigation=found | {"needs_sensitive_at_decision": False, "notice": None}, evidence={"data": {}}
-    )
+    quiet = found | {"needs_sensitive_at_decision": False, "notice": None}
+    plain: Any = SimpleNamespace(mitigation=record_in(Mitigation, quiet, "mitigation.json"))
     assert Notice(SENSITIVE_NOTICE) not in _reads_groups(plain)
