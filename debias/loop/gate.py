@@ -160,11 +160,15 @@ def harm_checks(paired: Cube | None, harmed: Sequence[str], alpha: float) -> lis
         value, low, high = _difference(counts, alpha / max(len(harmed), 1))
         holds = True if high < 0 else False if low > 0 else None
         words = (
-            f"{group}, harmed before: wrong more often by {100 * value:+.1f} points "
-            f"[{100 * low:+.1f}, {100 * high:+.1f}], must be under 0."
+            f"{group}, harmed before: {_often(value)} (a change of {100 * low:+.1f} to {100 * high:+.1f}), must be "
+            "under 0."
         )
         out.append(Check(key, holds, words, {"value": value, "low": low, "high": high, "people": counts[2]}))
     return out
+
+
+def _often(value: float) -> str:
+    return f"wrong {'less' if value < 0 else 'more'} often by {abs(100 * value):.1f} points"
 
 
 def _difference(counts: tuple[int, int, int], alpha: float) -> tuple[float, float, float]:
@@ -186,6 +190,6 @@ def _loss(name: str, who: str, ours: int, theirs: int, n: int, bound: float, alp
     holds = False if low > bound else True if high <= bound else None
     if holds is None and not must:
         holds = True
-    interval = f"[{100 * low:+.1f}, {100 * high:+.1f}]"
-    words = f"{who}: wrong more often by {100 * value:+.1f} points {interval}, allowed {100 * bound:g}."
+    change = f"a change of {100 * low:+.1f} to {100 * high:+.1f}"
+    words = f"{who}: {_often(value)} ({change}), allowed {100 * bound:+g}."
     return Check(name, holds, words, {"value": value, "low": low, "high": high, "limit": bound, "people": n})

@@ -209,9 +209,10 @@ def test_the_words_tell_points_of_a_hundred() -> None:
     (found,) = harm(pairs, "F")
     low, high = paired_sequence(10, 400, 3000, ALPHA)
     assert found.words == (
-        f"F, harmed before: wrong more often by -13.0 points [{low * 100:+.1f}, {high * 100:+.1f}], must be under 0."
+        f"F, harmed before: wrong less often by 13.0 points (a change of {low * 100:+.1f} to {high * 100:+.1f}), must "
+        "be under 0."
     )
     low, high = paired_sequence(60, 10, 1000, ALPHA)
     assert loss(paired(F=(900, 60, 10, 30))).words == (
-        f"everyone: wrong more often by +5.0 points [{low * 100:+.1f}, {high * 100:+.1f}], allowed 5."
+        f"everyone: wrong more often by 5.0 points (a change of {low * 100:+.1f} to {high * 100:+.1f}), allowed +5."
     )
