@@ -269,7 +269,7 @@ def test_what_a_person_could_see_is_seen(patch: bytes, real: Real) -> None:
 
 
 def a_letter(pdf: bytes, page: int) -> tuple[float, float]:
-    """Left and middle of a letter in the middle of a page's text, in the pixels that the page is drawn in, from above."""
+    """Left and middle of a letter amid a page's text, in the pixels that the page is drawn in, from above."""
     with pypdfium2.PdfDocument(pdf) as document:
         height = document[page].get_height()
         text = document[page].get_textpage()
