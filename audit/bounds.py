@@ -266,12 +266,24 @@ def _not_collected(
     found = _widest_pair(side)
     if margin.weighted or found is None:
         return []
-    i, j, gap = found
+    i, j, _ = found
     high, low = (side.x[i], side.n[i]), (side.x[j], side.n[j])
     most = int(side.n[i] + side.n[j])
+    return _turning(
+        margin, metric, side, found, limits, most,
+        lambda limit: fewest(high, low, most, most, partial(_within, limit), lower=True),
+    )  # fmt: skip
+
+
+def _turning(
+    margin: Margin, metric: Metric, side: _Side, pair: tuple[int, int, float], limits: Sequence[tuple[str, float]],
+    of: int, turns: Callable[[float], int | None],
+) -> list[dict[str, Any]]:  # fmt: skip
+    """What brings the gap of a pair (`_widest_pair`) to 0 and to each limit that it is over: turns(limit) of `of`."""
+    i, j, gap = pair
     out = []
     for limit in dict.fromkeys([0.0, *(v for kind, v in limits if kind == "difference" and v < gap)]):
-        people = fewest(high, low, most, most, partial(_within, limit), lower=True)
+        people = turns(limit)
         out.append(
             {
                 "attribute": list(margin.attribute),
@@ -281,8 +293,8 @@ def _not_collected(
                 "value": gap,
                 "limit": limit,
                 "people": people,
-                "of": most,
-                "share": None if people is None else people / most,
+                "of": of,
+                "share": None if people is None else people / of,
             }
         )
     return out
@@ -350,26 +362,12 @@ def _label_error(
     found = _widest_pair(side)
     if margin.weighted or found is None:
         return []
-    i, j, gap = found
+    i, j, _ = found
     cells = [margin.n[margin.groups.index(side.groups[k])] for k in (i, j)]
     labels = int(sum(c[:2].sum() for c in cells))
-    out = []
-    for limit in dict.fromkeys([0.0, *(v for kind, v in limits if kind == "difference" and v < gap)]):
-        people = fewest_flips(cells[0], cells[1], metric, limit)
-        out.append(
-            {
-                "attribute": list(margin.attribute),
-                "metric": metric.name,
-                "higher": list(side.groups[i]),
-                "lower": list(side.groups[j]),
-                "value": gap,
-                "limit": limit,
-                "people": people,
-                "of": labels,
-                "share": None if people is None else people / labels,
-            }
-        )
-    return out
+    return _turning(
+        margin, metric, side, found, limits, labels, lambda limit: fewest_flips(cells[0], cells[1], metric, limit)
+    )
 
 
 def fewest_flips(high: npt.NDArray[np.int64], low: npt.NDArray[np.int64], metric: Metric, limit: float) -> int | None:

@@ -39,33 +39,28 @@ def section(sources: Sources) -> Section | None:
                     (24, 12, 14, 14, 15, 21),
                 )
             )
-    errors = tuple(_error(e) for e in found.label_error)
-    if errors:
-        blocks.append(
-            Table(
-                "How few wrong outcomes would turn a gap",
-                ("Rate", "By", "Higher, then lower group", "Apart", "Brought to", "By so many wrong outcomes"),
-                errors[: find.MOST_ROWS],
-                "The fewest outcomes of these two groups that, had they been recorded the wrong way round, would bring "
-                "the gap to 0, or to the policy's limit where the gap is over it. A small share means that the finding "
-                "rests on the labels being right. " + find.cut(len(errors), "figures"),
-                (22, 10, 24, 11, 10, 23),
-            )
-        )
-    absent = tuple(_error(e) for e in found.not_collected)
-    if absent:
-        blocks.append(
-            Table(
-                "How few people who were never collected would turn a gap",
-                ("Rate", "By", "Higher, then lower group", "Apart", "Brought to", "By so many people"),
-                absent[: find.MOST_ROWS],
-                "The fewest people who are not in the data that, had they been collected, would bring the gap to 0, or "
-                "to the policy's limit where the gap is over it; beside how many of these two groups are there. "
-                + find.cut(len(absent), "figures"),
-                (22, 10, 24, 11, 10, 23),
-            )
-        )
+    blocks += _turned(
+        "How few wrong outcomes would turn a gap", "wrong outcomes", found.label_error,
+        "The fewest outcomes of these two groups that, had they been recorded the wrong way round, would bring the gap "
+        "to 0, or to the policy's limit where the gap is over it. A small share means that the finding rests on the "
+        "labels being right. ",
+    )  # fmt: skip
+    blocks += _turned(
+        "How few people who were never collected would turn a gap", "people", found.not_collected,
+        "The fewest people who are not in the data that, had they been collected, would bring the gap to 0, or to the "
+        "policy's limit where the gap is over it; beside how many of these two groups are there. ",
+    )  # fmt: skip
     return Section("bounds", "What is not known, as bounds", tuple(blocks))
+
+
+def _turned(caption: str, of: str, entries: Sequence[LabelError], note: str) -> list[Block]:
+    """How few of something would bring gaps to 0 or to a limit; nothing where there are none."""
+    rows = tuple(_error(e) for e in entries)
+    if not rows:
+        return []
+    heads = ("Rate", "By", "Higher, then lower group", "Apart", "Brought to", f"By so many {of}")
+    cut = find.cut(len(rows), "figures")
+    return [Table(caption, heads, rows[: find.MOST_ROWS], note + cut, (22, 10, 24, 11, 10, 23))]
 
 
 def rows_of(entries: Sequence[Bound]) -> tuple[tuple[str, ...], ...]:
