@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from audit.errors import DataError, OutputError
+from audit.errors import DataError, InputError, OutputError
 
 
 def canonical(document: Any, *, compact: bool = False) -> bytes:
@@ -77,6 +77,23 @@ def write_new(path: Path, content: bytes) -> None:
         if temporary:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+
+
+def write_once(path: Path, content: bytes) -> None:
+    """Write a file that a person will edit, under a name that is free (mode as the umask has it).
+
+    Raises InputError where something of that name is there, also where another process was faster, and OutputError.
+    """
+    try:
+        write_new(path, content)
+    except FileExistsError:
+        raise InputError(
+            f"{path.name!r} exists already", got=f"a file {path}", expected="a new name",
+            todo="choose another, or remove it: nothing that a person wrote is overwritten",
+        ) from None  # fmt: skip
+    mask = os.umask(0)
+    os.umask(mask)
+    os.chmod(path, 0o666 & ~mask)
 
 
 def private_folder(path: Path) -> None:

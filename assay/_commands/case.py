@@ -10,24 +10,16 @@ import click
 
 from assay._commands.options import CASE, DATA
 from assay._commands.parsing import FILE, Option, Result, command
-from audit.errors import InputError
 
 
 @command(DATA, Option("--out", type=FILE, metavar="CASE.toml", help="Write it (default: print it)."))
 def init(data: Path, out: Path | None) -> Result:
-    from audit.files import write_whole
+    from audit.files import write_once
     from audit.load.start import proposed
 
     text, roles = proposed(data, out.parent if out else data.parent)
     if out is not None:
-        if out.exists():
-            raise InputError(
-                f"{out.name!r} exists already",
-                got=f"a file {out}",
-                expected="a new name",
-                todo="choose another, or remove it: nothing that a person wrote is overwritten",
-            )
-        write_whole(out, text.encode())
+        write_once(out, text.encode())
     words = [text.rstrip()] if out is None else [f"Written: {out}", *(f"Asked: {q}" for q in roles.asked.values())]
     document = {"case": text, "roles": roles.to_json(), "written": None if out is None else str(out)}
     return Result(document, "\n".join(words))

@@ -10,8 +10,8 @@ from audit.contract.check import check, sentence, to_document
 from audit.contract.propose import propose
 from audit.contract.read import dump, to_table
 from audit.contract.records import SCHEMA, Checked, Contract
-from audit.errors import CaseError, GateBroken, InputError
-from audit.files import canonical, write_whole
+from audit.errors import CaseError, GateBroken
+from audit.files import canonical, write_once, write_whole
 
 
 def proposed(data: Path, out: Path | None) -> tuple[dict[str, Any], str]:
@@ -31,14 +31,7 @@ def proposed(data: Path, out: Path | None) -> tuple[dict[str, Any], str]:
         ),
     )
     if out is not None:
-        if out.exists():
-            raise InputError(
-                f"{out.name!r} exists already",
-                got=f"a file {out}",
-                expected="a new name",
-                todo="choose another, or remove it: nothing that a person wrote is overwritten",
-            )
-        write_whole(out, text.encode())
+        write_once(out, text.encode())
     document = {
         "schema": SCHEMA,
         "rows": rows,
