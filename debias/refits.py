@@ -9,6 +9,7 @@ The case's own estimator, cloned inside its walls, where it can be cloned; else 
 from __future__ import annotations
 
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,14 +39,14 @@ class _Given:
         return self.given
 
 
-class Refits:
+class Refits(ABC):
     """Call with rows to learn from, their labels (m,) in 0, 1, and rows to decide. Raises ModelError."""
 
     words: str
     notes: tuple[str, ...] = ()
 
-    def __call__(self, rows: pd.DataFrame, label: Ints, asked: pd.DataFrame, seed: int = 0) -> Answered:
-        raise NotImplementedError
+    @abstractmethod
+    def __call__(self, rows: pd.DataFrame, label: Ints, asked: pd.DataFrame, seed: int = 0) -> Answered: ...
 
 
 class Own(Refits):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,7 +12,7 @@ from debias.methods.bounds import Bound
 Floats = npt.NDArray[np.float64]
 
 
-class Multipliers:
+class Multipliers(ABC):
     """What all kinds share: the weight of each group (groups,) on the rows learned from (part True) and the others."""
 
     def __init__(self, bound: Bound, weight: Floats, learn: npt.NDArray[np.bool_], step: float) -> None:
@@ -36,17 +38,17 @@ class Multipliers:
         """Signed, one a group: positive presses its rate down."""
         return [float(v) for v in self.above]
 
+    @abstractmethod
     def width(self, rates: Floats) -> float | None:
         """What must not exceed the tolerance, of the groups' rates (NaN where a group has no rows); None: nothing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def rise(self, rates: Floats) -> None:
         """Raise and lower the multipliers by the violation at these rates."""
-        raise NotImplementedError
 
+    @abstractmethod
     def price(self, rates: Floats) -> Floats:
         """The pull on a row of each group, (groups + 1,), index 0 for rows that do not count."""
-        raise NotImplementedError
 
 
 class GapMultipliers(Multipliers):
