@@ -29,7 +29,6 @@ def show() -> None:
     folder = parts.need_case("What could go wrong")
     if folder is None:
         return
-    parts.help_on("stress")
     parts.job_panel("The stress test")
     part = parts.sections("stress-part", PARTS)
     if part == PARTS[0]:
@@ -39,6 +38,7 @@ def show() -> None:
     else:
         contract(folder)
     parts.next_step("report", "the report")
+    parts.help_on("stress")
 
 
 # -- corrupted data -------------------------------------------------------------------------------------------------

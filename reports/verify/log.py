@@ -80,7 +80,7 @@ def check_history(view: LogView, manifest: Manifest) -> str:
             todo="ask who keeps the log; an entry was changed or removed, and the log signed anew",
         )
     _retold(view, manifest, size)
-    return f"its first {size:,} entries are those that the report states; {len(proof)} hashes show it"
+    return f"its first {size:,} entries are those that the report states"
 
 
 def _retold(view: LogView, manifest: Manifest, size: int) -> None:
@@ -125,7 +125,6 @@ def check_inclusion(view: LogView, pdf: bytes, manifest: Manifest, signatures: S
             todo="it was issued without the log, or its entry was removed; ask who keeps the log",
         )
     index = at[0]
-    proof = merkle.inclusion_proof(view.leaves, index)
     _same(entry, view.entries[index], "the report")
     said = stated(manifest)
     if said is not None and said["size"] > index:
@@ -135,7 +134,7 @@ def check_inclusion(view: LogView, pdf: bytes, manifest: Manifest, signatures: S
             expected=f"<= {index}",
         )
     when = view.entries[index].get("logged")
-    return f"entry {index:,} of {view.checkpoint.size:,}, logged {when}; {len(proof)} hashes show it"
+    return f"it is number {index + 1:,} of {view.checkpoint.size:,}, entered {when}"
 
 
 def check_proof(proof: Proof, pdf: bytes, manifest: Manifest, signatures: Sequence[Signature]) -> str:
@@ -156,7 +155,7 @@ def check_proof(proof: Proof, pdf: bytes, manifest: Manifest, signatures: Sequen
     if said["size"] > proof.index:
         raise Broken("the report states a checkpoint that is younger than its own entry", got=shown(said["size"]))
     when = logged.get("logged")
-    return f"entry {proof.index:,} of {checkpoint.size:,}, logged {when}; the proof's {len(proof.path)} hashes show it"
+    return f"it is number {proof.index + 1:,} of {checkpoint.size:,}, entered {when}"
 
 
 def _same(mine: Mapping[str, Any], logged: Entry, what: str) -> None:
