@@ -210,10 +210,12 @@ def test_as_many_run_as_there_are_slots_and_each_says_its_place(
     third = jobs.start(["hello", "3"], home)
     until_stage(home, third.id, "waiting for its turn, 1 before it")
     assert jobs.output(home, second.id) == ""
+    waiting = [second, third, *(jobs.start(["hello", str(n)], home) for n in range(4, 8))]
+    until_stage(home, waiting[-1].id, "waiting for its turn, 5 before it")
     jobs.cancel(home, first.id)
-    assert wait(home, second.id).status == wait(home, third.id).status == "done"
-    ended = [json.loads((home / j.id / "exit.json").read_bytes())["ended"] for j in (second, third)]
-    assert ended == sorted(ended)
+    assert [wait(home, j.id).status for j in waiting] == ["done"] * 6
+    ended = [json.loads((home / j.id / "exit.json").read_bytes())["ended"] for j in waiting]
+    assert ended == sorted(ended), "each in the order in which it came"
 
 
 def test_a_killed_job_gives_its_slot_back_and_a_waiting_one_can_be_cancelled(
