@@ -223,6 +223,32 @@ def test_each_is_refused_by_its_sentence(sentence: str, small: Reports, pki: Pki
     assert (check, sentence) in failures(make(small, pki))
 
 
+def its_own_field(key: str, value: Any) -> Attack:
+    """A member signs, and in the same step changes their field beyond what signing fills in."""
+
+    def change(w: Any) -> None:
+        found = ta.field(w, "Member1")
+        found[pdf_name(key)] = value
+        w.update_container(found)
+
+    return member(change)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("/Rect", generic.ArrayObject(generic.FloatObject(v) for v in (300, 40, 540, 100))),
+        ("/F", generic.NumberObject(0)),
+        ("/TU", generic.pdf_string("Decided by the regulator")),
+    ],
+)
+def test_who_signs_fills_their_field_and_changes_nothing_else_of_it(
+    key: str, value: Any, small: Reports, pki: Pki
+) -> None:
+    sentence = "the field Member1 was signed again or altered"
+    assert ("changes", sentence) in failures(its_own_field(key, value)(small, pki))
+
+
 @pytest.mark.parametrize("corners", [(0, 0, 2, 2), (0, 0, 2000, 60), (10, 10, 10, 60)])
 def test_a_field_in_which_nothing_can_be_read_is_refused(corners: tuple[int, ...], small: Reports, pki: Pki) -> None:
     assert ("faces", "the signature in Member1 has no face") in failures(in_a_field_of(*corners)(small, pki))
