@@ -127,7 +127,7 @@ def test_each_state_is_found_in_the_log_as_it_was_then(story: Story) -> None:
     assert ROLL_BACK not in with_log.notes
     lines = lines_of(story.rejected, story.copy())
     assert {status for status, _ in lines.values()} == {"ok"}
-    assert lines["log inclusion"][1].startswith("it is number 2 of 6,")
+    assert lines["log inclusion"][1].startswith("it is number 3 of 6,")
     assert lines["log decisions"][1].startswith("2 logged decisions are in the file, 2 of them with the member's")
     assert "first 2 entries are those" in lines["log history"][1]
 
