@@ -197,7 +197,7 @@ def _grouped(case: Case, source: Source, connection: Any) -> tuple[pd.DataFrame,
         mine = _measured(case, source, rows)
         each = tuple(k.removesuffix(f' AS "{OWN}"') for k in keys[: len(_roles(case)) + 1])
         each = each if len(each) > len(_roles(case)) else (*each, own)
-        weigh = None if weight is None else _fixed(weight, largest, WEIGHT).removesuffix(f' AS "{WEIGHT}"')
+        weigh = None if weight is None else _fixed(weight, largest, WEIGHT, "{}").removesuffix(f' AS "{WEIGHT}"')
         together = Together(connection, mine.table, who, each, found.select(range(len(each))), weigh)
     return typed, _Extra(notes, bins, scored, _repeated(asked, source, rows), together)
 
@@ -254,10 +254,13 @@ def _number(column: str, source: Source) -> str:
     return f"TRY_CAST(trim({name}) AS DOUBLE)" if source.kind == "csv" else f"CAST({name} AS DOUBLE)"
 
 
-def _fixed(value: str, largest: float, name: str) -> str:
-    """The sum of `value`, added up in whole numbers of at most 88 bits, so that no order of adding changes it."""
+def _fixed(value: str, largest: float, name: str, which: str = "") -> str:
+    """The sum of `value`, added up in whole numbers of at most 88 bits, so that no order of adding changes it.
+
+    which: a FILTER of the rows.
+    """
     unit = 2.0 ** (88 - math.ceil(math.log2(largest))) if largest > 0 else 1.0
-    return f'sum(CAST({value} * {unit!r} AS HUGEINT))::DOUBLE / {unit!r} AS "{name}"'
+    return f'sum(CAST({value} * {unit!r} AS HUGEINT)) {which}::DOUBLE / {unit!r} AS "{name}"'
 
 
 def _distinct(found: pa.Table) -> int:
