@@ -23,13 +23,14 @@ import pyarrow as pa
 from audit.case import Case
 from audit.classes.code import classes_of
 from audit.classes.words import classes_note
-from audit.code import Decisions, code_rows
+from audit.code import Decisions, code_rows, of_nobody
 from audit.cube import Alike, CodedRows
 from audit.decide import ModelFacts, decide
 from audit.errors import DataError
 from audit.load import check, columnar
 from audit.load.digest import sha256_of
 from audit.load.infer import infer
+from audit.load.outcomes import extreme
 from audit.load.roles import check_roles
 from audit.load.rows import missing_words
 from audit.load.values import coded as names_in
@@ -289,6 +290,7 @@ def _check_range(case: Case, rows: _Rows, score: str) -> None:
     )
     if bad:
         raise _without_own(case, int(bad))
+    extreme(str(case.model.column), low, high)
     if (low < 0 or high > 1) and not case.model.threshold_given:
         raise DataError(
             f"the score column {case.model.column!r} has scores outside 0 to 1 and the case gives no threshold",
@@ -365,6 +367,8 @@ def _coded(case: Case, source: Source, frame: pd.DataFrame, extra: _Extra, diges
     if extra.repeated is not None:
         notes.append(check.repeats(case, *extra.repeated))
     mine, n = frame[audit], people[audit]
+    if plain.data.cluster is not None and (nobody := mine[plain.data.cluster].isna().to_numpy()).any():
+        raise of_nobody(plain.data.cluster, int(n[nobody].sum()), int(n.sum()))
     if extra.bins is None:
         classes = classes_of(plain, frame)
         decisions, facts = decide(plain, mine, (), classes=classes)

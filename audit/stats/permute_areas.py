@@ -111,8 +111,8 @@ class _Areas:
             return area, variance
         for g in range(len(m)):
             if m[g] + k[g] <= LARGE:
-                drawn = [drawn(c, (draws, int(s[g])), self.rng) for c, s in zip(self.cuts, self.sizes, strict=True)]
-                area[g], variance[g] = self._whole(*drawn)
+                both = [drawn(c, (draws, int(s[g])), self.rng) for c, s in zip(self.cuts, self.sizes, strict=True)]
+                area[g], variance[g] = self._whole(*both)
                 continue
             parts = [self._part(side, int(self.sizes[side][g]), draws) for side in (0, 1)]
             area[g] = self.area + parts[0][0] + parts[1][0]
@@ -255,9 +255,9 @@ class _Weighted:
                     *(drawn(c, (draws, int(s.sizes[g])), self.rng) for c, s in zip(self.cuts, self.sides, strict=True))
                 )
                 continue
-            a, b = (self._linear(side, int(self.sides[side].sizes[g]), draws) for side in (0, 1))
-            area[g] = self.area + a[0] + b[0]
-            variance[g] = blended(area[g], a[1] + b[1], np.minimum(a[2], b[2]))
+            of_p, of_n = (self._linear(side, int(self.sides[side].sizes[g]), draws) for side in (0, 1))
+            area[g] = self.area + of_p[0] + of_n[0]
+            variance[g] = blended(area[g], of_p[1] + of_n[1], np.minimum(of_p[2], of_n[2]))
         return area, variance
 
     def _linear(self, side: int, size: int, draws: int) -> tuple[Floats, Floats, Floats]:
