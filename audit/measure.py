@@ -189,7 +189,7 @@ def gaps_of(
 def _marked(margin: Margin, gaps: list[tuple[str, Gap]], settings: Settings) -> list[tuple[str, Gap]]:
     """Gaps in decisions marked where nothing is decided; a few decisions that clearly fall on one group do decide."""
     same = same_outcomes(margin)
-    gaps = [(h, idle(g, same) if h == "base_rate" else g) for h, g in gaps]
+    gaps = [(h, g if h == "selection_rate" else idle(g, same)) for h, g in gaps]
     reason = idle_reason(margin)
     selection = gaps[0][1].p_value
     constant = margin.n.sum(axis=(0, 1)).min() == 0
