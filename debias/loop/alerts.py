@@ -59,6 +59,7 @@ GENERAL = {
     "empty": "A batch is empty: nobody was decided, so nothing is known.",
     "restored": "A batch can be used again; the data incident is over.",
     "not_built": "A challenger could not be built. The reason is in the trail.",
+    "gate": "A challenger meets every condition of the gate. Groups that are undecided are named in the trail.",
     "promoted": "The challenger was promoted. Who approved it and why is in the trail.",
     "rejected": "The challenger was rejected. The reason is in the trail.",
     "served": "What was served is not what should run: another model, threshold or decisions. Which is in the trail.",

@@ -167,7 +167,11 @@ def words_of(document: dict[str, Any]) -> list[str]:
             f"A challenger waits for a person: {pending['model'][:12]} ({pending['method'].replace('_', ' ')})."
         )
         said = {True: "yes", False: "no", None: "not yet"}
-        lines += [f"- {said[c['holds']]}: {c['words']}" for c in pending["gate"]["checks"]]
+        left = {c["name"] for c in pending["gate"]["undecided"]}
+        lines += [
+            f"- {'need not show it' if c['name'] in left else said[c['holds']]}: {c['words']}"
+            for c in pending["gate"]["checks"]
+        ]
         lines.append(f'Say --approve {pending["model"][:12]} --reason "...", or --reject.')
     return lines
 

@@ -193,7 +193,8 @@ def _rejected(f: Facts) -> str:
 def _gate(f: Facts) -> str:
     said = f"The challenger by {_method(f)} meets every condition on {f['batches']} later batches."
     more = " The policy lets the loop promote without a person." if f["automatic"] else " A person must approve."
-    return said + more
+    left = f["gate"].get("undecided") or ()
+    return said + more + "".join(f" {c['words']}" for c in left)
 
 
 def _reopened(f: Facts) -> str:

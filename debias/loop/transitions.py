@@ -20,7 +20,7 @@ from audit.watch.monitor import open_monitor
 from audit.watch.moves import anew, open_moves
 from audit.watch.watched import Watched
 from debias.loop import modes
-from debias.loop.gate import HARM, Verdict, judge_gate, judge_tally, norm_attributes, norm_key
+from debias.loop.gate import HARM, Verdict, judge_gate, judge_tally, norm_attributes, norm_key, plan
 from debias.loop.modes import QUIET, Mode
 from debias.loop.sentences import why_broken
 from debias.loop.state import Built, Decision, Event, NewPolicy, ShadowModel, State, Tally
@@ -173,14 +173,18 @@ def built(state: State, built: Built, policy: Policy) -> Stepped:
         # Nothing was tried on people and no alpha spent: it is no attempt. Each method has one turn, so this ends.
         now = replace(enter(state, Mode.CONFIRMED, "not_built"), tried=tried)
         return now, (Event("not_built", facts, {"problem": built.problem}),)
+    due = [i for i in range(state.since, state.matured) if i not in state.left_out]
+    delay = state.batch - state.matured
+    planned = plan(state.live.matured, len(due), max(policy.loop.shadow_batches - delay, 1))
     now = replace(
         enter(state, Mode.SHADOW, "shadow"),
         tried=tried,
         attempts=state.attempts + 1,
         challengers=state.challengers + 1,
-        beside=ShadowModel(built.model, built.method, state.batch),
+        beside=ShadowModel(built.model, built.method, state.batch, planned=planned),
     )
-    return now, (Event("shadow", facts | {"model": built.model}),)
+    told = [{"attribute": a, "group": g, "expected": n} for (a, g), n in planned.items()]
+    return now, (Event("shadow", facts | {"model": built.model, "planned": told}),)
 
 
 def verdict(state: State, policy: Policy, sensitive: Sequence[str]) -> Verdict:
