@@ -28,7 +28,8 @@ class LoopRules:
 
     average_run: people between false alarms of a detector, at least, on average. harm: by how much a group's share of
     wrong decisions may rise. loss: by how much a challenger's may exceed the running model's, over everyone;
-    group_loss: in one group of at least `enough` people.
+    group_loss: in one group of at least `enough` people. approvers: fingerprints of the keys that may approve; empty:
+    anybody who can say it.
     """
 
     average_run: float = 10_000.0
@@ -48,6 +49,7 @@ class LoopRules:
     automatic: bool = False
     sensitive_at_decision: bool = False
     methods: tuple[str, ...] = ("threshold", "reweighing", "constrained_boosting", "search")
+    approvers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from assay._commands.options import ALLOW, CASE, OUT
+from assay._commands.given import password, read
+from assay._commands.options import ALLOW, CASE, OUT, PASSWORD
 from assay._commands.parsing import FILE, WHOLE, Option, Result, command
 from audit.errors import GateBroken, InputError
 
@@ -32,6 +34,9 @@ _ONE = "One of these"
     Option("--state", is_flag=True, help="What the loop did and where it stands; takes no batch.", group=_ONE),
     Option("--reason", metavar="TEXT", help="Why, for --approve, --reject and --release."),
     Option("--by", metavar="NAME", help="Who decides (default: the name you are logged in by)."),
+    Option("--key", metavar="KEY.p12", help="Sign the decision, as a report is signed (or pkcs11:...)."),
+    PASSWORD,
+    Option("--trust", type=FILE, metavar="CA.pem", help="With --check: roots that who signed must lead to."),
     Option("--gate", is_flag=True, help="End with 3 where the running model clearly breaks a norm."),
     ALLOW,
 )
@@ -50,6 +55,9 @@ def watch(
     state: bool,
     reason: str | None,
     by: str | None,
+    key: str | None,
+    password_file: Path | None,
+    trust: Path | None,
     gate: bool,
     allow: Sequence[str],
 ) -> Result:
@@ -78,12 +86,21 @@ def watch(
     if policy:
         loaded = replace(loaded, policy=load_policy(policy))
     if check:
+        from dataclasses import asdict
+
+        from debias.loop.decisions import entries_of
+        from reports.loop_decision import check_decisions
+
         found = check_trail(out, db, head)
-        return Result(
-            found,
+        signed = check_decisions(entries_of(out, db), read(trust) if trust else None)
+        words = [
             f"The trail is whole: {found['entries']:,} entries, each with the hash of the one before it and its time "
-            f"sealed.\nHead {found['head']}",
-        )
+            f"sealed.\nHead {found['head']}"
+        ]
+        words += [f"Entry {s.seq} ({s.kind}) is signed by {s.name}, {s.fingerprint}." for s in signed]
+        if signed and trust is None:
+            words.append("Whether these are who they say is not established: no --trust was given.")
+        return Result(found | {"signed": [asdict(s) for s in signed]}, "\n".join(words))
     if release is not None:
         from debias.loop.decisions import release_batch
 
@@ -96,11 +113,30 @@ def watch(
     if challenger is not None:
         if not reason:
             raise InputError("a decision needs a reason", got="no --reason", todo='add --reason "..."')
-        document = decide_challenger(loaded, out, challenger, approve is not None, reason, by, db)
+        from reports.loop_decision import opened_decision, sign_decision
+
+        signer = None
+        if key is not None:
+            from reports.keys import key_of
+
+            if by is not None:
+                raise InputError(
+                    "who decides is said twice", got="--by and --key", expected="one of them: the key names its holder"
+                )
+            signer = key_of(key, lambda: password(password_file), sys.stdin.buffer)
+            by = signer.name
+        document = decide_challenger(
+            loaded, out, challenger, approve is not None, reason, by, db,
+            None if signer is None else lambda facts: sign_decision(facts, signer), opened_decision,
+        )  # fmt: skip
     elif state:
         document = state_of(loaded, out, db)
     else:
-        document = run_watch(loaded, out, trail_url=db, follow=follow, max_batches=batches, allow=allow)
+        from reports.loop_decision import opened_decision
+
+        document = run_watch(
+            loaded, out, trail_url=db, follow=follow, max_batches=batches, allow=allow, opened=opened_decision
+        )
     written = [] if state else [f"Written: {out / 'watch.json'}"]
     broken = gate_broken(document) if gate else []
     failure = None

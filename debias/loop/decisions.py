@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,13 @@ from audit.errors import DataError, InputError, OutputError
 from debias.loop import anchor, inbox
 from debias.loop.alerts import noted
 from debias.loop.anchor import noted_end
+from debias.loop.approver import Open, Sign, facts_to_sign
 from debias.loop.norms import in_force
 from debias.loop.quarantine import let_in
 from debias.loop.run import url_of
 from debias.loop.sentences import change_words, groups_words
 from debias.loop.snapshot import Board
-from debias.loop.trail import Trail
+from debias.loop.trail import Entry, Trail
 from debias.loop.versions import state_in
 from debias.loop.watcher import Watcher
 
@@ -36,6 +39,15 @@ def check_trail(out: Path, trail_url: str | None = None, head: Path | None = Non
             raise DataError(f"{head.name} cannot be read", got="no file", todo="give a copy of head.json")
         known = noted(out) | ({} if end is None else {end["seq"]: end["hash"]})
         return {"schema": "assay/watch-check/1", **trail.check(known)}
+    finally:
+        trail.close()
+
+
+def entries_of(out: Path, trail_url: str | None = None) -> Iterator[Entry]:
+    """Every entry of the trail, in order. Needs no lock."""
+    trail = Trail.open(url_of(out, trail_url), write=False)
+    try:
+        yield from trail.entries()
     finally:
         trail.close()
 
@@ -78,22 +90,28 @@ def decide_challenger(
     reason: str,
     by: str | None = None,
     trail_url: str | None = None,
+    sign: Sign | None = None,
+    opened: Open | None = None,
 ) -> dict[str, Any]:
     """A person's decision: taken at once, or left for the watcher that holds the trail. The summary.
 
     challenger: the id that waits, or its first eight characters or more. The policy is the one that the loop was last
-    run with. Raises InputError where nothing waits.
+    run with. sign, opened: how it is signed, and how that is opened again (approver.py). Raises InputError where
+    nothing waits.
     """
     url = url_of(out, trail_url)
     reader = Trail.open(url, write=False)
     try:
         case = in_force(case, reader.kept("policy"))
         state = state_in(reader, case.policy)
+        if state is None:
+            raise InputError("the loop has not begun yet", got="an empty trail", todo="run `assay watch` first")
+        decision = inbox.named(state, challenger, approve, reason, by or whoami())
+        if sign is not None:
+            signed = sign(facts_to_sign(case.name, decision, case.policy, state.running, reader))
+            decision = replace(decision, signed=signed)
     finally:
         reader.close()
-    if state is None:
-        raise InputError("the loop has not begun yet", got="an empty trail", todo="run `assay watch` first")
-    decision = inbox.named(state, challenger, approve, reason, by or whoami())
     try:
         trail = Trail.open(url)
     except OutputError as error:
@@ -103,8 +121,8 @@ def decide_challenger(
         document = state_of(case, out, trail_url)
         said = "Left for the watcher that is running: it takes the decision before its next batch."
         return document | {"said": [said]}
-    with trail, Watcher(case, out, trail) as watcher:
-        problem = inbox.problem_with(watcher.state, decision)
+    with trail, Watcher(case, out, trail, (), opened) as watcher:
+        problem = watcher.problem_with(decision)
         if problem is not None:
             raise InputError("the decision cannot be taken", got=problem, todo="look at --state and decide again")
         refused = watcher.decide(decision)

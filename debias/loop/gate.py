@@ -5,11 +5,11 @@ trigger, so that the loop does not swing), no other norm of the policy is clearl
 often than the running model by more than `loss`, over everyone, and by more than `group_loss` in each group that must
 show it. The j-th challenger may spend 6 alpha / (pi^2 j^2), so that trying again and again does not win by luck.
 
-Which groups must show it is fixed when the trial begins (`plan`), from how many people each is expected to bring: a group
-of too few could never show it, and one that happens to reach a number later would close a gate that is decided. Such a
-group is UNDECIDED and listed with its counts, and stops a promotion once it is shown to be wronged. All conditions must
-hold at once, so that a wrong promotion needs the very condition that is false to pass at its own level (an
-intersection-union test: Berger, Technometrics 24, 1982).
+Which groups must show it is fixed when the trial begins (`plan`), from how many people each is expected to bring: a
+group of too few could never show it, and one that happens to reach a number later would close a gate that is decided.
+Such a group is UNDECIDED and listed with its counts, and stops a promotion once it is shown to be wronged. All
+conditions must hold at once, so that a wrong promotion needs the very condition that is false to pass at its own level
+(an intersection-union test: Berger, Technometrics 24, 1982).
 """
 
 from __future__ import annotations

@@ -209,12 +209,16 @@ class Built:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A person's word on the challenger, or on a frozen loop. `by` a rule of the policy where it says so."""
+    """A person's word on the challenger, or on a frozen loop. `by` a rule of the policy where it says so.
+
+    signed: the envelope and its certificates, where it was signed by a key (approver.py).
+    """
 
     model: str
     approve: bool
     reason: str
     by: str
+    signed: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

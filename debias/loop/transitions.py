@@ -239,7 +239,7 @@ def _reopened(state: State, found: Verdict, **more: Any) -> Stepped:
 
 def decision(state: State, given: Decision, policy: Policy, sensitive: Sequence[str]) -> Stepped:
     """A person's word. The gate is judged again on the people up to now: what does not meet it is not approved."""
-    facts = {"model": given.model, "by": given.by, "reason": given.reason, "approve": given.approve}
+    facts = {"model": given.model, "approve": given.approve, **_who(given)}
     if state.mode == Mode.SUSPECT:
         changes = open_changes(state)
         batches = policy.loop.reference_batches
@@ -254,9 +254,14 @@ def decision(state: State, given: Decision, policy: Policy, sensitive: Sequence[
     if given.approve:
         found = verdict(state, policy, sensitive)
         if not found.passed:
-            return _reopened(state, found, by=given.by, reason=given.reason)
+            return _reopened(state, found, **_who(given))
         return _promote(state, given, policy, found)
     return replace(enter(state, Mode.CONFIRMED, "rejected"), beside=None), (Event("rejected", facts),)
+
+
+def _who(given: Decision) -> dict[str, Any]:
+    signed = {} if given.signed is None else {"signed": dict(given.signed)}
+    return {"by": given.by, "reason": given.reason, **signed}
 
 
 def _promote(state: State, given: Decision, policy: Policy, found: Verdict) -> Stepped:
@@ -265,7 +270,7 @@ def _promote(state: State, given: Decision, policy: Policy, found: Verdict) -> S
     beside = state.beside
     now = _run_model(state, beside.model, beside.theirs.matured, policy)
     now = replace(enter(now, Mode.PROBATION, "promoted"), beside=ShadowModel(state.running, "predecessor", state.batch))
-    facts = {"model": beside.model, "predecessor": state.running, "by": given.by, "reason": given.reason}
+    facts = {"model": beside.model, "predecessor": state.running, **_who(given)}
     return now, (Event("promoted", facts | {"gate": found.to_json()}),)
 
 

@@ -27,6 +27,7 @@ from audit.policy import Policy
 from debias.loop import anchor, database, inbox
 from debias.loop.alerts import Alerts
 from debias.loop.anchor import noted_end
+from debias.loop.approver import Open, problem_with_signature
 from debias.loop.build import Lesson, build
 from debias.loop.ingest import Taken, Taker, reason, unusable
 from debias.loop.modes import Mode
@@ -52,7 +53,9 @@ from debias.loop.why import explained
 class Watcher:
     """One loop with its trail, store and models. A context manager; `advance` takes the next input."""
 
-    def __init__(self, case: Case, out: Path, trail: Trail, allow: Sequence[str] = ()) -> None:
+    def __init__(
+        self, case: Case, out: Path, trail: Trail, allow: Sequence[str] = (), opened: Open | None = None
+    ) -> None:
         if not case.data.sensitive:
             raise CaseError("there is no sensitive column", expected="at least one in `sensitive`", todo="name one")
         if case.data.task != "classification":
@@ -63,7 +66,7 @@ class Watcher:
                 todo="watch the decisions that are made from the quantity",
             )
         trail.check()  # from what was changed behind its back the loop does not go on
-        self._case, self._out, self._trail = case, out, trail
+        self._case, self._out, self._trail, self._opened = case, out, trail, opened
         self._policy = with_delay(case, case.policy)
         self._given = case.policy
         self._sensitive = case.data.sensitive
@@ -262,15 +265,21 @@ class Watcher:
 
     def _read_inbox(self) -> None:
         for path, decision in inbox.waiting(self._out):
-            problem = inbox.problem_with(self._state, decision)
+            problem = self.problem_with(decision)
             if problem is None:
                 self.decide(decision)
             else:
                 self._notices.add(problem)
             path.unlink(missing_ok=True)
 
+    def problem_with(self, decision: Decision) -> str | None:
+        """Why a decision cannot be taken now, or not as this person's; None where it can."""
+        return inbox.problem_with(self._state, decision) or problem_with_signature(
+            decision, self._case.name, self._policy, self._state.running, self._trail, self._opened
+        )
+
     def decide(self, decision: Decision) -> str | None:
-        """A person's word, checked by `inbox.problem_with`; why it was not done, where the gate is open again."""
+        """A person's word, checked by `problem_with`; why it was not done, where the gate is open again."""
         events = self._step(decision)
         return next((e.words for e in events if e.kind == "reopened"), None)
 
