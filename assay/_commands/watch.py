@@ -29,7 +29,10 @@ _ONE = "One of these"
         help="Follow the trail's chains, and what is kept beside the entries.",
         group=_ONE,
     ),
-    Option("--release", metavar="BATCH", help="Let a batch in that does not keep the contract; it must come again."),
+    Option(
+        "--release", metavar="BATCH", help="Let a batch in that was put aside, or rows of it; they must come again."
+    ),
+    Option("--drop", metavar="BATCH", help="Remove the rows of a batch that were put aside."),
     Option("--head", type=FILE, metavar="FILE", help="With --check: a copy of DIR/head.json that was kept elsewhere."),
     Option("--state", is_flag=True, help="What the loop did and where it stands; takes no batch.", group=_ONE),
     Option("--reason", metavar="TEXT", help="Why, for --approve, --reject and --release."),
@@ -51,6 +54,7 @@ def watch(
     reject: str | None,
     check: bool,
     release: str | None,
+    drop: str | None,
     head: Path | None,
     state: bool,
     reason: str | None,
@@ -71,7 +75,7 @@ def watch(
         f"--{name}"
         for name, on in (
             ("approve", approve is not None), ("reject", reject is not None), ("check", check),
-            ("release", release is not None), ("state", state),
+            ("release", release is not None), ("drop", drop is not None), ("state", state),
         )
         if on
     ]  # fmt: skip
@@ -79,7 +83,7 @@ def watch(
         raise InputError(
             "these are asked one at a time",
             got=" and ".join(asked),
-            expected="one of --approve, --reject, --release, --check and --state",
+            expected="one of --approve, --reject, --release, --drop, --check and --state",
             todo="run one, then the other",
         )
     loaded = load_case(case)
@@ -105,10 +109,21 @@ def watch(
         from debias.loop.decisions import release_batch
 
         done = release_batch(out, release, reason or "", by, db)
+        if "file" in done:
+            return Result(
+                done,
+                f"{done['rows']:,} rows are in {done['file']}: correct them where they need it, and put the file "
+                "into the source.",
+            )
         return Result(
             done,
             f"{done['by']} lets batch {release} in when it comes again: {done['reason']}",
         )
+    if drop is not None:
+        from debias.loop.decisions import drop_rows
+
+        done = drop_rows(out, drop, reason or "", by)
+        return Result(done, f"{done['by']} drops {done['rows']:,} rows of batch {drop}: {done['reason']}")
     challenger = approve if approve is not None else reject
     if challenger is not None:
         if not reason:

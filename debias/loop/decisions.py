@@ -15,7 +15,7 @@ from debias.loop.alerts import noted
 from debias.loop.anchor import noted_end
 from debias.loop.approver import Open, Sign, facts_to_sign
 from debias.loop.norms import in_force
-from debias.loop.quarantine import let_in
+from debias.loop.quarantine import decide_rows, let_in
 from debias.loop.run import url_of
 from debias.loop.sentences import change_words, groups_words
 from debias.loop.snapshot import Board
@@ -138,13 +138,29 @@ def decide_challenger(
 def release_batch(
     out: Path, batch: str, reason: str, by: str | None = None, trail_url: str | None = None
 ) -> dict[str, Any]:
-    """Let a batch in, when it comes again, that was put aside. Needs no lock. Raises InputError."""
+    """Let a batch in, when it comes again, that was put aside; or the rows of one that were. Needs no lock.
+
+    Raises InputError."""
+    rows = decide_rows(out, batch, reason, by or whoami(), drop=False)
+    if rows is not None:
+        return rows
     trail = Trail.open(url_of(out, trail_url), write=False)
     try:
         entries = [e.body for e in trail.entries()]
     finally:
         trail.close()
     return let_in(out, entries, batch, reason, by or whoami())
+
+
+def drop_rows(out: Path, batch: str, reason: str, by: str | None = None) -> dict[str, Any]:
+    """Remove the rows of a batch that were put aside. Needs no lock. Raises InputError where there are none."""
+    found = decide_rows(out, batch, reason, by or whoami(), drop=True)
+    if found is None:
+        raise InputError(
+            "no rows of this batch wait", got=repr(batch), expected="a batch of which rows were put aside",
+            todo="look at --state",
+        )  # fmt: skip
+    return found
 
 
 def whoami() -> str:

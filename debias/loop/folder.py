@@ -12,10 +12,12 @@ import pandas as pd
 
 from audit.case import Case
 from audit.errors import DataError, InputError
-from audit.load import columns_of, read_table, sha256_of
+from audit.load import columns_of, sha256_of
+from audit.load.tables import read_noted
 from debias.loop import file_ready
 from debias.loop.arrival import Arrival, features_in, own_features, prepared
 from debias.loop.labels import Labels
+from debias.loop.sift import Aside, Known
 
 WATCHED = 20
 """So many of the newest files are looked at again, whether they have grown."""
@@ -52,6 +54,10 @@ class Folder:
         self._said: list[str] = []
         self.labels = Labels(case)
         self._features = own_features(case)
+        self._known = Known()
+
+    def know(self, known: Known) -> None:
+        self._known = known
 
     def _place(self) -> tuple[Path, str]:
         """The folder where names begin, and the pattern below it. A folder's name alone means all files in it."""
@@ -129,8 +135,10 @@ class Folder:
             pass  # said below
         try:
             digest = sha256_of(path)
-            frame = read_table(path, read=self._case.data.read)
-            arrival = prepared(self._case, frame, self.features, self.labels.onto(frame))
+            lines: list[tuple[int, str]] = []
+            frame = read_noted(path, read=self._case.data.read, lost=lines).frame
+            lost = [Aside(n, "another number of values than the header", text) for n, text in lines]
+            arrival = prepared(self._case, frame, self.features, self.labels.onto(frame), self._known, lost)
         except InputError as error:
             empty = isinstance(error, DataError) and error.problem.endswith("no rows")
             return Arrival(number, name, digest, pd.DataFrame(), problem=None if empty else error.message)

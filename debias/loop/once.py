@@ -22,6 +22,7 @@ from audit.case import Case
 from audit.load.values import coded
 from debias.loop.arrival import Arrival, Source
 from debias.loop.labels import Labels
+from debias.loop.sift import Known
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -73,6 +74,9 @@ class Once:
     @property
     def features(self) -> tuple[str, ...]:
         return self._source.features
+
+    def know(self, known: Known) -> None:
+        self._source.know(known)
 
     @property
     def labels(self) -> Labels:

@@ -177,7 +177,7 @@ class Batch:
     incident: what is wrong with the feed; then nothing else of the batch is used. same_as: the batch with the same
     bytes that was counted before. again: rows left out, of people who were counted before. failed: why the model beside
     the running one could not decide. released: who let it in although it does not keep the
-    contract, and why.
+    contract, and why. poor: rows that were put aside, and outcomes taken as not known, by reason.
     """
 
     id: str
@@ -195,6 +195,7 @@ class Batch:
     estimate: Mapping[str, Any] | None = None
     released: Mapping[str, Any] | None = None
     served: Mapping[str, Any] | None = None
+    poor: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

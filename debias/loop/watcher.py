@@ -29,16 +29,19 @@ from debias.loop.alerts import Alerts
 from debias.loop.anchor import noted_end
 from debias.loop.approver import Open, problem_with_signature
 from debias.loop.build import Lesson, build
-from debias.loop.ingest import Taken, Taker, reason, unusable
+from debias.loop.ingest import Taken, Taker, known_of, reason, unusable
 from debias.loop.modes import Mode
 from debias.loop.norms import policy_to_json, settings_of, with_delay
 from debias.loop.notices import Notices
 from debias.loop.once import Once, once
+from debias.loop.quarantine import keep_aside, words_left
+from debias.loop.sentences import counted
 from debias.loop.serve import (
     Servers,
     labels_of,
     meaning_of,
 )
+from debias.loop.sift import shown
 from debias.loop.snapshot import FILE, Board, plain
 from debias.loop.sources import Source, open_source
 from debias.loop.state import Built, Decision, Event, Input, NewPolicy, State
@@ -76,6 +79,7 @@ class Watcher:
         self._source: Source = once(case, open_source(case, self._known, out), trail.people())
         self._taker = Taker(case, self._source, self._servers, self._store, trail, self._known)
         self._reference: dict[str, Any] | None = trail.kept("reference")
+        self._source.know(known_of(self._reference))
         self._calibration: dict[str, Any] | None = trail.kept("calibration")
         self._board = Board()
         self._said: list[str] = []
@@ -223,6 +227,7 @@ class Watcher:
             self._again()
         self._alerts.due()
         self._fresh_policy()
+        self._words_on_rows()
         self._read_inbox()
         self._build()
         number = self._state.batch
@@ -272,6 +277,13 @@ class Watcher:
                 self._notices.add(problem)
             path.unlink(missing_ok=True)
 
+    def _words_on_rows(self) -> None:
+        """What people said of rows that were put aside goes into the trail."""
+        for path, word in words_left(self._out):
+            kind = "rows_dropped" if word.pop("drop") else "rows_released"
+            self._write(self._state, (Event(kind, word),), self._state)
+            path.unlink(missing_ok=True)
+
     def problem_with(self, decision: Decision) -> str | None:
         """Why a decision cannot be taken now, or not as this person's; None where it can."""
         return inbox.problem_with(self._state, decision) or problem_with_signature(
@@ -298,6 +310,13 @@ class Watcher:
             taken = Taken(unusable(batch, reason(error)))
             after, events = step(before, taken.batch, self._policy, self._sensitive)
         events = (*events, *self._why(events, after))
+        if taken.aside:
+            held = taken.batch.incident is not None
+            keep_aside(self._out, number, batch.id, batch.sha256, taken.aside, held)
+            if not held:
+                self._notices.add(
+                    f"{counted(len(taken.aside), 'row')} of {batch.id} put aside: {shown(batch.poor or {})}."
+                )
         row = (number, taken.batch.id, taken.batch.sha256)
         new = {"reference": taken.reference, "calibration": taken.calibration}
         keep = {name: value for name, value in new.items() if value is not None}
