@@ -9,7 +9,7 @@ from pathlib import Path
 from assay._commands.given import password, read
 from assay._commands.options import ALLOW, CASE, OUT, PASSWORD
 from assay._commands.parsing import FILE, WHOLE, Option, Result, command
-from audit.errors import GateBroken, InputError
+from audit.errors import GateBroken, InputError, VerificationError
 
 _ONE = "One of these"
 
@@ -33,7 +33,15 @@ _ONE = "One of these"
         "--release", metavar="BATCH", help="Let a batch in that was put aside, or rows of it; they must come again."
     ),
     Option("--drop", metavar="BATCH", help="Remove the rows of a batch that were put aside."),
-    Option("--head", type=FILE, metavar="FILE", help="With --check: a copy of DIR/head.json that was kept elsewhere."),
+    Option(
+        "--head", type=FILE, metavar="FILE", help="With --check: a report, or a copy of DIR/head.json kept elsewhere."
+    ),
+    Option(
+        "--log",
+        type=FILE,
+        metavar="LOG",
+        help="Note the trail's end in this signed log, hourly; with --check: hold it against.",
+    ),
     Option("--state", is_flag=True, help="What the loop did and where it stands; takes no batch.", group=_ONE),
     Option("--reason", metavar="TEXT", help="Why, for --approve, --reject and --release."),
     Option("--by", metavar="NAME", help="Who decides (default: the name you are logged in by)."),
@@ -56,6 +64,7 @@ def watch(
     release: str | None,
     drop: str | None,
     head: Path | None,
+    log: Path | None,
     state: bool,
     reason: str | None,
     by: str | None,
@@ -95,7 +104,7 @@ def watch(
         from debias.loop.decisions import entries_of
         from reports.loop_decision import check_decisions
 
-        found = check_trail(out, db, head)
+        found = check_trail(out, db, _elsewhere(loaded.name, out, db, head, log))
         signed = check_decisions(entries_of(out, db), read(trust) if trust else None)
         words = [
             f"The trail is whole: {found['entries']:,} entries, each with the hash of the one before it and its time "
@@ -147,11 +156,14 @@ def watch(
     elif state:
         document = state_of(loaded, out, db)
     else:
+        from reports.log.store import Log
         from reports.loop_decision import opened_decision
+        from reports.loop_log import LoopLog
 
         document = run_watch(
-            loaded, out, trail_url=db, follow=follow, max_batches=batches, allow=allow, opened=opened_decision
-        )
+            loaded, out, trail_url=db, follow=follow, max_batches=batches, allow=allow, opened=opened_decision,
+            elsewhere=None if log is None else LoopLog(Log(log), loaded.name),
+        )  # fmt: skip
     written = [] if state else [f"Written: {out / 'watch.json'}"]
     broken = gate_broken(document) if gate else []
     failure = None
@@ -163,3 +175,22 @@ def watch(
             todo="look at what the loop waits for (--state), or change the policy and say why",
         )
     return Result(document, "\n".join([*words_of(document), *written]), failure)
+
+
+def _elsewhere(case: str, out: Path, db: str | None, head: Path | None, log: Path | None) -> dict[int, str] | None:
+    """What was noted of the trail outside DIR: in a report or a copy of head.json, and in a log."""
+    from debias.loop.decisions import entries_of
+    from reports.log.store import Log
+    from reports.loop_log import LoopLog, noted_in
+
+    found = {} if head is None else noted_in(head)
+    if log is not None:
+        known = LoopLog(Log(log), case).noted(next(entries_of(out, db)).hash)
+        if not known:
+            raise VerificationError(
+                "trail", "the log knows no such loop", got="a trail whose first entry is in none of its entries",
+                expected="a loop that was run with this --log",
+                todo="give the log that it was run with; if it is that, the trail was written anew",
+            )  # fmt: skip
+        found |= known
+    return None if head is None and log is None else found

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from audit.case import Case
-from audit.errors import DataError, InputError, OutputError
+from audit.errors import InputError, OutputError
 from debias.loop import anchor, inbox
 from debias.loop.alerts import noted
 from debias.loop.anchor import noted_end
@@ -26,18 +26,16 @@ from debias.loop.watcher import Watcher
 LINES = 40
 
 
-def check_trail(out: Path, trail_url: str | None = None, head: Path | None = None) -> dict[str, Any]:
+def check_trail(out: Path, trail_url: str | None = None, elsewhere: Mapping[int, str] | None = None) -> dict[str, Any]:
     """Follow both chains, and hold them against the hashes that alerts noted, and OUT/head.json. Needs no lock.
 
-    head: a copy of head.json that was kept elsewhere, in place of OUT's. Raises VerificationError at the first
+    elsewhere: seq -> hash as noted outside OUT, in place of OUT's head.json. Raises VerificationError at the first
     entry that does not fit.
     """
     trail = Trail.open(url_of(out, trail_url), write=False)
     try:
-        end = noted_end(head or out / anchor.FILE)
-        if head is not None and end is None:
-            raise DataError(f"{head.name} cannot be read", got="no file", todo="give a copy of head.json")
-        known = noted(out) | ({} if end is None else {end["seq"]: end["hash"]})
+        end = noted_end(out / anchor.FILE) if elsewhere is None else None
+        known = noted(out) | ({} if end is None else {end["seq"]: end["hash"]}) | dict(elsewhere or {})
         return {"schema": "assay/watch-check/1", **trail.check(known)}
     finally:
         trail.close()

@@ -16,6 +16,7 @@ from typing import Any
 
 from audit.case import Case
 from audit.errors import CaseError, OutputError
+from debias.loop.anchor import Elsewhere
 from debias.loop.approver import Open
 from debias.loop.database import TrailLost
 from debias.loop.trail import Trail
@@ -33,10 +34,12 @@ def run_watch(
     max_batches: int | None = None,
     allow: Sequence[str] = (),
     opened: Open | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> dict[str, Any]:
     """Take every batch that is there (at most `max_batches`), or with `follow` wait for more; the summary.
 
     opened: how a decision that was signed is opened (approver.py); without it none that is signed is taken.
+    elsewhere: where the end of the trail is noted beside its database (anchor.py).
 
     Standard input ends, and with it the run, whether it follows or not.
 
@@ -50,7 +53,10 @@ def run_watch(
             expected="decisions or scores that were given where people were decided about, as a column of each batch",
             todo="write them into the batches and name the column: [model] decision = ..., or score = ...",
         )
-    with _opened(url_of(out, trail_url), follow=follow) as trail, Watcher(case, out, trail, allow, opened) as watcher:
+    with (
+        _opened(url_of(out, trail_url), follow=follow) as trail,
+        Watcher(case, out, trail, allow, opened, elsewhere) as watcher,
+    ):
         taken = 0
         try:
             while max_batches is None or taken < max_batches:

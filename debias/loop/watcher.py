@@ -19,7 +19,7 @@ import pandas as pd
 from audit import progress
 from audit.case import Case
 from audit.cube import UNLABELLED
-from audit.errors import CaseError, DataError, InputError, OutputError
+from audit.errors import AssayError, CaseError, DataError, InputError, OutputError
 from audit.evidence import sha256
 from audit.files import canonical, write_whole
 from audit.load import load_policy
@@ -57,7 +57,13 @@ class Watcher:
     """One loop with its trail, store and models. A context manager; `advance` takes the next input."""
 
     def __init__(
-        self, case: Case, out: Path, trail: Trail, allow: Sequence[str] = (), opened: Open | None = None
+        self,
+        case: Case,
+        out: Path,
+        trail: Trail,
+        allow: Sequence[str] = (),
+        opened: Open | None = None,
+        elsewhere: anchor.Elsewhere | None = None,
     ) -> None:
         if not case.data.sensitive:
             raise CaseError("there is no sensitive column", expected="at least one in `sensitive`", todo="name one")
@@ -70,6 +76,7 @@ class Watcher:
             )
         trail.check()  # from what was changed behind its back the loop does not go on
         self._case, self._out, self._trail, self._opened = case, out, trail, opened
+        self._elsewhere = elsewhere
         self._policy = with_delay(case, case.policy)
         self._given = case.policy
         self._sensitive = case.data.sensitive
@@ -103,6 +110,7 @@ class Watcher:
 
     def __exit__(self, *_: object) -> None:
         self._servers.keep_only(())
+        self._anchor(now=True)
         self._alerts.close()
         self._hear()
 
@@ -169,17 +177,28 @@ class Watcher:
     def _went_back(self) -> None:
         """A database that was put back from a copy: its chains fit, and it ends before what was noted outside it."""
         noted, head = noted_end(self._out / anchor.FILE), self._trail.head()
-        if noted is None or noted["seq"] <= 1:
+        ends = {} if noted is None else {noted["seq"]: (noted["hash"], noted["time"])}
+        if self._elsewhere is not None:
+            ends |= {k: (v, "") for k, v in self._elsewhere.noted(self._first()).items() if k not in ends}
+        for seq in sorted(ends, reverse=True):
+            there = next((e.hash for e in self._trail.entries(after=seq - 1, limit=1)), None)
+            if seq > 1 and there != ends[seq][0]:
+                facts = {"noted": seq, "noted_hash": ends[seq][0], "noted_at": ends[seq][1], "found": head["seq"]}
+                self._write(self._state, (Event("went_back", facts),), self._state)
+                self._anchor(now=True)  # said once: what was noted after this end is of another past
+                return
+
+    def _first(self) -> str:
+        return next(e.hash for e in self._trail.entries(limit=1))
+
+    def _anchor(self, *, now: bool = False) -> None:
+        """Note elsewhere where the trail ends. That this failed is said and stops nothing."""
+        if self._elsewhere is None:
             return
-        there = next((e.hash for e in self._trail.entries(after=noted["seq"] - 1, limit=1)), None)
-        if there != noted["hash"]:
-            facts = {
-                "noted": noted["seq"],
-                "noted_hash": noted["hash"],
-                "noted_at": noted["time"],
-                "found": head["seq"],
-            }
-            self._write(self._state, (Event("went_back", facts),), self._state)
+        try:
+            self._elsewhere.note(self._first(), self._trail.head(), database.now(), now=now)
+        except (AssayError, OSError) as error:
+            self._notices.add(f"The end of the trail could not be noted elsewhere: {reason(error)}")
 
     def _same_case(self, kept: Any) -> None:
         """What outcomes and groups mean is fixed for the life of a loop: else every later batch would seem at fault."""
@@ -400,6 +419,7 @@ class Watcher:
     def _after_write(self) -> None:
         with contextlib.suppress(OutputError):  # a full disk: the page is kept, and the next one notes its end
             anchor.note(self._out, self._trail.head(), database.now())
+        self._anchor()
         for entry in self._trail.entries(after=self._board.seq):
             self._board.add(entry.body, entry.time)
             self._alerts.tell([entry])
