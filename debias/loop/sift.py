@@ -78,7 +78,7 @@ def sift_values(case: Case, frame: pd.DataFrame, known: Known) -> tuple[pd.DataF
     if model.kind == "decision" and model.column in frame.columns:
         work.decisions(str(model.column), str(data.positive))
     if data.label in frame.columns:
-        work.outcomes(str(data.label), str(data.positive), known.labels)
+        work.outcomes(str(data.label), str(data.positive), known.labels, case.policy.loop.poor_rows)
     return work.left(), work
 
 
@@ -163,10 +163,11 @@ class Work:
         self.put(codes < 0, f"no decision in {column!r}")
         self.put(_strange(codes, names, positive, ()), f"another decision than the two in {column!r}")
 
-    def outcomes(self, column: str, positive: str, known: Sequence[str]) -> None:
+    def outcomes(self, column: str, positive: str, known: Sequence[str], most: float) -> None:
+        """Others than the two are not known; where they are more than `most` of all, that is for the batch to answer."""
         codes, names = coded(self.frame[column])
         strange = _strange(codes, names, positive, known)
-        if strange.any() and strange.mean() <= HALF:
+        if strange.any() and strange.mean() <= most:
             reason = f"another outcome than the two in {column!r}, taken as not known"
             self.said[reason] = int((strange & self.keep).sum())
             self.frame = with_columns(self.frame, {column: self.frame[column].mask(strange)})

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from audit.case import Case
+from audit.files import canonical
 from audit.policy import Policy
 from debias.loop.gate import judge_tally, norm_key
 from debias.loop.modes import Mode
@@ -44,6 +45,7 @@ class Board:
     def __init__(self) -> None:
         self._timeline: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self._events: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        self._written: dict[str, deque[bytes]] = {k: deque(maxlen=KEPT) for k in ("timeline", "events")}
         self._promotions: list[dict[str, Any]] = []
         self._incidents: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self.seq = 0
@@ -58,8 +60,10 @@ class Board:
         facts = body["facts"]
         if body["kind"] in _BATCH:
             self._timeline.append(_point(body, facts, time))
+            self._written["timeline"].append(_bytes(self._timeline[-1]))
         if body["kind"] != "batch":
             self._events.append(event)
+            self._written["events"].append(_bytes(event))
         if body["kind"] in ("promoted", "rolled_back"):
             self.approved = facts.get("by")
         if body["kind"] in _PROMOTIONS:
@@ -70,6 +74,20 @@ class Board:
 
     def document(self, case: Case, policy: Policy, state: State, sensitive: tuple[str, ...]) -> dict[str, Any]:
         """The whole of watch.json."""
+        long = {"timeline": list(self._timeline), "events": list(self._events)}
+        return self._short(case, policy, state, sensitive) | {k: plain(v) for k, v in long.items()}
+
+    def text(
+        self, case: Case, policy: Policy, state: State, sensitive: tuple[str, ...], more: Mapping[str, Any]
+    ) -> bytes:
+        """The same as canonical JSON, with `more`: what grows with every batch is written out once, when it comes."""
+        short = self._short(case, policy, state, sensitive) | more | {k: f"\x00{k}" for k in self._written}
+        text = canonical(short, compact=True)
+        for key, parts in self._written.items():
+            text = text.replace(f'"\\u0000{key}"'.encode(), b"[" + b",".join(parts) + b"]", 1)
+        return text
+
+    def _short(self, case: Case, policy: Policy, state: State, sensitive: tuple[str, ...]) -> dict[str, Any]:
         judged = judge_tally(policy, state.live, sensitive, people=policy.loop.people)
         beside = state.beside
         shadow = None
@@ -103,14 +121,16 @@ class Board:
             "changes": open_changes(state),
             "pending": shadow if state.mode == Mode.APPROVAL else None,
             "beside": shadow,
-            "timeline": list(self._timeline),
-            "events": list(self._events),
             "promotions": self._promotions,
             "incidents": list(self._incidents),
             "trail": {"entries": self.seq, "time": self.time},
         }
         found: dict[str, Any] = plain(document)
         return found
+
+
+def _bytes(value: Any) -> bytes:
+    return canonical(plain(value), compact=True).rstrip(b"\n")
 
 
 def _point(body: Mapping[str, Any], facts: Mapping[str, Any], time: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from audit.case import Case
 from audit.cube import UNLABELLED
 from audit.errors import AssayError, CaseError, DataError, InputError, OutputError
 from audit.evidence import sha256
-from audit.files import canonical, write_whole
+from audit.files import write_whole
 from audit.load import load_policy
 from audit.policy import Policy
 from debias.loop import anchor, database, inbox
@@ -482,7 +482,8 @@ class Watcher:
         """Write watch.json; not more than a few times a second unless in a hurry."""
         now = time.monotonic()
         if hurry or now - getattr(self, "_shown", -np.inf) > 0.5:
-            write_whole(self._out / FILE, canonical(self.document(), compact=True))
+            parts = (self._case, self._policy, self._state, self._sensitive)
+            write_whole(self._out / FILE, self._board.text(*parts, {"notices": self._notices.shown()}))
             self._shown = now
 
     def summary(self, taken: int) -> dict[str, Any]:
