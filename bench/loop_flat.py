@@ -12,10 +12,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import json
+import os
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from audit.load import load_case  # noqa: E402
+from debias.loop.labels import Labels  # noqa: E402
 from debias.loop.trail import Trail  # noqa: E402
 from debias.loop.watcher import Watcher  # noqa: E402
 from tests.debias.loop.fed import people, write_case  # noqa: E402
@@ -44,11 +46,8 @@ def batches(folder: Path, count: int, rows: int) -> None:
             day["id"] += number * rows
             path = source / f"{number:05d}.parquet"
             day.to_parquet(path)
-            time.sleep(0)
             with contextlib.redirect_stderr(io.StringIO()):
                 old = time.time() - 100
-                import os
-
                 os.utime(path, (old, old))
                 begun = time.process_time()
                 assert watcher.advance()
@@ -56,17 +55,14 @@ def batches(folder: Path, count: int, rows: int) -> None:
             if number % 100 == 99:
                 part = np.array(each[-100:])
                 size = (out / "watch.json").stat().st_size if (out / "watch.json").exists() else 0
-                print(f"{number - 98:5d} to {number + 1:5d}: {part.mean() * 1e3:7.1f} ms a batch, watch.json {size:,}", flush=True)
-    first, last = np.array(each[100:200] if count > 400 else each[:100]), np.array(each[-100:])
-    print(f"the last hundred over the first: {last.mean() / np.array(each[:100]).mean():.3f}; over the second: {last.mean() / first.mean():.3f}")
-    print(json.dumps({"state": watcher.state.mode}))
+                where = f"{number - 98:5d} to {number + 1:5d}"
+                print(f"{where}: {part.mean() * 1e3:7.1f} ms a batch, watch.json {size:,}", flush=True)
+    first, last = (float(np.mean(part)) for part in (each[:100], each[-100:]))
+    print(f"the last hundred over the first: {last / first:.3f}; the loop is {watcher.state.mode}")
 
 
 def labels(folder: Path, ids: int) -> None:
-    from dataclasses import replace
-
-    from debias.loop.labels import Labels
-
+    """Processor time of looks at so many ids in ten files."""
     write_case(folder, people(2))
     case = load_case(folder / "case.toml")
     late = folder / "late"
@@ -91,6 +87,7 @@ def labels(folder: Path, ids: int) -> None:
 
 
 def trail(folder: Path, entries: int) -> None:
+    """How long a watcher takes to open so many entries, each second one as long as a batch's."""
     write_case(folder, people(4))
     case = load_case(folder / "case.toml")
     url = f"sqlite:///{folder}/watch.db"
@@ -100,16 +97,18 @@ def trail(folder: Path, entries: int) -> None:
         state = opened.kept("state")
     with Trail.open(url) as opened:
         body = dict(list(opened.entries())[-1].body)
+        stands = {"before": "HEALTHY", "after": "HEALTHY", **{k: body[k] for k in ("running", "policy")}}
         done = 0
         while done < entries:
             with opened.write() as page:
                 page.keep("state", state)
-                for _ in range(1000):
-                    page.append("known", "x", {"changes": []} if done % 2 else body["facts"], before="HEALTHY", after="HEALTHY", running=body["running"], policy=body["policy"])
-                    done += 1
+                for k in range(1000):
+                    page.append("known", "x", {"changes": []} if k % 2 else body["facts"], **stands)
+                done += 1000
     begun, cpu = time.monotonic(), time.process_time()
     with Trail.open(url) as opened, Watcher(case, folder / "out", opened):
-        print(f"{entries:,} entries: opened in {time.monotonic() - begun:.2f} s, {time.process_time() - cpu:.2f} s of processor")
+        took = f"{time.monotonic() - begun:.2f} s, {time.process_time() - cpu:.2f} s of processor"
+        print(f"{entries:,} entries: opened in {took}")
 
 
 def main() -> int:

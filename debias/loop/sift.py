@@ -164,7 +164,7 @@ class Work:
         self.put(_strange(codes, names, positive, ()), f"another decision than the two in {column!r}")
 
     def outcomes(self, column: str, positive: str, known: Sequence[str], most: float) -> None:
-        """Others than the two are not known; where they are more than `most` of all, that is for the batch to answer."""
+        """Others than the two are not known; where they are more than `most` of all, the batch answers for it."""
         codes, names = coded(self.frame[column])
         strange = _strange(codes, names, positive, known)
         if strange.any() and strange.mean() <= most:
