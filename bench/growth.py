@@ -2,10 +2,10 @@
 
     python bench/growth.py [--only rows groups attributes intersections numbers categories classes] [--most SIZE]
 
-Each row is one run of the command line, as a person starts it, on a Parquet file made by the bench: CPU seconds and peak
-memory of its processes, wall seconds, and the size of evidence.json. The exponent is the slope of CPU seconds above what
-the smallest size takes, between the two largest sizes, in logarithms of both: 1 is linear, and n log n shows as a little
-more than 1. --most leaves out sizes above it. One thread a process.
+Each row is one run of the command line, as a person starts it, on a Parquet file made by the bench: CPU seconds and
+peak memory of its processes, wall seconds, and the size of evidence.json. The exponent is the slope of CPU seconds
+above what the smallest size takes, between the two largest sizes, in logarithms of both: 1 is linear, and n log n
+shows as a little more than 1. --most leaves out sizes above it. One thread a process.
 """
 
 from __future__ import annotations
