@@ -10,6 +10,7 @@ LogisticRegression) or LightGBM; with `anchor` most variants change what comes i
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -19,14 +20,17 @@ from typing import Any
 
 import numpy as np
 
-from audit.load import load_case, load_rows
-from debias.task import task_of
-from debias.whatif.boosting import Boosting, _grown, _values
-from debias.whatif.linear import Linear, column_of
-from debias.whatif.run import parts_of
-from debias.whatif.table import Parts, Variant, variants_of
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
 
-CASE = Path(__file__).resolve().parents[1] / "sample_data" / "adult.toml"
+from audit.load import load_case, load_rows  # noqa: E402
+from debias.task import task_of  # noqa: E402
+from debias.whatif.boosting import Boosting, _grown, _values  # noqa: E402
+from debias.whatif.linear import Linear, column_of  # noqa: E402
+from debias.whatif.run import parts_of  # noqa: E402
+from debias.whatif.table import Parts, Variant, variants_of  # noqa: E402
+
+CASE = ROOT / "sample_data" / "adult.toml"
 
 
 def chosen(parts: Parts, learner: str, count: int, mix: str) -> list[Variant]:
