@@ -48,6 +48,7 @@ _ONE = "One of these"
     Option("--key", metavar="KEY.p12", help="Sign the decision, as a report is signed (or pkcs11:...)."),
     PASSWORD,
     Option("--trust", type=FILE, metavar="CA.pem", help="With --check: roots that who signed must lead to."),
+    Option("--serve", metavar="PORT", help="Answer /healthz and /metrics on 127.0.0.1, or HOST:PORT, while it runs."),
     Option("--gate", is_flag=True, help="End with 3 where the running model clearly breaks a norm."),
     ALLOW,
 )
@@ -71,6 +72,7 @@ def watch(
     key: str | None,
     password_file: Path | None,
     trust: Path | None,
+    serve: str | None,
     gate: bool,
     allow: Sequence[str],
 ) -> Result:
@@ -156,6 +158,7 @@ def watch(
     elif state:
         document = state_of(loaded, out, db)
     else:
+        from debias.loop.health import address_of
         from reports.log.store import Log
         from reports.loop_decision import opened_decision
         from reports.loop_log import LoopLog
@@ -163,6 +166,7 @@ def watch(
         document = run_watch(
             loaded, out, trail_url=db, follow=follow, max_batches=batches, allow=allow, opened=opened_decision,
             elsewhere=None if log is None else LoopLog(Log(log), loaded.name),
+            serve=None if serve is None else address_of(serve),
         )  # fmt: skip
     written = [] if state else [f"Written: {out / 'watch.json'}"]
     broken = gate_broken(document) if gate else []

@@ -29,6 +29,7 @@ from debias.loop.alerts import Alerts
 from debias.loop.anchor import noted_end
 from debias.loop.approver import Open, problem_with_signature
 from debias.loop.build import Lesson, build
+from debias.loop.health import Health
 from debias.loop.ingest import Taken, Taker, known_of, reason, unusable
 from debias.loop.modes import Mode
 from debias.loop.norms import policy_to_json, settings_of, with_delay
@@ -77,6 +78,8 @@ class Watcher:
         trail.check()  # from what was changed behind its back the loop does not go on
         self._case, self._out, self._trail, self._opened = case, out, trail, opened
         self._elsewhere = elsewhere
+        self.health = Health(case.watch.heartbeat)
+        self._silent = False
         self._policy = with_delay(case, case.policy)
         self._given = case.policy
         self._sensitive = case.data.sensitive
@@ -117,6 +120,7 @@ class Watcher:
     def trouble(self, error: InputError) -> None:
         """Say that nothing can be written now. What was kept of the last input, the trail knows."""
         self._doubt = True
+        self.health.trouble(error.message)
         self._notices.add(error.message)
         self._alerts.send("trouble", error.message, {})
         self._hear()
@@ -253,14 +257,27 @@ class Watcher:
         there = self._source.total()
         self._hear()
         if number >= there:
+            self._heartbeat()
             return False
         progress.stage(f"Batch {number + 1}")
         taken = self._taker.take(number, self._state, self._policy, self._reference, self._calibration)
         self._take(number, taken)
+        self.health.batch()
+        self._silent = False
         self._build()
         self._hear()
         self.show(hurry=False)
         return True
+
+    def _heartbeat(self) -> None:
+        """Told once that no batch comes, until one does."""
+        gone = self.health.quiet
+        if gone is not None and not self._silent:
+            self._silent = True
+            words = f"No batch came for {gone:,.0f} seconds; at most {self._case.watch.heartbeat:,.0f} are expected."
+            self._notices.add(words)
+            self._alerts.send("silent", words, {"seconds": round(gone)})
+            self._hear()
 
     def _again(self) -> None:
         """Go on from what the trail has: a page may have been kept although its connection was lost."""
@@ -276,6 +293,7 @@ class Watcher:
         self._calibration = self._trail.kept("calibration")
         self._after_write()
         self._doubt = False
+        self.health.trouble(None)
 
     def _fresh_policy(self) -> None:
         source = self._policy.source
@@ -484,6 +502,7 @@ class Watcher:
         if hurry or now - getattr(self, "_shown", -np.inf) > 0.5:
             parts = (self._case, self._policy, self._state, self._sensitive)
             write_whole(self._out / FILE, self._board.text(*parts, {"notices": self._notices.shown()}))
+            self.health.show(self._board.short(*parts), self._alerts.waiting)
             self._shown = now
 
     def summary(self, taken: int) -> dict[str, Any]:
