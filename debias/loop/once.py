@@ -41,11 +41,15 @@ class People:
 
     def seen(self, hashes: Hashes) -> npt.NDArray[np.bool_]:
         """Which of these were counted, (n,)."""
-        out = np.zeros(len(hashes), dtype=bool)
+        order = np.argsort(hashes)  # in order, a search begins where memory was read just before
+        wanted = hashes[order]
+        found = np.zeros(len(hashes), dtype=bool)
         for run in self._runs:
             if len(run):
-                at = np.minimum(np.searchsorted(run, hashes), len(run) - 1)
-                out |= run[at] == hashes
+                at = np.minimum(np.searchsorted(run, wanted), len(run) - 1)
+                found |= run[at] == wanted
+        out = np.empty_like(found)
+        out[order] = found
         return out
 
 

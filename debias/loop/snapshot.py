@@ -87,10 +87,11 @@ class Board:
     ) -> bytes:
         """The same as canonical JSON, with `more`: what grows with every batch is written out once, when it comes."""
         short = self.short(case, policy, state, sensitive) | more | {k: f"\x00{k}" for k in self._written}
-        text = canonical(short, compact=True)
+        rest, pieces = canonical(short, compact=True), []
         for key, parts in self._written.items():
-            text = text.replace(f'"\\u0000{key}"'.encode(), b"[" + b",".join(p.text for p in parts) + b"]", 1)
-        return text
+            before, _, rest = rest.partition(f'"\\u0000{key}"'.encode())
+            pieces += [before, b"[", b",".join(p.text for p in parts), b"]"]
+        return b"".join([*pieces, rest])
 
     def short(self, case: Case, policy: Policy, state: State, sensitive: tuple[str, ...]) -> dict[str, Any]:
         """All of it but what grows with every batch."""

@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from audit import progress
@@ -79,6 +78,7 @@ class Watcher:
         self._case, self._out, self._trail, self._opened = case, out, trail, opened
         self._elsewhere = elsewhere
         self.health = Health(case.watch.heartbeat)
+        self._next = 0.0
         self._silent = False
         self._policy = with_delay(case, case.policy)
         self._given = case.policy
@@ -497,13 +497,14 @@ class Watcher:
         return found | {"notices": self._notices.shown()}
 
     def show(self, *, hurry: bool = True) -> None:
-        """Write watch.json; not more than a few times a second unless in a hurry."""
+        """Write watch.json; unless in a hurry twice a second, and for a twentieth of the time, at most."""
         now = time.monotonic()
-        if hurry or now - getattr(self, "_shown", -np.inf) > 0.5:
+        if hurry or now >= self._next:
             parts = (self._case, self._policy, self._state, self._sensitive)
             write_whole(self._out / FILE, self._board.text(*parts, {"notices": self._notices.shown()}))
             self.health.show(self._board.short(*parts), self._alerts.waiting)
-            self._shown = now
+            done = time.monotonic()
+            self._next = done + max(0.5, 20 * (done - now))
 
     def summary(self, taken: int) -> dict[str, Any]:
         """What this run did: where the loop is now, and a sentence for each thing that happened."""

@@ -10,7 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "docs" / "examples" / "service"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from deciding import Decider, Feed  # noqa: E402
+from deciding import Decider, Feed
 
 
 def main(out: str, folder: str, size: str) -> None:

@@ -22,6 +22,7 @@ from tests.debias.loop.fed import bodies, people, write_case
 
 ROOT = Path(__file__).resolve().parents[3]
 SERVED = 'source = "in/*.csv"\nsettle = 0\nheartbeat = 2\nserved = { decision = "decision", model = "model" }'
+SERVICE = Path(__file__).with_name("circle_service.py")
 SIZE = 300
 
 
@@ -70,7 +71,7 @@ class Circle:
         )
         until((self.out / "running.json").exists)
         self.service = subprocess.Popen(
-            [sys.executable, str(ROOT / "tests/debias/loop/circle_service.py"), str(self.out), str(folder / "in"), str(SIZE)],
+            [sys.executable, str(SERVICE), str(self.out), str(folder / "in"), str(SIZE)],
             env=env, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert self.service.stdout is not None
