@@ -50,14 +50,15 @@ def _of(margin: Margin, metric: Metric, members: Any, settings: Settings) -> lis
     order = sorted(counted.tolist(), key=lambda g: (-effective[g], share[g], margin.groups[members[g]]))
     asked = [g for g in counted.tolist() if g != reference]
     others = [reference if reference is not None else order[0] if order[0] != g else order[1] for g in asked]
-    smallest = stats.smallest_gap(share[others], effective[asked], effective[others], level, POWER)
+    # All at once: one search for each group took half of the time of an audit of eight attributes.
+    found = stats.smallest_gap(share[others], effective[asked], effective[others], level, POWER).tolist()
     out = []
-    for g, other, found in zip(asked, others, smallest.tolist(), strict=True):
-        known = bool(np.isfinite(found))
+    for g, other, gap in zip(asked, others, found, strict=True):
+        known = bool(np.isfinite(gap))
         out.append(
             Reach(
                 metric.name, margin.attribute, margin.groups[members[g]], margin.groups[members[other]],
-                float(effective[g]), POWER, level, found if known else None,
+                float(effective[g]), POWER, level, gap if known else None,
                 None if known else f"too few people ({effective[g]:,.0f}) for any gap to be seen so often",
             )
         )  # fmt: skip

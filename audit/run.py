@@ -34,7 +34,7 @@ from audit.likewise import NOT_CAUSAL, like_with_like
 from audit.likewise import findings as alike_findings
 from audit.load import Rows, load_rows
 from audit.load.check import repeated_ids
-from audit.load.forms import listed
+from audit.load.forms import listed, stated
 from audit.measure import measure
 from audit.models.registry import record
 from audit.quality import examine, groups_of
@@ -88,6 +88,7 @@ def run_audit(
     numbers = case.data.task == "regression"
     if rows is None and not numbers and (is_large(case) if large is None else large):
         cube, model, facts, said, again = _counted(case)
+        more |= _contracted_in_base(case, settings)
     else:
         if rows is None:
             progress.stage("Reading the data")
@@ -192,6 +193,16 @@ def _contracted(case: Case, frame: pd.DataFrame, columns: Sequence[str], setting
     from audit.contract.check import check, to_document
 
     return {"contract": to_document(check(frame, case.contract, groups_of(case, frame), settings, columns=columns))}
+
+
+def _contracted_in_base(case: Case, settings: Settings) -> dict[str, Any]:
+    if case.contract is None:
+        return {}
+    from audit.contract.check import to_document
+    from audit.contract.large import check_large
+
+    progress.stage("Holding the contract against the file")
+    return {"contract": to_document(check_large(case, settings))}
 
 
 def _named_by_people(
@@ -308,7 +319,7 @@ def document(
     return {
         "schema": SCHEMA,
         "case": {"name": case.name, "purpose": case.purpose},
-        **({"stated": dict(case.about)} if case.about else {}),
+        **({"stated": told} if (told := stated(case)) else {}),
         "data": {
             "sha256": facts.sha256,
             "rows": facts.rows,

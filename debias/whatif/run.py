@@ -24,12 +24,14 @@ from audit.gaps import Settings
 from audit.load import load_rows
 from audit.stress.confirm import spreads
 from audit.stress.figures import Aim, Figures, aims_of, moves_of
+from audit.stress.kept import Kept, asked_key
 from audit.stress.spec import LEARNERS
 from debias.refits import refitting
 from debias.task import Task, task_of
 from debias.whatif.boosting import Boosting
 from debias.whatif.cloned import CaseOwn
-from debias.whatif.linear import Linear, fit
+from debias.whatif.linear import Linear, column_of, design
+from debias.whatif.logistic import fit, hessian, logistic, solver
 from debias.whatif.table import KINDS, Parts, Variant, variants_of
 
 SCHEMA = "assay/whatif/1"
@@ -65,20 +67,24 @@ def run_whatif(
     shipped = decide(case, task.frame.iloc[task.splits.test], task.features, allow=allow)[0].positive
     began = time.perf_counter()
     notes: list[str] = []
+    kept = Kept(out, "whatif", rows.sha256)
+    remembered: tuple[Kept, bytes] | None
     with contextlib.ExitStack() as stack:
         if wanted in (None, "case"):
-            again = stack.enter_context(refitting(task, allow))
+            again = stack.enter_context(refitting(task, allow, kept=kept))
             notes += again.notes
         progress.stage("Preparing what the variants share")
         if wanted in (None, "case"):
             variants = variants_of(parts, "case", chosen)
             plan: Any = CaseOwn(parts, again, [v.recipe for v in variants if v.recipe.asked])
-            name, processes = "case", 1
+            name, processes, remembered = "case", again.abreast, None
         else:
             plan = Linear(parts) if wanted == "logistic" else Boosting(parts)
             variants = variants_of(parts, wanted, chosen)
             name = wanted
-        decided, failed = decisions(plan, variants, processes)
+            head = asked_key(wanted, str(seed), parts.train, parts.test, parts.label)
+            remembered = kept, head
+        decided, failed = decisions(plan, variants, processes, remembered)
     seconds = time.perf_counter() - began
     progress.stage("Measuring every variant on the same people")
     base = plan.decided if name == "case" else (plan.base >= 0.5).astype(np.int64)
@@ -86,6 +92,7 @@ def run_whatif(
     document["notes"] = [*notes, *task.notes]
     document["data"]["sha256"] = rows.sha256
     write_whole(out / FILE, canonical(document))
+    kept.forget()
     # How long it took differs from run to run: it is told, and not written.
     return document | {"seconds": round(seconds, 2)}
 
@@ -116,26 +123,33 @@ def flags(train: Any, label: Ints, seed: int) -> Any:
     """What confident learning would look at, from out-of-fold scores of logistic regression; None for too few rows."""
     if len(label) < 50 or min(label.sum(), len(label) - label.sum()) < FOLDS * 2:
         return None
-    from debias.whatif.linear import _block, column_of
-
-    blocks = [_block(column_of(train[c], train[c]), 0, None, None, "standard") for c in train.columns]
-    x = Linear._joined(blocks, len(label))
+    x = design([column_of(train[c], train[c]) for c in train.columns], 0)
     fold = np.random.default_rng(seed).permutation(len(label)) % FOLDS
-    score, theta = np.zeros(len(label)), np.zeros(x.shape[1])
+    score, theta, solve = np.zeros(len(label)), np.zeros(x.width), None
     for k in range(FOLDS):
-        mine = fold != k
-        theta = fit(x[np.flatnonzero(mine)], label[mine].astype(np.float64), None, theta, None)
-        score[~mine] = 1 / (1 + np.exp(-np.clip(x[np.flatnonzero(~mine)] @ theta, -500, 500)))
+        mine, rest = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
+        part = x.take(mine)
+        theta = fit(part, label[mine].astype(np.float64), None, theta, solve)
+        solve = solve or solver(hessian(part, theta, None))
+        score[rest] = logistic(x.take(rest) @ theta)
     return confident(score, label)
 
 
-def decisions(plan: Any, variants: Sequence[Variant], processes: int) -> tuple[dict[str, Ints], dict[str, str]]:
-    """Decisions (m,) by variant, and why a variant could not be made."""
+def decisions(
+    plan: Any, variants: Sequence[Variant], processes: int, kept: tuple[Kept, bytes] | None = None
+) -> tuple[dict[str, Ints], dict[str, str]]:
+    """Decisions (m,) by variant, and why a variant could not be made. kept: scores of an earlier start, and what they
+    follow from beside the variant."""
     progress.stage("Fitting the variants")
+
+    def scored(variant: Variant) -> Any:
+        if kept is None or not variant.recipe.fits:
+            return plan(variant.recipe)
+        return kept[0](asked_key(kept[1].hex(), variant.name), lambda: (plan(variant.recipe),))[0]
 
     def one(variant: Variant) -> Any:
         try:
-            found = plan(variant.recipe)
+            found = scored(variant)
         except (ModelError, np.linalg.LinAlgError) as error:
             return error.problem if isinstance(error, ModelError) else f"it could not be fitted ({error})"
         if isinstance(found, tuple):
