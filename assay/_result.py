@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from audit.errors import InputError
+from audit.metrics import SELECTION_RATE
 from audit.sizes import measured
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Result:
         """One row a norm of the policy: value, interval, limit, status."""
         return _tidy(self.evidence["norms"])
 
-    def plot(self, metric: str = "selection_rate", attribute: str | Sequence[str] | None = None) -> Figure:
+    def plot(self, metric: str = SELECTION_RATE, attribute: str | Sequence[str] | None = None) -> Figure:
         """Dots with 95 % intervals, a row a group.
 
         Parameters
@@ -287,7 +288,7 @@ class Result:
         from reports.charts import Dot, dots
 
         first = self.evidence["data"]["sensitive"][:1]
-        rates = [r for r in self.evidence["rates"] if r["metric"] == "selection_rate" and r["attribute"] == first]
+        rates = [r for r in self.evidence["rates"] if r["metric"] == SELECTION_RATE and r["attribute"] == first]
         if not rates:
             return ""
         return dots(

@@ -14,6 +14,7 @@ from typing import Any
 
 from audit.files import canonical, write_whole
 from audit.findings import name_of, percent
+from audit.metrics import ACCURACY, EQUALIZED_ODDS, FALSE_POSITIVE_RATE, SELECTION_RATE, TRUE_POSITIVE_RATE
 from debias.mlbom import ml_bom
 
 __all__ = ["BOM", "CARD", "PROVENANCE", "ml_bom", "model_card", "provenance", "write_cards"]
@@ -164,16 +165,16 @@ def _data(m: Mapping[str, Any]) -> str:
 def _figures(m: Mapping[str, Any]) -> str:
     arms = {k: m["arms"][k] for k in _ARMS if m["arms"].get(k)}
     rows = [["", *(_ARMS[k] for k in arms)]]
-    for metric in ("accuracy", "selection_rate", "true_positive_rate", "false_positive_rate"):
+    for metric in (ACCURACY, SELECTION_RATE, TRUE_POSITIVE_RATE, FALSE_POSITIVE_RATE):
         cells = []
         for arm in arms.values():
             found = [r for r in arm["rates"] if r["metric"] == metric and not r["attribute"]]
             cells.append(_interval(found[0]) if found else "n/a")
         rows.append([metric.replace("_", " "), *cells])
     shown = {
-        ("selection_rate", "difference"),
+        (SELECTION_RATE, "difference"),
         (m["constraint"]["metric"], "difference"),
-        ("equalized_odds", "difference"),
+        (EQUALIZED_ODDS, "difference"),
     }
     for gap in arms["candidate"]["gaps"]:
         if (gap["metric"], gap["kind"]) in shown and (

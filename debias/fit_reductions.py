@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from audit.metrics import EQUAL_OPPORTUNITY, EQUALIZED_ODDS
 from debias.candidate import SKOPS, Candidate, decided, joint_of, scores_of
 from debias.learner import encoder
 from debias.methods import BOUNDED_LOSS, Method
@@ -104,8 +105,8 @@ def reduced(
     else:
         moment = {
             "demographic_parity": reductions.DemographicParity,
-            "equal_opportunity": reductions.TruePositiveRateParity if merit else reductions.FalsePositiveRateParity,
-            "equalized_odds": reductions.EqualizedOdds,
+            EQUAL_OPPORTUNITY: reductions.TruePositiveRateParity if merit else reductions.FalsePositiveRateParity,
+            EQUALIZED_ODDS: reductions.EqualizedOdds,
         }[constraint](difference_bound=tolerance)
     learner = lgb.LGBMClassifier(random_state=seed, deterministic=True, force_row_wise=True, n_jobs=1, verbosity=-1)
     if name == "grid_search":

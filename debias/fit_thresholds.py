@@ -9,6 +9,7 @@ import numpy as np
 
 from audit.errors import InputError
 from audit.files import canonical
+from audit.metrics import EQUAL_OPPORTUNITY
 from audit.models.thresholds_model import SCHEMA, adjusted
 from debias.candidate import Candidate, Original, decided, joint_of
 from debias.methods import Method
@@ -45,7 +46,7 @@ def by_thresholds(
     choose = task.splits.validation
     label = task.label[choose]
     among = np.ones(len(choose), dtype=bool)
-    if constraint == "equal_opportunity":
+    if constraint == EQUAL_OPPORTUNITY:
         among = label == (1 if task.meaning.favourable_is_positive else 0)
     done = group_thresholds(
         original.score[choose],

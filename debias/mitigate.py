@@ -17,6 +17,7 @@ from audit.errors import DataError, GateBroken, InputError
 from audit.evidence import sha256, tool
 from audit.files import canonical, read_json, write_whole
 from audit.gaps import Settings
+from audit.metrics import ACCURACY, EQUAL_OPPORTUNITY, EQUALIZED_ODDS, SELECTION_RATE
 from debias.candidate import Candidate, Original, open_original
 from debias.card import write_cards
 from debias.compare import Comparison, compare, comparison_to_json, matched_decisions, unmatched
@@ -230,10 +231,10 @@ def _document(
 
 
 _GAP_OF = {
-    "demographic_parity": "selection_rate",
-    "equal_opportunity": "equal_opportunity",
-    "equalized_odds": "equalized_odds",
-    "bounded_loss": "accuracy",
+    "demographic_parity": SELECTION_RATE,
+    EQUAL_OPPORTUNITY: EQUAL_OPPORTUNITY,
+    EQUALIZED_ODDS: EQUALIZED_ODDS,
+    "bounded_loss": ACCURACY,
 }
 
 
@@ -258,7 +259,7 @@ def _constraint(
         rates = [
             r
             for r in comparison.candidate.measures.rates
-            if r.metric == "accuracy" and len(r.attribute) == 1 and set(r.attribute) <= set(attributes)
+            if r.metric == ACCURACY and len(r.attribute) == 1 and set(r.attribute) <= set(attributes)
         ]
         known = [(1 - r.value, r) for r in rates if r.value is not None]
         worst = max(known, key=lambda k: k[0], default=None)
@@ -293,7 +294,7 @@ def summary(document: dict[str, Any]) -> list[str]:
         lines.append(f"Notice: {document['notice']}")
     names = [n for n in ("original", "matched", "candidate") if arms[n] is not None]
     lines += ["", f"{'':34}" + "".join(f"{n:>12}" for n in names)]
-    for metric in ("accuracy", "selection_rate"):
+    for metric in (ACCURACY, SELECTION_RATE):
         lines.append(f"{metric.replace('_', ' '):34}" + "".join(_figure(arms[n][metric]) for n in names))
     for gap in document["constraint"]["by"]:
         by = " x ".join(gap["attribute"])

@@ -18,14 +18,24 @@ from audit.errors import DataError
 from audit.fractions import correlations, effective
 from audit.gaps import Settings, comparable, reference_index, seed_of
 from audit.measure import group_rates
-from audit.metrics import Metric, metrics_for, opportunity
+from audit.metrics import (
+    ACCURACY,
+    EQUAL_OPPORTUNITY,
+    EQUALIZED_ODDS,
+    FALSE_POSITIVE_RATE,
+    SELECTION_RATE,
+    TRUE_POSITIVE_RATE,
+    Metric,
+    metrics_for,
+    opportunity,
+)
 from audit.policy import Policy
 from debias.methods import BOUNDED_LOSS
 
 AIMS = {
-    "demographic_parity": "selection_rate",
-    "equal_opportunity": "equal_opportunity",
-    "equalized_odds": "equalized_odds",
+    "demographic_parity": SELECTION_RATE,
+    EQUAL_OPPORTUNITY: EQUAL_OPPORTUNITY,
+    EQUALIZED_ODDS: EQUALIZED_ODDS,
     BOUNDED_LOSS: "largest_group_error",
 }
 """What a search can aim at, and the figure that stands for it: a gap, or under bounded loss the worst group's error."""
@@ -65,17 +75,17 @@ def figures_of(margins: Sequence[Margin], aim: str, attributes: Sequence[str], s
     by = {m.attribute: m for m in margins}
     everyone = by[()]
     metrics = {m.name: m for m in metrics_for(everyone.meaning)}
-    accuracy = group_rates(everyone, metrics["accuracy"], settings.alpha)[0]
-    selected = group_rates(everyone, metrics["selection_rate"], settings.alpha)[0]
+    accuracy = group_rates(everyone, metrics[ACCURACY], settings.alpha)[0]
+    selected = group_rates(everyone, metrics[SELECTION_RATE], settings.alpha)[0]
     if accuracy.value is None or accuracy.low is None or accuracy.high is None or selected.value is None:
         raise DataError("the loss cannot be estimated", got=accuracy.reason or "", todo="bring rows with outcomes")
     if aim == BOUNDED_LOSS:
-        worst = _worst(by, metrics["accuracy"], attributes, settings)
+        worst = _worst(by, metrics[ACCURACY], attributes, settings)
         return Figures(1 - accuracy.value, 1 - accuracy.high, 1 - accuracy.low, **worst, selection_rate=selected.value)
     parts = {
-        "demographic_parity": ("selection_rate",),
-        "equal_opportunity": (opportunity(everyone.meaning),),
-        "equalized_odds": ("true_positive_rate", "false_positive_rate"),
+        "demographic_parity": (SELECTION_RATE,),
+        EQUAL_OPPORTUNITY: (opportunity(everyone.meaning),),
+        EQUALIZED_ODDS: (TRUE_POSITIVE_RATE, FALSE_POSITIVE_RATE),
     }[aim]
     shared = replace(settings, alpha=settings.alpha / len(attributes))
     found = {}
@@ -169,7 +179,7 @@ def words_of(aim: str) -> Words:
 
 def aims_for(policy: Policy) -> list[str]:
     """What a search can aim at, first what a norm of the policy is about."""
-    stand_for = {metric: aim for aim, metric in AIMS.items()} | {"accuracy": BOUNDED_LOSS}
+    stand_for = {metric: aim for aim, metric in AIMS.items()} | {ACCURACY: BOUNDED_LOSS}
     normed = [stand_for[n.metric] for n in policy.norms if n.metric in stand_for]
     return list(dict.fromkeys([*normed, *AIMS]))
 

@@ -32,6 +32,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, colu
 from audit import stats
 from audit.cube import Ints
 from audit.errors import DataError
+from audit.metrics import EQUAL_OPPORTUNITY, EQUALIZED_ODDS
 from debias.learner import boosted_learner, encoder
 from debias.methods.boost import BoostSettings, boost, bounds_of
 
@@ -218,14 +219,14 @@ def gap_bound(
     group = _joint(beside, list(beside.columns))
     known = np.unique(decided if truth is None else np.concatenate([truth, decided]))
     good = known[-1] if favourable is None else favourable
-    if constraint not in ("demographic_parity", "equal_opportunity", "equalized_odds"):
+    if constraint not in ("demographic_parity", EQUAL_OPPORTUNITY, EQUALIZED_ODDS):
         known_names = "demographic_parity, equal_opportunity, equalized_odds"
         raise TableError("there is no such constraint", got=constraint, expected=known_names)
     among = [np.ones(len(decided), dtype=bool)]
     if constraint != "demographic_parity":
         if truth is None:
             raise TableError("this constraint needs outcomes", got="no y", expected=f"y, to score {constraint}")
-        among = [truth == good, truth != good][: 1 if constraint == "equal_opportunity" else 2]
+        among = [truth == good, truth != good][: 1 if constraint == EQUAL_OPPORTUNITY else 2]
     large = np.bincount(group) >= least
     strata = []
     for rows in among:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from audit.cube import Cube, Margin, Meaning
 from audit.documents.series import Standing
+from audit.metrics import SELECTION_RATE
 from audit.policy import Norm
 from audit.suppress import FLOOR
 from audit.watch.counted import judge_counts
@@ -39,7 +40,7 @@ class Step:
 
 def stream_of(metric: str) -> str:
     """Whose counts a norm is judged on."""
-    return "arrived" if metric == "selection_rate" else "matured"
+    return "arrived" if metric == SELECTION_RATE else "matured"
 
 
 def tables_of(steps: Sequence[Step], judged: Mapping[int, Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:

@@ -10,16 +10,17 @@ import streamlit as st
 from audit.classes.measures import QUESTIONS
 from audit.classes.words import OF_CLASSES
 from audit.findings import interval_words, name_of, percent, significance
+from audit.metrics import FALSE_POSITIVE_RATE, POSITIVE_PREDICTIVE_VALUE, SELECTION_RATE, TRUE_POSITIVE_RATE
 from audit.sizes import behind, rows_behind
 from audit.values import Gap, from_json
 from screens import charts, parts, state
 
 ALL = "All classes together"
 OF_ONE = {
-    "selection_rate": "How many are decided so?",
-    "true_positive_rate": "Of those whose outcome it is, how many are found?",
-    "false_positive_rate": "Of those whose outcome it is not, how many are decided so all the same?",
-    "positive_predictive_value": "Of those decided so, how many are?",
+    SELECTION_RATE: "How many are decided so?",
+    TRUE_POSITIVE_RATE: "Of those whose outcome it is, how many are found?",
+    FALSE_POSITIVE_RATE: "Of those whose outcome it is not, how many are decided so all the same?",
+    POSITIVE_PREDICTIVE_VALUE: "Of those decided so, how many are?",
 }
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 
 from audit.evidence import measures_from_json, pick
 from audit.findings import interval_words, name_of, percent
+from audit.metrics import BASE_RATE, SELECTION_RATE
 from audit.sizes import behind, measured, rows_behind, unit
 from audit.values import Measures
 from reports.words import unquoted
@@ -67,7 +68,7 @@ def attribute_choice(measures: Measures) -> tuple[str, ...]:
     """One choice for the whole app: an attribute or an intersection."""
     options = list(dict.fromkeys(g.attribute for g in measures.gaps or measures.counts if g.attribute))
     labels = {" and ".join(a): a for a in options}
-    chosen = state.selection(options, ["selection_rate"]).attribute
+    chosen = state.selection(options, [SELECTION_RATE]).attribute
     names = list(labels)
     picked = st.segmented_control(
         "By", names, default=" and ".join(chosen), required=True, key="by", help="An attribute or an intersection"
@@ -108,9 +109,9 @@ def people(measures: Measures, attribute: tuple[str, ...], data: dict[str, Any])
 
 def outcomes(measures: Measures, attribute: tuple[str, ...]) -> None:
     """How many in each group have the favourable outcome, according to the labels."""
-    rates = [r for r in measures.rates if r.metric == "base_rate" and r.attribute == attribute]
+    rates = [r for r in measures.rates if r.metric == BASE_RATE and r.attribute == attribute]
     st.header("Outcomes in the labels")
-    gap = pick(measures.gaps, metric="base_rate", kind="difference", attribute=attribute)
+    gap = pick(measures.gaps, metric=BASE_RATE, kind="difference", attribute=attribute)
     if gap is None or gap.value is None:
         st.write(state.plain(f"Outcomes cannot be compared: {gap.reason if gap else 'no outcome column'}."))
         return

@@ -10,6 +10,7 @@ import streamlit as st
 
 from audit.errors import AssayError
 from audit.findings import name_of, percent
+from audit.metrics import EQUAL_OPPORTUNITY, EQUALIZED_ODDS, METRICS, SELECTION_RATE
 from audit.sizes import rows_behind
 from debias.methods import METHODS
 from debias.mitigate import record_decision
@@ -22,8 +23,8 @@ WAYS = ("One candidate", "Search", "Watch")
 ARMS = {"original": "original", "matched": "original, threshold moved", "candidate": "candidate"}
 AIMS = {
     "demographic_parity": "Equal shares receive the favourable decision",
-    "equal_opportunity": "Those who merit it receive it equally often",
-    "equalized_odds": "Equal error rates among those with and without the positive outcome",
+    EQUAL_OPPORTUNITY: "Those who merit it receive it equally often",
+    EQUALIZED_ODDS: "Equal error rates among those with and without the positive outcome",
     "bounded_loss": "No group's loss above a bound",
 }
 
@@ -136,7 +137,7 @@ def comparison(document: dict[str, Any]) -> None:
     values = []
     for key, arm in arms.items():
         for rate in arm["rates"]:
-            if rate["metric"] == "selection_rate" and tuple(rate["attribute"]) == chosen:
+            if rate["metric"] == SELECTION_RATE and tuple(rate["attribute"]) == chosen:
                 shown = (rate["value"], rate["low"], rate["high"], rows_behind(rate))
                 values.append(charts.Dot(name_of(rate["group"]), *shown, ARMS[key]))
     values.sort(key=lambda d: d.row)
@@ -170,18 +171,13 @@ def interval_words(gap: dict[str, Any] | None) -> str:
     return f"{100 * gap['value']:.1f} points ({100 * gap['low']:.1f} to {100 * gap['high']:.1f})"
 
 
-RATES = {
-    "equal_opportunity": ("true_positive_rate", "true_negative_rate"),
-    "equalized_odds": ("true_positive_rate", "false_positive_rate"),
-}
-"""The rates behind a norm that is not one rate; equal opportunity is about either, by which outcome is favourable."""
-
-
 def withheld(arm: dict[str, Any], gap: dict[str, Any] | None) -> str:
     """How many of the groups are not behind this gap, because they are too small to be shown; or nothing."""
     if gap is None or gap["value"] is None:
         return ""
-    named = RATES.get(gap["metric"], (gap["metric"],))
+    row = METRICS.get(gap["metric"])
+    named = {m for parts in row.parts for m in parts} if row else set()
+    named |= set() if named else {gap["metric"]}
     mine = [r for r in arm["rates"] if r["attribute"] == gap["attribute"] and r["metric"] in named]
     lacking = {tuple(r["group"]) for r in mine if r["value"] is None}
     groups = {tuple(r["group"]) for r in mine}

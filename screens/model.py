@@ -10,7 +10,7 @@ import streamlit as st
 from audit.cube import Meaning
 from audit.evidence import measures_from_json, pick
 from audit.findings import interval_words, name_of, percent, policy_words, significance
-from audit.metrics import SCORE_QUESTIONS, metrics_for
+from audit.metrics import MEAN_SCORE, METRICS, SCORE_METRICS, metrics_for
 from audit.sizes import behind, rows_behind, unit
 from audit.values import UNKNOWN, Gap, Measures
 from reports.words import unquoted
@@ -152,7 +152,7 @@ def by_question(measures: Measures, evidence: dict[str, Any]) -> None:
     positive, favourable = str(data["positive"]), str(data["favourable"])
     negative = favourable if favourable != positive else f"not {positive}"
     questions = {m.question: m.name for m in metrics_for(Meaning(positive, negative, favourable))}
-    questions |= {q: m for m, q in SCORE_QUESTIONS.items() if pick(measures.rates, metric=m) is not None}
+    questions |= {METRICS[m].question: m for m in SCORE_METRICS if pick(measures.rates, metric=m) is not None}
     st.header("Ask of the decisions")
     left, right = st.columns([2, 3])
     with left:
@@ -174,7 +174,7 @@ def by_question(measures: Measures, evidence: dict[str, Any]) -> None:
     takeaway = gap_sentence(gaps.get("difference"))
     st.write(state.plain(takeaway))
     chart, table = st.columns([3, 2])
-    share = metric != "mean_score" or all(r.value is None or 0 <= r.value <= 1 for r in rates)
+    share = metric != MEAN_SCORE or all(r.value is None or 0 <= r.value <= 1 for r in rates)
     values = [charts.Dot(name_of(r.group), r.value, r.low, r.high, rows_behind(r), "", r.reason) for r in rates]
     overall = pick(measures.rates, metric=metric, attribute=())
     figure = charts.dots(

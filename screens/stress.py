@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from audit.findings import name_of, percent
+from audit.metrics import ACCURACY
 from audit.stress.words import best_of, figure_name, not_found, noticed, plausible, words_of
 from debias.whatif.table import KINDS
 from reports.words import unquoted
@@ -153,7 +154,7 @@ def pipelines(folder: CaseFolder) -> None:
         return
     aims = document["aims"]
     names = [figure_name(a) for a in aims if a["kind"] != "rate"]
-    accuracy = next((i for i, a in enumerate(aims) if a["metric"] == "accuracy"), None)
+    accuracy = next((i for i, a in enumerate(aims) if a["metric"] == ACCURACY), None)
     if not names or accuracy is None:
         st.write("There is no gap to hold against accuracy.")
         return

@@ -9,30 +9,12 @@ from typing import Any
 
 from audit.errors import PolicyError
 from audit.load.toml import Reader, parse
-from audit.metrics import SCORE_METRICS
+from audit.metrics import norm_metrics
 from audit.policy import LoopRules, Norm, Policy
 
 DEFAULT = Path(__file__).resolve().parents[1] / "policy.toml"
 
 KINDS = ("difference", "ratio")
-
-METRICS = (
-    "selection_rate",
-    "base_rate",
-    "accuracy",
-    "true_positive_rate",
-    "false_positive_rate",
-    "true_negative_rate",
-    "false_negative_rate",
-    "positive_predictive_value",
-    "negative_predictive_value",
-    "false_discovery_rate",
-    "false_omission_rate",
-    *SCORE_METRICS,
-    "equalized_odds",
-    "equal_opportunity",
-)
-"""What a norm can be about: the names of docs/case-file.md."""
 
 
 def load_policy(path: Path | None = None) -> Policy:
@@ -112,7 +94,7 @@ def _norm(table: dict[str, Any], number: int) -> Norm:
             todo="correct `alpha`",
         )
     return Norm(
-        metric=at.choice("metric", METRICS),
+        metric=at.choice("metric", norm_metrics()),
         kind=kind,
         attribute=at.texts("attribute") or (),
         limit=limit,

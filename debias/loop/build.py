@@ -21,10 +21,19 @@ from audit.case import Case
 from audit.cube import UNLABELLED, CodedRows, Ints, cube_of
 from audit.errors import InputError
 from audit.fractions import fractions
-from audit.metrics import metrics_for
+from audit.metrics import (
+    EQUAL_OPPORTUNITY,
+    EQUALIZED_ODDS,
+    FALSE_NEGATIVE_RATE,
+    FALSE_POSITIVE_RATE,
+    SELECTION_RATE,
+    TRUE_NEGATIVE_RATE,
+    TRUE_POSITIVE_RATE,
+    metrics_for,
+    parts_of,
+)
 from audit.policy import Norm, Policy
 from audit.values import UNKNOWN
-from audit.watch.monitor import metrics_of
 from debias.candidate import Candidate
 from debias.loop.gate import HARM, norm_attributes
 from debias.loop.serve import Servers, coded_rows, labels_of
@@ -34,13 +43,13 @@ from debias.methods import constraint_for, method_named
 from debias.task import Task, task_of
 
 _AIM_OF = {
-    "selection_rate": "demographic_parity",
-    "equal_opportunity": "equal_opportunity",
-    "true_positive_rate": "equal_opportunity",
-    "false_negative_rate": "equal_opportunity",
-    "equalized_odds": "equalized_odds",
-    "false_positive_rate": "equalized_odds",
-    "true_negative_rate": "equalized_odds",
+    SELECTION_RATE: "demographic_parity",
+    EQUAL_OPPORTUNITY: EQUAL_OPPORTUNITY,
+    TRUE_POSITIVE_RATE: EQUAL_OPPORTUNITY,
+    FALSE_NEGATIVE_RATE: EQUAL_OPPORTUNITY,
+    EQUALIZED_ODDS: EQUALIZED_ODDS,
+    FALSE_POSITIVE_RATE: EQUALIZED_ODDS,
+    TRUE_NEGATIVE_RATE: EQUALIZED_ODDS,
 }
 GRID = 199
 FLOOR = 20
@@ -144,7 +153,7 @@ def point_gap(norm: Norm, margin: Any, floor: int) -> float | None:
     """The gap as counted, over groups with `floor` people; None where there are not two."""
     by_name = {m.name: m for m in metrics_for(margin.meaning)}
     gaps = []
-    for name in metrics_of(norm.metric, margin.meaning):
+    for name in parts_of(norm.metric, margin.meaning):
         if name not in by_name:
             return None
         x, n, _ = fractions(margin, by_name[name])
@@ -299,7 +308,7 @@ def _aims(lesson: Lesson) -> list[tuple[str, float]]:
             if aim is not None:
                 level = norm.promote if norm.kind == "difference" else 0.25 * (1 - norm.promote)
                 out[aim] = min(out.get(aim, 1.0), max(level / 2, 0.005))
-    return list(out.items()) or [("equalized_odds", 0.05)]
+    return list(out.items()) or [(EQUALIZED_ODDS, 0.05)]
 
 
 def _plans(lesson: Lesson, method: str) -> Sequence[tuple[str, str, float]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from audit.case import Case
 from audit.cube import Ints
+from audit.metrics import ACCURACY, parts_of
 from audit.watch.attribution import (
     REST,
     Change,
@@ -17,7 +18,6 @@ from audit.watch.attribution import (
     most_telling,
     segment_tables,
 )
-from audit.watch.monitor import metrics_of
 from debias.loop.gate import HARM
 from debias.loop.serve import coded_rows, labels_of, meaning_of
 from debias.loop.sources import Source
@@ -93,12 +93,10 @@ def _about(case: Case, keys: Sequence[str]) -> list[tuple[str, tuple[str, ...], 
     for key in keys:
         if key.startswith(HARM):
             attribute_name, _, group = key.removeprefix(HARM).partition("=")
-            out.append(("accuracy", (attribute_name,), group))
+            out.append((ACCURACY, (attribute_name,), group))
             continue
         metric, _, attribute = key.split("/", 2)
-        out += [
-            (m, (attribute,), None) for m in metrics_of(metric, meaning_of(case)) if attribute in case.data.sensitive
-        ]
+        out += [(m, (attribute,), None) for m in parts_of(metric, meaning_of(case)) if attribute in case.data.sensitive]
     return list(dict.fromkeys(out))
 
 

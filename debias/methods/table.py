@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from audit.errors import InputError, nearest
+from audit.metrics import EQUAL_OPPORTUNITY, EQUALIZED_ODDS
 
 DEMOGRAPHIC_PARITY = "demographic_parity"
-EQUAL_OPPORTUNITY = "equal_opportunity"
-EQUALIZED_ODDS = "equalized_odds"
+EQUAL_OPPORTUNITY = EQUAL_OPPORTUNITY
+EQUALIZED_ODDS = EQUALIZED_ODDS
 BOUNDED_LOSS = "bounded_loss"
 """No group's error is above the original's error of everyone by more than the tolerance (Agarwal, Dudik & Wu 2019)."""
 CONSTRAINTS = (DEMOGRAPHIC_PARITY, EQUAL_OPPORTUNITY, EQUALIZED_ODDS, BOUNDED_LOSS)

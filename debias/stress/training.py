@@ -19,7 +19,7 @@ from audit import progress
 from audit.cube import CodedRows, Floats, Ints
 from audit.errors import ModelError
 from audit.gaps import Settings
-from audit.metrics import metrics_for, opportunity
+from audit.metrics import metrics_for, parts_of
 from audit.quality.codes import Group
 from audit.stress.confirm import Confirmed, confirm
 from audit.stress.corrupt import KINDS, fits
@@ -279,9 +279,7 @@ def _weights(bench: Bench, soft: Floats, aim: int) -> Floats:
     """The derivative of the figure, in its worse direction, by each validation row's soft decision."""
     task, figure = bench.task, bench.figures.aims[aim]
     by_name = {m.name: m for m in metrics_for(task.meaning)}
-    by_name["equal_opportunity"] = by_name[opportunity(task.meaning)]
-    odds = ("true_positive_rate", "false_positive_rate")
-    parts = [by_name[m] for m in (odds if figure.metric == "equalized_odds" else (figure.metric,))]
+    parts = [by_name[m] for m in parts_of(figure.metric, task.meaning)]
     label = task.label[bench.search]
     if figure.kind == "rate":
         return -rate_weight(parts[0], label, soft, np.ones(len(label)))[1]

@@ -16,6 +16,7 @@ from audit.documents.evidence import Evidence
 from audit.documents.mitigation import Mitigation
 from audit.findings import NormResult, policy_words, turned_words
 from audit.load.forms import ABOUT
+from audit.metrics import ACCURACY, EQUAL_OPPORTUNITY, SELECTION_RATE, TRUE_NEGATIVE_RATE, TRUE_POSITIVE_RATE
 from audit.sizes import measured, unit
 from audit.values import Gap, Pair
 from reports import conditions, words
@@ -80,7 +81,7 @@ def opening(evidence: Evidence) -> str:
     """What is decided, about how many, and how many get it."""
     data = evidence.data
     text = f"{words.short(evidence.case.purpose, 150).rstrip('.')}. {measured(data)} were looked at."
-    everyone = find.rate(evidence, "selection_rate", (), ())
+    everyone = find.rate(evidence, SELECTION_RATE, (), ())
     if everyone and everyone.estimable:
         text += (
             f" {of_100(everyone.value)} of 100 got “{words.short(str(data.favourable), NAME)}”, the answer that "
@@ -126,7 +127,7 @@ def _widest(evidence: Evidence) -> list[Names]:
     alone = find.attributes(evidence, alone=True)
 
     def width(attribute: Names) -> float:
-        gap = find.gap(evidence, "selection_rate", attribute)
+        gap = find.gap(evidence, SELECTION_RATE, attribute)
         return -1.0 if gap is None or gap.value is None else float(gap.value)
 
     kept = sorted(alone, key=lambda a: -width(a))[:MOST]
@@ -137,7 +138,7 @@ def most_people(evidence: Evidence, attribute: Names) -> Pair | None:
     """The pair of groups in which most people fare worse than chance explains; None where there is none."""
     found = [
         p
-        for p in find.every(evidence.pairs, metric="selection_rate", attribute=attribute)
+        for p in find.every(evidence.pairs, metric=SELECTION_RATE, attribute=attribute)
         if p.shortfall is not None and p.low is not None and p.low > 0
     ]
     return max(found, key=lambda p: p.shortfall or 0.0, default=None)
@@ -172,7 +173,7 @@ def worse_off(evidence: Evidence) -> list[str]:
     out = []
     shown = _widest(evidence)
     for attribute in shown[:FULL]:
-        gap = find.gap(evidence, "selection_rate", attribute)
+        gap = find.gap(evidence, SELECTION_RATE, attribute)
         if gap is None or gap.value is None:
             out.append(
                 f"By {_attribute(attribute)}, groups cannot be compared: {gap.reason if gap else 'not measured'}."
@@ -180,7 +181,7 @@ def worse_off(evidence: Evidence) -> list[str]:
             continue
         out.append(_compared(evidence, attribute, gap))
     crossed = [a for a in find.printed(evidence) if len(a) > 1]
-    gaps = [g for a in crossed if (g := find.gap(evidence, "selection_rate", a)) and g.value is not None]
+    gaps = [g for a in crossed if (g := find.gap(evidence, SELECTION_RATE, a)) and g.value is not None]
     if gaps:
         g = max(gaps, key=lambda g: g.value or 0.0)
         top, bottom = _pair(g.highest, g.lowest)
@@ -222,11 +223,11 @@ def _sure(gap: Gap) -> str:
 
 
 def _merit(evidence: Evidence, attribute: Names) -> str:
-    merit = find.gap(evidence, "equal_opportunity", attribute)
+    merit = find.gap(evidence, EQUAL_OPPORTUNITY, attribute)
     if merit is None or merit.value is None:
         return ""
     data = evidence.data
-    metric = "true_positive_rate" if data.positive == data.favourable else "true_negative_rate"
+    metric = TRUE_POSITIVE_RATE if data.positive == data.favourable else TRUE_NEGATIVE_RATE
     low, high = (find.rate(evidence, metric, attribute, g or ()) for g in (merit.lowest, merit.highest))
     if low is None or high is None or low.value is None or high.value is None:
         return ""
@@ -251,7 +252,7 @@ def _unseen(sources: Sources) -> list[str]:
     else:
         out.append("How people fare whose outcome nobody saw, such as those who were refused.")
     known = evidence.data.label is not None
-    short = [r for r in evidence.rates if not r.estimable and (known or r.metric == "selection_rate")]
+    short = [r for r in evidence.rates if not r.estimable and (known or r.metric == SELECTION_RATE)]
     small = list(dict.fromkeys(_name(r.group) for r in short))
     if small:
         named = ", ".join(small[:2]) + (f" and {len(small) - 2} more" if len(small) > 2 else "")
@@ -272,7 +273,7 @@ def _unknown(evidence: Evidence) -> list[str]:
 def _bound(evidence: Evidence, attribute: str) -> str:
     found = find.one(
         evidence.bounds.unknown_group if evidence.bounds else (),
-        metric="selection_rate", kind="difference", attribute=(attribute,),
+        metric=SELECTION_RATE, kind="difference", attribute=(attribute,),
     )  # fmt: skip
     return "" if found is None else f" If it were, the gap could be anything from {words.span(found)} points."
 
@@ -297,7 +298,7 @@ def _options(sources: Sources) -> list[Block]:
         ]
     order = {"outside": 0, "undecided": 1, "not_estimable": 2, "inside": 3}
     known = [n for n in arms[0][1] if n.value is not None]
-    shown = sorted(known, key=lambda n: (order[n.status], n.metric != "selection_rate", n.kind != "difference"))
+    shown = sorted(known, key=lambda n: (order[n.status], n.metric != SELECTION_RATE, n.kind != "difference"))
     rows = [
         (
             f"{words.capital(plain(n.metric))}, {'gap' if n.kind == 'difference' else 'ratio'} by "
@@ -350,7 +351,7 @@ def _stand(n: NormResult | None) -> str:
 def _right(arms: Sequence[find.Measured]) -> tuple[str, ...]:
     cells = []
     for arm in arms:
-        found = find.rate(arm, "accuracy", (), ())
+        found = find.rate(arm, ACCURACY, (), ())
         cells.append(
             f"{100 * found.value:.1f} of 100" if found and found.value is not None and found.estimable else "not known"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from audit.documents.base import Names
 from audit.documents.evidence import Evidence
+from audit.metrics import BASE_RATE
 from audit.sizes import measured, unit, weighed
 from audit.values import UNKNOWN
 from reports import charts, words
@@ -61,7 +62,7 @@ def people_by(evidence: Evidence, attribute: Names, total: int, most: int = find
     several = what == "Rows"
     rows = []
     for c in [c for c in counts if c.group in shown]:
-        base = find.rate(evidence, "base_rate", attribute, c.group)
+        base = find.rate(evidence, BASE_RATE, attribute, c.group)
         known = base is not None and base.estimable
         hidden = c.suppressed
         rows.append(
@@ -92,10 +93,10 @@ def people_by(evidence: Evidence, attribute: Names, total: int, most: int = find
 
 
 def _chart(evidence: Evidence, attribute: Names) -> list[Block]:
-    rates = find.every(evidence.rates, metric="base_rate", attribute=attribute)[:20]
+    rates = find.every(evidence.rates, metric=BASE_RATE, attribute=attribute)[:20]
     if not any(r.estimable for r in rates):
         return []
-    gap = find.gap(evidence, "base_rate", attribute)
+    gap = find.gap(evidence, BASE_RATE, attribute)
     by = words.by(attribute)
     alt = f"Share with the favourable outcome by {by}, with 95 % intervals."
     if gap and gap.value is not None:

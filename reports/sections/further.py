@@ -9,6 +9,7 @@ from audit.documents.evidence import Curve, Inequality, Ranking, Smoothed
 from audit.documents.rows import ByProxy, Funnel, Individual, LikeWithLike, Slice, Slices, StageFigure
 from audit.funnel import WARNING
 from audit.likewise import NOT_CAUSAL, shown
+from audit.metrics import SELECTION_RATE
 from audit.sizes import unit
 from audit.suppress import FLOOR
 from reports import words
@@ -221,7 +222,7 @@ def _funnel(found: Funnel | None) -> list[Block]:
 
 
 SMALLEST = 8
-METRIC = "selection_rate"
+METRIC = SELECTION_RATE
 
 
 def smallest(found: Sequence[Smoothed], metric: str = METRIC, most: int = SMALLEST) -> list[Smoothed]:

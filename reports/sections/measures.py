@@ -10,7 +10,17 @@ from audit.cube import Meaning
 from audit.documents.base import Names
 from audit.documents.evidence import Evidence
 from audit.findings import NormResult, policy_words
-from audit.metrics import SCORE_METRICS, SCORE_QUESTIONS, metrics_for
+from audit.metrics import (
+    ACCURACY,
+    FALSE_POSITIVE_RATE,
+    METRICS,
+    POSITIVE_PREDICTIVE_VALUE,
+    SCORE_METRICS,
+    SELECTION_RATE,
+    TRUE_POSITIVE_RATE,
+    complements,
+    metrics_for,
+)
 from audit.sizes import unit
 from audit.values import Gap, Rate
 from reports import charts, words
@@ -23,12 +33,9 @@ STATUS = {
     "undecided": "undecided: the limit lies within the interval",
     "not_estimable": "not estimable",
 }
-SHOWN = ("selection_rate", "true_positive_rate", "false_positive_rate", "positive_predictive_value")
-MORE = ("accuracy", *SCORE_METRICS)
-CHARTS = ("selection_rate", "true_positive_rate", "false_positive_rate")
-COMPLEMENTS = ("false_negative_rate", "true_negative_rate", "false_discovery_rate", "false_omission_rate")
-BETTER = {"higher": "higher", "lower": "lower", "neither": "neither"}
-SCORE_BETTER = {"roc_auc": "higher", "mean_score": "neither", "calibration_error": "lower"}
+SHOWN = (SELECTION_RATE, TRUE_POSITIVE_RATE, FALSE_POSITIVE_RATE, POSITIVE_PREDICTIVE_VALUE)
+MORE = (ACCURACY, *SCORE_METRICS)
+CHARTS = (SELECTION_RATE, TRUE_POSITIVE_RATE, FALSE_POSITIVE_RATE)
 
 
 def norms(sources: Sources) -> Section:
@@ -97,7 +104,7 @@ def section(sources: Sources) -> Section:
 def _power(evidence: Evidence, attribute: Names) -> Table | None:
     """How wide a gap each group's size lets an audit see, beside what was measured; nothing where nothing is known."""
     found = find.every(evidence.power, attribute=attribute)
-    names = [m for m in dict.fromkeys(r.metric for r in found) if m not in COMPLEMENTS]
+    names = [m for m in dict.fromkeys(r.metric for r in found) if m not in complements()]
     groups = list(dict.fromkeys(tuple(r.group) for r in found))
     if not names:
         return None
@@ -130,12 +137,12 @@ def _questions(sources: Sources) -> Table:
     )
     present = {r.metric for r in sources.evidence.rates}
     rows = [
-        (words.capital(words.metric(m.name)), m.question, BETTER[m.better], m.source)
+        (words.capital(words.metric(m.name)), m.question, m.better, m.source)
         for m in metrics_for(meaning)
-        if m.name in present and m.name not in COMPLEMENTS
+        if m.name in present and m.name not in complements()
     ]
     rows += [
-        (words.capital(words.metric(m)), SCORE_QUESTIONS[m], SCORE_BETTER[m], "over the scores")
+        (words.capital(METRICS[m].title), METRICS[m].question, METRICS[m].better, METRICS[m].source)
         for m in SCORE_METRICS
         if m in present
     ]
@@ -153,7 +160,7 @@ def gaps_by(evidence: Evidence, attribute: Names, names: tuple[str, ...] | None 
     """Each gap with interval, ratio, p-values and the two groups; of the metrics named, or of all."""
     rows = []
     for g in find.every(evidence.gaps, attribute=attribute, kind="difference"):
-        if g.metric in COMPLEMENTS or (names is not None and g.metric not in names):
+        if g.metric in complements() or (names is not None and g.metric not in names):
             continue
         ratio = find.gap(evidence, g.metric, attribute, "ratio")
         name = words.capital(words.metric(g.metric))

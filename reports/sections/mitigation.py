@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from audit.documents.base import Names
 from audit.documents.mitigation import Change, Mitigation
+from audit.metrics import (
+    ACCURACY,
+    EQUAL_OPPORTUNITY,
+    EQUALIZED_ODDS,
+    FALSE_POSITIVE_RATE,
+    SELECTION_RATE,
+    TRUE_POSITIVE_RATE,
+)
 from audit.values import Gap
 from reports import charts, words
 from reports.blocks import Block, Figure, Heading, Notice, Paragraph, Section, Sources, Table
@@ -90,10 +98,10 @@ def arms_of(m: Mitigation, *, alone: bool = False) -> Table:
     arms = [measured[k] for k, _ in present]
     rows: list[tuple[str, ...]] = [
         (words.capital(words.metric(name)), *(words.rate_cell(find.rate(a, name, (), ())) for a in arms))
-        for name in ("accuracy", "selection_rate", "true_positive_rate", "false_positive_rate")
+        for name in (ACCURACY, SELECTION_RATE, TRUE_POSITIVE_RATE, FALSE_POSITIVE_RATE)
     ]
     rows.append(("Threshold", *(words.number(a.threshold) for a in arms)))
-    for name in ("selection_rate", "equal_opportunity", "equalized_odds"):
+    for name in (SELECTION_RATE, EQUAL_OPPORTUNITY, EQUALIZED_ODDS):
         for attribute in [a for a in find.printed(arms[0]) if len(a) == 1 or not alone]:
             gaps = [find.gap(a, name, attribute) for a in arms]
             label = f"Gap in {words.metric(name)} by {words.by(attribute)}"
@@ -161,7 +169,7 @@ def _groups(m: Mitigation, attribute: Names) -> list[Block]:
     arms = m.arms.present()
     present = [(k, n) for k, n in ARMS if k in arms]
     found = {
-        k: {r.group: r for r in find.every(arms[k].rates, metric="selection_rate", attribute=attribute)}
+        k: {r.group: r for r in find.every(arms[k].rates, metric=SELECTION_RATE, attribute=attribute)}
         for k, _ in present
     }
     groups = list(found["original"])
@@ -187,7 +195,7 @@ def _groups(m: Mitigation, attribute: Names) -> list[Block]:
         ],
         series=[n for _, n in present],
     )
-    was, now = (find.gap(arms[k], "selection_rate", attribute) for k in ("original", "candidate"))
+    was, now = (find.gap(arms[k], SELECTION_RATE, attribute) for k in ("original", "candidate"))
     alt = f"Selection rates by {by} of the original, the baseline and the candidate, with 95 % intervals."
     if was and now and was.value is not None and now.value is not None:
         alt += f" The gap goes from {words.points(was)} to {words.points(now)}."

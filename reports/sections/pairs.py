@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from audit.documents.base import Names
+from audit.metrics import SELECTION_RATE, TRUE_NEGATIVE_RATE, TRUE_POSITIVE_RATE
 from audit.values import Pair
 from reports import words
 from reports.blocks import Block, Paragraph, Section, Sources, Table
 from reports.sections import find
 
-SHOWN = ("selection_rate", "true_positive_rate", "true_negative_rate")
+SHOWN = (SELECTION_RATE, TRUE_POSITIVE_RATE, TRUE_NEGATIVE_RATE)
 
 
 def section(sources: Sources) -> Section | None:
@@ -22,7 +23,7 @@ def section(sources: Sources) -> Section | None:
             continue
         for metric in SHOWN:
             pairs = find.every(evidence.pairs, attribute=attribute, metric=metric)
-            if any(p.people is not None for p in pairs) or (pairs and metric == "selection_rate"):
+            if any(p.people is not None for p in pairs) or (pairs and metric == SELECTION_RATE):
                 blocks.append(_table(attribute, metric, pairs))
     if not blocks:
         return None
