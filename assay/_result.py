@@ -15,6 +15,7 @@ import pandas as pd
 from audit.errors import InputError
 from audit.metrics import SELECTION_RATE
 from audit.sizes import measured
+from debias.methods.method import REWEIGHING
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -133,7 +134,7 @@ class Result:
 
     def mitigate(
         self,
-        method: str = "reweighing",
+        method: str = REWEIGHING,
         *,
         constraint: str | None = None,
         tolerance: float = 0.02,

@@ -17,13 +17,14 @@ from audit.errors import DataError, GateBroken, InputError
 from audit.evidence import sha256, tool
 from audit.files import canonical, read_json, write_whole
 from audit.gaps import Settings
-from audit.metrics import ACCURACY, EQUAL_OPPORTUNITY, EQUALIZED_ODDS, SELECTION_RATE
+from audit.metrics import ACCURACY, SELECTION_RATE
 from debias.candidate import Candidate, Original, open_original
 from debias.card import write_cards
 from debias.compare import Comparison, compare, comparison_to_json, matched_decisions, unmatched
 from debias.export import ONNX, export_onnx
 from debias.fit import fit_candidate
-from debias.methods import constraint_for, method_named
+from debias.methods.method import CONSTRAINTS
+from debias.methods.table import constraint_for, method_named
 from debias.picked import Picked, notes_of_choice, picked_to_json
 from debias.task import Task, halved, task_of
 
@@ -230,14 +231,6 @@ def _document(
     }
 
 
-_GAP_OF = {
-    "demographic_parity": SELECTION_RATE,
-    EQUAL_OPPORTUNITY: EQUAL_OPPORTUNITY,
-    EQUALIZED_ODDS: EQUALIZED_ODDS,
-    "bounded_loss": ACCURACY,
-}
-
-
 def _constraint(
     comparison: Comparison, aim: str, tolerance: float, attributes: tuple[str, ...], loss_from: float | None
 ) -> dict[str, Any]:
@@ -248,7 +241,7 @@ def _constraint(
     gaps = [
         g
         for g in comparison.candidate.measures.gaps
-        if g.metric == _GAP_OF[aim] and g.kind == "difference" and set(g.attribute) <= set(attributes)
+        if g.metric == CONSTRAINTS[aim].metric and g.kind == "difference" and set(g.attribute) <= set(attributes)
     ]
     alone = [g for g in gaps if len(g.attribute) == 1]
     values = [g.value for g in alone if g.value is not None]
@@ -274,7 +267,7 @@ def _constraint(
     return {
         "name": aim,
         **more,
-        "metric": _GAP_OF[aim],
+        "metric": CONSTRAINTS[aim].metric,
         "tolerance": tolerance,
         "reached": reached,
         "high": high,

@@ -18,27 +18,9 @@ from audit.errors import DataError
 from audit.fractions import correlations, effective
 from audit.gaps import Settings, comparable, reference_index, seed_of
 from audit.measure import group_rates
-from audit.metrics import (
-    ACCURACY,
-    EQUAL_OPPORTUNITY,
-    EQUALIZED_ODDS,
-    FALSE_POSITIVE_RATE,
-    SELECTION_RATE,
-    TRUE_POSITIVE_RATE,
-    Metric,
-    metrics_for,
-    opportunity,
-)
+from audit.metrics import ACCURACY, SELECTION_RATE, Metric, metrics_for, parts_of
 from audit.policy import Policy
-from debias.methods import BOUNDED_LOSS
-
-AIMS = {
-    "demographic_parity": SELECTION_RATE,
-    EQUAL_OPPORTUNITY: EQUAL_OPPORTUNITY,
-    EQUALIZED_ODDS: EQUALIZED_ODDS,
-    BOUNDED_LOSS: "largest_group_error",
-}
-"""What a search can aim at, and the figure that stands for it: a gap, or under bounded loss the worst group's error."""
+from debias.methods.method import BOUNDED_LOSS, CONSTRAINTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +64,7 @@ def figures_of(margins: Sequence[Margin], aim: str, attributes: Sequence[str], s
     if aim == BOUNDED_LOSS:
         worst = _worst(by, metrics[ACCURACY], attributes, settings)
         return Figures(1 - accuracy.value, 1 - accuracy.high, 1 - accuracy.low, **worst, selection_rate=selected.value)
-    parts = {
-        "demographic_parity": (SELECTION_RATE,),
-        EQUAL_OPPORTUNITY: (opportunity(everyone.meaning),),
-        EQUALIZED_ODDS: (TRUE_POSITIVE_RATE, FALSE_POSITIVE_RATE),
-    }[aim]
+    parts = parts_of(CONSTRAINTS[aim].metric, everyone.meaning)
     shared = replace(settings, alpha=settings.alpha / len(attributes))
     found = {}
     reasons = []
@@ -171,17 +149,17 @@ class Words:
 
 
 def words_of(aim: str) -> Words:
-    """The words for an aim of AIMS."""
+    """The words for an aim."""
     if aim == BOUNDED_LOSS:
         return Words("the error of the worst group", "worst group's error", "with a smaller error of the worst group")
-    return Words(f"the gap in {AIMS[aim].replace('_', ' ')}", "gap", "with a narrower gap")
+    return Words(f"the gap in {CONSTRAINTS[aim].figure.replace('_', ' ')}", "gap", "with a narrower gap")
 
 
 def aims_for(policy: Policy) -> list[str]:
     """What a search can aim at, first what a norm of the policy is about."""
-    stand_for = {metric: aim for aim, metric in AIMS.items()} | {ACCURACY: BOUNDED_LOSS}
+    stand_for = {row.metric: row.name for row in CONSTRAINTS.values()}
     normed = [stand_for[n.metric] for n in policy.norms if n.metric in stand_for]
-    return list(dict.fromkeys([*normed, *AIMS]))
+    return list(dict.fromkeys([*normed, *CONSTRAINTS]))
 
 
 def front_of(points: Sequence[tuple[float, float] | None]) -> list[bool]:

@@ -10,9 +10,10 @@ import streamlit as st
 
 from audit.errors import AssayError
 from audit.findings import name_of, percent
-from audit.metrics import EQUAL_OPPORTUNITY, EQUALIZED_ODDS, METRICS, SELECTION_RATE
+from audit.metrics import METRICS, SELECTION_RATE
 from audit.sizes import rows_behind
-from debias.methods import METHODS
+from debias.methods.method import CONSTRAINTS
+from debias.methods.table import METHODS
 from debias.mitigate import record_decision
 from reports.words import unquoted
 from screens import charts, parts, search, state, watch
@@ -21,12 +22,6 @@ from screens.workspace import CaseFolder
 PARTS = ("Beside the original", "Where the norms stand", "What got worse, and for whom", "Your decision")
 WAYS = ("One candidate", "Search", "Watch")
 ARMS = {"original": "original", "matched": "original, threshold moved", "candidate": "candidate"}
-AIMS = {
-    "demographic_parity": "Equal shares receive the favourable decision",
-    EQUAL_OPPORTUNITY: "Those who merit it receive it equally often",
-    EQUALIZED_ODDS: "Equal error rates among those with and without the positive outcome",
-    "bounded_loss": "No group's loss above a bound",
-}
 
 
 def show() -> None:
@@ -45,7 +40,7 @@ def show() -> None:
     if way == WAYS[0]:
         build(folder)
     else:
-        search.panel(folder, AIMS)
+        search.panel(folder)
     document = state.result(folder, "mitigation.json")
     if document is None:
         parts.next_step("report", "the report")
@@ -76,7 +71,7 @@ def build(folder: CaseFolder) -> None:
         st.warning(state.plain(method.notice))
     with st.form("mitigate", border=False):
         left, middle, right = st.columns([3, 2, 3])
-        aim = left.selectbox("Aim", method.constraints, format_func=lambda a: AIMS.get(a, a), key="aim")
+        aim = left.selectbox("Aim", method.constraints, format_func=lambda a: CONSTRAINTS[a].words, key="aim")
         tolerance = middle.number_input("Gap allowed", 0.0, 0.5, 0.02, 0.01, key="tolerance")
         attributes = right.multiselect(
             "Between groups of", case.data.sensitive, default=list(case.data.sensitive), key="attributes"

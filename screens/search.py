@@ -8,9 +8,10 @@ import pandas as pd
 import streamlit as st
 
 from audit.findings import percent
-from debias.methods import METHODS, SENSITIVE_NOTICE
+from debias.methods.method import CONSTRAINTS, SENSITIVE_NOTICE
+from debias.methods.table import METHODS
 from debias.pareto_figures import aims_for, words_of
-from debias.pareto_space import SPACE, methods_to_search
+from debias.pareto_space import methods_to_search
 from reports.words import unquoted
 from screens import charts, parts, state
 from screens.workspace import CaseFolder
@@ -18,9 +19,9 @@ from screens.workspace import CaseFolder
 LIKELY = 30
 
 
-def panel(folder: CaseFolder, aims: dict[str, str]) -> None:
-    """The form, and the front of the last search. aims: the words for each constraint."""
-    ask(folder, aims)
+def panel(folder: CaseFolder) -> None:
+    """The form, and the front of the last search."""
+    ask(folder)
     document = state.result(folder, "search.json")
     if document is None:
         return
@@ -28,16 +29,16 @@ def panel(folder: CaseFolder, aims: dict[str, str]) -> None:
     choose(folder, document)
 
 
-def ask(folder: CaseFolder, aims: dict[str, str]) -> None:
+def ask(folder: CaseFolder) -> None:
     """What to search for; starts the work."""
     case = state.case_of(folder)
     left, middle, right = st.columns([3, 2, 3])
-    aim = left.selectbox("Aim", aims_for(case.policy), format_func=lambda a: aims.get(a, a), key="search-aim")
+    aim = left.selectbox("Aim", aims_for(case.policy), format_func=lambda a: CONSTRAINTS[a].words, key="search-aim")
     trials = middle.number_input("Candidates", 3, 500, LIKELY, 5, key="search-trials")
     attributes = right.multiselect(
         "Between groups of", case.data.sensitive, default=list(case.data.sensitive), key="search-attributes"
     )
-    able = [n for n in SPACE if aim in METHODS[n].constraints]
+    able = [m.name for m in METHODS.values() if aim in m.constraints]
     usual = [m.name for m in methods_to_search(aim, None)]
     methods = st.multiselect(
         "Methods", able, default=usual, format_func=lambda n: METHODS[n].title, key=f"search-methods-{aim}"

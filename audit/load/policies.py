@@ -10,7 +10,7 @@ from typing import Any
 from audit.errors import PolicyError
 from audit.load.toml import Reader, parse
 from audit.metrics import norm_metrics
-from audit.policy import LoopRules, Norm, Policy
+from audit.policy import LOOP_METHODS, LoopRules, Norm, Policy
 
 DEFAULT = Path(__file__).resolve().parents[1] / "policy.toml"
 
@@ -37,9 +37,6 @@ def load_policy(path: Path | None = None) -> Policy:
     return Policy(str(version), norms, hashlib.sha256(content).hexdigest(), source, _loop(top.section("loop")))
 
 
-LOOP_METHODS = ("threshold", "reweighing", "constrained_boosting", "search", "group_thresholds")
-
-
 def _loop(table: dict[str, Any]) -> LoopRules:
     """[loop]: every key is optional and of the type of its default."""
     at = Reader(table, "[loop] of the policy", PolicyError)
@@ -53,8 +50,8 @@ def _loop(table: dict[str, Any]) -> LoopRules:
             value = at.texts("methods") or ()
             if not value or not set(value) <= set(LOOP_METHODS):
                 raise at.wrong("methods", "a list of " + ", ".join(LOOP_METHODS))
-            if "group_thresholds" in value and not table.get("sensitive_at_decision"):
-                raise at.wrong("methods", "group_thresholds only with sensitive_at_decision = true")
+            if LOOP_METHODS[-1] in value and not table.get("sensitive_at_decision"):
+                raise at.wrong("methods", f"{LOOP_METHODS[-1]} only with sensitive_at_decision = true")
         elif isinstance(f.default, bool):
             if not isinstance(value, bool):
                 raise at.wrong(f.name, "true or false")

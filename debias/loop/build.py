@@ -22,13 +22,7 @@ from audit.cube import UNLABELLED, CodedRows, Ints, cube_of
 from audit.errors import InputError
 from audit.fractions import fractions
 from audit.metrics import (
-    EQUAL_OPPORTUNITY,
     EQUALIZED_ODDS,
-    FALSE_NEGATIVE_RATE,
-    FALSE_POSITIVE_RATE,
-    SELECTION_RATE,
-    TRUE_NEGATIVE_RATE,
-    TRUE_POSITIVE_RATE,
     metrics_for,
     parts_of,
 )
@@ -39,18 +33,10 @@ from debias.loop.gate import HARM, norm_attributes
 from debias.loop.serve import Servers, coded_rows, labels_of
 from debias.loop.state import Built
 from debias.loop.store import Served, Store
-from debias.methods import constraint_for, method_named
+from debias.methods.method import CONSTRAINED_BOOSTING, CONSTRAINTS, DEMOGRAPHIC_PARITY, RESAMPLING
+from debias.methods.table import constraint_for, method_named
 from debias.task import Task, task_of
 
-_AIM_OF = {
-    SELECTION_RATE: "demographic_parity",
-    EQUAL_OPPORTUNITY: EQUAL_OPPORTUNITY,
-    TRUE_POSITIVE_RATE: EQUAL_OPPORTUNITY,
-    FALSE_NEGATIVE_RATE: EQUAL_OPPORTUNITY,
-    EQUALIZED_ODDS: EQUALIZED_ODDS,
-    FALSE_POSITIVE_RATE: EQUALIZED_ODDS,
-    TRUE_NEGATIVE_RATE: EQUALIZED_ODDS,
-}
 GRID = 199
 FLOOR = 20
 """Groups of fewer rows say too little even for a first look."""
@@ -304,7 +290,7 @@ def _aims(lesson: Lesson) -> list[tuple[str, float]]:
         for attribute in norm_attributes(norm, lesson.case.data.sensitive):
             if f"{norm.metric}/{norm.kind}/{'+'.join(attribute)}" not in lesson.broken:
                 continue
-            aim = _AIM_OF.get(norm.metric)
+            aim = next((row.name for row in CONSTRAINTS.values() if norm.metric in row.serves), None)
             if aim is not None:
                 level = norm.promote if norm.kind == "difference" else 0.25 * (1 - norm.promote)
                 out[aim] = min(out.get(aim, 1.0), max(level / 2, 0.005))
@@ -315,8 +301,8 @@ def _plans(lesson: Lesson, method: str) -> Sequence[tuple[str, str, float]]:
     """(method of the table, constraint, tolerance) to fit."""
     aims = _aims(lesson)
     if method == "search":
-        boosted = [("constrained_boosting", a, t * k) for a, t in aims for k in (2.0, 1.0, 0.5)]
-        return [*boosted, ("resampling", "demographic_parity", aims[0][1])]
+        boosted = [(CONSTRAINED_BOOSTING, a, t * k) for a, t in aims for k in (2.0, 1.0, 0.5)]
+        return [*boosted, (RESAMPLING, DEMOGRAPHIC_PARITY, aims[0][1])]
     row = method_named(method)
     for aim, tolerance in aims:
         if aim in row.constraints:

@@ -11,7 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from audit.documents.mitigation import Mitigation
 from audit.documents.read import record_in
-from debias.methods import METHODS, SENSITIVE_NOTICE
+from debias.methods.method import SENSITIVE_NOTICE
+from debias.methods.table import METHODS
 from debias.mitigate import run_mitigate
 from reports.blocks import Notice
 from reports.sections.board import _reads_groups

@@ -11,9 +11,9 @@ from streamlit.testing.v1 import AppTest
 
 from assay._commands.parsing import parsed
 from debias import jobs
-from debias.methods import SENSITIVE_NOTICE
+from debias.methods.method import CONSTRAINTS, SENSITIVE_NOTICE
 from debias.pareto import run_search
-from screens import charts, mitigate, search, state, workspace
+from screens import charts, search, state, workspace
 from screens.workspace import CaseFolder
 
 
@@ -48,9 +48,9 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 
 def page(case_id: str) -> None:
-    from screens import mitigate, search, workspace
+    from screens import search, workspace
 
-    search.panel(workspace.open_case(case_id), mitigate.AIMS)
+    search.panel(workspace.open_case(case_id))
 
 
 def run(folder: CaseFolder) -> AppTest:
@@ -114,7 +114,7 @@ def test_what_is_asked_for_is_what_is_searched(folder: CaseFolder, started: list
 
 def test_bounded_loss_is_told_as_the_error_of_the_worst_group(folder: CaseFolder, found: dict[str, Any]) -> None:
     app = run(folder)
-    assert "bounded_loss" in mitigate.AIMS
+    assert "bounded_loss" in CONSTRAINTS
     app.selectbox(key="search-aim").set_value("bounded_loss").run()
     assert app.multiselect(key="search-methods-bounded_loss").value == ["constrained_boosting"]
     other = {**found, "asked": {**found["asked"], "constraint": "bounded_loss", "metric": "largest_group_error"}}
