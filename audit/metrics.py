@@ -96,7 +96,7 @@ METRICS: dict[str, MetricRow] = {
         ),
         MetricRow(
             name=ACCURACY,
-            title="accuracy",
+            title=ACCURACY,
             formula="tp tn / known",
             better="higher",
             hypothesis=ACCURACY,

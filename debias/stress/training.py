@@ -33,7 +33,6 @@ from debias.task import Task
 
 RANKED = 6000
 """Rows by which candidates are ranked; more change the order little."""
-KINDS_TRAINED = ("label", "dropped", "duplicate", "missing", "usual", "fivefold")
 RANDOM_FITS = 2
 
 
@@ -209,7 +208,8 @@ def _ranked(bench: Bench) -> tuple[list[Point], int]:
     size = (holds.T @ holds)[first, second] * (n / len(few))
     usable = (size >= FLOOR) & (n - size >= FLOOR)
     share = np.minimum(1.0, bench.most / np.maximum(size, 1))
-    wanted = [k for k in KINDS_TRAINED if not bench.spec.kinds or k in bench.spec.kinds]
+    trained = sorted((k for k in KINDS.values() if k.training), key=lambda k: k.training)
+    wanted = [k.name for k in trained if not bench.spec.kinds or k.name in bench.spec.kinds]
     changes = [(k, None) for k in wanted if KINDS[k].of == "rows"]
     columns = [c for c, _ in encode.parts if not bench.spec.columns or c in bench.spec.columns]
     other = {}
