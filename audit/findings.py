@@ -86,13 +86,12 @@ def percent(value: float | None) -> str:
     return "n/a" if value is None else f"{100 * value:.1f} %"
 
 
-def policy_words(policy: Mapping[str, Any]) -> str:
-    """Whose norms these are, as a sentence. policy: as documents name it (`Policy.named`)."""
-    version, standing = policy["version"], policy.get("standing")
+def policy_words(version: str, standing: str | None = None, adopted_by: str | None = None, **_: object) -> str:
+    """Whose norms these are, as a sentence. As documents name it (`Policy.named`)."""
     if standing == "example":
         return f"Policy {version} is Assay's example policy, not yours: nobody has adopted it for this case."
     if standing == "adopted":
-        return f"Policy {version} is Assay's example policy; {policy['adopted_by']} adopted it for this case."
+        return f"Policy {version} is Assay's example policy; {adopted_by} adopted it for this case."
     return f"Policy {version} is the institution's own." if standing == "own" else f"Policy {version}."
 
 

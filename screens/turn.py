@@ -17,7 +17,7 @@ MOST = 40
 """Different values of a column that are listed to choose from."""
 
 
-def show(folder: CaseFolder, evidence: dict[str, Any]) -> None:
+def show(folder: CaseFolder) -> None:
     """Pick a person, change values, ask the model."""
     st.markdown("### Change a value and ask the model")
     try:

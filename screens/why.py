@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from audit.documents.evidence import Evidence
 from audit.findings import name_of
-from audit.values import Measures
 from screens import charts, parts, state, turn
 from screens.data import attribute_choice
 from screens.workspace import CaseFolder
@@ -16,14 +16,14 @@ from screens.workspace import CaseFolder
 REASONS = {True: "What counted most against the person", False: "What counted most for the person"}
 
 
-def show(folder: CaseFolder, evidence: dict[str, Any], measures: Measures) -> None:
+def show(folder: CaseFolder, evidence: Evidence) -> None:
     """The lower half of the model's screen."""
     st.header("Why: SHAP beside LIME")
-    if evidence["model"]["kind"] != "path":
+    if evidence.model.kind != "path":
         st.info("This case has decisions but no model; what led to them cannot be explained.")
         return
     explained = state.result(folder, "explain.json")
-    people = evidence["data"]["audited_rows"]
+    people = evidence.data.audited_rows
     with st.form("explain", border=False):
         row = st.number_input(
             f"Explain a person (row 0 to {people - 1:,} of the audited rows)", 0, people - 1, 0, key="person"
@@ -41,14 +41,14 @@ def show(folder: CaseFolder, evidence: dict[str, Any], measures: Measures) -> No
     alarm(explained)
     part = parts.sections("why-section", [p for p in PARTS if p != PARTS[3] or explained.get("people")])
     if part == PARTS[0]:
-        overall(explained, measures)
+        overall(explained, evidence)
     elif part == PARTS[1]:
         dependence(explained)
     elif part == PARTS[2]:
         recourse_gap(explained)
     elif part == PARTS[3]:
         person(explained)
-        turn.show(folder, evidence)
+        turn.show(folder)
     else:
         trust(explained)
         st.markdown("### Limits")
@@ -70,10 +70,10 @@ def alarm(explained: dict[str, Any]) -> None:
         st.warning(state.plain(explained["rerouted"]))
 
 
-def overall(explained: dict[str, Any], measures: Measures | None = None) -> None:
+def overall(explained: dict[str, Any], evidence: Evidence | None = None) -> None:
     """Global importance and what the gap between groups is made of."""
-    if measures is not None:
-        attribute_choice(measures)
+    if evidence is not None:
+        attribute_choice(evidence)
     top = explained["global"][:12]
     left, right = st.columns(2)
     takeaway = "The model leans most on " + ", ".join(e["feature"] for e in top[:3]) + "."

@@ -126,11 +126,12 @@ def people(folder: Path, norm: str) -> Path:
 def asked(evidence: dict) -> None:  # type: ignore[type-arg]
     import streamlit as st
 
-    from audit.evidence import measures_from_json
+    from audit.documents import record_in
+    from audit.documents.evidence import Evidence
     from screens import model
 
     st.session_state.setdefault("attribute", ("sex",))
-    model.by_question(measures_from_json(evidence), evidence)
+    model.by_question(record_in(Evidence, evidence, "evidence.json"))
 
 
 def test_a_metric_added_is_measured_judged_explained_and_asked_about(
@@ -191,4 +192,3 @@ def test_a_protocol_added_is_read_and_a_corruption_added_is_known(monkeypatch: p
     extra = corrupt.Corruption("zeroed", "number", "{column} were 0", "a default", None, lambda c: c * 0)
     monkeypatch.setitem(corrupt.KINDS, extra.name, extra)
     assert known_kinds(("zeroed",)) == ("zeroed",)
-

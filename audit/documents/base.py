@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import field
 
-from audit.findings import NormResult
+from audit.findings import NormResult, policy_words
 from audit.values import Gap
 
 Names = tuple[str, ...]
@@ -46,6 +46,11 @@ class PolicyNamed(Record, frozen=True):
     sha256: str
     standing: str | None = None
     adopted_by: str | None = None
+
+    @property
+    def words(self) -> str:
+        """Whose norms these are, as a sentence."""
+        return policy_words(self.version, self.standing, self.adopted_by)
 
 
 class Served(Record, frozen=True):

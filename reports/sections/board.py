@@ -9,12 +9,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-import msgspec
-
 from audit.documents.base import Names
 from audit.documents.evidence import Evidence
 from audit.documents.mitigation import Mitigation
-from audit.findings import NormResult, policy_words, turned_words
+from audit.findings import NormResult, turned_words
 from audit.load.forms import ABOUT
 from audit.metrics import ACCURACY, EQUAL_OPPORTUNITY, SELECTION_RATE, TRUE_NEGATIVE_RATE, TRUE_POSITIVE_RATE
 from audit.sizes import measured, unit
@@ -310,7 +308,7 @@ def _options(sources: Sources) -> list[Block]:
     rows += [_right([arm for _, _, arm in arms])] if len(arms) > 1 else []
     rest = len(norms) - len(shown[:MOST_NORMS])
     behind = f" {_many(rest, 'more limit')}: see the chapters behind." if rest else ""
-    note = f"{policy_words(msgspec.to_builtins(evidence.policy))} 95 % range in brackets.{behind}"
+    note = f"{evidence.policy.words} 95 % range in brackets.{behind}"
     heads = ("What is asked of it", *(title for title, _, _ in arms))
     widths = {1: (56, 44), 2: (40, 30, 30), 3: (34, 22, 22, 22)}[len(arms)]
     out: list[Block] = [Table("The options side by side", heads, tuple(rows), note, widths)]

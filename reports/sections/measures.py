@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
 from audit.cube import Meaning
 from audit.documents.base import Names
 from audit.documents.evidence import Evidence
-from audit.findings import NormResult, policy_words
+from audit.findings import NormResult, interval_words, significance
 from audit.metrics import (
     ACCURACY,
     FALSE_POSITIVE_RATE,
@@ -38,11 +36,10 @@ MORE = (ACCURACY, *SCORE_METRICS)
 CHARTS = (SELECTION_RATE, TRUE_POSITIVE_RATE, FALSE_POSITIVE_RATE)
 
 
-def norms(sources: Sources) -> Section:
+def norms(evidence: Evidence) -> Section:
     """Each norm of the policy beside the measured gap. Where it stands, not whether the model is good."""
-    evidence = sources.evidence
     version = evidence.policy.version
-    whose = policy_words(msgspec.to_builtins(evidence.policy))
+    whose = evidence.policy.words
     blocks: list[Block] = [
         Paragraph(
             f"{whose} Being inside a norm does not make a decision right or lawful, "
@@ -66,15 +63,33 @@ def norms(sources: Sources) -> Section:
 
 
 def _norm(n: NormResult) -> tuple[str, ...]:
-    plain = n.kind == "ratio" or n.metric in words.SCORES
-    limit = f"{n.limit:g}" if plain else f"{100 * n.limit:g} points"
     return (
         f"{words.metric(n.metric)}, {n.kind}",
         words.by(n.attribute),
-        f"{'at most' if n.kind == 'difference' else 'at least'} {limit}",
+        limit_of(n),
         words.width(n),
         words.span(n) if n.value is not None else str(n.reason),
         STATUS[n.status],
+    )
+
+
+def limit_of(n: NormResult) -> str:
+    """at most 10 points; at least 0.8."""
+    own = n.kind == "ratio" or n.metric in words.SCORES
+    limit = f"{n.limit:g}" if own else f"{100 * n.limit:g} points"
+    return f"{'at most' if n.kind == 'difference' else 'at least'} {limit}"
+
+
+def sentence(gap: Gap | None, comparisons: str = "comparisons") -> str:
+    """The difference in words, with its interval and adjusted p-value."""
+    if gap is None:
+        return "There is no gap to measure."
+    if gap.value is None:
+        return f"The gap cannot be estimated: {gap.reason}."
+    idle = f" {gap.idle[:1].upper()}{gap.idle[1:]}." if gap.idle else ""
+    return (
+        f"Highest in {words.name_of(gap.highest)}, lowest in {words.name_of(gap.lowest)}: {100 * gap.value:.1f} points "
+        f"apart ({interval_words(gap)}; {significance(gap, comparisons)}).{idle}"
     )
 
 
@@ -96,15 +111,18 @@ def section(sources: Sources) -> Section:
         for title, names in (("Rates", SHOWN), ("Accuracy and scores", MORE)):
             if table := rates_by(evidence, title, names, attribute):
                 blocks.append(table)
-        if len(attribute) == 1 and (table := _power(evidence, attribute)):
+        if len(attribute) == 1 and (table := power(evidence, attribute)):
             blocks.append(table)
     return Section("measures", "What the decisions do", tuple(blocks))
 
 
-def _power(evidence: Evidence, attribute: Names) -> Table | None:
-    """How wide a gap each group's size lets an audit see, beside what was measured; nothing where nothing is known."""
+def power(evidence: Evidence, attribute: Names, of: Sequence[str] | None = None) -> Table | None:
+    """How wide a gap each group's size lets an audit see, beside what was measured; nothing where nothing is known.
+
+    of: the metrics (None: all but complements).
+    """
     found = find.every(evidence.power, attribute=attribute)
-    names = [m for m in dict.fromkeys(r.metric for r in found) if m not in complements()]
+    names = [m for m in dict.fromkeys(r.metric for r in found) if (m not in complements() if of is None else m in of)]
     groups = list(dict.fromkeys(tuple(r.group) for r in found))
     if not names:
         return None

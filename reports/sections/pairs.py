@@ -13,6 +13,14 @@ from reports.sections import find
 
 SHOWN = (SELECTION_RATE, TRUE_POSITIVE_RATE, TRUE_NEGATIVE_RATE)
 
+LEAD = Paragraph(
+    "Two groups at a time. Intervals hold for all pairs of a table at once; p-values are of the two groups alone "
+    "and adjusted for every pair of groups in the audit (Holm, each attribute and rate with the same share). "
+    "“Short” is how many more of the lower group would be counted at the rate of the higher one, of how many; a "
+    "number below 0 says that the lower group may be no worse off. All pairs of all rates are in the embedded "
+    "evidence."
+)
+
 
 def section(sources: Sources) -> Section | None:
     """The annex, or None where no two groups could be compared."""
@@ -27,14 +35,7 @@ def section(sources: Sources) -> Section | None:
                 blocks.append(_table(attribute, metric, pairs))
     if not blocks:
         return None
-    lead = Paragraph(
-        "Two groups at a time. Intervals hold for all pairs of a table at once; p-values are of the two groups alone "
-        "and adjusted for every pair of groups in the audit (Holm, each attribute and rate with the same share). "
-        "“Short” is how many more of the lower group would be counted at the rate of the higher one, of how many; a "
-        "number below 0 says that the lower group may be no worse off. All pairs of all rates are in the embedded "
-        "evidence."
-    )
-    return Section("pairs", "Every pair of groups", (lead, *blocks))
+    return Section("pairs", "Every pair of groups", (LEAD, *blocks))
 
 
 def _table(attribute: Names, metric: str, pairs: Sequence[Pair]) -> Table:

@@ -27,7 +27,7 @@ from audit.models.write import skops_bytes
 from audit.run import run_audit
 from audit.values import to_json
 from debias.candidate import joint_of
-from debias.fit import refit
+from debias.fit_weights import refit
 from debias.methods.table import METHODS
 from debias.methods.weights import reweigh
 from debias.mitigate import record_decision, run_mitigate, summary
