@@ -31,6 +31,7 @@ STATUS = {
     "undecided": "undecided: the limit lies within the interval",
     "not_estimable": "not estimable",
 }
+NO_NORM = Notice("The policy has no norm for the attributes of this case.")
 SHOWN = (SELECTION_RATE, TRUE_POSITIVE_RATE, FALSE_POSITIVE_RATE, POSITIVE_PREDICTIVE_VALUE)
 MORE = (ACCURACY, *SCORE_METRICS)
 CHARTS = (SELECTION_RATE, TRUE_POSITIVE_RATE, FALSE_POSITIVE_RATE)
@@ -58,7 +59,7 @@ def norms(evidence: Evidence) -> Section:
             )
         )
     else:
-        blocks.append(Notice("The policy has no norm for the attributes of this case."))
+        blocks.append(NO_NORM)
     return Section("norms", "The norms of the policy", tuple(blocks))
 
 

@@ -12,13 +12,18 @@ from audit.metrics import (
     SELECTION_RATE,
     TRUE_POSITIVE_RATE,
 )
-from audit.values import Gap
+from audit.values import Gap, Rate
 from reports import charts, words
 from reports.blocks import Block, Figure, Heading, Notice, Paragraph, Section, Sources, Table
 from reports.sections import find, search
 
 ARMS = (("original", "original"), ("matched", "original, threshold moved"), ("candidate", "candidate"))
 MOST_CHANGES = 15
+BASELINE = Paragraph(
+    "The second column is the original model with nothing changed but its threshold, moved so that it "
+    "selects as many as the candidate does; no outcome is looked at for that. A gain that it shares is a moved "
+    "threshold, not mitigation."
+)
 
 
 def section(sources: Sources) -> Section:
@@ -49,13 +54,7 @@ def _body(m: Mitigation) -> list[Block]:
     blocks += worse_of(m)
     blocks.append(Heading("Before and after"))
     blocks.append(arms_of(m))
-    blocks.append(
-        Paragraph(
-            "The second column is the original model with nothing changed but its threshold, moved so that it "
-            "selects as many as the candidate does; no outcome is looked at for that. A gain that it shares is a moved "
-            "threshold, not mitigation."
-        )
-    )
+    blocks.append(BASELINE)
     for attribute in find.printed(m.arms.original):
         blocks += _groups(m, attribute)
     blocks.append(Heading("Whose decision changes"))
@@ -165,16 +164,26 @@ def _change(c: Change) -> tuple[str, ...]:
     )
 
 
-def _groups(m: Mitigation, attribute: Names) -> list[Block]:
+def present_in(m: Mitigation) -> list[tuple[str, str]]:
+    """The arms that were measured: key and name."""
+    return [(k, n) for k, n in ARMS if k in m.arms.present()]
+
+
+def selected_by(m: Mitigation, attribute: Names) -> dict[str, dict[Names, Rate]]:
+    """The selection rates of each arm by group."""
     arms = m.arms.present()
-    present = [(k, n) for k, n in ARMS if k in arms]
-    found = {
+    return {
         k: {r.group: r for r in find.every(arms[k].rates, metric=SELECTION_RATE, attribute=attribute)}
-        for k, _ in present
+        for k, _ in present_in(m)
     }
+
+
+def groups_of(m: Mitigation, attribute: Names) -> Table:
+    """Selection rates by group, an arm a column."""
+    found, present = selected_by(m, attribute), present_in(m)
     groups = list(found["original"])
     by = words.by(attribute)
-    table = Table(
+    return Table(
         f"Selection rate by {by}, before and after: value, 95 % interval, count",
         ("Group", *(words.capital(n) for _, n in present)),
         tuple(
@@ -184,8 +193,15 @@ def _groups(m: Mitigation, attribute: Names) -> list[Block]:
         find.cut(len(groups)),
         (25, *([75 // len(present)] * len(present))),
     )
+
+
+def _groups(m: Mitigation, attribute: Names) -> list[Block]:
+    table = groups_of(m, attribute)
     if len(attribute) > 1:
         return [table]
+    found, present, by = selected_by(m, attribute), present_in(m), words.by(attribute)
+    groups = list(found["original"])
+    arms = m.arms.present()
     drawn = charts.dots(
         [
             charts.Dot(words.name_of(g), r.value, r.low, r.high, series, words.behind(r))

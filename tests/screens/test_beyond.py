@@ -102,8 +102,8 @@ def test_the_data_stand_beside_the_population(evidence: dict[str, Any]) -> None:
         group | {"group": ["female"], "share": 0.4, "population": 0.5},
         group | {"group": ["male"], "share": 0.6, "population": 0.5, "low": 0.5, "high": 0.7},
     ]
-    table = {"attribute": ["sex"], "estimable": True, "reason": None, "groups": groups, "p_value": 0.0004, "people": 200,
-             "unknown": 0, "not_in_reference": {}}  # fmt: skip
+    table = {"attribute": ["sex"], "estimable": True, "reason": None, "groups": groups, "p_value": 0.0004}
+    table |= {"people": 200, "unknown": 0, "not_in_reference": {}}
     told = texts(shown(evidence | {"population": {"source": "census", "shares": {}, "tables": [table]}}))
     assert "female are 40.0 % of the data and 50.0 % of the population" in told
     assert "Chi-squared test of fit: p < .001." in told

@@ -41,9 +41,11 @@ def choosing(case_id: str) -> None:
 
 
 def comparing(document: dict) -> None:  # type: ignore[type-arg]
+    from audit.documents import record_in
+    from audit.documents.mitigation import Mitigation
     from screens import mitigate
 
-    mitigate.comparison(document)
+    mitigate.comparison(record_in(Mitigation, document, "mitigation.json"))
 
 
 def warned(app: AppTest) -> list[str]:
