@@ -13,7 +13,7 @@ from assay._commands.parsing import parsed
 from debias import jobs
 from debias.methods.method import CONSTRAINTS, SENSITIVE_NOTICE
 from debias.pareto import run_search
-from screens import charts, search, state, workspace
+from screens import charts, state, workspace
 from screens.workspace import CaseFolder
 
 
@@ -48,7 +48,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 
 def page(case_id: str) -> None:
-    from screens import workspace
+    from screens import search, workspace
 
     search.panel(workspace.open_case(case_id))
 
