@@ -18,7 +18,6 @@ import numpy as np
 from audit.gaps import Settings
 from audit.load import load_case, load_rows
 from audit.stress.spec import StressSpec
-from audit.stress.words import figure_name
 from debias.refits import refitting
 from debias.stress import training as ours
 from debias.task import task_of
@@ -66,7 +65,7 @@ def main() -> None:
         for entries in (mine.entries, other):
             changes = [aim.sign * e.confirmed.change for e in entries if e.aim == aim]
             said.append(f"{max(changes):+.3f}" if changes else "none")
-        name = figure_name({"metric": aim.metric, "figure": aim.kind, "attribute": aim.attribute})
+        name = aim.words()
         print(f"{name:45} ours {said[0]:>8}   black box {said[1]:>8}")
 
 

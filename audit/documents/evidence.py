@@ -18,6 +18,7 @@ from audit.documents.base import (
     Tool,
 )
 from audit.documents.rows import ByProxy, Funnel, Individual, LikeWithLike, Population, Quality, Slices
+from audit.documents.stress import ContractFound
 from audit.values import Count, DatasetMeasure, Gap, Pair, Rate, Reach
 
 
@@ -379,6 +380,5 @@ class Evidence(Record, frozen=True):
     stated: dict[str, str] = field(default_factory=dict)
     """Who decides about whom, as the case says it (audit.load.forms.ABOUT)."""
     presets: Any = None
-    contract: Any = None
-    """What became of the case's contract (audit.contract.check.to_document)."""
+    contract: ContractFound | None = None
     published: Any = None

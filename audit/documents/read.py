@@ -14,6 +14,7 @@ from audit.documents.explanations import Explanations
 from audit.documents.mitigation import Mitigation
 from audit.documents.search import Search
 from audit.documents.series import Series
+from audit.documents.stress import Stress, Whatif
 from audit.errors import DataError, InputError
 
 T = TypeVar("T")
@@ -134,6 +135,14 @@ class Documents(Mapping[str, bytes]):
     @functools.cached_property
     def search(self) -> Search | None:
         return self._record(Search, "search.json")
+
+    @functools.cached_property
+    def stress(self) -> Stress | None:
+        return self._record(Stress, "stress.json")
+
+    @functools.cached_property
+    def whatif(self) -> Whatif | None:
+        return self._record(Whatif, "whatif.json")
 
     @functools.cached_property
     def series(self) -> Series | None:

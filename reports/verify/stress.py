@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from audit.documents import record_in
+from audit.documents.stress import Finding
 from audit.errors import AssayError
 from reports.verify.figures import alike, load
 from reports.verify.result import Broken, shown
@@ -29,8 +31,9 @@ def check_stress(files: Mapping[str, bytes]) -> str:
                     raise Broken("a figure of the stress test has no counts", got=where)
                 clear = e["low"] > 0 if sign > 0 else e["high"] < 0
                 beyond = e["random_worst"] is None or sign * (after - e["random_worst"]) > 0
-                words_of(e)
-                noticed(e)
+                finding = record_in(Finding, e, "stress.json")
+                words_of(finding)
+                noticed(finding)
                 pairs = (
                     ("before", e["before"], before),
                     ("after", e["after"], after),
