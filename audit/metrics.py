@@ -299,7 +299,8 @@ def metrics_for(meaning: Meaning) -> tuple[Metric, ...]:
     return tuple(
         Metric(
             row.name,
-            *(mask(side) for side in row.formula.split("/")),
+            mask(row.formula.partition("/")[0]),
+            mask(row.formula.partition("/")[2]),
             row.better,
             row.hypothesis,
             row.question.format(**case),

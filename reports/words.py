@@ -9,8 +9,7 @@ from typing import Any, Protocol
 
 from audit.documents.evidence import Data
 from audit.findings import name_of, p_words, percent
-from audit.metrics import METRICS
-from audit.metrics import SCORE_METRICS as SCORES
+from audit.metrics import METRICS, SCORE_METRICS
 from audit.metrics import title as metric
 from audit.publish import ROUNDED
 from audit.values import Gap, Rate
@@ -47,6 +46,9 @@ MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
+SCORES = SCORE_METRICS
+"""On a scale of their own, and printed as they are."""
+
 TERMS = (
     (
         "Confidence interval",

@@ -28,9 +28,9 @@ def blocks(found: Sequence[Block]) -> None:
                 for item in items:
                     st.markdown(f"- {state.plain(item)}")
             case Keys(items):
-                for column, item in zip(st.columns(len(items)), items, strict=True):
-                    column.metric(item.label, item.value)
-                    column.caption(state.plain(item.text))
+                for column, one in zip(st.columns(len(items)), items, strict=True):
+                    column.metric(one.label, one.value)
+                    column.caption(state.plain(one.text))
             case Table():
                 table(block)
             case Figure(svg, alt, caption):

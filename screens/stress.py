@@ -175,7 +175,7 @@ def pipelines(folder: CaseFolder) -> None:
     )
     st.plotly_chart(figure, config=charts.CONFIG, key="whatif-chart", alt=words)
     moved = [v for v in shown if v.figures[at].change is not None]
-    moved.sort(key=lambda v: -abs(v.figures[at].change))
+    moved.sort(key=lambda v: -abs(v.figures[at].change or 0.0))
     rows = [_row(v, accuracy, at) for v in moved[:MOST_ROWS]]
     parts.table(pd.DataFrame(rows), alt=f"The variants that move {chosen} most")
     draw.blocks(multiverse(document))

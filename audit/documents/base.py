@@ -16,13 +16,7 @@ Interval = tuple[float, float]
 
 
 class Record(msgspec.Struct, frozen=True):
-    """A frozen record. `record["key"]` reads it by the name of its JSON key, for rooms that still take mappings."""
-
-    def __getitem__(self, key: str) -> Any:
-        for name, encoded in zip(self.__struct_fields__, self.__struct_encode_fields__, strict=True):
-            if encoded == key:
-                return getattr(self, name)
-        raise KeyError(key)
+    """A frozen record."""
 
 
 class CaseNamed(Record, frozen=True):

@@ -168,7 +168,7 @@ def _whatif(document: Whatif | None) -> list[Block]:
     lines = []
     for i, aim in enumerate(aims):
         clear = [v for v in variants if (p := v.figures[i].p_adjusted) is not None and p <= 0.05]
-        clear.sort(key=lambda v: -abs(v.figures[i].change))
+        clear.sort(key=lambda v: -abs(v.figures[i].change or 0.0))
         if clear:
             most = "; ".join(
                 f"{words.short(v.variant, 60)} ({words.signed(v.figures[i].change)} "

@@ -140,7 +140,8 @@ def test_failing_checks_are_told_by_group() -> None:
     found = {
         "kept": 0, "broken": 1, "rows": 200, "not_understood": {"expect_magic": 2},
         "checks": [{
-            "passed": False, "severity": "error", "words": "", "columns": ["income"], "kind": "missing_at_most", "failed": 22,
+            "passed": False, "severity": "error", "words": "",
+            "columns": ["income"], "kind": "missing_at_most", "failed": 22,
             "rows": 200, "share": 0.11, "low": 0.07, "high": 0.16,
             "by_group": [{"attribute": ["sex"], "group": [g], "share": s} for g, s in (("F", 0.2), ("M", 0.02))],
             "apart": [{"attribute": ["sex"], "highest": ["F"], "lowest": ["M"], "p_adjusted": 0.001}],
