@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from audit.documents.stress import Caught, ContractFound, Finding, Variant
+from audit.documents.contract import ContractHeld
+from audit.documents.stress import Finding, VariantFound
 from audit.findings import name_of, percent
 from audit.metrics import ACCURACY
 from audit.stress.words import best_of, figure_name, nothing_worse, noticed, plausible, words_of
@@ -110,7 +111,7 @@ def _findings(entries: Sequence[Finding], key: str, noticing: bool) -> None:
                 st.caption("Who is hit is said by a sensitive attribute or by the outcome.")
             if noticing:
                 st.write(state.plain(f"Noticed by: {noticed(e)}."))
-                if isinstance(e.caught, Caught):
+                if e.caught is not None:
                     st.code(_toml(e.caught.line), language="toml")
     if len(found) > MOST:
         rows = [
@@ -147,7 +148,7 @@ def pipelines(folder: CaseFolder) -> None:
     if document is None:
         return
     aims = document.aims
-    names = [figure_name(a) for a in aims if a.figure != "rate"]
+    names = [figure_name(a) for a in aims if a.kind != "rate"]
     accuracy = next((i for i, a in enumerate(aims) if a.metric == ACCURACY), None)
     if not names or accuracy is None:
         st.write("There is no gap to hold against accuracy.")
@@ -185,12 +186,12 @@ def pipelines(folder: CaseFolder) -> None:
             parts.table(pd.DataFrame(rows), alt="Variants that were not made, and why")
 
 
-def _point(v: Variant, accuracy: int, at: int) -> tuple[float, float, str, str, bool]:
+def _point(v: VariantFound, accuracy: int, at: int) -> tuple[float, float, str, str, bool]:
     p, step = v.figures[at].p_adjusted, KINDS[v.kind].step
     return v.figures[at].value, v.figures[accuracy].value, v.variant, step, p is not None and p <= 0.05
 
 
-def _row(v: Variant, accuracy: int, at: int) -> dict[str, Any]:
+def _row(v: VariantFound, accuracy: int, at: int) -> dict[str, Any]:
     f, a = v.figures[at], v.figures[accuracy]
     return {
         "Variant": v.variant,
@@ -232,7 +233,7 @@ def contract(folder: CaseFolder) -> None:
             st.code(text, language="toml")
 
 
-def held(found: ContractFound) -> None:
+def held(found: ContractHeld) -> None:
     """Every check, what failed first, by group."""
     failed = [c for c in found.checks if not c.passed]
     st.write(f"**{found.kept} of {len(found.checks)} checks kept** on {found.rows:,} rows.")

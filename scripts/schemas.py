@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from audit.documents.contract import ContractHeld
 from audit.documents.evidence import Evidence
 from audit.documents.explanations import Explanations
 from audit.documents.mitigation import Mitigation
@@ -19,7 +20,8 @@ from reports.extra import Extra
 PLACE = Path(__file__).resolve().parents[1] / "docs" / "schemas"
 KINDS: dict[str, Any] = {
     "evidence.json": Evidence, "explain.json": Explanations, "mitigation.json": Mitigation, "search.json": Search,
-    "series.json": Series, "stress.json": Stress, "whatif.json": Whatif, "manifest.extra.json": Extra,
+    "series.json": Series, "stress.json": Stress, "whatif.json": Whatif, "contract.json": ContractHeld,
+    "manifest.extra.json": Extra,
 }  # fmt: skip
 """Name of the file -> the record that it is read into."""
 

@@ -36,7 +36,6 @@ ELSEWHERE = {
     "debias/pareto.py": "selection_rate: a field of a point",
     "debias/pareto_figures.py": "selection_rate: a field of a point",
     "debias/fit_weights.py": "resampling: how weights were used",
-    "screens/mitigate.py": "accuracy, selection_rate: fields of an arm",
     "screens/charts.py": "accuracy: an axis",
 }
 HOMES = {"audit/metrics.py": METRICS, "debias/methods/method.py": METHODS}

@@ -13,7 +13,6 @@ from audit.documents.evidence import CubeHead, Evidence
 from audit.documents.explanations import Explanations
 from audit.documents.mitigation import Mitigation
 from audit.documents.search import Search
-from audit.documents.series import Series
 from audit.documents.stress import Stress, Whatif
 from audit.errors import DataError, InputError
 

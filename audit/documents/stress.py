@@ -1,55 +1,87 @@
-"""stress.json, whatif.json and the `contract` of evidence.json as records."""
+"""stress.json, schema assay/stress/1, and whatif.json, schema assay/whatif/1, as records."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from msgspec import UNSET, UnsetType, field
+from msgspec import field
 
-from audit.documents.base import CaseNamed, Names, Record, Tool
+from audit.documents.base import CaseNamed, Model, Names, Record, Tool
+
+Counts = tuple[tuple[tuple[float, float], ...], ...]
+"""Of each rate, of each group: counted, and out of how many."""
 
 
-class Literal(Record, frozen=True):
-    """One condition of who is hit; personal: by a sensitive attribute or the outcome."""
+class DataRead(Record, frozen=True):
+    """What was read, and how many of its rows were measured."""
+
+    sha256: str = ""
+    rows: int | None = None
+    audited_rows: int | None = None
+    measured_rows: int | None = None
+
+
+class Asked(Record, frozen=True):
+    """How it was searched. budget: the largest share of rows; depth: conditions of a predicate; fits: at most."""
+
+    budget: float
+    seed: int
+    depth: int = 2
+    kinds: Names = ()
+    columns: Names = ()
+    plausible: dict[str, Names] = field(default_factory=dict)
+    train: bool = True
+    fits: int = 0
+
+
+class Condition(Record, frozen=True):
+    """A literal. how: "is", "at least" or "below"; personal: about a sensitive attribute or the outcome."""
 
     column: str
     how: str
-    value: Any
+    value: str
     personal: bool
 
 
-class Caught(Record, frozen=True):
-    """The line of a contract that would have caught it."""
+class Counted(Record, frozen=True):
+    """What a figure follows from, before and after."""
 
+    groups: Names
+    before: Counts
+    after: Counts
+
+
+class Caught(Record, frozen=True):
+    """The line of a contract that fails under the corruption, and not without it."""
+
+    words: str
     line: dict[str, Any]
     proposed: bool
-    words: str = ""
 
 
-class Watch(Record, frozen=True):
+class Seen(Record, frozen=True):
+    """How the watch of a feed would have seen it, and after how many batches."""
+
+    how: str
     batches: int
-    how: str = ""
 
 
 class Watched(Record, frozen=True):
-    """How often the watch looks: batches of so many rows."""
+    """How many batches of so many rows were tried."""
 
     batch: int
     batches: int
 
 
 class Finding(Record, frozen=True):
-    """One figure before and after the worst corruption that was found for it. figure: "rate", "difference", "ratio".
+    """The worst of one figure. change, low, high: signed as the figure; rows: corrupted, of so many."""
 
-    rows: hit, of `of`; random_worst: what as many random errors reach. caught: UNSET where nothing could catch it.
-    """
-
+    question: str
     metric: str
     attribute: Names
     figure: str
     kind: str
-    column: str | None
-    predicate: tuple[Literal, ...]
+    predicate: tuple[Condition, ...]
     names_person: bool
     rows: int
     of: int
@@ -60,81 +92,91 @@ class Finding(Record, frozen=True):
     low: float
     high: float
     worse: bool
+    counts: Counted
+    limit: float | None = None
+    column: str | None = None
+    random_mean: float | None = None
     random_worst: float | None = None
-    caught: Caught | UnsetType | None = UNSET
-    watch: Watch | None = None
+    caught: Caught | None = None
+    watch: Seen | None = None
     watched: Watched | None = None
 
 
-class Searched(Record, frozen=True):
-    """What was looked at for one question: serving or training."""
+class Serving(Record, frozen=True):
+    """The model is fixed, and what it is fed is wrong."""
 
+    candidates: int
+    searched_rows: int
+    reported_rows: int
     entries: tuple[Finding, ...]
+    corruptions: int = 0
     notes: Names = ()
-    measured: bool = True
+
+
+class Training(Record, frozen=True):
+    """The model was fitted on wrong rows. measured: False with the reason, where it was not."""
+
+    measured: bool
+    entries: tuple[Finding, ...]
     reason: str | None = None
-    candidates: int = 0
-    searched_rows: int = 0
-    reported_rows: int = 0
-    fits: int = 0
     learner: str | None = None
-
-
-class StressAsked(Record, frozen=True):
-    budget: float
+    learned_rows: int | None = None
+    searched_rows: int | None = None
+    reported_rows: int | None = None
+    candidates: int | None = None
+    fits: int | None = None
+    notes: Names = ()
 
 
 class Stress(Record, frozen=True):
-    """stress.json, schema assay/stress/1."""
+    """stress.json."""
 
     schema: str
-    asked: StressAsked
-    serving: Searched
-    training: Searched
+    asked: Asked
+    serving: Serving
+    training: Training
     case: CaseNamed | None = None
+    data: DataRead | None = None
+    model: Model | None = None
     tool: Tool | None = None
 
 
-class VariantFigure(Record, frozen=True):
+class Variation(Record, frozen=True):
+    """One figure of one variant, against the pipeline as built; None where it cannot be estimated."""
+
     value: float | None
     change: float | None
     low: float | None
     high: float | None
-    p_value: float | None = None
-    p_adjusted: float | None = None
+    p_value: float | None
+    p_adjusted: float | None
+    counts: Counts
 
 
-class Variant(Record, frozen=True):
-    """One pipeline. side: "train", "test" or "decide"; figures: in the order of the aims."""
+class VariantFound(Record, frozen=True):
+    """side: "train" (a choice in building), "test" (what comes in differs) or "decide"; changed: decisions."""
 
     variant: str
     kind: str
     side: str
-    figures: tuple[VariantFigure, ...]
+    figures: tuple[Variation, ...]
     step: str = ""
+    changed: int = 0
 
 
-class VariantAim(Record, frozen=True):
-    """A figure that variants are held against; figure: "rate", "difference" or "ratio"."""
+class AimFound(Record, frozen=True):
+    """One figure as built (base), and of the model that was shipped."""
 
     metric: str
     attribute: Names
-    figure: str = field(name="kind")
+    kind: str
     limit: float | None
-    base: float | None
-
-
-class Multiverse(Record, frozen=True):
-    """How many of the pipelines that could have been built are inside a norm."""
-
-    metric: str
-    attribute: Names
-    figure: str = field(name="kind")
-    limit: float
-    variants: int
-    inside: int
+    base: float
+    base_counts: Counts
     shipped: float | None
-    better_than_shipped: int | None
+    shipped_counts: Counts
+    words: str = ""
+    groups: Names = ()
 
 
 class NotMade(Record, frozen=True):
@@ -142,65 +184,39 @@ class NotMade(Record, frozen=True):
     reason: str
 
 
-class VariantsOf(Record, frozen=True):
-    measured_rows: int
+class Multiverse(Record, frozen=True):
+    """How many of the pipelines that could have been built are inside a norm, and better than the shipped one."""
+
+    metric: str
+    attribute: Names
+    kind: str
+    limit: float
+    variants: int
+    inside: int
+    shipped: float | None
+    better_than_shipped: int | None
+
+
+class AskedVariants(Record, frozen=True):
+    learner: str
+    kinds: Names
+    seed: int
 
 
 class Whatif(Record, frozen=True):
-    """whatif.json, schema assay/whatif/1."""
+    """whatif.json. tests: p-values that were adjusted; not_searched: norms that rest on more than decisions."""
 
     schema: str
-    data: VariantsOf
-    aims: tuple[VariantAim, ...]
-    variants: tuple[Variant, ...]
+    data: DataRead
+    aims: tuple[AimFound, ...]
+    variants: tuple[VariantFound, ...]
+    failed: tuple[NotMade, ...]
     multiverse: tuple[Multiverse, ...]
-    failed: tuple[NotMade, ...] = ()
+    case: CaseNamed | None = None
+    asked: AskedVariants | None = None
     learner: str = ""
-
-
-class FailedBy(Record, frozen=True):
-    """How many rows of a group fail a check."""
-
-    attribute: Names
-    group: Names
-    share: float | None
-    rows: int | None = None
-    failed: int | None = None
-    low: float | None = None
-    high: float | None = None
-
-
-class FailedApart(Record, frozen=True):
-    """The widest difference of failing shares between groups."""
-
-    attribute: Names
-    highest: Names
-    lowest: Names
-    p_adjusted: float | None = None
-
-
-class Checked(Record, frozen=True):
-    """One check of the contract, and what became of it."""
-
-    kind: str
-    columns: Names
-    words: str
-    severity: str
-    passed: bool
-    rows: int | None = None
-    failed: int | None = None
-    share: float | None = None
-    low: float | None = None
-    high: float | None = None
-    by_group: tuple[FailedBy, ...] = ()
-    apart: tuple[FailedApart, ...] = ()
-
-
-class ContractFound(Record, frozen=True):
-    """The `contract` of evidence.json (audit.contract.check.to_document)."""
-
-    checks: tuple[Checked, ...]
-    kept: int
-    broken: int = 0
-    rows: int = 0
-    not_understood: dict[str, int] = field(default_factory=dict)
+    learned_rows: int | None = None
+    tool: Tool | None = None
+    not_searched: Names = ()
+    tests: int = 0
+    notes: Names = ()

@@ -3,24 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
 
-from msgspec import UnsetType
-
-from audit.documents.stress import Finding
+from audit.documents.stress import AimFound, Finding, Multiverse
 from audit.findings import percent
 from audit.stress.corrupt import KINDS
-
-
-class Figured(Protocol):
-    """A figure by metric, attribute and kind: "rate", "difference" or "ratio"."""
-
-    @property
-    def metric(self) -> str: ...
-    @property
-    def attribute(self) -> tuple[str, ...]: ...
-    @property
-    def figure(self) -> str: ...
 
 
 def words_of(entry: Finding) -> str:
@@ -36,16 +22,16 @@ def plausible(entry: Finding) -> str:
     return KINDS[entry.kind].plausible
 
 
-def figure_name(entry: Figured) -> str:
+def figure_name(entry: Finding | AimFound | Multiverse) -> str:
     """true positive rate difference by sex."""
-    name = entry.metric.replace("_", " ")
-    return name if entry.figure == "rate" else f"{name} {entry.figure} by {' and '.join(entry.attribute)}"
+    name, figure = entry.metric.replace("_", " "), entry.figure if isinstance(entry, Finding) else entry.kind
+    return name if figure == "rate" else f"{name} {figure} by {' and '.join(entry.attribute)}"
 
 
 def noticed(entry: Finding) -> str:
     """Which line of a contract would have caught it, and after how many batches the watch."""
     caught, tried = entry.caught, entry.watched
-    if isinstance(caught, UnsetType) or tried is None:
+    if tried is None:
         return "only by a contract on the training data"
     said = "no line of a contract"
     if caught is not None:

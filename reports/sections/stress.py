@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from audit.documents.stress import Checked, ContractFound, Finding, Stress, Whatif
+from audit.documents.contract import CheckHeld, ContractHeld
+from audit.documents.stress import Finding, Stress, Whatif
 from audit.stress.words import best_of, figure_name, nothing_worse, noticed, plausible, words_of
 from reports import words
 from reports.blocks import Block, Heading, Notice, Paragraph, Points, Section, Sources, Table
@@ -20,7 +21,7 @@ def section(sources: Sources) -> Section | None:
     return Section("stress", "What could go wrong", tuple(blocks)) if blocks else None
 
 
-def contract(found: ContractFound | None) -> list[Block]:
+def contract(found: ContractHeld | None) -> list[Block]:
     if not found:
         return []
     checks = found.checks
@@ -58,17 +59,17 @@ def contract(found: ContractFound | None) -> list[Block]:
     return out
 
 
-def not_understood(found: ContractFound) -> Notice:
+def not_understood(found: ContractHeld) -> Notice:
     """How many lines of a suite made elsewhere were not checked."""
     return Notice(f"{sum(found.not_understood.values())} lines of the suite were not understood and not checked.")
 
 
-def _asked(c: Checked) -> str:
+def _asked(c: CheckHeld) -> str:
     columns = " and ".join(c.columns) or "the table"
     return f"{columns}: {c.kind.replace('_', ' ')}"
 
 
-def _groups(c: Checked) -> str:
+def _groups(c: CheckHeld) -> str:
     said = []
     for a in c.apart[:2]:
         rate = {g.group: g for g in c.by_group if g.attribute == a.attribute[:1]}

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from audit.documents import record_in
-from audit.documents.stress import ContractFound, Stress, Whatif
+from audit.documents.contract import ContractHeld
+from audit.documents.stress import Stress, Whatif
 from audit.files import canonical
 from reports.blocks import Paragraph, Table
 from reports.sections import stress
@@ -147,6 +148,6 @@ def test_failing_checks_are_told_by_group() -> None:
             "apart": [{"attribute": ["sex"], "highest": ["F"], "lowest": ["M"], "p_adjusted": 0.001}],
         }],
     }  # fmt: skip
-    table = next(b for b in stress.contract(record_in(ContractFound, found, "contract")) if isinstance(b, Table))
+    table = next(b for b in stress.contract(record_in(ContractHeld, found, "contract")) if isinstance(b, Table))
     assert table.rows[0][0] == "income: missing at most"
     assert "20.0 % of F, 2.0 % of M" in table.rows[0][4]
