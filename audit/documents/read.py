@@ -13,6 +13,7 @@ from audit.documents.evidence import CubeHead, Evidence
 from audit.documents.explanations import Explanations
 from audit.documents.mitigation import Mitigation
 from audit.documents.search import Search
+from audit.documents.series import Series
 from audit.documents.stress import Stress, Whatif
 from audit.errors import DataError, InputError
 
@@ -136,13 +137,13 @@ class Documents(Mapping[str, bytes]):
         return self._record(Search, "search.json")
 
     @functools.cached_property
+    def series(self) -> Series | None:
+        return self._record(Series, "series.json")
+
+    @functools.cached_property
     def stress(self) -> Stress | None:
         return self._record(Stress, "stress.json")
 
     @functools.cached_property
     def whatif(self) -> Whatif | None:
         return self._record(Whatif, "whatif.json")
-
-    @functools.cached_property
-    def series(self) -> Series | None:
-        return self._record(Series, "series.json")
