@@ -146,7 +146,7 @@ def judged(m: Mitigation) -> None:
         norm = by["original"][key]
         cells = {name.capitalize(): _judged_cell(by[arm][key], arms[arm]) for arm, name in mitigation.present_in(m)}
         rows.append({"Norm": f"{_norm_words(norm)}, {measures.limit_of(norm)}"} | cells)
-    parts.table(pd.DataFrame(rows), alt="Each norm for the original, the baseline and the candidate")
+    parts.table(pd.DataFrame(rows), alt="Each norm of the policy, for every option")
     if m.policy is not None:
         st.caption(f"Norms of policy {state.plain(m.policy.version)}, on rows that none of the models saw.")
 

@@ -224,4 +224,4 @@ def in_words(one: Person) -> None:
         if one.recourse is not None:
             st.markdown("**What would turn the decision**")
             st.write(state.plain(one.recourse.words))
-            st.caption("A statement about this model, not a promise: the model may change, and so may other values.")
+            st.caption("No promise: the model may change, and so may other values.")

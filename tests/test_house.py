@@ -472,6 +472,69 @@ def test_what_the_first_decision_names_exists() -> None:
         assert any((ROOT / room / name).exists() for room in ("", "debias", "reports", "assay")), name
 
 
+def literals_of(room: str) -> Iterator[tuple[str, str]]:
+    """(file:line, text) of every string that a room can show; what is filled in is cut out, docstrings are left out."""
+    for module, path in MODULES.items():
+        if not module.startswith(f"{room}."):
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        inner = {id(v) for n in ast.walk(tree) if isinstance(n, ast.JoinedStr) for v in ast.walk(n) if v is not n}
+        inner |= {
+            id(n.body[0].value)
+            for n in ast.walk(tree)
+            if isinstance(n, ast.Module | ast.ClassDef | ast.FunctionDef) and n.body and isinstance(n.body[0], ast.Expr)
+        }
+        for node in ast.walk(tree):
+            if id(node) in inner:
+                continue
+            if isinstance(node, ast.JoinedStr):
+                text = "|".join(str(v.value) if isinstance(v, ast.Constant) else "" for v in node.values)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                text = node.value
+            else:
+                continue
+            yield f"{path.relative_to(ROOT).as_posix()}:{node.lineno}", text
+
+
+def fragments(room: str) -> dict[str, str]:
+    """Six words in a row -> where they stand."""
+    out = {}
+    for place, text in literals_of(room):
+        for piece in text.split("|"):
+            found = re.findall(r"[A-Za-z][A-Za-z'’-]*", piece.lower())
+            out |= {" ".join(found[i : i + 6]): place for i in range(len(found) - 5)}
+    return out
+
+
+TWICE = 5
+"""Six words that stand both in screens/ and reports/, at most: phrases of the field. It was 247, and only goes down."""
+
+
+def test_a_sentence_stands_once() -> None:
+    """Screens draw the report's blocks (screens/draw.py) and do not say again what these say."""
+    here, there = fragments("screens"), fragments("reports")
+    twice = {words: (here[words], there[words]) for words in sorted(here.keys() & there.keys())}
+    assert len(here) > 1000
+    assert len(twice) <= TWICE, f"{len(twice)} fragments: {twice}"
+
+
+SUBSCRIPTS = {"audit": 892, "debias": 825, "reports": 728, "screens": 240, "assay": 81}
+"""`x["key"]` by room: records have fields. The numbers only go down; a document is read into its record at the edge."""
+
+
+def test_documents_are_records() -> None:
+    for room, most in SUBSCRIPTS.items():
+        found = sum(
+            isinstance(node, ast.Subscript)
+            and isinstance(node.slice, ast.Constant)
+            and isinstance(node.slice.value, str)
+            for module, path in MODULES.items()
+            if module.split(".")[0] == room
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        )
+        assert found <= most, f"{room}: {found} subscripts by a key"
+
+
 LONG = {"audit/models/own_worker.py": "one file on purpose: it runs alone, under the interpreter of a model"}
 
 
