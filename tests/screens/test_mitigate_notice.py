@@ -15,7 +15,7 @@ from debias.methods.method import SENSITIVE_NOTICE
 from debias.methods.table import METHODS
 from debias.mitigate import run_mitigate
 from reports.blocks import Notice
-from reports.sections.board import _reads_groups
+from reports.sections.board.options import _reads_groups
 from screens import workspace
 from screens.workspace import CaseFolder
 
