@@ -191,9 +191,9 @@ def test_no_module_imports_itself_by_way_of_another() -> None:
 FLOORS = (
     {
         "reports", "about", "attest", "blocks", "chart_pareto", "charts", "compare", "conditions", "decision",
-        "document", "extra", "fit", "glyphs", "inline", "keys", "known", "letter", "machine", "manifest", "pdf", "presets",
-        "render", "sections", "series", "series_counts", "setting", "sign", "signature", "signing_key", "stamp", "token", "words",
-        "xmp",
+        "document", "extra", "fit", "glyphs", "inline", "keys", "known", "letter", "machine", "manifest", "pdf",
+        "presets", "render", "sections", "series", "series_counts", "setting", "sign", "signature", "signing_key",
+        "stamp", "token", "words", "xmp",
     },
     {"log"},
     {"register", "verify", "attest.check"},
