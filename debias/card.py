@@ -12,7 +12,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from msgspec import UnsetType
+
 from audit.documents import record_in
+from audit.documents.base import Names
 from audit.documents.mitigation import Aim, Mitigation
 from audit.files import canonical, write_whole
 from audit.findings import NormResult, name_of, percent
@@ -65,13 +68,13 @@ def model_card(document: Mapping[str, Any]) -> str:
     """The card as Markdown."""
     m = record_in(Mitigation, document, "mitigation.json")
     blocks = [
-        f"# Model card: {_plain(m.case.name)}, {_plain(m.title).lower()}",
+        f"# Model card: {_escaped(m.case.name)}, {_escaped(m.title).lower()}",
         _standing(m),
         "## Intended use",
-        _plain(m.case.purpose) or "Not stated in the case.",
+        _escaped(m.case.purpose) or "Not stated in the case.",
         "It decides "
-        f"{_plain(m.data.label)}: {_plain(m.data.positive)} or not; the favourable decision is "
-        f"{_plain(m.data.favourable)}. Any other use has not been measured.",
+        f"{_escaped(m.data.label)}: {_escaped(m.data.positive)} or not; the favourable decision is "
+        f"{_escaped(m.data.favourable)}. Any other use has not been measured.",
         *([f"**Notice.** {m.notice}"] if m.notice else []),
         "## How it was made",
         _made(m),
@@ -102,7 +105,7 @@ def model_card(document: Mapping[str, Any]) -> str:
     return "\n\n".join(b for b in blocks if b) + "\n"
 
 
-def _plain(text: object) -> str:
+def _escaped(text: object) -> str:
     """One line without Markdown's own marks: names come from a person's data."""
     words = " ".join(str(text).split())
     for mark in "\\`*_[]<>|#":
@@ -111,7 +114,7 @@ def _plain(text: object) -> str:
 
 
 def _list(lines: list[str]) -> str:
-    return "\n".join(f"- {_plain(line)}" for line in lines)
+    return "\n".join(f"- {_escaped(line)}" for line in lines)
 
 
 def _standing(m: Mitigation) -> str:
@@ -119,20 +122,20 @@ def _standing(m: Mitigation) -> str:
     if decision is None:
         return "A candidate. Nobody has decided on it, and nothing deploys it."
     said = "accepted" if decision.accepted else "rejected"
-    return f"A candidate, {said} by {_plain(decision.by)} on {str(decision.time)[:10]}: {_plain(decision.reason)}"
+    return f"A candidate, {said} by {_escaped(decision.by)} on {str(decision.time)[:10]}: {_escaped(decision.reason)}"
 
 
 def _made(m: Mitigation) -> str:
     p, c = m.parameters, m.constraint
     reads = "reads" if m.needs_sensitive_at_decision else "reads nothing of"
     base = m.base
-    old = f"the model {str(base.sha256)[:12]}" if base.sha256 else f"the column {_plain(base.column)}"
+    old = f"the model {str(base.sha256)[:12]}" if base.sha256 else f"the column {_escaped(base.column)}"
     lines = [
         f"{m.words} ({m.source})",
-        f"Aim: {_aim(c)}, between groups of {' and '.join(_plain(a) for a in p['attributes'])}, tolerance "
+        f"Aim: {_aim(c)}, between groups of {' and '.join(_escaped(a) for a in p['attributes'])}, tolerance "
         f"{p['tolerance']:g}. Reached on the test rows: {_number(c.reached)} "
         f"({'met' if c.met else 'not met' if c.met is False else 'not estimable'}).",
-        f"It started from {old} and is {_plain(base.learner)}.",
+        f"It started from {old} and is {_escaped(base.learner)}.",
         f"At a decision it {reads} the sensitive columns"
         + (
             "."
@@ -145,8 +148,12 @@ def _made(m: Mitigation) -> str:
 
 
 def _listed_features(m: Mitigation) -> str:
-    both = [a for a in m.data.sensitive if a in m.data.features]
-    return f", save {' and '.join(_plain(a) for a in both)}, which the case lists among its features" if both else ""
+    both = [a for a in _names(m.data.sensitive) if a in _names(m.data.features)]
+    return f", save {' and '.join(_escaped(a) for a in both)}, which the case lists among its features" if both else ""
+
+
+def _names(found: Names | UnsetType) -> Names:
+    return () if isinstance(found, UnsetType) else found
 
 
 def _aim(constraint: Aim) -> str:
@@ -161,8 +168,8 @@ def _data(m: Mitigation) -> str:
     return (
         f"{d.rows:,} rows (sha256 {d.sha256[:12]}), {drawn}: {s['train']:,} to learn from, {s['validation']:,} "
         f"to choose on, {s['test']:,} to report on; no row is for two of them. Features: "
-        f"{', '.join(_plain(f) for f in d.features)}. "
-        f"Sensitive columns: {', '.join(_plain(a) for a in d.sensitive)}."
+        f"{', '.join(_escaped(f) for f in _names(d.features))}. "
+        f"Sensitive columns: {', '.join(_escaped(a) for a in _names(d.sensitive))}."
     )
 
 
@@ -182,7 +189,7 @@ def _figures(m: Mitigation) -> str:
     }
     for gap in m.arms.candidate.gaps:
         if (gap.metric, gap.kind) in shown and (len(gap.attribute) == 1 or gap.metric == m.constraint.metric):
-            name = f"{gap.metric.replace('_', ' ')} gap by {' and '.join(_plain(a) for a in gap.attribute)}"
+            name = f"{gap.metric.replace('_', ' ')} gap by {' and '.join(_escaped(a) for a in gap.attribute)}"
             cells = []
             for arm in arms.values():
                 same = [g for g in arm.gaps if (g.metric, g.kind, g.attribute) == (gap.metric, gap.kind, gap.attribute)]

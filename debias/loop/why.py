@@ -66,7 +66,7 @@ def explained(
     if not found:
         return None
     words = " ".join(dict.fromkeys(said))
-    facts = {"before": first, "after": last, "changes": [_short(c) for c in found]}
+    facts = {"before": first, "after": last, "changes": [_facts_of(c) for c in found]}
     return Event("why", facts, {"said": words})
 
 
@@ -111,7 +111,7 @@ def _largest(change: Change) -> float:
     return max((abs(s.mix) + abs(s.rate) for s in change.segments if s.group is None), default=0.0)
 
 
-def _short(change: Change) -> dict[str, Any]:
+def _facts_of(change: Change) -> dict[str, Any]:
     """The change with its largest segments only."""
     gap = [s for s in change.segments if s.group is None]
     kept = sorted(gap, key=lambda s: -(abs(s.mix) + abs(s.rate)))[:SEGMENTS]

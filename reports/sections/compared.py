@@ -16,7 +16,7 @@ def section(sources: Sources) -> Section | None:
         return None
     same = [("Case", now.case.name, before.case.name)]
     same += [
-        (part, _short(a.sha256), _short(b.sha256))
+        (part, _digest_head(a.sha256), _digest_head(b.sha256))
         for part, a, b in (
             ("Data", now.data, before.data),
             ("Model", now.model, before.model),
@@ -73,7 +73,7 @@ def section(sources: Sources) -> Section | None:
     return Section("compared", "Compared with the earlier audit", (*blocks,))
 
 
-def _short(digest: str | None) -> str:
+def _digest_head(digest: str | None) -> str:
     return digest[:DIGITS] if digest else "none"
 
 

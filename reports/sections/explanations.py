@@ -36,7 +36,7 @@ def _body(e: Explanations, people: bool) -> list[Block]:
     if gate is None or background is None:
         raise ValueError("the explanations do not say whether they add up, or against what background")
     blocks: list[Block] = [
-        Lead(_plain(e)),
+        Lead(_lead(e)),
         Paragraph(
             f"What is explained is {e.output_meaning or e.output}. Method: {e.method} (SHAP values), "
             f"against {background.rows:,} background rows, seed {e.seed}, on {e.rows:,} rows. The "
@@ -81,7 +81,7 @@ def importance(e: Explanations) -> Table:
     return Table("Importance of every column", heads, rows, _left(e.overall), (44, 26, 30))
 
 
-def _plain(e: Explanations) -> str:
+def _lead(e: Explanations) -> str:
     """What the model leans on and what the gaps fall to, without a term of art."""
     first = ", ".join(f.feature for f in e.overall[:3])
     text = f"The columns that move the model most are {first}."
