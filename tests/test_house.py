@@ -519,7 +519,7 @@ def test_a_sentence_stands_once() -> None:
 
 
 SUBSCRIPTS = {"audit": 950, "debias": 800, "reports": 800, "screens": 260, "assay": 90}
-"""`x["key"]` by room, at most: records have fields. A document is read into its record at the edge; lower them when you can."""
+"""`x["key"]` by room, at most: records have fields, and a document is read into its record at the edge."""
 
 
 def test_documents_are_records() -> None:
