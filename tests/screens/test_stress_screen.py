@@ -24,7 +24,7 @@ ENTRY = {
 }  # fmt: skip
 STRESS = {
     "schema": "assay/stress/1",
-    "asked": {"budget": 0.05},
+    "asked": {"budget": 0.05, "seed": 0},
     "serving": {
         "candidates": 1000, "searched_rows": 200, "reported_rows": 200, "notes": ["A note."],
         "entries": [ENTRY,
