@@ -37,7 +37,9 @@ __all__ = [
     "short",
     "signed",
     "span",
+    "told_apart",
     "unquoted",
+    "why",
     "width",
 ]
 
@@ -189,7 +191,7 @@ def on_own_scale(gap: Measured) -> bool:
 def points(gap: Gap) -> str:
     """17.1 points (95 % interval 16.0 to 18.2)."""
     if gap.value is None:
-        return f"not estimable ({gap.reason})"
+        return f"not estimable ({why(gap.reason)})"
     said = "" if ends(gap)[0] is None else f" (95 % interval {span(gap)})"
     return f"{width(gap)}{said}"
 
@@ -257,9 +259,30 @@ def apart(a: str, b: str, most: int) -> tuple[str, str]:
     return kept(a), kept(b)
 
 
+def told_apart(names: Sequence[str], most: int) -> list[str]:
+    """Names cut to `most` letters so that no two that differ come out alike: what they have in common goes first."""
+    cut = {n: short(n, most) for n in names}
+    for alike in {s for n, s in cut.items() if s != n}:
+        group = [n for n in cut if cut[n] == alike]
+        if len(group) < 2:
+            continue
+        first, last = min(group), max(group)  # between these two lie all: what they share, all share
+        shared = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+        start = max(0, shared - most // 4)
+        for n in group:
+            head = f"{n[: most // 4].rstrip()}…"
+            cut[n] = head + short(n[max(start, most // 4) :].strip(), most - len(head))
+    return [cut[n] for n in names]
+
+
 def short(text: str, most: int = 48) -> str:
     """Cut, with an ellipsis, where a sentence has to stay on its page; tables carry the whole name."""
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def why(reason: str | None) -> str:
+    """Why there is no figure: the reason names each group with too few people, and of many that is a page of names."""
+    return short(str(reason), 150)
 
 
 def date(when: dt.datetime) -> str:

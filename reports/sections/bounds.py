@@ -92,7 +92,7 @@ def tipping_words(t: Tipping, kind: str, unknown: int) -> str:
     """0.8: 12 people (9.1 %); placed at worst."""
     limit = f"{100 * t.limit:g} points" if kind == "difference" else f"{t.limit:g}"
     if t.people is None:
-        return f"{limit}: none ({t.reason})"
+        return f"{limit}: none ({words.why(t.reason)})"
     back = "back within " if t.beyond else ""
     return f"{back}{limit}: {t.people:,} ({words.share(t.people / unknown)} of them)"
 

@@ -49,7 +49,7 @@ def results(sources: Sources) -> Section:
     for attribute in alone:
         blocks.append(Heading(f"By {words.by(attribute)}"))
         if len(alone) <= 3:
-            blocks += measures.chart_of(evidence, SELECTION_RATE, attribute, MOST_GROUPS)
+            blocks += measures.chart_of(evidence, SELECTION_RATE, attribute)
         if table := measures.rates_by(evidence, "Rates", RATES, attribute, MOST_GROUPS):
             blocks.append(table)
         blocks.append(measures.gaps_by(evidence, attribute, GAPS))

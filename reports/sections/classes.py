@@ -88,7 +88,7 @@ def _gaps(found: Classes, attribute: Names) -> Table:
                 continue
             title = f"{name}: {ASKED[g.metric].lower()}" if name else NAMES[g.metric]
             if g.value is None:
-                rows.append((title, "not estimable", "–", "–", str(g.reason)))
+                rows.append((title, "not estimable", "–", "–", words.why(g.reason)))
                 continue
             rows.append(
                 (
@@ -128,18 +128,21 @@ def _classes(found: Classes, attribute: Names) -> Table:
 
 
 def _chart(found: Classes, attribute: Names) -> list[Block]:
-    rates = find.every(found.overall.rates, metric=ACCURACY, attribute=attribute)[:20]
-    if not any(r.estimable for r in rates):
+    rates = find.every(found.overall.rates, metric=ACCURACY, attribute=attribute)
+    gap = find.one(found.overall.gaps, metric=ACCURACY, attribute=attribute, kind="difference")
+    shown = find.drawn(rates, gap)
+    if not any(r.estimable for r in shown):
         return []
     everyone = find.one(found.overall.rates, metric=ACCURACY, attribute=())
     by = words.by(attribute)
     drawn = charts.dots(
-        [charts.Dot(words.name_of(r.group), r.value, r.low, r.high, 0, words.behind(r)) for r in rates],
+        [charts.Dot(words.name_of(r.group), r.value, r.low, r.high, 0, words.behind(r)) for r in shown],
         mark=everyone.value if everyone else None,
         marked="everyone",
     )
-    gap = find.one(found.overall.gaps, metric=ACCURACY, attribute=attribute, kind="difference")
     alt = f"Accuracy over all classes by {by} with 95 % intervals."
     if gap and gap.value is not None:
         alt += f" From {words.name_of(gap.lowest)} to {words.name_of(gap.highest)}: {words.points(gap)}."
-    return [Figure(drawn, alt, f"Accuracy over all classes by {by}: share, 95 % interval, count")]
+    return [
+        Figure(drawn, alt, f"Accuracy over all classes by {by}: share, 95 % interval, count{find.some(len(rates))}")
+    ]

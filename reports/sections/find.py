@@ -24,6 +24,8 @@ class Measured(Protocol):
 
 
 MOST_ROWS = 40
+MOST_DRAWN = 12
+"""Groups in one chart, which no page can divide."""
 MOST_ATTRIBUTES = 12
 MOST_INTERSECTIONS = 4
 
@@ -97,6 +99,20 @@ def kept(evidence: Measured, attribute: Sequence[str], most: int = MOST_ROWS) ->
         if group not in chosen and group in groups and len(chosen) < most:
             chosen.append(group)
     return [g for g in groups if g in chosen]
+
+
+def drawn(rates: Sequence[Rate], gap: Gap | None) -> list[Rate]:
+    """The rates that a chart has room for: of many, both ends of the gap and the largest groups; in order."""
+    if len(rates) <= MOST_DRAWN:
+        return list(rates)
+    ends = () if gap is None else (gap.highest, gap.lowest)
+    chosen = sorted(rates, key=lambda r: (r.group not in ends, -(r.denominator or 0)))[:MOST_DRAWN]
+    return [r for r in rates if r in chosen]
+
+
+def some(of: int) -> str:
+    """What a chart's caption says where it does not draw every group."""
+    return "" if of <= MOST_DRAWN else f" ({MOST_DRAWN} of {of:,} groups)"
 
 
 def cut(rows: int, what: str = "groups", most: int = MOST_ROWS) -> str:

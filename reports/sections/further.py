@@ -158,7 +158,7 @@ def gap_sentence(figure: StageFigure) -> str:
     """Where a stage stands: the gap between the two groups furthest apart, and how many are short."""
     gap, stage = figure.gap, figure.stage
     if gap.value is None:
-        return f"{stage}: not estimable ({gap.reason})."
+        return f"{stage}: not estimable ({words.why(gap.reason)})."
     whom = {"stage": "of those who got so far", "cumulative": "of all who began", "outcome": "of those picked"}
     high, low = words.name_of(gap.highest), words.name_of(gap.lowest)
     tail = ""

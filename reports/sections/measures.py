@@ -69,7 +69,7 @@ def _norm(n: NormResult) -> tuple[str, ...]:
         words.by(n.attribute),
         limit_of(n),
         words.width(n),
-        words.span(n) if n.value is not None else str(n.reason),
+        words.span(n) if n.value is not None else words.why(n.reason),
         STATUS[n.status],
     )
 
@@ -184,7 +184,7 @@ def gaps_by(evidence: Evidence, attribute: Names, names: tuple[str, ...] | None 
         ratio = find.gap(evidence, g.metric, attribute, "ratio")
         name = words.capital(words.metric(g.metric))
         if g.value is None:
-            rows.append((name, "not estimable", "–", "–", "–", str(g.reason)))
+            rows.append((name, "not estimable", "–", "–", "–", words.why(g.reason)))
             continue
         plain = g.metric in words.SCORES
         rows.append(
@@ -253,14 +253,13 @@ def _missing(rates: Sequence[Rate]) -> str:
     return "Not estimable: " + "; ".join(out[:8]) + more + "."
 
 
-def chart_of(evidence: Evidence, metric: str, attribute: Names, most: int = 20) -> list[Block]:
+def chart_of(evidence: Evidence, metric: str, attribute: Names) -> list[Block]:
     """The rates of a metric by attribute as a drawing; nothing where none is estimable."""
     rates = find.every(evidence.rates, metric=metric, attribute=attribute)
-    kept = find.kept(evidence, attribute, most)
-    shown = [r for r in rates if r.group in kept][:most]
+    gap = find.gap(evidence, metric, attribute)
+    shown = find.drawn(rates, gap)
     if not any(r.estimable for r in shown):
         return []
-    gap = find.gap(evidence, metric, attribute)
     overall = find.rate(evidence, metric, (), ())
     by = words.by(attribute)
     name = words.capital(words.metric(metric))
@@ -272,5 +271,4 @@ def chart_of(evidence: Evidence, metric: str, attribute: Names, most: int = 20) 
         mark=overall.value if overall else None,
         marked="everyone",
     )
-    some = "" if len(rates) <= most else f" ({most} of {len(rates):,} groups)"
-    return [Figure(drawn, alt, f"{name} by {by}: share, 95 % interval, {unit(evidence.data)}{some}")]
+    return [Figure(drawn, alt, f"{name} by {by}: share, 95 % interval, {unit(evidence.data)}{find.some(len(rates))}")]

@@ -90,7 +90,9 @@ def worse_off(evidence: Evidence) -> list[str]:
     for attribute in shown[:FULL]:
         gap = find.gap(evidence, SELECTION_RATE, attribute)
         if gap is None or gap.value is None:
-            out.append(f"By {named(attribute)}, groups cannot be compared: {gap.reason if gap else 'not measured'}.")
+            out.append(
+                f"By {named(attribute)}, groups cannot be compared: {words.why(gap.reason) if gap else 'not measured'}."
+            )
             continue
         out.append(_compared(evidence, attribute, gap))
     crossed = [a for a in find.printed(evidence) if len(a) > 1]
