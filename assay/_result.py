@@ -61,7 +61,11 @@ class Result:
         return _tidy(self.evidence["rates"])
 
     def gaps(self) -> pd.DataFrame:
-        """One row a gap: metric, attribute, kind, value, low, high, p_value, p_adjusted, highest, lowest, reason."""
+        """One row a gap: metric, attribute, kind, value, highest, lowest, reason.
+
+        low, high, p_value and p_adjusted are of the widest gap of all groups; of the two groups named alone, pair_low,
+        pair_high, pair_p_value and pair_p_adjusted, where pairs are compared.
+        """
         return _tidy(self.evidence["gaps"])
 
     def counts(self) -> pd.DataFrame:

@@ -23,6 +23,7 @@ from audit.metrics import (
     EQUALIZED_ODDS,
     MEAN_SCORE,
     METRICS,
+    SELECTION_RATE,
     Metric,
     metrics_for,
     opportunity,
@@ -197,7 +198,7 @@ def gaps_of(
 def _marked(margin: Margin, gaps: list[tuple[str, Gap]], settings: Settings) -> list[tuple[str, Gap]]:
     """Gaps in decisions marked where nothing is decided; a few decisions that clearly fall on one group do decide."""
     same = same_outcomes(margin)
-    gaps = [(h, idle(g, same) if h == BASE_RATE else g) for h, g in gaps]
+    gaps = [(h, g if h == SELECTION_RATE else idle(g, same)) for h, g in gaps]
     reason = idle_reason(margin)
     selection = gaps[0][1].p_value
     constant = margin.n.sum(axis=(0, 1)).min() == 0

@@ -45,8 +45,8 @@ def _of(margin: Margin, metric: Metric, members: Any, settings: Settings) -> lis
     pairs = len(counted) - 1 if reference is not None else len(counted) * (len(counted) - 1) // 2
     level = settings.alpha / pairs
     share = np.divide(x, n, out=np.zeros_like(x), where=n > 0)
-    # The largest other group; of two that are equal, the one whose name comes first: nothing depends on the order.
-    order = sorted(counted.tolist(), key=lambda g: (-effective[g], margin.groups[members[g]]))
+    # The largest other group; of equal ones that with the lowest rate, so that no name or order decides a figure.
+    order = sorted(counted.tolist(), key=lambda g: (-effective[g], share[g], margin.groups[members[g]]))
     asked = [g for g in counted.tolist() if g != reference]
     others = [reference if reference is not None else order[0] if order[0] != g else order[1] for g in asked]
     # All at once: one search for each group took half of the time of an audit of eight attributes.

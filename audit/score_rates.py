@@ -191,9 +191,11 @@ def _area_gap(
         return np.clip(ends[:, 0] - off, 0, 1), np.clip(ends[:, 1] + off, 0, 1)
 
     def p_value(groups: list[int], ref: int | None) -> float:
-        p, n = ((s.w if margin.weighted else s.n)[members[groups], side].astype(np.float64) for side in (1, 0))
+        own = members[groups]
         if margin.weighted:
-            p, n = _scaled(p, s.w2[members[groups], 1]), _scaled(n, s.w2[members[groups], 0])
+            p, n = ((s.n[own, side], s.w[own, side], s.w2[own, side]) for side in (1, 0))
+            return stats.weighted_areas_p(p, n, seed=seed, draws=settings.draws, reference=ref)
+        p, n = (s.n[own, side].astype(np.float64) for side in (1, 0))
         return stats.areas_p(p, n, seed=seed, draws=settings.draws, reference=ref)
 
     how = "interval from Wilson limits of DeLong's variance; p-value by permuting groups within each outcome"
@@ -233,13 +235,6 @@ def _both(
                 draws=settings.draws, alpha=settings.alpha, reference=reference, what=what, how=how,
             )
         )  # fmt: skip
-    return out
-
-
-def _scaled(w: Floats, squares: Floats) -> Floats:
-    """Weights per score of each group (G, S) scaled to the effective number of people (Kish 1965)."""
-    total = squares.sum(axis=1)
-    out: Floats = w * np.divide(w.sum(axis=1), total, out=np.ones(len(w)), where=total > 0)[:, None]
     return out
 
 
