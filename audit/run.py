@@ -88,6 +88,7 @@ def run_audit(
     numbers = case.data.task == "regression"
     if rows is None and not numbers and (is_large(case) if large is None else large):
         cube, model, facts, said, again = _counted(case)
+        more |= _contracted_in_base(case, settings)
     else:
         if rows is None:
             progress.stage("Reading the data")
@@ -192,6 +193,16 @@ def _contracted(case: Case, frame: pd.DataFrame, columns: Sequence[str], setting
     from audit.contract.check import check, to_document
 
     return {"contract": to_document(check(frame, case.contract, groups_of(case, frame), settings, columns=columns))}
+
+
+def _contracted_in_base(case: Case, settings: Settings) -> dict[str, Any]:
+    if case.contract is None:
+        return {}
+    from audit.contract.check import to_document
+    from audit.contract.large import check_large
+
+    progress.stage("Holding the contract against the file")
+    return {"contract": to_document(check_large(case, settings))}
 
 
 def _named_by_people(
