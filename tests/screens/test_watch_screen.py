@@ -155,12 +155,12 @@ def test_everyone_is_listed_and_who_is_not_judged_is_called_undecided(document: 
     few = {"attribute": "race", "group": "Other", "people": 40, "outcomes": 12, "wrong": 2, "status": "undecided"}
     few |= {"reason": "12 people with known outcomes, 50 are needed", "first": None, "newest": 2 / 12}
     app = shown(document | {"groups": [*document["groups"], few]})
-    told, tables = texts(app), "\n".join(t.value.to_string() for t in app.table)
+    told, tables = texts(app), "\n".join(t.value.to_string() for t in app.table).replace("\\", "")
     assert "UNDECIDED for Other (race: 12 people with outcomes)" in told
     assert "UNDECIDED: 12 people with known outcomes, 50 are needed" in tables
     assert "this is no good news about them" in told
     for g in document["groups"]:
-        assert f"{g['group']} ({g['attribute']})" in tables.replace("\\", "")
+        assert f"{g['group']} ({g['attribute']})" in tables
     assert "UNDECIDED" not in texts(shown(document))
     assert "3 batches were put aside" in told
 
