@@ -28,7 +28,9 @@ class LoopRules:
 
     average_run: people between false alarms of a detector, at least, on average. harm: by how much a group's share of
     wrong decisions may rise. loss: by how much a challenger's may exceed the running model's, over everyone;
-    group_loss: in one group of at least `enough` people.
+    poor_rows: so many of a batch's rows may be put aside; of more, the batch is.
+    group_loss: in one group of at least `enough` people. approvers: fingerprints of the keys that may approve; empty:
+    anybody who can say it.
     """
 
     average_run: float = 10_000.0
@@ -39,6 +41,7 @@ class LoopRules:
     reference_batches: int = 3
     build_rows: int = 2000
     shadow_batches: int = 20
+    poor_rows: float = 0.05
     loss: float = 0.01
     group_loss: float = 0.03
     alpha: float = 0.05
@@ -48,6 +51,7 @@ class LoopRules:
     automatic: bool = False
     sensitive_at_decision: bool = False
     methods: tuple[str, ...] = ("threshold", "reweighing", "constrained_boosting", "search")
+    approvers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

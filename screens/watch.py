@@ -255,7 +255,10 @@ def decide(folder: CaseFolder, document: Record) -> None:
         st.markdown(f"### The challenger by {beside['method'].replace('_', ' ')}, after {_batches(beside['batches'])}")
         checks = sorted(beside["gate"]["checks"], key=lambda c: {False: 0, None: 1, True: 2}[c["holds"]])
         holds = {True: "holds", False: "does not hold", None: "too early to say"}
-        rows = [{"Condition": c["words"], "It": holds[c["holds"]]} for c in checks]
+        left = {c["name"] for c in beside["gate"].get("undecided", ())}
+        rows = [
+            {"Condition": c["words"], "It": "undecided" if c["name"] in left else holds[c["holds"]]} for c in checks
+        ]
         parts.table(pd.DataFrame(rows), alt="Conditions of the gate, those not met first")
         both(beside)
     if not pending and not frozen:

@@ -37,7 +37,8 @@ _CHUNK = 1 << 20
 class Text:
     """A delimited file as UTF-8 bytes: its delimiter, its header, and what was noticed.
 
-    content begins with the names to read by; twins: name -> what the further columns of that name are read as.
+    content begins with the names to read by; twins: name -> what the further columns of that name are read as. lost:
+    where line number and text of rows of another length go; None where such a row is refused.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Text:
     header: tuple[str, ...]
     notes: tuple[str, ...]
     twins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    lost: list[tuple[int, str]] | None = None
 
     @property
     def read_as(self) -> tuple[str, ...]:
@@ -175,7 +177,9 @@ def _read(text: Text, columns: Sequence[str] | None, types: dict[str, pa.DataTyp
     if bad:
         bad.clear()
         read(False)  # one thread knows the line numbers
-    if bad:
+    if text.lost is not None and table.num_rows:
+        text.lost[:] = [(r.number or 0, r.text) for r in bad]
+    elif bad:
         lines = ", ".join(str(r.number) for r in bad[:5] if r.number is not None)
         raise DataError(
             f"rows of {text.name!r} ({len(bad):,} of them) have another number of values than the header",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,10 @@ def _loop(table: dict[str, Any]) -> LoopRules:
                 raise at.wrong("methods", "a list of " + ", ".join(LOOP_METHODS))
             if "group_thresholds" in value and not table.get("sensitive_at_decision"):
                 raise at.wrong("methods", "group_thresholds only with sensitive_at_decision = true")
+        elif f.name == "approvers":
+            value = tuple(v.lower().replace(":", "") for v in at.texts("approvers") or ())
+            if not value or not all(re.fullmatch("[0-9a-f]{64}", v) for v in value):
+                raise at.wrong("approvers", "a list of fingerprints: 64 hexadecimal digits each, as `keys` prints them")
         elif isinstance(f.default, bool):
             if not isinstance(value, bool):
                 raise at.wrong(f.name, "true or false")
