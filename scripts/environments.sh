@@ -11,10 +11,12 @@ make() { # make NAME PACKAGE...
     local folder="$place/$1"
     shift
     if [ -e "$folder/done" ]; then return; fi
+    local from=$SECONDS
     rm -rf "$folder"
     "$python" -m venv "$folder"
     "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile "$@"
     touch "$folder/done"
+    echo "$(basename "$folder"): $((SECONDS - from)) s, $(du -sm "$folder" | cut -f1) MB" >&2
 }
 
 mkdir -p "$place"

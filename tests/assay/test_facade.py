@@ -18,8 +18,8 @@ import assay
 import cli
 
 PUBLIC = {
-    "AssayError", "Explanation", "Mitigation", "Result", "audit", "audit_case", "fairness_scorer", "load_running",
-    "new_key", "open_run", "verify",
+    "AssayError", "Explanation", "Mitigation", "Result", "audit", "audit_case", "endpoint", "fairness_scorer",
+    "load_running", "new_key", "open_run", "verify",
 }  # fmt: skip
 FEATURES = ["duration", "credit_amount", "age"]
 
