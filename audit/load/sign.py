@@ -45,7 +45,7 @@ PLAIN = frozenset(
     "insurance month months monthly day days daily week weeks weekly year years yearly annual quarter yr yrs mo "
     "mth d m one two three four five six seven eight nine ten twelve first second high higher very serious severe "
     "general fully full paid amount level kredit darlehen kunde wurde ist hat nach pret credito prestamo cliente "
-    "il la le el payment payments reported".split()
+    "il la le el payment payments reported made given received issued sent".split()
 )
 """Words that leave what the others say as it is."""
 NOT = frozenset("no not non never without un nicht kein sin sans nao nunca".split())
@@ -98,6 +98,11 @@ def direction(name: str) -> int:
 def speaks(name: str) -> bool:
     """Whether a name says anything good or bad at all, so that it may be an outcome."""
     return bool(_directions(plain(name).split(), BAD, GOOD)[0])
+
+
+def says_bad(name: str) -> bool:
+    """Whether any word of a name says something bad for a person."""
+    return -1 in _directions(plain(name).split(), BAD, GOOD)[0]
 
 
 def _directions(words: Sequence[str], bad: re.Pattern[str], good: re.Pattern[str]) -> tuple[set[int], bool]:
