@@ -13,23 +13,25 @@ HERE = Path(__file__).resolve().parent
 
 def pages() -> None:
     """One run of the page that is open."""
-    from screens import data, mitigate, model, received, removal, report, setup, start, stress
+    from screens import data, mitigate, model, people, received, removal, report, setup, start, stress
     from screens.parts import PAGES
+    from screens.people import only
 
     st.set_page_config(page_title="Assay", page_icon=str(HERE / "screens" / "icon.png"), layout="wide")
     PAGES.update(
-        start=st.Page(start.show, title="Start", url_path="start", default=True),
-        setup=st.Page(setup.show, title="Set up", url_path="setup"),
-        data=st.Page(data.show, title="Who is in the data", url_path="data"),
-        model=st.Page(model.show, title="What the model does", url_path="model"),
-        mitigate=st.Page(mitigate.show, title="Mitigate and watch", url_path="mitigate"),
-        stress=st.Page(stress.show, title="What could go wrong", url_path="stress"),
-        report=st.Page(report.show, title="Report", url_path="report"),
-        received=st.Page(received.show, title="Check a report", url_path="received"),
+        start=st.Page(only("report", start.show), title="Start", url_path="start", default=True),
+        setup=st.Page(only("make", setup.show), title="Set up", url_path="setup"),
+        data=st.Page(only("figures", data.show), title="Who is in the data", url_path="data"),
+        model=st.Page(only("figures", model.show), title="What the model does", url_path="model"),
+        mitigate=st.Page(only("figures", mitigate.show), title="Mitigate and watch", url_path="mitigate"),
+        stress=st.Page(only("figures", stress.show), title="What could go wrong", url_path="stress"),
+        report=st.Page(only("report", report.show), title="Report", url_path="report"),
+        received=st.Page(only("report", received.show), title="Check a report", url_path="received"),
     )
     page = st.navigation(list(PAGES.values()), position="top")
-    removal.farewell()
-    page.run()
+    if people.entered():
+        removal.farewell()
+        page.run()
 
 
 @asynccontextmanager
@@ -44,8 +46,9 @@ async def swept(_: object):  # type: ignore[no-untyped-def]
 if (
     get_script_run_ctx(suppress_warning=True) is None
 ):  # imported by the server, which runs this file once more for each page
-    from screens.serve import middleware
+    from screens.serve import middleware, who_acts
 
+    who_acts()
     app = st.App(__file__, middleware=middleware(), lifespan=swept)
 else:
     pages()

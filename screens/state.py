@@ -14,6 +14,7 @@ from typing import Any
 
 import streamlit as st
 
+from audit import access
 from audit.case import Case
 from audit.errors import AssayError
 from screens.workspace import CaseFolder, open_case
@@ -63,10 +64,14 @@ def digest(path: Path) -> str:
 
 def result(folder: CaseFolder, name: str) -> dict[str, Any] | None:
     """A document of the run folder, or None while it has not been made."""
+    access.demand("figures", folder.place)
     path = folder.run / name
     if not path.exists():
         return None
-    return _document(str(path), digest(path))
+    found = _document(str(path), digest(path))
+    if name == "explain.json" and not access.may("rows", folder.place):
+        return {k: v for k, v in found.items() if k != "people"}
+    return found
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
