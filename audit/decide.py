@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -55,11 +56,12 @@ def decide(
     also: Callable[[Sequence[str]], pd.DataFrame | None] | None = None,
     classes: tuple[str, ...] = (),
     only: pd.DataFrame | None = None,
+    by: Worker | None = None,
 ) -> tuple[Decisions, ModelFacts]:
     """Decide every row of `frame`, and after them those of `also(columns that the model is given)` where a model is
     asked, as `audit.asked` says. classes: those of a label with more than two values (`classes_of`); then positive says
     whether the class that is decided is the positive one. only: rows (of the columns of `frame`) that a model is asked
-    for in place of all of `frame`, which still says what labels there are.
+    for in place of all of `frame`, which still says what labels there are. by: the model, opened already.
 
     Raises ModelError where the model fails, DataError where a column of scores or decisions cannot be used, CaseError
     where a person must say which class is meant or what decides.
@@ -76,7 +78,7 @@ def decide(
         facts = ModelFacts("score", None, None, None, (), model.column, model.threshold)
         return Decisions((score >= model.threshold).astype(np.int64), score, f"column {model.column}"), facts
     labels = labels_of(case, frame)
-    with open_model(model, allow) as worker:
+    with open_model(model, allow) if by is None else nullcontext(by) as worker:
         bind(case, worker, frame, features)
         # A model that says it takes a sensitive column is given it: one that mitigates by it can be audited too.
         reads = tuple(

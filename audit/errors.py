@@ -10,7 +10,7 @@
     |   |-- AccessError                who is acting may not do this
     |   |-- PublicationError           a report that would give people away beside an earlier one
     |   `-- OutputError                what was to be written could not be (disk full, no permission)
-    |-- GateBroken            exit 3   with --gate: a norm is broken, or a constraint was not met
+    |-- GateBroken            exit 3   with --gate: a norm or a contract is broken, or a constraint was not met
     |-- VerificationError     exit 4   a report failed a named check
     |-- VerifiedInPart        exit 5   no check failed, and one that is promised could not be made here
     `-- Cancelled             exit 1   a person stopped the work
@@ -108,7 +108,7 @@ class OutputError(InputError):
 
 
 class GateBroken(AssayError):
-    """A norm of the policy is broken (with --gate)."""
+    """A norm of the policy, or an error check of the contract, is broken (with --gate)."""
 
     exit_code = 3
 

@@ -48,17 +48,17 @@ def _of(margin: Margin, metric: Metric, members: Any, settings: Settings) -> lis
     share = np.divide(x, n, out=np.zeros_like(x), where=n > 0)
     # The largest other group; of two that are equal, the one whose name comes first: nothing depends on the order.
     order = sorted(counted.tolist(), key=lambda g: (-effective[g], margin.groups[members[g]]))
+    asked = [g for g in counted.tolist() if g != reference]
+    others = [reference if reference is not None else order[0] if order[0] != g else order[1] for g in asked]
+    # All at once: one search for each group took half of the time of an audit of eight attributes.
+    found = stats.smallest_gap(share[others], effective[asked], effective[others], level, POWER).tolist()
     out = []
-    for g in counted.tolist():
-        if g == reference:
-            continue
-        other = reference if reference is not None else order[0] if order[0] != g else order[1]
-        found = float(stats.smallest_gap(share[other], effective[g], effective[other], level, POWER))
-        known = bool(np.isfinite(found))
+    for g, other, gap in zip(asked, others, found, strict=True):
+        known = bool(np.isfinite(gap))
         out.append(
             Reach(
                 metric.name, margin.attribute, margin.groups[members[g]], margin.groups[members[other]],
-                float(effective[g]), POWER, level, found if known else None,
+                float(effective[g]), POWER, level, gap if known else None,
                 None if known else f"too few people ({effective[g]:,.0f}) for any gap to be seen so often",
             )
         )  # fmt: skip

@@ -34,7 +34,7 @@ from audit.likewise import NOT_CAUSAL, like_with_like
 from audit.likewise import findings as alike_findings
 from audit.load import Rows, load_rows
 from audit.load.check import repeated_ids
-from audit.load.forms import listed
+from audit.load.forms import listed, stated
 from audit.measure import measure
 from audit.models.registry import record
 from audit.quality import examine, groups_of
@@ -308,7 +308,7 @@ def document(
     return {
         "schema": SCHEMA,
         "case": {"name": case.name, "purpose": case.purpose},
-        **({"stated": dict(case.about)} if case.about else {}),
+        **({"stated": told} if (told := stated(case)) else {}),
         "data": {
             "sha256": facts.sha256,
             "rows": facts.rows,

@@ -10,20 +10,24 @@ column and two conditions, from nothing. Prints, for each figure, the worst that
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 
-from audit.gaps import Settings
-from audit.load import load_case, load_rows
-from audit.stress.spec import StressSpec
-from audit.stress.words import figure_name
-from debias.refits import refitting
-from debias.stress import training as ours
-from debias.task import task_of
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
 
-SAMPLES = Path(__file__).resolve().parents[1] / "sample_data"
+from audit.gaps import Settings  # noqa: E402
+from audit.load import load_case, load_rows  # noqa: E402
+from audit.stress.spec import StressSpec  # noqa: E402
+from audit.stress.words import figure_name  # noqa: E402
+from debias.refits import refitting  # noqa: E402
+from debias.stress import training as ours  # noqa: E402
+from debias.task import task_of  # noqa: E402
+
+SAMPLES = ROOT / "sample_data"
 
 
 def black_box(bench: ours.Bench, fits: int) -> list[ours.Fitted]:

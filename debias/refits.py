@@ -8,12 +8,14 @@ The case's own estimator, cloned inside its walls, where it can be cloned; else 
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,8 @@ import pandas as pd
 from audit.asked import Rule, answer, bind, labels_of, open_model, own_format, rule_of
 from audit.cube import Floats, Ints
 from audit.errors import ModelError
+from audit.stress.ask import cores
+from audit.stress.kept import Kept, asked_key
 from debias.learner import WORDS, one_thread, own_learner
 from debias.task import Task
 
@@ -44,9 +48,24 @@ class Refits(ABC):
 
     words: str
     notes: tuple[str, ...] = ()
+    abreast: int = 1
+    """How many calls, by threads, run at a time."""
 
     @abstractmethod
     def __call__(self, rows: pd.DataFrame, label: Ints, asked: pd.DataFrame, seed: int = 0) -> Answered: ...
+
+
+class Remembered(Refits):
+    """Fits of an earlier start that was stopped are not made again. model: what they are copies of."""
+
+    def __init__(self, inner: Refits, kept: Kept, model: str) -> None:
+        self._inner, self._kept, self._model = inner, kept, model
+        self.words, self.notes, self.abreast = inner.words, inner.notes, inner.abreast
+
+    def __call__(self, rows: pd.DataFrame, label: Ints, asked: pd.DataFrame, seed: int = 0) -> Answered:
+        key = asked_key("fit", self._model, self.words, str(seed), rows, label, asked)
+        decided, score = self._kept(key, lambda: tuple(self._inner(rows, label, asked, seed)))
+        return np.asarray(decided, dtype=np.int64), score
 
 
 class Own(Refits):
@@ -64,11 +83,14 @@ class Own(Refits):
 
 
 class Cloned(Refits):
-    """The case's own estimator, cloned and fitted in its sandbox, asked there too."""
+    """The case's own estimator, cloned and fitted in its sandbox, asked there too; in several side by side."""
 
-    def __init__(self, task: Task, worker: Any, rule: Rule) -> None:
-        self._task, self._worker, self._rule = task, worker, rule
-        self.words = f"fresh copies of the audited {worker.info.estimator}"
+    def __init__(self, task: Task, workers: Sequence[Any], rule: Rule) -> None:
+        self._task, self._rule, self.abreast = task, rule, len(workers)
+        self._free: SimpleQueue[Any] = SimpleQueue()
+        for worker in workers:
+            self._free.put(worker)
+        self.words = f"fresh copies of the audited {workers[0].info.estimator}"
 
     def __call__(self, rows: pd.DataFrame, label: Ints, asked: pd.DataFrame, seed: int = 0) -> Answered:
         from audit.models.worker import Answer
@@ -76,10 +98,14 @@ class Cloned(Refits):
         meaning = self._task.meaning
         names = np.array([self._rule.name(meaning.negative), self._rule.name(meaning.positive)], dtype=object)
         both = pd.concat([rows, asked], ignore_index=True)
-        found = self._worker.call(
-            "refit_answer", both, labels=names[label], positive=np.asarray(self._rule.own), seed=np.array(seed)
-        )
-        given = _Given(self._worker.info, Answer(found["scores"], found.get("decided")))
+        worker = self._free.get()
+        try:
+            found = worker.call(
+                "refit_answer", both, labels=names[label], positive=np.asarray(self._rule.own), seed=np.array(seed)
+            )
+        finally:
+            self._free.put(worker)
+        given = _Given(worker.info, Answer(found["scores"], found.get("decided")))
         done = answer(given, self._rule, asked)  # type: ignore[arg-type]
         score = done.score if done.score is not None else done.positive.astype(np.float64)
         return done.positive, score
@@ -114,28 +140,45 @@ class InItsPlace(Refits):
 
 
 @contextmanager
-def refitting(task: Task, allow: Sequence[str] = (), *, own: bool = False) -> Iterator[Refits]:
-    """own: Assay's learner even where the case's can be cloned. Raises ModelError where the file cannot be read."""
+def refitting(
+    task: Task,
+    allow: Sequence[str] = (),
+    *,
+    own: bool = False,
+    kept: Kept | None = None,
+    workers: Sequence[Any] = (),
+) -> Iterator[Refits]:
+    """own: Assay's learner even where the case's can be cloned. kept: fits of an earlier start. workers: processes that
+    hold the model already.
+
+    Raises ModelError where the file cannot be read.
+    """
+    path = task.case.model.path
+    with ExitStack() as stack:
+        found = _refitting(task, allow, own, workers, stack)
+        model = "" if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
+        yield found if kept is None else Remembered(found, kept, model)
+
+
+def _refitting(task: Task, allow: Sequence[str], own: bool, workers: Sequence[Any], stack: ExitStack) -> Refits:
     case = task.case
     if own or case.model.kind != "path":
         said = () if own else (f"The case brings {case.model.kind}s and no model to fit again: {WORDS} was fitted.",)
-        yield Own(task, said)
-        return
+        return Own(task, said)
     few = task.splits.train[:400]
     rows = task.part(np.concatenate([few, task.splits.validation[:20]]))
-    with open_model(case.model, allow) as worker:
+    many = cores() if case.model.endpoint is None and case.model.python is None else 1
+    workers = workers or [stack.enter_context(open_model(case.model, allow)) for _ in range(many)]
+    for worker in workers:
         bind(case, worker, task.frame, task.features)
-        rule = rule_of(case, worker.info, labels_of(case, task.frame))
-        if case.model.python is not None:
-            if own_format(case.model) is not None:
-                yield InItsPlace(task, allow, str(worker.info.estimator))
-            else:
-                yield Own(task, (f"The model cannot be fitted again in its environment: {WORDS} was fitted instead.",))
-            return
-        cloned = Cloned(task, worker, rule)
-        try:
-            cloned(rows.iloc[: len(few)], task.label[few], rows.iloc[len(few) :])
-        except ModelError as error:
-            yield Own(task, (f"The model could not be fitted again ({error.problem}): {WORDS} was fitted instead.",))
-            return
-        yield cloned
+    rule = rule_of(case, workers[0].info, labels_of(case, task.frame))
+    if case.model.python is not None:
+        if own_format(case.model) is not None:
+            return InItsPlace(task, allow, str(workers[0].info.estimator))
+        return Own(task, (f"The model cannot be fitted again in its environment: {WORDS} was fitted instead.",))
+    cloned = Cloned(task, workers, rule)
+    try:
+        cloned(rows.iloc[: len(few)], task.label[few], rows.iloc[len(few) :])
+    except ModelError as error:
+        return Own(task, (f"The model could not be fitted again ({error.problem}): {WORDS} was fitted instead.",))
+    return cloned

@@ -142,7 +142,7 @@ def proposed(evidence: Evidence, mitigation: Mitigation | None, *, watched: bool
     if clear:
         out.append(f"If the candidate is taken, name who answers for the {clear} figures that get worse.")
     out += [
-        f"Find out the {words.short(a, 34)} of the {n:,} {unit(evidence.data)} for whom it is not known."
+        f"Find out “{words.short(a, 34)}” for the {n:,} {unit(evidence.data)} where it is not known."
         for a, n, of in unknown_of(evidence)
         if n >= UNKNOWN_SHARE * of
     ][:1]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup, escape
 
 from reports import blocks as d
+from reports.fit import columns
 from reports.glyphs import printable
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def render_html(document: d.Document) -> str:
         document=document,
         kind=_kind,
         numeric=_numeric,
+        columns=columns,
         picture=picture_of,
         role=ROLES.__getitem__,
         closing=CLOSING_WORDS,

@@ -8,17 +8,20 @@ from typing import Any
 
 import msgspec
 
+from audit.documents.contract import ContractHeld
 from audit.documents.evidence import Evidence
 from audit.documents.explanations import Explanations
 from audit.documents.mitigation import Mitigation
 from audit.documents.search import Search
 from audit.documents.series import Series
+from audit.documents.stress import Stress, Whatif
 from reports.extra import Extra
 
 PLACE = Path(__file__).resolve().parents[1] / "docs" / "schemas"
 KINDS: dict[str, Any] = {
     "evidence.json": Evidence, "explain.json": Explanations, "mitigation.json": Mitigation, "search.json": Search,
-    "series.json": Series, "manifest.extra.json": Extra,
+    "series.json": Series, "stress.json": Stress, "whatif.json": Whatif, "contract.json": ContractHeld,
+    "manifest.extra.json": Extra,
 }  # fmt: skip
 """Name of the file -> the record that it is read into."""
 

@@ -481,3 +481,26 @@ def test_a_file_has_one_subject() -> None:
     long = {name: count for name, count in lines.items() if count > 500}
     assert set(long) <= set(LONG), long
     assert all(name in lines for name in LONG)
+
+
+def outsiders(source: str) -> list[str]:
+    """Rooms that a script imports at its head before the project's folder is put on the path."""
+    found, ready = [], False
+    for node in ast.parse(source).body:
+        ready |= "sys.path" in ast.unparse(node) and isinstance(node, ast.Expr | ast.Assign)
+        names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        found += [n for n in names if not ready and n.split(".")[0] in {*ROOMS, *DOORS}]
+    inner = any(
+        isinstance(n, ast.ImportFrom) and (n.module or "").split(".")[0] in ROOMS for n in ast.walk(ast.parse(source))
+    )
+    return found or (["inside a function"] if inner and not ready else [])
+
+
+def test_a_measurement_runs_from_any_folder() -> None:
+    """`python bench/NAME.py` has bench/ on its path, and not the project."""
+    assert outsiders("import sys\nfrom audit.load import x\nsys.path.insert(0, '.')\n") == ["audit.load"]
+    assert outsiders("def f():\n    from debias.run import x\n") == ["inside a function"]
+    scripts = [p for p in (ROOT / "bench").glob("*.py") if "__main__" in p.read_text()]
+    assert len(scripts) > 10
+    assert {p.name: o for p in scripts if (o := outsiders(p.read_text()))} == {}

@@ -34,6 +34,7 @@ def audit(
     openlineage: Path | None,
     **from_data: Any,
 ) -> Result:
+    from audit.contract.run import broken_in
     from audit.findings import policy_words
     from audit.gaps import Settings
     from audit.run import run_audit
@@ -55,12 +56,14 @@ def audit(
         lines.append(f"- {len(evidence['norms']) - len(norms)} norms are about outcomes and cannot be estimated.")
     lines += ["", *(f"Note: {n}" for n in evidence["notes"]), f"Written: {out / 'evidence.json'}"]
     broken = [n for n in evidence["norms"] if n["breached"]] if gate else []
-    failure = None
+    failure = broken_in(evidence.get("contract")) if gate else None
     if broken:
+        checks = failure
         failure = GateBroken(
             f"{len(broken)} of {len(evidence['norms'])} norms of policy {loaded.policy.version} are broken by the "
-            f"value that was measured, {sum(n['status'] == 'outside' for n in broken)} of them over the whole interval",
-            got="; ".join(_norm_line(n).strip("- ") for n in broken),
+            f"value that was measured, {sum(n['status'] == 'outside' for n in broken)} of them over the whole interval"
+            + ("" if checks is None else f"; and {checks.problem}"),
+            got="; ".join(_norm_line(n).strip("- ") for n in broken) + ("" if checks is None else f"; {checks.got}"),
             expected="every measured value within its limit",
             todo="address the gap (`assay mitigate`), or change the policy and say why",
         )

@@ -17,7 +17,9 @@ OFFLINE = Option(
     "--offline", is_flag=True, help="Of an endpoint: the answers kept in DIR, and no other; nothing is sent."
 )
 ALLOW = Option("--allow", multiple=True, metavar="TYPE", help="A type in the model you have reviewed.")
-GATE = Option("--gate", is_flag=True, help="End with 3 where a norm of the policy is broken.")
+GATE = Option(
+    "--gate", is_flag=True, help="End with 3 where a norm of the policy is broken, or an error check of the contract."
+)
 LOG = Option("--log", type=FILE, metavar="DIR", help="Enter it in this log of issued reports.")
 KEY = Option(
     "--key", required=True, metavar="KEY.p12", help="- for one on standard input; or pkcs11:token=...;object=..."

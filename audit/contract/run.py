@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -80,15 +81,19 @@ def checked_case(
     if results is not None:
         write_whole(results, canonical(gx.validation(found)))
     words = "\n".join(lines(found))
-    failure = broken(found) if gate and found.broken else None
-    return {"schema": SCHEMA, **to_document(found)}, words, failure
+    document = {"schema": SCHEMA, **to_document(found)}
+    return document, words, broken_in(document) if gate else None
 
 
-def broken(found: Checked) -> GateBroken:
-    """What --gate ends with."""
+def broken_in(entry: Mapping[str, Any] | None) -> GateBroken | None:
+    """What --gate ends with, from `to_document`; None where no check of severity "error" is broken."""
+    if not entry or not entry["broken"]:
+        return None
+    failed = [c for c in entry["checks"] if not c["passed"]]
+    said = [s for c, s in zip(failed, entry["sentences"], strict=True) if c["severity"] == "error"]
     return GateBroken(
-        f"{len(found.broken)} of {len(found.outcomes)} checks of the contract are broken",
-        got=" ".join(sentence(o) for o in found.broken[:8]),
+        f"{len(said)} of {len(entry['checks'])} checks of the contract are broken",
+        got=" ".join(said[:8]),
         expected="data as the contract says",
         todo="mend the data, or change the contract and say why",
     )

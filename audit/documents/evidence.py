@@ -17,6 +17,7 @@ from audit.documents.base import (
     SettingsSaid,
     Tool,
 )
+from audit.documents.contract import ContractHeld
 from audit.documents.rows import ByProxy, Funnel, Individual, LikeWithLike, Population, Quality, Slices
 from audit.values import Count, DatasetMeasure, Gap, Pair, Rate, Reach
 
@@ -371,6 +372,6 @@ class Evidence(Record, frozen=True):
     stated: dict[str, str] = field(default_factory=dict)
     """Who decides about whom, as the case says it (audit.load.forms.ABOUT)."""
     presets: Any = None
-    contract: Any = None
+    contract: ContractHeld | None = None
     """What became of the case's contract (audit.contract.check.to_document)."""
     published: Any = None

@@ -14,6 +14,7 @@ from audit.documents.explanations import Explanations
 from audit.documents.mitigation import Mitigation
 from audit.documents.search import Search
 from audit.documents.series import Series
+from audit.documents.stress import Stress, Whatif
 from audit.errors import DataError, InputError
 
 T = TypeVar("T")
@@ -138,3 +139,11 @@ class Documents(Mapping[str, bytes]):
     @functools.cached_property
     def series(self) -> Series | None:
         return self._record(Series, "series.json")
+
+    @functools.cached_property
+    def stress(self) -> Stress | None:
+        return self._record(Stress, "stress.json")
+
+    @functools.cached_property
+    def whatif(self) -> Whatif | None:
+        return self._record(Whatif, "whatif.json")

@@ -11,12 +11,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from audit.case import FormSpec
+from audit.case import Case, FormSpec
 from audit.errors import CaseError
 from audit.load.toml import Reader, beside, parse, relative
 
 ABOUT = ("system", "version", "owner", "decided_by", "affected", "period", "contact")
 """Optional keys of [case] that go on the first two pages of a report."""
+GOOD, BAD = "good", "bad"
+"""In what is stated: the answer that is good for the person, and the other, in the words of the code book."""
 ENDING = ".toml"
 NAME = 40
 
@@ -24,6 +26,17 @@ NAME = 40
 def about(at: Reader) -> dict[str, str]:
     """What [case] says of the system, by key, in the order of `ABOUT`."""
     return {key: _line(at, key) for key in ABOUT if key in at.table}
+
+
+def stated(case: Case) -> dict[str, str]:
+    """What goes on the first pages in a person's words: `about`, and the two answers as the code book says them."""
+    d = case.data
+    book = d.codes.get(d.label or "") or d.codes.get(case.model.column or "") or {}
+    good = d.favourable or d.positive or ""
+    others = [v for v in book if v not in ("*", good)]
+    bad = d.positive if d.positive and d.positive != good else others[0] if len(others) == 1 else ""
+    said = {GOOD: book.get(good, ""), BAD: book.get(bad, "")}
+    return {**case.about, **{k: v for k, v in said.items() if v}}
 
 
 def _line(at: Reader, key: str) -> str:

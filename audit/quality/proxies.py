@@ -29,6 +29,11 @@ MOST = 10_000
 MOST_FEATURES = 200
 FOLDS = 5
 RIDGE = 10.0
+DENSE = 1_000
+"""Indicators up to which the regression is solved by elimination."""
+NEAR = 1e-8
+"""Of the first residual: scores are then right to about as much."""
+MOST_STEPS = 1_000
 
 
 def proxies(
@@ -199,19 +204,56 @@ def _none(group: Group, reason: str) -> dict[str, Any]:
 def out_of_fold(mine: Sequence[Levels], codes: Ints, groups: int, fold: Ints) -> Floats:
     """(n, groups) scores of a ridge regression on indicators of all levels, each row scored by the other folds."""
     offsets = np.cumsum([0, *(len(c.names) for c in mine)])
-    x = np.zeros((len(codes), int(offsets[-1]) + 1), dtype=np.float64)
-    x[:, -1] = 1.0
-    row = np.arange(len(codes))
-    for c, offset in zip(mine, offsets[:-1], strict=True):
-        x[row, offset + c.codes] = 1.0
+    width = int(offsets[-1]) + 1
+    # A row has one 1 for each column of the file, and one for the constant.
+    at = np.column_stack(
+        [*(o + c.codes for c, o in zip(mine, offsets[:-1], strict=True)), np.full(len(codes), width - 1)]
+    )
     y = (codes[:, None] == np.arange(groups)).astype(np.float64)
-    # Sums of 0 and 1 are exact in any order, so that the same rows give the same scores on any machine's threads.
+    penalty = np.full(width, RIDGE)
+    penalty[-1] = 1e-6
+    return (_solved if width <= DENSE else _descended)(at, y, fold, penalty)
+
+
+def _solved(at: Ints, y: Floats, fold: Ints, penalty: Floats) -> Floats:
+    """By elimination. Sums of 0 and 1 are exact in any order, so that the same rows give the same scores on any
+    machine's threads."""
+    x = np.zeros((len(y), len(penalty)))
+    np.put_along_axis(x, at, 1.0, axis=1)
     parts = [(x[fold == f].T @ x[fold == f], x[fold == f].T @ y[fold == f]) for f in range(FOLDS)]
     gram, target = sum(p[0] for p in parts), sum(p[1] for p in parts)
-    out = np.zeros((len(codes), groups))
-    penalty = np.full(x.shape[1], RIDGE)
-    penalty[-1] = 1e-6
+    out = np.zeros_like(y)
     for f in range(FOLDS):
         coefficients = np.linalg.solve(gram - parts[f][0] + np.diag(penalty), target - parts[f][1])
         out[fold == f] = x[fold == f] @ coefficients
+    return out
+
+
+def _descended(at: Ints, y: Floats, fold: Ints, penalty: Floats) -> Floats:
+    """By conjugate gradients (Hestenes & Stiefel 1952) on the sparse indicators, where elimination would take the cube
+    of thousands of columns. Rows come in an order of their content, so that sums are the same for a re-sorted file."""
+    from scipy import sparse
+
+    n, many = at.shape
+    x = sparse.csr_array((np.ones(n * many), at.ravel(), np.arange(0, n * many + 1, many)), shape=(n, len(penalty)))
+    out = np.zeros_like(y)
+    found = np.zeros((len(penalty), y.shape[1]))
+    for f in range(FOLDS):
+        train, target = x[np.flatnonzero(fold != f)], y[fold != f]
+        scale = (np.asarray(train.sum(axis=0)).ravel() + penalty)[:, None]
+        # Of the fold before as a start: most of its rows are the same.
+        residual = train.T @ (target - train @ found) - penalty[:, None] * found
+        goal = NEAR * np.linalg.norm(train.T @ target, axis=0)
+        near = residual / scale
+        step, size = near, (residual * near).sum(axis=0)
+        for _ in range(MOST_STEPS):
+            if (np.linalg.norm(residual, axis=0) <= goal).all():
+                break
+            turned = train.T @ (train @ step) + penalty[:, None] * step
+            length = size / np.maximum((step * turned).sum(axis=0), np.finfo(float).tiny)
+            found, residual = found + length * step, residual - length * turned
+            near, before = residual / scale, size
+            size = (residual * near).sum(axis=0)
+            step = near + size / np.maximum(before, np.finfo(float).tiny) * step
+        out[fold == f] = x[np.flatnonzero(fold == f)] @ found
     return out

@@ -61,6 +61,8 @@ LARGEST = 10**9
 """From this many people on numpy draws no hypergeometric numbers; the exact pairwise p-value stands alone."""
 FEW = 3
 """Up to so many pairs both ends take half of alpha each; with more, the module's text gives the low end a quarter."""
+FEW_GROUPS = 60
+"""Up to so many groups every pair of a draw is looked at, which is then faster than to find those that matter."""
 MANY = 40
 """With more groups than this the critical value is Bonferroni's, which needs no draws over all pairs."""
 
@@ -329,10 +331,7 @@ def _p_value(hits: Whole, whole: Whole, pairs: Whole, rng: np.random.Generator, 
         star = np.ascontiguousarray(
             (rng.multivariate_hypergeometric(whole, total, size=draws, method="marginals") / whole).T
         )
-        largest = np.zeros(draws)
-        for g, h, factor in zip(i, j, scale, strict=True):
-            np.maximum(largest, np.abs(star[g] - star[h]) * factor, out=largest)
-        above, level = np.sum(largest > observed + 1e-9), np.sum(np.abs(largest - observed) <= 1e-9)
+        above, level = _beyond(star, whole, total / people, pairs, scale, float(observed))
         reached = float(above + level / 2)
         p = (reached + 1) / (draws + 1)
     else:
@@ -340,6 +339,33 @@ def _p_value(hits: Whole, whole: Whole, pairs: Whole, rng: np.random.Generator, 
     if reached < TAIL:
         p = min(p, two_groups(int(hits[a]), int(whole[a]), int(hits[b]), int(whole[b])) * len(i))
     return p
+
+
+def _beyond(star: Floats, whole: Whole, rate: float, pairs: Whole, scale: Floats, observed: float) -> tuple[int, int]:
+    """Of draws (G, draws): how many have a pair further apart than `observed`, and how many one just as far.
+
+    Of many groups only the pairs that can reach it are looked at. With z a group's own deviation from the common rate
+    over its standard deviation's part 1 / sqrt(n), |a - b| / sqrt(1/n + 1/m) is at most sqrt(z_a^2 + z_b^2)
+    (Cauchy-Schwarz).
+    """
+    i, j = pairs
+    if len(whole) <= FEW_GROUPS:
+        largest = np.zeros(star.shape[1])
+        for g, h, factor in zip(i, j, scale, strict=True):
+            np.maximum(largest, np.abs(star[g] - star[h]) * factor, out=largest)
+        return int(np.sum(largest > observed + 1e-9)), int(np.sum(np.abs(largest - observed) <= 1e-9))
+    factor_of = np.zeros((len(whole), len(whole)))
+    factor_of[i, j] = factor_of[j, i] = scale
+    far = (star - rate) ** 2 * whole[:, None]
+    need = observed**2 - far.max(axis=0) - 1e-6
+    above = level = 0
+    for draw in np.flatnonzero(far.max(axis=0) >= need):
+        here = np.flatnonzero(far[:, draw] >= need[draw])
+        share = star[here, draw]
+        largest = float((np.abs(share[:, None] - share) * factor_of[np.ix_(here, here)]).max())
+        above += largest > observed + 1e-9
+        level += abs(largest - observed) <= 1e-9
+    return above, level
 
 
 def _first(value: Floats, n: Floats, other: Floats) -> int:

@@ -8,8 +8,9 @@ column. What is reported is a lower bound: the worst that was found, not the wor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,8 @@ FLOOR = 10
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tried:
-    """A corruption of every row: of `column` (None: of whole rows), and what it does to decisions."""
+    """A corruption of every row: of `column` (None: of whole rows), and what it does to the decisions (n,) of the rows
+    asked about; of the others they stand as they were."""
 
     kind: Corruption
     column: str | None
@@ -94,15 +96,18 @@ def serving(case: Case, fed: Fed, spec: StressSpec, settings: Settings) -> Serve
     whole = literals_of(fed.frame, _searched(fed), groups, coded.label, names, about)
     literals = type(whole)(whole.names, whole.holds[searching])
     search = Search(figures, literals, spec.budget, FLOOR, base, mine.weight)
-    tried, said = corruptions(fed, spec)
+    tried, said = corruptions(fed, spec, searching)
     notes += said
     progress.stage("Searching for the worst corruption")
     for number, one in enumerate(tried):
         progress.step(number, len(tried))
         after = None if one.after is None else one.after[searching]
         search.add(number, moves_of(figures, mine, after, one.kind.name), spec.depth)
+    chosen, left_out = _on_all(fed, tried, {c.corruption for c in search.best.values()}, ~searching)
+    notes += left_out
+    best = {k: c for k, c in search.best.items() if c.corruption in chosen}
     return Served(
-        tuple(_entries(fed, aims, search.best, tried, whole.names, whole.rows, searching, settings, spec.budget)),
+        tuple(_entries(fed, aims, best, chosen, whole.names, whole.rows, searching, settings, spec.budget)),
         search.tried,
         len(tried),
         searching,
@@ -114,8 +119,41 @@ def _searched(fed: Fed) -> list[str]:
     return [f for f in fed.features if f in fed.frame.columns]
 
 
-def corruptions(fed: Fed, spec: StressSpec) -> tuple[list[Tried], list[str]]:
-    """Every corruption that can be done, with the decisions that follow; and notes on those that could not."""
+def _on_all(
+    fed: Fed, tried: Sequence[Tried], wanted: set[int], others: npt.NDArray[np.bool_]
+) -> tuple[dict[int, Tried], list[str]]:
+    """The corruptions that were chosen, asked about the other half too: only these are reported there."""
+    progress.stage("Asking about the worst on the other half")
+    asked = [(n, tried[n]) for n in sorted(wanted)]
+    out = {n: one for n, one in asked if one.after is None}
+    notes = []
+    todo = [(n, one, one.column, one.altered) for n, one in asked if one.after is not None]
+    for (n, one, column, _), found in zip(todo, _abreast(fed, [t[2:] for t in todo], others), strict=True):
+        if isinstance(found, ModelError):
+            notes.append(
+                f"The model refuses a corruption, which is safe: {one.kind.name} ({found.problem}), in {column}."
+            )
+        else:
+            out[n] = replace(one, after=np.where(others, found, one.after))
+    return out, notes
+
+
+def _abreast(fed: Fed, todo: Sequence[Any], rows: npt.NDArray[np.bool_]) -> Iterator[Ints | ModelError]:
+    """The decisions for each (column, altered), or why the model refuses."""
+
+    def one(each: Any) -> Ints | ModelError:
+        try:
+            return _asked(fed, *each, rows)
+        except ModelError as error:
+            return error
+
+    with ThreadPoolExecutor(fed.abreast) as pool:
+        yield from pool.map(one, todo)
+
+
+def corruptions(fed: Fed, spec: StressSpec, rows: npt.NDArray[np.bool_] | None = None) -> tuple[list[Tried], list[str]]:
+    """Every corruption that can be done, with the decisions that follow for `rows` (n,; None: all); and notes on those
+    that could not."""
     wanted = [k for k in KINDS.values() if not spec.kinds or k.name in spec.kinds]
     columns = list(spec.columns) or list(fed.features)
     unknown = [c for c in columns if c not in fed.features]
@@ -136,20 +174,22 @@ def corruptions(fed: Fed, spec: StressSpec) -> tuple[list[Tried], list[str]]:
     todo = [(c, k) for c in columns for k in wanted if _plausible(spec, c, k) and fits(k, fed.frame[c])]
     refused: dict[str, list[str]] = {}
     progress.stage("Asking the model about corrupted columns")
-    for number, (column, kind) in enumerate(todo):
-        progress.step(number, len(todo))
+    mine = np.ones(len(fed.frame), dtype=bool) if rows is None else rows
+    made = []
+    for column, kind in todo:
         assert kind.change is not None
-        assert fed.ask is not None
         altered = kind.change(fed.frame[column])
         if altered.equals(fed.frame[column]):
             constant.append(column)
-            continue
-        try:
-            after = _asked(fed, column, altered)
-        except ModelError as error:
-            refused.setdefault(f"{kind.name} ({error.problem})", []).append(column)
-            continue
-        out.append(Tried(kind, column, altered, after))
+        else:
+            made.append((kind, column, altered))
+    answers = _abreast(fed, [(c, a) for _, c, a in made], mine)
+    for number, ((kind, column, altered), after) in enumerate(zip(made, answers, strict=True), 1):
+        progress.step(number, len(made))
+        if isinstance(after, ModelError):
+            refused.setdefault(f"{kind.name} ({after.problem})", []).append(column)
+        else:
+            out.append(Tried(kind, column, altered, after))
     for what, where in refused.items():
         notes.append(f"The model refuses a corruption, which is safe: {what}, in {', '.join(where)}.")
     if same := sorted(set(constant) - {t.column for t in out if t.column}):
@@ -166,12 +206,12 @@ def corruptions(fed: Fed, spec: StressSpec) -> tuple[list[Tried], list[str]]:
     return out, notes
 
 
-def _asked(fed: Fed, column: str, altered: pd.Series) -> Ints:
-    """The decisions (n,) when everyone's value is altered; rows whose value stays as it was are not asked about."""
+def _asked(fed: Fed, column: str, altered: pd.Series, mine: npt.NDArray[np.bool_]) -> Ints:
+    """The decisions (n,) when the values of `mine` are altered; rows whose value stays as it was are not asked."""
     assert fed.ask is not None
     before = fed.frame[column]
     same = (before.astype(altered.dtype) == altered) | (before.isna() & altered.isna())
-    rows = np.flatnonzero(~same.fillna(False).to_numpy(dtype=bool))
+    rows = np.flatnonzero(~same.fillna(False).to_numpy(dtype=bool) & mine)
     some = fed.frame.iloc[rows].copy(deep=False)
     some[column] = altered.iloc[rows]
     out = fed.coded.decision.copy()
@@ -188,7 +228,7 @@ def _entries(
     fed: Fed,
     aims: Sequence[Aim],
     best: dict[tuple[int, bool], Candidate],
-    tried: Sequence[Tried],
+    tried: dict[int, Tried],
     names: tuple[Literal, ...],
     rows_of: Any,
     searching: npt.NDArray[np.bool_],

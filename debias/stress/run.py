@@ -20,6 +20,7 @@ from audit.load import Rows, load_rows
 from audit.stress.ask import asking
 from audit.stress.confirm import Confirmed
 from audit.stress.corrupt import KINDS
+from audit.stress.kept import Kept
 from audit.stress.noticed import Noticed, Watchers
 from audit.stress.predicates import Literal
 from audit.stress.serving import Entry, Served, serving
@@ -60,7 +61,8 @@ def run_stress(
     rows = load_rows(case, everything=True)
     frame = rows.frame[rows.audit]
     progress.stage("Asking the model")
-    with asking(case, frame, rows.features, allow) as fed:
+    kept = Kept(out, "stress", rows.sha256)
+    with asking(case, frame, rows.features, allow, kept) as fed:
         served = serving(case, fed, spec, settings)
         progress.stage("Asking who would have noticed")
         reference = rows.frame[rows.train] if rows.train is not None else fed.frame[served.searching]
@@ -68,6 +70,7 @@ def run_stress(
         watchers = Watchers(case, reference, code_rows(case, reference, nobody), fed.features, seed)
         seen = [watchers.of(e, fed.frame, fed.coded, ~served.searching) for e in served.entries]
         facts = fed.facts
+        trained = _training(case, rows, spec, settings, train, fits, allow, kept, fed.workers)
     document = {
         "schema": SCHEMA,
         "case": {"name": case.name, "purpose": case.purpose},
@@ -76,9 +79,10 @@ def run_stress(
         "asked": _asked(spec, seed) | {"train": train, "fits": fits},
         "tool": tool(),
         "serving": _serving(served, seen),
-        "training": _training(case, rows, spec, settings, train, fits, allow),
+        "training": trained,
     }
     write_whole(out / FILE, canonical(document))
+    kept.forget()
     return document
 
 
@@ -146,7 +150,15 @@ def _predicate(literals: Sequence[Literal]) -> list[dict[str, Any]]:
 
 
 def _training(
-    case: Case, rows: Rows, spec: StressSpec, settings: Settings, train: bool, fits: int, allow: Sequence[str]
+    case: Case,
+    rows: Rows,
+    spec: StressSpec,
+    settings: Settings,
+    train: bool,
+    fits: int,
+    allow: Sequence[str],
+    kept: Kept,
+    workers: Sequence[Any],
 ) -> dict[str, Any]:
     """The `training` entry; where it could not be done, why."""
     if not train:
@@ -157,7 +169,7 @@ def _training(
 
     try:
         task = task_of(case, rows, settings.seed)
-        with refitting(task, allow) as learner:
+        with refitting(task, allow, kept=kept, workers=workers) as learner:
             done = training(task, learner, spec, settings, fits)
     except InputError as error:
         return {"measured": False, "reason": error.message, "entries": [], "notes": []}

@@ -7,7 +7,8 @@ neither the ranking nor any fit has seen. A prediction is never printed: influen
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,6 +36,8 @@ RANKED = 6000
 """Rows by which candidates are ranked; more change the order little."""
 KINDS_TRAINED = ("label", "dropped", "duplicate", "missing", "usual", "fivefold")
 RANDOM_FITS = 2
+TOGETHER = 2
+"""So many fits are chosen at a time, however many processors there are: the same case gives the same evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,11 @@ class Bench:
         share = min(1.0, self.most / size)
         return self.fit(point, hit_rows(mine, share, self.settings.seed + number), share)
 
+    def abreast(self, one: Callable[[Any], Any], many: Sequence[Any]) -> list[Any]:
+        """`one` of each, as many at a time as there are processes that fit."""
+        with ThreadPoolExecutor(self.learner.abreast) as pool:
+            return list(pool.map(one, many))
+
     def fit(self, point: Point, hit: npt.NDArray[np.bool_], share: float) -> Fitted | None:
         rows, label = altered(self.rows, self.label, point, hit)
         if len(np.unique(label)) < 2:
@@ -169,16 +177,19 @@ def training(task: Task, learner: Refits, spec: StressSpec, settings: Settings, 
     done: list[Fitted] = []
     first = fits_in_all - fits_in_all // 3
     tried: set[Point] = set()
-    for number in range(fits_in_all):
-        progress.step(number, fits_in_all)
-        point = ranked[number] if number < min(first, len(ranked)) else _proposed(bench, done, number)
-        if point is None or point in tried:
-            point = next((p for p in ranked if p not in tried), None)
-        if point is None:
+    for start in range(0, fits_in_all, TOGETHER):
+        progress.step(start, fits_in_all)
+        points = []
+        for number in range(start, min(start + TOGETHER, fits_in_all)):
+            point = ranked[number] if number < min(first, len(ranked)) else _proposed(bench, done, number)
+            if point is None or point in tried:
+                point = next((p for p in ranked if p not in tried), None)
+            if point is not None:
+                tried.add(point)
+                points.append((number, point))
+        done += [f for f in bench.abreast(lambda each: bench.try_out(each[1], each[0]), points) if f is not None]
+        if not points:
             break
-        tried.add(point)
-        if (found := bench.try_out(point, number)) is not None:
-            done.append(found)
     entries = _entries(bench, done)
     notes = [*learner.notes, *task.notes]
     return Training(
@@ -389,14 +400,17 @@ def _entries(bench: Bench, done: Sequence[Fitted]) -> list[Trained]:
 
 def _random(bench: Bench, points: set[Point], rows: int) -> dict[tuple[str, str | None], list[Ints]]:
     """Decisions on test rows after fits where as many random rows are corrupted in the same way."""
-    out: dict[tuple[str, str | None], list[Ints]] = {}
     kinds = sorted({(p.kind, p.column or "") for p in points})
-    for kind, column in kinds:
-        for number in range(RANDOM_FITS):
-            hit = np.zeros(len(bench.rows), dtype=bool)
-            rng = np.random.default_rng(bench.settings.seed + 7919 * (number + 1))
-            hit[rng.choice(len(hit), size=min(rows, len(hit) // 2), replace=False)] = True
-            found = bench.fit(Point(kind, column or None, ()), hit, 1.0)
-            if found is not None:
-                out.setdefault((kind, column or None), []).append(found.decided)
+    todo = [(kind, column or None, number) for kind, column in kinds for number in range(RANDOM_FITS)]
+
+    def one(each: tuple[str, str | None, int]) -> Fitted | None:
+        hit = np.zeros(len(bench.rows), dtype=bool)
+        rng = np.random.default_rng(bench.settings.seed + 7919 * (each[2] + 1))
+        hit[rng.choice(len(hit), size=min(rows, len(hit) // 2), replace=False)] = True
+        return bench.fit(Point(each[0], each[1], ()), hit, 1.0)
+
+    out: dict[tuple[str, str | None], list[Ints]] = {}
+    for (kind, column, _), found in zip(todo, bench.abreast(one, todo), strict=True):
+        if found is not None:
+            out.setdefault((kind, column), []).append(found.decided)
     return out

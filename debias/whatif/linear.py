@@ -4,35 +4,30 @@
 
 Numbers standardised (a missing one as the mean, and a 1 of its own), categories as 0/1, logistic regression with an L2
 penalty of 1: what scikit-learn's StandardScaler, OneHotEncoder and LogisticRegression(C=1) make. A change of what comes
-in touches that column's part of the score alone; a fit starts from the base parameters with the base Hessian (a chord
-method), and goes over to Newton with step halving where that is slow. The optimum is the same: tests compare cold fits.
+in touches that column's part of the score alone; a fit starts from the base parameters with the base Hessian
+(logistic.py). The optimum is the same: tests compare cold fits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
-from scipy.linalg import cho_factor, cho_solve
 
 from audit.cube import Floats, Ints
 from audit.load.values import coded
+from debias.whatif.logistic import Design, fit, hessian, logistic, solver
 from debias.whatif.table import Parts, Recipe
 
 MOST_VALUES = 200
-NEAR = 1e-4
-"""The largest entry of the gradient at which a fit has arrived; parameters are then right to about as much."""
-CHORDS = 25
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Column:
     """One feature of training rows and of rows measured. numbers: raw values, NaN where missing; or codes of names,
-    len(names) for a value that training rows lack."""
+    len(names) for a value that training rows lack. width: of its parameters."""
 
     numbers: tuple[Floats, Floats] | None
     codes: tuple[Ints, Ints] | None
@@ -42,7 +37,8 @@ class Column:
 def column_of(train: pd.Series, test: pd.Series) -> Column:
     """Read once, whatever rows are learned from later."""
     if pd.api.types.is_numeric_dtype(train) and not pd.api.types.is_bool_dtype(train):
-        return Column(tuple(_float(s) for s in (train, test)), None, 2)  # type: ignore[arg-type]
+        numbers = _float(train), _float(test)
+        return Column(numbers, None, 1 + int(not np.isfinite(numbers[0]).all()))
     codes, names = coded(train)
     count = np.bincount(codes[codes >= 0], minlength=len(names))
     most = np.argsort(-count, kind="stable")[:MOST_VALUES]
@@ -77,19 +73,41 @@ def _scaler(values: Floats, how: str) -> tuple[float, float, float]:
     return mean, mean, float(filled.std()) or 1.0
 
 
-def _block(column: Column, side: int, rows: Ints | None, learned: Ints | None, scale: str) -> Any:
-    """The columns of one feature, sparse. learned: training rows that the scaler is made of."""
-    if column.numbers is not None:
-        train = column.numbers[0] if learned is None else column.numbers[0][learned]
-        fill, middle, spread = _scaler(train, scale)
-        values = column.numbers[side] if rows is None else column.numbers[side][rows]
-        gone = ~np.isfinite(values)
-        return sparse.csr_array(np.column_stack([(np.where(gone, fill, values) - middle) / spread, gone]))
-    assert column.codes is not None
-    codes = column.codes[side] if rows is None else column.codes[side][rows]
-    known = codes < column.width
-    at = np.concatenate([[0], np.cumsum(known)])
-    return sparse.csr_array((np.ones(int(known.sum())), codes[known], at), shape=(len(codes), column.width))
+def _numbers(column: Column, side: int, rows: Ints | None, learned: Ints | None, scale: str) -> list[Floats]:
+    """The columns of a number: scaled, and where training rows have gaps a 1 for a gap. learned: training rows that the
+    scaler is made of."""
+    assert column.numbers is not None
+    fill, middle, spread = _scaler(column.numbers[0] if learned is None else column.numbers[0][learned], scale)
+    values = column.numbers[side] if rows is None else column.numbers[side][rows]
+    gone = ~np.isfinite(values)
+    some = gone.any()
+    scaled = ((np.where(gone, fill, values) if some else values) - middle) / spread
+    return [scaled] if column.width == 1 else [scaled, gone.astype(np.float64)]
+
+
+def places_of(columns: Mapping[str, Column]) -> dict[str, slice]:
+    """Where the parameters of each feature stand: numbers first, in the order of a Design."""
+    out, at = {}, 1
+    for codes in (False, True):
+        for name, column in columns.items():
+            if (column.codes is not None) is codes:
+                out[name] = slice(at, at + column.width)
+                at += column.width
+    return out
+
+
+def design(
+    columns: Sequence[Column], side: int, rows: Ints | None = None, learned: Ints | None = None, scale: str = "standard"
+) -> Design:
+    """One side's rows (side 0: learned from, 1: measured) as a fit takes them."""
+    first = next((f[side] for c in columns if (f := c.numbers or c.codes) is not None), np.zeros(0))
+    size = len(first) if rows is None else len(rows)
+    dense = [np.ones(size)]
+    for c in columns:
+        if c.numbers is not None:
+            dense += _numbers(c, side, rows, learned, scale)
+    coded_ = [(c.codes[side] if rows is None else c.codes[side][rows], c.width) for c in columns if c.codes is not None]
+    return Design(np.column_stack(dense), tuple(c for c, _ in coded_), tuple(w for _, w in coded_))
 
 
 class Linear:
@@ -101,23 +119,21 @@ class Linear:
         self.parts = parts
         self.names = [str(c) for c in parts.train.columns]
         self.columns = {c: column_of(parts.train[c], parts.test[c]) for c in self.names}
-        self.blocks = {
-            c: (_block(k, 0, None, None, "standard"), _block(k, 1, None, None, "standard"))
-            for c, k in self.columns.items()
-        }
-        self.x = self._joined([self.blocks[c][0] for c in self.names], len(parts.label))
-        self.theta = fit(self.x, parts.label.astype(np.float64), None, np.zeros(self.x.shape[1]), None)
+        self.places = places_of(self.columns)
+        self.x, self.asked = (design(list(self.columns.values()), side) for side in (0, 1))
+        self.theta = fit(self.x, parts.label.astype(np.float64), None, np.zeros(self.x.width))
         self.hessian = hessian(self.x, self.theta, None)
         self._solve = solver(self.hessian)
-        at = np.cumsum([1, *(self.columns[c].width for c in self.names)]).tolist()
-        self.places = {c: slice(a, b) for c, a, b in zip(self.names, at[:-1], at[1:], strict=True)}
-        self.part = {c: self.blocks[c][1] @ self.theta[self.places[c]] for c in self.names}
-        self.log_odds = self.theta[0] + np.sum([self.part[c] for c in self.names], axis=0)
-        self.base = _logistic(self.log_odds)
+        self.part = {c: self._share(self.columns[c], self.theta[self.places[c]]) for c in self.names}
+        self.log_odds = self.asked @ self.theta
+        self.base = logistic(self.log_odds)
 
     @staticmethod
-    def _joined(blocks: list[Any], rows: int) -> Any:
-        return sparse.hstack([sparse.csr_array(np.ones((rows, 1))), *blocks], format="csr")
+    def _share(column: Column, theta: Floats) -> Floats:
+        """What one feature adds to the log-odds (m,) of the rows measured."""
+        if column.codes is not None:
+            return np.append(theta, 0.0)[column.codes[1]]
+        return np.asarray(np.column_stack(_numbers(column, 1, None, None, "standard")) @ theta)
 
     def __call__(self, recipe: Recipe) -> Floats:
         """Scores (m,) of the rows measured. Pure: plans may be asked by several threads."""
@@ -127,116 +143,42 @@ class Linear:
             z = self.log_odds.copy()
             for name, altered in recipe.asked.items():
                 new = column_of(self.parts.train[name], altered)
-                z += _block(new, 1, None, None, "standard") @ self.theta[self.places[name]] - self.part[name]
-            return _logistic(z)
+                z += self._share(new, self.theta[self.places[name]]) - self.part[name]
+            return logistic(z)
         return self._fitted(recipe)
 
     def _fitted(self, recipe: Recipe) -> Floats:
-        names = [c for c in self.names if c not in recipe.without]
-        columns = {c: column_of(*recipe.columns[c]) if c in recipe.columns else self.columns[c] for c in names}
-        again = recipe.rows is not None or recipe.scale != "standard"
-        blocks = []
-        for c in names:
-            if c not in recipe.columns and not again:
-                blocks.append(self.blocks[c])
-            elif c not in recipe.columns and columns[c].codes is not None:
-                first = self.blocks[c][0]
-                blocks.append((first if recipe.rows is None else first[recipe.rows], self.blocks[c][1]))
-            else:
-                blocks.append(
-                    (
-                        _block(columns[c], 0, recipe.rows, recipe.rows, recipe.scale),
-                        _block(columns[c], 1, None, recipe.rows, recipe.scale),
-                    )
-                )
+        columns = {
+            c: column_of(*recipe.columns[c]) if c in recipe.columns else self.columns[c]
+            for c in self.names
+            if c not in recipe.without
+        }
+        plain = recipe.scale == "standard" and not recipe.columns and not recipe.without
+        x, asked = self.x, self.asked
+        if not plain or recipe.rows is not None:
+            every = list(columns.values())
+            x = design(every, 0, recipe.rows, recipe.rows, recipe.scale)
+            asked = design(every, 1, None, recipe.rows, recipe.scale)
         label = self.parts.label if recipe.label is None else recipe.label
         label = label if recipe.rows is None else label[recipe.rows]
-        start, use = [self.theta[:1]], [np.zeros(1, dtype=np.int64)]
-        same = recipe.scale == "standard"
-        for c in names:
-            kept = c not in recipe.columns
-            same &= kept
-            start.append(self.theta[self.places[c]] if kept else np.zeros(columns[c].width))
-            use.append(np.arange(self.places[c].start, self.places[c].stop))
+        places = places_of(columns)
+        start, like = np.zeros(x.width), recipe.scale == "standard"
+        start[0] = self.theta[0]
+        for c, column in columns.items():
+            # Numbers that were cut or ranked are still standardised: the base parameters and Hessian are near.
+            same = c not in recipe.columns or (column.numbers is not None and self.columns[c].numbers is not None)
+            same &= column.width == self.columns[c].width
+            like &= same
+            if same:
+                start[places[c]] = self.theta[self.places[c]]
         solve = None
-        if same:
-            picked = np.concatenate(use)
-            if recipe.without:
-                solve = solver(self.hessian[np.ix_(picked, picked)])
-            else:
-                solve = self._solve
-        x = self._joined([b[0] for b in blocks], len(label))
-        theta = fit(
-            x, label.astype(np.float64), recipe.weight, np.concatenate(start) if same else np.zeros(x.shape[1]), solve
-        )
-        return _logistic(self._joined([b[1] for b in blocks], len(self.parts.test)) @ theta)
-
-
-def _logistic(z: Floats) -> Floats:
-    return np.asarray(1 / (1 + np.exp(-np.clip(z, -700, 700))))
-
-
-def _held(width: int) -> Floats:
-    out = np.ones(width)
-    out[0] = 0.0
-    return out
-
-
-def hessian(x: Any, theta: Floats, weight: Floats | None) -> Floats:
-    """Of the penalised loss at theta, dense (d, d)."""
-    p = _logistic(x @ theta)
-    d = p * (1 - p) if weight is None else weight * p * (1 - p)
-    scaled = sparse.csr_array((x.data * np.repeat(d, np.diff(x.indptr)), x.indices, x.indptr), shape=x.shape)
-    found: Floats = (x.T @ scaled).toarray() + np.diag(_held(x.shape[1]) + 1e-8)
-    return found
-
-
-def solver(h: Floats) -> Callable[[Floats], Floats]:
-    factor = cho_factor(h)
-    return lambda g: np.asarray(cho_solve(factor, g))
-
-
-def fit(x: Any, y: Floats, weight: Floats | None, start: Floats, solve: Callable[[Floats], Floats] | None) -> Floats:
-    """The minimum of sum(weight * logistic loss) + |theta|^2 / 2 without the first. From `start`; solve: H^-1 g with a
-    Hessian near by, or None. Steps are halved until the loss falls (plain Newton diverges from some starts)."""
-    held = _held(x.shape[1])
-    xt = x.T.tocsr()
-
-    def at(theta: Floats) -> tuple[float, Floats]:
-        z = x @ theta
-        each = np.logaddexp(0, z) - y * z
-        total = each.sum() if weight is None else (weight * each).sum()
-        return float(total + 0.5 * (held * theta * theta).sum()), z
-
-    theta = start
-    loss, z = at(theta)
-    chords = 0 if solve is None else CHORDS
-    for step in range(chords + 60):
-        residual = _logistic(z) - y
-        if weight is not None:
-            residual = weight * residual
-        gradient = xt @ residual + held * theta
-        if np.abs(gradient).max() <= NEAR:
-            break
-        if step < chords:
-            assert solve is not None
-            direction = solve(gradient)
-        else:
-            direction = np.linalg.solve(hessian(x, theta, weight), gradient)
-        size = 1.0
-        while size > 1e-8:
-            new = theta - size * direction
-            there, z_there = at(new)
-            if there <= loss:
-                break
-            size /= 2
-        else:
-            if step >= chords:
-                break
-            chords = step + 1
-            continue
-        slow = loss - there < 1e-3 * abs(gradient @ direction)
-        theta, loss, z = new, there, z_there
-        if slow and step < chords:
-            chords = step + 1
-    return theta
+        if like and recipe.without:
+            order = sorted(columns, key=lambda c: places[c].start)
+            use = np.concatenate([[0], *(np.arange(self.places[c].start, self.places[c].stop) for c in order)])
+            solve = solver(self.hessian[np.ix_(use, use)])
+        elif like:
+            solve = self._solve
+        if recipe.scale != "standard":
+            start[:] = 0.0
+        theta = fit(x, label.astype(np.float64), recipe.weight, start, solve)
+        return logistic(asked @ theta)

@@ -29,7 +29,8 @@ from debias.refits import refitting
 from debias.task import Task, task_of
 from debias.whatif.boosting import Boosting
 from debias.whatif.cloned import CaseOwn
-from debias.whatif.linear import Linear, fit
+from debias.whatif.linear import Linear, column_of, design
+from debias.whatif.logistic import fit, hessian, logistic, solver
 from debias.whatif.table import KINDS, Parts, Variant, variants_of
 
 SCHEMA = "assay/whatif/1"
@@ -116,16 +117,15 @@ def flags(train: Any, label: Ints, seed: int) -> Any:
     """What confident learning would look at, from out-of-fold scores of logistic regression; None for too few rows."""
     if len(label) < 50 or min(label.sum(), len(label) - label.sum()) < FOLDS * 2:
         return None
-    from debias.whatif.linear import _block, column_of
-
-    blocks = [_block(column_of(train[c], train[c]), 0, None, None, "standard") for c in train.columns]
-    x = Linear._joined(blocks, len(label))
+    x = design([column_of(train[c], train[c]) for c in train.columns], 0)
     fold = np.random.default_rng(seed).permutation(len(label)) % FOLDS
-    score, theta = np.zeros(len(label)), np.zeros(x.shape[1])
+    score, theta, solve = np.zeros(len(label)), np.zeros(x.width), None
     for k in range(FOLDS):
-        mine = fold != k
-        theta = fit(x[np.flatnonzero(mine)], label[mine].astype(np.float64), None, theta, None)
-        score[~mine] = 1 / (1 + np.exp(-np.clip(x[np.flatnonzero(~mine)] @ theta, -500, 500)))
+        mine, rest = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
+        part = x.take(mine)
+        theta = fit(part, label[mine].astype(np.float64), None, theta, solve)
+        solve = solve or solver(hessian(part, theta, None))
+        score[rest] = logistic(x.take(rest) @ theta)
     return confident(score, label)
 
 

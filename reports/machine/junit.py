@@ -1,7 +1,8 @@
-"""JUnit XML, as build servers read it: a test case a norm.
+"""JUnit XML, as build servers read it: a test case a norm, and one a check of the data's contract.
 
 A broken norm is a failure, one that cannot be estimated is skipped with its reason; an undecided one passes and says
-so, because it is not broken. The form is that of the Jenkins xUnit plug-in's schema (junit-10.xsd).
+so, because it is not broken. A check that is not kept is a failure where its severity is error. The form is that of the
+Jenkins xUnit plug-in's schema (junit-10.xsd).
 """
 
 from __future__ import annotations
@@ -9,15 +10,16 @@ from __future__ import annotations
 from xml.etree import ElementTree as ET
 
 from audit.documents.evidence import Evidence
-from reports.machine.norms import figure, title
+from reports.machine.norms import checks, figure, title, told
 
 
 def to_junit(evidence: Evidence, case: str) -> bytes:
     """One suite, named after the case. case: the name of the case file."""
-    norms = evidence.norms
+    norms, contract = evidence.norms, checks(evidence)
+    broken = [c for c in contract if not c.passed and c.severity == "error"]
     counts = {
-        "tests": len(norms),
-        "failures": sum(n.breached for n in norms),
+        "tests": len(norms) + len(contract),
+        "failures": sum(n.breached for n in norms) + len(broken),
         "errors": 0,
         "skipped": sum(n.value is None for n in norms),
     }
@@ -43,6 +45,16 @@ def to_junit(evidence: Evidence, case: str) -> bytes:
             )
         else:
             ET.SubElement(test, "system-out").text = _clean(figure(norm))
+    for check in contract:
+        test = ET.SubElement(
+            suite, "testcase", {"classname": f"{_clean(case)} contract", "name": _clean(check.words), "time": "0"}
+        )
+        if check in broken:
+            ET.SubElement(test, "failure", {"message": _clean(told(check)), "type": "contract"}).text = _clean(
+                told(check)
+            )
+        else:
+            ET.SubElement(test, "system-out").text = _clean(told(check))
     ET.indent(root)
     out: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return out

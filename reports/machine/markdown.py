@@ -29,6 +29,10 @@ def to_markdown(evidence: Evidence, case: str) -> bytes:
             where = stands(norm) + (" (**broken**)" if norm.breached else "")
             cells = [f"{norm.value:.3f}", f"{norm.low:.3f} to {norm.high:.3f}", f"{norm.limit:g}", where]
         lines.append(f"| {_plain(title(norm))} | {' | '.join(cells)} |")
+    if evidence.contract is not None:
+        c = evidence.contract
+        lines += ["", f"{c.kept} of {len(c.checks)} checks of the contract are kept; {c.broken} broken are errors.", ""]
+        lines += [f"- {_plain(s)}" for s in c.sentences[:MOST]]
     lines += ["", *(f"- {_plain(s)}" for s in evidence.findings[:MOST])]
     lines += ["", *(f"> {_plain(s)}" for s in evidence.notes[:MOST])]
     return ("\n".join(lines).rstrip() + "\n").encode()

@@ -1,7 +1,9 @@
-"""A norm in words, for every format alike."""
+"""A norm, and a check of the contract, in words for every format alike."""
 
 from __future__ import annotations
 
+from audit.documents.contract import CheckHeld
+from audit.documents.evidence import Evidence
 from audit.findings import NormResult
 
 STANDS = {
@@ -30,3 +32,17 @@ def figure(norm: NormResult) -> str:
         return f"not estimable: {norm.reason}"
     interval = f"[{norm.low:.3f}, {norm.high:.3f}]"
     return f"{norm.value:.3f} {interval}, limit {norm.limit:g}: {stands(norm)}"
+
+
+def checks(evidence: Evidence) -> tuple[CheckHeld, ...]:
+    """What the contract of the data asks; nothing where the case has none."""
+    return () if evidence.contract is None else evidence.contract.checks
+
+
+def told(check: CheckHeld) -> str:
+    """How many rows fail, or why it could not be checked."""
+    if check.reason is not None:
+        return f"{check.words}: not checked, {check.reason}"
+    if check.share is None:
+        return f"{check.words}: {'kept' if check.passed else 'not kept'}"
+    return f"{check.words}: {check.failed:,} of {check.rows:,} rows fail"

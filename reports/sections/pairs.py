@@ -10,6 +10,8 @@ from reports import words
 from reports.blocks import Block, Paragraph, Section, Sources, Table
 from reports.sections import find
 
+HEADS = ("Higher", "Lower", "Apart, points [95 %]", "Ratio [95 %]", "Adjusted p", "Short [95 %]")
+WITH_RATE = (21, 14, 14, 14, 14, 9, 14)
 SHOWN = ("selection_rate", "true_positive_rate", "true_negative_rate")
 
 
@@ -17,13 +19,19 @@ def section(sources: Sources) -> Section | None:
     """The annex, or None where no two groups could be compared."""
     evidence = sources.evidence
     blocks: list[Block] = []
+    single: list[tuple[str, ...]] = []
     for attribute in find.printed(evidence):
         if len(attribute) > 1:
             continue
         for metric in SHOWN:
             pairs = find.every(evidence.pairs, attribute=attribute, metric=metric)
             if any(p.people is not None for p in pairs) or (pairs and metric == "selection_rate"):
-                blocks.append(_table(attribute, metric, pairs))
+                if len(pairs) == 1 == pairs[0].pairs:
+                    single.append((f"{words.capital(words.metric(metric))}, by {words.by(attribute)}", *_row(pairs[0])))
+                else:
+                    blocks.append(_table(attribute, metric, pairs))
+    if single:
+        blocks.append(Table("Where there are but two groups", ("Rate", *HEADS), tuple(single), "", WITH_RATE))
     if not blocks:
         return None
     lead = Paragraph(
@@ -38,26 +46,27 @@ def section(sources: Sources) -> Section | None:
 
 def _table(attribute: Names, metric: str, pairs: Sequence[Pair]) -> Table:
     shown = sorted(pairs, key=lambda p: (-p.difference, p.higher, p.lower))[: find.MOST_ROWS]
-    rows = tuple(
-        (
-            words.name_of(p.higher),
-            words.name_of(p.lower),
-            f"{100 * p.difference:.1f} {words.bracket(p.low, p.high)}",
-            "not estimable"
-            if p.ratio is None
-            else f"{p.ratio:.3f} {words.bracket(p.ratio_low, p.ratio_high, percent=False)}",
-            words.p_words(p.p_adjusted),
-            short_of(p).replace(" [", "\n["),
-        )
-        for p in shown
-    )
+    rows = tuple(_row(p) for p in shown)
     listed = "" if len(pairs) == pairs[0].pairs else f"{len(pairs):,} of {pairs[0].pairs:,} pairs are listed. "
     return Table(
         f"{words.capital(words.metric(metric))} by {words.by(attribute)}, pair by pair",
-        ("Higher", "Lower", "Apart, points [95 %]", "Ratio [95 %]", "Adjusted p", "Short [95 %]"),
+        HEADS,
         rows,
         listed + find.cut(len(pairs), "pairs"),
         (19, 19, 17, 17, 11, 17),
+    )
+
+
+def _row(p: Pair) -> tuple[str, ...]:
+    return (
+        words.name_of(p.higher),
+        words.name_of(p.lower),
+        f"{100 * p.difference:.1f} {words.bracket(p.low, p.high)}",
+        "not estimable"
+        if p.ratio is None
+        else f"{p.ratio:.3f} {words.bracket(p.ratio_low, p.ratio_high, percent=False)}",
+        words.p_words(p.p_adjusted),
+        short_of(p).replace(" [", "\n["),
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from audit.documents.evidence import Evidence
-from audit.sizes import unit
 from reports import words
 from reports.blocks import Block, Heading, Lead, Paragraph, Points, Section, Sources
 from reports.sections import board, find
@@ -51,12 +50,13 @@ def _found(sources: Sources) -> list[str]:
     out = []
     for attribute in find.attributes(evidence, alone=True)[:3]:
         pair = board.most_people(evidence, attribute)
-        if pair is None:
+        short = None if pair is None else board.short_of(evidence, pair)
+        if pair is None or short is None:
             continue
         top, bottom = (f"“{words.short(words.name_of(group), 60)}”" for group in (pair.higher, pair.lower))
         out.append(
             f"By {words.short(words.by(attribute), 60)}: if {bottom} got it as often as {top}, "
-            f"{pair.shortfall:,.0f} more {unit(evidence.data)} would have it."
+            f"{short[0]:,.0f} more {board.people_of(evidence)} would have it."
         )
     return [*out, *board.worse_off(evidence)] or ["No two groups could be compared."]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from audit.documents import record_in
+from audit.documents.stress import Stress, Whatif
 from audit.errors import AssayError
 from reports.verify.figures import alike, load
 from reports.verify.result import Broken, shown
@@ -20,6 +22,7 @@ def check_stress(files: Mapping[str, bytes]) -> str:
     document = load(files, "stress.json")
     compared = entries = 0
     try:
+        record_in(Stress, document, "stress.json")
         for question in ("serving", "training"):
             for number, e in enumerate(document[question]["entries"], 1):
                 where = f"{question} {number}"
@@ -58,6 +61,7 @@ def check_whatif(files: Mapping[str, bytes]) -> str:
     document = load(files, "whatif.json")
     compared = 0
     try:
+        record_in(Whatif, document, "whatif.json")
         aims, p = document["aims"], []
         for number, a in enumerate(aims, 1):
             shipped = figure_of(a["kind"], a["shipped_counts"])

@@ -85,7 +85,7 @@ def test_scores_that_are_all_the_same_say_so(tmp_path: Path, capsys: pytest.Capt
 def test_the_board_says_that_nothing_is_decided(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from audit.documents.evidence import Evidence
     from audit.documents.read import record_in
-    from reports.sections.board import _compared
+    from reports.sections.board.found import _compared
 
     evidence, _ = audited(tmp_path, frame_of({"f": 1, "m": 2}), capsys)
     known = record_in(Evidence, evidence, "evidence.json")

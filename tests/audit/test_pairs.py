@@ -171,7 +171,7 @@ def test_many_groups_list_each_against_the_highest(tmp_path: Path, capsys: pytes
 def test_the_board_reads_how_sure_and_how_many_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from audit.documents.evidence import Evidence
     from audit.documents.read import record_in
-    from reports.sections.board import _compared, most_people
+    from reports.sections.board.found import _compared, most_people
 
     def known(**how: Any) -> tuple[Evidence, Any]:
         found = record_in(Evidence, audited(tmp_path, capsys, **how)[0], "evidence.json")

@@ -14,7 +14,8 @@ from audit.documents.evidence import Bound
 from audit.publish import publish_files
 from reports import words
 from reports.blocks import Table
-from reports.sections import board, bounds
+from reports.sections import bounds
+from reports.sections.board.found import _unknown
 from reports.verify.figures import check_figures
 from reports.verify.result import Broken
 from tests.reports import kit
@@ -58,9 +59,9 @@ def test_the_annex_prints_each_bound(files: dict[str, bytes]) -> None:
 
 def test_the_board_says_what_the_unknown_could_change(files: dict[str, bytes]) -> None:
     evidence = Documents.of(files).evidence
-    said = board._unknown(evidence)
+    said = _unknown(evidence)
     assert len(said) == 1
-    assert "The sex of 30 of 219 people is not known. If it were, the gap could be anything from" in said[0]
+    assert "For 30 of 219 people, “sex” is not known. The true gap could be anything from" in said[0]
 
 
 @pytest.mark.parametrize("published", [False, True])

@@ -55,7 +55,7 @@ def test_what_the_figures_ask_for() -> None:
     found = [c.text for c in asked(evidence, None)]
     assert found[0] == "Bring the gap by sex in who gets it to 10 points or less, or write down why it stays."
     assert found[1].startswith("Measure again with more people")
-    assert "Find out the sex of the 30 people for whom it is not known." in found
+    assert "Find out “sex” for the 30 people where it is not known." in found
     assert [c.number for c in asked(evidence, None)] == [1, 2, 3, 4, 5]
     quiet = kit.evidence_with(data=kit.LEAST["data"] | {"label": "y"})
     assert [c.text for c in asked(quiet, None, watched=True)] == []

@@ -142,7 +142,7 @@ def test_a_gap_that_stands_alone_but_not_among_all_that_were_looked_at_says_so()
     from dataclasses import replace
 
     from audit.values import Gap
-    from reports.sections.board import _sure
+    from reports.sections.board.found import _sure
 
     gap = Gap(
         "selection_rate", ("a",), "difference", 0.2, 0, 1, None, 0.2, None, None, None, "", True, None,

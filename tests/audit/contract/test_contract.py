@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ import cli
 from audit.contract.check import check
 from audit.contract.propose import propose
 from audit.contract.read import read_contract
+from audit.documents import Documents
 from audit.quality.codes import Group
 
 
@@ -90,6 +92,38 @@ def test_the_gate_ends_with_3_on_an_error_and_not_on_a_warning(case, capsys) -> 
     assert held(case, MISSING, capsys, "--gate")[0] == 3
     assert held(case, MISSING + 'severity = "warning"\n', capsys, "--gate")[0] == 0
     assert held(case, MISSING.replace("0.05", "0.065"), capsys, "--gate")[0] == 0  # exactly the share there is
+
+
+def test_the_gate_of_an_audit_ends_with_3_on_a_broken_contract_and_build_servers_see_why(case, capsys) -> None:
+    out, junit, sarif = (case.parent / n for n in ("run", "junit.xml", "found.sarif"))
+    # No norm is broken: the decisions are random, and the limits wide.
+    (case.parent / "policy.toml").write_text(
+        'version = "1"\n[[norm]]\nmetric = "selection_rate"\nkind = "difference"\nattribute = ["sex"]\n'
+        "limit = 0.9\nalpha = 0.05\n"
+    )
+    case.write_text(case.read_text() + '[policy]\nfile = "policy.toml"\n')
+
+    def audited(contract: str) -> int:
+        (case.parent / "contract.toml").write_text(contract)
+        files = [f"--junit={junit}", f"--sarif={sarif}"]
+        return cli.main(["audit", str(case), "--out", str(out), "--draws", "50", "--gate", *files])
+
+    warning = '[[check]]\ncolumn = "age"\nbetween = [30, 60]\nseverity = "warning"\n'
+    assert audited(MISSING + warning) == 3
+    told = capsys.readouterr().err
+    assert "1 of 2 checks of the contract are broken" in told
+    assert "'income' is there; 130 of 2,000 rows missing" in told
+    assert "'age' lies" not in told
+    assert (out / "evidence.json").exists()
+    suite = ET.fromstring(junit.read_bytes())[0]
+    assert (suite.get("tests"), suite.get("failures")) == ("3", "1")
+    assert [t.get("name") for t in suite.iter("testcase") if t.find("failure") is not None] == ["'income' is there"]
+    results = json.loads(sarif.read_text())["runs"][0]["results"]
+    assert [(r["ruleId"], r["level"]) for r in results if r["ruleId"].startswith("contract")] == [
+        ("contract/missing_at_most/income/1", "error"), ("contract/between/age/2", "warning"),
+    ]  # fmt: skip
+    assert audited(warning) == 0
+    assert Documents({"evidence.json": (out / "evidence.json").read_bytes()}).evidence.contract.kept == 0
 
 
 def test_every_failure_is_told_at_once(case, capsys) -> None:

@@ -20,7 +20,7 @@ from audit.load import load_case
 from audit.load.cases import dump_case
 from audit.models import own
 from audit.models.own import Environment, OwnWorker, digest_of
-from reports.sections.board import _model_notices
+from reports.sections.board.said import model_notices
 from tests.audit.models.zoo.people import loans, people
 
 HERE = f'python = "{sys.executable}"\n'
@@ -199,6 +199,6 @@ def test_scores_that_run_the_other_way_are_told_first(tmp_path: Path, capsys: py
         evidence = json.loads((tmp_path / "out" / "evidence.json").read_bytes())
         assert ("wrong way round" in evidence["findings"][0]) is turned
         record = Documents({"evidence.json": (tmp_path / "out" / "evidence.json").read_bytes()}).evidence
-        notices = " ".join(str(block) for block in _model_notices(record))
+        notices = " ".join(str(block) for block in model_notices(record))
         assert ("wrong way round" in notices) is turned
     capsys.readouterr()

@@ -18,7 +18,7 @@ from audit.errors import CaseError
 from audit.load import load_case
 from audit.publish import publish_files
 from reports.rerun import run_again
-from reports.sections.board import _model_notices
+from reports.sections.board.said import model_notices
 from tests.audit.served.served import CASE, FEATURES, Served, case, oip, rule, score, serving, table
 
 
@@ -69,7 +69,7 @@ def test_nothing_but_the_features_is_sent(done: tuple[Served, Path]) -> None:
 
 def test_page_one_says_that_nobody_knows_which_model_answers(done: tuple[Served, Path]) -> None:
     found = Documents({"evidence.json": (done[1] / "out" / "evidence.json").read_bytes()}).evidence
-    words = " ".join(str(block) for block in _model_notices(found))
+    words = " ".join(str(block) for block in model_notices(found))
     assert "identity is not established" in words
     assert "version 7" in words
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +17,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
 import cli
+from audit.documents.stress import Stress, Whatif
 from audit.load import load_case, load_rows
 from audit.models.write import skops_bytes
 from debias.task import task_of
@@ -195,6 +197,8 @@ def test_the_cases_own_pipeline_is_cloned_and_stressed(case: Path, tmp_path: Pat
     assert any("refuses" in f["reason"] for f in found["failed"])
     assert cli.main(["stress", str(case), "--fits", "6", "--budget", "0.2", "--out", str(tmp_path)]) == 0
     found = json.loads((tmp_path / "stress.json").read_text())
+    record = msgspec.to_builtins(msgspec.convert(found, Stress))
+    assert not named(found, record), "docs/schemas/stress.json names every key"
     assert found["training"]["measured"]
     assert found["training"]["fits"] >= 1
     assert "audited Pipeline" in found["training"]["learner"]
@@ -206,3 +210,17 @@ def test_the_cases_own_pipeline_is_cloned_and_stressed(case: Path, tmp_path: Pat
 def test_an_unknown_kind_is_one_sentence_and_2(case: Path, tmp_path: Path, capsys, wrong: list[str]) -> None:
     assert cli.main(["whatif", str(case), "--out", str(tmp_path), *wrong]) == 2
     assert "there is no such kind of variant" in capsys.readouterr().err
+
+
+def named(plain, made, place: str = "") -> list[str]:
+    """Keys of a document that its record does not name."""
+    if isinstance(plain, dict) and isinstance(made, dict):
+        here = [f"{place}.{k}" for k in plain if k not in made]
+        return here + [u for k, v in plain.items() if k in made for u in named(v, made[k], f"{place}.{k}")]
+    if isinstance(plain, list):
+        return [u for a, b in zip(plain, made, strict=True) for u in named(a, b, f"{place}[]")]
+    return []
+
+
+def test_every_key_that_is_written_is_in_the_published_schema(document) -> None:
+    assert not named(document, msgspec.to_builtins(msgspec.convert(document, Whatif)))

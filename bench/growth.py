@@ -1,0 +1,145 @@
+"""How the time and memory of `assay audit` grow along each axis of a file.
+
+    python bench/growth.py [--only rows groups attributes intersections numbers categories classes] [--most SIZE]
+
+Each row is one run of the command line, as a person starts it, on a Parquet file made by the bench: CPU seconds and
+peak memory of its processes, wall seconds, and the size of evidence.json. The exponent is the slope of CPU seconds
+above what the smallest size takes, between the two largest sizes, in logarithms of both: 1 is linear, and n log n
+shows as a little more than 1. --most leaves out sizes above it. One thread a process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+SIZES = {
+    "rows": (10_000, 100_000, 1_000_000, 10_000_000, 100_000_000),
+    "groups": (2, 10, 30, 100, 300, 1_000),
+    "attributes": (1, 2, 4, 8),
+    "intersections": (25, 100, 400, 900),
+    "numbers": (10, 50, 200, 500, 1_000),
+    "categories": (10, 50, 200, 500),
+    "classes": (2, 5, 10, 20),
+}
+
+
+def table(rows: int, groups: tuple[int, ...], rng: np.random.Generator) -> dict[str, object]:
+    """Attributes a0, a1, ... of so many groups, an outcome and a decision that one group of a0 gets more often."""
+    out: dict[str, object] = {}
+    for i, many in enumerate(groups):
+        codes = rng.integers(0, many, rows)
+        names = np.array([f"g{k:04d}" for k in range(many)])
+        out[f"a{i}"] = pd.Categorical.from_codes(codes, names)
+        if i == 0:
+            apart = codes == 0
+    label = rng.random(rows) < 0.3
+    out["label"] = np.where(label, "yes", "no")
+    out["decision"] = np.where(rng.random(rows) < 0.25 + 0.1 * apart + 0.2 * label, "yes", "no")
+    return out
+
+
+def made(axis: str, size: int, folder: Path) -> Path:
+    """The case of one point of an axis."""
+    rng = np.random.default_rng(size)
+    rows, groups = 100_000, (3,)
+    features: list[str] = []
+    if axis == "rows":
+        rows, groups = size, (2, 5)
+    elif axis == "groups":
+        groups = (size,)
+    elif axis == "attributes":
+        groups = (3,) * size
+    elif axis == "intersections":
+        side = math.isqrt(size)
+        rows, groups = 300_000, (side, side)
+    frame = table(rows, groups, rng)
+    if axis in ("numbers", "categories"):
+        features = [f"x{k}" for k in range(size)]
+        for name in features:
+            frame[name] = (
+                rng.normal(size=rows).astype(np.float32)
+                if axis == "numbers"
+                else pd.Categorical.from_codes(rng.integers(0, 30, rows).astype(np.int8), [f"v{k}" for k in range(30)])
+            )
+    if axis == "classes":
+        names = [f"c{k:02d}" for k in range(size)]
+        label = rng.integers(0, size, rows)
+        said = np.where(rng.random(rows) < 0.6, label, rng.integers(0, size, rows))
+        frame["label"], frame["decision"] = np.array(names)[label], np.array(names)[said]
+    path = folder / f"{axis}-{size}.parquet"
+    pd.DataFrame(frame).to_parquet(path, index=False)
+    case = folder / f"{axis}-{size}.toml"
+    sensitive = json.dumps([f"a{i}" for i in range(len(groups))])
+    good = "c00" if axis == "classes" else "yes"
+    case.write_text(
+        f'[case]\nname = "{axis} {size}"\npurpose = "growth"\n[data]\npath = "{path.name}"\nlabel = "label"\n'
+        f'positive = "{good}"\nsensitive = {sensitive}\nfeatures = {json.dumps(features)}\n'
+        '[model]\ndecision = "decision"\n'
+    )
+    return case
+
+
+def measured(case: Path, out: Path) -> tuple[float, float, float, float]:
+    """(CPU seconds, wall seconds, peak MiB of the largest process, MB of evidence.json)."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    start = time.perf_counter()
+    one = {**os.environ, **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")}
+    command = [sys.executable, str(ROOT / "cli.py"), "audit", str(case), "--out", str(out)]
+    watched = (
+        "import json, resource, subprocess, sys; done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL);"
+        "print(json.dumps([done.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", watched, *command], capture_output=True, text=True, check=True, env=one
+    )
+    wall = time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    code, peak = json.loads(done.stdout)
+    if code not in (0, 3):
+        raise SystemExit(f"{case.name}: exit {code}\n{done.stderr}")
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return cpu, wall, peak, (out / "evidence.json").stat().st_size / 1e6
+
+
+def walk(axis: str, most: int, make: Callable[[str, int, Path], Path] = made) -> None:
+    print(f"\n| {axis} | CPU s | wall s | peak MiB | evidence MB | exponent |\n|---:|---:|---:|---:|---:|---:|")
+    seen: list[tuple[int, float]] = []
+    for size in (s for s in SIZES[axis] if s <= most):
+        with tempfile.TemporaryDirectory() as held:
+            folder = Path(held)
+            cpu, wall, peak, document = measured(make(axis, size, folder), folder / "run")
+        exponent = ""
+        if len(seen) > 1:
+            (_, base), (n, last) = seen[0], seen[-1]
+            exponent = f"{math.log(max(cpu - base, 0.05) / max(last - base, 0.05)) / math.log(size / n):.2f}"
+        seen.append((size, cpu))
+        print(f"| {size:,} | {cpu:.1f} | {wall:.1f} | {peak:,.0f} | {document:.2f} | {exponent} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="*", choices=tuple(SIZES), default=list(SIZES))
+    parser.add_argument("--most", type=int, default=10_000_000)
+    args = parser.parse_args()
+    for axis in args.only:
+        walk(axis, args.most)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""What is asked of the board: the decision, conditions to tick with owner and day, the day of review, where to sign."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from reports import conditions, words
+from reports.about import SAME
+from reports.blocks import Block, Paragraph, Sources, Table
+from reports.sections.board.said import many
+
+BOX = "\u2610"
+
+
+def asked(sources: Sources) -> str:
+    members, quorum = sources.manifest.members, sources.manifest.quorum
+    text = f"{BOX} It may go on as it is.   {BOX} It may go on with these conditions.   {BOX} It may not go on."
+    if members:
+        text += f" {many(quorum, 'approval')} of {len(members)} {'is' if quorum == 1 else 'are'} needed."
+    return text + " No figure decides this for you." + _before(sources)
+
+
+def _before(sources: Sources) -> str:
+    """The board's earlier decisions on this case, counted; the table is in the chapter Signatures."""
+    found = sources.said.register
+    if not found:
+        return ""
+    approvals = sum(line.decision == "approve" for line in found)
+    counted = f"{many(approvals, 'approval')}, {many(len(found) - approvals, 'rejection')}"
+    text = f" Before, on this case: {counted}, the last on {max(str(line.when)[:10] for line in found)}."
+    others = sum(line.on != SAME for line in found)
+    return text + (f" {others} of them not known to be on this model and this data." if others else "")
+
+
+def conditions_of(sources: Sources) -> Block:
+    asked = conditions.read(sources.manifest.extra.get("conditions", ()))
+    if not asked:
+        return Paragraph("No condition is proposed.")
+    rows = tuple((f"{BOX} {c.number}", c.text, c.owner or "", c.due or "") for c in asked[: conditions.MOST])
+    more = len(asked) - conditions.MOST
+    note = f"{many(more, 'more condition')} of earlier reports stand in the register." if more > 0 else ""
+    return Table("Conditions to tick", ("No.", "Condition", "Owner", "By (day)"), rows, note, (8, 58, 20, 14))
+
+
+def sign(sources: Sources) -> list[Block]:
+    day = dt.date.fromisoformat(sources.said.review) if sources.said.review else None
+    when = "" if day is None else words.date(dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC))
+    text = f"Day of review: {when}." if when else "Day of review: to be set."
+    if sources.manifest.members:
+        return [Paragraph(f"{text} Members sign in the chapter Signatures, each with a reason.")]
+    empty = (("\u00a0\n\u00a0", "", ""),)
+    return [Paragraph(f"{text} No member is named in this report. Who decides signs here:"),
+            Table("Signature", ("Name", "Date", "Signature"), empty, "", (34, 20, 46))]  # fmt: skip

@@ -1,0 +1,121 @@
+"""Each norm of the policy for what stands today and for each option, side by side; what is won and lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from audit.documents.evidence import Evidence
+from audit.documents.mitigation import Mitigation
+from audit.findings import NormResult, policy_words
+from audit.sizes import unit
+from reports import words
+from reports.blocks import Block, Notice, Paragraph, Sources, Table
+from reports.conditions import plain
+from reports.sections import find
+from reports.sections.board.found import widest
+from reports.sections.board.said import NAME, many, named
+
+STANDS = {"outside": "OUTSIDE", "undecided": "cannot tell", "inside": "inside", "not_estimable": "cannot tell"}
+
+
+def options(sources: Sources, most: int) -> list[Block]:
+    """Each norm of the policy for what stands today and for each option, worst first; what is won and lost."""
+    evidence, m = sources.evidence, sources.mitigation
+    norms = evidence.norms
+    version = words.short(str(evidence.policy.version), NAME)
+    if not norms:
+        return [Paragraph(f"Policy {version} sets no limit for these groups.")]
+    arms: list[tuple[str, tuple[NormResult, ...], find.Measured]] = [("Go on as it is", norms, evidence)]
+    if m is not None:
+        arms = [
+            (title, arm.norms, arm)
+            for title, arm in (
+                ("Go on as it is", m.arms.original),
+                ("Only move the threshold", m.arms.matched),
+                (f"Candidate: {words.short(str(m.title), 26)}", m.arms.candidate),
+            )
+            if arm
+        ]
+    order = {"outside": 0, "undecided": 1, "not_estimable": 2, "inside": 3}
+    known = [n for n in arms[0][1] if n.value is not None]
+    shown = sorted(known, key=lambda n: (order[n.status], n.metric != "selection_rate", n.kind != "difference"))
+    rows = [
+        (
+            f"{words.capital(plain(n.metric))}, {'gap' if n.kind == 'difference' else 'ratio'} by "
+            f"{named(n.attribute)}: {_limit(n)}",
+            *(_stand(find.one(found, metric=n.metric, attribute=n.attribute, kind=n.kind)) for _, found, _ in arms),
+        )
+        for n in shown[:most]
+    ]
+    rows += [_right([arm for _, _, arm in arms])] if len(arms) > 1 else []
+    rest = len(norms) - len(shown[:most])
+    behind = f" {many(rest, 'more limit')}: see the chapters behind." if rest else ""
+    note = f"{policy_words(msgspec.to_builtins(evidence.policy))} 95 % range in brackets.{_of_all(evidence)}{behind}"
+    heads = ("What is asked of it", *(title for title, _, _ in arms))
+    widths = {1: (56, 44), 2: (40, 30, 30), 3: (34, 22, 22, 22)}[len(arms)]
+    out: list[Block] = [Table("The options side by side", heads, tuple(rows), note, widths)]
+    if m is None:
+        out.append(Paragraph("No other way was tried: there is nothing to choose beside it."))
+        return out
+    people = words.part(m.splits, "test", m.notes)
+    out.append(
+        Paragraph(f"Measured on {people} {unit(evidence.data)} that no option learned from.{_flips(m)}{_chosen(m)}")
+    )
+    return [*out, *_reads_groups(sources)]
+
+
+def _of_all(evidence: Evidence) -> str:
+    """Why a range here may differ from that of the two groups named above; nothing where there are but two."""
+    several = any((g.pairs or 0) > 1 for a in widest(evidence) if (g := find.gap(evidence, "selection_rate", a)))
+    return " It is that of the widest gap among all groups, and can differ from that of two groups." if several else ""
+
+
+def _reads_groups(sources: Sources) -> list[Block]:
+    """Said loudly where the candidate needs to know each person's group when it decides."""
+    m = sources.mitigation
+    return [Notice(str(m.notice))] if m is not None and m.needs_sensitive_at_decision else []
+
+
+def _limit(n: NormResult) -> str:
+    return f"at most {100 * n.limit:g} points" if n.kind == "difference" else f"at least {n.limit:g}"
+
+
+def _stand(n: NormResult | None) -> str:
+    if n is None or n.value is None:
+        return "cannot tell"
+    scaled = n.kind == "difference" and n.metric not in words.SCORES
+    value = words.number(100 * n.value, 1) if scaled else words.number(n.value, 2)
+    low, high = (
+        (words.number(100 * v, 1) if scaled else words.number(v, 2)) if v is not None else "–" for v in (n.low, n.high)
+    )
+    return f"{value} [{low}, {high}] {STANDS[n.status]}"
+
+
+def _right(arms: Sequence[find.Measured]) -> tuple[str, ...]:
+    cells = []
+    for arm in arms:
+        found = find.rate(arm, "accuracy", (), ())
+        cells.append(
+            f"{100 * found.value:.1f} of 100" if found and found.value is not None and found.estimable else "not known"
+        )
+    return ("How many decisions are right", *cells)
+
+
+def _flips(m: Mitigation) -> str:
+    everyone = find.one(m.flips, attribute=())
+    if everyone is None:
+        return ""
+    gain, loss = everyone.to_favourable, everyone.to_unfavourable
+    text = f" With the candidate, {gain:,} would newly get it and {loss:,} would lose it."
+    clear = sum(bool(c.worse and c.clear) for c in m.changes)
+    return text + (f" {many(clear, 'figure')} would get worse by more than chance." if clear else "")
+
+
+def _chosen(m: Mitigation) -> str:
+    decision = m.decision
+    if not decision:
+        return " Nobody has accepted or rejected it yet."
+    word = "accepted" if decision.accepted else "rejected"
+    return f" {words.short(str(decision.by), NAME)} {word} it: {words.short(str(decision.reason), 120)}"

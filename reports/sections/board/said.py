@@ -1,0 +1,90 @@
+"""What page 1 says first: what is decided about whom, by whom, what must be known of the model; names cut to size."""
+
+from __future__ import annotations
+
+from audit.documents.base import Names
+from audit.documents.evidence import Evidence
+from audit.findings import turned_words
+from audit.load.forms import ABOUT, BAD, GOOD
+from audit.sizes import measured
+from reports import words
+from reports.blocks import Block, Notice
+from reports.sections import find
+
+NAME = 30
+LABELS = {
+    "decided_by": "Who decides",
+    "affected": "About whom",
+    "system": "System",
+    "version": "Version",
+    "owner": "Owner",
+    "period": "Data from",
+    "contact": "Complaints",
+}
+assert set(LABELS) == set(ABOUT)
+NOTICE = 220
+
+
+def name(group: Names | None) -> str:
+    return words.short(words.name_of(group), NAME)
+
+
+def two(a: Names | None, b: Names | None) -> tuple[str, str]:
+    """Two groups, cut so that they can be told apart."""
+    x, y = words.apart(words.name_of(a), words.name_of(b), NAME)
+    return f"“{x}”", f"“{y}”"
+
+
+def named(attribute: Names) -> str:
+    return words.short(words.by(attribute), NAME)
+
+
+def many(n: int, what: str) -> str:
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+
+
+def opening(evidence: Evidence) -> str:
+    """What is decided, about how many, and how many get it."""
+    data = evidence.data
+    text = f"{words.short(evidence.case.purpose, 150).rstrip('.')}. {measured(data)} were looked at."
+    everyone = find.rate(evidence, "selection_rate", (), ())
+    if everyone and everyone.estimable:
+        text += f" {of_100(everyone.value)} of 100 got {_answer(evidence)}. Below, “get it” means that."
+    if data.weight:
+        text += " Shares are of the people whom these stand for."
+    return text
+
+
+def _answer(evidence: Evidence) -> str:
+    """The good answer, in the code book's words where there is one, beside the other one."""
+    data, said = evidence.data, evidence.stated
+    good = words.short(said.get(GOOD, str(data.favourable)), NAME)
+    bad = said.get(BAD, str(data.positive) if data.positive != data.favourable else "")
+    return f"“{good}”, the answer that is good for the person" + (
+        f", and not “{words.short(bad, NAME)}”" if bad else ""
+    )
+
+
+def of_100(share: float | None) -> str:
+    """Of 100 people: 8; below 1 and above 99 with one decimal."""
+    n = 100 * (share or 0.0)
+    return f"{n:.1f}" if 0 < n < 1 or 99 < n < 100 else f"{n:.0f}"
+
+
+def facts(evidence: Evidence) -> str:
+    case = evidence.stated
+    here = [
+        f"{LABELS[k]}: {words.short(str(case[k]).rstrip('.'), 90)}." for k in LABELS if k in case and k != "contact"
+    ]
+    missing = [LABELS[k].lower() for k in LABELS if k not in case and k != "contact"]
+    return " ".join([*here, f"Not stated: {', '.join(missing)}." if missing else ""]).strip()
+
+
+def model_notices(evidence: Evidence, most: int = 2) -> list[Block]:
+    """What must be known of the model before any figure is read: which rule decides, consent, scores turned round."""
+    turned = turned_words(evidence.rates)
+    said = [*([turned] if turned else []), *dict.fromkeys(evidence.model.notes or ())]
+    blocks: list[Block] = [Notice(words.unquoted(words.short(n, NOTICE))) for n in said[:most]]
+    if len(said) > most:
+        blocks.append(Notice(f"{many(len(said) - most, 'more notice')} about the model: see the data chapter."))
+    return blocks
