@@ -3,9 +3,9 @@
     allowed(person, "delete", owner_of(case_folder))     # bool
     demand("delete", case_folder)                        # raises AccessError for the person who is acting
 
-A *person* is who is acting, as a login says, with roles and teams. A case *belongs* to the person who made it and to the
-teams that it was shared with; the record stands in the case's folder (OWNER). What is not known is refused: a role that
-is not in the table, an act that is not in the table, a case without a record, nobody signed in.
+A *person* is who is acting, as a login says, with roles and teams. A case *belongs* to the person who made it and to
+the teams that it was shared with; the record stands in the case's folder (OWNER). What is not known is refused: a role
+or an act that is not in the table, a case without a record, nobody signed in.
 
 At the command line, and in the app without logins, one person of this machine acts (LOCAL), who may do everything that
 the files' permissions allow. A server with logins calls `install` with the function that says who is acting; it is
@@ -32,7 +32,7 @@ ACTS = {
     "make": "make a case",
     "work": "change a case: upload, audit, explain, mitigate, watch",
     "publish": "sign a report",
-    "countersign": "approve or reject a report, with a key of one's own",
+    "countersign": "approve or reject a report, a candidate or a challenger",
     "answer": "countersign a report that came from elsewhere",
     "share": "say which teams a case belongs to",
     "delete": "delete a case with its data",
@@ -158,9 +158,15 @@ def signing(place: Path) -> None:
 
 
 def not_own(place: Path) -> None:
+    """Raise AccessError where who is acting may not countersign here, or signed a report on this case themselves."""
+    demand("countersign", place)
+    no_second_look(place)
+
+
+def no_second_look(place: Path) -> None:
     """Raise AccessError where who is acting signed a report on this case: somebody else has to approve it."""
-    who, now = demand("countersign", place), belongs(place)
-    if not who.local and now is not None and who.id in now.signed:
+    who, now = person(), belongs(place)
+    if who is not None and not who.local and now is not None and who.id in now.signed:
         raise AccessError(
             "who signed a report on a case does not approve it too", got=who.name, expected="another member",
             todo="ask a member of the board who had no part in it",

@@ -226,11 +226,16 @@ def _demand(args: Sequence[str], home: Path, act: str = "") -> None:
     cases = (home.parent / "cases").resolve()
     paths = [Path(a.partition("=")[2] if a.startswith("--") else a).resolve() for a in args if os.sep in a]
     named = {cases / p.relative_to(cases).parts[0] for p in paths if p.is_relative_to(cases) and p != cases}
-    act = act or ACTS.get(str(args[0]), "")
+    decides = args[0] == "watch" and bool({"--approve", "--reject"} & {str(a).partition("=")[0] for a in args})
+    act = act or ("countersign" if decides else ACTS.get(str(args[0]), ""))
     if not named or not act:
         raise AccessError("this work is on no case", got=str(args[0]), expected=f"a case, and one of {', '.join(ACTS)}")
     for place in named:
         access.demand(act, place)
+        if act == "publish":
+            access.signing(place)
+        elif act == "countersign" and not {"--decision=reject", "--reject"} & set(args):
+            access.not_own(place)
 
 
 def shown(home: Path, job_id: str) -> JobState:

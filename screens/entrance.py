@@ -2,7 +2,7 @@
 
 Streamlit alone runs the script, answers static files and takes uploads before anybody has signed in, sends cookies that
 are not Secure and live 30 days, and forgets which page was asked for (seen, 1.67). Here a request without a login that
-still holds gets a page that says "Sign in" (a person who wanted a page) or 401; sign-in itself is Streamlit's, by Authlib.
+still holds gets a page that says "Sign in" (a person who wanted a page) or 401; sign-in itself is Streamlit's.
 """
 
 from __future__ import annotations
@@ -86,7 +86,11 @@ class Entrance:
 
     def _refused(self, scope: Any) -> Any:
         """What somebody gets who is not signed in."""
-        page = scope["type"] == "http" and scope["method"] == "GET" and "text/html" in Headers(scope=scope).get("accept", "")
+        page = (
+            scope["type"] == "http"
+            and scope["method"] == "GET"
+            and "text/html" in Headers(scope=scope).get("accept", "")
+        )
         if not page:
             return PlainTextResponse("Sign in first.\n", status_code=401, headers={"cache-control": "no-store"})
         ended = self.claims(scope) is not None
@@ -97,7 +101,7 @@ class Entrance:
         return HTMLResponse(PAGE.format(words=words, link=link), status_code=401, headers={"cache-control": "no-store"})
 
     def _careful(self, send: Any, request: HTTPConnection) -> Any:
-        """`send` whose cookies are Secure and no older than a login may be, and whose way back leads to the page wanted."""
+        """`send` with cookies that are Secure and as short as a login, and a way back that leads to the page wanted."""
 
         async def sending(message: Any) -> None:
             if message["type"] == "http.response.start":
@@ -143,8 +147,8 @@ PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Sign in · Assay</title><style>
 :root {{ color-scheme: light dark }}
-body {{ font: 1rem/1.5 'DejaVu Sans', 'Segoe UI', 'Helvetica Neue', Arial, sans-serif; max-width: 34rem; margin: 15vh auto;
-  padding: 0 1rem; background: light-dark(#ffffff, #14181c); color: light-dark(#0b0e11, #e8ecef) }}
+body {{ font: 1rem/1.5 'DejaVu Sans', 'Segoe UI', 'Helvetica Neue', Arial, sans-serif; max-width: 34rem;
+  margin: 15vh auto; padding: 0 1rem; background: light-dark(#ffffff, #14181c); color: light-dark(#0b0e11, #e8ecef) }}
 a {{ display: inline-block; padding: .5rem 1rem; border-radius: .25rem; background: light-dark(#0b5c8c, #7cc1ec);
   color: light-dark(#ffffff, #14181c) }}
 a:focus-visible {{ outline: 3px solid light-dark(#d55e00, #e69f00); outline-offset: 2px }}

@@ -18,7 +18,7 @@ import json
 import math
 import stat
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -57,7 +57,7 @@ class Logins:
         given = set(_values(claims, self.claim))
         roles = tuple(r for r in ROLES if given & set(self.roles.get(r, ())))
         teams = tuple(t for t, values in self.teams.items() if given & set(values))
-        name = next((v for k in ("name", "preferred_username", "email", "sub") if isinstance(v := claims.get(k), str)))
+        name = next(v for k in ("name", "preferred_username", "email", "sub") if isinstance(v := claims.get(k), str))
         return Person(f"{issuer}#{subject}", " ".join(name.split())[:120], roles or (DEFAULT_ROLE,), teams)
 
     def ends(self, claims: Mapping[str, Any]) -> float:
@@ -133,25 +133,33 @@ def _lists(found: Any, name: str, wrong: list[str]) -> dict[str, tuple[str, ...]
 def settings() -> tuple[Logins | None, tuple[str, ...]]:
     """The logins of this server, None while it has none; and what is wrong with its settings."""
     from streamlit import config
-    from streamlit.auth_util import is_authlib_installed
     from streamlit.runtime.secrets import secrets_singleton
 
     if not secrets_singleton.load_if_toml_exists():
         return None, ()
     auth, people = (_plain(secrets_singleton.get(name)) for name in ("auth", "people"))
+    return judged(auth, people, config.get_option)
+
+
+def judged(auth: Any, people: Any, option: Callable[[str], Any]) -> tuple[Logins | None, tuple[str, ...]]:
+    """The same of these two tables (None: not there) and this server's options."""
+    from streamlit.auth_util import is_authlib_installed
+
     if auth is None:
         return None, () if people is None else ("people: there is no [auth] beside it",)
+    if not isinstance(auth, Mapping) or not isinstance(people or {}, Mapping):
+        return None, ("auth and people: expected tables",)
     logins, wrong = read(auth, people or {})
     if not is_authlib_installed():
         wrong.append("Authlib is not installed; run: make login")
     host = urlsplit(logins.origin).hostname
-    if host not in (config.get_option("server.allowedHosts") or []):
+    if host not in (option("server.allowedHosts") or []):
         wrong.append(f"server.allowedHosts: {host}, the host of auth.redirect_uri, is not among them")
-    if config.get_option("server.baseUrlPath"):
-        wrong.append("server.baseUrlPath: expected nothing, where there are logins")
-    if config.get_option("server.trustedUserHeaders"):
-        wrong.append("server.trustedUserHeaders: expected nothing, where there are logins")
-    return logins, (*wrong, *_open_files(config.get_option("secrets.files")))
+    wrong += [f"{k}: expected nothing, where there are logins" for k in NOT_WITH_LOGINS if option(k)]
+    return logins, (*wrong, *_open_files(option("secrets.files")))
+
+
+NOT_WITH_LOGINS = ("server.baseUrlPath", "server.trustedUserHeaders")
 
 
 def _plain(table: Any) -> dict[str, Any] | None:
@@ -161,4 +169,8 @@ def _plain(table: Any) -> dict[str, Any] | None:
 def _open_files(files: Iterable[str]) -> list[str]:
     """Files of secrets that others on this machine can read."""
     found = [Path(f) for f in files if Path(f).is_file()]
-    return [f"{f}: others can read it; run: chmod 600 {f}" for f in found if f.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)]
+    return [
+        f"{f}: others can read it; run: chmod 600 {f}"
+        for f in found
+        if f.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+    ]

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from audit import access
 from audit.errors import AssayError
 from audit.findings import name_of, percent
 from audit.sizes import rows_behind
@@ -280,7 +281,7 @@ def decide(folder: CaseFolder, document: dict[str, Any]) -> None:
     """A person accepts or rejects, with a reason; nothing is deployed by Assay."""
     st.header("Your decision")
     model = folder.run / document["model"]["file"]
-    if model.exists():
+    if model.exists() and access.may("work", folder.place):
         st.download_button(
             "Download the candidate model", model.read_bytes(), file_name=model.name, key="download-model",
             on_click="ignore",
@@ -300,6 +301,7 @@ def decide(folder: CaseFolder, document: dict[str, Any]) -> None:
             st.warning(f"Not recorded yet. Still missing: {', '.join(lacks)}.")
     if go and not lacks:
         try:
+            access.demand("countersign", folder.place)
             record_decision(folder.run, choice == "accepted", reason, by, dt.datetime.now(dt.UTC))
         except AssayError as error:
             state.show_error(error)

@@ -19,7 +19,7 @@ WHO = "signed-in"
 
 
 def now() -> Person | None:
-    """Who acts in this session; asked at every act, so that a login that has ended ends it. Nobody outside a session."""
+    """Who acts in this session; asked at every act, so a login that has ended ends it. Nobody outside a session."""
     logins, _ = settings()
     if logins is None or get_script_run_ctx(suppress_warning=True) is None:
         return None
@@ -49,7 +49,7 @@ def entered() -> bool:
 
 
 def only(act: str, show: Callable[[], None]) -> Callable[[], None]:
-    """The screen, for those whose role has this act; the others are told so. What it does is asked again as it is done."""
+    """The screen, for those whose role has this act; the others are told so. Acts are asked about again."""
 
     @wraps(show)
     def shown() -> None:
@@ -75,7 +75,8 @@ def panel(folder: CaseFolder) -> None:
     whose = access.belongs(folder.place) or access.Belongs("")
     teams = sorted({*who.teams, *whose.teams} if "admin" not in who.roles else {*known_teams(), *whose.teams})
     with st.expander("Who sees this case"):
-        st.write(f"Made by {state.plain(whose.name or 'nobody who is known')}. Teams: {state.plain(', '.join(whose.teams) or 'none')}.")
+        shared = ", ".join(whose.teams) or "none"
+        st.write(f"Made by {state.plain(whose.name or 'nobody who is known')}. Teams: {state.plain(shared)}.")
         if not access.may("share", folder.place):
             return
         if not teams:

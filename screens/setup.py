@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from audit import access
 from audit.errors import AssayError
 from screens import parts, questions, state
 from screens.answers import Answers, Files, complete, write
@@ -96,7 +97,10 @@ def loading() -> CaseFolder | None:
     if not wanted:
         return None
     try:
-        return open_case(wanted)
+        folder = open_case(wanted)
+        access.demand("work", folder.place)
+        access.demand("rows", folder.place)
+        return folder
     except AssayError:
         del st.query_params["loading"]
         return None

@@ -8,9 +8,11 @@ Only ids go into addresses; an id that no case can have is refused.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +23,7 @@ from audit.files import private_folder, write_whole
 
 if TYPE_CHECKING:
     from reports.forget import Forgotten
+    from reports.log.store import Entry
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "sample_data"
@@ -157,3 +160,28 @@ def all_cases() -> list[CaseFolder]:
     places = [p for p in found if _ID.fullmatch(p.name) and access.may("report", p)]
     places.sort(key=lambda p: p.stat().st_mtime, reverse=True)
     return [CaseFolder(p.name, p) for p in places]
+
+
+def cases_of_report(certified: str, size: int) -> list[Path]:
+    """The folders of this workspace whose report has this certified revision, whoever asks. size: its bytes."""
+    base, found = home() / "cases", []
+    for place in sorted(base.iterdir()) if base.is_dir() else []:
+        try:
+            with (place / "run" / "report.pdf").open("rb") as stream:
+                same = _ID.fullmatch(place.name) and hashlib.sha256(stream.read(size)).hexdigest() == certified
+        except OSError:
+            continue
+        found += [place] if same else []
+    return found
+
+
+def entries_seen(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries of the log about reports that are for who is acting; all of them for who may read the log."""
+    if access.may("log"):
+        return list(entries)
+    mine = {
+        e["report"]
+        for e in entries
+        if e["type"] == "report" and any(access.may("report", p) for p in cases_of_report(e["report"], e["size"]))
+    }
+    return [e for e in entries if e.get("report") in mine]
