@@ -11,23 +11,28 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 HERE = Path(__file__).resolve().parent
 
 
+SCREENS = (
+    ("start", "Start", "report"),
+    ("setup", "Set up", "make"),
+    ("data", "Who is in the data", "figures"),
+    ("model", "What the model does", "figures"),
+    ("mitigate", "Mitigate and watch", "figures"),
+    ("stress", "What could go wrong", "figures"),
+    ("report", "Report", "report"),
+    ("received", "Check a report", "report"),
+)
+"""Module in screens/ and address, title, the act (audit/access.py) that its roles have. Loaded when first opened."""
+
+
 def pages() -> None:
     """One run of the page that is open."""
-    from screens import data, mitigate, model, people, received, removal, report, setup, start, stress
+    from screens import people, removal
     from screens.parts import PAGES
-    from screens.people import only
 
     st.set_page_config(page_title="Assay", page_icon=str(HERE / "screens" / "icon.png"), layout="wide")
-    PAGES.update(
-        start=st.Page(only("report", start.show), title="Start", url_path="start", default=True),
-        setup=st.Page(only("make", setup.show), title="Set up", url_path="setup"),
-        data=st.Page(only("figures", data.show), title="Who is in the data", url_path="data"),
-        model=st.Page(only("figures", model.show), title="What the model does", url_path="model"),
-        mitigate=st.Page(only("figures", mitigate.show), title="Mitigate and watch", url_path="mitigate"),
-        stress=st.Page(only("figures", stress.show), title="What could go wrong", url_path="stress"),
-        report=st.Page(only("report", report.show), title="Report", url_path="report"),
-        received=st.Page(only("report", received.show), title="Check a report", url_path="received"),
-    )
+    for name, title, act in SCREENS:
+        shown = people.only(act, f"screens.{name}")
+        PAGES[name] = st.Page(shown, title=title, url_path=name, default=name == "start")
     page = st.navigation(list(PAGES.values()), position="top")
     if people.entered():
         removal.farewell()

@@ -14,6 +14,7 @@ Off until `.streamlit/secrets.toml` has a table [auth] (Streamlit's own) and Aut
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import math
 import stat
@@ -89,8 +90,6 @@ def read(auth: Mapping[str, Any], people: Mapping[str, Any]) -> tuple[Logins, li
     wrong = []
     redirect, secret = str(auth.get("redirect_uri", "")), str(auth.get("cookie_secret", ""))
     parts = urlsplit(redirect)
-    from screens.serve import is_loopback
-
     if parts.path != "/oauth2callback" or not parts.hostname:
         wrong.append("auth.redirect_uri: expected https://HOST/oauth2callback")
     elif parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
@@ -116,6 +115,16 @@ def read(auth: Mapping[str, Any], people: Mapping[str, Any]) -> tuple[Logins, li
         wrong.append(f"people.roles: unknown {', '.join(odd)}; known are {', '.join(ROLES)}")
     origin = f"{parts.scheme}://{parts.netloc}"
     return Logins(origin, claim, float(hours), roles, teams), wrong
+
+
+def is_loopback(address: object) -> bool:
+    """Whether a name or address is this machine's own; anything that is not known to be is not."""
+    if address == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(str(address)).is_loopback
+    except ValueError:
+        return False
 
 
 def _lists(found: Any, name: str, wrong: list[str]) -> dict[str, tuple[str, ...]]:

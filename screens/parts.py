@@ -6,9 +6,8 @@ import csv
 import io
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import streamlit as st
 
 from audit import access
@@ -16,6 +15,9 @@ from audit.errors import AccessError, AssayError
 from debias import jobs
 from screens import state
 from screens.workspace import CaseFolder, jobs_home
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 STAGES = (
     ("evidence.json", "measured"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
-from functools import wraps
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -48,10 +48,9 @@ def entered() -> bool:
     return True
 
 
-def only(act: str, show: Callable[[], None]) -> Callable[[], None]:
-    """The screen, for those whose role has this act; the others are told so. Acts are asked about again."""
+def only(act: str, module: str) -> Callable[[], None]:
+    """The screen in this module, for those whose role has this act; the others are told so."""
 
-    @wraps(show)
     def shown() -> None:
         who = access.person()
         if who is not None and not who.local and not any(act in ROLES.get(r, {}) for r in who.roles):
@@ -60,10 +59,11 @@ def only(act: str, show: Callable[[], None]) -> Callable[[], None]:
             st.info(f"It is for those who may {access.ACTS[act]}: {', '.join(may)}. You are {', '.join(who.roles)}.")
             return
         try:
-            show()
+            importlib.import_module(module).show()
         except AccessError as error:
             state.show_error(error)
 
+    shown.__name__ = module.rpartition(".")[2]
     return shown
 
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import ipaddress
 import re
 import sys
 from collections.abc import Iterable
@@ -30,6 +29,8 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from streamlit import config
 
+from screens.entrance import Entrance
+from screens.login import is_loopback, settings
 from screens.mend import Mended
 
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -64,16 +65,6 @@ def refusal(scope: Any, logins: bool = False) -> str:
     parts = urlsplit(origin)
     own = parts.scheme in ("http", "https") and parts.netloc.lower() == headers.get("host", "").lower() != ""
     return "" if own else "The request comes from a page of another site."
-
-
-def is_loopback(address: object) -> bool:
-    """Whether a name or address is this machine's own; anything that is not known to be is not."""
-    if address == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(str(address)).is_loopback
-    except ValueError:
-        return False
 
 
 def with_policy(send: Any) -> Any:
@@ -152,9 +143,6 @@ def _named(hosts: Iterable[str] | None) -> bool:
 
 def middleware() -> list[Middleware]:
     """What stands before Streamlit. Ends the program, with a sentence, where its settings would open it to others."""
-    from screens.entrance import Entrance
-    from screens.login import settings
-
     logins, wrong = settings()
     if wrong:
         print(f"assay: the logins cannot be used: {'; '.join(wrong)}. See docs/people.md.", file=sys.stderr)
@@ -181,7 +169,6 @@ def middleware() -> list[Middleware]:
 def who_acts() -> None:
     """Where there are logins: who is signed in says who is acting, and nobody else may do anything."""
     from audit import access
-    from screens.login import settings
 
     if settings()[0] is not None:
         from screens.people import now

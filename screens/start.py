@@ -10,7 +10,7 @@ import streamlit as st
 from audit import access
 from audit.errors import AssayError
 from screens import parts, state
-from screens.setup import SAMPLES, open_and_audit
+from screens.samples import SAMPLES, open_and_audit
 from screens.workspace import CaseFolder, all_cases, sample_case
 
 if TYPE_CHECKING:
