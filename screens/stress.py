@@ -217,10 +217,12 @@ def contract(folder: CaseFolder) -> None:
         "learned from; a person reads it, changes it, and names it in the case file."
     )
     if st.button("Propose one", type="primary", key="contract-go"):
+        from audit import access
         from audit.contract.run import proposed
         from audit.errors import AssayError
 
         try:
+            access.demand("work", folder.place)
             with st.spinner("Reading the data"):
                 st.session_state["contract-text"] = proposed(folder.file, None)[1]
         except AssayError as error:
