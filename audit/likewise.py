@@ -29,7 +29,7 @@ import pandas as pd
 from scipy.linalg import qr
 
 from audit.case import Case
-from audit.documents.base import Record
+from audit.documents.rows import AdjustedGap, AlikePair, MantelHaenszel, RawGap
 from audit.gaps import Settings, seed_of
 from audit.load.values import coded
 from audit.quality.codes import Group, levels_of
@@ -398,26 +398,28 @@ class Shown:
     explained: str
 
 
-def shown(pair: Mapping[str, Any] | Record) -> Shown:
+def shown(pair: AlikePair) -> Shown:
     """The figures of one pair as text; a value that is not there says why."""
 
-    def points(found: Mapping[str, Any] | Record) -> str:
-        if found["value"] is None:
-            return f"not estimable: {found['reason']}"
-        if found["low"] is None:
-            return f"{100 * found['value']:.1f} (no interval: rows do not stand alone)"
-        return f"{100 * found['value']:.1f} [{100 * found['low']:.1f}, {100 * found['high']:.1f}]"
+    def points(found: RawGap | MantelHaenszel | AdjustedGap) -> str:
+        return _points(found.value, found.low, found.high, getattr(found, "reason", None))
 
-    part = pair["explained"]
-    more = {k: part[k] if isinstance(part, Record) else part.get(k) for k in ("apart", "reason")}
-    share = "" if part["share"] is None else f", {100 * part['share']:.0f} % of the gap"
-    if more["apart"]:
-        share += f"; {100 * more['apart']:.0f} % of people have nobody of the other group in their stratum"
+    part = pair.explained
+    share = "" if part.share is None else f", {100 * part.share:.0f} % of the gap"
+    if part.apart and part.mix is not None:
+        share += f"; {100 * part.apart:.0f} % of people have nobody of the other group in their stratum"
     return Shown(
-        f"{' / '.join(pair['against'])} over {' / '.join(pair['group'])}",
-        points(pair["raw"]),
-        points(pair["mantel_haenszel"]),
-        points(pair["adjusted"]),
-        points({"value": part["mix"], "low": part["low"], "high": part["high"], "reason": more["reason"]})
-        + ("" if part["mix"] is None else share),
+        f"{' / '.join(pair.against)} over {' / '.join(pair.group)}",
+        points(pair.raw),
+        points(pair.mantel_haenszel),
+        points(pair.adjusted),
+        _points(part.mix, part.low, part.high, part.reason) + share,
     )
+
+
+def _points(value: float | None, low: float | None, high: float | None, reason: str | None) -> str:
+    if value is None:
+        return f"not estimable: {reason}"
+    if low is None or high is None:
+        return f"{100 * value:.1f} (no interval: rows do not stand alone)"
+    return f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"

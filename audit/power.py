@@ -13,16 +13,15 @@ from audit.cube import Margin
 from audit.fractions import effective as effective_counts
 from audit.fractions import fractions
 from audit.gaps import Settings, comparable, reference_index
-from audit.metrics import Metric, metrics_for, opportunity
+from audit.metrics import ASKED_FIRST, Metric, metrics_for, opportunity
 from audit.values import Gap, Reach
 
 POWER = 0.8
-ASKED = ("selection_rate", "base_rate", "true_positive_rate", "false_positive_rate", "accuracy")
 MOST_GROUPS = 200
 
 
 def reaches(margin: Margin, settings: Settings) -> list[Reach]:
-    """One record for each comparable group of each rate of ASKED: the smallest gap seen with POWER.
+    """One record for each comparable group of each rate of ASKED_FIRST: the smallest gap seen with POWER.
 
     Against the reference group, or else the largest other one; the level of the two-sided test is settings.alpha over
     the number of pairs.
@@ -30,7 +29,7 @@ def reaches(margin: Margin, settings: Settings) -> list[Reach]:
     members = comparable(margin, settings.floor)
     if not margin.attribute or not 2 <= len(members) <= MOST_GROUPS:
         return []
-    wanted = {*ASKED, opportunity(margin.meaning)}
+    wanted = {*ASKED_FIRST, opportunity(margin.meaning)}
     return [r for m in metrics_for(margin.meaning) if m.name in wanted for r in _of(margin, m, members, settings)]
 
 

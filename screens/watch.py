@@ -9,7 +9,7 @@ import streamlit as st
 
 from audit.errors import AssayError
 from audit.findings import p_words
-from screens import charts, charts_watch, parts, state
+from screens import charts, charts_watch, parts, state, watch_groups
 from screens.workspace import CaseFolder
 
 Record = dict[str, Any]
@@ -104,9 +104,12 @@ def show(folder: CaseFolder, document: Record, *, deciding: bool = True) -> None
         )
     )
     noticed(document)
+    watch_groups.changes(document)
     if deciding:
         decide(folder, document)
     norms(document)
+    watch_groups.groups(document)
+    watch_groups.aside(document)
     timeline(document)
     events(document)
 
@@ -273,12 +276,14 @@ def decide(folder: CaseFolder, document: Record) -> None:
         ]
         parts.table(pd.DataFrame(rows), alt="Conditions of the gate, those not met first")
         both(beside)
-    if not pending and not frozen:
+    known = document["state"] == "SUSPECT" and bool(document.get("changes"))
+    if not pending and not frozen and not known:
         return
     subject = pending["model"] if pending else document["running"]
     with st.form("watch-decide"):
-        words = ("approved", "rejected") if pending else ("let go on",)
-        answer = st.radio("The challenger is" if pending else "The loop is", words, key="watch-answer", horizontal=True)
+        words = ("approved", "rejected") if pending else ("known and meant",) if known else ("let go on",)
+        about = "The challenger is" if pending else "What has changed is" if known else "The loop is"
+        answer = st.radio(about, words, key="watch-answer", horizontal=True)
         who = st.text_input("Who decides", key="watch-who", max_chars=120)
         reason = st.text_area("Why", key="watch-reason", max_chars=2000)
         go = st.form_submit_button("Record the decision", type="primary")

@@ -22,9 +22,8 @@ import numpy as np
 from audit.cube import Margin
 from audit.fractions import effective
 from audit.gaps import comparable, idle_reason
-from audit.metrics import metrics_for
+from audit.metrics import BASE_RATE, metrics_for, parts_of
 from audit.policy import Norm
-from audit.watch.monitor import metrics_of
 
 _NEWTON, _CLOSE = 60, 1e-13
 _TOP = 1e9
@@ -205,7 +204,7 @@ def judge_counts(norm: Norm, margin: Margin, *, alpha: float | None = None, floo
     alpha = norm.alpha if alpha is None else alpha
     meaning = margin.meaning
     by_name = {m.name: m for m in metrics_for(meaning)}
-    names = metrics_of(norm.metric, meaning)
+    names = parts_of(norm.metric, meaning)
     members = [int(g) for g in comparable(margin, 0)]
     strata = []
     for name in names:
@@ -222,7 +221,7 @@ def judge_counts(norm: Norm, margin: Margin, *, alpha: float | None = None, floo
         people = min(int(n[g]) for _, n in strata for g in enough)
         return not_estimable(norm, margin.attribute, "0 over 0: nobody in any group is counted", people)
     found = _judged(norm, margin, strata, enough, alpha)
-    idle = None if norm.metric == "base_rate" else idle_reason(margin)
+    idle = None if norm.metric == BASE_RATE else idle_reason(margin)
     if found.status == "inside" and idle is not None:
         return not_estimable(norm, margin.attribute, idle, found.people)
     return found

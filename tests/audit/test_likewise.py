@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
 
 import cli
-from audit.likewise import conditional_disparity, kitagawa, mantel_haenszel, regression_adjusted, shown, tables
+from audit.documents.rows import AlikePair
+from audit.likewise import Shown, conditional_disparity, kitagawa, mantel_haenszel, regression_adjusted, shown, tables
 from tests.reports import kit
 
 # Admissions to Berkeley in 1973 (Bickel, Hammel & O'Connell, Science 187, 1975): department -> men admitted, men,
@@ -38,6 +40,10 @@ def audit(
         f'{more}\n[model]\ndecision = "admitted"\n'
     )
     return cli.main(["audit", str(folder / "case.toml"), "--out", str(folder / "out"), "--draws", "200"])
+
+
+def told(pair: dict[str, Any]) -> Shown:
+    return shown(msgspec.convert(pair, AlikePair))
 
 
 def evidence(folder: Path) -> dict[str, Any]:
@@ -183,7 +189,7 @@ def test_factors_that_put_nobody_beside_anybody_take_nothing_away(tmp_path: Path
     assert pair["explained"]["mix"] is None
     assert pair["explained"]["share"] is None
     assert pair["explained"]["apart"] == 1
-    assert "no stratum holds people of both groups" in shown(pair).explained
+    assert "no stratum holds people of both groups" in told(pair).explained
 
 
 def test_who_has_nobody_of_the_other_group_beside_them_is_said(tmp_path: Path) -> None:
@@ -193,7 +199,7 @@ def test_who_has_nobody_of_the_other_group_beside_them_is_said(tmp_path: Path) -
     assert audit(tmp_path, frame, 'legitimate = { dept = "x" }') == 0
     pair = evidence(tmp_path)["like_with_like"]["pairs"][0]
     assert pair["explained"]["apart"] == pytest.approx(alone)
-    assert f"{100 * alone:.0f} % of people have nobody of the other group" in shown(pair).explained
+    assert f"{100 * alone:.0f} % of people have nobody of the other group" in told(pair).explained
 
 
 def test_a_factor_that_says_what_another_says_changes_no_adjusted_gap(tmp_path: Path) -> None:
@@ -226,7 +232,7 @@ def test_weights_weigh_the_raw_gap_and_its_parts(tmp_path: Path) -> None:
     assert pair["explained"]["mix"] + pair["explained"]["within"] == pytest.approx(pair["raw"]["value"])
     assert pair["raw"]["low"] is None
     assert pair["explained"]["low"] is None
-    assert "no interval: rows do not stand alone" in shown(pair).raw
+    assert "no interval: rows do not stand alone" in told(pair).raw
 
 
 def test_tables_count_rows() -> None:
