@@ -11,6 +11,7 @@
 #   make format              rewrite the source as `make check` wants it
 #   make samples             train the sample models and write the sample files again
 #   make extra               install what reads XGBoost and ONNX models too
+#   make login              install what logins need (docs/people.md); off until they are configured
 #   make api                 docs/api.md anew from the facade's docstrings (fetches its generator the first time)
 #   make other-versions      reports that other WeasyPrints have set, verified with this one (fetches them)
 #   make lock [UPGRADE=--upgrade]  compile the requirements anew (needs uv)
@@ -27,7 +28,8 @@ LOCK = uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --gen
 
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help run setup setup-test demo test test-environments test-other-versions check quick mutants lint types format samples extra api other-versions \
+.PHONY: help run setup setup-test demo test test-environments test-other-versions check quick mutants lint types \
+	format samples extra login api other-versions \
 	lock clean
 .DEFAULT_GOAL := help
 
@@ -89,6 +91,9 @@ samples: setup
 extra: setup
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-compile -r requirements/extra.txt
 
+login: setup
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-compile -r requirements/login.txt
+
 api:
 	@bash scripts/api.sh
 
@@ -101,7 +106,8 @@ lock:
 	$(LOCK) requirements/build.in -o requirements/build.txt
 	$(LOCK) requirements/run.in -o requirements.txt
 	$(LOCK) -c requirements.txt requirements/extra.in -o requirements/extra.txt
-	$(LOCK) -c requirements.txt -c requirements/extra.txt requirements/test.in -o requirements/test.txt
+	$(LOCK) -c requirements.txt requirements/login.in -o requirements/login.txt
+	$(LOCK) -c requirements.txt -c requirements/extra.txt -c requirements/login.txt requirements/test.in -o requirements/test.txt
 
 clean:
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis out build
