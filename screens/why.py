@@ -9,7 +9,7 @@ import streamlit as st
 
 from audit.findings import name_of
 from audit.values import Measures
-from screens import charts, parts, state, turn
+from screens import charts, letters, parts, state, turn
 from screens.data import attribute_choice
 from screens.workspace import CaseFolder
 
@@ -47,7 +47,8 @@ def show(folder: CaseFolder, evidence: dict[str, Any], measures: Measures) -> No
     elif part == PARTS[2]:
         recourse_gap(explained)
     elif part == PARTS[3]:
-        person(explained)
+        if (one := person(explained)) is not None:
+            letters.show(folder, evidence, explained, one)
         turn.show(folder, evidence)
     else:
         trust(explained)
@@ -277,15 +278,15 @@ def recourse_gap(explained: dict[str, Any]) -> None:
     )
 
 
-def person(explained: dict[str, Any]) -> None:
-    """One person's decision by both methods, with reasons, recourse, and what the methods agree on."""
+def person(explained: dict[str, Any]) -> dict[str, Any] | None:
+    """One person's decision by both methods, with reasons, recourse, and what the methods agree on; who was picked."""
     people = explained.get("people", [])
     if not people:
-        return
+        return None
     st.markdown("### One person's decision")
     labels = [f"row {p['row']:,}: score {p['score']:.2f}, {p['decision']}" for p in people]
     picked = st.selectbox("Person", range(len(people)), format_func=lambda i: labels[i], key="explained-person")
-    one = people[picked]
+    one: dict[str, Any] = people[picked]
     notice = one["agreement"].get("notice")
     if notice:
         (st.warning if one["agreement"].get("disagree") else st.caption)(state.plain(notice))
@@ -309,6 +310,7 @@ def person(explained: dict[str, Any]) -> None:
             f"LIME's stability: over {seeds} seeds its first five columns stay the same to "
             f"{100 * one['lime_stability']:.0f} %."
         )
+    return one
 
 
 def in_words(one: dict[str, Any]) -> None:
