@@ -68,9 +68,8 @@ def sources_of(files: Mapping[str, bytes], manifest: Manifest) -> Sources:
         history=documents.series,
         earlier=documents.earlier,
         presets=documents.plain("presets.json") if "presets.json" in documents else None,
-        stress=documents.plain("stress.json") if "stress.json" in documents else None,
-        whatif=documents.plain("whatif.json") if "whatif.json" in documents else None,
-        contract=documents.plain("evidence.json").get("contract"),
+        stress=documents.stress,
+        whatif=documents.whatif,
         said=read_extra(manifest.extra),
         documents=documents,
     )

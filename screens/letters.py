@@ -11,8 +11,11 @@ from screens import state
 from screens.workspace import CaseFolder
 
 
-def show(folder: CaseFolder, evidence: dict[str, Any], explained: dict[str, Any], one: dict[str, Any]) -> None:
-    """Which letter, the button, and the letter with what has to be known before it is sent."""
+def show(folder: CaseFolder, presets: list[dict[str, Any]], one: dict[str, Any]) -> None:
+    """Which letter, the button, and the letter with what has to be known before it is sent.
+
+    presets: the forms that the case asks for, as the audit wrote them; one: the person, as explain.json has them.
+    """
     from reports.letter import letter_of
     from reports.presets import forms_of, letter_forms
 
@@ -21,13 +24,13 @@ def show(folder: CaseFolder, evidence: dict[str, Any], explained: dict[str, Any]
         st.caption("The decision is the one that is good for this person. Letters are for people who were refused.")
         return
     try:
-        forms = letter_forms(forms_of(evidence, folder.run))
+        forms = letter_forms(forms_of({"presets": presets}, folder.run))
         names = list(forms)
         name = st.selectbox("Which letter", names, format_func=lambda n: forms[n][0].title, key="letter-form")
         if not st.button("Write the letter", key="letter-write"):
             return
         preset, answers = forms[name]
-        made = letter_of(state.case_of(folder), explained, int(one["row"]), preset, answers)
+        made = letter_of(state.case_of(folder), {"people": [one]}, int(one["row"]), preset, answers)
     except AssayError as error:
         state.show_error(error)
         return

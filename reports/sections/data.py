@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from audit.documents.base import Names
 from audit.documents.evidence import Evidence
+from audit.metrics import BASE_RATE
 from audit.sizes import measured, unit, weighed
 from audit.values import UNKNOWN
 from reports import charts, words
@@ -61,7 +62,7 @@ def people_by(evidence: Evidence, attribute: Names, total: int, most: int = find
     several = what == "Rows"
     rows = []
     for c in [c for c in counts if c.group in shown]:
-        base = find.rate(evidence, "base_rate", attribute, c.group)
+        base = find.rate(evidence, BASE_RATE, attribute, c.group)
         known = base is not None and base.estimable
         hidden = c.suppressed
         rows.append(
@@ -92,8 +93,8 @@ def people_by(evidence: Evidence, attribute: Names, total: int, most: int = find
 
 
 def _chart(evidence: Evidence, attribute: Names) -> list[Block]:
-    rates = find.every(evidence.rates, metric="base_rate", attribute=attribute)
-    gap = find.gap(evidence, "base_rate", attribute)
+    rates = find.every(evidence.rates, metric=BASE_RATE, attribute=attribute)
+    gap = find.gap(evidence, BASE_RATE, attribute)
     shown = find.drawn(rates, gap)
     if not any(r.estimable for r in shown):
         return []

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from audit.documents.base import Names
+from audit.metrics import EQUAL_OPPORTUNITY, SELECTION_RATE
 from audit.values import Count, Gap, Rate
 
 T = TypeVar("T")
@@ -63,7 +64,7 @@ def not_printed(evidence: Measured) -> int:
 
 
 def _width(evidence: Measured, attribute: Names) -> float:
-    found = gap(evidence, "selection_rate", attribute)
+    found = gap(evidence, SELECTION_RATE, attribute)
     return found.value if found and found.value is not None else -1.0
 
 
@@ -90,7 +91,7 @@ def kept(evidence: Measured, attribute: Sequence[str], most: int = MOST_ROWS) ->
     if len(groups) <= most:
         return groups
     gaps = [g for g in evidence.gaps if g.attribute == tuple(attribute)]
-    gaps.sort(key=lambda g: (g.metric != "selection_rate", g.metric != "equal_opportunity"))
+    gaps.sort(key=lambda g: (g.metric != SELECTION_RATE, g.metric != EQUAL_OPPORTUNITY))
     ends = [group for g in gaps for group in (g.highest, g.lowest) if group]
     largest = [c.group for c in sorted(counts, key=lambda c: -(c.rows or 0))]
     chosen: list[Names] = []

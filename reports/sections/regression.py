@@ -20,6 +20,7 @@ NAMES = {
     "kolmogorov_smirnov": "Distance of distributions (Kolmogorov-Smirnov)",
     "wasserstein_distance": "Distance of distributions (Wasserstein)",
 }
+RESIDUAL = "A residual is the prediction minus the outcome: above 0 the model says too much."
 CHARTS = ("mean_residual", "mean_absolute_error")
 
 
@@ -38,8 +39,7 @@ def section(sources: Sources) -> Section | None:
     blocks: list[Block] = [
         Paragraph(
             "A number is predicted, and nothing is decided: there are no rates of decisions, and the policy's norms "
-            "about them are not judged. A residual is the prediction minus the outcome: above 0 the model says too "
-            "much. "
+            f"about them are not judged. {RESIDUAL} "
             f"{found.direction} {found.family} comparisons were made, and p-values are adjusted for all of them."
         ),
         Table(

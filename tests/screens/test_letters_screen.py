@@ -23,7 +23,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CaseFolder:
 def page(case_id: str, one: dict) -> None:  # type: ignore[type-arg]
     from screens import letters, workspace
 
-    letters.show(workspace.open_case(case_id), {"presets": []}, {"people": [one]}, one)
+    letters.show(workspace.open_case(case_id), [], one)
 
 
 def shown(folder: CaseFolder, one: dict[str, Any]) -> AppTest:
