@@ -312,7 +312,7 @@ def columns_of(frame: pd.DataFrame) -> tuple[list[dict[str, Any]], dict[str, np.
             column |= {"kind": "nullable", "dtype": str(dtype).replace("boolean", "boolean")}
             gone = values.isna().to_numpy(dtype=bool)
             arrays[f"m{at}"] = gone.astype(np.uint8)
-            arrays[f"c{at}"] = values.fillna(0).to_numpy(dtype=_plain(str(dtype)))
+            arrays[f"c{at}"] = values.fillna(0).to_numpy(dtype=_numpy_name(str(dtype)))
         else:
             lost = values[values.isna()]
             column |= {"kind": "object", "missing": "none" if len(lost) and lost.iloc[0] is None else "nan"}
@@ -321,7 +321,7 @@ def columns_of(frame: pd.DataFrame) -> tuple[list[dict[str, Any]], dict[str, np.
     return told, arrays
 
 
-def _plain(dtype: str) -> str:
+def _numpy_name(dtype: str) -> str:
     return "bool" if dtype == "boolean" else dtype.lower()
 
 
