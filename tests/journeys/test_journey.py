@@ -31,7 +31,7 @@ def no_exception(page: Page) -> None:
 
 def test_from_the_sample_to_a_verified_report(page: Page, served: Served, tmp_path: Path) -> None:
     page.goto(served.url)
-    page.get_by_role("button", name="Open German credit").click()
+    page.get_by_role("button", name="Open German credit").click(timeout=LONG)
 
     # who is in the data
     expect(page.get_by_role("heading", name="Outcomes in the labels")).to_be_visible(timeout=LONG)
@@ -190,7 +190,7 @@ def test_a_pickle_is_refused_with_the_way_out(page: Page, served: Served, tmp_pa
 
 def test_a_reload_in_the_middle_of_a_job_finds_it_again(page: Page, served: Served) -> None:
     page.goto(served.url)
-    page.get_by_role("button", name="Open Adult income").click()
+    page.get_by_role("button", name="Open Adult income").click(timeout=LONG)
     expect(page.get_by_role("heading", name="Outcomes in the labels")).to_be_visible(timeout=LONG)
     open_page(page, "What the model does")
     part(page, "Why")
