@@ -79,7 +79,11 @@ class Server:
                 env=environment, pass_fds=(other.fileno(),), stdin=subprocess.DEVNULL,
             )  # fmt: skip
         self._lock = threading.Lock()
-        atexit.register(self._line.close)
+        atexit.register(self._end)
+
+    def _end(self) -> None:
+        self._line.close()
+        self._process.wait()
 
     def start(self, told: str, environment: dict[str, str], handles: list[int]) -> int:
         """The number of a new child. handles: its line in, its line out, and where it says what."""
