@@ -113,7 +113,13 @@ class Result:
         return dots(values, title=f"{metric.replace('_', ' ')} by {' and '.join(wanted)}")
 
     def explain(
-        self, rows: Sequence[int] = (), *, output: str = "probability", seed: int = 0, allow: Sequence[str] = ()
+        self,
+        rows: Sequence[int] = (),
+        *,
+        output: str = "probability",
+        seed: int = 0,
+        allow: Sequence[str] = (),
+        offline: bool = False,
     ) -> Explanation:
         """SHAP and LIME of the audited model; written to explain.json.
 
@@ -127,6 +133,8 @@ class Result:
             Of the background and the draws.
         allow : Sequence[str]
             Types in the model file that you have reviewed.
+        offline : bool
+            Of an endpoint: the answers kept in the run folder, and no other; nothing is sent.
 
         Raises
         ------
@@ -135,8 +143,9 @@ class Result:
         """
         from audit.explain import run_explain
 
+        case = self._case(offline)
         return Explanation(
-            run_explain(self._case(), self.folder, people=tuple(rows), seed=seed, output=output, allow=tuple(allow))
+            run_explain(case, self.folder, people=tuple(rows), seed=seed, output=output, allow=tuple(allow))
         )
 
     def mitigate(
@@ -150,6 +159,7 @@ class Result:
         allow: Sequence[str] = (),
         onnx: bool = False,
         gate: bool = False,
+        offline: bool = False,
     ) -> Mitigation:
         """Fit a candidate and compare it with the original, and the original's threshold moved, on untouched rows.
 
@@ -171,6 +181,8 @@ class Result:
             Write the candidate as ONNX too.
         gate : bool
             Raise GateBroken, after writing, where the tolerance was not met on the test rows.
+        offline : bool
+            Of an endpoint: the answers kept in the run folder, and no other; nothing is sent.
 
         Raises
         ------
@@ -180,7 +192,7 @@ class Result:
         from debias.mitigate import run_mitigate
 
         document = run_mitigate(
-            self._case(), method, self.folder, constraint=constraint, tolerance=tolerance, attributes=attributes,
+            self._case(offline), method, self.folder, constraint=constraint, tolerance=tolerance, attributes=attributes,
             seed=seed, allow=allow, onnx=onnx, gate=gate,
         )  # fmt: skip
         return Mitigation(document, self.folder)
@@ -260,7 +272,8 @@ class Result:
             authority=timestamp,
         )
 
-    def _case(self) -> Any:
+    def _case(self, offline: bool) -> Any:
+        from audit.case import offline as kept_only
         from audit.load import load_case
 
         if self.case_file is None:
@@ -270,7 +283,8 @@ class Result:
                 expected="a run that `assay.audit` made, or `assay.audit_case`",
                 todo="audit the case file again with assay.audit_case",
             )
-        return load_case(self.case_file)
+        case = load_case(self.case_file)
+        return kept_only(case) if offline else case
 
     def __repr__(self) -> str:
         lines = [f"{self.evidence['case']['name']}: {measured(self.evidence['data'])} measured."]

@@ -7,6 +7,7 @@ import datetime as dt
 import pandas as pd
 import streamlit as st
 
+from audit import access
 from audit.documents.mitigation import Arm, Mitigation
 from audit.errors import AssayError
 from audit.findings import NormResult, name_of
@@ -183,7 +184,7 @@ def decide(folder: CaseFolder, m: Mitigation) -> None:
     """A person accepts or rejects, with a reason; nothing is deployed by Assay."""
     st.header("Your decision")
     model = folder.run / m.model.file
-    if model.exists():
+    if model.exists() and access.may("work", folder.place):
         st.download_button(
             "Download the candidate model", model.read_bytes(), file_name=model.name, key="download-model",
             on_click="ignore",
@@ -203,6 +204,7 @@ def decide(folder: CaseFolder, m: Mitigation) -> None:
             st.warning(f"Not recorded yet. Still missing: {', '.join(lacks)}.")
     if go and not lacks:
         try:
+            access.demand("countersign", folder.place)
             record_decision(folder.run, choice == "accepted", reason, by, dt.datetime.now(dt.UTC))
         except AssayError as error:
             state.show_error(error)

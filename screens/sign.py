@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from audit import access
 from audit.errors import AssayError, KeyFileError, PublicationError
 from screens import parts, secret, state
 from screens.secret import Brought
@@ -20,6 +21,8 @@ def issue(folder: CaseFolder) -> None:
     if not (folder.run / "evidence.json").exists():
         st.write("Nothing has been measured yet.")
         st.page_link(parts.PAGES["data"], label="Run the audit first")
+        return
+    if not access.may("publish", folder.place):
         return
     refused = st.session_state.get(f"refused-{folder.id}")
     if (folder.run / "report.pdf").exists():
@@ -68,6 +71,7 @@ def form(folder: CaseFolder, refused: dict[str, str] | None) -> None:
     if not go or lacks or parts.busy():
         return
     try:
+        access.demand("publish", folder.place)
         held = hold(folder, people, why)
         if held is not None:
             st.session_state[f"refused-{folder.id}"] = held

@@ -14,6 +14,7 @@ from typing import Any
 
 import streamlit as st
 
+from audit import access
 from audit.case import Case
 from audit.documents import Documents
 from audit.documents.evidence import Evidence
@@ -82,10 +83,14 @@ def evidence(folder: CaseFolder) -> Evidence | None:
 
 def result(folder: CaseFolder, name: str) -> dict[str, Any] | None:
     """A document of the run folder, or None while it has not been made."""
+    access.demand("figures", folder.place)
     path = folder.run / name
     if not path.exists():
         return None
-    return _document(str(path), digest(path))
+    found = _document(str(path), digest(path))
+    if name == "explain.json" and not access.may("rows", folder.place):
+        return {k: v for k, v in found.items() if k != "people"}
+    return found
 
 
 @st.cache_data(max_entries=32, show_spinner=False)

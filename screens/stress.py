@@ -206,6 +206,7 @@ def _row(v: VariantFound, accuracy: int, at: int) -> dict[str, Any]:
 
 def contract(folder: CaseFolder) -> None:
     """What the contract found in the audited rows; without one, a proposal to copy."""
+    labelled_again()
     evidence = state.evidence(folder)
     found = evidence.contract if evidence is not None else None
     if found:
@@ -216,10 +217,12 @@ def contract(folder: CaseFolder) -> None:
         "learned from; a person reads it, changes it, and names it in the case file."
     )
     if st.button("Propose one", type="primary", key="contract-go"):
+        from audit import access
         from audit.contract.run import proposed
         from audit.errors import AssayError
 
         try:
+            access.demand("work", folder.place)
             with st.spinner("Reading the data"):
                 st.session_state["contract-text"] = proposed(folder.file, None)[1]
         except AssayError as error:
@@ -231,6 +234,19 @@ def contract(folder: CaseFolder) -> None:
         )
         with st.expander("Read it"):
             st.code(text, language="toml")
+
+
+def labelled_again() -> None:
+    """How large a sample people must label again to know how many outcomes are wrong."""
+    from audit.contract.labels import NOT_A_RATE, sample_size
+
+    with st.expander("Are the outcomes right?"):
+        within = st.number_input("Within so many points, for each group", 0.5, 20.0, 2.0, 0.5, key="labels-within")
+        st.write(
+            f"Label {sample_size(within / 100):,} random rows of each group again, without looking at what is "
+            f"recorded: the share of wrong outcomes is then known within {within:g} points (95 %), at about 5 % wrong."
+        )
+        st.caption(state.plain(f"`assay contract CASE.toml --labels FILE` draws them. {NOT_A_RATE}"))
 
 
 def held(found: ContractHeld) -> None:

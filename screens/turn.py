@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from audit import access
 from audit.errors import AssayError
 from audit.load.rows import Rows
 from audit.turn import Turned, ask_again
@@ -21,6 +22,7 @@ def show(folder: CaseFolder) -> None:
     """Pick a person, change values, ask the model."""
     st.markdown("### Change a value and ask the model")
     try:
+        access.demand("rows", folder.place)
         rows = _rows(str(folder.file), state.digest(folder.file))
     except AssayError as error:
         state.show_error(error)

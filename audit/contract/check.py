@@ -188,6 +188,8 @@ def sentence(outcome: Outcome) -> str:
         f"{'Kept' if outcome.passed else 'Not kept'}: {words_of(asked)}; {outcome.failed:,} of {outcome.rows:,} rows "
         f"{what} ({percent(outcome.share)}{allowed})"
     )
+    if outcome.failed == outcome.rows and not outcome.passed:
+        text += "; that is every row: look at the check before the data"
     for apart in outcome.apart:
         if apart.p_adjusted is not None and apart.p_adjusted <= 0.05:
             rate = {s.group: s.share for s in outcome.by_group if s.attribute == apart.attribute}

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from audit.errors import DataError, ModelError
-from audit.models import wire
+from audit.models import advice, wire
 from audit.models.files import SIZE_LIMIT, ModelFile, read_bytes
 from audit.models.loaded import one_line
 from audit.models.process import Child, Limits
@@ -105,7 +105,7 @@ def digest_of(path: Path, environment: Environment, into: Path | None = None) ->
         if size > SIZE_LIMIT:
             raise ModelError(
                 f"the model {path.name!r} is too large", got=f"over {SIZE_LIMIT:,} bytes",
-                todo="audit a column of its scores instead: [model] score = ...",
+                todo=advice.COLUMN,
             )  # fmt: skip
         lines.append((hashlib.sha256(content).hexdigest(), name))
         if into is not None:

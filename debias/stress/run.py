@@ -58,6 +58,7 @@ def run_stress(
     in place of the case's. Raises CaseError, DataError, ModelError.
     """
     spec = case.stress if budget is None else replace(case.stress, budget=budget)
+    _check_request(spec.budget, fits)
     settings = Settings(seed=seed, reference=case.data.reference)
     progress.stage("Reading the data")
     rows = load_rows(case, everything=True)
@@ -86,6 +87,16 @@ def run_stress(
     write_whole(out / FILE, canonical(document))
     kept.forget()
     return document
+
+
+def _check_request(budget: float, fits: int) -> None:
+    wrong = None
+    if not 0.0001 <= budget <= 0.5:
+        wrong = f"--budget {budget:g}", "a share of rows from 0.0001 to 0.5", "take 0.05 for one row in twenty"
+    elif not 1 <= fits <= 10_000:
+        wrong = f"--fits {fits}", "from 1 to 10,000", "take 24, or --no-train for none"
+    if wrong is not None:
+        raise InputError("this search cannot be made", got=wrong[0], expected=wrong[1], todo=wrong[2])
 
 
 def _asked(spec: StressSpec, seed: int) -> dict[str, Any]:

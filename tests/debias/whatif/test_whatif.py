@@ -267,3 +267,27 @@ def test_work_that_was_stopped_goes_on_where_it_was(
     assert len(asked) < first / 2
     assert (tmp_path / name).read_bytes() == (own / name).read_bytes()
     assert not (tmp_path / ".store").exists(), "what was kept goes when the whole is written"
+
+
+def test_outcomes_to_label_again_are_a_list_and_a_planned_sample_of_each_group(case: Path, tmp_path, capsys) -> None:
+    from statsmodels.stats.proportion import proportion_confint
+
+    def asked(*more: str) -> int:
+        return cli.main(["contract", str(case), "--labels", str(tmp_path / "again.csv"), *more])
+
+    assert asked("--within", "0.05", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    rows = pd.read_csv(tmp_path / "again.csv")
+    assert (rows["list"] == "looks wrong").sum() == found["looks_wrong"] > 0
+    frame = people()
+    for plan in found["samples"]:
+        mine = rows.loc[rows["list"] == f"random sample of sex {plan['group'][0]}", "row"]
+        assert mine.is_unique
+        assert set(frame["sex"].iloc[mine - 1]) == {plan["group"][0]}
+        low, high = proportion_confint(round(0.05 * len(mine)), len(mine), method="wilson")
+        assert len(mine) == plan["sample"]
+        assert (high - low) / 2 == pytest.approx(0.05, abs=0.003)
+    assert asked() == 2, "never over a file"
+    assert "exists" in capsys.readouterr().err
+    assert asked("--within", "0.9") == 2
+    assert "cannot be planned" in capsys.readouterr().err
