@@ -165,7 +165,8 @@ def test_by_default_no_more_than_three_attributes_cross() -> None:
 
 
 def test_a_group_inside_a_withheld_one_goes_though_no_line_of_its_own_hides_it() -> None:
-    """By (a, b): a0 b0 has 9: a0 b1 (70, the least beside it) goes; its 60 with c0 are the most of their line."""
+    """By (a, b): a0 b0 has 9, so a0 b1 (70, the smallest beside it) goes. Its 60 with c0 are the largest of their
+    line."""
     n = np.full((3, 3, 2), 200)
     n[0] = [[4, 5], [60, 10], [20, 80]]
     margins, _ = publish(cube(n))
