@@ -3,7 +3,8 @@
 #   make run [PORT=8501]     set up what is missing, then serve on 127.0.0.1
 #   make demo                the whole main job on the sample data, at the command line
 #   make test                set up the test tools too, then run every test
-#   make test-environments   models in interpreters and versions of their own (makes them the first time)
+#   make test-environments   models in interpreters and versions of their own, servers, orchestrators (makes them the first time)
+#   make test-other-versions  the part of it that CI runs: models of other versions
 #   make check               format, lint, types and tests: what a change must pass
 #   make quick               lint and the tests of the counting core, for the loop while writing
 #   make mutants [ROOM=audit/stats] [N=40] [SEED=0]   change lines one at a time; which changes does no test notice?
@@ -27,7 +28,8 @@ LOCK = uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --gen
 
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help run setup setup-test demo test test-environments check quick mutants lint types format samples extra login api other-versions \
+.PHONY: help run setup setup-test demo test test-environments test-other-versions check quick mutants lint types \
+	format samples extra login api other-versions \
 	lock clean
 .DEFAULT_GOAL := help
 
@@ -52,6 +54,10 @@ test: setup-test
 test-environments: setup-test
 	@bash scripts/environments.sh
 	@$(PY) -m pytest -m environments -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-other-versions: setup-test
+	@bash scripts/environments.sh sklearn-1.3 sklearn-1.6 keras >/dev/null
+	@$(PY) -m pytest -m environments -n $(WORKERS) --dist loadfile --no-loadscope-reorder tests/audit/models $(ARGS)
 
 lint: setup-test
 	$(PY) -m ruff format --check $(CODE)

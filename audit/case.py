@@ -195,7 +195,8 @@ class WatchSpec:
     source: files that come later, one batch each, in the order of their names; Path("-") for standard input (default:
     the rows of [data]). webhook: an http or https address that is told of alarms; secret: the name of an
     environment variable whose value signs what it is told. served: columns of what the service logged: decision, score,
-    model. settle: seconds for which a file must not change before it is taken as whole (default: 1).
+    model. settle: seconds for which a file must not change before it is taken as whole (default: 1). heartbeat: seconds
+    after which it is told that no batch came.
     """
 
     batch: int | None = 1000
@@ -206,6 +207,7 @@ class WatchSpec:
     served: Mapping[str, str] = field(default_factory=dict)
     secret: str | None = None
     settle: float | None = None
+    heartbeat: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

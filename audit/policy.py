@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+LOOP_METHODS = ("threshold", "reweighing", "constrained_boosting", "search", "group_thresholds")
+"""What [loop] of a policy may name: two ways of the loop itself, and rows of the table of methods (debias.methods),
+which stands above this room; the last decides by the sensitive value and is named only with `sensitive_at_decision`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Norm:
@@ -28,7 +32,9 @@ class LoopRules:
 
     average_run: people between false alarms of a detector, at least, on average. harm: by how much a group's share of
     wrong decisions may rise. loss: by how much a challenger's may exceed the running model's, over everyone;
-    group_loss: in one group of at least `enough` people.
+    poor_rows: so many of a batch's rows may be put aside; of more, the batch is.
+    group_loss: in one group of at least `enough` people. approvers: fingerprints of the keys that may approve; empty:
+    anybody who can say it.
     """
 
     average_run: float = 10_000.0
@@ -39,6 +45,7 @@ class LoopRules:
     reference_batches: int = 3
     build_rows: int = 2000
     shadow_batches: int = 20
+    poor_rows: float = 0.05
     loss: float = 0.01
     group_loss: float = 0.03
     alpha: float = 0.05
@@ -47,7 +54,8 @@ class LoopRules:
     attempts: int = 4
     automatic: bool = False
     sensitive_at_decision: bool = False
-    methods: tuple[str, ...] = ("threshold", "reweighing", "constrained_boosting", "search")
+    methods: tuple[str, ...] = LOOP_METHODS[:-1]
+    approvers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

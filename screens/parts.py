@@ -52,15 +52,15 @@ PAGES: dict[str, Any] = {}
 def top_line(folder: CaseFolder) -> None:
     """Case, data hash, model hash, what has been done."""
     case = state.case_of(folder)
-    evidence = state.result(folder, "evidence.json") if access.may("figures", folder.place) else None
+    evidence = state.evidence(folder) if access.may("figures", folder.place) else None
     done = [word for name, word in STAGES if (folder.run / name).exists()]
     parts = [f"**{state.plain(case.name)}**", state.plain(case.purpose)]
     if evidence:
-        parts.append(f"data {evidence['data']['sha256'][:12]}")
-        if evidence["model"].get("sha256"):
-            parts.append(f"model {evidence['model']['sha256'][:12]}")
+        parts.append(f"data {evidence.data.sha256[:12]}")
+        if evidence.model.sha256:
+            parts.append(f"model {evidence.model.sha256[:12]}")
         else:
-            parts.append(f"column {state.plain(evidence['model'].get('column'))}")
+            parts.append(f"column {state.plain(evidence.model.column)}")
     parts.append(", ".join(done) if done else "not measured yet")
     st.caption(" · ".join(parts))
 

@@ -61,7 +61,7 @@ def form(folder: CaseFolder, refused: dict[str, str] | None) -> None:
         if refused:
             state.show_error(PublicationError(**refused))
             why = st.text_area(
-                "Why it may go out all the same (printed in the report)", key="allow-difference", height=80,
+                "Why it may be published (printed in the report)", key="allow-difference", height=80,
                 max_chars=500,
             )  # fmt: skip
         go = st.form_submit_button("Sign the report", type="primary")
@@ -143,6 +143,6 @@ def hold(folder: CaseFolder, people: bool, why: str) -> dict[str, str] | None:
         except PublicationError as error:
             return {
                 "problem": error.problem, "got": error.got, "expected": error.expected,
-                "todo": "issue it when more people have changed, or say below why it may go out all the same",
+                "todo": str(error.todo).partition(": --")[0],  # what a terminal would be given; here it is the field
             }  # fmt: skip
     return None

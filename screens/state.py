@@ -16,6 +16,9 @@ import streamlit as st
 
 from audit import access
 from audit.case import Case
+from audit.documents import Documents
+from audit.documents.evidence import Evidence
+from audit.documents.read import EVIDENCE
 from audit.errors import AssayError
 from screens.workspace import CaseFolder, open_case
 
@@ -60,6 +63,22 @@ def _load(path: str, sha256: str) -> Case:
 def digest(path: Path) -> str:
     """sha256 of a file, "" where there is none: the key of what is cached of it."""
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
+
+
+def documents(folder: CaseFolder) -> Documents:
+    """The documents of the run folder, each parsed once while its bytes are the same."""
+    return _documents(tuple((str(path), digest(path)) for path in sorted(folder.run.glob("*.json"))))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _documents(files: tuple[tuple[str, str], ...]) -> Documents:
+    return Documents({Path(path).name: Path(path).read_bytes() for path, _ in files})
+
+
+def evidence(folder: CaseFolder) -> Evidence | None:
+    """What the audit measured, or None while there is none."""
+    found = documents(folder)
+    return found.evidence if EVIDENCE in found else None
 
 
 def result(folder: CaseFolder, name: str) -> dict[str, Any] | None:

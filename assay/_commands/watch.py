@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from assay._commands.options import ALLOW, CASE, OUT
+from assay._commands.given import password, read
+from assay._commands.options import ALLOW, CASE, OUT, PASSWORD
 from assay._commands.parsing import FILE, WHOLE, Option, Result, command
-from audit.errors import GateBroken, InputError
+from audit.errors import GateBroken, InputError, VerificationError
 
 _ONE = "One of these"
 
@@ -27,11 +29,26 @@ _ONE = "One of these"
         help="Follow the trail's chains, and what is kept beside the entries.",
         group=_ONE,
     ),
-    Option("--release", metavar="BATCH", help="Let a batch in that does not keep the contract; it must come again."),
-    Option("--head", type=FILE, metavar="FILE", help="With --check: a copy of DIR/head.json that was kept elsewhere."),
+    Option(
+        "--release", metavar="BATCH", help="Let a batch in that was put aside, or rows of it; they must come again."
+    ),
+    Option("--drop", metavar="BATCH", help="Remove the rows of a batch that were put aside."),
+    Option(
+        "--head", type=FILE, metavar="FILE", help="With --check: a report, or a copy of DIR/head.json kept elsewhere."
+    ),
+    Option(
+        "--log",
+        type=FILE,
+        metavar="LOG",
+        help="Note the trail's end in this signed log, hourly; with --check: hold it against.",
+    ),
     Option("--state", is_flag=True, help="What the loop did and where it stands; takes no batch.", group=_ONE),
     Option("--reason", metavar="TEXT", help="Why, for --approve, --reject and --release."),
     Option("--by", metavar="NAME", help="Who decides (default: the name you are logged in by)."),
+    Option("--key", metavar="KEY.p12", help="Sign the decision, as a report is signed (or pkcs11:...)."),
+    PASSWORD,
+    Option("--trust", type=FILE, metavar="CA.pem", help="With --check: roots that who signed must lead to."),
+    Option("--serve", metavar="PORT", help="Answer /healthz and /metrics on 127.0.0.1, or HOST:PORT, while it runs."),
     Option("--gate", is_flag=True, help="End with 3 where the running model clearly breaks a norm."),
     ALLOW,
 )
@@ -46,10 +63,16 @@ def watch(
     reject: str | None,
     check: bool,
     release: str | None,
+    drop: str | None,
     head: Path | None,
+    log: Path | None,
     state: bool,
     reason: str | None,
     by: str | None,
+    key: str | None,
+    password_file: Path | None,
+    trust: Path | None,
+    serve: str | None,
     gate: bool,
     allow: Sequence[str],
 ) -> Result:
@@ -63,7 +86,7 @@ def watch(
         f"--{name}"
         for name, on in (
             ("approve", approve is not None), ("reject", reject is not None), ("check", check),
-            ("release", release is not None), ("state", state),
+            ("release", release is not None), ("drop", drop is not None), ("state", state),
         )
         if on
     ]  # fmt: skip
@@ -71,36 +94,80 @@ def watch(
         raise InputError(
             "these are asked one at a time",
             got=" and ".join(asked),
-            expected="one of --approve, --reject, --release, --check and --state",
+            expected="one of --approve, --reject, --release, --drop, --check and --state",
             todo="run one, then the other",
         )
     loaded = load_case(case)
     if policy:
         loaded = replace(loaded, policy=load_policy(policy))
     if check:
-        found = check_trail(out, db, head)
-        return Result(
-            found,
+        from dataclasses import asdict
+
+        from debias.loop.decisions import entries_of
+        from reports.loop_decision import check_decisions
+
+        found = check_trail(out, db, _elsewhere(loaded.name, out, db, head, log))
+        signed = check_decisions(entries_of(out, db), read(trust) if trust else None)
+        words = [
             f"The trail is whole: {found['entries']:,} entries, each with the hash of the one before it and its time "
-            f"sealed.\nHead {found['head']}",
-        )
+            f"sealed.\nHead {found['head']}"
+        ]
+        words += [f"Entry {s.seq} ({s.kind}) is signed by {s.name}, {s.fingerprint}." for s in signed]
+        if signed and trust is None:
+            words.append("Whether these are who they say is not established: no --trust was given.")
+        return Result(found | {"signed": [asdict(s) for s in signed]}, "\n".join(words))
     if release is not None:
         from debias.loop.decisions import release_batch
 
         done = release_batch(out, release, reason or "", by, db)
+        if "file" in done:
+            return Result(
+                done,
+                f"{done['rows']:,} rows are in {done['file']}: correct them where they need it, and put the file "
+                "into the source.",
+            )
         return Result(
             done,
             f"{done['by']} lets batch {release} in when it comes again: {done['reason']}",
         )
+    if drop is not None:
+        from debias.loop.decisions import drop_rows
+
+        done = drop_rows(out, drop, reason or "", by)
+        return Result(done, f"{done['by']} drops {done['rows']:,} rows of batch {drop}: {done['reason']}")
     challenger = approve if approve is not None else reject
     if challenger is not None:
         if not reason:
             raise InputError("a decision needs a reason", got="no --reason", todo='add --reason "..."')
-        document = decide_challenger(loaded, out, challenger, approve is not None, reason, by, db)
+        from reports.loop_decision import opened_decision, sign_decision
+
+        signer = None
+        if key is not None:
+            from reports.keys import key_of
+
+            if by is not None:
+                raise InputError(
+                    "who decides is said twice", got="--by and --key", expected="one of them: the key names its holder"
+                )
+            signer = key_of(key, lambda: password(password_file), sys.stdin.buffer)
+            by = signer.name
+        document = decide_challenger(
+            loaded, out, challenger, approve is not None, reason, by, db,
+            None if signer is None else lambda facts: sign_decision(facts, signer), opened_decision,
+        )  # fmt: skip
     elif state:
         document = state_of(loaded, out, db)
     else:
-        document = run_watch(loaded, out, trail_url=db, follow=follow, max_batches=batches, allow=allow)
+        from debias.loop.health import address_of
+        from reports.log.store import Log
+        from reports.loop_decision import opened_decision
+        from reports.loop_log import LoopLog
+
+        document = run_watch(
+            loaded, out, trail_url=db, follow=follow, max_batches=batches, allow=allow, opened=opened_decision,
+            elsewhere=None if log is None else LoopLog(Log(log), loaded.name),
+            serve=None if serve is None else address_of(serve),
+        )  # fmt: skip
     written = [] if state else [f"Written: {out / 'watch.json'}"]
     broken = gate_broken(document) if gate else []
     failure = None
@@ -112,3 +179,22 @@ def watch(
             todo="look at what the loop waits for (--state), or change the policy and say why",
         )
     return Result(document, "\n".join([*words_of(document), *written]), failure)
+
+
+def _elsewhere(case: str, out: Path, db: str | None, head: Path | None, log: Path | None) -> dict[int, str] | None:
+    """What was noted of the trail outside DIR: in a report or a copy of head.json, and in a log."""
+    from debias.loop.decisions import entries_of
+    from reports.log.store import Log
+    from reports.loop_log import LoopLog, noted_in
+
+    found = {} if head is None else noted_in(head)
+    if log is not None:
+        known = LoopLog(Log(log), case).noted(next(entries_of(out, db)).hash)
+        if not known:
+            raise VerificationError(
+                "trail", "the log knows no such loop", got="a trail whose first entry is in none of its entries",
+                expected="a loop that was run with this --log",
+                todo="give the log that it was run with; if it is that, the trail was written anew",
+            )  # fmt: skip
+        found |= known
+    return None if head is None and log is None else found

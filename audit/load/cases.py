@@ -206,7 +206,7 @@ def _indicators(at: Reader) -> dict[str, tuple[str, ...]]:
 
 
 def _watch(at: Reader, folder: Path) -> WatchSpec:
-    at.allow("batch", "label_delay", "source", "labels", "webhook", "served", "secret", "settle")
+    at.allow("batch", "label_delay", "source", "labels", "webhook", "served", "secret", "settle", "heartbeat")
     given: dict[str, Any] = {}
     for key, least in (("batch", 1), ("label_delay", 0)):
         if key in at.table:
@@ -222,11 +222,12 @@ def _watch(at: Reader, folder: Path) -> WatchSpec:
         if name is not None:
             given[key] = Path("-") if key == "source" and name == "-" else beside(folder, name)
     given["webhook"], given["secret"] = at.text("webhook"), at.text("secret")
-    if "settle" in at.table:
-        seconds = at.table["settle"]
-        if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not 0 <= seconds <= 86_400:
-            raise at.wrong("settle", "a number of seconds from 0 to 86400")
-        given["settle"] = float(seconds)
+    for key, least, most in (("settle", 0, 86_400), ("heartbeat", 1, 31_622_400)):
+        if key in at.table:
+            seconds = at.table[key]
+            if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not least <= seconds <= most:
+                raise at.wrong(key, f"a number of seconds from {least} to {most}")
+            given[key] = float(seconds)
     served = Reader(at.section("served"), "served", CaseError)
     served.allow("decision", "score", "model")
     given["served"] = {k: str(served.text(k)) for k in served.table}
@@ -330,6 +331,7 @@ def _toml(case: Case, folder: Path) -> str:
             "webhook": watch.webhook,
             "secret": watch.secret,
             "settle": watch.settle,
+            "heartbeat": watch.heartbeat,
             "served": dict(watch.served) or None,
         }
     sections |= contracts.to_sections(case, folder)

@@ -37,7 +37,8 @@ _CHUNK = 1 << 20
 class Text:
     """A delimited file as UTF-8 bytes: its delimiter, its header, and what was noticed.
 
-    content begins with the names to read by; twins: name -> what the further columns of that name are read as.
+    content begins with the names to read by; twins: name -> what the further columns of that name are read as. lost:
+    where line number and text of rows of another length go; None where such a row is refused.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Text:
     header: tuple[str, ...]
     notes: tuple[str, ...]
     twins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    lost: list[tuple[int, str]] | None = None
 
     @property
     def read_as(self) -> tuple[str, ...]:
@@ -125,7 +127,7 @@ def _odd_quotes(text: Text, columns: Sequence[str] | None) -> pa.Table:
             raise DataError(
                 f"a quotation mark in {text.name!r} is never closed",
                 got=f"a value of {name!r} that runs over {len(last.splitlines()):,} lines to the end of the file: "
-                f"{_short(last.splitlines()[0])!r} ...",
+                f"{_shortened(last.splitlines()[0])!r} ...",
                 expected="quotation marks in pairs",
                 todo="close it, or remove it",
             )
@@ -175,7 +177,9 @@ def _read(text: Text, columns: Sequence[str] | None, types: dict[str, pa.DataTyp
     if bad:
         bad.clear()
         read(False)  # one thread knows the line numbers
-    if bad:
+    if text.lost is not None and table.num_rows:
+        text.lost[:] = [(r.number or 0, r.text) for r in bad]
+    elif bad:
         lines = ", ".join(str(r.number) for r in bad[:5] if r.number is not None)
         raise DataError(
             f"rows of {text.name!r} ({len(bad):,} of them) have another number of values than the header",
@@ -385,7 +389,7 @@ def _check_header(name: str, header: Sequence[str]) -> None:
     if len(header) < 2:
         raise DataError(
             f"{name!r} has one column only; its delimiter may be unusual",
-            got=f"the first line {_short(header[0] if header else '')!r}",
+            got=f"the first line {_shortened(header[0] if header else '')!r}",
             expected="two columns or more between commas, semicolons, tabs or bars",
             todo="export the table with commas between the values, and without a title above the column names",
         )
@@ -416,5 +420,5 @@ def check_duplicates(name: str, header: Sequence[str]) -> None:
         )
 
 
-def _short(text: str) -> str:
+def _shortened(text: str) -> str:
     return text if len(text) <= 80 else text[:77] + "..."

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -76,8 +76,13 @@ def columns_of(path: Path, read: ReadSpec = PLAIN) -> tuple[str, ...]:
     return delimited.open_text(file, gz=kind == "csv.gz", read=read).header
 
 
-def read_noted(path: Path, columns: Select = None, read: ReadSpec = PLAIN) -> Table:
+def read_noted(
+    path: Path, columns: Select = None, read: ReadSpec = PLAIN, *, lost: list[tuple[int, str]] | None = None
+) -> Table:
     """The table at `path`, with what was noticed while reading. Raises DataError where it cannot be used.
+
+    lost: takes the line and the text of each row of a CSV that has another number of values than the header; without it
+    such a table is refused.
 
     Texts come as pandas `str`, whole numbers as int64 (float64 where some are missing), numbers as float64, true/false
     as bool, dates of Parquet and Feather as datetime64. What counts as missing in a CSV: `infer`.
@@ -93,7 +98,7 @@ def read_noted(path: Path, columns: Select = None, read: ReadSpec = PLAIN) -> Ta
         )
     try:
         if kinds <= {"csv", "csv.gz"}:
-            table, names, notes = _delimited(files, columns, read)
+            table, names, notes = _delimited(files, columns, read, lost)
         elif kinds == {"workbook"}:
             table, names, notes = _sheets(files, columns, read)
         else:
@@ -225,7 +230,7 @@ def _sheets(
 
 
 def _delimited(
-    files: Sequence[Path], columns: Select, read: ReadSpec
+    files: Sequence[Path], columns: Select, read: ReadSpec, lost: list[tuple[int, str]] | None = None
 ) -> tuple[pa.Table, tuple[str, ...], tuple[str, ...]]:
     header: tuple[str, ...] = ()
     wanted: tuple[str, ...] = ()
@@ -233,7 +238,7 @@ def _delimited(
     notes: list[str] = []
     delimiter = ","
     for file in files:
-        text = delimited.open_text(file, gz=kind_of(file) == "csv.gz", read=read)
+        text = replace(delimited.open_text(file, gz=kind_of(file) == "csv.gz", read=read), lost=lost)
         notes += (*text.notes, *heading.twins_note(file.name, text.twins))
         if not parts:
             header, delimiter = text.header, text.delimiter

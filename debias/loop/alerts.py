@@ -59,6 +59,7 @@ GENERAL = {
     "empty": "A batch is empty: nobody was decided, so nothing is known.",
     "restored": "A batch can be used again; the data incident is over.",
     "not_built": "A challenger could not be built. The reason is in the trail.",
+    "gate": "A challenger meets every condition of the gate. Groups that are undecided are named in the trail.",
     "promoted": "The challenger was promoted. Who approved it and why is in the trail.",
     "rejected": "The challenger was rejected. The reason is in the trail.",
     "served": "What was served is not what should run: another model, threshold or decisions. Which is in the trail.",
@@ -67,6 +68,7 @@ GENERAL = {
     "trouble": "The loop cannot write its record. It goes on when it can; until then nothing is counted.",
     "composition": "Who comes has changed: a group's share, or a group that is gone or new. Which is in the trail.",
     "decisions": "The share of favourable decisions has changed, for everyone or for a group. Which is in the trail.",
+    "silent": "No batch came for longer than the case expects. Whether anybody is decided is not known.",
     "no_outcomes": "Batches come due without outcomes that can be used: whether anybody is wronged is not known.",
     "unfrozen": "A person has looked and lets the loop go on. The reason is in the trail.",
 }
@@ -171,6 +173,11 @@ class Alerts:
         """What went wrong with telling since the last call: an address that did not take an alert, a full disk."""
         out, self._said = self._said, []
         return out
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for the webhook."""
+        return len(self._queue)
 
     def close(self) -> None:
         """What still waits is told."""

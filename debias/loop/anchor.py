@@ -2,8 +2,8 @@
 
     OUT/head.json       {"schema": "assay/head/1", "seq": 812, "hash": "...", "seal": "...", "time": "..."}
 
-Written after every page. Whoever can write both can make both fit; a copy of this file that is kept elsewhere (a log, a
-report, another machine) shows that too: `assay watch --check` takes it by `--head FILE`.
+Written after every page. Whoever can write both can make both fit; a copy of this file that is kept elsewhere, a
+report, or the signed log of reports shows that too: `assay watch --check` takes them by `--head FILE` and `--log DIR`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,25 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from audit.errors import DataError
 from audit.files import canonical, write_whole
 
 FILE = "head.json"
 SCHEMA = "assay/head/1"
+
+
+class Elsewhere(Protocol):
+    """A record of where the trail ends that is kept elsewhere, by the room that signs (reports/loop_log.py)."""
+
+    def note(self, first: str, head: Mapping[str, Any], when: str, *, now: bool = False) -> None:
+        """Note it, where it is time. first: the hash of the trail's first entry, by which a loop is named."""
+        ...
+
+    def noted(self, first: str) -> dict[int, str]:
+        """seq -> hash, as noted before."""
+        ...
 
 
 def note(out: Path, head: Mapping[str, Any], time: str) -> None:

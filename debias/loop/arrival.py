@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from audit.load.join import join_sensitive
 from audit.load.rows import dated, missing_words, true_false
 from audit.load.values import coded, name_of, numbers_of, with_columns
 from debias.loop.labels import Labels
+from debias.loop.sift import NOTHING, Aside, Known, counts_of, sift_numbers, sift_values
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +28,8 @@ class Arrival:
     """One batch as it came. problem: why it cannot be read; then frame has no rows.
 
     sha256: of the bytes that came, before any late outcome was joined. again: rows left out, of people who were counted
-    before; people: hashes of those who are left (once.py).
+    before; people: hashes of those who are left (once.py). aside: rows that cannot be used; poor: reason -> rows,
+    also of outcomes that were taken as not known (sift.py).
     """
 
     number: int
@@ -38,6 +41,8 @@ class Arrival:
     problem: str | None = None
     again: int = 0
     people: bytes = b""
+    aside: tuple[Aside, ...] = ()
+    poor: Mapping[str, int] = field(default_factory=dict)
 
 
 class Source(Protocol):
@@ -64,6 +69,10 @@ class Source(Protocol):
         """Whether no more can come, however long one waits: standard input after its end."""
         ...
 
+    def know(self, known: Known) -> None:
+        """What the first batches said, by which poor rows of later ones are told."""
+        ...
+
     @property
     def labels(self) -> Labels:
         """Outcomes that come later than the rows."""
@@ -74,11 +83,19 @@ class Source(Protocol):
         ...
 
 
-def prepared(case: Case, frame: pd.DataFrame, features: Sequence[str], label: pd.Series | None) -> Arrival:
+def prepared(
+    case: Case,
+    frame: pd.DataFrame,
+    features: Sequence[str],
+    label: pd.Series | None,
+    known: Known = NOTHING,
+    lost: Sequence[Aside] = (),
+) -> Arrival:
     """The rows of one batch with every role that can be asked of a batch checked, in the order of their time.
 
     Unlike in an audit, a batch may lack outcomes or a group: those are for the loop to judge. `label`: outcomes with
-    the late ones (n,), or None for those in the rows. Raises DataError. The arrival has neither number nor id.
+    the late ones (n,), or None for those in the rows. known: what the first batches said; lost: rows that could not
+    even be read. Raises DataError. The arrival has neither number nor id.
     """
     data = case.data
     side = () if data.sensitive_path is None else columns_of(data.sensitive_path)
@@ -108,12 +125,16 @@ def prepared(case: Case, frame: pd.DataFrame, features: Sequence[str], label: pd
     frame = frame[[c for c in frame.columns if c in roles]]
     if side:
         frame, _ = join_sensitive(case, frame, side)
+    frame = frame.reset_index(drop=True)
     if label is not None:
         frame = with_columns(frame, {str(data.label): label})
     elif data.label is not None and data.label not in frame.columns:
         frame = with_columns(frame, {data.label: pd.Series(None, index=frame.index, dtype="str")})
+    frame, first = sift_numbers(case, frame, known)
     frame, _ = with_indicators(data, dated(data, frame))
     frame, _ = missing_words(case, frame)
+    frame, second = sift_values(case, frame, known)
+    aside = (*lost, *first.aside, *second.aside)
     frame, _ = true_false(case, frame)
     for attribute in data.sensitive:
         if attribute not in data.bins and len(coded(frame[attribute])[1]) > limits.MAX_GROUPS:
@@ -132,11 +153,13 @@ def prepared(case: Case, frame: pd.DataFrame, features: Sequence[str], label: pd
                 expected="a number of 0 or more in every row",
                 todo="correct them and send the batch again",
             )
+    left = Counter(counts_of(lost)) + Counter(first.said) + Counter(second.said)
+    poor: dict[str, Any] = {"aside": aside, "poor": dict(left)}
     if data.time is None or frame.empty:
-        return Arrival(0, "", "", frame.reset_index(drop=True))
+        return Arrival(0, "", "", frame.reset_index(drop=True), **poor)
     frame = frame.iloc[in_time(frame[data.time])].reset_index(drop=True)
     ends = frame[data.time].iloc[[0, -1]]
-    return Arrival(0, "", "", frame, name_of(ends.iloc[0]), name_of(ends.iloc[1]))
+    return Arrival(0, "", "", frame, name_of(ends.iloc[0]), name_of(ends.iloc[1]), **poor)
 
 
 def in_time(column: pd.Series) -> np.ndarray:

@@ -3,39 +3,49 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from audit.case import Case
-from audit.errors import DataError, InputError, OutputError
+from audit.errors import InputError, OutputError
 from debias.loop import anchor, inbox
 from debias.loop.alerts import noted
 from debias.loop.anchor import noted_end
+from debias.loop.approver import Open, Sign, facts_to_sign
 from debias.loop.norms import in_force
-from debias.loop.quarantine import let_in
+from debias.loop.quarantine import decide_rows, let_in
 from debias.loop.run import url_of
 from debias.loop.sentences import change_words, groups_words
 from debias.loop.snapshot import Board
-from debias.loop.trail import Trail
+from debias.loop.trail import Entry, Trail
 from debias.loop.versions import state_in
 from debias.loop.watcher import Watcher
 
 LINES = 40
 
 
-def check_trail(out: Path, trail_url: str | None = None, head: Path | None = None) -> dict[str, Any]:
+def check_trail(out: Path, trail_url: str | None = None, elsewhere: Mapping[int, str] | None = None) -> dict[str, Any]:
     """Follow both chains, and hold them against the hashes that alerts noted, and OUT/head.json. Needs no lock.
 
-    head: a copy of head.json that was kept elsewhere, in place of OUT's. Raises VerificationError at the first
+    elsewhere: seq -> hash as noted outside OUT, in place of OUT's head.json. Raises VerificationError at the first
     entry that does not fit.
     """
     trail = Trail.open(url_of(out, trail_url), write=False)
     try:
-        end = noted_end(head or out / anchor.FILE)
-        if head is not None and end is None:
-            raise DataError(f"{head.name} cannot be read", got="no file", todo="give a copy of head.json")
-        known = noted(out) | ({} if end is None else {end["seq"]: end["hash"]})
+        end = noted_end(out / anchor.FILE) if elsewhere is None else None
+        known = noted(out) | ({} if end is None else {end["seq"]: end["hash"]}) | dict(elsewhere or {})
         return {"schema": "assay/watch-check/1", **trail.check(known)}
+    finally:
+        trail.close()
+
+
+def entries_of(out: Path, trail_url: str | None = None) -> Iterator[Entry]:
+    """Every entry of the trail, in order. Needs no lock."""
+    trail = Trail.open(url_of(out, trail_url), write=False)
+    try:
+        yield from trail.entries()
     finally:
         trail.close()
 
@@ -78,22 +88,28 @@ def decide_challenger(
     reason: str,
     by: str | None = None,
     trail_url: str | None = None,
+    sign: Sign | None = None,
+    opened: Open | None = None,
 ) -> dict[str, Any]:
     """A person's decision: taken at once, or left for the watcher that holds the trail. The summary.
 
     challenger: the id that waits, or its first eight characters or more. The policy is the one that the loop was last
-    run with. Raises InputError where nothing waits.
+    run with. sign, opened: how it is signed, and how that is opened again (approver.py). Raises InputError where
+    nothing waits.
     """
     url = url_of(out, trail_url)
     reader = Trail.open(url, write=False)
     try:
         case = in_force(case, reader.kept("policy"))
         state = state_in(reader, case.policy)
+        if state is None:
+            raise InputError("the loop has not begun yet", got="an empty trail", todo="run `assay watch` first")
+        decision = inbox.named(state, challenger, approve, reason, by or whoami())
+        if sign is not None:
+            signed = sign(facts_to_sign(case.name, decision, case.policy, state.running, reader))
+            decision = replace(decision, signed=signed)
     finally:
         reader.close()
-    if state is None:
-        raise InputError("the loop has not begun yet", got="an empty trail", todo="run `assay watch` first")
-    decision = inbox.named(state, challenger, approve, reason, by or whoami())
     try:
         trail = Trail.open(url)
     except OutputError as error:
@@ -103,8 +119,8 @@ def decide_challenger(
         document = state_of(case, out, trail_url)
         said = "Left for the watcher that is running: it takes the decision before its next batch."
         return document | {"said": [said]}
-    with trail, Watcher(case, out, trail) as watcher:
-        problem = inbox.problem_with(watcher.state, decision)
+    with trail, Watcher(case, out, trail, (), opened) as watcher:
+        problem = watcher.problem_with(decision)
         if problem is not None:
             raise InputError("the decision cannot be taken", got=problem, todo="look at --state and decide again")
         refused = watcher.decide(decision)
@@ -120,13 +136,29 @@ def decide_challenger(
 def release_batch(
     out: Path, batch: str, reason: str, by: str | None = None, trail_url: str | None = None
 ) -> dict[str, Any]:
-    """Let a batch in, when it comes again, that was put aside. Needs no lock. Raises InputError."""
+    """Let a batch in, when it comes again, that was put aside; or the rows of one that were. Needs no lock.
+
+    Raises InputError."""
+    rows = decide_rows(out, batch, reason, by or whoami(), drop=False)
+    if rows is not None:
+        return rows
     trail = Trail.open(url_of(out, trail_url), write=False)
     try:
         entries = [e.body for e in trail.entries()]
     finally:
         trail.close()
     return let_in(out, entries, batch, reason, by or whoami())
+
+
+def drop_rows(out: Path, batch: str, reason: str, by: str | None = None) -> dict[str, Any]:
+    """Remove the rows of a batch that were put aside. Needs no lock. Raises InputError where there are none."""
+    found = decide_rows(out, batch, reason, by or whoami(), drop=True)
+    if found is None:
+        raise InputError(
+            "no rows of this batch wait", got=repr(batch), expected="a batch of which rows were put aside",
+            todo="look at --state",
+        )  # fmt: skip
+    return found
 
 
 def whoami() -> str:
@@ -167,7 +199,11 @@ def words_of(document: dict[str, Any]) -> list[str]:
             f"A challenger waits for a person: {pending['model'][:12]} ({pending['method'].replace('_', ' ')})."
         )
         said = {True: "yes", False: "no", None: "not yet"}
-        lines += [f"- {said[c['holds']]}: {c['words']}" for c in pending["gate"]["checks"]]
+        left = {c["name"] for c in pending["gate"]["undecided"]}
+        lines += [
+            f"- {'need not show it' if c['name'] in left else said[c['holds']]}: {c['words']}"
+            for c in pending["gate"]["checks"]
+        ]
         lines.append(f'Say --approve {pending["model"][:12]} --reason "...", or --reject.')
     return lines
 

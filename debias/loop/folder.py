@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,10 +14,12 @@ import pandas as pd
 
 from audit.case import Case
 from audit.errors import DataError, InputError
-from audit.load import columns_of, read_table, sha256_of
+from audit.load import columns_of, sha256_of
+from audit.load.tables import read_noted
 from debias.loop import file_ready
 from debias.loop.arrival import Arrival, features_in, own_features, prepared
 from debias.loop.labels import Labels
+from debias.loop.sift import Aside, Known
 
 WATCHED = 20
 """So many of the newest files are looked at again, whether they have grown."""
@@ -52,6 +56,10 @@ class Folder:
         self._said: list[str] = []
         self.labels = Labels(case)
         self._features = own_features(case)
+        self._known = Known()
+
+    def know(self, known: Known) -> None:
+        self._known = known
 
     def _place(self) -> tuple[Path, str]:
         """The folder where names begin, and the pattern below it. A folder's name alone means all files in it."""
@@ -74,8 +82,10 @@ class Folder:
         return self._features or ()
 
     def total(self) -> int:
-        unfinished = self._look()
         self._grown()
+        if len(self._names) > self._taken:
+            return len(self._names)  # first what is there: a look costs the more the more files there are
+        unfinished = self._look()
         until = time.monotonic() + 1.5 * file_ready.SECONDS
         while unfinished and len(self._names) == self._taken and time.monotonic() < until:
             # Nothing else to do: what was written just now is whole in a moment.
@@ -87,9 +97,9 @@ class Folder:
         """Find new files; whether one is not yet whole."""
         unfinished = False
         root, pattern = self._place()
-        for name in sorted(Path(p).as_posix() for p in glob.glob(pattern, root_dir=root, recursive=True)):
+        for name in sorted(self._fresh(root, pattern)):
             path = root / name
-            if name in self._have or not path.is_file() or not is_batch(name):
+            if not path.is_file() or not is_batch(name):
                 continue
             if self._settled.stamp(path) is None:
                 unfinished |= not path.name.lower().endswith(file_ready.UNFINISHED)
@@ -97,6 +107,17 @@ class Folder:
             self._names.append(name)
             self._have.add(name)
         return unfinished
+
+    def _fresh(self, root: Path, pattern: str) -> list[str]:
+        """Names that match and were not seen before."""
+        if "/" in pattern or "**" in pattern:
+            found = {Path(p).as_posix() for p in glob.glob(pattern, root_dir=root, recursive=True)}
+            return [n for n in found if n not in self._have]
+        try:
+            names = [n for n in os.listdir(root) if n not in self._have]
+        except OSError:
+            return []
+        return fnmatch.filter(names, pattern)
 
     def _grown(self) -> None:
         """Whether one of the newest files that were counted is another one now: its rows would be counted by nobody."""
@@ -129,8 +150,10 @@ class Folder:
             pass  # said below
         try:
             digest = sha256_of(path)
-            frame = read_table(path, read=self._case.data.read)
-            arrival = prepared(self._case, frame, self.features, self.labels.onto(frame))
+            lines: list[tuple[int, str]] = []
+            frame = read_noted(path, read=self._case.data.read, lost=lines).frame
+            lost = [Aside(n, "another number of values than the header", text) for n, text in lines]
+            arrival = prepared(self._case, frame, self.features, self.labels.onto(frame), self._known, lost)
         except InputError as error:
             empty = isinstance(error, DataError) and error.problem.endswith("no rows")
             return Arrival(number, name, digest, pd.DataFrame(), problem=None if empty else error.message)

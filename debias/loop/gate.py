@@ -1,18 +1,26 @@
 """Has a challenger earned its place? Both models on the same later rows; every bound holds at every look.
 
 Promoted only if the upper bound of its gap is inside the `promote` level of each norm that was broken (tighter than the
-trigger, so that the loop does not swing), no other norm of the policy is clearly broken, it is wrong no more often than
-the running model by more than `loss`, and nobody's group of enough people by more than `group_loss`. The j-th
-challenger may spend 6 alpha / (pi^2 j^2), so that trying again and again does not win by luck.
+trigger, so that the loop does not swing), no other norm of the policy is clearly broken, and it is surely wrong no more
+often than the running model by more than `loss`, over everyone, and by more than `group_loss` in each group that must
+show it. The j-th challenger may spend 6 alpha / (pi^2 j^2), so that trying again and again does not win by luck.
+
+Which groups must show it is fixed when the trial begins (`plan`), from how many people each is expected to bring: a
+group of too few could never show it, and one that happens to reach a number later would close a gate that is decided.
+Such a group is UNDECIDED and listed with its counts, and stops a promotion once it is shown to be wronged. All
+conditions must hold at once, so that a wrong promotion needs the very condition that is false to pass at its own level
+(an intersection-union test: Berger, Technometrics 24, 1982).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 from audit.cube import Cube
+from audit.metrics import SELECTION_RATE
 from audit.policy import LoopRules, Norm, Policy
 from audit.values import UNKNOWN
 from audit.watch.counted import Counted, judge_counts, not_estimable, paired_sequence
@@ -21,6 +29,9 @@ from debias.loop.state import ShadowModel, Tally
 
 HARM = "harm/"
 """Begins a reason that is a harmed group and no norm: "harm/sex=Female"."""
+
+DIFFER = 0.05
+"""Of so many of a group's people, it is planned, the two models decide one rightly and the other wrongly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +59,23 @@ class Verdict:
     def failed(self) -> bool:
         return any(c.holds is False for c in self.checks)
 
+    @property
+    def undecided(self) -> tuple[Check, ...]:
+        """Groups of which it is not known whether they are wronged more often, and that need not show it."""
+        return tuple(c for c in self.checks if c.holds is True and _unknown(c))
+
     def to_json(self) -> dict[str, Any]:
         return {
             "passed": self.passed,
             "failed": self.failed,
             "alpha": self.alpha,
             "checks": [asdict(c) for c in self.checks],
+            "undecided": [{"name": c.name, "people": c.facts["people"], "words": c.words} for c in self.undecided],
         }
+
+
+def _unknown(c: Check) -> bool:
+    return c.name.startswith("loss/") and (c.facts["people"] == 0 or c.facts["high"] > c.facts["limit"])
 
 
 def norm_attributes(norm: Norm, sensitive: Sequence[str]) -> tuple[tuple[str, ...], ...]:
@@ -70,7 +91,7 @@ def judge_tally(
     """Every norm on one model's counts: decisions on all people, outcomes on those whose outcomes are due."""
     out = []
     for norm in policy.norms:
-        needs = norm.metric != "selection_rate"
+        needs = norm.metric != SELECTION_RATE
         cube = tally.matured if needs else tally.arrived
         for attribute in norm_attributes(norm, sensitive):
             if cube is None:
@@ -92,7 +113,7 @@ def judge_gate(
     judged = judge_tally(policy, beside.theirs, sensitive, people=rules.people, alpha=alpha)
     levels = [n.promote for n in policy.norms for _ in norm_attributes(n, sensitive)]
     checks = [_norm_check(c, promote, broken) for c, promote in zip(judged, levels, strict=True)]
-    checks += loss_checks(beside.paired, rules, alpha)
+    checks += loss_checks(beside.paired, rules, alpha, beside.planned)
     checks += harm_checks(beside.paired, [b for b in broken if b.startswith(HARM)], alpha)
     return Verdict(tuple(checks), alpha)
 
@@ -125,22 +146,57 @@ def _stand(holds: bool | None) -> str:
     return {True: "surely", False: "surely not", None: "not yet surely"}[holds]
 
 
-def loss_checks(paired: Cube | None, rules: LoopRules, alpha: float) -> list[Check]:
-    """Non-inferiority over everyone, and in every group: only right by one model less only right by the other."""
+def plan(matured: Cube | None, seen: int, to_come: int) -> dict[tuple[str, str], int]:
+    """How many people with known outcomes each group is expected to bring to a trial of `to_come` due batches, from
+    those that `seen` batches brought: (attribute, group) -> people."""
+    out: dict[tuple[str, str], int] = {}
+    for attribute in () if matured is None or seen < 1 else matured.attributes:
+        margin = matured.margin((attribute,))  # type: ignore[union-attr]
+        for (name,), n in zip(margin.groups, margin.n, strict=True):
+            if name != UNKNOWN:
+                out[attribute, name] = int(n[:2].sum()) * to_come // seen
+    return out
+
+
+@lru_cache(maxsize=1024)
+def least_people(bound: float, alpha: float) -> int:
+    """The least n at which two models that are wrong equally often, and of which one alone is wrong about DIFFER of the
+    people, are shown to be within `bound` of each other: fewer cannot be asked to show it."""
+    low, high = 1, 1 << 24
+    while low < high:
+        n = (low + high) // 2
+        if paired_sequence(DIFFER * n / 2, DIFFER * n / 2, n, alpha)[1] <= bound:
+            high = n
+        else:
+            low = n + 1
+    return low
+
+
+def loss_checks(
+    paired: Cube | None, rules: LoopRules, alpha: float, planned: Mapping[tuple[str, str], int] | None = None
+) -> list[Check]:
+    """Non-inferiority over everyone, and in every group: only right by one model less only right by the other.
+
+    planned: what `plan` said when the trial began. Without it each group of `enough` people must show it.
+    """
     if paired is None:
         return [Check("loss", None, "No outcomes of rows that both models decided are due yet.", {})]
-    out = [_loss("loss", "everyone", *_only(paired.margin(()).n[0]), rules.loss, alpha, must=True)]
+    out = [_loss("loss", "everyone", *_only(paired.margin(()).n[0]), rules.loss, alpha)]
     for attribute in paired.attributes:
         margin = paired.margin((attribute,))
-        groups = [g for g, name in enumerate(margin.groups) if UNKNOWN not in name]
-        for g in groups:
-            counts = _only(margin.n[g])
-            name = margin.groups[g][0]
-            # A small group cannot show that it is not harmed; it can show that it is.
-            must = counts[2] >= rules.enough
-            out.append(
-                _loss(f"loss/{attribute}={name}", name, *counts, rules.group_loss, alpha / len(groups), must=must)
-            )
+        counts = {g[0]: _only(n) for g, n in zip(margin.groups, margin.n, strict=True) if UNKNOWN not in g}
+        names = [g for a, g in planned or () if a == attribute]
+        # What each group may spend is fixed with the plan; a group that comes later has as much.
+        share = alpha / max(len(names) or len(counts), 1)
+        for name in [*counts, *(g for g in names if g not in counts)]:
+            mine = counts.get(name, (0, 0, 0))
+            if planned is None:
+                must, more = mine[2] >= rules.enough, {}
+            else:
+                needed = max(rules.enough, least_people(rules.group_loss, share))
+                more = {"expected": planned.get((attribute, name), 0), "needed": needed}
+                must = more["expected"] >= needed
+            out.append(_loss(f"loss/{attribute}={name}", name, *mine, rules.group_loss, share, must=must, more=more))
     return out
 
 
@@ -183,13 +239,20 @@ def _only(n: Any) -> tuple[int, int, int]:
     return int(n[1, 0]), int(n[0, 1]), int(n[:2].sum())
 
 
-def _loss(name: str, who: str, ours: int, theirs: int, n: int, bound: float, alpha: float, *, must: bool) -> Check:
+def _loss(
+    name: str, who: str, ours: int, theirs: int, n: int, bound: float, alpha: float,
+    *, must: bool = True, more: Mapping[str, int] | None = None,
+) -> Check:  # fmt: skip
+    facts: dict[str, Any] = {"people": n, **(more or {})}
+    undecided = f"{who}: UNDECIDED whether wronged more often: "
     if n == 0:
-        return Check(name, True if not must else None, f"{who}: no outcomes are due yet.", {"people": 0})
+        words = "no outcomes are due yet."
+        return Check(name, None if must else True, f"{who}: {words}" if must else undecided + words, facts)
     value, low, high = _difference((ours, theirs, n), alpha)
     holds = False if low > bound else True if high <= bound else None
-    if holds is None and not must:
-        holds = True
     change = f"a change of {100 * low:+.1f} to {100 * high:+.1f}"
-    words = f"{who}: {_often(value)} ({change}), allowed {100 * bound:+g}."
-    return Check(name, holds, words, {"value": value, "low": low, "high": high, "limit": bound, "people": n})
+    words = f"{_often(value)} ({change}), allowed {100 * bound:+g}."
+    facts |= {"value": value, "low": low, "high": high, "limit": bound}
+    if holds is None and not must:
+        return Check(name, True, f"{undecided}{n:,} people with outcomes, {words}", facts)
+    return Check(name, holds, f"{who}: {words}", facts)

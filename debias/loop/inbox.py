@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ FOLDER = "decisions"
 def leave(out: Path, decision: Decision) -> Path:
     """Leave a decision for whoever holds the trail."""
     path = out / FOLDER / f"{uuid.uuid4().hex}.json"
-    document = {"model": decision.model, "approve": decision.approve, "reason": decision.reason, "by": decision.by}
+    document = asdict(decision)
     write_whole(path, canonical(document))
     return path
 
@@ -33,7 +34,11 @@ def waiting(out: Path) -> list[tuple[Path, Decision]]:
     for path in sorted((out / FOLDER).glob("*.json")) if (out / FOLDER).is_dir() else []:
         try:
             given: dict[str, Any] = json.loads(path.read_bytes())
-            decision = Decision(str(given["model"]), given["approve"] is True, str(given["reason"]), str(given["by"]))
+            signed = given.get("signed")
+            decision = Decision(
+                str(given["model"]), given["approve"] is True, str(given["reason"]), str(given["by"]),
+                None if signed is None else dict(signed),
+            )  # fmt: skip
         except (OSError, ValueError, KeyError, TypeError):
             path.rename(path.with_suffix(".unreadable"))
             continue

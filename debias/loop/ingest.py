@@ -32,6 +32,7 @@ from debias.loop.serve import (
     with_labels,
 )
 from debias.loop.served import reconciled
+from debias.loop.sift import Aside, Known, shown
 from debias.loop.snapshot import plain
 from debias.loop.sources import Arrival, Source
 from debias.loop.state import Batch, Matured, State
@@ -50,6 +51,7 @@ class Taken:
     pending: bytes | None = None
     people: bytes = b""
     waiting: Mapping[int, bytes] = field(default_factory=dict)
+    aside: tuple[Aside, ...] = ()
 
 
 class Taker:
@@ -87,6 +89,7 @@ class Taker:
         what the running model's scores have meant, or None."""
         self._state, self._policy, self._reference, self._calibration = state, policy, reference, calibration
         self._waiting = {}
+        self._source.know(known_of(reference))
         taken = self._taken(number)
         return replace(taken, waiting={k: v for k, v in self._waiting.items() if k != number})
 
@@ -97,7 +100,8 @@ class Taker:
             name = f"{number:05d}"
             return Taken(Batch(name, 0, incident=reason(error), matured=self._due(number, None, None)))
         frame = arrival.frame
-        base = Batch(arrival.id, len(frame), arrival.first, arrival.last, arrival.sha256, arrival.again)
+        poor = dict(arrival.poor) or None
+        base = Batch(arrival.id, len(frame), arrival.first, arrival.last, arrival.sha256, arrival.again, poor=poor)
         if arrival.problem is not None:
             return self._without(base, number, incident=arrival.problem)
         same = self._trail.seen(arrival.sha256)
@@ -105,8 +109,12 @@ class Taker:
             return self._without(base, number, same_as=same)
         if len(frame) == 0:
             return self._without(base, number)
+        out, came = len(arrival.aside), len(arrival.aside) + len(frame) + arrival.again
+        if out > self._policy.loop.poor_rows * came:
+            words = f"{out:,} of its {came:,} rows cannot be used: {shown(arrival.poor)}."
+            return replace(self._without(base, number, incident=words), aside=arrival.aside)
         try:
-            return self._good(base, number, arrival)
+            return replace(self._good(base, number, arrival), aside=arrival.aside)
         except TrailLost:
             raise  # the database is at fault, not the batch
         except Exception as error:
@@ -319,6 +327,14 @@ class Taker:
         n = cube.margin(()).n[0]
         known = int(n[:UNLABELLED].sum())
         return None if known == 0 else float(n[1].sum()) / known
+
+
+def known_of(reference: Mapping[str, Any] | None) -> Known:
+    """What the first batches say of later rows."""
+    if reference is None:
+        return Known()
+    numeric = frozenset(f for f, kept in reference["features"].items() if kept["numeric"])
+    return Known(numeric, tuple(reference["labels"]))
 
 
 def _ready(state: State) -> bool:

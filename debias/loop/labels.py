@@ -16,6 +16,7 @@ from audit.load import read_table
 from audit.load.digest import files_of
 from audit.load.values import coded
 from debias.loop.file_ready import Settled
+from debias.loop.late import Late, Run, hashes_of
 
 
 class Labels:
@@ -35,8 +36,8 @@ class Labels:
                 todo='add id = "..." under [data]',
             )
         self._settled = Settled()
-        self._read: dict[Path, tuple[tuple[int, int, int], pd.Series]] = {}
-        self._known: pd.Series | None = None
+        self._read: dict[Path, tuple[tuple[int, int, int], Run]] = {}
+        self._known = Late()
         self._said: list[str] = []
         self.version = 0
         """Counts up whenever something is read anew."""
@@ -68,16 +69,13 @@ class Labels:
         own = pd.Series(None, index=frame.index, dtype="str")
         if self._label in frame.columns:
             own = _names(frame[self._label])
-        if self._known is None or self._known.empty:
-            return own
-        return own.where(own.notna(), _names(frame[self._id]).map(self._known))
+        codes, names = coded(frame[self._id])
+        late = self._known.of(np.append(hashes_of(names), np.uint64(0)))  # of nobody, for rows without an id
+        return own.where(own.notna(), pd.Series(late.take(codes), index=frame.index, dtype="str").where(codes >= 0))
 
     def known(self, ids: Sequence[str]) -> npt.NDArray[np.bool_]:
         """Which of these ids, as names, have outcomes, (n,)."""
-        if self._known is None:
-            return np.zeros(len(ids), dtype=bool)
-        found: npt.NDArray[np.bool_] = pd.Index(ids).isin(self._known.index)
-        return found
+        return self._known.known(hashes_of(ids))
 
     def _look(self) -> None:
         assert self._pattern is not None
@@ -85,41 +83,49 @@ class Labels:
             files = files_of(self._pattern)
         except InputError:
             files = ()  # none has come yet
-        found: dict[Path, tuple[tuple[int, int, int], pd.Series]] = {}
+        found: dict[Path, tuple[tuple[int, int, int], Run]] = {}
+        fresh: list[Path] = []
+        differ = 0
         for file in files:
-            stamp = self._settled.stamp(file)
-            if stamp is None:
-                if file in self._read:
-                    found[file] = self._read[file]
+            stamp, before = self._settled.stamp(file), self._read.get(file)
+            if stamp is None or (before is not None and before[0] == stamp):
+                if before is not None:
+                    found[file] = before
                 continue
-            before = self._read.get(file)
-            found[file] = before if before is not None and before[0] == stamp else (stamp, self._file(file))
-        if found.keys() == self._read.keys() and all(found[f] is self._read[f] for f in found):
+            run, twice = self._file(file)
+            found[file] = stamp, run
+            fresh.append(file)
+            differ += twice
+        if not fresh and found.keys() == self._read.keys():
             return
+        old = list(self._read)
         self._read = found
         self.version += 1
-        parts = [series for _, series in found.values()]
-        every = pd.concat(parts) if parts else pd.Series(dtype="str")
-        pairs = pd.DataFrame({"id": every.index, "label": every.to_numpy()}).drop_duplicates()
-        differ = int(pairs["id"][pairs["id"].duplicated()].nunique())
+        if list(found) != [*old, *fresh] or any(f in old for f in fresh):
+            # One in between, or another content: the order of the files decides whose outcome counts.
+            self._known.clear()
+            fresh = list(found)
+        for file in fresh:
+            differ += self._known.add(found[file][1])
         if differ:
             self._said.append(
                 f"{differ:,} ids have outcomes that differ in {self._pattern.name}: the last one counts, of the file "
                 "that comes last by name."
             )
-        self._known = every[~every.index.duplicated(keep="last")]
 
-    def _file(self, file: Path) -> pd.Series:
-        """The outcomes of one file by id, those that are empty left out."""
+    def _file(self, file: Path) -> tuple[Run, int]:
+        """The outcomes of one file by id, those that are empty left out, and how many ids have two."""
         try:
             table = read_table(file, [str(self._id), str(self._label)])
         except InputError as error:
             if not error.problem.endswith("no rows"):
                 self._said.append(f"The outcomes in {os.path.basename(file)} are left out: {error.message}")
-            return pd.Series(dtype="str")
-        ids, labels = _names(table[self._id]), _names(table[self._label])
-        use = ids.notna() & labels.notna() & (labels.str.strip() != "")
-        return pd.Series(labels[use].to_numpy(), index=pd.Index(ids[use], dtype="str"), dtype="str")
+            return self._known.run(hashes_of(()), (), np.zeros(0, dtype=np.int64))
+        ids, who = coded(table[self._id])
+        codes, names = coded(table[self._label])
+        blank = np.array([*(not n.strip() for n in names), True])
+        use = (ids >= 0) & ~blank[codes]
+        return self._known.run(hashes_of(who)[ids[use]], names, codes[use])
 
 
 def _names(column: pd.Series) -> pd.Series:

@@ -60,7 +60,8 @@ def policy_to_json(policy: Policy) -> dict[str, Any]:
 def policy_from_json(data: Mapping[str, Any]) -> Policy:
     """The policy that `policy_to_json` wrote."""
     norms = tuple(Norm(**{**n, "attribute": tuple(n["attribute"])}) for n in data["norms"])
-    loop = LoopRules(**{**data["loop"], "methods": tuple(data["loop"]["methods"])})
+    lists = {k: tuple(v) for k, v in data["loop"].items() if isinstance(v, list)}
+    loop = LoopRules(**{**data["loop"], **lists})
     return Policy(data["version"], norms, data["sha256"], None, loop)
 
 

@@ -22,6 +22,7 @@ from audit.case import Case
 from audit.load.values import coded
 from debias.loop.arrival import Arrival, Source
 from debias.loop.labels import Labels
+from debias.loop.sift import Known
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -40,11 +41,15 @@ class People:
 
     def seen(self, hashes: Hashes) -> npt.NDArray[np.bool_]:
         """Which of these were counted, (n,)."""
-        out = np.zeros(len(hashes), dtype=bool)
+        order = np.argsort(hashes)  # in order, a search begins where memory was read just before
+        wanted = hashes[order]
+        found = np.zeros(len(hashes), dtype=bool)
         for run in self._runs:
             if len(run):
-                at = np.minimum(np.searchsorted(run, hashes), len(run) - 1)
-                out |= run[at] == hashes
+                at = np.minimum(np.searchsorted(run, wanted), len(run) - 1)
+                found |= run[at] == wanted
+        out = np.empty_like(found)
+        out[order] = found
         return out
 
 
@@ -73,6 +78,9 @@ class Once:
     @property
     def features(self) -> tuple[str, ...]:
         return self._source.features
+
+    def know(self, known: Known) -> None:
+        self._source.know(known)
 
     @property
     def labels(self) -> Labels:

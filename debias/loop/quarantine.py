@@ -1,6 +1,9 @@
 """A batch that does not keep the contract is put aside before anything is learned from it; a person may let it in.
+So is a row of a batch (sift.py): a person releases it or drops it.
 
-    OUT/released/SHA256.json     who let the batch with these bytes in, and why
+    OUT/released/SHA256.json       who let the batch with these bytes in, and why
+    OUT/quarantine/NNNNN.json      rows of batch number N that were put aside, with their reasons
+    OUT/quarantine/NNNNN.csv       those that a person released: correct them, and put the file into the source
 
 The trail says what was put aside and why, as a data incident; the feed goes on. A batch that was let in is taken when
 it comes again (its file put into the source under any name), is held against nothing of the contract, and the trail
@@ -9,7 +12,9 @@ says who let it in.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +23,19 @@ import pandas as pd
 from audit.case import Case
 from audit.contract.check import check, problem
 from audit.errors import DataError, InputError
-from audit.files import canonical, read_json, write_whole
+from audit.evidence import sha256 as sha256_of
+from audit.files import canonical, private_folder, read_json, write_whole
+from audit.load.values import name_of
 from audit.quality import groups_of
+from debias.loop.arrival import Arrival, Source
+from debias.loop.labels import Labels
+from debias.loop.sift import Aside, Known, contract_sifted, counts_of
 
 FOLDER = "released"
+ASIDE = "quarantine"
+SCHEMA = "assay/quarantine/1"
+MOST = 1000
+"""So many rows of a batch are kept with their values; of the others the reasons are counted."""
 
 
 def problem_of(case: Case, frame: pd.DataFrame) -> str | None:
@@ -64,3 +78,105 @@ def let_in(out: Path, entries: Sequence[Mapping[str, Any]], batch: str, reason: 
     record = {"batch": batch, "sha256": digest, "by": by, "reason": reason.strip()}
     write_whole(out / FOLDER / f"{digest}.json", canonical(record))
     return record
+
+
+class Contracted:
+    """A source whose rows keep what the contract asks of every row; the others are put aside."""
+
+    def __init__(self, case: Case, source: Source, out: Path) -> None:
+        self._case, self._source, self._out = case, source, out
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        return self._source.features
+
+    @property
+    def labels(self) -> Labels:
+        return self._source.labels
+
+    def know(self, known: Known) -> None:
+        self._source.know(known)
+
+    def total(self) -> int:
+        return self._source.total()
+
+    def more(self) -> bool:
+        return self._source.more()
+
+    def ended(self) -> bool:
+        return self._source.ended()
+
+    def said(self) -> list[str]:
+        return self._source.said()
+
+    def read(self, number: int) -> Arrival:
+        arrival = self._source.read(number)
+        if arrival.problem is not None or released(self._out, arrival.sha256) is not None:
+            return arrival
+        frame, aside = contract_sifted(self._case, arrival.frame)
+        poor = Counter(arrival.poor) + Counter(counts_of(aside))
+        return replace(arrival, frame=frame, aside=(*arrival.aside, *aside), poor=dict(poor))
+
+
+def keep_aside(out: Path, number: int, batch: str, digest: str, aside: Sequence[Aside], held: bool) -> None:
+    """Keep the rows of a batch that were put aside, so that a person can look at them."""
+    document = {
+        "schema": SCHEMA, "batch": batch, "number": number, "sha256": digest, "held": held,
+        "reasons": counts_of(aside), "kept": min(len(aside), MOST),
+        "rows": [{"row": a.row, "reason": a.reason, "values": _plain(a.values)} for a in aside[:MOST]],
+    }  # fmt: skip
+    path = out / ASIDE / f"{number:05d}.json"
+    private_folder(path.parent)
+    write_whole(path, canonical(document, compact=True))
+
+
+def _plain(values: Any) -> Any:
+    if isinstance(values, str):
+        return values
+    return {k: v if v is None or isinstance(v, (str, bool, int)) else name_of(v) for k, v in values.items()}
+
+
+def _kept(out: Path, batch: str) -> tuple[Path, dict[str, Any]] | None:
+    """The rows of a counted batch that wait for a person."""
+    for path in sorted((out / ASIDE).glob("*.json"), reverse=True):
+        try:
+            found = read_json(path)
+        except DataError:
+            continue
+        if found.get("schema") == SCHEMA and found["batch"] == batch and not found["held"] and found["rows"]:
+            return path, found
+    return None
+
+
+def decide_rows(out: Path, batch: str, reason: str, by: str, *, drop: bool) -> dict[str, Any] | None:
+    """A person's word on the rows of a batch that were put aside; None where there are none.
+
+    Released, they are written as a table to be corrected and put into the source: the contract is not asked of it as it
+    is. Dropped, their values are removed. Either is left for the watcher, which enters it in the trail.
+    """
+    found = _kept(out, batch)
+    if found is None:
+        return None
+    if not reason.strip():
+        raise InputError("this needs a reason", got="no --reason", todo='add --reason "..."')
+    path, document = found
+    word = {"batch": batch, "by": by, "reason": reason.strip(), "drop": drop, "rows": len(document["rows"])}
+    if not drop:
+        table = path.with_suffix(".csv")
+        rows = [r["values"] for r in document["rows"] if isinstance(r["values"], dict)]
+        lines = [r["values"] for r in document["rows"] if isinstance(r["values"], str)]
+        content = pd.DataFrame(rows).to_csv(index=False) + "".join(f"{line.rstrip()}\n" for line in lines)
+        write_whole(table, content.encode())
+        digest = sha256_of(content.encode())
+        write_whole(out / FOLDER / f"{digest}.json", canonical({"sha256": digest, **word}))
+        word |= {"file": str(table)}
+    else:
+        path.with_suffix(".csv").unlink(missing_ok=True)
+    write_whole(path, canonical(document | {"rows": [], "word": {k: v for k, v in word.items() if k != "file"}}))
+    write_whole(path.with_suffix(".word"), canonical({k: v for k, v in word.items() if k != "file"}))
+    return word
+
+
+def words_left(out: Path) -> list[tuple[Path, dict[str, Any]]]:
+    """What people said of rows since, for the trail."""
+    return [(p, read_json(p)) for p in sorted((out / ASIDE).glob("*.word"))] if (out / ASIDE).is_dir() else []

@@ -16,7 +16,10 @@ from typing import Any
 
 from audit.case import Case
 from audit.errors import CaseError, OutputError
+from debias.loop.anchor import Elsewhere
+from debias.loop.approver import Open
 from debias.loop.database import TrailLost
+from debias.loop.health import serving
 from debias.loop.trail import Trail
 from debias.loop.watcher import Watcher
 
@@ -31,8 +34,15 @@ def run_watch(
     follow: bool = False,
     max_batches: int | None = None,
     allow: Sequence[str] = (),
+    opened: Open | None = None,
+    elsewhere: Elsewhere | None = None,
+    serve: tuple[str, int] | None = None,
 ) -> dict[str, Any]:
     """Take every batch that is there (at most `max_batches`), or with `follow` wait for more; the summary.
+
+    opened: how a decision that was signed is opened (approver.py); without it none that is signed is taken.
+    elsewhere: where the end of the trail is noted beside its database (anchor.py). serve: host and port at which
+    /healthz and /metrics are answered (health.py).
 
     Standard input ends, and with it the run, whether it follows or not.
 
@@ -46,8 +56,14 @@ def run_watch(
             expected="decisions or scores that were given where people were decided about, as a column of each batch",
             todo="write them into the batches and name the column: [model] decision = ..., or score = ...",
         )
-    with _opened(url_of(out, trail_url), follow=follow) as trail, Watcher(case, out, trail, allow) as watcher:
+    with (
+        _opened(url_of(out, trail_url), follow=follow) as trail,
+        Watcher(case, out, trail, allow, opened, elsewhere) as watcher,
+        serving(watcher.health, serve),
+    ):
         taken = 0
+        if serve is not None:
+            watcher.show()
         try:
             while max_batches is None or taken < max_batches:
                 try:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from audit.watch.watched import Watched
+from debias.loop.sift import shown
 
 Facts = Mapping[str, Any]
 
@@ -60,6 +61,8 @@ def _batch(f: Facts) -> str:
     who = f"{f['rows']:,} people"
     if f.get("again"):
         who += f" ({f['again']:,} rows of people who were counted before are left out)"
+    if f.get("poor"):
+        who += f" (left out: {shown(f['poor'])})"
     if not known:
         return f"Batch {f['batch']}, {who}: no norm can be judged yet."
     stand = (
@@ -193,7 +196,8 @@ def _rejected(f: Facts) -> str:
 def _gate(f: Facts) -> str:
     said = f"The challenger by {_method(f)} meets every condition on {f['batches']} later batches."
     more = " The policy lets the loop promote without a person." if f["automatic"] else " A person must approve."
-    return said + more
+    left = f["gate"].get("undecided") or ()
+    return said + more + "".join(f" {c['words']}" for c in left)
 
 
 def _reopened(f: Facts) -> str:
@@ -225,6 +229,10 @@ SENTENCES: dict[str, Callable[[Facts], str]] = {
     "empty": lambda f: f"Batch {f['batch']} is empty: nobody was decided, so nothing is known; this says nothing good.",
     "restored": lambda f: f"Batch {f['batch']} can be used; the data incident is over.{_released(f)}",
     "outcomes": lambda f: f"The outcomes of batch {f['batch']} are not used: {f['problem']}",
+    "rows_released": lambda f: (
+        f"{f['by']} releases {counted(f['rows'], 'row')} of batch {f['batch']}, to be sent again: {f['reason']}"
+    ),
+    "rows_dropped": lambda f: f"{f['by']} drops {counted(f['rows'], 'row')} of batch {f['batch']}: {f['reason']}",
     "reference": _reference,
     "composition": _changed,
     "composition_back": _back,

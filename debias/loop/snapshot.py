@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from audit.case import Case
+from audit.files import canonical
 from audit.policy import Policy
 from debias.loop.gate import judge_tally, norm_key
 from debias.loop.modes import Mode
@@ -44,8 +45,11 @@ class Board:
     def __init__(self) -> None:
         self._timeline: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self._events: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        self._written: dict[str, deque[_Once]] = {k: deque(maxlen=KEPT) for k in ("timeline", "events")}
         self._promotions: list[dict[str, Any]] = []
         self._incidents: deque[dict[str, Any]] = deque(maxlen=KEPT)
+        self._aside: Counter[str] = Counter()
+        self._held = 0
         self.seq = 0
         self.time = ""
         self.approved: str | None = None
@@ -56,10 +60,15 @@ class Board:
         self.seq, self.time = int(body["seq"]), time
         event = {k: body[k] for k in ("seq", "kind", "words", "before", "after", "running")} | {"time": time}
         facts = body["facts"]
+        if body["kind"] == "batch":
+            self._aside.update(facts.get("poor", {}))
+        self._held += body["kind"] == "incident"
         if body["kind"] in _BATCH:
             self._timeline.append(_point(body, facts, time))
+            self._written["timeline"].append(_Once(self._timeline[-1]))
         if body["kind"] != "batch":
             self._events.append(event)
+            self._written["events"].append(_Once(event))
         if body["kind"] in ("promoted", "rolled_back"):
             self.approved = facts.get("by")
         if body["kind"] in _PROMOTIONS:
@@ -70,6 +79,22 @@ class Board:
 
     def document(self, case: Case, policy: Policy, state: State, sensitive: tuple[str, ...]) -> dict[str, Any]:
         """The whole of watch.json."""
+        long = {"timeline": list(self._timeline), "events": list(self._events)}
+        return self.short(case, policy, state, sensitive) | {k: plain(v) for k, v in long.items()}
+
+    def text(
+        self, case: Case, policy: Policy, state: State, sensitive: tuple[str, ...], more: Mapping[str, Any]
+    ) -> bytes:
+        """The same as canonical JSON, with `more`: what grows with every batch is written out once, when it comes."""
+        short = self.short(case, policy, state, sensitive) | more | {k: f"\x00{k}" for k in self._written}
+        rest, pieces = canonical(short, compact=True), []
+        for key, parts in self._written.items():
+            before, _, rest = rest.partition(f'"\\u0000{key}"'.encode())
+            pieces += [before, b"[", b",".join(p.text for p in parts), b"]"]
+        return b"".join([*pieces, rest])
+
+    def short(self, case: Case, policy: Policy, state: State, sensitive: tuple[str, ...]) -> dict[str, Any]:
+        """All of it but what grows with every batch."""
         judged = judge_tally(policy, state.live, sensitive, people=policy.loop.people)
         beside = state.beside
         shadow = None
@@ -101,16 +126,27 @@ class Board:
             "notes": list(state.monitor.notes),
             "groups": undecided(state),
             "changes": open_changes(state),
+            "quarantine": {"held": self._held, "rows": sum(self._aside.values()), "reasons": dict(self._aside)},
             "pending": shadow if state.mode == Mode.APPROVAL else None,
             "beside": shadow,
-            "timeline": list(self._timeline),
-            "events": list(self._events),
             "promotions": self._promotions,
             "incidents": list(self._incidents),
             "trail": {"entries": self.seq, "time": self.time},
         }
         found: dict[str, Any] = plain(document)
         return found
+
+
+class _Once:
+    """A value whose JSON is made when it is first asked for."""
+
+    def __init__(self, value: Any) -> None:
+        self._value, self._text = value, b""
+
+    @property
+    def text(self) -> bytes:
+        self._text = self._text or canonical(plain(self._value), compact=True).rstrip(b"\n")
+        return self._text
 
 
 def _point(body: Mapping[str, Any], facts: Mapping[str, Any], time: str) -> dict[str, Any]:

@@ -21,6 +21,8 @@ from audit.load.values import name_of, with_columns
 from debias.loop.arrival import Arrival, Source, digest_of, in_time
 from debias.loop.folder import Folder
 from debias.loop.labels import Labels
+from debias.loop.quarantine import Contracted
+from debias.loop.sift import Known
 from debias.loop.stdin import Stdin
 
 __all__ = ["Arrival", "Folder", "Source", "Stdin", "Table", "digest_of", "open_source"]
@@ -33,9 +35,8 @@ def open_source(case: Case, known: Sequence[tuple[int, str, str]], out: Path, fd
     """
     if case.watch.source is None:
         return Table(case)
-    if case.watch.source == Path("-"):
-        return Stdin(case, known, out, fd)
-    return Folder(case, known)
+    source = Stdin(case, known, out, fd) if case.watch.source == Path("-") else Folder(case, known)
+    return source if case.contract is None else Contracted(case, source, out)
 
 
 class Table:
@@ -68,6 +69,9 @@ class Table:
     @property
     def features(self) -> tuple[str, ...]:
         return self._features
+
+    def know(self, known: Known) -> None:
+        """Its rows were checked as a whole when it was read."""
 
     def total(self) -> int:
         return len(self._edges) - 1

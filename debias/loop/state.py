@@ -42,7 +42,9 @@ class ShadowModel:
     """A model that is scored beside the running one: a challenger in shadow, or the predecessor in probation.
 
     ours, theirs: both models on the same rows. paired: a cube whose "label" is whether the running model was right
-    and whose "decision" is whether the other one was. since: the first batch it saw.
+    and whose "decision" is whether the other one was. since: the first batch it saw. planned: how many people with
+    outcomes each group was expected to bring when a trial began (gate.plan); None where nobody has to show anything
+    by a plan.
     """
 
     model: str
@@ -52,6 +54,7 @@ class ShadowModel:
     theirs: Tally = Tally()
     paired: Cube | None = None
     batches: int = 0
+    planned: Mapping[tuple[str, str], int] | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -62,13 +65,17 @@ class ShadowModel:
             "theirs": self.theirs.to_json(),
             "paired": None if self.paired is None else cube_to_json(self.paired),
             "batches": self.batches,
+            "planned": None if self.planned is None else [[*k, n] for k, n in self.planned.items()],
         }
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> ShadowModel:
         paired = None if data["paired"] is None else cube_from_json(data["paired"])
         ours, theirs = Tally.from_json(data["ours"]), Tally.from_json(data["theirs"])
-        return ShadowModel(data["model"], data["method"], data["since"], ours, theirs, paired, data["batches"])
+        # None too in a trail that was last written before plans were kept.
+        kept = data.get("planned")
+        planned = None if kept is None else {(str(a), str(g)): int(n) for a, g, n in kept}
+        return ShadowModel(data["model"], data["method"], data["since"], ours, theirs, paired, data["batches"], planned)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,7 +177,7 @@ class Batch:
     incident: what is wrong with the feed; then nothing else of the batch is used. same_as: the batch with the same
     bytes that was counted before. again: rows left out, of people who were counted before. failed: why the model beside
     the running one could not decide. released: who let it in although it does not keep the
-    contract, and why.
+    contract, and why. poor: rows that were put aside, and outcomes taken as not known, by reason.
     """
 
     id: str
@@ -188,6 +195,7 @@ class Batch:
     estimate: Mapping[str, Any] | None = None
     released: Mapping[str, Any] | None = None
     served: Mapping[str, Any] | None = None
+    poor: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,12 +210,16 @@ class Built:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A person's word on the challenger, or on a frozen loop. `by` a rule of the policy where it says so."""
+    """A person's word on the challenger, or on a frozen loop. `by` a rule of the policy where it says so.
+
+    signed: the envelope and its certificates, where it was signed by a key (approver.py).
+    """
 
     model: str
     approve: bool
     reason: str
     by: str
+    signed: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ import os
 import re
 import select
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,7 @@ from audit.load import limits
 from audit.load.columnar import plain
 from debias.loop.arrival import Arrival, features_in, own_features, prepared
 from debias.loop.labels import Labels
+from debias.loop.sift import Aside, Known
 
 CHUNK = 1 << 16
 WAIT = 0.25
@@ -50,10 +52,14 @@ class Stdin:
         self._folder = out / "incoming"
         self.labels = Labels(case)
         self._features = own_features(case)
+        self._known = Known()
         self._ended = False
         self._counted = self._taken = len(known)
         self._unkept = b""
         self._resume()
+
+    def know(self, known: Known) -> None:
+        self._known = known
 
     # -- where the lines go ------------------------------------------------------------------------------------
 
@@ -139,7 +145,7 @@ class Stdin:
             if self._features is not None:
                 break
             try:
-                table = rows_of(self._path(number).read_bytes(), self._path(number).name)
+                table = rows_of(self._path(number).read_bytes(), self._path(number).name, [])
                 self._features = features_in(self._case, tuple(table.columns))
             except (InputError, OSError):
                 continue
@@ -201,8 +207,9 @@ class Stdin:
         digest = hashlib.sha256(content).hexdigest()
         name = f"{number:05d}-{digest[:12]}"
         try:
-            frame = rows_of(content, path.name)
-            arrival = prepared(self._case, frame, self.features, self.labels.onto(frame))
+            lost: list[Aside] = []
+            frame = rows_of(content, path.name, lost)
+            arrival = prepared(self._case, frame, self.features, self.labels.onto(frame), self._known, lost)
         except InputError as error:
             return Arrival(number, name, digest, pd.DataFrame(), problem=error.message)
         except Exception as error:  # one batch must never stop the loop
@@ -222,17 +229,29 @@ class Stdin:
 # -- lines ----------------------------------------------------------------------------------------------------
 
 
-def rows_of(content: bytes, name: str) -> pd.DataFrame:
-    """The rows of JSON lines, typed as a table's. Raises DataError, naming the first line that is wrong."""
+def rows_of(content: bytes, name: str, lost: list[Aside] | None = None) -> pd.DataFrame:
+    """The rows of JSON lines, typed as a table's. Raises DataError, naming the first line that is wrong.
+
+    lost: takes lines that are no object, and those where a column holds another kind of value than in most; without it
+    such a line is refused.
+    """
     lines = content.split(b"\n")
     rows: list[dict[str, Any]] = []
+    at: list[int] = []
     wrong: list[tuple[int, str]] = []
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:
                 rows.append(object_of(line))
+                at.append(number)
             except ValueError as error:
                 wrong.append((number, str(error)))
+    if lost is not None and rows:
+        lost += [Aside(n, _reason(why), lines[n - 1].decode(errors="replace")) for n, why in wrong]
+        mixed = _of_another_kind(rows)
+        lost += [Aside(at[i], f"another kind of value in {c!r} than most", rows[i]) for i, c in mixed.items()]
+        rows = [row for i, row in enumerate(rows) if i not in mixed]
+        wrong = []
     if wrong:
         more = f"; {len(wrong):,} lines are wrong" if len(wrong) > 1 else ""
         raise DataError(
@@ -258,6 +277,31 @@ def rows_of(content: bytes, name: str) -> pd.DataFrame:
     table, _, _ = plain(name, pa.table(arrays, names=list(columns)))
     frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
     return frame
+
+
+def _reason(why: str) -> str:
+    """What is wrong with a line, as so many lines may have it."""
+    return f"a line that is {why.partition(':')[0]}" if why.startswith("no JSON") else f"a line with {why}"
+
+
+def _kind(value: Any) -> str:
+    return "text" if isinstance(value, str) else "true or false" if isinstance(value, bool) else "a number"
+
+
+def _of_another_kind(rows: Sequence[dict[str, Any]]) -> dict[int, str]:
+    """Rows with a value that is of another kind than the same column's in most: index -> the column."""
+    kinds: dict[str, Counter[str]] = {}
+    for row in rows:
+        for column, value in row.items():
+            if value is not None:
+                kinds.setdefault(column, Counter())[_kind(value)] += 1
+    usual = {c: n.most_common(1)[0][0] for c, n in kinds.items() if len(n) > 1}
+    out: dict[int, str] = {}
+    for i, row in enumerate(rows if usual else ()):
+        other = [c for c, kind in usual.items() if row.get(c) is not None and _kind(row[c]) != kind]
+        if other:
+            out[i] = other[0]
+    return out if len(out) <= len(rows) / 2 else {}
 
 
 def object_of(line: bytes) -> dict[str, Any]:
@@ -298,14 +342,11 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _mixed(name: str, column: str, values: Sequence[Any], numbers: Sequence[int]) -> DataError:
-    def kind(value: Any) -> str:
-        return "text" if isinstance(value, str) else "true or false" if isinstance(value, bool) else "a number"
-
-    first = next(kind(v) for v in values if v is not None)
-    at = next(i for i, v in enumerate(values) if v is not None and kind(v) != first)
+    first = next(_kind(v) for v in values if v is not None)
+    at = next(i for i, v in enumerate(values) if v is not None and _kind(v) != first)
     return DataError(
         f"line {numbers[at]} of {name} cannot be used",
-        got=f"{column!r} is {kind(values[at])} there and {first} before",
+        got=f"{column!r} is {_kind(values[at])} there and {first} before",
         expected="one kind of value in a column",
         todo="correct the sender and send the batch again; the lines are kept as they came",
     )

@@ -72,6 +72,7 @@ def _batch(state: State, batch: Batch, policy: Policy, sensitive: Sequence[str])
     now = replace(now, batch=state.batch + 1, rows=state.rows + counted)
     facts: dict[str, Any] = {"batch": batch.id, "number": state.batch, "rows": batch.rows, "sha256": batch.sha256}
     facts |= {"again": batch.again} if batch.again else {}
+    facts |= {} if batch.poor is None else {"poor": dict(batch.poor)}
     facts |= {"first": batch.first, "last": batch.last, "due": _due_counts(state, batch)}
     facts |= {} if batch.released is None else {"released": dict(batch.released)}
     if batch.same_as is not None:

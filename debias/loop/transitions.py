@@ -20,7 +20,7 @@ from audit.watch.monitor import open_monitor
 from audit.watch.moves import anew, open_moves
 from audit.watch.watched import Watched
 from debias.loop import modes
-from debias.loop.gate import HARM, Verdict, judge_gate, judge_tally, norm_attributes, norm_key
+from debias.loop.gate import HARM, Verdict, judge_gate, judge_tally, norm_attributes, norm_key, plan
 from debias.loop.modes import QUIET, Mode
 from debias.loop.sentences import why_broken
 from debias.loop.state import Built, Decision, Event, NewPolicy, ShadowModel, State, Tally
@@ -173,14 +173,18 @@ def built(state: State, built: Built, policy: Policy) -> Stepped:
         # Nothing was tried on people and no alpha spent: it is no attempt. Each method has one turn, so this ends.
         now = replace(enter(state, Mode.CONFIRMED, "not_built"), tried=tried)
         return now, (Event("not_built", facts, {"problem": built.problem}),)
+    due = [i for i in range(state.since, state.matured) if i not in state.left_out]
+    delay = state.batch - state.matured
+    planned = plan(state.live.matured, len(due), max(policy.loop.shadow_batches - delay, 1))
     now = replace(
         enter(state, Mode.SHADOW, "shadow"),
         tried=tried,
         attempts=state.attempts + 1,
         challengers=state.challengers + 1,
-        beside=ShadowModel(built.model, built.method, state.batch),
+        beside=ShadowModel(built.model, built.method, state.batch, planned=planned),
     )
-    return now, (Event("shadow", facts | {"model": built.model}),)
+    told = [{"attribute": a, "group": g, "expected": n} for (a, g), n in planned.items()]
+    return now, (Event("shadow", facts | {"model": built.model, "planned": told}),)
 
 
 def verdict(state: State, policy: Policy, sensitive: Sequence[str]) -> Verdict:
@@ -235,7 +239,7 @@ def _reopened(state: State, found: Verdict, **more: Any) -> Stepped:
 
 def decision(state: State, given: Decision, policy: Policy, sensitive: Sequence[str]) -> Stepped:
     """A person's word. The gate is judged again on the people up to now: what does not meet it is not approved."""
-    facts = {"model": given.model, "by": given.by, "reason": given.reason, "approve": given.approve}
+    facts = {"model": given.model, "approve": given.approve, **_who(given)}
     if state.mode == Mode.SUSPECT:
         changes = open_changes(state)
         batches = policy.loop.reference_batches
@@ -250,9 +254,14 @@ def decision(state: State, given: Decision, policy: Policy, sensitive: Sequence[
     if given.approve:
         found = verdict(state, policy, sensitive)
         if not found.passed:
-            return _reopened(state, found, by=given.by, reason=given.reason)
+            return _reopened(state, found, **_who(given))
         return _promote(state, given, policy, found)
     return replace(enter(state, Mode.CONFIRMED, "rejected"), beside=None), (Event("rejected", facts),)
+
+
+def _who(given: Decision) -> dict[str, Any]:
+    signed = {} if given.signed is None else {"signed": dict(given.signed)}
+    return {"by": given.by, "reason": given.reason, **signed}
 
 
 def _promote(state: State, given: Decision, policy: Policy, found: Verdict) -> Stepped:
@@ -261,7 +270,7 @@ def _promote(state: State, given: Decision, policy: Policy, found: Verdict) -> S
     beside = state.beside
     now = _run_model(state, beside.model, beside.theirs.matured, policy)
     now = replace(enter(now, Mode.PROBATION, "promoted"), beside=ShadowModel(state.running, "predecessor", state.batch))
-    facts = {"model": beside.model, "predecessor": state.running, "by": given.by, "reason": given.reason}
+    facts = {"model": beside.model, "predecessor": state.running, **_who(given)}
     return now, (Event("promoted", facts | {"gate": found.to_json()}),)
 
 

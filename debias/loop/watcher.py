@@ -13,31 +13,35 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from audit import progress
 from audit.case import Case
 from audit.cube import UNLABELLED
-from audit.errors import CaseError, DataError, InputError, OutputError
+from audit.errors import AssayError, CaseError, DataError, InputError, OutputError
 from audit.evidence import sha256
-from audit.files import canonical, write_whole
+from audit.files import write_whole
 from audit.load import load_policy
 from audit.policy import Policy
 from debias.loop import anchor, database, inbox
 from debias.loop.alerts import Alerts
 from debias.loop.anchor import noted_end
+from debias.loop.approver import Open, problem_with_signature
 from debias.loop.build import Lesson, build
-from debias.loop.ingest import Taken, Taker, reason, unusable
+from debias.loop.health import Health
+from debias.loop.ingest import Taken, Taker, known_of, reason, unusable
 from debias.loop.modes import Mode
 from debias.loop.norms import policy_to_json, settings_of, with_delay
 from debias.loop.notices import Notices
 from debias.loop.once import Once, once
+from debias.loop.quarantine import keep_aside, words_left
+from debias.loop.sentences import counted
 from debias.loop.serve import (
     Servers,
     labels_of,
     meaning_of,
 )
+from debias.loop.sift import shown
 from debias.loop.snapshot import FILE, Board, plain
 from debias.loop.sources import Source, open_source
 from debias.loop.state import Built, Decision, Event, Input, NewPolicy, State
@@ -52,7 +56,15 @@ from debias.loop.why import explained
 class Watcher:
     """One loop with its trail, store and models. A context manager; `advance` takes the next input."""
 
-    def __init__(self, case: Case, out: Path, trail: Trail, allow: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        case: Case,
+        out: Path,
+        trail: Trail,
+        allow: Sequence[str] = (),
+        opened: Open | None = None,
+        elsewhere: anchor.Elsewhere | None = None,
+    ) -> None:
         if not case.data.sensitive:
             raise CaseError("there is no sensitive column", expected="at least one in `sensitive`", todo="name one")
         if case.data.task != "classification":
@@ -63,7 +75,11 @@ class Watcher:
                 todo="watch the decisions that are made from the quantity",
             )
         trail.check()  # from what was changed behind its back the loop does not go on
-        self._case, self._out, self._trail = case, out, trail
+        self._case, self._out, self._trail, self._opened = case, out, trail, opened
+        self._elsewhere = elsewhere
+        self.health = Health(case.watch.heartbeat)
+        self._next = 0.0
+        self._silent = False
         self._policy = with_delay(case, case.policy)
         self._given = case.policy
         self._sensitive = case.data.sensitive
@@ -73,6 +89,7 @@ class Watcher:
         self._source: Source = once(case, open_source(case, self._known, out), trail.people())
         self._taker = Taker(case, self._source, self._servers, self._store, trail, self._known)
         self._reference: dict[str, Any] | None = trail.kept("reference")
+        self._source.know(known_of(self._reference))
         self._calibration: dict[str, Any] | None = trail.kept("calibration")
         self._board = Board()
         self._said: list[str] = []
@@ -96,12 +113,14 @@ class Watcher:
 
     def __exit__(self, *_: object) -> None:
         self._servers.keep_only(())
+        self._anchor(now=True)
         self._alerts.close()
         self._hear()
 
     def trouble(self, error: InputError) -> None:
         """Say that nothing can be written now. What was kept of the last input, the trail knows."""
         self._doubt = True
+        self.health.trouble(error.message)
         self._notices.add(error.message)
         self._alerts.send("trouble", error.message, {})
         self._hear()
@@ -162,17 +181,28 @@ class Watcher:
     def _went_back(self) -> None:
         """A database that was put back from a copy: its chains fit, and it ends before what was noted outside it."""
         noted, head = noted_end(self._out / anchor.FILE), self._trail.head()
-        if noted is None or noted["seq"] <= 1:
+        ends = {} if noted is None else {noted["seq"]: (noted["hash"], noted["time"])}
+        if self._elsewhere is not None:
+            ends |= {k: (v, "") for k, v in self._elsewhere.noted(self._first()).items() if k not in ends}
+        for seq in sorted(ends, reverse=True):
+            there = next((e.hash for e in self._trail.entries(after=seq - 1, limit=1)), None)
+            if seq > 1 and there != ends[seq][0]:
+                facts = {"noted": seq, "noted_hash": ends[seq][0], "noted_at": ends[seq][1], "found": head["seq"]}
+                self._write(self._state, (Event("went_back", facts),), self._state)
+                self._anchor(now=True)  # said once: what was noted after this end is of another past
+                return
+
+    def _first(self) -> str:
+        return next(e.hash for e in self._trail.entries(limit=1))
+
+    def _anchor(self, *, now: bool = False) -> None:
+        """Note elsewhere where the trail ends. That this failed is said and stops nothing."""
+        if self._elsewhere is None:
             return
-        there = next((e.hash for e in self._trail.entries(after=noted["seq"] - 1, limit=1)), None)
-        if there != noted["hash"]:
-            facts = {
-                "noted": noted["seq"],
-                "noted_hash": noted["hash"],
-                "noted_at": noted["time"],
-                "found": head["seq"],
-            }
-            self._write(self._state, (Event("went_back", facts),), self._state)
+        try:
+            self._elsewhere.note(self._first(), self._trail.head(), database.now(), now=now)
+        except (AssayError, OSError) as error:
+            self._notices.add(f"The end of the trail could not be noted elsewhere: {reason(error)}")
 
     def _same_case(self, kept: Any) -> None:
         """What outcomes and groups mean is fixed for the life of a loop: else every later batch would seem at fault."""
@@ -220,20 +250,34 @@ class Watcher:
             self._again()
         self._alerts.due()
         self._fresh_policy()
+        self._words_on_rows()
         self._read_inbox()
         self._build()
         number = self._state.batch
         there = self._source.total()
         self._hear()
         if number >= there:
+            self._heartbeat()
             return False
         progress.stage(f"Batch {number + 1}")
         taken = self._taker.take(number, self._state, self._policy, self._reference, self._calibration)
         self._take(number, taken)
+        self.health.batch()
+        self._silent = False
         self._build()
         self._hear()
         self.show(hurry=False)
         return True
+
+    def _heartbeat(self) -> None:
+        """Told once that no batch comes, until one does."""
+        gone = self.health.quiet
+        if gone is not None and not self._silent:
+            self._silent = True
+            words = f"No batch came for {gone:,.0f} seconds; at most {self._case.watch.heartbeat:,.0f} are expected."
+            self._notices.add(words)
+            self._alerts.send("silent", words, {"seconds": round(gone)})
+            self._hear()
 
     def _again(self) -> None:
         """Go on from what the trail has: a page may have been kept although its connection was lost."""
@@ -249,6 +293,7 @@ class Watcher:
         self._calibration = self._trail.kept("calibration")
         self._after_write()
         self._doubt = False
+        self.health.trouble(None)
 
     def _fresh_policy(self) -> None:
         source = self._policy.source
@@ -262,15 +307,28 @@ class Watcher:
 
     def _read_inbox(self) -> None:
         for path, decision in inbox.waiting(self._out):
-            problem = inbox.problem_with(self._state, decision)
+            problem = self.problem_with(decision)
             if problem is None:
                 self.decide(decision)
             else:
                 self._notices.add(problem)
             path.unlink(missing_ok=True)
 
+    def _words_on_rows(self) -> None:
+        """What people said of rows that were put aside goes into the trail."""
+        for path, word in words_left(self._out):
+            kind = "rows_dropped" if word.pop("drop") else "rows_released"
+            self._write(self._state, (Event(kind, word),), self._state)
+            path.unlink(missing_ok=True)
+
+    def problem_with(self, decision: Decision) -> str | None:
+        """Why a decision cannot be taken now, or not as this person's; None where it can."""
+        return inbox.problem_with(self._state, decision) or problem_with_signature(
+            decision, self._case.name, self._policy, self._state.running, self._trail, self._opened
+        )
+
     def decide(self, decision: Decision) -> str | None:
-        """A person's word, checked by `inbox.problem_with`; why it was not done, where the gate is open again."""
+        """A person's word, checked by `problem_with`; why it was not done, where the gate is open again."""
         events = self._step(decision)
         return next((e.words for e in events if e.kind == "reopened"), None)
 
@@ -289,6 +347,13 @@ class Watcher:
             taken = Taken(unusable(batch, reason(error)))
             after, events = step(before, taken.batch, self._policy, self._sensitive)
         events = (*events, *self._why(events, after))
+        if taken.aside:
+            held = taken.batch.incident is not None
+            keep_aside(self._out, number, batch.id, batch.sha256, taken.aside, held)
+            if not held:
+                self._notices.add(
+                    f"{counted(len(taken.aside), 'row')} of {batch.id} put aside: {shown(batch.poor or {})}."
+                )
         row = (number, taken.batch.id, taken.batch.sha256)
         new = {"reference": taken.reference, "calibration": taken.calibration}
         keep = {name: value for name, value in new.items() if value is not None}
@@ -372,6 +437,7 @@ class Watcher:
     def _after_write(self) -> None:
         with contextlib.suppress(OutputError):  # a full disk: the page is kept, and the next one notes its end
             anchor.note(self._out, self._trail.head(), database.now())
+        self._anchor()
         for entry in self._trail.entries(after=self._board.seq):
             self._board.add(entry.body, entry.time)
             self._alerts.tell([entry])
@@ -431,11 +497,14 @@ class Watcher:
         return found | {"notices": self._notices.shown()}
 
     def show(self, *, hurry: bool = True) -> None:
-        """Write watch.json; not more than a few times a second unless in a hurry."""
+        """Write watch.json; unless in a hurry twice a second, and for a twentieth of the time, at most."""
         now = time.monotonic()
-        if hurry or now - getattr(self, "_shown", -np.inf) > 0.5:
-            write_whole(self._out / FILE, canonical(self.document(), compact=True))
-            self._shown = now
+        if hurry or now >= self._next:
+            parts = (self._case, self._policy, self._state, self._sensitive)
+            write_whole(self._out / FILE, self._board.text(*parts, {"notices": self._notices.shown()}))
+            self.health.show(self._board.short(*parts), self._alerts.waiting)
+            done = time.monotonic()
+            self._next = done + max(0.5, 20 * (done - now))
 
     def summary(self, taken: int) -> dict[str, Any]:
         """What this run did: where the loop is now, and a sentence for each thing that happened."""

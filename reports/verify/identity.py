@@ -143,12 +143,18 @@ def _authority(container: Container, reader: Reader) -> bool:
 
 
 def _path(container: Container, reader: Reader, moment: dt.datetime, require: bool) -> str | None:
+    return leads(container.certificate, container.others, reader, moment, require=require)
+
+
+def leads(
+    der: bytes, between: Sequence[bytes], reader: Reader, moment: dt.datetime, *, require: bool = False
+) -> str | None:
     """None where the certificate leads to a root at `moment`, or its fingerprint is known; else why not."""
     from asn1crypto import x509
     from pyhanko_certvalidator import CertificateValidator, ValidationContext
 
-    certificate = x509.Certificate.load(container.certificate)
-    known = hashlib.sha256(container.certificate).hexdigest() in reader.pins
+    certificate = x509.Certificate.load(der)
+    known = hashlib.sha256(der).hexdigest() in reader.pins
     if known or certificate.dump() in {r.dump() for r in reader.roots}:
         # The reader trusts this very certificate; there is no issuer who could revoke it.
         validity = certificate["tbs_certificate"]["validity"]
@@ -167,7 +173,7 @@ def _path(container: Container, reader: Reader, moment: dt.datetime, require: bo
         time_tolerance=dt.timedelta(seconds=1),
         retroactive_revinfo=True,
     )
-    others = [x509.Certificate.load(c) for c in (*container.others, *reader.more)]
+    others = [x509.Certificate.load(c) for c in (*between, *reader.more)]
     validator = CertificateValidator(certificate, intermediate_certs=others, validation_context=context)
     try:
         _finish(validator.async_validate_path())

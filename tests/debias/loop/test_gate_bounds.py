@@ -17,7 +17,7 @@ import pytest
 from audit.cube import Cube
 from audit.policy import Norm, Policy
 from audit.watch.counted import paired_sequence
-from debias.loop.gate import harm_checks, judge_gate, judge_tally, loss_checks, norm_attributes
+from debias.loop.gate import harm_checks, judge_gate, judge_tally, least_people, loss_checks, norm_attributes, plan
 from debias.loop.state import Tally
 from tests.debias.loop.played import GAP, POLICY, RULES
 from tests.debias.loop.test_gate import EVEN, KEY, beside, check, cube, decided, paired, verdict
@@ -76,6 +76,71 @@ def test_a_group_of_nobody_has_nothing_to_show_and_everyone_has() -> None:
     assert [c.holds for c in loss_checks(nobody, RULES, ALPHA)] == [None, True]
     assert [c.facts for c in loss_checks(nobody, RULES, ALPHA)] == [{"people": 0}, {"people": 0}]
     assert [c.holds for c in loss_checks(nobody, replace(RULES, enough=0), ALPHA)] == [None, None]
+
+
+def planned(expected: int, pairs: Cube, **rules: float) -> Any:
+    given = replace(RULES, **{"group_loss": 0.05, **rules})
+    found = loss_checks(pairs, given, ALPHA, {("sex", "F"): 5000, ("sex", "M"): expected})
+    return next(c for c in found if c.name == "loss/sex=M")
+
+
+def test_who_has_to_show_it_is_said_by_the_plan_and_not_by_who_came() -> None:
+    many = paired(F=(2900, 20, 20, 60), M=(400, 150, 150, 300))
+    needed = planned(0, many).facts["needed"]
+    assert [planned(n, many).holds for n in (needed - 1, needed)] == [True, None]
+    assert planned(needed - 1, many).words.startswith("M: UNDECIDED whether wronged more often: 1,000 people")
+    few = paired(F=(2900, 20, 20, 60), M=(10, 1, 1, 1))
+    assert planned(needed, few).holds is None, "expected, and not there yet"
+    late = loss_checks(many, RULES, ALPHA, {("sex", "F"): 5000})
+    assert next(c for c in late if c.name == "loss/sex=M").holds is True, "a group that nobody knew of has no plan"
+    gone = loss_checks(paired(F=(2900, 20, 20, 60)), RULES, ALPHA, {("sex", "F"): 5000, ("sex", "M"): 5000})
+    assert [(c.name, c.holds) for c in gone][-1] == ("loss/sex=M", None), "a group that stays away cannot show it"
+
+
+def test_a_group_that_need_not_show_it_can_be_shown_to_be_wronged_or_not() -> None:
+    assert planned(0, paired(F=(2900, 20, 20, 60), M=(10, 85, 0, 5))).holds is False
+    shown = planned(0, paired(F=(2900, 20, 20, 60), M=(2900, 5, 20, 60)))
+    assert (shown.holds, "UNDECIDED" in shown.words) == (True, False)
+
+
+def test_the_least_people_are_those_who_show_it_where_both_models_are_as_good() -> None:
+    """One fewer would not do, by the sequence itself; and a policy may ask for more."""
+    needed = least_people(0.05, ALPHA / 2)
+    assert paired_sequence(0.025 * needed, 0.025 * needed, needed, ALPHA / 2)[1] <= 0.05
+    assert paired_sequence(0.025 * (needed - 1), 0.025 * (needed - 1), needed - 1, ALPHA / 2)[1] > 0.05
+    assert least_people(1.0, ALPHA) == 1, "nothing has to be shown"
+    even = paired(F=(2900, 20, 20, 60))
+    assert planned(0, even).facts["needed"] == max(needed, RULES.enough)
+    assert planned(0, even, enough=9000).facts["needed"] == 9000
+
+
+def test_a_plan_is_the_pace_of_the_batches_before() -> None:
+    matured = cube(
+        {"F": [[30, 20], [10, 40], [500, 500]], "M": [[5, 1], [1, 0], [0, 0]], "(unknown)": [[9, 9], [9, 9]]}
+    )
+    assert plan(matured, 10, 25) == {("sex", "F"): 250, ("sex", "M"): 17}
+    assert plan(None, 10, 25) == plan(matured, 0, 25) == {}
+
+
+def test_a_later_group_takes_nothing_of_what_the_others_may_spend() -> None:
+    pairs = paired(F=(900, 30, 20, 50), X=(900, 25, 20, 55))
+    found = loss_checks(pairs, RULES, ALPHA, {("sex", "F"): 5000, ("sex", "M"): 10})
+    each = {c.name: interval(c) for c in found if c.facts["people"]}
+    gone = next(c for c in found if c.name == "loss/sex=M")
+    assert (gone.holds, gone.facts["people"]) == (True, 0)
+    assert gone.words == "M: UNDECIDED whether wronged more often: no outcomes are due yet."
+    assert each["loss/sex=F"] == paired_sequence(30, 20, 1000, ALPHA / 2)
+    assert each["loss/sex=X"] == paired_sequence(25, 20, 1000, ALPHA / 2)
+
+
+def test_a_verdict_names_who_is_undecided() -> None:
+    pairs = paired(F=(2900, 20, 20, 60), M=(2900, 20, 20, 60), X=(80, 8, 2, 10))
+    model = replace(beside(decided(1500, 1500, 1500, 1500), pairs), planned={("sex", g): 3000 for g in "FM"})
+    found = judge_gate(POLICY, model, (KEY,), 1, ("sex",))
+    assert found.passed
+    assert [(c["name"], c["people"]) for c in found.to_json()["undecided"]] == [("loss/sex=X", 100)]
+    known = replace(model, paired=EVEN)
+    assert judge_gate(POLICY, known, (KEY,), 1, ("sex",)).undecided == ()
 
 
 def harm(pairs: Cube | None, *groups: str) -> list[Any]:

@@ -43,6 +43,7 @@ def test_the_harmful_shift_ends_with_a_promotion_that_a_decision_made(shown: tup
     assert order[0] == "confirmed"
     assert kinds(harm)[0][1] > PLANTED
     assert order.index("gate") < order.index("promoted")
+    assert "reopened" not in order
     assert harm["promoted"] == 1
     assert "Said by the demonstration, by nobody" in shown[2]
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import cli
@@ -89,6 +90,48 @@ def test_a_yes_to_what_is_open_is_refused_in_the_step_too() -> None:
     assert [e.kind for e in said] == ["reopened"]
     assert said[0].words.startswith("Ada approves, and it is not done: a condition of the gate is open. No outcomes")
     assert (loop.state.mode, loop.state.running) == ("SHADOW", "old")
+
+
+def with_a_small_town(days: int, size: int = 150) -> pd.DataFrame:
+    """People of whom 4 in 100 are of one town, where a lower threshold helps as many as it wrongs."""
+    frame = people(days, size)
+    rng = np.random.default_rng(5)
+    east = rng.random(len(frame)) < 0.04
+    frame.loc[east, "town"] = "east"
+    between = rng.random(len(frame)) < np.where(frame["repaid"] == "yes", 0.5, 0.85)
+    frame.loc[east & between, "score"] = 0.5
+    return frame
+
+
+def test_a_small_group_that_reaches_a_number_later_closes_no_gate_that_is_decided(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """About 70 of the town are expected in a trial of 12 days; the loop waits for a person until there are 200."""
+    write_case(tmp_path, with_a_small_town(58))
+    case, out = tmp_path / "case.toml", tmp_path / "out"
+    case.write_text(case.read_text().replace('sensitive = ["sex"]', 'sensitive = ["sex", "town"]'))
+    assert cli.main(["watch", str(case), "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    document = json.loads((out / "watch.json").read_bytes())
+    assert document["state"] == "APPROVAL"
+    gate = document["pending"]["gate"]
+    town = next(c for c in gate["checks"] if c["name"] == "loss/town=east")
+    assert town["facts"]["people"] > 200 > town["facts"]["expected"]
+    assert town["facts"]["high"] > town["facts"]["limit"], "it could not show it"
+    assert [c["name"] for c in gate["undecided"]] == ["loss/town=east"]
+    assert f"- need not show it: east: UNDECIDED whether wronged more often: {town['facts']['people']} people" in said
+    kinds = [b["kind"] for b in bodies(out)]
+    assert kinds.count("gate") == 1
+    assert "reopened" not in kinds
+    told = next(b for b in bodies(out) if b["kind"] == "gate")["words"]
+    assert "A person must approve. east: UNDECIDED" in told
+    begun = next(b for b in bodies(out) if b["kind"] == "shadow")["facts"]["planned"]
+    assert {"attribute": "town", "group": "east", "expected": town["facts"]["expected"]} in begun
+    who = ["--approve", document["pending"]["model"], "--reason", "Seen.", "--by", "Ada"]
+    assert cli.main(["watch", str(case), "--out", str(out), *who]) == 0
+    promoted = next(b for b in bodies(out) if b["kind"] == "promoted")["facts"]["gate"]
+    assert promoted["passed"]
+    assert [c["name"] for c in promoted["undecided"]] == ["loss/town=east"]
 
 
 @pytest.mark.parametrize(
