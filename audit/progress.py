@@ -28,7 +28,7 @@ class Progress:
         """A new stage of the work begins."""
         self._stage = name
         self._write(0, 0)
-        if time.monotonic() - self._start > _QUIET_SECONDS:
+        if not _quiet and time.monotonic() - self._start > _QUIET_SECONDS:
             print(f"{name} ...", file=sys.stderr, flush=True)
 
     def step(self, done: int, total: int) -> None:
@@ -52,6 +52,7 @@ class Progress:
 
 
 _current: Progress | None = None
+_quiet = False
 
 
 def _progress() -> Progress:
@@ -80,3 +81,10 @@ def step(done: int, total: int) -> None:
 def say(words: str) -> None:
     """A sentence that a person should read before the work goes on: on stderr, at once."""
     print(words, file=sys.stderr, flush=True)
+
+
+def hush() -> None:
+    """This process works beside another, whose stages are the ones that are told."""
+    global _quiet
+    _quiet = True
+    os.environ.pop("ASSAY_PROGRESS", None)

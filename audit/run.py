@@ -23,6 +23,8 @@ from audit.cube import CodedRows, Cube, Margin, cube_of, margins_of
 from audit.cube_json import margins_to_json
 from audit.decide import ModelFacts, decide, reads_note
 from audit.derived import derived, further_findings
+from audit.documents import record_in
+from audit.documents.rows import ByProxy
 from audit.evidence import SCHEMA, measures_to_json, sha256, tool
 from audit.files import canonical, write_whole
 from audit.findings import findings, judge, model_findings
@@ -88,6 +90,7 @@ def run_audit(
     numbers = case.data.task == "regression"
     if rows is None and not numbers and (is_large(case) if large is None else large):
         cube, model, facts, said, again = _counted(case)
+        more |= _contracted_in_base(case, settings)
     else:
         if rows is None:
             progress.stage("Reading the data")
@@ -104,7 +107,7 @@ def run_audit(
     evidence["findings"] += further_findings(made)
     evidence |= more
     if "by_proxy" in more:
-        evidence["notes"] += proxy_sentences(more["by_proxy"])
+        evidence["notes"] += proxy_sentences(record_in(tuple[ByProxy, ...], more["by_proxy"], "by_proxy"))
     if "like_with_like" in more:
         evidence["notes"] += [*alike_findings(more["like_with_like"]), NOT_CAUSAL]
     write_whole(out / "cube.json", cube_bytes)
@@ -192,6 +195,16 @@ def _contracted(case: Case, frame: pd.DataFrame, columns: Sequence[str], setting
     from audit.contract.check import check, to_document
 
     return {"contract": to_document(check(frame, case.contract, groups_of(case, frame), settings, columns=columns))}
+
+
+def _contracted_in_base(case: Case, settings: Settings) -> dict[str, Any]:
+    if case.contract is None:
+        return {}
+    from audit.contract.check import to_document
+    from audit.contract.large import check_large
+
+    progress.stage("Holding the contract against the file")
+    return {"contract": to_document(check_large(case, settings))}
 
 
 def _named_by_people(

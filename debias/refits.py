@@ -24,7 +24,7 @@ import pandas as pd
 from audit.asked import Rule, answer, bind, labels_of, open_model, own_format, rule_of
 from audit.cube import Floats, Ints
 from audit.errors import ModelError
-from audit.stress.ask import cores
+from audit.stress.ask import processes
 from audit.stress.kept import Kept, asked_key
 from debias.learner import WORDS, one_thread, own_learner
 from debias.task import Task
@@ -167,7 +167,7 @@ def _refitting(task: Task, allow: Sequence[str], own: bool, workers: Sequence[An
         return Own(task, said)
     few = task.splits.train[:400]
     rows = task.part(np.concatenate([few, task.splits.validation[:20]]))
-    many = cores() if case.model.endpoint is None and case.model.python is None else 1
+    many = processes(case, len(task.frame))
     workers = workers or [stack.enter_context(open_model(case.model, allow)) for _ in range(many)]
     for worker in workers:
         bind(case, worker, task.frame, task.features)

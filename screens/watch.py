@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from audit.errors import AssayError
+from audit.findings import p_words
 from screens import charts, charts_watch, parts, state, watch_groups
 from screens.workspace import CaseFolder
 
@@ -203,8 +204,19 @@ def takeaway_of(name: str, norm: Record) -> str:
     if norm["value"] is None:
         return f"{name}: not estimable ({norm['reason']})."
     return (
-        f"{name}: {norm['value']:.3f} so far, between {norm['low']:.3f} and {norm['high']:.3f} at all times together; "
-        f"limit {norm['limit']:g}: {NORM[norm['status']]}. Highest in {norm['highest']}, lowest in {norm['lowest']}."
+        f"{name}: {norm['value']:.3f} so far; the widest gap of all groups is between {norm['low']:.3f} and "
+        f"{norm['high']:.3f} at all times together; limit {norm['limit']:g}: {NORM[norm['status']]}. {of_two(norm)}"
+    )
+
+
+def of_two(norm: Record) -> str:
+    """The two groups named, with what is known of these two: their own interval and p-value, not the widest gap's."""
+    named = f"Highest in {norm['highest']}, lowest in {norm['lowest']}"
+    if norm.get("pair_low") is None:
+        return f"{named}; nothing is said here of these two alone."
+    return (
+        f"{named}: of these two between {norm['pair_low']:.3f} and {norm['pair_high']:.3f}, "
+        f"{p_words(norm['pair_p'])} for no difference between them, adjusted for all pairs of groups and all times."
     )
 
 

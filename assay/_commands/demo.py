@@ -22,6 +22,6 @@ def demo(out: Path, watch: bool, stress: bool) -> Result:
     from reports.demo import run_demo, run_stressed
 
     if stress:
-        return Result(*run_stressed([load_case(samples / f"{n}.toml") for n in ("adult", "german_credit")], out))
+        return Result(*run_stressed([samples / f"{n}.toml" for n in ("adult", "german_credit")], out))
 
     return Result(*run_demo(load_case(samples / "adult.toml"), out))

@@ -17,12 +17,21 @@ from assay._commands.parsing import FILE, NUMBER, WHOLE, Option, Result, command
     Option("--check", is_flag=True, help="Check the case's data by group, and propose nothing."),
     Option("--results", type=FILE, metavar="FILE", help="With --check: a result of Great Expectations, as JSON."),
     Option("--gate", is_flag=True, help="With --check: end with 3 where a check of severity error is broken."),
+    Option("--labels", type=FILE, metavar="FILE", help="Of a case: rows whose outcomes people should label again."),
+    Option("--within", type=NUMBER, default=0.02, show_default=True, metavar="SHARE", help="With --labels: how near."),
     more="Propose a contract from a data file, or from the training rows of a case. With --check, hold the audited "
     "rows of a case against the contract that it names (contract.toml, or a suite of Great Expectations).",
 )
-def contract(data: Path, out: Path | None, check: bool, results: Path | None, gate: bool) -> Result:
+def contract(
+    data: Path, out: Path | None, check: bool, results: Path | None, gate: bool, labels: Path | None, within: float
+) -> Result:
     from audit.contract.run import checked_case, proposed
 
+    if labels is not None:
+        from audit.load import load_case
+        from debias.labels import look_again
+
+        return Result(*look_again(load_case(data), labels, within))
     return Result(*(checked_case(data, results, gate) if check else proposed(data, out)))
 
 

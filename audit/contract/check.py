@@ -41,15 +41,15 @@ def check(
     """
     table = Table(frame, columns)
     how = settings or Settings()
-    found = [_one(table, c, groups, how, compare) for c in contract.checks]
-    return Checked(contract, len(frame), tuple(_adjusted(found)))
+    found = [one(table, c, groups, how, compare) for c in contract.checks]
+    return Checked(contract, len(frame), tuple(adjusted(found)))
 
 
-def _one(table: Table, asked: Check, groups: Sequence[Group], settings: Settings, compare: bool) -> Outcome:
+def one(table: Table, asked: Check, groups: Sequence[Group], settings: Settings, compare: bool) -> Outcome:
     kind = KINDS[asked.kind]
     try:
         if kind.figure is not None:
-            return _figure(asked, kind.figure(table, asked.columns, asked.given), len(table))
+            return figure_outcome(asked, kind.figure(table, asked.columns, asked.given), len(table))
         assert kind.rows is not None
         looked, fails = kind.rows(table, asked.columns, asked.given)
     except Cannot as why:
@@ -57,15 +57,22 @@ def _one(table: Table, asked: Check, groups: Sequence[Group], settings: Settings
     except (TypeError, ValueError, OverflowError) as error:
         said = str(error)[:120] or type(error).__name__
         return Outcome(asked, False, 0, 0, None, reason=f"the values cannot be compared ({said})")
-    rows, failed = int(looked.sum()), int(fails.sum())
-    shares = tuple(s for g in groups for s in _shares(g, looked, fails))
+    return of_rows(asked, looked, fails, table.counts, groups, settings, compare)
+
+
+def of_rows(
+    asked: Check, looked: Any, fails: Any, counts: Any, groups: Sequence[Group], settings: Settings, compare: bool
+) -> Outcome:
+    """looked, fails (n,): which rows are looked at, and fail; counts (n,): how many each stands for, None: one."""
+    rows, failed = (int(which.sum() if counts is None else counts[which].sum()) for which in (looked, fails))
+    shares = tuple(s for g in groups for s in _shares(g, looked, fails, counts))
     apart = tuple(a for g in groups if (a := _apart(asked, g, shares, settings))) if failed and compare else ()
     # A share of exactly the limit passes; floating point must not decide.
     passed = rows == 0 or failed <= (1 - asked.mostly) * rows + 1e-9
     return Outcome(asked, passed, rows, failed, *_share(failed, rows), by_group=shares, apart=apart)
 
 
-def _figure(asked: Check, value: Any, rows: int) -> Outcome:
+def figure_outcome(asked: Check, value: Any, rows: int) -> Outcome:
     if value is None:
         return Outcome(asked, False, rows, 0, None, reason="there are too few values to measure it")
     if isinstance(value, bool):
@@ -87,10 +94,14 @@ def _share(failed: int, rows: int) -> tuple[float | None, float | None, float | 
     return failed / rows, float(low), float(high)
 
 
-def _shares(group: Group, looked: Any, fails: Any) -> list[Share]:
+def _shares(group: Group, looked: Any, fails: Any, counts: Any) -> list[Share]:
     size = len(group.levels)
-    rows = np.bincount(group.codes[looked], minlength=size).tolist()
-    failed = np.bincount(group.codes[fails], minlength=size).tolist()
+    rows, failed = (
+        np.bincount(group.codes[which], None if counts is None else counts[which], minlength=size)
+        .astype(np.int64)
+        .tolist()
+        for which in (looked, fails)
+    )
     return [
         Share(group.attribute, name, n, x, *_share(x, n))
         for name, n, x in zip(group.levels, rows, failed, strict=True)
@@ -125,11 +136,11 @@ def _apart(asked: Check, group: Group, shares: Sequence[Share], settings: Settin
     )
 
 
-def _adjusted(outcomes: Sequence[Outcome]) -> list[Outcome]:
+def adjusted(outcomes: Sequence[Outcome]) -> list[Outcome]:
     p = [np.nan if a.p_value is None else a.p_value for o in outcomes for a in o.apart]
-    adjusted = iter(stats.holm(p).tolist() if p else [])
+    found = iter(stats.holm(p).tolist() if p else [])
     return [
-        replace(o, apart=tuple(replace(a, p_adjusted=None if (q := next(adjusted)) != q else q) for a in o.apart))
+        replace(o, apart=tuple(replace(a, p_adjusted=None if (q := next(found)) != q else q) for a in o.apart))
         for o in outcomes
     ]
 
@@ -177,6 +188,8 @@ def sentence(outcome: Outcome) -> str:
         f"{'Kept' if outcome.passed else 'Not kept'}: {words_of(asked)}; {outcome.failed:,} of {outcome.rows:,} rows "
         f"{what} ({percent(outcome.share)}{allowed})"
     )
+    if outcome.failed == outcome.rows and not outcome.passed:
+        text += "; that is every row: look at the check before the data"
     for apart in outcome.apart:
         if apart.p_adjusted is not None and apart.p_adjusted <= 0.05:
             rate = {s.group: s.share for s in outcome.by_group if s.attribute == apart.attribute}

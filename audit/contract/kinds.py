@@ -28,16 +28,33 @@ class Cannot(Exception):
 
 
 class Table:
-    """A frame whose columns are coded once, however many checks ask."""
+    """A frame whose columns are coded once, however many checks ask.
 
-    def __init__(self, frame: pd.DataFrame, names: Sequence[str] | None = None) -> None:
-        self.frame = frame
+    counts (n,): how many rows of a large file each row of `frame` stands for (one, where it is None); then the rows are
+    in no order.
+    """
+
+    def __init__(
+        self,
+        frame: pd.DataFrame,
+        names: Sequence[str] | None = None,
+        counts: npt.NDArray[np.int64] | None = None,
+    ) -> None:
+        self.frame, self.counts = frame, counts
         self.names = [str(c) for c in (frame.columns if names is None else names)]
         self._coded: dict[str, tuple[npt.NDArray[np.int64], tuple[str, ...]]] = {}
         self._numbers: dict[str, npt.NDArray[np.float64]] = {}
 
     def __len__(self) -> int:
-        return len(self.frame)
+        return len(self.frame) if self.counts is None else int(self.counts.sum())
+
+    @property
+    def every(self) -> Mask:
+        return np.ones(len(self.frame), dtype=bool)
+
+    def count(self, rows: Mask) -> int:
+        """How many rows of the file these are."""
+        return int(rows.sum()) if self.counts is None else int(self.counts[rows].sum())
 
     def series(self, column: str) -> pd.Series:
         if column not in self.frame.columns:
@@ -119,11 +136,11 @@ def within(value: Any, given: Mapping[str, Any]) -> Mask:
 
 
 def _missing(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Rows:
-    return np.ones(len(t), dtype=bool), ~t.known(columns[0])
+    return t.every, ~t.known(columns[0])
 
 
 def _empty(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Rows:
-    return np.ones(len(t), dtype=bool), t.known(columns[0])
+    return t.every, t.known(columns[0])
 
 
 def _among(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Rows:
@@ -170,10 +187,11 @@ def _regex(names: Sequence[str], pattern: str) -> list[bool]:
 
 def _unique(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Rows:
     parts = [t.coded(c)[0] for c in columns]
-    known = np.ones(len(t), dtype=bool)
+    known = t.every
     for codes in parts:
-        known &= codes >= 0
-    again = pd.DataFrame(dict(enumerate(parts))).duplicated(keep=False).to_numpy(dtype=bool)
+        known = known & (codes >= 0)
+    alike = pd.DataFrame(dict(enumerate(parts))).groupby(list(range(len(parts))), sort=False).ngroup().to_numpy()
+    again = np.bincount(alike, t.counts, minlength=1)[alike] > 1
     return known, again & known
 
 
@@ -190,7 +208,7 @@ def _type(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Rows:
     elif wanted == "boolean":
         return t.by_value(columns[0], lambda names: [n in ("True", "False", "0", "1", "true", "false") for n in names])
     else:
-        good = np.full(len(t), not pd.api.types.is_numeric_dtype(series) or pd.api.types.is_bool_dtype(series))
+        good = np.full(len(t.frame), not pd.api.types.is_numeric_dtype(series) or pd.api.types.is_bool_dtype(series))
     return known, known & ~np.asarray(good)
 
 
@@ -210,6 +228,8 @@ def _equal(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Rows:
 
 
 def _increasing(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Rows:
+    if t.counts is not None:
+        raise Cannot("the rows of a file this large come in no order")
     values = t.numbers(columns[0])
     known = np.isfinite(values)
     fails = np.zeros(len(t), dtype=bool)
@@ -239,7 +259,7 @@ def _distinct(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Any
 
 
 def _distinct_share(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Any:
-    known = int(t.known(columns[0]).sum())
+    known = t.count(t.known(columns[0]))
     return _distinct(t, columns, given) / known if known else None
 
 
@@ -247,7 +267,8 @@ def _statistic(name: str) -> Callable[[Table, Sequence[str], Mapping[str, Any]],
     def found(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Any:
         t.series(columns[0])
         values = t.numbers(columns[0])
-        values = values[np.isfinite(values)]
+        known = np.isfinite(values)
+        values = values[known] if t.counts is None else np.repeat(values[known], t.counts[known])
         if len(values) < (2 if name == "stdev" else 1):
             return None
         functions: dict[str, Callable[[Any], Any]] = {

@@ -66,6 +66,7 @@ def checked_case(
     """
     from audit.load import load_case, load_rows
     from audit.quality import groups_of
+    from audit.scale import is_large
 
     case = load_case(path)
     if case.contract is None:
@@ -75,9 +76,14 @@ def checked_case(
             expected='contract = "contract.toml"',
             todo=f"propose one: assay contract {path.name} --out contract.toml",
         )
-    rows = load_rows(case, everything=True)
-    frame = rows.frame[rows.audit]
-    found = check(frame, case.contract, groups_of(case, frame), columns=rows.columns)
+    if is_large(case):
+        from audit.contract.large import check_large
+
+        found = check_large(case)
+    else:
+        rows = load_rows(case, everything=True)
+        frame = rows.frame[rows.audit]
+        found = check(frame, case.contract, groups_of(case, frame), columns=rows.columns)
     if results is not None:
         write_whole(results, canonical(gx.validation(found)))
     words = "\n".join(lines(found))

@@ -23,13 +23,14 @@ import pyarrow as pa
 from audit.case import Case
 from audit.classes.code import classes_of
 from audit.classes.words import classes_note
-from audit.code import Decisions, code_rows
+from audit.code import Decisions, code_rows, of_nobody
 from audit.cube import Alike, CodedRows
 from audit.decide import ModelFacts, decide
 from audit.errors import DataError
 from audit.load import check, columnar
 from audit.load.digest import sha256_of
 from audit.load.infer import infer
+from audit.load.outcomes import extreme
 from audit.load.roles import check_roles
 from audit.load.rows import missing_words
 from audit.load.values import coded as names_in
@@ -46,7 +47,7 @@ PROBE = 20_000
 PEOPLE, WEIGHT, SQUARES, OWN, BIN, TOTAL = (f"\x1f{i}" for i in range(6))
 """Names of what the query computes; no column of a table begins with this character."""
 
-_SAFE = {
+SAFE = {
     "memory_limit": MEMORY,
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -81,13 +82,13 @@ def count(case: Case) -> Counted:
     check.columns(case, source.columns, ())
     digest = _Digest(case.data.path)
     with tempfile.TemporaryDirectory(prefix="assay-") as folder:
-        connection = duckdb.connect(config={**_SAFE, "temp_directory": folder})
+        connection = duckdb.connect(config={**SAFE, "temp_directory": folder})
         try:
             connection.execute("SET enable_progress_bar = false")  # it would write to stdout
             frame, extra = _grouped(case, source, connection)
             return _coded(case, source, frame, extra, digest)
         except duckdb.Error as error:
-            raise _broken(source, error) from error
+            raise broken(source, error) from error
         finally:
             connection.close()
 
@@ -132,7 +133,7 @@ def _roles(case: Case) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
+class InBase:
     """Rows in the database, to be asked with SQL."""
 
     connection: Any
@@ -151,7 +152,7 @@ class _Rows:
 def _grouped(case: Case, source: Source, connection: Any) -> tuple[pd.DataFrame, _Extra]:
     """One row for each combination, with people (and sums), typed as the file is."""
     asked = case
-    rows = _Rows(connection, source.sql)
+    rows = InBase(connection, source.sql)
     who = None if case.data.cluster is None else source.column(case.data.cluster)
     if who is not None and told_apart(source, connection, who):
         case = replace(case, data=replace(case.data, cluster=None))
@@ -171,7 +172,7 @@ def _grouped(case: Case, source: Source, connection: Any) -> tuple[pd.DataFrame,
         found = _fetch(rows, [*keys, f'{own} AS "{OWN}"'], sums)
     if case.model.kind == "score" and (found is None or _distinct(found) > EXACT_SCORES):
         score = _number(str(case.model.column), source)
-        mine = _measured(case, source, rows)
+        mine = measured_rows(case, source, rows)
         _check_range(case, mine, score)
         bins = rank_bins(connection, mine.table, score)
         top = float(np.abs(np.append(*bins)).max())
@@ -191,24 +192,24 @@ def _grouped(case: Case, source: Source, connection: Any) -> tuple[pd.DataFrame,
             todo="put values together with `bins`, or audit fewer columns at a time"
             + ("; with `cluster`, audit a random part of the people" if case.data.cluster is not None else ""),
         )
-    typed, notes = _typed(case, source, found, _roles(case), bins is None)
+    typed, notes = typed_values(case, source, found, _roles(case), bins is None)
     together = None
     if who is not None:
-        mine = _measured(case, source, rows)
+        mine = measured_rows(case, source, rows)
         each = tuple(k.removesuffix(f' AS "{OWN}"') for k in keys[: len(_roles(case)) + 1])
         each = each if len(each) > len(_roles(case)) else (*each, own)
-        weigh = None if weight is None else _fixed(weight, largest, WEIGHT).removesuffix(f' AS "{WEIGHT}"')
+        weigh = None if weight is None else _fixed(weight, largest, WEIGHT, "{}").removesuffix(f' AS "{WEIGHT}"')
         together = Together(connection, mine.table, who, each, found.select(range(len(each))), weigh)
     return typed, _Extra(notes, bins, scored, _repeated(asked, source, rows), together)
 
 
-def _repeated(case: Case, source: Source, rows: _Rows) -> tuple[int, int] | None:
+def _repeated(case: Case, source: Source, rows: InBase) -> tuple[int, int] | None:
     """(rows, people) where measured rows repeat an `id` and no `cluster` says that they belong together."""
     data = case.data
     if data.id is None:
         return None
     name = source.column(data.id)
-    among = _measured(case, source, rows)
+    among = measured_rows(case, source, rows)
     total, known, missing = among.one(f"count(*), count(DISTINCT {name}), count(*) FILTER (WHERE {name} IS NULL)")
     if known + missing == total:
         return None
@@ -220,19 +221,19 @@ def _repeated(case: Case, source: Source, rows: _Rows) -> tuple[int, int] | None
     return int(total), int(known + missing)
 
 
-def _fetch(rows: _Rows, keys: Sequence[str], sums: Sequence[str]) -> pa.Table:
+def _fetch(rows: InBase, keys: Sequence[str], sums: Sequence[str]) -> pa.Table:
     """The combinations in the order of their values, so that what is added up later is added in one order."""
     found = rows.groups(", ".join([*keys, *sums]), MOST_GROUPS + 1)
     return found.sort_by([(n, "ascending") for n in found.column_names[: len(keys)]])
 
 
-def _many(rows: _Rows, column: str) -> bool:
+def _many(rows: InBase, column: str) -> bool:
     """Whether the first rows alone have more scores than are counted one by one."""
     first = replace(rows, table=f"(SELECT {column} FROM {rows.table} LIMIT {PROBE})")
     return bool(first.one(f"count(DISTINCT {column})")[0] > EXACT_SCORES)
 
 
-def _measured(case: Case, source: Source, rows: _Rows) -> _Rows:
+def measured_rows(case: Case, source: Source, rows: InBase) -> InBase:
     """The rows to measure: those whose split value has the name that the case says."""
     split = case.data.split
     if split is None:
@@ -254,17 +255,20 @@ def _number(column: str, source: Source) -> str:
     return f"TRY_CAST(trim({name}) AS DOUBLE)" if source.kind == "csv" else f"CAST({name} AS DOUBLE)"
 
 
-def _fixed(value: str, largest: float, name: str) -> str:
-    """The sum of `value`, added up in whole numbers of at most 88 bits, so that no order of adding changes it."""
+def _fixed(value: str, largest: float, name: str, which: str = "") -> str:
+    """The sum of `value`, added up in whole numbers of at most 88 bits, so that no order of adding changes it.
+
+    which: a FILTER of the rows.
+    """
     unit = 2.0 ** (88 - math.ceil(math.log2(largest))) if largest > 0 else 1.0
-    return f'sum(CAST({value} * {unit!r} AS HUGEINT))::DOUBLE / {unit!r} AS "{name}"'
+    return f'sum(CAST({value} * {unit!r} AS HUGEINT)) {which}::DOUBLE / {unit!r} AS "{name}"'
 
 
 def _distinct(found: pa.Table) -> int:
     return len(found.column(OWN).unique()) if found.num_rows else 0
 
 
-def _largest_weight(case: Case, rows: _Rows, w: str) -> float:
+def _largest_weight(case: Case, rows: InBase, w: str) -> float:
     """The largest weight. Raises DataError for weights that are none."""
     bad, largest = rows.one(f"count(*) FILTER (WHERE {w} IS NULL OR NOT isfinite({w}) OR {w} < 0), max({w})")
     if bad or not largest:
@@ -279,13 +283,14 @@ def _largest_weight(case: Case, rows: _Rows, w: str) -> float:
     return float(largest)
 
 
-def _check_range(case: Case, rows: _Rows, score: str) -> None:
+def _check_range(case: Case, rows: InBase, score: str) -> None:
     """Raises DataError where a measured row has no finite score, or scores leave 0..1 and have no threshold."""
     bad, low, high = rows.one(
         f"count(*) FILTER (WHERE {score} IS NULL OR NOT isfinite({score})), min({score}), max({score})"
     )
     if bad:
         raise _without_own(case, int(bad))
+    extreme(str(case.model.column), low, high)
     if (low < 0 or high > 1) and not case.model.threshold_given:
         raise DataError(
             f"the score column {case.model.column!r} has scores outside 0 to 1 and the case gives no threshold",
@@ -310,7 +315,7 @@ def _without_own(case: Case, rows: int) -> DataError:
 _COUNTED = re.compile(r"\d[\d,]*( of \d[\d,]*)? values")
 
 
-def _typed(
+def typed_values(
     case: Case, source: Source, found: pa.Table, roles: Sequence[str], own: bool
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The combinations as a frame with the types that reading the file would give."""
@@ -362,6 +367,8 @@ def _coded(case: Case, source: Source, frame: pd.DataFrame, extra: _Extra, diges
     if extra.repeated is not None:
         notes.append(check.repeats(case, *extra.repeated))
     mine, n = frame[audit], people[audit]
+    if plain.data.cluster is not None and (nobody := mine[plain.data.cluster].isna().to_numpy()).any():
+        raise of_nobody(plain.data.cluster, int(n[nobody].sum()), int(n.sum()))
     if extra.bins is None:
         classes = classes_of(plain, frame)
         decisions, facts = decide(plain, mine, (), classes=classes)
@@ -389,7 +396,7 @@ def _coded(case: Case, source: Source, frame: pd.DataFrame, extra: _Extra, diges
     )  # fmt: skip
 
 
-def _broken(source: Source, error: Exception) -> DataError:
+def broken(source: Source, error: Exception) -> DataError:
     return DataError(
         f"{source.files[0].name!r} cannot be counted",
         got=str(error).splitlines()[0][:300],

@@ -21,6 +21,7 @@ from audit.decide import ModelFacts, decide
 from audit.stress.kept import Kept, asked_key
 
 Ask = Callable[[pd.DataFrame], Ints]
+WORTH = 5000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,8 +43,11 @@ class Fed:
         return max(1, len(self.workers))
 
 
-def cores() -> int:
-    """How many processes ask or fit side by side: two at most, since each holds the model."""
+def processes(case: Case, rows: int) -> int:
+    """How many ask or fit side by side: two at most, since each holds the model; one for few rows, where starting
+    another takes longer than it saves, and for an endpoint or a model in an environment of its own."""
+    if rows < WORTH or case.model.endpoint is not None or case.model.python is not None:
+        return 1
     return min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
@@ -58,8 +62,7 @@ def asking(
     frame = frame.reset_index(drop=True)
     with ExitStack() as stack:
         own = case.model.kind == "path"
-        # An endpoint and a model in an environment of its own are asked by one.
-        many = cores() if own and case.model.endpoint is None and case.model.python is None else int(own)
+        many = processes(case, len(frame)) if own else 0
         workers = [stack.enter_context(open_model(case.model, allow)) for _ in range(many)]
         decisions, facts = decide(case, frame, features, allow=allow, by=workers[0] if workers else None)
         coded = replace(code_rows(case, frame, decisions), score=None)

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from audit import progress
 from audit.errors import OutputError
 from audit.evidence import tool
 from audit.explain.resume import question
@@ -26,11 +27,12 @@ Arrays = tuple[npt.NDArray[np.float64], ...]
 
 
 class Kept:
-    """A folder of answers by key, beside the run (or under ASSAY_HOME). found: how many were there already."""
+    """A folder of answers by key, beside the run (or under ASSAY_HOME)."""
 
     def __init__(self, out: Path, what: str, data: str) -> None:
         self.folder = Store(out).folder / f"{what}-{key_of({'tool': tool(), 'data': data})[:32]}.parts"
-        self.found = 0
+        if self.folder.is_dir() and (many := sum(1 for p in self.folder.iterdir() if len(p.name) == 64)):
+            progress.say(f"Going on where it was stopped: {many} answers and fits are there already.")
 
     def __call__(self, key: bytes, make: Callable[[], Arrays]) -> Arrays:
         """What is kept under `key`, else what `make` gives: arrays of numbers that float64 holds exactly."""
@@ -40,7 +42,6 @@ class Kept:
         except OSError:
             head, body = b"", b""
         if body and head == hashlib.sha256(body).hexdigest().encode():
-            self.found += 1
             width = int.from_bytes(body[:4], "little")
             return tuple(np.frombuffer(body[4:], dtype="<f8").astype(np.float64).reshape(width, -1))
         made = make()
@@ -52,6 +53,8 @@ class Kept:
     def forget(self) -> None:
         """The whole is written: the memory goes."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self.folder.parent.rmdir()  # where nothing else is in it
 
 
 def asked_key(*parts: str | pd.DataFrame | npt.NDArray[np.int64]) -> bytes:

@@ -23,6 +23,7 @@ from audit.cube import Ints
 from audit.errors import CaseError, ModelError
 from audit.gaps import Settings
 from audit.quality import groups_of
+from audit.quality.codes import Group
 from audit.stress.ask import Fed
 from audit.stress.confirm import Confirmed, confirm, halves, take
 from audit.stress.corrupt import KINDS, Corruption, fits
@@ -91,6 +92,7 @@ def serving(case: Case, fed: Fed, spec: StressSpec, settings: Settings) -> Serve
             todo="bring more rows",
         )
     groups = groups_of(case, fed.frame)
+    notes += _whole_groups(groups, spec.budget)
     names = (coded.meaning.negative, coded.meaning.positive)
     about = case.data.label
     whole = literals_of(fed.frame, _searched(fed), groups, coded.label, names, about)
@@ -113,6 +115,21 @@ def serving(case: Case, fed: Fed, spec: StressSpec, settings: Settings) -> Serve
         searching,
         tuple(notes),
     )
+
+
+def _whole_groups(groups: Sequence[Group], budget: float) -> list[str]:
+    """Which groups are smaller than the budget."""
+    out = []
+    for group in groups:
+        count = np.bincount(group.codes, minlength=len(group.levels))
+        most = int(budget * count.sum())
+        small = [n for n, c in zip(group.levels, count.tolist(), strict=True) if 0 < c <= most]
+        if small:
+            out.append(
+                f"The budget of {most:,} rows is at least all there are of {group.attribute} {', '.join(small)}: every "
+                "one of them may be hit."
+            )
+    return out
 
 
 def _searched(fed: Fed) -> list[str]:

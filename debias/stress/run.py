@@ -12,6 +12,8 @@ import numpy as np
 from audit import progress
 from audit.case import Case
 from audit.code import Decisions, code_rows
+from audit.documents import record_in
+from audit.documents.stress import Finding, Stress
 from audit.errors import InputError
 from audit.evidence import tool
 from audit.files import canonical, write_whole
@@ -25,7 +27,7 @@ from audit.stress.noticed import Noticed, Watchers
 from audit.stress.predicates import Literal
 from audit.stress.serving import Entry, Served, serving
 from audit.stress.spec import StressSpec
-from audit.stress.words import best_of, figure_name, not_found, noticed, words_of
+from audit.stress.words import best_of, figure_name, nothing_worse, noticed, words_of
 from debias.stress.training import Trained
 
 SCHEMA = "assay/stress/1"
@@ -56,6 +58,7 @@ def run_stress(
     in place of the case's. Raises CaseError, DataError, ModelError.
     """
     spec = case.stress if budget is None else replace(case.stress, budget=budget)
+    _check_request(spec.budget, fits)
     settings = Settings(seed=seed, reference=case.data.reference)
     progress.stage("Reading the data")
     rows = load_rows(case, everything=True)
@@ -84,6 +87,16 @@ def run_stress(
     write_whole(out / FILE, canonical(document))
     kept.forget()
     return document
+
+
+def _check_request(budget: float, fits: int) -> None:
+    wrong = None
+    if not 0.0001 <= budget <= 0.5:
+        wrong = f"--budget {budget:g}", "a share of rows from 0.0001 to 0.5", "take 0.05 for one row in twenty"
+    elif not 1 <= fits <= 10_000:
+        wrong = f"--fits {fits}", "from 1 to 10,000", "take 24, or --no-train for none"
+    if wrong is not None:
+        raise InputError("this search cannot be made", got=wrong[0], expected=wrong[1], todo=wrong[2])
 
 
 def _asked(spec: StressSpec, seed: int) -> dict[str, Any]:
@@ -208,35 +221,35 @@ def _trained(entry: Trained, learned: int) -> dict[str, Any]:
 
 def lines(document: dict[str, Any]) -> list[str]:
     """The result for a terminal."""
-    s, t = document["serving"], document["training"]
+    found = record_in(Stress, document, FILE)
+    s, t = found.serving, found.training
+    name = "" if found.case is None else f"{found.case.name}: "
     out = [
-        f"{document['case']['name']}: {s['candidates']:,} corruptions of what the model is fed were looked at on "
-        f"{s['searched_rows']:,} rows, and the worst of each figure confirmed on {s['reported_rows']:,} others.",
-        *_found(s["entries"]),
+        f"{name}{s.candidates:,} corruptions of what the model is fed were looked at on {s.searched_rows:,} rows, and "
+        f"the worst of each figure confirmed on {s.reported_rows:,} others.",
+        *_found(s.entries),
         "",
     ]
-    if t["measured"]:
+    if t.measured:
         out.append(
-            f"{t['candidates']:,} corruptions of what the model learned from were ranked, {t['fits']} confirmed by "
-            f"fits of {t['learner']}; measured on {t['reported_rows']:,} clean rows."
+            f"{t.candidates:,} corruptions of what the model learned from were ranked, {t.fits} confirmed by "
+            f"fits of {t.learner}; measured on {t.reported_rows:,} clean rows."
         )
-        out += _found(t["entries"])
+        out += _found(t.entries)
     else:
-        out.append(f"Training: not measured; {t['reason']}")
-    return [*out, "", *(f"Note: {n}" for n in dict.fromkeys([*s["notes"], *t["notes"]]))]
+        out.append(f"Training: not measured; {t.reason}")
+    return [*out, "", *(f"Note: {n}" for n in dict.fromkeys([*s.notes, *t.notes]))]
 
 
-def _found(entries: Sequence[dict[str, Any]]) -> list[str]:
-    out = [f"- {line(e)}" for e in best_of(entries)]
-    if rest := not_found(entries):
-        out.append(f"- Nothing that is worse than chance and random errors explain: {', '.join(rest)}.")
-    return out
+def _found(entries: Sequence[Finding]) -> list[str]:
+    rest = nothing_worse(entries)
+    return [*(f"- {line(e)}" for e in best_of(entries)), *([f"- {rest}"] if rest else [])]
 
 
-def line(e: dict[str, Any]) -> str:
+def line(e: Finding) -> str:
     """One finding in words."""
-    random = "" if e["random_worst"] is None else f"; random errors reach {e['random_worst']:.3f}"
+    random = "" if e.random_worst is None else f"; random errors reach {e.random_worst:.3f}"
     return (
-        f"{figure_name(e)}: {e['before']:.3f} to {e['after']:.3f} ({e['change']:+.3f}, {e['low']:+.3f} to "
-        f"{e['high']:+.3f}{random}) {words_of(e)}: {e['rows']:,} of {e['of']:,} rows. Noticed by: {noticed(e)}."
+        f"{figure_name(e)}: {e.before:.3f} to {e.after:.3f} ({e.change:+.3f}, {e.low:+.3f} to {e.high:+.3f}{random}) "
+        f"{words_of(e)}: {e.rows:,} of {e.of:,} rows. Noticed by: {noticed(e)}."
     )

@@ -24,6 +24,7 @@ from audit.gaps import Settings
 from audit.load import load_rows
 from audit.stress.confirm import spreads
 from audit.stress.figures import Aim, Figures, aims_of, moves_of
+from audit.stress.kept import Kept, asked_key
 from audit.stress.spec import LEARNERS
 from debias.refits import refitting
 from debias.task import Task, task_of
@@ -66,20 +67,24 @@ def run_whatif(
     shipped = decide(case, task.frame.iloc[task.splits.test], task.features, allow=allow)[0].positive
     began = time.perf_counter()
     notes: list[str] = []
+    kept = Kept(out, "whatif", rows.sha256)
+    remembered: tuple[Kept, bytes] | None
     with contextlib.ExitStack() as stack:
         if wanted in (None, "case"):
-            again = stack.enter_context(refitting(task, allow))
+            again = stack.enter_context(refitting(task, allow, kept=kept))
             notes += again.notes
         progress.stage("Preparing what the variants share")
         if wanted in (None, "case"):
             variants = variants_of(parts, "case", chosen)
             plan: Any = CaseOwn(parts, again, [v.recipe for v in variants if v.recipe.asked])
-            name, processes = "case", 1
+            name, processes, remembered = "case", again.abreast, None
         else:
             plan = Linear(parts) if wanted == "logistic" else Boosting(parts)
             variants = variants_of(parts, wanted, chosen)
             name = wanted
-        decided, failed = decisions(plan, variants, processes)
+            head = asked_key(wanted, str(seed), parts.train, parts.test, parts.label)
+            remembered = kept, head
+        decided, failed = decisions(plan, variants, processes, remembered)
     seconds = time.perf_counter() - began
     progress.stage("Measuring every variant on the same people")
     base = plan.decided if name == "case" else (plan.base >= 0.5).astype(np.int64)
@@ -87,6 +92,7 @@ def run_whatif(
     document["notes"] = [*notes, *task.notes]
     document["data"]["sha256"] = rows.sha256
     write_whole(out / FILE, canonical(document))
+    kept.forget()
     # How long it took differs from run to run: it is told, and not written.
     return document | {"seconds": round(seconds, 2)}
 
@@ -129,13 +135,21 @@ def flags(train: Any, label: Ints, seed: int) -> Any:
     return confident(score, label)
 
 
-def decisions(plan: Any, variants: Sequence[Variant], processes: int) -> tuple[dict[str, Ints], dict[str, str]]:
-    """Decisions (m,) by variant, and why a variant could not be made."""
+def decisions(
+    plan: Any, variants: Sequence[Variant], processes: int, kept: tuple[Kept, bytes] | None = None
+) -> tuple[dict[str, Ints], dict[str, str]]:
+    """Decisions (m,) by variant, and why a variant could not be made. kept: scores of an earlier start, and what they
+    follow from beside the variant."""
     progress.stage("Fitting the variants")
+
+    def scored(variant: Variant) -> Any:
+        if kept is None or not variant.recipe.fits:
+            return plan(variant.recipe)
+        return kept[0](asked_key(kept[1].hex(), variant.name), lambda: (plan(variant.recipe),))[0]
 
     def one(variant: Variant) -> Any:
         try:
-            found = plan(variant.recipe)
+            found = scored(variant)
         except (ModelError, np.linalg.LinAlgError) as error:
             return error.problem if isinstance(error, ModelError) else f"it could not be fitted ({error})"
         if isinstance(found, tuple):

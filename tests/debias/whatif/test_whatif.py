@@ -189,21 +189,34 @@ def test_the_multiverse_counts_what_is_inside_each_norm(document) -> None:
         assert (m["variants"], m["inside"]) == (len(values), len(inside))
 
 
-def test_the_cases_own_pipeline_is_cloned_and_stressed(case: Path, tmp_path: Path, capsys) -> None:
-    assert cli.main(["whatif", str(case), "--kind", "features", "--kind", "incoming gaps", "--out", str(tmp_path)]) == 0
-    found = json.loads((tmp_path / "whatif.json").read_text())
+OWN = {
+    "whatif.json": ["whatif", "--kind", "features", "--kind", "incoming gaps"],
+    "stress.json": ["stress", "--fits", "4", "--budget", "0.2"],
+}
+
+
+@pytest.fixture(scope="module")
+def own(case: Path) -> Path:
+    """What both commands write of the case's own pipeline, cloned."""
+    out = case.parent / "own"
+    for command in OWN.values():
+        assert cli.main([command[0], str(case), *command[1:], "--out", str(out)]) == 0
+    return out
+
+
+def test_the_cases_own_pipeline_is_cloned_and_stressed(own: Path) -> None:
+    found = json.loads((own / "whatif.json").read_text())
     assert "audited Pipeline" in found["learner"]
     assert {v["variant"] for v in found["variants"]} >= {"without a", "without b", "without town"}
     assert any("refuses" in f["reason"] for f in found["failed"])
-    assert cli.main(["stress", str(case), "--fits", "6", "--budget", "0.2", "--out", str(tmp_path)]) == 0
-    found = json.loads((tmp_path / "stress.json").read_text())
+    found = json.loads((own / "stress.json").read_text())
     record = msgspec.to_builtins(msgspec.convert(found, Stress))
     assert not named(found, record), "docs/schemas/stress.json names every key"
     assert found["training"]["measured"]
     assert found["training"]["fits"] >= 1
     assert "audited Pipeline" in found["training"]["learner"]
     assert all(e["rows"] <= 0.2 * e["of"] + 1 for q in ("serving", "training") for e in found[q]["entries"])
-    assert "worst that was found, not the worst there is" in capsys.readouterr().out
+    assert "worst that was found, not the worst there is" in found["serving"]["notes"][0]
 
 
 @pytest.mark.parametrize("wrong", [["--kind", "featurs"], ["--learner", "logistic", "--kind", "nothing"]])
@@ -224,3 +237,57 @@ def named(plain, made, place: str = "") -> list[str]:
 
 def test_every_key_that_is_written_is_in_the_published_schema(document) -> None:
     assert not named(document, msgspec.to_builtins(msgspec.convert(document, Whatif)))
+
+
+@pytest.mark.parametrize(
+    "name, stops", [("stress.json", "debias.stress.training._entries"), ("whatif.json", "debias.whatif.run._document")]
+)
+def test_work_that_was_stopped_goes_on_where_it_was(
+    case: Path, own: Path, tmp_path: Path, monkeypatch, capsys, name: str, stops: str
+) -> None:
+    """Stopped after the fits, before the end; the second start asks the model next to nothing, and finds the same."""
+    from audit.models.worker import Worker
+
+    asked: list[int] = []
+    real = Worker._ask
+    monkeypatch.setattr(Worker, "_ask", lambda self, *a, **k: asked.append(1) or real(self, *a, **k))
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    command = [OWN[name][0], str(case), *OWN[name][1:], "--out", str(tmp_path)]
+    with monkeypatch.context() as patched:
+        patched.setattr(stops, stop)
+        assert cli.main(command) == 1
+    first = len(asked)
+    asked.clear()
+    capsys.readouterr()
+    assert cli.main(command) == 0
+    assert "Going on where it was stopped: " in capsys.readouterr().err
+    assert len(asked) < first / 2
+    assert (tmp_path / name).read_bytes() == (own / name).read_bytes()
+    assert not (tmp_path / ".store").exists(), "what was kept goes when the whole is written"
+
+
+def test_outcomes_to_label_again_are_a_list_and_a_planned_sample_of_each_group(case: Path, tmp_path, capsys) -> None:
+    from statsmodels.stats.proportion import proportion_confint
+
+    def asked(*more: str) -> int:
+        return cli.main(["contract", str(case), "--labels", str(tmp_path / "again.csv"), *more])
+
+    assert asked("--within", "0.05", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    rows = pd.read_csv(tmp_path / "again.csv")
+    assert (rows["list"] == "looks wrong").sum() == found["looks_wrong"] > 0
+    frame = people()
+    for plan in found["samples"]:
+        mine = rows.loc[rows["list"] == f"random sample of sex {plan['group'][0]}", "row"]
+        assert mine.is_unique
+        assert set(frame["sex"].iloc[mine - 1]) == {plan["group"][0]}
+        low, high = proportion_confint(round(0.05 * len(mine)), len(mine), method="wilson")
+        assert len(mine) == plan["sample"]
+        assert (high - low) / 2 == pytest.approx(0.05, abs=0.003)
+    assert asked() == 2, "never over a file"
+    assert "exists" in capsys.readouterr().err
+    assert asked("--within", "0.9") == 2
+    assert "cannot be planned" in capsys.readouterr().err

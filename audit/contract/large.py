@@ -1,0 +1,204 @@
+"""A contract held against a file too large to be read: the database counts, and the same checks look at its counts.
+
+Of a column with few different values, each value comes once for each group, with its number of rows, and the checks are
+those of memory (kinds.py). Of one with many, the database answers a question about each row (missing, between, unique)
+or computes a figure. What neither can do is said, and has not passed.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit.case import Case
+from audit.contract.check import adjusted, figure_outcome, of_rows, one
+from audit.contract.kinds import KINDS, Cannot, Table, limits
+from audit.contract.records import Check, Checked, Outcome
+from audit.cube import Ints
+from audit.errors import DataError
+from audit.gaps import Settings
+from audit.load.rows import missing_words
+from audit.quality import groups_of
+from audit.quality.codes import Group
+from audit.scale.count import PEOPLE, SAFE, InBase, broken, measured_rows, typed_values
+from audit.scale.source import Source, source_of
+
+MOST_VALUES = 300_000
+"""Different values in different groups that are fetched for one check."""
+STATE = "\x1f6"
+MISSING, GOOD, BAD = 0, 1, 2
+NO_COLUMN = ("exists", "rows", "columns_are")
+
+
+def check_large(case: Case, settings: Settings | None = None) -> Checked:
+    """The audited rows of a case against its contract, counted by DuckDB. Raises DataError for a broken file."""
+    import duckdb
+
+    assert case.contract is not None
+    how, source = settings or Settings(), source_of(case)
+    with tempfile.TemporaryDirectory(prefix="assay-") as folder:
+        connection = duckdb.connect(config={**SAFE, "temp_directory": folder})
+        try:
+            connection.execute("SET enable_progress_bar = false")
+            asking = _Asking(case, source, measured_rows(case, source, InBase(connection, source.sql)))
+            found = [_one(asking, c, how) for c in case.contract.checks]
+            return Checked(case.contract, asking.total, tuple(adjusted(found)))
+        except duckdb.Error as error:
+            raise broken(source, error) from error
+        finally:
+            connection.close()
+
+
+def _one(asking: _Asking, asked: Check, settings: Settings) -> Outcome:
+    import duckdb
+
+    try:
+        if asked.kind in NO_COLUMN:
+            return one(asking.head(), asked, (), settings, True)
+        if lost := [c for c in asked.columns if c not in asking.source.columns]:
+            raise Cannot(f"the column {lost[0]!r} is missing")
+        if asking.values(asked.columns) <= MOST_VALUES:
+            table, groups = asking.table(asked.columns)
+            return one(table, asked, groups, settings, True)
+        if KINDS[asked.kind].figure is not None:
+            return figure_outcome(asked, asking.figure(asked), asking.total)
+        state, counts, groups = asking.states(asked)
+        return of_rows(asked, state != MISSING, state == BAD, counts, groups, settings, True)
+    except (Cannot, duckdb.BinderException, duckdb.ConversionException, duckdb.NotImplementedException) as why:
+        said = str(why) if isinstance(why, Cannot) else f"the database cannot compare the values ({str(why)[:120]})"
+        return Outcome(asked, False, 0, 0, None, reason=said)
+
+
+class _Asking:
+    """One file in the database; `rows` are those that are audited."""
+
+    def __init__(self, case: Case, source: Source, rows: InBase) -> None:
+        self.case, self.source, self.rows = case, source, rows
+        self.total = int(rows.one("count(*)")[0])
+        self._values: dict[str, int] = {}
+        self._tables: dict[tuple[str, ...], tuple[Table, tuple[Group, ...]]] = {}
+
+    def head(self) -> Table:
+        """The columns and the number of rows, and no values."""
+        names = list(self.source.columns)
+        return Table(pd.DataFrame({c: [None] for c in names}), names, np.array([self.total]))
+
+    def values(self, columns: Sequence[str]) -> int:
+        """At most how many combinations these columns and the groups have, about."""
+        wanted = list(dict.fromkeys((*columns, *self.case.data.sensitive)))
+        if new := [c for c in wanted if c not in self._values]:
+            found = self.rows.one(", ".join(f"approx_count_distinct({self.source.column(c)})" for c in new))
+            self._values |= {c: int(n) + 1 for c, n in zip(new, found, strict=True)}
+        return min(math.prod(self._values[c] for c in wanted), self.total)
+
+    def table(self, columns: Sequence[str]) -> tuple[Table, tuple[Group, ...]]:
+        """Each combination of values and groups once, with how many rows it stands for."""
+        wanted = tuple(dict.fromkeys((*columns, *self.case.data.sensitive)))
+        if wanted not in self._tables:
+            frame, counts = self._fetch(wanted, ())
+            self._tables[wanted] = Table(frame, self.source.columns, counts), groups_of(self.case, frame)
+        return self._tables[wanted]
+
+    def states(self, asked: Check) -> tuple[Ints, Ints, tuple[Group, ...]]:
+        """Of each state in each group: the state, how many rows, the groups."""
+        frame, counts = self._fetch(self.case.data.sensitive, (f'{self._state(asked)} AS "{STATE}"',))
+        return frame[STATE].to_numpy(dtype=np.int64), counts, groups_of(self.case, frame)
+
+    def _fetch(self, roles: Sequence[str], more: Sequence[str]) -> tuple[pd.DataFrame, Ints]:
+        names = [self.source.column(c) for c in roles]
+        # A window (unique) comes before the groups.
+        inner = ", ".join([*names, *more])
+        outer = ", ".join([*names, *(f'"{STATE}"' for _ in more), f'count(*) AS "{PEOPLE}"'])
+        query = replace(self.rows, table=f"(SELECT {inner} FROM {self.rows.table})")
+        found = query.groups(outer, 4 * MOST_VALUES)
+        found = found.sort_by([(n, "ascending") for n in found.column_names[:-1]])
+        try:
+            frame = typed_values(self.case, self.source, found, list(roles), False)[0]
+        except DataError as error:
+            raise Cannot(error.problem) from error
+        counts = frame.pop(PEOPLE).to_numpy(dtype=np.int64)
+        data, model = self.case.data, self.case.model
+        if data.label not in frame:
+            data = replace(data, label=None)
+        if model.column not in frame:
+            model = replace(model, kind="path")
+        return missing_words(replace(self.case, data=data, model=model), frame, counts)[0], counts
+
+    def _number(self, column: str) -> str:
+        """The column as a number that is finite, else null."""
+        own = self.source.column(column)
+        cast = f"TRY_CAST({f'trim({own})' if self.source.kind == 'csv' else own} AS DOUBLE)"
+        return f"CASE WHEN isfinite({cast}) THEN {cast} END"
+
+    def _known(self, column: str) -> str:
+        """Whether there is a value; NaN is none."""
+        own = self.source.column(column)
+        if self.source.kind == "csv":
+            return f"{own} IS NOT NULL AND {own} <> ''"
+        return f"{own} IS NOT NULL AND CAST({own} AS VARCHAR) <> 'nan'"
+
+    def _state(self, asked: Check) -> str:
+        known = " AND ".join(f"({self._known(c)})" for c in asked.columns)
+        bad = self._bad(asked, known)
+        if asked.kind in ("missing_at_most", "empty"):
+            return f"CASE WHEN {bad} THEN {BAD} ELSE {GOOD} END"
+        return f"CASE WHEN NOT ({known}) THEN {MISSING} WHEN {bad} THEN {BAD} ELSE {GOOD} END"
+
+    def _bad(self, asked: Check, known: str) -> str:
+        """When a row fails. Raises Cannot for a kind that asks about each value."""
+        given, kind = asked.given, asked.kind
+        if kind in ("missing_at_most", "empty"):
+            return known if kind == "empty" else f"NOT ({known})"
+        if kind in ("unique", "unique_together"):
+            who = ", ".join(self.source.column(c) for c in asked.columns)
+            return f"count(*) OVER (PARTITION BY {who}) > 1"
+        numbers = [self._number(c) for c in asked.columns]
+        if kind == "between" and all(_plain(given.get(k)) for k in ("min", "max")):
+            low, high = limits(given)
+            ends = [f"{numbers[0]} {'>' if given.get('strict_min') else '>='} {low!r}"] if math.isfinite(low) else []
+            ends += [f"{numbers[0]} {'<' if given.get('strict_max') else '<='} {high!r}"] if math.isfinite(high) else []
+            return f"NOT coalesce({' AND '.join([f'({numbers[0]}) IS NOT NULL', *ends])}, false)"
+        if kind == "type" and given["type"] in ("number", "whole"):
+            whole = f" AND {numbers[0]} = floor({numbers[0]})" if given["type"] == "whole" else ""
+            return f"NOT coalesce(({numbers[0]}) IS NOT NULL{whole}, false)"
+        if kind == "at_least_column":
+            sign = ">=" if given.get("or_equal", True) else ">"
+            return f"NOT coalesce({numbers[0]} {sign} {numbers[1]}, false)"
+        raise Cannot(
+            f"{' and '.join(map(repr, asked.columns))} has about {self.values(asked.columns):,} different values in "
+            f"groups, and this check looks at each of at most {MOST_VALUES:,}"
+        )
+
+    def figure(self, asked: Check) -> Any:
+        """What the database computes of a whole column."""
+        column, number = asked.columns[0], self._number(asked.columns[0])
+        known = f"count(*) FILTER ({self._known(column)})"
+        if asked.kind in ("distinct", "distinct_share"):
+            many, there = self.rows.one(
+                f"count(DISTINCT {self.source.column(column)}) FILTER ({self._known(column)}), {known}"
+            )
+            return int(many) if asked.kind == "distinct" else (many / there if there else None)
+        if asked.kind == "quantiles":
+            return list(self.rows.one(", ".join(f"quantile_cont({number}, {q!r})" for q in asked.given["at"])))
+        value = self.rows.one(FIGURES[asked.kind].format(number))[0]
+        return None if value is None else float(value)
+
+
+FIGURES = {
+    "mean": "avg({})",
+    "median": "median({})",
+    "stdev": "stddev_samp({})",
+    "sum": "sum({})",
+    "smallest": "min({})",
+    "largest": "max({})",
+}
+
+
+def _plain(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
