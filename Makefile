@@ -3,13 +3,15 @@
 #   make run [PORT=8501]     set up what is missing, then serve on 127.0.0.1
 #   make demo                the whole main job on the sample data, at the command line
 #   make test                set up the test tools too, then run every test
-#   make test-environments   models in interpreters and versions of their own (makes them the first time)
+#   make test-environments   models in interpreters and versions of their own, servers, orchestrators (makes them the first time)
+#   make test-other-versions  the part of it that CI runs: models of other versions
 #   make check               format, lint, types and tests: what a change must pass
 #   make quick               lint and the tests of the counting core, for the loop while writing
 #   make mutants [ROOM=audit/stats] [N=40] [SEED=0]   change lines one at a time; which changes does no test notice?
 #   make format              rewrite the source as `make check` wants it
 #   make samples             train the sample models and write the sample files again
 #   make extra               install what reads XGBoost and ONNX models too
+#   make login              install what logins need (docs/people.md); off until they are configured
 #   make api                 docs/api.md anew from the facade's docstrings (fetches its generator the first time)
 #   make other-versions      reports that other WeasyPrints have set, verified with this one (fetches them)
 #   make lock [UPGRADE=--upgrade]  compile the requirements anew (needs uv)
@@ -26,7 +28,8 @@ LOCK = uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --gen
 
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help run setup setup-test demo test test-environments check quick mutants lint types format samples extra api other-versions \
+.PHONY: help run setup setup-test demo test test-environments test-other-versions check quick mutants lint types \
+	format samples extra login api other-versions \
 	lock clean
 .DEFAULT_GOAL := help
 
@@ -51,6 +54,10 @@ test: setup-test
 test-environments: setup-test
 	@bash scripts/environments.sh
 	@$(PY) -m pytest -m environments -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-other-versions: setup-test
+	@bash scripts/environments.sh sklearn-1.3 sklearn-1.6 keras >/dev/null
+	@$(PY) -m pytest -m environments -n $(WORKERS) --dist loadfile --no-loadscope-reorder tests/audit/models $(ARGS)
 
 lint: setup-test
 	$(PY) -m ruff format --check $(CODE)
@@ -84,6 +91,9 @@ samples: setup
 extra: setup
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-compile -r requirements/extra.txt
 
+login: setup
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-compile -r requirements/login.txt
+
 api:
 	@bash scripts/api.sh
 
@@ -96,7 +106,8 @@ lock:
 	$(LOCK) requirements/build.in -o requirements/build.txt
 	$(LOCK) requirements/run.in -o requirements.txt
 	$(LOCK) -c requirements.txt requirements/extra.in -o requirements/extra.txt
-	$(LOCK) -c requirements.txt -c requirements/extra.txt requirements/test.in -o requirements/test.txt
+	$(LOCK) -c requirements.txt requirements/login.in -o requirements/login.txt
+	$(LOCK) -c requirements.txt -c requirements/extra.txt -c requirements/login.txt requirements/test.in -o requirements/test.txt
 
 clean:
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis out build

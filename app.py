@@ -11,25 +11,32 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 HERE = Path(__file__).resolve().parent
 
 
+SCREENS = (
+    ("start", "Start", "report"),
+    ("setup", "Set up", "make"),
+    ("data", "Who is in the data", "figures"),
+    ("model", "What the model does", "figures"),
+    ("mitigate", "Mitigate and watch", "figures"),
+    ("stress", "What could go wrong", "figures"),
+    ("report", "Report", "report"),
+    ("received", "Check a report", "report"),
+)
+"""Module in screens/ and address, title, the act (audit/access.py) that its roles have. Loaded when first opened."""
+
+
 def pages() -> None:
     """One run of the page that is open."""
-    from screens import data, mitigate, model, received, removal, report, setup, start, stress
+    from screens import people, removal
     from screens.parts import PAGES
 
     st.set_page_config(page_title="Assay", page_icon=str(HERE / "screens" / "icon.png"), layout="wide")
-    PAGES.update(
-        start=st.Page(start.show, title="Start", url_path="start", default=True),
-        setup=st.Page(setup.show, title="Set up", url_path="setup"),
-        data=st.Page(data.show, title="Who is in the data", url_path="data"),
-        model=st.Page(model.show, title="What the model does", url_path="model"),
-        mitigate=st.Page(mitigate.show, title="Mitigate and watch", url_path="mitigate"),
-        stress=st.Page(stress.show, title="What could go wrong", url_path="stress"),
-        report=st.Page(report.show, title="Report", url_path="report"),
-        received=st.Page(received.show, title="Check a report", url_path="received"),
-    )
+    for name, title, act in SCREENS:
+        shown = people.only(act, f"screens.{name}")
+        PAGES[name] = st.Page(shown, title=title, url_path=name, default=name == "start")
     page = st.navigation(list(PAGES.values()), position="top")
-    removal.farewell()
-    page.run()
+    if people.entered():
+        removal.farewell()
+        page.run()
 
 
 @asynccontextmanager
@@ -44,8 +51,9 @@ async def swept(_: object):  # type: ignore[no-untyped-def]
 if (
     get_script_run_ctx(suppress_warning=True) is None
 ):  # imported by the server, which runs this file once more for each page
-    from screens.serve import middleware
+    from screens.serve import middleware, who_acts
 
+    who_acts()
     app = st.App(__file__, middleware=middleware(), lifespan=swept)
 else:
     pages()

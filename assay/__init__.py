@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from assay._audit import audit, audit_case, open_run
+    from assay._endpoint import endpoint
     from assay._report import new_key, verify
     from assay._result import Explanation, Mitigation, Result
     from assay._scorer import fairness_scorer
@@ -35,6 +36,7 @@ __all__ = [
     "Result",
     "audit",
     "audit_case",
+    "endpoint",
     "fairness_scorer",
     "load_running",
     "new_key",
@@ -46,6 +48,7 @@ _WHERE = {
     "audit.errors": ("AssayError",),
     "debias.loop.running": ("load_running",),
     "assay._audit": ("audit", "audit_case", "open_run"),
+    "assay._endpoint": ("endpoint",),
     "assay._report": ("new_key", "verify"),
     "assay._result": ("Explanation", "Mitigation", "Result"),
     "assay._scorer": ("fairness_scorer",),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from assay import _frames, _models
+from assay._endpoint import section
 from assay._result import Result
 from audit.errors import CaseError, InputError
 from audit.load.values import name_of
@@ -43,6 +44,7 @@ def audit(
     seed: int = 0,
     draws: int = 2000,
     allow: Sequence[str] = (),
+    offline: bool = False,
 ) -> Result:
     """Measure how decisions about people differ between groups.
 
@@ -60,8 +62,9 @@ def audit(
     favourable : object
         The value that is good for the person; asked for where neither names nor values say it.
     model : Any
-        A fitted estimator of scikit-learn's kind (asked in this process, which the evidence says), or the path of a
-        model file (asked in a process of its own).
+        A fitted estimator of scikit-learn's kind (asked in this process, which the evidence says), the path of a
+        model file (asked in a process of its own), `assay.endpoint(...)`, or the keys of `[model]` in a case file,
+        for example `{"path": "m.pkl", "python": "venv/bin/python", "load": "joblib", "consent": "sha256:..."}`.
     decision : Column
         What was decided, in place of a model.
     score : Column
@@ -100,6 +103,8 @@ def audit(
         Behind each of them.
     allow : Sequence[str]
         Types in a model file that you have reviewed.
+    offline : bool
+        Of an endpoint: the answers that an earlier audit kept in `out`, and no other; nothing is sent.
 
     Returns
     -------
@@ -137,9 +142,13 @@ def audit(
             todo="give one of them",
         )
     made: dict[str, Any] = {}
+    if isinstance(model, (str, Path)):
+        model = {"path": model}
+    if isinstance(model, Mapping):
+        made = section(model, features)
     if model is not None:
         reads = list(features) if features is not None else _models.columns_of(model, table, {*exclude}, roles, groups)
-        made = _models.placed(model, table, reads, folder, threshold)
+        made = made or _models.placed(model, table, reads, folder)
         features = reads
     elif decision is not None:
         made = {"decision": table.role("decision", decision)}
@@ -166,7 +175,7 @@ def audit(
     about = {"name": name, "purpose": purpose}
     norms = {"file": str(Path(policy).resolve())} if policy is not None else None
     _frames.write_case(folder / "case.toml", about, values, made, norms)
-    return _run(folder / "case.toml", folder, out is None, seed=seed, draws=draws, allow=allow)
+    return _run(folder / "case.toml", folder, out is None, seed=seed, draws=draws, allow=allow, offline=offline)
 
 
 def audit_case(
@@ -176,6 +185,7 @@ def audit_case(
     seed: int = 0,
     draws: int = 2000,
     allow: Sequence[str] = (),
+    offline: bool = False,
 ) -> Result:
     """Audit a case file, as `assay audit CASE.toml --out DIR` does.
 
@@ -191,13 +201,15 @@ def audit_case(
         Behind each of them.
     allow : Sequence[str]
         Types in the model file that you have reviewed.
+    offline : bool
+        Of an endpoint: the answers kept in `out`, and no other; nothing is sent.
 
     Raises
     ------
     AssayError
         InputError where the case, its data or its model cannot be used.
     """
-    return _run(Path(case), _folder(out), out is None, seed=seed, draws=draws, allow=allow)
+    return _run(Path(case), _folder(out), out is None, seed=seed, draws=draws, allow=allow, offline=offline)
 
 
 def open_run(folder: str | Path) -> Result:
@@ -233,11 +245,16 @@ def _folder(out: str | Path | None) -> Path:
     return Path(out)
 
 
-def _run(case: Path, folder: Path, passing: bool, *, seed: int, draws: int, allow: Sequence[str] = ()) -> Result:
+def _run(
+    path: Path, folder: Path, passing: bool, *, seed: int, draws: int, allow: Sequence[str], offline: bool
+) -> Result:
+    from audit.case import offline as kept_only
     from audit.gaps import Settings
     from audit.load import load_case
     from audit.run import run_audit
+    from reports.presets import check_case
 
-    loaded = load_case(case)
-    run_audit(loaded, folder, Settings(seed=seed, draws=draws, reference=loaded.data.reference), allow=allow)
-    return Result(folder, case, passing=passing)
+    case = check_case(load_case(path))
+    case = kept_only(case) if offline else case
+    run_audit(case, folder, Settings(seed=seed, draws=draws, reference=case.data.reference), allow=allow)
+    return Result(folder, path, passing=passing)

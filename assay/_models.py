@@ -38,15 +38,13 @@ def columns_of(
     return [c for c in table.own if c not in never]
 
 
-def placed(model: Any, table: Columns, reads: Sequence[str], folder: Path, threshold: float | None) -> dict[str, Any]:
-    """The `[model]` section for this model; writes `model.skops` or a column of decisions. Raises ModelError."""
-    if isinstance(model, (str, Path)):
-        return {"path": str(Path(model).resolve())}
+def placed(model: Any, table: Columns, reads: Sequence[str], folder: Path) -> dict[str, Any]:
+    """The `[model]` section for this estimator; writes `model.skops` or a column of decisions. Raises ModelError."""
     if not hasattr(model, "predict"):
         raise ModelError(
             "this is no fitted estimator",
             got=type(model).__name__,
-            expected="an object with predict, the path of a model file, or decision= or score=",
+            expected="an object with predict, the path of a model file, assay.endpoint(...), or decision= or score=",
             todo="pass the fitted estimator, or its decisions",
         )
     given = table.frame[list(reads)]

@@ -6,14 +6,19 @@ import json
 import shutil
 import weakref
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from audit.documents import record_in
+from audit.documents.evidence import Evidence
+from audit.documents.explanations import Explanations
+from audit.documents.mitigation import Mitigation as Mitigated
 from audit.errors import InputError
+from audit.metrics import SELECTION_RATE
 from audit.sizes import measured
+from debias.methods.method import REWEIGHING
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -56,7 +61,11 @@ class Result:
         return _tidy(self.evidence["rates"])
 
     def gaps(self) -> pd.DataFrame:
-        """One row a gap: metric, attribute, kind, value, low, high, p_value, p_adjusted, highest, lowest, reason."""
+        """One row a gap: metric, attribute, kind, value, highest, lowest, reason.
+
+        low, high, p_value and p_adjusted are of the widest gap of all groups; of the two groups named alone, pair_low,
+        pair_high, pair_p_value and pair_p_adjusted, where pairs are compared.
+        """
         return _tidy(self.evidence["gaps"])
 
     def counts(self) -> pd.DataFrame:
@@ -67,7 +76,7 @@ class Result:
         """One row a norm of the policy: value, interval, limit, status."""
         return _tidy(self.evidence["norms"])
 
-    def plot(self, metric: str = "selection_rate", attribute: str | Sequence[str] | None = None) -> Figure:
+    def plot(self, metric: str = SELECTION_RATE, attribute: str | Sequence[str] | None = None) -> Figure:
         """Dots with 95 % intervals, a row a group.
 
         Parameters
@@ -104,7 +113,13 @@ class Result:
         return dots(values, title=f"{metric.replace('_', ' ')} by {' and '.join(wanted)}")
 
     def explain(
-        self, rows: Sequence[int] = (), *, output: str = "probability", seed: int = 0, allow: Sequence[str] = ()
+        self,
+        rows: Sequence[int] = (),
+        *,
+        output: str = "probability",
+        seed: int = 0,
+        allow: Sequence[str] = (),
+        offline: bool = False,
     ) -> Explanation:
         """SHAP and LIME of the audited model; written to explain.json.
 
@@ -118,6 +133,8 @@ class Result:
             Of the background and the draws.
         allow : Sequence[str]
             Types in the model file that you have reviewed.
+        offline : bool
+            Of an endpoint: the answers kept in the run folder, and no other; nothing is sent.
 
         Raises
         ------
@@ -126,13 +143,14 @@ class Result:
         """
         from audit.explain import run_explain
 
+        case = self._case(offline)
         return Explanation(
-            run_explain(self._case(), self.folder, people=tuple(rows), seed=seed, output=output, allow=tuple(allow))
+            run_explain(case, self.folder, people=tuple(rows), seed=seed, output=output, allow=tuple(allow))
         )
 
     def mitigate(
         self,
-        method: str = "reweighing",
+        method: str = REWEIGHING,
         *,
         constraint: str | None = None,
         tolerance: float = 0.02,
@@ -141,6 +159,7 @@ class Result:
         allow: Sequence[str] = (),
         onnx: bool = False,
         gate: bool = False,
+        offline: bool = False,
     ) -> Mitigation:
         """Fit a candidate and compare it with the original, and the original's threshold moved, on untouched rows.
 
@@ -162,6 +181,8 @@ class Result:
             Write the candidate as ONNX too.
         gate : bool
             Raise GateBroken, after writing, where the tolerance was not met on the test rows.
+        offline : bool
+            Of an endpoint: the answers kept in the run folder, and no other; nothing is sent.
 
         Raises
         ------
@@ -171,7 +192,7 @@ class Result:
         from debias.mitigate import run_mitigate
 
         document = run_mitigate(
-            self._case(), method, self.folder, constraint=constraint, tolerance=tolerance, attributes=attributes,
+            self._case(offline), method, self.folder, constraint=constraint, tolerance=tolerance, attributes=attributes,
             seed=seed, allow=allow, onnx=onnx, gate=gate,
         )  # fmt: skip
         return Mitigation(document, self.folder)
@@ -251,7 +272,8 @@ class Result:
             authority=timestamp,
         )
 
-    def _case(self) -> Any:
+    def _case(self, offline: bool) -> Any:
+        from audit.case import offline as kept_only
         from audit.load import load_case
 
         if self.case_file is None:
@@ -261,41 +283,29 @@ class Result:
                 expected="a run that `assay.audit` made, or `assay.audit_case`",
                 todo="audit the case file again with assay.audit_case",
             )
-        return load_case(self.case_file)
+        case = load_case(self.case_file)
+        return kept_only(case) if offline else case
 
     def __repr__(self) -> str:
         lines = [f"{self.evidence['case']['name']}: {measured(self.evidence['data'])} measured."]
         return "\n".join([*lines, *(f"- {s}" for s in self.findings[:8])])
 
     def _repr_html_(self) -> str:
-        """Findings, norms and the chart of the first attribute, for a notebook."""
-        found = "".join(f"<li>{escape(s)}</li>" for s in self.findings[:8])
-        norms = self.norms()
-        table = ""
-        if len(norms):
-            kept = [c for c in ("metric", "kind", "attribute", "value", "low", "high", "limit", "status") if c in norms]
-            table = norms[kept].to_html(index=False, border=0, na_rep="not estimable", float_format="{:.3f}".format)
-        said = "".join(f"<li>{escape(s)}</li>" for s in self.notes[:6])
-        name = escape(self.evidence["case"]["name"])
-        return (
-            f"<div><h4>{name}: {measured(self.evidence['data'])} measured</h4><ul>{found}</ul>{table}{self._chart()}"
-            f"<details><summary>Notes ({len(self.notes)})</summary><ul>{said}</ul></details></div>"
-        )
+        """Findings, norms and the chart of the first attribute, for a notebook: the report's own blocks."""
+        from reports.blocks import Heading, Points
+        from reports.inline import html_of
+        from reports.sections import measures
 
-    def _chart(self) -> str:
-        """The selection rates of the first attribute, drawn as the report draws them."""
-        from reports.charts import Dot, dots
-
-        first = self.evidence["data"]["sensitive"][:1]
-        rates = [r for r in self.evidence["rates"] if r["metric"] == "selection_rate" and r["attribute"] == first]
-        if not rates:
-            return ""
-        return dots(
-            [
-                Dot(" / ".join(r["group"]), r["value"], r["low"], r["high"], 0, f"n = {r['denominator']:,}")
-                for r in rates
-            ]
-        )
+        evidence = record_in(Evidence, self.evidence, "evidence.json")
+        chart = measures.chart_of(evidence, SELECTION_RATE, evidence.data.sensitive[:1])
+        blocks = [
+            Heading(f"{evidence.case.name}: {measured(evidence.data)} measured"),
+            Points(evidence.findings[:8]),
+            *measures.norms(evidence).blocks,
+            *chart,
+        ]
+        notes = html_of([Points(evidence.notes[:6])])
+        return f"<div>{html_of(blocks)}<details><summary>Notes ({len(evidence.notes)})</summary>{notes}</details></div>"
 
 
 class Explanation:
@@ -328,7 +338,12 @@ class Explanation:
         return f"{self.document['output']} explained by {self.document['method']}"
 
     def _repr_html_(self) -> str:
-        return f"<div><p>{escape(repr(self))}</p>{self.features().head(15).to_html(index=False, border=0)}</div>"
+        from reports.blocks import Paragraph
+        from reports.inline import html_of
+        from reports.sections.explanations import importance
+
+        told = record_in(Explanations, self.document, "explain.json")
+        return f"<div>{html_of([Paragraph(repr(self)), *([importance(told)] if told.overall else [])])}</div>"
 
 
 class Mitigation:
@@ -355,8 +370,12 @@ class Mitigation:
         return "\n".join(summary(self.document))
 
     def _repr_html_(self) -> str:
-        said = "".join(f"<li>{escape(s)}</li>" for s in repr(self).splitlines())
-        return f"<div><ul>{said}</ul>{self.changes().head(15).to_html(index=False, border=0)}</div>"
+        from reports.inline import html_of
+        from reports.sections import mitigation
+
+        told = record_in(Mitigated, self.document, "mitigation.json")
+        blocks = [*mitigation.worse_of(told), mitigation.arms_of(told, alone=True), mitigation.BASELINE]
+        return f"<div>{html_of([*blocks, mitigation.flips_of(told)])}</div>"
 
 
 def _tidy(records: Sequence[dict[str, Any]]) -> pd.DataFrame:

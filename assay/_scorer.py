@@ -10,11 +10,11 @@ import pandas as pd
 
 from audit.cube import Meaning
 from audit.errors import InputError, nearest
-from audit.metrics import metrics_for
+from audit.metrics import SELECTION_RATE, metrics_for
 
 
 def fairness_scorer(
-    metric: str = "selection_rate",
+    metric: str = SELECTION_RATE,
     *,
     sensitive: Any,
     favourable: object = 1,

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from audit.asking import ask, raw_output
 from audit.case import Case, ModelSpec
 from audit.cube import Floats, Ints
-from audit.errors import CaseError, ModelError
+from audit.errors import CaseError
 from audit.load.toml import write
 from audit.load.values import coded
 from audit.models.loaded import DECISION, PROBABILITY, RAW, VALUE, class_index, same_class
@@ -236,38 +237,8 @@ def _class(
     if len(classes) == 2 and at is not None and f"not {positive}" in classes:
         return classes[at], {}  # a candidate of ours: `positive` or not, whatever else the label says
     if at is None or (len(classes) == 2 and unmatched):
-        raise _ask(case, info, classes, labels, help_with)
+        raise ask(case, info, classes, labels, help_with)
     return classes[at], {}
-
-
-def _ask(
-    case: Case, info: ModelInfo, classes: Sequence[str], labels: Sequence[str], help_with: Callable[[str], str] | None
-) -> CaseError | ModelError:
-    """The refusal with the lines to choose from."""
-    positive = str(case.data.positive)
-    others = [n for n in labels if n != positive]
-    if len(classes) != 2 or len(others) > 1:
-        try:
-            class_index(classes, positive)
-        except ModelError as error:
-            return error
-    other = others[0] if others else f"not {positive}"
-    ways = []
-    for at in (1, 0):
-        line = {classes[1 - at]: other, classes[at]: positive}
-        ways.append("classes = " + write(dict(sorted(line.items(), key=lambda kv: classes.index(kv[0])))))
-    says = "its file does not say what its classes are called" if not info.named else "its classes have other names"
-    if not info.classes:
-        says = "it gives one number and names no classes"
-    shown = "" if help_with is None or not info.decides else "; " + "; ".join(help_with(classes[at]) for at in (1, 0))
-    return CaseError(
-        "which of the model's classes is which value of the label?",
-        got=f"the model {info.estimator}: {says} ({', '.join(repr(c) for c in classes)}); the label says "
-        f"{' and '.join(repr(n) for n in (labels or (positive,)))}",
-        expected="one line under [model] that says it; a guess could turn every figure round",
-        todo=f"add `{ways[0]}` if class {classes[1]} means {positive!r}, or `{ways[1]}` if class {classes[0]} "
-        f"does{shown}",
-    )
 
 
 def answer(worker: Worker, rule: Rule, frame: pd.DataFrame, people: int | None = None) -> Answered:
@@ -380,22 +351,6 @@ def words_of(compared: Compared | Mapping[str, Any]) -> str:
     return (
         f"The model's own decision and its score cut at {c['cut']:g} differ for {c['differ']:,} of {c['rows']:,} "
         f"people ({share[0]}): it decides {share[1]} positive itself, the cut {share[2]}. Audited is {audited}."
-    )
-
-
-def raw_output(info: ModelInfo, score: Floats) -> CaseError:
-    """The refusal of an output of which no decision follows, with the lines to choose from."""
-    low, high = (float(score.min()), float(score.max())) if len(score) else (0.0, 0.0)
-    kind = "log-odds (logits, margins)" if info.output == RAW else "a number, and does not decide"
-    if low >= 0 and high <= 1:
-        kind += ", though all lie within 0 and 1"
-    return CaseError(
-        "the model's output is no probability and no decision",
-        got=f"{info.estimator} gives {kind}: {low:g} to {high:g} in these rows"
-        + "".join(f"; {note}" for note in info.notes),
-        expected="one line under [model] that says what decides",
-        todo='add `link = "logit"` if the numbers are log-odds (positive from a probability of 0.5 on), or '
-        "`threshold = NUMBER`, the number from which on the decision is positive (for logits 0.0)",
     )
 
 

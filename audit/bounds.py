@@ -29,7 +29,7 @@ import numpy.typing as npt
 
 from audit.cube import Margin
 from audit.gaps import Settings, comparable, reference_index
-from audit.metrics import Metric, metrics_for, opportunity
+from audit.metrics import EQUAL_OPPORTUNITY, Metric, complements, metrics_for, opportunity
 from audit.values import UNKNOWN
 
 Floats = npt.NDArray[np.float64]
@@ -39,11 +39,6 @@ Holds = Callable[[Any, Any], npt.NDArray[np.bool_]]
 
 GRID = 1 << 16
 """Ways of dividing people over two groups that are looked at; beyond so many, evenly spread ones."""
-
-METRICS = (
-    "selection_rate", "base_rate", "accuracy", "true_positive_rate", "false_positive_rate",
-    "positive_predictive_value", "negative_predictive_value",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +66,7 @@ def bounds(margins: Sequence[Margin], settings: Settings, norms: Sequence[Mappin
         if len(margin.attribute) != 1 or not margin.meaning.decides:
             continue
         for metric in metrics_for(margin.meaning):
-            if metric.name not in METRICS or (side := _side(margin, metric, settings)) is None:
+            if metric.name in complements() or (side := _side(margin, metric, settings)) is None:
                 continue
             limits = _limits(norms, margin, metric)
             out["unknown_group"] += _unknown(margin, metric, side, limits)
@@ -97,7 +92,7 @@ def _side(margin: Margin, metric: Metric, settings: Settings) -> _Side | None:
 
 def _limits(norms: Sequence[Mapping[str, Any]], margin: Margin, metric: Metric) -> list[tuple[str, float]]:
     """(kind, limit) of the norms about this rate."""
-    names = {metric.name} | ({"equal_opportunity"} if metric.name == opportunity(margin.meaning) else set())
+    names = {metric.name} | ({EQUAL_OPPORTUNITY} if metric.name == opportunity(margin.meaning) else set())
     mine = [n for n in norms if n["metric"] in names and list(n["attribute"]) == list(margin.attribute)]
     return list(dict.fromkeys((str(n["kind"]), float(n["limit"])) for n in mine))
 

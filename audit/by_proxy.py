@@ -28,7 +28,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from audit.case import Case
-from audit.documents.base import Record
+from audit.documents.rows import ByProxy
 from audit.errors import DataError
 from audit.gaps import Settings, seed_of
 from audit.load.tables import read_noted
@@ -172,18 +172,17 @@ def _figures(x: Floats, n: Floats, p: Floats) -> _Figures:
         )
 
 
-def sentences(found: Sequence[Mapping[str, Any] | Record]) -> list[str]:
+def sentences(found: Sequence[ByProxy]) -> list[str]:
     """One a pair of groups: what is known, and what is not."""
     out = []
     for entry in found:
-        by = " and ".join(entry["attribute"])
-        for gap in entry["gaps"]:
-            a, b = (" / ".join(g) for g in gap["groups"])
-            sure = "" if gap["low"] <= 0 <= gap["high"] else " Whatever groups these people are of, the sign is this."
+        by = " and ".join(entry.attribute)
+        for gap in entry.gaps:
+            a, b = (" / ".join(g) for g in gap.groups)
+            sure = "" if gap.low <= 0 <= gap.high else " Whatever groups these people are of, the sign is this."
             out.append(
-                f"By {by}, which is not recorded: {a} less {b} is {100 * gap['weighted']:.1f} points by probabilities "
-                f"of {entry['column']}, and can be anything from {100 * gap['low']:.1f} to "
-                f"{100 * gap['high']:.1f}.{sure}"
+                f"By {by}, which is not recorded: {a} less {b} is {100 * gap.weighted:.1f} points by probabilities "
+                f"of {entry.column}, and can be anything from {100 * gap.low:.1f} to {100 * gap.high:.1f}.{sure}"
             )
     return out
 

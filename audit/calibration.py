@@ -15,6 +15,7 @@ from scipy.special import betaincinv
 from audit import stats
 from audit.cube import Floats, Margin
 from audit.gaps import Settings, seed_of
+from audit.metrics import CALIBRATION_ERROR
 from audit.scores import PARTS, Scores, part_of
 
 POINTS = 25
@@ -135,7 +136,7 @@ def calibration(margin: Margin, g: int, settings: Settings) -> tuple[float, floa
         return float("nan"), float("nan"), float("nan"), 0.0
     weight, score, share, effective, total = found
     value = float(np.sum(weight * np.abs(score - share)))
-    seed = seed_of(settings, margin.attribute, "calibration_error")
+    seed = seed_of(settings, margin.attribute, CALIBRATION_ERROR)
     low, high = stats.error_limits(weight, score, share, effective, settings.alpha, seed)
     return value, low, high, total
 

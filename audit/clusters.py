@@ -156,6 +156,8 @@ def summed(groups: int, sets: dict[tuple[int, ...], int], a: Ints, b: Ints, prod
     size = groups * CELLS
     pair, at = np.unique(np.minimum(a, b) * size + np.maximum(a, b), return_inverse=True)
     total = np.bincount(at.reshape(-1), products, minlength=len(pair)).astype(np.float64)
+    # Cells in which no person is together say nothing; engines find them or not.
+    pair, total = pair[total != 0], total[total != 0]
     counts = np.array([sets[s] for s in order], dtype=np.int64)
     return Clusters(groups, tuple(order), counts, pair // max(size, 1), pair % max(size, 1), total)
 

@@ -67,13 +67,18 @@ def code_clusters(case: Case, frame: pd.DataFrame) -> Ints | None:
         return None
     codes = pd.factorize(frame[column], use_na_sentinel=True)[0].astype(np.int64)
     if (codes < 0).any():
-        raise DataError(
-            f"the cluster column {column!r} has empty values",
-            got=f"{int((codes < 0).sum()):,} of {len(codes):,} rows of nobody known",
-            expected="a person (household, document) in every row",
-            todo="fill them in, or leave out `cluster` where each row is a person",
-        )
+        raise of_nobody(column, int((codes < 0).sum()), len(codes))
     return codes
+
+
+def of_nobody(column: str, rows: int, of: int) -> DataError:
+    """Of rows whose person is not said."""
+    return DataError(
+        f"the cluster column {column!r} has empty values",
+        got=f"{rows:,} of {of:,} rows of nobody known",
+        expected="a person (household, document) in every row",
+        todo="fill them in, or leave out `cluster` where each row is a person",
+    )
 
 
 def group_codes(column: pd.Series, edges: Sequence[float] | None = None) -> tuple[Ints, tuple[str, ...]]:

@@ -39,7 +39,8 @@ def conformance(margins: Sequence[Margin], settings: Settings) -> dict[str, Any]
         if not margin.attribute or len(margin.attribute) > 2:
             continue
         known = np.flatnonzero(np.array([UNKNOWN not in g for g in margin.groups]) & ~margin.withheld)
-        known = known[margin.rows[known] > 0]
+        # Rows that all weigh nothing are nobody to these tools.
+        known = known[margin.w[known].reshape(len(known), -1).sum(axis=1) > 0]
         if len(known) < 2:
             continue
         for g in known.tolist():

@@ -7,6 +7,7 @@
     |   |-- DataError                  the table
     |   |-- ModelError                 the model file, or what the model did
     |   |-- KeyFileError               a signing key or its password
+    |   |-- AccessError                who is acting may not do this
     |   |-- PublicationError           a report that would give people away beside an earlier one
     |   `-- OutputError                what was to be written could not be (disk full, no permission)
     |-- GateBroken            exit 3   with --gate: a norm or a contract is broken, or a constraint was not met
@@ -92,6 +93,10 @@ class ModelError(InputError):
 
 class KeyFileError(InputError):
     """The signing key or its password cannot be used."""
+
+
+class AccessError(InputError):
+    """Who is acting may not do this."""
 
 
 class PublicationError(InputError):

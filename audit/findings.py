@@ -8,6 +8,7 @@ from typing import Any
 
 from audit.asked import words_of
 from audit.evidence import pick
+from audit.metrics import ASKED_FIRST, METRICS, ROC_AUC, SELECTION_RATE
 from audit.models.served.measured import finding
 from audit.policy import Norm, Policy
 from audit.sizes import behind
@@ -85,13 +86,12 @@ def percent(value: float | None) -> str:
     return "n/a" if value is None else f"{100 * value:.1f} %"
 
 
-def policy_words(policy: Mapping[str, Any]) -> str:
-    """Whose norms these are, as a sentence. policy: as documents name it (`Policy.named`)."""
-    version, standing = policy["version"], policy.get("standing")
+def policy_words(version: str, standing: str | None = None, adopted_by: str | None = None, **_: object) -> str:
+    """Whose norms these are, as a sentence. As documents name it (`Policy.named`)."""
     if standing == "example":
         return f"Policy {version} is Assay's example policy, not yours: nobody has adopted it for this case."
     if standing == "adopted":
-        return f"Policy {version} is Assay's example policy; {policy['adopted_by']} adopted it for this case."
+        return f"Policy {version} is Assay's example policy; {adopted_by} adopted it for this case."
     return f"Policy {version} is the institution's own." if standing == "own" else f"Policy {version}."
 
 
@@ -128,15 +128,6 @@ def significance(gap: Gap, comparisons: str = "comparisons") -> str:
     return of_two if gap.pairs == 1 else f"{of_two}; all groups tested together: {together}"
 
 
-SENTENCES = {
-    "selection_rate": "receive the favourable decision",
-    "base_rate": "have the favourable outcome",
-    "true_positive_rate": "of those with the positive outcome are found",
-    "false_positive_rate": "of those without the positive outcome are called positive",
-    "accuracy": "are decided in line with their outcome",
-}
-
-
 def model_findings(model: Mapping[str, Any]) -> tuple[str, ...]:
     """What the model's own decision and the other rule at hand differ by; `model` is the entry of evidence.json."""
     compared, served = model.get("compared"), model.get("served")
@@ -154,7 +145,7 @@ def turned_words(rates: Sequence[Mapping[str, Any]] | Sequence[Rate]) -> str | N
     """The notice where scores rank people the wrong way round: AUC of everyone clearly under one half."""
     for found in rates:
         r = found if isinstance(found, Mapping) else {n: getattr(found, n) for n in _READ}
-        if r["metric"] != "roc_auc" or r["attribute"] or r["value"] is None or r["high"] is None:
+        if r["metric"] != ROC_AUC or r["attribute"] or r["value"] is None or r["high"] is None:
             continue
         if r["high"] < 0.5 and r["denominator"] >= TURNED_ROWS:
             return (
@@ -169,12 +160,12 @@ def findings(measures: Measures) -> tuple[str, ...]:
     turned = turned_words(measures.rates)
     out: list[str] = [] if turned is None else [turned]
     attributes = dict.fromkeys(g.attribute for g in measures.gaps)
-    for metric, words in SENTENCES.items():
+    for metric in ASKED_FIRST:
         for attribute in attributes:
             gap = pick(measures.gaps, metric=metric, attribute=attribute, kind="difference")
             if gap is None or len(attribute) > 1:
                 continue
-            out.append(_sentence(measures, gap, words))
+            out.append(_sentence(measures, gap, METRICS[metric].finding))
     return tuple(out)
 
 
@@ -206,6 +197,6 @@ def _sentence(measures: Measures, gap: Gap, words: str) -> str:
     rest = f"and {percent(low.value)} of {name_of(gap.lowest)} ({behind(low, _of(measures, low))}) {words}"
     said = f"{lead} {rest}; the gap is {100 * gap.value:.1f} points ({interval_words(gap)}; {significance(gap)})."
     said += unseen(gap)
-    if gap.idle is None or gap.metric != "selection_rate":
+    if gap.idle is None or gap.metric != SELECTION_RATE:
         return said
     return f"{said} {gap.idle[:1].upper()}{gap.idle[1:]}."

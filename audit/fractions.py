@@ -70,6 +70,11 @@ def correlations(margin: Margin, metric: Metric) -> Floats | None:
     error = np.sqrt(stats.linearised_variance(x, n - x, (xx, xf, ff))) * n
     scale = np.outer(error, error)
     found = np.clip(np.divide(across, scale, out=np.zeros_like(across), where=scale > 0), -1.0, 1.0)
+    # What few people share is little known, and two who answer alike in both groups are no proof that all do: as if two
+    # more had been seen whose answers are not alike (as Agresti & Min 2005 do for matched pairs).
+    people = margin.clusters.people
+    fewer = np.minimum.outer(people, people)
+    found = np.where(found > 0, found * fewer / (fewer + 2), found)
     np.fill_diagonal(found, 1.0)
     return found
 

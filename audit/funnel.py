@@ -21,7 +21,7 @@ import pandas as pd
 from audit.case import Case
 from audit.errors import CaseError
 from audit.gaps import Settings, seed_of
-from audit.load.sign import sign_of
+from audit.load.sign import says_bad, sign_of
 from audit.load.values import coded
 from audit.quality.codes import Group
 from audit.stats.adjust import holm
@@ -81,8 +81,9 @@ def passes(column: pd.Series, favourable: str | None) -> Mask:
     codes, names = coded(column)
     yes = [n for n in names if n == favourable]
     if not yes and len(names) >= 2:
-        sign = sign_of("passed " + str(column.name), names)
-        yes = [sign.favourable] if sign.favourable is not None else []
+        # A stage is something to pass, whatever it is called, unless its name says something bad.
+        sign = None if says_bad(str(column.name)) else sign_of("passed", names)
+        yes = [sign.favourable] if sign is not None and sign.favourable is not None else []
     if len(yes) != 1 or len(names) > 2:
         raise CaseError(
             f"the stage {str(column.name)!r} does not say who passed it",

@@ -15,11 +15,12 @@ import numpy as np
 from audit import stats
 from audit.alike import worth
 from audit.cube import Floats, Margin
+from audit.metrics import SELECTION_RATE
 from audit.values import UNKNOWN
 
 FEW = 30
 """Fewer people than this in a group, or fewer than five selected or not selected, is called small."""
-SELECTION, SCORING = "selection_rate", "scoring_rate"
+SELECTION, SCORING = SELECTION_RATE, "scoring_rate"
 
 
 def impact_table(

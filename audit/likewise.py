@@ -28,7 +28,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from audit.case import Case
-from audit.documents.base import Record
+from audit.documents.rows import AdjustedGap, AlikePair, MantelHaenszel, RawGap
 from audit.gaps import Settings, seed_of
 from audit.load.values import coded
 from audit.quality.codes import Group, levels_of
@@ -357,20 +357,20 @@ class Shown:
     explained: str
 
 
-def shown(pair: Mapping[str, Any] | Record) -> Shown:
+def shown(pair: AlikePair) -> Shown:
     """The figures of one pair as text; a value that is not there says why."""
 
-    def points(found: Mapping[str, Any] | Record) -> str:
-        if found["value"] is None:
-            return f"not estimable: {found['reason']}"
-        return f"{100 * found['value']:.1f} [{100 * found['low']:.1f}, {100 * found['high']:.1f}]"
+    def points(found: RawGap | MantelHaenszel | AdjustedGap) -> str:
+        if found.value is None:
+            return f"not estimable: {getattr(found, 'reason', None)}"
+        return f"{100 * found.value:.1f} [{100 * (found.low or 0):.1f}, {100 * (found.high or 0):.1f}]"
 
-    part = pair["explained"]
-    share = "" if part["share"] is None else f", {100 * part['share']:.0f} % of the gap"
+    part = pair.explained
+    share = "" if part.share is None else f", {100 * part.share:.0f} % of the gap"
     return Shown(
-        f"{' / '.join(pair['against'])} over {' / '.join(pair['group'])}",
-        points(pair["raw"]),
-        points(pair["mantel_haenszel"]),
-        points(pair["adjusted"]),
-        f"{100 * part['mix']:.1f} [{100 * part['low']:.1f}, {100 * part['high']:.1f}]{share}",
+        f"{' / '.join(pair.against)} over {' / '.join(pair.group)}",
+        points(pair.raw),
+        points(pair.mantel_haenszel),
+        points(pair.adjusted),
+        f"{100 * part.mix:.1f} [{100 * (part.low or 0):.1f}, {100 * (part.high or 0):.1f}]{share}",
     )

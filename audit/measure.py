@@ -17,7 +17,18 @@ from audit.cube import Floats, Margin
 from audit.dataset import dataset_measures
 from audit.fractions import effective, fractions, joints, one_sided, repeated
 from audit.gaps import KINDS, Settings, comparable, gap_record, idle, idle_reason, reference_index, seed_of
-from audit.metrics import Metric, metrics_for, opportunity
+from audit.metrics import (
+    BASE_RATE,
+    EQUAL_OPPORTUNITY,
+    EQUALIZED_ODDS,
+    MEAN_SCORE,
+    METRICS,
+    SELECTION_RATE,
+    Metric,
+    metrics_for,
+    opportunity,
+    parts_of,
+)
 from audit.pairs import PairTable, pair_tables, with_pairs
 from audit.power import reaches, with_reach
 from audit.score_rates import bins_note, score_gaps, score_rates
@@ -71,7 +82,7 @@ def measure(margins: Sequence[Margin], settings: Settings) -> Measures:
 def _with_rows(margin: Margin, rate: Rate) -> Rate:
     """A rate of scores with the rows that it is made of."""
     n = margin.n[margin.groups.index(rate.group)]
-    return replace(rate, rows=int(n.sum() if rate.metric == "mean_score" else n[:2].sum()))
+    return replace(rate, rows=int(n.sum() if rate.metric == MEAN_SCORE else n[:2].sum()))
 
 
 def _dataset(margins: Sequence[Margin]) -> tuple[DatasetMeasure, ...]:
@@ -160,12 +171,10 @@ def gaps_of(
     together = joint or joints(margin, metrics)
     together = {k: None if v is None else v[np.ix_(members, members)] for k, v in together.items()}
     by_name = {m.name: m for m in metrics}
-    merit = opportunity(margin.meaning)
+    odds, merit = METRICS[EQUALIZED_ODDS], opportunity(margin.meaning)
     wanted: list[tuple[str, tuple[str, ...], str, str]] = [(m.name, (m.name,), m.hypothesis, m.among) for m in metrics]
-    wanted.append(("equal_opportunity", (merit,), by_name[merit].hypothesis, by_name[merit].among))
-    wanted.append(
-        ("equalized_odds", ("true_positive_rate", "false_positive_rate"), "odds", "people whose outcome is known")
-    )
+    wanted.append((EQUAL_OPPORTUNITY, (merit,), by_name[merit].hypothesis, by_name[merit].among))
+    wanted.append((odds.name, parts_of(odds.name, margin.meaning), odds.hypothesis, odds.among))
     out = []
     for name, parts, hypothesis, among in wanted:
         strata = tuple((counted[p][0][members], counted[p][1][members]) for p in parts)
@@ -189,13 +198,13 @@ def gaps_of(
 def _marked(margin: Margin, gaps: list[tuple[str, Gap]], settings: Settings) -> list[tuple[str, Gap]]:
     """Gaps in decisions marked where nothing is decided; a few decisions that clearly fall on one group do decide."""
     same = same_outcomes(margin)
-    gaps = [(h, idle(g, same) if h == "base_rate" else g) for h, g in gaps]
+    gaps = [(h, g if h == SELECTION_RATE else idle(g, same)) for h, g in gaps]
     reason = idle_reason(margin)
     selection = gaps[0][1].p_value
     constant = margin.n.sum(axis=(0, 1)).min() == 0
     if reason is None or not (constant or selection is None or selection > settings.alpha):
         return gaps
-    return [(h, g if h == "base_rate" else idle(g, reason)) for h, g in gaps]
+    return [(h, g if h == BASE_RATE else idle(g, reason)) for h, g in gaps]
 
 
 def same_outcomes(margin: Margin) -> str | None:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from audit.cube import Margin
 from audit.gaps import Settings, comparable, reference_index, seed_of
-from audit.metrics import Metric, opportunity
+from audit.metrics import EQUAL_OPPORTUNITY, EQUALIZED_ODDS, METRICS, SELECTION_RATE, Metric, opportunity
 from audit.stats.intervals import difference_limits, ratio_limits
 from audit.stats.pairs import critical_value, pair_p, weighted_holm
 from audit.values import Gap, Pair
@@ -30,7 +30,7 @@ MOST = 12
 """Groups up to which every pair is listed; an interval is simultaneous over all pairs however many are listed."""
 WIDE = 200
 """Groups from which on only the pair that the gap names is listed."""
-ODDS = (("true_positive_rate", "positives"), ("false_positive_rate", "negatives"))
+ODDS = tuple((name, METRICS[name].hypothesis) for name in METRICS[EQUALIZED_ODDS].parts[0])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,7 +141,7 @@ def pair_tables(
     joint: rate -> correlations of the groups, or None.
     """
     named = [frozenset((g.highest, g.lowest)) for g in gaps]
-    wished = {"selection_rate", opportunity(margin.meaning)}
+    wished = {SELECTION_RATE, opportunity(margin.meaning)}
     out: dict[Key, PairTable] = {}
     for metric in metrics:
         key = (margin.attribute, metric.hypothesis)
@@ -199,7 +199,7 @@ def _filled(
 ) -> Gap:
     if gap.value is None or gap.p_value is None:
         return gap
-    if gap.metric == "equalized_odds":
+    if gap.metric == EQUALIZED_ODDS:
         of = key[1].removesuffix("odds")  # "", or the class that it is about
         found = [_found(gap, (gap.attribute, of + h), metric, tables) for metric, h in ODDS]
     else:
@@ -227,7 +227,7 @@ def _found(
     if gap.kind == "difference":
         part = table.difference
     else:
-        same = metric in (table.metric, "equal_opportunity")  # else its complement
+        same = metric in (table.metric, EQUAL_OPPORTUNITY)  # else its complement
         part = table.ratio if same else table.mirrored
     value, low, high = (float(v) for v in part[:, k])
     return None if np.isnan(value) else (key, k, (value, low, high))

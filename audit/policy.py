@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+LOOP_METHODS = ("threshold", "reweighing", "constrained_boosting", "search", "group_thresholds")
+"""What [loop] of a policy may name: two ways of the loop itself, and rows of the table of methods (debias.methods),
+which stands above this room; the last decides by the sensitive value and is named only with `sensitive_at_decision`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Norm:
@@ -50,7 +54,7 @@ class LoopRules:
     attempts: int = 4
     automatic: bool = False
     sensitive_at_decision: bool = False
-    methods: tuple[str, ...] = ("threshold", "reweighing", "constrained_boosting", "search")
+    methods: tuple[str, ...] = LOOP_METHODS[:-1]
     approvers: tuple[str, ...] = ()
 
 

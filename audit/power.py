@@ -13,16 +13,15 @@ from audit.cube import Margin
 from audit.fractions import effective as effective_counts
 from audit.fractions import fractions
 from audit.gaps import Settings, comparable, reference_index
-from audit.metrics import Metric, metrics_for, opportunity
+from audit.metrics import ASKED_FIRST, Metric, metrics_for, opportunity
 from audit.values import Gap, Reach
 
 POWER = 0.8
-ASKED = ("selection_rate", "base_rate", "true_positive_rate", "false_positive_rate", "accuracy")
 MOST_GROUPS = 200
 
 
 def reaches(margin: Margin, settings: Settings) -> list[Reach]:
-    """One record for each comparable group of each rate of ASKED: the smallest gap seen with POWER.
+    """One record for each comparable group of each rate of ASKED_FIRST: the smallest gap seen with POWER.
 
     Against the reference group, or else the largest other one; the level of the two-sided test is settings.alpha over
     the number of pairs.
@@ -30,7 +29,7 @@ def reaches(margin: Margin, settings: Settings) -> list[Reach]:
     members = comparable(margin, settings.floor)
     if not margin.attribute or not 2 <= len(members) <= MOST_GROUPS:
         return []
-    wanted = {*ASKED, opportunity(margin.meaning)}
+    wanted = {*ASKED_FIRST, opportunity(margin.meaning)}
     return [r for m in metrics_for(margin.meaning) if m.name in wanted for r in _of(margin, m, members, settings)]
 
 
@@ -46,8 +45,8 @@ def _of(margin: Margin, metric: Metric, members: Any, settings: Settings) -> lis
     pairs = len(counted) - 1 if reference is not None else len(counted) * (len(counted) - 1) // 2
     level = settings.alpha / pairs
     share = np.divide(x, n, out=np.zeros_like(x), where=n > 0)
-    # The largest other group; of two that are equal, the one whose name comes first: nothing depends on the order.
-    order = sorted(counted.tolist(), key=lambda g: (-effective[g], margin.groups[members[g]]))
+    # The largest other group; of equal ones that with the lowest rate, so that no name or order decides a figure.
+    order = sorted(counted.tolist(), key=lambda g: (-effective[g], share[g], margin.groups[members[g]]))
     asked = [g for g in counted.tolist() if g != reference]
     others = [reference if reference is not None else order[0] if order[0] != g else order[1] for g in asked]
     # All at once: one search for each group took half of the time of an audit of eight attributes.

@@ -9,8 +9,8 @@ import numpy as np
 from audit.case import Case
 from audit.code import group_codes
 from audit.load import load_rows
-from audit.load.endpoints import place_of
 from audit.models import describe
+from audit.models.served.addresses import place_of
 from audit.quality.leaks import Leak, leaks_of
 from audit.values import UNKNOWN
 

@@ -23,6 +23,8 @@ from audit.cube import CodedRows, Cube, Margin, cube_of, margins_of
 from audit.cube_json import margins_to_json
 from audit.decide import ModelFacts, decide, reads_note
 from audit.derived import derived, further_findings
+from audit.documents import record_in
+from audit.documents.rows import ByProxy
 from audit.evidence import SCHEMA, measures_to_json, sha256, tool
 from audit.files import canonical, write_whole
 from audit.findings import findings, judge, model_findings
@@ -105,7 +107,7 @@ def run_audit(
     evidence["findings"] += further_findings(made)
     evidence |= more
     if "by_proxy" in more:
-        evidence["notes"] += proxy_sentences(more["by_proxy"])
+        evidence["notes"] += proxy_sentences(record_in(tuple[ByProxy, ...], more["by_proxy"], "by_proxy"))
     if "like_with_like" in more:
         evidence["notes"] += [*alike_findings(more["like_with_like"]), NOT_CAUSAL]
     write_whole(out / "cube.json", cube_bytes)

@@ -17,6 +17,7 @@ from audit import stats
 from audit.calibration import bounds, calibration, known_scores
 from audit.cube import Floats, Margin
 from audit.gaps import KINDS, Settings, gap_record, reference_index, seed_of
+from audit.metrics import CALIBRATION_ERROR, MEAN_SCORE, METRICS, ROC_AUC
 from audit.scores import EXACT_SCORES, PARTS, area_bounds
 from audit.stats.score_gap import Limits
 from audit.values import Gap, Rate
@@ -68,7 +69,7 @@ def _area(margin: Margin, g: int, settings: Settings) -> Rate:
     off = blur(margin, g)
     if off > 0:
         low, high, name = max(low - off, 0.0), min(high + off, 1.0), f"{name}-and-{off:.2g}-for-bins"
-    return _record(margin, g, "roc_auc", area, (low, high), positives + negatives, name, reason)
+    return _record(margin, g, ROC_AUC, area, (low, high), positives + negatives, name, reason)
 
 
 def blur(margin: Margin, g: int) -> float:
@@ -140,7 +141,7 @@ def _mean(margin: Margin, g: int, averages: stats.Averages, limits: tuple[Floats
     if known_scores(margin).probabilities:
         low, high = max(low, 0.0), min(high, 1.0)
     return _record(
-        margin, g, "mean_score", float(averages.mean[g]), (low, high), float(margin.w[g].sum()),
+        margin, g, MEAN_SCORE, float(averages.mean[g]), (low, high), float(margin.w[g].sum()),
         _name("skewed-t", settings), reason,
     )  # fmt: skip
 
@@ -153,7 +154,7 @@ def _calibration(margin: Margin, g: int, settings: Settings) -> Rate:
     else:
         reason = f"0 people with a score and a known outcome (of {int(margin.n[g].sum())} in the group)"
     name = f"{_name('inverted', settings)}-over-{PARTS}-bins"
-    return _record(margin, g, "calibration_error", value, (low, high), n, name, reason)
+    return _record(margin, g, CALIBRATION_ERROR, value, (low, high), n, name, reason)
 
 
 def _name(kind: str, settings: Settings) -> str:
@@ -166,14 +167,14 @@ def score_gaps(margin: Margin, members: npt.NDArray[np.int64], settings: Setting
         return []
     reference = reference_index(margin, members, settings)
     out: list[tuple[str, Gap]] = []
-    for metric, among in (("roc_auc", "people with a known outcome"), ("mean_score", "people with a score")):
-        gap = _area_gap if metric == "roc_auc" else _mean_gap
+    for metric in (ROC_AUC, MEAN_SCORE):
+        gap = _area_gap if metric == ROC_AUC else _mean_gap
         results = gap(margin, members, settings, reference, seed_of(settings, margin.attribute, metric))
         for kind, result in zip(KINDS, results, strict=True):
-            out.append((metric, gap_record(metric, margin, kind, result, members, settings, among)))
+            out.append((metric, gap_record(metric, margin, kind, result, members, settings, METRICS[metric].among)))
     for kind, result in zip(KINDS, _calibration_gaps(margin, members, settings.alpha, reference), strict=True):
-        record = gap_record("calibration_error", margin, kind, result, members, settings, "people with a known outcome")
-        out.append(("calibration_error", record))
+        metric, among = CALIBRATION_ERROR, METRICS[CALIBRATION_ERROR].among
+        out.append((metric, gap_record(metric, margin, kind, result, members, settings, among)))
     return out
 
 
@@ -190,9 +191,11 @@ def _area_gap(
         return np.clip(ends[:, 0] - off, 0, 1), np.clip(ends[:, 1] + off, 0, 1)
 
     def p_value(groups: list[int], ref: int | None) -> float:
-        p, n = ((s.w if margin.weighted else s.n)[members[groups], side].astype(np.float64) for side in (1, 0))
+        own = members[groups]
         if margin.weighted:
-            p, n = _scaled(p, s.w2[members[groups], 1]), _scaled(n, s.w2[members[groups], 0])
+            p, n = ((s.n[own, side], s.w[own, side], s.w2[own, side]) for side in (1, 0))
+            return stats.weighted_areas_p(p, n, seed=seed, draws=settings.draws, reference=ref)
+        p, n = (s.n[own, side].astype(np.float64) for side in (1, 0))
         return stats.areas_p(p, n, seed=seed, draws=settings.draws, reference=ref)
 
     how = "interval from Wilson limits of DeLong's variance; p-value by permuting groups within each outcome"
@@ -232,13 +235,6 @@ def _both(
                 draws=settings.draws, alpha=settings.alpha, reference=reference, what=what, how=how,
             )
         )  # fmt: skip
-    return out
-
-
-def _scaled(w: Floats, squares: Floats) -> Floats:
-    """Weights per score of each group (G, S) scaled to the effective number of people (Kish 1965)."""
-    total = squares.sum(axis=1)
-    out: Floats = w * np.divide(w.sum(axis=1), total, out=np.ones(len(w)), where=total > 0)[:, None]
     return out
 
 

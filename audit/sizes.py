@@ -51,7 +51,11 @@ def behind(rate: Rate | Mapping[str, Any], of: str = "") -> str:
     rows, whole = r.get("rows"), r["denominator"]
     if rows is None or abs(rows - whole) < 1e-9 * max(rows, 1):
         return f"{whole:,.0f}{of}"
-    return f"{rows:,}{of} measured, standing for {whole:,.0f}"
+    return (
+        f"{rows:,}{of} measured, standing for {whole:,.0f}"
+        if whole >= 1 or whole == 0
+        else (f"{rows:,}{of} measured, standing for {whole:.2g}")
+    )
 
 
 def rows_behind(rate: Rate | Mapping[str, Any]) -> float:

@@ -19,7 +19,14 @@ import numpy.typing as npt
 from scipy.special import betaincinv, betaln, expit
 
 from audit.cube import Margin
-from audit.metrics import metrics_for
+from audit.metrics import (
+    ACCURACY,
+    FALSE_POSITIVE_RATE,
+    POSITIVE_PREDICTIVE_VALUE,
+    SELECTION_RATE,
+    TRUE_POSITIVE_RATE,
+    metrics_for,
+)
 from audit.values import UNKNOWN
 
 Floats = npt.NDArray[np.float64]
@@ -30,7 +37,7 @@ STRENGTHS = np.geomspace(1.0, 100.0, 16)
 """How many people the main effects may count as. Never more than 100: where more was allowed, data that looked additive
 by chance made intervals too short (they held in 87 of 100 cases; now 93 to 98, tests/audit/test_smooth.py)."""
 FEWEST_GROUPS = 4
-SMOOTHED = ("selection_rate", "accuracy", "true_positive_rate", "false_positive_rate", "positive_predictive_value")
+SMOOTHED = (SELECTION_RATE, ACCURACY, TRUE_POSITIVE_RATE, FALSE_POSITIVE_RATE, POSITIVE_PREDICTIVE_VALUE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,10 +163,10 @@ def _withhold(
 
 
 def _blank(margin: Margin, groups: set[tuple[str, ...]]) -> Margin:
-    """The margin with these groups' counts removed and marked."""
+    """The margin with these groups' counts removed and marked; what was withheld before stays marked."""
     if not groups:
         return margin
-    hide = np.array([g in groups for g in margin.groups])
+    hide = margin.withheld | np.array([g in groups for g in margin.groups])
 
     def blank(a: npt.NDArray[Any]) -> npt.NDArray[Any]:
         out = a.copy()

@@ -365,14 +365,14 @@ def rates_section(runs: int, command: str, workers: int = 1) -> str:
 PARTS: dict[str, tuple[Callable[[int, str], str], int, str]] = {
     "rates": (rates_section, 2000, "# How often the intervals are right"),
     "areas": (areas_section, 2000, "## Areas under the ROC curve"),
-    "tests": (tests_section, 30, "## Tests of scores"),
-    "means": (means_section, 400, "## Average scores"),
+    "tests": (tests_section, 1000, "## Tests of scores"),
+    "means": (means_section, 1000, "## Average scores"),
     "gaps": (gaps_section, 100, "## Widest gaps of scores"),
     "calibration": (calibration_section, 100, "## Calibration errors"),
     "people": (people_section, 500, "## People in several rows"),
     "weights": (weights_section, 500, "## Weights"),
-    "whole": (whole_section, 40, "## Whole audits without a difference"),
-    "scored": (scored_section, 20, "## Whole audits with scores, without a difference"),
+    "whole": (whole_section, 200, "## Whole audits without a difference"),
+    "scored": (scored_section, 200, "## Whole audits with scores, without a difference"),
 }
 
 

@@ -23,7 +23,6 @@ from audit.gaps import Settings  # noqa: E402
 from audit.load import load_case, load_rows  # noqa: E402
 from audit.stress.corrupt import KINDS, fits  # noqa: E402
 from audit.stress.spec import StressSpec  # noqa: E402
-from audit.stress.words import figure_name  # noqa: E402
 from debias.refits import refitting  # noqa: E402
 from debias.stress import training as ours  # noqa: E402
 from debias.task import task_of  # noqa: E402
@@ -74,7 +73,7 @@ def main() -> None:
         for entries in (mine.entries, other):
             changes = [aim.sign * e.confirmed.change for e in entries if e.aim == aim]
             said.append(f"{max(changes):+.3f}" if changes else "none")
-        name = figure_name({"metric": aim.metric, "figure": aim.kind, "attribute": aim.attribute})
+        name = aim.words()
         print(f"{name:45} ours {said[0]:>8}   black box {said[1]:>8}")
 
 

@@ -14,7 +14,7 @@ from audit.asked import USUAL, answer, bind, labels_of, open_model, rule_of
 from audit.cube import Floats, Ints
 from audit.decide import decide
 from debias.learner import one_thread
-from debias.methods import Method
+from debias.methods.method import Method
 from debias.task import Task
 
 SKOPS = "mitigated.skops"
@@ -60,6 +60,26 @@ class Candidate:
     def score_of(self, rows: Ints) -> Floats | None:
         """Scores (len(rows),) or None."""
         return None if self.score is None else self.score[rows]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """What a method is asked for: a candidate within `tolerance` of `constraint`, by these sensitive attributes.
+
+    hyper: the method's own parameters (None: as they stand): those of BoostSettings; `strength` of the weights, 0 to 1.
+    loss_from: under bounded loss the error that the original starts from, else None.
+    """
+
+    task: Task
+    original: Original
+    method: Method
+    constraint: str
+    tolerance: float
+    attributes: tuple[str, ...]
+    seed: int
+    allow: tuple[str, ...] = ()
+    hyper: Mapping[str, float] | None = None
+    loss_from: float | None = None
 
 
 def open_original(task: Task, allow: Sequence[str] = ()) -> Original:

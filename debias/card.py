@@ -12,8 +12,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from msgspec import UnsetType
+
+from audit.documents import record_in
+from audit.documents.base import Names
+from audit.documents.mitigation import Aim, Mitigation
 from audit.files import canonical, write_whole
-from audit.findings import name_of, percent
+from audit.findings import NormResult, name_of, percent
+from audit.metrics import ACCURACY, EQUALIZED_ODDS, FALSE_POSITIVE_RATE, SELECTION_RATE, TRUE_POSITIVE_RATE
+from audit.values import Gap, Rate
 from debias.mlbom import ml_bom
 
 __all__ = ["BOM", "CARD", "PROVENANCE", "ml_bom", "model_card", "provenance", "write_cards"]
@@ -57,23 +64,24 @@ def provenance(m: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def model_card(m: Mapping[str, Any]) -> str:
+def model_card(document: Mapping[str, Any]) -> str:
     """The card as Markdown."""
+    m = record_in(Mitigation, document, "mitigation.json")
     blocks = [
-        f"# Model card: {_plain(m['case']['name'])}, {_plain(m['title']).lower()}",
+        f"# Model card: {_escaped(m.case.name)}, {_escaped(m.title).lower()}",
         _standing(m),
         "## Intended use",
-        _plain(m["case"]["purpose"]) or "Not stated in the case.",
+        _escaped(m.case.purpose) or "Not stated in the case.",
         "It decides "
-        f"{_plain(m['data']['label'])}: {_plain(m['data']['positive'])} or not; the favourable decision is "
-        f"{_plain(m['data']['favourable'])}. Any other use has not been measured.",
-        *([f"**Notice.** {m['notice']}"] if m["notice"] else []),
+        f"{_escaped(m.data.label)}: {_escaped(m.data.positive)} or not; the favourable decision is "
+        f"{_escaped(m.data.favourable)}. Any other use has not been measured.",
+        *([f"**Notice.** {m.notice}"] if m.notice else []),
         "## How it was made",
         _made(m),
         "## Data",
         _data(m),
         "## Figures",
-        f"On {m['splits']['test']:,} rows that neither model learned from, with 95 % intervals. The second column is "
+        f"On {m.splits['test']:,} rows that neither model learned from, with 95 % intervals. The second column is "
         "the original model with nothing changed but its threshold, moved so that it selects as many of the same rows "
         "(no outcome is looked at for that): a gain that it shares is a moved threshold.",
         _figures(m),
@@ -88,7 +96,7 @@ def model_card(m: Mapping[str, Any]) -> str:
             [
                 "Figures are of the rows that were measured, and age when people or the world change.",
                 "A gap does not say what caused it, and no gap does not say that nobody is harmed.",
-                *m["notes"],
+                *m.notes,
             ]
         ),
         "## Files",
@@ -97,7 +105,7 @@ def model_card(m: Mapping[str, Any]) -> str:
     return "\n\n".join(b for b in blocks if b) + "\n"
 
 
-def _plain(text: object) -> str:
+def _escaped(text: object) -> str:
     """One line without Markdown's own marks: names come from a person's data."""
     words = " ".join(str(text).split())
     for mark in "\\`*_[]<>|#":
@@ -106,149 +114,147 @@ def _plain(text: object) -> str:
 
 
 def _list(lines: list[str]) -> str:
-    return "\n".join(f"- {_plain(line)}" for line in lines)
+    return "\n".join(f"- {_escaped(line)}" for line in lines)
 
 
-def _standing(m: Mapping[str, Any]) -> str:
-    decision = m.get("decision")
+def _standing(m: Mitigation) -> str:
+    decision = m.decision
     if decision is None:
         return "A candidate. Nobody has decided on it, and nothing deploys it."
-    said = "accepted" if decision["accepted"] else "rejected"
-    return f"A candidate, {said} by {_plain(decision['by'])} on {decision['time'][:10]}: {_plain(decision['reason'])}"
+    said = "accepted" if decision.accepted else "rejected"
+    return f"A candidate, {said} by {_escaped(decision.by)} on {str(decision.time)[:10]}: {_escaped(decision.reason)}"
 
 
-def _made(m: Mapping[str, Any]) -> str:
-    p, c = m["parameters"], m["constraint"]
-    reads = "reads" if m["needs_sensitive_at_decision"] else "reads nothing of"
-    base = m["base"]
-    old = f"the model {str(base['sha256'])[:12]}" if base.get("sha256") else f"the column {_plain(base.get('column'))}"
+def _made(m: Mitigation) -> str:
+    p, c = m.parameters, m.constraint
+    reads = "reads" if m.needs_sensitive_at_decision else "reads nothing of"
+    base = m.base
+    old = f"the model {str(base.sha256)[:12]}" if base.sha256 else f"the column {_escaped(base.column)}"
     lines = [
-        f"{m['words']} ({m['source']})",
-        f"Aim: {_aim(c)}, between groups of {' and '.join(_plain(a) for a in p['attributes'])}, tolerance "
-        f"{p['tolerance']:g}. Reached on the test rows: {_number(c['reached'])} "
-        f"({'met' if c['met'] else 'not met' if c['met'] is False else 'not estimable'}).",
-        f"It started from {old} and is {_plain(base['learner'])}.",
+        f"{m.words} ({m.source})",
+        f"Aim: {_aim(c)}, between groups of {' and '.join(_escaped(a) for a in p['attributes'])}, tolerance "
+        f"{p['tolerance']:g}. Reached on the test rows: {_number(c.reached)} "
+        f"({'met' if c.met else 'not met' if c.met is False else 'not estimable'}).",
+        f"It started from {old} and is {_escaped(base.learner)}.",
         f"At a decision it {reads} the sensitive columns"
         + (
             "."
-            if m["needs_sensitive_at_decision"]
+            if m.needs_sensitive_at_decision
             else f"{_listed_features(m)}; they were used in fitting and in measuring."
         ),
-        f"Seed {m['seed']}: the same case and seed give the same file.",
+        f"Seed {m.seed}: the same case and seed give the same file.",
     ]
     return " ".join(lines)
 
 
-def _listed_features(m: Mapping[str, Any]) -> str:
-    both = [a for a in m["data"]["sensitive"] if a in m["data"]["features"]]
-    return f", save {' and '.join(_plain(a) for a in both)}, which the case lists among its features" if both else ""
+def _listed_features(m: Mitigation) -> str:
+    both = [a for a in _names(m.data.sensitive) if a in _names(m.data.features)]
+    return f", save {' and '.join(_escaped(a) for a in both)}, which the case lists among its features" if both else ""
 
 
-def _aim(constraint: Mapping[str, Any]) -> str:
-    if "bound" in constraint:
-        return f"no group's error above {percent(constraint['bound'])}"
-    return str(constraint["name"]).replace("_", " ")
+def _names(found: Names | UnsetType) -> Names:
+    return () if isinstance(found, UnsetType) else found
 
 
-def _data(m: Mapping[str, Any]) -> str:
-    d, s = m["data"], m["splits"]
+def _aim(constraint: Aim) -> str:
+    if constraint.bound is not None:
+        return f"no group's error above {percent(constraint.bound)}"
+    return str(constraint.name).replace("_", " ")
+
+
+def _data(m: Mitigation) -> str:
+    d, s = m.data, m.splits
     drawn = "drawn by seed" if s["made_by"] == "seed" else "by the case's own split"
     return (
-        f"{d['rows']:,} rows (sha256 {d['sha256'][:12]}), {drawn}: {s['train']:,} to learn from, {s['validation']:,} "
+        f"{d.rows:,} rows (sha256 {d.sha256[:12]}), {drawn}: {s['train']:,} to learn from, {s['validation']:,} "
         f"to choose on, {s['test']:,} to report on; no row is for two of them. Features: "
-        f"{', '.join(_plain(f) for f in d['features'])}. "
-        f"Sensitive columns: {', '.join(_plain(a) for a in d['sensitive'])}."
+        f"{', '.join(_escaped(f) for f in _names(d.features))}. "
+        f"Sensitive columns: {', '.join(_escaped(a) for a in _names(d.sensitive))}."
     )
 
 
-def _figures(m: Mapping[str, Any]) -> str:
-    arms = {k: m["arms"][k] for k in _ARMS if m["arms"].get(k)}
+def _figures(m: Mitigation) -> str:
+    arms = m.arms.present()
     rows = [["", *(_ARMS[k] for k in arms)]]
-    for metric in ("accuracy", "selection_rate", "true_positive_rate", "false_positive_rate"):
+    for metric in (ACCURACY, SELECTION_RATE, TRUE_POSITIVE_RATE, FALSE_POSITIVE_RATE):
         cells = []
         for arm in arms.values():
-            found = [r for r in arm["rates"] if r["metric"] == metric and not r["attribute"]]
+            found = [r for r in arm.rates if r.metric == metric and not r.attribute]
             cells.append(_interval(found[0]) if found else "n/a")
         rows.append([metric.replace("_", " "), *cells])
     shown = {
-        ("selection_rate", "difference"),
-        (m["constraint"]["metric"], "difference"),
-        ("equalized_odds", "difference"),
+        (SELECTION_RATE, "difference"),
+        (m.constraint.metric, "difference"),
+        (EQUALIZED_ODDS, "difference"),
     }
-    for gap in arms["candidate"]["gaps"]:
-        if (gap["metric"], gap["kind"]) in shown and (
-            len(gap["attribute"]) == 1 or gap["metric"] == m["constraint"]["metric"]
-        ):
-            name = f"{gap['metric'].replace('_', ' ')} gap by {' and '.join(_plain(a) for a in gap['attribute'])}"
+    for gap in m.arms.candidate.gaps:
+        if (gap.metric, gap.kind) in shown and (len(gap.attribute) == 1 or gap.metric == m.constraint.metric):
+            name = f"{gap.metric.replace('_', ' ')} gap by {' and '.join(_escaped(a) for a in gap.attribute)}"
             cells = []
             for arm in arms.values():
-                same = [
-                    g
-                    for g in arm["gaps"]
-                    if (g["metric"], g["kind"], g["attribute"]) == (gap["metric"], gap["kind"], gap["attribute"])
-                ]
+                same = [g for g in arm.gaps if (g.metric, g.kind, g.attribute) == (gap.metric, gap.kind, gap.attribute)]
                 cells.append(_interval(same[0]) if same else "n/a")
             rows.append([name, *cells])
     head, *body = [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join([head, "|" + " --- |" * len(rows[0]), *body])
 
 
-def _interval(record: Mapping[str, Any]) -> str:
-    if record["value"] is None:
+def _interval(record: Rate | Gap | NormResult) -> str:
+    if record.value is None:
         return "not estimable"
-    if record["low"] is None or record["high"] is None:
-        return f"{record['value']:.3f}"
-    return f"{record['value']:.3f} ({record['low']:.3f} to {record['high']:.3f})"
+    if record.low is None or record.high is None:
+        return f"{record.value:.3f}"
+    return f"{record.value:.3f} ({record.low:.3f} to {record.high:.3f})"
 
 
 def _number(value: float | None) -> str:
     return "n/a" if value is None else f"{value:.3f}"
 
 
-def _worse(m: Mapping[str, Any]) -> str:
-    worse = [c for c in m["changes"] if c["worse"] and c["clear"]]
+def _worse(m: Mitigation) -> str:
+    worse = [c for c in m.changes if c.worse and c.clear]
     if not worse:
         return (
             "No figure of any group got worse beyond chance. That is no proof that none did: small groups show little."
         )
     lines = []
     for c in worse[:MOST]:
-        who = f"of {name_of(c['group'])}" if c["group"] is not None else f"by {' and '.join(c['attribute'])}"
-        what = c["metric"].replace("_", " ") + ("" if c["kind"] == "rate" else f" {c['kind']}")
-        by = f"changed by {c['delta']:+.3f} ({c['low']:+.3f} to {c['high']:+.3f})"
-        lines.append(f"{what} {who}: {_number(c['before'])} before, {_number(c['after'])} after, {by}")
+        who = f"of {name_of(c.group)}" if c.group is not None else f"by {' and '.join(c.attribute)}"
+        what = c.metric.replace("_", " ") + ("" if c.kind == "rate" else f" {c.kind}")
+        by = f"changed by {c.delta:+.3f} ({c.low:+.3f} to {c.high:+.3f})"
+        lines.append(f"{what} {who}: {_number(c.before)} before, {_number(c.after)} after, {by}")
     more = [f"{len(worse) - MOST} more in mitigation.json."] if len(worse) > MOST else []
     return f"{len(worse)} figures got worse beyond chance, over all groups at once; the worst first:\n\n" + _list(
         [*lines, *more]
     )
 
 
-def _affected(m: Mapping[str, Any]) -> str:
+def _affected(m: Mitigation) -> str:
     lines = []
-    for f in m["flips"]:
-        if len(f["attribute"]) < 2:
+    for f in m.flips:
+        if len(f.attribute) < 2:
             lines.append(
-                f"{name_of(f['group'])}: of {f['rows']:,} decisions {f['to_favourable']:,} change to favourable, "
-                f"{f['to_unfavourable']:,} to unfavourable"
+                f"{name_of(f.group)}: of {f.rows:,} decisions {f.to_favourable:,} change to favourable, "
+                f"{f.to_unfavourable:,} to unfavourable"
             )
     return _list(lines)
 
 
-def _norms(m: Mapping[str, Any]) -> str:
-    norms = m["arms"]["candidate"]["norms"]
+def _norms(m: Mitigation) -> str:
+    norms = m.arms.candidate.norms
     if not norms:
         return "The policy has no norm for these attributes."
     lines = []
     for n in norms:
-        where = f"{n['metric'].replace('_', ' ')} {n['kind']} by {' and '.join(n['attribute'])}"
-        stands = "not estimable" if n["value"] is None else f"{_interval(n)}, limit {n['limit']:g}"
-        lines.append(f"{where}: {stands}: {n['status'].replace('_', ' ')}")
+        where = f"{n.metric.replace('_', ' ')} {n.kind} by {' and '.join(n.attribute)}"
+        stands = "not estimable" if n.value is None else f"{_interval(n)}, limit {n.limit:g}"
+        lines.append(f"{where}: {stands}: {n.status.replace('_', ' ')}")
     return _list(lines)
 
 
-def _files(m: Mapping[str, Any]) -> str:
-    lines = [f"{m['model']['file']}: sha256 {m['model']['sha256']}"]
-    onnx = m.get("onnx")
+def _files(m: Mitigation) -> str:
+    lines = [f"{m.model.file}: sha256 {m.model.sha256}"]
+    onnx = m.onnx
     if onnx and onnx["file"]:
         lines.append(
             f"{onnx['file']}: sha256 {onnx['sha256']}; over {onnx['rows']:,} test rows its scores differ by at most "

@@ -28,6 +28,7 @@ from audit.evidence import measures_to_json, pick
 from audit.findings import judge
 from audit.gaps import Settings
 from audit.measure import measure
+from audit.metrics import ACCURACY, FALSE_POSITIVE_RATE, ROC_AUC, SELECTION_RATE, TRUE_POSITIVE_RATE
 from audit.suppress import publish
 from audit.values import Measures, to_json
 from debias.paired import Change, changes, joint_of, people_moved, take
@@ -55,7 +56,7 @@ class Arm:
     def to_json(self) -> dict[str, Any]:
         """The arm as in mitigation.json."""
         out: dict[str, Any] = {"threshold": self.threshold}
-        for metric in ("accuracy", "selection_rate", "true_positive_rate", "false_positive_rate", "roc_auc"):
+        for metric in (ACCURACY, SELECTION_RATE, TRUE_POSITIVE_RATE, FALSE_POSITIVE_RATE, ROC_AUC):
             out[metric] = self.overall(metric)
         lists = measures_to_json(self.measures)
         return out | {
@@ -125,7 +126,7 @@ def matched_decisions(
 
 def unmatched(matched: Arm | None, candidate: Arm) -> str | None:
     """A note where the baseline could not be brought to the candidate's selection rate, or None."""
-    before, after = (None if a is None else a.overall("selection_rate") for a in (matched, candidate))
+    before, after = (None if a is None else a.overall(SELECTION_RATE) for a in (matched, candidate))
     if before is None or after is None or abs(before - after) <= CLOSE:
         return None
     return (

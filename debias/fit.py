@@ -1,26 +1,19 @@
-"""A candidate by the method named; here by weights. Foreign estimators are fitted in their sandbox only."""
+"""A candidate by the method named in the table."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
 
-import numpy as np
-
-from audit.asked import bind, open_model, own_format
-from audit.cube import Floats, Ints
-from audit.errors import ModelError
-from debias.candidate import SKOPS, Candidate, Original, answers_of, error_of, joint_of, outcomes_of
-from debias.learner import WORDS, one_thread, own_learner
-from debias.methods import BOUNDED_LOSS, Method, Reweighed, resample, reweigh
+from debias.candidate import Candidate, Original, Request, error_of
+from debias.methods.method import BOUNDED_LOSS
+from debias.methods.table import MethodRow
 from debias.task import Task
 
 
 def fit_candidate(
     task: Task,
     original: Original,
-    method: Method,
+    method: MethodRow,
     constraint: str,
     tolerance: float,
     attributes: tuple[str, ...],
@@ -28,168 +21,8 @@ def fit_candidate(
     allow: Sequence[str] = (),
     hyper: Mapping[str, float] | None = None,
 ) -> Candidate:
-    """Fit by the method named in the table. Raises ModelError where the fitted model cannot be used.
-
-    hyper: the method's own parameters (None: as they stand): those of BoostSettings; `strength` of the weights, 0 to 1.
-    """
+    """Fit by the row's function. Raises ModelError where the fitted model cannot be used; the rest is as in Request."""
     loss_from = error_of(task, original) if constraint == BOUNDED_LOSS else None
-    if method.name == "constrained_boosting":
-        from debias.fit_boost import by_boosting
-        from debias.methods.boost import BoostSettings
-
-        settings = None if hyper is None else BoostSettings(**hyper)  # type: ignore[arg-type]
-        return by_boosting(task, method, constraint, tolerance, attributes, seed, settings, loss_from=loss_from)
-    if method.name == "correlation_remover":
-        from debias.fit_remover import by_removing
-
-        return by_removing(task, method, attributes, seed)
-    if method.name == "group_thresholds":
-        from debias.fit_thresholds import by_thresholds
-
-        return by_thresholds(task, original, method, constraint, tolerance, attributes)
-    if method.name in ("exponentiated_gradient", "grid_search"):
-        from debias.fit_reductions import by_reduction
-
-        return by_reduction(task, method, constraint, tolerance, attributes, seed, loss_from)
-    return by_weights(task, original, method, attributes, seed, allow, (hyper or {}).get("strength", 1.0))
-
-
-def by_weights(
-    task: Task,
-    original: Original,
-    method: Method,
-    attributes: tuple[str, ...],
-    seed: int,
-    allow: Sequence[str],
-    strength: float = 1.0,
-) -> Candidate:
-    """Reweighing or resampling over the joint groups of `attributes`, and the original estimator fitted again.
-
-    strength goes from the weights as they were (0) to those that make outcome and group independent (1). Where the
-    estimator cannot be fitted again, Assay's own learner; where it ignores weights, rows drawn by them; both are said.
-    """
-    from audit.models.write import skops_bytes
-
-    fit = task.splits.train
-    joint, names = joint_of(task, attributes)
-    done = _partly(reweigh(joint[fit], task.label[fit], task.weight_of(fit)), task.weight_of(fit), strength)
-    notes = []
-    if done.one_sided:
-        shown = ", ".join(" / ".join(names[g]) for g in done.one_sided[:8])
-        notes.append(f"Only one outcome in the training rows of {shown}: no weights can change their share.")
-    weighted = method.name == "reweighing"
-    content: bytes | None = None
-    learner = ""
-    again = False
-    if task.case.model.kind == "path":
-        drawn = fit[resample(done.weight, seed)]
-        try:
-            refitted = refit(
-                task, fit if weighted else drawn, done.weight if weighted else None, seed, allow, original.words
-            )
-            if refitted.ignored:
-                notes.append(
-                    f"The estimator does not use weights ({refitted.weights}), so the training rows were drawn with "
-                    "these weights instead."
-                )
-                weighted = False
-                refitted = refit(task, drawn, None, seed, allow, original.words)
-            content = refitted.content
-            learner = f"a fresh copy of the audited {original.facts['estimator']}"
-            again = True
-        except ModelError as error:
-            notes.append(f"The original model could not be fitted again ({error.problem}); {WORDS} was fitted instead.")
-    else:
-        brings = "answers of an endpoint" if task.case.model.kind == "endpoint" else f"{task.case.model.kind}s"
-        notes.append(f"The case brings {brings} but no model to fit again: {WORDS} was fitted.")
-    own = None
-    if content is None:
-        own, learner = fit_own(task, fit, done.weight if weighted else None, done.weight, seed), WORDS
-        content = skops_bytes(own)
-    form = (own_format(task.case.model) if again else None) or "skops"
-    file = SKOPS if form == "skops" else f"mitigated.{form}"
-    positive, score, threshold = answers_of(task, content, allow, file=file, own=own, again=again)
-    return Candidate(
-        method,
-        file,
-        form,
-        content,
-        learner,
-        positive=positive,
-        score=score,
-        threshold=threshold,
-        parameters={
-            "weights_used": "sample_weight" if weighted else "resampling",
-            "strength": strength,
-            "weight_smallest": done.smallest,
-            "weight_largest": done.largest,
-            "effective_n": done.effective_n,
-            "cells": len(names) * 2,
-        },
-        notes=tuple(notes),
+    return method.fit(
+        Request(task, original, method, constraint, tolerance, attributes, seed, tuple(allow), hyper, loss_from)
     )
-
-
-def _partly(done: Reweighed, before: Floats | None, strength: float) -> Reweighed:
-    """Weights between those before (strength 0) and those of reweighing (1); the sum stays."""
-    if strength == 1:
-        return done
-    start = np.ones(len(done.weight)) if before is None else before
-    weight = (1 - strength) * start + strength * done.weight
-    return replace(
-        done,
-        weight=weight,
-        smallest=1 + strength * (done.smallest - 1),
-        largest=1 + strength * (done.largest - 1),
-        effective_n=float(weight.sum() ** 2 / (weight**2).sum()),
-    )
-
-
-def fit_own(task: Task, fit: Ints, weight: Floats | None, wanted: Floats, seed: int) -> Any:
-    """Assay's own learner on rows `fit`, weighted, or drawn by `wanted` where weight is None."""
-    rows = fit if weight is not None else fit[resample(wanted, seed)]
-    model = own_learner(task.part(rows), seed)
-    labels = outcomes_of(task, rows)
-    with one_thread():
-        model.fit(task.part(rows), labels, **({} if weight is None else {"model__sample_weight": weight}))
-    return model
-
-
-@dataclass(frozen=True, slots=True)
-class Refitted:
-    """A fresh copy of the original estimator, fitted; ignored: it takes no weights, or they made no difference."""
-
-    content: bytes
-    weights: str
-    ignored: bool
-
-
-def refit(
-    task: Task,
-    rows: Ints,
-    weight: Floats | None,
-    seed: int,
-    allow: Sequence[str],
-    words: Mapping[str, str] | None = None,
-) -> Refitted:
-    """Clone the original estimator in its sandbox and fit it on `rows`. words: its classes in the label's words.
-
-    Raises ModelError.
-    """
-    if own_format(task.case.model) is None:
-        raise ModelError(
-            f"a model that {task.case.model.load} loads is not written again by it",
-            expected="a model loaded with joblib, pickle, cloudpickle or mlflow",
-        )
-    own = {word: name for name, word in (words or {}).items()}
-    labels = [own.get(word, word) for word in outcomes_of(task, rows)]
-    arrays: dict[str, Any] = {"labels": np.array(labels, dtype=object), "seed": np.array(seed)}
-    if weight is not None:
-        arrays["sample_weight"] = weight
-    with open_model(task.case.model, allow) as worker:
-        bind(task.case, worker, task.frame.iloc[rows], task.features)
-        found = worker.call("refit", task.part(rows), **arrays)
-    # A model's own environment answers with arrays of one value, which NumPy 2.4 no longer takes for numbers.
-    used, effect = (int(np.asarray(found[k]).item()) for k in ("weights_used", "weights_effect"))
-    ignored = weight is not None and 0 in (used, effect)
-    return Refitted(np.asarray(found["model"]).tobytes(), str(np.asarray(found["weights"]).item()), ignored)

@@ -7,33 +7,22 @@ from dataclasses import asdict
 import numpy as np
 
 from audit.errors import InputError
-from debias.candidate import SKOPS, Candidate, decided, joint_of, scores_of
+from debias.candidate import SKOPS, Candidate, Request, decided, joint_of, scores_of
 from debias.learner import boosted_learner, encoder
-from debias.methods import Method
 from debias.methods.boost import LEAST, BoostSettings, boost, bounds_of
-from debias.task import Task
 
 THRESHOLD = 0.5
 
 
-def by_boosting(
-    task: Task,
-    method: Method,
-    constraint: str,
-    tolerance: float,
-    attributes: tuple[str, ...],
-    seed: int,
-    settings: BoostSettings | None = None,
-    *,
-    loss_from: float | None = None,
-) -> Candidate:
-    """One run that binds every attribute named and their intersection; loss_from: where bounded loss starts.
+def by_boosting(asked: Request) -> Candidate:
+    """One run that binds every attribute named and their intersection. hyper: the fields of BoostSettings.
 
     Raises InputError where no gap can be bound.
     """
     from audit.models.write import skops_bytes
 
-    settings = settings or BoostSettings()
+    task, attributes, tolerance, loss_from = asked.task, asked.attributes, asked.tolerance, asked.loss_from
+    settings = BoostSettings(**(asked.hyper or {}))  # type: ignore[arg-type]
     fit, choose = task.splits.train, task.splits.validation
     rows = np.concatenate([fit, choose])
     learn = np.arange(len(rows)) < len(fit)
@@ -47,7 +36,7 @@ def by_boosting(
     merit = int(ordered[1] == task.meaning.favourable)
     sets = [(a,) for a in attributes] + ([attributes] if len(attributes) > 1 else [])
     named = [(" and ".join(s), *joint_of(task, s)) for s in sets]
-    bounds, small = bounds_of(constraint, [(name, g[rows]) for name, g, _ in named], label, merit, learn)
+    bounds, small = bounds_of(asked.constraint, [(name, g[rows]) for name, g, _ in named], label, merit, learn)
     if not bounds:
         raise InputError(
             "there are no two groups large enough to bound a gap between them",
@@ -73,7 +62,7 @@ def by_boosting(
         threshold=THRESHOLD,
         categories=categories,
         settings=settings,
-        seed=seed,
+        seed=asked.seed,
         loss_from=loss_from,
     )
     if not done.met:
@@ -90,7 +79,7 @@ def by_boosting(
     content = skops_bytes(model)
     score = scores_of(task, content, own=model)
     return Candidate(
-        method,
+        asked.method,
         SKOPS,
         "skops",
         content,

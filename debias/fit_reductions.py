@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from debias.candidate import SKOPS, Candidate, decided, joint_of, scores_of
+from audit.metrics import EQUAL_OPPORTUNITY, EQUALIZED_ODDS
+from debias.candidate import SKOPS, Candidate, Request, decided, joint_of, scores_of
 from debias.learner import encoder
-from debias.methods import BOUNDED_LOSS, Method
-from debias.task import Task
+from debias.methods.method import BOUNDED_LOSS, DEMOGRAPHIC_PARITY
 
 THRESHOLD = 0.5
 GRID = 25
@@ -20,16 +20,8 @@ RUNS = 50
 LEAST_SHARE = 1e-4
 
 
-def by_reduction(
-    task: Task,
-    method: Method,
-    constraint: str,
-    tolerance: float,
-    attributes: tuple[str, ...],
-    seed: int,
-    loss_from: float | None = None,
-) -> Candidate:
-    """Exponentiated gradient or grid search over the joint groups, with LightGBM as the learner inside.
+def by_reduction(asked: Request, *, grid: bool) -> Candidate:
+    """Exponentiated gradient, or grid search where `grid`, over the joint groups, with LightGBM as the learner inside.
 
     The randomised answer of exponentiated gradient is replaced by the mean of its members' probabilities, weighted as
     it draws them: a fixed score for a fixed person. What is measured is that fixed model.
@@ -38,6 +30,8 @@ def by_reduction(
 
     from audit.models.write import skops_bytes
 
+    task = asked.task
+    loss_from, tolerance = asked.loss_from, asked.tolerance
     fit = task.splits.train
     prepare, _ = encoder(task.part(fit))
     x = np.asarray(prepare.fit_transform(task.part(fit)), dtype=np.float64)
@@ -45,8 +39,10 @@ def by_reduction(
     ordered = sorted((task.meaning.negative, task.meaning.positive))
     label = task.label[fit] if ordered[1] == task.meaning.positive else 1 - task.label[fit]
     merit = int(ordered[1] == task.meaning.favourable)
-    joint = joint_of(task, attributes)[0][fit]
-    members, shares = reduced(method.name, constraint, tolerance, x, label, joint, merit, seed, loss_from)
+    joint = joint_of(task, asked.attributes)[0][fit]
+    members, shares = reduced(
+        grid, asked.constraint, asked.tolerance, x, label, joint, merit, asked.seed, asked.loss_from
+    )
     model = mean_of(members, shares, ordered)
     whole = Pipeline([("prepare", prepare), ("model", model)])
     content = skops_bytes(whole)
@@ -56,13 +52,13 @@ def by_reduction(
         notes.append(
             "fairlearn's reductions take no survey weights: the model was fitted without them, and measured with."
         )
-    if method.name == "exponentiated_gradient":
+    if not grid:
         notes.append(
             f"Exponentiated gradient decides at random among {len(members)} models; here their probabilities are "
             "averaged with the same weights instead, so that one person gets one answer."
         )
     return Candidate(
-        method,
+        asked.method,
         SKOPS,
         "skops",
         content,
@@ -80,7 +76,7 @@ def by_reduction(
 
 
 def reduced(
-    name: str,
+    grid: bool,
     constraint: str,
     tolerance: float,
     x: np.ndarray,
@@ -103,12 +99,12 @@ def reduced(
         moment = reductions.BoundedGroupLoss(reductions.ZeroOneLoss(), upper_bound=loss_from + tolerance)
     else:
         moment = {
-            "demographic_parity": reductions.DemographicParity,
-            "equal_opportunity": reductions.TruePositiveRateParity if merit else reductions.FalsePositiveRateParity,
-            "equalized_odds": reductions.EqualizedOdds,
+            DEMOGRAPHIC_PARITY: reductions.DemographicParity,
+            EQUAL_OPPORTUNITY: reductions.TruePositiveRateParity if merit else reductions.FalsePositiveRateParity,
+            EQUALIZED_ODDS: reductions.EqualizedOdds,
         }[constraint](difference_bound=tolerance)
     learner = lgb.LGBMClassifier(random_state=seed, deterministic=True, force_row_wise=True, n_jobs=1, verbosity=-1)
-    if name == "grid_search":
+    if grid:
         search = reductions.GridSearch(learner, moment, grid_size=GRID)
         with quiet():
             search.fit(x, label, sensitive_features=group)

@@ -9,22 +9,21 @@ from typing import Any
 
 import pandas as pd
 
-from debias.candidate import SKOPS, Candidate, decided, outcomes_of, scores_of
+from debias.candidate import SKOPS, Candidate, Request, decided, outcomes_of, scores_of
 from debias.learner import MAX_CATEGORIES, empty_columns, one_thread
-from debias.methods import Method
-from debias.task import Task
 
 THRESHOLD = 0.5
 
 
-def by_removing(task: Task, method: Method, attributes: tuple[str, ...], seed: int) -> Candidate:
+def by_removing(asked: Request) -> Candidate:
     """Fit the pipeline of `remover` on the training rows. The sensitive columns named leave the features."""
     from audit.models.write import skops_bytes
 
+    task, attributes = asked.task, asked.attributes
     fit = task.splits.train
     empty = empty_columns(task.part(fit))
     columns = [*attributes, *(f for f in task.features if f not in attributes and f not in empty)]
-    model = remover(task.frame[columns].iloc[fit], attributes, seed)
+    model = remover(task.frame[columns].iloc[fit], attributes, asked.seed)
     weight = task.weight_of(fit)
     frame = task.frame[columns]
     with one_thread():
@@ -41,7 +40,7 @@ def by_removing(task: Task, method: Method, attributes: tuple[str, ...], seed: i
     if weight is not None:
         notes.append("The removal itself takes no survey weights; the model after it does.")
     return Candidate(
-        method,
+        asked.method,
         SKOPS,
         "skops",
         content,

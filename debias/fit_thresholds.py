@@ -9,9 +9,9 @@ import numpy as np
 
 from audit.errors import InputError
 from audit.files import canonical
+from audit.metrics import EQUAL_OPPORTUNITY
 from audit.models.thresholds_model import SCHEMA, adjusted
-from debias.candidate import Candidate, Original, decided, joint_of
-from debias.methods import Method
+from debias.candidate import Candidate, Request, decided, joint_of
 from debias.methods.thresholds import LEAST, group_thresholds
 from debias.task import Task
 
@@ -20,13 +20,12 @@ ENDPOINT = "endpoint_score"
 """The column that the file reads, where the audited model is an endpoint: its scores of the positive value."""
 
 
-def by_thresholds(
-    task: Task, original: Original, method: Method, constraint: str, tolerance: float, attributes: tuple[str, ...]
-) -> Candidate:
+def by_thresholds(asked: Request) -> Candidate:
     """Thresholds over the joint groups of `attributes`, chosen on validation rows. Raises InputError without scores.
 
     The file holds the audited model whole, and the candidate's scores are those that the file answers with.
     """
+    task, original, attributes, tolerance = asked.task, asked.original, asked.attributes, asked.tolerance
     if task.case.model.python is not None:
         raise InputError(
             "group thresholds hold the audited model in their own file, and this one loads in its own environment only",
@@ -45,7 +44,7 @@ def by_thresholds(
     choose = task.splits.validation
     label = task.label[choose]
     among = np.ones(len(choose), dtype=bool)
-    if constraint == "equal_opportunity":
+    if asked.constraint == EQUAL_OPPORTUNITY:
         among = label == (1 if task.meaning.favourable_is_positive else 0)
     done = group_thresholds(
         original.score[choose],
@@ -87,7 +86,7 @@ def by_thresholds(
     positive = decided(score, original.threshold)
     document = {
         "schema": SCHEMA,
-        "notice": method.notice,
+        "notice": asked.method.notice,
         "model": original.facts,
         "base": _base(task),
         "features": list(task.features),
@@ -103,7 +102,7 @@ def by_thresholds(
         ],
     }
     return Candidate(
-        method,
+        asked.method,
         FILE,
         "group-thresholds",
         canonical(document, compact=True),

@@ -42,7 +42,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from audit.errors import AssayError, InputError, OutputError
+from audit import access
+from audit.errors import AccessError, AssayError, InputError, OutputError
 from audit.files import canonical, write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -107,8 +108,10 @@ def start(args: Sequence[str], home: Path, *, env: Mapping[str, str] | None = No
 
     Where this very command is waiting or running already, and has no secret, that job is given.
 
-    Raises OutputError where the job's folder cannot be made.
+    Raises AccessError where who is acting may not do this to each case that ARGS name, OutputError where the job's
+    folder cannot be made.
     """
+    _demand(args, home)
     if secret is None and not env:
         for job in find(home):
             if job.args == tuple(args) and not state(home, job.id).over:
@@ -207,6 +210,40 @@ def state(home: Path, job_id: str) -> JobState:
     )
 
 
+ACTS = {
+    **dict.fromkeys(("audit", "explain", "mitigate", "stress", "whatif", "watch"), "work"),
+    "report": "publish",
+    "approve": "countersign",
+}
+"""Command -> the act that it is; no other command is started for a person who has signed in."""
+
+
+def _demand(args: Sequence[str], home: Path, act: str = "") -> None:
+    """Raise AccessError unless who is acting may do this to every case of the workspace that ARGS name."""
+    who = access.person()
+    if who is not None and who.local:
+        return
+    cases = (home.parent / "cases").resolve()
+    paths = [Path(a.partition("=")[2] if a.startswith("--") else a).resolve() for a in args if os.sep in a]
+    named = {cases / p.relative_to(cases).parts[0] for p in paths if p.is_relative_to(cases) and p != cases}
+    decides = args[0] == "watch" and bool({"--approve", "--reject"} & {str(a).partition("=")[0] for a in args})
+    act = act or ("countersign" if decides else ACTS.get(str(args[0]), ""))
+    if not named or not act:
+        raise AccessError("this work is on no case", got=str(args[0]), expected=f"a case, and one of {', '.join(ACTS)}")
+    for place in named:
+        access.demand(act, place)
+        if act == "publish":
+            access.signing(place)
+        elif act == "countersign" and not {"--decision=reject", "--reject"} & set(args):
+            access.not_own(place)
+
+
+def shown(home: Path, job_id: str) -> JobState:
+    """`state`, for who is acting. Raises InputError where there is no such job, AccessError where it is another's."""
+    _demand(_read(home, job_id).args, home, "report")
+    return state(home, job_id)
+
+
 QUEUED = "queued"
 SLOTS_VARIABLE = "ASSAY_JOBS"
 
@@ -274,6 +311,7 @@ def output(home: Path, job_id: str) -> str:
 def cancel(home: Path, job_id: str, grace: float = GRACE_SECONDS) -> JobState:
     """Stop the job and everything it started: asked first, killed after `grace` seconds. What is over stays so."""
     job = _read(home, job_id)
+    _demand(job.args, home)
     if not state(home, job_id).over:
         write_whole(folder(home, job_id) / "cancelled", b"")
         if _alive(job):

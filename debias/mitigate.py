@@ -13,16 +13,20 @@ from typing import Any
 from audit import progress
 from audit.case import Case, keeping_answers
 from audit.code import Decisions
+from audit.documents import record_in
+from audit.documents.mitigation import Arm, Mitigation
 from audit.errors import DataError, GateBroken, InputError
-from audit.evidence import sha256, tool
+from audit.evidence import pick, sha256, tool
 from audit.files import canonical, read_json, write_whole
 from audit.gaps import Settings
+from audit.metrics import ACCURACY, SELECTION_RATE
 from debias.candidate import Candidate, Original, open_original
 from debias.card import write_cards
 from debias.compare import Comparison, compare, comparison_to_json, matched_decisions, unmatched
 from debias.export import ONNX, export_onnx
 from debias.fit import fit_candidate
-from debias.methods import constraint_for, method_named
+from debias.methods.method import CONSTRAINTS
+from debias.methods.table import constraint_for, method_named
 from debias.picked import Picked, notes_of_choice, picked_to_json
 from debias.task import Task, halved, task_of
 
@@ -229,14 +233,6 @@ def _document(
     }
 
 
-_GAP_OF = {
-    "demographic_parity": "selection_rate",
-    "equal_opportunity": "equal_opportunity",
-    "equalized_odds": "equalized_odds",
-    "bounded_loss": "accuracy",
-}
-
-
 def _constraint(
     comparison: Comparison, aim: str, tolerance: float, attributes: tuple[str, ...], loss_from: float | None
 ) -> dict[str, Any]:
@@ -247,7 +243,7 @@ def _constraint(
     gaps = [
         g
         for g in comparison.candidate.measures.gaps
-        if g.metric == _GAP_OF[aim] and g.kind == "difference" and set(g.attribute) <= set(attributes)
+        if g.metric == CONSTRAINTS[aim].metric and g.kind == "difference" and set(g.attribute) <= set(attributes)
     ]
     alone = [g for g in gaps if len(g.attribute) == 1]
     values = [g.value for g in alone if g.value is not None]
@@ -258,7 +254,7 @@ def _constraint(
         rates = [
             r
             for r in comparison.candidate.measures.rates
-            if r.metric == "accuracy" and len(r.attribute) == 1 and set(r.attribute) <= set(attributes)
+            if r.metric == ACCURACY and len(r.attribute) == 1 and set(r.attribute) <= set(attributes)
         ]
         known = [(1 - r.value, r) for r in rates if r.value is not None]
         worst = max(known, key=lambda k: k[0], default=None)
@@ -273,7 +269,7 @@ def _constraint(
     return {
         "name": aim,
         **more,
-        "metric": _GAP_OF[aim],
+        "metric": CONSTRAINTS[aim].metric,
         "tolerance": tolerance,
         "reached": reached,
         "high": high,
@@ -284,50 +280,47 @@ def _constraint(
 
 def summary(document: dict[str, Any]) -> list[str]:
     """The comparison in a few lines for a terminal: figures, what got worse, who is affected."""
-    arms = document["arms"]
+    m = record_in(Mitigation, document, FILE)
+    arms = m.arms.present()
     lines = [
-        f"{document['case']['name']}: {document['title']} ({document['stage']}-processing), "
-        f"{document['splits']['test']:,} rows that neither model learned from.",
+        f"{m.case.name}: {m.title} ({m.stage}-processing), {m.splits['test']:,} rows that neither model learned from.",
     ]
-    if document["notice"]:
-        lines.append(f"Notice: {document['notice']}")
-    names = [n for n in ("original", "matched", "candidate") if arms[n] is not None]
+    if m.notice:
+        lines.append(f"Notice: {m.notice}")
+    names = list(arms)
     lines += ["", f"{'':34}" + "".join(f"{n:>12}" for n in names)]
-    for metric in ("accuracy", "selection_rate"):
-        lines.append(f"{metric.replace('_', ' '):34}" + "".join(_figure(arms[n][metric]) for n in names))
-    for gap in document["constraint"]["by"]:
-        by = " x ".join(gap["attribute"])
-        values = [_gap(arms[n], document["constraint"]["metric"], gap["attribute"]) for n in names]
-        label = f"{document['constraint']['metric'].replace('_', ' ')} gap, {by}"
+    for metric in (ACCURACY, SELECTION_RATE):
+        lines.append(f"{metric.replace('_', ' '):34}" + "".join(_figure(getattr(arms[n], metric)) for n in names))
+    for gap in m.constraint.by:
+        by = " x ".join(gap.attribute)
+        values = [_gap(arms[n], m.constraint.metric, gap.attribute) for n in names]
+        label = f"{m.constraint.metric.replace('_', ' ')} gap, {by}"
         lines.append(f"{label:34}" + "".join(_figure(v) for v in values))
-    worse = [c for c in document["changes"] if c["worse"] and c["clear"]]
+    worse = [c for c in m.changes if c.worse and c.clear]
     lines += ["", f"Got worse, beyond chance: {len(worse)} figures" + (", the first:" if worse else ".")]
     for c in worse[:5]:
-        who = " / ".join(c["group"]) if c["group"] else f"by {' x '.join(c['attribute'])}"
-        what = f"{c['metric'].replace('_', ' ')} {'' if c['kind'] == 'rate' else c['kind'] + ' '}"
-        lines.append(f"- {what}{who or 'everyone'}: {c['before']:.3f} -> {c['after']:.3f}")
-    everyone = next((f for f in document["flips"] if not f["attribute"]), None)
+        who = " / ".join(c.group) if c.group else f"by {' x '.join(c.attribute)}"
+        what = f"{c.metric.replace('_', ' ')} {'' if c.kind == 'rate' else c.kind + ' '}"
+        lines.append(f"- {what}{who or 'everyone'}: {c.before:.3f} -> {c.after:.3f}")
+    everyone = next((f for f in m.flips if not f.attribute), None)
     if everyone:
         lines.append(
-            f"Decisions that change: {everyone['to_favourable']} to favourable, "
-            f"{everyone['to_unfavourable']} to unfavourable, of {everyone['rows']:,}."
+            f"Decisions that change: {everyone.to_favourable} to favourable, "
+            f"{everyone.to_unfavourable} to unfavourable, of {everyone.rows:,}."
         )
-    if document.get("onnx"):
-        onnx = document["onnx"]
+    if m.onnx:
+        onnx = m.onnx
         lines.append(f"ONNX: {onnx['file']}" if onnx["file"] else f"ONNX: not written; {onnx['reason']}")
-    return [*lines, *(f"Note: {n}" for n in document["notes"])]
+    return [*lines, *(f"Note: {n}" for n in m.notes)]
 
 
 def _figure(value: float | None) -> str:
     return f"{'n/a':>12}" if value is None else f"{value:12.4f}"
 
 
-def _gap(arm: dict[str, Any], metric: str, attribute: Sequence[str]) -> float | None:
-    for gap in arm["gaps"]:
-        if gap["metric"] == metric and gap["kind"] == "difference" and list(gap["attribute"]) == list(attribute):
-            value: float | None = gap["value"]
-            return value
-    return None
+def _gap(arm: Arm, metric: str, attribute: Sequence[str]) -> float | None:
+    found = pick(arm.gaps, metric=metric, kind="difference", attribute=tuple(attribute))
+    return None if found is None else found.value
 
 
 def record_decision(out: Path, accepted: bool, reason: str, by: str, now: dt.datetime) -> dict[str, Any]:

@@ -16,6 +16,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from audit.metrics import SELECTION_RATE
+
 Record = dict[str, Any]
 NAMESPACE = uuid.UUID("8f0b1d52-3a0e-5f4e-9a53-61d2b6a4c0de")
 SPEC = "1.6"
@@ -217,7 +219,7 @@ def _assessments(evidence: Mapping[str, Any], strategy: str = "") -> list[Record
     """Which group receives the favourable decision least often, by attribute, and where the policy's norms stand."""
     out = []
     for g in evidence["gaps"]:
-        if g["metric"] != "selection_rate" or g["kind"] != "difference" or not g["estimable"] or not g["lowest"]:
+        if g["metric"] != SELECTION_RATE or g["kind"] != "difference" or not g["estimable"] or not g["lowest"]:
             continue
         stands = [
             f"{n['metric']} {n['kind']} {n['status'].replace('_', ' ')}"

@@ -19,7 +19,18 @@ from scipy import sparse
 from audit.alike import worth
 from audit.cube import CodedRows, Floats, Ints, Margin
 from audit.gaps import comparable
-from audit.metrics import Metric, metrics_for, opportunity
+from audit.metrics import (
+    BASE_RATE,
+    EQUAL_OPPORTUNITY,
+    EQUALIZED_ODDS,
+    FALSE_POSITIVE_RATE,
+    METRICS,
+    SELECTION_RATE,
+    TRUE_POSITIVE_RATE,
+    Metric,
+    metrics_for,
+    opportunity,
+)
 
 DRAWS = 2000
 LEAST_DRAWS = 200
@@ -177,7 +188,7 @@ def distinct(metrics: Sequence[Metric]) -> list[Metric]:
     """One metric of each hypothesis (a rate and its complement change alike), without what no decision can change."""
     seen: dict[str, Metric] = {}
     for metric in metrics:
-        if metric.name != "base_rate":
+        if metric.name != BASE_RATE:
             seen.setdefault(metric.hypothesis, metric)
     return list(seen.values())
 
@@ -280,12 +291,12 @@ def _plan(joint: Joint, margins: Sequence[Margin], reference: dict[str, str], fl
         at = _reference(margin, members, reference)
         by_name = {x.name: x for x in metrics}
         merit = by_name[opportunity(margin.meaning)]
-        odds = (by_name["true_positive_rate"], by_name["false_positive_rate"])
+        odds = (by_name[TRUE_POSITIVE_RATE], by_name[FALSE_POSITIVE_RATE])
         wanted: list[tuple[str, tuple[Metric, ...], str]] = [(x.name, (x,), "difference") for x in chosen]
         wanted += [
-            ("selection_rate", (by_name["selection_rate"],), "ratio"),
-            ("equal_opportunity", (merit,), "difference"),
-            ("equalized_odds", odds, "difference"),
+            (SELECTION_RATE, (by_name[SELECTION_RATE],), "ratio"),
+            (EQUAL_OPPORTUNITY, (merit,), "difference"),
+            (EQUALIZED_ODDS, odds, "difference"),
         ]
         for name, parts, kind in wanted:
             plan.steps.append((m, parts, members, kind, at))
@@ -349,9 +360,7 @@ def _worse(metric: str, kind: str, delta: float) -> bool:
     """Which way is worse. A rate of errors rising is worse; so is any group being favoured or found less often."""
     if kind == "difference":
         return delta > 0
-    if kind == "rate" and metric in ("false_positive_rate", "false_negative_rate", "false_discovery_rate"):
-        return delta > 0
-    if kind == "rate" and metric == "false_omission_rate":
+    if kind == "rate" and METRICS[metric].better == "lower":
         return delta > 0
     return delta < 0
 

@@ -31,10 +31,11 @@ from audit.suppress import publish
 from debias.candidate import Candidate, Original, open_original
 from debias.compare import matched_decisions
 from debias.fit import fit_candidate
-from debias.methods import BOUNDED_LOSS, METHODS, method_named
+from debias.methods.method import BOUNDED_LOSS, CONSTRAINTS, DEMOGRAPHIC_PARITY
+from debias.methods.table import METHODS, method_named
 from debias.mitigate import attributes_of
-from debias.pareto_figures import AIMS, figures_of, front_of, place, words_of
-from debias.pareto_space import LEFT_OUT, SPACE, Point, draw, methods_to_search, propose, starts
+from debias.pareto_figures import figures_of, front_of, place, words_of
+from debias.pareto_space import Point, draw, methods_to_search, propose, starts
 from debias.splits import Splits
 from debias.task import Task, halved, task_of
 
@@ -53,7 +54,7 @@ def run_search(
     seed: int = 0,
     timeout: float | None = None,
     methods: Sequence[str] | None = None,
-    constraint: str = "demographic_parity",
+    constraint: str = DEMOGRAPHIC_PARITY,
     attributes: Sequence[str] | None = None,
     floor: int = 10,
     draws: int = 1000,
@@ -256,11 +257,11 @@ def _head(
 ) -> dict[str, Any]:
     """What the search is of. Two searches with one head are one search."""
     splits, data = task.splits, case.data
-    left = {n: why for n, why in LEFT_OUT.items() if n not in [m.name for m in methods]}
+    left = {m.name: m.not_searched for m in METHODS.values() if m.not_searched and m not in methods}
     left |= {
         m.name: "it reads the sensitive value when it decides"
         for m in METHODS.values()
-        if m.needs_sensitive_at_decision and m not in methods and m.name in SPACE
+        if m.needs_sensitive_at_decision and m not in methods
     }
     return {
         "schema": SCHEMA,
@@ -281,7 +282,7 @@ def _head(
             "methods": [m.name for m in methods],
             "left_out": {n: why for n, why in left.items() if aim in METHODS[n].constraints},
             "constraint": aim,
-            "metric": AIMS[aim],
+            "metric": CONSTRAINTS[aim].figure,
             "attributes": list(attributes),
             "seed": settings.seed,
         },
@@ -290,7 +291,7 @@ def _head(
             f"gap: the upper bound of the {100 * (1 - settings.alpha):g} % simultaneous interval of "
             + ("the error of the group that errs most" if aim == BOUNDED_LOSS else "the widest gap"),
         ],
-        "space": {m.name: {k: [s.low, s.high] for k, s in SPACE[m.name].items()} for m in methods},
+        "space": {m.name: {k: [s.low, s.high] for k, s in m.space.items()} for m in methods},
         "sampler": "every method as it stands, then Optuna TPE, multi-objective, one seed a trial",
         "splits": {
             "train": len(splits.train),

@@ -18,17 +18,9 @@ from audit.errors import DataError
 from audit.fractions import correlations, effective
 from audit.gaps import Settings, comparable, reference_index, seed_of
 from audit.measure import group_rates
-from audit.metrics import Metric, metrics_for, opportunity
+from audit.metrics import ACCURACY, SELECTION_RATE, Metric, metrics_for, parts_of
 from audit.policy import Policy
-from debias.methods import BOUNDED_LOSS
-
-AIMS = {
-    "demographic_parity": "selection_rate",
-    "equal_opportunity": "equal_opportunity",
-    "equalized_odds": "equalized_odds",
-    BOUNDED_LOSS: "largest_group_error",
-}
-"""What a search can aim at, and the figure that stands for it: a gap, or under bounded loss the worst group's error."""
+from debias.methods.method import BOUNDED_LOSS, CONSTRAINTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +57,14 @@ def figures_of(margins: Sequence[Margin], aim: str, attributes: Sequence[str], s
     by = {m.attribute: m for m in margins}
     everyone = by[()]
     metrics = {m.name: m for m in metrics_for(everyone.meaning)}
-    accuracy = group_rates(everyone, metrics["accuracy"], settings.alpha)[0]
-    selected = group_rates(everyone, metrics["selection_rate"], settings.alpha)[0]
+    accuracy = group_rates(everyone, metrics[ACCURACY], settings.alpha)[0]
+    selected = group_rates(everyone, metrics[SELECTION_RATE], settings.alpha)[0]
     if accuracy.value is None or accuracy.low is None or accuracy.high is None or selected.value is None:
         raise DataError("the loss cannot be estimated", got=accuracy.reason or "", todo="bring rows with outcomes")
     if aim == BOUNDED_LOSS:
-        worst = _worst(by, metrics["accuracy"], attributes, settings)
+        worst = _worst(by, metrics[ACCURACY], attributes, settings)
         return Figures(1 - accuracy.value, 1 - accuracy.high, 1 - accuracy.low, **worst, selection_rate=selected.value)
-    parts = {
-        "demographic_parity": ("selection_rate",),
-        "equal_opportunity": (opportunity(everyone.meaning),),
-        "equalized_odds": ("true_positive_rate", "false_positive_rate"),
-    }[aim]
+    parts = parts_of(CONSTRAINTS[aim].metric, everyone.meaning)
     shared = replace(settings, alpha=settings.alpha / len(attributes))
     found = {}
     reasons = []
@@ -161,17 +149,17 @@ class Words:
 
 
 def words_of(aim: str) -> Words:
-    """The words for an aim of AIMS."""
+    """The words for an aim."""
     if aim == BOUNDED_LOSS:
         return Words("the error of the worst group", "worst group's error", "with a smaller error of the worst group")
-    return Words(f"the gap in {AIMS[aim].replace('_', ' ')}", "gap", "with a narrower gap")
+    return Words(f"the gap in {CONSTRAINTS[aim].figure.replace('_', ' ')}", "gap", "with a narrower gap")
 
 
 def aims_for(policy: Policy) -> list[str]:
     """What a search can aim at, first what a norm of the policy is about."""
-    stand_for = {metric: aim for aim, metric in AIMS.items()} | {"accuracy": BOUNDED_LOSS}
+    stand_for = {row.metric: row.name for row in CONSTRAINTS.values()}
     normed = [stand_for[n.metric] for n in policy.norms if n.metric in stand_for]
-    return list(dict.fromkeys([*normed, *AIMS]))
+    return list(dict.fromkeys([*normed, *CONSTRAINTS]))
 
 
 def front_of(points: Sequence[tuple[float, float] | None]) -> list[bool]:

@@ -6,13 +6,12 @@ if it had not been.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 from audit.errors import InputError
-from debias.methods import METHODS, Method, method_named
-from debias.pareto_figures import AIMS
+from debias.methods.method import CONSTRAINTS
+from debias.methods.table import METHODS, MethodRow, method_named
 
 Point = dict[str, Any]
 """A method and its parameters: {"method": name, "tolerance": ..., ...}."""
@@ -23,81 +22,30 @@ STARTUP = 8
 """Trials before the sampler learns from them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """One parameter: its ends, on a log scale or not, whole or rounded to `digits` places."""
-
-    low: float
-    high: float
-    log: bool = False
-    whole: bool = False
-    digits: int = 4
-
-    def rounded(self, value: float) -> float:
-        return int(value) if self.whole else min(max(round(float(value), self.digits), self.low), self.high)
-
-
-TOLERANCE = Span(0.002, 0.3, log=True)
-SPACE: Mapping[str, Mapping[str, Span]] = {
-    "reweighing": {"strength": Span(0.0, 1.0, digits=3)},
-    "resampling": {"strength": Span(0.0, 1.0, digits=3)},
-    "constrained_boosting": {
-        "tolerance": TOLERANCE,
-        "trees": Span(40, 300, whole=True),
-        "learning_rate": Span(0.03, 0.3, log=True),
-        "leaves": Span(4, 64, log=True, whole=True),
-        "least_in_leaf": Span(5, 200, log=True, whole=True),
-    },
-    "correlation_remover": {},
-    "exponentiated_gradient": {"tolerance": TOLERANCE},
-    "grid_search": {"tolerance": TOLERANCE},
-    "group_thresholds": {"tolerance": TOLERANCE},
-}
-_BOOST = {"trees": 100, "learning_rate": 0.1, "leaves": 31, "least_in_leaf": 20}
-STARTS: Mapping[str, Sequence[Point]] = {
-    "reweighing": ({"strength": 1.0},),
-    "resampling": ({"strength": 1.0},),
-    "constrained_boosting": tuple({"tolerance": t, **_BOOST} for t in (0.02, 0.1)),
-    "correlation_remover": ({},),
-    "exponentiated_gradient": ({"tolerance": 0.02},),
-    "grid_search": ({"tolerance": 0.02},),
-    "group_thresholds": ({"tolerance": 0.02},),
-}
-LEFT_OUT = {
-    "resampling": "reweighing draws rows itself where an estimator takes no weights",
-    "exponentiated_gradient": "one point takes dozens of fits",
-    "grid_search": "one point takes dozens of fits",
-}
-"""Methods that are searched only when named, and why. One that decides by the sensitive value needs naming too."""
-
-
-def methods_to_search(constraint: str, methods: Sequence[str] | None) -> tuple[Method, ...]:
+def methods_to_search(constraint: str, methods: Sequence[str] | None) -> tuple[MethodRow, ...]:
     """The methods named, or those a search takes by itself. Raises InputError where one does not serve the aim."""
     from audit.errors import nearest
 
-    if constraint not in AIMS:
+    if constraint not in CONSTRAINTS:
         raise InputError(
             "a search cannot aim at this",
             got=repr(constraint),
-            expected=", ".join(AIMS),
-            todo=f"choose one of them; {nearest(constraint, AIMS)}",
+            expected=", ".join(CONSTRAINTS),
+            todo=f"choose one of them; {nearest(constraint, CONSTRAINTS)}",
         )
     if methods is None:
         return tuple(
             m
             for m in METHODS.values()
-            if m.name in SPACE
-            and m.name not in LEFT_OUT
-            and not m.needs_sensitive_at_decision
-            and constraint in m.constraints
+            if not m.not_searched and not m.needs_sensitive_at_decision and constraint in m.constraints
         )
     chosen = tuple(method_named(name) for name in dict.fromkeys(methods))
     for method in chosen:
-        if constraint not in method.constraints or method.name not in SPACE:
+        if constraint not in method.constraints:
             raise InputError(
                 f"{method.title} cannot be searched for {constraint.replace('_', ' ')}",
                 got=method.name,
-                expected=", ".join(n for n in SPACE if constraint in METHODS[n].constraints),
+                expected=", ".join(m.name for m in METHODS.values() if constraint in m.constraints),
                 todo="name other methods, or another constraint",
             )
     if not chosen:
@@ -105,12 +53,12 @@ def methods_to_search(constraint: str, methods: Sequence[str] | None) -> tuple[M
     return chosen
 
 
-def starts(methods: Sequence[Method]) -> list[Point]:
+def starts(methods: Sequence[MethodRow]) -> list[Point]:
     """Where to begin: every method as it stands."""
-    longest = max(len(STARTS[m.name]) for m in methods)
+    longest = max(len(m.starts) for m in methods)
     found = []
     for place in range(longest):
-        found += [{"method": m.name, **STARTS[m.name][place]} for m in methods if place < len(STARTS[m.name])]
+        found += [{"method": m.name, **m.starts[place]} for m in methods if place < len(m.starts)]
     return found
 
 
@@ -168,7 +116,7 @@ def _kinds(point: Point, methods: Sequence[str]) -> dict[str, Any]:
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     out: dict[str, Any] = {"method": CategoricalDistribution(list(methods))}
-    for name, span in SPACE[point["method"]].items():
+    for name, span in METHODS[point["method"]].space.items():
         kind = (
             IntDistribution(int(span.low), int(span.high), log=span.log)
             if span.whole
@@ -181,7 +129,7 @@ def _kinds(point: Point, methods: Sequence[str]) -> dict[str, Any]:
 def _asked(trial: Any, methods: Sequence[str]) -> Point:
     name = str(trial.suggest_categorical("method", list(methods)))
     point: Point = {"method": name}
-    for key, span in SPACE[name].items():
+    for key, span in METHODS[name].space.items():
         label = f"{name}.{key}"
         if span.whole:
             value: float = trial.suggest_int(label, int(span.low), int(span.high), log=span.log)

@@ -32,8 +32,10 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, colu
 from audit import stats
 from audit.cube import Ints
 from audit.errors import DataError
+from audit.metrics import EQUAL_OPPORTUNITY, EQUALIZED_ODDS
 from debias.learner import boosted_learner, encoder
 from debias.methods.boost import BoostSettings, boost, bounds_of
+from debias.methods.method import DEMOGRAPHIC_PARITY
 
 
 class TableError(DataError, ValueError):
@@ -74,7 +76,7 @@ class ConstrainedBoosting(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self,
         sensitive: Sequence[str] = (),
         features: Sequence[str] | None = None,
-        constraint: str = "demographic_parity",
+        constraint: str = DEMOGRAPHIC_PARITY,
         tolerance: float = 0.05,
         favourable: Any = None,
         trees: int = 100,
@@ -201,7 +203,7 @@ def gap_bound(
     *,
     sensitive_features: Any,
     favourable: Any = None,
-    constraint: str = "demographic_parity",
+    constraint: str = DEMOGRAPHIC_PARITY,
     least: int = 10,
     alpha: float = 0.05,
 ) -> float:
@@ -218,14 +220,14 @@ def gap_bound(
     group = _joint(beside, list(beside.columns))
     known = np.unique(decided if truth is None else np.concatenate([truth, decided]))
     good = known[-1] if favourable is None else favourable
-    if constraint not in ("demographic_parity", "equal_opportunity", "equalized_odds"):
+    if constraint not in (DEMOGRAPHIC_PARITY, EQUAL_OPPORTUNITY, EQUALIZED_ODDS):
         known_names = "demographic_parity, equal_opportunity, equalized_odds"
         raise TableError("there is no such constraint", got=constraint, expected=known_names)
     among = [np.ones(len(decided), dtype=bool)]
-    if constraint != "demographic_parity":
+    if constraint != DEMOGRAPHIC_PARITY:
         if truth is None:
             raise TableError("this constraint needs outcomes", got="no y", expected=f"y, to score {constraint}")
-        among = [truth == good, truth != good][: 1 if constraint == "equal_opportunity" else 2]
+        among = [truth == good, truth != good][: 1 if constraint == EQUAL_OPPORTUNITY else 2]
     large = np.bincount(group) >= least
     strata = []
     for rows in among:
@@ -249,7 +251,7 @@ class GapScorer:
     favourable: Any = None
     least: int = 10
     alpha: float = 0.05
-    constraint: str = "demographic_parity"
+    constraint: str = DEMOGRAPHIC_PARITY
 
     def __call__(self, estimator: Any, X: pd.DataFrame, y: Any = None) -> float:
         _joint(X, self.sensitive)

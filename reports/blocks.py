@@ -11,6 +11,7 @@ from audit.documents.explanations import Explanations
 from audit.documents.mitigation import Mitigation
 from audit.documents.search import Search
 from audit.documents.series import Series
+from audit.documents.stress import Stress, Whatif
 from reports.extra import Extra
 from reports.manifest import Manifest, SignerSlot
 
@@ -138,6 +139,5 @@ class Sources:
     presets: dict[str, Any] | None = None
     said: Extra = field(default_factory=Extra)
     documents: Documents = field(default_factory=lambda: Documents({}))
-    stress: dict[str, Any] | None = None
-    whatif: dict[str, Any] | None = None
-    contract: dict[str, Any] | None = None
+    stress: Stress | None = None
+    whatif: Whatif | None = None

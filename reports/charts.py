@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from html import escape
 
 from reports.glyphs import printable, right_to_left
-from reports.words import MINUS, bracket, number
+from reports.words import MINUS, bracket, number, told_apart
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73")
 INK, GREY, FAINT, BAND = "#16212b", "#51606c", "#d5dde3", "#f3f6f8"
 WIDTH, LABEL, RIGHT = 680, 180, 176
 ROW, LINE = 26, 15
 FONT = "DejaVu Sans"
-LONGEST = 27
+LONGEST, MOST = 27, 50
 
 Scale = Callable[[float], float]
 """From a value to a place across the page."""
@@ -73,9 +73,9 @@ def dots(
     for s, name in enumerate(series if lines > 1 else ()):
         at = LABEL + s * 165.0
         out += [_shape(s, at + 5, 9), text_at(at + 15, 12.5, name, 9.5)]
-    for r, row in enumerate(rows):
+    for r, (row, label) in enumerate(zip(rows, told_apart(rows, MOST), strict=True)):
         middle = head + step * (r + 0.5)
-        out += _label(row, middle, r + 1)
+        out += _label(label, middle, r + 1)
         for v in (v for v in values if v.row == row):
             out += _dot(v, middle + LINE * (v.series - (lines - 1) / 2), x, percent)
     return "".join([*out, "</svg>"])
@@ -99,7 +99,7 @@ def bars(
         f'fill="#fff"/><path d="M0 5L5 0" stroke="{PALETTE[1]}" stroke-width="1.4"/></pattern></defs>',
         *_grid(ticks, x, 4, bottom, percent, unit=""),
     ]
-    for i, (name, value) in enumerate(zip(names, values, strict=True)):
+    for i, (name, value) in enumerate(zip(told_apart(names, MOST), values, strict=True)):
         middle = 4 + ROW * (i + 0.5)
         a, b = sorted((x(0.0), x(value)))
         fill = f'"{PALETTE[0]}"' if value >= 0 else f'"url(#h)" stroke="{PALETTE[1]}"'

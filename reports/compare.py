@@ -16,21 +16,15 @@ import numpy as np
 
 from audit.documents import Documents
 from audit.documents.evidence import Evidence
+from audit.metrics import EQUAL_OPPORTUNITY, SELECTION_RATE, TRUE_POSITIVE_RATE, complements
 from audit.stats.adjust import holm
 from audit.stats.intervals import newcombe
 from audit.values import Gap, Rate
 
 EARLIER = {"evidence.json": "earlier-evidence.json", "cube.json": "earlier-cube.json"}
 Z = 1.959963984540054
-MIRRORS = {
-    "false_discovery_rate": "positive_predictive_value", "false_negative_rate": "true_positive_rate",
-    "false_omission_rate": "negative_predictive_value", "true_negative_rate": "false_positive_rate",
-}  # fmt: skip
-"""One less the other: the same change with another sign. It is told, and counted among the comparisons, once."""
 Bounded = tuple[float, float, float]
 """Value, low and high of a gap."""
-TPR = "true_positive_rate"
-"""Its gap is equal opportunity's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +76,7 @@ def changes(now: Evidence, before: Evidence) -> tuple[Change, ...]:
     rates = {(r.metric, r.attribute, r.group): r for r in before.rates}
     for r in now.rates:
         was = rates.get((r.metric, r.attribute, r.group))
-        if r.metric not in MIRRORS and len(r.attribute) == 1 and was and _counted(r) and _counted(was):
+        if r.metric not in complements() and len(r.attribute) == 1 and was and _counted(r) and _counted(was):
             x1, n1, x0, n0 = float(r.numerator or 0), r.denominator, float(was.numerator or 0), was.denominator
             low, high = newcombe(x1, n1, x0, n0)
             change = Change(
@@ -93,7 +87,7 @@ def changes(now: Evidence, before: Evidence) -> tuple[Change, ...]:
     gaps = {(g.metric, g.attribute, g.kind): g for g in before.gaps}
     told = {(g.metric, g.attribute) for g in now.gaps}
     for g in now.gaps:
-        if g.metric in MIRRORS or (g.metric == TPR and ("equal_opportunity", g.attribute) in told):
+        if g.metric in complements() or (g.metric == TRUE_POSITIVE_RATE and (EQUAL_OPPORTUNITY, g.attribute) in told):
             continue
         earlier = gaps.get((g.metric, g.attribute, g.kind))
         if g.kind == "difference" and earlier and (a := _bounded(g)) and (b := _bounded(earlier)):
@@ -142,7 +136,7 @@ def mix_and_rate(now: Evidence, before: Evidence) -> list[tuple[tuple[str, ...],
 
 
 def _selection(r: Rate) -> bool:
-    return r.metric == "selection_rate" and len(r.attribute) == 1 and _counted(r)
+    return r.metric == SELECTION_RATE and len(r.attribute) == 1 and _counted(r)
 
 
 def _counted(r: Rate) -> bool:

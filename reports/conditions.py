@@ -15,6 +15,7 @@ from audit.documents.evidence import Evidence
 from audit.documents.mitigation import Mitigation
 from audit.errors import InputError
 from audit.findings import NormResult
+from audit.metrics import METRICS, SELECTION_RATE
 from audit.sizes import unit
 from audit.values import UNKNOWN
 from reports import words
@@ -156,7 +157,7 @@ def proposed(evidence: Evidence, mitigation: Mitigation | None, *, watched: bool
 def worst(norms: Sequence[NormResult]) -> list[NormResult]:
     """The norms that are outside, one for each attribute: differences in who gets it first."""
     outside = [n for n in norms if n.status == "outside"]
-    outside.sort(key=lambda n: (n.metric != "selection_rate", n.kind != "difference"))
+    outside.sort(key=lambda n: (n.metric != SELECTION_RATE, n.kind != "difference"))
     seen: dict[tuple[str, ...], NormResult] = {}
     for n in outside:
         seen.setdefault(tuple(n.attribute), n)
@@ -170,21 +171,9 @@ def _gap(n: NormResult) -> str:
     return f"Bring the {what} by {by} in {plain(n.metric)} {limit}, or write down why it stays."
 
 
-PLAIN = {
-    "selection_rate": "who gets it",
-    "equal_opportunity": "who gets it among those who merit it",
-    "accuracy": "how often it is right",
-    "true_positive_rate": "who is found",
-    "false_negative_rate": "who is missed",
-    "false_positive_rate": "false alarms",
-    "equalized_odds": "both kinds of error",
-    "positive_predictive_value": "how often a yes is right",
-}
-
-
 def plain(metric: str) -> str:
     """A measure in words of every day."""
-    return PLAIN.get(metric, f"the {words.metric(metric)}")
+    return (METRICS[metric].everyday if metric in METRICS else "") or f"the {words.metric(metric)}"
 
 
 def unknown_of(evidence: Evidence) -> list[tuple[str, int, int]]:

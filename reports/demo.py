@@ -14,6 +14,7 @@ from typing import Any
 from audit import progress
 from audit.case import Case
 from audit.files import canonical, write_whole
+from debias.methods.method import REWEIGHING
 
 FITS = 6
 """Fits of the stress test in the demonstration."""
@@ -45,7 +46,7 @@ def run_demo(case: Case, out: Path, stress: bool = False) -> tuple[dict[str, Any
     lap("audit")
     explanation = run_explain(case, out)
     lap("explain")
-    mitigation = run_mitigate(case, "reweighing", out)
+    mitigation = run_mitigate(case, REWEIGHING, out)
     lap("mitigate")
     stressed = _stressed(case, out, lap) if stress else []
     progress.stage("Signing")

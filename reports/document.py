@@ -28,6 +28,7 @@ from reports.blocks import (
 from reports.extra import read_extra
 from reports.manifest import Manifest, report_number
 from reports.sections import sections_of
+from reports.undrawn import on_page, renamed, scripts_of
 
 __all__ = [
     "Block",
@@ -55,7 +56,7 @@ def sources_of(files: Mapping[str, bytes], manifest: Manifest) -> Sources:
 
     Raises DataError where evidence.json is missing.
     """
-    documents = Documents.of(files)
+    documents = renamed(Documents.of(files), scripts_of(manifest))
     return Sources(
         manifest=manifest,
         evidence=documents.evidence,
@@ -67,9 +68,8 @@ def sources_of(files: Mapping[str, bytes], manifest: Manifest) -> Sources:
         history=documents.series,
         earlier=documents.earlier,
         presets=documents.plain("presets.json") if "presets.json" in documents else None,
-        stress=documents.plain("stress.json") if "stress.json" in documents else None,
-        whatif=documents.plain("whatif.json") if "whatif.json" in documents else None,
-        contract=documents.plain("evidence.json").get("contract"),
+        stress=documents.stress,
+        whatif=documents.whatif,
         said=read_extra(manifest.extra),
         documents=documents,
     )
@@ -80,6 +80,8 @@ def build_document(files: Mapping[str, bytes], *, manifest: Manifest) -> Documen
     sources = sources_of(files, manifest)
     evidence = sources.evidence
     number = report_number(manifest)
+    scripts = scripts_of(manifest)
+    sections = sections_of(sources)
     return Document(
         title=manifest.title,
         case=evidence.case.name,
@@ -87,5 +89,5 @@ def build_document(files: Mapping[str, bytes], *, manifest: Manifest) -> Documen
         issued=words.date(manifest.issued),
         language=manifest.language,
         number=number,
-        sections=sections_of(sources),
+        sections=on_page(sections, scripts) if scripts else sections,
     )

@@ -92,6 +92,8 @@ class Extra(_Form, frozen=True):
     """Digits: reports.manifest refuses others."""
     fonts: Any = None
     """reports.setting reads it."""
+    undrawn: tuple[Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z]{1,30}\Z")], ...] = ()
+    """Scripts that no font drew where the report was printed (reports.undrawn)."""
     checkpoint: Any = None
     """Held against its own signature: reports.verify.log.stated."""
     about: Any = None

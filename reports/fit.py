@@ -19,6 +19,8 @@ PAGE = 170 * MM
 WHOLE_WORD = 200.0
 """A word up to this width is never broken by its column; longer ones are (fingerprints)."""
 CELL_SIZE, CELL_PADDING = 7.6, 3.2 * MM
+TALL, STEP, STEPS, MOST_TRIED = 4, 3.0, 8, 12
+"""Lines from which on a row is tall; percent of the page moved at a time, how often, judged by so many rows."""
 CALM = 0.05
 """Of a column's width: what is given beyond its longest word, since a shaper sets a little otherwise."""
 
@@ -47,6 +49,7 @@ def width(text: str, size: float, bold: bool = False) -> float:
     return size * sum(known.get(ord(c), 1.0) for c in text)
 
 
+@lru_cache(maxsize=16384)
 def lines(text: str, room: float, size: float, bold: bool = False) -> int:
     """How many lines the text takes in a column `room` wide."""
     return sum(_lines(line, room, size, bold) for line in text.split("\n"))
@@ -78,10 +81,38 @@ def columns(table: d.Table) -> tuple[float, ...]:
     ]
     lacking = sum(max(0.0, w - a) for w, a in zip(need, asked, strict=True))
     spare = [max(0.0, a - w) for w, a in zip(need, asked, strict=True)]
-    if not lacking or sum(spare) < lacking:
+    if sum(spare) < lacking:
         return tuple(asked)
-    share = lacking / sum(spare)
-    return tuple(w if a < w else a - share * s for w, a, s in zip(need, asked, spare, strict=True))
+    share = lacking / sum(spare) if lacking else 0.0
+    given = [w if a < w else a - share * s for w, a, s in zip(need, asked, spare, strict=True)]
+    return tuple(_balanced(table, given, need))
+
+
+def _balanced(table: d.Table, given: list[float], need: Sequence[float]) -> list[float]:
+    """Where cells are tall, width goes from columns that can spare it to those that fill rows, while that shortens the
+    table."""
+    now = _tall(table, given)
+    if max(now, default=0) < TALL:
+        return given
+    for _ in range(STEPS):
+        best, total = None, sum(now)
+        for i in range(len(given)):
+            for j in range(len(given)):
+                if i == j or given[j] - STEP < need[j]:
+                    continue
+                tried = [w + STEP * ((k == i) - (k == j)) for k, w in enumerate(given)]
+                if (found := sum(_tall(table, tried))) < total:
+                    best, total = tried, found
+        if best is None:
+            return given
+        given, now = best, _tall(table, best)
+    return given
+
+
+def _tall(table: d.Table, shares: Sequence[float]) -> list[int]:
+    """The lines of each row."""
+    rooms = [share / 100 * PAGE - CELL_PADDING for share in shares]
+    return [max(lines(c, r, CELL_SIZE) for c, r in zip(row, rooms, strict=True)) for row in table.rows[:MOST_TRIED]]
 
 
 def _longest(head: str, cells: Sequence[str]) -> float:

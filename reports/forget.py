@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from audit import access
 from audit.case import Case
 from audit.errors import InputError, OutputError
 from audit.files import private_folder
@@ -127,6 +128,7 @@ def forget_folder(place: Path, jobs_home: Path, *, reports_to: Path | None = Non
     work on it runs, or where `place` is a link; OutputError where a file cannot be deleted.
     """
     place = Path(place)
+    access.demand("delete", place)
     if place.is_symlink() or not place.is_dir():
         raise InputError("this case is not a folder of the workspace", got=str(place), expected="a folder")
     done = _jobs_of((place,), jobs_home)

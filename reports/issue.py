@@ -35,6 +35,7 @@ from reports.presets import preset_bytes, read_preset
 from reports.series import SERIES, series_bytes
 from reports.sign import Signed, SignedLevel, Validation, certify, timestamp_authority
 from reports.signing_key import SigningKey
+from reports.undrawn import ENTRY
 
 if TYPE_CHECKING:
     from reports.log import Log, LogView
@@ -111,8 +112,9 @@ def issue_report(
         plain = plain.plus(earlier)
     if lacking := setting.without_font(plain):
         progress.say(
-            f"No font on this machine draws {', '.join(lacking)} letters: such names print as empty boxes. Install one "
-            "(Debian: fonts-noto-cjk, fonts-noto-core) before you sign, or name the groups otherwise"
+            f"No font on this machine draws {', '.join(lacking)} letters: such names are printed as numbers (group 3 "
+            "of a column), and the names stand in evidence.json. Install a font before you sign to have them printed "
+            "(Debian: fonts-noto-cjk, fonts-noto-core)"
         )
     held = hold(plain, book, before, allow_difference)
     files = plain.plus(attested(plain, key))
@@ -126,6 +128,7 @@ def issue_report(
         issued=issued or dt.datetime.now(dt.UTC),
         extra={
             "people": people,
+            **({ENTRY: lacking} if lacking else {}),
             **asked_of_board(plain, before, issued or dt.datetime.now(dt.UTC), annex, conditions, run),
             "timestamp": authority is not None,
             "level_words": f"{level}: {level.meaning}",

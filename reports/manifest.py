@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from audit.documents.read import FormError, record_in
 from audit.documents.read import strict_json as strict_json
 from audit.errors import InputError
 
@@ -148,30 +149,9 @@ class Manifest:
             got = raw.get("schema") if isinstance(raw, dict) else type(raw).__name__
             raise InputError("the manifest's schema is not known", got=got, expected=SCHEMA)
         try:
-            return cls(
-                title=_text(raw["title"]),
-                case=_text(raw["case"]),
-                author=_text(raw["author"]),
-                language=_text(raw["language"]),
-                issued=dt.datetime.fromisoformat(_text(raw["issued"])),
-                attachments=tuple(
-                    Attached(_text(a["name"]), _text(a["sha256"]), int(a["size"])) for a in raw["attachments"]
-                ),
-                signers=tuple(
-                    SignerSlot(
-                        _text(s["field"]),
-                        _text(s["name"]),
-                        _text(s["role"]),
-                        None if s["certificate"] is None else _text(s["certificate"]),
-                    )
-                    for s in raw["signers"]
-                ),
-                quorum=int(raw["quorum"]),
-                tool={str(k): _text(v) for k, v in raw["tool"].items()},
-                extra=dict(raw["extra"]),
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError("the manifest cannot be read", got=repr(error), expected=SCHEMA) from error
+            return record_in(cls, raw, NAME)
+        except FormError as error:
+            raise InputError("the manifest cannot be read", got=error.got, expected=SCHEMA) from error
 
 
 def report_number(manifest: Manifest) -> str:
@@ -186,9 +166,3 @@ def report_number(manifest: Manifest) -> str:
     if not (isinstance(given, str) and _NUMBER.fullmatch(given)):
         raise ValueError("the report's number is not one")
     return given
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"text expected, got {type(value).__name__}")
-    return value

@@ -20,8 +20,8 @@ from audit.documents.evidence import Evidence
 from audit.errors import DataError, InputError, ModelError, nearest
 from audit.evidence import sha256
 from audit.files import canonical
-from audit.load.endpoints import check_address
 from audit.models.registry import Registry
+from audit.models.served.addresses import check_address
 from audit.models.served.client import Access, Client
 from audit.publish import publish_files
 from reports.machine.openlineage import to_event

@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 from reports import blocks as d
 from reports.fit import columns
 from reports.glyphs import printable
+from reports.words import unquoted
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -93,8 +94,9 @@ def _finalize(value: Any) -> Any:
 
 
 def kept(text: str) -> Markup:
-    """The text, escaped; a number stays on one line with its % sign, and a p-value with its sign."""
-    return Markup(_TOGETHER.sub(r'<span class="k">\1</span>', str(escape(printable(text)))))
+    """The text, escaped; a number stays on one line with its % sign, and a p-value with its sign. What was marked as
+    code for the command line is in quotation marks."""
+    return Markup(_TOGETHER.sub(r'<span class="k">\1</span>', str(escape(printable(unquoted(text))))))
 
 
 @lru_cache(maxsize=1)

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from audit.documents import record_in
+from audit.documents.series import Standing
 from audit.errors import DataError
 from audit.files import canonical
 from audit.suppress import FLOOR
@@ -93,7 +95,8 @@ def _published(
                 margin = streams.get(stream_of(norm["metric"]))
                 if norm["attribute"] != table["attribute"] or margin is None or norm["alpha"] is None:
                     continue
-                if same_figures(judged_again(norm, margin, counts["people"]), norm) is None:
+                standing = record_in(Standing, {**norm, "from": "counts"}, SERIES)
+                if same_figures(judged_again(standing, margin, counts["people"]), standing) is None:
                     known.add((number, norm["key"]))
                     wide.add((table["running"], norm["key"]))
     out = []

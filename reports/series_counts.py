@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from audit.cube import Cube, Margin, Meaning
 from audit.documents.series import Standing
+from audit.metrics import SELECTION_RATE
 from audit.policy import Norm
 from audit.suppress import FLOOR
 from audit.watch.counted import judge_counts
@@ -39,7 +40,7 @@ class Step:
 
 def stream_of(metric: str) -> str:
     """Whose counts a norm is judged on."""
-    return "arrived" if metric == "selection_rate" else "matured"
+    return "arrived" if metric == SELECTION_RATE else "matured"
 
 
 def tables_of(steps: Sequence[Step], judged: Mapping[int, Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
@@ -214,19 +215,19 @@ def margins_in(table: Mapping[str, Any]) -> dict[int, dict[str, Margin]]:
     return out
 
 
-def judged_again(norm: Mapping[str, Any] | Standing, margin: Margin, people: int | None) -> dict[str, Any]:
+def judged_again(norm: Standing, margin: Margin, people: int | None) -> dict[str, Any]:
     """The figures and the state of a norm as the loop judges them, from the published counts."""
-    if people is None or norm["alpha"] is None:
+    if people is None or norm.alpha is None:
         raise ValueError("it is not said how the loop judged this norm")
-    rule = Norm(norm["metric"], norm["kind"], tuple(norm["attribute"]), norm["limit"], norm["limit"], norm["alpha"])
+    rule = Norm(norm.metric, norm.kind, norm.attribute, norm.limit, norm.limit, norm.alpha)
     found = judge_counts(rule, margin, floor=people)
     return {k: getattr(found, k) for k in FIGURES}
 
 
-def same_figures(a: Mapping[str, Any], b: Mapping[str, Any] | Standing) -> str | None:
+def same_figures(a: Mapping[str, Any], b: Standing) -> str | None:
     """The first figure in which the two differ by more than computers do; None where they are the same."""
     for k in FIGURES:
-        x, y = a.get(k), b.get(k) if isinstance(b, Mapping) else b[k]
+        x, y = a.get(k), getattr(b, k)
         near = isinstance(x, float) and isinstance(y, float | int) and abs(x - y) <= 1e-9 + 1e-7 * abs(x)
         if x != y and not near:
             return k

@@ -98,7 +98,8 @@ def fonts_of(files: Mapping[str, bytes]) -> dict[str, str]:
 def without_font(files: Mapping[str, bytes]) -> list[str]:
     """The scripts of letters in these files that no font here draws, by their names in Unicode; looked up before a
     report is signed."""
-    from reports.glyphs import drawn, printable
+    from reports.glyphs import printable
+    from reports.undrawn import script_of
 
     signs: set[str] = set()
     for data in files.values():
@@ -107,9 +108,9 @@ def without_font(files: Mapping[str, bytes]) -> list[str]:
         signs.update(chr(int(code, 16)) for code in set(_ESCAPED.findall(text)))
     foreign: dict[str, str] = {}
     for c in sorted(set(printable("".join(sorted(signs))))):
-        if unicodedata.category(c)[0] == "L" and ord(c) not in drawn():
-            foreign.setdefault(unicodedata.name(c, "unknown").split()[0], c)
-    usual = set(_fonts(_ASCII))
+        if (script := script_of(c)) is not None and unicodedata.category(c)[0] == "L":
+            foreign.setdefault(script, c)
+    usual = set(_fonts(_ASCII)) if foreign else set()
     return [script for script, c in foreign.items() if set(_fonts("".join(sorted({*_ASCII, c})))) <= usual]
 
 

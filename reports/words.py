@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 from audit.documents.evidence import Data
 from audit.findings import name_of, p_words, percent
+from audit.metrics import METRICS, SCORE_METRICS
+from audit.metrics import title as metric
 from audit.publish import ROUNDED
 from audit.values import Gap, Rate
 
@@ -35,7 +37,9 @@ __all__ = [
     "short",
     "signed",
     "span",
+    "told_apart",
     "unquoted",
+    "why",
     "width",
 ]
 
@@ -44,44 +48,15 @@ MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
-SCORES = ("roc_auc", "mean_score", "calibration_error")
-"""Metrics on a scale of their own; all others are shares of people and are printed in percent."""
+SCORES = SCORE_METRICS
+"""On a scale of their own, and printed as they are."""
 
-METRICS = {
-    "selection_rate": "selection rate",
-    "base_rate": "base rate",
-    "accuracy": "accuracy",
-    "true_positive_rate": "true positive rate",
-    "false_negative_rate": "false negative rate",
-    "false_positive_rate": "false positive rate",
-    "true_negative_rate": "true negative rate",
-    "positive_predictive_value": "positive predictive value",
-    "negative_predictive_value": "negative predictive value",
-    "false_discovery_rate": "false discovery rate",
-    "false_omission_rate": "false omission rate",
-    "roc_auc": "area under the ROC curve",
-    "mean_score": "mean score",
-    "calibration_error": "calibration error",
-    "equalized_odds": "equalized odds",
-    "equal_opportunity": "equal opportunity",
-}
-
-GLOSSARY = (
-    (
-        "Area under the ROC curve",
-        "How often a person with the positive outcome scores above one without. 0.5 is chance.",
-    ),
-    ("Base rate", "The share of a group that truly has the favourable outcome, according to the labels."),
-    ("Calibration error", "How far scores are, on average, from the shares that came true. 0 is best."),
+TERMS = (
     (
         "Confidence interval",
         "A range that holds the true value in 95 of 100 such audits. Few people make it wide.",
     ),
     ("Cube", "A table of counts: people by group, outcome and decision. It names no one. All rates follow from it."),
-    ("Equal opportunity", "Compares how often people who merit the favourable decision receive it."),
-    ("Equalized odds", "The larger of two gaps: in the true positive rate and in the false positive rate."),
-    ("False negative rate", "Of those whose outcome is positive, the share that the decision misses."),
-    ("False positive rate", "Of those whose outcome is not positive, the share that is called positive all the same."),
     ("Favourable", "The decision or outcome that is good for the person."),
     (
         "Floor",
@@ -104,19 +79,17 @@ GLOSSARY = (
     ),
     ("Point", "A hundredth: from 8 % to 26 % is 18 points."),
     ("Positive", "The value that the model predicts or scores; not always the one that is good for the person."),
-    ("Positive predictive value", "Of those called positive, the share that truly is."),
     ("Proxy", "A column that goes along with a sensitive attribute, so that a model can use it in its place."),
-    ("Selection rate", "The share of a group that receives the favourable decision."),
     ("SHA-256", "A fingerprint of a file. Another file has another one."),
     ("SHAP", "Divides the difference between one decision and the average one over the columns used."),
     ("Threshold", "The score from which the decision is positive."),
-    ("True positive rate", "Of those whose outcome is positive, the share that the decision finds."),
 )
 
 
-def metric(name: str) -> str:
-    """The name as printed."""
-    return METRICS.get(name, name.replace("_", " "))
+def glossary() -> tuple[tuple[str, str], ...]:
+    """Every term that a report uses, in order: the metrics' from their table, and TERMS."""
+    ours = ((capital(row.title), row.glossary) for row in METRICS.values() if row.glossary)
+    return tuple(sorted((*ours, *TERMS), key=lambda term: term[0].lower()))
 
 
 def day(when: object) -> str:
@@ -218,7 +191,7 @@ def on_own_scale(gap: Measured) -> bool:
 def points(gap: Gap) -> str:
     """17.1 points (95 % interval 16.0 to 18.2)."""
     if gap.value is None:
-        return f"not estimable ({gap.reason})"
+        return f"not estimable ({why(gap.reason)})"
     said = "" if ends(gap)[0] is None else f" (95 % interval {span(gap)})"
     return f"{width(gap)}{said}"
 
@@ -286,9 +259,30 @@ def apart(a: str, b: str, most: int) -> tuple[str, str]:
     return kept(a), kept(b)
 
 
+def told_apart(names: Sequence[str], most: int) -> list[str]:
+    """Names cut to `most` letters so that no two that differ come out alike: what they have in common goes first."""
+    cut = {n: short(n, most) for n in names}
+    for alike in {s for n, s in cut.items() if s != n}:
+        group = [n for n in cut if cut[n] == alike]
+        if len(group) < 2:
+            continue
+        first, last = min(group), max(group)  # between these two lie all: what they share, all share
+        shared = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+        start = max(0, shared - most // 4)
+        for n in group:
+            head = f"{n[: most // 4].rstrip()}…"
+            cut[n] = head + short(n[max(start, most // 4) :].strip(), most - len(head))
+    return [cut[n] for n in names]
+
+
 def short(text: str, most: int = 48) -> str:
     """Cut, with an ellipsis, where a sentence has to stay on its page; tables carry the whole name."""
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+
+
+def why(reason: str | None) -> str:
+    """Why there is no figure: the reason names each group with too few people, and of many that is a page of names."""
+    return short(str(reason), 150)
 
 
 def date(when: dt.datetime) -> str:

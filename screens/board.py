@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from audit import access
 from audit.errors import AssayError
 from reports.manifest import Manifest
 from screens import parts, secret, sign, state
@@ -24,7 +25,7 @@ def countersign(folder: CaseFolder, report: Path, manifest: Manifest) -> None:
     from reports.keys import open_key
 
     members = manifest.members
-    if not members:
+    if not members or not access.may("countersign", folder.place):
         return
     st.markdown("### The board decides")
     with st.form("approve"):

@@ -85,7 +85,7 @@ def dots(values: Sequence[Dot], *, title: str, percent: bool = True, mark: float
         xaxis={"tickformat": ".0%" if percent else "", "zeroline": False, "gridcolor": GRID},
         yaxis={
             "tickvals": list(range(len(rows))),
-            "ticktext": [_short(r) for r in rows],
+            "ticktext": [_ellipsis(r) for r in rows],
             "range": [len(rows) - 0.4, -0.6],
             "gridcolor": GRID,
             "zeroline": False,
@@ -117,7 +117,7 @@ def bars(
     figure = Figure(
         Bar(
             x=list(values),
-            y=[_short(n) for n in names],
+            y=[_ellipsis(n) for n in names],
             orientation="h",
             marker={
                 "color": [PALETTE[0] if u or not signed else PALETTE[1] for u in up],
@@ -205,7 +205,7 @@ def front(kinds: Sequence[tuple[str, Sequence[Point]]], *, title: str, gap: str)
                 }
                 if shown
                 else None,
-                customdata=[[_short(p.words), p.gap_low, p.loss_low, p.loss_high] for p in points],
+                customdata=[[_ellipsis(p.words), p.gap_low, p.loss_low, p.loss_high] for p in points],
                 hovertemplate=(
                     "%{customdata[0]}<br>wrong: %{y:.1%} (%{customdata[2]:.1%} to %{customdata[3]:.1%})"
                     "<br>gap: at most %{x:.1%}, from %{customdata[1]:.1%}<extra></extra>"
@@ -234,7 +234,7 @@ WIDEST_TITLE, WIDEST_NAME, LONGEST_NAME = 40, 24, 44
 """Signs of a line of a title or a name, so that both stand whole on a telephone; a longer name is cut."""
 
 
-def _short(text: str) -> str:
+def _ellipsis(text: str) -> str:
     return _lines(text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1].rstrip() + "…", WIDEST_NAME)
 
 

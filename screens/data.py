@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pandas as pd
 import streamlit as st
 
-from audit.evidence import measures_from_json, pick
+from audit.documents.evidence import Evidence
+from audit.evidence import pick
 from audit.findings import interval_words, name_of, percent
-from audit.sizes import behind, measured, rows_behind, unit
-from audit.values import Measures
+from audit.metrics import BASE_RATE, SELECTION_RATE
+from audit.sizes import measured, unit
 from reports.words import unquoted
-from screens import charts, parts, quality, state
+from screens import charts, draw, parts, quality, state
 
 WORDS = {
     "class_imbalance": "Class imbalance",
@@ -35,7 +34,7 @@ def show() -> None:
     if folder is None:
         return
     parts.job_panel("The audit")
-    evidence = state.result(folder, "evidence.json")
+    evidence = state.evidence(folder)
     if evidence is None:
         if parts.busy():
             return
@@ -43,31 +42,30 @@ def show() -> None:
         if st.button("Run the audit", type="primary", key="run-audit"):
             parts.start(folder, ["audit", str(folder.file), "--out", str(folder.run)])
         return
-    measures = measures_from_json(evidence)
-    attribute = attribute_choice(measures)
-    names = list(SECTIONS) if "regression" not in evidence else [SECTIONS[0], SECTIONS[2]]
+    attribute = attribute_choice(evidence)
+    names = list(SECTIONS) if evidence.regression is None else [SECTIONS[0], SECTIONS[2]]
     section = parts.sections("data-section", names)
     if section == SECTIONS[0]:
-        people(measures, attribute, evidence["data"])
-        if "regression" in evidence:
+        people(evidence, attribute)
+        if evidence.regression is not None:
             st.write("The outcome is a number; the next screen compares it, and what was predicted, by group.")
         else:
-            outcomes(measures, attribute)
+            outcomes(evidence, attribute)
     elif section == SECTIONS[1]:
-        measures_table(measures, attribute)
+        measures_table(evidence, attribute)
     else:
-        quality.data_quality(evidence, list(attribute))
-    for note in evidence["notes"]:
+        quality.data_quality(evidence, attribute)
+    for note in evidence.notes:
         st.caption(state.plain(unquoted(note)))
     parts.next_step("model", "what the model does")
     parts.help_on("data")
 
 
-def attribute_choice(measures: Measures) -> tuple[str, ...]:
+def attribute_choice(evidence: Evidence) -> tuple[str, ...]:
     """One choice for the whole app: an attribute or an intersection."""
-    options = list(dict.fromkeys(g.attribute for g in measures.gaps or measures.counts if g.attribute))
+    options = list(dict.fromkeys(g.attribute for g in evidence.gaps or evidence.counts if g.attribute))
     labels = {" and ".join(a): a for a in options}
-    chosen = state.selection(options, ["selection_rate"]).attribute
+    chosen = state.selection(options, [SELECTION_RATE]).attribute
     names = list(labels)
     picked = st.segmented_control(
         "By", names, default=" and ".join(chosen), required=True, key="by", help="An attribute or an intersection"
@@ -76,10 +74,11 @@ def attribute_choice(measures: Measures) -> tuple[str, ...]:
     return labels[picked or names[0]]
 
 
-def people(measures: Measures, attribute: tuple[str, ...], data: dict[str, Any]) -> None:
+def people(evidence: Evidence, attribute: tuple[str, ...]) -> None:
     """How many people each group has, and rows where one person has several."""
-    total, what = data["audited_rows"], unit(data)
-    counts = [c for c in measures.counts if c.attribute == attribute]
+    data = evidence.data
+    total, what = data.audited_rows, unit(data)
+    counts = [c for c in evidence.counts if c.attribute == attribute]
     largest = max(counts, key=lambda c: c.rows)
     smallest = min((c for c in counts if c.rows), key=lambda c: c.rows)
     takeaway = (
@@ -106,11 +105,11 @@ def people(measures: Measures, attribute: tuple[str, ...], data: dict[str, Any])
         parts.table(table, alt="People in each group, with shares")
 
 
-def outcomes(measures: Measures, attribute: tuple[str, ...]) -> None:
+def outcomes(evidence: Evidence, attribute: tuple[str, ...]) -> None:
     """How many in each group have the favourable outcome, according to the labels."""
-    rates = [r for r in measures.rates if r.metric == "base_rate" and r.attribute == attribute]
+    rates = [r for r in evidence.rates if r.metric == BASE_RATE and r.attribute == attribute]
     st.header("Outcomes in the labels")
-    gap = pick(measures.gaps, metric="base_rate", kind="difference", attribute=attribute)
+    gap = pick(evidence.gaps, metric=BASE_RATE, kind="difference", attribute=attribute)
     if gap is None or gap.value is None:
         st.write(state.plain(f"Outcomes cannot be compared: {gap.reason if gap else 'no outcome column'}."))
         return
@@ -118,27 +117,15 @@ def outcomes(measures: Measures, attribute: tuple[str, ...]) -> None:
         f"{name_of(gap.highest)} have the favourable outcome most often, {name_of(gap.lowest)} least; the gap is "
         f"{100 * gap.value:.1f} points ({interval_words(gap)})."
     )
-    st.write(state.plain(takeaway))
-    left, right = st.columns([3, 2])
-    values = [charts.Dot(name_of(r.group), r.value, r.low, r.high, rows_behind(r), "", r.reason) for r in rates]
-    figure = charts.dots(values, title="Share with the favourable outcome, 95 % intervals")
-    left.plotly_chart(figure, config=charts.CONFIG, key="outcome-chart", alt=takeaway)
-    table = pd.DataFrame(
-        {
-            "Group": [name_of(r.group) for r in rates],
-            "Favourable": [None if r.value is None else round(r.value * rows_behind(r)) for r in rates],
-            "Of": [behind(r) for r in rates],
-            "Share": [percent(r.value) for r in rates],
-            "95 % interval": [f"{percent(r.low)} to {percent(r.high)}" if r.estimable else r.reason for r in rates],
-        }
-    )
-    with right:
-        parts.table(table, alt="Favourable outcomes by group with intervals")
+    draw.answer(
+        rates, takeaway, key="outcome-chart", title="Share with the favourable outcome, 95 % intervals",
+        alt="Favourable outcomes by group with intervals", counted="Of",
+    )  # fmt: skip
 
 
-def measures_table(measures: Measures, attribute: tuple[str, ...]) -> None:
+def measures_table(evidence: Evidence, attribute: tuple[str, ...]) -> None:
     """The pre-training measures of each group against all others."""
-    records = [d for d in measures.dataset if d.attribute == attribute]
+    records = [d for d in evidence.dataset if d.attribute == attribute]
     st.header("Measures of the data")
     st.write(
         "Each group against everyone else. Nought means no difference; hover over a column's name for the formula."

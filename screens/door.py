@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
+from audit import access
 from audit.errors import AssayError
 from reports.keys import SigningKey
 from reports.manifest import Manifest
 from screens import secret, state
 from screens.board import lacking
-from screens.workspace import log_home
+from screens.workspace import cases_of_report, log_home
 
 OWN, MAKE = "I have a key (.p12)", "Make a key for me"
 FIELDS = {
@@ -56,7 +57,7 @@ def show() -> None:
     if finished():
         return
     file = secret.upload("The report you received (PDF)", "door-file", ["pdf"])
-    if file is None:
+    if file is None or not access.may("answer"):
         return
     content = file.getvalue()
     try:
@@ -164,8 +165,14 @@ def signed(
     from reports.approve import approve
     from reports.document import report_number
     from reports.keys import make_key, open_key
-    from reports.log.record import read_report
+    from reports.log.record import certified_of, read_report
 
+    access.demand("answer")
+    signatures = read_report(content)[1]
+    places = cases_of_report(certified_of(content, signatures), signatures[0].span.end)
+    if decision == "approve":
+        for place in places:
+            access.no_second_look(place)
     made = b""
     if given is None:
         key, made = make_key(member, password.encode())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import streamlit as st
 
+from audit import access
 from audit.case import FormSpec
 from audit.errors import AssayError
 from screens import parts, state
@@ -107,6 +108,7 @@ def _keep(folder: CaseFolder, evidence: dict[str, Any], forms: list[FormSpec]) -
     from reports.presets import answer_later
 
     try:
+        access.demand("work", folder.place)
         answer_later(folder.run, forms, evidence["data"]["sensitive"])
     except AssayError as error:
         st.error(state.plain(error.message))

@@ -6,15 +6,18 @@ import csv
 import io
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import streamlit as st
 
-from audit.errors import AssayError
+from audit import access
+from audit.errors import AccessError, AssayError
 from debias import jobs
 from screens import state
 from screens.workspace import CaseFolder, jobs_home
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 STAGES = (
     ("evidence.json", "measured"),
@@ -49,15 +52,15 @@ PAGES: dict[str, Any] = {}
 def top_line(folder: CaseFolder) -> None:
     """Case, data hash, model hash, what has been done."""
     case = state.case_of(folder)
-    evidence = state.result(folder, "evidence.json")
+    evidence = state.evidence(folder) if access.may("figures", folder.place) else None
     done = [word for name, word in STAGES if (folder.run / name).exists()]
     parts = [f"**{state.plain(case.name)}**", state.plain(case.purpose)]
     if evidence:
-        parts.append(f"data {evidence['data']['sha256'][:12]}")
-        if evidence["model"].get("sha256"):
-            parts.append(f"model {evidence['model']['sha256'][:12]}")
+        parts.append(f"data {evidence.data.sha256[:12]}")
+        if evidence.model.sha256:
+            parts.append(f"model {evidence.model.sha256[:12]}")
         else:
-            parts.append(f"column {state.plain(evidence['model'].get('column'))}")
+            parts.append(f"column {state.plain(evidence.model.column)}")
     parts.append(", ".join(done) if done else "not measured yet")
     st.caption(" · ".join(parts))
 
@@ -95,7 +98,7 @@ def job_panel(words: str) -> None:
     if running is None:
         return
     try:
-        now = jobs.state(jobs_home(), running)
+        now = jobs.shown(jobs_home(), running)
     except AssayError as error:
         forget_job()
         state.show_error(error)
@@ -108,7 +111,10 @@ def job_panel(words: str) -> None:
 
 @st.fragment(run_every="1s")
 def _watch(running: str, words: str) -> None:
-    now = jobs.state(jobs_home(), running)
+    try:
+        now = jobs.shown(jobs_home(), running)
+    except AccessError:
+        st.rerun()  # the login has ended: the whole page says so
     if now.over:
         st.rerun()
     share = now.done / now.total if now.total else 0.0
@@ -144,7 +150,7 @@ def busy() -> bool:
     if running is None:
         return False
     try:
-        return not jobs.state(jobs_home(), running).over
+        return not jobs.shown(jobs_home(), running).over
     except AssayError:
         return False
 

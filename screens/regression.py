@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
 
-from audit.evidence import measures_from_json
+from audit.documents.evidence import Edges, Evidence, Histogram, PredictionGap, Regression
+from audit.evidence import pick
 from audit.findings import name_of, p_words
 from audit.regression.measures import QUESTIONS
 from audit.regression.words import number
-from audit.sizes import behind, rows_behind
-from screens import charts, parts, state
+from reports.sections.measures import sentence as difference
+from reports.sections.regression import RESIDUAL
+from screens import charts, draw, parts, state
 from screens.data import attribute_choice
 
 if TYPE_CHECKING:
@@ -25,14 +27,13 @@ NOT_SERVED = (
 )
 
 
-def show(evidence: dict[str, Any]) -> None:
+def show(evidence: Evidence, found: Regression) -> None:
     """The part of the screen that stands in place of rates of decisions."""
-    found = evidence["regression"]
     st.info(NOT_SERVED)
     st.header("Ask of the predictions")
     left, right = st.columns([2, 3])
     with left:
-        attribute = list(attribute_choice(measures_from_json(evidence)))
+        attribute = attribute_choice(evidence)
     with right:
         names = list(QUESTIONS)
         metric = st.selectbox(
@@ -47,124 +48,78 @@ def show(evidence: dict[str, Any]) -> None:
     _distances(found, attribute)
 
 
-def _answer(found: dict[str, Any], metric: str, attribute: list[str]) -> None:
-    rates = [r for r in found["rates"] if r["metric"] == metric and r["attribute"] == attribute]
-    everyone = next((r for r in found["rates"] if r["metric"] == metric and not r["attribute"]), None)
-    gap = _gap(found, metric, attribute)
-    takeaway = sentence(gap, int(found["family"]))
-    st.write(state.plain(takeaway))
+def _answer(found: Regression, metric: str, attribute: tuple[str, ...]) -> None:
+    gap = pick(found.gaps, metric=metric, kind="difference", attribute=attribute)
     if metric == "mean_residual":
-        st.write(state.plain(f"A residual is the prediction minus the outcome. {found['direction']}"))
-    left, right = st.columns([3, 2])
-    values = [
-        charts.Dot(
-            name_of(r["group"]),
-            r["value"],
-            r["value"] if r["low"] is None else r["low"],
-            r["value"] if r["high"] is None else r["high"],
-            rows_behind(r),
-            "",
-            r["reason"],
-        )
-        for r in rates
-    ]
-    figure = charts.dots(
-        values,
+        st.write(state.plain(f"{RESIDUAL} {found.direction}"))
+    draw.answer(
+        [r for r in found.rates if r.metric == metric and r.attribute == attribute],
+        sentence(gap, found.family),
+        key="regression-chart",
         title=f"{metric.replace('_', ' ').capitalize()} by {' and '.join(attribute)}, 95 % intervals",
-        percent=False,
-        mark=everyone["value"] if everyone else None,
+        alt=f"{metric} by group with intervals and counts",
+        overall=pick(found.rates, metric=metric, attribute=()),
+        share=False,
+        said=number,
     )
-    left.plotly_chart(figure, config=charts.CONFIG, key="regression-chart", alt=takeaway)
-    table = pd.DataFrame(
-        {
-            "Group": [name_of(r["group"]) for r in rates],
-            "Value": [number(r["value"]) for r in rates],
-            "95 % interval": [_interval(r) for r in rates],
-            "Counted": [behind(r) for r in rates],
-        }
-    )
-    with right:
-        parts.table(table, alt=f"{metric} by group with intervals and counts")
     if gap is not None:
-        st.caption(f"How it was made: {state.plain(gap['method'])}")
+        st.caption(f"How it was made: {state.plain(gap.method)}")
 
 
-def _interval(rate: dict[str, Any]) -> str:
-    if not rate["estimable"]:
-        return str(rate["reason"])
-    return "–" if rate["low"] is None else f"{number(rate['low'])} to {number(rate['high'])}"
-
-
-def _gap(found: dict[str, Any], metric: str, attribute: list[str]) -> dict[str, Any] | None:
-    wanted = (metric, "difference", attribute)
-    return next((g for g in found["gaps"] if (g["metric"], g["kind"], g["attribute"]) == wanted), None)
-
-
-def sentence(gap: dict[str, Any] | None, family: int) -> str:
+def sentence(gap: PredictionGap | None, family: int) -> str:
     """The difference in words."""
-    if gap is None:
-        return "There is no gap to measure."
-    if gap["value"] is None:
-        return f"The gap cannot be estimated: {gap['reason']}."
-    interval = (
-        "no interval"
-        if gap["low"] is None
-        else f"95 % interval of the widest gap {number(gap['low'])} to {number(gap['high'])}"
-    )
-    p = (
-        ""
-        if gap["p_value"] is None
-        else f"; all groups tested together: {p_words(gap['p_adjusted'])} adjusted for {family} comparisons"
-    )
-    said = (
-        f"Highest in {name_of(gap['highest'])}, lowest in {name_of(gap['lowest'])}: {number(gap['value'])} apart "
-        f"({interval}{p})."
-    )
-    return said + (f" Worse off: {name_of(gap['worse_off'])}." if gap.get("worse_off") else "")
+    if gap is None or gap.value is None:
+        return difference(gap)
+    low, high = gap.low, gap.high
+    interval = "no interval" if low is None else f"95 % interval of the widest gap {number(low)} to {number(high)}"
+    p = "" if gap.p_value is None else f"; all groups tested together: {p_words(gap.p_adjusted)} adjusted for {family}"
+    more = " comparisons" if p else ""
+    where = f"Highest in {name_of(gap.highest)}, lowest in {name_of(gap.lowest)}"
+    worse = f" Worse off: {name_of(gap.worse_off)}." if gap.worse_off else ""
+    return f"{where}: {number(gap.value)} apart ({interval}{p}{more}).{worse}"
 
 
-def _distances(found: dict[str, Any], attribute: list[str]) -> None:
+def _distances(found: Regression, attribute: tuple[str, ...]) -> None:
     rows = []
     for metric, title in DISTANCES.items():
-        gap = _gap(found, metric, attribute)
+        gap = pick(found.gaps, metric=metric, kind="difference", attribute=attribute)
         if gap is None:
             continue
         rows.append(
             {
                 "Distance": title,
-                "Value": number(gap["value"]) if gap["estimable"] else str(gap["reason"]),
-                "95 % interval": "–" if gap["low"] is None else f"{number(gap['low'])} to {number(gap['high'])}",
+                "Value": number(gap.value) if gap.estimable else str(gap.reason),
+                "95 % interval": "–" if gap.low is None else f"{number(gap.low)} to {number(gap.high)}",
                 "With exact predictions": "–"
-                if gap["bins"] is None
-                else f"{number(gap['bins'][0])} to {number(gap['bins'][1])}",
-                "Between": "–" if not gap["estimable"] else f"{name_of(gap['lowest'])} and {name_of(gap['highest'])}",
+                if gap.bins is None
+                else f"{number(gap.bins[0])} to {number(gap.bins[1])}",
+                "Between": "–" if not gap.estimable else f"{name_of(gap.lowest)} and {name_of(gap.highest)}",
             }
         )
-    curves = [h for h in found["histograms"] if h["attribute"] == attribute and h["people"]]
+    curves = [h for h in found.histograms if h.attribute == attribute and h.people]
     if curves:
         alt = f"Share of each group with a prediction up to a value, by {' and '.join(attribute)}"
-        st.plotly_chart(_curves(found, curves), config=charts.CONFIG, key="regression-curves", alt=alt)
+        st.plotly_chart(_curves(found.edges, curves), config=charts.CONFIG, key="regression-curves", alt=alt)
     parts.table(pd.DataFrame(rows), alt="Distances of the predictions of two groups")
-    bins = found["edges"]["bins"]
     st.caption(
-        state.plain(f"From a histogram of {bins} bins by rank; the last column has what the exact values can be.")
+        f"From a histogram of {found.edges.bins} bins by rank; the last column has what the exact values can be."
     )
 
 
-def _curves(found: dict[str, Any], curves: list[dict[str, Any]]) -> Figure:
+def _curves(edges: Edges, curves: list[Histogram]) -> Figure:
     """Distribution functions at the edges of the bins."""
     from plotly.graph_objects import Figure, Scatter
 
-    edges, figure = found["edges"], Figure()
+    figure = Figure()
     for i, curve in enumerate(curves):
-        total = sum(n for _, n in curve["people"])
+        total = sum(n for _, n in curve.people)
         at, below, so_far = [], [], 0
-        for place, people in curve["people"]:
+        for place, people in curve.people:
             so_far += people
-            at.append(edges["at"][place + 1])
+            at.append(edges.at[place + 1])
             below.append(so_far / total)
         line = {"color": charts.PALETTE[i % len(charts.PALETTE)], "shape": "hv"}
-        figure.add_trace(Scatter(x=at, y=below, mode="lines", name=name_of(curve["group"]), line=line))
+        figure.add_trace(Scatter(x=at, y=below, mode="lines", name=name_of(curve.group), line=line))
     figure.update_layout(
         title={"text": "Share of the group with a prediction up to this value", "font": {"size": 15}},
         yaxis={"tickformat": ".0%", "range": [0, 1.02]},

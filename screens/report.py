@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
+from audit import access
 from audit.errors import AssayError
-from screens import board, parts, removal, secret, sign, state
-from screens.workspace import CaseFolder, log_home
+from screens import board, parts, people, removal, secret, sign, state
+from screens.workspace import CaseFolder, entries_seen, log_home
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -29,7 +30,9 @@ def show() -> None:
         parts.job_panel("The report")
         made(folder)
         sign.issue(folder)
-        removal.panel(folder)
+        people.panel(folder)
+        if access.may("delete", folder.place):
+            removal.panel(folder)
     st.divider()
     decided()
     parts.help_on("report")
@@ -75,7 +78,7 @@ def hand_on(manifest: Manifest, folder: CaseFolder, place: DeltaGenerator) -> No
 
     print_ = manifest.auditor.certificate or ""
     own = next((k for k in secret.made_keys(folder) if k.stem == print_), None)
-    if own is not None:
+    if own is not None and access.may("publish", folder.place):
         place.download_button(
             "Download the key made here", own.read_bytes(), file_name="key.p12", key="download-key", on_click="ignore",
             help="Keep it with its password: the next report can be signed with it.",
@@ -159,8 +162,9 @@ def decided() -> None:
     except AssayError as error:
         state.show_error(error)
         return
-    lines = registered.register(view.entries)
-    stands = registered.standings(view.entries, dt.datetime.now(dt.UTC).date())
+    seen = entries_seen(view.entries)
+    lines = registered.register(seen)
+    stands = registered.standings(seen, dt.datetime.now(dt.UTC).date())
     parts.table(standing_rows(stands), alt="Reports and how each stands with the board")
     parts.table(register_rows(lines), alt="Who issued or decided what, when, and until when")
     st.download_button(

@@ -2,42 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pandas as pd
 import streamlit as st
 
+from audit.documents.mitigation import Choice
+from audit.documents.search import Place, Search, Trial
 from audit.findings import percent
-from debias.methods import METHODS, SENSITIVE_NOTICE
+from debias.methods.method import CONSTRAINTS, SENSITIVE_NOTICE
+from debias.methods.table import METHODS
 from debias.pareto_figures import aims_for, words_of
-from debias.pareto_space import SPACE, methods_to_search
+from debias.pareto_space import methods_to_search
+from reports.sections.search import alt_of, choice_words, front_of, place_of, table
 from reports.words import unquoted
-from screens import charts, parts, state
+from screens import charts, draw, parts, state
 from screens.workspace import CaseFolder
 
 LIKELY = 30
 
 
-def panel(folder: CaseFolder, aims: dict[str, str]) -> None:
-    """The form, and the front of the last search. aims: the words for each constraint."""
-    ask(folder, aims)
-    document = state.result(folder, "search.json")
+def panel(folder: CaseFolder) -> None:
+    """The form, and the front of the last search."""
+    ask(folder)
+    document = state.documents(folder).search
     if document is None:
         return
     shown(document)
     choose(folder, document)
 
 
-def ask(folder: CaseFolder, aims: dict[str, str]) -> None:
+def ask(folder: CaseFolder) -> None:
     """What to search for; starts the work."""
     case = state.case_of(folder)
     left, middle, right = st.columns([3, 2, 3])
-    aim = left.selectbox("Aim", aims_for(case.policy), format_func=lambda a: aims.get(a, a), key="search-aim")
+    aim = left.selectbox("Aim", aims_for(case.policy), format_func=lambda a: CONSTRAINTS[a].words, key="search-aim")
     trials = middle.number_input("Candidates", 3, 500, LIKELY, 5, key="search-trials")
     attributes = right.multiselect(
         "Between groups of", case.data.sensitive, default=list(case.data.sensitive), key="search-attributes"
     )
-    able = [n for n in SPACE if aim in METHODS[n].constraints]
+    able = [m.name for m in METHODS.values() if aim in m.constraints]
     usual = [m.name for m in methods_to_search(aim, None)]
     methods = st.multiselect(
         "Methods", able, default=usual, format_func=lambda n: METHODS[n].title, key=f"search-methods-{aim}"
@@ -56,68 +57,47 @@ def ask(folder: CaseFolder, aims: dict[str, str]) -> None:
         parts.start(folder, args)
 
 
-def shown(document: dict[str, Any]) -> None:
+def shown(found: Search) -> None:
     """The front as a chart and, beside it, as a table."""
-    on = on_front(document)
-    tried, judged = len(document["trials"]), document["splits"]["judge"]
-    weighed = words_of(document["asked"]["constraint"])
+    on = front_of(found)
+    weighed = words_of(found.asked.constraint)
     gap = f"{weighed.full.removeprefix('the ').capitalize()}, at most"
     st.write(
-        f"**{tried} candidates tried, {len(on)} on the front**: no other errs less {weighed.better}. Measured on "
-        f"{judged:,} validation rows; the {document['splits']['test']:,} test rows wait for the one that you pick."
+        f"**{len(found.trials)} candidates tried, {len(on)} on the front**: no other errs less {weighed.better}. "
+        f"Measured on {found.splits['judge']:,} validation rows; the {found.splits['test']:,} test rows wait for the "
+        "one that you pick."
     )
     left, right = st.columns([1.15, 1], gap="medium")
-    words = f"Wrong decisions against {weighed.full}, {tried} candidates"
-    best, narrow = on[0], min(on, key=lambda t: t["gap"]["high"])
-    alt = (
-        f"{words}. The front goes from candidate {best['trial']} ({percent(best['loss']['value'])} wrong, "
-        f"{weighed.short} at most {points(best['gap']['high'])}) to candidate {narrow['trial']} "
-        f"({percent(narrow['loss']['value'])} wrong, {weighed.short} at most {points(narrow['gap']['high'])})."
-    )
     kinds = (
-        ("front", [_point(t, str(t["trial"]), name_of_trial(t)) for t in on]),
-        ("original", [_point(document["original"], "", "original")]),
+        ("front", [_point(t, str(t.trial), name_of_trial(t)) for t in on]),
+        ("original", [_point(found.original, "", "original")]),
         (
             "original, threshold moved",
-            [_point(t["matched"], "", f"threshold moved, as {t['trial']}") for t in on if t["matched"]],
+            [_point(t.matched, "", f"threshold moved, as {t.trial}") for t in on if t.matched],
         ),
-        (
-            "other candidates",
-            [_point(t, "", name_of_trial(t)) for t in document["trials"] if not t["front"] and not t["failed"]],
-        ),
+        ("other candidates", [_point(t, "", name_of_trial(t)) for t in others(found)]),
     )
     left.plotly_chart(
         charts.front(kinds, title=f"Wrong decisions and {weighed.short}, 95 % intervals", gap=gap),
-        config=charts.CONFIG, key="front", alt=alt,
+        config=charts.CONFIG, key="front", alt=alt_of(found, on),
     )  # fmt: skip
-    rows = [{"No.": "–", "Method": "original", **_cells(document["original"], weighed.short), "Threshold moved": "–"}]
-    rows += [
-        {
-            "No.": str(t["trial"]),
-            "Method": name_of_trial(t),
-            **_cells(t, weighed.short),
-            "Threshold moved": "–" if t["matched"] is None else points(t["matched"]["gap"]["high"]),
-        }
-        for t in on
-    ]
     with right:
-        parts.table(pd.DataFrame(rows), alt=words)
-        st.caption(
-            f"{weighed.short.capitalize()}: the upper end of its interval. Last column: the same for the original "
-            "with only its threshold moved to select as many; a candidate no better than that has moved a threshold. "
-            "The original may have learned from these rows, which flatters it here; the test rows tell."
-        )
+        draw.table(table(found, on))
+        st.caption("The original may have learned from these rows, which flatters it here; the test rows tell.")
     with st.expander("How it was searched"):
-        for note in document["notes"]:
+        for note in found.notes:
             st.caption(state.plain(unquoted(note)))
 
 
-def choose(folder: CaseFolder, document: dict[str, Any]) -> None:
+def others(found: Search) -> list[Trial]:
+    """Candidates that could be made and are not on the front."""
+    return [t for t in found.trials if not t.front and not t.failed]
+
+
+def choose(folder: CaseFolder, found: Search) -> None:
     """A person takes one and says why; only then are the test rows used."""
-    on = on_front(document)
-    others = [t for t in document["trials"] if not t["front"] and not t["failed"]]
-    short = words_of(document["asked"]["constraint"]).short
-    by_number = {t["trial"]: t for t in [*on, *others]}
+    short = words_of(found.asked.constraint).short
+    by_number = {t.trial: t for t in [*front_of(found), *others(found)]}
     with st.form("pick"):
         left, right = st.columns([3, 2])
         number = left.selectbox(
@@ -139,28 +119,16 @@ def choose(folder: CaseFolder, document: dict[str, Any]) -> None:
     parts.start(folder, [*args, "--out", str(folder.run)])
 
 
-def chosen(document: dict[str, Any]) -> None:
+def chosen(choice: Choice | None) -> None:
     """Who picked the candidate that is compared, and why."""
-    choice = document.get("choice")
-    if choice:
-        st.info(
-            state.plain(
-                f"Candidate {choice['trial']} of {choice['looked_at']}, picked by {choice['by']} on "
-                f"{choice['time'][:10]}: {choice['reason']}"
-            )
-        )
+    if choice is not None:
+        st.info(state.plain(choice_words(choice)))
 
 
-def on_front(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """The front, the fewest wrong decisions first."""
-    return sorted((t for t in document["trials"] if t["front"]), key=lambda t: float(t["loss"]["value"]))
-
-
-def name_of_trial(trial: dict[str, Any]) -> str:
-    """Constrained boosting, 0.05."""
-    words = {"tolerance": "tolerance", "strength": "strength"}
-    said = [f"{w} {trial['parameters'][k]:g}" for k, w in words.items() if k in trial["parameters"]]
-    return ", ".join([str(trial["title"]), *said])
+def name_of_trial(trial: Trial) -> str:
+    """Constrained boosting, tolerance 0.05."""
+    told = [f"{k} {trial.parameters[k]:g}" for k in ("tolerance", "strength") if k in trial.parameters]
+    return ", ".join([trial.title, *told])
 
 
 def points(value: float) -> str:
@@ -168,20 +136,13 @@ def points(value: float) -> str:
     return f"{100 * value:.1f}\u00a0pts"
 
 
-def _cells(entry: dict[str, Any], short: str) -> dict[str, str]:
-    # A space that does not break keeps the sign on the line of its number.
-    wrong = percent(entry["loss"]["value"]).replace(" ", "\u00a0")
-    return {"Wrong": wrong, f"{short.capitalize()} at most": points(entry["gap"]["high"])}
+def _option(trial: Trial, short: str) -> str:
+    loss, gap = place_of(trial)
+    beside = "" if trial.front else " (not on the front)"
+    figures = f"{percent(loss.value)} wrong, {short} at most {points(gap.high)}"
+    return f"{trial.trial}: {name_of_trial(trial)}; {figures}{beside}"
 
 
-def _option(trial: dict[str, Any], short: str) -> str:
-    beside = "" if trial["front"] else " (not on the front)"
-    return (
-        f"{trial['trial']}: {name_of_trial(trial)}; {percent(trial['loss']['value'])} wrong, {short} at most "
-        f"{points(trial['gap']['high'])}{beside}"
-    )
-
-
-def _point(entry: dict[str, Any], name: str, words: str) -> charts.Point:
-    loss, gap = entry["loss"], entry["gap"]
-    return charts.Point(name, gap["low"], gap["high"], loss["value"], loss["low"], loss["high"], words)
+def _point(entry: Place | Trial, name: str, words: str) -> charts.Point:
+    loss, gap = place_of(entry)
+    return charts.Point(name, gap.low, gap.high, loss.value, loss.low, loss.high, words)

@@ -4,7 +4,7 @@ Streamlit alone would let a page of any port of this machine open a websocket, t
 check no Host on plain requests, ask a service outside for this machine's address when a foreign Origin comes, and send
 no policy with its pages (read in its code, 1.67). So, for each request:
 
-- the connection came in on a loopback address: until there are logins, nobody else is served;
+- the connection came in on a loopback address: without logins (screens/login.py) nobody else is served;
 - the Host is one of `server.allowedHosts`;
 - an Origin is the page's own; a websocket and anything that changes something has to have one.
 
@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import ipaddress
 import re
 import sys
 from collections.abc import Iterable
@@ -30,6 +29,8 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import PlainTextResponse
 from streamlit import config
 
+from screens.entrance import Entrance
+from screens.login import is_loopback, settings
 from screens.mend import Mended
 
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -39,23 +40,23 @@ _INLINE = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 class Guard:
     """ASGI middleware: refuses what is not from the app's own pages on this machine, and puts the policy on answers."""
 
-    def __init__(self, app: Any) -> None:
-        self.app = app
+    def __init__(self, app: Any, logins: bool = False) -> None:
+        self.app, self.logins = app, logins
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        if reason := refusal(scope):
+        if reason := refusal(scope, self.logins):
             await PlainTextResponse(f"{reason}\n", status_code=403)(scope, receive, with_policy(send))
             return
         await self.app(scope, receive, with_policy(send) if scope["type"] == "http" else send)
 
 
-def refusal(scope: Any) -> str:
+def refusal(scope: Any, logins: bool = False) -> str:
     """Why this request is not answered; "" where it is."""
-    if not is_loopback((scope.get("server") or ("",))[0]):
-        return "Assay serves this machine only, until it has logins. See docs/security.md."
+    if not logins and not is_loopback((scope.get("server") or ("",))[0]):
+        return "Assay serves this machine only, until it has logins. See docs/people.md."
     headers = Headers(scope=scope)
     origin = headers.get("origin")
     if origin is None:
@@ -64,16 +65,6 @@ def refusal(scope: Any) -> str:
     parts = urlsplit(origin)
     own = parts.scheme in ("http", "https") and parts.netloc.lower() == headers.get("host", "").lower() != ""
     return "" if own else "The request comes from a page of another site."
-
-
-def is_loopback(address: object) -> bool:
-    """Whether a name or address is this machine's own; anything that is not known to be is not."""
-    if address == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(str(address)).is_loopback
-    except ValueError:
-        return False
 
 
 def with_policy(send: Any) -> Any:
@@ -128,12 +119,16 @@ def _digest(script: str) -> str:
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
-def faults(options: Any = config.get_option) -> list[str]:
-    """What of the server's settings would open the app to others; empty where nothing does."""
+def faults(options: Any = config.get_option, logins: bool = False) -> list[str]:
+    """What of the server's settings would open the app to others; empty where nothing does.
+
+    With logins another address may be served, where the app itself speaks TLS: cookies must not go over the wire open.
+    """
     wanted = {
         "server.enableXsrfProtection": options("server.enableXsrfProtection") is True,
         "server.enableCORS": options("server.enableCORS") is True,
-        "server.address": is_loopback(options("server.address")),
+        "server.address": is_loopback(options("server.address"))
+        or (logins and bool(options("server.address")) and bool(options("server.sslCertFile"))),
         "server.allowedHosts": _named(options("server.allowedHosts")),
         "server.corsAllowedOrigins": not options("server.corsAllowedOrigins"),
         "server.enableStaticServing": options("server.enableStaticServing") is not True,
@@ -148,18 +143,34 @@ def _named(hosts: Iterable[str] | None) -> bool:
 
 def middleware() -> list[Middleware]:
     """What stands before Streamlit. Ends the program, with a sentence, where its settings would open it to others."""
-    if found := faults():
+    logins, wrong = settings()
+    if wrong:
+        print(f"assay: the logins cannot be used: {'; '.join(wrong)}. See docs/people.md.", file=sys.stderr)
+        raise SystemExit(2)
+    if found := faults(logins=logins is not None):
         said = ", ".join(f"{name} = {config.get_option(name)!r}" for name in found)
-        print(
-            f"assay: these settings would open the app to others: {said}. It serves 127.0.0.1 only, until it has "
-            "logins. docs/security.md tells how to put it behind a login.",
-            file=sys.stderr,
+        how = (
+            "Without logins it serves 127.0.0.1 only; docs/people.md tells how to set them up."
+            if logins is None
+            else "With logins another address is served with server.sslCertFile only, or behind a proxy with TLS."
         )
+        print(f"assay: these settings would open the app to others: {said}. {how}", file=sys.stderr)
         raise SystemExit(2)
     return [
         Middleware(
             TrustedHostMiddleware, allowed_hosts=list(config.get_option("server.allowedHosts")), www_redirect=False
         ),
-        Middleware(Guard),
+        Middleware(Guard, logins=logins is not None),
+        *([] if logins is None else [Middleware(Entrance, logins=logins)]),
         Middleware(Mended),
     ]
+
+
+def who_acts() -> None:
+    """Where there are logins: who is signed in says who is acting, and nobody else may do anything."""
+    from audit import access
+
+    if settings()[0] is not None:
+        from screens.people import now
+
+        access.install(now)

@@ -20,13 +20,14 @@ HELP = (
 
 def ask(columns: Sequence[str], said: Mapping[str, Any]) -> dict[str, Any]:
     """What was answered: `lines` of the endpoint, `features`, and `agreed`, the host that a person ticked for these."""
-    from audit.load.endpoints import PROTOCOLS, place_of
+    from audit.models.served.addresses import place_of
+    from audit.models.served.protocols import PROTOCOLS
 
     url = st.text_input("Address", said.get("url", ""), key="served-url", placeholder="https://host/v2/models/loans")
     known = list(PROTOCOLS)
     protocol = st.selectbox(
-        "Protocol", known, index=known.index(said.get("protocol", "oip")), key="served-protocol",
-        help="oip: Open Inference Protocol (KServe, Triton, MLServer); mlflow: its scoring server; json: a template",
+        "Protocol", known, index=known.index(said.get("protocol", known[0])), key="served-protocol",
+        help="; ".join(f"{row.name}: {row.words}" for row in PROTOCOLS.values() if row.words),
     )  # fmt: skip
     more = st.text_area("More lines, where a message asks for them", said.get("more", ""), key="served-more", help=HELP)
     features = st.multiselect(

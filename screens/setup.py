@@ -7,26 +7,14 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from audit import access
 from audit.errors import AssayError
 from screens import parts, questions, state
 from screens.answers import Answers, Files, complete, write
 from screens.model_lines import usable
+from screens.samples import open_and_audit
 from screens.workspace import CaseFolder, keep_upload, new_case, open_case
 
-SAMPLES = (
-    ("adult.toml", "Adult income", "48,842 people of the 1994 US census; a model is asked for its decisions."),
-    (
-        "german_credit.toml",
-        "German credit",
-        "1,000 loans; the model predicts default, the favourable value is the other.",
-    ),
-    ("adult_decisions.toml", "Decisions without a model", "The same people, with decisions already made in a column."),
-    (
-        "replays/harm.toml",
-        "A model that is watched",
-        "26,000 people in 52 batches; from the 13th on the model misses many women. Go on to Watch.",
-    ),
-)
 DATA_TYPES = ["csv", "gz", "parquet", "feather", "arrow", "xlsx", "xls", "ods"]
 MODEL_TYPES = ["skops", "txt", "json", "onnx", "pkl", "pickle", "joblib"]
 
@@ -37,12 +25,6 @@ def show() -> None:
     parts.job_panel("The audit")
     own()
     parts.help_on("setup")
-
-
-def open_and_audit(folder: CaseFolder) -> None:
-    """Remember the case, start its audit, go to the next screen."""
-    state.remember(folder.id)
-    parts.start(folder, ["audit", str(folder.file), "--out", str(folder.run)], go="data")
 
 
 def own() -> None:
@@ -96,7 +78,10 @@ def loading() -> CaseFolder | None:
     if not wanted:
         return None
     try:
-        return open_case(wanted)
+        folder = open_case(wanted)
+        access.demand("work", folder.place)
+        access.demand("rows", folder.place)
+        return folder
     except AssayError:
         del st.query_params["loading"]
         return None

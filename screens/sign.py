@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from audit import access
 from audit.errors import AssayError, KeyFileError, PublicationError
 from screens import parts, secret, state
 from screens.secret import Brought
@@ -20,6 +21,8 @@ def issue(folder: CaseFolder) -> None:
     if not (folder.run / "evidence.json").exists():
         st.write("Nothing has been measured yet.")
         st.page_link(parts.PAGES["data"], label="Run the audit first")
+        return
+    if not access.may("publish", folder.place):
         return
     refused = st.session_state.get(f"refused-{folder.id}")
     if (folder.run / "report.pdf").exists():
@@ -58,7 +61,7 @@ def form(folder: CaseFolder, refused: dict[str, str] | None) -> None:
         if refused:
             state.show_error(PublicationError(**refused))
             why = st.text_area(
-                "Why it may go out all the same (printed in the report)", key="allow-difference", height=80,
+                "Why it may be published (printed in the report)", key="allow-difference", height=80,
                 max_chars=500,
             )  # fmt: skip
         go = st.form_submit_button("Sign the report", type="primary")
@@ -68,6 +71,7 @@ def form(folder: CaseFolder, refused: dict[str, str] | None) -> None:
     if not go or lacks or parts.busy():
         return
     try:
+        access.demand("publish", folder.place)
         held = hold(folder, people, why)
         if held is not None:
             st.session_state[f"refused-{folder.id}"] = held
@@ -139,6 +143,6 @@ def hold(folder: CaseFolder, people: bool, why: str) -> dict[str, str] | None:
         except PublicationError as error:
             return {
                 "problem": error.problem, "got": error.got, "expected": error.expected,
-                "todo": "issue it when more people have changed, or say below why it may go out all the same",
+                "todo": str(error.todo).partition(": --")[0],  # what a terminal would be given; here it is the field
             }  # fmt: skip
     return None

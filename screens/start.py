@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from audit import access
 from audit.errors import AssayError
 from screens import parts, state
-from screens.setup import SAMPLES, open_and_audit
+from screens.samples import SAMPLES, open_and_audit
 from screens.workspace import CaseFolder, all_cases, sample_case
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
 
 MOST = 8
 
@@ -29,6 +34,9 @@ def show() -> None:
 
 def doors() -> None:
     """Try a sample, audit one's own data, or check a report that came from elsewhere."""
+    if not access.may("make"):
+        received(st.container())
+        return
     left, middle, right = st.columns(3)
     with left, st.container(border=True):
         st.header("Try a sample")
@@ -43,7 +51,12 @@ def doors() -> None:
         if st.button("Begin", key="begin", type="primary"):
             st.switch_page(parts.PAGES["setup"])
         st.caption("Nothing leaves this machine, but what you agree to send to a served model.")
-    with right, st.container(border=True):
+    received(right)
+
+
+def received(place: DeltaGenerator) -> None:
+    """The door of a report that came from elsewhere."""
+    with place, st.container(border=True):
         st.header("I received a report")
         st.write("Check every figure of it. If you are on the board, decide on it with a key of your own.")
         if st.button("Open a report", key="open-report", type="primary"):
@@ -66,7 +79,8 @@ def recent() -> None:
         left.markdown(f"**{state.plain(case.name)}**: {state.plain(case.purpose)}  \n{stands(folder)}")
         if right.button("Open", key=f"open-{folder.id}", help=f"Open {case.name}"):
             state.remember(folder.id)
-            st.switch_page(parts.PAGES["model"], query_params={"case": folder.id})
+            page = "model" if access.may("figures", folder.place) else "report"
+            st.switch_page(parts.PAGES[page], query_params={"case": folder.id})
 
 
 def stands(folder: CaseFolder) -> str:

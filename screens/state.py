@@ -14,7 +14,11 @@ from typing import Any
 
 import streamlit as st
 
+from audit import access
 from audit.case import Case
+from audit.documents import Documents
+from audit.documents.evidence import Evidence
+from audit.documents.read import EVIDENCE
 from audit.errors import AssayError
 from screens.workspace import CaseFolder, open_case
 
@@ -61,12 +65,32 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
 
 
+def documents(folder: CaseFolder) -> Documents:
+    """The documents of the run folder, each parsed once while its bytes are the same."""
+    return _documents(tuple((str(path), digest(path)) for path in sorted(folder.run.glob("*.json"))))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _documents(files: tuple[tuple[str, str], ...]) -> Documents:
+    return Documents({Path(path).name: Path(path).read_bytes() for path, _ in files})
+
+
+def evidence(folder: CaseFolder) -> Evidence | None:
+    """What the audit measured, or None while there is none."""
+    found = documents(folder)
+    return found.evidence if EVIDENCE in found else None
+
+
 def result(folder: CaseFolder, name: str) -> dict[str, Any] | None:
     """A document of the run folder, or None while it has not been made."""
+    access.demand("figures", folder.place)
     path = folder.run / name
     if not path.exists():
         return None
-    return _document(str(path), digest(path))
+    found = _document(str(path), digest(path))
+    if name == "explain.json" and not access.may("rows", folder.place):
+        return {k: v for k, v in found.items() if k != "people"}
+    return found
 
 
 @st.cache_data(max_entries=32, show_spinner=False)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from audit.documents.contract import ContractHeld
+from audit.documents.stress import Finding, VariantFound
 from audit.findings import name_of, percent
-from audit.stress.words import best_of, figure_name, not_found, noticed, plausible, words_of
+from audit.metrics import ACCURACY
+from audit.stress.words import best_of, figure_name, nothing_worse, noticed, plausible, words_of
 from debias.whatif.table import KINDS
+from reports.sections.stress import fed, learned, multiverse, not_understood
 from reports.words import unquoted
-from screens import charts, parts, state
+from screens import charts, draw, parts, state
 from screens.workspace import CaseFolder
 
 PARTS = ("Corrupted data", "Other pipelines", "The contract")
@@ -57,78 +62,69 @@ def corrupted(folder: CaseFolder) -> None:
     if st.button("Search for the worst", type="primary", key="stress-go") and not parts.busy():
         args = ["stress", str(folder.file), "--out", str(folder.run), "--budget", str(budget / 100)]
         parts.start(folder, [*args, "--fits", str(fits), *([] if train else ["--no-train"])])
-    document = state.result(folder, "stress.json")
+    document = state.documents(folder).stress
     if document is None:
         return
-    s, t = document["serving"], document["training"]
-    st.subheader("The model stays, and what comes in is wrong")
-    st.caption(
-        f"{s['candidates']:,} combinations of an error and of the people hit were looked at on {s['searched_rows']:,} "
-        f"rows; the worst of each figure was measured on {s['reported_rows']:,} others. The worst that was found, not "
-        "the worst there is."
-    )
-    _findings(s["entries"], "serving", True)
-    st.subheader("What it learned from was wrong")
-    if not t["measured"]:
-        st.write(state.plain(f"Not measured: {t['reason']}"))
+    s, t = document.serving, document.training
+    draw.blocks(fed(document))
+    _findings(s.entries, "serving", True)
+    draw.blocks(learned(document))
+    if not t.measured:
+        st.caption(state.plain(f"Not measured: {t.reason}"))
         return
-    st.caption(
-        f"{t['candidates']:,} combinations were ranked, {t['fits']} confirmed by fits; measured on "
-        f"{t['reported_rows']:,} clean rows that none of this used."
-    )
-    _findings(t["entries"], "training", False)
+    _findings(t.entries, "training", False)
     with st.expander("How it was searched"):
-        for note in dict.fromkeys([*s["notes"], *t["notes"]]):
+        for note in dict.fromkeys([*s.notes, *t.notes]):
             st.caption(state.plain(unquoted(note)))
 
 
-def _findings(entries: list[dict[str, Any]], key: str, noticing: bool) -> None:
+def _findings(entries: Sequence[Finding], key: str, noticing: bool) -> None:
     found = best_of(entries)
-    if rest := not_found(entries):
-        st.write(state.plain(f"Nothing worse than chance and random errors explain: {', '.join(rest)}."))
+    if rest := nothing_worse(entries):
+        st.write(state.plain(rest))
     if not found:
         return
     values = []
     for number, e in enumerate(found[:MOST], 1):
         name = f"{number}. {figure_name(e)}"
         values += [
-            charts.Dot(name, e["before"], e["before"], e["before"], e["of"], "now"),
-            charts.Dot(name, e["after"], *_ends(e), e["rows"], "the worst found"),
+            charts.Dot(name, e.before, e.before, e.before, e.of, "now"),
+            charts.Dot(name, e.after, *_ends(e), e.rows, "the worst found"),
         ]
-        if e["random_worst"] is not None:
-            worst = e["random_worst"]
-            values.append(charts.Dot(name, worst, worst, worst, e["rows"], "random errors"))
-    alt = "; ".join(f"{figure_name(e)} {e['before']:.3f} to {e['after']:.3f} {words_of(e)}" for e in found[:MOST])
+        if e.random_worst is not None:
+            worst = e.random_worst
+            values.append(charts.Dot(name, worst, worst, worst, e.rows, "random errors"))
+    alt = "; ".join(f"{figure_name(e)} {e.before:.3f} to {e.after:.3f} {words_of(e)}" for e in found[:MOST])
     title = "Each figure now, with as many random errors, and with the worst that was found (95 % interval)"
     figure = charts.dots(values, title=title, percent=False)
     st.plotly_chart(figure, config=charts.CONFIG, key=f"stress-{key}", alt=alt)
     for number, e in enumerate(found[:MOST], 1):
         what = words_of(e)
-        with st.expander(state.plain(f"{number}. {figure_name(e)}: {e['before']:.3f} to {e['after']:.3f} {what}")):
+        with st.expander(state.plain(f"{number}. {figure_name(e)}: {e.before:.3f} to {e.after:.3f} {what}")):
             st.write(
                 state.plain(
-                    f"Change {e['change']:+.3f} (95 % interval {e['low']:+.3f} to {e['high']:+.3f}), {e['rows']:,} of "
-                    f"{e['of']:,} rows. It comes about by: {plausible(e)}."
+                    f"Change {e.change:+.3f} (95 % interval {e.low:+.3f} to {e.high:+.3f}), {e.rows:,} of "
+                    f"{e.of:,} rows. It comes about by: {plausible(e)}."
                 )
             )
-            if e["names_person"]:
+            if e.names_person:
                 st.caption("Who is hit is said by a sensitive attribute or by the outcome.")
             if noticing:
                 st.write(state.plain(f"Noticed by: {noticed(e)}."))
-                if e["caught"]:
-                    st.code(_toml(e["caught"]["line"]), language="toml")
+                if e.caught is not None:
+                    st.code(_toml(e.caught.line), language="toml")
     if len(found) > MOST:
         rows = [
-            {"Figure": figure_name(e), "Now": e["before"], "Worst found": e["after"], "Where": words_of(e)}
+            {"Figure": figure_name(e), "Now": e.before, "Worst found": e.after, "Where": words_of(e)}
             for e in found[MOST : MOST + MOST_ROWS]
         ]
         with st.expander(f"{len(found) - MOST} more"):
             parts.table(pd.DataFrame(rows), alt="Further findings")
 
 
-def _ends(e: dict[str, Any]) -> tuple[float, float]:
+def _ends(e: Finding) -> tuple[float, float]:
     """The interval of the change, about the figure itself."""
-    return max(0.0, e["before"] + e["low"]), min(1.0, e["before"] + e["high"])
+    return max(0.0, e.before + e.low), min(1.0, e.before + e.high)
 
 
 def _toml(line: dict[str, Any]) -> str:
@@ -148,68 +144,60 @@ def pipelines(folder: CaseFolder) -> None:
     if right.button("Try the variants", type="primary", key="whatif-go") and not parts.busy():
         args = ["whatif", str(folder.file), "--out", str(folder.run), "--learner", str(learner)]
         parts.start(folder, args)
-    document = state.result(folder, "whatif.json")
+    document = state.documents(folder).whatif
     if document is None:
         return
-    aims = document["aims"]
-    names = [figure_name(a) for a in aims if a["kind"] != "rate"]
-    accuracy = next((i for i, a in enumerate(aims) if a["metric"] == "accuracy"), None)
+    aims = document.aims
+    names = [figure_name(a) for a in aims if a.kind != "rate"]
+    accuracy = next((i for i, a in enumerate(aims) if a.metric == ACCURACY), None)
     if not names or accuracy is None:
         st.write("There is no gap to hold against accuracy.")
         return
     chosen = st.selectbox("Gap", names, key="whatif-gap")
-    steps = sorted({v["kind"] for v in document["variants"]})
-    choices = sorted({v["kind"] for v in document["variants"] if v["side"] != "test"})
+    steps = sorted({v.kind for v in document.variants})
+    choices = sorted({v.kind for v in document.variants if v.side != "test"})
     only = st.multiselect("Kinds of variants", steps, default=choices, key="whatif-kinds")
     at = [figure_name(a) for a in aims].index(chosen)
-    shown = [v for v in document["variants"] if not only or v["kind"] in only]
+    shown = [v for v in document.variants if not only or v.kind in only]
     st.caption(
         state.plain(
-            f"{len(document['variants'])} variants of {document['learner']}, each measured on the same "
-            f"{document['data']['measured_rows']:,} rows."
+            f"{len(document.variants)} variants of {document.learner}, each measured on the same "
+            f"{document.data.measured_rows:,} rows."
         )
     )
-    built = f"{aims[accuracy]['base']:.3f} and {aims[at]['base']:.3f}"
+    built = f"{aims[accuracy].base:.3f} and {aims[at].base:.3f}"
     words = f"{len(shown)} variants: accuracy against {chosen}; as built {built}"
     figure = charts.variants(
-        [_point(v, accuracy, at) for v in shown if v["figures"][at]["value"] is not None],
-        (aims[at]["base"], aims[accuracy]["base"]),
-        limit=aims[at]["limit"],
+        [_point(v, accuracy, at) for v in shown if v.figures[at].value is not None],
+        (aims[at].base, aims[accuracy].base),
+        limit=aims[at].limit,
         title=f"A point a variant: accuracy and {chosen}",
         gap=chosen,
     )
     st.plotly_chart(figure, config=charts.CONFIG, key="whatif-chart", alt=words)
-    moved = [v for v in shown if v["figures"][at]["change"] is not None]
-    moved.sort(key=lambda v: -abs(v["figures"][at]["change"]))
+    moved = [v for v in shown if v.figures[at].change is not None]
+    moved.sort(key=lambda v: -abs(v.figures[at].change or 0.0))
     rows = [_row(v, accuracy, at) for v in moved[:MOST_ROWS]]
     parts.table(pd.DataFrame(rows), alt=f"The variants that move {chosen} most")
-    norm = next((m for m in document["multiverse"] if figure_name(m) == chosen), None)
-    if norm:
-        st.write(
-            state.plain(
-                f"{norm['inside']} of {norm['variants']} pipelines that could have been built are within "
-                f"{norm['limit']:g}; {norm['better_than_shipped']} are better than the shipped one "
-                f"({norm['shipped']:.3f})."
-            )
-        )
-    if document["failed"]:
-        with st.expander(f"{len(document['failed'])} variants were not made"):
-            rows = [{"Variant": f["variant"], "Why": f["reason"]} for f in document["failed"][:40]]
+    draw.blocks(multiverse(document))
+    if document.failed:
+        with st.expander(f"{len(document.failed)} variants were not made"):
+            rows = [{"Variant": f.variant, "Why": f.reason} for f in document.failed[:40]]
             parts.table(pd.DataFrame(rows), alt="Variants that were not made, and why")
 
 
-def _point(v: dict[str, Any], accuracy: int, at: int) -> tuple[float, float, str, str, bool]:
-    p, step = v["figures"][at]["p_adjusted"], KINDS[v["kind"]].step
-    return v["figures"][at]["value"], v["figures"][accuracy]["value"], v["variant"], step, p is not None and p <= 0.05
+def _point(v: VariantFound, accuracy: int, at: int) -> tuple[float, float, str, str, bool]:
+    p, step = v.figures[at].p_adjusted, KINDS[v.kind].step
+    return v.figures[at].value, v.figures[accuracy].value, v.variant, step, p is not None and p <= 0.05
 
 
-def _row(v: dict[str, Any], accuracy: int, at: int) -> dict[str, Any]:
-    f, a = v["figures"][at], v["figures"][accuracy]
+def _row(v: VariantFound, accuracy: int, at: int) -> dict[str, Any]:
+    f, a = v.figures[at], v.figures[accuracy]
     return {
-        "Variant": v["variant"],
-        "Gap [change, 95 %]": f"{f['value']:.3f} [{f['low']:+.3f}, {f['high']:+.3f}]",
-        "Clear": "yes" if f["p_adjusted"] is not None and f["p_adjusted"] <= 0.05 else "no",
-        "Accuracy": "–" if a["change"] is None else f"{a['change']:+.3f}",
+        "Variant": v.variant,
+        "Gap [change, 95 %]": f"{f.value:.3f} [{f.low:+.3f}, {f.high:+.3f}]",
+        "Clear": "yes" if f.p_adjusted is not None and f.p_adjusted <= 0.05 else "no",
+        "Accuracy": "–" if a.change is None else f"{a.change:+.3f}",
     }
 
 
@@ -219,8 +207,8 @@ def _row(v: dict[str, Any], accuracy: int, at: int) -> dict[str, Any]:
 def contract(folder: CaseFolder) -> None:
     """What the contract found in the audited rows; without one, a proposal to copy."""
     labelled_again()
-    evidence = state.result(folder, "evidence.json")
-    found = (evidence or {}).get("contract")
+    evidence = state.evidence(folder)
+    found = evidence.contract if evidence is not None else None
     if found:
         held(found)
         return
@@ -229,10 +217,12 @@ def contract(folder: CaseFolder) -> None:
         "learned from; a person reads it, changes it, and names it in the case file."
     )
     if st.button("Propose one", type="primary", key="contract-go"):
+        from audit import access
         from audit.contract.run import proposed
         from audit.errors import AssayError
 
         try:
+            access.demand("work", folder.place)
             with st.spinner("Reading the data"):
                 st.session_state["contract-text"] = proposed(folder.file, None)[1]
         except AssayError as error:
@@ -259,28 +249,27 @@ def labelled_again() -> None:
         st.caption(state.plain(f"`assay contract CASE.toml --labels FILE` draws them. {NOT_A_RATE}"))
 
 
-def held(found: dict[str, Any]) -> None:
+def held(found: ContractHeld) -> None:
     """Every check, what failed first, by group."""
-    failed = [c for c in found["checks"] if not c["passed"]]
-    st.write(f"**{found['kept']} of {len(found['checks'])} checks kept** on {found['rows']:,} rows.")
+    failed = [c for c in found.checks if not c.passed]
+    st.write(f"**{found.kept} of {len(found.checks)} checks kept** on {found.rows:,} rows.")
     for c in failed[:MOST_ROWS]:
-        said = "" if c["share"] is None else f": {c['failed']:,} of {c['rows']:,} rows ({percent(c['share'])})"
-        (st.error if c["severity"] == "error" else st.warning)(state.plain(f"Not kept: {c['words']}{said}"))
+        said = "" if c.share is None else f": {c.failed:,} of {c.rows:,} rows ({percent(c.share)})"
+        (st.error if c.severity == "error" else st.warning)(state.plain(f"Not kept: {c.words}{said}"))
         values = [
-            charts.Dot(name_of(g["group"]), g["share"], g["low"], g["high"], g["rows"])
-            for g in c["by_group"]
-            if c["failed"] and g["share"] is not None
+            charts.Dot(name_of(g.group), g.share, g.low, g.high, g.rows)
+            for g in c.by_group
+            if c.failed and g.share is not None
         ]
         if values:
-            title = f"Share that fails, by group: {' and '.join(c['columns'])}"
+            title = f"Share that fails, by group: {' and '.join(c.columns)}"
             alt = "; ".join(f"{d.row} {percent(d.value)}" for d in values)
-            key = f"contract-{found['checks'].index(c)}"
+            key = f"contract-{found.checks.index(c)}"
             st.plotly_chart(charts.dots(values, title=title), config=charts.CONFIG, key=key, alt=alt)
-    if found["not_understood"]:
-        st.warning(f"{sum(found['not_understood'].values())} lines of the suite were not understood and not checked.")
+    if found.not_understood:
+        draw.blocks([not_understood(found)])
     with st.expander("Every check"):
         rows = [
-            {"Check": c["words"], "Kept": "yes" if c["passed"] else "no", "Rows that fail": c["failed"]}
-            for c in found["checks"]
+            {"Check": c.words, "Kept": "yes" if c.passed else "no", "Rows that fail": c.failed} for c in found.checks
         ]
         parts.table(pd.DataFrame(rows), alt="Every check of the contract")

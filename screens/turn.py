@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from audit import access
 from audit.errors import AssayError
 from audit.load.rows import Rows
 from audit.turn import Turned, ask_again
@@ -17,10 +18,11 @@ MOST = 40
 """Different values of a column that are listed to choose from."""
 
 
-def show(folder: CaseFolder, evidence: dict[str, Any]) -> None:
+def show(folder: CaseFolder) -> None:
     """Pick a person, change values, ask the model."""
     st.markdown("### Change a value and ask the model")
     try:
+        access.demand("rows", folder.place)
         rows = _rows(str(folder.file), state.digest(folder.file))
     except AssayError as error:
         state.show_error(error)
@@ -72,12 +74,12 @@ def told(found: Turned) -> None:
         st.success(state.plain(f"The decision turns: {before} before, {after} after, {side} the person."))
     else:
         st.info(state.plain(f"The decision stays: {after}."))
-    table = [{"What": c, "Before": _short(a), "After": _short(b)} for c, (a, b) in found.changed.items()]
+    table = [{"What": c, "Before": _six_digits(a), "After": _six_digits(b)} for c, (a, b) in found.changed.items()]
     if found.score[0] is not None and found.score[1] is not None:
         table.append({"What": "score", "Before": f"{found.score[0]:.3f}", "After": f"{found.score[1]:.3f}"})
     parts.table(pd.DataFrame(table), alt="Values and score before and after")
     st.caption("It says what this model answers to these values; a person cannot change every value, nor only one.")
 
 
-def _short(value: Any) -> str:
+def _six_digits(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -8,7 +8,8 @@ import pandas as pd
 import streamlit as st
 
 from audit.errors import AssayError
-from screens import charts, charts_watch, parts, state
+from audit.findings import p_words
+from screens import charts, charts_watch, parts, state, watch_groups
 from screens.workspace import CaseFolder
 
 Record = dict[str, Any]
@@ -103,9 +104,12 @@ def show(folder: CaseFolder, document: Record, *, deciding: bool = True) -> None
         )
     )
     noticed(document)
+    watch_groups.changes(document)
     if deciding:
         decide(folder, document)
     norms(document)
+    watch_groups.groups(document)
+    watch_groups.aside(document)
     timeline(document)
     events(document)
 
@@ -200,8 +204,19 @@ def takeaway_of(name: str, norm: Record) -> str:
     if norm["value"] is None:
         return f"{name}: not estimable ({norm['reason']})."
     return (
-        f"{name}: {norm['value']:.3f} so far, between {norm['low']:.3f} and {norm['high']:.3f} at all times together; "
-        f"limit {norm['limit']:g}: {NORM[norm['status']]}. Highest in {norm['highest']}, lowest in {norm['lowest']}."
+        f"{name}: {norm['value']:.3f} so far; the widest gap of all groups is between {norm['low']:.3f} and "
+        f"{norm['high']:.3f} at all times together; limit {norm['limit']:g}: {NORM[norm['status']]}. {of_two(norm)}"
+    )
+
+
+def of_two(norm: Record) -> str:
+    """The two groups named, with what is known of these two: their own interval and p-value, not the widest gap's."""
+    named = f"Highest in {norm['highest']}, lowest in {norm['lowest']}"
+    if norm.get("pair_low") is None:
+        return f"{named}; nothing is said here of these two alone."
+    return (
+        f"{named}: of these two between {norm['pair_low']:.3f} and {norm['pair_high']:.3f}, "
+        f"{p_words(norm['pair_p'])} for no difference between them, adjusted for all pairs of groups and all times."
     )
 
 
@@ -261,12 +276,14 @@ def decide(folder: CaseFolder, document: Record) -> None:
         ]
         parts.table(pd.DataFrame(rows), alt="Conditions of the gate, those not met first")
         both(beside)
-    if not pending and not frozen:
+    known = document["state"] == "SUSPECT" and bool(document.get("changes"))
+    if not pending and not frozen and not known:
         return
     subject = pending["model"] if pending else document["running"]
     with st.form("watch-decide"):
-        words = ("approved", "rejected") if pending else ("let go on",)
-        answer = st.radio("The challenger is" if pending else "The loop is", words, key="watch-answer", horizontal=True)
+        words = ("approved", "rejected") if pending else ("known and meant",) if known else ("let go on",)
+        about = "The challenger is" if pending else "What has changed is" if known else "The loop is"
+        answer = st.radio(about, words, key="watch-answer", horizontal=True)
         who = st.text_input("Who decides", key="watch-who", max_chars=120)
         reason = st.text_area("Why", key="watch-reason", max_chars=2000)
         go = st.form_submit_button("Record the decision", type="primary")

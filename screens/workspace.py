@@ -8,18 +8,22 @@ Only ids go into addresses; an id that no case can have is refused.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from audit import access
 from audit.errors import DataError, InputError
 from audit.files import private_folder, write_whole
 
 if TYPE_CHECKING:
     from reports.forget import Forgotten
+    from reports.log.store import Entry
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "sample_data"
@@ -78,9 +82,10 @@ def jobs_home() -> Path:
 
 
 def open_case(case_id: str) -> CaseFolder:
-    """The case of this id. Raises InputError for an id that cannot be, or is gone."""
+    """The case of this id. Raises InputError for an id that cannot be, or is gone, or is not for who is acting."""
     place = home() / "cases" / case_id
-    if _ID.fullmatch(case_id) is None or not place.is_dir():
+    # One answer for all three: who guesses an id does not learn whether it is somebody's.
+    if _ID.fullmatch(case_id) is None or not place.is_dir() or not access.may("report", place):
         raise InputError(
             "this case is not on this machine",
             got=repr(case_id)[:60],
@@ -94,7 +99,9 @@ def new_case() -> CaseFolder:
     """An empty folder for a new case."""
     case_id = secrets.token_hex(16)
     place = home() / "cases" / case_id
+    access.demand("make")
     private_folder(place)
+    access.claim(place)
     return CaseFolder(case_id, place)
 
 
@@ -110,6 +117,7 @@ def sample_case(name: str) -> CaseFolder:
 
 def keep_upload(folder: CaseFolder, name: str, content: bytes) -> Path:
     """Write an uploaded file into the case under a safe name; never over another."""
+    access.demand("work", folder.place)
     safe = _NAME.sub("_", Path(name).name).lstrip(".")[-120:] or "upload"
     if not content:
         raise DataError(
@@ -146,8 +154,34 @@ def sweep() -> Forgotten:
 
 
 def all_cases() -> list[CaseFolder]:
-    """Every case on this machine, the newest first."""
+    """Every case on this machine that is for who is acting, the newest first."""
     base = home() / "cases"
-    places = [p for p in base.iterdir() if _ID.fullmatch(p.name)] if base.is_dir() else []
+    found = base.iterdir() if base.is_dir() else ()
+    places = [p for p in found if _ID.fullmatch(p.name) and access.may("report", p)]
     places.sort(key=lambda p: p.stat().st_mtime, reverse=True)
     return [CaseFolder(p.name, p) for p in places]
+
+
+def cases_of_report(certified: str, size: int) -> list[Path]:
+    """The folders of this workspace whose report has this certified revision, whoever asks. size: its bytes."""
+    base, found = home() / "cases", []
+    for place in sorted(base.iterdir()) if base.is_dir() else []:
+        try:
+            with (place / "run" / "report.pdf").open("rb") as stream:
+                same = _ID.fullmatch(place.name) and hashlib.sha256(stream.read(size)).hexdigest() == certified
+        except OSError:
+            continue
+        found += [place] if same else []
+    return found
+
+
+def entries_seen(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries of the log about reports that are for who is acting; all of them for who may read the log."""
+    if access.may("log"):
+        return list(entries)
+    mine = {
+        e["report"]
+        for e in entries
+        if e["type"] == "report" and any(access.may("report", p) for p in cases_of_report(e["report"], e["size"]))
+    }
+    return [e for e in entries if e.get("report") in mine]

@@ -16,12 +16,13 @@ from audit.documents.search import Search
 from audit.documents.series import Series
 from audit.documents.stress import Stress, Whatif
 from reports.extra import Extra
+from reports.manifest import Manifest
 
 PLACE = Path(__file__).resolve().parents[1] / "docs" / "schemas"
 KINDS: dict[str, Any] = {
     "evidence.json": Evidence, "explain.json": Explanations, "mitigation.json": Mitigation, "search.json": Search,
     "series.json": Series, "stress.json": Stress, "whatif.json": Whatif, "contract.json": ContractHeld,
-    "manifest.extra.json": Extra,
+    "manifest.json": Manifest, "manifest.extra.json": Extra,
 }  # fmt: skip
 """Name of the file -> the record that it is read into."""
 

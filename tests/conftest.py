@@ -5,12 +5,19 @@ from __future__ import annotations
 import gc
 import ipaddress
 import os
+import platform
 import socket
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import hypothesis
 import pytest
+
+from audit.models import process
+from tests import forkserver
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("STREAMLIT_BROWSER_GATHER_USAGE_STATS", "false")
@@ -78,6 +85,23 @@ def root() -> Path:
 def sample_data() -> Path:
     """The folder of the samples that ship: data, case files and models."""
     return ROOT / "sample_data"
+
+
+REAL = ("tests/audit/models/", "tests/assay/", "tests/test_", "tests/journeys/", "tests/reports/test_hostile.py",
+        "tests/reports/test_doors.py", "tests/reports/test_attacks.py")  # fmt: skip
+"""Tests whose isolated processes start for real; elsewhere they are forked (forkserver.py)."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forked(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Isolated processes begin with the imports done, where neither the start nor the walls are what is tested."""
+    if request.node.nodeid.startswith(REAL) or platform.machine() not in forkserver.CLONE:
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        names = {name: getattr(subprocess, name) for name in subprocess.__all__}
+        patch.setattr(process, "subprocess", SimpleNamespace(**names | {"Popen": forkserver.Forked}))
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -191,9 +191,9 @@ def test_no_module_imports_itself_by_way_of_another() -> None:
 FLOORS = (
     {
         "reports", "about", "attest", "blocks", "chart_pareto", "charts", "compare", "conditions", "decision",
-        "document", "extra", "glyphs", "keys", "known", "letter", "machine", "manifest", "pdf", "presets", "render",
-        "sections", "series", "series_counts", "setting", "sign", "signature", "signing_key", "stamp", "token", "words",
-        "xmp",
+        "document", "extra", "fit", "glyphs", "inline", "keys", "known", "letter", "machine", "manifest", "pdf",
+        "presets", "render", "sections", "series", "series_counts", "setting", "sign", "signature", "signing_key",
+        "stamp", "token", "words", "xmp",
     },
     {"log"},
     {"register", "verify", "attest.check"},
@@ -470,6 +470,69 @@ def test_what_the_first_decision_names_exists() -> None:
     rest = page.partition("## debias/")[2].partition("## The run folder")[0]
     for name in re.findall(r"`(\w+(?:/|\.py))`", rest):
         assert any((ROOT / room / name).exists() for room in ("", "debias", "reports", "assay")), name
+
+
+def literals_of(room: str) -> Iterator[tuple[str, str]]:
+    """(file:line, text) of every string that a room can show; what is filled in is cut out, docstrings are left out."""
+    for module, path in MODULES.items():
+        if not module.startswith(f"{room}."):
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        inner = {id(v) for n in ast.walk(tree) if isinstance(n, ast.JoinedStr) for v in ast.walk(n) if v is not n}
+        inner |= {
+            id(n.body[0].value)
+            for n in ast.walk(tree)
+            if isinstance(n, ast.Module | ast.ClassDef | ast.FunctionDef) and n.body and isinstance(n.body[0], ast.Expr)
+        }
+        for node in ast.walk(tree):
+            if id(node) in inner:
+                continue
+            if isinstance(node, ast.JoinedStr):
+                text = "|".join(str(v.value) if isinstance(v, ast.Constant) else "" for v in node.values)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                text = node.value
+            else:
+                continue
+            yield f"{path.relative_to(ROOT).as_posix()}:{node.lineno}", text
+
+
+def fragments(room: str) -> dict[str, str]:
+    """Six words in a row -> where they stand."""
+    out = {}
+    for place, text in literals_of(room):
+        for piece in text.split("|"):
+            found = re.findall(r"[A-Za-z][A-Za-z'’-]*", piece.lower())
+            out |= {" ".join(found[i : i + 6]): place for i in range(len(found) - 5)}
+    return out
+
+
+TWICE = 8
+"""Six words that stand both in screens/ and reports/, at most: phrases of the field. It was 247; 5 stand now."""
+
+
+def test_a_sentence_stands_once() -> None:
+    """Screens draw the report's blocks (screens/draw.py) and do not say again what these say."""
+    here, there = fragments("screens"), fragments("reports")
+    twice = {words: (here[words], there[words]) for words in sorted(here.keys() & there.keys())}
+    assert len(here) > 1000
+    assert len(twice) <= TWICE, f"{len(twice)} fragments: {twice}"
+
+
+SUBSCRIPTS = {"audit": 950, "debias": 800, "reports": 800, "screens": 260, "assay": 90}
+"""`x["key"]` by room, at most: records have fields, and a document is read into its record at the edge."""
+
+
+def test_documents_are_records() -> None:
+    for room, most in SUBSCRIPTS.items():
+        found = sum(
+            isinstance(node, ast.Subscript)
+            and isinstance(node.slice, ast.Constant)
+            and isinstance(node.slice.value, str)
+            for module, path in MODULES.items()
+            if module.split(".")[0] == room
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        )
+        assert found <= most, f"{room}: {found} subscripts by a key"
 
 
 LONG = {"audit/models/own_worker.py": "one file on purpose: it runs alone, under the interpreter of a model"}

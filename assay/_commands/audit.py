@@ -51,7 +51,7 @@ def audit(
     lines += [] if known else ["- The data hold no outcomes, so it was not measured whether decisions were right."]
     lines += [f"- Contract: {s}" for s in evidence.get("contract", {}).get("sentences", [])]
     norms = [n for n in evidence["norms"] if known or n["value"] is not None]
-    lines += ["", policy_words(evidence["policy"])] + [_norm_line(n) for n in norms]
+    lines += ["", policy_words(**evidence["policy"])] + [_norm_line(n) for n in norms]
     if len(norms) < len(evidence["norms"]):
         lines.append(f"- {len(evidence['norms']) - len(norms)} norms are about outcomes and cannot be estimated.")
     lines += ["", *(f"Note: {n}" for n in evidence["notes"]), f"Written: {out / 'evidence.json'}"]

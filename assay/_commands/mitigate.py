@@ -10,6 +10,7 @@ from assay._commands.given import case_of
 from assay._commands.options import ALLOW, CASE, OFFLINE, OUT, SEED
 from assay._commands.parsing import NUMBER, WHOLE, Option, Result, command
 from audit.errors import InputError
+from debias.methods.method import DEMOGRAPHIC_PARITY
 
 
 @command(
@@ -99,7 +100,7 @@ def mitigate(
             seed=seed,
             timeout=timeout,
             methods=list(method) or None,
-            constraint=constraint or "demographic_parity",
+            constraint=constraint or DEMOGRAPHIC_PARITY,
             attributes=attributes,
             allow=allow,
             at_random=at_random,

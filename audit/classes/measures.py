@@ -27,7 +27,7 @@ from audit.cube import Floats, Margin, Meaning
 from audit.fractions import SELECTIVE, effective
 from audit.gaps import KINDS, Settings, comparable, gap_record, reference_index, seed_of
 from audit.measure import adjusted, gaps_of, group_rates
-from audit.metrics import Metric, metrics_for
+from audit.metrics import ACCURACY, Metric, metrics_for
 from audit.pairs import Key, PairTable, pair_table, pair_tables, with_pairs
 from audit.stats.intervals import two_sided
 from audit.values import Gap, Rate, to_json
@@ -35,7 +35,7 @@ from audit.values import Gap, Rate, to_json
 NOTHING = (float("nan"), float("nan"), float("nan"), None)
 MACRO = ("macro_true_positive_rate", "macro_positive_predictive_value", "macro_f1")
 QUESTIONS = {
-    "accuracy": "For how many is the decided class the same as the outcome?",
+    ACCURACY: "For how many is the decided class the same as the outcome?",
     "macro_true_positive_rate": "Of those whose outcome is a class, how many are found, on average over the classes?",
     "macro_positive_predictive_value": "Of those decided a class, how many are, on average over the classes?",
     "macro_f1": "How well do decisions and outcomes match, on average over the classes?",
@@ -182,7 +182,7 @@ def overall_rates(margin: Margin, settings: Settings) -> list[Rate]:
             right = float(np.trace(table.w[g, :-1]))
             out.append(
                 Rate(
-                    "accuracy",
+                    ACCURACY,
                     margin.attribute,
                     group,
                     right / weight,
@@ -200,7 +200,7 @@ def overall_rates(margin: Margin, settings: Settings) -> list[Rate]:
         else:
             reason = one_sided(margin, g) or _nobody(margin, g, "people whose outcome is known")
             out.append(
-                Rate("accuracy", margin.attribute, group, None, None, 0, None, None, kind, False, reason, 0.0)
+                Rate(ACCURACY, margin.attribute, group, None, None, 0, None, None, kind, False, reason, 0.0)
             )  # fmt: skip
     for metric in MACRO:
         name = f"{'delta' if metric == 'macro_f1' else 'mover-wilson'}-{percent}"
@@ -287,7 +287,7 @@ def _f1(counts: Floats) -> tuple[float, float]:
 def _agreement_pairs(margin: Margin, gaps: Sequence[Gap], settings: Settings) -> PairTable | None:
     """The pairs of accuracy over all classes."""
     everyone = np.ones((3, 2), dtype=bool)
-    metric = Metric("accuracy", everyone, everyone, "higher", "overall accuracy", QUESTIONS["accuracy"], "", "")
+    metric = Metric(ACCURACY, everyone, everyone, "higher", "overall accuracy", QUESTIONS[ACCURACY], "", "")
     named = [frozenset((g.highest, g.lowest)) for g in gaps]
     return pair_table(metric, margin, agreement(margin), settings, wished=False, named=named)
 
@@ -305,7 +305,7 @@ def overall_gaps(margin: Margin, settings: Settings) -> list[tuple[str, Gap]]:
             reference=reference,
         )  # fmt: skip
         among = "people whose outcome is known"
-        out.append(("overall accuracy", gap_record("accuracy", margin, kind, result, members, settings, among)))
+        out.append(("overall accuracy", gap_record(ACCURACY, margin, kind, result, members, settings, among)))
     z = two_sided(settings.alpha)
     for metric in MACRO:
         found = [

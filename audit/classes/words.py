@@ -9,6 +9,7 @@ import numpy as np
 
 from audit.case import Case
 from audit.findings import interval_words, significance
+from audit.metrics import ACCURACY, SELECTION_RATE
 from audit.values import Gap, from_json
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def class_findings(found: Mapping[str, Any]) -> tuple[str, ...]:
     """Overall accuracy by attribute, then the class whose share of decisions differs most; intervals in each."""
     out = []
     for gap in found["overall"]["gaps"]:
-        if gap["metric"] == "accuracy" and gap["kind"] == "difference":
+        if gap["metric"] == ACCURACY and gap["kind"] == "difference":
             lead = f"By {' and '.join(gap['attribute'])}: over all {len(found['names'])} classes"
             if gap["value"] is None:
                 out.append(f"{lead} the gap in accuracy cannot be estimated: {gap['reason']}.")
@@ -75,7 +76,7 @@ def _widest(found: Mapping[str, Any], attribute: tuple[str, ...]) -> tuple[str, 
     best = None
     for one in found["classes"]:
         for gap in one["gaps"]:
-            wanted = gap["metric"] == "selection_rate" and gap["kind"] == "difference" and gap["value"] is not None
+            wanted = gap["metric"] == SELECTION_RATE and gap["kind"] == "difference" and gap["value"] is not None
             if not wanted or tuple(gap["attribute"]) != attribute:
                 continue
             if best is None or gap["value"] > best[1]["value"]:

@@ -96,7 +96,7 @@ def _number(name: str, values: pd.Series, numeric: bool) -> Check:
     return Check(
         "between",
         (name,),
-        {"min": _plain(least), "max": _plain(most)},
+        {"min": _shortest(least), "max": _shortest(most)},
         mostly=_round_down(1 - _most_share(1, len(x))),
         reason=shown,
     )
@@ -126,7 +126,7 @@ def _round_down(share: float) -> float:
     return max(0.0, math.floor(share * 200 + 1e-9) / 200)
 
 
-def _plain(value: float) -> float | int:
+def _shortest(value: float) -> float | int:
     if float(value).is_integer():
         return int(value)
     return float(f"{value:.6g}")

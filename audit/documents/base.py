@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import field
 
-from audit.findings import NormResult
+from audit.findings import NormResult, policy_words
 from audit.values import Gap
 
 Names = tuple[str, ...]
@@ -16,13 +16,7 @@ Interval = tuple[float, float]
 
 
 class Record(msgspec.Struct, frozen=True):
-    """A frozen record. `record["key"]` reads it by the name of its JSON key, for rooms that still take mappings."""
-
-    def __getitem__(self, key: str) -> Any:
-        for name, encoded in zip(self.__struct_fields__, self.__struct_encode_fields__, strict=True):
-            if encoded == key:
-                return getattr(self, name)
-        raise KeyError(key)
+    """A frozen record."""
 
 
 class CaseNamed(Record, frozen=True):
@@ -46,6 +40,11 @@ class PolicyNamed(Record, frozen=True):
     sha256: str
     standing: str | None = None
     adopted_by: str | None = None
+
+    @property
+    def words(self) -> str:
+        """Whose norms these are, as a sentence."""
+        return policy_words(self.version, self.standing, self.adopted_by)
 
 
 class Served(Record, frozen=True):

@@ -278,6 +278,14 @@ class ClassFigures(Record, frozen=True):
     gaps: tuple[Gap, ...]
 
 
+class ClassTable(Record, frozen=True):
+    """Outcomes (rows, the last unknown) by decisions of a group; people: None where it is withheld."""
+
+    attribute: Names
+    group: Names
+    people: tuple[tuple[int | float, ...], ...] | None = None
+
+
 class OverallFigures(Record, frozen=True):
     rates: tuple[Rate, ...]
     gaps: tuple[Gap, ...]
@@ -291,7 +299,7 @@ class Classes(Record, frozen=True):
     convention: str
     classes: tuple[ClassFigures, ...]
     overall: OverallFigures
-    tables: Any = None
+    tables: tuple[ClassTable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,6 +144,41 @@ class Recourse(Record, frozen=True):
     actionable: Names = ()
 
 
+class DependencePart(Record, frozen=True):
+    """Rows whose value of a feature is this or lies in this band, and its mean attribution among them."""
+
+    value: str
+    mean: float
+    low: float | None
+    high: float | None
+    rows: int
+
+
+class Dependence(Record, frozen=True):
+    """left_out: rows with rarer values."""
+
+    feature: str
+    parts: tuple[DependencePart, ...]
+    left_out: int | None = None
+
+
+class InteractingPair(Record, frozen=True):
+    features: tuple[str, str]
+    strength: float
+
+
+class Interactions(Record, frozen=True):
+    """Features that work together."""
+
+    method: str | None = None
+    output: str | None = None
+    pairs: tuple[InteractingPair, ...] = ()
+
+
+class LimeMade(Record, frozen=True):
+    seeds: tuple[int, ...] = ()
+
+
 class Hiding(Record, frozen=True):
     """Whether the model tells made-up rows from real ones."""
 
@@ -199,6 +234,9 @@ class Explanations(Record, frozen=True):
     background: Background | None = None
     seed: int | None = None
     rows: int = 0
+    dependence: tuple[Dependence, ...] | None = None
+    interactions: Interactions | None = None
+    lime: LimeMade | None = None
     groups: tuple[GroupMean, ...] = ()
     decomposition: tuple[Decomposition, ...] = ()
     fidelity: tuple[Fidelity, ...] = ()

@@ -127,7 +127,7 @@ def _odd_quotes(text: Text, columns: Sequence[str] | None) -> pa.Table:
             raise DataError(
                 f"a quotation mark in {text.name!r} is never closed",
                 got=f"a value of {name!r} that runs over {len(last.splitlines()):,} lines to the end of the file: "
-                f"{_short(last.splitlines()[0])!r} ...",
+                f"{_shortened(last.splitlines()[0])!r} ...",
                 expected="quotation marks in pairs",
                 todo="close it, or remove it",
             )
@@ -389,7 +389,7 @@ def _check_header(name: str, header: Sequence[str]) -> None:
     if len(header) < 2:
         raise DataError(
             f"{name!r} has one column only; its delimiter may be unusual",
-            got=f"the first line {_short(header[0] if header else '')!r}",
+            got=f"the first line {_shortened(header[0] if header else '')!r}",
             expected="two columns or more between commas, semicolons, tabs or bars",
             todo="export the table with commas between the values, and without a title above the column names",
         )
@@ -420,5 +420,5 @@ def check_duplicates(name: str, header: Sequence[str]) -> None:
         )
 
 
-def _short(text: str) -> str:
+def _shortened(text: str) -> str:
     return text if len(text) <= 80 else text[:77] + "..."

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 from audit.case import EndpointSpec, RegistrySpec
 from audit.errors import CaseError
 from audit.load.toml import Reader, beside, relative
+from audit.models.served.addresses import WEB, check_address
+from audit.models.served.protocols import PROTOCOLS
 
-PROTOCOLS: Mapping[str, tuple[str, ...]] = {
-    "oip": ("https", "http"),
-    "oip-grpc": ("grpcs", "grpc"),
-    "mlflow": ("https", "http"),
-    "json": ("https", "http"),
-}
-"""Protocol -> the schemes of its addresses, the encrypted one first."""
-PORTS = {"https": 443, "http": 80, "grpcs": 443, "grpc": 80}
-_PLAIN = ("http", "grpc")
 _KEYS = (
     "url", "protocol", "send_to", "output", "decision", "columns", "inputs", "batch", "timeout", "retries", "ca",
     "token_env", "token_header", "plain_text", "request", "answers",
@@ -47,7 +37,7 @@ def read(table: Any, folder: Path) -> EndpointSpec:
     protocol = at.choice("protocol", PROTOCOLS)
     url = str(at.text("url", required=True))
     plain = _truth(at, "plain_text")
-    check_address(url, PROTOCOLS[protocol], plain, where)
+    check_address(url, PROTOCOLS[protocol].schemes, plain, where)
     batch, retries = at.number("batch", low=1, high=100_000), at.number("retries", low=0, high=10)
     for key, value in (("batch", batch), ("retries", retries)):
         if value is not None and not value.is_integer():
@@ -86,7 +76,7 @@ def read(table: Any, folder: Path) -> EndpointSpec:
 
 def _template(at: Reader, protocol: str) -> str | None:
     given = at.section("request") if "request" in at.table else None
-    if (given is not None) != (protocol == "json"):
+    if (given is not None) != PROTOCOLS[protocol].template:
         raise CaseError(
             f"{at.where} needs a `request`" if given is None else f"{at.where} has a `request` for protocol {protocol}",
             got="none" if given is None else f"request = {given!r}",
@@ -126,69 +116,6 @@ def _truth(at: Reader, key: str) -> bool:
     return value
 
 
-def check_address(url: str, schemes: tuple[str, ...], plain: bool, where: str) -> SplitResult:
-    """The parts of an address that may be asked. A name is resolved, and looked at again, when it is asked.
-
-    Raises CaseError for another scheme, user information, a query, and unencrypted traffic to another machine.
-    """
-
-    def wrong(got: str, todo: str) -> CaseError:
-        return CaseError(
-            f"the address in {where} cannot be used",
-            got=got,
-            expected=f"an address such as {schemes[0]}://host:port/path",
-            todo=todo,
-        )
-
-    if not url.isascii() or any(c.isspace() or not c.isprintable() for c in url):
-        raise wrong("blanks, or letters that need an escape", "write it without")
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError as error:
-        raise wrong("no address", "correct it") from error
-    if parts.scheme not in schemes:
-        raise wrong(
-            f"it begins with {parts.scheme[:20] or url[:20]!r}",
-            "begin it with " + " or ".join(f"{s}://" for s in schemes),
-        )
-    if parts.username is not None or parts.password is not None:
-        raise wrong(
-            "a user or a password in it, which is not shown here",
-            "take it out; a token goes into a variable that token_env names",
-        )
-    if not host:
-        raise wrong("no host", "name the host")
-    if parts.query or parts.fragment:
-        raise wrong("something behind ? or #", "take it out: what is asked is in the record, and keys must not be")
-    if port == 0:
-        raise wrong("port 0", "name the port")
-    if parts.scheme in _PLAIN and not plain and not _loopback(host):
-        raise CaseError(
-            f"people's data would go to {host} unencrypted",
-            got=f"{parts.scheme}:// to another machine",
-            expected=f"{schemes[0]}://; unencrypted only to this machine (127.0.0.1, localhost)",
-            todo=f"use {schemes[0]}://, or write plain_text = true beside it if the way there is protected otherwise",
-        )
-    return parts
-
-
-def _loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def place_of(url: str) -> str:
-    """ "host:port" of an address, as `send_to` names it."""
-    parts = urlsplit(url)
-    host = str(parts.hostname)
-    return f"{f'[{host}]' if ':' in host else host}:{parts.port or PORTS[parts.scheme]}"
-
-
 def to_table(spec: EndpointSpec, folder: Path) -> dict[str, Any]:
     """As `read` reads it; what is not given is left out."""
     usual = EndpointSpec("", "")
@@ -219,7 +146,7 @@ def read_registry(path: str, at: Reader, folder: Path) -> RegistrySpec:
     inner.allow("uri", "ca", "plain_text")
     uri, ca, plain = inner.text("uri"), inner.text("ca"), _truth(inner, "plain_text")
     if uri is not None:
-        check_address(uri, PROTOCOLS["mlflow"], plain, inner.where)
+        check_address(uri, WEB, plain, inner.where)
     return RegistrySpec(path, found[1], found[2], found[3], uri, None if ca is None else beside(folder, ca), plain)
 
 

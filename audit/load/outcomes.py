@@ -14,6 +14,8 @@ from audit.errors import CaseError, DataError, nearest
 from audit.load.values import coded, decision_names, listed, numbers_of
 
 Mask = npt.NDArray[np.bool_]
+LEAST, MOST = 1e-70, 1e70
+"""The largest of some numbers lies between: their fourth powers are then above 0 or finite."""
 
 
 def label(case: Case, frame: pd.DataFrame) -> None:
@@ -113,6 +115,7 @@ def _numbers(column: pd.Series, where: str) -> None:
             expected="numbers",
             todo="check that this is the outcome column and that the rows were not filtered by it",
         )
+    extreme(str(column.name), float(np.nanmin(numbers)), float(np.nanmax(numbers)))
 
 
 def _sides(case: Case, names: Sequence[str], where: str) -> None:
@@ -192,6 +195,18 @@ def _count(codes: npt.NDArray[np.int64], names: Sequence[str], some: Sequence[st
     return int(np.isin(codes, [i for i, n in enumerate(names) if n in some]).sum())
 
 
+def extreme(name: str, low: float, high: float) -> None:
+    """Raises DataError where squares of these numbers cannot be told from 0 or are infinite."""
+    largest = max(abs(low), abs(high))
+    if largest and not LEAST < largest < MOST:
+        raise DataError(
+            f"the column {name!r} has numbers too {'small' if largest < 1 else 'large'} to compute with",
+            got=f"from {low:g} to {high:g}",
+            expected=f"a largest one between {LEAST:g} and {MOST:g}",
+            todo="multiply or divide all of them by one number",
+        )
+
+
 def score(case: Case, column: pd.Series) -> None:
     name = str(column.name)
     numbers, strange = numbers_of(column)
@@ -204,6 +219,8 @@ def score(case: Case, column: pd.Series) -> None:
             expected="a finite number in every row",
             todo="fill them in, or leave out the rows that were never scored",
         )
+    if len(numbers):
+        extreme(name, float(numbers.min()), float(numbers.max()))
     outside = (numbers < 0) | (numbers > 1)
     if outside.any() and not case.model.threshold_given and case.data.task == "classification":
         raise DataError(

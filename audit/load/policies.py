@@ -10,30 +10,12 @@ from typing import Any
 
 from audit.errors import PolicyError
 from audit.load.toml import Reader, parse
-from audit.metrics import SCORE_METRICS
-from audit.policy import LoopRules, Norm, Policy
+from audit.metrics import norm_metrics
+from audit.policy import LOOP_METHODS, LoopRules, Norm, Policy
 
 DEFAULT = Path(__file__).resolve().parents[1] / "policy.toml"
 
 KINDS = ("difference", "ratio")
-
-METRICS = (
-    "selection_rate",
-    "base_rate",
-    "accuracy",
-    "true_positive_rate",
-    "false_positive_rate",
-    "true_negative_rate",
-    "false_negative_rate",
-    "positive_predictive_value",
-    "negative_predictive_value",
-    "false_discovery_rate",
-    "false_omission_rate",
-    *SCORE_METRICS,
-    "equalized_odds",
-    "equal_opportunity",
-)
-"""What a norm can be about: the names of docs/case-file.md."""
 
 
 def load_policy(path: Path | None = None) -> Policy:
@@ -56,9 +38,6 @@ def load_policy(path: Path | None = None) -> Policy:
     return Policy(str(version), norms, hashlib.sha256(content).hexdigest(), source, _loop(top.section("loop")))
 
 
-LOOP_METHODS = ("threshold", "reweighing", "constrained_boosting", "search", "group_thresholds")
-
-
 def _loop(table: dict[str, Any]) -> LoopRules:
     """[loop]: every key is optional and of the type of its default."""
     at = Reader(table, "[loop] of the policy", PolicyError)
@@ -72,8 +51,8 @@ def _loop(table: dict[str, Any]) -> LoopRules:
             value = at.texts("methods") or ()
             if not value or not set(value) <= set(LOOP_METHODS):
                 raise at.wrong("methods", "a list of " + ", ".join(LOOP_METHODS))
-            if "group_thresholds" in value and not table.get("sensitive_at_decision"):
-                raise at.wrong("methods", "group_thresholds only with sensitive_at_decision = true")
+            if LOOP_METHODS[-1] in value and not table.get("sensitive_at_decision"):
+                raise at.wrong("methods", f"{LOOP_METHODS[-1]} only with sensitive_at_decision = true")
         elif f.name == "approvers":
             value = tuple(v.lower().replace(":", "") for v in at.texts("approvers") or ())
             if not value or not all(re.fullmatch("[0-9a-f]{64}", v) for v in value):
@@ -117,7 +96,7 @@ def _norm(table: dict[str, Any], number: int) -> Norm:
             todo="correct `alpha`",
         )
     return Norm(
-        metric=at.choice("metric", METRICS),
+        metric=at.choice("metric", norm_metrics()),
         kind=kind,
         attribute=at.texts("attribute") or (),
         limit=limit,

@@ -23,7 +23,7 @@ from audit.load.grounds import (
     named,
     of_area,
 )
-from audit.load.sign import direction, plain, sign_of
+from audit.load.sign import plain, sign_of, speaks
 from audit.load.values import names_of
 
 ROWS = 50_000
@@ -360,7 +360,7 @@ def _rank_label(c: Seen, last: str) -> tuple[float, str]:
     mark = 0.5 * (c.name == last)
     if word is not None:
         return 2.0 + _exact(c, LABEL) + mark, f"{shown} and its name says {word}"
-    if direction(c.name) or {"label", "target", "outcome"} & set(c.plain.split()):
+    if speaks(c.name) or {"label", "target", "outcome"} & set(c.plain.split()):
         return 1.5 + mark, f"{shown} and its name says what happened"
     # The mark of a guess stays under _SURE.
     return (0.6, f"{shown} and is the last column") if c.name == last else (0.1, shown)

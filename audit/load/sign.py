@@ -23,7 +23,8 @@ BAD = re.compile(
     r"|detention|incarcerat|malignan|complicat|relaps|violat|violen|crim|bad$|risk|late$|abus|quit$|turnover|layoff"
     r"|laidoff|dismiss|unemploy|lapse|cancel|exited|breach|revok|revoc|suspicio|investigat|penal|fined|withdraw"
     r"|noshow|absent|offen[cds]|felon|hospitali|infect|sepsis|bounced|repossess|removed|removal|deport|blocked|banned"
-    r"|ausfall|betrug|abgelehnt|absage|kue?ndigung|impago|morosidad|mora$|impaye|refuse|insolv|defaut"
+    r"|arrear|accident|injur|complain|missed|pastdue|writeoff|unpaid|unsuccess|ineligib|disqualif|noncompl|nonpay"
+    r"|overdos|demot|homeless|foreclos|disapprov|unapprov|ausfall|zahlungsverzug|gekue?ndigt|betrug|abgelehnt|absage|kue?ndigung|impago|morosidad|mora$|impaye|refuse|insolv|defaut"
 )
 GOOD = re.compile(
     r"approv|grant|hire|hiring|accept|admit|admission|promot|pass$|passed|paid$|repaid|repay|graduat|select|shortlist"
@@ -31,6 +32,22 @@ GOOD = re.compile(
     r"|salary|wages?$|earn|placed|placement|callback|licen[cs]ed|pincp|bewilligt|zusage|eingestellt|bestanden|aprobad|aprovad"
     r"|accord|accett|contratad|admis$|embauch"
 )
+PLAIN = frozenset(
+    "is are be been being was were will would has have had did does do got get gets can may should could to of "
+    "the a an at by on in within over after before during next last past future ever any once again still now "
+    "this that flag flagged ind indicator dummy binary bin label target outcome outcomes result results status "
+    "state final actual true real observed recorded known y yes cat category class classes code coded value val "
+    "var num number type kind group numeric int bool boolean encoded prediction predicted pred decision decided "
+    "event happened person people individual customer client consumer user member applicant candidate employee "
+    "worker staff student pupil borrower suspect defendant defendants prisoner tenant citizen program programme "
+    "bail parole respondent loan loans credit mortgage bank card account application app request job position "
+    "post role school college university course study degree exam test bar benefit benefits claim claims policy "
+    "insurance month months monthly day days daily week weeks weekly year years yearly annual quarter yr yrs mo "
+    "mth d m one two three four five six seven eight nine ten twelve first second high higher very serious severe "
+    "general fully full paid amount level kredit darlehen kunde wurde ist hat nach pret credito prestamo cliente "
+    "il la le el payment payments reported made given received issued sent".split()
+)
+"""Words that leave what the others say as it is."""
 NOT = frozenset("no not non never without un nicht kein sin sans nao nunca".split())
 
 _GOOD_VALUE = re.compile(
@@ -39,7 +56,7 @@ _GOOD_VALUE = re.compile(
     r"|aprobad|aprovad|accord"
 )
 _BAD_VALUE = re.compile(
-    r"den(y|ied)|reject|declin|refus|default|charged|chargeoff|late$|bad$|fail|fraud|recid|reoffend|dropout|dropped|died"
+    r"den(y|ied)|reject|declin|refus|default|charged(off)?|chargeoff|late$|bad$|fail|fraud|recid|reoffend|dropout|dropped|died"
     r"|dead|deceas|terminat|fired|guilty|convict|churn|attrit|left$|quit$|unemploy|overdue|delinq|malignan|arrest"
     r"|readmit|ineligib|schlecht|abgelehnt"
 )
@@ -72,17 +89,31 @@ def plain(text: str) -> str:
 
 
 def direction(name: str) -> int:
-    """+1 where what the name says is good for a person, -1 where it is bad, 0 where it says neither or both."""
-    found = _directions(plain(name).split(), BAD, GOOD)
-    return found.pop() if len(found) == 1 else 0
+    """+1 where what the name says is good for a person, -1 where it is bad, 0 where it says neither or both, or holds
+    a word of which nobody knows here what it does to the others (selected for search, low risk)."""
+    found, whole = _directions(plain(name).split(), BAD, GOOD)
+    return found.pop() if whole and len(found) == 1 else 0
 
 
-def _directions(words: Sequence[str], bad: re.Pattern[str], good: re.Pattern[str]) -> set[int]:
+def speaks(name: str) -> bool:
+    """Whether a name says anything good or bad at all, so that it may be an outcome."""
+    return bool(_directions(plain(name).split(), BAD, GOOD)[0])
+
+
+def says_bad(name: str) -> bool:
+    """Whether any word of a name says something bad for a person."""
+    return -1 in _directions(plain(name).split(), BAD, GOOD)[0]
+
+
+def _directions(words: Sequence[str], bad: re.Pattern[str], good: re.Pattern[str]) -> tuple[set[int], bool]:
+    """What the words say, +1 and -1; and whether every one of them is known."""
     found = set()
+    known = {place for place, word in enumerate(words) if word in PLAIN | NOT or not word.isalpha() or len(word) == 1}
     pairs = [a + b for a, b in pairwise(words)]
     for place, word in enumerate([*words, *pairs]):
         paired = place >= len(words)
-        side = -1 if bad.match(word) else 1 if good.match(word) else 0
+        least = len(words[place - len(words)]) if paired else 0  # two words say more than the first of them alone
+        side = next((s for s, words_of in ((-1, bad), (1, good)) if (m := words_of.match(word)) and m.end() > least), 0)
         before = place - 1 if not paired else place - len(words) - 1
         if side and before >= 0 and words[before] in NOT:
             side = -side
@@ -90,7 +121,8 @@ def _directions(words: Sequence[str], bad: re.Pattern[str], good: re.Pattern[str
             side = 1 if bad.match(rest) else -1 if good.match(rest) else 0
         if side:
             found.add(side)
-    return found
+            known |= {place} if not paired else {place - len(words), place - len(words) + 1}
+    return found, len(known) == len(words)
 
 
 def _without_not(word: str) -> str:
@@ -102,6 +134,8 @@ def sign_of(name: str, values: Sequence[str]) -> Sign:
     """The sign of the column `name` with these values, most frequent first (two or more). See the module's text."""
     side = direction(name)
     words = {v: _value_side(v) for v in values}
+    if any(_half_known(v) for v in values):
+        return _asked(name, values[-1], "of its values nobody knows here what they mean")
     good = [v for v in values if words[v] > 0]
     bad = [v for v in values if words[v] < 0]
     if good or bad:
@@ -131,8 +165,14 @@ def _value_side(value: str) -> int:
     words = plain(value).split()
     if not words or _bare(value) in _TRUE | _FALSE:
         return 0
-    found = _directions(words, _BAD_VALUE, _GOOD_VALUE)
-    return found.pop() if len(found) == 1 else 0
+    found, whole = _directions(words, _BAD_VALUE, _GOOD_VALUE)
+    return found.pop() if whole and len(found) == 1 else 0
+
+
+def _half_known(value: str) -> bool:
+    """A value with a word that is good or bad by itself, beside one that may change it (selected for search)."""
+    found, whole = _directions(plain(value).split(), _BAD_VALUE, _GOOD_VALUE)
+    return bool(found) and not whole and _bare(value) not in _TRUE | _FALSE
 
 
 def _by_words(name: str, values: Sequence[str], side: int, good: list[str], bad: list[str]) -> Sign:

@@ -11,6 +11,12 @@ import zlib
 from collections.abc import Collection
 from pathlib import Path
 
+COLUMN = (
+    'write what it decided into a column of the table and say under [model] `decision = "COLUMN"` (or its scores, '
+    '`score = "COLUMN"` with a `threshold`) in place of `path`; or serve it and name its `endpoint`'
+)
+"""The way that is always there."""
+
 Told = tuple[str, str, str]
 _PACKED = {
     b"\x1f\x8b": "gzip",
@@ -73,14 +79,20 @@ def of_file(name: str, content: bytes) -> Told | None:
     if head.startswith(b"\x89HDF"):
         if b"keras" in content[: 2**22] or b"layer_names" in content[: 2**22]:
             return OTHER, "an HDF5 file, as Keras writes them", own(name, "keras", "model.onnx")
-        return OTHER, "an HDF5 file", "name a model; an HDF5 file of data is exported as CSV or Parquet"
+        return (
+            OTHER,
+            "an HDF5 file",
+            "data in it are exported as CSV or Parquet and named under [data]; if it is a model of Keras, "
+            + own(name, "keras", "model.onnx"),
+        )
     if head.startswith((b"CatBoost", b"CBM1")):
         return OTHER, "a CatBoost model", own(name, "catboost", "model.onnx") + " (ONNX has no categories of text)"
     if head.lstrip().startswith(b"<?xml") or head.lstrip().startswith(b"<PMML"):
-        pmml = b"<PMML" in head
+        if b"<PMML" not in head:
+            return OTHER, "XML", "score the table with the program that reads it, and " + COLUMN
         return (
             OTHER,
-            "PMML" if pmml else "XML",
+            "PMML",
             "score the table with the program that reads PMML (in Java jpmml-evaluator, in Python pypmml), and say "
             'under [model] `score = "score"` in place of `path`; or save the model that the PMML was made from',
         )
@@ -99,6 +111,23 @@ def of_file(name: str, content: bytes) -> Told | None:
     for magic, got, todo in others:
         if head.startswith(magic):
             return OTHER, got, todo
+    return _named(name, head)
+
+
+def _named(name: str, head: bytes) -> Told | None:
+    """What can be told from the first bytes and the ending of the name alone, or None."""
+    ending = name.rpartition(".")[2].lower()
+    if head[4:8] == b"TFL3":
+        return OTHER, "a TensorFlow Lite model", "export the network it was made from as ONNX; or " + COLUMN
+    if head.startswith(b"GGUF") or ending == "safetensors":
+        return OTHER, "weights without the network around them", "export the whole network as ONNX; or " + COLUMN
+    if head.lstrip()[:1] == b"{" and b'"num_tree_per_iteration"' in head[:2000]:
+        return OTHER, "LightGBM's dump_model, which it does not read back", "save it with booster.save_model('m.txt')"
+    if head.lstrip()[:1] == b"[" and b'"nodeid"' in head:
+        return OTHER, "XGBoost's dump_model, which it does not read back", "save it with booster.save_model('m.json')"
+    sources = {"py": "Python", "sql": "SQL", "r": "R", "sas": "SAS", "java": "Java", "js": "JavaScript", "c": "C"}
+    if ending in sources:
+        return OTHER, f"a program in {sources[ending]}", "run it on the table, and " + COLUMN
     return None
 
 
@@ -121,7 +150,7 @@ def _unpacked(content: bytes, kind: str) -> bytes:
 
 def of_archive(name: str, names: Collection[str]) -> Told:
     """A zip archive without a skops schema, by the names inside."""
-    if "config.json" in names and any(n.endswith(".weights.h5") for n in names):
+    if "config.json" in names and (name.endswith(".keras") or any(n.endswith(".weights.h5") for n in names)):
         return OTHER, "a Keras model (.keras)", own(name, "keras", "model.onnx")
     if "model.ini" in names:
         return (
@@ -143,7 +172,13 @@ def of_archive(name: str, names: Collection[str]) -> Told:
     if any(n.endswith((".pkl", ".pickle", ".joblib")) for n in names):
         return RUNS, "an archive with a pickle inside", "unpack it and name the pickle; " + own("model.pkl", "joblib")
     shown = ", ".join(sorted(names)[:5]) or "nothing"
-    return "is a zip archive without a model", f"an archive of {shown}", "name the model file that is inside, unpacked"
+    if any(n.endswith("xl/workbook.xml") or n == "content.xml" for n in names):
+        return OTHER, "a workbook: this is a table, not a model", "name it under [data]; rules in it: " + COLUMN
+    return (
+        "is a zip archive without a model",
+        f"an archive of {shown}",
+        "if a model file is inside, unpack it and name that file; else " + COLUMN,
+    )
 
 
 _SAFE = (".skops", ".onnx", ".ubj", ".lgb", ".txt", ".json", ".xgb")
@@ -165,4 +200,4 @@ def of_folder(path: Path) -> Told:
             "a folder with saved_model.pb",
             f"convert it: python -m tf2onnx.convert --saved-model {path.name} --output model.onnx, and name model.onnx",
         )
-    return "is a folder", "a folder", "name the file inside"
+    return "is a folder", "a folder", "if a model file is inside, name that file; else " + COLUMN

@@ -67,7 +67,7 @@ def read_bytes(path: Path) -> bytes:
                 f"the model file {path.name!r} is too large",
                 got=f"{size:,} bytes",
                 expected=f"at most {SIZE_LIMIT:,} bytes",
-                todo="audit a column of its scores instead: [model] score = ...",
+                todo=advice.COLUMN,
             )
         if not path.is_file():
             raise ModelError(
@@ -138,7 +138,7 @@ def _format(name: str, content: bytes) -> str:
         _refuse(name, *advice.of_pickle(name, content))
     if looks_like_onnx(content):
         return "onnx"
-    _refuse(name, "is not a model that Assay knows", _sample(head), f"give {FORMATS}")
+    _refuse(name, "is not a model that Assay knows", _sample(head), f"save it {FORMATS[8:]}; or {advice.COLUMN}")
 
 
 def _is_pickle(content: bytes) -> bool:

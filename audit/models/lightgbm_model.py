@@ -21,7 +21,8 @@ from audit.models.loaded import PROBABILITY, RAW, VALUE, Facts, Loaded, as_categ
 _BINARY = ("binary", "cross_entropy", "xentropy")
 _MANY = ("multiclass", "multiclassova")
 _VALUES = (
-    "regression regression_l2 l2 regression_l1 l1 huber fair poisson quantile mape gamma tweedie cross_entropy_lambda"
+    "regression regression_l2 l2 regression_l1 l1 huber fair poisson quantile mape gamma tweedie cross_entropy_lambda "
+    "lambdarank rank_xendcg"
 ).split()
 
 
@@ -46,7 +47,7 @@ class LightgbmModel(Loaded):
 
     def __init__(self, content: bytes) -> None:
         lightgbm = import_lightgbm()
-        text = content.decode("utf-8", "replace")
+        text = unix(content).decode("utf-8", "replace")
         self._header = _header(text)
         self.estimator = lightgbm.Booster(model_str=text)
         objective = self._header.get("objective", "").split(" ")[0]
@@ -70,7 +71,8 @@ class LightgbmModel(Loaded):
                 "the LightGBM model has an objective whose output is no score of a class",
                 got=f"objective {objective or 'missing (a function of your own)'!r}, {count} outputs a row",
                 expected=f"one of {', '.join((*_BINARY, *_MANY, *_VALUES))}",
-                todo="compute the scores yourself and audit the column: [model] score = ...",
+                todo='write its scores into a column of the table, and name that under [model], `score = "COLUMN"`, in '
+                "place of `path`",
             )
         self.facts = Facts(
             estimator=f"lightgbm.Booster({objective}, {self.estimator.num_trees()} trees)",
@@ -139,6 +141,12 @@ class LightgbmModel(Loaded):
         if len(self.facts.classes) <= 2:
             return super().class_scores(frame)
         return np.asarray(self.estimator.predict(self.prepare(frame)), dtype=np.float64)
+
+
+def unix(content: bytes) -> bytes:
+    """The text with the line ends that LightGBM wrote: it finds its trees by counted bytes, which a copy through
+    Windows or git has changed."""
+    return content.replace(b"\r\n", b"\n")
 
 
 def _header(text: str) -> dict[str, str]:

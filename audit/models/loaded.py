@@ -129,6 +129,25 @@ def one_class(raw: np.ndarray, index: int, output: str) -> np.ndarray:
     return -flat if output == RAW else 1 - flat
 
 
+def one_a_row(values: Any, rows: int) -> np.ndarray:
+    """What a model's own `predict` gave, (n,) or (n, 1), as (n,). Raises ModelError for several answers a row."""
+    found = np.asarray(values)
+    if found.ndim > 1 and found.size > max(rows, 1):
+        raise several(f"{found.size // max(rows, 1)} answers a row")
+    return found.reshape(-1)
+
+
+def several(got: str) -> ModelError:
+    """The refusal of a model with more than one output: which of them is the decision is not ours to choose."""
+    return ModelError(
+        "the model decides several things at once",
+        got=got,
+        expected="one decision a row",
+        todo="save one model for each output and audit them one by one; or write the one output that decides into a "
+        'column of the table and name that under [model], `decision = "COLUMN"`, in place of `path`',
+    )
+
+
 def places(values: Any, classes: Sequence[str]) -> np.ndarray:
     """Where each value of a model's own `predict` stands among its classes, (n,) int64. Raises ModelError."""
     found = [str(v) for v in np.asarray(values).reshape(-1).tolist()]

@@ -15,11 +15,25 @@ import numpy as np
 import pandas as pd
 
 from audit.errors import ModelError
-from audit.models.loaded import DECISION, PROBABILITY, RAW, VALUE, Facts, Loaded, needs, one_class, one_line, places
+from audit.models.loaded import (
+    DECISION,
+    PROBABILITY,
+    RAW,
+    VALUE,
+    Facts,
+    Loaded,
+    needs,
+    one_class,
+    one_line,
+    places,
+    several,
+)
 from audit.models.protobuf import onnx_classes, onnx_maker
 
 _PROBABILITIES = ("Sigmoid", "Softmax", "HardSigmoid")
 """Nodes whose output is a probability."""
+
+_LABELS = ("tensor(string)", "tensor(int64)", "tensor(int32)", "tensor(bool)")
 
 _TYPES: dict[str, Any] = {
     "tensor(float)": np.float32,
@@ -45,7 +59,16 @@ class OnnxModel(Loaded):
         options.log_severity_level = 4
         options.intra_op_num_threads = 2
         options.inter_op_num_threads = 1
-        self.estimator = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        try:
+            self.estimator = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime has no class of its own for them
+            raise ModelError(
+                "onnxruntime does not load this ONNX file",
+                got=one_line(error),
+                expected=f"a graph that onnxruntime {onnxruntime.__version__} runs",
+                todo="load it with onnxruntime where it was exported; with skl2onnx, options={'zipmap': False} and "
+                "float32 inputs help most often",
+            ) from error
         self._inputs = self.estimator.get_inputs()
         outputs = self.estimator.get_outputs()
         for given in self._inputs:
@@ -63,8 +86,11 @@ class OnnxModel(Loaded):
         floats = [o for o in outputs if o.type in ("tensor(float)", "tensor(double)")]
         notes: tuple[str, ...] = ()
         classes = onnx_classes(content)
-        # The graph's own decision: a tensor of labels, which stands first.
-        self._label = outputs[0].name if outputs[0].type in ("tensor(string)", "tensor(int64)") else None
+        # The graph's own decision: a tensor of labels, which stands first where there is more than one.
+        labels = [o.name for o in outputs if o.type in _LABELS]
+        self._label = labels[0] if len(labels) == 1 or labels[:1] == [outputs[0].name] else None
+        sizes = {g.shape[0] for g in self._inputs if g.shape and isinstance(g.shape[0], int)}
+        self._batch = sizes.pop() if len(sizes) == 1 else None
         named = bool(classes)
         if self._map or self._table:
             task, output = "classification", PROBABILITY
@@ -74,6 +100,8 @@ class OnnxModel(Loaded):
             last = floats[0].shape[-1] if len(floats[0].shape) == 2 else 1
             maker = onnx_maker(content, self._table)
             made = named or maker in _PROBABILITIES
+            if isinstance(last, int) and last > 1 and maker in ("Sigmoid", "HardSigmoid") and self._label is None:
+                raise several(f"{last} outputs of {maker}, each a decision of its own")
             if isinstance(last, int) and last > 1:
                 task, output = "classification", PROBABILITY if made else RAW
                 classes = classes or tuple(str(c) for c in range(last))
@@ -86,12 +114,13 @@ class OnnxModel(Loaded):
         else:
             task, output = "classification", DECISION
             notes = ("the model gives no probabilities: each score is its decision, 1 or 0",)
-            if not classes and outputs[0].type != "tensor(int64)":
+            if not classes and (self._label is None or outputs[0].type == "tensor(string)"):
                 raise ModelError(
                     "the ONNX model decides in words, and the file does not say which there are",
                     got=f"an output of {outputs[0].type} and no class labels in the graph",
                     expected="probabilities beside the labels, or a classifier that names its classes",
-                    todo="export it with its probabilities, or audit a column of its decisions",
+                    todo="export it with its probabilities; or write its decisions into a column of the table, and "
+                    'name that under [model], `decision = "COLUMN"`, in place of `path`',
                 )
             classes = classes or ("0", "1")
         if self._label is None and output == PROBABILITY:
@@ -118,9 +147,9 @@ class OnnxModel(Loaded):
     def scores(self, frame: pd.DataFrame, positive: str) -> np.ndarray:
         feed = self.prepare(frame)
         if self.facts.task == "regression":
-            return np.asarray(self.estimator.run([self._table], feed)[0], dtype=np.float64).reshape(len(frame))
+            return np.asarray(self._run(self._table, feed), dtype=np.float64).reshape(len(frame))
         if self.facts.output == DECISION:
-            decided = places(self.estimator.run([self._label], feed)[0], self.facts.classes)
+            decided = places(self._run(self._label, feed), self.facts.classes)
             hit: np.ndarray = decided == self.class_index(positive)
             return hit.astype(np.float64)
         return one_class(self._columns(feed, len(frame)), self.class_index(positive), self.facts.output)
@@ -136,12 +165,24 @@ class OnnxModel(Loaded):
             return None
         if self._label is None:
             return super().decided(frame)
-        return places(self.estimator.run([self._label], self.prepare(frame))[0], self.facts.classes)
+        return places(self._run(self._label, self.prepare(frame)), self.facts.classes)
+
+    def _run(self, name: str | None, feed: dict[str, np.ndarray]) -> Any:
+        """One output for all rows. A graph that takes a fixed number of rows is asked that many at a time, the last
+        ones filled up with the last row."""
+        count, size = len(next(iter(feed.values()))), self._batch
+        if size is None or size in (0, count) or not count:
+            return self.estimator.run([name], feed)[0]
+        parts = []
+        for at in range(0, count, size):
+            part = {k: v[np.minimum(np.arange(at, at + size), count - 1)] for k, v in feed.items()}
+            parts.append(self.estimator.run([name], part)[0][: count - at])
+        return [row for part in parts for row in part] if isinstance(parts[0], list) else np.concatenate(parts)
 
     def _columns(self, feed: dict[str, np.ndarray], count: int) -> np.ndarray:
         """(n, classes), or (n, 1) where one column stands for the second of two classes."""
         if self._map:
-            rows = self.estimator.run([self._map], feed)[0]
+            rows = self._run(self._map, feed)
             # A dict's keys are the labels; their order is the graph's.
             keys = list(rows[0]) if rows else []
             order = places([str(k) for k in keys], self.facts.classes) if self.facts.named else np.arange(len(keys))
@@ -149,7 +190,7 @@ class OnnxModel(Loaded):
             table = np.empty_like(found)
             table[:, order] = found
         else:
-            table = np.asarray(self.estimator.run([self._table], feed)[0], dtype=np.float64).reshape(count, -1)
+            table = np.asarray(self._run(self._table, feed), dtype=np.float64).reshape(count, -1)
         if table.shape[1] not in ((1, 2) if len(self.facts.classes) == 2 else (len(self.facts.classes),)):
             raise ModelError(
                 "the ONNX model's probabilities have another shape than its classes",
@@ -157,6 +198,10 @@ class OnnxModel(Loaded):
                 expected=f"({count}, {len(self.facts.classes)})",
                 todo="export the model with one probability for each class",
             )
+        if self._label is None and self.facts.output == PROBABILITY and table.shape[1] > 1:
+            sums = table.sum(axis=1)
+            if not np.allclose(sums, 1, atol=1e-3):
+                raise several(f"{table.shape[1]} probabilities a row that add up to {sums.min():g} to {sums.max():g}")
         return table
 
 

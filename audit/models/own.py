@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from audit.errors import DataError, ModelError
-from audit.models import wire
+from audit.models import advice, wire
 from audit.models.files import SIZE_LIMIT, ModelFile, read_bytes
 from audit.models.loaded import one_line
 from audit.models.process import Child, Limits
@@ -105,7 +105,7 @@ def digest_of(path: Path, environment: Environment, into: Path | None = None) ->
         if size > SIZE_LIMIT:
             raise ModelError(
                 f"the model {path.name!r} is too large", got=f"over {SIZE_LIMIT:,} bytes",
-                todo="audit a column of its scores instead: [model] score = ...",
+                todo=advice.COLUMN,
             )  # fmt: skip
         lines.append((hashlib.sha256(content).hexdigest(), name))
         if into is not None:
@@ -312,7 +312,7 @@ def columns_of(frame: pd.DataFrame) -> tuple[list[dict[str, Any]], dict[str, np.
             column |= {"kind": "nullable", "dtype": str(dtype).replace("boolean", "boolean")}
             gone = values.isna().to_numpy(dtype=bool)
             arrays[f"m{at}"] = gone.astype(np.uint8)
-            arrays[f"c{at}"] = values.fillna(0).to_numpy(dtype=_plain(str(dtype)))
+            arrays[f"c{at}"] = values.fillna(0).to_numpy(dtype=_numpy_name(str(dtype)))
         else:
             lost = values[values.isna()]
             column |= {"kind": "object", "missing": "none" if len(lost) and lost.iloc[0] is None else "nan"}
@@ -321,7 +321,7 @@ def columns_of(frame: pd.DataFrame) -> tuple[list[dict[str, Any]], dict[str, np.
     return told, arrays
 
 
-def _plain(dtype: str) -> str:
+def _numpy_name(dtype: str) -> str:
     return "bool" if dtype == "boolean" else dtype.lower()
 
 

@@ -173,6 +173,16 @@ def _table(columns, arrays):
 # -- asking ------------------------------------------------------------------------------------------------------
 
 
+def _several(got):
+    return Refused(
+        "the model decides several things at once",
+        got,
+        "one decision a row",
+        "save one model for each output and audit them one by one; or write the one output that decides into a column "
+        'of the table and name that under [model], `decision = "COLUMN"`, in place of `path`',
+    )
+
+
 class Served:
     """A loaded model, and what can be asked of it."""
 
@@ -219,6 +229,8 @@ class Served:
             return (0, 1), "probability", False, True, [note]
         if isinstance(model, loaders.Keras):
             many = tuple(range(max(2, model.width)))
+            if model.activation == "sigmoid" and model.width > 1:
+                raise _several(f"a layer of {model.width} sigmoids, each a decision of its own")
             if model.activation in ("sigmoid", "softmax"):
                 note = "the network holds no decision: the class of the highest probability is taken"
                 return many, "probability", False, True, [note]
@@ -236,12 +248,7 @@ class Served:
         except Exception:
             classes = None
         if isinstance(classes, list) and classes and not isinstance(classes[0], (str, int, float, bool)):
-            raise Refused(
-                "the model decides several things at once",
-                f"{len(classes)} outputs",
-                "one decision a row",
-                "save one model for each output and audit them one by one",
-            )
+            raise _several(f"{len(classes)} outputs")
         notes = []
         if classes is not None and len(classes):
             values = tuple(classes.tolist() if hasattr(classes, "tolist") else classes)
@@ -351,7 +358,9 @@ class Served:
         if "random_state" in _parameters(self.model.predict):
             more["random_state"] = 0
         found = numpy.asarray(self.model.predict(self._rows(rows), **more))
-        return found.reshape(len(rows), -1)[:, 0] if found.ndim > 1 else found
+        if found.ndim > 1 and found.size > len(rows):
+            raise _several(str(found.size // max(len(rows), 1)) + " answers a row")
+        return found.reshape(-1)
 
     def table(self, rows):
         """(n, classes)."""

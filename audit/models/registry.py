@@ -20,9 +20,9 @@ from urllib.parse import quote, urlsplit
 from audit.case import ModelSpec, RegistrySpec
 from audit.errors import CaseError, ModelError
 from audit.files import private_folder, write_whole
-from audit.load.endpoints import PROTOCOLS, check_address
 from audit.models.files import SIZE_LIMIT
 from audit.models.loaded import one_line
+from audit.models.served.addresses import WEB, check_address
 from audit.models.served.client import MOST_BYTES, Access, Client
 
 URI = "MLFLOW_TRACKING_URI"
@@ -51,7 +51,7 @@ class Registry:
                 todo=f'write registry = {{ uri = "https://..." }} under [model], or set {URI}',
             )
         source = URI if uri is None else f"the address of {what}"
-        self.parts = check_address(where.rstrip("/"), PROTOCOLS["mlflow"], plain_text, source)
+        self.parts = check_address(where.rstrip("/"), WEB, plain_text, source)
         self.root = self.parts.path.rstrip("/")
         self.uri = where.rstrip("/")
         token, named = _credentials()

@@ -16,7 +16,7 @@ import pandas as pd
 from audit.errors import ModelError
 from audit.models.bounds import check_bounds
 from audit.models.guards import put_up
-from audit.models.loaded import DECISION, PROBABILITY, VALUE, Facts, Loaded, one_line, places
+from audit.models.loaded import DECISION, PROBABILITY, VALUE, Facts, Loaded, one_a_row, one_line, places, several
 from audit.models.trust import modules, sections
 
 
@@ -80,9 +80,9 @@ class SkopsModel(Loaded):
                 '`load = "skops"`; or fit and save it again under the version here',
             ) from error
 
-    def _predict(self, rows: Any) -> Any:
+    def _predict(self, rows: Any) -> np.ndarray:
         with self._versions():
-            return self.estimator.predict(rows)
+            return one_a_row(self.estimator.predict(rows), len(rows))
 
     def prepare(self, frame: pd.DataFrame) -> Any:
         """The frame, or its bare values for a model that was fitted without column names."""
@@ -160,23 +160,26 @@ def _facts(estimator: Any, notes: tuple[str, ...]) -> Facts:
     columns = getattr(estimator, "n_features_in_", None)
     classes = getattr(estimator, "classes_", None)
     if isinstance(classes, list):
-        raise ModelError(
-            "the model decides several things at once",
-            got=f"{len(classes)} outputs",
-            expected="one decision a row",
-            todo="save one model for each output and audit them one by one",
-        )
+        raise several(f"{len(classes)} outputs")
     labels: tuple[str, ...]
     if classes is None:
-        if _is_classifier(estimator):
+        if _is(estimator, "is_classifier"):
             raise ModelError(
                 "the model is not fitted",
                 got=f"{one_line(name)} without `classes_`",
                 expected="a fitted classifier",
                 todo="call fit before saving it",
             )
+        if _is(estimator, "is_clusterer"):
+            raise ModelError(
+                "the model sorts rows into groups of its own making, and decides nothing",
+                got=one_line(name),
+                expected="a fitted classifier or regressor",
+                todo="write what is decided for each of its groups into a column of the table, and name that under "
+                '[model], `decision = "COLUMN"`, in place of `path`',
+            )
         task, output, labels = "regression", VALUE, ()
-        if _is_outlier_detector(estimator):
+        if _is(estimator, "is_outlier_detector"):
             task, output, labels = "classification", DECISION, ("-1", "1")
             notes = (*notes, "an outlier detector: class 1 is an ordinary row, class -1 an outlier")
     else:
@@ -197,20 +200,11 @@ def _facts(estimator: Any, notes: tuple[str, ...]) -> Facts:
     )
 
 
-def _is_outlier_detector(estimator: Any) -> bool:
-    from sklearn.base import is_outlier_detector
+def _is(estimator: Any, kind: str) -> bool:
+    """What scikit-learn's function of this name says; no where an estimator of a person's own lacks its tags."""
+    import sklearn.base
 
     try:
-        return bool(is_outlier_detector(estimator))
+        return bool(getattr(sklearn.base, kind)(estimator))
     except Exception:
-        return False
-
-
-def _is_classifier(estimator: Any) -> bool:
-    from sklearn.base import is_classifier
-
-    try:
-        return bool(is_classifier(estimator))
-    except Exception:
-        # An estimator of a person's own may lack scikit-learn's tags.
         return False

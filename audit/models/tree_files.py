@@ -16,6 +16,7 @@ import numpy as np
 
 from audit.errors import ModelError
 from audit.models import ubjson
+from audit.models.lightgbm_model import unix
 
 _MOST_FEATURES = 10**6
 _PARSED = re.compile(rb"^Tree=(\d+)\n", re.MULTILINE)
@@ -24,7 +25,7 @@ _PARSED = re.compile(rb"^Tree=(\d+)\n", re.MULTILINE)
 def check_file(kind: str, content: bytes) -> None:
     """Raises ModelError where a tree in the file points outside itself. Other kinds of file pass."""
     if kind == "lightgbm":
-        check_lightgbm(content)
+        check_lightgbm(unix(content))
     elif kind == "xgboost":
         check_xgboost(content)
 

@@ -15,7 +15,7 @@ import pandas as pd
 from audit.errors import ModelError
 from audit.models.loaded import DECISION, PROBABILITY, RAW, VALUE, Facts, Loaded, as_category, needs, one_class
 
-_VALUES = ("reg:", "count:", "survival:")
+_VALUES = ("reg:", "count:", "survival:", "rank:")
 
 
 def import_xgboost() -> Any:
@@ -46,9 +46,9 @@ class XgboostModel(Loaded):
         objective = str(settings["objective"]["name"])
         count = max(int(settings["learner_model_param"]["num_class"]), 1)
         names = self.estimator.feature_names
-        notes: tuple[str, ...] = ()
         self._kinds = dict(zip(names or [], self.estimator.feature_types or [], strict=False))
         self._categories = self._stored_categories()
+        notes = self._stopped_early()  # which may cut the booster, and its categories with it
         classes: tuple[str, ...]
         if objective == "binary:logistic":
             classes, task, output = ("0", "1"), "classification", PROBABILITY
@@ -68,7 +68,8 @@ class XgboostModel(Loaded):
                 "the XGBoost model has an objective whose output is no score of a class",
                 got=f"objective {objective!r}",
                 expected="binary:logistic, multi:softprob or a regression",
-                todo="compute the scores yourself and audit the column: [model] score = ...",
+                todo='write its scores into a column of the table, and name that under [model], `score = "COLUMN"`, in '
+                "place of `path`",
             )
         if output == DECISION:
             notes = (*notes, "the model gives no probabilities: each score is its decision, 1 or 0")
@@ -83,6 +84,21 @@ class XgboostModel(Loaded):
             notes=notes,
             named=False,
         )
+
+    def _stopped_early(self) -> tuple[str, ...]:
+        """Keep the rounds that the scikit-learn wrappers predict with: up to the best one, where training was stopped
+        early. A booster that was saved by itself is asked with all of its rounds, as its own `predict` does."""
+        best = self.estimator.attr("best_iteration")
+        rounds = self.estimator.num_boosted_rounds()
+        if best is None or not best.isdecimal() or int(best) + 1 >= rounds:
+            return ()
+        if self.estimator.attr("scikit_learn") is None:
+            said = f"all {rounds} rounds decide, as Booster.predict does, though the best was round {int(best) + 1}"
+            return (f"training stopped early: {said}; to audit the best, save booster[:{int(best) + 1}]",)
+        if json.loads(self.estimator.save_config())["learner"]["gradient_booster"]["name"] == "gblinear":
+            return ()  # its wrapper predicts with all of it
+        self.estimator = self.estimator[: int(best) + 1]
+        return (f"training stopped early: the first {int(best) + 1} of {rounds} rounds decide, as XGBoost's own",)
 
     def _stored_categories(self) -> dict[str, list[Any]]:
         """The categories of training by column. Raises ModelError where the file has lost them: codes alone could

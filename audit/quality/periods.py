@@ -15,6 +15,7 @@ import pandas as pd
 
 from audit.case import Case
 from audit.load.check import times_of
+from audit.metrics import BASE_RATE
 from audit.quality.codes import Group
 
 Floats = npt.NDArray[np.float64]
@@ -64,7 +65,7 @@ def periods(case: Case, frame: pd.DataFrame, groups: Sequence[Group]) -> dict[st
         changes.append(
             {
                 "attribute": [group.attribute],
-                "metric": "base_rate",
+                "metric": BASE_RATE,
                 "from": names[full[0]],
                 "to": names[full[-1]],
                 "change": total,

@@ -23,13 +23,14 @@ import pyarrow as pa
 from audit.case import Case
 from audit.classes.code import classes_of
 from audit.classes.words import classes_note
-from audit.code import Decisions, code_rows
+from audit.code import Decisions, code_rows, of_nobody
 from audit.cube import Alike, CodedRows
 from audit.decide import ModelFacts, decide
 from audit.errors import DataError
 from audit.load import check, columnar
 from audit.load.digest import sha256_of
 from audit.load.infer import infer
+from audit.load.outcomes import extreme
 from audit.load.roles import check_roles
 from audit.load.rows import missing_words
 from audit.load.values import coded as names_in
@@ -197,7 +198,7 @@ def _grouped(case: Case, source: Source, connection: Any) -> tuple[pd.DataFrame,
         mine = measured_rows(case, source, rows)
         each = tuple(k.removesuffix(f' AS "{OWN}"') for k in keys[: len(_roles(case)) + 1])
         each = each if len(each) > len(_roles(case)) else (*each, own)
-        weigh = None if weight is None else _fixed(weight, largest, WEIGHT).removesuffix(f' AS "{WEIGHT}"')
+        weigh = None if weight is None else _fixed(weight, largest, WEIGHT, "{}").removesuffix(f' AS "{WEIGHT}"')
         together = Together(connection, mine.table, who, each, found.select(range(len(each))), weigh)
     return typed, _Extra(notes, bins, scored, _repeated(asked, source, rows), together)
 
@@ -254,10 +255,13 @@ def _number(column: str, source: Source) -> str:
     return f"TRY_CAST(trim({name}) AS DOUBLE)" if source.kind == "csv" else f"CAST({name} AS DOUBLE)"
 
 
-def _fixed(value: str, largest: float, name: str) -> str:
-    """The sum of `value`, added up in whole numbers of at most 88 bits, so that no order of adding changes it."""
+def _fixed(value: str, largest: float, name: str, which: str = "") -> str:
+    """The sum of `value`, added up in whole numbers of at most 88 bits, so that no order of adding changes it.
+
+    which: a FILTER of the rows.
+    """
     unit = 2.0 ** (88 - math.ceil(math.log2(largest))) if largest > 0 else 1.0
-    return f'sum(CAST({value} * {unit!r} AS HUGEINT))::DOUBLE / {unit!r} AS "{name}"'
+    return f'sum(CAST({value} * {unit!r} AS HUGEINT)) {which}::DOUBLE / {unit!r} AS "{name}"'
 
 
 def _distinct(found: pa.Table) -> int:
@@ -286,6 +290,7 @@ def _check_range(case: Case, rows: InBase, score: str) -> None:
     )
     if bad:
         raise _without_own(case, int(bad))
+    extreme(str(case.model.column), low, high)
     if (low < 0 or high > 1) and not case.model.threshold_given:
         raise DataError(
             f"the score column {case.model.column!r} has scores outside 0 to 1 and the case gives no threshold",
@@ -362,6 +367,8 @@ def _coded(case: Case, source: Source, frame: pd.DataFrame, extra: _Extra, diges
     if extra.repeated is not None:
         notes.append(check.repeats(case, *extra.repeated))
     mine, n = frame[audit], people[audit]
+    if plain.data.cluster is not None and (nobody := mine[plain.data.cluster].isna().to_numpy()).any():
+        raise of_nobody(plain.data.cluster, int(n[nobody].sum()), int(n.sum()))
     if extra.bins is None:
         classes = classes_of(plain, frame)
         decisions, facts = decide(plain, mine, (), classes=classes)

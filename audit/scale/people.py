@@ -15,7 +15,7 @@ from audit.cube import CodedRows
 from audit.scale.source import Source
 
 MOST_PAIRS = 1_000_000_000
-"""Pairs of cells that one person can be in, over all people: they are added up as they come."""
+"""Pairs of cells in two groups that one person can be in, over all people: they are added up as they come."""
 _WHOLE = "-?[1-9][0-9]{0,16}|0"
 
 
@@ -23,7 +23,7 @@ _WHOLE = "-?[1-9][0-9]{0,16}|0"
 class Together:
     """Which rows belong together, in SQL. keys: expressions whose values are the columns of `raw`, one row a kind.
 
-    weight: what a row counts for, summed over rows, or None for rows themselves.
+    weight: the sum of what rows count for, with {} where SQL may say of which rows, or None for rows themselves.
     """
 
     connection: Any
@@ -52,50 +52,70 @@ def clusters_in(found: Together, audit: npt.NDArray[np.bool_], coded: CodedRows)
     Raises DataError where people stand in too many cells.
     """
     groups = int(np.prod([len(v) for v in coded.levels], dtype=np.int64))
-    cell = np.zeros(len(coded.label), dtype=np.int64)
+    group = np.zeros(len(coded.label), dtype=np.int64)
     for axis, levels in enumerate(coded.levels):
-        cell = cell * len(levels) + coded.codes[:, axis]
-    cell = cell * CELLS + coded.label * 2 + coded.decision
+        group = group * len(levels) + coded.codes[:, axis]
+    cell = coded.label * 2 + coded.decision
     names = [f"k{i}" for i in range(len(found.keys))]
-    kinds = found.raw.filter(pa.array(audit)).rename_columns(names).append_column("cell", pa.array(cell))
+    kinds = found.raw.filter(pa.array(audit)).rename_columns(names)
+    kinds = kinds.append_column("g", pa.array(group)).append_column("c", pa.array(cell))
     # Scores in bins make several kinds of one.
-    kinds = kinds.group_by(names).aggregate([("cell", "min")]).rename_columns([*names, "cell"])
+    kinds = kinds.group_by(names).aggregate([("g", "min"), ("c", "min")]).rename_columns([*names, "g", "c"])
     database = found.connection
     database.register("cells", kinds)
     joined = " AND ".join(f"{key} IS NOT DISTINCT FROM {name}" for key, name in zip(found.keys, names, strict=True))
+    used = np.unique(cell).tolist()
+    each = ", ".join(f"coalesce({_counted(found.weight, c)}, 0) AS w{c}" for c in used)
+    # A row for each person and group, with what stands in each cell: products within a group need no join then.
     database.execute(
-        f"CREATE TEMP TABLE people AS SELECT {found.who} AS who, cell, {found.weight or 'count(*)'} AS w "
-        f"FROM {found.table} JOIN cells ON {joined} GROUP BY ALL"
+        f"CREATE TEMP TABLE people AS SELECT {found.who} AS who, g, {each} FROM {found.table} JOIN cells ON {joined} "
+        "GROUP BY ALL"
     )
-    # One pass over people: how many cells they stand in, and whether these are of one group.
     ends = database.sql(
-        f"SELECT low, high, k, count(*) AS n FROM (SELECT min(cell) // {CELLS} AS low, max(cell) // {CELLS} AS high, "
-        "count(*) AS k FROM people GROUP BY who) GROUP BY ALL"
+        "SELECT low, high, k, count(*) AS n FROM (SELECT min(g) AS low, max(g) AS high, count(*) AS k FROM people "
+        "GROUP BY who) GROUP BY ALL"
     ).fetchnumpy()
     low, high, k, n = (np.asarray(ends[name], dtype=np.int64) for name in ("low", "high", "k", "n"))
-    if float(np.sum(n * (k * (k + 1.0) / 2))) > MOST_PAIRS:
-        raise too_many(int(k.max()))
-    # Whole numbers, so that no order of adding changes a sum.
+    if float(np.sum(n * (k * (k - 1.0) / 2))) * len(used) ** 2 > MOST_PAIRS:
+        raise too_many(int(k.max()) * len(used))
     unit = 1.0
     if found.weight is not None:
-        largest = database.sql("SELECT max(w) FROM people").fetchall()[0][0] or 1.0
-        unit = 2.0 ** (88 - math.ceil(2 * math.log2(largest))) if largest > 0 else 1.0
-    times = "a.w * b.w" if found.weight is None else f"CAST(a.w * b.w * {unit!r} AS HUGEINT)"
-    square = times.replace("b.", "a.")
-    table = database.sql(
-        f"SELECT a.cell AS i, b.cell AS j, sum({times})::DOUBLE / {unit!r} AS v FROM people a JOIN people b "
-        "ON a.who = b.who AND a.cell < b.cell GROUP BY ALL UNION ALL "
-        f"SELECT cell, cell, sum({square})::DOUBLE / {unit!r} FROM people a GROUP BY ALL ORDER BY ALL"
-    ).fetchnumpy()
+        largest = database.sql(f"SELECT max(greatest({', '.join(f'w{c}' for c in used)})) FROM people").fetchall()
+        unit = 2.0 ** (88 - math.ceil(2 * math.log2(largest[0][0]))) if largest[0][0] else 1.0
+    within = [(i, j) for i in used for j in used if i <= j]
+    table = _products(database, within, found.weight is not None, unit, "people a", "a", "a.g, a.g")
     sets: dict[tuple[int, ...], int] = {}
     one = low == high
     for g, count in zip(low[one].tolist(), n[one].tolist(), strict=True):
         sets[(g,)] = sets.get((g,), 0) + count
     if not one.all():
         several = database.sql(
-            f"SELECT places, count(*) FROM (SELECT list_sort(list(DISTINCT cell // {CELLS})) AS places FROM people "
-            f"GROUP BY who HAVING min(cell) // {CELLS} < max(cell) // {CELLS}) GROUP BY places"
+            "SELECT places, count(*) FROM (SELECT list_sort(list(g)) AS places FROM people GROUP BY who "
+            "HAVING count(*) > 1) GROUP BY places"
         ).fetchall()
         sets |= {tuple(int(g) for g in places): int(count) for places, count in several}
-    left, right = (np.asarray(table[k], dtype=np.int64) for k in ("i", "j"))
-    return summed(groups, sets, left, right, np.asarray(table["v"], dtype=np.float64))
+        across = [(i, j) for i in used for j in used]
+        both = "people a JOIN people b ON a.who = b.who AND a.g < b.g"
+        table += _products(database, across, found.weight is not None, unit, both, "b", "a.g, b.g")
+    left, right, products = (np.concatenate([t[k] for t in table]) for k in range(3))
+    return summed(groups, sets, left, right, products)
+
+
+def _counted(weight: str | None, cell: int) -> str:
+    """What a person has in a cell."""
+    return f"count(*) FILTER (WHERE c = {cell})" if weight is None else weight.format(f"FILTER (WHERE c = {cell})")
+
+
+def _products(
+    database: Any, pairs: list[tuple[int, int]], weighted: bool, unit: float, table: str, other: str, by: str
+) -> list[tuple[Any, Any, Any]]:
+    """Sums over people of the products of two cells: cells of the group of `a` and of that of `other`, and the sums."""
+    # Whole numbers, so that no order of adding changes a sum.
+    sums = []
+    for i, j in pairs:
+        product = f"a.w{i} * {other}.w{j}"
+        product = f"CAST({product} * {unit!r} AS HUGEINT)" if weighted else product
+        sums.append(f"sum({product})::DOUBLE / {unit!r} AS p{i}{j}")
+    found = database.sql(f"SELECT {by}, {', '.join(sums)} FROM {table} GROUP BY ALL ORDER BY ALL").fetchnumpy()
+    g, h = (np.asarray(found[name], dtype=np.int64) * CELLS for name in list(found)[:2])
+    return [(g + i, h + j, np.asarray(found[f"p{i}{j}"], dtype=np.float64)) for i, j in pairs]

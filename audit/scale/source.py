@@ -92,11 +92,11 @@ def is_large(case: Case) -> bool:
             return False  # the reader of tables says what is wrong with it
     if kinds <= {"csv", "csv.gz"}:
         size = sum(f.stat().st_size * (10 if kind_of(f) == "csv.gz" else 1) for f in files)
-        return size >= LARGE_BYTES and all(_plain(f) for f in files)
+        return size >= LARGE_BYTES and all(_clean_utf8(f) for f in files)
     return False
 
 
-def _plain(file: Path) -> bool:
+def _clean_utf8(file: Path) -> bool:
     """Whether the beginning of a CSV is UTF-8 without Excel's hint line: what DuckDB reads as we do."""
     head = _head(file)
     if head.startswith((b"sep=", b"\xff\xfe", b"\xfe\xff")) or b"\0" in head:

@@ -20,7 +20,8 @@ from audit.stats.design import effective_size, fewer_free, linearised_variance, 
 from audit.stats.gap import GapResult, largest_gap
 from audit.stats.intervals import newcombe, ratio_interval, wilson
 from audit.stats.means import Averages, mean_gap, mean_interval
-from audit.stats.permute import areas_p, means_p
+from audit.stats.permute import means_p
+from audit.stats.permute_areas import areas_p, weighted_areas_p
 from audit.stats.power import people_needed, power_of, smallest_gap
 from audit.stats.score_gap import limits_gap
 
@@ -48,5 +49,6 @@ __all__ = [
     "ratio_interval",
     "shared_size",
     "smallest_gap",
+    "weighted_areas_p",
     "wilson",
 ]

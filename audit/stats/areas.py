@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audit.stats.intervals import wilson
-from audit.stats.permute import blended
+from audit.stats.permute_areas import blended
 
 Floats = npt.NDArray[np.float64]
 

@@ -4,8 +4,8 @@ The statistic is the largest studentised distance of two groups (with more than 
 each group's variance blended with the pooled one at the weight of one person, so that a handful of equal scores does
 not look certain. Permuting studentised distances is exact where people could be exchanged between the groups, and right
 in large groups where averages (or areas) are alike and the distributions are not (Janssen 1997; Chung & Romano 2013;
-Pauly, Asendorf & Konietschke 2016 for areas). For averages people are permuted over the groups; for areas within each
-outcome.
+Pauly, Asendorf & Konietschke 2016 for areas). For averages people are permuted over the groups; for areas (in
+audit.stats.permute_areas) within each outcome.
 
 With more people than ROWS a small group's people are drawn from all (which differs little from drawing without putting
 back), and an average over more than LARGE people is normal. An area is then the sum of two averages (Hoeffding 1948),
@@ -39,6 +39,8 @@ TAIL = 10
 MANY = 40
 ROWS = 1500
 LARGE = 400
+ENOUGH = 30
+"""With weights and fewer effective people than this in a group, no bound is known beyond what is drawn."""
 
 
 def means_p(
@@ -50,7 +52,7 @@ def means_p(
     weights: rows, sums of weights and of squared weights, each (G, S). Rows are then permuted with their weights (each
     group's brought to an average of 1), and the variance is the linearised one.
     """
-    order = _canonical(at, n)
+    order = canonical(at, n)
     ref = None if reference is None else int(np.flatnonzero(order == reference)[0])
     n = n[order]
     rows, w, w2 = (n, n, n) if weights is None else (v[order].astype(np.float64) for v in weights)
@@ -65,18 +67,20 @@ def means_p(
     mean = w @ at / size
     off = np.maximum(w2 @ at**2 - 2 * mean * (w2 @ at) + mean**2 * w2.sum(axis=1), 0.0)
     variance = (off + spread * w2.sum(axis=1) / size) / size**2
-    seen = _statistic(mean[:, None], variance[:, None], ref)
-    kind, heavy, count = (at, np.ones(len(at)), rows.sum(axis=0)) if weights is None else _kinds(at, rows, w, w2)
+    seen = statistic(mean[:, None], variance[:, None], ref)
+    kind, heavy, count = (at, np.ones(len(at)), rows.sum(axis=0)) if weights is None else kinds(at, rows, w, w2)
     whole = bool((rows == np.rint(rows)).all())
     draw = _Means(kind, heavy, count, size, spread, np.random.default_rng(seed), whole)
-    p, reached = _sequential(draw.chunk, float(seen[0]), ref, draws)
+    p, reached = sequential(draw.chunk, float(seen[0]), ref, draws)
     if reached < TAIL and len(size) <= MANY:
-        i, j = _widest(mean, variance, ref)
-        p = min(p, _pairs(len(size), ref) * _tail_of_means(at, n[i], n[j]))
+        i, j = widest(mean, variance, ref)
+        known = weights is None or min(n[i].sum(), n[j].sum()) >= ENOUGH
+        bound = _tail_of_means(at, n[i], n[j]) if known else 1.0
+        p = min(p, pairs_of(len(size), ref) * bound)
     return min(1.0, max(p, LEAST))
 
 
-def _kinds(at: Floats, rows: Floats, w: Floats, w2: Floats) -> tuple[Floats, Floats, Floats]:
+def kinds(at: Floats, rows: Floats, w: Floats, w2: Floats) -> tuple[Floats, Floats, Floats]:
     """Kinds of rows from what is known of each group's rows of one score: score, weight and number, each (K,).
 
     Where several rows stand together, two weights with their average and square: as far under it as over, or, where
@@ -97,61 +101,13 @@ def _kinds(at: Floats, rows: Floats, w: Floats, w2: Floats) -> tuple[Floats, Flo
     return joined[0], joined[1], joined[2]
 
 
-def areas_p(p: Floats, n: Floats, *, seed: int, draws: int = 2000, reference: int | None = None) -> float:
-    """The p-value of equal areas. p, n (G, S): people with and without the positive outcome per score, lowest first.
-
-    Each group needs two of each.
-    """
-    order = _canonical(np.arange(p.shape[1], dtype=np.float64), p, n)
-    ref = None if reference is None else int(np.flatnonzero(order == reference)[0])
-    p, n = p[order], n[order]
-    m, k = p.sum(axis=1), n.sum(axis=1)
-    area, variance = areas_and_variances(p, n)
-    seen = _statistic(area[:, None], variance[:, None], ref)
-    whole = bool((p == np.rint(p)).all() and (n == np.rint(n)).all())
-    draw = _Areas(p.sum(axis=0), n.sum(axis=0), m, k, np.random.default_rng(seed), whole)
-    value, reached = _sequential(draw.chunk, float(seen[0]), ref, draws)
-    if reached < TAIL and len(m) <= MANY:
-        i, j = _widest(area, variance, ref)
-        a, b = (float(min(m[g], k[g])) for g in (i, j))
-        apart = abs(float(area[i] - area[j]))
-        tail = _normal_tail(apart / math.sqrt(variance[i] + variance[j]), 2.0, min(a, b))
-        # The distance shared out between two areas away from what is expected of them (Hoeffding 1963, 5.7).
-        far = math.log(4) - 2 * (apart * math.sqrt(a * b) / (math.sqrt(a) + math.sqrt(b))) ** 2
-        value = min(value, _pairs(len(m), ref) * min(tail, math.exp(max(far, -690.0))))
-    return min(1.0, max(value, LEAST))
-
-
-def areas_and_variances(p: Floats, n: Floats) -> tuple[Floats, Floats]:
-    """(G,) areas and their blended variances from counts per score (G, S)."""
-    m, k = p.sum(axis=-1, keepdims=True), n.sum(axis=-1, keepdims=True)
-    below = (np.cumsum(n, axis=-1) - n / 2) / k
-    above = (m - np.cumsum(p, axis=-1) + p / 2) / m
-    area = (p * below).sum(axis=-1, keepdims=True) / m
-    of_p = (p * (below - area) ** 2).sum(axis=-1) / (m[..., 0] - 1) / m[..., 0]
-    of_n = (n * (above - area) ** 2).sum(axis=-1) / (k[..., 0] - 1) / k[..., 0]
-    return area[..., 0], blended(area[..., 0], of_p + of_n, np.minimum(m, k)[..., 0])
-
-
-def blended(area: npt.ArrayLike, variance: npt.ArrayLike, smaller: npt.ArrayLike) -> Floats:
-    """DeLong's variance with the largest that an area allows, area (1 - area) / smaller side (Birnbaum & Klose 1957),
-    at the weight of one person of that side; at areas of 0 and 1, and beyond where draws are normal, Agresti & Coull's.
-    """
-    area, variance, smaller = (np.asarray(v, dtype=np.float64) for v in (area, variance, smaller))
-    centre = (np.clip(area, 0, 1) * smaller + 2) / (smaller + 4)
-    edge = centre * (1 - centre) / (smaller + 4)
-    inside = (area > 1e-9) & (area < 1 - 1e-9)
-    mixed = (variance * (smaller - 1) + area * (1 - area) / smaller) / smaller
-    return np.where(inside, mixed, edge)
-
-
-def _canonical(at: Floats, *counts: Floats) -> Whole:
+def canonical(at: Floats, *counts: Floats) -> Whole:
     """One order, so that groups renamed meet the same draws."""
     sizes = [n.sum(axis=1) for n in counts]
     return np.lexsort((*(n @ at**2 for n in counts), *(n @ at for n in counts), *sizes))
 
 
-def _statistic(value: Floats, variance: Floats, ref: int | None) -> Floats:
+def statistic(value: Floats, variance: Floats, ref: int | None) -> Floats:
     """(D,) of value and variance (G, D)."""
     groups = len(value)
     variance = np.maximum(variance, 1e-300)
@@ -166,13 +122,13 @@ def _statistic(value: Floats, variance: Floats, ref: int | None) -> Floats:
     return largest
 
 
-def _sequential(
+def sequential(
     chunk: Callable[[int], tuple[Floats, Floats]], seen: float, ref: int | None, draws: int
 ) -> tuple[float, int]:
     reached = done = 0
     while done < draws:
         size = min(CHUNK, draws - done)
-        hit = _statistic(*chunk(size), ref) >= seen * (1 - 1e-9)
+        hit = statistic(*chunk(size), ref) >= seen * (1 - 1e-9)
         if reached + hit.sum() >= STOP:
             last = int(np.flatnonzero(hit)[STOP - reached - 1])
             return STOP / (done + last + 1), STOP
@@ -181,7 +137,7 @@ def _sequential(
     return (reached + 1) / (draws + 1), reached
 
 
-def _slices(sizes: Whole) -> Iterator[slice]:
+def slices(sizes: Whole) -> Iterator[slice]:
     start = 0
     for size in sizes.tolist():
         yield slice(start, start + size)
@@ -211,7 +167,7 @@ class _Means:
         mean, variance = np.empty((2, len(sizes), draws))
         if self.people is not None:
             rows = self.rng.permuted(np.broadcast_to(self.people, (draws, len(self.people))), axis=1)
-            for g, part in enumerate(_slices(sizes)):
+            for g, part in enumerate(slices(sizes)):
                 mean[g], variance[g] = self._of(rows[:, part], sizes[g])
             return mean, variance
         for g, size in enumerate(sizes.tolist()):
@@ -219,7 +175,7 @@ class _Means:
                 mean[g] = self.rng.standard_normal(draws) * math.sqrt(self.one / size)
                 variance[g] = self.one / size
             else:
-                mean[g], variance[g] = self._of(_drawn(self.cut, (draws, size), self.rng), size)
+                mean[g], variance[g] = self._of(drawn(self.cut, (draws, size), self.rng), size)
         return mean, variance
 
     def _of(self, rows: Whole, size: int) -> tuple[Floats, Floats]:
@@ -236,76 +192,16 @@ class _Means:
         return mean, (off + self.spread * np.einsum("ij,ij->i", w, w) / size) / whole**2
 
 
-def _drawn(cut: Floats, shape: tuple[int, int], rng: np.random.Generator) -> Whole:
+def drawn(cut: Floats, shape: tuple[int, int], rng: np.random.Generator) -> Whole:
     """Places of scores drawn from the pooled distribution."""
     return np.minimum(np.searchsorted(cut, rng.random(shape), side="right"), len(cut) - 1)
 
 
-class _Areas:
-    """Areas and blended variances of groups made by chance within each outcome, (G, draws) a chunk."""
-
-    def __init__(self, p: Floats, n: Floats, m: Floats, k: Floats, rng: np.random.Generator, whole: bool) -> None:
-        self.sizes = [np.maximum(np.rint(s), 2).astype(np.int64) for s in (m, k)]
-        self.rng, self.levels = rng, len(p)
-        self.cuts = [np.cumsum(s) / s.sum() for s in (p, n)]
-        self.rows = None
-        if whole and p.sum() + n.sum() <= ROWS:
-            self.rows = [np.repeat(np.arange(self.levels), s.astype(np.int64)) for s in (p, n)]
-        else:
-            below, above = (np.cumsum(n) - n / 2) / n.sum(), 1 - (np.cumsum(p) - p / 2) / p.sum()
-            self.area = float(np.sum(p * below) / p.sum())
-            self.ranks = [below - self.area, above - self.area]
-            self.spread = [float(np.sum(s * r**2) / s.sum()) for s, r in zip((p, n), self.ranks, strict=True)]
-
-    def chunk(self, draws: int) -> tuple[Floats, Floats]:
-        m, k = self.sizes
-        area, variance = np.empty((2, len(m), draws))
-        if self.rows is not None:
-            sides = [self.rng.permuted(np.broadcast_to(r, (draws, len(r))), axis=1) for r in self.rows]
-            for g, (a, b) in enumerate(zip(_slices(m), _slices(k), strict=True)):
-                area[g], variance[g] = self._whole(sides[0][:, a], sides[1][:, b])
-            return area, variance
-        for g in range(len(m)):
-            if m[g] + k[g] <= LARGE:
-                drawn = [_drawn(c, (draws, int(s[g])), self.rng) for c, s in zip(self.cuts, self.sizes, strict=True)]
-                area[g], variance[g] = self._whole(*drawn)
-                continue
-            parts = [self._part(side, int(self.sizes[side][g]), draws) for side in (0, 1)]
-            area[g] = self.area + parts[0][0] + parts[1][0]
-            variance[g] = blended(area[g], parts[0][1] + parts[1][1], np.float64(min(m[g], k[g])))
-        return area, variance
-
-    def _part(self, side: int, size: int, draws: int) -> tuple[Floats, Floats]:
-        """What the people of one outcome add to the area, and its variance."""
-        if size > LARGE:
-            variance = self.spread[side] / size
-            return self.rng.standard_normal(draws) * math.sqrt(variance), np.full(draws, variance)
-        rows = self.ranks[side][_drawn(self.cuts[side], (draws, size), self.rng)]
-        return rows.mean(axis=1), rows.var(axis=1, ddof=1) / size
-
-    def _whole(self, p: Whole, n: Whole) -> tuple[Floats, Floats]:
-        """Areas and DeLong's variances of score places p (draws, m) and n (draws, k)."""
-        draws, m = p.shape
-        k = n.shape[1]
-        base = np.arange(draws)[:, None]
-        p, n = np.sort(p, axis=1) + base * self.levels, np.sort(n, axis=1) + base * self.levels
-
-        def under(x: Whole, of: Whole) -> Floats:
-            flat = of.ravel()
-            both = np.searchsorted(flat, x.ravel(), "left") + np.searchsorted(flat, x.ravel(), "right")
-            return np.asarray((both.reshape(x.shape) / 2 - base * of.shape[1]) / of.shape[1])
-
-        of_p, of_n = under(p, n), 1 - under(n, p)
-        variance = of_p.var(axis=1, ddof=1) / m + of_n.var(axis=1, ddof=1) / k
-        area = of_p.mean(axis=1)
-        return area, blended(area, variance, np.float64(min(m, k)))
-
-
-def _pairs(groups: int, ref: int | None) -> int:
+def pairs_of(groups: int, ref: int | None) -> int:
     return groups * (groups - 1) // 2 if ref is None else groups - 1
 
 
-def _widest(value: Floats, variance: Floats, ref: int | None) -> tuple[int, int]:
+def widest(value: Floats, variance: Floats, ref: int | None) -> tuple[int, int]:
     pairs = [(i, j) for i, j in combinations(range(len(value)), 2) if ref is None or ref in (i, j)]
     return max(pairs, key=lambda p: float((value[p[0]] - value[p[1]]) ** 2 / (variance[p[0]] + variance[p[1]])))
 
@@ -331,10 +227,10 @@ def _tail_of_means(at: Floats, a: Floats, b: Floats) -> float:
     chernoff = math.log(2) + float(np.min(size * (log_mgf - steps * away)))
     z = away * math.sqrt(size) * math.sqrt((both.sum() - 1) / max(both.sum() - size, 1))
     skew = abs(float(np.sum(share * x**3)))
-    return min(1.0, math.exp(max(min(chernoff, 0.0), -690.0)), _normal_tail(z, skew, size))
+    return min(1.0, math.exp(max(min(chernoff, 0.0), -690.0)), normal_tail(z, skew, size))
 
 
-def _normal_tail(z: float, skew: float, size: float) -> float:
+def normal_tail(z: float, skew: float, size: float) -> float:
     """Two-sided, times the factor exp(skew z^3 / (3 sqrt n)) by which skewness can lengthen a tail."""
     log = math.log(2) + float(log_ndtr(-z)) + skew * z**3 / (3 * math.sqrt(size))
     return min(1.0, math.exp(max(min(log, 0.0), -690.0)))

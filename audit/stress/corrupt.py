@@ -22,7 +22,8 @@ TYPO = "\u00d8"
 class Corruption:
     """words: for `{column}`, a clause after "if". plausible: how it comes about. of: "number", "text" or "rows".
 
-    change: the whole column, altered; (n,) in, (n,) out. savage: the kind of SAVAGE that it is, if any.
+    change: the whole column, altered; (n,) in, (n,) out. savage: the kind of SAVAGE that it is, if any. training: the
+    place in which it is tried on what a model learns from; 0 where it is not.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Corruption:
     plausible: str
     savage: str | None = None
     change: Callable[[pd.Series], pd.Series] | None = None
+    training: int = 0
 
 
 def _missing(column: pd.Series) -> pd.Series:
@@ -89,6 +91,7 @@ KINDS: dict[str, Corruption] = {
             "an interface that drops a field, a question people do not answer",
             "missing",
             _missing,
+            training=4,
         ),
         Corruption(
             "tenth",
@@ -113,6 +116,7 @@ KINDS: dict[str, Corruption] = {
             "values typed or read wrongly",
             "outlier",
             _times(5.0),
+            training=6,
         ),
         Corruption(
             "shifted",
@@ -129,6 +133,7 @@ KINDS: dict[str, Corruption] = {
             "a form with a default, an import that fills gaps",
             "missing",
             _usual,
+            training=5,
         ),
         Corruption(
             "swapped",
@@ -147,7 +152,12 @@ KINDS: dict[str, Corruption] = {
             _typo,
         ),
         Corruption(
-            "duplicate", "rows", "these people stood in the data twice", "two sources joined without a key", "duplicate"
+            "duplicate",
+            "rows",
+            "these people stood in the data twice",
+            "two sources joined without a key",
+            "duplicate",
+            training=3,
         ),
         Corruption(
             "dropped",
@@ -155,6 +165,7 @@ KINDS: dict[str, Corruption] = {
             "these people were not in the data",
             "a join that loses rows, people who do not answer",
             "selection",
+            training=2,
         ),
         Corruption(
             "label",
@@ -162,6 +173,7 @@ KINDS: dict[str, Corruption] = {
             "the outcomes of these people were recorded the wrong way",
             "outcomes read from a proxy, follow-up that is not finished",
             "label",
+            training=1,
         ),
     )
 }

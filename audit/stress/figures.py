@@ -9,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from audit.cube import CodedRows, Floats, Ints, Meaning
-from audit.metrics import Metric, metrics_for, opportunity
+from audit.metrics import ACCURACY, EQUAL_OPPORTUNITY, EQUALIZED_ODDS, Metric, metrics_for, parts_of
 from audit.policy import Policy
 from audit.values import UNKNOWN
 
-ACCURACY = "accuracy"
 CELLS = 6
 
 
@@ -39,7 +38,7 @@ class Aim:
 def aims_of(policy: Policy, sensitive: Sequence[str], meaning: Meaning) -> tuple[list[Aim], list[str]]:
     """Every norm of the policy by attribute, and accuracy; and the names of norms that rest on more than decisions."""
     known = {m.name: m for m in metrics_for(meaning)}
-    also = ("equal_opportunity", "equalized_odds")
+    also = (EQUAL_OPPORTUNITY, EQUALIZED_ODDS)
     out: dict[tuple[object, ...], Aim] = {}
     left = []
     for norm in policy.norms:
@@ -71,18 +70,13 @@ class Figures:
         self.size = self.groups * CELLS
         self.cell: Ints = (joint * 3 + coded.label) * 2 + coded.decision
         by_name = {m.name: m for m in metrics_for(coded.meaning)}
-        by_name["equal_opportunity"] = by_name[opportunity(coded.meaning)]
         self._plans = [self._plan(coded, codes, a, by_name, floor) for a in self.aims]
 
     def _plan(
         self, coded: CodedRows, codes: Ints, aim: Aim, by_name: dict[str, Metric], floor: int
     ) -> tuple[Floats, tuple[Metric, ...], tuple[str, ...]]:
         """Which joint groups make each compared group (G, J), the rates, and the groups' names."""
-        parts = (
-            (by_name["true_positive_rate"], by_name["false_positive_rate"])
-            if aim.metric == "equalized_odds"
-            else (by_name[aim.metric],)
-        )
+        parts = tuple(by_name[m] for m in parts_of(aim.metric, coded.meaning))
         if not aim.attribute:
             return np.ones((1, self.groups)), parts, ("everyone",)
         axes = [coded.attributes.index(a) for a in aim.attribute]

@@ -2,62 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable
 
+from audit.documents.stress import AimFound, Finding, Multiverse
 from audit.findings import percent
 from audit.stress.corrupt import KINDS
 
 
-def words_of(entry: Mapping[str, Any]) -> str:
+def words_of(entry: Finding) -> str:
     """If 'age' were recorded in tens, for people with relationship is Wife. Raises KeyError for an unknown kind."""
-    what = KINDS[entry["kind"]].words.format(column=repr(entry["column"]))
-    part = "" if entry["share_of_them"] >= 1 else f" {percent(entry['share_of_them'])} of the"
-    who = " and ".join(f"{x['column']} {x['how']} {x['value']}" for x in entry["predicate"])
+    what = KINDS[entry.kind].words.format(column=repr(entry.column))
+    part = "" if entry.share_of_them >= 1 else f" {percent(entry.share_of_them)} of the"
+    who = " and ".join(f"{x.column} {x.how} {x.value}" for x in entry.predicate)
     return f"if {what}, for{part} people with {who}"
 
 
-def plausible(entry: Mapping[str, Any]) -> str:
+def plausible(entry: Finding) -> str:
     """How such an error comes about."""
-    return KINDS[entry["kind"]].plausible
+    return KINDS[entry.kind].plausible
 
 
-def figure_name(entry: Mapping[str, Any]) -> str:
+def figure_name(entry: Finding | AimFound | Multiverse) -> str:
     """true positive rate difference by sex."""
-    name = str(entry["metric"]).replace("_", " ")
-    kind = entry.get("figure", entry.get("kind"))
-    return name if kind == "rate" else f"{name} {kind} by {' and '.join(entry['attribute'])}"
+    name, figure = entry.metric.replace("_", " "), entry.figure if isinstance(entry, Finding) else entry.kind
+    return name if figure == "rate" else f"{name} {figure} by {' and '.join(entry.attribute)}"
 
 
-def noticed(entry: Mapping[str, Any]) -> str:
+def noticed(entry: Finding) -> str:
     """Which line of a contract would have caught it, and after how many batches the watch."""
-    caught, watch = entry.get("caught"), entry.get("watch")
-    if "caught" not in entry:
+    caught, tried = entry.caught, entry.watched
+    if tried is None:
         return "only by a contract on the training data"
     said = "no line of a contract"
-    if caught:
-        column = caught["line"].get("column")
-        kind = next(k for k in caught["line"] if k not in ("column", "columns", "mostly", "severity", "because"))
+    if caught is not None:
+        column = caught.line.get("column")
+        kind = next(k for k in caught.line if k not in ("column", "columns", "mostly", "severity", "because"))
         said = f"the contract's {kind.replace('_', ' ')}" + (f" of {column}" if column else "")
-        said += " (proposed)" if caught["proposed"] else ""
-    tried = entry["watched"]
-    if watch:
-        many = watch["batches"]
-        said += f"; the watch after {many} batch{'' if many == 1 else 'es'} of {tried['batch']:,}"
-    elif tried["batches"]:
-        said += f"; the watch not within {tried['batches']} batches of {tried['batch']:,}"
+        said += " (proposed)" if caught.proposed else ""
+    if entry.watch is not None:
+        many = entry.watch.batches
+        said += f"; the watch after {many} batch{'' if many == 1 else 'es'} of {tried.batch:,}"
+    elif tried.batches:
+        said += f"; the watch not within {tried.batches} batches of {tried.batch:,}"
     else:
         said += "; the watch looks at what comes in, not at outcomes"
     return said
 
 
-def best_of(entries: Any) -> list[Any]:
+def best_of(entries: Iterable[Finding]) -> list[Finding]:
     """What was confirmed as worse, the largest change first; of two entries alike in words and figure one."""
-    found = [e for e in entries if e["worse"]]
-    return sorted(found, key=lambda e: -abs(e["change"]))
+    return sorted((e for e in entries if e.worse), key=lambda e: -abs(e.change))
 
 
-def not_found(entries: Any) -> list[str]:
+def not_found(entries: Iterable[Finding]) -> list[str]:
     """Names of the figures for which nothing was confirmed."""
-    good = {figure_name(e) for e in entries if e["worse"]}
-    return list(dict.fromkeys(figure_name(e) for e in entries if figure_name(e) not in good))
+    every = list(entries)
+    good = {figure_name(e) for e in every if e.worse}
+    return list(dict.fromkeys(figure_name(e) for e in every if figure_name(e) not in good))
+
+
+def nothing_worse(entries: Iterable[Finding]) -> str:
+    """The figures for which nothing was confirmed, as a sentence; or nothing."""
+    rest = not_found(entries)
+    return f"Nothing worse than chance and random errors explain was found for: {', '.join(rest)}." if rest else ""

@@ -22,9 +22,8 @@ import numpy as np
 from audit.cube import Margin
 from audit.fractions import effective
 from audit.gaps import comparable, idle_reason
-from audit.metrics import metrics_for
+from audit.metrics import BASE_RATE, metrics_for, parts_of
 from audit.policy import Norm
-from audit.watch.monitor import metrics_of
 
 _NEWTON, _CLOSE = 60, 1e-13
 _TOP = 1e9
@@ -175,7 +174,10 @@ class Counted:
     """Where one norm stands by the counts: its gap, the confidence sequence, and the e-value that it is broken.
 
     status: "outside" (the whole sequence breaks the limit), "inside", "undecided" or "not_estimable". inside_promote:
-    the whole sequence keeps the tighter level. people: in the smallest group compared.
+    the whole sequence keeps the tighter level. people: in the smallest group compared. low and high are of the widest
+    gap of all groups; pair_low, pair_high and pair_p of the two named in highest and lowest: a confidence sequence that
+    holds for all pairs and at all times, and the p-value of no difference between them, adjusted for all pairs and
+    good at all times (Ville 1939).
     """
 
     metric: str
@@ -192,6 +194,9 @@ class Counted:
     inside_promote: bool
     people: int
     reason: str | None = None
+    pair_low: float | None = None
+    pair_high: float | None = None
+    pair_p: float | None = None
 
 
 def judge_counts(norm: Norm, margin: Margin, *, alpha: float | None = None, floor: int = 30) -> Counted:
@@ -199,7 +204,7 @@ def judge_counts(norm: Norm, margin: Margin, *, alpha: float | None = None, floo
     alpha = norm.alpha if alpha is None else alpha
     meaning = margin.meaning
     by_name = {m.name: m for m in metrics_for(meaning)}
-    names = metrics_of(norm.metric, meaning)
+    names = parts_of(norm.metric, meaning)
     members = [int(g) for g in comparable(margin, 0)]
     strata = []
     for name in names:
@@ -216,7 +221,7 @@ def judge_counts(norm: Norm, margin: Margin, *, alpha: float | None = None, floo
         people = min(int(n[g]) for _, n in strata for g in enough)
         return not_estimable(norm, margin.attribute, "0 over 0: nobody in any group is counted", people)
     found = _judged(norm, margin, strata, enough, alpha)
-    idle = None if norm.metric == "base_rate" else idle_reason(margin)
+    idle = None if norm.metric == BASE_RATE else idle_reason(margin)
     if found.status == "inside" and idle is not None:
         return not_estimable(norm, margin.attribute, idle, found.people)
     return found
@@ -235,7 +240,7 @@ def _judged(
 ) -> Counted:
     pairs = [(s, a, b) for s in range(len(strata)) for a, b in combinations(members, 2)]
     difference = norm.kind == "difference"
-    best: tuple[float, int, int] | None = None
+    best: tuple[float, int, int, int] | None = None
     lows, highs, logs = [], [], []
     for s, a, b in pairs:
         x, n = strata[s]
@@ -260,9 +265,9 @@ def _judged(
         highs.append(high)
         logs.append(log_e - math.log(len(pairs)))
         if worse:
-            best = (value, a, b)
+            best = (value, a, b, s)
     assert best is not None
-    value, a, b = best
+    value, a, b, s = best
     log_e = float(np.logaddexp.reduce(logs))
     if difference:
         low, high = min(max(max(lows), 0.0), value), max(max(highs), value)
@@ -273,7 +278,11 @@ def _judged(
     status = "outside" if outside else "inside" if inside else "undecided"
     people = min(int(n[g]) for _, n in strata for g in members)
     names = [" / ".join(margin.groups[g]) for g in (a, b)]
+    x, n = strata[s]
+    up, down, each = (float(x[a]), float(n[a])), (float(x[b]), float(n[b])), alpha / len(pairs)
+    of_two = difference_sequence(*up, *down, each) if difference else ratio_sequence(*down, *up, each)
+    apart = log_e_difference(*up, *down, 0.0) - math.log(len(pairs))
     return Counted(
         norm.metric, norm.kind, margin.attribute, norm.limit, value, low, high, names[0], names[1], log_e, status,
-        promote, people,
+        promote, people, None, *of_two, min(1.0, math.exp(min(0.0, -apart))),
     )  # fmt: skip

@@ -49,7 +49,7 @@ SHARES: Floats = np.array([0.01, 0.05, 0.15, 0.21, 0.26, 0.32])
 """How the wealth is spread over the bets: little on small ones, which win in long streams only, where it is made up."""
 FAST: Ints = np.array([2, 3, 4])
 """Which of the bets the detector uses, in equal parts."""
-HANDFULS = (8, 16)
+BLOCK_SIZES = (8, 16)
 """Blocks are closed after so many people of the two groups: at first, and"""
 SETTLED = 512
 """after so many people. Small ones are quicker to fire, large ones waste less where groups arrive unevenly."""
@@ -169,7 +169,7 @@ def _mass(block: Ints) -> Floats:
 
     Blocks have a small handful of people at least, and a large one where enough blocks have gone before.
     """
-    small, large = HANDFULS
+    small, large = BLOCK_SIZES
     return np.log(np.where(block * small >= SETTLED, large, small) * (EVERY / UNIT))
 
 
@@ -267,7 +267,7 @@ def close_blocks(side: npt.NDArray[Any], hit: npt.NDArray[Any], waiting: Open) -
 
 def _last(seen: int, n: int) -> Ints:
     """Of the next n people after `seen`, those with whom a handful is full."""
-    small, large = HANDFULS
+    small, large = BLOCK_SIZES
     early = np.arange(small * (seen // small + 1), min(SETTLED, seen + n) + 1, small)
     late = np.arange(max(large * (seen // large + 1), SETTLED + large), seen + n + 1, large)
     return np.concatenate([early, late]) - seen - 1
@@ -313,7 +313,7 @@ def _known(counts: Ints, waiting: Open) -> tuple[Ints, Ints, _Four, _Four]:
     out, turn = np.empty_like(counts), np.zeros(len(counts), dtype=np.int64)
     newest, begin, turns = waiting.known, 0, 0
     while True:
-        due = int(np.searchsorted(people, max(HANDFULS[0], 2 * (newest[0] + newest[2]))))
+        due = int(np.searchsorted(people, max(BLOCK_SIZES[0], 2 * (newest[0] + newest[2]))))
         out[begin : due + 1] = newest
         turn[begin : due + 1] = turns
         if due >= len(counts):
@@ -323,7 +323,7 @@ def _known(counts: Ints, waiting: Open) -> tuple[Ints, Ints, _Four, _Four]:
 
 def _blocks(counts: Ints, known: Ints, end: Ints, turn: Ints) -> Blocks:
     size = counts[:, 0] + counts[:, 2]
-    small, large = HANDFULS
+    small, large = BLOCK_SIZES
     usual = (size == small) | (size == large)
     base = large + 1
     top = 2 * (int(turn[-1]) + 1) * base if len(end) else 0

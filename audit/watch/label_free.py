@@ -29,6 +29,7 @@ import numpy as np
 
 from audit.cube import UNLABELLED, CodedRows, Floats, Ints
 from audit.errors import DataError
+from audit.metrics import ACCURACY, FALSE_POSITIVE_RATE, TRUE_POSITIVE_RATE
 from audit.values import UNKNOWN
 from audit.watch.summaries import EVERYONE
 
@@ -185,9 +186,9 @@ def _expected(counts: Floats, share: Floats, variance: Floats, each: float, all_
     wrong = float((no * share + yes * (1 - share)).sum())
     out: dict[str, Any] = {
         "risk": told(wrong / total, flat / total, -flat / total, all_at_once),
-        "accuracy": told(1 - wrong / total, -flat / total, flat / total, each),
+        ACCURACY: told(1 - wrong / total, -flat / total, flat / total, each),
     }
-    for name, chance, sign in (("true_positive_rate", share, 1.0), ("false_positive_rate", 1 - share, -1.0)):
+    for name, chance, sign in ((TRUE_POSITIVE_RATE, share, 1.0), (FALSE_POSITIVE_RATE, 1 - share, -1.0)):
         hit, missed = float((yes * chance).sum()), float((no * chance).sum())
         if hit + missed < 1:
             out[name] = None  # nobody is expected there

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from audit.cube import CodedRows, Ints, Meaning
-from audit.metrics import Metric, metrics_for, opportunity
+from audit.metrics import Metric, metrics_for, parts_of
 from audit.policy import Norm
 from audit.values import UNKNOWN
 from audit.watch.evalues import (
@@ -66,7 +66,7 @@ def open_monitor(
     by_name = {m.name: m for m in metrics_for(meaning)}
     watched, notes = [], []
     for norm in norms:
-        metrics = metrics_of(norm.metric, meaning)
+        metrics = parts_of(norm.metric, meaning)
         if not all(m in by_name for m in metrics):
             notes.append(
                 f"{norm.metric.replace('_', ' ')} is judged from each window's counts only: it is no mean over people."
@@ -99,13 +99,6 @@ def open_monitor(
                     )
                 )
     return Monitor(tuple(watched), average_run, tuple(dict.fromkeys(notes)))
-
-
-def metrics_of(name: str, meaning: Meaning) -> tuple[str, ...]:
-    """The rates behind the name of a norm."""
-    if name == "equalized_odds":
-        return ("true_positive_rate", "false_positive_rate")
-    return (opportunity(meaning),) if name == "equal_opportunity" else (name,)
 
 
 def feed(monitor: Monitor, coded: CodedRows, *, labelled: bool) -> Monitor:

@@ -21,27 +21,22 @@ from audit.case import Case
 from audit.cube import UNLABELLED, CodedRows, Ints, cube_of
 from audit.errors import InputError
 from audit.fractions import fractions
-from audit.metrics import metrics_for
+from audit.metrics import (
+    EQUALIZED_ODDS,
+    metrics_for,
+    parts_of,
+)
 from audit.policy import Norm, Policy
 from audit.values import UNKNOWN
-from audit.watch.monitor import metrics_of
 from debias.candidate import Candidate
 from debias.loop.gate import HARM, norm_attributes
 from debias.loop.serve import Servers, coded_rows, labels_of
 from debias.loop.state import Built
 from debias.loop.store import Served, Store
-from debias.methods import constraint_for, method_named
+from debias.methods.method import CONSTRAINED_BOOSTING, CONSTRAINTS, DEMOGRAPHIC_PARITY, RESAMPLING
+from debias.methods.table import constraint_for, method_named
 from debias.task import Task, task_of
 
-_AIM_OF = {
-    "selection_rate": "demographic_parity",
-    "equal_opportunity": "equal_opportunity",
-    "true_positive_rate": "equal_opportunity",
-    "false_negative_rate": "equal_opportunity",
-    "equalized_odds": "equalized_odds",
-    "false_positive_rate": "equalized_odds",
-    "true_negative_rate": "equalized_odds",
-}
 GRID = 199
 FLOOR = 20
 """Groups of fewer rows say too little even for a first look."""
@@ -144,7 +139,7 @@ def point_gap(norm: Norm, margin: Any, floor: int) -> float | None:
     """The gap as counted, over groups with `floor` people; None where there are not two."""
     by_name = {m.name: m for m in metrics_for(margin.meaning)}
     gaps = []
-    for name in metrics_of(norm.metric, margin.meaning):
+    for name in parts_of(norm.metric, margin.meaning):
         if name not in by_name:
             return None
         x, n, _ = fractions(margin, by_name[name])
@@ -295,19 +290,19 @@ def _aims(lesson: Lesson) -> list[tuple[str, float]]:
         for attribute in norm_attributes(norm, lesson.case.data.sensitive):
             if f"{norm.metric}/{norm.kind}/{'+'.join(attribute)}" not in lesson.broken:
                 continue
-            aim = _AIM_OF.get(norm.metric)
+            aim = next((row.name for row in CONSTRAINTS.values() if norm.metric in row.serves), None)
             if aim is not None:
                 level = norm.promote if norm.kind == "difference" else 0.25 * (1 - norm.promote)
                 out[aim] = min(out.get(aim, 1.0), max(level / 2, 0.005))
-    return list(out.items()) or [("equalized_odds", 0.05)]
+    return list(out.items()) or [(EQUALIZED_ODDS, 0.05)]
 
 
 def _plans(lesson: Lesson, method: str) -> Sequence[tuple[str, str, float]]:
     """(method of the table, constraint, tolerance) to fit."""
     aims = _aims(lesson)
     if method == "search":
-        boosted = [("constrained_boosting", a, t * k) for a, t in aims for k in (2.0, 1.0, 0.5)]
-        return [*boosted, ("resampling", "demographic_parity", aims[0][1])]
+        boosted = [(CONSTRAINED_BOOSTING, a, t * k) for a, t in aims for k in (2.0, 1.0, 0.5)]
+        return [*boosted, (RESAMPLING, DEMOGRAPHIC_PARITY, aims[0][1])]
     row = method_named(method)
     for aim, tolerance in aims:
         if aim in row.constraints:

@@ -20,6 +20,7 @@ from functools import lru_cache
 from typing import Any
 
 from audit.cube import Cube
+from audit.metrics import SELECTION_RATE
 from audit.policy import LoopRules, Norm, Policy
 from audit.values import UNKNOWN
 from audit.watch.counted import Counted, judge_counts, not_estimable, paired_sequence
@@ -90,7 +91,7 @@ def judge_tally(
     """Every norm on one model's counts: decisions on all people, outcomes on those whose outcomes are due."""
     out = []
     for norm in policy.norms:
-        needs = norm.metric != "selection_rate"
+        needs = norm.metric != SELECTION_RATE
         cube = tally.matured if needs else tally.arrived
         for attribute in norm_attributes(norm, sensitive):
             if cube is None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from audit.case import Case
 from audit.cube import Ints
+from audit.metrics import ACCURACY, parts_of
 from audit.watch.attribution import (
     REST,
     Change,
@@ -17,7 +18,6 @@ from audit.watch.attribution import (
     most_telling,
     segment_tables,
 )
-from audit.watch.monitor import metrics_of
 from debias.loop.gate import HARM
 from debias.loop.serve import coded_rows, labels_of, meaning_of
 from debias.loop.sources import Source
@@ -66,7 +66,7 @@ def explained(
     if not found:
         return None
     words = " ".join(dict.fromkeys(said))
-    facts = {"before": first, "after": last, "changes": [_short(c) for c in found]}
+    facts = {"before": first, "after": last, "changes": [_facts_of(c) for c in found]}
     return Event("why", facts, {"said": words})
 
 
@@ -93,12 +93,10 @@ def _about(case: Case, keys: Sequence[str]) -> list[tuple[str, tuple[str, ...], 
     for key in keys:
         if key.startswith(HARM):
             attribute_name, _, group = key.removeprefix(HARM).partition("=")
-            out.append(("accuracy", (attribute_name,), group))
+            out.append((ACCURACY, (attribute_name,), group))
             continue
         metric, _, attribute = key.split("/", 2)
-        out += [
-            (m, (attribute,), None) for m in metrics_of(metric, meaning_of(case)) if attribute in case.data.sensitive
-        ]
+        out += [(m, (attribute,), None) for m in parts_of(metric, meaning_of(case)) if attribute in case.data.sensitive]
     return list(dict.fromkeys(out))
 
 
@@ -113,7 +111,7 @@ def _largest(change: Change) -> float:
     return max((abs(s.mix) + abs(s.rate) for s in change.segments if s.group is None), default=0.0)
 
 
-def _short(change: Change) -> dict[str, Any]:
+def _facts_of(change: Change) -> dict[str, Any]:
     """The change with its largest segments only."""
     gap = [s for s in change.segments if s.group is None]
     kept = sorted(gap, key=lambda s: -(abs(s.mix) + abs(s.rate)))[:SEGMENTS]

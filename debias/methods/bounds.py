@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from audit.metrics import EQUAL_OPPORTUNITY, EQUALIZED_ODDS
+
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 LEAST = 50
@@ -41,9 +43,9 @@ def bounds_of(
     marks the rows that sizes are counted on.
     """
     among: list[tuple[str, npt.NDArray[np.bool_]]] = [("", np.ones(len(label), dtype=bool))]
-    if constraint == "equal_opportunity":
+    if constraint == EQUAL_OPPORTUNITY:
         among = [("", label == merit)]
-    elif constraint == "equalized_odds":
+    elif constraint == EQUALIZED_ODDS:
         among = [(" among positives", label == 1), (" among negatives", label == 0)]
     bounds, small = [], []
     for name, group in partitions:

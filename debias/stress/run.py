@@ -12,6 +12,8 @@ import numpy as np
 from audit import progress
 from audit.case import Case
 from audit.code import Decisions, code_rows
+from audit.documents import record_in
+from audit.documents.stress import Finding, Stress
 from audit.errors import InputError
 from audit.evidence import tool
 from audit.files import canonical, write_whole
@@ -25,7 +27,7 @@ from audit.stress.noticed import Noticed, Watchers
 from audit.stress.predicates import Literal
 from audit.stress.serving import Entry, Served, serving
 from audit.stress.spec import StressSpec
-from audit.stress.words import best_of, figure_name, not_found, noticed, words_of
+from audit.stress.words import best_of, figure_name, nothing_worse, noticed, words_of
 from debias.stress.training import Trained
 
 SCHEMA = "assay/stress/1"
@@ -219,35 +221,35 @@ def _trained(entry: Trained, learned: int) -> dict[str, Any]:
 
 def lines(document: dict[str, Any]) -> list[str]:
     """The result for a terminal."""
-    s, t = document["serving"], document["training"]
+    found = record_in(Stress, document, FILE)
+    s, t = found.serving, found.training
+    name = "" if found.case is None else f"{found.case.name}: "
     out = [
-        f"{document['case']['name']}: {s['candidates']:,} corruptions of what the model is fed were looked at on "
-        f"{s['searched_rows']:,} rows, and the worst of each figure confirmed on {s['reported_rows']:,} others.",
-        *_found(s["entries"]),
+        f"{name}{s.candidates:,} corruptions of what the model is fed were looked at on {s.searched_rows:,} rows, and "
+        f"the worst of each figure confirmed on {s.reported_rows:,} others.",
+        *_found(s.entries),
         "",
     ]
-    if t["measured"]:
+    if t.measured:
         out.append(
-            f"{t['candidates']:,} corruptions of what the model learned from were ranked, {t['fits']} confirmed by "
-            f"fits of {t['learner']}; measured on {t['reported_rows']:,} clean rows."
+            f"{t.candidates:,} corruptions of what the model learned from were ranked, {t.fits} confirmed by "
+            f"fits of {t.learner}; measured on {t.reported_rows:,} clean rows."
         )
-        out += _found(t["entries"])
+        out += _found(t.entries)
     else:
-        out.append(f"Training: not measured; {t['reason']}")
-    return [*out, "", *(f"Note: {n}" for n in dict.fromkeys([*s["notes"], *t["notes"]]))]
+        out.append(f"Training: not measured; {t.reason}")
+    return [*out, "", *(f"Note: {n}" for n in dict.fromkeys([*s.notes, *t.notes]))]
 
 
-def _found(entries: Sequence[dict[str, Any]]) -> list[str]:
-    out = [f"- {line(e)}" for e in best_of(entries)]
-    if rest := not_found(entries):
-        out.append(f"- Nothing that is worse than chance and random errors explain: {', '.join(rest)}.")
-    return out
+def _found(entries: Sequence[Finding]) -> list[str]:
+    rest = nothing_worse(entries)
+    return [*(f"- {line(e)}" for e in best_of(entries)), *([f"- {rest}"] if rest else [])]
 
 
-def line(e: dict[str, Any]) -> str:
+def line(e: Finding) -> str:
     """One finding in words."""
-    random = "" if e["random_worst"] is None else f"; random errors reach {e['random_worst']:.3f}"
+    random = "" if e.random_worst is None else f"; random errors reach {e.random_worst:.3f}"
     return (
-        f"{figure_name(e)}: {e['before']:.3f} to {e['after']:.3f} ({e['change']:+.3f}, {e['low']:+.3f} to "
-        f"{e['high']:+.3f}{random}) {words_of(e)}: {e['rows']:,} of {e['of']:,} rows. Noticed by: {noticed(e)}."
+        f"{figure_name(e)}: {e.before:.3f} to {e.after:.3f} ({e.change:+.3f}, {e.low:+.3f} to {e.high:+.3f}{random}) "
+        f"{words_of(e)}: {e.rows:,} of {e.of:,} rows. Noticed by: {noticed(e)}."
     )

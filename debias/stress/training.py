@@ -20,7 +20,7 @@ from audit import progress
 from audit.cube import CodedRows, Floats, Ints
 from audit.errors import ModelError
 from audit.gaps import Settings
-from audit.metrics import metrics_for, opportunity
+from audit.metrics import metrics_for, parts_of
 from audit.quality.codes import Group
 from audit.stress.confirm import Confirmed, confirm
 from audit.stress.corrupt import KINDS, fits
@@ -34,7 +34,6 @@ from debias.task import Task
 
 RANKED = 6000
 """Rows by which candidates are ranked; more change the order little."""
-KINDS_TRAINED = ("label", "dropped", "duplicate", "missing", "usual", "fivefold")
 RANDOM_FITS = 2
 TOGETHER = 2
 """So many fits are chosen at a time, however many processors there are: the same case gives the same evidence."""
@@ -220,7 +219,8 @@ def _ranked(bench: Bench) -> tuple[list[Point], int]:
     size = (holds.T @ holds)[first, second] * (n / len(few))
     usable = (size >= FLOOR) & (n - size >= FLOOR)
     share = np.minimum(1.0, bench.most / np.maximum(size, 1))
-    wanted = [k for k in KINDS_TRAINED if not bench.spec.kinds or k in bench.spec.kinds]
+    trained = sorted((k for k in KINDS.values() if k.training), key=lambda k: k.training)
+    wanted = [k.name for k in trained if not bench.spec.kinds or k.name in bench.spec.kinds]
     changes = [(k, None) for k in wanted if KINDS[k].of == "rows"]
     columns = [c for c, _ in encode.parts if not bench.spec.columns or c in bench.spec.columns]
     other = {}
@@ -290,9 +290,7 @@ def _weights(bench: Bench, soft: Floats, aim: int) -> Floats:
     """The derivative of the figure, in its worse direction, by each validation row's soft decision."""
     task, figure = bench.task, bench.figures.aims[aim]
     by_name = {m.name: m for m in metrics_for(task.meaning)}
-    by_name["equal_opportunity"] = by_name[opportunity(task.meaning)]
-    odds = ("true_positive_rate", "false_positive_rate")
-    parts = [by_name[m] for m in (odds if figure.metric == "equalized_odds" else (figure.metric,))]
+    parts = [by_name[m] for m in parts_of(figure.metric, task.meaning)]
     label = task.label[bench.search]
     if figure.kind == "rate":
         return -rate_weight(parts[0], label, soft, np.ones(len(label)))[1]

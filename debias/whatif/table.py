@@ -16,7 +16,7 @@ from audit.cube import Floats, Ints
 from audit.load.values import coded
 from audit.stress.corrupt import KINDS as CORRUPTIONS
 from audit.stress.corrupt import fits
-from debias.methods import reweigh
+from debias.methods.weights import reweigh
 from debias.task import Task
 
 

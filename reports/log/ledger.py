@@ -185,13 +185,13 @@ def compared_closely(record: Record) -> PublicationError | None:
 
 def lineage(new: Record, old: Record) -> str | None:
     """Why two publications are of the same people, in words; None where they are not."""
-    if _plain(new["case"]) == _plain(old["case"]):
+    if _normalised(new["case"]) == _normalised(old["case"]):
         return "the same case"
     for a in new["audits"]:
         for b in old["audits"]:
             if a["about"]["data"] == b["about"]["data"]:
                 return "the same data"
-            mine, yours = ({_plain(c) for c in x["columns"]} for x in (a, b))
+            mine, yours = ({_normalised(c) for c in x["columns"]} for x in (a, b))
             if len(mine & yours) >= LEAST_SHARED * len(mine | yours):
                 return "the same columns"
             if _nearly(a["cube"], b["cube"]):
@@ -200,13 +200,13 @@ def lineage(new: Record, old: Record) -> str | None:
 
 
 def _akin_by_name(record: Record, entry: Entry) -> str | None:
-    if _plain(record["case"]) == _plain(str(entry["case"])):
+    if _normalised(record["case"]) == _normalised(str(entry["case"])):
         return "the same case"
     data = (entry.get("about") or {}).get("data")
     return "the same data" if data and any(a["about"]["data"] == data for a in record["audits"]) else None
 
 
-def _plain(text: str) -> str:
+def _normalised(text: str) -> str:
     return " ".join(str(text).casefold().split())
 
 

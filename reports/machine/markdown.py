@@ -14,31 +14,31 @@ def to_markdown(evidence: Evidence, case: str) -> bytes:
     """Norms as a table, then findings and notes. What came with the data is escaped: it is never markup."""
     data = evidence.data
     lines = [
-        f"## {_plain(evidence.case.name)}",
+        f"## {_escaped(evidence.case.name)}",
         "",
-        f"{_plain(evidence.case.purpose)}. {data.audited_rows:,} rows measured (`{_code(case)}`, policy "
-        f"{_plain(evidence.policy.version)}, data `{data.sha256[:12]}`).",
+        f"{_escaped(evidence.case.purpose)}. {data.audited_rows:,} rows measured (`{_code(case)}`, policy "
+        f"{_escaped(evidence.policy.version)}, data `{data.sha256[:12]}`).",
         "",
         "| norm | value | 95 % interval | limit | stands |",
         "|---|---|---|---|---|",
     ]
     for norm in evidence.norms:
         if norm.value is None:
-            cells = ["", "", f"{norm.limit:g}", f"not estimable: {_plain(norm.reason)}"]
+            cells = ["", "", f"{norm.limit:g}", f"not estimable: {_escaped(norm.reason)}"]
         else:
             where = stands(norm) + (" (**broken**)" if norm.breached else "")
             cells = [f"{norm.value:.3f}", f"{norm.low:.3f} to {norm.high:.3f}", f"{norm.limit:g}", where]
-        lines.append(f"| {_plain(title(norm))} | {' | '.join(cells)} |")
+        lines.append(f"| {_escaped(title(norm))} | {' | '.join(cells)} |")
     if evidence.contract is not None:
         c = evidence.contract
         lines += ["", f"{c.kept} of {len(c.checks)} checks of the contract are kept; {c.broken} broken are errors.", ""]
-        lines += [f"- {_plain(s)}" for s in c.sentences[:MOST]]
-    lines += ["", *(f"- {_plain(s)}" for s in evidence.findings[:MOST])]
-    lines += ["", *(f"> {_plain(s)}" for s in evidence.notes[:MOST])]
+        lines += [f"- {_escaped(s)}" for s in c.sentences[:MOST]]
+    lines += ["", *(f"- {_escaped(s)}" for s in evidence.findings[:MOST])]
+    lines += ["", *(f"> {_escaped(s)}" for s in evidence.notes[:MOST])]
     return ("\n".join(lines).rstrip() + "\n").encode()
 
 
-def _plain(text: object) -> str:
+def _escaped(text: object) -> str:
     return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", " ".join(str(text).split()))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from audit.metrics import ACCURACY, SELECTION_RATE
 from audit.sizes import measured, unit
 from reports import words
 from reports.blocks import Sources
@@ -43,7 +44,7 @@ def accuracy(s: Sources) -> str | None:
     """How often decisions were right, over everyone."""
     from reports.sections import find
 
-    found = find.rate(s.evidence, "accuracy", (), ())
+    found = find.rate(s.evidence, ACCURACY, (), ())
     if found is None or not found.estimable:
         return None
     return f"{words.share(found.value)} of decisions were right ({words.interval(found.low, found.high)})."
@@ -55,7 +56,7 @@ def gaps(s: Sources) -> str | None:
 
     out = []
     for attribute in find.attributes(s.evidence, alone=True):
-        gap = find.gap(s.evidence, "selection_rate", attribute)
+        gap = find.gap(s.evidence, SELECTION_RATE, attribute)
         if gap is not None and gap.value is not None:
             out.append(f"by {words.by(attribute)} {words.width(gap)} [{words.span(gap)}]")
     return f"Widest gaps in the selection rate: {'; '.join(out)}." if out else None
@@ -154,7 +155,7 @@ def worst_off(s: Sources) -> str | None:
 
     out = []
     for attribute in find.attributes(s.evidence, alone=True):
-        gap = find.gap(s.evidence, "selection_rate", attribute)
+        gap = find.gap(s.evidence, SELECTION_RATE, attribute)
         if gap is not None and gap.value is not None:
             out.append(f"by {words.by(attribute)}: {words.name_of(gap.lowest)}")
     return f"Receives the favourable decision least often, {'; '.join(out)}." if out else None

@@ -10,6 +10,7 @@ from audit.cube import Margin
 from audit.documents.mitigation import Mitigation
 from audit.findings import NormResult
 from audit.impact import SCORING, SELECTION, impact_table, median_score, rule_of_thumb
+from audit.metrics import ACCURACY, FALSE_POSITIVE_RATE, TRUE_POSITIVE_RATE
 from reports import words
 from reports.blocks import Sources
 from reports.blocks import Table as Printed
@@ -153,10 +154,10 @@ def accuracy(asked: Asked) -> Made:
     from reports.sections import find
 
     evidence = asked.sources.evidence
-    names = ("accuracy", "true_positive_rate", "false_positive_rate")
+    names = (ACCURACY, TRUE_POSITIVE_RATE, FALSE_POSITIVE_RATE)
     out = []
     for attribute in asked.attributes:
-        groups = [r.group for r in find.every(evidence.rates, metric="accuracy", attribute=attribute)]
+        groups = [r.group for r in find.every(evidence.rates, metric=ACCURACY, attribute=attribute)]
         rows = tuple(
             (
                 words.name_of(g),

@@ -44,7 +44,7 @@ def sections_of(sources: Sources) -> tuple[Section, ...]:
         public.section(sources),
         scope.section(sources),
         brief.people(sources),
-        measures.norms(sources) if decides else None,
+        measures.norms(sources.evidence) if decides else None,
         brief.results(sources) if decides else None,
         regression.section(sources),
         *law.sections(sources),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from audit.documents.evidence import Bound, LabelError, Tipping
+from audit.documents.evidence import Bound, Evidence, LabelError, Tipping
 from audit.sizes import unit
 from reports import words
 from reports.blocks import Block, Paragraph, Section, Sources, Table
 from reports.sections import find
+
+TITLE = "What is not known, as bounds"
 
 
 def section(sources: Sources) -> Section | None:
@@ -16,19 +18,26 @@ def section(sources: Sources) -> Section | None:
     found = sources.evidence.bounds
     if not found or not (found.unknown_group or found.missing_outcome or found.label_error or found.not_collected):
         return None
-    blocks: list[Block] = [
-        Paragraph(
-            "Some groups and outcomes are not known, or may be recorded wrongly. Bounds say the least and the most "
-            "that a gap could be, whatever the truth is. They leave out chance, for which the intervals in the other "
-            "chapters stand. Attributes are taken one at a time."
-        )
-    ]
-    who = words.capital(unit(sources.evidence.data))
+    lead = Paragraph(
+        "Some groups and outcomes are not known, or may be recorded wrongly. Bounds say the least and the most "
+        "that a gap could be, whatever the truth is. They leave out chance, for which the intervals in the other "
+        "chapters stand. Attributes are taken one at a time."
+    )
+    return Section("bounds", TITLE, (lead, *tables(sources.evidence)))
+
+
+def tables(evidence: Evidence) -> list[Block]:
+    """A table for each thing that is not known, of the figures that rest on it."""
+    found = evidence.bounds
+    if found is None:
+        return []
+    blocks: list[Block] = []
+    who = words.capital(unit(evidence.data))
     for part, caption in (
-        ("unknown_group", f"{who} whose group is not known: each may belong to any group"),
-        ("missing_outcome", f"{who} whose outcome is not known: each may have either"),
+        (found.unknown_group, f"{who} whose group is not known: each may belong to any group"),
+        (found.missing_outcome, f"{who} whose outcome is not known: each may have either"),
     ):
-        rows = rows_of(found[part])
+        rows = rows_of(part)
         if rows:
             blocks.append(
                 Table(
@@ -50,7 +59,7 @@ def section(sources: Sources) -> Section | None:
         "The fewest people who are not in the data that, had they been collected, would bring the gap to 0, or to the "
         "policy's limit where the gap is over it; beside how many of these two groups are there. ",
     )  # fmt: skip
-    return Section("bounds", "What is not known, as bounds", tuple(blocks))
+    return blocks
 
 
 def _turned(caption: str, of: str, entries: Sequence[LabelError], note: str) -> list[Block]:
@@ -83,7 +92,7 @@ def tipping_words(t: Tipping, kind: str, unknown: int) -> str:
     """0.8: 12 people (9.1 %); placed at worst."""
     limit = f"{100 * t.limit:g} points" if kind == "difference" else f"{t.limit:g}"
     if t.people is None:
-        return f"{limit}: none ({t.reason})"
+        return f"{limit}: none ({words.why(t.reason)})"
     back = "back within " if t.beyond else ""
     return f"{back}{limit}: {t.people:,} ({words.share(t.people / unknown)} of them)"
 

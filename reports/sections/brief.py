@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from audit.documents.base import Names
 from audit.documents.evidence import Evidence
+from audit.metrics import (
+    ACCURACY,
+    EQUAL_OPPORTUNITY,
+    EQUALIZED_ODDS,
+    FALSE_POSITIVE_RATE,
+    SELECTION_RATE,
+    TRUE_POSITIVE_RATE,
+)
 from audit.sizes import unit, weighed
 from reports import words
 from reports.blocks import Block, Heading, Notice, Paragraph, Section, Sources, Table
@@ -13,8 +21,8 @@ from reports.sections.data import people_by
 MOST_GROUPS = 10
 MOST_ATTRIBUTES = 6
 MOST_WORSE = 6
-GAPS = ("selection_rate", "equal_opportunity", "equalized_odds", "accuracy")
-RATES = ("selection_rate", "true_positive_rate", "false_positive_rate")
+GAPS = (SELECTION_RATE, EQUAL_OPPORTUNITY, EQUALIZED_ODDS, ACCURACY)
+RATES = (SELECTION_RATE, TRUE_POSITIVE_RATE, FALSE_POSITIVE_RATE)
 
 
 def people(sources: Sources) -> Section:
@@ -41,7 +49,7 @@ def results(sources: Sources) -> Section:
     for attribute in alone:
         blocks.append(Heading(f"By {words.by(attribute)}"))
         if len(alone) <= 3:
-            blocks += measures.chart_of(evidence, "selection_rate", attribute, MOST_GROUPS)
+            blocks += measures.chart_of(evidence, SELECTION_RATE, attribute)
         if table := measures.rates_by(evidence, "Rates", RATES, attribute, MOST_GROUPS):
             blocks.append(table)
         blocks.append(measures.gaps_by(evidence, attribute, GAPS))
@@ -57,7 +65,7 @@ def _crossed(evidence: Evidence) -> Table | None:
     """For each intersection the two groups that are furthest apart."""
     rows = []
     for attribute in find.printed(evidence):
-        gap = find.gap(evidence, "selection_rate", attribute)
+        gap = find.gap(evidence, SELECTION_RATE, attribute)
         if len(attribute) > 1 and gap is not None and gap.value is not None:
             low, high = words.apart(words.name_of(gap.lowest), words.name_of(gap.highest), 46)
             rows.append((words.by(attribute), low, high, f"{words.width(gap)} [{words.span(gap)}]"))

@@ -7,21 +7,22 @@ from typing import Any
 from audit.classes.measures import QUESTIONS
 from audit.documents.base import Names
 from audit.documents.evidence import Classes
+from audit.metrics import ACCURACY, POSITIVE_PREDICTIVE_VALUE, SELECTION_RATE, TRUE_POSITIVE_RATE
 from reports import charts, words
 from reports.blocks import Block, Figure, Heading, Paragraph, Section, Sources, Table
 from reports.sections import find
 
 NAMES = {
-    "accuracy": "Accuracy",
+    ACCURACY: "Accuracy",
     "macro_true_positive_rate": "Mean recall",
     "macro_positive_predictive_value": "Mean precision",
     "macro_f1": "Mean F1",
 }
-SHOWN = ("selection_rate", "true_positive_rate", "positive_predictive_value")
+SHOWN = (SELECTION_RATE, TRUE_POSITIVE_RATE, POSITIVE_PREDICTIVE_VALUE)
 ASKED = {
-    "selection_rate": "Are decided so",
-    "true_positive_rate": "Are found",
-    "positive_predictive_value": "Are right",
+    SELECTION_RATE: "Are decided so",
+    TRUE_POSITIVE_RATE: "Are found",
+    POSITIVE_PREDICTIVE_VALUE: "Are right",
 }
 
 
@@ -87,7 +88,7 @@ def _gaps(found: Classes, attribute: Names) -> Table:
                 continue
             title = f"{name}: {ASKED[g.metric].lower()}" if name else NAMES[g.metric]
             if g.value is None:
-                rows.append((title, "not estimable", "–", "–", str(g.reason)))
+                rows.append((title, "not estimable", "–", "–", words.why(g.reason)))
                 continue
             rows.append(
                 (
@@ -127,18 +128,21 @@ def _classes(found: Classes, attribute: Names) -> Table:
 
 
 def _chart(found: Classes, attribute: Names) -> list[Block]:
-    rates = find.every(found.overall.rates, metric="accuracy", attribute=attribute)[:20]
-    if not any(r.estimable for r in rates):
+    rates = find.every(found.overall.rates, metric=ACCURACY, attribute=attribute)
+    gap = find.one(found.overall.gaps, metric=ACCURACY, attribute=attribute, kind="difference")
+    shown = find.drawn(rates, gap)
+    if not any(r.estimable for r in shown):
         return []
-    everyone = find.one(found.overall.rates, metric="accuracy", attribute=())
+    everyone = find.one(found.overall.rates, metric=ACCURACY, attribute=())
     by = words.by(attribute)
     drawn = charts.dots(
-        [charts.Dot(words.name_of(r.group), r.value, r.low, r.high, 0, words.behind(r)) for r in rates],
+        [charts.Dot(words.name_of(r.group), r.value, r.low, r.high, 0, words.behind(r)) for r in shown],
         mark=everyone.value if everyone else None,
         marked="everyone",
     )
-    gap = find.one(found.overall.gaps, metric="accuracy", attribute=attribute, kind="difference")
     alt = f"Accuracy over all classes by {by} with 95 % intervals."
     if gap and gap.value is not None:
         alt += f" From {words.name_of(gap.lowest)} to {words.name_of(gap.highest)}: {words.points(gap)}."
-    return [Figure(drawn, alt, f"Accuracy over all classes by {by}: share, 95 % interval, count")]
+    return [
+        Figure(drawn, alt, f"Accuracy over all classes by {by}: share, 95 % interval, count{find.some(len(rates))}")
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from audit.documents.evidence import Data, Evidence
+from audit.metrics import EQUAL_OPPORTUNITY, SELECTION_RATE, TRUE_NEGATIVE_RATE, TRUE_POSITIVE_RATE
 from audit.sizes import unit
 from audit.values import Gap
 from reports import setting, words
@@ -42,8 +43,8 @@ def _harm(evidence: Evidence) -> tuple[Block, ...]:
     """Who gets the favourable decision least often, and who is wrongly refused most often, attribute by attribute."""
     rows = []
     for attribute in find.printed(evidence):
-        chosen = find.gap(evidence, "selection_rate", attribute)
-        merit = find.gap(evidence, "equal_opportunity", attribute)
+        chosen = find.gap(evidence, SELECTION_RATE, attribute)
+        merit = find.gap(evidence, EQUAL_OPPORTUNITY, attribute)
         rows.append((words.by(attribute), _least(evidence, chosen), _least(evidence, merit)))
     if not rows:
         return ()
@@ -62,9 +63,9 @@ def _least(evidence: Evidence, gap: Gap | None) -> str:
     if gap is None or gap.value is None:
         return "not estimable"
     metric = gap.metric
-    if metric == "equal_opportunity":
+    if metric == EQUAL_OPPORTUNITY:
         positive = evidence.data.positive == evidence.data.favourable
-        metric = "true_positive_rate" if positive else "true_negative_rate"
+        metric = TRUE_POSITIVE_RATE if positive else TRUE_NEGATIVE_RATE
     rate = find.rate(evidence, metric, gap.attribute, gap.lowest or ())
     if rate is None or rate.value is None:
         return f"{words.name_of(gap.lowest)}; gap {words.points(gap)}"
@@ -74,7 +75,7 @@ def _least(evidence: Evidence, gap: Gap | None) -> str:
 
 def glossary(sources: Sources) -> Section:
     """Every term that the report uses."""
-    return Section("glossary", "Glossary", (Table("Terms", ("Term", "Meaning"), words.GLOSSARY, "", (26, 74)),))
+    return Section("glossary", "Glossary", (Table("Terms", ("Term", "Meaning"), words.glossary(), "", (26, 74)),))
 
 
 def verify(sources: Sources) -> Section:

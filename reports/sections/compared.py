@@ -16,8 +16,12 @@ def section(sources: Sources) -> Section | None:
         return None
     same = [("Case", now.case.name, before.case.name)]
     same += [
-        (part.capitalize(), _short(now[part].sha256), _short(before[part].sha256))
-        for part in ("data", "model", "policy")
+        (part, _digest_head(a.sha256), _digest_head(b.sha256))
+        for part, a, b in (
+            ("Data", now.data, before.data),
+            ("Model", now.model, before.model),
+            ("Policy", now.policy, before.policy),
+        )
     ]
     rows = tuple((name, "the same" if a == b else "changed", str(b), str(a)) for name, a, b in same)
     found = changes(now, before)
@@ -69,7 +73,7 @@ def section(sources: Sources) -> Section | None:
     return Section("compared", "Compared with the earlier audit", (*blocks,))
 
 
-def _short(digest: str | None) -> str:
+def _digest_head(digest: str | None) -> str:
     return digest[:DIGITS] if digest else "none"
 
 

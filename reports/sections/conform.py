@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from audit.documents.evidence import Conformed
+from audit.documents.evidence import Conformed, Evidence
 from audit.documents.rows import Individual
 from reports import words
-from reports.blocks import Block, Heading, Paragraph, Sources, Table
+from reports.blocks import Block, Heading, Paragraph, Table
 from reports.sections import find
 
 NAMES = {"clarify": "Clarify", "aif360": "AIF360", "fairlearn": "fairlearn"}
@@ -46,16 +46,16 @@ def rows_of(found: Sequence[Conformed], individual: Individual | None = None) ->
     return sorted([*out, *of_rows], key=lambda r: list(NAMES.values()).index(r[0]))
 
 
-def blocks(sources: Sources) -> list[Block]:
+def blocks(evidence: Evidence) -> list[Block]:
     """One table for the single attributes, each attribute's first group of Clarify; none where nothing was compared."""
-    found = sources.evidence.conformance
+    found = evidence.conformance
     if not found or not found.values:
         return []
     first: dict[tuple[str, ...], Conformed] = {}
     for v in found.values:
         if len(v.attribute) == 1:
             first.setdefault((v.tool, *v.attribute), v)
-    rows = rows_of(list(first.values()), sources.evidence.individual)
+    rows = rows_of(list(first.values()), evidence.individual)
     said = " ".join(f"{NAMES[t]}: {text}." for t, text in found.tools.items())
     return [
         Heading("In the words of other tools"),

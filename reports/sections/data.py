@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from audit.documents.base import Names
 from audit.documents.evidence import Evidence
+from audit.metrics import BASE_RATE
 from audit.sizes import measured, unit, weighed
 from audit.values import UNKNOWN
 from reports import charts, words
@@ -61,7 +62,7 @@ def people_by(evidence: Evidence, attribute: Names, total: int, most: int = find
     several = what == "Rows"
     rows = []
     for c in [c for c in counts if c.group in shown]:
-        base = find.rate(evidence, "base_rate", attribute, c.group)
+        base = find.rate(evidence, BASE_RATE, attribute, c.group)
         known = base is not None and base.estimable
         hidden = c.suppressed
         rows.append(
@@ -92,10 +93,11 @@ def people_by(evidence: Evidence, attribute: Names, total: int, most: int = find
 
 
 def _chart(evidence: Evidence, attribute: Names) -> list[Block]:
-    rates = find.every(evidence.rates, metric="base_rate", attribute=attribute)[:20]
-    if not any(r.estimable for r in rates):
+    rates = find.every(evidence.rates, metric=BASE_RATE, attribute=attribute)
+    gap = find.gap(evidence, BASE_RATE, attribute)
+    shown = find.drawn(rates, gap)
+    if not any(r.estimable for r in shown):
         return []
-    gap = find.gap(evidence, "base_rate", attribute)
     by = words.by(attribute)
     alt = f"Share with the favourable outcome by {by}, with 95 % intervals."
     if gap and gap.value is not None:
@@ -103,8 +105,9 @@ def _chart(evidence: Evidence, attribute: Names) -> list[Block]:
             f" Lowest: {words.name_of(gap.lowest)}; highest: {words.name_of(gap.highest)}; "
             f"the gap is {words.points(gap)}."
         )
-    drawn = charts.dots([charts.Dot(words.name_of(r.group), r.value, r.low, r.high, 0, words.behind(r)) for r in rates])
-    return [Figure(drawn, alt, f"Who has the favourable outcome, by {by}: share, 95 % interval, {unit(evidence.data)}")]
+    drawn = charts.dots([charts.Dot(words.name_of(r.group), r.value, r.low, r.high, 0, words.behind(r)) for r in shown])
+    who = f"{unit(evidence.data)}{find.some(len(rates))}"
+    return [Figure(drawn, alt, f"Who has the favourable outcome, by {by}: share, 95 % interval, {who}")]
 
 
 def _measures(evidence: Evidence, attribute: Names) -> Table | None:

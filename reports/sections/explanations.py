@@ -20,10 +20,15 @@ def section(sources: Sources) -> Section:
     if e is None:
         blocks = [Notice("No explanation was made.")]
     elif not e.overall:
-        blocks = [Notice(str(e.reason or "The decisions could not be explained."))]
+        blocks = [Notice(unexplained(e))]
     else:
         blocks = _body(e, sources.people)
     return Section("explanations", "Explanations", tuple(blocks))
+
+
+def unexplained(e: Explanations) -> str:
+    """Why there is no explanation."""
+    return e.reason or "The decisions could not be explained."
 
 
 def _body(e: Explanations, people: bool) -> list[Block]:
@@ -31,7 +36,7 @@ def _body(e: Explanations, people: bool) -> list[Block]:
     if gate is None or background is None:
         raise ValueError("the explanations do not say whether they add up, or against what background")
     blocks: list[Block] = [
-        Lead(_plain(e)),
+        Lead(_lead(e)),
         Paragraph(
             f"What is explained is {e.output_meaning or e.output}. Method: {e.method} (SHAP values), "
             f"against {background.rows:,} background rows, seed {e.seed}, on {e.rows:,} rows. The "
@@ -45,8 +50,7 @@ def _body(e: Explanations, people: bool) -> list[Block]:
         blocks.append(Notice(notice) if e.hiding.alarm else Paragraph(notice))
     if e.rerouted:
         blocks.append(Notice(f"The first method was given up: {e.rerouted}"))
-    every = e.overall
-    top = every[:TOP]
+    top = e.overall[:TOP]
     leaders = ", ".join(f.feature for f in top[:3])
     blocks.append(
         Figure(
@@ -55,16 +59,11 @@ def _body(e: Explanations, people: bool) -> list[Block]:
             f"How much each column moves the {e.output} on average (mean absolute SHAP value), with 95 % intervals",
         )
     )
-    rows = tuple((f.feature, f"{f.mean_abs:.4f}", f"{f.low:.4f} to {f.high:.4f}") for f in every[:MOST_FEATURES])
-    blocks.append(
-        Table(
-            "Importance of every column", ("Column", "Mean |SHAP|", "95 % interval"), rows, _left(every), (44, 26, 30)
-        )
-    )
-    blocks += _means(e, [f.feature for f in top[:5]])
+    blocks.append(importance(e))
+    blocks += means(e, [f.feature for f in top[:5]])
     blocks += _gap(e)
-    blocks += _fidelity(e)
-    blocks += _recourse(e)
+    blocks += fidelity(e)
+    blocks += recourse(e)
     blocks += _hiding(e)
     if people:
         blocks += [b for p in e.people for b in _person(p)]
@@ -75,7 +74,14 @@ def _body(e: Explanations, people: bool) -> list[Block]:
     return blocks
 
 
-def _plain(e: Explanations) -> str:
+def importance(e: Explanations) -> Table:
+    """The mean size of every column's attributions."""
+    rows = tuple((f.feature, f"{f.mean_abs:.4f}", f"{f.low:.4f} to {f.high:.4f}") for f in e.overall[:MOST_FEATURES])
+    heads = ("Column", "Mean |SHAP|", "95 % interval")
+    return Table("Importance of every column", heads, rows, _left(e.overall), (44, 26, 30))
+
+
+def _lead(e: Explanations) -> str:
     """What the model leans on and what the gaps fall to, without a term of art."""
     first = ", ".join(f.feature for f in e.overall[:3])
     text = f"The columns that move the model most are {first}."
@@ -93,7 +99,7 @@ def _plain(e: Explanations) -> str:
     return text
 
 
-def _means(e: Explanations, features: list[str]) -> list[Block]:
+def means(e: Explanations, features: list[str]) -> list[Block]:
     """Mean attributions of the leading columns by group: for whom a column speaks, and against whom."""
     blocks: list[Block] = []
     found = [g for g in e.groups if g.feature in features and len(g.attribute) == 1]
@@ -146,13 +152,17 @@ def _gap(e: Explanations) -> list[Block]:
                 "points; hatched bars narrow it",
             )
         )
-        blocks.append(_parts(d, by))
-        proxies = [_proxy(p) for p in d.proxies][:MOST_PROXIES]
-        if proxies:
-            blocks.append(
-                Paragraph(f"Columns that go along with {by} and widen the gap, possible proxies: {', '.join(proxies)}.")
-            )
+        blocks.append(parts_of(d))
+        blocks += proxies_of(d)
     return blocks
+
+
+def proxies_of(d: Decomposition) -> list[Block]:
+    """The columns that go along with the attribute and widen its gap."""
+    found = ", ".join([_proxy(p) for p in d.proxies][:MOST_PROXIES])
+    by = words.by(d.attribute)
+    text = f"Columns that go along with {by} and widen the gap, possible proxies: {found}."
+    return [Paragraph(text)] if found else []
 
 
 def _proxy(proxy: object) -> str:
@@ -160,9 +170,9 @@ def _proxy(proxy: object) -> str:
     return str(proxy["feature"]) if isinstance(proxy, dict) else str(proxy)
 
 
-def _parts(d: Decomposition, by: str) -> Table:
+def parts_of(d: Decomposition) -> Table:
     """The table beside the drawing: every part, and how closely its column goes along with the attribute."""
-    parts = sorted(d.features, key=lambda f: -abs(f.value))
+    parts, by = sorted(d.features, key=lambda f: -abs(f.value)), words.by(d.attribute)
     rows = tuple(
         (
             f.feature,
@@ -196,7 +206,7 @@ def _hiding(e: Explanations) -> list[Block]:
     return [Heading("Does the model hide from explanations?"), Notice(text) if found.alarm else Paragraph(text)]
 
 
-def _fidelity(e: Explanations) -> list[Block]:
+def fidelity(e: Explanations) -> list[Block]:
     rows = tuple(
         (
             words.name_of(f.group),
@@ -221,7 +231,7 @@ def _fidelity(e: Explanations) -> list[Block]:
     ]
 
 
-def _recourse(e: Explanations) -> list[Block]:
+def recourse(e: Explanations) -> list[Block]:
     """What turning a refusal costs one group against another."""
     found = e.recourse
     if not found:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from audit.documents.base import Names
+from audit.metrics import EQUAL_OPPORTUNITY, SELECTION_RATE
 from audit.values import Count, Gap, Rate
 
 T = TypeVar("T")
@@ -23,6 +24,8 @@ class Measured(Protocol):
 
 
 MOST_ROWS = 40
+MOST_DRAWN = 12
+"""Groups in one chart, which no page can divide."""
 MOST_ATTRIBUTES = 12
 MOST_INTERSECTIONS = 4
 
@@ -61,7 +64,7 @@ def not_printed(evidence: Measured) -> int:
 
 
 def _width(evidence: Measured, attribute: Names) -> float:
-    found = gap(evidence, "selection_rate", attribute)
+    found = gap(evidence, SELECTION_RATE, attribute)
     return found.value if found and found.value is not None else -1.0
 
 
@@ -88,7 +91,7 @@ def kept(evidence: Measured, attribute: Sequence[str], most: int = MOST_ROWS) ->
     if len(groups) <= most:
         return groups
     gaps = [g for g in evidence.gaps if g.attribute == tuple(attribute)]
-    gaps.sort(key=lambda g: (g.metric != "selection_rate", g.metric != "equal_opportunity"))
+    gaps.sort(key=lambda g: (g.metric != SELECTION_RATE, g.metric != EQUAL_OPPORTUNITY))
     ends = [group for g in gaps for group in (g.highest, g.lowest) if group]
     largest = [c.group for c in sorted(counts, key=lambda c: -(c.rows or 0))]
     chosen: list[Names] = []
@@ -96,6 +99,20 @@ def kept(evidence: Measured, attribute: Sequence[str], most: int = MOST_ROWS) ->
         if group not in chosen and group in groups and len(chosen) < most:
             chosen.append(group)
     return [g for g in groups if g in chosen]
+
+
+def drawn(rates: Sequence[Rate], gap: Gap | None) -> list[Rate]:
+    """The rates that a chart has room for: of many, both ends of the gap and the largest groups; in order."""
+    if len(rates) <= MOST_DRAWN:
+        return list(rates)
+    ends = () if gap is None else (gap.highest, gap.lowest)
+    chosen = sorted(rates, key=lambda r: (r.group not in ends, -(r.denominator or 0)))[:MOST_DRAWN]
+    return [r for r in rates if r in chosen]
+
+
+def some(of: int) -> str:
+    """What a chart's caption says where it does not draw every group."""
+    return "" if of <= MOST_DRAWN else f" ({MOST_DRAWN} of {of:,} groups)"
 
 
 def cut(rows: int, what: str = "groups", most: int = MOST_ROWS) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from audit.by_proxy import sentences
-from audit.documents.evidence import Curve, Inequality, Ranking, Smoothed
-from audit.documents.rows import ByProxy, Funnel, Individual, LikeWithLike, Slice, Slices, StageFigure
+from audit.documents.evidence import Curve, Evidence, Smoothed
+from audit.documents.rows import Slice, StageFigure
 from audit.funnel import WARNING
 from audit.likewise import NOT_CAUSAL, shown
+from audit.metrics import SELECTION_RATE
 from audit.sizes import unit
 from audit.suppress import FLOOR
 from reports import words
@@ -20,26 +22,6 @@ MOST = 8
 
 
 BY_ROW = " Rows of one person are taken for different people here: intervals and p-values are too sure of themselves."
-
-
-def section(sources: Sources) -> Section | None:
-    """The chapter, or None where nothing of it was measured."""
-    evidence = sources.evidence
-    what = unit(evidence.data)
-    blocks: list[Block] = [
-        *_slices(evidence.slices, what),
-        *_individual(evidence.individual, what),
-        *_by_proxy(evidence.by_proxy),
-        *_likewise(evidence.like_with_like),
-        *_funnel(evidence.funnel),
-        *_ranking(evidence.ranking),
-        *_inequality(evidence.inequality),
-        *_smoothed(evidence.smoothed),
-        *_reliability(evidence.reliability),
-        *_points(evidence.predictive_parity),
-        *conform.blocks(sources),
-    ]
-    return Section("further", "Beyond groups and rates", tuple(blocks)) if blocks else None
 
 
 def where(found: Slice) -> str:
@@ -60,7 +42,8 @@ def chosen(found: Sequence[Slice], most: int = MOST) -> list[Slice]:
     return out
 
 
-def _slices(found: Slices | None, what: str) -> list[Block]:
+def _slices(evidence: Evidence) -> list[Block]:
+    found, what = evidence.slices, unit(evidence.data)
     if not found:
         return []
     head = Heading("The worst-served subgroups")
@@ -97,10 +80,10 @@ def _slices(found: Slices | None, what: str) -> list[Block]:
     return [head, Paragraph(how), table]
 
 
-def _by_proxy(found: Sequence[ByProxy]) -> list[Block]:
+def _by_proxy(evidence: Evidence) -> list[Block]:
     """What can be said of an attribute that is not recorded; nobody is assigned to a group."""
     blocks: list[Block] = []
-    for entry in found:
+    for entry in evidence.by_proxy:
         rows = tuple(
             (
                 words.name_of(r.group),
@@ -131,8 +114,9 @@ def _by_proxy(found: Sequence[ByProxy]) -> list[Block]:
     return blocks
 
 
-def _likewise(found: LikeWithLike | None) -> list[Block]:
+def _likewise(evidence: Evidence) -> list[Block]:
     """The gap among people alike in the factors that a person calls legitimate."""
+    found = evidence.like_with_like
     if not found or not found.factors:
         return []
     named = [f"{f.column}: {f.reason}" for f in found.factors]
@@ -174,7 +158,7 @@ def gap_sentence(figure: StageFigure) -> str:
     """Where a stage stands: the gap between the two groups furthest apart, and how many are short."""
     gap, stage = figure.gap, figure.stage
     if gap.value is None:
-        return f"{stage}: not estimable ({gap.reason})."
+        return f"{stage}: not estimable ({words.why(gap.reason)})."
     whom = {"stage": "of those who got so far", "cumulative": "of all who began", "outcome": "of those picked"}
     high, low = words.name_of(gap.highest), words.name_of(gap.lowest)
     tail = ""
@@ -187,8 +171,9 @@ def gap_sentence(figure: StageFigure) -> str:
     )
 
 
-def _funnel(found: Funnel | None) -> list[Block]:
+def _funnel(evidence: Evidence) -> list[Block]:
     """The process stage by stage, one table an attribute."""
+    found = evidence.funnel
     if not found or not found.figures:
         return []
     blocks: list[Block] = [Heading("The process, stage by stage")]
@@ -221,7 +206,7 @@ def _funnel(found: Funnel | None) -> list[Block]:
 
 
 SMALLEST = 8
-METRIC = "selection_rate"
+METRIC = SELECTION_RATE
 
 
 def smallest(found: Sequence[Smoothed], metric: str = METRIC, most: int = SMALLEST) -> list[Smoothed]:
@@ -230,9 +215,9 @@ def smallest(found: Sequence[Smoothed], metric: str = METRIC, most: int = SMALLE
     return sorted(mine, key=lambda s: (s.denominator, s.attribute, s.group))[:most]
 
 
-def _smoothed(found: Sequence[Smoothed]) -> list[Block]:
+def _smoothed(evidence: Evidence) -> list[Block]:
     """The smallest intersections: counted, and drawn towards what their parts foretell."""
-    shown = smallest(found)
+    shown = smallest(evidence.smoothed)
     if not shown:
         return []
     rows = tuple(
@@ -263,7 +248,8 @@ def _points_of(share: float | None) -> float | None:
     return None if share is None else 100 * share
 
 
-def _individual(found: Individual | None, what: str) -> list[Block]:
+def _individual(evidence: Evidence) -> list[Block]:
+    found, what = evidence.individual, unit(evidence.data)
     near = found.neighbours if found is not None else None
     if near is None or not near.measured:
         return []
@@ -298,34 +284,38 @@ def _individual(found: Individual | None, what: str) -> list[Block]:
                 (34, 12, 24, 30),
             )
         )
-    turned = found.model_flips if found is not None else None
-    if turned:
-        shown = sorted(turned, key=lambda f: -f.value)[:MOST]
-        blocks.append(
-            Table(
-                "Decisions that turn where the sensitive value alone is changed",
-                ("Changed", words.capital(what), "Turn [95 %]", "To favourable", "To unfavourable"),
-                tuple(
-                    (
-                        f"{words.by(f.attribute)}: {words.name_of(f.group)} to {words.name_of(f.to)}",
-                        f"{f.people:,}",
-                        f"{words.share(f.value)} {words.bracket(f.low, f.high)}",
-                        f"{f.to_favourable:,}",
-                        f"{f.to_unfavourable:,}",
-                    )
-                    for f in shown
-                ),
-                "The model reads this column. All else stays as it is: what goes along with it is not in this figure."
-                + (f" The {MOST} largest of {len(turned)} are printed." if len(turned) > MOST else ""),
-                (38, 11, 21, 15, 15),
-            )
-        )
     return blocks
 
 
-def _ranking(found: Sequence[Ranking]) -> list[Block]:
+def _flips(evidence: Evidence) -> list[Block]:
+    turned = evidence.individual.model_flips if evidence.individual is not None else None
+    if not turned:
+        return []
+    shown = sorted(turned, key=lambda f: -f.value)[:MOST]
+    return [
+        Table(
+            "Decisions that turn where the sensitive value alone is changed",
+            ("Changed", words.capital(unit(evidence.data)), "Turn [95 %]", "To favourable", "To unfavourable"),
+            tuple(
+                (
+                    f"{words.by(f.attribute)}: {words.name_of(f.group)} to {words.name_of(f.to)}",
+                    f"{f.people:,}",
+                    f"{words.share(f.value)} {words.bracket(f.low, f.high)}",
+                    f"{f.to_favourable:,}",
+                    f"{f.to_unfavourable:,}",
+                )
+                for f in shown
+            ),
+            "The model reads this column. All else stays as it is: what goes along with it is not in this figure."
+            + (f" The {MOST} largest of {len(turned)} are printed." if len(turned) > MOST else ""),
+            (38, 11, 21, 15, 15),
+        )
+    ]
+
+
+def _ranking(evidence: Evidence) -> list[Block]:
     rows = []
-    for r in found:
+    for r in evidence.ranking:
         if len(r.attribute) > 1:
             continue
         tenth = find.one(r.top, top=0.1)
@@ -354,9 +344,9 @@ def _ranking(found: Sequence[Ranking]) -> list[Block]:
     ]
 
 
-def _inequality(found: Sequence[Inequality]) -> list[Block]:
+def _inequality(evidence: Evidence) -> list[Block]:
     rows = []
-    for r in found:
+    for r in evidence.inequality:
         if not r.estimable or len(r.attribute) > 1:
             continue
         between = r.between
@@ -383,7 +373,8 @@ def _inequality(found: Sequence[Inequality]) -> list[Block]:
     ]
 
 
-def _reliability(found: Sequence[Curve]) -> list[Block]:
+def _reliability(evidence: Evidence) -> list[Block]:
+    found = evidence.reliability
     blocks: list[Block] = []
     for attribute in dict.fromkeys(tuple(r.attribute) for r in found):
         curves = [r for r in found if tuple(r.attribute) == attribute][:5]
@@ -416,8 +407,9 @@ def _reliability(found: Sequence[Curve]) -> list[Block]:
     return [Heading("Does a score mean the same for everyone?"), *blocks] if blocks else []
 
 
-def _points(found: Sequence[Curve]) -> list[Block]:
+def _points(evidence: Evidence) -> list[Block]:
     """Predictive parity by points: of the people with these points, how many had the outcome."""
+    found = evidence.predictive_parity
     blocks: list[Block] = []
     for attribute in dict.fromkeys(tuple(r.attribute) for r in found):
         mine = [r for r in found if tuple(r.attribute) == attribute][:5]
@@ -449,3 +441,35 @@ def _told(record: Curve, low: float) -> str:
     if point.people < FLOOR:
         return "few"
     return f"{words.share(point.share)} of {point.people:,.0f}\n{words.bracket(point.low, point.high)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A question beyond rates and gaps. blocks: its answer; empty where it was not measured."""
+
+    question: str
+    blocks: Callable[[Evidence], list[Block]]
+
+
+PARTS = {
+    "slices": Part("Who is served worst, among all the subgroups there are?", _slices),
+    "individual": Part("Are like people decided alike?", _individual),
+    "flips": Part("Would the decision turn if the sensitive value alone were another?", _flips),
+    "by_proxy": Part("What can be said of an attribute that is not recorded?", _by_proxy),
+    "like_with_like": Part("How large is the gap among people who are alike?", _likewise),
+    "funnel": Part("Where in the process does a gap open?", _funnel),
+    "ranking": Part("If people were ranked by their score, who would stand first?", _ranking),
+    "inequality": Part("How unequally do errors fall on people?", _inequality),
+    "smoothed": Part("What can be said of the smallest groups?", _smoothed),
+    "reliability": Part("Does a score mean the same for everyone?", _reliability),
+    "predictive_parity": Part("Do points mean the same for everyone?", _points),
+    "conformance": Part("What would Clarify, AIF360 or fairlearn call this?", conform.blocks),
+}
+"""In the order of the chapter; the screen asks them one at a time."""
+TITLE = "Beyond groups and rates"
+
+
+def section(sources: Sources) -> Section | None:
+    """The chapter, or None where nothing of it was measured."""
+    blocks = tuple(block for part in PARTS.values() for block in part.blocks(sources.evidence))
+    return Section("further", TITLE, blocks) if blocks else None

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
 from audit.cube import Meaning
 from audit.documents.base import Names
 from audit.documents.evidence import Evidence
-from audit.findings import NormResult, policy_words
-from audit.metrics import SCORE_METRICS, SCORE_QUESTIONS, metrics_for
+from audit.findings import NormResult, interval_words, significance
+from audit.metrics import (
+    ACCURACY,
+    FALSE_POSITIVE_RATE,
+    METRICS,
+    POSITIVE_PREDICTIVE_VALUE,
+    SCORE_METRICS,
+    SELECTION_RATE,
+    TRUE_POSITIVE_RATE,
+    complements,
+    metrics_for,
+)
 from audit.sizes import unit
 from audit.values import Gap, Rate
 from reports import charts, words
@@ -23,19 +31,16 @@ STATUS = {
     "undecided": "undecided: the limit lies within the interval",
     "not_estimable": "not estimable",
 }
-SHOWN = ("selection_rate", "true_positive_rate", "false_positive_rate", "positive_predictive_value")
-MORE = ("accuracy", *SCORE_METRICS)
-CHARTS = ("selection_rate", "true_positive_rate", "false_positive_rate")
-COMPLEMENTS = ("false_negative_rate", "true_negative_rate", "false_discovery_rate", "false_omission_rate")
-BETTER = {"higher": "higher", "lower": "lower", "neither": "neither"}
-SCORE_BETTER = {"roc_auc": "higher", "mean_score": "neither", "calibration_error": "lower"}
+NO_NORM = Notice("The policy has no norm for the attributes of this case.")
+SHOWN = (SELECTION_RATE, TRUE_POSITIVE_RATE, FALSE_POSITIVE_RATE, POSITIVE_PREDICTIVE_VALUE)
+MORE = (ACCURACY, *SCORE_METRICS)
+CHARTS = (SELECTION_RATE, TRUE_POSITIVE_RATE, FALSE_POSITIVE_RATE)
 
 
-def norms(sources: Sources) -> Section:
+def norms(evidence: Evidence) -> Section:
     """Each norm of the policy beside the measured gap. Where it stands, not whether the model is good."""
-    evidence = sources.evidence
     version = evidence.policy.version
-    whose = policy_words(msgspec.to_builtins(evidence.policy))
+    whose = evidence.policy.words
     blocks: list[Block] = [
         Paragraph(
             f"{whose} Being inside a norm does not make a decision right or lawful, "
@@ -54,20 +59,38 @@ def norms(sources: Sources) -> Section:
             )
         )
     else:
-        blocks.append(Notice("The policy has no norm for the attributes of this case."))
+        blocks.append(NO_NORM)
     return Section("norms", "The norms of the policy", tuple(blocks))
 
 
 def _norm(n: NormResult) -> tuple[str, ...]:
-    plain = n.kind == "ratio" or n.metric in words.SCORES
-    limit = f"{n.limit:g}" if plain else f"{100 * n.limit:g} points"
     return (
         f"{words.metric(n.metric)}, {n.kind}",
         words.by(n.attribute),
-        f"{'at most' if n.kind == 'difference' else 'at least'} {limit}",
+        limit_of(n),
         words.width(n),
-        words.span(n) if n.value is not None else str(n.reason),
+        words.span(n) if n.value is not None else words.why(n.reason),
         STATUS[n.status],
+    )
+
+
+def limit_of(n: NormResult) -> str:
+    """at most 10 points; at least 0.8."""
+    own = n.kind == "ratio" or n.metric in words.SCORES
+    limit = f"{n.limit:g}" if own else f"{100 * n.limit:g} points"
+    return f"{'at most' if n.kind == 'difference' else 'at least'} {limit}"
+
+
+def sentence(gap: Gap | None, comparisons: str = "comparisons") -> str:
+    """The difference in words, with its interval and adjusted p-value."""
+    if gap is None:
+        return "There is no gap to measure."
+    if gap.value is None:
+        return f"The gap cannot be estimated: {gap.reason}."
+    idle = f" {gap.idle[:1].upper()}{gap.idle[1:]}." if gap.idle else ""
+    return (
+        f"Highest in {words.name_of(gap.highest)}, lowest in {words.name_of(gap.lowest)}: {100 * gap.value:.1f} points "
+        f"apart ({interval_words(gap)}; {significance(gap, comparisons)}).{idle}"
     )
 
 
@@ -89,15 +112,18 @@ def section(sources: Sources) -> Section:
         for title, names in (("Rates", SHOWN), ("Accuracy and scores", MORE)):
             if table := rates_by(evidence, title, names, attribute):
                 blocks.append(table)
-        if len(attribute) == 1 and (table := _power(evidence, attribute)):
+        if len(attribute) == 1 and (table := power(evidence, attribute)):
             blocks.append(table)
     return Section("measures", "What the decisions do", tuple(blocks))
 
 
-def _power(evidence: Evidence, attribute: Names) -> Table | None:
-    """How wide a gap each group's size lets an audit see, beside what was measured; nothing where nothing is known."""
+def power(evidence: Evidence, attribute: Names, of: Sequence[str] | None = None) -> Table | None:
+    """How wide a gap each group's size lets an audit see, beside what was measured; nothing where nothing is known.
+
+    of: the metrics (None: all but complements).
+    """
     found = find.every(evidence.power, attribute=attribute)
-    names = [m for m in dict.fromkeys(r.metric for r in found) if m not in COMPLEMENTS]
+    names = [m for m in dict.fromkeys(r.metric for r in found) if (m not in complements() if of is None else m in of)]
     groups = list(dict.fromkeys(tuple(r.group) for r in found))
     if not names:
         return None
@@ -130,12 +156,12 @@ def _questions(sources: Sources) -> Table:
     )
     present = {r.metric for r in sources.evidence.rates}
     rows = [
-        (words.capital(words.metric(m.name)), m.question, BETTER[m.better], m.source)
+        (words.capital(words.metric(m.name)), m.question, m.better, m.source)
         for m in metrics_for(meaning)
-        if m.name in present and m.name not in COMPLEMENTS
+        if m.name in present and m.name not in complements()
     ]
     rows += [
-        (words.capital(words.metric(m)), SCORE_QUESTIONS[m], SCORE_BETTER[m], "over the scores")
+        (words.capital(METRICS[m].title), METRICS[m].question, METRICS[m].better, METRICS[m].source)
         for m in SCORE_METRICS
         if m in present
     ]
@@ -153,12 +179,12 @@ def gaps_by(evidence: Evidence, attribute: Names, names: tuple[str, ...] | None 
     """Each gap with interval, ratio, p-values and the two groups; of the metrics named, or of all."""
     rows = []
     for g in find.every(evidence.gaps, attribute=attribute, kind="difference"):
-        if g.metric in COMPLEMENTS or (names is not None and g.metric not in names):
+        if g.metric in complements() or (names is not None and g.metric not in names):
             continue
         ratio = find.gap(evidence, g.metric, attribute, "ratio")
         name = words.capital(words.metric(g.metric))
         if g.value is None:
-            rows.append((name, "not estimable", "–", "–", "–", str(g.reason)))
+            rows.append((name, "not estimable", "–", "–", "–", words.why(g.reason)))
             continue
         plain = g.metric in words.SCORES
         rows.append(
@@ -227,14 +253,13 @@ def _missing(rates: Sequence[Rate]) -> str:
     return "Not estimable: " + "; ".join(out[:8]) + more + "."
 
 
-def chart_of(evidence: Evidence, metric: str, attribute: Names, most: int = 20) -> list[Block]:
+def chart_of(evidence: Evidence, metric: str, attribute: Names) -> list[Block]:
     """The rates of a metric by attribute as a drawing; nothing where none is estimable."""
     rates = find.every(evidence.rates, metric=metric, attribute=attribute)
-    kept = find.kept(evidence, attribute, most)
-    shown = [r for r in rates if r.group in kept][:most]
+    gap = find.gap(evidence, metric, attribute)
+    shown = find.drawn(rates, gap)
     if not any(r.estimable for r in shown):
         return []
-    gap = find.gap(evidence, metric, attribute)
     overall = find.rate(evidence, metric, (), ())
     by = words.by(attribute)
     name = words.capital(words.metric(metric))
@@ -246,5 +271,4 @@ def chart_of(evidence: Evidence, metric: str, attribute: Names, most: int = 20) 
         mark=overall.value if overall else None,
         marked="everyone",
     )
-    some = "" if len(rates) <= most else f" ({most} of {len(rates):,} groups)"
-    return [Figure(drawn, alt, f"{name} by {by}: share, 95 % interval, {unit(evidence.data)}{some}")]
+    return [Figure(drawn, alt, f"{name} by {by}: share, 95 % interval, {unit(evidence.data)}{find.some(len(rates))}")]

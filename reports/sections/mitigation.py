@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from audit.documents.base import Names
 from audit.documents.mitigation import Change, Mitigation
-from audit.values import Gap
+from audit.metrics import (
+    ACCURACY,
+    EQUAL_OPPORTUNITY,
+    EQUALIZED_ODDS,
+    FALSE_POSITIVE_RATE,
+    SELECTION_RATE,
+    TRUE_POSITIVE_RATE,
+)
+from audit.values import Gap, Rate
 from reports import charts, words
 from reports.blocks import Block, Figure, Heading, Notice, Paragraph, Section, Sources, Table
 from reports.sections import find, search
 
 ARMS = (("original", "original"), ("matched", "original, threshold moved"), ("candidate", "candidate"))
 MOST_CHANGES = 15
+BASELINE = Paragraph(
+    "The second column is the original model with nothing changed but its threshold, moved so that it "
+    "selects as many as the candidate does; no outcome is looked at for that. A gain that it shares is a moved "
+    "threshold, not mitigation."
+)
 
 
 def section(sources: Sources) -> Section:
@@ -41,13 +54,7 @@ def _body(m: Mitigation) -> list[Block]:
     blocks += worse_of(m)
     blocks.append(Heading("Before and after"))
     blocks.append(arms_of(m))
-    blocks.append(
-        Paragraph(
-            "The second column is the original model with nothing changed but its threshold, moved so that it "
-            "selects as many as the candidate does; no outcome is looked at for that. A gain that it shares is a moved "
-            "threshold, not mitigation."
-        )
-    )
+    blocks.append(BASELINE)
     for attribute in find.printed(m.arms.original):
         blocks += _groups(m, attribute)
     blocks.append(Heading("Whose decision changes"))
@@ -90,10 +97,10 @@ def arms_of(m: Mitigation, *, alone: bool = False) -> Table:
     arms = [measured[k] for k, _ in present]
     rows: list[tuple[str, ...]] = [
         (words.capital(words.metric(name)), *(words.rate_cell(find.rate(a, name, (), ())) for a in arms))
-        for name in ("accuracy", "selection_rate", "true_positive_rate", "false_positive_rate")
+        for name in (ACCURACY, SELECTION_RATE, TRUE_POSITIVE_RATE, FALSE_POSITIVE_RATE)
     ]
     rows.append(("Threshold", *(words.number(a.threshold) for a in arms)))
-    for name in ("selection_rate", "equal_opportunity", "equalized_odds"):
+    for name in (SELECTION_RATE, EQUAL_OPPORTUNITY, EQUALIZED_ODDS):
         for attribute in [a for a in find.printed(arms[0]) if len(a) == 1 or not alone]:
             gaps = [find.gap(a, name, attribute) for a in arms]
             label = f"Gap in {words.metric(name)} by {words.by(attribute)}"
@@ -157,16 +164,26 @@ def _change(c: Change) -> tuple[str, ...]:
     )
 
 
-def _groups(m: Mitigation, attribute: Names) -> list[Block]:
+def present_in(m: Mitigation) -> list[tuple[str, str]]:
+    """The arms that were measured: key and name."""
+    return [(k, n) for k, n in ARMS if k in m.arms.present()]
+
+
+def selected_by(m: Mitigation, attribute: Names) -> dict[str, dict[Names, Rate]]:
+    """The selection rates of each arm by group."""
     arms = m.arms.present()
-    present = [(k, n) for k, n in ARMS if k in arms]
-    found = {
-        k: {r.group: r for r in find.every(arms[k].rates, metric="selection_rate", attribute=attribute)}
-        for k, _ in present
+    return {
+        k: {r.group: r for r in find.every(arms[k].rates, metric=SELECTION_RATE, attribute=attribute)}
+        for k, _ in present_in(m)
     }
+
+
+def groups_of(m: Mitigation, attribute: Names) -> Table:
+    """Selection rates by group, an arm a column."""
+    found, present = selected_by(m, attribute), present_in(m)
     groups = list(found["original"])
     by = words.by(attribute)
-    table = Table(
+    return Table(
         f"Selection rate by {by}, before and after: value, 95 % interval, count",
         ("Group", *(words.capital(n) for _, n in present)),
         tuple(
@@ -176,8 +193,15 @@ def _groups(m: Mitigation, attribute: Names) -> list[Block]:
         find.cut(len(groups)),
         (25, *([75 // len(present)] * len(present))),
     )
+
+
+def _groups(m: Mitigation, attribute: Names) -> list[Block]:
+    table = groups_of(m, attribute)
     if len(attribute) > 1:
         return [table]
+    found, present, by = selected_by(m, attribute), present_in(m), words.by(attribute)
+    groups = list(found["original"])
+    arms = m.arms.present()
     drawn = charts.dots(
         [
             charts.Dot(words.name_of(g), r.value, r.low, r.high, series, words.behind(r))
@@ -187,7 +211,7 @@ def _groups(m: Mitigation, attribute: Names) -> list[Block]:
         ],
         series=[n for _, n in present],
     )
-    was, now = (find.gap(arms[k], "selection_rate", attribute) for k in ("original", "candidate"))
+    was, now = (find.gap(arms[k], SELECTION_RATE, attribute) for k in ("original", "candidate"))
     alt = f"Selection rates by {by} of the original, the baseline and the candidate, with 95 % intervals."
     if was and now and was.value is not None and now.value is not None:
         alt += f" The gap goes from {words.points(was)} to {words.points(now)}."

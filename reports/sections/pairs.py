@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from audit.documents.base import Names
+from audit.metrics import SELECTION_RATE, TRUE_NEGATIVE_RATE, TRUE_POSITIVE_RATE
 from audit.values import Pair
 from reports import words
 from reports.blocks import Block, Paragraph, Section, Sources, Table
@@ -12,7 +13,15 @@ from reports.sections import find
 
 HEADS = ("Higher", "Lower", "Apart, points [95 %]", "Ratio [95 %]", "Adjusted p", "Short [95 %]")
 WITH_RATE = (21, 14, 14, 14, 14, 9, 14)
-SHOWN = ("selection_rate", "true_positive_rate", "true_negative_rate")
+SHOWN = (SELECTION_RATE, TRUE_POSITIVE_RATE, TRUE_NEGATIVE_RATE)
+
+LEAD = Paragraph(
+    "Two groups at a time. Intervals hold for all pairs of a table at once; p-values are of the two groups alone "
+    "and adjusted for every pair of groups in the audit (Holm, each attribute and rate with the same share). "
+    "“Short” is how many more of the lower group would be counted at the rate of the higher one, of how many; a "
+    "number below 0 says that the lower group may be no worse off. All pairs of all rates are in the embedded "
+    "evidence."
+)
 
 
 def section(sources: Sources) -> Section | None:
@@ -25,7 +34,7 @@ def section(sources: Sources) -> Section | None:
             continue
         for metric in SHOWN:
             pairs = find.every(evidence.pairs, attribute=attribute, metric=metric)
-            if any(p.people is not None for p in pairs) or (pairs and metric == "selection_rate"):
+            if any(p.people is not None for p in pairs) or (pairs and metric == SELECTION_RATE):
                 if len(pairs) == 1 == pairs[0].pairs:
                     single.append((f"{words.capital(words.metric(metric))}, by {words.by(attribute)}", *_row(pairs[0])))
                 else:
@@ -34,14 +43,7 @@ def section(sources: Sources) -> Section | None:
         blocks.append(Table("Where there are but two groups", ("Rate", *HEADS), tuple(single), "", WITH_RATE))
     if not blocks:
         return None
-    lead = Paragraph(
-        "Two groups at a time. Intervals hold for all pairs of a table at once; p-values are of the two groups alone "
-        "and adjusted for every pair of groups in the audit (Holm, each attribute and rate with the same share). "
-        "“Short” is how many more of the lower group would be counted at the rate of the higher one, of how many; a "
-        "number below 0 says that the lower group may be no worse off. All pairs of all rates are in the embedded "
-        "evidence."
-    )
-    return Section("pairs", "Every pair of groups", (lead, *blocks))
+    return Section("pairs", "Every pair of groups", (LEAD, *blocks))
 
 
 def _table(attribute: Names, metric: str, pairs: Sequence[Pair]) -> Table:

@@ -53,7 +53,8 @@ def _found(sources: Sources) -> list[str]:
         short = None if pair is None else board.short_of(evidence, pair)
         if pair is None or short is None:
             continue
-        top, bottom = (f"“{words.short(words.name_of(group), 60)}”" for group in (pair.higher, pair.lower))
+        names = words.apart(words.name_of(pair.higher), words.name_of(pair.lower), 60)
+        top, bottom = (f"“{name}”" for name in names)
         out.append(
             f"By {words.short(words.by(attribute), 60)}: if {bottom} got it as often as {top}, "
             f"{short[0]:,.0f} more {board.people_of(evidence)} would have it."

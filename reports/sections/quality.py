@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-from audit.documents.rows import Duplicates, Missing, Periods, Population, Proxies
+from audit.documents.rows import Duplicates, Missing, Periods, Population, Proxies, Quality
 from reports import words
 from reports.blocks import Block, Heading, Notice, Paragraph, Sources, Table
 from reports.sections import find
 
 MOST = 8
 WITHHELD = "withheld"
+TITLE = "How good the data are"
 
 
 def blocks(sources: Sources) -> list[Block]:
     """Blocks for the chapter on the data; none where the rows were not examined."""
-    out = _population(sources.evidence.population)
+    out = population(sources.evidence.population)
     found = sources.evidence.quality
-    if not found:
+    if found is None:
         return out
-    for part in (_missing(found.missing), _copies(found.duplicates), _periods(found.periods)):
-        out += part
-    out += _proxies(found.proxies)
-    return [Heading("How good the data are"), *out] if out else []
+    out += of_rows(found)
+    return [Heading(TITLE), *out] if out else []
 
 
-def _population(found: Population | None) -> list[Block]:
+def of_rows(found: Quality) -> list[Block]:
+    """What the data audit found on rows."""
+    return [*_missing(found.missing), *_copies(found.duplicates), *_periods(found.periods), *_proxies(found.proxies)]
+
+
+def population(found: Population | None) -> list[Block]:
     """The data beside the reference population that the case gives."""
     out: list[Block] = []
     for one in found.tables if found else ():

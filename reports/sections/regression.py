@@ -20,6 +20,7 @@ NAMES = {
     "kolmogorov_smirnov": "Distance of distributions (Kolmogorov-Smirnov)",
     "wasserstein_distance": "Distance of distributions (Wasserstein)",
 }
+RESIDUAL = "A residual is the prediction minus the outcome: above 0 the model says too much."
 CHARTS = ("mean_residual", "mean_absolute_error")
 
 
@@ -38,8 +39,7 @@ def section(sources: Sources) -> Section | None:
     blocks: list[Block] = [
         Paragraph(
             "A number is predicted, and nothing is decided: there are no rates of decisions, and the policy's norms "
-            "about them are not judged. A residual is the prediction minus the outcome: above 0 the model says too "
-            "much. "
+            f"about them are not judged. {RESIDUAL} "
             f"{found.direction} {found.family} comparisons were made, and p-values are adjusted for all of them."
         ),
         Table(
@@ -108,7 +108,7 @@ def _gaps(found: Regression, attribute: Names) -> Table:
     rows = []
     for g in find.every(found.gaps, attribute=attribute, kind="difference"):
         if g.value is None:
-            rows.append((NAMES[g.metric], "not estimable", "–", str(g.reason)))
+            rows.append((NAMES[g.metric], "not estimable", "–", words.why(g.reason)))
             continue
         limits = "no interval" if g.low is None else f"[{number(g.low)}, {number(g.high)}]"
         worse = f"; worse off: {words.name_of(g.worse_off)}" if g.worse_off else ""
@@ -130,19 +130,20 @@ def _gaps(found: Regression, attribute: Names) -> Table:
 
 
 def _chart(found: Regression, metric: str, attribute: Names) -> list[Block]:
-    rates = find.every(found.rates, metric=metric, attribute=attribute)[:20]
-    if not any(r.estimable for r in rates):
+    rates = find.every(found.rates, metric=metric, attribute=attribute)
+    gap = find.one(found.gaps, metric=metric, attribute=attribute, kind="difference")
+    shown = find.drawn(rates, gap)
+    if not any(r.estimable for r in shown):
         return []
     everyone = find.one(found.rates, metric=metric, attribute=())
     by = words.by(attribute)
     drawn = charts.dots(
-        [charts.Dot(words.name_of(r.group), r.value, r.low, r.high, 0, words.behind(r)) for r in rates],
+        [charts.Dot(words.name_of(r.group), r.value, r.low, r.high, 0, words.behind(r)) for r in shown],
         mark=everyone.value if everyone else None,
         marked="everyone",
         percent=False,
     )
-    gap = find.one(found.gaps, metric=metric, attribute=attribute, kind="difference")
     alt = f"{NAMES[metric]} by {by} with 95 % intervals."
     if gap and gap.value is not None:
         alt += f" From {words.name_of(gap.lowest)} to {words.name_of(gap.highest)}: {number(gap.value)} apart."
-    return [Figure(drawn, alt, f"{NAMES[metric]} by {by}: value, 95 % interval, count")]
+    return [Figure(drawn, alt, f"{NAMES[metric]} by {by}: value, 95 % interval, count{find.some(len(rates))}")]

@@ -19,7 +19,7 @@ def blocks(sources: Sources) -> list[Block]:
     s = sources.search
     if s is None:
         return []
-    on = sorted((t for t in s.trials if t.front), key=lambda t: _place(t)[0].value)
+    on = front_of(s)
     asked = s.asked
     train, choose, judge, test = (words.part(s.splits, n, s.notes) for n in ("train", "choose", "judge", "test"))
     methods = sorted({str(t.title).lower() for t in s.trials})
@@ -37,9 +37,14 @@ def blocks(sources: Sources) -> list[Block]:
     if not on:
         return out
     out.append(_drawn(s, on, _number(sources)))
-    out.append(_table(s, on))
+    out.append(table(s, on))
     out.append(Points(tuple(words.unquoted(n) for n in s.notes)))
     return out
+
+
+def front_of(s: Search) -> list[Trial]:
+    """The front, the fewest wrong decisions first."""
+    return sorted((t for t in s.trials if t.front), key=lambda t: place_of(t)[0].value)
 
 
 def of_this_front(sources: Sources) -> Choice | None:
@@ -54,15 +59,20 @@ def _number(sources: Sources) -> int | None:
     return None if choice is None else int(choice.trial)
 
 
+def choice_words(choice: Choice) -> str:
+    """Who picked which candidate, and why."""
+    return (
+        f"{choice.by} picked candidate {choice.trial} of {choice.looked_at} on {choice.time[:10]}. "
+        f"Reason: {choice.reason}"
+    )
+
+
 def picked(sources: Sources) -> Block:
     """Who picked which candidate, and why."""
     choice = sources.mitigation.choice if sources.mitigation else None
     if choice is None:
         return Paragraph("Nobody has picked a candidate of this search.")
-    said = (
-        f"{choice.by} picked candidate {choice.trial} of {choice.looked_at} on {choice.time[:10]}. "
-        f"Reason: {choice.reason}"
-    )
+    said = choice_words(choice)
     if of_this_front(sources) is None:
         return Notice(f"{said} That was from an earlier search, not from the one printed here.")
     return Paragraph(said if choice.on_front else f"{said} It is not on the front.")
@@ -74,16 +84,7 @@ def _drawn(s: Search, on: Sequence[Trial], picked: int | None) -> Figure:
     points += [_point(2, t.matched) for t in on if t.matched]
     points += [_point(3, t, "", t.trial == picked) for t in s.trials if not t.front and not t.failed]
     weighed = words_of(s.asked.constraint)
-    best, narrow = on[0], min(on, key=lambda t: _place(t)[1].high)
-    first, last = (
-        f"{t.trial} ({words.share(loss.value)} wrong, {weighed.short} at most {_points(gap.high)} points)"
-        for t in (best, narrow)
-        for loss, gap in (_place(t),)
-    )
-    alt = (
-        f"Wrong decisions against the upper bound of {weighed.full}, {len(s.trials)} candidates. The front "
-        f"goes from candidate {first} to candidate {last}."
-    )
+    alt = alt_of(s, on)
     if picked is not None:
         alt += f" Candidate {picked}, the one picked, is ringed."
     across = f"{weighed.full.removeprefix('the ')}: upper end of its 95 % interval, points"
@@ -92,7 +93,21 @@ def _drawn(s: Search, on: Sequence[Trial], picked: int | None) -> Figure:
     return Figure(chart_pareto.front(points, across=across), alt, caption)
 
 
-def _place(entry: Place | Trial) -> tuple[Loss, WidestGap]:
+def alt_of(s: Search, on: Sequence[Trial]) -> str:
+    """What the chart of the front shows."""
+    weighed = words_of(s.asked.constraint)
+    first, last = (
+        f"{t.trial} ({words.share(loss.value)} wrong, {weighed.short} at most {_points(gap.high)} points)"
+        for t in (on[0], min(on, key=lambda t: place_of(t)[1].high))
+        for loss, gap in (place_of(t),)
+    )
+    return (
+        f"Wrong decisions against the upper bound of {weighed.full}, {len(s.trials)} candidates. The front "
+        f"goes from candidate {first} to candidate {last}."
+    )
+
+
+def place_of(entry: Place | Trial) -> tuple[Loss, WidestGap]:
     """Where a candidate that could be made stands."""
     if entry.loss is None or entry.gap is None:
         raise ValueError("a candidate without figures is among those that have some")
@@ -100,13 +115,13 @@ def _place(entry: Place | Trial) -> tuple[Loss, WidestGap]:
 
 
 def _point(kind: int, entry: Place | Trial, name: str = "", picked: bool = False) -> chart_pareto.Point:
-    loss, gap = _place(entry)
+    loss, gap = place_of(entry)
     return chart_pareto.Point(
         kind, gap.low, gap.high, loss.value, loss.low, loss.high, name, picked
     )  # fmt: skip
 
 
-def _table(s: Search, on: Sequence[Trial]) -> Table:
+def table(s: Search, on: Sequence[Trial]) -> Table:
     weighed = words_of(s.asked.constraint)
     rows: list[tuple[str, ...]] = [("–", "Original, as it is", *_cells(s.original), "–")]
     rows += [
@@ -141,7 +156,7 @@ def _with(parameters: dict[str, Any]) -> str:
 
 
 def _cells(entry: Place | Trial) -> tuple[str, str]:
-    loss, gap = _place(entry)
+    loss, gap = place_of(entry)
     return (
         f"{words.share(loss.value)} {words.bracket(loss.low, loss.high)}",
         f"{_points(gap.value)} {words.bracket(gap.low, gap.high)}",

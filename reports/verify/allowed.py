@@ -171,7 +171,7 @@ def check_allowed(data: bytes, revisions: Sequence[Revision]) -> str:
                 if not mine or gen in known or obj is None:
                     continue
                 if not _holds_the_file(obj, revision):
-                    got = f"object {gen[0]}: {_short(obj)}"
+                    got = f"object {gen[0]}: {_object_head(obj)}"
                     raise Broken("the file holds an object that nothing refers to", got=got)
         count = len(known)
     return f"{count:,} objects, each of a kind that Assay writes"
@@ -198,7 +198,7 @@ def _named(name: str) -> str:
     return name if _NAME.fullmatch(name) else f"a name of {len(name):,} characters"
 
 
-def _short(obj: Any) -> str:
+def _object_head(obj: Any) -> str:
     """What stands there, without its words."""
     import pikepdf
 
@@ -239,7 +239,7 @@ class _Walk:
                 return
         raise Broken(
             PROBLEM,
-            got=f"{where}: {_short(obj)}",
+            got=f"{where}: {_object_head(obj)}",
             expected=_plainly(rule).replace("|", " or "),
             todo=TODO,
         )

@@ -16,8 +16,8 @@ from audit.derived import ONLY_WITH
 from audit.documents import Documents
 from audit.errors import AssayError
 from audit.funnel import figures
+from audit.metrics import METRICS
 from reports.verify.result import Broken, arm_named, plain, shown
-from reports.words import METRICS
 
 TOLERANCE = 1e-9
 FIXED = ("alpha", "floor")

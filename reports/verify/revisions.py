@@ -161,8 +161,8 @@ def compare_pages(before: pikepdf.Pdf, after: pikepdf.Pdf) -> str:
 def _same(a: Mapping[str, bytes], b: Mapping[str, bytes], words: str) -> None:
     for key in sorted(a.keys() | b.keys()):
         if a.get(key) != b.get(key):
-            raise Broken(f"{key} {words}", got=_short(b.get(key)), expected=_short(a.get(key)))
+            raise Broken(f"{key} {words}", got=_bytes_head(b.get(key)), expected=_bytes_head(a.get(key)))
 
 
-def _short(value: bytes | None) -> str:
+def _bytes_head(value: bytes | None) -> str:
     return "nothing" if value is None else f"{len(value):,} bytes, sha256 {hashlib.sha256(value).hexdigest()[:16]}"

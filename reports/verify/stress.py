@@ -22,18 +22,18 @@ def check_stress(files: Mapping[str, bytes]) -> str:
     document = load(files, "stress.json")
     compared = entries = 0
     try:
-        record_in(Stress, document, "stress.json")
+        found = record_in(Stress, document, "stress.json")
         for question in ("serving", "training"):
             for number, e in enumerate(document[question]["entries"], 1):
-                where = f"{question} {number}"
+                where, finding = f"{question} {number}", getattr(found, question).entries[number - 1]
+                words_of(finding)
+                noticed(finding)
                 counts, sign = e["counts"], 1 if e["figure"] == "difference" else -1
                 before, after = (figure_of(e["figure"], counts[side]) for side in ("before", "after"))
                 if before is None or after is None:
                     raise Broken("a figure of the stress test has no counts", got=where)
                 clear = e["low"] > 0 if sign > 0 else e["high"] < 0
                 beyond = e["random_worst"] is None or sign * (after - e["random_worst"]) > 0
-                words_of(e)
-                noticed(e)
                 pairs = (
                     ("before", e["before"], before),
                     ("after", e["after"], after),

@@ -17,6 +17,7 @@ from audit.documents.evidence import Evidence
 from audit.documents.explanations import ExplainedData, ExplainedModel
 from audit.documents.mitigation import ARMS, AimedGap, Arms, Flip, Mitigation
 from audit.errors import AssayError
+from audit.metrics import ACCURACY, FALSE_POSITIVE_RATE, ROC_AUC, SELECTION_RATE, TRUE_POSITIVE_RATE
 from reports.manifest import Manifest
 from reports.verify.figures import alike, load
 from reports.verify.result import Broken, arm_named, shown
@@ -120,7 +121,7 @@ def _mitigation(made: Mitigation, evidence: Evidence) -> Iterator[tuple[str, Any
 def _overall(arms: Arms) -> Iterator[tuple[str, Any, Any]]:
     for name, arm in arms.present().items():
         everyone = {r.metric: r.value for r in arm.rates if not r.attribute}
-        for metric in ("accuracy", "selection_rate", "true_positive_rate", "false_positive_rate", "roc_auc"):
+        for metric in (ACCURACY, SELECTION_RATE, TRUE_POSITIVE_RATE, FALSE_POSITIVE_RATE, ROC_AUC):
             yield f"the {metric} of the arm {arm_named(name)}", getattr(arm, metric), everyone.get(metric)
 
 

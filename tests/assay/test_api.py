@@ -16,7 +16,8 @@ import assay
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 PUBLIC = (
-    "AssayError Explanation Mitigation Result audit audit_case fairness_scorer load_running new_key open_run verify"
+    "AssayError Explanation Mitigation Result audit audit_case endpoint fairness_scorer load_running new_key open_run "
+    "verify"
 ).split()
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +22,8 @@ import assay
 import cli
 
 PUBLIC = {
-    "AssayError", "Explanation", "Mitigation", "Result", "audit", "audit_case", "fairness_scorer", "load_running",
-    "new_key", "open_run", "verify",
+    "AssayError", "Explanation", "Mitigation", "Result", "audit", "audit_case", "endpoint", "fairness_scorer",
+    "load_running", "new_key", "open_run", "verify",
 }  # fmt: skip
 FEATURES = ["duration", "credit_amount", "age"]
 
@@ -80,11 +84,29 @@ def test_every_kind_of_table(german: pd.DataFrame, kind: str) -> None:
     pd.testing.assert_frame_equal(found, expected)
 
 
-def test_polars(german: pd.DataFrame) -> None:
-    polars = pytest.importorskip("polars")
-    table = german[["sex", "credit_risk"]].assign(decided=(german["duration"] > 24) + 1)
-    found = assay.audit(polars.from_pandas(table), decision="decided", **roles())
-    assert found.rates().equals(assay.audit(table, decision="decided", **roles()).rates())
+POLARS = """
+import sys
+import polars
+import assay
+table = polars.read_parquet(sys.argv[1])
+roles = dict(label="credit_risk", positive=2, favourable=1, sensitive=["sex"], draws=50)
+for kind in (table, table.lazy()):
+    found = assay.audit(kind, decision="decided", **roles)
+    assert found.rates().equals(assay.audit(table.to_pandas(), decision="decided", **roles).rates())
+print("equal")
+"""
+
+
+@pytest.mark.environments
+def test_polars(german: pd.DataFrame, tmp_path: Path) -> None:
+    """With the Polars that scripts/environments.sh puts beside Assay's own packages."""
+    german.assign(decided=(german["duration"] > 24) + 1).to_parquet(tmp_path / "t.parquet")
+    place = Path(os.environ.get("ASSAY_ENVIRONMENTS", Path(tempfile.gettempdir()) / "assay-environments"))
+    root = Path(__file__).resolve().parents[2]
+    path = os.pathsep.join([str(root), str(place / "beside")])
+    done = subprocess.run([sys.executable, "-c", POLARS, str(tmp_path / "t.parquet")], capture_output=True, text=True,
+                          env={**os.environ, "PYTHONPATH": path}, timeout=600)  # fmt: skip
+    assert done.stdout.strip() == "equal", done.stderr[-2000:]
 
 
 def test_arrays_beside_the_table(german: pd.DataFrame) -> None:

@@ -20,7 +20,7 @@ def cube(counts: object, *, levels: tuple[tuple[str, ...], ...] | None = None) -
     n = np.array(counts, dtype=np.int64)
     full = np.zeros((*n.shape, 3, 2), dtype=np.int64)
     full[..., UNLABELLED, 0] = n
-    names = tuple("abc"[: n.ndim])
+    names = tuple("abcd"[: n.ndim])
     made = levels or tuple(tuple(f"{a}{i}" for i in range(size)) for a, size in zip(names, n.shape, strict=True))
     return Cube(names, made, full, full.astype(float), full.astype(float), False, None, MEANING)
 
@@ -136,3 +136,43 @@ def test_scores_that_only_people_taken_out_had_are_in_no_table(few: bool) -> Non
         assert not (margin.scores.at > 0.6 + 0.2 * few).any()
         assert margin.scores.n.sum() == (120 if not margin.attribute else margin.scores.n[1:].sum())
         assert margin.scores.n.reshape(-1, len(margin.scores.at)).any(axis=0).any()
+
+
+def test_by_default_no_more_than_three_attributes_cross() -> None:
+    margins, _ = publish(cube(np.full((2, 2, 2, 2), 50)))
+    assert max(len(m.attribute) for m in margins) == 3
+
+
+def test_a_group_inside_a_withheld_one_goes_though_no_line_of_its_own_hides_it() -> None:
+    """By (a, b): a0 b0 has 9, so a0 b1 (70, the smallest beside it) goes. Its 60 with c0 are the largest of their line."""
+    n = np.full((3, 3, 2), 200)
+    n[0] = [[4, 5], [60, 10], [20, 80]]
+    margins, _ = publish(cube(n))
+    assert {"a0b0", "a0b1"} <= hidden(margins, ("a", "b"))
+    assert {"a0b1c0", "a0b1c1"} <= hidden(margins, ("a", "b", "c"))
+
+
+def test_what_was_withheld_before_stays_so() -> None:
+    """Margins that left a machine, published once more by a higher floor, or by the same."""
+    first, _ = publish(cube([[5, 40, 60], [50, 45, 70], [80, 90, 12]]))
+    before = hidden(first, ("a", "b"))
+    assert before == {"a0b0", "a0b1", "a1b0", "a1b1"}
+    assert hidden(publish_margins(first), ("a", "b")) == before
+    assert hidden(publish_margins(first, 13), ("a", "b")) > before
+
+
+def test_nobody_of_a_withheld_group_is_left_in_the_sets_of_groups_that_people_are_in() -> None:
+    """Rows of one person in several groups: who is in a withheld one is taken out of the sets too."""
+    sizes = np.array([[5, 40, 60], [50, 45, 70], [80, 90, 95]])
+    codes = np.repeat([(i, j) for i in range(3) for j in range(3)], sizes.ravel(), axis=0)
+    none = np.zeros(len(codes), dtype=np.int64)
+    levels = (("a0", "a1", "a2"), ("b0", "b1", "b2"))
+    rows = CodedRows(
+        ("a", "b"), levels, codes, none + UNLABELLED, none, None, None, MEANING, cluster=np.arange(len(codes))
+    )
+    margins, _ = publish(cube_of(rows))
+    both = next(m for m in margins if len(m.attribute) == 2)
+    assert both.clusters is not None
+    assert both.withheld.any()
+    assert not both.clusters.people[both.withheld].any()
+    assert both.clusters.people[~both.withheld].tolist() == sizes.ravel()[~both.withheld].tolist()

@@ -20,7 +20,8 @@ from audit.gaps import Settings
 from audit.load import load_policy
 from audit.run import run_audit
 from debias.card import ml_bom, model_card, provenance
-from debias.methods import METHODS, SENSITIVE_NOTICE
+from debias.methods.method import SENSITIVE_NOTICE
+from debias.methods.table import METHODS
 from debias.mitigate import record_decision, run_mitigate, summary
 
 DRAWS = 40

@@ -156,7 +156,9 @@ def fitted(method: str, frame: pd.DataFrame, label: np.ndarray) -> Any:
     prepare, _ = encoder(frame)
     x = np.asarray(prepare.fit_transform(frame), dtype=np.float64)
     group = (frame["sex"] == "Male").to_numpy(np.int64)
-    found = reduced(method, "demographic_parity", 0.05, x, (label == "paid").astype(np.int64), group, 1, 0)
+    found = reduced(
+        method == "grid_search", "demographic_parity", 0.05, x, (label == "paid").astype(np.int64), group, 1, 0
+    )
     return Pipeline([("prepare", prepare), ("model", mean_of(*found, ["late", "paid"]))])
 
 

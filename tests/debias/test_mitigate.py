@@ -27,8 +27,9 @@ from audit.models.write import skops_bytes
 from audit.run import run_audit
 from audit.values import to_json
 from debias.candidate import joint_of
-from debias.fit import refit
-from debias.methods import METHODS, reweigh
+from debias.fit_weights import refit
+from debias.methods.table import METHODS
+from debias.methods.weights import reweigh
 from debias.mitigate import record_decision, run_mitigate, summary
 from debias.task import task_of
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit.errors import DataError
-from debias.methods import resample, reweigh
+from debias.methods.weights import resample, reweigh
 
 
 def test_by_hand() -> None:

@@ -33,9 +33,11 @@ def test_the_annex_lists_every_pair_with_the_people_short(tmp_path: Path, capsys
 
 
 def page(evidence: dict) -> None:  # type: ignore[type-arg]
+    from audit.documents import record_in
+    from audit.documents.evidence import Evidence
     from screens import pairs
 
-    pairs.show(evidence, "selection_rate", ("team",))
+    pairs.show(record_in(Evidence, evidence, "evidence.json"), "selection_rate", ("team",))
 
 
 def test_the_screen_turns_every_pair_towards_the_group_chosen(

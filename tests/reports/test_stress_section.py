@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from audit.documents import record_in
+from audit.documents.contract import ContractHeld
+from audit.documents.stress import Stress, Whatif
 from audit.files import canonical
 from reports.blocks import Paragraph, Table
 from reports.sections import stress
@@ -122,7 +125,8 @@ def test_a_whole_report_with_a_lie_in_it_fails_by_name(small: Reports, pki: Pki)
 
 
 def test_the_chapter_says_what_was_found_in_words_from_its_fields() -> None:
-    blocks = stress._stress(STRESS) + stress._whatif(WHATIF)
+    blocks = stress._stress(record_in(Stress, STRESS, "stress.json"))
+    blocks += stress._whatif(record_in(Whatif, WHATIF, "whatif.json"))
     cells = [cell for b in blocks if isinstance(b, Table) for row in b.rows for cell in row]
     assert any("If 'age' were recorded in tens, for people with sex is F" in c for c in cells)
     assert any("No line of a contract; the watch not within 12 batches of 100" in c for c in cells)
@@ -137,12 +141,13 @@ def test_failing_checks_are_told_by_group() -> None:
     found = {
         "kept": 0, "broken": 1, "rows": 200, "not_understood": {"expect_magic": 2},
         "checks": [{
-            "passed": False, "severity": "error", "columns": ["income"], "kind": "missing_at_most", "failed": 22,
+            "passed": False, "severity": "error", "words": "",
+            "columns": ["income"], "kind": "missing_at_most", "failed": 22,
             "rows": 200, "share": 0.11, "low": 0.07, "high": 0.16,
             "by_group": [{"attribute": ["sex"], "group": [g], "share": s} for g, s in (("F", 0.2), ("M", 0.02))],
             "apart": [{"attribute": ["sex"], "highest": ["F"], "lowest": ["M"], "p_adjusted": 0.001}],
         }],
     }  # fmt: skip
-    table = next(b for b in stress._contract(found) if isinstance(b, Table))
+    table = next(b for b in stress.contract(record_in(ContractHeld, found, "contract")) if isinstance(b, Table))
     assert table.rows[0][0] == "income: missing at most"
     assert "20.0 % of F, 2.0 % of M" in table.rows[0][4]

@@ -21,10 +21,13 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def page(evidence: dict, attribute: list) -> None:  # type: ignore[type-arg]
+    from audit.documents import record_in
+    from audit.documents.evidence import Evidence
     from screens import beyond, quality
 
-    quality.data_quality(evidence, attribute)
-    beyond.show(evidence, attribute)
+    measured = record_in(Evidence, evidence, "evidence.json")
+    quality.data_quality(measured, attribute)
+    beyond.show(measured, attribute)
 
 
 def shown(evidence: dict[str, Any]) -> AppTest:
@@ -43,8 +46,8 @@ ANSWERS = {
     "Are like people decided alike?": "Consistency is",
     "If people were ranked by their score, who would stand first?": "of the first tenth",
     "Does a score mean the same for everyone?": "the share lies in its band",
-    "How unequally do errors fall on people?": "The Theil index of benefit is",
-    "What would Clarify, AIF360 or fairlearn call this?": "each tool's own sign",
+    "How unequally do errors fall on people?": "Benefit is 1 for a right decision",
+    "What would Clarify, AIF360 or fairlearn call this?": "Tools differ in sign",
 }
 
 
@@ -88,8 +91,7 @@ def test_points_have_a_share_for_each_group(evidence: dict[str, Any]) -> None:
 
 def test_nothing_measured_nothing_shown(evidence: dict[str, Any]) -> None:
     keys = "slices individual ranking reliability inequality quality conformance smoothed"
-    empty = dict.fromkeys(keys.split())
-    app = shown(evidence | empty)
+    app = shown({k: v for k, v in evidence.items() if k not in keys.split()})
     assert not app.selectbox
     assert not app.subheader
 
@@ -101,6 +103,7 @@ def test_the_data_stand_beside_the_population(evidence: dict[str, Any]) -> None:
         group | {"group": ["male"], "share": 0.6, "population": 0.5, "low": 0.5, "high": 0.7},
     ]
     table = {"attribute": ["sex"], "estimable": True, "reason": None, "groups": groups, "p_value": 0.0004}
+    table |= {"people": 200, "unknown": 0, "not_in_reference": {}}
     told = texts(shown(evidence | {"population": {"source": "census", "shares": {}, "tables": [table]}}))
     assert "female are 40.0 % of the data and 50.0 % of the population" in told
     assert "Chi-squared test of fit: p < .001." in told

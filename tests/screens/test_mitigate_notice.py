@@ -11,10 +11,11 @@ from streamlit.testing.v1 import AppTest
 
 from audit.documents.mitigation import Mitigation
 from audit.documents.read import record_in
-from debias.methods import METHODS, SENSITIVE_NOTICE
+from debias.methods.method import SENSITIVE_NOTICE
+from debias.methods.table import METHODS
 from debias.mitigate import run_mitigate
 from reports.blocks import Notice
-from reports.sections.board import _reads_groups
+from reports.sections.board.options import _reads_groups
 from screens import workspace
 from screens.workspace import CaseFolder
 
@@ -40,9 +41,11 @@ def choosing(case_id: str) -> None:
 
 
 def comparing(document: dict) -> None:  # type: ignore[type-arg]
+    from audit.documents import record_in
+    from audit.documents.mitigation import Mitigation
     from screens import mitigate
 
-    mitigate.comparison(document)
+    mitigate.comparison(record_in(Mitigation, document, "mitigation.json"))
 
 
 def warned(app: AppTest) -> list[str]:

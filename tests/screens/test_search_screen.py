@@ -11,9 +11,9 @@ from streamlit.testing.v1 import AppTest
 
 from assay._commands.parsing import parsed
 from debias import jobs
-from debias.methods import SENSITIVE_NOTICE
+from debias.methods.method import CONSTRAINTS, SENSITIVE_NOTICE
 from debias.pareto import run_search
-from screens import charts, mitigate, search, state, workspace
+from screens import charts, state, workspace
 from screens.workspace import CaseFolder
 
 
@@ -48,9 +48,9 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 
 def page(case_id: str) -> None:
-    from screens import mitigate, search, workspace
+    from screens import search, workspace
 
-    search.panel(workspace.open_case(case_id), mitigate.AIMS)
+    search.panel(workspace.open_case(case_id))
 
 
 def run(folder: CaseFolder) -> AppTest:
@@ -67,12 +67,12 @@ def words(app: AppTest) -> str:
 def test_the_front_is_told_and_the_test_rows_wait(folder: CaseFolder, found: dict[str, Any]) -> None:
     app = run(folder)
     told = words(app)
-    on = search.on_front(found)
+    on = [t for t in found["trials"] if t["front"]]
     assert f"4 candidates tried, {len(on)} on the front" in told
     assert "400 test rows wait for the one that you pick" in told
     assert "flatters it" in told
     frame = app.table[0].value
-    assert frame["No."].tolist() == [state.plain("–"), *(str(t["trial"]) for t in on)]
+    assert sorted(frame["No."]) == sorted([state.plain("–"), *(str(t["trial"]) for t in on)])
     assert all(n in told for n in found["notes"])
     options = app.selectbox(key="pick-trial").options
     assert len(options) == 4
@@ -114,28 +114,31 @@ def test_what_is_asked_for_is_what_is_searched(folder: CaseFolder, started: list
 
 def test_bounded_loss_is_told_as_the_error_of_the_worst_group(folder: CaseFolder, found: dict[str, Any]) -> None:
     app = run(folder)
-    assert "bounded_loss" in mitigate.AIMS
+    assert "bounded_loss" in CONSTRAINTS
     app.selectbox(key="search-aim").set_value("bounded_loss").run()
     assert app.multiselect(key="search-methods-bounded_loss").value == ["constrained_boosting"]
     other = {**found, "asked": {**found["asked"], "constraint": "bounded_loss", "metric": "largest_group_error"}}
     (folder.run / "search.json").write_text(json.dumps(other))
     app = run(folder)
     assert "no other errs less with a smaller error of the worst group" in words(app)
-    assert "Worst group's error at most" in app.table[0].value.columns
+    assert "Worst group's error, points [95 %]" in [c.replace("\\", "") for c in app.table[0].value.columns]
     assert "worst group's error at most" in app.selectbox(key="pick-trial").options[0]
 
 
 def test_the_choice_is_shown_as_words_not_as_markup() -> None:
-    def shown(document: dict) -> None:  # type: ignore[type-arg]
+    def shown(choice: dict | None) -> None:  # type: ignore[type-arg]
+        from audit.documents import record_in
+        from audit.documents.mitigation import Choice
         from screens import search
 
-        search.chosen(document)
+        search.chosen(None if choice is None else record_in(Choice, choice, "choice"))
 
     choice = {"trial": 3, "looked_at": 30, "by": "Bo", "time": "2026-11-01T12:00:00+00:00", "reason": "**b** <i>"}
-    app = AppTest.from_function(shown, kwargs={"document": {"choice": choice}}).run()
-    assert "Candidate 3 of 30" in words(app)
+    choice |= {"on_front": True, "same_model": True, "search": {"file": "search.json", "sha256": ""}}
+    app = AppTest.from_function(shown, kwargs={"choice": choice}).run()
+    assert "picked candidate 3 of 30" in words(app)
     assert r"\*\*b\*\* \<i\>" in app.info[0].value
-    assert not AppTest.from_function(shown, kwargs={"document": {}}).run().info
+    assert not AppTest.from_function(shown, kwargs={"choice": None}).run().info
 
 
 def test_the_chart_tells_kinds_apart_by_shape() -> None:

@@ -43,14 +43,16 @@ def numbers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def page(evidence: dict, attribute: list) -> None:  # type: ignore[type-arg]
-    from audit.evidence import measures_from_json
+    from audit.documents import record_in
+    from audit.documents.evidence import Evidence
     from screens import classes, data, regression
 
-    if "regression" in evidence:
-        data.people(measures_from_json(evidence), ("sex",), evidence["data"])
-        regression.show(evidence)
+    measured = record_in(Evidence, evidence, "evidence.json")
+    if measured.regression is not None:
+        data.people(measured, ("sex",))
+        regression.show(measured, measured.regression)
     else:
-        classes.show(evidence, attribute)
+        classes.show(measured, attribute)
 
 
 def shown(evidence: dict[str, Any], attribute: list[str]) -> AppTest:

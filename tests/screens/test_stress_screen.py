@@ -23,7 +23,8 @@ ENTRY = {
     "watch": {"how": "drift", "batches": 2}, "watched": {"batch": 100, "batches": 12},
 }  # fmt: skip
 STRESS = {
-    "asked": {"budget": 0.05},
+    "schema": "assay/stress/1",
+    "asked": {"budget": 0.05, "seed": 0},
     "serving": {
         "candidates": 1000, "searched_rows": 200, "reported_rows": 200, "notes": ["A note."],
         "entries": [ENTRY,
@@ -75,7 +76,7 @@ def test_what_was_found_is_told_with_who_would_have_noticed(folder: CaseFolder) 
     app = run(folder, "corrupted")
     told = words(app)
     assert "1,000 combinations" in told
-    assert "Nothing worse than chance and random errors explain: selection rate difference by sex" in told
+    assert "Nothing worse than chance and random errors explain was found for: selection rate difference by sex" in told
     assert "Noticed by: the contract's between of age (proposed); the watch after 2 batches of 100." in told
     assert "12 of 200 rows" in told
     assert "not the worst there is" in told

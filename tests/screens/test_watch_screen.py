@@ -149,3 +149,29 @@ def test_without_time_there_is_nothing_to_watch(tmp_path: Path) -> None:
     assert not app.exception
     assert "Watching needs batches in the order of time" in texts(app)
     shutil.rmtree(sample)
+
+
+def test_everyone_is_listed_and_who_is_not_judged_is_called_undecided(document: dict[str, Any]) -> None:
+    few = {"attribute": "race", "group": "Other", "people": 40, "outcomes": 12, "wrong": 2, "status": "undecided"}
+    few |= {"reason": "12 people with known outcomes, 50 are needed", "first": None, "newest": 2 / 12}
+    app = shown(document | {"groups": [*document["groups"], few]})
+    told, tables = texts(app), "\n".join(t.value.to_string() for t in app.table).replace("\\", "")
+    assert "UNDECIDED for Other (race: 12 people with outcomes)" in told
+    assert "UNDECIDED: 12 people with known outcomes, 50 are needed" in tables
+    assert "this is no good news about them" in told
+    for g in document["groups"]:
+        assert f"{g['group']} ({g['attribute']})" in tables
+    assert "UNDECIDED" not in texts(shown(document))
+    held = document["quarantine"]["held"]
+    assert held > 0
+    assert f"{held} batches were put aside" in told
+
+
+def test_open_changes_are_shown_and_a_person_can_say_that_they_are_known(document: dict[str, Any]) -> None:
+    change = {"what": "gone", "attribute": "sex", "group": "Fe*male", "before": 0.33, "after": 0.0, "people": 900}
+    open_now = {"state": "SUSPECT", "changes": [change | {"since": 4, "p": 1e-9, "alpha": 0.01}]}
+    app = shown(document | open_now)
+    assert "nobody of Fe*male (sex) comes any more, 33.0 % were at first" in texts(app)
+    assert [r.options for r in app.radio if r.label == "What has changed is"] == [["known and meant"]]
+    aside = {"quarantine": {"held": 0, "rows": 3, "reasons": {"no time in 'day'": 2, "no score in 'p'": 1}}}
+    assert "2 with no time in 'day'; 1 with no score in 'p'" in texts(shown(document | aside))

@@ -25,14 +25,17 @@ def explained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def page(found: dict) -> None:  # type: ignore[type-arg]
+    from audit.documents import record_in
+    from audit.documents.explanations import Explanations
     from screens import why
 
-    why.alarm(found)
-    why.overall(found)
-    why.dependence(found)
-    why.trust(found)
-    why.recourse_gap(found)
-    why.person(found)
+    explained = record_in(Explanations, found, "explain.json")
+    why.alarm(explained)
+    why.overall(explained)
+    why.dependence(explained)
+    why.trust(explained)
+    why.recourse_gap(explained)
+    why.person(explained)
 
 
 def shown(found: dict[str, Any]) -> AppTest:
@@ -55,7 +58,7 @@ def test_everything_is_on_the_screen(explained: dict[str, Any]) -> None:
         "add up to the model's answer on all",
         "No sign that the model tells real people from made-up rows",
         "What it takes to turn a refusal, by group",
-        "Changes allowed: duration, credit_amount, savings, other_debtors",
+        "Changes allowed by the case: duration, credit_amount, savings, other_debtors",
         "One person's decision",
         "What counted most against the person",
         "What would turn the decision",

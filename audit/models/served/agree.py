@@ -11,10 +11,10 @@ import pandas as pd
 
 from audit.case import Case, EndpointSpec
 from audit.errors import CaseError
-from audit.load.endpoints import place_of
 from audit.load.toml import write
 from audit.load.values import coded
 from audit.models.loaded import same_class
+from audit.models.served.addresses import place_of
 from audit.models.served.line import Server
 
 MOST_TOLD = 12

@@ -22,8 +22,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from audit.errors import ModelError
-from audit.load.endpoints import PORTS, place_of
 from audit.models.loaded import one_line
+from audit.models.served.addresses import PORTS, place_of
 
 MOST_BYTES = 2**20
 MOST_BYTES_A_ROW = 4096

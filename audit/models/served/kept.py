@@ -65,7 +65,7 @@ class Kept:
         """Forget what was kept, and keep what comes from now on. Raises OutputError."""
         self.server, self.started = server, now()
         self._answers, self._probes = {}, {}
-        line = {"kind": "server", "schema": SCHEMA, "endpoint": self._digest(), "server": _plain(server)}
+        line = {"kind": "server", "schema": SCHEMA, "endpoint": self._digest(), "server": _server_json(server)}
         line["time"] = self.started
         if self._path is not None:
             write_whole(self._path, canonical(line, compact=True), mode=0o600)
@@ -140,7 +140,7 @@ def now() -> str:
     return dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
 
 
-def _plain(server: Server) -> dict[str, Any]:
+def _server_json(server: Server) -> dict[str, Any]:
     def listed(found: tuple[Tensor, ...]) -> list[Any]:
         return [[t.name, t.datatype, list(t.shape)] for t in found]
 

@@ -17,9 +17,9 @@ import pandas as pd
 from audit import progress
 from audit.case import Case, EndpointSpec
 from audit.errors import ModelError
-from audit.load.endpoints import place_of
 from audit.models.loaded import DECISION, PROBABILITY, RAW, VALUE, class_index, one_class, same_class
 from audit.models.served import measured
+from audit.models.served.addresses import place_of
 from audit.models.served.agree import agreed, classes_of, no_rule, said, which_columns
 from audit.models.served.kept import Kept, digest_of, raw_of
 from audit.models.served.line import Line, Raw, Server

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from reports import fit
-from reports.blocks import Block, Heading, Lead, Paragraph, Points, Section, Sources
+from reports.blocks import Block, Heading, Lead, Notice, Paragraph, Points, Section, Sources
 from reports.sections.board.asked import asked, conditions_of, sign
 from reports.sections.board.found import keys, most_people, people_of, short_of, unseen, worse_off
 from reports.sections.board.options import options
 from reports.sections.board.said import LABELS, facts, model_notices, opening
+from reports.undrawn import notice, scripts_of
 
 __all__ = ["LABELS", "most_people", "opening", "people_of", "section", "short_of", "worse_off"]
 
@@ -60,6 +61,7 @@ def _blocks(sources: Sources, most: Measure) -> list[Block]:
     return [
         Lead(opening(evidence)),
         Paragraph(facts(evidence)),
+        *([Notice(notice(scripts))] if (scripts := scripts_of(sources.manifest)) else []),
         *model_notices(evidence, most.notices),
         *keys(sources),
         Heading("Who fares worse, and how sure that is"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from audit.documents.base import Names
 from audit.documents.evidence import Evidence
+from audit.metrics import EQUAL_OPPORTUNITY, SELECTION_RATE, TRUE_NEGATIVE_RATE, TRUE_POSITIVE_RATE
 from audit.sizes import unit
 from audit.values import Gap, Pair
 from reports import conditions, words
@@ -20,7 +21,7 @@ def widest(evidence: Evidence) -> list[Names]:
     alone = find.attributes(evidence, alone=True)
 
     def width(attribute: Names) -> float:
-        gap = find.gap(evidence, "selection_rate", attribute)
+        gap = find.gap(evidence, SELECTION_RATE, attribute)
         return -1.0 if gap is None or gap.value is None else float(gap.value)
 
     kept = sorted(alone, key=lambda a: -width(a))[:MOST]
@@ -31,7 +32,7 @@ def most_people(evidence: Evidence, attribute: Names) -> Pair | None:
     """The pair of groups in which most people fare worse than chance explains; None where there is none."""
     found = [
         p
-        for p in find.every(evidence.pairs, metric="selection_rate", attribute=attribute)
+        for p in find.every(evidence.pairs, metric=SELECTION_RATE, attribute=attribute)
         if p.low is not None and p.low > 0 and short_of(evidence, p) is not None
     ]
     return max(found, key=lambda p: (short_of(evidence, p) or (0.0,))[0], default=None)
@@ -87,13 +88,15 @@ def worse_off(evidence: Evidence) -> list[str]:
     out = []
     shown = widest(evidence)
     for attribute in shown[:FULL]:
-        gap = find.gap(evidence, "selection_rate", attribute)
+        gap = find.gap(evidence, SELECTION_RATE, attribute)
         if gap is None or gap.value is None:
-            out.append(f"By {named(attribute)}, groups cannot be compared: {gap.reason if gap else 'not measured'}.")
+            out.append(
+                f"By {named(attribute)}, groups cannot be compared: {words.why(gap.reason) if gap else 'not measured'}."
+            )
             continue
         out.append(_compared(evidence, attribute, gap))
     crossed = [a for a in find.printed(evidence) if len(a) > 1]
-    gaps = [g for a in crossed if (g := find.gap(evidence, "selection_rate", a)) and g.value is not None]
+    gaps = [g for a in crossed if (g := find.gap(evidence, SELECTION_RATE, a)) and g.value is not None]
     if gaps:
         g = max(gaps, key=lambda g: g.value or 0.0)
         top, bottom = two(g.highest, g.lowest)
@@ -134,11 +137,11 @@ def _sure(gap: Gap) -> str:
 
 
 def _merit(evidence: Evidence, attribute: Names) -> str:
-    merit = find.gap(evidence, "equal_opportunity", attribute)
+    merit = find.gap(evidence, EQUAL_OPPORTUNITY, attribute)
     if merit is None or merit.value is None:
         return ""
     data = evidence.data
-    metric = "true_positive_rate" if data.positive == data.favourable else "true_negative_rate"
+    metric = TRUE_POSITIVE_RATE if data.positive == data.favourable else TRUE_NEGATIVE_RATE
     low, high = (find.rate(evidence, metric, attribute, g or ()) for g in (merit.lowest, merit.highest))
     if low is None or high is None or low.value is None or high.value is None:
         return ""
@@ -159,7 +162,7 @@ def unseen(sources: Sources) -> list[str]:
     else:
         out.append("How people fare whose outcome nobody saw, such as those who were refused.")
     known = evidence.data.label is not None
-    short = [r for r in evidence.rates if not r.estimable and (known or r.metric == "selection_rate")]
+    short = [r for r in evidence.rates if not r.estimable and (known or r.metric == SELECTION_RATE)]
     small = list(dict.fromkeys(name(r.group) for r in short))
     if small:
         named = ", ".join(small[:2]) + (f" and {len(small) - 2} more" if len(small) > 2 else "")
@@ -180,6 +183,6 @@ def _unknown(evidence: Evidence) -> list[str]:
 def _bound(evidence: Evidence, attribute: str) -> str:
     found = find.one(
         evidence.bounds.unknown_group if evidence.bounds else (),
-        metric="selection_rate", kind="difference", attribute=(attribute,),
+        metric=SELECTION_RATE, kind="difference", attribute=(attribute,),
     )  # fmt: skip
     return "" if found is None else f" The true gap could be anything from {words.span(found)} points."

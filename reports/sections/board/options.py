@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
 from audit.documents.evidence import Evidence
 from audit.documents.mitigation import Mitigation
-from audit.findings import NormResult, policy_words
+from audit.findings import NormResult
+from audit.metrics import ACCURACY, SELECTION_RATE
 from audit.sizes import unit
 from reports import words
 from reports.blocks import Block, Notice, Paragraph, Sources, Table
@@ -40,7 +39,7 @@ def options(sources: Sources, most: int) -> list[Block]:
         ]
     order = {"outside": 0, "undecided": 1, "not_estimable": 2, "inside": 3}
     known = [n for n in arms[0][1] if n.value is not None]
-    shown = sorted(known, key=lambda n: (order[n.status], n.metric != "selection_rate", n.kind != "difference"))
+    shown = sorted(known, key=lambda n: (order[n.status], n.metric != SELECTION_RATE, n.kind != "difference"))
     rows = [
         (
             f"{words.capital(plain(n.metric))}, {'gap' if n.kind == 'difference' else 'ratio'} by "
@@ -52,7 +51,7 @@ def options(sources: Sources, most: int) -> list[Block]:
     rows += [_right([arm for _, _, arm in arms])] if len(arms) > 1 else []
     rest = len(norms) - len(shown[:most])
     behind = f" {many(rest, 'more limit')}: see the chapters behind." if rest else ""
-    note = f"{policy_words(msgspec.to_builtins(evidence.policy))} 95 % range in brackets.{_of_all(evidence)}{behind}"
+    note = f"{evidence.policy.words} 95 % range in brackets.{_of_all(evidence)}{behind}"
     heads = ("What is asked of it", *(title for title, _, _ in arms))
     widths = {1: (56, 44), 2: (40, 30, 30), 3: (34, 22, 22, 22)}[len(arms)]
     out: list[Block] = [Table("The options side by side", heads, tuple(rows), note, widths)]
@@ -68,7 +67,7 @@ def options(sources: Sources, most: int) -> list[Block]:
 
 def _of_all(evidence: Evidence) -> str:
     """Why a range here may differ from that of the two groups named above; nothing where there are but two."""
-    several = any((g.pairs or 0) > 1 for a in widest(evidence) if (g := find.gap(evidence, "selection_rate", a)))
+    several = any((g.pairs or 0) > 1 for a in widest(evidence) if (g := find.gap(evidence, SELECTION_RATE, a)))
     return " It is that of the widest gap among all groups, and can differ from that of two groups." if several else ""
 
 
@@ -96,7 +95,7 @@ def _stand(n: NormResult | None) -> str:
 def _right(arms: Sequence[find.Measured]) -> tuple[str, ...]:
     cells = []
     for arm in arms:
-        found = find.rate(arm, "accuracy", (), ())
+        found = find.rate(arm, ACCURACY, (), ())
         cells.append(
             f"{100 * found.value:.1f} of 100" if found and found.value is not None and found.estimable else "not known"
         )

@@ -6,6 +6,7 @@ from audit.documents.base import Names
 from audit.documents.evidence import Evidence
 from audit.findings import turned_words
 from audit.load.forms import ABOUT, BAD, GOOD
+from audit.metrics import SELECTION_RATE
 from audit.sizes import measured
 from reports import words
 from reports.blocks import Block, Notice
@@ -47,7 +48,7 @@ def opening(evidence: Evidence) -> str:
     """What is decided, about how many, and how many get it."""
     data = evidence.data
     text = f"{words.short(evidence.case.purpose, 150).rstrip('.')}. {measured(data)} were looked at."
-    everyone = find.rate(evidence, "selection_rate", (), ())
+    everyone = find.rate(evidence, SELECTION_RATE, (), ())
     if everyone and everyone.estimable:
         text += f" {of_100(everyone.value)} of 100 got {_answer(evidence)}. Below, “get it” means that."
     if data.weight:

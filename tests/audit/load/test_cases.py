@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from audit.case import Case, DataSpec, EndpointSpec, ModelSpec
 from audit.errors import CaseError
 from audit.load import dump_case, load_case, load_policy
-from audit.load.endpoints import PROTOCOLS
-from audit.load.policies import DEFAULT, METRICS
+from audit.load.policies import DEFAULT
 from audit.load.toml import key, quote, write
+from audit.metrics import norm_metrics
+from audit.models.served.protocols import PROTOCOLS
 
 TEXT = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12).filter(lambda t: bool(t.strip()))
 COLUMN = st.text(st.characters(codec="utf-8"), min_size=1, max_size=10).filter(lambda t: bool(t.strip()))
@@ -32,7 +33,7 @@ def endpoints(draw: st.DrawFn, folder: Path) -> EndpointSpec:
     json_only = protocol == "json"
     name = st.sampled_from([None, "p", "out[*].p"])
     return EndpointSpec(
-        url=f"{PROTOCOLS[protocol][0]}://models.example:8443/v2/models/loans",
+        url=f"{PROTOCOLS[protocol].schemes[0]}://models.example:8443/v2/models/loans",
         protocol=protocol,
         send_to=draw(st.sampled_from([None, "models.example:8443"])),
         output="out[*].p" if json_only else draw(name),
@@ -199,7 +200,7 @@ def test_the_policy_that_ships() -> None:
     assert {(n.metric, n.kind) for n in policy.norms} >= {("selection_rate", "difference"), ("selection_rate", "ratio")}
     for norm in policy.norms:
         assert norm.attribute == ()
-        assert norm.metric in METRICS
+        assert norm.metric in norm_metrics()
         assert (norm.promote < norm.limit) == (norm.kind == "difference")
 
 

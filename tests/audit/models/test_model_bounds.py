@@ -166,8 +166,10 @@ def curve(rows: pd.DataFrame) -> Any:
 
 
 def centres(rows: pd.DataFrame) -> Any:
-    model = cluster.KMeans(3, n_init=1).fit(rows)
-    model.cluster_centers_ = np.zeros((3, 500_000))
+    inner = cluster.KMeans(3, n_init=1).fit(rows)
+    inner.cluster_centers_ = np.zeros((3, 500_000))
+    model = ensemble.VotingClassifier([("a", LogisticRegression(max_iter=500))]).fit(rows, target(rows))
+    model.estimators_ = [inner]  # no clustering is asked by itself, and a voter may hold one
     return model
 
 

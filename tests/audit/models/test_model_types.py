@@ -149,9 +149,10 @@ def test_every_name_on_the_list_exists() -> None:
 
 def test_the_list_trusts_nothing_that_runs_what_a_file_says() -> None:
     assert not [name for name in trusted() if forbidden(name)]
+    kinds = {"builtins.object", "pandas.CategoricalDtype", "pandas.StringDtype"}  # a selector of columns names them
     assert not [
         n
-        for n in sections()["reviewed"]
+        for n in set(sections()["reviewed"]) - kinds
         if n.split(".")[0]
         not in ("sklearn", "numpy", "scipy", "fairlearn", "lightgbm", "xgboost", "collections", "functools")
     ]

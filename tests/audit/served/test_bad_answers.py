@@ -17,9 +17,10 @@ import pytest
 
 import cli
 from audit.errors import CaseError, ModelError
-from audit.load.endpoints import PROTOCOLS, check_address, place_of
+from audit.models.served.addresses import check_address, place_of
 from audit.models.served.client import Access, Client, addresses
 from audit.models.served.kept import Kept
+from audit.models.served.protocols import PROTOCOLS
 from audit.models.served.worker import EndpointWorker
 from tests.audit.served.served import CASE, FEATURES, Handler, Quiet, Served, case, oip, serving, table
 
@@ -202,7 +203,7 @@ def test_nothing_is_asked_before_somebody_agreed(
 )
 def test_an_address_that_is_never_asked(url: str, words: str, tmp_path: Path) -> None:
     with pytest.raises(CaseError) as told:
-        check_address(url, PROTOCOLS["oip"], False, "here")
+        check_address(url, PROTOCOLS["oip"].schemes, False, "here")
     assert words in told.value.message
     assert "secret" not in told.value.message
 

@@ -10,7 +10,8 @@ from scipy.stats import kstest, mannwhitneyu, permutation_test
 
 from audit.stats import areas_p, limits_gap, mean_gap, means_p
 from audit.stats.means import Averages
-from audit.stats.permute import _normal_tail, _tail_of_means, areas_and_variances
+from audit.stats.permute import _tail_of_means, normal_tail
+from audit.stats.permute_areas import areas_and_variances
 
 
 def table(values: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -122,7 +123,7 @@ def test_the_tails_bounds_are_bounds(size: int) -> None:
     ways = [values[list(c)].sum() for c in combinations(range(2 * size), size)]
     exact = np.mean(np.abs(np.array(ways) - values.sum() / 2) >= abs(values[size:].sum() - values.sum() / 2) - 1e-9)
     assert _tail_of_means(values, a, b) >= exact
-    assert _normal_tail(3.0, 0.0, 100.0) == pytest.approx(0.0026998, rel=1e-4)
+    assert normal_tail(3.0, 0.0, 100.0) == pytest.approx(0.0026998, rel=1e-4)
 
 
 def test_equal_scores_give_a_p_value_of_one_and_groups_renamed_the_same() -> None:

@@ -108,6 +108,7 @@ def test_the_least_people_are_those_who_show_it_where_both_models_are_as_good() 
     needed = least_people(0.05, ALPHA / 2)
     assert paired_sequence(0.025 * needed, 0.025 * needed, needed, ALPHA / 2)[1] <= 0.05
     assert paired_sequence(0.025 * (needed - 1), 0.025 * (needed - 1), needed - 1, ALPHA / 2)[1] > 0.05
+    assert least_people(1.0, ALPHA) == 1, "nothing has to be shown"
     even = paired(F=(2900, 20, 20, 60))
     assert planned(0, even).facts["needed"] == max(needed, RULES.enough)
     assert planned(0, even, enough=9000).facts["needed"] == 9000
@@ -125,6 +126,9 @@ def test_a_later_group_takes_nothing_of_what_the_others_may_spend() -> None:
     pairs = paired(F=(900, 30, 20, 50), X=(900, 25, 20, 55))
     found = loss_checks(pairs, RULES, ALPHA, {("sex", "F"): 5000, ("sex", "M"): 10})
     each = {c.name: interval(c) for c in found if c.facts["people"]}
+    gone = next(c for c in found if c.name == "loss/sex=M")
+    assert (gone.holds, gone.facts["people"]) == (True, 0)
+    assert gone.words == "M: UNDECIDED whether wronged more often: no outcomes are due yet."
     assert each["loss/sex=F"] == paired_sequence(30, 20, 1000, ALPHA / 2)
     assert each["loss/sex=X"] == paired_sequence(25, 20, 1000, ALPHA / 2)
 

@@ -27,6 +27,7 @@ def people() -> pd.DataFrame:
     drive = 0.12 * (frame.pay - 30) - 0.2 * (frame.debt - 5) + 0.6 * (frame.sex == "M") + 0.5 * (frame.job == "smith")
     good = (drive + rng.normal(0, 0.8, N) > np.quantile(drive, 0.7)).to_numpy()
     frame["words"] = np.where(good, "approved", "denied")
+    frame["typed"] = np.where(good, "Approved.", "Denied.")
     frame["bits"] = good.astype(int)
     frame["signs"] = np.where(good, 1, -1)
     frame["steps"] = np.where(good, 2, 1)

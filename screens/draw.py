@@ -1,0 +1,90 @@
+"""The report's blocks on a screen: what a chapter says is said here in the same words, below what one can turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+import streamlit as st
+
+from audit.findings import name_of, percent
+from audit.sizes import behind, rows_behind
+from audit.values import Rate
+from reports.blocks import Block, Figure, Heading, Keys, Lead, Notice, Paragraph, Points, Signatures, Table
+from screens import charts, parts, state
+
+
+def blocks(found: Sequence[Block]) -> None:
+    """Each block in turn. Boxes for signers are drawn by no screen."""
+    for block in found:
+        match block:
+            case Heading(text):
+                st.markdown(f"### {state.plain(text)}")
+            case Paragraph(text) | Lead(text):
+                st.write(state.plain(text))
+            case Notice(text):
+                st.warning(state.plain(text))
+            case Points(items):
+                for item in items:
+                    st.markdown(f"- {state.plain(item)}")
+            case Keys(items):
+                for column, one in zip(st.columns(len(items)), items, strict=True):
+                    column.metric(one.label, one.value)
+                    column.caption(state.plain(one.text))
+            case Table():
+                table(block)
+            case Figure(svg, alt, caption):
+                st.image(svg, caption=state.plain(f"{caption}. {alt}"))
+            case Signatures():
+                continue
+
+
+def table(found: Table) -> None:
+    """A real table under its caption, the note below."""
+    st.markdown(f"**{state.plain(found.caption)}**")
+    rows = [[cell.replace("\n", ", ") for cell in row] for row in found.rows]
+    parts.table(pd.DataFrame(rows, columns=list(found.columns)), alt=found.caption)
+    if found.note.strip():
+        st.caption(state.plain(found.note.strip()))
+
+
+def answer(
+    rates: Sequence[Rate],
+    takeaway: str,
+    *,
+    key: str,
+    title: str,
+    alt: str,
+    counted: str = "Counted",
+    overall: Rate | None = None,
+    share: bool = True,
+    said: Callable[[float | None], str] = percent,
+) -> None:
+    """One question answered by group: the sentence, the chart, and the table beside it. overall: everyone's, a line."""
+    st.write(state.plain(takeaway))
+    chart, beside = st.columns([3, 2])
+    dots = [
+        charts.Dot(
+            name_of(r.group), r.value, r.value if r.low is None else r.low, r.value if r.high is None else r.high,
+            rows_behind(r), "", r.reason,
+        )
+        for r in rates
+    ]  # fmt: skip
+    figure = charts.dots(dots, title=title, percent=share, mark=overall.value if overall else None)
+    chart.plotly_chart(figure, config=charts.CONFIG, key=key, alt=takeaway)
+    shown = pd.DataFrame(
+        {
+            "Group": [name_of(r.group) for r in rates],
+            "Value": [said(r.value) for r in rates],
+            "95 % interval": [_interval(r, said) for r in rates],
+            counted: [behind(r) for r in rates],
+        }
+    )
+    with beside:
+        parts.table(shown, alt=alt)
+
+
+def _interval(r: Rate, said: Callable[[float | None], str]) -> str:
+    if not r.estimable:
+        return str(r.reason)
+    return "–" if r.low is None else f"{said(r.low)} to {said(r.high)}"

@@ -1,0 +1,193 @@
+"""Tables are the only list: a name stands in its table and nowhere else, and a row that is added is seen everywhere."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import cli
+from audit.metrics import METRICS, MetricRow
+from audit.models.served import protocols
+from audit.models.served.protocols import PROTOCOLS, Protocol
+from audit.policy import LOOP_METHODS
+from audit.stress import corrupt
+from debias import fit_weights
+from debias.methods import table
+from debias.methods.method import CONSTRAINTS, DEMOGRAPHIC_PARITY
+from debias.methods.table import METHODS, MethodRow
+from reports import words
+from reports.check_offline import check
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Where a name stands besides its table, and why. Keys that only look like a metric's name: fields of other records.
+ELSEWHERE = {
+    "reports/check_offline/check.py": "it runs alone; that it has the table's formulas is tested here",
+    "audit/policy.py": "the loop's ways, read before the room of the methods; tested here",
+    "audit/calibration.py": "mean_score: a field of a bin",
+    "debias/pareto.py": "selection_rate: a field of a point",
+    "debias/pareto_figures.py": "selection_rate: a field of a point",
+    "debias/fit_weights.py": "resampling: how weights were used",
+    "screens/charts.py": "accuracy: an axis",
+}
+HOMES = {"audit/metrics.py": METRICS, "debias/methods/method.py": METHODS}
+
+
+@functools.cache
+def literals() -> dict[str, Counter[str]]:
+    """file -> whole string literals, docstrings left out."""
+    out = {}
+    for room in ("audit", "debias", "reports", "screens", "assay"):
+        for path in sorted((ROOT / room).rglob("*.py")):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            found = (n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str))
+            out[path.relative_to(ROOT).as_posix()] = Counter(found)
+    return out
+
+
+def test_a_metric_and_a_method_are_named_in_their_table_alone() -> None:
+    found = literals()
+    for home, rows in HOMES.items():
+        assert {n: found[home][n] for n in rows} == dict.fromkeys(rows, 1), home
+    names = {*METRICS, *METHODS}
+    strange = {
+        path: sorted(names & set(count))
+        for path, count in found.items()
+        if path not in {*HOMES, *ELSEWHERE} and names & set(count)
+    }
+    assert not strange, "take the name from its table"
+    assert all(names & set(found[path]) for path in ELSEWHERE), "an exception that is none any more"
+
+
+def test_a_protocol_is_named_in_its_table_alone() -> None:
+    found = literals()
+    assert [p for p, count in found.items() if {"oip", "oip-grpc"} & set(count)] == ["audit/models/served/protocols.py"]
+
+
+def test_who_stands_apart_says_the_same() -> None:
+    """The offline check has its own formulas, the policy its own list of the loop's ways."""
+    cells = {"known": check.KNOWN}
+    for name, formula in check.RATES.items():
+        counted, out_of = (cells.get(s.strip(), s.strip()) for s in METRICS[name].formula.split("/"))
+        assert formula == f"{counted} / {out_of}"
+    rates = {row.name for row in METRICS.values() if row.formula}
+    assert rates - set(check.RATES) == {"selection_rate", "base_rate"}
+    assert set(LOOP_METHODS) - {"threshold", "search"} <= set(METHODS)
+    assert METHODS[LOOP_METHODS[-1]].needs_sensitive_at_decision
+
+
+def test_constraints_and_methods_name_each_other() -> None:
+    assert {c for m in METHODS.values() for c in m.constraints} == set(CONSTRAINTS)
+    assert {c.metric for c in CONSTRAINTS.values()} <= set(METRICS)
+    served = Counter(name for c in CONSTRAINTS.values() for name in c.serves)
+    assert max(served.values()) == 1, "a norm is served by one constraint"
+
+
+JACCARD = MetricRow(
+    name="threat_score",
+    title="threat score",
+    formula="tp / tp fp fn",
+    better="higher",
+    hypothesis="threat_score",
+    question="Of those who are {yes} or are called so, how many are both?",
+    among="people who are {yes} or are called so",
+    source="Gilbert 1884",
+    glossary="Of those who are positive or called so, the share that is both.",
+)
+
+
+def people(folder: Path, norm: str) -> Path:
+    """400 people with decisions; the case's one norm is about `norm`."""
+    rng = np.random.default_rng(7)
+    sex, label = rng.choice(["a", "b"], 400), rng.choice(["no", "yes"], 400)
+    decided = np.where(rng.random(400) < 0.7, label, np.where(sex == "a", "yes", "no"))
+    pd.DataFrame({"sex": sex, "y": label, "d": decided}).to_csv(folder / "p.csv", index=False)
+    (folder / "policy.toml").write_text(
+        f'version = "1"\n[[norm]]\nmetric = "{norm}"\nkind = "difference"\nlimit = 0.1\n', encoding="utf-8"
+    )
+    case = folder / "case.toml"
+    case.write_text(
+        '[case]\nname = "People"\npurpose = "Who is called"\n[data]\npath = "p.csv"\nlabel = "y"\npositive = "yes"\n'
+        'sensitive = ["sex"]\n[model]\ndecision = "d"\n[policy]\nfile = "policy.toml"\n',
+        encoding="utf-8",
+    )
+    return case
+
+
+def asked(evidence: dict) -> None:  # type: ignore[type-arg]
+    import streamlit as st
+
+    from audit.documents import record_in
+    from audit.documents.evidence import Evidence
+    from screens import model
+
+    st.session_state.setdefault("attribute", ("sex",))
+    model.by_question(record_in(Evidence, evidence, "evidence.json"))
+
+
+def test_a_metric_added_is_measured_judged_explained_and_asked_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = people(tmp_path, JACCARD.name)
+    assert cli.main(["audit", str(case), "--out", str(tmp_path / "none")]) == 2, "no such metric yet"
+    monkeypatch.setitem(METRICS, JACCARD.name, JACCARD)
+    assert cli.main(["audit", str(case), "--out", str(tmp_path / "run")]) == 0
+    capsys.readouterr()
+    evidence = json.loads((tmp_path / "run" / "evidence.json").read_bytes())
+    frame = pd.read_csv(tmp_path / "p.csv")
+    for r in evidence["rates"]:
+        if r["metric"] == JACCARD.name and r["group"] in (["a"], ["b"]):
+            mine = frame[frame.sex == r["group"][0]]
+            either = ((mine.y == "yes") | (mine.d == "yes")).sum()
+            assert r["value"] == pytest.approx(((mine.y == "yes") & (mine.d == "yes")).sum() / either)
+    assert {g["kind"] for g in evidence["gaps"] if g["metric"] == JACCARD.name} == {"difference", "ratio"}
+    assert [n["metric"] for n in evidence["norms"]] == [JACCARD.name]
+    assert ("Threat score", JACCARD.glossary) in words.glossary()
+    app = AppTest.from_function(asked, kwargs={"evidence": evidence}, default_timeout=60).run()
+    assert not app.exception
+    assert any("Of those who are 'yes' or are called so" in o for o in app.selectbox(key="question").options)
+
+
+def test_a_method_added_is_offered_and_runs_its_own_function(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    called = []
+
+    def fit(request):  # type: ignore[no-untyped-def]
+        called.append(request.constraint)
+        return fit_weights.by_weights(request, weighted=True)
+
+    row = MethodRow(
+        "half_weights", "Half weights", "pre", False, ("own",), (DEMOGRAPHIC_PARITY,), "Weights half the way.", "ours",
+        fit=fit, space={}, starts=({},),
+    )  # fmt: skip
+    monkeypatch.setitem(METHODS, row.name, row)
+    case = people(tmp_path, "selection_rate")
+    frame = pd.read_csv(tmp_path / "p.csv").assign(x=np.arange(400.0))
+    frame.to_csv(tmp_path / "p.csv", index=False)
+    assert cli.main(["mitigate", str(case), "--method", "half_weight", "--out", str(tmp_path / "no")]) == 2
+    assert "half_weights" in capsys.readouterr().err
+    assert cli.main(["mitigate", str(case), "--method", row.name, "--out", str(tmp_path / "run")]) == 0
+    assert called == [DEMOGRAPHIC_PARITY]
+    assert json.loads((tmp_path / "run" / "mitigation.json").read_bytes())["method"] == row.name
+    assert row.name in {m.name for m in table.METHODS.values() if DEMOGRAPHIC_PARITY in m.constraints}
+
+
+def test_a_protocol_added_is_read_and_a_corruption_added_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    from audit.load.endpoints import read
+    from audit.stress.spec import known_kinds
+
+    monkeypatch.setitem(PROTOCOLS, "soap", Protocol("soap", ("https",), PROTOCOLS["oip"].line))
+    spec = read({"url": "https://127.0.0.1:1/v2/models/m", "protocol": "soap"}, Path())
+    assert type(protocols.line_to(spec)).__name__ == "Oip"
+    extra = corrupt.Corruption("zeroed", "number", "{column} were 0", "a default", None, lambda c: c * 0)
+    monkeypatch.setitem(corrupt.KINDS, extra.name, extra)
+    assert known_kinds(("zeroed",)) == ("zeroed",)
