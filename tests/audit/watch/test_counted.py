@@ -207,3 +207,38 @@ def test_a_metric_that_is_no_rate_is_said():
     found = judge_counts(norm(metric="roc_auc"), margin([600, 300], [1000, 1000]))
     assert found.status == "not_estimable"
     assert "assay audit" in found.reason
+
+
+@pytest.mark.parametrize("kind", ["difference", "ratio"])
+def test_the_pair_that_is_named_has_what_is_known_of_these_two_alone(kind: str) -> None:
+    """Two large groups are clearly apart; the widest gap is named between one of them and thirty people."""
+    found = judge_counts(norm(kind, 0.1 if kind == "difference" else 0.8), margin([3000, 2400, 11], [5000, 5000, 30]))
+    assert (found.highest, found.lowest) == ("a", "c")
+    assert found.pair_low is not None
+    assert found.pair_high is not None
+    # Bonferroni over three pairs: by a grid, where the e-value of these two refuses a gap.
+    e, grid = (
+        (lambda d: log_e_difference(3000, 5000, 11, 30, d), np.linspace(-0.5, 0.59, 1091))
+        if kind == "difference"
+        else (lambda r: log_e_ratio(11, 30, 3000, 5000, r), np.linspace(0.001, 1.0, 1000))
+    )
+    kept = [v for v in grid if e(float(v)) < math.log(3 / 0.05)]
+    assert found.pair_low == pytest.approx(min(kept), abs=0.002)
+    assert found.pair_high == pytest.approx(max(kept), abs=0.002)
+    assert found.pair_p == pytest.approx(min(1.0, 3 * math.exp(-log_e_difference(3000, 5000, 11, 30, 0.0))))
+    assert found.pair_p > 0.05
+    if kind == "difference":
+        assert found.pair_low < 0 < found.low
+
+
+def test_the_screen_prints_the_pairs_own_figures_beside_their_names() -> None:
+    from dataclasses import asdict
+
+    from screens.watch import takeaway_of
+
+    found = judge_counts(norm(), margin([3000, 2400, 11], [5000, 5000, 30]))
+    said = takeaway_of("Selection rate", asdict(found))
+    assert f"the widest gap of all groups is between {found.low:.3f} and {found.high:.3f}" in said
+    assert f"Highest in a, lowest in c: of these two between {found.pair_low:.3f} and {found.pair_high:.3f}" in said
+    old = {k: v for k, v in asdict(found).items() if not k.startswith("pair")}
+    assert "nothing is said here of these two alone" in takeaway_of("Selection rate", old)
