@@ -193,7 +193,7 @@ FLOORS = (
         "reports", "about", "attest", "blocks", "chart_pareto", "charts", "compare", "conditions", "decision",
         "document", "extra", "fit", "glyphs", "inline", "keys", "known", "letter", "machine", "manifest", "pdf",
         "presets", "render", "sections", "series", "series_counts", "setting", "sign", "signature", "signing_key",
-        "stamp", "token", "words", "xmp",
+        "stamp", "token", "undrawn", "words", "xmp",
     },
     {"log"},
     {"register", "verify", "attest.check"},
