@@ -358,3 +358,24 @@ def test_what_was_fixed_before_the_choice_is_here_and_what_came_after_is_lacking
     for when, here in (("2020-01-01T00:00:00+00:00", False), ("2999-01-01T00:00:00+00:00", True)):
         chosen = replace(known, mitigation=SimpleNamespace(choice=SimpleNamespace(time=when)))  # type: ignore[arg-type]
         assert (fixed_beforehand(chosen) is not None) is here
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_each_preset_has_a_filled_example_of_today_s_form(name: str, root: Path) -> None:
+    """scripts/preset_examples.py makes it; whoever changes a form makes its example again."""
+    preset = read_preset(shipped_text(name) or "", name)
+    text = (root / "docs" / "presets" / f"{name}.md").read_text(encoding="utf-8")
+    assert text.startswith(f"# {preset.title}\n")
+    assert preset.intro in text
+    assert f"Read on {preset.as_read}, to be read again by {preset.review_by}." in text
+    form = text.split("| Item | State |")[1].split("\n\n")[0].splitlines()[2:]
+    told = [line.strip("|").split("|")[:2] for line in form]
+    assert [item.strip() for item, _ in told] == [f.title + (f" ({f.cite})" if f.cite else "") for f in preset.fields]
+    found = [state.strip() for _, state in told]
+    assert set(found) <= {"here", "lacking", "stale", "–"}
+    assert (
+        f"{found.count('lacking') + text.count(chr(10) + 'Lacking: ')} lacking, {found.count('stale')} stale." in text
+    )
+    assert "here" in found
+    for reference in preset.references:
+        assert reference.text in text
