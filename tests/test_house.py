@@ -190,15 +190,9 @@ def test_no_module_imports_itself_by_way_of_another() -> None:
 # doors that do the whole of a job. A room imports what stands on its own floor or below.
 FLOORS = (
     {
-<<<<<<< HEAD
-        "reports", "about", "attest", "blocks", "chart_pareto", "charts", "compare", "conditions", "decision",
-        "document", "extra", "fit", "glyphs", "inline", "keys", "known", "letter", "machine", "manifest", "pdf",
-        "presets", "render", "sections", "series", "series_counts", "setting", "sign", "signature", "signing_key",
-=======
         "about", "attest", "blocks", "chart_pareto", "charts", "compare", "conditions", "decision", "document",
         "extra", "fit", "glyphs", "inline", "keys", "known", "letter", "machine", "manifest", "pdf", "presets",
         "render", "reports", "sections", "series", "series_counts", "setting", "sign", "signature", "signing_key",
->>>>>>> main
         "stamp", "token", "undrawn", "words", "xmp",
     },
     {"log"},
