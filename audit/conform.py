@@ -40,7 +40,7 @@ def conformance(margins: Sequence[Margin], settings: Settings) -> dict[str, Any]
             continue
         known = np.flatnonzero(np.array([UNKNOWN not in g for g in margin.groups]) & ~margin.withheld)
         # Rows that all weigh nothing are nobody to these tools.
-        known = known[margin.w[known].reshape(len(known), -1).sum(axis=1) > 0]
+        known = known[margin.w[known].sum(axis=(1, 2)) > 0]
         if len(known) < 2:
             continue
         for g in known.tolist():

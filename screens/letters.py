@@ -6,23 +6,26 @@ from typing import Any
 
 import streamlit as st
 
+from audit.documents.explanations import Person
 from audit.errors import AssayError
 from screens import state
 from screens.workspace import CaseFolder
 
 
-def show(folder: CaseFolder, presets: list[dict[str, Any]], one: dict[str, Any]) -> None:
+def show(folder: CaseFolder, presets: list[dict[str, Any]], one: Person) -> None:
     """Which letter, the button, and the letter with what has to be known before it is sent.
 
-    presets: the forms that the case asks for, as the audit wrote them; one: the person, as explain.json has them.
+    presets: the forms that the case asks for, as the audit wrote them; one: who is shown.
     """
     from reports.letter import letter_of
     from reports.presets import forms_of, letter_forms
 
     st.markdown("### A letter to this person")
-    if one["favourable"]:
-        st.caption("The decision is the one that is good for this person. Letters are for people who were refused.")
+    if one.favourable:
+        st.caption("This person was not refused: letters are for people who were.")
         return
+    # The whole of it: the record that screens read does not hold each step of a change.
+    explained = state.documents(folder).plain("explain.json")
     try:
         forms = letter_forms(forms_of({"presets": presets}, folder.run))
         names = list(forms)
@@ -30,7 +33,7 @@ def show(folder: CaseFolder, presets: list[dict[str, Any]], one: dict[str, Any])
         if not st.button("Write the letter", key="letter-write"):
             return
         preset, answers = forms[name]
-        made = letter_of(state.case_of(folder), {"people": [one]}, int(one["row"]), preset, answers)
+        made = letter_of(state.case_of(folder), explained, one.row, preset, answers)
     except AssayError as error:
         state.show_error(error)
         return
@@ -39,5 +42,5 @@ def show(folder: CaseFolder, presets: list[dict[str, Any]], one: dict[str, Any])
     if made.lacking:
         asked = "; ".join(made.lacking)
         st.warning(state.plain(f"Still to be answered by a person, under Forms of law and custom ({name}): {asked}."))
-    st.text_area("The letter", made.text, height=420, key=f"letter-{name}-{one['row']}")
-    st.download_button("Save the letter", made.text, f"letter-row-{one['row']}.txt", "text/plain", key="letter-save")
+    st.text_area("The letter", made.text, height=420, key=f"letter-{name}-{one.row}")
+    st.download_button("Save the letter", made.text, f"letter-row-{one.row}.txt", "text/plain", key="letter-save")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 import streamlit as st
-from msgspec import to_builtins
 from msgspec.structs import replace
 
 from audit.documents.evidence import Evidence
@@ -51,7 +50,7 @@ def show(folder: CaseFolder, evidence: Evidence) -> None:
         recourse_gap(explained)
     elif part == PARTS[3]:
         if (one := person(explained)) is not None:
-            letters.show(folder, evidence.presets or [], to_builtins(one))
+            letters.show(folder, evidence.presets or [], one)
         turn.show(folder)
     else:
         trust(explained)

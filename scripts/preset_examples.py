@@ -1,6 +1,7 @@
 """Fill every preset that ships with invented answers and figures of the sample data: docs/presets/NAME.md.
 
     .venv/bin/python scripts/preset_examples.py            # about two minutes
+    .venv/bin/python scripts/preset_examples.py eu-fria    # one of them
 
 The answers are docs/presets/answers.toml. What a form takes from an audit comes from a real one of the samples.
 """
@@ -8,8 +9,10 @@ The answers are docs/presets/answers.toml. What a form takes from an audit comes
 from __future__ import annotations
 
 import datetime as dt
+import sys
 import tempfile
 import tomllib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -85,13 +88,13 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", "<br>")
 
 
-def main() -> None:
-    """Write every page."""
-    for name in shipped():
+def main(names: Sequence[str]) -> None:
+    """Write these pages, or every one."""
+    for name in names or shipped():
         with tempfile.TemporaryDirectory() as folder:
             (PLACE / f"{name}.md").write_text(page(filled(name, Path(folder))), encoding="utf-8")
         print(f"docs/presets/{name}.md")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -164,7 +164,12 @@ def worst_off(s: Sources) -> str | None:
 def fixed_beforehand(s: Sources) -> str | None:
     """Since when the log has known what was fixed before the results."""
     p = s.said.protocol
-    return f"{p.file}, in the log since {p.logged[:10]}." if p and p.logged else None
+    choice = s.mitigation.choice if s.mitigation else None
+    if not p or not p.logged or (choice and str(choice.time)[:19] <= p.logged[:19]):
+        return None
+    return f"{p.file}, in the log since {p.logged[:10]}." + (
+        f" The choice was made on {choice.time[:10]}." if choice else ""
+    )
 
 
 def search_made(s: Sources) -> str | None:

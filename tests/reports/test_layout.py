@@ -20,6 +20,7 @@ from reports.issue import asked_of_board, assemble, collect, page_html
 from reports.manifest import ARCHIVE, SignerSlot
 from tests.reports import kit, layout
 from tests.reports.pki import Pki
+from tests.reports.test_page_one import MOST, grade, sentences_of
 
 LEAST_FILLED = 0.5
 BODY = 12
@@ -138,6 +139,14 @@ def test_page_1_and_page_2_are_one_page_each(all_of_them: dict[str, Printed]) ->
         assert "Contents" in text[2], name
     assert all(f"Condition {n}" in all_of_them["many"].pages.text[0] for n in range(5))
     assert len(all_of_them["summary"].pages.text) == 1
+
+
+@pytest.mark.parametrize("name", ["none", "many"])
+def test_the_first_pages_read_at_grade_ten_at_most(name: str, all_of_them: dict[str, Printed]) -> None:
+    """Also with a candidate beside what stands today, and with names of sixty letters."""
+    for section in all_of_them[name].document.sections[:2]:
+        found = sentences_of(section)
+        assert grade(found) <= MOST, (section.id, sorted(found, key=lambda s: -grade([s]))[:5])
 
 
 def test_the_body_is_short(all_of_them: dict[str, Printed]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -133,8 +134,8 @@ def test_every_preset_that_ships_is_short_dated_and_read() -> None:
 
 
 STATUTE = re.compile(
-    r"\b(CFR|RCNY|U\.?S\.?C\.|N\.J\.A\.C|ECOA|GDPR|AI Act|EEO-1|DCWP|TRAIGA)\b|\bArt(icle|\.) ?\d|§|Local Law|Regulation [A-Z(]"
-    r"|four-fifths rule|Title VII|SB ?\d{2}-\d|20\d\d/\d{3,4}\b"
+    r"\b(CFR|RCNY|U\.?S\.?C\.|N\.J\.A\.C|ECOA|GDPR|AI Act|EEO-1|DCWP|TRAIGA)\b|\bArt(icle|\.) ?\d|§|Local Law"
+    r"|Regulation [A-Z(]|four-fifths rule|Title VII|SB ?\d{2}-\d|20\d\d/\d{3,4}\b"
 )
 
 
@@ -309,8 +310,6 @@ def test_a_wrong_case_is_refused_by_the_name_of_the_field(
 
 
 def test_a_case_with_forms_and_answers_is_written_as_it_was_read(place: Path) -> None:
-    from dataclasses import replace
-
     from audit.load import dump_case
 
     case = load_case(place / "case.toml")
@@ -319,8 +318,6 @@ def test_a_case_with_forms_and_answers_is_written_as_it_was_read(place: Path) ->
 
 
 def test_answers_given_later_come_before_those_of_the_audit(place: Path, files: dict[str, bytes]) -> None:
-    from dataclasses import replace
-
     from reports.presets import answer_later
 
     case = load_case(place / "case.toml")
@@ -335,3 +332,50 @@ def test_answers_given_later_come_before_those_of_the_audit(place: Path, files: 
             answer_later(place / "run", [replace(fria, answers={"no": "x"})], case.data.sensitive)
     finally:
         (place / "run" / "forms.json").unlink(missing_ok=True)
+
+
+def test_what_was_fixed_before_the_choice_is_here_and_what_came_after_is_lacking(
+    place: Path, files: dict[str, bytes], tmp_path: Path
+) -> None:
+    """Through the log, as `assay register --protocol` enters it and `assay report --protocol` states it."""
+    from types import SimpleNamespace
+
+    from reports.document import sources_of
+    from reports.issue import said_of
+    from reports.log import Log
+    from reports.presets.say import fixed_beforehand
+
+    plan, log = tmp_path / "plan.md", tmp_path / "log"
+    plan.write_text("Need: few defaults. Acceptable: one point more of wrong decisions.")
+    made = manifest(files)
+    unsaid = replace(made, extra=said_of(place / "run", "Hiring", None, plan, ()))
+    assert fixed_beforehand(sources_of(files, unsaid)) is None, "a plan that no log knows"
+    assert main(["register", str(log), "--protocol", str(plan)]) == 0
+    said = said_of(place / "run", "Hiring", Log(log).view(), plan, ())
+    known = sources_of(files, replace(made, extra={"protocol": said["protocol"]}))
+    day = said["protocol"]["logged"][:10]
+    assert fixed_beforehand(known) == f"plan.md, in the log since {day}."
+    for when, here in (("2020-01-01T00:00:00+00:00", False), ("2999-01-01T00:00:00+00:00", True)):
+        chosen = replace(known, mitigation=SimpleNamespace(choice=SimpleNamespace(time=when)))  # type: ignore[arg-type]
+        assert (fixed_beforehand(chosen) is not None) is here
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_each_preset_has_a_filled_example_of_today_s_form(name: str, root: Path) -> None:
+    """scripts/preset_examples.py makes it; whoever changes a form makes its example again."""
+    preset = read_preset(shipped_text(name) or "", name)
+    text = (root / "docs" / "presets" / f"{name}.md").read_text(encoding="utf-8")
+    assert text.startswith(f"# {preset.title}\n")
+    assert preset.intro in text
+    assert f"Read on {preset.as_read}, to be read again by {preset.review_by}." in text
+    form = text.split("| Item | State |")[1].split("\n\n")[0].splitlines()[2:]
+    told = [line.strip("|").split("|")[:2] for line in form]
+    assert [item.strip() for item, _ in told] == [f.title + (f" ({f.cite})" if f.cite else "") for f in preset.fields]
+    found = [state.strip() for _, state in told]
+    assert set(found) <= {"here", "lacking", "stale", "–"}
+    assert (
+        f"{found.count('lacking') + text.count(chr(10) + 'Lacking: ')} lacking, {found.count('stale')} stale." in text
+    )
+    assert "here" in found
+    for reference in preset.references:
+        assert reference.text in text

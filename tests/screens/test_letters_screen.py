@@ -21,12 +21,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CaseFolder:
 
 
 def page(case_id: str, one: dict) -> None:  # type: ignore[type-arg]
+    from audit.documents import record_in
+    from audit.documents.explanations import Person
     from screens import letters, workspace
 
-    letters.show(workspace.open_case(case_id), [], one)
+    shown = record_in(Person, {"score": 0.7, "lime": [], "agreement": {}, **one, "recourse": None}, "explain.json")
+    letters.show(workspace.open_case(case_id), [], shown)
 
 
 def shown(folder: CaseFolder, one: dict[str, Any]) -> AppTest:
+    folder.run.mkdir(parents=True, exist_ok=True)
+    (folder.run / "explain.json").write_text(json.dumps({"people": [one]}))
     app = AppTest.from_function(page, kwargs={"case_id": folder.id, "one": one}, default_timeout=60).run()
     assert not app.exception
     return app
@@ -46,6 +51,7 @@ def test_each_form_with_a_letter_writes_its_own(folder: CaseFolder) -> None:
         letter = app.text_area[0].value
         assert letter.startswith(begins)
         assert "months over which the loan runs: 36" in letter
+        assert "months over which the loan runs from 36 to 12" in letter, "what would have turned it"
         assert "[to be filled in:" in letter
         assert "Still to be answered" in app.warning[0].value
         assert not app.error

@@ -46,7 +46,8 @@ def short_of(evidence: Evidence, pair: Pair) -> tuple[float, float, float] | Non
     lower = find.rate(evidence, pair.metric, pair.attribute, pair.lower)
     if not evidence.data.weight or lower is None or not lower.denominator:
         return None
-    return (*(lower.denominator * x for x in (pair.difference, pair.low, pair.high)),)
+    n = lower.denominator
+    return n * pair.difference, n * pair.low, n * pair.high
 
 
 def more_of(evidence: Evidence, short: float) -> str:
