@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from audit.cube import UNLABELLED, CodedRows, Meaning, cube_of
+from audit.cube import NEGATIVE, POSITIVE, UNLABELLED, CodedRows, Meaning, cube_of
 
 MEANING = Meaning("yes", "no", "yes")
 
@@ -67,6 +67,7 @@ def test_of_many_scores_the_area_is_exact_and_of_those_alone_whose_outcome_is_kn
         assert margin.scores is not None
         assert not margin.scores.exact
         assert margin.scores.area is not None
+        assert [margin.n[:, k].sum() for k in (NEGATIVE, POSITIVE, UNLABELLED)] == np.bincount(label).tolist()
         for place, one in enumerate(groups):
             here = (label != UNLABELLED) & ((group == one) if one is not None else True)
             assert margin.scores.area[place] == pytest.approx(roc_auc_score(label[here], score[here]), abs=1e-12)
