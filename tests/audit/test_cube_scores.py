@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
-from audit.cube import CodedRows, Meaning, cube_of
+from audit.cube import NEGATIVE, POSITIVE, UNLABELLED, CodedRows, Meaning, cube_of
 
 MEANING = Meaning("yes", "no", "yes")
 
@@ -50,3 +51,27 @@ def test_sums_of_scores_are_those_of_the_rows(many: bool, weighted: bool) -> Non
             assert found.n[group, label].sum() == here.sum()
             assert found.w[group, label].sum() == pytest.approx(each[here].sum())
             assert found.w2[group, label].sum() == pytest.approx((each**2)[here].sum())
+
+
+def test_of_many_scores_the_area_is_exact_and_of_those_alone_whose_outcome_is_known() -> None:
+    """Against scikit-learn's, group by group, and over everyone; a third of the outcomes are unknown."""
+    rng = np.random.default_rng(3)
+    score, group, label = rng.random(3000), rng.integers(0, 2, 3000), rng.integers(0, 2, 3000)
+    label[::3] = UNLABELLED
+    coded = CodedRows(
+        ("g",), (("a", "b"),), group[:, None], label, label % 2, None, score, MEANING
+    )  # fmt: skip
+    cube = cube_of(coded)
+    for attribute, groups in ((("g",), (0, 1)), ((), (None,))):
+        margin = cube.margin(attribute)
+        assert margin.scores is not None
+        assert not margin.scores.exact
+        assert margin.scores.area is not None
+        assert [margin.n[:, k].sum() for k in (NEGATIVE, POSITIVE, UNLABELLED)] == np.bincount(label).tolist()
+        for place, one in enumerate(groups):
+            here = (label != UNLABELLED) & ((group == one) if one is not None else True)
+            assert margin.scores.area[place] == pytest.approx(roc_auc_score(label[here], score[here]), abs=1e-12)
+            assert (
+                margin.n[place, UNLABELLED].sum()
+                == ((label == UNLABELLED) & (group == one if attribute else True)).sum()
+            )

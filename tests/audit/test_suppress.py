@@ -165,13 +165,12 @@ def test_by_default_no_more_than_three_attributes_cross() -> None:
 
 
 def test_a_group_inside_a_withheld_one_goes_though_no_line_of_its_own_hides_it() -> None:
-    """By (a, b): a0 b0 has 9, so a0 b1 (70, the smallest beside it) goes. Its 60 with c0 are the largest of their
-    line."""
-    n = np.full((3, 3, 2), 200)
-    n[0] = [[4, 5], [60, 10], [20, 80]]
+    """By (a, b): a0 b0 has 9, so a0 b1 goes, the smallest beside it. Its 60 with c0 are the largest of every line."""
+    n = np.full((3, 3, 3), 200)
+    n[0] = [[4, 3, 2], [60, 10, 45], [20, 80, 30]]
     margins, _ = publish(cube(n))
     assert {"a0b0", "a0b1"} <= hidden(margins, ("a", "b"))
-    assert {"a0b1c0", "a0b1c1"} <= hidden(margins, ("a", "b", "c"))
+    assert {"a0b1c0", "a0b1c1", "a0b1c2"} <= hidden(margins, ("a", "b", "c"))
 
 
 def test_what_was_withheld_before_stays_so() -> None:
