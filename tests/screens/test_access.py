@@ -234,6 +234,39 @@ def test_who_signed_a_report_does_not_approve_it(lent: CaseFolder, acting: As, m
         jobs.start(["approve", report, "--decision=approve"], workspace.jobs_home())
 
 
+def test_acts_are_entered_in_a_log_before_they_are_done(lent: CaseFolder, acting: As) -> None:
+    from reports.log import Log
+    from reports.log.acts import Acts
+
+    folder = workspace.acts_home()
+    access.install(lambda: acting.who, Acts(folder))
+    acting(CAT)
+    workspace.keep_upload(lent, "x.csv", b"a\n1\n")
+    workspace.keep_upload(lent, "y.csv", b"a\n2\n")
+    with pytest.raises(AccessError):
+        workspace.forget_case(lent)
+    acting(BOB)
+    with pytest.raises(AccessError):
+        access.demand("figures", lent.place)
+    acting(ANN)
+    access.demand("figures", lent.place)
+    workspace.forget_case(lent)
+    found = [(e["name"], e["act"], e["case"], e["allowed"]) for e in Log(folder).read().entries]
+    case = lent.id
+    assert found == [
+        ("Cat", "work", case, True), ("Cat", "delete", case, False), ("Bob", "figures", case, False),
+        ("Ann", "delete", case, True),
+    ]  # fmt: skip
+    assert b"x.csv" not in (folder / "entries.jsonl").read_bytes()
+    # What cannot be noted is not done.
+    made = workspace.new_case()
+    (folder / "entries.jsonl").write_bytes((folder / "entries.jsonl").read_bytes().replace(b"Cat", b"Max"))
+    acting(ADM)
+    with pytest.raises(InputError):
+        workspace.forget_case(made)
+    assert made.place.is_dir()
+
+
 def test_one_person_on_this_machine_may_do_everything() -> None:
     for act in ACTS:
         assert access.may(act)
