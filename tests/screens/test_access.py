@@ -11,7 +11,7 @@ import pytest
 
 from audit import access
 from audit.access import ACTS, ROLES, Belongs, Person, allowed
-from audit.errors import AccessError, InputError
+from audit.errors import AccessError, AssayError, InputError
 from debias import jobs
 from screens import workspace
 from screens.workspace import CaseFolder
@@ -291,3 +291,30 @@ def test_figures_and_persons_are_for_those_who_may_see_them(lent: CaseFolder, ac
         if not persons:
             with pytest.raises(AccessError):
                 state.result(lent, "explain.json")
+
+
+def test_the_register_shows_reports_of_ones_own_cases(lent: CaseFolder, acting: As) -> None:
+    import hashlib
+
+    (lent.run / "report.pdf").write_bytes(b"certified revision, and a later signature")
+    mine = hashlib.sha256(b"certified revision").hexdigest()
+    entries = [
+        {"type": "report", "report": mine, "size": 18}, {"type": "decision", "report": mine},
+        {"type": "report", "report": "0" * 64, "size": 18}, {"type": "decision", "report": "0" * 64},
+    ]  # fmt: skip
+    for who, seen in ((ANN, 2), (VIC, 2), (BOB, 0), (AUD, 4), (ADM, 4), (None, 0)):
+        acting(who)
+        assert len(workspace.entries_seen(entries)) == seen
+
+
+def test_a_report_from_elsewhere_is_countersigned_by_members_alone(lent: CaseFolder, acting: As) -> None:
+    from screens import door
+
+    for who in (ANN, VIC, AUD, ADM, None):
+        acting(who)
+        with pytest.raises(AccessError):
+            door.signed(b"%PDF", "Mia", "approve", ("", "", None), None, "x")
+    acting(MIA)
+    with pytest.raises(AssayError) as refused:
+        door.signed(b"%PDF", "Mia", "approve", ("", "", None), None, "x")
+    assert not isinstance(refused.value, AccessError), "the file is looked at, and is no report"
