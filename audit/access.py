@@ -77,6 +77,22 @@ class Belongs:
     signed: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What is noted of an act that was asked for. case: the id of the case, "" where none is touched."""
+
+    person: str
+    name: str
+    roles: tuple[str, ...]
+    act: str
+    case: str
+    allowed: bool
+
+
+NOTED = frozenset(ACTS) - {"report", "figures"}
+"""Acts that are noted whenever they are asked for; the others where they were refused."""
+
+
 def allowed(person: Person | None, act: str, case: Belongs | None = None) -> bool:
     """Whether this person may do this. case: whose it is; None where no case is touched, or nobody knows whose it is.
 
@@ -103,13 +119,19 @@ def _nobody_asks() -> Person | None:
     return LOCAL
 
 
+def _nobody_notes(act: Act) -> None:
+    return None
+
+
 _who: Callable[[], Person | None] = _nobody_asks
+_note: Callable[[Act], None] = _nobody_notes
 
 
-def install(who: Callable[[], Person | None]) -> None:
-    """From now on, `who` says who is acting (None: nobody is signed in). For the server with logins."""
-    global _who
-    _who = who
+def install(who: Callable[[], Person | None], note: Callable[[Act], None] = _nobody_notes) -> None:
+    """For the server with logins. who: says who is acting (None: nobody is signed in). note: enters an act that was
+    asked for, and whether it was allowed, before it is done; where it raises, the act is not done."""
+    global _who, _note
+    _who, _note = who, note
 
 
 def person() -> Person | None:
@@ -189,7 +211,10 @@ def demand(act: str, place: Path | None = None) -> Person:
     who = person()
     if who is None:
         raise AccessError("nobody is signed in", expected="a login that has not ended", todo="sign in again")
-    if not may(act, place):
+    good = may(act, place)
+    if not who.local and (act in NOTED or not good):
+        _note(Act(who.id, who.name, who.roles, act, "" if place is None else place.name, good))
+    if not good:
         raise AccessError(
             "this is not for your role", got=f"{who.name}: {', '.join(who.roles)}",
             expected=f"a role that may {ACTS[act]}", todo="ask who looks after the people of this server",

@@ -11,9 +11,9 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from audit import access
 from audit.access import ROLES, Person
 from audit.errors import AccessError, AssayError
-from screens import state
+from screens import parts, state
 from screens.login import settings
-from screens.workspace import CaseFolder
+from screens.workspace import CaseFolder, acts_home
 
 WHO = "signed-in"
 
@@ -90,6 +90,31 @@ def panel(folder: CaseFolder) -> None:
                 state.show_error(error)
                 return
             st.rerun()
+
+
+def acts() -> None:
+    """Who did what, the last first, and as the log's own lines; for those who may read it."""
+    who = access.person()
+    if who is None or who.local or not access.may("log"):
+        return
+    import pandas as pd
+
+    from reports.log import Log
+
+    access.demand("log")
+    st.header("Who did what")
+    view = Log(acts_home()).read()
+    rows = [
+        {"When": e["logged"][:19].replace("T", " "), "Who": e["name"], "As": ", ".join(e["roles"]),
+         "Asked to": access.ACTS.get(e["act"], e["act"]), "Case": e["case"][:8] or "–",
+         "Allowed": "yes" if e["allowed"] else "no"}
+        for e in reversed(view.entries[-MOST:])
+    ]  # fmt: skip
+    parts.table(pd.DataFrame(rows), alt=f"The last {len(rows)} of {view.checkpoint.size:,} acts")
+    st.caption(f"A case is named by the first eight digits of its id. Key of this log: {view.verifier.text}")
+
+
+MOST = 200
 
 
 def known_teams() -> tuple[str, ...]:

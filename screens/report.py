@@ -35,6 +35,7 @@ def show() -> None:
             removal.panel(folder)
     st.divider()
     decided()
+    people.acts()
     parts.help_on("report")
 
 

@@ -171,6 +171,8 @@ def who_acts() -> None:
     from audit import access
 
     if settings()[0] is not None:
+        from reports.log.acts import Acts
         from screens.people import now
+        from screens.workspace import acts_home
 
-        access.install(now)
+        access.install(now, Acts(acts_home()))

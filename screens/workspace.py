@@ -77,6 +77,11 @@ def log_home() -> Path:
     return home() / "log"
 
 
+def acts_home() -> Path:
+    """The folder of the log of who did what, where there are logins."""
+    return home() / "acts"
+
+
 def jobs_home() -> Path:
     return home() / "jobs"
 

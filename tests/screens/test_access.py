@@ -11,7 +11,7 @@ import pytest
 
 from audit import access
 from audit.access import ACTS, ROLES, Belongs, Person, allowed
-from audit.errors import AccessError, InputError
+from audit.errors import AccessError, AssayError, InputError
 from debias import jobs
 from screens import workspace
 from screens.workspace import CaseFolder
@@ -234,6 +234,39 @@ def test_who_signed_a_report_does_not_approve_it(lent: CaseFolder, acting: As, m
         jobs.start(["approve", report, "--decision=approve"], workspace.jobs_home())
 
 
+def test_acts_are_entered_in_a_log_before_they_are_done(lent: CaseFolder, acting: As) -> None:
+    from reports.log import Log
+    from reports.log.acts import Acts
+
+    folder = workspace.acts_home()
+    access.install(lambda: acting.who, Acts(folder))
+    acting(CAT)
+    workspace.keep_upload(lent, "x.csv", b"a\n1\n")
+    workspace.keep_upload(lent, "y.csv", b"a\n2\n")
+    with pytest.raises(AccessError):
+        workspace.forget_case(lent)
+    acting(BOB)
+    with pytest.raises(AccessError):
+        access.demand("figures", lent.place)
+    acting(ANN)
+    access.demand("figures", lent.place)
+    workspace.forget_case(lent)
+    found = [(e["name"], e["act"], e["case"], e["allowed"]) for e in Log(folder).read().entries]
+    case = lent.id
+    assert found == [
+        ("Cat", "work", case, True), ("Cat", "delete", case, False), ("Bob", "figures", case, False),
+        ("Ann", "delete", case, True),
+    ]  # fmt: skip
+    assert b"x.csv" not in (folder / "entries.jsonl").read_bytes()
+    # What cannot be noted is not done.
+    made = workspace.new_case()
+    (folder / "entries.jsonl").write_bytes((folder / "entries.jsonl").read_bytes().replace(b"Cat", b"Max"))
+    acting(ADM)
+    with pytest.raises(InputError):
+        workspace.forget_case(made)
+    assert made.place.is_dir()
+
+
 def test_one_person_on_this_machine_may_do_everything() -> None:
     for act in ACTS:
         assert access.may(act)
@@ -258,3 +291,30 @@ def test_figures_and_persons_are_for_those_who_may_see_them(lent: CaseFolder, ac
         if not persons:
             with pytest.raises(AccessError):
                 state.result(lent, "explain.json")
+
+
+def test_the_register_shows_reports_of_ones_own_cases(lent: CaseFolder, acting: As) -> None:
+    import hashlib
+
+    (lent.run / "report.pdf").write_bytes(b"certified revision, and a later signature")
+    mine = hashlib.sha256(b"certified revision").hexdigest()
+    entries = [
+        {"type": "report", "report": mine, "size": 18}, {"type": "decision", "report": mine},
+        {"type": "report", "report": "0" * 64, "size": 18}, {"type": "decision", "report": "0" * 64},
+    ]  # fmt: skip
+    for who, seen in ((ANN, 2), (VIC, 2), (BOB, 0), (AUD, 4), (ADM, 4), (None, 0)):
+        acting(who)
+        assert len(workspace.entries_seen(entries)) == seen
+
+
+def test_a_report_from_elsewhere_is_countersigned_by_members_alone(lent: CaseFolder, acting: As) -> None:
+    from screens import door
+
+    for who in (ANN, VIC, AUD, ADM, None):
+        acting(who)
+        with pytest.raises(AccessError):
+            door.signed(b"%PDF", "Mia", "approve", ("", "", None), None, "x")
+    acting(MIA)
+    with pytest.raises(AssayError) as refused:
+        door.signed(b"%PDF", "Mia", "approve", ("", "", None), None, "x")
+    assert not isinstance(refused.value, AccessError), "the file is looked at, and is no report"

@@ -166,6 +166,10 @@ def test_a_viewer_gets_no_figures_and_nobody_but_its_people_deletes(server: Serv
     seen = {who: server.visitor(who).see("report", f"case={place.name}") for who in ("ann", "mia", "vic", "adm")}
     deletes = {who for who, text in seen.items() if "Delete this case and its data" in text}
     assert deletes == {"ann", "adm"}
+    assert {who for who, text in seen.items() if "Who did what" in text} == {"adm"}
+    acts = (server.home / "acts" / "entries.jsonl").read_text()
+    assert '"act":"log"' in acts
+    assert '"name":"Adm"' in acts
     assert {who for who, text in seen.items() if "Sign the report" in text} == {"ann"}
     digest = json.loads((place / "run" / "evidence.json").read_text())["data"]["sha256"][:12]
     assert {who for who, text in seen.items() if digest in text} == {"ann", "mia"}

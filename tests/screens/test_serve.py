@@ -176,3 +176,27 @@ def test_a_start_on_another_address_ends_with_a_sentence(tmp_path: Path) -> None
     assert done.returncode == 2
     assert "server.address = '0.0.0.0'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "address, certificate, good",
+    [("127.0.0.1", None, True), ("0.0.0.0", "c.pem", True), ("0.0.0.0", None, False), ("0.0.0.0", "", False),
+     ("192.168.1.4", "c.pem", True), (None, "c.pem", False), ("", "c.pem", False)],
+)  # fmt: skip
+def test_with_logins_another_address_is_served_with_tls_alone(
+    address: str | None, certificate: str | None, good: bool
+) -> None:
+    options = {
+        "server.enableXsrfProtection": True, "server.enableCORS": True, "server.address": address,
+        "server.allowedHosts": ["a.example"], "server.corsAllowedOrigins": [], "server.enableStaticServing": False,
+        "server.enableAgentApi": False, "server.sslCertFile": certificate,
+    }  # fmt: skip
+    assert (serve.faults(options.__getitem__, logins=True) == []) is good
+    assert (serve.faults(options.__getitem__) == []) is (address == "127.0.0.1"), "without logins, never"
+
+
+def test_with_logins_requests_from_elsewhere_are_heard_and_still_have_to_be_the_apps_own() -> None:
+    scope = {"type": "http", "method": "GET", "server": ("192.168.1.4", 443), "headers": []}
+    assert serve.refusal(scope, True) == ""
+    assert serve.refusal(scope) != ""
+    assert serve.refusal(scope | {"method": "PUT"}, True) != ""

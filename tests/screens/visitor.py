@@ -43,7 +43,7 @@ class Visitor:
 
     def get(self, url: str, accept: str = "text/html") -> Answer:
         parts = urlsplit(url if url.startswith("http") else self.origin + url)
-        connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=20)
+        connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=60)
         mine = parts.port == self.port
         try:
             headers = {"Accept": accept} | ({"Cookie": self.cookie} if mine else {})
@@ -74,6 +74,19 @@ class Visitor:
         answer = self.get(answer.headers["Location"])
         assert answer.status == 302, answer.text
         return str(answer.headers["Location"])
+
+    def consent(self, url: str, name: str) -> None:
+        """Say who one is at the form of oidc-provider-mock, and follow the way back."""
+        parts = urlsplit(url)
+        connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=60)
+        try:
+            form = {"Content-Type": "application/x-www-form-urlencoded"}
+            connection.request("POST", f"{parts.path}?{parts.query}", f"sub={name}", form)
+            with connection.getresponse() as got:
+                back = str(got.headers["Location"])
+        finally:
+            connection.close()
+        assert self.get(back).status == 302
 
     def open(self) -> ClientConnection:
         """The websocket. Raises InvalidStatus where it is refused."""
