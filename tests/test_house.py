@@ -197,7 +197,8 @@ FLOORS = (
     },
     {"log"},
     {"register", "verify", "attest.check"},
-    {"approve", "archive", "demo", "earlier", "forget", "issue", "outward", "rerun", "log.record"},
+    {"approve", "archive", "demo", "earlier", "forget", "issue", "outward", "rerun", "log.record",
+     "loop_decision", "loop_log"},
 )  # fmt: skip
 
 
