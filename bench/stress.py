@@ -21,6 +21,7 @@ sys.path.insert(0, str(ROOT))
 
 from audit.gaps import Settings  # noqa: E402
 from audit.load import load_case, load_rows  # noqa: E402
+from audit.stress.corrupt import KINDS, fits  # noqa: E402
 from audit.stress.spec import StressSpec  # noqa: E402
 from debias.refits import refitting  # noqa: E402
 from debias.stress import training as ours  # noqa: E402
@@ -29,16 +30,19 @@ from debias.task import task_of  # noqa: E402
 SAMPLES = ROOT / "sample_data"
 
 
-def black_box(bench: ours.Bench, fits: int) -> list[ours.Fitted]:
-    """TPE from nothing: the first points are random, as many fits in all."""
+def black_box(bench: ours.Bench, many: int) -> list[ours.Fitted]:
+    """TPE from nothing over SAVAGE's five kinds: the first points are random, as many fits in all."""
     rng = np.random.default_rng(bench.settings.seed)
     done: list[ours.Fitted] = []
     columns = [str(c) for c in bench.rows]
-    for number in range(fits):
+    for number in range(many):
         point = ours._proposed(bench, done, number) if len(done) >= 6 else None
         while point is None:
-            kind = str(rng.choice(["label", "dropped", "duplicate", "missing"]))
-            column = str(rng.choice(columns)) if kind == "missing" else None
+            kind = str(rng.choice(["label", "dropped", "duplicate", "missing", "fivefold"]))
+            able = [c for c in columns if fits(KINDS[kind], bench.rows[c])]
+            column = str(rng.choice(able)) if able else None
+            if column is None and KINDS[kind].of != "rows":
+                continue
             literals = rng.choice(len(bench.literals.names), 2, replace=False)
             point = ours.Point(kind, column, tuple(sorted(int(v) for v in literals)))
         if (found := bench.try_out(point, number)) is not None:

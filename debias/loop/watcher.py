@@ -26,6 +26,7 @@ from audit.policy import Policy
 from debias.loop import anchor, database, inbox
 from debias.loop.alerts import Alerts
 from debias.loop.approver import Open, problem_with_signature
+from debias.loop.begun import same_case, same_model
 from debias.loop.build import Lesson, build
 from debias.loop.health import Health
 from debias.loop.ingest import Taken, Taker, known_of, reason, unusable
