@@ -35,7 +35,6 @@ from debias.loop.norms import policy_to_json, settings_of, with_delay
 from debias.loop.notices import Notices
 from debias.loop.once import Once, once
 from debias.loop.quarantine import keep_aside, words_left
-from debias.loop.same import same_case, same_model
 from debias.loop.sentences import counted
 from debias.loop.serve import (
     Servers,
