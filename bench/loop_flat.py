@@ -1,6 +1,6 @@
 """What a batch costs after a thousand others, a look at millions of late outcomes, and opening a long trail.
 
-    python bench/loop_flat.py batches --batches 1000 --rows 5000     the last hundred over the first hundred
+    python bench/loop_flat.py batches --batches 1000 --rows 5000     the last hundred over a fresh loop's first
     python bench/loop_flat.py labels --ids 5000000                   one look
     python bench/loop_flat.py trail --entries 100000                 opened by a watcher
 
@@ -25,6 +25,7 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from audit.case import Case  # noqa: E402
 from audit.load import load_case  # noqa: E402
 from debias.loop.labels import Labels  # noqa: E402
 from debias.loop.trail import Trail  # noqa: E402
@@ -33,32 +34,38 @@ from tests.debias.loop.fed import people, write_case  # noqa: E402
 
 
 def batches(folder: Path, count: int, rows: int) -> None:
-    """Processor time of each hundred batches, a line each."""
-    write_case(folder, people(2, gap=0.0), more='source = "in/*.parquet"', delay=1)
-    source = folder / "in"
-    source.mkdir()
-    case = load_case(folder / "case.toml")
-    out = folder / "out"
-    each = []
-    with Trail.open(f"sqlite:///{folder}/watch.db") as trail, Watcher(case, out, trail) as watcher:
+    """A loop over `count` batches; over the last hundred, a fresh loop beside it takes batches in turn with it, so that
+    what else the machine does weighs on both alike."""
+    url = f"sqlite:///{folder}"
+    long, fresh = (made(folder / name) for name in ("long", "fresh"))
+    each: dict[str, list[float]] = {"long": [], "fresh": []}
+    with (
+        Trail.open(f"{url}/long.db") as old, Watcher(long, folder / "long/out", old) as first,
+        Trail.open(f"{url}/fresh.db") as new, Watcher(fresh, folder / "fresh/out", new) as second,
+    ):  # fmt: skip
         for number in range(count):
             day = people(1, rows, seed=number, gap=0.0).assign(day=number)
             day["id"] += number * rows
-            path = source / f"{number:05d}.parquet"
-            day.to_parquet(path)
-            with contextlib.redirect_stderr(io.StringIO()):
-                old = time.time() - 100
-                os.utime(path, (old, old))
-                begun = time.process_time()
-                assert watcher.advance()
-                each.append(time.process_time() - begun)
+            for name, watcher in (("long", first), ("fresh", second)):
+                if name == "long" or number >= count - 110:
+                    path = folder / name / "in" / f"{number:05d}.parquet"
+                    day.to_parquet(path)
+                    os.utime(path, (time.time() - 100,) * 2)
+                    with contextlib.redirect_stderr(io.StringIO()):
+                        begun = time.process_time()
+                        assert watcher.advance()
+                        each[name].append(time.process_time() - begun)
             if number % 100 == 99:
-                part = np.array(each[-100:])
-                size = (out / "watch.json").stat().st_size if (out / "watch.json").exists() else 0
-                where = f"{number - 98:5d} to {number + 1:5d}"
-                print(f"{where}: {part.mean() * 1e3:7.1f} ms a batch, watch.json {size:,}", flush=True)
-    first, last = (float(np.mean(part)) for part in (each[:100], each[-100:]))
-    print(f"the last hundred over the first: {last / first:.3f}; the loop is {watcher.state.mode}")
+                print(f"{number - 98:5d} to {number + 1:5d}: {np.mean(each['long'][-100:]) * 1e3:7.1f} ms", flush=True)
+    after, before = (float(np.mean(each[name][-100:])) for name in ("long", "fresh"))
+    print(f"{after * 1e3:.1f} ms after {count - 100:,} batches, {before * 1e3:.1f} ms after 10: {after / before:.3f}")
+
+
+def made(folder: Path) -> Case:
+    """A case over the files of a folder."""
+    write_case(folder, people(2, gap=0.0), more='source = "in/*.parquet"', delay=1)
+    (folder / "in").mkdir()
+    return load_case(folder / "case.toml")
 
 
 def labels(folder: Path, ids: int) -> None:

@@ -139,5 +139,7 @@ def check_decisions(entries: Iterable[Entry], trust: bytes | None = None) -> lis
             )
             if problem is not None:
                 raise _broken(problem, entry.seq)
-        out.append(SignedBy(entry.seq, entry.body["kind"], found.name, found.fingerprint, reader and True))
+        out.append(
+            SignedBy(entry.seq, entry.body["kind"], found.name, found.fingerprint, None if reader is None else True)
+        )
     return out

@@ -186,7 +186,7 @@ def points_of(document: Record, key: str) -> list[charts_watch.Point]:
     for number, batch in enumerate(document["timeline"]):
         n = next((n for n in batch["norms"] if n["key"] == key), {})
         at = number if batch["number"] is None else batch["number"]
-        ends = dict.fromkeys(str(batch[k])[:16] for k in ("first", "last") if batch.get(k))
+        ends = dict.fromkeys(str(batch.get(k))[:16] for k in ("first", "last") if batch.get(k))
         out.append(
             charts_watch.Point(
                 at,
@@ -204,13 +204,14 @@ def points_of(document: Record, key: str) -> list[charts_watch.Point]:
 
 def window_of(norm: Record, window: Record) -> float | None:
     """The gap in one batch alone, between the two groups that are furthest apart so far; None where it does not say."""
-    if norm.get("metric") != "selection_rate" or norm.get("value") is None or len(norm["attribute"]) != 1:
+    columns = norm.get("attribute") or ()
+    if norm.get("metric") != "selection_rate" or norm.get("value") is None or len(columns) != 1:
         return None
-    shares = window.get(norm["attribute"][0], {})
-    high, low = shares.get(norm["highest"]), shares.get(norm["lowest"])
+    shares = window.get(columns[0], {})
+    high, low = shares.get(norm.get("highest")), shares.get(norm.get("lowest"))
     if high is None or low is None:
         return None
-    if norm["kind"] == "difference":
+    if norm.get("kind") == "difference":
         return float(high - low)
     return float(low / high) if high else None
 
@@ -297,13 +298,13 @@ def decide(folder: CaseFolder, document: Record) -> None:
         st.markdown(f"### The challenger by {beside['method'].replace('_', ' ')}, after {_batches(beside['batches'])}")
         checks = sorted(beside["gate"]["checks"], key=lambda c: {False: 0, None: 1, True: 2}[c["holds"]])
         holds = {True: "holds", False: "does not hold", None: "too early to say"}
-        left = {c["name"] for c in beside["gate"].get("undecided", ())}
+        left = {c.get("name") for c in beside.get("gate", {}).get("undecided", ())}
         rows = [
-            {"Condition": c["words"], "It": "undecided" if c["name"] in left else holds[c["holds"]]} for c in checks
+            {"Condition": c["words"], "It": "undecided" if c.get("name") in left else holds[c["holds"]]} for c in checks
         ]
         parts.table(pd.DataFrame(rows), alt="Conditions of the gate, those not met first")
         both(beside)
-    known = document["state"] == "SUSPECT" and bool(document.get("changes"))
+    known = document.get("state") == "SUSPECT" and bool(document.get("changes"))
     if not pending and not frozen and not known:
         return
     subject = pending["model"] if pending else document["running"]

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from audit.errors import DataError
 from audit.files import canonical, write_whole
+from debias.loop.trail import Trail
 
 FILE = "head.json"
 SCHEMA = "assay/head/1"
@@ -52,3 +53,23 @@ def noted_end(path: Path) -> dict[str, Any] | None:
             f"{path.name} does not say where a trail ended", got="something else", expected=f"schema {SCHEMA}",
             todo="take the file that `assay watch` wrote, or remove it",
         ) from error  # fmt: skip
+
+
+def first_of(trail: Trail) -> str:
+    """The hash of a trail's first entry, by which its loop is named."""
+    return next(e.hash for e in trail.entries(limit=1))
+
+
+def went_back(out: Path, trail: Trail, elsewhere: Elsewhere | None) -> dict[str, Any] | None:
+    """What was noted of a trail that its database does not have (any more): its chains fit, and it was put back from a
+    copy, or written anew. None where everything that was noted is there."""
+    noted = noted_end(out / FILE)
+    ends = {} if noted is None else {noted["seq"]: (noted["hash"], noted["time"])}
+    if elsewhere is not None:
+        ends |= {k: (v, "") for k, v in elsewhere.noted(first_of(trail)).items() if k not in ends}
+    for seq in sorted(ends, reverse=True):
+        there = next((e.hash for e in trail.entries(after=seq - 1, limit=1)), None)
+        if seq > 1 and there != ends[seq][0]:
+            found = trail.head()["seq"]
+            return {"noted": seq, "noted_hash": ends[seq][0], "noted_at": ends[seq][1], "found": found}
+    return None

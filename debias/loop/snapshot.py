@@ -86,7 +86,7 @@ class Board:
         self, case: Case, policy: Policy, state: State, sensitive: tuple[str, ...], more: Mapping[str, Any]
     ) -> bytes:
         """The same as canonical JSON, with `more`: what grows with every batch is written out once, when it comes."""
-        short = self.short(case, policy, state, sensitive) | more | {k: f"\x00{k}" for k in self._written}
+        short = self.short(case, policy, state, sensitive) | dict(more) | {k: f"\x00{k}" for k in self._written}
         rest, pieces = canonical(short, compact=True), []
         for key, parts in self._written.items():
             before, _, rest = rest.partition(f'"\\u0000{key}"'.encode())

@@ -25,7 +25,6 @@ from audit.load import load_policy
 from audit.policy import Policy
 from debias.loop import anchor, database, inbox
 from debias.loop.alerts import Alerts
-from debias.loop.anchor import noted_end
 from debias.loop.approver import Open, problem_with_signature
 from debias.loop.begun import same_case, same_model
 from debias.loop.build import Lesson, build
@@ -181,27 +180,17 @@ class Watcher:
 
     def _went_back(self) -> None:
         """A database that was put back from a copy: its chains fit, and it ends before what was noted outside it."""
-        noted, head = noted_end(self._out / anchor.FILE), self._trail.head()
-        ends = {} if noted is None else {noted["seq"]: (noted["hash"], noted["time"])}
-        if self._elsewhere is not None:
-            ends |= {k: (v, "") for k, v in self._elsewhere.noted(self._first()).items() if k not in ends}
-        for seq in sorted(ends, reverse=True):
-            there = next((e.hash for e in self._trail.entries(after=seq - 1, limit=1)), None)
-            if seq > 1 and there != ends[seq][0]:
-                facts = {"noted": seq, "noted_hash": ends[seq][0], "noted_at": ends[seq][1], "found": head["seq"]}
-                self._write(self._state, (Event("went_back", facts),), self._state)
-                self._anchor(now=True)  # said once: what was noted after this end is of another past
-                return
-
-    def _first(self) -> str:
-        return next(e.hash for e in self._trail.entries(limit=1))
+        facts = anchor.went_back(self._out, self._trail, self._elsewhere)
+        if facts is not None:
+            self._write(self._state, (Event("went_back", facts),), self._state)
+            self._anchor(now=True)  # said once: what was noted after this end is of another past
 
     def _anchor(self, *, now: bool = False) -> None:
         """Note elsewhere where the trail ends. That this failed is said and stops nothing."""
         if self._elsewhere is None:
             return
         try:
-            self._elsewhere.note(self._first(), self._trail.head(), database.now(), now=now)
+            self._elsewhere.note(anchor.first_of(self._trail), self._trail.head(), database.now(), now=now)
         except (AssayError, OSError) as error:
             self._notices.add(f"The end of the trail could not be noted elsewhere: {reason(error)}")
 
