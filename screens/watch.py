@@ -9,6 +9,7 @@ import streamlit as st
 
 from audit.errors import AssayError
 from audit.findings import p_words
+from audit.metrics import SELECTION_RATE
 from screens import charts, charts_watch, parts, state, watch_groups
 from screens.workspace import CaseFolder
 
@@ -205,7 +206,7 @@ def points_of(document: Record, key: str) -> list[charts_watch.Point]:
 def window_of(norm: Record, window: Record) -> float | None:
     """The gap in one batch alone, between the two groups that are furthest apart so far; None where it does not say."""
     columns = norm.get("attribute") or ()
-    if norm.get("metric") != "selection_rate" or norm.get("value") is None or len(columns) != 1:
+    if norm.get("metric") != SELECTION_RATE or norm.get("value") is None or len(columns) != 1:
         return None
     shares = window.get(columns[0], {})
     high, low = shares.get(norm.get("highest")), shares.get(norm.get("lowest"))
