@@ -38,7 +38,7 @@ class Design:
 
     @property
     def width(self) -> int:
-        return self.dense.shape[1] + sum(self.widths)
+        return int(self.dense.shape[1]) + sum(self.widths)
 
     def __matmul__(self, theta: Floats) -> Floats:
         at = self.dense.shape[1]
