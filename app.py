@@ -26,7 +26,7 @@ SCREENS = (
 
 def pages() -> None:
     """One run of the page that is open."""
-    from screens import people, removal
+    from screens import people, removal, warm
     from screens.parts import PAGES
 
     st.set_page_config(page_title="Assay", page_icon=str(HERE / "screens" / "icon.png"), layout="wide")
@@ -37,6 +37,7 @@ def pages() -> None:
     if people.entered():
         removal.farewell()
         page.run()
+        warm.others([name for name, _, _ in SCREENS])
 
 
 @asynccontextmanager

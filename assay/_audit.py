@@ -148,7 +148,7 @@ def audit(
         made = section(model, features)
     if model is not None:
         reads = list(features) if features is not None else _models.columns_of(model, table, {*exclude}, roles, groups)
-        made = made or _models.placed(model, table, reads, folder)
+        made = made or _models.placed(model, table, reads, folder, threshold)
         features = reads
     elif decision is not None:
         made = {"decision": table.role("decision", decision)}

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from audit.errors import CaseError
+from audit.models.served.protocols import OIP
 
 
 def endpoint(
     url: str,
     *,
-    protocol: str = "oip",
+    protocol: str = OIP,
     send_to: str | None = None,
     output: str | None = None,
     decision: str | None = None,

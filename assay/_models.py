@@ -24,6 +24,9 @@ def columns_of(
     Raises ModelError where one that it was fitted on is not in the table.
     """
     fitted = getattr(model, "feature_names_in_", None)
+    if fitted is None and _booster(model):
+        fitted = model.feature_name() if callable(getattr(model, "feature_name", None)) else model.feature_names
+        fitted = None if fitted is None or not {*fitted} <= {*table.own} else fitted
     if fitted is not None:
         lacking = [str(c) for c in fitted if str(c) not in table.own]
         if lacking:
@@ -38,15 +41,26 @@ def columns_of(
     return [c for c in table.own if c not in never]
 
 
-def placed(model: Any, table: Columns, reads: Sequence[str], folder: Path) -> dict[str, Any]:
+def _booster(model: Any) -> str | None:
+    """The file in which a booster of XGBoost's or LightGBM's own is saved; None of every other model."""
+    kind = f"{type(model).__module__}.{type(model).__name__}"
+    return {"xgboost.core.Booster": "model.ubj", "lightgbm.basic.Booster": "model.txt"}.get(kind)
+
+
+def placed(
+    model: Any, table: Columns, reads: Sequence[str], folder: Path, threshold: float | None = None
+) -> dict[str, Any]:
     """The `[model]` section for this estimator; writes `model.skops` or a column of decisions. Raises ModelError."""
     if not hasattr(model, "predict"):
         raise ModelError(
             "this is no fitted estimator",
             got=type(model).__name__,
             expected="an object with predict, the path of a model file, assay.endpoint(...), or decision= or score=",
-            todo="pass the fitted estimator, or its decisions",
+            todo="pass the fitted estimator; of a function, its answers: decision=function(table)",
         )
+    if (file := _booster(model)) is not None:
+        model.save_model(str(folder / file))
+        return {"path": file}
     given = table.frame[list(reads)]
     named = hasattr(model, "feature_names_in_")
     # What scikit-learn fitted on an array is asked with one; a class of a person's own is given what the person gave.
@@ -61,10 +75,21 @@ def placed(model: Any, table: Columns, reads: Sequence[str], folder: Path) -> di
             todo="pass the table that model.predict takes, and `features` where it has more columns",
         ) from error
     if decided.shape != (len(given),):
-        raise ModelError("the model did not give one decision a row", got=f"shape {decided.shape}",
-                         expected=f"({len(given)},)", todo="pass an estimator that predicts one value")  # fmt: skip
+        raise ModelError(
+            "the model did not give one decision a row",
+            got=f"shape {decided.shape}",
+            expected=f"({len(given)},)",
+            todo="pass the output that decides in place of the model, for example decision=model.predict(table)[:, 0]",
+        )
     if named and _saved(model, folder / "model.skops", given, decided):
         return {"path": "model.skops"}
+    if threshold is not None or (decided.dtype.kind == "f" and (decided % 1 != 0).any()):
+        raise ModelError(
+            "a model that no file can hold here gives scores, and its decisions are what is read off",
+            got=f"{type(model).__name__}.predict with values such as {decided[0]}",
+            expected="decisions, or a column of scores with a threshold",
+            todo="pass score=..., one number a row, and threshold=... in place of the model",
+        )
     column = "decided_by_model"
     table.role("decision", decided, as_name=column)
     kind = type(model).__name__

@@ -236,7 +236,8 @@ def _class(
         return "1", {}
     if len(classes) == 2 and at is not None and f"not {positive}" in classes:
         return classes[at], {}  # a candidate of ours: `positive` or not, whatever else the label says
-    if at is None or (len(classes) == 2 and unmatched):
+    # Places are no names: of three classes that a file numbers 0, 1 and 2, a label of 1, 2 and 3 means others.
+    if at is None or (unmatched and (len(classes) == 2 or not info.named)):
         raise ask(case, info, classes, labels, help_with)
     return classes[at], {}
 

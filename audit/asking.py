@@ -68,10 +68,11 @@ def _ask_among(
     words: dict[str, str] = dict.fromkeys(classes[:12], "...")
     order = "with the value of each class in its place"
     if not info.named and len(labels) == len(classes):
-        words = dict(zip(classes, labels, strict=True))
+        words = dict(zip(classes, sorted(labels, key=_in_order), strict=True))
         order += (
-            " (this is the order of the alphabet, by which most programs code; whether yours did is for you to know)"
+            " (this is the order of size or of the alphabet, by which most programs code; whether yours did is for "
         )
+        order += "you to know)"
     shown = "" if help_with is None or not info.decides else "; ".join(help_with(c) for c in classes[:6])
     return CaseError(
         "which of the model's classes is which value of the label?",
@@ -80,6 +81,14 @@ def _ask_among(
         expected="one line under [model] that says it; a guess could turn every figure round",
         todo=f"add `classes = {write(words)}` {order}" + (f"; {shown}" if shown else ""),
     )
+
+
+def _in_order(label: str) -> tuple[float, str]:
+    """Numbers by size, before words by the alphabet."""
+    try:
+        return float(label), label
+    except ValueError:
+        return float("inf"), label
 
 
 def _unlike(info: ModelInfo) -> str:

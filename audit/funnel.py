@@ -31,6 +31,7 @@ from audit.stats.pairs import named_rates
 from audit.values import UNKNOWN
 
 Mask = npt.NDArray[np.bool_]
+YES, NO = ("yes", "y", "true", "1", "1.0"), ("no", "n", "false", "0", "0.0")
 
 NOBODY = ("nobody got so far", "nobody picked has a known outcome")
 WARNING = (
@@ -84,6 +85,11 @@ def passes(column: pd.Series, favourable: str | None) -> Mask:
         # A stage is something to pass, whatever it is called, unless its name says something bad.
         sign = None if says_bad(str(column.name)) else sign_of("passed", names)
         yes = [sign.favourable] if sign is not None and sign.favourable is not None else []
+    only = names[0].casefold() if len(names) == 1 and not yes and not says_bad(str(column.name)) else ""
+    if only in NO:
+        # Nobody got so far; the word alone says it.
+        return np.zeros(len(column), dtype=bool)
+    yes = list(names) if only in YES else yes
     if len(yes) != 1 or len(names) > 2:
         raise CaseError(
             f"the stage {str(column.name)!r} does not say who passed it",

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.linalg import qr
 
 from audit.case import Case
 from audit.documents.rows import AdjustedGap, AlikePair, MantelHaenszel, RawGap
@@ -58,7 +59,7 @@ def like_with_like(
     for column, reason in given.items():
         levels = levels_of(frame[column], bands=BANDS, most=MOST_LEVELS)
         if levels is None or len(levels.names) < 2:
-            notes.append(f"The factor {column!r} has no values that put people together, and is left out.")
+            notes.append(f"The factor {column!r} is left out: {_useless(frame[column], levels)}.")
             continue
         factors.append((column, reason, levels))
     stratum = _strata([f[2].codes for f in factors], len(frame))
@@ -79,6 +80,13 @@ def like_with_like(
         "pairs": pairs,
         "notes": notes,
     }
+
+
+def _useless(column: pd.Series, levels: Any) -> str:
+    """Why a factor makes no strata."""
+    if levels is not None or column.nunique(dropna=True) <= 1:
+        return "it has one value for everybody, or none"
+    return f"{column.nunique(dropna=True):,} different values in {len(column):,} rows put hardly anybody together"
 
 
 def _strata(codes: Sequence[Ints], n: int) -> Ints:
@@ -121,10 +129,14 @@ def _attribute(
         if g == best:
             continue
         table = tables(stratum, group.codes == best, group.codes == g, favourable)
-        x1, n1, x2, n2 = table.sum(axis=0)
-        low, high = newcombe(x1, n1, x2, n2, alpha)
-        raw = {"value": float(x1 / n1 - x2 / n2), "low": float(low), "high": float(high)}
-        held = mantel_haenszel(table, alpha) if weight is None and cluster is None else _no_difference(weight, cluster)
+        heavy = table if weight is None else tables(stratum, group.codes == best, group.codes == g, favourable, weight)
+        x1, n1, x2, n2 = heavy.sum(axis=0)
+        raw: dict[str, Any] = {"value": float(x1 / n1 - x2 / n2) if n1 and n2 else 0.0, "low": None, "high": None}
+        # Newcombe's limits and draws from counts are of rows that stand alone; with others the gap above has its own.
+        alone = weight is None and cluster is None
+        if alone:
+            raw["low"], raw["high"] = (float(v) for v in newcombe(x1, n1, x2, n2, alpha))
+        held = mantel_haenszel(table, alpha) if alone else _no_difference(weight, cluster)
         members = (group.codes == best) | (group.codes == g)
         adjusted = regression_adjusted(
             columns[members], (group.codes == g)[members], favourable[members],
@@ -137,27 +149,33 @@ def _attribute(
                 "attribute": [group.attribute],
                 "group": [group.levels[g]],
                 "against": [group.levels[best]],
-                "rows": [int(n2), int(n1)],
+                "rows": [int(table[:, 3].sum()), int(table[:, 1].sum())],
                 "raw": raw,
                 "mantel_haenszel": held,
                 "adjusted": adjusted,
-                "explained": kitagawa(table, alpha, seed, settings.draws),
-                "conditional_disparity": conditional_disparity(stratum, group.codes == g, favourable),
+                "explained": kitagawa(heavy, alpha, seed, settings.draws if alone else 0),
+                "conditional_disparity": conditional_disparity(stratum, group.codes == g, favourable, weight),
                 "turns": bool(turns),
             }
         )
     return out
 
 
-def tables(stratum: Ints, first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_], favourable: Ints) -> Ints:
-    """(S, 4): favourable and all of the first group, favourable and all of the second, in each stratum."""
+def tables(
+    stratum: Ints, first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_], favourable: Ints,
+    weight: Floats | None = None,
+) -> Any:  # fmt: skip
+    """(S, 4): favourable and all of the first group, favourable and all of the second, in each stratum; of rows, or of
+    what they weigh.
+    """
     size = int(stratum.max(initial=0)) + 1
+    counts = np.ones(len(stratum)) if weight is None else weight
     out = [
-        np.bincount(stratum[mine], weights=None if of is None else of[mine], minlength=size)
+        np.bincount(stratum[mine], weights=(counts * of)[mine], minlength=size)
         for mine in (first, second)
-        for of in (favourable, None)
+        for of in (favourable, np.ones(len(stratum)))
     ]
-    return np.stack(out, axis=1).astype(np.int64)
+    return np.stack(out, axis=1).astype(np.int64 if weight is None else np.float64)
 
 
 def _none(reason: str) -> dict[str, Any]:
@@ -228,10 +246,24 @@ def _breslow_day(cells: Floats) -> float | None:
 def kitagawa(table: Ints, alpha: float = 0.05, seed: int = 0, draws: int = 1000) -> dict[str, Any]:
     """What the mix of strata takes away of the raw gap, and what is left within strata: raw = mix + within.
 
-    A stratum that only one group has counts with that group's rate. low, high: of the mix's part in points, by
-    parametric bootstrap from the counts; share: of the raw gap.
+    A stratum that only one group has counts with that group's rate, which says nothing of people who are alike: `apart`
+    is the share of people in such strata, and where nobody is in another one there are no parts. low, high: of the
+    mix's part in points, by parametric bootstrap from the counts (None without draws); share: of the raw gap.
     """
+    both = (table[:, 1] > 0) & (table[:, 3] > 0)
+    people = table[:, [1, 3]].sum(axis=1)
+    apart = float(people[~both].sum() / people.sum()) if people.sum() else 1.0
+    if not both.any():
+        reason = "no stratum holds people of both groups"
+        return dict.fromkeys(("mix", "low", "high", "within", "share")) | {"apart": apart, "reason": reason}
     mix, within = _parts(table[None].astype(np.float64))
+    raw = float(mix[0] + within[0])
+    out = {
+        "mix": float(mix[0]), "low": None, "high": None, "within": float(within[0]),
+        "share": float(mix[0] / raw) if raw else None, "apart": apart, "reason": None,
+    }  # fmt: skip
+    if not draws:
+        return out
     rng = np.random.default_rng(seed)
     drawn = []
     for x, n in ((table[:, 0], table[:, 1]), (table[:, 2], table[:, 3])):
@@ -240,11 +272,7 @@ def kitagawa(table: Ints, alpha: float = 0.05, seed: int = 0, draws: int = 1000)
         drawn += [part[:, : len(x)], part[:, : len(x)] + part[:, len(x) :]]
     again, _ = _parts(np.stack(drawn, axis=-1))
     low, high = np.quantile(again, [alpha / 2, 1 - alpha / 2])
-    raw = float(mix[0] + within[0])
-    return {
-        "mix": float(mix[0]), "low": float(low), "high": float(high), "within": float(within[0]),
-        "share": float(mix[0] / raw) if raw else None,
-    }  # fmt: skip
+    return out | {"low": float(low), "high": float(high)}
 
 
 def _parts(table: Floats) -> tuple[Floats, Floats]:
@@ -264,6 +292,17 @@ def _dummies(codes: Ints) -> Floats:
     return np.stack([codes == k for k in rest], axis=1).astype(np.float64) if rest else np.zeros((len(codes), 0))
 
 
+def _apart(columns: Floats) -> Floats:
+    """The columns without those that others already say."""
+    kept = columns[:, (columns.sum(axis=0) > 0) & (columns.sum(axis=0) < len(columns))]
+    if not kept.shape[1]:
+        return kept
+    r, order = qr(kept - kept.mean(axis=0), mode="r", pivoting=True)
+    size = np.abs(np.diag(r))
+    found: Floats = kept[:, np.sort(order[: int((size > 1e-9 * size[0]).sum())])]
+    return found
+
+
 def regression_adjusted(
     columns: Floats, second: npt.NDArray[np.bool_], favourable: Ints, weight: Floats | None, cluster: Ints | None,
     alpha: float = 0.05,
@@ -276,10 +315,10 @@ def regression_adjusted(
     none: dict[str, Any] = dict.fromkeys(("value", "low", "high"))
     if favourable.min() == favourable.max():
         return none | {"reason": "everyone is decided alike"}
-    kept = columns[:, (columns.sum(axis=0) > 0) & (columns.sum(axis=0) < len(columns))]
+    kept = _apart(columns)
     design = np.column_stack([np.ones(len(kept)), second.astype(np.float64), kept])
     if np.linalg.matrix_rank(design) < design.shape[1]:
-        return none | {"reason": "the factors and the attribute cannot be told apart in these rows"}
+        return none | {"reason": "the factors say who is of which group: the two cannot be told apart in these rows"}
     import statsmodels.api as sm
 
     how: dict[str, Any] = {"cov_type": "HC1"}
@@ -305,7 +344,9 @@ def regression_adjusted(
     return {"value": value, "low": max(-1.0, value - z * error), "high": min(1.0, value + z * error), "reason": None}
 
 
-def conditional_disparity(stratum: Ints, mine: npt.NDArray[np.bool_], favourable: Ints) -> float | None:
+def conditional_disparity(
+    stratum: Ints, mine: npt.NDArray[np.bool_], favourable: Ints, weight: Floats | None = None
+) -> float | None:
     """The mean over strata, by size, of a group's share among the refused less its share among the favoured.
 
     As Clarify counts (smclarify 0.5): a stratum in which nobody is on one side has a share of 0 there.
@@ -314,7 +355,7 @@ def conditional_disparity(stratum: Ints, mine: npt.NDArray[np.bool_], favourable
         return None
     size = int(stratum.max(initial=0)) + 1
     total = np.zeros((2, 2, size))
-    np.add.at(total, (mine.astype(np.int64), favourable, stratum), 1)
+    np.add.at(total, (mine.astype(np.int64), favourable, stratum), 1 if weight is None else weight)
     sides = total.sum(axis=0)
     share = np.divide(total[1], sides, out=np.zeros_like(sides), where=sides > 0)
     people = sides.sum(axis=0)
@@ -323,7 +364,7 @@ def conditional_disparity(stratum: Ints, mine: npt.NDArray[np.bool_], favourable
 
 def findings(entry: Mapping[str, Any]) -> list[str]:
     """What a reader must know at once: where the direction turns, and which factor stands in for an attribute."""
-    out = []
+    out = list(entry["notes"])
     for pair in entry["pairs"]:
         if pair["turns"]:
             held, by = pair["mantel_haenszel"], " and ".join(pair["attribute"])
@@ -361,16 +402,24 @@ def shown(pair: AlikePair) -> Shown:
     """The figures of one pair as text; a value that is not there says why."""
 
     def points(found: RawGap | MantelHaenszel | AdjustedGap) -> str:
-        if found.value is None:
-            return f"not estimable: {getattr(found, 'reason', None)}"
-        return f"{100 * found.value:.1f} [{100 * (found.low or 0):.1f}, {100 * (found.high or 0):.1f}]"
+        return _points(found.value, found.low, found.high, getattr(found, "reason", None))
 
     part = pair.explained
     share = "" if part.share is None else f", {100 * part.share:.0f} % of the gap"
+    if part.apart and part.mix is not None:
+        share += f"; {100 * part.apart:.0f} % of people have nobody of the other group in their stratum"
     return Shown(
         f"{' / '.join(pair.against)} over {' / '.join(pair.group)}",
         points(pair.raw),
         points(pair.mantel_haenszel),
         points(pair.adjusted),
-        f"{100 * part.mix:.1f} [{100 * (part.low or 0):.1f}, {100 * (part.high or 0):.1f}]{share}",
+        _points(part.mix, part.low, part.high, part.reason) + share,
     )
+
+
+def _points(value: float | None, low: float | None, high: float | None, reason: str | None) -> str:
+    if value is None:
+        return f"not estimable: {reason}"
+    if low is None or high is None:
+        return f"{100 * value:.1f} (no interval: rows do not stand alone)"
+    return f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"

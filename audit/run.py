@@ -109,7 +109,8 @@ def run_audit(
     if "by_proxy" in more:
         evidence["notes"] += proxy_sentences(record_in(tuple[ByProxy, ...], more["by_proxy"], "by_proxy"))
     if "like_with_like" in more:
-        evidence["notes"] += [*alike_findings(more["like_with_like"]), NOT_CAUSAL]
+        evidence["notes"] += alike_findings(more["like_with_like"])
+        evidence["notes"] += [NOT_CAUSAL] if more["like_with_like"]["factors"] else []
     write_whole(out / "cube.json", cube_bytes)
     write_whole(out / "evidence.json", canonical(evidence))
     return Audit(evidence, measures, margins, cube)

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from audit.case import Case
-from audit.errors import CaseError, InputError
+from audit.errors import CaseError, InputError, nearest
 from reports.presets.records import Preset
 
+USUAL = "adverse-action"
 ROWS = 200
 """How many others are explained beside the person: enough for what a letter needs."""
 NAME = "*"
@@ -147,19 +148,19 @@ def write_letter(case: Case, run: Path, row: int, form: str | None = None) -> Le
     run: folder for the explanation. Raises InputError and CaseError as `letter_of`, and what explaining raises.
     """
     from audit.explain import run_explain
-    from reports.presets import check_case, read_preset, shipped_text
+    from reports.presets import check_case, letter_forms, shipped
 
     check_case(case)
-    read = {f.name: read_preset(f.text or shipped_text(f.name) or "", f.name) for f in case.forms}
-    name = form or next((n for n, p in read.items() if p.letter is not None), "adverse-action")
-    preset = read.get(name)
-    if preset is None:
-        text = shipped_text(name)
-        if text is None:
-            raise CaseError(
-                f"the preset {name!r} is not known", got=repr(name), expected="one of the case, or one that ships"
-            )
-        preset = read_preset(text, name)
-    answers = next((f.answers for f in case.forms if f.name == name), {})
+    forms = letter_forms([{"name": f.name, "text": f.text, "answers": f.answers} for f in case.forms])
+    name = form or next((f.name for f in case.forms if f.name in forms), USUAL)
+    if name not in forms:
+        known = name in shipped() or name in [f.name for f in case.forms]
+        raise CaseError(
+            f"the preset {name!r} has no letter" if known else f"the preset {name!r} is not known",
+            got=repr(name),
+            expected=f"one of {', '.join(forms)}",
+            todo=nearest(name, forms),
+        )
+    preset, answers = forms[name]
     explained = run_explain(case, run / "letters", people=[row], rows=ROWS)
     return letter_of(case, explained, row, preset, answers)

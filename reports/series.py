@@ -20,7 +20,7 @@ from audit.files import canonical
 from audit.suppress import FLOOR
 from audit.watch.cells import cube_from_json
 from reports.manifest import strict_json
-from reports.series_counts import Step, judged_again, margins_in, same_figures, stream_of, tables_of
+from reports.series_counts import FIGURES, Step, judged_again, margins_in, same_figures, stream_of, tables_of
 
 SERIES = "series.json"
 SCHEMA = "assay/series/1"
@@ -95,7 +95,7 @@ def _published(
                 margin = streams.get(stream_of(norm["metric"]))
                 if norm["attribute"] != table["attribute"] or margin is None or norm["alpha"] is None:
                     continue
-                standing = record_in(Standing, {**norm, "from": "counts"}, SERIES)
+                standing = record_in(Standing, {**dict.fromkeys(FIGURES), **norm, "from": "counts"}, SERIES)
                 if same_figures(judged_again(standing, margin, counts["people"]), standing) is None:
                     known.add((number, norm["key"]))
                     wide.add((table["running"], norm["key"]))

@@ -39,9 +39,9 @@ def holds(text: str, scripts: Sequence[str]) -> bool:
 
 def renamed(documents: Documents, scripts: Sequence[str]) -> Documents:
     """The documents with such names told by number: columns by their place in the data, groups by their order."""
-    names = _names(documents, scripts)
     if not scripts:
         return documents
+    names = _names(documents, scripts)
     changed = {
         name: json.dumps(_walk(documents.plain(name), names, scripts)).encode()
         for name in documents

@@ -160,7 +160,4 @@ def ratio_sentence(gap: Gap) -> str:
     """The ratio in words."""
     if gap.value is None:
         return f"The ratio cannot be estimated: {gap.reason}."
-    return (
-        f"{name_of(gap.lowest)} over {name_of(gap.highest)}: {gap.value:.2f} ({interval_words(gap, 1.0, 2)}). "
-        "The four-fifths rule of thumb looks at 0.80; it is a rule of thumb, not a test and not the law."
-    )
+    return f"{name_of(gap.lowest)} over {name_of(gap.highest)}: {gap.value:.2f} ({interval_words(gap, 1.0, 2)})."

@@ -10,17 +10,18 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from audit import access
 from audit.case import Case
-from audit.documents import Documents
-from audit.documents.evidence import Evidence
-from audit.documents.read import EVIDENCE
 from audit.errors import AssayError
 from screens.workspace import CaseFolder, open_case
+
+if TYPE_CHECKING:
+    from audit.documents import Documents
+    from audit.documents.evidence import Evidence
 
 KEYS = ("case", "job")
 
@@ -66,31 +67,41 @@ def digest(path: Path) -> str:
 
 
 def documents(folder: CaseFolder) -> Documents:
-    """The documents of the run folder, each parsed once while its bytes are the same."""
-    return _documents(tuple((str(path), digest(path)) for path in sorted(folder.run.glob("*.json"))))
+    """The documents of the run folder, each parsed once while its bytes are the same.
+
+    Explanations of single persons are left out for those who may not see them. Raises AccessError where the case's
+    figures are not for who is acting.
+    """
+    access.demand("figures", folder.place)
+    files = tuple((str(path), digest(path)) for path in sorted(folder.run.glob("*.json")))
+    return _documents(files, access.may("rows", folder.place))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _documents(files: tuple[tuple[str, str], ...]) -> Documents:
-    return Documents({Path(path).name: Path(path).read_bytes() for path, _ in files})
+def _documents(files: tuple[tuple[str, str], ...], rows: bool) -> Documents:
+    from audit.documents import Documents
+
+    content = {Path(path).name: Path(path).read_bytes() for path, _ in files}
+    if not rows and "explain.json" in content:
+        content["explain.json"] = json.dumps({**json.loads(content["explain.json"]), "people": []}).encode()
+    return Documents(content)
 
 
 def evidence(folder: CaseFolder) -> Evidence | None:
     """What the audit measured, or None while there is none."""
+    from audit.documents.read import EVIDENCE
+
     found = documents(folder)
     return found.evidence if EVIDENCE in found else None
 
 
 def result(folder: CaseFolder, name: str) -> dict[str, Any] | None:
     """A document of the run folder, or None while it has not been made."""
-    access.demand("figures", folder.place)
+    access.demand("rows" if name == "explain.json" else "figures", folder.place)
     path = folder.run / name
     if not path.exists():
         return None
-    found = _document(str(path), digest(path))
-    if name == "explain.json" and not access.may("rows", folder.place):
-        return {k: v for k, v in found.items() if k != "people"}
-    return found
+    return _document(str(path), digest(path))
 
 
 @st.cache_data(max_entries=32, show_spinner=False)

@@ -168,8 +168,10 @@ def timeline(document: Record) -> None:
         rows = [
             {
                 "Batch": p.batch,
+                "Times": p.when.strip("()") or "–",
                 "Measured": "–" if p.value is None else f"{p.value:.3f}",
                 "95 %": "–" if p.low is None else f"{p.low:.3f} to {p.high:.3f}",
+                "This batch alone": "–" if p.window is None else f"{p.window:.3f}",
                 "People": p.people,
                 "The loop is": p.state,
             }
@@ -184,8 +186,33 @@ def points_of(document: Record, key: str) -> list[charts_watch.Point]:
     for number, batch in enumerate(document["timeline"]):
         n = next((n for n in batch["norms"] if n["key"] == key), {})
         at = number if batch["number"] is None else batch["number"]
-        out.append(charts_watch.Point(at, n.get("value"), n.get("low"), n.get("high"), n.get("people"), batch["state"]))
+        ends = dict.fromkeys(str(batch[k])[:16] for k in ("first", "last") if batch.get(k))
+        out.append(
+            charts_watch.Point(
+                at,
+                n.get("value"),
+                n.get("low"),
+                n.get("high"),
+                n.get("people"),
+                batch["state"],
+                window_of(n, batch.get("window") or {}),
+                f"({' to '.join(ends)})" if ends else "",
+            )
+        )
     return out
+
+
+def window_of(norm: Record, window: Record) -> float | None:
+    """The gap in one batch alone, between the two groups that are furthest apart so far; None where it does not say."""
+    if norm.get("metric") != "selection_rate" or norm.get("value") is None or len(norm["attribute"]) != 1:
+        return None
+    shares = window.get(norm["attribute"][0], {})
+    high, low = shares.get(norm["highest"]), shares.get(norm["lowest"])
+    if high is None or low is None:
+        return None
+    if norm["kind"] == "difference":
+        return float(high - low)
+    return float(low / high) if high else None
 
 
 def marks_of(document: Record) -> list[charts_watch.Mark]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import streamlit as st
+from msgspec import to_builtins
 from msgspec.structs import replace
 
 from audit.documents.evidence import Evidence
@@ -11,7 +12,7 @@ from audit.documents.explanations import Explanations, Interactions, Person
 from audit.findings import name_of
 from reports.blocks import Points
 from reports.sections.explanations import fidelity, importance, means, parts_of, proxies_of, recourse, unexplained
-from screens import charts, draw, parts, state, turn
+from screens import charts, draw, letters, parts, state, turn
 from screens.data import attribute_choice
 from screens.workspace import CaseFolder
 
@@ -49,7 +50,8 @@ def show(folder: CaseFolder, evidence: Evidence) -> None:
     elif part == PARTS[2]:
         recourse_gap(explained)
     elif part == PARTS[3]:
-        person(explained)
+        if (one := person(explained)) is not None:
+            letters.show(folder, evidence.presets or [], to_builtins(one))
         turn.show(folder)
     else:
         trust(explained)
@@ -182,10 +184,10 @@ def recourse_gap(explained: Explanations) -> None:
     draw.blocks(recourse(explained))
 
 
-def person(explained: Explanations) -> None:
-    """One person's decision by both methods, with reasons, recourse, and what the methods agree on."""
+def person(explained: Explanations) -> Person | None:
+    """One person's decision by both methods, with reasons, recourse, and what the methods agree on; who was picked."""
     if not explained.people:
-        return
+        return None
     st.markdown("### One person's decision")
     labels = [f"row {p.row:,}: score {p.score:.2f}, {p.decision}" for p in explained.people]
     picked = st.selectbox("Person", range(len(labels)), format_func=lambda i: labels[i], key="explained-person")
@@ -212,6 +214,7 @@ def person(explained: Explanations) -> None:
             f"LIME's stability: over {seeds} seeds its first five columns stay the same to "
             f"{100 * one.lime_stability:.0f} %."
         )
+    return one
 
 
 def in_words(one: Person) -> None:

@@ -20,6 +20,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -77,13 +78,19 @@ class Server:
                 [sys.executable, "-P", "-W", "ignore", __file__, serve, str(other.fileno())], cwd="/",
                 env=environment, pass_fds=(other.fileno(),), stdin=subprocess.DEVNULL,
             )  # fmt: skip
-        atexit.register(self._line.close)
+        self._lock = threading.Lock()
+        atexit.register(self._end)
+
+    def _end(self) -> None:
+        self._line.close()
+        self._process.wait()
 
     def start(self, told: str, environment: dict[str, str], handles: list[int]) -> int:
         """The number of a new child. handles: its line in, its line out, and where it says what."""
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", handles))]
-        self._line.sendmsg([json.dumps([told, environment]).encode()], rights)
-        answer = self._line.recv(100)
+        with self._lock:
+            self._line.sendmsg([json.dumps([told, environment]).encode()], rights)
+            answer = self._line.recv(100)
         if not answer:
             raise OSError("the fork server has ended")
         return int(answer)

@@ -66,7 +66,7 @@ class CubeHead(Record, frozen=True):
 
 
 class LawGroup(Record, frozen=True):
-    """One category of the tables of Local Law 144; rows: where they are not people."""
+    """One category of a table of impact ratios; rows: where they are not people."""
 
     group: Names
     people: int

@@ -313,13 +313,18 @@ class AdjustedGap(Record, frozen=True):
 
 
 class Explained(Record, frozen=True):
-    """Kitagawa's parts of a gap: of the mix of strata, and within them."""
+    """Kitagawa's parts of a gap: of the mix of strata, and within them; None for `reason`.
 
-    mix: float
+    apart: of the people of both groups, the share in strata that hold one of the groups only.
+    """
+
+    mix: float | None
     low: float | None
     high: float | None
-    within: float
+    within: float | None
     share: float | None
+    apart: float | None = None
+    reason: str | None = None
 
 
 class AlikePair(Record, frozen=True):

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from audit.explain.kinds import Floats
 
 REASONS = 4
-"""How many reasons are given: what counts most against a person, as in notices of adverse action (12 CFR 1002.9)."""
+"""How many reasons are given: what counts most against a person, as in notices of a refusal (reports/presets)."""
 
 
 def choose_people(

@@ -11,6 +11,7 @@ import pandas as pd
 from audit.case import Case
 from audit.classes.table import MOST_CLASSES
 from audit.errors import CaseError, DataError, nearest
+from audit.load.toml import write
 from audit.load.values import coded, decision_names, listed, numbers_of
 
 Mask = npt.NDArray[np.bool_]
@@ -152,6 +153,14 @@ def decision(case: Case, frame: pd.DataFrame, audit: Mask) -> None:
             expected="a decision in every row",
             todo="fill them in, or leave out the rows that were never decided",
         )
+    if len(names) > MOST_CLASSES:
+        raise DataError(
+            f"the decision column {name!r} has {len(names):,} different values",
+            got=listed(names),
+            expected=f"two decisions, or up to {MOST_CLASSES} classes",
+            todo=f"put values together in a new column; if they are scores, say score = {write(name)} under [model] in "
+            "place of `decision`, with a `threshold`",
+        )
     if case.data.label is not None:
         allowed = decision_names(coded(frame[case.data.label])[1], names, case.data.positive, case.data.favourable)
         strange = [n for n in names if n not in allowed]
@@ -164,13 +173,6 @@ def decision(case: Case, frame: pd.DataFrame, audit: Mask) -> None:
                 + classes_line(case, names, allowed),
             )
         return
-    if len(names) > MOST_CLASSES:
-        raise DataError(
-            f"the decision column {name!r} has {len(names):,} different values",
-            got=listed(names),
-            expected=f"two decisions, or up to {MOST_CLASSES} classes",
-            todo="put values together in a new column",
-        )
     if len(names) > 1:
         _sides(case, names, f"the decision column {name!r}")
 
@@ -178,7 +180,6 @@ def decision(case: Case, frame: pd.DataFrame, audit: Mask) -> None:
 def classes_line(case: Case, decided: Sequence[str], outcomes: Sequence[str]) -> str:
     """The line that says which decision goes with which outcome: good with good, where that is plain."""
     from audit.load.sign import sign_of
-    from audit.load.toml import write
 
     good = str(case.data.favourable or case.data.positive)
     rest = [o for o in outcomes if o != good] or [good]

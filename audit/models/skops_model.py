@@ -7,7 +7,7 @@ import io
 import json
 import warnings
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,7 @@ class SkopsModel(Loaded):
             warnings.simplefilter("always")
             self.estimator = skops.load(io.BytesIO(content), trusted=[*sections()["reviewed"], *allow])
         check_bounds(self.estimator)
+        self._typed = _typed(self.estimator)
         notes = tuple(dict.fromkeys(one_line(w.message) for w in caught))
         self.facts = _facts(self.estimator, notes)
 
@@ -86,7 +87,9 @@ class SkopsModel(Loaded):
 
     def prepare(self, frame: pd.DataFrame) -> Any:
         """The frame, or its bare values for a model that was fitted without column names."""
-        return frame if self.facts.features is not None else frame.to_numpy()
+        if self.facts.features is None:
+            return frame.to_numpy()
+        return frame if self._typed is None else self._typed(frame)
 
     def scores(self, frame: pd.DataFrame, positive: str) -> np.ndarray:
         rows = self.prepare(frame)
@@ -122,6 +125,22 @@ class SkopsModel(Loaded):
                 todo="check the estimator; predict_proba must follow scikit-learn's convention",
             )
         return table
+
+
+def _typed(estimator: Any) -> Callable[[pd.DataFrame], pd.DataFrame] | None:
+    """Of a wrapper around a booster that was trained on pandas' categories: a table with the categories of training,
+    which the wrapper itself wants to be given. None of every other model."""
+    kind = type(estimator).__module__.partition(".")[0]
+    if kind == "lightgbm" and estimator.booster_.pandas_categorical:
+        from audit.models.lightgbm_model import LightgbmModel
+
+        inner = LightgbmModel(estimator.booster_.model_to_string().encode())
+        return lambda frame: inner.prepare(frame).set_axis(list(frame.columns), axis=1)
+    if kind == "xgboost" and "c" in (estimator.get_booster().feature_types or ()):
+        from audit.models.xgboost_model import XgboostModel
+
+        return XgboostModel(bytes(estimator.get_booster().save_raw("ubj"))).typed
+    return None
 
 
 def made_with(content: bytes) -> str | None:

@@ -125,6 +125,11 @@ class XgboostModel(Loaded):
         """
         if self.facts.features is None:
             return self._library.DMatrix(frame.to_numpy(dtype=np.float32))
+        return self._library.DMatrix(self.typed(frame), enable_categorical=True)
+
+    def typed(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The columns as in training. Raises ModelError as `prepare`."""
+        assert self.facts.features is not None
         rows = frame.copy(deep=False)
         for name in self.facts.features:
             dtype = frame[name].dtype
@@ -137,7 +142,7 @@ class XgboostModel(Loaded):
                     expected="numbers in this column, as in training",
                     todo="code the column as training did, or save the pipeline that codes it (as skops)",
                 )
-        return self._library.DMatrix(rows, enable_categorical=True)
+        return rows
 
     def scores(self, frame: pd.DataFrame, positive: str) -> np.ndarray:
         index = self.class_index(positive) if self.facts.classes else None

@@ -362,9 +362,9 @@ def _beyond(star: Floats, whole: Whole, rate: float, pairs: Whole, scale: Floats
     for draw in np.flatnonzero(far.max(axis=0) >= need):
         here = np.flatnonzero(far[:, draw] >= need[draw])
         share = star[here, draw]
-        largest = float((np.abs(share[:, None] - share) * factor_of[np.ix_(here, here)]).max())
-        above += largest > observed + 1e-9
-        level += abs(largest - observed) <= 1e-9
+        widest = float((np.abs(share[:, None] - share) * factor_of[np.ix_(here, here)]).max())
+        above += int(widest > observed + 1e-9)
+        level += int(abs(widest - observed) <= 1e-9)
     return above, level
 
 

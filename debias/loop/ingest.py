@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,6 +22,7 @@ from audit.watch.harm import bounds
 from audit.watch.label_free import Calibration, estimate, open_calibration
 from audit.watch.quality import feed_problem, outcome_problem, usual_copies
 from debias.loop.database import TrailLost
+from debias.loop.once import hashes_of
 from debias.loop.quarantine import problem_of, released
 from debias.loop.serve import (
     Servers,
@@ -32,7 +34,7 @@ from debias.loop.serve import (
     with_labels,
 )
 from debias.loop.served import reconciled
-from debias.loop.sift import Aside, Known, shown
+from debias.loop.sift import Aside, Known, rows_aside, shown, strange_values
 from debias.loop.snapshot import plain
 from debias.loop.sources import Arrival, Source
 from debias.loop.state import Batch, Matured, State
@@ -114,7 +116,7 @@ class Taker:
             words = f"{out:,} of its {came:,} rows cannot be used: {shown(arrival.poor)}."
             return replace(self._without(base, number, incident=words), aside=arrival.aside)
         try:
-            return replace(self._good(base, number, arrival), aside=arrival.aside)
+            return self._good(base, number, arrival)
         except TrailLost:
             raise  # the database is at fault, not the batch
         except Exception as error:
@@ -139,7 +141,15 @@ class Taker:
             shown = ", ".join(repr(n) for n in labels[:4])
             return self._without(base, number, incident=f"the outcome has more than two values: {shown}.")
         running = self._store.served(state.running)
-        decisions = self._servers.decide(running, frame, features)
+        try:
+            decisions = self._servers.decide(running, frame, features)
+        except InputError:
+            fewer = self._without_strange(arrival, known["features"])
+            if fewer is None:
+                raise
+            arrival, frame = fewer, fewer.frame
+            decisions = self._servers.decide(running, frame, features)
+            base = replace(base, rows=len(frame), poor=dict(arrival.poor))
         decided: dict[str, Ints] = {state.running: decisions.positive}
         served = None
         if case.watch.served:
@@ -180,7 +190,30 @@ class Taker:
             pending = pack_decisions(decided)
         cube = cube_to_json(cube_of(rows[state.running]))
         fresh = calibration if calibration is not self._calibration else None
-        return Taken(batch, self._grown(number, frame, labels), fresh, cube, pending, arrival.people)
+        grown = self._grown(number, frame, labels)
+        return Taken(batch, grown, fresh, cube, pending, arrival.people, aside=arrival.aside)
+
+    def _without_strange(self, arrival: Arrival, known: Mapping[str, Any]) -> Arrival | None:
+        """Without the few rows that may be why the model raised: a value that the first batches never had, or none
+        where they always had one. None where there are no such rows, or too many.
+
+        Who is left is counted, so that the batch has the same rows whenever it is read again; without an `id` nobody
+        could tell.
+        """
+        column = self._case.data.cluster or self._case.data.id
+        strange, reasons = strange_values(arrival.frame, known)
+        out = len(arrival.aside) + int(strange.sum())
+        came = len(arrival.aside) + len(arrival.frame) + arrival.again
+        if column is None or not strange.any() or out > self._policy.loop.poor_rows * came:
+            return None
+        left = arrival.frame[~strange].reset_index(drop=True)
+        hashes, told = hashes_of(left[column])
+        if not told.all():
+            return None
+        aside = rows_aside(arrival.frame, strange, reasons)
+        poor = dict(Counter(arrival.poor) + Counter(a.reason for a in aside))
+        people = hashes.astype("<u8").tobytes()
+        return replace(arrival, frame=left, people=people, aside=(*arrival.aside, *aside), poor=poor)
 
     def _calibrated(self, running: Served) -> dict[str, Any] | None:
         """What the running model's scores have meant, from as many of the newest due batches as the reference has.

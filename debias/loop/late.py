@@ -70,7 +70,7 @@ class Late:
         """Which of these ids have outcomes, (n,)."""
         return self._of(hashes) >= 0
 
-    def of(self, hashes: Hashes) -> pd.arrays.ArrowExtensionArray:
+    def of(self, hashes: Hashes) -> pd.api.extensions.ExtensionArray:
         """The outcomes of these ids as names, missing where there is none, (n,)."""
         return pd.array([*self._names, None], dtype="str").take(self._of(hashes))
 

@@ -28,6 +28,7 @@ from audit.errors import DataError
 from audit.load.check import times_of
 from audit.load.groups import file_columns
 from audit.load.values import coded, with_columns
+from audit.watch.drift import EVERYONE
 
 Mask = npt.NDArray[np.bool_]
 HALF = 0.5
@@ -108,6 +109,36 @@ def shown(said: Mapping[str, int], most: int = 3) -> str:
     ordered = sorted(said.items(), key=lambda kv: (-kv[1], kv[0]))
     more = f" and {len(ordered) - most} more reasons" if len(ordered) > most else ""
     return "; ".join(f"{n:,} with {reason}" for reason, n in ordered[:most]) + more
+
+
+def strange_values(frame: pd.DataFrame, known: Mapping[str, Any]) -> tuple[Mask, list[str]]:
+    """Rows with a value in a feature that the first batches never had, or none where they always had one; (n,) and why
+    for each row. known: feature -> what the first batches were like (audit.watch.drift.reference_of)."""
+    strange: Mask = np.zeros(len(frame), dtype=bool)
+    why = [""] * len(frame)
+    for feature, kept in known.items():
+        part = kept["parts"][EVERYONE]
+        column = frame[feature]
+        gone = column.isna().to_numpy()
+        lacked = part["missing"] if kept["numeric"] else part["counts"].get("(missing)", 0)
+        found = [(gone, f"nothing in {feature!r}")] if not lacked else []
+        if not kept["numeric"]:
+            codes, names = coded(column)
+            new = np.array([*(n not in part["counts"] for n in names), False])[codes]
+            found.append((new, f"a value in {feature!r} that was never seen before"))
+        for mask, reason in found:
+            for i in np.flatnonzero(mask & ~strange):
+                why[int(i)] = reason
+            strange |= mask
+    return strange, why
+
+
+def rows_aside(frame: pd.DataFrame, out: Mask, why: Sequence[str]) -> tuple[Aside, ...]:
+    """These rows of a frame as they are kept aside; their numbers are those among the rows that were left before."""
+    return tuple(
+        Aside(int(i) + 1, why[int(i)], {str(k): None if pd.isna(v) else v for k, v in frame.iloc[int(i)].items()})
+        for i in np.flatnonzero(out)
+    )
 
 
 class Work:

@@ -18,7 +18,7 @@ import pandas as pd
 from audit import progress
 from audit.case import Case
 from audit.cube import UNLABELLED
-from audit.errors import AssayError, CaseError, DataError, InputError, OutputError
+from audit.errors import AssayError, CaseError, InputError, OutputError
 from audit.evidence import sha256
 from audit.files import write_whole
 from audit.load import load_policy
@@ -27,6 +27,7 @@ from debias.loop import anchor, database, inbox
 from debias.loop.alerts import Alerts
 from debias.loop.anchor import noted_end
 from debias.loop.approver import Open, problem_with_signature
+from debias.loop.begun import same_case, same_model
 from debias.loop.build import Lesson, build
 from debias.loop.health import Health
 from debias.loop.ingest import Taken, Taker, known_of, reason, unusable
@@ -103,8 +104,8 @@ class Watcher:
         self._state = self._begin() if found is None else found
         self._migrate()
         self._went_back()
-        self._same_case(trail.kept("case"))
-        self._same_model(trail.kept("about"))
+        same_case(case, trail.kept("case"))
+        same_model(case, trail.kept("about"))
         self._point()
         self._new_policy(case.policy)
 
@@ -203,32 +204,6 @@ class Watcher:
             self._elsewhere.note(self._first(), self._trail.head(), database.now(), now=now)
         except (AssayError, OSError) as error:
             self._notices.add(f"The end of the trail could not be noted elsewhere: {reason(error)}")
-
-    def _same_case(self, kept: Any) -> None:
-        """What outcomes and groups mean is fixed for the life of a loop: else every later batch would seem at fault."""
-        now = settings_of(self._case)
-        changed = [k for k in now if kept.get(k) != now[k]]
-        if changed:
-            key = changed[0]
-            raise CaseError(
-                f"the case says something else about {key!r} than when this loop began",
-                got=f"{key} = {now[key]!r}" + (f"; {len(changed) - 1} more settings differ" if changed[1:] else ""),
-                expected=f"{key} = {kept.get(key)!r}",
-                todo="put it back, or begin a new loop with another --out: counts of two meanings cannot be added",
-            )
-
-    def _same_model(self, about: Any) -> None:
-        model = self._case.model
-        if model.kind == "path" and about["sha256"] is not None:
-            assert model.path is not None
-            found = sha256(bytes_of(model.path))
-            if found != about["sha256"]:
-                raise DataError(
-                    "the case's model is not the one this loop began with",
-                    got=f"sha256 {found[:12]}...",
-                    expected=f"{about['sha256'][:12]}...",
-                    todo="put the file back, or begin a new loop with another --out",
-                )
 
     def _new_policy(self, policy: Policy) -> None:
         """A changed policy is an event of its own, and judged at once."""

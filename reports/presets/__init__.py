@@ -8,7 +8,15 @@ lacking; nothing that a person must answer is inferred, and nothing says that a 
 """
 
 from reports.presets.embed import NAME as FILE
-from reports.presets.embed import answer_later, asked_of, check_case, check_forms, forms_of, preset_bytes
+from reports.presets.embed import (
+    answer_later,
+    asked_of,
+    check_case,
+    check_forms,
+    forms_of,
+    letter_forms,
+    preset_bytes,
+)
 from reports.presets.fill import Filled, Item, fill, filled_forms
 from reports.presets.read import read_preset, shipped, shipped_text
 from reports.presets.records import Field, Preset
@@ -26,6 +34,7 @@ __all__ = [
     "fill",
     "filled_forms",
     "forms_of",
+    "letter_forms",
     "preset_bytes",
     "read_preset",
     "shipped",

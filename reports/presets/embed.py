@@ -74,6 +74,14 @@ def asked_of(embedded: Mapping[str, Any] | None) -> tuple[tuple[Preset, Mapping[
     )
 
 
+def letter_forms(entries: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Preset, Mapping[str, str]]]:
+    """The forms with a letter, with their answers: those that the case asks for (`forms_of`), then those that ship."""
+    found = {e["name"]: (_checked(e["name"], e["text"], {}, ()), e["answers"]) for e in entries}
+    for name in shipped():
+        found.setdefault(name, (read_preset(shipped_text(name) or "", name), {}))
+    return {name: each for name, each in found.items() if each[0].letter is not None}
+
+
 def _checked(name: str, text: str | None, answers: Mapping[str, str], sensitive: Sequence[str]) -> Preset:
     if text is None and (text := shipped_text(name)) is None:
         raise CaseError(

@@ -57,7 +57,7 @@ def _found(sources: Sources) -> list[str]:
         top, bottom = (f"“{name}”" for name in names)
         out.append(
             f"By {words.short(words.by(attribute), 60)}: if {bottom} got it as often as {top}, "
-            f"{short[0]:,.0f} more {board.people_of(evidence)} would have it."
+            f"{board.more_of(evidence, short[0])} would have it."
         )
     return [*out, *board.worse_off(evidence)] or ["No two groups could be compared."]
 

@@ -244,6 +244,40 @@ def test_a_class_of_their_own_is_asked_with_the_table(german: pd.DataFrame, answ
     assert (counts["tp"] + counts["fp"]).sum() == (german["duration"] > 24).sum()
 
 
+def test_scores_of_a_class_of_their_own_are_no_decisions(german: pd.DataFrame) -> None:
+    class Scores:
+        def predict(self, rows: pd.DataFrame) -> Any:
+            return rows["duration"] / 72
+
+    for more in ({}, {"threshold": 0.5}):
+        with pytest.raises(assay.AssayError, match="pass score="):
+            assay.audit(german, model=Scores(), features=FEATURES, **roles(**more))
+    found = assay.audit(german, score=german["duration"].to_numpy() / 72, threshold=0.5, **roles())
+    counts = found.counts().query("attribute == 'sex'")
+    assert (counts["tp"] + counts["fp"]).sum() == (german["duration"] >= 36).sum()
+
+
+@pytest.mark.parametrize("library", ["xgboost", "lightgbm"])
+def test_a_booster_is_kept_as_its_own_file(german: pd.DataFrame, library: str) -> None:
+    bad = (german["credit_risk"] == 2).astype(int)
+    if library == "xgboost":
+        import xgboost
+
+        data = xgboost.DMatrix(german[FEATURES], bad)
+        model = xgboost.train({"objective": "binary:logistic", "nthread": 1}, data, 4)
+        score = model.predict(data)
+    else:
+        import lightgbm
+
+        model = lightgbm.train({"objective": "binary", "verbose": -1, "num_threads": 1},
+                               lightgbm.Dataset(german[FEATURES], bad), 4)  # fmt: skip
+        score = model.predict(german[FEATURES])
+    found = assay.audit(german, model=model, classes={0: 1, 1: 2}, **roles())
+    assert found.evidence["model"]["format"] == library
+    counts = found.counts().query("attribute == 'sex'")
+    assert (counts["tp"] + counts["fp"]).sum() == (score >= 0.5).sum()
+
+
 def test_values_in_another_order_are_refused(german: pd.DataFrame, model: Any) -> None:
     """A Series is matched by its place; one with the table's own index in another order would be another person's."""
     table = german.sample(frac=1, random_state=0)

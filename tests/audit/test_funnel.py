@@ -119,7 +119,17 @@ def test_words_for_passing(yes: str, no: str) -> None:
     assert passes(column, "1").tolist() == [True, False, True, False]
 
 
-@pytest.mark.parametrize("values", [["a", "b"], ["yes", "no", "maybe"], ["yes", "yes"]])
+@pytest.mark.parametrize("word", ["no", "False", "0"])
+def test_a_stage_that_nobody_or_everybody_passed_is_one(tmp_path: Path, word: str) -> None:
+    every = {"no": "yes", "False": "True", "0": "1"}[word]
+    frame = people(400).assign(screened=every, interviewed=word)
+    assert audit(tmp_path, frame) == 0
+    for c in entry(tmp_path)["counts"]:
+        assert c["through"][1] == c["through"][0]
+        assert c["through"][2] == 0
+
+
+@pytest.mark.parametrize("values", [["a", "b"], ["yes", "no", "maybe"], ["seen", "seen"]])
 def test_a_stage_that_says_neither_is_refused(
     tmp_path: Path, values: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

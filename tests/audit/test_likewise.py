@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
 
 import cli
-from audit.likewise import conditional_disparity, kitagawa, mantel_haenszel, regression_adjusted, tables
+from audit.documents.rows import AlikePair
+from audit.likewise import Shown, conditional_disparity, kitagawa, mantel_haenszel, regression_adjusted, shown, tables
 from tests.reports import kit
 
 # Admissions to Berkeley in 1973 (Bickel, Hammel & O'Connell, Science 187, 1975): department -> men admitted, men,
@@ -38,6 +40,10 @@ def audit(
         f'{more}\n[model]\ndecision = "admitted"\n'
     )
     return cli.main(["audit", str(folder / "case.toml"), "--out", str(folder / "out"), "--draws", "200"])
+
+
+def told(pair: dict[str, Any]) -> Shown:
+    return shown(msgspec.convert(pair, AlikePair))
 
 
 def evidence(folder: Path) -> dict[str, Any]:
@@ -173,6 +179,60 @@ def test_what_cannot_be_said_says_why(tmp_path: Path) -> None:
     assert pair["mantel_haenszel"]["value"] is None
     assert "weights" in pair["mantel_haenszel"]["reason"]
     assert "cannot be told apart" in pair["adjusted"]["reason"]
+
+
+def test_factors_that_put_nobody_beside_anybody_take_nothing_away(tmp_path: Path) -> None:
+    """They were said to take away the whole gap."""
+    frame = berkeley().assign(place=lambda f: np.where(f["sex"] == "male", "A", "B"))
+    assert audit(tmp_path, frame, 'legitimate = { place = "x" }') == 0
+    pair = evidence(tmp_path)["like_with_like"]["pairs"][0]
+    assert pair["explained"]["mix"] is None
+    assert pair["explained"]["share"] is None
+    assert pair["explained"]["apart"] == 1
+    assert "no stratum holds people of both groups" in told(pair).explained
+
+
+def test_who_has_nobody_of_the_other_group_beside_them_is_said(tmp_path: Path) -> None:
+    frame = berkeley()
+    frame.loc[(frame["dept"] == "A") & (frame["sex"] == "male"), "dept"] = "only men"
+    alone = ((frame["dept"] == "only men") | (frame["dept"] == "A")).mean()
+    assert audit(tmp_path, frame, 'legitimate = { dept = "x" }') == 0
+    pair = evidence(tmp_path)["like_with_like"]["pairs"][0]
+    assert pair["explained"]["apart"] == pytest.approx(alone)
+    assert f"{100 * alone:.0f} % of people have nobody of the other group" in told(pair).explained
+
+
+def test_a_factor_that_says_what_another_says_changes_no_adjusted_gap(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    frame = berkeley().assign(a=lambda f: rng.normal(size=len(f)))
+    frame = frame.assign(b=2 * frame["a"] + 1, c="everybody", d=[f"id {i}" for i in range(len(frame))])
+    (tmp_path / "one").mkdir()
+    (tmp_path / "all").mkdir()
+    assert audit(tmp_path / "one", frame, 'legitimate = { a = "x" }') == 0
+    assert audit(tmp_path / "all", frame, 'legitimate = { a = "x", b = "x", c = "x", d = "x" }') == 0
+    one, both = (evidence(tmp_path / part) for part in ("one", "all"))
+    gaps = [e["like_with_like"]["pairs"][0]["adjusted"] for e in (one, both)]
+    assert gaps[0]["value"] is not None
+    assert gaps[1]["value"] == pytest.approx(gaps[0]["value"])
+    assert gaps[1]["low"] == pytest.approx(gaps[0]["low"], rel=1e-6)
+    assert any("'c' is left out: it has one value for everybody" in n for n in both["notes"])
+    assert any("'d' is left out" in n and "different values" in n for n in both["notes"])
+
+
+def test_weights_weigh_the_raw_gap_and_its_parts(tmp_path: Path) -> None:
+    """Against pandas; and no interval of rows that stand alone is given where they do not."""
+    rng = np.random.default_rng(2)
+    frame = berkeley().assign(w=lambda f: rng.exponential(1, len(f)) + (f["dept"] == "A"))
+    assert audit(tmp_path, frame, 'legitimate = { dept = "x" }\nweight = "w"') == 0
+    found = evidence(tmp_path)
+    pair = found["like_with_like"]["pairs"][0]
+    by = frame.assign(hit=frame["w"] * frame["admitted"]).groupby("sex")[["hit", "w"]].sum()
+    rate = by["hit"] / by["w"]
+    assert pair["raw"]["value"] == pytest.approx(rate[pair["against"][0]] - rate[pair["group"][0]])
+    assert pair["explained"]["mix"] + pair["explained"]["within"] == pytest.approx(pair["raw"]["value"])
+    assert pair["raw"]["low"] is None
+    assert pair["explained"]["low"] is None
+    assert "no interval: rows do not stand alone" in told(pair).raw
 
 
 def test_tables_count_rows() -> None:

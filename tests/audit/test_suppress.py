@@ -136,6 +136,27 @@ def test_scores_that_only_people_taken_out_had_are_in_no_table(few: bool) -> Non
         assert not (margin.scores.at > 0.6 + 0.2 * few).any()
         assert margin.scores.n.sum() == (120 if not margin.attribute else margin.scores.n[1:].sum())
         assert margin.scores.n.reshape(-1, len(margin.scores.at)).any(axis=0).any()
+        assert margin.scores.at.tolist() == sorted(set(score[group > 0])), "of the others, each as it is"
+
+
+def test_a_bin_does_not_end_at_the_score_of_somebody_taken_out() -> None:
+    """Of more scores than are kept one by one, a bin tells its lowest and its highest: neither is a person's."""
+    rng = np.random.default_rng(1)
+    group = np.repeat([0, 1, 2], [7, 1500, 1500])
+    score = rng.random(len(group))
+    zero = np.zeros(len(group), dtype=np.int64)
+    coded = CodedRows(("a",), (("r", "s", "t"),), group[:, None], zero + UNLABELLED, zero, None, score, MEANING)
+    before = cube_of(coded)
+    margins, _ = publish(before)
+    scores = margins[0].scores
+    assert before.scores is not None
+    assert scores is not None
+    assert not scores.exact
+    theirs = set(score[group == 0])
+    assert theirs & {*before.scores.at, *before.scores.top}, "some of them end a bin while they are in it"
+    assert not set(score) & {*scores.at, *scores.top}
+    assert (scores.at[1:] >= scores.top[:-1]).all()
+    assert scores.n.sum() == 3000
 
 
 def test_by_default_no_more_than_three_attributes_cross() -> None:
@@ -144,7 +165,8 @@ def test_by_default_no_more_than_three_attributes_cross() -> None:
 
 
 def test_a_group_inside_a_withheld_one_goes_though_no_line_of_its_own_hides_it() -> None:
-    """By (a, b): a0 b0 has 9, so a0 b1 (70, the smallest beside it) goes. Its 60 with c0 are the largest of their line."""
+    """By (a, b): a0 b0 has 9, so a0 b1 (70, the smallest beside it) goes. Its 60 with c0 are the largest of their
+    line."""
     n = np.full((3, 3, 2), 200)
     n[0] = [[4, 5], [60, 10], [20, 80]]
     margins, _ = publish(cube(n))

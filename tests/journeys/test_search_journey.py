@@ -34,7 +34,7 @@ def test_search_and_pick(page: Page, served: Served) -> None:
     page.get_by_label("Who picks it").fill("R. Reviewer")
     page.get_by_label("Why this one").fill("- the narrowest; the loss can be borne")
     pick.click()
-    picked = page.get_by_text(re.compile(r"of 3, picked by R. Reviewer on .*: - the narrowest"))
+    picked = page.get_by_text(re.compile(r"R. Reviewer picked candidate \d of 3 on .* Reason: - the narrowest"))
     expect(picked).to_be_visible(timeout=LONG)
     settled(page)
     expect(page.get_by_text("original, threshold moved").first).to_be_visible()

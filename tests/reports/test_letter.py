@@ -96,3 +96,9 @@ def test_through_the_door(case: Path, tmp_path: Path, capsys: pytest.CaptureFixt
         if {0, 2} <= set(codes.values()):
             break
     assert {0, 2} <= set(codes.values())
+    refused = str(next(row for row, code in codes.items() if code == 0))
+    assert main(["letter", *place, "--row", refused, "--form", "eu-art-86"]) == 0
+    assert "How the decision on your case was made" in capsys.readouterr().out
+    for form, words in (("eu-fria", "has no letter"), ("adverse-acton", "did you mean 'adverse-action'")):
+        assert main(["letter", *place, "--row", refused, "--form", form]) == 2
+        assert words in capsys.readouterr().err

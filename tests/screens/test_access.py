@@ -238,3 +238,23 @@ def test_one_person_on_this_machine_may_do_everything() -> None:
     for act in ACTS:
         assert access.may(act)
         assert access.may(act, Path("nowhere"))
+
+
+def test_figures_and_persons_are_for_those_who_may_see_them(lent: CaseFolder, acting: As) -> None:
+    from screens import state
+
+    person = {"row": 1, "score": 0.5}
+    (lent.run / "explain.json").write_text(json.dumps({"schema": "assay/explain/1", "people": [person]}))
+    for who in (BOB, VIC, ADM, None):
+        acting(who)
+        with pytest.raises(AccessError):
+            state.documents(lent)
+        with pytest.raises(AccessError):
+            state.result(lent, "evidence.json")
+    for who, persons in ((ANN, [person]), (CAT, [person]), (AUD, [person]), (MIA, [])):
+        acting(who)
+        assert state.evidence(lent) is not None
+        assert json.loads(state.documents(lent)["explain.json"])["people"] == persons
+        if not persons:
+            with pytest.raises(AccessError):
+                state.result(lent, "explain.json")

@@ -175,3 +175,21 @@ def test_open_changes_are_shown_and_a_person_can_say_that_they_are_known(documen
     assert [r.options for r in app.radio if r.label == "What has changed is"] == [["known and meant"]]
     aside = {"quarantine": {"held": 0, "rows": 3, "reasons": {"no time in 'day'": 2, "no score in 'p'": 1}}}
     assert "2 with no time in 'day'; 1 with no score in 'p'" in texts(shown(document | aside))
+
+
+def test_a_batch_alone_stands_beside_what_was_measured_so_far(document: dict[str, Any]) -> None:
+    """Of the two groups that are furthest apart, by the shares that the trail has of that batch."""
+    norm = next(n for n in document["norms"] if n["metric"] == "selection_rate")
+    points = watch.points_of(document, norm["key"])
+    at, batch = next((i, b) for i, b in enumerate(document["timeline"]) if b["kind"] == "batch" and b["norms"])
+    told = next(n for n in batch["norms"] if n["key"] == norm["key"])
+    shares = batch["window"][norm["attribute"][0]]
+    assert points[at].window == pytest.approx(shares[told["highest"]] - shares[told["lowest"]])
+    assert points[at].when.startswith("(")
+    assert watch.window_of(told | {"kind": "ratio"}, batch["window"]) == pytest.approx(
+        shares[told["lowest"]] / shares[told["highest"]]
+    )
+    assert watch.window_of(told | {"metric": "equal_opportunity"}, batch["window"]) is None
+    assert watch.window_of(told, {}) is None
+    table = next(t.value for t in shown(document | {"norms": [norm]}).table if "This batch alone" in t.value.columns)
+    assert f"{points[at].window:.3f}" in [v.replace("\\", "") for v in table["This batch alone"]]

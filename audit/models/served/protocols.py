@@ -51,10 +51,11 @@ def _template(spec: EndpointSpec) -> Line:
     return Template(spec)
 
 
+OIP = "oip"
 PROTOCOLS: dict[str, Protocol] = {
     row.name: row
     for row in (
-        Protocol("oip", WEB, _oip, "Open Inference Protocol (KServe, Triton, MLServer)"),
+        Protocol(OIP, WEB, _oip, "Open Inference Protocol (KServe, Triton, MLServer)"),
         Protocol("oip-grpc", GRPC, _grpc),
         Protocol("mlflow", WEB, _mlflow, "its scoring server"),
         Protocol("json", WEB, _template, "a template", template=True),

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from reports import fit
 from reports.blocks import Block, Heading, Lead, Notice, Paragraph, Points, Section, Sources
 from reports.sections.board.asked import asked, conditions_of, sign
-from reports.sections.board.found import keys, most_people, people_of, short_of, unseen, worse_off
+from reports.sections.board.found import keys, more_of, most_people, short_of, unseen, worse_off
 from reports.sections.board.options import options
 from reports.sections.board.said import LABELS, facts, model_notices, opening
 from reports.undrawn import notice, scripts_of
 
-__all__ = ["LABELS", "most_people", "opening", "people_of", "section", "short_of", "worse_off"]
+__all__ = ["LABELS", "more_of", "most_people", "opening", "section", "short_of", "worse_off"]
 
 
 LESS = (

@@ -49,15 +49,16 @@ def short_of(evidence: Evidence, pair: Pair) -> tuple[float, float, float] | Non
     return (*(lower.denominator * x for x in (pair.difference, pair.low, pair.high)),)
 
 
-def people_of(evidence: Evidence) -> str:
-    """Whom a number of short ones counts: the people measured, or those whom they stand for."""
-    return f"{unit(evidence.data)}, by the weights" if evidence.data.weight else unit(evidence.data)
+def more_of(evidence: Evidence, short: float) -> str:
+    """12 more people; with weights, people standing for 1,200 more: a sum of weights is no number of people."""
+    who = unit(evidence.data)
+    return f"{who} standing for {short:,.0f} more" if evidence.data.weight else f"{short:,.0f} more {who}"
 
 
 def keys(sources: Sources) -> list[Block]:
     evidence = sources.evidence
     items = []
-    by_weights = ", by the weights" if evidence.data.weight else ""
+    who, weighed = unit(evidence.data), evidence.data.weight is not None
     for attribute in widest(evidence):
         pair = most_people(evidence, attribute)
         short = None if pair is None else short_of(evidence, pair)
@@ -66,10 +67,11 @@ def keys(sources: Sources) -> list[Block]:
         top, bottom = two(pair.higher, pair.lower)
         items.append(
             Key(
-                f"By {named(attribute)}" + ("" if _widest_too(evidence, pair) else ", most people"),
-                f"{short[0]:,.0f} {unit(evidence.data)}",
-                f"more in {bottom} would get it\nat the rate of {top}\n"
-                f"(95 % sure: {short[1]:,.0f} to {short[2]:,.0f}{by_weights})",
+                f"By {named(attribute)}"
+                + ("" if _widest_too(evidence, pair) else ", most people")
+                + (f": {who} standing for" if weighed else ""),
+                f"{short[0]:,.0f}" + ("" if weighed else f" {who}"),
+                f"more in {bottom} would get it\nat the rate of {top}\n(95 % sure: {short[1]:,.0f} to {short[2]:,.0f})",
             )
         )
     return [Keys(tuple(items))] if items else []

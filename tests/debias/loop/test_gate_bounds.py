@@ -105,9 +105,11 @@ def test_a_group_that_need_not_show_it_can_be_shown_to_be_wronged_or_not() -> No
 
 def test_the_least_people_are_those_who_show_it_where_both_models_are_as_good() -> None:
     """One fewer would not do, by the sequence itself; and a policy may ask for more."""
+    for bound in (0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.2):
+        needed = least_people(bound, ALPHA / 2)
+        assert paired_sequence(0.025 * needed, 0.025 * needed, needed, ALPHA / 2)[1] <= bound
+        assert paired_sequence(0.025 * (needed - 1), 0.025 * (needed - 1), needed - 1, ALPHA / 2)[1] > bound
     needed = least_people(0.05, ALPHA / 2)
-    assert paired_sequence(0.025 * needed, 0.025 * needed, needed, ALPHA / 2)[1] <= 0.05
-    assert paired_sequence(0.025 * (needed - 1), 0.025 * (needed - 1), needed - 1, ALPHA / 2)[1] > 0.05
     assert least_people(1.0, ALPHA) == 1, "nothing has to be shown"
     even = paired(F=(2900, 20, 20, 60))
     assert planned(0, even).facts["needed"] == max(needed, RULES.enough)

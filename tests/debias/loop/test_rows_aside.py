@@ -10,8 +10,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 import cli
+from audit.models.write import skops_bytes
 from tests.debias.loop.fed import bodies, people, write_case
 
 CONTRACT = '[[check]]\ncolumn = "income"\nbetween = [-50, 200]\n'
@@ -182,3 +187,46 @@ def test_a_row_that_is_corrected_and_sent_again_counts_once(tmp_path: Path) -> N
     assert run(folder) == 0
     last = next(b for b in bodies(folder / "out") if b["facts"].get("batch") == "day99.csv")
     assert (last["facts"]["rows"], last["facts"]["again"]) == (2, 148)
+
+
+def model_case(folder: Path, spoil: Spoil, more: str = "") -> Path:
+    """A model file that refuses a town which it does not know, and an income that is missing."""
+    learn = people(4, gap=0.0, seed=9)
+    towns = ("towns", OneHotEncoder(handle_unknown="error"), ["town"])
+    model = make_pipeline(
+        ColumnTransformer([towns, ("income", "passthrough", ["income"])]), LogisticRegression(max_iter=1000)
+    ).fit(learn[["income", "town"]], learn["repaid"])
+    folder.mkdir(exist_ok=True)
+    (folder / "model.skops").write_bytes(skops_bytes(model))
+    made = fed(folder, {BAD: spoil, BAD + 1: lambda day: None}, model='path = "model.skops"')
+    case = made / "case.toml"
+    case.write_text(case.read_text().replace('contract = "contract.toml"\n', "").replace('id = "id"\n', more))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "reason"),
+    [
+        ("town", "atlantis", "a value in 'town' that was never seen before"),
+        ("income", None, "nothing in 'income'"),
+    ],
+)
+def test_rows_that_make_the_model_itself_raise(column: str, value: Any, reason: str, tmp_path: Path) -> None:
+    folder = model_case(tmp_path / "m", cell(column, value), 'id = "id"\n')
+    assert run(folder) == 0
+    entry = told(folder)
+    assert (entry["kind"], entry["facts"]["rows"], entry["facts"]["poor"]) == ("batch", 148, {reason: 2})
+    assert not {b["kind"] for b in bodies(folder / "out")} & {"incident", "outcomes"}
+    assert json.loads((folder / "out" / "watch.json").read_bytes())["matured"] == BAD + 1
+    # Corrected and sent again, these two count.
+    days(BAD + 1)[BAD].to_csv(folder / "in" / "day99.csv", index=False)
+    assert run(folder) == 0
+    last = next(b for b in bodies(folder / "out") if b["facts"].get("batch") == "day99.csv")
+    assert (last["facts"]["rows"], last["facts"]["again"]) == (2, 148)
+
+
+def test_without_an_id_nobody_could_tell_them_again_and_the_batch_is_put_aside(tmp_path: Path) -> None:
+    folder = model_case(tmp_path / "m", cell("town", "atlantis"))
+    assert run(folder) == 0
+    assert told(folder)["kind"] == "incident"
+    assert told(folder, BAD + 1)["kind"] == "batch"

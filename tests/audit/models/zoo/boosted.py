@@ -79,6 +79,16 @@ def _boosted() -> None:
         (folder / "m.txt").write_bytes(model.booster_.model_to_string().replace("\n", "\r\n").encode())
         return "m.txt", good(frame, model.predict(frame[NUMBERS]))
 
+    for at, meant in (("1", 1), ("2", 2)):  # both are names of the label and places of other classes
+        numbered = 'classes = { 0 = "1", 1 = "2", 2 = "10" }'
+
+        @kind(f"LightGBM text, grades 1, 2 and 10, positive {at}", label="grades", positive=at, alike=True,
+              refused=("which of the model's classes",), choose=(numbered,))  # fmt: skip
+        def graded(folder: Path, frame: pd.DataFrame, meant: int = meant) -> Made:
+            model = lightgbm.LGBMClassifier(n_estimators=3, min_child_samples=5, verbose=-1, n_jobs=1)
+            model.fit(frame[NUMBERS], frame["grades"]).booster_.save_model(folder / "m.txt")
+            return "m.txt", good(frame, model.predict(frame[NUMBERS]), meant)
+
     @kind("XGBoost, three classes, stopped early", label="three", refused=("which of the model's classes",),
           choose=(among,), note="stopped early", alike=True)  # fmt: skip
     def three_extreme(folder: Path, frame: pd.DataFrame) -> Made:
@@ -96,6 +106,22 @@ def _boosted() -> None:
         model.fit(rows[:120], frame.bits[:120], eval_set=[(rows[120:], frame.bits[120:])], verbose=False)
         model.save_model(folder / "m.ubj")
         return "m.ubj", good(frame, model.predict(rows), 1)
+
+    def wrapped(name: str, make: Any) -> None:
+        """A wrapper that was trained on pandas' categories, as skops: it is given text, as a file holds it."""
+
+        def write(folder: Path, frame: pd.DataFrame) -> Made:
+            rows = frame[["job", "age", "pay"]].astype({"job": "category"})
+            model = make().fit(rows, frame["bits"])
+            skops.io.dump(model, folder / "m.skops")
+            return "m.skops", good(frame, model.predict(rows), 1)
+
+        KINDS.append(Kind(name, write, label="bits", positive="1", features=("job", "age", "pay"), alike=True))
+
+    wrapped("LightGBM with categories, as skops", lambda: lightgbm.LGBMClassifier(n_estimators=4, min_child_samples=5,
+            verbose=-1, n_jobs=1))  # fmt: skip
+    wrapped("XGBoost with categories, as skops", lambda: xgboost.XGBClassifier(n_estimators=4, n_jobs=1,
+            enable_categorical=True))  # fmt: skip
 
     def trained(name: str, stop: int | None, at: float, how: dict[str, Any], **more: Any) -> None:
         def make(folder: Path, frame: pd.DataFrame) -> Made:

@@ -32,6 +32,7 @@ def people() -> pd.DataFrame:
     frame["signs"] = np.where(good, 1, -1)
     frame["steps"] = np.where(good, 2, 1)
     frame["truth"] = good
+    frame["grades"] = np.where(good, 10, np.where(frame.age > 50, 2, 1))
     frame["three"] = np.where(good, "approved", np.where(frame.age > 50, "later", "denied"))
     return frame
 

@@ -1,0 +1,44 @@
+"""What a loop that goes on must find as it was when it began: the meaning of its data, and its first model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from audit.case import Case
+from audit.errors import CaseError, DataError
+from audit.evidence import sha256
+from debias.loop.norms import settings_of
+from debias.loop.store import bytes_of
+
+
+def same_case(case: Case, kept: Mapping[str, Any]) -> None:
+    """What outcomes and groups mean is fixed for the life of a loop: else every later batch would seem at fault.
+
+    Raises CaseError.
+    """
+    now = settings_of(case)
+    changed = [k for k in now if kept.get(k) != now[k]]
+    if changed:
+        key = changed[0]
+        raise CaseError(
+            f"the case says something else about {key!r} than when this loop began",
+            got=f"{key} = {now[key]!r}" + (f"; {len(changed) - 1} more settings differ" if changed[1:] else ""),
+            expected=f"{key} = {kept.get(key)!r}",
+            todo="put it back, or begin a new loop with another --out: counts of two meanings cannot be added",
+        )
+
+
+def same_model(case: Case, about: Mapping[str, Any]) -> None:
+    """The model of the case is the one that decided first. Raises DataError."""
+    model = case.model
+    if model.kind == "path" and about["sha256"] is not None:
+        assert model.path is not None
+        found = sha256(bytes_of(model.path))
+        if found != about["sha256"]:
+            raise DataError(
+                "the case's model is not the one this loop began with",
+                got=f"sha256 {found[:12]}...",
+                expected=f"{about['sha256'][:12]}...",
+                todo="put the file back, or begin a new loop with another --out",
+            )
