@@ -53,7 +53,7 @@ def look_again(case: Case, out: Path, within: float = 0.02, seed: int = 0) -> tu
         )
     wanted = sample_size(within, EXPECTED)
     lists = [("looks wrong", everyone[found])]
-    plan = []
+    plan: list[dict[str, Any]] = []
     rng = np.random.default_rng(seed)
     for i, attribute in enumerate(case.data.sensitive):
         for g, name in enumerate(task.levels[i]):

@@ -11,6 +11,7 @@ import hashlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,7 @@ from audit.explain.resume import question
 from audit.explain.store import Store, key_of
 from audit.files import write_whole
 
-Arrays = tuple[npt.NDArray[np.float64], ...]
+Arrays = tuple[npt.NDArray[Any], ...]
 
 
 class Kept:

@@ -151,6 +151,7 @@ def _on_all(
                 f"The model refuses a corruption, which is safe: {one.kind.name} ({found.problem}), in {column}."
             )
         else:
+            assert one.after is not None
             out[n] = replace(one, after=np.where(others, found, one.after))
     return out, notes
 
@@ -158,9 +159,10 @@ def _on_all(
 def _abreast(fed: Fed, todo: Sequence[Any], rows: npt.NDArray[np.bool_]) -> Iterator[Ints | ModelError]:
     """The decisions for each (column, altered), or why the model refuses."""
 
-    def one(each: Any) -> Ints | ModelError:
+    def one(each: tuple[str, pd.Series]) -> Ints | ModelError:
+        column, altered = each
         try:
-            return _asked(fed, *each, rows)
+            return _asked(fed, column, altered, rows)
         except ModelError as error:
             return error
 
