@@ -19,7 +19,7 @@ from audit.classes.table import ClassCodes
 from audit.code import Decisions, code_rows
 from audit.cube import Cube, cube_of, margins_of
 from audit.cube_json import margins_from_json, margins_to_json
-from audit.errors import AssayError, CaseError, DataError, ModelError
+from audit.errors import AssayError, CaseError, DataError
 from audit.gaps import Settings
 from audit.load import load_case
 from audit.publish import publish_files
@@ -363,7 +363,7 @@ def test_a_model_of_numbered_classes_and_a_class_that_no_row_has(tmp_path: Path)
         data='label = "truth"\npositive = "y"\nsensitive = ["sex"]\nexclude = ["sex"]',
         model='path = "m.txt"',
     )
-    with pytest.raises(ModelError, match="class"):
+    with pytest.raises(CaseError, match="classes is which value of the label"):
         audit(case, tmp_path / "run2")
 
 
