@@ -39,13 +39,21 @@ def blocks(found: Sequence[Block]) -> None:
                 continue
 
 
+LINE = 100
+"""Letters of a note that stands below a table at once; screens stay short on a phone."""
+
+
 def table(found: Table) -> None:
-    """A real table under its caption, the note below."""
+    """A real table under its caption, the note below; one of several lines is opened by who wants it."""
     st.markdown(f"**{state.plain(found.caption)}**")
     rows = [[cell.replace("\n", ", ") for cell in row] for row in found.rows]
     parts.table(pd.DataFrame(rows, columns=list(found.columns)), alt=found.caption)
-    if found.note.strip():
-        st.caption(state.plain(found.note.strip()))
+    note = found.note.strip()
+    if len(note) > LINE:
+        with st.expander("How to read it"):
+            st.caption(state.plain(note))
+    elif note:
+        st.caption(state.plain(note))
 
 
 def answer(

@@ -18,10 +18,12 @@ from debias.methods.method import CONSTRAINTS
 from debias.methods.table import METHODS
 from debias.mitigate import record_decision
 from reports import words
+from reports.blocks import Points
 from reports.sections import find, measures, mitigation
 from screens import charts, draw, parts, search, state, watch
 from screens.workspace import CaseFolder
 
+MOST_WORSE = 10
 PARTS = ("Beside the original", "Where the norms stand", "What got worse, and for whom", "Your decision")
 WAYS = ("One candidate", "Search", "Watch")
 
@@ -93,11 +95,14 @@ def comparison(m: Mitigation) -> None:
     if m.notice:
         st.warning(state.plain(m.notice))
     search.chosen(m.choice)
-    st.write(
-        f"Learned from {m.splits['train']:,} rows, chosen on {m.splits['validation']:,}, and measured here on "
-        f"{m.splits['test']:,} rows that neither model saw."
-    )
-    draw.blocks([mitigation.arms_of(m, alone=True), mitigation.BASELINE])
+    st.write(f"Measured on {m.splits['test']:,} rows that neither model saw.")
+    draw.blocks([mitigation.arms_of(m, alone=True)])
+    with st.expander("What the baseline is, and which rows were for what"):
+        st.write(
+            f"Learned from {m.splits['train']:,} rows, chosen on {m.splits['validation']:,}, and measured on "
+            f"{m.splits['test']:,}."
+        )
+        draw.blocks([mitigation.BASELINE])
     for attribute in [a for a in find.printed(m.arms.original) if len(a) == 1]:
         gap = find.gap(m.arms.candidate, m.constraint.metric, attribute)
         if gap is not None and (without := withheld(m.arms.candidate, gap)):
@@ -169,15 +174,16 @@ def _judged_cell(norm: NormResult, arm: Arm) -> str:
 def worse(m: Mitigation) -> None:
     """What got worse, before anything that got better."""
     st.header("What got worse")
-    draw.blocks(mitigation.worse_of(m))
+    draw.blocks(mitigation.worse_of(m, MOST_WORSE))
 
 
 def affected(m: Mitigation) -> None:
     """How many decisions change, for whom and in which direction."""
     st.header("Who is affected")
     draw.table(mitigation.flips_of(m))
-    for note in m.notes:
-        st.caption(state.plain(words.unquoted(note)))
+    if m.notes:
+        with st.expander("Notes on how it was made and measured"):
+            draw.blocks([Points(tuple(words.unquoted(note) for note in m.notes))])
 
 
 def decide(folder: CaseFolder, m: Mitigation) -> None:

@@ -65,12 +65,17 @@ def overview(evidence: Evidence) -> None:
     st.header(chapter.title)
     draw.blocks(chapter.blocks)
     st.header("What cannot be said")
-    draw.blocks([Points(silent) if (silent := unsaid(evidence)) else EVERYTHING])
+    silent = unsaid(evidence)
+    draw.blocks([Points(silent[:MOST_SAID]) if silent else EVERYTHING])
+    if len(silent) > MOST_SAID:
+        with st.expander(f"{len(silent) - MOST_SAID} more notes"):
+            draw.blocks([Points(silent[MOST_SAID:])])
     st.header("What to do next")
     for step in ahead(evidence):
         st.markdown(f"- {step}")
 
 
+MOST_SAID = 2
 EVERYTHING = Paragraph("Every norm could be measured, and every person's group and outcome are known.")
 
 

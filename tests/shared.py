@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+ALONE = ("/bin/sh", "-c", '"$@"; exit $?', "sh")
+"""Before a command whose peak of memory is looked at: Linux hands a parent's peak on to what it starts, and a shell's
+is small."""
 ROOT = Path(__file__).resolve().parents[1]
 
 

@@ -89,7 +89,7 @@ def page(home: str) -> None:
     from screens import turn
     from screens.workspace import CaseFolder
 
-    turn.show(CaseFolder("a" * 32, Path(home)), {})
+    turn.show(CaseFolder("a" * 32, Path(home)))
 
 
 def test_on_the_screen_a_changed_value_is_asked_and_told(place: tuple[Path, object, pd.DataFrame]) -> None:

@@ -25,7 +25,7 @@ SCREENS = {
     "stress": ("Corrupted data", "Other pipelines", "The contract"),
     "mitigate": ("Where the norms stand", "What got worse, and for whom", "Your decision", "Search", "Watch"),
 }  # fmt: skip
-TALLEST = {"desktop": 2500, "phone": 3200}
+TALLEST = {"desktop": 2500, "phone": 3400}
 """CSS pixels of a screen before a person opens anything; lines wrap on a phone."""
 
 
@@ -81,7 +81,7 @@ def test_every_screen_for_every_eye(seen: tuple[Page, str], served: Served, case
             tab.get_by_role("radio", name=section, exact=True).click()
             shown(tab)
             found += look(tab, f"{screen}, {section}", kind, TALLEST[kind])
-    assert found == []
+    assert not found, "\n".join(found)
 
 
 def test_the_way_in_is_walked_by_the_keyboard(browser: Browser, served: Served) -> None:

@@ -30,11 +30,13 @@ def test_a_sample_is_watched(page: Page, served: Served) -> None:
     expect(
         page.get_by_text(re.compile("meets every condition on .* later batches. A person must approve")).first
     ).to_be_visible(timeout=LONG)
-    expect(page.get_by_text(re.compile("It waits for a person no longer")).first).to_be_visible(timeout=LONG)
     expect(page.get_by_test_id("stPlotlyChart").first).to_be_visible()
 
-    # the trail is whole; nobody is asked for a word while a condition of the gate is open
+    # the trail is whole; a person is asked, with nothing chosen beforehand
     page.get_by_role("button", name="Check the trail").click()
     expect(page.get_by_text(re.compile(r"The trail is whole: \d+ entries"))).to_be_visible(timeout=LONG)
-    expect(page.get_by_role("button", name="Record the decision")).to_have_count(0)
+    expect(page.get_by_role("button", name="Record the decision")).to_have_count(1)
+    expect(
+        page.get_by_role("radio", checked=True).filter(has_text=re.compile("approve|reject", re.IGNORECASE))
+    ).to_have_count(0)
     expect(page.get_by_test_id("stException")).to_have_count(0)

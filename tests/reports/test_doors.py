@@ -22,6 +22,7 @@ from tests.reports import kit
 from tests.reports.conftest import Reports
 from tests.reports.pki import Pki
 from tests.reports.test_hostile import BOMBS, ROOT, made
+from tests.shared import ALONE
 
 PASSWORD = "a long password"
 Door = Callable[[Path], list[str]]
@@ -73,7 +74,7 @@ def test_a_bomb_of_a_gibibyte_takes_little_memory_at_a_door(door: str, place: Pa
         "print('peak', max(resource.getrusage(w).ru_maxrss for w in (0, -1)) // 1024, file=sys.stderr)\nsys.exit(code)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, DOORS[door](place))], cwd=ROOT, capture_output=True, text=True,
+        [*ALONE, sys.executable, "-c", code, *map(str, DOORS[door](place))], cwd=ROOT, capture_output=True, text=True,
         timeout=300, check=False, env=os.environ | {"OMP_NUM_THREADS": "1", "ASSAY_KEY_PASSWORD": PASSWORD},
     )  # fmt: skip
     assert done.returncode == 4, done.stderr

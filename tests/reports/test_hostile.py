@@ -18,6 +18,7 @@ from reports.verify import apart, verify
 from tests.reports import hostile as h
 from tests.reports.conftest import Reports
 from tests.reports.pki import Pki
+from tests.shared import ALONE
 
 ROOT = Path(__file__).resolve().parents[2]
 GIB, MIB = 2**30, 2**20
@@ -246,8 +247,8 @@ def test_through_the_command_it_is_exit_4_in_little_memory(name: str, pki: Pki, 
         "print('peak', max(resource.getrusage(w).ru_maxrss for w in (0, -1)) // 1024, file=sys.stderr)\nsys.exit(code)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, "verify", str(report)], cwd=ROOT, capture_output=True, text=True, timeout=300,
-        check=False, env=os.environ | {"OMP_NUM_THREADS": "1"},
+        [*ALONE, sys.executable, "-c", code, "verify", str(report)], cwd=ROOT, capture_output=True, text=True,
+        timeout=300, check=False, env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert done.returncode == 4, done.stderr
     assert "Traceback" not in done.stderr

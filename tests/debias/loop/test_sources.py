@@ -140,6 +140,7 @@ def test_a_folder_fills_and_numbers_stay(make: Make, tmp_path: Path) -> None:
     assert source.total() == 0
     put(tmp_path / "in/b.csv", people(4))
     assert source.total() == 1
+    source.read(0)  # while one waits to be taken, nothing else is looked for
     put(tmp_path / "in/a.csv", people(4, 4))
     put(tmp_path / "in/c.csv", people(4, 8))
     assert source.total() == 3
