@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -81,6 +82,39 @@ class Source(Protocol):
     def said(self) -> list[str]:
         """What was noticed since the last call, in sentences without anybody's data."""
         ...
+
+
+class Through(ABC):
+    """A source that hands on another one's batches, each as `read` leaves it."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        return self._source.features
+
+    @property
+    def labels(self) -> Labels:
+        return self._source.labels
+
+    def know(self, known: Known) -> None:
+        self._source.know(known)
+
+    def total(self) -> int:
+        return self._source.total()
+
+    def more(self) -> bool:
+        return self._source.more()
+
+    def ended(self) -> bool:
+        return self._source.ended()
+
+    def said(self) -> list[str]:
+        return self._source.said()
+
+    @abstractmethod
+    def read(self, number: int) -> Arrival: ...
 
 
 def prepared(

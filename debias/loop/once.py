@@ -20,9 +20,7 @@ import pandas as pd
 
 from audit.case import Case
 from audit.load.values import coded
-from debias.loop.arrival import Arrival, Source
-from debias.loop.labels import Labels
-from debias.loop.sift import Known
+from debias.loop.arrival import Arrival, Source, Through
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -53,14 +51,15 @@ class People:
         return out
 
 
-class Once:
+class Once(Through):
     """A source whose batches hold people who were not counted before. counted: number and hashes of each batch.
 
     Batches that were counted are read again as they were then.
     """
 
     def __init__(self, source: Source, column: str, counted: Iterable[tuple[int, bytes]]) -> None:
-        self._source, self._column = source, column
+        super().__init__(source)
+        self._column = column
         self.recounted(counted)
 
     def recounted(self, counted: Iterable[tuple[int, bytes]]) -> None:
@@ -74,29 +73,6 @@ class Once:
         """The people of a batch, as `Arrival.people` gave them, are counted."""
         self._of[number] = np.frombuffer(content, dtype="<u8").astype(np.uint64)
         self._people.add(self._of[number])
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        return self._source.features
-
-    def know(self, known: Known) -> None:
-        self._source.know(known)
-
-    @property
-    def labels(self) -> Labels:
-        return self._source.labels
-
-    def total(self) -> int:
-        return self._source.total()
-
-    def more(self) -> bool:
-        return self._source.more()
-
-    def ended(self) -> bool:
-        return self._source.ended()
-
-    def said(self) -> list[str]:
-        return self._source.said()
 
     def read(self, number: int) -> Arrival:
         arrival = self._source.read(number)

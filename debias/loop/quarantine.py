@@ -27,9 +27,8 @@ from audit.evidence import sha256 as sha256_of
 from audit.files import canonical, private_folder, read_json, write_whole
 from audit.load.values import name_of
 from audit.quality import groups_of
-from debias.loop.arrival import Arrival, Source
-from debias.loop.labels import Labels
-from debias.loop.sift import Aside, Known, contract_sifted, counts_of
+from debias.loop.arrival import Arrival, Source, Through
+from debias.loop.sift import Aside, contract_sifted, counts_of
 
 FOLDER = "released"
 ASIDE = "quarantine"
@@ -80,34 +79,12 @@ def let_in(out: Path, entries: Sequence[Mapping[str, Any]], batch: str, reason: 
     return record
 
 
-class Contracted:
+class Contracted(Through):
     """A source whose rows keep what the contract asks of every row; the others are put aside."""
 
     def __init__(self, case: Case, source: Source, out: Path) -> None:
-        self._case, self._source, self._out = case, source, out
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        return self._source.features
-
-    @property
-    def labels(self) -> Labels:
-        return self._source.labels
-
-    def know(self, known: Known) -> None:
-        self._source.know(known)
-
-    def total(self) -> int:
-        return self._source.total()
-
-    def more(self) -> bool:
-        return self._source.more()
-
-    def ended(self) -> bool:
-        return self._source.ended()
-
-    def said(self) -> list[str]:
-        return self._source.said()
+        super().__init__(source)
+        self._case, self._out = case, out
 
     def read(self, number: int) -> Arrival:
         arrival = self._source.read(number)

@@ -219,7 +219,8 @@ def _smoothed(evidence: Evidence) -> list[Block]:
     """The smallest intersections: counted, and drawn towards what their parts foretell."""
     shown = smallest(evidence.smoothed)
     if not shown:
-        return []
+        reasons = sorted({s.reason for s in evidence.smoothed if s.reason})
+        return [Heading("Small groups"), Paragraph(f"Not estimable: {reasons[0]}.")] if reasons else []
     rows = tuple(
         (
             f"{words.by(s.attribute)}: {words.name_of(s.group)}",
@@ -251,8 +252,10 @@ def _points_of(share: float | None) -> float | None:
 def _individual(evidence: Evidence) -> list[Block]:
     found, what = evidence.individual, unit(evidence.data)
     near = found.neighbours if found is not None else None
-    if near is None or not near.measured:
+    if near is None:
         return []
+    if not near.measured:
+        return [Heading("Are like people decided alike?"), Paragraph(f"This was not measured: {near.reason}.")]
     blocks: list[Block] = [
         Heading("Are like people decided alike?"),
         Paragraph(

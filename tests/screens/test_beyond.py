@@ -79,6 +79,32 @@ def test_a_search_that_confirms_nothing_says_so(evidence: dict[str, Any]) -> Non
     assert "That is no proof that there is none." in texts(app)
 
 
+@pytest.mark.parametrize(
+    ("question", "part"),
+    [
+        (
+            "Are like people decided alike?",
+            {"individual": {"neighbours": {"measured": False, "reason": "no feature was read"}}},
+        ),
+        (
+            "What can be said of the smallest groups?",
+            {
+                "smoothed": [
+                    {"metric": "selection_rate", "attribute": ["sex"], "group": ["x"], "numerator": 0, "denominator": 0,
+                     "counted": None, "value": None, "low": None, "high": None, "borrowed": None,
+                     "reason": "no feature was read"}
+                ]
+            },
+        ),
+    ],
+)  # fmt: skip
+def test_what_was_not_measured_says_why(evidence: dict[str, Any], question: str, part: dict[str, Any]) -> None:
+    app = shown(evidence | part)
+    app = app.selectbox(key="beyond").select(question).run()
+    assert not app.exception
+    assert "no feature was read." in texts(app)
+
+
 def test_points_have_a_share_for_each_group(evidence: dict[str, Any]) -> None:
     point = {"from": 3.0, "to": 3.0, "people": 40.0, "outcome": 10.0, "share": 0.25, "low": 0.14, "high": 0.4}
     found = [{"attribute": ["sex"], "group": [g], "points": [point]} for g in ("female", "male")]
