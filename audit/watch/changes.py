@@ -3,19 +3,26 @@
     history = History.begin(first=3).add(batch, {key: (people, hits)})
     found = changes(history, keys, alpha=0.05, people=50, rises=True)      # after every batch
 
-At each look those after some time are held against all before it by Fisher's exact test of two samples: the reference
-has an error of its own, and grows with every quiet batch. Two families of tests, fixed beforehand, have half of alpha
-each:
+At each look those after some time are held against all before it, two samples, so that the reference's own error
+counts; it grows with every quiet batch. Three families of tests, fixed beforehand, share alpha:
 
-    since the first batches     the i-th at i = 1, 2, 3, 4, 6, 8, 12, ... batches after these: alpha / 2 / (i (i + 1))
-    the newest m batches        m = 1, 2, 4, ..., at every look b (long ones at some): alpha / 2 / (b (b + 1)) together
+    since the first batches          `FIRST` of it, at every look
+    since 4, 8, 16, ... batches later  `LATER`, half of it for the first of these, then a sixth, a twelfth, ...
+    the newest m batches             the rest; m = 1, 2, 4, ..., at every look b: 1 / (b (b + 1)) of it together
 
-which sum to alpha, so that a feed that never changes is ever told of with probability alpha at most, however long it
-is. Over many shares at one look Benjamini-Hochberg's bound says which (for "any of them" this is Simes').
+The first two keep their reference, and many looks at one reference are nearly one: with n people before and N after,
+the difference of the two shares is, in the time t = N / (n + N), a Brownian motion that ends at t = 1, so that by the
+reflection principle it ever passes c with twice the chance of passing it at the end (O'Brien & Fleming 1979). So the p
+of a look (Lancaster's mid-p of Fisher's test) becomes 2 Phi(-sqrt(t) z), good at all looks; counts are not continuous,
+and simulated crossings are half to three quarters of what is promised (bench/loop_power.py plan). The third family is
+Fisher's exact test, its p's summed over looks.
 
-Why p-values with a plan and not an e-process: the rate before is not known. An e-value that holds for every rate pays
-for that twice (about log n), which at 75 people of a small group in the reference is more than there is to win: in
-simulations (bench/loop_power.py) it missed a rise of 20 points in 70 % of runs, the plan misses it in under 15 %.
+Over many shares at one look Benjamini-Hochberg's bound says which (for "any of them" this is Simes'), each with a weight
+by the square root of its reference's size turned over: a small group needs more of alpha, a large one hardly any.
+
+Why no e-process: the rate before is not known. An e-value that holds for every rate pays for that twice (about log n),
+which at 75 people of a small group in the reference is more than there is to win: in simulations it missed a rise of 20
+points in 70 % of runs, the plan misses it in one of ten.
 
 Old batches are put together, the more the older they are (the buckets of Bifet & Gavalda's ADWIN, 2007), by their
 number alone: a look costs the same after a thousand batches. Late people go where they belong: the counts are those of
@@ -37,8 +44,10 @@ from audit.stats import benjamini_hochberg
 Floats = npt.NDArray[np.float64]
 Key = tuple[str, ...]
 Pair = tuple[int, int]
-SINCE = 2 / 3
-"""The part of alpha for the tests since the first batches."""
+FIRST, LATER = 0.6, 0.15
+"""The parts of alpha for the tests since the first batches, and since later ones that are kept as a reference."""
+TERMS = 16
+"""So many terms of a tail are summed before the rest of it is bounded."""
 FINE = 12
 """So many of the newest batches stand alone; of each doubled age half as many again."""
 
@@ -163,15 +172,30 @@ def _rate(pair: Pair) -> float:
     return pair[1] / pair[0] if pair[0] else 0.0
 
 
-def windows(history: History) -> list[tuple[int, float]]:
-    """The tests of this look: number of the first bucket after the change, and the share of alpha it has."""
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A test: the number of the first bucket after the change, and its share of alpha. kept: of all its looks together,
+    else of this look alone.
+    """
+
+    bucket: int
+    share: float
+    kept: bool
+
+
+def windows(history: History) -> list[Window]:
+    """The tests of this look."""
     look = history.batches - history.first
     if not history.open or look < 1:
         return []
-    out = []
-    if look & (look - 1) == 0:
-        i = look.bit_length()
-        out.append((1, SINCE * (0.1 if i <= 8 else 0.2 / ((i - 8) * (i - 7)))))
+    out = [Window(1, FIRST, kept=True)]
+    place = {born: i for i, born in enumerate(history.born)}
+    j = 2
+    while 2**j < look:
+        # A reference whose edge is put together with others is looked at no more: by then nearly all is known of it.
+        if 2**j + 1 in place:
+            out.append(Window(place[2**j + 1], LATER / (j * (j - 1)), kept=True))
+        j += 1
     newest = []
     m = 1
     while m < look:
@@ -179,7 +203,7 @@ def windows(history: History) -> list[tuple[int, float]]:
             newest.append(max(i for i, born in enumerate(history.born) if born <= look - m + 1))
         m *= 2
     newest = [i for i in dict.fromkeys(newest) if i > 1]
-    return out + [(i, (1 - SINCE) / (look * (look + 1)) / len(newest)) for i in newest]
+    return out + [Window(i, (1 - FIRST - LATER) / (look * (look + 1)) / len(newest), kept=False) for i in newest]
 
 
 def changes(
@@ -203,28 +227,63 @@ def changes(
     n = np.array([history.of((whole or {}).get(k, k))[0] for k in keys])
     x = np.array([history.of(k)[1] for k in keys])
     n1, x1 = np.cumsum(n, axis=1), np.cumsum(x, axis=1)
+    edge = [t.bucket for t in tests]
+    before = np.stack([n1[:, edge].T - n[:, edge].T, x1[:, edge].T - x[:, edge].T], axis=-1)
+    after = np.stack([n1[:, -1], x1[:, -1]], axis=-1) - before
+    enough = before[..., 0] >= people  # whoever came since: weights are of the reference alone
+    p = np.ones(enough.shape)
+    for kept, test_of in ((True, always), (False, fisher)):
+        use = enough & (after[..., 0] > 0) & np.array([[t.kept == kept] for t in tests])
+        if use.any():
+            p[use] = test_of(before[use], after[use], rises=rises)
     best: dict[Key, Change] = {}
-    for first, share in tests:
-        before, after = (np.stack(v, axis=1) for v in (
-            (n1[:, first - 1], x1[:, first - 1]), (n1[:, -1] - n1[:, first - 1], x1[:, -1] - x1[:, first - 1])
-        ))  # fmt: skip
-        use = np.flatnonzero((before[:, 0] >= people) & (after[:, 0] > 0))
-        if not len(use):
-            continue
-        p = fisher(before[use], after[use], rises=rises)
-        level = alpha * share
-        for i, each, q in zip(use, p, benjamini_hochberg(p), strict=True):
-            key = keys[int(i)]
-            if q <= level and (key not in best or each / level < best[key].p / best[key].alpha):
-                was, now = ((int(v[i, 0]), int(v[i, 1])) for v in (before, after))
-                best[key] = Change(key, history.ends[first - 1], was, now, float(each), level)
+    for k in np.flatnonzero((p < alpha * len(keys)).any(axis=1)):
+        use = np.flatnonzero(enough[k])
+        weight = 1 / np.sqrt(before[k, use, 0])
+        weight *= len(use) / weight.sum()
+        level = alpha * tests[k].share
+        for i, w, q in zip(use, weight, benjamini_hochberg(np.minimum(p[k, use] / weight, 1.0)), strict=True):
+            key, each = keys[int(i)], float(p[k, i])
+            if q <= level and (key not in best or each / (level * w) < best[key].p / best[key].alpha):
+                was, now = ((int(v[k, i, 0]), int(v[k, i, 1])) for v in (before, after))
+                best[key] = Change(key, history.ends[edge[k] - 1], was, now, each, float(level * w))
     return tuple(best.values())
+
+
+def always(before: Any, after: Any, *, rises: bool) -> Floats:
+    """p, (K,), of people and hits (K, 2) that is good at all looks that keep `before`: see above."""
+    from scipy.special import ndtr, ndtri
+
+    (n1, _), (n2, _) = (np.asarray(v, dtype=np.float64).T for v in (before, after))
+    time = n2 / np.maximum(n1 + n2, 1)
+    sides = (_tail(before, after, middle=True), None if rises else _tail(*_turned(before, after), middle=True))
+    each = [2 * ndtr(np.sqrt(time) * ndtri(np.clip(np.exp(p), 1e-300, 1.0))) for p in sides if p is not None]
+    out: Floats = np.minimum(len(each) * np.min(each, axis=0), 1.0)
+    return out
 
 
 def fisher(before: Any, after: Any, *, rises: bool) -> Floats:
     """Fisher's exact p, (K,), of people and hits (K, 2): "the second is no more often" (`rises`), or twice the smaller
-    tail. A tail is at most its first term / (1 - ratio of the second to the first), since the ratios fall: never too
-    small, and in the tails nearly exact.
+    tail; never too small, and in the tails nearly exact.
+    """
+    tail = _tail(before, after)
+    if not rises:
+        tail = np.log(2) + np.minimum(tail, _tail(*_turned(before, after)))
+    out: Floats = np.exp(np.minimum(tail, 0.0))
+    return out
+
+
+def _turned(before: Any, after: Any) -> tuple[Floats, Floats]:
+    """Those who are no hits in place of those who are."""
+    one, two = (np.array(v, dtype=np.float64) for v in (before, after))
+    one[:, 1], two[:, 1] = one[:, 0] - one[:, 1], two[:, 0] - two[:, 1]
+    return one, two
+
+
+def _tail(before: Any, after: Any, *, middle: bool = False) -> Floats:
+    """log of the chance of as many hits or more among the second, all hits given; `middle`: of these as many by half.
+
+    The first terms are summed; ratios of terms fall, so that the rest is at most a geometric series.
     """
     from scipy.special import gammaln
 
@@ -235,12 +294,17 @@ def fisher(before: Any, after: Any, *, rises: bool) -> Floats:
         out: Floats = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
         return out
 
+    def ratio(x: Floats) -> Floats:
+        out: Floats = (good - x) * (n2 - x) / ((x + 1) * np.maximum(total - good - n2 + x + 1, 1.0))
+        return np.maximum(out, 0.0)
+
     first = choose(good, x2) + choose(total - good, n2 - x2) - choose(total, n2)
-    up = (good - x2) * (n2 - x2) / ((x2 + 1) * (total - good - n2 + x2 + 1))
+    term, share = np.full_like(x2, 1.0), np.full_like(x2, 0.5 if middle else 1.0)
+    for k in range(TERMS):
+        term = term * ratio(x2 + k)
+        share = share + term
+    last = ratio(x2 + TERMS)
+    share += term * last / (1 - np.minimum(last, 1 - 1e-12))
     # Below the mode the terms still rise: then it is no tail, and says nothing.
-    tail = np.where(up < 1, first - np.log1p(-np.minimum(up, 1 - 1e-12)), 0.0)
-    if not rises:
-        down = x2 * (total - good - n2 + x2) / ((good - x2 + 1) * (n2 - x2 + 1))
-        tail = np.log(2) + np.minimum(tail, first - np.log1p(-np.minimum(down, 1 - 1e-12)))
-    out: Floats = np.exp(np.minimum(tail, 0.0))
+    out: Floats = np.where(ratio(x2) < 1, np.minimum(first + np.log(share), 0.0), 0.0)
     return out

@@ -32,6 +32,8 @@ from audit.watch.changes import Change, History, Pair, changes, fisher
 
 LIMIT = 0.1
 """The rise's interval has this alpha, two-sided."""
+ARRIVED = 0.1
+"""The part of alpha for groups that the first batches had too few of."""
 Group = tuple[str, str]
 
 
@@ -114,7 +116,7 @@ def look(harm: Harm) -> Harm:
     if not history.open or number <= harm.looked:
         return harm
     keys = sorted(history.counts)
-    found = list(changes(history, keys, alpha=harm.alpha * 3 / 4, people=harm.people, rises=True))
+    found = list(changes(history, keys, alpha=harm.alpha * (1 - ARRIVED), people=harm.people, rises=True))
     late, arrived = _late(harm, number)
     found += [c for c in late if c.key not in {f.key for f in found if _beyond(harm, f)}]
     harmed = {(c.key[0], c.key[1]): c for c in found if _beyond(harm, c)}
@@ -148,7 +150,7 @@ def _late(harm: Harm, number: int) -> tuple[list[Change], dict[Group, int]]:
         n, x = history.of(key)
         mine = int(n.sum()), int(x.sum())
         p = fisher(np.array(others), np.array([mine] * len(others)), rises=True)
-        level = harm.alpha / 4 / (c * (c + 1)) / len(few)
+        level = harm.alpha * ARRIVED / (c * (c + 1)) / len(few)
         # More often than each of them: the largest p is of "no more often than the worst of them".
         worst = max(others, key=lambda v: v[1] / v[0])
         if p.max() <= level:
