@@ -17,8 +17,8 @@ of a look (Lancaster's mid-p of Fisher's test) becomes 2 Phi(-sqrt(t) z), good a
 and simulated crossings are half to three quarters of what is promised (bench/loop_power.py plan). The third family is
 Fisher's exact test, its p's summed over looks.
 
-Over many shares at one look Benjamini-Hochberg's bound says which (for "any of them" this is Simes'), each with a weight
-by the square root of its reference's size turned over: a small group needs more of alpha, a large one hardly any.
+Over many shares at one look Benjamini-Hochberg's bound says which (for "any of them" this is Simes'), each weighted
+by one over the square root of its reference: a small group needs more of alpha, a large one hardly any.
 
 Why no e-process: the rate before is not known. An e-value that holds for every rate pays for that twice (about log n),
 which at 75 people of a small group in the reference is more than there is to win: in simulations it missed a rise of 20

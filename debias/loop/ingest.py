@@ -40,6 +40,7 @@ from debias.loop.sources import Arrival, Source
 from debias.loop.state import Batch, Matured, State
 from debias.loop.store import Served, Store
 from debias.loop.trail import Trail
+from debias.loop.without import told
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +55,7 @@ class Taken:
     people: bytes = b""
     waiting: Mapping[int, bytes] = field(default_factory=dict)
     aside: tuple[Aside, ...] = ()
+    gone: tuple[str, ...] = ()
 
 
 class Taker:
@@ -78,6 +80,7 @@ class Taker:
         self._waiting: dict[int, bytes] = {}
         self._missing: dict[int, list[str]] = {}
         self._version: int | None = None
+        self._gone: tuple[str, ...] = ()
 
     def take(
         self,
@@ -90,10 +93,11 @@ class Taker:
         """Batch `number`. reference: what the first good batches were like, or None before there is one; calibration:
         what the running model's scores have meant, or None."""
         self._state, self._policy, self._reference, self._calibration = state, policy, reference, calibration
-        self._waiting = {}
+        self._waiting, self._gone = {}, ()
         self._source.know(known_of(reference))
         taken = self._taken(number)
-        return replace(taken, waiting={k: v for k, v in self._waiting.items() if k != number})
+        waiting = {k: v for k, v in self._waiting.items() if k != number}
+        return replace(taken, waiting=waiting, gone=self._gone if taken.batch.incident is None else ())
 
     def _taken(self, number: int) -> Taken:
         try:
@@ -195,24 +199,23 @@ class Taker:
 
     def _without_strange(self, arrival: Arrival, known: Mapping[str, Any]) -> Arrival | None:
         """Without the few rows that may be why the model raised: a value that the first batches never had, or none
-        where they always had one. None where there are no such rows, or too many.
-
-        Who is left is counted, so that the batch has the same rows whenever it is read again; without an `id` nobody
-        could tell.
-        """
-        column = self._case.data.cluster or self._case.data.id
+        where they always had one. None where there are no such rows, or too many."""
         strange, reasons = strange_values(arrival.frame, known)
         out = len(arrival.aside) + int(strange.sum())
         came = len(arrival.aside) + len(arrival.frame) + arrival.again
-        if column is None or not strange.any() or out > self._policy.loop.poor_rows * came:
+        if not strange.any() or out > self._policy.loop.poor_rows * came:
             return None
+        # All rows with the same features, so that the batch is the same whenever it is read again.
+        gone = told(arrival.frame[strange], self._source.features)
         left = arrival.frame[~strange].reset_index(drop=True)
-        hashes, told = hashes_of(left[column])
-        if not told.all():
-            return None
+        people = arrival.people
+        column = self._case.data.cluster or self._case.data.id
+        if column is not None and people:
+            hashes, known_id = hashes_of(left[column])
+            people = hashes[known_id].astype("<u8").tobytes()
         aside = rows_aside(arrival.frame, strange, reasons)
         poor = dict(Counter(arrival.poor) + Counter(a.reason for a in aside))
-        people = hashes.astype("<u8").tobytes()
+        self._gone = tuple(gone)
         return replace(arrival, frame=left, people=people, aside=(*arrival.aside, *aside), poor=poor)
 
     def _calibrated(self, running: Served) -> dict[str, Any] | None:

@@ -111,6 +111,9 @@ def shown(said: Mapping[str, int], most: int = 3) -> str:
     return "; ".join(f"{n:,} with {reason}" for reason, n in ordered[:most]) + more
 
 
+LARGEST = float(np.finfo(np.float32).max)
+
+
 def strange_values(frame: pd.DataFrame, known: Mapping[str, Any]) -> tuple[Mask, list[str]]:
     """Rows with a value in a feature that the first batches never had, or none where they always had one; (n,) and why
     for each row. known: feature -> what the first batches were like (audit.watch.drift.reference_of)."""
@@ -126,6 +129,9 @@ def strange_values(frame: pd.DataFrame, known: Mapping[str, Any]) -> tuple[Mask,
             codes, names = coded(column)
             new = np.array([*(n not in part["counts"] for n in names), False])[codes]
             found.append((new, f"a value in {feature!r} that was never seen before"))
+        else:
+            size = np.abs(pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan))
+            found.append((size > LARGEST, f"a number in {feature!r} that is too large for many models"))
         for mask, reason in found:
             for i in np.flatnonzero(mask & ~strange):
                 why[int(i)] = reason

@@ -43,7 +43,7 @@ from debias.loop.serve import (
 )
 from debias.loop.sift import shown
 from debias.loop.snapshot import FILE, Board, plain
-from debias.loop.sources import Source, open_source
+from debias.loop.sources import open_source
 from debias.loop.state import Built, Decision, Event, Input, NewPolicy, State
 from debias.loop.step import first_state, step
 from debias.loop.store import Store, bytes_of
@@ -51,6 +51,7 @@ from debias.loop.trail import Trail
 from debias.loop.transitions import at_fault, next_method
 from debias.loop.versions import VERSION, state_in, version_of
 from debias.loop.why import explained
+from debias.loop.without import Without
 
 
 class Watcher:
@@ -86,7 +87,9 @@ class Watcher:
         self._store = Store(out)
         self._servers = Servers(case, self._store, allow)
         self._known = trail.batch_ids()
-        self._source: Source = once(case, open_source(case, self._known, out), trail.people())
+        counted_once = once(case, open_source(case, self._known, out), trail.people())
+        self._once = counted_once if isinstance(counted_once, Once) else None
+        self._source = Without(counted_once, trail.kept("without") or {})
         self._taker = Taker(case, self._source, self._servers, self._store, trail, self._known)
         self._reference: dict[str, Any] | None = trail.kept("reference")
         self._source.know(known_of(self._reference))
@@ -251,8 +254,9 @@ class Watcher:
         assert found is not None
         self._state = found
         self._known[:] = self._trail.batch_ids()
-        if isinstance(self._source, Once):
-            self._source.recounted(self._trail.people())
+        if self._once is not None:
+            self._once.recounted(self._trail.people())
+        self._source.again(self._trail.kept("without") or {})
         self._reference = self._trail.kept("reference")
         self._calibration = self._trail.kept("calibration")
         self._after_write()
@@ -321,6 +325,9 @@ class Watcher:
         row = (number, taken.batch.id, taken.batch.sha256)
         new = {"reference": taken.reference, "calibration": taken.calibration}
         keep = {name: value for name, value in new.items() if value is not None}
+        without: Mapping[str, Sequence[str]] = self._source.kept
+        if taken.gone:
+            without = keep["without"] = {**without, str(number): list(taken.gone)}
         done = [m.index for m in taken.batch.matured if not m.missing]
         self._write(
             before,
@@ -333,8 +340,9 @@ class Watcher:
             **keep,
         )
         self._known.append(row)
-        if taken.people and isinstance(self._source, Once):
-            self._source.counted(number, taken.people)
+        if taken.people and self._once is not None:
+            self._once.counted(number, taken.people)
+        self._source.again(without)
         self._reference = taken.reference or self._reference
         self._calibration = taken.calibration or self._calibration
 

@@ -60,7 +60,7 @@ def test_one_reference_may_be_looked_at_always(reference: int, rate: float, rise
 
 
 def test_a_small_reference_and_a_rise_of_a_fifth_are_enough() -> None:
-    """75 people before, 1,500 after, .15 against .35: nine in ten are found (bench/loop_power.py has the whole loop)."""
+    """75 people before, 1,500 after, .15 against .35: nine in ten are found (bench/loop_power.py)."""
     rng, runs, found = np.random.default_rng(7), 200, 0
     for _ in range(runs):
         history = History.begin({KEY: (75, int(rng.binomial(75, 0.15)))})

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from sklearn.compose import ColumnTransformer
-from sklearn.linear_model import LogisticRegression
+from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
@@ -190,11 +190,11 @@ def test_a_row_that_is_corrected_and_sent_again_counts_once(tmp_path: Path) -> N
 
 
 def model_case(folder: Path, spoil: Spoil, more: str = "") -> Path:
-    """A model file that refuses a town which it does not know, and an income that is missing."""
+    """A model file that refuses a town which it does not know, and an income that is missing or has no float32."""
     learn = people(4, gap=0.0, seed=9)
     towns = ("towns", OneHotEncoder(handle_unknown="error"), ["town"])
     model = make_pipeline(
-        ColumnTransformer([towns, ("income", "passthrough", ["income"])]), LogisticRegression(max_iter=1000)
+        ColumnTransformer([towns, ("income", "passthrough", ["income"])]), GradientBoostingClassifier(n_estimators=8)
     ).fit(learn[["income", "town"]], learn["repaid"])
     folder.mkdir(exist_ok=True)
     (folder / "model.skops").write_bytes(skops_bytes(model))
@@ -209,6 +209,7 @@ def model_case(folder: Path, spoil: Spoil, more: str = "") -> Path:
     [
         ("town", "atlantis", "a value in 'town' that was never seen before"),
         ("income", None, "nothing in 'income'"),
+        ("income", 1e300, "a number in 'income' that is too large for many models"),
     ],
 )
 def test_rows_that_make_the_model_itself_raise(column: str, value: Any, reason: str, tmp_path: Path) -> None:
@@ -225,8 +226,15 @@ def test_rows_that_make_the_model_itself_raise(column: str, value: Any, reason: 
     assert (last["facts"]["rows"], last["facts"]["again"]) == (2, 148)
 
 
-def test_without_an_id_nobody_could_tell_them_again_and_the_batch_is_put_aside(tmp_path: Path) -> None:
+def test_without_an_id_they_are_told_by_their_values_whenever_the_batch_is_read_again(tmp_path: Path) -> None:
+    """Outcomes come due a batch later, in another process: the same rows are left out then."""
     folder = model_case(tmp_path / "m", cell("town", "atlantis"))
+    assert run(folder, "--batches", str(BAD + 1)) == 0
+    entry = told(folder)
+    assert (entry["kind"], entry["facts"]["rows"]) == ("batch", 148)
+    assert entry["facts"]["poor"] == {"a value in 'town' that was never seen before": 2}
     assert run(folder) == 0
-    assert told(folder)["kind"] == "incident"
-    assert told(folder, BAD + 1)["kind"] == "batch"
+    assert not {b["kind"] for b in bodies(folder / "out")} & {"incident", "outcomes"}
+    document = json.loads((folder / "out" / "watch.json").read_bytes())
+    assert (document["matured"], document["rows"]) == (BAD + 1, 150 * (BAD + 2) - 2)
+    assert run(folder, "--check") == 0
