@@ -188,12 +188,24 @@ class Population:
 
 
 @dataclass(frozen=True, slots=True)
+class TableSpec:
+    """A table of a database that grows. url: postgresql:// or duckdb://, without a password; key: a column of whole
+    numbers that is every row's own and grows.
+    """
+
+    url: str
+    table: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class WatchSpec:
     """How rows come in batches: `batch` rows each, or one batch for each value of the time column where it is None.
 
     label_delay: after how many batches an outcome is known. labels: files of outcomes that come later, joined by id.
     source: files that come later, one batch each, in the order of their names; Path("-") for standard input (default:
-    the rows of [data]). webhook: an http or https address that is told of alarms; secret: the name of an
+    the rows of [data]). objects: a pattern of objects of a store, in place of it; table: a table of a database.
+    webhook: an http or https address that is told of alarms; secret: the name of an
     environment variable whose value signs what it is told. served: columns of what the service logged: decision, score,
     model. settle: seconds for which a file must not change before it is taken as whole (default: 1). heartbeat: seconds
     after which it is told that no batch came.
@@ -208,6 +220,8 @@ class WatchSpec:
     secret: str | None = None
     settle: float | None = None
     heartbeat: float | None = None
+    objects: str | None = None
+    table: TableSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)

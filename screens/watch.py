@@ -42,7 +42,7 @@ LAST = 40
 def panel(folder: CaseFolder) -> None:
     """The loop of the open case: start, look, decide."""
     case = state.case_of(folder)
-    if case.data.time is None and case.watch.source is None:
+    if case.data.time is None and not (case.watch.source or case.watch.objects or case.watch.table):
         st.info(
             "Watching needs batches in the order of time: a time column (`time` under [data]) or files that come one "
             "after another (`source` under [watch]). Open the sample “A model that is watched” to see it."

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from audit.case import Case, DataSpec, ProxySpec, ReadSpec, WatchSpec
+from audit.case import Case, DataSpec, ProxySpec, ReadSpec, TableSpec, WatchSpec
 from audit.errors import CaseError
 from audit.files import write_whole
 from audit.load import contracts, forms, models, population, recourse
@@ -205,6 +205,31 @@ def _indicators(at: Reader) -> dict[str, tuple[str, ...]]:
     return out
 
 
+def _elsewhere(at: Reader, folder: Path) -> dict[str, Any]:
+    """`source` under [watch] where it is no file: objects of a store, or a table of a database."""
+    value = at.table.get("source")
+    if isinstance(value, dict):
+        inner = Reader(value, "source", CaseError)
+        inner.allow("url", "table", "key")
+        url, table, column = (str(inner.text(k, required=True)) for k in ("url", "table", "key"))
+        scheme, _, rest = url.partition("://")
+        if scheme not in ("postgresql", "duckdb") or not rest:
+            raise inner.wrong("url", "postgresql://USER@HOST/DATABASE or duckdb:///FILE")
+        if ":" in rest.partition("@")[0] and "@" in rest:
+            raise CaseError(
+                "the source under [watch] holds a password",
+                got="a password in its url",
+                expected="none: a case is shown to people and printed",
+                todo="take it out, and give it by PGPASSWORD or a file ~/.pgpass",
+            )
+        if scheme == "duckdb":
+            url = f"duckdb:///{beside(folder, rest.removeprefix('/'))}"
+        return {"table": TableSpec(url, table, column)}
+    if isinstance(value, str) and "://" in value:
+        return {"objects": value}
+    return {}
+
+
 def _watch(at: Reader, folder: Path) -> WatchSpec:
     at.allow("batch", "label_delay", "source", "labels", "webhook", "served", "secret", "settle", "heartbeat")
     given: dict[str, Any] = {}
@@ -217,8 +242,9 @@ def _watch(at: Reader, folder: Path) -> WatchSpec:
                 raise at.wrong(key, f"a whole number from {least} on" + (', or "time"' if key == "batch" else ""))
             else:
                 given[key] = value
+    given |= _elsewhere(at, folder)
     for key in ("source", "labels"):
-        name = at.text(key)
+        name = None if key == "source" and given.keys() & {"objects", "table"} else at.text(key)
         if name is not None:
             given[key] = Path("-") if key == "source" and name == "-" else beside(folder, name)
     given["webhook"], given["secret"] = at.text("webhook"), at.text("secret")
@@ -326,7 +352,7 @@ def _toml(case: Case, folder: Path) -> str:
         sections["watch"] = {
             "batch": "time" if watch.batch is None else watch.batch,
             "label_delay": watch.label_delay,
-            "source": None if watch.source is None else _source(watch.source, folder),
+            "source": _source(watch, folder),
             "labels": None if watch.labels is None else relative(watch.labels, folder),
             "webhook": watch.webhook,
             "secret": watch.secret,
@@ -355,5 +381,11 @@ def _toml(case: Case, folder: Path) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def _source(path: Path, folder: Path) -> str:
-    return "-" if path == Path("-") else relative(path, folder)
+def _source(watch: WatchSpec, folder: Path) -> str | dict[str, str] | None:
+    if watch.table is not None:
+        url, file = watch.table.url, watch.table.url.removeprefix("duckdb:///")
+        url = url if file == url else f"duckdb:///{relative(Path(file), folder)}"
+        return {"url": url, "table": watch.table.table, "key": watch.table.key}
+    if watch.source is None:
+        return watch.objects
+    return "-" if watch.source == Path("-") else relative(watch.source, folder)

@@ -1,4 +1,5 @@
-"""Where batches come from: a table in the order of its time column, a folder that fills with files, or standard input.
+"""Where batches come from: a table in the order of its time column, a folder that fills with files, standard input, or
+what is fetched from a store or a database (pulled.py).
 
 Batches have numbers from 0 and can be read again by number: when their outcomes are due, and when a challenger learns.
 """
@@ -21,6 +22,7 @@ from audit.load.values import name_of, with_columns
 from debias.loop.arrival import Arrival, Source, digest_of, in_time
 from debias.loop.folder import Folder
 from debias.loop.labels import Labels
+from debias.loop.pulled import Objects, Rows
 from debias.loop.quarantine import Contracted
 from debias.loop.sift import Known
 from debias.loop.stdin import Stdin
@@ -33,9 +35,15 @@ def open_source(case: Case, known: Sequence[tuple[int, str, str]], out: Path, fd
 
     fd: what is read where the source is "-". Raises InputError and its children.
     """
-    if case.watch.source is None:
+    source: Source
+    if case.watch.objects is not None:
+        source = Objects(case, known, out)
+    elif case.watch.table is not None:
+        source = Rows(case, known, out)
+    elif case.watch.source is None:
         return Table(case)
-    source = Stdin(case, known, out, fd) if case.watch.source == Path("-") else Folder(case, known)
+    else:
+        source = Stdin(case, known, out, fd) if case.watch.source == Path("-") else Folder(case, known)
     return source if case.contract is None else Contracted(case, source, out)
 
 
