@@ -1,12 +1,13 @@
 """Who comes, and what is decided: shares that have changed since the first batches, told with their size.
 
     moves = open_moves(3, alpha=0.05, people=50)
-    moves, events = seen(moves, batch, composition(coded))     # or decisions(coded)
+    moves, events = seen(moves, batch, composition(coded))     # or decisions(coded) | scores(moves, coded, score)
 
 Composition: each group's share of those whose group is known, and the share whose group is not. Decisions: the share
-with the favourable decision, of everyone and of each group. Tests as in audit/watch/changes.py: valid however long one
+with the favourable decision, of everyone and of each group. Scores: the shares with a score from the first batch's
+quarters on, of everyone and of each group. Tests as in audit/watch/changes.py: valid however long one
 looks, a group that is gone within a batch or two, a slow drift once it adds up. Told only where it is large enough to
-matter: two points, or half as much again.
+matter: two points, or half as much again; of scores five points.
 
 A change stays open until the newest batches are as before again, or until a person says that it is known; then what
 comes from there on is the new reference, and the next plan has half as much to spend.
@@ -20,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from audit.cube import CodedRows, Cube
+from audit.cube import CodedRows, Cube, Floats
 from audit.values import UNKNOWN
 from audit.watch.changes import History, Key, Pair, changes
 
@@ -29,7 +30,10 @@ TIMES = 1.5
 """A share has moved where it is so many points, or so many times, from what it was."""
 NEWEST = 3
 """So many of the newest batches say whether a change is over."""
-SHARE, ALL, MISSING, ACCEPTED = "share", "all", "missing", "accepted"
+SCORES = 0.05
+"""A share of scores has moved where it is so many points from what it was."""
+QUARTERS = (0.25, 0.5, 0.75)
+SHARE, ALL, MISSING, ACCEPTED, SCORE = "share", "all", "missing", "accepted", "scores"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,6 +95,31 @@ def decisions(coded: CodedRows) -> dict[Key, Pair]:
     return out
 
 
+def scores(moves: Moves, coded: CodedRows, score: Floats | None) -> dict[Key, Pair]:
+    """People of one batch with a score, (n,), and those with a score from each cut on, of everyone and by group. The
+    cuts are the quarters of the first batch that has scores; NaN is none.
+    """
+    if score is None:
+        return {}
+    known = np.isfinite(score)
+    cuts = sorted({float(k[1]) for k in moves.history.counts if k[0] == SCORE})
+    if not cuts:
+        cuts = sorted(set(np.quantile(score[known], QUARTERS, method="higher").tolist())) if known.any() else []
+    out: dict[Key, Pair] = {}
+    for cut in cuts:
+        above = known & (score >= cut)
+        out[(SCORE, repr(cut))] = (int(known.sum()), int(above.sum()))
+        for axis, attribute in enumerate(coded.attributes):
+            levels = coded.levels[axis]
+            n, x = (np.bincount(coded.codes[use, axis], minlength=len(levels)) for use in (known, above))
+            out |= {
+                (SCORE, repr(cut), attribute, g): (int(n[k]), int(x[k]))
+                for k, g in enumerate(levels)
+                if g != UNKNOWN and n[k]
+            }
+    return out
+
+
 def composition_of(cube: Cube) -> dict[Key, Pair]:
     """As `composition`, from stored counts."""
     out: dict[Key, Pair] = {}
@@ -125,7 +154,7 @@ def seen(moves: Moves, batch: int, counts: Mapping[Key, Pair]) -> tuple[Moves, T
     moves = replace(moves, history=moves.history.add(batch, counts))
     history, alpha = moves.history, moves.alpha / 2**moves.turn
     whole = {k: (ALL, k[1]) for k in history.counts if k[0] == SHARE}
-    both = sorted(k for k in history.counts if k[0] in (SHARE, ACCEPTED))
+    both = sorted(k for k in history.counts if k[0] in (SHARE, ACCEPTED, SCORE))
     rises = sorted(k for k in history.counts if k[0] == MISSING)
     found = [*changes(history, both, alpha=alpha * (2 / 3 if rises else 1), people=moves.people, whole=whole)]
     found += changes(history, rises, alpha=alpha / 3, people=moves.people, rises=True)
@@ -133,26 +162,31 @@ def seen(moves: Moves, batch: int, counts: Mapping[Key, Pair]) -> tuple[Moves, T
     now = dict(moves.open)
     for key, facts in moves.open.items():
         n, x = _newest(history, key, whole)
-        if n and not matters(facts["before"], x / n):
+        if n and not matters(facts["before"], x / n, key):
             del now[key]
             told.append(("back", {**facts, "now": x / n}))
-    for c in found:
+    # Of the cuts of one group's scores the one that moved most says it; the others would say the same again.
+    for c in sorted(found, key=lambda c: (c.key[0] == SCORE, -abs(c.change) if c.key[0] == SCORE else 0.0)):
         before, after = c.rates
         n, x = _newest(history, c.key, whole)
-        if c.key in now or not n or not matters(before, after) or not matters(before, x / n):
+        if c.key in now or not n or not matters(before, after, c.key) or not matters(before, x / n, c.key):
             continue
         first = _first(history, c.key, whole)
-        if first is not None and not matters(first, x / n):
+        if first is not None and not matters(first, x / n, c.key):
             continue  # it is as it was at first: what came in between was told
+        if c.key[0] == SCORE and any(k[0] == SCORE and k[2:] == c.key[2:] for k in now):
+            continue
         facts = _facts(c.key, before, after, c.after[0]) | {"since": c.since, "p": c.p, "alpha": c.alpha}
         now[c.key] = facts
         told.append(("moved", facts))
     return replace(moves, open=now), tuple(told)
 
 
-def matters(before: float, after: float) -> bool:
+def matters(before: float, after: float, key: Key = (SHARE,)) -> bool:
     """Whether a share is far enough from what it was to be told."""
     low, high = min(before, after), max(before, after)
+    if key[0] == SCORE:
+        return high - low >= SCORES
     return high - low >= POINTS or (high - low >= POINTS / 4 and high > TIMES * low)
 
 
@@ -168,7 +202,10 @@ def _first(history: History, key: Key, whole: Mapping[Key, Key]) -> float | None
 
 
 def _facts(key: Key, before: float, after: float, people: int) -> dict[str, Any]:
-    what = {SHARE: "share", MISSING: "missing", ACCEPTED: "accepted"}[key[0]]
+    what = key[0]
+    score = {}
+    if what == SCORE:
+        score, key = {"from": float(key[1])}, key[1:]
     if key[0] == SHARE:
         what = "gone" if after == 0 else "new" if before == 0 else "share"
     return {
@@ -178,4 +215,5 @@ def _facts(key: Key, before: float, after: float, people: int) -> dict[str, Any]
         "before": before,
         "after": after,
         "people": people,
+        **score,
     }

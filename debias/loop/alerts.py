@@ -67,7 +67,7 @@ GENERAL = {
     "reopened": "A challenger waits for a person no longer: a condition of the gate is open again.",
     "trouble": "The loop cannot write its record. It goes on when it can; until then nothing is counted.",
     "composition": "Who comes has changed: a group's share, or a group that is gone or new. Which is in the trail.",
-    "decisions": "The share of favourable decisions has changed, for everyone or for a group. Which is in the trail.",
+    "decisions": "Decisions or scores have changed, for everyone or for a group. Which is in the trail.",
     "silent": "No batch came for longer than the case expects. Whether anybody is decided is not known.",
     "no_outcomes": "Batches come due without outcomes that can be used: whether anybody is wronged is not known.",
     "unfrozen": "A person has looked and lets the loop go on. The reason is in the trail.",

@@ -33,7 +33,7 @@ from debias.loop.serve import (
     unpack_decisions,
     with_labels,
 )
-from debias.loop.served import reconciled
+from debias.loop.served import given_scores, moved_cut, reconciled, turning
 from debias.loop.sift import Aside, Known, rows_aside, shown, strange_values
 from debias.loop.snapshot import plain
 from debias.loop.sources import Arrival, Source
@@ -158,6 +158,12 @@ class Taker:
         served = None
         if case.watch.served:
             decided[state.running], served = reconciled(case, frame, running, decisions.positive, decisions.score)
+        scored = given_scores(case, frame, decisions.score)
+        # A column of decisions has no threshold that is known: where it turns is seen from the scores beside it.
+        turn = turning(scored, decided[state.running]) if case.model.kind == "decision" else None
+        moved = moved_cut(state.cut, turn)
+        if moved is not None:
+            served = {"what": "served", "rows": len(frame), "running": running.id, **(served or {}), **moved}
         failed = None
         if state.beside is not None:
             beside = self._store.served(state.beside.model)
@@ -189,6 +195,7 @@ class Taker:
                 people=self._policy.loop.people,
             )
         batch = replace(base, decided=rows, failed=failed, drift=tests, matured=due, estimate=expected, served=served)
+        batch = replace(batch, score=scored, cut=turn)
         pending = self._waiting.get(number)
         if case.data.label is not None and case.watch.label_delay > 0:
             pending = pack_decisions(decided)

@@ -85,7 +85,7 @@ class Pulled(Through):
 
 
 class Objects(Pulled):
-    """Objects of a store by a pattern, through fsspec: one batch each, in the order of their names among the new ones."""
+    """Objects of a store by a pattern, through fsspec: one batch each, in the order of their names among new ones."""
 
     def __init__(self, case: Case, known: Sequence[tuple[int, str, str]], out: Path) -> None:
         super().__init__(case, known, out)
@@ -191,10 +191,11 @@ class _Reader:
             engine = sa.create_engine(
                 self._url.set(drivername="postgresql+psycopg"),
                 poolclass=sa.pool.NullPool,
-                connect_args={"connect_timeout": 10, "application_name": "assay", "options": "-c default_transaction_read_only=on"},
+                connect_args={"connect_timeout": 10, "application_name": "assay"},
             )
             try:
                 self._c = engine.connect()
+                self._c.exec_driver_sql("SET TRANSACTION READ ONLY")
             except sa.exc.NoSuchModuleError as error:
                 raise _no_package("psycopg (`make extra`)") from error
         return self
@@ -281,4 +282,3 @@ def _no_package(what: str) -> CaseError:
         expected="the packages that read it",
         todo="install them beside Assay, or let files come into a folder",
     )
-

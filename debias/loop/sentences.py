@@ -98,7 +98,9 @@ def _served_words(f: Facts) -> str:
         )
     if "differ" in f:
         parts.append(f"{f['differ']:,} of {f['rows']:,} served decisions are not the running model's")
-    if "threshold" in f:
+    if "at_first" in f:
+        parts.append(f"decisions turn at a score of {f['threshold']:g}, at first at {f['at_first']:g}")
+    elif "threshold" in f:
         parts.append(f"the service decides from {f['threshold']:g} on, the model from {f['usual']:g}")
     return "; ".join(parts)
 
@@ -115,12 +117,15 @@ def change_words(f: Facts) -> str:
         "share": f"the share of {who}{by} went {_points(f)}",
         "missing": f"those whose {f['attribute']} is not known went {_points(f)}",
         "accepted": f"the share with the favourable decision of {who}{by} went {_points(f)}",
+        "scores": f"the share of {who}{by} with a score of {f.get('from', 0):.3g} or more went {_points(f)}",
     }[f["what"]]
     return f"{said}, among {f['people']:,} people since batch number {f['since'] + 2}"
 
 
 def _changed(f: Facts) -> str:
-    what = "What is decided has changed" if f["what"] == "accepted" else "Who comes has changed"
+    what = {"accepted": "What is decided has changed", "scores": "Scores have changed"}.get(
+        f["what"], "Who comes has changed"
+    )
     return f"{what}: {change_words(f)}. A reason to look until it is as before, or a person says that it is known."
 
 

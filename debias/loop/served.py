@@ -92,5 +92,32 @@ def _cut(score: npt.NDArray[np.float64], decided: Ints, known: npt.NDArray[np.bo
     return float(no.max()), float(yes.min())
 
 
+def given_scores(case: Case, frame: pd.DataFrame, own: npt.NDArray[np.float64] | None) -> Any:
+    """The scores that the service logged, (n,), NaN where there is none; else the running model's own, or None."""
+    column = case.watch.served.get("score")
+    if column is None:
+        return own
+    return pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def turning(score: npt.NDArray[np.float64] | None, decided: Ints) -> tuple[float, float] | None:
+    """Between which scores decisions turn, where one threshold explains them all."""
+    return None if score is None else _cut(score, decided, np.ones(len(decided), dtype=bool))
+
+
+def moved_cut(usual: tuple[float, float] | None, now: tuple[float, float] | None) -> dict[str, Any] | None:
+    """That decisions turn elsewhere than before, with both thresholds; None where they may turn where they did."""
+    if usual is None or now is None or (now[0] < usual[1] and usual[0] < now[1]):
+        return None
+    return {"threshold": _middle(now), "at_first": _middle(usual)}
+
+
+def narrowed(usual: tuple[float, float] | None, now: tuple[float, float] | None) -> tuple[float, float] | None:
+    """What is known of where decisions turn, after a batch that agrees with it."""
+    if usual is None or now is None:
+        return usual or now
+    return usual if moved_cut(usual, now) else (max(usual[0], now[0]), min(usual[1], now[1]))
+
+
 def _middle(ends: tuple[float, float]) -> float:
     return float(f"{(ends[0] + ends[1]) / 2:.4g}")

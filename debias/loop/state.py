@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from audit.cube import CodedRows, Cube, Meaning
+from audit.cube import CodedRows, Cube, Floats, Meaning
 from audit.watch.cells import cube_from_json, cube_to_json
 from audit.watch.drift import Drift
 from audit.watch.harm import Harm
@@ -124,6 +124,7 @@ class State:
     barren: int = 0
     waiting: tuple[int, ...] = ()
     served: Mapping[str, Any] | None = None
+    cut: tuple[float, float] | None = None
 
     def to_json(self) -> dict[str, Any]:
         out: dict[str, Any] = {}
@@ -151,6 +152,7 @@ class State:
         given["source"] = None if data["source"] is None else cube_from_json(data["source"])
         given["trigger"] = None if data["trigger"] is None else tuple(data["trigger"])
         given |= {k: tuple(data[k]) for k in ("tried", "reason", "left_out", "waiting")}
+        given["cut"] = None if data.get("cut") is None else (float(data["cut"][0]), float(data["cut"][1]))
         given["beside"] = None if data["beside"] is None else ShadowModel.from_json(data["beside"])
         return State(**given)
 
@@ -177,7 +179,8 @@ class Batch:
     incident: what is wrong with the feed; then nothing else of the batch is used. same_as: the batch with the same
     bytes that was counted before. again: rows left out, of people who were counted before. failed: why the model beside
     the running one could not decide. released: who let it in although it does not keep the
-    contract, and why. poor: rows that were put aside, and outcomes taken as not known, by reason.
+    contract, and why. poor: rows that were put aside, and outcomes taken as not known, by reason. score: the scores
+    that were served, else the running model's, (n,). cut: between which scores the decisions of a column turn.
     """
 
     id: str
@@ -196,6 +199,8 @@ class Batch:
     released: Mapping[str, Any] | None = None
     served: Mapping[str, Any] | None = None
     poor: Mapping[str, int] | None = None
+    score: Floats | None = None
+    cut: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,11 @@ from audit.watch.cells import cube_to_json
 from audit.watch.counted import Counted
 from audit.watch.harm import bounds, feed_harm, look
 from audit.watch.monitor import feed, joint_groups, open_monitor
-from audit.watch.moves import composition, decisions, seen
+from audit.watch.moves import composition, decisions, scores, seen
 from audit.watch.watched import Watched
 from debias.loop.gate import judge_tally, norm_key
 from debias.loop.modes import QUIET, Mode
+from debias.loop.served import narrowed
 from debias.loop.state import Batch, Built, Decision, Event, Input, Matured, ShadowModel, State
 from debias.loop.transitions import (
     BARREN,
@@ -269,8 +270,8 @@ def _moved(state: State, batch: Batch, policy: Policy) -> Stepped:
     assert state.decisions is not None
     mine = batch.decided[state.running]
     people, who = seen(state.people, state.batch - 1, composition(mine))
-    made, what = seen(state.decisions, state.batch - 1, decisions(mine))
-    now = replace(state, people=people, decisions=made, served=batch.served)
+    made, what = seen(state.decisions, state.batch - 1, decisions(mine) | scores(state.decisions, mine, batch.score))
+    now = replace(state, people=people, decisions=made, served=batch.served, cut=narrowed(state.cut, batch.cut))
     events = []
     before = state.served
     about = ("model", "threshold")

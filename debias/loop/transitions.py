@@ -246,7 +246,7 @@ def decision(state: State, given: Decision, policy: Policy, sensitive: Sequence[
         fresh: dict[str, Any] = {
             n: anew(m, batches) for n in ("people", "decisions") if (m := getattr(state, n)) is not None and m.open
         }
-        return replace(state, **fresh), (Event("known", facts | {"changes": changes}),)
+        return replace(state, cut=None, **fresh), (Event("known", facts | {"changes": changes}),)
     if state.mode == Mode.FROZEN:
         now = enter(state, Mode.CONFIRMED, "unfrozen")
         now = replace(now, attempts=0, tried=(), rollbacks=0, fresh=0, fresh_from=state.batch)
@@ -289,6 +289,7 @@ def _run_model(state: State, model: str, source: Cube | None, policy: Policy) ->
         live=Tally(),
         source=source,
         decisions=open_moves(policy.loop.reference_batches, alpha=policy.loop.drift_alpha, people=policy.loop.people),
+        cut=None,
         trigger=None,
         reason=(),
         cooldown=state.batch + policy.loop.cooldown_batches,

@@ -1,4 +1,4 @@
-"""Batches that are fetched: a table that grows in DuckDB; refusals. PostgreSQL: test_postgres.py; stores: test_stores.py."""
+"""Batches that are fetched from a table that grows in DuckDB; refusals. PostgreSQL: test_postgres.py."""
 
 from __future__ import annotations
 

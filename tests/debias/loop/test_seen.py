@@ -194,6 +194,42 @@ def test_a_slow_drift_of_one_groups_acceptance_is_told(tmp_path: Path) -> None:
     assert not any("of M (sex)" in w for w in events(document, "decisions"))
 
 
+SERVED = 'served = { score = "score" }'
+
+
+def scored(frame: pd.DataFrame, rng: np.random.Generator, threshold: float = 0.6, lift: float = 0.0) -> pd.DataFrame:
+    """Decisions by a score and a threshold; women's scores are `lift` higher."""
+    score = np.round(np.clip(rng.normal(0.5, 0.15, len(frame)) + np.where(frame["sex"] == "F", lift, 0), 0, 1), 4)
+    return frame.assign(score=score, granted=np.where(score >= threshold, "yes", "no"))
+
+
+def test_scores_that_move_are_told_of_the_group_with_their_size(tmp_path: Path) -> None:
+    """By a tenth for women; decided is as often as before, by a threshold that moves with it."""
+
+    def day(k: int, rng: np.random.Generator) -> pd.DataFrame:
+        return scored(people(rng, k), rng, 0.65 if k >= 8 else 0.6, 0.1 if k >= 8 else 0.0)
+
+    document = watch(tmp_path, 12, day, watch=SERVED)
+    told = [w for w in events(document, "decisions") if w.startswith("Scores have changed")]
+    assert any("the share of F (sex) with a score of 0." in w and " or more went from " in w for w in told)
+    assert not any(" M (sex)" in w for w in told)
+    assert sum("F (sex)" in w for w in told) == 1, "once, not for each cut"
+    assert first_of(tmp_path, "decisions") in (8, 9)
+    assert first_of(tmp_path, "served") == 8
+    said = events(document, "served")[0]
+    assert "decisions turn at a score of 0.6" in said
+    assert ", at first at 0." in said
+    assert document["state"] == "SUSPECT"
+    assert {c["what"] for c in document["changes"]} >= {"scores", "served"}
+
+
+def test_scores_that_stay_and_scores_that_are_all_one_are_quiet(tmp_path: Path) -> None:
+    document = watch(tmp_path / "stay", 16, lambda k, rng: scored(people(rng, k), rng), watch=SERVED)
+    assert (document["state"], document["changes"], events(document, "served")) == ("HEALTHY", [], [])
+    constant = watch(tmp_path / "one", 10, lambda k, rng: people(rng, k).assign(score=0.5), watch=SERVED)
+    assert (constant["state"], constant["changes"]) == ("HEALTHY", [])
+
+
 @pytest.mark.parametrize("how", ["stop", "short", "accepted"])
 def test_outcomes_that_stop_fall_short_or_come_for_some_are_undecidable(tmp_path: Path, how: str) -> None:
     def day(k: int, rng: np.random.Generator) -> pd.DataFrame:
