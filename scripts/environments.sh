@@ -44,13 +44,18 @@ make mlserver "mlserver, mlserver_sklearn" "mlserver==1.7.1" "mlserver-sklearn==
 make triton numpy "nvidia-pytriton==0.7.0" "numpy<2"
 make mlflow "mlflow, skops.io, sklearn" "mlflow==3.*" skops scikit-learn pandas
 make openlineage openlineage.client openlineage-python
-# What is tried together with Assay's own packages and is not among them: gRPC, Polars.
+# What is tried together with Assay's own packages and is not among them: gRPC, Polars; the example service, stores.
 ours="$(cd "$(dirname "$0")/.." && pwd)/.venv/bin/python"
-if [ "$wanted" = "  " ] || [[ "$wanted" = *" beside "* ]]; then
-    if [ "$(cat "$place/beside/done" 2>/dev/null)" != "grpcio polars" ]; then
-        rm -rf "$place/beside"
-        "$ours" -m pip install --quiet --disable-pip-version-check --no-compile --target "$place/beside" grpcio polars
-        echo "grpcio polars" >"$place/beside/done"
+beside() { # beside NAME PACKAGE...
+    local name=$1 folder="$place/$1"
+    shift
+    if [ "$wanted" != "  " ] && [[ "$wanted" != *" $name "* ]] || [ "$(cat "$folder/done" 2>/dev/null)" = "$*" ]; then
+        return
     fi
-fi
+    rm -rf "$folder"
+    "$ours" -m pip install --quiet --disable-pip-version-check --no-compile --target "$folder" "$@"
+    echo "$*" >"$folder/done"
+}
+beside beside grpcio polars
+beside service fastapi uvicorn fsspec
 echo "$place"

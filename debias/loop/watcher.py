@@ -80,7 +80,7 @@ class Watcher:
         self._elsewhere = elsewhere
         self.health = Health(case.watch.heartbeat)
         self._next = 0.0
-        self._silent = False
+        self._silent = self._stale = False
         self._policy = with_delay(case, case.policy)
         self._given = case.policy
         self._sensitive = case.data.sensitive
@@ -225,6 +225,8 @@ class Watcher:
         self._hear()
         if number >= there:
             self._heartbeat()
+            if self._stale:  # batches came faster than it is written, and then none
+                self.show(hurry=False)
             return False
         progress.stage(f"Batch {number + 1}")
         taken = self._taker.take(number, self._state, self._policy, self._reference, self._calibration)
@@ -471,7 +473,8 @@ class Watcher:
     def show(self, *, hurry: bool = True) -> None:
         """Write watch.json; unless in a hurry twice a second, and for a twentieth of the time, at most."""
         now = time.monotonic()
-        if hurry or now >= self._next:
+        self._stale = not (hurry or now >= self._next)
+        if not self._stale:
             parts = (self._case, self._policy, self._state, self._sensitive)
             write_whole(self._out / FILE, self._board.text(*parts, {"notices": self._notices.shown()}))
             self.health.show(self._board.short(*parts), self._alerts.waiting)

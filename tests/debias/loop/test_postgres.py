@@ -276,3 +276,34 @@ def test_who_lost_the_lock_writes_nothing_behind_the_back_of_who_has_it_now(serv
             time.sleep(0.05)
         assert said == "the trail has another end than this watcher wrote"
         assert ours.check()["entries"] == 2
+
+
+def test_a_table_that_grows_is_followed_and_a_server_that_is_away_is_waited_for(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Away when the run starts: it goes on once it is there. The password is asked of the environment."""
+    monkeypatch.setattr(run, "POLL_SECONDS", 0.05)
+    monkeypatch.setenv("PGPASSWORD", server.password)
+    frame = fed.people(4, size=100)
+    server.run("CREATE SCHEMA shop")
+    engine, _, _ = open_engine(server.url(), write=True)
+    frame[:200].to_sql("served", engine, schema="shop", index=False)
+    url = f"postgresql://assay@127.0.0.1:{server.port}/postgres"
+    source = f'source = {{ url = "{url}", table = "shop.served", key = "id" }}\nsettle = 0.1'
+    case = fed.write_case(tmp_path, frame, more=source, batch="100", delay=0)
+    with pytest.raises(OutputError, match="cannot be read now") as caught:
+        server.stop()
+        run_watch(case, tmp_path / "out")
+    assert server.password not in caught.value.message
+    later = [
+        threading.Timer(0.6, server.start),
+        threading.Timer(4.0, lambda: frame[200:].to_sql("served", engine, schema="shop", index=False, if_exists="append")),
+    ]
+    for timer in later:
+        timer.start()
+    summary = run_watch(case, tmp_path / "out", follow=True, max_batches=4)
+    for timer in later:
+        timer.join()
+    engine.dispose()
+    assert (summary["taken"], summary["rows"]) == (4, 400)
+    assert "cannot be read now" in capsys.readouterr().err
