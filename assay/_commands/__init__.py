@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "watch:watch",
         "the continuous auditor-debiaser loop over batches in time order; resumes where it stopped",
     ),
+    "fleet": ("fleet:fleet", "many loops in one process, and where each stands"),
     "plan": ("plan:plan", "how many people an audit needs to see a gap"),
     "report": ("sign:report", "the signed PDF of everything measured in DIR"),
     "publish": (

@@ -14,13 +14,21 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from audit.errors import InputError, OutputError
 
 HOST = "127.0.0.1"
 STATUS = ("inside", "outside", "undecided", "not_estimable")
 GROUP = ("watched", "undecided", "harmed")
+
+
+class Answers(Protocol):
+    """What the two pages are asked of."""
+
+    def healthz(self) -> tuple[int, dict[str, Any]]: ...
+
+    def metrics(self) -> str: ...
 
 
 class Health:
@@ -126,6 +134,24 @@ class _Page:
             self.text += f"assay_{name}{{{inside}}} {value:g}\n" if inside else f"assay_{name} {value:.12g}\n"
 
 
+def merged(pages: Mapping[str, str]) -> str:
+    """Pages of several loops as one: each metric told once, with the loop's name."""
+    heads: dict[str, list[str]] = {}
+    samples: dict[str, list[str]] = {}
+    for loop, page in pages.items():
+        name = ""
+        for line in page.splitlines():
+            if line.startswith("#"):
+                name = line.split(" ", 3)[2]
+                if line not in heads.setdefault(name, []):
+                    heads[name].append(line)
+                continue
+            inside, _, value = line[len(name) :].rpartition(" ")
+            label = f'loop="{_escaped(loop)}"' + ("," + inside[1:-1] if inside else "")
+            samples.setdefault(name, []).append(f"{name}{{{label}}} {value}")
+    return "".join("\n".join([*heads[n], *samples.get(n, [])]) + "\n" for n in heads)
+
+
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
@@ -141,7 +167,7 @@ def address_of(text: str) -> tuple[str, int]:
 
 
 @contextmanager
-def serving(health: Health, address: tuple[str, int] | None) -> Iterator[int | None]:
+def serving(health: Answers, address: tuple[str, int] | None) -> Iterator[int | None]:
     """Answer at an address until the end; the port, or None where there is no address. Raises OutputError."""
     if address is None:
         yield None

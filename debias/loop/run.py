@@ -49,13 +49,7 @@ def run_watch(
     Raises InputError and its children where it cannot begin or cannot write; what was kept stays, and the next run goes
     on from there. What is wrong with one batch raises nothing: it is an incident in the trail.
     """
-    if case.model.kind == "endpoint":
-        raise CaseError(
-            "the loop does not ask an endpoint",
-            got=f"endpoint = {case.model.endpoint.url if case.model.endpoint else ''}",
-            expected="decisions or scores that were given where people were decided about, as a column of each batch",
-            todo="write them into the batches and name the column: [model] decision = ..., or score = ...",
-        )
+    refuse_endpoint(case)
     with (
         _opened(url_of(out, trail_url), follow=follow) as trail,
         Watcher(case, out, trail, allow, opened, elsewhere) as watcher,
@@ -82,6 +76,17 @@ def run_watch(
             print("assay watch: stopped; the next run goes on here.", file=sys.stderr, flush=True)
         watcher.show()
         return watcher.summary(taken)
+
+
+def refuse_endpoint(case: Case) -> None:
+    """A served model is not asked again by the loop. Raises CaseError."""
+    if case.model.kind == "endpoint":
+        raise CaseError(
+            "the loop does not ask an endpoint",
+            got=f"endpoint = {case.model.endpoint.url if case.model.endpoint else ''}",
+            expected="decisions or scores that were given where people were decided about, as a column of each batch",
+            todo="write them into the batches and name the column: [model] decision = ..., or score = ...",
+        )
 
 
 def _opened(url: str, *, follow: bool) -> Trail:

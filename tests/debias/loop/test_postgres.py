@@ -291,13 +291,15 @@ def test_a_table_that_grows_is_followed_and_a_server_that_is_away_is_waited_for(
     url = f"postgresql://assay@127.0.0.1:{server.port}/postgres"
     source = f'source = {{ url = "{url}", table = "shop.served", key = "id" }}\nsettle = 0.1'
     case = fed.write_case(tmp_path, frame, more=source, batch="100", delay=0)
+    server.stop()
     with pytest.raises(OutputError, match="cannot be read now") as caught:
-        server.stop()
         run_watch(case, tmp_path / "out")
     assert server.password not in caught.value.message
     later = [
         threading.Timer(0.6, server.start),
-        threading.Timer(4.0, lambda: frame[200:].to_sql("served", engine, schema="shop", index=False, if_exists="append")),
+        threading.Timer(
+            4.0, lambda: frame[200:].to_sql("served", engine, schema="shop", index=False, if_exists="append")
+        ),
     ]
     for timer in later:
         timer.start()

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.environments
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLE = ROOT / "docs" / "examples" / "service"
 PLACE = Path(os.environ.get("ASSAY_ENVIRONMENTS", Path(tempfile.gettempdir()) / "assay-environments")) / "service"
-SERVED = 'source = "{feed}/*.csv"\nsettle = 0\nheartbeat = 3600\n'
+SERVED = 'source = "loop/in/*.csv"\nsettle = 0\nheartbeat = 3600\n'
 SERVED += 'served = { decision = "decision", score = "score", model = "model" }'
 
 
@@ -105,7 +105,7 @@ class Shipped(Circle):
 
 @pytest.fixture
 def shipped(tmp_path: Path) -> Iterator[Shipped]:
-    write_case(tmp_path, people(2), more=SERVED.format(feed="loop/in"), delay=0)
+    write_case(tmp_path, people(2), more=SERVED, delay=0)
     made = Shipped(tmp_path)
     try:
         yield made

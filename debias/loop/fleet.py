@@ -1,0 +1,246 @@
+"""Many loops in one process, and one page about all of them.
+
+    [loops.loans]                   # FLEET.toml
+    case = "loans/case.toml"
+    out = "loans/out"
+    db = "postgresql://..."         # optional
+
+Each loop has its own trail, models and lock, as if it ran alone; they take a batch each in turn. One that cannot go on
+is said to be so, with the reason, and keeps none of the others; it is tried again with --follow.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from audit.case import Case
+from audit.errors import AssayError, CaseError, InputError, OutputError
+from audit.files import read_json
+from audit.load import load_case
+from audit.load.toml import Reader, beside, parse
+from debias.loop.approver import Open
+from debias.loop.database import TrailLost
+from debias.loop.health import Health, merged, serving
+from debias.loop.run import POLL_SECONDS, refuse_endpoint, url_of
+from debias.loop.snapshot import FILE
+from debias.loop.trail import Trail
+from debias.loop.watcher import Watcher
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """One loop of a fleet: its name, case file, folder, and the URL of its trail's database where it has one."""
+
+    name: str
+    case: Path
+    out: Path
+    db: str | None = None
+
+
+def load_fleet(path: Path) -> tuple[Loop, ...]:
+    """The loops of a file. Raises CaseError."""
+    file = Path(path).resolve()
+    document, _ = parse(file, CaseError, "fleet")
+    top = Reader(document, "the fleet file", CaseError)
+    top.allow("loops")
+    loops = Reader(top.section("loops", required=True), "[loops]", CaseError)
+    out = []
+    for name in loops.table:
+        one = Reader(loops.section(name), f"[loops.{name}]", CaseError)
+        one.allow("case", "out", "db")
+        place = beside(file.parent, str(one.text("out", required=True)))
+        out.append(Loop(name, beside(file.parent, str(one.text("case", required=True))), place, one.text("db")))
+    places = [loop.out for loop in out]
+    if len(set(places)) < len(places):
+        twice = next(p for p in places if places.count(p) > 1)
+        raise CaseError(
+            "two loops write into one folder", got=twice.name, expected="a folder for each", todo="give another `out`"
+        )
+    if not out:
+        raise CaseError("the fleet has no loops", expected="a table [loops.NAME] for each", todo="add one")
+    return tuple(out)
+
+
+def row_of(name: str, document: Mapping[str, Any] | None, problem: str | None = None) -> dict[str, Any]:
+    """One loop's line of the page, from its watch.json: state, running model, batches, when the last one was taken, what
+    waits for a person, open changes, who is not judged. problem: why it does not run, where it does not.
+    """
+    if document is None:
+        return {"loop": name, "state": None, "problem": problem or "it has not begun"} | dict.fromkeys(
+            ("case", "running", "batches", "last_batch", "approval", "changes", "undecided"), None
+        )
+    taken = [p for p in document["timeline"] if p["time"]]
+    pending = document["pending"]
+    return {
+        "loop": name,
+        "case": document["case"]["name"],
+        "state": document["state"],
+        "running": document["running"],
+        "batches": document["batches"],
+        "last_batch": taken[-1]["time"] if taken else None,
+        "approval": None if pending is None else pending["model"],
+        "changes": len(document["changes"]),
+        "undecided": sum(g["status"] == "undecided" for g in document["groups"]),
+        "problem": problem,
+    }
+
+
+def page_of(loops: Sequence[Loop], problems: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """The page about all loops, from what each has written; what waits for a person comes first."""
+    rows = []
+    for loop in loops:
+        try:
+            document: dict[str, Any] | None = read_json(loop.out / FILE)
+        except InputError:
+            document = None
+        rows.append(row_of(loop.name, document, (problems or {}).get(loop.name)))
+    return {"schema": "assay/fleet/1", "loops": ordered(rows)}
+
+
+def ordered(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """First those that wait for a person, then those that have a problem, then the others by name."""
+    urgent = ("FROZEN", "DATA_INCIDENT", "CONFIRMED", "UNDECIDABLE", "SUSPECT")
+    return sorted(
+        rows,
+        key=lambda r: (
+            r["approval"] is None and r["state"] != "FROZEN",
+            r["problem"] is None,
+            urgent.index(r["state"]) if r["state"] in urgent else len(urgent),
+            r["loop"],
+        ),
+    )
+
+
+def words_of_page(page: Mapping[str, Any]) -> str:
+    """The page as lines of text."""
+    lines = []
+    for r in page["loops"]:
+        said = f"{r['loop']}: {r['state'] or 'not begun'}"
+        if r["batches"] is not None:
+            said += f", {r['batches']:,} batches, the last {r['last_batch'] or 'never'}; model {str(r['running'])[:12]}"
+        said += f"; WAITS for a person: {r['approval'][:12]}" if r["approval"] else ""
+        said += f"; {r['changes']} open changes" if r["changes"] else ""
+        said += f"; {r['undecided']} groups undecided" if r["undecided"] else ""
+        lines.append(said + (f"; {r['problem']}" if r["problem"] and r["state"] else ""))
+    return "\n".join(lines)
+
+
+class _Member:
+    """A loop that runs, or why it does not."""
+
+    def __init__(self, loop: Loop, case: Case, allow: Sequence[str], opened: Open | None) -> None:
+        self.loop, self._case, self._allow, self._opened = loop, case, allow, opened
+        self._stack = ExitStack()
+        self.watcher: Watcher | None = None
+        self.problem: str | None = None
+        self.health = Health(case.watch.heartbeat)
+
+    def open(self) -> None:
+        """Begin, or go on. What stands in the way is kept as the problem."""
+        stack = ExitStack()
+        try:
+            trail = stack.enter_context(Trail.open(url_of(self.loop.out, self.loop.db)))
+            self.watcher = stack.enter_context(Watcher(self._case, self.loop.out, trail, self._allow, self._opened))
+        except AssayError as error:
+            stack.close()
+            self._fails(error)
+            return
+        self._stack, self.problem, self.health = stack, None, self.watcher.health
+        self.watcher.show()
+
+    def advance(self) -> bool:
+        """One batch of this loop; False where none is there."""
+        if self.watcher is None:
+            return False
+        try:
+            found = self.watcher.advance()
+            self.problem = None
+            return found
+        except (OutputError, TrailLost) as error:
+            self.watcher.trouble(error)
+            self.problem = error.message
+        except AssayError as error:
+            self.close()
+            self._fails(error)
+        return False
+
+    def _fails(self, error: AssayError) -> None:
+        message = getattr(error, "message", str(error))
+        if self.problem != message:
+            print(f"assay fleet: {self.loop.name}: {message}", file=sys.stderr, flush=True)
+        self.problem, self.watcher = message, None
+        self.health.trouble(message)
+
+    def close(self) -> None:
+        if self.watcher is not None:
+            self.watcher.show()
+        self._stack.close()
+        self.watcher = None
+
+
+class FleetHealth:
+    """/healthz and /metrics of all loops: healthy where every one is; each metric with the loop's name."""
+
+    def __init__(self, members: Sequence[_Member]) -> None:
+        self._members = members
+
+    def healthz(self) -> tuple[int, dict[str, Any]]:
+        each = {m.loop.name: m.health.healthz()[1] for m in self._members}
+        good = all(found["ok"] for found in each.values())
+        return (200 if good else 503), {"ok": good, "loops": each}
+
+    def metrics(self) -> str:
+        return merged({m.loop.name: m.health.metrics() for m in self._members})
+
+
+def run_fleet(
+    loops: Sequence[Loop],
+    *,
+    follow: bool = False,
+    allow: Sequence[str] = (),
+    opened: Open | None = None,
+    serve: tuple[str, int] | None = None,
+) -> dict[str, Any]:
+    """Take every batch of every loop that is there, or with `follow` wait for more; the page.
+
+    Raises InputError where a case cannot be loaded or reads standard input, before any loop begins. What keeps one loop
+    stands in its line of the page.
+    """
+    members = []
+    for loop in loops:
+        case = load_case(loop.case)
+        if case.watch.source == Path("-"):
+            raise CaseError(
+                f"the loop {loop.name!r} reads standard input", expected="a source of its own for each loop",
+                todo="let files come into a folder, or run it by itself with `assay watch`",
+            )  # fmt: skip
+        refuse_endpoint(case)
+        members.append(_Member(loop, case, allow, opened))
+    tried = 0.0
+    with ExitStack() as stack:
+        stack.enter_context(serving(FleetHealth(members), serve))
+        for member in members:
+            stack.callback(member.close)
+            member.open()
+        try:
+            while True:
+                taken = [member.advance() for member in members]
+                if any(taken):
+                    continue
+                if not follow:
+                    break
+                if time.monotonic() - tried > 30 * POLL_SECONDS:
+                    tried = time.monotonic()
+                    for member in members:
+                        if member.watcher is None:
+                            member.open()
+                time.sleep(POLL_SECONDS)
+        except KeyboardInterrupt:
+            print("assay fleet: stopped; the next run goes on here.", file=sys.stderr, flush=True)
+    return page_of(loops, {m.loop.name: m.problem for m in members if m.problem})
