@@ -208,7 +208,7 @@ class WatchSpec:
     webhook: an http or https address that is told of alarms; secret: the name of an
     environment variable whose value signs what it is told. served: columns of what the service logged: decision, score,
     model. settle: seconds for which a file must not change before it is taken as whole (default: 1). heartbeat: seconds
-    after which it is told that no batch came.
+    after which it is told that no batch came. keep: of so many of the newest batches OUT keeps rows (default: of all).
     """
 
     batch: int | None = 1000
@@ -222,6 +222,7 @@ class WatchSpec:
     heartbeat: float | None = None
     objects: str | None = None
     table: TableSpec | None = None
+    keep: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ _ONE = "One of these"
     PASSWORD,
     Option("--trust", type=FILE, metavar="CA.pem", help="With --check: roots that who signed must lead to."),
     Option("--serve", metavar="PORT", help="Answer /healthz and /metrics on 127.0.0.1, or HOST:PORT, while it runs."),
+    Option("--openlineage", type=FILE, metavar="FILE", help="Append an OpenLineage event for each batch and model."),
     Option("--gate", is_flag=True, help="End with 3 where the running model clearly breaks a norm."),
     ALLOW,
 )
@@ -73,6 +74,7 @@ def watch(
     password_file: Path | None,
     trust: Path | None,
     serve: str | None,
+    openlineage: Path | None,
     gate: bool,
     allow: Sequence[str],
 ) -> Result:
@@ -166,7 +168,7 @@ def watch(
         document = run_watch(
             loaded, out, trail_url=db, follow=follow, max_batches=batches, allow=allow, opened=opened_decision,
             elsewhere=None if log is None else LoopLog(Log(log), loaded.name),
-            serve=None if serve is None else address_of(serve),
+            serve=None if serve is None else address_of(serve), lineage=openlineage,
         )  # fmt: skip
     written = [] if state else [f"Written: {out / 'watch.json'}"]
     broken = gate_broken(document) if gate else []

@@ -231,9 +231,9 @@ def _elsewhere(at: Reader, folder: Path) -> dict[str, Any]:
 
 
 def _watch(at: Reader, folder: Path) -> WatchSpec:
-    at.allow("batch", "label_delay", "source", "labels", "webhook", "served", "secret", "settle", "heartbeat")
+    at.allow("batch", "label_delay", "source", "labels", "webhook", "served", "secret", "settle", "heartbeat", "keep")
     given: dict[str, Any] = {}
-    for key, least in (("batch", 1), ("label_delay", 0)):
+    for key, least in (("batch", 1), ("label_delay", 0), ("keep", 1)):
         if key in at.table:
             value = at.table[key]
             if key == "batch" and value == "time":
@@ -358,6 +358,7 @@ def _toml(case: Case, folder: Path) -> str:
             "secret": watch.secret,
             "settle": watch.settle,
             "heartbeat": watch.heartbeat,
+            "keep": watch.keep,
             "served": dict(watch.served) or None,
         }
     sections |= contracts.to_sections(case, folder)

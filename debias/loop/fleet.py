@@ -68,7 +68,7 @@ def load_fleet(path: Path) -> tuple[Loop, ...]:
 
 
 def row_of(name: str, document: Mapping[str, Any] | None, problem: str | None = None) -> dict[str, Any]:
-    """One loop's line of the page, from its watch.json: state, running model, batches, when the last one was taken, what
+    """One loop's line of the page, from its watch.json: state, running model, batches, when the last was taken, what
     waits for a person, open changes, who is not judged. problem: why it does not run, where it does not.
     """
     if document is None:

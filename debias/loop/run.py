@@ -20,6 +20,7 @@ from debias.loop.anchor import Elsewhere
 from debias.loop.approver import Open
 from debias.loop.database import TrailLost
 from debias.loop.health import serving
+from debias.loop.lineage import Lineage
 from debias.loop.trail import Trail
 from debias.loop.watcher import Watcher
 
@@ -37,12 +38,13 @@ def run_watch(
     opened: Open | None = None,
     elsewhere: Elsewhere | None = None,
     serve: tuple[str, int] | None = None,
+    lineage: Path | None = None,
 ) -> dict[str, Any]:
     """Take every batch that is there (at most `max_batches`), or with `follow` wait for more; the summary.
 
     opened: how a decision that was signed is opened (approver.py); without it none that is signed is taken.
     elsewhere: where the end of the trail is noted beside its database (anchor.py). serve: host and port at which
-    /healthz and /metrics are answered (health.py).
+    /healthz and /metrics are answered (health.py). lineage: a file of OpenLineage events (lineage.py).
 
     Standard input ends, and with it the run, whether it follows or not.
 
@@ -52,7 +54,9 @@ def run_watch(
     refuse_endpoint(case)
     with (
         _opened(url_of(out, trail_url), follow=follow) as trail,
-        Watcher(case, out, trail, allow, opened, elsewhere) as watcher,
+        Watcher(
+            case, out, trail, allow, opened, elsewhere, None if lineage is None else Lineage(lineage, case.name)
+        ) as watcher,
         serving(watcher.health, serve),
     ):
         taken = 0

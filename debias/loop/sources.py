@@ -27,7 +27,10 @@ from debias.loop.quarantine import Contracted
 from debias.loop.sift import Known
 from debias.loop.stdin import Stdin
 
-__all__ = ["Arrival", "Folder", "Source", "Stdin", "Table", "digest_of", "open_source"]
+INCOMING = "incoming"
+"""The folder of OUT for what is kept as it came (pulled.py, stdin.py)."""
+
+__all__ = ["INCOMING", "Arrival", "Folder", "Source", "Stdin", "Table", "digest_of", "open_source"]
 
 
 def open_source(case: Case, known: Sequence[tuple[int, str, str]], out: Path, fd: int = 0) -> Source:

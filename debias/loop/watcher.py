@@ -30,11 +30,13 @@ from debias.loop.begun import same_case, same_model
 from debias.loop.build import Lesson, build
 from debias.loop.health import Health
 from debias.loop.ingest import Taken, Taker, known_of, reason, unusable
+from debias.loop.lineage import Lineage
 from debias.loop.modes import Mode
 from debias.loop.norms import policy_to_json, settings_of, with_delay
 from debias.loop.notices import Notices
 from debias.loop.once import Once, once
 from debias.loop.quarantine import keep_aside, words_left
+from debias.loop.retention import older, removable, remove
 from debias.loop.sentences import counted
 from debias.loop.serve import (
     Servers,
@@ -47,7 +49,7 @@ from debias.loop.sources import open_source
 from debias.loop.state import Built, Decision, Event, Input, NewPolicy, State
 from debias.loop.step import first_state, step
 from debias.loop.store import Store, bytes_of
-from debias.loop.trail import Trail
+from debias.loop.trail import Entry, Trail
 from debias.loop.transitions import at_fault, next_method
 from debias.loop.versions import VERSION, state_in, version_of
 from debias.loop.why import explained
@@ -65,6 +67,7 @@ class Watcher:
         allow: Sequence[str] = (),
         opened: Open | None = None,
         elsewhere: anchor.Elsewhere | None = None,
+        lineage: Lineage | None = None,
     ) -> None:
         if not case.data.sensitive:
             raise CaseError("there is no sensitive column", expected="at least one in `sensitive`", todo="name one")
@@ -77,10 +80,12 @@ class Watcher:
             )
         trail.check()  # from what was changed behind its back the loop does not go on
         self._case, self._out, self._trail, self._opened = case, out, trail, opened
-        self._elsewhere = elsewhere
+        self._elsewhere, self._lineage = elsewhere, lineage
         self.health = Health(case.watch.heartbeat)
         self._next = 0.0
         self._silent = self._stale = False
+        self._retained = 0
+        self._newest = ""
         self._policy = with_delay(case, case.policy)
         self._given = case.policy
         self._sensitive = case.data.sensitive
@@ -100,8 +105,11 @@ class Watcher:
         self._alerts = Alerts.of(case, out)
         self._notices = Notices(out / FILE)
         for entry in trail.entries():
+            last = entry.body["facts"].get("last") if entry.body["kind"] == "batch" else None
+            self._newest = last if last and not (self._newest and older(last, self._newest)) else self._newest
             self._board.add(entry.body, entry.time)
             self._alerts.tell([entry])  # what a run that was killed had no time to tell
+            self._tell_lineage(entry)
         found = state_in(trail, self._policy)
         self._state = self._begin() if found is None else found
         self._migrate()
@@ -235,8 +243,22 @@ class Watcher:
         self._silent = False
         self._build()
         self._hear()
+        self._retain()
         self.show(hurry=False)
         return True
+
+    def _retain(self) -> None:
+        """Remove rows that are older than the case keeps, and are not needed any more."""
+        keep, state = self._case.watch.keep, self._state
+        if keep is None or self._doubt:
+            return
+        first = (self._reference or {}).get("batches", ())
+        building = state.fresh_from if state.trigger is not None else None
+        for number in removable(
+            self._retained, state.batch, state.matured if self._case.data.label else state.batch, building, keep, first
+        ):
+            remove(self._out, number, self._known[number][1])
+            self._retained = number + 1
 
     def _heartbeat(self) -> None:
         """Told once that no batch comes, until one does."""
@@ -324,6 +346,12 @@ class Watcher:
                 self._notices.add(
                     f"{counted(len(taken.aside), 'row')} of {batch.id} put aside: {shown(batch.poor or {})}."
                 )
+        if batch.last and batch.incident is None:
+            if self._newest and older(batch.last, self._newest):
+                words = f"{batch.id} holds rows from {batch.first} to {batch.last}, older than others counted before."
+                self._notices.add(f"{words} They are counted now, as a batch of their own.")
+            else:
+                self._newest = batch.last
         row = (number, taken.batch.id, taken.batch.sha256)
         new = {"reference": taken.reference, "calibration": taken.calibration}
         keep = {name: value for name, value in new.items() if value is not None}
@@ -415,9 +443,15 @@ class Watcher:
         for entry in self._trail.entries(after=self._board.seq):
             self._board.add(entry.body, entry.time)
             self._alerts.tell([entry])
+            self._tell_lineage(entry)
             if entry.body["kind"] != "batch":
                 self._said.append(entry.body["words"])
         self._point()
+
+    def _tell_lineage(self, entry: Entry) -> None:
+        problem = None if self._lineage is None else self._lineage.tell([entry])
+        if problem is not None:
+            self._notices.add(problem)
 
     # -- a challenger -----------------------------------------------------------------------------------------
 

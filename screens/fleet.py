@@ -1,0 +1,45 @@
+"""All loops of this machine on one page: where each stands, when its last batch came, who waits for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from audit import access
+from audit.errors import AssayError
+from debias.loop.fleet import ordered, row_of
+from screens import parts, state
+from screens.workspace import CaseFolder
+
+
+def loops(cases: Sequence[CaseFolder]) -> None:
+    """A table of the loops of these cases, where there are two or more; what waits for a person comes first."""
+    rows = []
+    for folder in cases:
+        try:
+            document = state.result(folder, "watch.json") if access.may("figures", folder.place) else None
+            if document is not None:
+                rows.append(row_of(state.case_of(folder).name, document))
+        except AssayError:
+            continue
+    if len(rows) < 2:
+        return
+    st.header("Loops on this machine")
+    waits = sum(r["approval"] is not None for r in rows)
+    if waits:
+        st.warning(f"{waits} {'loop waits' if waits == 1 else 'loops wait'} for a person.")
+    table = pd.DataFrame(
+        {
+            "case": r["loop"],
+            "state": r["state"],
+            "batches": f"{r['batches']:,}",
+            "last batch": str(r["last_batch"] or "never")[:16].replace("T", " "),
+            "waits for a person": "–" if r["approval"] is None else r["approval"][:12],
+            "open changes": r["changes"],
+            "groups undecided": r["undecided"],
+        }
+        for r in ordered(rows)
+    )
+    parts.table(table, alt="Every loop on this machine: its state, its last batch, and what waits for a person")
