@@ -25,9 +25,7 @@ def show(dir: Path, chapter: Sequence[str], annex: str, people: bool) -> Result:
     known = [s.id for s in found.sections]
     for name in chapter:
         if name not in known:
-            raise InputError(
-                "there is no such chapter", got=name, expected=", ".join(known), todo=nearest(name, known) or None
-            )
+            raise InputError("there is no such chapter", got=name, expected=", ".join(known), todo=nearest(name, known))
     chosen = [s for s in found.sections if not chapter or s.id in chapter]
     width = shutil.get_terminal_size((100, 24)).columns
     words = [f"{found.title}\nNot signed: what a report would say now."]
