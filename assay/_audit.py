@@ -22,6 +22,7 @@ def audit(
     *,
     sensitive: Sequence[str] | Mapping[str, Column] | str,
     label: Column = None,
+    task: str | None = None,
     positive: object = None,
     favourable: object = None,
     model: Any = None,
@@ -61,6 +62,8 @@ def audit(
         Columns whose groups are compared, or name -> values (n,) for attributes that are no column.
     label : Column
         What really happened: a column, or values (n,).
+    task : str | None
+        "regression" where the label is a number and a number is predicted; `favourable` is then "high", "low" or None.
     positive : object
         The value of the label that the model predicts or scores.
     favourable : object
@@ -185,7 +188,10 @@ def audit(
         "features": list(features) if features is not None and model is not None else None,
         "exclude": list(exclude) or None,
     }
-    values |= table.sign(roles["label"] or made.get("decision"), positive, favourable, scored="score" in made)
+    if task is not None and task != "classification":
+        values |= {"task": task, "positive": positive, "favourable": favourable}
+    else:
+        values |= table.sign(roles["label"] or made.get("decision"), positive, favourable, scored="score" in made)
     table.write(folder / "data.parquet")
     about = {"name": name, "purpose": purpose}
     norms = {"file": str(Path(policy).resolve())} if policy is not None else {}
