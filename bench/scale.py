@@ -6,8 +6,8 @@ The bench makes a Parquet file: two attributes of ten groups together, a label, 
 Ours is `run_audit` as the command line calls it, 2,000 draws, from the file to evidence.json on disk, its sha256 too.
 The peer is DuckDB alone, on as many threads: `SELECT ..., count(*) ... GROUP BY ALL` over the same columns, fetched.
 --csv: the same table as CSV (10 million rows are 203 MB), read by DuckDB as text on the peer's side. The audit chooses
-its own way through the file, as it does for a person. Each runs in a process of its own; memory is that process's peak resident set. --growth prints how the time of an audit
-in memory grows with rows, groups and scores.
+its own way through the file, as it does for a person. Each runs in a process of its own; memory is that process's peak
+resident set. --growth prints how the time of an audit in memory grows with rows, groups and scores.
 """
 
 from __future__ import annotations

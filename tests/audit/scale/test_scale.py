@@ -174,10 +174,10 @@ def test_a_file_is_large_by_rows_by_values_or_by_bytes(
     assert not is_large(narrow)
     if kind == "parquet" and limit == "LARGE_BYTES":
         return
-    monkeypatch.setattr(source, limit, int(at * 0.9))
+    monkeypatch.setattr(source, limit, int(at * 0.7))
     assert is_large(narrow)
     if limit != "LARGE_BYTES":
-        monkeypatch.setattr(source, limit, int(at * 1.1))
+        monkeypatch.setattr(source, limit, int(at * 1.4))
         assert not is_large(narrow)
 
 
