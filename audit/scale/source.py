@@ -80,6 +80,7 @@ def is_large(case: Case) -> bool:
         or case.model.classes
         or case.data.stages
         or case.data.legitimate
+        or case.data.proxy
     ):
         return False  # the reader of tables knows these; DuckDB does not
     files = files_of(case.data.path)
