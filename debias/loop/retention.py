@@ -3,9 +3,9 @@
     OUT/incoming      batches as they came on standard input, from a store or a database
     OUT/quarantine    rows that were put aside
 
-Counts, hashes of people and the trail stay: they hold nobody's values. What still waits for its outcomes to be due
-stays, and so do the first batches, with which later ones are compared where an alarm asks why. Outcomes that come for a batch
-whose rows are gone are counted by nobody. Files of a folder that somebody else fills are theirs to remove.
+Counts, hashes of people and the trail stay: they hold no values. What still waits for its outcomes to be due
+stays, and so do the first batches, with which later ones are compared where an alarm asks why. Outcomes that come
+for a batch whose rows are gone are counted by nobody. Files of a folder that others fill are theirs to remove.
 """
 
 from __future__ import annotations
