@@ -20,6 +20,7 @@ from audit.asked import cut_of
 from audit.case import Case
 from audit.cube import UNLABELLED, CodedRows, Ints, cube_of
 from audit.errors import InputError
+from audit.evidence import sha256
 from audit.fractions import fractions
 from audit.metrics import (
     EQUALIZED_ODDS,
@@ -31,7 +32,8 @@ from audit.values import UNKNOWN
 from debias.candidate import Candidate
 from debias.loop.gate import HARM, norm_attributes
 from debias.loop.serve import Servers, coded_rows, labels_of
-from debias.loop.state import Built
+from debias.loop.sources import Source
+from debias.loop.state import Built, State
 from debias.loop.store import Served, Store
 from debias.methods.method import CONSTRAINED_BOOSTING, CONSTRAINTS, DEMOGRAPHIC_PARITY, RESAMPLING
 from debias.methods.table import constraint_for, method_named
@@ -42,6 +44,23 @@ FLOOR = 20
 """Groups of fewer rows say too little even for a first look."""
 NEAR = 0.05
 """By so much may a gap look wider than it is on the few rows held back; later people decide."""
+
+
+def rows_since(
+    case: Case, state: State, source: Source, known: Sequence[tuple[int, str, str]]
+) -> tuple[pd.DataFrame | None, str]:
+    """People who came after the alarm and whose outcomes are known, (n rows), and the sha256 of what was read; None where
+    nothing of it can be."""
+    frames, hashes = [], []
+    for index in range(state.fresh_from, state.matured):
+        if index in state.left_out:
+            continue
+        arrival = source.read(index)
+        if arrival.problem is None and arrival.sha256 == known[index][2]:
+            frames.append(arrival.frame[labels_of(case, arrival.frame) != UNLABELLED])
+            hashes.append(arrival.sha256)
+    whole = pd.concat(frames, ignore_index=True) if frames else None
+    return whole, sha256("\n".join(hashes).encode())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

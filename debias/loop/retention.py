@@ -11,11 +11,51 @@ for a batch whose rows are gone are counted by nobody. Files of a folder that ot
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from audit.case import Case
 from debias.loop.quarantine import ASIDE
 from debias.loop.sources import INCOMING
+from debias.loop.state import Batch, State
+
+
+class Retention:
+    """What OUT keeps of one loop's rows, and how new the newest are that were counted."""
+
+    def __init__(self, case: Case, out: Path) -> None:
+        self._case, self._out = case, out
+        self._done, self._newest = 0, ""
+
+    def entry(self, body: Mapping[str, Any]) -> None:
+        """An entry of the trail, as a run that goes on reads it again."""
+        if body["kind"] == "batch":
+            self._comes(str(body["facts"].get("last") or ""))
+
+    def _comes(self, last: str) -> bool:
+        if last and self._newest and older(last, self._newest):
+            return True
+        self._newest = last or self._newest
+        return False
+
+    def batch(self, batch: Batch) -> str | None:
+        """What is to be said of a batch that is all older than what was counted before."""
+        if batch.incident is not None or not self._comes(batch.last):
+            return None
+        words = f"{batch.id} holds rows from {batch.first} to {batch.last}, older than others counted before."
+        return f"{words} They are counted now, as a batch of their own."
+
+    def after(self, state: State, known: Sequence[tuple[int, str, str]], first: Collection[int]) -> None:
+        """Remove rows that are older than the case keeps, and are not needed any more."""
+        keep = self._case.watch.keep
+        if keep is None:
+            return
+        matured = state.batch if self._case.data.label is None else state.matured
+        building = None if state.trigger is None else state.fresh_from
+        for number in removable(self._done, state.batch, matured, building, keep, first):
+            remove(self._out, number, known[number][1])
+            self._done = number + 1
 
 
 def removable(

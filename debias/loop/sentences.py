@@ -249,7 +249,10 @@ SENTENCES: dict[str, Callable[[Facts], str]] = {
         + (f"; {f['missing']:,} may still come." if f["missing"] else ".")
     ),
     "no_outcomes": lambda f: (
-        f"{f['batches']} batches in a row came due without outcomes that can be used: whether anybody is wronged is "
+        f"Outcomes of {f['group']} ({f['attribute']}) have stopped: in {f['batches']} due batches none came for "
+        f"{f['people']:,} people, though those of others did. Whether {f['group']} is wronged is not known."
+        if f.get("group")
+        else f"{f['batches']} batches in a row came due without outcomes that can be used: whether anybody is wronged is "
         f"not known. The last: {f['problem']}"
     ),
     "suspect": _suspect,

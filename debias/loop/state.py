@@ -13,6 +13,7 @@ from audit.watch.harm import Harm
 from audit.watch.moves import Moves
 from audit.watch.watched import Monitor
 from debias.loop import sentences
+from debias.loop.heard import Heard
 from debias.loop.modes import Mode
 
 
@@ -125,6 +126,7 @@ class State:
     waiting: tuple[int, ...] = ()
     served: Mapping[str, Any] | None = None
     cut: tuple[float, float] | None = None
+    heard: Heard = Heard()
 
     def to_json(self) -> dict[str, Any]:
         out: dict[str, Any] = {}
@@ -152,6 +154,7 @@ class State:
         given["source"] = None if data["source"] is None else cube_from_json(data["source"])
         given["trigger"] = None if data["trigger"] is None else tuple(data["trigger"])
         given |= {k: tuple(data[k]) for k in ("tried", "reason", "left_out", "waiting")}
+        given["heard"] = Heard.from_json(data.get("heard"))
         given["cut"] = None if data.get("cut") is None else (float(data["cut"][0]), float(data["cut"][1]))
         given["beside"] = None if data["beside"] is None else ShadowModel.from_json(data["beside"])
         return State(**given)

@@ -225,6 +225,13 @@ def _mature(state: State, matured: Matured, policy: Policy) -> Stepped:
     if matured.late and matured.decided:
         known = int((next(iter(matured.decided.values())).label != UNLABELLED).sum())
         events.append(Event("late", {"batch": matured.id, "outcomes": known, "missing": matured.missing}))
+    if mine is not None:
+        before_silent = now.heard.silent(policy.loop.people)
+        now = replace(now, heard=now.heard.after(mine, late=matured.late))
+        for group, counts in now.heard.silent(policy.loop.people).items():
+            if group not in before_silent:
+                facts = {"batches": counts[0], "attribute": group[0], "group": group[1], "people": counts[1]}
+                events.append(Event("no_outcomes", facts))
     if mine is not None and matured.index >= state.since:
         now = replace(
             now,

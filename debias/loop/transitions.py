@@ -21,6 +21,7 @@ from audit.watch.moves import anew, open_moves
 from audit.watch.watched import Watched
 from debias.loop import modes
 from debias.loop.gate import HARM, Verdict, judge_gate, judge_tally, norm_attributes, norm_key, plan
+from debias.loop.heard import words as silent_words
 from debias.loop.modes import QUIET, Mode
 from debias.loop.sentences import why_broken
 from debias.loop.state import Built, Decision, Event, NewPolicy, ShadowModel, State, Tally
@@ -80,7 +81,7 @@ def decide(state: State, policy: Policy, sensitive: Sequence[str], judged: Seque
     harmed = state.harm.alarm if state.harm else ()
     if broken or harmed:
         return _confirm(state, why_broken(broken, harmed), _reasons(broken, harmed), policy)
-    return _quiet(state, judged)
+    return _quiet(state, judged, policy.loop.people)
 
 
 def open_changes(state: State) -> list[dict[str, Any]]:
@@ -97,8 +98,12 @@ def undecided(state: State) -> list[dict[str, Any]]:
     judged = {(g["attribute"], g["group"]): g for g in standing(state.harm)} if state.harm is not None else {}
     nothing = {"outcomes": 0, "wrong": 0, "status": "undecided", "reason": "no outcomes are known yet"}
     out = []
+    silent = state.heard.silent(0)
     for attribute, group in sorted({*people, *judged}):
         found = judged.get((attribute, group)) or {**nothing, "first": None, "newest": None}
+        gone = silent.get((attribute, group))
+        if gone is not None and found["status"] == "watched":
+            found = found | {"status": "undecided", "reason": silent_words((attribute, group), gone)}
         out.append({"attribute": attribute, "group": group, "people": people.get((attribute, group), 0)} | {
             k: found[k] for k in ("outcomes", "wrong", "status", "reason", "first", "newest")
         })  # fmt: skip
@@ -123,11 +128,19 @@ def _confirm(state: State, why: str, keys: Sequence[str], policy: Policy) -> Ste
     return now, (Event("confirmed", facts, {"why": why, "build_rows": policy.loop.build_rows}),)
 
 
-def _quiet(state: State, judged: Sequence[Counted]) -> Stepped:
+def _quiet(state: State, judged: Sequence[Counted], people: int) -> Stepped:
     known = [c for c in judged if c.value is not None]
     barren = state.barren >= BARREN
-    if not known or barren or (state.live.matured is None and any("no outcomes" in (c.reason or "") for c in judged)):
+    silent = state.heard.silent(people)
+    if (
+        not known
+        or barren
+        or silent
+        or (state.live.matured is None and any("no outcomes" in (c.reason or "") for c in judged))
+    ):
         reasons = sorted({c.reason for c in judged if c.reason})
+        if silent:
+            reasons = [silent_words(g, counts) for g, counts in silent.items()]
         if barren:
             reasons = [f"{state.barren} batches in a row came due without outcomes that can be used"]
         if state.mode == Mode.UNDECIDABLE:

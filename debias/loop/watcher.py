@@ -13,11 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from audit import progress
 from audit.case import Case
-from audit.cube import UNLABELLED
 from audit.errors import AssayError, CaseError, InputError, OutputError
 from audit.evidence import sha256
 from audit.files import write_whole
@@ -27,7 +24,7 @@ from debias.loop import anchor, database, inbox
 from debias.loop.alerts import Alerts
 from debias.loop.approver import Open, problem_with_signature
 from debias.loop.begun import same_case, same_model
-from debias.loop.build import Lesson, build
+from debias.loop.build import Lesson, build, rows_since
 from debias.loop.health import Health
 from debias.loop.ingest import Taken, Taker, known_of, reason, unusable
 from debias.loop.lineage import Lineage
@@ -36,13 +33,9 @@ from debias.loop.norms import policy_to_json, settings_of, with_delay
 from debias.loop.notices import Notices
 from debias.loop.once import Once, once
 from debias.loop.quarantine import keep_aside, words_left
-from debias.loop.retention import older, removable, remove
+from debias.loop.retention import Retention
 from debias.loop.sentences import counted
-from debias.loop.serve import (
-    Servers,
-    labels_of,
-    meaning_of,
-)
+from debias.loop.serve import Servers, meaning_of
 from debias.loop.sift import shown
 from debias.loop.snapshot import FILE, Board, plain
 from debias.loop.sources import open_source
@@ -84,8 +77,7 @@ class Watcher:
         self.health = Health(case.watch.heartbeat)
         self._next = 0.0
         self._silent = self._stale = False
-        self._retained = 0
-        self._newest = ""
+        self._retention = Retention(case, out)
         self._policy = with_delay(case, case.policy)
         self._given = case.policy
         self._sensitive = case.data.sensitive
@@ -105,8 +97,7 @@ class Watcher:
         self._alerts = Alerts.of(case, out)
         self._notices = Notices(out / FILE)
         for entry in trail.entries():
-            last = entry.body["facts"].get("last") if entry.body["kind"] == "batch" else None
-            self._newest = last if last and not (self._newest and older(last, self._newest)) else self._newest
+            self._retention.entry(entry.body)
             self._board.add(entry.body, entry.time)
             self._alerts.tell([entry])  # what a run that was killed had no time to tell
             self._tell_lineage(entry)
@@ -243,22 +234,10 @@ class Watcher:
         self._silent = False
         self._build()
         self._hear()
-        self._retain()
+        if not self._doubt:
+            self._retention.after(self._state, self._known, (self._reference or {}).get("batches", ()))
         self.show(hurry=False)
         return True
-
-    def _retain(self) -> None:
-        """Remove rows that are older than the case keeps, and are not needed any more."""
-        keep, state = self._case.watch.keep, self._state
-        if keep is None or self._doubt:
-            return
-        first = (self._reference or {}).get("batches", ())
-        building = state.fresh_from if state.trigger is not None else None
-        for number in removable(
-            self._retained, state.batch, state.matured if self._case.data.label else state.batch, building, keep, first
-        ):
-            remove(self._out, number, self._known[number][1])
-            self._retained = number + 1
 
     def _heartbeat(self) -> None:
         """Told once that no batch comes, until one does."""
@@ -346,12 +325,9 @@ class Watcher:
                 self._notices.add(
                     f"{counted(len(taken.aside), 'row')} of {batch.id} put aside: {shown(batch.poor or {})}."
                 )
-        if batch.last and batch.incident is None:
-            if self._newest and older(batch.last, self._newest):
-                words = f"{batch.id} holds rows from {batch.first} to {batch.last}, older than others counted before."
-                self._notices.add(f"{words} They are counted now, as a batch of their own.")
-            else:
-                self._newest = batch.last
+        told = self._retention.batch(batch)
+        if told is not None:
+            self._notices.add(told)
         row = (number, taken.batch.id, taken.batch.sha256)
         new = {"reference": taken.reference, "calibration": taken.calibration}
         keep = {name: value for name, value in new.items() if value is not None}
@@ -464,20 +440,11 @@ class Watcher:
             self._step(self._challenger(state, method))
 
     def _challenger(self, state: State, method: str) -> Built:
-        frames, hashes = [], []
-        for index in range(state.fresh_from, state.matured):
-            if index in state.left_out:
-                continue
-            arrival = self._source.read(index)
-            if arrival.problem is None and arrival.sha256 == self._known[index][2]:
-                known = labels_of(self._case, arrival.frame) != UNLABELLED
-                frames.append(arrival.frame[known])
-                hashes.append(arrival.sha256)
-        if not frames:
+        frame, digest = rows_since(self._case, state, self._source, self._known)
+        if frame is None:
             return Built(method, None, "no rows since the alarm can be read.")
-        frame = pd.concat(frames, ignore_index=True)
         lesson = Lesson(
-            self._case, self._policy, frame, self._source.features, sha256("\n".join(hashes).encode()), at_fault(state),
+            self._case, self._policy, frame, self._source.features, digest, at_fault(state),
             state.challengers,
         )  # fmt: skip
         built = build(lesson, method, self._store.served(state.running), self._servers, self._store)

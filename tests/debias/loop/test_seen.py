@@ -230,6 +230,33 @@ def test_scores_that_stay_and_scores_that_are_all_one_are_quiet(tmp_path: Path) 
     assert (constant["state"], constant["changes"]) == ("HEALTHY", [])
 
 
+def test_outcomes_that_come_for_others_only_leave_a_group_undecided_until_they_come_again(tmp_path: Path) -> None:
+    """Of women none from batch 5 to 9: two thirds of all outcomes still come, and the feed is no broken one."""
+
+    def day(k: int, rng: np.random.Generator) -> pd.DataFrame:
+        frame = people(rng, k, women=0.35)
+        frame.loc[(frame["sex"] == "F") & (5 <= k < 10), "repaid"] = None
+        return frame
+
+    document = watch(tmp_path, 9, day)
+    assert document["state"] == "UNDECIDABLE"
+    assert first_of(tmp_path, "no_outcomes") == 7
+    said = events(document, "no_outcomes")
+    assert len(said) == 1
+    assert said[0].startswith("Outcomes of F (sex) have stopped: in 3 due batches none came for ")
+    assert "no_outcomes" in alerts(tmp_path)
+    status = {g["group"]: g for g in document["groups"]}
+    assert status["F"]["status"] == "undecided"
+    assert status["F"]["reason"].startswith("no outcomes of F (sex) for 4 due batches")
+    assert {status[g]["status"] for g in "Mab"} == {"watched"}
+    rng = np.random.default_rng(5)
+    for k in range(9, 14):
+        day(k, rng).to_parquet(tmp_path / "in" / f"{k:03d}.parquet")
+    again = go(tmp_path)
+    assert again["state"] == "HEALTHY"
+    assert {g["status"] for g in again["groups"]} == {"watched"}
+
+
 @pytest.mark.parametrize("how", ["stop", "short", "accepted"])
 def test_outcomes_that_stop_fall_short_or_come_for_some_are_undecidable(tmp_path: Path, how: str) -> None:
     def day(k: int, rng: np.random.Generator) -> pd.DataFrame:
