@@ -49,8 +49,8 @@ NEAR = 0.05
 def rows_since(
     case: Case, state: State, source: Source, known: Sequence[tuple[int, str, str]]
 ) -> tuple[pd.DataFrame | None, str]:
-    """People who came after the alarm and whose outcomes are known, (n rows), and the sha256 of what was read; None where
-    nothing of it can be."""
+    """People who came after the alarm and whose outcomes are known, n rows, and the sha256 of what was read; None
+    where nothing of it can be."""
     frames, hashes = [], []
     for index in range(state.fresh_from, state.matured):
         if index in state.left_out:

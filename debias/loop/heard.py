@@ -31,9 +31,8 @@ class Heard:
         known = coded.label != UNLABELLED
         for axis, attribute in enumerate(coded.attributes):
             levels = coded.levels[axis]
-            n, x = (
-                np.bincount(codes, minlength=len(levels)) for codes in (coded.codes[:, axis], coded.codes[known, axis])
-            )
+            codes = coded.codes[:, axis]
+            n, x = (np.bincount(c, minlength=len(levels)) for c in (codes, codes[known]))
             for k, group in enumerate(levels):
                 key = (attribute, group)
                 if group == UNKNOWN or not n[k] or (late and not x[k]):

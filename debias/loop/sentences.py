@@ -252,8 +252,8 @@ SENTENCES: dict[str, Callable[[Facts], str]] = {
         f"Outcomes of {f['group']} ({f['attribute']}) have stopped: in {f['batches']} due batches none came for "
         f"{f['people']:,} people, though those of others did. Whether {f['group']} is wronged is not known."
         if f.get("group")
-        else f"{f['batches']} batches in a row came due without outcomes that can be used: whether anybody is wronged is "
-        f"not known. The last: {f['problem']}"
+        else f"{f['batches']} batches in a row came due without outcomes that can be used: whether anybody is "
+        f"wronged is not known. The last: {f['problem']}"
     ),
     "suspect": _suspect,
     "confirmed": _confirmed,

@@ -126,7 +126,7 @@ class State:
     waiting: tuple[int, ...] = ()
     served: Mapping[str, Any] | None = None
     cut: tuple[float, float] | None = None
-    heard: Heard = Heard()
+    heard: Heard = field(default_factory=Heard)
 
     def to_json(self) -> dict[str, Any]:
         out: dict[str, Any] = {}
