@@ -27,18 +27,18 @@ def loops(cases: Sequence[CaseFolder]) -> None:
     if len(rows) < 2:
         return
     st.header("Loops on this machine")
-    waits = sum(r["approval"] is not None for r in rows)
+    waits = sum(r.approval is not None for r in rows)
     if waits:
         st.warning(f"{waits} {'loop waits' if waits == 1 else 'loops wait'} for a person.")
     table = pd.DataFrame(
         {
-            "case": r["loop"],
-            "state": r["state"],
-            "batches": f"{r['batches']:,}",
-            "last batch": str(r["last_batch"] or "never")[:16].replace("T", " "),
-            "waits for a person": "–" if r["approval"] is None else r["approval"][:12],
-            "open changes": r["changes"],
-            "groups undecided": r["undecided"],
+            "case": r.loop,
+            "state": r.state,
+            "batches": f"{r.batches:,}",
+            "last batch": (r.last_batch or "never")[:16].replace("T", " "),
+            "waits for a person": (r.approval or "–")[:12],
+            "open changes": r.changes,
+            "groups undecided": r.undecided,
         }
         for r in ordered(rows)
     )

@@ -19,7 +19,9 @@ from assay._commands.parsing import FILE, Option, Result, command
     ALLOW,
 )
 def fleet(fleet: Path, follow: bool, state: bool, serve: str | None, allow: Sequence[str]) -> Result:
-    from debias.loop.fleet import load_fleet, page_of, run_fleet, words_of_page
+    from dataclasses import asdict
+
+    from debias.loop.fleet import load_fleet, page_of, run_fleet
     from debias.loop.health import address_of
     from reports.loop_decision import opened_decision
 
@@ -35,4 +37,5 @@ def fleet(fleet: Path, follow: bool, state: bool, serve: str | None, allow: Sequ
             serve=None if serve is None else address_of(serve),
         )
     )
-    return Result(page, words_of_page(page))
+    document = {"schema": "assay/fleet/1", "loops": [asdict(row) for row in page]}
+    return Result(document, "\n".join(row.words for row in page))

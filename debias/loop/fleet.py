@@ -67,31 +67,54 @@ def load_fleet(path: Path) -> tuple[Loop, ...]:
     return tuple(out)
 
 
-def row_of(name: str, document: Mapping[str, Any] | None, problem: str | None = None) -> dict[str, Any]:
-    """One loop's line of the page, from its watch.json: state, running model, batches, when the last was taken, what
-    waits for a person, open changes, who is not judged. problem: why it does not run, where it does not.
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One loop's line of the page: state, running model, batches, when the last was taken, the model that waits for a
+    person, open changes, groups that are not judged; problem: why it does not run. None is what is not known.
     """
+
+    loop: str
+    case: str | None = None
+    state: str | None = None
+    running: str | None = None
+    batches: int | None = None
+    last_batch: str | None = None
+    approval: str | None = None
+    changes: int | None = None
+    undecided: int | None = None
+    problem: str | None = None
+
+    @property
+    def words(self) -> str:
+        """The line as text."""
+        if self.batches is None:
+            return f"{self.loop}: {self.problem}"
+        said = f"{self.loop}: {self.state}, {self.batches:,} batches, the last {self.last_batch or 'never'}"
+        said += f"; model {str(self.running)[:12]}"
+        said += f"; WAITS for a person: {self.approval[:12]}" if self.approval else ""
+        said += f"; {self.changes} open changes" if self.changes else ""
+        said += f"; {self.undecided} groups undecided" if self.undecided else ""
+        return said + (f"; {self.problem}" if self.problem else "")
+
+
+def row_of(name: str, document: Mapping[str, Any] | None, problem: str | None = None) -> Row:
+    """A loop's line, from its watch.json."""
     if document is None:
-        return {"loop": name, "state": None, "problem": problem or "it has not begun"} | dict.fromkeys(
-            ("case", "running", "batches", "last_batch", "approval", "changes", "undecided"), None
-        )
-    taken = [p for p in document["timeline"] if p["time"]]
-    pending = document["pending"]
-    return {
-        "loop": name,
-        "case": document["case"]["name"],
-        "state": document["state"],
-        "running": document["running"],
-        "batches": document["batches"],
-        "last_batch": taken[-1]["time"] if taken else None,
-        "approval": None if pending is None else pending["model"],
-        "changes": len(document["changes"]),
-        "undecided": sum(g["status"] == "undecided" for g in document["groups"]),
-        "problem": problem,
-    }
+        return Row(name, problem=problem or "it has not begun")
+    times = [p["time"] for p in document["timeline"] if p["time"]]
+    pending = document["pending"] or {}
+    return Row(
+        name,
+        *(document["case"]["name"], document["state"], document["running"], document["batches"]),
+        times[-1] if times else None,
+        pending.get("model"),
+        len(document["changes"]),
+        sum(g["status"] == "undecided" for g in document["groups"]),
+        problem,
+    )
 
 
-def page_of(loops: Sequence[Loop], problems: Mapping[str, str] | None = None) -> dict[str, Any]:
+def page_of(loops: Sequence[Loop], problems: Mapping[str, str] | None = None) -> list[Row]:
     """The page about all loops, from what each has written; what waits for a person comes first."""
     rows = []
     for loop in loops:
@@ -100,35 +123,18 @@ def page_of(loops: Sequence[Loop], problems: Mapping[str, str] | None = None) ->
         except InputError:
             document = None
         rows.append(row_of(loop.name, document, (problems or {}).get(loop.name)))
-    return {"schema": "assay/fleet/1", "loops": ordered(rows)}
+    return ordered(rows)
 
 
-def ordered(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def ordered(rows: Sequence[Row]) -> list[Row]:
     """First those that wait for a person, then those that have a problem, then the others by name."""
     urgent = ("FROZEN", "DATA_INCIDENT", "CONFIRMED", "UNDECIDABLE", "SUSPECT")
-    return sorted(
-        rows,
-        key=lambda r: (
-            r["approval"] is None and r["state"] != "FROZEN",
-            r["problem"] is None,
-            urgent.index(r["state"]) if r["state"] in urgent else len(urgent),
-            r["loop"],
-        ),
-    )
 
+    def place(row: Row) -> tuple[bool, bool, int, str]:
+        at = urgent.index(row.state) if row.state in urgent else len(urgent)
+        return row.approval is None and row.state != "FROZEN", row.problem is None, at, row.loop
 
-def words_of_page(page: Mapping[str, Any]) -> str:
-    """The page as lines of text."""
-    lines = []
-    for r in page["loops"]:
-        said = f"{r['loop']}: {r['state'] or 'not begun'}"
-        if r["batches"] is not None:
-            said += f", {r['batches']:,} batches, the last {r['last_batch'] or 'never'}; model {str(r['running'])[:12]}"
-        said += f"; WAITS for a person: {r['approval'][:12]}" if r["approval"] else ""
-        said += f"; {r['changes']} open changes" if r["changes"] else ""
-        said += f"; {r['undecided']} groups undecided" if r["undecided"] else ""
-        lines.append(said + (f"; {r['problem']}" if r["problem"] and r["state"] else ""))
-    return "\n".join(lines)
+    return sorted(rows, key=place)
 
 
 class _Member:
@@ -140,6 +146,7 @@ class _Member:
         self.watcher: Watcher | None = None
         self.problem: str | None = None
         self.health = Health(case.watch.heartbeat)
+        self.health.trouble("it has not begun")
 
     def open(self) -> None:
         """Begin, or go on. What stands in the way is kept as the problem."""
@@ -151,7 +158,8 @@ class _Member:
             stack.close()
             self._fails(error)
             return
-        self._stack, self.problem, self.health = stack, None, self.watcher.health
+        self._stack, self.health = stack, self.watcher.health
+        self.health.trouble(self.problem)  # over when it has gone on
         self.watcher.show()
 
     def advance(self) -> bool:
@@ -160,7 +168,9 @@ class _Member:
             return False
         try:
             found = self.watcher.advance()
-            self.problem = None
+            if self.problem is not None:
+                self.problem = None
+                self.health.trouble(None)
             return found
         except (OutputError, TrailLost) as error:
             self.watcher.trouble(error)
@@ -206,7 +216,7 @@ def run_fleet(
     allow: Sequence[str] = (),
     opened: Open | None = None,
     serve: tuple[str, int] | None = None,
-) -> dict[str, Any]:
+) -> list[Row]:
     """Take every batch of every loop that is there, or with `follow` wait for more; the page.
 
     Raises InputError where a case cannot be loaded or reads standard input, before any loop begins. What keeps one loop
