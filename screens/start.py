@@ -9,7 +9,7 @@ import streamlit as st
 
 from audit import access
 from audit.errors import AssayError
-from screens import fleet, parts, state
+from screens import parts, state
 from screens.samples import SAMPLES, open_and_audit
 from screens.workspace import CaseFolder, all_cases, sample_case
 
@@ -69,7 +69,10 @@ def recent() -> None:
     cases = [c for c in all_cases() if c.ready][:MOST]
     if not cases:
         return
-    fleet.loops(cases)
+    if sum((c.run / "watch.json").exists() for c in cases) > 1:
+        from screens import fleet  # it reads tables: not before somebody has loops
+
+        fleet.loops(cases)
     st.header("Cases on this machine")
     for folder in cases:
         try:

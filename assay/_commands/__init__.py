@@ -34,7 +34,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "watch:watch",
         "the continuous auditor-debiaser loop over batches in time order; resumes where it stopped",
     ),
-    "fleet": ("fleet:fleet", "many loops in one process, and where each stands"),
     "plan": ("plan:plan", "how many people an audit needs to see a gap"),
     "show": ("show:show", "the report's chapters on DIR as text, before anybody signs"),
     "report": ("sign:report", "the signed PDF of everything measured in DIR"),

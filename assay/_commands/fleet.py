@@ -1,41 +1,34 @@
-"""`assay fleet`: many loops in one process."""
+"""`assay watch --fleet`: many loops in one process."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
-
-from assay._commands.options import ALLOW
-from assay._commands.parsing import FILE, Option, Result, command
+from assay._commands.parsing import Result
+from audit.errors import InputError
 
 
-@command(
-    click.Argument(["fleet"], type=FILE, metavar="FLEET.toml"),
-    Option("--follow", is_flag=True, help="Wait for more batches until stopped."),
-    Option("--state", is_flag=True, help="Where each loop stands; takes no batch."),
-    Option("--serve", metavar="PORT", help="Answer /healthz and /metrics on 127.0.0.1, or HOST:PORT, while it runs."),
-    ALLOW,
-)
-def fleet(fleet: Path, follow: bool, state: bool, serve: str | None, allow: Sequence[str]) -> Result:
+def run_many(
+    file: Path, others: Sequence[str], follow: bool, state: bool, serve: str | None, allow: Sequence[str]
+) -> Result:
+    """Run the loops that a file names, or show where they stand. others: options for one loop. Raises InputError."""
     from dataclasses import asdict
 
     from debias.loop.fleet import load_fleet, page_of, run_fleet
     from debias.loop.health import address_of
     from reports.loop_decision import opened_decision
 
-    loops = load_fleet(fleet)
-    page = (
-        page_of(loops)
-        if state
-        else run_fleet(
-            loops,
-            follow=follow,
-            allow=allow,
-            opened=opened_decision,
-            serve=None if serve is None else address_of(serve),
-        )
-    )
+    if others:
+        raise InputError(
+            f"{others[0]} is for one loop", got=f"--fleet and {' '.join(others)}",
+            expected="--fleet with --follow, --state, --serve or --allow", todo="use `assay watch CASE.toml --out DIR`",
+        )  # fmt: skip
+    loops = load_fleet(file)
+    if state:
+        page = page_of(loops)
+    else:
+        address = None if serve is None else address_of(serve)
+        page = run_fleet(loops, follow=follow, allow=allow, opened=opened_decision, serve=address)
     document = {"schema": "assay/fleet/1", "loops": [asdict(row) for row in page]}
     return Result(document, "\n".join(row.words for row in page))

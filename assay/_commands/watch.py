@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from assay._commands.given import password, read
-from assay._commands.options import ALLOW, CASE, OUT, PASSWORD
+from assay._commands.options import ALLOW, CASE, PASSWORD
 from assay._commands.parsing import FILE, WHOLE, Option, Result, command
 from audit.errors import GateBroken, InputError, VerificationError
 
@@ -16,7 +16,10 @@ _ONE = "One of these"
 
 @command(
     CASE,
-    OUT,
+    Option("--out", type=FILE, metavar="DIR", help="The run folder: what is made is written here."),
+    Option(
+        "--fleet", is_flag=True, help="The file names many loops (docs/watch.md): run them, or with --state show them."
+    ),
     Option("--db", metavar="URL", help="A database for the trail (default: DIR/watch.db)."),
     Option("--follow", is_flag=True, help="Wait for more batches until stopped, or input ends."),
     Option("--batches", type=WHOLE, metavar="N", help="Take at most N batches now."),
@@ -55,7 +58,8 @@ _ONE = "One of these"
 )
 def watch(
     case: Path,
-    out: Path,
+    out: Path | None,
+    fleet: bool,
     db: str | None,
     follow: bool,
     batches: int | None,
@@ -92,6 +96,16 @@ def watch(
         )
         if on
     ]  # fmt: skip
+    if fleet:
+        from assay._commands.fleet import run_many
+
+        given = {"--out": out, "--db": db, "--batches": batches, "--policy": policy, "--log": log, "--key": key}
+        given |= {"--openlineage": openlineage, "--gate": gate or None} | {a: a for a in asked if a != "--state"}
+        return run_many(case, [n for n, v in given.items() if v is not None], follow, state, serve, allow)
+    if out is None:
+        raise InputError(
+            "--out is missing", expected="assay watch CASE.toml --out DIR", todo="name the folder to write into"
+        )
     if len(asked) > 1:
         raise InputError(
             "these are asked one at a time",

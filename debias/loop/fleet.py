@@ -183,7 +183,7 @@ class _Member:
     def _fails(self, error: AssayError) -> None:
         message = getattr(error, "message", str(error))
         if self.problem != message:
-            print(f"assay fleet: {self.loop.name}: {message}", file=sys.stderr, flush=True)
+            print(f"assay watch: {self.loop.name}: {message}", file=sys.stderr, flush=True)
         self.problem, self.watcher = message, None
         self.health.trouble(message)
 
@@ -252,5 +252,5 @@ def run_fleet(
                             member.open()
                 time.sleep(POLL_SECONDS)
         except KeyboardInterrupt:
-            print("assay fleet: stopped; the next run goes on here.", file=sys.stderr, flush=True)
+            print("assay watch: stopped; the next run goes on here.", file=sys.stderr, flush=True)
     return page_of(loops, {m.loop.name: m.problem for m in members if m.problem})

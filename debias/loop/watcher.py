@@ -472,15 +472,15 @@ class Watcher:
         return found | {"notices": self._notices.shown()}
 
     def show(self, *, hurry: bool = True) -> None:
-        """Write watch.json; unless in a hurry twice a second, and for a twentieth of the time, at most."""
+        """Write watch.json; unless in a hurry twice a second, and for a fiftieth of the time, at most."""
         now = time.monotonic()
         self._stale = not (hurry or now >= self._next)
         if not self._stale:
             parts = (self._case, self._policy, self._state, self._sensitive)
-            write_whole(self._out / FILE, self._board.text(*parts, {"notices": self._notices.shown()}))
             self.health.show(self._board.short(*parts), self._alerts.waiting)
+            write_whole(self._out / FILE, self._board.text(*parts, {"notices": self._notices.shown()}))
             done = time.monotonic()
-            self._next = done + max(0.5, 20 * (done - now))
+            self._next = done + max(0.5, 50 * (done - now))
 
     def summary(self, taken: int) -> dict[str, Any]:
         """What this run did: where the loop is now, and a sentence for each thing that happened."""

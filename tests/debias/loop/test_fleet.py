@@ -31,7 +31,7 @@ def fleet_of(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(folder: Path, capsys: pytest.CaptureFixture[str], *more: str) -> dict[str, Any]:
-    assert cli.main(["fleet", str(folder / "fleet.toml"), "--json", *more]) == 0
+    assert cli.main(["watch", str(folder / "fleet.toml"), "--fleet", "--json", *more]) == 0
     found: dict[str, Any] = json.loads(capsys.readouterr().out)
     return found
 
@@ -58,7 +58,7 @@ def test_each_is_as_it_would_be_alone_and_one_page_is_about_all(
         assert hashes(alone / name) == hashes(fleet_of / name / "out")
     assert bodies(fleet_of / "loans" / "out")[0]["kind"] == "started"
     capsys.readouterr()
-    assert cli.main(["fleet", str(fleet_of / "fleet.toml"), "--state"]) == 0
+    assert cli.main(["watch", str(fleet_of / "fleet.toml"), "--fleet", "--state"]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith(f"loans: APPROVAL, {document['batches']} batches, the last 2")
     assert "WAITS for a person" in said[0]
@@ -119,5 +119,13 @@ def test_a_fleet_that_cannot_be_used_is_said(
 ) -> None:
     write_case(tmp_path / "in", people(1), more='source = "-"')
     (tmp_path / "fleet.toml").write_text(text)
-    assert cli.main(["fleet", str(tmp_path / "fleet.toml")]) == 2
+    assert cli.main(["watch", str(tmp_path / "fleet.toml"), "--fleet"]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_what_is_for_one_loop_is_refused(fleet_of: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    watch = ["watch", str(fleet_of / "fleet.toml")]
+    assert cli.main([*watch, "--fleet", "--approve", "12345678"]) == 2
+    assert "--approve is for one loop" in capsys.readouterr().err
+    assert cli.main(watch) == 2
+    assert "--out is missing" in capsys.readouterr().err
