@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from audit.documents.evidence import Data
 from audit.findings import name_of, p_words, percent
+from audit.load.forms import BY
 from audit.metrics import METRICS, SCORE_METRICS
 from audit.metrics import title as metric
 from audit.publish import ROUNDED
@@ -16,6 +17,7 @@ from audit.values import Gap, Rate
 
 __all__ = [
     "apart",
+    "attribute",
     "bracket",
     "by",
     "capital",
@@ -243,6 +245,19 @@ def chance(p: float | None) -> str:
 def by(attribute: Sequence[str]) -> str:
     """sex and race."""
     return " and ".join(attribute)
+
+
+PLAIN = frozenset("age disability ethnicity gender language nationality origin race region religion sex".split())
+"""Names of columns that are words of every day."""
+
+
+def attribute(stated: Mapping[str, str], names: Sequence[str], most: int) -> str:
+    """sex; “born_at”; where people were born: the code book's words, or the name, quoted unless it is plain."""
+    out = []
+    for name in names:
+        told = stated.get(BY + name)
+        out.append(short(told, most) if told else name if name.lower() in PLAIN else f"“{short(name, most)}”")
+    return " and ".join(out)
 
 
 def apart(a: str, b: str, most: int) -> tuple[str, str]:

@@ -113,8 +113,11 @@ def _notes(asked: Asked, made: Mapping[str, Any], median: tuple[float, float, fl
             f"{len(small)} of {len(groups)} groups have under {100 * asked.table.leave_out:g} % of the people. They "
             "are kept, since nobody gave a reason to leave them out; a ratio that rests on a few people says little."
         )
-    if made["withheld"]:
-        out.append("Groups too small to be shown are withheld.")
+    gone = [words.by(a) for a, m in asked.margins.items() if len(a) == 1 and m.withheld.any()]
+    if gone:
+        out.append(f"Groups by {', '.join(gone)} too small to be shown are withheld: their people are in no table.")
+    if made["withheld"] and len(made["attribute"]) > 1:
+        out.append("Groups of several attributes too small to be shown are withheld.")
     if median is not None:
         value, low, high = median
         about = "" if low == high else f" (between {low:.6g} and {high:.6g})"

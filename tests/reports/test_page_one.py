@@ -170,3 +170,73 @@ def test_a_script_that_no_font_draws_is_found_before_signing(monkeypatch: pytest
     assert setting.without_font({"evidence.json": "{'é', 'Ж', 'α'}".encode()}) == []
     monkeypatch.setattr(setting, "_fonts", lambda signs: {"Noto": "y"} if "女" in signs else {"DejaVu-Sans": "x"})
     assert setting.without_font(files) == ["DEVANAGARI"]
+
+
+WORDS = """[case]
+name = "Parking"
+purpose = "Who is given a place to park"
+[data]
+path = "rows.csv"
+label = "needs_it"
+positive = "1"
+weight = "w"
+sensitive = ["sex", "born_at", "hh_kind"]
+[data.codes]
+born_at = { "*" = "where people were born" }
+decided = { 1 = "a place", 0 = "no place" }
+[model]
+decision = "decided"
+"""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory, pki: Pki) -> Section:
+    """Page 1 of a case with weights, names from a database and a code book for one of them."""
+    from cli import main
+
+    folder = tmp_path_factory.mktemp("words")
+    lines = ["sex,born_at,hh_kind,needs_it,decided,w"]
+    for i in range(300):
+        sex, born, kind = "fm"[i % 2], ("here", "there", "")[i % 7 % 3], ("k1", "k2")[i // 5 % 2]
+        lines.append(f"{sex},{born},{kind},{int(i % 3 > 0)},{int((i * 7) % 10 < 3 + 4 * (i % 2))},{10 + i % 3}")
+    (folder / "rows.csv").write_text("\n".join(lines) + "\n")
+    (folder / "case.toml").write_text(WORDS)
+    assert main(["audit", str(folder / "case.toml"), "--out", str(folder / "run"), "--draws", "200"]) == 0
+    files = collect(folder / "run")
+    extra = asked_of_board(files, None, kit.ISSUED, "none", (), folder / "run")
+    return build_document(files, manifest=kit.manifest_of(files, pki.auditor, extra=extra)).sections[0]
+
+
+def test_page_1_explains_the_words_that_readers_found_hard(page: Section) -> None:
+    """docs/board-quiz.md: what three readers who knew nothing of Assay stumbled over."""
+    text = " ".join(sentences_of(page))
+    options = next(b for b in page.blocks if isinstance(b, Table) and b.caption.startswith("The options"))
+    rows = " ".join(row[0] for row in options.rows)
+    assert "“merit it” that the outcome on record was good: “needs_it” is “1”." in text
+    assert re.search(r"Each counts by a weight: together they stand for 3,300\. Shares are of those\.", text)
+    assert "both kinds of error" not in text + rows
+    assert any("cannot tell" in cell for row in options.rows for cell in row)
+    assert "“Cannot tell”: the range reaches over the limit, or too few were measured." in options.note
+    assert "By where people were born: of 100 in" in text
+    assert "By “hh_kind”: of 100 in" in text or "“hh_kind”" in rows
+    assert re.search("By sex: of 100 in", text)
+    assert "Find out where people were born for the" in text
+    assert "born_at" not in text + rows
+    assert grade(sentences_of(page)) <= MOST
+
+
+def test_a_gap_has_one_range_on_page_1(page: Section) -> None:
+    options = next(b for b in page.blocks if isinstance(b, Table) and b.caption.startswith("The options"))
+    text = " ".join(sentences_of(page))
+    for by in ("sex", "where people were born"):
+        told = next(s for s in text.split("By ") if s.startswith(f"{by}: of 100"))
+        in_table = any(row[0].startswith(f"Who gets it, gap by {by}:") for row in options.rows)
+        assert ("(95 % sure:" in told) is not in_table, told
+
+
+def test_each_way_to_decide_has_its_box(page: Section) -> None:
+    """The candidate's stands where there is one: tests/reports/test_document.py."""
+    boxes = next(b.text for b in page.blocks if isinstance(b, Paragraph) and "No figure decides" in b.text)
+    ways = [way.replace("\u00a0", " ").strip() for way in re.findall("\u2610([^\u2610.]+)\\.", boxes)]
+    assert ways == ["It may go on as it is", "It may go on with these conditions", "It may not go on"]
+    assert not re.search("\u2610 ", boxes), "a box can stand alone at the end of a line"

@@ -21,6 +21,7 @@ from reports.manifest import Attached, Manifest, slots_for, strict_json
 from reports.presets import FILE, read_preset, shipped, shipped_text
 from reports.presets.read import MOST_LINES
 from reports.verify.figures import check_figures
+from tests.audit.test_impact import SCORED_BOTH, SCORED_RACE, SCORED_SEX, SLIP
 from tests.reports import kit
 from tests.reports.pki import Pki
 
@@ -191,6 +192,46 @@ def test_the_table_of_local_law_144_has_the_unknown_the_left_out_and_the_reason(
     assert "Selection rates and impact ratios: sex and race" in tables
     lacking = next(b for b in form(document, "New York City").blocks if isinstance(b, Points)).items
     assert "Lacking: Scoring rates and impact ratios; the decisions have no scores here." in lacking
+
+
+def culture_fit(folder: Path, times: int) -> dict[str, Table]:
+    """The tables of Local Law 144 for the people of the rule's scoring example, so many times, by their captions."""
+    lines = ["sex,race,score"]
+    for group, (n, above, _, _) in SCORED_BOTH.items():
+        race, sex = group.split(", ")
+        lines += [f"{sex},{race},{80 if i < above * times else 20}" for i in range(n * times)]
+    lines += [f",,{(20, 50, 80)[i % 3]}" for i in range(15 * times)]
+    (folder / "rows.csv").write_text("\n".join(lines) + "\n")
+    case = CASE.split("[policy]")[0].replace('decision = "decided"', 'score = "score"\nthreshold = 50.5')
+    answers = '[policy]\npresets = ["nyc-ll144"]\n[answers.nyc-ll144]\nsex = "sex"\nrace_ethnicity = "race"\n'
+    (folder / "case.toml").write_text(case + answers)
+    assert main(["audit", str(folder / "case.toml"), "--out", str(folder / "run"), "--draws", "100"]) == 0
+    made = collect(folder / "run")
+    blocks = form(build_document(made, manifest=manifest(made)), "New York City").blocks
+    return {b.caption: b for b in blocks if isinstance(b, Table) and b.caption.startswith("Scoring rates")}
+
+
+def test_the_rule_s_scoring_example_through_the_command_line(tmp_path: Path) -> None:
+    """Five times its people, since groups of four are withheld: every rate and ratio of the three tables as printed."""
+    tables = culture_fit(tmp_path, 5)
+    both = {
+        ", ".join(reversed(g.split(" / "))): r for g, *r in tables["Scoring rates and impact ratios: sex and race"].rows
+    }
+    single = {r[0]: r[1:] for by in ("sex", "race") for r in tables[f"Scoring rates and impact ratios: {by}"].rows}
+    for group, (people, above, rate, ratio) in (SCORED_SEX | SCORED_RACE | SCORED_BOTH).items():
+        got = both.get(group) or single[group]
+        assert list(got[:2]) == [str(5 * people), str(5 * above)], group
+        assert got[2] == f"{float(rate):.1f} %" or (group, rate, got[2]) == (SLIP[0], SLIP[1], f"{SLIP[2]} %")
+        assert f"{float(got[3]):.2f}" == ratio
+    assert all("Of unknown group and counted apart: 75." in t.note for t in tables.values())
+    assert "The median score of all is 50." in next(iter(tables.values())).note
+
+
+def test_people_of_a_withheld_group_are_missed_aloud_in_every_table(tmp_path: Path) -> None:
+    tables = culture_fit(tmp_path, 1)
+    assert len(tables) == 3
+    for table in tables.values():
+        assert "Groups by race too small to be shown are withheld: their people are in no table." in table.note
 
 
 def test_without_a_reason_nothing_is_left_out(files: dict[str, bytes]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from audit.documents.base import Names
 from audit.documents.evidence import Evidence
 from audit.metrics import EQUAL_OPPORTUNITY, SELECTION_RATE, TRUE_NEGATIVE_RATE, TRUE_POSITIVE_RATE
@@ -10,7 +12,7 @@ from audit.values import Gap, Pair
 from reports import conditions, words
 from reports.blocks import Block, Key, Keys, Sources
 from reports.sections import find
-from reports.sections.board.said import NAME, many, name, named, of_100, two
+from reports.sections.board.said import many, name, named, of_100, two
 
 MOST, FULL = 3, 2
 """Attributes with a figure of their own, and those of them with sentences of their own."""
@@ -68,7 +70,7 @@ def keys(sources: Sources) -> list[Block]:
         top, bottom = two(pair.higher, pair.lower)
         items.append(
             Key(
-                f"By {named(attribute)}"
+                f"By {named(evidence, attribute)}"
                 + ("" if _widest_too(evidence, pair) else ", most people")
                 + (f": {who} standing for" if weighed else ""),
                 f"{short[0]:,.0f}" + ("" if weighed else f" {who}"),
@@ -84,8 +86,11 @@ def _widest_too(evidence: Evidence, pair: Pair) -> bool:
     return gap is not None and (gap.highest, gap.lowest) == (pair.higher, pair.lower)
 
 
-def worse_off(evidence: Evidence) -> list[str]:
-    """Per attribute: of 100 of each group, how many get it; of those who merit it; how sure."""
+def worse_off(evidence: Evidence, ranged: Collection[Names] = ()) -> list[str]:
+    """Per attribute: of 100 of each group, how many get it; of those who merit it; how sure.
+
+    ranged: attributes whose gap stands on the same page with its range; one gap has one range there.
+    """
     if evidence.regression is not None:
         return [words.unquoted(f) for f in evidence.findings[:4]]
     out = []
@@ -93,24 +98,24 @@ def worse_off(evidence: Evidence) -> list[str]:
     for attribute in shown[:FULL]:
         gap = find.gap(evidence, SELECTION_RATE, attribute)
         if gap is None or gap.value is None:
-            out.append(
-                f"By {named(attribute)}, groups cannot be compared: {words.why(gap.reason) if gap else 'not measured'}."
-            )
+            reason = words.why(gap.reason) if gap else "not measured"
+            out.append(f"By {named(evidence, attribute)}, groups cannot be compared: {reason}.")
             continue
-        out.append(_compared(evidence, attribute, gap))
+        out.append(_compared(evidence, attribute, gap, ranged=attribute in ranged))
     crossed = [a for a in find.printed(evidence) if len(a) > 1]
     gaps = [g for a in crossed if (g := find.gap(evidence, SELECTION_RATE, a)) and g.value is not None]
     if gaps:
         g = max(gaps, key=lambda g: g.value or 0.0)
         top, bottom = two(g.highest, g.lowest)
-        out.append(f"By {named(g.attribute)} taken together, {bottom} and {top} are furthest apart: {words.width(g)}.")
+        by = named(evidence, g.attribute)
+        out.append(f"By {by} taken together, {bottom} and {top} are furthest apart: {words.width(g)}.")
     more = len(find.attributes(evidence, alone=True)) - min(len(shown), FULL)
     if more:
         out.append(f"{many(more, 'more attribute')} measured: see the chapters behind.")
     return out
 
 
-def _compared(evidence: Evidence, attribute: Names, gap: Gap) -> str:
+def _compared(evidence: Evidence, attribute: Names, gap: Gap, *, ranged: bool) -> str:
     high = find.rate(evidence, gap.metric, attribute, gap.highest or ())
     low = find.rate(evidence, gap.metric, attribute, gap.lowest or ())
     if high is None or low is None:
@@ -118,8 +123,9 @@ def _compared(evidence: Evidence, attribute: Names, gap: Gap) -> str:
     top, bottom = two(gap.highest, gap.lowest)
     widest_gap = "widest gap" if (gap.pairs or 0) > 1 else "gap"
     text = (
-        f"By {named(attribute)}: of 100 in {bottom}, {of_100(low.value)} get it; of 100 in {top}, "
-        f"{of_100(high.value)}. The {widest_gap} is {words.width(gap)} (95 % sure: {words.span(gap)})."
+        f"By {named(evidence, attribute)}: of 100 in {bottom}, {of_100(low.value)} get it; of 100 in {top}, "
+        f"{of_100(high.value)}. The {widest_gap} is {words.width(gap)}"
+        + ("." if ranged else f" (95 % sure: {words.span(gap)}).")
     )
     return text + _sure(gap) + _merit(evidence, attribute)
 
@@ -178,7 +184,8 @@ def unseen(sources: Sources) -> list[str]:
 def _unknown(evidence: Evidence) -> list[str]:
     """Where the group of some is not known: of how many, and what the gap could be."""
     return [
-        f"For {n:,} of {of:,} {unit(evidence.data)}, “{words.short(a, NAME)}” is not known." + _bound(evidence, a)
+        f"For {n:,} of {of:,} {unit(evidence.data)}, {conditions.column(evidence, a)} is not known."
+        + _bound(evidence, a)
         for a, n, of in conditions.unknown_of(evidence)[:1]
     ]
 
