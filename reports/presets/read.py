@@ -139,7 +139,7 @@ def _reference(table: Mapping[str, Any], where: str, number: int) -> Reference:
 def _field(table: Mapping[str, Any], where: str, number: int) -> Field:
     named = table.get("id") if isinstance(table.get("id"), str) else number
     at = Reader(table, f"the preset {where!r}, field {named!r}", CaseError)
-    at.allow("id", "title", "cite", "ask", "from", "say", "kind", "stale_days", "optional", "todo")
+    at.allow("id", "title", "cite", "ask", "from", "say", "kind", "stale_days", "optional", "todo", "proof")
     made = Field(
         _text(at, "id"),
         _text(at, "title"),
@@ -151,6 +151,7 @@ def _field(table: Mapping[str, Any], where: str, number: int) -> Field:
         _whole(at, "stale_days"),
         _flag(at, "optional"),
         _maybe(at, "todo"),
+        _maybe(at, "proof"),
     )
     if not _ID.fullmatch(made.id):
         raise at.wrong("id", "small letters, digits and _, beginning with a letter")
@@ -163,6 +164,8 @@ def _field(table: Mapping[str, Any], where: str, number: int) -> Field:
         raise at.wrong("from", f"a path such as evidence.data.rows, beginning with one of {', '.join(ROOTS)}")
     if made.say is not None and made.say not in say.SENTENCES:
         raise at.wrong("say", f"one of {', '.join(say.SENTENCES)}; {nearest(made.say, say.SENTENCES)}")
+    if made.proof is not None and (made.ask is None or made.proof not in say.SENTENCES):
+        raise at.wrong("proof", f"in a field with `ask`, one of {', '.join(say.SENTENCES)}")
     if made.ask is None and "kind" in table and made.kind == "column":
         raise at.wrong("kind", "text or date: only a person says which column is meant")
     if made.stale_days is not None and made.kind != "date":
