@@ -27,6 +27,7 @@ from audit.publish import publish_documents
 from reports import setting
 from reports.about import about_of
 from reports.attest import MODEL_CARD, STATEMENTS
+from reports.issued import remember_issued
 from reports.known import remember
 from reports.manifest import ARCHIVE, AUDITOR_FIELD, NAME, Attached, Manifest, SignerSlot, strict_json
 from reports.pdf import write_pdf
@@ -157,6 +158,9 @@ def issue_report(
         validation=validation,
     )
     remember(signed.pdf)
+    if book is not None and Path(out).parent.resolve() == Path(run).resolve():
+        # A report signed again takes the place of the one before: the log has both, and both stay this folder's.
+        remember_issued(Path(run), signed.pdf)
     return _write(out, signed, manifest, book, held.check)
 
 
