@@ -64,6 +64,8 @@ def _found(sources: Sources) -> list[str]:
 
 def _done(sources: Sources) -> str:
     m = sources.mitigation
+    if m is None and sources.search is not None:
+        return f"A search tried other ways of deciding: {len(sources.search.trials)}. Nobody has picked one so far."
     if m is None:
         return "No other way of deciding has been tried so far."
     decision = m.decision

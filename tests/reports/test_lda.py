@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import cli
-from reports.blocks import Table
+from reports.blocks import Paragraph, Table
 from reports.document import build_document
 from reports.issue import collect, said_of
 from reports.log import Log
@@ -76,6 +76,14 @@ def items(place: Path, pki: Pki, name: str, log: bool = True, protocol: bool = F
     form = next(s for s in made.sections if s.id.startswith("form-"))
     table = next(b for b in form.blocks if isinstance(b, Table) and b.caption == "The form")
     return {row[0].partition("\n")[0]: (row[1], row[2]) for row in table.rows}
+
+
+def test_the_first_pages_tell_of_a_search_of_which_nobody_picked(place: Path, pki: Pki) -> None:
+    files = collect(place / "run")
+    first, second = build_document(files, manifest=kit.manifest_of(files, pki.auditor)).sections[:2]
+    said = [" ".join(b.text for b in s.blocks if isinstance(b, Paragraph)) for s in (first, second)]
+    assert "2 other ways of deciding were tried in a search; nobody has picked one." in said[0]
+    assert "A search tried other ways of deciding: 2. Nobody has picked one so far." in said[1]
 
 
 NEEDED, ACCEPTED, FIXED = (

@@ -56,13 +56,23 @@ def options(sources: Sources, most: int) -> list[Block]:
     widths = {1: (56, 44), 2: (40, 30, 30), 3: (34, 22, 22, 22)}[len(arms)]
     out: list[Block] = [Table("The options side by side", heads, tuple(rows), note, widths)]
     if m is None:
-        out.append(Paragraph("No other way was tried: there is nothing to choose beside it."))
+        out.append(Paragraph(_untaken(sources)))
         return out
     people = words.part(m.splits, "test", m.notes)
     out.append(
         Paragraph(f"Measured on {people} {unit(evidence.data)} that no option learned from.{_flips(m)}{_chosen(m)}")
     )
     return [*out, *_reads_groups(sources)]
+
+
+def _untaken(sources: Sources) -> str:
+    """Why nothing stands beside what there is."""
+    if sources.search is None:
+        return "No other way was tried: there is nothing to choose beside it."
+    tried = many(len(sources.search.trials), "other way")
+    return (
+        f"{tried} of deciding {'was' if tried.startswith('1 ') else 'were'} tried in a search; nobody has picked one."
+    )
 
 
 def _shown(norms: Sequence[NormResult], most: int) -> list[NormResult]:
