@@ -157,6 +157,8 @@ def accuracy(asked: Asked) -> Made:
     from reports.sections import find
 
     evidence = asked.sources.evidence
+    if evidence.data.label is None:
+        return Made((), "the data hold no outcomes")
     names = (ACCURACY, TRUE_POSITIVE_RATE, FALSE_POSITIVE_RATE)
     out = []
     for attribute in asked.attributes:
@@ -164,13 +166,15 @@ def accuracy(asked: Asked) -> Made:
         rows = tuple(
             (
                 words.name_of(g),
-                *(words.rate_cell(find.rate(evidence, n, attribute, g)).replace("\n", "\n") for n in names),
+                *(words.rate_cell(find.rate(evidence, n, attribute, g)) for n in names),
             )
             for g in groups[:MOST_ROWS]
         )
         if rows:
             heads = ("Group", *(words.capital(words.metric(n)) for n in names))
-            out.append(Printed(f"{asked.table.title}: {words.by(list(attribute))}", heads, rows, asked.table.note))
+            left = f"{MOST_ROWS} of {len(groups)} groups are printed. " if len(groups) > MOST_ROWS else ""
+            note = (left + asked.table.note).strip()
+            out.append(Printed(f"{asked.table.title}: {words.by(list(attribute))}", heads, rows, note))
     return Made(tuple(out), None if out else "the data hold no outcomes")
 
 

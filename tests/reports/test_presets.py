@@ -48,7 +48,7 @@ from = "evidence.data.rows"
 [[field]]
 id = "absent"
 title = "Something that is not there"
-from = "evidence.data.nothing.of.it"
+from = "explain.method"
 """
 CASE = """[case]
 name = "Hiring"
@@ -299,6 +299,12 @@ WRONG = [
     ('ask = "Who?"', "", "field 'who'"),
     ('ask = "Who?"', 'say = "dat"', "did you mean 'data'"),
     ('from = "evidence.data.rows"', 'from = "os.environ"', "field 'rows'"),
+    ('from = "evidence.data.rows"', 'from = "evidence.data.rosw"', "there is no 'rosw' there; did you mean 'rows'"),
+    ('from = "evidence.data.rows"', 'from = "evidence.rates.first"', "there is no 'first' there"),
+    ('from = "evidence.data.rows"', 'from = "search.asked.seed.x"', "there is no 'x' there"),
+    ("What our board wants to know.", "w" * 1001, "'intro'"),
+    ("stale_days = 30", "stale_days = 99999999999", "'stale_days'"),
+    ('ask = "Who?"', 'ask = "Who?"\nproof = "fixed"', "'proof'"),
     ('from = "evidence.data.rows"', 'form = "evidence.data.rows"', "unknown key 'form'"),
     ("stale_days = 30", "stale_days = -1", "field 'when'"),
     ('kind = "date"\nstale_days', "stale_days", "'stale_days'"),
@@ -309,6 +315,23 @@ WRONG = [
     (ROWS, '[[table]]\nmake = "impact_ratios"\ntitle = "x"\nby = ["who"]\n' + ROWS, "'by'"),
     (ROWS, '[[table]]\nmake = "impact_ratios"\ntitle = "x"\nleave_out = 0.02\n' + ROWS, "because"),
 ]  # fmt: skip
+
+
+def test_a_preset_of_a_stranger_in_another_script_is_read_and_printed(place: Path, files: dict[str, bytes]) -> None:
+    """Name and title in Cyrillic, a field that is always lacking, tables that cannot be made: told, not refused."""
+    text = OWN.replace('"our-form"', '"Форма 7"').replace("Our own form", "Форма 7: кто отвечает")
+    text += "".join(f'[[table]]\nmake = "{m}"\ntitle = "{m}"\n' for m in ("accuracy_by_group", "candidates"))
+
+    def other(d: Any) -> None:
+        d["presets"] = [{"name": "Форма 7", "text": text, "answers": {"who": "Совет"}}]
+
+    assert len(text.splitlines()) <= MOST_LINES
+    changed = kit.edited(files, FILE, other)
+    blocks = form(build_document(changed, manifest=manifest(changed)), "Форма 7").blocks
+    found = states(form(build_document(changed, manifest=manifest(changed)), "Форма 7"))
+    assert (found["Who asked for it"], found["Something that is not there"]) == ("here", "lacking")
+    lacking = [i for b in blocks if isinstance(b, Points) for i in b.items if i.startswith("Lacking:")]
+    assert len(lacking) == 2, lacking
 
 
 @pytest.mark.parametrize(("old", "new", "words"), WRONG)
