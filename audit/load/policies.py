@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -42,34 +43,44 @@ def _loop(table: dict[str, Any]) -> LoopRules:
     """[loop]: every key is optional and of the type of its default."""
     at = Reader(table, "[loop] of the policy", PolicyError)
     at.allow(*(f.name for f in fields(LoopRules)))
-    given: dict[str, Any] = {}
-    for f in fields(LoopRules):
-        if f.name not in table:
-            continue
-        value = table[f.name]
-        if f.name == "methods":
-            value = at.texts("methods") or ()
-            if not value or not set(value) <= set(LOOP_METHODS):
-                raise at.wrong("methods", "a list of " + ", ".join(LOOP_METHODS))
-            if LOOP_METHODS[-1] in value and not table.get("sensitive_at_decision"):
-                raise at.wrong("methods", f"{LOOP_METHODS[-1]} only with sensitive_at_decision = true")
-        elif f.name == "approvers":
-            value = tuple(v.lower().replace(":", "") for v in at.texts("approvers") or ())
-            if not value or not all(re.fullmatch("[0-9a-f]{64}", v) for v in value):
-                raise at.wrong("approvers", "a list of fingerprints: 64 hexadecimal digits each, as `keys` prints them")
-        elif isinstance(f.default, bool):
-            if not isinstance(value, bool):
-                raise at.wrong(f.name, "true or false")
-        elif isinstance(f.default, int):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise at.wrong(f.name, "a whole number from 1 on")
-        else:
-            high = 1e12 if f.name == "average_run" else 1.0
-            value = at.number(f.name, low=0.0, high=high)
-            if f.name in ("alpha", "drift_alpha") and not 0 < (value or 0) < 1:
-                raise at.wrong(f.name, "a number between 0 and 1, such as 0.05")
-        given[f.name] = value
-    return LoopRules(**given)
+    return LoopRules(**{f.name: _rule(at, f.name, f.default) for f in fields(LoopRules) if f.name in table})
+
+
+def _rule(at: Reader, name: str, default: Any) -> Any:
+    if name in _LISTS:
+        return _LISTS[name](at)
+    value = at.table[name]
+    if isinstance(default, bool):
+        if not isinstance(value, bool):
+            raise at.wrong(name, "true or false")
+        return value
+    if isinstance(default, int):
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise at.wrong(name, "a whole number from 1 on")
+        return value
+    number = at.number(name, low=0.0, high=1e12 if name == "average_run" else 1.0)
+    if name in ("alpha", "drift_alpha") and not 0 < (number or 0) < 1:
+        raise at.wrong(name, "a number between 0 and 1, such as 0.05")
+    return number
+
+
+def _methods(at: Reader) -> tuple[str, ...]:
+    value = at.texts("methods") or ()
+    if not value or not set(value) <= set(LOOP_METHODS):
+        raise at.wrong("methods", "a list of " + ", ".join(LOOP_METHODS))
+    if LOOP_METHODS[-1] in value and not at.table.get("sensitive_at_decision"):
+        raise at.wrong("methods", f"{LOOP_METHODS[-1]} only with sensitive_at_decision = true")
+    return value
+
+
+def _approvers(at: Reader) -> tuple[str, ...]:
+    value = tuple(v.lower().replace(":", "") for v in at.texts("approvers") or ())
+    if not value or not all(re.fullmatch("[0-9a-f]{64}", v) for v in value):
+        raise at.wrong("approvers", "a list of fingerprints: 64 hexadecimal digits each, as `keys` prints them")
+    return value
+
+
+_LISTS: dict[str, Callable[[Reader], tuple[str, ...]]] = {"methods": _methods, "approvers": _approvers}
 
 
 def _norm(table: dict[str, Any], number: int) -> Norm:
