@@ -146,7 +146,7 @@ def _values(_: str, given: Mapping[str, Any]) -> dict[str, Any]:
     return {"values": list(given["value_set"])}
 
 
-def _names(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def _table_columns(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     if name.endswith("ordered_list"):
         return {"names": [str(c) for c in given["column_list"]], "in_order": True}
     return {"names": [str(c) for c in given["column_set"]], "exact": given.get("exact_match", True) is not False}
@@ -168,7 +168,7 @@ _PARAMETERS: dict[str, Callable[[str, Mapping[str, Any]], dict[str, Any]]] = {
     "matches": _pattern,
     "not_matches": _pattern,
     "type": lambda _, given: {"type": _type(given.get("type_list") or [given["type_"]])},
-    "columns_are": _names,
+    "columns_are": _table_columns,
     "at_least_column": lambda _, given: {"or_equal": given.get("or_equal") is True},
     "in_order": lambda _, given: {"strictly": given.get("strictly") is True},
     "quantiles": _quantiles,

@@ -12,7 +12,8 @@ from typing import Any
 from audit.contract.kinds import KINDS
 from audit.contract.records import SEVERITIES, Check, Contract
 from audit.errors import CaseError, DataError, nearest
-from audit.load.toml import Reader, parse, write
+from audit.load.toml import Reader, beside, parse, write
+from audit.load.written import ContractSection
 
 MOST_BYTES = 20_000_000
 RANGES = (
@@ -170,28 +171,19 @@ def _quantiles(at: Reader, value: Any) -> dict[str, Any]:
     return {"at": [q for q, _ in points], "limits": [p for _, p in points]}
 
 
-def from_case(value: Any, folder: Path) -> Contract:
-    """The `contract` of a case file: the name of a file, or a section with `file` or [[contract.check]]. CaseError."""
-    if isinstance(value, str):
-        value = {"file": value}
-    at = Reader({"contract": value}, "the case file", CaseError)
-    section = Reader(at.section("contract"), "[contract]", CaseError)
-    section.allow("file", "check")
-    if ("file" in section.table) == ("check" in section.table):
+def from_case(section: ContractSection, folder: Path) -> Contract:
+    """The `contract` of a case file: the name of a file, or [[contract.check]]. Raises CaseError."""
+    if (section.file is not None) == bool(section.check):
         raise CaseError(
-            "[contract] names both a file and checks" if "file" in section.table else "[contract] asks for nothing",
-            got=", ".join(section.table) or "an empty section",
+            "[contract] names both a file and checks" if section.check else "[contract] asks for nothing",
+            got="file, check" if section.check else "an empty section",
             expected='file = "contract.toml", or [[contract.check]]',
             todo="keep one of the two",
         )
-    name = section.text("file")
-    if name is not None:
-        from audit.load.toml import beside
-
-        return read_contract(beside(folder, name))
-    checks = section.tables("check")
-    digest = hashlib.sha256(json.dumps(checks, sort_keys=True, default=str).encode()).hexdigest()
-    return contract_of(checks, "the case file", digest)
+    if section.file is not None:
+        return read_contract(beside(folder, section.file))
+    digest = hashlib.sha256(json.dumps(section.check, sort_keys=True, default=str).encode()).hexdigest()
+    return contract_of(section.check, "the case file", digest)
 
 
 def _range_written(check: Check) -> Any:

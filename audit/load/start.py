@@ -187,7 +187,7 @@ def from_options(data: Path, given: Given, folder: Path) -> str:
             expected="one of them, or --label alone to compare outcomes",
             todo=_some_source(roles),
         )
-    sections = {
+    sections: dict[str, dict[str, object]] = {
         "case": {
             "name": given.name or data.name.split(".")[0],
             "purpose": given.purpose or f"What is decided in {data.name}",

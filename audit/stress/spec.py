@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from audit.errors import CaseError, InputError
+from audit.errors import InputError
+
+if TYPE_CHECKING:
+    from audit.load.written import StressSection
 
 LEARNERS = ("case", "logistic", "boosting")
 
@@ -33,25 +36,12 @@ class WhatifSpec:
     kinds: tuple[str, ...] = ()
 
 
-def read_stress(at: Any) -> StressSpec:
-    """From a `audit.load.toml.Reader`. Raises CaseError."""
-    from audit.load.toml import Reader
+def stress_of(given: StressSection) -> StressSpec:
+    """[stress] with names of corruptions that exist. Raises InputError."""
     from audit.stress.corrupt import KINDS
 
-    at.allow("budget", "depth", "kinds", "columns", "plausible")
-    depth = at.table.get("depth", 2)
-    if not isinstance(depth, int) or isinstance(depth, bool) or not 1 <= depth <= 3:
-        raise at.wrong("depth", "1, 2 or 3 conditions that say who is hit")
-    budget = at.number("budget", low=0.0001, high=0.5)
-    inner = Reader(at.section("plausible"), "`plausible` under [stress]", CaseError)
-    plausible = {c: known_kinds(inner.texts(c) or ()) for c in inner.table}
-    return StressSpec(
-        0.05 if budget is None else budget,
-        depth,
-        known_kinds(at.texts("kinds") or (), KINDS),
-        at.texts("columns") or (),
-        plausible,
-    )
+    plausible = {c: known_kinds(names) for c, names in given.plausible.items()}
+    return StressSpec(given.budget, given.depth, known_kinds(given.kinds, KINDS), given.columns, plausible)
 
 
 def known_kinds(names: tuple[str, ...], table: Any = None) -> tuple[str, ...]:
@@ -66,10 +56,3 @@ def known_kinds(names: tuple[str, ...], table: Any = None) -> tuple[str, ...]:
                 "there is no such corruption", got=repr(name), expected=", ".join(known), todo=nearest(name, known)
             )
     return names
-
-
-def read_whatif(at: Any) -> WhatifSpec:
-    """From a `audit.load.toml.Reader`. Raises CaseError."""
-    at.allow("learner", "kinds")
-    learner = at.choice("learner", LEARNERS) if "learner" in at.table else None
-    return WhatifSpec(learner, at.texts("kinds") or ())
