@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audit.load.toml import beside, relative
-from audit.load.written import CaseFile, ContractSection
-from audit.stress.spec import StressSpec, WhatifSpec, stress_of
+from audit.load.written import CaseFile, ContractSection, StressSection
+from audit.stress.spec import StressSpec, WhatifSpec, known_kinds
 
 if TYPE_CHECKING:
     from audit.case import Case
@@ -23,10 +23,18 @@ def made(given: CaseFile, folder: Path) -> dict[str, Any]:
         out["contract"] = from_case(section, folder)
         out["contract_file"] = None if section.file is None else beside(folder, section.file)
     if given.stress is not None:
-        out["stress"] = stress_of(given.stress)
+        out["stress"] = _stress(given.stress)
     if given.whatif is not None:
         out["whatif"] = WhatifSpec(given.whatif.learner, given.whatif.kinds)
     return out
+
+
+def _stress(given: StressSection) -> StressSpec:
+    """[stress] with names of corruptions that exist. Raises InputError."""
+    from audit.stress.corrupt import KINDS
+
+    plausible = {c: known_kinds(names) for c, names in given.plausible.items()}
+    return StressSpec(given.budget, given.depth, known_kinds(given.kinds, KINDS), given.columns, plausible)
 
 
 def to_sections(case: Case, folder: Path) -> dict[str, dict[str, Any]]:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from audit.errors import InputError
-
-if TYPE_CHECKING:
-    from audit.load.written import StressSection
 
 LEARNERS = ("case", "logistic", "boosting")
 
@@ -34,14 +31,6 @@ class WhatifSpec:
 
     learner: str | None = None
     kinds: tuple[str, ...] = ()
-
-
-def stress_of(given: StressSection) -> StressSpec:
-    """[stress] with names of corruptions that exist. Raises InputError."""
-    from audit.stress.corrupt import KINDS
-
-    plausible = {c: known_kinds(names) for c, names in given.plausible.items()}
-    return StressSpec(given.budget, given.depth, known_kinds(given.kinds, KINDS), given.columns, plausible)
 
 
 def known_kinds(names: tuple[str, ...], table: Any = None) -> tuple[str, ...]:
