@@ -29,7 +29,7 @@ from audit.stress.predicates import Literal, Literals, literals_of, singles_and_
 from audit.stress.serving import FLOOR, hit_rows
 from audit.stress.spec import StressSpec
 from debias.refits import Refits
-from debias.stress.influence import Encoder, Influence, encoder_of, rate_weight
+from debias.stress.influence import Influence, encoder_of, rate_weight
 from debias.task import Task
 
 RANKED = 6000
@@ -222,7 +222,17 @@ def _ranked(bench: Bench) -> tuple[list[Point], int]:
     trained = sorted((k for k in KINDS.values() if k.training), key=lambda k: k.training)
     wanted = [k.name for k in trained if not bench.spec.kinds or k.name in bench.spec.kinds]
     changes = [(k, None) for k in wanted if KINDS[k].of == "rows"]
-    other = _changed_columns(bench, encode, x[few], few, [k for k in wanted if KINDS[k].of != "rows"])
+    columns = [c for c, _ in encode.parts if not bench.spec.columns or c in bench.spec.columns]
+    other = {}
+    for name in columns:
+        for kind in wanted:
+            if KINDS[kind].of != "rows" and fits(KINDS[kind], bench.rows[name]):
+                at = dict(encode.parts)[name]
+                change = KINDS[kind].change
+                assert change is not None
+                new = x[few].copy()
+                new[:, encode.slice_of(name)] = encode.column(change(bench.rows[name]).iloc[few], at)
+                other[kind, name] = new
     lists: list[list[tuple[float, Point]]] = []
     for aim in range(len(bench.figures.aims)):
         v = influence.direction(_weights(bench, influence.soft, aim))
@@ -239,35 +249,12 @@ def _ranked(bench: Bench) -> tuple[list[Point], int]:
                     mine.append((float(total[k]), Point(kind, column, names)))
         # The best of each kind first, so that fits are not spent on one kind's neighbours.
         lists.append(_spread(mine))
-    return _by_turns(lists), int(usable.sum()) * (len(changes) + len(other))
-
-
-def _changed_columns(
-    bench: Bench, encode: Encoder, x: Floats, few: Ints, kinds: Sequence[str]
-) -> dict[tuple[str, str], Floats]:
-    """(kind, column) -> the encoded rows `few`, x, with that column changed; where the kind fits the column."""
-    out = {}
-    for name, at in encode.parts:
-        if bench.spec.columns and name not in bench.spec.columns:
-            continue
-        for kind in kinds:
-            if fits(KINDS[kind], bench.rows[name]):
-                change = KINDS[kind].change
-                assert change is not None
-                new = x.copy()
-                new[:, encode.slice_of(name)] = encode.column(change(bench.rows[name]).iloc[few], at)
-                out[kind, name] = new
-    return out
-
-
-def _by_turns(lists: Sequence[Sequence[tuple[float, Point]]]) -> list[Point]:
-    """The first of each list, then the second of each, each point once."""
     out: dict[Point, None] = {}
     for place in range(max((len(one) for one in lists), default=0)):
         for one in lists:
             if place < len(one):
                 out.setdefault(one[place][1])
-    return list(out)
+    return list(out), int(usable.sum()) * (len(changes) + len(other))
 
 
 def _spread(found: list[tuple[float, Point]]) -> list[tuple[float, Point]]:
