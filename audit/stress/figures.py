@@ -176,6 +176,22 @@ def moves_of(figures: Figures, coded: CodedRows, after: Ints | None, kind: str) 
     )
 
 
+def changed(
+    figures: Figures, coded: CodedRows, decision: Ints, label: Ints | None = None, counts: Floats | None = None
+) -> Moves:
+    """The moves where decisions (n,), outcomes or how often a row counts are others."""
+    n = len(coded.label)
+    weight = np.ones(n) if coded.weight is None else coded.weight
+    there = weight if counts is None else weight * counts
+    to = (figures.joint * 3 + (coded.label if label is None else label)) * 2 + decision
+    rows = np.flatnonzero((to != figures.cell) | (there != weight))
+    return Moves(
+        np.concatenate([rows, rows]),
+        np.concatenate([figures.cell[rows], to[rows]]),
+        np.concatenate([-weight[rows], there[rows]]),
+    )
+
+
 def figure_of(kind: str, counts: list[list[list[float]]]) -> float | None:
     """The figure from what `Figures.counts` gave: what a verifier computes again. None where it cannot be estimated."""
     found = []

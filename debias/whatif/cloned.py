@@ -39,6 +39,8 @@ class CaseOwn:
 
     def __call__(self, recipe: Recipe) -> tuple[Ints, Floats]:
         """Decisions and scores (m,) of the rows measured. Raises ModelError."""
+        if recipe.same and recipe.threshold is None:
+            return self.decided, self.base
         if recipe.threshold is not None:
             if not ((self.base >= 0) & (self.base <= 1)).all():
                 raise ModelError("the model's scores are no probabilities, so that no other threshold was tried")
