@@ -9,8 +9,9 @@ LogisticRegression, or OrdinalEncoder and LightGBM. The mixes of 60:
 balanced    as many of every kind as the table has: 14 change what comes in
 prototype   13 features left out, 26 changes of what comes in, 6 flips of outcomes by group, 5 groups not learned from,
             6 encodings, 4 cleanings: that of the prototype from which the goals come
-anchor      nine in ten change what is measured and not what is learned, as in the best case of mlwhatif: fields that come
-            in otherwise, gaps filled at serving, other shares of people, outcomes cleaned where measured, thresholds
+anchor      nine in ten change what is measured and not what is learned, as in the best case of mlwhatif: fields that
+            come in otherwise, gaps filled at serving, other shares of people, outcomes cleaned where measured, other
+            thresholds
 half        every second one does
 """
 

@@ -52,8 +52,8 @@ class Boosting:
         self.base = np.asarray(self.model.predict(self.test, num_threads=1), dtype=np.float64)
 
     def _asked(self, altered: Mapping[str, pd.Series]) -> Floats:
-        """Scores (m,) of the base model where these columns come in otherwise. A row's score follows from its own values
-        alone: rows whose values stay as they were keep theirs."""
+        """Scores (m,) of the base model where these columns come in otherwise. A row's score follows from its own
+        values alone: rows whose values stay as they were keep theirs."""
         columns = {}
         for name, series in altered.items():
             values = self._told_apart(name, _values(column_of(self.parts.train[name], series), 1))

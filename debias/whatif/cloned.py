@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from audit.cube import Floats, Ints
-from audit.errors import ModelError
+from audit.errors import DataError, ModelError
 from audit.load.values import with_columns
 from debias.refits import Refits
 from debias.whatif.table import Parts, Recipe
@@ -28,7 +28,7 @@ class CaseOwn:
             try:
                 decided, score = learner(parts.train, parts.label, pd.concat(frames, ignore_index=True), parts.seed)
                 break
-            except ModelError:
+            except (ModelError, DataError):
                 if number == 2:
                     raise
         many = len(parts.test)

@@ -122,8 +122,8 @@ def parts_of(task: Task, seed: int) -> Parts:
 
 
 def flags(train: Any, test: Any, label: Ints, truth: Ints, seed: int) -> tuple[Any, Any]:
-    """What confident learning would look at, of training rows (n,) from out-of-fold scores of logistic regression and of
-    rows measured (m,) from a fit on all training rows; None, None for too few rows."""
+    """What confident learning would look at, of training rows (n,) from out-of-fold scores of logistic regression and
+    of rows measured (m,) from a fit on all training rows; None, None for too few rows."""
     if len(label) < 50 or min(label.sum(), len(label) - label.sum()) < FOLDS * 2:
         return None, None
     columns = [column_of(train[c], test[c]) for c in train.columns]
@@ -249,7 +249,8 @@ def _document(
     adjusted = iter(stats.holm(p).tolist() if p else [])
     for entry in entries:
         for figure in entry["figures"]:
-            figure["p_adjusted"] = next(adjusted)
+            found = next(adjusted)
+            figure["p_adjusted"] = None if np.isnan(found) else found
     own = figures.of(table(shipped)[None])[0]
     kept = [aims[a] for a in usable]
     return {

@@ -68,7 +68,8 @@ class Variant:
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What rows of the table look at. train, test: features; label, joint (n,): of training rows; flagged (n,) of them
-    and doubted (m,) of those measured: rows that confident learning would look at, or None where nothing scored them."""
+    and doubted (m,) of those measured: rows that confident learning would look at, or None where nothing scored them.
+    """
 
     task: Task
     rows: Ints
@@ -286,8 +287,9 @@ def _sizes(p: Parts) -> Iterator[tuple[str, Recipe]]:
         for g, name in enumerate(p.task.levels[i]):
             if 10 <= (codes == g).sum() <= len(codes) - 20:
                 for many, times in (("half as", 0.5), ("twice as", 2.0)):
-                    yield f"{many} many of {attribute} {name} decided about", Recipe(
-                        counts=np.where(codes == g, times, 1.0)
+                    yield (
+                        f"{many} many of {attribute} {name} decided about",
+                        Recipe(counts=np.where(codes == g, times, 1.0)),
                     )
 
 
@@ -310,8 +312,9 @@ def _filled(p: Parts) -> Iterator[tuple[str, Recipe]]:
         for how, value in found.items():
             if len(value) and pd.notna(value.iloc[0]):
                 filled = p.test[c].astype(np.float64) if how == "median" else p.test[c]
-                yield f"{c}: gaps filled with the {how} value as they come in", Recipe(
-                    asked={str(c): filled.fillna(value.iloc[0])}
+                yield (
+                    f"{c}: gaps filled with the {how} value as they come in",
+                    Recipe(asked={str(c): filled.fillna(value.iloc[0])}),
                 )
 
 
