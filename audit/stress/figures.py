@@ -155,7 +155,7 @@ class Figures:
 def _rates(shaped: Floats, metric: Metric, into: Floats) -> Floats:
     """(D, G) of (D, J, 3, 2)."""
     x, n = ((shaped * mask).sum(axis=(2, 3)) @ into.T for mask in (metric.numerator, metric.denominator))
-    return np.divide(x, n, out=np.full_like(x, np.nan), where=n > 1e-9)
+    return np.asarray(np.divide(x, n, out=np.full_like(x, np.nan), where=n > 1e-9))
 
 
 def _gap(rate: Floats, kind: str, lowest: int | None = None) -> Floats:
