@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from audit.gaps import Settings
 from audit.load import load_case
@@ -153,12 +155,36 @@ def test_a_gap_that_stands_alone_but_not_among_all_that_were_looked_at_says_so()
     assert _sure(replace(gap, pair_p_adjusted=0.01)) == " It is hardly chance."
 
 
-def test_two_long_names_are_cut_where_they_differ() -> None:
-    a = "Ministry of Education and Scientific Research, department of schools"
-    b = "Ministry of Education and Scientific Research, department of universities"
-    x, y = words.apart(a, b, 30)
-    assert x != y
-    assert max(len(x), len(y)) <= 31
+MINISTRY = "Ministry of Education and Scientific Research, department of "
+ALIKE = {
+    "one beginning": [MINISTRY + d for d in ("schools", "universities", "sport")],
+    "one end": [f"{d} regional office for housing and social benefits" for d in ("North", "South", "East-by-sea")],
+    "both ends": [f"Regional office for housing ({d}) in the province of the great river" for d in ("north", "south")],
+    "several places": ["x" * 35 + a + "y" * 35 + b + "z" * 20 for a, b in (("1", "1"), ("1", "2"), ("2", "1"))],
+    "length alone": ["A" * n for n in (60, 61, 62)],
+    "no spaces": ["東京都教育委員会学校教育部義務教育課指導主事室第一係担当者一覧表" + d for d in "北南"],
+    "right to left": ["وزارة التربية والتعليم والبحث العلمي في الجمهورية، قسم " + d for d in ("المدارس", "الجامعات")],
+    "accents apart": ["e\u0301" * 40 + d for d in "ab"],
+    "joined signs": ["👩\u200d👩\u200d👧" * 12 + d for d in "ab"],
+}
+
+
+@pytest.mark.parametrize("names", ALIKE.values(), ids=list(ALIKE))
+def test_long_names_are_cut_where_they_differ(names: list[str]) -> None:
+    cut = words.told_apart(names, 30)
+    assert len(set(cut)) == len(names)
+    for text in (*cut, *words.apart(names[0], names[1], 30)):
+        assert len(text) <= 30
+        assert not re.search("(^|…)[\u0301\u200d]|\u200d(…|$)", text), "a letter is parted from its accent or joiner"
+    assert len(set(words.apart(names[0], names[1], 30))) == 2
+
+
+@given(st.lists(st.text(alphabet="ab ", min_size=1, max_size=90), min_size=2, max_size=8, unique=True))
+@settings(max_examples=150, deadline=None)
+def test_no_two_names_that_differ_come_out_alike(names: list[str]) -> None:
+    cut = words.told_apart(names, 30)
+    assert len(set(cut)) == len(names)
+    assert max(map(len, cut)) <= 30
 
 
 def test_a_script_that_no_font_draws_is_found_before_signing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from audit.values import Gap, Pair
 from reports import conditions, words
 from reports.blocks import Block, Key, Keys, Sources
 from reports.sections import find
-from reports.sections.board.said import many, name, named, of_100, two
+from reports.sections.board.said import NAME, many, named, of_100, two
 
 MOST, FULL = 3, 2
 """Attributes with a figure of their own, and those of them with sentences of their own."""
@@ -193,8 +193,9 @@ def unseen(sources: Sources) -> list[str]:
         out.append("How people fare whose outcome nobody saw, such as those who were refused.")
     known = evidence.data.label is not None
     short = [r for r in evidence.rates if not r.estimable and (known or r.metric == SELECTION_RATE)]
-    small = list(dict.fromkeys(name(r.group) for r in short))
+    small = list(dict.fromkeys(words.name_of(r.group) for r in short))
     if small:
+        small[:2] = words.told_apart(small[:2], NAME)
         named = ", ".join(small[:2]) + (f" and {len(small) - 2} more" if len(small) > 2 else "")
         out.append(f"Some figures of groups with few people: {named}.")
     if sources.explain is None or not sources.explain.overall:
