@@ -18,6 +18,7 @@ from reports.log import Log
 from reports.manifest import strict_json
 from reports.verify.about import check_about
 from reports.verify.log import check_history
+from reports.verify.reading import attachments_of
 from reports.verify.result import Broken
 from tests.reports import kit
 from tests.reports.pki import Pki
@@ -136,6 +137,8 @@ def test_the_report_verifies_with_its_log_and_runs_again(place: Path, capsys: py
     found = json.loads(capsys.readouterr().out)
     checks = {c["check"]: c for c in found["checks"]}
     assert code == 0, [c for c in found["checks"] if c["status"] != "ok"]
+    manifest = strict_json(attachments_of(pdf.read_bytes())["manifest.json"], "manifest.json")
+    assert manifest["extra"]["annex"] == "none"
     assert "search.json" in checks["rerun"]["detail"]
     assert "presets.json presets (texts of forms and what people answered" in checks["rerun"]["detail"]
 
