@@ -132,7 +132,7 @@ def averages_of(margin: Margin) -> stats.Averages:
     if s.probabilities:
         least, most = 0.0, 1.0
     variance = variance * scale**2
-    return stats.Averages(mean, variance, np.nan_to_num(skew), np.nan_to_num(size), least, most)
+    return stats.Averages(mean, variance, np.nan_to_num(skew), np.nan_to_num(size), least, most, margin.weighted)
 
 
 def _mean(margin: Margin, g: int, averages: stats.Averages, limits: tuple[Floats, Floats], settings: Settings) -> Rate:
