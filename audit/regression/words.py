@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from audit.findings import p_words
+from audit.findings import interval_words, significance
 from audit.sizes import behind
+from audit.values import Gap, from_json
 
 
 def number(value: float | None) -> str:
@@ -47,20 +48,21 @@ def _sentence(found: Mapping[str, Any], gap: Mapping[str, Any]) -> str:
     what = gap["metric"].replace("_", " ")
     if gap["value"] is None:
         return f"By {by}: the gap in {what} cannot be estimated: {gap['reason']}."
-    p = f"all groups tested together: {p_words(gap['p_adjusted'])} adjusted for {found['family']} comparisons"
+    known = from_json(Gap, dict(gap))
+    p = significance(known)
     pair = f"{name(gap['highest'])} and {name(gap['lowest'])}"
     if gap["metric"] == "kolmogorov_smirnov":
         return (
             f"By {by}: the predictions of {pair} lie farthest apart: up to {100 * gap['value']:.1f} points of people "
-            f"at one value (95 % interval of the widest gap {100 * gap['low']:.1f} to {100 * gap['high']:.1f}; {p})."
+            f"at one value ({interval_words(known)}; {p})."
         )
     rates = {tuple(r["group"]): r for r in found["rates"] if _same(r, gap)}
     high, low = rates[tuple(gap["highest"])], rates[tuple(gap["lowest"])]
     said = (
         f"By {by}: {_LEADS[gap['metric']]} {number(high['value'])} for {name(gap['highest'])} "
         f"({behind(high)}) and {number(low['value'])} for {name(gap['lowest'])} "
-        f"({behind(low)}); the gap is {number(gap['value'])} (95 % interval of the widest "
-        f"gap {number(gap['low'])} to {number(gap['high'])}; {p})."
+        f"({behind(low)}); the gap is {number(gap['value'])} "
+        f"({interval_words(known, say=number)}; {p})."
     )
     worse = gap.get("worse_off")
     if worse:
