@@ -366,7 +366,7 @@ def put(text: str, part: str, section: str) -> str:
     pieces: dict[str, str] = {}
     starts = sorted((f"\n{text}".find(f"\n{head}\n"), name) for name, (_, _, head) in PARTS.items())
     places = [(at, name) for at, name in starts if at >= 0]
-    for (at, name), (end, _) in zip(places, [*places[1:], (len(text), "")], strict=True):
+    for (at, name), (end, _) in zip(places, [*places, (len(text), "")][1:], strict=True):
         pieces[name] = text[at:end].strip() + "\n"
     pieces[part] = section.strip() + "\n"
     return "\n".join(pieces[name] for name in PARTS if name in pieces)

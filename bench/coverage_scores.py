@@ -149,7 +149,7 @@ def means(runs: int) -> str:
 def gaps(runs: int) -> str:
     """The widest gap of areas and of averages: none, and one group apart."""
     lines = [
-        "| groups | truth | area: interval holds | average: interval holds | area: of the two named | average: the same |",
+        "| groups | truth | area: interval holds | average: interval holds | area, two named | average, two named |",
         "| --- | --- | ---: | ---: | ---: | ---: |",
     ]
     for groups, sizes in GROUPS.items():
