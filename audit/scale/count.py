@@ -199,7 +199,9 @@ def _grouped(case: Case, source: Source, connection: Any) -> tuple[pd.DataFrame,
         each = tuple(k.removesuffix(f' AS "{OWN}"') for k in keys[: len(_roles(case)) + 1])
         each = each if len(each) > len(_roles(case)) else (*each, own)
         weigh = None if weight is None else _fixed(weight, largest, WEIGHT, "{}").removesuffix(f' AS "{WEIGHT}"')
-        together = Together(connection, mine.table, who, each, found.select(range(len(each))), weigh)
+        together = Together(
+            connection, mine.table, who, each, found.select(range(len(each))), str(asked.data.cluster), weigh
+        )
     return typed, _Extra(notes, bins, scored, _repeated(asked, source, rows), together)
 
 
