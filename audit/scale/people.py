@@ -52,8 +52,9 @@ def told_apart(source: Source, connection: Any, who: str) -> bool:
     return not connection.sql(f"SELECT bool_or({bad}) FROM {source.sql}").fetchall()[0][0]
 
 
-def clusters_in(found: Together, audit: npt.NDArray[np.bool_], coded: CodedRows) -> Clusters:
-    """`audit.clusters.clusters_of` of the measured rows; audit: of `raw`; coded: its measured rows.
+def clusters_in(found: Together, audit: npt.NDArray[np.bool_], coded: CodedRows, rows: int) -> Clusters:
+    """`audit.clusters.clusters_of` of the measured rows; audit: of `raw`; coded: its measured kinds, of so
+    many rows.
 
     Raises DataError where people stand in too many cells, or a row names nobody.
     """
@@ -72,7 +73,7 @@ def clusters_in(found: Together, audit: npt.NDArray[np.bool_], coded: CodedRows)
     joined = " AND ".join(f"{key} IS NOT DISTINCT FROM {name}" for key, name in zip(found.keys, names, strict=True))
     used = np.unique(cell).tolist()
     if found.weight is None:
-        alone = _alone(database, found, joined, used, groups)
+        alone = _alone(database, found, joined, used, groups, rows)
         if alone is not None:
             return alone
     each = ", ".join(f"coalesce({_counted(found.weight, c)}, 0) AS w{c}" for c in used)
@@ -81,10 +82,9 @@ def clusters_in(found: Together, audit: npt.NDArray[np.bool_], coded: CodedRows)
         f"CREATE TEMP TABLE people AS SELECT {found.who} AS who, g, {each} FROM {found.table} JOIN cells ON {joined} "
         "GROUP BY ALL"
     )
-    rows = f"SELECT count(*), count({found.who}) FROM {found.table} JOIN cells ON {joined}"
-    total, known = database.sql(rows).fetchall()[0] if database.sql(NOBODY).fetchall()[0][0] else (0, 0)
-    if total > known:
-        raise of_nobody(found.name, total - known, total)
+    if database.sql(NOBODY).fetchall()[0][0]:
+        counted = f"SELECT count(*) - count({found.who}) FROM {found.table} JOIN cells ON {joined}"
+        raise of_nobody(found.name, int(database.sql(counted).fetchall()[0][0]), rows)
     ends = database.sql(
         "SELECT low, high, k, count(*) AS n FROM (SELECT min(g) AS low, max(g) AS high, count(*) AS k FROM people "
         "GROUP BY who) GROUP BY ALL"
@@ -115,7 +115,7 @@ def clusters_in(found: Together, audit: npt.NDArray[np.bool_], coded: CodedRows)
     return summed(groups, sets, left, right, products)
 
 
-def _alone(database: Any, found: Together, joined: str, used: list[int], groups: int) -> Clusters | None:
+def _alone(database: Any, found: Together, joined: str, used: list[int], groups: int, total: int) -> Clusters | None:
     """The sums in one scan, where every person is in one group; None where somebody is in two, or in too many rows.
 
     A person's counts of all cells are added up as one number, and so are groups and their squares: the groups g of k
@@ -132,19 +132,18 @@ def _alone(database: Any, found: Together, joined: str, used: list[int], groups:
     cells = ", ".join(f"(b >> {bits * i}) & {(1 << bits) - 1} AS w{c}" for i, c in enumerate(used))
     within = [(i, j) for i in used for j in used if i <= j]
     sums = ", ".join(f"sum(w{i} * w{j})::DOUBLE AS p{i}{j}" for i, j in within)
-    rows = " + ".join(f"w{c}" for c in used)
     table = database.sql(
         f"SELECT CASE WHEN k * (h >> {FAR}) = s * s THEN s // k ELSE -1 END AS g, count(*) AS n, max(k) AS most, "
         f"coalesce(sum(k) FILTER (WHERE who IS NULL), 0) AS nobody, sum(k) AS rows, {sums} "
-        f"FROM (SELECT *, {rows} AS k, h & {(1 << FAR) - 1} AS s FROM (SELECT who, h, {cells} FROM "
-        f"(SELECT {found.who} AS who, sum(b)::BIGINT AS b, sum(h)::BIGINT AS h FROM {found.table} "
-        f"JOIN packed ON {joined} GROUP BY 1))) GROUP BY 1 ORDER BY 1"
+        f"FROM (SELECT *, {' + '.join(f'w{c}' for c in used)} AS k FROM (SELECT who, h, h & {(1 << FAR) - 1} AS s, "
+        f"{cells} FROM (SELECT {found.who} AS who, TRY_CAST(sum(b) AS BIGINT) AS b, TRY_CAST(sum(h) AS BIGINT) AS h "
+        f"FROM {found.table} JOIN packed ON {joined} GROUP BY 1))) GROUP BY 1 ORDER BY 1"
     ).fetchnumpy()
-    g, people, most, nobody, counted = (
-        np.asarray(table[name], dtype=np.int64) for name in ("g", "n", "most", "nobody", "rows")
-    )
-    if not len(g) or most.max() >= 1 << min(bits, MOST_ROWS):
+    most, nobody, counted = (np.ma.asarray(table[name]) for name in ("most", "nobody", "rows"))
+    # A count that ran over into the next cell's makes rows fewer, or nothing of them; both show in how many there are.
+    if np.ma.getmaskarray(most).any() or counted.sum() != total or most.max() >= 1 << min(bits, MOST_ROWS):
         return None
+    g, people = (np.asarray(table[name], dtype=np.int64) for name in ("g", "n"))
     if nobody.any():
         raise of_nobody(found.name, int(nobody.sum()), int(counted.sum()))
     if g.min() < 0:

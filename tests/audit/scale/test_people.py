@@ -30,12 +30,14 @@ decision = "d"
 def rows(how: str, seed: int = 0) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     who = rng.integers(0, 150, 900)
-    if how == "one has 1,500 rows":
-        who = np.append(who, np.full(1500, 7))
+    if how.startswith("one has"):
+        who = np.append(who, np.full(int(how.split()[2].replace(",", "")), 7))
     frame = pd.DataFrame({"who": who - 40, "g": np.array(["a", "b", "c"])[who % 3], "h": np.where(who % 5, "x", "z")})
     taste = np.linspace(0.1, 0.9, 150)[who]
     frame["y"] = np.where(rng.random(len(who)) < taste, "yes", "no")
     frame["d"] = np.where(rng.random(len(who)) < taste, "yes", "no")
+    if how.endswith("alike"):
+        frame.loc[900:, ["y", "d"]] = "yes"
     if how == "unknown outcomes":
         frame.loc[rng.random(len(who)) < 0.2, "y"] = None
     if how == "some are in two groups":
@@ -68,6 +70,8 @@ def evidence(folder: Path, frame: pd.DataFrame, kind: str, large: bool, monkeypa
         ("one decision", "csv", True),
         ("some are in two groups", "parquet", False),
         ("one has 1,500 rows", "parquet", False),
+        ("one has 32,768 alike", "parquet", False),
+        ("one has 300,000 alike", "parquet", False),
         ("numbers with halves", "parquet", None),
     ],
 )
