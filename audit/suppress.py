@@ -174,6 +174,8 @@ def _blank(margin: Margin, groups: set[tuple[str, ...]]) -> Margin:
         return out
 
     s = margin.scores.mapped(blank) if margin.scores is not None else None
+    if s is not None and s.area is not None:
+        s = replace(s, area=np.where(hide, np.nan, s.area))  # nobody is counted, so there is none
     more = margin.beside.mapped(blank) if margin.beside is not None else None
     clusters = margin.clusters
     if clusters is not None:
