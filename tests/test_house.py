@@ -198,7 +198,7 @@ FLOORS = (
     {"log"},
     {"register", "verify", "attest.check"},
     {
-        "approve", "archive", "demo", "earlier", "forget", "issue", "loop_decision", "loop_log", "outward", "rerun",
+        "approve", "archive", "demo", "earlier", "forget", "purge", "issue", "loop_decision", "loop_log", "outward", "rerun",
         "log.record",
     },
 )  # fmt: skip
