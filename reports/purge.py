@@ -16,6 +16,7 @@ log of acts before it goes: when, by whom, of which case, how much, by which rul
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import getpass
 import json
@@ -28,8 +29,10 @@ from pathlib import Path
 from typing import Any
 
 from audit import access
-from audit.errors import CaseError, DataError, InputError, nearest
+from audit.errors import AssayError, CaseError, DataError, InputError, nearest
 from audit.files import canonical, write_whole
+from audit.sealed import CLEAR, OPEN, SEALED, is_open, is_sealed, outer, save
+from audit.sealed import hold as hold_open
 from debias import jobs
 from reports import forget
 from reports.forget import Forgotten
@@ -163,12 +166,31 @@ class _Purge:
         self.go("jobs_days", None, gone(True), lambda: gone(False))
 
     def case(self, place: Path) -> None:
-        every = [p for p in place.rglob("*") if p.is_file() and p.name not in (PURGED, forget.HOLD, access.OWNER)]
+        """One case; a sealed one is opened for it where anything in it may be due."""
+        if not is_sealed(place) or self.due("cases_days", [place / SEALED]):
+            self.inner(place)
+            return
+        inner = ("answers_days", "explanations_days", "data_days")
+        if not any(self.due(rule, [place / SEALED]) for rule in inner):
+            return
+        try:
+            opened = hold_open(place)
+        except AssayError as error:
+            self.found.done += Forgotten((), ((f"case {place.name[:8]}", error.problem),))
+            return
+        with opened or contextlib.nullcontext():
+            self.inner(place)
+            if not self.dry:
+                save(place)
+
+    def inner(self, place: Path) -> None:
+        root = (place / OPEN).resolve() if is_open(place) else place
+        every = [p for p in root.rglob("*") if p.is_file() and p.name not in CLEAR - {SEALED}]
         parts = {
             "cases_days": every,
             "answers_days": [p for p in every if p.name.startswith("answers") and p.suffix == ".jsonl"],
-            "explanations_days": [p for p in every if p == place / "run" / "explain.json" or ".store" in p.parts],
-            "data_days": [p for p in every if _is_data(p, place)],
+            "explanations_days": [p for p in every if p == root / "run" / "explain.json" or ".store" in p.parts],
+            "data_days": [p for p in every if _is_data(p, root)],
         }
         # The data is used as long as anything is done with the case; answers and explanations have ages of their own.
         age = {k: every if k in ("cases_days", "data_days") else v for k, v in parts.items()}
@@ -186,17 +208,17 @@ class _Purge:
             self.go("cases_days", place, whole(True), lambda: whole(False))
             return
         for rule in due:
-            self.part(rule, place, parts[rule])
+            self.part(rule, place, root, parts[rule])
 
-    def part(self, rule: str, place: Path, files: Sequence[Path]) -> None:
+    def part(self, rule: str, place: Path, root: Path, files: Sequence[Path]) -> None:
         """Some files of a case; a note stays in their place, so that who misses them is told."""
 
         def gone(dry: bool) -> Forgotten:
-            out = forget._explanations(place / "run", dry) if rule == "explanations_days" else Forgotten()
+            out = forget._explanations(root / "run", dry) if rule == "explanations_days" else Forgotten()
             if not dry:
                 why = {"by": self.who[1], "time": self.at(), "rule": f"{rule} = {self.rules[rule]:g}"}
                 noted = [{"file": p.name, **why} for p in files]
-                write_whole(place / PURGED, canonical([*purged_of(place), *noted]), mode=0o600)
+                write_whole(root / PURGED, canonical([*purged_of(root), *noted]), mode=0o600)
             return out + sum((forget._file(p, dry) for p in files), Forgotten())
 
         self.go(rule, place, gone(True), lambda: gone(False))
@@ -205,9 +227,9 @@ class _Purge:
         """Why nothing of this case goes now; "" where nothing stops it."""
         if held := forget.held(place):
             return f"on hold since {held['time'][:10]} by {held['by']}: {held['reason']}"
-        wanted = str(place.resolve())
+        wanted = str(outer(place))
         for job in jobs.find(self.home / "jobs"):
-            named = any(str(Path(a).resolve()).startswith(wanted) for a in job.args if os.sep in a)
+            named = any(str(outer(Path(a))).startswith(wanted) for a in job.args if os.sep in a)
             if named and not jobs.state(self.home / "jobs", job.id).over:
                 return "work on it is not finished"
         return ""

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 from audit import access
 from audit.errors import DataError, InputError
 from audit.files import private_folder, write_whole
+from audit.sealed import inside, is_open, is_sealed, leftover, save
+from screens import held
 
 if TYPE_CHECKING:
     from reports.forget import Forgotten
@@ -59,7 +61,12 @@ class CaseFolder:
 
     @property
     def ready(self) -> bool:
-        return self.file.exists()
+        return self.file.exists() or self.sealed
+
+    @property
+    def sealed(self) -> bool:
+        """Whether it is encrypted, and closed now."""
+        return is_sealed(self.place) and not is_open(self.place)
 
 
 def home() -> Path:
@@ -97,6 +104,7 @@ def open_case(case_id: str) -> CaseFolder:
             expected="the address of a case that was loaded here",
             todo="start from the screen Set up",
         )
+    held.keep(place)
     return CaseFolder(case_id, place)
 
 
@@ -107,6 +115,7 @@ def new_case() -> CaseFolder:
     access.demand("make")
     private_folder(place)
     access.claim(place)
+    held.keep(place)
     return CaseFolder(case_id, place)
 
 
@@ -139,7 +148,8 @@ def keep_upload(folder: CaseFolder, name: str, content: bytes) -> Path:
     while path.exists():
         count += 1
         path = folder.place / f"{stem}-{count}{'.' + suffix if suffix else ''}"
-    write_whole(path, content)
+    write_whole(inside(folder.place, path.name), content)
+    save(folder.place)
     return path
 
 
@@ -148,6 +158,8 @@ def forget_case(folder: CaseFolder, *, keep_reports: bool = False, dry: bool = F
     from reports.forget import forget_folder
 
     to = home() / "reports" if keep_reports else None
+    if not dry:
+        held.let_go(folder.place)
     return forget_folder(folder.place, jobs_home(), reports_to=to, dry=dry)
 
 
@@ -155,6 +167,7 @@ def sweep() -> Forgotten:
     """Remove uploads that nobody came back to (reports.forget.ABANDONED_DAYS)."""
     from reports.forget import abandoned
 
+    leftover(home() / "cases")
     return abandoned(home() / "cases", jobs_home())
 
 

@@ -71,3 +71,34 @@ def purge(dry_run: bool, hold: str, release: str, reason: str, **days: float | N
     found = work.purge(home(), work.rules_of(home(), {f"{k}_days": v for k, v in days.items()}), dry=dry_run)
     lines = [*(["Nothing was deleted: this is what would be."] if dry_run else []), *found.lines()]
     return Result(found.done.to_json() | {"entries": found.entries, "dry_run": dry_run}, "\n".join(lines))
+
+
+_CASE = click.Argument(["case"], metavar="ID")
+
+
+@command(_CASE, more="For the keys in ASSAY_RECIPIENT (age1...). The app and its jobs open it while it is used.")
+def lock(case: str) -> Result:
+    from audit.sealed import lock as work
+
+    work(_place(case, "work"))
+    return Result({"case": case, "sealed": True}, f"Case {case[:8]} is sealed.")
+
+
+@command(_CASE, more="With the key in ASSAY_IDENTITY.")
+def unlock(case: str) -> Result:
+    from audit.sealed import unlock as work
+
+    work(_place(case, "work"))
+    return Result({"case": case, "sealed": False}, f"Case {case[:8]} lies in clear again.")
+
+
+def _place(case: str, act: str) -> Path:
+    """The folder of a case of the workspace, for who may do this. Raises InputError where there is none."""
+    from audit import access
+    from screens.workspace import home
+
+    place = home() / "cases" / case
+    if re.fullmatch("[0-9a-f]{32}", case) is None or not place.is_dir():
+        raise InputError("there is no such case", got=repr(case)[:60], expected="the id of a case of the workspace")
+    access.demand(act, place)
+    return place
