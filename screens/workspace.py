@@ -12,12 +12,14 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from audit import access
+from audit.elsewhere import elsewhere
 from audit.errors import DataError, InputError
 from audit.files import private_folder, write_whole
 from audit.sealed import inside, is_open, is_sealed, leftover, save
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from reports.forget import Forgotten
     from reports.log.store import Entry
 
+Found = TypeVar("Found")
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "sample_data"
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -132,7 +135,7 @@ def sample_case(name: str) -> CaseFolder:
 def keep_upload(folder: CaseFolder, name: str, content: bytes) -> Path:
     """Write an uploaded file into the case under a safe name; never over another."""
     access.demand("work", folder.place)
-    safe = _NAME.sub("_", Path(name).name).lstrip(".")[-120:] or "upload"
+    safe = _safe(name)
     if not content:
         raise DataError(
             f"{name} is empty",
@@ -143,14 +146,41 @@ def keep_upload(folder: CaseFolder, name: str, content: bytes) -> Path:
     path = folder.place / safe
     if path.exists() and path.read_bytes() == content:
         return path
-    stem, suffix = safe.split(".", 1) if "." in safe else (safe, "")
-    count = 1
-    while path.exists():
-        count += 1
-        path = folder.place / f"{stem}-{count}{'.' + suffix if suffix else ''}"
+    path = _free(path)
     write_whole(inside(folder.place, path.name), content)
     save(folder.place)
     return path
+
+
+def keep_file(folder: CaseFolder, name: str, at: Path) -> Path:
+    """Move an upload that lies on disk into the case under a safe name; never over another."""
+    access.demand("work", folder.place)
+    path = _free(folder.place / _safe(name))
+    shutil.move(at, inside(folder.place, path.name))
+    save(folder.place)
+    return path
+
+
+def _safe(name: str) -> str:
+    return _NAME.sub("_", Path(name).name).lstrip(".")[-120:] or "upload"
+
+
+def _free(path: Path) -> Path:
+    """This path, or the next that nothing stands at."""
+    stem, suffix = path.name.split(".", 1) if "." in path.name else (path.name, "")
+    count = 1
+    while path.exists():
+        count += 1
+        path = path.with_name(f"{stem}-{count}{'.' + suffix if suffix else ''}")
+    return path
+
+
+LARGE_BYTES = 8 << 20
+
+
+def apart(function: Callable[..., Found], *args: Any, size: int) -> Found:
+    """`function(*args)`; where the file of `size` bytes is large, in a process that gives its memory back."""
+    return function(*args) if size < LARGE_BYTES else elsewhere(function, *args)
 
 
 def forget_case(folder: CaseFolder, *, keep_reports: bool = False, dry: bool = False) -> Forgotten:
