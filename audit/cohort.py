@@ -16,7 +16,7 @@ from audit.errors import DataError
 from audit.gaps import Settings
 from audit.measure import measure
 from audit.publish import joint
-from audit.suppress import publish, without
+from audit.suppress import publish, publish_margins, without
 from audit.values import Measures
 
 
@@ -114,4 +114,5 @@ def at_threshold(
         everyone = replace(moved(whole, 0.0), n=n, w=w, w2=w2)
     else:
         everyone = moved(whole, threshold)
-    return measure([replace(everyone, scores=None), replace(groups, scores=None)], settings)
+    shown = publish_margins([replace(everyone, scores=None), replace(groups, scores=None)], settings.floor)
+    return measure(shown, settings)

@@ -116,7 +116,7 @@ def comparison(m: Mitigation) -> None:
         if (r := rates[key].get(group)) is not None
     ]
     figure = charts.dots(values, title=f"Selection rate by {by}, 95 % intervals")
-    st.plotly_chart(figure, config=charts.CONFIG, key="before-after", alt=table.caption)
+    parts.chart(figure, key="before-after", alt=table.caption)
     with st.expander("The same as a table"):
         draw.table(table)
 

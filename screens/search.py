@@ -81,9 +81,9 @@ def shown(found: Search) -> None:
         ),
         ("other candidates", [_point(t, "", name_of_trial(t)) for t in others(found)]),
     )
-    left.plotly_chart(
+    parts.chart(
         charts.front(kinds, title=f"Wrong decisions and {weighed.short}, 95 % intervals", gap=gap),
-        config=charts.CONFIG, key="front", alt=alt_of(found, on),
+        key="front", alt=alt_of(found, on), place=left,
     )  # fmt: skip
     with right:
         draw.table(table(found, on))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from audit.load.propose import ROWS, Roles, propose_roles
-from audit.load.tables import read_noted
+from audit.load.tables import Select, read_noted
 from audit.load.values import names_of
 
 HEAD, MOST_VALUES, MANY = 20, 50, 10
@@ -55,21 +55,21 @@ def glance(path: Path) -> Glance:
     if path.stat().st_size <= SMALL_BYTES:
         table = read_noted(path)
         return _seen([table.frame], table.notes)
-    names = list(read_noted(path, []).columns)
-    if not names:
-        table = read_noted(path)
-        return _seen([table.frame], table.notes)
+    names: tuple[str, ...] = ()
     notes: dict[str, None] = {}
     parts: list[pd.DataFrame] = []
     columns: dict[str, Column] = {}
-    rows, head = 0, pd.DataFrame()
-    for start in range(0, len(names), COLUMNS):
-        table = read_noted(path, names[start : start + COLUMNS])
+    rows, head, start = 0, pd.DataFrame(), 0
+    while start == 0 or start < len(names):
+        some: Select = names[start : start + COLUMNS] if names else lambda all_of_them: all_of_them[:COLUMNS]
+        table = read_noted(path, some)
+        names = names or table.columns
         notes |= dict.fromkeys(table.notes)
         columns |= {str(c): _column(table.frame[c]) for c in table.frame}
         rows = len(table.frame)
         parts.append(table.frame.iloc[:: max(1, -(-rows // ROWS))].reset_index(drop=True))
-        head = table.frame.head(HEAD) if start == 0 else head.join(table.frame.head(HEAD))
+        head = table.frame.head(HEAD).copy() if start == 0 else head.join(table.frame.head(HEAD))
+        start += COLUMNS
     return Glance(rows, columns, head, propose_roles(pd.concat(parts, axis=1)), tuple(notes))
 
 
