@@ -16,6 +16,7 @@ from assay._commands import COMMANDS
 from assay._commands.parsing import Call, parsed
 from audit import progress
 from audit.errors import AssayError
+from audit.printable import printable
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         as_json = call.json
         return _finished(call, name)
     except AssayError as error:
-        print(f"{name}: {error.message}", file=sys.stderr)
+        print(printable(f"{name}: {error.message}"), file=sys.stderr)
         if as_json:
             print(json.dumps(error.to_json(), ensure_ascii=False, indent=1))
         return error.exit_code
@@ -57,12 +58,12 @@ def _finished(call: Call, name: str) -> int:
     """Run it and print what it found; where that ends in an error, the error follows on stderr."""
     result = call.run()
     print(
-        json.dumps(result.document, ensure_ascii=False, indent=1) if call.json else result.words,
+        json.dumps(result.document, ensure_ascii=False, indent=1) if call.json else printable(result.words),
         flush=True,
     )
     if result.failure is None:
         return 0
-    print(f"{name}: {result.failure.message}", file=sys.stderr)
+    print(printable(f"{name}: {result.failure.message}"), file=sys.stderr)
     return result.failure.exit_code
 
 

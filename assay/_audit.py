@@ -22,6 +22,7 @@ def audit(
     *,
     sensitive: Sequence[str] | Mapping[str, Column] | str,
     label: Column = None,
+    task: str | None = None,
     positive: object = None,
     favourable: object = None,
     model: Any = None,
@@ -34,9 +35,13 @@ def audit(
     exclude: Sequence[str] = (),
     weight: Column = None,
     id: Column = None,
+    cluster: Column = None,
     time: str | None = None,
     bins: Mapping[str, Sequence[float]] | None = None,
     reference: Mapping[str, str] | None = None,
+    legitimate: Mapping[str, str] | None = None,
+    stages: Sequence[str] | None = None,
+    case: Mapping[str, Mapping[str, Any]] | None = None,
     policy: str | Path | None = None,
     name: str = "Notebook",
     purpose: str = "What the model decides",
@@ -57,6 +62,8 @@ def audit(
         Columns whose groups are compared, or name -> values (n,) for attributes that are no column.
     label : Column
         What really happened: a column, or values (n,).
+    task : str | None
+        "regression" where the label is a number and a number is predicted; `favourable` is then "high", "low" or None.
     positive : object
         The value of the label that the model predicts or scores.
     favourable : object
@@ -83,12 +90,21 @@ def audit(
         Survey weights (n,), greater than 0.
     id : Column
         Who or what a row is about.
+    cluster : Column
+        Which rows are of one person (n,), filled in every row: intervals and tests take each person as one.
     time : str | None
         A column that orders the rows.
     bins : Mapping[str, Sequence[float]] | None
         Left-closed edges for a numeric sensitive column, for example `{"age": [25, 40, 60]}`.
     reference : Mapping[str, str] | None
         The group that others are compared with (default: every pair, and the widest is named).
+    legitimate : Mapping[str, str] | None
+        Columns that you call legitimate, each with its reason: the gap among people who are alike in them.
+    stages : Sequence[str] | None
+        Decision columns of a process in order, for example `["screened", "interviewed", "hired"]`.
+    case : Mapping[str, Mapping[str, Any]] | None
+        Whatever else a case file may say (docs/case-file.md), by its table and key, for example
+        `{"data": {"proxy": {...}}, "case": {"owner": "Retail"}, "population": {...}}`.
     policy : str | Path | None
         A file of norms (default: an example).
     name : str
@@ -132,7 +148,7 @@ def audit(
     groups = list(sensitive)
     if isinstance(sensitive, Mapping):
         groups = [table.role(k, v, as_name=k) or k for k, v in sensitive.items()]
-    roles |= {r: table.role(r, v) for r, v in (("weight", weight), ("id", id))}
+    roles |= {r: table.role(r, v) for r, v in (("weight", weight), ("id", id), ("cluster", cluster))}
     given = [n for n, v in (("model", model), ("decision", decision), ("score", score)) if v is not None]
     if len(given) > 1 or (not given and roles["label"] is None):
         raise CaseError(
@@ -167,14 +183,20 @@ def audit(
         "time": time,
         "bins": {k: [float(e) for e in v] for k, v in bins.items()} if bins else None,
         "reference": dict(reference) if reference else None,
+        "legitimate": dict(legitimate) if legitimate else None,
+        "stages": list(stages) if stages else None,
         "features": list(features) if features is not None and model is not None else None,
         "exclude": list(exclude) or None,
     }
-    values |= table.sign(roles["label"] or made.get("decision"), positive, favourable, scored="score" in made)
+    if task is not None and task != "classification":
+        values |= {"task": task, "positive": positive, "favourable": favourable}
+    else:
+        values |= table.sign(roles["label"] or made.get("decision"), positive, favourable, scored="score" in made)
     table.write(folder / "data.parquet")
     about = {"name": name, "purpose": purpose}
-    norms = {"file": str(Path(policy).resolve())} if policy is not None else None
-    _frames.write_case(folder / "case.toml", about, values, made, norms)
+    norms = {"file": str(Path(policy).resolve())} if policy is not None else {}
+    tables = {"case": about, "data": values, "model": made, "policy": norms}
+    _frames.write_case(folder / "case.toml", _frames.with_more(tables, case or {}))
     return _run(folder / "case.toml", folder, out is None, seed=seed, draws=draws, allow=allow, offline=offline)
 
 

@@ -161,17 +161,49 @@ class Columns:
             ) from error
 
 
-def write_case(
-    path: Path,
-    about: Mapping[str, Any],
-    data: Mapping[str, Any],
-    model: Mapping[str, Any],
-    policy: Mapping[str, Any] | None,
-) -> None:
+def with_more(
+    tables: Mapping[str, Mapping[str, Any]], more: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """The tables of a case file with further keys. Raises CaseError for one that is said already."""
+    out = {title: {k: v for k, v in table.items() if v is not None} for title, table in tables.items()}
+    for title, table in more.items():
+        if not isinstance(table, Mapping):
+            raise CaseError(
+                f"case={{{title!r}: ...}} is no table",
+                got=type(table).__name__,
+                expected='keys and values by table, such as case={"case": {"owner": "Retail"}}',
+                todo="write it as the case file has it (docs/case-file.md)",
+            )
+        mine = out.setdefault(title, {})
+        twice = [k for k in table if k in mine and k not in _DEFAULTS]
+        if twice:
+            raise CaseError(
+                f"{twice[0]} under [{title}] is said twice",
+                got=f"as an argument and in case={{{title!r}: ...}}",
+                expected="one of them",
+                todo=f"take it out of case={{{title!r}: ...}}",
+            )
+        mine |= table
+    return out
+
+
+_DEFAULTS = ("name", "purpose")
+"""What the facade fills in where nobody does."""
+
+
+def write_case(path: Path, tables: Mapping[str, Mapping[str, Any]]) -> None:
     """The case file beside the data."""
     blocks = []
-    for title, table in (("case", about), ("data", data), ("model", model), ("policy", policy or {})):
-        lines = [f"{key(k)} = {write(v)}" for k, v in table.items() if v is not None]
+    for title, table in tables.items():
+        try:
+            lines = [f"{key(k)} = {write(v)}" for k, v in table.items()]
+        except (TypeError, ValueError) as error:
+            raise CaseError(
+                f"what is said under [{title}] cannot be written into a case file",
+                got=str(error),
+                expected="texts, numbers, true or false, lists and tables of them",
+                todo="give it as the case file has it (docs/case-file.md)",
+            ) from error
         if lines:
             blocks.append("\n".join([f"[{title}]", *lines]))
     write_whole(path, ("\n\n".join(blocks) + "\n").encode())

@@ -23,6 +23,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from audit.printable import printable
+
 
 class AssayError(Exception):
     """One message in four parts.
@@ -48,7 +50,7 @@ class AssayError(Exception):
 
     @property
     def message(self) -> str:
-        """The whole message as one paragraph."""
+        """The message as one paragraph: names in it come from strangers' files and begin no line of their own."""
         parts = [_ended(self.problem)]
         if self.got:
             parts.append(f"Got: {_ended(self.got)}")
@@ -56,7 +58,7 @@ class AssayError(Exception):
             parts.append(f"Expected: {_ended(self.expected)}")
         if self.todo:
             parts.append(f"What to do: {_ended(self.todo)}")
-        return " ".join(parts)
+        return printable(" ".join(line.strip() for line in " ".join(parts).splitlines()))
 
     def to_json(self) -> dict[str, str]:
         """The four parts by name, for `--json`."""

@@ -11,6 +11,7 @@ from audit.evidence import pick
 from audit.metrics import ASKED_FIRST, METRICS, ROC_AUC, SELECTION_RATE
 from audit.models.served.measured import finding
 from audit.policy import Norm, Policy
+from audit.printable import printable
 from audit.sizes import behind
 from audit.values import Gap, Measures, Rate
 
@@ -97,7 +98,7 @@ def policy_words(version: str, standing: str | None = None, adopted_by: str | No
 
 def name_of(group: Sequence[str] | None) -> str:
     """Female, or Female / Black."""
-    return " / ".join(group) if group else "everyone"
+    return printable(" / ".join(group), lines=False) if group else "everyone"
 
 
 def p_words(p: float | None) -> str:

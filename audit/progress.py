@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+from audit.printable import printable
+
 _QUIET_SECONDS = 1.0
 
 
@@ -29,7 +31,7 @@ class Progress:
         self._stage = name
         self._write(0, 0)
         if not _quiet and time.monotonic() - self._start > _QUIET_SECONDS:
-            print(f"{name} ...", file=sys.stderr, flush=True)
+            print(printable(f"{name} ..."), file=sys.stderr, flush=True)
 
     def step(self, done: int, total: int) -> None:
         """`done` of `total` parts of the stage are finished. Cheap: written at most ten times a second."""
@@ -80,7 +82,7 @@ def step(done: int, total: int) -> None:
 
 def say(words: str) -> None:
     """A sentence that a person should read before the work goes on: on stderr, at once."""
-    print(words, file=sys.stderr, flush=True)
+    print(printable(words), file=sys.stderr, flush=True)
 
 
 def hush() -> None:

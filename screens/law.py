@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -41,13 +40,11 @@ def show(folder: CaseFolder, evidence: dict[str, Any]) -> None:
 def _sources(folder: CaseFolder, more: Mapping[str, bytes]) -> Any:
     """What a report printed now would be made of; nobody has signed it."""
     from reports.document import sources_of
-    from reports.manifest import Attached, Manifest, slots_for
+    from reports.draft import unsigned
 
     names = ("evidence.json", "cube.json", "explain.json", "mitigation.json", "search.json")
     files = {n: (folder.run / n).read_bytes() for n in names if (folder.run / n).exists()} | dict(more)
-    listed = tuple(Attached.of(n, b) for n, b in sorted(files.items()))
-    made = Manifest("", "", "not signed yet", "en", dt.datetime.now(dt.UTC), listed, slots_for("not signed yet"))
-    return sources_of(files, made)
+    return sources_of(files, unsigned(files))
 
 
 def _choose(folder: CaseFolder, evidence: dict[str, Any], forms: list[FormSpec], known: tuple[str, ...]) -> None:

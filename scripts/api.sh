@@ -13,8 +13,13 @@ if [ ! -e "$folder/done" ]; then
     touch "$folder/done"
 fi
 "$folder/bin/griffe2md" assay | "$folder/bin/python" -c '
-import re, sys
+import pathlib, re, sys
+named = {}  # a default that is the name of a word -> the word, as the reader types it
+for room in ("assay", "audit", "debias"):
+    for path in pathlib.Path(room).rglob("*.py"):
+        named |= dict(re.findall(r"^([A-Z_]+) = (\"\w+\")$", path.read_text(), re.M))
 text = re.sub(r"\[([^\]\[]+)\]\(#[^)]*\)", r"\1", sys.stdin.read())
+text = re.sub(r"(?<=: str = )[A-Z_]+", lambda m: named[m[0]], text)
 text = re.sub(r"<code>(.*?)</code>", r"`\1`", text)
 head = "# The facade `assay`\n\nMade from the source by `make api`; a test holds it to `assay.__all__`.\n\n"
 print(head + re.sub(r"\n{3,}", "\n\n", text).strip())

@@ -34,6 +34,7 @@ SAID = "said.txt"
 
 ROOMS: dict[str, tuple[str, ...]] = {
     "audit/stats": (
+        "tests/audit/test_pinned.py", "tests/audit/stats/test_permute_areas.py", "tests/audit/test_clusters.py",
         "tests/audit/stats/test_adjust.py", "tests/audit/stats/test_areas.py", "tests/audit/stats/test_calibrated.py",
         "tests/audit/stats/test_exact.py", "tests/audit/stats/test_exact_law.py", "tests/audit/stats/test_intervals.py",
         "tests/audit/stats/test_largest_gap.py", "tests/audit/stats/test_means.py", "tests/audit/stats/test_permute.py",
@@ -49,7 +50,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "debias/methods": (
         "tests/debias/test_methods_table.py", "tests/debias/test_weights.py", "tests/debias/test_thresholds.py",
-        "tests/debias/test_boost.py",
+        "tests/debias/test_boost.py", "tests/debias/test_multipliers.py",
     ),
     "debias/loop/gate.py": ("tests/debias/loop/test_gate.py", "tests/debias/loop/test_gate_bounds.py"),
     "audit/load/sign.py": ("tests/audit/load/test_schemas.py", "tests/audit/load/test_start.py"),

@@ -198,8 +198,8 @@ FLOORS = (
     {"log"},
     {"register", "verify", "attest.check"},
     {
-        "approve", "archive", "demo", "earlier", "forget", "purge", "issue", "loop_decision", "loop_log", "outward", "rerun",
-        "log.record",
+        "approve", "archive", "demo", "draft", "earlier", "forget", "issue", "loop_decision", "loop_log", "outward",
+        "purge", "rerun", "log.record",
     },
 )  # fmt: skip
 

@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "the continuous auditor-debiaser loop over batches in time order; resumes where it stopped",
     ),
     "plan": ("plan:plan", "how many people an audit needs to see a gap"),
+    "show": ("show:show", "the report's chapters on DIR as text, before anybody signs"),
     "report": ("sign:report", "the signed PDF of everything measured in DIR"),
     "publish": (
         "publish:publish",

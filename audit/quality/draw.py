@@ -50,7 +50,11 @@ def order_of(digest: Digest, seed: int) -> Ints:
 
 def sample(digest: Digest, most: int, seed: int) -> Ints:
     """Places of at most `most` rows, drawn without replacement by `seed`, in the order of the draw."""
-    return order_of(digest, seed)[:most]
+    drawn = _mixed(digest ^ _mixed(np.array([seed], dtype=np.uint64)))
+    if most >= len(drawn):
+        return np.argsort(drawn, kind="stable").astype(np.int64)
+    near = np.flatnonzero(drawn <= np.partition(drawn, most)[most])  # what is not drawn need not be sorted
+    return near[np.argsort(drawn[near], kind="stable")][:most].astype(np.int64)
 
 
 def dealt(digest: Digest, parts: int, seed: int) -> Ints:

@@ -31,7 +31,8 @@ def duplicates(case: Case, rows: Rows, features: Sequence[str], groups: Sequence
     person = _hash(rows.frame[merits])
     whole = person if label is None else person * np.uint64(31) + _hash(rows.frame[[label]])
     mine = whole[rows.audit]
-    _, first, kind, count = np.unique(mine, return_index=True, return_inverse=True, return_counts=True)
+    kind, first = _kinds(mine)
+    count = np.bincount(kind)
     again = np.ones(len(mine), dtype=bool)
     again[first] = False
     learned = np.zeros(len(mine), dtype=bool)
@@ -78,8 +79,15 @@ def _contradicted(
 ) -> npt.NDArray[np.bool_]:
     """Rows whose like in all but the label stands elsewhere with another known label."""
     out = np.zeros(len(person), dtype=bool)
-    _, kind = np.unique(person[known], return_inverse=True)
-    pairs = np.unique(np.column_stack([kind.astype(np.uint64), whole[known]]), axis=0)[:, 0].astype(np.int64)
-    outcomes = np.bincount(pairs, minlength=int(kind.max(initial=-1)) + 1)
-    out[known] = outcomes[kind] > 1
+    kind, first = _kinds(person[known])
+    other = whole[known] != whole[known][first][kind]
+    out[known] = np.bincount(kind, other, minlength=len(first))[kind] > 0
     return out
+
+
+def _kinds(values: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Which kind each value is of (n,), and where each kind stands first; by hashing, since sorting takes longer."""
+    kind = np.asarray(pd.factorize(values)[0], dtype=np.int64)
+    first = np.empty(int(kind.max(initial=-1)) + 1, dtype=np.int64)
+    first[kind[::-1]] = np.arange(len(kind))[::-1]
+    return kind, first

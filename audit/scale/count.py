@@ -11,11 +11,12 @@ import math
 import re
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -34,6 +35,7 @@ from audit.load.outcomes import extreme
 from audit.load.roles import check_roles
 from audit.load.rows import missing_words
 from audit.load.values import coded as names_in
+from audit.scale.kinds import Sum, kinds
 from audit.scale.people import Together, clusters_in, told_apart
 from audit.scale.rank import AREA_ROWS, Scored, areas_of, bin_sql, blurred, rank_bins
 from audit.scale.source import Source, literal, source_of
@@ -158,32 +160,47 @@ def _grouped(case: Case, source: Source, connection: Any) -> tuple[pd.DataFrame,
         case = replace(case, data=replace(case.data, cluster=None))
     else:
         who = None
-    keys = [source.column(c) for c in _roles(case)]
-    sums = [f'count(*) AS "{PEOPLE}"']
+    roles = [source.column(c) for c in _roles(case)]
+    keys = {k: k for k in roles}
+    sums: list[tuple[str, str, float]] = []
     weight, largest = None, 1.0
     if case.data.weight is not None:
         weight = _number(case.data.weight, source)
         largest = _largest_weight(case, rows, weight)
-        sums += [_fixed(weight, largest, WEIGHT), _fixed(f"{weight} * {weight}", largest**2, SQUARES)]
+        sums += [(WEIGHT, weight, largest), (SQUARES, f"{weight} * {weight}", largest**2)]
     own = source.column(str(case.model.column))
     bins = scored = None
-    found = None
+    found, decided = None, own
     if case.model.kind != "score" or not _many(rows, own):
-        found = _fetch(rows, [*keys, f'{own} AS "{OWN}"'], sums)
+        found = _fetch(rows, keys | {OWN: own}, sums)
     if case.model.kind == "score" and (found is None or _distinct(found) > EXACT_SCORES):
         score = _number(str(case.model.column), source)
         mine = measured_rows(case, source, rows)
-        _check_range(case, mine, score)
+        check_range(case, *mine.one(
+            f"count(*) FILTER (WHERE {score} IS NULL OR NOT isfinite({score})), min({score}), max({score})"
+        ))  # fmt: skip
         bins = rank_bins(connection, mine.table, score)
         top = float(np.abs(np.append(*bins)).max())
-        one = score if weight is None else f"{weight} * {score}"
-        sums.append(_fixed(one, largest * top, TOTAL))
-        roles = tuple(keys)
-        keys += [f'{score} >= {case.model.threshold!r} AS "{OWN}"', f'{bin_sql(score, bins[0].tolist())} AS "{BIN}"']
-        found = _fetch(rows, keys, sums)
+        sums.append((TOTAL, score if weight is None else f"{weight} * {score}", largest * top))
+        decided = f"{score} >= {case.model.threshold!r}"
+        binned = {OWN: decided, BIN: bin_sql(score, bins[0].tolist())}
+        found = _fetch(rows, keys | binned, sums)
         whole = "1" if weight is None else f"CAST(round({weight} * {WEIGHT_STEPS / largest!r}) AS BIGINT)"
-        scored = Scored(connection, mine.table, score, whole, roles, found.select(range(len(roles))))
+        scored = Scored(connection, mine.table, score, whole, tuple(roles), found.select(range(len(roles))))
     assert found is not None
+    not_too_many(case, found)
+    typed, notes = typed_values(case, source, found, _roles(case), bins is None)
+    together = None
+    if who is not None:
+        mine = measured_rows(case, source, rows)
+        each = (*roles, decided)
+        weigh = None if weight is None else _fixed(weight, largest)
+        together = Together(connection, mine.table, who, each, found.select(range(len(each))), weigh)
+    return typed, _Extra(notes, bins, scored, _repeated(asked, source, rows), together)
+
+
+def not_too_many(case: Case, found: pa.Table) -> None:
+    """Raises DataError where more combinations came than are fetched."""
     if found.num_rows > MOST_GROUPS:
         raise DataError(
             "the sensitive columns have too many combinations",
@@ -192,15 +209,6 @@ def _grouped(case: Case, source: Source, connection: Any) -> tuple[pd.DataFrame,
             todo="put values together with `bins`, or audit fewer columns at a time"
             + ("; with `cluster`, audit a random part of the people" if case.data.cluster is not None else ""),
         )
-    typed, notes = typed_values(case, source, found, _roles(case), bins is None)
-    together = None
-    if who is not None:
-        mine = measured_rows(case, source, rows)
-        each = tuple(k.removesuffix(f' AS "{OWN}"') for k in keys[: len(_roles(case)) + 1])
-        each = each if len(each) > len(_roles(case)) else (*each, own)
-        weigh = None if weight is None else _fixed(weight, largest, WEIGHT, "{}").removesuffix(f' AS "{WEIGHT}"')
-        together = Together(connection, mine.table, who, each, found.select(range(len(each))), weigh)
-    return typed, _Extra(notes, bins, scored, _repeated(asked, source, rows), together)
 
 
 def _repeated(case: Case, source: Source, rows: InBase) -> tuple[int, int] | None:
@@ -221,10 +229,17 @@ def _repeated(case: Case, source: Source, rows: InBase) -> tuple[int, int] | Non
     return int(total), int(known + missing)
 
 
-def _fetch(rows: InBase, keys: Sequence[str], sums: Sequence[str]) -> pa.Table:
-    """The combinations in the order of their values, so that what is added up later is added in one order."""
-    found = rows.groups(", ".join([*keys, *sums]), MOST_GROUPS + 1)
-    return found.sort_by([(n, "ascending") for n in found.column_names[: len(keys)]])
+def _fetch(rows: InBase, keys: Mapping[str, str], sums: Sequence[tuple[str, str, float]]) -> pa.Table:
+    """The combinations in the order of their values, so that what is added up later is added in one order.
+
+    keys: name -> SQL. sums: name, SQL and the largest value.
+    """
+    named = [f'{sql} AS "k{i}"' for i, sql in enumerate(keys.values())]
+    named += [f'{sql} AS "v{i}"' for i, (_, sql, _) in enumerate(sums)]
+    frame = nw.from_native(rows.connection.sql(f"SELECT {', '.join(named)} FROM {rows.table}"))
+    added = [Sum(f"s{i}", nw.col(f"v{i}"), largest) for i, (_, _, largest) in enumerate(sums)]
+    found = kinds(frame, [f"k{i}" for i in range(len(keys))], added, most=MOST_GROUPS + 1)
+    return found.rename_columns([*keys, PEOPLE, *(name for name, _, _ in sums)])
 
 
 def _many(rows: InBase, column: str) -> bool:
@@ -255,13 +270,10 @@ def _number(column: str, source: Source) -> str:
     return f"TRY_CAST(trim({name}) AS DOUBLE)" if source.kind == "csv" else f"CAST({name} AS DOUBLE)"
 
 
-def _fixed(value: str, largest: float, name: str, which: str = "") -> str:
-    """The sum of `value`, added up in whole numbers of at most 88 bits, so that no order of adding changes it.
-
-    which: a FILTER of the rows.
-    """
+def _fixed(value: str, largest: float) -> str:
+    """The sum of `value` in whole numbers of at most 88 bits; {} takes a FILTER of the rows."""
     unit = 2.0 ** (88 - math.ceil(math.log2(largest))) if largest > 0 else 1.0
-    return f'sum(CAST({value} * {unit!r} AS HUGEINT)) {which}::DOUBLE / {unit!r} AS "{name}"'
+    return f"sum(CAST({value} * {unit!r} AS HUGEINT)) {{}}::DOUBLE / {unit!r}"
 
 
 def _distinct(found: pa.Table) -> int:
@@ -283,11 +295,8 @@ def _largest_weight(case: Case, rows: InBase, w: str) -> float:
     return float(largest)
 
 
-def _check_range(case: Case, rows: InBase, score: str) -> None:
+def check_range(case: Case, bad: int, low: float, high: float) -> None:
     """Raises DataError where a measured row has no finite score, or scores leave 0..1 and have no threshold."""
-    bad, low, high = rows.one(
-        f"count(*) FILTER (WHERE {score} IS NULL OR NOT isfinite({score})), min({score}), max({score})"
-    )
     if bad:
         raise _without_own(case, int(bad))
     extreme(str(case.model.column), low, high)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from audit.load.digest import files_of
 from audit.load.tables import kind_of
 
 LARGE_ROWS = 3_000_000
-"""Of Parquet; from here on the database counts."""
+"""From here on the database counts. Of CSV as estimated from its first lines."""
+LARGE_VALUES = 60_000_000
+"""Rows times columns: half a gigabyte as numbers, before anything is made of them."""
 LARGE_BYTES = 300_000_000
-"""Of CSV, as it lies on disk; a tenth of it when packed."""
+"""Of CSV, unpacked."""
 HEAD = 1 << 20
 
 
@@ -77,6 +80,7 @@ def is_large(case: Case) -> bool:
         or case.model.classes
         or case.data.stages
         or case.data.legitimate
+        or case.data.proxy
     ):
         return False  # the reader of tables knows these; DuckDB does not
     files = files_of(case.data.path)
@@ -87,13 +91,41 @@ def is_large(case: Case) -> bool:
         import pyarrow.parquet as pq
 
         try:
-            return bool(sum(pq.read_metadata(f).num_rows for f in files) >= LARGE_ROWS)
+            found = [pq.read_metadata(f) for f in files]
         except (OSError, ValueError):
             return False  # the reader of tables says what is wrong with it
+        return _many(sum(m.num_rows for m in found), max(m.num_columns for m in found))
     if kinds <= {"csv", "csv.gz"}:
-        size = sum(f.stat().st_size * (10 if kind_of(f) == "csv.gz" else 1) for f in files)
-        return size >= LARGE_BYTES and all(_clean_utf8(f) for f in files)
+        size, rows, columns = 0, 0.0, 0
+        for file in files:
+            head, whole = _begun(file)
+            lines = head.count(b"\n")
+            size += whole
+            rows += whole * lines / len(head) if head else 0
+            first = head[: head.find(b"\n")]
+            columns = max(columns, 1 + max(first.count(d) for d in (b",", b";", b"\t", b"|")))
+        return (size >= LARGE_BYTES or _many(rows, columns)) and all(_clean_utf8(f) for f in files)
     return False
+
+
+def _many(rows: float, columns: int) -> bool:
+    return rows >= LARGE_ROWS or rows * columns >= LARGE_VALUES
+
+
+def _begun(file: Path) -> tuple[bytes, int]:
+    """The beginning of a CSV, and about how many bytes the whole of it has, unpacked as the beginning is."""
+    size = file.stat().st_size
+    if kind_of(file) != "csv.gz":
+        return _head(file), size
+    try:
+        with file.open("rb") as packed:
+            opened = zlib.decompressobj(zlib.MAX_WBITS | 16)
+            taken = packed.read(HEAD)
+            head = opened.decompress(taken, HEAD)
+            used = len(taken) - len(opened.unconsumed_tail)
+    except zlib.error:
+        return b"", 0  # the reader of tables says what is wrong with it
+    return head, int(size * len(head) / used) if used else 0
 
 
 def _clean_utf8(file: Path) -> bool:

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from audit.printable import printable
 from debias.loop import database
 
 KEPT = 50
@@ -33,7 +34,7 @@ class Notices:
 
     def add(self, words: str) -> None:
         """One sentence, without anybody's data. The same words again are counted."""
-        print(f"assay watch: {words}", file=sys.stderr, flush=True)
+        print(printable(f"assay watch: {words}"), file=sys.stderr, flush=True)
         now = database.now()
         known = self._found.pop(words, {"words": words, "first": now, "last": now, "times": 0})
         self._found[words] = known | {"last": now, "times": known["times"] + 1}

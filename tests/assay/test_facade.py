@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -299,3 +301,61 @@ def test_an_attribute_may_have_any_name(german: pd.DataFrame, model: Any) -> Non
 def test_a_file_that_cannot_be_read_is_one_message(tmp_path: Path) -> None:
     with pytest.raises(assay.AssayError, match=r"none\.pdf cannot be read"):
         assay.verify(tmp_path / "none.pdf")
+
+
+def people_in_rows() -> pd.DataFrame:
+    """Three rows a person; the second half of men is chosen twice as often as anybody else."""
+    rng = np.random.default_rng(4)
+    person = np.repeat(np.arange(200), 3)
+    sex = np.where(person % 2, "m", "f")
+    years = rng.integers(0, 3, 200)[person]
+    seen = rng.random(200)[person] < 0.4 + 0.2 * (person % 2)
+    kept = seen & (rng.random(600) < 0.5)
+    return pd.DataFrame(
+        {
+            "sex": sex,
+            "years": years,
+            "seen": np.where(seen, "yes", "no"),
+            "kept": np.where(kept, "yes", "no"),
+            "who": person,
+        }
+    )
+
+
+def test_the_rest_of_a_case_file_from_a_notebook(tmp_path: Path) -> None:
+    """Repeated people, legitimate factors, stages and any other key: the same bytes as the command on the case."""
+    frame = people_in_rows()
+    given: dict[str, Any] = {"decision": "seen", "sensitive": ["sex"], "favourable": "yes", "draws": 200}
+    result = assay.audit(
+        frame.drop(columns="who"), cluster=frame["who"].to_numpy(), legitimate={"years": "the post asks for it"},
+        stages=["seen", "kept"], case={"case": {"owner": "Retail"}, "data": {"exclude": ["kept"]}},
+        out=tmp_path / "run", **given,
+    )  # fmt: skip
+    evidence = json.loads((tmp_path / "run" / "evidence.json").read_bytes())
+    assert evidence["data"]["people"] == 200
+    assert {"like_with_like", "funnel"} <= set(evidence)
+    assert 'owner = "Retail"' in (tmp_path / "run" / "case.toml").read_text()
+    plain = assay.audit(frame, cluster="who", **given).gaps()
+    wide = result.gaps()
+    assert wide["pair_high"].iloc[0] == plain["pair_high"].iloc[0]
+    alone = assay.audit(frame, **given).gaps()
+    assert wide["pair_high"].iloc[0] - wide["pair_low"].iloc[0] > 1.4 * (
+        alone["pair_high"].iloc[0] - alone["pair_low"].iloc[0]
+    )
+    assert cli.main(["audit", str(tmp_path / "run" / "case.toml"), "--out", str(tmp_path / "b"), "--draws", "200"]) == 0
+    assert (tmp_path / "b" / "evidence.json").read_bytes() == (tmp_path / "run" / "evidence.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        ({"data": {"weight": "years"}}, "weight under [data] is said twice"),
+        ({"data": "x"}, "case={'data': ...} is no table"),
+        ({"case": {"owner": None}}, "cannot be written into a case file"),
+        ({"data": {"clustr": "who"}}, "clustr"),
+        ({"dta": {"cluster": "who"}}, "dta"),
+    ],
+)
+def test_what_a_case_file_does_not_take(case: Any, words: str) -> None:
+    with pytest.raises(assay.AssayError, match=re.escape(words)):
+        assay.audit(people_in_rows(), decision="seen", sensitive="sex", favourable="yes", weight="years", case=case)

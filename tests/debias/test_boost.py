@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from audit.errors import DataError
-from debias.methods.boost import Boosted, BoostSettings, boost, bounds_of, gap_of
+from debias.methods.boost import Boosted, BoostSettings, _choose, boost, bounds_of, gap_of
 
 FEW = BoostSettings(trees=60, leaves=8)
 
@@ -144,3 +144,19 @@ def test_survey_weights_count() -> None:
     positive = (lgb.Booster(model_str=done.text).predict(x) >= 0.5).astype(float)
     assert gap_of(bounds, positive, weight) == pytest.approx(done.gap)
     assert gap_of(bounds, positive, np.ones(len(label))) != pytest.approx(done.gap, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("gaps", "errors", "kept"),
+    [
+        pytest.param([0.0, 0.2, 0.1, 0.1], [0.1, 0.1, 0.3, 0.3], (4, True), id="alike: the longest; exactly it holds"),
+        pytest.param([0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.2, 0.3], (3, True), id="the first of the second half counts"),
+        pytest.param([0.0, 0.0, 0.0], [0.1, 0.2, 0.3], (2, True), id="of three the second half begins at the second"),
+        pytest.param([0.0, 0.3, 0.2, 0.2], [0.1, 0.1, 0.1, 0.1], (4, False), id="none holds: the smallest gap"),
+        pytest.param([0.0, 0.0, 0.1, 0.1 + 1e-9], [0.5, 0.5, 0.5, 0.0], (3, True), id="just over is not inside"),
+        pytest.param([0.1, 0.1, 0.1, 0.1], [0.0, 0.0, 0.2, 0.2 + 1e-9], (3, True), id="an error just over is more"),
+    ],
+)  # fmt: skip
+def test_which_trees_are_kept(gaps: list[float], errors: list[float], kept: tuple[int, bool]) -> None:
+    """As `boost` says: of the second half, inside the tolerance, the fewest errors; else the smallest gap."""
+    assert _choose(np.array(gaps), np.array(errors), 0.1) == kept

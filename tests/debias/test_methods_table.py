@@ -265,6 +265,8 @@ def test_every_method_takes_its_constraints_and_refuses_the_others() -> None:
             else:
                 with pytest.raises(InputError, match="does not aim at"):
                     constraint_for(method, constraint)
+        with pytest.raises(InputError, match=r"no such constraint.*did you mean 'equalized_odds'"):
+            constraint_for(method, "equalised_odds")
     serve = [m.name for m in METHODS.values() if BOUNDED_LOSS in m.constraints]
     assert serve == ["constrained_boosting", "exponentiated_gradient", "grid_search"]
     stages = {m.name: m.stage for m in METHODS.values()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -71,3 +73,36 @@ def test_matched_threshold_by_hand() -> None:
     assert matched_threshold(score, 0.0)[1] == 0.0
     weight = np.array([1.0, 1, 1, 1, 6])
     assert matched_threshold(score, 0.6, weight) == (pytest.approx(0.45), pytest.approx(0.6))
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("weighted", [False, True])
+def test_no_other_thresholds_within_the_tolerance_decide_more_people_right(seed: int, weighted: bool) -> None:
+    """Against every pair of thresholds there is: groups of 12 and 8, so that rates differ by whole 24ths."""
+    rng = np.random.default_rng(seed)
+    group = np.repeat([0, 1], [12, 8])
+    score = rng.permutation(20) / 20 if seed % 2 else rng.integers(0, 8, 20) / 8
+    label = (rng.random(20) < 0.3 + 0.4 * score).astype(np.int64)
+    weight = rng.integers(1, 4, 20).astype(float) if weighted else np.ones(20)
+    tolerance = 0.23
+    everyone = np.ones(20, dtype=bool)
+    done = group_thresholds(score, label, group, 2, everyone, tolerance, 0.5, weight, least=8)
+    best = -1.0
+    for cuts in itertools.product([*np.unique(score), 2.0], repeat=2):
+        positive = score >= np.array(cuts)[group]
+        rates = [np.average(positive[group == g], weights=weight[group == g]) for g in (0, 1)]
+        # The search goes over centres of the two rates, 1/400 apart: it may pass over what is nearer to the tolerance.
+        if abs(rates[0] - rates[1]) <= tolerance - 0.005:
+            best = max(best, float(weight[(positive == label)].sum()))
+    mine = done.decide(score, group)
+    assert done.met
+    assert done.gap <= tolerance + 1e-9
+    assert weight[mine == label].sum() >= best
+
+
+def test_a_group_of_exactly_the_least_chooses_its_own() -> None:
+    score, label = np.tile(np.arange(10) / 10, 2), np.tile(np.arange(10) >= 5, 2).astype(np.int64)
+    group = np.repeat([0, 1], 10)
+    everyone = np.ones(20, dtype=bool)
+    assert group_thresholds(score, label, group, 2, everyone, 0.1, 0.9, least=10).defaulted == ()
+    assert group_thresholds(score, label, group, 2, everyone, 0.1, 0.9, least=11).defaulted == (0, 1)

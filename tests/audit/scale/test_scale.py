@@ -152,13 +152,41 @@ def test_large_files_with_decisions_in_a_column_are_counted_by_the_database(
     assert not is_large(parquet)
     assert not is_large(csv)
     monkeypatch.setattr(source, "LARGE_ROWS", 3000)
-    monkeypatch.setattr(source, "LARGE_BYTES", 1000)
     assert is_large(parquet)
     assert is_large(csv)
     assert not is_large(replace(parquet, model=ModelSpec("path", path=tmp_path / "m.skops")))
     assert run_audit(parquet, tmp_path / "o", Settings(draws=50)).evidence["data"]["engine"] == "duckdb"
     (tmp_path / "people.csv").write_bytes("a;b\n1;\xe9\n".encode("cp1252") * 1000)
     assert not is_large(csv)
+
+
+@pytest.mark.parametrize("kind", ["csv", "csv.gz", "parquet"])
+@pytest.mark.parametrize(("limit", "at"), [("LARGE_ROWS", 6000), ("LARGE_VALUES", 6000 * 11), ("LARGE_BYTES", 200_000)])
+def test_a_file_is_large_by_rows_by_values_or_by_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, limit: str, at: int
+) -> None:
+    """A few bytes a row or many, packed or not: it goes by what reading it would take."""
+    monkeypatch.setattr(source, "HEAD", 1 << 14)
+    wide = people(6000, seed=1)
+    narrow = case_of(tmp_path, kind, MODELS["few"], wide)
+    for name in ("LARGE_ROWS", "LARGE_VALUES", "LARGE_BYTES"):
+        monkeypatch.setattr(source, name, 10**12)
+    assert not is_large(narrow)
+    if kind == "parquet" and limit == "LARGE_BYTES":
+        return
+    monkeypatch.setattr(source, limit, int(at * 0.7))
+    assert is_large(narrow)
+    if limit != "LARGE_BYTES":
+        monkeypatch.setattr(source, limit, int(at * 1.4))
+        assert not is_large(narrow)
+
+
+def test_a_packed_file_that_is_broken_is_refused_by_the_reader(tmp_path: Path) -> None:
+    case = case_of(tmp_path, "csv", MODELS["few"])
+    path = tmp_path / "broken.csv.gz"
+    path.write_bytes(b"no gzip at all")
+    with pytest.raises(DataError, match=r"broken\.csv\.gz"):
+        run_audit(replace(case, data=replace(case.data, path=path)), tmp_path / "o")
 
 
 @pytest.mark.parametrize("model", ["decision", "few", "many"])

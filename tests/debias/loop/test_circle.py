@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -95,7 +94,7 @@ class Circle:
 
     def close(self) -> None:
         for process in (self.watch, self.service):
-            process.send_signal(signal.SIGINT)
+            process.terminate()  # SIGINT is ignored by what a script starts in the background
             try:
                 process.wait(20)
             except subprocess.TimeoutExpired:

@@ -1,0 +1,20 @@
+"""Text of strangers on a terminal: names come from data files, models and received reports.
+
+A control character there could colour, erase or overwrite what Assay says (ECMA-48), and a sign that turns the
+direction of writing can make words read otherwise (Unicode TR 36). Each shows as U+FFFD.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+SIGN = "\N{REPLACEMENT CHARACTER}"
+_JOINERS = "\u200c\u200d"
+"""Words in Persian and the scripts of India, and joined emoji, are written with them; a terminal does nothing."""
+
+
+def printable(text: str, *, lines: bool = True) -> str:
+    """`text` without characters that a terminal obeys. lines: line breaks and tabs stay; a name inside a sentence has
+    none, so that it cannot begin a line of its own."""
+    stay = _JOINERS + ("\n\t" if lines else "")
+    return "".join(c if c.isprintable() or c in stay or unicodedata.category(c) == "Zs" else SIGN for c in text)
