@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from audit.case import Case, DataSpec, ModelSpec
+from audit.case import Case, DataSpec, FormSpec, ModelSpec, Population, Recourse
 from screens import served, state
 from screens.model_lines import spec_of
 from screens.workspace import CaseFolder
@@ -60,6 +60,9 @@ class Answers:
     """Of a model that another program serves: what screens/served.py asked."""
     policy: Path | None = None
     adopted_by: str | None = None
+    population: Population | None = None
+    recourse: Recourse | None = None
+    forms: tuple[str, ...] = ()
 
 
 def complete(answers: Answers) -> None:
@@ -131,7 +134,9 @@ def write(folder: CaseFolder, files: Files, answers: Answers, to: Path) -> None:
     else:
         given_ = not answers.number
         model = ModelSpec("score", column=answers.column, threshold=answers.threshold, threshold_given=given_)
-    case = Case(answers.name.strip() or "My case", answers.purpose.strip(), data, model, policy)
+    case = Case(answers.name.strip() or "My case", answers.purpose.strip(), data, model, policy,
+                population=answers.population, recourse=answers.recourse,
+                forms=tuple(FormSpec(name) for name in answers.forms))  # fmt: skip
     dump_case(case, to)
 
 

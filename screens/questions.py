@@ -12,7 +12,7 @@ import streamlit as st
 
 from audit.files import write_whole
 from screens import answers as made
-from screens import served, state
+from screens import further, served, state
 from screens.workspace import CaseFolder, apart, keep_upload
 
 if TYPE_CHECKING:
@@ -293,6 +293,8 @@ QUESTIONS = (
              lambda v: (v["adopted_by"] and f"{v['norms']}: {v['adopted_by']}") or v["policy"] or v["norms"]),
     Question("rows", "What is one row?", _rows, lambda v: "",
              lambda v: "; ".join(f"{k} {v[k]}" for k in ROWS if v[k]) or "one person"),
+    Question("further", "Anything more to say?", lambda a: further.ask(a, a.said["kind"] == MODEL),
+             lambda v: v["wrong"], further.short),
 )  # fmt: skip
 
 
@@ -361,7 +363,9 @@ def answers(a: Asked) -> made.Answers:
         indicators={k: c for k, c in a.roles.indicators.items() if k in v["sensitive"]},
         classes=made.in_label_words(own, v["granted"], made.values_of(a.seen, v["label"]), v["favourable"]),
         legitimate=v["legitimate"], reference=v.get("reference", {}), adopted_by=v.get("adopted_by"),
-        served=v.get("served"),
+        served=v.get("served"), forms=tuple(v.get("forms", ())),
+        population=further.population_of(v.get("shares", {}), v.get("source", ""), v["sensitive"]),
+        recourse=further.recourse_of(v.get("change", {})),
         policy=a.folder.place / v["policy"] if v.get("policy") else None,
     )  # fmt: skip
 
