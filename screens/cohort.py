@@ -28,6 +28,7 @@ from audit.policy import Norm, Policy
 from audit.sizes import rows_behind
 from audit.values import Measures
 from debias.methods.method import SENSITIVE_NOTICE
+from reports.blocks import Table
 from reports.sections.compared import between
 from reports.sections.measures import sentence
 from screens import charts, draw, parts, state
@@ -119,6 +120,7 @@ def threshold(folder: CaseFolder, evidence: Evidence) -> None:
     def said(cut: float) -> str:
         return "above all" if cut == above else _short(cut)
 
+    positive = str(evidence.data.positive)
     usual = evidence.model.threshold if evidence.model.threshold is not None else 0.5
     now = min(cuts, key=lambda c: (abs(c - usual), c))
     groups = [g for g, hidden in zip(margin.groups, margin.people < evidence.settings.floor, strict=True) if not hidden]
@@ -130,10 +132,10 @@ def threshold(folder: CaseFolder, evidence: Evidence) -> None:
         at = dict.fromkeys(margin.groups, now)
         for number, group in enumerate(groups):
             at[group] = columns[number % 2].select_slider(
-                f"Positive from, {name_of(group)}", cuts, now, format_func=said, key=f"threshold-{name_of(group)}"
+                f"{name_of(group)}: {positive} from", cuts, now, format_func=said, key=f"threshold-{name_of(group)}"
             )
     else:
-        at = st.select_slider("Positive from this score on", cuts, now, format_func=said, key="threshold-all")
+        at = st.select_slider(f"{positive} from this score on", cuts, now, format_func=said, key="threshold-all")
     how = settings_of(evidence, draws=DRAWS)
     found, before = at_threshold(counted, attribute, at, how), at_threshold(counted, attribute, now, how)
     _rates(found, attribute)
@@ -207,4 +209,9 @@ def beside(folder: CaseFolder, evidence: Evidence) -> None:
     before = state.evidence(others[name])
     assert before is not None
     st.caption("In the tables *earlier* is the run chosen here, and *now* is the one that is open.")
-    draw.blocks(between(evidence, before))
+    found = between(evidence, before)
+    last = next((n for n, b in enumerate(found) if isinstance(b, Table) and b.caption.startswith("Rates")), len(found))
+    draw.blocks(found[:last])
+    if found[last:]:
+        with st.expander("Rate by rate"):
+            draw.blocks(found[last:])

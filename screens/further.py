@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import streamlit as st
 
@@ -12,7 +12,23 @@ from audit.case import Population, Recourse
 from audit.errors import CaseError
 
 if TYPE_CHECKING:
-    from screens.questions import Asked
+    from audit.load.glance import Glance
+
+
+class Asked(Protocol):
+    """What the questions are about (screens/questions.py)."""
+
+    @property
+    def seen(self) -> Glance: ...
+
+    @property
+    def said(self) -> dict[str, Any]: ...
+
+    @property
+    def columns(self) -> list[str]: ...
+
+    def get(self, key: str, proposed: Any) -> Any: ...
+
 
 WAYS = {"either way": None, "only up": "increase", "only down": "decrease"}
 _SHARE = re.compile(r"\s*(?P<group>.+?)\s*:\s*(?P<share>\d+(?:\.\d+)?)\s*%?\s*")
