@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from audit.documents.evidence import PredictionGap, Regression
 from audit.findings import p_words
 from audit.sizes import behind
 
@@ -26,12 +26,12 @@ def name(group: Sequence[str] | None) -> str:
     return " / ".join(group) if group else "everyone"
 
 
-def regression_findings(found: Mapping[str, Any]) -> tuple[str, ...]:
+def regression_findings(found: Regression) -> tuple[str, ...]:
     """Residuals, then absolute errors, then distributions, by single attribute; intervals in each."""
     out = []
     for metric in ("mean_residual", "mean_absolute_error", "kolmogorov_smirnov"):
-        for gap in found["gaps"]:
-            if gap["metric"] == metric and gap["kind"] == "difference" and len(gap["attribute"]) == 1:
+        for gap in found.gaps:
+            if gap.metric == metric and gap.kind == "difference" and len(gap.attribute) == 1:
                 out.append(_sentence(found, gap))
     return tuple(out)
 
@@ -42,31 +42,27 @@ _LEADS = {
 }
 
 
-def _sentence(found: Mapping[str, Any], gap: Mapping[str, Any]) -> str:
-    by = " and ".join(gap["attribute"])
-    what = gap["metric"].replace("_", " ")
-    if gap["value"] is None:
-        return f"By {by}: the gap in {what} cannot be estimated: {gap['reason']}."
-    p = f"all groups tested together: {p_words(gap['p_adjusted'])} adjusted for {found['family']} comparisons"
-    pair = f"{name(gap['highest'])} and {name(gap['lowest'])}"
-    if gap["metric"] == "kolmogorov_smirnov":
+def _sentence(found: Regression, gap: PredictionGap) -> str:
+    by = " and ".join(gap.attribute)
+    if gap.value is None:
+        return f"By {by}: the gap in {gap.metric.replace('_', ' ')} cannot be estimated: {gap.reason}."
+    p = f"all groups tested together: {p_words(gap.p_adjusted)} adjusted for {found.family} comparisons"
+    if gap.metric == "kolmogorov_smirnov":
+        assert gap.low is not None
+        assert gap.high is not None
         return (
-            f"By {by}: the predictions of {pair} lie farthest apart: up to {100 * gap['value']:.1f} points of people "
-            f"at one value (95 % interval of the widest gap {100 * gap['low']:.1f} to {100 * gap['high']:.1f}; {p})."
+            f"By {by}: the predictions of {name(gap.highest)} and {name(gap.lowest)} lie farthest apart: up to "
+            f"{100 * gap.value:.1f} points of people at one value (95 % interval of the widest gap "
+            f"{100 * gap.low:.1f} to {100 * gap.high:.1f}; {p})."
         )
-    rates = {tuple(r["group"]): r for r in found["rates"] if _same(r, gap)}
-    high, low = rates[tuple(gap["highest"])], rates[tuple(gap["lowest"])]
+    rates = {r.group: r for r in found.rates if (r.metric, r.attribute) == (gap.metric, gap.attribute)}
+    high, low = rates[gap.highest or ()], rates[gap.lowest or ()]
     said = (
-        f"By {by}: {_LEADS[gap['metric']]} {number(high['value'])} for {name(gap['highest'])} "
-        f"({behind(high)}) and {number(low['value'])} for {name(gap['lowest'])} "
-        f"({behind(low)}); the gap is {number(gap['value'])} (95 % interval of the widest "
-        f"gap {number(gap['low'])} to {number(gap['high'])}; {p})."
+        f"By {by}: {_LEADS[gap.metric]} {number(high.value)} for {name(gap.highest)} "
+        f"({behind(high)}) and {number(low.value)} for {name(gap.lowest)} "
+        f"({behind(low)}); the gap is {number(gap.value)} (95 % interval of the widest "
+        f"gap {number(gap.low)} to {number(gap.high)}; {p})."
     )
-    worse = gap.get("worse_off")
-    if worse:
-        said += f" A {found['favourable']} prediction is good for a person: the worse side is {name(worse)}."
+    if gap.worse_off:
+        said += f" A {found.favourable} prediction is good for a person: the worse side is {name(gap.worse_off)}."
     return said
-
-
-def _same(rate: Mapping[str, Any], gap: Mapping[str, Any]) -> bool:
-    return bool(rate["metric"] == gap["metric"] and list(rate["attribute"]) == list(gap["attribute"]))
