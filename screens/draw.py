@@ -24,19 +24,27 @@ def blocks(found: Sequence[Block]) -> None:
                 st.write(state.plain(text))
             case Notice(text):
                 st.warning(state.plain(text))
-            case Points(items):
-                for item in items:
-                    st.markdown(f"- {state.plain(item)}")
-            case Keys(items):
-                for column, one in zip(st.columns(len(items)), items, strict=True):
-                    column.metric(one.label, one.value)
-                    column.caption(state.plain(one.text))
+            case Points():
+                _points(block)
+            case Keys():
+                _keys(block)
             case Table():
                 table(block)
             case Figure(svg, alt, caption):
                 st.image(svg, caption=state.plain(f"{caption}. {alt}"))
             case Signatures():
                 continue
+
+
+def _points(found: Points) -> None:
+    for item in found.items:
+        st.markdown(f"- {state.plain(item)}")
+
+
+def _keys(found: Keys) -> None:
+    for column, one in zip(st.columns(len(found.items)), found.items, strict=True):
+        column.metric(one.label, one.value)
+        column.caption(state.plain(one.text))
 
 
 LINE = 100
@@ -79,7 +87,7 @@ def answer(
         for r in rates
     ]  # fmt: skip
     figure = charts.dots(dots, title=title, percent=share, mark=overall.value if overall else None)
-    chart.plotly_chart(figure, config=charts.CONFIG, key=key, alt=takeaway)
+    parts.chart(figure, key=key, alt=takeaway, place=chart)
     shown = pd.DataFrame(
         {
             "Group": [name_of(r.group) for r in rates],
@@ -89,7 +97,14 @@ def answer(
         }
     )
     with beside:
-        parts.table(shown, alt=alt)
+        figures = pd.DataFrame(
+            {
+                "group": [name_of(r.group) for r in rates],
+                **{k: [getattr(r, k) for r in rates] for k in ("value", "low", "high", "numerator", "denominator")},
+                "reason": [r.reason for r in rates],
+            }
+        )
+        parts.table(shown, alt=alt, figures=figures)
 
 
 def _interval(r: Rate, said: Callable[[float | None], str]) -> str:

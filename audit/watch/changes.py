@@ -14,7 +14,7 @@ The first two keep their reference, and many looks at one reference are nearly o
 the difference of the two shares is, in the time t = N / (n + N), a Brownian motion that ends at t = 1, so that by the
 reflection principle it ever passes c with twice the chance of passing it at the end (O'Brien & Fleming 1979). So the p
 of a look (Lancaster's mid-p of Fisher's test) becomes 2 Phi(-sqrt(t) z), good at all looks; counts are not continuous,
-and simulated crossings are half to three quarters of what is promised (bench/loop_power.py plan). The third family is
+and simulated crossings are half to three quarters of what is promised. The third family is
 Fisher's exact test, its p's summed over looks.
 
 Over many shares at one look Benjamini-Hochberg's bound says which (for "any of them" this is Simes'), each weighted

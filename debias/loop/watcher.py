@@ -225,7 +225,7 @@ class Watcher:
         if number >= there:
             self._heartbeat()
             if self._stale:  # batches came faster than it is written, and then none
-                self.show(hurry=False)
+                self.show()
             return False
         progress.stage(f"Batch {number + 1}")
         taken = self._taker.take(number, self._state, self._policy, self._reference, self._calibration)
