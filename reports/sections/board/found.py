@@ -129,7 +129,7 @@ def _sure(gap: Gap) -> str:
     """What chance could do, from the adjusted p-value of the two groups, or of all of them."""
     if gap.idle:
         return f" {words.capital(gap.idle)}."
-    p = gap.pair_p_adjusted if gap.pairs else gap.p_adjusted
+    p = gap.p_adjusted if gap.pair_p_adjusted is None else gap.pair_p_adjusted
     if p is None:
         return ""
     if p >= 0.05:
