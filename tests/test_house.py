@@ -522,7 +522,7 @@ def test_a_sentence_stands_once() -> None:
     assert len(twice) <= TWICE, f"{len(twice)} fragments: {twice}"
 
 
-SUBSCRIPTS = {"audit": 850, "debias": 680, "reports": 730, "screens": 300, "assay": 80}
+SUBSCRIPTS = {"audit": 860, "debias": 700, "reports": 760, "screens": 300, "assay": 80}
 """`x["key"]` by room, at most: records have fields, and a document is read into its record at the edge."""
 
 
