@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -108,21 +108,32 @@ def p_words(p: float | None) -> str:
     return "p < .001" if p < 0.001 else "p = " + f"{p:.3f}".lstrip("0")
 
 
-def interval_words(gap: Gap, scale: float = 100.0, digits: int = 1) -> str:
-    """95 % interval 1.2 to 3.4: of the two groups named where pairs are compared, else of the widest gap."""
-    if gap.pairs is not None:
+def interval_words(
+    gap: Gap, scale: float = 100.0, digits: int = 1, say: Callable[[float | None], str] | None = None
+) -> str:
+    """95 % interval 1.2 to 3.4: of the two groups named where pairs are compared, else of the widest gap.
+
+    say: how a number is written, in place of `scale` and `digits`.
+    """
+
+    def written(value: float | None) -> str:
+        return f"{scale * (value or 0):.{digits}f}" if say is None else say(value)
+
+    if gap.pairs is not None and gap.pair_low is not None:
         if gap.pair_high is None:
-            return f"95 % interval of these two from {scale * (gap.pair_low or 0):.{digits}f}"
-        low, high = scale * (gap.pair_low or 0), scale * gap.pair_high
-        return f"95 % interval of these two {low:.{digits}f} to {high:.{digits}f}"
-    low, high = scale * (gap.low or 0), scale * (gap.high or 0)
-    return f"95 % interval of the widest gap {low:.{digits}f} to {high:.{digits}f}"
+            return f"95 % interval of these two from {written(gap.pair_low)}"
+        return f"95 % interval of these two {written(gap.pair_low)} to {written(gap.pair_high)}"
+    if gap.low is None:
+        return "no interval"
+    return f"95 % interval of the widest gap {written(gap.low)} to {written(gap.high)}"
 
 
 def significance(gap: Gap, comparisons: str = "comparisons") -> str:
     """What the tests say: of the two groups named, and of all groups together where there are more."""
+    if gap.p_value is None:
+        return "no test"
     together = f"{p_words(gap.p_adjusted)} adjusted for {gap.family} {comparisons}"
-    if gap.pairs is None:
+    if gap.pair_p_adjusted is None:
         return f"all groups tested together: {together}"
     pairs = "pair" if gap.pairs_family == 1 else "pairs"
     of_two = f"{p_words(gap.pair_p_adjusted)} for these two, adjusted for {gap.pairs_family} {pairs} of groups"

@@ -10,7 +10,7 @@ import numpy as np
 from audit.case import Case
 from audit.documents.base import Names
 from audit.documents.evidence import Classes, ClassFigures
-from audit.findings import interval_words, significance
+from audit.findings import interval_words, name_of, significance
 from audit.metrics import ACCURACY, SELECTION_RATE
 from audit.values import Gap, Rate
 
@@ -73,7 +73,7 @@ def _ends(rates: Sequence[Rate], gap: Gap) -> tuple[tuple[Rate, str], tuple[Rate
     assert gap.highest is not None
     assert gap.lowest is not None
     mine = {r.group: r for r in rates if (r.metric, r.attribute) == (gap.metric, gap.attribute)}
-    return (mine[gap.highest], _name(gap.highest)), (mine[gap.lowest], _name(gap.lowest))
+    return (mine[gap.highest], name_of(gap.highest)), (mine[gap.lowest], name_of(gap.lowest))
 
 
 def _widest(found: Classes, attribute: Names) -> tuple[ClassFigures, Gap] | None:
@@ -89,10 +89,6 @@ def _widest(found: Classes, attribute: Names) -> tuple[ClassFigures, Gap] | None
 
 def _share(rate: Rate) -> str:
     return f"{100 * (rate.value or 0):.1f} %"
-
-
-def _name(group: Sequence[str]) -> str:
-    return " / ".join(group)
 
 
 def _apart(gap: Gap) -> str:

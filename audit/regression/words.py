@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from audit.documents.evidence import PredictionGap, Regression
-from audit.findings import p_words
+from audit.findings import interval_words, name_of, significance
 from audit.sizes import behind
 
 
@@ -19,11 +17,6 @@ def number(value: float | None) -> str:
         digits = max(0, 3 - int(f"{value:e}".split("e")[1]))
         return f"{value:,.{min(digits, 8)}f}"
     return f"{value:.3e}"
-
-
-def name(group: Sequence[str] | None) -> str:
-    """Female, or Female / Black."""
-    return " / ".join(group) if group else "everyone"
 
 
 def regression_findings(found: Regression) -> tuple[str, ...]:
@@ -46,23 +39,20 @@ def _sentence(found: Regression, gap: PredictionGap) -> str:
     by = " and ".join(gap.attribute)
     if gap.value is None:
         return f"By {by}: the gap in {gap.metric.replace('_', ' ')} cannot be estimated: {gap.reason}."
-    p = f"all groups tested together: {p_words(gap.p_adjusted)} adjusted for {found.family} comparisons"
+    p = significance(gap)
     if gap.metric == "kolmogorov_smirnov":
-        assert gap.low is not None
-        assert gap.high is not None
+        pair = f"{name_of(gap.highest)} and {name_of(gap.lowest)}"
         return (
-            f"By {by}: the predictions of {name(gap.highest)} and {name(gap.lowest)} lie farthest apart: up to "
-            f"{100 * gap.value:.1f} points of people at one value (95 % interval of the widest gap "
-            f"{100 * gap.low:.1f} to {100 * gap.high:.1f}; {p})."
+            f"By {by}: the predictions of {pair} lie farthest apart: up to {100 * gap.value:.1f} points of people "
+            f"at one value ({interval_words(gap)}; {p})."
         )
     rates = {r.group: r for r in found.rates if (r.metric, r.attribute) == (gap.metric, gap.attribute)}
     high, low = rates[gap.highest or ()], rates[gap.lowest or ()]
     said = (
-        f"By {by}: {_LEADS[gap.metric]} {number(high.value)} for {name(gap.highest)} "
-        f"({behind(high)}) and {number(low.value)} for {name(gap.lowest)} "
-        f"({behind(low)}); the gap is {number(gap.value)} (95 % interval of the widest "
-        f"gap {number(gap.low)} to {number(gap.high)}; {p})."
+        f"By {by}: {_LEADS[gap.metric]} {number(high.value)} for {name_of(gap.highest)} ({behind(high)}) and "
+        f"{number(low.value)} for {name_of(gap.lowest)} ({behind(low)}); the gap is {number(gap.value)} "
+        f"({interval_words(gap, say=number)}; {p})."
     )
     if gap.worse_off:
-        said += f" A {found.favourable} prediction is good for a person: the worse side is {name(gap.worse_off)}."
+        said += f" A {found.favourable} prediction is good for a person: the worse side is {name_of(gap.worse_off)}."
     return said

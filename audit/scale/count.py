@@ -196,7 +196,8 @@ def _grouped(case: Case, source: Source, connection: Any) -> tuple[pd.DataFrame,
         mine = measured_rows(case, source, rows)
         each = (*roles, decided)
         weigh = None if weight is None else _fixed(weight, largest)
-        together = Together(connection, mine.table, who, each, found.select(range(len(each))), weigh)
+        raw, name = found.select(range(len(each))), str(asked.data.cluster)
+        together = Together(connection, mine.table, who, each, raw, name, weigh)
     return typed, _Extra(notes, bins, scored, _repeated(asked, source, rows), together)
 
 
@@ -387,7 +388,7 @@ def _coded(case: Case, source: Source, frame: pd.DataFrame, extra: _Extra, diges
     if extra.bins is not None:
         bins = (*extra.bins, mine[BIN].to_numpy(dtype=np.int64), mine[TOTAL].to_numpy(dtype=np.float64))
     weighted = case.data.weight is not None
-    clusters = None if extra.together is None else clusters_in(extra.together, audit, coded)
+    clusters = None if extra.together is None else clusters_in(extra.together, audit, coded, int(n.sum()))
     if case.data.cluster is not None:
         known = clusters.counts.sum() if clusters is not None else frame.loc[audit, case.data.cluster].nunique()
         notes.insert(belongs, check.belong(case, int(n.sum()), int(known)))

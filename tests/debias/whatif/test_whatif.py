@@ -268,7 +268,14 @@ def test_a_pipeline_from_a_notebook_is_cloned(tmp_path: Path) -> None:
     train = frame[frame["split"] == "train"]
     model = cold(train[["town", "a", "b"]], train["outcome"])
     parts = {"data": {"split": "split", "train": "train", "audit": "test"}}
-    roles = {"label": "outcome", "favourable": "yes", "positive": "yes", "sensitive": ["sex"], "exclude": ["sex"], "case": parts}
+    roles = {
+        "label": "outcome",
+        "favourable": "yes",
+        "positive": "yes",
+        "sensitive": ["sex"],
+        "exclude": ["sex"],
+        "case": parts,
+    }
     result = assay.audit(frame, model=model, out=tmp_path / "run", **roles)
     found = result.whatif(kinds=["features"])
     written = json.loads((tmp_path / "run" / "whatif.json").read_text())
