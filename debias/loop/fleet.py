@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from audit.case import Case
 from audit.errors import AssayError, CaseError, InputError, OutputError
 from audit.files import read_json
@@ -97,19 +99,51 @@ class Row:
         return said + (f"; {self.problem}" if self.problem else "")
 
 
+class _Case(msgspec.Struct):
+    name: str
+
+
+class _Point(msgspec.Struct):
+    time: str | None
+
+
+class _Model(msgspec.Struct):
+    model: str
+
+
+class _Group(msgspec.Struct):
+    status: str
+
+
+class _Watched(msgspec.Struct):
+    """What a line needs of watch.json (docs/watch.md)."""
+
+    case: _Case
+    state: str
+    running: str
+    batches: int
+    timeline: list[_Point]
+    pending: _Model | None
+    changes: list[Any]
+    groups: list[_Group]
+
+
 def row_of(name: str, document: Mapping[str, Any] | None, problem: str | None = None) -> Row:
     """A loop's line, from its watch.json."""
     if document is None:
         return Row(name, problem=problem or "it has not begun")
-    times = [p["time"] for p in document["timeline"] if p["time"]]
-    pending = document["pending"] or {}
+    found = msgspec.convert(document, _Watched)
+    times = [p.time for p in found.timeline if p.time]
     return Row(
         name,
-        *(document["case"]["name"], document["state"], document["running"], document["batches"]),
+        found.case.name,
+        found.state,
+        found.running,
+        found.batches,
         times[-1] if times else None,
-        pending.get("model"),
-        len(document["changes"]),
-        sum(g["status"] == "undecided" for g in document["groups"]),
+        None if found.pending is None else found.pending.model,
+        len(found.changes),
+        sum(g.status == "undecided" for g in found.groups),
         problem,
     )
 

@@ -17,6 +17,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from audit.errors import OutputError
 from audit.files import canonical
 from debias.loop.trail import Entry
@@ -69,15 +71,26 @@ def event_of(entry: Entry, case: str, namespace: str = "assay") -> dict[str, Any
     }
 
 
+class _Norm(msgspec.Struct):
+    """What an assertion needs of a norm in a batch's entry."""
+
+    metric: str
+    kind: str
+    attribute: tuple[str, ...]
+    limit: float
+    status: str
+    value: float | None = None
+
+
 def _assertions(facts: Mapping[str, Any]) -> dict[str, Any]:
     told = [
         {
-            "assertion": f"{n['metric']} {n['kind']} by {'+'.join(n['attribute'])} within {n['limit']:g}",
-            "success": n["status"] != "outside",
-            "column": n["attribute"][0],
+            "assertion": f"{n.metric} {n.kind} by {'+'.join(n.attribute)} within {n.limit:g}",
+            "success": n.status != "outside",
+            "column": n.attribute[0],
         }
-        for n in facts.get("norms", ())
-        if n.get("value") is not None
+        for n in msgspec.convert(facts.get("norms", ()), list[_Norm])
+        if n.value is not None
     ]
     return {"_producer": PRODUCER, "_schemaURL": ASSERTIONS, "assertions": told}
 
