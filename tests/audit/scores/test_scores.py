@@ -282,9 +282,9 @@ def test_points_of_any_kind_have_the_interval_of_their_people(kind: str, tmp_pat
     frame["w"] = rng.exponential(10, 800) if kind == "weights" else 1.0
     if kind == "no outcome yet":
         frame.loc[::6, "y"] = np.nan
-    case = case_of(tmp_path, frame.loc[frame.index.repeat(each)], "points", float(np.median(points)))
-    roles: dict[str, str] = {"weights": {"weight": "w"}, "five rows a person": {"cluster": "who"}}.get(kind, {})
-    evidence = audited(replace(case, data=replace(case.data, **roles)), tmp_path / "run")
+    more = {"weights": 'weight = "w"\n', "five rows a person": 'cluster = "who"\n'}.get(kind, "")
+    rows = frame.loc[frame.index.repeat(each)]
+    evidence = audited(case_of(tmp_path, rows, "points", float(np.median(points)), more=more), tmp_path / "run")
     for record in evidence["predictive_parity"]:
         mine = frame[frame.y.notna() & ((frame.sex == record["group"][0]) if record["group"] else True)]
         assert sum(p["people"] for p in record["points"]) == each * len(mine)
