@@ -13,7 +13,7 @@ from audit.models.served.measured import finding
 from audit.policy import Norm, Policy
 from audit.printable import printable
 from audit.sizes import behind
-from audit.values import Gap, Measures, Rate
+from audit.values import Gap, Measures, Pair, Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +191,30 @@ def unseen(gap: Gap, alpha: float = 0.05) -> str:
     )
 
 
+def surest(gap: Gap, pairs: Sequence[Pair], alpha: float = 0.05) -> Pair | None:
+    """Where chance could make the gap of the two groups named, the two whose gap it hardly could: of the smallest
+    adjusted p-value under alpha. The widest gap is often that of a small group, and hides a sure one of large groups.
+    """
+    if gap.pair_p_adjusted is None or gap.pair_p_adjusted < alpha:
+        return None
+    sure = [p for p in pairs if (p.metric, p.attribute) == (gap.metric, gap.attribute) and p.p_adjusted < alpha]
+    return min(sure, key=lambda p: (p.p_adjusted, -p.difference), default=None)
+
+
+def _surer(measures: Measures, gap: Gap) -> str:
+    pair = surest(gap, measures.pairs)
+    if pair is None:
+        return ""
+    high: Rate = pick(measures.rates, metric=gap.metric, attribute=gap.attribute, group=pair.higher)
+    low: Rate = pick(measures.rates, metric=gap.metric, attribute=gap.attribute, group=pair.lower)
+    ends = f"{100 * pair.low:.1f} to {100 * pair.high:.1f}"
+    return (
+        f" Surer is the gap between {percent(high.value)} of {name_of(pair.higher)} and {percent(low.value)} of "
+        f"{name_of(pair.lower)}: {100 * pair.difference:.1f} points (95 % interval of these two {ends}; "
+        f"{p_words(pair.p_adjusted)} for these two)."
+    )
+
+
 def _of(measures: Measures, rate: Rate) -> str:
     """rows of 200 people: where one person stands in several rows."""
     count = pick(measures.counts, attribute=rate.attribute, group=rate.group)
@@ -208,7 +232,8 @@ def _sentence(measures: Measures, gap: Gap, words: str) -> str:
     lead = f"By {by}: {percent(high.value)} of {name_of(gap.highest)} ({behind(high, _of(measures, high))})"
     rest = f"and {percent(low.value)} of {name_of(gap.lowest)} ({behind(low, _of(measures, low))}) {words}"
     said = f"{lead} {rest}; the gap is {100 * gap.value:.1f} points ({interval_words(gap)}; {significance(gap)})."
-    said += unseen(gap)
+    surer = _surer(measures, gap)
+    said += surer or unseen(gap)
     if gap.idle is None or gap.metric != SELECTION_RATE:
         return said
     return f"{said} {gap.idle[:1].upper()}{gap.idle[1:]}."

@@ -18,6 +18,7 @@ from typing import Any
 
 import narwhals as nw
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
@@ -359,11 +360,7 @@ def _coded(case: Case, source: Source, frame: pd.DataFrame, extra: _Extra, diges
     if extra.together is not None:
         plain = replace(plain, data=replace(plain.data, cluster=None))
     frame, said = missing_words(plain, frame, people)
-    audit = np.ones(len(frame), dtype=bool)
-    if case.data.split is not None:
-        codes, names = names_in(frame[case.data.split])
-        check.split(case, names)
-        audit = np.array([*(n == case.data.audit for n in names), False])[codes]
+    audit = _measured(case, frame)
     own = case.model.column if extra.bins is None else None
     if own is not None:
         empty = audit & frame[own].isna().to_numpy()
@@ -404,6 +401,16 @@ def _coded(case: Case, source: Source, frame: pd.DataFrame, extra: _Extra, diges
         coded, facts, digest.get(), int(people.sum()), int(n.sum()), source.columns,
         tuple(f for f in check.features_of(case, source.columns) if f in source.columns), tuple(notes), extra.repeated,
     )  # fmt: skip
+
+
+def _measured(case: Case, frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Which rows are to be measured, (n,). Raises CaseError where the split has none."""
+    if case.data.split is None:
+        return np.ones(len(frame), dtype=bool)
+    codes, names = names_in(frame[case.data.split])
+    check.split(case, names)
+    measured: npt.NDArray[np.bool_] = np.array([*(n == case.data.audit for n in names), False])[codes]
+    return measured
 
 
 def broken(source: Source, error: Exception) -> DataError:
