@@ -12,6 +12,7 @@
 #   make samples             train the sample models and write the sample files again
 #   make extra               install what reads XGBoost and ONNX models too
 #   make login              install what logins need (docs/people.md); off until they are configured
+#   make spark              install what tables in Spark need (docs/scale.md)
 #   make api                 docs/api.md anew from the facade's docstrings (fetches its generator the first time)
 #   make other-versions      reports that other WeasyPrints have set, verified with this one (fetches them)
 #   make lock [UPGRADE=--upgrade]  compile the requirements anew (needs uv)
@@ -29,7 +30,7 @@ LOCK = uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --gen
 export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: help run setup setup-test demo test test-environments test-other-versions check quick mutants lint types \
-	format samples extra login api other-versions \
+	format samples extra login spark api other-versions \
 	lock clean
 .DEFAULT_GOAL := help
 
@@ -94,6 +95,9 @@ extra: setup
 login: setup
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-compile -r requirements/login.txt
 
+spark: setup
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-compile -r requirements/spark.txt
+
 api:
 	@bash scripts/api.sh
 
@@ -107,6 +111,7 @@ lock:
 	$(LOCK) requirements/run.in -o requirements.txt
 	$(LOCK) -c requirements.txt requirements/extra.in -o requirements/extra.txt
 	$(LOCK) -c requirements.txt requirements/login.in -o requirements/login.txt
+	$(LOCK) -c requirements.txt requirements/spark.in -o requirements/spark.txt
 	$(LOCK) -c requirements.txt -c requirements/extra.txt -c requirements/login.txt requirements/test.in -o requirements/test.txt
 
 clean:

@@ -53,4 +53,13 @@ if [ "$wanted" = "  " ] || [[ "$wanted" = *" beside "* ]]; then
         echo "grpcio polars" >"$place/beside/done"
     fi
 fi
+# pyspark likewise; it needs Java 17 or 21 on the path.
+if [ "$wanted" = "  " ] || [[ "$wanted" = *" spark "* ]]; then
+    if [ "$(cat "$place/spark/done" 2>/dev/null)" != "requirements/spark.txt" ]; then
+        rm -rf "$place/spark"
+        "$ours" -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes \
+            --target "$place/spark" -r "$(dirname "$0")/../requirements/spark.txt"
+        echo "requirements/spark.txt" >"$place/spark/done"
+    fi
+fi
 echo "$place"

@@ -12,7 +12,7 @@ from typing import Any
 from audit.case import Case, DataSpec, ProxySpec, ReadSpec, WatchSpec
 from audit.errors import CaseError
 from audit.files import write_whole
-from audit.load import contracts, forms, models, population, recourse
+from audit.load import contracts, engines, forms, models, population, recourse
 from audit.load.policies import load_policy
 from audit.load.roles import check_roles
 from audit.load.toml import Reader, beside, parse, relative, write
@@ -22,7 +22,7 @@ DATA_KEYS = (
     "path", "label", "positive", "favourable", "sensitive", "sensitive_path", "id", "reference", "bins", "weight",
     "cluster", "time", "split", "train", "audit", "features", "exclude", "task", "indicators",
     "stages", "legitimate", "proxy", "codes",
-    "sheet", "header", "skip_lines", "dates",
+    "sheet", "header", "skip_lines", "dates", "engine", "table", "spark",
 )  # fmt: skip
 
 
@@ -100,8 +100,9 @@ def _data(at: Reader, folder: Path) -> DataSpec:
     side = at.text("sensitive_path")
     task = at.text("task") or "classification"
     positive = at.value("positive", required=task != "regression")
+    engine, spark = engines.read(at)
     return DataSpec(
-        path=beside(folder, str(at.text("path", required=True))),
+        path=engines.place(at, folder, spark),
         label=at.text("label"),
         positive=positive,
         favourable=at.value("favourable") or positive,
@@ -125,6 +126,8 @@ def _data(at: Reader, folder: Path) -> DataSpec:
         proxy=_proxy(at, folder),
         codes=_codes(at),
         read=_reading(at),
+        engine=engine,
+        spark=spark,
     )
 
 
@@ -288,7 +291,7 @@ def dump_case(case: Case, path: Path) -> None:
 def _toml(case: Case, folder: Path) -> str:
     data, model = case.data, case.model
     values: dict[str, Any] = {
-        "path": relative(data.path, folder),
+        **engines.to_table(data, folder),
         "label": model.column if model.outcomes else data.label,
         "positive": data.positive,
         "favourable": data.favourable if data.favourable != data.positive else None,
