@@ -148,20 +148,9 @@ def audit(
     spark = _spark.of(data, floor)
     table = spark or _frames.Columns(_frames.as_pandas(data), data)
     roles: dict[str, Any] = {"label": table.role("label", label)}
-    if isinstance(sensitive, str):
-        sensitive = [sensitive]
-    groups = list(sensitive)
-    if isinstance(sensitive, Mapping):
-        groups = [table.role(k, v, as_name=k) or k for k, v in sensitive.items()]
+    groups = _groups(table, sensitive)
     roles |= {r: table.role(r, v) for r, v in (("weight", weight), ("id", id), ("cluster", cluster))}
-    given = [n for n, v in (("model", model), ("decision", decision), ("score", score)) if v is not None]
-    if len(given) > 1 or (not given and roles["label"] is None):
-        raise CaseError(
-            "it is not said where the decisions come from",
-            got=" and ".join(given) or "none of model, decision and score",
-            expected="one of model=, decision= and score=, or label= alone to compare outcomes",
-            todo="give one of them",
-        )
+    _one_source({"model": model, "decision": decision, "score": score}, roles["label"])
     if spark is not None:
         spark.refuse(model)
     made: dict[str, Any] = {}
@@ -209,6 +198,27 @@ def audit(
     return _run(
         folder / "case.toml", folder, out is None, seed=seed, draws=draws, allow=allow, offline=offline, held=held
     )
+
+
+def _groups(table: _frames.Columns, sensitive: Sequence[str] | Mapping[str, Column] | str) -> list[str]:
+    """The names of the sensitive columns; values that are no column become one."""
+    if isinstance(sensitive, str):
+        return [sensitive]
+    if isinstance(sensitive, Mapping):
+        return [table.role(k, v, as_name=k) or k for k, v in sensitive.items()]
+    return list(sensitive)
+
+
+def _one_source(sources: Mapping[str, Any], label: str | None) -> None:
+    """Refuse two sources of decisions, and none without outcomes. Raises CaseError."""
+    given = [name for name, value in sources.items() if value is not None]
+    if len(given) > 1 or (not given and label is None):
+        raise CaseError(
+            "it is not said where the decisions come from",
+            got=" and ".join(given) or "none of model, decision and score",
+            expected="one of model=, decision= and score=, or label= alone to compare outcomes",
+            todo="give one of them",
+        )
 
 
 def audit_case(

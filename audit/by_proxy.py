@@ -57,7 +57,7 @@ def by_proxy(case: Case, frame: pd.DataFrame, favourable: Ints, settings: Settin
     """
     if not case.data.proxy:
         return None
-    return [_one(name, spec.column, read(spec.table, spec.column), frame, favourable, settings)
+    return [one(name, spec.column, read(spec.table, spec.column), frame, favourable, settings)
             for name, spec in case.data.proxy.items()]  # fmt: skip
 
 
@@ -95,9 +95,10 @@ def read(table: Any, column: str) -> Proxy:
     return Proxy(tuple(groups), values, numbers / numbers.sum(axis=1, keepdims=True))
 
 
-def _one(
+def one(
     name: str, column: str, proxy: Proxy, frame: pd.DataFrame, favourable: Ints, settings: Settings
 ) -> dict[str, Any]:
+    """The entry of one attribute that is not recorded."""
     codes, names = coded(frame[column])
     at = {v: i for i, v in enumerate(proxy.values)}
     place = np.array([*(at.get(n, -1) for n in names), -1])[codes]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -45,11 +46,8 @@ class Clusters:
 
     @property
     def people(self) -> Ints:
-        """(G,) people with a row in each group. A person of two groups counts in both."""
-        out = np.zeros(self.groups, dtype=np.int64)
-        for groups, count in zip(self.sets, self.counts.tolist(), strict=True):
-            out[list(groups)] += count
-        return out
+        """(G,) people with a row in each group, not to be written to. A person of two groups counts in both."""
+        return _people(self)
 
     def people_in(self, groups: Iterable[int]) -> int:
         """How many people have a row in any of these groups."""
@@ -96,11 +94,8 @@ class Clusters:
 
     def within(self, up: npt.NDArray[np.bool_], down: npt.NDArray[np.bool_]) -> Floats:
         """(G,) sums over people of (rows in cells `up`) * (rows in cells `down`), both (3, 2), in each group."""
-        same = self.left // CELLS == self.right // CELLS
-        g, i, j = self.left[same] // CELLS, self.left[same] % CELLS, self.right[same] % CELLS
-        u, d = up.ravel().astype(np.float64), down.ravel().astype(np.float64)
-        factor = np.where(i == j, u[i] * d[i], u[i] * d[j] + u[j] * d[i])
-        return np.bincount(g, self.products[same] * factor, minlength=self.groups).astype(np.float64)
+        found: Floats = (_squares(self) * np.outer(up.ravel(), down.ravel())).sum(axis=(1, 2))
+        return found
 
     def between(self, scores: Floats) -> Floats | None:
         """(G, G) sums over people of s_g s_h, s_g a person's rows in group g times `scores` (G, CELLS); None where no
@@ -148,6 +143,25 @@ class Clusters:
         if found.people.tolist() != people:
             raise ValueError("people who do not add up")
         return found
+
+
+@lru_cache(maxsize=64)
+def _people(clusters: Clusters) -> Ints:
+    out = np.zeros(clusters.groups, dtype=np.int64)
+    for groups, count in zip(clusters.sets, clusters.counts.tolist(), strict=True):
+        out[list(groups)] += count
+    out.flags.writeable = False
+    return out
+
+
+@lru_cache(maxsize=64)
+def _squares(clusters: Clusters) -> Floats:
+    """(G, CELLS, CELLS) of products within each group; asked for once a rate."""
+    out = np.zeros((clusters.groups, CELLS, CELLS))
+    same = clusters.left // CELLS == clusters.right // CELLS
+    g, i, j = clusters.left[same] // CELLS, clusters.left[same] % CELLS, clusters.right[same] % CELLS
+    out[g, i, j] = out[g, j, i] = clusters.products[same]
+    return out
 
 
 def summed(groups: int, sets: dict[tuple[int, ...], int], a: Ints, b: Ints, products: Floats) -> Clusters:

@@ -15,6 +15,8 @@ from audit.classes.measures import class_measures
 from audit.classes.words import class_findings
 from audit.conform import conformance
 from audit.cube import Margin
+from audit.documents import record_in
+from audit.documents.evidence import Classes, Regression
 from audit.gaps import Settings
 from audit.inequality import inequality
 from audit.quality.population import population_tables
@@ -29,8 +31,12 @@ FROM_ROWS = ("quality", "slices", "individual", "funnel", "like_with_like", "by_
 
 def further_findings(more: Mapping[str, Any]) -> list[str]:
     """Findings about what `derived` made: they stand behind those about rates and gaps."""
-    out = list(class_findings(more["classes"])) if "classes" in more else []
-    return out + (list(regression_findings(more["regression"])) if "regression" in more else [])
+    out: list[str] = []
+    if "classes" in more:
+        out += class_findings(record_in(Classes, more["classes"], "evidence.json"))
+    if "regression" in more:
+        out += regression_findings(record_in(Regression, more["regression"], "evidence.json"))
+    return out
 
 
 ONLY_WITH = ("classes", "regression")

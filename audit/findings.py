@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from audit.models.served.measured import finding
 from audit.policy import Norm, Policy
 from audit.printable import printable
 from audit.sizes import behind
-from audit.values import Gap, Measures, Rate
+from audit.values import Gap, Measures, Pair, Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,21 +108,32 @@ def p_words(p: float | None) -> str:
     return "p < .001" if p < 0.001 else "p = " + f"{p:.3f}".lstrip("0")
 
 
-def interval_words(gap: Gap, scale: float = 100.0, digits: int = 1) -> str:
-    """95 % interval 1.2 to 3.4: of the two groups named where pairs are compared, else of the widest gap."""
-    if gap.pairs is not None:
+def interval_words(
+    gap: Gap, scale: float = 100.0, digits: int = 1, say: Callable[[float | None], str] | None = None
+) -> str:
+    """95 % interval 1.2 to 3.4: of the two groups named where pairs are compared, else of the widest gap.
+
+    say: how a number is written, in place of `scale` and `digits`.
+    """
+
+    def written(value: float | None) -> str:
+        return f"{scale * (value or 0):.{digits}f}" if say is None else say(value)
+
+    if gap.pairs is not None and gap.pair_low is not None:
         if gap.pair_high is None:
-            return f"95 % interval of these two from {scale * (gap.pair_low or 0):.{digits}f}"
-        low, high = scale * (gap.pair_low or 0), scale * gap.pair_high
-        return f"95 % interval of these two {low:.{digits}f} to {high:.{digits}f}"
-    low, high = scale * (gap.low or 0), scale * (gap.high or 0)
-    return f"95 % interval of the widest gap {low:.{digits}f} to {high:.{digits}f}"
+            return f"95 % interval of these two from {written(gap.pair_low)}"
+        return f"95 % interval of these two {written(gap.pair_low)} to {written(gap.pair_high)}"
+    if gap.low is None:
+        return "no interval"
+    return f"95 % interval of the widest gap {written(gap.low)} to {written(gap.high)}"
 
 
 def significance(gap: Gap, comparisons: str = "comparisons") -> str:
     """What the tests say: of the two groups named, and of all groups together where there are more."""
+    if gap.p_value is None:
+        return "no test"
     together = f"{p_words(gap.p_adjusted)} adjusted for {gap.family} {comparisons}"
-    if gap.pairs is None:
+    if gap.pair_p_adjusted is None:
         return f"all groups tested together: {together}"
     pairs = "pair" if gap.pairs_family == 1 else "pairs"
     of_two = f"{p_words(gap.pair_p_adjusted)} for these two, adjusted for {gap.pairs_family} {pairs} of groups"
@@ -180,6 +191,30 @@ def unseen(gap: Gap, alpha: float = 0.05) -> str:
     )
 
 
+def surest(gap: Gap, pairs: Sequence[Pair], alpha: float = 0.05) -> Pair | None:
+    """Where chance could make the gap of the two groups named, the two whose gap it hardly could: of the smallest
+    adjusted p-value under alpha. The widest gap is often that of a small group, and hides a sure one of large groups.
+    """
+    if gap.pair_p_adjusted is None or gap.pair_p_adjusted < alpha:
+        return None
+    sure = [p for p in pairs if (p.metric, p.attribute) == (gap.metric, gap.attribute) and p.p_adjusted < alpha]
+    return min(sure, key=lambda p: (p.p_adjusted, -p.difference), default=None)
+
+
+def _surer(measures: Measures, gap: Gap) -> str:
+    pair = surest(gap, measures.pairs)
+    if pair is None:
+        return ""
+    high: Rate = pick(measures.rates, metric=gap.metric, attribute=gap.attribute, group=pair.higher)
+    low: Rate = pick(measures.rates, metric=gap.metric, attribute=gap.attribute, group=pair.lower)
+    ends = f"{100 * pair.low:.1f} to {100 * pair.high:.1f}"
+    return (
+        f" Surer is the gap between {percent(high.value)} of {name_of(pair.higher)} and {percent(low.value)} of "
+        f"{name_of(pair.lower)}: {100 * pair.difference:.1f} points (95 % interval of these two {ends}; "
+        f"{p_words(pair.p_adjusted)} for these two)."
+    )
+
+
 def _of(measures: Measures, rate: Rate) -> str:
     """rows of 200 people: where one person stands in several rows."""
     count = pick(measures.counts, attribute=rate.attribute, group=rate.group)
@@ -197,7 +232,8 @@ def _sentence(measures: Measures, gap: Gap, words: str) -> str:
     lead = f"By {by}: {percent(high.value)} of {name_of(gap.highest)} ({behind(high, _of(measures, high))})"
     rest = f"and {percent(low.value)} of {name_of(gap.lowest)} ({behind(low, _of(measures, low))}) {words}"
     said = f"{lead} {rest}; the gap is {100 * gap.value:.1f} points ({interval_words(gap)}; {significance(gap)})."
-    said += unseen(gap)
+    surer = _surer(measures, gap)
+    said += surer or unseen(gap)
     if gap.idle is None or gap.metric != SELECTION_RATE:
         return said
     return f"{said} {gap.idle[:1].upper()}{gap.idle[1:]}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -19,8 +20,26 @@ def fractions(margin: Margin, metric: Metric) -> tuple[Floats, Floats, Floats]:
     """Numerator, denominator and effective denominator of each group, each (G,).
 
     Without weights these are counts; with weights sums of weights. The effective denominator is how many independent
-    rows the rate is worth (audit.stats.design): the denominator itself where rows are people without weights.
+    rows the rate is worth (audit.stats.design): the denominator itself where rows are people without weights. None is
+    to be written to.
     """
+    if not margin.weighted and margin.clusters is None:
+        return _fractions(margin, metric)
+    return _kept(margin, metric.name, metric.numerator.tobytes(), metric.denominator.tobytes(), False)
+
+
+@lru_cache(maxsize=64)
+def _kept(margin: Margin, name: str, up: bytes, of: bytes, shared: bool) -> tuple[Floats, Floats, Floats]:
+    """Of weights and repeated people, whose sums several tables ask for: rates, gaps, pairs and power."""
+    masks = (np.frombuffer(v, dtype=bool).reshape(3, 2) for v in (up, of))
+    metric = Metric(name, *masks, "", "", "", "", "")
+    found = _of_all(margin, metric) if shared else _fractions(margin, metric)
+    for a in found:
+        a.flags.writeable = False
+    return found
+
+
+def _fractions(margin: Margin, metric: Metric) -> tuple[Floats, Floats, Floats]:
     x, n, sums = _sums(margin, metric)
     if sums is None:
         return x, n, n
@@ -49,9 +68,14 @@ def _sums(margin: Margin, metric: Metric) -> tuple[Floats, Floats, Sums | None]:
 
 def _shared(margin: Margin, metric: Metric) -> tuple[Floats, Floats, Floats]:
     """`fractions` for gaps and their tests: with weights, effective numbers that lean on all groups together."""
-    x, n, sums = _sums(margin, metric)
-    if sums is None or not margin.weighted:
+    if not margin.weighted:
         return fractions(margin, metric)
+    return _kept(margin, metric.name, metric.numerator.tobytes(), metric.denominator.tobytes(), True)
+
+
+def _of_all(margin: Margin, metric: Metric) -> tuple[Floats, Floats, Floats]:
+    x, n, sums = _sums(margin, metric)
+    assert sums is not None  # of weights
     return x, n, stats.shared_size(x, n - x, *sums)
 
 

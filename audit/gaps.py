@@ -84,7 +84,7 @@ def idle(gap: Gap, reason: str | None) -> Gap:
         return replace(gap, idle=reason)
     return replace(
         gap, value=None, low=None, high=None, p_value=None, highest=None, lowest=None, estimable=False, reason=reason,
-        idle=reason,
+        idle=reason, pair_low=None, pair_high=None, pair_p_value=None, pairs=None,
     )  # fmt: skip
 
 
@@ -143,4 +143,8 @@ def gap_record(
         method=method,
         estimable=result.estimable,
         reason=reason,
+        pair_low=result.pair_low,
+        pair_high=result.pair_high if result.pair_high is None or np.isfinite(result.pair_high) else None,
+        pair_p_value=result.pair_p,
+        pairs=result.pairs,
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,8 @@ from audit.values import Gap, Pair
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
 Key = tuple[tuple[str, ...], str]
+Entry = tuple[Key, Any]
+"""A hypothesis, and which of its pairs: its place in the table, the two groups, or None for all groups together."""
 Counted = Mapping[str, tuple[Floats, Floats]]
 
 MOST = 12
@@ -169,34 +172,51 @@ def with_pairs(
 ) -> tuple[tuple[Gap, ...], tuple[Pair, ...]]:
     """The gaps with what is known of the pair they name, and the listed pairs; all adjusted together.
 
-    Each hypothesis weighs the same; one without a table (scores, equalized odds) stands in with its own p-value.
+    Each hypothesis weighs the same. Gaps of scores and of numbers bring their pair's interval and p-value along; one
+    with neither that nor a table (equalized odds) stands in with its own p-value.
     """
-    entries: list[tuple[Key, int | None]] = []
+    entries: list[Entry] = []
     p: list[float] = []
     weight: list[float] = []
     beside, family = 0.0, 0
+    brought = _brought(gaps, keys)
     for key, value in hypotheses.items():
         table = tables.get(key)
-        if table is None:
-            entries.append((key, None))
-            p.append(value)
-            weight.append(1.0)
-            family += 1
-            continue
-        family += table.count
-        entries += [(key, k) for k in range(len(table.p))]
-        p += table.p.tolist()
-        weight += [1 / table.count] * len(table.p)
-        beside += 1 - len(table.p) / table.count
+        each: Mapping[Any, float] = {None: value}
+        count = 1
+        if table is not None:
+            each, count = dict(enumerate(table.p.tolist())), table.count
+        elif key in brought:
+            each, count = brought[key]
+        family += count
+        entries += [(key, k) for k in each]
+        p += each.values()
+        weight += [1 / count] * len(each)
+        beside += 1 - len(each) / count
     adjusted = dict(zip(entries, weighted_holm(p, weight, max(beside, 0.0)).tolist(), strict=True)) if p else {}
     filled = tuple(_filled(g, key, tables, adjusted, family) for g, key in zip(gaps, keys, strict=True))
     pairs = tuple(r for key, t in tables.items() if key in hypotheses for r in _records(key, t, adjusted))
     return filled, pairs
 
 
+def _two(gap: Gap) -> frozenset[Any]:
+    return frozenset((gap.highest, gap.lowest))
+
+
+def _brought(gaps: Sequence[Gap], keys: Sequence[Key]) -> dict[Key, tuple[dict[Any, float], int]]:
+    """Of hypotheses whose gaps bring their pair along: each pair's own p-value, and how many pairs there are."""
+    out: dict[Key, tuple[dict[Any, float], int]] = {}
+    for gap, key in zip(gaps, keys, strict=True):
+        if gap.pair_p_value is not None and gap.pairs is not None:
+            out.setdefault(key, ({}, gap.pairs))[0][_two(gap)] = gap.pair_p_value
+    return out
+
+
 def _filled(
-    gap: Gap, key: Key, tables: Mapping[Key, PairTable], adjusted: Mapping[tuple[Key, int | None], float], family: int
-) -> Gap:
+    gap: Gap, key: Key, tables: Mapping[Key, PairTable], adjusted: Mapping[Entry, float], family: int
+) -> Gap:  # fmt: skip
+    if gap.pair_p_value is not None and key not in tables:
+        return replace(gap, pair_p_adjusted=adjusted.get((key, _two(gap))), pairs_family=family)
     if gap.value is None or gap.p_value is None:
         return gap
     if gap.metric == EQUALIZED_ODDS:
@@ -233,7 +253,7 @@ def _found(
     return None if np.isnan(value) else (key, k, (value, low, high))
 
 
-def _records(key: Key, t: PairTable, adjusted: Mapping[tuple[Key, int | None], float]) -> list[Pair]:
+def _records(key: Key, t: PairTable, adjusted: Mapping[Entry, float]) -> list[Pair]:
     out: list[Pair] = []
     if len(t.attribute) > 1 and not t.wished:
         return out

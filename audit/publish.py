@@ -55,72 +55,52 @@ def publish_files(files: Mapping[str, bytes], *, floor: int = FLOOR, people: boo
 def publish_documents(files: Documents, *, floor: int = FLOOR, people: bool = False) -> Documents:
     """The same; what keeps its bytes is not parsed again."""
     out: dict[str, bytes] = {}
-    if "explain.json" in files:
-        explained = files.plain("explain.json")
-        if (explained.get("people") and not people) or explained.get("published"):
-            explained = explained | ({} if people else {"people": []}) | explained.get("published", {})
-            if "published" in explained:
-                explained["published"] = {}
-            out["explain.json"] = canonical(explained)
+    if "explain.json" in files and (explained := _explained(files.plain("explain.json"), people)) is not None:
+        out["explain.json"] = canonical(explained)
     margins = margins_from_json(files.plain("cube.json"))
     evidence = files.plain("evidence.json")
     cube = joint(margins, tuple(evidence["data"]["sensitive"]))
     settings = Settings.from_json(evidence["settings"])
-    if not _any_small(margins, floor):
-        if "quality" in evidence and (thinned := thin(evidence["quality"], floor)) != evidence["quality"]:
-            out["evidence.json"] = canonical(evidence | {"quality": thinned})
-        return files.plus(out)
-    evidence = copy.deepcopy(evidence)
-    safe, notes = publish(cube, floor, settings.order) if cube else (publish_margins(margins, floor), ())
+    if _any_small(margins, floor):
+        safe, notes = publish(cube, floor, settings.order) if cube else (publish_margins(margins, floor), ())
+        return _without_small(files, out, copy.deepcopy(evidence), cube, safe, notes, settings, floor)
+    if "quality" in evidence and (thinned := thin(evidence["quality"], floor)) != evidence["quality"]:
+        out["evidence.json"] = canonical(evidence | {"quality": thinned})
+    return files.plus(out)
+
+
+def _explained(explained: dict[str, Any], people: bool) -> dict[str, Any] | None:
+    """explain.json as published, or None where it stays as it is."""
+    if not ((explained.get("people") and not people) or explained.get("published")):
+        return None
+    explained = explained | ({} if people else {"people": []}) | explained.get("published", {})
+    if "published" in explained:
+        explained["published"] = {}
+    return explained
+
+
+def _without_small(
+    files: Documents,
+    out: dict[str, bytes],
+    evidence: dict[str, Any],
+    cube: Cube | None,
+    safe: Sequence[Margin],
+    notes: Sequence[str],
+    settings: Settings,
+    floor: int,
+) -> Documents:
+    """The files where a group is small. out: those made already; evidence: a copy of its own, changed here; cube: of
+    everyone; safe: the tables as published, and the notes on them."""
     cube_bytes = canonical(margins_to_json(safe, floor), compact=True)
-    if settings.repeated is not None:
-        # Their exact numbers would give those left out away by subtraction.
-        tens = int(safe[0].people.sum()), settings.repeated[1] // FLOOR * FLOOR
-        settings = replace(settings, repeated=tens)
-        evidence["settings"] = settings.to_json()
-    if evidence["model"].get("compared"):
-        # Of all rows, those left out among them: exact numbers would tell how many these are.
-        told = evidence["model"]["compared"]
-        here = int(safe[0].rows.sum())
-        evidence["model"]["compared"] = {k: min(_up(v), here) if type(v) is int else v for k, v in told.items()} | {
-            "rows": here
-        }
-    served = evidence["model"].get("served")
-    measures = measure(safe, settings)
-    own = {n for n in evidence["notes"] if not n.startswith("By ") and not any(w in n for w in OF_ALL_ROWS)}
-    norms = [to_json(n) for n in judge(_policy(evidence), measures, evidence["data"]["sensitive"])]
-    made = derived(safe, settings, evidence.get("population"), norms)
-    evidence |= {
-        **measures_to_json(measures),
-        "family": measures.family,
-        "cube": {"sha256": sha256(cube_bytes), "file": "cube.json", "floor": floor},
-        "norms": norms,
-        "findings": [*model_findings(evidence["model"]), *findings(measures), *further_findings(made)],
-        **made,
-        "notes": [*measures.notes, *(n for n in evidence["notes"] if n in own), *notes],
-    }
-    hidden = small = {m.attribute for m in safe if m.withheld.any()}
-    if any(len(a) == 1 for a in hidden):
-        # These people are in no table of the cube, but still among the rows: of any group, one less the other is them.
-        hidden = {m.attribute for m in safe if m.attribute}
-    if served:
-        served["latency"]["by_group"] = _without_groups(served["latency"]["by_group"], hidden)
+    settings = _keep_settings(evidence, settings, safe)
+    _round_compared(evidence["model"], int(safe[0].rows.sum()))
+    table = {"sha256": sha256(cube_bytes), "file": "cube.json", "floor": floor}
+    _measure_again(evidence, table, safe, settings, notes)
+    small = {m.attribute for m in safe if m.withheld.any()}
     most = _most_rows(cube, evidence, safe, floor)
     spare = evidence.pop("published", {})
-    for key in FROM_ROWS:
-        if key in evidence and most:
-            del evidence[key]
-            if key in spare:
-                evidence[key] = _without_groups(spare[key], {a for a in small if len(a) > 1})
-        elif key in evidence:
-            evidence[key] = _without_groups(evidence[key], hidden)
-    if "quality" in evidence:
-        evidence["quality"] = thin(evidence["quality"], floor)
-    if "by_proxy" in evidence:
-        evidence["by_proxy"] = keep_published(evidence["by_proxy"], floor)
-    if "funnel" in evidence:
-        kept = evidence["funnel"]
-        kept["figures"] = figures(kept["counts"], kept["stages"], settings)
+    _withhold_rows(evidence, spare, small, _hidden(small, safe), known=not most)
+    _thin_the_rest(evidence, settings, floor)
     evidence["data"]["audited_rows"] = int(safe[0].rows.sum())
     if "people" in evidence["data"]:
         evidence["data"]["people"] = int(safe[0].people.sum())
@@ -128,14 +108,95 @@ def publish_documents(files: Documents, *, floor: int = FLOOR, people: bool = Fa
         evidence["notes"].append(COUNTED_WITHOUT if spare else LEFT_OUT)
         evidence["data"] |= {"rows": most, "rows_at_most": True}
         _blur(files, out, most, evidence["data"]["audited_rows"])
-        # Counts of corrupted rows and of variants are of all people: those in no table would follow by subtraction.
-        gone = [name for name in ("stress.json", "whatif.json") if name in files]
-        for name in gone:
-            files = files.without(name)
-        if gone:
-            evidence["notes"].append(f"{' and '.join(gone)} left out: with the tables they would give people away.")
+        files = _without_counts_of_all(files, evidence["notes"])
     out["cube.json"], out["evidence.json"] = cube_bytes, canonical(evidence)
     return files.plus(out)
+
+
+def _keep_settings(evidence: dict[str, Any], settings: Settings, safe: Sequence[Margin]) -> Settings:
+    if settings.repeated is not None:
+        # Their exact numbers would give those left out away by subtraction.
+        tens = int(safe[0].people.sum()), settings.repeated[1] // FLOOR * FLOOR
+        settings = replace(settings, repeated=tens)
+        evidence["settings"] = settings.to_json()
+    return settings
+
+
+def _round_compared(model: dict[str, Any], rows: int) -> None:
+    """Counts of all rows, those left out among them: exact numbers would tell how many these are."""
+    if told := model.get("compared"):
+        rounded = {k: min(_up(v), rows) if type(v) is int else v for k, v in told.items()}
+        model["compared"] = rounded | {"rows": rows}
+
+
+def _measure_again(
+    evidence: dict[str, Any], table: dict[str, Any], safe: Sequence[Margin], settings: Settings, notes: Sequence[str]
+) -> None:
+    """Everything that follows from the tables, from the published ones. table: the entry `cube`."""
+    measures = measure(safe, settings)
+    own = [n for n in evidence["notes"] if not n.startswith("By ") and not any(w in n for w in OF_ALL_ROWS)]
+    norms = [to_json(n) for n in judge(_policy(evidence), measures, evidence["data"]["sensitive"])]
+    made = derived(safe, settings, evidence.get("population"), norms)
+    evidence |= {
+        **measures_to_json(measures),
+        "family": measures.family,
+        "cube": table,
+        "norms": norms,
+        "findings": [*model_findings(evidence["model"]), *findings(measures), *further_findings(made)],
+        **made,
+        "notes": [*measures.notes, *own, *notes],
+    }
+
+
+def _hidden(small: set[tuple[str, ...]], safe: Sequence[Margin]) -> set[tuple[str, ...]]:
+    """Attributes of which nothing counted on rows may be told."""
+    if any(len(a) == 1 for a in small):
+        # These people are in no table of the cube, but still among the rows: of any group, one less the other is them.
+        return {m.attribute for m in safe if m.attribute}
+    return small
+
+
+def _withhold_rows(
+    evidence: dict[str, Any],
+    spare: Mapping[str, Any],
+    small: set[tuple[str, ...]],
+    hidden: set[tuple[str, ...]],
+    *,
+    known: bool,
+) -> None:
+    """What was counted on rows: without records of hidden attributes. Where the number of rows is not known (people
+    are in no table), what was counted without these people, `spare`, stands in, or nothing."""
+    if served := evidence["model"].get("served"):
+        served["latency"]["by_group"] = _without_groups(served["latency"]["by_group"], hidden)
+    for key in FROM_ROWS:
+        if key not in evidence:
+            continue
+        if known:
+            evidence[key] = _without_groups(evidence[key], hidden)
+            continue
+        del evidence[key]
+        if key in spare:
+            evidence[key] = _without_groups(spare[key], {a for a in small if len(a) > 1})
+
+
+def _thin_the_rest(evidence: dict[str, Any], settings: Settings, floor: int) -> None:
+    if "quality" in evidence:
+        evidence["quality"] = thin(evidence["quality"], floor)
+    if "by_proxy" in evidence:
+        evidence["by_proxy"] = keep_published(evidence["by_proxy"], floor)
+    if "funnel" in evidence:
+        kept = evidence["funnel"]
+        kept["figures"] = figures(kept["counts"], kept["stages"], settings)
+
+
+def _without_counts_of_all(files: Documents, notes: list[str]) -> Documents:
+    """Counts of corrupted rows and of variants are of all people: those in no table would follow by subtraction."""
+    gone = [name for name in ("stress.json", "whatif.json") if name in files]
+    for name in gone:
+        files = files.without(name)
+    if gone:
+        notes.append(f"{' and '.join(gone)} left out: with the tables they would give people away.")
+    return files
 
 
 def _most_rows(cube: Cube | None, evidence: Mapping[str, Any], safe: Sequence[Margin], floor: int) -> int | None:

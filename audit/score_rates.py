@@ -132,7 +132,7 @@ def averages_of(margin: Margin) -> stats.Averages:
     if s.probabilities:
         least, most = 0.0, 1.0
     variance = variance * scale**2
-    return stats.Averages(mean, variance, np.nan_to_num(skew), np.nan_to_num(size), least, most)
+    return stats.Averages(mean, variance, np.nan_to_num(skew), np.nan_to_num(size), least, most, margin.weighted)
 
 
 def _mean(margin: Margin, g: int, averages: stats.Averages, limits: tuple[Floats, Floats], settings: Settings) -> Rate:
@@ -225,17 +225,22 @@ def _both(
     values: Floats, errors: Floats, limits: Limits, p_value: Callable[[list[int], int | None], float],
     settings: Settings, reference: int | None, seed: int, what: str, how: str,
 ) -> list[stats.GapResult]:  # fmt: skip
-    """Difference and ratio, which share their p-value."""
-    out: list[stats.GapResult] = []
-    for kind in KINDS:
-        known = out[0].p_value if out else None
-        out.append(
-            stats.limits_gap(
-                values, errors, limits, p_value=p_value if known is None else known, kind=kind, seed=seed,
-                draws=settings.draws, alpha=settings.alpha, reference=reference, what=what, how=how,
-            )
-        )  # fmt: skip
-    return out
+    """Difference and ratio, which share their p-values."""
+    known: dict[tuple[tuple[int, ...], int | None], float] = {}
+
+    def once(groups: list[int], ref: int | None) -> float:
+        key = (tuple(groups), ref)
+        if key not in known:
+            known[key] = p_value(groups, ref)
+        return known[key]
+
+    return [
+        stats.limits_gap(
+            values, errors, limits, p_value=once, kind=kind, seed=seed, draws=settings.draws, alpha=settings.alpha,
+            reference=reference, what=what, how=how,
+        )
+        for kind in KINDS
+    ]  # fmt: skip
 
 
 def _calibration_gaps(
@@ -259,15 +264,18 @@ def _calibration_gaps(
     value = found[highest][0] - found[lowest][0]
     low = max(0.0, max(found[i][1] - found[j][2] for i, j in pairs))
     high = max(found[i][2] - found[j][1] for i, j in pairs)
+    (_, low1, high1), (_, low2, high2) = found[highest], found[lowest]
     difference = stats.GapResult(
-        value, min(low, value), min(1.0, high), None, highest, lowest, 0, method, True, None, left_out
-    )
+        value, min(low, value), min(1.0, high), None, highest, lowest, 0, method, True, None, left_out,
+        low1 - high2, high1 - low2, None, len(pairs) // 2,
+    )  # fmt: skip
     if found[highest][0] == 0:
         reason = "0 over 0: no group has any calibration error"
         return difference, stats.GapResult(None, None, None, None, None, None, None, method, False, reason, left_out)
     ratio = found[lowest][0] / found[highest][0]
     least = min(found[j][1] / found[i][2] for i, j in pairs)
     most = min(1.0, min(found[j][2] / found[i][1] if found[i][1] > 0 else 1.0 for i, j in pairs))
-    return difference, stats.GapResult(
-        ratio, min(least, ratio), max(most, ratio), None, highest, lowest, 0, method, True, None, left_out
-    )
+    return difference, replace(
+        difference, value=ratio, low=min(least, ratio), high=max(most, ratio),
+        pair_low=low2 / high1 if high1 > 0 else 0.0, pair_high=high2 / low1 if low1 > 0 else float("inf"),
+    )  # fmt: skip

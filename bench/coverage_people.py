@@ -25,6 +25,8 @@ TRUE = 1e-12
 SIZES = (10, 30, 100, 400, 2000)
 ROWS: tuple[int | tuple[int, int], ...] = (1, 2, 5, 20, (1, 20))
 RATE = 0.3
+WIDEST = 2000
+"""Over the number of groups: in how many runs the widest gap and its test are looked at."""
 ALIKE = {1.0: "all alike", 0.8: "four in five", 0.0: "by chance"}
 SURVEYS: dict[str, tuple[Sequence[float], Sequence[float], Sequence[float]]] = {
     # shares of the population, rates, shares of the sample
@@ -112,7 +114,9 @@ def of_clusters(runs: int, sizes: Sequence[int]) -> list[str]:
                     rng = seed("clusters", groups, size, rows, alike)
                     sums = clustered(rng, (runs, groups), size, rows, alike)
                     said = rows if isinstance(rows, int) else f"{rows[0]} to {rows[1]}"
-                    out.append(line((groups, f"{size:,}", said, words, *judged(sums, RATE, min(runs, 400 // groups)))))
+                    out.append(
+                        line((groups, f"{size:,}", said, words, *judged(sums, RATE, min(runs, WIDEST // groups))))
+                    )
     return out
 
 
@@ -125,17 +129,17 @@ def of_weights(runs: int, sizes: Sequence[int]) -> list[str]:
                 if groups > 2 and size > 400:
                     continue
                 sums, truth = weighted(seed("weights", groups, size, name), (runs, groups), size, name)
-                out.append(line((groups, f"{size:,}", name, *judged(sums, truth, min(runs, 400 // groups), True))))
+                out.append(line((groups, f"{size:,}", name, *judged(sums, truth, min(runs, WIDEST // groups), True))))
     return out
 
 
 PEOPLE = """## People in several rows
 
 Made by `{command}`. No difference between groups; {runs:,} samples a row. The
-widest gap and its test are made on 200, 133 and 40 of them with 2, 3 and 10 groups, so that a true 5.0 shows as 2.0
-to 8.0, 1.3 to 8.7 and 0 to 11.8. "Answers" is how a person's rows are decided: all alike, four in five the person's
-own, or by chance. The rate is 0.3. Taken as independent, the gap of two groups is held in 98, 87, 62 and 46 of 100
-at 1, 2, 5 and 10 like rows a person.
+widest gap and its test are made on at most 1,000, 666 and 200 of them with 2, 3 and 10 groups, so that a true 5.0
+shows as 3.6 to 6.4, 3.3 to 6.7 and 2.0 to 8.0. "Answers" is how a person's rows are decided: all alike, four in five
+the person's own, or by chance. The rate is 0.3. Taken as independent, the gap of two groups is held in 98, 87, 62 and
+46 of 100 at 1, 2, 5 and 10 like rows a person.
 
 {table}
 """
@@ -143,8 +147,8 @@ WEIGHTS = """## Weights
 
 Made by `{command}`. Two strata with rates, weights and shares of the sample of their own, or weights that are
 log-normal and heavier or lighter where the outcome is good; {runs:,} samples a row, and the widest gap and its test on
-200, 133 and 40 of them. Kish's number alone holds 88 to 92 of 100 where heavy rows vary most, and 98 where a stratum is
-heavily sampled. In a sample of 10 rows a heavy stratum is often not seen at all.
+at most 1,000, 666 and 200 of them with 2, 3 and 10 groups. Kish's number alone holds 88 to 92 of 100 where heavy rows
+vary most, and 98 where a stratum is heavily sampled. In a sample of 10 rows a heavy stratum is often not seen at all.
 
 {table}
 """

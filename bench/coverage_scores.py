@@ -37,6 +37,8 @@ LAWS: dict[str, Law] = {
 HEAVY: dict[str, Law] = {
     "exponential": lambda rng, n: rng.exponential(1, n),
     "lognormal (1)": lambda rng, n: rng.lognormal(0, 1, n),
+    "Pareto (3)": lambda rng, n: 1 + rng.pareto(3, n),
+    "below 0: -lognormal (1)": lambda rng, n: -rng.lognormal(0, 1, n),
 }
 DRAWS = 600
 AVERAGE = {
@@ -46,6 +48,8 @@ AVERAGE = {
     "two values": 0.22,
     "exponential": 1.0,
     "lognormal (1)": float(np.exp(0.5)),
+    "Pareto (3)": 1.5,
+    "below 0: -lognormal (1)": -float(np.exp(0.5)),
 }
 GROUPS = {
     "2 x 10": [10] * 2,
@@ -116,9 +120,9 @@ def means(runs: int) -> str:
         "| --- | --- | ---: | ---: | ---: |",
     ]
     cases = [(law, "none") for law in LAWS | HEAVY]
-    cases += [
-        (law, weights) for law in ("skewed (Beta .5, 4)", "even") for weights in ("by chance", "heavier with both")
-    ]
+    heavy = ("skewed (Beta .5, 4)", "even")
+    cases += [(law, weights) for law in heavy for weights in ("by chance", "heavier with both")]
+    cases += [(law, "by chance") for law in HEAVY]
     for law, weights in cases:
         draw = (LAWS | HEAVY)[law]
         truth = AVERAGE[law]
@@ -145,12 +149,12 @@ def means(runs: int) -> str:
 def gaps(runs: int) -> str:
     """The widest gap of areas and of averages: none, and one group apart."""
     lines = [
-        "| groups | truth | area: interval holds | average: interval holds |",
-        "| --- | --- | ---: | ---: |",
+        "| groups | truth | area: interval holds | average: interval holds | area, two named | average, two named |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
     ]
     for groups, sizes in GROUPS.items():
         for apart in (0.0, 0.5):
-            rng, held, known = seeded("gaps", groups, apart), np.zeros(2), np.zeros(2)
+            rng, held, known = seeded("gaps", groups, apart), np.zeros(4), np.zeros(4)
             for run in range(runs):
                 order = rng.permutation(sizes).tolist()
                 group = np.repeat(np.arange(len(order)), order)
@@ -165,8 +169,13 @@ def gaps(runs: int) -> str:
                 for metric, gap in score_gaps(margin, np.arange(len(order)), Settings(seed=run)):
                     if gap.kind == "difference" and metric in truth and gap.low is not None and gap.high is not None:
                         at = list(truth).index(metric)
-                        known[at] += 1
+                        known[[at, at + 2]] += 1
                         held[at] += gap.low <= truth[metric] + 1e-12 <= gap.high + 2e-12
+                        # Of the two named the truth is none, or that of the first group less another, either way.
+                        sign = (gap.highest == ("g0",)) - (gap.lowest == ("g0",))
+                        assert gap.pair_low is not None
+                        assert gap.pair_high is not None
+                        held[at + 2] += gap.pair_low - 1e-12 <= sign * truth[metric] <= gap.pair_high + 1e-12
             said = "no gap" if apart == 0 else "one group .1 (area), .75 (average) apart"
             lines.append(
                 f"| {groups} | {said} | {' | '.join(f'{100 * h / k:.1f}' for h, k in zip(held, known, strict=True))} |"

@@ -1,6 +1,6 @@
 """Whole audits without any difference: how many of 100 have an adjusted p-value of .05 or less anywhere.
 
-    python bench/coverage.py --only whole scored [--runs 200]
+    python bench/coverage.py --only whole scored-weights [--runs 200]     # KINDS has all
 
 Every rate, score and gap of an audit counts. Seeded by row.
 """
@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from audit.cube import CodedRows, Meaning, cube_of, margins_of
 from audit.gaps import Settings
@@ -27,13 +28,22 @@ SIZES: tuple[tuple[int, ...], ...] = (
     (12, 20, 30, 30, 50, 80, 200, 400, 1000, 2000),
 )
 """People in each group."""
-COUNTED = ("one row each", "weights", "1 to 20 rows each", "1 to 20 rows each, weights")
-SCORES = ("scores", "scores, weights", "scores, 1 to 20 rows each", "scores, 1 to 20 rows each, weights")
+KINDS = {
+    "whole": "one row each",
+    "whole-weights": "weights",
+    "whole-people": "1 to 20 rows each",
+    "whole-people-weights": "1 to 20 rows each, weights",
+    "scored": "scores",
+    "scored-weights": "scores, weights",
+    "scored-people": "scores, 1 to 20 rows each",
+    "scored-people-weights": "scores, 1 to 20 rows each, weights",
+}
+"""Part of the page -> what the audits are of."""
 DRAWS = 400
 
 
-def audit(rng: np.random.Generator, sizes: Sequence[int], kind: str, seed: int) -> bool:
-    """Whether an audit of groups that differ in nothing finds a difference."""
+def audit(rng: np.random.Generator, sizes: Sequence[int], kind: str, seed: int) -> tuple[bool, bool]:
+    """Whether an audit of groups that differ in nothing has a finding: of all groups together, and of two named."""
     group = np.repeat(np.arange(len(sizes)), sizes)
     people = len(group)
     taste = rng.random((people, 2)) < (0.3, 0.4)
@@ -53,20 +63,38 @@ def audit(rng: np.random.Generator, sizes: Sequence[int], kind: str, seed: int) 
         answer[:, 0].astype(np.int64), weight, score, Meaning("1", "0", "1"), cluster=who if many else None,
     )  # fmt: skip
     found = measure(margins_of(cube_of(coded))[0], Settings(seed=seed, draws=DRAWS))
-    return any(g.p_adjusted is not None and g.p_adjusted <= 0.05 for g in found.gaps)
+    two = [g.pair_p_adjusted for g in found.gaps] + [p.p_adjusted for p in found.pairs]
+    return tuple(any(p is not None and p <= 0.05 for p in of) for of in ([g.p_adjusted for g in found.gaps], two))  # type: ignore[return-value]
 
 
-def whole(runs: int, kinds: Sequence[str] = COUNTED) -> str:
-    out = ["| rows | groups | people each | audits | with a false finding | error |", "|---|---:|---:|---:|---:|---:|"]
-    for kind in kinds:
-        total = false = 0
-        for sizes in SIZES:
-            rng = np.random.default_rng(zlib.crc32(repr(("whole", sizes, kind)).encode()))
-            began, here = time.process_time(), sum(audit(rng, sizes, kind, run) for run in range(runs))
-            total, false = total + runs, false + here
-            out.append(_line(kind, str(len(sizes)), said(sizes), runs, here))
-            print(out[-1], f"{time.process_time() - began:.0f} s", file=sys.stderr, flush=True)
-        out.append(_line(f"**{kind}**", "all", "", total, false))
+def section(part: str, runs: int, command: str) -> str:
+    return f"""{heading(part)}
+
+Made by `{command}`. Of 100 audits of groups that differ in nothing, how many have a finding (adjusted p up to .05)
+anywhere: in a test of all groups together, and for two groups that are named.
+
+{whole(part, runs)}
+"""
+
+
+def heading(part: str) -> str:
+    return f"## Whole audits without a difference: {KINDS[part]}"
+
+
+def whole(part: str, runs: int) -> str:
+    out = [
+        "| groups | people each | audits | all groups together | two groups named | error |",
+        "|---:|---:|---:|---:|---:|---:|",
+    ]
+    every = np.zeros(2, dtype=np.int64)
+    for sizes in SIZES:
+        rng = np.random.default_rng(zlib.crc32(repr(("whole", sizes, KINDS[part])).encode()))
+        began = time.process_time()
+        here = np.sum([audit(rng, sizes, KINDS[part], run) for run in range(runs)], axis=0)
+        every += here
+        out.append(_line(str(len(sizes)), said(sizes), runs, here))
+        print(out[-1], f"{time.process_time() - began:.0f} s", file=sys.stderr, flush=True)
+    out.append(_line("**all**", "", runs * len(SIZES), every))
     return "\n".join(out)
 
 
@@ -76,7 +104,8 @@ def said(sizes: Sequence[int]) -> str:
     return ", ".join(f"{n:,}" for n in sizes) if len(sizes) < 6 else f"{min(sizes)} to {max(sizes):,}"
 
 
-def _line(kind: str, groups: str, size: str, runs: int, false: int) -> str:
-    share = false / runs
+def _line(groups: str, size: str, runs: int, false: npt.NDArray[np.int64]) -> str:
+    share = float(false.max()) / runs
     error = 100 * np.sqrt(max(share, 0.05) * (1 - share) / runs)
-    return f"| {kind} | {groups} | {size} | {runs:,} | {100 * share:.1f} | {error:.1f} |"
+    cells = " | ".join(f"{100 * n / runs:.1f}" for n in false)
+    return f"| {groups} | {size} | {runs:,} | {cells} | {error:.1f} |"

@@ -25,15 +25,16 @@ from audit.stress.corrupt import KINDS, fits  # noqa: E402
 from audit.stress.spec import StressSpec  # noqa: E402
 from debias.refits import refitting  # noqa: E402
 from debias.stress import training as ours  # noqa: E402
+from debias.stress.fits import Bench, Fitted, Point  # noqa: E402
 from debias.task import task_of  # noqa: E402
 
 SAMPLES = ROOT / "sample_data"
 
 
-def black_box(bench: ours.Bench, many: int) -> list[ours.Fitted]:
+def black_box(bench: Bench, many: int) -> list[Fitted]:
     """TPE from nothing over SAVAGE's five kinds: the first points are random, as many fits in all."""
     rng = np.random.default_rng(bench.settings.seed)
-    done: list[ours.Fitted] = []
+    done: list[Fitted] = []
     columns = [str(c) for c in bench.rows]
     for number in range(many):
         point = ours._proposed(bench, done, number) if len(done) >= 6 else None
@@ -44,7 +45,7 @@ def black_box(bench: ours.Bench, many: int) -> list[ours.Fitted]:
             if column is None and KINDS[kind].of != "rows":
                 continue
             literals = rng.choice(len(bench.literals.names), 2, replace=False)
-            point = ours.Point(kind, column, tuple(sorted(int(v) for v in literals)))
+            point = Point(kind, column, tuple(sorted(int(v) for v in literals)))
         if (found := bench.try_out(point, number)) is not None:
             done.append(found)
     return done
@@ -62,7 +63,7 @@ def main() -> None:
         began = time.perf_counter()
         mine = ours.training(task, learner, StressSpec(budget=args.budget), Settings(), args.fits)
         seconds = time.perf_counter() - began
-        bench = ours.Bench(task, learner, StressSpec(budget=args.budget), Settings())
+        bench = Bench(task, learner, StressSpec(budget=args.budget), Settings())
         began = time.perf_counter()
         other = ours._entries(bench, black_box(bench, args.fits))
         print(
@@ -73,7 +74,7 @@ def main() -> None:
         for entries in (mine.entries, other):
             changes = [aim.sign * e.confirmed.change for e in entries if e.aim == aim]
             said.append(f"{max(changes):+.3f}" if changes else "none")
-        name = aim.words()
+        name = aim.words() + (f", {aim.lowest} lower" if aim.lowest else "")
         print(f"{name:45} ours {said[0]:>8}   black box {said[1]:>8}")
 
 

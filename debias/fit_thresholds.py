@@ -9,6 +9,7 @@ import numpy as np
 
 from audit.errors import InputError
 from audit.files import canonical
+from audit.findings import name_of
 from audit.metrics import EQUAL_OPPORTUNITY
 from audit.models.thresholds_model import SCHEMA, adjusted
 from debias.candidate import Candidate, Request, decided, joint_of
@@ -67,7 +68,7 @@ def by_thresholds(asked: Request) -> Candidate:
             "holds the thresholds alone."
         )
     if done.defaulted:
-        shown = ", ".join(" / ".join(names[g]) for g in done.defaulted[:8])
+        shown = ", ".join(name_of(names[g]) for g in done.defaulted[:8])
         notes.append(f"Fewer than {LEAST} validation rows, so left with the original threshold: {shown}.")
     if np.isnan(done.gap):
         notes.append(

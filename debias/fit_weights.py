@@ -11,6 +11,7 @@ import numpy as np
 from audit.asked import bind, open_model, own_format
 from audit.cube import Floats, Ints
 from audit.errors import ModelError
+from audit.findings import name_of
 from debias.candidate import SKOPS, Candidate, Request, answers_of, joint_of, outcomes_of
 from debias.learner import WORDS, one_thread, own_learner
 from debias.methods.weights import Reweighed, resample, reweigh
@@ -33,7 +34,7 @@ def by_weights(asked: Request, *, weighted: bool) -> Candidate:
     done = _partly(reweigh(joint[fit], task.label[fit], task.weight_of(fit)), task.weight_of(fit), strength)
     notes = []
     if done.one_sided:
-        shown = ", ".join(" / ".join(names[g]) for g in done.one_sided[:8])
+        shown = ", ".join(name_of(names[g]) for g in done.one_sided[:8])
         notes.append(f"Only one outcome in the training rows of {shown}: no weights can change their share.")
     content: bytes | None = None
     learner = ""

@@ -43,7 +43,8 @@ def look_again(case: Case, out: Path, within: float = 0.02, seed: int = 0) -> tu
         )
     task = task_of(case, load_rows(case, everything=True), seed)
     everyone = np.flatnonzero(task.label < 2)  # an outcome that is not known cannot look wrong
-    found = flags(task.part(everyone).reset_index(drop=True), task.label[everyone], seed)
+    rows, label = task.part(everyone).reset_index(drop=True), task.label[everyone]
+    found, _ = flags(rows, rows, label, label, seed)
     if found is None:
         raise CaseError(
             "there are too few rows to say which outcomes look wrong",

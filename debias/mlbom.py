@@ -13,11 +13,21 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
+from msgspec import UnsetType
+
+from audit.documents import record_in
+from audit.documents.base import CaseNamed, Model, Names, PolicyNamed, Tool
+from audit.documents.evidence import Evidence
+from audit.documents.mitigation import Mitigation
+from audit.findings import NormResult
 from audit.metrics import SELECTION_RATE
+from audit.values import Gap, Rate
 
+T = TypeVar("T")
 Record = dict[str, Any]
 NAMESPACE = uuid.UUID("8f0b1d52-3a0e-5f4e-9a53-61d2b6a4c0de")
 SPEC = "1.6"
@@ -28,22 +38,49 @@ LIMITS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Audited:
+    """What is said of the audited model and its data. cube: SHA-256 of the counts, None where there are none.
+
+    label, favourable: "" where they are not known.
+    """
+
+    tool: Tool
+    case: CaseNamed
+    cube: str | None
+    policy: PolicyNamed
+    model: Model
+    sha256: str
+    rows: int
+    audited_rows: int
+    sensitive: Names
+    label: str
+    favourable: str
+    rates: Sequence[Rate]
+    gaps: Sequence[Gap]
+    norms: Sequence[NormResult]
+    notes: Names
+
+
 def ml_bom(evidence: Mapping[str, Any] | None, mitigation: Mapping[str, Any] | None) -> bytes:
-    """The BOM of an audit's published evidence, of its mitigation, or of both. Raises ValueError without either."""
+    """The BOM of an audit's published evidence, of its mitigation, or of both. Raises ValueError without either, and
+    DataError for one of another form."""
     import rfc8785
 
-    if evidence is None:
-        if mitigation is None:
-            raise ValueError("an ML-BOM needs evidence, a mitigation or both")
-        evidence = _original(mitigation)
+    candidate = None if mitigation is None else record_in(Mitigation, mitigation, "mitigation.json")
+    if evidence is not None:
+        audited = _of_audit(record_in(Evidence, evidence, "evidence.json"))
+    elif candidate is not None and mitigation is not None:
+        audited, evidence = _of_comparison(candidate), _original(mitigation)
+    else:
+        raise ValueError("an ML-BOM needs evidence, a mitigation or both")
     # Sorted JSON by the C encoder: of a megabyte, a tenth of the time that RFC 8785 in Python takes. Only a number.
     both = [dict(evidence), None if mitigation is None else dict(mitigation)]
     digest = hashlib.sha256(json.dumps(both, sort_keys=True, allow_nan=False).encode()).hexdigest()
-    model, data = _model(evidence), _data(evidence)
-    components = [model, data]
+    components = [_model(audited), _data(audited)]
     depends: list[Record] = [{"ref": "model", "dependsOn": ["data"]}, {"ref": "data"}]
-    if mitigation is not None and mitigation.get("model"):
-        components.append(_candidate(mitigation))
+    if candidate is not None:
+        components.append(_candidate(candidate))
         depends.append({"ref": "candidate", "dependsOn": ["data", "model"]})
     document: bytes = rfc8785.dumps(
         {
@@ -52,14 +89,12 @@ def ml_bom(evidence: Mapping[str, Any] | None, mitigation: Mapping[str, Any] | N
             "serialNumber": f"urn:uuid:{uuid.uuid5(NAMESPACE, digest)}",
             "version": 1,
             "metadata": {
-                "tools": {
-                    "components": [{"type": "application", "name": "assay", "version": evidence["tool"]["version"]}]
-                },
-                "component": {"type": "application", "bom-ref": "case", "name": evidence["case"]["name"]},
+                "tools": {"components": [{"type": "application", "name": "assay", "version": audited.tool.version}]},
+                "component": {"type": "application", "bom-ref": "case", "name": audited.case.name},
                 "properties": [
-                    *([_property("evidence:cube", evidence["cube"]["sha256"])] if evidence["cube"] else []),
-                    _property("policy:sha256", evidence["policy"]["sha256"]),
-                    _property("policy:version", evidence["policy"]["version"]),
+                    *([] if audited.cube is None else [_property("evidence:cube", audited.cube)]),
+                    _property("policy:sha256", audited.policy.sha256),
+                    _property("policy:version", audited.policy.version),
                 ],
             },
             "components": components,
@@ -69,8 +104,31 @@ def ml_bom(evidence: Mapping[str, Any] | None, mitigation: Mapping[str, Any] | N
     return document
 
 
+def _of_audit(e: Evidence) -> _Audited:
+    d = e.data
+    return _Audited(
+        e.tool, e.case, e.cube.sha256, e.policy, e.model, d.sha256, d.rows, d.audited_rows, d.sensitive, d.label or "",
+        d.favourable or "", e.rates, e.gaps, e.norms, e.notes,
+    )  # fmt: skip
+
+
+def _of_comparison(m: Mitigation) -> _Audited:
+    """What a comparison says of the audited model, on its test rows."""
+    assert m.tool is not None
+    assert m.policy is not None
+    d, arm = m.data, m.arms.original
+    return _Audited(
+        m.tool, m.case, None, m.policy, m.base, d.sha256, d.rows, m.splits["test"], _known(d.sensitive, ()),
+        _known(d.label, None) or "", _known(d.favourable, None) or "", arm.rates, arm.gaps, arm.norms, (),
+    )  # fmt: skip
+
+
+def _known(value: T | UnsetType, otherwise: T) -> T:
+    return otherwise if isinstance(value, UnsetType) else value
+
+
 def _original(m: Mapping[str, Any]) -> Record:
-    """What a comparison says of the audited model, in the keys of evidence.json."""
+    """The same in the keys of evidence.json: the serial number follows from it."""
     arm = m["arms"]["original"]
     return {
         "tool": m["tool"],
@@ -94,27 +152,26 @@ def _hashes(digest: object) -> Record:
     return {"hashes": [{"alg": "SHA-256", "content": str(digest)}]} if digest else {}
 
 
-def _model(evidence: Mapping[str, Any]) -> Record:
+def _model(audited: _Audited) -> Record:
     """The audited model; where decisions were given as a column, the component is the unseen model behind them."""
-    model = evidence["model"]
-    kind = model["kind"]
+    model, kind, purpose = audited.model, audited.model.kind, audited.case.purpose
     about = "The model file that was audited." if kind == "path" else f"Known by its decisions alone ({kind})."
     return {
         "type": "machine-learning-model",
         "bom-ref": "model",
         "name": "audited model",
-        "description": f"{about} Used to decide: {evidence['case']['purpose']}.",
-        **_hashes(model.get("sha256")),
+        "description": f"{about} Used to decide: {purpose}.",
+        **_hashes(model.sha256),
         "modelCard": {
-            "modelParameters": _parameters(model.get("estimator")),
-            "quantitativeAnalysis": {"performanceMetrics": _metrics(evidence)},
+            "modelParameters": _parameters(model.estimator),
+            "quantitativeAnalysis": {"performanceMetrics": _metrics(audited.rates, audited.gaps)},
             "considerations": {
-                "useCases": [evidence["case"]["purpose"]],
-                "technicalLimitations": [*LIMITS, *evidence.get("notes", [])],
-                "fairnessAssessments": _assessments(evidence),
+                "useCases": [purpose],
+                "technicalLimitations": [*LIMITS, *audited.notes],
+                "fairnessAssessments": _assessments(audited.gaps, audited.norms),
             },
         },
-        "properties": [_property("model:format", model.get("format") or kind)],
+        "properties": [_property("model:format", model.format or kind)],
     }
 
 
@@ -123,24 +180,23 @@ def _parameters(architecture: object) -> Record:
     return {**out, "modelArchitecture": str(architecture)} if architecture else out
 
 
-def _data(evidence: Mapping[str, Any]) -> Record:
-    data = evidence["data"]
+def _data(audited: _Audited) -> Record:
     return {
         "type": "data",
         "bom-ref": "data",
         "name": "audited data",
-        **_hashes(data["sha256"]),
+        **_hashes(audited.sha256),
         "data": [
             {
                 "type": "dataset",
                 "name": "audited data",
-                "sensitiveData": [str(s) for s in data["sensitive"]],
+                "sensitiveData": list(audited.sensitive),
                 "contents": {
                     "properties": [
-                        _property("rows", data["rows"]),
-                        _property("audited_rows", data["audited_rows"]),
-                        _property("outcome", data.get("label") or "none"),
-                        _property("favourable", data.get("favourable") or ""),
+                        _property("rows", audited.rows),
+                        _property("audited_rows", audited.audited_rows),
+                        _property("outcome", audited.label or "none"),
+                        _property("favourable", audited.favourable),
                     ]
                 },
             }
@@ -148,37 +204,33 @@ def _data(evidence: Mapping[str, Any]) -> Record:
     }
 
 
-def _candidate(m: Mapping[str, Any]) -> Record:
+def _candidate(m: Mitigation) -> Record:
     """The mitigated model; its figures are of the test rows of the comparison."""
-    arm = m.get("arms", {}).get("candidate")
-    decision = m.get("decision")
-    stands = "nobody has decided on it" if not decision else "accepted" if decision["accepted"] else "rejected"
-    norms = arm.get("norms", []) if arm else []
-    strategy = f"Mitigated by {m.get('title', m['method'])}. "
-    notice = m.get("notice")
-    harms = [f"{c['metric']} {c['kind']}" for c in m.get("changes", []) if c.get("worse") and c.get("clear")]
+    arm, decision = m.arms.candidate, m.decision
+    stands = "nobody has decided on it" if not decision else "accepted" if decision.accepted else "rejected"
+    harms = [f"{c.metric} {c.kind}" for c in m.changes if c.worse and c.clear]
     return {
         "type": "machine-learning-model",
         "bom-ref": "candidate",
-        "name": str(m["model"]["file"]),
-        "description": f"A candidate made by {m.get('title', m['method'])}; {stands}.",
-        **_hashes(m["model"]["sha256"]),
+        "name": m.model.file,
+        "description": f"A candidate made by {m.title}; {stands}.",
+        **_hashes(m.model.sha256),
         "modelCard": {
-            "modelParameters": _parameters(m.get("base", {}).get("learner")),
-            "quantitativeAnalysis": {"performanceMetrics": _metrics(arm) if arm else []},
+            "modelParameters": _parameters(m.base.learner),
+            "quantitativeAnalysis": {"performanceMetrics": _metrics(arm.rates, arm.gaps)},
             "considerations": {
-                "useCases": [m["case"]["purpose"]] if m.get("case") else [],
-                "technicalLimitations": [*LIMITS, *(str(n) for n in m.get("notes", []))],
-                **({"ethicalConsiderations": [{"name": str(notice)}]} if notice else {}),
-                "fairnessAssessments": _assessments({**arm, "norms": norms}, strategy) if arm else [],
+                "useCases": [m.case.purpose],
+                "technicalLimitations": [*LIMITS, *m.notes],
+                **({"ethicalConsiderations": [{"name": m.notice}]} if m.notice else {}),
+                "fairnessAssessments": _assessments(arm.gaps, arm.norms, f"Mitigated by {m.title}. "),
                 "performanceTradeoffs": [f"Got worse by more than chance explains: {h}." for h in dict.fromkeys(harms)],
             },
         },
         "properties": [
-            _property("mitigation:method", m["method"]),
-            _property("mitigation:seed", m["seed"]),
-            *(_property(f"mitigation:{k}", _words(v)) for k, v in m.get("parameters", {}).items()),
-            _property("mitigation:needs_sensitive_at_decision", m.get("needs_sensitive_at_decision", "")),
+            _property("mitigation:method", m.method),
+            _property("mitigation:seed", m.seed),
+            *(_property(f"mitigation:{k}", _words(v)) for k, v in m.parameters.items()),
+            _property("mitigation:needs_sensitive_at_decision", m.needs_sensitive_at_decision),
         ],
     }
 
@@ -187,7 +239,7 @@ def _words(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _slice(attribute: list[str], group: list[str] | None = None) -> str:
+def _slice(attribute: Names, group: Names | None = None) -> str:
     if not attribute:
         return "everyone"
     if group is None:
@@ -195,43 +247,34 @@ def _slice(attribute: list[str], group: list[str] | None = None) -> str:
     return ", ".join(f"{a}: {g}" for a, g in zip(attribute, group, strict=True))
 
 
-def _metrics(figures: Mapping[str, Any]) -> list[Record]:
+def _metrics(rates: Sequence[Rate], gaps: Sequence[Gap]) -> list[Record]:
     """Every rate and gap that could be estimated, with its interval; all groups and intersections."""
-    out = []
-    for r in figures["rates"]:
-        if r["estimable"]:
-            out.append(_metric(r["metric"], r, _slice(r["attribute"], r["group"])))
-    for g in figures["gaps"]:
-        if g["estimable"]:
-            out.append(_metric(f"{g['metric']} {g['kind']}", g, _slice(g["attribute"])))
-    return out
+    out = [_metric(r.metric, r, _slice(r.attribute, r.group)) for r in rates if r.estimable]
+    return out + [_metric(f"{g.metric} {g.kind}", g, _slice(g.attribute)) for g in gaps if g.estimable]
 
 
-def _metric(kind: str, record: Mapping[str, Any], where: str) -> Record:
-    out: Record = {"type": kind, "value": repr(float(record["value"])), "slice": where}
-    if record["low"] is not None and record["high"] is not None:
-        ends = {"lowerBound": repr(float(record["low"])), "upperBound": repr(float(record["high"]))}
+def _metric(kind: str, figure: Rate | Gap, where: str) -> Record:
+    assert figure.value is not None
+    out: Record = {"type": kind, "value": repr(float(figure.value)), "slice": where}
+    if figure.low is not None and figure.high is not None:
+        ends = {"lowerBound": repr(float(figure.low)), "upperBound": repr(float(figure.high))}
         out["confidenceInterval"] = ends
     return out
 
 
-def _assessments(evidence: Mapping[str, Any], strategy: str = "") -> list[Record]:
+def _assessments(gaps: Sequence[Gap], norms: Sequence[NormResult], strategy: str = "") -> list[Record]:
     """Which group receives the favourable decision least often, by attribute, and where the policy's norms stand."""
     out = []
-    for g in evidence["gaps"]:
-        if g["metric"] != SELECTION_RATE or g["kind"] != "difference" or not g["estimable"] or not g["lowest"]:
+    for g in gaps:
+        if g.metric != SELECTION_RATE or g.kind != "difference" or g.value is None or not g.lowest:
             continue
-        stands = [
-            f"{n['metric']} {n['kind']} {n['status'].replace('_', ' ')}"
-            for n in evidence["norms"]
-            if n["attribute"] == g["attribute"]
-        ]
+        stands = [f"{n.metric} {n.kind} {n.status.replace('_', ' ')}" for n in norms if n.attribute == g.attribute]
         out.append(
             {
-                "groupAtRisk": _slice(g["attribute"], g["lowest"]),
+                "groupAtRisk": _slice(g.attribute, g.lowest),
                 "harms": (
-                    f"Receives the favourable decision least often: {100 * g['value']:.1f} points less than "
-                    f"{_slice(g['attribute'], g['highest'])}."
+                    f"Receives the favourable decision least often: {100 * g.value:.1f} points less than "
+                    f"{_slice(g.attribute, g.highest)}."
                 ),
                 "mitigationStrategy": f"{strategy}Norms of the policy: {'; '.join(stands) or 'none for this'}.",
             }

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from audit.case import Case
+from audit.documents import record_in
+from audit.documents.search import Search, Trial
 from audit.errors import DataError, InputError
 from audit.evidence import sha256
 from audit.files import read_json
@@ -57,34 +59,35 @@ def pick(
     document = read_json(out / FILE)
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise DataError(f"{FILE} is not a search", expected=SCHEMA, todo="run `assay mitigate --search` again")
-    entry = _entry(document, trial)
-    _same_case(case, document)
+    search = record_in(Search, document, FILE)
+    entry = _entry(search, trial)
+    _same_case(case, search)
     said = {"reason": reason.strip(), "by": by.strip(), "time": now.astimezone(dt.UTC).isoformat(timespec="seconds")}
-    choice = choice_of(document, sha256((out / FILE).read_bytes()), entry, said)
+    choice = choice_of(search, sha256((out / FILE).read_bytes()), entry, said)
     return make_again(
-        case, out, document, entry, choice, tolerance=tolerance, draws=draws, gate=gate, allow=allow, onnx=onnx
+        case, out, search, entry, choice, tolerance=tolerance, draws=draws, gate=gate, allow=allow, onnx=onnx
     )
 
 
-def choice_of(document: Mapping[str, Any], digest: str, entry: Mapping[str, Any], said: Mapping[str, str]) -> Choice:
+def choice_of(search: Search, digest: str, entry: Trial, said: Mapping[str, str]) -> Choice:
     """The record of a choice: from which search (its document and sha256) which candidate, and what a person said."""
     return {
-        "trial": entry["trial"],
-        "on_front": entry["front"],
+        "trial": entry.trial,
+        "on_front": entry.front,
         "reason": said["reason"],
         "by": said["by"],
         "time": said["time"],
         "search": {"file": FILE, "sha256": digest},
-        "looked_at": len(document["trials"]),
-        "front": [t["trial"] for t in document["trials"] if t["front"]],
+        "looked_at": len(search.trials),
+        "front": [t.trial for t in search.trials if t.front],
     }
 
 
 def make_again(
     case: Case,
     out: Path,
-    document: Mapping[str, Any],
-    entry: Mapping[str, Any],
+    search: Search,
+    entry: Trial,
     choice: Choice,
     *,
     tolerance: float = 0.02,
@@ -98,49 +101,55 @@ def make_again(
     What decides how the candidate comes out is taken from the search alone. tolerance: where the candidate has none.
     Returns mitigation.json; raises what run_mitigate raises.
     """
-    own, hyper = parts_of(entry["parameters"])
-    asked = document["asked"]
+    own, hyper = parts_of(entry.parameters)
+    asked = search.asked
+    if search.settings is None or entry.model is None:
+        raise DataError(
+            f"{FILE} does not say how candidate {entry.trial} was made", expected="its settings and the model's sha256",
+            todo="search again",
+        )  # fmt: skip
     return run_mitigate(
         case,
-        entry["method"],
+        entry.method,
         out,
-        seed=int(asked["seed"]),
-        constraint=asked["constraint"],
+        seed=asked.seed,
+        constraint=asked.constraint,
         tolerance=tolerance if own is None else own,
-        attributes=asked["attributes"],
-        floor=int(document["settings"]["floor"]),
+        attributes=asked.attributes,
+        floor=search.settings.floor,
         draws=draws,
         gate=gate,
         allow=allow,
         onnx=onnx,
-        picked=Picked(entry["trial"], hyper, entry["model"], choice),
+        picked=Picked(entry.trial, hyper, entry.model, choice),
     )
 
 
-def _entry(document: dict[str, Any], trial: int) -> dict[str, Any]:
-    known = [t["trial"] for t in document["trials"] if t["failed"] is None]
-    found: dict[str, Any] | None = next((t for t in document["trials"] if t["trial"] == trial), None)
-    if found is None or found["failed"] is not None:
+def _entry(search: Search, trial: int) -> Trial:
+    known = [t.trial for t in search.trials if t.failed is None]
+    found = next((t for t in search.trials if t.trial == trial), None)
+    if found is None or found.failed is not None:
         raise InputError(
             "this candidate cannot be picked",
-            got=f"{trial}" if found is None else f"{trial}, which failed: {found['failed']}",
+            got=f"{trial}" if found is None else f"{trial}, which failed: {found.failed}",
             expected=f"a number of the search: {', '.join(map(str, known[:30]))}{', ...' if len(known) > 30 else ''}",
             todo="take one from the front",
         )
     return found
 
 
-def _same_case(case: Case, document: dict[str, Any]) -> None:
+def _same_case(case: Case, search: Search) -> None:
     """The search must be of the data and the model that the candidate is to be made of."""
     from audit.load import sha256_of
 
-    stated, data = document["base"]["sha256"], document["data"]
+    name = None if search.case is None else search.case.name
+    stated, data = None if search.base is None else search.base.sha256, search.data
     model = None if case.model.path is None else sha256_of(case.model.path)
-    same = case.name == document["case"]["name"] and case.data.label == data["label"] and stated == model
-    if not same or sha256_of(case.data.path) != data["sha256"]:
+    same = case.name == name and case.data.label == data.get("label") and stated == model
+    if not same or sha256_of(case.data.path) != data.get("sha256"):
         raise DataError(
             "the search is of another case",
-            got=f"{document['case']['name']}, data {data['sha256'][:12]}, model {str(stated)[:12]}",
+            got=f"{name}, data {str(data.get('sha256'))[:12]}, model {str(stated)[:12]}",
             expected=f"{case.name}, with data and model as they are now",
             todo="search again with this case",
         )

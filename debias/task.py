@@ -13,6 +13,7 @@ from audit.classes.served import refuse_regression, threshold_note
 from audit.code import code_clusters, code_label, group_codes
 from audit.cube import POSITIVE, UNLABELLED, Floats, Ints, Meaning
 from audit.errors import CaseError, DataError
+from audit.findings import name_of
 from audit.suppress import FLOOR
 from debias.learner import empty_columns
 from debias.splits import Splits, share_of, split_rows
@@ -142,7 +143,7 @@ def task_of(case: Case, rows: Rows, seed: int) -> Task:
         notes.append(f"{unlabelled} rows have no known outcome; nothing was learned from them.")
     absent = [g for j, g in enumerate(groups) if (joint[splits.test] == j).any() and not (joint[fit] == j).any()]
     if absent:
-        shown = ", ".join(" / ".join(g) for g in absent[:8]) + (" and others" if len(absent) > 8 else "")
+        shown = ", ".join(name_of(g) for g in absent[:8]) + (" and others" if len(absent) > 8 else "")
         notes.append(f"Not in the training rows, so that nothing was learned about them: {shown}.")
     notes += _one_sided(label[fit], codes[fit], levels, meaning)
     both = sorted(set(data.sensitive) & set(rows.features))

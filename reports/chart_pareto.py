@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from reports.charts import FAINT, GREY, INK, PALETTE, WIDTH, open_svg, scale_of, text_at
@@ -26,59 +26,91 @@ class Point:
     picked: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Axes:
+    """The range of each axis and its ticks, (from, to, ticks): gaps across, losses up."""
+
+    gaps: tuple[float, float, Sequence[float]]
+    losses: tuple[float, float, Sequence[float]]
+
+    @property
+    def floor(self) -> int:
+        return TOP + HEIGHT
+
+    def x(self, gap: float) -> float:
+        low, high, _ = self.gaps
+        return LEFT + (gap - low) / (high - low) * (WIDTH - LEFT - RIGHT)
+
+    def y(self, loss: float) -> float:
+        bottom, top, _ = self.losses
+        return TOP + (top - loss) / (top - bottom) * HEIGHT
+
+
 def front(points: Sequence[Point], *, across: str) -> str:
     """Marks at (upper bound of the gap, wrong decisions); on the front and for the original with both intervals.
 
     The picked candidate is ringed. across names the axis of gaps.
     """
-    with_spans = [p for p in points if p.kind < 2]
-    low, high, ticks = scale_of(0.0, max(p.gap_high for p in points))
-    losses = [p.loss for p in points] + [v for p in with_spans for v in (p.loss_low, p.loss_high)]
-    bottom, top, levels = scale_of(min(losses), max(max(losses), min(losses) + 1e-6))
-
-    def x(value: float) -> float:
-        return LEFT + (value - low) / (high - low) * (WIDTH - LEFT - RIGHT)
-
-    def y(value: float) -> float:
-        return TOP + (top - value) / (top - bottom) * HEIGHT
-
-    floor = TOP + HEIGHT
-    out = [open_svg(floor + 42)]
-    for tick in ticks:
-        out.append(f'<line x1="{x(tick):.1f}" y1="{TOP}" x2="{x(tick):.1f}" y2="{floor}" stroke="{FAINT}"/>')
-        out.append(text_at(x(tick), floor + 15, f"{100 * tick:g}".replace("-", MINUS), 9, "middle", GREY))
-    for level in levels:
-        out.append(f'<line x1="{LEFT}" y1="{y(level):.1f}" x2="{WIDTH - RIGHT}" y2="{y(level):.1f}" stroke="{FAINT}"/>')
-        out.append(text_at(LEFT - 8, y(level) + 3.2, f"{100 * level:g} %", 9, "end", GREY))
-    out.append(text_at((LEFT + WIDTH - RIGHT) / 2, floor + 33, across, 9.5, "middle", GREY))
-    at = float(LEFT)
-    for kind, words in enumerate(KINDS):
-        if any(p.kind == kind for p in points):
-            out += [*_mark(kind, at + 6, 12), text_at(at + 17, 15.5, words, 9.5)]
-            at += 40 + 5.3 * len(words)
+    losses = [p.loss for p in points] + [v for p in points if p.kind < 2 for v in (p.loss_low, p.loss_high)]
+    axes = _Axes(
+        scale_of(0.0, max(p.gap_high for p in points)),
+        scale_of(min(losses), max(max(losses), min(losses) + 1e-6)),
+    )
+    out = [open_svg(axes.floor + 42), *_grid(axes, across), *_legend({p.kind for p in points})]
     for p in sorted(points, key=lambda p: -p.kind):
-        if p.kind < 2:
-            out.append(_spans(p, x, y))
-        out += _mark(p.kind, x(p.gap_high), y(p.loss))
-        if p.picked:
-            out.append(
-                f'<circle cx="{x(p.gap_high):.1f}" cy="{y(p.loss):.1f}" r="9" fill="none" stroke="{INK}" '
-                'stroke-width="1.4"/>'
-            )
-    for p in (p for p in points if p.name):
-        # On white, so that no mark behind it makes the number illegible.
-        a, b = x(p.gap_high) + 7, y(p.loss) - 7
-        out.append(f'<rect x="{a:.1f}" y="{b - 8:.1f}" width="{2 + 6.4 * len(p.name):.1f}" height="10" fill="#fff"/>')
-        out.append(text_at(a + 1, b, p.name, 9.8))
+        out += _marked(p, axes)
+    for p in points:
+        if p.name:
+            out += _number(p, axes)
     return "".join([*out, "</svg>"])
 
 
-def _spans(p: Point, x: object, y: object) -> str:
-    assert callable(x)
-    assert callable(y)
+def _grid(axes: _Axes, across: str) -> list[str]:
+    out = []
+    for tick in axes.gaps[2]:
+        at = axes.x(tick)
+        out.append(f'<line x1="{at:.1f}" y1="{TOP}" x2="{at:.1f}" y2="{axes.floor}" stroke="{FAINT}"/>')
+        out.append(text_at(at, axes.floor + 15, f"{100 * tick:g}".replace("-", MINUS), 9, "middle", GREY))
+    for level in axes.losses[2]:
+        at = axes.y(level)
+        out.append(f'<line x1="{LEFT}" y1="{at:.1f}" x2="{WIDTH - RIGHT}" y2="{at:.1f}" stroke="{FAINT}"/>')
+        out.append(text_at(LEFT - 8, at + 3.2, f"{100 * level:g} %", 9, "end", GREY))
+    out.append(text_at((LEFT + WIDTH - RIGHT) / 2, axes.floor + 33, across, 9.5, "middle", GREY))
+    return out
+
+
+def _legend(kinds: Collection[int]) -> list[str]:
+    out = []
+    at = float(LEFT)
+    for kind, words in enumerate(KINDS):
+        if kind in kinds:
+            out += [*_mark(kind, at + 6, 12), text_at(at + 17, 15.5, words, 9.5)]
+            at += 40 + 5.3 * len(words)
+    return out
+
+
+def _marked(p: Point, axes: _Axes) -> list[str]:
+    x, y = axes.x(p.gap_high), axes.y(p.loss)
+    out = [_spans(p, axes)] if p.kind < 2 else []
+    out += _mark(p.kind, x, y)
+    if p.picked:
+        out.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="9" fill="none" stroke="{INK}" stroke-width="1.4"/>')
+    return out
+
+
+def _number(p: Point, axes: _Axes) -> list[str]:
+    """On white, so that no mark behind it makes the number illegible."""
+    a, b = axes.x(p.gap_high) + 7, axes.y(p.loss) - 7
+    return [
+        f'<rect x="{a:.1f}" y="{b - 8:.1f}" width="{2 + 6.4 * len(p.name):.1f}" height="10" fill="#fff"/>',
+        text_at(a + 1, b, p.name, 9.8),
+    ]
+
+
+def _spans(p: Point, axes: _Axes) -> str:
     colour = PALETTE[0] if p.kind == 0 else INK
-    a, b, c = x(p.gap_low), x(p.gap_high), y(p.loss)
-    d, e = y(p.loss_high), y(p.loss_low)
+    a, b, c = axes.x(p.gap_low), axes.x(p.gap_high), axes.y(p.loss)
+    d, e = axes.y(p.loss_high), axes.y(p.loss_low)
     return (
         f'<path d="M{a:.1f} {c - 3:.1f}v6M{a:.1f} {c:.1f}H{b:.1f}M{b - 3:.1f} {d:.1f}h6M{b:.1f} {d:.1f}V{e:.1f}'
         f'M{b - 3:.1f} {e:.1f}h6" stroke="{colour}" stroke-width="0.9" fill="none"/>'

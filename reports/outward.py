@@ -62,7 +62,8 @@ def publish(
             ) from error  # fmt: skip
     content = publish_files(files)["evidence.json"]
     pdf = None if report is None else _same(report, content)
-    return WAYS[to](strict_json(content, "evidence.json"), content, pdf, uri, ca, plain_text, now)
+    evidence = record_in(Evidence, strict_json(content, "evidence.json"), "evidence.json")
+    return WAYS[to](evidence, content, pdf, uri, ca, plain_text, now)
 
 
 def _same(report: Path, evidence: bytes) -> bytes:
@@ -86,38 +87,38 @@ def _same(report: Path, evidence: bytes) -> bytes:
     return pdf
 
 
-def verdict(evidence: Mapping[str, Any]) -> str:
+def verdict(evidence: Evidence) -> str:
     """Where the norms stand, in one word: broken, undecided, inside, or none where nothing could be judged."""
-    known = [n for n in evidence["norms"] if n["value"] is not None]
-    if any(n["breached"] for n in known):
+    known = [n for n in evidence.norms if n.value is not None]
+    if any(n.breached for n in known):
         return "broken"
-    return "none" if not known else "undecided" if any(n["status"] == "undecided" for n in known) else "inside"
+    return "none" if not known else "undecided" if any(n.status == "undecided" for n in known) else "inside"
 
 
-def metrics(evidence: Mapping[str, Any]) -> dict[str, float]:
+def metrics(evidence: Evidence) -> dict[str, float]:
     """`assay/METRIC/KIND/ATTRIBUTE` -> value, of every gap that could be estimated; `.low` and `.high` beside it."""
     out: dict[str, float] = {}
-    for gap in evidence["gaps"]:
-        if gap["value"] is None:
+    for gap in evidence.gaps:
+        if gap.value is None:
             continue
-        by = "+".join(re.sub(r"[^A-Za-z0-9_.-]", "_", a) for a in gap["attribute"])
-        name = f"assay/{gap['metric']}/{gap['kind']}/{by}"[:240]
-        for suffix, key in (("", "value"), (".low", "low"), (".high", "high")):
-            if gap[key] is not None:
-                out.setdefault(name + suffix, float(gap[key]))
+        by = "+".join(re.sub(r"[^A-Za-z0-9_.-]", "_", a) for a in gap.attribute)
+        name = f"assay/{gap.metric}/{gap.kind}/{by}"[:240]
+        for suffix, value in (("", gap.value), (".low", gap.low), (".high", gap.high)):
+            if value is not None:
+                out.setdefault(name + suffix, value)
     return dict(list(out.items())[:MOST_METRICS])
 
 
 def _to_mlflow(
-    evidence: Mapping[str, Any], content: bytes, pdf: bytes | None, uri: str | None, ca: Path | None, plain: bool,
+    evidence: Evidence, content: bytes, pdf: bytes | None, uri: str | None, ca: Path | None, plain: bool,
     now: dt.datetime,
 ) -> dict[str, Any]:  # fmt: skip
-    known = evidence["model"].get("registry") or {}
+    known = evidence.model.registry or {}
     tags = {
         "assay.verdict": verdict(evidence),
-        "assay.policy": str(evidence["policy"]["version"]),
+        "assay.policy": evidence.policy.version,
         "assay.evidence.sha256": sha256(content),
-        "assay.case": evidence["case"]["name"][:250],
+        "assay.case": evidence.case.name[:250],
         # Also where there is none: that of an earlier audit must not stand beside this one's evidence.
         "assay.report.sha256": "none" if pdf is None else sha256(pdf),
         **({} if not known else {"assay.model": f"{known['name']}/{known['version']}"}),
@@ -137,7 +138,7 @@ def _to_mlflow(
             server.post(
                 "runs/log-batch", run_id=run,
                 metrics=[{"key": k, "value": v, "timestamp": millis, "step": 0} for k, v in found.items()],
-                params=[{"key": "assay.purpose", "value": evidence["case"]["purpose"][:500]}],
+                params=[{"key": "assay.purpose", "value": evidence.case.purpose[:500]}],
             )  # fmt: skip
             if where.scheme != "mlflow-artifacts":
                 raise ModelError(
@@ -175,7 +176,7 @@ def _experiment(server: Registry, run: str | None) -> str:
 
 
 def _to_openlineage(
-    evidence: Mapping[str, Any], content: bytes, pdf: bytes | None, uri: str | None, ca: Path | None, plain: bool,
+    evidence: Evidence, content: bytes, pdf: bytes | None, uri: str | None, ca: Path | None, plain: bool,
     now: dt.datetime,
 ) -> dict[str, Any]:  # fmt: skip
     where = (uri or os.environ.get(LINEAGE_URL, "")).rstrip("/")
@@ -191,9 +192,7 @@ def _to_openlineage(
     sent = []
     with Client(Access(where, what, ca=ca, plain_text=plain, token_env=named)) as client:
         for kind in ("START", "COMPLETE"):
-            event = to_event(record_in(Evidence, evidence, "evidence.json"), digest=digest, when=now) | {
-                "eventType": kind
-            }
+            event = to_event(evidence, digest=digest, when=now) | {"eventType": kind}
             if kind == "START":
                 event |= {"inputs": [{k: v for k, v in i.items() if k != "inputFacets"} for i in event["inputs"]]}
             reply = client.ask("POST", path if "/lineage" in path else f"{path}/api/v1/lineage", canonical(event))

@@ -11,7 +11,7 @@ import msgspec
 
 from audit import progress
 from audit.case import Case, offline
-from audit.documents import Documents
+from audit.documents import Documents, record_in
 from audit.documents.base import SettingsSaid
 from audit.documents.explanations import Explanations
 from audit.documents.mitigation import Mitigation
@@ -85,7 +85,7 @@ def _picked(
     case: Case,
     out: Path,
     stated: Mitigation,
-    found: Mapping[str, Any],
+    found: Search,
     digest: str,
     allow: Sequence[str],
 ) -> bool:
@@ -99,7 +99,7 @@ def _picked(
     choice = stated.choice
     if choice is None or choice.search.sha256 != digest:
         return False
-    entry = next((t for t in found["trials"] if t["trial"] == choice.trial and t["failed"] is None), None)
+    entry = next((t for t in found.trials if t.trial == choice.trial and t.failed is None), None)
     if entry is None:
         return False
     progress.stage("Making the picked candidate again")
@@ -152,12 +152,12 @@ def _mitigate(case: Case, out: Path, stated: Mitigation, allow: Sequence[str]) -
     )
 
 
-def _search(case: Case, out: Path, stated: Search, allow: Sequence[str]) -> dict[str, Any]:
+def _search(case: Case, out: Path, stated: Search, allow: Sequence[str]) -> Search:
     from debias.pareto import run_search
 
     progress.stage("Searching again")
     asked, settings = stated.asked, _settings(stated.settings)
-    return run_search(
+    found = run_search(
         case,
         out,
         trials=len(stated.trials),
@@ -169,6 +169,7 @@ def _search(case: Case, out: Path, stated: Search, allow: Sequence[str]) -> dict
         draws=settings.draws,
         allow=allow,
     )
+    return record_in(Search, found, "search.json")
 
 
 def _stress(case: Case, out: Path, stated: Mapping[str, Any], allow: Sequence[str]) -> None:

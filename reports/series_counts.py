@@ -108,12 +108,18 @@ def _by_model(steps: Sequence[Step]) -> list[list[Step]]:
     return out
 
 
-def _sums(part: Sequence[Step], attribute: tuple[str, ...], stream: str) -> _Sums | None:
+def _together(part: Sequence[Step]) -> Cube | None:
+    """Everyone of these steps, by whichever stream."""
     whole: Cube | None = None
     for step in part:
         for cube in (step.arrived, step.matured):
             if cube is not None:
                 whole = cube if whole is None else whole + cube
+    return whole
+
+
+def _sums(part: Sequence[Step], attribute: tuple[str, ...], stream: str) -> _Sums | None:
+    whole = _together(part)
     if whole is None or not set(attribute) <= set(whole.attributes):
         return None
     if all(getattr(s, stream) is None for s in part):

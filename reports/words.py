@@ -207,12 +207,13 @@ def width(gap: Measured) -> str:
 
 def ends(gap: Measured) -> tuple[float | None, float | None]:
     """The interval of the two groups that a gap names where pairs were compared, else of the widest gap."""
-    return (gap.pair_low, gap.pair_high) if isinstance(gap, Gap) and gap.pairs else (gap.low, gap.high)
+    two = isinstance(gap, Gap) and gap.pairs and gap.pair_low is not None
+    return (gap.pair_low, gap.pair_high) if two else (gap.low, gap.high)
 
 
 def pair_p(gap: Gap) -> str:
     """The adjusted p-value of the two groups named."""
-    return "–" if not gap.pairs else p_words(gap.pair_p_adjusted)
+    return "–" if gap.pair_p_adjusted is None else p_words(gap.pair_p_adjusted)
 
 
 def span(gap: Measured) -> str:

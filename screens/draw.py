@@ -24,19 +24,27 @@ def blocks(found: Sequence[Block]) -> None:
                 st.write(state.plain(text))
             case Notice(text):
                 st.warning(state.plain(text))
-            case Points(items):
-                for item in items:
-                    st.markdown(f"- {state.plain(item)}")
-            case Keys(items):
-                for column, one in zip(st.columns(len(items)), items, strict=True):
-                    column.metric(one.label, one.value)
-                    column.caption(state.plain(one.text))
+            case Points():
+                _points(block)
+            case Keys():
+                _keys(block)
             case Table():
                 table(block)
             case Figure(svg, alt, caption):
                 st.image(svg, caption=state.plain(f"{caption}. {alt}"))
             case Signatures():
                 continue
+
+
+def _points(found: Points) -> None:
+    for item in found.items:
+        st.markdown(f"- {state.plain(item)}")
+
+
+def _keys(found: Keys) -> None:
+    for column, one in zip(st.columns(len(found.items)), found.items, strict=True):
+        column.metric(one.label, one.value)
+        column.caption(state.plain(one.text))
 
 
 LINE = 100

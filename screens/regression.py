@@ -9,11 +9,12 @@ import streamlit as st
 
 from audit.documents.evidence import Edges, Evidence, Histogram, PredictionGap, Regression
 from audit.evidence import pick
-from audit.findings import name_of, p_words
+from audit.findings import interval_words, name_of, significance
 from audit.regression.measures import QUESTIONS
 from audit.regression.words import number
 from reports.sections.measures import sentence as difference
 from reports.sections.regression import RESIDUAL
+from reports.words import ends
 from screens import charts, draw, parts, state
 from screens.data import attribute_choice
 
@@ -54,7 +55,7 @@ def _answer(found: Regression, metric: str, attribute: tuple[str, ...]) -> None:
         st.write(state.plain(f"{RESIDUAL} {found.direction}"))
     draw.answer(
         [r for r in found.rates if r.metric == metric and r.attribute == attribute],
-        sentence(gap, found.family),
+        sentence(gap),
         key="regression-chart",
         title=f"{metric.replace('_', ' ').capitalize()} by {' and '.join(attribute)}, 95 % intervals",
         alt=f"{metric} by group with intervals and counts",
@@ -66,17 +67,13 @@ def _answer(found: Regression, metric: str, attribute: tuple[str, ...]) -> None:
         st.caption(f"How it was made: {state.plain(gap.method)}")
 
 
-def sentence(gap: PredictionGap | None, family: int) -> str:
+def sentence(gap: PredictionGap | None) -> str:
     """The difference in words."""
     if gap is None or gap.value is None:
         return difference(gap)
-    low, high = gap.low, gap.high
-    interval = "no interval" if low is None else f"95 % interval of the widest gap {number(low)} to {number(high)}"
-    p = "" if gap.p_value is None else f"; all groups tested together: {p_words(gap.p_adjusted)} adjusted for {family}"
-    more = " comparisons" if p else ""
     where = f"Highest in {name_of(gap.highest)}, lowest in {name_of(gap.lowest)}"
     worse = f" Worse off: {name_of(gap.worse_off)}." if gap.worse_off else ""
-    return f"{where}: {number(gap.value)} apart ({interval}{p}{more}).{worse}"
+    return f"{where}: {number(gap.value)} apart ({interval_words(gap, say=number)}; {significance(gap)}).{worse}"
 
 
 def _distances(found: Regression, attribute: tuple[str, ...]) -> None:
@@ -89,7 +86,7 @@ def _distances(found: Regression, attribute: tuple[str, ...]) -> None:
             {
                 "Distance": title,
                 "Value": number(gap.value) if gap.estimable else str(gap.reason),
-                "95 % interval": "–" if gap.low is None else f"{number(gap.low)} to {number(gap.high)}",
+                "95 % interval": "–" if ends(gap)[0] is None else " to ".join(map(number, ends(gap))),
                 "With exact predictions": "–"
                 if gap.bins is None
                 else f"{number(gap.bins[0])} to {number(gap.bins[1])}",

@@ -81,15 +81,21 @@ def form(folder: CaseFolder, refused: dict[str, str] | None) -> None:
         state.show_error(error)
         return
     args = ["report", str(folder.run), *secret.STDIN, "--out", str(folder.run / "report.pdf")]
-    for member in filter(None, (m.strip() for m in members.split(","))):
-        args += ["--member", member]
-    args += (["--quorum", str(quorum)] if quorum else []) + (["--people"] if people else [])
+    args += board(members, int(quorum)) + (["--people"] if people else [])
     args += ["--log", str(log_home())] + ([f"--allow-difference={why}"] if why.strip() else [])
     if protocol is not None:
         args += ["--protocol", str(keep_upload(folder, protocol.name, protocol.getvalue()))]
     args += [f"--deviation={line.strip()}" for line in deviations.splitlines() if line.strip()]
     st.session_state.pop(f"refused-{folder.id}", None)
     sign(folder, args, key, "key-file", FIELDS)
+
+
+def board(members: str, quorum: int) -> list[str]:
+    """Who is to decide, and how many of them, as options of `assay report`."""
+    args = []
+    for member in filter(None, (m.strip() for m in members.split(","))):
+        args += ["--member", member]
+    return args + (["--quorum", str(quorum)] if quorum else [])
 
 
 def sign(folder: CaseFolder, args: Sequence[str], key: Brought, upload: str, fields: Mapping[str, object]) -> None:

@@ -124,7 +124,8 @@ def _findings(entries: Sequence[Finding], key: str, noticing: bool) -> None:
 
 def _ends(e: Finding) -> tuple[float, float]:
     """The interval of the change, about the figure itself."""
-    return max(0.0, e.before + e.low), min(1.0, e.before + e.high)
+    low, high = e.before + e.low, e.before + e.high
+    return (max(0.0, low), min(1.0, high)) if e.lowest is None else (low, high)
 
 
 def _toml(line: dict[str, Any]) -> str:

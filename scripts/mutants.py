@@ -55,6 +55,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "debias/loop/gate.py": ("tests/debias/loop/test_gate.py", "tests/debias/loop/test_gate_bounds.py"),
     "audit/load/sign.py": ("tests/audit/load/test_schemas.py", "tests/audit/load/test_start.py"),
     "reports/verify": (
+        "tests/reports/test_made_again.py", "tests/reports/test_stress_section.py", "tests/reports/test_log.py",
         "tests/reports/test_attacks.py", "tests/reports/test_refusals.py", "tests/reports/test_refusals_more.py",
         "tests/reports/test_refusals_steps.py", "tests/reports/test_refusals_beside.py", "tests/reports/test_levels.py",
         "tests/reports/test_identity.py", "tests/reports/test_verdict.py", "tests/reports/test_seal.py",

@@ -1,4 +1,5 @@
-"""Write docs/schemas/: the JSON Schema of each document that a run leaves, from the records (audit.documents)."""
+"""Write docs/schemas/: the JSON Schema of each document that a run leaves, from the records (audit.documents), and of
+the files that a person writes: case-file.json and policy-file.json (TOML has the same values)."""
 
 from __future__ import annotations
 
@@ -15,6 +16,8 @@ from audit.documents.mitigation import Mitigation
 from audit.documents.search import Search
 from audit.documents.series import Series
 from audit.documents.stress import Stress, Whatif
+from audit.load.policies import PolicyFile
+from audit.load.written import CaseFile
 from reports.extra import Extra
 from reports.manifest import Manifest
 
@@ -23,6 +26,7 @@ KINDS: dict[str, Any] = {
     "evidence.json": Evidence, "explain.json": Explanations, "mitigation.json": Mitigation, "search.json": Search,
     "series.json": Series, "stress.json": Stress, "whatif.json": Whatif, "contract.json": ContractHeld,
     "manifest.json": Manifest, "manifest.extra.json": Extra,
+    "case-file.json": CaseFile, "policy-file.json": PolicyFile,
 }  # fmt: skip
 """Name of the file -> the record that it is read into."""
 

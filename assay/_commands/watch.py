@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from assay._commands.given import password, read
 from assay._commands.options import ALLOW, CASE, OUT, PASSWORD
 from assay._commands.parsing import FILE, WHOLE, Option, Result, command
 from audit.errors import GateBroken, InputError, VerificationError
+
+if TYPE_CHECKING:
+    from audit.case import Case
 
 _ONE = "One of these"
 
@@ -79,101 +83,155 @@ def watch(
     from dataclasses import replace
 
     from audit.load import load_case, load_policy
-    from debias.loop.decisions import check_trail, decide_challenger, gate_broken, state_of, words_of
-    from debias.loop.run import run_watch
 
-    asked = [
-        f"--{name}"
-        for name, on in (
-            ("approve", approve is not None), ("reject", reject is not None), ("check", check),
-            ("release", release is not None), ("drop", drop is not None), ("state", state),
-        )
-        if on
-    ]  # fmt: skip
-    if len(asked) > 1:
-        raise InputError(
-            "these are asked one at a time",
-            got=" and ".join(asked),
-            expected="one of --approve, --reject, --release, --drop, --check and --state",
-            todo="run one, then the other",
-        )
+    _one_at_a_time(
+        {
+            "--approve": approve is not None,
+            "--reject": reject is not None,
+            "--check": check,
+            "--release": release is not None,
+            "--drop": drop is not None,
+            "--state": state,
+        }
+    )
     loaded = load_case(case)
     if policy:
         loaded = replace(loaded, policy=load_policy(policy))
     if check:
-        from dataclasses import asdict
-
-        from debias.loop.decisions import entries_of
-        from reports.loop_decision import check_decisions
-
-        found = check_trail(out, db, _elsewhere(loaded.name, out, db, head, log))
-        signed = check_decisions(entries_of(out, db), read(trust) if trust else None)
-        words = [
-            f"The trail is whole: {found['entries']:,} entries, each with the hash of the one before it and its time "
-            f"sealed.\nHead {found['head']}"
-        ]
-        words += [f"Entry {s.seq} ({s.kind}) is signed by {s.name}, {s.fingerprint}." for s in signed]
-        if signed and trust is None:
-            words.append("Whether these are who they say is not established: no --trust was given.")
-        return Result(found | {"signed": [asdict(s) for s in signed]}, "\n".join(words))
+        return _check(out, db, _elsewhere(loaded.name, out, db, head, log), trust)
     if release is not None:
-        from debias.loop.decisions import release_batch
-
-        done = release_batch(out, release, reason or "", by, db)
-        if "file" in done:
-            return Result(
-                done,
-                f"{done['rows']:,} rows are in {done['file']}: correct them where they need it, and put the file "
-                "into the source.",
-            )
-        return Result(
-            done,
-            f"{done['by']} lets batch {release} in when it comes again: {done['reason']}",
-        )
+        return _release(out, db, release, reason, by)
     if drop is not None:
-        from debias.loop.decisions import drop_rows
-
-        done = drop_rows(out, drop, reason or "", by)
-        return Result(done, f"{done['by']} drops {done['rows']:,} rows of batch {drop}: {done['reason']}")
-    challenger = approve if approve is not None else reject
-    if challenger is not None:
-        if not reason:
-            raise InputError("a decision needs a reason", got="no --reason", todo='add --reason "..."')
-        from reports.loop_decision import opened_decision, sign_decision
-
-        signer = None
-        if key is not None:
-            from reports.keys import key_of
-
-            if by is not None:
-                raise InputError(
-                    "who decides is said twice", got="--by and --key", expected="one of them: the key names its holder"
-                )
-            signer = key_of(key, lambda: password(password_file), sys.stdin.buffer)
-            by = signer.name
-        document = decide_challenger(
-            loaded, out, challenger, approve is not None, reason, by, db,
-            None if signer is None else lambda facts: sign_decision(facts, signer), opened_decision,
-        )  # fmt: skip
+        return _drop(out, drop, reason, by)
+    if approve is not None:
+        document = _decide(loaded, out, db, approve, True, reason, by, key, password_file)
+    elif reject is not None:
+        document = _decide(loaded, out, db, reject, False, reason, by, key, password_file)
     elif state:
+        from debias.loop.decisions import state_of
+
         document = state_of(loaded, out, db)
     else:
-        from debias.loop.health import address_of
-        from reports.log.store import Log
-        from reports.loop_decision import opened_decision
-        from reports.loop_log import LoopLog
-
-        document = run_watch(
-            loaded, out, trail_url=db, follow=follow, max_batches=batches, allow=allow, opened=opened_decision,
-            elsewhere=None if log is None else LoopLog(Log(log), loaded.name),
-            serve=None if serve is None else address_of(serve),
-        )  # fmt: skip
+        document = _run(loaded, out, db, follow, batches, allow, log, serve)
     written = [] if state else [f"Written: {out / 'watch.json'}"]
-    broken = gate_broken(document) if gate else []
+    return _judged(document, written, loaded.policy.version if gate else None)
+
+
+def _one_at_a_time(asked: Mapping[str, bool]) -> None:
+    names = [name for name, on in asked.items() if on]
+    if len(names) > 1:
+        raise InputError(
+            "these are asked one at a time",
+            got=" and ".join(names),
+            expected="one of --approve, --reject, --release, --drop, --check and --state",
+            todo="run one, then the other",
+        )
+
+
+def _check(out: Path, db: str | None, elsewhere: dict[int, str] | None, trust: Path | None) -> Result:
+    """--check: the trail's chains, what was noted of it elsewhere, and whose keys signed."""
+    from dataclasses import asdict
+
+    from debias.loop.decisions import check_trail, entries_of
+    from reports.loop_decision import check_decisions
+
+    found = check_trail(out, db, elsewhere)
+    signed = check_decisions(entries_of(out, db), read(trust) if trust else None)
+    words = [
+        f"The trail is whole: {found['entries']:,} entries, each with the hash of the one before it and its time "
+        f"sealed.\nHead {found['head']}"
+    ]
+    words += [f"Entry {s.seq} ({s.kind}) is signed by {s.name}, {s.fingerprint}." for s in signed]
+    if signed and trust is None:
+        words.append("Whether these are who they say is not established: no --trust was given.")
+    return Result(found | {"signed": [asdict(s) for s in signed]}, "\n".join(words))
+
+
+def _release(out: Path, db: str | None, batch: str, reason: str | None, by: str | None) -> Result:
+    from debias.loop.decisions import release_batch
+
+    done = release_batch(out, batch, reason or "", by, db)
+    if "file" in done:
+        return Result(
+            done,
+            f"{done['rows']:,} rows are in {done['file']}: correct them where they need it, and put the file "
+            "into the source.",
+        )
+    return Result(done, f"{done['by']} lets batch {batch} in when it comes again: {done['reason']}")
+
+
+def _drop(out: Path, batch: str, reason: str | None, by: str | None) -> Result:
+    from debias.loop.decisions import drop_rows
+
+    done = drop_rows(out, batch, reason or "", by)
+    return Result(done, f"{done['by']} drops {done['rows']:,} rows of batch {batch}: {done['reason']}")
+
+
+def _decide(
+    case: Case,
+    out: Path,
+    db: str | None,
+    challenger: str,
+    approve: bool,
+    reason: str | None,
+    by: str | None,
+    key: str | None,
+    password_file: Path | None,
+) -> dict[str, Any]:
+    """--approve and --reject, signed where there is a key."""
+    if not reason:
+        raise InputError("a decision needs a reason", got="no --reason", todo='add --reason "..."')
+    from debias.loop.decisions import decide_challenger
+    from reports.loop_decision import opened_decision, sign_decision
+
+    signer = None
+    if key is not None:
+        from reports.keys import key_of
+
+        if by is not None:
+            raise InputError(
+                "who decides is said twice", got="--by and --key", expected="one of them: the key names its holder"
+            )
+        signer = key_of(key, lambda: password(password_file), sys.stdin.buffer)
+        by = signer.name
+    return decide_challenger(
+        case, out, challenger, approve, reason, by, db,
+        None if signer is None else lambda facts: sign_decision(facts, signer), opened_decision,
+    )  # fmt: skip
+
+
+def _run(
+    case: Case,
+    out: Path,
+    db: str | None,
+    follow: bool,
+    batches: int | None,
+    allow: Sequence[str],
+    log: Path | None,
+    serve: str | None,
+) -> dict[str, Any]:
+    from debias.loop.health import address_of
+    from debias.loop.run import run_watch
+    from reports.log.store import Log
+    from reports.loop_decision import opened_decision
+    from reports.loop_log import LoopLog
+
+    return run_watch(
+        case, out, trail_url=db, follow=follow, max_batches=batches, allow=allow, opened=opened_decision,
+        elsewhere=None if log is None else LoopLog(Log(log), case.name),
+        serve=None if serve is None else address_of(serve),
+    )  # fmt: skip
+
+
+def _judged(document: dict[str, Any], written: Sequence[str], version: str | None) -> Result:
+    """What the loop says. version: of the policy that the running model is held against (--gate), or None."""
+    from debias.loop.decisions import gate_broken, words_of
+
+    broken = [] if version is None else gate_broken(document)
     failure = None
     if broken:
         failure = GateBroken(
-            f"{len(broken)} norms of policy {loaded.policy.version} are clearly broken by the running model",
+            f"{len(broken)} norms of policy {version} are clearly broken by the running model",
             got="; ".join(broken),
             expected="no norm clearly outside its limit",
             todo="look at what the loop waits for (--state), or change the policy and say why",

@@ -15,7 +15,7 @@ squares (MOVER; Zou & Donner 2008). F1: delta method on the multinomial table.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -50,53 +50,74 @@ def class_measures(margins: Sequence[Margin], settings: Settings) -> dict[str, A
     if not mine:
         return None
     names = tables(mine[0]).names
-    found: list[tuple[str | None, Gap]] = []
-    keys: list[tuple[tuple[str, ...], str]] = []
-    tested: dict[tuple[tuple[str, ...], str], float] = {}
-    rates: dict[str | None, list[Rate]] = {None: []}
-    compared: dict[Key, PairTable] = {}
-
-    def note(name: str | None, margin: Margin, hypothesis: str, gap: Gap) -> None:
-        key = (margin.attribute, hypothesis if name is None else f"{name} {hypothesis}")
-        if gap.p_value is not None:
-            tested.setdefault(key, gap.p_value)
-        keys.append(key)
-        found.append((name, gap))
-
+    family = _Family()
+    rates: dict[str | None, list[Rate]] = {}
     for k, name in enumerate(names):
-        rates[name] = []
-        for margin in (one_against_rest(m, k) for m in mine):
-            metrics = metrics_for(margin.meaning)
-            rates[name] += [r for metric in metrics for r in group_rates(margin, metric, settings.alpha)]
-            if not margin.attribute:
-                continue
-            of_class = gaps_of(margin, metrics, settings)
-            for hypothesis, gap in of_class:
-                note(name, margin, hypothesis, gap)
-            here = pair_tables(margin, metrics, effective(margin, metrics), [g for _, g in of_class], settings)
-            compared |= {(a, f"{name} {h}"): t for (a, h), t in here.items()}
-    for margin in mine:
-        rates[None] += overall_rates(margin, settings)
-        together = overall_gaps(margin, settings) if margin.attribute else []
-        for hypothesis, gap in together:
-            note(None, margin, hypothesis, gap)
-        if margin.attribute and (table := _agreement_pairs(margin, [g for _, g in together], settings)) is not None:
-            compared[margin.attribute, "overall accuracy"] = table
-    filled, _ = with_pairs(adjusted([g for _, g in found], keys, tested), keys, tested, compared)
-    gaps = list(zip((n for n, _ in found), filled, strict=True))
+        rates[name] = [r for m in mine for r in _of_class(name, one_against_rest(m, k), settings, family)]
+    rates[None] = [r for m in mine for r in _of_all(m, settings, family)]
+    gaps = family.adjusted()
 
     def entry(name: str | None) -> dict[str, Any]:
         return {"rates": [to_json(r) for r in rates[name]], "gaps": [to_json(g) for n, g in gaps if n == name]}
 
     return {
         "names": list(names),
-        "family": len(tested),
+        "family": len(family.tested),
         "convention": "each class against all others; averages give every class the same weight; comparisons are "
         "adjusted over all classes, rates and attributes of this entry",
         "classes": [{"class": n, **entry(n)} for n in names],
         "overall": entry(None),
         "tables": [t for m in mine for t in _tables(m)],
     }
+
+
+@dataclass(slots=True)
+class _Family:
+    """The comparisons of the entry in the order in which they are made: all of them are adjusted together.
+
+    found: (class or None for all together, gap); tested: p-value by hypothesis; compared: pairs of groups.
+    """
+
+    found: list[tuple[str | None, Gap]] = field(default_factory=list)
+    keys: list[Key] = field(default_factory=list)
+    tested: dict[Key, float] = field(default_factory=dict)
+    compared: dict[Key, PairTable] = field(default_factory=dict)
+
+    def add(self, name: str | None, margin: Margin, hypothesis: str, gap: Gap) -> None:
+        key = (margin.attribute, hypothesis if name is None else f"{name} {hypothesis}")
+        if gap.p_value is not None:
+            self.tested.setdefault(key, gap.p_value)
+        self.keys.append(key)
+        self.found.append((name, gap))
+
+    def adjusted(self) -> list[tuple[str | None, Gap]]:
+        """`found` with adjusted p-values and pairs."""
+        gaps = adjusted([g for _, g in self.found], self.keys, self.tested)
+        filled, _ = with_pairs(gaps, self.keys, self.tested, self.compared)
+        return list(zip((n for n, _ in self.found), filled, strict=True))
+
+
+def _of_class(name: str, margin: Margin, settings: Settings, family: _Family) -> list[Rate]:
+    """The rates of one class against the rest; its comparisons go into `family`."""
+    metrics = metrics_for(margin.meaning)
+    if margin.attribute:
+        of_class = gaps_of(margin, metrics, settings)
+        for hypothesis, gap in of_class:
+            family.add(name, margin, hypothesis, gap)
+        here = pair_tables(margin, metrics, effective(margin, metrics), [g for _, g in of_class], settings)
+        family.compared |= {(a, f"{name} {h}"): t for (a, h), t in here.items()}
+    return [r for metric in metrics for r in group_rates(margin, metric, settings.alpha)]
+
+
+def _of_all(margin: Margin, settings: Settings, family: _Family) -> list[Rate]:
+    """Accuracy and the averages over classes; their comparisons go into `family`."""
+    if margin.attribute:
+        together = overall_gaps(margin, settings)
+        for hypothesis, gap in together:
+            family.add(None, margin, hypothesis, gap)
+        if (table := _agreement_pairs(margin, [g for _, g in together], settings)) is not None:
+            family.compared[margin.attribute, "overall accuracy"] = table
+    return overall_rates(margin, settings)
 
 
 def tables(margin: Margin) -> ClassTable:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from audit.case import Case
-from audit.findings import interval_words, significance
+from audit.documents.base import Names
+from audit.documents.evidence import Classes, ClassFigures
+from audit.findings import interval_words, name_of, significance
 from audit.metrics import ACCURACY, SELECTION_RATE
-from audit.values import Gap, from_json
+from audit.values import Gap, Rate
 
 if TYPE_CHECKING:
     from audit.code import Decisions
@@ -40,58 +42,54 @@ def classes_note(case: Case, names: Sequence[str], decisions: Decisions) -> tupl
     return tuple(said)
 
 
-def class_findings(found: Mapping[str, Any]) -> tuple[str, ...]:
+def class_findings(found: Classes) -> tuple[str, ...]:
     """Overall accuracy by attribute, then the class whose share of decisions differs most; intervals in each."""
     out = []
-    for gap in found["overall"]["gaps"]:
-        if gap["metric"] == ACCURACY and gap["kind"] == "difference":
-            lead = f"By {' and '.join(gap['attribute'])}: over all {len(found['names'])} classes"
-            if gap["value"] is None:
-                out.append(f"{lead} the gap in accuracy cannot be estimated: {gap['reason']}.")
+    for gap in found.overall.gaps:
+        if gap.metric == ACCURACY and gap.kind == "difference":
+            lead = f"By {' and '.join(gap.attribute)}: over all {len(found.names)} classes"
+            if gap.value is None:
+                out.append(f"{lead} the gap in accuracy cannot be estimated: {gap.reason}.")
                 continue
-            rates = {tuple(r["group"]): r for r in found["overall"]["rates"] if _same(r, gap)}
-            high, low = rates[tuple(gap["highest"])], rates[tuple(gap["lowest"])]
+            (high, highest), (low, lowest) = _ends(found.overall.rates, gap)
             out.append(
-                f"{lead} {_share(high)} of {_name(gap['highest'])} and {_share(low)} of {_name(gap['lowest'])} are "
+                f"{lead} {_share(high)} of {highest} and {_share(low)} of {lowest} are "
                 f"decided in line with their outcome; {_apart(gap)}."
             )
-    for attribute in dict.fromkeys(tuple(g["attribute"]) for g in found["overall"]["gaps"]):
+    for attribute in dict.fromkeys(g.attribute for g in found.overall.gaps):
         widest = _widest(found, attribute)
         if widest is not None:
-            name, gap, rates = widest
-            high, low = rates[tuple(gap["highest"])], rates[tuple(gap["lowest"])]
+            one, gap = widest
+            (high, highest), (low, lowest) = _ends(one.rates, gap)
             out.append(
-                f"By {' and '.join(attribute)}: the class whose share differs most is {name!r}, decided for "
-                f"{_share(high)} of {_name(gap['highest'])} and {_share(low)} of {_name(gap['lowest'])}; "
-                f"{_apart(gap)}."
+                f"By {' and '.join(attribute)}: the class whose share differs most is {one.label!r}, decided for "
+                f"{_share(high)} of {highest} and {_share(low)} of {lowest}; {_apart(gap)}."
             )
     return tuple(out)
 
 
-def _same(rate: Mapping[str, Any], gap: Mapping[str, Any]) -> bool:
-    return bool(rate["metric"] == gap["metric"] and list(rate["attribute"]) == list(gap["attribute"]))
+def _ends(rates: Sequence[Rate], gap: Gap) -> tuple[tuple[Rate, str], tuple[Rate, str]]:
+    """The rates that a gap lies between, the highest first, each with the name of its group."""
+    assert gap.highest is not None
+    assert gap.lowest is not None
+    mine = {r.group: r for r in rates if (r.metric, r.attribute) == (gap.metric, gap.attribute)}
+    return (mine[gap.highest], name_of(gap.highest)), (mine[gap.lowest], name_of(gap.lowest))
 
 
-def _widest(found: Mapping[str, Any], attribute: tuple[str, ...]) -> tuple[str, Any, Any] | None:
-    best = None
-    for one in found["classes"]:
-        for gap in one["gaps"]:
-            wanted = gap["metric"] == SELECTION_RATE and gap["kind"] == "difference" and gap["value"] is not None
-            if not wanted or tuple(gap["attribute"]) != attribute:
-                continue
-            if best is None or gap["value"] > best[1]["value"]:
-                best = one["class"], gap, {tuple(r["group"]): r for r in one["rates"] if _same(r, gap)}
-    return best
+def _widest(found: Classes, attribute: Names) -> tuple[ClassFigures, Gap] | None:
+    shares = [
+        (gap.value, one, gap)
+        for one in found.classes
+        for gap in one.gaps
+        if gap.metric == SELECTION_RATE and gap.kind == "difference" and gap.attribute == attribute
+    ]
+    known = [(value, one, gap) for value, one, gap in shares if value is not None]
+    return max(known, key=lambda k: k[0])[1:] if known else None
 
 
-def _share(rate: Mapping[str, Any]) -> str:
-    return f"{100 * rate['value']:.1f} %"
+def _share(rate: Rate) -> str:
+    return f"{100 * (rate.value or 0):.1f} %"
 
 
-def _name(group: Sequence[str]) -> str:
-    return " / ".join(group)
-
-
-def _apart(gap: Mapping[str, Any]) -> str:
-    g = from_json(Gap, dict(gap))
-    return f"the gap is {100 * (g.value or 0):.1f} points ({interval_words(g)}; {significance(g, OF_CLASSES)})"
+def _apart(gap: Gap) -> str:
+    return f"the gap is {100 * (gap.value or 0):.1f} points ({interval_words(gap)}; {significance(gap, OF_CLASSES)})"

@@ -2,8 +2,8 @@
 
     check(frame, contract, groups)        pure: no file is read, nothing is changed
 
-The share that fails is told for each group with its interval, and the widest difference between two groups with a
-simultaneous interval and a p-value (audit.stats.largest_gap), adjusted by Holm (1979) over all checks and attributes.
+The share that fails is told for each group with its interval, and the widest difference between two groups with these
+two's own interval and p-value (audit.stats.pairs), adjusted by Holm (1979) over all checks and attributes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ from audit.contract.records import Apart, Check, Checked, Contract, Outcome, Sha
 from audit.findings import percent
 from audit.gaps import Settings, seed_of
 from audit.quality.codes import Group
+from audit.stats.pairs import named_rates
 from audit.values import UNKNOWN, to_json
+
+METHOD = "highest - lowest; Newcombe interval of these two, for all pairs at once; exact mid-p times the pairs"
 
 
 def check(
@@ -123,16 +126,22 @@ def _apart(asked: Check, group: Group, shares: Sequence[Share], settings: Settin
         return None
     assert found.highest is not None
     assert found.lowest is not None
+    # Of the two groups named: their interval holds for all pairs, their p-value pays for them.
+    low, high, p_value = named_rates(
+        [s.failed for s in mine], [s.rows for s in mine], found.highest, found.lowest,
+        seed=seed_of(settings, "contract", asked.kind, asked.columns, group.attribute), draws=settings.draws,
+        alpha=settings.alpha,
+    )  # fmt: skip
     return Apart(
         group.attribute,
         mine[found.highest].group,
         mine[found.lowest].group,
         found.value,
-        found.low,
-        found.high,
-        found.p_value,
+        low,
+        high,
+        p_value,
         None,
-        found.method,
+        METHOD,
     )
 
 

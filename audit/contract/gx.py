@@ -9,7 +9,7 @@ partial_unexpected_list).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from audit.contract.kinds import KINDS, limits
@@ -122,44 +122,65 @@ _KNOWN: dict[str, frozenset[str]] = {
 
 
 def _parameters(kind: str, name: str, given: Mapping[str, Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
-    wanted = KINDS[kind].columns
-    if wanted == 2:
-        columns: tuple[str, ...] = (str(given["column_A"]), str(given["column_B"]))
-    elif wanted == -1:
-        columns = tuple(str(c) for c in given["column_list"])
-    else:
-        columns = (str(given["column"]),) if wanted else ()
-    if kind in ("among", "not_among"):
-        if not isinstance(given["value_set"], list) or not given["value_set"]:
-            raise ValueError
-        return columns, {"values": list(given["value_set"])}
-    if kind in ("matches", "not_matches"):
-        return columns, {"pattern": str(given["regex"])}
-    if kind == "type":
-        return columns, {"type": _type(given.get("type_list") or [given["type_"]])}
-    if kind == "columns_are":
-        ordered = name.endswith("ordered_list")
-        names = [str(c) for c in (given["column_list"] if ordered else given["column_set"])]
-        return (), {
-            "names": names,
-            **({"in_order": True} if ordered else {"exact": given.get("exact_match", True) is not False}),
-        }
-    if kind == "at_least_column":
-        return columns, {"or_equal": given.get("or_equal") is True}
-    if kind == "in_order":
-        return columns, {"strictly": given.get("strictly") is True}
-    if kind == "quantiles":
-        ranges = given["quantile_ranges"]
-        pairs = [[_end(a), _end(b)] for a, b in ranges["value_ranges"]]
-        return columns, {"at": [float(q) for q in ranges["quantiles"]], "limits": pairs}
+    """(columns, parameters) of a line. Raises KeyError, TypeError, ValueError where they are not understood."""
+    columns = _columns(kind, given)
+    if kind in _PARAMETERS:
+        return columns, _PARAMETERS[kind](name, given)
     if name.endswith("_to_equal"):
         return columns, {"min": given["value"], "max": given["value"]}
-    if kind in _KNOWN:
-        more = {k: given[k] for k in ("strict_min", "strict_max") if given.get(k)}
-        out = {"min": given.get("min_value"), "max": given.get("max_value"), **more}
-        limits(out)
-        return columns, out
-    return columns, {}
+    return columns, _least_and_most(given) if kind in _KNOWN else {}
+
+
+def _columns(kind: str, given: Mapping[str, Any]) -> tuple[str, ...]:
+    wanted = KINDS[kind].columns
+    if wanted == 2:
+        return str(given["column_A"]), str(given["column_B"])
+    if wanted == -1:
+        return tuple(str(c) for c in given["column_list"])
+    return (str(given["column"]),) if wanted else ()
+
+
+def _values(_: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    if not isinstance(given["value_set"], list) or not given["value_set"]:
+        raise ValueError
+    return {"values": list(given["value_set"])}
+
+
+def _table_columns(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    if name.endswith("ordered_list"):
+        return {"names": [str(c) for c in given["column_list"]], "in_order": True}
+    return {"names": [str(c) for c in given["column_set"]], "exact": given.get("exact_match", True) is not False}
+
+
+def _quantiles(_: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    ranges = given["quantile_ranges"]
+    pairs = [[_end(a), _end(b)] for a, b in ranges["value_ranges"]]
+    return {"at": [float(q) for q in ranges["quantiles"]], "limits": pairs}
+
+
+def _pattern(_: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    return {"pattern": str(given["regex"])}
+
+
+_PARAMETERS: dict[str, Callable[[str, Mapping[str, Any]], dict[str, Any]]] = {
+    "among": _values,
+    "not_among": _values,
+    "matches": _pattern,
+    "not_matches": _pattern,
+    "type": lambda _, given: {"type": _type(given.get("type_list") or [given["type_"]])},
+    "columns_are": _table_columns,
+    "at_least_column": lambda _, given: {"or_equal": given.get("or_equal") is True},
+    "in_order": lambda _, given: {"strictly": given.get("strictly") is True},
+    "quantiles": _quantiles,
+}
+"""Kind of check -> (name of the expectation, its parameters) -> ours."""
+
+
+def _least_and_most(given: Mapping[str, Any]) -> dict[str, Any]:
+    strict = {k: given[k] for k in ("strict_min", "strict_max") if given.get(k)}
+    out = {"min": given.get("min_value"), "max": given.get("max_value"), **strict}
+    limits(out)
+    return out
 
 
 def _end(value: Any) -> float | None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from audit.contract.kinds import KINDS
 from audit.contract.records import SEVERITIES, Check, Contract
 from audit.errors import CaseError, DataError, nearest
-from audit.load.toml import Reader, parse, write
+from audit.load.toml import Reader, beside, parse, write
+from audit.load.written import ContractSection
 
 MOST_BYTES = 20_000_000
 RANGES = (
@@ -170,61 +171,52 @@ def _quantiles(at: Reader, value: Any) -> dict[str, Any]:
     return {"at": [q for q, _ in points], "limits": [p for _, p in points]}
 
 
-def from_case(value: Any, folder: Path) -> Contract:
-    """The `contract` of a case file: the name of a file, or a section with `file` or [[contract.check]]. CaseError."""
-    if isinstance(value, str):
-        value = {"file": value}
-    at = Reader({"contract": value}, "the case file", CaseError)
-    section = Reader(at.section("contract"), "[contract]", CaseError)
-    section.allow("file", "check")
-    if ("file" in section.table) == ("check" in section.table):
+def from_case(section: ContractSection, folder: Path) -> Contract:
+    """The `contract` of a case file: the name of a file, or [[contract.check]]. Raises CaseError."""
+    if (section.file is not None) == bool(section.check):
         raise CaseError(
-            "[contract] names both a file and checks" if "file" in section.table else "[contract] asks for nothing",
-            got=", ".join(section.table) or "an empty section",
+            "[contract] names both a file and checks" if section.check else "[contract] asks for nothing",
+            got="file, check" if section.check else "an empty section",
             expected='file = "contract.toml", or [[contract.check]]',
             todo="keep one of the two",
         )
-    name = section.text("file")
-    if name is not None:
-        from audit.load.toml import beside
+    if section.file is not None:
+        return read_contract(beside(folder, section.file))
+    digest = hashlib.sha256(json.dumps(section.check, sort_keys=True, default=str).encode()).hexdigest()
+    return contract_of(section.check, "the case file", digest)
 
-        return read_contract(beside(folder, name))
-    checks = section.tables("check")
-    digest = hashlib.sha256(json.dumps(checks, sort_keys=True, default=str).encode()).hexdigest()
-    return contract_of(checks, "the case file", digest)
+
+def _range_written(check: Check) -> Any:
+    some = {k: v for k, v in check.given.items() if v is not None}
+    return [some["min"], some["max"]] if set(some) == {"min", "max"} else some
+
+
+def _quantiles_written(check: Check) -> dict[str, Any]:
+    return {f"{q:g}": list(p) for q, p in zip(check.given["at"], check.given["limits"], strict=True)}
+
+
+_WRITTEN: dict[str, Callable[[Check], Any]] = {
+    **dict.fromkeys(RANGES, _range_written),
+    **dict.fromkeys(("among", "not_among"), lambda check: list(check.given["values"])),
+    **dict.fromkeys(("matches", "not_matches"), lambda check: check.given["pattern"]),
+    "columns_are": lambda check: list(check.given["names"]),
+    "type": lambda check: check.given["type"],
+    "quantiles": _quantiles_written,
+    "missing_at_most": lambda check: round(1 - check.mostly, 6),
+    **{kind.name: lambda check: check.columns[1] for kind in KINDS.values() if kind.columns == 2},
+}
+"""What stands after `kind =` in TOML; true for a kind that is not here."""
 
 
 def to_table(check: Check) -> dict[str, Any]:
     """One check as TOML has it."""
-    from audit.contract.kinds import KINDS
-
-    kind = KINDS[check.kind]
     out: dict[str, Any] = {}
-    if kind.columns == -1:
+    if KINDS[check.kind].columns == -1:
         out["columns"] = list(check.columns)
     elif check.columns:
         out["column"] = check.columns[0]
-    value: Any = True
-    if kind.name in RANGES:
-        g = check.given
-        some = {k: v for k, v in g.items() if v is not None}
-        value = [g["min"], g["max"]] if set(some) == {"min", "max"} else some
-    elif "values" in check.given:
-        value = list(check.given["values"])
-    elif "names" in check.given:
-        value = list(check.given["names"])
-    elif "pattern" in check.given:
-        value = check.given["pattern"]
-    elif kind.name == "type":
-        value = check.given["type"]
-    elif kind.name == "quantiles":
-        value = {f"{q:g}": list(p) for q, p in zip(check.given["at"], check.given["limits"], strict=True)}
-    elif kind.columns == 2:
-        value = check.columns[1]
-    elif kind.name == "missing_at_most":
-        value = round(1 - check.mostly, 6)
-    out[kind.name] = value
-    if check.mostly < 1 and kind.name != "missing_at_most":
+    out[check.kind] = _WRITTEN[check.kind](check) if check.kind in _WRITTEN else True
+    if check.mostly < 1 and check.kind != "missing_at_most":
         out["mostly"] = check.mostly
     if check.severity != "error":
         out["severity"] = check.severity

@@ -56,8 +56,8 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Apart:
-    """The widest difference of failing shares between the groups of one attribute; simultaneous 95 % interval, and a p
-    that is adjusted (Holm) over every check and attribute of the contract."""
+    """The widest difference of failing shares between the groups of one attribute; a 95 % interval of these two for all
+    pairs at once, and their own p times the pairs, adjusted (Holm) over every check and attribute of the contract."""
 
     attribute: str
     highest: str

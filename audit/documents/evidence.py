@@ -324,9 +324,11 @@ class Edges(Record, frozen=True):
 
 
 class Histogram(Record, frozen=True):
+    """People by residual and by prediction; None where the group is withheld."""
+
     attribute: Names
     group: Names
-    people: tuple[tuple[int, ...], ...]
+    people: tuple[tuple[int, ...], ...] | None = None
 
 
 class Regression(Record, frozen=True):

@@ -74,7 +74,8 @@ class Watched(Record, frozen=True):
 
 
 class Finding(Record, frozen=True):
-    """The worst of one figure. change, low, high: signed as the figure; rows: corrupted, of so many."""
+    """The worst of one figure. change, low, high: signed as the figure; rows: corrupted, of so many. lowest: the group
+    whose side of a gap this is: how far it is below the highest other (below 0: above), or its ratio to that."""
 
     question: str
     metric: str
@@ -100,6 +101,7 @@ class Finding(Record, frozen=True):
     caught: Caught | None = None
     watch: Seen | None = None
     watched: Watched | None = None
+    lowest: str | None = None
 
 
 class Serving(Record, frozen=True):

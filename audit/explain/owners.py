@@ -7,6 +7,7 @@ map and are refused.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -32,30 +33,40 @@ ONE_TO_ONE = frozenset(
 def owners(step: Any, columns: int) -> Ints:
     """Which of its `columns` inputs each output column of a fitted transformer is made of. Raises NoMapError."""
     if step == "passthrough" or step is None:
-        return np.arange(columns, dtype=np.int64)
+        return _each_its_own(step, columns)
     if step == "drop":
         return np.empty(0, dtype=np.int64)
     name = type(step).__name__
-    if type(step).__module__.split(".")[0] != "sklearn":
+    if type(step).__module__.split(".")[0] != "sklearn" or name not in _OWNERS:
         raise NoMapError(name)
-    if name == "Pipeline":
-        own = np.arange(columns, dtype=np.int64)
-        for _, inner in step.steps:
-            own = own[owners(inner, len(own))]
-        return own
-    if name == "ColumnTransformer":
-        return _column_transformer(step)
-    if name == "OneHotEncoder":
-        return np.repeat(np.arange(columns, dtype=np.int64), _one_hot_widths(step))
-    if name == "SimpleImputer":
-        if step.add_indicator or len(step.statistics_) != columns or _drops_empty(step):
-            raise NoMapError("SimpleImputer with an indicator or with empty columns")
-        return np.arange(columns, dtype=np.int64)
-    if name == "FunctionTransformer" and step.func is None:
-        return np.arange(columns, dtype=np.int64)
-    if name in ONE_TO_ONE:
-        return np.arange(columns, dtype=np.int64)
-    raise NoMapError(name)
+    return _OWNERS[name](step, columns)
+
+
+def _each_its_own(_: Any, columns: int) -> Ints:
+    return np.arange(columns, dtype=np.int64)
+
+
+def _pipeline(step: Any, columns: int) -> Ints:
+    own = _each_its_own(step, columns)
+    for _, inner in step.steps:
+        own = own[owners(inner, len(own))]
+    return own
+
+
+def _one_hot(step: Any, columns: int) -> Ints:
+    return np.repeat(np.arange(columns, dtype=np.int64), _one_hot_widths(step))
+
+
+def _imputer(step: Any, columns: int) -> Ints:
+    if step.add_indicator or len(step.statistics_) != columns or _drops_empty(step):
+        raise NoMapError("SimpleImputer with an indicator or with empty columns")
+    return _each_its_own(step, columns)
+
+
+def _function(step: Any, columns: int) -> Ints:
+    if step.func is not None:
+        raise NoMapError("FunctionTransformer")
+    return _each_its_own(step, columns)
 
 
 def _drops_empty(step: Any) -> bool:
@@ -70,7 +81,7 @@ def _one_hot_widths(step: Any) -> npt.NDArray[np.int64]:
     return np.asarray(widths, dtype=np.int64)
 
 
-def _column_transformer(step: Any) -> Ints:
+def _column_transformer(step: Any, _: int) -> Ints:
     names = [str(n) for n in getattr(step, "feature_names_in_", [])]
     total = int(step.n_features_in_)
     out = {}
@@ -86,6 +97,17 @@ def _column_transformer(step: Any) -> Ints:
         out[part.start] = own
     parts = [out[k] for k in sorted(out)]
     return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+
+
+_OWNERS: dict[str, Callable[[Any, int], Ints]] = {
+    **dict.fromkeys(ONE_TO_ONE, _each_its_own),
+    "Pipeline": _pipeline,
+    "ColumnTransformer": _column_transformer,
+    "OneHotEncoder": _one_hot,
+    "SimpleImputer": _imputer,
+    "FunctionTransformer": _function,
+}
+"""Steps of scikit-learn that have a map, by name; any other is refused."""
 
 
 def _places(wanted: Any, names: list[str], total: int) -> Ints:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+from msgspec import structs
 
 from audit.case import Case, DataSpec, ProxySpec, ReadSpec, WatchSpec
 from audit.errors import CaseError
@@ -15,15 +15,11 @@ from audit.files import write_whole
 from audit.load import contracts, engines, forms, models, population, recourse
 from audit.load.policies import load_policy
 from audit.load.roles import check_roles
+from audit.load.schema import read
 from audit.load.toml import Reader, beside, parse, relative, write
 from audit.load.toml import key as bare
-
-DATA_KEYS = (
-    "path", "label", "positive", "favourable", "sensitive", "sensitive_path", "id", "reference", "bins", "weight",
-    "cluster", "time", "split", "train", "audit", "features", "exclude", "task", "indicators",
-    "stages", "legitimate", "proxy", "codes",
-    "sheet", "header", "skip_lines", "dates", "engine", "table", "spark",
-)  # fmt: skip
+from audit.load.values import name_of
+from audit.load.written import CaseFile, DataSection, ProxySection, WatchSection, proxy_refused
 
 
 def load_case(path: Path, *, fetch: bool = True) -> Case:
@@ -36,15 +32,10 @@ def load_case(path: Path, *, fetch: bool = True) -> Case:
     file = Path(path).resolve()
     document, _ = parse(file, CaseError, "case")
     _refuse_questions(document)
-    top = Reader(document, "the case file", CaseError)
-    top.allow(
-        "case", "data", "model", "policy", "population", "recourse", "watch", "contract", "stress", "whatif", "answers"
-    )
-    about = Reader(top.section("case", required=True), "[case]", CaseError)
-    about.allow("name", "purpose", *forms.ABOUT)
-    name, purpose = about.text("name", required=True), about.text("purpose", required=True)
-    data = _data(Reader(top.section("data", required=True), "[data]", CaseError), file.parent)
-    model = models.read(Reader(top.section("model", required=True), "[model]", CaseError), file.parent)
+    _refuse_bare_factors(document)
+    given = read(Reader(document, "the case file", CaseError), CaseFile)
+    data = _data(given.data, document["data"], file.parent)
+    model = models.made(given.model, Reader(document["model"], "[model]", CaseError), file.parent)
     if model.outcomes:
         if data.label is None or data.task != "classification":
             raise CaseError(
@@ -54,21 +45,21 @@ def load_case(path: Path, *, fetch: bool = True) -> Case:
                 todo="name the outcome column as `label`",
             )
         data, model = replace(data, label=None), replace(model, column=data.label)
-    norms = Reader(top.section("policy"), "[policy]", CaseError)
-    norms.allow("file", "adopted_by", "presets")
-    policy_file = norms.text("file")
-    policy = load_policy(None if policy_file is None else file.parent / policy_file)
-    policy = replace(policy, adopted_by=norms.text("adopted_by"))
-    change = None
-    if "recourse" in top.table:
-        change = recourse.read(Reader(top.section("recourse"), "[recourse]", CaseError))
-    people = None
-    if "population" in top.table:
-        people = population.read(Reader(top.section("population"), "[population]", CaseError))
-    watch = _watch(Reader(top.section("watch"), "[watch]", CaseError), file.parent)
-    asked = contracts.read(document, top, file.parent)
-    case = Case(str(name), str(purpose), data, model, policy, file, people, change, watch, **asked)
-    case = replace(case, about=forms.about(about), forms=forms.read(norms, top.section("answers"), file.parent))
+    policy = load_policy(None if given.policy.file is None else file.parent / given.policy.file)
+    case = Case(
+        given.case.name,
+        given.case.purpose,
+        data,
+        model,
+        replace(policy, adopted_by=given.policy.adopted_by),
+        file,
+        None if given.population is None else population.made(given.population),
+        None if given.recourse is None else recourse.made(given.recourse),
+        _watch(given.watch, file.parent),
+        forms.about(given.case),
+        forms.made(given.policy, given.answers, file.parent),
+        **contracts.made(given, file.parent),
+    )
     check_roles(case)
     if fetch and model.registry is not None:
         from audit.models.registry import fetched
@@ -95,171 +86,88 @@ def _refuse_questions(document: Mapping[str, Any]) -> None:
         )
 
 
-def _data(at: Reader, folder: Path) -> DataSpec:
-    at.allow(*DATA_KEYS)
-    side = at.text("sensitive_path")
-    task = at.text("task") or "classification"
-    positive = at.value("positive", required=task != "regression")
-    engine, spark = engines.read(at)
+def _refuse_bare_factors(document: Mapping[str, Any]) -> None:
+    """A factor is legitimate for a reason, and a list gives none. Raises CaseError."""
+    data = document.get("data")
+    given = data.get("legitimate") if isinstance(data, Mapping) else None
+    if isinstance(given, list):
+        named = ", ".join(f'{c} = "why"' for c in given[:3])
+        raise CaseError(
+            "`legitimate` names factors without a reason",
+            got=f"legitimate = {given!r}",
+            expected="a reason in words for each",
+            todo=f"write legitimate = {{ {named} }}",
+        )
+
+
+def _data(given: DataSection, table: Mapping[str, Any], folder: Path) -> DataSpec:
+    """table: [data] as it was read, for what a refusal shows."""
+    at = Reader(table, "[data]", CaseError)
+    if given.positive is None and given.task != "regression":
+        raise at.missing("positive")
+    positive = _name(given.positive)
+    spark = engines.made(given)
     return DataSpec(
-        path=engines.place(at, folder, spark),
-        label=at.text("label"),
+        path=engines.place(given, at, folder, spark),
+        label=given.label,
         positive=positive,
-        favourable=at.value("favourable") or positive,
-        sensitive=at.texts("sensitive", required=True) or (),
-        sensitive_path=None if side is None else beside(folder, side),
-        id=at.text("id"),
-        reference=_reference(at),
-        bins=_bins(at),
-        weight=at.text("weight"),
-        cluster=at.text("cluster"),
-        time=at.text("time"),
-        split=at.text("split"),
-        train=at.value("train"),
-        audit=at.value("audit"),
-        features=at.texts("features"),
-        exclude=at.texts("exclude") or (),
-        task=task,
-        indicators=_indicators(at),
-        stages=_stages(at),
-        legitimate=_legitimate(at),
-        proxy=_proxy(at, folder),
-        codes=_codes(at),
-        read=_reading(at),
-        engine=engine,
+        favourable=_name(given.favourable) or positive,
+        sensitive=given.sensitive,
+        sensitive_path=None if given.sensitive_path is None else beside(folder, given.sensitive_path),
+        id=given.id,
+        reference={k: name_of(v) for k, v in given.reference.items()},
+        bins=given.bins,
+        weight=given.weight,
+        cluster=given.cluster,
+        time=given.time,
+        split=given.split,
+        train=_name(given.train),
+        audit=_name(given.audit),
+        features=given.features,
+        exclude=given.exclude,
+        task=given.task,
+        indicators=given.indicators,
+        stages=given.stages or (),
+        legitimate=given.legitimate,
+        proxy=_proxy(given.proxy, at, folder),
+        codes=given.codes,
+        read=ReadSpec(given.sheet, given.header, given.skip_lines, given.dates),
+        engine=given.engine,
         spark=spark,
     )
 
 
-DATES = ("day-first", "month-first")
+def _name(value: Any) -> str | None:
+    return None if value is None else name_of(value)
 
 
-def _reading(at: Reader) -> ReadSpec:
-    """How the file is read where it does not say it itself."""
-    header: tuple[str, ...] | bool | None = None
-    if "header" in at.table:
-        header = at.table["header"] if at.table["header"] is False else at.texts("header")
-    skip = at.table.get("skip_lines")
-    if skip is not None and (not isinstance(skip, int) or isinstance(skip, bool) or skip < 0):
-        raise at.wrong("skip_lines", "a whole number of lines above the column names, 0 for none")
-    dates = at.choice("dates", DATES) if "dates" in at.table else None
-    return ReadSpec(at.text("sheet"), header, skip, dates)
-
-
-def _legitimate(at: Reader) -> dict[str, str]:
-    """Factor -> the reason why it may count; a factor without a reason is refused."""
-    if isinstance(at.table.get("legitimate"), list):
-        named = ", ".join(f'{c} = "why"' for c in at.table["legitimate"][:3])
-        raise CaseError(
-            "`legitimate` names factors without a reason",
-            got=f"legitimate = {at.table['legitimate']!r}",
-            expected="a reason in words for each",
-            todo=f"write legitimate = {{ {named} }}",
+def _proxy(given: Mapping[str, ProxySection | str], at: Reader, folder: Path) -> dict[str, ProxySpec]:
+    """Attribute -> column and table of group probabilities; one without a name is of the attribute "group"."""
+    sections = {k: v for k, v in given.items() if isinstance(v, ProxySection)}
+    column, table = given.get("column"), given.get("table")
+    if isinstance(column, str) and isinstance(table, str):
+        sections = {"group": ProxySection(column, table)}
+    elif len(sections) < len(given):
+        raise proxy_refused(
+            Reader(at.section("proxy"), at.where, at.error), next(k for k in given if k not in sections)
         )
-    inner = Reader(at.section("legitimate"), "`legitimate` under [data]", CaseError)
-    return {c: str(inner.text(c)) for c in inner.table}
+    return {k: ProxySpec(v.column, beside(folder, v.table)) for k, v in sections.items()}
 
 
-def _proxy(at: Reader, folder: Path) -> dict[str, ProxySpec]:
-    """Attribute -> column and table of group probabilities."""
-    out = {}
-    given = at.section("proxy")
-    if {"column", "table"} <= set(given):
-        given = {"group": given}
-    for name, value in given.items():
-        if not isinstance(value, dict):
-            raise CaseError(
-                f"the proxy of {name!r} cannot be used",
-                got=f"{name} = {value!r}",
-                expected='a column and a table, { column = "surname", table = "surnames.csv" }',
-                todo="write both",
-            )
-        inner = Reader(value, f"proxy.{name}", CaseError)
-        inner.allow("column", "table")
-        table = str(inner.text("table", required=True))
-        out[name] = ProxySpec(str(inner.text("column", required=True)), beside(folder, table))
-    return out
-
-
-def _codes(at: Reader) -> dict[str, dict[str, str]]:
-    """Column -> value -> how it is said to people."""
-    outer = Reader(at.section("codes"), "`codes` under [data]", CaseError)
-    out = {}
-    for column in outer.table:
-        inner = Reader(outer.section(column), f"`codes` of {column!r}", CaseError)
-        out[column] = {value: str(inner.text(value)) for value in inner.table}
-    return out
-
-
-def _stages(at: Reader) -> tuple[str, ...]:
-    stages = at.texts("stages") or ()
-    if "stages" in at.table and len(stages) < 2:
-        raise at.wrong("stages", 'two columns or more in the order of the process, such as ["screened", "hired"]')
-    return stages
-
-
-def _indicators(at: Reader) -> dict[str, tuple[str, ...]]:
-    """Attribute -> the 0/1 columns that make it."""
-    inner = Reader(at.section("indicators"), "indicators", CaseError)
-    out = {name: inner.texts(name) or () for name in inner.table}
-    for name, columns in out.items():
-        if len(columns) < 2:
-            raise inner.wrong(name, "two columns or more of 0 and 1, one for each group")
-    return out
-
-
-def _watch(at: Reader, folder: Path) -> WatchSpec:
-    at.allow("batch", "label_delay", "source", "labels", "webhook", "served", "secret", "settle", "heartbeat")
-    given: dict[str, Any] = {}
-    for key, least in (("batch", 1), ("label_delay", 0)):
-        if key in at.table:
-            value = at.table[key]
-            if key == "batch" and value == "time":
-                given[key] = None
-            elif not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise at.wrong(key, f"a whole number from {least} on" + (', or "time"' if key == "batch" else ""))
-            else:
-                given[key] = value
-    for key in ("source", "labels"):
-        name = at.text(key)
-        if name is not None:
-            given[key] = Path("-") if key == "source" and name == "-" else beside(folder, name)
-    given["webhook"], given["secret"] = at.text("webhook"), at.text("secret")
-    for key, least, most in (("settle", 0, 86_400), ("heartbeat", 1, 31_622_400)):
-        if key in at.table:
-            seconds = at.table[key]
-            if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not least <= seconds <= most:
-                raise at.wrong(key, f"a number of seconds from {least} to {most}")
-            given[key] = float(seconds)
-    served = Reader(at.section("served"), "served", CaseError)
-    served.allow("decision", "score", "model")
-    given["served"] = {k: str(served.text(k)) for k in served.table}
-    return WatchSpec(**given)
-
-
-def _reference(at: Reader) -> dict[str, str]:
-    inner = Reader(at.section("reference"), "reference", CaseError)
-    return {k: str(inner.value(k)) for k in inner.table}
-
-
-def _bins(at: Reader) -> dict[str, tuple[float, ...]]:
-    out = {}
-    for column, edges in at.section("bins").items():
-        good = (
-            isinstance(edges, list)
-            and len(edges) > 0
-            and all(isinstance(e, (int, float)) and not isinstance(e, bool) and math.isfinite(e) for e in edges)
-            and all(a < b for a, b in pairwise(edges))
-        )
-        if not good:
-            raise CaseError(
-                f"the bins of {column!r} cannot be used",
-                got=repr(edges),
-                expected="one number or more, each larger than the one before",
-                todo=f"write for example bins = {{ {column} = [25, 40, 60] }}",
-            )
-        out[column] = tuple(float(e) for e in edges)
-    return out
+def _watch(given: WatchSection, folder: Path) -> WatchSpec:
+    usual = WatchSpec()
+    source = given.source
+    return WatchSpec(
+        usual.batch if given.batch is None else None if given.batch == "time" else given.batch,
+        usual.label_delay if given.label_delay is None else given.label_delay,
+        None if source is None else Path("-") if source == "-" else beside(folder, source),
+        None if given.labels is None else beside(folder, given.labels),
+        given.webhook,
+        {k: v for k, v in structs.asdict(given.served).items() if v is not None},
+        given.secret,
+        given.settle,
+        given.heartbeat,
+    )
 
 
 def dump_case(case: Case, path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -291,51 +291,76 @@ def repeats(case: Case, rows: int, people: int) -> str:
 
 def remarks(case: Case, frame: pd.DataFrame, audit: Mask, people: npt.NDArray[np.int64] | None = None) -> list[str]:
     """What is no fault and still worth saying. people: (n,) how many each row stands for; one where it is None."""
-    notes = []
     times = np.ones(len(frame), dtype=np.int64) if people is None else people
-    data = case.data
+    return [
+        *_on_the_model(case),
+        *_on_outcomes(case, frame, audit, times),
+        *_on_groups(case, frame),
+        *_on_the_split(case, frame, times),
+        *(_on_people(case, frame, audit) if people is None else []),
+        *_on_norms(case),
+    ]
+
+
+def _on_the_model(case: Case) -> Iterator[str]:
     if case.model.outcomes:
-        notes.append(
+        yield (
             f"Nothing was decided here: the outcomes in {case.model.column!r} are compared by themselves. A selection "
             "rate is the share of people with the favourable outcome; there are no errors of a decision to count."
         )
     if case.model.origin is not None:
-        notes.append(f"How {case.model.column!r} came about, as the case says: {case.model.origin}.")
-    if data.label is not None:
-        missing, measured = int(times[audit & frame[data.label].isna().to_numpy()].sum()), int(times[audit].sum())
-        if missing:
-            notes.append(f"{missing:,} of {measured:,} measured rows have no label; their outcome is unknown.")
-        names = coded(frame[data.label])[1]
-        if len(names) == 1:
-            told = "Selection rates" if data.task == "classification" else "Predictions and how far they are off"
-            notes.append(
-                f"Every known outcome in {data.label!r} is {names[0]!r}. {told} can be told; what compares "
-                "outcomes cannot. Check that this is the outcome column and that the rows were not filtered by it."
-            )
-    for attribute in data.sensitive:
-        if attribute in data.bins:
+        yield f"How {case.model.column!r} came about, as the case says: {case.model.origin}."
+
+
+def _on_outcomes(case: Case, frame: pd.DataFrame, audit: Mask, times: npt.NDArray[np.int64]) -> Iterator[str]:
+    label = case.data.label
+    if label is None:
+        return
+    missing, measured = int(times[audit & frame[label].isna().to_numpy()].sum()), int(times[audit].sum())
+    if missing:
+        yield f"{missing:,} of {measured:,} measured rows have no label; their outcome is unknown."
+    names = coded(frame[label])[1]
+    if len(names) == 1:
+        told = "Selection rates" if case.data.task == "classification" else "Predictions and how far they are off"
+        yield (
+            f"Every known outcome in {label!r} is {names[0]!r}. {told} can be told; what compares "
+            "outcomes cannot. Check that this is the outcome column and that the rows were not filtered by it."
+        )
+
+
+def _on_groups(case: Case, frame: pd.DataFrame) -> Iterator[str]:
+    for attribute in case.data.sensitive:
+        if attribute in case.data.bins:
             continue
         alike: dict[str, list[str]] = {}
         for name in coded(frame[attribute])[1]:
             alike.setdefault(" ".join(name.casefold().split()), []).append(name)
-        notes += [
-            f"Column {attribute!r}: {listed(names)} differ only in capitals or spaces and count as separate groups."
-            for names in alike.values()
-            if len(names) > 1
-        ]
-    if data.split is not None:
-        other = int(times[frame[data.split].isna().to_numpy()].sum())
-        if other:
-            notes.append(f"{other:,} rows say nothing in the split column {data.split!r}; they take no part.")
-    if data.cluster is not None and people is None:
-        notes.append(belong(case, int(audit.sum()), int(frame.loc[audit, data.cluster].nunique())))
-    if people is None and (again := repeated_ids(case, frame, audit)) is not None:
-        notes.append(repeats(case, *again))
+        for names in alike.values():
+            if len(names) > 1:
+                yield (
+                    f"Column {attribute!r}: {listed(names)} differ only in capitals or spaces and count as separate "
+                    "groups."
+                )
+
+
+def _on_the_split(case: Case, frame: pd.DataFrame, times: npt.NDArray[np.int64]) -> Iterator[str]:
+    split = case.data.split
+    if split is not None and (other := int(times[frame[split].isna().to_numpy()].sum())):
+        yield f"{other:,} rows say nothing in the split column {split!r}; they take no part."
+
+
+def _on_people(case: Case, frame: pd.DataFrame, audit: Mask) -> Iterator[str]:
+    if case.data.cluster is not None:
+        yield belong(case, int(audit.sum()), int(frame.loc[audit, case.data.cluster].nunique()))
+    if (again := repeated_ids(case, frame, audit)) is not None:
+        yield repeats(case, *again)
+
+
+def _on_norms(case: Case) -> Iterator[str]:
     for norm in case.policy.norms:
-        absent = [a for a in norm.attribute if a not in data.sensitive]
+        absent = [a for a in norm.attribute if a not in case.data.sensitive]
         if absent:
-            notes.append(
+            yield (
                 f"The policy's norm on {norm.metric} names {listed(absent)}, which this case does not audit; "
                 "it was not judged."
             )
-    return notes

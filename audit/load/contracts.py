@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from audit.errors import CaseError
-from audit.load.toml import Reader, beside, relative
-from audit.stress.spec import StressSpec, WhatifSpec, read_stress, read_whatif
+from audit.load.toml import beside, relative
+from audit.load.written import CaseFile, ContractSection, StressSection
+from audit.stress.spec import StressSpec, WhatifSpec, known_kinds
 
 if TYPE_CHECKING:
     from audit.case import Case
 
 
-def read(document: Mapping[str, Any], top: Reader, folder: Path) -> dict[str, Any]:
+def made(given: CaseFile, folder: Path) -> dict[str, Any]:
     """The fields of `Case`. Raises CaseError, DataError."""
     out: dict[str, Any] = {}
-    if "contract" in document:
+    if given.contract is not None:
         from audit.contract.read import from_case
 
-        out["contract"] = from_case(document["contract"], folder)
-        given = document["contract"]
-        name = given if isinstance(given, str) else given.get("file")
-        out["contract_file"] = None if name is None else beside(folder, name)
-    if "stress" in document:
-        out["stress"] = read_stress(Reader(top.section("stress"), "[stress]", CaseError))
-    if "whatif" in document:
-        out["whatif"] = read_whatif(Reader(top.section("whatif"), "[whatif]", CaseError))
+        section = ContractSection(given.contract) if isinstance(given.contract, str) else given.contract
+        out["contract"] = from_case(section, folder)
+        out["contract_file"] = None if section.file is None else beside(folder, section.file)
+    if given.stress is not None:
+        out["stress"] = _stress(given.stress)
+    if given.whatif is not None:
+        out["whatif"] = WhatifSpec(given.whatif.learner, given.whatif.kinds)
     return out
+
+
+def _stress(given: StressSection) -> StressSpec:
+    """[stress] with names of corruptions that exist. Raises InputError."""
+    from audit.stress.corrupt import KINDS
+
+    plausible = {c: known_kinds(names) for c, names in given.plausible.items()}
+    return StressSpec(given.budget, given.depth, known_kinds(given.kinds, KINDS), given.columns, plausible)
 
 
 def to_sections(case: Case, folder: Path) -> dict[str, dict[str, Any]]:

@@ -8,42 +8,29 @@ from typing import Any
 from audit.case import DataSpec, SparkSpec
 from audit.errors import CaseError, DataError
 from audit.load.toml import Reader, beside, relative
+from audit.load.written import DataSection, SparkSection
 
-ENGINES = ("memory", "duckdb", "spark")
-FORMATS = ("parquet", "delta", "iceberg")
 FRAME = "(a DataFrame of a notebook)"
 """What is written as the table of a Spark DataFrame that was handed over; no engine can find it again."""
 
 
-def read(at: Reader) -> tuple[str | None, SparkSpec | None]:
-    """The engine that a case asks for, and the keys of Spark. Raises CaseError where they contradict each other."""
-    engine = at.choice("engine", ENGINES) if "engine" in at.table else None
-    if engine != "spark":
-        for key in ("table", "spark"):
-            if key in at.table:
+def made(given: DataSection) -> SparkSpec | None:
+    """What a case says of Spark. Raises CaseError where its keys contradict each other."""
+    if given.engine != "spark":
+        for key, value in (("table", given.table), ("spark", given.spark)):
+            if value is not None:
                 raise CaseError(
                     f'`{key}` under [data] is for engine = "spark"',
-                    got=f"engine = {engine!r}" if engine else "no engine",
+                    got=f"engine = {given.engine!r}" if given.engine else "no engine",
                     expected='engine = "spark" beside it',
                     todo=f'add engine = "spark", or take `{key}` out',
                 )
-        return engine, None
-    inner = Reader(at.section("spark"), "[data.spark]", CaseError)
-    inner.allow("remote", "master", "format", "floor")
-    floor = inner.table.get("floor")
-    if floor is not None and (not isinstance(floor, int) or isinstance(floor, bool) or floor < 2):
-        raise inner.wrong("floor", "a whole number of rows from 2 on")
-    path = at.text("path")
-    spark = SparkSpec(
-        table=at.text("table"),
-        url=path if path is not None and "://" in path else None,
-        format=inner.choice("format", FORMATS) if "format" in inner.table else None,
-        remote=inner.text("remote"),
-        master=inner.text("master"),
-        floor=floor,
-    )
-    _agree(spark, path)
-    return engine, spark
+        return None
+    cluster = given.spark or SparkSection()
+    url = given.path if given.path is not None and "://" in given.path else None
+    spark = SparkSpec(given.table, url, cluster.format, cluster.remote, cluster.master, cluster.floor)
+    _agree(spark, given.path)
+    return spark
 
 
 def _agree(spark: SparkSpec, path: str | None) -> None:
@@ -65,17 +52,18 @@ def _agree(spark: SparkSpec, path: str | None) -> None:
         raise CaseError(
             "it is not said what the files at this address are",
             got=spark.url,
-            expected=f"format under [data.spark]: one of {', '.join(FORMATS)}",
+            expected="format under [data.spark]: one of parquet, delta, iceberg",
             todo='write format = "parquet"; Delta or Iceberg read as plain Parquet would bring deleted rows back',
         )
 
 
-def place(at: Reader, folder: Path, spark: SparkSpec | None) -> Path:
-    """The path of the data; of a table in Spark a name for people, which no file has."""
+def place(given: DataSection, at: Reader, folder: Path, spark: SparkSpec | None) -> Path:
+    """The path of the data; of a table in Spark a name for people, which no file has. at: of [data]."""
     if spark is not None and spark.table is not None:
         return Path(f"spark:{spark.table}")
-    path = str(at.text("path", required=True))
-    return Path(path) if spark is not None and spark.url is not None else beside(folder, path)
+    if given.path is None:
+        raise at.missing("path")
+    return Path(given.path) if spark is not None and spark.url is not None else beside(folder, given.path)
 
 
 def to_table(data: DataSpec, folder: Path) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from typing import Any
 from audit.case import Case, FormSpec
 from audit.errors import CaseError
 from audit.load.toml import Reader, beside, parse, relative
+from audit.load.written import About, PolicySection
 
-ABOUT = ("system", "version", "owner", "decided_by", "affected", "period", "contact")
+ABOUT = tuple(key for key in About.__struct_fields__ if key not in ("name", "purpose"))
 """Optional keys of [case] that go on the first two pages of a report."""
 GOOD, BAD = "good", "bad"
 """In what is stated: the answer that is good for the person, and the other, in the words of the code book."""
@@ -23,9 +24,9 @@ ENDING = ".toml"
 NAME = 40
 
 
-def about(at: Reader) -> dict[str, str]:
+def about(given: About) -> dict[str, str]:
     """What [case] says of the system, by key, in the order of `ABOUT`."""
-    return {key: _line(at, key) for key in ABOUT if key in at.table}
+    return {key: " ".join(text.split()) for key in ABOUT if (text := getattr(given, key)) is not None}
 
 
 def stated(case: Case) -> dict[str, str]:
@@ -39,21 +40,14 @@ def stated(case: Case) -> dict[str, str]:
     return {**case.about, **{k: v for k, v in said.items() if v}}
 
 
-def _line(at: Reader, key: str) -> str:
-    text = at.text(key)
-    if text is None or not " ".join(text.split()).isprintable() or len(text) > 300:
-        raise at.wrong(key, "a line of at most 300 letters")
-    return " ".join(text.split())
-
-
-def read(policy: Reader, answers: Mapping[str, Any], folder: Path) -> tuple[FormSpec, ...]:
+def made(policy: PolicySection, answers: Mapping[str, Mapping[str, Any]], folder: Path) -> tuple[FormSpec, ...]:
     """The forms in the order of the case, each with its answers. Raises CaseError."""
-    given = policy.texts("presets") or ()
     specs: dict[str, FormSpec] = {}
-    for entry in given:
+    for entry in policy.presets:
         spec = _own(beside(folder, entry)) if entry.endswith(ENDING) else FormSpec(entry)
         if spec.name in specs:
-            raise policy.wrong("presets", f"each form once; two are called {spec.name!r}")
+            at = Reader({"presets": list(policy.presets)}, "[policy]", CaseError)
+            raise at.wrong("presets", f"each form once; two are called {spec.name!r}")
         specs[spec.name] = spec
     out = []
     for name in answers:
@@ -65,9 +59,8 @@ def read(policy: Reader, answers: Mapping[str, Any], folder: Path) -> tuple[Form
                 todo=f'add it: presets = ["{name}"] under [policy]; or remove the answers',
             )
     for name, spec in specs.items():
-        table = Reader(answers, "[answers]", CaseError).section(name)
-        inner = Reader(table, f"[answers.{name}]", CaseError)
-        out.append(FormSpec(name, spec.file, spec.text, {key: _answer(inner, key) for key in table}))
+        inner = Reader(answers.get(name, {}), f"[answers.{name}]", CaseError)
+        out.append(FormSpec(name, spec.file, spec.text, {key: _answer(inner, key) for key in inner.table}))
     return tuple(out)
 
 

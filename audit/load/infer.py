@@ -46,29 +46,39 @@ def _typed(name: str, column: pa.ChunkedArray, delimiter: str, notes: list[str])
         if pc.any(pc.match_substring_regex(column, _PADDED)).as_py():
             notes.append(f"Column {name!r} is read as whole numbers; zeros in front (as in 007) are not kept.")
         return plain
+    return _marked_numbers(name, column, delimiter, notes)
+
+
+def _marked_numbers(name: str, column: pa.ChunkedArray, delimiter: str, notes: list[str]) -> pa.ChunkedArray:
+    """Numbers with markers for what is missing, or the column as it is."""
     marked = pc.is_in(column, value_set=pa.array(MARKERS))
     values = pc.if_else(marked, pa.scalar(None, pa.string()), column)
-    present = len(values) - values.null_count
-    if present == 0:
+    if values.null_count == len(values):
         return column
     numbers = _numbers(values)
     if numbers is None and delimiter != ",":
         numbers = _decimal_comma(name, values, notes)
     if numbers is None:
-        good = pc.sum(pc.match_substring_regex(values, _NUMBER)).as_py() or 0
-        if good >= 0.5 * present and not _all(values, _NUMBER):
-            wrong = values.filter(pc.invert(pc.fill_null(pc.match_substring_regex(values, _NUMBER), True)))
-            shown = ", ".join(repr(v) for v in wrong.unique().slice(0, 3).to_pylist())
-            notes.append(
-                f"Column {name!r} is read as text: {present - good:,} of {present:,} values are not numbers, "
-                f"such as {shown}."
-            )
+        _note_of_text(name, values, notes)
         return column
     count = pc.sum(marked).as_py() or 0
     if count:
         shown = ", ".join(repr(v) for v in column.filter(pc.fill_null(marked, False)).unique().slice(0, 3).to_pylist())
         notes.append(f"Column {name!r} holds numbers; {count:,} values ({shown}) are read as missing.")
     return numbers
+
+
+def _note_of_text(name: str, values: pa.ChunkedArray, notes: list[str]) -> None:
+    """Where half or more of a column that stays text are numbers, the values that are none are said."""
+    present = len(values) - values.null_count
+    good = pc.sum(pc.match_substring_regex(values, _NUMBER)).as_py() or 0
+    if good >= 0.5 * present and not _all(values, _NUMBER):
+        wrong = values.filter(pc.invert(pc.fill_null(pc.match_substring_regex(values, _NUMBER), True)))
+        shown = ", ".join(repr(v) for v in wrong.unique().slice(0, 3).to_pylist())
+        notes.append(
+            f"Column {name!r} is read as text: {present - good:,} of {present:,} values are not numbers, "
+            f"such as {shown}."
+        )
 
 
 def _looks_numeric(value: str) -> bool:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from audit.case import ModelSpec
 from audit.errors import CaseError
-from audit.load import endpoints
+from audit.load import endpoints, schema
 from audit.load.toml import Reader, beside, relative
+from audit.load.values import name_of
+from audit.load.written import ENDPOINT, ModelSection, RegistrySection
 
 KINDS = ("path", "endpoint", "decision", "score")
-LINKS = ("logit",)
 LOADERS = ("joblib", "pickle", "cloudpickle", "mlflow", "catboost", "statsmodels", "keras", "skops")
 """How another interpreter may load a model, beside `module:function`."""
 
@@ -24,10 +26,12 @@ _ALSO = {("classes", "decision"), ("classes", "endpoint"), ("link", "endpoint")}
 
 def read(at: Reader, folder: Path) -> ModelSpec:
     """Raises CaseError for an unknown key, no or two kinds of model, and keys that do not go together."""
-    at.allow(*KINDS, "threshold", "outcomes", "origin", *_FOR_FILES)
-    if "outcomes" in at.table:
-        if at.table["outcomes"] is not True or len(at.table) > 1:
-            raise at.wrong("outcomes", "true, and no other key under [model]: nothing was decided")
+    return made(schema.read(at, ModelSection), at, folder)
+
+
+def made(given: ModelSection, at: Reader, folder: Path) -> ModelSpec:
+    """The section as it was read by `at`, for what a refusal shows. Raises CaseError."""
+    if given.outcomes:
         return ModelSpec("decision", outcomes=True)
     kinds = [k for k in KINDS if k in at.table]
     if len(kinds) != 1:
@@ -40,13 +44,14 @@ def read(at: Reader, folder: Path) -> ModelSpec:
             else 'add for example path = "model.skops"; where nothing was decided, outcomes = true',
         )
     kind = kinds[0]
-    served = endpoints.read(at.table[kind], folder) if kind == "endpoint" else None
-    value = served.url if served is not None else str(at.text(kind))
-    threshold = at.number("threshold")
-    if threshold is not None and kind == "decision":
+    served = None
+    if given.endpoint is not None:
+        served = endpoints.made(given.endpoint, Reader(at.table["endpoint"], ENDPOINT, at.error), folder)
+    value = served.url if served is not None else str(at.table[kind])
+    if given.threshold is not None and kind == "decision":
         raise CaseError(
             "[model] has a threshold for decisions that are already made",
-            got=f"decision = {value!r} and threshold = {threshold:g}",
+            got=f"decision = {value!r} and threshold = {given.threshold:g}",
             expected="a threshold only with path, endpoint or score",
             todo="remove `threshold`, or name the column of scores as `score`",
         )
@@ -58,12 +63,11 @@ def read(at: Reader, folder: Path) -> ModelSpec:
                 expected=f"`{key}` only with path",
                 todo=f"remove `{key}`",
             )
-    python, load, consent = at.text("python"), at.text("load"), at.text("consent")
-    _other(python, load, consent)
+    _other(given.python, given.load, given.consent)
     registry = None
     if kind == "path" and value.startswith("mlflow:"):
-        registry = endpoints.read_registry(value, at, folder)
-    elif "registry" in at.table:
+        registry = endpoints.registry_of(value, given.registry or RegistrySection(), folder)
+    elif given.registry is not None:
         raise CaseError(
             "[model] has `registry`, and its path is a file",
             got=f"path = {value!r}",
@@ -75,14 +79,14 @@ def read(at: Reader, folder: Path) -> ModelSpec:
         path=beside(folder, value) if kind == "path" and registry is None else None,
         column=value if kind in ("decision", "score") else None,
         endpoint=served,
-        threshold=0.5 if threshold is None else threshold,
-        threshold_given=threshold is not None,
-        link=at.choice("link", LINKS) if "link" in at.table else None,
-        classes=_classes(at),
-        python=None if python is None else beside(folder, python),
-        load=load,
-        consent=consent,
-        origin=at.text("origin"),
+        threshold=0.5 if given.threshold is None else given.threshold,
+        threshold_given=given.threshold is not None,
+        link=given.link,
+        classes=_classes(given.classes),
+        python=None if given.python is None else beside(folder, given.python),
+        load=given.load,
+        consent=given.consent,
+        origin=given.origin,
         registry=registry,
     )
 
@@ -120,9 +124,8 @@ def _other(python: str | None, load: str | None, consent: str | None) -> None:
         )
 
 
-def _classes(at: Reader) -> dict[str, str]:
-    inner = Reader(at.section("classes"), "`classes` under [model]", CaseError)
-    out = {k: str(inner.value(k)) for k in inner.table}
+def _classes(given: Mapping[str, Any]) -> dict[str, str]:
+    out = {k: name_of(v) for k, v in given.items()}
     if out and (len(out) < 2 or len(set(out.values())) < len(out)):
         raise CaseError(
             "`classes` under [model] does not give each class a name of its own",

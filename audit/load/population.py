@@ -6,18 +6,12 @@ from typing import Any
 
 from audit.case import Population
 from audit.errors import CaseError, nearest
-from audit.load.toml import Reader
+from audit.load.written import PopulationSection
 
 
-def read(at: Reader) -> Population:
-    """[population] as written. Raises CaseError for an unknown key and for shares that are no numbers."""
-    at.allow("source", "shares")
-    inner = Reader(at.section("shares", required=True), "[population] shares", CaseError)
-    shares: dict[str, dict[str, float]] = {}
-    for attribute in inner.table:
-        groups = Reader(inner.section(attribute), f"shares of {attribute!r}", CaseError)
-        shares[attribute] = {g: groups.number(g, low=0.0, required=True) or 0.0 for g in groups.table}
-    return Population(shares, at.text("source"))
+def made(given: PopulationSection) -> Population:
+    """[population] as written."""
+    return Population(given.shares, given.source)
 
 
 def check(population: Population, sensitive: tuple[str, ...]) -> None:

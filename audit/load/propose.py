@@ -123,76 +123,89 @@ class Seen:
     time: bool
 
 
+class _Picker:
+    """Columns given to roles one after another; each column takes one."""
+
+    def __init__(self, seen: Sequence[Seen]) -> None:
+        self.seen = seen
+        self.taken: set[str] = set()
+        self.reasons: dict[str, str] = {}
+        self.asked: dict[str, str] = {}
+
+    def pick(self, role: str, rank: Callable[[Seen], tuple[float, str]]) -> Seen | None:
+        """The free column of the highest rank above 0; the first of those that are alike."""
+        best: tuple[float, str] = (0.0, "")
+        chosen = None
+        for column in self.free():
+            if (mark := rank(column))[0] > best[0]:
+                best, chosen = mark, column
+        if chosen is not None:
+            self.taken.add(chosen.name)
+            self.reasons[role] = best[1]
+            if best[0] < _SURE:
+                self.asked[role] = f"Is {chosen.name} the {role}?"
+        return chosen
+
+    def free(self) -> list[Seen]:
+        return [c for c in self.seen if c.name not in self.taken]
+
+    def label(self, decision: Seen | None) -> tuple[Seen | None, Seen | None]:
+        """(label, decision), where one column may turn out to be what was done and another what happened."""
+        last = self.seen[-1].name if self.seen else ""
+        label = self.pick("label", lambda c: _rank_label(c, last))
+        if label is None or decision is not None or not _DECIDED.search(label.plain) or "label" in self.asked:
+            return label, decision
+        # Approved and defaulted in one table: the first is what was done, the second what happened.
+        other = self.pick("outcome", lambda c: _rank_label(c, last) if _rank_label(c, last)[0] >= 1.5 else (0.0, ""))
+        if other is None:
+            return label, None
+        if _DECIDED.search(other.plain):
+            # Interviewed and offered: two steps of one process, and neither is what happened in the end.
+            self.asked["label"] = (
+                f"{label.name} and {other.name} both look like decisions. Which one is audited? (`stages` takes both.)"
+            )
+            self.taken.discard(other.name)
+            self.reasons.pop("outcome")
+            return label, None
+        self.reasons["decision"], self.reasons["label"] = self.reasons["label"], self.reasons.pop("outcome")
+        return other, label
+
+
 def propose_roles(frame: pd.DataFrame) -> Roles:
     """Proposed roles of the columns of `frame`, of which at most 50,000 rows, evenly spread, are looked at."""
     frame = frame.iloc[:: max(1, -(-len(frame) // ROWS))]
     seen = [_look(frame[c], str(c), place) for place, c in enumerate(frame.columns)]
-    reasons: dict[str, str] = {}
-    asked: dict[str, str] = {}
-    taken: set[str] = set()
-
-    def pick(role: str, rank: Callable[[Seen], tuple[float, str]]) -> Seen | None:
-        """The free column of the highest rank above 0; the first of those that are alike."""
-        best: tuple[float, str] = (0.0, "")
-        chosen = None
-        for column in seen:
-            if column.name not in taken and (mark := rank(column))[0] > best[0]:
-                best, chosen = mark, column
-        if chosen is not None:
-            taken.add(chosen.name)
-            reasons[role] = best[1]
-            if best[0] < _SURE:
-                asked[role] = f"Is {chosen.name} the {role}?"
-        return chosen
-
-    split = pick("split", _rank_split)
-    weight = pick("weight", _rank_weight)
-    identity = pick("id", _rank_id)
+    roles = _Picker(seen)
+    reasons, asked, taken = roles.reasons, roles.asked, roles.taken
+    split = roles.pick("split", _rank_split)
+    weight = roles.pick("weight", _rank_weight)
+    identity = roles.pick("id", _rank_id)
     made = _indicators(frame, seen, taken)
-    taken |= {n for names in made.values() for n in names}
-    sensitive, possible = _sensitive_ones([c for c in seen if c.name not in taken], made)
-    reasons |= {f"sensitive:{c.name}": why for c, why in (*sensitive, *possible)}
-    reasons |= {f"sensitive:{a}": f"{', '.join(n)} say 0 or 1 each; a person has one" for a, n in made.items()}
-    taken |= {c.name for c, _ in (*sensitive, *possible)}
-    decision = pick("decision", _rank_decision)
-    score = pick("score", _rank_score)
-    last = seen[-1].name if seen else ""
-    label = pick("label", lambda c: _rank_label(c, last))
-    if label is not None and decision is None and _DECIDED.search(label.plain) and "label" not in asked:
-        # Approved and defaulted in one table: the first is what was done, the second what happened.
-        other = pick("outcome", lambda c: _rank_label(c, last) if _rank_label(c, last)[0] >= 1.5 else (0.0, ""))
-        if other is not None and _DECIDED.search(other.plain):
-            # Interviewed and offered: two steps of one process, and neither is what happened in the end.
-            asked["label"] = (
-                f"{label.name} and {other.name} both look like decisions. Which one is audited? (`stages` takes both.)"
-            )
-            taken.discard(other.name)
-            reasons.pop("outcome")
-        elif other is not None:
-            decision, label = label, other
-            reasons["decision"], reasons["label"] = reasons["label"], reasons.pop("outcome")
-    time = pick("time", _rank_time)
-    cluster = pick("cluster", _rank_cluster)
+    taken.update(n for names in made.values() for n in names)
+    sensitive, possible = _sensitive_ones(roles.free(), made)
+    reasons.update({f"sensitive:{c.name}": why for c, why in (*sensitive, *possible)})
+    reasons.update({f"sensitive:{a}": f"{', '.join(n)} say 0 or 1 each; a person has one" for a, n in made.items()})
+    taken.update(c.name for c, _ in (*sensitive, *possible))
+    decision = roles.pick("decision", _rank_decision)
+    score = roles.pick("score", _rank_score)
+    label, decision = roles.label(decision)
+    time = roles.pick("time", _rank_time)
+    cluster = roles.pick("cluster", _rank_cluster)
     if label is None and score is not None and decision is None:
         asked["label"] = "No outcome column was found. Is what happened to these people recorded?"
-    bins = {}
-    for column, _ in sensitive:
-        if column.number and column.distinct > limits.MAX_NUMBERS:
-            bins[column.name] = tuple(float(e) for e in suggested_bins(frame[column.name]))
     positive = favourable = None
     if (outcome := label or decision) is not None:
         sign = sign_of(outcome.name, outcome.values)
         positive, favourable, reasons["positive"] = sign.positive, sign.favourable, sign.reason
         if favourable is None:
             asked["favourable"] = sign.question
-    named_ones = (*(c for c in seen if c.name in taken),)
     return Roles(
         label=_name(label),
         positive=positive,
         favourable=favourable,
         sensitive=(*made, *(c.name for c, _ in sensitive))[:MOST_SENSITIVE],
         possible=tuple(c.name for c, _ in possible),
-        bins=bins,
+        bins=_bins(frame, [c for c, _ in sensitive]),
         id=_name(identity),
         weight=_name(weight),
         time=_name(time),
@@ -205,8 +218,17 @@ def propose_roles(frame: pd.DataFrame) -> Roles:
         indicators=made,
         reasons=reasons,
         asked=asked,
-        examples={c.name: c.values[:3] for c in named_ones},
+        examples={c.name: c.values[:3] for c in seen if c.name in taken},
     )
+
+
+def _bins(frame: pd.DataFrame, columns: Sequence[Seen]) -> dict[str, tuple[float, ...]]:
+    """Bands for the numbers among these that have too many values to be groups."""
+    return {
+        c.name: tuple(float(e) for e in suggested_bins(frame[c.name]))
+        for c in columns
+        if c.number and c.distinct > limits.MAX_NUMBERS
+    }
 
 
 _DECIDED = re.compile(

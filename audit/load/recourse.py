@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 from audit.case import DataSpec, Recourse
 from audit.errors import CaseError, nearest
 from audit.load.toml import Reader
-
-KEYS = ("actionable", "ranges", "direction", "together")
-DIRECTIONS = ("increase", "decrease")
+from audit.load.written import RecourseSection
 
 
-def read(at: Reader) -> Recourse:
-    """The table's content. Raises CaseError for an unknown key or name, or a range that is none."""
-    at.allow(*KEYS)
-    actionable = at.texts("actionable", required=True) or ()
-    if not actionable:
-        raise at.wrong("actionable", "at least one column; without any, remove [recourse]")
-    ranges, values = _ranges(at, actionable)
-    return Recourse(actionable, ranges, values, _direction(at, actionable, values), _together(at, actionable))
+def made(given: RecourseSection) -> Recourse:
+    """The table's content. Raises CaseError for a column that is not actionable, or that is changed in two ways."""
+    actionable = given.actionable
+    for where in ("ranges", "direction"):
+        for column in getattr(given, where):
+            if column not in actionable:
+                raise _unknown(where, column, actionable, "`actionable`")
+    texts = {c: tuple(dict.fromkeys(v)) for c, v in given.ranges.items() if isinstance(v[0], str)}
+    for column, direction in given.direction.items():
+        if column in texts:
+            raise CaseError(
+                f"{column!r} in [recourse] has a direction and a list of texts",
+                got=f"direction = {direction!r}",
+                expected="a direction for a column of numbers only",
+                todo="remove one of the two",
+            )
+    _check_together(given)
+    ranges = {c: (float(v[0]), float(v[1])) for c, v in given.ranges.items() if c not in texts}
+    return Recourse(actionable, ranges, texts, given.direction, given.together)
 
 
 def to_table(given: Recourse) -> dict[str, Any]:
@@ -68,61 +76,12 @@ def _unknown(where: str, column: str, known: Sequence[str], of: str) -> CaseErro
     )
 
 
-def _ranges(at: Reader, actionable: Sequence[str]) -> tuple[dict[str, tuple[float, float]], dict[str, tuple[str, ...]]]:
-    ranges: dict[str, tuple[float, float]] = {}
-    values: dict[str, tuple[str, ...]] = {}
-    for column, given in at.section("ranges").items():
-        if column not in actionable:
-            raise _unknown("ranges", column, actionable, "`actionable`")
-        if isinstance(given, list) and given and all(isinstance(v, str) and v for v in given):
-            values[column] = tuple(dict.fromkeys(given))
-        elif (
-            isinstance(given, list)
-            and len(given) == 2
-            and all(isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v) for v in given)
-            and given[0] <= given[1]
-        ):
-            ranges[column] = (float(given[0]), float(given[1]))
-        else:
-            raise CaseError(
-                f"the range of {column!r} in [recourse] cannot be used",
-                got=repr(given),
-                expected="two numbers, the smaller first, or a list of texts that a person can change to",
-                todo=f"write for example ranges = {{ {column} = [20, 60] }}",
-            )
-    return ranges, values
-
-
-def _direction(at: Reader, actionable: Sequence[str], values: dict[str, tuple[str, ...]]) -> dict[str, str]:
-    inner = Reader(at.section("direction"), "`direction` in [recourse]", CaseError)
-    out = {}
-    for column in inner.table:
-        if column not in actionable:
-            raise _unknown("direction", column, actionable, "`actionable`")
-        out[column] = inner.choice(column, DIRECTIONS)
-        if column in values:
-            raise CaseError(
-                f"{column!r} in [recourse] has a direction and a list of texts",
-                got=f"direction = {out[column]!r}",
-                expected="a direction for a column of numbers only",
-                todo="remove one of the two",
-            )
-    return out
-
-
-def _together(at: Reader, actionable: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    given = at.table.get("together", [])
-    good = isinstance(given, list) and all(
-        isinstance(t, list) and len(t) > 1 and all(isinstance(c, str) for c in t) for t in given
-    )
-    if not good:
-        raise at.wrong("together", 'lists of two columns or more, such as [["education", "education-num"]]')
+def _check_together(given: RecourseSection) -> None:
+    at = Reader({"together": [list(t) for t in given.together]}, "[recourse]", CaseError)
     taken: set[str] = set()
-    for columns in given:
-        for column in columns:
-            if column not in actionable:
-                raise _unknown("together", column, actionable, "`actionable`")
-            if column in taken:
-                raise at.wrong("together", f"each column once; {column!r} stands twice")
-            taken.add(column)
-    return tuple(tuple(t) for t in given)
+    for column in (c for columns in given.together for c in columns):
+        if column not in given.actionable:
+            raise _unknown("together", column, given.actionable, "`actionable`")
+        if column in taken:
+            raise at.wrong("together", f"each column once; {column!r} stands twice")
+        taken.add(column)

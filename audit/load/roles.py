@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from audit.case import Case
+from audit.case import Case, DataSpec, ModelSpec
 from audit.errors import CaseError, nearest
 from audit.load import models, population, recourse
 
@@ -14,7 +14,27 @@ TASKS = ("classification", "regression")
 
 def check_roles(case: Case) -> None:
     """Refuse roles that contradict each other. Raises CaseError. Columns are not looked at: see `check_columns`."""
-    data, model = case.data, case.model
+    data = case.data
+    _sensitive(data)
+    _task(case)
+    _positive(data)
+    _one_role_each(case)
+    _only_for("reference", data.reference, data.sensitive)
+    _only_for("bins", data.bins, data.sensitive)
+    _only_for("indicators", data.indicators, data.sensitive)
+    _proxies(data)
+    _factors(case)
+    if case.population is not None:
+        population.check(case.population, data.sensitive)
+    if case.recourse is not None:
+        recourse.check(case.recourse, data)
+    _side_table(data)
+    _split(data)
+    _features(data)
+    _kind(case.model)
+
+
+def _sensitive(data: DataSpec) -> None:
     if not data.sensitive:
         raise CaseError(
             "`sensitive` names no column",
@@ -22,7 +42,9 @@ def check_roles(case: Case) -> None:
             expected='at least one column, such as sensitive = ["sex"]',
             todo="name the columns whose groups are to be compared",
         )
-    _task(case)
+
+
+def _positive(data: DataSpec) -> None:
     if data.positive is None and data.task == "classification":
         raise CaseError(
             "the case has no `positive`",
@@ -30,10 +52,9 @@ def check_roles(case: Case) -> None:
             expected="the value of the label that the model predicts or scores",
             todo='add for example positive = ">50K"',
         )
-    _one_role_each(case)
-    _only_for("reference", data.reference, data.sensitive)
-    _only_for("bins", data.bins, data.sensitive)
-    _only_for("indicators", data.indicators, data.sensitive)
+
+
+def _proxies(data: DataSpec) -> None:
     both = [name for name in data.proxy if name in data.sensitive]
     if both:
         raise CaseError(
@@ -42,18 +63,21 @@ def check_roles(case: Case) -> None:
             expected="a proxy for an attribute that is not recorded",
             todo="take it out of one of the two",
         )
+
+
+def _factors(case: Case) -> None:
+    data = case.data
     for factor in data.legitimate:
-        if factor in (*data.sensitive, data.label, model.column, data.id, data.weight, data.cluster):
+        if factor in (*data.sensitive, data.label, case.model.column, data.id, data.weight, data.cluster):
             raise CaseError(
                 f"the factor {factor!r} in `legitimate` has another role",
                 got=f"{factor!r}, which is a sensitive, outcome, decision, id, weight or cluster column too",
                 expected="a factor of its own",
                 todo="take it out of `legitimate`",
             )
-    if case.population is not None:
-        population.check(case.population, data.sensitive)
-    if case.recourse is not None:
-        recourse.check(case.recourse, data)
+
+
+def _side_table(data: DataSpec) -> None:
     if data.sensitive_path is not None and data.id is None:
         raise CaseError(
             "`sensitive_path` needs `id`",
@@ -61,27 +85,36 @@ def check_roles(case: Case) -> None:
             expected="id = the column that both tables have",
             todo="name the column that says who a row is",
         )
-    if data.split is not None and data.audit is None:
+
+
+def _split(data: DataSpec) -> None:
+    """The column that says which rows are for what, and its values: none, or all of them."""
+    if data.split is None:
+        if data.train is not None or data.audit is not None:
+            raise CaseError(
+                "`train` and `audit` need `split`",
+                got="their values, but no column",
+                expected="split = the column that says which rows are for what",
+                todo="name the column, or remove `train` and `audit`",
+            )
+        return
+    if data.audit is None:
         raise CaseError(
             "`split` needs `audit`",
             got=f"split = {data.split!r} and no `audit`",
             expected="audit = the value of that column for rows to measure",
             todo='add for example audit = "test"',
         )
-    if data.split is None and (data.train is not None or data.audit is not None):
-        raise CaseError(
-            "`train` and `audit` need `split`",
-            got="their values, but no column",
-            expected="split = the column that says which rows are for what",
-            todo="name the column, or remove `train` and `audit`",
-        )
-    if data.split is not None and data.train == data.audit:
+    if data.train == data.audit:
         raise CaseError(
             "the rows to learn from and the rows to measure are the same",
             got=f"train = audit = {data.audit!r}",
             expected="two different values",
             todo="a model looks better on rows it has learned from: measure on others",
         )
+
+
+def _features(data: DataSpec) -> None:
     both = sorted(set(data.features or ()) & set(data.exclude))
     if both:
         raise CaseError(
@@ -90,6 +123,9 @@ def check_roles(case: Case) -> None:
             expected="each column in one of them",
             todo="remove it from the other",
         )
+
+
+def _kind(model: ModelSpec) -> None:
     if model.kind not in models.KINDS:
         raise CaseError(
             "the kind of model is not known",

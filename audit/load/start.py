@@ -6,7 +6,7 @@ What is proposed on a guess is written as "?", which no command takes for an ans
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def proposed(data: Path, folder: Path) -> tuple[str, Roles]:
         f'purpose = "{OPEN}"  # what is decided about people, in words: "Who is offered a loan"',
         "",
         "[data]",
-        f"path = {write(Path(os.path.relpath(data.resolve(), folder.resolve())).as_posix())}",
+        f"path = {write(_from(folder, data.resolve()))}",
     ]
 
     def line(role: str, value: object, column: str | None, reason: str = "") -> None:
@@ -53,39 +53,47 @@ def proposed(data: Path, folder: Path) -> tuple[str, Roles]:
         mark = "# " if guess and role != "label" else ""
         lines.append(f"{mark}{role} = {write(value)}  # {why}{shown(column)}.{guess}")
 
-    outcome = roles.label or roles.decision
     if roles.label is not None:
         line("label", roles.label, roles.label)
     if roles.positive is not None:
         line("positive", roles.positive, None, "what a model would predict")
-        question = roles.asked.get("favourable")
-        values = " or ".join(repr(v) for v in examples.get(str(outcome), ()))
-        lines.append(
-            f"favourable = {write(roles.favourable or OPEN)}  # "
-            + (f"{question} Answer with {values}." if question else roles.reasons["positive"] + ".")
-        )
+        lines.append(_favourable_line(roles))
     else:
         lines.append(f'positive = "{OPEN}"  # no outcome and no decision of few values was found')
-    lines.append(f"sensitive = {write(list(roles.sensitive) or [OPEN])}")
-    lines += [f"#   {c}: {roles.reasons[f'sensitive:{c}']}{shown(c)}." for c in roles.sensitive]
-    lines += [f"#   possible too: {c}: {roles.reasons[f'sensitive:{c}']}{shown(c)}." for c in roles.possible]
-    if roles.indicators:
-        lines.append(f"indicators = {write({k: list(v) for k, v in roles.indicators.items()})}")
-    if roles.bins:
-        lines.append(f"bins = {write({k: list(v) for k, v in roles.bins.items()})}")
+    lines += _sensitive_lines(roles, shown)
     for role in ("id", "weight", "time", "cluster"):
         if (column := getattr(roles, role)) is not None:
             line(role, column, column)
     if roles.split is not None and roles.audit is not None:
         line("split", roles.split, roles.split)
         lines += [f"{role} = {write(v)}" for role in ("train", "audit") if (v := getattr(roles, role)) is not None]
-    lines += ["", "[model]", *_model_lines(roles, shown)]
+    lines += ["", "[model]", *_model_lines(roles)]
     if roles.decision is not None and roles.label is not None and roles.decision != roles.label:
         lines += _in_label_words(roles, table.frame)
     return "\n".join(lines) + "\n", roles
 
 
-def _model_lines(roles: Roles, shown: object) -> list[str]:
+def _favourable_line(roles: Roles) -> str:
+    """Which value is good for a person, or the question where nobody can read it off."""
+    question = roles.asked.get("favourable")
+    values = " or ".join(repr(v) for v in roles.examples.get(str(roles.label or roles.decision), ()))
+    why = f"{question} Answer with {values}." if question else roles.reasons["positive"] + "."
+    return f"favourable = {write(roles.favourable or OPEN)}  # {why}"
+
+
+def _sensitive_lines(roles: Roles, shown: Callable[[str | None], str]) -> list[str]:
+    """Whose groups are compared, why, and which columns may be meant too."""
+    out = [f"sensitive = {write(list(roles.sensitive) or [OPEN])}"]
+    out += [f"#   {c}: {roles.reasons[f'sensitive:{c}']}{shown(c)}." for c in roles.sensitive]
+    out += [f"#   possible too: {c}: {roles.reasons[f'sensitive:{c}']}{shown(c)}." for c in roles.possible]
+    if roles.indicators:
+        out.append(f"indicators = {write({k: list(v) for k, v in roles.indicators.items()})}")
+    if roles.bins:
+        out.append(f"bins = {write({k: list(v) for k, v in roles.bins.items()})}")
+    return out
+
+
+def _model_lines(roles: Roles) -> list[str]:
     """Where decisions come from: a column that is there, or the question."""
     out = []
     if roles.decision is not None and roles.decision != roles.label:
@@ -159,13 +167,8 @@ def from_options(data: Path, given: Given, folder: Path) -> str:
     Raises CaseError where an option is lacking, with the proposals; DataError where the table cannot be read.
     """
     table = read_noted(data)
-    frame, columns = table.frame, table.columns
-    roles = propose_roles(frame)
-    for role in ("label", "decision", "score", "weight", "id", "time", "cluster"):
-        name = getattr(given, role)
-        if name is not None and name not in columns:
-            raise CaseError(f"the table has no column {name!r}", got=f"--{role} {name}", expected="one of its columns",
-                            todo=nearest(name, columns) + no_header(columns))  # fmt: skip
+    roles = propose_roles(table.frame)
+    _refuse_unknown(given, table.columns)
     if not given.sensitive:
         found = " ".join(roles.sensitive) or "COLUMN"
         raise CaseError(
@@ -184,44 +187,18 @@ def from_options(data: Path, given: Given, folder: Path) -> str:
             expected="one of them, or --label alone to compare outcomes",
             todo=_some_source(roles),
         )
-    outcome = given.label or given.decision
-    values: dict[str, object] = {"path": Path(os.path.relpath(data.resolve(), folder.resolve())).as_posix()}
-    values["label"] = given.label
-    if outcome is not None:
-        values |= _sign(given, outcome, names_of(frame[outcome].value_counts().index[:30]))
-    else:
-        values |= {"positive": given.positive or "positive", "favourable": given.favourable}
-        if given.favourable is None:
-            raise _asked("Is a high score good for the person?", "positive", ("positive", "not positive"))
-    values["sensitive"] = list(given.sensitive)
-    bins = dict(given.bins)
-    for column in given.sensitive:
-        number = column in columns and frame[column].dtype.kind in "iuf"
-        if number and column not in bins and frame[column].nunique() > limits.MAX_NUMBERS:
-            bins[column] = suggested_bins(frame[column])
-    values["bins"] = {k: list(v) for k, v in bins.items()} or None
-    values |= {r: getattr(given, r) for r in ("weight", "id", "time", "cluster")}
-    values["exclude"] = list(given.exclude) or None
-    model: dict[str, object] = {}
-    if given.model is not None:
-        model["path"] = Path(os.path.relpath(given.model.resolve(), folder.resolve())).as_posix()
-    elif sources:
-        model["decision" if given.decision else "score"] = sources[0]
-    else:
-        model["outcomes"] = True
-    model |= {"threshold": given.threshold, "link": given.link, "classes": _classes(given.classes) or None}
-    if given.python is not None:  # not resolved: an environment's interpreter is a link to the system's
-        model["python"] = Path(os.path.relpath(os.path.abspath(given.python), folder.resolve())).as_posix()
-    model |= {"load": given.load, "consent": given.consent}
-    about = {
-        "name": given.name or data.name.split(".")[0],
-        "purpose": given.purpose or f"What is decided in {data.name}",
+    sections: dict[str, dict[str, object]] = {
+        "case": {
+            "name": given.name or data.name.split(".")[0],
+            "purpose": given.purpose or f"What is decided in {data.name}",
+        },
+        "data": _data_section(data, given, folder, table.frame),
+        "model": _model_section(given, folder),
     }
-    blocks = []
-    for title, table_ in (("case", about), ("data", values), ("model", model)):
-        blocks.append(
-            "\n".join([f"[{title}]", *(f"{key(k)} = {write(v)}" for k, v in table_.items() if v is not None)])
-        )
+    blocks = [
+        "\n".join([f"[{title}]", *(f"{key(k)} = {write(v)}" for k, v in values.items() if v is not None)])
+        for title, values in sections.items()
+    ]
     note = ""
     if roles.cluster is not None and given.cluster is None:
         note = (
@@ -229,6 +206,56 @@ def from_options(data: Path, given: Given, folder: Path) -> str:
             f"({roles.reasons['cluster']}), add --cluster {roles.cluster}: intervals are too narrow without it.\n"
         )
     return "# Written by `assay audit` from its options.\n" + note + "\n\n".join(blocks) + "\n"
+
+
+def _refuse_unknown(given: Given, columns: Sequence[str]) -> None:
+    for role in ("label", "decision", "score", "weight", "id", "time", "cluster"):
+        name = getattr(given, role)
+        if name is not None and name not in columns:
+            raise CaseError(f"the table has no column {name!r}", got=f"--{role} {name}", expected="one of its columns",
+                            todo=nearest(name, columns) + no_header(columns))  # fmt: skip
+
+
+def _data_section(data: Path, given: Given, folder: Path, frame: pd.DataFrame) -> dict[str, object]:
+    """[data] as given; what is not given and not certain is asked. Raises CaseError."""
+    values: dict[str, object] = {"path": _from(folder, data.resolve()), "label": given.label}
+    outcome = given.label or given.decision
+    if outcome is not None:
+        values |= _sign(given, outcome, names_of(frame[outcome].value_counts().index[:30]))
+    elif given.favourable is None:
+        raise _asked("Is a high score good for the person?", "positive", ("positive", "not positive"))
+    else:
+        values |= {"positive": given.positive or "positive", "favourable": given.favourable}
+    values["sensitive"] = list(given.sensitive)
+    bins = dict(given.bins)
+    for column in given.sensitive:
+        number = column in frame.columns and frame[column].dtype.kind in "iuf"
+        if number and column not in bins and frame[column].nunique() > limits.MAX_NUMBERS:
+            bins[column] = suggested_bins(frame[column])
+    values["bins"] = {k: list(v) for k, v in bins.items()} or None
+    values |= {r: getattr(given, r) for r in ("weight", "id", "time", "cluster")}
+    return values | {"exclude": list(given.exclude) or None}
+
+
+def _model_section(given: Given, folder: Path) -> dict[str, object]:
+    """[model] as given: a file, a column, or the outcomes by themselves."""
+    model: dict[str, object] = {}
+    if given.model is not None:
+        model["path"] = _from(folder, given.model.resolve())
+    elif given.decision is not None:
+        model["decision"] = given.decision
+    elif given.score is not None:
+        model["score"] = given.score
+    else:
+        model["outcomes"] = True
+    model |= {"threshold": given.threshold, "link": given.link, "classes": _classes(given.classes) or None}
+    if given.python is not None:  # not resolved: an environment's interpreter is a link to the system's
+        model["python"] = _from(folder, Path(os.path.abspath(given.python)))
+    return model | {"load": given.load, "consent": given.consent}
+
+
+def _from(folder: Path, path: Path) -> str:
+    return Path(os.path.relpath(path, folder.resolve())).as_posix()
 
 
 def _classes(pairs: Sequence[str]) -> dict[str, str]:

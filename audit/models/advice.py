@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import zlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 COLUMN = (
@@ -63,55 +63,83 @@ def of_file(name: str, content: bytes) -> Told | None:
     if head[:1] == b"\x78" and len(head) > 2 and (head[0] * 256 + head[1]) % 31 == 0:
         kind = "zlib"
     if kind is not None:
-        inside = _unpacked(content, kind)
-        if inside.startswith((b"X\n", b"A\n", b"RDX", b"RDA")):
-            return "is a file of R, which Python does not load", f"an .rds or .RData file ({kind})", R_WAY
-        if inside and not inside.startswith(b"\x80"):
-            return "is a compressed file", f"{kind} data, no pickle inside", "unpack it and name the file inside"
-        return (
-            "is a compressed file, as joblib.dump(compress=...) writes them; inside is a pickle, and a pickle is a "
-            "program that runs when it is opened",
-            f"{kind} data",
-            own(name, "joblib"),
-        )
-    if head.startswith((b"RDX", b"RDA", b"X\n\x00\x00")):
-        return "is a file of R, which Python does not load", "an .rds or .RData file", R_WAY
-    if head.startswith(b"\x89HDF"):
-        if b"keras" in content[: 2**22] or b"layer_names" in content[: 2**22]:
-            return OTHER, "an HDF5 file, as Keras writes them", own(name, "keras", "model.onnx")
-        return (
-            OTHER,
-            "an HDF5 file",
-            "data in it are exported as CSV or Parquet and named under [data]; if it is a model of Keras, "
-            + own(name, "keras", "model.onnx"),
-        )
-    if head.startswith((b"CatBoost", b"CBM1")):
-        return OTHER, "a CatBoost model", own(name, "catboost", "model.onnx") + " (ONNX has no categories of text)"
-    if head.lstrip().startswith(b"<?xml") or head.lstrip().startswith(b"<PMML"):
-        if b"<PMML" not in head:
-            return OTHER, "XML", "score the table with the program that reads it, and " + COLUMN
-        return (
-            OTHER,
-            "PMML",
-            "score the table with the program that reads PMML (in Java jpmml-evaluator, in Python pypmml), and say "
-            'under [model] `score = "score"` in place of `path`; or save the model that the PMML was made from',
-        )
-    others = (
-        (b"PAR1", "a Parquet file: this is a table, not a model", "name it under [data], and the model under [model]"),
-        (
-            b"ARROW1",
-            "a Feather file: this is a table, not a model",
-            "name it under [data], and the model under [model]",
-        ),
-        (b"binf", "XGBoost's old binary format", "save it again with booster.save_model('model.json')"),
-        (b"bs64", "XGBoost's old binary format", "save it again with booster.save_model('model.json')"),
-        (b"%PDF", "a PDF", "name a model file"),
-        (b"version https://git-lfs", "a Git LFS pointer, not the file itself", "run `git lfs pull` and try again"),
-    )
-    for magic, got, todo in others:
-        if head.startswith(magic):
-            return OTHER, got, todo
+        return _compressed(name, content, kind)
+    for magics, told in _BY_START:
+        if head.startswith(magics):
+            return told(name, content)
+    if head.lstrip().startswith((b"<?xml", b"<PMML")):
+        return _xml(head)
     return _named(name, head)
+
+
+def _compressed(name: str, content: bytes, kind: str) -> Told:
+    inside = _unpacked(content, kind)
+    if inside.startswith((b"X\n", b"A\n", b"RDX", b"RDA")):
+        return "is a file of R, which Python does not load", f"an .rds or .RData file ({kind})", R_WAY
+    if inside and not inside.startswith(b"\x80"):
+        return "is a compressed file", f"{kind} data, no pickle inside", "unpack it and name the file inside"
+    return (
+        "is a compressed file, as joblib.dump(compress=...) writes them; inside is a pickle, and a pickle is a "
+        "program that runs when it is opened",
+        f"{kind} data",
+        own(name, "joblib"),
+    )
+
+
+def _hdf5(name: str, content: bytes) -> Told:
+    if b"keras" in content[: 2**22] or b"layer_names" in content[: 2**22]:
+        return OTHER, "an HDF5 file, as Keras writes them", own(name, "keras", "model.onnx")
+    return (
+        OTHER,
+        "an HDF5 file",
+        "data in it are exported as CSV or Parquet and named under [data]; if it is a model of Keras, "
+        + own(name, "keras", "model.onnx"),
+    )
+
+
+def _xml(head: bytes) -> Told:
+    if b"<PMML" not in head:
+        return OTHER, "XML", "score the table with the program that reads it, and " + COLUMN
+    return (
+        OTHER,
+        "PMML",
+        "score the table with the program that reads PMML (in Java jpmml-evaluator, in Python pypmml), and say "
+        'under [model] `score = "score"` in place of `path`; or save the model that the PMML was made from',
+    )
+
+
+def _always(problem: str, got: str, todo: str) -> Callable[[str, bytes], Told]:
+    return lambda name, content: (problem, got, todo)
+
+
+_TABLE = "name it under [data], and the model under [model]"
+_BY_START: tuple[tuple[tuple[bytes, ...], Callable[[str, bytes], Told]], ...] = (
+    (
+        (b"RDX", b"RDA", b"X\n\x00\x00"),
+        _always("is a file of R, which Python does not load", "an .rds or .RData file", R_WAY),
+    ),
+    ((b"\x89HDF",), _hdf5),
+    (
+        (b"CatBoost", b"CBM1"),
+        lambda name, content: (
+            OTHER,
+            "a CatBoost model",
+            own(name, "catboost", "model.onnx") + " (ONNX has no categories of text)",
+        ),
+    ),
+    ((b"PAR1",), _always(OTHER, "a Parquet file: this is a table, not a model", _TABLE)),
+    ((b"ARROW1",), _always(OTHER, "a Feather file: this is a table, not a model", _TABLE)),
+    (
+        (b"binf", b"bs64"),
+        _always(OTHER, "XGBoost's old binary format", "save it again with booster.save_model('model.json')"),
+    ),
+    ((b"%PDF",), _always(OTHER, "a PDF", "name a model file")),
+    (
+        (b"version https://git-lfs",),
+        _always(OTHER, "a Git LFS pointer, not the file itself", "run `git lfs pull` and try again"),
+    ),
+)
+"""First bytes -> what to say of the file (name, content)."""
 
 
 def _named(name: str, head: bytes) -> Told | None:

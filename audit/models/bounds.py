@@ -13,7 +13,7 @@ What depends on the rows too is checked at the door to the compiled code, by gua
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,26 +35,36 @@ def check_bounds(estimator: Any) -> None:
         for name in names:
             if name in _OWNED:
                 _OWNED[name](thing, owner)
-        if isinstance(thing, dict):
-            _make_again(thing, thing.items())
-            waiting.extend((item, owner) for pair in thing.items() for item in pair)
-        elif isinstance(thing, list):
-            _make_again(thing, enumerate(thing))
-            waiting.extend((item, owner) for item in thing)
-        elif isinstance(thing, (tuple, set, frozenset)) or (isinstance(thing, np.ndarray) and thing.dtype == object):
-            items = thing.ravel().tolist() if isinstance(thing, np.ndarray) else list(thing)
-            if any(_kind(item) in _AGAIN for item in items):
-                raise _refusal(_kind(thing))
-            waiting.extend((item, owner) for item in items)
+        waiting.extend((item, owner) for item in _held(thing))
         inner = getattr(thing, "__dict__", None)
         if isinstance(inner, dict) and _kind(thing) not in _AGAIN:
             _make_again(inner, inner.items())
-            for name in names:
-                if name in _CHECKS and not _safely(_CHECKS[name], thing, inner):
-                    raise _refusal(type(thing).__name__, _TREES if "hist_gradient" in name else _ARRAYS)
+            _check_state(thing, names, inner)
             waiting.extend((item, thing) for item in inner.values())
         if callable(thing) and hasattr(thing, "args") and hasattr(thing, "keywords"):  # functools.partial
             waiting.extend([(thing.args, owner), (thing.keywords, owner), (thing.func, owner)])
+
+
+def _held(thing: Any) -> list[Any]:
+    """What a container holds; what is made again is put in its place, and refused where it cannot be put."""
+    if isinstance(thing, dict):
+        _make_again(thing, thing.items())
+        return [item for pair in thing.items() for item in pair]
+    if isinstance(thing, list):
+        _make_again(thing, enumerate(thing))
+        return thing
+    if isinstance(thing, (tuple, set, frozenset)) or (isinstance(thing, np.ndarray) and thing.dtype == object):
+        items = thing.ravel().tolist() if isinstance(thing, np.ndarray) else list(thing)
+        if any(_kind(item) in _AGAIN for item in items):
+            raise _refusal(_kind(thing))
+        return items
+    return []
+
+
+def _check_state(thing: Any, names: Sequence[str], inner: dict[str, Any]) -> None:
+    for name in names:
+        if name in _CHECKS and not _safely(_CHECKS[name], thing, inner):
+            raise _refusal(type(thing).__name__, _TREES if "hist_gradient" in name else _ARRAYS)
 
 
 def _make_again(container: Any, items: Any) -> None:

@@ -7,6 +7,7 @@ import io
 import json
 import pickletools
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -182,20 +183,8 @@ def _schema(name: str, content: bytes) -> Any:
     """The parsed schema.json of a skops archive, after the checks against archive bombs."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            entries = archive.infolist()
-            names = {e.filename for e in entries}
-            total = sum(e.file_size for e in entries)
-            packed = max(sum(e.compress_size for e in entries), 1)
-            if len(entries) > ENTRIES_LIMIT:
-                _refuse_bomb(name, f"{len(entries):,} entries", f"at most {ENTRIES_LIMIT:,}")
-            if total > UNPACKED_LIMIT:
-                _refuse_bomb(name, f"{total:,} bytes unpacked", f"at most {UNPACKED_LIMIT:,}")
-            if total > _RATIO_FLOOR and total / min(packed, len(content)) > RATIO_LIMIT:
-                _refuse_bomb(
-                    name, f"it unpacks to {total / packed:,.0f} times its size", f"at most {RATIO_LIMIT} times"
-                )
-            if any(e.flag_bits & 1 for e in entries):
-                _refuse(name, "is an encrypted archive", "an encrypted zip file", "save the model without a password")
+            names = {e.filename for e in archive.infolist()}
+            _check_size(name, archive.infolist(), len(content))
             if "schema.json" not in names:
                 _refuse(name, *advice.of_archive(name, names))
             if archive.getinfo("schema.json").file_size > SCHEMA_LIMIT:
@@ -209,6 +198,20 @@ def _schema(name: str, content: bytes) -> Any:
         _refuse(name, "is a skops archive whose schema.json cannot be read", type(error).__name__, _again(name))
     except Exception as error:  # zlib.error and what else a damaged stream brings
         _refuse(name, "is a skops archive that was cut short or damaged", str(error), _again(name))
+
+
+def _check_size(name: str, entries: Sequence[zipfile.ZipInfo], size: int) -> None:
+    """Refuse an archive, itself of `size` bytes, that unpacks to too much, or that is encrypted."""
+    total = sum(e.file_size for e in entries)
+    packed = max(sum(e.compress_size for e in entries), 1)
+    if len(entries) > ENTRIES_LIMIT:
+        _refuse_bomb(name, f"{len(entries):,} entries", f"at most {ENTRIES_LIMIT:,}")
+    if total > UNPACKED_LIMIT:
+        _refuse_bomb(name, f"{total:,} bytes unpacked", f"at most {UNPACKED_LIMIT:,}")
+    if total > _RATIO_FLOOR and total / min(packed, size) > RATIO_LIMIT:
+        _refuse_bomb(name, f"it unpacks to {total / packed:,.0f} times its size", f"at most {RATIO_LIMIT} times")
+    if any(e.flag_bits & 1 for e in entries):
+        _refuse(name, "is an encrypted archive", "an encrypted zip file", "save the model without a password")
 
 
 def _again(name: str) -> str:

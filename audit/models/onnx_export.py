@@ -212,8 +212,6 @@ def _prepared(graph: _Graph, prepare: Any, frame: pd.DataFrame, model: Any) -> t
     """The columns of the transformer side by side, (n, F) double, and the estimator's own preparation, if any."""
     from onnx import TensorProto, helper
     from sklearn.compose import ColumnTransformer
-    from sklearn.impute import SimpleImputer
-    from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder
 
     if not isinstance(prepare, ColumnTransformer) or prepare.sparse_output_:
         raise Unsupported("a first step that is no dense ColumnTransformer")
@@ -225,29 +223,36 @@ def _prepared(graph: _Graph, prepare: Any, frame: pd.DataFrame, model: Any) -> t
         kind = TensorProto.STRING if c in text else TensorProto.DOUBLE
         graph.inputs.append(helper.make_tensor_value_info(c, kind, [None, 1]))
     inner = getattr(model, "_preprocessor", None)
-    parts = []
+    parts: list[str] = []
     for _, step, columns in prepare.transformers_:
         chosen = [names[c] if isinstance(c, int | np.integer) else str(c) for c in columns]
-        if not chosen or (isinstance(step, str) and step == "drop"):
-            continue
-        passes = (isinstance(step, str) and step == "passthrough") or (
-            isinstance(step, FunctionTransformer) and step.func is None
-        )
-        if passes or isinstance(step, SimpleImputer):
-            if set(chosen) & text:
-                raise Unsupported("text columns that are not encoded")
-            if passes:
-                parts += chosen
-                continue
-            if np.isnan(step.statistics_).any():
-                raise Unsupported("a column without any value in training")
-            for c, value in zip(chosen, step.statistics_, strict=True):
-                parts.append(graph.add("Where", graph.add("IsNaN", c), graph.constant([[float(value)]]), c))
-        elif isinstance(step, OrdinalEncoder | OneHotEncoder):
-            parts += [_encoded(graph, step, j, c, c in text) for j, c in enumerate(chosen)]
-        else:
-            raise Unsupported(f"{type(step).__name__} in the first step")
+        if chosen and not (isinstance(step, str) and step == "drop"):
+            parts += _columns_of(graph, step, chosen, text)
     return (graph.add("Concat", *parts, axis=1) if len(parts) > 1 else parts[0]), inner
+
+
+def _columns_of(graph: _Graph, step: Any, chosen: list[str], text: set[str]) -> list[str]:
+    """What one part of the transformer makes of the columns chosen for it. Raises Unsupported."""
+    from sklearn.impute import SimpleImputer
+    from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder
+
+    if isinstance(step, OrdinalEncoder | OneHotEncoder):
+        return [_encoded(graph, step, j, c, c in text) for j, c in enumerate(chosen)]
+    passes = (isinstance(step, str) and step == "passthrough") or (
+        isinstance(step, FunctionTransformer) and step.func is None
+    )
+    if not passes and not isinstance(step, SimpleImputer):
+        raise Unsupported(f"{type(step).__name__} in the first step")
+    if set(chosen) & text:
+        raise Unsupported("text columns that are not encoded")
+    if passes:
+        return chosen
+    if np.isnan(step.statistics_).any():
+        raise Unsupported("a column without any value in training")
+    return [
+        graph.add("Where", graph.add("IsNaN", c), graph.constant([[float(value)]]), c)
+        for c, value in zip(chosen, step.statistics_, strict=True)
+    ]
 
 
 def _encoded(graph: _Graph, encoder: Any, j: int, column: str, text: bool) -> str:

@@ -9,6 +9,7 @@ no decision follows by itself. Tensors are float32 in most files: scores carry a
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -45,97 +46,87 @@ _TYPES: dict[str, Any] = {
 }
 
 
+_FLOATS = ("tensor(float)", "tensor(double)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a graph's outputs say: the fields of Facts by these names."""
+
+    task: str
+    output: str
+    classes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
 class OnnxModel(Loaded):
     """An onnxruntime.InferenceSession."""
 
     format = "onnx"
 
     def __init__(self, content: bytes) -> None:
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise needs("onnxruntime", "onnxruntime") from error
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4
-        options.intra_op_num_threads = 2
-        options.inter_op_num_threads = 1
-        try:
-            self.estimator = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime has no class of its own for them
-            raise ModelError(
-                "onnxruntime does not load this ONNX file",
-                got=one_line(error),
-                expected=f"a graph that onnxruntime {onnxruntime.__version__} runs",
-                todo="load it with onnxruntime where it was exported; with skl2onnx, options={'zipmap': False} and "
-                "float32 inputs help most often",
-            ) from error
+        self.estimator = _session(content)
         self._inputs = self.estimator.get_inputs()
         outputs = self.estimator.get_outputs()
-        for given in self._inputs:
-            if given.type not in _TYPES:
-                raise ModelError(
-                    "the ONNX model takes a kind of input that a table does not have",
-                    got=f"{given.name!r}: {given.type}",
-                    expected="tensors of numbers, truth values or text",
-                    todo="export the model so that it takes the columns of the table",
-                )
+        _check_inputs(self._inputs)
         self._single = len(self._inputs) == 1
         width = self._inputs[0].shape[1] if self._single and len(self._inputs[0].shape) == 2 else None
         self._map = next((o.name for o in outputs if o.type.startswith("seq(map(")), None)
-        self._table = next((o.name for o in outputs[1:] if o.type in ("tensor(float)", "tensor(double)")), None)
-        floats = [o for o in outputs if o.type in ("tensor(float)", "tensor(double)")]
-        notes: tuple[str, ...] = ()
-        classes = onnx_classes(content)
+        self._table = next((o.name for o in outputs[1:] if o.type in _FLOATS), None)
         # The graph's own decision: a tensor of labels, which stands first where there is more than one.
         labels = [o.name for o in outputs if o.type in _LABELS]
         self._label = labels[0] if len(labels) == 1 or labels[:1] == [outputs[0].name] else None
         sizes = {g.shape[0] for g in self._inputs if g.shape and isinstance(g.shape[0], int)}
         self._batch = sizes.pop() if len(sizes) == 1 else None
-        named = bool(classes)
-        if self._map or self._table:
-            task, output = "classification", PROBABILITY
-            classes = classes or ("0", "1")
-        elif floats:
-            self._table = floats[0].name
-            last = floats[0].shape[-1] if len(floats[0].shape) == 2 else 1
-            maker = onnx_maker(content, self._table)
-            made = named or maker in _PROBABILITIES
-            if isinstance(last, int) and last > 1 and maker in ("Sigmoid", "HardSigmoid") and self._label is None:
-                raise several(f"{last} outputs of {maker}, each a decision of its own")
-            if isinstance(last, int) and last > 1:
-                task, output = "classification", PROBABILITY if made else RAW
-                classes = classes or tuple(str(c) for c in range(last))
-            elif made:
-                task, output, classes = "classification", PROBABILITY, classes or ("0", "1")
-            else:
-                task, output, classes = "regression", VALUE, ()
-            if output != PROBABILITY:
-                notes = (f"no Sigmoid and no Softmax makes the ONNX model's output ({maker or 'a node unknown'} does)",)
-        else:
-            task, output = "classification", DECISION
-            notes = ("the model gives no probabilities: each score is its decision, 1 or 0",)
-            if not classes and (self._label is None or outputs[0].type == "tensor(string)"):
-                raise ModelError(
-                    "the ONNX model decides in words, and the file does not say which there are",
-                    got=f"an output of {outputs[0].type} and no class labels in the graph",
-                    expected="probabilities beside the labels, or a classifier that names its classes",
-                    todo="export it with its probabilities; or write its decisions into a column of the table, and "
-                    'name that under [model], `decision = "COLUMN"`, in place of `path`',
-                )
-            classes = classes or ("0", "1")
-        if self._label is None and output == PROBABILITY:
+        classes = onnx_classes(content)
+        answer = self._answer(content, outputs, classes)
+        notes = answer.notes
+        if self._label is None and answer.output == PROBABILITY:
             notes = (*notes, "the ONNX file holds no decision: the class of the highest probability is taken")
         self.facts = Facts(
             estimator=one_line(f"onnx({self.estimator.get_modelmeta().producer_name or 'graph'})"),
-            classes=classes,
+            classes=answer.classes,
             features=None if self._single else tuple(str(g.name) for g in self._inputs),
             columns=width if isinstance(width, int) else None if self._single else len(self._inputs),
-            task=task,
-            output=output,
-            decides=output not in (VALUE, RAW),
+            task=answer.task,
+            output=answer.output,
+            decides=answer.output not in (VALUE, RAW),
             notes=notes,
-            named=named,
+            named=bool(classes),
         )
+
+    def _answer(self, content: bytes, outputs: list[Any], classes: tuple[str, ...]) -> _Answer:
+        """What the outputs are. Raises ModelError where they are several decisions, or words that nothing lists."""
+        if self._map or self._table:
+            return _Answer("classification", PROBABILITY, classes or ("0", "1"))
+        numbers = next((o for o in outputs if o.type in _FLOATS), None)
+        if numbers is not None:
+            self._table = numbers.name
+            return self._of_numbers(numbers, onnx_maker(content, numbers.name), classes)
+        if not classes and (self._label is None or outputs[0].type == "tensor(string)"):
+            raise ModelError(
+                "the ONNX model decides in words, and the file does not say which there are",
+                got=f"an output of {outputs[0].type} and no class labels in the graph",
+                expected="probabilities beside the labels, or a classifier that names its classes",
+                todo="export it with its probabilities; or write its decisions into a column of the table, and "
+                'name that under [model], `decision = "COLUMN"`, in place of `path`',
+            )
+        note = "the model gives no probabilities: each score is its decision, 1 or 0"
+        return _Answer("classification", DECISION, classes or ("0", "1"), (note,))
+
+    def _of_numbers(self, output: Any, maker: str, classes: tuple[str, ...]) -> _Answer:
+        """What one tensor of numbers says, by the node that makes it."""
+        last = output.shape[-1] if len(output.shape) == 2 else 1
+        many = last if isinstance(last, int) and last > 1 else 0
+        made = bool(classes) or maker in _PROBABILITIES
+        if many and maker in ("Sigmoid", "HardSigmoid") and self._label is None:
+            raise several(f"{many} outputs of {maker}, each a decision of its own")
+        if made:
+            return _Answer("classification", PROBABILITY, classes or tuple(str(c) for c in range(many or 2)))
+        note = f"no Sigmoid and no Softmax makes the ONNX model's output ({maker or 'a node unknown'} does)"
+        if many:
+            return _Answer("classification", RAW, tuple(str(c) for c in range(many)), (note,))
+        return _Answer("regression", VALUE, (), (note,))
 
     def prepare(self, frame: pd.DataFrame) -> dict[str, np.ndarray]:
         """The feed of the session. Raises ModelError for values that do not turn into the input's type."""
@@ -221,3 +212,36 @@ def _cast(values: np.ndarray, given: Any, what: str) -> np.ndarray:
             expected=f"values for {given.type}",
             todo="code the columns as training did, or export the pipeline that codes them",
         ) from error
+
+
+def _session(content: bytes) -> Any:
+    """An onnxruntime.InferenceSession. Raises ModelError."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise needs("onnxruntime", "onnxruntime") from error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 2
+    options.inter_op_num_threads = 1
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has no class of its own for them
+        raise ModelError(
+            "onnxruntime does not load this ONNX file",
+            got=one_line(error),
+            expected=f"a graph that onnxruntime {onnxruntime.__version__} runs",
+            todo="load it with onnxruntime where it was exported; with skl2onnx, options={'zipmap': False} and "
+            "float32 inputs help most often",
+        ) from error
+
+
+def _check_inputs(inputs: list[Any]) -> None:
+    for given in inputs:
+        if given.type not in _TYPES:
+            raise ModelError(
+                "the ONNX model takes a kind of input that a table does not have",
+                got=f"{given.name!r}: {given.type}",
+                expected="tensors of numbers, truth values or text",
+                todo="export the model so that it takes the columns of the table",
+            )

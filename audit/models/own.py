@@ -60,27 +60,7 @@ def parts_of(path: Path, environment: Environment) -> dict[str, Path]:
 
     Raises ModelError for what is missing, a link, or too much.
     """
-    found: dict[str, Path] = {}
-    if path.is_dir():
-        for folder, folders, names in os.walk(path):
-            for name in [*folders, *names]:
-                if os.path.islink(os.path.join(folder, name)):
-                    raise ModelError(
-                        f"the model folder {path.name!r} has a link inside",
-                        got=name,
-                        expected="files, so that what is digested is what is loaded",
-                        todo="copy the folder with the links followed (cp -rL)",
-                    )
-            for name in sorted(names):
-                place = Path(folder) / name
-                found[f"model/{place.relative_to(path).as_posix()}"] = place
-            if len(found) > FILES_LIMIT:
-                raise ModelError(
-                    f"the model folder {path.name!r} has too many files", expected=f"at most {FILES_LIMIT:,}",
-                    todo="name the folder of one model",
-                )  # fmt: skip
-    else:
-        found[f"model/{path.name}"] = path
+    found = _in_folder(path) if path.is_dir() else {f"model/{path.name}": path}
     if ":" in environment.load:
         top = environment.load.partition(":")[0].split(".")[0]
         file, package = environment.beside / f"{top}.py", environment.beside / top
@@ -89,6 +69,29 @@ def parts_of(path: Path, environment: Environment) -> dict[str, Path]:
         elif (package / "__init__.py").is_file():
             for place in sorted(package.rglob("*.py")):
                 found[f"code/{top}/{place.relative_to(package).as_posix()}"] = place
+    return found
+
+
+def _in_folder(path: Path) -> dict[str, Path]:
+    """The files of a model folder by their name in the private one. Raises ModelError for a link, or too many."""
+    found: dict[str, Path] = {}
+    for folder, folders, names in os.walk(path):
+        for name in [*folders, *names]:
+            if os.path.islink(os.path.join(folder, name)):
+                raise ModelError(
+                    f"the model folder {path.name!r} has a link inside",
+                    got=name,
+                    expected="files, so that what is digested is what is loaded",
+                    todo="copy the folder with the links followed (cp -rL)",
+                )
+        for name in sorted(names):
+            place = Path(folder) / name
+            found[f"model/{place.relative_to(path).as_posix()}"] = place
+        if len(found) > FILES_LIMIT:
+            raise ModelError(
+                f"the model folder {path.name!r} has too many files", expected=f"at most {FILES_LIMIT:,}",
+                todo="name the folder of one model",
+            )  # fmt: skip
     return found
 
 

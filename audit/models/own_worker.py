@@ -147,27 +147,27 @@ def _table(columns, arrays):
         except ImportError:
             return rows
         return numpy.array(rows)
-    made = {}
-    for at, column in enumerate(columns):
-        kind, values = column["kind"], found[column["name"]]
-        if kind == "object":
-            series = pandas.Series(values, dtype=object)
-        elif kind == "category":
-            words = json.loads(arrays[f"w{at}"][0])
-            series = pandas.Series(pandas.Categorical.from_codes(values, words, ordered=column["ordered"]))
-        elif kind == "time":
-            series = pandas.Series(values.view("datetime64[ns]"))
-            if column["zone"]:
-                series = series.dt.tz_localize("UTC").dt.tz_convert(column["zone"])
-        elif kind == "nullable":
-            series = pandas.Series(values).astype(column["dtype"])
-            series[arrays[f"m{at}"].astype(bool)] = pandas.NA
-        else:
-            series = pandas.Series(values)
-        made[at] = series
-    frame = pandas.DataFrame(made)
+    frame = pandas.DataFrame({at: _series(pandas, c, found[c["name"]], arrays, at) for at, c in enumerate(columns)})
     frame.columns = [c["name"] for c in columns]
     return frame
+
+
+def _series(pandas, column, values, arrays, at):
+    """One column as pandas has it; words of a category and what is missing come in blocks of their own."""
+    kind = column["kind"]
+    if kind == "object":
+        return pandas.Series(values, dtype=object)
+    if kind == "category":
+        words = json.loads(arrays[f"w{at}"][0])
+        return pandas.Series(pandas.Categorical.from_codes(values, words, ordered=column["ordered"]))
+    if kind == "time":
+        series = pandas.Series(values.view("datetime64[ns]"))
+        return series.dt.tz_localize("UTC").dt.tz_convert(column["zone"]) if column["zone"] else series
+    series = pandas.Series(values)
+    if kind == "nullable":
+        series = series.astype(column["dtype"])
+        series[arrays[f"m{at}"].astype(bool)] = pandas.NA
+    return series
 
 
 # -- asking ------------------------------------------------------------------------------------------------------
@@ -228,43 +228,51 @@ class Served:
             note = "statsmodels gives the probability of 1 and no decision: positive from 0.5 up"
             return (0, 1), "probability", False, True, [note]
         if isinstance(model, loaders.Keras):
-            many = tuple(range(max(2, model.width)))
-            if model.activation == "sigmoid" and model.width > 1:
-                raise _several(f"a layer of {model.width} sigmoids, each a decision of its own")
-            if model.activation in ("sigmoid", "softmax"):
-                note = "the network holds no decision: the class of the highest probability is taken"
-                return many, "probability", False, True, [note]
-            note = "the network's last activation is " + model.activation + ": its output is no probability"
-            return (many, "raw", False, False, [note]) if model.width > 1 else ((), "value", True, False, [note])
+            return self._known_of_network()
         if self._reads():
-            return (0, 1), "decision", False, True, [
-                "the model reads sensitive values at the decision and draws at random; it is asked with seed 0"
-            ]  # fmt: skip
+            note = "the model reads sensitive values at the decision and draws at random; it is asked with seed 0"
+            return (0, 1), "decision", False, True, [note]
         if hasattr(model, "_pmf_predict"):  # fairlearn's reductions: labels are 0 and 1
             note = "the model draws at random; it is asked with seed 0"
             return (0, 1), "probability", False, True, [note]
+        return self._known_by_classes() or self._known_by_type()
+
+    def _known_of_network(self):
+        model = self.model
+        many = tuple(range(max(2, model.width)))
+        if model.activation == "sigmoid" and model.width > 1:
+            raise _several(f"a layer of {model.width} sigmoids, each a decision of its own")
+        if model.activation in ("sigmoid", "softmax"):
+            note = "the network holds no decision: the class of the highest probability is taken"
+            return many, "probability", False, True, [note]
+        note = "the network's last activation is " + model.activation + ": its output is no probability"
+        return (many, "raw", False, False, [note]) if model.width > 1 else ((), "value", True, False, [note])
+
+    def _known_by_classes(self):
+        """As scikit-learn's classifiers say it; None for a model without `classes_`."""
         try:
-            classes = getattr(model, "classes_", None)
+            classes = getattr(self.model, "classes_", None)
         except Exception:
             classes = None
         if isinstance(classes, list) and classes and not isinstance(classes[0], (str, int, float, bool)):
             raise _several(f"{len(classes)} outputs")
-        notes = []
-        if classes is not None and len(classes):
-            values = tuple(classes.tolist() if hasattr(classes, "tolist") else classes)
-            output = "probability" if hasattr(model, "predict_proba") else "decision"
-            if output == "decision":
-                notes.append("the model gives no probabilities: each score is its decision, 1 or 0")
-            return values, output, True, True, notes
-        kind = getattr(model, "_estimator_type", None)
+        if classes is None or not len(classes):
+            return None
+        values = tuple(classes.tolist() if hasattr(classes, "tolist") else classes)
+        if hasattr(self.model, "predict_proba"):
+            return values, "probability", True, True, []
+        return values, "decision", True, True, ["the model gives no probabilities: each score is its decision, 1 or 0"]
+
+    def _known_by_type(self):
+        kind = getattr(self.model, "_estimator_type", None)
         if kind is None:
-            kind = getattr(_tags(model), "estimator_type", None)
+            kind = getattr(_tags(self.model), "estimator_type", None)
         if kind == "outlier_detector":
-            notes.append("an outlier detector: class 1 is an ordinary row, class -1 an outlier")
-            return (-1, 1), "decision", True, True, notes
+            note = "an outlier detector: class 1 is an ordinary row, class -1 an outlier"
+            return (-1, 1), "decision", True, True, [note]
         if kind == "regressor":
-            return (), "value", True, False, notes
-        return (), "unknown", True, True, notes
+            return (), "value", True, False, []
+        return (), "unknown", True, True, []
 
     def _reads(self):
         """Whether `predict` wants to know people's groups."""

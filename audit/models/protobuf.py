@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import NamedTuple
 
 
 class NotProtobuf(ValueError):
@@ -52,6 +53,11 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
     raise NotProtobuf("a number without end")
 
 
+def _messages(data: memoryview, number: int) -> Iterator[memoryview]:
+    """The messages, texts and packed lists under one field number. Raises NotProtobuf."""
+    return (value for n, value in fields(data) if n == number and isinstance(value, memoryview))
+
+
 def looks_like_onnx(data: bytes) -> bool:
     """True where the bytes are a message with an ir_version, a graph and an opset."""
     try:
@@ -71,11 +77,9 @@ def onnx_classes(data: bytes) -> tuple[str, ...]:
         named = _classes_named(data)
         if named:
             return named
-        for number, graph in fields(memoryview(data)):
-            if number == 7 and isinstance(graph, memoryview):
-                found = _classes_of(graph)
-                if found:
-                    return found
+        for graph in _messages(memoryview(data), 7):
+            if found := _classes_of(graph):
+                return found
     except NotProtobuf:
         return ()
     return ()
@@ -85,15 +89,14 @@ CLASSES_KEY = "assay.classes"
 
 
 def _classes_named(data: bytes) -> tuple[str, ...]:
-    for number, entry in fields(memoryview(data)):
-        if number == 14 and isinstance(entry, memoryview):
-            parts = {n: bytes(v) for n, v in fields(entry) if isinstance(v, memoryview)}
-            if parts.get(1) == CLASSES_KEY.encode():
-                try:
-                    found = json.loads(parts.get(2, b""))
-                except ValueError:
-                    return ()
-                return tuple(str(c) for c in found) if isinstance(found, list) else ()
+    for entry in _messages(memoryview(data), 14):
+        parts = {n: bytes(v) for n, v in fields(entry) if isinstance(v, memoryview)}
+        if parts.get(1) == CLASSES_KEY.encode():
+            try:
+                found = json.loads(parts.get(2, b""))
+            except ValueError:
+                return ()
+            return tuple(str(c) for c in found) if isinstance(found, list) else ()
     return ()
 
 
@@ -103,27 +106,28 @@ _LABELS = (b"classlabels_strings", b"classlabels_int64s", b"classlabels_ints")
 def _classes_of(graph: memoryview) -> tuple[str, ...]:
     # The last classifier in the graph is the one whose output is the model's.
     found: tuple[str, ...] = ()
-    for number, node in fields(graph):
-        if number != 1 or not isinstance(node, memoryview):
-            continue
-        for part, attribute in fields(node):
-            if part != 5 or not isinstance(attribute, memoryview):
-                continue
-            items = list(fields(attribute))
-            name = next((bytes(v) for n, v in items if n == 1 and isinstance(v, memoryview)), b"")
-            if name not in _LABELS:
-                continue
-            strings = [bytes(v).decode("utf-8", "replace") for n, v in items if n == 9 and isinstance(v, memoryview)]
-            numbers = [str(_signed(v)) for n, v in items if n == 8 and isinstance(v, int)]
-            for n, v in items:
-                if n == 8 and isinstance(v, memoryview):  # packed
-                    at = 0
-                    while at < len(v):
-                        value, at = _varint(v, at)
-                        numbers.append(str(_signed(value)))
-            if strings or numbers:
-                found = tuple(strings or numbers)
+    for node in _messages(graph, 1):
+        for attribute in _messages(node, 5):
+            names = [bytes(v) for v in _messages(attribute, 1)]
+            if names and names[0] in _LABELS:
+                found = _labels_of(attribute) or found
     return found
+
+
+def _labels_of(attribute: memoryview) -> tuple[str, ...]:
+    """Texts of an attribute, or else its whole numbers, one by one or packed."""
+    strings = [bytes(v).decode("utf-8", "replace") for v in _messages(attribute, 9)]
+    numbers: list[str] = []
+    packed: list[str] = []
+    for n, v in fields(attribute):
+        if n == 8 and isinstance(v, int):
+            numbers.append(str(_signed(v)))
+        elif n == 8 and isinstance(v, memoryview):
+            at = 0
+            while at < len(v):
+                value, at = _varint(v, at)
+                packed.append(str(_signed(value)))
+    return tuple(strings or [*numbers, *packed])
 
 
 def _signed(value: int) -> int:
@@ -137,44 +141,47 @@ _SHAPES = frozenset("Identity Reshape Squeeze Unsqueeze Flatten Transpose Cast S
 def onnx_maker(data: bytes, output: str) -> str:
     """What makes an output of the graph: the type of the node, "Softmax" also for a classifier that says it applies one
     (post_transform), and "" where the graph does not say. Nodes that only move numbers are passed."""
-    made: dict[str, tuple[str, list[str], bytes]] = {}
     try:
-        for number, graph in fields(memoryview(data)):
-            if number != 7 or not isinstance(graph, memoryview):
-                continue
-            for part, node in fields(graph):
-                if part != 1 or not isinstance(node, memoryview):
-                    continue
-                given: list[str] = []
-                gives: list[str] = []
-                kind, after = "", b""
-                for n, value in fields(node):
-                    if not isinstance(value, memoryview):
-                        continue
-                    if n == 5:
-                        items = [(k, bytes(v)) for k, v in fields(value) if isinstance(v, memoryview)]
-                        if (1, b"post_transform") in items:
-                            after = next((v for k, v in items if k == 4), b"")
-                    else:
-                        text = bytes(value).decode("utf-8", "replace")
-                        if n == 1:
-                            given.append(text)
-                        elif n == 2:
-                            gives.append(text)
-                        elif n == 4:
-                            kind = text
-                for name in gives:
-                    made[name] = kind, given, after
+        made: dict[str, _Node] = {}
+        for graph in _messages(memoryview(data), 7):
+            for message in _messages(graph, 1):
+                node = _node(message)
+                made |= dict.fromkeys(node.gives, node)
     except NotProtobuf:
         return ""
     name = output
     for _ in range(len(made) + 1):
         if name not in made:
             return ""
-        kind, given, after = made[name]
-        if after in (b"SOFTMAX", b"LOGISTIC", b"SOFTMAX_ZERO", b"PROBIT"):
+        node = made[name]
+        if node.after in (b"SOFTMAX", b"LOGISTIC", b"SOFTMAX_ZERO", b"PROBIT"):
             return "Softmax"
-        if kind not in _SHAPES or not given:
-            return kind
-        name = given[0]
+        if node.kind not in _SHAPES or not node.given:
+            return node.kind
+        name = node.given[0]
     return ""
+
+
+class _Node(NamedTuple):
+    """A node of the graph: names of its inputs and outputs, its type, its post_transform."""
+
+    given: tuple[str, ...]
+    gives: tuple[str, ...]
+    kind: str
+    after: bytes
+
+
+def _node(node: memoryview) -> _Node:
+    """NodeProto: 1 input, 2 output, 4 op_type, 5 attribute. Raises NotProtobuf."""
+    texts: dict[int, list[str]] = {1: [], 2: [], 4: []}
+    after = b""
+    for n, value in fields(node):
+        if not isinstance(value, memoryview):
+            continue
+        if n == 5:
+            items = [(k, bytes(v)) for k, v in fields(value) if isinstance(v, memoryview)]
+            if (1, b"post_transform") in items:
+                after = next((v for k, v in items if k == 4), b"")
+        elif n in texts:
+            texts[n].append(bytes(value).decode("utf-8", "replace"))
+    return _Node(tuple(texts[1]), tuple(texts[2]), (texts[4] or [""])[-1], after)

@@ -85,6 +85,7 @@ def _kolmogorov(
     before = np.concatenate([np.zeros((len(rise), 1)), rise[:, :-1]], axis=1)
     near = np.sqrt(np.log(2 * len(n) / settings.alpha) / (2 * n))
     best, surest, low, high, upper, pairs = (-1.0, 0, 0), (-1.0, 0.0, 1.0), 0.0, 0.0, 0.0, 0
+    near_two, of_two = 0.0, 1.0
     for i, others in _rows(len(rise), reference):
         d = np.abs(rise[i] - rise[others]).max(axis=1)
         most = np.maximum(rise[i] - before[others], rise[others] - before[i]).max(axis=1)
@@ -100,8 +101,10 @@ def _kolmogorov(
         k = int(d.argmax())
         if d[k] > best[0]:
             best, upper = (float(d[k]), i, int(others[k])), float(most[k])
+            near_two, of_two = float(near[i] + near[others[k]]), float(size[k])
         pairs += len(others)
     p = min(1.0, pairs * stats.above_nought(kstwo.sf(surest[1], max(1, round(surest[2])))))
+    own = stats.above_nought(kstwo.sf(best[0], max(1, round(of_two))))
     method = (
         f"largest distance of two distribution functions over {_over(reference)}, at {rise.shape[1]} edges of bins; "
         f"{100 * (1 - settings.alpha):g} % simultaneous Dvoretzky-Kiefer-Wolfowitz interval; Kolmogorov p-value times "
@@ -110,8 +113,9 @@ def _kolmogorov(
     top, bottom = _ordered(rise, best[1], best[2])
     value = best[0]
     result = stats.GapResult(
-        value, min(max(low, 0.0), value), min(max(high, value), 1.0), p, top, bottom, 0, method, True, None
-    )
+        value, min(max(low, 0.0), value), min(max(high, value), 1.0), p, top, bottom, 0, method, True, None, (),
+        max(value - near_two, 0.0), min(upper + near_two, 1.0), own, pairs,
+    )  # fmt: skip
     return result, (value, min(upper, 1.0))
 
 
@@ -153,13 +157,13 @@ def _wasserstein(
             )
             largest = np.maximum(largest, ratio.max(axis=0))
         half = float(np.quantile(largest, 1 - settings.alpha)) * scale
-    best, between, low, high = (-1.0, 0, 0), (0.0, 0.0), 0.0, 0.0
+    best, between, low, high, pairs = (-1.0, 0, 0), (0.0, 0.0), 0.0, 0.0, 0
     for i, others in _rows(groups, reference):
         d, least, most = areas_between(np.broadcast_to(rise[i], rise[others].shape), rise[others], widths)
         if half is not None:
             low = max(low, float((least - half[i] - half[others]).max()))
             high = max(high, float((most + half[i] + half[others]).max()))
-        k = int(d.argmax())
+        k, pairs = int(d.argmax()), pairs + len(others)
         if d[k] > best[0]:
             best, between = (float(d[k]), i, int(others[k])), (float(least[k]), float(most[k]))
     value = best[0]
@@ -173,8 +177,12 @@ def _wasserstein(
         else f"{100 * (1 - settings.alpha):g} % simultaneous interval from {draws} draws, seed {seed}, and bins"
     )
     top, bottom = _ordered(rise, best[1], best[2])
+    two: dict[str, Any] = {}
+    if half is not None:
+        near = float(half[top] + half[bottom])
+        two = {"pair_low": max(between[0] - near, 0.0), "pair_high": between[1] + near, "pairs": pairs}
     result = stats.GapResult(
         value, None if half is None else min(low, value), None if half is None else max(high, value), None, top, bottom,
-        0, method + "; no p-value of its own", True, None,
+        0, method + "; no p-value of its own", True, None, **two,
     )  # fmt: skip
     return result, between

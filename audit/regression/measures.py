@@ -17,6 +17,7 @@ from audit import stats
 from audit.cube import Margin
 from audit.gaps import KINDS, Settings, comparable, gap_record, reference_index, seed_of
 from audit.measure import adjusted
+from audit.pairs import with_pairs
 from audit.regression.distance import distances
 from audit.regression.moments import P2, R2, R4, Y2, A, Moments, P, R, Y
 from audit.values import Gap, Rate, to_json
@@ -69,7 +70,8 @@ def regression_measures(margins: Sequence[Margin], settings: Settings) -> dict[s
             more[len(found)] = extra
             keys.append(key)
             found.append(gap)
-    gaps = [to_json(g) | more[i] for i, g in enumerate(adjusted(found, keys, tested))]
+    filled, _ = with_pairs(adjusted(found, keys, tested), keys, tested, {})
+    gaps = [to_json(g) | more[i] for i, g in enumerate(filled)]
     moments = moments_of(mine[0])
     return {
         "residual": "prediction - outcome",

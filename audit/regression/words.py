@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-from audit.findings import p_words
+from audit.documents.evidence import PredictionGap, Regression
+from audit.findings import interval_words, name_of, significance
 from audit.sizes import behind
 
 
@@ -21,17 +19,12 @@ def number(value: float | None) -> str:
     return f"{value:.3e}"
 
 
-def name(group: Sequence[str] | None) -> str:
-    """Female, or Female / Black."""
-    return " / ".join(group) if group else "everyone"
-
-
-def regression_findings(found: Mapping[str, Any]) -> tuple[str, ...]:
+def regression_findings(found: Regression) -> tuple[str, ...]:
     """Residuals, then absolute errors, then distributions, by single attribute; intervals in each."""
     out = []
     for metric in ("mean_residual", "mean_absolute_error", "kolmogorov_smirnov"):
-        for gap in found["gaps"]:
-            if gap["metric"] == metric and gap["kind"] == "difference" and len(gap["attribute"]) == 1:
+        for gap in found.gaps:
+            if gap.metric == metric and gap.kind == "difference" and len(gap.attribute) == 1:
                 out.append(_sentence(found, gap))
     return tuple(out)
 
@@ -42,31 +35,24 @@ _LEADS = {
 }
 
 
-def _sentence(found: Mapping[str, Any], gap: Mapping[str, Any]) -> str:
-    by = " and ".join(gap["attribute"])
-    what = gap["metric"].replace("_", " ")
-    if gap["value"] is None:
-        return f"By {by}: the gap in {what} cannot be estimated: {gap['reason']}."
-    p = f"all groups tested together: {p_words(gap['p_adjusted'])} adjusted for {found['family']} comparisons"
-    pair = f"{name(gap['highest'])} and {name(gap['lowest'])}"
-    if gap["metric"] == "kolmogorov_smirnov":
+def _sentence(found: Regression, gap: PredictionGap) -> str:
+    by = " and ".join(gap.attribute)
+    if gap.value is None:
+        return f"By {by}: the gap in {gap.metric.replace('_', ' ')} cannot be estimated: {gap.reason}."
+    p = significance(gap)
+    if gap.metric == "kolmogorov_smirnov":
+        pair = f"{name_of(gap.highest)} and {name_of(gap.lowest)}"
         return (
-            f"By {by}: the predictions of {pair} lie farthest apart: up to {100 * gap['value']:.1f} points of people "
-            f"at one value (95 % interval of the widest gap {100 * gap['low']:.1f} to {100 * gap['high']:.1f}; {p})."
+            f"By {by}: the predictions of {pair} lie farthest apart: up to {100 * gap.value:.1f} points of people "
+            f"at one value ({interval_words(gap)}; {p})."
         )
-    rates = {tuple(r["group"]): r for r in found["rates"] if _same(r, gap)}
-    high, low = rates[tuple(gap["highest"])], rates[tuple(gap["lowest"])]
+    rates = {r.group: r for r in found.rates if (r.metric, r.attribute) == (gap.metric, gap.attribute)}
+    high, low = rates[gap.highest or ()], rates[gap.lowest or ()]
     said = (
-        f"By {by}: {_LEADS[gap['metric']]} {number(high['value'])} for {name(gap['highest'])} "
-        f"({behind(high)}) and {number(low['value'])} for {name(gap['lowest'])} "
-        f"({behind(low)}); the gap is {number(gap['value'])} (95 % interval of the widest "
-        f"gap {number(gap['low'])} to {number(gap['high'])}; {p})."
+        f"By {by}: {_LEADS[gap.metric]} {number(high.value)} for {name_of(gap.highest)} ({behind(high)}) and "
+        f"{number(low.value)} for {name_of(gap.lowest)} ({behind(low)}); the gap is {number(gap.value)} "
+        f"({interval_words(gap, say=number)}; {p})."
     )
-    worse = gap.get("worse_off")
-    if worse:
-        said += f" A {found['favourable']} prediction is good for a person: the worse side is {name(worse)}."
+    if gap.worse_off:
+        said += f" A {found.favourable} prediction is good for a person: the worse side is {name_of(gap.worse_off)}."
     return said
-
-
-def _same(rate: Mapping[str, Any], gap: Mapping[str, Any]) -> bool:
-    return bool(rate["metric"] == gap["metric"] and list(rate["attribute"]) == list(gap["attribute"]))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 _NEWNS, _NEWUTS, _NEWIPC, _NEWUSER, _NEWNET = 0x00020000, 0x04000000, 0x08000000, 0x10000000, 0x40000000
 _RDONLY, _NOSUID, _NODEV, _NOEXEC, _BIND, _REC, _PRIVATE, _DETACH = 1, 2, 4, 8, 0x1000, 0x4000, 1 << 18, 2
@@ -84,25 +84,14 @@ def empty_root(libc: ctypes.CDLL, machine: str, readable: Sequence[str], scratch
         _mount(libc, "none", "/", None, _REC | _PRIVATE)
         _mount(libc, "tmpfs", base, "tmpfs", _NOSUID | _NODEV, "size=4m,mode=0755")
         mounted = True
-        for path, handle in handles.items():
-            _place(libc, base, path, handle)
-        for link, target in sorted(links.items()):
-            os.makedirs(os.path.dirname(base + link), exist_ok=True)
-            if not os.path.lexists(base + link):
-                os.symlink(target, base + link)
+        _fill(libc, base, handles, links)
         if scratch is not None:
             os.makedirs(base + scratch, exist_ok=True)
         _read_only(libc, base, [base, *(base + p for p in binds)])
         if scratch is not None:
             flags = _NOSUID | _NODEV | _NOEXEC
             _mount(libc, "tmpfs", base + scratch, "tmpfs", flags, f"size={SCRATCH_BYTES},mode=0700")
-        os.chdir(base)
-        # The old root on top of the new one, then away with it: pivot_root(2), "." twice.
-        if libc.syscall(_PIVOT_ROOT[machine], b".", b".") != 0:
-            raise OSError(ctypes.get_errno(), "pivot_root")
-        if libc.umount2(b".", _DETACH) != 0:
-            raise OSError(ctypes.get_errno(), "umount2")
-        os.chdir("/")
+        _change_root(libc, machine, base)
     except OSError:
         if mounted:
             os.chdir("/")
@@ -112,6 +101,25 @@ def empty_root(libc: ctypes.CDLL, machine: str, readable: Sequence[str], scratch
         for handle in handles.values():
             os.close(handle)
     return True
+
+
+def _fill(libc: ctypes.CDLL, base: str, handles: Mapping[str, int], links: Mapping[str, str]) -> None:
+    for path, handle in handles.items():
+        _place(libc, base, path, handle)
+    for link, target in sorted(links.items()):
+        os.makedirs(os.path.dirname(base + link), exist_ok=True)
+        if not os.path.lexists(base + link):
+            os.symlink(target, base + link)
+
+
+def _change_root(libc: ctypes.CDLL, machine: str, base: str) -> None:
+    """The old root on top of the new one, then away with it: pivot_root(2), "." twice."""
+    os.chdir(base)
+    if libc.syscall(_PIVOT_ROOT[machine], b".", b".") != 0:
+        raise OSError(ctypes.get_errno(), "pivot_root")
+    if libc.umount2(b".", _DETACH) != 0:
+        raise OSError(ctypes.get_errno(), "umount2")
+    os.chdir("/")
 
 
 def _place(libc: ctypes.CDLL, base: str, path: str, handle: int) -> None:

@@ -163,7 +163,8 @@ def _grouped(case: Case, source: Source, connection: Any) -> tuple[pd.DataFrame,
         mine = measured_rows(case, source, rows)
         each = (*roles, decided)
         weigh = None if weight is None else _fixed(weight, largest)
-        together = Together(connection, mine.table, who, each, found.select(range(len(each))), weigh)
+        raw, name = found.select(range(len(each))), str(asked.data.cluster)
+        together = Together(connection, mine.table, who, each, raw, name, weigh)
     return typed, Extra(notes, bins, scored, _repeated(asked, source, rows), together)
 
 

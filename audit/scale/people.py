@@ -11,11 +11,15 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from audit.clusters import CELLS, Clusters, summed, too_many
+from audit.code import of_nobody
 from audit.cube import CodedRows
 from audit.scale.source import Source
 
+WIDE, MOST_ROWS, FAR = 10, 10, 22
+"""Bits of a group, of a person's rows, and before the sum of squared groups, where these are added up as one number."""
 MOST_PAIRS = 1_000_000_000
 """Pairs of cells in two groups that one person can be in, over all people: they are added up as they come."""
+NOBODY = "SELECT bool_or(who IS NULL) FROM people"
 _WHOLE = "-?[1-9][0-9]{0,16}|0"
 
 
@@ -23,7 +27,8 @@ _WHOLE = "-?[1-9][0-9]{0,16}|0"
 class Together:
     """Which rows belong together, in SQL. keys: expressions whose values are the columns of `raw`, one row a kind.
 
-    weight: the sum of what rows count for, with {} where SQL may say of which rows, or None for rows themselves.
+    name: of the column. weight: the sum of what rows count for, with {} where SQL may say of which rows, or None for
+    rows themselves.
     """
 
     connection: Any
@@ -31,25 +36,27 @@ class Together:
     who: str
     keys: tuple[str, ...]
     raw: pa.Table
+    name: str
     weight: str | None
 
 
 def told_apart(source: Source, connection: Any, who: str) -> bool:
     """Whether people are the same where the column is the same as written, so that nothing has to be read to know it:
-    texts and whole numbers of Parquet; of CSV whole numbers that are written in one way only.
+    texts and whole numbers of Parquet (`clusters_in` refuses rows of nobody); of CSV whole numbers that are written in
+    one way only.
     """
     kind = str(connection.sql(f"SELECT {who} FROM {source.sql}").types[0])
     if source.kind == "parquet":
-        bad = f"{who} IS NULL" if kind.endswith("INT") or kind in ("INTEGER", "VARCHAR") else "true"
-    else:
-        bad = f"{who} IS NULL OR NOT regexp_full_match({who}, '{_WHOLE}')"
+        return kind.endswith("INT") or kind in ("INTEGER", "VARCHAR")
+    bad = f"{who} IS NULL OR NOT regexp_full_match({who}, '{_WHOLE}')"
     return not connection.sql(f"SELECT bool_or({bad}) FROM {source.sql}").fetchall()[0][0]
 
 
-def clusters_in(found: Together, audit: npt.NDArray[np.bool_], coded: CodedRows) -> Clusters:
-    """`audit.clusters.clusters_of` of the measured rows; audit: of `raw`; coded: its measured rows.
+def clusters_in(found: Together, audit: npt.NDArray[np.bool_], coded: CodedRows, rows: int) -> Clusters:
+    """`audit.clusters.clusters_of` of the measured rows; audit: of `raw`; coded: its measured kinds, of so
+    many rows.
 
-    Raises DataError where people stand in too many cells.
+    Raises DataError where people stand in too many cells, or a row names nobody.
     """
     groups = int(np.prod([len(v) for v in coded.levels], dtype=np.int64))
     group = np.zeros(len(coded.label), dtype=np.int64)
@@ -65,12 +72,19 @@ def clusters_in(found: Together, audit: npt.NDArray[np.bool_], coded: CodedRows)
     database.register("cells", kinds)
     joined = " AND ".join(f"{key} IS NOT DISTINCT FROM {name}" for key, name in zip(found.keys, names, strict=True))
     used = np.unique(cell).tolist()
+    if found.weight is None:
+        alone = _alone(database, found, joined, used, groups, rows)
+        if alone is not None:
+            return alone
     each = ", ".join(f"coalesce({_counted(found.weight, c)}, 0) AS w{c}" for c in used)
     # A row for each person and group, with what stands in each cell: products within a group need no join then.
     database.execute(
         f"CREATE TEMP TABLE people AS SELECT {found.who} AS who, g, {each} FROM {found.table} JOIN cells ON {joined} "
         "GROUP BY ALL"
     )
+    if database.sql(NOBODY).fetchall()[0][0]:
+        counted = f"SELECT count(*) - count({found.who}) FROM {found.table} JOIN cells ON {joined}"
+        raise of_nobody(found.name, int(database.sql(counted).fetchall()[0][0]), rows)
     ends = database.sql(
         "SELECT low, high, k, count(*) AS n FROM (SELECT min(g) AS low, max(g) AS high, count(*) AS k FROM people "
         "GROUP BY who) GROUP BY ALL"
@@ -99,6 +113,44 @@ def clusters_in(found: Together, audit: npt.NDArray[np.bool_], coded: CodedRows)
         table += _products(database, across, found.weight is not None, unit, both, "b", "a.g, b.g")
     left, right, products = (np.concatenate([t[k] for t in table]) for k in range(3))
     return summed(groups, sets, left, right, products)
+
+
+def _alone(database: Any, found: Together, joined: str, used: list[int], groups: int, total: int) -> Clusters | None:
+    """The sums in one scan, where every person is in one group; None where somebody is in two, or in too many rows.
+
+    A person's counts of all cells are added up as one number, and so are groups and their squares: the groups g of k
+    rows are one where k sum(g^2) = (sum g)^2.
+    """
+    bits = 62 // len(used)
+    if groups >= 1 << WIDE:
+        return None
+    place = " ".join(f"WHEN {c} THEN {1 << (bits * i)}" for i, c in enumerate(used))
+    database.execute(
+        f"CREATE TEMP TABLE packed AS SELECT *, CAST(CASE c {place} END AS BIGINT) AS b, "
+        f"CAST(g + (g * g << {FAR}) AS BIGINT) AS h FROM cells"
+    )
+    cells = ", ".join(f"(b >> {bits * i}) & {(1 << bits) - 1} AS w{c}" for i, c in enumerate(used))
+    within = [(i, j) for i in used for j in used if i <= j]
+    sums = ", ".join(f"sum(w{i} * w{j})::DOUBLE AS p{i}{j}" for i, j in within)
+    table = database.sql(
+        f"SELECT CASE WHEN k * (h >> {FAR}) = s * s THEN s // k ELSE -1 END AS g, count(*) AS n, max(k) AS most, "
+        f"coalesce(sum(k) FILTER (WHERE who IS NULL), 0) AS nobody, sum(k) AS rows, {sums} "
+        f"FROM (SELECT *, {' + '.join(f'w{c}' for c in used)} AS k FROM (SELECT who, h, h & {(1 << FAR) - 1} AS s, "
+        f"{cells} FROM (SELECT {found.who} AS who, TRY_CAST(sum(b) AS BIGINT) AS b, TRY_CAST(sum(h) AS BIGINT) AS h "
+        f"FROM {found.table} JOIN packed ON {joined} GROUP BY 1))) GROUP BY 1 ORDER BY 1"
+    ).fetchnumpy()
+    most, nobody, counted = (np.ma.asarray(table[name]) for name in ("most", "nobody", "rows"))
+    # A count that ran over into the next cell's makes rows fewer, or nothing of them; both show in how many there are.
+    if np.ma.getmaskarray(most).any() or counted.sum() != total or most.max() >= 1 << min(bits, MOST_ROWS):
+        return None
+    g, people = (np.asarray(table[name], dtype=np.int64) for name in ("g", "n"))
+    if nobody.any():
+        raise of_nobody(found.name, int(nobody.sum()), int(counted.sum()))
+    if g.min() < 0:
+        return None
+    each = [(g * CELLS + i, g * CELLS + j, np.asarray(table[f"p{i}{j}"], dtype=np.float64)) for i, j in within]
+    left, right, products = (np.concatenate([t[k] for t in each]) for k in range(3))
+    return summed(groups, {(int(a),): int(n) for a, n in zip(g, people, strict=True)}, left, right, products)
 
 
 def _counted(weight: str | None, cell: int) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
@@ -174,11 +175,7 @@ def coded_of(case: Case, source: Source, frame: pd.DataFrame, extra: Extra, dige
     if extra.together is not None:
         plain = replace(plain, data=replace(plain.data, cluster=None))
     frame, said = missing_words(plain, frame, people)
-    audit = np.ones(len(frame), dtype=bool)
-    if case.data.split is not None:
-        codes, names = names_in(frame[case.data.split])
-        check.split(case, names)
-        audit = np.array([*(n == case.data.audit for n in names), False])[codes]
+    audit = _measured(case, frame)
     own = case.model.column if extra.bins is None else None
     if own is not None:
         empty = audit & frame[own].isna().to_numpy()
@@ -206,7 +203,7 @@ def coded_of(case: Case, source: Source, frame: pd.DataFrame, extra: Extra, dige
     if extra.bins is not None:
         bins = (*extra.bins, mine[BIN].to_numpy(dtype=np.int64), mine[TOTAL].to_numpy(dtype=np.float64))
     weighted = case.data.weight is not None
-    clusters = None if extra.together is None else clusters_in(extra.together, audit, coded)
+    clusters = None if extra.together is None else clusters_in(extra.together, audit, coded, int(n.sum()))
     if case.data.cluster is not None:
         known = clusters.counts.sum() if clusters is not None else frame.loc[audit, case.data.cluster].nunique()
         notes.insert(belongs, check.belong(case, int(n.sum()), int(known)))
@@ -219,3 +216,13 @@ def coded_of(case: Case, source: Source, frame: pd.DataFrame, extra: Extra, dige
         coded, facts, digest.get(), int(people.sum()), int(n.sum()), source.columns,
         tuple(f for f in check.features_of(case, source.columns) if f in source.columns), tuple(notes), extra.repeated,
     )  # fmt: skip
+
+
+def _measured(case: Case, frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Which rows are to be measured, (n,). Raises CaseError where the split has none."""
+    if case.data.split is None:
+        return np.ones(len(frame), dtype=bool)
+    codes, names = names_in(frame[case.data.split])
+    check.split(case, names)
+    measured: npt.NDArray[np.bool_] = np.array([*(n == case.data.audit for n in names), False])[codes]
+    return measured

@@ -69,7 +69,11 @@ MANY = 40
 
 @dataclass(frozen=True, slots=True)
 class GapResult:
-    """The widest gap. highest, lowest, left_out are indexes into the groups; stratum says which rate it is of."""
+    """The widest gap. highest, lowest, left_out are indexes into the groups; stratum says which rate it is of.
+
+    pair_*: of highest and lowest alone, where it is known here (rates have `audit.stats.pairs`): their interval,
+    simultaneous over all `pairs`, which may hold no difference, and their own p-value, not adjusted.
+    """
 
     value: float | None
     low: float | None
@@ -82,6 +86,10 @@ class GapResult:
     estimable: bool
     reason: str | None
     left_out: tuple[int, ...] = ()
+    pair_low: float | None = None
+    pair_high: float | None = None
+    pair_p: float | None = None
+    pairs: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,8 @@ def mean_interval(mean: npt.ArrayLike, error: npt.ArrayLike, alpha: float = 0.05
 class Averages:
     """Averages of groups, each array (G,): the average, the variance and skewness of one person's score (of the sample,
     over n), and the number of people, effective where there are weights. least, most: of all scores.
+
+    weighted: the number of people is already less than by the variance (`audit.stats.fewer_free`).
     """
 
     mean: Floats
@@ -37,6 +39,7 @@ class Averages:
     size: Floats
     least: float
     most: float
+    weighted: bool = False
 
     @property
     def errors(self) -> Floats:
@@ -47,18 +50,32 @@ class Averages:
     def limits(self, alpha: float) -> tuple[Floats, Floats]:
         """Limits (G,) each: Hall's (1992) transformation of Student's t, which follows a skewed distribution.
 
+        The skewness of a sample is too small where a rare large score was not met, so the limits are the wider of two:
+        at the sample's own skewness, and at that corrected for its bias (Bobee & Robitaille 1975, Water Resources
+        Research 11(6), of Pearson's third type). Without that, limits of log-normal scores hold 92 of 100. With weights
+        the fewer people leave room enough, and the second is not taken.
+
         Where all scores of a group are one and the same, their spread is not seen: at most 1 - (alpha / 2)^(1/n) of the
         people it stands for have another score, which lies within those of all groups. NaN where `errors` is.
         """
         size = np.where(self.size > 1, self.size, np.nan)
         quantile = stdtrit(size - 1, 1 - alpha / 2)
-        skew = np.where(size > 2.5, self.skew * np.sqrt(size * (size - 1)) / np.maximum(size - 2, 0.5), 0.0)
-        skew = np.where(np.abs(skew) < 1e-6, 1e-6, skew)
         error = self.errors * np.sqrt(size)
-        ends = []
-        for q in (quantile, -quantile):
-            bent = (np.cbrt(1 + skew * (q / np.sqrt(size) - skew / (6 * size))) - 1) * 3 / skew
-            ends.append(self.mean - error * bent)
+
+        def end(skew: Floats, q: Floats) -> Floats:
+            skew = np.where(np.abs(skew) < 1e-6, 1e-6, skew)
+            bent: Floats = (np.cbrt(1 + skew * (q / np.sqrt(size) - skew / (6 * size))) - 1) * 3 / skew
+            return self.mean - error * bent
+
+        seen = np.where(size > 2.5, self.skew * np.sqrt(size * (size - 1)) / np.maximum(size - 2, 0.5), 0.0)
+        lifted = (1 + 6.51 / size + 20.2 / size**2 + (1.48 / size + 6.77 / size**2) * self.skew**2) * np.abs(self.skew)
+        # From sqrt(n) on, the transformation no longer widens with the skewness.
+        lifted = np.sign(self.skew) * np.maximum(np.minimum(lifted, np.sqrt(size)), np.abs(seen))
+        lifted = seen if self.weighted else lifted
+        ends = (
+            np.minimum(end(seen, quantile), end(lifted, quantile)),
+            np.maximum(end(seen, -quantile), end(lifted, -quantile)),
+        )
         unseen = 1 - (alpha / 2) ** (1 / size)
         alike = self.variance <= 1e-18 * np.maximum(self.mean**2, 1e-300)
         low = np.where(alike, self.mean - unseen * (self.mean - self.least), np.minimum(ends[0], self.mean))

@@ -2,17 +2,20 @@
 
 A pair's limits are put together from the two groups' own (MOVER: Zou & Donner 2008, Donner & Zou 2012), so that they
 follow skewed scores, small groups and areas near 1 as the groups' do. The simultaneous critical value comes from draws.
+What is said of the two groups named is theirs: limits of every pair at once, and the test of these two alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
-from audit.stats.gap import GapResult, ends, falls_short, two_step
+from audit.stats.gap import MANY, GapResult, ends, falls_short, two_step
+from audit.stats.intervals import two_sided
 
 Floats = npt.NDArray[np.float64]
 Limits = Callable[[float], tuple[Floats, Floats]]
@@ -23,7 +26,7 @@ def limits_gap(
     errors: Floats,
     limits: Limits,
     *,
-    p_value: Callable[[list[int], int | None], float] | float,
+    p_value: Callable[[list[int], int | None], float],
     kind: str = "difference",
     seed: int = 0,
     draws: int = 2000,
@@ -34,8 +37,8 @@ def limits_gap(
 ) -> GapResult:
     """The widest gap of values (G,) with standard errors (G,) and limits(alpha) -> low, high (G,); NaN takes no part.
 
-    p_value: of the groups that take part, by their indexes and the reference's place among them. how: whose limits and
-    which test, in words.
+    p_value: of the groups that take part, by their indexes and the reference's place among them; asked again of the two
+    groups that are named alone. how: whose limits and which test, in words.
     """
     usable = np.isfinite(values) & np.isfinite(errors)
     left_out = tuple(int(g) for g in np.flatnonzero(~usable))
@@ -63,28 +66,34 @@ def limits_gap(
         i, j = i[(i == ref) | (j == ref)], j[(i == ref) | (j == ref)]
     pairs = np.array([i[i < j], j[i < j]])
     _, z = ends(pairs.shape[1], alpha)
-    critical = z if pairs.shape[1] == 1 else _critical(v, errors[groups], own, pairs, ref, seed, draws, alpha)
-    (l1, u1), (l2, u2) = own(_level(critical)), own(_level(z))
+    critical, every = z, two_sided(alpha)
+    if len(v) > MANY:
+        critical = every = two_sided(alpha / pairs.shape[1])
+    elif pairs.shape[1] > 1:
+        critical, every = _critical(v, errors[groups], own, pairs, ref, seed, draws, alpha)
+    (l1, u1), (l2, u2), (l3, u3) = (own(_level(c)) for c in (critical, z, every))
     d = v[i] - v[j]
-    k = int(d.argmax())
-    p = p_value if isinstance(p_value, float) else p_value(groups.tolist(), ref)
-    highest, lowest = int(groups[i[k]]), int(groups[j[k]])
+    k = int((v[j] / v[i]).argmin() if kind == "ratio" else d.argmax())
+    a, b = i[k], j[k]
+    two = groups[[a, b]].tolist()
+    p = p_value(groups.tolist(), ref)
+    named: dict[str, Any] = {"pair_p": p if pairs.shape[1] == 1 else p_value(two, None), "pairs": pairs.shape[1]}
     if kind == "ratio":
         # Of i over j, both ends below 1 where i is the lower one.
         low = float(ratio_of(v[i], l2[i], u2[i], v[j], l2[j], u2[j])[0].min())
         high = float(ratio_of(v[i], l1[i], u1[i], v[j], l1[j], u1[j])[1].min())
-        value = float((v[j] / v[i])[int((v[j] / v[i]).argmin())])
-        k = int((v[j] / v[i]).argmin())
-        highest, lowest = int(groups[i[k]]), int(groups[j[k]])
-        return GapResult(
-            value, min(low, value), max(min(high, 1.0), value), p, highest, lowest, 0, method, True, None, left_out
-        )
-    low = float((d - np.hypot(v[i] - l1[i], u1[j] - v[j])).max())
-    high = float((d + np.hypot(u2[i] - v[i], v[j] - l2[j])).max())
-    value = float(d[k])
-    return GapResult(
-        value, min(max(low, 0.0), value), max(high, value), p, highest, lowest, 0, method, True, None, left_out
-    )
+        value = float(v[b] / v[a])
+        low, high = min(low, value), max(min(high, 1.0), value)
+        near, far = (float(e) for e in ratio_of(v[b], l3[b], u3[b], v[a], l3[a], u3[a]))
+    else:
+        low = float((d - np.hypot(v[i] - l1[i], u1[j] - v[j])).max())
+        high = float((d + np.hypot(u2[i] - v[i], v[j] - l2[j])).max())
+        value = float(d[k])
+        low, high = min(max(low, 0.0), value), max(high, value)
+        near = value - float(np.hypot(v[a] - l3[a], u3[b] - v[b]))
+        far = value + float(np.hypot(u3[a] - v[a], v[b] - l3[b]))
+    named |= {"pair_low": near, "pair_high": far}
+    return GapResult(value, low, high, p, two[0], two[1], 0, method, True, None, left_out, **named)
 
 
 def _level(z: float) -> float:
@@ -95,7 +104,8 @@ def _level(z: float) -> float:
 def _critical(
     v: Floats, errors: Floats, own: Limits, pairs: npt.NDArray[np.int64], ref: int | None, seed: int, draws: int,
     alpha: float,
-) -> float:  # fmt: skip
+) -> tuple[float, float]:  # fmt: skip
+    """Of the low end of the widest gap, and of both ends of every pair at once."""
     scale = np.maximum(errors, max(float(errors.max()), 1e-300) * 1e-9)
     off = np.random.default_rng(seed).standard_normal((draws, len(v)))
     # The largest first, so that groups renamed meet the same draws.
@@ -108,7 +118,9 @@ def _critical(
         reach = np.hypot((v - low)[:, None], (high - v)[None, :])
         return falls_short(v[:, None] - v[None, :] - reach, pairs)
 
-    return two_step(off, np.broadcast_to(scale**2, off.shape), pairs, short if ref is None else None, alpha)
+    variance = np.broadcast_to(scale**2, off.shape)
+    widest = two_step(off, variance, pairs, short if ref is None else None, alpha)
+    return widest, two_step(off, variance, pairs, None, alpha) if ref is None else widest
 
 
 def ratio_of(p1: Floats, l1: Floats, u1: Floats, p2: Floats, l2: Floats, u2: Floats) -> tuple[Floats, Floats]:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from audit.cube import CodedRows, Floats, Ints
-from audit.stress.figures import Figures, Moves
+from audit.stress.figures import Figures, Moves, is_worse
 
 DRAWS = 1000
 RANDOM = 300
@@ -77,14 +77,13 @@ def confirm(
     n = len(coded.label)
     half = max(z * sd, 3.0 / n if sd == 0 else 0.0)
     change = float(after - before)
-    sign = figures.aims[aim].sign
-    low, high = max(-1.0, change - half), min(1.0, change + half)
+    low, high = change - half, change + half
+    one = figures.aims[aim]
+    if one.lowest is None:
+        low, high = max(-1.0, low), min(1.0, high)
     mean = worst = None
     if everything is not None and hit:
         mean, worst = _random(figures, aim, base, everything, hit, n, rng)
-    clear = low > 0 if sign > 0 else high < 0
-    # What random rows do as well is no weakness of one kind of people.
-    beyond = worst is None or sign * (after - worst) > 0
     return Confirmed(
         float(before),
         float(after),
@@ -93,7 +92,7 @@ def confirm(
         high,
         mean,
         worst,
-        bool(clear and beyond),
+        is_worse(one.kind, low, high, float(after), worst),
         figures.names(aim),
         figures.counts(base, aim),
         figures.counts(corrupted, aim),

@@ -184,4 +184,6 @@ def fits(kind: Corruption, column: pd.Series) -> bool:
     numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
     if kind.of == "rows" or pd.api.types.is_datetime64_any_dtype(column):
         return False
+    if kind.name == "typo" and pd.api.types.infer_dtype(column, skipna=True) not in ("string", "categorical"):
+        return False  # truth values, dates and the like are not spelled
     return kind.of == "any" or (kind.of == "number") == numeric

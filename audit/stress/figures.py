@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,17 +18,28 @@ CELLS = 6
 
 @dataclass(frozen=True, slots=True)
 class Aim:
-    """One figure that a search makes worse. kind: "rate" (of everyone), "difference" or "ratio"."""
+    """One figure that a search makes worse. kind: "rate" (of everyone), "difference" or "ratio".
+
+    lowest: a group, for one side of a gap: by how much its rate is below the highest of the others (below 0 where it is
+    the highest itself), or its ratio to that. The gap is the worst of its sides. A side moves steadily where the gap
+    first closes before it opens the other way.
+    """
 
     metric: str
     attribute: tuple[str, ...]
     kind: str
     limit: float | None = None
+    lowest: str | None = None
 
     @property
     def sign(self) -> int:
         """1 where larger is worse."""
         return 1 if self.kind == "difference" else -1
+
+    @property
+    def whole(self) -> Aim:
+        """The figure of which this is a side."""
+        return replace(self, lowest=None)
 
     def words(self) -> str:
         name = self.metric.replace("_", " ")
@@ -54,6 +65,28 @@ def aims_of(policy: Policy, sensitive: Sequence[str], meaning: Meaning) -> tuple
     if meaning.labelled:
         found.append(Aim(ACCURACY, (), "rate"))
     return found, sorted(set(left))
+
+
+def is_gap(kind: str, value: float) -> bool:
+    """Whether a side ends as a gap: the group's rate is the lower one. If not, a gap is narrowed, or hidden."""
+    return value > 0 if kind == "difference" else value < 1
+
+
+def is_worse(kind: str, low: float, high: float, after: float, random_worst: float | None) -> bool:
+    """The rule by which a finding is named: the interval of its change leaves out nought, and random rows do not do as
+    much (what they do as well is no weakness of one kind of people)."""
+    sign = 1 if kind == "difference" else -1
+    clear = low > 0 if sign > 0 else high < 0
+    return bool(clear and (random_worst is None or sign * (after - random_worst) > 0))
+
+
+def sides_of(figures: Figures) -> list[Aim]:
+    """Every side of every gap; rates as they are."""
+    return [
+        replace(aim, lowest=name)
+        for i, aim in enumerate(figures.aims)
+        for name in ([None] if aim.kind == "rate" else figures.names(i))
+    ]
 
 
 class Figures:
@@ -107,26 +140,32 @@ class Figures:
         """(D, J * 6) to (D, aims); NaN where a figure cannot be estimated."""
         shaped = tables.reshape(len(tables), self.groups, 3, 2)
         out = np.full((len(tables), len(self.aims)), np.nan)
-        for a, (aim, (into, parts, _)) in enumerate(zip(self.aims, self._plans, strict=True)):
-            if len(into) < (1 if aim.kind == "rate" else 2):
+        rates: dict[tuple[str, tuple[str, ...]], list[Floats]] = {}
+        for a, (aim, (into, parts, names)) in enumerate(zip(self.aims, self._plans, strict=True)):
+            if len(into) < (1 if aim.kind == "rate" else 2) or (aim.lowest is not None and aim.lowest not in names):
                 continue
-            worst = None
-            for metric in parts:
-                x = np.tensordot(shaped * metric.numerator, into, axes=([1], [1])).sum(axis=(1, 2))
-                n = np.tensordot(shaped * metric.denominator, into, axes=([1], [1])).sum(axis=(1, 2))
-                rate = np.divide(x, n, out=np.full_like(x, np.nan), where=n > 1e-9)
-                value = _gap(rate, aim.kind)
-                worst = value if worst is None else (np.fmax if aim.kind == "difference" else np.fmin)(worst, value)
-            assert worst is not None
-            out[:, a] = worst
+            if (key := (aim.metric, aim.attribute)) not in rates:
+                rates[key] = [_rates(shaped, metric, into) for metric in parts]
+            at = None if aim.lowest is None else names.index(aim.lowest)
+            found = [_gap(rate, aim.kind, at) for rate in rates[key]]
+            out[:, a] = (np.fmax if aim.kind == "difference" else np.fmin).reduce(found)
         return out
 
 
-def _gap(rate: Floats, kind: str) -> Floats:
+def _rates(shaped: Floats, metric: Metric, into: Floats) -> Floats:
+    """(D, G) of (D, J, 3, 2)."""
+    x, n = ((shaped * mask).sum(axis=(2, 3)) @ into.T for mask in (metric.numerator, metric.denominator))
+    return np.asarray(np.divide(x, n, out=np.full_like(x, np.nan), where=n > 1e-9))
+
+
+def _gap(rate: Floats, kind: str, lowest: int | None = None) -> Floats:
+    """(D, G) to (D,). lowest: of this group alone, against the highest other."""
     if kind == "rate":
         return np.asarray(rate[:, 0])
     known = np.isfinite(rate).all(axis=1)
     high, low = rate.max(axis=1), rate.min(axis=1)
+    if lowest is not None:
+        high, low = np.delete(rate, lowest, axis=1).max(axis=1), rate[:, lowest]
     if kind == "difference":
         return np.where(known, high - low, np.nan)
     return np.where(known & (high > 0), np.divide(low, high, out=np.zeros_like(low), where=high > 0), np.nan)
@@ -176,12 +215,33 @@ def moves_of(figures: Figures, coded: CodedRows, after: Ints | None, kind: str) 
     )
 
 
-def figure_of(kind: str, counts: list[list[list[float]]]) -> float | None:
-    """The figure from what `Figures.counts` gave: what a verifier computes again. None where it cannot be estimated."""
+def changed(
+    figures: Figures, coded: CodedRows, decision: Ints, label: Ints | None = None, counts: Floats | None = None
+) -> Moves:
+    """The moves where decisions (n,), outcomes or how often a row counts are others."""
+    n = len(coded.label)
+    weight = np.ones(n) if coded.weight is None else coded.weight
+    there = weight if counts is None else weight * counts
+    to = (figures.joint * 3 + (coded.label if label is None else label)) * 2 + decision
+    rows = np.flatnonzero((to != figures.cell) | (there != weight))
+    return Moves(
+        np.concatenate([rows, rows]),
+        np.concatenate([figures.cell[rows], to[rows]]),
+        np.concatenate([-weight[rows], there[rows]]),
+    )
+
+
+def figure_of(kind: str, counts: list[list[list[float]]], lowest: int | None = None) -> float | None:
+    """The figure from what `Figures.counts` gave, or its side of the group at `lowest`: what a verifier computes again.
+    None where it cannot be estimated."""
     found = []
     for part in counts:
         rates = [x / n if n > 1e-9 else float("nan") for x, n in part]
-        value = float(_gap(np.array([rates]), kind)[0]) if len(rates) >= (1 if kind == "rate" else 2) else float("nan")
+        value = (
+            float(_gap(np.array([rates]), kind, lowest)[0])
+            if len(rates) >= (1 if kind == "rate" else 2)
+            else float("nan")
+        )
         if value == value:
             found.append(value)
     if not found:

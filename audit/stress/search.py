@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audit.cube import Floats, Ints
-from audit.stress.figures import Figures, Moves
+from audit.stress.figures import Aim, Figures, Moves
 from audit.stress.predicates import Literals, singles_and_pairs
 
 LEAST_CHANGED = 5
@@ -34,7 +34,8 @@ class Candidate:
 
 
 class Search:
-    """The best candidate of each figure, overall and among predicates that name no attribute and no outcome."""
+    """The best candidate of each figure, or side of one, overall and among predicates that name no attribute and no
+    outcome."""
 
     def __init__(
         self, figures: Figures, literals: Literals, budget: float, floor: int, base: Floats, weight: Floats | None
@@ -55,6 +56,27 @@ class Search:
         aims = len(figures.aims)
         self.best: dict[tuple[int, bool], Candidate] = {}
         self._aims = range(aims)
+
+    def worst(self) -> dict[tuple[int, bool], Candidate]:
+        """Of each figure two at most: of the side that is the gap as it stands, and of the one of its other sides that
+        is moved most."""
+        aims = self.figures.aims
+        sides: dict[Aim, list[int]] = {}
+        for a, aim in enumerate(aims):
+            sides.setdefault(aim.whole, []).append(a)
+        out = {}
+        for mine in sides.values():
+            known = [a for a in mine if np.isfinite(self.now[a])]
+            if not known:
+                continue
+            now = max(known, key=lambda a: aims[a].sign * self.now[a])
+            for plain in (False, True):
+                found = {a: c for a in known if (c := self.best.get((a, plain))) is not None}
+                kept = [now] if now in found else []
+                if others := [a for a in found if a != now]:
+                    kept.append(max(others, key=lambda a: found[a].effect))
+                out.update({(a, plain): found[a] for a in kept})
+        return out
 
     def add(self, corruption: int, moves: Moves, depth: int) -> None:
         """Look at every predicate under one corruption."""

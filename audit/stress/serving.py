@@ -27,7 +27,7 @@ from audit.quality.codes import Group
 from audit.stress.ask import Fed
 from audit.stress.confirm import Confirmed, confirm, halves, take
 from audit.stress.corrupt import KINDS, Corruption, fits
-from audit.stress.figures import Aim, Figures, Moves, aims_of, moves_of
+from audit.stress.figures import Aim, Figures, Moves, aims_of, moves_of, sides_of
 from audit.stress.predicates import Literal, literals_of
 from audit.stress.search import Candidate, Search
 from audit.stress.spec import StressSpec
@@ -81,6 +81,7 @@ def serving(case: Case, fed: Fed, spec: StressSpec, settings: Settings) -> Serve
     notes = [f"Norms that rest on more than decisions were not searched: {', '.join(left)}."] if left else []
     searching = halves(coded, settings.seed)
     mine = take(coded, searching)
+    aims = sides_of(Figures(mine, aims, FLOOR))
     figures = Figures(mine, aims, FLOOR)
     weight = np.ones(len(mine.label)) if mine.weight is None else mine.weight
     base = np.bincount(figures.cell, weight, minlength=figures.size).astype(np.float64)
@@ -105,9 +106,10 @@ def serving(case: Case, fed: Fed, spec: StressSpec, settings: Settings) -> Serve
         progress.step(number, len(tried))
         after = None if one.after is None else one.after[searching]
         search.add(number, moves_of(figures, mine, after, one.kind.name), spec.depth)
-    chosen, left_out = _on_all(fed, tried, {c.corruption for c in search.best.values()}, ~searching)
+    worst = search.worst()
+    chosen, left_out = _on_all(fed, tried, {c.corruption for c in worst.values()}, ~searching)
     notes += left_out
-    best = {k: c for k, c in search.best.items() if c.corruption in chosen}
+    best = {k: c for k, c in worst.items() if c.corruption in chosen}
     return Served(
         tuple(_entries(fed, aims, best, chosen, whole.names, whole.rows, searching, settings, spec.budget)),
         search.tried,

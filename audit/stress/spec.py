@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from audit.errors import CaseError, InputError
+from audit.errors import InputError
 
 LEARNERS = ("case", "logistic", "boosting")
 
@@ -33,27 +33,6 @@ class WhatifSpec:
     kinds: tuple[str, ...] = ()
 
 
-def read_stress(at: Any) -> StressSpec:
-    """From a `audit.load.toml.Reader`. Raises CaseError."""
-    from audit.load.toml import Reader
-    from audit.stress.corrupt import KINDS
-
-    at.allow("budget", "depth", "kinds", "columns", "plausible")
-    depth = at.table.get("depth", 2)
-    if not isinstance(depth, int) or isinstance(depth, bool) or not 1 <= depth <= 3:
-        raise at.wrong("depth", "1, 2 or 3 conditions that say who is hit")
-    budget = at.number("budget", low=0.0001, high=0.5)
-    inner = Reader(at.section("plausible"), "`plausible` under [stress]", CaseError)
-    plausible = {c: known_kinds(inner.texts(c) or ()) for c in inner.table}
-    return StressSpec(
-        0.05 if budget is None else budget,
-        depth,
-        known_kinds(at.texts("kinds") or (), KINDS),
-        at.texts("columns") or (),
-        plausible,
-    )
-
-
 def known_kinds(names: tuple[str, ...], table: Any = None) -> tuple[str, ...]:
     """The names, if all are kinds of corruption. Raises InputError."""
     from audit.errors import nearest
@@ -66,10 +45,3 @@ def known_kinds(names: tuple[str, ...], table: Any = None) -> tuple[str, ...]:
                 "there is no such corruption", got=repr(name), expected=", ".join(known), todo=nearest(name, known)
             )
     return names
-
-
-def read_whatif(at: Any) -> WhatifSpec:
-    """From a `audit.load.toml.Reader`. Raises CaseError."""
-    at.allow("learner", "kinds")
-    learner = at.choice("learner", LEARNERS) if "learner" in at.table else None
-    return WhatifSpec(learner, at.texts("kinds") or ())

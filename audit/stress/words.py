@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from audit.documents.stress import AimFound, Finding, Multiverse
 from audit.findings import percent
 from audit.stress.corrupt import KINDS
+from audit.stress.figures import is_gap
 
 
 def words_of(entry: Finding) -> str:
@@ -23,7 +24,19 @@ def plausible(entry: Finding) -> str:
 
 
 def figure_name(entry: Finding | AimFound | Multiverse) -> str:
-    """true positive rate difference by sex."""
+    """true positive rate difference by sex; of a side: , Female lower; where it narrows: , Female less far ahead."""
+    whole = _whole(entry)
+    if not isinstance(entry, Finding) or entry.lowest is None:
+        return whole
+    return f"{whole}, {entry.lowest} {'lower' if opens(entry) else 'less far ahead'}"
+
+
+def opens(entry: Finding) -> bool:
+    """Whether it ends as a gap, or as a worse rate; if not, it narrows or hides one."""
+    return entry.lowest is None or is_gap(entry.figure, entry.after)
+
+
+def _whole(entry: Finding | AimFound | Multiverse) -> str:
     name, figure = entry.metric.replace("_", " "), entry.figure if isinstance(entry, Finding) else entry.kind
     return name if figure == "rate" else f"{name} {figure} by {' and '.join(entry.attribute)}"
 
@@ -50,15 +63,15 @@ def noticed(entry: Finding) -> str:
 
 
 def best_of(entries: Iterable[Finding]) -> list[Finding]:
-    """What was confirmed as worse, the largest change first; of two entries alike in words and figure one."""
-    return sorted((e for e in entries if e.worse), key=lambda e: -abs(e.change))
+    """What was confirmed, the largest change first; what narrows or hides a gap after what opens one."""
+    return sorted((e for e in entries if e.worse), key=lambda e: (not opens(e), -abs(e.change)))
 
 
 def not_found(entries: Iterable[Finding]) -> list[str]:
     """Names of the figures for which nothing was confirmed."""
     every = list(entries)
-    good = {figure_name(e) for e in every if e.worse}
-    return list(dict.fromkeys(figure_name(e) for e in every if figure_name(e) not in good))
+    good = {_whole(e) for e in every if e.worse}
+    return list(dict.fromkeys(_whole(e) for e in every if _whole(e) not in good))
 
 
 def nothing_worse(entries: Iterable[Finding]) -> str:

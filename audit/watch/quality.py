@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from audit.cube import UNLABELLED, CodedRows
@@ -28,20 +29,7 @@ def feed_problem(reference: Mapping[str, Any], frame: pd.DataFrame, sensitive: S
         if frame[name].isna().all():
             return f"nobody has a value in the sensitive column {name!r}."
     for feature, kept in reference.items():
-        part = kept["parts"][EVERYONE]
-        column = frame[feature]
-        gone = float(column.isna().mean())
-        before = (part["missing"] if kept["numeric"] else part["counts"].get("(missing)", 0)) / max(part["n"], 1)
-        if gone > 0.5 and gone > before + 0.25:
-            return f"{100 * gone:.0f} % of {feature!r} is missing, where it was {100 * before:.0f} %."
-        if kept["numeric"]:
-            problem = _numbers(feature, part, column)
-        else:
-            known = set(part["counts"])
-            codes, names = coded(column.dropna())
-            strange = float(np.array([n not in known for n in names])[codes].mean()) if names else 0.0
-            problem = f"{100 * strange:.0f} % of {feature!r} are values never seen before." if strange > 0.5 else None
-        if problem:
+        if problem := _column(feature, kept, frame[feature]):
             return problem
     if not reference:
         return None
@@ -64,6 +52,20 @@ def _copies(frame: pd.DataFrame, size: int) -> float:
     if size <= 0 or n <= 1.5 * size:
         return float(frame.duplicated().mean())
     return max(float(frame.iloc[a : a + size].duplicated().mean()) for a in range(0, n - size + 1, size))
+
+
+def _column(feature: str, kept: Mapping[str, Any], column: pd.Series) -> str | None:
+    part = kept["parts"][EVERYONE]
+    gone = float(column.isna().mean())
+    before = (part["missing"] if kept["numeric"] else part["counts"].get("(missing)", 0)) / max(part["n"], 1)
+    if gone > 0.5 and gone > before + 0.25:
+        return f"{100 * gone:.0f} % of {feature!r} is missing, where it was {100 * before:.0f} %."
+    if kept["numeric"]:
+        return _numbers(feature, part, column)
+    known = set(part["counts"])
+    codes, names = coded(column.dropna())
+    strange = float(np.array([n not in known for n in names])[codes].mean()) if names else 0.0
+    return f"{100 * strange:.0f} % of {feature!r} are values never seen before." if strange > 0.5 else None
 
 
 def _numbers(feature: str, part: Mapping[str, Any], column: pd.Series) -> str | None:
@@ -90,31 +92,42 @@ def outcome_problem(rows: CodedRows, base_rate: float | None) -> str | None:
         return None
     if have < 0.5 * n:
         return f"only {have:,} of {n:,} outcomes are known although all are due."
-    if n >= FEW and have < n:
-        shares = []
-        for decision in (0, 1):
-            mine = rows.decision == decision
-            if mine.sum() >= 20:
-                shares.append((float(known[mine].mean()), int(mine.sum())))
-        if len(shares) == 2:
-            (a, na), (b, nb) = shares
-            pooled = have / n
-            spread = np.sqrt(pooled * (1 - pooled) * (1 / na + 1 / nb))
-            if abs(a - b) > 0.1 and abs(a - b) > 4 * spread:
-                return (
-                    f"outcomes are known for {100 * b:.0f} % of those decided one way and {100 * a:.0f} % of the "
-                    "others: error rates among the known would mislead."
-                )
-    labels = rows.label[known]
+    if n >= FEW and have < n and (problem := _by_decision(rows, known)):
+        return problem
     if have >= FEW and base_rate is not None and 0 < base_rate < 1:
-        positive = float(labels.mean())
-        chance = (1 - base_rate) if positive == 0 else base_rate if positive == 1 else 1.0
-        if chance**have < 1e-6:
-            return "all outcomes are the same, as when follow-up is not finished."
-        spread = np.sqrt(base_rate * (1 - base_rate) / have)
-        if abs(positive - base_rate) > max(0.25, 6 * spread):
-            return (
-                f"{100 * positive:.0f} % of outcomes are positive, where it was {100 * base_rate:.0f} %: a jump like "
-                "this in one batch is looked at by a person before anything is learned from it."
-            )
+        return _jump(float(rows.label[known].mean()), have, base_rate)
+    return None
+
+
+def _by_decision(rows: CodedRows, known: npt.NDArray[np.bool_]) -> str | None:
+    """Are outcomes known for one decision more often than for the other?"""
+    shares = []
+    for decision in (0, 1):
+        mine = rows.decision == decision
+        if mine.sum() >= 20:
+            shares.append((float(known[mine].mean()), int(mine.sum())))
+    if len(shares) < 2:
+        return None
+    (a, na), (b, nb) = shares
+    pooled = int(known.sum()) / len(known)
+    spread = np.sqrt(pooled * (1 - pooled) * (1 / na + 1 / nb))
+    if abs(a - b) > 0.1 and abs(a - b) > 4 * spread:
+        return (
+            f"outcomes are known for {100 * b:.0f} % of those decided one way and {100 * a:.0f} % of the "
+            "others: error rates among the known would mislead."
+        )
+    return None
+
+
+def _jump(positive: float, have: int, base_rate: float) -> str | None:
+    """Is the share of positive outcomes one that chance does not explain? have: how many are known."""
+    chance = (1 - base_rate) if positive == 0 else base_rate if positive == 1 else 1.0
+    if chance**have < 1e-6:
+        return "all outcomes are the same, as when follow-up is not finished."
+    spread = np.sqrt(base_rate * (1 - base_rate) / have)
+    if abs(positive - base_rate) > max(0.25, 6 * spread):
+        return (
+            f"{100 * positive:.0f} % of outcomes are positive, where it was {100 * base_rate:.0f} %: a jump like "
+            "this in one batch is looked at by a person before anything is learned from it."
+        )
     return None

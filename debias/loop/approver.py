@@ -67,17 +67,24 @@ def problem_with_signature(
     mine = facts_to_sign(case, decision, policy, running, trail) | {"trail": found.facts["trail"]}
     if dict(found.facts) != mine:
         return "what was signed is another decision: about another model, policy or reason."
+    problem = _problem_with_trail(found.facts["trail"], decision.signed, trail)
+    if problem is not None:
+        return problem
+    if wanted and decision.approve and found.fingerprint not in wanted:
+        return f"the key of {found.name} ({found.fingerprint[:12]}...) is none of those that may approve."
+    return None
+
+
+def _problem_with_trail(seen: Any, signed: Mapping[str, Any], trail: Trail) -> str | None:
+    """Whether the end of the trail that a person saw is one of this trail, and nothing was signed so since."""
     try:
-        seq, hashed = int(found.facts["trail"]["seq"]), found.facts["trail"]["hash"]
+        seq, hashed = int(seen["seq"]), seen["hash"]
     except (TypeError, KeyError, ValueError):
         return "what was signed names no trail."
     there = next((e.hash for e in trail.entries(after=seq - 1, limit=1)), None)
     if there is None or there != hashed:
         return "what was signed is about another trail."
-    if any(
-        e.body["facts"].get("signed", {}).get("envelope") == decision.signed["envelope"] for e in trail.entries(seq)
-    ):
+    used = (e.body["facts"].get("signed", {}).get("envelope") for e in trail.entries(seq))
+    if any(envelope == signed["envelope"] for envelope in used):
         return "this signature was used before."
-    if wanted and decision.approve and found.fingerprint not in wanted:
-        return f"the key of {found.name} ({found.fingerprint[:12]}...) is none of those that may approve."
     return None

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from audit.case import Case
+from audit.case import Case, DataSpec
 from audit.errors import DataError, InputError, nearest
 from audit.load import columns_of, limits
 from audit.load.check import features_of, times_of
@@ -117,6 +117,31 @@ class Through(ABC):
     def read(self, number: int) -> Arrival: ...
 
 
+def _check_groups(data: DataSpec, frame: pd.DataFrame) -> None:
+    for attribute in data.sensitive:
+        if attribute not in data.bins and len(coded(frame[attribute])[1]) > limits.MAX_GROUPS:
+            raise DataError(
+                f"the sensitive column {attribute!r} has too many groups",
+                got=f"{len(coded(frame[attribute])[1]):,} different values in {len(frame):,} rows",
+                expected=f"at most {limits.MAX_GROUPS}",
+                todo="check what is sent in this column",
+            )
+
+
+def _check_weights(data: DataSpec, frame: pd.DataFrame) -> None:
+    if data.weight is None:
+        return
+    numbers, _ = numbers_of(frame[data.weight])
+    bad = ~(np.isfinite(numbers) & (numbers >= 0))
+    if bad.any():
+        raise DataError(
+            f"the weight column {data.weight!r} has values that are no weights",
+            got=f"{int(bad.sum()):,} of {len(frame):,} rows",
+            expected="a number of 0 or more in every row",
+            todo="correct them and send the batch again",
+        )
+
+
 def prepared(
     case: Case,
     frame: pd.DataFrame,
@@ -170,23 +195,8 @@ def prepared(
     frame, second = sift_values(case, frame, known)
     aside = (*lost, *first.aside, *second.aside)
     frame, _ = true_false(case, frame)
-    for attribute in data.sensitive:
-        if attribute not in data.bins and len(coded(frame[attribute])[1]) > limits.MAX_GROUPS:
-            raise DataError(
-                f"the sensitive column {attribute!r} has too many groups",
-                got=f"{len(coded(frame[attribute])[1]):,} different values in {len(frame):,} rows",
-                expected=f"at most {limits.MAX_GROUPS}",
-                todo="check what is sent in this column",
-            )
-    if data.weight is not None:
-        numbers, _ = numbers_of(frame[data.weight])
-        if not (np.isfinite(numbers) & (numbers >= 0)).all():
-            raise DataError(
-                f"the weight column {data.weight!r} has values that are no weights",
-                got=f"{int((~(np.isfinite(numbers) & (numbers >= 0))).sum()):,} of {len(frame):,} rows",
-                expected="a number of 0 or more in every row",
-                todo="correct them and send the batch again",
-            )
+    _check_groups(data, frame)
+    _check_weights(data, frame)
     left = Counter(counts_of(lost)) + Counter(first.said) + Counter(second.said)
     poor: dict[str, Any] = {"aside": aside, "poor": dict(left)}
     if data.time is None or frame.empty:

@@ -317,17 +317,21 @@ def object_of(line: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ValueError("JSON that is no object")
     for key, value in found.items():
-        if not key.strip():
-            raise ValueError("a value without a name")
-        if isinstance(value, (list, dict)):
-            raise ValueError(f"{key[:60]!r} holds a list or an object")
-        if isinstance(value, int) and abs(value) >= 1 << 63:
-            raise ValueError(f"{key[:60]!r} holds a number of more than 64 bits")
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"{key[:60]!r} holds a number too large to be one")
-        if isinstance(value, str) and not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
-            raise ValueError(f"{key[:60]!r} holds half a character")
+        _check_value(key, value)
     return found
+
+
+def _check_value(key: str, value: Any) -> None:
+    if not key.strip():
+        raise ValueError("a value without a name")
+    if isinstance(value, (list, dict)):
+        raise ValueError(f"{key[:60]!r} holds a list or an object")
+    if isinstance(value, int) and abs(value) >= 1 << 63:
+        raise ValueError(f"{key[:60]!r} holds a number of more than 64 bits")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{key[:60]!r} holds a number too large to be one")
+    if isinstance(value, str) and not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
+        raise ValueError(f"{key[:60]!r} holds half a character")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ in for it in the trees. Deterministic; nothing sensitive is read when a person i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,19 +79,69 @@ def boost(
     exceed the tolerance is the largest group's error less loss_from, and `gap` stands for that. Raises DataError where
     there is one outcome only, or no tree can be grown.
     """
-    import lightgbm as lgb
-
     settings = settings or BoostSettings()
     everyone = _normal(weight, len(label))
-    y, w = label[learn], everyone[learn]
-    v = everyone[~learn]
-    base = float(np.average(y, weights=w))
+    rows = int(learn.sum())
+    base = float(np.average(label[learn], weights=everyone[learn]))
     if not 0 < base < 1:
-        raise DataError("the training rows have one outcome only", got=f"{len(y)} rows", todo="check the label")
+        raise DataError("the training rows have one outcome only", got=f"{rows} rows", todo="check the label")
     if not 0 < threshold < 1:
         raise DataError("the threshold cannot be learned for", got=threshold, expected="a probability between 0 and 1")
     start = float(np.log(base / (1 - base)))
-    cut = float(np.log(threshold / (1 - threshold)))
+    nothing = DataError(
+        "no tree could be grown",
+        got=f"{rows} training rows",
+        expected=f"features that tell at least {settings.least_in_leaf} rows apart from the others",
+        todo="bring more rows or features, or choose another method",
+    )
+    first = x[learn][:1]
+    same = (x[learn] == first) | (np.isnan(x[learn]) & np.isnan(first))
+    if same.all():
+        raise nothing
+    booster = _booster(x, label, learn, start, categories, settings, seed)
+    multipliers: list[Multipliers] = [
+        GapMultipliers(b, everyone, learn, AIM * tolerance, settings.step)
+        if loss_from is None
+        else LossMultipliers(b, everyone, learn, AIM * tolerance, settings.step, loss_from)
+        for b in bounds
+    ]
+    run = _Run(
+        multipliers,
+        {True: label[learn], False: label[~learn]},
+        {True: everyone[learn], False: everyone[~learn]},
+        even=weight is None,
+        cut=float(np.log(threshold / (1 - threshold))),
+        sharpness=settings.sharpness,
+        on_errors=loss_from is not None,
+    )
+    run.grow(booster, settings.trees)
+    if not run.errors:
+        raise nothing
+    gaps_fit, gaps_held, gaps = run.gaps()
+    kept, met = _choose(gaps, np.array(run.errors), tolerance)
+    return Boosted(
+        _as_probability(booster, kept, start),
+        kept,
+        gaps_fit,
+        gaps_held,
+        {m.name: m.multipliers() for m in multipliers},
+        float(gaps[kept - 1]),
+        met,
+    )
+
+
+def _booster(
+    x: Floats,
+    label: Ints,
+    learn: npt.NDArray[np.bool_],
+    start: float,
+    categories: int,
+    settings: BoostSettings,
+    seed: int,
+) -> Any:
+    """A lightgbm.Booster of no tree yet, with the rows that are not learned from, if any, beside it."""
+    import lightgbm as lgb
+
     parameters = {
         "num_leaves": settings.leaves,
         "learning_rate": settings.learning_rate,
@@ -106,129 +156,135 @@ def boost(
         # More threads gain little on tables of this size, and lose much when the cores are shared.
         "num_threads": 1,
     }
-    data: dict[str, Any] = {
-        "categorical_feature": list(range(categories)),
-        "params": parameters,
-        "free_raw_data": False,
-    }
-    first = x[learn][:1]
-    same = (x[learn] == first) | (np.isnan(x[learn]) & np.isnan(first))
-    train = lgb.Dataset(x[learn], y, init_score=np.full(len(y), start), **data)
-    nothing = DataError(
-        "no tree could be grown",
-        got=f"{len(y)} training rows",
-        expected=f"features that tell at least {settings.least_in_leaf} rows apart from the others",
-        todo="bring more rows or features, or choose another method",
+    train = lgb.Dataset(
+        x[learn],
+        label[learn],
+        init_score=np.full(int(learn.sum()), start),
+        categorical_feature=list(range(categories)),
+        params=parameters,
+        free_raw_data=False,
     )
-    if same.all():
-        raise nothing
     booster = lgb.Booster(parameters, train)
-    if len(v):
-        held = lgb.Dataset(
-            x[~learn], label[~learn], init_score=np.full(len(v), start), reference=train, params=parameters
-        )
+    rest = ~learn
+    if rest.any():
+        scores = np.full(int(rest.sum()), start)
+        held = lgb.Dataset(x[rest], label[rest], init_score=scores, reference=train, params=parameters)
         booster.add_valid(held, "held")
-    multipliers: list[Multipliers] = [
-        GapMultipliers(b, everyone, learn, AIM * tolerance, settings.step)
-        if loss_from is None
-        else LossMultipliers(b, everyone, learn, AIM * tolerance, settings.step, loss_from)
-        for b in bounds
-    ]
-    outcome = {True: y, False: label[~learn]}
-    k = settings.sharpness
-    hits: dict[bool, list[list[Floats]]] = {True: [], False: []}
-    errors: list[float] = []
+    return booster
 
-    def count(part: bool, positive: npt.NDArray[np.bool_]) -> list[Floats]:
-        counted = positive if loss_from is None else positive != outcome[part]
-        hits[part].append([m.count(part, counted if even else (w if part else v) * counted) for m in multipliers])
-        return hits[part][-1]
 
-    # Of the odds against, the one costly function of a round, both the probability and the smoothed decision follow.
-    shift = float(np.exp(cut))
-    # Scores may run far out; beyond this nothing changes but the risk of an overflow.
-    far = 300 / max(k, 1.0)
-    even = weight is None
+class _Run:
+    """One run of the game: multipliers that rise with what the trees so far decide, and trees that follow them.
 
-    def gradients(preds: Floats, _: Any) -> tuple[Floats, Floats]:
-        against = np.exp(np.clip(-preds, -far, far))
+    Parts are told by True (rows learned from) and False (the others, maybe none). hits[part][t][b] is the weight of
+    the rows of each group of bound b that count after t trees: the positive ones or, with `on_errors`, those decided
+    wrongly. errors[t]: the weighted error on the other rows after t + 1 trees.
+    """
+
+    def __init__(
+        self,
+        multipliers: Sequence[Multipliers],
+        outcome: dict[bool, Ints],
+        weight: dict[bool, Floats],
+        *,
+        even: bool,
+        cut: float,
+        sharpness: float,
+        on_errors: bool,
+    ) -> None:
+        self.multipliers, self.outcome, self.weight = multipliers, outcome, weight
+        self.even, self.cut, self.sharpness, self.on_errors = even, cut, sharpness, on_errors
+        self.has_others = len(outcome[False]) > 0
+        self.hits: dict[bool, list[list[Floats]]] = {True: [], False: []}
+        self.errors: list[float] = []
+        # Of the odds against, the one costly function of a round, both the probability and the smoothed decision
+        # follow. Scores may run far out; beyond `far` nothing changes but the risk of an overflow.
+        self.shift = float(np.exp(cut))
+        self.far = 300 / max(sharpness, 1.0)
+
+    def grow(self, booster: Any, trees: int) -> None:
+        """Add up to `trees` trees; counts are kept after each."""
+        for _ in range(trees):
+            if booster.update(fobj=self._gradients):
+                break
+            if self.has_others:
+                booster.eval_valid(self._see_others)
+            else:
+                # Nothing to choose on: no error to tell the prefixes apart, so the longest that holds the gap is kept.
+                self._count(False, np.zeros(0, dtype=bool))
+                self.errors.append(0.0)
+        if self.errors:
+            booster.eval_train(self._see_learned)
+
+    def gaps(self) -> tuple[Floats, Floats, Floats]:
+        """The widest gap after each tree: on the rows learned from, on the others, and what is chosen by."""
+        # A round's gradient saw the trees before it: the first count is of no tree, the last was made after all.
+        fit, other = self.hits[True][1 : len(self.errors)] + self.hits[True][-1:], self.hits[False]
+        learned = self._widest_of([[h / m.total[True] for h, m in self._by_bound(at)] for at in fit])
+        held = self._widest_of([[share_of(h, m.total[False]) for h, m in self._by_bound(at)] for at in other])
+        if self.on_errors and self.has_others:
+            # What the trees learned from says little of the error; where it is counted at all, it is counted here.
+            return learned, held, held
+        together = [[a + b for a, b in zip(one, two, strict=True)] for one, two in zip(fit, other, strict=True)]
+        everyone = [[h / (m.total[True] + m.total[False]) for h, m in self._by_bound(at)] for at in together]
+        return learned, held, self._widest_of(everyone)
+
+    def _by_bound(self, at: Sequence[Floats]) -> Iterator[tuple[Floats, Multipliers]]:
+        return zip(at, self.multipliers, strict=True)
+
+    def _widest_of(self, rates: Sequence[Sequence[Floats]]) -> Floats:
+        return np.array([_widest(self.multipliers, at) for at in rates])
+
+    def _count(self, part: bool, positive: npt.NDArray[np.bool_]) -> list[Floats]:
+        counted = positive != self.outcome[part] if self.on_errors else positive
+        weighed = counted if self.even else self.weight[part] * counted
+        self.hits[part].append([m.count(part, weighed) for m in self.multipliers])
+        return self.hits[part][-1]
+
+    def _gradients(self, preds: Floats, _: Any) -> tuple[Floats, Floats]:
+        against = np.exp(np.clip(-preds, -self.far, self.far))
         p = 1 / (1 + against)
-        gradient, curve = p - y, p * (1 - p)
-        found = count(True, preds >= cut)
-        if multipliers and loss_from is not None:
-            # A training error flatters; the last count of the other rows does not.
-            part = not hits[False] or not len(v)
-            more = w.copy()
-            for m, hit in zip(multipliers, found if part else hits[False][-1], strict=True):
-                rates = share_of(hit, m.total[part])
-                m.rise(rates)
-                more += w * m.price(rates)[m.place[True]]
+        gradient, curve = p - self.outcome[True], p * (1 - p)
+        found = self._count(True, preds >= self.cut)
+        if self.on_errors and self.multipliers:
+            more = self._by_error(found)
             return gradient * more, curve * more
-        if multipliers:
-            pull: Floats | float = 0.0
-            for m, hit in zip(multipliers, found, strict=True):
-                rates = hit / m.total[True]
-                m.rise(rates)
-                pull = pull + m.price(rates)[m.place[True]]
-            smooth = 1 / (1 + (against * shift) ** k)
-            gradient += pull * (k * smooth * (1 - smooth))
-        return (gradient, curve) if even else (w * gradient, w * curve)
+        if self.multipliers:
+            gradient += self._pull(found, against)
+        w = self.weight[True]
+        return (gradient, curve) if self.even else (w * gradient, w * curve)
 
-    def on_held(preds: Floats, _: Any) -> tuple[str, float, bool]:
-        positive = preds >= cut
-        count(False, positive)
-        errors.append(float(np.average(positive != label[~learn], weights=v)))
-        return "error", errors[-1], False
+    def _by_error(self, found: list[Floats]) -> Floats:
+        """How much each row counts, so that groups that err more than they may count more."""
+        # A training error flatters; the last count of the other rows does not.
+        part = not self.hits[False] or not self.has_others
+        w = self.weight[True]
+        more = w.copy()
+        for hit, m in self._by_bound(found if part else self.hits[False][-1]):
+            rates = share_of(hit, m.total[part])
+            m.rise(rates)
+            more += w * m.price(rates)[m.place[True]]
+        return more
 
-    def on_learned(preds: Floats, _: Any) -> tuple[str, float, bool]:
-        count(True, preds >= cut)
+    def _pull(self, found: list[Floats], against: Floats) -> Floats:
+        """What the multipliers add to each row's gradient, by the slope of the smoothed decision."""
+        pull: Floats | float = 0.0
+        for hit, m in self._by_bound(found):
+            rates = hit / m.total[True]
+            m.rise(rates)
+            pull = pull + m.price(rates)[m.place[True]]
+        smooth = 1 / (1 + (against * self.shift) ** self.sharpness)
+        return pull * (self.sharpness * smooth * (1 - smooth))
+
+    def _see_others(self, preds: Floats, _: Any) -> tuple[str, float, bool]:
+        positive = preds >= self.cut
+        self._count(False, positive)
+        self.errors.append(float(np.average(positive != self.outcome[False], weights=self.weight[False])))
+        return "error", self.errors[-1], False
+
+    def _see_learned(self, preds: Floats, _: Any) -> tuple[str, float, bool]:
+        self._count(True, preds >= self.cut)
         return "seen", 0.0, False
-
-    for _ in range(settings.trees):
-        if booster.update(fobj=gradients):
-            break
-        if len(v):
-            booster.eval_valid(on_held)
-        else:
-            # Nothing to choose on: no error to tell the prefixes apart, so the longest that holds the gap is kept.
-            count(False, np.zeros(0, dtype=bool))
-            errors.append(0.0)
-    if not errors:
-        raise nothing
-    # A round's gradient saw the trees before it: the first count is of no tree, and the last trees are still to count.
-    booster.eval_train(on_learned)
-    fit, other = hits[True][1 : len(errors)] + hits[True][-1:], hits[False]
-    gaps_fit = np.array(
-        [_widest(multipliers, [h / m.total[True] for h, m in zip(at, multipliers, strict=True)]) for at in fit]
-    )
-    gaps_held = np.array(
-        [
-            _widest(multipliers, [share_of(h, m.total[False]) for h, m in zip(at, multipliers, strict=True)])
-            for at in other
-        ]
-    )
-    gaps = np.array(
-        [
-            _widest(
-                multipliers,
-                [(a + b) / (m.total[True] + m.total[False]) for a, b, m in zip(one, two, multipliers, strict=True)],
-            )
-            for one, two in zip(fit, other, strict=True)
-        ]
-    )
-    if loss_from is not None and len(v):
-        # What the trees learned from says little of the error; where it is counted at all, it is counted here.
-        gaps = gaps_held
-    kept, met = _choose(gaps, np.array(errors), tolerance)
-    return Boosted(
-        _as_probability(booster, kept, start),
-        kept,
-        gaps_fit,
-        gaps_held,
-        {m.name: m.multipliers() for m in multipliers},
-        float(gaps[kept - 1]),
-        met,
-    )
 
 
 def _widest(multipliers: Sequence[Multipliers], rates: Sequence[Floats]) -> float:

@@ -7,56 +7,28 @@ neither the ranking nor any fit has seen. A prediction is never printed: influen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 
 from audit import progress
-from audit.cube import CodedRows, Floats, Ints
-from audit.errors import ModelError
+from audit.cube import Ints
 from audit.gaps import Settings
-from audit.metrics import metrics_for, parts_of
-from audit.quality.codes import Group
 from audit.stress.confirm import Confirmed, confirm
-from audit.stress.corrupt import KINDS, fits
-from audit.stress.figures import Aim, Figures, aims_of, moves_of
-from audit.stress.predicates import Literal, Literals, literals_of, singles_and_pairs
-from audit.stress.serving import FLOOR, hit_rows
+from audit.stress.figures import Aim, Figures, is_gap, moves_of
+from audit.stress.predicates import Literal
+from audit.stress.serving import FLOOR
 from audit.stress.spec import StressSpec
 from debias.refits import Refits
-from debias.stress.influence import Influence, encoder_of, rate_weight
+from debias.stress.fits import Bench, Fitted, Point
+from debias.stress.ranking import ranked
 from debias.task import Task
 
-RANKED = 6000
-"""Rows by which candidates are ranked; more change the order little."""
 RANDOM_FITS = 2
 TOGETHER = 2
 """So many fits are chosen at a time, however many processors there are: the same case gives the same evidence."""
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A corruption of the training rows: kind, column (None: whole rows) and one or two literals."""
-
-    kind: str
-    column: str | None
-    predicate: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Fitted:
-    """A point after its fit. worse (aims,): how much worse each figure is on the validation rows; decided (test,)."""
-
-    point: Point
-    rows: int
-    share: float
-    worse: Floats
-    decided: Ints
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,94 +56,12 @@ class Training:
     notes: tuple[str, ...]
 
 
-class Bench:
-    """The rows of a task, and what a fit on altered ones does to every figure."""
-
-    def __init__(self, task: Task, learner: Refits, spec: StressSpec, settings: Settings) -> None:
-        self.task, self.learner, self.spec, self.settings = task, learner, spec, settings
-        s = task.splits
-        self.train, self.search, self.test = s.train, s.validation, s.test
-        self.rows = task.part(self.train).reset_index(drop=True)
-        self.label = task.label[self.train]
-        self.asked = task.part(np.concatenate([self.search, self.test])).reset_index(drop=True)
-        self.base, self.score = learner(self.rows, self.label, self.asked, settings.seed)
-        aims, _ = aims_of(task.case.policy, task.case.data.sensitive, task.meaning)
-        many = len(self.search)
-        self.on_search = self._coded(self.search, self.base[:many])
-        self.on_test = self._coded(self.test, self.base[many:])
-        self.figures = Figures(self.on_search, aims, FLOOR)
-        groups = [Group(a, task.codes[self.train, i], task.levels[i]) for i, a in enumerate(task.case.data.sensitive)]
-        names = (task.meaning.negative, task.meaning.positive)
-        self.literals: Literals = literals_of(self.rows, task.features, groups, self.label, names, task.case.data.label)
-        self.now = self._figure(self.base[:many])
-        self.most = max(1, int(spec.budget * len(self.train)))
-
-    def _coded(self, rows: Ints, decision: Ints) -> CodedRows:
-        t = self.task
-        return CodedRows(
-            t.case.data.sensitive, t.levels, t.codes[rows], t.label[rows], decision, t.weight_of(rows), None, t.meaning
-        )
-
-    def _figure(self, decided: Ints) -> Floats:
-        coded = self.on_search
-        weight = np.ones(len(decided)) if coded.weight is None else coded.weight
-        cell = (self.figures.joint * 3 + coded.label) * 2 + decided
-        return np.asarray(
-            self.figures.of(np.bincount(cell, weight, minlength=self.figures.size)[None].astype(np.float64))[0]
-        )
-
-    def try_out(self, point: Point, number: int) -> Fitted | None:
-        """Fit on the corrupted rows; None where too few or too many rows are hit, or the model refuses."""
-        mine = self.literals.rows(point.predicate)
-        size = int(mine.sum())
-        if size < FLOOR or len(mine) - size < FLOOR:
-            return None
-        share = min(1.0, self.most / size)
-        return self.fit(point, hit_rows(mine, share, self.settings.seed + number), share)
-
-    def abreast(self, one: Callable[[Any], Any], many: Sequence[Any]) -> list[Any]:
-        """`one` of each, as many at a time as there are processes that fit."""
-        with ThreadPoolExecutor(self.learner.abreast) as pool:
-            return list(pool.map(one, many))
-
-    def fit(self, point: Point, hit: npt.NDArray[np.bool_], share: float) -> Fitted | None:
-        rows, label = altered(self.rows, self.label, point, hit)
-        if len(np.unique(label)) < 2:
-            return None
-        try:
-            decided, _ = self.learner(rows, label, self.asked, self.settings.seed)
-        except ModelError:
-            return None
-        many = len(self.search)
-        sign = np.array([a.sign for a in self.figures.aims], dtype=np.float64)
-        worse = (self._figure(decided[:many]) - self.now) * sign
-        return Fitted(point, int(hit.sum()), share, worse, decided[many:])
-
-
-def altered(rows: pd.DataFrame, label: Ints, point: Point, hit: npt.NDArray[np.bool_]) -> tuple[pd.DataFrame, Ints]:
-    """Training rows and labels with the corruption done to `hit` (n,)."""
-    if point.kind == "label":
-        return rows, np.where(hit, 1 - label, label)
-    if point.kind == "dropped":
-        return rows[~hit].reset_index(drop=True), label[~hit]
-    if point.kind == "duplicate":
-        at = np.concatenate([np.arange(len(rows)), np.flatnonzero(hit)])
-        return rows.iloc[at].reset_index(drop=True), label[at]
-    assert point.column is not None
-    change = KINDS[point.kind].change
-    assert change is not None
-    new = change(rows[point.column])
-    out = rows.copy(deep=False)
-    out[point.column] = rows[point.column].astype(new.dtype).where(~hit, new)
-    return out, label
-
-
 def training(task: Task, learner: Refits, spec: StressSpec, settings: Settings, fits_in_all: int) -> Training:
     """Raises ModelError where the model cannot be fitted at all."""
     progress.stage("Fitting the model again on clean data")
     bench = Bench(task, learner, spec, settings)
     progress.stage("Ranking what would hurt most")
-    ranked, count = _ranked(bench)
+    best, count = ranked(bench)
     progress.stage("Confirming by fits on corrupted data")
     done: list[Fitted] = []
     first = fits_in_all - fits_in_all // 3
@@ -180,9 +70,9 @@ def training(task: Task, learner: Refits, spec: StressSpec, settings: Settings, 
         progress.step(start, fits_in_all)
         points = []
         for number in range(start, min(start + TOGETHER, fits_in_all)):
-            point = ranked[number] if number < min(first, len(ranked)) else _proposed(bench, done, number)
+            point = best[number] if number < min(first, len(best)) else _proposed(bench, done, number)
             if point is None or point in tried:
-                point = next((p for p in ranked if p not in tried), None)
+                point = next((p for p in best if p not in tried), None)
             if point is not None:
                 tried.add(point)
                 points.append((number, point))
@@ -201,119 +91,6 @@ def training(task: Task, learner: Refits, spec: StressSpec, settings: Settings, 
         len(bench.test),
         tuple(notes),
     )
-
-
-def _ranked(bench: Bench) -> tuple[list[Point], int]:
-    """Points by influence, the best of each figure in turn; and how many were ranked."""
-    n = len(bench.rows)
-    encode = encoder_of(bench.rows)
-    x = encode(bench.rows)
-    few = np.random.default_rng(bench.settings.seed).permutation(n)[:RANKED]
-    influence = Influence(x, bench.label, encode(bench.asked.iloc[: len(bench.search)]))
-    part = _Part(influence, few)
-    holds = bench.literals.holds[few]
-    first, second = singles_and_pairs(len(bench.literals.names))
-    if bench.spec.depth == 1:
-        keep = first == second
-        first, second = first[keep], second[keep]
-    size = (holds.T @ holds)[first, second] * (n / len(few))
-    usable = (size >= FLOOR) & (n - size >= FLOOR)
-    share = np.minimum(1.0, bench.most / np.maximum(size, 1))
-    trained = sorted((k for k in KINDS.values() if k.training), key=lambda k: k.training)
-    wanted = [k.name for k in trained if not bench.spec.kinds or k.name in bench.spec.kinds]
-    changes = [(k, None) for k in wanted if KINDS[k].of == "rows"]
-    columns = [c for c, _ in encode.parts if not bench.spec.columns or c in bench.spec.columns]
-    other = {}
-    for name in columns:
-        for kind in wanted:
-            if KINDS[kind].of != "rows" and fits(KINDS[kind], bench.rows[name]):
-                at = dict(encode.parts)[name]
-                change = KINDS[kind].change
-                assert change is not None
-                new = x[few].copy()
-                new[:, encode.slice_of(name)] = encode.column(change(bench.rows[name]).iloc[few], at)
-                other[kind, name] = new
-    lists: list[list[tuple[float, Point]]] = []
-    for aim in range(len(bench.figures.aims)):
-        v = influence.direction(_weights(bench, influence.soft, aim))
-        if not np.isfinite(v).all():
-            continue
-        mine: list[tuple[float, Point]] = []
-        for kind, column in [*changes, *other]:
-            effect = part.of(kind, v, other.get((kind, column)) if column is not None else None)
-            total = (holds.T @ (holds * effect[:, None].astype(np.float32)))[first, second] * share
-            total = np.where(usable, total, -np.inf)
-            for k in np.argsort(-total)[:3].tolist():
-                if np.isfinite(total[k]) and total[k] > 0:
-                    names = tuple(sorted({int(first[k]), int(second[k])}))
-                    mine.append((float(total[k]), Point(kind, column, names)))
-        # The best of each kind first, so that fits are not spent on one kind's neighbours.
-        lists.append(_spread(mine))
-    out: dict[Point, None] = {}
-    for place in range(max((len(one) for one in lists), default=0)):
-        for one in lists:
-            if place < len(one):
-                out.setdefault(one[place][1])
-    return list(out), int(usable.sum()) * (len(changes) + len(other))
-
-
-def _spread(found: list[tuple[float, Point]]) -> list[tuple[float, Point]]:
-    ordered = sorted(found, key=lambda f: -f[0])
-    best: list[tuple[float, Point]] = []
-    rest: list[tuple[float, Point]] = []
-    seen = set()
-    for one in ordered:
-        (rest if (key := (one[1].kind, one[1].column)) in seen else best).append(one)
-        seen.add(key)
-    return [*best, *rest]
-
-
-class _Part:
-    """Influence of some of the rows."""
-
-    def __init__(self, whole: Influence, rows: Ints) -> None:
-        self.whole, self.rows = whole, rows
-        self.x, self.y, self.p = whole.x[rows], whole.y[rows], whole.p[rows]
-
-    def of(self, kind: str, v: Floats, x: Floats | None) -> Floats:
-        if kind == "label":
-            return np.asarray(-(2 * self.y - 1) * (self.x @ v))
-        drop = (self.p - self.y) * (self.x @ v)
-        if kind in ("dropped", "duplicate"):
-            return np.asarray(drop if kind == "dropped" else -drop)
-        assert x is not None
-        p = 1 / (1 + np.exp(-np.clip(x @ self.whole.theta, -500, 500)))
-        return np.asarray(drop - (p - self.y) * (x @ v))
-
-
-def _weights(bench: Bench, soft: Floats, aim: int) -> Floats:
-    """The derivative of the figure, in its worse direction, by each validation row's soft decision."""
-    task, figure = bench.task, bench.figures.aims[aim]
-    by_name = {m.name: m for m in metrics_for(task.meaning)}
-    parts = [by_name[m] for m in parts_of(figure.metric, task.meaning)]
-    label = task.label[bench.search]
-    if figure.kind == "rate":
-        return -rate_weight(parts[0], label, soft, np.ones(len(label)))[1]
-    axes = [task.case.data.sensitive.index(a) for a in figure.attribute]
-    codes = task.codes[bench.search][:, axes]
-    names = set(bench.figures.names(aim))
-    groups = [
-        (codes == code).all(axis=1)
-        for code in np.unique(codes, axis=0)
-        if " / ".join(task.levels[a][c] for a, c in zip(axes, code.tolist(), strict=True)) in names
-    ]
-    best: tuple[float, Floats] = (-1.0, np.full(len(label), np.nan))
-    for metric in parts:
-        rates = [rate_weight(metric, label, soft, g.astype(np.float64)) for g in groups]
-        rates = [r for r in rates if np.isfinite(r[0])]
-        if len(rates) < 2:
-            continue
-        high, low = max(rates, key=lambda r: r[0]), min(rates, key=lambda r: r[0])
-        if high[0] - low[0] > best[0]:
-            ratio = figure.kind == "ratio" and high[0] > 0
-            grown = (high[1] * low[0] / high[0] - low[1]) / high[0] if ratio else high[1] - low[1]
-            best = (high[0] - low[0], np.asarray(grown))
-    return best[1]
 
 
 def _proposed(bench: Bench, done: Sequence[Fitted], number: int) -> Point | None:
@@ -354,7 +131,8 @@ def _proposed(bench: Bench, done: Sequence[Fitted], number: int) -> Point | None
 
 
 def _entries(bench: Bench, done: Sequence[Fitted]) -> list[Trained]:
-    """Of each figure the worst fit on the validation rows, overall and without attribute or outcome; on test rows."""
+    """Of each figure, and of its other side where that ends as a gap, the worst fit on the validation rows, overall and
+    without attribute or outcome; on test rows."""
     personal = bench.literals.personal
     report = bench.on_test
     figures = Figures(report, bench.figures.aims, FLOOR)
@@ -364,7 +142,9 @@ def _entries(bench: Bench, done: Sequence[Fitted]) -> list[Trained]:
             able = [
                 i
                 for i, f in enumerate(done)
-                if f.worse[aim] > 0 and not (plain and personal[list(f.point.predicate)].any())
+                if f.worse[aim] > 0
+                and not (plain and personal[list(f.point.predicate)].any())
+                and (not bench.turned[aim] or _opens(bench, aim, f))
             ]
             if able:
                 wanted.setdefault((aim, max(able, key=lambda i: done[i].worse[aim])))
@@ -394,6 +174,12 @@ def _entries(bench: Bench, done: Sequence[Fitted]) -> list[Trained]:
             Trained(figures.aims[aim], f.point, literals, f.rows, f.share, found, any(x.personal for x in literals))
         )
     return out
+
+
+def _opens(bench: Bench, aim: int, f: Fitted) -> bool:
+    """Whether the other side ends as a gap: fits are dear, and what only narrows one is left to serving."""
+    one = bench.figures.aims[aim]
+    return is_gap(one.kind, float(bench.now[aim]) + one.sign * float(f.worse[aim]))
 
 
 def _random(bench: Bench, points: set[Point], rows: int) -> dict[tuple[str, str | None], list[Ints]]:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from audit.cube import Floats, Ints
-from audit.errors import ModelError
+from audit.errors import DataError, ModelError
 from audit.load.values import with_columns
 from debias.refits import Refits
 from debias.whatif.table import Parts, Recipe
@@ -28,7 +28,7 @@ class CaseOwn:
             try:
                 decided, score = learner(parts.train, parts.label, pd.concat(frames, ignore_index=True), parts.seed)
                 break
-            except ModelError:
+            except (ModelError, DataError):
                 if number == 2:
                     raise
         many = len(parts.test)
@@ -39,6 +39,8 @@ class CaseOwn:
 
     def __call__(self, recipe: Recipe) -> tuple[Ints, Floats]:
         """Decisions and scores (m,) of the rows measured. Raises ModelError."""
+        if recipe.same and recipe.threshold is None:
+            return self.decided, self.base
         if recipe.threshold is not None:
             if not ((self.base >= 0) & (self.base <= 1)).all():
                 raise ModelError("the model's scores are no probabilities, so that no other threshold was tried")

@@ -42,6 +42,8 @@ def column_of(train: pd.Series, test: pd.Series) -> Column:
     codes, names = coded(train)
     count = np.bincount(codes[codes >= 0], minlength=len(names))
     most = np.argsort(-count, kind="stable")[:MOST_VALUES]
+    # By name: an order by counts would hang on the rows learned from, and of equal splits a tree takes the first.
+    most = np.array(sorted(most.tolist(), key=lambda k: names[k]), dtype=np.int64)
     place = np.full(len(names) + 1, len(most) + 1, dtype=np.int64)
     place[most] = np.arange(len(most))
     place[-1] = len(most)  # missing is a value of its own
@@ -137,7 +139,7 @@ class Linear:
 
     def __call__(self, recipe: Recipe) -> Floats:
         """Scores (m,) of the rows measured. Pure: plans may be asked by several threads."""
-        if recipe.threshold is not None:
+        if recipe.same:
             return self.base
         if recipe.asked:
             z = self.log_odds.copy()

@@ -23,7 +23,7 @@ from audit.files import canonical, write_whole
 from audit.gaps import Settings
 from audit.load import load_rows
 from audit.stress.confirm import spreads
-from audit.stress.figures import Aim, Figures, aims_of, moves_of
+from audit.stress.figures import Aim, Figures, aims_of, changed
 from audit.stress.kept import Kept, asked_key
 from audit.stress.spec import LEARNERS
 from debias.refits import refitting
@@ -116,14 +116,18 @@ def parts_of(task: Task, seed: int) -> Parts:
     rows = np.sort(np.concatenate([task.splits.train, task.splits.validation]))
     train = task.part(rows).reset_index(drop=True)
     test = task.part(task.splits.test).reset_index(drop=True)
-    return Parts(task, rows, train, test, task.label[rows], flags(train, task.label[rows], seed), seed)
+    label, truth = task.label[rows], task.label[task.splits.test]
+    flagged, doubted = flags(train, test, label, truth, seed)
+    return Parts(task, rows, train, test, label, flagged, seed, doubted)
 
 
-def flags(train: Any, label: Ints, seed: int) -> Any:
-    """What confident learning would look at, from out-of-fold scores of logistic regression; None for too few rows."""
+def flags(train: Any, test: Any, label: Ints, truth: Ints, seed: int) -> tuple[Any, Any]:
+    """What confident learning would look at, of training rows (n,) from out-of-fold scores of logistic regression and
+    of rows measured (m,) from a fit on all training rows; None, None for too few rows."""
     if len(label) < 50 or min(label.sum(), len(label) - label.sum()) < FOLDS * 2:
-        return None
-    x = design([column_of(train[c], train[c]) for c in train.columns], 0)
+        return None, None
+    columns = [column_of(train[c], test[c]) for c in train.columns]
+    x = design(columns, 0)
     fold = np.random.default_rng(seed).permutation(len(label)) % FOLDS
     score, theta, solve = np.zeros(len(label)), np.zeros(x.width), None
     for k in range(FOLDS):
@@ -132,7 +136,11 @@ def flags(train: Any, label: Ints, seed: int) -> Any:
         theta = fit(part, label[mine].astype(np.float64), None, theta, solve)
         solve = solve or solver(hessian(part, theta, None))
         score[rest] = logistic(x.take(rest) @ theta)
-    return confident(score, label)
+    theta = fit(x, label.astype(np.float64), None, theta, solve)
+    known = truth < 2
+    doubted = np.zeros(len(truth), dtype=bool)
+    doubted[known] = confident(logistic(design(columns, 1) @ theta)[known], truth[known])
+    return confident(score, label), doubted
 
 
 def decisions(
@@ -206,9 +214,10 @@ def _document(
     figures = Figures(coded, aims, FLOOR)
     weight = np.ones(len(base)) if coded.weight is None else coded.weight
 
-    def table(decision: Ints) -> Floats:
-        cell = (figures.joint * 3 + coded.label) * 2 + decision
-        return np.bincount(cell, weight, minlength=figures.size).astype(np.float64)
+    def table(decision: Ints, label: Ints | None = None, counts: Floats | None = None) -> Floats:
+        cell = (figures.joint * 3 + (coded.label if label is None else label)) * 2 + decision
+        there = weight if counts is None else weight * counts
+        return np.bincount(cell, there, minlength=figures.size).astype(np.float64)
 
     now = figures.of(table(base)[None])[0]
     usable = np.flatnonzero(np.isfinite(now))
@@ -218,8 +227,10 @@ def _document(
         if variant.name in failed:
             continue
         mine = decided[variant.name]
-        there = figures.of(table(mine)[None])[0]
-        moves = moves_of(figures, coded, mine, "whatif")
+        made = mine, variant.recipe.truth, variant.recipe.counts
+        cells = table(*made)
+        there = figures.of(cells[None])[0]
+        moves = changed(figures, coded, *made)
         sd = spreads(figures, coded, moves, settings.seed) if len(moves.row) else np.zeros(len(aims))
         values, p_values = _changes(now, there, sd, usable, len(base))
         p += p_values
@@ -231,14 +242,15 @@ def _document(
                 "side": variant.side,
                 "changed": int((mine != base).sum()),
                 "figures": [
-                    v | {"counts": figures.counts(table(mine), a)} for a, v in zip(usable.tolist(), values, strict=True)
+                    v | {"counts": figures.counts(cells, a)} for a, v in zip(usable.tolist(), values, strict=True)
                 ],
             }
         )
     adjusted = iter(stats.holm(p).tolist() if p else [])
     for entry in entries:
         for figure in entry["figures"]:
-            figure["p_adjusted"] = next(adjusted)
+            found = next(adjusted)
+            figure["p_adjusted"] = None if np.isnan(found) else found
     own = figures.of(table(shipped)[None])[0]
     kept = [aims[a] for a in usable]
     return {

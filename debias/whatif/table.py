@@ -27,7 +27,8 @@ class Recipe:
     without: features left out. columns: feature -> (training values, values of the rows measured), where they change.
     asked: feature -> altered values of the rows measured alone; nothing is fitted again. rows: row numbers to learn
     from (repeats allowed). label, weight (n,): others to learn with. scale: of numbers, in a linear pipeline.
-    threshold: to decide by. seed: of the learner.
+    threshold: to decide by. seed: of the learner. counts, truth (m,): how often each row measured counts, and other
+    outcomes to measure by; the model and its decisions stay as they are.
     """
 
     without: tuple[str, ...] = ()
@@ -39,11 +40,18 @@ class Recipe:
     scale: str = "standard"
     threshold: float | None = None
     seed: int = 0
+    counts: Floats | None = None
+    truth: Ints | None = None
+
+    @property
+    def same(self) -> bool:
+        """Whether the scores are those of the base model."""
+        return self.threshold is not None or self.counts is not None or self.truth is not None
 
     @property
     def fits(self) -> bool:
         """Whether the model is fitted again."""
-        return not self.asked and self.threshold is None
+        return not self.asked and not self.same
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,8 +67,9 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What rows of the table look at. train, test: features; label, joint (n,): of training rows; flagged (n,): rows
-    that confident learning would look at, or None where nothing scored them."""
+    """What rows of the table look at. train, test: features; label, joint (n,): of training rows; flagged (n,) of them
+    and doubted (m,) of those measured: rows that confident learning would look at, or None where nothing scored them.
+    """
 
     task: Task
     rows: Ints
@@ -69,6 +78,7 @@ class Parts:
     label: Ints
     flagged: Any
     seed: int
+    doubted: Any = None
 
 
 Make = Callable[[Parts], Iterator[tuple[str, Recipe]]]
@@ -271,6 +281,43 @@ def _repeated(p: Parts) -> Iterator[tuple[str, Recipe]]:
         yield "repeated rows learned from once", Recipe(rows=np.flatnonzero(~again))
 
 
+def _sizes(p: Parts) -> Iterator[tuple[str, Recipe]]:
+    for i, attribute in enumerate(p.task.case.data.sensitive):
+        codes = p.task.codes[p.task.splits.test, i]
+        for g, name in enumerate(p.task.levels[i]):
+            if 10 <= (codes == g).sum() <= len(codes) - 20:
+                for many, times in (("half as", 0.5), ("twice as", 2.0)):
+                    yield (
+                        f"{many} many of {attribute} {name} decided about",
+                        Recipe(counts=np.where(codes == g, times, 1.0)),
+                    )
+
+
+def _doubted(p: Parts) -> Iterator[tuple[str, Recipe]]:
+    if p.doubted is None or not p.doubted.any():
+        return
+    label = p.task.label[p.task.splits.test]
+    yield "outcomes that look wrong not measured by", Recipe(counts=np.where(p.doubted, 0.0, 1.0))
+    yield "outcomes that look wrong turned where measured", Recipe(truth=np.where(p.doubted, 1 - label, label))
+
+
+def _filled(p: Parts) -> Iterator[tuple[str, Recipe]]:
+    """Gaps of what comes in, filled without a new fit."""
+    for c in p.test:
+        if not p.test[c].isna().any():
+            continue
+        found = {"most usual": p.train[c].mode()}
+        if str(c) in _numbers(p.train):
+            found["median"] = pd.Series([p.train[c].astype(np.float64).median()])
+        for how, value in found.items():
+            if len(value) and pd.notna(value.iloc[0]):
+                filled = p.test[c].astype(np.float64) if how == "median" else p.test[c]
+                yield (
+                    f"{c}: gaps filled with the {how} value as they come in",
+                    Recipe(asked={str(c): filled.fillna(value.iloc[0])}),
+                )
+
+
 def _weights(p: Parts) -> Iterator[tuple[str, Recipe]]:
     for i, attribute in enumerate(p.task.case.data.sensitive):
         done = reweigh(p.task.codes[p.rows, i], p.label, None)
@@ -342,6 +389,9 @@ KINDS: dict[str, Kind] = {
         Kind("weights", "fitting", "train", "What if rows were weighted?", _weights, ("logistic", "boosting")),
         Kind("seeds", "fitting", "train", "How much is the draw of the training data?", _seeds),
         Kind("thresholds", "deciding", "decide", "Where was the line drawn?", _thresholds),
+        Kind("people", "serving", "test", "What if other shares of people came?", _sizes),
+        Kind("measuring", "measuring", "test", "What if outcomes that look wrong are?", _doubted),
+        Kind("filling", "serving", "test", "What if gaps were filled before the model is asked?", _filled),
         Kind("incoming gaps", "serving", "test", "What if a field is not filled in any more?", _asked(("missing",))),
         Kind(
             "incoming errors",

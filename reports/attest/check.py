@@ -59,7 +59,7 @@ def check_model_card(files: Mapping[str, bytes]) -> str:
     mitigation = documents.plain("mitigation.json") if "mitigation.json" in documents else None
     try:
         right = ml_bom(documents.plain("evidence.json"), mitigation)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (AssayError, AssertionError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise Broken("the model card cannot be made again", got=type(error).__name__) from error
     mine = files[MODEL_CARD]
     if mine != right:

@@ -94,12 +94,18 @@ def includes(leaf: bytes, index: int, size: int, proof: Sequence[bytes], top: by
             return False
         if at & 1 or at == last:
             value = node_hash(step, value)
-            while at and not at & 1:
-                at, last = at >> 1, last >> 1
+            at, last = _without_sibling(at, last)
         else:
             value = node_hash(value, step)
         at, last = at >> 1, last >> 1
     return last == 0 and value == top
+
+
+def _without_sibling(at: int, last: int) -> tuple[int, int]:
+    """Up through the levels where a node has no sibling: the proof has no step for them (RFC 9162, 2.1.3.2)."""
+    while at and not at & 1:
+        at, last = at >> 1, last >> 1
+    return at, last
 
 
 def extends(old: int, old_top: bytes, size: int, top: bytes, proof: Sequence[bytes]) -> bool:
@@ -124,8 +130,7 @@ def extends(old: int, old_top: bytes, size: int, top: bytes, proof: Sequence[byt
             return False
         if at & 1 or at == last:
             mine, whole = node_hash(step, mine), node_hash(step, whole)
-            while at and not at & 1:
-                at, last = at >> 1, last >> 1
+            at, last = _without_sibling(at, last)
         else:
             whole = node_hash(whole, step)
         at, last = at >> 1, last >> 1

@@ -88,9 +88,10 @@ def sentence(gap: Gap | None, comparisons: str = "comparisons") -> str:
     if gap.value is None:
         return f"The gap cannot be estimated: {gap.reason}."
     idle = f" {gap.idle[:1].upper()}{gap.idle[1:]}." if gap.idle else ""
+    interval = interval_words(gap, say=words.number if words.on_own_scale(gap) else None)
     return (
-        f"Highest in {words.name_of(gap.highest)}, lowest in {words.name_of(gap.lowest)}: {100 * gap.value:.1f} points "
-        f"apart ({interval_words(gap)}; {significance(gap, comparisons)}).{idle}"
+        f"Highest in {words.name_of(gap.highest)}, lowest in {words.name_of(gap.lowest)}: {words.width(gap)} "
+        f"apart ({interval}; {significance(gap, comparisons)}).{idle}"
     )
 
 
@@ -202,8 +203,8 @@ def gaps_by(evidence: Evidence, attribute: Names, names: tuple[str, ...] | None 
         ("Rate", "Apart [95 %]", "Ratio [95 %]", "p, these two", "p, all groups", "From lowest to highest"),
         tuple(rows),
         "In points, with 95 % intervals in brackets: of the two groups named, for all pairs of the table's groups at "
-        "once. Of scores, whose pairs have no test of their own, the interval is of the widest gap. p-values are "
-        "adjusted: of the two groups named, and of all groups together, which does not say who differs.",
+        "once. p-values are adjusted: of the two groups named, and of all groups together, which does not say who "
+        "differs. Calibration errors have no test.",
         (19, 18, 21, 11, 11, 20),
     )
 

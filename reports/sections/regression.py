@@ -108,24 +108,27 @@ def _gaps(found: Regression, attribute: Names) -> Table:
     rows = []
     for g in find.every(found.gaps, attribute=attribute, kind="difference"):
         if g.value is None:
-            rows.append((NAMES[g.metric], "not estimable", "–", words.why(g.reason)))
+            rows.append((NAMES[g.metric], "not estimable", "–", "–", words.why(g.reason)))
             continue
-        limits = "no interval" if g.low is None else f"[{number(g.low)}, {number(g.high)}]"
+        low, high = words.ends(g)
+        limits = "no interval" if low is None else f"[{number(low)}, {number(high)}]"
         worse = f"; worse off: {words.name_of(g.worse_off)}" if g.worse_off else ""
         rows.append(
             (
                 NAMES[g.metric],
                 f"{number(g.value)} {limits}",
+                words.pair_p(g),
                 words.p_words(g.p_adjusted) if g.p_adjusted is not None else "–",
                 f"{words.name_of(g.lowest)} to {words.name_of(g.highest)}{worse}",
             )
         )
     return Table(
         f"Gaps of predictions and errors by {words.by(attribute)}",
-        ("Figure", "Apart [95 %]", "p, all groups", "From lowest to highest"),
+        ("Figure", "Apart [95 %]", "p, these two", "p, all groups", "From lowest to highest"),
         tuple(rows),
-        "",
-        (30, 26, 12, 32),
+        "Intervals and the first p-value are of the two groups named, for all pairs of groups at once; the second "
+        "p-value is of all groups together.",
+        (27, 25, 11, 11, 26),
     )
 
 

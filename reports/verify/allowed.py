@@ -248,19 +248,9 @@ class _Walk:
         import pikepdf
 
         if rule.startswith("["):
-            if not isinstance(obj, pikepdf.Array) or depth > _DEPTH:
-                return False
-            inner = rule[1:-1]
-            plain = _numbers(inner)
-            for item in obj:
-                if type(item) not in plain:
-                    self._value(item, inner, where, depth + 1)
-            return True
+            return self._array(obj, rule[1:-1], where, depth)
         if rule.startswith("{"):
-            if not isinstance(obj, pikepdf.Dictionary):
-                return False
-            self.left += [(obj[key], rule[1:-1], f"{where} {key}") for key in obj.keys()]  # noqa: SIM118
-            return True
+            return self._names(obj, rule[1:-1], where)
         if rule in _PLAIN:
             return _PLAIN[rule](obj)
         if rule.startswith("/"):
@@ -269,6 +259,33 @@ class _Walk:
             return self._dest(obj)
         if rule == "space":
             return self._space(obj, where)
+        return self._entries(obj, rule, where)
+
+    def _array(self, obj: Any, rule: str, where: str, depth: int) -> bool:
+        """[rule]: an array of which each item is held against the rule."""
+        import pikepdf
+
+        if not isinstance(obj, pikepdf.Array) or depth > _DEPTH:
+            return False
+        plain = _numbers(rule)
+        for item in obj:
+            if type(item) not in plain:
+                self._value(item, rule, where, depth + 1)
+        return True
+
+    def _names(self, obj: Any, rule: str, where: str) -> bool:
+        """{rule}: a dictionary under whatever names."""
+        import pikepdf
+
+        if not isinstance(obj, pikepdf.Dictionary):
+            return False
+        self.left += [(obj[key], rule, f"{where} {key}") for key in obj.keys()]  # noqa: SIM118
+        return True
+
+    def _entries(self, obj: Any, rule: str, where: str) -> bool:
+        """A dictionary or stream of a kind of KINDS."""
+        import pikepdf
+
         if isinstance(obj, pikepdf.Stream) != rule.startswith("stream:"):
             return False
         if not isinstance(obj, pikepdf.Dictionary | pikepdf.Stream):

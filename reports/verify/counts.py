@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from audit.documents.series import Series
+from collections.abc import Collection, Mapping
+
+from audit.documents.series import Point, Series
 from reports.series_counts import judged_again, margins_in, same_figures, stream_of
 from reports.verify.result import Broken, shown
 
 
 def check_counts(series: Series) -> str:
     """Each batch's gaps and their states against the published counts; what has none is counted. Raises Broken."""
-    counts = series.counts
     points = {p.number: p for p in series.timeline if p.kind == "batch"}
+    again = _follow(series, points)
+    withheld, lost = _without_counts(points, again)
+    _check_last(series)
+    words = f"{len(again):,} figures of batches follow from their counts"
+    if withheld:
+        words += f"; {withheld:,} are withheld, too few people came since the one before"
+    if lost:
+        words += f"; {lost:,} cannot be recomputed, their counts are withheld or were not kept"
+    return words
+
+
+def _follow(series: Series, points: Mapping[int | None, Point]) -> set[tuple[int | None, str]]:
+    """(batch, norm) of the figures that were judged again from their counts. Raises Broken where one differs."""
     again: set[tuple[int | None, str]] = set()
-    for table in counts.tables:
+    for table in series.counts.tables:
         for number, streams in margins_in(table).items():
             for place, norm in enumerate(points[number].norms if number in points else (), 1):
                 stream = stream_of(norm.metric)
                 if norm.source != "counts" or norm.attribute != tuple(table["attribute"]) or stream not in streams:
                     continue
-                found = judged_again(norm, streams[stream], counts.people)
+                found = judged_again(norm, streams[stream], series.counts.people)
                 bad = same_figures(found, norm)
                 if bad is not None:
                     raise Broken(
@@ -26,6 +40,12 @@ def check_counts(series: Series) -> str:
                         got=shown(getattr(norm, bad)), expected=shown(found[bad]),
                     )  # fmt: skip
                 again.add((number, norm.key))
+    return again
+
+
+def _without_counts(points: Mapping[int | None, Point], again: Collection[tuple[int | None, str]]) -> tuple[int, int]:
+    """How many figures are withheld, and how many the loop alone knows. Raises Broken where one should have counts,
+    or is withheld and told all the same."""
     without = {"loop": 0, "withheld": 0}
     for batch, point in points.items():
         for place, norm in enumerate(point.norms, 1):
@@ -34,17 +54,14 @@ def check_counts(series: Series) -> str:
                     raise Broken(f"batch {batch}: norm {place} has no counts", got="none", expected="its counts")
                 continue
             without[norm.source] += 1
-            if norm.source == "withheld" and any(
-                getattr(norm, k) is not None for k in ("value", "low", "high", "people")
-            ):
+            told = any(getattr(norm, k) is not None for k in ("value", "low", "high", "people"))
+            if norm.source == "withheld" and told:
                 raise Broken(f"batch {batch}: norm {place} is withheld and told", got=shown(norm.value))
+    return without["withheld"], without["loop"]
+
+
+def _check_last(series: Series) -> None:
     last = {n.key: n for n in series.timeline[-1].norms} if series.timeline else {}
     for norm in series.norms:
         if norm.source == "counts" and norm != last.get(norm.key):
             raise Broken("a norm does not stand as after the last batch", got=shown(norm.value))
-    words = f"{len(again):,} figures of batches follow from their counts"
-    if without["withheld"]:
-        words += f"; {without['withheld']:,} are withheld, too few people came since the one before"
-    if without["loop"]:
-        words += f"; {without['loop']:,} cannot be recomputed, their counts are withheld or were not kept"
-    return words

@@ -62,12 +62,7 @@ def check_rerun(files: Mapping[str, bytes], rerun: Mapping[str, bytes]) -> str:
 
     Raises InPart where a file of the report was not made again.
     """
-    mine, again = load(files, "evidence.json"), load(rerun, "evidence.json")
-    for part in ("data", "model"):
-        digests = [document.get(part) for document in (mine, again)]
-        a, b = (d.get("sha256") if isinstance(d, dict) else None for d in digests)
-        if a != b:
-            raise Broken(f"the {part} is not the one that the report was made of", got=digest(b), expected=digest(a))
+    _check_inputs(load(files, "evidence.json"), load(rerun, "evidence.json"))
     compared, left = 0, []
     said: dict[tuple[str, str], list[str]] = {}
     for name in sorted(files):
@@ -96,6 +91,14 @@ def check_rerun(files: Mapping[str, bytes], rerun: Mapping[str, bytes]) -> str:
             todo="what the loop did rests on its trail; `assay watch --check` follows it where the loop ran",
         )
     return line
+
+
+def _check_inputs(mine: Mapping[str, Any], again: Mapping[str, Any]) -> None:
+    for part in ("data", "model"):
+        digests = [document.get(part) for document in (mine, again)]
+        a, b = (d.get("sha256") if isinstance(d, dict) else None for d in digests)
+        if a != b:
+            raise Broken(f"the {part} is not the one that the report was made of", got=digest(b), expected=digest(a))
 
 
 def _stopped_early(document: dict[str, Any]) -> dict[str, Any]:

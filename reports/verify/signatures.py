@@ -23,14 +23,24 @@ ROLL_BACK = (
 
 def read_signatures(data: bytes, reader: Any) -> tuple[Signature, ...]:
     """Every signature, by the end of what it covers. Raises Broken where one is damaged or covers too little."""
-    from pyhanko.pdf_utils import generic
-    from pyhanko.sign.validation.status import SignatureCoverageLevel
+    found = _embedded(reader)
+    raw = spans(data)
+    if set(raw) != set(found):
+        raise Broken(
+            "a signature's field and its place in the file do not belong together",
+            got=f"{len(raw)} signatures in the bytes, {len(found)} in the form",
+            expected="the same ones",
+        )
+    return tuple(_read_one(data, span, found[span]) for span in raw)
 
+
+def _embedded(reader: Any) -> dict[Span, Any]:
+    """The signatures of the form by what they cover, each from byte 0. Raises Broken."""
     try:
         embedded = list(reader.embedded_signatures)
     except Exception as error:
         raise Broken("a signature cannot be read", got=type(error).__name__) from error
-    seen: dict[Span, Any] = {}
+    found: dict[Span, Any] = {}
     for signature in embedded:
         numbers = [int(n) for n in signature.byte_range]
         if len(numbers) != 4 or numbers[0] != 0:
@@ -40,48 +50,39 @@ def read_signatures(data: bytes, reader: Any) -> tuple[Signature, ...]:
                 expected="all from byte 0",
             )
         span = Span(numbers[1], numbers[2], numbers[2] + numbers[3])
-        if span in seen:
-            raise Broken("two signature fields share a signature", got=f"signature {len(seen) + 1}")
-        seen[span] = signature
-    raw = spans(data)
-    if set(raw) != set(seen):
-        raise Broken(
-            "a signature's field and its place in the file do not belong together",
-            got=f"{len(raw)} signatures in the bytes, {len(seen)} in the form",
-            expected="the same ones",
-        )
-    out = []
-    for span in raw:
-        signature = seen[span]
-        container = container_of(data, span)
-        check_digest(data, span, container)
-        coverage = signature.evaluate_signature_coverage()
-        if coverage not in (SignatureCoverageLevel.ENTIRE_FILE, SignatureCoverageLevel.ENTIRE_REVISION):
-            raise Broken("a signature does not cover its whole revision", got=coverage.name)
-        entry = signature.sig_object
-        kind = str(signature.sig_object_type)
-        if SUBFILTERS.get(kind) != str(entry.get("/SubFilter")):
-            raise Broken(
-                "a signature is of a kind that is not accepted", expected="ETSI.CAdES.detached, or ETSI.RFC3161"
-            )
-        if (kind == "/DocTimeStamp") != (container.kind == "timestamp"):
-            raise Broken("a signature is not what its field says", got=container.kind, expected="the other kind")
-        reason = entry.get("/Reason")
-        stated = None
-        if "/M" in entry:
-            stated = generic.parse_pdf_date(entry["/M"], strict=True)
-        out.append(
-            Signature(
-                span,
-                container,
-                str(signature.field_name),
-                kind,
-                None if reason is None else str(reason),
-                stated,
-                signature,
-            )
-        )
-    return tuple(out)
+        if span in found:
+            raise Broken("two signature fields share a signature", got=f"signature {len(found) + 1}")
+        found[span] = signature
+    return found
+
+
+def _read_one(data: bytes, span: Span, signature: Any) -> Signature:
+    """Intact, over its whole revision, of a kind that is accepted. Raises Broken."""
+    from pyhanko.pdf_utils import generic
+    from pyhanko.sign.validation.status import SignatureCoverageLevel
+
+    container = container_of(data, span)
+    check_digest(data, span, container)
+    coverage = signature.evaluate_signature_coverage()
+    if coverage not in (SignatureCoverageLevel.ENTIRE_FILE, SignatureCoverageLevel.ENTIRE_REVISION):
+        raise Broken("a signature does not cover its whole revision", got=coverage.name)
+    entry = signature.sig_object
+    kind = str(signature.sig_object_type)
+    if SUBFILTERS.get(kind) != str(entry.get("/SubFilter")):
+        raise Broken("a signature is of a kind that is not accepted", expected="ETSI.CAdES.detached, or ETSI.RFC3161")
+    if (kind == "/DocTimeStamp") != (container.kind == "timestamp"):
+        raise Broken("a signature is not what its field says", got=container.kind, expected="the other kind")
+    reason = entry.get("/Reason")
+    stated = generic.parse_pdf_date(entry["/M"], strict=True) if "/M" in entry else None
+    return Signature(
+        span,
+        container,
+        str(signature.field_name),
+        kind,
+        None if reason is None else str(reason),
+        stated,
+        signature,
+    )
 
 
 def check_certification(reader: Any, signatures: Sequence[Signature]) -> str:

@@ -16,7 +16,7 @@ TOLERANCE = 1e-6
 
 def check_stress(files: Mapping[str, bytes]) -> str:
     """stress.json. Raises Broken."""
-    from audit.stress.figures import figure_of
+    from audit.stress.figures import figure_of, is_worse
     from audit.stress.words import noticed, words_of
 
     document = load(files, "stress.json")
@@ -28,17 +28,17 @@ def check_stress(files: Mapping[str, bytes]) -> str:
                 where, finding = f"{question} {number}", getattr(found, question).entries[number - 1]
                 words_of(finding)
                 noticed(finding)
-                counts, sign = e["counts"], 1 if e["figure"] == "difference" else -1
-                before, after = (figure_of(e["figure"], counts[side]) for side in ("before", "after"))
+                counts, side = e["counts"], e.get("lowest")
+                at = None if side is None else counts["groups"].index(side)
+                before, after = (figure_of(e["figure"], counts[when], at) for when in ("before", "after"))
                 if before is None or after is None:
                     raise Broken("a figure of the stress test has no counts", got=where)
-                clear = e["low"] > 0 if sign > 0 else e["high"] < 0
-                beyond = e["random_worst"] is None or sign * (after - e["random_worst"]) > 0
+                worse = is_worse(e["figure"], e["low"], e["high"], after, e["random_worst"])
                 pairs = (
                     ("before", e["before"], before),
                     ("after", e["after"], after),
                     ("change", e["change"], after - before),
-                    ("worse", e["worse"], bool(clear and beyond)),
+                    ("worse", e["worse"], worse),
                     ("interval", bool(e["low"] <= e["change"] <= e["high"]), True),
                     ("names_person", e["names_person"], any(x["personal"] for x in e["predicate"])),
                     ("budget", bool(e["rows"] <= document["asked"]["budget"] * e["of"] + 1), True),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from audit.documents.base import Names
 from audit.documents.evidence import Evidence
+from audit.findings import surest
 from audit.metrics import EQUAL_OPPORTUNITY, SELECTION_RATE, TRUE_NEGATIVE_RATE, TRUE_POSITIVE_RATE
 from audit.sizes import unit
 from audit.values import Gap, Pair
@@ -121,14 +122,14 @@ def _compared(evidence: Evidence, attribute: Names, gap: Gap) -> str:
         f"By {named(attribute)}: of 100 in {bottom}, {of_100(low.value)} get it; of 100 in {top}, "
         f"{of_100(high.value)}. The {widest_gap} is {words.width(gap)} (95 % sure: {words.span(gap)})."
     )
-    return text + _sure(gap) + _merit(evidence, attribute)
+    return text + _sure(gap) + _surer(evidence, gap) + _merit(evidence, attribute)
 
 
 def _sure(gap: Gap) -> str:
     """What chance could do, from the adjusted p-value of the two groups, or of all of them."""
     if gap.idle:
         return f" {words.capital(gap.idle)}."
-    p = gap.pair_p_adjusted if gap.pairs else gap.p_adjusted
+    p = gap.p_adjusted if gap.pair_p_adjusted is None else gap.pair_p_adjusted
     if p is None:
         return ""
     if p >= 0.05:
@@ -136,7 +137,25 @@ def _sure(gap: Gap) -> str:
         if low is None or low <= 0:
             return " It may be chance."
         return " By itself it is hardly chance; among so many pairs of groups looked at, it may be."
+    return _hardly(p)
+
+
+def _hardly(p: float) -> str:
     return " It is hardly chance." if p >= 0.001 else " Chance alone would almost never do that."
+
+
+def _surer(evidence: Evidence, gap: Gap) -> str:
+    """Where the widest gap may be chance, the one that is not (audit.findings.surest)."""
+    pair = None if gap.idle else surest(gap, evidence.pairs or ())
+    if pair is None:
+        return ""
+    low, high = (find.rate(evidence, gap.metric, gap.attribute, g) for g in (pair.lower, pair.higher))
+    if low is None or high is None:
+        return ""
+    top, bottom = two(pair.higher, pair.lower)
+    return f" Surer: of 100 in {bottom}, {of_100(low.value)} get it; of 100 in {top}, {of_100(high.value)}." + _hardly(
+        pair.p_adjusted
+    )
 
 
 def _merit(evidence: Evidence, attribute: Names) -> str:
@@ -149,6 +168,8 @@ def _merit(evidence: Evidence, attribute: Names) -> str:
     if low is None or high is None or low.value is None or high.value is None:
         return ""
     top, bottom = two(merit.highest, merit.lowest)
+    if low.value == high.value == 1:
+        return ""  # nobody of them goes without, as where outcomes are known of the accepted only
     maybe = words.ends(merit)[0]
     return (
         f" Of 100 who merit it, {of_100(1 - low.value)} in {bottom} go without, and {of_100(1 - high.value)} in "

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from audit.cube import margins_of
 from audit.cube_json import margins_from_json, margins_to_json
+from audit.documents import Documents
 from audit.errors import AssayError, CaseError, DataError, ModelError
 from audit.gaps import Settings
 from audit.load import load_case
@@ -243,6 +244,9 @@ def test_a_small_group_is_withheld_and_the_rest_follows_from_what_is_published(t
     hists = {tuple(h["group"]): h["people"] for h in evidence["regression"]["histograms"]}
     assert hists["x",] is None
     assert sum(n for _, n in hists[()]) == 195
+    read = Documents.of(published).evidence.regression
+    assert read is not None
+    assert {h.group: h.people is None for h in read.histograms} == {g: v is None for g, v in hists.items()}
     check_figures(published)
     broken = json.loads(published["evidence.json"])
     broken["regression"]["rates"][0]["value"] *= 1.01

@@ -1,4 +1,4 @@
-"""Run by test_spark.py with pyspark on the path: counts cases in one session and writes what it found, FOLDER/found.json.
+"""Run by test_spark.py with pyspark on the path: counts cases in one session and writes FOLDER/found.json.
 
 python in_spark.py FOLDER        every FOLDER/*/case.toml, with its cube; then a DataFrame of a notebook
 """

@@ -176,7 +176,8 @@ def test_a_pairs_interval_is_put_together_from_the_groups_own() -> None:
     """MOVER by hand, two groups."""
     low, high = np.array([0.1, 0.5]), np.array([0.4, 0.75])
     found = limits_gap(
-        np.array([0.2, 0.6]), np.array([0.1, 0.1]), lambda _: (low, high), p_value=0.5, what="x", how="test"
+        np.array([0.2, 0.6]), np.array([0.1, 0.1]), lambda _: (low, high), p_value=lambda *_: 0.5, what="x",
+        how="test",
     )  # fmt: skip
     assert (found.value, found.highest, found.p_value) == (pytest.approx(0.4), 1, 0.5)
     assert (found.low, found.high) == pytest.approx((0.4 - np.hypot(0.1, 0.2), 0.4 + np.hypot(0.15, 0.1)))

@@ -70,6 +70,19 @@ def test_a_model_that_cannot_be_cloned_and_groups_within_the_budget_are_told(cas
     assert all(e["column"] != "same" and e["worse"] in (True, False) for e in found["training"]["entries"])
 
 
+def test_a_figure_that_a_variant_leaves_without_people_is_none_and_not_nan(case) -> None:
+    """Where nobody is selected any more, a ratio is zero over zero."""
+    out = case.parent / "run"
+    asked = ["--learner", "logistic", "--kind", "thresholds", "--kind", "people"]
+    assert cli.main(["whatif", str(case), "--out", str(out), *asked]) == 0
+    found = json.loads((out / "whatif.json").read_text())
+    figures = [f for v in found["variants"] for f in v["figures"]]
+    gone = [f for f in figures if f["value"] is None]
+    assert gone
+    assert all(f["p_value"] is None and f["p_adjusted"] is None for f in gone)
+    assert all(f["p_adjusted"] is not None for f in figures if f["value"] is not None)
+
+
 def test_a_contract_that_refuses_every_row_says_so(case, capsys) -> None:
     case.write_text(CASE.format(top='contract = "contract.toml"'))
     (case.parent / "contract.toml").write_text('[[check]]\ncolumn = "a"\nbetween = [100, 200]\n')

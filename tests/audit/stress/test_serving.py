@@ -1,4 +1,4 @@
-"""The search finds a planted weakness and names nothing where there is none; half of the people confirm."""
+"""The search promises what brute force over rows gives; groups are the true ones; bad asks are one sentence."""
 
 from __future__ import annotations
 
@@ -53,41 +53,10 @@ def planted(frame: pd.DataFrame) -> np.ndarray:
     return ((frame["a"].to_numpy(dtype=float) > 0.3 * women) & ~sunk).astype(np.int64)
 
 
-def scrambled(frame: pd.DataFrame) -> np.ndarray:
-    """Decisions that a change of `b` reshuffles, for every kind of person alike: nothing to be found."""
-    b = np.nan_to_num(frame["b"].to_numpy(dtype=float, na_value=np.nan), nan=0.37)
-    noise = np.modf(np.abs(np.sin(np.arange(len(frame)) * 12.9898 + b * 78.233)) * 43758.5453)[0]
-    return (noise < 0.5).astype(np.int64)
-
-
 def fed(frame: pd.DataFrame, model) -> Fed:
     case = case_of()
     coded = code_rows(case, frame, Decisions(model(frame), None, "t"))
     return Fed(frame, ("town", "work", "a", "b"), coded, model, ModelFacts("path", None, None, None, (), None, None))
-
-
-SPEC = StressSpec(columns=("b",), kinds=("tenfold", "fivefold", "shifted", "usual"))
-
-
-def test_a_planted_weakness_is_found_in_19_of_20_draws() -> None:
-    found = 0
-    for seed in range(20):
-        done = serving(case_of(), fed(made_up(seed), planted), SPEC, Settings(seed=seed))
-        entry = next(e for e in done.entries if e.aim.kind == "difference")
-        about = {(x.column, x.value) for x in entry.predicate}
-        found += entry.confirmed.worse and entry.tried.column == "b" and ("town", "Fa") in about
-    assert found >= 19
-
-
-def test_null_data_name_nothing_in_19_of_20_draws() -> None:
-    named = [
-        any(
-            e.confirmed.worse
-            for e in serving(case_of(), fed(made_up(seed), scrambled), SPEC, Settings(seed=seed)).entries
-        )
-        for seed in range(20)
-    ]
-    assert sum(named) <= 1
 
 
 def test_the_search_promises_what_brute_force_over_rows_gives() -> None:

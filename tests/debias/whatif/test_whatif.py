@@ -20,12 +20,16 @@ import cli
 from audit.documents.stress import Stress, Whatif
 from audit.load import load_case, load_rows
 from audit.models.write import skops_bytes
+from audit.publish import publish_files
 from debias.task import task_of
 from debias.whatif.boosting import Boosting, _grown, _values
 from debias.whatif.linear import Linear, column_of
 from debias.whatif.run import parts_of
 from debias.whatif.table import variants_of
+from tests.reports import kit
+from tests.reports.pki import Pki
 
+RUN = ("evidence.json", "cube.json")
 N = 900
 CASE = """[case]
 name = "Loans"
@@ -52,6 +56,7 @@ def people() -> pd.DataFrame:
             "town": rng.choice(["Aa", "Bo", "Ce", "Du"], N, p=[0.5, 0.3, 0.19, 0.01]),
             "a": rng.normal(2, 3, N).round(3),
             "b": rng.exponential(5, N).round(3),
+            "flag": rng.random(N) < 0.4,
             "split": np.where(np.arange(N) % 3 == 0, "test", "train"),
         }
     )
@@ -66,7 +71,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frame = people()
     frame.to_csv(place / "people.csv", index=False)
     train = frame[frame["split"] == "train"]
-    (place / "model.skops").write_bytes(skops_bytes(cold(train[["town", "a", "b"]], train["outcome"])))
+    (place / "model.skops").write_bytes(skops_bytes(cold(train[["town", "a", "b", "flag"]], train["outcome"])))
     (place / "case.toml").write_text(CASE)
     return place / "case.toml"
 
@@ -152,6 +157,29 @@ def test_changes_are_paired_and_held_against_chance_over_all_variants(document) 
         assert f["low"] <= f["change"] <= f["high"]
 
 
+def test_who_is_measured_and_by_which_outcomes_follow_from_the_rows(document, parts) -> None:
+    """Other shares of people and outcomes cleaned where measured: the same decisions, counted otherwise."""
+    plan = Linear(parts)
+    decision, label = (plan.base >= 0.5).astype(int), parts.task.label[parts.task.splits.test]
+    sex = np.array([parts.task.levels[0][c] for c in parts.task.codes[parts.task.splits.test, 0]])
+    at = [(a["metric"], a["kind"]) for a in document["aims"]].index(("selection_rate", "difference"))
+    right = [a["metric"] for a in document["aims"]].index("accuracy")
+    looked = 0
+    for v in (v for v in variants_of(parts, "logistic") if v.kind in ("people", "measuring")):
+        counts = np.ones(len(label)) if v.recipe.counts is None else v.recipe.counts
+        truth = label if v.recipe.truth is None else v.recipe.truth
+        figures = next(f["figures"] for f in document["variants"] if f["variant"] == v.name)
+        rate = {g: np.average(decision[sex == g], weights=counts[sex == g]) for g in ("Female", "Male")}
+        assert figures[at]["value"] == pytest.approx(abs(rate["Female"] - rate["Male"])), v.name
+        assert figures[right]["value"] == pytest.approx(np.average(decision == truth, weights=counts)), v.name
+        looked += v.kind == "measuring" or "twice as many of sex" in v.name
+    assert looked == 4
+    doubted = parts.doubted
+    assert doubted is not None
+    assert 0 < doubted.sum() < len(label) / 3
+    assert (decision != label)[doubted].mean() > 0.8, "they are where the model disagrees for sure"
+
+
 def test_the_paired_p_value_is_near_mcnemar(parts) -> None:
     from audit.policy import Policy
     from audit.stress.confirm import spreads
@@ -217,6 +245,21 @@ def test_the_cases_own_pipeline_is_cloned_and_stressed(own: Path) -> None:
     assert "audited Pipeline" in found["training"]["learner"]
     assert all(e["rows"] <= 0.2 * e["of"] + 1 for q in ("serving", "training") for e in found[q]["entries"])
     assert "worst that was found, not the worst there is" in found["serving"]["notes"][0]
+
+
+def test_verify_makes_both_again_from_model_and_data(case: Path, own: Path, tmp_path, monkeypatch, capsys) -> None:
+    run, report = tmp_path / "run", tmp_path / "report.pdf"
+    assert cli.main(["audit", str(case), "--out", str(run)]) == 0
+    made = {n: (place / n).read_bytes() for place, names in ((run, RUN), (own, OWN)) for n in names}
+    report.write_bytes(kit.report(publish_files(made), Pki().auditor))
+    kit.judge_here(monkeypatch, kit.page)
+    capsys.readouterr()
+    assert cli.main(["verify", str(report), "--rerun", str(case), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    lines = {c["check"]: c for c in found["checks"]}
+    assert lines["rerun"]["status"] == "ok", lines["rerun"]
+    same = lines["rerun"]["detail"].partition("the same bytes: ")[2]
+    assert all(name in same for name in OWN)
 
 
 @pytest.mark.parametrize("wrong", [["--kind", "featurs"], ["--learner", "logistic", "--kind", "nothing"]])
