@@ -4,9 +4,10 @@
     python bench/spark.py --cluster [--rows 10000000]
 
 The table is that of bench/scale.py. Ours is `run_audit` with engine = "spark", 2,000 draws, from the table to
-evidence.json on disk; the peer is `df.groupBy(...).count().toArrow()` over the same columns. Both are warm: the session
-has begun, and each ran once before. Cells are compared with DuckDB's, one by one. --cluster starts a standalone master
-and two workers on this machine, kills one of them while it counts, and compares again. It needs `make spark` and Java.
+evidence.json on disk; "the cube" is its part in Spark. The peer is `df.groupBy(...).count().toArrow()` over the same
+columns. Both are warm: the session has begun, and each ran once before. Cells are compared with DuckDB's, one by one.
+--cluster starts a standalone master and two workers on this machine, kills one of them while it counts, and compares
+again. It needs `make spark` and Java.
 """
 
 from __future__ import annotations
@@ -89,9 +90,10 @@ def side_by_side(rows: list[int], repeats: int, master: str, folder: Path) -> No
     from audit.case import SparkSpec
     from audit.scale.spark import session_of
 
-    print("| rows | bare group-by s | the cube s | audit s | cube / bare | audit / bare | cells as DuckDB's |")
-    print("|---|---|---|---|---|---|---|")
+    print("| rows | bare s | the cube s | audit s | cube / bare | audit / bare | CPU us a row: bare, cube | cells |")
+    print("|---|---|---|---|---|---|---|---|")
     with session_of(SparkSpec(master=master)) as session:
+        java = session.sparkContext._gateway.proc.pid
         for n in rows:
             path = folder / f"assay-bench-{n}.parquet"
             if not path.exists():
@@ -99,16 +101,25 @@ def side_by_side(rows: list[int], repeats: int, master: str, folder: Path) -> No
             case = case_of(path)
             cells(session, path)
             same = equal(cube_alone(case), duckdb_cube(case))
-            runs = [
-                (timed(cells, session, path)[0], timed(cube_alone, case)[0], timed(ours, case)[0])
-                for _ in range(repeats)
-            ]
+            runs, spent = [], []
+            for _ in range(repeats):
+                before = cpu(java)
+                bare_seconds = timed(cells, session, path)[0]
+                middle = cpu(java)
+                cube_seconds = timed(cube_alone, case)[0]
+                spent.append((middle - before, cpu(java) - middle))
+                runs.append((bare_seconds, cube_seconds, timed(ours, case)[0]))
             bare, cube, audit = (statistics.median(r[i] for r in runs) for i in range(3))
+            each = ", ".join(f"{statistics.median(s[i] for s in spent) / n * 1e6:.2f}" for i in range(2))
             words = "equal" if same else "NOT EQUAL"
-            print(
-                f"| {n:,} | {bare:.2f} | {cube:.2f} | {audit:.2f} | {cube / bare:.2f} | {audit / bare:.2f} | {words} |",
-                flush=True,
-            )
+            ratios = f"{cube / bare:.2f} | {audit / bare:.2f}"
+            print(f"| {n:,} | {bare:.2f} | {cube:.2f} | {audit:.2f} | {ratios} | {each} | {words} |", flush=True)
+
+
+def cpu(process: int) -> float:
+    """Seconds of processor that a process of this machine (Linux) has had."""
+    fields = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager

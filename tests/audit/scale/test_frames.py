@@ -26,6 +26,7 @@ from audit.decide import decide
 from audit.errors import AssayError
 from audit.load import load_case, load_rows
 from audit.load.engines import FRAME
+from audit.scale import kinds as kinds_module
 from audit.scale.frames import Held, count_held
 
 ENGINES: dict[str, Callable[[pa.Table], Any]] = {
@@ -186,6 +187,30 @@ def test_small_combinations_stay_where_they_are(tmp_path: Path) -> None:
         assert any("fewer than 10 rows" in n and "4" not in n for n in found.notes)
     with pytest.raises(AssayError, match="no combination with 100 rows"):
         count_held(load_case(tmp_path / "case.toml"), held(table, "duckdb", floor=100))
+
+
+def test_one_scan_and_one_count_and_only_its_columns(tmp_path: Path) -> None:
+    """DuckDB's plan, and Spark's as test_spark.py holds it: rows are counted where they are read."""
+    pq.write_table(table_of(TRAPS["truth"]), tmp_path / "t.parquet")
+    path = tmp_path / "t.parquet"
+    relation = duckdb.sql(f"SELECT decision AS c0, y AS c1, w AS c2 FROM read_parquet('{path}')")
+    plans = []
+    kept = kinds_module.arrow
+
+    def look(frame: Any) -> pa.Table:
+        plans.append(frame.to_native().explain())
+        return kept(frame)
+
+    kinds_module.arrow = look
+    try:
+        kinds_module.kinds(nw.from_native(relation), ["c0", "c1"], most=10)
+    finally:
+        kinds_module.arrow = kept
+    assert plans[0].lower().count("group by") == 1
+    assert plans[0].count("READ_PARQUET") == 1
+    assert "few" not in plans[0]
+    recorded = (Path(__file__).parent / "spark_plan.txt").read_text().split()
+    assert recorded[1:] == ["HashAggregate", "HashAggregate", "Project", "FileScan"]
 
 
 def test_the_case_says_which_engine_counts(tmp_path: Path) -> None:

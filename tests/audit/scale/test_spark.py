@@ -108,7 +108,7 @@ def test_small_groups_stay_in_the_cluster(counted: tuple[Path, dict[str, Any]]) 
 
 
 def test_rows_are_counted_before_they_are_moved(counted: tuple[Path, dict[str, Any]]) -> None:
-    """Spark's plan: a part of the count in each task, and only that is exchanged; no Python runs on the rows."""
+    """Spark's plan: each task counts its part, then the parts are added up; no Python runs on the rows."""
     recorded = (Path(__file__).parent / "spark_plan.txt").read_text().split()
     assert counted[1]["plan"] == recorded
 
