@@ -9,6 +9,7 @@
 #   make quick               lint and the tests of the counting core, for the loop while writing
 #   make mutants [ROOM=audit/stats] [N=40] [SEED=0]   change lines one at a time; which changes does no test notice?
 #   make format              rewrite the source as `make check` wants it
+#   make examples            fill every form of law and custom with invented answers: docs/presets/*.md and *.pdf
 #   make samples             train the sample models and write the sample files again
 #   make extra               install what reads XGBoost and ONNX models too
 #   make login              install what logins need (docs/people.md); off until they are configured
@@ -30,7 +31,7 @@ LOCK = uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --gen
 export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: help run setup setup-test demo test test-environments test-other-versions check quick mutants lint types \
-	format samples extra login spark api other-versions \
+	format examples samples extra login spark api other-versions \
 	lock clean
 .DEFAULT_GOAL := help
 
@@ -84,6 +85,9 @@ mutants: setup-test
 format: setup-test
 	$(PY) -m ruff format $(CODE)
 	$(PY) -m ruff check --fix $(CODE)
+
+examples: setup
+	$(PY) scripts/preset_examples.py
 
 samples: setup
 	$(PY) sample_data/make.py

@@ -11,7 +11,7 @@ that it tuned itself on. The test rows are taken out of the table before the sea
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from debias.fit import fit_candidate
 from debias.methods.method import BOUNDED_LOSS, CONSTRAINTS, DEMOGRAPHIC_PARITY
 from debias.methods.table import METHODS, method_named
 from debias.mitigate import attributes_of
-from debias.pareto_figures import figures_of, front_of, place, words_of
+from debias.pareto_figures import ORIGINAL_BEATS, figures_of, front_in, place, words_of
 from debias.pareto_space import Point, draw, methods_to_search, propose, starts
 from debias.splits import Splits
 from debias.task import Task, halved, task_of
@@ -61,6 +61,8 @@ def run_search(
     allow: Sequence[str] = (),
     at_random: bool = False,
     acceptable_loss: float | None = None,
+    need: str = "",
+    begin: Callable[[dict[str, Any], int], None] | None = None,
 ) -> dict[str, Any]:
     """Try `trials` candidates and write search.json; the document.
 
@@ -69,7 +71,9 @@ def run_search(
     begun. Stopped and started again on the same case, it goes on; the result is the same bytes as without a stop. A
     trial that fails is recorded with its reason. at_random: each candidate is drawn by itself, so that a bound on what
     more search could gain holds (debias/search_bound.py); acceptable_loss: by how much the share of wrong decisions may
-    rise, as it was fixed beforehand. Raises InputError on a wrong request or where every trial failed.
+    rise, and need: which need the decision serves, as they were fixed beforehand. begin: given what is asked of the
+    search (digest_of tells it) and how many candidates were tried already, before the first one is drawn. Raises
+    InputError on a wrong request or where every trial failed.
     """
     from audit.load import load_rows
 
@@ -94,7 +98,11 @@ def run_search(
         head["sampler"] = "every candidate drawn at random from the space, one seed a trial"
     if acceptable_loss is not None:
         head["asked"]["acceptable_loss"] = acceptable_loss
+    if need := " ".join(need.split()):
+        head["asked"]["need"] = need
     record = _resumed(out, head)[:trials]
+    if begin is not None:
+        begin(head, len(record))
     began = time.monotonic()
     progress.stage("Searching")
     while len(record) < trials:
@@ -321,7 +329,8 @@ def _resumed(out: Path, head: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _document(head: dict[str, Any], judge: Judge, record: list[dict[str, Any]], asked: int) -> dict[str, Any]:
-    front = front_of([place(t) for t in record])
+    body = {"original": judge.original, "trials": record, "front_among": ORIGINAL_BEATS}
+    front = front_in(body)
     failed = sum(t["failed"] is not None for t in record)
     notes = [f"{failed} of {len(record)} candidates failed; each says why."] if failed else []
     if len(record) < asked:
@@ -329,8 +338,8 @@ def _document(head: dict[str, Any], judge: Judge, record: list[dict[str, Any]], 
     if left := head["asked"]["left_out"]:
         notes.append(f"Not searched: {'; '.join(f'{METHODS[n].title.lower()} ({why})' for n, why in left.items())}.")
     notes.append(
-        "The original may have learned from the rows that the search judges on, which flatters it and its moved "
-        "threshold here; no candidate has. So they stand beside the front and take no part in it."
+        "A candidate that the original beats in both is not on the front. The original may have learned from the rows "
+        "that the search judges on, which flatters it and its moved threshold here; no candidate has."
     )
     notes.append(
         "The best of many looks better on the rows that it was chosen on than it is. Read the comparison on the test "
@@ -340,10 +349,20 @@ def _document(head: dict[str, Any], judge: Judge, record: list[dict[str, Any]], 
         **head,
         "counts": judge.counts,
         "trials_asked": asked,
-        "original": judge.original,
+        **body,
         "trials": [{**t, "front": on} for t, on in zip(record, front, strict=True)],
         "notes": notes,
     }
+
+
+def digest_of(document: Mapping[str, Any]) -> str:
+    """The SHA-256 of what is asked of a search: of what data and model, within which space, to what aim, need and loss.
+
+    The same before the first candidate and after the last, and of the document as it is published.
+    """
+    data, base = document["data"], document["base"]
+    asked = {k: document[k] for k in ("schema", "asked", "space", "sampler")}
+    return sha256(canonical({**asked, "data": data["sha256"], "coded": data.get("coded"), "base": base.get("sha256")}))
 
 
 def table_of(document: dict[str, Any]) -> list[str]:
@@ -367,6 +386,8 @@ def table_of(document: dict[str, Any]) -> list[str]:
             f"{t['trial']:>5}  {t['title']:24}{'' if at is None else f'{at:g}':>10}  {_span(t['loss']):24}"
             f"{_span(t['gap']):32}{beside}"
         )
+    if not on:
+        lines.append("The front is empty: the original, as it is, beats every candidate.")
     lines += ["", *(f"Note: {n}" for n in document["notes"])]
     lines += [f"Notice: {m}" for m in sorted({METHODS[t["method"]].notice or "" for t in on} - {""})]
     return [*lines, "Take one: assay mitigate CASE.toml --pick NUMBER --reason TEXT --by NAME --out DIR"]
