@@ -270,7 +270,8 @@ def _bin_of(score: nw.Expr, at: Sequence[float]) -> nw.Expr:
         middle = (first + last + 1) // 2
         return nw.when(score < float(at[middle])).then(tree(first, middle - 1)).otherwise(tree(middle, last))
 
-    return tree(0, len(at) - 1)
+    found: nw.Expr = tree(0, len(at) - 1)
+    return found
 
 
 def _rank_bins(frame: Any, score: nw.Expr, low: float, high: float) -> tuple[Floats, Floats]:
