@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from assay import _frames, _models
+from assay import _frames, _models, _spark
 from assay._endpoint import section
 from assay._result import Result
 from audit.errors import CaseError, InputError
@@ -50,6 +50,7 @@ def audit(
     draws: int = 2000,
     allow: Sequence[str] = (),
     offline: bool = False,
+    floor: int | None = None,
 ) -> Result:
     """Measure how decisions about people differ between groups.
 
@@ -57,7 +58,8 @@ def audit(
     ----------
     data : Any
         A table of n rows: pandas, Polars, Arrow, a NumPy array (n, k) with columns x0, x1, ..., or a mapping of
-        columns. It is not changed.
+        columns. It is not changed. A Spark DataFrame stays in Spark: its rows are counted there, with decisions or
+        scores in a column, and only the counts come back.
     sensitive : Sequence[str] | Mapping[str, Column] | str
         Columns whose groups are compared, or name -> values (n,) for attributes that are no column.
     label : Column
@@ -121,6 +123,8 @@ def audit(
         Types in a model file that you have reviewed.
     offline : bool
         Of an endpoint: the answers that an earlier audit kept in `out`, and no other; nothing is sent.
+    floor : int | None
+        Of a Spark DataFrame: combinations of sensitive values with fewer rows do not leave the cluster.
 
     Returns
     -------
@@ -141,11 +145,14 @@ def audit(
     1.0
     """
     folder = _folder(out)
-    table = _frames.Columns(_frames.as_pandas(data), data)
+    spark = _spark.of(data, floor)
+    table = spark or _frames.Columns(_frames.as_pandas(data), data)
     roles: dict[str, Any] = {"label": table.role("label", label)}
     groups = _groups(table, sensitive)
     roles |= {r: table.role(r, v) for r, v in (("weight", weight), ("id", id), ("cluster", cluster))}
     _one_source({"model": model, "decision": decision, "score": score}, roles["label"])
+    if spark is not None:
+        spark.refuse(model)
     made: dict[str, Any] = {}
     if isinstance(model, (str, Path)):
         model = {"path": model}
@@ -166,7 +173,7 @@ def audit(
     made |= {"link": link} if link is not None else {}
     made |= {"classes": {name_of(k): name_of(v) for k, v in classes.items()}} if classes else {}
     values: dict[str, Any] = {
-        "path": "data.parquet",
+        **({"path": "data.parquet"} if spark is None else spark.place()),
         **roles,
         "sensitive": groups,
         "time": time,
@@ -181,12 +188,16 @@ def audit(
         values |= {"task": task, "positive": positive, "favourable": favourable}
     else:
         values |= table.sign(roles["label"] or made.get("decision"), positive, favourable, scored="score" in made)
-    table.write(folder / "data.parquet")
+    if spark is None:
+        table.write(folder / "data.parquet")
     about = {"name": name, "purpose": purpose}
     norms = {"file": str(Path(policy).resolve())} if policy is not None else {}
     tables = {"case": about, "data": values, "model": made, "policy": norms}
     _frames.write_case(folder / "case.toml", _frames.with_more(tables, case or {}))
-    return _run(folder / "case.toml", folder, out is None, seed=seed, draws=draws, allow=allow, offline=offline)
+    held = None if spark is None else spark.held
+    return _run(
+        folder / "case.toml", folder, out is None, seed=seed, draws=draws, allow=allow, offline=offline, held=held
+    )
 
 
 def _groups(table: _frames.Columns, sensitive: Sequence[str] | Mapping[str, Column] | str) -> list[str]:
@@ -278,7 +289,15 @@ def _folder(out: str | Path | None) -> Path:
 
 
 def _run(
-    path: Path, folder: Path, passing: bool, *, seed: int, draws: int, allow: Sequence[str], offline: bool
+    path: Path,
+    folder: Path,
+    passing: bool,
+    *,
+    seed: int,
+    draws: int,
+    allow: Sequence[str],
+    offline: bool,
+    held: Any = None,
 ) -> Result:
     from audit.case import offline as kept_only
     from audit.gaps import Settings
@@ -288,5 +307,6 @@ def _run(
 
     case = check_case(load_case(path))
     case = kept_only(case) if offline else case
-    run_audit(case, folder, Settings(seed=seed, draws=draws, reference=case.data.reference), allow=allow)
+    settings = Settings(seed=seed, draws=draws, reference=case.data.reference)
+    run_audit(case, folder, settings, allow=allow, held=held)
     return Result(folder, path, passing=passing)

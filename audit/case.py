@@ -38,6 +38,24 @@ class ProxySpec:
 
 
 @dataclass(frozen=True, slots=True)
+class SparkSpec:
+    """Where a table lies in Spark: `[data] engine = "spark"`.
+
+    table: its name in Spark's catalogue, in place of a path. url: the path as written where it has a scheme (s3://...).
+    format: "parquet", "delta" or "iceberg", None as the folder says. remote: an address of Spark Connect (sc://host);
+    master: of a cluster (spark://host:7077, local[2]); without either, as the environment and Spark's own settings say.
+    floor: combinations of sensitive values with fewer rows do not leave the cluster.
+    """
+
+    table: str | None = None
+    url: str | None = None
+    format: str | None = None
+    remote: str | None = None
+    master: str | None = None
+    floor: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DataSpec:
     """The table and the role of its columns. `path` is absolute; a glob names one data set in several files.
 
@@ -46,7 +64,7 @@ class DataSpec:
     indicators: attribute -> the 0/1 columns that make it (is_black, is_hispanic: race). stages: decision columns of a
     process, in order. legitimate: factors that a person calls legitimate, with the reason.
     proxy: attribute that is not recorded -> group probabilities that stand for it. codes: column -> value -> how it is
-    said to people.
+    said to people. engine: "memory", "duckdb" or "spark", None for the one that fits the file's size.
     """
 
     path: Path
@@ -73,6 +91,8 @@ class DataSpec:
     proxy: Mapping[str, ProxySpec] = field(default_factory=dict)
     codes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     read: ReadSpec = ReadSpec()
+    engine: str | None = None
+    spark: SparkSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ from audit.models.registry import record
 from audit.quality import examine, groups_of
 from audit.quality.codes import Group
 from audit.quality.leaks import leaks_of
+from audit.scale.frames import Held, refuse
 from audit.scale.source import is_large
 from audit.slices import search
 from audit.suppress import rare_people
@@ -69,6 +70,7 @@ class DataFacts:
     features: tuple[str, ...]
     sensitive_sha256: str | None = None
     engine: str = "memory"
+    source: Mapping[str, str] | None = None
 
 
 def run_audit(
@@ -79,17 +81,20 @@ def run_audit(
     allow: Sequence[str] = (),
     rows: Rows | None = None,
     large: bool | None = None,
+    held: Held | None = None,
 ) -> Audit:
     """Measure the audited rows of a case; write `cube.json`, then `evidence.json`. Raises what its parts raise.
 
-    large: count inside DuckDB instead of reading the rows; by default where the file is large (`audit.scale`).
+    large: count inside DuckDB instead of reading the rows; by default as the case's `engine` says, or where the file is
+    large (`audit.scale`). held: a table in another engine, in place of the one that the case names.
     """
     settings = settings or Settings(reference=case.data.reference)
     case = keeping_answers(case, out, renew=True)
     more: dict[str, Any] = {}
     numbers = case.data.task == "regression"
-    if rows is None and not numbers and (is_large(case) if large is None else large):
-        cube, model, facts, said, again = _counted(case)
+    engine = _engine(case, large) if rows is None and held is None else "spark" if held is not None else "memory"
+    if engine != "memory" and not (numbers and case.data.engine is None):
+        cube, model, facts, said, again = _counted(case, engine, held)
         more |= _contracted_in_base(case, settings)
     else:
         if rows is None:
@@ -266,15 +271,32 @@ def _by_person(
     }
 
 
-def _counted(case: Case) -> tuple[Cube, ModelFacts, DataFacts, tuple[str, ...], tuple[int, int] | None]:
-    """The cube of a file that stays on disk."""
-    from audit.scale import count
+def _engine(case: Case, large: bool | None) -> str:
+    """Who counts the rows."""
+    if case.data.engine is not None and large is None:
+        if case.data.engine != "memory":
+            refuse(case, case.data.engine)
+        return case.data.engine
+    return "duckdb" if (is_large(case) if large is None else large) else "memory"
 
-    progress.stage("Counting inside the database")
-    found = count(case)
-    facts = DataFacts(found.sha256, found.rows, found.people, found.columns, found.features, engine="duckdb")
+
+def _counted(
+    case: Case, engine: str, held: Held | None
+) -> tuple[Cube, ModelFacts, DataFacts, tuple[str, ...], tuple[int, int] | None]:
+    """The cube of rows that stay where they are."""
+    from audit.scale import count
+    from audit.scale.spark import count_in_spark
+
+    name = {"duckdb": "DuckDB", "spark": "Spark"}[engine]
+    progress.stage(f"Counting inside {name}")
+    said = None
+    if engine == "spark":
+        found, said = count_in_spark(case, held)
+    else:
+        found = count(case)
+    facts = DataFacts(found.sha256, found.rows, found.people, found.columns, found.features, engine=engine, source=said)
     note = (
-        "The rows were counted by DuckDB and not read: missing values of other columns, repeated rows, proxies, "
+        f"The rows were counted by {name} and not read: missing values of other columns, repeated rows, proxies, "
         "slices and neighbours were not looked at."
     )
     return cube_of(found.coded), found.model, facts, (*found.notes, note), found.repeated
@@ -340,6 +362,7 @@ def document(
             "excluded": list(data.exclude),
             "bins": {k: list(v) for k, v in data.bins.items()},
             "engine": facts.engine,
+            **({} if facts.source is None else {"source": dict(facts.source)}),
             **({"task": data.task} if data.task != "classification" else {}),
         },
         "model": model,

@@ -58,4 +58,6 @@ beside() { # beside NAME PACKAGE...
 }
 beside beside grpcio polars
 beside service fastapi uvicorn fsspec
+# pyspark needs Java 17 or 21 on the path.
+beside spark --no-deps --require-hashes -r "$(cd "$(dirname "$0")/.." && pwd)/requirements/spark.txt"
 echo "$place"

@@ -26,8 +26,9 @@ from audit.gaps import Settings
 from audit.load.rows import missing_words
 from audit.quality import groups_of
 from audit.quality.codes import Group
-from audit.scale.count import PEOPLE, SAFE, InBase, broken, measured_rows, typed_values
+from audit.scale.count import SAFE, InBase, broken, measured_rows
 from audit.scale.source import Source, source_of
+from audit.scale.typed import PEOPLE, typed_values
 
 MOST_VALUES = 300_000
 """Different values in different groups that are fetched for one check."""

@@ -23,7 +23,10 @@ from audit.values import Count, DatasetMeasure, Gap, Pair, Rate, Reach
 
 
 class Data(Record, frozen=True):
-    """What was measured. rows: of the file (`rows_at_most`: a bound); audited_rows: measured; people: behind them."""
+    """What was measured. rows: of the file (`rows_at_most`: a bound); audited_rows: measured; people: behind them.
+
+    source: of a table in Spark, where it lies, its format and version, and what `sha256` is of.
+    """
 
     sha256: str
     rows: int
@@ -40,6 +43,7 @@ class Data(Record, frozen=True):
     sensitive_sha256: str | None = None
     bins: dict[str, tuple[float, ...]] = field(default_factory=dict)
     engine: str = "memory"
+    source: dict[str, str] | None = None
     task: str = "classification"
     cluster: str | None = None
     people: int | None = None

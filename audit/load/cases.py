@@ -12,7 +12,7 @@ from msgspec import structs
 from audit.case import Case, DataSpec, ProxySpec, ReadSpec, TableSpec, WatchSpec
 from audit.errors import CaseError
 from audit.files import write_whole
-from audit.load import contracts, forms, models, population, recourse
+from audit.load import contracts, engines, forms, models, population, recourse
 from audit.load.policies import load_policy
 from audit.load.roles import check_roles
 from audit.load.schema import read
@@ -106,8 +106,9 @@ def _data(given: DataSection, table: Mapping[str, Any], folder: Path) -> DataSpe
     if given.positive is None and given.task != "regression":
         raise at.missing("positive")
     positive = _name(given.positive)
+    spark = engines.made(given)
     return DataSpec(
-        path=beside(folder, given.path),
+        path=engines.place(given, at, folder, spark),
         label=given.label,
         positive=positive,
         favourable=_name(given.favourable) or positive,
@@ -131,6 +132,8 @@ def _data(given: DataSection, table: Mapping[str, Any], folder: Path) -> DataSpe
         proxy=_proxy(given.proxy, at, folder),
         codes=given.codes,
         read=ReadSpec(given.sheet, given.header, given.skip_lines, given.dates),
+        engine=given.engine,
+        spark=spark,
     )
 
 
@@ -218,7 +221,7 @@ def dump_case(case: Case, path: Path) -> None:
 def _toml(case: Case, folder: Path) -> str:
     data, model = case.data, case.model
     values: dict[str, Any] = {
-        "path": relative(data.path, folder),
+        **engines.to_table(data, folder),
         "label": model.column if model.outcomes else data.label,
         "positive": data.positive,
         "favourable": data.favourable if data.favourable != data.positive else None,

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from audit.case import Case, DataSpec
-from audit.load import check
+from audit.load import check, engines
 from audit.load.digest import sha256_of
 from audit.load.groups import file_columns, with_indicators
 from audit.load.join import join_sensitive
@@ -58,6 +58,7 @@ def load_rows(case: Case, *, everything: bool | None = None) -> Rows:
     """
     data = case.data
     check_roles(case)
+    engines.in_reach(data)
     if everything is None:
         everything = case.model.is_asked
     side = () if data.sensitive_path is None else columns_of(data.sensitive_path)

@@ -105,10 +105,19 @@ class ProxySection(Section, frozen=True):
     table: Text
 
 
+class SparkSection(Section, frozen=True):
+    """[data.spark]: which cluster, and what may leave it."""
+
+    remote: Text | None = None
+    master: Text | None = None
+    format: Literal["parquet", "delta", "iceberg"] | None = None
+    floor: Annotated[int, Meta(ge=2, extra={"expected": "a whole number of rows from 2 on"})] | None = None
+
+
 class DataSection(Section, frozen=True, kw_only=True):
     """[data]: the table and the roles of its columns."""
 
-    path: Text
+    path: Text | None = None
     label: Text | None = None
     positive: Value = None
     favourable: Value = None
@@ -155,6 +164,9 @@ class DataSection(Section, frozen=True, kw_only=True):
         | None
     ) = None
     dates: Literal["day-first", "month-first"] | None = None
+    engine: Literal["memory", "duckdb", "spark"] | None = None
+    table: Text | None = None
+    spark: Annotated[SparkSection | None, Meta(extra={"where": "[data.spark]"})] = None
 
 
 # -- [model] ------------------------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ It serves cases whose decisions or scores are columns of Parquet or CSV. A model
 
 from __future__ import annotations
 
-from audit.scale.count import Counted, count
+from audit.scale.count import count
 from audit.scale.source import LARGE_BYTES, LARGE_ROWS, is_large
+from audit.scale.typed import Counted
 
 __all__ = ["LARGE_BYTES", "LARGE_ROWS", "Counted", "count", "is_large"]

@@ -233,7 +233,7 @@ def test_beyond_so_many_rows_an_area_is_exact_or_within_a_thousandth(
     frame.loc[frame["(n)"] == 2, "many"] = 0.4 + rng.random(int((frame["(n)"] == 2).sum())) / 2000
     frame.loc[frame["(n)"] == 3, "many"] = rng.random(int((frame["(n)"] == 3).sum()))
     case = case_of(tmp_path, "parquet", MODELS["many"], frame)
-    monkeypatch.setattr(sys.modules["audit.scale.count"], "AREA_ROWS", 1000)
+    monkeypatch.setattr(sys.modules["audit.scale.typed"], "AREA_ROWS", 1000)
     evidence = run_audit(case, tmp_path / "a", Settings(draws=50, order=2), large=True).evidence
     found = [r for r in evidence["rates"] if r["metric"] == "roc_auc" and r["value"] is not None]
     binned = [r for r in found if "for-bins" in r["interval"]]

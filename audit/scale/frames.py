@@ -1,0 +1,304 @@
+"""Count the rows of a table that another engine holds: a Spark cluster, or any frame that narwhals knows.
+
+The expression is that of audit/scale/kinds.py; what comes back is combinations of sensitive values (in their bands),
+label, split and decision or score, with how many rows each has. No row leaves the engine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pyarrow as pa
+
+from audit.case import Case, ReadSpec
+from audit.errors import CaseError, DataError
+from audit.load import check
+from audit.load.roles import check_roles
+from audit.load.values import coded as names_in
+from audit.scale import typed as base
+from audit.scale.kinds import PEOPLE, Sum, arrow, kinds
+from audit.scale.source import Source
+from audit.scores import EXACT_SCORES, RANKS, Floats, starts_of
+
+GRID = 64_000
+"""Steps between the lowest and the highest score in which scores are counted before bins are made of them."""
+HEAVY = 8
+"""So many of the fullest steps are counted again in finer ones, so often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A table in another engine. frame: of narwhals, its columns called c0, c1 ... in the order of `columns`.
+
+    engine: its name. name: what the table is called to people. floor: combinations of sensitive values with fewer rows
+    stay where they are. said: what is known of the source, for the record. sha256: of the bytes of its files, or None
+    where there are none; then what was counted is hashed.
+    """
+
+    frame: Any
+    columns: tuple[str, ...]
+    engine: str
+    name: str
+    floor: int | None = None
+    said: Mapping[str, str] = field(default_factory=dict)
+    sha256: Callable[[], str] | None = None
+
+    def column(self, name: str) -> str:
+        return f"c{self.columns.index(name)}"
+
+
+class _Hash:
+    """The sha256 of what was counted, where there are no bytes of a file."""
+
+    def __init__(self, held: Held, found: pa.Table) -> None:
+        self.held, self.found = held, found
+
+    def get(self) -> str:
+        if self.held.sha256 is not None:
+            return self.held.sha256()
+        digest = hashlib.sha256(json.dumps([self.held.name, self.held.columns]).encode())
+        for row in self.found.to_pylist():
+            digest.update(json.dumps([None if v is None else str(v) for v in row.values()]).encode())
+        return digest.hexdigest()
+
+
+def refuse(case: Case, engine: str) -> None:
+    """Raises CaseError for what needs rows, or a reader of our own, and so cannot be had of another engine."""
+    data, model = case.data, case.model
+    rows = engine != "duckdb"  # it reads files by our own rules, and people with several rows
+    needs = {
+        "a model that is asked": model.is_asked,
+        '`task = "regression"`': data.task != "classification",
+        "`cluster`": rows and data.cluster is not None,
+        "`sensitive_path`": data.sensitive_path is not None,
+        "`indicators`": bool(data.indicators),
+        "`stages`": bool(data.stages),
+        "`legitimate`": bool(data.legitimate),
+        "`proxy`": bool(data.proxy),
+        "`classes`": bool(model.classes),
+        "`sheet`, `header`, `skip_lines` or `dates`": data.read != ReadSpec(),
+        "[contract]": rows and case.contract is not None,
+    }
+    found = [name for name, given in needs.items() if given]
+    if not found:
+        return
+    asked = model.is_asked
+    raise CaseError(
+        f"{' and '.join(found)} cannot be used with engine = {engine!r}",
+        got=", ".join(found),
+        expected="decisions or scores in a column, and columns as they are in the table",
+        todo=(
+            'score the rows where they are, write the score into a column, and name it: score = "..." '
+            "under [model]; or audit a sample of the rows with the model itself"
+            if asked
+            else "make the columns in the table first, or audit a sample of the rows in memory"
+        ),
+    )
+
+
+def count_held(case: Case, held: Held) -> base.Counted:
+    """As `audit.scale.count`, of a table in another engine. Raises CaseError, DataError."""
+    check_roles(case)
+    refuse(case, held.engine)
+    check.columns(case, held.columns, ())
+    source = Source((Path(held.name),), held.engine, held.columns, ())
+    frame = held.frame
+    schema = frame.collect_schema()
+    _plain(case, held, schema)
+    roles = {held.column(c): c for c in base.roles_of(case)}
+    frame = (
+        frame.with_columns(
+            _in_band(nw.col(held.column(c)), edges).alias(held.column(c))
+            for c, edges in case.data.bins.items()
+            if schema[held.column(c)].is_numeric()
+        )
+        if case.data.bins
+        else frame
+    )
+    sums: list[Sum] = []
+    weight, largest = None, 1.0
+    if case.data.weight is not None:
+        weight = _number(held, case.data.weight, schema)
+        bad, high = _one(frame, _many(~_good(weight) | (weight < 0)), weight.max())
+        largest = base.largest_of(case, int(bad or 0), high)
+        sums += [Sum("w", weight, largest), Sum("q", weight * weight, largest**2)]
+    floor = None if held.floor is None else (held.floor, tuple(held.column(c) for c in case.data.sensitive))
+    own = held.column(str(case.model.column))
+    scores = case.model.kind == "score"
+    found = bins = None
+    most = base.MOST_GROUPS + 1
+    if not scores or _distinct(frame.head(base.PROBE), own) <= EXACT_SCORES:
+        found = kinds(frame, list(dict.fromkeys([*roles, own])), sums, most=most, floor=floor)
+        found = found.append_column(base.OWN, found.column(own))
+        found = found.select([*roles, base.OWN, PEOPLE, *(s.name for s in sums)])
+    if scores and (found is None or len(found.column(base.OWN).unique()) > EXACT_SCORES):
+        score = _number(held, str(case.model.column), schema)
+        mine = _measured(case, held, frame)
+        bad, low, high = _one(mine, _many(~_good(score)), score.min(), score.max())
+        base.check_range(case, int(bad or 0), low, high)
+        bins = _rank_bins(mine, score, float(low), float(high))
+        top = float(np.abs(np.append(*bins)).max())
+        sums.append(Sum("t", score if weight is None else weight * score, largest * top))
+        asked = frame.with_columns(
+            (score >= case.model.threshold).alias("own"), _bin_of(score, bins[0].tolist()).alias("bin")
+        )
+        found = kinds(asked, [*roles, "own", "bin"], sums, most=most, floor=floor)
+        found = found.rename_columns([*roles, base.OWN, base.BIN, *found.column_names[len(roles) + 2 :]])
+    assert found is not None
+    base.not_too_many(case, found)
+    called = {PEOPLE: base.PEOPLE, "w": base.WEIGHT, "q": base.SQUARES, "t": base.TOTAL}
+    found = _in_utc(found.rename_columns([called.get(n, n) for n in found.column_names]))
+    if not found.num_rows:
+        raise DataError(
+            f"no row of {held.name!r} was counted",
+            got="a table without rows" if held.floor is None else f"no combination with {held.floor} rows or more",
+            expected="rows",
+            todo="check the table" + ("" if held.floor is None else ", or take `floor` lower"),
+        )
+    typed, notes = base.typed_values(case, source, found, list(roles.values()), bins is None)
+    if held.floor is not None:
+        notes = (
+            *notes,
+            f"Combinations of {', '.join(case.data.sensitive)} with fewer than {held.floor} rows, if there are any, "
+            f"stayed in {held.engine.capitalize()}: they are in no count here.",
+        )
+    extra = base.Extra(notes, bins, repeated=_repeated(case, held, frame))
+    return base.coded_of(case, source, typed, extra, _Hash(held, found))
+
+
+def _plain(case: Case, held: Held, schema: Mapping[str, Any]) -> None:
+    """Raises DataError where a column that is needed holds lists, structures or raw bytes."""
+    bad = (nw.List, nw.Struct, nw.Array, nw.Binary, nw.Unknown)
+    for name in (*base.roles_of(case), str(case.model.column), case.data.weight):
+        if name is not None and schema[held.column(name)] in bad:
+            raise base.no_value(name)
+
+
+def _number(held: Held, name: str, schema: Mapping[str, Any]) -> nw.Expr:
+    """The column as floating point. Raises DataError where it is none."""
+    kind = schema[held.column(name)]
+    if not kind.is_numeric():
+        raise DataError(
+            f"the column {name!r} holds no numbers",
+            got=str(kind),
+            expected="a column of numbers",
+            todo="convert it in the table",
+        )
+    return nw.col(held.column(name)).cast(nw.Float64)
+
+
+def _good(value: nw.Expr) -> nw.Expr:
+    """Whether it is a finite number, never null."""
+    return value.is_finite().fill_null(False)
+
+
+def _many(condition: nw.Expr) -> nw.Expr:
+    """In how many rows it holds; Spark does not add up truth."""
+    return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0)).sum()
+
+
+def _one(frame: Any, *what: nw.Expr) -> tuple[Any, ...]:
+    """A row of totals."""
+    named = [e.alias(f"x{i}") for i, e in enumerate(what)]
+    return tuple(arrow(frame.select(*named)).to_pylist()[0].values())
+
+
+def _distinct(frame: Any, column: str) -> int:
+    return int(_one(frame, nw.col(column).n_unique())[0])
+
+
+def _in_band(value: nw.Expr, edges: Sequence[float]) -> nw.Expr:
+    """A number that stands for the band of each: what lies in the band need not leave the engine."""
+    out: Any = nw.when(value >= edges[-1]).then(nw.lit(float(edges[-1])))
+    below = nw.lit(float(edges[0]) - 1.0)
+    missing = ~_good(value)
+    stands = [below, *(nw.lit(float(e)) for e in edges)]
+    out = stands[-1]
+    for edge, left in zip(reversed(edges), reversed(stands[:-1]), strict=True):
+        out = nw.when(value < edge).then(left).otherwise(out)
+    return nw.when(~missing).then(out)
+
+
+def _in_utc(found: pa.Table) -> pa.Table:
+    """Points in time with a zone are said in one."""
+    for i, name in enumerate(found.column_names):
+        kind = found.schema.field(i).type
+        if pa.types.is_timestamp(kind) and kind.tz is not None:
+            found = found.set_column(i, name, found.column(i).cast(pa.timestamp("us", tz="UTC")))
+    return found
+
+
+def _measured(case: Case, held: Held, frame: Any) -> Any:
+    """The rows to measure: those whose split value has the name that the case says."""
+    split = case.data.split
+    if split is None:
+        return frame
+    own = held.column(split)
+    found = kinds(frame, [own], most=base.MOST_GROUPS)
+    raw = found.column(own).to_pylist()
+    source = Source((Path(held.name),), held.engine, held.columns, ())
+    typed = base.typed_values(case, source, _in_utc(found.select([own])), [split], False)[0]
+    codes, names = names_in(typed[split])
+    check.split(case, names)
+    wanted = [v for v, c in zip(raw, codes, strict=True) if c >= 0 and names[c] == case.data.audit]
+    return frame.filter(nw.col(own).is_in(wanted))
+
+
+def _repeated(case: Case, held: Held, frame: Any) -> tuple[int, int] | None:
+    """(rows, people) where measured rows repeat an `id`."""
+    if case.data.id is None:
+        return None
+    who = nw.col(held.column(case.data.id))
+    total, distinct, missing = _one(_measured(case, held, frame), nw.len(), who.n_unique(), who.null_count())
+    known = int(distinct) - (1 if missing else 0)
+    return None if known + missing == total else (int(total), known + int(missing))
+
+
+def _bin_of(score: nw.Expr, at: Sequence[float]) -> nw.Expr:
+    """Which bin a score lies in, as a tree of comparisons."""
+
+    def tree(first: int, last: int) -> Any:
+        if first == last:
+            return nw.lit(first)
+        middle = (first + last + 1) // 2
+        return nw.when(score < float(at[middle])).then(tree(first, middle - 1)).otherwise(tree(middle, last))
+
+    found: nw.Expr = tree(0, len(at) - 1)
+    return found
+
+
+def _rank_bins(frame: Any, score: nw.Expr, low: float, high: float) -> tuple[Floats, Floats]:
+    """The lowest and the highest score of each bin, by the rules of audit.scores on a fine grid of scores: what comes
+    back is how many rows each step has, and its ends."""
+    values = frame.select((score + 0.0).alias("s"))
+    inside = low >= 0 and high <= 1
+    at, top, n = _steps(values, 0.0 if inside else low, 1.0 if inside else high)
+    for _ in range(HEAVY):
+        # One outlier may put nearly everyone into one step: the fullest are looked at more closely.
+        full = np.flatnonzero((n * RANKS > 2 * n.sum()) & (top > at))
+        if not len(full):
+            break
+        for k in sorted(full[np.argsort(-n[full])][:HEAVY].tolist(), reverse=True):
+            within = values.filter((nw.col("s") >= float(at[k])) & (nw.col("s") <= float(top[k])))
+            finer = _steps(within, float(at[k]), float(top[k]))
+            at, top, n = (np.concatenate([a[:k], b, a[k + 1 :]]) for a, b in zip((at, top, n), finer, strict=True))
+    first = np.flatnonzero(starts_of(at, n))
+    last = np.append(first[1:], len(at)) - 1
+    return at[first], top[last]
+
+
+def _steps(values: Any, low: float, high: float) -> tuple[Floats, Floats, Any]:
+    # Halves keep the span of huge scores finite.
+    span = high / 2 - low / 2
+    step = ((nw.col("s") / 2 - low / 2) / span * GRID).floor() if span > 0 else nw.col("s") * 0
+    counted = values.with_columns(step.cast(nw.Int64).alias("k")).group_by("k")
+    found = arrow(counted.agg(nw.col("s").min().alias("low"), nw.col("s").max().alias("top"), nw.len().alias("n")))
+    found = found.sort_by("low")
+    return found.column("low").to_numpy(), found.column("top").to_numpy(), found.column("n").to_numpy().astype(np.int64)

@@ -1,0 +1,277 @@
+"""Tables in Spark: Parquet, Delta, Iceberg, a table of its catalogue, or a DataFrame that a notebook hands over.
+
+Assay starts no cluster. A session is taken as it is found, or made as Spark's own settings say; names are told apart by
+their capitals, and the session's time zone is UTC. The rows stay there (audit/scale/frames.py).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+
+from audit.case import Case, SparkSpec
+from audit.errors import CaseError, DataError
+from audit.load.columnar import parquet_names
+from audit.load.digest import files_of, sha256_of
+from audit.load.engines import FRAME
+from audit.load.tables import kind_of
+from audit.scale.frames import Held, count_held, refuse
+from audit.scale.typed import Counted
+
+QUIET = {
+    "spark.log.level": "OFF",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.caseSensitive": "true",
+    "spark.sql.session.timeZone": "UTC",
+}
+
+
+def count_in_spark(case: Case, held: Held | None = None) -> tuple[Counted, Mapping[str, str]]:
+    """The combinations of values that Spark counted, and what is known of the source. Raises CaseError, DataError."""
+    refuse(case, "spark")
+    if held is not None:
+        return _counted(case, held), held.said
+    spec = case.data.spark or SparkSpec()
+    if spec.table == FRAME:
+        raise DataError(
+            "the table of this case was a Spark DataFrame in a notebook",
+            got="no table that Spark's catalogue knows",
+            expected="`table` or `path` under [data]",
+            todo="save the frame with df.write.saveAsTable(...) and name that table",
+        )
+    local = None if spec.table or spec.url else _local(case.data.path, spec)
+    with session_of(spec) as session:
+        held = table_of(case, spec, session, local)
+        return _counted(case, held), held.said
+
+
+def held_of(frame: Any, *, name: str = FRAME, floor: int | None = None) -> Held:
+    """A Spark DataFrame as a table to be counted. Its columns are taken by their places: Spark takes names that differ
+    only in capitals for one."""
+    columns = tuple(str(c) for c in frame.columns)
+    own = nw.from_native(frame.toDF(*[f"c{i}" for i in range(len(columns))]))
+    schema = ", ".join(f"{f.name} {f.dataType.simpleString()}" for f in frame.schema.fields)
+    said = {"table": name, "schema": schema, "sha256_of": "what was counted"}
+    twice = sorted({c for c in columns if columns.count(c) > 1})
+    if twice:
+        raise DataError(
+            "the table has more than one column of the same name",
+            got=repr(twice[0]),
+            expected="a different name for each column",
+            todo="rename or drop one",
+        )
+    return Held(own, columns, "spark", name, floor, said)
+
+
+def _counted(case: Case, held: Held) -> Counted:
+    try:
+        return count_held(case, held)
+    except Exception as error:
+        if not _of_spark(error):
+            raise
+        raise _failed(held.name, error) from error
+
+
+def _of_spark(error: BaseException) -> bool:
+    """Whether an error is Spark's own, or the gateway's to it."""
+    own = type(error).__module__.split(".")[0] in ("pyspark", "py4j", "grpc")
+    return own or isinstance(error, ConnectionError)
+
+
+def _failed(name: str, error: BaseException) -> DataError:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return DataError(
+        f"Spark cannot count {name!r}",
+        got=(lines[0] if lines else type(error).__name__)[:300],
+        expected="a table that Spark reads, and a cluster that answers",
+        todo="try the table with Spark alone (df.count()); its own log says more",
+    )
+
+
+@contextmanager
+def session_of(spec: SparkSpec) -> Iterator[Any]:
+    """A session of Spark, ended afterwards where it was begun here. Raises DataError where there is none to be had."""
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError as error:
+        raise DataError(
+            'engine = "spark" needs pyspark, which is not installed here',
+            got=str(error),
+            expected="the package pyspark, and Java 17 for a cluster that is not reached by Spark Connect",
+            todo="run `make spark` (or `pip install -r requirements/spark.txt`)",
+        ) from error
+    found = SparkSession.getActiveSession()
+    if found is not None:
+        yield found
+        return
+    remote = spec.remote or (None if spec.master else os.environ.get("SPARK_REMOTE"))
+    if remote is None:
+        _needs_java()
+    for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # it would write its traceback between our lines
+    builder = SparkSession.builder.appName("assay")
+    if remote is not None:
+        builder = builder.remote(remote)
+    elif spec.master is not None:
+        builder = builder.master(spec.master)
+    for key, value in QUIET.items():
+        if remote is None or key.startswith("spark.sql."):
+            builder = builder.config(key, value)
+    try:
+        with _stderr_aside():
+            session = builder.getOrCreate()
+    except Exception as error:
+        raise DataError(
+            "no session of Spark could be begun",
+            got=(str(error).strip().splitlines() or [type(error).__name__])[0][:300],
+            expected=f"Spark at {remote or spec.master or 'this machine'}",
+            todo="check the address, and that `pyspark` alone starts there",
+        ) from error
+    try:
+        yield session
+    finally:
+        with _stderr_aside():
+            session.stop()
+
+
+def _needs_java() -> None:
+    home = os.environ.get("JAVA_HOME")
+    if (Path(home) / "bin" / "java").exists() if home else shutil.which("java") is not None:
+        return
+    raise DataError(
+        "Spark needs Java, and there is none here",
+        got=f"nothing at JAVA_HOME={home}" if home else "no `java` on the path, and no JAVA_HOME",
+        expected="Java 17 or 21",
+        todo="install it (Debian: openjdk-17-jre-headless), or name a cluster by `remote` under [data.spark]",
+    )
+
+
+@contextmanager
+def _stderr_aside() -> Iterator[None]:
+    """What Java says when it starts and stops is for nobody: it would stand between our own lines."""
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
+
+
+def table_of(case: Case, spec: SparkSpec, session: Any, local: tuple[str, tuple[Path, ...]] | None) -> Held:
+    """The table that the case names; local: the format and the files of a path on this machine.
+
+    Raises CaseError, DataError where Spark has none.
+    """
+    path = case.data.path
+    name = spec.table or spec.url or path.name
+    how, files = local or (spec.format, ())
+    try:
+        if spec.table is not None:
+            frame = session.table(spec.table)
+        else:
+            where = [str(f) for f in files] or [spec.url or str(path)]
+            frame = session.read.format(how or "parquet").load(where if len(where) > 1 else where[0])
+        held = held_of(frame, name=name, floor=spec.floor)
+        said = dict(held.said) | {"format": how or ("table" if spec.table else "parquet")}
+        said |= _version(session, spec, path)
+    except Exception as error:
+        if not _of_spark(error):
+            raise
+        raise _unreadable(name, how, error) from error
+    if files:
+        said["sha256_of"] = "the files"
+        return replace(held, said=said, sha256=lambda: _sha256(path, files))
+    return replace(held, said=said)
+
+
+def _local(path: Path, spec: SparkSpec) -> tuple[str, tuple[Path, ...]]:
+    """The format and, of Parquet, the files of a path on this machine."""
+    if path.is_dir():
+        found = "delta" if (path / "_delta_log").is_dir() else None
+        found = found or ("iceberg" if list(path.glob("metadata/*.metadata.json")) else None)
+        if found is not None and spec.format not in (None, found):
+            raise CaseError(
+                f"{path.name!r} is a table of {found}",
+                got=f"format = {spec.format!r}",
+                expected=f"format = {found!r}: read as plain files it would bring deleted rows back",
+                todo="take `format` out, or correct it",
+            )
+        how = spec.format or found or "parquet"
+        if how != "parquet":
+            return how, ()
+        files = tuple(sorted(f for f in path.rglob("*.parquet") if not f.name.startswith(("_", "."))))
+        if not files:
+            raise DataError(
+                f"the folder {path.name!r} holds no Parquet file",
+                got="nothing that ends with .parquet",
+                expected="Parquet files, or a Delta or Iceberg table",
+                todo="check the path",
+            )
+    else:
+        if spec.format in ("delta", "iceberg"):
+            raise CaseError(
+                f"{path.name!r} is no {spec.format} table",
+                got="a file" if path.exists() else "nothing there",
+                expected="a folder with the table",
+                todo="name the folder, or take `format` out",
+            )
+        files = files_of(path)
+    kinds = sorted({kind_of(f) for f in files})
+    if kinds != ["parquet"]:
+        raise DataError(
+            "Spark is given Parquet, Delta or Iceberg here",
+            got=", ".join(kinds),
+            expected="Parquet files",
+            todo="write the data as Parquet; or take `engine` out: CSV of any size is counted by DuckDB",
+        )
+    first = set(parquet_names(files[0]))
+    for file in files[1:]:
+        if odd := sorted(first ^ set(parquet_names(file))):
+            raise DataError(
+                f"{file.name!r} has other columns than {files[0].name!r}",
+                got=", ".join(repr(c) for c in odd[:5]) + " in one of them",
+                expected="the same columns in every file of the data set",
+                todo="correct the pattern, or export the files alike",
+            )
+    return "parquet", files
+
+
+def _sha256(path: Path, files: tuple[Path, ...]) -> str:
+    """Of a folder as of a glob of its files."""
+    return sha256_of(path / "**" / "*.parquet") if path.is_dir() else sha256_of(path)
+
+
+def _version(session: Any, spec: SparkSpec, path: Path) -> dict[str, str]:
+    """The version of a Delta table or the snapshot of an Iceberg one: with it the same rows can be read again."""
+    where = spec.table or f"delta.`{spec.url or path}`"
+    if spec.format == "delta" or (spec.table is None and (path / "_delta_log").is_dir()):
+        last = session.sql(f"DESCRIBE HISTORY {where} LIMIT 1").collect()
+        return {"version": str(last[0]["version"])}
+    if spec.format == "iceberg" and spec.table is not None:
+        last = session.table(f"{spec.table}.snapshots").orderBy("committed_at", ascending=False).limit(1).collect()
+        return {"version": str(last[0]["snapshot_id"])}
+    return {}
+
+
+def _unreadable(name: str, how: str | None, error: Exception) -> DataError:
+    text = str(error)
+    if how in ("delta", "iceberg") and ("DATA_SOURCE_NOT_FOUND" in text or "ClassNotFound" in text):
+        package = {"delta": "io.delta:delta-spark_2.13", "iceberg": "org.apache.iceberg:iceberg-spark-runtime"}[how]
+        return DataError(
+            f"this Spark has no {how.capitalize()}",
+            got=f"{name!r}, a table of {how.capitalize()}",
+            expected=f"a Spark that was started with {package}",
+            todo="put it into spark.jars.packages of Spark's own settings; or write the table as Parquet",
+        )
+    return _failed(name, error)

@@ -1,0 +1,228 @@
+"""From combinations of values to coded rows, whatever engine put them together.
+
+They go through the checks, names, bands and codes that rows in memory go through.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from audit.case import Case
+from audit.classes.code import classes_of
+from audit.classes.words import classes_note
+from audit.code import Decisions, code_rows, of_nobody
+from audit.cube import Alike, CodedRows
+from audit.decide import ModelFacts, decide
+from audit.errors import DataError
+from audit.load import check, columnar
+from audit.load.infer import infer
+from audit.load.outcomes import extreme
+from audit.load.rows import missing_words
+from audit.load.values import coded as names_in
+from audit.scale.people import Together, clusters_in
+from audit.scale.rank import AREA_ROWS, Scored, areas_of, blurred
+from audit.scale.source import Source
+from audit.scores import Floats
+
+MOST_GROUPS = 3_000_000
+"""Combinations of values, scores among them, that are fetched."""
+
+PROBE = 20_000
+PEOPLE, WEIGHT, SQUARES, OWN, BIN, TOTAL = (f"\x1f{i}" for i in range(6))
+"""Names of what is computed; no column of a table begins with this character."""
+
+
+class Digest(Protocol):
+    """Something that has, or will have, a sha256 in hex."""
+
+    def get(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counted:
+    """Rows put together. rows: of the file; people: measured; notes: what a reader should know.
+
+    repeated: see audit.gaps.Settings.
+    """
+
+    coded: CodedRows
+    model: ModelFacts
+    sha256: str
+    rows: int
+    people: int
+    columns: tuple[str, ...]
+    features: tuple[str, ...]
+    notes: tuple[str, ...]
+    repeated: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """What the query did: notes on types; the lowest and the highest score of each bin where scores were binned."""
+
+    notes: tuple[str, ...]
+    bins: tuple[Floats, Floats] | None
+    scored: Scored | None = None
+    repeated: tuple[int, int] | None = None
+    together: Together | None = None
+
+
+def roles_of(case: Case) -> list[str]:
+    data = case.data
+    names = (*data.sensitive, data.label, data.split, data.cluster)
+    return list(dict.fromkeys(n for n in names if n is not None))
+
+
+def not_too_many(case: Case, found: pa.Table) -> None:
+    """Raises DataError where more combinations came than are fetched."""
+    if found.num_rows > MOST_GROUPS:
+        raise DataError(
+            "the sensitive columns have too many combinations",
+            got=f"more than {MOST_GROUPS:,} kinds of rows",
+            expected=f"at most {MOST_GROUPS:,}",
+            todo="put values together with `bins`, or audit fewer columns at a time"
+            + ("; with `cluster`, audit a random part of the people" if case.data.cluster is not None else ""),
+        )
+
+
+def largest_of(case: Case, bad: int, largest: float | None) -> float:
+    """The largest weight. Raises DataError for weights that are none."""
+    if bad or not largest:
+        raise DataError(
+            f"the weight column {case.data.weight!r} has values that are no weights"
+            if bad
+            else "the weights are all 0",
+            got=f"{bad:,} rows" if bad else "a sum of 0",
+            expected="a number of 0 or more in every row, and one above 0",
+            todo="correct them, or name another column as `weight`",
+        )
+    return float(largest)
+
+
+def check_range(case: Case, bad: int, low: float, high: float) -> None:
+    """Raises DataError where a measured row has no finite score, or scores leave 0..1 and have no threshold."""
+    if bad:
+        raise without_own(case, int(bad))
+    extreme(str(case.model.column), low, high)
+    if (low < 0 or high > 1) and not case.model.threshold_given:
+        raise DataError(
+            f"the score column {case.model.column!r} has scores outside 0 to 1 and the case gives no threshold",
+            got=f"from {low:g} to {high:g}",
+            expected="probabilities from 0 to 1, or a threshold",
+            todo="add `threshold` under [model]: the score from which on the decision is positive",
+        )
+
+
+def without_own(case: Case, rows: int) -> DataError:
+    kind = case.model.kind
+    return DataError(
+        f"the {kind} column {case.model.column!r} has empty values"
+        if kind == "decision"
+        else f"the score column {case.model.column!r} has values that are no finite numbers",
+        got=f"{rows:,} measured rows without a {kind}",
+        expected=f"a {kind} in every row",
+        todo="fill them in, or leave out the rows that were never decided",
+    )
+
+
+def no_value(column: str) -> DataError:
+    """The refusal for a column that is no column of values."""
+    return DataError(
+        f"the column {column!r} holds lists or raw bytes",
+        got="values that are no single number or text",
+        expected="one value in each row",
+        todo="choose another column",
+    )
+
+
+_COUNTED = re.compile(r"\d[\d,]*( of \d[\d,]*)? values")
+
+
+def typed_values(
+    case: Case, source: Source, found: pa.Table, roles: Sequence[str], own: bool
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The combinations as a frame with the types that reading the file would give."""
+    column = str(case.model.column)
+    names = [*(source.column(r) for r in roles), *([OWN] if own else [])]
+    part = found.select(names).rename_columns([*roles, *([column] if own else [])])
+    notes: tuple[str, ...] = ()
+    if source.kind == "csv":
+        part, notes = infer(part.cast(pa.schema([(n, pa.string()) for n in part.column_names])), source.delimiter)
+        # It counted kinds of rows here, not rows.
+        notes = tuple(_COUNTED.sub("some values", n) for n in notes)
+    part = columnar.plain(source.files[0].name, part)[0]
+    lost = [n for n in (*roles, *([column] if own else [])) if n not in part.column_names]
+    if lost:
+        raise no_value(lost[0])
+    frame = part.to_pandas(ignore_metadata=True)
+    for name in found.column_names:
+        if name not in names:
+            frame[name] = found.column(name).to_numpy()
+    return frame, notes
+
+
+def coded_of(case: Case, source: Source, frame: pd.DataFrame, extra: Extra, digest: Digest) -> Counted:
+    people = frame[PEOPLE].to_numpy(dtype=np.int64)
+    plain = replace(case, data=replace(case.data, id=None, time=None, weight=None))
+    if extra.together is not None:
+        plain = replace(plain, data=replace(plain.data, cluster=None))
+    frame, said = missing_words(plain, frame, people)
+    audit = _measured(case, frame)
+    own = case.model.column if extra.bins is None else None
+    if own is not None:
+        empty = audit & frame[own].isna().to_numpy()
+        if empty.any():
+            raise without_own(case, int(people[empty].sum()))
+        check.rows(plain, frame, audit, people)
+    else:
+        check.rows(replace(plain, model=replace(case.model, kind="path")), frame, audit, people)
+    notes = [*extra.notes, *said, *check.remarks(plain, frame, audit, people)]
+    belongs = len(notes)
+    if extra.repeated is not None:
+        notes.append(check.repeats(case, *extra.repeated))
+    mine, n = frame[audit], people[audit]
+    if plain.data.cluster is not None and (nobody := mine[plain.data.cluster].isna().to_numpy()).any():
+        raise of_nobody(plain.data.cluster, int(n[nobody].sum()), int(n.sum()))
+    if extra.bins is None:
+        classes = classes_of(plain, frame)
+        decisions, facts = decide(plain, mine, (), classes=classes)
+        notes += classes_note(plain, classes, decisions)
+    else:
+        decisions = Decisions(mine[OWN].to_numpy(dtype=np.int64), None, f"column {case.model.column}")
+        facts = ModelFacts("score", None, None, None, (), case.model.column, case.model.threshold)
+    coded = code_rows(plain, mine, decisions)
+    bins = None
+    if extra.bins is not None:
+        bins = (*extra.bins, mine[BIN].to_numpy(dtype=np.int64), mine[TOTAL].to_numpy(dtype=np.float64))
+    weighted = case.data.weight is not None
+    clusters = None if extra.together is None else clusters_in(extra.together, audit, coded, int(n.sum()))
+    if case.data.cluster is not None:
+        known = clusters.counts.sum() if clusters is not None else frame.loc[audit, case.data.cluster].nunique()
+        notes.insert(belongs, check.belong(case, int(n.sum()), int(known)))
+    alike = Alike(n, mine[SQUARES].to_numpy(dtype=np.float64) if weighted else None, bins, clusters=clusters)
+    coded = replace(coded, weight=mine[WEIGHT].to_numpy(dtype=np.float64) if weighted else None, alike=alike)
+    if extra.scored is not None:
+        only = None if n.sum() <= AREA_ROWS else blurred(coded)
+        coded = replace(coded, alike=replace(alike, areas=areas_of(extra.scored, audit, coded, only)))
+    return Counted(
+        coded, facts, digest.get(), int(people.sum()), int(n.sum()), source.columns,
+        tuple(f for f in check.features_of(case, source.columns) if f in source.columns), tuple(notes), extra.repeated,
+    )  # fmt: skip
+
+
+def _measured(case: Case, frame: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Which rows are to be measured, (n,). Raises CaseError where the split has none."""
+    if case.data.split is None:
+        return np.ones(len(frame), dtype=bool)
+    codes, names = names_in(frame[case.data.split])
+    check.split(case, names)
+    measured: npt.NDArray[np.bool_] = np.array([*(n == case.data.audit for n in names), False])[codes]
+    return measured

@@ -1,0 +1,72 @@
+"""Run by test_spark.py with pyspark on the path: counts cases in one session and writes FOLDER/found.json.
+
+python in_spark.py FOLDER        every FOLDER/*/case.toml, with its cube; then a DataFrame of a notebook
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import assay
+import audit.scale.kinds as module
+from audit.case import SparkSpec
+from audit.cube import Cube, cube_of
+from audit.load import load_case
+from audit.scale.kinds import kinds
+from audit.scale.spark import count_in_spark, held_of, session_of
+
+
+def plain(cube: Cube) -> dict[str, Any]:
+    scores = None
+    if cube.scores is not None and cube.scores.exact:
+        scores = [cube.scores.at.tolist(), cube.scores.n.tolist()]
+    return {"levels": cube.levels, "n": cube.n.tolist(), "w": cube.w.tolist(), "w2": cube.w2.tolist(), "scores": scores}
+
+
+def main(folder: Path) -> None:
+    found: dict[str, Any] = {}
+    with session_of(SparkSpec(master="local[2]")) as session:
+        session.conf.set("spark.sql.shuffle.partitions", "4")
+        for case in sorted(folder.glob("*/case.toml")):
+            try:
+                counted, said = count_in_spark(load_case(case))
+                found[case.parent.name] = plain(cube_of(counted.coded)) | {"sha256": counted.sha256, "said": dict(said)}
+            except Exception as error:
+                found[case.parent.name] = {"error": f"{type(error).__name__}: {error}"}
+        frame = session.read.parquet(str(folder / "frame.parquet"))
+        roles: dict[str, Any] = {"sensitive": ["sex"], "label": "y", "positive": "yes", "favourable": "yes"}
+        roles["draws"] = 50
+        result = assay.audit(frame, decision="d", out=folder / "notebook", **roles)
+        again = assay.audit(frame.toPandas(), decision="d", **roles)
+        found["notebook"] = {"equal": result.rates().equals(again.rates()), "gaps": result.gaps().equals(again.gaps())}
+        floored = assay.audit(frame, decision="d", floor=30, **roles)
+        found["floor"] = sorted(set(floored.rates().query("attribute == 'sex'")["group"]))
+        found["plan"] = kinds_plan(frame)
+    (folder / "found.json").write_text(json.dumps(found))
+
+
+def kinds_plan(frame: Any) -> list[str]:
+    """The operators of Spark's own plan, from the last to the first."""
+    seen: list[str] = []
+
+    held = held_of(frame)
+    kept = module.arrow
+
+    def look(lazy: Any) -> Any:
+        plan = lazy.to_native()._jdf.queryExecution().sparkPlan().toString()
+        seen.extend(line.strip(" +-:").split("(")[0].split(" ")[0] for line in plan.splitlines() if line.strip())
+        return kept(lazy)
+
+    module.arrow = look
+    try:
+        kinds(held.frame, ["c0", "c1"], most=100)
+    finally:
+        module.arrow = kept
+    return seen
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,141 @@
+"""Spark itself, with the pyspark that scripts/environments.sh puts beside Assay's own packages, and Java.
+
+One process of Spark counts every case; what it found is held against the rows in memory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import cli
+from audit.load import sha256_of
+from tests.audit.scale.test_frames import SPARK, TRAPS, case_text, in_memory, placed, table_of
+
+pytestmark = pytest.mark.environments
+ROOT = Path(__file__).resolve().parents[3]
+PLACE = Path(os.environ.get("ASSAY_ENVIRONMENTS", Path(tempfile.gettempdir()) / "assay-environments"))
+LOCAL = 'engine = "spark"\nspark = { master = "local[2]" }\n'
+SCORES = {"few": 'score = "few"', "many": 'score = "many"\nthreshold = 0.4'}
+
+
+def with_spark(*arguments: str, **changed: str) -> subprocess.CompletedProcess[str]:
+    """A Python that has pyspark, as `make spark` would."""
+    assert (PLACE / "spark" / "pyspark").is_dir(), "run scripts/environments.sh"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(PLACE / "spark")]), **changed}
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, env=environment, cwd=ROOT, timeout=1500
+    )
+
+
+def people() -> pa.Table:
+    rng = np.random.default_rng(0)
+    sex = rng.choice(["f", "m"], 300).tolist() + ["d"] * 9
+    return pa.table({"sex": sex, "y": rng.choice(["yes", "no"], 309), "d": rng.choice(["yes", "no"], 309)})
+
+
+@pytest.fixture(scope="module")
+def counted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """What Spark found: each trap, weights with scores and a split, a folder of parts, and a frame of a notebook."""
+    folder = tmp_path_factory.mktemp("spark")
+    tables = {name: (table_of(trap), 'decision = "Decision"', "") for name, trap in TRAPS.items()}
+    more = 'weight = "w"\nsplit = "split"\naudit = "2"\n'
+    tables |= {name: (table_of(TRAPS["truth"]), own, more) for name, own in SCORES.items()}
+    for name, (table, own, text) in tables.items():
+        (folder / name).mkdir()
+        placed(folder / name, table, own, SPARK + text)
+    (folder / "parts" / "people").mkdir(parents=True)
+    whole = table_of(TRAPS["blanks"])
+    pq.write_table(whole[:50], folder / "parts" / "people" / "part-0.parquet")
+    pq.write_table(whole[50:].select(whole.column_names[::-1]), folder / "parts" / "people" / "part-1.parquet")
+    (folder / "parts" / "case.toml").write_text(case_text('path = "people"', 'decision = "Decision"', SPARK))
+    (folder / "delta" / "people" / "_delta_log").mkdir(parents=True)
+    (folder / "delta" / "case.toml").write_text(case_text('path = "people"', 'decision = "Decision"', SPARK))
+    pq.write_table(people(), folder / "frame.parquet")
+    done = with_spark(str(Path(__file__).parent / "in_spark.py"), str(folder))
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder, json.loads((folder / "found.json").read_text())
+
+
+@pytest.mark.parametrize("name", [*TRAPS, *SCORES, "parts"])
+def test_the_cube_is_that_of_the_rows(counted: tuple[Path, dict[str, Any]], name: str) -> None:
+    folder, found = counted
+    assert "error" not in found[name], found[name]
+    text = (folder / name / "case.toml").read_text().replace(SPARK, "")
+    memory = folder / name / "memory.toml"
+    memory.write_text(text.replace('path = "people"', 'path = "people/*.parquet"'))
+    expected = in_memory(memory)
+    assert found[name]["levels"] == [list(v) for v in expected.levels]
+    np.testing.assert_array_equal(found[name]["n"], expected.n)
+    np.testing.assert_allclose(found[name]["w"], expected.w, rtol=1e-12)
+    np.testing.assert_allclose(found[name]["w2"], expected.w2, rtol=1e-12)
+    if name == "few":
+        assert expected.scores is not None
+        np.testing.assert_array_equal(found[name]["scores"][0], expected.scores.at)
+        np.testing.assert_array_equal(found[name]["scores"][1], expected.scores.n)
+    path = folder / name / ("people/*.parquet" if name == "parts" else "people.parquet")
+    assert found[name]["sha256"] == sha256_of(path)
+    assert found[name]["said"]["sha256_of"] == "the files"
+
+
+def test_a_delta_table_is_not_read_as_plain_files(counted: tuple[Path, dict[str, Any]]) -> None:
+    assert "has no Delta" in counted[1]["delta"]["error"]
+
+
+def test_a_frame_of_a_notebook_gives_the_figures_of_its_rows(counted: tuple[Path, dict[str, Any]]) -> None:
+    folder, found = counted
+    assert found["notebook"] == {"equal": True, "gaps": True}
+    assert not (folder / "notebook" / "data.parquet").exists()
+    evidence = json.loads((folder / "notebook" / "evidence.json").read_bytes())
+    assert evidence["data"]["engine"] == "spark"
+    assert evidence["data"]["source"]["schema"] == "sex string, y string, d string"
+    assert evidence["data"]["source"]["sha256_of"] == "what was counted"
+    assert cli.main(["audit", str(folder / "notebook" / "case.toml"), "--out", str(folder / "again")]) == 2
+
+
+def test_small_groups_stay_in_the_cluster(counted: tuple[Path, dict[str, Any]]) -> None:
+    assert counted[1]["floor"] == ["f", "m"]
+
+
+def test_rows_are_counted_before_they_are_moved(counted: tuple[Path, dict[str, Any]]) -> None:
+    """Spark's plan: each task counts its part, then the parts are added up; no Python runs on the rows."""
+    recorded = (Path(__file__).parent / "spark_plan.txt").read_text().split()
+    assert counted[1]["plan"] == recorded
+
+
+def test_the_command_line_begins_and_ends_a_session_of_its_own(tmp_path: Path) -> None:
+    table = table_of(TRAPS["blanks"])
+    case = placed(tmp_path, table, 'score = "few"', LOCAL)
+    command = ["-m", "cli", "audit", str(case), "--json", "--out", str(tmp_path / "spark")]
+    done = with_spark(*command)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert json.loads(done.stdout)["data"]["engine"] == "spark"
+    assert "Traceback" not in done.stderr
+    assert "WARN" not in done.stderr
+    memory = placed(tmp_path, table, 'score = "few"')
+    assert cli.main(["audit", str(memory), "--out", str(tmp_path / "memory")]) == 0
+    assert (tmp_path / "spark" / "cube.json").read_bytes() == (tmp_path / "memory" / "cube.json").read_bytes()
+
+
+def test_without_java_there_is_one_sentence(tmp_path: Path) -> None:
+    case = placed(tmp_path, table_of(TRAPS["blanks"]), 'score = "few"', LOCAL)
+    done = with_spark("-m", "cli", "audit", str(case), "--out", str(tmp_path / "o"), PATH="", JAVA_HOME="")
+    assert done.returncode == 2
+    assert "Spark needs Java" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_cluster_that_loses_a_worker_gives_the_same_cube(tmp_path: Path) -> None:
+    done = with_spark("bench/spark.py", "--cluster", "--rows", "4000000", "--folder", str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+    assert "one was killed when" in done.stdout
