@@ -52,9 +52,13 @@ async def swept(_: object):  # type: ignore[no-untyped-def]
 if (
     get_script_run_ctx(suppress_warning=True) is None
 ):  # imported by the server, which runs this file once more for each page
+    from audit.sealed import recipients
+    from screens import spool
     from screens.serve import middleware, who_acts
+    from screens.workspace import home
 
     who_acts()
+    spool.install(home(), sealed=bool(recipients()))
     app = st.App(__file__, middleware=middleware(), lifespan=swept)
 else:
     pages()

@@ -29,7 +29,7 @@ FLOOR = 10
 def publish(cube: Cube, floor: int = FLOOR, order: int = 3) -> tuple[tuple[Margin, ...], tuple[str, ...]]:
     """The margins that may be published, and a note for each thing left out. floor 0 withholds nothing."""
     small = _small_values(cube, floor)
-    margins, notes = margins_of(_without(cube, small), order)
+    margins, notes = margins_of(without(cube, small), order)
     hidden: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
     out: list[Margin] = []
     for margin in margins:
@@ -67,7 +67,7 @@ def _small_values(cube: Cube, floor: int) -> set[tuple[str, str]]:
     return found
 
 
-def _without(cube: Cube, values: set[tuple[str, str]]) -> Cube:
+def without(cube: Cube, values: set[tuple[str, str]]) -> Cube:
     """The cube without the people who have one of `values`."""
     if not values:
         return cube
@@ -174,6 +174,8 @@ def _blank(margin: Margin, groups: set[tuple[str, ...]]) -> Margin:
         return out
 
     s = margin.scores.mapped(blank) if margin.scores is not None else None
+    if s is not None and s.area is not None:
+        s = replace(s, area=np.where(hide, np.nan, s.area))  # nobody is counted, so there is none
     more = margin.beside.mapped(blank) if margin.beside is not None else None
     clusters = margin.clusters
     if clusters is not None:

@@ -13,6 +13,7 @@ import numpy as np
 from audit.asked import USUAL, answer, bind, labels_of, open_model, rule_of
 from audit.cube import Floats, Ints
 from audit.decide import decide
+from debias.held import Apart
 from debias.learner import one_thread
 from debias.methods.method import Method
 from debias.task import Task
@@ -50,6 +51,8 @@ class Candidate:
     threshold: float | None
     parameters: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    apart: tuple[Apart, ...] = ()
+    """Groups that it does not hold to its aim."""
 
     def decide(self, rows: Ints) -> Ints:
         """Decisions (len(rows),), 1 is positive."""

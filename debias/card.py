@@ -21,6 +21,7 @@ from audit.files import canonical, write_whole
 from audit.findings import NormResult, name_of, percent
 from audit.metrics import ACCURACY, EQUALIZED_ODDS, FALSE_POSITIVE_RATE, SELECTION_RATE, TRUE_POSITIVE_RATE
 from audit.values import Gap, Rate
+from debias.held import aim_words
 from debias.mlbom import ml_bom
 
 __all__ = ["BOM", "CARD", "PROVENANCE", "ml_bom", "model_card", "provenance", "write_cards"]
@@ -133,8 +134,7 @@ def _made(m: Mitigation) -> str:
     lines = [
         f"{m.words} ({m.source})",
         f"Aim: {_aim(c)}, between groups of {' and '.join(_escaped(a) for a in p['attributes'])}, tolerance "
-        f"{p['tolerance']:g}. Reached on the test rows: {_number(c.reached)} "
-        f"({'met' if c.met else 'not met' if c.met is False else 'not estimable'}).",
+        f"{p['tolerance']:g}. {_escaped(aim_words(c))}",
         f"It started from {old} and is {_escaped(base.learner)}.",
         f"At a decision it {reads} the sensitive columns"
         + (

@@ -8,6 +8,7 @@ import numpy as np
 
 from audit.errors import InputError
 from debias.candidate import SKOPS, Candidate, Request, decided, joint_of, scores_of
+from debias.held import apart_of
 from debias.learner import boosted_learner, encoder
 from debias.methods.boost import LEAST, BoostSettings, boost, bounds_of
 
@@ -46,7 +47,13 @@ def by_boosting(asked: Request) -> Candidate:
         )
     notes = []
     names = {name: groups for name, _, groups in named}
-    left = sorted({" / ".join(names[n.split(" among ")[0]][g]) for n, g, _ in small})
+    loose: dict[str, set[int]] = {name: set(range(int(g[rows].max()) + 1, len(groups))) for name, g, groups in named}
+    for name, group, _ in small:
+        loose[name if name in names else name.rpartition(" among ")[0]].add(group)
+    left = sorted({" / ".join(names[name][g]) for name, groups in loose.items() for g in groups})
+    too_few = f"fewer than {LEAST} training rows"
+    apart = tuple(a for (name, _, groups), s in zip(named, sets, strict=True) if len(s) == 1
+                  for a in apart_of(groups, s, loose[name], too_few))  # fmt: skip
     if left:
         notes.append(
             f"Fewer than {LEAST} training rows, so not held to the constraint: {', '.join(left[:8])}"
@@ -96,4 +103,5 @@ def by_boosting(asked: Request) -> Candidate:
             "gap_on_validation": float(done.gap_held[done.kept - 1]),
         },
         notes=tuple(notes),
+        apart=apart,
     )

@@ -11,6 +11,7 @@ import numpy as np
 
 from audit.metrics import EQUAL_OPPORTUNITY, EQUALIZED_ODDS
 from debias.candidate import SKOPS, Candidate, Request, decided, joint_of, scores_of
+from debias.held import apart_of
 from debias.learner import encoder
 from debias.methods.method import BOUNDED_LOSS, DEMOGRAPHIC_PARITY
 
@@ -39,7 +40,8 @@ def by_reduction(asked: Request, *, grid: bool) -> Candidate:
     ordered = sorted((task.meaning.negative, task.meaning.positive))
     label = task.label[fit] if ordered[1] == task.meaning.positive else 1 - task.label[fit]
     merit = int(ordered[1] == task.meaning.favourable)
-    joint = joint_of(task, asked.attributes)[0][fit]
+    whole_joint, names = joint_of(task, asked.attributes)
+    joint = whole_joint[fit]
     members, shares = reduced(
         grid, asked.constraint, asked.tolerance, x, label, joint, merit, asked.seed, asked.loss_from
     )
@@ -72,6 +74,9 @@ def by_reduction(asked: Request, *, grid: bool) -> Candidate:
             **({} if loss_from is None else {"loss_from": loss_from, "loss_bound": loss_from + tolerance}),
         },
         notes=tuple(notes),
+        apart=apart_of(
+            names, asked.attributes, set(range(len(names))).difference(joint.tolist()), "nobody in the training rows"
+        ),
     )
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from debias.candidate import SKOPS, Candidate, Request, decided, outcomes_of, scores_of
+from debias.candidate import SKOPS, Candidate, Request, decided, joint_of, outcomes_of, scores_of
+from debias.held import apart_of
 from debias.learner import MAX_CATEGORIES, empty_columns, one_thread
 
 THRESHOLD = 0.5
@@ -31,6 +32,7 @@ def by_removing(asked: Request) -> Candidate:
             frame.iloc[fit], outcomes_of(task, fit), **({} if weight is None else {"model__sample_weight": weight})
         )
     content = skops_bytes(model)
+    joint, names = joint_of(task, attributes)
     score = scores_of(task, content, also=attributes, own=model)
     notes = [
         f"The model takes {' and '.join(attributes)} at every decision, to take out of the other features what "
@@ -50,6 +52,9 @@ def by_removing(asked: Request) -> Candidate:
         threshold=THRESHOLD,
         parameters={"alpha": 1.0, "sensitive_inputs": list(attributes)},
         notes=tuple(notes),
+        apart=apart_of(
+            names, attributes, set(range(len(names))).difference(joint[fit].tolist()), "nobody in the training rows"
+        ),
     )
 
 

@@ -13,6 +13,7 @@ from audit.findings import name_of
 from audit.metrics import EQUAL_OPPORTUNITY
 from audit.models.thresholds_model import SCHEMA, adjusted
 from debias.candidate import Candidate, Request, decided, joint_of
+from debias.held import apart_of
 from debias.methods.thresholds import LEAST, group_thresholds
 from debias.task import Task
 
@@ -113,6 +114,7 @@ def by_thresholds(asked: Request) -> Candidate:
         threshold=None,
         parameters={"gap_on_validation": None if np.isnan(done.gap) else done.gap},
         notes=tuple(notes),
+        apart=apart_of(names, attributes, set(done.defaulted), f"fewer than {LEAST} validation rows"),
     )
 
 

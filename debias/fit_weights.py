@@ -13,6 +13,7 @@ from audit.cube import Floats, Ints
 from audit.errors import ModelError
 from audit.findings import name_of
 from debias.candidate import SKOPS, Candidate, Request, answers_of, joint_of, outcomes_of
+from debias.held import apart_of
 from debias.learner import WORDS, one_thread, own_learner
 from debias.methods.weights import Reweighed, resample, reweigh
 from debias.task import Task
@@ -85,7 +86,11 @@ def by_weights(asked: Request, *, weighted: bool) -> Candidate:
             "cells": len(names) * 2,
         },
         notes=tuple(notes),
-    )
+        apart=apart_of(
+            names, asked.attributes, {*done.one_sided, *set(range(len(names))).difference(joint[fit].tolist())},
+            "only one outcome in the training rows",
+        ),
+    )  # fmt: skip
 
 
 def _partly(done: Reweighed, before: Floats | None, strength: float) -> Reweighed:

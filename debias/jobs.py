@@ -45,6 +45,7 @@ from filelock import FileLock, Timeout
 from audit import access
 from audit.errors import AccessError, AssayError, InputError, OutputError
 from audit.files import canonical, write_whole
+from audit.sealed import hold, outer, private_tmp, save
 
 ROOT = Path(__file__).resolve().parent.parent
 WAIT_SECONDS = 0.1
@@ -223,9 +224,7 @@ def _demand(args: Sequence[str], home: Path, act: str = "") -> None:
     who = access.person()
     if who is not None and who.local:
         return
-    cases = (home.parent / "cases").resolve()
-    paths = [Path(a.partition("=")[2] if a.startswith("--") else a).resolve() for a in args if os.sep in a]
-    named = {cases / p.relative_to(cases).parts[0] for p in paths if p.is_relative_to(cases) and p != cases}
+    named = _cases_of(args, home)
     decides = args[0] == "watch" and bool({"--approve", "--reject"} & {str(a).partition("=")[0] for a in args})
     act = act or ("countersign" if decides else ACTS.get(str(args[0]), ""))
     if not named or not act:
@@ -236,6 +235,13 @@ def _demand(args: Sequence[str], home: Path, act: str = "") -> None:
             access.signing(place)
         elif act == "countersign" and not {"--decision=reject", "--reject"} & set(args):
             access.not_own(place)
+
+
+def _cases_of(args: Sequence[str], home: Path) -> set[Path]:
+    """The folders of the workspace's cases that ARGS name."""
+    cases = (home.parent / "cases").resolve()
+    paths = [outer(Path(a.partition("=")[2] if a.startswith("--") else a)) for a in args if os.sep in a]
+    return {cases / p.relative_to(cases).parts[0] for p in paths if p.is_relative_to(cases) and p != cases}
 
 
 def shown(home: Path, job_id: str) -> JobState:
@@ -424,10 +430,21 @@ def main(argv: Sequence[str]) -> int:
     if asked.is_set():
         code = -signal.SIGTERM
     else:
-        child = subprocess.Popen([sys.executable, "-m", "cli", *args])
+        try:
+            held = [(c, h) for c in sorted(_cases_of(args, Path(place).parent)) if c.is_dir() and (h := hold(c))]
+        except AssayError as error:
+            print(error.message, file=sys.stderr)
+            write_whole(Path(place) / "exit.json", canonical({"exit_code": error.exit_code, "ended": time.time()}))
+            return 0
+        env = {"TMPDIR": str(tmp)} if held and (tmp := private_tmp(held[0][0])) else {}
+        child = subprocess.Popen(
+            [sys.executable, "-m", "cli", *args], env={**os.environ, **env}, pass_fds=[h.fd for _, h in held]
+        )
         if asked.is_set():
             child.terminate()
         code = child.wait()
+        for case, _ in held:
+            save(case)
     if slot is not None:
         slot.release()
     write_whole(Path(place) / "exit.json", canonical({"exit_code": code, "ended": time.time()}))

@@ -20,11 +20,13 @@ from audit.evidence import pick, sha256, tool
 from audit.files import canonical, read_json, write_whole
 from audit.gaps import Settings
 from audit.metrics import ACCURACY, SELECTION_RATE
+from audit.values import to_json
 from debias.candidate import Candidate, Original, open_original
 from debias.card import write_cards
 from debias.compare import Comparison, compare, comparison_to_json, matched_decisions, unmatched
 from debias.export import ONNX, export_onnx
 from debias.fit import fit_candidate
+from debias.held import aim_words, held_gaps, judged_on, limits, named_apart
 from debias.methods.method import CONSTRAINTS
 from debias.methods.table import constraint_for, method_named
 from debias.picked import Picked, notes_of_choice, picked_to_json
@@ -58,8 +60,9 @@ def run_mitigate(
     constraint: what to aim at (the method's first if None); tolerance: the gap allowed, 0 to 1; attributes: sensitive
     columns to act on (all, with their intersections, if None); floor: people under which a group is withheld;
     picked: the candidate of a search to make again (debias/pick.py).
-    With gate, raises GateBroken after writing where the tolerance was not met on the test rows. Raises InputError and
-    its children on bad input; what was in `out` before stays until the new files are whole.
+    With gate, raises GateBroken after writing unless the tolerance was met on the test rows, between the groups that
+    the method holds (debias/held.py). Raises InputError and its children on bad input; what was in `out` before stays
+    until the new files are whole.
     """
     from audit.load import load_rows
 
@@ -105,8 +108,17 @@ def run_mitigate(
     write_cards(out, document)
     if exported is not None and exported.missing is not None:
         raise exported.missing
-    if gate and document["constraint"]["met"] is False:
+    if gate and not document["constraint"]["met"]:
         reached = document["constraint"]["reached"]
+        told = record_in(Mitigation, document, FILE).constraint
+        apart = f"; not held, so stated apart: {named_apart(told)}" if told.apart else ""
+        if reached is None:
+            raise GateBroken(
+                f"whether the constraint {aim.replace('_', ' ')} was met cannot be said",
+                got=f"no two groups that the method holds can be compared on the test rows{apart}",
+                expected=f"at most {tolerance:g}",
+                todo="name an attribute with two groups of enough people, or bring more rows",
+            )
         raise GateBroken(
             f"the constraint {aim.replace('_', ' ')} was not met",
             got=(
@@ -114,7 +126,7 @@ def run_mitigate(
                 if "bound" not in document["constraint"]
                 else f"a group's error {reached:.3f} above the original's error of everyone"
             )
-            + f" on the test rows, the best that {row.title.lower()} reached",
+            + f" on the test rows, the best that {row.title.lower()} reached{apart}",
             expected=f"at most {tolerance:g}",
             todo="allow a larger tolerance, name fewer attributes, or try another method",
         )
@@ -221,7 +233,7 @@ def _document(
             "test": len(splits.test),
             "made_by": "seed" if splits.own else "case",
         },
-        "constraint": _constraint(comparison, aim, tolerance, attributes, candidate.parameters.get("loss_from")),
+        "constraint": _constraint(comparison, settings, aim, tolerance, attributes, candidate),
         **comparison_to_json(comparison, settings.floor),
         "policy": case.policy.named(),
         "settings": settings.to_json(),
@@ -234,9 +246,15 @@ def _document(
 
 
 def _constraint(
-    comparison: Comparison, aim: str, tolerance: float, attributes: tuple[str, ...], loss_from: float | None
+    comparison: Comparison,
+    settings: Settings,
+    aim: str,
+    tolerance: float,
+    attributes: tuple[str, ...],
+    candidate: Candidate,
 ) -> dict[str, Any]:
-    """What was aimed at and what was reached on the test rows, the widest gap over the attributes.
+    """What was aimed at and what was reached on the test rows: the widest gap over the attributes, between the groups
+    that the method holds; those that it does not stand in `apart`, and `by` has the gaps of all.
 
     For bounded loss reached is the largest group's error less loss_from, and `bound` the largest error allowed.
     """
@@ -245,17 +263,20 @@ def _constraint(
         for g in comparison.candidate.measures.gaps
         if g.metric == CONSTRAINTS[aim].metric and g.kind == "difference" and set(g.attribute) <= set(attributes)
     ]
-    alone = [g for g in gaps if len(g.attribute) == 1]
-    values = [g.value for g in alone if g.value is not None]
-    reached = max(values) if values else None
+    loss_from = candidate.parameters.get("loss_from")
+    by, loose = [limits(g) for g in gaps], {(a.attribute, a.group) for a in candidate.apart}
+    held = held_gaps(comparison.candidate.margins, loose, CONSTRAINTS[aim].metric, settings)
+    alone = judged_on(by, between := [limits(g) for g in held])
+    reached = max((g["value"] for g in alone if g["value"] is not None), default=None)
     more: dict[str, Any] = {}
-    high = max((g.high for g in alone if g.high is not None), default=None)
+    high = max((g["high"] for g in alone if g["high"] is not None), default=None)
     if loss_from is not None:
         rates = [
             r
             for r in comparison.candidate.measures.rates
             if r.metric == ACCURACY and len(r.attribute) == 1 and set(r.attribute) <= set(attributes)
-        ]
+            and (r.attribute, r.group) not in loose
+        ]  # fmt: skip
         known = [(1 - r.value, r) for r in rates if r.value is not None]
         worst = max(known, key=lambda k: k[0], default=None)
         reached = None if worst is None else worst[0] - loss_from
@@ -274,7 +295,9 @@ def _constraint(
         "reached": reached,
         "high": high,
         "met": None if reached is None else reached <= tolerance,
-        "by": [{"attribute": list(g.attribute), "value": g.value, "low": g.low, "high": g.high} for g in gaps],
+        "by": by,
+        "apart": [to_json(a) for a in candidate.apart],
+        "held": between,
     }
 
 
@@ -297,6 +320,7 @@ def summary(document: dict[str, Any]) -> list[str]:
         label = f"{m.constraint.metric.replace('_', ' ')} gap, {by}"
         lines.append(f"{label:34}" + "".join(_figure(v) for v in values))
     worse = [c for c in m.changes if c.worse and c.clear]
+    lines += ["", aim_words(m.constraint)]
     lines += ["", f"Got worse, beyond chance: {len(worse)} figures" + (", the first:" if worse else ".")]
     for c in worse[:5]:
         who = " / ".join(c.group) if c.group else f"by {' x '.join(c.attribute)}"

@@ -34,7 +34,7 @@ from debias.fit import fit_candidate
 from debias.methods.method import BOUNDED_LOSS, CONSTRAINTS, DEMOGRAPHIC_PARITY
 from debias.methods.table import METHODS, method_named
 from debias.mitigate import attributes_of
-from debias.pareto_figures import figures_of, front_of, place, words_of
+from debias.pareto_figures import ORIGINAL_BEATS, figures_of, front_in, place, words_of
 from debias.pareto_space import Point, draw, methods_to_search, propose, starts
 from debias.splits import Splits
 from debias.task import Task, halved, task_of
@@ -329,7 +329,8 @@ def _resumed(out: Path, head: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _document(head: dict[str, Any], judge: Judge, record: list[dict[str, Any]], asked: int) -> dict[str, Any]:
-    front = front_of([place(t) for t in record])
+    body = {"original": judge.original, "trials": record, "front_among": ORIGINAL_BEATS}
+    front = front_in(body)
     failed = sum(t["failed"] is not None for t in record)
     notes = [f"{failed} of {len(record)} candidates failed; each says why."] if failed else []
     if len(record) < asked:
@@ -337,8 +338,8 @@ def _document(head: dict[str, Any], judge: Judge, record: list[dict[str, Any]], 
     if left := head["asked"]["left_out"]:
         notes.append(f"Not searched: {'; '.join(f'{METHODS[n].title.lower()} ({why})' for n, why in left.items())}.")
     notes.append(
-        "The original may have learned from the rows that the search judges on, which flatters it and its moved "
-        "threshold here; no candidate has. So they stand beside the front and take no part in it."
+        "A candidate that the original beats in both is not on the front. The original may have learned from the rows "
+        "that the search judges on, which flatters it and its moved threshold here; no candidate has."
     )
     notes.append(
         "The best of many looks better on the rows that it was chosen on than it is. Read the comparison on the test "
@@ -348,7 +349,7 @@ def _document(head: dict[str, Any], judge: Judge, record: list[dict[str, Any]], 
         **head,
         "counts": judge.counts,
         "trials_asked": asked,
-        "original": judge.original,
+        **body,
         "trials": [{**t, "front": on} for t, on in zip(record, front, strict=True)],
         "notes": notes,
     }
@@ -385,6 +386,8 @@ def table_of(document: dict[str, Any]) -> list[str]:
             f"{t['trial']:>5}  {t['title']:24}{'' if at is None else f'{at:g}':>10}  {_span(t['loss']):24}"
             f"{_span(t['gap']):32}{beside}"
         )
+    if not on:
+        lines.append("The front is empty: the original, as it is, beats every candidate.")
     lines += ["", *(f"Note: {n}" for n in document["notes"])]
     lines += [f"Notice: {m}" for m in sorted({METHODS[t["method"]].notice or "" for t in on} - {""})]
     return [*lines, "Take one: assay mitigate CASE.toml --pick NUMBER --reason TEXT --by NAME --out DIR"]

@@ -162,9 +162,14 @@ def aims_for(policy: Policy) -> list[str]:
     return list(dict.fromkeys([*normed, *CONSTRAINTS]))
 
 
-def front_of(points: Sequence[tuple[float, float] | None]) -> list[bool]:
-    """Which points no other one beats: none is at least as low in both and lower in one. Of equal points the first."""
-    known = [p for p in points if p is not None]
+def front_of(
+    points: Sequence[tuple[float, float] | None], beside: Sequence[tuple[float, float] | None] = ()
+) -> list[bool]:
+    """Which points no other one beats: none is at least as low in both and lower in one. Of equal points the first.
+
+    beside: what is there anyway, such as the original: it beats, and stands on no front itself.
+    """
+    known = [p for p in (*points, *beside) if p is not None]
     seen: set[tuple[float, float]] = set()
     out = []
     for p in points:
@@ -173,6 +178,15 @@ def front_of(points: Sequence[tuple[float, float] | None]) -> list[bool]:
             seen.add(p)
         out.append(not beaten)
     return out
+
+
+ORIGINAL_BEATS = "candidates and the original"
+
+
+def front_in(document: Mapping[str, Any]) -> list[bool]:
+    """The front of search.json. Until `front_among` says that the original takes part, it is of candidates alone."""
+    beside = [place(document["original"])] if document.get("front_among") == ORIGINAL_BEATS else []
+    return front_of([place(t) for t in document["trials"]], beside)
 
 
 def place(entry: Mapping[str, Any] | None) -> tuple[float, float] | None:

@@ -21,6 +21,7 @@ from audit import access
 from audit.case import Case
 from audit.errors import InputError, OutputError
 from audit.files import private_folder
+from audit.sealed import drop, is_sealed, outer
 from debias import jobs
 
 ABANDONED_DAYS = 7
@@ -39,6 +40,8 @@ _UPLOADS = frozenset(
     ".csv .gz .tsv .parquet .feather .arrow .xlsx .ods .skops .onnx .pkl .pickle .joblib .p12 .pfx".split()
 )
 """What people upload. Other files of a case are the screens' own notes."""
+HOLD = "hold.json"
+"""Beside a case that has to be kept: by whom, since when, why (reports/purge.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,14 @@ def forget_folder(place: Path, jobs_home: Path, *, reports_to: Path | None = Non
     access.demand("delete", place)
     if place.is_symlink() or not place.is_dir():
         raise InputError("this case is not a folder of the workspace", got=str(place), expected="a folder")
+    if on_hold := held(place):
+        raise InputError(
+            "this case is on hold", got=f"{on_hold['by']}, {on_hold['time'][:10]}: {on_hold['reason']}",
+            expected="a case that may go", todo="end the hold first: assay purge --release ID; nothing was deleted",
+        )  # fmt: skip
     done = _jobs_of((place,), jobs_home)
+    if not dry:
+        drop(place)
     kept: list[tuple[str, str]] = []
     reports = sorted((place / "run").glob("*.pdf")) if reports_to is not None else []
     for path in reports:
@@ -147,6 +157,14 @@ def forget_folder(place: Path, jobs_home: Path, *, reports_to: Path | None = Non
     for job in done:
         out += _tree(job, dry)
     return out
+
+
+def held(place: Path) -> dict[str, str]:
+    """The hold on a case (by, time, reason); empty where there is none. One that cannot be read holds all the same."""
+    if not (place / HOLD).exists():
+        return {}
+    found = _document(place / HOLD)
+    return {k: str(found.get(k, "not known")) for k in ("by", "time", "reason")}
 
 
 def forget_run(run: Path, jobs_home: Path, *, keep_reports: bool = False, dry: bool = False) -> Forgotten:
@@ -216,7 +234,7 @@ def abandoned(
             continue
         if place.name.endswith(_GOING):
             out += _tree(place, dry)
-        elif any(str(place) in arg for job in jobs.find(jobs_home) if job.id in busy for arg in job.args):
+        elif is_sealed(place) or any(str(place) in a for j in jobs.find(jobs_home) if j.id in busy for a in j.args):
             continue
         elif not (place / "case.toml").exists() and not (place / "sample").exists():
             if _newest(place) < before:
@@ -250,9 +268,9 @@ def _running(jobs_home: Path) -> list[jobs.Job]:
 def _jobs_of(places: Sequence[Path], jobs_home: Path) -> list[Path]:
     """The records of work on these places. Raises InputError where some of it is not over."""
     out = []
-    wanted = [str(p.resolve()) for p in places]
+    wanted = [str(outer(p)) for p in places]
     for job in jobs.find(jobs_home):
-        args = [str(Path(a).resolve()) for a in job.args if os.sep in a]
+        args = [str(outer(Path(a))) for a in job.args if os.sep in a]
         if any(a == w or a.startswith(w + os.sep) for a in args for w in wanted):
             if not jobs.state(jobs_home, job.id).over:
                 raise InputError(

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import streamlit as st
 
-from audit.case import Case, DataSpec, ModelSpec
+from audit.case import Case, DataSpec, FormSpec, ModelSpec, Population, Recourse
 from screens import served, state
 from screens.model_lines import spec_of
 from screens.workspace import CaseFolder
+
+if TYPE_CHECKING:
+    from audit.load.glance import Glance
 
 NONE = "(none)"
 
@@ -58,6 +60,9 @@ class Answers:
     """Of a model that another program serves: what screens/served.py asked."""
     policy: Path | None = None
     adopted_by: str | None = None
+    population: Population | None = None
+    recourse: Recourse | None = None
+    forms: tuple[str, ...] = ()
 
 
 def complete(answers: Answers) -> None:
@@ -129,13 +134,15 @@ def write(folder: CaseFolder, files: Files, answers: Answers, to: Path) -> None:
     else:
         given_ = not answers.number
         model = ModelSpec("score", column=answers.column, threshold=answers.threshold, threshold_given=given_)
-    case = Case(answers.name.strip() or "My case", answers.purpose.strip(), data, model, policy)
+    case = Case(answers.name.strip() or "My case", answers.purpose.strip(), data, model, policy,
+                population=answers.population, recourse=answers.recourse,
+                forms=tuple(FormSpec(name) for name in answers.forms))  # fmt: skip
     dump_case(case, to)
 
 
-def own_words(frame: pd.DataFrame, label: str | None, column: str | None) -> list[str]:
+def own_words(seen: Glance, label: str | None, column: str | None) -> list[str]:
     """The two decisions, where they are written in other words than the two outcomes; else nothing."""
-    outcomes, decided = values_of(frame, label), values_of(frame, column)
+    outcomes, decided = values_of(seen, label), values_of(seen, column)
     return decided if len(decided) == len(outcomes) == 2 and not set(decided) <= set(outcomes) else []
 
 
@@ -160,14 +167,9 @@ def good_question(source: str | None) -> str:
 SIDES = {"a high number": "high", "a low number": "low", "neither": None}
 
 
-def is_number(frame: pd.DataFrame, label: str | None) -> bool:
+def is_number(seen: Glance, label: str | None) -> bool:
     """Whether the outcome has so many numbers that it may be one to predict."""
-    return (
-        label is not None
-        and pd.api.types.is_numeric_dtype(frame[label])
-        and not pd.api.types.is_bool_dtype(frame[label])
-        and frame[label].nunique() > 10
-    )
+    return label in seen.columns and seen.columns[label].numbers
 
 
 def default_bins(bins: object) -> str:
@@ -202,10 +204,6 @@ def guess_kind(roles: object, files: Files) -> str:
     )
 
 
-def values_of(frame: pd.DataFrame, column: str | None) -> list[str]:
+def values_of(seen: Glance, column: str | None) -> list[str]:
     """The names of a column's values, at most 50."""
-    from audit.load.values import names_of
-
-    if column is None or column not in frame:
-        return []
-    return sorted(set(names_of(frame[column].dropna().unique()[:50])))
+    return seen.values(column)

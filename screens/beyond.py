@@ -14,7 +14,7 @@ from audit.findings import name_of, percent
 from audit.suppress import FLOOR
 from reports.blocks import Heading
 from reports.sections.further import ASKED, MOST, PARTS, TITLE, chosen, points, where
-from screens import charts, draw, state
+from screens import charts, draw, parts, state
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def show(evidence: Evidence, attribute: Sequence[str]) -> None:
     if key in CHARTS and (chart := CHARTS[key](narrow)) is not None:
         st.write(state.plain(chart.takeaway))
         figure = charts.dots(chart.dots, title=f"{chart.title}, 95 % intervals", mark=chart.mark)
-        st.plotly_chart(figure, config=charts.CONFIG, key=f"{key}-chart", alt=chart.takeaway)
+        parts.chart(figure, key=f"{key}-chart", alt=chart.takeaway)
     draw.blocks([block for block in found if not isinstance(block, Heading)])
 
 

@@ -91,7 +91,7 @@ def people(evidence: Evidence, attribute: tuple[str, ...]) -> None:
     figure = charts.bars(
         [name_of(c.group) for c in counts], [c.rows for c in counts], title=f"{what.capitalize()} in each group"
     )
-    left.plotly_chart(figure, config=charts.CONFIG, key="people-chart", alt=takeaway)
+    parts.chart(figure, key="people-chart", alt=takeaway, place=left)
     table = pd.DataFrame(
         {
             "Group": [name_of(c.group) for c in counts],

@@ -87,7 +87,7 @@ def answer(
         for r in rates
     ]  # fmt: skip
     figure = charts.dots(dots, title=title, percent=share, mark=overall.value if overall else None)
-    chart.plotly_chart(figure, config=charts.CONFIG, key=key, alt=takeaway)
+    parts.chart(figure, key=key, alt=takeaway, place=chart)
     shown = pd.DataFrame(
         {
             "Group": [name_of(r.group) for r in rates],
@@ -97,7 +97,14 @@ def answer(
         }
     )
     with beside:
-        parts.table(shown, alt=alt)
+        figures = pd.DataFrame(
+            {
+                "group": [name_of(r.group) for r in rates],
+                **{k: [getattr(r, k) for r in rates] for k in ("value", "low", "high", "numerator", "denominator")},
+                "reason": [r.reason for r in rates],
+            }
+        )
+        parts.table(shown, alt=alt, figures=figures)
 
 
 def _interval(r: Rate, said: Callable[[float | None], str]) -> str:

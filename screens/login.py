@@ -10,6 +10,9 @@ Off until `.streamlit/secrets.toml` has a table [auth] (Streamlit's own) and Aut
     member = ["ethics-board"]
     [people.teams]                      # optional: which of them are teams that a case can belong to
     "Lending" = ["risk-analytics", "ethics-board"]
+
+A login keeps the roles of its moment. With `file = "/etc/assay/people.toml"` under [people], who may do what is looked
+up there at every request, every run and every act (`Directory`).
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import json
 import math
 import stat
 import time
+import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -35,14 +39,54 @@ SKEW = 30.0
 
 
 @dataclass(frozen=True, slots=True)
+class Directory:
+    """Who has which role now, in a file on the server: names are subjects, or e-mail addresses that the provider has
+    verified.
+
+        out = ["bob@example.org"]               # is let in no more, whatever the login says
+        [roles]                                 # where it is there, no claim gives a role
+        analyst = ["ann@example.org"]
+        [teams]
+        Lending = ["ann@example.org"]
+    """
+
+    out: tuple[str, ...] = ()
+    roles: Mapping[str, tuple[str, ...]] | None = None
+    teams: Mapping[str, tuple[str, ...]] | None = None
+
+
+@lru_cache(maxsize=8)
+def _directory(path: str, stamp: tuple[int, int, int]) -> Directory | None:
+    try:
+        found = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    wrong: list[str] = [k for k in found if k not in ("out", "roles", "teams")]
+    out = _lists({"out": found.get("out", [])}, "out", wrong)
+    roles, teams = (_lists(found[k], k, wrong) if k in found else None for k in ("roles", "teams"))
+    wrong += sorted(set(roles or ()) - set(ROLES))
+    return None if wrong else Directory(out.get("out", ()), roles, teams)
+
+
+def directory(path: Path) -> Directory | None:
+    """What the file says now; None where it cannot be used: then nobody is let in."""
+    try:
+        seen = path.stat()
+    except OSError:
+        return None
+    return _directory(str(path), (seen.st_mtime_ns, seen.st_size, seen.st_ino))
+
+
+@dataclass(frozen=True, slots=True)
 class Logins:
-    """The settings. roles and teams: name -> the values of the claim that give it."""
+    """The settings. roles and teams: name -> the values of the claim that give it. file: of a `Directory`."""
 
     origin: str
     claim: str = "roles"
     hours: float = HOURS
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     teams: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    file: Path | None = None
 
     def person(self, claims: Mapping[str, Any], now: float | None = None) -> Person | None:
         """Who these claims of a login name; None where they name nobody, or the login has ended.
@@ -58,6 +102,17 @@ class Logins:
         given = set(_values(claims, self.claim))
         roles = tuple(r for r in ROLES if given & set(self.roles.get(r, ())))
         teams = tuple(t for t, values in self.teams.items() if given & set(values))
+        if self.file is not None:
+            named = {subject, f"{issuer}#{subject}"}
+            if claims.get("email_verified") is True and isinstance(claims.get("email"), str):
+                named.add(claims["email"])
+            now_in = directory(self.file)
+            if now_in is None or named & set(now_in.out):
+                return None
+            if now_in.roles is not None:
+                roles = tuple(r for r in ROLES if named & set(now_in.roles.get(r, ())))
+            if now_in.teams is not None:
+                teams = tuple(t for t, values in now_in.teams.items() if named & set(values))
         name = next(v for k in ("name", "preferred_username", "email", "sub") if isinstance(v := claims.get(k), str))
         return Person(f"{issuer}#{subject}", " ".join(name.split())[:120], roles or (DEFAULT_ROLE,), teams)
 
@@ -100,8 +155,8 @@ def read(auth: Mapping[str, Any], people: Mapping[str, Any]) -> tuple[Logins, li
     meta = urlsplit(str(auth.get("server_metadata_url", "")))
     if meta.scheme != "https" and not is_loopback(meta.hostname or ""):
         wrong.append("auth.server_metadata_url: expected https")
-    if unknown := sorted(set(people) - {"claim", "hours", "roles", "teams"}):
-        wrong.append(f"people: unknown {', '.join(unknown)}; known are claim, hours, roles, teams")
+    if unknown := sorted(set(people) - {"claim", "file", "hours", "roles", "teams"}):
+        wrong.append(f"people: unknown {', '.join(unknown)}; known are claim, file, hours, roles, teams")
     hours = people.get("hours", HOURS)
     if isinstance(hours, bool) or not isinstance(hours, (int, float)) or not 0 < hours <= 24:
         wrong.append("people.hours: expected more than 0, at most 24")
@@ -114,7 +169,10 @@ def read(auth: Mapping[str, Any], people: Mapping[str, Any]) -> tuple[Logins, li
     if odd := sorted(set(roles) - set(ROLES)):
         wrong.append(f"people.roles: unknown {', '.join(odd)}; known are {', '.join(ROLES)}")
     origin = f"{parts.scheme}://{parts.netloc}"
-    return Logins(origin, claim, float(hours), roles, teams), wrong
+    file = Path(str(people["file"])) if people.get("file") else None
+    if file is not None and directory(file) is None:
+        wrong.append(f"people.file: {file} cannot be read, or holds something else than out, [roles] and [teams]")
+    return Logins(origin, claim, float(hours), roles, teams, file), wrong
 
 
 def is_loopback(address: object) -> bool:

@@ -6,8 +6,10 @@
     for (const zone of document.querySelectorAll('[data-testid="stFileUploaderDropzone"][role="presentation"]'))
       zone.setAttribute("role", "group");
     // A table that is wider than its place is scrolled by the keyboard too.
+    const phone = matchMedia("(max-width: 640px)").matches;
     for (const table of document.querySelectorAll('[data-testid="stTable"] table')) {
       const place = table.parentElement;
+      stack(table, place, phone);
       const wide = place.scrollWidth > place.clientWidth + 1;
       if (wide && place.tabIndex !== 0) {
         place.tabIndex = 0;
@@ -17,6 +19,26 @@
         for (const name of ["tabindex", "role", "aria-label"]) place.removeAttribute(name);
       }
     }
+  }
+  // On a phone a table that is wider than the screen becomes a paragraph a row, each cell behind its column's name. Its
+  // roles are said, since elements that are not laid out as a table lose them.
+  function stack(table, place, phone) {
+    if (!phone) {
+      table.classList.remove("stacked");
+      return;
+    }
+    if (!table.classList.contains("stacked") && place.scrollWidth <= place.clientWidth + 1) return;
+    const heads = [...table.querySelectorAll("thead th")].map((head) => head.textContent);
+    table.classList.add("stacked");
+    table.setAttribute("role", "table");
+    for (const part of table.querySelectorAll("thead, tbody")) part.setAttribute("role", "rowgroup");
+    for (const row of table.querySelectorAll("tr")) row.setAttribute("role", "row");
+    for (const head of table.querySelectorAll("thead th")) head.setAttribute("role", "columnheader");
+    for (const row of table.querySelectorAll("tbody tr"))
+      [...row.children].forEach((cell, at) => {
+        cell.setAttribute("role", "cell");
+        cell.setAttribute("data-head", at ? heads[at] || "" : "");
+      });
   }
   let waiting = false;
   function soon() {

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 
-import pandas as pd
 import streamlit as st
 
 from audit import access
-from audit.documents.mitigation import Arm, Mitigation
+from audit.documents.mitigation import Mitigation
 from audit.errors import AssayError
-from audit.findings import NormResult, name_of
-from audit.metrics import METRICS
+from audit.findings import name_of
 from audit.sizes import rows_behind
-from audit.values import Gap
+from debias.held import aim_words
 from debias.methods.method import CONSTRAINTS
 from debias.methods.table import METHODS
 from debias.mitigate import record_decision
 from reports import words
 from reports.blocks import Points
-from reports.sections import find, measures, mitigation
+from reports.sections import find, mitigation
 from screens import charts, draw, parts, search, state, watch
 from screens.workspace import CaseFolder
 
@@ -105,7 +103,7 @@ def comparison(m: Mitigation) -> None:
         draw.blocks([mitigation.BASELINE])
     for attribute in [a for a in find.printed(m.arms.original) if len(a) == 1]:
         gap = find.gap(m.arms.candidate, m.constraint.metric, attribute)
-        if gap is not None and (without := withheld(m.arms.candidate, gap)):
+        if gap is not None and (without := mitigation.withheld(m.arms.candidate, gap)):
             st.caption(state.plain(f"The gap by {words.by(attribute)} is measured{without}."))
     attributes = {words.by(r.attribute): r.attribute for r in m.arms.original.rates if r.attribute}
     by = st.segmented_control("Groups by", list(attributes), default=next(iter(attributes)), required=True, key="mby")
@@ -118,57 +116,16 @@ def comparison(m: Mitigation) -> None:
         if (r := rates[key].get(group)) is not None
     ]
     figure = charts.dots(values, title=f"Selection rate by {by}, 95 % intervals")
-    st.plotly_chart(figure, config=charts.CONFIG, key="before-after", alt=table.caption)
+    parts.chart(figure, key="before-after", alt=table.caption)
     with st.expander("The same as a table"):
         draw.table(table)
 
 
-def withheld(arm: Arm, gap: Gap | NormResult) -> str:
-    """How many of the groups are not behind this gap, because they are too small to be shown; or nothing."""
-    if gap.value is None:
-        return ""
-    row = METRICS.get(gap.metric)
-    named = {m for parts in row.parts for m in parts} if row else set()
-    mine = [r for r in arm.rates if r.attribute == gap.attribute and r.metric in (named or {gap.metric})]
-    lacking = {r.group for r in mine if r.value is None}
-    return f", without {len(lacking)} of {len({r.group for r in mine})} groups" if lacking else ""
-
-
 def judged(m: Mitigation) -> None:
     """Every norm for what stands today and for each option, side by side; those that turned first."""
-    arms = m.arms.present()
     st.header("Where the norms stand")
-    by = {key: {(n.metric, n.kind, n.attribute): n for n in arm.norms} for key, arm in arms.items()}
-    keys = list(by["original"])
-    if not keys:
-        draw.blocks([measures.NO_NORM])
-        return
-    turned = [k for k in keys if _rank(by["candidate"][k]) > _rank(by["original"][k])]
-    if turned:
-        named = "; ".join(_norm_words(by["original"][k]) for k in turned)
-        st.warning(state.plain(f"Against the original the candidate stands worse in {len(turned)}: {named}."))
-    rows = []
-    for key in sorted(keys, key=lambda k: k not in turned):
-        norm = by["original"][key]
-        cells = {name.capitalize(): _judged_cell(by[arm][key], arms[arm]) for arm, name in mitigation.present_in(m)}
-        rows.append({"Norm": f"{_norm_words(norm)}, {measures.limit_of(norm)}"} | cells)
-    parts.table(pd.DataFrame(rows), alt="Each norm of the policy, for every option")
-    if m.policy is not None:
-        st.caption(f"Norms of policy {state.plain(m.policy.version)}, on rows that none of the models saw.")
-
-
-def _norm_words(n: NormResult) -> str:
-    return f"{words.capital(words.metric(n.metric))}, {n.kind}, by {words.by(n.attribute)}"
-
-
-def _rank(norm: NormResult) -> int:
-    return ("inside", "undecided", "not_estimable", "outside").index(norm.status)
-
-
-def _judged_cell(norm: NormResult, arm: Arm) -> str:
-    if norm.value is None:
-        return f"not estimable: {norm.reason}"
-    return f"{norm.status}: {norm.value:.3f} ({norm.low:.3f} to {norm.high:.3f}){withheld(arm, norm)}"
+    st.write(state.plain(aim_words(m.constraint)))
+    draw.blocks(mitigation.judged_of(m))
 
 
 def worse(m: Mitigation) -> None:

@@ -14,7 +14,7 @@ from audit.values import UNKNOWN, Gap
 from reports.blocks import Paragraph, Points
 from reports.sections.measures import norms, power, sentence
 from reports.words import number, unquoted
-from screens import beyond, bounds, classes, draw, law, pairs, parts, regression, state, why
+from screens import beyond, bounds, classes, cohort, draw, law, pairs, parts, regression, state, why
 from screens.data import attribute_choice
 
 
@@ -38,7 +38,13 @@ def show() -> None:
         return
     section = parts.sections("model-section", SECTIONS)
     if section == SECTIONS[0]:
-        overview(evidence)
+        overview(cohort.chosen(folder, evidence))
+    elif section == SECTIONS[4]:
+        cohort.threshold(folder, evidence)
+    elif section == SECTIONS[5]:
+        cohort.beside(folder, evidence)
+    elif section == SECTIONS[1] and (some := cohort.chosen(folder, evidence)) is not evidence:
+        by_question(some)
     elif section == SECTIONS[1]:
         by_question(evidence)
         classes.show(evidence, st.session_state["attribute"])
@@ -51,7 +57,7 @@ def show() -> None:
     parts.help_on("model")
 
 
-SECTIONS = ("Overview", "Question by question", "Beyond groups", "Why")
+SECTIONS = ("Overview", "Question by question", "Beyond groups", "Why", "Move the threshold", "Beside another run")
 
 
 def overview(evidence: Evidence) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +10,12 @@ import streamlit as st
 from audit import access
 from audit.errors import AccessError, AssayError
 from debias import jobs
-from screens import state
+from screens import state, takeaway
 from screens.workspace import CaseFolder, jobs_home
 
 if TYPE_CHECKING:
     import pandas as pd
+    from plotly.graph_objects import Figure
 
 STAGES = (
     ("evidence.json", "measured"),
@@ -29,7 +27,7 @@ STAGES = (
 
 def need_case(title: str) -> CaseFolder | None:
     """The screen's title and the line on top; without an open case, the way to one."""
-    st.session_state.pop(TABLES, None)
+    takeaway.clear()
     folder = state.current()
     if folder is not None and folder.ready:
         try:
@@ -214,7 +212,7 @@ HELP = {
 
 def help_on(screen: str) -> None:
     """What the words of this screen mean, closed until a person opens it."""
-    take_away()
+    takeaway.shelf()
     with st.expander("Help with this screen"):
         for sentence in HELP[screen]:
             st.markdown(f"- {sentence}")
@@ -226,46 +224,21 @@ def next_step(page: str, label: str) -> None:
     st.page_link(PAGES[page], label=f"Next: {label}", icon=None)
 
 
-def table(frame: pd.DataFrame, alt: str) -> None:
-    """A real table (readable by screen readers and copied as text); cells are a person's words, never markup."""
+def table(frame: pd.DataFrame, alt: str, figures: pd.DataFrame | None = None) -> None:
+    """A real table (readable by screen readers and copied as text); cells are a person's words, never markup.
+
+    figures: what goes into its file in place of the text of its cells.
+    """
     shown = frame.copy()
     for column in shown.columns:
         shown[column] = [_cell(v) for v in shown[column]]
     st.table(shown, hide_index=True, border="horizontal", alt=alt)
-    st.session_state.setdefault(TABLES, {})[alt] = frame
+    takeaway.keep(alt, frame if figures is None else figures)
 
 
-TABLES = "tables-of-this-screen"
-
-
-def take_away() -> None:
-    """The tables that this screen drew, as files: the figures as they are, every cell safe to open in a spreadsheet."""
-    drawn: dict[str, pd.DataFrame] = st.session_state.pop(TABLES, {})
-    if not drawn:
-        return
-    with st.expander("Take the tables away (CSV)"):
-        for number, (alt, frame) in enumerate(drawn.items()):
-            name = re.sub(r"[^a-z0-9]+", "-", alt.lower()).strip("-")[:60] or "table"
-            st.download_button(
-                alt, csv_of(frame), file_name=f"{name}.csv", mime="text/csv", key=f"table-{number}-{name}",
-                type="tertiary", on_click="ignore",
-            )  # fmt: skip
-
-
-def csv_of(frame: pd.DataFrame) -> str:
-    """RFC 4180, with a head; nothing where there is no value; no cell that a spreadsheet takes for a formula."""
-    from reports.register import safe_cell
-
-    out = io.StringIO()
-    writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-    writer.writerow([safe_cell(str(c)) for c in frame.columns])
-    for row in frame.itertuples(index=False):
-        writer.writerow(["" if v is None or v != v else v if _is_number(v) else safe_cell(str(v)) for v in row])
-    return out.getvalue()
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def chart(figure: Figure, *, key: str, alt: str, place: Any = st) -> None:
+    """A chart that says in words what it shows, and can be saved as a picture."""
+    place.plotly_chart(figure, config=takeaway.picture(figure, alt), key=key, alt=alt)
 
 
 def _cell(value: object) -> str:

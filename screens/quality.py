@@ -11,7 +11,7 @@ from audit.documents.evidence import Evidence
 from audit.documents.rows import Proxies, ReferenceTable
 from audit.findings import name_of, percent
 from reports.sections import quality
-from screens import charts, draw, state
+from screens import charts, draw, parts, state
 
 
 def data_quality(evidence: Evidence, attribute: Sequence[str]) -> None:
@@ -48,7 +48,7 @@ def _population(one: ReferenceTable) -> None:
         charts.Dot(name_of(g.group), g.population, g.population, g.population, 0, "population") for g in one.groups
     ]
     figure = charts.dots(dots, title="Share of the data (95 % intervals) and of the population")
-    st.plotly_chart(figure, config=charts.CONFIG, key="population-chart", alt=takeaway)
+    parts.chart(figure, key="population-chart", alt=takeaway)
 
 
 def _proxies(found: Proxies) -> None:
@@ -60,4 +60,4 @@ def _proxies(found: Proxies) -> None:
             continue
         title = f"AUC of telling {one.attribute[0]} from one feature"
         figure = charts.bars([f.feature for f in shown], [f.auc or 0.0 for f in shown], title=title)
-        st.plotly_chart(figure, config=charts.CONFIG, key="proxy-chart", alt=f"{title}: {shown[0].feature} first")
+        parts.chart(figure, key="proxy-chart", alt=f"{title}: {shown[0].feature} first")

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import streamlit as st
 
 from audit.files import write_whole
 from screens import answers as made
-from screens import served, state
-from screens.workspace import CaseFolder, keep_upload
+from screens import further, served, state
+from screens.workspace import CaseFolder, apart, keep_upload
 
 if TYPE_CHECKING:
+    from audit.load.glance import Glance
     from audit.load.propose import Roles
     from audit.preview import Preview
 
@@ -32,13 +32,17 @@ class Asked:
 
     folder: CaseFolder
     files: made.Files
-    frame: pd.DataFrame
-    roles: Roles
+    seen: Glance
     said: Said = field(default_factory=dict)
 
     @property
     def columns(self) -> list[str]:
-        return [str(c) for c in self.frame.columns]
+        return list(self.seen.columns)
+
+    @property
+    def roles(self) -> Roles:
+        """What its columns seem to be for."""
+        return self.seen.roles
 
     def get(self, key: str, proposed: Any) -> Any:
         """What was answered, or else what is proposed."""
@@ -71,7 +75,7 @@ def _outcome(a: Asked) -> Said:
     st.caption("An outcome is what really happened (repaid, or not); a decision is what was done. Data may lack one.")
     label = made.choose("Outcome column", a.columns, a.get("label", a.roles.label), "role-label")
     a.why("label", a.roles.label)
-    number = made.is_number(a.frame, label) and st.toggle(
+    number = made.is_number(a.seen, label) and st.toggle(
         "A number is predicted, not a class", value=a.get("number", False), key="role-task",
         help="Errors are measured in its units",
     )  # fmt: skip
@@ -115,7 +119,7 @@ def _good(a: Asked) -> Said:
         )  # fmt: skip
         return {"side": side, "positive": None, "favourable": made.SIDES.get(str(side)), "granted": None}
     source = label or (column if kind == DECISIONS else None)
-    values = made.values_of(a.frame, source) or ["positive", "not positive"]
+    values = made.values_of(a.seen, source) or ["positive", "not positive"]
     favourable = st.radio(
         made.good_question(source), values, key="role-favourable", horizontal=True,
         index=values.index(a.said["favourable"]) if a.said.get("favourable") in values else None,
@@ -126,7 +130,7 @@ def _good(a: Asked) -> Said:
         "Which value does the model predict or score?", values, key="role-positive",
         index=values.index(positive) if positive in values else max(len(values) - 1, 0),
     )  # fmt: skip
-    own = made.own_words(a.frame, label, column) if kind == DECISIONS else []
+    own = made.own_words(a.seen, label, column) if kind == DECISIONS else []
     granted = None
     if own:
         granted = st.radio(
@@ -158,7 +162,7 @@ def _who(a: Asked) -> Said:
     reference = {}
     for column in sensitive:
         values = (
-            [] if column in a.roles.indicators or made.is_number(a.frame, column) else made.values_of(a.frame, column)
+            [] if column in a.roles.indicators or made.is_number(a.seen, column) else made.values_of(a.seen, column)
         )
         if len(values) > 2:
             said = made.choose(f"Compare the groups of {column} with (optional)", values,
@@ -234,7 +238,7 @@ def _rows(a: Asked) -> Said:
     split = made.choose("Column that says which rows are for what", a.columns, a.get("split", r.split), "role-split")
     train = audit = None
     if split is not None:
-        values = [made.NONE, *made.values_of(a.frame, split)]
+        values = [made.NONE, *made.values_of(a.seen, split)]
         train = st.selectbox("Its value for rows to learn from", values, key="role-train",
                              index=made.place(values, a.get("train", r.train)))  # fmt: skip
         audit = st.selectbox("Its value for rows to measure", values, key="role-audit",
@@ -289,6 +293,8 @@ QUESTIONS = (
              lambda v: (v["adopted_by"] and f"{v['norms']}: {v['adopted_by']}") or v["policy"] or v["norms"]),
     Question("rows", "What is one row?", _rows, lambda v: "",
              lambda v: "; ".join(f"{k} {v[k]}" for k in ROWS if v[k]) or "one person"),
+    Question("further", "Anything more to say?", lambda a: further.ask(a, a.said["kind"] == MODEL),
+             lambda v: v["wrong"], further.short),
 )  # fmt: skip
 
 
@@ -348,16 +354,18 @@ def _keep(a: Asked, values: Mapping[str, Any]) -> None:
 def answers(a: Asked) -> made.Answers:
     """Everything that was said, as what `made.save` writes."""
     v = a.said
-    own = made.own_words(a.frame, v["label"], v["column"]) if v["kind"] == DECISIONS else []
+    own = made.own_words(a.seen, v["label"], v["column"]) if v["kind"] == DECISIONS else []
     return made.Answers(
         name=v["name"], purpose=v["purpose"], label=v["label"], positive=v["positive"], favourable=v["favourable"],
         sensitive=tuple(v["sensitive"]), bins=v["bins"], kind=v["kind"], column=v["column"], threshold=v["threshold"],
         exclude=tuple(v["exclude"]), split=v["split"], train=v["train"], audit=v["audit"], weight=v["weight"],
         id=v["id"], cluster=v["cluster"], time=v["time"], number=v["number"],
         indicators={k: c for k, c in a.roles.indicators.items() if k in v["sensitive"]},
-        classes=made.in_label_words(own, v["granted"], made.values_of(a.frame, v["label"]), v["favourable"]),
+        classes=made.in_label_words(own, v["granted"], made.values_of(a.seen, v["label"]), v["favourable"]),
         legitimate=v["legitimate"], reference=v.get("reference", {}), adopted_by=v.get("adopted_by"),
-        served=v.get("served"),
+        served=v.get("served"), forms=tuple(v.get("forms", ())),
+        population=further.population_of(v.get("shares", {}), v.get("source", ""), v["sensitive"]),
+        recourse=further.recourse_of(v.get("change", {})),
         policy=a.folder.place / v["policy"] if v.get("policy") else None,
     )  # fmt: skip
 
@@ -375,7 +383,7 @@ def look_over(a: Asked) -> made.Answers | None:
     made.write(a.folder, a.files, said, draft)
     case = load_case(draft)
     with st.spinner("Reading what would be measured"):
-        found = preview(case)
+        found = apart(preview, case, size=0 if a.files.data is None else a.files.data.stat().st_size)
     for line in found.lines(case)[1:]:
         if not line.startswith(("Leak:", "Nothing stands")):
             st.markdown(f"- {state.plain(line)}")
@@ -411,14 +419,14 @@ def remarks(a: Asked, found: Preview) -> None:
         for column in _repeated(a):
             _offer(a, f"{column} holds each value several times: rows of one person are no independent evidence.",
                    f"Rows of one {column} belong together", {"cluster": column, "id": None})  # fmt: skip
-    idle = [c for c in a.columns if a.frame[c].nunique(dropna=True) <= 1]
+    idle = [c for c in a.columns if a.seen.columns[c].idle]
     if idle:
         st.caption(state.plain(f"Columns that hold one value or none: {', '.join(idle[:8])}. They tell nothing."))
 
 
 def _repeated(a: Asked) -> list[str]:
     named = [c for c in (a.said["id"], a.roles.id, a.roles.cluster) if c is not None]
-    return [c for c in dict.fromkeys(named) if a.frame[c].dropna().duplicated().any()]
+    return [c for c in dict.fromkeys(named) if a.seen.columns[c].repeats]
 
 
 def _offer(a: Asked, words: str, does: str, change: Said) -> None:

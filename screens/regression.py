@@ -96,7 +96,7 @@ def _distances(found: Regression, attribute: tuple[str, ...]) -> None:
     curves = [h for h in found.histograms if h.attribute == attribute and h.people]
     if curves:
         alt = f"Share of each group with a prediction up to a value, by {' and '.join(attribute)}"
-        st.plotly_chart(_curves(found.edges, curves), config=charts.CONFIG, key="regression-curves", alt=alt)
+        parts.chart(_curves(found.edges, curves), key="regression-curves", alt=alt)
     parts.table(pd.DataFrame(rows), alt="Distances of the predictions of two groups")
     st.caption(
         f"From a histogram of {found.edges.bins} bins by rank; the last column has what the exact values can be."

@@ -11,7 +11,7 @@ from debias.methods.method import CONSTRAINTS, SENSITIVE_NOTICE
 from debias.methods.table import METHODS
 from debias.pareto_figures import aims_for, words_of
 from debias.pareto_space import methods_to_search
-from reports.sections.search import alt_of, choice_words, front_of, place_of, table
+from reports.sections.search import alt_of, beaten, choice_words, front_of, nobody, none_on, place_of, table
 from reports.words import unquoted
 from screens import charts, draw, parts, state
 from screens.workspace import CaseFolder
@@ -63,10 +63,14 @@ def shown(found: Search) -> None:
     weighed = words_of(found.asked.constraint)
     gap = f"{weighed.full.removeprefix('the ').capitalize()}, at most"
     st.write(
-        f"**{len(found.trials)} candidates tried, {len(on)} on the front**: no other errs less {weighed.better}. "
-        f"Measured on {found.splits['judge']:,} validation rows; the {found.splits['test']:,} test rows wait for the "
-        "one that you pick."
+        f"**{len(found.trials)} candidates tried, {len(on)} on the front**: {nobody(found)} errs less "
+        f"{weighed.better}. Measured on {found.splits['judge']:,} validation rows; the {found.splits['test']:,} test "
+        "rows wait for the one that you pick."
     )
+    if not on:
+        st.info(none_on(found))
+        draw.table(table(found, on))
+        return
     left, right = st.columns([1.15, 1], gap="medium")
     kinds = (
         ("front", [_point(t, str(t.trial), name_of_trial(t)) for t in on]),
@@ -77,9 +81,9 @@ def shown(found: Search) -> None:
         ),
         ("other candidates", [_point(t, "", name_of_trial(t)) for t in others(found)]),
     )
-    left.plotly_chart(
+    parts.chart(
         charts.front(kinds, title=f"Wrong decisions and {weighed.short}, 95 % intervals", gap=gap),
-        config=charts.CONFIG, key="front", alt=alt_of(found, on),
+        key="front", alt=alt_of(found, on), place=left,
     )  # fmt: skip
     with right:
         draw.table(table(found, on))
@@ -97,13 +101,14 @@ def others(found: Search) -> list[Trial]:
 def choose(folder: CaseFolder, found: Search) -> None:
     """A person takes one and says why; only then are the test rows used."""
     short = words_of(found.asked.constraint).short
+    lost = {t.trial for t in beaten(found)}
     by_number = {t.trial: t for t in [*front_of(found), *others(found)]}
     with st.form("pick"):
         left, right = st.columns([3, 2])
         number = left.selectbox(
             "Candidate",
             list(by_number),
-            format_func=lambda n: _option(by_number[n], short),
+            format_func=lambda n: _option(by_number[n], short, lost),
             key="pick-trial",
         )
         by = right.text_input("Who picks it", key="pick-by", max_chars=120)
@@ -136,9 +141,10 @@ def points(value: float) -> str:
     return f"{100 * value:.1f}\u00a0pts"
 
 
-def _option(trial: Trial, short: str) -> str:
+def _option(trial: Trial, short: str, lost: set[int]) -> str:
     loss, gap = place_of(trial)
-    beside = "" if trial.front else " (not on the front)"
+    why = ": the original beats it" if trial.trial in lost else ""
+    beside = "" if trial.front else f" (not on the front{why})"
     figures = f"{percent(loss.value)} wrong, {short} at most {points(gap.high)}"
     return f"{trial.trial}: {name_of_trial(trial)}; {figures}{beside}"
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import streamlit as st
 
 from audit import access
 from audit.errors import AssayError
-from screens import parts, questions, state
+from screens import parts, questions, spool, state
 from screens.answers import Answers, Files, complete, write
 from screens.model_lines import usable
 from screens.samples import open_and_audit
-from screens.workspace import CaseFolder, keep_upload, new_case, open_case
+from screens.workspace import CaseFolder, apart, keep_file, keep_upload, new_case, open_case
+
+if TYPE_CHECKING:
+    from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+    from audit.load.glance import Glance
 
 DATA_TYPES = ["csv", "gz", "parquet", "feather", "arrow", "xlsx", "xls", "ods"]
 MODEL_TYPES = ["skops", "txt", "json", "onnx", "pkl", "pickle", "joblib"]
@@ -41,11 +46,11 @@ def own() -> None:
         if data is not None:
             folder = folder or new_case()
             st.query_params["loading"] = folder.id
-            remember_file(folder, "data", keep_upload(folder, data.name, data.getvalue()))
+            remember_file(folder, "data", kept_of(folder, data))
         if model is not None:
             folder = folder or new_case()
             st.query_params["loading"] = folder.id
-            kept = keep_upload(folder, model.name, model.getvalue())
+            kept = kept_of(folder, model)
             if not usable(folder, kept):
                 return
             remember_file(folder, "model", kept)
@@ -56,6 +61,21 @@ def own() -> None:
             st.info(f"The model {state.plain(files.model.name)} is kept. Now the data that it decided about.")
     except AssayError as error:
         state.show_error(error)
+
+
+def kept_of(folder: CaseFolder, uploaded: UploadedFile) -> Path:
+    """Where this upload is kept in the case: written once, however often the screen is drawn."""
+    before: dict[str, tuple[str, Path]] = st.session_state.setdefault("kept-uploads", {})
+    case, path = before.get(uploaded.file_id, ("", Path()))
+    if case != folder.id or not path.exists():
+        at = spool.path_of(uploaded)
+        path = (
+            keep_upload(folder, uploaded.name, uploaded.getvalue())
+            if at is None
+            else keep_file(folder, uploaded.name, at)
+        )
+        before[uploaded.file_id] = folder.id, path
+    return path
 
 
 def remember_file(folder: CaseFolder, role: str, path: Path) -> None:
@@ -87,37 +107,34 @@ def loading() -> CaseFolder | None:
         return None
 
 
-@st.cache_data(max_entries=4, show_spinner="Reading the data", scope="session")
-def _peek(path: str, size: int) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    from audit.load import read_noted
+@st.cache_resource(max_entries=16, show_spinner="Reading the data", ttl=3600)
+def _peek(path: str, size: int) -> Glance:
+    from audit.load.glance import glance
 
-    table = read_noted(Path(path))
-    return table.frame, table.notes
+    return apart(glance, Path(path), size=size)
 
 
 def confirm(folder: CaseFolder, files: Files) -> None:
     """One question after the other, each with a proposal and its reason; then the whole, to look over."""
-    from audit.load import propose_roles
-
     assert files.data is not None
-    frame, notes = _peek(str(files.data), files.data.stat().st_size)
-    st.success(f"{len(frame):,} rows, {len(frame.columns)} columns, kept on this machine.")
-    for note in notes:
+    seen = _peek(str(files.data), files.data.stat().st_size)
+    st.success(f"{seen.rows:,} rows, {len(seen.columns)} columns, kept on this machine.")
+    for note in seen.notes:
         st.caption(state.plain(note))
     with st.expander("First rows"):
-        st.dataframe(frame.head(20), hide_index=True, alt="The first rows of the data set")
-    asked = questions.Asked(folder, files, frame, propose_roles(frame))
+        st.dataframe(seen.head, hide_index=True, alt="The first rows of the data set")
+    asked = questions.Asked(folder, files, seen)
     if questions.ask(asked) and (said := questions.look_over(asked)) is not None:
         save(folder, files, said)
 
 
 def save(folder: CaseFolder, files: Files, said: Answers) -> None:
     """Write the case file, check it against the data, start the audit. Raises CaseError where an answer is missing."""
-    from audit.load import load_case, load_rows
+    from audit.load.glance import can_be_read
 
     complete(said)
     write(folder, files, said, folder.place / "case.toml")
-    load_rows(load_case(folder.place / "case.toml"))
+    apart(can_be_read, folder.place / "case.toml", size=0 if files.data is None else files.data.stat().st_size)
     if "loading" in st.query_params:
         del st.query_params["loading"]
     open_and_audit(folder)

@@ -71,6 +71,13 @@ def recent() -> None:
         return
     st.header("Cases on this machine")
     for folder in cases:
+        if folder.sealed:
+            left, right = st.columns([4, 1], vertical_alignment="center")
+            left.markdown(f"**A sealed case**: {folder.id[:8]}  \nencrypted on this machine until it is opened")
+            if right.button("Open", key=f"open-{folder.id}", help="Decrypt it here and open it"):
+                state.remember(folder.id)
+                st.switch_page(parts.PAGES["model" if access.may("figures", folder.place) else "report"])
+            continue
         try:
             case = state.case_of(folder)
         except AssayError:

@@ -97,7 +97,7 @@ def _findings(entries: Sequence[Finding], key: str, noticing: bool) -> None:
     alt = "; ".join(f"{figure_name(e)} {e.before:.3f} to {e.after:.3f} {words_of(e)}" for e in found[:MOST])
     title = "Each figure now, with as many random errors, and with the worst that was found (95 % interval)"
     figure = charts.dots(values, title=title, percent=False)
-    st.plotly_chart(figure, config=charts.CONFIG, key=f"stress-{key}", alt=alt)
+    parts.chart(figure, key=f"stress-{key}", alt=alt)
     for number, e in enumerate(found[:MOST], 1):
         what = words_of(e)
         with st.expander(state.plain(f"{number}. {figure_name(e)}: {e.before:.3f} to {e.after:.3f} {what}")):
@@ -175,7 +175,7 @@ def pipelines(folder: CaseFolder) -> None:
         title=f"A point a variant: accuracy and {chosen}",
         gap=chosen,
     )
-    st.plotly_chart(figure, config=charts.CONFIG, key="whatif-chart", alt=words)
+    parts.chart(figure, key="whatif-chart", alt=words)
     moved = [v for v in shown if v.figures[at].change is not None]
     moved.sort(key=lambda v: -abs(v.figures[at].change or 0.0))
     rows = [_row(v, accuracy, at) for v in moved[:MOST_ROWS]]
@@ -266,7 +266,7 @@ def held(found: ContractHeld) -> None:
             title = f"Share that fails, by group: {' and '.join(c.columns)}"
             alt = "; ".join(f"{d.row} {percent(d.value)}" for d in values)
             key = f"contract-{found.checks.index(c)}"
-            st.plotly_chart(charts.dots(values, title=title), config=charts.CONFIG, key=key, alt=alt)
+            parts.chart(charts.dots(values, title=title), key=key, alt=alt)
     if found.not_understood:
         draw.blocks([not_understood(found)])
     with st.expander("Every check"):

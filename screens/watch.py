@@ -10,7 +10,7 @@ import streamlit as st
 from audit.errors import AssayError
 from audit.findings import p_words
 from audit.metrics import SELECTION_RATE
-from screens import charts, charts_watch, parts, state, watch_groups
+from screens import charts_watch, parts, state, watch_groups
 from screens.workspace import CaseFolder
 
 Record = dict[str, Any]
@@ -161,7 +161,7 @@ def timeline(document: Record) -> None:
     takeaway = takeaway_of(names[key], norms[key])
     st.write(state.plain(takeaway))
     figure = charts_watch.timeline(points, title=names[key], limit=norms[key]["limit"], marks=marks_of(document))
-    st.plotly_chart(figure, config=charts.CONFIG, key="watch-chart", alt=takeaway)
+    parts.chart(figure, key="watch-chart", alt=takeaway)
     st.caption(
         "After a promotion the measure begins anew, with the promoted model. Hover over a mark for its sentence."
     )

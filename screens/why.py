@@ -85,7 +85,7 @@ def overall(explained: Explanations, evidence: Evidence | None = None) -> None:
         ranges=[(e.low, e.high) for e in top],
     )
     left.write(state.plain(takeaway))
-    left.plotly_chart(figure, config=charts.CONFIG, key="global-chart", alt=takeaway)
+    parts.chart(figure, key="global-chart", alt=takeaway, place=left)
     with left.expander("The same as a table"):
         draw.table(importance(explained))
     chosen = tuple(st.session_state.get("attribute", ()))
@@ -114,7 +114,7 @@ def parts_of_gap(explained: Explanations, attribute: tuple[str, ...]) -> None:
         signed=True,
         ranges=[(f.low, f.high) for f in shown],
     )
-    st.plotly_chart(figure, config=charts.CONFIG, key="gap-chart", alt=words)
+    parts.chart(figure, key="gap-chart", alt=words)
     with st.expander("The same as a table"):
         draw.table(parts_of(one))
     unseen = [f.feature for f in one.features if not f.seen]
@@ -141,11 +141,11 @@ def dependence(explained: Explanations) -> None:
     left, right = st.columns([3, 2])
     left.write(state.plain(words))
     dots = [charts.Dot(p.value, p.mean, p.low, p.high, p.rows) for p in one.parts]
-    left.plotly_chart(
+    parts.chart(
         charts.dots(dots, title=f"Mean attribution by {feature}, 95 % intervals", percent=False, mark=0.0),
-        config=charts.CONFIG,
         key="dependence-chart",
         alt=words,
+        place=left,
     )
     with right:
         rows = [{"Value": p.value, "Mean": f"{p.mean:+.4f}", "Of people": p.rows} for p in one.parts]
@@ -204,7 +204,7 @@ def person(explained: Explanations) -> Person | None:
             signed=True,
         )
         words = f"{title}: most weight on {', '.join(e.feature for e in entries[:3])}"
-        side.plotly_chart(figure, config=charts.CONFIG, key=f"{title.lower()}-chart", alt=words)
+        parts.chart(figure, key=f"{title.lower()}-chart", alt=words, place=side)
     if one.lime_r2 is not None:
         right.caption(f"LIME's local fit: weighted R² {one.lime_r2:.2f}. Near 0 its line says little.")
     if one.lime_stability is not None:

@@ -12,19 +12,24 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from audit import access
+from audit.elsewhere import elsewhere
 from audit.errors import DataError, InputError
 from audit.files import private_folder, write_whole
+from audit.sealed import inside, is_open, is_sealed, leftover, save
+from screens import held
 
 if TYPE_CHECKING:
     from reports.forget import Forgotten
     from reports.log.store import Entry
 
+Found = TypeVar("Found")
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "sample_data"
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -59,7 +64,12 @@ class CaseFolder:
 
     @property
     def ready(self) -> bool:
-        return self.file.exists()
+        return self.file.exists() or self.sealed
+
+    @property
+    def sealed(self) -> bool:
+        """Whether it is encrypted, and closed now."""
+        return is_sealed(self.place) and not is_open(self.place)
 
 
 def home() -> Path:
@@ -97,6 +107,7 @@ def open_case(case_id: str) -> CaseFolder:
             expected="the address of a case that was loaded here",
             todo="start from the screen Set up",
         )
+    held.keep(place)
     return CaseFolder(case_id, place)
 
 
@@ -107,6 +118,7 @@ def new_case() -> CaseFolder:
     access.demand("make")
     private_folder(place)
     access.claim(place)
+    held.keep(place)
     return CaseFolder(case_id, place)
 
 
@@ -123,7 +135,7 @@ def sample_case(name: str) -> CaseFolder:
 def keep_upload(folder: CaseFolder, name: str, content: bytes) -> Path:
     """Write an uploaded file into the case under a safe name; never over another."""
     access.demand("work", folder.place)
-    safe = _NAME.sub("_", Path(name).name).lstrip(".")[-120:] or "upload"
+    safe = _safe(name)
     if not content:
         raise DataError(
             f"{name} is empty",
@@ -134,13 +146,41 @@ def keep_upload(folder: CaseFolder, name: str, content: bytes) -> Path:
     path = folder.place / safe
     if path.exists() and path.read_bytes() == content:
         return path
-    stem, suffix = safe.split(".", 1) if "." in safe else (safe, "")
+    path = _free(path)
+    write_whole(inside(folder.place, path.name), content)
+    save(folder.place)
+    return path
+
+
+def keep_file(folder: CaseFolder, name: str, at: Path) -> Path:
+    """Move an upload that lies on disk into the case under a safe name; never over another."""
+    access.demand("work", folder.place)
+    path = _free(folder.place / _safe(name))
+    shutil.move(at, inside(folder.place, path.name))
+    save(folder.place)
+    return path
+
+
+def _safe(name: str) -> str:
+    return _NAME.sub("_", Path(name).name).lstrip(".")[-120:] or "upload"
+
+
+def _free(path: Path) -> Path:
+    """This path, or the next that nothing stands at."""
+    stem, suffix = path.name.split(".", 1) if "." in path.name else (path.name, "")
     count = 1
     while path.exists():
         count += 1
-        path = folder.place / f"{stem}-{count}{'.' + suffix if suffix else ''}"
-    write_whole(path, content)
+        path = path.with_name(f"{stem}-{count}{'.' + suffix if suffix else ''}")
     return path
+
+
+LARGE_BYTES = 8 << 20
+
+
+def apart(function: Callable[..., Found], *args: Any, size: int) -> Found:
+    """`function(*args)`; where the file of `size` bytes is large, in a process that gives its memory back."""
+    return function(*args) if size < LARGE_BYTES else elsewhere(function, *args)
 
 
 def forget_case(folder: CaseFolder, *, keep_reports: bool = False, dry: bool = False) -> Forgotten:
@@ -148,6 +188,8 @@ def forget_case(folder: CaseFolder, *, keep_reports: bool = False, dry: bool = F
     from reports.forget import forget_folder
 
     to = home() / "reports" if keep_reports else None
+    if not dry:
+        held.let_go(folder.place)
     return forget_folder(folder.place, jobs_home(), reports_to=to, dry=dry)
 
 
@@ -155,6 +197,7 @@ def sweep() -> Forgotten:
     """Remove uploads that nobody came back to (reports.forget.ABANDONED_DAYS)."""
     from reports.forget import abandoned
 
+    leftover(home() / "cases")
     return abandoned(home() / "cases", jobs_home())
 
 

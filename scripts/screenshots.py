@@ -21,7 +21,8 @@ sys.path.insert(0, str(ROOT))
 SHOTS = (
     ("start", "", None), ("set-up", "setup", None), ("data", "data", None), ("findings", "model", None),
     ("questions", "model", "Question by question"), ("why", "model", "Why"),
-    ("norms", "mitigate", "Where the norms stand"), ("report", "report", None), ("check", "received", None),
+    ("threshold", "model", "Move the threshold"), ("norms", "mitigate", "Where the norms stand"),
+    ("report", "report", None), ("check", "received", None),
 )  # fmt: skip
 LOOKS = {"": (1280, 900, "light"), "-phone": (390, 844, "dark")}
 

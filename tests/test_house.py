@@ -200,7 +200,7 @@ FLOORS = (
     {"register", "verify", "attest.check"},
     {
         "approve", "archive", "demo", "draft", "earlier", "forget", "issue", "issued", "loop_decision", "loop_log",
-        "outward", "rerun", "log.record",
+        "outward", "purge", "rerun", "log.record",
     },
 )  # fmt: skip
 

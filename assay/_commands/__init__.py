@@ -50,6 +50,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "letter": ("letter:letter", "reasons, what would turn the decision, and rights, for one person who was refused"),
     "forget": ("forget:forget", "delete a case with its data; --abandoned: uploads that nobody came back to"),
+    "purge": (
+        "forget:purge",
+        "delete what was kept long enough, by the rules of retention.toml; the log says what went",
+    ),
+    "lock": ("forget:lock", "encrypt a case of the app at rest, with age"),
+    "unlock": ("forget:unlock", "write a sealed case back in clear"),
     "keys": ("sign:keys", "a signing key for people who have none"),
 }
 """name -> (module:function in this package, one line of help)."""

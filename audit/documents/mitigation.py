@@ -47,8 +47,19 @@ class AimedGap(Record, frozen=True):
     high: float | None
 
 
+class GroupApart(Record, frozen=True):
+    """A group that the method does not hold to its aim, and why not."""
+
+    attribute: Names
+    group: Names
+    why: str
+
+
 class Aim(Record, frozen=True):
-    """What the method was to keep within `tolerance`, and the gaps of the candidate. start: of a loss, from where."""
+    """What the method was to keep within `tolerance`, and the gaps of the candidate. start: of a loss, from where.
+
+    apart: groups that the method does not hold; held: the gaps without them, on which `met` is judged.
+    """
 
     name: str
     metric: str
@@ -61,6 +72,8 @@ class Aim(Record, frozen=True):
     bound: float | None = None
     largest_error: float | None = None
     group: Names | None = None
+    apart: tuple[GroupApart, ...] = ()
+    held: tuple[AimedGap, ...] = ()
 
 
 class Change(Record, frozen=True):

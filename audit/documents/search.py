@@ -93,4 +93,5 @@ class Search(Record, frozen=True):
     tool: Tool | None = None
     counts: dict[str, Any] = field(default_factory=dict)
     trials_asked: int | None = None
+    front_among: str = ""
     notes: Names = ()

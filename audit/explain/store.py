@@ -1,7 +1,7 @@
 """Explanations kept under the hash of everything that they follow from; the same question is answered from disk.
 
 The key is the sha256 of model, data, parameters, seed and versions. A stored answer carries its own hash; one that was
-damaged is made again. The folder is ASSAY_HOME/explanations, or `.store` in the run folder.
+damaged is made again. The folder is ASSAY_HOME/explanations, or `.store` in the run folder, as where cases are sealed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ class Store:
 
     def __init__(self, out: Path) -> None:
         home = os.environ.get("ASSAY_HOME")
-        self.folder = Path(home) / "explanations" if home else Path(out) / ".store"
+        # Where cases are sealed, an explanation of persons lies in its case and is sealed with it.
+        kept = home and not os.environ.get("ASSAY_RECIPIENT")
+        self.folder = Path(str(home)) / "explanations" if kept else Path(out) / ".store"
 
     def get(self, key: str) -> bytes | None:
         """The stored bytes, or None where there are none or they are not what was written."""

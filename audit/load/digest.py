@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import json
 from pathlib import Path
 
 from audit.errors import DataError, nearest
@@ -32,6 +33,11 @@ def files_of(path: Path) -> tuple[Path, ...]:
         if not file.exists():
             folder = file.parent
             known = [p.name for p in folder.iterdir()] if folder.is_dir() else []
+            if gone := removed(file):
+                raise DataError(
+                    f"the file {file.name!r} was deleted, as it had been kept long enough", got=gone,
+                    expected="a file that is still kept", todo="what was measured on it, and the report, are here",
+                )  # fmt: skip
             raise DataError(
                 f"the file {file.name!r} does not exist",
                 got=f"nothing at {file}",
@@ -80,3 +86,13 @@ def unreadable(file: Path, error: OSError) -> DataError:
         expected="a file that this user may read",
         todo="check the file's permissions",
     )
+
+
+def removed(file: Path) -> str:
+    """When a purge removed this file, by whom and by which rule (reports/purge.py notes it beside); "" if none did."""
+    try:
+        notes = json.loads((file.parent / "purged.json").read_bytes())
+        note = next(n for n in reversed(notes) if n["file"] == file.name)
+        return f"deleted on {note['time'][:10]} by {note['by']} ({note['rule']})"
+    except (OSError, ValueError, KeyError, TypeError, StopIteration):
+        return ""

@@ -54,7 +54,7 @@ def bounds_of(
             place = np.full(len(size), -1, dtype=np.int64)
             large = np.flatnonzero(size >= least)
             place[large] = np.arange(len(large))
-            small += [(name + words, int(g), int(size[g])) for g in np.flatnonzero((size < least) & (size > 0))]
+            small += [(name + words, int(g), int(size[g])) for g in np.flatnonzero(size < least)]
             if len(large) >= 2:
                 bounds.append(Bound(name + words, np.where(rows, place[group], -1), len(large)))
     return bounds, small

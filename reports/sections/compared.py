@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from audit.documents.evidence import Evidence
 from reports import words
 from reports.blocks import Block, Lead, Notice, Paragraph, Section, Sources, Table
 from reports.compare import Change, changes, mix_and_rate, same_people
@@ -11,9 +14,14 @@ MOST, DIGITS = 16, 16
 
 def section(sources: Sources) -> Section | None:
     """The chapter, or None where nothing was compared."""
-    now, before = sources.evidence, sources.earlier
-    if not before:
+    if not sources.earlier:
         return None
+    found = between(sources.evidence, sources.earlier, sources.said.earlier_unchecked)
+    return Section("compared", "Compared with the earlier audit", found)
+
+
+def between(now: Evidence, before: Evidence, unchecked: Sequence[str] = ()) -> tuple[Block, ...]:
+    """Two audits side by side."""
     same = [("Case", now.case.name, before.case.name)]
     same += [
         (part, _digest_head(a.sha256), _digest_head(b.sha256))
@@ -44,14 +52,14 @@ def section(sources: Sources) -> Section | None:
                 "side by side; the counts do not hold them, so none is given."
             )
         )
-    if parts := sources.said.earlier_unchecked:
+    if unchecked:
         blocks.append(
             Notice(
                 "The earlier report was verified only in part when this one was made. No check of it failed; not "
-                f"checked whole: {', '.join(map(str, parts))}."
+                f"checked whole: {', '.join(map(str, unchecked))}."
             )
         )
-    blocks += _norms(sources)
+    blocks += _norms(now, before)
     blocks += _table(
         "Gaps: clear changes first, then those that grew most",
         sorted(gaps, key=lambda c: (not c.clear, -c.change, c.metric, c.attribute)),
@@ -70,7 +78,7 @@ def section(sources: Sources) -> Section | None:
                 (28, 18, 30, 24),
             )
         )
-    return Section("compared", "Compared with the earlier audit", (*blocks,))
+    return tuple(blocks)
 
 
 def _digest_head(digest: str | None) -> str:
@@ -88,10 +96,10 @@ def _lead(gaps: list[Change], rates: list[Change], paired: bool) -> str:
     return text + f" {' and '.join(said)} changed by more than chance explains."
 
 
-def _norms(sources: Sources) -> list[Block]:
-    before = {(n.metric, n.kind, *n.attribute): n for n in (sources.earlier.norms if sources.earlier else ())}
+def _norms(now: Evidence, earlier: Evidence) -> list[Block]:
+    before = {(n.metric, n.kind, *n.attribute): n for n in earlier.norms}
     rows = []
-    for n in sources.evidence.norms:
+    for n in now.norms:
         b = before.get((n.metric, n.kind, *n.attribute))
         if b is None:
             continue

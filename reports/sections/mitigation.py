@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from audit.documents.base import Names
-from audit.documents.mitigation import Change, Mitigation
+from audit.documents.mitigation import Arm, Change, Mitigation
+from audit.findings import NormResult
 from audit.metrics import (
     ACCURACY,
     EQUAL_OPPORTUNITY,
     EQUALIZED_ODDS,
     FALSE_POSITIVE_RATE,
+    METRICS,
     SELECTION_RATE,
     TRUE_POSITIVE_RATE,
 )
 from audit.values import Gap, Rate
+from debias.held import aim_words
 from reports import charts, words
 from reports.blocks import Block, Figure, Heading, Notice, Paragraph, Section, Sources, Table
-from reports.sections import find, search
+from reports.sections import find, measures, search
 
 ARMS = (("original", "original"), ("matched", "original, threshold moved"), ("candidate", "candidate"))
 MOST_CHANGES = 15
@@ -50,6 +53,9 @@ def _body(m: Mitigation) -> list[Block]:
     if m.needs_sensitive_at_decision:
         blocks.append(Notice(words.unquoted(str(m.notice))))
     blocks.append(_made(m))
+    blocks.append(Paragraph(aim_words(m.constraint)))
+    blocks.append(Heading("The norms, before and after"))
+    blocks += judged_of(m)
     blocks.append(Heading("What got worse"))
     blocks += worse_of(m)
     blocks.append(Heading("Before and after"))
@@ -118,6 +124,80 @@ def _gap(gap: Gap | None) -> str:
     if gap is None or gap.value is None:
         return "not estimable"
     return f"{words.width(gap)} {words.bracket(gap.low, gap.high)}"
+
+
+RANK = ("inside", "undecided", "not_estimable", "outside")
+
+
+def judged_of(m: Mitigation) -> list[Block]:
+    """Every norm for what stands today and for each option, side by side: first what turned worse, or turned round."""
+    arms = m.arms.present()
+    by = {key: {(n.metric, n.kind, n.attribute): n for n in arm.norms} for key, arm in arms.items()}
+    keys = list(by["original"])
+    if not keys:
+        return [measures.NO_NORM]
+    worse = [k for k in keys if RANK.index(by["candidate"][k].status) > RANK.index(by["original"][k].status)]
+    out: list[Block] = []
+    if worse:
+        named = "; ".join(_norm_words(by["original"][k]) for k in worse)
+        out.append(Notice(f"Against the original the candidate stands worse in {len(worse)}: {named}."))
+    round_ = [said for k in keys if (said := turned_round(m, by["candidate"][k]))]
+    out += [Notice(" ".join(dict.fromkeys(round_)))] if round_ else []
+    present = present_in(m)
+    rows = tuple(
+        (
+            f"{_norm_words(by['original'][k])}, {measures.limit_of(by['original'][k])}",
+            *(_judged_cell(by[arm][k], arms[arm]) for arm, _ in present),
+        )
+        for k in sorted(keys, key=lambda k: k not in worse)
+    )
+    version = m.policy.version if m.policy else ""
+    note = f"Norms of policy {version}, on rows that no model saw. In brackets the 95 % interval, then who is lowest."
+    heads = ("Norm", *(words.capital(n) for _, n in present))
+    return [
+        *out,
+        Table(
+            "Each norm of the policy, for every option", heads, rows, note, (31, *([69 // len(present)] * len(present)))
+        ),
+    ]
+
+
+def turned_round(m: Mitigation, norm: NormResult) -> str:
+    """A sentence where those who were highest under the original are lowest under the candidate, and beyond chance."""
+    was, now = (find.gap(a, norm.metric, norm.attribute) for a in (m.arms.original, m.arms.candidate))
+    if was is None or now is None or not was.value or not now.value or norm.kind != "difference":
+        return ""
+    if was.highest is None or now.lowest is None or was.highest != now.lowest or not (now.low or 0.0) > 0:
+        return ""
+    return (
+        f"The gap in {words.metric(norm.metric)} by {words.by(norm.attribute)} turned round: "
+        f"{words.name_of(was.highest)} had the most before, by {words.points(was)}, and has the least with the "
+        f"candidate, by {words.points(now)}."
+    )
+
+
+def _norm_words(n: NormResult) -> str:
+    return f"{words.capital(words.metric(n.metric))}, {n.kind}, by {words.by(n.attribute)}"
+
+
+def _judged_cell(norm: NormResult, arm: Arm) -> str:
+    if norm.value is None:
+        return f"not estimable: {norm.reason}"
+    gap = find.one(arm.gaps, metric=norm.metric, attribute=norm.attribute, kind=norm.kind)
+    lowest = f", {words.name_of(gap.lowest)} lowest" if gap is not None and gap.lowest else ""
+    ends = f" [{words.number(norm.low, 3)}, {words.number(norm.high, 3)}]"
+    return f"{norm.status}: {words.number(norm.value, 3)}{ends}{lowest}{withheld(arm, norm)}"
+
+
+def withheld(arm: Arm, gap: Gap | NormResult) -> str:
+    """How many of the groups are not behind this gap, because they are too small to be shown; or nothing."""
+    if gap.value is None:
+        return ""
+    row = METRICS.get(gap.metric)
+    named = {m for parts in row.parts for m in parts} if row else set()
+    mine = [r for r in arm.rates if r.attribute == gap.attribute and r.metric in (named or {gap.metric})]
+    lacking = {r.group for r in mine if r.value is None}
+    return f", without {len(lacking)} of {len({r.group for r in mine})} groups" if lacking else ""
 
 
 def worse_of(m: Mitigation, most: int = MOST_CHANGES) -> list[Block]:

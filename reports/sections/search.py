@@ -35,7 +35,7 @@ def blocks(sources: Sources) -> list[Block]:
         picked(sources),
     ]
     if not on:
-        return out
+        return [*out, Notice(none_on(s)), table(s, on), Points(tuple(words.unquoted(n) for n in s.notes))]
     out.append(_drawn(s, on, _number(sources)))
     out.append(table(s, on))
     out.append(Points(tuple(words.unquoted(n) for n in s.notes)))
@@ -45,6 +45,34 @@ def blocks(sources: Sources) -> list[Block]:
 def front_of(s: Search) -> list[Trial]:
     """The front, the fewest wrong decisions first."""
     return sorted((t for t in s.trials if t.front), key=lambda t: place_of(t)[0].value)
+
+
+def beaten(s: Search) -> list[Trial]:
+    """Candidates that the original, as it is, beats: no worse in either, and better in one. Until `front_among` says
+    that the original takes part, none is judged so."""
+    if not s.front_among:
+        return []
+    loss, gap = place_of(s.original)
+    out = []
+    for t in s.trials:
+        if t.failed is None:
+            mine, wide = place_of(t)
+            here, there = (loss.value, gap.high), (mine.value, wide.high)
+            out += [t] if here != there and here[0] <= there[0] and here[1] <= there[1] else []
+    return out
+
+
+def nobody(s: Search) -> str:
+    """Who could have beaten those on the front, and does not."""
+    return "neither another candidate nor the original" if s.front_among else "no other candidate"
+
+
+def none_on(s: Search) -> str:
+    """What an empty front means."""
+    return (
+        f"No candidate is on the front: the original, as it is, beats each of the {len(beaten(s))} that could be made "
+        f"in wrong decisions and {words_of(s.asked.constraint).full} together."
+    )
 
 
 def of_this_front(sources: Sources) -> Choice | None:
@@ -133,9 +161,15 @@ def table(s: Search, on: Sequence[Trial]) -> Table:
         )
         for t in on[:MOST_FRONT]
     ]
+    many = len(beaten(s))
+    worse = (
+        f" {many} of {len(s.trials)} candidates are beaten by the original as it is, and not on the front."
+        if many
+        else ""
+    )
     cut = "" if len(on) <= MOST_FRONT else f" {MOST_FRONT} of {len(on)} are printed; all are embedded."
     return Table(
-        f"The front: no other candidate errs less {weighed.better}",
+        f"The front: {nobody(s)} errs less {weighed.better}",
         (
             "No.",
             "Candidate",
@@ -145,7 +179,8 @@ def table(s: Search, on: Sequence[Trial]) -> Table:
         ),
         tuple(rows),
         "The last column is the original with only its threshold moved to select as many: its wrong decisions, and the "
-        f"upper end of its {weighed.short}. A candidate that is no better than that has moved a threshold." + cut,
+        f"upper end of its {weighed.short}. A candidate that is no better than that has moved a threshold.{worse}"
+        + cut,
         (6, 34, 20, 20, 20),
     )
 

@@ -121,7 +121,9 @@ def check_mitigation(files: Mapping[str, bytes], settings: Mapping[str, Any]) ->
             continue
         if cubes.get(name) is None:
             raise Broken("mitigation.json holds no cube for an arm")
-        again, _, _, measures = recompute(cubes[name], used)
+        again, margins, how, measures = recompute(cubes[name], used)
+        if name == "candidate":
+            compared += _held(document, margins, how)
         for kind in ("rates", "gaps", "counts"):
             compared += compare(f"mitigation {arm_named(name)} {kind}", arm.get(kind), again[kind])
         if "norms" in arm:
@@ -129,9 +131,19 @@ def check_mitigation(files: Mapping[str, bytes], settings: Mapping[str, Any]) ->
     return f"{compared:,} values of {sum(a is not None for a in arms.values())} arms computed again from their cubes"
 
 
+def _held(document: Mapping[str, Any], margins: Any, how: Any) -> int:
+    """The gaps between the groups that the method holds."""
+    from debias.held import held_gaps, limits
+
+    aim = document["constraint"]
+    loose = [(a["attribute"], a["group"]) for a in aim.get("apart", [])]
+    again = [limits(g) for g in held_gaps(margins, loose, aim["metric"], how)]
+    return _alike("mitigation, gaps between held groups", aim.get("held", []), again)
+
+
 def check_search(files: Mapping[str, bytes]) -> str:
     """search.json: each candidate's figures against its counts, the front, and the candidate picked. Raises Broken."""
-    from debias.pareto_figures import figures_again, front_of, place
+    from debias.pareto_figures import figures_again, front_in
 
     document = load(files, "search.json")
     compared = 0
@@ -143,7 +155,7 @@ def check_search(files: Mapping[str, bytes]) -> str:
         for name, entry in entries:
             for key, value in figures_again(document, entry["counts"]).items():
                 compared += _alike(f"search, {name}, {key}", entry[key], value)
-        for number, (t, on) in enumerate(zip(trials, front_of([place(t) for t in trials]), strict=True), 1):
+        for number, (t, on) in enumerate(zip(trials, front_in(document), strict=True), 1):
             compared += differ(f"search, candidate {number}", t["front"], on, "front")
         compared += _picked(files, document)
     except (AssayError, TypeError, ValueError, KeyError, IndexError, ArithmeticError, AttributeError) as error:

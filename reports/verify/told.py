@@ -156,9 +156,11 @@ def _aim(made: Mitigation) -> Iterator[tuple[str, Any, Any]]:
     by = tuple(AimedGap(g.attribute, g.value, g.low, g.high) for g in gaps)
     yield "the gaps aimed at", aim.by, by
     yield "the tolerance", aim.tolerance, made.parameters["tolerance"]
+    yield "what is set apart", {a for g in aim.apart for a in g.attribute} <= attributes, True
     if aim.start is None:  # of a loss the limits follow from rates; a new run makes them again
-        values = [g.value for g in gaps if len(g.attribute) == 1 and g.value is not None]
-        yield "the gap reached", aim.reached, max(values) if values else None
+        between = {g.attribute: g for g in aim.held}
+        alone = [between.get(g.attribute, g) for g in gaps if len(g.attribute) == 1]
+        yield "the gap reached", aim.reached, max((g.value for g in alone if g.value is not None), default=None)
     reached = aim.reached
     yield "whether the aim was met", aim.met, None if reached is None else bool(reached <= aim.tolerance)
 

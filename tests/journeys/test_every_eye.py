@@ -21,7 +21,7 @@ WIDTHS = {"desktop": (1280, 900), "phone": (390, 844)}
 SCREENS = {
     "": (), "setup": (), "received": (), "report": (),
     "data": ("Measures of the data", "How good the data are"),
-    "model": ("Question by question", "Beyond groups", "Why"),
+    "model": ("Question by question", "Beyond groups", "Why", "Move the threshold", "Beside another run"),
     "stress": ("Corrupted data", "Other pipelines", "The contract"),
     "mitigate": ("Where the norms stand", "What got worse, and for whom", "Your decision", "Search", "Watch"),
 }  # fmt: skip

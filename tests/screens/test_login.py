@@ -37,11 +37,13 @@ def settings(place: Path, port: int, made: Issuer, **other: str) -> Path:
         "[people]",
         'claim = "groups"',
         "hours = 2",
+        f"file = {json.dumps(str(place / 'people.toml'))}",
         "[people.roles]",
         'analyst = ["risk"]',
         'member = ["ethics"]',
     ]
     lines += ['auditor = ["audit"]', 'admin = ["it"]', "[people.teams]", 'Lending = ["lending"]', 'Claims = ["claims"]']
+    (place / "people.toml").write_text("")
     path = place / "secrets.toml"
     path.write_text("\n".join(lines))
     path.chmod(0o600)
@@ -191,6 +193,31 @@ def test_a_login_that_has_ended_ends_in_an_open_window_too(server: Server) -> No
     assert visitor.get("/").status == 401
     assert "Your sign-in has ended" in visitor.get("/").text
     assert visitor.refused() in (401, 403)
+
+
+def test_a_role_that_changes_holds_at_the_next_look(server: Server) -> None:
+    """In an open window, at the next run; and for a request, at once. A file that cannot be used lets nobody in."""
+    file = server.home / "people.toml"
+    visitor = server.visitor("bob")
+    try:
+        with visitor.open() as socket:
+            assert "Signed in as Bob (analyst)" in run(socket)
+            file.write_text('[roles]\nanalyst = ["ann"]\nauditor = ["bob"]\n')
+            assert "Signed in as Bob (auditor)" in run(socket)
+            file.write_text('[roles]\nanalyst = ["ann"]\n')
+            seen = run(socket)
+            assert "Signed in as Bob (viewer)" in seen
+            assert "Audit my data" not in seen
+            file.write_text('out = ["bob"]\n')
+            assert "Your sign-in has ended" in run(socket)
+        assert visitor.get("/").status == 401
+        assert server.visitor("ann").get("/").status == 200
+        for unusable in ('out = "bob"\nrole = 1', "out = [", '[roles]\nking = ["ann"]\n'):
+            file.write_text(unusable)
+            assert server.visitor("ann").get("/").status == 401, unusable
+    finally:
+        file.write_text("")
+    assert visitor.get("/").status == 200
 
 
 @pytest.mark.parametrize(

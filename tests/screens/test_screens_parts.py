@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from audit.errors import AssayError, CaseError, DataError, InputError
 from audit.load.start import bins_of
-from screens import charts, parts, state, workspace
+from screens import charts, state, takeaway, workspace
 
 
 @pytest.fixture(autouse=True)
@@ -114,7 +114,7 @@ def test_types_that_a_person_allowed_go_with_every_command_that_opens_the_model(
 
 def test_a_table_is_taken_away_as_it_is_and_no_cell_is_a_formula() -> None:
     frame = pd.DataFrame({"Group": ["=cmd|' /C calc'!A0", "+1", 'Zoë, "Z"'], "Rate": [0.5, None, -0.25]})
-    lines = list(csv.reader(io.StringIO(parts.csv_of(frame))))
+    lines = list(csv.reader(io.StringIO(takeaway.csv_of(frame))))
     assert lines[0] == ["Group", "Rate"]
     assert [line[0] for line in lines[1:]] == ["'=cmd|' /C calc'!A0", "'+1", 'Zoë, "Z"']
     assert [line[1] for line in lines[1:]] == ["0.5", "", "-0.25"], "a negative number stays a number"
@@ -133,4 +133,4 @@ def test_every_table_of_a_screen_has_its_button() -> None:
     app = AppTest.from_function(page, default_timeout=60).run()
     assert not app.exception
     labels = [b.label for b in app.get("download_button")]
-    assert labels == ["People in each group", "Rates, by group"]
+    assert labels == ["People in each group (CSV)", "Rates, by group (CSV)"]

@@ -120,7 +120,7 @@ def test_bounded_loss_is_told_as_the_error_of_the_worst_group(folder: CaseFolder
     other = {**found, "asked": {**found["asked"], "constraint": "bounded_loss", "metric": "largest_group_error"}}
     (folder.run / "search.json").write_text(json.dumps(other))
     app = run(folder)
-    assert "no other errs less with a smaller error of the worst group" in words(app)
+    assert "neither another candidate nor the original errs less with a smaller error of the worst group" in words(app)
     assert "Worst group's error, points [95 %]" in [c.replace("\\", "") for c in app.table[0].value.columns]
     assert "worst group's error at most" in app.selectbox(key="pick-trial").options[0]
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from audit.errors import CaseError
 from screens import setup, workspace
 
 
@@ -154,7 +155,7 @@ def test_the_case_file_shown_is_the_one_that_is_audited(home: Path) -> None:
     go(app, "outcome")
     go(app, "source")
     app.radio(key="role-favourable").set_value("0")
-    for key in ("good", "who", "hidden", "norms", "rows"):
+    for key in ("good", "who", "hidden", "norms", "rows", "further"):
         go(app, key)
     shown = tomllib.loads(app.code[0].value)
     assert rest(app) == shown
@@ -188,11 +189,49 @@ def test_a_repeated_id_is_told_before_measuring_with_a_button_that_mends_it(home
         go(app, key)
     app.selectbox(key="role-cluster").select("(none)").run()
     go(app, "rows")
+    go(app, "further")
     assert any("customer\\_id holds each value several times" in w.value for w in app.warning)
     (offer,) = [b for b in app.button if str(b.key).startswith("offer-")]
     offer.click().run()
     assert not any("several times" in w.value for w in app.warning)
     assert rest(app)["data"]["cluster"] == "customer_id"
+
+
+def test_population_recourse_and_forms_are_set_in_the_app(home: Path) -> None:
+    frame = pd.read_csv(loans(home)).assign(sex=["f", "m"] * 40, income=np.arange(80) * 10.0)
+    frame.to_csv(home / "loans.csv", index=False)
+    app = purpose(begun(home / "loans.csv"))
+    for key in ("outcome", "source"):
+        go(app, key)
+    app.radio(key="role-favourable").set_value("0")
+    go(app, "good")
+    app.multiselect(key="role-sensitive").set_value(["sex"])
+    for key in ("who", "hidden", "norms", "rows"):
+        go(app, key)
+    app.multiselect(key="role-forms").set_value(["four-fifths"]).run()
+    app.text_input(key="role-population-sex").input("f 51").run()
+    go(app, "further")
+    assert any("group: number" in w.value.replace("\\", "") for w in app.warning)
+    app.text_input(key="role-population-sex").input("f: 51; m: 49").run()
+    app.text_input(key="role-source").input("the census").run()
+    go(app, "further")
+    case = rest(app)
+    assert case["policy"]["presets"] == ["four-fifths"]
+    assert case["population"] == {"source": "the census", "shares": {"sex": {"f": 0.51, "m": 0.49}}}
+
+
+def test_what_a_person_could_change_goes_into_the_case() -> None:
+    from screens.further import recourse_of
+
+    found = recourse_of({"income": {"way": "only up", "range": "20 to 60"}, "town": {}})
+    assert found is not None
+    assert (found.actionable, found.ranges, found.direction) == (
+        ("income", "town"), {"income": (20.0, 60.0)}, {"income": "increase"},
+    )  # fmt: skip
+    assert recourse_of({}) is None
+    for wrong in ("sixty", "60 to 20", "20"):
+        with pytest.raises(CaseError, match="the range of income"):
+            recourse_of({"income": {"range": wrong}})
 
 
 def loans(path: Path) -> Path:

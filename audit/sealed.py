@@ -1,0 +1,432 @@
+"""A case encrypted at rest with age, and opened into a private folder while it is used.
+
+    ASSAY_RECIPIENT="age1... age1..."     who can open what is sealed: two, so that a lost key loses nothing
+    ASSAY_IDENTITY=/path/keys.txt         the secret key (mode 0600), where cases have to be opened
+
+    cases/ID/case.age                     data, model, case file and run folder, as one age file of a tar
+    cases/ID/.open -> PRIVATE/case        while it is open, and a link to each thing in it; PRIVATE has mode 0700 and
+                                          lies in memory (/dev/shm) where there is such a place, or in ASSAY_PRIVATE
+
+Who uses a case takes hold of it: a shared lock on cases/ID/.use, which the kernel lets go of when its holder ends,
+however it ends. A guardian, a process of its own, waits for the last one, seals what is there now, and removes the
+private folder; so a killed job, or a killed server, leaves nothing open. Sealing needs no secret.
+
+In clear beside it stay whose the case is, holds, notes of what was purged, and the signed report, which names nobody.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from audit.errors import DataError, InputError
+from audit.files import canonical, write_whole
+
+RECIPIENT, IDENTITY, PRIVATE = "ASSAY_RECIPIENT", "ASSAY_IDENTITY", "ASSAY_PRIVATE"
+SEALED, OPEN, WHOM = "case.age", ".open", "sealed.json"
+USE, DOOR, GUARD = ".use", ".door", ".guard"
+CLEAR = frozenset({"owner.json", "hold.json", "purged.json", SEALED, OPEN, WHOM, USE, DOOR, GUARD})
+REPORT = "report.pdf"
+ROOT = Path(__file__).resolve().parents[1]
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+def recipients() -> tuple[str, ...]:
+    """Whom cases are sealed for, as the environment says; () where nothing is sealed."""
+    return tuple(re.split(r"[\s,]+", found)) if (found := os.environ.get(RECIPIENT, "").strip()) else ()
+
+
+def is_sealed(place: Path) -> bool:
+    """Whether the case in this folder is kept sealed (it may be open now)."""
+    return (place / WHOM).exists()
+
+
+def is_open(place: Path) -> bool:
+    """Whether its private folder is there."""
+    return (place / OPEN).exists()
+
+
+def outer(path: Path) -> Path:
+    """The path with links resolved down to the folder of a case, and none within it: what is open lies elsewhere."""
+    path = Path(os.path.abspath(path))
+    for place in (path, *path.parents):
+        if place.parent.name == "cases" and _ID.fullmatch(place.name):
+            return place.parent.resolve() / place.name / path.relative_to(place)
+    return path.resolve()
+
+
+class Hold:
+    """Keeps a case open until `close`, or until this process and those that were handed `fd` have ended."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def close(self) -> None:
+        """Let go. The guardian seals the case when the last one has."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def __enter__(self) -> Hold:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def hold(place: Path) -> Hold | None:
+    """Open the case in this folder where it is sealed, or seal it from now on where ASSAY_RECIPIENT is set; None for
+    neither. Raises InputError where the key or pyrage is not here, DataError where the file was changed."""
+    if not is_sealed(place) and not recipients():
+        return None
+    with _locked(place / DOOR):
+        if not is_open(place):
+            _open(place)
+        _guard(place)
+        fd = _lock_file(place / USE)
+        fcntl.flock(fd, fcntl.LOCK_SH)
+        return Hold(fd)
+
+
+def inside(place: Path, name: str) -> Path:
+    """Where a new file of this case is to be written, so that it is nowhere in clear; a link leads there."""
+    if not is_open(place):
+        return place / name
+    with contextlib.suppress(FileExistsError):
+        (place / name).symlink_to(Path(OPEN) / name)
+    return place / OPEN / name
+
+
+def save(place: Path) -> None:
+    """Seal what an open case holds now, and leave it open: a power cut loses nothing that was there before."""
+    with _locked(place / DOOR):
+        if is_open(place):
+            _seal(place)
+            _link(place, (place / OPEN).resolve())
+
+
+def private_tmp(place: Path) -> Path | None:
+    """A folder for what work on an open case spills; it goes with the rest."""
+    if not is_open(place):
+        return None
+    found = (place / OPEN).resolve().parent / "tmp"
+    found.mkdir(mode=0o700, exist_ok=True)
+    return found
+
+
+def drop(place: Path) -> None:
+    """Before the case is deleted: remove its private folder. Raises InputError while somebody has hold of it."""
+    if not (place / OPEN).is_symlink():
+        return
+    with _locked(place / DOOR), _alone(place) as free:
+        if not free:
+            raise InputError("this case is in use", got=place.name[:8], expected="nobody who works on it",
+                             todo="wait until it has ended; nothing was deleted")  # fmt: skip
+        _remove(place)
+
+
+def lock(place: Path) -> None:
+    """Seal a case now. Raises InputError without ASSAY_RECIPIENT, or while somebody has hold of it."""
+    if not is_sealed(place) and not recipients():
+        raise InputError("nobody is named who could open it again", got=f"no {RECIPIENT}",
+                         expected=f'{RECIPIENT}="age1..."', todo="make a key with age-keygen")  # fmt: skip
+    with _locked(place / DOOR), _alone(place) as free:
+        if not free:
+            raise InputError("this case is in use", got=place.name[:8], todo="wait until it has ended")
+        if not is_open(place) and not (place / SEALED).exists():
+            _open(place)
+        if is_open(place):
+            _close(place)
+
+
+def unlock(place: Path) -> None:
+    """Write a case back in clear and keep it so. Raises as `hold`, and InputError while somebody has hold of it."""
+    if not is_sealed(place):
+        raise InputError("this case is not sealed", got=place.name[:8], todo="nothing has to be done")
+    with _locked(place / DOOR), _alone(place) as free:
+        if not free:
+            raise InputError("this case is in use", got=place.name[:8], todo="wait until it has ended")
+        if not is_open(place):
+            _open(place)
+        private = (place / OPEN).resolve()
+        _unlink(place)
+        for path in sorted(private.iterdir()):
+            _move(path, place / path.name)
+        shutil.rmtree(private.parent)
+        for name in (WHOM, SEALED):
+            (place / name).unlink(missing_ok=True)
+
+
+def leftover(cases: Path) -> int:
+    """At the start of a server: send a guardian to each case that was left open. How many there were."""
+    found = [p.parent for p in cases.glob(f"*/{OPEN}")]
+    for place in found:
+        _guard(place)
+    return len(found)
+
+
+def _pyrage() -> Any:
+    try:
+        import pyrage
+    except ImportError as error:
+        raise InputError(
+            "cases are to be sealed, and what seals them is not installed", got="no package pyrage",
+            expected="pyrage, as in requirements/sealed.in", todo="pip install pyrage",
+        ) from error  # fmt: skip
+    return pyrage
+
+
+def _whom(place: Path) -> list[Any]:
+    pyrage = _pyrage()
+    try:
+        named = recipients() or tuple(json.loads((place / WHOM).read_bytes())["recipients"])
+        return [pyrage.x25519.Recipient.from_str(name) for name in named]
+    except (OSError, ValueError, KeyError, TypeError, pyrage.RecipientError) as error:
+        raise InputError(f"{RECIPIENT} names nobody that age knows", got=str(error), expected="age1...",
+                         todo="make a key with age-keygen") from error  # fmt: skip
+
+
+def _identities() -> list[Any]:
+    pyrage, path = _pyrage(), Path(os.environ.get(IDENTITY, ""))
+    if not os.environ.get(IDENTITY) or not path.is_file():
+        raise InputError("this case is sealed, and its key is not here", got=f"no file in {IDENTITY}",
+                         expected=f"{IDENTITY}=/path/keys.txt", todo="ask who looks after this server")  # fmt: skip
+    if path.stat().st_mode & 0o077:
+        raise InputError("others can read the key of sealed cases", got=oct(path.stat().st_mode & 0o777),
+                         expected="0o600", todo=f"chmod 600 {path}")  # fmt: skip
+    lines = [w for w in path.read_text().split() if w.startswith("AGE-SECRET-KEY-")]
+    try:
+        return [pyrage.x25519.Identity.from_str(w) for w in lines]
+    except pyrage.IdentityError as error:
+        raise InputError("the key of sealed cases cannot be read", got=path.name, expected="AGE-SECRET-KEY-...",
+                         todo="make one with age-keygen") from error  # fmt: skip
+
+
+def _base() -> str | None:
+    if named := os.environ.get(PRIVATE):
+        return named
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+
+def _open(place: Path) -> None:
+    """A private folder with what is sealed, or with what lies here in clear; the door is locked."""
+    whom = _whom(place)
+    private = Path(tempfile.mkdtemp(prefix="assay-", dir=_base()))
+    inner = private / "case"
+    inner.mkdir(mode=0o700)
+    try:
+        if (place / SEALED).exists():
+            _extract(place / SEALED, inner)
+            with contextlib.suppress(OSError):
+                shutil.rmtree(place / "run")
+        else:
+            assert whom
+            write_whole(place / WHOM, canonical({"recipients": list(recipients())}), mode=0o600)
+    except BaseException:
+        shutil.rmtree(private)
+        raise
+    (place / OPEN).unlink(missing_ok=True)
+    (place / OPEN).symlink_to(inner)
+    _take_in(place, inner)
+    (inner / "run").mkdir(mode=0o700, exist_ok=True)
+    _link(place, inner)
+    if not (place / SEALED).exists():
+        _seal(place)
+
+
+def _link(place: Path, inner: Path) -> None:
+    for path in inner.iterdir():
+        with contextlib.suppress(FileExistsError):
+            (place / path.name).symlink_to(Path(OPEN) / path.name)
+
+
+def _extract(sealed: Path, inner: Path) -> None:
+    pyrage, keys = _pyrage(), _identities()
+    read, write = os.pipe()
+    failed: list[BaseException] = []
+
+    def decrypt() -> None:
+        try:
+            with open(sealed, "rb") as source, os.fdopen(write, "wb") as sink:
+                pyrage.decrypt_io(source, sink, keys)
+        except BaseException as error:  # read by the thread that waits
+            failed.append(error)
+
+    thread = threading.Thread(target=decrypt, daemon=True)
+    thread.start()
+    try:
+        with os.fdopen(read, "rb") as source, tarfile.open(fileobj=source, mode="r|") as tar:
+            tar.extractall(inner, filter="data")
+            while source.read(1 << 20):
+                pass
+    except (tarfile.TarError, OSError) as error:
+        failed.append(error)
+    thread.join()
+    if failed:
+        raise DataError("the sealed case cannot be opened", got=f"{type(failed[0]).__name__}: {failed[0]}",
+                        expected="a file sealed for the key that is here", todo="bring the other key, or a copy",
+                        ) from failed[0]  # fmt: skip
+
+
+def _take_in(place: Path, inner: Path) -> None:
+    """What lies in clear in the folder of the case goes into the private one."""
+    for path in sorted(place.iterdir()):
+        if path.name in CLEAR or path.is_symlink():
+            continue
+        _move(path, inner / path.name)
+
+
+def _move(path: Path, to: Path) -> None:
+    if to.is_dir() and path.is_dir():
+        for inner in sorted(path.iterdir()):
+            _move(inner, to / inner.name)
+        shutil.rmtree(path)
+        return
+    with contextlib.suppress(FileNotFoundError):
+        to.unlink()
+    shutil.move(path, to)
+
+
+def _close(place: Path) -> None:
+    """Seal what is open and remove it; the door is locked and nobody has hold of the case."""
+    _seal(place)
+    report = (place / OPEN).resolve() / "run" / REPORT
+    content, when = (report.read_bytes(), report.stat().st_mtime) if report.is_file() else (None, 0.0)
+    _remove(place)
+    if content is not None:
+        write_whole(place / "run" / REPORT, content, mode=0o600)
+        os.utime(place / "run" / REPORT, (when, when))
+
+
+def _seal(place: Path) -> None:
+    """Write the age file anew from what is open, whole or not at all."""
+    inner = (place / OPEN).resolve()
+    _take_in(place, inner)
+    newest = max([p.lstat().st_mtime for p in inner.rglob("*") if p.is_file()], default=None)
+    handle, temporary = tempfile.mkstemp(dir=place, prefix=f".{SEALED}.")
+    try:
+        with os.fdopen(handle, "wb") as sink:
+            _encrypt(inner, sink, _whom(place))
+            sink.flush()
+            os.fsync(sink.fileno())
+        if newest is not None:
+            os.utime(temporary, (newest, newest))  # how long it is kept counts from its last change
+        os.replace(temporary, place / SEALED)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+
+
+def _encrypt(inner: Path, sink: BinaryIO, whom: list[Any]) -> None:
+    read, write = os.pipe()
+    failed: list[BaseException] = []
+
+    def pack() -> None:
+        try:
+            with os.fdopen(write, "wb") as stream, tarfile.open(fileobj=stream, mode="w|") as tar:
+                for path in sorted(inner.iterdir()):
+                    tar.add(path, arcname=path.name)
+        except BaseException as error:  # read by the thread that waits
+            failed.append(error)
+
+    thread = threading.Thread(target=pack, daemon=True)
+    thread.start()
+    with os.fdopen(read, "rb") as source:
+        _pyrage().encrypt_io(source, sink, whom)
+    thread.join()
+    if failed:
+        raise failed[0]
+
+
+def _unlink(place: Path) -> None:
+    for path in sorted(place.iterdir(), key=lambda p: p.name == OPEN):  # last: it says that the case is open
+        if path.is_symlink():
+            path.unlink()
+
+
+def _remove(place: Path) -> None:
+    private = (place / OPEN).resolve().parent
+    if private.name.startswith("assay-"):
+        shutil.rmtree(private, ignore_errors=True)
+    _unlink(place)
+
+
+def _lock_file(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    fd = _lock_file(path)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def _alone(place: Path) -> Iterator[bool]:
+    """Whether nobody has hold of the case; while this lasts nobody takes hold of it."""
+    fd = _lock_file(place / USE)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(fd)
+
+
+def _guard(place: Path) -> None:
+    """Start a guardian where none is there. In a session of its own, so that what ends its starter does not end it."""
+    guardian = subprocess.Popen(
+        [sys.executable, "-m", "audit.sealed", str(place.absolute())],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    threading.Thread(target=guardian.wait, name="guardian", daemon=True).start()
+
+
+def main(place: Path) -> None:
+    """The guardian of one case: wait until nobody has hold of it, seal it, end."""
+    if not place.is_dir():
+        return
+    guard = _lock_file(place / GUARD)
+    try:
+        fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return
+    while (place / OPEN).is_symlink():
+        with _locked(place / USE):
+            pass
+        if not place.is_dir():
+            return
+        with _locked(place / DOOR), _alone(place) as free:
+            if free:
+                if is_open(place):
+                    _close(place)
+                else:
+                    _unlink(place)
+                return
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

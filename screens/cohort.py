@@ -1,0 +1,217 @@
+"""A look of one's own: some of the people, another threshold, another run beside this one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+from msgspec.structs import replace
+
+from audit.cohort import at_threshold, cohort, edges
+from audit.cube import Margin
+from audit.documents.evidence import Evidence
+from audit.documents.read import CUBE
+from audit.errors import AssayError
+from audit.evidence import pick
+from audit.findings import findings, judge, name_of
+from audit.gaps import Settings
+from audit.metrics import (
+    ACCURACY,
+    EQUAL_OPPORTUNITY,
+    FALSE_POSITIVE_RATE,
+    POSITIVE_PREDICTIVE_VALUE,
+    SELECTION_RATE,
+    TRUE_POSITIVE_RATE,
+)
+from audit.policy import Norm, Policy
+from audit.sizes import rows_behind
+from audit.values import Measures
+from debias.methods.method import SENSITIVE_NOTICE
+from reports.blocks import Table
+from reports.sections.compared import between
+from reports.sections.measures import sentence
+from screens import charts, draw, parts, state
+from screens.data import attribute_choice
+from screens.workspace import CaseFolder, all_cases
+
+DRAWS = 300
+"""For figures that follow a slider; those of a cohort are drawn as often as the audit's."""
+SHOWN = (SELECTION_RATE, TRUE_POSITIVE_RATE, FALSE_POSITIVE_RATE, POSITIVE_PREDICTIVE_VALUE, ACCURACY)
+MOST_GROUPS = 8
+
+
+@st.cache_resource(max_entries=4, show_spinner=False, ttl=1800)
+def _margins(path: str, digest: str) -> tuple[Margin, ...]:
+    import json
+    from pathlib import Path
+
+    from audit.cube_json import margins_from_json
+
+    return margins_from_json(json.loads(Path(path).read_bytes()))
+
+
+def margins(folder: CaseFolder) -> tuple[Margin, ...]:
+    """The counts of the run, read once while their bytes are the same."""
+    path = folder.run / CUBE
+    return _margins(str(path), state.digest(path))
+
+
+def settings_of(evidence: Evidence, **other: Any) -> Settings:
+    """How the audit measured."""
+    return Settings.from_json({k: getattr(evidence.settings, k) for k in Settings().to_json()} | other)
+
+
+def chosen(folder: CaseFolder, evidence: Evidence) -> Evidence:
+    """The evidence of the people that are chosen here; of everyone until somebody is left out."""
+    columns = [a for a in evidence.data.sensitive if isinstance(a, str)]
+    levels = {a: [c.group[0] for c in evidence.counts if c.attribute == (a,)] for a in columns}
+    with st.expander("Look at some of the people only", expanded=bool(st.session_state.get("cohort-on"))):
+        picked = {
+            a: st.multiselect(
+                f"{a.capitalize()} among", levels[a], default=[], key=f"cohort-{a}", placeholder="everyone"
+            )
+            for a in columns
+        }
+        asked = {a: tuple(v) for a, v in picked.items() if v and set(v) != set(levels[a])}
+        st.session_state["cohort-on"] = bool(asked)
+        st.caption("Counted from the table of counts; other columns can be asked for once they are named as sensitive.")
+    if not asked:
+        return evidence
+    try:
+        found = cohort(margins(folder), columns, asked, settings_of(evidence))
+    except AssayError as error:
+        state.show_error(error)
+        return evidence
+    named = "; ".join(f"{a}: {', '.join(v)}" for a, v in asked.items())
+    st.info(state.plain(f"{found.people:,} people: {named}. Every figure here is of them, and of nobody else."))
+    for note in found.notes:
+        st.caption(state.plain(note.replace("leaves this machine", "is shown for a cohort")))
+    return measured(evidence, found.measures, found.people)
+
+
+def measured(evidence: Evidence, found: Measures, people: int) -> Evidence:
+    """The evidence with the figures of some of its people; what was counted on rows of everyone is left out."""
+    norms = tuple(Norm(n.metric, n.kind, n.attribute, n.limit, n.limit) for n in evidence.norms)
+    columns = sorted({a for n in norms for a in n.attribute})
+    return replace(
+        evidence, rates=found.rates, gaps=found.gaps, dataset=found.dataset, counts=found.counts, pairs=found.pairs,
+        power=found.power, family=found.family, notes=found.notes, findings=tuple(findings(found)), bounds=None,
+        norms=judge(Policy(evidence.policy.version, norms, ""), found, columns), law=None, presets=None,
+        data=replace(evidence.data, audited_rows=people),
+    )  # fmt: skip
+
+
+def threshold(folder: CaseFolder, evidence: Evidence) -> None:
+    """A threshold that moves, for all or by group, with every rate following it."""
+    st.header("Move the threshold")
+    attribute = attribute_choice(evidence)
+    counted = margins(folder)
+    margin = next((m for m in counted if m.attribute == attribute), None)
+    try:
+        if margin is None:
+            raise AssayError("these groups were not counted", todo="choose other groups")
+        *within, above = edges(margin)
+        cuts = [*[*{_short(c): c for c in reversed(within)}.values()][::-1], above]
+    except AssayError as error:
+        state.show_error(error)
+        return
+
+    def said(cut: float) -> str:
+        return "above all" if cut == above else _short(cut)
+
+    positive = str(evidence.data.positive)
+    usual = evidence.model.threshold if evidence.model.threshold is not None else 0.5
+    now = min(cuts, key=lambda c: (abs(c - usual), c))
+    groups = [g for g, hidden in zip(margin.groups, margin.people < evidence.settings.floor, strict=True) if not hidden]
+    separate = len(groups) <= MOST_GROUPS and st.toggle("One threshold for each group", key="threshold-apart")
+    at: float | dict[tuple[str, ...], float] = now
+    if separate:
+        st.warning(state.plain(SENSITIVE_NOTICE))
+        columns = st.columns(2)
+        at = dict.fromkeys(margin.groups, now)
+        for number, group in enumerate(groups):
+            at[group] = columns[number % 2].select_slider(
+                f"{name_of(group)}: {positive} from", cuts, now, format_func=said, key=f"threshold-{name_of(group)}"
+            )
+    else:
+        at = st.select_slider(f"{positive} from this score on", cuts, now, format_func=said, key="threshold-all")
+    how = settings_of(evidence, draws=DRAWS)
+    found, before = at_threshold(counted, attribute, at, how), at_threshold(counted, attribute, now, how)
+    _rates(found, attribute)
+    for metric in (SELECTION_RATE, EQUAL_OPPORTUNITY):
+        gap, was = (pick(m.gaps, metric=metric, attribute=attribute, kind="difference") for m in (found, before))
+        name = metric.replace("_", " ").capitalize()
+        left = (
+            "" if was is None or was.value is None else f" At {_short(now)} for all it is {100 * was.value:.1f} points."
+        )
+        st.write(state.plain(f"{name}: {sentence(gap)}{left}"))
+    exact = margin.scores is not None and margin.scores.exact
+    st.caption(
+        "Nothing is changed by this: it says what the scores that were measured would decide. "
+        + ("" if exact else "Scores are counted in bins, and cut at their edges. ")
+        + "A threshold that is chosen on these people looks better here than it will on others."
+    )
+
+
+def _rates(found: Measures, attribute: tuple[str, ...]) -> None:
+    mine = [r for r in found.rates if r.attribute == attribute]
+    dots = [
+        charts.Dot(name_of(r.group), r.value, r.low, r.high, rows_behind(r), r.metric.replace("_", " "), r.reason)
+        for r in mine if r.metric in SHOWN[:3]
+    ]  # fmt: skip
+    title = "Selected, found and wrongly called positive, 95 % intervals"
+    words = "Selection, true positive and false positive rate of each group at this threshold"
+    parts.chart(charts.dots(dots, title=title), key="threshold-chart", alt=words)
+    groups = list(dict.fromkeys(r.group for r in mine))
+    values = {
+        m: [pick(found.rates, metric=m, attribute=attribute, group=g) for g in groups] for m in SHOWN
+    }  # fmt: skip
+    shown = pd.DataFrame(
+        {"Group": [name_of(g) for g in groups]}
+        | {
+            m.replace("_", " ").capitalize(): [
+                "–" if r is None or r.value is None else f"{100 * r.value:.1f} %" for r in rs
+            ]
+            for m, rs in values.items()
+        }
+    )
+    figures = {"group": [name_of(g) for g in groups]}
+    for m, rs in values.items():
+        for part in ("value", "low", "high", "numerator", "denominator"):
+            figures[f"{m} {part}"] = [None if r is None else getattr(r, part) for r in rs]
+    parts.table(shown, alt="Rates of each group at this threshold", figures=pd.DataFrame(figures))
+
+
+def _short(value: float) -> str:
+    return f"{value:.4g}"
+
+
+def beside(folder: CaseFolder, evidence: Evidence) -> None:
+    """This run beside that of another case: other data, another model, another policy."""
+    st.header("Beside another run")
+    others: dict[str, CaseFolder] = {}
+    for other in all_cases():
+        if other.id == folder.id or other.sealed or not (other.run / "evidence.json").exists():
+            continue
+        try:
+            found = state.evidence(other)
+        except AssayError:
+            continue
+        if found is not None and found.regression is None:
+            others[f"{found.case.name}, {str(found.model.sha256 or found.model.column)[:12]} ({other.id[:8]})"] = other
+    if not others:
+        st.info("No other case on this machine has been measured. Set up the other model or data as a case of its own.")
+        return
+    name = st.selectbox("Compare with", list(others), index=None, key="beside", placeholder="another run")
+    if name is None:
+        return
+    before = state.evidence(others[name])
+    assert before is not None
+    st.caption("In the tables *earlier* is the run chosen here, and *now* is the one that is open.")
+    found = between(evidence, before)
+    last = next((n for n, b in enumerate(found) if isinstance(b, Table) and b.caption.startswith("Rates")), len(found))
+    draw.blocks(found[:last])
+    if found[last:]:
+        with st.expander("Rate by rate"):
+            draw.blocks(found[last:])

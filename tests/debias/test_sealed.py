@@ -1,0 +1,188 @@
+"""Cases encrypted at rest: opened into a private folder while they are used, sealed again however that ends.
+
+pyrage is optional for who runs Assay (`make sealed`): the first test is of how it is asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from audit import sealed
+from audit.errors import DataError, InputError
+from cli import main
+from debias import jobs
+from screens import held, workspace
+from tests.shared import forty_rows
+
+MARK = b"a-word-of-one-person-4711"
+
+
+def test_without_what_seals_nothing_is_kept_in_clear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASSAY_HOME", str(tmp_path))
+    monkeypatch.setenv(sealed.RECIPIENT, "age1nobody")
+    monkeypatch.setitem(sys.modules, "pyrage", None)
+    with pytest.raises(InputError, match="not installed"):
+        workspace.new_case()
+
+
+@pytest.fixture
+def private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A workspace whose cases are sealed for two keys, the first of which is here; where private folders lie."""
+    import pyrage
+
+    keys = [pyrage.x25519.Identity.generate() for _ in range(2)]
+    for number, key in enumerate(keys):
+        (tmp_path / f"key{number}").write_text(f"# made for a test\n{key}\n")
+        (tmp_path / f"key{number}").chmod(0o600)
+    place = tmp_path / "private"
+    place.mkdir()
+    monkeypatch.setenv("ASSAY_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv(sealed.RECIPIENT, ", ".join(str(k.to_public()) for k in keys))
+    monkeypatch.setenv(sealed.IDENTITY, str(tmp_path / "key0"))
+    monkeypatch.setenv(sealed.PRIVATE, str(place))
+    yield place
+    for folder in list(held._open):
+        held.let_go(folder)
+
+
+@pytest.fixture
+def case(private: Path, tmp_path_factory: pytest.TempPathFactory) -> workspace.CaseFolder:
+    """Forty rows and a word of a person, uploaded; nobody looks at it any more."""
+    folder = workspace.new_case()
+    for name in ("case.toml", "rows.csv"):
+        workspace.keep_upload(folder, name, (forty_rows(tmp_path_factory) / name).read_bytes())
+    workspace.keep_upload(folder, "side.csv", MARK)
+    closed(folder)
+    return folder
+
+
+def closed(folder: workspace.CaseFolder) -> None:
+    """The server lets go, and the guardian has sealed it."""
+    held.let_go(folder.place)
+    until(lambda: not (folder.place / sealed.OPEN).is_symlink())
+
+
+def until(true: object, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not true():  # type: ignore[operator]
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
+
+
+def in_clear(*places: Path) -> list[Path]:
+    files = [p for place in places for p in place.rglob("*") if p.is_file() and not p.is_symlink()]
+    return [p for p in files if MARK in p.read_bytes()]
+
+
+def test_an_upload_lies_nowhere_in_clear_once_it_is_closed(
+    case: workspace.CaseFolder, private: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert in_clear(tmp_path) == []
+    assert list(private.iterdir()) == []
+    assert {p.name for p in case.place.iterdir()} <= sealed.CLEAR
+    assert case.sealed
+    again = workspace.open_case(case.id)
+    assert (again.place / "side.csv").read_bytes() == MARK
+    assert [stat.S_IMODE(p.stat().st_mode) for p in private.iterdir()] == [0o700]
+    assert in_clear(tmp_path) == in_clear(private)
+    closed(case)
+    # The other key opens it too; no key, a key that others can read, and a changed file do not.
+    monkeypatch.setenv(sealed.IDENTITY, str(tmp_path / "key1"))
+    workspace.open_case(case.id)
+    closed(case)
+    (tmp_path / "key1").chmod(0o644)
+    with pytest.raises(InputError, match="others can read the key"):
+        workspace.open_case(case.id)
+    monkeypatch.delenv(sealed.IDENTITY)
+    with pytest.raises(InputError, match="its key is not here"):
+        workspace.open_case(case.id)
+    monkeypatch.setenv(sealed.IDENTITY, str(tmp_path / "key0"))
+    whole = (case.place / sealed.SEALED).read_bytes()
+    for spoilt in (whole[:-1], whole[:400] + bytes([whole[400] ^ 1]) + whole[401:]):
+        (case.place / sealed.SEALED).write_bytes(spoilt)
+        with pytest.raises(DataError, match="cannot be opened"):
+            workspace.open_case(case.id)
+        assert list(private.iterdir()) == []
+
+
+def test_a_job_opens_it_and_leaves_it_sealed_with_what_it_found(case: workspace.CaseFolder, private: Path) -> None:
+    home = workspace.jobs_home()
+    job = jobs.start(["audit", str(case.file), "--out", str(case.run)], home)
+    until(lambda: jobs.state(home, job.id).over)
+    assert jobs.state(home, job.id).status == "done", jobs.state(home, job.id)
+    until(lambda: not (case.place / sealed.OPEN).is_symlink())
+    assert list(private.iterdir()) == []
+    assert not (case.place / "run" / "evidence.json").exists()
+    assert (workspace.open_case(case.id).run / "evidence.json").exists()
+
+
+@pytest.mark.parametrize("whole_group", [False, True])
+def test_a_job_that_is_killed_leaves_nothing_open(case: workspace.CaseFolder, private: Path, whole_group: bool) -> None:
+    code = (
+        "import subprocess, sys, time; from pathlib import Path; from audit.sealed import hold\n"
+        f"h = hold(Path({str(case.place)!r})); print('open', flush=True)\n"
+        "subprocess.run(['sleep', '300'], pass_fds=[h.fd])\n"
+    )
+    work = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True)
+    assert work.stdout is not None
+    with work.stdout as said:
+        assert said.readline() == b"open\n"
+    assert in_clear(private)
+    if whole_group:
+        os.killpg(work.pid, signal.SIGKILL)
+    else:
+        work.kill()
+    work.wait()
+    if not whole_group:
+        # What it started still works in the folder: only its end closes it.
+        time.sleep(0.3)
+        assert in_clear(private)
+        os.killpg(work.pid, signal.SIGKILL)
+    until(lambda: not list(private.iterdir()))
+    assert case.sealed
+
+
+def test_a_server_finds_what_was_left_open_when_its_guardian_was_killed_too(
+    case: workspace.CaseFolder, private: Path
+) -> None:
+    sealed.hold(case.place)
+    shown = subprocess.run(["pgrep", "-f", f"audit.sealed {case.place}"], capture_output=True, text=True)
+    for pid in shown.stdout.split():
+        os.kill(int(pid), signal.SIGKILL)
+    (found,) = [int(p.name) for p in Path("/proc/self/fd").iterdir() if str(p.resolve()).endswith(sealed.USE)]
+    os.close(found)
+    time.sleep(0.3)
+    assert in_clear(private)
+    assert sealed.leftover(case.place.parent) == 1
+    until(lambda: not list(private.iterdir()))
+
+
+def test_cases_in_clear_are_sealed_opened_and_deleted_by_command(
+    case: workspace.CaseFolder, private: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["unlock", case.id]) == 0
+    assert in_clear(case.place) == [case.place / "side.csv"]
+    assert main(["lock", case.id]) == 0
+    assert in_clear(tmp_path) == []
+    assert main(["lock", "0" * 32]) == 2
+    workspace.open_case(case.id)
+    assert main(["forget", case.id]) == 2
+    assert "in use" in capsys.readouterr().err
+    workspace.forget_case(case)
+    assert not case.place.exists()
+    assert list(private.iterdir()) == []
+    until(lambda: not shutil.which("pgrep") or not _guardians(case.place))
+
+
+def _guardians(place: Path) -> str:
+    return subprocess.run(["pgrep", "-f", f"audit.sealed {place}"], capture_output=True, text=True).stdout
