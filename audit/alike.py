@@ -41,7 +41,7 @@ def as_people(margin: Margin) -> Margin:
         weighted=True,
         scores=None if scores is None else replace(scores, w2=raised(scores.w2)),
         beside=None if beside is None else more.with_squares(raised),
-        clusters=clusters.people_only(),
+        clusters=clusters.people_only(factor),
     )
 
 

@@ -35,6 +35,7 @@ class Clusters:
     """sets: groups in which a person has rows, and counts (S,) how many people have just these.
 
     left, right (P,) are cells (group * CELLS + cell, left <= right) and products (P,) the sums over people of W W.
+    each (G,): without products, how many rows count as one person's (audit.alike).
     """
 
     groups: int
@@ -43,6 +44,7 @@ class Clusters:
     left: Ints
     right: Ints
     products: Floats
+    each: Floats | None = None
 
     @property
     def people(self) -> Ints:
@@ -59,10 +61,10 @@ class Clusters:
         """Whether there are products."""
         return bool(len(self.left))
 
-    def people_only(self) -> Clusters:
+    def people_only(self, each: Floats) -> Clusters:
         """The same people, without products."""
         nothing = np.zeros(0, dtype=np.int64)
-        return replace(self, left=nothing, right=nothing, products=np.zeros(0))
+        return replace(self, left=nothing, right=nothing, products=np.zeros(0), each=each)
 
     def moved(self, place: Ints, groups: int) -> Clusters:
         """Group g becomes place[g] of `groups`; where that is negative its rows are taken out."""

@@ -31,8 +31,8 @@ def fractions(margin: Margin, metric: Metric) -> tuple[Floats, Floats, Floats]:
 @lru_cache(maxsize=64)
 def _kept(margin: Margin, name: str, up: bytes, of: bytes, shared: bool) -> tuple[Floats, Floats, Floats]:
     """Of weights and repeated people, whose sums several tables ask for: rates, gaps, pairs and power."""
-    masks = (np.frombuffer(v, dtype=bool).reshape(3, 2) for v in (up, of))
-    metric = Metric(name, *masks, "", "", "", "", "")
+    numerator, denominator = (np.frombuffer(v, dtype=bool).reshape(3, 2) for v in (up, of))
+    metric = Metric(name, numerator, denominator, "", "", "", "", "")
     found = _of_all(margin, metric) if shared else _fractions(margin, metric)
     for a in found:
         a.flags.writeable = False

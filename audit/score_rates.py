@@ -193,7 +193,8 @@ def _area_gap(
     def p_value(groups: list[int], ref: int | None) -> float:
         own = members[groups]
         if margin.weighted:
-            p, n = ((s.n[own, side], s.w[own, side], s.w2[own, side]) for side in (1, 0))
+            each = _rows_each(margin)[own, None]
+            p, n = ((s.n[own, side] / each, s.w[own, side] / each, s.w2[own, side] / each**2) for side in (1, 0))
             return stats.weighted_areas_p(p, n, seed=seed, draws=settings.draws, reference=ref)
         p, n = (s.n[own, side].astype(np.float64) for side in (1, 0))
         return stats.areas_p(p, n, seed=seed, draws=settings.draws, reference=ref)
@@ -215,10 +216,18 @@ def _mean_gap(
         if not margin.weighted:
             return stats.means_p(s.middle, rows, seed=seed, draws=settings.draws, reference=ref)
         n = w * (own.size[groups] / w.sum(axis=1))[:, None]
+        each = _rows_each(margin)[members[groups], None]
+        rows, w, w2 = rows / each, w / each, w2 / each**2
         return stats.means_p(s.middle, n, seed=seed, draws=settings.draws, reference=ref, weights=(rows, w, w2))
 
     how = "interval from limits that follow skewness (Hall); p-value by permuting groups"
     return _both(own.mean, own.errors, own.limits, p_value, settings, reference, seed, "mean score", how)
+
+
+def _rows_each(margin: Margin) -> Floats:
+    """(G,) how many rows count as one person's: people are permuted, of whom a group has so many fewer than rows."""
+    clusters = margin.clusters
+    return np.ones(len(margin.groups)) if clusters is None or clusters.each is None else clusters.each
 
 
 def _both(

@@ -25,7 +25,7 @@ TRUE = 1e-12
 SIZES = (10, 30, 100, 400, 2000)
 ROWS: tuple[int | tuple[int, int], ...] = (1, 2, 5, 20, (1, 20))
 RATE = 0.3
-WIDEST = 2000
+WIDEST = 400
 """Over the number of groups: in how many runs the widest gap and its test are looked at."""
 ALIKE = {1.0: "all alike", 0.8: "four in five", 0.0: "by chance"}
 SURVEYS: dict[str, tuple[Sequence[float], Sequence[float], Sequence[float]]] = {
@@ -136,8 +136,8 @@ def of_weights(runs: int, sizes: Sequence[int]) -> list[str]:
 PEOPLE = """## People in several rows
 
 Made by `{command}`. No difference between groups; {runs:,} samples a row. The
-widest gap and its test are made on at most 1,000, 666 and 200 of them with 2, 3 and 10 groups, so that a true 5.0
-shows as 3.6 to 6.4, 3.3 to 6.7 and 2.0 to 8.0. "Answers" is how a person's rows are decided: all alike, four in five
+widest gap and its test are made on at most 200, 133 and 40 of them with 2, 3 and 10 groups, so that a true 5.0 shows
+as 2.0 to 8.0, 1.3 to 8.7 and 0 to 11.8. "Answers" is how a person's rows are decided: all alike, four in five
 the person's own, or by chance. The rate is 0.3. Taken as independent, the gap of two groups is held in 98, 87, 62 and
 46 of 100 at 1, 2, 5 and 10 like rows a person.
 
@@ -147,7 +147,7 @@ WEIGHTS = """## Weights
 
 Made by `{command}`. Two strata with rates, weights and shares of the sample of their own, or weights that are
 log-normal and heavier or lighter where the outcome is good; {runs:,} samples a row, and the widest gap and its test on
-at most 1,000, 666 and 200 of them with 2, 3 and 10 groups. Kish's number alone holds 88 to 92 of 100 where heavy rows
+at most 200, 133 and 40 of them with 2, 3 and 10 groups. Kish's number alone holds 88 to 92 of 100 where heavy rows
 vary most, and 98 where a stratum is heavily sampled. In a sample of 10 rows a heavy stratum is often not seen at all.
 
 {table}

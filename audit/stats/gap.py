@@ -200,6 +200,12 @@ def _drawn(
     if joint_bytes:
         joint = np.frombuffer(joint_bytes).reshape(len(n), len(n))[np.ix_(order, order)]
     critical = _critical(x, n, whole, pairs, at is None, rng, draws, alpha, joint)
+    if joint is not None and len(n) == 2:
+        # As `audit.stats.pairs.pair_p` has it of two groups that are named.
+        k = joined(n[0], n[1], float(joint[0, 1]))
+        (x1, x2), (n1, n2) = (k * x).tolist(), (k * n).tolist()
+        a, b = max(round(n1), 1), max(round(n2), 1)
+        return critical, two_groups(min(round(x1), a), a, min(round(x2), b), b)
     if joint is not None:
         return critical, _p_joint(hits, whole, pairs, rng, draws, joint)
     return critical, _p_value(hits, whole, pairs, rng, draws)
@@ -304,10 +310,6 @@ def _p_joint(hits: Whole, whole: Whole, pairs: Whole, rng: np.random.Generator, 
     total, people = int(hits.sum()), int(whole.sum())
     if total == 0 or total == people:
         return 1.0
-    if len(whole) == 2:
-        k = joined(float(whole[0]), float(whole[1]), float(joint[0, 1]))
-        x1, n1, x2, n2 = (round(k * v) for v in (hits[0], whole[0], hits[1], whole[1]))
-        return two_groups(min(x1, n1), n1, min(x2, n2), n2)
     i, j = pairs
     scale = 1 / np.sqrt(spread(1 / whole[i], 1 / whole[j], joint[i, j]))
     share = hits / whole

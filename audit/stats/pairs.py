@@ -80,6 +80,9 @@ def pair_p(x1: float, n1: float, x2: float, n2: float, r: float = 0.0) -> float:
     if r:
         k = joined(n1, n2, r)
         x1, n1, x2, n2 = k * x1, k * n1, k * x2, k * n2
+    if x1 + x2 > (n1 + n2) / 2:
+        # One side, so that rounding does not tell a rate from its complement, nor from the test of all groups.
+        x1, x2 = n1 - x1, n2 - x2
     a, b = max(round(n1), 1), max(round(n2), 1)
     return two_groups(min(max(round(x1), 0), a), a, min(max(round(x2), 0), b), b)
 

@@ -193,7 +193,9 @@ class _Rows:
         place, weight, count = (np.concatenate([e[i] for e in each]) for i in range(3))
         group = np.repeat(np.arange(len(each)), [len(e[0]) for e in each])
         sizes = np.maximum(np.rint(rows.sum(axis=1)), 1).astype(np.int64)
-        return _Rows(place.astype(np.int64), weight, np.rint(count), group, sizes)
+        # Fractions where several rows are one person's.
+        count = np.rint(count) if (rows == np.rint(rows)).all() else count
+        return _Rows(place.astype(np.int64), weight, count, group, sizes)
 
 
 def _under(x: Whole, of: Whole, weight: Floats) -> Floats:
@@ -229,7 +231,8 @@ class _Weighted:
         self.sides, self.rng = sides, np.random.default_rng(seed)
         self.cuts = [np.cumsum(s.count) / s.count.sum() for s in sides]
         self.rows = None
-        if sum(s.count.sum() for s in sides) <= ROWS:
+        whole = all((s.count == np.rint(s.count)).all() for s in sides)
+        if whole and sum(s.count.sum() for s in sides) <= ROWS:
             self.rows = [np.repeat(np.arange(len(s.count)), s.count.astype(np.int64)) for s in sides]
         x, y = sides
         below = _under(x.place[None], y.place[None], (y.weight * y.count)[None])[0]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.optimize import approx_fprime
 
-from debias.methods.bounds import Bound
+from debias.methods.bounds import Bound, bounds_of
 from debias.methods.multipliers import GapMultipliers, LossMultipliers
 
 GROUP = np.repeat([0, 1, 2, -1], [50, 30, 20, 10])
@@ -58,3 +58,22 @@ def test_a_group_over_its_error_counts_more_and_an_empty_one_stays() -> None:
     kind.rise(np.array([0.45, 0.45, 0.45]))
     assert kind.price(RATES) == pytest.approx([0.0, 0.1, 0.1, 0.1])
     assert kind.width(np.array([0.3, np.nan, 0.8])) == pytest.approx(0.5)
+
+
+def test_which_groups_a_constraint_binds() -> None:
+    """Sizes are counted among the rows learned from that the constraint is about; who is too small is named."""
+    group = np.repeat([0, 1, 2], [40, 30, 30])
+    label = np.tile([0, 1], 50)
+    learn = np.arange(100) % 10 < 8
+    by = [("sex", group)]
+    whole, small = bounds_of("demographic_parity", by, label, 1, learn, least=24)
+    assert (whole[0].name, whole[0].groups, small) == ("sex", 3, [])
+    assert whole[0].group.tolist() == group.tolist()
+    merit, small = bounds_of("equal_opportunity", by, label, 1, learn, least=13)
+    assert small == [("sex", 1, 12), ("sex", 2, 12)]
+    assert merit == []
+    odds, small = bounds_of("equalized_odds", by, label, 1, learn, least=12)
+    assert [b.name for b in odds] == ["sex among positives", "sex among negatives"]
+    assert small == []
+    assert odds[0].group.tolist() == np.where(label == 1, group, -1).tolist()
+    assert odds[1].group.tolist() == np.where(label == 0, group, -1).tolist()

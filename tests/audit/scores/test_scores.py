@@ -265,6 +265,36 @@ def test_points_say_what_share_had_the_outcome_in_each_group(tmp_path: Path) -> 
         check_figures(files | {"evidence.json": json.dumps(evidence).encode()})
 
 
+@pytest.mark.parametrize(
+    "kind", ["half points below 0", "550 values", "weights", "five rows a person", "no outcome yet"]
+)
+def test_points_of_any_kind_have_the_interval_of_their_people(kind: str, tmp_path: Path) -> None:
+    """statsmodels' Wilson interval on the effective number; of five like rows a person, on the people."""
+    from statsmodels.stats.proportion import proportion_confint
+
+    rng = np.random.default_rng(5)
+    each = 5 if kind == "five rows a person" else 1
+    points = {"half points below 0": rng.integers(-8, 5, 800) / 2, "550 values": rng.integers(300, 850, 800)}.get(
+        kind, rng.integers(1, 11, 800)
+    )
+    frame = pd.DataFrame({"sex": rng.choice(["f", "m"], 800), "points": points, "who": np.arange(800)})
+    frame["y"] = (rng.random(800) < frame.points.rank(pct=True)).astype(float)
+    frame["w"] = rng.exponential(10, 800) if kind == "weights" else 1.0
+    if kind == "no outcome yet":
+        frame.loc[::6, "y"] = np.nan
+    more = {"weights": 'weight = "w"\n', "five rows a person": 'cluster = "who"\n'}.get(kind, "")
+    rows = frame.loc[frame.index.repeat(each)]
+    evidence = audited(case_of(tmp_path, rows, "points", float(np.median(points)), more=more), tmp_path / "run")
+    for record in evidence["predictive_parity"]:
+        mine = frame[frame.y.notna() & ((frame.sex == record["group"][0]) if record["group"] else True)]
+        assert sum(p["people"] for p in record["points"]) == each * len(mine)
+        for p in record["points"]:
+            part = mine[(mine.points >= p["from"]) & (mine.points <= p["to"])]
+            share, n = np.average(part.y, weights=part.w), part.w.sum() ** 2 / (part.w**2).sum()
+            ends = proportion_confint(share * n, n, method="wilson")
+            assert [p["share"], p["low"], p["high"]] == pytest.approx([share, *ends], abs=1e-6)
+
+
 @pytest.mark.parametrize("bad", ["nan", "inf", "text"])
 def test_scores_that_are_no_numbers_are_refused_with_their_count(tmp_path: Path, bad: str, capsys: Any) -> None:
     frame = pd.DataFrame({"sex": ["f", "m"] * 20, "y": [0, 1] * 20, "p": np.linspace(0, 1, 40).astype(object)})
