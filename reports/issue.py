@@ -355,7 +355,7 @@ def said_of(
     if protocol is not None:
         out["protocol"] = _protocol(protocol, before)
     if before is not None and searched is not None and (begun := _begun(searched, before, out.get("protocol"))):
-        out["search"] = begun
+        out |= {"search": begun}
     stated_otherwise = [d.strip() for d in deviations if d.strip()]
     if stated_otherwise:
         out["deviations"] = stated_otherwise
@@ -394,7 +394,7 @@ def _begun(search: Mapping[str, Any], before: LogView, protocol: Mapping[str, An
     from debias.pareto import digest_of
     from reports.log.searches import begun
 
-    return begun(before.entries, digest_of(search), protocol["sha256"] if protocol else None)
+    return begun(before.entries, digest_of(search), protocol.get("sha256") if protocol else None)
 
 
 def _protocol(path: Path, before: LogView | None) -> dict[str, Any]:

@@ -11,11 +11,21 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from audit.documents import record_in
+from audit.documents.base import CaseNamed, Record
+from audit.documents.search import AskedFor
 from audit.errors import InputError
 from reports.log.entries import PROTOCOL, SEARCH
 from reports.log.store import Entry, Log, LogView
 
 LONGEST = 500
+
+
+class Begun(Record, frozen=True):
+    """Of what is asked of a search: of which case, and what for."""
+
+    case: CaseNamed
+    asked: AskedFor
 
 
 def entered_in(folder: Path) -> Callable[[dict[str, Any], int], None]:
@@ -24,12 +34,13 @@ def entered_in(folder: Path) -> Callable[[dict[str, Any], int], None]:
     def begin(asked: Mapping[str, Any], tried: int) -> None:
         from debias.pareto import digest_of
 
-        need = str(asked["asked"].get("need", ""))
+        known = record_in(Begun, asked, "search.json")
+        need = known.asked.need
         if not need.isprintable() or len(need) > LONGEST:
             raise InputError(
                 "the need cannot be printed", got=repr(need[:60]), expected=f"a line of at most {LONGEST} letters"
             )
-        enter_search(Log(folder), str(asked["case"]["name"]), digest_of(asked), tried)
+        enter_search(Log(folder), known.case.name, digest_of(asked), tried)
 
     return begin
 
@@ -39,7 +50,7 @@ def enter_search(log: Log, case: str, digest: str, tried: int, now: dt.datetime 
     logged = (now or dt.datetime.now(dt.UTC)).astimezone(dt.UTC).isoformat(timespec="seconds")
 
     def make(view: LogView) -> Sequence[Entry]:
-        if any(e["type"] == SEARCH and e["sha256"] == digest for e in view.entries):
+        if any((e.get("type"), e.get("sha256")) == (SEARCH, digest) for e in view.entries):
             return []
         return [{"type": SEARCH, "case": case, "sha256": digest, "tried": tried, "logged": logged}]
 
@@ -49,9 +60,10 @@ def enter_search(log: Log, case: str, digest: str, tried: int, now: dt.datetime 
 def begun(entries: Sequence[Entry], digest: str, protocol: str | None) -> dict[str, Any] | None:
     """What a report says of this search by the log; None where the log does not know it. protocol: the SHA-256 of what
     was fixed beforehand, whose entry has to come before the search's."""
-    at = next((i for i, e in enumerate(entries) if e["type"] == SEARCH and e["sha256"] == digest), None)
+    at = next((i for i, e in enumerate(entries) if (e.get("type"), e.get("sha256")) == (SEARCH, digest)), None)
     if at is None:
         return None
     before = entries[:at]
-    fixed = protocol is not None and any(e["type"] == PROTOCOL and e.get("sha256") == protocol for e in before)
-    return {"sha256": digest, "logged": entries[at]["logged"], "tried": entries[at]["tried"], "after_protocol": fixed}
+    fixed = protocol is not None and any((e.get("type"), e.get("sha256")) == (PROTOCOL, protocol) for e in before)
+    told = {key: entries[at].get(key) for key in ("sha256", "logged", "tried")}
+    return {**told, "after_protocol": fixed}

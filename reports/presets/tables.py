@@ -116,7 +116,7 @@ def _notes(asked: Asked, made: Mapping[str, Any], median: tuple[float, float, fl
     gone = [words.by(a) for a, m in asked.margins.items() if len(a) == 1 and m.withheld.any()]
     if gone:
         out.append(f"Groups by {', '.join(gone)} too small to be shown are withheld: their people are in no table.")
-    if made["withheld"] and len(made["attribute"]) > 1:
+    if made.get("withheld") and len(made.get("attribute", ())) > 1:
         out.append("Groups of several attributes too small to be shown are withheld.")
     if median is not None:
         value, low, high = median

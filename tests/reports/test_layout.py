@@ -129,6 +129,13 @@ def test_the_name_of_an_attached_file_stands_in_one_piece(all_of_them: dict[str,
         assert name in text
 
 
+@pytest.mark.parametrize("name", ("none", "many"))
+def test_the_first_box_to_sign_in_stands_below_its_chapter_s_words(name: str, all_of_them: dict[str, Printed]) -> None:
+    words = "The auditor's signature stands for how this report was made."
+    page = next(" ".join(t.split()) for t in all_of_them[name].pages.text if words in " ".join(t.split()))
+    assert "Auditor" in page.partition(words)[2], "the chapter's heading is alone at the end of a page"
+
+
 def test_page_1_and_page_2_are_one_page_each(all_of_them: dict[str, Printed]) -> None:
     """Also with a name of two lines, five conditions of two lines, three attributes of long names."""
     for name in ("none", "many"):
