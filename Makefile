@@ -9,9 +9,11 @@
 #   make quick               lint and the tests of the counting core, for the loop while writing
 #   make mutants [ROOM=audit/stats] [N=40] [SEED=0]   change lines one at a time; which changes does no test notice?
 #   make format              rewrite the source as `make check` wants it
+#   make examples            fill every form of law and custom with invented answers: docs/presets/*.md and *.pdf
 #   make samples             train the sample models and write the sample files again
 #   make extra               install what reads XGBoost and ONNX models too
 #   make login              install what logins need (docs/people.md); off until they are configured
+#   make sealed             install what cases encrypted at rest need (docs/security.md); off until configured
 #   make api                 docs/api.md anew from the facade's docstrings (fetches its generator the first time)
 #   make other-versions      reports that other WeasyPrints have set, verified with this one (fetches them)
 #   make lock [UPGRADE=--upgrade]  compile the requirements anew (needs uv)
@@ -29,7 +31,7 @@ LOCK = uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --gen
 export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: help run setup setup-test demo test test-environments test-other-versions check quick mutants lint types \
-	format samples extra login api other-versions \
+	format examples samples extra login sealed api other-versions \
 	lock clean
 .DEFAULT_GOAL := help
 
@@ -84,6 +86,9 @@ format: setup-test
 	$(PY) -m ruff format $(CODE)
 	$(PY) -m ruff check --fix $(CODE)
 
+examples: setup
+	$(PY) scripts/preset_examples.py
+
 samples: setup
 	$(PY) sample_data/make.py
 	$(PY) sample_data/replays/make.py
@@ -93,6 +98,9 @@ extra: setup
 
 login: setup
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-compile -r requirements/login.txt
+
+sealed: setup
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-compile -r requirements/sealed.txt
 
 api:
 	@bash scripts/api.sh
@@ -107,7 +115,8 @@ lock:
 	$(LOCK) requirements/run.in -o requirements.txt
 	$(LOCK) -c requirements.txt requirements/extra.in -o requirements/extra.txt
 	$(LOCK) -c requirements.txt requirements/login.in -o requirements/login.txt
-	$(LOCK) -c requirements.txt -c requirements/extra.txt -c requirements/login.txt requirements/test.in -o requirements/test.txt
+	$(LOCK) -c requirements.txt requirements/sealed.in -o requirements/sealed.txt
+	$(LOCK) -c requirements.txt -c requirements/extra.txt -c requirements/login.txt -c requirements/sealed.txt requirements/test.in -o requirements/test.txt
 
 clean:
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis out build

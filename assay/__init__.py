@@ -8,6 +8,7 @@
     result.plot("selection_rate")   # plotly
     result.explain().features()     # SHAP, with LIME beside it
     result.mitigate("reweighing").changes()
+    result.whatif()                 # what other choices in building the pipeline would move; result.stress() beside it
     result.report("report.pdf", key="me.p12", password="...")
     assay.verify("report.pdf").lines()
 
@@ -23,8 +24,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from assay._audit import audit, audit_case, open_run
     from assay._endpoint import endpoint
+    from assay._follow import Explanation, Mitigation
     from assay._report import new_key, verify
-    from assay._result import Explanation, Mitigation, Result
+    from assay._result import Result
     from assay._scorer import fairness_scorer
     from audit.errors import AssayError
     from debias.loop.running import load_running
@@ -50,7 +52,8 @@ _WHERE = {
     "assay._audit": ("audit", "audit_case", "open_run"),
     "assay._endpoint": ("endpoint",),
     "assay._report": ("new_key", "verify"),
-    "assay._result": ("Explanation", "Mitigation", "Result"),
+    "assay._follow": ("Explanation", "Mitigation"),
+    "assay._result": ("Result",),
     "assay._scorer": ("fairness_scorer",),
 }
 

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from assay._follow import Explanation, Mitigation, tidy
 from audit.documents import record_in
 from audit.documents.evidence import Evidence
-from audit.documents.explanations import Explanations
-from audit.documents.mitigation import Mitigation as Mitigated
 from audit.errors import InputError
 from audit.metrics import SELECTION_RATE
 from audit.sizes import measured
@@ -58,7 +57,7 @@ class Result:
 
     def rates(self) -> pd.DataFrame:
         """One row a rate: metric, attribute, group, value, numerator, denominator, low, high, interval, reason."""
-        return _tidy(self.evidence["rates"])
+        return tidy(self.evidence["rates"])
 
     def gaps(self) -> pd.DataFrame:
         """One row a gap: metric, attribute, kind, value, highest, lowest, reason.
@@ -66,15 +65,15 @@ class Result:
         low, high, p_value and p_adjusted are of the widest gap of all groups; of the two groups named alone, pair_low,
         pair_high, pair_p_value and pair_p_adjusted, where pairs are compared.
         """
-        return _tidy(self.evidence["gaps"])
+        return tidy(self.evidence["gaps"])
 
     def counts(self) -> pd.DataFrame:
         """One row a group: rows, tp, fp, fn, tn, unknown_label."""
-        return _tidy(self.evidence["counts"])
+        return tidy(self.evidence["counts"])
 
     def norms(self) -> pd.DataFrame:
         """One row a norm of the policy: value, interval, limit, status."""
-        return _tidy(self.evidence["norms"])
+        return tidy(self.evidence["norms"])
 
     def plot(self, metric: str = SELECTION_RATE, attribute: str | Sequence[str] | None = None) -> Figure:
         """Dots with 95 % intervals, a row a group.
@@ -197,6 +196,81 @@ class Result:
         )  # fmt: skip
         return Mitigation(document, self.folder)
 
+    def stress(
+        self,
+        *,
+        budget: float | None = None,
+        fits: int = 24,
+        train: bool = True,
+        seed: int = 0,
+        allow: Sequence[str] = (),
+        offline: bool = False,
+    ) -> pd.DataFrame:
+        """The worst plausible corruptions that were found, serving and training; stress.json in the run folder.
+
+        One row a finding, what was confirmed first: in words, before, after, change with interval, what random rows do.
+
+        Parameters
+        ----------
+        budget : float | None
+            The largest share of rows that is corrupted (default: as the case says, .05).
+        fits : int
+            How often the model is fitted again at most.
+        train : bool
+            Whether it is fitted again at all.
+        seed : int
+            Of halves, draws and fits.
+        allow : Sequence[str]
+            Types in the model file that you have reviewed.
+        offline : bool
+            Of an endpoint: the answers kept in the run folder, and no other; nothing is sent.
+
+        Raises
+        ------
+        AssayError
+            InputError for a budget that cannot be, CaseError where nothing can be corrupted.
+        """
+        from debias.stress.run import run_stress, table
+
+        case = self._case(offline)
+        return table(run_stress(case, self.folder, seed=seed, train=train, fits=fits, budget=budget, allow=allow))
+
+    def whatif(
+        self,
+        *,
+        learner: str | None = None,
+        kinds: Sequence[str] = (),
+        seed: int = 0,
+        allow: Sequence[str] = (),
+        offline: bool = False,
+    ) -> pd.DataFrame:
+        """Variants of the pipeline, each measured on the same people; whatif.json in the run folder.
+
+        One row a variant and figure: value, change with a paired interval, p adjusted over all.
+
+        Parameters
+        ----------
+        learner : str | None
+            "case" (its own pipeline, cloned), "logistic" or "boosting" (default: the case's own where it can be).
+        kinds : Sequence[str]
+            Rows of the table of variants (default: all).
+        seed : int
+            Of splits, draws and fits.
+        allow : Sequence[str]
+            Types in the model file that you have reviewed.
+        offline : bool
+            Of an endpoint: the answers kept in the run folder, and no other; nothing is sent.
+
+        Raises
+        ------
+        AssayError
+            InputError for a learner or a kind that there is not, ModelError where nothing can be fitted.
+        """
+        from debias.whatif.run import run_whatif, table
+
+        case = self._case(offline)
+        return table(run_whatif(case, self.folder, learner=learner, kinds=kinds, seed=seed, allow=allow))
+
     def report(
         self,
         path: str | Path,
@@ -306,82 +380,3 @@ class Result:
         ]
         notes = html_of([Points(evidence.notes[:6])])
         return f"<div>{html_of(blocks)}<details><summary>Notes ({len(evidence.notes)})</summary>{notes}</details></div>"
-
-
-class Explanation:
-    """What the model's outputs rest on.
-
-    Attributes
-    ----------
-    document : dict[str, Any]
-        explain.json (schema assay/explain/1).
-    """
-
-    def __init__(self, document: dict[str, Any]) -> None:
-        self.document = document
-
-    def features(self) -> pd.DataFrame:
-        """One row a feature: mean absolute SHAP value with its interval."""
-        return pd.DataFrame(self.document.get("global", []))
-
-    def groups(self) -> pd.DataFrame:
-        """One row a group and feature: the mean SHAP value among the people of the group."""
-        return _tidy(self.document.get("groups", []))
-
-    def people(self) -> list[dict[str, Any]]:
-        """The single people asked for."""
-        return list(self.document.get("people", []))
-
-    def __repr__(self) -> str:
-        if not self.document.get("explained", True):
-            return f"Not explained: {self.document.get('reason')}"
-        return f"{self.document['output']} explained by {self.document['method']}"
-
-    def _repr_html_(self) -> str:
-        from reports.blocks import Paragraph
-        from reports.inline import html_of
-        from reports.sections.explanations import importance
-
-        told = record_in(Explanations, self.document, "explain.json")
-        return f"<div>{html_of([Paragraph(repr(self)), *([importance(told)] if told.overall else [])])}</div>"
-
-
-class Mitigation:
-    """A candidate beside the original.
-
-    Attributes
-    ----------
-    document : dict[str, Any]
-        mitigation.json (schema assay/mitigation/1).
-    folder : Path
-        The run folder, where the candidate lies as a model file.
-    """
-
-    def __init__(self, document: dict[str, Any], folder: Path) -> None:
-        self.document, self.folder = document, Path(folder)
-
-    def changes(self) -> pd.DataFrame:
-        """One row a figure, what got worse first: before, matched threshold, after, change with interval."""
-        return _tidy(self.document["changes"])
-
-    def __repr__(self) -> str:
-        from debias.mitigate import summary
-
-        return "\n".join(summary(self.document))
-
-    def _repr_html_(self) -> str:
-        from reports.inline import html_of
-        from reports.sections import mitigation
-
-        told = record_in(Mitigated, self.document, "mitigation.json")
-        blocks = [*mitigation.worse_of(told), mitigation.arms_of(told, alone=True), mitigation.BASELINE]
-        return f"<div>{html_of([*blocks, mitigation.flips_of(told)])}</div>"
-
-
-def _tidy(records: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """Records as rows; lists (an attribute, a group) as "sex / race" so that they can be filtered and joined."""
-    frame = pd.DataFrame(list(records))
-    for column in frame.columns:
-        if frame[column].map(lambda v: isinstance(v, list)).any():
-            frame[column] = frame[column].map(lambda v: " / ".join(map(str, v)) if isinstance(v, list) else v)
-    return frame

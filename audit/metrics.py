@@ -234,7 +234,7 @@ METRICS: dict[str, MetricRow] = {
             among="people whose outcome is known",
             source="Hardt, Price & Srebro 2016",
             glossary="The larger of two gaps: in the true positive rate and in the false positive rate.",
-            everyday="both kinds of error",
+            everyday="who wrongly gets it or goes without",
         ),
         MetricRow(
             name=EQUAL_OPPORTUNITY,

@@ -11,7 +11,7 @@ that it tuned itself on. The test rows are taken out of the table before the sea
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,8 @@ def run_search(
     allow: Sequence[str] = (),
     at_random: bool = False,
     acceptable_loss: float | None = None,
+    need: str = "",
+    begin: Callable[[dict[str, Any], int], None] | None = None,
 ) -> dict[str, Any]:
     """Try `trials` candidates and write search.json; the document.
 
@@ -69,7 +71,9 @@ def run_search(
     begun. Stopped and started again on the same case, it goes on; the result is the same bytes as without a stop. A
     trial that fails is recorded with its reason. at_random: each candidate is drawn by itself, so that a bound on what
     more search could gain holds (debias/search_bound.py); acceptable_loss: by how much the share of wrong decisions may
-    rise, as it was fixed beforehand. Raises InputError on a wrong request or where every trial failed.
+    rise, and need: which need the decision serves, as they were fixed beforehand. begin: given what is asked of the
+    search (digest_of tells it) and how many candidates were tried already, before the first one is drawn. Raises
+    InputError on a wrong request or where every trial failed.
     """
     from audit.load import load_rows
 
@@ -94,7 +98,11 @@ def run_search(
         head["sampler"] = "every candidate drawn at random from the space, one seed a trial"
     if acceptable_loss is not None:
         head["asked"]["acceptable_loss"] = acceptable_loss
+    if need := " ".join(need.split()):
+        head["asked"]["need"] = need
     record = _resumed(out, head)[:trials]
+    if begin is not None:
+        begin(head, len(record))
     began = time.monotonic()
     progress.stage("Searching")
     while len(record) < trials:
@@ -345,6 +353,16 @@ def _document(head: dict[str, Any], judge: Judge, record: list[dict[str, Any]], 
         "trials": [{**t, "front": on} for t, on in zip(record, front, strict=True)],
         "notes": notes,
     }
+
+
+def digest_of(document: Mapping[str, Any]) -> str:
+    """The SHA-256 of what is asked of a search: of what data and model, within which space, to what aim, need and loss.
+
+    The same before the first candidate and after the last, and of the document as it is published.
+    """
+    data, base = document["data"], document["base"]
+    asked = {k: document[k] for k in ("schema", "asked", "space", "sampler")}
+    return sha256(canonical({**asked, "data": data["sha256"], "coded": data.get("coded"), "base": base.get("sha256")}))
 
 
 def table_of(document: dict[str, Any]) -> list[str]:

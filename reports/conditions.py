@@ -15,6 +15,7 @@ from audit.documents.evidence import Evidence
 from audit.documents.mitigation import Mitigation
 from audit.errors import InputError
 from audit.findings import NormResult
+from audit.load.forms import BY
 from audit.metrics import METRICS, SELECTION_RATE
 from audit.sizes import unit
 from audit.values import UNKNOWN
@@ -134,7 +135,7 @@ def _said(text: str) -> str:
 
 def proposed(evidence: Evidence, mitigation: Mitigation | None, *, watched: bool = False) -> list[str]:
     """What the figures ask for, most urgent first, MOST at most."""
-    out = [_gap(n) for n in worst(evidence.norms)[:2]]
+    out = [_gap(evidence, n) for n in worst(evidence.norms)[:2]]
     if any(n.status == "undecided" for n in evidence.norms):
         out.append("Measure again with more people: for some limits, these are too few to tell.")
     if mitigation is None and out:
@@ -143,7 +144,7 @@ def proposed(evidence: Evidence, mitigation: Mitigation | None, *, watched: bool
     if clear:
         out.append(f"If the candidate is taken, name who answers for the {clear} figures that get worse.")
     out += [
-        f"Find out “{words.short(a, 34)}” for the {n:,} {unit(evidence.data)} where it is not known."
+        f"Find out {column(evidence, a)} for the {n:,} {unit(evidence.data)} where it is not known."
         for a, n, of in unknown_of(evidence)
         if n >= UNKNOWN_SHARE * of
     ][:1]
@@ -164,11 +165,16 @@ def worst(norms: Sequence[NormResult]) -> list[NormResult]:
     return list(seen.values())
 
 
-def _gap(n: NormResult) -> str:
+def _gap(evidence: Evidence, n: NormResult) -> str:
     limit = f"to {100 * n.limit:g} points or less" if n.kind == "difference" else f"to {n.limit:g} or more"
     what = "gap" if n.kind == "difference" else "ratio"
-    by = words.short(words.by(n.attribute), 34)
+    by = words.attribute(evidence.stated, n.attribute, 34)
     return f"Bring the {what} by {by} in {plain(n.metric)} {limit}, or write down why it stays."
+
+
+def column(evidence: Evidence, name: str) -> str:
+    """“sex”; where people were born."""
+    return words.short(told, 60) if (told := evidence.stated.get(BY + name)) else f"“{words.short(name, 34)}”"
 
 
 def plain(metric: str) -> str:

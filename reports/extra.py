@@ -37,6 +37,16 @@ class Protocol(_Form, frozen=True):
     logged: Time | None
 
 
+class Begun(_Form, frozen=True):
+    """What the log knows of the search that is embedded. sha256: of what was asked (debias.pareto.digest_of); logged:
+    since when; tried: how many candidates there were then; after_protocol: whether the protocol was in it before."""
+
+    sha256: Digest
+    logged: Time
+    tried: Count
+    after_protocol: bool
+
+
 class Monitoring(_Form, frozen=True):
     """What the loop's record in the run folder showed."""
 
@@ -104,6 +114,7 @@ class Extra(_Form, frozen=True):
     outdated: Day | None = None
     register: tuple[Before, ...] = ()
     protocol: Protocol | None = None
+    search: Begun | None = None
     deviations: tuple[str, ...] = ()
     monitoring: Monitoring | None = None
     differences: Differences | None = None

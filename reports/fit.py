@@ -57,7 +57,7 @@ def lines(text: str, room: float, size: float, bold: bool = False) -> int:
 
 def _lines(text: str, room: float, size: float, bold: bool) -> int:
     count, used, blank = 1, 0.0, width(" ", size, bold)
-    for word in text.split():
+    for word in text.split(" "):
         w = width(word, size, bold)
         if used and used + blank + w > room:
             count, used = count + 1, 0.0

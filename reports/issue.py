@@ -27,6 +27,7 @@ from audit.publish import publish_documents
 from reports import setting
 from reports.about import about_of
 from reports.attest import MODEL_CARD, STATEMENTS
+from reports.issued import remember_issued
 from reports.known import remember
 from reports.manifest import ARCHIVE, AUDITOR_FIELD, NAME, Attached, Manifest, SignerSlot, strict_json
 from reports.pdf import write_pdf
@@ -141,6 +142,7 @@ def issue_report(
                 protocol,
                 deviations,
                 about_of(plain.evidence),
+                plain.plain("search.json") if "search.json" in plain else None,
             ),
         },
     )
@@ -156,6 +158,9 @@ def issue_report(
         validation=validation,
     )
     remember(signed.pdf)
+    if book is not None and Path(out).parent.resolve() == Path(run).resolve():
+        # A report signed again takes the place of the one before: the log has both, and both stay this folder's.
+        remember_issued(Path(run), signed.pdf)
     return _write(out, signed, manifest, book, held.check)
 
 
@@ -334,6 +339,7 @@ def said_of(
     protocol: Path | None,
     deviations: Sequence[str],
     about: Mapping[str, str] | None = None,
+    searched: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What the manifest says beyond the files: the log before this report, earlier decisions, protocol, monitoring."""
     out: dict[str, Any] = {}
@@ -348,6 +354,8 @@ def said_of(
             out["register"] = found
     if protocol is not None:
         out["protocol"] = _protocol(protocol, before)
+    if before is not None and searched is not None and (begun := _begun(searched, before, out.get("protocol"))):
+        out["search"] = begun
     stated_otherwise = [d.strip() for d in deviations if d.strip()]
     if stated_otherwise:
         out["deviations"] = stated_otherwise
@@ -379,6 +387,14 @@ def _monitoring(path: Path, case: str) -> dict[str, Any] | None:
 
 def _kinds(events: Sequence[Mapping[str, Any]], *kinds: str) -> int:
     return sum(e.get("kind") in kinds for e in events)
+
+
+def _begun(search: Mapping[str, Any], before: LogView, protocol: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What the log knows of the search that is embedded."""
+    from debias.pareto import digest_of
+    from reports.log.searches import begun
+
+    return begun(before.entries, digest_of(search), protocol["sha256"] if protocol else None)
 
 
 def _protocol(path: Path, before: LogView | None) -> dict[str, Any]:

@@ -181,9 +181,13 @@ def to_csv(lines: Sequence[Line]) -> str:
 
 
 def to_text(
-    lines: Sequence[Line], stands: Sequence[Standing], conditions: Mapping[str, Sequence[Condition]] | None = None
+    lines: Sequence[Line],
+    stands: Sequence[Standing],
+    conditions: Mapping[str, Sequence[Condition]] | None = None,
+    today: dt.date | None = None,
 ) -> str:
-    """For a terminal: each report with its decisions below it, then the open conditions of each case."""
+    """For a terminal: each report with its decisions below it, then the open conditions of each case, and which of them
+    are overdue on this day."""
     out = []
     for s in stands:
         out.append(f"{s.number}  {s.case}: {s.standing}" + (f", until {s.until}" if s.until else ""))
@@ -197,9 +201,10 @@ def to_text(
     for case, found in (conditions or {}).items():
         left = [c for c in found if c.state == OPEN]
         out.append(f"{case}: {len(left)} of {len(found)} conditions are open")
-        out += [f"  {c.number}. {c.text} {_who(c)}" for c in left]
+        out += [f"  {c.number}. {c.text} {_who(c, today)}" for c in left]
     return "\n".join(out) if out else "The log holds no report yet."
 
 
-def _who(c: Condition) -> str:
-    return f"({c.owner or 'no owner'}, {f'by {c.due}' if c.due else 'no day'})"
+def _who(c: Condition, today: dt.date | None) -> str:
+    late = bool(c.due and today and dt.date.fromisoformat(c.due) < today)
+    return f"({c.owner or 'no owner'}, {f'by {c.due}' if c.due else 'no day'}{': OVERDUE' if late else ''})"

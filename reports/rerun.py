@@ -168,6 +168,9 @@ def _search(case: Case, out: Path, stated: Search, allow: Sequence[str]) -> Sear
         floor=settings.floor,
         draws=settings.draws,
         allow=allow,
+        at_random=asked.at_random,
+        acceptable_loss=asked.acceptable_loss,
+        need=asked.need,
     )
     return record_in(Search, found, "search.json")
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from audit.documents.evidence import Data
 from audit.findings import name_of, p_words, percent
+from audit.load.forms import BY
 from audit.metrics import METRICS, SCORE_METRICS
 from audit.metrics import title as metric
 from audit.publish import ROUNDED
@@ -16,6 +19,7 @@ from audit.values import Gap, Rate
 
 __all__ = [
     "apart",
+    "attribute",
     "bracket",
     "by",
     "capital",
@@ -246,39 +250,65 @@ def by(attribute: Sequence[str]) -> str:
     return " and ".join(attribute)
 
 
+PLAIN = frozenset("age disability ethnicity gender language nationality origin race region religion sex".split())
+"""Names of columns that are words of every day."""
+
+
+def attribute(stated: Mapping[str, str], names: Sequence[str], most: int) -> str:
+    """sex; “born_at”; where people were born: the code book's words, or the name, quoted unless it is plain."""
+    out = []
+    for name in names:
+        told = stated.get(BY + name)
+        out.append(short(told, most) if told else name if name.lower() in PLAIN else f"“{short(name, most)}”")
+    return " and ".join(out)
+
+
 def apart(a: str, b: str, most: int) -> tuple[str, str]:
     """Two names cut so that each can still be told from the other: where they first differ is kept."""
     if short(a, most) != short(b, most) or a == b:
         return short(a, most), short(b, most)
     first = next(i for i in range(len(max(a, b, key=len))) if a[i : i + 1] != b[i : i + 1])
-    start = max(0, first - most // 3)
-
-    def kept(text: str) -> str:
-        head = f"{text[: most // 3].rstrip()}…"
-        return head + short(text[max(start, most // 3) :].strip(), most - len(head))
-
-    return kept(a), kept(b)
+    return _around(a, first, most, 3), _around(b, first, most, 3)
 
 
 def told_apart(names: Sequence[str], most: int) -> list[str]:
     """Names cut to `most` letters so that no two that differ come out alike: what they have in common goes first."""
     cut = {n: short(n, most) for n in names}
-    for alike in {s for n, s in cut.items() if s != n}:
-        group = [n for n in cut if cut[n] == alike]
-        if len(group) < 2:
-            continue
-        first, last = min(group), max(group)  # between these two lie all: what they share, all share
-        shared = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
-        start = max(0, shared - most // 4)
-        for n in group:
-            head = f"{n[: most // 4].rstrip()}…"
-            cut[n] = head + short(n[max(start, most // 4) :].strip(), most - len(head))
+    for _ in range(8):  # names that differ in several places are told apart place by place
+        alike = [s for s, n in Counter(cut.values()).items() if n > 1]
+        for s in alike:
+            group = [n for n in cut if cut[n] == s]
+            first, last = min(group), max(group)  # between these two lie all: what they share, all share
+            shared = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+            for n in group:
+                cut[n] = _around(n, shared, most, 4)
+        if not alike:
+            break
+    seen: Counter[str] = Counter()
+    for n, s in cut.items():
+        seen[s] += 1
+        if seen[s] > 1:
+            cut[n] = f"{short(s, most - 5)} ({seen[s]})"
     return [cut[n] for n in names]
+
+
+def _around(text: str, place: int, most: int, part: int) -> str:
+    """The beginning of a name, and from a little before `place` on: one `part` of the letters each."""
+    head = text[: _whole(text, most // part)].rstrip() + "…"
+    start = _whole(text, max(most // part, place - most // part))
+    return head + short(text[start:].strip(), most - len(head))
+
+
+def _whole(text: str, at: int) -> int:
+    """The last place up to `at` where a text can be cut without parting a letter from its accents or its joiners."""
+    while 0 < at < len(text) and (unicodedata.combining(text[at]) or "\u200d" in text[at - 1 : at + 1]):
+        at -= 1
+    return at
 
 
 def short(text: str, most: int = 48) -> str:
     """Cut, with an ellipsis, where a sentence has to stay on its page; tables carry the whole name."""
-    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
+    return text if len(text) <= most else text[: _whole(text, most - 1)].rstrip() + "…"
 
 
 def why(reason: str | None) -> str:

@@ -1,64 +1,96 @@
-"""Fill every preset that ships with invented answers and figures of the sample data: docs/presets/NAME.md.
+"""Fill every preset that ships with invented answers and figures of the sample data, for docs/presets.
 
-    .venv/bin/python scripts/preset_examples.py            # about two minutes
-    .venv/bin/python scripts/preset_examples.py eu-fria    # one of them
+    make examples                                             # about three minutes
+    .venv/bin/python scripts/preset_examples.py german-credit # the forms of one sample
 
-The answers are docs/presets/answers.toml. What a form takes from an audit comes from a real one of the samples.
+For each sample one signed report without annex (docs/presets/SAMPLE.pdf), verified as it is made, in which each of its
+forms is a chapter; and each form as Markdown (docs/presets/NAME.md), from the same report. The answers are
+docs/presets/answers.toml. The key is made for this run and thrown away: the signature is no one's.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import secrets
 import sys
 import tempfile
 import tomllib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from audit.case import FormSpec
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from audit.case import Case, FormSpec
 from audit.gaps import Settings
 from audit.load import load_case
 from audit.run import run_audit
 from debias.pareto import run_search
 from reports.blocks import Table
 from reports.document import sources_of
-from reports.issue import collect
-from reports.manifest import Attached, Manifest, slots_for
-from reports.presets import Filled, check_case, filled_forms, shipped
+from reports.issue import collect, issue_report
+from reports.keys import new_key
+from reports.log.searches import entered_in
+from reports.presets import Filled, check_case, filled_forms
+from reports.verify import verify_or_raise
 
 ROOT = Path(__file__).resolve().parent.parent
 PLACE = ROOT / "docs" / "presets"
 WHEN = dt.datetime(2026, 11, 28, 12, 0, tzinfo=dt.UTC)
-SAMPLE = {"lda-search": "german_credit.toml", "eu-bias-profile": "german_credit.toml"}
-TRIALS = 6
+NOBODY = "Example (no one's signature)"
 
 
-def filled(name: str, folder: Path) -> Filled:
-    """The preset of this name, filled."""
-    answers = tomllib.loads((PLACE / "answers.toml").read_text(encoding="utf-8")).get(name, {})
-    case = load_case(ROOT / "sample_data" / SAMPLE.get(name, "adult.toml"))
-    case = check_case(replace(case, forms=(FormSpec(name, answers=answers),)))
-    run_audit(case, folder, Settings(draws=200))
-    if name == "lda-search":
-        run_search(case, folder, trials=TRIALS, at_random=True, acceptable_loss=0.01, attributes=["sex"], draws=200)
-    files = collect(folder)
-    manifest = Manifest(
-        title="Example", case=case.name, author="Ada Auditor", language="en", issued=WHEN,
-        attachments=tuple(Attached.of(n, b) for n, b in sorted(files.items())),
-        signers=slots_for("Ada Auditor", []),
-    )  # fmt: skip
-    return filled_forms(sources_of(files, manifest))[0]
+@dataclass(frozen=True)
+class Sample:
+    """One sample's report: its case, its forms in order, and whether alternatives are searched for."""
+
+    case: str
+    forms: tuple[str, ...]
+    searched: bool = False
 
 
-def page(form: Filled) -> str:
+SAMPLES = {
+    "adult": Sample(
+        "adult.toml",
+        ("nyc-ll144", "four-fifths", "eu-annex-iv", "eu-fria", "eu-art-86", "adverse-action", "uk-atrs",
+         "naic-exhibit-c"),
+    ),
+    "german-credit": Sample("german_credit.toml", ("lda-search", "eu-bias-profile"), searched=True),
+}  # fmt: skip
+
+
+def case_of(sample: Sample) -> Case:
+    """The sample's case with its forms and their invented answers."""
+    answers = tomllib.loads((PLACE / "answers.toml").read_text(encoding="utf-8"))
+    case = load_case(ROOT / "sample_data" / sample.case)
+    return check_case(replace(case, forms=tuple(FormSpec(n, answers=answers.get(n, {})) for n in sample.forms)))
+
+
+def made(sample: Sample, folder: Path, *, trials: int = 6, draws: int = 200) -> tuple[Path, tuple[Filled, ...]]:
+    """The signed report, verified, and its forms as they are filled in it. Raises VerificationError."""
+    case, log, run = case_of(sample), folder / "log", folder / "run"
+    run_audit(case, run, Settings(draws=draws))
+    if sample.searched:
+        need = next(f.answers["need"] for f in case.forms if "need" in f.answers)
+        run_search(case, run, trials=trials, at_random=True, acceptable_loss=0.01, need=need, attributes=["sex"],
+                   draws=draws, begin=entered_in(log))  # fmt: skip
+    key = new_key(NOBODY, folder / "key.p12", secrets.token_hex(16).encode())
+    issued = issue_report(
+        run, key, folder / "report.pdf", issued=WHEN, annex="none", log=log if sample.searched else None
+    )
+    verify_or_raise((folder / "report.pdf").read_bytes())
+    return folder / "report.pdf", filled_forms(sources_of(collect(run), issued.manifest))
+
+
+def page(form: Filled, sample: str) -> str:
     """The form as Markdown."""
     preset = form.preset
     out = [
         f"# {preset.title}",
         "",
-        f"A filled example of the preset `{preset.name}`, made by `scripts/preset_examples.py` from invented answers "
-        "and the sample data. It is about nobody. Whether a text is met is not said here: that is for people.",
+        f"A filled example of the preset `{preset.name}`, made by `make examples` from invented answers and the sample "
+        f"data; as pages: [{sample}.pdf]({sample}.pdf). It is about nobody. Whether a text is met is not said here: "
+        "that is for people.",
         "",
         preset.intro,
         "",
@@ -89,11 +121,15 @@ def _cell(text: str) -> str:
 
 
 def main(names: Sequence[str]) -> None:
-    """Write these pages, or every one."""
-    for name in names or shipped():
+    """Make the examples of these samples, or of every one."""
+    for name in names or SAMPLES:
         with tempfile.TemporaryDirectory() as folder:
-            (PLACE / f"{name}.md").write_text(page(filled(name, Path(folder))), encoding="utf-8")
-        print(f"docs/presets/{name}.md")
+            report, forms = made(SAMPLES[name], Path(folder))
+            (PLACE / f"{name}.pdf").write_bytes(report.read_bytes())
+        print(f"docs/presets/{name}.pdf")
+        for form in forms:
+            (PLACE / f"{form.preset.name}.md").write_text(page(form, name), encoding="utf-8")
+            print(f"docs/presets/{form.preset.name}.md")
 
 
 if __name__ == "__main__":

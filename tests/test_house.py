@@ -199,8 +199,8 @@ FLOORS = (
     {"log"},
     {"register", "verify", "attest.check"},
     {
-        "approve", "archive", "demo", "draft", "earlier", "forget", "issue", "loop_decision", "loop_log", "outward",
-        "purge", "rerun", "log.record",
+        "approve", "archive", "demo", "draft", "earlier", "forget", "issue", "issued", "loop_decision", "loop_log",
+        "outward", "purge", "rerun", "log.record",
     },
 )  # fmt: skip
 

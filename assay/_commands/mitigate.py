@@ -8,7 +8,7 @@ from typing import Any
 
 from assay._commands.given import case_of
 from assay._commands.options import ALLOW, CASE, OFFLINE, OUT, SEED
-from assay._commands.parsing import NUMBER, WHOLE, Option, Result, command
+from assay._commands.parsing import FILE, NUMBER, WHOLE, Option, Result, command
 from audit.errors import InputError
 from debias.methods.method import DEMOGRAPHIC_PARITY
 
@@ -32,6 +32,13 @@ from debias.methods.method import DEMOGRAPHIC_PARITY
     ),
     Option(
         "--acceptable-loss", type=NUMBER, metavar="0.01", help="Of a search: more wrong decisions that were allowed."
+    ),
+    Option("--need", default="", metavar="TEXT", help="Of a search: the need that the decision serves, in your words."),
+    Option(
+        "--log",
+        type=FILE,
+        metavar="LOG",
+        help="Of a search: enter it in this log before its first candidate, with the need and the acceptable loss.",
     ),
     Option("--pick", type=WHOLE, metavar="NUMBER", help="Take this candidate of the search in DIR."),
     Option("--reason", default="", metavar="TEXT", help="Why this one; needed to pick."),
@@ -58,6 +65,8 @@ def mitigate(
     timeout: float | None,
     at_random: bool,
     acceptable_loss: float | None,
+    need: str,
+    log: Path | None,
     pick: int | None,
     reason: str,
     by: str,
@@ -91,7 +100,9 @@ def mitigate(
                     "a search tries many candidates and judges none", got=flag, expected="no such option with --search",
                     todo="leave it out; name it when you pick one",
                 )  # fmt: skip
-        from debias.pareto import FILE, run_search, table_of
+        from debias.pareto import FILE as SEARCHED
+        from debias.pareto import run_search, table_of
+        from reports.log.searches import entered_in
 
         document = run_search(
             case_of(case, offline),
@@ -105,8 +116,10 @@ def mitigate(
             allow=allow,
             at_random=at_random,
             acceptable_loss=acceptable_loss,
+            need=need,
+            begin=None if log is None else entered_in(log),
         )
-        return Result(document, "\n".join([*table_of(document), f"Written: {out / FILE}"]))
+        return Result(document, "\n".join([*table_of(document), f"Written: {out / SEARCHED}"]))
     shared: dict[str, Any] = {
         "tolerance": 0.02 if tolerance is None else tolerance, "gate": gate, "allow": allow, "onnx": onnx,
     }  # fmt: skip

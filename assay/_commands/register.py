@@ -63,7 +63,8 @@ def register(
             raise InputError("a proof needs a place", expected="--out FILE.tlog-proof beside --proof REPORT.pdf")
         write_whole(out, proof_for(view, read(proof)))
     lines = registered.register(view.entries)
-    stands = registered.standings(view.entries, dt.datetime.now(dt.UTC).date())
+    today = dt.datetime.now(dt.UTC).date()
+    stands = registered.standings(view.entries, today)
     conditions = registered.conditions_of(view.entries)
     if csv:
         write_whole(csv, registered.to_csv(lines).encode())
@@ -75,7 +76,7 @@ def register(
         "conditions": {name: [c.to_json() for c in found] for name, found in conditions.items()},
     }
     words = [
-        registered.to_text(lines, stands, conditions),
+        registered.to_text(lines, stands, conditions, today),
         "",
         f"Log: {view.checkpoint.line}",
         f"Its key: {view.verifier.text}",

@@ -61,12 +61,18 @@ class Trial(Record, frozen=True):
 
 
 class AskedFor(Record, frozen=True):
+    """What a search was asked for. need, acceptable_loss: which need the decision serves, and by how much the share of
+    wrong decisions may rise for it, as they were said when the search began."""
+
     constraint: str
     metric: str
     attributes: Names
     seed: int
     methods: Names = ()
     left_out: dict[str, str] = field(default_factory=dict)
+    at_random: bool = False
+    acceptable_loss: float | None = None
+    need: str = ""
 
 
 class Search(Record, frozen=True):

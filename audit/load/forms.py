@@ -18,8 +18,9 @@ from audit.load.written import About, PolicySection
 
 ABOUT = tuple(key for key in About.__struct_fields__ if key not in ("name", "purpose"))
 """Optional keys of [case] that go on the first two pages of a report."""
-GOOD, BAD = "good", "bad"
-"""In what is stated: the answer that is good for the person, and the other, in the words of the code book."""
+GOOD, BAD, BY = "good", "bad", "by "
+"""In what is stated, in the words of the code book: the answer that is good for the person, the other one, and `BY`
+followed by a sensitive column: what it is about."""
 ENDING = ".toml"
 NAME = 40
 
@@ -30,13 +31,15 @@ def about(given: About) -> dict[str, str]:
 
 
 def stated(case: Case) -> dict[str, str]:
-    """What goes on the first pages in a person's words: `about`, and the two answers as the code book says them."""
+    """What goes on the first pages in a person's words: `about`, the two answers and the sensitive columns as the code
+    book says them."""
     d = case.data
     book = d.codes.get(d.label or "") or d.codes.get(case.model.column or "") or {}
     good = d.favourable or d.positive or ""
     others = [v for v in book if v not in ("*", good)]
     bad = d.positive if d.positive and d.positive != good else others[0] if len(others) == 1 else ""
     said = {GOOD: book.get(good, ""), BAD: book.get(bad, "")}
+    said |= {BY + a: d.codes.get(a, {}).get("*", "") for a in d.sensitive}
     return {**case.about, **{k: v for k, v in said.items() if v}}
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from audit.cube import CodedRows, Floats, Ints
-from audit.stress.figures import Figures, Moves, is_worse
+from audit.stress.figures import Aim, Figures, Moves, is_worse
 
 DRAWS = 1000
 RANDOM = 300
@@ -77,10 +77,9 @@ def confirm(
     n = len(coded.label)
     half = max(z * sd, 3.0 / n if sd == 0 else 0.0)
     change = float(after - before)
-    low, high = change - half, change + half
     one = figures.aims[aim]
-    if one.lowest is None:
-        low, high = max(-1.0, low), min(1.0, high)
+    least, most = _reach(one, float(before))
+    low, high = max(least, change - half), min(most, change + half)
     mean = worst = None
     if everything is not None and hit:
         mean, worst = _random(figures, aim, base, everything, hit, n, rng)
@@ -97,6 +96,13 @@ def confirm(
         figures.counts(base, aim),
         figures.counts(corrupted, aim),
     )
+
+
+def _reach(aim: Aim, before: float) -> tuple[float, float]:
+    """How far a figure can change, down and up."""
+    if aim.lowest is None:
+        return -1.0, 1.0
+    return (-1.0 - before, 1.0 - before) if aim.kind == "difference" else (-before, float("inf"))
 
 
 def spreads(figures: Figures, coded: CodedRows, moves: Moves, seed: int) -> Floats:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from audit import progress
 from audit.case import Case
@@ -219,6 +220,20 @@ def _trained(entry: Trained, learned: int) -> dict[str, Any]:
         "share_of_them": entry.share,
         **_figures(entry.confirmed),
     }
+
+
+def table(document: dict[str, Any]) -> pd.DataFrame:
+    """One row a finding, what was confirmed first."""
+    found = record_in(Stress, document, FILE)
+    every = [*found.serving.entries, *found.training.entries]
+    first = best_of(every)
+    keys = ("before", "after", "change", "low", "high", "random_worst", "worse", "rows", "of")
+    return pd.DataFrame(
+        [
+            {"question": e.question, "figure": figure_name(e), **{k: getattr(e, k) for k in keys}, "where": words_of(e)}
+            for e in [*first, *(e for e in every if not e.worse)]
+        ]
+    )
 
 
 def lines(document: dict[str, Any]) -> list[str]:

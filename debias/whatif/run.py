@@ -11,6 +11,7 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from audit import progress, stats
 from audit.case import Case
@@ -336,6 +337,18 @@ def multiverse(
             }
         )
     return out
+
+
+def table(document: dict[str, Any]) -> pd.DataFrame:
+    """One row a variant and figure."""
+    keys = ("value", "change", "low", "high", "p_adjusted")
+    return pd.DataFrame(
+        [
+            {k: v[k] for k in ("variant", "kind", "side")} | {"figure": a["words"]} | {k: f[k] for k in keys}
+            for v in document["variants"]
+            for a, f in zip(document["aims"], v["figures"], strict=True)
+        ]
+    )
 
 
 def lines(document: dict[str, Any]) -> list[str]:

@@ -18,7 +18,7 @@ from reports.log.store import Entry, LogView
 from reports.manifest import Manifest, report_number
 from reports.signature import Signature, decisions_of
 
-REPORT, DECISION, PROTOCOL = "report", "decision", "protocol"
+REPORT, DECISION, PROTOCOL, SEARCH = "report", "decision", "protocol", "search"
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ _FORMS: dict[str, dict[str, tuple[type, ...]]] = {
         **dict.fromkeys(("case", "state", "owner", "due", "reason", "by", "logged"), _TEXT), "number": (int,),
     },
     "protocol": dict.fromkeys(("file", "sha256", "logged"), _TEXT),
+    "search": {**dict.fromkeys(("case", "sha256", "logged"), _TEXT), "tried": (int,)},
 }  # fmt: skip
 """What an entry of each type has to hold; other types pass unread."""
 

@@ -102,6 +102,10 @@ def _item(field: Field, answers: Mapping[str, str], sources: Sources, today: dt.
         return Item(
             field, "–" if field.optional else LACKING, field.todo or (field.ask and f"To answer: {field.ask}") or "–"
         )
+    if isinstance(text, say.Stale):
+        return Item(field, STALE, text)
+    if field.proof is not None:
+        return _proven(field, text, sources)
     if field.kind == "date":
         day = dt.date.fromisoformat(text[:10])
         old = field.stale_days is not None and (today - day).days > field.stale_days
@@ -110,9 +114,21 @@ def _item(field: Field, answers: Mapping[str, str], sources: Sources, today: dt.
     return Item(field, HERE, text)
 
 
+def _proven(field: Field, text: str, sources: Sources) -> Item:
+    """An answer that had to be fixed before the search: here only where that is shown, and as it was written then."""
+    written = say.asked_of_search(sources).get(field.id)
+    if isinstance(written, str) and " ".join(text.split()) != written:
+        return Item(field, STALE, f"{text} When the search began, it was written otherwise: “{written}”")
+    shown = say.SENTENCES[str(field.proof)](sources)
+    if shown is None or isinstance(shown, say.Stale):
+        return Item(field, STALE, f"{text} It is not shown that this was written before the search.")
+    return Item(field, HERE, text)
+
+
 def _text(field: Field, answers: Mapping[str, str], sources: Sources) -> str | None:
     if field.ask is not None:
-        return answers.get(field.id)
+        written = say.asked_of_search(sources).get(field.id) if field.proof else None
+        return answers.get(field.id) or (None if written is None else str(written))
     if field.say is not None:
         return say.SENTENCES[field.say](sources)
     return say.spoken(_at(str(field.path), sources))

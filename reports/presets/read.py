@@ -13,15 +13,16 @@ from typing import Any
 from audit.errors import CaseError, nearest
 from audit.load.toml import Reader
 from reports.presets import say, tables
+from reports.presets.paths import ROOTS, wrong_step
 from reports.presets.records import Field, Letter, Preset, Reference, Table
 
 FOLDER = Path(__file__).resolve().parent
 MOST_LINES = 120
 KINDS = ("text", "date", "column")
-ROOTS = ("evidence", "explain", "mitigation", "search", "report")
-"""Where a path may begin: an embedded file, or what the manifest says (`report`)."""
+LONGEST, MOST_DAYS = 1000, 36_500
+"""Letters of one text; days of a duration."""
 _ID = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,39}")
+_NAME = re.compile(r"[^\W_][\w .-]{0,39}")
 _PATH = re.compile(r"[a-z_]+(\.[A-Za-z0-9_]+)+")
 _VERDICT = re.compile(r"\bcompl(?:y|ies|iant|iance)\b|\bcertif|\bunbiased\b|\bis fair\b|\bpasses\b", re.IGNORECASE)
 
@@ -61,7 +62,9 @@ def read_preset(text: str, where: str) -> Preset:
         raise top.wrong("name", "a short name of letters, digits, spaces, dots, _ and -")
     fields = tuple(_field(t, where, n) for n, t in enumerate(top.tables("field"), 1))
     if not fields:
-        raise top.missing("field")
+        raise _refused(
+            where, "which asks for nothing", "no [[field]]", "at least one section that begins with [[field]]"
+        )
     ids = [f.id for f in fields]
     if twice := next((i for i in ids if ids.count(i) > 1), None):
         raise _refused(where, f"field {twice!r}", "two fields have this id", "each id once")
@@ -90,8 +93,8 @@ def _refused(where: str, what: str, got: str, expected: str) -> CaseError:
 def _text(at: Reader, key: str) -> str:
     """A text that says no verdict. Raises CaseError."""
     text = " ".join(str(at.text(key, required=True)).split())
-    if not text.isprintable():
-        raise at.wrong(key, "printable text")
+    if not text.isprintable() or len(text) > LONGEST:
+        raise at.wrong(key, f"printable text of at most {LONGEST} letters")
     if found := _VERDICT.search(text):
         raise CaseError(
             f"{key!r} in {at.where} gives a verdict",
@@ -119,8 +122,8 @@ def _whole(at: Reader, key: str) -> int | None:
     if key not in at.table:
         return None
     value = at.table[key]
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise at.wrong(key, "a whole number from 1 on")
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MOST_DAYS:
+        raise at.wrong(key, f"a whole number from 1 to {MOST_DAYS}")
     return value
 
 
@@ -139,7 +142,7 @@ def _reference(table: Mapping[str, Any], where: str, number: int) -> Reference:
 def _field(table: Mapping[str, Any], where: str, number: int) -> Field:
     named = table.get("id") if isinstance(table.get("id"), str) else number
     at = Reader(table, f"the preset {where!r}, field {named!r}", CaseError)
-    at.allow("id", "title", "cite", "ask", "from", "say", "kind", "stale_days", "optional", "todo")
+    at.allow("id", "title", "cite", "ask", "from", "say", "kind", "stale_days", "optional", "todo", "proof")
     made = Field(
         _text(at, "id"),
         _text(at, "title"),
@@ -151,6 +154,7 @@ def _field(table: Mapping[str, Any], where: str, number: int) -> Field:
         _whole(at, "stale_days"),
         _flag(at, "optional"),
         _maybe(at, "todo"),
+        _maybe(at, "proof"),
     )
     if not _ID.fullmatch(made.id):
         raise at.wrong("id", "small letters, digits and _, beginning with a letter")
@@ -161,8 +165,13 @@ def _field(table: Mapping[str, Any], where: str, number: int) -> Field:
         )
     if made.path is not None and (not _PATH.fullmatch(made.path) or made.path.split(".")[0] not in ROOTS):
         raise at.wrong("from", f"a path such as evidence.data.rows, beginning with one of {', '.join(ROOTS)}")
+    if made.path is not None and (lost := wrong_step(made.path)) is not None:
+        step, known = lost
+        raise at.wrong("from", f"a path that leads somewhere: there is no {step!r} there; {nearest(step, known)}")
     if made.say is not None and made.say not in say.SENTENCES:
         raise at.wrong("say", f"one of {', '.join(say.SENTENCES)}; {nearest(made.say, say.SENTENCES)}")
+    if made.proof is not None and (made.ask is None or made.proof not in say.SENTENCES):
+        raise at.wrong("proof", f"in a field with `ask`, one of {', '.join(say.SENTENCES)}")
     if made.ask is None and "kind" in table and made.kind == "column":
         raise at.wrong("kind", "text or date: only a person says which column is meant")
     if made.stale_days is not None and made.kind != "date":

@@ -22,6 +22,7 @@ class Field:
 
     kind: of an answer: "text", "date" or "column" (a sensitive attribute of the case). stale_days: after how many days,
     at the date of issue, a date is stale. optional: its absence is not called lacking. todo: what to do where lacking.
+    proof: the sentence that has to be here before the answer counts as fixed beforehand; else the answer is stale.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Field:
     stale_days: int | None = None
     optional: bool = False
     todo: str | None = None
+    proof: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from audit.documents.mitigation import Choice
 from audit.metrics import ACCURACY, SELECTION_RATE
 from audit.sizes import measured, unit
 from reports import words
@@ -161,15 +162,57 @@ def worst_off(s: Sources) -> str | None:
     return f"Receives the favourable decision least often, {'; '.join(out)}." if out else None
 
 
+class Stale(str):
+    """Said, but too late: the item is stale."""
+
+    __slots__ = ()
+
+
+def asked_of_search(s: Sources) -> Mapping[str, Any]:
+    """What was asked of the search, as it stands in its file: need and acceptable loss among it."""
+    found = s.documents.plain("search.json").get("asked") if s.search is not None else None
+    return found if isinstance(found, Mapping) else {}
+
+
 def fixed_beforehand(s: Sources) -> str | None:
-    """Since when the log has known what was fixed before the results."""
-    p = s.said.protocol
-    choice = s.mitigation.choice if s.mitigation else None
+    """Since when the log has known what was fixed before the results; Stale where that was later than the search."""
+    p, choice = s.said.protocol, s.mitigation.choice if s.mitigation else None
+    if s.search is not None:
+        return _before_search(s, choice)
     if not p or not p.logged or (choice and str(choice.time)[:19] <= p.logged[:19]):
         return None
-    return f"{p.file}, in the log since {p.logged[:10]}." + (
-        f" The choice was made on {choice.time[:10]}." if choice else ""
-    )
+    return f"{p.file}, in the log since {p.logged[:10]}." + _choice(choice)
+
+
+def _before_search(s: Sources, choice: Choice | None) -> str | None:
+    p, begun, asked = s.said.protocol, s.said.search, asked_of_search(s)
+    if begun is None:
+        return None
+    since = f"{begun.logged[:10]} {begun.logged[11:16]}"
+    if begun.tried:
+        return Stale(f"The log has known the search since {since} only, when {begun.tried} candidates had been tried.")
+    if choice and str(choice.time)[:19] < begun.logged[:19]:
+        return Stale(f"The choice was made on {choice.time[:10]}; the log has known the search since {since} only.")
+    need, loss = asked.get("need"), asked.get("acceptable_loss")
+    told = []
+    if need and loss is not None:
+        told.append(f"with the need (“{need}”) and the acceptable loss ({words.share(float(loss))})")
+    if p is not None and begun.after_protocol:
+        told.append(f"after {p.file}")
+    if told:
+        return (
+            f"The search has been in the log since {since}, before its first candidate, {', '.join(told)}."
+            + _choice(choice)
+        )
+    if p is not None and p.logged:
+        return Stale(
+            f"{p.file} has been in the log since {p.logged[:10]} {p.logged[11:16]}; the search began before, {since}."
+        )
+    return None
+
+
+def _choice(choice: Choice | None) -> str:
+    return f" The choice was made on {choice.time[:10]}." if choice else ""
 
 
 def search_made(s: Sources) -> str | None:

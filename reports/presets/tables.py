@@ -113,8 +113,11 @@ def _notes(asked: Asked, made: Mapping[str, Any], median: tuple[float, float, fl
             f"{len(small)} of {len(groups)} groups have under {100 * asked.table.leave_out:g} % of the people. They "
             "are kept, since nobody gave a reason to leave them out; a ratio that rests on a few people says little."
         )
-    if made["withheld"]:
-        out.append("Groups too small to be shown are withheld.")
+    gone = [words.by(a) for a, m in asked.margins.items() if len(a) == 1 and m.withheld.any()]
+    if gone:
+        out.append(f"Groups by {', '.join(gone)} too small to be shown are withheld: their people are in no table.")
+    if made["withheld"] and len(made["attribute"]) > 1:
+        out.append("Groups of several attributes too small to be shown are withheld.")
     if median is not None:
         value, low, high = median
         about = "" if low == high else f" (between {low:.6g} and {high:.6g})"
@@ -154,6 +157,8 @@ def accuracy(asked: Asked) -> Made:
     from reports.sections import find
 
     evidence = asked.sources.evidence
+    if evidence.data.label is None:
+        return Made((), "the data hold no outcomes")
     names = (ACCURACY, TRUE_POSITIVE_RATE, FALSE_POSITIVE_RATE)
     out = []
     for attribute in asked.attributes:
@@ -161,13 +166,15 @@ def accuracy(asked: Asked) -> Made:
         rows = tuple(
             (
                 words.name_of(g),
-                *(words.rate_cell(find.rate(evidence, n, attribute, g)).replace("\n", "\n") for n in names),
+                *(words.rate_cell(find.rate(evidence, n, attribute, g)) for n in names),
             )
             for g in groups[:MOST_ROWS]
         )
         if rows:
             heads = ("Group", *(words.capital(words.metric(n)) for n in names))
-            out.append(Printed(f"{asked.table.title}: {words.by(list(attribute))}", heads, rows, asked.table.note))
+            left = f"{MOST_ROWS} of {len(groups)} groups are printed. " if len(groups) > MOST_ROWS else ""
+            note = (left + asked.table.note).strip()
+            out.append(Printed(f"{asked.table.title}: {words.by(list(attribute))}", heads, rows, note))
     return Made(tuple(out), None if out else "the data hold no outcomes")
 
 

@@ -56,7 +56,7 @@ def _found(sources: Sources) -> list[str]:
         names = words.apart(words.name_of(pair.higher), words.name_of(pair.lower), 60)
         top, bottom = (f"“{name}”" for name in names)
         out.append(
-            f"By {words.short(words.by(attribute), 60)}: if {bottom} got it as often as {top}, "
+            f"By {words.attribute(evidence.stated, attribute, 60)}: if {bottom} got it as often as {top}, "
             f"{board.more_of(evidence, short[0])} would have it."
         )
     return [*out, *board.worse_off(evidence)] or ["No two groups could be compared."]
@@ -64,6 +64,8 @@ def _found(sources: Sources) -> list[str]:
 
 def _done(sources: Sources) -> str:
     m = sources.mitigation
+    if m is None and sources.search is not None:
+        return f"A search tried other ways of deciding: {len(sources.search.trials)}. Nobody has picked one so far."
     if m is None:
         return "No other way of deciding has been tried so far."
     decision = m.decision

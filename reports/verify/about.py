@@ -41,6 +41,7 @@ def check_about(manifest: Manifest, files: Mapping[str, bytes]) -> None:
             todo="do not open that file",
         )
     check_shapes(manifest, files)
+    _search(manifest, files)
     stated(manifest)  # the cover prints it, whether or not a log is given to compare it with
     said = manifest.extra.get("about")
     if said is None or "evidence.json" not in files:
@@ -53,3 +54,23 @@ def check_about(manifest: Manifest, files: Mapping[str, bytes]) -> None:
         raise Broken(
             "the manifest names another model or other data than the evidence", got=shown(said), expected=shown(right)
         )
+
+
+def _search(manifest: Manifest, files: Mapping[str, bytes]) -> None:
+    """What the manifest says of a search in the log is said of the embedded one. Raises Broken."""
+    from debias.pareto import digest_of
+
+    said = manifest.extra.get("search")
+    if said is None:
+        return
+    found = None
+    if "search.json" in files:
+        try:
+            found = digest_of(load(files, "search.json"))
+        except (AssayError, KeyError, TypeError, AttributeError) as error:
+            raise Broken("the embedded search does not say what was asked", got=type(error).__name__) from error
+    if said.get("sha256") != found:
+        raise Broken(
+            "the manifest tells of another search than the one that is embedded",
+            got=shown(said.get("sha256")), expected=shown(found),
+        )  # fmt: skip

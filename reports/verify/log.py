@@ -21,6 +21,7 @@ from reports.log import entries as rec
 from reports.log import merkle
 from reports.log.note import Verifier, read_checkpoint
 from reports.log.proof import Proof
+from reports.log.searches import begun
 from reports.log.store import Entry, LogCopy, LogView, read_log
 from reports.manifest import Manifest
 from reports.register import earlier
@@ -110,6 +111,15 @@ def _retold(view: LogView, manifest: Manifest, size: int) -> None:
             raise Broken(
                 "the log did not know the protocol when the report says it did",
                 got="another time" if known else "no entry", expected="the time that the report states",
+            )  # fmt: skip
+    searched = manifest.extra.get("search")
+    if isinstance(searched, dict):
+        fixed = protocol.get("sha256") if isinstance(protocol, dict) else None
+        known_as = begun(before, str(searched.get("sha256")), fixed)
+        if searched != known_as:
+            raise Broken(
+                "the report tells of its search otherwise than the log",
+                got=shown(searched), expected=shown(known_as) if known_as else "nothing: the log has no entry of it",
             )  # fmt: skip
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import decimal
 import itertools
 import json
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -79,30 +81,82 @@ def test_the_rule_s_worked_example_of_selection_to_the_last_digit(printed: dict[
         assert f"{r['impact_ratio']:.{len(ratio.partition('.')[2])}f}" == ratio
 
 
-# 6 RCNY 5-301(d), the worked example of scoring, as far as a stored copy of it was read: applicants, above the median.
-SCORED = [
-    {"Male": (92, 50, 54.3, "1.00"), "Female": (76, 34, 44.7, "0.82")},
-    {
-        "Hispanic or Latino": (28, 18, 64.2, "1.00"),
-        "White": (40, 15, 37.5, "0.58"),
-        "Black or African American": (32, 16, 50.0, "0.78"),
-        "Native Hawaiian or Pacific Islander": (8, 5, 62.5, "0.97"),
-        "Asian": (24, 10, 41.7, "0.65"),
-    },
-]
+# 6 RCNY 5-301(c), the worked example of scoring, whole: applicants, above the median, rate and ratio as printed.
+SCORED_SEX = {"Male": (92, 50, "54.3", "1.00"), "Female": (76, 34, "44.7", "0.82")}
+SCORED_RACE = {
+    "Hispanic or Latino": (28, 18, "64.2", "1.00"),
+    "White": (40, 15, "37.5", "0.58"),
+    "Black or African American": (32, 16, "50.0", "0.78"),
+    "Native Hawaiian or Pacific Islander": (8, 5, "62.5", "0.97"),
+    "Asian": (24, 10, "41.7", "0.65"),
+    "Native American or Alaska Native": (16, 10, "62.5", "0.97"),
+    "Two or More Races": (20, 10, "50.0", "0.78"),
+}
+SCORED_BOTH = {
+    "Hispanic or Latino, Male": (16, 12, "75", "1.00"),
+    "Hispanic or Latino, Female": (12, 6, "50", "0.67"),
+    "White, Male": (20, 7, "35", "0.47"),
+    "Black or African American, Male": (20, 10, "50", "0.67"),
+    "Native Hawaiian or Pacific Islander, Male": (4, 3, "75", "1.00"),
+    "Asian, Male": (12, 7, "58.3", "0.78"),
+    "Native American or Alaska Native, Male": (8, 5, "62.5", "0.83"),
+    "Two or More Races, Male": (12, 6, "50", "0.67"),
+    "White, Female": (20, 8, "40", "0.53"),
+    "Black or African American, Female": (12, 6, "50", "0.67"),
+    "Native Hawaiian or Pacific Islander, Female": (4, 2, "50", "0.67"),
+    "Asian, Female": (12, 3, "25", "0.33"),
+    "Native American or Alaska Native, Female": (8, 5, "62.5", "0.83"),
+    "Two or More Races, Female": (8, 4, "50", "0.67"),
+}
+SLIP = ("Hispanic or Latino", "64.2", "64.3")
+"""The one printed figure that no rule gives together with the others: see the test of all rules."""
 
 
-@pytest.mark.parametrize("printed", SCORED, ids=["sex", "race"])
-def test_the_rule_s_worked_example_of_scoring(printed: dict[str, Any]) -> None:
-    """The rule prints 18 of 28 as 64.2 %: it cuts where others round."""
+@pytest.mark.parametrize("printed", [SCORED_SEX, SCORED_RACE, SCORED_BOTH], ids=["sex", "race", "both"])
+def test_the_rule_s_worked_example_of_scoring_to_the_last_digit(printed: dict[str, Any]) -> None:
     groups = {g: (0, n) for g, (n, *_) in printed.items()}
     scores = {g: [2.0] * x + [0.0] * (n - x) for g, (n, x, _, _) in printed.items()}
     made = impact_table(margins(groups, scores)[1], SCORING, median=1.0)
     for group, (people, above, rate, ratio) in printed.items():
         r = row(made, group)
         assert (r["people"], r["counted"]) == (people, above)
-        assert 100 * r["rate"] == pytest.approx(rate, abs=0.1)
+        said = f"{100 * r['rate']:.{len(rate.partition('.')[2])}f}"
+        assert said == rate or (group, rate, said) == SLIP
         assert f"{r['impact_ratio']:.2f}" == ratio
+
+
+def test_one_printed_digit_follows_from_no_rule_and_rounding_exact_rates_gives_every_other_one() -> None:
+    """Tried: rounding half up, half to even, cutting and raising, each with ratios of exact and of printed rates."""
+    tables = [SEX, RACE, BOTH, SCORED_SEX, SCORED_RACE, SCORED_BOTH]
+    missed = {(how, exact): _missed(tables, how, exact) for how in ROUNDINGS for exact in (True, False)}
+    assert missed[decimal.ROUND_HALF_UP, True] == missed[decimal.ROUND_HALF_EVEN, True] == [SLIP]
+    assert min(len(m) for m in missed.values()) == 1
+    assert {len(m) for key, m in missed.items() if not key[1] or key[0] not in ROUNDINGS[:2]} >= {10, 34, 39}
+    # Of 28 people no number is 64.2 % when rounded; 18 is when cut. But 10 of 24, printed as 41.7 %, are 41.6 when cut:
+    # one way of shortening cannot have made both.
+    assert not [x for x in range(29) if _short(Fraction(100 * x, 28), 1, decimal.ROUND_HALF_UP) == "64.2"]
+    assert _short(Fraction(1800, 28), 1, decimal.ROUND_DOWN) == "64.2"
+    assert _short(Fraction(1000, 24), 1, decimal.ROUND_DOWN) == "41.6"
+
+
+ROUNDINGS = (decimal.ROUND_HALF_UP, decimal.ROUND_HALF_EVEN, decimal.ROUND_DOWN, decimal.ROUND_UP)
+
+
+def _short(value: Fraction, digits: int, how: str) -> str:
+    exact = decimal.Decimal(value.numerator) / decimal.Decimal(value.denominator)
+    return str(exact.quantize(decimal.Decimal(1).scaleb(-digits), rounding=how))
+
+
+def _missed(tables: list[dict[str, Any]], how: str, exact: bool) -> list[tuple[str, str, str]]:
+    """(group, printed, got) of every figure of these tables that the rule does not give."""
+    out = []
+    for printed in tables:
+        shown = {g: _short(Fraction(100 * x, n), len(r.partition(".")[2]), how) for g, (n, x, r, _) in printed.items()}
+        rates = {g: Fraction(x, n) if exact else Fraction(shown[g]) for g, (n, x, *_) in printed.items()}
+        for group, (_, _, rate, ratio) in printed.items():
+            got = _short(rates[group] / max(rates.values()), len(ratio.partition(".")[2]), how)
+            out += [(group, a, b) for a, b in ((rate, shown[group]), (ratio, got)) if a != b]
+    return out
 
 
 def test_groups_are_left_out_only_where_asked_and_before_the_highest_rate_is_chosen() -> None:

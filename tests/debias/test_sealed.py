@@ -1,6 +1,6 @@
 """Cases encrypted at rest: opened into a private folder while they are used, sealed again however that ends.
 
-pyrage is optional (requirements/sealed.in): without it the first test says that it is asked for, and the others wait.
+pyrage is optional for who runs Assay (`make sealed`): the first test is of how it is asked for.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ def test_without_what_seals_nothing_is_kept_in_clear(tmp_path: Path, monkeypatch
 @pytest.fixture
 def private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A workspace whose cases are sealed for two keys, the first of which is here; where private folders lie."""
-    pyrage = pytest.importorskip("pyrage", reason="optional, as in requirements/sealed.in")
+    import pyrage
+
     keys = [pyrage.x25519.Identity.generate() for _ in range(2)]
     for number, key in enumerate(keys):
         (tmp_path / f"key{number}").write_text(f"# made for a test\n{key}\n")

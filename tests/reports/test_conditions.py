@@ -14,6 +14,7 @@ from reports import conditions
 from reports.conditions import Condition, asked, of_case, review_day
 from reports.issue import issue_report
 from reports.log import Log
+from reports.register import conditions_of, to_text
 from reports.verify import verify_or_raise
 from tests.reports import kit
 from tests.reports.pki import Pki
@@ -87,7 +88,10 @@ def test_conditions_live_on_over_the_reports_of_a_case(place: Path, capsys: pyte
     assert main(["register", str(place / "log")]) == 0
     said = capsys.readouterr().out
     assert f"{len(second)} of {len(second) + 1} conditions are open" in said
-    assert "(Bo Board, by 2027-03-01)" in said
+    assert "(Bo Board, by 2027-03-01" in said
+    for day, late in ((1, False), (2, True)):
+        text = to_text((), (), conditions_of(entries), dt.date(2027, 3, day))
+        assert ("(Bo Board, by 2027-03-01: OVERDUE)" in text) is late
     assert "Ask the people affected. (no owner, no day)" in said
 
 

@@ -144,6 +144,7 @@ def test_page_1_reads_who_fares_worse_the_options_and_what_is_asked(
     assert "the answer that is good for the person" in text
     assert f"Measured on {mitigation['splits']['test']:,} people that no option learned from." in text
     assert "Nobody has accepted or rejected" in text
+    assert "\u2610\u00a0It\u00a0may\u00a0go\u00a0on\u00a0with\u00a0the\u00a0candidate" in text
     options = next(b for b in board.blocks if isinstance(b, Table) and b.caption == "The options side by side")
     assert options.columns[1:] == ("Go on as it is", "Only move the threshold", "Candidate: Reweighing")
     for column, arm in enumerate(("original", "matched", "candidate"), 1):
@@ -336,7 +337,7 @@ def test_every_kind_of_case_has_a_document(kind: str, tmp_path: Path) -> None:
     assert "No other way was tried" in text
     board = text_of(section(made, "board"))
     assert ("what became of the people is not in the data" in board) is not labelled
-    assert ("Shares are of the people whom these stand for" in board) is (weight is not None)
+    assert ("Each counts by a weight: together they stand for" in board) is (weight is not None)
     assert "nan" not in re.findall(r"[a-z]+", text.lower())
     assert "None" not in text
     render_html(made)

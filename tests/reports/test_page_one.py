@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from audit.gaps import Settings
 from audit.load import load_case
@@ -153,12 +155,36 @@ def test_a_gap_that_stands_alone_but_not_among_all_that_were_looked_at_says_so()
     assert _sure(replace(gap, pair_p_adjusted=0.01)) == " It is hardly chance."
 
 
-def test_two_long_names_are_cut_where_they_differ() -> None:
-    a = "Ministry of Education and Scientific Research, department of schools"
-    b = "Ministry of Education and Scientific Research, department of universities"
-    x, y = words.apart(a, b, 30)
-    assert x != y
-    assert max(len(x), len(y)) <= 31
+MINISTRY = "Ministry of Education and Scientific Research, department of "
+ALIKE = {
+    "one beginning": [MINISTRY + d for d in ("schools", "universities", "sport")],
+    "one end": [f"{d} regional office for housing and social benefits" for d in ("North", "South", "East-by-sea")],
+    "both ends": [f"Regional office for housing ({d}) in the province of the great river" for d in ("north", "south")],
+    "several places": ["x" * 35 + a + "y" * 35 + b + "z" * 20 for a, b in (("1", "1"), ("1", "2"), ("2", "1"))],
+    "length alone": ["A" * n for n in (60, 61, 62)],
+    "no spaces": ["東京都教育委員会学校教育部義務教育課指導主事室第一係担当者一覧表" + d for d in "北南"],
+    "right to left": ["وزارة التربية والتعليم والبحث العلمي في الجمهورية، قسم " + d for d in ("المدارس", "الجامعات")],
+    "accents apart": ["e\u0301" * 40 + d for d in "ab"],
+    "joined signs": ["👩\u200d👩\u200d👧" * 12 + d for d in "ab"],
+}
+
+
+@pytest.mark.parametrize("names", ALIKE.values(), ids=list(ALIKE))
+def test_long_names_are_cut_where_they_differ(names: list[str]) -> None:
+    cut = words.told_apart(names, 30)
+    assert len(set(cut)) == len(names)
+    for text in (*cut, *words.apart(names[0], names[1], 30)):
+        assert len(text) <= 30
+        assert not re.search("(^|…)[\u0301\u200d]|\u200d(…|$)", text), "a letter is parted from its accent or joiner"
+    assert len(set(words.apart(names[0], names[1], 30))) == 2
+
+
+@given(st.lists(st.text(alphabet="ab ", min_size=1, max_size=90), min_size=2, max_size=8, unique=True))
+@settings(max_examples=150, deadline=None)
+def test_no_two_names_that_differ_come_out_alike(names: list[str]) -> None:
+    cut = words.told_apart(names, 30)
+    assert len(set(cut)) == len(names)
+    assert max(map(len, cut)) <= 30
 
 
 def test_a_script_that_no_font_draws_is_found_before_signing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,3 +196,73 @@ def test_a_script_that_no_font_draws_is_found_before_signing(monkeypatch: pytest
     assert setting.without_font({"evidence.json": "{'é', 'Ж', 'α'}".encode()}) == []
     monkeypatch.setattr(setting, "_fonts", lambda signs: {"Noto": "y"} if "女" in signs else {"DejaVu-Sans": "x"})
     assert setting.without_font(files) == ["DEVANAGARI"]
+
+
+WORDS = """[case]
+name = "Parking"
+purpose = "Who is given a place to park"
+[data]
+path = "rows.csv"
+label = "needs_it"
+positive = "1"
+weight = "w"
+sensitive = ["sex", "born_at", "hh_kind"]
+[data.codes]
+born_at = { "*" = "where people were born" }
+decided = { 1 = "a place", 0 = "no place" }
+[model]
+decision = "decided"
+"""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory, pki: Pki) -> Section:
+    """Page 1 of a case with weights, names from a database and a code book for one of them."""
+    from cli import main
+
+    folder = tmp_path_factory.mktemp("words")
+    lines = ["sex,born_at,hh_kind,needs_it,decided,w"]
+    for i in range(300):
+        sex, born, kind = "fm"[i % 2], ("here", "there", "")[i % 7 % 3], ("k1", "k2")[i // 5 % 2]
+        lines.append(f"{sex},{born},{kind},{int(i % 3 > 0)},{int((i * 7) % 10 < 3 + 4 * (i % 2))},{10 + i % 3}")
+    (folder / "rows.csv").write_text("\n".join(lines) + "\n")
+    (folder / "case.toml").write_text(WORDS)
+    assert main(["audit", str(folder / "case.toml"), "--out", str(folder / "run"), "--draws", "200"]) == 0
+    files = collect(folder / "run")
+    extra = asked_of_board(files, None, kit.ISSUED, "none", (), folder / "run")
+    return build_document(files, manifest=kit.manifest_of(files, pki.auditor, extra=extra)).sections[0]
+
+
+def test_page_1_explains_the_words_that_readers_found_hard(page: Section) -> None:
+    """docs/board-quiz.md: what three readers who knew nothing of Assay stumbled over."""
+    text = " ".join(sentences_of(page))
+    options = next(b for b in page.blocks if isinstance(b, Table) and b.caption.startswith("The options"))
+    rows = " ".join(row[0] for row in options.rows)
+    assert "“merit it” that the outcome on record was good: “needs_it” is “1”." in text
+    assert re.search(r"Each counts by a weight: together they stand for 3,300\. Shares are of those\.", text)
+    assert "both kinds of error" not in text + rows
+    assert any("cannot tell" in cell for row in options.rows for cell in row)
+    assert "“Cannot tell”: the range reaches over the limit, or too few were measured." in options.note
+    assert "By where people were born: of 100 in" in text
+    assert "By “hh_kind”: of 100 in" in text or "“hh_kind”" in rows
+    assert re.search("By sex: of 100 in", text)
+    assert "Find out where people were born for the" in text
+    assert "born_at" not in text + rows
+    assert grade(sentences_of(page)) <= MOST
+
+
+def test_a_gap_has_one_range_on_page_1(page: Section) -> None:
+    options = next(b for b in page.blocks if isinstance(b, Table) and b.caption.startswith("The options"))
+    text = " ".join(sentences_of(page))
+    for by in ("sex", "where people were born"):
+        told = next(s for s in text.split("By ") if s.startswith(f"{by}: of 100"))
+        in_table = any(row[0].startswith(f"Who gets it, gap by {by}:") for row in options.rows)
+        assert ("(95 % sure:" in told) is not in_table, told
+
+
+def test_each_way_to_decide_has_its_box(page: Section) -> None:
+    """The candidate's stands where there is one: tests/reports/test_document.py."""
+    boxes = next(b.text for b in page.blocks if isinstance(b, Paragraph) and "No figure decides" in b.text)
+    ways = [way.replace("\u00a0", " ").strip() for way in re.findall("\u2610([^\u2610.]+)\\.", boxes)]
+    assert ways == ["It may go on as it is", "It may go on with these conditions", "It may not go on"]
+    assert not re.search("\u2610 ", boxes), "a box can stand alone at the end of a line"

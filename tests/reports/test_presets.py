@@ -21,6 +21,7 @@ from reports.manifest import Attached, Manifest, slots_for, strict_json
 from reports.presets import FILE, read_preset, shipped, shipped_text
 from reports.presets.read import MOST_LINES
 from reports.verify.figures import check_figures
+from tests.audit.test_impact import SCORED_BOTH, SCORED_RACE, SCORED_SEX, SLIP
 from tests.reports import kit
 from tests.reports.pki import Pki
 
@@ -47,7 +48,7 @@ from = "evidence.data.rows"
 [[field]]
 id = "absent"
 title = "Something that is not there"
-from = "evidence.data.nothing.of.it"
+from = "explain.method"
 """
 CASE = """[case]
 name = "Hiring"
@@ -193,6 +194,46 @@ def test_the_table_of_local_law_144_has_the_unknown_the_left_out_and_the_reason(
     assert "Lacking: Scoring rates and impact ratios; the decisions have no scores here." in lacking
 
 
+def culture_fit(folder: Path, times: int) -> dict[str, Table]:
+    """The tables of Local Law 144 for the people of the rule's scoring example, so many times, by their captions."""
+    lines = ["sex,race,score"]
+    for group, (n, above, _, _) in SCORED_BOTH.items():
+        race, sex = group.split(", ")
+        lines += [f"{sex},{race},{80 if i < above * times else 20}" for i in range(n * times)]
+    lines += [f",,{(20, 50, 80)[i % 3]}" for i in range(15 * times)]
+    (folder / "rows.csv").write_text("\n".join(lines) + "\n")
+    case = CASE.split("[policy]")[0].replace('decision = "decided"', 'score = "score"\nthreshold = 50.5')
+    answers = '[policy]\npresets = ["nyc-ll144"]\n[answers.nyc-ll144]\nsex = "sex"\nrace_ethnicity = "race"\n'
+    (folder / "case.toml").write_text(case + answers)
+    assert main(["audit", str(folder / "case.toml"), "--out", str(folder / "run"), "--draws", "100"]) == 0
+    made = collect(folder / "run")
+    blocks = form(build_document(made, manifest=manifest(made)), "New York City").blocks
+    return {b.caption: b for b in blocks if isinstance(b, Table) and b.caption.startswith("Scoring rates")}
+
+
+def test_the_rule_s_scoring_example_through_the_command_line(tmp_path: Path) -> None:
+    """Five times its people, since groups of four are withheld: every rate and ratio of the three tables as printed."""
+    tables = culture_fit(tmp_path, 5)
+    both = {
+        ", ".join(reversed(g.split(" / "))): r for g, *r in tables["Scoring rates and impact ratios: sex and race"].rows
+    }
+    single = {r[0]: r[1:] for by in ("sex", "race") for r in tables[f"Scoring rates and impact ratios: {by}"].rows}
+    for group, (people, above, rate, ratio) in (SCORED_SEX | SCORED_RACE | SCORED_BOTH).items():
+        got = both.get(group) or single[group]
+        assert list(got[:2]) == [str(5 * people), str(5 * above)], group
+        assert got[2] == f"{float(rate):.1f} %" or (group, rate, got[2]) == (SLIP[0], SLIP[1], f"{SLIP[2]} %")
+        assert f"{float(got[3]):.2f}" == ratio
+    assert all("Of unknown group and counted apart: 75." in t.note for t in tables.values())
+    assert "The median score of all is 50." in next(iter(tables.values())).note
+
+
+def test_people_of_a_withheld_group_are_missed_aloud_in_every_table(tmp_path: Path) -> None:
+    tables = culture_fit(tmp_path, 1)
+    assert len(tables) == 3
+    for table in tables.values():
+        assert "Groups by race too small to be shown are withheld: their people are in no table." in table.note
+
+
 def test_without_a_reason_nothing_is_left_out(files: dict[str, bytes]) -> None:
     def silent(d: Any) -> None:
         del d["presets"][0]["answers"]["exclusion"]
@@ -258,6 +299,12 @@ WRONG = [
     ('ask = "Who?"', "", "field 'who'"),
     ('ask = "Who?"', 'say = "dat"', "did you mean 'data'"),
     ('from = "evidence.data.rows"', 'from = "os.environ"', "field 'rows'"),
+    ('from = "evidence.data.rows"', 'from = "evidence.data.rosw"', "there is no 'rosw' there; did you mean 'rows'"),
+    ('from = "evidence.data.rows"', 'from = "evidence.rates.first"', "there is no 'first' there"),
+    ('from = "evidence.data.rows"', 'from = "search.asked.seed.x"', "there is no 'x' there"),
+    ("What our board wants to know.", "w" * 1001, "'intro'"),
+    ("stale_days = 30", "stale_days = 99999999999", "'stale_days'"),
+    ('ask = "Who?"', 'ask = "Who?"\nproof = "fixed"', "'proof'"),
     ('from = "evidence.data.rows"', 'form = "evidence.data.rows"', "unknown key 'form'"),
     ("stale_days = 30", "stale_days = -1", "field 'when'"),
     ('kind = "date"\nstale_days', "stale_days", "'stale_days'"),
@@ -268,6 +315,23 @@ WRONG = [
     (ROWS, '[[table]]\nmake = "impact_ratios"\ntitle = "x"\nby = ["who"]\n' + ROWS, "'by'"),
     (ROWS, '[[table]]\nmake = "impact_ratios"\ntitle = "x"\nleave_out = 0.02\n' + ROWS, "because"),
 ]  # fmt: skip
+
+
+def test_a_preset_of_a_stranger_in_another_script_is_read_and_printed(place: Path, files: dict[str, bytes]) -> None:
+    """Name and title in Cyrillic, a field that is always lacking, tables that cannot be made: told, not refused."""
+    text = OWN.replace('"our-form"', '"Форма 7"').replace("Our own form", "Форма 7: кто отвечает")
+    text += "".join(f'[[table]]\nmake = "{m}"\ntitle = "{m}"\n' for m in ("accuracy_by_group", "candidates"))
+
+    def other(d: Any) -> None:
+        d["presets"] = [{"name": "Форма 7", "text": text, "answers": {"who": "Совет"}}]
+
+    assert len(text.splitlines()) <= MOST_LINES
+    changed = kit.edited(files, FILE, other)
+    blocks = form(build_document(changed, manifest=manifest(changed)), "Форма 7").blocks
+    found = states(form(build_document(changed, manifest=manifest(changed)), "Форма 7"))
+    assert (found["Who asked for it"], found["Something that is not there"]) == ("here", "lacking")
+    lacking = [i for b in blocks if isinstance(b, Points) for i in b.items if i.startswith("Lacking:")]
+    assert len(lacking) == 2, lacking
 
 
 @pytest.mark.parametrize(("old", "new", "words"), WRONG)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import shutil
 from collections.abc import Iterator
@@ -303,6 +304,27 @@ def test_the_register_shows_reports_of_ones_own_cases(lent: CaseFolder, acting: 
         {"type": "report", "report": "0" * 64, "size": 18}, {"type": "decision", "report": "0" * 64},
     ]  # fmt: skip
     for who, seen in ((ANN, 2), (VIC, 2), (BOB, 0), (AUD, 4), (ADM, 4), (None, 0)):
+        acting(who)
+        assert len(workspace.entries_seen(entries)) == seen
+
+
+def test_the_register_keeps_a_report_that_was_signed_again(lent: CaseFolder, acting: As, tmp_path: Path) -> None:
+    """The second report takes the place of the first one's file; the register shows both, and nobody approves either
+    who signed one."""
+    from reports.issue import issue_report
+    from reports.keys import make_key
+    from reports.log import Log
+
+    key = make_key("Ann", b"a long password")[0]
+    for day in (1, 2):
+        issue_report(lent.run, key, lent.run / "report.pdf", annex="summary", log=tmp_path / "log",
+                     issued=dt.datetime(2026, 11, day, tzinfo=dt.UTC))  # fmt: skip
+    entries = Log(tmp_path / "log").view().entries
+    reports = [e for e in entries if e["type"] == "report"]
+    assert len(reports) == 2
+    for e in reports:
+        assert workspace.cases_of_report(e["report"], e["size"]) == [lent.place]
+    for who, seen in ((ANN, 2), (VIC, 2), (BOB, 0), (AUD, 2), (None, 0)):
         acting(who)
         assert len(workspace.entries_seen(entries)) == seen
 

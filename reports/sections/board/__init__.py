@@ -13,7 +13,7 @@ from reports import fit
 from reports.blocks import Block, Heading, Lead, Notice, Paragraph, Points, Section, Sources
 from reports.sections.board.asked import asked, conditions_of, sign
 from reports.sections.board.found import keys, more_of, most_people, short_of, unseen, worse_off
-from reports.sections.board.options import options
+from reports.sections.board.options import options, ranged
 from reports.sections.board.said import LABELS, facts, model_notices, opening
 from reports.undrawn import notice, scripts_of
 
@@ -65,7 +65,7 @@ def _blocks(sources: Sources, most: Measure) -> list[Block]:
         *model_notices(evidence, most.notices),
         *keys(sources),
         Heading("Who fares worse, and how sure that is"),
-        Points(_cut(worse_off(evidence), most.found, "Rates and gaps")),
+        Points(_cut(worse_off(evidence, ranged(sources, most.norms)), most.found, "Rates and gaps")),
         Heading("What could not be seen"),
         Points(_cut(unseen(sources), most.unseen, "Limits")),
         *options(sources, most.norms),

@@ -14,7 +14,11 @@ BOX = "\u2610"
 
 def asked(sources: Sources) -> str:
     members, quorum = sources.manifest.members, sources.manifest.quorum
-    text = f"{BOX} It may go on as it is.   {BOX} It may go on with these conditions.   {BOX} It may not go on."
+    ways = ["It may go on as it is.", "It may go on with these conditions.", "It may not go on."]
+    if sources.mitigation is not None:
+        ways.insert(1, "It may go on with the candidate in its place.")
+    # Each box stays with its words on one line.
+    text = "   ".join(f"{BOX} {way}".replace(" ", "\u00a0") for way in ways)
     if members:
         text += f" {many(quorum, 'approval')} of {len(members)} {'is' if quorum == 1 else 'are'} needed."
     return text + " No figure decides this for you." + _before(sources)

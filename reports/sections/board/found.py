@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from audit.documents.base import Names
 from audit.documents.evidence import Evidence
 from audit.findings import surest
@@ -11,7 +13,7 @@ from audit.values import Gap, Pair
 from reports import conditions, words
 from reports.blocks import Block, Key, Keys, Sources
 from reports.sections import find
-from reports.sections.board.said import NAME, many, name, named, of_100, two
+from reports.sections.board.said import NAME, many, named, of_100, two
 
 MOST, FULL = 3, 2
 """Attributes with a figure of their own, and those of them with sentences of their own."""
@@ -69,7 +71,7 @@ def keys(sources: Sources) -> list[Block]:
         top, bottom = two(pair.higher, pair.lower)
         items.append(
             Key(
-                f"By {named(attribute)}"
+                f"By {named(evidence, attribute)}"
                 + ("" if _widest_too(evidence, pair) else ", most people")
                 + (f": {who} standing for" if weighed else ""),
                 f"{short[0]:,.0f}" + ("" if weighed else f" {who}"),
@@ -85,8 +87,11 @@ def _widest_too(evidence: Evidence, pair: Pair) -> bool:
     return gap is not None and (gap.highest, gap.lowest) == (pair.higher, pair.lower)
 
 
-def worse_off(evidence: Evidence) -> list[str]:
-    """Per attribute: of 100 of each group, how many get it; of those who merit it; how sure."""
+def worse_off(evidence: Evidence, ranged: Collection[Names] = ()) -> list[str]:
+    """Per attribute: of 100 of each group, how many get it; of those who merit it; how sure.
+
+    ranged: attributes whose gap stands on the same page with its range; one gap has one range there.
+    """
     if evidence.regression is not None:
         return [words.unquoted(f) for f in evidence.findings[:4]]
     out = []
@@ -94,24 +99,24 @@ def worse_off(evidence: Evidence) -> list[str]:
     for attribute in shown[:FULL]:
         gap = find.gap(evidence, SELECTION_RATE, attribute)
         if gap is None or gap.value is None:
-            out.append(
-                f"By {named(attribute)}, groups cannot be compared: {words.why(gap.reason) if gap else 'not measured'}."
-            )
+            reason = words.why(gap.reason) if gap else "not measured"
+            out.append(f"By {named(evidence, attribute)}, groups cannot be compared: {reason}.")
             continue
-        out.append(_compared(evidence, attribute, gap))
+        out.append(_compared(evidence, attribute, gap, ranged=attribute in ranged))
     crossed = [a for a in find.printed(evidence) if len(a) > 1]
     gaps = [g for a in crossed if (g := find.gap(evidence, SELECTION_RATE, a)) and g.value is not None]
     if gaps:
         g = max(gaps, key=lambda g: g.value or 0.0)
         top, bottom = two(g.highest, g.lowest)
-        out.append(f"By {named(g.attribute)} taken together, {bottom} and {top} are furthest apart: {words.width(g)}.")
+        by = named(evidence, g.attribute)
+        out.append(f"By {by} taken together, {bottom} and {top} are furthest apart: {words.width(g)}.")
     more = len(find.attributes(evidence, alone=True)) - min(len(shown), FULL)
     if more:
         out.append(f"{many(more, 'more attribute')} measured: see the chapters behind.")
     return out
 
 
-def _compared(evidence: Evidence, attribute: Names, gap: Gap) -> str:
+def _compared(evidence: Evidence, attribute: Names, gap: Gap, *, ranged: bool) -> str:
     high = find.rate(evidence, gap.metric, attribute, gap.highest or ())
     low = find.rate(evidence, gap.metric, attribute, gap.lowest or ())
     if high is None or low is None:
@@ -119,8 +124,9 @@ def _compared(evidence: Evidence, attribute: Names, gap: Gap) -> str:
     top, bottom = two(gap.highest, gap.lowest)
     widest_gap = "widest gap" if (gap.pairs or 0) > 1 else "gap"
     text = (
-        f"By {named(attribute)}: of 100 in {bottom}, {of_100(low.value)} get it; of 100 in {top}, "
-        f"{of_100(high.value)}. The {widest_gap} is {words.width(gap)} (95 % sure: {words.span(gap)})."
+        f"By {named(evidence, attribute)}: of 100 in {bottom}, {of_100(low.value)} get it; of 100 in {top}, "
+        f"{of_100(high.value)}. The {widest_gap} is {words.width(gap)}"
+        + ("." if ranged else f" (95 % sure: {words.span(gap)}).")
     )
     return text + _sure(gap) + _surer(evidence, gap) + _merit(evidence, attribute)
 
@@ -187,8 +193,9 @@ def unseen(sources: Sources) -> list[str]:
         out.append("How people fare whose outcome nobody saw, such as those who were refused.")
     known = evidence.data.label is not None
     short = [r for r in evidence.rates if not r.estimable and (known or r.metric == SELECTION_RATE)]
-    small = list(dict.fromkeys(name(r.group) for r in short))
+    small = list(dict.fromkeys(words.name_of(r.group) for r in short))
     if small:
+        small[:2] = words.told_apart(small[:2], NAME)
         named = ", ".join(small[:2]) + (f" and {len(small) - 2} more" if len(small) > 2 else "")
         out.append(f"Some figures of groups with few people: {named}.")
     if sources.explain is None or not sources.explain.overall:
@@ -199,7 +206,8 @@ def unseen(sources: Sources) -> list[str]:
 def _unknown(evidence: Evidence) -> list[str]:
     """Where the group of some is not known: of how many, and what the gap could be."""
     return [
-        f"For {n:,} of {of:,} {unit(evidence.data)}, “{words.short(a, NAME)}” is not known." + _bound(evidence, a)
+        f"For {n:,} of {of:,} {unit(evidence.data)}, {conditions.column(evidence, a)} is not known."
+        + _bound(evidence, a)
         for a, n, of in conditions.unknown_of(evidence)[:1]
     ]
 

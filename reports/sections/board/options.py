@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from audit.documents.evidence import Evidence
+from audit.documents.base import Names
 from audit.documents.mitigation import Mitigation
 from audit.findings import NormResult
 from audit.metrics import ACCURACY, SELECTION_RATE
@@ -13,10 +13,10 @@ from reports import words
 from reports.blocks import Block, Notice, Paragraph, Sources, Table
 from reports.conditions import plain
 from reports.sections import find
-from reports.sections.board.found import widest
 from reports.sections.board.said import NAME, many, named
 
-STANDS = {"outside": "OUTSIDE", "undecided": "cannot tell", "inside": "inside", "not_estimable": "cannot tell"}
+CANNOT = "cannot tell"
+STANDS = {"outside": "OUTSIDE", "undecided": CANNOT, "inside": "inside", "not_estimable": CANNOT}
 
 
 def options(sources: Sources, most: int) -> list[Block]:
@@ -37,26 +37,26 @@ def options(sources: Sources, most: int) -> list[Block]:
             )
             if arm
         ]
-    order = {"outside": 0, "undecided": 1, "not_estimable": 2, "inside": 3}
-    known = [n for n in arms[0][1] if n.value is not None]
-    shown = sorted(known, key=lambda n: (order[n.status], n.metric != SELECTION_RATE, n.kind != "difference"))
+    shown = _shown(arms[0][1], most)
     rows = [
         (
             f"{words.capital(plain(n.metric))}, {'gap' if n.kind == 'difference' else 'ratio'} by "
-            f"{named(n.attribute)}: {_limit(n)}",
+            f"{named(evidence, n.attribute)}: {_limit(n)}",
             *(_stand(find.one(found, metric=n.metric, attribute=n.attribute, kind=n.kind)) for _, found, _ in arms),
         )
-        for n in shown[:most]
+        for n in shown
     ]
     rows += [_right([arm for _, _, arm in arms])] if len(arms) > 1 else []
-    rest = len(norms) - len(shown[:most])
+    rest = len(norms) - len(shown)
     behind = f" {many(rest, 'more limit')}: see the chapters behind." if rest else ""
-    note = f"{evidence.policy.words} 95 % range in brackets.{_of_all(evidence)}{behind}"
+    told = any(CANNOT in cell for row in rows for cell in row[1:])
+    cannot = f" “{words.capital(CANNOT)}”: the range reaches over the limit, or too few were measured." if told else ""
+    note = f"{evidence.policy.words} 95 % range in brackets.{cannot}{behind}"
     heads = ("What is asked of it", *(title for title, _, _ in arms))
     widths = {1: (56, 44), 2: (40, 30, 30), 3: (34, 22, 22, 22)}[len(arms)]
     out: list[Block] = [Table("The options side by side", heads, tuple(rows), note, widths)]
     if m is None:
-        out.append(Paragraph("No other way was tried: there is nothing to choose beside it."))
+        out.append(Paragraph(_untaken(sources)))
         return out
     people = words.part(m.splits, "test", m.notes)
     out.append(
@@ -65,10 +65,30 @@ def options(sources: Sources, most: int) -> list[Block]:
     return [*out, *_reads_groups(sources)]
 
 
-def _of_all(evidence: Evidence) -> str:
-    """Why a range here may differ from that of the two groups named above; nothing where there are but two."""
-    several = any((g.pairs or 0) > 1 for a in widest(evidence) if (g := find.gap(evidence, SELECTION_RATE, a)))
-    return " It is that of the widest gap among all groups, and can differ from that of two groups." if several else ""
+def _untaken(sources: Sources) -> str:
+    """Why nothing stands beside what there is."""
+    if sources.search is None:
+        return "No other way was tried: there is nothing to choose beside it."
+    tried = many(len(sources.search.trials), "other way")
+    return (
+        f"{tried} of deciding {'was' if tried.startswith('1 ') else 'were'} tried in a search; nobody has picked one."
+    )
+
+
+def _shown(norms: Sequence[NormResult], most: int) -> list[NormResult]:
+    """Those that the page has room for, worst first."""
+    order = {"outside": 0, "undecided": 1, "not_estimable": 2, "inside": 3}
+    known = [n for n in norms if n.value is not None]
+    return sorted(known, key=lambda n: (order[n.status], n.metric != SELECTION_RATE, n.kind != "difference"))[:most]
+
+
+def ranged(sources: Sources, most: int) -> list[Names]:
+    """Attributes whose gap in who gets it stands in the table of options, with its range, as it was measured."""
+    m, evidence = sources.mitigation, sources.evidence
+    shown = _shown(m.arms.original.norms if m is not None and m.arms.original else evidence.norms, most)
+    gaps = {n.attribute: n.value for n in shown if n.metric == SELECTION_RATE and n.kind == "difference"}
+    found = ((a, find.gap(evidence, SELECTION_RATE, a), value) for a, value in gaps.items())
+    return [a for a, gap, value in found if gap is not None and gap.value == value]
 
 
 def _reads_groups(sources: Sources) -> list[Block]:
@@ -83,7 +103,7 @@ def _limit(n: NormResult) -> str:
 
 def _stand(n: NormResult | None) -> str:
     if n is None or n.value is None:
-        return "cannot tell"
+        return CANNOT
     scaled = n.kind == "difference" and n.metric not in words.SCORES
     value = words.number(100 * n.value, 1) if scaled else words.number(n.value, 2)
     low, high = (

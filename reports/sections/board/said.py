@@ -6,7 +6,7 @@ from audit.documents.base import Names
 from audit.documents.evidence import Evidence
 from audit.findings import turned_words
 from audit.load.forms import ABOUT, BAD, GOOD
-from audit.metrics import SELECTION_RATE
+from audit.metrics import EQUAL_OPPORTUNITY, SELECTION_RATE
 from audit.sizes import measured
 from reports import words
 from reports.blocks import Block, Notice
@@ -36,8 +36,8 @@ def two(a: Names | None, b: Names | None) -> tuple[str, str]:
     return f"“{x}”", f"“{y}”"
 
 
-def named(attribute: Names) -> str:
-    return words.short(words.by(attribute), NAME)
+def named(evidence: Evidence, attribute: Names) -> str:
+    return words.attribute(evidence.stated, attribute, NAME)
 
 
 def many(n: int, what: str) -> str:
@@ -50,10 +50,22 @@ def opening(evidence: Evidence) -> str:
     text = f"{words.short(evidence.case.purpose, 150).rstrip('.')}. {measured(data)} were looked at."
     everyone = find.rate(evidence, SELECTION_RATE, (), ())
     if everyone and everyone.estimable:
-        text += f" {of_100(everyone.value)} of 100 got {_answer(evidence)}. Below, “get it” means that."
-    if data.weight:
-        text += " Shares are of the people whom these stand for."
+        text += (
+            f" {of_100(everyone.value)} of 100 got {_answer(evidence)}. Below, “get it” means that{_merit(evidence)}."
+        )
+        if data.weight:
+            whole = f"{everyone.denominator:,.0f}"
+            text += f" Each counts by a weight: together they stand for {whole}. Shares are of those."
     return text
+
+
+def _merit(evidence: Evidence) -> str:
+    """What “merit it” means here, where anything is told of those who do."""
+    data = evidence.data
+    if data.label is None or not any(g.metric == EQUAL_OPPORTUNITY for g in evidence.gaps):
+        return ""
+    label, good = (words.short(str(t), NAME) for t in (data.label, data.favourable))
+    return f", and “merit it” that the outcome on record was good: “{label}” is “{good}”"
 
 
 def _answer(evidence: Evidence) -> str:

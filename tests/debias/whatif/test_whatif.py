@@ -16,6 +16,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
+import assay
 import cli
 from audit.documents.stress import Stress, Whatif
 from audit.load import load_case, load_rows
@@ -260,6 +261,30 @@ def test_verify_makes_both_again_from_model_and_data(case: Path, own: Path, tmp_
     assert lines["rerun"]["status"] == "ok", lines["rerun"]
     same = lines["rerun"]["detail"].partition("the same bytes: ")[2]
     assert all(name in same for name in OWN)
+
+
+def test_a_pipeline_from_a_notebook_is_cloned(tmp_path: Path) -> None:
+    frame = people().drop(columns="flag")
+    train = frame[frame["split"] == "train"]
+    model = cold(train[["town", "a", "b"]], train["outcome"])
+    parts = {"data": {"split": "split", "train": "train", "audit": "test"}}
+    roles = {
+        "label": "outcome",
+        "favourable": "yes",
+        "positive": "yes",
+        "sensitive": ["sex"],
+        "exclude": ["sex"],
+        "case": parts,
+    }
+    result = assay.audit(frame, model=model, out=tmp_path / "run", **roles)
+    found = result.whatif(kinds=["features"])
+    written = json.loads((tmp_path / "run" / "whatif.json").read_text())
+    assert "audited Pipeline" in written["learner"]
+    assert found["variant"].unique().tolist() == ["without town", "without a", "without b"]
+    assert found["change"].tolist() == [f["change"] for v in written["variants"] for f in v["figures"]]
+    worst = result.stress(train=False, budget=0.2)
+    assert worst["worse"].is_monotonic_decreasing
+    assert worst["worse"].any()
 
 
 @pytest.mark.parametrize("wrong", [["--kind", "featurs"], ["--learner", "logistic", "--kind", "nothing"]])
