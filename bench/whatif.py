@@ -1,6 +1,6 @@
 """What-if with shared work beside one pipeline after the other from the file, with equal results.
 
-    python bench/whatif.py [--learner logistic|boosting] [--mix balanced|prototype|anchor|half] [--variants N]
+    python bench/whatif.py [--learner logistic|boosting] [--mix balanced|prototype|anchor] [--variants N] [--fitted N]
 
 Prints seconds (wall and CPU), their ratio, the mix of variants, and the largest difference of any score. The other side
 reads the file, encodes and fits for every variant, by scikit-learn's Pipeline: StandardScaler, OneHotEncoder and
@@ -9,10 +9,9 @@ LogisticRegression, or OrdinalEncoder and LightGBM. The mixes of 60:
 balanced    as many of every kind as the table has: 14 change what comes in
 prototype   13 features left out, 26 changes of what comes in, 6 flips of outcomes by group, 5 groups not learned from,
             6 encodings, 4 cleanings: that of the prototype from which the goals come
-anchor      nine in ten change what is measured and not what is learned, as in the best case of mlwhatif: fields that
-            come in otherwise, gaps filled at serving, other shares of people, outcomes cleaned where measured, other
-            thresholds
-half        every second one does
+anchor      all but three (--fitted) change what is measured and not what is learned, as in the best case of mlwhatif:
+            fields that come in otherwise, gaps filled at serving, other shares of people, outcomes cleaned where
+            measured, other thresholds
 """
 
 from __future__ import annotations
@@ -47,15 +46,14 @@ PROTOTYPE = (
 CASE = ROOT / "sample_data" / "adult.toml"
 
 
-def chosen(parts: Parts, learner: str, count: int, mix: str) -> list[Variant]:
-    """`count` variants, evenly of every kind; with `anchor`, nine in ten change what comes in."""
+def chosen(parts: Parts, learner: str, count: int, mix: str, fitted: int = 3) -> list[Variant]:
+    """`count` variants, evenly of every kind; with `anchor`, so many are `fitted` and the others are not."""
     whole = [v for v in variants_of(parts, learner) if v.kind != "scaling"]
     # scikit-learn's scaler refuses gaps in numbers: those would not be made on the other side.
     numbers = {c for c in parts.test if parts.test[c].dtype.kind in "biuf"}
     whole = [v for v in whole if v.kind != "incoming gaps" or not numbers & set(v.recipe.asked)]
     out: list[Variant] = []
-    if mix in ("anchor", "half"):
-        fitted = count // (10 if mix == "anchor" else 2)
+    if mix == "anchor":
         coming, rest = ([v for v in whole if (v.side != "train") is side] for side in (True, False))
         return [*in_turn(coming, count - fitted), *in_turn(rest, fitted)]
     if mix == "prototype":
@@ -136,11 +134,12 @@ def main() -> None:
     parser.add_argument("--learner", choices=("logistic", "boosting"), default="logistic")
     parser.add_argument("--variants", type=int, default=60)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--mix", choices=("balanced", "prototype", "anchor", "half"), default="balanced")
+    parser.add_argument("--mix", choices=("balanced", "prototype", "anchor"), default="balanced")
+    parser.add_argument("--fitted", type=int, default=3, help="with anchor: variants that are fitted")
     args = parser.parse_args()
     case = load_case(CASE)
     task = task_of(case, load_rows(case, everything=True), 0)
-    known = chosen(parts_of(task, 0), args.learner, args.variants, args.mix)
+    known = chosen(parts_of(task, 0), args.learner, args.variants, args.mix, args.fitted)
     print(
         f"{len(known)} variants of {args.learner}: "
         + ", ".join(f"{k} {n}" for k, n in Counter(v.kind for v in known).items())

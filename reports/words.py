@@ -211,8 +211,9 @@ def width(gap: Measured) -> str:
 
 def ends(gap: Measured) -> tuple[float | None, float | None]:
     """The interval of the two groups that a gap names where pairs were compared, else of the widest gap."""
-    two = isinstance(gap, Gap) and gap.pairs and gap.pair_low is not None
-    return (gap.pair_low, gap.pair_high) if two else (gap.low, gap.high)
+    if isinstance(gap, Gap) and gap.pairs and gap.pair_low is not None:
+        return gap.pair_low, gap.pair_high
+    return gap.low, gap.high
 
 
 def pair_p(gap: Gap) -> str:

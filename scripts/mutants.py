@@ -35,6 +35,7 @@ SAID = "said.txt"
 ROOMS: dict[str, tuple[str, ...]] = {
     "audit/stats": (
         "tests/audit/test_pinned.py", "tests/audit/stats/test_permute_areas.py", "tests/audit/test_clusters.py",
+        "tests/audit/test_power.py",
         "tests/audit/stats/test_adjust.py", "tests/audit/stats/test_areas.py", "tests/audit/stats/test_calibrated.py",
         "tests/audit/stats/test_exact.py", "tests/audit/stats/test_exact_law.py", "tests/audit/stats/test_intervals.py",
         "tests/audit/stats/test_largest_gap.py", "tests/audit/stats/test_means.py", "tests/audit/stats/test_permute.py",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from audit.cube import Floats, Ints
@@ -10,7 +12,7 @@ from audit.stress.corrupt import KINDS, fits
 from audit.stress.predicates import singles_and_pairs
 from audit.stress.serving import FLOOR
 from debias.stress.fits import Bench, Point
-from debias.stress.influence import Influence, encoder_of, rate_weight
+from debias.stress.influence import Encoder, Influence, encoder_of, rate_weight
 
 RANKED = 6000
 """Rows by which candidates are ranked; more change the order little."""
@@ -35,17 +37,7 @@ def ranked(bench: Bench) -> tuple[list[Point], int]:
     trained = sorted((k for k in KINDS.values() if k.training), key=lambda k: k.training)
     wanted = [k.name for k in trained if not bench.spec.kinds or k.name in bench.spec.kinds]
     changes = [(k, None) for k in wanted if KINDS[k].of == "rows"]
-    columns = [c for c, _ in encode.parts if not bench.spec.columns or c in bench.spec.columns]
-    other = {}
-    for name in columns:
-        for kind in wanted:
-            if KINDS[kind].of != "rows" and fits(KINDS[kind], bench.rows[name]):
-                at = dict(encode.parts)[name]
-                change = KINDS[kind].change
-                assert change is not None
-                new = x[few].copy()
-                new[:, encode.slice_of(name)] = encode.column(change(bench.rows[name]).iloc[few], at)
-                other[kind, name] = new
+    other = _changed_columns(bench, encode, x[few], few, [k for k in wanted if KINDS[k].of != "rows"])
     lists: list[tuple[bool, list[tuple[float, Point]]]] = []
     for aim in range(len(bench.figures.aims)):
         v = influence.direction(_weights(bench, influence.soft, aim))
@@ -62,7 +54,29 @@ def ranked(bench: Bench) -> tuple[list[Point], int]:
                     mine.append((float(total[k]), Point(kind, column, names)))
         # The best of each kind first, so that fits are not spent on one kind's neighbours.
         lists.append((bench.turned[aim], _spread(mine)))
-    # Two of each figure as it stands before one of the other side.
+    return _by_turns(lists), int(usable.sum()) * (len(changes) + len(other))
+
+
+def _changed_columns(
+    bench: Bench, encode: Encoder, x: Floats, few: Ints, kinds: Sequence[str]
+) -> dict[tuple[str, str], Floats]:
+    """(kind, column) -> the encoded rows `few`, x, with that column changed; where the kind fits the column."""
+    out = {}
+    for name, at in encode.parts:
+        if bench.spec.columns and name not in bench.spec.columns:
+            continue
+        for kind in kinds:
+            if fits(KINDS[kind], bench.rows[name]):
+                change = KINDS[kind].change
+                assert change is not None
+                new = x.copy()
+                new[:, encode.slice_of(name)] = encode.column(change(bench.rows[name]).iloc[few], at)
+                out[kind, name] = new
+    return out
+
+
+def _by_turns(lists: Sequence[tuple[bool, Sequence[tuple[float, Point]]]]) -> list[Point]:
+    """Each point once; two of each figure as it stands before one of its other side (True)."""
     out: dict[Point, None] = {}
     most = max((len(one) for _, one in lists), default=0)
     turns = [(0, False), (1, False), (0, True), *((p, side) for p in range(most) for side in (False, True))]
@@ -70,7 +84,7 @@ def ranked(bench: Bench) -> tuple[list[Point], int]:
         for turned, one in lists:
             if turned is side and place < len(one):
                 out.setdefault(one[place][1])
-    return list(out), int(usable.sum()) * (len(changes) + len(other))
+    return list(out)
 
 
 def _spread(found: list[tuple[float, Point]]) -> list[tuple[float, Point]]:

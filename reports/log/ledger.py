@@ -18,11 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from audit.cube import Margin
 from audit.cube_json import margins_from_json
-from audit.documents import Documents, record_in
+from audit.documents import Documents, FormError, record_in
+from audit.documents.base import Names, Record
 from audit.documents.evidence import Subject
 from audit.errors import PublicationError
 from audit.files import private_folder, write_whole
@@ -41,7 +43,43 @@ NEARLY = 0.05
 LEAST_PEOPLE = 50
 _SIDES = ("quality", "slices", "individual")
 _EXPLAINED = ("groups", "fidelity", "recourse")
-Record = Mapping[str, Any]
+
+
+class AuditCounts(Record, frozen=True):
+    """What one audit publishes: what it is about, its tables, and the counts that stand beside them."""
+
+    about: dict[str, str]
+    columns: Names
+    label: str | None
+    weight: str | None
+    bins: dict[str, Any]
+    cube: dict[str, Any]
+    sides: dict[str, Any]
+
+    @property
+    def margins(self) -> tuple[Margin, ...]:
+        return margins_from_json(self.cube)
+
+    @property
+    def facts(self) -> Facts:
+        return Facts(f"{self.about['data']} {self.about['people']}", self.label, self.weight, self.bins)
+
+
+class ArmCounts(Record, frozen=True):
+    """Tables of a mitigation or a search, of its own rows. made: sha256 of the candidate."""
+
+    made: str | None
+    cubes: dict[str, dict[str, Any]]
+
+
+class Published(Record, frozen=True):
+    """What one report publishes in counts: schema assay/published/1."""
+
+    schema: str
+    case: str
+    audits: tuple[AuditCounts, ...]
+    arms: ArmCounts
+    series: tuple[dict[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,25 +100,26 @@ class Ledger:
     def __init__(self, log: Path) -> None:
         self.folder = Path(log) / FOLDER
 
-    def keep(self, report: str, record: Record) -> None:
+    def keep(self, report: str, record: Published) -> None:
         """Keep what a report publishes. Raises OutputError."""
         if self.read(report) is None:
             private_folder(self.folder)
-            body = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
+            body = json.dumps(msgspec.to_builtins(record), ensure_ascii=False, separators=(",", ":")).encode()
             write_whole(self._path(report), gzip.compress(body, mtime=0), mode=0o600)
 
-    def read(self, report: str) -> Record | None:
+    def read(self, report: str) -> Published | None:
         """What a report published; None where that is not known here, or cannot be read."""
         try:
-            found = json.loads(gzip.decompress(self._path(report).read_bytes()))
-        except (OSError, EOFError, ValueError):
+            plain = json.loads(gzip.decompress(self._path(report).read_bytes()))
+            found = record_in(Published, plain, self._path(report).name)
+        except (OSError, EOFError, ValueError, FormError):
             return None
-        return found if isinstance(found, dict) and found.get("schema") == SCHEMA else None
+        return found if found.schema == SCHEMA else None
 
     def _path(self, report: str) -> Path:
         return self.folder / f"{report}.json.gz"
 
-    def held_against(self, entries: Sequence[Entry], record: Record) -> tuple[int, tuple[Conflict, ...]]:
+    def held_against(self, entries: Sequence[Entry], record: Published) -> tuple[int, tuple[Conflict, ...]]:
         """How many logged reports are on these people, and those beside which `record` would give some of them away."""
         out, akin_reports = [], 0
         for entry in entries:
@@ -99,7 +138,7 @@ class Ledger:
         return akin_reports, tuple(out)
 
 
-def record_of(files: Mapping[str, bytes], case: str) -> dict[str, Any]:
+def record_of(files: Mapping[str, bytes], case: str) -> Published:
     """What these published files, by name, say in counts: a report's attachments, or what is about to be attached."""
     names = ("evidence.json", "cube.json", *EARLIER.values(), "mitigation.json", "search.json", "explain.json", SERIES)
     documents = Documents.of(files)
@@ -108,37 +147,32 @@ def record_of(files: Mapping[str, bytes], case: str) -> dict[str, Any]:
     if EARLIER["cube.json"] in parsed:
         audits.append(_audit(parsed, EARLIER["evidence.json"], EARLIER["cube.json"]))
     mitigation = parsed.get("mitigation.json") or {}
-    audits[0]["sides"] |= {k: mitigation[k] for k in ("splits", "flips") if mitigation.get(k)}
+    audits[0].sides.update({k: mitigation[k] for k in ("splits", "flips") if mitigation.get(k)})
     search, series = parsed.get("search.json"), parsed.get(SERIES) or {}
     explained = parsed.get("explain.json") or {}
-    audits[0]["sides"] |= {f"explained, {k}": explained[k] for k in _EXPLAINED if explained.get(k)}
+    audits[0].sides.update({f"explained, {k}": explained[k] for k in _EXPLAINED if explained.get(k)})
     cubes = {k: v for k, v in mitigation.get("cubes", {}).items() if v is not None}
     if search:
         cubes["rows of the search"] = {**search["counts"], "margins": search["original"]["counts"]}
-    return {
-        "schema": SCHEMA,
-        "case": case,
-        "audits": audits,
-        "arms": {"made": mitigation.get("model", {}).get("sha256"), "cubes": cubes},
-        "series": series.get("counts", {}).get("tables", []),
-    }
+    arms = ArmCounts(mitigation.get("model", {}).get("sha256"), cubes)
+    return Published(SCHEMA, case, tuple(audits), arms, tuple(series.get("counts", {}).get("tables", [])))
 
 
-def _audit(parsed: Mapping[str, Any], evidence: str, cube: str) -> dict[str, Any]:
+def _audit(parsed: Mapping[str, Any], evidence: str, cube: str) -> AuditCounts:
     document = parsed[evidence]
     data = document["data"]
     sides = {k: document[k] for k in _SIDES if document.get(k)}
     if not data.get("rows_at_most"):
         sides["data"] = {"rows": data["rows"]}
-    return {
-        "about": about_of(record_in(Subject, document, evidence)) | {"people": str(data.get("sensitive_sha256"))},
-        "columns": list(data["columns"]),
-        "label": data.get("label"),
-        "weight": data.get("weight"),
-        "bins": data.get("bins") or {},
-        "cube": parsed[cube],
-        "sides": sides,
-    }
+    return AuditCounts(
+        about_of(record_in(Subject, document, evidence)) | {"people": str(data.get("sensitive_sha256"))},
+        tuple(data["columns"]),
+        data.get("label"),
+        data.get("weight"),
+        data.get("bins") or {},
+        parsed[cube],
+        sides,
+    )
 
 
 def refuse(found: Sequence[Conflict]) -> None:
@@ -166,12 +200,14 @@ def refuse(found: Sequence[Conflict]) -> None:
     )
 
 
-def compared_closely(record: Record) -> PublicationError | None:
+def compared_closely(record: Published) -> PublicationError | None:
     """What to raise where the two audits of one report (--compare) are of all but the same people."""
-    audits = record["audits"]
-    if len(audits) < 2 or _facts(audits[0]).data == _facts(audits[1]).data:
+    if len(record.audits) < 2:
         return None
-    changed = people_changed(*(_margins(a["cube"]) for a in audits))
+    now, before = record.audits[:2]
+    if now.facts.data == before.facts.data:
+        return None
+    changed = people_changed(now.margins, before.margins)
     if changed is None or not any(changed) or max(changed) >= FLOOR:
         return None
     return PublicationError(
@@ -183,73 +219,64 @@ def compared_closely(record: Record) -> PublicationError | None:
     )
 
 
-def lineage(new: Record, old: Record) -> str | None:
+def lineage(new: Published, old: Published) -> str | None:
     """Why two publications are of the same people, in words; None where they are not."""
-    if _normalised(new["case"]) == _normalised(old["case"]):
+    if _normalised(new.case) == _normalised(old.case):
         return "the same case"
-    for a in new["audits"]:
-        for b in old["audits"]:
-            if a["about"]["data"] == b["about"]["data"]:
+    for a in new.audits:
+        for b in old.audits:
+            if a.about["data"] == b.about["data"]:
                 return "the same data"
-            mine, yours = ({_normalised(c) for c in x["columns"]} for x in (a, b))
+            mine, yours = ({_normalised(c) for c in x.columns} for x in (a, b))
             if len(mine & yours) >= LEAST_SHARED * len(mine | yours):
                 return "the same columns"
-            if _nearly(a["cube"], b["cube"]):
+            if _nearly(a, b):
                 return "almost the same counts"
     return None
 
 
-def _akin_by_name(record: Record, entry: Entry) -> str | None:
-    if _normalised(record["case"]) == _normalised(str(entry["case"])):
+def _akin_by_name(record: Published, entry: Entry) -> str | None:
+    if _normalised(record.case) == _normalised(str(entry["case"])):
         return "the same case"
     data = (entry.get("about") or {}).get("data")
-    return "the same data" if data and any(a["about"]["data"] == data for a in record["audits"]) else None
+    return "the same data" if data and any(a.about["data"] == data for a in record.audits) else None
 
 
 def _normalised(text: str) -> str:
     return " ".join(str(text).casefold().split())
 
 
-def _margins(document: Mapping[str, Any]) -> tuple[Margin, ...]:
-    return margins_from_json(dict(document))
-
-
-def _nearly(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+def _nearly(a: AuditCounts, b: AuditCounts) -> bool:
     """Whether everyone is counted almost alike, cell by cell, by outcome and decision."""
-    n, m = (next((x.n for x in _margins(d) if not x.attribute), None) for d in (a, b))
+    n, m = (next((x.n for x in d.margins if not x.attribute), None) for d in (a, b))
     if n is None or m is None or n.sum() < LEAST_PEOPLE:
         return False
     d = np.abs(n - m)
     return bool(d.max() < FLOOR and d.sum() <= NEARLY * n.sum())
 
 
-def _places(new: Record, old: Record) -> Iterator[Apart]:
-    for a, b in ((a, b) for a in new["audits"] for b in old["audits"]):
+def _places(new: Published, old: Published) -> Iterator[Apart]:
+    for a, b in ((a, b) for a in new.audits for b in old.audits):
         unchanged = set()
-        for found in tables_apart(_margins(a["cube"]), _margins(b["cube"]), (_facts(a), _facts(b))):
+        for found in tables_apart(a.margins, b.margins, (a.facts, b.facts)):
             if isinstance(found, Apart):
                 yield found
             else:
                 unchanged.add(found)
-        if _facts(a).data != _facts(b).data:
-            yield from sides_apart(a["sides"], b["sides"], unchanged)
+        if a.facts.data != b.facts.data:
+            yield from sides_apart(a.sides, b.sides, unchanged)
     yield from _arms(new, old)
-    yield from _series(new["series"], old["series"])
+    yield from _series(new.series, old.series)
 
 
-def _facts(audit: Mapping[str, Any]) -> Facts:
-    about = audit["about"]
-    return Facts(f"{about['data']} {about['people']}", audit["label"], audit["weight"], audit["bins"])
-
-
-def _arms(new: Record, old: Record) -> Iterator[Apart]:
+def _arms(new: Published, old: Published) -> Iterator[Apart]:
     """The tables of a mitigation, of its test rows. Another candidate decides otherwise on the same people."""
-    facts = [_facts(x["audits"][0]) for x in (new, old)]
-    for name in new["arms"]["cubes"].keys() & old["arms"]["cubes"].keys():
-        if name == "candidate" and new["arms"]["made"] != old["arms"]["made"]:
+    facts = new.audits[0].facts, old.audits[0].facts
+    for name in new.arms.cubes.keys() & old.arms.cubes.keys():
+        if name == "candidate" and new.arms.made != old.arms.made:
             continue
-        mine, yours = (_margins(x["arms"]["cubes"][name]) for x in (new, old))
-        for found in tables_apart(mine, yours, (facts[0], facts[1])):
+        mine, yours = (margins_from_json(x.arms.cubes[name]) for x in (new, old))
+        for found in tables_apart(mine, yours, facts):
             if isinstance(found, Apart):
                 yield Apart(f"{found.where} (mitigation, {name})", found.by)
 

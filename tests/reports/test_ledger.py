@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from msgspec.structs import replace
 
 from audit.gaps import Settings
 from audit.load import load_case
@@ -358,9 +359,8 @@ def test_sums_of_a_watched_model_are_held_against_each_other(
     later: list[tuple[int, int, int]], near: bool, issued: Path
 ) -> None:
     files = read_report((issued / "first.pdf").read_bytes())[2]
-    before = ledger.record_of(files, "Loans") | {"series": [scheme("m1", [(4, 40, 50)])]}
-    now = before | {"series": [scheme("m1", later)]}
-    other = before | {"series": [scheme("m2", later)]}
+    before = replace(ledger.record_of(files, "Loans"), series=(scheme("m1", [(4, 40, 50)]),))
+    now, other = (replace(before, series=(scheme(model, later),)) for model in ("m1", "m2"))
     book = ledger.Ledger(issued / f"another-{later}")
     book.keep("a" * 64, before)
     entry = {"type": "report", "report": "a" * 64, "number": "7", "issued": "2026-11-28", "case": "Loans"}
