@@ -6,7 +6,6 @@ into the case. Small files, and keys and reports of any size, stay in memory and
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import tempfile
@@ -20,6 +19,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
 LEAST_BYTES = 1 << 20
+UPLOADS = "uploads"
 LARGE = (
     ".csv", ".gz", ".tsv", ".parquet", ".feather", ".arrow", ".xlsx", ".xls", ".ods", ".skops", ".txt", ".json",
     ".onnx", ".pkl", ".pickle", ".joblib",
@@ -61,14 +61,27 @@ class Spooled(MemoryUploadedFileManager):
 
 def install(home: Path, *, sealed: bool) -> None:
     """For the server, before its runtime is made. sealed: nothing of it may be written to a disk in clear."""
-    base = Path(os.environ.get("ASSAY_PRIVATE") or "/dev/shm") if sealed else home
-    folder = base / "uploads"
-    with contextlib.suppress(OSError):
-        shutil.rmtree(folder)  # of a server that was stopped
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    shared = Path(os.environ.get("ASSAY_PRIVATE") or "/dev/shm")
+    base = shared / f"assay-{os.getuid()}-{UPLOADS}" if sealed else home / UPLOADS
+    for left in base.glob("*"):
+        if not left.name.isdecimal() or not _lives(int(left.name)):  # of a server that was stopped
+            shutil.rmtree(left, ignore_errors=True)
+    folder = base / str(os.getpid())
+    for place in (folder.parent, folder):
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
     tempfile.tempdir = str(folder)  # where a form is kept while it comes in
     Spooled.folder = folder
     streamlits.MemoryUploadedFileManager = Spooled  # type: ignore[misc]
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def path_of(uploaded: Any) -> Path | None:

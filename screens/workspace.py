@@ -155,6 +155,8 @@ def keep_upload(folder: CaseFolder, name: str, content: bytes) -> Path:
 def keep_file(folder: CaseFolder, name: str, at: Path) -> Path:
     """Move an upload that lies on disk into the case under a safe name; never over another."""
     access.demand("work", folder.place)
+    if not at.exists():
+        raise DataError(f"{name} is no longer here", expected="an upload of this window", todo="choose the file again")
     path = _free(folder.place / _safe(name))
     shutil.move(at, inside(folder.place, path.name))
     save(folder.place)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 
+from audit.errors import DataError
 from screens import spool, workspace
 
 BIG = b"a,b\n" + b"1,2\n" * 400_000
@@ -22,8 +24,9 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[spool.S
     monkeypatch.setattr(tempfile, "tempdir", tempfile.tempdir)
     monkeypatch.setattr(streamlits, "MemoryUploadedFileManager", streamlits.MemoryUploadedFileManager)
     monkeypatch.setenv("ASSAY_HOME", str(tmp_path / "home"))
-    (tmp_path / "home" / "uploads").mkdir(parents=True)
-    (tmp_path / "home" / "uploads" / "left").write_bytes(b"of a server that was stopped")
+    for left in ("4194305", "1"):  # of a server that was stopped, and of one that runs
+        (tmp_path / "home" / "uploads" / left).mkdir(parents=True)
+        (tmp_path / "home" / "uploads" / left / "x").write_bytes(b"a table")
     spool.install(workspace.home(), sealed=False)
     yield streamlits.MemoryUploadedFileManager("/up")  # type: ignore[misc]
     spool.Spooled.at.clear()
@@ -35,11 +38,12 @@ def upload(manager: spool.Spooled, name: str, data: bytes, session: str = "s") -
 
 
 def on_disk() -> list[Path]:
-    return sorted((workspace.home() / "uploads").iterdir())
+    return sorted((workspace.home() / "uploads" / str(os.getpid())).iterdir())
 
 
 def test_a_table_goes_to_disk_and_into_the_case(manager: spool.Spooled) -> None:
     assert on_disk() == []
+    assert {p.name for p in (workspace.home() / "uploads").iterdir()} == {"1", str(os.getpid())}
     assert upload(manager, "people.csv", BIG).data == b""
     (path,) = on_disk()
     assert path.read_bytes() == BIG
@@ -50,6 +54,8 @@ def test_a_table_goes_to_disk_and_into_the_case(manager: spool.Spooled) -> None:
     assert kept == folder.place / "people.csv"
     assert kept.read_bytes() == BIG
     assert on_disk() == []
+    with pytest.raises(DataError, match="no longer here"):
+        workspace.keep_file(folder, "people.csv", path)
     again = upload(manager, "people.csv", BIG)
     assert workspace.keep_file(folder, "people.csv", spool.Spooled.at["s", again.file_id]).name == "people-2.csv"
 
