@@ -327,7 +327,8 @@ def pins(name: str) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize(
-    "name", ["requirements.txt", "requirements/test.txt", "requirements/extra.txt", "requirements/build.txt"]
+    "name",
+    ["requirements.txt", *(f"requirements/{n}.txt" for n in ("build", "extra", "login", "sealed", "spark", "test"))],
 )
 def test_requirements_are_pinned_with_hashes_and_name_no_host(name: str) -> None:
     assert "://" not in (ROOT / name).read_text()
