@@ -139,7 +139,7 @@ def proposed(evidence: Evidence, mitigation: Mitigation | None, *, watched: bool
     if any(n.status == "undecided" for n in evidence.norms):
         out.append("Measure again with more people: for some limits, these are too few to tell.")
     if mitigation is None and out:
-        out.append("Try to make the gap smaller, or write down why that is not needed.")
+        out.append("Try another way of deciding, or write down why that is not needed.")
     clear = sum(bool(c.worse and c.clear) for c in (mitigation.changes if mitigation else ()))
     if clear:
         out.append(f"If the candidate is taken, name who answers for the {clear} figures that get worse.")

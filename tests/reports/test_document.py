@@ -142,7 +142,7 @@ def test_page_1_reads_who_fares_worse_the_options_and_what_is_asked(
     text = text_of(board)
     mitigation = json.loads(files["mitigation.json"])
     assert "the answer that is good for the person" in text
-    assert f"Measured on {mitigation['splits']['test']:,} people that no option learned from." in text
+    assert f"Measured on {mitigation['splits']['test']:,} people whom no option has learned from." in text
     assert "Nobody has accepted or rejected" in text
     assert "\u2610\u00a0It\u00a0may\u00a0go\u00a0on\u00a0with\u00a0the\u00a0candidate" in text
     options = next(b for b in board.blocks if isinstance(b, Table) and b.caption == "The options side by side")

@@ -238,11 +238,11 @@ def test_page_1_explains_the_words_that_readers_found_hard(page: Section) -> Non
     text = " ".join(sentences_of(page))
     options = next(b for b in page.blocks if isinstance(b, Table) and b.caption.startswith("The options"))
     rows = " ".join(row[0] for row in options.rows)
-    assert "“merit it” that the outcome on record was good: “needs_it” is “1”." in text
+    assert "“merit it” that “needs_it”, what became of them, is “1”." in text
     assert re.search(r"Each counts by a weight: together they stand for 3,300\. Shares are of those\.", text)
     assert "both kinds of error" not in text + rows
     assert any("cannot tell" in cell for row in options.rows for cell in row)
-    assert "“Cannot tell”: the range reaches over the limit, or too few were measured." in options.note
+    assert "“Cannot tell” is about the limit: it lies within the range, or too few were measured." in options.note
     assert "By where people were born: of 100 in" in text
     assert "By “hh_kind”: of 100 in" in text or "“hh_kind”" in rows
     assert re.search("By sex: of 100 in", text)

@@ -53,5 +53,5 @@ def sign(sources: Sources) -> list[Block]:
     if sources.manifest.members:
         return [Paragraph(f"{text} Members sign in the chapter Signatures, each with a reason.")]
     empty = (("\u00a0\n\u00a0", "", ""),)
-    return [Paragraph(f"{text} No member is named in this report. Who decides signs here:"),
+    return [Paragraph(f"{text} No member is named in this report. Whoever decides signs here:"),
             Table("Signature", ("Name", "Date", "Signature"), empty, "", (34, 20, 46))]  # fmt: skip

@@ -13,7 +13,7 @@ from audit.values import Gap, Pair
 from reports import conditions, words
 from reports.blocks import Block, Key, Keys, Sources
 from reports.sections import find
-from reports.sections.board.said import NAME, many, named, of_100, two
+from reports.sections.board.said import NAME, named, of_100, two
 
 MOST, FULL = 3, 2
 """Attributes with a figure of their own, and those of them with sentences of their own."""
@@ -72,7 +72,7 @@ def keys(sources: Sources) -> list[Block]:
         items.append(
             Key(
                 f"By {named(evidence, attribute)}"
-                + ("" if _widest_too(evidence, pair) else ", most people")
+                + ("" if _widest_too(evidence, pair) else ", most" if weighed else ", most people")
                 + (f": {who} standing for" if weighed else ""),
                 f"{short[0]:,.0f}" + ("" if weighed else f" {who}"),
                 f"more in {bottom} would get it\nat the rate of {top}\n(95 % sure: {short[1]:,.0f} to {short[2]:,.0f})",
@@ -110,9 +110,9 @@ def worse_off(evidence: Evidence, ranged: Collection[Names] = ()) -> list[str]:
         top, bottom = two(g.highest, g.lowest)
         by = named(evidence, g.attribute)
         out.append(f"By {by} taken together, {bottom} and {top} are furthest apart: {words.width(g)}.")
-    more = len(find.attributes(evidence, alone=True)) - min(len(shown), FULL)
-    if more:
-        out.append(f"{many(more, 'more attribute')} measured: see the chapters behind.")
+    rest = [named(evidence, a) for a in find.attributes(evidence, alone=True) if a not in shown[:FULL]]
+    if rest:
+        out.append(words.short(f"Measured too, by {', '.join(rest)}", 120) + ": see the chapters behind.")
     return out
 
 
@@ -178,8 +178,8 @@ def _merit(evidence: Evidence, attribute: Names) -> str:
         return ""  # nobody of them goes without, as where outcomes are known of the accepted only
     maybe = words.ends(merit)[0]
     return (
-        f" Of 100 who merit it, {of_100(1 - low.value)} in {bottom} go without, and {of_100(1 - high.value)} in "
-        f"{top}." + (" That may be chance." if maybe is not None and maybe <= 0 else "")
+        f" Of 100 in {bottom} who merit it, {of_100(1 - low.value)} go without; of 100 in {top}, "
+        f"{of_100(1 - high.value)}." + (" That may be chance." if maybe is not None and maybe <= 0 else "")
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from audit.documents.base import Names
+from audit.documents.evidence import Evidence
 from audit.documents.mitigation import Mitigation
 from audit.findings import NormResult
 from audit.metrics import ACCURACY, SELECTION_RATE
@@ -47,11 +48,16 @@ def options(sources: Sources, most: int) -> list[Block]:
         for n in shown
     ]
     rows += [_right([arm for _, _, arm in arms])] if len(arms) > 1 else []
-    rest = len(norms) - len(shown)
-    behind = f" {many(rest, 'more limit')}: see the chapters behind." if rest else ""
+    rest = [n for n in norms if n not in shown]
+    over = sum(n.status == "outside" for n in rest)
+    behind = f" {many(len(rest), 'more limit')}, {over or 'none'} of them {STANDS['outside']} today: see the chapters behind."
     told = any(CANNOT in cell for row in rows for cell in row[1:])
-    cannot = f" “{words.capital(CANNOT)}”: the range reaches over the limit, or too few were measured." if told else ""
-    note = f"{evidence.policy.words} 95 % range in brackets.{cannot}{behind}"
+    cannot = (
+        f" “{words.capital(CANNOT)}” is about the limit: it lies within the range, or too few were measured."
+        if told
+        else ""
+    )
+    note = f"{evidence.policy.words} 95 % range in brackets.{cannot}{behind if rest else ''}"
     heads = ("What is asked of it", *(title for title, _, _ in arms))
     widths = {1: (56, 44), 2: (40, 30, 30), 3: (34, 22, 22, 22)}[len(arms)]
     out: list[Block] = [Table("The options side by side", heads, tuple(rows), note, widths)]
@@ -60,7 +66,11 @@ def options(sources: Sources, most: int) -> list[Block]:
         return out
     people = words.part(m.splits, "test", m.notes)
     out.append(
-        Paragraph(f"Measured on {people} {unit(evidence.data)} that no option learned from.{_flips(m)}{_chosen(m)}")
+        Paragraph(
+            f"Measured on {people} {unit(evidence.data)} whom no option has learned from."
+            + _flips(evidence, m)
+            + _chosen(m)
+        )
     )
     return [*out, *_reads_groups(sources)]
 
@@ -122,19 +132,23 @@ def _right(arms: Sequence[find.Measured]) -> tuple[str, ...]:
     return ("How many decisions are right", *cells)
 
 
-def _flips(m: Mitigation) -> str:
+def _flips(evidence: Evidence, m: Mitigation) -> str:
     everyone = find.one(m.flips, attribute=())
     if everyone is None:
         return ""
     gain, loss = everyone.to_favourable, everyone.to_unfavourable
     text = f" With the candidate, {gain:,} would newly get it and {loss:,} would lose it."
-    clear = sum(bool(c.worse and c.clear) for c in m.changes)
-    return text + (f" {many(clear, 'figure')} would get worse by more than chance." if clear else "")
+    worse = [c for c in m.changes if c.worse and c.clear]
+    gaps = [c for c in worse if (c.metric, c.kind, c.group) == (SELECTION_RATE, "difference", None)]
+    for c in [c for c in gaps if len(c.attribute) == 1][:2]:
+        before, after = (words.number(100 * v, 1) for v in (c.before, c.after))
+        text += f" The gap by {named(evidence, c.attribute)} in who gets it would grow from {before} to {after} points."
+    return text + (f" {many(len(worse), 'figure')} would get worse by more than chance." if worse else "")
 
 
 def _chosen(m: Mitigation) -> str:
     decision = m.decision
     if not decision:
-        return " Nobody has accepted or rejected it yet."
+        return " Nobody has accepted or rejected the candidate yet."
     word = "accepted" if decision.accepted else "rejected"
     return f" {words.short(str(decision.by), NAME)} {word} it: {words.short(str(decision.reason), 120)}"

@@ -65,7 +65,7 @@ def _merit(evidence: Evidence) -> str:
     if data.label is None or not any(g.metric == EQUAL_OPPORTUNITY for g in evidence.gaps):
         return ""
     label, good = (words.short(str(t), NAME) for t in (data.label, data.favourable))
-    return f", and “merit it” that the outcome on record was good: “{label}” is “{good}”"
+    return f", and “merit it” that “{label}”, what became of them, is “{good}”"
 
 
 def _answer(evidence: Evidence) -> str:
