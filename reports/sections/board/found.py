@@ -15,7 +15,7 @@ from reports.blocks import Block, Key, Keys, Sources
 from reports.sections import find
 from reports.sections.board.said import NAME, named, of_100, two
 
-MOST, FULL = 3, 2
+MOST = 3
 """Attributes with a figure of their own, and those of them with sentences of their own."""
 
 
@@ -96,7 +96,7 @@ def worse_off(evidence: Evidence, ranged: Collection[Names] = ()) -> list[str]:
         return [words.unquoted(f) for f in evidence.findings[:4]]
     out = []
     shown = widest(evidence)
-    for attribute in shown[:FULL]:
+    for attribute in shown:
         gap = find.gap(evidence, SELECTION_RATE, attribute)
         if gap is None or gap.value is None:
             reason = words.why(gap.reason) if gap else "not measured"
@@ -110,7 +110,7 @@ def worse_off(evidence: Evidence, ranged: Collection[Names] = ()) -> list[str]:
         top, bottom = two(g.highest, g.lowest)
         by = named(evidence, g.attribute)
         out.append(f"By {by} taken together, {bottom} and {top} are furthest apart: {words.width(g)}.")
-    rest = [named(evidence, a) for a in find.attributes(evidence, alone=True) if a not in shown[:FULL]]
+    rest = [named(evidence, a) for a in find.attributes(evidence, alone=True) if a not in shown]
     if rest:
         out.append(words.short(f"Measured too, by {', '.join(rest)}", 120) + ": see the chapters behind.")
     return out
