@@ -50,14 +50,15 @@ def options(sources: Sources, most: int) -> list[Block]:
     rows += [_right([arm for _, _, arm in arms])] if len(arms) > 1 else []
     rest = [n for n in norms if n not in shown]
     over = sum(n.status == "outside" for n in rest)
-    behind = f" {many(len(rest), 'more limit')}, {over or 'none'} of them {STANDS['outside']} today: see the chapters behind."
+    where = f"{over or 'none'} of them {STANDS['outside']} today: see the chapters behind"
+    behind = f" {many(len(rest), 'more limit')}, {where}." if rest else ""
     told = any(CANNOT in cell for row in rows for cell in row[1:])
     cannot = (
         f" “{words.capital(CANNOT)}” is about the limit: it lies within the range, or too few were measured."
         if told
         else ""
     )
-    note = f"{evidence.policy.words} 95 % range in brackets.{cannot}{behind if rest else ''}"
+    note = f"{evidence.policy.words} 95 % range in brackets.{cannot}{behind}"
     heads = ("What is asked of it", *(title for title, _, _ in arms))
     widths = {1: (56, 44), 2: (40, 30, 30), 3: (34, 22, 22, 22)}[len(arms)]
     out: list[Block] = [Table("The options side by side", heads, tuple(rows), note, widths)]
