@@ -147,7 +147,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     alike = [n for n in names if n != str(name) and _loosely(n) == _loosely(str(name))]
     if alike:
         return f"did you mean {alike[0]!r}?"
-    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
+    swapped = [n for n in names if n != str(name) and sorted(n) == sorted(str(name))]
+    close = swapped or difflib.get_close_matches(str(name), names, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]!r}?"
     shown = ", ".join(repr(n) for n in names[:12])

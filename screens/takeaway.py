@@ -25,6 +25,8 @@ _CELL = re.compile(
     rf"(?:,?\s*\(?(?:(?P<top>{_N})\s+)?(?:of|n =)?\s*(?P<of>{_N})(?:\s+(?:people|rows))?\)?)?"
 )
 _SPAN = re.compile(rf"\[?(?P<low>{_N})(?:\s*(?P<unit>%))?(?:\s+to\s+|,\s+)(?P<high>{_N})(?:\s*%)?\]?")
+LABEL = 70
+"""Letters of a button."""
 _NOTHING = {"–", "", "not estimable", "n/a", "nan"}
 
 
@@ -59,8 +61,9 @@ def shelf() -> None:
             st.caption("The button with a camera, above each chart, saves it as it stands.")
         for number, (alt, frame) in enumerate(drawn.items()):
             name = _slug(alt)
+            label = alt if len(alt) <= LABEL else f"{alt[: LABEL - 1]}…"
             st.download_button(
-                f"{alt} (CSV)", csv_of(frame), file_name=f"{name}.csv", mime="text/csv", key=f"table-{number}-{name}",
+                f"{label} (CSV)", csv_of(frame), file_name=f"{name}.csv", mime="text/csv", key=f"table-{number}-{name}",
                 type="tertiary", on_click="ignore",
             )  # fmt: skip
 

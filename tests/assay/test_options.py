@@ -145,6 +145,7 @@ def test_help_of_all_needs_no_command_and_no_facade() -> None:
         "assay._commands",
         "assay._commands.parsing",
         "audit.errors",
+        "audit.printable",
         "audit.progress",
     }
     assert "audit" in done.stdout

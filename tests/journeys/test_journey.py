@@ -36,7 +36,7 @@ def test_from_the_sample_to_a_verified_report(page: Page, served: Served, tmp_pa
     # who is in the data
     expect(page.get_by_role("heading", name="Outcomes in the labels")).to_be_visible(timeout=LONG)
     settled(page)
-    expect(page.get_by_text("Of 400 people, 273 are male and 127 are female")).to_be_visible()
+    expect(page.get_by_text(re.compile("^Of 400 people, 273 are male and 127 are female"))).to_be_visible()
     no_exception(page)
 
     # what the model does, by question
@@ -150,7 +150,7 @@ def test_an_own_file_with_decisions(page: Page, served: Served, tmp_path: Path) 
     expect(page.get_by_role("heading", name="Look it over")).to_be_visible(timeout=LONG)
     page.get_by_role("button", name="Run the audit").click()
     expect(page.get_by_role("heading", name="Outcomes in the labels")).to_be_visible(timeout=LONG)
-    expect(page.get_by_text(re.compile(r"Of 600 people, \d+ are"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"^Of 600 people, \d+ are"))).to_be_visible()
     no_exception(page)
     open_page(page, "What the model does")
     expect(page.get_by_text("outside the norm").first).to_be_visible(timeout=LONG)

@@ -123,12 +123,13 @@ def test_every_gap_stands_with_its_interval_and_adjusted_p(files: dict[str, byte
             continue
         row = rows[f"Gaps by {words.by(g['attribute'])}", words.capital(words.metric(g["metric"]))]
         if g["metric"] in words.SCORES:
-            assert row[1] == f"{g['value']:.3f} [{g['low']:.3f}, {g['high']:.3f}]".replace("-", "−")
+            ends = (g["low"], g["high"]) if g["pair_low"] is None else (g["pair_low"], g["pair_high"])
+            assert row[1] == f"{g['value']:.3f} [{ends[0]:.3f}, {ends[1]:.3f}]".replace("-", "−")
         else:
             # Of the two groups that the last column names; the test of all groups has a column of its own.
             limits = f"[{100 * g['pair_low']:.1f}, {100 * g['pair_high']:.1f}]".replace("-", "−")
             assert row[1] == f"{100 * g['value']:.1f} {limits}"
-        assert row[3] == ("–" if g["pairs"] is None else words.p_words(g["pair_p_adjusted"]))
+        assert row[3] == ("–" if g["pair_p_adjusted"] is None else words.p_words(g["pair_p_adjusted"]))
         assert row[4] == ("–" if g["p_adjusted"] is None else words.p_words(g["p_adjusted"]))
         seen += 1
     assert seen == len([r for r in rows.values() if r[1] != "not estimable"])

@@ -146,10 +146,10 @@ def test_the_report_verifies_with_its_log_and_runs_again(place: Path, capsys: py
 @pytest.mark.parametrize(
     ("forged", "words"),
     [
-        ({"tried": 0}, "tells of its search otherwise than the log"),
-        ({"logged": "2020-01-01T00:00:00+00:00"}, "tells of its search otherwise than the log"),
-        ({"after_protocol": True}, "tells of its search otherwise than the log"),
-        ({"sha256": "0" * 64}, "tells of another search"),
+        ({"tried": 0}, "the report tells of its search otherwise than the log"),
+        ({"logged": "2020-01-01T00:00:00+00:00"}, "the report tells of its search otherwise than the log"),
+        ({"after_protocol": True}, "the report tells of its search otherwise than the log"),
+        ({"sha256": "0" * 64}, "the manifest tells of another search than the one that is embedded"),
     ],
 )
 def test_what_a_report_says_of_its_search_is_held_against_file_and_log(
@@ -169,3 +169,5 @@ def test_what_a_report_says_of_its_search_is_held_against_file_and_log(
 
     with pytest.raises(Broken, match=words):
         both()
+    with pytest.raises(Broken, match="the embedded search does not say what was asked"):
+        check_about(manifest, {**files, "search.json": b'{"asked": {}}'})

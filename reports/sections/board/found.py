@@ -116,7 +116,7 @@ def worse_off(evidence: Evidence, ranged: Collection[Names] = ()) -> list[str]:
     return out
 
 
-def _compared(evidence: Evidence, attribute: Names, gap: Gap, *, ranged: bool) -> str:
+def _compared(evidence: Evidence, attribute: Names, gap: Gap, *, ranged: bool = False) -> str:
     high = find.rate(evidence, gap.metric, attribute, gap.highest or ())
     low = find.rate(evidence, gap.metric, attribute, gap.lowest or ())
     if high is None or low is None:
