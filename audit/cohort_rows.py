@@ -50,22 +50,26 @@ LISTED = 60
 
 class Condition(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who is meant by one column: whose group is among `groups` (of a sensitive column), whose value is among `values`
-    (MISSING: none), or a number from `low` to `high`, both counted in; dates in days since 1970."""
+    (MISSING: none), or a number from `low` to `high`, both counted in; with `date` in days since 1970."""
 
     column: str
     groups: tuple[str, ...] = ()
     values: tuple[str, ...] = ()
     low: float | None = None
     high: float | None = None
+    date: bool = False
 
     def said(self) -> str:
         """In words."""
         if self.values or self.groups:
             return f"{self.column}: {', '.join(self.groups or self.values)}"
-        low, high = (None if v is None else f"{v:g}" for v in (self.low, self.high))
+        low, high = (None if v is None else self._end(v) for v in (self.low, self.high))
         if low is not None and high is not None:
             return f"{self.column} from {low} to {high}"
         return f"{self.column} {f'at least {low}' if low is not None else f'at most {high}'}"
+
+    def _end(self, value: float) -> str:
+        return str(np.datetime64(int(value), "D")) if self.date else f"{value:,.12g}"
 
 
 class _Entry(msgspec.Struct, frozen=True):
