@@ -1,9 +1,9 @@
 """A fragment that is drawn again by a timer says what it shows; while that stands, the timer's call costs nothing.
 
-Streamlit answers each call of a timer with the whole of the fragment and a frame of its own for the run: 2.3 kB a second
-for a job that waits (bench/app_polls.py), and every chart of a loop that runs. Here a call is passed over where what the
-fragment drew from is what it was, as Streamlit itself passes over calls of fragments that are gone. Twice a minute
-it goes through, so that a login that has ended is noticed on a page that nobody touches.
+Streamlit answers each call of a timer with the whole of the fragment and a frame of its own for the run: 2.3 kB a
+second for a job that waits (bench/app_polls.py), and every chart of a loop that runs. Here a call is passed over where
+what the fragment drew from is what it was, as Streamlit itself passes over calls of fragments that are gone. Twice a
+minute it goes through, so that a login that has ended is noticed on a page that nobody touches.
 """
 
 from __future__ import annotations
