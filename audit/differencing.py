@@ -18,7 +18,7 @@ Mishra and Nissim 2005, "Simulatable auditing"). It refuses more than it must: a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -170,23 +170,32 @@ def _hidden(
         if groups and set(parent) < set(table.attribute):
             axes = [table.attribute.index(a) for a in parent]
             secret |= {g for g in people if tuple(g[i] for i in axes) in groups}
-    lines: dict[tuple[object, ...], list[Names]] = {}
-    for g in people:
-        for axis in range(len(table.attribute)):
-            lines.setdefault((axis, g[:axis], g[axis + 1 :]), []).append(g)
-    changed = bool(secret)
-    while changed:
-        changed = False
-        for line in lines.values():
-            concealed = [g for g in line if g in secret]
-            # One alone follows from the line's total, and then no longer covers another in its other line.
-            if not concealed or (len(concealed) > 1 and sum(weight[g] for g in concealed) >= before.floor):
-                continue
-            if before.says_nothing_new(part(concealed)):
-                continue
-            free = sorted((weight[g], g) for g in line if g not in secret and weight[g] > 0)
-            # Where nothing can cover it, the line is not told at all.
-            more = {free[0][1]} if free else set(line) - secret
-            secret |= more
-            changed = changed or bool(more)
+    while more := _uncovered(before, people, secret, weight, part):
+        secret |= more
     return secret
+
+
+def _uncovered(
+    before: Before,
+    groups: Iterable[Names],
+    secret: set[Names],
+    weight: Mapping[Names, int],
+    part: Callable[[Sequence[Names]], Mask],
+) -> set[Names]:
+    """Groups that must be withheld too, so that no line's total gives the secret ones of that line away."""
+    lines: dict[tuple[object, ...], list[Names]] = {}
+    for g in groups:
+        for axis in range(len(g)):
+            lines.setdefault((axis, g[:axis], g[axis + 1 :]), []).append(g)
+    for line in lines.values():
+        concealed = [g for g in line if g in secret]
+        # One alone follows from the line's total, and then no longer covers another in its other line.
+        if not concealed or (len(concealed) > 1 and sum(weight[g] for g in concealed) >= before.floor):
+            continue
+        if before.says_nothing_new(part(concealed)):
+            continue
+        free = sorted((weight[g], g) for g in line if g not in secret and weight[g] > 0)
+        # Where nothing can cover it, the line is not told at all.
+        if more := ({free[0][1]} if free else set(line) - secret):
+            return more
+    return set()
