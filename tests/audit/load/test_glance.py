@@ -11,9 +11,8 @@ import pytest
 
 from audit.elsewhere import elsewhere
 from audit.errors import DataError
-from audit.load import delimited
+from audit.load import delimited, propose_roles, read_noted
 from audit.load import glance as looking
-from audit.load import propose_roles, read_noted
 from audit.load.glance import Glance, glance
 
 
