@@ -23,7 +23,7 @@ from audit.case import Case, keeping_answers, offline
 from audit.classes.code import classes_of
 from audit.code import code_rows
 from audit.cohort import Looked, withheld
-from audit.cube import CodedRows, cube_of, margins_of
+from audit.cube import CodedRows, Floats, cube_of, margins_of
 from audit.cube_json import margins_from_json
 from audit.decide import decide
 from audit.differencing import Before, Told, hidden_groups
@@ -102,12 +102,12 @@ class Kept:
 def only(coded: CodedRows, stay: Mask) -> CodedRows:
     """Some of the rows. Counts of several classes are left out."""
 
-    def some(a: npt.NDArray[np.generic] | None) -> npt.NDArray[np.generic] | None:
+    def some(a: Floats | None) -> Floats | None:
         return None if a is None else a[stay]
 
-    cluster = some(coded.cluster)
+    cluster = coded.cluster
     if cluster is not None:
-        cluster = np.unique(cluster, return_inverse=True)[1]
+        cluster = np.unique(cluster[stay], return_inverse=True)[1]
     return replace(
         coded, codes=coded.codes[stay], label=coded.label[stay], decision=coded.decision[stay],
         weight=some(coded.weight), score=some(coded.score), cluster=cluster, beside=None,
@@ -191,8 +191,8 @@ def _known(kept: Kept, c: Condition) -> bool:
 def _numbers(column: pd.Series) -> npt.NDArray[np.float64]:
     if pd.api.types.is_datetime64_any_dtype(column):
         days = (column - pd.Timestamp(0, tz=column.dt.tz)) // pd.Timedelta(days=1)
-        return days.to_numpy(dtype=np.float64, na_value=np.nan)
-    return pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+        return np.asarray(days.to_numpy(dtype=np.float64, na_value=np.nan))
+    return np.asarray(pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan))
 
 
 def cohort_of_rows(kept: Kept, conditions: Sequence[Condition], settings: Settings, place: Path) -> Looked:
@@ -217,11 +217,11 @@ def cohort_of_rows(kept: Kept, conditions: Sequence[Condition], settings: Settin
         tables = margins_of(cube_of(only(kept.coded, inside)), settings.order)[0]
         hidden = hidden_groups(before, inside, tables)
         if same is None:
-            shown = tuple(
+            now = tuple(
                 (t.attribute, tuple(g for g in t.groups if g not in hidden[t.attribute]))
                 for t in tables if len(t.attribute) < 2
             )  # fmt: skip
-            entries.append(_Entry(tuple(conditions), kept.people, shown))
+            entries.append(_Entry(tuple(conditions), kept.people, now))
             write_whole(inside_case(place, LEDGER), canonical(msgspec.to_builtins(entries)), mode=0o600)
             save(place)
     fixed = {t.attribute[0] for t in tables if len(t.attribute) == 1 and (t.rows > 0).sum() < 2}

@@ -92,9 +92,9 @@ class Before:
         for cohort in told:
             for attribute in order[: len(self.coded.attributes) + 1]:
                 groups = cohort.shown.get(attribute, frozenset())
-                for g, name in enumerate(self.everyone[attribute].groups):
+                for place, name in enumerate(self.everyone[attribute].groups):
                     if name in groups:
-                        add(cohort.inside & (self.group(attribute) == g))
+                        add(cohort.inside & (self.group(attribute) == place))
         kept = [v for v in found.values() if v.any()][:MOST_KNOWN]
         if not kept:
             return np.zeros((self.atoms, 0))
