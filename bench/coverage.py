@@ -297,7 +297,8 @@ def means_section(runs: int, command: str) -> str:
     return f"""## Average scores
 
 Made by `{command}`: {runs:,} runs a row, so that a true 95.0 shows as
-{_around(95, runs)}. One group's average score. Limits follow skewness (Hall 1992), once at the sample's own and once at that corrected for its bias (Bobee & Robitaille 1975), and
+{_around(95, runs)}. One group's average score. Limits follow
+skewness (Hall 1992), once at the sample's own and once at that corrected for its bias (Bobee & Robitaille 1975), and
 the wider of both is taken. No interval can promise anything of every law with heavy tails (Bahadur & Savage 1956): with
 a log-normal of 1.5 limits of 10 people hold 92. Two values alone are coarse, so that no limits hold just 95 of 100.
 With weights the errors are linearised and have Satterthwaite's degrees of freedom.
