@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 from scipy.optimize import brentq
+from scipy.stats import t
 
 from audit.likewise import mantel_haenszel
 from audit.marginal_gap import regression_adjusted
@@ -51,19 +52,34 @@ def fitted(design: np.ndarray, outcome: np.ndarray, weight: np.ndarray, all_of: 
 
 @pytest.mark.parametrize("each", [1, 4])
 def test_the_error_is_that_of_leaving_one_person_out_in_turn(each: int) -> None:
-    """Refits by statsmodels, of all rows of a person; each moves the figure by about what one step does."""
+    """Refits by statsmodels without all rows of a person, and Student's quantile on as many people as count evenly."""
     rng = np.random.default_rng(8)
-    level, second, outcome, weight, _ = people(rng, 60, True)
-    who = np.arange(120) // each
-    second = second if each == 1 else np.repeat(rng.random(30) < 0.5, 4)
-    design = np.column_stack([np.ones(120), second, level])
+    n = 40 * each
+    level, second, outcome, weight, _ = people(rng, n // 2, True)
+    who = np.arange(n) // each
+    second = second if each == 1 else np.repeat(rng.random(40) < 0.5, 4)
+    design = np.column_stack([np.ones(n), second, level])
     found = regression_adjusted(level[:, None], second, outcome, weight, who if each > 1 else None)
     whole = fitted(design, outcome, weight, design, weight)
     assert found["value"] == pytest.approx(whole, abs=1e-6)
-    moved = [fitted(design[who != i], outcome[who != i], weight[who != i], design, weight) for i in np.unique(who)]
+    moved = [fitted(design[who != i], outcome[who != i], weight[who != i], design, weight) for i in range(40)]
     error = np.sqrt(((np.array(moved) - whole) ** 2).sum())
-    half = (found["high"] - found["low"]) / 2
-    assert 1.9 * error * 0.95 < half < 2.25 * error * 1.05
+    fit = sm.GLM(outcome, design, family=sm.families.Binomial(), var_weights=weight).fit(maxiter=100)
+    step = 1e-5
+    slope = np.array([(_gap(fit.params + step * e, design, weight) - _gap(fit.params, design, weight)) / step
+                      for e in np.eye(3)])  # fmt: skip
+    p = fit.predict(design)
+    part = np.bincount(who, weight * p * (1 - p) * (design @ fit.normalized_cov_params @ slope) ** 2)
+    student = t.ppf(0.975, part.sum() ** 2 / (part**2).sum() - 3)
+    assert -1 < found["low"] < found["high"] < 1
+    assert found["high"] - found["value"] == pytest.approx(student * error, rel=0.03)
+
+
+def _gap(coefficients: np.ndarray, design: np.ndarray, mass: np.ndarray) -> float:
+    one, two = design.copy(), design.copy()
+    one[:, 1], two[:, 1] = 0, 1
+    p, q = (1 / (1 + np.exp(-(d @ coefficients))) for d in (one, two))
+    return float(np.average(p - q, weights=mass))
 
 
 def test_a_level_of_one_person_does_not_end_it() -> None:
