@@ -10,6 +10,7 @@ import streamlit as st
 from audit import access
 from audit.errors import AssayError
 from audit.load.rows import Rows
+from audit.answers import keeping
 from audit.turn import Turned, ask_again
 from screens import parts, state
 from screens.workspace import CaseFolder
@@ -39,7 +40,8 @@ def show(folder: CaseFolder) -> None:
         return
     try:
         with st.spinner("Asking the model"):
-            found = ask_again(state.case_of(folder), rows, row, values, allow=folder.allow[1::2])
+            with keeping(folder.run):
+                found = ask_again(state.case_of(folder), rows, row, values, allow=folder.allow[1::2])
     except AssayError as error:
         state.show_error(error)
         return
