@@ -288,7 +288,9 @@ def _answers(run: Path, dry: bool) -> Forgotten:
     if place == run / ".store":
         return Forgotten()
     before = place.parent / "explanations"  # where explanations were kept once
-    return kept_answers(place, *answers.forget_run(run, dry=dry)) + (_tree(before, dry) if before.is_dir() else Forgotten())
+    return kept_answers(place, *answers.forget_run(run, dry=dry)) + (
+        _tree(before, dry) if before.is_dir() else Forgotten()
+    )
 
 
 def kept_answers(place: Path, entries: int, size: int) -> Forgotten:

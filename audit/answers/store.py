@@ -1,4 +1,4 @@
-"""The store: SQLite in write-ahead mode, a row an answer, found by content, private, bounded, and sealed entry by entry.
+"""The store: SQLite in write-ahead mode, an answer a row, found by content, private, bounded, sealed entry by entry.
 
     ASSAY_HOME/answers/answers.db     shared by the cases of a workspace: who uses an answer is noted beside it
     RUN/.store/answers.db             without ASSAY_HOME, and where cases are sealed: the case's own, sealed with it
@@ -83,8 +83,8 @@ def secret() -> bytes:
 
 
 class Store:
-    """Open with `open_store`. Methods never raise for what is wrong with the disk or the file: then there is nothing
-    kept, and the model is asked. `found`, `missed`, `distrusted` count what was looked for; `oldest` is of the found."""
+    """Methods never raise for what is wrong with the disk or the file: then nothing is kept, and the model is asked.
+    `found`, `missed`, `distrusted` count what was looked for; `oldest` is of the found."""
 
     def __init__(self, place: Path, run: Path, part: bytes | None = None) -> None:
         self.place = place
@@ -98,6 +98,8 @@ class Store:
         self._lock = threading.RLock()
         self._base: sqlite3.Connection | None = connect(place)
         self._room = quota()
+        self.paused = False
+        """While it is, what a model answers is looked for and not kept: walks whose outcome is."""
         self._size: int | None = None
 
     def close(self) -> None:
@@ -133,7 +135,7 @@ class Store:
 
     def put(self, key: bytes, kind: str, body: bytes) -> None:
         """Keep `body`, for as long as there is room. kind: "answer", "fit", "explanation" or "model"."""
-        if not self._room:
+        if not self._room or (self.paused and kind == "answer"):
             return
         packed, now = zlib.compress(body, 1), time.time()
         if len(packed) > self._room // 4:
@@ -141,12 +143,13 @@ class Store:
         mac = self._mac(kind.encode(), key, repr(now).encode(), packed)
         with self._working() as base:
             base.execute("BEGIN IMMEDIATE")
-            base.execute("DELETE FROM owner WHERE entry = (SELECT id FROM entry WHERE key = ?)", (key,))
-            made = base.execute(
-                "INSERT OR REPLACE INTO entry (key, kind, part, made, used, size, mac, body) VALUES (?,?,?,?,?,?,?,?)",
+            base.execute(
+                "INSERT INTO entry (key, kind, part, made, used, size, mac, body) VALUES (?,?,?,?,?,?,?,?) "
+                "ON CONFLICT (key) DO UPDATE SET kind = excluded.kind, part = excluded.part, made = excluded.made, "
+                "used = excluded.used, size = excluded.size, mac = excluded.mac, body = excluded.body",
                 (key, kind, None if kind == "model" else self.part, now, now, len(packed), mac, packed),
             )
-            base.execute("INSERT OR IGNORE INTO owner VALUES (?, ?)", (self._run, made.lastrowid))
+            base.execute("INSERT OR IGNORE INTO owner SELECT ?, id FROM entry WHERE key = ?", (self._run, key))
             if self._size is None:
                 self._size = _size(base) - len(packed)
             self._size += len(packed)
@@ -166,36 +169,43 @@ class Store:
     # -- one person each -------------------------------------------------------------------------------------------
 
     def put_people(self, explained: bytes, rows: list[tuple[bytes, bytes]]) -> None:
-        """Keep one body for each of the rows' digests, of the explanation `explained` (an entry's key)."""
+        """Keep one body for each of the rows' digests, of the explanation `explained`, the key of an entry that is
+        there: with it they are used, count, and go."""
         with self._working() as base:
             base.execute("BEGIN IMMEDIATE")
+            more = sum(len(row) + len(body) + 64 for row, body in rows)
+            base.execute("UPDATE entry SET size = size + ? WHERE key = ?", (more, explained))
             base.executemany(
                 "INSERT OR REPLACE INTO person VALUES (?, ?, ?, ?)",
                 ((explained, row, self._mac(b"person", explained + row, b"", body), body) for row, body in rows),
             )
+            if _size(base) > self._room:
+                _make_room(base, self._room)
+            self._size = None
             base.execute("COMMIT")
 
     def person(self, explained: bytes, row: bytes) -> bytes | None:
         """What is kept of one row, or None."""
+        found = None
         with self._working() as base:
             found = base.execute(
                 "SELECT mac, body FROM person WHERE explained = ? AND row = ?", (explained, row)
             ).fetchone()
-            if found is None:
-                return None
-            if not self._same(found[0], b"person", explained + row, b"", found[1]):
-                self.distrusted += 1
+        if found is None:
+            return None
+        if not self._same(found[0], b"person", explained + row, b"", found[1]):
+            self.distrusted += 1
+            with self._working() as base:
                 base.execute("DELETE FROM person WHERE explained = ? AND row = ?", (explained, row))
-                return None
-            return bytes(found[1])
-        return None
+            return None
+        return bytes(found[1])
 
     def people(self, explained: bytes) -> int:
         """How many rows have a body."""
+        many = 0
         with self._working() as base:
-            told = base.execute("SELECT count(*) FROM person WHERE explained = ?", (explained,)).fetchone()
-            return int(told[0])
-        return 0
+            many = int(base.execute("SELECT count(*) FROM person WHERE explained = ?", (explained,)).fetchone()[0])
+        return many
 
     # ---------------------------------------------------------------------------------------------------------------
 
@@ -336,7 +346,12 @@ def old(place: Path, kinds: tuple[str, ...], before: float, *, dry: bool = False
 
 
 def _removed(
-    base: sqlite3.Connection, which: str, values: tuple[Any, ...], dry: bool, also: str = "", given: tuple[Any, ...] = ()
+    base: sqlite3.Connection,
+    which: str,
+    values: tuple[Any, ...],
+    dry: bool,
+    also: str = "",
+    given: tuple[Any, ...] = (),
 ) -> tuple[int, int]:
     with contextlib.closing(base):
         base.execute("BEGIN IMMEDIATE")

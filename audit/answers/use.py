@@ -42,7 +42,7 @@ def current() -> Store | None:
 
 @contextlib.contextmanager
 def keeping(out: Path) -> Iterator[Store | None]:
-    """Answers are looked for, and kept, in the store of this run folder; in that of the work around it, if there is one.
+    """Answers are looked for, and kept, in the store of this run folder; in that of the work around it, if any.
 
     None where nothing may be kept: within `never`, with a quota of 0, or where the disk has no place for it.
     """

@@ -115,7 +115,9 @@ def run_explain(
         predict = predictor(worker, rule, own)
         carried = signed(worker.info, own)
         decides = Rule(USUAL if own.cut is None else own.cut, meaning.favourable_is_positive, carried)
-        found = Explaining(case, settings, who, meaning, worker, info, predict, tell, decides, rule.own).document(people)
+        found = Explaining(case, settings, who, meaning, worker, info, predict, tell, decides, rule.own).document(
+            people
+        )
     if carried:
         found["limits"].append(
             "No number cuts the model's scores into its own decisions: decisions are explained as it makes them, and a "

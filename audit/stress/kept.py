@@ -1,4 +1,4 @@
-"""Fits that were made once are not made again: long work goes on where it was stopped, and a second one finds the first.
+"""Fits are made once: long work goes on where it was stopped, and a second one finds what the first has made.
 
 What is kept are decisions and scores, no person's values. The key is the sha256 of everything that they follow from.
 """
@@ -42,7 +42,11 @@ class Kept:
             return make()
         place = hashlib.sha256(self._about + key).digest()
         if (found := self._store.get(place)) is not None:
-            return tuple(np.frombuffer(found.body[4:], "<f8").astype(np.float64).reshape(int.from_bytes(found.body[:4], "little"), -1))
+            return tuple(
+                np.frombuffer(found.body[4:], "<f8")
+                .astype(np.float64)
+                .reshape(int.from_bytes(found.body[:4], "little"), -1)
+            )
         made = make()
         self._store.put(place, "fit", len(made).to_bytes(4, "little") + np.stack(made).astype("<f8").tobytes())
         return made

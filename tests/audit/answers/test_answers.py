@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -72,12 +71,12 @@ def case(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def starts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def starts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """One item for each process of a model that is started."""
     begun: list[int] = []
     real = workers.Child.__init__
     monkeypatch.setattr(workers.Child, "__init__", lambda self, *a, **k: begun.append(1) or real(self, *a, **k))
-    yield begun
+    return begun
 
 
 def decided(case: Path, out: Path) -> np.ndarray:
@@ -278,6 +277,43 @@ def test_purge_removes_what_nobody_used_for_so_long(case: Path, tmp_path: Path, 
         assert found.execute("SELECT kind FROM entry").fetchall() == [("model",)]
 
 
+def test_what_is_made_ahead_is_read_and_is_what_would_be_made(
+    case: Path, tmp_path: Path, starts: list[int], capsys
+) -> None:
+    out = tmp_path / "out"
+    assert cli.main(["precompute", str(case), "--out", str(out), "--rows", "60"]) == 0
+    assert len(starts) == 1
+    capsys.readouterr()
+    assert cli.main(["precompute", str(case), "--out", str(out), "--rows", "60", "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert (again["made"], again["asked"], again["kept"], again["audited"]) == (0, 0, 60, 160)
+    assert cli.main(["audit", str(case), "--out", str(out)]) == 0
+    capsys.readouterr()
+    assert cli.main(["explain", str(case), "--out", str(out), "--row", "7", "--row", "3", "--kept", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert not (out / "explain.json").exists()
+    assert len(starts) == 1, "nothing more was asked"
+    assert cli.main(["explain", str(case), "--out", str(out), "--row", "70", "--kept"]) == 2
+    assert cli.main(["explain", str(case), "--out", str(out), "--row", "7", "--kept", "--seed", "1"]) == 2
+    assert "run `assay precompute" in capsys.readouterr().err
+    assert cli.main(["explain", str(case), "--out", str(out), "--row", "7", "--row", "3"]) == 0
+    whole = json.loads((out / "explain.json").read_bytes())
+    for kept, made in zip(found["people"], whole["people"], strict=True):
+        assert {k: kept[k] for k in ("row", "decision", "favourable", "values")} == {
+            k: made[k] for k in ("row", "decision", "favourable", "values")
+        }
+        assert kept["score"] == pytest.approx(made["score"], abs=1e-12)
+        assert kept["base"] == pytest.approx(made["base"], abs=1e-12)
+        by = {e["feature"]: e for e in made["shap"]}
+        # The orders of the walks are drawn for all rows together: equal within the error that both state.
+        for e in kept["shap"]:
+            assert e["value"] == pytest.approx(by[e["feature"]]["value"], abs=0.02)
+        assert kept["base"] + sum(e["value"] for e in kept["shap"]) == pytest.approx(kept["score"], abs=1e-9)
+    with sqlite3.connect(base(out)) as edited:
+        edited.execute("UPDATE person SET body = zeroblob(length(body))")
+    assert cli.main(["explain", str(case), "--out", str(out), "--row", "7", "--kept"]) == 2, "it is not believed"
+
+
 def test_the_least_recently_used_makes_room(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("ASSAY_HOME", str(tmp_path))
     monkeypatch.setenv("ASSAY_ANSWERS_BYTES", str(100_000))
@@ -327,7 +363,8 @@ def test_a_killed_writer_loses_nothing_and_readers_go_on(tmp_path: Path, monkeyp
         for line in said:
             last = int(line)
             found = reader.get(last.to_bytes(32, "big"))
-            assert found is not None and found.body == last.to_bytes(4, "big") * 3000
+            assert found is not None
+            assert found.body == last.to_bytes(4, "big") * 3000
             if time.monotonic() > until:
                 break
         writer.send_signal(signal.SIGKILL)
@@ -335,7 +372,8 @@ def test_a_killed_writer_loses_nothing_and_readers_go_on(tmp_path: Path, monkeyp
         said.close()
         for n in range(last + 1):
             kept = reader.get(n.to_bytes(32, "big"))
-            assert kept is not None and kept.body == n.to_bytes(4, "big") * 3000
+            assert kept is not None
+            assert kept.body == n.to_bytes(4, "big") * 3000
     assert reader.distrusted == 0
     with sqlite3.connect(place / FILE) as base:
         assert base.execute("PRAGMA integrity_check").fetchone() == ("ok",)

@@ -13,16 +13,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from audit.answers import key_of
 from audit.case import Case
 from audit.errors import Cancelled, CaseError, DataError
 from audit.explain import Settings, run_explain
 from audit.explain import run as running
 from audit.explain.native import attributions
 from audit.explain.native_pairs import interactions
-from audit.answers import key_of
 from audit.files import canonical
 from audit.load import load_case
-from audit.models import ModelInfo
+from audit.models import ModelInfo, Worker
 from audit.models.worker import Answer
 
 SMALL = Settings(
@@ -479,4 +479,7 @@ def test_cancelled_work_goes_on_where_it_stopped(case: Case, tmp_path: Path, mon
     assert run_explain(case, tmp_path / "two", settings=settings) == whole
     assert 0 < sum(asked) < 0.5 * every
     with sqlite3.connect(tmp_path / "two" / ".store" / "answers.db") as base:
-        assert base.execute("SELECT DISTINCT kind FROM entry ORDER BY kind").fetchall() == [("explanation",), ("model",)]
+        assert base.execute("SELECT DISTINCT kind FROM entry ORDER BY kind").fetchall() == [
+            ("explanation",),
+            ("model",),
+        ]
