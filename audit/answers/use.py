@@ -80,7 +80,7 @@ def keeps(work: Callable[P, T]) -> Callable[P, T]:
 
     @functools.wraps(work)
     def inside(*args: P.args, **kwargs: P.kwargs) -> T:
-        with keeping(Path(signature.bind(*args, **kwargs).arguments["out"])):
+        with keeping(Path(signature.bind(*args, **kwargs).arguments.get("out", ""))):
             return work(*args, **kwargs)
 
     return inside

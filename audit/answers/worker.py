@@ -60,7 +60,7 @@ class Recalling(Worker):
     ) -> dict[str, np.ndarray]:
         with self._turn:
             key = None
-            if fields.get("op", fields["do"]) in KEPT:
+            if fields.get("op", fields.get("do")) in KEPT:
                 try:
                     self._made = super()._blocks(fields, table, arrays)
                     key = self._key(*self._made)
@@ -99,7 +99,7 @@ class Recalling(Worker):
 
 
 class KeptWorker(Recalling):
-    """As `Worker`. What is kept is what this very file answered to these very rows, in this order, by the same versions.
+    """As `Worker`. Kept is what this very file answered to these very rows, in this order, by the same versions.
 
     started: whether there was need for its process.
     """

@@ -99,9 +99,11 @@ class Read:
             {"row": row, "decision": said, "values": values, **msgspec.to_builtins(one)}
             for row, said, values, one in self.people
         ]
-        about = {"output": self.head.output, "method": self.head.method, "model": self.head.model}
-        about["background"] = {"rows": self.head.background}
-        return {"schema": "assay/explain-kept/1", "explained": True, **about, "people": people}
+        head = self.head
+        return {
+            "schema": "assay/explain-kept/1", "explained": True, "output": head.output, "method": head.method,
+            "background": {"rows": head.background}, "model": head.model, "people": people,
+        }  # fmt: skip
 
 
 @keeps
@@ -225,7 +227,8 @@ def kept_in(store: Store, case: Case, *, seed: int = 0, output: str = PROBABILIT
     head = None if pointer is None else store.get(pointer.body)
     if pointer is None or head is None:
         raise DataError(
-            "no explanations are kept of this model and these data", got="none", expected="what `assay precompute` made",
+            "no explanations are kept of this model and these data",
+            got="none", expected="what `assay precompute` made",
             todo="run `assay precompute CASE --out DIR` with the same --output, --seed and --allow",
         )  # fmt: skip
     return Kept(store, pointer.body, msgspec.json.decode(head.body, type=Head))
@@ -307,7 +310,8 @@ def _key(model: str, output: str, settings: Settings, decides: Rule, rule: Asked
     rows = hashlib.sha256(_ENCODE.encode([list(map(str, back.columns)), values_of(back)])).hexdigest()
     stated = {
         "model": model, "output": output, "rounds": settings.rounds, "seed": settings.seed, "background": rows,
-        "cut": decides.threshold, "signed": decides.signed, "class": rule.own, "link": rule.link, "versions": versions(),
+        "cut": decides.threshold, "signed": decides.signed, "class": rule.own, "link": rule.link,
+        "versions": versions(),
     }  # fmt: skip
     return bytes.fromhex(key_of(stated))
 

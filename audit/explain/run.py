@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from audit import progress as reporting
-from audit.answers import current, keeps, key_of
+from audit.answers import Store, current, keeps, key_of
 from audit.asked import USUAL, answer, bind, explained, labels_of, open_model, predictor, rule_of, signed
 from audit.case import Case, keeping_answers
 from audit.classes.served import refuse_regression, threshold_note
@@ -89,11 +89,7 @@ def run_explain(
     store = current()
     key = key_of(facts(case, settings, people, allow))
     # An endpoint may answer otherwise by now: its answers are kept, and looked at again, by themselves.
-    kept = None if store is None or case.model.endpoint is not None else store.get(bytes.fromhex(key))
-    if kept is not None:
-        if not (out / NAME).exists() or (out / NAME).read_bytes() != kept.body:
-            write_whole(out / NAME, kept.body)
-        told: dict[str, Any] = json.loads(kept.body)
+    if store is not None and case.model.endpoint is None and (told := _kept(store, key, out)) is not None:
         return told
     if store is not None:
         # Work that is stopped goes on where it was; once it is whole, what it asked for on the way goes.
@@ -133,13 +129,29 @@ def run_explain(
     body = canonical(found)
     write_whole(out / NAME, body)
     if store is not None:
-        store.forget_part()
-        store.part = None
-        if case.model.endpoint is None:
-            store.put(bytes.fromhex(key), "explanation", body)
+        _keep(store, None if case.model.endpoint is not None else key, body)
     # What is returned is what was written.
     written: dict[str, Any] = json.loads(body)
     return written
+
+
+def _kept(store: Store, key: str, out: Path) -> dict[str, Any] | None:
+    """The kept explanation, written where it is not there; None where none is kept."""
+    kept = store.get(bytes.fromhex(key))
+    if kept is None:
+        return None
+    if not (out / NAME).exists() or (out / NAME).read_bytes() != kept.body:
+        write_whole(out / NAME, kept.body)
+    told: dict[str, Any] = json.loads(kept.body)
+    return told
+
+
+def _keep(store: Store, key: str | None, body: bytes) -> None:
+    """The explanation is whole: what was asked for on the way goes."""
+    store.forget_part()
+    store.part = None
+    if key is not None:
+        store.put(bytes.fromhex(key), "explanation", body)
 
 
 def _report(stage: str, done: int, total: int) -> None:
