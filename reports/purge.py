@@ -178,7 +178,7 @@ class _Purge:
                 def gone(dry: bool, kinds: Any = kinds, days: float = days) -> Forgotten:
                     return forget.kept_answers(place, *old(place, kinds, self.now - days * DAY, dry=dry))
 
-                self.go(rule, None, gone(True), lambda gone=gone: gone(False))  # type: ignore[misc]
+                self.go(rule, None, gone(True), lambda gone=gone: gone(False))
 
     def case(self, place: Path) -> None:
         """One case; a sealed one is opened for it where anything in it may be due."""

@@ -122,9 +122,9 @@ class KeptWorker(Recalling):
     @property
     def info(self) -> ModelInfo:
         found = super().info
-        if self.started and not self._noted:
+        if self.started and not self._noted and self._info is not None:
             self._noted = True
-            self._store.put(self._key(b"info"), "model", canonical(asdict(self._info), compact=True))  # type: ignore[call-overload]
+            self._store.put(self._key(b"info"), "model", canonical(asdict(self._info), compact=True))
         return found
 
     def _start(self) -> None:
