@@ -45,7 +45,7 @@ class BatchPoint(Record, frozen=True):
     rows: int | None = None
     first: str | None = None
     last: str | None = None
-    window: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    window: dict[str, dict[str, float | None]] | None = None
 
 
 class GateCheck(Record, frozen=True):

@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from audit.documents.series import LoopEvent, Point, Series, Standing
+from audit.documents.watch import Watch
 from reports import words
 from reports.blocks import Block, Figure, Heading, Lead, Notice, Paragraph, Section, Sources, Table
 from reports.charts import GREY, INK, WIDTH, open_svg, text_at
 
 MOST = 40
 LEFT, RIGHT, HIGH = 56, 90, 150
+
+
+AUTOMATIC = "This policy lets the loop change the model without a person's approval."
+
+
+def taken(loop: Series | Watch) -> str:
+    """How much came, in a sentence."""
+    return (
+        f"{loop.batches:,} batches with {loop.rows:,} people were taken; outcomes are due for {loop.matured:,} of them."
+    )
 
 
 def section(sources: Sources) -> Section | None:
@@ -21,10 +32,7 @@ def section(sources: Sources) -> Section | None:
     policy = series.policy
     kinds = [e.kind for e in series.events]
     blocks: list[Block] = [
-        Lead(
-            f"{series.batches:,} batches with {series.rows:,} people were taken; outcomes are due for "
-            f"{series.matured:,} of them. The loop stands at {series.state}."
-        ),
+        Lead(f"{taken(series)} The loop stands at {series.state}."),
         Paragraph(
             f"It found a norm broken or a group harmed {words_times(kinds.count('confirmed'))}, changed the model "
             f"{words_times(kinds.count('promoted'))}, went back {words_times(kinds.count('rolled_back'))}, and had "
@@ -33,7 +41,7 @@ def section(sources: Sources) -> Section | None:
         ),
     ]
     if policy.automatic:
-        blocks.append(Notice("This policy lets the loop change the model without a person's approval."))
+        blocks.append(Notice(AUTOMATIC))
     for norm in series.norms:
         blocks += _moved(norm, series.timeline)
     blocks += _counted(series.timeline)

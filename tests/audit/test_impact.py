@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import decimal
 import itertools
-import json
 from fractions import Fraction
 from typing import Any
 
