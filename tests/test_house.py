@@ -537,19 +537,20 @@ EDGES = {
 }
 """The files where foreign or plain JSON (or the like) is read by key, each with the reason; all others have records."""
 
-SUBSCRIPTS = {"audit": 664, "debias": 695, "reports": 593, "screens": 286, "assay": 74}
+SUBSCRIPTS = {"audit": 662, "debias": 695, "reports": 32, "screens": 190, "assay": 73}
 """`x["key"]` by room outside EDGES, at most: records have fields, and a document is read into its record at the edge.
 Together they are to come under 100; whoever lowers a room's number writes it here."""
 
 
 def by_key(text: str) -> int:
-    """How often something is read or written by a key that stands there as text."""
+    """How often something is read or written by a key that stands there as text; a Literal is a type."""
     nodes = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Subscript))
-    return sum(isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str) for node in nodes)
+    read = (node.slice for node in nodes if getattr(node.value, "id", "") != "Literal")
+    return sum(isinstance(key, ast.Constant) and isinstance(key.value, str) for key in read)
 
 
 def test_documents_are_records() -> None:
-    assert by_key("a['x'] = b[\"y\"]['z'] + c[0] + d[k]") == 3
+    assert by_key("a['x'] = b[\"y\"]['z'] + c[0] + d[k]; e: Literal['x']") == 3
     files = {p.relative_to(ROOT).as_posix(): by_key(p.read_text(encoding="utf-8")) for p in MODULES.values()}
     assert not [name for name in EDGES if not files.get(name)], "no edge any more"
     assert len(EDGES) <= 40

@@ -127,6 +127,22 @@ class About(Record, frozen=True):
     case: CaseNamed
 
 
+class Columns(Record, frozen=True):
+    columns: Names
+
+
+class GroupNamed(Record, frozen=True):
+    attribute: Names
+    group: Names
+
+
+class Named(Record, frozen=True):
+    """The names in an evidence: columns of the data, and groups."""
+
+    data: Columns
+    counts: tuple[GroupNamed, ...]
+
+
 class Called(Record, frozen=True):
     name: str
 

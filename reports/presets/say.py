@@ -68,10 +68,10 @@ def norms(s: Sources) -> str | None:
     all_of = s.evidence.norms
     if not all_of:
         return None
-    n = {k: sum(x.status == k for x in all_of) for k in ("outside", "undecided", "inside", "not_estimable")}
+    outside, inside = (sum(x.status == status for x in all_of) for status in ("outside", "inside"))
     return (
-        f"Of {len(all_of)} norms of policy {s.evidence.policy.version}, {n['outside']} are outside over the "
-        f"whole interval, {n['inside']} inside; for {n['undecided'] + n['not_estimable']} the data cannot tell."
+        f"Of {len(all_of)} norms of policy {s.evidence.policy.version}, {outside} are outside over the "
+        f"whole interval, {inside} inside; for {len(all_of) - outside - inside} the data cannot tell."
     )
 
 

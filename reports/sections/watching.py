@@ -44,7 +44,10 @@ def standing(watch: Watch) -> list[Block]:
     """Where it stands, in plain words, and what came so far."""
     said = f"{watch.state.replace('_', ' ')}. {STANDS[watch.state]}"
     run = f"Policy {watch.policy.version}. Running model {watch.running[:12]}."
-    blocks = [Notice(said) if watch.state in SERIOUS else Paragraph(said), Paragraph(f"{taken(watch)} {run}")]
+    blocks: list[Block] = [
+        Notice(said) if watch.state in SERIOUS else Paragraph(said),
+        Paragraph(f"{taken(watch)} {run}"),
+    ]
     return [*blocks, Notice(AUTOMATIC)] if watch.policy.automatic else blocks
 
 
