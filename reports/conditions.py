@@ -19,6 +19,7 @@ from audit.errors import InputError
 from audit.findings import NormResult
 from audit.load.forms import BY
 from audit.metrics import METRICS, SELECTION_RATE
+from audit.numbers import brief
 from audit.sizes import unit
 from audit.values import UNKNOWN
 from reports import words
@@ -168,7 +169,7 @@ def worst(norms: Sequence[NormResult]) -> list[NormResult]:
 
 
 def _gap(evidence: Evidence, n: NormResult) -> str:
-    limit = f"to {100 * n.limit:g} points or less" if n.kind == "difference" else f"to {n.limit:g} or more"
+    limit = f"to {brief(100 * n.limit)} points or less" if n.kind == "difference" else f"to {brief(n.limit)} or more"
     what = "gap" if n.kind == "difference" else "ratio"
     by = words.attribute(evidence.stated, n.attribute, 34)
     return f"Bring the {what} by {by} in {plain(n.metric)} {limit}, or write down why it stays."

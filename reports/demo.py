@@ -14,6 +14,7 @@ from typing import Any
 from audit import progress
 from audit.case import Case
 from audit.files import canonical, write_whole
+from audit.numbers import fixed
 from debias.methods.method import REWEIGHING
 
 FITS = 6
@@ -71,7 +72,7 @@ def run_demo(case: Case, out: Path, stress: bool = False) -> tuple[dict[str, Any
     lines += [f"- {s}" for s in said.get("findings", ())]
     lines += ["", "What the model leans on most: " + ", ".join(e["feature"] for e in explanation["global"][:5]) + "."]
     lines += ["", *summary(mitigation), "", *stressed, f"Signed: {out / 'report.pdf'} ({verification.verdict})"]
-    lines += ["Seconds: " + ", ".join(f"{k} {v:.1f}" for k, v in seconds.items()) + "."]
+    lines += ["Seconds: " + ", ".join(f"{k} {fixed(v, 1)}" for k, v in seconds.items()) + "."]
     return document, "\n".join(lines)
 
 

@@ -33,6 +33,7 @@ import msgspec
 from audit import access
 from audit.errors import AssayError, CaseError, DataError, InputError, nearest
 from audit.files import canonical, write_whole
+from audit.numbers import brief
 from audit.sealed import CLEAR, OPEN, SEALED, is_open, is_sealed, outer, save
 from audit.sealed import hold as hold_open
 from debias import jobs
@@ -153,7 +154,7 @@ class _Purge:
         entry = PurgeEntry(
             logged=self.at(), person=self.who[0], name=self.who[1], roles=tuple(self.who[2]), act=PURGE,
             case="" if case is None else case.name, allowed=True, files=len(would.deleted), bytes=would.size,
-            rule=f"{rule} = {self.rules[rule]:g}",
+            rule=f"{rule} = {brief(self.rules[rule])}",
         )  # fmt: skip
         self.found.entries.append(entry)
         if not self.dry:
@@ -233,7 +234,7 @@ class _Purge:
         def gone(dry: bool) -> Forgotten:
             out = forget._explanations(root / "run", dry) if rule == "explanations_days" else Forgotten()
             if not dry:
-                why = {"by": self.who[1], "time": self.at(), "rule": f"{rule} = {self.rules[rule]:g}"}
+                why = {"by": self.who[1], "time": self.at(), "rule": f"{rule} = {brief(self.rules[rule])}"}
                 noted = [{"file": p.name, **why} for p in files]
                 write_whole(root / PURGED, canonical([*purged_of(root), *noted]), mode=0o600)
             return out + sum((forget._file(p, dry) for p in files), Forgotten())

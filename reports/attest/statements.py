@@ -23,6 +23,7 @@ from audit.documents import Documents
 from audit.documents.evidence import Evidence
 from audit.documents.mitigation import Mitigation
 from audit.findings import NormResult
+from audit.numbers import brief
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
@@ -82,7 +83,7 @@ def statements_of(files: Mapping[str, bytes], tool: Mapping[str, str]) -> list[R
 def norm_name(norm: NormResult) -> str:
     """selection_rate difference by sex, at most 0.1"""
     bound = "at most" if norm.kind == "difference" else "at least"
-    return f"{norm.metric} {norm.kind} by {' and '.join(norm.attribute)}, {bound} {norm.limit:g}"
+    return f"{norm.metric} {norm.kind} by {' and '.join(norm.attribute)}, {bound} {brief(norm.limit)}"
 
 
 def _test_result(evidence: Evidence, files: Mapping[str, bytes]) -> Record:

@@ -11,6 +11,7 @@ import uuid
 from typing import Any
 
 from audit.documents.evidence import Evidence
+from audit.numbers import brief
 
 PRODUCER = "urn:assay"
 EVENT = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
@@ -27,7 +28,7 @@ def assertions(evidence: Evidence) -> list[dict[str, Any]]:
     """Each norm that was measured, as an assertion about the data."""
     return [
         {
-            "assertion": f"{n.metric} {n.kind} by {'+'.join(n.attribute)} within {n.limit:g}",
+            "assertion": f"{n.metric} {n.kind} by {'+'.join(n.attribute)} within {brief(n.limit)}",
             "success": not n.breached,
             "column": n.attribute[0],
         }

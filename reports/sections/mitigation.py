@@ -14,6 +14,7 @@ from audit.metrics import (
     SELECTION_RATE,
     TRUE_POSITIVE_RATE,
 )
+from audit.numbers import brief, grouped
 from audit.values import Gap, Rate
 from debias.held import aim_words
 from reports import charts, words
@@ -93,7 +94,7 @@ def _made(m: Mitigation) -> Table:
 def _shown(value: str | float) -> str:
     if isinstance(value, str):
         return value.replace("_", " ")
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return grouped(value) if abs(value) >= 1000 else brief(value, 4)
 
 
 def arms_of(m: Mitigation, *, alone: bool = False) -> Table:

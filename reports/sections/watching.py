@@ -11,6 +11,7 @@ from typing import Any
 from audit.documents.series import LoopEvent
 from audit.documents.watch import Beside, GroupNow, NormNow, Noticed, PutAside, Watch
 from audit.findings import p_words
+from audit.numbers import brief, fixed, percent
 from reports.blocks import Block, Heading, Notice, Paragraph, Points, Table
 from reports.sections.history import AUTOMATIC, taken
 
@@ -76,7 +77,7 @@ def norms(watch: Watch) -> list[Block]:
         (
             f"{n.metric.replace('_', ' ')}, {n.kind}",
             " and ".join(n.attribute),
-            f"{n.limit:g}",
+            brief(n.limit),
             figure(n.value),
             str(n.reason) if n.value is None else f"{figure(n.low)} to {figure(n.high)}",
             NORM[str(n.status)],
@@ -89,16 +90,17 @@ def norms(watch: Watch) -> list[Block]:
 
 def figure(value: float | None) -> str:
     """0.123, or a dash."""
-    return "–" if value is None else f"{value:.3f}"
+    return "–" if value is None else fixed(value, 3)
 
 
 def takeaway(name: str, norm: NormNow) -> str:
     """One norm's course in a sentence."""
     if norm.value is None:
         return f"{name}: not estimable ({norm.reason})."
+    stands = NORM[str(norm.status)]
     return (
         f"{name}: {figure(norm.value)} so far; the widest gap of all groups is between {figure(norm.low)} and "
-        f"{figure(norm.high)} at all times together; limit {norm.limit:g}: {NORM[str(norm.status)]}. {of_two(norm)}"
+        f"{figure(norm.high)} at all times together; limit {brief(norm.limit)}: {stands}. {of_two(norm)}"
     )
 
 
@@ -138,7 +140,7 @@ def gate(beside: Beside | None) -> list[Block]:
 def _both(beside: Beside) -> list[Block]:
     """Before and after: the gaps of both models on the same people."""
     after = {n.key: n for n in beside.theirs}
-    rows = tuple((norm_name(n), _gap(n), _gap(after.get(n.key)), f"{n.limit:g}") for n in beside.ours)
+    rows = tuple((norm_name(n), _gap(n), _gap(after.get(n.key)), brief(n.limit)) for n in beside.ours)
     caption = "Gaps of the running model and of the challenger on the same people"
     return [Table(caption, ("On the same people", "Running model", "Challenger", "Limit"), rows)] if rows else []
 
@@ -177,7 +179,7 @@ def groups(found: Sequence[GroupNow]) -> list[Block]:
 
 
 def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:.1f} %"
+    return "–" if share is None else percent(share)
 
 
 def changes(found: Sequence[Any] | None) -> list[Block]:
