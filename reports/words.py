@@ -114,9 +114,7 @@ def capital(text: str) -> str:
 
 def count(value: float | None) -> str:
     """5,421; weights with one decimal."""
-    if value is None:
-        return "–"
-    return numbers.grouped(value, 0 if float(value).is_integer() else 1)
+    return numbers.grouped(value, 0 if value is None or float(value).is_integer() else 1)
 
 
 def share(value: float | None) -> str:
@@ -126,12 +124,12 @@ def share(value: float | None) -> str:
 
 def number(value: float | None, digits: int = 3) -> str:
     """0.321; a real minus sign before what is below nought."""
-    return "–" if value is None else _minus(numbers.fixed(value, digits))
+    return _minus(numbers.fixed(value, digits))
 
 
 def signed(value: float | None, digits: int = 3) -> str:
     """+0.321."""
-    return "–" if value is None else _minus(numbers.signed(value, digits))
+    return _minus(numbers.signed(value, digits))
 
 
 def _minus(text: str) -> str:
@@ -143,7 +141,7 @@ def _minus(text: str) -> str:
 def interval(low: float | None, high: float | None) -> str:
     """8.4 to 9.9 %."""
     if low is None or high is None:
-        return "–"
+        return numbers.DASH
     return f"{numbers.fixed(100 * low, 1)} to {numbers.percent(high)}".replace("-", MINUS)
 
 
@@ -152,7 +150,7 @@ def bracket(low: float | None, high: float | None, *, percent: bool = True) -> s
     if low is None:
         return ""
     scale, digits = (100, 1) if percent else (1, 3)
-    start, end = ("–" if v is None else numbers.fixed(scale * v, digits).replace("-", MINUS) for v in (low, high))
+    start, end = (numbers.fixed(None if v is None else scale * v, digits).replace("-", MINUS) for v in (low, high))
     return f"[{start}, {end}]"
 
 
@@ -220,14 +218,14 @@ def ends(gap: Measured) -> tuple[float | None, float | None]:
 
 def pair_p(gap: Gap) -> str:
     """The adjusted p-value of the two groups named."""
-    return "–" if gap.pair_p_adjusted is None else p_words(gap.pair_p_adjusted)
+    return numbers.DASH if gap.pair_p_adjusted is None else p_words(gap.pair_p_adjusted)
 
 
 def span(gap: Measured) -> str:
     """16.0 to 18.2; of the two groups that a gap names where pairs were compared."""
     low, high = ends(gap)
     if low is None:
-        return "–"
+        return numbers.DASH
     if high is None:
         return f"from {number(low)}"
     if on_own_scale(gap):

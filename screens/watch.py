@@ -11,6 +11,7 @@ from audit.documents import record_in
 from audit.documents.watch import BatchPoint, NormNow, Watch
 from audit.errors import AssayError
 from audit.metrics import SELECTION_RATE
+from audit.numbers import fixed
 from reports.sections import watching
 from screens import charts_watch, draw, parts, state
 from screens.workspace import CaseFolder
@@ -112,9 +113,9 @@ def timeline(watch: Watch) -> None:
             {
                 "Batch": p.batch,
                 "Times": p.when.strip("()") or "–",
-                "Measured": watching.figure(p.value),
-                "95 %": "–" if p.low is None else f"{watching.figure(p.low)} to {watching.figure(p.high)}",
-                "This batch alone": watching.figure(p.window),
+                "Measured": fixed(p.value, 3),
+                "95 %": "–" if p.low is None else f"{fixed(p.low, 3)} to {fixed(p.high, 3)}",
+                "This batch alone": fixed(p.window, 3),
                 "People": p.people,
                 "The loop is": p.state,
             }

@@ -78,8 +78,8 @@ def norms(watch: Watch) -> list[Block]:
             f"{n.metric.replace('_', ' ')}, {n.kind}",
             " and ".join(n.attribute),
             brief(n.limit),
-            figure(n.value),
-            str(n.reason) if n.value is None else f"{figure(n.low)} to {figure(n.high)}",
+            fixed(n.value, 3),
+            str(n.reason) if n.value is None else f"{fixed(n.low, 3)} to {fixed(n.high, 3)}",
             NORM[str(n.status)],
             str(n.people),
         )
@@ -88,19 +88,14 @@ def norms(watch: Watch) -> list[Block]:
     return [Table("Norms and where the running model stands", heads, rows)] if rows else []
 
 
-def figure(value: float | None) -> str:
-    """0.123, or a dash."""
-    return "–" if value is None else fixed(value, 3)
-
-
 def takeaway(name: str, norm: NormNow) -> str:
     """One norm's course in a sentence."""
     if norm.value is None:
         return f"{name}: not estimable ({norm.reason})."
     stands = NORM[str(norm.status)]
     return (
-        f"{name}: {figure(norm.value)} so far; the widest gap of all groups is between {figure(norm.low)} and "
-        f"{figure(norm.high)} at all times together; limit {brief(norm.limit)}: {stands}. {of_two(norm)}"
+        f"{name}: {fixed(norm.value, 3)} so far; the widest gap of all groups is between {fixed(norm.low, 3)} and "
+        f"{fixed(norm.high, 3)} at all times together; limit {brief(norm.limit)}: {stands}. {of_two(norm)}"
     )
 
 
@@ -110,7 +105,7 @@ def of_two(norm: NormNow) -> str:
     if norm.pair_low is None:
         return f"{named}; nothing is said here of these two alone."
     return (
-        f"{named}: of these two between {figure(norm.pair_low)} and {figure(norm.pair_high)}, "
+        f"{named}: of these two between {fixed(norm.pair_low, 3)} and {fixed(norm.pair_high, 3)}, "
         f"{p_words(norm.pair_p)} for no difference between them, adjusted for all pairs of groups and all times."
     )
 
@@ -148,7 +143,7 @@ def _both(beside: Beside) -> list[Block]:
 def _gap(n: NormNow | None) -> str:
     if n is None or n.value is None:
         return "not estimable"
-    return f"{figure(n.value)} ({figure(n.low)} to {figure(n.high)})"
+    return f"{fixed(n.value, 3)} ({fixed(n.low, 3)} to {fixed(n.high, 3)})"
 
 
 def groups(found: Sequence[GroupNow]) -> list[Block]:
@@ -168,18 +163,14 @@ def groups(found: Sequence[GroupNow]) -> list[Block]:
             str(g.people),
             str(g.outcomes),
             str(g.wrong),
-            _percent(g.first),
-            _percent(g.newest),
+            percent(g.first),
+            percent(g.newest),
             STATUS.get(g.status, g.status) + (f": {g.reason}" if g.reason else ""),
         )
         for g in sorted(found, key=lambda g: (order.index(g.status), g.attribute, -g.people))
     )
     caption = "Every group that came, and whether it is judged, those harmed or undecided first"
     return [*out, Table(caption, heads, rows)]
-
-
-def _percent(share: float | None) -> str:
-    return "–" if share is None else percent(share)
 
 
 def changes(found: Sequence[Any] | None) -> list[Block]:
