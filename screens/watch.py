@@ -13,7 +13,7 @@ from audit.errors import AssayError
 from audit.metrics import SELECTION_RATE
 from audit.numbers import fixed
 from reports.sections import watching
-from screens import charts_watch, draw, parts, state
+from screens import charts_watch, draw, parts, quiet, state
 from screens.workspace import CaseFolder
 
 FILE = "watch.json"
@@ -69,6 +69,8 @@ def check(folder: CaseFolder) -> None:
 @st.fragment(run_every="2s")
 def live(folder: CaseFolder) -> None:
     """The same, drawn again while the loop runs."""
+    path = folder.run / FILE
+    quiet.until(lambda: state.digest(path), state.digest(path))
     document = state.result(folder, FILE)
     if document is not None:
         show(folder, document, deciding=False)
