@@ -96,8 +96,9 @@ def _sandwich(
     else:
         who = np.unique(cluster, return_inverse=True)[1]
         people = int(who.max()) + 1
-        score = np.stack([np.bincount(who, c, people) for c in (design * (weight * (favourable - p))[:, None]).T], 1)
-        share = np.bincount(who, share, people)
+        off = design * (weight * (favourable - p))[:, None]
+        score = np.stack([np.bincount(who, c, people) for c in off.T], axis=1).astype(np.float64)
+        share = np.bincount(who, share, people).astype(np.float64)
         if people * k * k <= MOST_PARTS:
             # (1 - H)^-1 within a cluster, moved to its k columns: X' (1 - X B X' W)^-1 = (1 - X' W X B)^-1 X'.
             mine = [np.bincount(who, heavy * a * b, people) for a in design.T for b in design.T]
@@ -106,7 +107,7 @@ def _sandwich(
             alone = np.linalg.det(left) < 1e-9
             mended = np.linalg.pinv(left[alone], rcond=1e-9) @ score[alone, :, None]
             left[alone], score[alone] = np.eye(k), mended[:, :, 0]
-            score = np.linalg.solve(left, score[:, :, None])[:, :, 0]
+            score = np.linalg.solve(left, score[:, :, None])[:, :, 0].astype(np.float64)
         moved = score @ along
     free = float(share.sum() ** 2 / (share**2).sum()) - k
     return float(np.sqrt((moved**2).sum())), max(free, LEAST_FREE)
