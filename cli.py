@@ -16,6 +16,7 @@ from assay._commands import COMMANDS
 from assay._commands.parsing import Call, parsed
 from audit import progress
 from audit.errors import AssayError
+from audit.models.held import job
 from audit.printable import printable
 
 
@@ -56,7 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _finished(call: Call, name: str) -> int:
     """Run it and print what it found; where that ends in an error, the error follows on stderr."""
-    result = call.run()
+    with job():
+        result = call.run()
     print(
         json.dumps(result.document, ensure_ascii=False, indent=1) if call.json else printable(result.words),
         flush=True,

@@ -86,11 +86,18 @@ class Answered:
 
 
 def open_model(
-    model: ModelSpec, allow: Sequence[str] = (), path: Path | None = None, *, made_here: bool = False
+    model: ModelSpec,
+    allow: Sequence[str] = (),
+    path: Path | None = None,
+    *,
+    made_here: bool = False,
+    alone: bool = False,
 ) -> Worker:
     """A worker for the model of a case, not yet entered. path: a candidate's file, or a copy, in place of the case's.
 
-    A candidate that a model's own environment wrote is loaded there too (`made_here`); one of Assay's own is not.
+    A candidate that a model's own environment wrote is loaded there too (`made_here`); one of Assay's own is not. The
+    case's own file is loaded once in a job (`audit.models.held`). alone: a process of its own all the same, for several
+    side by side.
     """
     from audit.models import Worker
     from audit.models.files import is_safe
@@ -102,11 +109,12 @@ def open_model(
         return EndpointWorker(model.endpoint)
     file = path or model.path
     assert file is not None
+    kept = path is None and not alone
     if model.path is None or model.python is None or model.load is None or (made_here and is_safe(file)):
-        return Worker(file, allow=tuple(allow))
+        return Worker(file, allow=tuple(allow), kept=kept)
     load = own_format(model) or model.load if made_here else model.load
     own = Environment(model.python, load, model.consent, model.path.parent, made_here)
-    return OwnWorker(file, own)
+    return OwnWorker(file, own, kept=kept)
 
 
 def own_format(model: ModelSpec) -> str | None:

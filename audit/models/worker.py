@@ -9,14 +9,14 @@ as numbers and JSON: nothing that comes back can execute. A model that raises an
 worker goes on; one that crashes, loops or fills the memory ends its own process only, and the worker says so from
 then on.
 
-The kernel ends the child when the thread that started it ends (PR_SET_PDEATHSIG), so a worker lives in one thread.
+The kernel ends the child when the thread that started it ends (PR_SET_PDEATHSIG), so a worker lives in one thread;
+one that a job keeps is started by a thread of the job's own (`audit.models.held`).
 """
 
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +29,7 @@ from audit.errors import DataError, ModelError, nearest
 from audit.models import table as tables
 from audit.models import wire
 from audit.models.files import describe_bytes, read_bytes
+from audit.models.held import Held, take
 from audit.models.loaded import one_line
 from audit.models.process import Child, Limits
 from audit.models.trust import forbidden
@@ -85,6 +86,7 @@ class Worker:
     allow : full names of types outside Assay's list that a person has seen and allowed (skops only).
     code : folders in which the modules of allowed types are; the child may read them, and nothing else of the disk.
     limits : see Limits.
+    kept : through a job (`audit.models.held`) the process is kept, and asked again by the next worker of these bytes.
     """
 
     def __init__(
@@ -94,25 +96,27 @@ class Worker:
         allow: Sequence[str] = (),
         code: Sequence[str | Path] = (),
         limits: Limits | None = None,
+        kept: bool = False,
     ) -> None:
         self._path = Path(path)
         self._allow = tuple(allow)
         self._code = tuple(os.path.realpath(c) for c in code)
         self._limits = limits or Limits()
-        self._child: Child | None = None
+        self._kept = kept
+        self._held: Held | None = None
         self._info: ModelInfo | None = None
-        self._load_error: Exception | None = None
-        self._lock = threading.RLock()
 
     def __enter__(self) -> Worker:
         content = read_bytes(self._path)
         self._file = describe_bytes(self._path, content)
         self._refuse_unknown()
-        self._child = Child(self._limits, self._code)
-        # Sending waits until the child reads; a thread lets the caller get on with the data meanwhile.
-        self._loading = threading.Thread(target=self._load, args=(self._child, content), daemon=True)
-        self._loading.start()
+        key = (self._file.sha256, self._file.format, self._allow, self._code, self._limits)
+        self._hold(key, lambda: Held(Child(self._limits, self._code), lambda child: self._load(child, content)))
         return self
+
+    def _hold(self, key: Hashable, start: Callable[[], Held]) -> None:
+        self._held, self._give_back = take(key if self._kept else None, start)
+        self._last = self._held
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -120,21 +124,19 @@ class Worker:
         self.close()
 
     def close(self) -> None:
-        """End the child and wait for its end. May be called twice."""
-        child, self._child = self._child, None
-        if child is not None:
-            child.stop()
-            self._loading.join()
-            with self._lock:
-                child.close()
+        """Give the process back: unless a job keeps it, it is ended, and its end waited for. May be called twice."""
+        held, self._held = self._held, None
+        if held is not None:
+            self._give_back()
 
     @property
     def info(self) -> ModelInfo:
         """What is known of the model; waits until it is loaded. Raises ModelError where it cannot be."""
         if self._info is None:
-            self._loading.join()
-        if self._info is None:
-            self._raise_loading()
+            self._last.loaded()
+            if self._last.error is not None:
+                self._raise_loading(self._last.error)
+            self._info = self._told(self._last.told)
         return self._info
 
     def scores(
@@ -267,18 +269,17 @@ class Worker:
                 + ' (in Python: allow=["..."])',
             )
 
-    def _load(self, child: Child, content: bytes) -> None:
-        try:
-            fields = {"do": "load", "format": self._file.format, "allow": list(self._allow)}
-            block = np.frombuffer(content, dtype=np.uint8)
-            told = child.ask(wire.pack(fields, {"model": block}), _START_SECONDS + self._limits.wall_seconds)
-            self._info = _info(self._file.format, self._file.sha256, told.fields)
-        except Exception as error:  # raised again by whoever asks first
-            self._load_error = error
-            child.ended = child.ended or "its model could not be loaded"
+    def _load(self, child: Child, content: bytes) -> dict[str, Any]:
+        fields = {"do": "load", "format": self._file.format, "allow": list(self._allow)}
+        block = np.frombuffer(content, dtype=np.uint8)
+        told = child.ask(wire.pack(fields, {"model": block}), _START_SECONDS + self._limits.wall_seconds)
+        self._told(told.fields)  # what is no answer is seen here
+        return told.fields
 
-    def _raise_loading(self) -> NoReturn:
-        error = self._load_error
+    def _told(self, fields: dict[str, Any]) -> ModelInfo:
+        return _info(self._file.format, self._file.sha256, fields)
+
+    def _raise_loading(self, error: Exception) -> NoReturn:
         if isinstance(error, ModelError):
             raise ModelError(error.problem, got=error.got, expected=error.expected, todo=error.todo) from error
         raise ModelError(
@@ -325,21 +326,17 @@ class Worker:
         self, fields: dict[str, Any], table: pd.DataFrame | None = None, arrays: dict[str, np.ndarray] | None = None
     ) -> dict[str, np.ndarray]:
         self.info  # noqa: B018 - waits for the model, and raises where it could not be loaded
-        with self._lock:
-            child = self._child
-            ended = "it was closed" if child is None else child.ended
-            if child is None or ended:
-                raise ModelError(
-                    "the model's process has ended",
-                    got=ended,
-                    expected="a running process",
-                    todo="open the model again; nothing else was touched",
-                )
+        held = self._held
+        if held is None:
+            raise _ended("it was closed")
+        with held.lock:
+            if held.child.ended:
+                raise _ended(held.child.ended)
             try:
                 blocks = self._blocks(fields, table, arrays)
             except wire.WireError as error:
                 raise DataError("what was given cannot be sent to the model", got=str(error)) from error
-            return child.ask(blocks, self._limits.wall_seconds).arrays
+            return held.child.ask(blocks, self._limits.wall_seconds).arrays
 
     def _blocks(
         self, fields: dict[str, Any], table: pd.DataFrame | None, arrays: dict[str, np.ndarray] | None
@@ -349,6 +346,15 @@ class Worker:
         if table is not None:
             stream, fields["objects"] = tables.send(table)
         return wire.pack(fields, arrays, stream)
+
+
+def _ended(why: str) -> ModelError:
+    return ModelError(
+        "the model's process has ended",
+        got=why,
+        expected="a running process",
+        todo="open the model again; nothing else was touched",
+    )
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -63,7 +63,7 @@ def asking(
     with ExitStack() as stack:
         own = case.model.kind == "path"
         many = processes(case, len(frame)) if own else 0
-        workers = [stack.enter_context(open_model(case.model, allow)) for _ in range(many)]
+        workers = [stack.enter_context(open_model(case.model, allow, alone=n > 0)) for n in range(many)]
         decisions, facts = decide(case, frame, features, allow=allow, by=workers[0] if workers else None)
         coded = replace(code_rows(case, frame, decisions), score=None)
         read = tuple(dict.fromkeys([*(f for f in features if f in frame.columns), *facts.reads]))
