@@ -18,6 +18,7 @@ from audit.classes.served import refuse_regression, refuse_several
 from audit.code import code_rows
 from audit.cube import CodedRows, Ints
 from audit.decide import ModelFacts, decide
+from audit.models.process import processors
 from audit.stress.kept import Kept, asked_key
 
 Ask = Callable[[pd.DataFrame], Ints]
@@ -48,7 +49,7 @@ def processes(case: Case, rows: int) -> int:
     another takes longer than it saves, and for an endpoint or a model in an environment of its own."""
     if rows < WORTH or case.model.endpoint is not None or case.model.python is not None:
         return 1
-    return min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    return min(2, processors())
 
 
 @contextmanager

@@ -14,13 +14,15 @@ from reports.log.proof import Proof
 from reports.log.store import LogCopy
 from reports.verify.asked import Asked
 from reports.verify.judge import Judge
+from reports.verify.result import Check
 
 _judge: Judge | None = None
 NOT_RUN = "not made again, because a check failed"
 
 
 def serve(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """One question: "verify" (then perhaps "rerun"), or "parts"."""
+    """One question: "verify" (then "printed", where it waits for another process's "pages"; then perhaps "rerun"),
+    "pages", or "parts"."""
     global _judge
     given = {name: array.tobytes() for name, array in arrays.items()}
     if fields["do"] == "parts":
@@ -31,10 +33,18 @@ def serve(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> tuple[
             return told, {}
         signatures = [replace(s, embedded=None) for s in judge.found]
         return told | {"signatures": msgspec.to_builtins(signatures)}, _files(judge.files)
+    if fields["do"] == "pages":
+        return {"line": msgspec.to_builtins(Judge(given["pdf"], Asked()).only_pages())}, {}
     out: dict[str, np.ndarray] = {}
-    if fields["do"] == "verify":
-        _judge = Judge(given.pop("pdf"), _asked(fields, given))
-        _judge.work()
+    if fields["do"] in ("verify", "printed"):
+        if fields["do"] == "verify":
+            _judge = Judge(given.pop("pdf"), _asked(fields, given), elsewhere=fields["elsewhere"])
+            _judge.work()
+            if _judge.waits:
+                return {"waits": True}, {}
+        else:
+            assert _judge is not None
+            _judge.pages_done(msgspec.convert(fields["line"], Check | None))
         if not fields["rerun"]:
             _judge.no_rerun()
         elif _judge.result().failed is None:
