@@ -305,12 +305,23 @@ def predictor(worker: Worker, rule: Rule, own: Answered) -> Callable[[pd.DataFra
     Else the decisions, 1 and 0. own: what the model answered for the people explained.
     """
     if own.cut is None and signed(worker.info, own):
-        return lambda frame: _with_sign(answer(worker, rule, frame))
+        return _Predictor(lambda frame: _with_sign(answer(worker, rule, frame)), worker.builds_rows)
     if own.cut is None:
-        return lambda frame: answer(worker, rule, frame).positive.astype(np.float64)
+        return _Predictor(lambda frame: answer(worker, rule, frame).positive.astype(np.float64), worker.builds_rows)
     if rule.link is not None:
-        return lambda frame: linked(worker.scores(frame, rule.own))
-    return lambda frame: worker.scores(frame, rule.own)
+        return _Predictor(lambda frame: linked(worker.scores(frame, rule.own)), worker.builds_rows)
+    return _Predictor(lambda frame: worker.scores(frame, rule.own), worker.builds_rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Predictor:
+    """takes_hybrids: whether `audit.models.hybrids.Hybrids` may be given in place of a frame."""
+
+    ask: Callable[[pd.DataFrame], Floats]
+    takes_hybrids: bool
+
+    def __call__(self, frame: pd.DataFrame) -> Floats:
+        return self.ask(frame)
 
 
 def signed(info: ModelInfo, own: Answered) -> bool:

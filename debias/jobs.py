@@ -83,6 +83,8 @@ class JobState:
     message: str
     exit_code: int | None
     error: str | None
+    left: str = ""
+    """What is left, in words: the stage's steps and seconds, and which stage of how many it is."""
 
     @property
     def over(self) -> bool:
@@ -208,7 +210,16 @@ def state(home: Path, job_id: str) -> JobState:
         message=words.get(status) or error or status,
         exit_code=code if isinstance(code, int) else None,
         error=error,
+        left=_left(progress) if status == "running" else "",
     )
+
+
+def _left(progress: Mapping[str, Any]) -> str:
+    done, total, at, of, seconds = (_whole(progress.get(k)) for k in ("done", "total", "at", "of", "left"))
+    parts = [f"stage {at} of {of}"] if of else []
+    parts += [f"{done:,} of {total:,}"] if total else []
+    parts += [f"about {seconds:,} s left"] if seconds else []
+    return "; ".join(parts)
 
 
 ACTS = {

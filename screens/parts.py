@@ -116,7 +116,7 @@ def _watch(running: str, words: str) -> None:
     if now.over:
         st.rerun()
     share = now.done / now.total if now.total else 0.0
-    count = f" ({now.done:,} of {now.total:,})" if now.total else ""
+    count = f" ({now.left})" if now.left else ""
     with st.container(border=True, key="job"):
         st.progress(min(share, 1.0), text=f"{words}: {now.stage or 'starting'}{count}")
         st.caption("You can leave or reload this page; the work goes on, and its address finds it again.")

@@ -17,13 +17,16 @@ import pandas as pd
 from audit.errors import OutputError
 from audit.explain.kinds import Floats, Predict
 from audit.files import write_whole
+from audit.models.hybrids import Hybrids
 
 WORTH = 1000
 """Questions of fewer rows are asked again rather than kept."""
 
 
-def question(frame: pd.DataFrame) -> bytes:
+def question(frame: pd.DataFrame | Hybrids) -> bytes:
     """The sha256 of a frame's columns, types and values."""
+    if isinstance(frame, Hybrids):
+        return frame.digest()
     digest = hashlib.sha256()
     for name in frame.columns:
         digest.update(f"{name}\x00{frame[name].dtype}\x00".encode())
@@ -40,6 +43,10 @@ class Remembering:
     folder: Path
     asked: int = 0
     _place: int = field(default=0)
+
+    @property
+    def takes_hybrids(self) -> bool:
+        return bool(getattr(self.predict, "takes_hybrids", False))
 
     def __call__(self, frame: pd.DataFrame) -> Floats:
         if len(frame) < WORTH:

@@ -36,6 +36,8 @@ class Held:
         self.told: Any = None
         self.error: Exception | None = None
         self.users = 0
+        self.base = ""
+        """The digest of the rows that the process was last given to build others from (audit.models.hybrids)."""
         self._after = after
         # Sending waits until the child reads; a thread lets the caller get on with the data meanwhile.
         self._loading = threading.Thread(target=self._load, args=(load,), daemon=True)

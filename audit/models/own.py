@@ -130,6 +130,7 @@ def allowed(environment: Environment) -> str:
 
 
 class OwnWorker(Worker):
+    builds_rows = False
     """As `Worker`, for a model that its own interpreter loads. Raises ModelError from `__enter__` where nobody has
     consented to these bytes."""
 

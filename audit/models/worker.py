@@ -30,6 +30,7 @@ from audit.models import table as tables
 from audit.models import wire
 from audit.models.files import describe_bytes, read_bytes
 from audit.models.held import Held, take
+from audit.models.hybrids import Base, Hybrids
 from audit.models.loaded import one_line
 from audit.models.process import Child, Limits
 from audit.models.trust import forbidden
@@ -89,6 +90,9 @@ class Worker:
     kept : through a job (`audit.models.held`) the process is kept, and asked again by the next worker of these bytes.
     """
 
+    builds_rows = True
+    """Whether `scores` and `answer` take `audit.models.hybrids.Hybrids` too, whose rows the process builds."""
+
     def __init__(
         self,
         path: str | Path,
@@ -105,6 +109,7 @@ class Worker:
         self._kept = kept
         self._held: Held | None = None
         self._info: ModelInfo | None = None
+        self._base: tuple[Base | None, Base | None, list[int]] = (None, None, [])
 
     def __enter__(self) -> Worker:
         content = read_bytes(self._path)
@@ -161,11 +166,12 @@ class Worker:
     def _chunks(
         self, what: str, frame: pd.DataFrame, positive: str, progress: Callable[[int, int], None] | None
     ) -> Answer:
-        chosen = self._select(frame)
+        chosen = self._select_hybrids(frame) if isinstance(frame, Hybrids) else self._select(frame)
         parts: list[np.ndarray] = []
         places: list[np.ndarray | None] = []
         for start in range(0, len(chosen), CHUNK_ROWS):
-            chunk = chosen.iloc[start : start + CHUNK_ROWS]
+            stop = start + CHUNK_ROWS
+            chunk = chosen.part(start, stop) if isinstance(chosen, Hybrids) else chosen.iloc[start:stop]
             if what == "scores":
                 found = self._ask({"do": "scores", "positive": str(positive)}, table=chunk)
             else:
@@ -322,6 +328,18 @@ class Worker:
             chosen = chosen.set_axis(list(info.features), axis=1)
         return chosen
 
+    def _select_hybrids(self, rows: Hybrids) -> Hybrids:
+        """The model's columns of all that the rows are made of, chosen once for one base."""
+        base, chosen, places = self._base
+        if base is not rows.base:
+            chosen = Base(self._select(rows.base.frame))
+            names = rows.base.frame.columns
+            places = self._select(pd.DataFrame([range(len(names))], columns=names)).iloc[0].tolist()
+            self._base = rows.base, chosen, places
+        assert chosen is not None
+        mask = rows.mask if places == list(range(len(rows.columns))) else rows.mask[:, places]
+        return Hybrids(chosen, mask, rows.first, rows.second)
+
     def _ask(
         self, fields: dict[str, Any], table: pd.DataFrame | None = None, arrays: dict[str, np.ndarray] | None = None
     ) -> dict[str, np.ndarray]:
@@ -334,16 +352,27 @@ class Worker:
                 raise _ended(held.child.ended)
             try:
                 blocks = self._blocks(fields, table, arrays)
+                return held.child.ask(blocks, self._limits.wall_seconds).arrays
             except wire.WireError as error:
+                held.base = ""
                 raise DataError("what was given cannot be sent to the model", got=str(error)) from error
-            return held.child.ask(blocks, self._limits.wall_seconds).arrays
+            except ModelError:
+                held.base = ""  # who knows how far it came
+                raise
 
     def _blocks(
         self, fields: dict[str, Any], table: pd.DataFrame | None, arrays: dict[str, np.ndarray] | None
     ) -> list[Any]:
         """A question as it crosses: the table as Arrow."""
         stream: Any = b""
-        if table is not None:
+        if isinstance(table, Hybrids):
+            held = self._held
+            fields["hybrids"], arrays = table.base.digest, {**(arrays or {}), **table.arrays()}
+            if held is None or held.base != table.base.digest:  # the process has another one, or none
+                if held is not None:
+                    held.base = table.base.digest
+                stream, fields["objects"] = tables.send(table.base.frame)
+        elif table is not None:
             stream, fields["objects"] = tables.send(table)
         return wire.pack(fields, arrays, stream)
 

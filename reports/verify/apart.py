@@ -4,9 +4,9 @@
     parts_apart(pdf) -> signatures and embedded files, where the file holds as far as its manifest
 
 Bytes and options go in as one frame; lines come back as data. Where there are two processors, a second such process
-makes the pages again meanwhile; its line counts only where every figure held in the first. What the file does to its reader (a loop, a bomb, a
-crash) ends that process, and is a check that failed. A new run needs the model and the data, so it is made by the
-caller; only comparing it is done in there.
+makes the pages again meanwhile; its line counts only where every figure held in the first. What the file does to its
+reader (a loop, a bomb, a crash) ends that process, and is a check that failed. A new run needs the model and the data,
+so it is made by the caller; only comparing it is done in there.
 """
 
 from __future__ import annotations

@@ -80,9 +80,7 @@ def test_where_the_second_ends_the_first_makes_the_pages(
     assert pages(found) == "ok"
 
 
-def test_where_the_figures_fail_no_page_is_believed(
-    small: Reports, pki: Pki, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_the_figures_fail_no_page_is_believed(small: Reports, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
     files = kit.edited(small.files, "evidence.json", lambda e: e["rates"][0].update(numerator=0))
     found = judged(kit.report(files, pki.auditor), monkeypatch, 2)
     assert pages(found) == "not checked"

@@ -36,6 +36,8 @@ class EndpointWorker(Worker):
     where a person must say something first.
     """
 
+    builds_rows = False
+
     def __init__(self, spec: EndpointSpec) -> None:
         self._spec = spec
         self._line: Line | None = None

@@ -66,9 +66,7 @@ def test_a_mitigation_asks_one_process_for_the_original_and_one_for_the_candidat
     assert json.loads(capsys.readouterr().out)["method"] == "reweighing"
 
 
-def test_a_kept_process_states_what_it_stated(
-    sample_data: Path, rows: pd.DataFrame, started: list[int]
-) -> None:
+def test_a_kept_process_states_what_it_stated(sample_data: Path, rows: pd.DataFrame, started: list[int]) -> None:
     path = sample_data / "german_credit.skops"
     with Worker(path) as alone:
         info, right = alone.info, alone.scores(rows, "1")
