@@ -106,7 +106,7 @@ class Worker:
         self._allow = tuple(allow)
         self._code = tuple(os.path.realpath(c) for c in code)
         self._limits = limits or Limits()
-        self._kept = kept
+        self._in_job = kept
         self._held: Held | None = None
         self._info: ModelInfo | None = None
         self._base: tuple[Base | None, Base | None, list[int]] = (None, None, [])
@@ -120,7 +120,7 @@ class Worker:
         return self
 
     def _hold(self, key: Hashable, start: Callable[[], Held]) -> None:
-        self._held, self._give_back = take(key if self._kept else None, start)
+        self._held, self._give_back = take(key if self._in_job else None, start)
         self._last = self._held
 
     def __exit__(
