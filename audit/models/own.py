@@ -23,9 +23,10 @@ from audit.errors import DataError, ModelError
 from audit.models import advice, wire
 from audit.models.files import SIZE_LIMIT, ModelFile, read_bytes
 from audit.models.held import Held
+from audit.models.hybrids import Hybrids
 from audit.models.loaded import one_line
 from audit.models.process import Child, Limits
-from audit.models.worker import _START_SECONDS, ModelInfo, Worker, _info
+from audit.models.worker import _START_SECONDS, ModelInfo, Rows, Worker, _info
 
 FILES_LIMIT = 20_000
 _WORKER = Path(__file__).with_name("own_worker.py")
@@ -270,9 +271,8 @@ class OwnWorker(Worker):
         table = None if frame is None else self._select(frame)
         return self._ask({"do": "call", "op": op}, table=table, arrays={k: np.asarray(v) for k, v in arrays.items()})
 
-    def _blocks(
-        self, fields: dict[str, Any], table: pd.DataFrame | None, arrays: dict[str, np.ndarray] | None
-    ) -> list[Any]:
+    def _blocks(self, fields: dict[str, Any], table: Rows | None, arrays: dict[str, np.ndarray] | None) -> list[Any]:
+        assert not isinstance(table, Hybrids)
         more: dict[str, np.ndarray] = {k: v if v.ndim or v.dtype.kind not in "UO" else v.reshape(1)
                                        for k, v in (arrays or {}).items()}  # fmt: skip
         fields["groups"] = list(self._groups)

@@ -20,7 +20,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -38,6 +38,8 @@ from audit.models.trust import forbidden
 __all__ = ["CHUNK_ROWS", "Answer", "Limits", "ModelInfo", "Worker"]
 
 CHUNK_ROWS = 50_000
+Rows: TypeAlias = "pd.DataFrame | Hybrids"
+"""What may be asked about; the second only where `builds_rows`."""
 _START_SECONDS = 120.0
 
 
@@ -144,15 +146,11 @@ class Worker:
             self._info = self._told(self._last.told)
         return self._info
 
-    def scores(
-        self, frame: pd.DataFrame, positive: str, *, progress: Callable[[int, int], None] | None = None
-    ) -> np.ndarray:
+    def scores(self, frame: Rows, positive: str, *, progress: Callable[[int, int], None] | None = None) -> np.ndarray:
         """The score of the class `positive` for each row: float64, shape (n,). As `answer`, without the decision."""
         return self._chunks("scores", frame, positive, progress).score
 
-    def answer(
-        self, frame: pd.DataFrame, positive: str, *, progress: Callable[[int, int], None] | None = None
-    ) -> Answer:
+    def answer(self, frame: Rows, positive: str, *, progress: Callable[[int, int], None] | None = None) -> Answer:
         """The score of the class `positive`, a name in `info.classes`, and what the model itself decides.
 
         The score is a probability; for a model without probabilities its decision, 1 or 0; for a regression its value;
@@ -163,10 +161,8 @@ class Worker:
         """
         return self._chunks("answer", frame, positive, progress)
 
-    def _chunks(
-        self, what: str, frame: pd.DataFrame, positive: str, progress: Callable[[int, int], None] | None
-    ) -> Answer:
-        chosen = self._select_hybrids(frame) if isinstance(frame, Hybrids) else self._select(frame)
+    def _chunks(self, what: str, frame: Rows, positive: str, progress: Callable[[int, int], None] | None) -> Answer:
+        chosen: Rows = self._select_hybrids(frame) if isinstance(frame, Hybrids) else self._select(frame)
         parts: list[np.ndarray] = []
         places: list[np.ndarray | None] = []
         for start in range(0, len(chosen), CHUNK_ROWS):
@@ -341,7 +337,7 @@ class Worker:
         return Hybrids(chosen, mask, rows.first, rows.second)
 
     def _ask(
-        self, fields: dict[str, Any], table: pd.DataFrame | None = None, arrays: dict[str, np.ndarray] | None = None
+        self, fields: dict[str, Any], table: Rows | None = None, arrays: dict[str, np.ndarray] | None = None
     ) -> dict[str, np.ndarray]:
         self.info  # noqa: B018 - waits for the model, and raises where it could not be loaded
         held = self._held
@@ -360,9 +356,7 @@ class Worker:
                 held.base = ""  # who knows how far it came
                 raise
 
-    def _blocks(
-        self, fields: dict[str, Any], table: pd.DataFrame | None, arrays: dict[str, np.ndarray] | None
-    ) -> list[Any]:
+    def _blocks(self, fields: dict[str, Any], table: Rows | None, arrays: dict[str, np.ndarray] | None) -> list[Any]:
         """A question as it crosses: the table as Arrow."""
         stream: Any = b""
         if isinstance(table, Hybrids):
