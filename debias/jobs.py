@@ -311,6 +311,7 @@ def _turn(place: Path, asked: threading.Event, args: Sequence[str], key: str | N
     ticket = queued.read_text()
     locks = [FileLock(home / f"slot-{n}.lock") for n in range(slots())]
     while not asked.is_set():
+        ahead = 4  # looks at every other job cost something where many wait
         if key is not None and same_work.taken_over(place, args, key):
             (place / TAKEN).write_bytes(b"")
             break
@@ -322,13 +323,13 @@ def _turn(place: Path, asked: threading.Event, args: Sequence[str], key: str | N
         elif not queued.exists():  # the other one failed, or was stopped
             queued.write_text(ticket)
             (place / FOLLOWS).unlink(missing_ok=True)
-        elif _before(home, place) == 0:
+        elif (ahead := _before(home, place)) == 0:
             for lock in locks:
                 with contextlib.suppress(Timeout):
                     lock.acquire(timeout=0)
                     queued.unlink(missing_ok=True)
                     return lock
-        asked.wait(WAIT_SECONDS)
+        asked.wait(WAIT_SECONDS * (1 + min(ahead, 9)))
     queued.unlink(missing_ok=True)
     (place / FOLLOWS).unlink(missing_ok=True)
     return None
