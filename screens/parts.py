@@ -122,18 +122,8 @@ def _watch(running: str, words: str) -> None:
         st.rerun()
     quiet.until(lambda: jobs.state(jobs_home(), running), now)
     share = now.done / now.total if now.total else 0.0
-<<<<<<< HEAD
     count = f" ({now.left})" if now.left else ""
-    with st.container(border=True, key="job"):
-        st.progress(min(share, 1.0), text=f"{words}: {now.stage or 'starting'}{count}")
-        st.caption("You can leave or reload this page; the work goes on, and its address finds it again.")
-        if st.button("Cancel", key="cancel"):
-            jobs.cancel(jobs_home(), running)
-            st.rerun()
-=======
-    count = f" ({now.done:,} of {now.total:,})" if now.total else ""
     st.progress(min(share, 1.0), text=f"{words}: {now.stage or 'starting'}{count}")
->>>>>>> main
 
 
 def _ended(now: jobs.JobState, words: str) -> None:
