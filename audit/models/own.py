@@ -141,7 +141,7 @@ class OwnWorker(Worker):
         super().__init__(path, limits=limits or LIMITS, kept=kept)
         self._environment = environment
         self._folder: str | None = None
-        self._started = False
+        self._spawned = False
         self._groups: tuple[str, ...] = ()
         self.keys: tuple[str, ...] = ()
         """The groups that the model knows by name, where its `predict` wants people's groups."""
@@ -158,23 +158,23 @@ class OwnWorker(Worker):
             )
         if not path.exists():
             read_bytes(path)  # which says so
-        self._started = False
+        self._spawned = False
         folder = self._folder = tempfile.mkdtemp(prefix="assay-model-")
         try:
             digest = digest_of(path, self._environment, Path(folder))
             self._consented(digest)
             self._file = ModelFile(path, self._environment.load, digest, 0)
-            self._hold((digest, self._environment, self._limits), self._start)
+            self._hold((digest, self._environment, self._limits), self._spawn)
         except BaseException:
             _clear(folder)
             raise
-        if not self._started:  # a process of the job had loaded these bytes already
+        if not self._spawned:  # a process of the job had loaded these bytes already
             _clear(folder)
         return self
 
-    def _start(self) -> Held:
+    def _spawn(self) -> Held:
         """A process for the private folder, which goes with it."""
-        folder, self._started = self._folder, True
+        folder, self._spawned = self._folder, True
         assert folder is not None
         child = Child(
             self._limits,

@@ -114,12 +114,19 @@ class Worker:
         self._base: tuple[Base | None, Base | None, list[int]] = (None, None, [])
 
     def __enter__(self) -> Worker:
+        self._begin(self._examine())
+        return self
+
+    def _examine(self) -> bytes:
+        """The file's bytes, once it is known that it may be loaded."""
         content = read_bytes(self._path)
         self._file = describe_bytes(self._path, content)
         self._refuse_unknown()
+        return content
+
+    def _begin(self, content: bytes) -> None:
         key = (self._file.sha256, self._file.format, self._allow, self._code, self._limits)
         self._hold(key, lambda: Held(Child(self._limits, self._code), lambda child: self._load(child, content)))
-        return self
 
     def _hold(self, key: Hashable, start: Callable[[], Held]) -> None:
         self._held, self._give_back = take(key if self._in_job else None, start)

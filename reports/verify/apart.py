@@ -30,7 +30,7 @@ from reports.attest.statements import LOCK_FILE
 from reports.known import remember
 from reports.log.store import LogCopy
 from reports.signature import Signature
-from reports.verify.asked import Asked
+from reports.verify.asked import OPTIONS, Answer, Asked, ProofOf, Question
 from reports.verify.result import FAILED, Check, Verification
 from reports.verify.seal import MOST_BYTES
 
@@ -69,10 +69,11 @@ def _judged_apart(pdf: bytes, asked: Asked, rerun: Any, limits: Limits | None) -
             fields, arrays = _packed(pdf, asked, rerun is not None)
             told, given = child.call(fields | {"elsewhere": pages is not None}, seconds=None, **arrays)
             isolation = child.isolation
-            if pages is not None and told.get("waits"):
+            if pages is not None and _answer(told).waits:
                 progress.stage("Making the pages again")
                 line, walls = pages.result()
-                told, given = child.call({"do": "printed", "line": line, "rerun": rerun is not None}, seconds=None)
+                printed = Question("printed", rerun=rerun is not None, line=line)
+                told, given = child.call(msgspec.to_builtins(printed), seconds=None)
                 isolation = isolation if line is None else tuple(w for w in isolation if w in walls)
             found = _read(told, given, isolation)
             if rerun is None:
@@ -119,8 +120,10 @@ def parts_apart(pdf: bytes, limits: Limits | None = None) -> tuple[tuple[Signatu
             found = _read(told, {}, child.isolation)
             if found.failed is not None:
                 raise found.error()
-            signatures = msgspec.convert(told["signatures"], tuple[Signature, ...])
-        except (_Stopped, KeyError, msgspec.ValidationError) as error:
+            signatures = msgspec.convert(told, Answer).signatures
+            if signatures is None:
+                raise _Stopped(UNREADABLE)
+        except (_Stopped, msgspec.ValidationError) as error:
             expected = error.expected if isinstance(error, _Stopped) else ""
             raise _stopped(
                 pdf, error.problem if isinstance(error, _Stopped) else UNREADABLE, expected
@@ -145,7 +148,7 @@ def _enclosed(limits: Limits) -> Iterator[Enclosed]:
 
 
 @contextmanager
-def _pages(pdf: bytes, asked: Asked, limits: Limits) -> Iterator[Future[tuple[Any, tuple[str, ...]]] | None]:
+def _pages(pdf: bytes, asked: Asked, limits: Limits) -> Iterator[Future[tuple[Check | None, tuple[str, ...]]] | None]:
     """The line on pages, from a process of its own, and its walls; None in place of the line where it found none.
 
     None where the first process makes them: where it is to hand out what it made, and with one processor.
@@ -154,11 +157,12 @@ def _pages(pdf: bytes, asked: Asked, limits: Limits) -> Iterator[Future[tuple[An
         yield None
         return
 
-    def ask() -> tuple[Any, tuple[str, ...]]:
+    def ask() -> tuple[Check | None, tuple[str, ...]]:
         try:
             told, _ = child.call({"do": "pages"}, seconds=None, pdf=_array(pdf))
-            return told["line"], child.isolation
-        except (AssayError, KeyError):
+            lines = _answer(told).verification.checks
+            return (lines[0] if lines else None), child.isolation
+        except AssayError:
             return None, ()  # the first process then tries itself, and says what the file does to it
 
     with ThreadPoolExecutor(1) as pool, _enclosed(limits) as child:
@@ -170,29 +174,34 @@ def _array(data: bytes) -> np.ndarray:
 
 
 def _packed(pdf: bytes, asked: Asked, rerun: bool) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    fields: dict[str, Any] = {
-        "do": "verify", "rerun": rerun, "pins": list(asked.pins), "crls": len(asked.crls), "proof": None, "log": False,
-    }  # fmt: skip
-    fields |= {name: getattr(asked, name) for name in ("require_quorum", "contents", "second_opinion", "print_again")}
+    proof = None
     arrays = {"pdf": pdf}
     arrays |= {name: data for name in ("trust", "since") if (data := getattr(asked, name)) is not None}
     arrays |= {f"crl{i}": crl for i, crl in enumerate(asked.crls)}
     if isinstance(asked.log, LogCopy):
-        fields["log"] = True
         arrays |= {f"log.{name}": data for name, data in asdict(asked.log).items()}
     elif asked.log is not None:
-        fields["proof"] = {"index": asked.log.index, "path": [h.hex() for h in asked.log.path]}
+        proof = ProofOf(asked.log.index, tuple(h.hex() for h in asked.log.path))
         arrays |= {"proof.line": asked.log.line, "proof.note": asked.log.note}
-    return fields, {name: _array(data) for name, data in arrays.items()}
+    question = Question(
+        "verify", rerun=rerun, pins=asked.pins, crls=len(asked.crls), log=isinstance(asked.log, LogCopy), proof=proof,
+        **{name: getattr(asked, name) for name in OPTIONS},
+    )  # fmt: skip
+    return msgspec.to_builtins(question), {name: _array(data) for name, data in arrays.items()}
 
 
 def _read(told: Mapping[str, Any], arrays: Mapping[str, np.ndarray], isolation: tuple[str, ...]) -> Verification:
-    try:
-        found = msgspec.convert(told["verification"], Verification)
-    except (KeyError, msgspec.ValidationError) as error:
-        raise _Stopped(UNREADABLE) from error
-    again = arrays["again"].tobytes() if "again" in arrays else None
+    found = _answer(told).verification
+    page = arrays.get("again")
+    again = None if page is None else page.tobytes()
     return replace(found, again=again, isolation=isolation)
+
+
+def _answer(told: Mapping[str, Any]) -> Answer:
+    try:
+        return msgspec.convert(told, Answer)
+    except msgspec.ValidationError as error:
+        raise _Stopped(UNREADABLE) from error
 
 
 def _stopped(pdf: bytes, problem: str, expected: str, got: str = "") -> Verification:
