@@ -8,6 +8,9 @@ import numpy as np
 
 from audit.cube import Cube, Meaning
 
+Number = int | float
+"""What is kept of a setting or a figure: a whole number stays one, so that it is written again as it was read."""
+
 
 def cube_to_json(cube: Cube) -> dict[str, Any]:
     """Cells as [place, rows], and [place, rows, weights, squares] where weighted; place counts in C order."""

@@ -15,7 +15,7 @@ from audit.cube import Cube
 from audit.policy import Policy
 from audit.values import UNKNOWN
 from audit.watch.counted import Counted
-from audit.watch.harm import bounds, open_harm, standing
+from audit.watch.harm import Standing, bounds, open_harm, standing
 from audit.watch.monitor import open_monitor
 from audit.watch.moves import anew, open_moves
 from audit.watch.watched import Watched
@@ -93,20 +93,18 @@ def open_changes(state: State) -> list[dict[str, Any]]:
 def undecided(state: State) -> list[dict[str, Any]]:
     """Every group that has come, and whether it is judged (audit/watch/harm.py)."""
     people = {} if state.people is None else {
-        (k[1], k[2]): sum(x for _, x in v) for k, v in state.people.history.counts.items() if k[0] == "share"
+        (k[1], k[2]): x for k, (_, x) in state.people.history.whole().items() if k[0] == "share"
     }  # fmt: skip
-    judged = {(g["attribute"], g["group"]): g for g in standing(state.harm)} if state.harm is not None else {}
-    nothing = {"outcomes": 0, "wrong": 0, "status": "undecided", "reason": "no outcomes are known yet"}
+    judged = {(g.attribute, g.group): g for g in standing(state.harm)} if state.harm is not None else {}
     out = []
     silent = state.heard.silent(0)
     for attribute, group in sorted({*people, *judged}):
-        found = judged.get((attribute, group)) or {**nothing, "first": None, "newest": None}
+        found = judged.get((attribute, group)) or Standing(attribute, group)
         gone = silent.get((attribute, group))
-        if gone is not None and found["status"] == "watched":
-            found = found | {"status": "undecided", "reason": silent_words((attribute, group), gone)}
-        out.append({"attribute": attribute, "group": group, "people": people.get((attribute, group), 0)} | {
-            k: found[k] for k in ("outcomes", "wrong", "status", "reason", "first", "newest")
-        })  # fmt: skip
+        if gone is not None and found.status == "watched":
+            found = replace(found, status="undecided", reason=silent_words((attribute, group), gone))
+        who = {"attribute": attribute, "group": group, "people": people.get((attribute, group), 0)}
+        out.append(who | asdict(found))
     return out
 
 

@@ -62,7 +62,7 @@ def _harm_from_1(old: Mapping[str, Any], policy: Policy) -> Harm:
     last = int(old["matured"]) - 1
     if kept is None:
         batches = int(old["source_batches"])
-        history = History((last,), (0,), {k: (v,) for k, v in first.items()}, rules.reference_batches, batches)
+        history = History.begin(first, last, rules.reference_batches, batches)
         if not batches:
             history = History.begin(first=rules.reference_batches)
         return Harm(history, rules.harm, rules.alpha * HARM_PART, rules.people)
