@@ -271,6 +271,8 @@ def changes(
         weight = 1 / np.sqrt(before[k, use, 0])
         weight *= len(use) / weight.sum()
         level = alpha * tests[k].share
+        if (p[k, use] / weight).min() > level:
+            continue  # no bound of Benjamini and Hochberg is below the smallest p
         for i, w, q in zip(use, weight, benjamini_hochberg(np.minimum(p[k, use] / weight, 1.0)), strict=True):
             key, each = keys[int(i)], float(p[k, i])
             if q <= level and (key not in best or each / (level * w) < best[key].p / best[key].alpha):
