@@ -132,7 +132,10 @@ def row_of(name: str, document: Mapping[str, Any] | None, problem: str | None = 
     """A loop's line, from its watch.json."""
     if document is None:
         return Row(name, problem=problem or "it has not begun")
-    found = msgspec.convert(document, _Watched)
+    try:
+        found = msgspec.convert(document, _Watched)
+    except msgspec.ValidationError as error:
+        return Row(name, problem=f"{FILE} is not what a loop writes ({error})")
     times = [p.time for p in found.timeline if p.time]
     return Row(
         name,
@@ -152,11 +155,13 @@ def page_of(loops: Sequence[Loop], problems: Mapping[str, str] | None = None) ->
     """The page about all loops, from what each has written; what waits for a person comes first."""
     rows = []
     for loop in loops:
-        try:
-            document: dict[str, Any] | None = read_json(loop.out / FILE)
-        except InputError:
-            document = None
-        rows.append(row_of(loop.name, document, (problems or {}).get(loop.name)))
+        document, problem = None, (problems or {}).get(loop.name)
+        if (loop.out / FILE).exists():
+            try:
+                document = read_json(loop.out / FILE)
+            except InputError as error:
+                problem = problem or error.message
+        rows.append(row_of(loop.name, document, problem))
     return ordered(rows)
 
 

@@ -57,9 +57,13 @@ def test_all_loops_stand_in_one_table_and_who_waits_comes_first(
     times = [d["timeline"][-1]["time"] for d in (one, other)]
     assert said["last batch"].tolist() == [dt.datetime.fromisoformat(t).strftime("%Y-%m-%d %H:%M") for t in times]
 
-    # One that cannot be read keeps no other from the table.
-    torn = new_case()
-    shutil.copytree(quiet.parent, torn.place, dirs_exist_ok=True)
-    (torn.run / "watch.json").write_text("{")
+    # One whose document is torn, or no loop's, keeps no other from the table, and is said.
+    for text in ("{", "{}", "[1]"):
+        torn = new_case()
+        shutil.copytree(quiet.parent, torn.place, dirs_exist_ok=True)
+        (torn.run / "watch.json").write_text(text)
     (table,) = [t.value for t in opened().table if "waits for a person" in t.value.columns]
-    assert len(table) == 2
+    said = table.reset_index().astype(str).map(lambda v: v.replace("\\", ""))
+    assert said["case"].tolist()[0] == "Waiting loop"
+    assert len(said) == 5
+    assert sum("watch.json" in s for s in said["state"]) == 3
