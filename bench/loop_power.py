@@ -144,7 +144,14 @@ def harm(runs: int) -> Iterator[list[str]]:
 def anyone(runs: int) -> Iterator[list[str]]:
     """Alarms by the batch with which 200 of the group's people have come since: of a group that goes wrong, and of one
     that was not there at first and is wrong from its first person on."""
-    yield ["group", "since batch", "before", "named within 200 of its people", "median of its people", "before the change"]
+    yield [
+        "group",
+        "since batch",
+        "before",
+        "named within 200 of its people",
+        "median of its people",
+        "before the change",
+    ]
     settings = [(share, at, "15 %") for share, at in ((0.5, 3), (0.1, 3), (0.05, 3), (0.05, 20), (0.02, 6), (0.02, 20))]
     settings += [(share, 5, "not there") for share in (0.5, 0.1, 0.05, 0.02)]
     for share, at, before in settings:

@@ -71,9 +71,7 @@ class History:
     batches: int = 0
 
     @staticmethod
-    def begin(
-        reference: Mapping[Key, Pair] | None = None, last: int = -1, first: int = 0, batches: int = 0
-    ) -> History:
+    def begin(reference: Mapping[Key, Pair] | None = None, last: int = -1, first: int = 0, batches: int = 0) -> History:
         """Nothing seen, the first `first` batches being the reference; or with a reference of `batches` of them, to
         the batch `last`."""
         if reference is None:

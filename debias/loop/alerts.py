@@ -168,9 +168,8 @@ class Alerts:
     def tell(self, entries: Iterable[Entry]) -> None:
         """Alerts of those entries of the trail that a person is told of, and that were not told before."""
         for e in entries:
-            kind = str(e.body["kind"])
-            if kind in TOLD and e.seq > self._kinds.get(kind, _Kind()).seq:
-                self.send(kind, str(e.body["words"]), e.body["facts"], entry=(e.seq, e.hash))
+            if e.kind in TOLD and e.seq > self._kinds.get(e.kind, _Kind()).seq:
+                self.send(e.kind, e.words, e.facts, entry=(e.seq, e.hash))
 
     def send(self, kind: str, words: str, facts: Mapping[str, Any], *, entry: tuple[int, str] | None = None) -> bool:
         """One alert, or one more that waits for the next; whether it went out now.

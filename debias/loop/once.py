@@ -31,8 +31,8 @@ EACH = 8
 
 
 class People:
-    """Who was counted, as sorted runs of hashes: EACH of one length become one of the next. A map of bits says first who
-    surely was not, so that a look costs its rows once in memory, however many were counted.
+    """Who was counted, as sorted runs of hashes: EACH of one length become one of the next. A map of bits says first
+    who surely was not, so that a look costs its rows once in memory, however many were counted.
     """
 
     def __init__(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from audit.case import Case
@@ -124,7 +125,7 @@ class Board:
                 for w in state.monitor.watched
             ],
             "notes": list(state.monitor.notes),
-            "groups": undecided(state),
+            "groups": [msgspec.to_builtins(g) for g in undecided(state)],
             "changes": open_changes(state),
             "quarantine": {"held": self._held, "rows": sum(self._aside.values()), "reasons": dict(self._aside)},
             "pending": shadow if state.mode == Mode.APPROVAL else None,

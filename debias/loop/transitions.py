@@ -20,6 +20,7 @@ from audit.watch.monitor import open_monitor
 from audit.watch.moves import anew, open_moves
 from audit.watch.watched import Watched
 from debias.loop import modes
+from debias.loop.document import GroupStands
 from debias.loop.gate import HARM, Verdict, judge_gate, judge_tally, norm_attributes, norm_key, plan
 from debias.loop.heard import words as silent_words
 from debias.loop.modes import QUIET, Mode
@@ -90,7 +91,7 @@ def open_changes(state: State) -> list[dict[str, Any]]:
     return found if state.served is None else [dict(state.served), *found]
 
 
-def undecided(state: State) -> list[dict[str, Any]]:
+def undecided(state: State) -> list[GroupStands]:
     """Every group that has come, and whether it is judged (audit/watch/harm.py)."""
     people = {} if state.people is None else {
         (k[1], k[2]): x for k, (_, x) in state.people.history.whole().items() if k[0] == "share"
@@ -103,8 +104,7 @@ def undecided(state: State) -> list[dict[str, Any]]:
         gone = silent.get((attribute, group))
         if gone is not None and found.status == "watched":
             found = replace(found, status="undecided", reason=silent_words((attribute, group), gone))
-        who = {"attribute": attribute, "group": group, "people": people.get((attribute, group), 0)}
-        out.append(who | asdict(found))
+        out.append(GroupStands(people=people.get((attribute, group), 0), **asdict(found)))
     return out
 
 
@@ -154,7 +154,7 @@ def _quiet(state: State, judged: Sequence[Counted], people: int) -> Stepped:
         state.mode == Mode.SUSPECT and state.batch - state.entered >= QUIET_BATCHES
     ):
         unsure = [c for c in judged if c.value is None]
-        groups = [g for g in undecided(state) if g["status"] == "undecided"]
+        groups = [g for g in undecided(state) if g.status == "undecided"]
         about = {"known": len(known), "unsure": unsure, "groups": groups}
         return enter(state, Mode.HEALTHY, "healthy"), (Event("healthy", {}, about),)
     return state, ()
