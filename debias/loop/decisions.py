@@ -65,7 +65,7 @@ def state_of(case: Case, out: Path, trail_url: str | None = None) -> dict[str, A
         if state is None:
             raise InputError("the loop has not begun yet", got="an empty trail", todo="run `assay watch` first")
         for entry in trail.entries():
-            board.add(entry.body, entry.time)
+            board.add(entry)
         document = board.document(case, case.policy, state, case.data.sensitive)
         head = trail.head()
     finally:
@@ -147,7 +147,7 @@ def release_batch(
         return rows
     trail = Trail.open(url_of(out, trail_url), write=False)
     try:
-        entries = [e.body for e in trail.entries()]
+        entries = list(trail.entries())
     finally:
         trail.close()
     return let_in(out, entries, batch, reason, by or whoami())

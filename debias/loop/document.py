@@ -97,7 +97,7 @@ class Point(msgspec.Struct, frozen=True):
     """A batch of the timeline."""
 
     number: int | None
-    time: str
+    time: str | None
 
 
 class Happened(msgspec.Struct, frozen=True):

@@ -28,6 +28,7 @@ from audit.load import load_case
 from audit.load.toml import Reader, beside, parse
 from debias.loop.approver import Open
 from debias.loop.database import TrailLost
+from debias.loop.document import Watched
 from debias.loop.health import Health, merged, serving
 from debias.loop.run import POLL_SECONDS, refuse_endpoint, url_of
 from debias.loop.snapshot import FILE
@@ -99,41 +100,12 @@ class Row:
         return said + (f"; {self.problem}" if self.problem else "")
 
 
-class _Case(msgspec.Struct):
-    name: str
-
-
-class _Point(msgspec.Struct):
-    time: str | None
-
-
-class _Model(msgspec.Struct):
-    model: str
-
-
-class _Group(msgspec.Struct):
-    status: str
-
-
-class _Watched(msgspec.Struct):
-    """What a line needs of watch.json (docs/watch.md)."""
-
-    case: _Case
-    state: str
-    running: str
-    batches: int
-    timeline: list[_Point]
-    pending: _Model | None
-    changes: list[Any]
-    groups: list[_Group]
-
-
 def row_of(name: str, document: Mapping[str, Any] | None, problem: str | None = None) -> Row:
     """A loop's line, from its watch.json."""
     if document is None:
         return Row(name, problem=problem or "it has not begun")
     try:
-        found = msgspec.convert(document, _Watched)
+        found = msgspec.convert(document, Watched)
     except msgspec.ValidationError as error:
         return Row(name, problem=f"{FILE} is not what a loop writes ({error})")
     times = [p.time for p in found.timeline if p.time]
@@ -240,9 +212,9 @@ class FleetHealth:
         self._members = members
 
     def healthz(self) -> tuple[int, dict[str, Any]]:
-        each = {m.loop.name: m.health.healthz()[1] for m in self._members}
-        good = all(found["ok"] for found in each.values())
-        return (200 if good else 503), {"ok": good, "loops": each}
+        each = {m.loop.name: m.health.healthz() for m in self._members}
+        good = all(status == 200 for status, _ in each.values())
+        return (200 if good else 503), {"ok": good, "loops": {name: found for name, (_, found) in each.items()}}
 
     def metrics(self) -> str:
         return merged({m.loop.name: m.health.metrics() for m in self._members})

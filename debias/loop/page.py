@@ -61,15 +61,18 @@ def sealed(prev_seal: str, digest: str, time: str) -> str:
 class Head(msgspec.Struct, frozen=True):
     """Where the trail ends: number, hash and seal of its last entry."""
 
-    seq: int = 0
-    hash: str = FIRST
-    seal: str = FIRST
+    seq: int
+    hash: str
+    seal: str
+
+
+EMPTY = Head(0, FIRST, FIRST)
 
 
 def head_of(connection: sa.Connection) -> Head:
     """The kept end. Raises msgspec.MsgspecError where it is none."""
     head = connection.execute(sa.select(KEPT.c.value).where(KEPT.c.name == HEAD)).scalar()
-    return msgspec.json.decode(head, type=Head) if head else Head()
+    return msgspec.json.decode(head, type=Head) if head else EMPTY
 
 
 class Page:

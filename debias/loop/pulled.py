@@ -235,7 +235,8 @@ class _Reader:
 
     def newest(self) -> int | None:
         """The largest key."""
-        value = self._ask(f"SELECT max({_quoted(self._spec.key)}) AS k FROM {_quoted(self._spec.table)}")[0]["k"]
+        (found,) = self._ask(f"SELECT max({_quoted(self._spec.key)}) AS k FROM {_quoted(self._spec.table)}")
+        (value,) = found.values()
         if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
             raise self._wrong(f"a key of type {type(value).__name__}")
         return value

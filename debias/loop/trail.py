@@ -32,7 +32,7 @@ import sqlalchemy as sa
 from audit.errors import OutputError, VerificationError
 from debias.loop import database
 from debias.loop.ledger import HEAD, Ledger
-from debias.loop.page import BATCHES, FIRST, KEPT, META, PEOPLE, TRAIL, Head, Page, head_of, link, sealed
+from debias.loop.page import BATCHES, EMPTY, FIRST, KEPT, META, PEOPLE, TRAIL, Head, Page, head_of, link, sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,10 @@ class Entry:
     @property
     def kind(self) -> str:
         return str(self.body.get("kind"))
+
+    @property
+    def running(self) -> str:
+        return str(self.body.get("running"))
 
     @property
     def words(self) -> str:
@@ -142,7 +146,7 @@ class Trail:
                         raise OutputError(
                             "the trail has another end than this watcher wrote",
                             got=f"{page.head.seq} entries",
-                            expected=f"{(self._seen or Head()).seq} entries",
+                            expected=f"{(self._seen or EMPTY).seq} entries",
                             todo="run `assay watch --check`, then `assay watch`: it goes on from the end it finds",
                         )
                     yield page

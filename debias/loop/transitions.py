@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from audit.cube import Cube
@@ -339,6 +340,13 @@ def _roll_back(state: State, why: str, policy: Policy, sensitive: Sequence[str],
     return enter(now, Mode.ROLLED_BACK, "rolled_back"), (event,)
 
 
+class _Found(msgspec.Struct):
+    """A group that was found harmed: people and wrong decisions before."""
+
+    key: tuple[str, str]
+    before: tuple[int, int]
+
+
 def _harmed_too(state: State, keys: Sequence[str]) -> list[str]:
     """Which of the harmed groups the model beside is wrong about just as often, on the same people."""
     assert state.beside is not None
@@ -347,15 +355,16 @@ def _harmed_too(state: State, keys: Sequence[str]) -> list[str]:
     if state.harm is None or cube is None:
         return out
     levels = bounds(state.harm)
-    for found in state.harm.found:
-        attribute, group = found["key"]
+    for kept in state.harm.found:
+        found = msgspec.convert(kept, _Found)
+        attribute, group = found.key
         key = f"{HARM}{attribute}={group}"
         if key not in keys or attribute not in cube.attributes:
             continue
         margin = cube.margin((attribute,))
         n = margin.n[margin.groups.index((group,))] if (group,) in margin.groups else np.zeros((3, 2))
-        known = found["before"]
-        level = levels.get((attribute, group), known[1] / max(known[0], 1) + state.harm.tolerance)
+        people, wrong = found.before
+        level = levels.get((attribute, group), wrong / max(people, 1) + state.harm.tolerance)
         if n[:2].sum() and (n[0, 1] + n[1, 0]) / n[:2].sum() > level:
             out.append(key)
     return out

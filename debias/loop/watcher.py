@@ -101,7 +101,7 @@ class Watcher:
         self._notices = Notices(out / FILE)
         for entry in trail.entries():
             self._retention.entry(entry)
-            self._board.add(entry.body, entry.time)
+            self._board.add(entry)
             self._alerts.tell([entry])  # what a run that was killed had no time to tell
             self._tell_lineage(entry)
         found = state_in(trail, self._policy)
@@ -423,7 +423,7 @@ class Watcher:
             anchor.note(self._out, self._trail.head(), database.now())
         self._anchor()
         for entry in self._trail.entries(after=self._board.seq):
-            self._board.add(entry.body, entry.time)
+            self._board.add(entry)
             self._alerts.tell([entry])
             self._tell_lineage(entry)
             if entry.kind != "batch":
