@@ -15,7 +15,7 @@ from audit.errors import InputError, OutputError
 from debias.loop import anchor, inbox
 from debias.loop.alerts import noted
 from debias.loop.approver import Open, Sign, facts_to_sign
-from debias.loop.document import Beside, GateStands, Summary
+from debias.loop.document import Beside, GateStands, Judged, Summary
 from debias.loop.norms import in_force
 from debias.loop.quarantine import decide_rows, let_in
 from debias.loop.run import url_of
@@ -209,5 +209,5 @@ def _waits(pending: Beside) -> list[str]:
 
 def gate_broken(document: dict[str, Any]) -> list[str]:
     """Norms that the running model clearly breaks, in words."""
-    norms = msgspec.convert(document, Summary).norms
+    norms = msgspec.convert(document, Judged).norms
     return [f"{n.about}: {n.value:.3f}, limit {n.limit:g}" for n in norms if n.status == "outside"]

@@ -127,6 +127,12 @@ class Watched(msgspec.Struct, frozen=True):
     events: tuple[Happened, ...] = ()
 
 
+class Judged(msgspec.Struct, frozen=True):
+    """Where the norms stand, in either document."""
+
+    norms: tuple[NormStands, ...]
+
+
 class Summary(msgspec.Struct, frozen=True):
     """What a run did, or `--state` says."""
 
