@@ -11,11 +11,12 @@ from typing import Any
 import msgspec
 
 from audit.case import Case
+from audit.documents.watch import Beside, GateSaid
 from audit.errors import InputError, OutputError
 from debias.loop import anchor, inbox
 from debias.loop.alerts import noted
 from debias.loop.approver import Open, Sign, facts_to_sign
-from debias.loop.document import Beside, GateStands, Judged, Summary
+from debias.loop.document import Judged, Summary, about
 from debias.loop.norms import in_force
 from debias.loop.quarantine import decide_rows, let_in
 from debias.loop.run import url_of
@@ -182,10 +183,10 @@ def words_of(document: dict[str, Any]) -> list[str]:
     lines += ["", f"Policy {found.policy.version}:"]
     for n in found.norms:
         if n.value is None:
-            lines.append(f"- {n.about}: not estimable ({n.reason})")
+            lines.append(f"- {about(n)}: not estimable ({n.reason})")
         else:
             shown = f"{n.value:.3f} [{n.low:.3f}, {n.high:.3f}], limit {n.limit:g}"
-            lines.append(f"- {n.about}: {shown}: {STANDS[n.status]}")
+            lines.append(f"- {about(n)}: {shown}: {STANDS[str(n.status)]}")
     waiting = [g for g in found.groups if g.status == "undecided"]
     if waiting:
         lines += ["", groups_words(waiting).strip()]
@@ -201,7 +202,7 @@ def _waits(pending: Beside) -> list[str]:
     """A challenger and each condition of its gate."""
     lines = [f"A challenger waits for a person: {pending.model[:12]} ({pending.method.replace('_', ' ')})."]
     said = {True: "yes", False: "no", None: "not yet"}
-    gate = pending.gate or GateStands((), ())
+    gate = pending.gate or GateSaid(())
     left = {c.name for c in gate.undecided}
     lines += [f"- {'need not show it' if c.name in left else said[c.holds]}: {c.words}" for c in gate.checks]
     return [*lines, f'Say --approve {pending.model[:12]} --reason "...", or --reject.']
@@ -210,4 +211,4 @@ def _waits(pending: Beside) -> list[str]:
 def gate_broken(document: dict[str, Any]) -> list[str]:
     """Norms that the running model clearly breaks, in words."""
     norms = msgspec.convert(document, Judged).norms
-    return [f"{n.about}: {n.value:.3f}, limit {n.limit:g}" for n in norms if n.status == "outside"]
+    return [f"{about(n)}: {n.value:.3f}, limit {n.limit:g}" for n in norms if n.status == "outside"]

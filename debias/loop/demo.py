@@ -14,10 +14,11 @@ from typing import Any
 import msgspec
 
 from audit import progress
+from audit.documents.series import LoopEvent
+from audit.documents.watch import Watch
 from audit.files import canonical, read_json, write_whole
 from audit.load import load_case, load_policy
 from debias.loop.decisions import decide_challenger
-from debias.loop.document import Happened, Watched
 from debias.loop.run import run_watch
 from debias.loop.snapshot import FILE
 
@@ -101,14 +102,14 @@ def _one(samples: Path, out: Path, replayed: Replay) -> Played:
     return Played(*about, did, kinds.get("suspect", 0), kinds.get("shadow", 0), kinds.get("promoted", 0))
 
 
-def read(out: Path) -> Watched:
+def read(out: Path) -> Watch:
     """What a loop has written."""
-    return msgspec.convert(read_json(out / FILE), Watched)
+    return msgspec.convert(read_json(out / FILE), Watch)
 
 
-def _batch(document: Watched, event: Happened) -> int | None:
+def _batch(document: Watch, event: LoopEvent) -> int | None:
     """The batch during which something happened: the first one written no earlier."""
-    later = (b.number for b in document.timeline if (b.time or "") >= event.time and b.number is not None)
+    later = (b.number for b in document.timeline if b.time >= event.time and b.number is not None)
     return next(later, None)
 
 

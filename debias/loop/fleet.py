@@ -22,13 +22,13 @@ from typing import Any
 import msgspec
 
 from audit.case import Case
+from audit.documents.watch import Watch
 from audit.errors import AssayError, CaseError, InputError, OutputError
 from audit.files import read_json
 from audit.load import load_case
 from audit.load.toml import Reader, beside, parse
 from debias.loop.approver import Open
 from debias.loop.database import TrailLost
-from debias.loop.document import Watched
 from debias.loop.health import Health, merged, serving
 from debias.loop.run import POLL_SECONDS, refuse_endpoint, url_of
 from debias.loop.snapshot import FILE
@@ -105,7 +105,7 @@ def row_of(name: str, document: Mapping[str, Any] | None, problem: str | None = 
     if document is None:
         return Row(name, problem=problem or "it has not begun")
     try:
-        found = msgspec.convert(document, Watched)
+        found = msgspec.convert(document, Watch)
     except msgspec.ValidationError as error:
         return Row(name, problem=f"{FILE} is not what a loop writes ({error})")
     times = [p.time for p in found.timeline if p.time]
@@ -117,7 +117,7 @@ def row_of(name: str, document: Mapping[str, Any] | None, problem: str | None = 
         found.batches,
         times[-1] if times else None,
         None if found.pending is None else found.pending.model,
-        len(found.changes),
+        len(found.changes or ()),
         sum(g.status == "undecided" for g in found.groups),
         problem,
     )

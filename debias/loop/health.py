@@ -18,8 +18,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from audit.documents.watch import Watch
 from audit.errors import InputError, OutputError
-from debias.loop.document import Watched
 
 HOST = "127.0.0.1"
 STATUS = ("inside", "outside", "undecided", "not_estimable")
@@ -40,7 +40,7 @@ class Health:
     def __init__(self, heartbeat: float | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._heartbeat, self._clock = heartbeat, clock
         self._lock = threading.Lock()
-        self._document: Watched | None = None
+        self._document: Watch | None = None
         self._since = clock()
         self._trouble: str | None = None
         self._waiting = 0
@@ -57,8 +57,9 @@ class Health:
 
     def show(self, document: Mapping[str, Any], waiting: int) -> None:
         """document: of watch.json; waiting: alerts that an address did not take yet."""
+        found = msgspec.convert({"timeline": (), "events": (), **document}, Watch)
         with self._lock:
-            self._document, self._waiting = msgspec.convert(document, Watched), waiting
+            self._document, self._waiting = found, waiting
 
     @property
     def quiet(self) -> float | None:
@@ -96,7 +97,7 @@ class Health:
         out.add("people_total", "counter", "People counted.", [({}, d.rows)])
         out.add("label_delay_batches", "gauge", "After how many batches outcomes are due.", [({}, d.label_delay)])
         out.add("approvals_open", "gauge", "Challengers that wait for a person.", [({}, int(d.pending is not None))])
-        out.add("changes_open", "gauge", "Open changes of who comes and what is decided.", [({}, len(d.changes))])
+        out.add("changes_open", "gauge", "Open changes of who comes and what is decided.", [({}, len(d.changes or ()))])
         out.add("batches_held_total", "counter", "Batches put aside.", [({}, d.quarantine.held)])
         reasons = [({"reason": k}, n) for k, n in d.quarantine.reasons.items()]
         out.add("rows_aside_total", "counter", "Rows put aside, and outcomes taken as not known.", reasons)

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from audit.documents.watch import GroupNow
 from audit.watch.counted import Counted
 from audit.watch.drift import Drift
 from audit.watch.watched import Watched
-from debias.loop.document import GroupStands
 from debias.loop.sift import shown
 
 Facts = Mapping[str, Any]
@@ -171,7 +171,7 @@ def _confirmed(why: str, build_rows: int, **_: Any) -> str:
     )
 
 
-def _healthy(known: int, unsure: Sequence[Counted], groups: Sequence[GroupStands], **_: Any) -> str:
+def _healthy(known: int, unsure: Sequence[Counted], groups: Sequence[GroupNow], **_: Any) -> str:
     return (
         f"{counted(known, 'norm')} can be judged and none is found broken"
         + (f"; {len(unsure)} cannot be judged yet ({unsure[0].reason})." if unsure else ".")
@@ -179,7 +179,7 @@ def _healthy(known: int, unsure: Sequence[Counted], groups: Sequence[GroupStands
     )
 
 
-def groups_words(groups: Sequence[GroupStands]) -> str:
+def groups_words(groups: Sequence[GroupNow]) -> str:
     """Who is not judged yet, with counts; nothing where everyone is."""
     if not groups:
         return ""

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from audit.cube import Cube
+from audit.documents.watch import GroupNow
 from audit.policy import Policy
 from audit.values import UNKNOWN
 from audit.watch.counted import Counted
@@ -21,7 +22,6 @@ from audit.watch.monitor import open_monitor
 from audit.watch.moves import anew, open_moves
 from audit.watch.watched import Watched
 from debias.loop import modes
-from debias.loop.document import GroupStands
 from debias.loop.gate import HARM, Verdict, judge_gate, judge_tally, norm_attributes, norm_key, plan
 from debias.loop.heard import words as silent_words
 from debias.loop.modes import QUIET, Mode
@@ -92,7 +92,7 @@ def open_changes(state: State) -> list[dict[str, Any]]:
     return found if state.served is None else [dict(state.served), *found]
 
 
-def undecided(state: State) -> list[GroupStands]:
+def undecided(state: State) -> list[GroupNow]:
     """Every group that has come, and whether it is judged (audit/watch/harm.py)."""
     people = {} if state.people is None else {
         (k[1], k[2]): x for k, (_, x) in state.people.history.whole().items() if k[0] == "share"
@@ -105,7 +105,7 @@ def undecided(state: State) -> list[GroupStands]:
         gone = silent.get((attribute, group))
         if gone is not None and found.status == "watched":
             found = replace(found, status="undecided", reason=silent_words((attribute, group), gone))
-        out.append(GroupStands(people=people.get((attribute, group), 0), **asdict(found)))
+        out.append(GroupNow(people=people.get((attribute, group), 0), **asdict(found)))
     return out
 
 
