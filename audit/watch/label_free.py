@@ -167,9 +167,6 @@ def estimate(
         above += [list(key)] if wronged else []
         found: dict[str, Any] = {"risk": asdict(risk)}
         found |= {k: None if v is None else asdict(v) for k, v in rates.items()}
-            "risk": asdict(risk),
-            **{k: None if v is None else asdict(v) for k, v in rates.items()},
-        }
         found |= {"outside": float(counts[unknown].sum() / counts.sum()), "bound": bound, "above": wronged}
         groups.append({"attribute": key[0], "group": key[1], "people": int(counts.sum()), **found})
     return {
