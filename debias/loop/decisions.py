@@ -21,7 +21,7 @@ from debias.loop.norms import in_force
 from debias.loop.quarantine import decide_rows, let_in
 from debias.loop.run import url_of
 from debias.loop.sentences import change_words, groups_words
-from debias.loop.snapshot import Board
+from debias.loop.snapshot import SUMMED, Board
 from debias.loop.trail import Entry, Trail
 from debias.loop.versions import state_in
 from debias.loop.watcher import Watcher
@@ -74,10 +74,7 @@ def state_of(case: Case, out: Path, trail_url: str | None = None) -> dict[str, A
     return {
         "schema": "assay/watch-summary/1",
         "case": case.name,
-        **{
-            k: document[k]
-            for k in ("policy", "state", "running", "batches", "rows", "norms", "pending", "groups", "changes")
-        },
+        **{k: document[k] for k in SUMMED},
         "taken": 0,
         "said": board.said(),
         "trail": {"entries": head.seq, "head": head.hash},

@@ -23,6 +23,8 @@ SCHEMA = "assay/watch/1"
 FILE = "watch.json"
 KEPT = 2000
 """So many batches and events are in the document; the trail has all of them."""
+SUMMED = ("policy", "state", "running", "batches", "rows", "norms", "pending", "groups", "changes")
+"""What a summary has of the document too."""
 _BATCH = ("batch", "incident", "empty", "duplicate")
 _PROMOTIONS = ("promoted", "rolled_back", "settled", "rejected", "frozen", "unfrozen")
 _INCIDENTS = ("incident", "restored", "outcomes", "no_outcomes")

@@ -40,7 +40,7 @@ from debias.loop.retention import Retention
 from debias.loop.sentences import counted
 from debias.loop.serve import Servers, meaning_of
 from debias.loop.sift import shown
-from debias.loop.snapshot import FILE, Board, plain
+from debias.loop.snapshot import FILE, SUMMED, Board, plain
 from debias.loop.sources import open_source
 from debias.loop.state import Built, Decision, Event, Input, NewPolicy, State
 from debias.loop.step import first_state, step
@@ -342,15 +342,9 @@ class Watcher:
             keep |= {"without": without}
         done = [m.index for m in taken.batch.matured if not m.missing]
         self._write(
-            before,
-            events,
-            after,
-            batch=(*row, taken.cube, taken.pending),
-            people=taken.people,
-            waiting=taken.waiting,
-            forget=done,
-            **keep,
-        )
+            before, events, after, batch=(*row, taken.cube, taken.pending), people=taken.people,
+            waiting=taken.waiting, forget=done, **keep,
+        )  # fmt: skip
         self._known.append(row)
         if taken.people and self._once is not None:
             self._once.counted(number, taken.people)
@@ -495,10 +489,7 @@ class Watcher:
         return {
             "schema": "assay/watch-summary/1",
             "case": self._case.name,
-            **{
-                k: document[k]
-                for k in ("policy", "state", "running", "batches", "rows", "norms", "pending", "groups", "changes")
-            },
+            **{k: document[k] for k in SUMMED},
             "taken": taken,
             "said": self._said,
             "trail": {"entries": head.seq, "head": head.hash},
