@@ -136,7 +136,7 @@ def forget_folder(place: Path, jobs_home: Path, *, reports_to: Path | None = Non
         raise InputError("this case is not a folder of the workspace", got=str(place), expected="a folder")
     if on_hold := held(place):
         raise InputError(
-            "this case is on hold", got=f"{on_hold['by']}, {on_hold['time'][:10]}: {on_hold['reason']}",
+            "this case is on hold", got=f"{on_hold.by}, {on_hold.time[:10]}: {on_hold.reason}",
             expected="a case that may go", todo="end the hold first: assay purge --release ID; nothing was deleted",
         )  # fmt: skip
     done = _jobs_of((place,), jobs_home)
@@ -159,12 +159,21 @@ def forget_folder(place: Path, jobs_home: Path, *, reports_to: Path | None = Non
     return out
 
 
-def held(place: Path) -> dict[str, str]:
-    """The hold on a case (by, time, reason); empty where there is none. One that cannot be read holds all the same."""
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Who keeps a case whatever the rules say, since when, and why."""
+
+    by: str
+    time: str
+    reason: str
+
+
+def held(place: Path) -> Held | None:
+    """The hold on a case; None where there is none. One that cannot be read holds all the same."""
     if not (place / HOLD).exists():
-        return {}
+        return None
     found = _document(place / HOLD)
-    return {k: str(found.get(k, "not known")) for k in ("by", "time", "reason")}
+    return Held(*(str(found.get(k, "not known")) for k in ("by", "time", "reason")))
 
 
 def forget_run(run: Path, jobs_home: Path, *, keep_reports: bool = False, dry: bool = False) -> Forgotten:

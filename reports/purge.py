@@ -24,20 +24,23 @@ import os
 import time
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from audit import access
 from audit.answers import old
 from audit.errors import AssayError, CaseError, DataError, InputError, nearest
 from audit.files import canonical, write_whole
+from audit.numbers import brief
 from audit.sealed import CLEAR, OPEN, SEALED, is_open, is_sealed, outer, save
 from audit.sealed import hold as hold_open
 from debias import jobs
 from reports import forget
-from reports.forget import Forgotten
-from reports.log.store import Entry, Log
+from reports.forget import Forgotten, Held
+from reports.log.store import Log
 
 RULES = {
     "uploads_days": "uploads that were never made a case",
@@ -57,18 +60,33 @@ _ROWS = ("incoming", "poor")
 """Folders of a run that hold people's rows."""
 
 
+class PurgeEntry(msgspec.Struct, frozen=True, tag_field="type", tag=PURGE):
+    """The line of the log of acts: when, by whom, of which case, how much, by which rule."""
+
+    logged: str
+    person: str
+    name: str
+    roles: tuple[str, ...]
+    act: str
+    case: str
+    allowed: bool
+    files: int
+    bytes: int
+    rule: str
+
+
 @dataclass(slots=True)
 class Purged:
     """What went, or would go. entries: the lines of the log; done: the files; its kept: what stops a rule."""
 
-    entries: list[dict[str, Any]] = field(default_factory=list)
+    entries: list[PurgeEntry] = field(default_factory=list)
     done: Forgotten = field(default_factory=Forgotten)
 
     def lines(self) -> list[str]:
         """In words."""
         out = [
-            f"{RULES[e['rule'].split()[0]].capitalize()}{' of case ' + e['case'][:8] if e['case'] else ''}: "
-            f"{e['files']:,} files, {e['bytes']:,} bytes ({e['rule']})"
+            f"{RULES[e.rule.split()[0]].capitalize()}{' of case ' + e.case[:8] if e.case else ''}: "
+            f"{e.files:,} files, {e.bytes:,} bytes ({e.rule})"
             for e in self.entries
         ]
         out += [f"Kept: {place}: {why}" for place, why in self.done.kept]
@@ -137,14 +155,14 @@ class _Purge:
         self.found.done += Forgotten((), would.kept)
         if not would.deleted:
             return
-        entry = {
-            "type": PURGE, "logged": self.at(), "person": self.who[0], "name": self.who[1], "roles": list(self.who[2]),
-            "act": PURGE, "case": "" if case is None else case.name, "allowed": True, "files": len(would.deleted),
-            "bytes": would.size, "rule": f"{rule} = {self.rules[rule]:g}",
-        }  # fmt: skip
+        entry = PurgeEntry(
+            logged=self.at(), person=self.who[0], name=self.who[1], roles=tuple(self.who[2]), act=PURGE,
+            case="" if case is None else case.name, allowed=True, files=len(would.deleted), bytes=would.size,
+            rule=f"{rule} = {brief(self.rules[rule])}",
+        )  # fmt: skip
         self.found.entries.append(entry)
         if not self.dry:
-            self.log.append(lambda _: [_line(entry)])
+            self.log.append(lambda _: [msgspec.to_builtins(entry)])
             would = do()
         self.found.done += Forgotten(would.deleted, (), would.size)
 
@@ -230,7 +248,7 @@ class _Purge:
 
         def gone(dry: bool) -> Forgotten:
             if not dry:
-                why = {"by": self.who[1], "time": self.at(), "rule": f"{rule} = {self.rules[rule]:g}"}
+                why = {"by": self.who[1], "time": self.at(), "rule": f"{rule} = {brief(self.rules[rule])}"}
                 noted = [{"file": p.name, **why} for p in files]
                 write_whole(root / PURGED, canonical([*purged_of(root), *noted]), mode=0o600)
             return sum((forget._file(p, dry) for p in files), Forgotten())
@@ -240,17 +258,13 @@ class _Purge:
     def stops(self, place: Path) -> str:
         """Why nothing of this case goes now; "" where nothing stops it."""
         if held := forget.held(place):
-            return f"on hold since {held['time'][:10]} by {held['by']}: {held['reason']}"
+            return f"on hold since {held.time[:10]} by {held.by}: {held.reason}"
         wanted = str(outer(place))
         for job in jobs.find(self.home / "jobs"):
             named = any(str(outer(Path(a))).startswith(wanted) for a in job.args if os.sep in a)
             if named and not jobs.state(self.home / "jobs", job.id).over:
                 return "work on it is not finished"
         return ""
-
-
-def _line(entry: Mapping[str, Any]) -> Entry:
-    return dict(entry)
 
 
 def _is_data(path: Path, place: Path) -> bool:
@@ -270,7 +284,7 @@ def purged_of(place: Path) -> Iterator[dict[str, Any]]:
     yield from (e for e in found if isinstance(e, dict)) if isinstance(found, list) else ()
 
 
-def hold(place: Path, reason: str, *, now: dt.datetime | None = None) -> dict[str, str]:
+def hold(place: Path, reason: str, *, now: dt.datetime | None = None) -> Held:
     """Keep a case, whatever the rules say, until it is released. Raises InputError without a reason."""
     who = access.demand("delete", place)
     if not place.is_dir():
@@ -278,12 +292,12 @@ def hold(place: Path, reason: str, *, now: dt.datetime | None = None) -> dict[st
     if not reason.strip():
         raise InputError("a hold needs a reason", got="none", expected="why the case has to be kept", todo="say why")
     when = (now or dt.datetime.now(dt.UTC)).isoformat(timespec="seconds")
-    note = {"by": getpass.getuser() if who.local else who.name, "time": when, "reason": reason.strip()}
-    write_whole(place / forget.HOLD, canonical(note), mode=0o600)
+    note = Held(getpass.getuser() if who.local else who.name, when, reason.strip())
+    write_whole(place / forget.HOLD, canonical(asdict(note)), mode=0o600)
     return note
 
 
-def release(place: Path) -> dict[str, str]:
+def release(place: Path) -> Held:
     """End a hold; what it said. Raises DataError where there is none."""
     access.demand("delete", place)
     if not (held := forget.held(place)):
