@@ -25,7 +25,7 @@ from audit.decide import ModelFacts, decide, reads_note
 from audit.derived import derived, further_findings
 from audit.documents import record_in
 from audit.documents.rows import ByProxy
-from audit.evidence import SCHEMA, measures_to_json, sha256, tool
+from audit.evidence import LISTS, SCHEMA, measures_to_json, sha256, tool
 from audit.files import canonical, write_whole
 from audit.findings import findings, judge, model_findings
 from audit.funnel import funnel
@@ -47,6 +47,7 @@ from audit.scale.source import is_large
 from audit.slices import search
 from audit.suppress import rare_people
 from audit.values import Measures, to_json
+from audit.wide import left_to_cube, with_left, written
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,9 @@ def run_audit(
         evidence["notes"] += alike_findings(more["like_with_like"])
         evidence["notes"] += [NOT_CAUSAL] if more["like_with_like"]["factors"] else []
     write_whole(out / "cube.json", cube_bytes)
-    write_whole(out / "evidence.json", canonical(evidence))
+    left = left_to_cube(margins, measures.gaps, evidence["norms"])
+    evidence = with_left(evidence, left, (*LISTS, *made))
+    write_whole(out / "evidence.json", written(evidence))
     return Audit(evidence, measures, margins, cube)
 
 

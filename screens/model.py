@@ -11,11 +11,13 @@ from audit.findings import NormResult, interval_words, name_of, percent
 from audit.metrics import MEAN_SCORE, METRICS, SCORE_METRICS, metrics_for, title
 from audit.sizes import unit
 from audit.values import UNKNOWN, Gap
+from audit.wide import rates_of
 from reports.blocks import Paragraph, Points
 from reports.sections.measures import norms, power, sentence
 from reports.words import number, unquoted
 from screens import beyond, bounds, classes, cohort, draw, law, pairs, parts, regression, state, why
 from screens.data import attribute_choice
+from screens.workspace import CaseFolder
 
 
 def show() -> None:
@@ -44,9 +46,9 @@ def show() -> None:
     elif section == SECTIONS[5]:
         cohort.beside(folder, evidence)
     elif section == SECTIONS[1] and (some := cohort.chosen(folder, evidence)) is not evidence:
-        by_question(some)
+        by_question(some, folder)
     elif section == SECTIONS[1]:
-        by_question(evidence)
+        by_question(evidence, folder)
         classes.show(evidence, st.session_state["attribute"])
         law.show(folder, state.result(folder, "evidence.json") or {})
     elif section == SECTIONS[2]:
@@ -121,7 +123,7 @@ def _norm_name(n: NormResult) -> str:
     return f"{title(n.metric).capitalize()}, {n.kind}, by {' and '.join(n.attribute)}"
 
 
-def by_question(evidence: Evidence) -> None:
+def by_question(evidence: Evidence, folder: CaseFolder | None = None) -> None:
     """One question at a time: the chart, the table beside it, and the gap in a sentence."""
     positive, favourable = str(evidence.data.positive), str(evidence.data.favourable)
     negative = favourable if favourable != positive else f"not {positive}"
@@ -145,10 +147,15 @@ def by_question(evidence: Evidence) -> None:
     st.session_state["metric"] = metric
     rates = [r for r in evidence.rates if r.metric == metric and r.attribute == attribute]
     gaps = {g.kind: g for g in evidence.gaps if g.metric == metric and g.attribute == attribute}
+    takeaway = sentence(gaps.get("difference"))
+    if (left := evidence.left_to_cube) is not None and attribute in left.attributes and folder is not None:
+        margin = next(m for m in cohort.margins(folder) if m.attribute == attribute)
+        rates = rates or rates_of(margin, metric, evidence.settings.alpha)
+        takeaway = takeaway if gaps else left.why
     share = metric != MEAN_SCORE or all(r.value is None or 0 <= r.value <= 1 for r in rates)
     draw.answer(
         rates,
-        sentence(gaps.get("difference")),
+        takeaway,
         key="rates-chart",
         title=f"{metric.replace('_', ' ').capitalize()} by {' and '.join(attribute)}, 95 % intervals",
         alt=f"{metric} by group with intervals and counts",
