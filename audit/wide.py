@@ -1,10 +1,10 @@
 """Audits of many intersections: what evidence.json tells group by group, and what it leaves to the cube beside it.
 
-Eight attributes have 84 intersections of two or three, and a record for every group, rate and pair of each is 25 MB that
-nobody reads; cube.json has the counts that all of it follows from in a hundredth of that. So where there are more than
-MOST intersections, those of the widest gaps in selection are told in full, KEPT of them and all that a norm names; of
-the others the counts and the gaps of OF_THE_REST stand there. `left_to_cube` names them, `rates_of` makes their rates,
-and verification makes everything and compares what is told. Up to MOST nothing is left out.
+Eight attributes have 84 intersections of two or three, and a record for every group, rate and pair of each is 25 MB;
+cube.json has the counts that all of it follows from in a hundredth of that. So where there are more than MOST
+intersections, those of the widest gaps in selection are told in full, KEPT of them and all that a norm names; of the
+others the counts and the gaps of OF_THE_REST stand there. `left_to_cube` names them, `rates_of` makes their rates, and
+verification makes everything and compares what is told. Up to MOST nothing is left out.
 """
 
 from __future__ import annotations
@@ -44,9 +44,10 @@ def left_to_cube(
         return None
     groups = sum(len(m.groups) for m in margins if m.attribute in left)
     why = (
-        f"Of {len(crossed)} intersections the {len(crossed) - len(left)} with the widest gaps in selection are told group "
-        f"by group. Of the other {len(left)} ({groups:,} groups) the counts and the gaps of {len(OF_THE_REST)} measures "
-        "stand in evidence.json; all else about them follows from cube.json, and was counted in every adjusted p-value."
+        f"Of {len(crossed)} intersections the {len(crossed) - len(left)} with the widest gaps in selection are told "
+        f"group by group. Of the other {len(left)} ({groups:,} groups) the counts and the gaps of {len(OF_THE_REST)} "
+        "measures stand in evidence.json; all else about them follows from cube.json, and was counted in every "
+        "adjusted p-value."
     )
     return LeftToCube(left, groups, OF_THE_REST, why)
 
@@ -94,7 +95,7 @@ def written(evidence: Mapping[str, Any]) -> bytes:
 
 
 def rates_of(margin: Margin, metric: str | None, alpha: float) -> list[Rate]:
-    """One rate of a margin's groups, or all; of intersections that are left to the cube. Rates of scores are not here."""
+    """One rate of a margin's groups, or all, of an intersection that is left to the cube; rates of scores are not here."""
     from audit.measure import group_rates
 
     wanted = [m for m in metrics_for(margin.meaning) if metric in (None, m.name)]

@@ -45,6 +45,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from audit.stats import extremes
 from audit.stats.draws import canonical, draws_of, largest_of, together
 from audit.stats.exact import joined, two_groups
 from audit.stats.intervals import difference_limits, ratio_limits, two_sided
@@ -321,11 +322,17 @@ def _both_ways(s: _Stratum) -> tuple[Whole, Whole]:
     return np.concatenate([i, j]), np.concatenate([j, i])
 
 
+def _many(s: _Stratum) -> bool:
+    """Whether there are so many pairs that those that count are chosen first."""
+    groups = len(s.groups)
+    return s.joint is None and groups >= extremes.FROM and s.pairs.shape[1] == groups * (groups - 1) // 2
+
+
 def _difference(found: Sequence[_Stratum], method: str, alpha: float, left_out: tuple[int, ...]) -> GapResult:
     low, high, best = 0.0, 0.0, None
     _, z = ends(max(s.pairs.shape[1] for s in found), alpha)
     for s in found:
-        i, j = _both_ways(s)
+        i, j = extremes.of_differences(s.share, s.n, s.critical, z) if _many(s) else _both_ways(s)
         d = s.share[i] - s.share[j]
         pair = (s.share[i], s.n[i], s.share[j], s.n[j])
         r = None if s.joint is None else s.joint[i, j]
@@ -346,9 +353,9 @@ def _ratio(found: Sequence[_Stratum], method: str, alpha: float, left_out: tuple
     low, high, best = 1.0, 1.0, None
     _, z = ends(max(s.pairs.shape[1] for s in found), alpha)
     for s in found:
-        i, j = _both_ways(s)
         if not (s.share > 0).any():
             return _none(method, "0 over 0: nobody in any group is counted in the numerator", left_out)
+        i, j = extremes.of_ratios(s.share, s.n, s.critical, z) if _many(s) else _both_ways(s)
         use = s.share[j] > 0
         i, j = i[use], j[use]
         ratio = s.share[i] / s.share[j]
