@@ -44,10 +44,10 @@ def left_to_cube(
         return None
     groups = sum(len(m.groups) for m in margins if m.attribute in left)
     why = (
-        f"Of {len(crossed)} intersections the {len(crossed) - len(left)} with the widest gaps in selection are told "
-        f"group by group. Of the other {len(left)} ({groups:,} groups) the counts and the gaps of {len(OF_THE_REST)} "
-        "measures stand in evidence.json; all else about them follows from cube.json, and was counted in every "
-        "adjusted p-value."
+        f"Of {len(crossed)} intersections {len(crossed) - len(left)} are told group by group: those with the widest "
+        f"gaps in selection, and those that a norm names. Of the other {len(left)} ({groups:,} groups) the counts and "
+        f"the gaps of {len(OF_THE_REST)} measures stand in evidence.json; all else about them follows from cube.json, "
+        "and was counted in every adjusted p-value."
     )
     return LeftToCube(left, groups, OF_THE_REST, why)
 
@@ -95,7 +95,7 @@ def written(evidence: Mapping[str, Any]) -> bytes:
 
 
 def rates_of(margin: Margin, metric: str | None, alpha: float) -> list[Rate]:
-    """One rate of a margin's groups, or all, of an intersection that is left to the cube; rates of scores are not here."""
+    """One rate of a margin's groups, or all, of an intersection that is left to the cube; no rates of scores."""
     from audit.measure import group_rates
 
     wanted = [m for m in metrics_for(margin.meaning) if metric in (None, m.name)]

@@ -17,8 +17,8 @@ MAX_GROUPS = 1_500
 """Groups of one sensitive column."""
 
 MANY_GROUPS = 100
-"""More groups than this are hardly a ground by themselves: a column of so many is proposed by nobody, and measured where
-a group has ROWS_EACH rows on average."""
+"""A column of more groups than this is not proposed as a ground, and measured where a group has ROWS_EACH rows on
+average."""
 
 ROWS_EACH = 3
 
