@@ -9,13 +9,14 @@ from audit.documents.evidence import Evidence
 from audit.evidence import pick
 from audit.findings import NormResult, interval_words, name_of, percent
 from audit.metrics import MEAN_SCORE, METRICS, SCORE_METRICS, metrics_for, title
+from audit.numbers import fixed
 from audit.sizes import unit
 from audit.values import UNKNOWN, Gap
 from audit.wide import rates_of
 from reports.blocks import Paragraph, Points
 from reports.sections.measures import norms, power, sentence
 from reports.words import number, unquoted
-from screens import beyond, bounds, classes, cohort, draw, law, pairs, parts, regression, state, why
+from screens import beyond, bounds, classes, draw, law, look, pairs, parts, regression, some, state, why
 from screens.data import attribute_choice
 from screens.workspace import CaseFolder
 
@@ -40,17 +41,13 @@ def show() -> None:
         return
     section = parts.sections("model-section", SECTIONS)
     if section == SECTIONS[0]:
-        overview(cohort.chosen(folder, evidence))
+        overview(some.chosen(folder, evidence))
     elif section == SECTIONS[4]:
-        cohort.threshold(folder, evidence)
+        look.threshold(folder, evidence)
     elif section == SECTIONS[5]:
-        cohort.beside(folder, evidence)
-    elif section == SECTIONS[1] and (some := cohort.chosen(folder, evidence)) is not evidence:
-        by_question(some, folder)
+        look.beside(folder, evidence)
     elif section == SECTIONS[1]:
-        by_question(evidence, folder)
-        classes.show(evidence, st.session_state["attribute"])
-        law.show(folder, state.result(folder, "evidence.json") or {})
+        questions(folder, evidence)
     elif section == SECTIONS[2]:
         beyond.show(evidence, attribute_choice(evidence))
     else:
@@ -123,6 +120,18 @@ def _norm_name(n: NormResult) -> str:
     return f"{title(n.metric).capitalize()}, {n.kind}, by {' and '.join(n.attribute)}"
 
 
+def questions(folder: CaseFolder, evidence: Evidence) -> None:
+    """Rate by rate, of everyone or of the people who are chosen; forms of law and custom are of everyone."""
+    asked = some.chosen(folder, evidence)
+    if any(g.attribute for g in asked.gaps):
+        by_question(asked, folder if asked is evidence else None)
+    else:
+        some.undivided(asked)
+    if asked is evidence:
+        classes.show(evidence, st.session_state["attribute"])
+        law.show(folder, state.result(folder, "evidence.json") or {})
+
+
 def by_question(evidence: Evidence, folder: CaseFolder | None = None) -> None:
     """One question at a time: the chart, the table beside it, and the gap in a sentence."""
     positive, favourable = str(evidence.data.positive), str(evidence.data.favourable)
@@ -148,10 +157,11 @@ def by_question(evidence: Evidence, folder: CaseFolder | None = None) -> None:
     rates = [r for r in evidence.rates if r.metric == metric and r.attribute == attribute]
     gaps = {g.kind: g for g in evidence.gaps if g.metric == metric and g.attribute == attribute}
     takeaway = sentence(gaps.get("difference"))
-    if (left := evidence.left_to_cube) is not None and attribute in left.attributes and folder is not None:
-        margin = next(m for m in cohort.margins(folder) if m.attribute == attribute)
+    wide = evidence.left_to_cube
+    if wide is not None and attribute in wide.attributes and folder is not None:
+        margin = next(m for m in look.margins(folder) if m.attribute == attribute)
         rates = rates or rates_of(margin, metric, evidence.settings.alpha)
-        takeaway = takeaway if gaps else left.why
+        takeaway = takeaway if gaps else wide.why
     share = metric != MEAN_SCORE or all(r.value is None or 0 <= r.value <= 1 for r in rates)
     draw.answer(
         rates,
@@ -178,4 +188,4 @@ def ratio_sentence(gap: Gap) -> str:
     """The ratio in words."""
     if gap.value is None:
         return f"The ratio cannot be estimated: {gap.reason}."
-    return f"{name_of(gap.lowest)} over {name_of(gap.highest)}: {gap.value:.2f} ({interval_words(gap, 1.0, 2)})."
+    return f"{name_of(gap.lowest)} over {name_of(gap.highest)}: {fixed(gap.value, 2)} ({interval_words(gap, 1.0, 2)})."
