@@ -120,7 +120,7 @@ def run_audit(
         evidence["notes"] += alike_findings(more["like_with_like"])
         evidence["notes"] += [NOT_CAUSAL] if more["like_with_like"]["factors"] else []
     write_whole(out / "cube.json", cube_bytes)
-    left = left_to_cube(margins, measures.gaps, evidence["norms"])
+    left = left_to_cube(margins, measures.gaps, evidence.get("norms", ()))
     evidence = with_left(evidence, left, (*LISTS, *made))
     write_whole(out / "evidence.json", written(evidence))
     return Audit(evidence, measures, margins, cube)

@@ -13,8 +13,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from audit.cube import Margin
+from audit.documents import record_in
 from audit.documents.evidence import LeftToCube
 from audit.files import canonical
+from audit.findings import NormResult
 from audit.metrics import ACCURACY, EQUAL_OPPORTUNITY, EQUALIZED_ODDS, SELECTION_RATE, metrics_for
 from audit.values import Gap, Rate
 
@@ -38,7 +40,8 @@ def left_to_cube(
         value = width.get(attribute)
         return -1.0 if value is None else value
 
-    told = {tuple(n["attribute"]) for n in norms} | set(sorted(crossed, key=lambda a: -wide(a))[:KEPT])
+    judged = record_in(tuple[NormResult, ...], list(norms), "evidence.json")
+    told = {n.attribute for n in judged} | set(sorted(crossed, key=lambda a: -wide(a))[:KEPT])
     left = tuple(a for a in crossed if a not in told)
     if not left:
         return None
@@ -78,15 +81,14 @@ def _left(record: Mapping[str, Any], gone: set[Names]) -> bool:
 
 def with_left(evidence: dict[str, Any], left: LeftToCube | None, made: Sequence[str]) -> dict[str, Any]:
     """evidence.json with its entries `made` thinned, and with what was left out named; a note says so too."""
-    out = evidence | thinned({k: evidence[k] for k in made if k in evidence}, left)
+    out = evidence | thinned({k: v for k, v in evidence.items() if k in made}, left)
     was = (out.pop(KEY, None) or {}).get("why")
-    out["notes"] = [n for n in out["notes"] if n != was]
+    notes = [n for n in out.get("notes", []) if n != was]
     if left is None:
-        return out
-    out["notes"].append(left.why)
+        return out | {"notes": notes}
     attributes = [list(a) for a in left.attributes]
     named = {"attributes": attributes, "groups": left.groups, "gaps_of": list(left.gaps_of), "why": left.why}
-    return out | {KEY: named}
+    return out | {"notes": [*notes, left.why], KEY: named}
 
 
 def written(evidence: Mapping[str, Any]) -> bytes:

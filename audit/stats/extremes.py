@@ -7,6 +7,8 @@ falls short of a pair that was looked at, even beside the best other group, is i
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,6 +17,8 @@ from audit.stats.intervals import difference_limits, ratio_limits, score_limits
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+Wanted = tuple[tuple[Floats, Floats, Callable[[Whole, Whole], Floats]], ...]
+"""Terms of the first and of the second group whose difference (ratio) bounds a value of both, and that value."""
 
 FROM = 60
 """Groups from which on pairs are chosen; below, all of them are as fast."""
@@ -27,7 +31,7 @@ def of_differences(p: Floats, n: Floats, critical: float, z: float) -> tuple[Who
     low, high = score_limits(p, n, critical)
     wide_low, wide_high = score_limits(p, n, z)
     i, j = np.zeros(len(p), dtype=bool), np.zeros(len(p), dtype=bool)
-    wanted = (
+    wanted: Wanted = (
         (
             p - HALF * (p - low),
             p + HALF * (high - p),
@@ -50,7 +54,7 @@ def of_ratios(p: Floats, n: Floats, critical: float, z: float) -> tuple[Whole, W
     wide_low, wide_high = score_limits(p, n, z)
     low, high = score_limits(p, n, critical)
     i, j = np.zeros(len(p), dtype=bool), np.zeros(len(p), dtype=bool)
-    wanted = (
+    wanted: Wanted = (
         (wide_low, wide_high, lambda a, b: ratio_limits(p[a], n[a], p[b], n[b], z)[0]),
         (p + HALF * (high - p), p - HALF * (p - low), lambda a, b: ratio_limits(p[a], n[a], p[b], n[b], critical)[1]),
         (p, p, lambda a, b: p[a] / p[b]),

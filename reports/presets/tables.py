@@ -10,8 +10,8 @@ from audit.documents.mitigation import Mitigation
 from audit.findings import NormResult
 from audit.impact import SCORING, SELECTION, ImpactTable, impact_table, median_score, rule_of_thumb
 from audit.metrics import ACCURACY, FALSE_POSITIVE_RATE, TRUE_POSITIVE_RATE
-from audit.wide import rates_of
 from audit.numbers import brief, fixed
+from audit.wide import rates_of
 from reports import words
 from reports.blocks import Sources
 from reports.blocks import Table as Printed
