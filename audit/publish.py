@@ -19,7 +19,7 @@ from audit.cube import Cube, Margin, order_levels
 from audit.cube_json import margins_from_json, margins_to_json
 from audit.derived import FROM_ROWS, derived, further_findings
 from audit.documents import Documents
-from audit.evidence import LISTS, measures_to_json, sha256
+from audit.evidence import measures_to_json, sha256
 from audit.files import canonical
 from audit.findings import findings, judge, model_findings
 from audit.funnel import figures
@@ -29,7 +29,7 @@ from audit.policy import Norm, Policy
 from audit.publish_rows import thin
 from audit.suppress import FLOOR, publish, publish_margins, small_values
 from audit.values import to_json
-from audit.wide import left_to_cube, with_left, written
+from audit.wide import left_to_cube, told_of, with_left, written
 
 LEFT_OUT = (
     "What was counted on all rows (missing values, duplicates, periods, subgroups found, people alike) is left out of "
@@ -137,9 +137,10 @@ def _measure_again(
     measures = measure(safe, settings)
     own = [n for n in evidence["notes"] if not n.startswith("By ") and not any(w in n for w in OF_ALL_ROWS)]
     norms = [to_json(n) for n in judge(_policy(evidence), measures, evidence["data"]["sensitive"])]
-    made = derived(safe, settings, evidence.get("population"), norms)
+    left = left_to_cube(safe, measures.gaps, norms)
+    made = derived(safe, settings, evidence.get("population"), norms, left)
     evidence = evidence | {
-        **measures_to_json(measures),
+        **measures_to_json(told_of(measures, left)),
         "family": measures.family,
         "cube": table,
         "norms": norms,
@@ -147,7 +148,7 @@ def _measure_again(
         **made,
         "notes": [*measures.notes, *own, *notes],
     }
-    return with_left(evidence, left_to_cube(safe, measures.gaps, norms), (*LISTS, *made))
+    return with_left(evidence, left, made)
 
 
 def _hidden(small: set[tuple[str, ...]], safe: Sequence[Margin]) -> set[tuple[str, ...]]:

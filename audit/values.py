@@ -19,7 +19,8 @@ T = TypeVar("T")
 def to_json(record: Any) -> dict[str, Any]:
     """A flat record as a dict: tuples become lists, None stays null."""
     out: dict[str, Any] = {}
-    for name in _names(type(record)):
+    kind: Any = type(record)
+    for name in _names(kind):
         value = getattr(record, name)
         out[name] = list(value) if isinstance(value, tuple) else value
     return out
@@ -32,7 +33,8 @@ def _names(kind: Any) -> tuple[str, ...]:
 
 def from_json(kind: type[T], data: dict[str, Any]) -> T:
     """The record of `kind` that `to_json` wrote; unknown keys are ignored (a newer minor version may add some)."""
-    names = _names(kind)
+    of: Any = kind
+    names = _names(of)
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in names})
 
 

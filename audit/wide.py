@@ -10,7 +10,8 @@ verification makes everything and compares what is told. Up to MOST nothing is l
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from audit.cube import Margin
 from audit.documents import record_in
@@ -18,13 +19,14 @@ from audit.documents.evidence import LeftToCube
 from audit.files import canonical
 from audit.findings import NormResult
 from audit.metrics import ACCURACY, EQUAL_OPPORTUNITY, EQUALIZED_ODDS, SELECTION_RATE, metrics_for
-from audit.values import Gap, Rate
+from audit.values import DatasetMeasure, Gap, Measures, Pair, Rate, Reach
 
 MOST = 12
 KEPT = 6
 OF_THE_REST = (SELECTION_RATE, ACCURACY, EQUAL_OPPORTUNITY, EQUALIZED_ODDS)
 KEY = "left_to_cube"
 Names = tuple[str, ...]
+T = TypeVar("T", Rate, DatasetMeasure, Pair, Reach)
 
 
 def left_to_cube(
@@ -53,6 +55,22 @@ def left_to_cube(
         "and was counted in every adjusted p-value."
     )
     return LeftToCube(left, groups, OF_THE_REST, why)
+
+
+def told_of(measures: Measures, left: LeftToCube | None) -> Measures:
+    """What evidence.json has of the measures; the same as `thinned` of all of it."""
+    if left is None:
+        return measures
+    gone = set(left.attributes)
+
+    def kept(records: tuple[T, ...]) -> tuple[T, ...]:
+        return tuple(r for r in records if r.attribute not in gone)
+
+    gaps = tuple(g for g in measures.gaps if g.attribute not in gone or g.metric in OF_THE_REST)
+    return replace(
+        measures, rates=kept(measures.rates), gaps=gaps, dataset=kept(measures.dataset), pairs=kept(measures.pairs),
+        power=kept(measures.power),
+    )  # fmt: skip
 
 
 def thinned(document: Mapping[str, Any], left: LeftToCube | None) -> dict[str, Any]:

@@ -19,10 +19,10 @@ from audit.documents import Documents, FormError, record_in
 from audit.documents.mitigation import AimAsked
 from audit.documents.search import AskedFor
 from audit.errors import AssayError
-from audit.evidence import LISTS
+from audit.evidence import LISTS, measures_to_json
 from audit.funnel import figures
 from audit.metrics import METRICS
-from audit.wide import KEY, left_to_cube, thinned
+from audit.wide import KEY, left_to_cube, thinned, told_of
 from reports.verify.forms import Aimed, Candidate, NormAsked, Searched, Stages, TrialOf
 from reports.verify.result import Broken, arm_named, plain, shown
 
@@ -72,13 +72,15 @@ def check_figures(files: Mapping[str, bytes]) -> str:
         raise Broken(
             "the evidence was measured on another cube", got=digest, expected="the sha256 that the evidence states"
         )
-    again, margins, how, measures = recompute(load(files, "cube.json"), evidence.get("settings", {}))
-    more = derived(margins, how, evidence.get("population"), evidence.get("norms", []))
-    found = [*model_findings(evidence.get("model") or {}), *findings(measures), *further_findings(more)]
-    left = left_to_cube(margins, measures.gaps, evidence.get("norms", [])) if KEY in evidence else None
+    _, margins, how, measures = recompute(load(files, "cube.json"), evidence.get("settings", {}))
+    norms = evidence.get("norms", [])
+    left = left_to_cube(margins, measures.gaps, norms) if KEY in evidence else None
     if KEY in evidence:
-        _alike("what is left to the cube", evidence[KEY], None if left is None else msgspec.to_builtins(left))
-        again, more = thinned(again, left), thinned(more, left)
+        _alike("what is left to the cube", evidence.get(KEY), None if left is None else msgspec.to_builtins(left))
+    again = measures_to_json(told_of(measures, left))
+    made = derived(margins, how, evidence.get("population"), norms, left)
+    found = [*model_findings(evidence.get("model") or {}), *findings(measures), *further_findings(made)]
+    more = thinned(made, left)
     compared = sum(compare(name, evidence.get(name), again[name]) for name in LISTS)
     compared += differ("family", evidence.get("family", 0), measures.family, "family")
     if list(evidence.get("findings", [])) != found:
