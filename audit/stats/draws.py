@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
-from scipy.stats import binom
 
 from audit.stats.widest import widest
 
@@ -79,5 +78,7 @@ def together(whole: Whole, rate: Floats, joint: Floats, rng: np.random.Generator
     # last digit, as of rows in another order, draws other numbers.
     root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
     normal = rng.standard_normal((draws, len(whole))) @ root
+    from scipy.stats import binom  # here, since it takes a second to load
+
     found: Floats = binom.ppf(ndtr(normal), whole, rate)
     return found
