@@ -69,9 +69,11 @@ def norms(s: Sources) -> str | None:
     if not all_of:
         return None
     n = {k: sum(x.status == k for x in all_of) for k in ("outside", "undecided", "inside", "not_estimable")}
+    many = words.are(len(all_of), "norm", "norms")
     return (
-        f"Of {len(all_of)} norms of policy {s.evidence.policy.version}, {n['outside']} are outside over the "
-        f"whole interval, {n['inside']} inside; for {n['undecided'] + n['not_estimable']} the data cannot tell."
+        f"Of {len(all_of)} {many} of policy {s.evidence.policy.version}, {n['outside']} {words.are(n['outside'])} "
+        f"outside over the whole interval, {n['inside']} inside; for {n['undecided'] + n['not_estimable']} the data "
+        "cannot tell."
     )
 
 
@@ -221,7 +223,8 @@ def search_made(s: Sources) -> str | None:
         return None
     t = s.search.trials
     on = sum(bool(x.front) for x in t)
-    return f"{len(t)} candidates were tried; {on} are on the front. Seed {s.search.asked.seed}."
+    tried = f"{len(t)} {words.are(len(t), 'candidate was', 'candidates were')} tried"
+    return f"{tried}; {on} {words.are(on)} on the front. Seed {s.search.asked.seed}."
 
 
 def search_bound(s: Sources) -> str | None:
