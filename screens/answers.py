@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from audit.case import Case, DataSpec, FormSpec, ModelSpec, Population, Recourse
 from screens import served, state
 from screens.model_lines import spec_of
+from screens.said import Endpoint
 from screens.workspace import CaseFolder
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Answers:
     """Decisions in the label's words; None where nobody said which goes with which."""
     legitimate: Mapping[str, str] = field(default_factory=dict)
     reference: Mapping[str, str] = field(default_factory=dict)
-    served: Mapping[str, Any] | None = None
+    served: Endpoint | None = None
     """Of a model that another program serves: what screens/served.py asked."""
     policy: Path | None = None
     adopted_by: str | None = None
@@ -120,7 +121,7 @@ def write(folder: CaseFolder, files: Files, answers: Answers, to: Path) -> None:
     if answers.kind == served.KIND:
         assert answers.served is not None
         model = served.spec_of(answers.served, to.parent)
-        data = replace(data, features=tuple(answers.served["features"]))
+        data = replace(data, features=tuple(answers.served.features))
     elif answers.kind == "The uploaded model":
         assert files.model is not None
         model = spec_of(folder, files.model)

@@ -25,7 +25,7 @@ def show(folder: CaseFolder, evidence: dict[str, Any]) -> None:
     from reports.presets import FILE, filled_forms, forms_of, preset_bytes, shipped
 
     st.subheader("Forms of law and custom")
-    forms = [FormSpec(e["name"], None, e["text"], e["answers"]) for e in forms_of(evidence, folder.run)]
+    forms = [_form(**e) for e in forms_of(evidence, folder.run)]
     _choose(folder, evidence, forms, shipped())
     try:
         content = preset_bytes(evidence, folder.run)
@@ -35,6 +35,15 @@ def show(folder: CaseFolder, evidence: dict[str, Any]) -> None:
         return
     for form, spec in zip(filled, forms, strict=True):
         _panel(folder, evidence, form, spec, forms)
+
+
+def _form(name: str, text: str | None, answers: dict[str, str], **_: Any) -> FormSpec:
+    return FormSpec(name, None, text, answers)
+
+
+def _sensitive(folder: CaseFolder) -> tuple[str, ...]:
+    found = state.evidence(folder)
+    return () if found is None else found.data.sensitive
 
 
 def _sources(folder: CaseFolder, more: Mapping[str, bytes]) -> Any:
@@ -90,7 +99,7 @@ def _questions(
             now = spec.answers.get(field.id, "")
             key = f"answer_{preset.name}_{field.id}"
             if field.kind == "column":
-                choices = ["", *evidence["data"]["sensitive"]]
+                choices = ["", *_sensitive(folder)]
                 given = st.selectbox(field.ask, choices, index=choices.index(now) if now in choices else 0, key=key)
             else:
                 hint = "YYYY-MM-DD" if field.kind == "date" else None
@@ -106,7 +115,7 @@ def _keep(folder: CaseFolder, evidence: dict[str, Any], forms: list[FormSpec]) -
 
     try:
         access.demand("work", folder.place)
-        answer_later(folder.run, forms, evidence["data"]["sensitive"])
+        answer_later(folder.run, forms, _sensitive(folder))
     except AssayError as error:
         st.error(state.plain(error.message))
         return

@@ -29,7 +29,7 @@ def show() -> None:
     if evidence is None:
         if not parts.busy():
             st.write("Nothing has been measured yet.")
-            st.page_link(parts.PAGES["data"], label="Run the audit first")
+            st.page_link(parts.page("data"), label="Run the audit first")
         return
     if evidence.regression is not None:
         for finding in evidence.findings[:3]:
@@ -126,7 +126,7 @@ def questions(folder: CaseFolder, evidence: Evidence) -> None:
     else:
         some.undivided(asked)
     if asked is evidence:
-        classes.show(evidence, st.session_state["attribute"])
+        classes.show(evidence, st.session_state.attribute)
         law.show(folder, state.result(folder, "evidence.json") or {})
 
 
@@ -151,7 +151,7 @@ def by_question(evidence: Evidence) -> None:
             format_func=lambda q: f"{q} ({questions[q].replace('_', ' ')})",
         )
     metric = questions[question]
-    st.session_state["metric"] = metric
+    st.session_state.metric = metric
     rates = [r for r in evidence.rates if r.metric == metric and r.attribute == attribute]
     gaps = {g.kind: g for g in evidence.gaps if g.metric == metric and g.attribute == attribute}
     share = metric != MEAN_SCORE or all(r.value is None or 0 <= r.value <= 1 for r in rates)

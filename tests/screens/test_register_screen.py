@@ -64,8 +64,8 @@ def test_conditions_stand_in_a_table_of_their_own_the_open_ones_first() -> None:
         {"number": 2, "text": "Measure again.", "owner": "", "due": "", "state": "open"},
         {"number": 3, "text": "Write to them.", "owner": "Cy", "due": "", "state": "open"},
     ]
-    met = {"type": "condition", "case": "Loans", "number": 3, "owner": "", "due": "", "state": "met", "reason": "done", "by": "ann",
-           "logged": "2026-11-24T10:00:00+00:00"}  # fmt: skip
+    met = {"type": "condition", "case": "Loans", "number": 3, "owner": "", "due": "", "state": "met", "reason": "done",
+           "by": "ann", "logged": "2026-11-24T10:00:00+00:00"}  # fmt: skip
     Log(log_home()).append(lambda view: [ISSUED | {"conditions": asked}, DECIDED, met])
     _, conditions, _ = (t.value for t in shown().table)
     told = [[str(v).replace("\\", "") for v in row] for row in conditions.to_numpy().tolist()]
