@@ -40,6 +40,12 @@
         cell.setAttribute("data-head", at ? heads[at] || "" : "");
       });
   }
+  // On a phone the list of pages lies over the page: who has chosen one wants to see it.
+  document.addEventListener("click", (event) => {
+    if (!matchMedia("(max-width: 768px)").matches) return;
+    if (!event.target.closest?.('[data-testid="stSidebarNavLink"]')) return;
+    setTimeout(() => document.querySelector('[data-testid="stSidebar"][data-collapsed="false"] [data-testid="stSidebarCollapseButton"] button')?.click(), 50);
+  });
   let waiting = false;
   function soon() {
     if (waiting) return;

@@ -62,7 +62,7 @@ class Asked:
 
 def _purpose(a: Asked) -> Values:
     name = st.text_input(
-        "Name of the case", a.get("name", Path(str(a.files.data)).stem), key="role-name", max_chars=120
+        "Name of the case", a.get("name", Path(str(a.files.data)).stem.replace("_", " ")), key="role-name", max_chars=120
     )  # fmt: skip
     purpose = st.text_input(
         "What is decided about people?", a.get("purpose", ""), key="role-purpose", max_chars=300,
@@ -303,11 +303,11 @@ def ask(a: Asked) -> bool:
     a.said = answered.kept(a.folder.place)
     at = _at(a)
     for n, question in enumerate(QUESTIONS[:at]):
-        left, right = st.columns([5, 1], vertical_alignment="center")
-        left.markdown(f"**{n + 1}. {question.title}** {state.plain(question.short(a.said))}")
-        if right.button("Change", key=f"change-{question.key}", help=question.title):
-            _keep(a, {"at": n})
-            st.rerun()
+        with st.container(horizontal=True, vertical_alignment="center", key=f"answered-{question.key}"):
+            st.markdown(f"**{n + 1}. {question.title}** {state.plain(question.short(a.said))}", width="stretch")
+            if st.button("Change", key=f"change-{question.key}", help=question.title, type="tertiary"):
+                _keep(a, {"at": n})
+                st.rerun()
     if at >= len(QUESTIONS):
         return True
     question = QUESTIONS[at]
