@@ -25,7 +25,7 @@ def show(folder: CaseFolder, evidence: dict[str, Any]) -> None:
     from reports.presets import FILE, filled_forms, forms_of, preset_bytes, shipped
 
     st.subheader("Forms of law and custom")
-    forms = [_form(**e) for e in forms_of(evidence, folder.run)]
+    forms = [FormSpec(f.name, None, f.text, f.answers) for f in forms_of(evidence, folder.run)]
     _choose(folder, evidence, forms, shipped())
     try:
         content = preset_bytes(evidence, folder.run)
@@ -35,10 +35,6 @@ def show(folder: CaseFolder, evidence: dict[str, Any]) -> None:
         return
     for form, spec in zip(filled, forms, strict=True):
         _panel(folder, evidence, form, spec, forms)
-
-
-def _form(name: str, text: str | None, answers: dict[str, str], **_: Any) -> FormSpec:
-    return FormSpec(name, None, text, answers)
 
 
 def _sensitive(folder: CaseFolder) -> tuple[str, ...]:

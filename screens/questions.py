@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from audit.numbers import brief
 from screens import answers as made
 from screens import further, served, state
 from screens import said as answered
@@ -61,9 +62,8 @@ class Asked:
 
 
 def _purpose(a: Asked) -> Values:
-    name = st.text_input(
-        "Name of the case", a.get("name", Path(str(a.files.data)).stem.replace("_", " ")), key="role-name", max_chars=120
-    )  # fmt: skip
+    called = Path(str(a.files.data)).stem.replace("_", " ")
+    name = st.text_input("Name of the case", a.get("name", called), key="role-name", max_chars=120)
     purpose = st.text_input(
         "What is decided about people?", a.get("purpose", ""), key="role-purpose", max_chars=300,
         placeholder="Who is offered a loan",
@@ -215,7 +215,7 @@ def _norms(a: Asked) -> Values:
         shown = load_policy(None if policy is None else a.folder.place / policy)
         for n in shown.norms:
             by = " and ".join(n.attribute) or "each sensitive column"
-            limit = f"{'at most' if n.kind == 'difference' else 'at least'} {n.limit:g}"
+            limit = f"{'at most' if n.kind == 'difference' else 'at least'} {brief(n.limit)}"
             st.markdown(
                 f"- {state.plain(n.metric.replace('_', ' ').capitalize())}, {n.kind}, by {state.plain(by)}: {limit}"
             )
