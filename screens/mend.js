@@ -5,6 +5,12 @@
     // A drop zone has a name, and "presentation" says that it has none.
     for (const zone of document.querySelectorAll('[data-testid="stFileUploaderDropzone"][role="presentation"]'))
       zone.setAttribute("role", "group");
+    // A short notice is a dialog, and points at a name that is not there.
+    for (const notice of document.querySelectorAll('[data-testid="stToast"][aria-labelledby]'))
+      if (!document.getElementById(notice.getAttribute("aria-labelledby"))?.textContent) {
+        notice.removeAttribute("aria-labelledby");
+        notice.setAttribute("aria-label", "Notice");
+      }
     // A table that is wider than its place is scrolled by the keyboard too.
     const phone = matchMedia("(max-width: 640px)").matches;
     for (const table of document.querySelectorAll('[data-testid="stTable"] table')) {
