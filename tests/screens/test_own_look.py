@@ -87,7 +87,7 @@ def test_a_cohort_by_any_column_is_counted_from_its_rows(folder: CaseFolder, mon
     frame = rows.frame[rows.audit].reset_index(drop=True)
     decisions, _ = decide(case, frame, rows.features)
     mine = (frame["credit_amount"] >= 1500) & frame["housing"].isin(housing.options[:2])
-    assert f"{int(mine.sum()):,} people: credit_amount at least 1500; housing:" in words(app)
+    assert f"{int(mine.sum()):,} people: credit_amount at least 1,500; housing:" in words(app)
     (rates,) = (f for alt, f in taken.items() if alt.startswith("Every rate of this cohort"))
     for sex in ("female", "male"):
         group = mine & (frame["sex"] == sex)
