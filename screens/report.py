@@ -126,10 +126,10 @@ def verified(content: bytes, trust: bytes | None = None, log: tuple[bytes, bytes
         place = next((c for c in found.checks if c.name == "log inclusion" and c.status == "ok"), None)
         if place is not None:
             st.caption(f"In the log of reports: {state.plain(place.detail)}.")
-    st.caption(f"The file was read behind: {state.plain(', '.join(found.isolation)) or 'nothing'}.")
     rows = [{"Check": c.name, "Result": c.status, "What was compared": c.detail} for c in found.checks]
     with st.expander("Every check", expanded=not found.ok):
         parts.table(pd.DataFrame(rows), alt="Checks of the report, one a line")
+        st.caption(f"The file was read behind: {state.plain(', '.join(found.isolation)) or 'nothing'}.")
 
 
 def check() -> None:
