@@ -4,7 +4,7 @@
 
     uploads_days = 7          # uploads of the app that were never made a case
     jobs_days = 30            # records of work that has ended, with what it printed
-    answers_days = 30         # answers of served models that were kept
+    answers_days = 30         # answers of models that were kept
     explanations_days = 30    # explanations of single persons
     data_days = 90            # tables and models of a case; what was measured on them, and the report, stay
     cases_days = 730          # the whole case; its signed report moves to ASSAY_HOME/reports
@@ -31,6 +31,7 @@ from typing import Any
 import msgspec
 
 from audit import access
+from audit.answers import old
 from audit.errors import AssayError, CaseError, DataError, InputError, nearest
 from audit.files import canonical, write_whole
 from audit.numbers import brief
@@ -44,11 +45,13 @@ from reports.log.store import Log
 RULES = {
     "uploads_days": "uploads that were never made a case",
     "jobs_days": "records of ended work",
-    "answers_days": "kept answers of served models",
+    "answers_days": "kept answers of models",
     "explanations_days": "explanations of single persons",
     "data_days": "tables and models",
     "cases_days": "whole cases",
 }
+KINDS = {"answers_days": ("answer", "fit", "model"), "explanations_days": ("explanation",)}
+"""What a rule removes from the store of answers."""
 SETTINGS = "retention.toml"
 PURGED = "purged.json"
 PURGE = "purge"
@@ -129,6 +132,7 @@ def purge(home: Path, rules: Mapping[str, float], *, dry: bool = False, now: flo
         if forget._ID.fullmatch(place.name) and place.is_dir() and not place.is_symlink():
             run.case(place)
     run.jobs()
+    run.answers()
     return run.found
 
 
@@ -183,6 +187,17 @@ class _Purge:
 
         self.go("jobs_days", None, gone(True), lambda: gone(False))
 
+    def answers(self) -> None:
+        """Of the store that the cases share: what nobody has used for so long."""
+        place = self.home / "answers"
+        for rule, kinds in KINDS.items():
+            if (days := self.rules.get(rule)) is not None:
+
+                def gone(dry: bool, kinds: Any = kinds, days: float = days) -> Forgotten:
+                    return forget.kept_answers(place, *old(place, kinds, self.now - days * DAY, dry=dry))
+
+                self.go(rule, None, gone(True), lambda gone=gone: gone(False))
+
     def case(self, place: Path) -> None:
         """One case; a sealed one is opened for it where anything in it may be due."""
         if not is_sealed(place) or self.due("cases_days", [place / SEALED]):
@@ -232,12 +247,11 @@ class _Purge:
         """Some files of a case; a note stays in their place, so that who misses them is told."""
 
         def gone(dry: bool) -> Forgotten:
-            out = forget._explanations(root / "run", dry) if rule == "explanations_days" else Forgotten()
             if not dry:
                 why = {"by": self.who[1], "time": self.at(), "rule": f"{rule} = {brief(self.rules[rule])}"}
                 noted = [{"file": p.name, **why} for p in files]
                 write_whole(root / PURGED, canonical([*purged_of(root), *noted]), mode=0o600)
-            return out + sum((forget._file(p, dry) for p in files), Forgotten())
+            return sum((forget._file(p, dry) for p in files), Forgotten())
 
         self.go(rule, place, gone(True), lambda: gone(False))
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from audit import progress
+from audit.answers import never
 from audit.case import Case, offline
 from audit.documents import Documents, record_in
 from audit.documents.base import SettingsSaid
@@ -28,7 +29,8 @@ from reports.manifest import NAME, Manifest
 
 
 def run_again(case: Case, files: Mapping[str, bytes], allow: Sequence[str] = ()) -> dict[str, bytes]:
-    """The run folder's files of `case`, made as the embedded `files` say they were made, and published alike.
+    """The run folder's files of `case`, made as the embedded `files` say they were made, and published alike. Nothing
+    that was kept is used: the model is asked for everything.
 
     allow: types in the model file that the verifier has reviewed. Raises what an audit, an explanation, a search and a
     mitigation raise.
@@ -36,7 +38,7 @@ def run_again(case: Case, files: Mapping[str, bytes], allow: Sequence[str] = ())
     case = _from_kept(case)
     documents = Documents.of(files)
     people = NAME in files and read_extra(Manifest.from_bytes(files[NAME]).extra).people
-    with tempfile.TemporaryDirectory(prefix="assay-rerun-") as place:
+    with never(), tempfile.TemporaryDirectory(prefix="assay-rerun-") as place:
         out = Path(place)
         settings = record_in(SettingsPlain, documents.plain("evidence.json"), "evidence.json").settings
         run_audit(case, out, Settings.from_json(settings), allow=allow)

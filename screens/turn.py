@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from audit import access
+from audit.answers import keeping
 from audit.errors import AssayError
 from audit.load.rows import Rows
 from audit.numbers import brief, fixed
@@ -39,7 +40,7 @@ def show(folder: CaseFolder) -> None:
     if not columns or not st.button("Ask the model", key="turn-ask", type="primary"):
         return
     try:
-        with st.spinner("Asking the model"):
+        with st.spinner("Asking the model"), keeping(folder.run):
             found = ask_again(state.case_of(folder), rows, row, values, allow=folder.allow[1::2])
     except AssayError as error:
         state.show_error(error)

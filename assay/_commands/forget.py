@@ -48,7 +48,7 @@ def forget(
         for name, what in (
             ("uploads", "Uploads that were never made a case"),
             ("jobs", "Records of ended work"),
-            ("answers", "Kept answers of served models"),
+            ("answers", "Kept answers of models"),
             ("explanations", "Explanations of single persons"),
             ("data", "Tables and models of cases"),
             ("cases", "Whole cases; signed reports stay"),

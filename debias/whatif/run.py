@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from audit import progress, stats
+from audit.answers import keeps
 from audit.case import Case
 from audit.contract.labels import confident
 from audit.cube import CodedRows, Floats, Ints
@@ -41,6 +42,7 @@ FLOOR = 10
 FOLDS = 4
 
 
+@keeps
 def run_whatif(
     case: Case,
     out: Path,
@@ -68,7 +70,7 @@ def run_whatif(
     shipped = decide(case, task.frame.iloc[task.splits.test], task.features, allow=allow)[0].positive
     began = time.perf_counter()
     notes: list[str] = []
-    kept = Kept(out, "whatif", rows.sha256)
+    kept = Kept("whatif", rows.sha256, passing=case.model.python is not None)
     remembered: tuple[Kept, bytes] | None
     with contextlib.ExitStack() as stack:
         if wanted in (None, "case"):
@@ -93,7 +95,7 @@ def run_whatif(
     document["notes"] = [*notes, *task.notes]
     document["data"]["sha256"] = rows.sha256
     write_whole(out / FILE, canonical(document))
-    kept.forget()
+    kept.whole()
     # How long it took differs from run to run: it is told, and not written.
     return document | {"seconds": round(seconds, 2)}
 
