@@ -25,6 +25,7 @@ __all__ = [
     "by",
     "capital",
     "chance",
+    "compared",
     "count",
     "date",
     "day",
@@ -250,6 +251,11 @@ def chance(p: float | None) -> str:
     rounded = numbers.fixed(of * p, 0)
     times = "once" if rounded == "1" else f"{rounded} times"
     return f"about {times} in {of:,} such audits"
+
+
+def compared(family: int, here: str = "") -> str:
+    """How many comparisons were made (here: in this part), and that p-values allow for them."""
+    return f"{family} comparisons were made{here}, and p-values are adjusted for all of them."
 
 
 def by(attribute: Sequence[str]) -> str:
