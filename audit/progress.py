@@ -196,3 +196,13 @@ def say(words: str) -> None:
 def hush() -> None:
     """This thread, or process, works beside another, whose stages are the ones that are told."""
     _quiet.set(True)
+
+
+def in_words(told: Mapping[str, object]) -> str:
+    """What is left, from the file that a job writes: which stage of how many, steps, seconds."""
+    known = [told.get(key) for key in ("done", "total", "at", "of", "left")]
+    done, total, at, of, seconds = (n if isinstance(n, int) and n >= 0 else 0 for n in known)
+    parts = [f"stage {at} of {of}"] if of else []
+    parts += [f"{done:,} of {total:,}"] if total else []
+    parts += [f"about {seconds:,} s left"] if seconds else []
+    return "; ".join(parts)

@@ -47,6 +47,7 @@ from filelock import FileLock, Timeout
 from audit import access
 from audit.errors import AccessError, AssayError, InputError, OutputError
 from audit.files import canonical, write_whole
+from audit.progress import in_words
 from audit.sealed import hold, is_sealed, outer, private_tmp, recipients, save
 from debias import same_work
 
@@ -215,16 +216,8 @@ def state(home: Path, job_id: str) -> JobState:
         message=words.get(status) or error or status,
         exit_code=code if isinstance(code, int) else None,
         error=error,
-        left=_left(progress) if status == "running" else "",
+        left=in_words(progress) if status == "running" else "",
     )
-
-
-def _left(progress: Mapping[str, Any]) -> str:
-    done, total, at, of, seconds = (_whole(progress.get(k)) for k in ("done", "total", "at", "of", "left"))
-    parts = [f"stage {at} of {of}"] if of else []
-    parts += [f"{done:,} of {total:,}"] if total else []
-    parts += [f"about {seconds:,} s left"] if seconds else []
-    return "; ".join(parts)
 
 
 ACTS = {
@@ -468,7 +461,8 @@ def main(argv: Sequence[str]) -> int:
             child.terminate()
 
     signal.signal(signal.SIGTERM, stop)
-    key = None if _follows(args) else _key_of_work(args, Path(place))
+    sealed = recipients() or any(is_sealed(case) for case in _cases_of(args, Path(place).parent))
+    key = None if _follows(args) or sealed else same_work.note(args, Path(place))
     slot = None if _follows(args) else _turn(Path(place), asked, args, key)
     if asked.is_set():
         code = -signal.SIGTERM
@@ -495,16 +489,6 @@ def main(argv: Sequence[str]) -> int:
     made = {} if code else same_work.made(args, key)
     write_whole(Path(place) / "exit.json", canonical({"exit_code": code, "ended": time.time(), **made}))
     return 0
-
-
-def _key_of_work(args: Sequence[str], place: Path) -> str | None:
-    """The key of work that may be shared, written down for the others; None of a sealed case."""
-    if recipients() or any(is_sealed(case) for case in _cases_of(args, place.parent)):
-        return None
-    key = same_work.key_of(args)
-    if key is not None:
-        write_whole(place / same_work.KEY, key.encode())
-    return key
 
 
 if __name__ == "__main__":

@@ -44,6 +44,14 @@ def key_of(args: Sequence[str]) -> str | None:
     return found.hexdigest()
 
 
+def note(args: Sequence[str], place: Path) -> str | None:
+    """`key_of`, written into the job's folder for the others."""
+    key = key_of(args)
+    if key is not None:
+        write_whole(place / KEY, key.encode())
+    return key
+
+
 def _inputs(file: Path, depth: int = 0) -> Iterator[tuple[str, str]]:
     """(as it is written, digest) of a TOML file and of every file that it names. Raises LookupError for more."""
     content = file.read_bytes()

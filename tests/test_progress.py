@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from audit import progress
-from debias import jobs
 from tests.shared import ROOT
 
 COMMANDS = {"audit": [], "mitigate": ["--method", "reweighing"], "explain": []}
@@ -131,4 +130,4 @@ def test_a_job_of_the_app_says_which_stage_and_what_is_left(tmp_path: Path) -> N
         [sys.executable, "-c", code], cwd=ROOT, env=os.environ | {"ASSAY_PROGRESS": str(file)}, check=True, timeout=60
     )
     told = json.loads(file.read_text())
-    assert re.fullmatch(r"stage 3 of 6; 50,000 of 1,000,000; about [\d,]+ s left", jobs._left(told))
+    assert re.fullmatch(r"stage 3 of 6; 50,000 of 1,000,000; about [\d,]+ s left", progress.in_words(told))

@@ -67,12 +67,12 @@ def _run(model: Loaded, frame: Frame) -> dict[str, Any]:
     from audit.models.hybrids import blocks_of, of_arrays
     from audit.models.table import receive
 
-    table = receive(frame.table, frame.fields["objects"]) if len(frame.table) else None
-    if "hybrids" in frame.fields:
+    table = receive(frame.table, frame.fields.get("objects", {})) if len(frame.table) else None
+    if (digest := frame.fields.get("hybrids")) is not None:
         global _base
         if table is not None:
-            _base = frame.fields["hybrids"], blocks_of(table)
-        if _base is None or _base[0] != frame.fields["hybrids"]:
+            _base = digest, blocks_of(table)
+        if _base is None or _base[0] != digest:
             raise RuntimeError("the rows that these are built from were not sent")
         table = of_arrays(_base[1], frame.arrays)
     # A model's warnings are its own affair; they must not become errors or noise here.

@@ -368,11 +368,13 @@ class Worker:
         stream: Any = b""
         if isinstance(table, Hybrids):
             held = self._held
-            fields["hybrids"], arrays = table.base.digest, {**(arrays or {}), **table.arrays()}
+            arrays = {**(arrays or {}), **table.arrays()}
+            fields |= {"hybrids": table.base.digest}
             if held is None or held.base != table.base.digest:  # the process has another one, or none
                 if held is not None:
                     held.base = table.base.digest
-                stream, fields["objects"] = tables.send(table.base.frame)
+                stream, objects = tables.send(table.base.frame)
+                fields |= {"objects": objects}
         elif table is not None:
             stream, fields["objects"] = tables.send(table)
         return wire.pack(fields, arrays, stream)

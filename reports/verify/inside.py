@@ -38,14 +38,9 @@ def serve(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> tuple[
         return msgspec.to_builtins(Answer(Verification(() if line is None else (line,)))), {}
     out: dict[str, np.ndarray] = {}
     if question.do in ("verify", "printed"):
-        if question.do == "verify":
-            _judge = Judge(given.pop("pdf"), _asked(question, given), elsewhere=question.elsewhere)
-            _judge.work()
-            if _judge.waits:
-                return msgspec.to_builtins(Answer(_judge.result(), waits=True)), {}
-        else:
-            assert _judge is not None
-            _judge.pages_done(question.line)
+        _judge = _judged(question, given)
+        if _judge.waits:
+            return msgspec.to_builtins(Answer(_judge.result(), waits=True)), {}
         if not question.rerun:
             _judge.no_rerun()
         elif _judge.result().failed is None:
@@ -59,6 +54,17 @@ def serve(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> tuple[
         else:
             _judge.no_rerun(NOT_RUN)
     return msgspec.to_builtins(Answer(_judge.result())), out
+
+
+def _judged(question: Question, given: dict[str, bytes]) -> Judge:
+    """The report of "verify", or the one before with the line on its pages."""
+    if question.do == "verify":
+        judge = Judge(given.pop("pdf"), _asked(question, given), elsewhere=question.elsewhere)
+        judge.work()
+        return judge
+    assert _judge is not None
+    _judge.pages_done(question.line)
+    return _judge
 
 
 def _files(files: Mapping[str, bytes]) -> dict[str, np.ndarray]:
