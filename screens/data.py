@@ -71,7 +71,7 @@ def attribute_choice(evidence: Evidence) -> tuple[str, ...]:
     picked = st.segmented_control(
         "By", names, default=" and ".join(chosen), required=True, key="by", help="An attribute or an intersection"
     )
-    st.session_state["attribute"] = labels[picked or names[0]]
+    st.session_state.attribute = labels[picked or names[0]]
     return labels[picked or names[0]]
 
 

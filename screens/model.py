@@ -31,7 +31,7 @@ def show() -> None:
     if evidence is None:
         if not parts.busy():
             st.write("Nothing has been measured yet.")
-            st.page_link(parts.PAGES["data"], label="Run the audit first")
+            st.page_link(parts.page("data"), label="Run the audit first")
         return
     if evidence.regression is not None:
         for finding in evidence.findings[:3]:
@@ -128,7 +128,7 @@ def questions(folder: CaseFolder, evidence: Evidence) -> None:
     else:
         some.undivided(asked)
     if asked is evidence:
-        classes.show(evidence, st.session_state["attribute"])
+        classes.show(evidence, st.session_state.attribute)
         law.show(folder, state.result(folder, "evidence.json") or {})
 
 
@@ -153,7 +153,7 @@ def by_question(evidence: Evidence, folder: CaseFolder | None = None) -> None:
             format_func=lambda q: f"{q} ({questions[q].replace('_', ' ')})",
         )
     metric = questions[question]
-    st.session_state["metric"] = metric
+    st.session_state.metric = metric
     rates = [r for r in evidence.rates if r.metric == metric and r.attribute == attribute]
     gaps = {g.kind: g for g in evidence.gaps if g.metric == metric and g.attribute == attribute}
     takeaway = sentence(gaps.get("difference"))
