@@ -9,7 +9,7 @@ verification makes everything and compares what is told. Up to MOST nothing is l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -97,7 +97,7 @@ def _left(record: Mapping[str, Any], gone: set[Names]) -> bool:
     return "group" in record or "higher" in record
 
 
-def with_left(evidence: dict[str, Any], left: LeftToCube | None, made: Sequence[str]) -> dict[str, Any]:
+def with_left(evidence: dict[str, Any], left: LeftToCube | None, made: Collection[str]) -> dict[str, Any]:
     """evidence.json with its entries `made` thinned, and with what was left out named; a note says so too."""
     out = evidence | thinned({k: v for k, v in evidence.items() if k in made}, left)
     was = (out.pop(KEY, None) or {}).get("why")
