@@ -123,7 +123,7 @@ def _watch(running: str, words: str) -> None:
         st.rerun()
     quiet.until(lambda: jobs.state(jobs_home(), running), now)
     share = now.done / now.total if now.total else 0.0
-    count = f" ({now.done:,} of {now.total:,})" if now.total else ""
+    count = f" ({now.left})" if now.left else ""
     st.progress(min(share, 1.0), text=f"{words}: {now.stage or 'starting'}{count}")
 
 

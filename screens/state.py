@@ -17,6 +17,7 @@ import streamlit as st
 from audit import access
 from audit.case import Case
 from audit.errors import AssayError
+from audit.files import read_json
 from screens.workspace import CaseFolder, open_case
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def result(folder: CaseFolder, name: str) -> dict[str, Any] | None:
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def _document(path: str, sha256: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(Path(path).read_bytes())
+    found: dict[str, Any] = read_json(Path(path))
     return found
 
 

@@ -46,7 +46,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
-from scipy.stats import binom
 
 from audit.stats.exact import joined, two_groups
 from audit.stats.intervals import difference_limits, ratio_limits, two_sided
@@ -254,6 +253,8 @@ def together(whole: Whole, rate: Floats, joint: Floats, rng: np.random.Generator
     # last digit, as of rows in another order, draws other numbers.
     root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
     normal = rng.standard_normal((draws, len(whole))) @ root
+    from scipy.stats import binom  # here, since it takes a second to load
+
     found: Floats = binom.ppf(ndtr(normal), whole, rate)
     return found
 

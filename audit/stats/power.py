@@ -42,16 +42,16 @@ def smallest_gap(other: Numbers, n: Numbers, m: Numbers, alpha: float = 0.05, po
     q, n, m = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in (other, n, m)))
     counted = (n > 0) & (m > 0)
     n, m = np.where(counted, n, 1.0), np.where(counted, m, 1.0)
-    ways = []
-    for sign, room in ((-1, q), (1, 1 - q)):
-        reach = power_of(q + sign * room, q, n, m, alpha) >= power
-        low, high = np.zeros_like(q), room.copy()
-        for _ in range(STEPS):
-            middle = (low + high) / 2
-            enough = power_of(q + sign * middle, q, n, m, alpha) >= power
-            low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-        ways.append(np.where(reach & (room > 0), high, np.nan))
-    return np.where(counted, np.fmax(*ways), np.nan)
+    # Down and up at once, (2, ...).
+    sign, room = np.stack([np.full_like(q, -1.0), np.ones_like(q)]), np.stack([q, 1 - q])
+    reach = power_of(q + sign * room, q, n, m, alpha) >= power
+    low, high = np.zeros_like(room), room.copy()
+    for _ in range(STEPS):
+        middle = (low + high) / 2
+        enough = power_of(q + sign * middle, q, n, m, alpha) >= power
+        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+    ways = np.where(reach & (room > 0), high, np.nan)
+    return np.where(counted, np.fmax(ways[0], ways[1]), np.nan)
 
 
 def people_needed(
