@@ -27,6 +27,7 @@ class Explanation:
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document
+        self._record = record_in(Explanations, document, "explain.json")
 
     def features(self) -> pd.DataFrame:
         """One row a feature: mean absolute SHAP value with its interval."""
@@ -41,17 +42,16 @@ class Explanation:
         return list(self.document.get("people", []))
 
     def __repr__(self) -> str:
-        if not self.document.get("explained", True):
-            return f"Not explained: {self.document.get('reason')}"
-        return f"{self.document['output']} explained by {self.document['method']}"
+        told = self._record
+        return f"{told.output} explained by {told.method}" if told.explained else f"Not explained: {told.reason}"
 
     def _repr_html_(self) -> str:
         from reports.blocks import Paragraph
         from reports.inline import html_of
         from reports.sections.explanations import importance
 
-        told = record_in(Explanations, self.document, "explain.json")
-        return f"<div>{html_of([Paragraph(repr(self)), *([importance(told)] if told.overall else [])])}</div>"
+        chart = [importance(self._record)] if self._record.overall else []
+        return f"<div>{html_of([Paragraph(repr(self)), *chart])}</div>"
 
 
 class Mitigation:
@@ -70,7 +70,7 @@ class Mitigation:
 
     def changes(self) -> pd.DataFrame:
         """One row a figure, what got worse first: before, matched threshold, after, change with interval."""
-        return tidy(self.document["changes"])
+        return tidy(self.document.get("changes", []))
 
     def __repr__(self) -> str:
         from debias.mitigate import summary

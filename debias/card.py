@@ -15,7 +15,7 @@ from typing import Any
 from msgspec import UnsetType
 
 from audit.documents import record_in
-from audit.documents.base import Names
+from audit.documents.base import Names, Record, Tool
 from audit.documents.mitigation import Aim, Mitigation
 from audit.files import canonical, write_whole
 from audit.findings import NormResult, name_of, percent
@@ -39,10 +39,29 @@ def write_cards(out: Path, document: Mapping[str, Any]) -> None:
     write_whole(out / BOM, ml_bom(None, document))
 
 
-def provenance(m: Mapping[str, Any]) -> dict[str, Any]:
+class _Made(Record, frozen=True):
+    """What mitigation.json says of how the candidate was made, as it stands there."""
+
+    case: dict[str, Any]
+    model: dict[str, Any]
+    base: dict[str, Any]
+    data: dict[str, Any]
+    splits: dict[str, Any]
+    policy: dict[str, Any]
+    method: str
+    source: str
+    parameters: dict[str, Any]
+    seed: int
+    tool: Tool
+    onnx: dict[str, Any] | None = None
+    search: dict[str, Any] | None = None
+
+
+def provenance(document: Mapping[str, Any]) -> dict[str, Any]:
     """From what the candidate was made, with what and by what: schema assay/provenance/1."""
-    packages = dict(m["tool"]["packages"])
-    if (m.get("onnx") or {}).get("file"):
+    m = record_in(_Made, document, "mitigation.json")
+    packages = dict(m.tool.packages)
+    if m.onnx and m.onnx.get("file"):
         for name in ("onnx", "onnxruntime", "skl2onnx", "onnxmltools"):
             try:
                 packages[name] = version(name)
@@ -50,18 +69,18 @@ def provenance(m: Mapping[str, Any]) -> dict[str, Any]:
                 continue
     return {
         "schema": SCHEMA,
-        "case": m["case"],
-        "model": m["model"],
-        "onnx": m.get("onnx"),
-        "made_from": m["base"],
-        "data": {**m["data"], "splits": m["splits"]},
-        "policy": m["policy"],
-        "method": m["method"],
-        "source": m["source"],
-        "parameters": m["parameters"],
-        "search": m.get("search"),
-        "seed": m["seed"],
-        "tool": {"version": m["tool"]["version"], "packages": packages, "python": platform.python_version()},
+        "case": m.case,
+        "model": m.model,
+        "onnx": m.onnx,
+        "made_from": m.base,
+        "data": {**m.data, "splits": m.splits},
+        "policy": m.policy,
+        "method": m.method,
+        "source": m.source,
+        "parameters": m.parameters,
+        "search": m.search,
+        "seed": m.seed,
+        "tool": {"version": m.tool.version, "packages": packages, "python": platform.python_version()},
     }
 
 
@@ -82,7 +101,7 @@ def model_card(document: Mapping[str, Any]) -> str:
         "## Data",
         _data(m),
         "## Figures",
-        f"On {m.splits['test']:,} rows that neither model learned from, with 95 % intervals. The second column is "
+        f"On {m.splits.test:,} rows that neither model learned from, with 95 % intervals. The second column is "
         "the original model with nothing changed but its threshold, moved so that it selects as many of the same rows "
         "(no outcome is looked at for that): a gain that it shares is a moved threshold.",
         _figures(m),
@@ -164,10 +183,10 @@ def _aim(constraint: Aim) -> str:
 
 def _data(m: Mitigation) -> str:
     d, s = m.data, m.splits
-    drawn = "drawn by seed" if s["made_by"] == "seed" else "by the case's own split"
+    drawn = "drawn by seed" if s.made_by == "seed" else "by the case's own split"
     return (
-        f"{d.rows:,} rows (sha256 {d.sha256[:12]}), {drawn}: {s['train']:,} to learn from, {s['validation']:,} "
-        f"to choose on, {s['test']:,} to report on; no row is for two of them. Features: "
+        f"{d.rows:,} rows (sha256 {d.sha256[:12]}), {drawn}: {s.train:,} to learn from, {s.validation:,} "
+        f"to choose on, {s.test:,} to report on; no row is for two of them. Features: "
         f"{', '.join(_escaped(f) for f in _names(d.features))}. "
         f"Sensitive columns: {', '.join(_escaped(a) for a in _names(d.sensitive))}."
     )
@@ -255,12 +274,12 @@ def _norms(m: Mitigation) -> str:
 def _files(m: Mitigation) -> str:
     lines = [f"{m.model.file}: sha256 {m.model.sha256}"]
     onnx = m.onnx
-    if onnx and onnx["file"]:
+    if onnx and onnx.file:
         lines.append(
-            f"{onnx['file']}: sha256 {onnx['sha256']}; over {onnx['rows']:,} test rows its scores differ by at most "
-            f"{onnx['difference']:.1g}, and {onnx['decisions_differ']} decisions"
+            f"{onnx.file}: sha256 {onnx.sha256}; over {onnx.rows:,} test rows its scores differ by at most "
+            f"{onnx.difference:.1g}, and {onnx.decisions_differ} decisions"
         )
     elif onnx:
-        lines.append(f"no ONNX file: {onnx['reason']}")
+        lines.append(f"no ONNX file: {onnx.reason}")
     lines.append(f"{PROVENANCE}: model, data, parameters, seed and versions; {BOM}: the same for machines (CycloneDX)")
     return _list(lines)

@@ -118,7 +118,7 @@ def _of_comparison(m: Mitigation) -> _Audited:
     assert m.policy is not None
     d, arm = m.data, m.arms.original
     return _Audited(
-        m.tool, m.case, None, m.policy, m.base, d.sha256, d.rows, m.splits["test"], _known(d.sensitive, ()),
+        m.tool, m.case, None, m.policy, m.base, d.sha256, d.rows, m.splits.test, _known(d.sensitive, ()),
         _known(d.label, None) or "", _known(d.favourable, None) or "", arm.rates, arm.gaps, arm.norms, (),
     )  # fmt: skip
 
@@ -129,7 +129,7 @@ def _known(value: T | UnsetType, otherwise: T) -> T:
 
 def _original(m: Mapping[str, Any]) -> Record:
     """The same in the keys of evidence.json: the serial number follows from it."""
-    arm = m["arms"]["original"]
+    arm = m.arms.original
     return {
         "tool": m["tool"],
         "case": m["case"],

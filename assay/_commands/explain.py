@@ -28,16 +28,18 @@ from assay._commands.parsing import WHOLE, OneOf, Option, Result, command
 def explain(
     case: Path, out: Path, seed: int, row: Sequence[int], output: str, allow: Sequence[str], offline: bool
 ) -> Result:
+    from audit.documents import record_in
+    from audit.documents.explanations import Explanations
     from audit.explain import run_explain
 
     loaded = case_of(case, offline)
     document = run_explain(loaded, out, people=row, seed=seed, output=output, allow=tuple(allow))
-    lines = [f"{loaded.name}: {document['output']} explained by {document['method']}."]
-    if not document["explained"]:
-        lines = [f"{loaded.name}: not explained."]
-    if document.get("rerouted"):
-        lines.append(f"Rerouted: {document['rerouted']}")
-    if document.get("reason"):
-        lines.append(str(document["reason"]))
-    lines += [f"  {e['feature']:<24} {e['mean_abs']:.4f}" for e in document.get("global", [])[:10]]
+    found = record_in(Explanations, document, "explain.json")
+    how = f"{found.output} explained by {found.method}" if found.explained else "not explained"
+    lines = [f"{loaded.name}: {how}."]
+    if found.rerouted:
+        lines.append(f"Rerouted: {found.rerouted}")
+    if found.reason:
+        lines.append(found.reason)
+    lines += [f"  {e.feature:<24} {e.mean_abs:.4f}" for e in found.overall[:10]]
     return Result(document, "\n".join([*lines, f"Written: {out / 'explain.json'}"]))

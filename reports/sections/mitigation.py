@@ -42,7 +42,9 @@ def section(sources: Sources) -> Section:
 
 
 def _body(m: Mitigation) -> list[Block]:
-    train, validation, test = (words.part(m.splits, n, m.notes) for n in ("train", "validation", "test"))
+    train, validation, test = (
+        words.part(n, m.notes) for n in (m.splits.train, m.splits.validation, m.splits.test)
+    )
     blocks: list[Block] = [
         Paragraph(
             f"Method: {m.title}. {m.words} Source: {m.source}. It learned from {train} rows, "
