@@ -344,13 +344,12 @@ def cut_of(score: Floats, positive: Ints) -> float | None:
     return middle if low < middle <= high else high
 
 
-def words_of(compared: Compared | Mapping[str, Any]) -> str:
+def words_of(c: Compared) -> str:
     """The difference of the two rules, with its size, in a sentence."""
-    c = compared.to_json() if isinstance(compared, Compared) else compared
-    share = [f"{100 * c[k] / max(c['rows'], 1):.1f} %" for k in ("differ", "selected", "selected_by_cut")]
-    audited = "what it itself decides" if c["audited"] == PREDICT else "the threshold that the case names"
+    share = [f"{100 * count / max(c.rows, 1):.1f} %" for count in (c.differ, c.selected, c.selected_by_cut)]
+    audited = "what it itself decides" if c.audited == PREDICT else "the threshold that the case names"
     return (
-        f"The model's own decision and its score cut at {c['cut']:g} differ for {c['differ']:,} of {c['rows']:,} "
+        f"The model's own decision and its score cut at {c.cut:g} differ for {c.differ:,} of {c.rows:,} "
         f"people ({share[0]}): it decides {share[1]} positive itself, the cut {share[2]}. Audited is {audited}."
     )
 

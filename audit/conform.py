@@ -44,10 +44,11 @@ def conformance(margins: Sequence[Margin], settings: Settings) -> dict[str, Any]
         if len(known) < 2:
             continue
         for g in known.tolist():
-            found = clarify(margin, g, known)
-            found["CDDL"] = conditional_disparity(by_attribute, margin, g, _labels)
-            found["CDDPL"] = conditional_disparity(by_attribute, margin, g, _decisions)
-            values.append(_entry("clarify", margin, g, found))
+            given_others = {
+                "CDDL": conditional_disparity(by_attribute, margin, g, _labels),
+                "CDDPL": conditional_disparity(by_attribute, margin, g, _decisions),
+            }
+            values.append(_entry("clarify", margin, g, clarify(margin, g, known) | given_others))
         privileged = privileged_group(margin, known, settings.reference)
         values.append(_entry("aif360", margin, privileged, aif360(margin, privileged, known)))
         values.append(_entry("fairlearn", margin, None, fairlearn(margin, known)))
@@ -106,8 +107,8 @@ def clarify(margin: Margin, g: int, known: Any) -> dict[str, float | None]:
     gap = np.abs(common_a - common_d)
     tau_d, tau_a = _over(d[1, 0], d[0, 1]), _over(a[1, 0], a[0, 1])
     out |= {
-        "DPL": found["difference_in_proportions_of_labels"],
-        "KL": found["kl_divergence"] if both.any() else None,
+        "DPL": found.difference_in_proportions_of_labels,
+        "KL": found.kl_divergence if both.any() else None,
         "JS": float(js) if both.any() else None,
         "LP": float(np.sqrt((gap**2).sum())) if both.any() else None,
         "TVD": float(gap.sum() / 2) if both.any() else None,

@@ -13,11 +13,12 @@ weighted by their size, of (share of the unfavourable outcomes that fall to d) -
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from audit.cube import Floats, Margin
-from audit.values import UNKNOWN, DatasetMeasure
+from audit.values import UNKNOWN, DatasetMeasure, to_json
 
 _VERSUS = "group against all others with a known value"
 
@@ -84,9 +85,8 @@ def _measures(
     labelled: bool,
 ) -> list[DatasetMeasure]:
     n_group, n_others = float(people[g]), float(people[others].sum())
-    values: dict[str, float] = {}
-    if n_group + n_others > 0:
-        values["class_imbalance"] = (n_others - n_group) / (n_others + n_group)
+    both = n_group + n_others
+    values = {"class_imbalance": (n_others - n_group) / both} if both > 0 else {}
     d, a = labels[g], labels[others].sum(axis=0)
     reason = "no outcome column" if not labelled else ""
     if not reason and d.sum() == 0:
@@ -94,7 +94,7 @@ def _measures(
     if not reason and a.sum() == 0:
         reason = "0 people outside this group have a known outcome"
     if not reason:
-        values |= distances(a / a.sum(), d / d.sum())
+        values |= to_json(distances(a / a.sum(), d / d.sum()))
     return [
         DatasetMeasure(n, attribute, group, values[n], _CONVENTION[n])
         if n in values
@@ -103,7 +103,19 @@ def _measures(
     ]
 
 
-def distances(a: Floats, d: Floats) -> dict[str, float]:
+@dataclass(frozen=True, slots=True)
+class Distances:
+    """Of two label distributions, by the names of the measures (see `_CONVENTION`)."""
+
+    difference_in_proportions_of_labels: float
+    kl_divergence: float
+    js_divergence: float
+    lp_norm: float
+    total_variation_distance: float
+    kolmogorov_smirnov: float
+
+
+def distances(a: Floats, d: Floats) -> Distances:
     """The six distances between two label distributions, each shape (2,), favourable last."""
     both = (a > 0) & (d > 0)
     mean = (a + d) / 2
@@ -113,14 +125,14 @@ def distances(a: Floats, d: Floats) -> dict[str, float]:
         return float(np.sum(p[use] * np.log(p[use] / q[use])))
 
     gap = np.abs(a - d)
-    return {
-        "difference_in_proportions_of_labels": float(a[-1] - d[-1]),
-        "kl_divergence": float(np.sum(a[both] * np.log(a[both] / d[both]))),
-        "js_divergence": (kl(a, mean) + kl(d, mean)) / 2,
-        "lp_norm": float(np.sqrt(np.sum(gap**2))),
-        "total_variation_distance": float(gap.sum() / 2),
-        "kolmogorov_smirnov": float(gap.max()),
-    }
+    return Distances(
+        difference_in_proportions_of_labels=float(a[-1] - d[-1]),
+        kl_divergence=float(np.sum(a[both] * np.log(a[both] / d[both]))),
+        js_divergence=(kl(a, mean) + kl(d, mean)) / 2,
+        lp_norm=float(np.sqrt(np.sum(gap**2))),
+        total_variation_distance=float(gap.sum() / 2),
+        kolmogorov_smirnov=float(gap.max()),
+    )
 
 
 def conditional(

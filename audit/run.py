@@ -24,7 +24,8 @@ from audit.cube_json import margins_to_json
 from audit.decide import ModelFacts, decide, reads_note
 from audit.derived import derived, further_findings
 from audit.documents import record_in
-from audit.documents.rows import ByProxy
+from audit.documents.base import Record
+from audit.documents.rows import ByProxy, LikeWithLike
 from audit.evidence import SCHEMA, measures_to_json, sha256, tool
 from audit.files import canonical, write_whole
 from audit.findings import findings, judge, model_findings
@@ -107,18 +108,31 @@ def run_audit(
     progress.stage("Measuring")
     measures = measure(margins, settings)
     cube_bytes = canonical(margins_to_json(margins, 0), compact=True)
-    evidence = document(case, facts, model, measures, settings, sha256(cube_bytes), (*said, *notes))
-    evidence |= (made := derived(margins, settings, shares_of(case), evidence["norms"]))
-    evidence["findings"] += further_findings(made)
-    evidence |= more
-    if "by_proxy" in more:
-        evidence["notes"] += proxy_sentences(record_in(tuple[ByProxy, ...], more["by_proxy"], "by_proxy"))
-    if "like_with_like" in more:
-        evidence["notes"] += alike_findings(more["like_with_like"])
-        evidence["notes"] += [NOT_CAUSAL] if more["like_with_like"]["factors"] else []
+    norms = [to_json(n) for n in judge(case.policy, measures, case.data.sensitive)]
+    made = derived(margins, settings, shares_of(case), norms)
+    evidence = document(
+        case, facts, model, measures, settings, sha256(cube_bytes), norms, further_findings(made), (*said, *notes),
+        _notes_of(more),
+    ) | made | more  # fmt: skip
     write_whole(out / "cube.json", cube_bytes)
     write_whole(out / "evidence.json", canonical(evidence))
     return Audit(evidence, measures, margins, cube)
+
+
+class _Noted(Record, frozen=True):
+    """The keys of evidence.json that need rows and bring notes."""
+
+    by_proxy: tuple[ByProxy, ...] = ()
+    like_with_like: LikeWithLike | None = None
+
+
+def _notes_of(more: Mapping[str, Any]) -> list[str]:
+    found = record_in(_Noted, more, "evidence.json")
+    out = list(proxy_sentences(found.by_proxy))
+    if found.like_with_like is not None:
+        out += alike_findings(found.like_with_like)
+        out += [NOT_CAUSAL] if found.like_with_like.factors else []
+    return out
 
 
 def _asked(
@@ -151,14 +165,13 @@ def _asked(
         rows.sha256, len(rows.frame), int(rows.audit.sum()), rows.columns, rows.features, rows.sensitive_sha256
     )
     progress.stage("Examining the data")
-    more = {"quality": examine(case, rows, settings), **_by_person(frame, rows.features, groups, coded, settings)}
+    flipped = None if flips is None else turned(flips, coded.decision, decided[len(frame) :], _good(coded), settings)
+    more = {"quality": examine(case, rows, settings)}
+    more |= _by_person(frame, rows.features, groups, coded, settings, flipped)
     more |= _named_by_people(case, frame, groups, coded, settings)
     more |= _contracted(case, frame, rows.columns, settings)
-    more["individual"]["model_flips"] = (
-        None if flips is None else turned(flips, coded.decision, decided[len(frame) :], _good(coded), settings)
-    )
     if (rare := rare_people(coded)).any() and not rare.all():
-        more["published"] = _without(rare, case, rows, coded, settings)
+        more |= {"published": _without(rare, case, rows, coded, settings)}
     said = (
         *leaking,
         *split_leaks(case, rows),
@@ -187,9 +200,8 @@ def _without(
     train = None if rows.train is None else rows.train[stay]
     rows = replace(rows, frame=rows.frame[stay].reset_index(drop=True), audit=rows.audit[stay], train=train)
     frame = rows.frame[rows.audit]
-    found = _by_person(frame, rows.features, groups_of(case, frame), kept, settings)
+    found = _by_person(frame, rows.features, groups_of(case, frame), kept, settings, None)
     found |= _contracted(case, frame, rows.columns, settings)
-    found["individual"]["model_flips"] = None
     found |= _named_by_people(case, frame, groups_of(case, frame), kept, settings)
     return {"quality": examine(case, rows, settings), **found}
 
@@ -257,9 +269,14 @@ def _good(coded: CodedRows) -> int:
 
 
 def _by_person(
-    frame: pd.DataFrame, features: Sequence[str], groups: tuple[Group, ...], coded: CodedRows, settings: Settings
+    frame: pd.DataFrame,
+    features: Sequence[str],
+    groups: tuple[Group, ...],
+    coded: CodedRows,
+    settings: Settings,
+    flips: Any,
 ) -> dict[str, Any]:
-    """Slices and near neighbours."""
+    """Slices and near neighbours; flips: of the model's decisions, None where they were not looked for."""
     read = [f for f in features if f in frame.columns]
     good = _good(coded)
     known, wrong = coded.label < 2, coded.label != coded.decision
@@ -267,7 +284,7 @@ def _by_person(
     favourable = (coded.decision == good).astype(np.int64)
     return {
         "slices": search(frame, read, groups, asked, settings),
-        "individual": {"neighbours": consistency(frame, read, groups, favourable, settings)},
+        "individual": {"neighbours": consistency(frame, read, groups, favourable, settings), "model_flips": flips},
     }
 
 
@@ -317,9 +334,12 @@ def document(
     measures: Measures,
     settings: Settings,
     cube_sha256: str,
+    norms: Sequence[Mapping[str, Any]],
+    further: Sequence[str],
     notes: Sequence[str],
+    last_notes: Sequence[str],
 ) -> dict[str, Any]:
-    """evidence.json as a dict, keys in the order of the contract."""
+    """evidence.json as a dict, keys in the order of the contract. further: findings that stand behind the others."""
     data = case.data
     people = next((c.people for c in measures.counts if not c.attribute), None)
     model: dict[str, Any] = {"kind": asked.kind, "sha256": asked.sha256, "format": asked.format}
@@ -374,7 +394,7 @@ def document(
         "cube": {"sha256": cube_sha256, "file": "cube.json", "floor": 0},
         **({"presets": listed(case.forms)} if case.forms else {}),
         "policy": case.policy.named(),
-        "norms": [to_json(n) for n in judge(case.policy, measures, data.sensitive)],
-        "findings": [*model_findings(model), *findings(measures)],
-        "notes": [*measures.notes, *notes, *asked.notes],
+        "norms": list(norms),
+        "findings": [*model_findings(model), *findings(measures), *further],
+        "notes": [*measures.notes, *notes, *asked.notes, *last_notes],
     }

@@ -16,7 +16,7 @@ from msgspec import UnsetType
 
 from audit.documents import record_in
 from audit.documents.base import Names, Record, Tool
-from audit.documents.mitigation import Aim, Mitigation
+from audit.documents.mitigation import Aim, AimAsked, Mitigation
 from audit.files import canonical, write_whole
 from audit.findings import NormResult, name_of, percent
 from audit.metrics import ACCURACY, EQUALIZED_ODDS, FALSE_POSITIVE_RATE, SELECTION_RATE, TRUE_POSITIVE_RATE
@@ -146,14 +146,14 @@ def _standing(m: Mitigation) -> str:
 
 
 def _made(m: Mitigation) -> str:
-    p, c = m.parameters, m.constraint
+    asked, c = record_in(AimAsked, m.parameters, "mitigation.json"), m.constraint
     reads = "reads" if m.needs_sensitive_at_decision else "reads nothing of"
     base = m.base
     old = f"the model {str(base.sha256)[:12]}" if base.sha256 else f"the column {_escaped(base.column)}"
     lines = [
         f"{m.words} ({m.source})",
-        f"Aim: {_aim(c)}, between groups of {' and '.join(_escaped(a) for a in p['attributes'])}, tolerance "
-        f"{p['tolerance']:g}. {_escaped(aim_words(c))}",
+        f"Aim: {_aim(c)}, between groups of {' and '.join(_escaped(a) for a in asked.attributes)}, tolerance "
+        f"{asked.tolerance:g}. {_escaped(aim_words(c))}",
         f"It started from {old} and is {_escaped(base.learner)}.",
         f"At a decision it {reads} the sensitive columns"
         + (

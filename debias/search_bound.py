@@ -22,7 +22,6 @@ from audit.documents.base import Record
 from audit.documents.search import AskedFor, Place, Trial
 
 
-
 class _Searched(Record, frozen=True):
     """What the bound follows from."""
 

@@ -157,6 +157,14 @@ class Tried(Record, frozen=True):
     hyper: dict[str, Any] | None = None
 
 
+class AimAsked(Record, frozen=True):
+    """What every method is asked for among the `parameters`; what it was set to itself stands beside."""
+
+    constraint: str
+    tolerance: float
+    attributes: Names
+
+
 class Splits(Record, frozen=True):
     """Rows by what they were for, and who made the parts ("seed" or "case")."""
 

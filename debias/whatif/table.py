@@ -306,10 +306,10 @@ def _filled(p: Parts) -> Iterator[tuple[str, Recipe]]:
     for c in p.test:
         if not p.test[c].isna().any():
             continue
-        found = {"most usual": p.train[c].mode()}
+        found = [("most usual", p.train[c].mode())]
         if str(c) in _numbers(p.train):
-            found["median"] = pd.Series([p.train[c].astype(np.float64).median()])
-        for how, value in found.items():
+            found.append(("median", pd.Series([p.train[c].astype(np.float64).median()])))
+        for how, value in found:
             if len(value) and pd.notna(value.iloc[0]):
                 filled = p.test[c].astype(np.float64) if how == "median" else p.test[c]
                 yield (

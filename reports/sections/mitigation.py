@@ -42,9 +42,7 @@ def section(sources: Sources) -> Section:
 
 
 def _body(m: Mitigation) -> list[Block]:
-    train, validation, test = (
-        words.part(n, m.notes) for n in (m.splits.train, m.splits.validation, m.splits.test)
-    )
+    train, validation, test = (words.part(n, m.notes) for n in (m.splits.train, m.splits.validation, m.splits.test))
     blocks: list[Block] = [
         Paragraph(
             f"Method: {m.title}. {m.words} Source: {m.source}. It learned from {train} rows, "

@@ -206,7 +206,9 @@ def test_every_figure_follows_from_the_counts_and_the_front_from_the_figures(
         again = figures_again(searched, entry["counts"])
         assert {k: entry[k] for k in again} == again
         assert entry["gap"]["low"] <= entry["gap"]["value"] <= entry["gap"]["high"]
-    assert [t["front"] for t in searched["trials"]] == front_of([place(record_in(Placed, t, "search.json")) for t in searched["trials"]])
+    assert [t["front"] for t in searched["trials"]] == front_of(
+        [place(record_in(Placed, t, "search.json")) for t in searched["trials"]]
+    )
     assert [t["trial"] for t in searched["trials"]] == list(range(1, 10))
     assert len({json.dumps(t["parameters"]) for t in searched["trials"]}) == 9
     assert "seconds" not in json.dumps(searched)
