@@ -159,12 +159,14 @@ def _entry(
     use = [i for i in range(len(counts)) if n[i] >= max(1, settings.floor) and UNKNOWN not in names[i]]
     if len(use) < 2:
         reason = f"fewer than two groups have {max(1, settings.floor)} people here"
-        return StageFigure(attribute, kind, stage, rates, StageGap(*[None] * 8, reason=reason))
+        return StageFigure(
+            attribute, kind, stage, rates, StageGap(None, None, None, None, None, None, None, None, reason)
+        )
     found = largest_gap(
         [(x[use], n[use])], seed=seed_of(settings, attribute, f"funnel {kind} {stage}"), draws=settings.draws,
         alpha=settings.alpha,
     )  # fmt: skip
-    gap = StageGap(found.value, *[None] * 7, reason=found.reason)
+    gap = StageGap(found.value, None, None, None, None, None, None, None, found.reason)
     if found.highest is not None and found.lowest is not None and found.value is not None:
         # The two groups named, not the widest gap of all: what is said of them, and of the people short, is theirs.
         near, far, p_value = named_rates(

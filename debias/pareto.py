@@ -23,7 +23,7 @@ from audit import progress
 from audit.case import Case
 from audit.code import Decisions, code_rows
 from audit.cube import CodedRows, Ints, Margin, cube_of
-from audit.cube_json import margins_to_json
+from audit.cube_json import entries_of, margins_to_json
 from audit.documents import record_in
 from audit.documents.base import Record
 from audit.documents.search import AskedFor, Loss, Search, Trial, WidestGap
@@ -203,7 +203,7 @@ class Judge:
         """Figures and counts of decisions (rows,). Raises DataError where no gap can be estimated."""
         margins = self.margins(positive)
         found = figures_of(margins, self.aim, self.attributes, self.settings)
-        return {**found.to_json(), "counts": margins_to_json(margins, self.settings.floor)["margins"]}
+        return {**found.to_json(), "counts": entries_of(margins, self.settings.floor)}
 
     def matched(self, candidate: Candidate) -> dict[str, Any] | None:
         """The original with its threshold moved to select as many of the same rows, or None without scores."""

@@ -97,9 +97,7 @@ def to_table(spec: EndpointSpec, folder: Path) -> dict[str, Any]:
     for key in ("ca", "answers"):
         if key in out:
             out[key] = relative(out[key], folder)
-    if spec.request is not None:
-        out["request"] = json.loads(spec.request)
-    return out
+    return out if spec.request is None else out | {"request": json.loads(spec.request)}
 
 
 def registry_of(path: str, given: RegistrySection, folder: Path) -> RegistrySpec:

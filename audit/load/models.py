@@ -46,7 +46,7 @@ def made(given: ModelSection, at: Reader, folder: Path) -> ModelSpec:
     kind = kinds[0]
     served = None
     if given.endpoint is not None:
-        served = endpoints.made(given.endpoint, Reader(at.table["endpoint"], ENDPOINT, at.error), folder)
+        served = endpoints.made(given.endpoint, Reader(at.section("endpoint"), ENDPOINT, at.error), folder)
     value = served.url if served is not None else str(at.table[kind])
     if given.threshold is not None and kind == "decision":
         raise CaseError(
@@ -156,16 +156,15 @@ def to_table(model: ModelSpec, folder: Path) -> dict[str, Any]:
     """As `read` reads it; keys that are not given are left out."""
     if model.outcomes:
         return {"outcomes": True}
+    file = None if model.path is None else relative(model.path, folder)
     where: dict[str, Any] = {
-        "path": None if model.path is None else relative(model.path, folder),
+        "path": file if model.registry is None else model.registry.asked,
         "endpoint": None if model.endpoint is None else endpoints.to_table(model.endpoint, folder),
     }
-    if model.registry is not None:
-        where["path"] = model.registry.asked
     out: dict[str, Any] = {model.kind: where.get(model.kind, model.column)}
-    if model.threshold_given or (model.threshold != 0.5 and model.kind != "decision"):
-        out["threshold"] = model.threshold
+    said = model.threshold_given or (model.threshold != 0.5 and model.kind != "decision")
     more = {
+        "threshold": model.threshold if said else None,
         "link": model.link,
         "classes": dict(model.classes) or None,
         "python": None if model.python is None else relative(model.python, folder),

@@ -19,6 +19,7 @@ import pandas as pd
 
 from audit.errors import InputError, ModelError
 from audit.files import canonical, write_whole
+from audit.models.arrays import arrays_in
 from audit.models.own import Environment, OwnWorker
 from audit.models.worker import Worker
 
@@ -27,12 +28,24 @@ FORMATS = {".skops": ("skops", 1e-9), ".onnx": ("onnx", 1e-5)}
 """By the name of the new file: its format, and how far scores may differ (ONNX computes in single precision)."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Made:
+    """What the model's own environment answers: the new file, and what the old one says of the same rows."""
+
+    content: bytes
+    scores: np.ndarray
+    decided: np.ndarray
+
+
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """What was made: the file, and its record, which stands beside it as FILE.json."""
+    """What was made: the file, and its record, which stands beside it as FILE.json. rows: compared; apart: by how much
+    scores differ at most."""
 
     path: Path
     record: dict[str, Any]
+    rows: int
+    apart: float
 
 
 def convert(path: Path, environment: Environment, out: Path, frame: pd.DataFrame, features: Sequence[str]) -> Converted:
@@ -56,8 +69,8 @@ def convert(path: Path, environment: Environment, out: Path, frame: pd.DataFrame
             info = worker.info
         made = worker.call("convert", chosen, to=form)
         versions, sha256 = worker.versions, info.sha256
-    content = np.asarray(made["content"]).tobytes()
-    scores, decided = made["scores"], made["decided"]
+    answers = arrays_in(_Made, made)
+    content, scores, decided = answers.content, answers.scores, answers.decided
     with tempfile.TemporaryDirectory() as place:
         new = Path(place) / out.name
         new.write_bytes(content)
@@ -91,7 +104,7 @@ def convert(path: Path, environment: Environment, out: Path, frame: pd.DataFrame
     }
     write_whole(out, content)
     write_whole(out.with_name(out.name + ".json"), canonical(record))
-    return Converted(out, record)
+    return Converted(out, record, len(chosen), apart)
 
 
 def _fingerprint(scores: np.ndarray, decided: np.ndarray) -> str:

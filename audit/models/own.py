@@ -26,6 +26,7 @@ from audit.models.files import SIZE_LIMIT, ModelFile, read_bytes
 from audit.models.loaded import one_line
 from audit.models.process import Child, Limits
 from audit.models.worker import _START_SECONDS, ModelInfo, Worker, _info
+from audit.values import from_json
 
 FILES_LIMIT = 20_000
 _WORKER = Path(__file__).with_name("own_worker.py")
@@ -129,6 +130,14 @@ def allowed(environment: Environment) -> str:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """What the other interpreter says of itself and of how it may be asked about groups."""
+
+    groups: tuple[Any, ...]
+    versions: dict[str, Any]
+
+
 class OwnWorker(Worker):
     """As `Worker`, for a model that its own interpreter loads. Raises ModelError from `__enter__` where nobody has
     consented to these bytes."""
@@ -221,8 +230,9 @@ class OwnWorker(Worker):
             self._load_error = error
 
     def _told(self, fields: dict[str, Any]) -> ModelInfo:
-        self.keys = tuple(str(k) for k in fields["groups"])
-        self.versions = {str(k): one_line(v, 40) for k, v in dict(fields["versions"]).items()}
+        told = from_json(_Loaded, fields)
+        self.keys = tuple(map(str, told.groups))
+        self.versions = {str(k): one_line(v, 40) for k, v in dict(told.versions).items()}
         info = _info(self._environment.load, self._file.sha256, fields)
         return replace(info, notes=(self._said(), *info.notes))
 
@@ -275,9 +285,10 @@ class OwnWorker(Worker):
     ) -> list[Any]:
         more: dict[str, np.ndarray] = {k: v if v.ndim or v.dtype.kind not in "UO" else v.reshape(1)
                                        for k, v in (arrays or {}).items()}  # fmt: skip
-        fields["groups"] = list(self._groups)
+        fields |= {"groups": list(self._groups)}
         if table is not None:
-            fields["columns"], columns = columns_of(table)
+            kinds, columns = columns_of(table)
+            fields |= {"columns": kinds}
             more |= columns
         return wire.pack(fields, more)
 

@@ -183,7 +183,7 @@ def _fetch(registry: Registry, spec: RegistrySpec, *, runs_code: bool) -> tuple[
         )  # fmt: skip
     where = registry.get("model-versions/get-download-uri", name=spec.name, version=version).get("artifact_uri", "")
     folder = _folder(str(where))
-    listed = {f["path"].rpartition("/")[2]: f for f in registry.artifacts(folder)}
+    listed = {str(f.get("path")).rpartition("/")[2]: f for f in registry.artifacts(folder)}
     if "MLmodel" not in listed:
         raise ModelError(
             f"{spec.asked} holds no MLmodel",

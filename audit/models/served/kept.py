@@ -81,7 +81,7 @@ class Kept:
                 self._answers, self._probes = {}, {}
             elif self.server is not None and isinstance(line, Probe):
                 self._probes |= {line.key: line}
-            elif self.server is not None:
+            elif self.server is not None and isinstance(line, Answered):
                 self._answers |= {line.key: line}
 
     def _digest(self) -> str:

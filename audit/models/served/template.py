@@ -28,7 +28,7 @@ class Template(Rest):
     def __init__(self, spec: EndpointSpec) -> None:
         super().__init__(spec)
         self.path = urlsplit(spec.url).path or "/"
-        self._paths = {k: None if v is None else steps(v) for k, v in (("o", spec.output), ("d", spec.decision))}
+        self._scores, self._decided = (None if v is None else steps(v) for v in (spec.output, spec.decision))
 
     def facts(self) -> Server:
         return Server()
@@ -51,7 +51,7 @@ class Template(Rest):
 
     def read(self, body: bytes, rows: int) -> Raw:
         document = parsed(body)
-        scores, decided = self._paths["o"], self._paths["d"]
+        scores, decided = self._scores, self._decided
         return Raw(
             None if scores is None else table_of(_one_each(found(document, scores), rows), rows),
             None if decided is None else names_of(_one_each(found(document, decided), rows), rows),
