@@ -523,21 +523,40 @@ def test_a_sentence_stands_once() -> None:
     assert len(twice) <= TWICE, f"{len(twice)} fragments: {twice}"
 
 
-SUBSCRIPTS = {"audit": 860, "debias": 700, "reports": 760, "screens": 300, "assay": 80}
-"""`x["key"]` by room, at most: records have fields, and a document is read into its record at the edge."""
+EDGES = {
+    "audit/contract/gx.py": "Great Expectations' own JSON, in both of its dialects",
+    "audit/cube_json.py": "the reader and writer of cube.json, whose margins are sparse",
+    "audit/models/bounds.py": "scikit-learn's state: NumPy's records are read by field",
+    "audit/models/own_loaders.py": "runs without Assay, under the interpreter of a model, on files of other libraries",
+    "audit/models/own_worker.py": "runs alone, under the interpreter of a model from Python 3.8 on",
+    "audit/models/served/oip.py": "a protocol of others: its JSON, written and read",
+    "audit/models/tree_files.py": "XGBoost's JSON and LightGBM's text, before a library reads them",
+    "audit/models/xgboost_model.py": "XGBoost's own settings as JSON",
+    "reports/check_offline/check.py": "for people without Assay: one file of the standard library, on plain JSON",
+    "reports/verify/container.py": "ASN.1 of a CMS container: asn1crypto's values are read by the names of RFC 5652",
+}
+"""The files where foreign or plain JSON (or the like) is read by key, each with the reason; all others have records."""
+
+SUBSCRIPTS = {"audit": 664, "debias": 695, "reports": 593, "screens": 286, "assay": 74}
+"""`x["key"]` by room outside EDGES, at most: records have fields, and a document is read into its record at the edge.
+Together they are to come under 100; whoever lowers a room's number writes it here."""
+
+
+def by_key(text: str) -> int:
+    """How often something is read or written by a key that stands there as text."""
+    nodes = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Subscript))
+    return sum(isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str) for node in nodes)
 
 
 def test_documents_are_records() -> None:
+    assert by_key("a['x'] = b[\"y\"]['z'] + c[0] + d[k]") == 3
+    files = {p.relative_to(ROOT).as_posix(): by_key(p.read_text(encoding="utf-8")) for p in MODULES.values()}
+    assert not [name for name in EDGES if not files.get(name)], "no edge any more"
+    assert len(EDGES) <= 40
     for room, most in SUBSCRIPTS.items():
-        found = sum(
-            isinstance(node, ast.Subscript)
-            and isinstance(node.slice, ast.Constant)
-            and isinstance(node.slice.value, str)
-            for module, path in MODULES.items()
-            if module.split(".")[0] == room
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        )
-        assert found <= most, f"{room}: {found} subscripts by a key"
+        found = {n: c for n, c in files.items() if c and n.split("/")[0] == room and n not in EDGES}
+        count = sum(found.values())
+        assert count <= most, f"{room}: {count} subscripts by a key: {sorted(found.items(), key=lambda f: -f[1])[:9]}"
 
 
 BRANCHING = {
