@@ -156,8 +156,8 @@ def made_with(content: bytes) -> str | None:
             waiting += node
         elif isinstance(node, dict):
             told = node.get("_sklearn_version")
-            if isinstance(told, dict) and isinstance(content := told.get("content"), str):
-                return one_line(content.strip('"'), 40)
+            if isinstance(told, dict) and isinstance(version := told.get("content"), str):
+                return one_line(version.strip('"'), 40)
             waiting += node.values()
     return None
 
