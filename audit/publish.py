@@ -29,7 +29,7 @@ from audit.funnel import figures
 from audit.gaps import Settings
 from audit.measure import measure
 from audit.policy import Norm, Policy
-from audit.publish_rows import thin
+from audit.quality.table import thin
 from audit.suppress import FLOOR, publish, publish_margins, small_values
 from audit.values import Measures, to_json
 

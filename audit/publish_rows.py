@@ -18,19 +18,6 @@ Record = dict[str, Any]
 NAME = "evidence.json"
 
 
-def thin(quality: Record, floor: int) -> Record:
-    """The `quality` entry of evidence.json as it may leave the machine; the argument is left alone."""
-    out = dict(quality)
-    if missing := out.get("missing"):
-        out |= {"missing": _missing(missing, floor)}
-    if (duplicates := out.get("duplicates", {})).get("measured"):
-        out |= {"duplicates": _duplicates(duplicates, floor)}
-    if periods := out.get("periods"):
-        lines = record_in(_Periods, periods, NAME).periods
-        out |= {"periods": periods | {"periods": _withhold(lines, "favourable", "known", floor, ("value",))}}
-    return out
-
-
 class _Missing(Struct, frozen=True):
     columns: list[Record]
     by_group: list[Record]
@@ -56,7 +43,10 @@ def _place(record: Record) -> _Place:
     return record_in(_Place, record, NAME)
 
 
-def _missing(entry: Record, floor: int) -> Record:
+def thin_missing(entry: Record, floor: int) -> Record:
+    """The entry `missing` of `quality` as it may leave; the argument is left alone."""
+    if not entry:
+        return entry
     found = record_in(_Missing, entry, NAME)
     columns = [_alone(_alone(c, "missing", floor), "written", floor) for c in found.columns]
     parts = _parts(found.by_group)
@@ -66,7 +56,18 @@ def _missing(entry: Record, floor: int) -> Record:
     return entry | {"columns": columns, "by_group": by_group, "gaps": gaps}
 
 
-def _duplicates(found: Record, floor: int) -> Record:
+def thin_periods(entry: Record | None, floor: int) -> Record | None:
+    """The entry `periods`, likewise."""
+    if not entry:
+        return entry
+    lines = record_in(_Periods, entry, NAME).periods
+    return entry | {"periods": _withhold(lines, "favourable", "known", floor, ("value",))}
+
+
+def thin_duplicates(found: Record, floor: int) -> Record:
+    """The entry `duplicates`, likewise."""
+    if not (found or {}).get("measured"):
+        return found
     out = dict(found)
     for name in ("repeated", "alike", "learned_from", "contradicted"):
         out = _alone(out, name, floor)

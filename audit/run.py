@@ -18,7 +18,6 @@ from audit.case import Case, keeping_answers
 from audit.classes.code import classes_of
 from audit.classes.words import classes_note
 from audit.code import code_rows
-from audit.contract.leakage import split_leaks
 from audit.cube import CodedRows, Cube, Margin, cube_of, margins_of
 from audit.cube_json import margins_to_json
 from audit.decide import ModelFacts, decide, reads_note
@@ -40,9 +39,9 @@ from audit.load.check import repeated_ids
 from audit.load.forms import listed, stated
 from audit.measure import measure
 from audit.models.registry import record
-from audit.quality import examine, groups_of
+from audit.quality import groups_of
 from audit.quality.codes import Group
-from audit.quality.leaks import leaks_of
+from audit.quality.table import DETECTORS, Looked, examine, look_at
 from audit.scale.frames import Held, refuse
 from audit.scale.source import is_large
 from audit.slices import search
@@ -142,9 +141,8 @@ def _asked(
     frame = rows.frame[rows.audit]
     groups = groups_of(case, frame)
     progress.stage("Looking for features that give the label away")
-    leaking = tuple(leak.sentence for leak in leaks_of(case, frame, rows.features))
-    for sentence in leaking:
-        progress.say(sentence)
+    looked = Looked(case, rows, frame, groups, settings)
+    warned = _warnings(looked)
     progress.stage("Asking the model")
     planned = []
 
@@ -166,20 +164,30 @@ def _asked(
     )
     progress.stage("Examining the data")
     flipped = None if flips is None else turned(flips, coded.decision, decided[len(frame) :], _good(coded), settings)
-    more = {"quality": examine(case, rows, settings)}
+    more = {"quality": examine(looked)}
     more |= _by_person(frame, rows.features, groups, coded, settings, flipped)
     more |= _named_by_people(case, frame, groups, coded, settings)
     more |= _contracted(case, frame, rows.columns, settings)
     if (rare := rare_people(coded)).any() and not rare.all():
         more |= {"published": _without(rare, case, rows, coded, settings)}
     said = (
-        *leaking,
-        *split_leaks(case, rows),
+        *warned,
         *rows.notes,
         *reads_note(model),
         *classes_note(case, classes, decisions),
     )
     return cube_of(coded), model, facts, said, more
+
+
+def _warnings(looked: Looked) -> list[str]:
+    """What the detectors have to say beside their entries."""
+    out: list[str] = []
+    for row in DETECTORS.values():
+        said = list(row.sentences(looked)) if row.sentences is not None else []
+        for sentence in said if row.at_once else ():
+            progress.say(sentence)
+        out += said
+    return out
 
 
 def _without(
@@ -203,7 +211,7 @@ def _without(
     found = _by_person(frame, rows.features, groups_of(case, frame), kept, settings, None)
     found |= _contracted(case, frame, rows.columns, settings)
     found |= _named_by_people(case, frame, groups_of(case, frame), kept, settings)
-    return {"quality": examine(case, rows, settings), **found}
+    return {"quality": examine(look_at(case, rows, settings)), **found}
 
 
 def _contracted(case: Case, frame: pd.DataFrame, columns: Sequence[str], settings: Settings) -> dict[str, Any]:
@@ -260,7 +268,7 @@ def _predicted(
     said = (*rows.notes, *reads_note(model), note)
     if len(predicted) and np.ptp(predicted) == 0:
         said += (f"Every prediction is the same, {predicted[0]:g}: predictions tell nobody apart.",)
-    return cube, model, facts, said, {"quality": examine(case, rows, settings)}
+    return cube, model, facts, said, {"quality": examine(look_at(case, rows, settings))}
 
 
 def _good(coded: CodedRows) -> int:

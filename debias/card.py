@@ -16,7 +16,7 @@ from msgspec import UnsetType
 
 from audit.documents import record_in
 from audit.documents.base import Names, Record, Tool
-from audit.documents.mitigation import Aim, AimAsked, Mitigation
+from audit.documents.mitigation import ARMS, Aim, AimAsked, Mitigation
 from audit.files import canonical, write_whole
 from audit.findings import NormResult, name_of, percent
 from audit.metrics import ACCURACY, EQUALIZED_ODDS, FALSE_POSITIVE_RATE, SELECTION_RATE, TRUE_POSITIVE_RATE
@@ -29,7 +29,6 @@ __all__ = ["BOM", "CARD", "PROVENANCE", "ml_bom", "model_card", "provenance", "w
 CARD, PROVENANCE, BOM = "modelcard.md", "provenance.json", "mlbom.cdx.json"
 SCHEMA = "assay/provenance/1"
 MOST = 15
-_ARMS = {"original": "original", "matched": "original, threshold moved", "candidate": "candidate"}
 
 
 def write_cards(out: Path, document: Mapping[str, Any]) -> None:
@@ -194,7 +193,7 @@ def _data(m: Mitigation) -> str:
 
 def _figures(m: Mitigation) -> str:
     arms = m.arms.present()
-    rows = [["", *(_ARMS[k] for k in arms)]]
+    rows = [["", *(ARMS[k] for k in arms)]]
     for metric in (ACCURACY, SELECTION_RATE, TRUE_POSITIVE_RATE, FALSE_POSITIVE_RATE):
         cells = []
         for arm in arms.values():

@@ -24,6 +24,7 @@ from audit.case import Case
 from audit.code import Decisions, code_rows
 from audit.cube import CodedRows, Floats, Ints, Margin, cube_of
 from audit.cube_json import margins_to_json
+from audit.documents.mitigation import ARMS
 from audit.evidence import pick
 from audit.findings import judge
 from audit.gaps import Settings
@@ -239,10 +240,9 @@ def flips_of(coded: CodedRows, after: Ints, margins: Sequence[Margin], favourabl
 def comparison_to_json(comparison: Comparison, floor: int) -> dict[str, Any]:
     """The keys `arms`, `cubes`, `changes` and `flips` of mitigation.json."""
     arms = {a.name: a for a in (comparison.original, comparison.matched, comparison.candidate) if a is not None}
-    names = ("original", "matched", "candidate")
     return {
-        "arms": {name: arms[name].to_json() if name in arms else None for name in names},
-        "cubes": {name: margins_to_json(arms[name].margins, floor) if name in arms else None for name in names},
+        "arms": {name: arms[name].to_json() if name in arms else None for name in ARMS},
+        "cubes": {name: margins_to_json(arms[name].margins, floor) if name in arms else None for name in ARMS},
         "changes": [to_json(c) for c in comparison.changes],
         "flips": [to_json(f) for f in comparison.flips],
     }

@@ -529,7 +529,7 @@ EDGES = {
     "audit/contract/gx.py": "Great Expectations' own JSON, in both of its dialects",
     "audit/cube_json.py": "the reader and writer of cube.json, whose margins are sparse",
     "audit/models/bounds.py": "scikit-learn's state: NumPy's records are read by field",
-    "audit/models/guards.py": "scikit-learn's and XGBoost's state, before it is used: NumPy's records are read by field",
+    "audit/models/guards.py": "scikit-learn's and XGBoost's state before it is used: records of NumPy",
     "audit/models/onnx_trees.py": "scikit-learn's nodes and LightGBM's dump, written as ONNX",
     "audit/models/own_loaders.py": "runs without Assay, under the interpreter of a model, on files of other libraries",
     "audit/models/own_worker.py": "runs alone, under the interpreter of a model from Python 3.8 on",

@@ -9,7 +9,8 @@ from msgspec import UNSET, UnsetType, field
 from audit.documents.base import CaseNamed, Model, Names, NormResult, PolicyNamed, Record, SettingsSaid, Tool
 from audit.values import Count, Gap, Rate
 
-ARMS = ("original", "matched", "candidate")
+ARMS = {"original": "original", "matched": "original, threshold moved", "candidate": "candidate"}
+"""The arms of a comparison, in order, as a reader sees them."""
 
 
 class Arm(Record, frozen=True):

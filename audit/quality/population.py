@@ -9,8 +9,8 @@ import numpy as np
 
 from audit import stats
 from audit.cube import Floats, Margin
-from audit.dataset import distances
-from audit.values import UNKNOWN, to_json
+from audit.dataset import LABEL_DIFFERENCE, distances
+from audit.values import UNKNOWN
 
 
 def population_tables(
@@ -85,5 +85,4 @@ def _table(margin: Margin, wanted: dict[str, float], alpha: float) -> dict[str, 
 
 def _distances(data: Floats, population: Floats) -> dict[str, float]:
     """Between the two distributions over groups; KL(data || population)."""
-    found = to_json(distances(data, population))
-    return {name: value for name, value in found.items() if name != "difference_in_proportions_of_labels"}
+    return {name: value for name, value in distances(data, population).items() if name != LABEL_DIFFERENCE}

@@ -221,7 +221,8 @@ def corruptions(fed: Fed, spec: StressSpec, rows: npt.NDArray[np.bool_] | None =
             got="no model to ask, and no corruption of whole rows"
             if fed.ask is None
             else "no column that any kind fits",
-            expected="a feature of numbers or of categories, or one of duplicate, dropped, label in `kinds`",
+            expected="a feature of numbers or of categories, or one of "
+            f"{', '.join(k.name for k in KINDS.values() if k.of == 'rows')} in `kinds`",
             todo="check `columns`, `kinds` and `plausible` under [stress]",
         )
     return out, notes

@@ -30,7 +30,7 @@ from audit.load import load_rows
 from audit.stress.confirm import spreads
 from audit.stress.figures import Aim, Figures, aims_of, changed
 from audit.stress.kept import Kept, asked_key
-from audit.stress.spec import LEARNERS
+from audit.stress.spec import BOOSTING, LEARNERS, LOGISTIC, OWN
 from audit.values import to_json
 from debias.refits import refitting
 from debias.task import Task, task_of
@@ -43,6 +43,8 @@ from debias.whatif.table import KINDS, Parts, Variant, variants_of
 SCHEMA = "assay/whatif/1"
 FILE = "whatif.json"
 FLOOR = 10
+PLANS: dict[str, Any] = {LOGISTIC: Linear, BOOSTING: Boosting}
+"""How the learners of Assay's own are fitted."""
 FOLDS = 4
 
 
@@ -76,16 +78,16 @@ def run_whatif(
     kept = Kept(out, "whatif", rows.sha256)
     remembered: tuple[Kept, bytes] | None
     with contextlib.ExitStack() as stack:
-        if wanted in (None, "case"):
+        if wanted in (None, OWN):
             again = stack.enter_context(refitting(task, allow, kept=kept))
             notes += again.notes
         progress.stage("Preparing what the variants share")
-        if wanted in (None, "case"):
-            variants = variants_of(parts, "case", chosen)
+        if wanted in (None, OWN):
+            variants = variants_of(parts, OWN, chosen)
             plan: Any = CaseOwn(parts, again, [v.recipe for v in variants if v.recipe.asked])
-            name, processes, remembered = "case", again.abreast, None
+            name, processes, remembered = OWN, again.abreast, None
         else:
-            plan = Linear(parts) if wanted == "logistic" else Boosting(parts)
+            plan = PLANS[wanted](parts)
             variants = variants_of(parts, wanted, chosen)
             name = wanted
             head = asked_key(wanted, str(seed), parts.train, parts.test, parts.label)
@@ -93,7 +95,7 @@ def run_whatif(
         decided, failed = decisions(plan, variants, processes, remembered)
     seconds = time.perf_counter() - began
     progress.stage("Measuring every variant on the same people")
-    base = plan.decided if name == "case" else (plan.base >= 0.5).astype(np.int64)
+    base = plan.decided if name == OWN else (plan.base >= 0.5).astype(np.int64)
     body = canonical(
         _document(
             case, task, settings, name, plan.title, base, shipped, variants, decided, failed, chosen, rows.sha256,
@@ -110,7 +112,7 @@ def run_whatif(
 def check_request(learner: str | None, kinds: Sequence[str]) -> None:
     """Raises InputError for a learner or a kind of variant that there is not."""
     asked: list[tuple[str, Sequence[str], Sequence[str]]] = [
-        ("learner", [learner] if learner else [], LEARNERS),
+        ("learner", [learner] if learner else [], list(LEARNERS)),
         ("kind of variant", kinds, list(KINDS)),
     ]
     for what, given, known in asked:

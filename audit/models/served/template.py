@@ -16,6 +16,7 @@ import pandas as pd
 from audit.case import EndpointSpec
 from audit.errors import ModelError
 from audit.models.served.line import Raw, Rest, Server, cells, dump, names_of, no_answer, parsed, table_of
+from audit.models.served.protocols import PLACES
 
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[(\*|\d{1,9})\]")
 
@@ -38,7 +39,7 @@ class Template(Rest):
         columns = [cells(frame.iloc[:, at], n) for at, n in enumerate(names)]
         values = [list(r) for r in zip(*columns, strict=True)]
         rows = [dict(zip(names, r, strict=True)) for r in values]
-        places = {"$rows": rows, "$values": values, "$columns": names, "$row": rows[0] if rows else {}}
+        places = dict(zip(PLACES, (rows, values, names, rows[0] if rows else {}), strict=True))
 
         def filled(part: Any) -> Any:
             if isinstance(part, dict):
