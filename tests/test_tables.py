@@ -115,15 +115,8 @@ def test_a_list_of_rows_stands_in_its_table_alone() -> None:
         ("audit/models/served/protocols.py", PLACES),
     ):
         names = set(rows)
-        twice = {where for where, one in found.items() if len(names & one) > 1 and len(one - names) <= len(one) / 2}
-        assert not {w for w in twice if w.split(":")[0] not in (home, *SAME_WORDS)}, f"names of {home} stand again"
-
-
-# Lists of other things that share words with a table, and why.
-SAME_WORDS = {
-    "audit/documents/rows.py": "fields of records",
-    "audit/models/own_worker.py": "runs alone; its words are of NumPy's columns",
-}
+        twice = {where for where, one in found.items() if len(names & one) > 2 and len(one - names) <= len(one) / 2}
+        assert not {w for w in twice if w.split(":")[0] != home}, f"names of {home} stand again"
 
 
 def test_docs_hold_the_tables_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from audit.load import schema
 from audit.load.toml import Reader, beside, relative
 from audit.load.written import ENDPOINT, EndpointSection, RegistrySection, endpoint_refused
 from audit.models.served.addresses import WEB, check_address
-from audit.models.served.protocols import PLACES, PROTOCOLS
+from audit.models.served.protocols import PEOPLE, PLACES, PROTOCOLS
 
 _REGISTRY = re.compile(r"mlflow:([^@/:]{1,200})(?:@([^@/:]{1,200})|/([0-9]{1,12}))")
 
@@ -63,7 +63,7 @@ def _template(given: EndpointSection, at: Reader) -> str | None:
     if request is None:
         return None
     found = sorted(set(_texts(request)) & set(PLACES))
-    if not {"$rows", "$values", "$row"} & set(found):
+    if not set(PEOPLE) & set(found):
         raise at.wrong("request", 'a template that holds "$rows", "$values" or "$row" where the people go')
     if "$row" in found and given.batch != 1:
         raise at.wrong("request", "batch = 1 beside it, since $row is one person")

@@ -52,8 +52,9 @@ def _template(spec: EndpointSpec) -> Line:
 
 
 OIP = "oip"
-PLACES = ("$rows", "$values", "$columns", "$row")
-"""What stands in a template where the people go: a list of objects, a list of lists, the columns, one object."""
+PEOPLE = ("$rows", "$values", "$row")
+"""What stands in a template where the people go: a list of objects, a list of lists, one object."""
+PLACES = (*PEOPLE, "$columns")
 
 PROTOCOLS: dict[str, Protocol] = {
     row.name: row

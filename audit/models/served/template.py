@@ -39,7 +39,7 @@ class Template(Rest):
         columns = [cells(frame.iloc[:, at], n) for at, n in enumerate(names)]
         values = [list(r) for r in zip(*columns, strict=True)]
         rows = [dict(zip(names, r, strict=True)) for r in values]
-        places = dict(zip(PLACES, (rows, values, names, rows[0] if rows else {}), strict=True))
+        places = dict(zip(PLACES, (rows, values, rows[0] if rows else {}, names), strict=True))
 
         def filled(part: Any) -> Any:
             if isinstance(part, dict):
