@@ -211,11 +211,11 @@ def _groups(table: _frames.Columns, sensitive: Sequence[str] | Mapping[str, Colu
 
 def _one_source(sources: Mapping[str, Any], label: str | None) -> None:
     """Refuse two sources of decisions, and none without outcomes. Raises CaseError."""
-    given = [name for name, value in sources.items() if value is not None]
-    if len(given) > 1 or (not given and label is None):
+    named = [name for name, value in sources.items() if value is not None]
+    if len(named) > 1 or (not named and label is None):
         raise CaseError(
             "it is not said where the decisions come from",
-            got=" and ".join(given) or "none of model, decision and score",
+            got=" and ".join(named) or "none of model, decision and score",
             expected="one of model=, decision= and score=, or label= alone to compare outcomes",
             todo="give one of them",
         )

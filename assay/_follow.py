@@ -42,8 +42,10 @@ class Explanation:
         return list(self.document.get("people", []))
 
     def __repr__(self) -> str:
-        told = self._record
-        return f"{told.output} explained by {told.method}" if told.explained else f"Not explained: {told.reason}"
+        record = self._record
+        return (
+            f"{record.output} explained by {record.method}" if record.explained else f"Not explained: {record.reason}"
+        )
 
     def _repr_html_(self) -> str:
         from reports.blocks import Paragraph
@@ -81,9 +83,9 @@ class Mitigation:
         from reports.inline import html_of
         from reports.sections import mitigation
 
-        told = record_in(Mitigated, self.document, "mitigation.json")
-        blocks = [*mitigation.worse_of(told), mitigation.arms_of(told, alone=True), mitigation.BASELINE]
-        return f"<div>{html_of([*blocks, mitigation.flips_of(told)])}</div>"
+        record = record_in(Mitigated, self.document, "mitigation.json")
+        blocks = [*mitigation.worse_of(record), mitigation.arms_of(record, alone=True), mitigation.BASELINE]
+        return f"<div>{html_of([*blocks, mitigation.flips_of(record)])}</div>"
 
 
 def tidy(records: Sequence[dict[str, Any]]) -> pd.DataFrame:

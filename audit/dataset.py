@@ -174,10 +174,10 @@ def conditional(
     if not wider:
         return _none(name, attribute, group, "no further sensitive column to condition on")
     margin = max(wider, key=lambda m: len(m.attribute))
-    given = tuple(a for a in margin.attribute if a not in attribute)
-    convention = f"mean over strata of {', '.join(given)}, weighted by size"
+    conditioned_on = tuple(a for a in margin.attribute if a not in attribute)
+    convention = f"mean over strata of {', '.join(conditioned_on)}, weighted by size"
     mine = [margin.attribute.index(a) for a in attribute]
-    rest = [margin.attribute.index(a) for a in given]
+    rest = [margin.attribute.index(a) for a in conditioned_on]
     labels = _label_weights(margin)
     strata: dict[tuple[str, ...], list[int]] = {}
     for i, g in enumerate(margin.groups):
@@ -193,5 +193,5 @@ def conditional(
         total += (bad + good) * (bad_d / bad - good_d / good)
         weight += bad + good
     if weight == 0:
-        return _none(name, attribute, group, f"0 strata of {', '.join(given)} have both outcomes")
+        return _none(name, attribute, group, f"0 strata of {', '.join(conditioned_on)} have both outcomes")
     return DatasetMeasure(name, attribute, group, float(total / weight), convention)

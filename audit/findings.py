@@ -143,8 +143,8 @@ def significance(gap: Gap, comparisons: str = "comparisons") -> str:
 def model_findings(model: Mapping[str, Any]) -> tuple[str, ...]:
     """What the model's own decision and the other rule at hand differ by; `model` is the entry of evidence.json."""
     compared, served = model.get("compared"), model.get("served")
-    told = from_json(Compared, compared) if compared else None
-    out = [words_of(told)] if told is not None and told.differ else []
+    rules = from_json(Compared, compared) if compared else None
+    out = [words_of(rules)] if rules is not None and rules.differ else []
     if served and (unlike := finding(served.get("alike"))) is not None:
         out.append(unlike)
     return tuple(out)
@@ -230,9 +230,9 @@ def _sentence(measures: Measures, gap: Gap, words: str) -> str:
     low: Rate = pick(measures.rates, metric=gap.metric, attribute=gap.attribute, group=gap.lowest)
     lead = f"By {by}: {percent(high.value)} of {name_of(gap.highest)} ({behind(high, _of(measures, high))})"
     rest = f"and {percent(low.value)} of {name_of(gap.lowest)} ({behind(low, _of(measures, low))}) {words}"
-    said = f"{lead} {rest}; the gap is {100 * gap.value:.1f} points ({interval_words(gap)}; {significance(gap)})."
+    sentence = f"{lead} {rest}; the gap is {100 * gap.value:.1f} points ({interval_words(gap)}; {significance(gap)})."
     surer = _surer(measures, gap)
-    said += surer or unseen(gap)
+    sentence += surer or unseen(gap)
     if gap.idle is None or gap.metric != SELECTION_RATE:
-        return said
-    return f"{said} {gap.idle[:1].upper()}{gap.idle[1:]}."
+        return sentence
+    return f"{sentence} {gap.idle[:1].upper()}{gap.idle[1:]}."

@@ -54,11 +54,11 @@ def like_with_like(
     case: Case, frame: pd.DataFrame, groups: Sequence[Group], favourable: Ints, settings: Settings
 ) -> dict[str, Any] | None:
     """The `like_with_like` entry of evidence.json. favourable (n,): 1 where a row has the favourable decision."""
-    given = case.data.legitimate
-    if not given:
+    legitimate = case.data.legitimate
+    if not legitimate:
         return None
     factors, notes = [], []
-    for column, reason in given.items():
+    for column, reason in legitimate.items():
         levels = levels_of(frame[column], bands=BANDS, most=MOST_LEVELS)
         if levels is None or len(levels.names) < 2:
             notes.append(f"The factor {column!r} is left out: {_useless(frame[column], levels)}.")

@@ -105,7 +105,7 @@ def _without_small(
     measures = measure(safe, settings)
     evidence |= _measured_again(measures, found, model, evidence.get("population"), table, safe, settings)
     own = [n for n in parts.notes if not n.startswith("By ") and not any(w in n for w in OF_ALL_ROWS)]
-    said = [*measures.notes, *own, *notes]
+    all_notes = [*measures.notes, *own, *notes]
     small = {m.attribute for m in safe if m.withheld.any()}
     most = _most_rows(cube, found.data.rows, safe, floor)
     spare = evidence.pop("published", {})
@@ -115,11 +115,11 @@ def _without_small(
     data = parts.data | {"audited_rows": measured}
     data |= {"people": int(safe[0].people.sum())} if "people" in data else {}
     if most:
-        said.append(COUNTED_WITHOUT if spare else LEFT_OUT)
+        all_notes.append(COUNTED_WITHOUT if spare else LEFT_OUT)
         data |= {"rows": most, "rows_at_most": True}
         _blur(files, out, most, measured)
-        files = _without_counts_of_all(files, said)
-    evidence |= {"model": _served_without(model, hidden), "data": data, "notes": said}
+        files = _without_counts_of_all(files, all_notes)
+    evidence |= {"model": _served_without(model, hidden), "data": data, "notes": all_notes}
     return files.plus(out | {"cube.json": cube_bytes, "evidence.json": canonical(evidence)})
 
 

@@ -94,14 +94,14 @@ def run_audit(
     numbers = case.data.task == "regression"
     engine = _engine(case, large) if rows is None and held is None else "spark" if held is not None else "memory"
     if engine != "memory" and not (numbers and case.data.engine is None):
-        cube, model, facts, said, again = _counted(case, engine, held)
+        cube, model, facts, model_notes, again = _counted(case, engine, held)
         more |= _contracted_in_base(case, settings)
     else:
         if rows is None:
             progress.stage("Reading the data")
             rows = load_rows(case, everything=True)
         again = repeated_ids(case, rows.frame, rows.audit)
-        cube, model, facts, said, more = (_predicted if numbers else _asked)(case, rows, settings, allow)
+        cube, model, facts, model_notes, more = (_predicted if numbers else _asked)(case, rows, settings, allow)
     settings = replace(settings, repeated=again)
     margins, notes = margins_of(cube, settings.order)
     progress.stage("Measuring")
@@ -110,8 +110,8 @@ def run_audit(
     norms = [to_json(n) for n in judge(case.policy, measures, case.data.sensitive)]
     made = derived(margins, settings, shares_of(case), norms)
     evidence = document(
-        case, facts, model, measures, settings, sha256(cube_bytes), norms, further_findings(made), (*said, *notes),
-        _notes_of(more),
+        case, facts, model, measures, settings, sha256(cube_bytes), norms, further_findings(made),
+        (*model_notes, *notes), _notes_of(more),
     ) | made | more  # fmt: skip
     write_whole(out / "cube.json", cube_bytes)
     write_whole(out / "evidence.json", canonical(evidence))
@@ -170,23 +170,23 @@ def _asked(
     more |= _contracted(case, frame, rows.columns, settings)
     if (rare := rare_people(coded)).any() and not rare.all():
         more |= {"published": _without(rare, case, rows, coded, settings)}
-    said = (
+    notes = (
         *warned,
         *rows.notes,
         *reads_note(model),
         *classes_note(case, classes, decisions),
     )
-    return cube_of(coded), model, facts, said, more
+    return cube_of(coded), model, facts, notes, more
 
 
 def _warnings(looked: Looked) -> list[str]:
     """What the detectors have to say beside their entries."""
     out: list[str] = []
     for row in DETECTORS.values():
-        said = list(row.sentences(looked)) if row.sentences is not None else []
-        for sentence in said if row.at_once else ():
+        sentences = list(row.sentences(looked)) if row.sentences is not None else []
+        for sentence in sentences if row.at_once else ():
             progress.say(sentence)
-        out += said
+        out += sentences
     return out
 
 
@@ -265,10 +265,10 @@ def _predicted(
         "A number is predicted and nothing is decided: there are no rates, norms, subgroups or neighbours of "
         "decisions. The entry and the chapter on predictions hold what was measured."
     )
-    said = (*rows.notes, *reads_note(model), note)
+    notes = (*rows.notes, *reads_note(model), note)
     if len(predicted) and np.ptp(predicted) == 0:
-        said += (f"Every prediction is the same, {predicted[0]:g}: predictions tell nobody apart.",)
-    return cube, model, facts, said, {"quality": examine(look_at(case, rows, settings))}
+        notes += (f"Every prediction is the same, {predicted[0]:g}: predictions tell nobody apart.",)
+    return cube, model, facts, notes, {"quality": examine(look_at(case, rows, settings))}
 
 
 def _good(coded: CodedRows) -> int:
@@ -314,12 +314,14 @@ def _counted(
 
     name = {"duckdb": "DuckDB", "spark": "Spark"}[engine]
     progress.stage(f"Counting inside {name}")
-    said = None
+    source = None
     if engine == "spark":
-        found, said = count_in_spark(case, held)
+        found, source = count_in_spark(case, held)
     else:
         found = count(case)
-    facts = DataFacts(found.sha256, found.rows, found.people, found.columns, found.features, engine=engine, source=said)
+    facts = DataFacts(
+        found.sha256, found.rows, found.people, found.columns, found.features, engine=engine, source=source
+    )
     note = (
         f"The rows were counted by {name} and not read: missing values of other columns, repeated rows, proxies, "
         "slices and neighbours were not looked at."
@@ -372,7 +374,7 @@ def document(
     return {
         "schema": SCHEMA,
         "case": {"name": case.name, "purpose": case.purpose},
-        **({"stated": told} if (told := stated(case)) else {}),
+        **({"stated": stated_facts} if (stated_facts := stated(case)) else {}),
         "data": {
             "sha256": facts.sha256,
             "rows": facts.rows,

@@ -140,8 +140,10 @@ def _standing(m: Mitigation) -> str:
     decision = m.decision
     if decision is None:
         return "A candidate. Nobody has decided on it, and nothing deploys it."
-    said = "accepted" if decision.accepted else "rejected"
-    return f"A candidate, {said} by {_escaped(decision.by)} on {str(decision.time)[:10]}: {_escaped(decision.reason)}"
+    verdict = "accepted" if decision.accepted else "rejected"
+    return (
+        f"A candidate, {verdict} by {_escaped(decision.by)} on {str(decision.time)[:10]}: {_escaped(decision.reason)}"
+    )
 
 
 def _made(m: Mitigation) -> str:

@@ -198,8 +198,8 @@ def _document(
         notes.append(
             "The original has decisions but no scores: there is no threshold to match, so no baseline is shown."
         )
-    if (said := unmatched(comparison.matched, comparison.candidate)) is not None:
-        notes.append(said)
+    if (note := unmatched(comparison.matched, comparison.candidate)) is not None:
+        notes.append(note)
     return {
         "schema": SCHEMA,
         "method": method.name,

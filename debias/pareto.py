@@ -98,7 +98,7 @@ def run_search(
     judge = Judge(task, original, constraint, chosen, settings)
     fixed: dict[str, Any] = {"at_random": True} if at_random else {}
     fixed |= {} if acceptable_loss is None else {"acceptable_loss": acceptable_loss}
-    fixed |= {"need": said} if (said := " ".join(need.split())) else {}
+    fixed |= {"need": stated_need} if (stated_need := " ".join(need.split())) else {}
     head = _head(case, whole, task, original, wanted, constraint, chosen, settings, held, fixed)
     record = _resumed(out, head)[:trials]
     if begin is not None:

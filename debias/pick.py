@@ -73,8 +73,8 @@ def pick(
     search = record_in(Search, document, FILE)
     entry = _entry(search, trial)
     _same_case(case, search)
-    said = Said(reason.strip(), by.strip(), now.astimezone(dt.UTC).isoformat(timespec="seconds"))
-    choice = choice_of(search, sha256((out / FILE).read_bytes()), entry, said)
+    statement = Said(reason.strip(), by.strip(), now.astimezone(dt.UTC).isoformat(timespec="seconds"))
+    choice = choice_of(search, sha256((out / FILE).read_bytes()), entry, statement)
     return make_again(
         case, out, search, entry, choice, tolerance=tolerance, draws=draws, gate=gate, allow=allow, onnx=onnx
     )

@@ -107,8 +107,8 @@ class Cloned(Refits):
         finally:
             self._free.put(worker)
         own = arrays_in(_Answers, found)
-        given = _Given(worker.info, Answer(own.scores, own.decided))
-        done = answer(given, self._rule, asked)  # type: ignore[arg-type]
+        answered = _Given(worker.info, Answer(own.scores, own.decided))
+        done = answer(answered, self._rule, asked)  # type: ignore[arg-type]
         score = done.score if done.score is not None else done.positive.astype(np.float64)
         return done.positive, score
 
@@ -178,8 +178,8 @@ def refitting(
 def _refitting(task: Task, allow: Sequence[str], own: bool, workers: Sequence[Any], stack: ExitStack) -> Refits:
     case = task.case
     if own or case.model.kind != "path":
-        said = () if own else (f"The case brings {case.model.kind}s and no model to fit again: {WORDS} was fitted.",)
-        return Own(task, said)
+        notes = () if own else (f"The case brings {case.model.kind}s and no model to fit again: {WORDS} was fitted.",)
+        return Own(task, notes)
     few = task.splits.train[:400]
     rows = task.part(np.concatenate([few, task.splits.validation[:20]]))
     many = processes(case, len(task.frame))

@@ -81,12 +81,12 @@ def _case_file(path: Path, out: Path, options: dict[str, Any]) -> Path:
     from audit.files import write_whole
     from audit.load.start import Given, bins_of, from_options
 
-    given = sorted(k for k, v in options.items() if v not in (None, ()))
+    options_given = sorted(k for k, v in options.items() if v not in (None, ()))
     if path.suffix == ".toml":
-        if given:
+        if options_given:
             raise InputError(
                 "the case file says what is audited, and so do options",
-                got=", ".join(f"--{g}" for g in given),
+                got=", ".join(f"--{g}" for g in options_given),
                 expected="options only beside a data file",
                 todo="write them into the case file, or name the data file in place of it",
             )

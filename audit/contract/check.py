@@ -58,8 +58,8 @@ def one(table: Table, asked: Check, groups: Sequence[Group], settings: Settings,
     except Cannot as why:
         return Outcome(asked, False, 0, 0, None, reason=str(why))
     except (TypeError, ValueError, OverflowError) as error:
-        said = str(error)[:120] or type(error).__name__
-        return Outcome(asked, False, 0, 0, None, reason=f"the values cannot be compared ({said})")
+        message = str(error)[:120] or type(error).__name__
+        return Outcome(asked, False, 0, 0, None, reason=f"the values cannot be compared ({message})")
     return of_rows(asked, looked, fails, table.counts, groups, settings, compare)
 
 
@@ -216,7 +216,7 @@ def problem(checked: Checked) -> str | None:
     """Why a batch is put aside, every broken check in one text; None where it is not. Names groups, not people."""
     if not checked.broken:
         return None
-    said = []
+    sentences = []
     for outcome in checked.broken:
         shares = [s for s in outcome.by_group if s.share is not None and s.rows >= Settings().floor]
         by = ""
@@ -224,9 +224,9 @@ def problem(checked: Checked) -> str | None:
             mine = sorted((s for s in shares if s.attribute == attribute), key=lambda s: -float(s.share or 0))
             if len(mine) > 1 and mine[0].failed:
                 by += f" ({percent(mine[0].share)} of {mine[0].group}, {percent(mine[-1].share)} of {mine[-1].group})"
-        said.append(sentence(replace(outcome, apart=())).removeprefix("Not kept: ").rstrip(".") + by)
+        sentences.append(sentence(replace(outcome, apart=())).removeprefix("Not kept: ").rstrip(".") + by)
     count = len(checked.broken)
-    return f"it does not keep {count} check{'s' if count > 1 else ''} of the contract: {'; '.join(said)}."
+    return f"it does not keep {count} check{'s' if count > 1 else ''} of the contract: {'; '.join(sentences)}."
 
 
 def to_document(checked: Checked) -> dict[str, Any]:

@@ -97,10 +97,10 @@ def _check(entry: Mapping[str, Any], number: int) -> Check:
     columns = _columns(at, kind.name, kind.columns, value)
     mostly = at.number("mostly", low=0, high=1)
     severity = "error" if "severity" not in entry else at.choice("severity", SEVERITIES)
-    given = _given(at, kind.name, value)
+    parameters = _given(at, kind.name, value)
     if kind.name == "missing_at_most":
         mostly = 1 - float(at.number(kind.name, low=0, high=1) or 0)
-    return Check(kind.name, columns, given, 1.0 if mostly is None else mostly, severity, at.text("because") or "")
+    return Check(kind.name, columns, parameters, 1.0 if mostly is None else mostly, severity, at.text("because") or "")
 
 
 def _columns(at: Reader, name: str, wanted: int, value: Any) -> tuple[str, ...]:
@@ -211,7 +211,7 @@ _WRITTEN: dict[str, Callable[[Check], Any]] = {
 def to_table(check: Check) -> dict[str, Any]:
     """One check as TOML has it."""
     several = KINDS[check.kind].columns == -1
-    given = {
+    entries = {
         "columns": list(check.columns) if several else None,
         "column": check.columns[0] if check.columns and not several else None,
         check.kind: _WRITTEN[check.kind](check) if check.kind in _WRITTEN else True,
@@ -219,7 +219,7 @@ def to_table(check: Check) -> dict[str, Any]:
         "severity": check.severity if check.severity != "error" else None,
         "because": check.reason or None,
     }
-    return {key: value for key, value in given.items() if value is not None}
+    return {key: value for key, value in entries.items() if value is not None}
 
 
 def dump(contract: Contract, head: Sequence[str] = ()) -> str:

@@ -97,10 +97,10 @@ def broken_in(held: ContractHeld | None) -> GateBroken | None:
     if held is None or not held.broken:
         return None
     failed = [c for c in held.checks if not c.passed]
-    said = [s for c, s in zip(failed, held.sentences, strict=True) if c.severity == "error"]
+    sentences = [s for c, s in zip(failed, held.sentences, strict=True) if c.severity == "error"]
     return GateBroken(
-        f"{len(said)} of {len(held.checks)} checks of the contract are broken",
-        got=" ".join(said[:8]),
+        f"{len(sentences)} of {len(held.checks)} checks of the contract are broken",
+        got=" ".join(sentences[:8]),
         expected="data as the contract says",
         todo="mend the data, or change the contract and say why",
     )

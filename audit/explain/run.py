@@ -309,13 +309,13 @@ class Explaining:
         self, people: Ints, score: Floats, keep: npt.NDArray[np.bool_]
     ) -> tuple[dict[str, Any], list[dict[str, Any] | None]]:
         """The `recourse` entry, and one for each of the people explained: None for who was not refused."""
-        given, s = self.case.recourse, self.settings
-        if given is None:
+        spec, s = self.case.recourse, self.settings
+        if spec is None:
             return absent(), [None] * len(people)
-        finding = Finding.of(given, self.predict, self.who.frame, self.rule)
+        finding = Finding.of(spec, self.predict, self.who.frame, self.rule)
         favourable = self.rule.favourable(score)
         entry = recourse_by_group(
-            finding, given, self.who.groups, keep, favourable, s.recourse_rows, s.recourse_tries, s.seed
+            finding, spec, self.who.groups, keep, favourable, s.recourse_rows, s.recourse_tries, s.seed
         )
         refused = people[favourable[people] == 0]
         found = dict(zip(refused.tolist(), finding.search(refused, s.recourse_tries_person), strict=True))

@@ -139,7 +139,7 @@ def _classes(given: Mapping[str, Any]) -> dict[str, str]:
 def from_lines(path: Path, lines: str) -> ModelSpec:
     """A model file with further lines as they would stand under [model]. Raises CaseError."""
     try:
-        given = tomllib.loads(lines)
+        table = tomllib.loads(lines)
     except tomllib.TOMLDecodeError as problem:
         raise CaseError(
             "the lines for the model are no TOML",
@@ -147,9 +147,9 @@ def from_lines(path: Path, lines: str) -> ModelSpec:
             expected='lines such as classes = { 0 = "denied", 1 = "approved" }',
             todo="copy the line from the message as it stands, without the quotation marks around it",
         ) from problem
-    if "path" in given:
+    if "path" in table:
         raise CaseError("the lines for the model name a path", expected="the uploaded file", todo="leave out `path`")
-    return read(Reader({"path": path.name, **given}, "the lines for the model", CaseError), path.parent)
+    return read(Reader({"path": path.name, **table}, "the lines for the model", CaseError), path.parent)
 
 
 def to_table(model: ModelSpec, folder: Path) -> dict[str, Any]:
@@ -162,9 +162,9 @@ def to_table(model: ModelSpec, folder: Path) -> dict[str, Any]:
         "endpoint": None if model.endpoint is None else endpoints.to_table(model.endpoint, folder),
     }
     out: dict[str, Any] = {model.kind: where.get(model.kind, model.column)}
-    said = model.threshold_given or (model.threshold != 0.5 and model.kind != "decision")
+    is_given = model.threshold_given or (model.threshold != 0.5 and model.kind != "decision")
     more = {
-        "threshold": model.threshold if said else None,
+        "threshold": model.threshold if is_given else None,
         "link": model.link,
         "classes": dict(model.classes) or None,
         "python": None if model.python is None else relative(model.python, folder),

@@ -224,15 +224,15 @@ class OwnWorker(Worker):
             "folder": str(code) if code.is_dir() else None,
         }
         try:
-            told = child.ask(wire.pack(fields), _START_SECONDS + self._limits.wall_seconds)
-            self._info = self._told(told.fields)
+            answer = child.ask(wire.pack(fields), _START_SECONDS + self._limits.wall_seconds)
+            self._info = self._told(answer.fields)
         except Exception as error:
             self._load_error = error
 
     def _told(self, fields: dict[str, Any]) -> ModelInfo:
-        told = from_json(_Loaded, fields)
-        self.keys = tuple(map(str, told.groups))
-        self.versions = {str(k): one_line(v, 40) for k, v in dict(told.versions).items()}
+        loaded = from_json(_Loaded, fields)
+        self.keys = tuple(map(str, loaded.groups))
+        self.versions = {str(k): one_line(v, 40) for k, v in dict(loaded.versions).items()}
         info = _info(self._environment.load, self._file.sha256, fields)
         return replace(info, notes=(self._said(), *info.notes))
 
@@ -260,10 +260,10 @@ class OwnWorker(Worker):
         child = self._child
         assert child is not None
         with self._lock:
-            told = child.ask(self._blocks({"do": "call", "op": "classes"}, self._select(frame), None), 900.0)
+            answer = child.ask(self._blocks({"do": "call", "op": "classes"}, self._select(frame), None), 900.0)
         kept = self.info
         self._info = replace(
-            self._told({**told.fields, "isolation": list(kept.isolation)}),
+            self._told({**answer.fields, "isolation": list(kept.isolation)}),
             features=kept.features,
         )
 
@@ -305,7 +305,7 @@ def columns_of(frame: pd.DataFrame) -> tuple[list[dict[str, Any]], dict[str, np.
             "the data have columns of the same name", got=", ".join(repr(d) for d in doubled[:12]),
             expected="each name once", todo="rename or drop the doubled columns",
         )  # fmt: skip
-    told: list[dict[str, Any]] = []
+    kinds: list[dict[str, Any]] = []
     arrays: dict[str, np.ndarray] = {}
     for at, name in enumerate(names):
         values = frame.iloc[:, at]
@@ -331,8 +331,8 @@ def columns_of(frame: pd.DataFrame) -> tuple[list[dict[str, Any]], dict[str, np.
             lost = values[values.isna()]
             column |= {"kind": "object", "missing": "none" if len(lost) and lost.iloc[0] is None else "nan"}
             arrays[f"c{at}"] = _json([None if m else v for v, m in zip(values, values.isna(), strict=True)], name)
-        told.append(column)
-    return told, arrays
+        kinds.append(column)
+    return kinds, arrays
 
 
 def _numpy_name(dtype: str) -> str:

@@ -171,10 +171,10 @@ def cache() -> Path:
 
 def _fetch(registry: Registry, spec: RegistrySpec, *, runs_code: bool) -> tuple[RegistrySpec, bytes]:
     if spec.alias is not None:
-        told = registry.get("registered-models/alias", name=spec.name, alias=spec.alias)
+        answer = registry.get("registered-models/alias", name=spec.name, alias=spec.alias)
     else:
-        told = registry.get("model-versions/get", name=spec.name, version=str(spec.version))
-    entry = told.get("model_version") if isinstance(told, dict) else None
+        answer = registry.get("model-versions/get", name=spec.name, version=str(spec.version))
+    entry = answer.get("model_version") if isinstance(answer, dict) else None
     version = str((entry or {}).get("version", ""))
     if not entry or not version.isdigit() or (spec.version is not None and version != spec.version):
         raise ModelError(

@@ -170,8 +170,8 @@ def _stratum(
     if together is not None:
         together = np.ascontiguousarray(together[np.ix_(groups, groups)])
         together = together if together[np.triu_indices(len(groups), 1)].any() else None
-    said = b"" if together is None else together.tobytes()
-    critical, p_value = _drawn(x[groups].tobytes(), n[groups].tobytes(), ref, seed + index, draws, alpha, said)
+    key = b"" if together is None else together.tobytes()
+    critical, p_value = _drawn(x[groups].tobytes(), n[groups].tobytes(), ref, seed + index, draws, alpha, key)
     return _Stratum(index, groups, x[groups] / n[groups], n[groups], pairs, critical, p_value, together)
 
 

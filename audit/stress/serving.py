@@ -99,8 +99,8 @@ def serving(case: Case, fed: Fed, spec: StressSpec, settings: Settings) -> Serve
     whole = literals_of(fed.frame, _searched(fed), groups, coded.label, names, about)
     literals = type(whole)(whole.names, whole.holds[searching])
     search = Search(figures, literals, spec.budget, FLOOR, base, mine.weight)
-    tried, said = corruptions(fed, spec, searching)
-    notes += said
+    tried, notes_of_search = corruptions(fed, spec, searching)
+    notes += notes_of_search
     progress.stage("Searching for the worst corruption")
     for number, one in enumerate(tried):
         progress.step(number, len(tried))

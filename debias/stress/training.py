@@ -114,12 +114,12 @@ def _proposed(bench: Bench, done: Sequence[Fitted], number: int) -> Point | None
     )
     for f in done:
         if np.isfinite(f.worse[aim]):
-            given = {
+            parameters = {
                 "what": f"{f.point.kind}|{f.point.column or ''}",
                 "first": f.point.predicate[0],
                 "second": f.point.predicate[-1],
             }
-            study.add_trial(create_trial(params=given, distributions=sides, value=float(f.worse[aim])))
+            study.add_trial(create_trial(params=parameters, distributions=sides, value=float(f.worse[aim])))
     for _ in range(20):
         asked: Any = study.ask(sides).params
         what, *ends = (asked[side] for side in sides)
