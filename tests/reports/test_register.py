@@ -481,6 +481,7 @@ def test_a_proof_shows_one_entry_and_tells_of_no_other(story: Story) -> None:
         said = {c.name: c.status for c in found.checks if c.name.startswith("log")}
         assert said["log inclusion"] == "ok"
         assert said["log decisions"] == "not checked"
+        assert next(c.detail for c in found.checks if c.name == "log inclusion").startswith("it is number 3 of 6,")
         assert ROLL_BACK in found.notes, "a proof cannot show that nothing was cut off"
 
 
