@@ -21,7 +21,8 @@ from audit.dataset import MEASURES
 from audit.documents.mitigation import ARMS
 from audit.metrics import METRICS, MetricRow
 from audit.models.served import protocols
-from audit.models.served.protocols import PLACES, PROTOCOLS, Protocol
+from audit.models.served.addresses import PLACES
+from audit.models.served.protocols import PROTOCOLS, Protocol
 from audit.policy import LOOP_METHODS
 from audit.publish import publish_files
 from audit.quality.table import DETECTORS, Detector
@@ -112,7 +113,7 @@ def test_a_list_of_rows_stands_in_its_table_alone() -> None:
         ("audit/dataset.py", MEASURES),
         ("audit/conform.py", TOOLS),
         ("audit/documents/mitigation.py", ARMS),
-        ("audit/models/served/protocols.py", PLACES),
+        ("audit/models/served/addresses.py", PLACES),
     ):
         names = set(rows)
         twice = {where for where, one in found.items() if len(names & one) > 2 and len(one - names) <= len(one) / 2}

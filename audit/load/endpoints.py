@@ -12,8 +12,8 @@ from audit.errors import CaseError
 from audit.load import schema
 from audit.load.toml import Reader, beside, relative
 from audit.load.written import ENDPOINT, EndpointSection, RegistrySection, endpoint_refused
-from audit.models.served.addresses import WEB, check_address
-from audit.models.served.protocols import PEOPLE, PLACES, PROTOCOLS
+from audit.models.served.addresses import PEOPLE, PLACES, WEB, check_address
+from audit.models.served.protocols import PROTOCOLS
 
 _REGISTRY = re.compile(r"mlflow:([^@/:]{1,200})(?:@([^@/:]{1,200})|/([0-9]{1,12}))")
 

@@ -52,10 +52,6 @@ def _template(spec: EndpointSpec) -> Line:
 
 
 OIP = "oip"
-PEOPLE = ("$rows", "$values", "$row")
-"""What stands in a template where the people go: a list of objects, a list of lists, one object."""
-PLACES = (*PEOPLE, "$columns")
-
 PROTOCOLS: dict[str, Protocol] = {
     row.name: row
     for row in (

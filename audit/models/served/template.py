@@ -15,8 +15,8 @@ import pandas as pd
 
 from audit.case import EndpointSpec
 from audit.errors import ModelError
+from audit.models.served.addresses import PLACES
 from audit.models.served.line import Raw, Rest, Server, cells, dump, names_of, no_answer, parsed, table_of
-from audit.models.served.protocols import PLACES
 
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[(\*|\d{1,9})\]")
 
