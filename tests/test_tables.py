@@ -54,14 +54,21 @@ HOMES = {"audit/metrics.py": METRICS, "debias/methods/method.py": METHODS}
 
 
 @functools.cache
+def trees() -> dict[str, ast.Module]:
+    """file -> its syntax, parsed once."""
+    paths = [
+        p for room in ("audit", "debias", "reports", "screens", "assay") for p in sorted((ROOT / room).rglob("*.py"))
+    ]
+    return {p.relative_to(ROOT).as_posix(): ast.parse(p.read_text(encoding="utf-8")) for p in paths}
+
+
+@functools.cache
 def literals() -> dict[str, Counter[str]]:
     """file -> whole string literals, docstrings left out."""
     out = {}
-    for room in ("audit", "debias", "reports", "screens", "assay"):
-        for path in sorted((ROOT / room).rglob("*.py")):
-            tree = ast.parse(path.read_text(encoding="utf-8"))
-            found = (n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str))
-            out[path.relative_to(ROOT).as_posix()] = Counter(found)
+    for path, tree in trees().items():
+        found = (n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str))
+        out[path] = Counter(found)
     return out
 
 
@@ -69,17 +76,16 @@ def literals() -> dict[str, Counter[str]]:
 def lists() -> dict[str, frozenset[str]]:
     """file:line -> the texts of each list, tuple, set or keys of a dict that holds nothing else, of three or more."""
     out = {}
-    for room in ("audit", "debias", "reports", "screens", "assay"):
-        for path in sorted((ROOT / room).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                held: Sequence[ast.expr | None] = ()
-                if isinstance(node, ast.Tuple | ast.List | ast.Set):
-                    held = node.elts
-                elif isinstance(node, ast.Dict):
-                    held = node.keys
-                texts = [e.value for e in held if isinstance(e, ast.Constant) and isinstance(e.value, str)]
-                if len(texts) == len(held) > 2:
-                    out[f"{path.relative_to(ROOT).as_posix()}:{node.lineno}"] = frozenset(texts)
+    for path, tree in trees().items():
+        for node in ast.walk(tree):
+            held: Sequence[ast.expr | None] = ()
+            if isinstance(node, ast.Tuple | ast.List | ast.Set):
+                held = node.elts
+            elif isinstance(node, ast.Dict):
+                held = node.keys
+            texts = [e.value for e in held if isinstance(e, ast.Constant) and isinstance(e.value, str)]
+            if len(texts) == len(held) > 2:
+                out[f"{path}:{node.lineno}"] = frozenset(texts)
     return out
 
 
