@@ -53,11 +53,12 @@ if (
     get_script_run_ctx(suppress_warning=True) is None
 ):  # imported by the server, which runs this file once more for each page
     from audit.sealed import recipients
-    from screens import spool
+    from screens import quiet, spool
     from screens.serve import middleware, who_acts
     from screens.workspace import home
 
     who_acts()
+    quiet.install()
     spool.install(home(), sealed=bool(recipients()))
     app = st.App(__file__, middleware=middleware(), lifespan=swept)
 else:

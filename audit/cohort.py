@@ -1,7 +1,7 @@
 """A look of one's own at what was counted: some of the people, or the same scores cut at another number.
 
-Both follow from the cube alone, so that they take milliseconds and need no rows. Groups of fewer people than the floor
-are withheld, with what would give them away, as in a report.
+Both follow from the cube alone, so that they take milliseconds and need no rows. Groups of fewer than ten people are
+withheld, with what would give them away (`audit.differencing`). By columns that are not sensitive: `audit.cohort_rows`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from audit.cube import Floats, Margin
+from audit.cube import CodedRows, Floats, Margin, margins_of
+from audit.differencing import Before, hidden_groups
 from audit.errors import DataError
 from audit.gaps import Settings
 from audit.measure import measure
 from audit.publish import joint
-from audit.suppress import publish, publish_margins, without
+from audit.suppress import FLOOR, blank, publish, publish_margins, rare_values, without
 from audit.values import Measures
 
 
@@ -47,23 +48,43 @@ def cohort(
             "this cohort cannot be counted", got=f"{len(attributes)} columns that were not counted together",
             expected="columns whose intersections the audit counted", todo="audit with fewer sensitive columns",
         )  # fmt: skip
-    drop = {
+    rare: set[tuple[str, str]] = set()
+    while more := rare_values(cube):
+        cube, rare = without(cube, more), rare | more
+    others = {
         (a, level)
         for a, values in chosen.items()
         for level in cube.levels[cube.attributes.index(a)]
         if level not in values
     }
-    inner = without(cube, drop)
-    found, notes = publish(inner, settings.floor, settings.order)
+    tables, notes = margins_of(without(cube, others), settings.order)
+    # A combination of groups stands for its people: all of them are in the cohort, or none.
+    codes = np.argwhere(cube.n.sum(axis=(-2, -1)) > 0)
+    nothing = np.zeros(len(codes), dtype=np.int64)
+    cells = CodedRows(cube.attributes, cube.levels, codes, nothing, nothing, None, None, cube.meaning)
+    inside = np.ones(len(codes), dtype=bool)
+    for a, values in chosen.items():
+        axis = cube.attributes.index(a)
+        inside &= np.isin(codes[:, axis], [i for i, v in enumerate(cube.levels[axis]) if v in values])
+    before = Before(cells, publish(cube, FLOOR, settings.order)[0], ())
+    hidden = hidden_groups(before, inside, tables)
     fixed = {a for a, values in chosen.items() if len(values) == 1}
-    kept = tuple(m for m in found if not fixed & set(m.attribute))
+    kept = tuple(blank(t, hidden[t.attribute]) for t in tables if not fixed & set(t.attribute))
     people = int(next(m for m in kept if m.attribute == ()).people.sum())
-    if people < settings.floor:
-        raise DataError(
-            "too few people are in this cohort to be shown", got=f"fewer than {settings.floor}",
-            expected=f"{settings.floor} or more", todo="choose more values",
-        )  # fmt: skip
-    return Looked(people, kept, measure(kept, settings), notes)
+    return Looked(people, kept, measure(kept, settings), (*notes, *withheld(rare, hidden)))
+
+
+def withheld(
+    rare: Collection[tuple[str, str]], hidden: Mapping[tuple[str, ...], Collection[tuple[str, ...]]], floor: int = FLOOR
+) -> tuple[str, ...]:
+    """What a cohort does not tell, in sentences. rare: (column, value) of the people left out; hidden: by columns."""
+    said = [f"Fewer than {floor} people have {a} = {v}; they are in no cohort." for a, v in sorted(rare)]
+    if gone := [" and ".join(a) for a, groups in hidden.items() if groups]:
+        said.append(
+            f"By {'; by '.join(gone)}, some groups are withheld: fewer than {floor} people of them are in this cohort, "
+            "or stand between it and what was shown before, or a total would tell them."
+        )
+    return tuple(said)
 
 
 def edges(margin: Margin, most: int = 200) -> tuple[float, ...]:

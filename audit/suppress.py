@@ -28,7 +28,7 @@ FLOOR = 10
 
 def publish(cube: Cube, floor: int = FLOOR, order: int = 3) -> tuple[tuple[Margin, ...], tuple[str, ...]]:
     """The margins that may be published, and a note for each thing left out. floor 0 withholds nothing."""
-    small = _small_values(cube, floor)
+    small = rare_values(cube, floor)
     margins, notes = margins_of(without(cube, small), order)
     hidden: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
     out: list[Margin] = []
@@ -38,7 +38,7 @@ def publish(cube: Cube, floor: int = FLOOR, order: int = 3) -> tuple[tuple[Margi
             hidden[margin.attribute] = dropped
         else:
             hidden[margin.attribute] = _withhold(margin, dropped, hidden, floor)
-        out.append(_blank(margin, hidden[margin.attribute]))
+        out.append(blank(margin, hidden[margin.attribute]))
     out = _scores_of_the_rest(out) if small else out
     said = tuple(
         f"Fewer than {floor} people have {a} = {v}; they are left out of every table that leaves this machine."
@@ -53,11 +53,12 @@ def publish_margins(margins: Sequence[Margin], floor: int = FLOOR) -> tuple[Marg
     out: list[Margin] = []
     for margin in sorted(margins, key=lambda m: len(m.attribute)):
         hidden[margin.attribute] = _withhold(margin, set(), hidden, floor) if margin.attribute else set()
-        out.append(_blank(margin, hidden[margin.attribute]))
+        out.append(blank(margin, hidden[margin.attribute]))
     return tuple(out)
 
 
-def _small_values(cube: Cube, floor: int) -> set[tuple[str, str]]:
+def rare_values(cube: Cube, floor: int = FLOOR) -> set[tuple[str, str]]:
+    """(attribute, value) that some people have, and fewer than `floor`."""
     found = set()
     for attribute in cube.attributes:
         margin = cube.margin((attribute,))
@@ -105,7 +106,7 @@ def rare_people(coded: CodedRows, floor: int = FLOOR) -> npt.NDArray[np.bool_]:
 
 def small_values(cube: Cube, floor: int = FLOOR) -> int:
     """How many values of single attributes fewer than `floor` people have: these people are in no published table."""
-    return len(_small_values(cube, floor))
+    return len(rare_values(cube, floor))
 
 
 def _scores_of_the_rest(margins: Sequence[Margin]) -> list[Margin]:
@@ -162,7 +163,7 @@ def _withhold(
     return secret | dropped
 
 
-def _blank(margin: Margin, groups: set[tuple[str, ...]]) -> Margin:
+def blank(margin: Margin, groups: set[tuple[str, ...]]) -> Margin:
     """The margin with these groups' counts removed and marked; what was withheld before stays marked."""
     if not groups:
         return margin

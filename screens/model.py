@@ -14,8 +14,9 @@ from audit.values import UNKNOWN, Gap
 from reports.blocks import Paragraph, Points
 from reports.sections.measures import norms, power, sentence
 from reports.words import number, unquoted
-from screens import beyond, bounds, classes, cohort, draw, law, pairs, parts, regression, state, why
+from screens import beyond, bounds, classes, draw, law, look, pairs, parts, regression, some, state, why
 from screens.data import attribute_choice
+from screens.workspace import CaseFolder
 
 
 def show() -> None:
@@ -38,17 +39,13 @@ def show() -> None:
         return
     section = parts.sections("model-section", SECTIONS)
     if section == SECTIONS[0]:
-        overview(cohort.chosen(folder, evidence))
+        overview(some.chosen(folder, evidence))
     elif section == SECTIONS[4]:
-        cohort.threshold(folder, evidence)
+        look.threshold(folder, evidence)
     elif section == SECTIONS[5]:
-        cohort.beside(folder, evidence)
-    elif section == SECTIONS[1] and (some := cohort.chosen(folder, evidence)) is not evidence:
-        by_question(some)
+        look.beside(folder, evidence)
     elif section == SECTIONS[1]:
-        by_question(evidence)
-        classes.show(evidence, st.session_state["attribute"])
-        law.show(folder, state.result(folder, "evidence.json") or {})
+        questions(folder, evidence)
     elif section == SECTIONS[2]:
         beyond.show(evidence, attribute_choice(evidence))
     else:
@@ -119,6 +116,18 @@ def ahead(evidence: Evidence) -> list[str]:
 
 def _norm_name(n: NormResult) -> str:
     return f"{title(n.metric).capitalize()}, {n.kind}, by {' and '.join(n.attribute)}"
+
+
+def questions(folder: CaseFolder, evidence: Evidence) -> None:
+    """Rate by rate, of everyone or of the people who are chosen; forms of law and custom are of everyone."""
+    asked = some.chosen(folder, evidence)
+    if any(g.attribute for g in asked.gaps):
+        by_question(asked)
+    else:
+        some.undivided(asked)
+    if asked is evidence:
+        classes.show(evidence, st.session_state["attribute"])
+        law.show(folder, state.result(folder, "evidence.json") or {})
 
 
 def by_question(evidence: Evidence) -> None:

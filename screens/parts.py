@@ -10,7 +10,7 @@ import streamlit as st
 from audit import access
 from audit.errors import AccessError, AssayError
 from debias import jobs
-from screens import state, takeaway
+from screens import quiet, state, takeaway
 from screens.workspace import CaseFolder, jobs_home
 
 if TYPE_CHECKING:
@@ -103,8 +103,13 @@ def job_panel(words: str) -> None:
         return
     if now.over:
         _ended(now, words)
-    else:
+        return
+    with st.container(border=True, key="job"):
         _watch(running, words)
+        st.caption("You can leave or reload this page; the work goes on, and its address finds it again.")
+        if st.button("Cancel", key="cancel"):
+            jobs.cancel(jobs_home(), running)
+            st.rerun()
 
 
 @st.fragment(run_every="1s")
@@ -115,14 +120,10 @@ def _watch(running: str, words: str) -> None:
         st.rerun()  # the login has ended: the whole page says so
     if now.over:
         st.rerun()
+    quiet.until(lambda: jobs.state(jobs_home(), running), now)
     share = now.done / now.total if now.total else 0.0
     count = f" ({now.done:,} of {now.total:,})" if now.total else ""
-    with st.container(border=True, key="job"):
-        st.progress(min(share, 1.0), text=f"{words}: {now.stage or 'starting'}{count}")
-        st.caption("You can leave or reload this page; the work goes on, and its address finds it again.")
-        if st.button("Cancel", key="cancel"):
-            jobs.cancel(jobs_home(), running)
-            st.rerun()
+    st.progress(min(share, 1.0), text=f"{words}: {now.stage or 'starting'}{count}")
 
 
 def _ended(now: jobs.JobState, words: str) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 from audit.errors import AssayError
 from audit.findings import p_words
 from audit.metrics import SELECTION_RATE
-from screens import charts_watch, parts, state, watch_groups
+from screens import charts_watch, parts, quiet, state, watch_groups
 from screens.workspace import CaseFolder
 
 Record = dict[str, Any]
@@ -88,6 +88,8 @@ def check(folder: CaseFolder) -> None:
 @st.fragment(run_every="2s")
 def live(folder: CaseFolder) -> None:
     """The same, drawn again while the loop runs."""
+    path = folder.run / "watch.json"
+    quiet.until(lambda: state.digest(path), state.digest(path))
     document = state.result(folder, "watch.json")
     if document is not None:
         show(folder, document, deciding=False)

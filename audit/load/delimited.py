@@ -65,7 +65,7 @@ def open_text(file: Path, *, gz: bool, read: ReadSpec = PLAIN) -> Text:
     except OSError as error:
         raise unreadable(file, error) from error
     content, note = _utf8(file.name, content)
-    if not content.strip():
+    if not content[:_SAMPLE].strip() and not content.strip():
         raise DataError(
             f"the file {file.name!r} is empty",
             got="no text at all" if not content else "only spaces and line ends",

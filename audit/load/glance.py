@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from audit.load.delimited import Text
 from audit.load.propose import ROWS, Roles, propose_roles
 from audit.load.tables import Select, read_noted
 from audit.load.values import names_of
@@ -20,6 +21,8 @@ SMALL_BYTES = 16 << 20
 """A file of this size is read at once."""
 COLUMNS = 6
 """Of a larger one so many columns are read at a time."""
+FIRST = 1000
+"""So many rows tell of most columns that they hold many values, or one of them twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +62,11 @@ def glance(path: Path) -> Glance:
     notes: dict[str, None] = {}
     parts: list[pd.DataFrame] = []
     columns: dict[str, Column] = {}
+    opened: dict[Path, Text] = {}
     rows, head, start = 0, pd.DataFrame(), 0
     while start == 0 or start < len(names):
         some: Select = names[start : start + COLUMNS] if names else lambda all_of_them: all_of_them[:COLUMNS]
-        table = read_noted(path, some)
+        table = read_noted(path, some, opened=opened)
         names = names or table.columns
         notes |= dict.fromkeys(table.notes)
         columns |= {str(c): _column(table.frame[c]) for c in table.frame}
@@ -70,6 +74,7 @@ def glance(path: Path) -> Glance:
         parts.append(table.frame.iloc[:: max(1, -(-rows // ROWS))].reset_index(drop=True))
         head = table.frame.head(HEAD).copy() if start == 0 else head.join(table.frame.head(HEAD))
         start += COLUMNS
+        del table  # before the next is read
     return Glance(rows, columns, head, propose_roles(pd.concat(parts, axis=1)), tuple(notes))
 
 
@@ -81,14 +86,21 @@ def _seen(frames: list[pd.DataFrame], notes: tuple[str, ...]) -> Glance:
 
 def _column(values: pd.Series) -> Column:
     known = values.dropna()
-    different = known.unique()
+    different = known.iloc[:FIRST].unique()
+    if len(different) <= MOST_VALUES:
+        different = known.unique()
     number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
     return Column(
         tuple(sorted(set(names_of(different[:MOST_VALUES])))),
         bool(number and len(different) > MANY),
         len(different) <= 1,
-        len(different) < len(known),
+        _repeats(known),
     )
+
+
+def _repeats(known: pd.Series) -> bool:
+    """Whether a value stands in several rows: most columns tell by their first rows."""
+    return any(known.iloc[:rows].duplicated().any() for rows in (FIRST, 20 * FIRST, len(known)))
 
 
 def can_be_read(case: Path) -> None:

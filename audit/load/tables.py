@@ -77,12 +77,17 @@ def columns_of(path: Path, read: ReadSpec = PLAIN) -> tuple[str, ...]:
 
 
 def read_noted(
-    path: Path, columns: Select = None, read: ReadSpec = PLAIN, *, lost: list[tuple[int, str]] | None = None
+    path: Path,
+    columns: Select = None,
+    read: ReadSpec = PLAIN,
+    *,
+    lost: list[tuple[int, str]] | None = None,
+    opened: dict[Path, delimited.Text] | None = None,
 ) -> Table:
     """The table at `path`, with what was noticed while reading. Raises DataError where it cannot be used.
 
     lost: takes the line and the text of each row of a CSV that has another number of values than the header; without it
-    such a table is refused.
+    such a table is refused. opened: keeps the text of each CSV for who reads other columns of it next.
 
     Texts come as pandas `str`, whole numbers as int64 (float64 where some are missing), numbers as float64, true/false
     as bool, dates of Parquet and Feather as datetime64. What counts as missing in a CSV: `infer`.
@@ -98,7 +103,7 @@ def read_noted(
         )
     try:
         if kinds <= {"csv", "csv.gz"}:
-            table, names, notes = _delimited(files, columns, read, lost)
+            table, names, notes = _delimited(files, columns, read, lost, opened)
         elif kinds == {"workbook"}:
             table, names, notes = _sheets(files, columns, read)
         else:
@@ -230,7 +235,11 @@ def _sheets(
 
 
 def _delimited(
-    files: Sequence[Path], columns: Select, read: ReadSpec, lost: list[tuple[int, str]] | None = None
+    files: Sequence[Path],
+    columns: Select,
+    read: ReadSpec,
+    lost: list[tuple[int, str]] | None,
+    opened: dict[Path, delimited.Text] | None,
 ) -> tuple[pa.Table, tuple[str, ...], tuple[str, ...]]:
     header: tuple[str, ...] = ()
     wanted: tuple[str, ...] = ()
@@ -238,7 +247,11 @@ def _delimited(
     notes: list[str] = []
     delimiter = ","
     for file in files:
-        text = replace(delimited.open_text(file, gz=kind_of(file) == "csv.gz", read=read), lost=lost)
+        text = None if opened is None else opened.get(file)
+        text = text or delimited.open_text(file, gz=kind_of(file) == "csv.gz", read=read)
+        if opened is not None:
+            opened[file] = text
+        text = replace(text, lost=lost)
         notes += (*text.notes, *heading.twins_note(file.name, text.twins))
         if not parts:
             header, delimiter = text.header, text.delimiter

@@ -12,8 +12,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from audit.cohort import cohort, edges
+from audit.decide import decide
 from audit.evidence import pick
-from screens import cohort as own
+from audit.load import load_case, load_rows
+from screens import look as own
 from screens import state, takeaway, workspace
 from screens.workspace import CaseFolder
 from tests.shared import german
@@ -49,13 +51,14 @@ def words(app: AppTest) -> str:
     return " ".join(str(e.value).replace("\\", "") for kind in kinds for e in kind)
 
 
-def test_a_cohort_is_what_every_figure_is_of(folder: CaseFolder) -> None:
+def test_a_cohort_of_groups_is_what_every_figure_is_of(folder: CaseFolder) -> None:
     evidence = state.evidence(folder)
     assert evidence is not None
     first, second = evidence.data.sensitive[:2]
     app = run(folder, 1)
     levels = app.multiselect(key=f"cohort-{first}").options
-    app.multiselect(key=f"cohort-{first}").set_value([levels[0]]).run()
+    app.multiselect(key=f"cohort-{first}").set_value([levels[0]])
+    app.button(key="cohort-go").click().run()
     looked = cohort(own.margins(folder), evidence.data.sensitive, {first: (levels[0],)}, own.settings_of(evidence))
     assert f"{looked.people:,} people: {first}: {levels[0]}. Every figure here is of them" in words(app)
     rates = [r for r in looked.measures.rates if r.metric == "selection_rate" and r.attribute == (second,)]
@@ -63,8 +66,47 @@ def test_a_cohort_is_what_every_figure_is_of(folder: CaseFolder) -> None:
     shown = " ".join(str(t.value.to_dict()) for t in app.table).replace("\\", "")
     known = [r for r in rates if r.value is not None]
     assert all(f"{100 * r.value:.1f}" in shown for r in known if r.value is not None)
-    app.multiselect(key=f"cohort-{first}").set_value([]).run()
+    app.button(key="cohort-all").click().run()
     assert "Every figure here is of them" not in words(app)
+
+
+def test_a_cohort_by_any_column_is_counted_from_its_rows(folder: CaseFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number from here to there and a value of a column that is not sensitive, against the rows and the model."""
+    taken: dict[str, pd.DataFrame] = {}
+    monkeypatch.setattr(takeaway, "keep", lambda alt, frame: taken.update({alt: frame}))
+    app = run(folder, 1)
+    assert {"credit_amount", "housing"} <= set(app.multiselect(key="cohort-columns").options)
+    app.multiselect(key="cohort-columns").set_value(["credit_amount", "housing"]).run()
+    app.number_input(key="cohort-from-credit_amount").set_value(1500.0)
+    housing = app.multiselect(key="cohort-values-housing")
+    housing.set_value(housing.options[:2])
+    app.button(key="cohort-go").click().run()
+
+    case = load_case(folder.file)
+    rows = load_rows(case, everything=True)
+    frame = rows.frame[rows.audit].reset_index(drop=True)
+    decisions, _ = decide(case, frame, rows.features)
+    mine = (frame["credit_amount"] >= 1500) & frame["housing"].isin(housing.options[:2])
+    assert f"{int(mine.sum()):,} people: credit_amount at least 1500; housing:" in words(app)
+    (rates,) = (f for alt, f in taken.items() if alt.startswith("Every rate of this cohort"))
+    for sex in ("female", "male"):
+        group = mine & (frame["sex"] == sex)
+        (line,) = rates[
+            (rates["metric"] == "selection_rate") & (rates["attribute"] == "sex") & (rates["group"] == sex)
+        ].to_dict("records")
+        good = int((decisions.positive[group] == 0).sum())
+        assert (line["numerator"], line["denominator"]) == (good, int(group.sum()))
+        assert line["low"] < line["value"] < line["high"]
+    (gaps,) = (f for alt, f in taken.items() if alt.startswith("Every gap of this cohort"))
+    assert {"highest", "lowest", "low", "high"} <= set(gaps.columns)
+    # Two more people are no other cohort, and whose figures then stand below is said.
+    amounts = frame["credit_amount"].sort_values()
+    app.number_input(key="cohort-from-credit_amount").set_value(float(amounts[amounts < 1500].iloc[-2]))
+    app.button(key="cohort-go").click().run()
+    said = words(app)
+    assert "cohort is too near to what was shown before" in said
+    assert "Below are the figures of everyone" in said
+    assert "Every figure here is of them" not in said
 
 
 def test_a_threshold_moves_the_rates_and_by_group_the_law_is_named(folder: CaseFolder) -> None:

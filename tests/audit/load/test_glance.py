@@ -11,8 +11,8 @@ import pytest
 
 from audit.elsewhere import elsewhere
 from audit.errors import DataError
+from audit.load import delimited, propose_roles, read_noted
 from audit.load import glance as looking
-from audit.load import propose_roles, read_noted
 from audit.load.glance import Glance, glance
 
 
@@ -21,6 +21,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng, n = np.random.default_rng(1), 3000
     frame = pd.DataFrame({f"x{i}": rng.normal(size=n) for i in range(9)})
     frame["person"] = rng.integers(0, 900, n)
+    frame["late"] = [*range(n - 1), 7]  # twice only at the very end
     frame["only"], frame["empty"] = "same", None
     frame["sex"], frame["repaid"] = rng.choice(["f", "m"], n), rng.choice(["yes", "no", None], n)
     path = tmp_path_factory.mktemp("glance") / "people.csv"
@@ -42,22 +43,26 @@ def test_it_is_one_look_however_it_is_taken(table: Path, monkeypatch: pytest.Mon
         known = frame[name].dropna()
         assert column.idle == (known.nunique() <= 1), name
         assert column.repeats == known.duplicated().any(), name
-        assert column.numbers == (name[0] == "x" or name == "person"), name
+        assert column.numbers == (name[0] == "x" or name in ("person", "late")), name
     assert whole.values("sex") == ["f", "m"]
     assert whole.values("nowhere") == []
     assert told(elsewhere(glance, table)) == told(whole)
     read: list[int] = []
     real = looking.read_noted
 
-    def counted(path: Path, columns: object = None) -> object:
-        found = real(path, columns)  # type: ignore[arg-type]
+    def counted(path: Path, columns: object = None, **more: object) -> object:
+        found = real(path, columns, **more)  # type: ignore[arg-type]
         read.append(len(found.frame.columns))
         return found
 
     monkeypatch.setattr(looking, "SMALL_BYTES", 0)
     monkeypatch.setattr(looking, "read_noted", counted)
+    opened: list[Path] = []
+    text = delimited.open_text
+    monkeypatch.setattr(delimited, "open_text", lambda file, **how: opened.append(file) or text(file, **how))
     assert told(glance(table)) == told(whole)
-    assert read == [6, 6, 2], "no more than six columns at a time"
+    assert read == [6, 6, 3], "no more than six columns at a time"
+    assert opened == [table], "and the text of the file once"
 
 
 def test_what_is_wrong_is_said_from_there_too(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A look of one's own: some of the people, another threshold, another run beside this one."""
+"""A look of one's own at what was counted: another threshold, another run beside this one."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
-from msgspec.structs import replace
 
-from audit.cohort import at_threshold, cohort, edges
+from audit.cohort import at_threshold, edges
 from audit.cube import Margin
 from audit.documents.evidence import Evidence
 from audit.documents.read import CUBE
 from audit.errors import AssayError
 from audit.evidence import pick
-from audit.findings import findings, judge, name_of
+from audit.findings import name_of
 from audit.gaps import Settings
 from audit.metrics import (
     ACCURACY,
@@ -24,7 +23,6 @@ from audit.metrics import (
     SELECTION_RATE,
     TRUE_POSITIVE_RATE,
 )
-from audit.policy import Norm, Policy
 from audit.sizes import rows_behind
 from audit.values import Measures
 from debias.methods.method import SENSITIVE_NOTICE
@@ -60,46 +58,6 @@ def margins(folder: CaseFolder) -> tuple[Margin, ...]:
 def settings_of(evidence: Evidence, **other: Any) -> Settings:
     """How the audit measured."""
     return Settings.from_json({k: getattr(evidence.settings, k) for k in Settings().to_json()} | other)
-
-
-def chosen(folder: CaseFolder, evidence: Evidence) -> Evidence:
-    """The evidence of the people that are chosen here; of everyone until somebody is left out."""
-    columns = [a for a in evidence.data.sensitive if isinstance(a, str)]
-    levels = {a: [c.group[0] for c in evidence.counts if c.attribute == (a,)] for a in columns}
-    with st.expander("Look at some of the people only", expanded=bool(st.session_state.get("cohort-on"))):
-        picked = {
-            a: st.multiselect(
-                f"{a.capitalize()} among", levels[a], default=[], key=f"cohort-{a}", placeholder="everyone"
-            )
-            for a in columns
-        }
-        asked = {a: tuple(v) for a, v in picked.items() if v and set(v) != set(levels[a])}
-        st.session_state["cohort-on"] = bool(asked)
-        st.caption("Counted from the table of counts; other columns can be asked for once they are named as sensitive.")
-    if not asked:
-        return evidence
-    try:
-        found = cohort(margins(folder), columns, asked, settings_of(evidence))
-    except AssayError as error:
-        state.show_error(error)
-        return evidence
-    named = "; ".join(f"{a}: {', '.join(v)}" for a, v in asked.items())
-    st.info(state.plain(f"{found.people:,} people: {named}. Every figure here is of them, and of nobody else."))
-    for note in found.notes:
-        st.caption(state.plain(note.replace("leaves this machine", "is shown for a cohort")))
-    return measured(evidence, found.measures, found.people)
-
-
-def measured(evidence: Evidence, found: Measures, people: int) -> Evidence:
-    """The evidence with the figures of some of its people; what was counted on rows of everyone is left out."""
-    norms = tuple(Norm(n.metric, n.kind, n.attribute, n.limit, n.limit) for n in evidence.norms)
-    columns = sorted({a for n in norms for a in n.attribute})
-    return replace(
-        evidence, rates=found.rates, gaps=found.gaps, dataset=found.dataset, counts=found.counts, pairs=found.pairs,
-        power=found.power, family=found.family, notes=found.notes, findings=tuple(findings(found)), bounds=None,
-        norms=judge(Policy(evidence.policy.version, norms, ""), found, columns), law=None, presets=None,
-        data=replace(evidence.data, audited_rows=people),
-    )  # fmt: skip
 
 
 def threshold(folder: CaseFolder, evidence: Evidence) -> None:
