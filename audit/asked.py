@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from audit.answers import current
 from audit.asking import ask, raw_output
 from audit.case import Case, ModelSpec
 from audit.cube import Floats, Ints
@@ -103,9 +104,17 @@ def open_model(
     file = path or model.path
     assert file is not None
     if model.path is None or model.python is None or model.load is None or (made_here and is_safe(file)):
+        if (store := current()) is not None:
+            from audit.answers.worker import KeptWorker
+
+            return KeptWorker(file, store, allow=tuple(allow))
         return Worker(file, allow=tuple(allow))
     load = own_format(model) or model.load if made_here else model.load
     own = Environment(model.python, load, model.consent, model.path.parent, made_here)
+    if (store := current()) is not None and store.part is not None:
+        from audit.answers.worker import KeptOwn
+
+        return KeptOwn(file, own, store)
     return OwnWorker(file, own)
 
 

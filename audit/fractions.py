@@ -67,16 +67,17 @@ def _sums(margin: Margin, metric: Metric) -> tuple[Floats, Floats, Sums | None]:
 
 
 def _shared(margin: Margin, metric: Metric) -> tuple[Floats, Floats, Floats]:
-    """`fractions` for gaps and their tests: with weights, effective numbers that lean on all groups together."""
-    if not margin.weighted:
+    """`fractions` for gaps and their tests: effective numbers that lean on all groups together."""
+    if not margin.weighted and not repeated(margin):
         return fractions(margin, metric)
     return _kept(margin, metric.name, metric.numerator.tobytes(), metric.denominator.tobytes(), True)
 
 
 def _of_all(margin: Margin, metric: Metric) -> tuple[Floats, Floats, Floats]:
     x, n, sums = _sums(margin, metric)
-    assert sums is not None  # of weights
-    return x, n, stats.shared_size(x, n - x, *sums)
+    assert sums is not None  # of weights or of people in several rows
+    shared = stats.shared_size(x, n - x, *sums)
+    return x, n, shared if margin.weighted else np.where(margin.people == margin.rows, n, shared)
 
 
 def correlations(margin: Margin, metric: Metric) -> Floats | None:

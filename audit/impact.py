@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,9 +23,52 @@ FEW = 30
 SELECTION, SCORING = SELECTION_RATE, "scoring_rate"
 
 
+@dataclass(frozen=True, slots=True)
+class ImpactGroup:
+    """One category. counted: of `rows`; share: of the people of known group; low, high: of its ratio, whatever the
+    groups of those of unknown group are; left_out: too small a share for a ratio."""
+
+    group: tuple[str, ...]
+    people: int
+    rows: int
+    counted: int
+    share: float | None
+    rate: float | None
+    impact_ratio: float | None
+    low: float | None
+    high: float | None
+    left_out: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ImpactTable:
+    """unknown: people of unknown group; withheld: groups that are not shown; highest_rate: of those with a ratio."""
+
+    attribute: tuple[str, ...]
+    metric: str
+    groups: tuple[ImpactGroup, ...]
+    unknown: int
+    withheld: int
+    highest_rate: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class BesideHighest:
+    """One group's rate over the highest one, and the test of the pair; below: the limit."""
+
+    attribute: tuple[str, ...]
+    group: tuple[str, ...]
+    highest: tuple[str, ...]
+    ratio: float
+    below: bool
+    p_value: float | None
+    few_people: bool
+    people: int
+
+
 def impact_table(
     margin: Margin, metric: str = SELECTION, *, leave_out: float = 0.0, median: float | None = None
-) -> dict[str, Any]:
+) -> ImpactTable:
     """Per group: people, counted ones, rate, impact ratio, and the least and largest that the ratio can be.
 
     metric: "selection_rate" (the favourable decision) or "scoring_rate" (scores above `median`). leave_out: groups with
@@ -47,27 +90,27 @@ def impact_table(
     for g in np.flatnonzero(known).tolist():
         low, high = ratio_bounds(counts, place[g], yes, no) if g in place and highest > 0 else (None, None)
         rows.append(
-            {
-                "group": list(margin.groups[g]),
-                "people": int(margin.people[g]),
-                "rows": int(n[g]),
-                "counted": int(x[g]),
-                "share": float(n[g] / total) if total else None,
-                "rate": float(rate[g]) if n[g] > 0 else None,
-                "impact_ratio": float(rate[g] / highest) if kept[g] and highest > 0 else None,
-                "low": low,
-                "high": high,
-                "left_out": bool(n[g] > 0 and not kept[g]),
-            }
+            ImpactGroup(
+                group=tuple(margin.groups[g]),
+                people=int(margin.people[g]),
+                rows=int(n[g]),
+                counted=int(x[g]),
+                share=float(n[g] / total) if total else None,
+                rate=float(rate[g]) if n[g] > 0 else None,
+                impact_ratio=float(rate[g] / highest) if kept[g] and highest > 0 else None,
+                low=low,
+                high=high,
+                left_out=bool(n[g] > 0 and not kept[g]),
+            )
         )
-    return {
-        "attribute": list(margin.attribute),
-        "metric": metric,
-        "groups": rows,
-        "unknown": int(n[unknown].sum()),
-        "withheld": int(margin.withheld.sum()),
-        "highest_rate": highest if kept.any() else None,
-    }
+    return ImpactTable(
+        attribute=tuple(margin.attribute),
+        metric=metric,
+        groups=tuple(rows),
+        unknown=int(n[unknown].sum()),
+        withheld=int(margin.withheld.sum()),
+        highest_rate=highest if kept.any() else None,
+    )
 
 
 def ratio_bounds(counts: Sequence[tuple[float, float]], at: int, yes: float, no: float) -> tuple[float, float]:
@@ -134,7 +177,7 @@ def _above(margin: Margin, median: float | None) -> tuple[Floats, Floats]:
     return above, per_score.sum(axis=1).astype(np.float64)
 
 
-def rule_of_thumb(margin: Margin, limit: float) -> list[dict[str, Any]]:
+def rule_of_thumb(margin: Margin, limit: float) -> list[BesideHighest]:
     """Each group's rate over the highest one beside `limit`, with an exact test of the pair; whether people are few."""
     x, n = _selected(margin)
     usable = np.array([UNKNOWN not in g for g in margin.groups]) & ~margin.withheld & (n > 0)
@@ -156,15 +199,15 @@ def rule_of_thumb(margin: Margin, limit: float) -> list[dict[str, Any]]:
         pair = stats.largest_gap(((x[[top, g]] * part[[top, g]], e[[top, g]]),))
         ratio = float((x[g] / n[g]) / (x[top] / n[top]))
         out.append(
-            {
-                "attribute": list(margin.attribute),
-                "group": list(margin.groups[g]),
-                "highest": list(margin.groups[top]),
-                "ratio": ratio,
-                "below": ratio < limit,
-                "p_value": pair.p_value,
-                "few_people": bool(few),
-                "people": int(margin.people[g]),
-            }
+            BesideHighest(
+                attribute=tuple(margin.attribute),
+                group=tuple(margin.groups[g]),
+                highest=tuple(margin.groups[top]),
+                ratio=ratio,
+                below=ratio < limit,
+                p_value=pair.p_value,
+                few_people=bool(few),
+                people=int(margin.people[g]),
+            )
         )
     return out

@@ -4,11 +4,12 @@
 
 For each group against the one with the highest rate (or the case's reference), over strata of the factors:
 
-- the Mantel-Haenszel risk difference with Sato's variance (Greenland & Robins 1985; Sato 1989) and the odds ratio with
-  its interval and test (Robins, Breslow & Greenland 1986; Mantel & Haenszel 1959), and the test of Breslow & Day with
-  Tarone's correction whether it is the same in all strata, by statsmodels;
+- the Mantel-Haenszel risk difference (Greenland & Robins 1985) with the interval that inverts Sato's (1989) variance as
+  a score test does (Klingenberg 2014), the odds ratio with its interval and test (Robins, Breslow & Greenland 1986;
+  Mantel & Haenszel 1959), and the test of Breslow & Day with Tarone's correction whether it is the same in all strata,
+  by statsmodels;
 - the gap adjusted by a logistic regression on the factors: the mean difference of predicted rates, were everyone of
-  one group or the other (an average marginal effect), with a robust or cluster-robust variance, by statsmodels;
+  one group or the other (an average marginal effect), by statsmodels, with a robust or cluster-robust variance;
 - how much of the raw gap the factors' mix takes away (Kitagawa 1955);
 - conditional demographic disparity on these factors (Wachter, Mittelstadt & Russell 2021), and which factor stands in
   for the attribute itself (Cramer's V): a factor may be how the gap is made.
@@ -27,13 +28,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from msgspec.structs import replace
-from scipy.linalg import qr
 
 from audit.case import Case
 from audit.documents import plain
 from audit.documents.rows import AdjustedGap, AlikePair, Explained, LikeWithLike, MantelHaenszel, RawGap
 from audit.gaps import Settings, seed_of
 from audit.load.values import coded
+from audit.marginal_gap import dummies, regression_adjusted
 from audit.quality.codes import Group, levels_of
 from audit.quality.proxies import association
 from audit.stats.adjust import holm
@@ -131,7 +132,7 @@ def _attribute(
     if best is None:
         best = max(use, key=lambda g: (rate[g], people[g], group.levels[g]))
     alpha = settings.alpha / (len(use) - 1)
-    columns = np.concatenate([_dummies(f[2].codes) for f in factors], axis=1)
+    columns = np.concatenate([dummies(f[2].codes) for f in factors], axis=1)
     out = []
     for g in use:
         if g == best:
@@ -218,13 +219,14 @@ def mantel_haenszel(table: Ints, alpha: float = 0.05) -> MantelHaenszel:
     total = n1 + n2
     weight = n1 * n2 / total
     value = float((weight * (x1 / n1 - x2 / n2)).sum() / weight.sum())
-    p = (n1**2 * x2 - n2**2 * x1 + n1 * n2 * (n2 - n1) / 2) / total**2
-    q = (x1 * (n2 - x2) + x2 * (n1 - x1)) / (2 * total)
-    error = float(np.sqrt(max(0.0, value * p.sum() + q.sum())) / weight.sum())
+    p = float(((n1**2 * x2 - n2**2 * x1 + n1 * n2 * (n2 - n1) / 2) / total**2).sum() / weight.sum() ** 2)
+    q = float(((x1 * (n2 - x2) + x2 * (n1 - x1)) / (2 * total)).sum() / weight.sum() ** 2)
+    # Sato's variance is p d + q at a true difference d; the limits are where (value - d)^2 is z^2 times it.
     z = two_sided(alpha)
-    out = MantelHaenszel(
-        value, max(-1.0, value - z * error), min(1.0, value + z * error), strata=int(both.sum()), rows=int(total.sum())
-    )
+    middle = value + z**2 * p / 2
+    half = float(np.sqrt(max(0.0, middle**2 - value**2 + z**2 * q)))
+    low, high = max(-1.0, min(middle - half, value)), min(1.0, max(middle + half, value))
+    out = MantelHaenszel(value, low, high, strata=int(both.sum()), rows=int(total.sum()))
     informative = (x1 + x2 > 0) & (x1 + x2 < total)
     if not informative.any():
         return replace(out, reason="in every stratum all are decided alike: there is no odds ratio and no test")
@@ -291,68 +293,6 @@ def _parts(table: Floats) -> tuple[Floats, Floats]:
     r2 = np.divide(x2, n2, out=np.zeros_like(x2), where=n2 > 0)
     r1, r2 = np.where(n1 > 0, r1, r2), np.where(n2 > 0, r2, r1)
     return ((s1 - s2) * (r1 + r2) / 2).sum(axis=1), ((s1 + s2) / 2 * (r1 - r2)).sum(axis=1)
-
-
-def _dummies(codes: Ints) -> Floats:
-    """(n, levels - 1): each level but the most frequent as 0 and 1."""
-    counts = np.bincount(codes)
-    rest = [k for k in range(len(counts)) if counts[k] and k != int(counts.argmax())]
-    return np.stack([codes == k for k in rest], axis=1).astype(np.float64) if rest else np.zeros((len(codes), 0))
-
-
-def _apart(columns: Floats) -> Floats:
-    """The columns without those that others already say."""
-    kept = columns[:, (columns.sum(axis=0) > 0) & (columns.sum(axis=0) < len(columns))]
-    if not kept.shape[1]:
-        return kept
-    r, order = qr(kept - kept.mean(axis=0), mode="r", pivoting=True)
-    size = np.abs(np.diag(r))
-    found: Floats = kept[:, np.sort(order[: int((size > 1e-9 * size[0]).sum())])]
-    return found
-
-
-def regression_adjusted(
-    columns: Floats, second: npt.NDArray[np.bool_], favourable: Ints, weight: Floats | None, cluster: Ints | None,
-    alpha: float = 0.05,
-) -> AdjustedGap:  # fmt: skip
-    """The mean over all these rows of P(favourable | first group) - P(favourable | second group), factors as they are.
-
-    columns (n, K): the factors' levels; second (n,): who is of the second group. The interval is by the delta method
-    from a sandwich variance (HC1, or by cluster).
-    """
-
-    def none(reason: str) -> AdjustedGap:
-        return AdjustedGap(None, None, None, reason)
-
-    if favourable.min() == favourable.max():
-        return none("everyone is decided alike")
-    kept = _apart(columns)
-    design = np.column_stack([np.ones(len(kept)), second.astype(np.float64), kept])
-    if np.linalg.matrix_rank(design) < design.shape[1]:
-        return none("the factors say who is of which group: the two cannot be told apart in these rows")
-    import statsmodels.api as sm
-
-    how: dict[str, Any] = {"cov_type": "HC1"}
-    if cluster is not None:
-        how = {"cov_type": "cluster", "cov_kwds": {"groups": cluster}}
-    try:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            fit = sm.GLM(favourable, design, family=sm.families.Binomial(), var_weights=weight).fit(maxiter=100, **how)
-    except (np.linalg.LinAlgError, ValueError) as problem:
-        return none(f"the regression has no solution ({type(problem).__name__})")
-    if not fit.converged or np.abs(fit.params).max() > 15 or not np.isfinite(np.asarray(fit.cov_params())).all():
-        return none("some levels decide the outcome alone, so that the regression has no finite solution")
-    mass = np.ones(len(design)) if weight is None else weight
-    mass = mass / mass.sum()
-    as_first, as_second = design.copy(), design.copy()
-    as_first[:, 1], as_second[:, 1] = 0.0, 1.0
-    p1, p2 = fit.predict(as_first), fit.predict(as_second)
-    value = float(mass @ (p1 - p2))
-    slope = (mass * p1 * (1 - p1)) @ as_first - (mass * p2 * (1 - p2)) @ as_second
-    error = float(np.sqrt(slope @ np.asarray(fit.cov_params()) @ slope))
-    z = two_sided(alpha)
-    return AdjustedGap(value, max(-1.0, value - z * error), min(1.0, value + z * error))
 
 
 def conditional_disparity(

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from audit import progress
+from audit.answers import keeps
 from audit.by_proxy import by_proxy
 from audit.by_proxy import sentences as proxy_sentences
 from audit.case import Case, keeping_answers
@@ -73,6 +74,7 @@ class DataFacts:
     source: Mapping[str, str] | None = None
 
 
+@keeps
 def run_audit(
     case: Case,
     out: Path,

@@ -23,7 +23,8 @@ from audit.by_proxy import Proxy, one
 from audit.cube import CodedRows, Margin, Meaning, cube_of, margins_of
 from audit.fractions import effective
 from audit.gaps import Settings
-from audit.likewise import kitagawa, mantel_haenszel, regression_adjusted
+from audit.likewise import kitagawa, mantel_haenszel
+from audit.marginal_gap import regression_adjusted
 from audit.metrics import SELECTION_RATE, metrics_for
 from audit.pairs import pair_table
 from audit.smooth import design, smooth

@@ -114,9 +114,8 @@ def of_clusters(runs: int, sizes: Sequence[int]) -> list[str]:
                     rng = seed("clusters", groups, size, rows, alike)
                     sums = clustered(rng, (runs, groups), size, rows, alike)
                     said = rows if isinstance(rows, int) else f"{rows[0]} to {rows[1]}"
-                    out.append(
-                        line((groups, f"{size:,}", said, words, *judged(sums, RATE, min(runs, WIDEST // groups))))
-                    )
+                    held = judged(sums, RATE, min(runs, WIDEST // groups), rows != 1)
+                    out.append(line((groups, f"{size:,}", said, words, *held)))
     return out
 
 

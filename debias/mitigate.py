@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from audit import progress
+from audit.answers import keeps
 from audit.case import Case, keeping_answers
 from audit.code import Decisions
 from audit.documents import record_in
@@ -37,6 +38,7 @@ SCHEMA = "assay/mitigation/1"
 FILE = "mitigation.json"
 
 
+@keeps
 def run_mitigate(
     case: Case,
     method: str,

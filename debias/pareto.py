@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from audit import progress
+from audit.answers import keeps
 from audit.case import Case
 from audit.code import Decisions, code_rows
 from audit.cube import CodedRows, Ints, Margin, cube_of
@@ -50,6 +51,7 @@ PART = "search.part.json"
 MOST = 1000
 
 
+@keeps
 def run_search(
     case: Case,
     out: Path,

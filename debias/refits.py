@@ -172,7 +172,8 @@ def refitting(
     with ExitStack() as stack:
         found = _refitting(task, allow, own, workers, stack)
         model = "" if path is None else hashlib.sha256(path.read_bytes()).hexdigest()
-        yield found if kept is None else Remembered(found, kept, model)
+        # What a worker is asked is kept where it is asked.
+        yield found if kept is None or isinstance(found, Cloned) else Remembered(found, kept, model)
 
 
 def _refitting(task: Task, allow: Sequence[str], own: bool, workers: Sequence[Any], stack: ExitStack) -> Refits:

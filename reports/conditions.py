@@ -11,12 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from audit.documents import record_in
 from audit.documents.evidence import Evidence
+from audit.documents.log import ConditionEntry, ConditionStated, ReportEntry, logged
 from audit.documents.mitigation import Mitigation
 from audit.errors import InputError
 from audit.findings import NormResult
 from audit.load.forms import BY
 from audit.metrics import METRICS, SELECTION_RATE
+from audit.numbers import brief
 from audit.sizes import unit
 from audit.values import UNKNOWN
 from reports import words
@@ -47,24 +50,24 @@ class Condition:
 
 
 def read(raw: Sequence[Mapping[str, Any]]) -> tuple[Condition, ...]:
-    """From a manifest or a log entry."""
-    return tuple(Condition(int(c["number"]), c["text"], c["owner"], c["due"], c["state"]) for c in raw)
+    """From a manifest."""
+    return _read(record_in(tuple[ConditionStated, ...], raw, "manifest.json"))
+
+
+def _read(stated: Sequence[ConditionStated]) -> tuple[Condition, ...]:
+    return tuple(Condition(c.number, c.text, c.owner, c.due, c.state) for c in stated)
 
 
 def of_case(entries: Sequence[Mapping[str, Any]], case: str) -> tuple[Condition, ...]:
     """How the conditions of a case stand by the log: those of its reports, and what was entered about them since."""
     found: dict[int, Condition] = {}
-    for e in entries:
-        if e.get("case") != case:
-            continue
-        if e["type"] == "report":
-            for c in read(e.get("conditions", ())):
+    for e in logged(entries):
+        if isinstance(e, ReportEntry) and e.case == case:
+            for c in _read(e.conditions):
                 found.setdefault(c.number, c)
-        elif e["type"] == ENTRY and e["number"] in found:
-            old = found[e["number"]]
-            found[e["number"]] = replace(
-                old, owner=e["owner"] or old.owner, due=e["due"] or old.due, state=e["state"] or old.state
-            )
+        elif isinstance(e, ConditionEntry) and e.case == case and e.number in found:
+            old = found[e.number]
+            found[e.number] = replace(old, owner=e.owner or old.owner, due=e.due or old.due, state=e.state or old.state)
     return tuple(found[n] for n in sorted(found))
 
 
@@ -166,7 +169,7 @@ def worst(norms: Sequence[NormResult]) -> list[NormResult]:
 
 
 def _gap(evidence: Evidence, n: NormResult) -> str:
-    limit = f"to {100 * n.limit:g} points or less" if n.kind == "difference" else f"to {n.limit:g} or more"
+    limit = f"to {brief(100 * n.limit)} points or less" if n.kind == "difference" else f"to {brief(n.limit)} or more"
     what = "gap" if n.kind == "difference" else "ratio"
     by = words.attribute(evidence.stated, n.attribute, 34)
     return f"Bring the {what} by {by} in {plain(n.metric)} {limit}, or write down why it stays."

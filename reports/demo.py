@@ -14,6 +14,7 @@ from typing import Any
 from audit import progress
 from audit.case import Case
 from audit.files import canonical, write_whole
+from audit.numbers import fixed
 from debias.methods.method import REWEIGHING
 
 FITS = 6
@@ -58,20 +59,20 @@ def run_demo(case: Case, out: Path, stress: bool = False) -> tuple[dict[str, Any
     progress.stage("Verifying")
     verification = verify_or_raise((out / "report.pdf").read_bytes())
     lap("verify")
+    said = {key: audit.evidence[key] for key in ("findings", "norms")}
     document: dict[str, Any] = {
         "case": case.name,
-        "findings": audit.evidence["findings"],
-        "norms": audit.evidence["norms"],
+        **said,
         "report": {"file": "report.pdf", "sha256": issued.sha256, "level": issued.level},
         "verified": verification.to_json(),
         "seconds": seconds,
     }
     write_whole(out / "demo.json", canonical(document))
     lines = [f"{case.name}: {case.purpose}", ""]
-    lines += [f"- {s}" for s in audit.evidence["findings"]]
+    lines += [f"- {s}" for s in said.get("findings", ())]
     lines += ["", "What the model leans on most: " + ", ".join(e["feature"] for e in explanation["global"][:5]) + "."]
     lines += ["", *summary(mitigation), "", *stressed, f"Signed: {out / 'report.pdf'} ({verification.verdict})"]
-    lines += ["Seconds: " + ", ".join(f"{k} {v:.1f}" for k, v in seconds.items()) + "."]
+    lines += ["Seconds: " + ", ".join(f"{k} {fixed(v, 1)}" for k, v in seconds.items()) + "."]
     return document, "\n".join(lines)
 
 

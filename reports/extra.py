@@ -91,6 +91,16 @@ class Condition(_Form, frozen=True):
     state: Literal["open"]
 
 
+class Checkpoint(msgspec.Struct, frozen=True):
+    """The log before the report (reports.log.entries.stated); read where it is held against its own signature."""
+
+    origin: str
+    size: int
+    root: str
+    key: str
+    note: str
+
+
 class Extra(_Form, frozen=True):
     """What Assay enters into a manifest (reports.issue); each is left out where there is nothing to say."""
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from audit import access
+from audit import access, answers
 from audit.case import Case
 from audit.errors import InputError, OutputError
 from audit.files import private_folder
@@ -136,7 +136,7 @@ def forget_folder(place: Path, jobs_home: Path, *, reports_to: Path | None = Non
         raise InputError("this case is not a folder of the workspace", got=str(place), expected="a folder")
     if on_hold := held(place):
         raise InputError(
-            "this case is on hold", got=f"{on_hold['by']}, {on_hold['time'][:10]}: {on_hold['reason']}",
+            "this case is on hold", got=f"{on_hold.by}, {on_hold.time[:10]}: {on_hold.reason}",
             expected="a case that may go", todo="end the hold first: assay purge --release ID; nothing was deleted",
         )  # fmt: skip
     done = _jobs_of((place,), jobs_home)
@@ -152,26 +152,35 @@ def forget_folder(place: Path, jobs_home: Path, *, reports_to: Path | None = Non
             private_folder(reports_to)
             _do(lambda path=path, to=to: os.replace(path, to), path)  # type: ignore[misc]
     out = Forgotten((), tuple(kept))
-    out += _explanations(place / "run", dry)
+    out += _answers(place / "run", dry)
     out += _tree(place, dry, skip=reports if dry else ())
     for job in done:
         out += _tree(job, dry)
     return out
 
 
-def held(place: Path) -> dict[str, str]:
-    """The hold on a case (by, time, reason); empty where there is none. One that cannot be read holds all the same."""
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Who keeps a case whatever the rules say, since when, and why."""
+
+    by: str
+    time: str
+    reason: str
+
+
+def held(place: Path) -> Held | None:
+    """The hold on a case; None where there is none. One that cannot be read holds all the same."""
     if not (place / HOLD).exists():
-        return {}
+        return None
     found = _document(place / HOLD)
-    return {k: str(found.get(k, "not known")) for k in ("by", "time", "reason")}
+    return Held(*(str(found.get(k, "not known")) for k in ("by", "time", "reason")))
 
 
 def forget_run(run: Path, jobs_home: Path, *, keep_reports: bool = False, dry: bool = False) -> Forgotten:
     """What Assay has written into a run folder that a person named; anything else in it stays and is listed."""
     run = Path(run)
     done = _jobs_of((run,), jobs_home)
-    out = _explanations(run, dry)
+    out = _answers(run, dry)
     for path in sorted(run.iterdir()):
         if path.is_dir() and not path.is_symlink() and path.name in _FOLDERS:
             out += _tree(path, dry)
@@ -282,21 +291,20 @@ def _jobs_of(places: Sequence[Path], jobs_home: Path) -> list[Path]:
     return out
 
 
-def _explanations(run: Path, dry: bool) -> Forgotten:
-    """Explanations of this run's data that are kept for all cases together (ASSAY_HOME/explanations)."""
-    home = os.environ.get("ASSAY_HOME")
-    digest = _document(run / "evidence.json").get("data", {}).get("sha256")
-    out = Forgotten()
-    if not home or not digest:
-        return out
-    for path in sorted((Path(home) / "explanations").glob("*.json")):
-        try:
-            document = json.loads(path.read_bytes().partition(b"\n")[2])
-        except (OSError, ValueError):
-            continue
-        if isinstance(document, dict) and (document.get("data") or {}).get("sha256") == digest:
-            out += _file(path, dry)
-    return out
+def _answers(run: Path, dry: bool) -> Forgotten:
+    """What is kept for this run in the store that all cases of a workspace share (audit/answers)."""
+    place = answers.place_of(run)
+    if place == run / ".store":
+        return Forgotten()
+    before = place.parent / "explanations"  # where explanations were kept once
+    return kept_answers(place, *answers.forget_run(run, dry=dry)) + (
+        _tree(before, dry) if before.is_dir() else Forgotten()
+    )
+
+
+def kept_answers(place: Path, entries: int, size: int) -> Forgotten:
+    """Entries of the store in this folder, in words."""
+    return Forgotten((f"{place / 'answers.db'} ({entries:,} answers)",), (), size) if entries else Forgotten()
 
 
 def _is_report(path: Path) -> bool:

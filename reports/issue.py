@@ -21,6 +21,10 @@ from typing import TYPE_CHECKING, Any
 from audit import progress
 from audit.documents import Documents, record_in
 from audit.documents.evidence import Titled
+from audit.documents.log import ProtocolEntry, logged_as
+from audit.documents.presets import FormAsked
+from audit.documents.series import LoopEvent
+from audit.documents.watch import Promotion
 from audit.errors import DataError, InputError
 from audit.files import write_whole
 from audit.publish import publish_documents
@@ -29,11 +33,11 @@ from reports.about import about_of
 from reports.attest import MODEL_CARD, STATEMENTS
 from reports.issued import remember_issued
 from reports.known import remember
-from reports.manifest import ARCHIVE, AUDITOR_FIELD, NAME, Attached, Manifest, SignerSlot, strict_json
+from reports.manifest import ARCHIVE, AUDITOR_FIELD, NAME, Attached, Manifest, SignerSlot
 from reports.pdf import write_pdf
 from reports.presets import FILE as PRESETS
-from reports.presets import preset_bytes, read_preset
-from reports.series import SERIES, series_bytes
+from reports.presets import embedded_forms, preset_bytes, read_preset
+from reports.series import SERIES, WATCH, series_bytes, watch_in
 from reports.sign import Signed, SignedLevel, Validation, certify, timestamp_authority
 from reports.signing_key import SigningKey
 from reports.undrawn import ENTRY
@@ -51,7 +55,6 @@ EMBEDDED = (
     "whatif.json",
 )
 NEEDED = ("cube.json", "evidence.json")
-WATCHED = "assay/watch/1"
 MOST_REASON = 500
 REASON = "I issued this report and vouch for its figures"
 _PINNED = re.compile(r"^(?P<name>.+)=(?P<hex>[0-9a-f]{64})$")
@@ -182,9 +185,9 @@ def asked_of_board(
     evidence, mitigation = documents.evidence, documents.mitigation
     case = case_of(documents)
     earlier = () if before is None else conditions.of_case(before.entries, case)
-    watched = _monitoring(run / "watch.json", case) is not None
+    watched = _monitoring(run, case) is not None
     asked = conditions.asked(evidence, mitigation, earlier=earlier, given=given, watched=watched)
-    lasts = [read_preset(p["text"], p["name"]).lasts_days for p in presets_in(files)]
+    lasts = [read_preset(form.text or "", form.name).lasts_days for form in presets_in(files)]
     known = [d for d in lasts if d is not None]
     day = issued.astimezone(dt.UTC).date()
     return {
@@ -195,9 +198,9 @@ def asked_of_board(
     }
 
 
-def presets_in(files: Mapping[str, bytes]) -> list[dict[str, Any]]:
-    """The forms that are embedded, by name and text."""
-    return list(Documents.of(files).plain(PRESETS)["presets"]) if PRESETS in files else []
+def presets_in(files: Mapping[str, bytes]) -> tuple[FormAsked, ...]:
+    """The forms that are embedded."""
+    return embedded_forms(Documents.of(files).plain(PRESETS)) if PRESETS in files else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,46 +350,40 @@ def said_of(
         from reports.log.entries import stated
         from reports.register import earlier
 
-        out["checkpoint"] = stated(before)
-        if about is not None:
-            out["about"] = dict(about)
-        if found := earlier(before.entries, case, about):
-            out["register"] = found
-    if protocol is not None:
-        out["protocol"] = _protocol(protocol, before)
-    if before is not None and searched is not None and (begun := _begun(searched, before, out.get("protocol"))):
-        out |= {"search": begun}
-    stated_otherwise = [d.strip() for d in deviations if d.strip()]
-    if stated_otherwise:
-        out["deviations"] = stated_otherwise
-    if (watched := _monitoring(run / "watch.json", case)) is not None:
-        out["monitoring"] = watched
-    return out
+        out |= {
+            "checkpoint": stated(before),
+            "about": None if about is None else dict(about),
+            "register": earlier(before.entries, case, about),
+        }
+    fixed = None if protocol is None else _protocol(protocol, before)
+    out |= {
+        "protocol": fixed,
+        "search": None if before is None or searched is None else _begun(searched, before, fixed),
+        "deviations": [d.strip() for d in deviations if d.strip()],
+        "monitoring": _monitoring(run, case),
+    }
+    return {name: said for name, said in out.items() if said}
 
 
-def _monitoring(path: Path, case: str) -> dict[str, Any] | None:
+def _monitoring(run: Path, case: str) -> dict[str, Any] | None:
     """What the loop's record in the run folder shows; None where there is none, of another case, or of no batch yet."""
-    if not path.is_file():
+    found = watch_in(run, case)
+    if found is None:
         return None
-    content = path.read_bytes()
-    record = strict_json(content, path.name)
-    if not isinstance(record, dict) or record.get("schema") != WATCHED:
-        return None
-    if record.get("case", {}).get("name") != case or not record.get("batches"):
-        return None
+    content, watch = found
     return {
-        "file": path.name,
+        "file": WATCH,
         "sha256": hashlib.sha256(content).hexdigest(),
-        "batches": int(record["batches"]),
-        "people": int(record.get("rows") or 0),
-        "changes": _kinds(record.get("promotions", []), "promoted", "rolled_back"),
-        "incidents": _kinds(record.get("incidents", []), "incident"),
-        "time": str(record.get("trail", {}).get("time", "")),
+        "batches": watch.batches,
+        "people": watch.rows,
+        "changes": _kinds(watch.promotions, "promoted", "rolled_back"),
+        "incidents": _kinds(watch.incidents, "incident"),
+        "time": watch.trail.time,
     }
 
 
-def _kinds(events: Sequence[Mapping[str, Any]], *kinds: str) -> int:
-    return sum(e.get("kind") in kinds for e in events)
+def _kinds(events: Sequence[LoopEvent | Promotion], *kinds: str) -> int:
+    return sum(e.kind in kinds for e in events)
 
 
 def _begun(search: Mapping[str, Any], before: LogView, protocol: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -405,7 +402,7 @@ def _protocol(path: Path, before: LogView | None) -> dict[str, Any]:
         raise InputError("the protocol cannot be read", got=error.strerror or str(error), expected=str(path)) from error
     digest = hashlib.sha256(content).hexdigest()
     entries = before.entries if before is not None else ()
-    logged = next((e["logged"] for e in entries if e["type"] == "protocol" and e.get("sha256") == digest), None)
+    logged = next((e.logged for e in logged_as(ProtocolEntry, entries) if e.sha256 == digest), None)
     return {"file": Path(path).name, "sha256": digest, "logged": logged}
 
 
@@ -415,11 +412,11 @@ def slots_of(key: SigningKey, members: Sequence[str]) -> tuple[SignerSlot, ...]:
     names: set[str] = set()
     for number, text in enumerate(members, 1):
         pinned = _PINNED.match(text.strip())
-        name = (pinned["name"] if pinned else text).strip()
+        name = (pinned.group("name") if pinned else text).strip()
         if name.casefold() in names:
             raise InputError("a board member is named twice", got=name, expected="each name once")
         names.add(name.casefold())
-        slots.append(SignerSlot(f"Member{number}", name, "member", pinned["hex"] if pinned else None))
+        slots.append(SignerSlot(f"Member{number}", name, "member", pinned.group("hex") if pinned else None))
     return (*slots, ARCHIVE)
 
 

@@ -17,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from audit.case import Case
+from audit.documents import record_in
+from audit.documents.explanations import Explained, Refused
+from audit.documents.presets import FormAsked
 from audit.errors import CaseError, InputError, nearest
 from reports.presets.records import Preset
 
@@ -57,18 +60,19 @@ def letter_of(case: Case, explained: Mapping[str, Any], row: int, preset: Preset
             f"the preset {preset.name!r} has no letter", got="no [letter]", expected="a preset with [letter]",
             todo="use adverse-action, or write one",
         )  # fmt: skip
-    person = next((p for p in explained.get("people", []) if p["row"] == row), None)
+    stated = record_in(Explained, explained, "explain.json")
+    person = next((p for p in stated.people if p.row == row), None)
     if person is None:
         raise InputError(
             f"there is no explanation of row {row}",
-            got=str(explained.get("reason") or "explanations of other rows"),
+            got=stated.reason or "explanations of other rows",
             expected="a decision made by a model that can be asked",
             todo="name the model in the case",
         )
-    if person["favourable"]:
+    if person.favourable:
         raise InputError(
             f"the decision on row {row} is the favourable one",
-            got=f"{person['decision']!r}",
+            got=f"{person.decision!r}",
             expected="a person who was refused",
             todo="choose the row of a person who was refused",
         )
@@ -82,7 +86,7 @@ def letter_of(case: Case, explained: Mapping[str, Any], row: int, preset: Preset
         [_filled(text, preset, answers, lacking) for text in part]
         for part in (preset.letter.before, preset.letter.after)
     )
-    decision = said(case, case.data.label or "", str(person["decision"]))
+    decision = said(case, case.data.label or "", str(person.decision))
     lines = [*(f"[HOLD THIS LETTER. {f}]" for f in findings), preset.letter.title, "", *before, ""]
     lines += [f"The decision: {decision}.", "", "What counted most against you:"]
     lines += [f"  {n}. {r}." for n, r in enumerate(told, 1)] or ["  No single fact about you counted against you."]
@@ -90,14 +94,14 @@ def letter_of(case: Case, explained: Mapping[str, Any], row: int, preset: Preset
     return Letter(row, "\n".join(lines) + "\n", tuple(told), tuple(findings), tuple(lacking))
 
 
-def _reasons(case: Case, person: Mapping[str, Any], most: int) -> tuple[list[str], list[str]]:
+def _reasons(case: Case, person: Refused, most: int) -> tuple[list[str], list[str]]:
     """The principal reasons in the person's words, the strongest first; and the sensitive columns among them."""
     good = (case.data.favourable or case.data.positive) == case.data.positive
-    against = [(f["feature"], -f["value"] if good else f["value"]) for f in person["shap"]]
+    against = [(f.feature, -f.value if good else f.value) for f in person.shap]
     ranked = [name for name, share in sorted(against, key=lambda a: -a[1]) if share > 0]
     sensitive = [name for name in ranked[:most] if name in case.data.sensitive]
     told = [n for n in ranked if n not in case.data.sensitive][:most]
-    return [f"{column_words(case, n)}: {said(case, n, str(person['values'][n]))}" for n in told], sensitive
+    return [f"{column_words(case, n)}: {said(case, n, str(person.values[n]))}" for n in told], sensitive
 
 
 def column_words(case: Case, column: str) -> str:
@@ -110,19 +114,19 @@ def said(case: Case, column: str, value: str) -> str:
     return case.data.codes.get(column, {}).get(value, value)
 
 
-def _turns(case: Case, person: Mapping[str, Any]) -> list[str]:
+def _turns(case: Case, person: Refused) -> list[str]:
     """What would have turned the decision, within the steps that were called plausible."""
-    found = person.get("recourse")
-    if not found:
+    found = person.recourse
+    if found is None:
         return ["What would change it: nobody has said yet which facts a person can change."]
-    if not found["found"]:
+    if not found.found:
         return ["What would change it: none of the changes that are plausible for you would have turned the decision."]
     out = ["The decision would have turned with one of these:"]
-    for change in found["changes"][:3]:
+    for change in found.changes[:3]:
         steps = [
-            f"{column_words(case, s['feature'])} from {said(case, s['feature'], str(s['from']))} to "
-            f"{said(case, s['feature'], str(s['to']))}"
-            for s in change["steps"]
+            f"{column_words(case, s.feature)} from {said(case, s.feature, str(s.start))} to "
+            f"{said(case, s.feature, str(s.to))}"
+            for s in change.steps
         ]
         out.append(f"  - {' and '.join(steps)}.")
     return [*out, "That is said of the decision as it was made, and is no promise for a new one."]
@@ -151,7 +155,7 @@ def write_letter(case: Case, run: Path, row: int, form: str | None = None) -> Le
     from reports.presets import check_case, letter_forms, shipped
 
     check_case(case)
-    forms = letter_forms([{"name": f.name, "text": f.text, "answers": f.answers} for f in case.forms])
+    forms = letter_forms([FormAsked(f.name, f.text, dict(f.answers)) for f in case.forms])
     name = form or next((f.name for f in case.forms if f.name in forms), USUAL)
     if name not in forms:
         known = name in shipped() or name in [f.name for f in case.forms]

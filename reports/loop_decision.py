@@ -17,6 +17,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec import field
+
+from audit.documents import FormError, record_in
+from audit.documents.base import Record
+from audit.documents.watch import SignedBody, SignedEnvelope, SignedFacts
 from audit.errors import InputError, VerificationError
 from debias.loop.approver import SIGNED_FACTS, Opened
 from debias.loop.trail import Entry
@@ -28,19 +33,42 @@ from reports.verify.identity import Reader, leads, unfit
 VERIFIER = "assay:watch/1"
 
 
+class _Digest(Record, frozen=True):
+    sha256: str
+
+
+class _Subject(Record, frozen=True):
+    name: str
+    digest: _Digest
+
+
+class _Predicate(Record, frozen=True):
+    decision: dict[str, Any]
+
+
+class _Statement(Record, frozen=True):
+    """An in-toto statement on a decision, as `sign_decision` makes it."""
+
+    type_: str = field(name="_type")
+    predicate_type: str = field(name="predicateType")
+    predicate: _Predicate
+    subject: tuple[_Subject, ...]
+
+
 def sign_decision(facts: Mapping[str, Any], key: SigningKey, now: dt.datetime | None = None) -> dict[str, Any]:
     """facts: SIGNED_FACTS of the decision (debias/loop/approver.py). The envelope with its certificates, as text."""
     from cryptography.hazmat.primitives.serialization import Encoding
 
+    said = record_in(SignedFacts, dict(facts), "a decision")
     when = (now or dt.datetime.now(dt.UTC)).astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     subjects = [
-        {"name": "model", "digest": {"sha256": facts["model"]}},
-        {"name": "policy", "digest": {"sha256": facts["policy"]}},
+        {"name": "model", "digest": {"sha256": said.model}},
+        {"name": "policy", "digest": {"sha256": said.policy}},
     ]
     predicate = {
         "verifier": {"id": VERIFIER},
         "timeCreated": when,
-        "properties": ["ASSAY_MEMBER_APPROVED"] if facts["approve"] else [],
+        "properties": ["ASSAY_MEMBER_APPROVED"] if said.approve else [],
         "decision": {k: facts[k] for k in SIGNED_FACTS},
     }
     line = seal({"_type": STATEMENT, "subject": subjects, "predicateType": SVR, "predicate": predicate}, key)
@@ -56,27 +84,28 @@ def opened_decision(signed: Mapping[str, Any]) -> Opened:
     from cryptography import x509
 
     try:
-        certificates = [base64.b64decode(c, validate=True) for c in signed["certificates"]]
-        line = str(signed["envelope"]).encode()
+        enveloped = record_in(SignedEnvelope, dict(signed), "a decision")
+        certificates = [base64.b64decode(c, validate=True) for c in enveloped.certificates]
+        line = enveloped.envelope.encode()
         mine = x509.load_der_x509_certificate(certificates[0])
-    except (KeyError, TypeError, IndexError, ValueError, binascii.Error) as error:
+    except (FormError, TypeError, IndexError, ValueError, binascii.Error) as error:
         raise _broken("a signature that cannot be read") from error
     problem = unfit(certificates[0])
     if problem is not None:
         raise _broken(problem)
     try:
-        statement = statement_of(opened(line, certificates[0]))
-        decision = statement["predicate"]["decision"]
-        known = {s["name"]: s["digest"]["sha256"] for s in statement["subject"]}
-        right = (statement["_type"], statement["predicateType"]) == (STATEMENT, SVR) and set(decision) == set(
-            SIGNED_FACTS
-        )
-        right = right and known == {k: decision[k] for k in ("model", "policy")}
+        plain = statement_of(opened(line, certificates[0]))
     except InputError as error:
         raise _broken(error.message) from error
-    except (KeyError, TypeError) as error:
+    try:
+        statement = record_in(_Statement, dict(plain), "a statement")
+        decision = statement.predicate.decision
+        said = record_in(SignedFacts, decision, "a statement")
+    except FormError as error:
         raise _broken("a statement about something else") from error
-    if not right:
+    known = [(s.name, s.digest.sha256) for s in statement.subject]
+    right = (STATEMENT, SVR, [("model", said.model), ("policy", said.policy)])
+    if (statement.type_, statement.predicate_type, sorted(known)) != right:
         raise _broken("a statement about something else")
     from cryptography.hazmat.primitives import hashes
 
@@ -116,30 +145,27 @@ def check_decisions(entries: Iterable[Entry], trust: bytes | None = None) -> lis
     out = []
     for entry in entries:
         hashes[entry.seq] = entry.hash
-        facts = entry.body["facts"]
-        signed = facts.get("signed")
-        if signed is None:
+        body = record_in(SignedBody, dict(entry.body), "an entry of the trail")
+        facts = body.facts
+        if facts.signed is None:
             continue
-        found = opened_decision(signed)
-        said = found.facts
-        end = said["trail"]
-        right = {k: facts.get(k) for k in ("model", "reason", "by")} | {
-            "approve": entry.body["kind"] != "rejected", "policy": entry.body["policy"],
-        }  # fmt: skip
-        if any(said[k] != v for k, v in right.items()) or found.name != facts.get("by"):
+        found = opened_decision(facts.signed)
+        said = record_in(SignedFacts, dict(found.facts), "a decision")
+        told = (said.model, said.reason, said.by, said.approve, said.policy)
+        right = (facts.model, facts.reason, facts.by, body.kind != "rejected", body.policy)
+        if told != right or found.name != facts.by:
             raise _broken("a statement that says something else than the entry", entry.seq)
-        if not (1 <= end["seq"] < entry.seq and hashes[end["seq"]] == end["hash"]):
+        if not (1 <= said.trail.seq < entry.seq and hashes[said.trail.seq] == said.trail.hash):
             raise _broken("a statement about another trail", entry.seq)
-        if signed["envelope"] in seen:
+        envelope = record_in(SignedEnvelope, facts.signed, "a decision").envelope
+        if envelope in seen:
             raise _broken("a signature that was used before", entry.seq)
-        seen.add(signed["envelope"])
+        seen.add(envelope)
         if reader is not None:
             problem = leads(
                 found.certificates[0], found.certificates[1:], reader, dt.datetime.fromisoformat(entry.time)
             )
             if problem is not None:
                 raise _broken(problem, entry.seq)
-        out.append(
-            SignedBy(entry.seq, entry.body["kind"], found.name, found.fingerprint, None if reader is None else True)
-        )
+        out.append(SignedBy(entry.seq, body.kind, found.name, found.fingerprint, None if reader is None else True))
     return out

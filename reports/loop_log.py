@@ -10,17 +10,20 @@ a trail that was written anew together with the log. A loop is named by the hash
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from audit.documents import Documents, record_in
+from audit.documents.log import LoopEntry, logged, logged_as
+from audit.documents.watch import TrailHead
 from audit.errors import DataError
 from debias.loop.anchor import noted_end
 from reports.log.store import Entry, Log
 
-TYPE = "loop"
 EVERY = 3600.0
 """Seconds between two entries while a loop runs."""
 
@@ -37,27 +40,25 @@ class LoopLog:
 
     def note(self, first: str, head: Mapping[str, Any], when: str, *, now: bool = False) -> None:
         """Enter where the trail ends, where an hour has gone by or `now`. first: hash of the trail's first entry."""
-        if head["hash"] == self._last or (not now and self._clock() < self._due):
+        end = record_in(TrailHead, dict(head), "the trail")
+        if end.hash == self._last or (not now and self._clock() < self._due):
             return
-        entry: Entry = {
-            "type": TYPE, "case": self._case, "loop": first, "seq": head["seq"], "hash": head["hash"],
-            "seal": head["seal"], "logged": when,
-        }  # fmt: skip
-        self._log.append(lambda view: [] if view.entries and _same(view.entries[-1], entry) else [entry])
-        self._due, self._last = self._clock() + self._every, head["hash"]
+        entry = LoopEntry(self._case, first, end.seq, end.hash, end.seal, when)
+        self._log.append(lambda view: [] if _is_last(view.entries, entry) else [msgspec.to_builtins(entry)])
+        self._due, self._last = self._clock() + self._every, end.hash
 
     def noted(self, first: str) -> dict[int, str]:
         """seq -> hash of this loop's entries since the trail last went back (which the trail says itself)."""
         out: dict[int, str] = {}
-        for entry in self._log.view().entries:
-            if entry["type"] == TYPE and entry.get("loop") == first:
-                seq = int(entry["seq"])
-                out = {k: v for k, v in out.items() if k < seq} | {seq: str(entry["hash"])}
+        for entry in logged_as(LoopEntry, self._log.view().entries):
+            if entry.loop == first:
+                out = {k: v for k, v in out.items() if k < entry.seq} | {entry.seq: entry.hash}
         return out
 
 
-def _same(last: Entry, entry: Entry) -> bool:
-    return all(last.get(k) == entry[k] for k in ("type", "loop", "hash"))
+def _is_last(entries: Sequence[Entry], entry: LoopEntry) -> bool:
+    last = logged(entries[-1:])
+    return any(isinstance(e, LoopEntry) and (e.loop, e.hash) == (entry.loop, entry.hash) for e in last)
 
 
 def noted_in(path: Path) -> dict[int, str]:
@@ -71,14 +72,15 @@ def noted_in(path: Path) -> dict[int, str]:
         end = noted_end(path)
         if end is None:
             raise DataError(f"{path.name} cannot be read", got="no file", todo="give a report or a copy of head.json")
-        return {end["seq"]: end["hash"]}
+        noted = record_in(TrailHead, dict(end), path.name)
+        return {noted.seq: noted.hash}
     from reports.log.record import read_report
 
     _, _, files = read_report(path.read_bytes())
-    links = json.loads(files["series.json"])["trail"]["links"] if "series.json" in files else []
-    if not links:
+    series = Documents.of(files).series
+    if series is None or not series.trail.links:
         raise DataError(
             f"{path.name} says nothing of a trail", got="a report without a watched loop, or without its trail",
             expected="a report of this loop", todo="give another report, or a copy of head.json",
         )  # fmt: skip
-    return {int(e["seq"]): str(e["hash"]) for e in links}
+    return {e.seq: e.hash for e in series.trail.links}

@@ -10,12 +10,15 @@ import contextlib
 import datetime as dt
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+import msgspec
+
 from audit.documents import record_in
+from audit.documents.base import Names, Record
 from audit.documents.evidence import Evidence
 from audit.errors import DataError, InputError, ModelError, nearest
 from audit.evidence import sha256
@@ -24,12 +27,33 @@ from audit.models.registry import Registry
 from audit.models.served.addresses import check_address
 from audit.models.served.client import Access, Client
 from audit.publish import publish_files
-from reports.machine.openlineage import to_event
+from reports.machine.openlineage import assertions, run_of, to_event
 from reports.manifest import strict_json
 
-EXPERIMENT = "assay"
+EXPERIMENT, EVIDENCE = "assay", "evidence.json"
+T = TypeVar("T")
 LINEAGE_URL, LINEAGE_KEY = "OPENLINEAGE_URL", "OPENLINEAGE_API_KEY"
 MOST_METRICS = 1000
+
+
+class Written(Record, frozen=True, tag_field="to", tag="mlflow"):
+    """Where an audit stands in an MLflow registry; metrics: how many; model: NAME/VERSION, where it is registered."""
+
+    uri: str
+    run_id: str
+    metrics: int
+    tags: dict[str, str]
+    model: str | None
+    files: Names
+
+
+class SentEvents(Record, frozen=True, tag_field="to", tag="openlineage"):
+    """The events that a lineage store took; assertions: how many norms."""
+
+    uri: str
+    run_id: str
+    events: Names
+    assertions: int
 
 
 def publish(
@@ -41,7 +65,7 @@ def publish(
     ca: Path | None = None,
     plain_text: bool = False,
     now: dt.datetime,
-) -> dict[str, Any]:
+) -> Written | SentEvents:
     """Write the audit in the folder `run` to "mlflow" or "openlineage"; says where it went.
 
     uri: the server, else MLFLOW_TRACKING_URI or OPENLINEAGE_URL. report: the signed PDF of this very audit, stored
@@ -52,7 +76,7 @@ def publish(
             "there is no such place to publish to", got=repr(to), expected=", ".join(WAYS), todo=nearest(to, WAYS)
         )
     files = {}
-    for name in ("evidence.json", "cube.json"):
+    for name in (EVIDENCE, "cube.json"):
         try:
             files[name] = (run / name).read_bytes()
         except OSError as error:
@@ -60,9 +84,9 @@ def publish(
                 f"{name} is missing", got=str(run), expected="the folder of a finished audit",
                 todo="run `assay audit` first",
             ) from error  # fmt: skip
-    content = publish_files(files)["evidence.json"]
+    content = publish_files(files)[EVIDENCE]
     pdf = None if report is None else _same(report, content)
-    evidence = record_in(Evidence, strict_json(content, "evidence.json"), "evidence.json")
+    evidence = record_in(Evidence, strict_json(content, EVIDENCE), EVIDENCE)
     return WAYS[to](evidence, content, pdf, uri, ca, plain_text, now)
 
 
@@ -109,29 +133,78 @@ def metrics(evidence: Evidence) -> dict[str, float]:
     return dict(list(out.items())[:MOST_METRICS])
 
 
+class _RunInfo(Record, frozen=True):
+    experiment_id: str
+    run_id: str = ""
+    artifact_uri: str = ""
+
+
+class _Run(Record, frozen=True):
+    info: _RunInfo
+
+
+class _RunMade(Record, frozen=True):
+    """MLflow's answer about a run."""
+
+    run: _Run
+
+
+class _Experiment(Record, frozen=True):
+    experiment_id: str
+
+
+class _ExperimentFound(Record, frozen=True):
+    experiment: _Experiment
+
+
+class _Registered(Record, frozen=True):
+    """Which version of which model in a registry was audited."""
+
+    name: str
+    version: str
+    uri: str | None = None
+    run_id: str | None = None
+
+    @property
+    def said(self) -> str:
+        return f"{self.name}/{self.version}"
+
+
+def _answer(kind: type[T], plain: Any) -> T:
+    """What the tracking server answered. Raises ModelError for another form than MLflow's."""
+    try:
+        return msgspec.convert(plain, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise ModelError(
+            "the tracking server's answer cannot be read", got="another form", expected="MLflow's REST API 2.0",
+            todo="see whether --uri names an MLflow server",
+        ) from error  # fmt: skip
+
+
 def _to_mlflow(
     evidence: Evidence, content: bytes, pdf: bytes | None, uri: str | None, ca: Path | None, plain: bool,
     now: dt.datetime,
-) -> dict[str, Any]:  # fmt: skip
-    known = evidence.model.registry or {}
+) -> Written:  # fmt: skip
+    known = None if not evidence.model.registry else record_in(_Registered, evidence.model.registry, "evidence.json")
+    case = evidence.case.name[:250]
     tags = {
         "assay.verdict": verdict(evidence),
         "assay.policy": evidence.policy.version,
         "assay.evidence.sha256": sha256(content),
-        "assay.case": evidence.case.name[:250],
+        "assay.case": case,
         # Also where there is none: that of an earlier audit must not stand beside this one's evidence.
         "assay.report.sha256": "none" if pdf is None else sha256(pdf),
-        **({} if not known else {"assay.model": f"{known['name']}/{known['version']}"}),
+        **({} if known is None else {"assay.model": known.said}),
     }
     millis = int(now.timestamp() * 1000)
-    with Registry(uri or known.get("uri"), ca=ca, plain_text=plain, what="the tracking server") as server:
-        experiment = _experiment(server, known.get("run_id"))
+    with Registry(uri or (known.uri if known else None), ca=ca, plain_text=plain, what="the tracking server") as server:
+        experiment = _experiment(server, known.run_id if known else None)
         made = server.post(
-            "runs/create", once=True, experiment_id=experiment, start_time=millis, run_name=tags["assay.case"],
+            "runs/create", once=True, experiment_id=experiment, start_time=millis, run_name=case,
             tags=[{"key": k, "value": v} for k, v in tags.items()],
         )  # fmt: skip
-        info = made["run"]["info"]
-        run, where = str(info["run_id"]), urlsplit(str(info["artifact_uri"]))
+        info = _answer(_RunMade, made).run.info
+        run, where = info.run_id, urlsplit(info.artifact_uri)
         status = "FAILED"
         try:
             found = metrics(evidence)
@@ -149,36 +222,34 @@ def _to_mlflow(
             server.put_artifact(f"{folder}/assay/evidence.json", content)
             if pdf is not None:
                 server.put_artifact(f"{folder}/assay/report.pdf", pdf)
-            if known:
+            if known is not None:
                 for key, value in tags.items():
-                    server.post(
-                        "model-versions/set-tag", name=known["name"], version=known["version"], key=key, value=value
-                    )
+                    server.post("model-versions/set-tag", name=known.name, version=known.version, key=key, value=value)
             status = "FINISHED"
         finally:
             with contextlib.suppress(ModelError) if status == "FAILED" else contextlib.nullcontext():
                 server.post("runs/update", run_id=run, status=status, end_time=millis)
-        return {"to": "mlflow", "uri": server.uri, "run_id": run, "metrics": len(found), "tags": tags,
-                "model": f"{known['name']}/{known['version']}" if known else None,
-                "files": ["assay/evidence.json", *(["assay/report.pdf"] if pdf is not None else [])]}  # fmt: skip
+        files = ("assay/evidence.json", *(("assay/report.pdf",) if pdf is not None else ()))
+        return Written(server.uri, run, len(found), tags, known.said if known else None, files)
 
 
 def _experiment(server: Registry, run: str | None) -> str:
     """Where the model was trained, or the experiment called assay, made where it is not there."""
     if run:
-        return str(server.get("runs/get", run_id=run)["run"]["info"]["experiment_id"])
+        return _answer(_RunMade, server.get("runs/get", run_id=run)).run.info.experiment_id
     try:
-        return str(server.get("experiments/get-by-name", experiment_name=EXPERIMENT)["experiment"]["experiment_id"])
+        found = server.get("experiments/get-by-name", experiment_name=EXPERIMENT)
+        return _answer(_ExperimentFound, found).experiment.experiment_id
     except ModelError as error:
         if "HTTP 404" not in error.got:
             raise
-    return str(server.post("experiments/create", once=True, name=EXPERIMENT)["experiment_id"])
+    return _answer(_Experiment, server.post("experiments/create", once=True, name=EXPERIMENT)).experiment_id
 
 
 def _to_openlineage(
     evidence: Evidence, content: bytes, pdf: bytes | None, uri: str | None, ca: Path | None, plain: bool,
     now: dt.datetime,
-) -> dict[str, Any]:  # fmt: skip
+) -> SentEvents:  # fmt: skip
     where = (uri or os.environ.get(LINEAGE_URL, "")).rstrip("/")
     if not where:
         raise InputError(
@@ -192,9 +263,7 @@ def _to_openlineage(
     sent = []
     with Client(Access(where, what, ca=ca, plain_text=plain, token_env=named)) as client:
         for kind in ("START", "COMPLETE"):
-            event = to_event(evidence, digest=digest, when=now) | {"eventType": kind}
-            if kind == "START":
-                event |= {"inputs": [{k: v for k, v in i.items() if k != "inputFacets"} for i in event["inputs"]]}
+            event = to_event(evidence, digest=digest, when=now, kind=kind)
             reply = client.ask("POST", path if "/lineage" in path else f"{path}/api/v1/lineage", canonical(event))
             if reply.status not in (200, 201, 202):
                 raise ModelError(
@@ -203,19 +272,19 @@ def _to_openlineage(
                     expected="HTTP 200, 201 or 202", todo="see whether --uri names a lineage store, and its key is set",
                 )  # fmt: skip
             sent.append(kind)
-    return {"to": "openlineage", "uri": where, "run_id": event["run"]["runId"], "events": sent,
-            "assertions": len(event["inputs"][0]["inputFacets"]["dataQualityAssertions"]["assertions"])}  # fmt: skip
+    return SentEvents(where, run_of(digest), tuple(sent), len(assertions(evidence)))
 
 
-WAYS = {"mlflow": _to_mlflow, "openlineage": _to_openlineage}
+WAYS: Mapping[str, Callable[..., Written | SentEvents]] = {"mlflow": _to_mlflow, "openlineage": _to_openlineage}
 
 
-def words(done: Mapping[str, Any]) -> str:
+def words(done: Written | SentEvents) -> str:
     """What was written, for a terminal."""
-    if done["to"] == "openlineage":
-        return f"Sent to {done['uri']}: run {done['run_id']}, {done['assertions']} norms as assertions."
-    beside = f" and on the model {done['model']}" if done["model"] else ""
+    if isinstance(done, SentEvents):
+        return f"Sent to {done.uri}: run {done.run_id}, {done.assertions} norms as assertions."
+    beside = f" and on the model {done.model}" if done.model else ""
+    stands = done.tags.get("assay.verdict")
     return (
-        f"Written to {done['uri']}: run {done['run_id']} with {done['metrics']} figures, {', '.join(done['files'])}; "
-        f"tags on it{beside}, assay.verdict = {done['tags']['assay.verdict']} (no approval: that is the signed report)."
+        f"Written to {done.uri}: run {done.run_id} with {done.metrics} figures, {', '.join(done.files)}; "
+        f"tags on it{beside}, assay.verdict = {stands} (no approval: that is the signed report)."
     )

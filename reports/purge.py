@@ -4,7 +4,7 @@
 
     uploads_days = 7          # uploads of the app that were never made a case
     jobs_days = 30            # records of work that has ended, with what it printed
-    answers_days = 30         # answers of served models that were kept
+    answers_days = 30         # answers of models that were kept
     explanations_days = 30    # explanations of single persons
     data_days = 90            # tables and models of a case; what was measured on them, and the report, stay
     cases_days = 730          # the whole case; its signed report moves to ASSAY_HOME/reports
@@ -24,28 +24,34 @@ import os
 import time
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from audit import access
+from audit.answers import old
 from audit.errors import AssayError, CaseError, DataError, InputError, nearest
 from audit.files import canonical, write_whole
+from audit.numbers import brief
 from audit.sealed import CLEAR, OPEN, SEALED, is_open, is_sealed, outer, save
 from audit.sealed import hold as hold_open
 from debias import jobs
 from reports import forget
-from reports.forget import Forgotten
-from reports.log.store import Entry, Log
+from reports.forget import Forgotten, Held
+from reports.log.store import Log
 
 RULES = {
     "uploads_days": "uploads that were never made a case",
     "jobs_days": "records of ended work",
-    "answers_days": "kept answers of served models",
+    "answers_days": "kept answers of models",
     "explanations_days": "explanations of single persons",
     "data_days": "tables and models",
     "cases_days": "whole cases",
 }
+KINDS = {"answers_days": ("answer", "fit", "model"), "explanations_days": ("explanation",)}
+"""What a rule removes from the store of answers."""
 SETTINGS = "retention.toml"
 PURGED = "purged.json"
 PURGE = "purge"
@@ -54,18 +60,33 @@ _ROWS = ("incoming", "poor")
 """Folders of a run that hold people's rows."""
 
 
+class PurgeEntry(msgspec.Struct, frozen=True, tag_field="type", tag=PURGE):
+    """The line of the log of acts: when, by whom, of which case, how much, by which rule."""
+
+    logged: str
+    person: str
+    name: str
+    roles: tuple[str, ...]
+    act: str
+    case: str
+    allowed: bool
+    files: int
+    bytes: int
+    rule: str
+
+
 @dataclass(slots=True)
 class Purged:
     """What went, or would go. entries: the lines of the log; done: the files; its kept: what stops a rule."""
 
-    entries: list[dict[str, Any]] = field(default_factory=list)
+    entries: list[PurgeEntry] = field(default_factory=list)
     done: Forgotten = field(default_factory=Forgotten)
 
     def lines(self) -> list[str]:
         """In words."""
         out = [
-            f"{RULES[e['rule'].split()[0]].capitalize()}{' of case ' + e['case'][:8] if e['case'] else ''}: "
-            f"{e['files']:,} files, {e['bytes']:,} bytes ({e['rule']})"
+            f"{RULES[e.rule.split()[0]].capitalize()}{' of case ' + e.case[:8] if e.case else ''}: "
+            f"{e.files:,} files, {e.bytes:,} bytes ({e.rule})"
             for e in self.entries
         ]
         out += [f"Kept: {place}: {why}" for place, why in self.done.kept]
@@ -111,6 +132,7 @@ def purge(home: Path, rules: Mapping[str, float], *, dry: bool = False, now: flo
         if forget._ID.fullmatch(place.name) and place.is_dir() and not place.is_symlink():
             run.case(place)
     run.jobs()
+    run.answers()
     return run.found
 
 
@@ -133,14 +155,14 @@ class _Purge:
         self.found.done += Forgotten((), would.kept)
         if not would.deleted:
             return
-        entry = {
-            "type": PURGE, "logged": self.at(), "person": self.who[0], "name": self.who[1], "roles": list(self.who[2]),
-            "act": PURGE, "case": "" if case is None else case.name, "allowed": True, "files": len(would.deleted),
-            "bytes": would.size, "rule": f"{rule} = {self.rules[rule]:g}",
-        }  # fmt: skip
+        entry = PurgeEntry(
+            logged=self.at(), person=self.who[0], name=self.who[1], roles=tuple(self.who[2]), act=PURGE,
+            case="" if case is None else case.name, allowed=True, files=len(would.deleted), bytes=would.size,
+            rule=f"{rule} = {brief(self.rules[rule])}",
+        )  # fmt: skip
         self.found.entries.append(entry)
         if not self.dry:
-            self.log.append(lambda _: [_line(entry)])
+            self.log.append(lambda _: [msgspec.to_builtins(entry)])
             would = do()
         self.found.done += Forgotten(would.deleted, (), would.size)
 
@@ -164,6 +186,17 @@ class _Purge:
             return sum((forget._tree(p, dry) for p in due), Forgotten())
 
         self.go("jobs_days", None, gone(True), lambda: gone(False))
+
+    def answers(self) -> None:
+        """Of the store that the cases share: what nobody has used for so long."""
+        place = self.home / "answers"
+        for rule, kinds in KINDS.items():
+            if (days := self.rules.get(rule)) is not None:
+
+                def gone(dry: bool, kinds: Any = kinds, days: float = days) -> Forgotten:
+                    return forget.kept_answers(place, *old(place, kinds, self.now - days * DAY, dry=dry))
+
+                self.go(rule, None, gone(True), lambda gone=gone: gone(False))
 
     def case(self, place: Path) -> None:
         """One case; a sealed one is opened for it where anything in it may be due."""
@@ -214,29 +247,24 @@ class _Purge:
         """Some files of a case; a note stays in their place, so that who misses them is told."""
 
         def gone(dry: bool) -> Forgotten:
-            out = forget._explanations(root / "run", dry) if rule == "explanations_days" else Forgotten()
             if not dry:
-                why = {"by": self.who[1], "time": self.at(), "rule": f"{rule} = {self.rules[rule]:g}"}
+                why = {"by": self.who[1], "time": self.at(), "rule": f"{rule} = {brief(self.rules[rule])}"}
                 noted = [{"file": p.name, **why} for p in files]
                 write_whole(root / PURGED, canonical([*purged_of(root), *noted]), mode=0o600)
-            return out + sum((forget._file(p, dry) for p in files), Forgotten())
+            return sum((forget._file(p, dry) for p in files), Forgotten())
 
         self.go(rule, place, gone(True), lambda: gone(False))
 
     def stops(self, place: Path) -> str:
         """Why nothing of this case goes now; "" where nothing stops it."""
         if held := forget.held(place):
-            return f"on hold since {held['time'][:10]} by {held['by']}: {held['reason']}"
+            return f"on hold since {held.time[:10]} by {held.by}: {held.reason}"
         wanted = str(outer(place))
         for job in jobs.find(self.home / "jobs"):
             named = any(str(outer(Path(a))).startswith(wanted) for a in job.args if os.sep in a)
             if named and not jobs.state(self.home / "jobs", job.id).over:
                 return "work on it is not finished"
         return ""
-
-
-def _line(entry: Mapping[str, Any]) -> Entry:
-    return dict(entry)
 
 
 def _is_data(path: Path, place: Path) -> bool:
@@ -256,7 +284,7 @@ def purged_of(place: Path) -> Iterator[dict[str, Any]]:
     yield from (e for e in found if isinstance(e, dict)) if isinstance(found, list) else ()
 
 
-def hold(place: Path, reason: str, *, now: dt.datetime | None = None) -> dict[str, str]:
+def hold(place: Path, reason: str, *, now: dt.datetime | None = None) -> Held:
     """Keep a case, whatever the rules say, until it is released. Raises InputError without a reason."""
     who = access.demand("delete", place)
     if not place.is_dir():
@@ -264,12 +292,12 @@ def hold(place: Path, reason: str, *, now: dt.datetime | None = None) -> dict[st
     if not reason.strip():
         raise InputError("a hold needs a reason", got="none", expected="why the case has to be kept", todo="say why")
     when = (now or dt.datetime.now(dt.UTC)).isoformat(timespec="seconds")
-    note = {"by": getpass.getuser() if who.local else who.name, "time": when, "reason": reason.strip()}
-    write_whole(place / forget.HOLD, canonical(note), mode=0o600)
+    note = Held(getpass.getuser() if who.local else who.name, when, reason.strip())
+    write_whole(place / forget.HOLD, canonical(asdict(note)), mode=0o600)
     return note
 
 
-def release(place: Path) -> dict[str, str]:
+def release(place: Path) -> Held:
     """End a hold; what it said. Raises DataError where there is none."""
     access.demand("delete", place)
     if not (held := forget.held(place)):

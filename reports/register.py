@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from audit.documents.log import DecisionEntry, ReportEntry, logged, logged_as
 from reports.about import SAME, compared
 from reports.conditions import OPEN, Condition, of_case
-from reports.log.entries import DECISION, REPORT
 from reports.log.store import Entry
 
 ISSUED = "issued"
@@ -74,55 +74,58 @@ class Standing:
 
 def register(entries: Sequence[Entry]) -> tuple[Line, ...]:
     """Every report and decision in the log, in the order in which they were logged."""
-    reports = {e["report"]: e for e in entries if e["type"] == REPORT}
+    known = logged(entries)
+    reports = {e.report: e for e in known if isinstance(e, ReportEntry)}
     out = []
-    for e in entries:
-        if e["type"] == REPORT:
+    for e in known:
+        if isinstance(e, ReportEntry):
             out.append(
-                Line(e["issued"], "the auditor's clock", e["auditor"], ISSUED, e["case"], e["report"], e["number"],
-                     "", "", None, e["logged"])
+                Line(e.issued, "the auditor's clock", e.auditor, ISSUED, e.case, e.report, e.number, "", "", None,
+                     e.logged)
             )  # fmt: skip
-        elif e["type"] == DECISION:
-            about = reports.get(e["report"], {})
+        elif isinstance(e, DecisionEntry):
+            about = reports.get(e.report)
+            case, number = ("", "") if about is None else (about.case, about.number)
             out.append(
-                Line(e["time"], e["time_from"], e["member"], e["decision"], str(about.get("case", "")), e["report"],
-                     str(about.get("number", "")), e["reason"], e["conditions"], e["until"], e["logged"])
+                Line(e.time, e.time_from, e.member, e.decision, case, e.report, number, e.reason, e.conditions,
+                     e.until, e.logged)
             )  # fmt: skip
     return tuple(out)
 
 
 def standings(entries: Sequence[Entry], today: dt.date) -> tuple[Standing, ...]:
     """Each report and how it stands on this day, in the order of issue."""
+    known = logged(entries)
     out = []
-    for e in entries:
-        if e["type"] != REPORT:
+    for e in known:
+        if not isinstance(e, ReportEntry):
             continue
-        made = [d for d in entries if d["type"] == DECISION and d["report"] == e["report"]]
-        approved = [d for d in made if d["decision"] == "approve"]
-        reached = bool(e["members"]) and len(approved) >= e["quorum"]
-        until = min((d["until"] for d in approved if d["until"]), default=None) if reached else None
+        made = [d for d in known if isinstance(d, DecisionEntry) and d.report == e.report]
+        approved = [d for d in made if d.decision == "approve"]
+        reached = bool(e.members) and len(approved) >= e.quorum
+        until = min((d.until for d in approved if d.until), default=None) if reached else None
         out.append(
             Standing(
-                report=e["report"],
-                number=e["number"],
-                case=e["case"],
-                auditor=e["auditor"],
-                issued=e["issued"],
+                report=e.report,
+                number=e.number,
+                case=e.case,
+                auditor=e.auditor,
+                issued=e.issued,
                 approved=len(approved),
                 rejected=len(made) - len(approved),
-                members=len(e["members"]),
-                quorum=e["quorum"],
+                members=len(e.members),
+                quorum=e.quorum,
                 until=until,
                 standing=_standing(e, len(approved), len(made), until, today) + _old(e, today),
-                review=e.get("review"),
-                outdated=e.get("outdated"),
+                review=e.review,
+                outdated=e.outdated,
             )
         )
     return tuple(out)
 
 
-def _standing(report: Entry, approved: int, decided: int, until: str | None, today: dt.date) -> str:
-    members, quorum = len(report["members"]), report["quorum"]
+def _standing(report: ReportEntry, approved: int, decided: int, until: str | None, today: dt.date) -> str:
+    members, quorum = len(report.members), report.quorum
     if not members:
         return "no decision asked for"
     if approved >= quorum:
@@ -134,15 +137,15 @@ def _standing(report: Entry, approved: int, decided: int, until: str | None, tod
     return f"open, {quorum - approved} more approvals needed"
 
 
-def _old(report: Entry, today: dt.date) -> str:
+def _old(report: ReportEntry, today: dt.date) -> str:
     """Said of an audit that is older than one of its forms allows."""
-    day = report.get("outdated")
+    day = report.outdated
     return "" if not day or dt.date.fromisoformat(day) >= today else f"; THE AUDIT IS OUTDATED since {day}"
 
 
 def conditions_of(entries: Sequence[Entry]) -> dict[str, tuple[Condition, ...]]:
     """Case -> its conditions as they stand, for every case that has some."""
-    cases = dict.fromkeys(str(e["case"]) for e in entries if e["type"] == REPORT)
+    cases = dict.fromkeys(e.case for e in logged_as(ReportEntry, entries))
     return {case: found for case in cases if (found := of_case(entries, case))}
 
 
@@ -152,11 +155,11 @@ def earlier(entries: Sequence[Entry], case: str, about: Mapping[str, str] | None
     Those on a case of this name, and those on the same model and data under another name. `on`: how model and data of
     that report stand to those of this one; `case`: its name.
     """
-    reports = {e["report"]: e for e in entries if e["type"] == REPORT}
+    known = {e.report: e.about for e in logged_as(ReportEntry, entries)}
     keys = ("when", "who", "decision", "number", "conditions", "until", "case")
     out = []
     for line in reversed(register(entries)):
-        on = compared(about, reports.get(line.report, {}).get("about"))
+        on = compared(about, known.get(line.report))
         if line.decision != ISSUED and (line.case == case or on == SAME):
             out.append({k: getattr(line, k) for k in keys} | {"on": on})
     return out

@@ -10,12 +10,15 @@ from typing import Any
 import msgspec
 
 from audit import progress
+from audit.answers import never
 from audit.case import Case, offline
 from audit.documents import Documents, record_in
 from audit.documents.base import SettingsSaid
+from audit.documents.evidence import SettingsPlain
 from audit.documents.explanations import Explanations
-from audit.documents.mitigation import Mitigation
+from audit.documents.mitigation import AimAsked, Mitigation
 from audit.documents.search import Search
+from audit.documents.stress import Stress, Whatif
 from audit.errors import CaseError, DataError
 from audit.evidence import sha256
 from audit.gaps import Settings
@@ -26,7 +29,8 @@ from reports.manifest import NAME, Manifest
 
 
 def run_again(case: Case, files: Mapping[str, bytes], allow: Sequence[str] = ()) -> dict[str, bytes]:
-    """The run folder's files of `case`, made as the embedded `files` say they were made, and published alike.
+    """The run folder's files of `case`, made as the embedded `files` say they were made, and published alike. Nothing
+    that was kept is used: the model is asked for everything.
 
     allow: types in the model file that the verifier has reviewed. Raises what an audit, an explanation, a search and a
     mitigation raise.
@@ -34,18 +38,20 @@ def run_again(case: Case, files: Mapping[str, bytes], allow: Sequence[str] = ())
     case = _from_kept(case)
     documents = Documents.of(files)
     people = NAME in files and read_extra(Manifest.from_bytes(files[NAME]).extra).people
-    with tempfile.TemporaryDirectory(prefix="assay-rerun-") as place:
+    with never(), tempfile.TemporaryDirectory(prefix="assay-rerun-") as place:
         out = Path(place)
-        run_audit(case, out, Settings.from_json(documents.plain("evidence.json")["settings"]), allow=allow)
+        settings = record_in(SettingsPlain, documents.plain("evidence.json"), "evidence.json").settings
+        run_audit(case, out, Settings.from_json(settings), allow=allow)
         if documents.explanations is not None:
             _explain(case, out, documents.explanations, allow)
         found = None if documents.search is None else _search(case, out, documents.search, allow)
         stated = documents.mitigation
         if stated and not (found and _picked(case, out, stated, found, sha256(files["search.json"]), allow)):
             _mitigate(case, out, stated, allow)
-        for name, again in (("stress.json", _stress), ("whatif.json", _whatif)):
-            if name in files:
-                again(case, out, documents.plain(name), allow)
+        if documents.stress is not None:
+            _stress(case, out, documents.stress, allow)
+        if documents.whatif is not None:
+            _whatif(case, out, documents.whatif, allow)
         made = {name: (out / name).read_bytes() for name in files if (out / name).is_file()}
     return publish_files(made, people=people)
 
@@ -109,7 +115,7 @@ def _picked(
         found,
         entry,
         choice_of(found, digest, entry, Said(choice.reason, choice.by, choice.time)),
-        tolerance=float(stated.parameters["tolerance"]),
+        tolerance=record_in(AimAsked, stated.parameters, "mitigation.json").tolerance,
         draws=_settings(stated.settings).draws,
         allow=allow,
         onnx=bool(stated.onnx),
@@ -128,7 +134,8 @@ def _mitigate(case: Case, out: Path, stated: Mitigation, allow: Sequence[str]) -
     from debias.picked import Picked
 
     progress.stage("Mitigating again")
-    asked, settings = stated.parameters, _settings(stated.settings)
+    asked = record_in(AimAsked, stated.parameters, "mitigation.json")
+    settings = _settings(stated.settings)
     picked = None
     if stated.search is not None and stated.choice is not None:
         # Of a search that the report does not hold: what it was made of is known from the record only.
@@ -141,9 +148,9 @@ def _mitigate(case: Case, out: Path, stated: Mitigation, allow: Sequence[str]) -
         stated.method,
         out,
         seed=stated.seed,
-        constraint=asked["constraint"],
-        tolerance=float(asked["tolerance"]),
-        attributes=list(asked["attributes"]),
+        constraint=asked.constraint,
+        tolerance=asked.tolerance,
+        attributes=list(asked.attributes),
         floor=settings.floor,
         draws=settings.draws,
         allow=allow,
@@ -175,22 +182,19 @@ def _search(case: Case, out: Path, stated: Search, allow: Sequence[str]) -> Sear
     return record_in(Search, found, "search.json")
 
 
-def _stress(case: Case, out: Path, stated: Mapping[str, Any], allow: Sequence[str]) -> None:
+def _stress(case: Case, out: Path, stated: Stress, allow: Sequence[str]) -> None:
     from debias.stress.run import run_stress
 
     progress.stage("Stressing again")
-    asked = stated["asked"]
-    run_stress(
-        case, out, seed=int(asked["seed"]), train=bool(asked["train"]), fits=int(asked["fits"]),
-        budget=float(asked["budget"]), allow=allow,
-    )  # fmt: skip
+    asked = stated.asked
+    run_stress(case, out, seed=asked.seed, train=asked.train, fits=asked.fits, budget=asked.budget, allow=allow)
 
 
-def _whatif(case: Case, out: Path, stated: Mapping[str, Any], allow: Sequence[str]) -> None:
+def _whatif(case: Case, out: Path, stated: Whatif, allow: Sequence[str]) -> None:
     from debias.whatif.run import run_whatif
 
     progress.stage("Fitting the variants again")
-    asked = stated["asked"]
-    run_whatif(
-        case, out, learner=str(asked["learner"]), kinds=list(asked["kinds"]), seed=int(asked["seed"]), allow=allow
-    )
+    asked = stated.asked
+    if asked is None:
+        raise DataError("the report does not say how the variants were fitted", expected="asked: learner, kinds, seed")
+    run_whatif(case, out, learner=asked.learner, kinds=list(asked.kinds), seed=asked.seed, allow=allow)

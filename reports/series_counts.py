@@ -9,7 +9,7 @@ against each other. Nothing is taken out of a table, so that a published sum is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from audit.cube import Cube, Margin, Meaning
-from audit.documents.series import Standing
+from audit.documents.series import CountsStep, CountsTable, Standing, StreamCounts
+from audit.documents.watch import NormNow
 from audit.metrics import SELECTION_RATE
 from audit.policy import Norm
 from audit.suppress import FLOOR
@@ -43,12 +44,12 @@ def stream_of(metric: str) -> str:
     return "arrived" if metric == SELECTION_RATE else "matured"
 
 
-def tables_of(steps: Sequence[Step], judged: Mapping[int, Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+def tables_of(steps: Sequence[Step], judged: Mapping[int, Sequence[NormNow]]) -> tuple[CountsTable, ...]:
     """The published tables: of each model in turn, of each set of columns. judged: a batch's number -> its norms."""
     out = []
     for part in _by_model(steps):
         wanted = {
-            (tuple(n["attribute"]), stream_of(n["metric"])) for s in part for n in judged.get(s.number, ())
+            (n.attribute, stream_of(n.metric)) for s in part for n in judged.get(s.number, ())
         }  # fmt: skip
         seen: dict[tuple[str, ...], list[tuple[tuple[tuple[str, ...], ...], Ints]]] = {}
         for attribute in sorted({a for a, _ in wanted}, key=lambda a: (-len(a), a)):
@@ -66,25 +67,30 @@ def tables_of(steps: Sequence[Step], judged: Mapping[int, Sequence[Mapping[str, 
                     _project(seen, attribute, groups, more)
             if not any(chosen.values()):
                 continue
-            table: dict[str, Any] = {
-                "running": part[0].running, "first": part[0].number, "attribute": list(attribute),
-                "groups": [list(g) for g in groups], "steps": [],
-            }  # fmt: skip
             first = next(m for m in sums.values() if m is not None)
             m = first.meaning
-            table["meaning"] = [m.positive, m.negative, m.favourable, m.labelled, m.decides]
-            table["weighted"] = first.weighted
-            before = dict.fromkeys(STREAMS, -1)
-            for at in sorted({t for which in chosen.values() for t in which}):
-                step: dict[str, Any] = {"number": part[at].number}
-                for stream, which in chosen.items():
-                    found = sums[stream]
-                    if at in which and found is not None:
-                        step[stream] = _since(found, at, before[stream])
-                        before[stream] = at
-                table["steps"].append(step)
-            out.append(table)
-    return out
+            out.append(
+                CountsTable(
+                    running=part[0].running, first=part[0].number, attribute=attribute, groups=groups,
+                    steps=tuple(_steps(part, sums, chosen)),
+                    meaning=(m.positive, m.negative, m.favourable, m.labelled, m.decides), weighted=first.weighted,
+                )
+            )  # fmt: skip
+    return tuple(out)
+
+
+def _steps(
+    part: Sequence[Step], sums: Mapping[str, _Sums | None], chosen: Mapping[str, Sequence[int]]
+) -> Iterator[CountsStep]:
+    before = dict.fromkeys(STREAMS, -1)
+    for at in sorted({t for which in chosen.values() for t in which}):
+        brought = {}
+        for stream, which in chosen.items():
+            found = sums[stream]
+            if at in which and found is not None:
+                brought[stream] = _since(found, at, before[stream])
+                before[stream] = at
+        yield CountsStep(part[at].number, **brought)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,38 +190,38 @@ def _aligned(groups: Sequence[tuple[str, ...]], names: Sequence[tuple[str, ...]]
     return out
 
 
-def _since(found: _Sums, at: int, before: int) -> dict[str, Any]:
-    """What came since the step before, as flat lists: group by group, outcome by outcome, decision by decision."""
-    out: dict[str, Any] = {"n": (found.n[at] - (found.n[before] if before >= 0 else 0)).ravel().tolist()}
-    if found.weighted:
-        # Sums, not differences: a difference of rounded sums would not add up to what the loop judged.
-        out |= {"w": found.w[at].ravel().tolist(), "w2": found.w2[at].ravel().tolist()}
-    return out
+def _since(found: _Sums, at: int, before: int) -> StreamCounts:
+    """What came since the step before."""
+    n = (found.n[at] - (found.n[before] if before >= 0 else 0)).ravel().tolist()
+    if not found.weighted:
+        return StreamCounts(tuple(n))
+    # Sums, not differences: a difference of rounded sums would not add up to what the loop judged.
+    return StreamCounts(tuple(n), *(tuple(sums[at].ravel().tolist()) for sums in (found.w, found.w2)))
 
 
-def margins_in(table: Mapping[str, Any]) -> dict[int, dict[str, Margin]]:
+def margins_in(table: CountsTable) -> dict[int, dict[str, Margin]]:
     """The sums of a published table after each of its steps, by stream. Raises ValueError for counts that are none."""
-    groups = tuple(tuple(str(v) for v in g) for g in table["groups"])
+    groups = table.groups
     shape = (len(groups), 3, 2)
-    positive, negative, favourable, labelled, *decides = table["meaning"]
+    positive, negative, favourable, labelled, *decides = table.meaning
     meaning = Meaning(positive, negative, favourable, labelled, *decides)
     total: dict[str, Ints] = {}
     out: dict[int, dict[str, Margin]] = {}
-    for step in table["steps"]:
-        now = out[int(step["number"])] = {}
+    for step in table.steps:
+        now = out[step.number] = {}
         for stream in STREAMS:
-            if stream not in step:
+            given: StreamCounts | None = getattr(step, stream)
+            if given is None:
                 continue
-            given = step[stream]
-            if any(type(v) is not int or v < 0 for v in given["n"]):
+            if any(v < 0 for v in given.n):
                 raise ValueError("a count is not a whole number of people")
-            n = np.array(given["n"], dtype=np.int64).reshape(shape) + total.get(stream, 0)
+            n = np.array(given.n, dtype=np.int64).reshape(shape) + total.get(stream, 0)
             total[stream] = n
             w = w2 = n.astype(np.float64)
-            if table["weighted"]:
-                w, w2 = (np.array(given[k], dtype=np.float64).reshape(shape) for k in ("w", "w2"))
+            if table.weighted:
+                w, w2 = (np.array(sums, dtype=np.float64).reshape(shape) for sums in (given.w, given.w2))
             now[stream] = Margin(
-                tuple(table["attribute"]), groups, n, w, w2, bool(table["weighted"]),
+                table.attribute, groups, n, w, w2, table.weighted,
                 np.zeros(len(groups), dtype=bool), None, meaning,
             )  # fmt: skip
     return out

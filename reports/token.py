@@ -120,7 +120,9 @@ def read_address(uri: str) -> Address:
         )  # fmt: skip
     if not {"object", "id"} & path.keys() or not set(_ABOUT_TOKEN) & path.keys():
         raise KeyFileError("the address does not name a token and a key on it", got=uri, expected=FORM)
-    module = unquote(options["module-path"]) if "module-path" in options else os.environ.get(MODULE_VARIABLE, "")
+    module = (
+        unquote(given) if (given := options.get("module-path")) is not None else os.environ.get(MODULE_VARIABLE, "")
+    )
     if not module:
         raise KeyFileError(
             "the token's PKCS#11 module is not named",
@@ -129,8 +131,8 @@ def read_address(uri: str) -> Address:
         )
     return Address(
         tuple((k, unquote(path[k])) for k in _ABOUT_TOKEN if k in path),
-        unquote(path["object"]) if "object" in path else None,
-        unquote_to_bytes(path["id"]) if "id" in path else None,
+        None if (label := path.get("object")) is None else unquote(label),
+        None if (key := path.get("id")) is None else unquote_to_bytes(key),
         module,
     )
 

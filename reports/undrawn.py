@@ -15,7 +15,8 @@ from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
-from audit.documents import Documents
+from audit.documents import Documents, record_in
+from audit.documents.evidence import Named
 from reports.glyphs import drawn
 from reports.manifest import Manifest
 
@@ -52,12 +53,12 @@ def renamed(documents: Documents, scripts: Sequence[str]) -> Documents:
 
 def _names(documents: Documents, scripts: Sequence[str]) -> dict[str, str]:
     """Name -> what stands for it."""
-    evidence = documents.plain("evidence.json")
-    out = {c: f"column {n}" for n, c in enumerate(evidence["data"]["columns"], 1) if holds(c, scripts)}
+    evidence = record_in(Named, documents.plain("evidence.json"), "evidence.json")
+    out = {c: f"column {n}" for n, c in enumerate(evidence.data.columns, 1) if holds(c, scripts)}
     groups: dict[str, list[str]] = {}
-    for count in evidence["counts"]:
-        if len(count["attribute"]) == 1:
-            groups.setdefault(count["attribute"][0], []).append(count["group"][0])
+    for count in evidence.counts:
+        if len(count.attribute) == 1:
+            groups.setdefault(count.attribute[0], []).append(count.group[0])
     for attribute, members in groups.items():
         by = out.get(attribute, attribute)
         for n, member in enumerate(dict.fromkeys(members), 1):

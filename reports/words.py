@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from audit import numbers
 from audit.documents.evidence import Data
 from audit.findings import name_of, p_words, percent
 from audit.load.forms import BY
@@ -113,9 +114,7 @@ def capital(text: str) -> str:
 
 def count(value: float | None) -> str:
     """5,421; weights with one decimal."""
-    if value is None:
-        return "–"
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+    return numbers.grouped(value, 0 if value is None or float(value).is_integer() else 1)
 
 
 def share(value: float | None) -> str:
@@ -125,12 +124,12 @@ def share(value: float | None) -> str:
 
 def number(value: float | None, digits: int = 3) -> str:
     """0.321; a real minus sign before what is below nought."""
-    return "–" if value is None else _minus(f"{value:.{digits}f}")
+    return _minus(numbers.fixed(value, digits))
 
 
 def signed(value: float | None, digits: int = 3) -> str:
     """+0.321."""
-    return "–" if value is None else _minus(f"{value:+.{digits}f}")
+    return _minus(numbers.signed(value, digits))
 
 
 def _minus(text: str) -> str:
@@ -141,17 +140,18 @@ def _minus(text: str) -> str:
 
 def interval(low: float | None, high: float | None) -> str:
     """8.4 to 9.9 %."""
-    return "–" if low is None or high is None else f"{100 * low:.1f} to {100 * high:.1f} %".replace("-", MINUS)
+    if low is None or high is None:
+        return numbers.DASH
+    return f"{numbers.fixed(100 * low, 1)} to {numbers.percent(high)}".replace("-", MINUS)
 
 
 def bracket(low: float | None, high: float | None, *, percent: bool = True) -> str:
     """[8.4, 9.9] in percent or points; [0.084, 0.099] otherwise. Empty where there is no interval."""
     if low is None:
         return ""
-    if high is None:
-        return f"[{100 * low:.1f}, –]" if percent else f"[{low:.3f}, –]"
-    text = f"[{100 * low:.1f}, {100 * high:.1f}]" if percent else f"[{low:.3f}, {high:.3f}]"
-    return text.replace("-", MINUS)
+    scale, digits = (100, 1) if percent else (1, 3)
+    start, end = (numbers.fixed(None if v is None else scale * v, digits).replace("-", MINUS) for v in (low, high))
+    return f"[{start}, {end}]"
 
 
 def standing(r: Rate) -> bool:
@@ -206,7 +206,7 @@ def width(gap: Measured) -> str:
         return "not estimable"
     if on_own_scale(gap):
         return number(gap.value)
-    return f"{100 * gap.value:.1f} points".replace("-", MINUS)
+    return numbers.points(gap.value).replace("-", MINUS)
 
 
 def ends(gap: Measured) -> tuple[float | None, float | None]:
@@ -218,19 +218,19 @@ def ends(gap: Measured) -> tuple[float | None, float | None]:
 
 def pair_p(gap: Gap) -> str:
     """The adjusted p-value of the two groups named."""
-    return "–" if gap.pair_p_adjusted is None else p_words(gap.pair_p_adjusted)
+    return numbers.DASH if gap.pair_p_adjusted is None else p_words(gap.pair_p_adjusted)
 
 
 def span(gap: Measured) -> str:
     """16.0 to 18.2; of the two groups that a gap names where pairs were compared."""
     low, high = ends(gap)
     if low is None:
-        return "–"
+        return numbers.DASH
     if high is None:
         return f"from {number(low)}"
     if on_own_scale(gap):
         return f"{number(low)} to {number(high)}"
-    return f"{100 * low:.1f} to {100 * high:.1f}".replace("-", MINUS)
+    return f"{numbers.fixed(100 * low, 1)} to {numbers.fixed(100 * high, 1)}".replace("-", MINUS)
 
 
 def chance(p: float | None) -> str:
@@ -242,7 +242,8 @@ def chance(p: float | None) -> str:
     if p >= 0.9:
         return "in nearly every such audit"
     of = 1000 if p < 0.01 else 100
-    times = "once" if f"{of * p:.0f}" == "1" else f"{of * p:.0f} times"
+    rounded = numbers.fixed(of * p, 0)
+    times = "once" if rounded == "1" else f"{rounded} times"
     return f"about {times} in {of:,} such audits"
 
 

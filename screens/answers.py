@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from audit.case import Case, DataSpec, FormSpec, ModelSpec, Population, Recourse
+from audit.numbers import brief
 from screens import served, state
 from screens.model_lines import spec_of
 from screens.workspace import CaseFolder
@@ -175,7 +176,7 @@ def is_number(seen: Glance, label: str | None) -> bool:
 def default_bins(bins: object) -> str:
     """The proposed bands as text."""
     items = dict(bins).items() if bins else ()  # type: ignore[call-overload]
-    return "; ".join(f"{c}: {', '.join(f'{e:g}' for e in edges)}" for c, edges in items)
+    return "; ".join(f"{c}: {', '.join(brief(e) for e in edges)}" for c, edges in items)
 
 
 def place(options: list[str], guess: str | None) -> int:

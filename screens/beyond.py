@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 from msgspec.structs import replace
 
+from audit import numbers
 from audit.documents.evidence import Curve, Evidence
 from audit.findings import name_of, percent
 from audit.suppress import FLOOR
@@ -94,7 +95,7 @@ def _individual(evidence: Evidence) -> Chart | None:
 
 
 def _points(share: float) -> str:
-    return f"{100 * share:.1f} points"
+    return numbers.points(share)
 
 
 def _flips(evidence: Evidence) -> Chart | None:

@@ -10,6 +10,7 @@ from audit.documents.evidence import Evidence
 from audit.evidence import pick
 from audit.findings import interval_words, name_of, percent
 from audit.metrics import BASE_RATE, SELECTION_RATE
+from audit.numbers import points
 from audit.sizes import measured, unit
 from reports.words import unquoted
 from screens import charts, draw, parts, quality, state
@@ -104,7 +105,7 @@ def outcomes(evidence: Evidence, attribute: tuple[str, ...]) -> None:
         return
     takeaway = (
         f"{name_of(gap.highest)} have the favourable outcome most often, {name_of(gap.lowest)} least; the gap is "
-        f"{100 * gap.value:.1f} points ({interval_words(gap)})."
+        f"{points(gap.value)} ({interval_words(gap)})."
     )
     draw.answer(
         rates, takeaway, key="outcome-chart", title="Share with the favourable outcome, 95 % intervals",

@@ -25,7 +25,7 @@ def show(folder: CaseFolder, evidence: dict[str, Any]) -> None:
     from reports.presets import FILE, filled_forms, forms_of, preset_bytes, shipped
 
     st.subheader("Forms of law and custom")
-    forms = [FormSpec(e["name"], None, e["text"], e["answers"]) for e in forms_of(evidence, folder.run)]
+    forms = [FormSpec(f.name, None, f.text, f.answers) for f in forms_of(evidence, folder.run)]
     _choose(folder, evidence, forms, shipped())
     try:
         content = preset_bytes(evidence, folder.run)

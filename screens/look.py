@@ -23,6 +23,7 @@ from audit.metrics import (
     SELECTION_RATE,
     TRUE_POSITIVE_RATE,
 )
+from audit.numbers import brief, percent, points
 from audit.sizes import rows_behind
 from audit.values import Measures
 from debias.methods.method import SENSITIVE_NOTICE
@@ -100,9 +101,7 @@ def threshold(folder: CaseFolder, evidence: Evidence) -> None:
     for metric in (SELECTION_RATE, EQUAL_OPPORTUNITY):
         gap, was = (pick(m.gaps, metric=metric, attribute=attribute, kind="difference") for m in (found, before))
         name = metric.replace("_", " ").capitalize()
-        left = (
-            "" if was is None or was.value is None else f" At {_short(now)} for all it is {100 * was.value:.1f} points."
-        )
+        left = "" if was is None or was.value is None else f" At {_short(now)} for all it is {points(was.value)}."
         st.write(state.plain(f"{name}: {sentence(gap)}{left}"))
     exact = margin.scores is not None and margin.scores.exact
     st.caption(
@@ -128,9 +127,7 @@ def _rates(found: Measures, attribute: tuple[str, ...]) -> None:
     shown = pd.DataFrame(
         {"Group": [name_of(g) for g in groups]}
         | {
-            m.replace("_", " ").capitalize(): [
-                "–" if r is None or r.value is None else f"{100 * r.value:.1f} %" for r in rs
-            ]
+            m.replace("_", " ").capitalize(): ["–" if r is None or r.value is None else percent(r.value) for r in rs]
             for m, rs in values.items()
         }
     )
@@ -142,7 +139,7 @@ def _rates(found: Measures, attribute: tuple[str, ...]) -> None:
 
 
 def _short(value: float) -> str:
-    return f"{value:.4g}"
+    return brief(value, 4)
 
 
 def beside(folder: CaseFolder, evidence: Evidence) -> None:

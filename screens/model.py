@@ -9,6 +9,7 @@ from audit.documents.evidence import Evidence
 from audit.evidence import pick
 from audit.findings import NormResult, interval_words, name_of, percent
 from audit.metrics import MEAN_SCORE, METRICS, SCORE_METRICS, metrics_for, title
+from audit.numbers import fixed
 from audit.sizes import unit
 from audit.values import UNKNOWN, Gap
 from reports.blocks import Paragraph, Points
@@ -180,4 +181,4 @@ def ratio_sentence(gap: Gap) -> str:
     """The ratio in words."""
     if gap.value is None:
         return f"The ratio cannot be estimated: {gap.reason}."
-    return f"{name_of(gap.lowest)} over {name_of(gap.highest)}: {gap.value:.2f} ({interval_words(gap, 1.0, 2)})."
+    return f"{name_of(gap.lowest)} over {name_of(gap.highest)}: {fixed(gap.value, 2)} ({interval_words(gap, 1.0, 2)})."

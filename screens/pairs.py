@@ -9,6 +9,7 @@ import streamlit as st
 
 from audit.documents.evidence import Evidence
 from audit.findings import name_of, p_words
+from audit.numbers import fixed, signed
 from audit.values import Pair
 from reports.sections.pairs import LEAD, short_of
 from reports.words import bracket
@@ -48,11 +49,11 @@ def against(p: Pair, reference: tuple[str, ...] | None) -> tuple[float, dict[str
     return apart, {
         "Group": name_of(group),
         "Against": name_of(other),
-        "Apart": f"{100 * apart:+.1f} points",
+        "Apart": f"{signed(100 * apart, 1)} points",
         "95 %": bracket(low, high),
         "Ratio": "–"
         if ratio[0] is None or ratio[1] is None
-        else f"{ratio[0]:.2f} {bracket(*ratio[1:], percent=False)}",
+        else f"{fixed(ratio[0], 2)} {bracket(*ratio[1:], percent=False)}",
         "Adjusted p": p_words(p.p_adjusted),
         "Short": "–" if above else short_of(p),
     }

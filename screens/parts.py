@@ -9,6 +9,7 @@ import streamlit as st
 
 from audit import access
 from audit.errors import AccessError, AssayError
+from audit.numbers import fixed, grouped
 from debias import jobs
 from screens import quiet, state, takeaway
 from screens.workspace import CaseFolder, jobs_home
@@ -248,6 +249,6 @@ def _cell(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:,.0f}" if value.is_integer() and abs(value) >= 2 else f"{value:.3f}"
+        return grouped(value) if value.is_integer() and abs(value) >= 2 else fixed(value, 3)
     # A narrow column does not part a number from its sign.
     return state.plain(value).replace(" %", "\u00a0%")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from audit.files import write_whole
+from audit.numbers import brief
 from screens import answers as made
 from screens import further, served, state
 from screens.workspace import CaseFolder, apart, keep_upload
@@ -215,7 +216,7 @@ def _norms(a: Asked) -> Said:
         shown = load_policy(None if policy is None else a.folder.place / policy)
         for n in shown.norms:
             by = " and ".join(n.attribute) or "each sensitive column"
-            limit = f"{'at most' if n.kind == 'difference' else 'at least'} {n.limit:g}"
+            limit = f"{'at most' if n.kind == 'difference' else 'at least'} {brief(n.limit)}"
             st.markdown(
                 f"- {state.plain(n.metric.replace('_', ' ').capitalize())}, {n.kind}, by {state.plain(by)}: {limit}"
             )

@@ -7,6 +7,7 @@ import streamlit as st
 from audit.documents.mitigation import Choice
 from audit.documents.search import Place, Search, Trial
 from audit.findings import percent
+from audit.numbers import brief, fixed
 from debias.methods.method import CONSTRAINTS, SENSITIVE_NOTICE
 from debias.methods.table import METHODS
 from debias.pareto_figures import aims_for, words_of
@@ -132,13 +133,13 @@ def chosen(choice: Choice | None) -> None:
 
 def name_of_trial(trial: Trial) -> str:
     """Constrained boosting, tolerance 0.05."""
-    told = [f"{k} {trial.parameters[k]:g}" for k in ("tolerance", "strength") if k in trial.parameters]
+    told = [f"{k} {brief(trial.parameters[k])}" for k in ("tolerance", "strength") if k in trial.parameters]
     return ", ".join([trial.title, *told])
 
 
 def points(value: float) -> str:
     """6.1 points."""
-    return f"{100 * value:.1f}\u00a0pts"
+    return f"{fixed(100 * value, 1)}\u00a0pts"
 
 
 def _option(trial: Trial, short: str, lost: set[int]) -> str:

@@ -12,6 +12,7 @@ from audit.documents.contract import ContractHeld
 from audit.documents.stress import Finding, VariantFound
 from audit.findings import name_of, percent
 from audit.metrics import ACCURACY
+from audit.numbers import brief, fixed, signed
 from audit.stress.spec import LEARNERS
 from audit.stress.words import best_of, figure_name, nothing_worse, noticed, plausible, words_of
 from debias.whatif.table import KINDS
@@ -90,17 +91,19 @@ def _findings(entries: Sequence[Finding], key: str, noticing: bool) -> None:
         if e.random_worst is not None:
             worst = e.random_worst
             values.append(charts.Dot(name, worst, worst, worst, e.rows, "random errors"))
-    alt = "; ".join(f"{figure_name(e)} {e.before:.3f} to {e.after:.3f} {words_of(e)}" for e in found[:MOST])
+    alt = "; ".join(f"{figure_name(e)} {fixed(e.before, 3)} to {fixed(e.after, 3)} {words_of(e)}" for e in found[:MOST])
     title = "Each figure now, with as many random errors, and with the worst that was found (95 % interval)"
     figure = charts.dots(values, title=title, percent=False)
     parts.chart(figure, key=f"stress-{key}", alt=alt)
     for number, e in enumerate(found[:MOST], 1):
         what = words_of(e)
-        with st.expander(state.plain(f"{number}. {figure_name(e)}: {e.before:.3f} to {e.after:.3f} {what}")):
+        with st.expander(
+            state.plain(f"{number}. {figure_name(e)}: {fixed(e.before, 3)} to {fixed(e.after, 3)} {what}")
+        ):
             st.write(
                 state.plain(
-                    f"Change {e.change:+.3f} (95 % interval {e.low:+.3f} to {e.high:+.3f}), {e.rows:,} of "
-                    f"{e.of:,} rows. It comes about by: {plausible(e)}."
+                    f"Change {signed(e.change, 3)} (95 % interval {signed(e.low, 3)} to {signed(e.high, 3)}), "
+                    f"{e.rows:,} of {e.of:,} rows. It comes about by: {plausible(e)}."
                 )
             )
             if e.names_person:
@@ -162,7 +165,7 @@ def pipelines(folder: CaseFolder) -> None:
             f"{document.data.measured_rows:,} rows."
         )
     )
-    built = f"{aims[accuracy].base:.3f} and {aims[at].base:.3f}"
+    built = f"{fixed(aims[accuracy].base, 3)} and {fixed(aims[at].base, 3)}"
     words = f"{len(shown)} variants: accuracy against {chosen}; as built {built}"
     figure = charts.variants(
         [_point(v, accuracy, at) for v in shown if v.figures[at].value is not None],
@@ -192,9 +195,9 @@ def _row(v: VariantFound, accuracy: int, at: int) -> dict[str, Any]:
     f, a = v.figures[at], v.figures[accuracy]
     return {
         "Variant": v.variant,
-        "Gap [change, 95 %]": f"{f.value:.3f} [{f.low:+.3f}, {f.high:+.3f}]",
+        "Gap [change, 95 %]": f"{fixed(f.value, 3)} [{signed(f.low, 3)}, {signed(f.high, 3)}]",
         "Clear": "yes" if f.p_adjusted is not None and f.p_adjusted <= 0.05 else "no",
-        "Accuracy": "–" if a.change is None else f"{a.change:+.3f}",
+        "Accuracy": "–" if a.change is None else signed(a.change, 3),
     }
 
 
@@ -241,7 +244,8 @@ def labelled_again() -> None:
         within = st.number_input("Within so many points, for each group", 0.5, 20.0, 2.0, 0.5, key="labels-within")
         st.write(
             f"Label {sample_size(within / 100):,} random rows of each group again, without looking at what is "
-            f"recorded: the share of wrong outcomes is then known within {within:g} points (95 %), at about 5 % wrong."
+            f"recorded: the share of wrong outcomes is then known within {brief(within)} points (95 %), "
+            "at about 5 % wrong."
         )
         st.caption(state.plain(f"`assay contract CASE.toml --labels FILE` draws them. {NOT_A_RATE}"))
 

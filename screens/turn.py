@@ -8,8 +8,10 @@ import pandas as pd
 import streamlit as st
 
 from audit import access
+from audit.answers import keeping
 from audit.errors import AssayError
 from audit.load.rows import Rows
+from audit.numbers import brief, fixed
 from audit.turn import Turned, ask_again
 from screens import parts, state
 from screens.workspace import CaseFolder
@@ -38,7 +40,7 @@ def show(folder: CaseFolder) -> None:
     if not columns or not st.button("Ask the model", key="turn-ask", type="primary"):
         return
     try:
-        with st.spinner("Asking the model"):
+        with st.spinner("Asking the model"), keeping(folder.run):
             found = ask_again(state.case_of(folder), rows, row, values, allow=folder.allow[1::2])
     except AssayError as error:
         state.show_error(error)
@@ -76,10 +78,10 @@ def told(found: Turned) -> None:
         st.info(state.plain(f"The decision stays: {after}."))
     table = [{"What": c, "Before": _six_digits(a), "After": _six_digits(b)} for c, (a, b) in found.changed.items()]
     if found.score[0] is not None and found.score[1] is not None:
-        table.append({"What": "score", "Before": f"{found.score[0]:.3f}", "After": f"{found.score[1]:.3f}"})
+        table.append({"What": "score", "Before": fixed(found.score[0], 3), "After": fixed(found.score[1], 3)})
     parts.table(pd.DataFrame(table), alt="Values and score before and after")
     st.caption("It says what this model answers to these values; a person cannot change every value, nor only one.")
 
 
 def _six_digits(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return brief(value) if isinstance(value, float) else str(value)

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from audit.documents.evidence import Evidence
 from audit.documents.explanations import Explanations, Interactions, Person
 from audit.findings import name_of
+from audit.numbers import fixed, percent, points, power, signed
 from reports.blocks import Points
 from reports.sections.explanations import fidelity, importance, means, parts_of, proxies_of, recourse, unexplained
 from screens import charts, draw, letters, parts, state, turn
@@ -103,7 +104,7 @@ def parts_of_gap(explained: Explanations, attribute: tuple[str, ...]) -> None:
         return
     shown = sorted(one.features, key=lambda f: -abs(f.value))[:12]
     words = (
-        f"The {100 * one.total:.1f} points between {name_of(one.highest)} and {name_of(one.lowest)}, divided "
+        f"The {points(one.total)} between {name_of(one.highest)} and {name_of(one.lowest)}, divided "
         f"over columns: most to {', '.join(f.feature for f in shown[:2])}."
     )
     st.write(state.plain(words))
@@ -133,10 +134,10 @@ def dependence(explained: Explanations) -> None:
     one = found[feature]
     high, low = (f(one.parts, key=lambda p: p.mean) for f in (max, min))
     words = (
-        f"{feature} raises the {explained.output} most at {high.value} ({high.mean:+.3f}) and lowers it most "
-        f"at {low.value} ({low.mean:+.3f})."
+        f"{feature} raises the {explained.output} most at {high.value} ({signed(high.mean, 3)}) and lowers it most "
+        f"at {low.value} ({signed(low.mean, 3)})."
         if high.mean > 0 > low.mean
-        else f"{feature}: {low.mean:+.3f} at {low.value} to {high.mean:+.3f} at {high.value}."
+        else f"{feature}: {signed(low.mean, 3)} at {low.value} to {signed(high.mean, 3)} at {high.value}."
     )
     left, right = st.columns([3, 2])
     left.write(state.plain(words))
@@ -148,7 +149,7 @@ def dependence(explained: Explanations) -> None:
         place=left,
     )
     with right:
-        rows = [{"Value": p.value, "Mean": f"{p.mean:+.4f}", "Of people": p.rows} for p in one.parts]
+        rows = [{"Value": p.value, "Mean": signed(p.mean, 4), "Of people": p.rows} for p in one.parts]
         parts.table(pd.DataFrame(rows), alt=f"Mean attribution by {feature}")
         if one.left_out:
             who = "1 person" if one.left_out == 1 else f"{one.left_out:,} people"
@@ -161,7 +162,7 @@ def _together(found: Interactions | None, feature: str) -> None:
     if found is None or not found.pairs:
         return
     mine = [p for p in found.pairs if feature in p.features][:3] or found.pairs[:3]
-    named = "; ".join(f"{' × '.join(p.features)} {p.strength:.3f}" for p in mine)
+    named = "; ".join(f"{' × '.join(p.features)} {fixed(p.strength, 3)}" for p in mine)
     st.caption(state.plain(f"Columns that work together ({found.method}, in the {found.output}): {named}"))
 
 
@@ -171,7 +172,8 @@ def trust(explained: Explanations) -> None:
     gate = explained.additivity
     if gate is not None and gate.passed and gate.max_error is not None:
         st.write(
-            f"The shares add up to the model's answer on all {gate.rows:,} rows (largest error {gate.max_error:.1e})."
+            f"The shares add up to the model's answer on all {gate.rows:,} rows "
+            f"(largest error {power(gate.max_error, 1)})."
         )
     if explained.hiding is not None and not explained.hiding.alarm:
         st.caption(state.plain(str(explained.hiding.notice)))
@@ -188,7 +190,7 @@ def person(explained: Explanations) -> Person | None:
     if not explained.people:
         return None
     st.markdown("### One person's decision")
-    labels = [f"row {p.row:,}: score {p.score:.2f}, {p.decision}" for p in explained.people]
+    labels = [f"row {p.row:,}: score {fixed(p.score, 2)}, {p.decision}" for p in explained.people]
     picked = st.selectbox("Person", range(len(labels)), format_func=lambda i: labels[i], key="explained-person")
     one = explained.people[picked]
     if one.agreement.notice:
@@ -206,12 +208,12 @@ def person(explained: Explanations) -> Person | None:
         words = f"{title}: most weight on {', '.join(e.feature for e in entries[:3])}"
         parts.chart(figure, key=f"{title.lower()}-chart", alt=words, place=side)
     if one.lime_r2 is not None:
-        right.caption(f"LIME's local fit: weighted R² {one.lime_r2:.2f}. Near 0 its line says little.")
+        right.caption(f"LIME's local fit: weighted R² {fixed(one.lime_r2, 2)}. Near 0 its line says little.")
     if one.lime_stability is not None:
         seeds = len(explained.lime.seeds) if explained.lime is not None else 0
         right.caption(
             f"LIME's stability: over {seeds} seeds its first five columns stay the same to "
-            f"{100 * one.lime_stability:.0f} %."
+            f"{percent(one.lime_stability, 0)}."
         )
     return one
 

@@ -21,6 +21,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "contract": ("stress:contract", "propose a contract of the data; with --check, hold a case's data against its own"),
     "audit": ("audit:audit", "measure; write evidence.json and cube.json; print the findings"),
     "explain": ("explain:explain", "SHAP and LIME, global, per group, per row"),
+    "precompute": (
+        "explain:precompute",
+        "ask a model about everyone and explain everyone ahead: later audits and explanations read what is kept",
+    ),
     "mitigate": (
         "mitigate:mitigate",
         "fit a candidate, compare it with the original, write the model and the comparison",

@@ -1,13 +1,22 @@
-"""`assay explain`."""
+"""`assay explain`, `assay precompute`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from assay._commands.given import case_of
 from assay._commands.options import ALLOW, CASE, OFFLINE, OUT, SEED
 from assay._commands.parsing import WHOLE, OneOf, Option, Result, command
+
+OUTPUT = Option(
+    "--output",
+    type=OneOf("probability", "decision", "log-odds"),
+    default="probability",
+    show_default=True,
+    help="Of what.",
+)
 
 
 @command(
@@ -15,24 +24,28 @@ from assay._commands.parsing import WHOLE, OneOf, Option, Result, command
     OUT,
     SEED,
     Option("--row", type=WHOLE, multiple=True, metavar="N", help="Explain this audited row (0 is the first)."),
-    Option(
-        "--output",
-        type=OneOf("probability", "decision", "log-odds"),
-        default="probability",
-        show_default=True,
-        help="Of what.",
-    ),
+    Option("--kept", is_flag=True, help="With --row: only as `assay precompute` kept it; nothing is asked or written."),
+    OUTPUT,
     ALLOW,
     OFFLINE,
 )
 def explain(
-    case: Path, out: Path, seed: int, row: Sequence[int], output: str, allow: Sequence[str], offline: bool
+    case: Path, out: Path, seed: int, row: Sequence[int], kept: bool, output: str, allow: Sequence[str], offline: bool
 ) -> Result:
     from audit.documents import record_in
     from audit.documents.explanations import Explanations
     from audit.explain import run_explain
 
     loaded = case_of(case, offline)
+    if kept:
+        from audit.explain.ahead import read_kept
+
+        found = read_kept(loaded, out, row, seed=seed, output=output, allow=tuple(allow))
+        told = [f"{loaded.name}: {found.head.output} explained by {found.head.method}, kept ahead."]
+        for number, decision, _, one in found.people:
+            told.append(f"Row {number}: {decision}, score {one.score:.4f}, base {one.base:.4f}")
+            told += [f"  {e.feature:<24} {e.value:+.4f}" for e in one.shap[:10]]
+        return Result(found.to_json(), "\n".join(told))
     document = run_explain(loaded, out, people=row, seed=seed, output=output, allow=tuple(allow))
     found = record_in(Explanations, document, "explain.json")
     how = f"{found.output} explained by {found.method}" if found.explained else "not explained"
@@ -43,3 +56,23 @@ def explain(
         lines.append(found.reason)
     lines += [f"  {e.feature:<24} {e.mean_abs:.4f}" for e in found.overall[:10]]
     return Result(document, "\n".join([*lines, f"Written: {out / 'explain.json'}"]))
+
+
+@command(
+    CASE,
+    OUT,
+    Option("--rows", type=WHOLE, metavar="N", help="Explain the first N audited rows ahead (default: all of them)."),
+    SEED,
+    OUTPUT,
+    ALLOW,
+    more="Stopped, it goes on where it was. `assay explain CASE --out DIR --row N --kept` reads one person's.",
+)
+def precompute(case: Path, out: Path, rows: int | None, seed: int, output: str, allow: Sequence[str]) -> Result:
+    from audit.explain.ahead import precompute as work
+
+    found = work(case_of(case, False), out, rows=rows, seed=seed, output=output, allow=tuple(allow))
+    said = (
+        f"{found.case}: {found.audited:,} audited rows answered, {found.kept:,} people's explanations kept "
+        f"({found.made:,} made now, by {found.method or 'no method'}; {found.asked:,} rows asked for them)."
+    )
+    return Result({"schema": "assay/precompute/1", **asdict(found)}, said)

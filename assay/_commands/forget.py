@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import click
+import msgspec
 
 from assay._commands.parsing import FILE, NUMBER, Option, Result, command
 from audit.errors import InputError
@@ -46,7 +48,7 @@ def forget(
         for name, what in (
             ("uploads", "Uploads that were never made a case"),
             ("jobs", "Records of ended work"),
-            ("answers", "Kept answers of served models"),
+            ("answers", "Kept answers of models"),
             ("explanations", "Explanations of single persons"),
             ("data", "Tables and models of cases"),
             ("cases", "Whole cases; signed reports stay"),
@@ -66,11 +68,14 @@ def purge(dry_run: bool, hold: str, release: str, reason: str, **days: float | N
         case = hold or release
         place = home() / "cases" / (case if re.fullmatch("[0-9a-f]{32}", case) else "none")
         note = work.hold(place, reason) if hold else work.release(place)
-        said = f"Case {case[:8]} is {'kept' if hold else 'no longer kept'}: {note['reason']}"
-        return Result({"case": case, "held": bool(hold), **note}, said)
+        said = f"Case {case[:8]} is {'kept' if hold else 'no longer kept'}: {note.reason}"
+        return Result({"case": case, "held": bool(hold), **asdict(note)}, said)
     found = work.purge(home(), work.rules_of(home(), {f"{k}_days": v for k, v in days.items()}), dry=dry_run)
     lines = [*(["Nothing was deleted: this is what would be."] if dry_run else []), *found.lines()]
-    return Result(found.done.to_json() | {"entries": found.entries, "dry_run": dry_run}, "\n".join(lines))
+    return Result(
+        found.done.to_json() | {"entries": [msgspec.to_builtins(e) for e in found.entries], "dry_run": dry_run},
+        "\n".join(lines),
+    )
 
 
 _CASE = click.Argument(["case"], metavar="ID")

@@ -21,8 +21,10 @@ from assay._commands.parsing import FILE, OneOf, Option, Result, command
 def publish(dir: Path, to: str, uri: str | None, report: Path | None, ca: Path | None, plain_text: bool) -> Result:
     import datetime as dt
 
+    import msgspec
+
     from reports.outward import publish as outward
     from reports.outward import words
 
     done = outward(dir, to, uri=uri, report=report, ca=ca, plain_text=plain_text, now=dt.datetime.now(dt.UTC))
-    return Result(done, words(done))
+    return Result(msgspec.to_builtins(done), words(done))

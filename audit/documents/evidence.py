@@ -120,6 +120,29 @@ class Subject(Record, frozen=True):
     data: DataNamed
 
 
+class About(Record, frozen=True):
+    """Of which data and which case a document is, whatever else it holds."""
+
+    data: DataNamed
+    case: CaseNamed
+
+
+class Columns(Record, frozen=True):
+    columns: Names
+
+
+class GroupNamed(Record, frozen=True):
+    attribute: Names
+    group: Names
+
+
+class Named(Record, frozen=True):
+    """The names in an evidence: columns of the data, and groups."""
+
+    data: Columns
+    counts: tuple[GroupNamed, ...]
+
+
 class Called(Record, frozen=True):
     name: str
 
@@ -128,6 +151,12 @@ class Titled(Record, frozen=True):
     """Whose evidence it is, whatever else it holds."""
 
     case: Called
+
+
+class SettingsPlain(Record, frozen=True):
+    """How an evidence was measured, as it stands there: audit.gaps.Settings.from_json reads it."""
+
+    settings: dict[str, Any]
 
 
 class Law(Record, frozen=True):

@@ -114,6 +114,43 @@ class Person(Record, frozen=True):
     recourse: Turn | None = None
 
 
+class StepTaken(Record, frozen=True):
+    """One feature moved, as a person would have to move it."""
+
+    feature: str
+    to: Any
+    start: Any = field(name="from", default=None)
+
+
+class ChangeFound(Record, frozen=True):
+    steps: tuple[StepTaken, ...]
+
+
+class TurnedBy(Record, frozen=True):
+    """Whether a change was found that turns the decision, and which, the least first."""
+
+    found: bool = False
+    changes: tuple[ChangeFound, ...] = ()
+
+
+class Refused(Record, frozen=True):
+    """One person with what a letter needs: each step of a change, which pages do not print."""
+
+    row: int
+    decision: Any
+    favourable: bool
+    values: dict[str, Any]
+    shap: tuple[Share, ...]
+    recourse: TurnedBy | None = None
+
+
+class Explained(Record, frozen=True):
+    """explain.json, of which letters are written."""
+
+    people: tuple[Refused, ...] = ()
+    reason: str | None = None
+
+
 class RecourseGroup(Record, frozen=True):
     """Refused people of a group, and how far they are from the other decision."""
 

@@ -14,6 +14,13 @@ class Watched(Record, frozen=True):
     sha256: str
 
 
+class WatchedOf(Record, frozen=True):
+    """Of which watch.json a history was made, whatever else it holds."""
+
+    watch: Watched
+    batches: int
+
+
 class WatchPolicy(Record, frozen=True):
     version: str
     sha256: str
@@ -85,10 +92,41 @@ class Trail(Record, frozen=True):
     links: tuple[Link, ...]
 
 
+class StreamCounts(Record, frozen=True, omit_defaults=True):
+    """People since the step before, flat: group by group, outcome by outcome, decision by decision. w, w2: sums of
+    weights and of their squares up to here, where rows are weighted."""
+
+    n: tuple[int, ...]
+    w: tuple[float, ...] = ()
+    w2: tuple[float, ...] = ()
+
+
+class CountsStep(Record, frozen=True, omit_defaults=True):
+    """number: of the batch. arrived: by decisions as they were made; matured: whose outcomes are due."""
+
+    number: int
+    arrived: StreamCounts | None = None
+    matured: StreamCounts | None = None
+
+
+class CountsTable(Record, frozen=True):
+    """The counts of one model by one set of columns. meaning: audit.cube.Meaning, in order."""
+
+    running: str
+    first: int
+    attribute: Names
+    groups: tuple[Names, ...]
+    steps: tuple[CountsStep, ...]
+    meaning: tuple[Any, ...]
+    weighted: bool
+
+
 class SeriesCounts(Record, frozen=True):
+    """floor: the least people of a group that is shown; people: that a group needs to be judged."""
+
     floor: int
     people: int | None
-    tables: tuple[dict[str, Any], ...]
+    tables: tuple[CountsTable, ...]
 
 
 class Series(Record, frozen=True):

@@ -14,6 +14,7 @@ import pandas as pd
 from msgspec import to_builtins
 
 from audit import progress as reporting
+from audit.answers import Store, current, keeps, key_of
 from audit.asked import USUAL, answer, bind, explained, labels_of, open_model, predictor, rule_of, signed
 from audit.case import Case, keeping_answers
 from audit.classes.served import refuse_regression, threshold_note
@@ -36,11 +37,9 @@ from audit.explain.prepare import SCHEMA, Settings, Subject, check_people, facts
 from audit.explain.proxies import associations
 from audit.explain.recourse_gap import Finding, absent
 from audit.explain.recourse_gap import groups as recourse_by_group
-from audit.explain.resume import Remembering
 from audit.explain.router import Refused, explain
 from audit.explain.sample import FLOOR, background, choose, withheld
 from audit.explain.sampled import Sampled
-from audit.explain.store import Store, key_of
 from audit.explain.summary import SplitGap, fidelity, group_entries, importance, split_entry
 from audit.files import canonical, write_whole
 from audit.load import load_rows
@@ -56,6 +55,7 @@ MOST_ASKED = 300_000
 """Rows that an endpoint is asked about to explain it, at most; what is kept is not asked again."""
 
 
+@keeps
 def run_explain(
     case: Case,
     out: Path,
@@ -88,15 +88,14 @@ def run_explain(
         found = document.unexplained(case)
         write_whole(out / NAME, canonical(found))
         return found
-    store = Store(out)
+    store = current()
     key = key_of(facts(case, settings, people, allow))
     # An endpoint may answer otherwise by now: its answers are kept, and looked at again, by themselves.
-    kept = None if case.model.endpoint is not None else store.get(key)
-    if kept is not None:
-        if not (out / NAME).exists() or (out / NAME).read_bytes() != kept:
-            write_whole(out / NAME, kept)
-        told: dict[str, Any] = json.loads(kept)
+    if store is not None and case.model.endpoint is None and (told := _kept(store, key, out)) is not None:
         return told
+    if store is not None:
+        # Work that is stopped goes on where it was; once it is whole, what it asked for on the way goes.
+        store.part = bytes.fromhex(key)
     tell("Reading the data", 0, 0)
     # The worker loads its model while we read the rows.
     with open_model(case.model, allow) as worker:
@@ -111,18 +110,17 @@ def run_explain(
         rule = rule_of(case, worker.info, labels_of(case, read.frame))
         own = answer(worker, rule, who.frame)
         info = explained(worker.info, rule, own)
-        memory = Remembering(predictor(worker, rule, own), store.folder / f"{key}.parts")
+        predict = predictor(worker, rule, own)
         carried = signed(worker.info, own)
         decides = Rule(USUAL if own.cut is None else own.cut, meaning.favourable_is_positive, carried)
-        explaining = Explaining(case, settings, who, meaning, worker, info, memory, tell, decides, rule.own)
+        explaining = Explaining(case, settings, who, meaning, worker, info, predict, tell, decides, rule.own)
         limits = [*_uncut(carried, own.cut, meaning), *threshold_note(case, read.frame), *own.notes]
         found = explaining.document(people, limits)
     found |= {"data": {"sha256": read.sha256, "audited_rows": len(who.frame)}, "key": key}
     body = canonical(found)
     write_whole(out / NAME, body)
-    if case.model.endpoint is None:
-        store.put(key, body)
-    memory.forget()
+    if store is not None:
+        _keep(store, None if case.model.endpoint is not None else key, body)
     # What is returned is what was written.
     written: dict[str, Any] = json.loads(body)
     return written
@@ -138,6 +136,25 @@ def _uncut(carried: bool, cut: float | None, meaning: Meaning) -> list[str]:
     if cut is None:
         return ["No number cuts the model's scores into its own decisions, so that what is explained is the decision."]
     return []
+
+
+def _kept(store: Store, key: str, out: Path) -> dict[str, Any] | None:
+    """The kept explanation, written where it is not there; None where none is kept."""
+    kept = store.get(bytes.fromhex(key))
+    if kept is None:
+        return None
+    if not (out / NAME).exists() or (out / NAME).read_bytes() != kept.body:
+        write_whole(out / NAME, kept.body)
+    told: dict[str, Any] = json.loads(kept.body)
+    return told
+
+
+def _keep(store: Store, key: str | None, body: bytes) -> None:
+    """The explanation is whole: what was asked for on the way goes."""
+    store.forget_part()
+    store.part = None
+    if key is not None:
+        store.put(bytes.fromhex(key), "explanation", body)
 
 
 def _report(stage: str, done: int, total: int) -> None:

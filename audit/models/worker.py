@@ -105,14 +105,21 @@ class Worker:
         self._lock = threading.RLock()
 
     def __enter__(self) -> Worker:
+        self._begin(self._examine())
+        return self
+
+    def _examine(self) -> bytes:
+        """The file's bytes, once it is known that it may be loaded."""
         content = read_bytes(self._path)
         self._file = describe_bytes(self._path, content)
         self._refuse_unknown()
+        return content
+
+    def _begin(self, content: bytes) -> None:
         self._child = Child(self._limits, self._code)
         # Sending waits until the child reads; a thread lets the caller get on with the data meanwhile.
         self._loading = threading.Thread(target=self._load, args=(self._child, content), daemon=True)
         self._loading.start()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

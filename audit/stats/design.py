@@ -24,6 +24,7 @@ FEW, ENOUGH = 20, 50
 LEAST_FREEDOM = 2.0
 LEAST_SIZE = 3.0
 SHARED = 10.0
+ALIKE = 30.0
 EQUAL = 1e-9
 """Weights vary less than this where they are one weight but for rounding."""
 Z = two_sided(0.05)
@@ -103,22 +104,56 @@ def effective_size(
 def shared_size(
     up: Floats, down: Floats, squares: tuple[Floats, Floats, Floats], rows: Floats, row_squares: Floats
 ) -> Floats:
-    """`effective_size` of groups that are compared, (G,): a group whose few rows happen to lack the heavy ones must not
-    look surer than the others. What a row costs is taken at least as it is in all groups together, counted as SHARED
-    people of the rarer side beside the group's own.
+    """`effective_size` of groups that are compared, (G,).
+
+    A group whose few rows happen to lack the heavy ones, or whose few people happen to agree with one another, must not
+    look surer than the others. What a row costs is taken at least as all groups together say: with weights as it is in
+    all, counted as SHARED people of the rarer side beside the group's own; of people in several rows as it would be at
+    the likeness of their rows in all groups (`_likeness`), counted as ALIKE people.
     """
     own = effective_size(up, down, squares, rows, row_squares)
     some = own > 0
     if some.sum() < 2:
         return own
     xx, xf, ff = squares
-    whole = [np.array([v[some].sum()]) for v in (up, down, xx, xf, ff, rows, row_squares)]
-    every = effective_size(whole[0], whole[1], (whole[2], whole[3], whole[4]), whole[5], whole[6])[0]
     sides = [v**2 / np.where(v2 > 0, v2, np.inf) for v, v2 in ((up, xx), (down, ff))]
     rarer = np.minimum(*sides)
     cost = np.divide(rows, own, out=np.ones_like(rows), where=some)
-    cost = np.maximum(cost, (rarer * cost + SHARED * rows[some].sum() / every) / (rarer + SHARED))
+    if (rows * row_squares <= (up + down) ** 2 * (1 + EQUAL)).all():
+        every, beside = _likeness(up, down, squares, rows, row_squares, some), ALIKE
+    else:
+        whole = [np.array([v[some].sum()]) for v in (up, down, xx, xf, ff, rows, row_squares)]
+        all_of = effective_size(whole[0], whole[1], (whole[2], whole[3], whole[4]), whole[5], whole[6])[0]
+        every, beside = np.full_like(rows, rows[some].sum() / all_of), SHARED
+    cost = np.maximum(cost, (rarer * cost + beside * every) / (rarer + beside))
     return np.where(some, rows / cost, own)
+
+
+def _likeness(
+    up: Floats, down: Floats, squares: tuple[Floats, Floats, Floats], rows: Floats, row_squares: Floats,
+    some: npt.NDArray[np.bool_],
+) -> Floats:  # fmt: skip
+    """What a row costs in each group (G,) if the rows of a person are as alike as in all groups together.
+
+    With r the correlation of two rows of a person and m the rows per person, sum n^2 / sum n, it is 1 + (m - 1) r
+    (Kish 1965; Donner & Klar 2000, ch. 2). r is the one of an analysis of variance within groups, 0 to 1; 1 where no
+    group says. Student's quantile is of the people of all groups.
+    """
+    xx, xf, ff = squares
+    together, n = xx + 2 * xf + ff, np.where(some, up + down, 1.0)
+    p = up / n
+    off = linearised_variance(up, down, squares) * n**2
+    people = np.maximum(n**2 / np.where(together > 0, together, 1.0), 1.5)
+    free = np.where(some, p * (1 - p), 0.0)
+    surplus = float((off * people / (people - 1) * some - row_squares * free).sum())
+    most = float(((together - row_squares) * free).sum())
+    r = min(max(surplus / most, 0.0), 1.0) if most > 0 else 1.0
+    m = np.divide(together, row_squares, out=np.ones_like(n), where=row_squares > 0)
+    groups = some.sum()
+    whole = np.array([people[some].sum() - groups, rows[some].sum() - groups])
+    of_people, of_rows = student(Z, np.maximum(whole, 1.0))
+    found: Floats = (1 + r * np.maximum(m - 1, 0.0)) * max(float(of_people / of_rows) ** 2, 1.0)
+    return found
 
 
 def fewer_free(size: Floats, rows: Floats, squares: Floats, fourth: Floats, variance: Floats, plain: Floats) -> Floats:

@@ -85,7 +85,7 @@ def asking(
 
         def ask(rows: pd.DataFrame) -> Ints:
             asked = rows[list(read)]
-            if kept is None or case.model.endpoint is not None:
+            if kept is None or case.model.python is None:  # a file's worker keeps what it is asked itself
                 return np.asarray(fresh(asked)[0])
             return kept(asked_key("ask", str(facts.sha256), repr(rule), asked), lambda: fresh(asked))[0].astype(
                 np.int64

@@ -232,7 +232,7 @@ def changed(
     )
 
 
-def figure_of(kind: str, counts: list[list[list[float]]], lowest: int | None = None) -> float | None:
+def figure_of(kind: str, counts: Sequence[Sequence[Sequence[float]]], lowest: int | None = None) -> float | None:
     """The figure from what `Figures.counts` gave, or its side of the group at `lowest`: what a verifier computes again.
     None where it cannot be estimated."""
     found = []

@@ -1,61 +1,65 @@
-"""Long work that was stopped goes on where it was: answers and fits are kept by content until the whole is written.
+"""Fits are made once: long work goes on where it was stopped, and a second one finds what the first has made.
 
-What is kept are decisions and scores, no person's values. The key is the sha256 of everything that an answer follows
-from: what was asked, of which model; the folder's name holds the data's hash and the versions of all packages.
+What is kept are decisions and scores, no person's values. The key is the sha256 of everything that they follow from.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from audit import progress
-from audit.errors import OutputError
+from audit.answers import current, key_of
 from audit.evidence import tool
-from audit.explain.resume import question
-from audit.explain.store import Store, key_of
-from audit.files import write_whole
 
 Arrays = tuple[npt.NDArray[Any], ...]
 
 
 class Kept:
-    """A folder of answers by key, beside the run (or under ASSAY_HOME)."""
+    """What work of this kind (what) on these data (their sha256) has made, by key, in the store that is in use."""
 
-    def __init__(self, out: Path, what: str, data: str) -> None:
-        self.folder = Store(out).folder / f"{what}-{key_of({'tool': tool(), 'data': data})[:32]}.parts"
-        if self.folder.is_dir() and (many := sum(1 for p in self.folder.iterdir() if len(p.name) == 64)):
-            progress.say(f"Going on where it was stopped: {many} answers and fits are there already.")
+    def __init__(self, what: str, data: str, *, passing: bool = False) -> None:
+        """passing: only until `whole`, as where a model's environment may be another one next time."""
+        self._store = current()
+        self._about = key_of({"what": what, "tool": tool(), "data": data}).encode()
+        self._passing = passing
+        if passing and self._store is not None:
+            self._store.part = hashlib.sha256(self._about).digest()
+
+    def whole(self) -> None:
+        """The work is done."""
+        if self._passing and self._store is not None:
+            self._store.forget_part()
+            self._store.part = None
 
     def __call__(self, key: bytes, make: Callable[[], Arrays]) -> Arrays:
         """What is kept under `key`, else what `make` gives: arrays of numbers that float64 holds exactly."""
-        path = self.folder / key.hex()
-        try:
-            head, _, body = path.read_bytes().partition(b"\n")
-        except OSError:
-            head, body = b"", b""
-        if body and head == hashlib.sha256(body).hexdigest().encode():
-            width = int.from_bytes(body[:4], "little")
-            return tuple(np.frombuffer(body[4:], dtype="<f8").astype(np.float64).reshape(width, -1))
+        if self._store is None:
+            return make()
+        place = hashlib.sha256(self._about + key).digest()
+        if (found := self._store.get(place)) is not None:
+            return tuple(
+                np.frombuffer(found.body[4:], "<f8")
+                .astype(np.float64)
+                .reshape(int.from_bytes(found.body[:4], "little"), -1)
+            )
         made = make()
-        body = len(made).to_bytes(4, "little") + np.stack(made).astype("<f8").tobytes()
-        with contextlib.suppress(OutputError):  # a full disk costs the memory and nothing else
-            write_whole(path, hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+        self._store.put(place, "fit", len(made).to_bytes(4, "little") + np.stack(made).astype("<f8").tobytes())
         return made
 
-    def forget(self) -> None:
-        """The whole is written: the memory goes."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            self.folder.parent.rmdir()  # where nothing else is in it
+
+def question(frame: pd.DataFrame) -> bytes:
+    """The sha256 of a frame's columns, types and values."""
+    digest = hashlib.sha256()
+    for name in frame.columns:
+        digest.update(f"{name}\x00{frame[name].dtype}\x00".encode())
+    if len(frame.columns):
+        digest.update(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
+    return digest.digest()
 
 
 def asked_key(*parts: str | pd.DataFrame | npt.NDArray[np.int64]) -> bytes:

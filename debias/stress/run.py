@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from audit import progress
+from audit.answers import keeps
 from audit.case import Case
 from audit.code import Decisions, code_rows
 from audit.documents import record_in
@@ -43,6 +44,7 @@ ONE_FIT = (
 )
 
 
+@keeps
 def run_stress(
     case: Case,
     out: Path,
@@ -65,7 +67,7 @@ def run_stress(
     rows = load_rows(case, everything=True)
     frame = rows.frame[rows.audit]
     progress.stage("Asking the model")
-    kept = Kept(out, "stress", rows.sha256)
+    kept = Kept("stress", rows.sha256, passing=case.model.python is not None)
     with asking(case, frame, rows.features, allow, kept) as fed:
         served = serving(case, fed, spec, settings)
         progress.stage("Asking who would have noticed")
@@ -86,7 +88,7 @@ def run_stress(
         "training": trained,
     }
     write_whole(out / FILE, canonical(document))
-    kept.forget()
+    kept.whole()
     return document
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from audit import progress, stats
+from audit.answers import keeps
 from audit.case import Case
 from audit.contract.labels import confident
 from audit.cube import CodedRows, Floats, Ints
@@ -48,6 +49,7 @@ PLANS: dict[str, Any] = {LOGISTIC: Linear, BOOSTING: Boosting}
 FOLDS = 4
 
 
+@keeps
 def run_whatif(
     case: Case,
     out: Path,
@@ -75,7 +77,7 @@ def run_whatif(
     shipped = decide(case, task.frame.iloc[task.splits.test], task.features, allow=allow)[0].positive
     began = time.perf_counter()
     notes: list[str] = []
-    kept = Kept(out, "whatif", rows.sha256)
+    kept = Kept("whatif", rows.sha256, passing=case.model.python is not None)
     remembered: tuple[Kept, bytes] | None
     with contextlib.ExitStack() as stack:
         if wanted in (None, OWN):
@@ -103,7 +105,7 @@ def run_whatif(
         )
     )  # fmt: skip
     write_whole(out / FILE, body)
-    kept.forget()
+    kept.whole()
     # What is returned is what was written; how long it took differs from run to run: it is told, and not written.
     written: dict[str, Any] = json.loads(body)
     return written | {"seconds": round(seconds, 2)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any
 
 import rfc8785
@@ -78,19 +79,17 @@ def _kind(statement: Mapping[str, Any]) -> str:
 
 
 def _compare(mine: Mapping[str, Any], right: Mapping[str, Any]) -> None:
-    if mine.get("predicateType") != right["predicateType"]:
-        raise Broken(
-            "a statement is of another kind", got=shown(mine.get("predicateType")), expected=right["predicateType"]
-        )
+    type_, subject, must = itemgetter("predicateType", "subject", "predicate")(right)
+    if mine.get("predicateType") != type_:
+        raise Broken("a statement is of another kind", got=shown(mine.get("predicateType")), expected=type_)
     kind = _kind(right)
-    if mine.get("subject") != right["subject"]:
+    if mine.get("subject") != subject:
         raise Broken(
             f"the statement {kind} is about other things than the report",
             got=shown(mine.get("subject")),
             expected="the names and digests of the report's model and data",
         )
-    if mine.get("predicate") != right["predicate"]:
-        got, must = mine.get("predicate"), right["predicate"]
+    if (got := mine.get("predicate")) != must:
         keys = [k for k in must if not isinstance(got, dict) or got.get(k) != must[k]] or ["another entry"]
         raise Broken(
             f"the statement {kind} does not say what follows from the evidence: {keys[0]}",

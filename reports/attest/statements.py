@@ -23,6 +23,7 @@ from audit.documents import Documents
 from audit.documents.evidence import Evidence
 from audit.documents.mitigation import Mitigation
 from audit.findings import NormResult
+from audit.numbers import brief
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
@@ -82,25 +83,26 @@ def statements_of(files: Mapping[str, bytes], tool: Mapping[str, str]) -> list[R
 def norm_name(norm: NormResult) -> str:
     """selection_rate difference by sex, at most 0.1"""
     bound = "at most" if norm.kind == "difference" else "at least"
-    return f"{norm.metric} {norm.kind} by {' and '.join(norm.attribute)}, {bound} {norm.limit:g}"
+    return f"{norm.metric} {norm.kind} by {' and '.join(norm.attribute)}, {bound} {brief(norm.limit)}"
 
 
 def _test_result(evidence: Evidence, files: Mapping[str, bytes]) -> Record:
     """Passed: the whole interval is inside. Failed: outside. Warned: the data cannot tell."""
-    by: dict[str, list[str]] = {"inside": [], "outside": [], "undecided": [], "not_estimable": []}
-    for norm in evidence.norms:
-        by[norm.status].append(norm_name(norm))
-    warned = by["undecided"] + by["not_estimable"]
+
+    def named(status: str) -> list[str]:
+        return [norm_name(norm) for norm in evidence.norms if norm.status == status]
+
+    passed, failed, warned = named("inside"), named("outside"), named("undecided") + named("not_estimable")
     configuration = [_resource("policy", evidence.policy.sha256)]
     for name in ("cube.json", "evidence.json"):
         if name in files:
             configuration.append(_resource(name, hashlib.sha256(files[name]).hexdigest()))
     return {
-        "result": "FAILED" if by["outside"] else "WARNED" if warned else "PASSED",
+        "result": "FAILED" if failed else "WARNED" if warned else "PASSED",
         "configuration": configuration,
-        "passedTests": by["inside"],
+        "passedTests": passed,
         "warnedTests": warned,
-        "failedTests": by["outside"],
+        "failedTests": failed,
     }
 
 
@@ -165,8 +167,11 @@ def decision_statement(decided: Decided, evidence: Evidence, tool: Mapping[str, 
         if decided.quorum and decided.approvals >= decided.quorum:
             properties.append("ASSAY_QUORUM_REACHED")
     subjects = [_resource("report", decided.report), _resource("report with this decision", decided.revision)]
+    verifier: Record = {"id": f"{VERIFIER}/{tool.get('assay', '0')}"}
+    if digest := evidence.policy.sha256:
+        verifier |= {"policy": _resource("policy", digest)}
     predicate: Record = {
-        "verifier": {"id": f"{VERIFIER}/{tool.get('assay', '0')}"},
+        "verifier": verifier,
         "timeCreated": decided.time.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "properties": properties,
         "decision": {
@@ -177,6 +182,4 @@ def decision_statement(decided: Decided, evidence: Evidence, tool: Mapping[str, 
             "until": decided.until,
         },
     }
-    if digest := evidence.policy.sha256:
-        predicate["verifier"]["policy"] = _resource("policy", digest)
     return _statement([*subjects, *_subjects(evidence, tool)], SVR, predicate)

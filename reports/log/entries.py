@@ -18,6 +18,7 @@ from reports.log.store import Entry, LogView
 from reports.manifest import Manifest, report_number
 from reports.signature import Signature, decisions_of
 
+_OUTLIVES = ("about", "conditions", "review", "outdated")
 REPORT, DECISION, PROTOCOL, SEARCH = "report", "decision", "protocol", "search"
 
 
@@ -66,7 +67,6 @@ def steps_of(pdf: bytes, manifest: Manifest, signatures: Sequence[Signature]) ->
 def report_entry(pdf: bytes, manifest: Manifest, signatures: Sequence[Signature]) -> dict[str, Any]:
     """The entry of a report, without the time at which it was logged."""
     evidence = next((a.sha256 for a in manifest.attachments if a.name == "evidence.json"), None)
-    about = {"about": manifest.extra["about"]} if "about" in manifest.extra else {}
     return {
         "type": REPORT,
         "report": certified_of(pdf, signatures),
@@ -79,9 +79,9 @@ def report_entry(pdf: bytes, manifest: Manifest, signatures: Sequence[Signature]
         "members": [s.name for s in manifest.members],
         "quorum": manifest.quorum,
         "evidence": evidence,
-        **about,
-        # What lives on after the report: what the board was asked to set, when it looks again, when the audit is old.
-        **{key: manifest.extra[key] for key in ("conditions", "review", "outdated") if key in manifest.extra},
+        # What lives on after the report: what it was about, what the board was asked to set, when it looks again, when
+        # the audit is old.
+        **{key: manifest.extra[key] for key in _OUTLIVES if key in manifest.extra},
     }
 
 
@@ -107,15 +107,17 @@ def decision_entry(step: Step) -> dict[str, Any]:
 
 def of_report(entries: Sequence[Entry], report: str, kind: str) -> list[Entry]:
     """The entries of one kind about one report, in order."""
-    return [e for e in entries if e["type"] == kind and e.get("report") == report]
+    return [e for e in entries if is_of(e, report, kind)]
 
 
-def lacking(pdf: bytes, entry: Entry) -> bool:
+def is_of(entry: Entry, report: str, kind: str) -> bool:
+    """Whether an entry is of this kind and about this report."""
+    return (entry.get("type"), entry.get("report")) == (kind, report)
+
+
+def lacking(pdf: bytes, size: int, revision: str) -> bool:
     """Whether the file does not begin with the bytes that a logged decision was made on and with."""
-    size = entry.get("size")
-    if not isinstance(size, int) or not 0 < size <= len(pdf):
-        return True
-    return hashlib.sha256(pdf[:size]).hexdigest() != entry.get("revision")
+    return not 0 < size <= len(pdf) or hashlib.sha256(pdf[:size]).hexdigest() != revision
 
 
 def stated(view: LogView) -> dict[str, Any]:

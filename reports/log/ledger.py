@@ -26,6 +26,8 @@ from audit.cube_json import margins_from_json
 from audit.documents import Documents, FormError, record_in
 from audit.documents.base import Names, Record
 from audit.documents.evidence import Subject
+from audit.documents.log import ReportEntry, logged_as
+from audit.documents.series import CountsTable
 from audit.errors import PublicationError
 from audit.files import private_folder, write_whole
 from audit.publish_beside import Apart, Facts, people_changed, sides_apart, tables_apart
@@ -33,7 +35,6 @@ from audit.suppress import FLOOR
 from reports.about import about_of
 from reports.compare import EARLIER
 from reports.log.store import Entry
-from reports.series import SERIES
 from reports.series_counts import margins_in
 
 FOLDER = "published"
@@ -45,10 +46,34 @@ _SIDES = ("quality", "slices", "individual")
 _EXPLAINED = ("groups", "fidelity", "recourse")
 
 
+class _DataCounted(Record, frozen=True):
+    rows: int
+    columns: Names
+    label: str | None = None
+    weight: str | None = None
+    bins: dict[str, Any] | None = None
+    sensitive_sha256: str | None = None
+    rows_at_most: bool = False
+
+
+class _Counted(Record, frozen=True):
+    """Of evidence.json, whose counts are kept."""
+
+    data: _DataCounted
+
+
+class AboutPeople(Record, frozen=True):
+    """What an audit is about (reports.about), and the sha256 of its sensitive columns."""
+
+    model: str
+    data: str
+    people: str
+
+
 class AuditCounts(Record, frozen=True):
     """What one audit publishes: what it is about, its tables, and the counts that stand beside them."""
 
-    about: dict[str, str]
+    about: AboutPeople
     columns: Names
     label: str | None
     weight: str | None
@@ -62,7 +87,7 @@ class AuditCounts(Record, frozen=True):
 
     @property
     def facts(self) -> Facts:
-        return Facts(f"{self.about['data']} {self.about['people']}", self.label, self.weight, self.bins)
+        return Facts(f"{self.about.data} {self.about.people}", self.label, self.weight, self.bins)
 
 
 class ArmCounts(Record, frozen=True):
@@ -79,7 +104,7 @@ class Published(Record, frozen=True):
     case: str
     audits: tuple[AuditCounts, ...]
     arms: ArmCounts
-    series: tuple[dict[str, Any], ...]
+    series: tuple[CountsTable, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +147,8 @@ class Ledger:
     def held_against(self, entries: Sequence[Entry], record: Published) -> tuple[int, tuple[Conflict, ...]]:
         """How many logged reports are on these people, and those beside which `record` would give some of them away."""
         out, akin_reports = [], 0
-        for entry in entries:
-            if entry["type"] != "report":
-                continue
-            head = str(entry["report"]), str(entry["number"]), str(entry["issued"])[:10]
+        for entry in logged_as(ReportEntry, entries):
+            head = entry.report, entry.number, entry.issued[:10]
             earlier = self.read(head[0])
             if earlier is None:
                 if (akin := _akin_by_name(record, entry)) is not None:
@@ -140,37 +163,41 @@ class Ledger:
 
 def record_of(files: Mapping[str, bytes], case: str) -> Published:
     """What these published files, by name, say in counts: a report's attachments, or what is about to be attached."""
-    names = ("evidence.json", "cube.json", *EARLIER.values(), "mitigation.json", "search.json", "explain.json", SERIES)
     documents = Documents.of(files)
-    parsed = {name: documents.plain(name) for name in names if name in documents}
-    audits = [_audit(parsed, "evidence.json", "cube.json")]
-    if EARLIER["cube.json"] in parsed:
-        audits.append(_audit(parsed, EARLIER["evidence.json"], EARLIER["cube.json"]))
-    mitigation = parsed.get("mitigation.json") or {}
-    audits[0].sides.update({k: mitigation[k] for k in ("splits", "flips") if mitigation.get(k)})
-    search, series = parsed.get("search.json"), parsed.get(SERIES) or {}
-    explained = parsed.get("explain.json") or {}
-    audits[0].sides.update({f"explained, {k}": explained[k] for k in _EXPLAINED if explained.get(k)})
-    cubes = {k: v for k, v in mitigation.get("cubes", {}).items() if v is not None}
-    if search:
-        cubes["rows of the search"] = {**search["counts"], "margins": search["original"]["counts"]}
-    arms = ArmCounts(mitigation.get("model", {}).get("sha256"), cubes)
-    return Published(SCHEMA, case, tuple(audits), arms, tuple(series.get("counts", {}).get("tables", [])))
+    audits = [_audit(documents, "evidence.json", "cube.json")]
+    earlier = tuple(EARLIER.values())
+    if set(earlier) <= documents.keys():
+        audits.append(_audit(documents, *earlier))
+    cubes, made = {}, None
+    if (mitigation := documents.mitigation) is not None:
+        plain = documents.plain("mitigation.json")
+        audits[0].sides.update({k: plain[k] for k in ("splits", "flips") if plain.get(k)})
+        cubes, made = {k: v for k, v in mitigation.cubes.items() if v is not None}, mitigation.model.sha256
+    if "explain.json" in documents:
+        plain = documents.plain("explain.json")
+        audits[0].sides.update({f"explained, {k}": plain[k] for k in _EXPLAINED if plain.get(k)})
+    if (search := documents.search) is not None:
+        cubes |= {"rows of the search": {**search.counts, "margins": search.original.counts}}
+    series = documents.series
+    return Published(
+        SCHEMA, case, tuple(audits), ArmCounts(made, cubes), () if series is None else series.counts.tables
+    )
 
 
-def _audit(parsed: Mapping[str, Any], evidence: str, cube: str) -> AuditCounts:
-    document = parsed[evidence]
-    data = document["data"]
-    sides = {k: document[k] for k in _SIDES if document.get(k)}
-    if not data.get("rows_at_most"):
-        sides["data"] = {"rows": data["rows"]}
+def _audit(documents: Documents, evidence: str, cube: str) -> AuditCounts:
+    plain = documents.plain(evidence)
+    data = record_in(_Counted, plain, evidence).data
+    sides = {k: plain[k] for k in _SIDES if plain.get(k)}
+    if not data.rows_at_most:
+        sides |= {"data": {"rows": data.rows}}
+    about = about_of(record_in(Subject, plain, evidence))
     return AuditCounts(
-        about_of(record_in(Subject, document, evidence)) | {"people": str(data.get("sensitive_sha256"))},
-        tuple(data["columns"]),
-        data.get("label"),
-        data.get("weight"),
-        data.get("bins") or {},
-        parsed[cube],
+        record_in(AboutPeople, about | {"people": str(data.sensitive_sha256)}, evidence),
+        data.columns,
+        data.label,
+        data.weight,
+        data.bins or {},
+        documents.plain(cube),
         sides,
     )
 
@@ -225,7 +252,7 @@ def lineage(new: Published, old: Published) -> str | None:
         return "the same case"
     for a in new.audits:
         for b in old.audits:
-            if a.about["data"] == b.about["data"]:
+            if a.about.data == b.about.data:
                 return "the same data"
             mine, yours = ({_normalised(c) for c in x.columns} for x in (a, b))
             if len(mine & yours) >= LEAST_SHARED * len(mine | yours):
@@ -235,11 +262,11 @@ def lineage(new: Published, old: Published) -> str | None:
     return None
 
 
-def _akin_by_name(record: Published, entry: Entry) -> str | None:
-    if _normalised(record.case) == _normalised(str(entry["case"])):
+def _akin_by_name(record: Published, entry: ReportEntry) -> str | None:
+    if _normalised(record.case) == _normalised(entry.case):
         return "the same case"
-    data = (entry.get("about") or {}).get("data")
-    return "the same data" if data and any(a.about["data"] == data for a in record.audits) else None
+    data = (entry.about or {}).get("data")
+    return "the same data" if data and any(a.about.data == data for a in record.audits) else None
 
 
 def _normalised(text: str) -> str:
@@ -281,22 +308,22 @@ def _arms(new: Published, old: Published) -> Iterator[Apart]:
                 yield Apart(f"{found.where} (mitigation, {name})", found.by)
 
 
-def _series(new: Sequence[Mapping[str, Any]], old: Sequence[Mapping[str, Any]]) -> Iterator[Apart]:
+def _series(new: Sequence[CountsTable], old: Sequence[CountsTable]) -> Iterator[Apart]:
     """Sums of a watched model: each against each, as within one report (reports.series_counts)."""
     for a in new:
         for b in old:
-            if any(a[k] != b[k] for k in ("running", "first", "attribute")):
+            if (a.running, a.first, a.attribute) != (b.running, b.first, b.attribute):
                 continue
             mine, yours = _sums(a), _sums(b)
             for (at, stream, m), (before, other, n) in ((x, y) for x in mine for y in yours):
                 for group in {**m, **n}:
                     by = abs(m.get(group, 0) - n.get(group, 0))
                     if 0 < by < FLOOR:
-                        who = " and ".join(f"{c} = {v}" for c, v in zip(a["attribute"], group, strict=True))
+                        who = " and ".join(f"{c} = {v}" for c, v in zip(a.attribute, group, strict=True))
                         yield Apart(f"{who or 'everyone'}, {stream} up to batch {at} and {other} to {before},", by)
 
 
-def _sums(table: Mapping[str, Any]) -> list[tuple[int, str, dict[tuple[str, ...], int]]]:
+def _sums(table: CountsTable) -> list[tuple[int, str, dict[tuple[str, ...], int]]]:
     out = []
     for number, streams in margins_in(table).items():
         for stream, margin in streams.items():

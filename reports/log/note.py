@@ -88,8 +88,8 @@ class Verifier:
             match = _LINE.match(line)
             if match is None:
                 raise InputError("a signature line of the checkpoint cannot be read", got=line[:120])
-            blob = decoded(match["sig"])
-            if match["name"] == self.name and blob[:4] == _key_id(self.name, self.public):
+            blob = decoded(match.group("sig"))
+            if match.group("name") == self.name and blob[:4] == _key_id(self.name, self.public):
                 mine.append(blob[4:])
         if not mine:
             raise InputError("the checkpoint is not signed by the log's key", expected=self.text)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from audit.documents.log import DecisionEntry, ProtocolEntry, logged_as
 from audit.errors import InputError, OutputError
 from audit.files import write_whole
 from reports.log.entries import (
@@ -22,6 +23,7 @@ from reports.log.entries import (
     REPORT,
     certified_of,
     decision_entry,
+    is_of,
     lacking,
     of_report,
     report_entry,
@@ -71,20 +73,20 @@ def new_entries(
     """
     manifest, signatures, _ = read_report(pdf)
     logged = (now or dt.datetime.now(dt.UTC)).astimezone(dt.UTC).isoformat(timespec="seconds")
-    entry = report_entry(pdf, manifest, signatures)
-    known = of_report(view.entries, entry["report"], DECISION)
+    report = certified_of(pdf, signatures)
+    known = logged_as(DecisionEntry, of_report(view.entries, report, DECISION))
     for old in known:
-        if lacking(pdf, old):
+        if lacking(pdf, old.size, old.revision):
             raise InputError(
                 "the log knows a newer copy of this report",
                 got="a copy without a decision in the log",
-                expected=f"the copy with the decision of {old['member']} ({old['decision']}, {old['time']})",
+                expected=f"the copy with the decision of {old.member} ({old.decision}, {old.time})",
                 todo="ask for that copy and sign it; nothing was written",
             )
     out: list[Entry] = []
-    if not of_report(view.entries, entry["report"], REPORT):
-        out.append({**entry, "logged": logged})
-    have = {e["field"] for e in known}
+    if not of_report(view.entries, report, REPORT):
+        out.append({**report_entry(pdf, manifest, signatures), "logged": logged})
+    have = {e.field for e in known}
     for step in steps_of(pdf, manifest, signatures):
         if step.field not in have:
             line = (statements or {}).get(step.field)
@@ -186,7 +188,7 @@ def enter_protocol(log: Log, name: str, content: bytes, now: dt.datetime | None 
     added: list[int] = []
 
     def make(view: LogView) -> Sequence[Entry]:
-        known = any(e["type"] == PROTOCOL and e.get("sha256") == digest for e in view.entries)
+        known = any(e.sha256 == digest for e in logged_as(ProtocolEntry, view.entries))
         added.append(0 if known else 1)
         return [] if known else [{"type": PROTOCOL, "file": name, "sha256": digest, "logged": logged}]
 
@@ -201,13 +203,14 @@ def enter_condition(log: Log, case: str, change: Mapping[str, Any], now: dt.date
 
     logged = (now or dt.datetime.now(dt.UTC)).astimezone(dt.UTC).isoformat(timespec="seconds")
     entry: Entry = {"type": ENTRY, "case": case, **change, "logged": logged}
+    number = change.get("number")
 
     def make(view: LogView) -> Sequence[Entry]:
         known = [c.number for c in of_case(view.entries, case)]
-        if entry["number"] not in known:
+        if number not in known:
             raise InputError(
-                f"the case {case!r} has no condition {entry['number']}",
-                got=str(entry["number"]),
+                f"the case {case!r} has no condition {number}",
+                got=str(number),
                 expected=", ".join(map(str, known)) or "a report of this case in the log",
                 todo="look at `assay register DIR`",
             )
@@ -223,7 +226,7 @@ def proof_for(view: LogView, pdf: bytes) -> bytes:
 
     _, signatures, _ = read_report(pdf)
     report = certified_of(pdf, signatures)
-    at = [i for i, e in enumerate(view.entries) if e["type"] == REPORT and e.get("report") == report]
+    at = [i for i, e in enumerate(view.entries) if is_of(e, report, REPORT)]
     if not at:
         raise InputError(
             "the report is not in the log", got=report, expected=f"one of its {view.checkpoint.size:,} entries",

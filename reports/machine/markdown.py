@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from audit.documents.evidence import Evidence
+from audit.numbers import brief, fixed
 from reports.machine.norms import stands, title
 
 MOST = 8
@@ -24,10 +25,15 @@ def to_markdown(evidence: Evidence, case: str) -> bytes:
     ]
     for norm in evidence.norms:
         if norm.value is None:
-            cells = ["", "", f"{norm.limit:g}", f"not estimable: {_escaped(norm.reason)}"]
+            cells = ["", "", brief(norm.limit), f"not estimable: {_escaped(norm.reason)}"]
         else:
             where = stands(norm) + (" (**broken**)" if norm.breached else "")
-            cells = [f"{norm.value:.3f}", f"{norm.low:.3f} to {norm.high:.3f}", f"{norm.limit:g}", where]
+            cells = [
+                fixed(norm.value, 3),
+                f"{fixed(norm.low, 3)} to {fixed(norm.high, 3)}",
+                brief(norm.limit),
+                where,
+            ]
         lines.append(f"| {_escaped(title(norm))} | {' | '.join(cells)} |")
     if evidence.contract is not None:
         c = evidence.contract

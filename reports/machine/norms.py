@@ -5,6 +5,7 @@ from __future__ import annotations
 from audit.documents.contract import CheckHeld
 from audit.documents.evidence import Evidence
 from audit.findings import NormResult
+from audit.numbers import brief, fixed
 
 STANDS = {
     "inside": "inside the norm",
@@ -30,8 +31,8 @@ def figure(norm: NormResult) -> str:
     """Value, interval, limit and where it stands; or why there is no value."""
     if norm.value is None:
         return f"not estimable: {norm.reason}"
-    interval = f"[{norm.low:.3f}, {norm.high:.3f}]"
-    return f"{norm.value:.3f} {interval}, limit {norm.limit:g}: {stands(norm)}"
+    interval = f"[{fixed(norm.low, 3)}, {fixed(norm.high, 3)}]"
+    return f"{fixed(norm.value, 3)} {interval}, limit {brief(norm.limit)}: {stands(norm)}"
 
 
 def checks(evidence: Evidence) -> tuple[CheckHeld, ...]:

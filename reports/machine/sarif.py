@@ -12,6 +12,7 @@ import json
 from typing import Any
 
 from audit.documents.evidence import Evidence
+from audit.numbers import brief
 from reports.machine.norms import checks, figure, title, told
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -26,7 +27,7 @@ def to_sarif(evidence: Evidence, case: str) -> bytes:
             {
                 "id": rule,
                 "name": title(norm).title().replace(" ", ""),
-                "shortDescription": {"text": f"{title(norm).capitalize()}, limit {norm.limit:g}"},
+                "shortDescription": {"text": f"{title(norm).capitalize()}, limit {brief(norm.limit)}"},
                 "defaultConfiguration": {"level": "error"},
             }
         )

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from audit.case import Case, FormSpec
+from audit.documents import FormError, record_in
+from audit.documents.presets import FormAsked, FormsAsked, FormsOfEvidence
 from audit.errors import CaseError, DataError, nearest
 from audit.files import canonical, write_whole
 from audit.load.forms import listed
@@ -41,42 +43,48 @@ def answer_later(run: Path, forms: Sequence[FormSpec], sensitive: Sequence[str])
     write_whole(run / LATER, canonical({"schema": SCHEMA, "presets": listed(forms)}))
 
 
-def forms_of(evidence: Mapping[str, Any], run: Path | None = None) -> list[dict[str, Any]]:
-    """name, text (None where it ships) and answers of each form: as answered later, else as the audit wrote them."""
+def forms_of(evidence: Mapping[str, Any], run: Path | None = None) -> tuple[FormAsked, ...]:
+    """Each form: as answered later, else as the audit wrote them."""
     path = None if run is None else run / LATER
     if path is None or not path.is_file():
-        return list(evidence.get("presets", []))
+        return record_in(FormsOfEvidence, evidence, "evidence.json").presets
     try:
-        document = json.loads(path.read_bytes())
-        entries = [{k: e[k] for k in ("name", "text", "answers")} for e in document["presets"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return record_in(FormsAsked, json.loads(path.read_bytes()), LATER).presets
+    except (OSError, ValueError, FormError) as error:
         raise DataError(
             f"{LATER} cannot be read", got=repr(error)[:80], expected=SCHEMA, todo="answer again"
         ) from error
-    return entries
 
 
 def preset_bytes(evidence: Mapping[str, Any], run: Path | None = None) -> bytes | None:
     """The file for a report on this evidence; None where no form is asked for. Raises CaseError."""
     entries = []
-    for entry in forms_of(evidence, run):
-        _checked(entry["name"], entry["text"], entry["answers"], evidence["data"]["sensitive"])
-        text = entry["text"] if entry["text"] is not None else shipped_text(entry["name"])
-        entries.append({"name": entry["name"], "text": text, "answers": entry["answers"]})
+    sensitive = record_in(FormsOfEvidence, evidence, "evidence.json").data.sensitive
+    for form in forms_of(evidence, run):
+        _checked(form.name, form.text, form.answers, sensitive)
+        text = form.text if form.text is not None else shipped_text(form.name)
+        entries.append({"name": form.name, "text": text, "answers": form.answers})
     return canonical({"schema": SCHEMA, "presets": entries}) if entries else None
 
 
 def asked_of(embedded: Mapping[str, Any] | None) -> tuple[tuple[Preset, Mapping[str, str], bool], ...]:
     """Each form with its answers, and whether its text is the one that ships. embedded: presets.json, parsed."""
-    entries = () if embedded is None else embedded["presets"]
     return tuple(
-        (read_preset(e["text"], e["name"]), e["answers"], e["text"] == shipped_text(e["name"])) for e in entries
+        (read_preset(form.text or "", form.name), form.answers, form.text == shipped_text(form.name))
+        for form in embedded_forms(embedded)
     )
 
 
-def letter_forms(entries: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Preset, Mapping[str, str]]]:
+def embedded_forms(embedded: Mapping[str, Any] | None) -> tuple[FormAsked, ...]:
+    """The forms of presets.json, parsed; none where there is no such file. Raises DataError for another form of it."""
+    return () if embedded is None else record_in(FormsAsked, embedded, NAME).presets
+
+
+def letter_forms(entries: Sequence[FormAsked]) -> dict[str, tuple[Preset, Mapping[str, str]]]:
     """The forms with a letter, with their answers: those that the case asks for (`forms_of`), then those that ship."""
-    found = {e["name"]: (_checked(e["name"], e["text"], {}, ()), e["answers"]) for e in entries}
+    found: dict[str, tuple[Preset, Mapping[str, str]]] = {
+        form.name: (_checked(form.name, form.text, {}, ()), form.answers) for form in entries
+    }
     for name in shipped():
         found.setdefault(name, (read_preset(shipped_text(name) or "", name), {}))
     return {name: each for name, each in found.items() if each[0].letter is not None}

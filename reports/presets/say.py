@@ -7,6 +7,7 @@ from typing import Any
 
 from audit.documents.mitigation import Choice
 from audit.metrics import ACCURACY, SELECTION_RATE
+from audit.numbers import brief, points
 from audit.sizes import measured, unit
 from reports import words
 from reports.blocks import Sources
@@ -68,10 +69,10 @@ def norms(s: Sources) -> str | None:
     all_of = s.evidence.norms
     if not all_of:
         return None
-    n = {k: sum(x.status == k for x in all_of) for k in ("outside", "undecided", "inside", "not_estimable")}
+    outside, inside = (sum(x.status == status for x in all_of) for status in ("outside", "inside"))
     return (
-        f"Of {len(all_of)} norms of policy {s.evidence.policy.version}, {n['outside']} are outside over the "
-        f"whole interval, {n['inside']} inside; for {n['undecided'] + n['not_estimable']} the data cannot tell."
+        f"Of {len(all_of)} norms of policy {s.evidence.policy.version}, {outside} are outside over the "
+        f"whole interval, {inside} inside; for {len(all_of) - outside - inside} the data cannot tell."
     )
 
 
@@ -233,9 +234,9 @@ def search_bound(s: Sources) -> str | None:
         return None
     return (
         f"{b.n} candidates were drawn at random. With at most {words.share(b.loss)} of decisions wrong, the least gap "
-        f"was {100 * b.best:.1f} points. At most {words.share(b.share)} of further candidates drawn in the same way "
+        f"was {points(b.best)}. At most {words.share(b.share)} of further candidates drawn in the same way "
         f"are better: a better one takes {b.more} more on average, at least, and one more lessens the gap by "
-        f"{100 * b.gain:.1f} points on average, at most. That holds in 95 of 100 searches, whenever they are stopped, "
+        f"{points(b.gain)} on average, at most. That holds in 95 of 100 searches, whenever they are stopped, "
         "and for the figures on these rows."
     )
 
@@ -265,7 +266,7 @@ def spoken(value: Any) -> str | None:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return brief(value, 6)
     if isinstance(value, list):
         return (
             ", ".join(str(v) for v in value)

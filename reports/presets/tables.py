@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from audit.cube import Margin
 from audit.documents.mitigation import Mitigation
 from audit.findings import NormResult
-from audit.impact import SCORING, SELECTION, impact_table, median_score, rule_of_thumb
+from audit.impact import SCORING, SELECTION, ImpactTable, impact_table, median_score, rule_of_thumb
 from audit.metrics import ACCURACY, FALSE_POSITIVE_RATE, TRUE_POSITIVE_RATE
+from audit.numbers import brief, fixed
 from reports import words
 from reports.blocks import Sources
 from reports.blocks import Table as Printed
@@ -65,18 +65,18 @@ def _impact(asked: Asked, metric: str, median: tuple[float, float, float] | None
     return Made(tuple(out), None if out else "no group of these attributes was counted")
 
 
-def _printed(asked: Asked, made: Mapping[str, Any], median: tuple[float, float, float] | None) -> Printed:
-    groups = made["groups"]
-    several = any(r["rows"] != r["people"] for r in groups)
-    bounded = made["unknown"] > 0
+def _printed(asked: Asked, made: ImpactTable, median: tuple[float, float, float] | None) -> Printed:
+    groups = made.groups
+    several = any(r.rows != r.people for r in groups)
+    bounded = made.unknown > 0
     rows = tuple(
         (
-            words.name_of(r["group"]),
-            words.count(r["people"]) + (f" ({r['rows']:,})" if several else ""),
-            words.count(r["counted"]),
-            words.share(r["rate"]),
-            LEFT_OUT if r["left_out"] else words.number(r["impact_ratio"]),
-            *((_between(r["low"], r["high"]),) if bounded else ()),
+            words.name_of(r.group),
+            words.count(r.people) + (f" ({r.rows:,})" if several else ""),
+            words.count(r.counted),
+            words.share(r.rate),
+            LEFT_OUT if r.left_out else words.number(r.impact_ratio),
+            *((_between(r.low, r.high),) if bounded else ()),
         )
         for r in groups[:MOST_ROWS]
     )
@@ -84,7 +84,7 @@ def _printed(asked: Asked, made: Mapping[str, Any], median: tuple[float, float, 
     who = "People (rows)" if several else "People"
     heads = ("Group", who, counted, rate, "Impact ratio", *(("Ratio, if the unknown were known",) if bounded else ()))
     return Printed(
-        f"{asked.table.title}: {words.by(made['attribute'])}",
+        f"{asked.table.title}: {words.by(made.attribute)}",
         heads,
         rows,
         " ".join(n for n in _notes(asked, made, median) if n),
@@ -93,35 +93,36 @@ def _printed(asked: Asked, made: Mapping[str, Any], median: tuple[float, float, 
 
 
 def _between(low: float | None, high: float | None) -> str:
-    return "–" if low is None or high is None else f"{low:.3f} to {high:.3f}"
+    return "–" if low is None or high is None else f"{fixed(low, 3)} to {fixed(high, 3)}"
 
 
-def _notes(asked: Asked, made: Mapping[str, Any], median: tuple[float, float, float] | None) -> list[str]:
-    groups, unknown = made["groups"], made["unknown"]
+def _notes(asked: Asked, made: ImpactTable, median: tuple[float, float, float] | None) -> list[str]:
+    groups, unknown = made.groups, made.unknown
     out = [f"Of unknown group and counted apart: {unknown:,}."]
     if unknown:
         out[0] += " The last column says between what values each ratio would lie if their groups were known."
-    left = [r for r in groups if r["left_out"]]
-    small = [r for r in groups if asked.table.leave_out and (r["share"] or 0) < asked.table.leave_out]
+    left = [r for r in groups if r.left_out]
+    small = [r for r in groups if asked.table.leave_out and (r.share or 0) < asked.table.leave_out]
     if left:
         named = "; ".join(
-            f"{words.name_of(r['group'])}: {r['people']:,} people, rate {words.share(r['rate'])}" for r in left[:12]
+            f"{words.name_of(r.group)}: {r.people:,} people, rate {words.share(r.rate)}" for r in left[:12]
         )
         out.append(f"Left out of the ratios ({named}). Reason given: “{asked.reason}”")
     elif small and asked.table.leave_out:
+        least = brief(100 * asked.table.leave_out)
         out.append(
-            f"{len(small)} of {len(groups)} groups have under {100 * asked.table.leave_out:g} % of the people. They "
+            f"{len(small)} of {len(groups)} groups have under {least} % of the people. They "
             "are kept, since nobody gave a reason to leave them out; a ratio that rests on a few people says little."
         )
     gone = [words.by(a) for a, m in asked.margins.items() if len(a) == 1 and m.withheld.any()]
     if gone:
         out.append(f"Groups by {', '.join(gone)} too small to be shown are withheld: their people are in no table.")
-    if made.get("withheld") and len(made.get("attribute", ())) > 1:
+    if made.withheld and len(made.attribute) > 1:
         out.append("Groups of several attributes too small to be shown are withheld.")
     if median is not None:
         value, low, high = median
-        about = "" if low == high else f" (between {low:.6g} and {high:.6g})"
-        out.append(f"The median score of all is {value:.6g}{about}.")
+        about = "" if low == high else f" (between {brief(low, 6)} and {brief(high, 6)})"
+        out.append(f"The median score of all is {brief(value, 6)}{about}.")
     if len(groups) > MOST_ROWS:
         out.append(f"{MOST_ROWS} of {len(groups)} groups are printed; all follow from the embedded counts.")
     out.append(asked.table.note)
@@ -138,16 +139,16 @@ def thumb(asked: Asked) -> Made:
         return Made((), "no two groups can be compared")
     rows = tuple(
         (
-            words.name_of(line["group"]),
-            words.name_of(line["highest"]),
-            words.number(line["ratio"]),
-            f"below {limit:.2f}" if line["below"] else f"{limit:.2f} or above",
-            words.p_words(line["p_value"]),
-            words.count(line["people"]) + (", few" if line["few_people"] else ""),
+            words.name_of(line.group),
+            words.name_of(line.highest),
+            words.number(line.ratio),
+            f"below {fixed(limit, 2)}" if line.below else f"{fixed(limit, 2)} or above",
+            words.p_words(line.p_value),
+            words.count(line.people) + (", few" if line.few_people else ""),
         )
         for line in lines[:MOST_ROWS]
     )
-    heads = ("Group", "Highest group", "Ratio", f"Against {limit:.2f}", "p-value", "People")
+    heads = ("Group", "Highest group", "Ratio", f"Against {fixed(limit, 2)}", "p-value", "People")
     note = "The p-values are of single pairs and not adjusted." + (f" {asked.table.note}" if asked.table.note else "")
     return Made((Printed(asked.table.title, heads, rows, note, (26, 26, 10, 14, 12, 12)),))
 
@@ -187,7 +188,7 @@ def bias_profile(asked: Asked) -> Made:
     for norm in evidence.norms:
         gap = find.gap(evidence, norm.metric, norm.attribute, norm.kind)
         low = words.name_of(gap.lowest) if gap and gap.lowest else words.by(norm.attribute)
-        limit = f"{100 * norm.limit:g} points" if norm.kind == "difference" else f"{norm.limit:g}"
+        limit = f"{brief(100 * norm.limit)} points" if norm.kind == "difference" else brief(norm.limit)
         tried = "none tried" if m is None else _after(m, norm)
         rows.append(
             (

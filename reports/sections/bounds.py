@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from audit.documents.evidence import Bound, Evidence, LabelError, Tipping
+from audit.numbers import brief, points
 from audit.sizes import unit
 from reports import words
 from reports.blocks import Block, Paragraph, Section, Sources, Table
@@ -90,7 +91,7 @@ def rows_of(entries: Sequence[Bound]) -> tuple[tuple[str, ...], ...]:
 
 def tipping_words(t: Tipping, kind: str, unknown: int) -> str:
     """0.8: 12 people (9.1 %); placed at worst."""
-    limit = f"{100 * t.limit:g} points" if kind == "difference" else f"{t.limit:g}"
+    limit = f"{brief(100 * t.limit)} points" if kind == "difference" else brief(t.limit)
     if t.people is None:
         return f"{limit}: none ({words.why(t.reason)})"
     back = "back within " if t.beyond else ""
@@ -103,7 +104,7 @@ def _error(e: LabelError) -> tuple[str, ...]:
         words.capital(words.metric(e.metric)),
         words.by(e.attribute),
         f"{words.name_of(e.higher)}, {words.name_of(e.lower)}",
-        f"{100 * e.value:.1f} points",
-        f"{100 * e.limit:g} points",
+        points(e.value),
+        f"{brief(100 * e.limit)} points",
         people,
     )

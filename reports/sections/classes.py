@@ -8,6 +8,7 @@ from audit.classes.measures import QUESTIONS
 from audit.documents.base import Names
 from audit.documents.evidence import Classes
 from audit.metrics import ACCURACY, POSITIVE_PREDICTIVE_VALUE, SELECTION_RATE, TRUE_POSITIVE_RATE
+from audit.numbers import fixed
 from reports import charts, words
 from reports.blocks import Block, Figure, Heading, Paragraph, Section, Sources, Table
 from reports.sections import find
@@ -93,7 +94,7 @@ def _gaps(found: Classes, attribute: Names) -> Table:
             rows.append(
                 (
                     title,
-                    f"{100 * g.value:.1f} {words.bracket(*words.ends(g))}",
+                    f"{fixed(100 * g.value, 1)} {words.bracket(*words.ends(g))}",
                     words.pair_p(g),
                     words.p_words(g.p_adjusted) if g.p_adjusted is not None else "–",
                     f"{words.name_of(g.lowest)} to {words.name_of(g.highest)}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from audit.documents import record_in
 from audit.documents.evidence import Data, Evidence
 from audit.metrics import EQUAL_OPPORTUNITY, SELECTION_RATE, TRUE_NEGATIVE_RATE, TRUE_POSITIVE_RATE
 from audit.sizes import unit
@@ -9,8 +10,8 @@ from audit.values import Gap
 from reports import setting, words
 from reports.about import SAME, UNKNOWN
 from reports.blocks import Block, Notice, Paragraph, Points, Section, Signatures, Sources, Table
-from reports.extra import Before
-from reports.manifest import Manifest, report_number
+from reports.extra import Before, Checkpoint
+from reports.manifest import NAME, Manifest, report_number
 from reports.sections import find
 from reports.sign import SignedLevel
 
@@ -229,7 +230,8 @@ def _facts(sources: Sources, number: str) -> tuple[tuple[str, str], ...]:
         ("Counts, SHA-256", evidence.cube.sha256),
         ("Made with", f"Assay {evidence.tool.version}"),
     ]
-    if checkpoint := manifest.extra.get("checkpoint"):
-        rows.append(("Log before this report", f"{checkpoint['size']:,} entries, root {checkpoint['root']}"))
-        rows.append(("Key of the log", str(checkpoint["key"])))
+    if stated := manifest.extra.get("checkpoint"):
+        checkpoint = record_in(Checkpoint, stated, NAME)
+        rows.append(("Log before this report", f"{checkpoint.size:,} entries, root {checkpoint.root}"))
+        rows.append(("Key of the log", checkpoint.key))
     return tuple(rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from audit.documents.explanations import Decomposition, Explanations, GroupMean, Importance, Part, Person
+from audit.numbers import fixed, points, power, signed
 from reports import charts, words
 from reports.blocks import Block, Figure, Heading, Lead, Notice, Paragraph, Points, Section, Sources, Table
 
@@ -41,8 +42,8 @@ def _body(e: Explanations, people: bool) -> list[Block]:
             f"What is explained is {e.output_meaning or e.output}. Method: {e.method} (SHAP values), "
             f"against {background.rows:,} background rows, seed {e.seed}, on {e.rows:,} rows. The "
             f"parts must add up to what the model said. On {gate.rows:,} rows they "
-            f"{'do' if gate.passed else 'do NOT'}: the largest error is {gate.max_error:.1e}, where "
-            f"{gate.tolerance:.0e} is allowed."
+            f"{'do' if gate.passed else 'do NOT'}: the largest error is {power(gate.max_error, 1)}, where "
+            f"{power(gate.tolerance, 0)} is allowed."
         ),
     ]
     if e.hiding is not None:
@@ -76,7 +77,9 @@ def _body(e: Explanations, people: bool) -> list[Block]:
 
 def importance(e: Explanations) -> Table:
     """The mean size of every column's attributions."""
-    rows = tuple((f.feature, f"{f.mean_abs:.4f}", f"{f.low:.4f} to {f.high:.4f}") for f in e.overall[:MOST_FEATURES])
+    rows = tuple(
+        (f.feature, fixed(f.mean_abs, 4), f"{fixed(f.low, 4)} to {fixed(f.high, 4)}") for f in e.overall[:MOST_FEATURES]
+    )
     heads = ("Column", "Mean |SHAP|", "95 % interval")
     return Table("Importance of every column", heads, rows, _left(e.overall), (44, 26, 30))
 
@@ -92,8 +95,8 @@ def _lead(e: Explanations) -> str:
         if most is None or most.value <= 0:
             continue
         text += (
-            f" Of the gap by {words.by(d.attribute)}, {100 * d.total:.1f} points, the largest part falls to "
-            f"{most.feature}: {100 * most.value:.1f} points "
+            f" Of the gap by {words.by(d.attribute)}, {points(d.total)}, the largest part falls to "
+            f"{most.feature}: {points(most.value)} "
             f"({words.span(most)})."
         )
     return text
@@ -146,9 +149,9 @@ def _gap(e: Explanations) -> list[Block]:
                     [(f.low, f.high) for f in top],
                     percent=True,
                 ),
-                f"The gap of {100 * d.total:.1f} points between {pair}, divided over columns; most falls to "
+                f"The gap of {points(d.total)} between {pair}, divided over columns; most falls to "
                 f"{', '.join(f.feature for f in top[:2])}.",
-                f"The difference in decisions between {pair} ({100 * d.total:.1f} points), divided over columns, in "
+                f"The difference in decisions between {pair} ({points(d.total)}), divided over columns, in "
                 "points; hatched bars narrow it",
             )
         )
@@ -212,7 +215,7 @@ def fidelity(e: Explanations) -> list[Block]:
             words.name_of(f.group),
             words.by(f.attribute),
             words.number(f.r2, 2),
-            f"{f.r2_low:.2f} to {f.r2_high:.2f}" if f.r2_low is not None else "–",
+            f"{fixed(f.r2_low, 2)} to {fixed(f.r2_high, 2)}" if f.r2_low is not None else "–",
             words.count(f.rows),
         )
         for f in e.fidelity
@@ -245,7 +248,7 @@ def recourse(e: Explanations) -> list[Block]:
             words.by(g.attribute),
             f"{g.found:,} of {g.rows:,}",
             words.number(g.cost, 2),
-            f"{g.cost_low:.2f} to {g.cost_high:.2f}" if g.cost_low is not None else "–",
+            f"{fixed(g.cost_low, 2)} to {fixed(g.cost_high, 2)}" if g.cost_low is not None else "–",
             words.count(g.refused),
         )
         for g in found.groups
@@ -266,7 +269,7 @@ def recourse(e: Explanations) -> list[Block]:
     blocks.append(
         Paragraph(
             f"Of each group up to {most:,} refused people were drawn at random; {found.tried:,} changes were tried "
-            f"on {found.rows:,} rows. For {whole:.0f} % of them every cheaper combination of values was tried; "
+            f"on {found.rows:,} rows. For {fixed(whole, 0)} % of them every cheaper combination of values was tried; "
             "for the others the cost is the least that was found. It is a statement about this model, not advice to "
             "anyone."
         )
@@ -277,14 +280,14 @@ def recourse(e: Explanations) -> list[Block]:
 def _person(p: Person) -> list[Block]:
     lime = {f.feature: f.value for f in p.lime}
     rows = tuple(
-        (f.feature, str(p.values.get(f.feature, "–")), f"{f.value:+.4f}",
-         f"{lime[f.feature]:+.4f}" if f.feature in lime else "–")
+        (f.feature, str(p.values.get(f.feature, "–")), signed(f.value, 4),
+         signed(lime[f.feature], 4) if f.feature in lime else "–")
         for f in p.shap[:TOP]
     )  # fmt: skip
     blocks: list[Block] = [
         Heading(f"One person (row {p.row:,})"),
         Table(
-            f"Row {p.row:,}: score {p.score:.3f}, decided {p.decision}",
+            f"Row {p.row:,}: score {fixed(p.score, 3)}, decided {p.decision}",
             ("Column", "Value", "SHAP", "LIME"), rows, "", (34, 30, 18, 18),
         ),
     ]  # fmt: skip

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from audit import numbers
 from audit.by_proxy import sentences
 from audit.documents.evidence import Curve, Evidence, Smoothed
 from audit.documents.rows import Slice, StageFigure
 from audit.funnel import WARNING
 from audit.likewise import NOT_CAUSAL, shown
 from audit.metrics import SELECTION_RATE
+from audit.numbers import brief, fixed, grouped
 from audit.sizes import unit
 from audit.suppress import FLOOR
 from reports import words
@@ -63,7 +65,7 @@ def _slices(evidence: Evidence) -> list[Block]:
             ASKED.get(f.question, str(f.question)),
             f"{words.share(f.rate)} of {f.people:,}",
             words.share(f.rate_of_others),
-            f"{100 * f.difference:.1f} {words.bracket(f.low, f.high)}",
+            f"{fixed(100 * f.difference, 1)} {words.bracket(f.low, f.high)}",
             words.p_words(f.p_adjusted),
         )
         for f in shown
@@ -87,7 +89,7 @@ def _by_proxy(evidence: Evidence) -> list[Block]:
         rows = tuple(
             (
                 words.name_of(r.group),
-                f"{r.people_expected:,.0f}",
+                grouped(r.people_expected),
                 words.share(r.weighted),
                 f"{words.share(r.low)} to {words.share(r.high)}",
                 f"{words.share(r.outer_low)} to {words.share(r.outer_high)}",
@@ -125,7 +127,7 @@ def _likewise(evidence: Evidence) -> list[Block]:
         for p, s in ((p, shown(p)) for p in found.pairs[: find.MOST_ROWS])
     )
     stand_in = [
-        f"{f.column} goes with {words.by(p.attribute)} itself (Cramer's V {p.cramers_v:.2f})"
+        f"{f.column} goes with {words.by(p.attribute)} itself (Cramer's V {fixed(p.cramers_v, 2)})"
         for f in found.factors
         for p in f.proxy_of
         if p.stands_in
@@ -163,10 +165,10 @@ def gap_sentence(figure: StageFigure) -> str:
     high, low = words.name_of(gap.highest), words.name_of(gap.lowest)
     tail = ""
     if figure.kind != "outcome" and gap.short is not None:
-        short, least, most = gap.short
-        tail = f" At the rate of {high}, {short:,.0f} [{least:,.0f}, {most:,.0f}] more of {low} would have passed."
+        short, least, most = map(grouped, gap.short)
+        tail = f" At the rate of {high}, {short} [{least}, {most}] more of {low} would have passed."
     return (
-        f"{stage}, {whom[figure.kind]}: {high} {100 * gap.value:.1f} points "
+        f"{stage}, {whom[figure.kind]}: {high} {numbers.points(gap.value)} "
         f"{words.bracket(gap.low, gap.high)} above {low}, {words.p_words(gap.p_adjusted)}.{tail}"
     )
 
@@ -396,7 +398,7 @@ def _reliability(evidence: Evidence) -> list[Block]:
                     if point.people < FLOOR
                     else f"{words.share(point.share)}\n{words.bracket(point.low, point.high)}"
                 )
-            rows.append((f"{low:g} to {high:g}", *cells))
+            rows.append((f"{brief(low)} to {brief(high)}", *cells))
         blocks.append(
             Table(
                 f"Of those with a score in the band, how many had the outcome, by {words.by(attribute)} [95 %]",
@@ -434,7 +436,7 @@ def _points(evidence: Evidence) -> list[Block]:
 
 def points(low: float, high: float) -> str:
     """One value, or a band of them."""
-    return f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
+    return brief(low, 6) if low == high else f"{brief(low, 6)} to {brief(high, 6)}"
 
 
 def _told(record: Curve, low: float) -> str:
@@ -443,7 +445,7 @@ def _told(record: Curve, low: float) -> str:
         return "–"
     if point.people < FLOOR:
         return "few"
-    return f"{words.share(point.share)} of {point.people:,.0f}\n{words.bracket(point.low, point.high)}"
+    return f"{words.share(point.share)} of {grouped(point.people)}\n{words.bracket(point.low, point.high)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from audit.documents.series import LoopEvent, Point, Series, Standing
+from audit.documents.watch import Watch
+from audit.numbers import brief
 from reports import words
 from reports.blocks import Block, Figure, Heading, Lead, Notice, Paragraph, Section, Sources, Table
-from reports.charts import GREY, INK, WIDTH, open_svg, text_at
+from reports.chart_sequence import sequence
 
 MOST = 40
-LEFT, RIGHT, HIGH = 56, 90, 150
+
+
+AUTOMATIC = "This policy lets the loop change the model without a person's approval."
+
+
+def taken(loop: Series | Watch) -> str:
+    """How much came, in a sentence."""
+    return (
+        f"{loop.batches:,} batches with {loop.rows:,} people were taken; outcomes are due for {loop.matured:,} of them."
+    )
 
 
 def section(sources: Sources) -> Section | None:
@@ -21,10 +32,7 @@ def section(sources: Sources) -> Section | None:
     policy = series.policy
     kinds = [e.kind for e in series.events]
     blocks: list[Block] = [
-        Lead(
-            f"{series.batches:,} batches with {series.rows:,} people were taken; outcomes are due for "
-            f"{series.matured:,} of them. The loop stands at {series.state}."
-        ),
+        Lead(f"{taken(series)} The loop stands at {series.state}."),
         Paragraph(
             f"It found a norm broken or a group harmed {words_times(kinds.count('confirmed'))}, changed the model "
             f"{words_times(kinds.count('promoted'))}, went back {words_times(kinds.count('rolled_back'))}, and had "
@@ -33,7 +41,7 @@ def section(sources: Sources) -> Section | None:
         ),
     ]
     if policy.automatic:
-        blocks.append(Notice("This policy lets the loop change the model without a person's approval."))
+        blocks.append(Notice(AUTOMATIC))
     for norm in series.norms:
         blocks += _moved(norm, series.timeline)
     blocks += _counted(series.timeline)
@@ -73,46 +81,17 @@ def _moved(norm: Standing, timeline: Sequence[Point]) -> list[Block]:
     at = points[-1]
     said = (
         f"{words.number(at[1])} {words.bracket(at[2], at[3], percent=False)} after batch {at[0]}; "
-        f"the limit is {norm.limit:g}"
+        f"the limit is {brief(norm.limit)}"
     )
     return [
         Heading(name),
         Figure(
-            _drawing(points, norm.limit),
+            sequence(points, norm.limit),
             f"{name} after each batch with its confidence sequence: {said}.",
             f"{name}: {said}. Grey: the confidence sequence, which holds at all batches together. It is counted "
             "afresh when the model changes.",
         ),
     ]
-
-
-def _drawing(points: Sequence[tuple[int, float, float, float]], limit: float) -> str:
-    first, last = points[0][0], points[-1][0]
-    low = min(0.0, *(p[2] for p in points))
-    top = max(limit, *(p[3] for p in points)) or 1.0
-
-    def x(number: int) -> float:
-        return LEFT + (number - first) / max(last - first, 1) * (WIDTH - LEFT - RIGHT)
-
-    def y(value: float) -> float:
-        return 10 + (top - value) / (top - low) * HIGH
-
-    band = [f"{x(p[0]):.1f},{y(p[3]):.1f}" for p in points] + [f"{x(p[0]):.1f},{y(p[2]):.1f}" for p in points[::-1]]
-    line = " ".join(f"{x(p[0]):.1f},{y(p[1]):.1f}" for p in points)
-    end = WIDTH - RIGHT
-    out = [
-        open_svg(HIGH + 44),
-        f'<polygon points="{" ".join(band)}" fill="#d5dde3" stroke="{GREY}" stroke-width="0.5"/>',
-        f'<polyline points="{line}" fill="none" stroke="{INK}" stroke-width="1.8"/>',
-        f'<line x1="{LEFT}" y1="{y(limit):.1f}" x2="{end}" y2="{y(limit):.1f}" stroke="{INK}" stroke-width="1.2" '
-        'stroke-dasharray="5 3"/>',
-        text_at(end + 6, y(limit) + 4, f"limit {limit:g}", 11),
-        text_at(LEFT - 6, y(top) + 4, f"{top:.2f}", 11, "end"),
-        text_at(LEFT - 6, y(low) + 4, f"{low:.2f}", 11, "end"),
-        text_at(LEFT, HIGH + 30, f"batch {first}", 11),
-        text_at(end, HIGH + 30, f"batch {last}", 11, "end"),
-    ]
-    return "".join(out) + "</svg>"
 
 
 def _decisions(decisions: Sequence[LoopEvent]) -> list[Block]:

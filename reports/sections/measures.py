@@ -19,6 +19,7 @@ from audit.metrics import (
     complements,
     metrics_for,
 )
+from audit.numbers import brief, fixed
 from audit.sizes import unit
 from audit.values import Gap, Rate
 from reports import charts, words
@@ -77,7 +78,7 @@ def _norm(n: NormResult) -> tuple[str, ...]:
 def limit_of(n: NormResult) -> str:
     """at most 10 points; at least 0.8."""
     own = n.kind == "ratio" or n.metric in words.SCORES
-    limit = f"{n.limit:g}" if own else f"{100 * n.limit:g} points"
+    limit = brief(n.limit) if own else f"{brief(100 * n.limit)} points"
     return f"{'at most' if n.kind == 'difference' else 'at least'} {limit}"
 
 
@@ -134,13 +135,13 @@ def power(evidence: Evidence, attribute: Names, of: Sequence[str] | None = None)
         r = by_group.get((metric, group))
         if r is None:
             return "–"
-        return "too few people" if r.detectable is None else f"{100 * r.detectable:.1f}"
+        return "too few people" if r.detectable is None else fixed(100 * r.detectable, 1)
 
     return Table(
         f"The smallest gap, in points, that would have been told from chance, by {words.by(attribute)}",
         ("Group", *(words.capital(words.metric(m)) for m in names)),
         tuple((words.name_of(g), *(cell(m, g) for m in names)) for g in groups[: find.MOST_ROWS]),
-        f"In {100 * found[0].power:.0f} of 100 such audits, against {words.name_of(found[-1].against)} where the "
+        f"In {fixed(100 * found[0].power, 0)} of 100 such audits, against {words.name_of(found[-1].against)} where the "
         "group is another, else against the next largest; the level is shared by the pairs of groups. “No gap found” "
         "says nothing of narrower ones. " + find.cut(len(groups)),
         (30, *([70 // len(names)] * len(names))),

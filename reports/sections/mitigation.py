@@ -14,6 +14,7 @@ from audit.metrics import (
     SELECTION_RATE,
     TRUE_POSITIVE_RATE,
 )
+from audit.numbers import brief, grouped
 from audit.values import Gap, Rate
 from debias.held import aim_words
 from reports import charts, words
@@ -92,7 +93,7 @@ def _made(m: Mitigation) -> Table:
 def _shown(value: str | float) -> str:
     if isinstance(value, str):
         return value.replace("_", " ")
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return grouped(value) if abs(value) >= 1000 else brief(value, 4)
 
 
 def arms_of(m: Mitigation, *, alone: bool = False) -> Table:
@@ -132,20 +133,21 @@ def judged_of(m: Mitigation) -> list[Block]:
     """Every norm for what stands today and for each option, side by side: first what turned worse, or turned round."""
     arms = m.arms.present()
     by = {key: {(n.metric, n.kind, n.attribute): n for n in arm.norms} for key, arm in arms.items()}
-    keys = list(by["original"])
+    original, candidate = (by.get(key, {}) for key in ("original", "candidate"))
+    keys = list(original)
     if not keys:
         return [measures.NO_NORM]
-    worse = [k for k in keys if RANK.index(by["candidate"][k].status) > RANK.index(by["original"][k].status)]
+    worse = [k for k in keys if RANK.index(candidate[k].status) > RANK.index(original[k].status)]
     out: list[Block] = []
     if worse:
-        named = "; ".join(_norm_words(by["original"][k]) for k in worse)
+        named = "; ".join(_norm_words(original[k]) for k in worse)
         out.append(Notice(f"Against the original the candidate stands worse in {len(worse)}: {named}."))
-    round_ = [said for k in keys if (said := turned_round(m, by["candidate"][k]))]
+    round_ = [said for k in keys if (said := turned_round(m, candidate[k]))]
     out += [Notice(" ".join(dict.fromkeys(round_)))] if round_ else []
     present = present_in(m)
     rows = tuple(
         (
-            f"{_norm_words(by['original'][k])}, {measures.limit_of(by['original'][k])}",
+            f"{_norm_words(original[k])}, {measures.limit_of(original[k])}",
             *(_judged_cell(by[arm][k], arms[arm]) for arm, _ in present),
         )
         for k in sorted(keys, key=lambda k: k not in worse)
@@ -260,7 +262,7 @@ def selected_by(m: Mitigation, attribute: Names) -> dict[str, dict[Names, Rate]]
 def groups_of(m: Mitigation, attribute: Names) -> Table:
     """Selection rates by group, an arm a column."""
     found, present = selected_by(m, attribute), present_in(m)
-    groups = list(found["original"])
+    groups = list(found.get("original", ()))
     by = words.by(attribute)
     return Table(
         f"Selection rate by {by}, before and after: value, 95 % interval, count",
@@ -279,7 +281,7 @@ def _groups(m: Mitigation, attribute: Names) -> list[Block]:
     if len(attribute) > 1:
         return [table]
     found, present, by = selected_by(m, attribute), present_in(m), words.by(attribute)
-    groups = list(found["original"])
+    groups = list(found.get("original", ()))
     arms = m.arms.present()
     drawn = charts.dots(
         [

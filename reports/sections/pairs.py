@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from audit.documents.base import Names
 from audit.metrics import SELECTION_RATE, TRUE_NEGATIVE_RATE, TRUE_POSITIVE_RATE
+from audit.numbers import fixed, grouped
 from audit.values import Pair
 from reports import words
 from reports.blocks import Block, Paragraph, Section, Sources, Table
@@ -63,10 +64,10 @@ def _row(p: Pair) -> tuple[str, ...]:
     return (
         words.name_of(p.higher),
         words.name_of(p.lower),
-        f"{100 * p.difference:.1f} {words.bracket(p.low, p.high)}",
+        f"{fixed(100 * p.difference, 1)} {words.bracket(p.low, p.high)}",
         "not estimable"
         if p.ratio is None
-        else f"{p.ratio:.3f} {words.bracket(p.ratio_low, p.ratio_high, percent=False)}",
+        else f"{fixed(p.ratio, 3)} {words.bracket(p.ratio_low, p.ratio_high, percent=False)}",
         words.p_words(p.p_adjusted),
         short_of(p).replace(" [", "\n["),
     )
@@ -76,5 +77,5 @@ def short_of(p: Pair) -> str:
     """12 of 340 [3, 20]: people; below nought, the lower group may be no worse off."""
     if p.shortfall is None:
         return "–"
-    ends = f"[{p.shortfall_low:,.0f}, {p.shortfall_high:,.0f}]".replace("-", words.MINUS)
-    return f"{p.shortfall:,.0f} of {p.people:,} {ends}"
+    ends = f"[{grouped(p.shortfall_low)}, {grouped(p.shortfall_high)}]".replace("-", words.MINUS)
+    return f"{grouped(p.shortfall)} of {p.people:,} {ends}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from audit.documents.rows import Duplicates, Missing, Periods, Population, Proxies, Quality
+from audit.numbers import points
 from reports import words
 from reports.blocks import Block, Heading, Notice, Paragraph, Sources, Table
 from reports.sections import find
@@ -77,7 +78,7 @@ def _missing(found: Missing | None) -> list[Block]:
         (
             g.column,
             words.by(g.attribute),
-            f"{100 * value:.1f} points",
+            points(value),
             words.bracket(g.low, g.high),
             words.p_words(g.p_adjusted),
             f"{words.name_of(g.lowest)} to {words.name_of(g.highest)}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from audit.documents.evidence import Evidence
+from audit.numbers import brief
 from audit.sizes import measured, unit
 from audit.suppress import FLOOR
 from reports import charts, words
@@ -64,8 +65,8 @@ def _rule(sources: Sources) -> str:
     if model.threshold is None:
         return "the class with the highest score"
     if model.kind == "score":
-        return f"“{data.positive}” from a score of {model.threshold:g} up"
-    return f"“{data.positive}” where the score is at least {model.threshold:g}"
+        return f"“{data.positive}” from a score of {brief(model.threshold)} up"
+    return f"“{data.positive}” where the score is at least {brief(model.threshold)}"
 
 
 def section(sources: Sources) -> Section:

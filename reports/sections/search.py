@@ -7,6 +7,7 @@ from typing import Any
 
 from audit.documents.mitigation import Choice
 from audit.documents.search import Loss, Place, Search, Trial, WidestGap
+from audit.numbers import brief
 from debias.pareto_figures import words_of
 from reports import chart_pareto, words
 from reports.blocks import Block, Figure, Heading, Notice, Paragraph, Points, Sources, Table
@@ -188,7 +189,7 @@ def table(s: Search, on: Sequence[Trial]) -> Table:
 
 
 def _with(parameters: dict[str, Any]) -> str:
-    said = ", ".join(f"{k.replace('_', ' ')} {v:g}" for k, v in parameters.items())
+    said = ", ".join(f"{k.replace('_', ' ')} {brief(v)}" for k, v in parameters.items())
     return f"\n{said}" if said else ""
 
 

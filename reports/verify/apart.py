@@ -28,7 +28,7 @@ from reports.attest.statements import LOCK_FILE
 from reports.known import remember
 from reports.log.store import LogCopy
 from reports.signature import Signature
-from reports.verify.asked import Asked
+from reports.verify.asked import OPTIONS, Answer, Asked, ProofOf, Question
 from reports.verify.result import FAILED, Check, Verification
 from reports.verify.seal import MOST_BYTES
 
@@ -111,8 +111,10 @@ def parts_apart(pdf: bytes, limits: Limits | None = None) -> tuple[tuple[Signatu
             found = _read(told, {}, child.isolation)
             if found.failed is not None:
                 raise found.error()
-            signatures = msgspec.convert(told["signatures"], tuple[Signature, ...])
-        except (_Stopped, KeyError, msgspec.ValidationError) as error:
+            signatures = msgspec.convert(told, Answer).signatures
+            if signatures is None:
+                raise _Stopped(UNREADABLE)
+        except (_Stopped, msgspec.ValidationError) as error:
             expected = error.expected if isinstance(error, _Stopped) else ""
             raise _stopped(
                 pdf, error.problem if isinstance(error, _Stopped) else UNREADABLE, expected
@@ -141,28 +143,29 @@ def _array(data: bytes) -> np.ndarray:
 
 
 def _packed(pdf: bytes, asked: Asked, rerun: bool) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    fields: dict[str, Any] = {
-        "do": "verify", "rerun": rerun, "pins": list(asked.pins), "crls": len(asked.crls), "proof": None, "log": False,
-    }  # fmt: skip
-    fields |= {name: getattr(asked, name) for name in ("require_quorum", "contents", "second_opinion", "print_again")}
+    proof = None
     arrays = {"pdf": pdf}
     arrays |= {name: data for name in ("trust", "since") if (data := getattr(asked, name)) is not None}
     arrays |= {f"crl{i}": crl for i, crl in enumerate(asked.crls)}
     if isinstance(asked.log, LogCopy):
-        fields["log"] = True
         arrays |= {f"log.{name}": data for name, data in asdict(asked.log).items()}
     elif asked.log is not None:
-        fields["proof"] = {"index": asked.log.index, "path": [h.hex() for h in asked.log.path]}
+        proof = ProofOf(asked.log.index, tuple(h.hex() for h in asked.log.path))
         arrays |= {"proof.line": asked.log.line, "proof.note": asked.log.note}
-    return fields, {name: _array(data) for name, data in arrays.items()}
+    question = Question(
+        "verify", rerun=rerun, pins=asked.pins, crls=len(asked.crls), log=isinstance(asked.log, LogCopy), proof=proof,
+        **{name: getattr(asked, name) for name in OPTIONS},
+    )  # fmt: skip
+    return msgspec.to_builtins(question), {name: _array(data) for name, data in arrays.items()}
 
 
 def _read(told: Mapping[str, Any], arrays: Mapping[str, np.ndarray], isolation: tuple[str, ...]) -> Verification:
     try:
-        found = msgspec.convert(told["verification"], Verification)
-    except (KeyError, msgspec.ValidationError) as error:
+        found = msgspec.convert(told, Answer).verification
+    except msgspec.ValidationError as error:
         raise _Stopped(UNREADABLE) from error
-    again = arrays["again"].tobytes() if "again" in arrays else None
+    page = arrays.get("again")
+    again = None if page is None else page.tobytes()
     return replace(found, again=again, isolation=isolation)
 
 

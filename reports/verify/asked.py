@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from reports.signature import Signature
+from reports.verify.result import Verification
+
 if TYPE_CHECKING:
     from reports.log.proof import Proof
     from reports.log.store import LogCopy
@@ -23,3 +28,37 @@ class Asked:
     contents: bool = True
     second_opinion: bool = False
     print_again: bool = False
+
+
+OPTIONS = ("require_quorum", "contents", "second_opinion", "print_again")
+
+
+class ProofOf(msgspec.Struct, frozen=True):
+    """Where a proof's entry stands, and the hashes on its way up, in hex."""
+
+    index: int
+    path: tuple[str, ...]
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What the process that reads a report is asked. do: "verify", "rerun" (made: there are files to compare with) or
+    "parts"; crls: how many lists come with it; log, proof: whether, and of what, one comes with it."""
+
+    do: str
+    rerun: bool = False
+    made: bool = False
+    pins: tuple[str, ...] = ()
+    crls: int = 0
+    log: bool = False
+    proof: ProofOf | None = None
+    require_quorum: bool = False
+    contents: bool = True
+    second_opinion: bool = False
+    print_again: bool = False
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What it answers; signatures: of "parts", where every check before the figures held."""
+
+    verification: Verification
+    signatures: tuple[Signature, ...] | None = None

@@ -30,7 +30,7 @@ def _follow(series: Series, points: Mapping[int | None, Point]) -> set[tuple[int
         for number, streams in margins_in(table).items():
             for place, norm in enumerate(points[number].norms if number in points else (), 1):
                 stream = stream_of(norm.metric)
-                if norm.source != "counts" or norm.attribute != tuple(table["attribute"]) or stream not in streams:
+                if norm.source != "counts" or norm.attribute != table.attribute or stream not in streams:
                     continue
                 found = judged_again(norm, streams[stream], series.counts.people)
                 bad = same_figures(found, norm)
@@ -46,18 +46,20 @@ def _follow(series: Series, points: Mapping[int | None, Point]) -> set[tuple[int
 def _without_counts(points: Mapping[int | None, Point], again: Collection[tuple[int | None, str]]) -> tuple[int, int]:
     """How many figures are withheld, and how many the loop alone knows. Raises Broken where one should have counts,
     or is withheld and told all the same."""
-    without = {"loop": 0, "withheld": 0}
+    withheld = lost = 0
     for batch, point in points.items():
         for place, norm in enumerate(point.norms, 1):
             if norm.source == "counts":
                 if (batch, norm.key) not in again:
                     raise Broken(f"batch {batch}: norm {place} has no counts", got="none", expected="its counts")
                 continue
-            without[norm.source] += 1
+            if norm.source not in ("loop", "withheld"):
+                raise ValueError("a figure comes from nowhere that is known")
+            withheld, lost = withheld + (norm.source == "withheld"), lost + (norm.source == "loop")
             told = any(getattr(norm, k) is not None for k in ("value", "low", "high", "people"))
             if norm.source == "withheld" and told:
                 raise Broken(f"batch {batch}: norm {place} is withheld and told", got=shown(norm.value))
-    return without["withheld"], without["loop"]
+    return withheld, lost
 
 
 def _check_last(series: Series) -> None:

@@ -13,10 +13,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from audit.derived import ONLY_WITH
-from audit.documents import Documents
+from audit.documents import Documents, FormError, record_in
+from audit.documents.mitigation import AimAsked
+from audit.documents.search import AskedFor
 from audit.errors import AssayError
 from audit.funnel import figures
 from audit.metrics import METRICS
+from reports.verify.forms import Aimed, Candidate, NormAsked, Searched, Stages, TrialOf
 from reports.verify.result import Broken, arm_named, plain, shown
 
 TOLERANCE = 1e-9
@@ -85,8 +88,8 @@ def check_figures(files: Mapping[str, bytes]) -> str:
             raise Broken(f"the evidence {here} an entry {key!r}, which the cube contradicts")
     compared += sum(_alike(k, evidence[k], v) for k, v in more.items())
     if "funnel" in evidence:
-        stages = evidence["funnel"]
-        compared += _alike("funnel", stages["figures"], figures(stages["counts"], stages["stages"], how))
+        stages = record_in(Stages, evidence.get("funnel"), "evidence.json")
+        compared += _alike("funnel", stages.figures, figures(stages.counts, stages.stages, how))
     withheld = sum(1 for c in evidence.get("counts", []) if c.get("suppressed"))
     words = f"; {withheld} groups are withheld and were not verified" if withheld else ""
     lists = ", ".join(f"{len(evidence[name]):,} {name}" for name in LISTS)
@@ -101,10 +104,11 @@ def _norms(evidence: Mapping[str, Any], measures: Any, name: str = "norms") -> i
 
     norms = evidence.get("norms", [])
     try:
-        asked = tuple(Norm(n["metric"], n["kind"], tuple(n["attribute"]), n["limit"], n["limit"]) for n in norms)
+        stated = record_in(tuple[NormAsked, ...], norms, "evidence.json")
+        asked = tuple(Norm(n.metric, n.kind, n.attribute, n.limit, n.limit) for n in stated)
         columns = sorted({a for n in asked for a in n.attribute})
         again = [to_json(n) for n in judge(Policy("", asked, ""), measures, columns)]
-    except (KeyError, TypeError, ValueError) as error:
+    except (FormError, KeyError, TypeError, ValueError) as error:
         raise Broken("the norms cannot be read", got=type(error).__name__) from error
     return compare(name, norms, again)
 
@@ -135,10 +139,9 @@ def _held(document: Mapping[str, Any], margins: Any, how: Any) -> int:
     """The gaps between the groups that the method holds."""
     from debias.held import held_gaps, limits
 
-    aim = document["constraint"]
-    loose = [(a["attribute"], a["group"]) for a in aim.get("apart", [])]
-    again = [limits(g) for g in held_gaps(margins, loose, aim["metric"], how)]
-    return _alike("mitigation, gaps between held groups", aim.get("held", []), again)
+    aim = record_in(Aimed, document, "mitigation.json").constraint
+    again = [limits(g) for g in held_gaps(margins, [(a.attribute, a.group) for a in aim.apart], aim.metric, how)]
+    return _alike("mitigation, gaps between held groups", aim.held, again)
 
 
 def check_search(files: Mapping[str, bytes]) -> str:
@@ -148,46 +151,49 @@ def check_search(files: Mapping[str, bytes]) -> str:
     document = load(files, "search.json")
     compared = 0
     try:
-        trials = document["trials"]
-        entries = [("original", document["original"])]
-        entries += [(f"candidate {number}", t) for number, t in enumerate(trials, 1) if t["failed"] is None]
-        entries += [(f"{name}, threshold moved", e["matched"]) for name, e in entries[1:] if e["matched"]]
-        for name, entry in entries:
-            for key, value in figures_again(document, entry["counts"]).items():
-                compared += _alike(f"search, {name}, {key}", entry[key], value)
+        found = record_in(Searched, document, "search.json")
+        trials = record_in(tuple[TrialOf, ...], found.trials, "search.json")
+        made = {
+            f"candidate {number}": record_in(Candidate, plain, "search.json")
+            for number, (t, plain) in enumerate(zip(trials, found.trials, strict=True), 1)
+            if t.failed is None
+        }
+        moved = {f"{name}, threshold moved": c.matched for name, c in made.items() if c.matched is not None}
+        for name, entry in {"original": found.original, **made, **moved}.items():
+            for key, value in figures_again(document, entry.counts).items():
+                compared += _alike(f"search, {name}, {key}", getattr(entry, key), value)
         for number, (t, on) in enumerate(zip(trials, front_in(document), strict=True), 1):
-            compared += differ(f"search, candidate {number}", t["front"], on, "front")
-        compared += _picked(files, document)
+            compared += differ(f"search, candidate {number}", t.front, on, "front")
+        compared += _picked(Documents.of(files), found.asked, trials)
     except (AssayError, TypeError, ValueError, KeyError, IndexError, ArithmeticError, AttributeError) as error:
         raise Broken("the search cannot be measured", got=type(error).__name__) from error
     return f"{compared:,} values of {len(trials)} candidates computed again from their counts"
 
 
-def _picked(files: Mapping[str, bytes], document: Mapping[str, Any]) -> int:
+def _picked(documents: Documents, asked: AskedFor, trials: Sequence[TrialOf]) -> int:
     """The choice in mitigation.json, where it was made from this search, is of the candidate that it names."""
-    made = load(files, "mitigation.json") if "mitigation.json" in files else {}
-    choice = made.get("choice")
-    if not choice or choice["search"]["sha256"] != hashlib.sha256(files["search.json"]).hexdigest():
+    made = documents.mitigation
+    choice = None if made is None else made.choice
+    if made is None or choice is None or choice.search.sha256 != hashlib.sha256(documents["search.json"]).hexdigest():
         return 0
-    entry = next((t for t in document["trials"] if t["trial"] == choice["trial"]), None)
-    if entry is None or entry["failed"] is not None:
-        raise Broken("the candidate picked is not in the search", got=shown(choice["trial"]))
-    where = "choice of a candidate"
-    hyper = {k: v for k, v in entry["parameters"].items() if k != "tolerance"} or None
-    tolerance = made["parameters"]["tolerance"]
+    entry = next((t for t in trials if t.trial == choice.trial), None)
+    if entry is None or entry.failed is not None:
+        raise Broken("the candidate picked is not in the search", got=shown(choice.trial))
+    aim = record_in(AimAsked, made.parameters, "mitigation.json")
+    hyper = {k: v for k, v in entry.parameters.items() if k != "tolerance"} or None
     pairs = (
-        ("method", made["method"], entry["method"]),
-        ("parameters", made["search"]["hyper"], hyper),
+        ("method", made.method, entry.method),
+        ("parameters", None if made.search is None else made.search.hyper, hyper),
         # Where the candidate has no tolerance of its own, a person named the one to judge by.
-        ("tolerance", tolerance, entry["parameters"].get("tolerance", tolerance)),
-        ("seed", made["seed"], document["asked"]["seed"]),
-        ("constraint", made["parameters"]["constraint"], document["asked"]["constraint"]),
-        ("attributes", made["parameters"]["attributes"], document["asked"]["attributes"]),
-        ("on_front", choice["on_front"], entry["front"]),
-        ("looked_at", choice["looked_at"], len(document["trials"])),
-        ("same_model", choice["same_model"], made["model"]["sha256"] == entry["model"]),
+        ("tolerance", aim.tolerance, entry.parameters.get("tolerance", aim.tolerance)),
+        ("seed", made.seed, asked.seed),
+        ("constraint", aim.constraint, asked.constraint),
+        ("attributes", aim.attributes, asked.attributes),
+        ("on_front", choice.on_front, entry.front),
+        ("looked_at", choice.looked_at, len(trials)),
+        ("same_model", choice.same_model, made.model.sha256 == entry.model),
     )
-    return sum(differ(where, got, expected, key) for key, got, expected in pairs)
+    return sum(differ("choice of a candidate", got, expected, key) for key, got, expected in pairs)
 
 
 def load(files: Mapping[str, bytes], name: str) -> Any:
@@ -239,8 +245,7 @@ def compare(name: str, got: Any, expected: Sequence[Mapping[str, Any]]) -> int:
 
 def differ(where: str, got: Any, expected: Any, key: str) -> int:
     """1 where the two values are equal. Raises Broken otherwise."""
-    if isinstance(expected, tuple):
-        expected = list(expected)
+    got, expected = (list(v) if isinstance(v, tuple) else v for v in (got, expected))
     if not alike(got, expected, TOLERANCE):
         raise Broken(f"{where}, {key} does not follow from the cube", got=shown(got), expected=shown(expected))
     return 1

@@ -111,13 +111,13 @@ def unfit(der: bytes) -> str | None:
 
     try:
         certificate = x509.Certificate.load(der)
-        basic, usage = certificate.basic_constraints_value, certificate.key_usage_value
+        _, usage = certificate.basic_constraints_value, certificate.key_usage_value
         extended, critical = certificate.extended_key_usage_value, set(certificate.critical_extensions)
     except (ValueError, TypeError, KeyError):
         return "a certificate whose extensions cannot be read"
     if critical - KNOWN:
         return "a certificate with a critical extension that is not known here"
-    if basic is not None and basic["ca"].native:
+    if certificate.ca:
         return "a certificate of an authority, which vouches for others and signs no documents"
     if usage is not None and "key_cert_sign" in usage.native:
         return "a certificate for signing certificates"
@@ -134,10 +134,10 @@ def _authority(container: Container, reader: Reader) -> bool:
 
     try:
         certificate = x509.Certificate.load(container.certificate)
-        basic, extended = certificate.basic_constraints_value, certificate.extended_key_usage_value
+        _, extended = certificate.basic_constraints_value, certificate.extended_key_usage_value
     except (ValueError, TypeError, KeyError):
         return False
-    if (basic is not None and basic["ca"].native) or extended is None or extended.native != ["time_stamping"]:
+    if certificate.ca or extended is None or extended.native != ["time_stamping"]:
         return False
     return _path(container, reader, container.time or dt.datetime.now(dt.UTC), False) is None
 
@@ -157,8 +157,7 @@ def leads(
     known = hashlib.sha256(der).hexdigest() in reader.pins
     if known or certificate.dump() in {r.dump() for r in reader.roots}:
         # The reader trusts this very certificate; there is no issuer who could revoke it.
-        validity = certificate["tbs_certificate"]["validity"]
-        if not validity["not_before"].native <= moment <= validity["not_after"].native:
+        if not certificate.not_valid_before <= moment <= certificate.not_valid_after:
             return "a certificate that has expired or is not valid yet"
         return None
     if not reader.roots:
@@ -222,6 +221,5 @@ def embedded_certificates(reader: Any) -> list[bytes]:
 
 def _embedded(reader: Any, kind: str) -> list[bytes]:
     """`reports.verify.allowed` took nothing but streams here, before."""
-    if "/DSS" not in reader.root or kind not in reader.root["/DSS"]:
-        return []
-    return [bytes(item.get_object().data) for item in reader.root["/DSS"][kind]]
+    store = reader.root.get("/DSS", {})
+    return [bytes(item.get_object().data) for item in store.get(kind, ())]

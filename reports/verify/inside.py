@@ -12,7 +12,7 @@ import numpy as np
 
 from reports.log.proof import Proof
 from reports.log.store import LogCopy
-from reports.verify.asked import Asked
+from reports.verify.asked import OPTIONS, Answer, Asked, Question
 from reports.verify.judge import Judge
 
 _judge: Judge | None = None
@@ -23,49 +23,49 @@ def serve(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> tuple[
     """One question: "verify" (then perhaps "rerun"), or "parts"."""
     global _judge
     given = {name: array.tobytes() for name, array in arrays.items()}
-    if fields["do"] == "parts":
-        judge = Judge(given["pdf"], Asked(contents=False))
+    question = msgspec.convert(dict(fields), Question)
+    if question.do == "parts":
+        judge = Judge(given.pop("pdf"), Asked(contents=False))
         judge.work()
-        told = {"verification": msgspec.to_builtins(judge.result())}
         if judge.result().failed is not None:
-            return told, {}
-        signatures = [replace(s, embedded=None) for s in judge.found]
-        return told | {"signatures": msgspec.to_builtins(signatures)}, _files(judge.files)
+            return msgspec.to_builtins(Answer(judge.result())), {}
+        signatures = tuple(replace(s, embedded=None) for s in judge.found)
+        return msgspec.to_builtins(Answer(judge.result(), signatures)), _files(judge.files)
     out: dict[str, np.ndarray] = {}
-    if fields["do"] == "verify":
-        _judge = Judge(given.pop("pdf"), _asked(fields, given))
+    if question.do == "verify":
+        _judge = Judge(given.pop("pdf"), _asked(question, given))
         _judge.work()
-        if not fields["rerun"]:
+        if not question.rerun:
             _judge.no_rerun()
         elif _judge.result().failed is None:
             out = _files(_judge.files)
         if (again := _judge.printed_again()) is not None:
-            out["again"] = np.frombuffer(again, dtype=np.uint8)
+            out |= {"again": np.frombuffer(again, dtype=np.uint8)}
     else:
         assert _judge is not None
-        if fields["made"]:
+        if question.made:
             _judge.rerun({n.removeprefix("file/"): d for n, d in given.items()})
         else:
             _judge.no_rerun(NOT_RUN)
-    return {"verification": msgspec.to_builtins(_judge.result())}, out
+    return msgspec.to_builtins(Answer(_judge.result())), out
 
 
 def _files(files: Mapping[str, bytes]) -> dict[str, np.ndarray]:
     return {f"file/{name}": np.frombuffer(data, dtype=np.uint8) for name, data in files.items()}
 
 
-def _asked(fields: Mapping[str, Any], given: Mapping[str, bytes]) -> Asked:
+def _asked(asked: Question, given: Mapping[str, bytes]) -> Asked:
     log: LogCopy | Proof | None = None
-    if fields["log"]:
-        log = LogCopy(given["log.entries"], given["log.note"], given["log.public"])
-    elif fields["proof"] is not None:
-        path = tuple(bytes.fromhex(h) for h in fields["proof"]["path"])
-        log = Proof(given["proof.line"], fields["proof"]["index"], path, given["proof.note"])
+    if asked.log:
+        log = LogCopy(*(given[f"log.{part}"] for part in ("entries", "note", "public")))
+    elif asked.proof is not None:
+        line, note = (given[f"proof.{part}"] for part in ("line", "note"))
+        log = Proof(line, asked.proof.index, tuple(bytes.fromhex(h) for h in asked.proof.path), note)
     return Asked(
         trust=given.get("trust"),
-        pins=tuple(fields["pins"]),
-        crls=tuple(given[f"crl{i}"] for i in range(fields["crls"])),
+        pins=asked.pins,
+        crls=tuple(given[f"crl{i}"] for i in range(asked.crls)),
         since=given.get("since"),
         log=log,
-        **{n: fields[n] for n in ("require_quorum", "contents", "second_opinion", "print_again")},
+        **{n: getattr(asked, n) for n in OPTIONS},
     )

@@ -12,11 +12,13 @@ from typing import Any
 
 import rfc8785
 
-from audit.documents import Documents
+from audit.documents import Documents, record_in
+from audit.documents.log import DecisionEntry, ProtocolEntry, logged_as
 from audit.errors import AssayError
 from reports.attest.dsse import opened
 from reports.attest.statements import decision_statement
 from reports.conditions import OPEN, of_case
+from reports.extra import Checkpoint
 from reports.log import entries as rec
 from reports.log import merkle
 from reports.log.note import Verifier, read_checkpoint
@@ -32,7 +34,7 @@ from reports.verify.result import Broken, digest, shown
 def check_head(copy: LogCopy, manifest: Manifest) -> tuple[LogView, str]:
     """The log, and a line on it. Raises Broken or an AssayError."""
     said = stated(manifest)
-    if said is not None and copy.public.decode("utf-8", "replace").strip() != said["key"]:
+    if said is not None and copy.public.decode("utf-8", "replace").strip() != said.key:
         raise Broken(
             "this is another log than the one that the report names",
             got="another key",
@@ -44,19 +46,19 @@ def check_head(copy: LogCopy, manifest: Manifest) -> tuple[LogView, str]:
     return view, f"{view.checkpoint.size:,} entries have the root that the checkpoint states, signed {whose}"
 
 
-def stated(manifest: Manifest) -> Mapping[str, Any] | None:
+def stated(manifest: Manifest) -> Checkpoint | None:
     """What the manifest says of the log before the report, checked against its own note. Raises Broken."""
     said = manifest.extra.get("checkpoint")
     if said is None:
         return None
     try:
-        note = read_checkpoint(said["note"].encode(), Verifier.parse(said["key"]))
-        same = (note.origin, note.size, note.root.hex()) == (said["origin"], said["size"], said["root"])
-    except (AssayError, KeyError, TypeError, AttributeError) as error:
+        found = record_in(Checkpoint, said, "manifest.json")
+        note = read_checkpoint(found.note.encode(), Verifier.parse(found.key))
+    except AssayError as error:
         raise Broken("the checkpoint that the report states cannot be read", got=type(error).__name__) from error
-    if not same:
+    if (note.origin, note.size, note.root.hex()) != (found.origin, found.size, found.root):
         raise Broken("the checkpoint that the report states is not the one in its note")
-    return dict(said)
+    return found
 
 
 def check_history(view: LogView, manifest: Manifest) -> str:
@@ -64,7 +66,7 @@ def check_history(view: LogView, manifest: Manifest) -> str:
     said = stated(manifest)
     if said is None:
         return "the report states no earlier checkpoint, so it cannot show whether the log was rolled back"
-    size, top = said["size"], bytes.fromhex(said["root"])
+    size, top = said.size, bytes.fromhex(said.root)
     if size > view.checkpoint.size:
         raise Broken(
             "the log has been rolled back since this report was issued",
@@ -97,17 +99,18 @@ def _retold(view: LogView, manifest: Manifest, size: int) -> None:
             got=shown(said),
             expected=shown(right),
         )
-    left = [c.to_json() for c in of_case(before, manifest.case) if c.state == OPEN]
-    if "conditions" in manifest.extra and (lost := [c for c in left if c not in manifest.extra["conditions"]]):
+    left = [c for c in of_case(before, manifest.case) if c.state == OPEN]
+    told = manifest.extra.get("conditions")
+    if told is not None and (lost := [c for c in left if c.to_json() not in told]):
         raise Broken(
             "the report leaves out a condition that the log holds as open, or tells it otherwise",
             got=f"{len(lost)} of {len(left)} open conditions",
-            expected=f"conditions {', '.join(str(c['number']) for c in left)} as they stood in the log",
+            expected=f"conditions {', '.join(str(c.number) for c in left)} as they stood in the log",
         )
     protocol = manifest.extra.get("protocol")
-    if isinstance(protocol, dict) and protocol.get("logged") is not None:
-        known = [e for e in before if e["type"] == rec.PROTOCOL and e.get("sha256") == protocol.get("sha256")]
-        if [e.get("logged") for e in known[:1]] != [protocol["logged"]]:
+    if isinstance(protocol, dict) and (since := protocol.get("logged")) is not None:
+        known = [e for e in logged_as(ProtocolEntry, before) if e.sha256 == protocol.get("sha256")]
+        if [e.logged for e in known[:1]] != [since]:
             raise Broken(
                 "the log did not know the protocol when the report says it did",
                 got="another time" if known else "no entry", expected="the time that the report states",
@@ -125,22 +128,22 @@ def _retold(view: LogView, manifest: Manifest, size: int) -> None:
 
 def check_inclusion(view: LogView, pdf: bytes, manifest: Manifest, signatures: Sequence[Signature]) -> str:
     """The certified revision is in the log, after the checkpoint it states, and described as it is. Raises Broken."""
-    entry = rec.report_entry(pdf, manifest, signatures)
-    at = [i for i, e in enumerate(view.entries) if e["type"] == rec.REPORT and e.get("report") == entry["report"]]
+    report = rec.certified_of(pdf, signatures)
+    at = [i for i, e in enumerate(view.entries) if rec.is_of(e, report, rec.REPORT)]
     if not at:
         raise Broken(
             "the report is not in the log",
             got=f"{view.checkpoint.size:,} entries, none with this certified revision",
-            expected=f"an entry with sha256 {entry['report']}",
+            expected=f"an entry with sha256 {report}",
             todo="it was issued without the log, or its entry was removed; ask who keeps the log",
         )
     index = at[0]
-    _same(entry, view.entries[index], "the report")
+    _same(rec.report_entry(pdf, manifest, signatures), view.entries[index], "the report")
     said = stated(manifest)
-    if said is not None and said["size"] > index:
+    if said is not None and said.size > index:
         raise Broken(
             "the report states a checkpoint that is younger than its own entry",
-            got=shown(said["size"]),
+            got=shown(said.size),
             expected=f"<= {index}",
         )
     when = view.entries[index].get("logged")
@@ -155,15 +158,15 @@ def check_proof(proof: Proof, pdf: bytes, manifest: Manifest, signatures: Sequen
             "the report names no log, so nothing tells whose proof this is",
             todo="give the log itself (--log DIR), and make sure whose it is",
         )
-    logged, checkpoint = proof.check(Verifier.parse(said["key"]))
-    entry = rec.report_entry(pdf, manifest, signatures)
-    if logged.get("type") != rec.REPORT or logged.get("report") != entry["report"]:
+    logged, checkpoint = proof.check(Verifier.parse(said.key))
+    report = rec.certified_of(pdf, signatures)
+    if not rec.is_of(logged, report, rec.REPORT):
         raise Broken(
-            "the proof is of another entry than this report", got=digest(logged.get("report")), expected=entry["report"]
+            "the proof is of another entry than this report", got=digest(logged.get("report")), expected=report
         )
-    _same(entry, logged, "the report")
-    if said["size"] > proof.index:
-        raise Broken("the report states a checkpoint that is younger than its own entry", got=shown(said["size"]))
+    _same(rec.report_entry(pdf, manifest, signatures), logged, "the report")
+    if said.size > proof.index:
+        raise Broken("the report states a checkpoint that is younger than its own entry", got=shown(said.size))
     when = logged.get("logged")
     return f"it is number {proof.index + 1:,} of {checkpoint.size:,}, entered {when}"
 
@@ -184,8 +187,8 @@ def check_decisions(
     """Every logged decision is in the file, as logged, with its statement. Raises Broken. A line, and notes."""
     steps = {s.decided.revision: s for s in rec.steps_of(pdf, manifest, signatures)}
     logged = rec.of_report(view.entries, rec.certified_of(pdf, signatures), rec.DECISION)
-    for entry in logged:
-        if rec.lacking(pdf, entry):
+    for old in logged_as(DecisionEntry, logged):
+        if rec.lacking(pdf, old.size, old.revision):
             raise Broken(
                 "the file lacks a decision that the log holds",
                 got=f"{len(steps)} decisions in this copy",
@@ -201,8 +204,8 @@ def check_decisions(
                 got=f"{len(steps)} decisions in this copy",
             )
         _same(rec.decision_entry(step), entry, "a decision")
-        if entry.get("statement") is not None:
-            _statement(entry, step, manifest, signatures, files)
+        if (statement := entry.get("statement")) is not None:
+            _statement(statement, step, manifest, signatures, files)
             proven += 1
     unknown = [s.decided.member for r, s in steps.items() if r not in {e.get("revision") for e in logged}]
     notes = [f"The log does not know the decision of {name}; add it with `assay register`." for name in unknown]
@@ -211,11 +214,11 @@ def check_decisions(
 
 
 def _statement(
-    entry: Entry, step: rec.Step, manifest: Manifest, signatures: Sequence[Signature], files: Mapping[str, bytes]
+    envelope: Any, step: rec.Step, manifest: Manifest, signatures: Sequence[Signature], files: Mapping[str, bytes]
 ) -> None:
     """The member's Simple Verification Result: signed by the certificate in the PDF, and about this decision."""
     signature = next(s for s in signatures if s.field == step.field)
-    payload = opened(rfc8785.dumps(entry["statement"]), signature.container.certificate)
+    payload = opened(rfc8785.dumps(envelope), signature.container.certificate)
     evidence = Documents.of(files).evidence
     right = rfc8785.dumps(decision_statement(step.decided, evidence, manifest.tool))
     if payload != right:

@@ -56,12 +56,11 @@ def metadata(pdf: pikepdf.Pdf) -> dict[str, bytes]:
     found = {f"document information {k}": own_bytes(pdf.docinfo[k]) for k in pdf.docinfo.keys()}  # noqa: SIM118
     root = pdf.Root
     if "/Metadata" in root:
-        found["XMP metadata"] = raw(root.Metadata)
+        found |= {"XMP metadata": raw(root.Metadata)}
     for key in CATALOG_KEYS:
         if key in root:
             found[f"catalog {key}"] = own_bytes(root[key])
-    found["bookmarks"] = b"\n".join(_outline(root.get("/Outlines")))
-    return found
+    return found | {"bookmarks": b"\n".join(_outline(root.get("/Outlines")))}
 
 
 def _outline(root: Any) -> list[bytes]:
@@ -90,14 +89,16 @@ def pages(pdf: pikepdf.Pdf) -> list[dict[str, bytes]]:
         entry = {k: own_bytes(obj[k]) for k in ("/MediaBox", "/CropBox", "/Rotate", "/UserUnit", "/AA") if k in obj}
         contents = obj.get("/Contents")
         streams = [contents] if contents is not None and not _is_array(contents) else list(contents or [])
-        entry["drawing"] = b"\n".join(raw(s) for s in streams)
         resources = obj.get("/Resources")
         own = resources.objgen if isinstance(resources, pikepdf.Object) and resources.is_indirect else (0, 0)
         if own not in shared or own == (0, 0):
             shared[own] = _deep(resources, set(), 0)
-        entry["resources"] = shared[own]
-        entry["annotations"] = b" ".join(one_object(a) for a in obj.get("/Annots", []))
-        out.append(entry)
+        drawn = {
+            "drawing": b"\n".join(raw(s) for s in streams),
+            "resources": shared[own],
+            "annotations": b" ".join(one_object(a) for a in obj.get("/Annots", [])),
+        }
+        out.append(entry | drawn)
     return out
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from audit.documents import FormError, record_in
 from audit.documents.series import Link, LoopEvent, Series
+from audit.documents.watch import EntryBody
 from reports.verify.counts import check_counts
 from reports.verify.figures import check_figures, load
 from reports.verify.result import Broken, digest, shown
@@ -16,6 +17,7 @@ from reports.verify.result import Broken, digest, shown
 FIRST = "0" * 64
 KEPT = 2000
 """So many events are in watch.json at most."""
+_STOOD = ("before", "after", "running")
 AFRESH = {"policy", "promoted", "rolled_back", "settled"}
 
 
@@ -64,7 +66,7 @@ def _check(series: Series) -> str:
         if entry is None or (entry.kind, entry.time) != (event.kind, event.time):
             raise Broken("an event is not in the trail as it is told", got="an event of another kind or time, or none")
         if entry.body is not None:
-            _told(event, json.loads(entry.body))
+            _told(event, record_in(EntryBody, json.loads(entry.body), "an entry of the trail"))
     told = {e.seq for e in series.events}
     expected = [e.seq for e in links if e.kind != "batch"][-KEPT:]
     silent = [seq for seq in expected if seq not in told]
@@ -86,18 +88,17 @@ def _follow(links: Sequence[Link]) -> None:
         before, seal = entry.hash, again
 
 
-def _told(event: LoopEvent, body: Mapping[str, Any]) -> None:
-    from reports.series import plain_words
+def _told(event: LoopEvent, body: EntryBody) -> None:
+    from reports.series import DECIDED, plain_words
 
-    facts = body["facts"]
-    pairs = [(k, getattr(event, k), body[k]) for k in ("before", "after", "running")]
-    pairs.append(("words", event.words, plain_words(body["words"])))
-    told = {k: getattr(event, k) for k in ("model", "predecessor", "method", "by", "reason")}
-    pairs += [(k, got, facts.get(k)) for k, got in told.items() if got is not None]
+    pairs: list[tuple[str, Any, Any]] = [(k, getattr(event, k), getattr(body, k)) for k in _STOOD]
+    pairs.append(("words", event.words, plain_words(body.words)))
+    told = {k: getattr(event, k) for k in DECIDED}
+    pairs += [(k, got, getattr(body.facts, k)) for k, got in told.items() if got is not None]
     for name, got, expected in pairs:
         if got != expected:
             raise Broken(
-                f"entry {int(body['seq'])} of the trail says otherwise, {name}",
+                f"entry {body.seq} of the trail says otherwise, {name}",
                 got=shown(got),
                 expected=shown(expected),
             )

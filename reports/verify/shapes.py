@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from audit.documents import Documents
+from audit.documents import Documents, record_in
+from audit.documents.series import WatchedOf
 from audit.errors import AssayError, InputError
 from reports import setting
 from reports.extra import read_extra
@@ -35,8 +36,8 @@ def check_shapes(manifest: Manifest, files: Mapping[str, bytes]) -> None:
     for name in ("evidence.json", "earlier-evidence.json"):
         _check_tool(_read(documents, name))
     if extra.monitoring is not None and "series.json" in files:
-        watch = documents.plain("series.json")
-        told = {"sha256": watch["watch"]["sha256"], "batches": watch["batches"]}
+        series = record_in(WatchedOf, documents.plain("series.json"), "series.json")
+        told = {"sha256": series.watch.sha256, "batches": series.batches}
         for key, right in told.items():
             if (got := getattr(extra.monitoring, key)) != right:
                 raise Broken(f"the {key} of the monitoring is told in two ways", got=shown(got), expected=shown(right))

@@ -23,25 +23,23 @@ def check_stress(files: Mapping[str, bytes]) -> str:
     compared = entries = 0
     try:
         found = record_in(Stress, document, "stress.json")
-        for question in ("serving", "training"):
-            for number, e in enumerate(document[question]["entries"], 1):
-                where, finding = f"{question} {number}", getattr(found, question).entries[number - 1]
-                words_of(finding)
-                noticed(finding)
-                counts, side = e["counts"], e.get("lowest")
-                at = None if side is None else counts["groups"].index(side)
-                before, after = (figure_of(e["figure"], counts[when], at) for when in ("before", "after"))
+        for question, part in (("serving", found.serving), ("training", found.training)):
+            for number, e in enumerate(part.entries, 1):
+                where = f"{question} {number}"
+                words_of(e)
+                noticed(e)
+                at = None if e.lowest is None else e.counts.groups.index(e.lowest)
+                before, after = (figure_of(e.figure, counts, at) for counts in (e.counts.before, e.counts.after))
                 if before is None or after is None:
                     raise Broken("a figure of the stress test has no counts", got=where)
-                worse = is_worse(e["figure"], e["low"], e["high"], after, e["random_worst"])
                 pairs = (
-                    ("before", e["before"], before),
-                    ("after", e["after"], after),
-                    ("change", e["change"], after - before),
-                    ("worse", e["worse"], worse),
-                    ("interval", bool(e["low"] <= e["change"] <= e["high"]), True),
-                    ("names_person", e["names_person"], any(x["personal"] for x in e["predicate"])),
-                    ("budget", bool(e["rows"] <= document["asked"]["budget"] * e["of"] + 1), True),
+                    ("before", e.before, before),
+                    ("after", e.after, after),
+                    ("change", e.change, after - before),
+                    ("worse", e.worse, is_worse(e.figure, e.low, e.high, after, e.random_worst)),
+                    ("interval", e.low <= e.change <= e.high, True),
+                    ("names_person", e.names_person, any(x.personal for x in e.predicate)),
+                    ("budget", e.rows <= found.asked.budget * e.of + 1, True),
                 )
                 compared += _same(f"what could go wrong, {where}", pairs)
                 entries += 1
@@ -61,39 +59,41 @@ def check_whatif(files: Mapping[str, bytes]) -> str:
     document = load(files, "whatif.json")
     compared = 0
     try:
-        record_in(Whatif, document, "whatif.json")
-        aims, p = document["aims"], []
-        for number, a in enumerate(aims, 1):
-            shipped = figure_of(a["kind"], a["shipped_counts"])
-            pairs = (("base", a["base"], figure_of(a["kind"], a["base_counts"])), ("shipped", a["shipped"], shipped))
+        found = record_in(Whatif, document, "whatif.json")
+        p: list[float] = []
+        for number, a in enumerate(found.aims, 1):
+            pairs = (
+                ("base", a.base, figure_of(a.kind, a.base_counts)),
+                ("shipped", a.shipped, figure_of(a.kind, a.shipped_counts)),
+            )
             compared += _same(f"the figure {number} of the variants", pairs)
-        for number, v in enumerate(document["variants"], 1):
-            for a, f in zip(aims, v["figures"], strict=True):
-                value = figure_of(a["kind"], f["counts"])
-                p.append(np.nan if f["p_value"] is None else f["p_value"])
-                if f["value"] is None:
+        for number, v in enumerate(found.variants, 1):
+            for a, f in zip(found.aims, v.figures, strict=True):
+                value = figure_of(a.kind, f.counts)
+                p.append(np.nan if f.p_value is None else f.p_value)
+                if f.value is None:
                     continue
                 followed: tuple[tuple[str, Any, Any], ...] = (
-                    ("value", f["value"], value),
-                    ("change", f["change"], None if value is None else value - a["base"]),
-                    ("interval", bool(f["low"] <= f["change"] <= f["high"]), True),
+                    ("value", f.value, value),
+                    ("change", f.change, None if value is None else value - a.base),
+                    ("interval", f.low <= f.change <= f.high, True),  # type: ignore[operator]  # None: not measured
                 )
                 compared += _same(f"variant {number}", followed)
-        adjusted = iter(stats.holm(p).tolist() if p else [])
-        for number, v in enumerate(document["variants"], 1):
-            for f in v["figures"]:
+        adjusted = iter(stats.holm(np.array(p)).tolist() if p else [])
+        for number, v in enumerate(found.variants, 1):
+            for f in v.figures:
                 right = next(adjusted)
                 compared += _same(
-                    f"variant {number}", (("p_adjusted", f["p_adjusted"], None if right != right else right),)
+                    f"variant {number}", (("p_adjusted", f.p_adjusted, None if right != right else right),)
                 )
-        kept = [Aim(a["metric"], tuple(a["attribute"]), a["kind"], a["limit"]) for a in aims]
-        own = [np.nan if a["shipped"] is None else a["shipped"] for a in aims]
-        again = multiverse(kept, own, document["variants"])
-        for number, (got, right) in enumerate(zip(document["multiverse"], again, strict=True), 1):
-            compared += _same(f"norm {number} of the variants", [(k, got[k], right[k]) for k in right])
+        kept = [Aim(a.metric, a.attribute, a.kind, a.limit) for a in found.aims]
+        own = [np.nan if a.shipped is None else a.shipped for a in found.aims]
+        again = multiverse(kept, own, found.variants)
+        for number, (got, norm) in enumerate(zip(found.multiverse, again, strict=True), 1):
+            compared += _same(f"norm {number} of the variants", [(k, getattr(got, k), v) for k, v in norm.items()])
     except (AssayError, TypeError, ValueError, KeyError, IndexError, ArithmeticError, AttributeError) as error:
         raise Broken("the variants cannot be measured", got=type(error).__name__) from error
-    return f"{compared:,} values of {len(document['variants'])} variants computed again from their counts"
+    return f"{compared:,} values of {len(found.variants)} variants computed again from their counts"
 
 
 def _same(where: str, pairs: Any) -> int:
@@ -106,5 +106,5 @@ def _same(where: str, pairs: Any) -> int:
 
 def _alike(got: Any, expected: Any) -> bool:
     if isinstance(expected, list | tuple):
-        return isinstance(got, list) and list(expected) == got
+        return isinstance(got, list | tuple) and list(expected) == list(got)
     return alike(got, expected, TOLERANCE)

@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 
 from audit.derived import FROM_ROWS
-from audit.documents import Documents, FormError
-from audit.documents.evidence import Evidence
+from audit.documents import Documents, FormError, record_in
+from audit.documents.evidence import About, DataNamed, Evidence
 from audit.documents.explanations import ExplainedData, ExplainedModel
-from audit.documents.mitigation import ARMS, AimedGap, Arms, Flip, Mitigation
+from audit.documents.mitigation import ARMS, AimAsked, AimedGap, Arms, Flip, Mitigation
 from audit.errors import AssayError
 from audit.metrics import ACCURACY, FALSE_POSITIVE_RATE, ROC_AUC, SELECTION_RATE, TRUE_POSITIVE_RATE
 from reports.manifest import Manifest
@@ -89,12 +89,12 @@ def _pairs(files: Mapping[str, bytes], manifest: Manifest) -> Iterator[tuple[str
         for key in ("sha256", "estimator", "format"):
             yield f"the {key} of the model explained", getattr(of, key), getattr(model, key)
     if documents.search is not None:
-        yield "the data of the search", documents.search.data["sha256"], data.sha256
+        yield "the data of the search", record_in(DataNamed, documents.search.data, "search.json").sha256, data.sha256
     for name, words in (("stress.json", "what could go wrong"), ("whatif.json", "the variants")):
         if name in files:
-            found = load(files, name)
-            yield f"the data of {words}", found["data"]["sha256"], data.sha256
-            yield f"the case of {words}", found["case"], {"name": case.name, "purpose": case.purpose}
+            found = record_in(About, load(files, name), name)
+            yield f"the data of {words}", found.data.sha256, data.sha256
+            yield f"the case of {words}", found.case, case
 
 
 def _mitigation(made: Mitigation, evidence: Evidence) -> Iterator[tuple[str, Any, Any]]:
@@ -115,7 +115,7 @@ def _mitigation(made: Mitigation, evidence: Evidence) -> Iterator[tuple[str, Any
     yield from _overall(made.arms)
     yield from _changes(made)
     yield from _aim(made)
-    yield from _flips(made.flips, made.cubes["candidate"])
+    yield from _flips(made.flips, made.cubes.get("candidate"))
 
 
 def _overall(arms: Arms) -> Iterator[tuple[str, Any, Any]]:
@@ -147,7 +147,8 @@ def _changes(made: Mitigation) -> Iterator[tuple[str, Any, Any]]:
 
 def _aim(made: Mitigation) -> Iterator[tuple[str, Any, Any]]:
     """The gap that was aimed at: those of the candidate, the widest of single columns, against the tolerance."""
-    aim, attributes = made.constraint, set(made.parameters["attributes"])
+    aim, asked = made.constraint, record_in(AimAsked, made.parameters, "mitigation.json")
+    attributes = set(asked.attributes)
     gaps = [
         g
         for g in made.arms.candidate.gaps
@@ -155,7 +156,7 @@ def _aim(made: Mitigation) -> Iterator[tuple[str, Any, Any]]:
     ]
     by = tuple(AimedGap(g.attribute, g.value, g.low, g.high) for g in gaps)
     yield "the gaps aimed at", aim.by, by
-    yield "the tolerance", aim.tolerance, made.parameters["tolerance"]
+    yield "the tolerance", aim.tolerance, asked.tolerance
     yield "what is set apart", {a for g in aim.apart for a in g.attribute} <= attributes, True
     if aim.start is None:  # of a loss the limits follow from rates; a new run makes them again
         between = {g.attribute: g for g in aim.held}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import decimal
 import itertools
-import json
 from fractions import Fraction
 from typing import Any
 
@@ -38,7 +37,7 @@ def table(groups: dict[str, tuple[int, int]], **more: Any) -> dict[str, Any]:
 
 
 def row(made: dict[str, Any], group: str) -> dict[str, Any]:
-    return next(r for r in made["groups"] if r["group"] == [group])
+    return next(r for r in made.groups if r.group == (group,))
 
 
 # 6 RCNY 5-301(b), the worked example: applicants, selected, rate and ratio as the rule prints them.
@@ -73,12 +72,12 @@ BOTH = {
 @pytest.mark.parametrize("printed", [SEX, RACE, BOTH], ids=["sex", "race", "both"])
 def test_the_rule_s_worked_example_of_selection_to_the_last_digit(printed: dict[str, Any]) -> None:
     made = table({g: (x, n) for g, (n, x, _, _) in printed.items()} | {UNKNOWN: (100, 250)})
-    assert made["unknown"] == 250
+    assert made.unknown == 250
     for group, (people, selected, rate, ratio) in printed.items():
         r = row(made, group)
-        assert (r["people"], r["counted"]) == (people, selected)
-        assert f"{100 * r['rate']:.{len(rate.partition('.')[2])}f}" == rate
-        assert f"{r['impact_ratio']:.{len(ratio.partition('.')[2])}f}" == ratio
+        assert (r.people, r.counted) == (people, selected)
+        assert f"{100 * r.rate:.{len(rate.partition('.')[2])}f}" == rate
+        assert f"{r.impact_ratio:.{len(ratio.partition('.')[2])}f}" == ratio
 
 
 # 6 RCNY 5-301(c), the worked example of scoring, whole: applicants, above the median, rate and ratio as printed.
@@ -119,10 +118,10 @@ def test_the_rule_s_worked_example_of_scoring_to_the_last_digit(printed: dict[st
     made = impact_table(margins(groups, scores)[1], SCORING, median=1.0)
     for group, (people, above, rate, ratio) in printed.items():
         r = row(made, group)
-        assert (r["people"], r["counted"]) == (people, above)
-        said = f"{100 * r['rate']:.{len(rate.partition('.')[2])}f}"
+        assert (r.people, r.counted) == (people, above)
+        said = f"{100 * r.rate:.{len(rate.partition('.')[2])}f}"
         assert said == rate or (group, rate, said) == SLIP
-        assert f"{r['impact_ratio']:.2f}" == ratio
+        assert f"{r.impact_ratio:.2f}" == ratio
 
 
 def test_one_printed_digit_follows_from_no_rule_and_rounding_exact_rates_gives_every_other_one() -> None:
@@ -163,29 +162,29 @@ def test_groups_are_left_out_only_where_asked_and_before_the_highest_rate_is_cho
     """The small group has the highest rate: as denominator it would push everyone below."""
     groups = {"A": (60, 100), "B": (30, 100), "C": (3, 3), UNKNOWN: (5, 20)}
     whole, cut = table(groups), table(groups, leave_out=0.02)
-    assert (whole["highest_rate"], cut["highest_rate"]) == (1.0, 0.6)
-    assert row(cut, "B")["impact_ratio"] == pytest.approx(0.5)
-    assert row(whole, "B")["impact_ratio"] == pytest.approx(0.3)
+    assert (whole.highest_rate, cut.highest_rate) == (1.0, 0.6)
+    assert row(cut, "B").impact_ratio == pytest.approx(0.5)
+    assert row(whole, "B").impact_ratio == pytest.approx(0.3)
     small = row(cut, "C")
-    assert (small["left_out"], small["people"], small["rate"], small["impact_ratio"]) == (True, 3, 1.0, None)
-    assert [r["group"] for r in cut["groups"]] == [["A"], ["B"], ["C"]]
+    assert (small.left_out, small.people, small.rate, small.impact_ratio) == (True, 3, 1.0, None)
+    assert [r.group for r in cut.groups] == [("A",), ("B",), ("C",)]
 
 
 def test_the_share_itself_is_kept() -> None:
-    assert row(table({"A": (49, 98), "B": (1, 2)}, leave_out=0.02), "B")["impact_ratio"] == 1.0
+    assert row(table({"A": (49, 98), "B": (1, 2)}, leave_out=0.02), "B").impact_ratio == 1.0
 
 
 def test_selection_is_the_favourable_decision() -> None:
     made = impact_table(margins({"A": (60, 100), "B": (30, 100)}, favourable="0")[1])
-    assert row(made, "A")["impact_ratio"] == pytest.approx(0.4 / 0.7)
+    assert row(made, "A").impact_ratio == pytest.approx(0.4 / 0.7)
 
 
 def test_scores_use_the_share_above_the_median_of_all() -> None:
     everyone, by = margins({"A": (0, 4), "B": (0, 4)}, {"A": [1, 2, 3, 10], "B": [4, 5, 6, 7]})
     assert median_score(everyone) == (4.5, 4.5, 4.5)
     made = impact_table(by, SCORING, median=4.5)
-    assert [row(made, g)["rate"] for g in "AB"] == [0.25, 0.75]
-    assert row(made, "A")["impact_ratio"] == pytest.approx(1 / 3)
+    assert [row(made, g).rate for g in "AB"] == [0.25, 0.75]
+    assert row(made, "A").impact_ratio == pytest.approx(1 / 3)
 
 
 @pytest.mark.parametrize("values", [[1, 2, 3], [1, 2, 3, 4], [1, 1, 1, 5], [0.2, 0.4, 0.4, 0.9, 1.0]])
@@ -195,7 +194,7 @@ def test_the_median_is_the_median(values: list[float]) -> None:
 
 def test_nobody_selected_has_no_ratio() -> None:
     made = table({"A": (0, 50), "B": (0, 50)})
-    assert all(r["impact_ratio"] is None and r["low"] is None for r in made["groups"])
+    assert all(r.impact_ratio is None and r.low is None for r in made.groups)
     assert rule_of_thumb(margins({"A": (0, 50), "B": (0, 50)})[1], 0.8) == []
 
 
@@ -224,12 +223,12 @@ def test_bounds_are_the_least_and_the_most_of_every_way_to_place_people(
 
 def test_the_rule_of_thumb_has_significance_and_a_warning_and_no_verdict() -> None:
     found = rule_of_thumb(margins({"A": (60, 100), "B": (30, 100), "C": (3, 6)})[1], 0.8)
-    lines = {line["group"][0]: line for line in found}
-    assert lines["B"]["ratio"] == pytest.approx(0.5)
-    assert lines["B"]["p_value"] < 0.001
-    assert not lines["B"]["few_people"]
-    assert lines["C"]["few_people"]
-    assert lines["C"]["p_value"] > 0.3
-    text = json.dumps(found).lower()
+    lines = {line.group[0]: line for line in found}
+    assert lines["B"].ratio == pytest.approx(0.5)
+    assert lines["B"].p_value < 0.001
+    assert not lines["B"].few_people
+    assert lines["C"].few_people
+    assert lines["C"].p_value > 0.3
+    text = str(found).lower()
     for word in ("pass", "fail", "complian", "lawful", "violation"):
         assert word not in text

@@ -13,7 +13,8 @@ import pytest
 
 import cli
 from audit.documents.rows import AlikePair
-from audit.likewise import Shown, conditional_disparity, kitagawa, mantel_haenszel, regression_adjusted, shown, tables
+from audit.likewise import Shown, conditional_disparity, kitagawa, mantel_haenszel, shown, tables
+from audit.marginal_gap import regression_adjusted
 from tests.reports import kit
 
 # Admissions to Berkeley in 1973 (Bickel, Hammel & O'Connell, Science 187, 1975): department -> men admitted, men,

@@ -14,6 +14,7 @@ import pytest
 
 from audit.cube import UNLABELLED, CodedRows, Cube, cube_of
 from audit.documents import Documents
+from audit.documents.watch import NormNow
 from audit.files import canonical
 from audit.policy import Norm
 from audit.suppress import FLOOR
@@ -170,12 +171,9 @@ def test_sums_of_an_intersection_are_held_against_those_of_its_columns() -> None
     """Batch 1 has 3 women; (sex, old) may not show that, nor may sex where (sex, old) shows the sum before."""
     clean, few = _rows([0] * 40 + [1] * 40, ([0] * 20 + [1] * 20) * 2), _rows([0] * 3 + [1] * 20, [0] * 13 + [1] * 10)
     steps = [Step(0, "a", clean, None), Step(1, "a", few, None), Step(2, "a", clean, None)]
-    norms = [
-        {"metric": "selection_rate", "attribute": a, "key": "k", "kind": "difference", "limit": 0.1}
-        for a in (["sex"], ["sex", "old"])
-    ]
+    norms = [NormNow("k", "selection_rate", "difference", a, 0.1) for a in (("sex",), ("sex", "old"))]
     found = tables_of(steps, dict.fromkeys(range(3), norms))
-    at = {len(t["attribute"]): [s["number"] for s in t["steps"]] for t in found}
+    at = {len(t.attribute): [s.number for s in t.steps] for t in found}
     assert at == {1: [0, 2], 2: [0, 2]} or at == {1: [1, 2], 2: [1, 2]}
 
 

@@ -6,11 +6,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from audit.load import load_case
 from debias.loop.run import run_watch
+from reports.sections import watching
+from reports.sections.history import AUTOMATIC, taken
 from screens import watch
 
 REPLAYS = Path(__file__).parents[2] / "sample_data" / "replays"
@@ -50,8 +53,11 @@ def test_where_it_stands_the_timeline_and_the_sentences(document: dict[str, Any]
     app = shown(document)
     told = texts(app)
     assert document["state"] == "DATA_INCIDENT"
-    assert watch.STANDS["DATA_INCIDENT"] in told
+    assert watching.STANDS["DATA_INCIDENT"] in told
     assert "14 batches" in told
+    assert taken(watch.watch_of(document)) in told, "in the words of the report's chapter"
+    assert AUTOMATIC not in told
+    assert AUTOMATIC in texts(shown(document | {"policy": document["policy"] | {"automatic": True}}))
     assert "difference by sex: " in told
     assert "What the loop did, and why" in told
     tables = "\n".join(t.value.to_string() for t in app.table)
@@ -76,16 +82,16 @@ def test_what_was_noticed_beside_the_feed_is_shown(document: dict[str, Any]) -> 
 def test_every_state_has_its_words_and_undecidable_is_no_good_news() -> None:
     from debias.loop.modes import Mode
 
-    assert set(watch.STANDS) == set(Mode)
-    assert "fine" not in watch.STANDS["UNDECIDABLE"]
+    assert set(watching.STANDS) == set(Mode)
+    assert "fine" not in watching.STANDS["UNDECIDABLE"]
 
 
 def test_points_and_marks_lie_at_their_batches(document: dict[str, Any]) -> None:
-    points = watch.points_of(document, "selection_rate/difference/sex")
+    points = watch.points_of(watch.watch_of(document), "selection_rate/difference/sex")
     assert [p.batch for p in points] == list(range(14))
     judged = [p for p in points if p.value is not None]
     assert all(p.low <= p.value <= p.high for p in judged)  # type: ignore[operator]
-    assert {m.batch for m in watch.marks_of(document) if m.kind == "incident"} == {12, 13}
+    assert {m.batch for m in watch.marks_of(watch.watch_of(document)) if m.kind == "incident"} == {12, 13}
 
 
 GATE = {
@@ -180,16 +186,19 @@ def test_open_changes_are_shown_and_a_person_can_say_that_they_are_known(documen
 def test_a_batch_alone_stands_beside_what_was_measured_so_far(document: dict[str, Any]) -> None:
     """Of the two groups that are furthest apart, by the shares that the trail has of that batch."""
     norm = next(n for n in document["norms"] if n["metric"] == "selection_rate")
-    points = watch.points_of(document, norm["key"])
+    points = watch.points_of(watch.watch_of(document), norm["key"])
     at, batch = next((i, b) for i, b in enumerate(document["timeline"]) if b["kind"] == "batch" and b["norms"])
     told = next(n for n in batch["norms"] if n["key"] == norm["key"])
     shares = batch["window"][norm["attribute"][0]]
     assert points[at].window == pytest.approx(shares[told["highest"]] - shares[told["lowest"]])
     assert points[at].when.startswith("(")
-    assert watch.window_of(told | {"kind": "ratio"}, batch["window"]) == pytest.approx(
+    one = watch.watch_of(document).timeline[at]
+    now = next(n for n in one.norms if n.key == norm["key"])
+    other = msgspec.structs.replace
+    assert watch.window_of(other(now, kind="ratio"), one) == pytest.approx(
         shares[told["lowest"]] / shares[told["highest"]]
     )
-    assert watch.window_of(told | {"metric": "equal_opportunity"}, batch["window"]) is None
-    assert watch.window_of(told, {}) is None
+    assert watch.window_of(other(now, metric="equal_opportunity"), one) is None
+    assert watch.window_of(now, other(one, window={})) is None
     table = next(t.value for t in shown(document | {"norms": [norm]}).table if "This batch alone" in t.value.columns)
     assert f"{points[at].window:.3f}" in [v.replace("\\", "") for v in table["This batch alone"]]

@@ -8,6 +8,7 @@ from audit.documents.base import Names
 from audit.documents.evidence import Evidence
 from audit.findings import surest
 from audit.metrics import EQUAL_OPPORTUNITY, SELECTION_RATE, TRUE_NEGATIVE_RATE, TRUE_POSITIVE_RATE
+from audit.numbers import grouped
 from audit.sizes import unit
 from audit.values import Gap, Pair
 from reports import conditions, words
@@ -56,7 +57,7 @@ def short_of(evidence: Evidence, pair: Pair) -> tuple[float, float, float] | Non
 def more_of(evidence: Evidence, short: float) -> str:
     """12 more people; with weights, people standing for 1,200 more: a sum of weights is no number of people."""
     who = unit(evidence.data)
-    return f"{who} standing for {short:,.0f} more" if evidence.data.weight else f"{short:,.0f} more {who}"
+    return f"{who} standing for {grouped(short)} more" if evidence.data.weight else f"{grouped(short)} more {who}"
 
 
 def keys(sources: Sources) -> list[Block]:
@@ -69,13 +70,14 @@ def keys(sources: Sources) -> list[Block]:
         if pair is None or short is None:
             continue
         top, bottom = two(pair.higher, pair.lower)
+        people, least, most = map(grouped, short)
         items.append(
             Key(
                 f"By {named(evidence, attribute)}"
                 + ("" if _widest_too(evidence, pair) else ", most" if weighed else ", most people")
                 + (f": {who} standing for" if weighed else ""),
-                f"{short[0]:,.0f}" + ("" if weighed else f" {who}"),
-                f"more in {bottom} would get it\nat the rate of {top}\n(95 % sure: {short[1]:,.0f} to {short[2]:,.0f})",
+                people + ("" if weighed else f" {who}"),
+                f"more in {bottom} would get it\nat the rate of {top}\n(95 % sure: {least} to {most})",
             )
         )
     return [Keys(tuple(items))] if items else []

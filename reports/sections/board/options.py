@@ -9,6 +9,7 @@ from audit.documents.evidence import Evidence
 from audit.documents.mitigation import Mitigation
 from audit.findings import NormResult
 from audit.metrics import ACCURACY, SELECTION_RATE
+from audit.numbers import brief, fixed
 from audit.sizes import unit
 from reports import words
 from reports.blocks import Block, Notice, Paragraph, Sources, Table
@@ -109,7 +110,7 @@ def _reads_groups(sources: Sources) -> list[Block]:
 
 
 def _limit(n: NormResult) -> str:
-    return f"at most {100 * n.limit:g} points" if n.kind == "difference" else f"at least {n.limit:g}"
+    return f"at most {brief(100 * n.limit)} points" if n.kind == "difference" else f"at least {brief(n.limit)}"
 
 
 def _stand(n: NormResult | None) -> str:
@@ -128,7 +129,9 @@ def _right(arms: Sequence[find.Measured]) -> tuple[str, ...]:
     for arm in arms:
         found = find.rate(arm, ACCURACY, (), ())
         cells.append(
-            f"{100 * found.value:.1f} of 100" if found and found.value is not None and found.estimable else "not known"
+            f"{fixed(100 * found.value, 1)} of 100"
+            if found and found.value is not None and found.estimable
+            else "not known"
         )
     return ("How many decisions are right", *cells)
 

@@ -7,6 +7,7 @@ from audit.documents.evidence import Evidence
 from audit.findings import turned_words
 from audit.load.forms import ABOUT, BAD, GOOD
 from audit.metrics import EQUAL_OPPORTUNITY, SELECTION_RATE
+from audit.numbers import fixed, grouped
 from audit.sizes import measured
 from reports import words
 from reports.blocks import Block, Notice
@@ -54,7 +55,7 @@ def opening(evidence: Evidence) -> str:
             f" {of_100(everyone.value)} of 100 got {_answer(evidence)}. Below, “get it” means that{_merit(evidence)}."
         )
         if data.weight:
-            whole = f"{everyone.denominator:,.0f}"
+            whole = grouped(everyone.denominator)
             text += f" Each counts by a weight: together they stand for {whole}. Shares are of those."
     return text
 
@@ -81,7 +82,7 @@ def _answer(evidence: Evidence) -> str:
 def of_100(share: float | None) -> str:
     """Of 100 people: 8; below 1 and above 99 with one decimal."""
     n = 100 * (share or 0.0)
-    return f"{n:.1f}" if 0 < n < 1 or 99 < n < 100 else f"{n:.0f}"
+    return fixed(n, 1) if 0 < n < 1 or 99 < n < 100 else fixed(n, 0)
 
 
 def facts(evidence: Evidence) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from audit.answers import key_of
 from audit.case import Case
 from audit.errors import Cancelled, CaseError, DataError
 from audit.explain import Settings, run_explain
 from audit.explain import run as running
 from audit.explain.native import attributions
 from audit.explain.native_pairs import interactions
-from audit.explain.store import KEPT, Store, key_of
 from audit.files import canonical
 from audit.load import load_case
-from audit.models import ModelInfo
+from audit.models import ModelInfo, Worker
 from audit.models.worker import Answer
 
 SMALL = Settings(
@@ -381,26 +382,9 @@ def test_the_same_case_gives_the_same_bytes(case: Case, explained: dict[str, Any
     assert (tmp_path / "explain.json").read_bytes() == (out / "explain.json").read_bytes()
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("ASSAY_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
-
-
-def test_the_store_keeps_what_is_whole(home: Path, tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    key = key_of({"b": 1, "a": [1, 2]})
-    assert key == key_of({"a": [1, 2], "b": 1})
-    assert key != key_of({"a": [2, 1], "b": 1})
-    assert store.get(key) is None
-    store.put(key, b'{"x": 1}\n')
-    assert store.get(key) == b'{"x": 1}\n'
-    file = home / "explanations" / f"{key}.json"
-    file.write_bytes(file.read_bytes().replace(b"1}", b"2}"))
-    assert store.get(key) is None
-    for i in range(KEPT + 3):
-        store.put(key_of({"i": i}), b"{}")
-    assert len(list((home / "explanations").glob("*.json"))) == KEPT
+def test_a_key_is_of_what_is_said_and_not_of_its_order() -> None:
+    assert key_of({"b": 1, "a": [1, 2]}) == key_of({"a": [1, 2], "b": 1})
+    assert key_of({"b": 1, "a": [1, 2]}) != key_of({"b": 1, "a": [2, 1]})
 
 
 def test_cases_without_a_model_say_why(folder: Path, tmp_path: Path) -> None:
@@ -469,33 +453,33 @@ def test_missing_values_and_unseen_categories(folder: Path, tmp_path: Path) -> N
     assert json.dumps(found, allow_nan=False)
 
 
-@pytest.mark.usefixtures("near")
 def test_cancelled_work_goes_on_where_it_stopped(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cancelled among the surrogates; the second run asks about none of the rows of the walks again."""
     settings = replace(SMALL, samples=1200)
     asked: list[int] = []
-    honest = InProcess.scores
+    honest = Worker._ask
 
-    def scores(self: InProcess, frame: pd.DataFrame, positive: str) -> np.ndarray:
-        asked.append(len(frame))
-        return honest(self, frame, positive)
+    def ask(self: Worker, fields: Any, table: Any = None, arrays: Any = None) -> Any:
+        asked.append(0 if table is None else len(table))
+        return honest(self, fields, table, arrays)
 
     def stop(stage: str, done: int, total: int) -> None:
         if stage == "Looking for interactions":
             raise Cancelled("stopped")
 
-    monkeypatch.setattr(InProcess, "scores", scores)
+    monkeypatch.setattr(Worker, "_ask", ask)
     whole = run_explain(case, tmp_path / "one", settings=settings)
-    every = sum(n for n in asked if n >= 1000)
+    every = sum(asked)
     with pytest.raises(Cancelled):
         run_explain(case, tmp_path / "two", settings=settings, progress=stop)
     assert not (tmp_path / "two" / "explain.json").exists()
-    parts = list((tmp_path / "two" / ".store").glob("*.parts/*"))
-    assert len(parts) >= 4
-    damaged = sorted(parts)[0]
-    damaged.write_bytes(damaged.read_bytes()[:-8])
+    with sqlite3.connect(tmp_path / "two" / ".store" / "answers.db") as base:
+        assert base.execute("SELECT count(*) FROM entry WHERE part IS NOT NULL").fetchone()[0] >= 4
     asked.clear()
     assert run_explain(case, tmp_path / "two", settings=settings) == whole
-    again = sum(n for n in asked if n >= 1000)
-    assert 0 < again < 0.7 * every
-    assert not list((tmp_path / "two" / ".store").glob("*.parts"))
+    assert 0 < sum(asked) < 0.5 * every
+    with sqlite3.connect(tmp_path / "two" / ".store" / "answers.db") as base:
+        assert base.execute("SELECT DISTINCT kind FROM entry ORDER BY kind").fetchall() == [
+            ("explanation",),
+            ("model",),
+        ]

@@ -91,7 +91,7 @@ def test_a_skewed_score_and_one_outlier_change_nothing(tmp_path: Path, score: st
     table, median = scored(tmp_path / "run")
     assert median == (np.median(frame[score]),) * 3
     above = frame.assign(above=frame[score] > np.median(frame[score])).groupby("sex").above.mean()
-    assert {r["group"][0]: r["rate"] for r in table["groups"]} == pytest.approx(above.to_dict())
+    assert {r.group[0]: r.rate for r in table.groups} == pytest.approx(above.to_dict())
     first = frame.sort_values(score, ascending=False).head(500)
     tenth = {r["group"][0]: next(t for t in r["top"] if t["top"] == 0.1) for r in evidence["ranking"]}
     assert {g: t["people"] for g, t in tenth.items()} == first.groupby("sex").size().to_dict()

@@ -234,11 +234,15 @@ def test_the_pair_that_is_named_has_what_is_known_of_these_two_alone(kind: str) 
 def test_the_screen_prints_the_pairs_own_figures_beside_their_names() -> None:
     from dataclasses import asdict
 
-    from screens.watch import takeaway_of
+    import msgspec
+
+    from audit.documents.watch import NormNow
+    from reports.sections.watching import takeaway
 
     found = judge_counts(norm(), margin([3000, 2400, 11], [5000, 5000, 30]))
-    said = takeaway_of("Selection rate", asdict(found))
+    now = msgspec.convert({"key": "", **asdict(found)}, NormNow)
+    said = takeaway("Selection rate", now)
     assert f"the widest gap of all groups is between {found.low:.3f} and {found.high:.3f}" in said
     assert f"Highest in a, lowest in c: of these two between {found.pair_low:.3f} and {found.pair_high:.3f}" in said
-    old = {k: v for k, v in asdict(found).items() if not k.startswith("pair")}
-    assert "nothing is said here of these two alone" in takeaway_of("Selection rate", old)
+    old = msgspec.structs.replace(now, pair_low=None, pair_high=None, pair_p=None)
+    assert "nothing is said here of these two alone" in takeaway("Selection rate", old)

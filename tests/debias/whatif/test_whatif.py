@@ -331,10 +331,9 @@ def test_work_that_was_stopped_goes_on_where_it_was(
     asked.clear()
     capsys.readouterr()
     assert cli.main(command) == 0
-    assert "Going on where it was stopped: " in capsys.readouterr().err
+    assert "and not asked for again" in capsys.readouterr().err
     assert len(asked) < first / 2
     assert (tmp_path / name).read_bytes() == (own / name).read_bytes()
-    assert not (tmp_path / ".store").exists(), "what was kept goes when the whole is written"
 
 
 def test_outcomes_to_label_again_are_a_list_and_a_planned_sample_of_each_group(case: Path, tmp_path, capsys) -> None:

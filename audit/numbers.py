@@ -1,0 +1,56 @@
+"""Numbers as people read them: every sentence, table and screen writes its figures by these functions.
+
+fixed(0.3214, 3)        # 0.321
+signed(0.3214, 3)       # +0.321
+grouped(5421.5, 1)      # 5,421.5
+brief(0.10)             # 0.1
+percent(0.082)          # 8.2 %
+points(0.171)           # 17.1 points
+
+What is not known (None) is a dash. A real minus sign and names of what cannot be estimated are the pages' own
+(reports.words), from these. Whole numbers are written by Python itself: f"{n:,}".
+"""
+
+from __future__ import annotations
+
+DASH = "–"
+
+
+def fixed(value: float | None, digits: int) -> str:
+    """So many decimals: 0.321."""
+    return DASH if value is None else f"{value:.{digits}f}"
+
+
+def signed(value: float | None, digits: int) -> str:
+    """So many decimals, with a plus sign from nought on: +0.321."""
+    return DASH if value is None else f"{value:+.{digits}f}"
+
+
+def grouped(value: float | None, digits: int = 0) -> str:
+    """With commas at the thousands: 5,421; digits: decimals."""
+    return DASH if value is None else f"{value:,.{digits}f}"
+
+
+def brief(value: float | None, digits: int = 6) -> str:
+    """At most so many significant digits, and no nought behind: 0.1, 12, 1e-07."""
+    return DASH if value is None else f"{value:.{digits}g}"
+
+
+def signed_brief(value: float | None) -> str:
+    """As `brief`, with a plus sign from nought on: +0.1."""
+    return DASH if value is None else f"{value:+g}"
+
+
+def power(value: float | None, digits: int) -> str:
+    """As a power of ten, with so many decimals: 1.2e-07."""
+    return DASH if value is None else f"{value:.{digits}e}"
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """Of a hundred: 8.2 %."""
+    return DASH if share is None else f"{100 * share:.{digits}f} %"
+
+
+def points(share: float | None) -> str:
+    """Hundredths: 17.1 points."""
+    return DASH if share is None else f"{100 * share:.1f} points"

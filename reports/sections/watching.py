@@ -1,0 +1,198 @@
+"""What a loop's record says while it runs, as blocks: where it stands, its norms, the gate, groups, what it did.
+
+The chapter of a report on a loop (reports.sections.history) says of series.json in the same words what both know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from audit.documents.series import LoopEvent
+from audit.documents.watch import Beside, GroupNow, NormNow, Noticed, PutAside, Watch
+from audit.findings import p_words
+from audit.numbers import brief, fixed, percent
+from reports.blocks import Block, Heading, Notice, Paragraph, Points, Table
+from reports.sections.history import AUTOMATIC, taken
+
+STANDS = {
+    "UNDECIDABLE": "It cannot be told yet whether a norm is kept: too few people, or no outcomes. No good news.",
+    "HEALTHY": "The norms can be judged, and none is found broken.",
+    "SUSPECT": "The data have changed. That is a reason to look; nothing is retrained for it.",
+    "CONFIRMED": "A norm is broken or a group is harmed. A challenger is built once enough later people have outcomes.",
+    "BUILD": "A challenger is being built from people who came after the alarm.",
+    "SHADOW": "A challenger decides beside the running model, for the record only, until the gate can judge it.",
+    "APPROVAL": "A challenger meets every condition. A person must approve or reject it.",
+    "PROBATION": "A promoted model runs; its predecessor decides beside it and can come back.",
+    "ROLLED_BACK": "The promoted model was taken back; its predecessor runs again.",
+    "FROZEN": "The loop has stopped trying. A person must look before it goes on.",
+    "DATA_INCIDENT": "The last batch could not be used. Nothing is learned from broken data.",
+}
+SERIOUS = ("CONFIRMED", "FROZEN", "DATA_INCIDENT", "APPROVAL", "ROLLED_BACK")
+NORM = {
+    "inside": "inside",
+    "outside": "clearly outside",
+    "undecided": "cannot be told",
+    "not_estimable": "not estimable",
+}
+STATUS = {"harmed": "wronged more often", "undecided": "UNDECIDED", "watched": "judged with every batch"}
+HOLDS = {True: "holds", False: "does not hold", None: "too early to say"}
+FIRST_OF_CHECKS = {False: 0, None: 1, True: 2}
+LAST, NAMED = 40, 8
+
+
+def standing(watch: Watch) -> list[Block]:
+    """Where it stands, in plain words, and what came so far."""
+    said = f"{watch.state.replace('_', ' ')}. {STANDS[watch.state]}"
+    run = f"Policy {watch.policy.version}. Running model {watch.running[:12]}."
+    blocks: list[Block] = [
+        Notice(said) if watch.state in SERIOUS else Paragraph(said),
+        Paragraph(f"{taken(watch)} {run}"),
+    ]
+    return [*blocks, Notice(AUTOMATIC)] if watch.policy.automatic else blocks
+
+
+def noticed(found: Sequence[Noticed]) -> list[Block]:
+    """What went wrong beside the feed, the newest first: a file passed over, an alert that was not taken."""
+    if not found:
+        return []
+    newest = found[-1]
+    out: list[Block] = [Notice(f"Noticed on {_second(newest.last)} (UTC): {newest.words}")]
+    if len(found) > 1:
+        rows = tuple((_second(n.last), n.words, str(n.times)) for n in reversed(found))
+        out.append(Table("What was noticed beside the feed, newest first", ("Last", "What", "How often"), rows))
+    return out
+
+
+def norm_name(norm: NormNow) -> str:
+    """selection rate difference by sex"""
+    return f"{norm.metric.replace('_', ' ')} {norm.kind} by {' and '.join(norm.attribute)}"
+
+
+def norms(watch: Watch) -> list[Block]:
+    """Where each norm stands under the running model."""
+    heads = ("Norm", "By", "Limit", "Measured", "At all times together, 95 %", "Where it stands",
+             "People in the smaller group")  # fmt: skip
+    rows = tuple(
+        (
+            f"{n.metric.replace('_', ' ')}, {n.kind}",
+            " and ".join(n.attribute),
+            brief(n.limit),
+            fixed(n.value, 3),
+            str(n.reason) if n.value is None else f"{fixed(n.low, 3)} to {fixed(n.high, 3)}",
+            NORM[str(n.status)],
+            str(n.people),
+        )
+        for n in watch.norms
+    )
+    return [Table("Norms and where the running model stands", heads, rows)] if rows else []
+
+
+def takeaway(name: str, norm: NormNow) -> str:
+    """One norm's course in a sentence."""
+    if norm.value is None:
+        return f"{name}: not estimable ({norm.reason})."
+    stands = NORM[str(norm.status)]
+    return (
+        f"{name}: {fixed(norm.value, 3)} so far; the widest gap of all groups is between {fixed(norm.low, 3)} and "
+        f"{fixed(norm.high, 3)} at all times together; limit {brief(norm.limit)}: {stands}. {of_two(norm)}"
+    )
+
+
+def of_two(norm: NormNow) -> str:
+    """The two groups named, with what is known of these two: their own interval and p-value, not the widest gap's."""
+    named = f"Highest in {norm.highest}, lowest in {norm.lowest}"
+    if norm.pair_low is None:
+        return f"{named}; nothing is said here of these two alone."
+    return (
+        f"{named}: of these two between {fixed(norm.pair_low, 3)} and {fixed(norm.pair_high, 3)}, "
+        f"{p_words(norm.pair_p)} for no difference between them, adjusted for all pairs of groups and all times."
+    )
+
+
+def events(found: Sequence[LoopEvent]) -> list[Block]:
+    """Why the loop did what it did: a sentence each, newest first."""
+    rows = tuple((_second(e.time), e.kind.replace("_", " "), e.words) for e in list(reversed(found))[:LAST])
+    more = f"{len(found) - LAST:,} earlier ones are in the trail." if len(found) > LAST else ""
+    return [Table("What the loop did, newest first", ("When", "What", "Why"), rows, more)] if rows else []
+
+
+def gate(beside: Beside | None) -> list[Block]:
+    """The conditions of the gate, those not met first, and both models on the same people."""
+    if beside is None or beside.gate is None:
+        return []
+    left = {c.name for c in beside.gate.undecided}
+    checks = sorted(beside.gate.checks, key=lambda c: FIRST_OF_CHECKS[c.holds])
+    rows = tuple((c.words, "undecided" if c.name in left else HOLDS[c.holds]) for c in checks)
+    batches = "1 batch" if beside.batches == 1 else f"{beside.batches} batches"
+    return [
+        Heading(f"The challenger by {beside.method.replace('_', ' ')}, after {batches}"),
+        Table("Conditions of the gate, those not met first", ("Condition", "It"), rows),
+        *_both(beside),
+    ]
+
+
+def _both(beside: Beside) -> list[Block]:
+    """Before and after: the gaps of both models on the same people."""
+    after = {n.key: n for n in beside.theirs}
+    rows = tuple((norm_name(n), _gap(n), _gap(after.get(n.key)), brief(n.limit)) for n in beside.ours)
+    caption = "Gaps of the running model and of the challenger on the same people"
+    return [Table(caption, ("On the same people", "Running model", "Challenger", "Limit"), rows)] if rows else []
+
+
+def _gap(n: NormNow | None) -> str:
+    if n is None or n.value is None:
+        return "not estimable"
+    return f"{fixed(n.value, 3)} ({fixed(n.low, 3)} to {fixed(n.high, 3)})"
+
+
+def groups(found: Sequence[GroupNow]) -> list[Block]:
+    """Everyone who came, those of whom nothing is known first."""
+    if not found:
+        return []
+    out: list[Block] = [Heading("Is anybody wronged more often than before?")]
+    if waiting := [g for g in found if g.status == "undecided"]:
+        who = ", ".join(f"{g.group} ({g.attribute}: {g.outcomes:,} people with outcomes)" for g in waiting[:NAMED])
+        more = f" and {len(waiting) - NAMED} more" if len(waiting) > NAMED else ""
+        out.append(Notice(f"UNDECIDED for {who}{more}: this is no good news about them."))
+    heads = ("Group", "People", "With outcomes", "Decided wrongly", "At first", "In the newest batches", "Stands")
+    order = tuple(STATUS)
+    rows = tuple(
+        (
+            f"{g.group} ({g.attribute})",
+            str(g.people),
+            str(g.outcomes),
+            str(g.wrong),
+            percent(g.first),
+            percent(g.newest),
+            STATUS.get(g.status, g.status) + (f": {g.reason}" if g.reason else ""),
+        )
+        for g in sorted(found, key=lambda g: (order.index(g.status), g.attribute, -g.people))
+    )
+    caption = "Every group that came, and whether it is judged, those harmed or undecided first"
+    return [*out, Table(caption, heads, rows)]
+
+
+def changes(found: Sequence[Any] | None) -> list[Block]:
+    """Open changes of who comes, what is decided and what is served."""
+    from debias.loop.sentences import change_words
+
+    if not found:
+        return []
+    return [Notice("Changed, and not yet known to a person:"), Points(tuple(change_words(c) for c in found))]
+
+
+def aside(found: PutAside) -> list[Block]:
+    """Rows and batches that were put aside."""
+    from debias.loop.sift import shown
+
+    said = []
+    if found.reasons:
+        said.append(f"Put aside or left out so far: {shown(found.reasons)}. Rows are in the folder quarantine.")
+    if found.held:
+        said.append(f"{found.held:,} batches were put aside.")
+    return [Paragraph(text) for text in said]
+
+
+def _second(time: str) -> str:
+    return time[:19].replace("T", " ")

@@ -1,0 +1,168 @@
+"""One table, any kind of file, engine, order of rows and names of groups: the same numbers, by property.
+
+Tables are drawn: names that only marks tell apart, groups that are text, numbers, yes and no or missing, outcomes of
+every writing, with and without weights, people in several rows and scores. Every audit goes through the command line.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import strategies as st
+
+import cli
+from audit.load.toml import write
+from tests.audit.test_same_evidence import alike, renamed
+
+NAMES = [
+    ("decided", "Decided"), ("say \"yes\"", "say"), ("a,b", "a;b"), ("é", "e\u0301"), ("select", "order"),
+    ("c 1", "c\t1"), ("x.y", "x"), ("%s", "{x}"), ("0", "00"), ("it's", "its"),
+]  # fmt: skip
+GROUPS: dict[str, list[Any]] = {
+    "text": ["f", "m", "x"],
+    "numbers as text": ["7", "2", "1.5"],
+    "numbers": [1, 2, 30],
+    "parts": [0.5, 1.25, 3.0],
+    "yes and no": [False, True],
+    "capitals": ["No", "no", "NO "],
+    "marks": ['a "b"', "a, b", "ü|n"],
+}
+OUTCOMES: dict[str, tuple[Any, Any]] = {
+    "words": ("yes", "no"),
+    "bits": (1, 0),
+    "flags": (True, False),
+    "signs": ("+", "-"),
+}
+WAYS = ("parquet", "feather", "duckdb, csv", "duckdb, parquet", "shuffled", "renamed", "duckdb, shuffled, renamed")
+KEYS = ("rates", "gaps", "pairs", "dataset", "counts", "power", "smoothed", "unknown_group", "missing_labels", "norms")
+
+
+WITHOUT_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
+"""Each example is several whole audits; shrinking one would take minutes."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A drawn table: what stands in it, and how the case reads it."""
+
+    frame: pd.DataFrame
+    case: dict[str, Any]
+    model: dict[str, Any]
+
+
+def table_of(
+    seed: int, names: tuple[str, str], first: str, second: str, outcome: str, weight: bool, cluster: bool, score: str,
+    missing: bool,
+) -> Table:  # fmt: skip
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(70, 130))
+    yes, no = OUTCOMES[outcome]
+    mine, twin = names
+    frame = pd.DataFrame(
+        {
+            twin: rng.choice(np.array([yes, no], dtype=object), n),
+            mine: rng.choice(np.array([yes, no], dtype=object), n, p=[0.4, 0.6]),
+            "one of": rng.choice(np.array(GROUPS[first], dtype=object), n),
+            "two of": rng.choice(np.array(GROUPS[second], dtype=object), n),
+            "Truth": rng.choice(np.array([yes, no], dtype=object), n),
+        }
+    ).infer_objects()
+    case = {"label": "Truth", "positive": yes, "favourable": yes, "sensitive": ["one of", "two of"]}
+    model: dict[str, Any] = {"decision": mine}
+    if missing:
+        frame["one of"] = frame["one of"].astype(object).where(rng.random(n) >= 0.1, None)
+    if weight:
+        frame["Weight"] = np.round(rng.lognormal(0, 0.7, n), 3)
+        case["weight"] = "Weight"
+    if cluster:
+        frame["who"] = rng.integers(0, n // 3, n)
+        case["cluster"] = "who"
+    if score != "none":
+        frame["p"] = np.round(rng.beta(0.7, 2, n), 2 if score == "few" else 9)
+        model = {"score": "p", "threshold": 0.25}
+    return Table(frame, case, model)
+
+
+TABLES = st.builds(
+    table_of, st.integers(0, 10**6), st.sampled_from(NAMES), st.sampled_from(list(GROUPS)),
+    st.sampled_from(list(GROUPS)), st.sampled_from(list(OUTCOMES)), st.booleans(), st.booleans(),
+    st.sampled_from(["none", "few", "many"]), st.booleans(),
+)  # fmt: skip
+
+
+def numbers(folder: Path, table: Table, way: str) -> dict[str, Any]:
+    """What `assay audit` says of the table, read in this way."""
+    frame, back = table.frame, {}
+    if "renamed" in way:
+        for column in table.case["sensitive"]:
+            values = sorted(frame[column].dropna().unique(), key=str)
+            new = {v: f"{column[:3]}~{len(values) - i}~" for i, v in enumerate(values)}
+            frame = frame.assign(**{column: frame[column].map(new)})
+            back |= {name: said(old) for old, name in new.items()}
+    if "shuffled" in way:
+        frame = frame.sample(frac=1, random_state=1)
+    kind = next((k for k in ("parquet", "feather") if k in way), "csv")
+    folder.mkdir()
+    path = folder / f"rows.{kind}"
+    if kind == "csv":
+        frame.to_csv(path, index=False)
+    else:
+        getattr(frame.reset_index(drop=True), f"to_{kind}")(path)
+    data = table.case | {"path": path.name} | ({"engine": "duckdb"} if "duckdb" in way else {})
+    lines = ['[case]\nname = "t"\npurpose = "p"\n[data]']
+    lines += [f"{k} = {write(v)}" for k, v in data.items()]
+    lines += ["[model]", *(f"{k} = {write(v)}" for k, v in table.model.items())]
+    (folder / "case.toml").write_text("\n".join(lines), encoding="utf-8")
+    done = cli.main(["audit", str(folder / "case.toml"), "--out", str(folder / "run"), "--draws", "100"])
+    assert done == 0
+    found: dict[str, Any] = json.loads((folder / "run" / "evidence.json").read_bytes())
+    return renamed({k: found[k] for k in KEYS if k in found}, back)  # type: ignore[no-any-return]
+
+
+def said(value: Any) -> str:
+    """A value as a group's name."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def nameless(value: Any) -> Any:
+    """Records without whom they name, and in which order: of two groups exactly alike, one is named by its name."""
+    if isinstance(value, list):
+        return sorted((nameless(v) for v in value), key=lambda v: json.dumps(rounded(v), sort_keys=True))
+    if isinstance(value, dict):
+        named = ("highest", "lowest", "higher", "lower", "against", "group", "method", "reason")
+        return {k: nameless(v) for k, v in value.items() if k not in named}
+    return value
+
+
+def rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: rounded(v) for k, v in value.items()}
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+@settings(
+    max_examples=3, deadline=None, derandomize=True, phases=WITHOUT_SHRINKING, suppress_health_check=list(HealthCheck)
+)
+@example(
+    table_of(3, ("c 1", "c\t1"), "yes and no", "marks", "flags", True, True, "many", True),
+    ["duckdb, parquet", "duckdb, shuffled, renamed"],
+)
+@given(TABLES, st.permutations(WAYS))
+def test_the_same_numbers(tmp_path_factory: Any, table: Table, ways: list[str]) -> None:
+    folder = tmp_path_factory.mktemp("same")
+    expected = numbers(folder / "first", table, "csv")
+    for way in ways[:2]:
+        found = numbers(folder / way.replace(", ", "_"), table, way)
+        for key in expected:
+            a, b = found[key], expected[key]
+            if "renamed" in way and key not in ("rates", "counts", "dataset"):
+                a, b = nameless(a), nameless(b)
+            alike(a, b, f"{way}: {key}")
