@@ -99,8 +99,9 @@ def _sandwich(
         moved = (design @ along) * weight * (favourable - p) / np.maximum(1 - leverage, 1e-9)
     else:
         of, who = np.unique(cluster, return_inverse=True)
-        score = np.stack([np.bincount(who, c, len(of)) for c in (design * (weight * (favourable - p))[:, None]).T], 1)
-        share = np.bincount(who, share, len(of))
+        parts = (design * (weight * (favourable - p))[:, None]).T
+        score: Floats = np.stack([np.bincount(who, c, len(of)) for c in parts], 1).astype(np.float64)
+        share = np.bincount(who, share, len(of)).astype(np.float64)
         if len(of) * k * k <= MOST_PARTS:
             # (1 - H)^-1 within a cluster, moved to its k columns: X' (1 - X B X' W)^-1 = (1 - X' W X B)^-1 X'.
             mine = [np.bincount(who, heavy * a * b, len(of)) for a in design.T for b in design.T]

@@ -40,12 +40,12 @@ def explain(
     if kept:
         from audit.explain.ahead import read_kept
 
-        found = read_kept(loaded, out, row, seed=seed, output=output, allow=tuple(allow))
-        told = [f"{loaded.name}: {found.head.output} explained by {found.head.method}, kept ahead."]
-        for number, decision, _, one in found.people:
+        ahead = read_kept(loaded, out, row, seed=seed, output=output, allow=tuple(allow))
+        told = [f"{loaded.name}: {ahead.head.output} explained by {ahead.head.method}, kept ahead."]
+        for number, decision, _, one in ahead.people:
             told.append(f"Row {number}: {decision}, score {one.score:.4f}, base {one.base:.4f}")
             told += [f"  {e.feature:<24} {e.value:+.4f}" for e in one.shap[:10]]
-        return Result(found.to_json(), "\n".join(told))
+        return Result(ahead.to_json(), "\n".join(told))
     document = run_explain(loaded, out, people=row, seed=seed, output=output, allow=tuple(allow))
     found = record_in(Explanations, document, "explain.json")
     how = f"{found.output} explained by {found.method}" if found.explained else "not explained"
