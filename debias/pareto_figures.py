@@ -15,8 +15,8 @@ from audit import stats
 from audit.cube import Margin
 from audit.cube_json import margins_from_json
 from audit.documents import record_in
-from audit.documents.base import Record
-from audit.documents.search import AskedFor, Loss, Place, Trial, WidestGap
+from audit.documents.base import Names, Record
+from audit.documents.search import Loss, Place, Trial, WidestGap
 from audit.errors import DataError
 from audit.fractions import correlations, effective
 from audit.gaps import Settings, comparable, reference_index, seed_of
@@ -199,8 +199,13 @@ class _Fronted(Record, frozen=True):
     front_among: str = ""
 
 
+class _Aim(Record, frozen=True):
+    constraint: str
+    attributes: Names
+
+
 class _Counted(Record, frozen=True):
-    asked: AskedFor
+    asked: _Aim
     counts: dict[str, Any]
     settings: dict[str, Any]
 

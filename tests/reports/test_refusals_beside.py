@@ -124,7 +124,8 @@ def test_a_cube_of_an_arm_that_is_none(small: Reports, pki: Pki) -> None:
     made = {
         "schema": "assay/mitigation/1", "method": "x", "title": "X", "stage": "pre", "notice": None, "seed": 0,
         "needs_sensitive_at_decision": False, "case": told["case"], "data": told["data"], "base": told["model"],
-        "model": {"file": "x", "sha256": "0" * 64}, "splits": {"test": 1}, "parameters": {}, "changes": [],
+        "model": {"file": "x", "sha256": "0" * 64}, "parameters": {}, "changes": [],
+        "splits": {"train": 1, "validation": 1, "test": 1, "made_by": "seed"},
         "constraint": {"name": "x", "metric": "x", "tolerance": 0.1, "by": []}, "flips": [],
         "arms": {"original": arm, "candidate": arm},
     }  # fmt: skip
