@@ -172,7 +172,7 @@ class Splits(Record, frozen=True):
     train: int
     validation: int
     test: int
-    made_by: str
+    made_by: str | UnsetType = UNSET
 
 
 class Onnx(Record, frozen=True):

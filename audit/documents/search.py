@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import field
+from msgspec import UNSET, UnsetType, field
 
 from audit.documents.base import CaseNamed, Model, Names, Record, SettingsSaid, Tool
 
@@ -82,7 +82,7 @@ class SearchSplits(Record, frozen=True):
     choose: int
     judge: int
     test: int
-    made_by: str
+    made_by: str | UnsetType = UNSET
 
 
 class Search(Record, frozen=True):
