@@ -16,6 +16,7 @@ from assay._commands import COMMANDS
 from assay._commands.parsing import Call, parsed
 from audit import progress
 from audit.errors import AssayError
+from audit.models.held import job
 from audit.printable import printable
 
 
@@ -24,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     started = time.monotonic()
     name, as_json = f"assay {words[0]}" if words and words[0] in COMMANDS else "assay", "--json" in words
-    progress.begin()
+    progress.begin(words[0] if words else "")
     try:
         call = parsed(words)
         if call is None:
@@ -56,7 +57,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _finished(call: Call, name: str) -> int:
     """Run it and print what it found; where that ends in an error, the error follows on stderr."""
-    result = call.run()
+    try:
+        with job():
+            result = call.run()
+    finally:
+        progress.end()
     print(
         json.dumps(result.document, ensure_ascii=False, indent=1) if call.json else printable(result.words),
         flush=True,

@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from assay._follow import Explanation, Mitigation, tidy
+from audit.cube_json import margins_from_json
 from audit.documents import Documents
 from audit.errors import InputError
+from audit.files import read_json
 from audit.metrics import SELECTION_RATE
 from audit.sizes import measured
+from audit.values import Rate, to_json
+from audit.wide import rates_of
 from debias.methods.method import REWEIGHING
 
 if TYPE_CHECKING:
@@ -60,8 +64,20 @@ class Result:
         return tidy(self.evidence[part])
 
     def rates(self) -> pd.DataFrame:
-        """One row a rate: metric, attribute, group, value, numerator, denominator, low, high, interval, reason."""
-        return self._frame("rates")
+        """One row a rate: metric, attribute, group, value, numerator, denominator, low, high, interval, reason.
+
+        Those of intersections that evidence.json leaves to the cube (`left_to_cube`) are made from it and come last.
+        """
+        return tidy([*self.evidence.get("rates", []), *map(to_json, self._left_rates())])
+
+    def _left_rates(self) -> list[Rate]:
+        """The rates of intersections that evidence.json leaves to the cube."""
+        record = self._record
+        if record.left_to_cube is None:
+            return []
+        margins = margins_from_json(read_json(self.folder / record.cube.file))
+        left = [m for m in margins if m.attribute in record.left_to_cube.attributes]
+        return [r for m in left for r in rates_of(m, None, record.settings.alpha)]
 
     def gaps(self) -> pd.DataFrame:
         """One row a gap: metric, attribute, kind, value, highest, lowest, reason.
@@ -103,9 +119,10 @@ class Result:
 
         first = self._record.data.sensitive[:1]
         wanted = (attribute,) if isinstance(attribute, str) else tuple(attribute or first)
-        mine = [r for r in self._record.rates if r.metric == metric and r.attribute == wanted]
+        rates = [*self._record.rates, *self._left_rates()]
+        mine = [r for r in rates if r.metric == metric and r.attribute == wanted]
         if not mine:
-            known = sorted({r.metric for r in self._record.rates})
+            known = sorted({r.metric for r in rates})
             raise InputError(f"there is no {metric!r} by {' and '.join(wanted)}", got=metric,
                              expected=", ".join(known), todo="name one of them, and a sensitive column")  # fmt: skip
         values = [Dot(" / ".join(r.group), r.value, r.low, r.high, r.denominator or 0, "", r.reason) for r in mine]

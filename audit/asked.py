@@ -87,11 +87,18 @@ class Answered:
 
 
 def open_model(
-    model: ModelSpec, allow: Sequence[str] = (), path: Path | None = None, *, made_here: bool = False
+    model: ModelSpec,
+    allow: Sequence[str] = (),
+    path: Path | None = None,
+    *,
+    made_here: bool = False,
+    alone: bool = False,
 ) -> Worker:
     """A worker for the model of a case, not yet entered. path: a candidate's file, or a copy, in place of the case's.
 
-    A candidate that a model's own environment wrote is loaded there too (`made_here`); one of Assay's own is not.
+    A candidate that a model's own environment wrote is loaded there too (`made_here`); one of Assay's own is not. The
+    case's own file is loaded once in a job (`audit.models.held`). alone: a process of its own all the same, for several
+    side by side.
     """
     from audit.models import Worker
     from audit.models.files import is_safe
@@ -103,19 +110,20 @@ def open_model(
         return EndpointWorker(model.endpoint)
     file = path or model.path
     assert file is not None
+    kept = path is None and not alone
     if model.path is None or model.python is None or model.load is None or (made_here and is_safe(file)):
         if (store := current()) is not None:
             from audit.answers.worker import KeptWorker
 
-            return KeptWorker(file, store, allow=tuple(allow))
-        return Worker(file, allow=tuple(allow))
+            return KeptWorker(file, store, allow=tuple(allow), kept=kept)
+        return Worker(file, allow=tuple(allow), kept=kept)
     load = own_format(model) or model.load if made_here else model.load
     own = Environment(model.python, load, model.consent, model.path.parent, made_here)
     if (store := current()) is not None and store.part is not None:
         from audit.answers.worker import KeptOwn
 
-        return KeptOwn(file, own, store)
-    return OwnWorker(file, own)
+        return KeptOwn(file, own, store, kept=kept)
+    return OwnWorker(file, own, kept=kept)
 
 
 def own_format(model: ModelSpec) -> str | None:
@@ -308,12 +316,23 @@ def predictor(worker: Worker, rule: Rule, own: Answered) -> Callable[[pd.DataFra
     Else the decisions, 1 and 0. own: what the model answered for the people explained.
     """
     if own.cut is None and signed(worker.info, own):
-        return lambda frame: _with_sign(answer(worker, rule, frame))
+        return _Predictor(lambda frame: _with_sign(answer(worker, rule, frame)), worker.builds_rows)
     if own.cut is None:
-        return lambda frame: answer(worker, rule, frame).positive.astype(np.float64)
+        return _Predictor(lambda frame: answer(worker, rule, frame).positive.astype(np.float64), worker.builds_rows)
     if rule.link is not None:
-        return lambda frame: linked(worker.scores(frame, rule.own))
-    return lambda frame: worker.scores(frame, rule.own)
+        return _Predictor(lambda frame: linked(worker.scores(frame, rule.own)), worker.builds_rows)
+    return _Predictor(lambda frame: worker.scores(frame, rule.own), worker.builds_rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Predictor:
+    """takes_hybrids: whether `audit.models.hybrids.Hybrids` may be given in place of a frame."""
+
+    ask: Callable[[pd.DataFrame], Floats]
+    takes_hybrids: bool
+
+    def __call__(self, frame: pd.DataFrame) -> Floats:
+        return self.ask(frame)
 
 
 def signed(info: ModelInfo, own: Answered) -> bool:

@@ -14,6 +14,8 @@ from audit.about import VERSION
 from audit.values import Measures, to_json
 
 SCHEMA = "assay/evidence/1"
+LISTS = ("rates", "gaps", "dataset", "counts", "pairs", "power")
+"""What `measures_to_json` gives."""
 PACKAGES = ("fairlearn", "lightgbm", "lime", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "shap", "skops")
 
 

@@ -14,7 +14,7 @@ from audit.documents.rows import AdjustedGap
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-MOST_PARTS = 20_000_000
+MOST_PARTS = 10_000_000
 """People times squared coefficients up to which each person's rows are taken out in turn; with more, nobody counts."""
 LEAST_FREE = 3.0
 
@@ -98,16 +98,20 @@ def _sandwich(
         leverage = heavy * np.einsum("ni,ij,nj->n", design, inverse, design)
         moved = (design @ along) * weight * (favourable - p) / np.maximum(1 - leverage, 1e-9)
     else:
-        of, who = np.unique(cluster, return_inverse=True)
+        who = np.unique(cluster, return_inverse=True)[1]
+        people = int(who.max()) + 1
         parts = (design * (weight * (favourable - p))[:, None]).T
-        score: Floats = np.stack([np.bincount(who, c, len(of)) for c in parts], 1).astype(np.float64)
-        share = np.bincount(who, share, len(of)).astype(np.float64)
-        if len(of) * k * k <= MOST_PARTS:
+        score: Floats = np.stack([np.bincount(who, c, people) for c in parts], 1).astype(np.float64)
+        share = np.bincount(who, share, people).astype(np.float64)
+        if people * k * k <= MOST_PARTS:
             # (1 - H)^-1 within a cluster, moved to its k columns: X' (1 - X B X' W)^-1 = (1 - X' W X B)^-1 X'.
-            mine = [np.bincount(who, heavy * a * b, len(of)) for a in design.T for b in design.T]
-            left = np.eye(k) - np.stack(mine, axis=1).reshape(len(of), k, k) @ inverse
-            # Of who alone decides a coefficient (a level of one person), the others' part.
-            score = (np.linalg.pinv(left, rcond=1e-9) @ score[:, :, None])[:, :, 0]
+            mine = [np.bincount(who, heavy * a * b, people) for a in design.T for b in design.T]
+            left = np.eye(k) - np.stack(mine, axis=1).reshape(people, k, k) @ inverse
+            # Of who alone decides a coefficient (a level of one person), only what they say of the others.
+            alone = np.linalg.det(left) < 1e-9
+            mended = np.linalg.pinv(left[alone], rcond=1e-9) @ score[alone, :, None]
+            left[alone], score[alone] = np.eye(k), mended[:, :, 0]
+            score = np.linalg.solve(left, score[:, :, None])[:, :, 0]
         moved = score @ along
     free = float(share.sum() ** 2 / (share**2).sum()) - k
     return float(np.sqrt((moved**2).sum())), max(free, LEAST_FREE)

@@ -32,6 +32,7 @@ from audit.policy import Norm, Policy
 from audit.quality.table import thin
 from audit.suppress import FLOOR, publish, publish_margins, small_values
 from audit.values import Measures, to_json
+from audit.wide import left_to_cube, told_of, with_left, written
 
 LEFT_OUT = (
     "What was counted on all rows (missing values, duplicates, periods, subgroups found, people alike) is left out of "
@@ -68,7 +69,7 @@ def publish_documents(files: Documents, *, floor: int = FLOOR, people: bool = Fa
         safe, notes = publish(cube, floor, settings.order) if cube else (publish_margins(margins, floor), ())
         return _without_small(files, out, copy.deepcopy(evidence), cube, safe, notes, settings, floor)
     if (quality := evidence.get("quality")) is not None and (thinned := thin(quality, floor)) != quality:
-        out |= {"evidence.json": canonical(evidence | {"quality": thinned})}
+        out |= {"evidence.json": written(evidence | {"quality": thinned})}
     return files.plus(out)
 
 
@@ -103,9 +104,10 @@ def _without_small(
     model = _rounded(parts.model, measured)
     table = {"sha256": sha256(cube_bytes), "file": "cube.json", "floor": floor}
     measures = measure(safe, settings)
-    evidence |= _measured_again(measures, found, model, evidence.get("population"), table, safe, settings)
     own = [n for n in parts.notes if not n.startswith("By ") and not any(w in n for w in OF_ALL_ROWS)]
-    all_notes = [*measures.notes, *own, *notes]
+    evidence |= {"notes": [*measures.notes, *own, *notes]}
+    evidence = _measured_again(evidence, measures, found, model, table, safe, settings)
+    all_notes = list(evidence.get("notes", ()))
     small = {m.attribute for m in safe if m.withheld.any()}
     most = _most_rows(cube, found.data.rows, safe, floor)
     spare = evidence.pop("published", {})
@@ -120,7 +122,7 @@ def _without_small(
         _blur(files, out, most, measured)
         files = _without_counts_of_all(files, all_notes)
     evidence |= {"model": _served_without(model, hidden), "data": data, "notes": all_notes}
-    return files.plus(out | {"cube.json": cube_bytes, "evidence.json": canonical(evidence)})
+    return files.plus(out | {"cube.json": cube_bytes, "evidence.json": written(evidence)})
 
 
 class _Parts(Record, frozen=True):
@@ -149,25 +151,27 @@ def _served_without(model: dict[str, Any], hidden: set[tuple[str, ...]]) -> dict
 
 
 def _measured_again(
+    evidence: dict[str, Any],
     measures: Measures,
     found: Evidence,
     model: Mapping[str, Any],
-    population: Mapping[str, Any] | None,
     table: dict[str, Any],
     safe: Sequence[Margin],
     settings: Settings,
 ) -> dict[str, Any]:
-    """Everything that follows from the tables, from the published ones. table: the entry `cube`."""
+    """With everything that follows from the tables made of the published ones. table: the entry `cube`."""
     norms = [to_json(n) for n in judge(_policy(found), measures, found.data.sensitive)]
-    made = derived(safe, settings, population, norms)
-    return {
-        **measures_to_json(measures),
+    left = left_to_cube(safe, measures.gaps, norms)
+    made = derived(safe, settings, evidence.get("population"), norms, left)
+    evidence = evidence | {
+        **measures_to_json(told_of(measures, left)),
         "family": measures.family,
         "cube": table,
         "norms": norms,
         "findings": [*model_findings(model), *findings(measures), *further_findings(made)],
         **made,
     }
+    return with_left(evidence, left, made)
 
 
 def _hidden(small: set[tuple[str, ...]], safe: Sequence[Margin]) -> set[tuple[str, ...]]:

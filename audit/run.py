@@ -25,6 +25,7 @@ from audit.decide import ModelFacts, decide, reads_note
 from audit.derived import derived, further_findings
 from audit.documents import record_in
 from audit.documents.base import Record
+from audit.documents.evidence import LeftToCube
 from audit.documents.rows import ByProxy, LikeWithLike
 from audit.evidence import SCHEMA, measures_to_json, sha256, tool
 from audit.files import canonical, write_whole
@@ -48,6 +49,7 @@ from audit.scale.source import is_large
 from audit.slices import search
 from audit.suppress import rare_people
 from audit.values import Measures, to_json
+from audit.wide import left_to_cube, told_of, with_left, written
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +112,15 @@ def run_audit(
     measures = measure(margins, settings)
     cube_bytes = canonical(margins_to_json(margins, 0), compact=True)
     norms = [to_json(n) for n in judge(case.policy, measures, case.data.sensitive)]
-    made = derived(margins, settings, shares_of(case), norms)
+    left = left_to_cube(margins, measures.gaps, norms)
+    made = derived(margins, settings, shares_of(case), norms, left)
     evidence = document(
         case, facts, model, measures, settings, sha256(cube_bytes), norms, further_findings(made),
-        (*model_notes, *notes), _notes_of(more),
+        (*model_notes, *notes), _notes_of(more), left,
     ) | made | more  # fmt: skip
     write_whole(out / "cube.json", cube_bytes)
-    write_whole(out / "evidence.json", canonical(evidence))
+    evidence = with_left(evidence, left, made)
+    write_whole(out / "evidence.json", written(evidence))
     return Audit(evidence, measures, margins, cube)
 
 
@@ -350,6 +354,7 @@ def document(
     further: Sequence[str],
     notes: Sequence[str],
     last_notes: Sequence[str],
+    left: LeftToCube | None,
 ) -> dict[str, Any]:
     """evidence.json as a dict, keys in the order of the contract. further: findings that stand behind the others."""
     data = case.data
@@ -400,7 +405,7 @@ def document(
         "model": model,
         "tool": tool(),
         "seed": settings.seed,
-        **measures_to_json(measures),
+        **measures_to_json(told_of(measures, left)),
         "family": measures.family,
         "settings": settings.to_json(),
         "cube": {"sha256": cube_sha256, "file": "cube.json", "floor": 0},

@@ -205,8 +205,12 @@ def page(tallies: dict[str, list[Tally]], runs: int, command: str) -> str:
     error = 100 * 1.96 * np.sqrt(0.05 * 0.95 / runs)
     return f"""# How often the intervals are right
 
-Made by `{command}`: {runs:,} runs a row. With so many runs a true 95.0 shows as
-{95 - error:.1f} to {min(100, 95 + error):.1f} in 95 rows of 100,
+Each section names the command that made it, with its runs; each row has its own seed, the CRC-32 of its name in that
+program, so that it comes out the same whatever else runs. How far off a row of so many runs is by chance is said as
+"a true 95.0 shows as ...": in 95 rows of 100.
+
+Made by `{command}`: {runs:,} runs a row; a true 95.0 shows as
+{95 - error:.1f} to {min(100, 95 + error):.1f},
 and a true 5.0 as {max(0, 5 - error):.1f} to {5 + error:.1f}.
 
 How to read it. Each run invents groups of 100 to 2,000 people whose true rates are known, draws decisions for
@@ -267,7 +271,7 @@ Bell-shaped values with a standard deviation of 1; the gap of the averages is th
 def areas_section(runs: int, command: str) -> str:
     return f"""## Areas under the ROC curve
 
-Made by `{command}`: {runs:,} runs a row.
+Made by `{command}`: {runs:,} runs a row, so that a true 95.0 shows as {_around(95, runs)}.
 One group's scores from two bell-shaped laws. DeLong's plain limits (area and its error times 1.96) hold too seldom in
 small groups and near 1, where a perfect area of five people would be "1 to 1". Assay's are Wilson's, on the number of
 people that DeLong's variance stands for, blended with the largest variance that the area allows.
@@ -292,7 +296,8 @@ are "by chance" (exponential) or heavier with the score and the outcome; rows wi
 def means_section(runs: int, command: str) -> str:
     return f"""## Average scores
 
-Made by `{command}`: {runs:,} runs a row. One group's average score. Limits follow
+Made by `{command}`: {runs:,} runs a row, so that a true 95.0 shows as
+{_around(95, runs)}. One group's average score. Limits follow
 skewness (Hall 1992), once at the sample's own and once at that corrected for its bias (Bobee & Robitaille 1975), and
 the wider of both is taken. No interval can promise anything of every law with heavy tails (Bahadur & Savage 1956): with
 a log-normal of 1.5 limits of 10 people hold 92. Two values alone are coarse, so that no limits hold just 95 of 100.
@@ -352,12 +357,12 @@ PARTS: dict[str, tuple[Callable[[int, str], str], int, str]] = {
     "areas": (areas_section, 2000, "## Areas under the ROC curve"),
     "tests": (tests_section, 1000, "## Tests of scores"),
     "means": (means_section, 1000, "## Average scores"),
-    "gaps": (gaps_section, 100, "## Widest gaps of scores"),
-    "calibration": (calibration_section, 60, "## Calibration errors"),
+    "gaps": (gaps_section, 200, "## Widest gaps of scores"),
+    "calibration": (calibration_section, 400, "## Calibration errors"),
     "people": (people_section, 500, "## People in several rows"),
     "weights": (weights_section, 500, "## Weights"),
     "beside": (beside_section, 2000, "## Figures that stand beside the gaps"),
-    **{part: (partial(section, part), 100, heading(part)) for part in KINDS},
+    **{part: (partial(section, part), 200, heading(part)) for part in KINDS},
 }
 
 

@@ -209,6 +209,11 @@ def unknown(runs: int) -> Iterator[Row]:
 TABLES: tuple[Callable[[int], Iterator[Row]], ...] = (pairs, like, proxy, smoothed, unknown)
 
 
+def _around(runs: int) -> str:
+    error = 196 * np.sqrt(0.05 * 0.95 / max(runs, 1))
+    return f"{95 - error:.1f} to {min(100.0, 95 + error):.1f}"
+
+
 def beside_section(runs: int, command: str) -> str:
     out = ["| figure | of what | people | holds | aim |", "| --- | --- | ---: | ---: | ---: |"]
     for table in TABLES:
@@ -218,7 +223,8 @@ def beside_section(runs: int, command: str) -> str:
     return f"""## Figures that stand beside the gaps
 
 Made by `{command}`; pairs and odds ratios on half as many runs, regressions, proxies, smoothed rates and unknown groups
-on a quarter. In how many of 100 runs the truth is inside. Pairs: all of the table's at once. Like with like: eight
+on a quarter: a true 95.0 shows as {_around(runs)}, {_around(runs // 2)} and {_around(runs // 4)}. In how many of 100
+runs the truth is inside. Pairs: all of the table's at once. Like with like: eight
 strata, or one factor of two levels. Bounds: with no attribute, both groups' true rates at once within the ends'
 intervals; of unknown groups, the gap of these very people, which bounds hold without any chance.
 

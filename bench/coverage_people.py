@@ -134,28 +134,35 @@ def of_weights(runs: int, sizes: Sequence[int]) -> list[str]:
 
 PEOPLE = """## People in several rows
 
-Made by `{command}`. No difference between groups; {runs:,} samples a row. The
-widest gap and its test are made on at most 200, 133 and 40 of them with 2, 3 and 10 groups, so that a true 5.0 shows
-as 2.0 to 8.0, 1.3 to 8.7 and 0 to 11.8. "Answers" is how a person's rows are decided: all alike, four in five
-the person's own, or by chance. The rate is 0.3. Taken as independent, the gap of two groups is held in 98, 87, 62 and
-46 of 100 at 1, 2, 5 and 10 like rows a person.
+Made by `{command}`. No difference between groups; {runs:,} samples a row, so that
+a true 95.0 of two groups shows as {around} (of single rates, nearer). The widest gap and its test are made on
+at most 200, 133 and 40 of them with 2, 3 and 10 groups, so that a true 5.0 shows as 2.0 to 8.0, 1.3 to 8.7 and 0 to
+11.8. "Answers" is how a person's rows are decided: all alike, four in five the person's own, or by chance. The rate is
+0.3. Taken as independent, the gap of two groups is held in 98, 87, 62 and 46 of 100 at 1, 2, 5 and 10 like rows a
+person.
 
 {table}
 """
 WEIGHTS = """## Weights
 
 Made by `{command}`. Two strata with rates, weights and shares of the sample of their own, or weights that are
-log-normal and heavier or lighter where the outcome is good; {runs:,} samples a row, and the widest gap and its test on
-at most 200, 133 and 40 of them with 2, 3 and 10 groups. Kish's number alone holds 88 to 92 of 100 where heavy rows
-vary most, and 98 where a stratum is heavily sampled. In a sample of 10 rows a heavy stratum is often not seen at all.
+log-normal and heavier or lighter where the outcome is good; {runs:,} samples a row, so that a true 95.0 of two groups
+shows as {around}. The widest gap and its test are made on at most 200, 133 and 40 of them with 2, 3 and 10
+groups. Kish's number alone holds 88 to 92 of 100 where heavy rows vary most, and 98 where a stratum is heavily sampled.
+In a sample of 10 rows a heavy stratum is often not seen at all.
 
 {table}
 """
 
 
+def _around(runs: int) -> str:
+    error = 196 * np.sqrt(0.05 * 0.95 / runs)
+    return f"{95 - error:.1f} to {min(100.0, 95 + error):.1f}"
+
+
 def people_section(runs: int, command: str) -> str:
-    return PEOPLE.format(command=command, runs=runs, table="\n".join(of_clusters(runs, SIZES)))
+    return PEOPLE.format(command=command, runs=runs, around=_around(runs), table="\n".join(of_clusters(runs, SIZES)))
 
 
 def weights_section(runs: int, command: str) -> str:
-    return WEIGHTS.format(command=command, runs=runs, table="\n".join(of_weights(runs, SIZES)))
+    return WEIGHTS.format(command=command, runs=runs, around=_around(runs), table="\n".join(of_weights(runs, SIZES)))

@@ -71,7 +71,8 @@ def section(part: str, runs: int, command: str) -> str:
     return f"""{heading(part)}
 
 Made by `{command}`. Of 100 audits of groups that differ in nothing, how many have a finding (adjusted p up to .05)
-anywhere: in a test of all groups together, and for two groups that are named.
+anywhere: in a test of all groups together, and for two groups that are named. "error" is one standard error of the
+larger share, taken as of 5 at least.
 
 {whole(part, runs)}
 """

@@ -1,6 +1,6 @@
-"""How the time and memory of `assay audit` grow along each axis of a file.
+"""How the time and memory of `assay audit` (`explained`: of `assay explain`) grow along each axis of a file.
 
-    python bench/growth.py [--only rows groups attributes intersections numbers categories classes] [--most SIZE]
+    python bench/growth.py [--only rows groups attributes ... explained] [--most SIZE]
 
 Each row is one run of the command line, as a person starts it, on a Parquet file made by the bench: CPU seconds and
 peak memory of its processes, wall seconds, and the size of evidence.json. The exponent is the slope of CPU seconds
@@ -36,6 +36,7 @@ SIZES = {
     "numbers": (10, 50, 200, 500, 1_000),
     "categories": (10, 50, 200, 500),
     "classes": (2, 5, 10, 20),
+    "explained": (10, 30, 100, 300),
 }
 
 
@@ -69,6 +70,8 @@ def made(axis: str, size: int, folder: Path) -> Path:
         side = math.isqrt(size)
         rows, groups = 300_000, (side, side)
     frame = table(rows, groups, rng)
+    if axis == "explained":
+        return explained(size, folder)
     if axis in ("numbers", "categories"):
         features = [f"x{k}" for k in range(size)]
         for name in features:
@@ -95,12 +98,32 @@ def made(axis: str, size: int, folder: Path) -> Path:
     return case
 
 
+def explained(size: int, folder: Path, rows: int = 20_000) -> Path:
+    """A case with a model of so many numbers, ten of which matter: boosted trees, as scikit-learn has them."""
+    import skops.io
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    rng = np.random.default_rng(size)
+    x = pd.DataFrame(rng.normal(size=(rows, size)), columns=[f"x{k}" for k in range(size)])
+    label = np.where(x.iloc[:, :10].sum(axis=1) + rng.normal(size=rows) > 1, "yes", "no")
+    skops.io.dump(HistGradientBoostingClassifier(random_state=0).fit(x, label), folder / "model.skops")
+    frame = x.assign(label=label, a0=rng.choice(["g0", "g1", "g2"], rows))
+    frame.to_parquet(folder / "explained.parquet", index=False)
+    case = folder / "explained.toml"
+    case.write_text(
+        f'[case]\nname = "explained {size}"\npurpose = "growth"\n[data]\npath = "explained.parquet"\n'
+        'label = "label"\npositive = "yes"\nsensitive = ["a0"]\n[model]\npath = "model.skops"\n'
+    )
+    return case
+
+
 def measured(case: Path, out: Path) -> tuple[float, float, float, float]:
-    """(CPU seconds, wall seconds, peak MiB of the largest process, MB of evidence.json)."""
+    """(CPU seconds, wall seconds, peak MiB of the largest process, MB of the document)."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
     one = {**os.environ, **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")}
-    command = [sys.executable, str(ROOT / "cli.py"), "audit", str(case), "--out", str(out)]
+    name, document = ("explain", "explain.json") if case.stem == "explained" else ("audit", "evidence.json")
+    command = [sys.executable, str(ROOT / "cli.py"), name, str(case), "--out", str(out)]
     watched = (
         "import json, resource, subprocess, sys; done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL);"
         "print(json.dumps([done.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024]))"
@@ -114,11 +137,11 @@ def measured(case: Path, out: Path) -> tuple[float, float, float, float]:
     if code not in (0, 3):
         raise SystemExit(f"{case.name}: exit {code}\n{done.stderr}")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return cpu, wall, peak, (out / "evidence.json").stat().st_size / 1e6
+    return cpu, wall, peak, (out / document).stat().st_size / 1e6
 
 
 def walk(axis: str, most: int, make: Callable[[str, int, Path], Path] = made) -> None:
-    print(f"\n| {axis} | CPU s | wall s | peak MiB | evidence MB | exponent |\n|---:|---:|---:|---:|---:|---:|")
+    print(f"\n| {axis} | CPU s | wall s | peak MiB | document MB | exponent |\n|---:|---:|---:|---:|---:|---:|")
     seen: list[tuple[int, float]] = []
     for size in (s for s in SIZES[axis] if s <= most):
         with tempfile.TemporaryDirectory() as held:

@@ -2,6 +2,7 @@
 
     python bench/loop_power.py harm --runs 100        a rise of one group's share of wrong decisions, beside its peers
     python bench/loop_power.py quiet --runs 1000      no change: false alarms over 100 batches, 2 to 10 groups
+    python bench/loop_power.py anyone --runs 20       a group of whom 50 have outcomes, wrong in 45 % against 15 %
     python bench/loop_power.py moves --runs 20        a group gone or new, acceptance halved
     python bench/loop_power.py approvals --runs 1000  a person always says yes: promotions with one open
 
@@ -140,11 +141,41 @@ def harm(runs: int) -> Iterator[list[str]]:
             yield [f"{share[0]:.0%}", f"{BASE} + {rise:g}", str(at), name, f"{len(delay)} of {runs}", shown, str(early)]
 
 
+def anyone(runs: int) -> Iterator[list[str]]:
+    """Alarms by the batch with which 200 of the group's people have come since: of a group that goes wrong, and of one
+    that was not there at first and is wrong from its first person on."""
+    yield [
+        "group",
+        "since batch",
+        "before",
+        "named within 200 of its people",
+        "median of its people",
+        "before the change",
+    ]
+    settings = [(share, at, "15 %") for share, at in ((0.5, 3), (0.1, 3), (0.05, 3), (0.05, 20), (0.02, 6), (0.02, 20))]
+    settings += [(share, 5, "not there") for share in (0.5, 0.1, 0.05, 0.02)]
+    for share, at, before in settings:
+        found, early = [], 0
+        for seed in range(runs):
+            rng = np.random.default_rng([seed, 45])
+            harm, came, number = open_harm(3, **HARM), 0, 0  # type: ignore[arg-type]
+            while came < 200 and not harm.alarm:
+                there = share if number >= at or before == "15 %" else 0.0
+                coded = rows(rng, (there, 1 - there), [0.45 if number >= at else BASE, BASE])
+                came += int((coded.codes == 0).sum()) if number >= at else 0
+                harm = look(feed_harm(harm, number, coded))
+                number += 1
+            right = number > at and harm.alarm == (("a", "g0"),)
+            found += [came] if right else []
+            early += bool(harm.alarm) and not right
+        shown = f"{statistics.median(found):g}" if found else "-"
+        yield [f"{share:.0%}", str(at), before, f"{len(found)} of {runs}", shown, str(early)]
+
+
 def quiet(runs: int) -> Iterator[list[str]]:
     yield ["groups", "streams", "false alarms of harm in 100 batches", "composition", "decisions"]
     for groups in (2, 5, 10):
-        n = runs // 3 + (groups == 2) * (runs % 3)
-        count = [0, 0, 0]
+        n, count = runs, [0, 0, 0]
         for seed in range(n):
             rng = np.random.default_rng([seed, groups])
             risks = open_harm(3, **HARM)  # type: ignore[arg-type]
@@ -195,7 +226,7 @@ def approvals(runs: int) -> Iterator[list[str]]:
 def main() -> int:
     """See above."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="+", choices=("harm", "quiet", "moves", "approvals"))
+    parser.add_argument("what", nargs="+", choices=("harm", "anyone", "quiet", "moves", "approvals"))
     parser.add_argument("--runs", type=int, default=20)
     given = parser.parse_args()
     for name in given.what:

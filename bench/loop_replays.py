@@ -19,6 +19,7 @@ import shutil
 import statistics
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -99,9 +100,6 @@ def many(make: Any, people: pd.DataFrame, folder: Path, draws: int, batches: int
 
 def served(make: Any, people: pd.DataFrame, folder: Path, draws: int) -> None:
     """Accuracy and gap after the shift under three ways of running a model."""
-    from debias.loop.serve import Servers
-    from debias.loop.store import Store
-
     rows: dict[str, list[tuple[float, float]]] = {"no loop": [], "the loop": [], "refit every batch": []}
     moved = []
     model, _ = make.adult()
@@ -110,32 +108,43 @@ def served(make: Any, people: pd.DataFrame, folder: Path, draws: int) -> None:
         frame = make.replay("harm", people, seed=200 + k)
         place = folder / f"served{k}"
         case = case_of(place, "harm", frame, automatic=True)
-        found = watched(case, place / "out", None)
-        batch = frame["batch"].to_numpy()
-        late = batch >= make.PLANTED
-        first = model.predict(frame[features]) == ">50K"
-        rows["no loop"].append(figures(frame[late], first[late]))
-        running = np.array([b["running"] for b in found["timeline"]])
-        ours = first.copy()
-        store = Store(place / "out")
-        with Servers(case, store) as servers:
-            for name in dict.fromkeys(running[running != running[0]].tolist()):
-                at = np.isin(batch, np.flatnonzero(running == name))
-                ours[at] = servers.decide(store.served(name), frame[at], features).positive == 1
-        moved.append(int((running != running[0]).argmax()) if (running != running[0]).any() else None)
-        rows["the loop"].append(figures(frame[late], ours[late]))
-        again = first.copy()
-        for b in range(DELAY + 1, make.BATCHES):
-            known = frame[batch <= b - DELAY - 1]
-            fresh = make.boosted(known, make.FEATURES, "income")
-            again[batch == b] = fresh.predict(frame.loc[batch == b, features]) == ">50K"
-        rows["refit every batch"].append(figures(frame[late], again[late]))
+        late = frame["batch"].to_numpy() >= make.PLANTED
+        fit = partial(make.boosted, features=make.FEATURES, label="income")
+        decided, at = ways(case, place / "out", frame, model, fit, features, "income", ">50K")
+        moved.append(at)
+        for name, mine in decided.items():
+            rows[name].append(figures(frame[late], mine[late]))
         shutil.rmtree(place)
     print(f"\n{draws} harmful draws, people after the shift; the loop promoted at batch {moved}.")
     print("| | accuracy | gap of true positive rates by sex |\n|---|---|---|")
     for name, found_ in rows.items():
         accuracy, gap = np.mean(found_, axis=0)
         print(f"| {name} | {accuracy:.4f} | {gap:.3f} |", flush=True)
+
+
+def ways(
+    case: Any, out: Path, frame: pd.DataFrame, model: Any, fit: Any, features: list[str], label: str, positive: str
+) -> tuple[dict[str, np.ndarray], int | None]:
+    """Decisions (n,) on rows in order, by the column "batch", of three ways of running a model; when it was changed."""
+    from debias.loop.serve import Servers
+    from debias.loop.store import Store
+
+    found = watched(case, out, None)
+    batch = frame["batch"].to_numpy()
+    first = model.predict(frame[features]) == positive
+    running = np.array([b["running"] for b in found["timeline"]])
+    ours = first.copy()
+    store = Store(out)
+    with Servers(case, store) as servers:
+        for name in dict.fromkeys(running[running != running[0]].tolist()):
+            at = np.isin(batch, np.flatnonzero(running == name))
+            ours[at] = servers.decide(store.served(name), frame[at], features).positive == 1
+    again = first.copy()
+    for b in range(DELAY + 1, int(batch.max()) + 1):
+        known = frame[batch <= b - DELAY - 1]
+        again[batch == b] = fit(known).predict(frame.loc[batch == b, features]) == positive
+    moved = int((running != running[0]).argmax()) if (running != running[0]).any() else None
+    return {"no loop": first, "the loop": ours, "refit every batch": again}, moved
 
 
 def figures(frame: pd.DataFrame, decided: np.ndarray) -> tuple[float, float]:

@@ -17,10 +17,12 @@ known even if the app was restarted meanwhile. One folder a job under `home`:
     exit.json       the exit code, once it is over
     cancelled       there if a person stopped it
     queued          there while it waits for its turn; its number says who came first
+    same, follows   what its work is (debias.same_work); there while another job of the same work is at it
 
 At most `slots()` commands of one `home` run at a time, in the order in which they came; the others wait and say so. A
 loop that follows its feed takes no turn: it waits most of its life. A slot is a lock on a file that the wrapper holds,
-so that one that is killed gives it back. The same command is not started twice while it runs.
+so that one that is killed gives it back. The same command is not started twice while it runs, and an audit of the very
+same files takes over what another made (debias.same_work).
 """
 
 from __future__ import annotations
@@ -47,7 +49,8 @@ from audit.documents import record_in
 from audit.documents.base import Record
 from audit.errors import AccessError, AssayError, DataError, InputError, OutputError
 from audit.files import canonical, write_whole
-from audit.sealed import hold, outer, private_tmp, save
+from audit.sealed import hold, is_sealed, outer, private_tmp, recipients, save
+from debias import same_work
 
 ROOT = Path(__file__).resolve().parent.parent
 WAIT_SECONDS = 0.1
@@ -85,6 +88,8 @@ class JobState:
     message: str
     exit_code: int | None
     error: str | None
+    left: str = ""
+    """What is left, in words: the stage's steps and seconds, and which stage of how many it is."""
 
     @property
     def over(self) -> bool:
@@ -183,6 +188,8 @@ def state(home: Path, job_id: str) -> JobState:
     if alive and (place / QUEUED).exists():
         ahead = _before(home, place)
         stage = "waiting for its turn" + (f", {ahead} before it" if ahead else "")
+    elif alive and (place / FOLLOWS).exists():
+        stage = "waiting for the same work, which another job is doing"
     done, total = _whole(progress.get("done")), _whole(progress.get("total"))
     error: str | None = None
     if isinstance(code, int):
@@ -210,7 +217,16 @@ def state(home: Path, job_id: str) -> JobState:
         message=words.get(status) or error or status,
         exit_code=code if isinstance(code, int) else None,
         error=error,
+        left=_left(progress) if status == "running" else "",
     )
+
+
+def _left(progress: Mapping[str, Any]) -> str:
+    done, total, at, of, seconds = (_whole(progress.get(k)) for k in ("done", "total", "at", "of", "left"))
+    parts = [f"stage {at} of {of}"] if of else []
+    parts += [f"{done:,} of {total:,}"] if total else []
+    parts += [f"about {seconds:,} s left"] if seconds else []
+    return "; ".join(parts)
 
 
 ACTS = {
@@ -252,7 +268,7 @@ def shown(home: Path, job_id: str) -> JobState:
     return state(home, job_id)
 
 
-QUEUED = "queued"
+QUEUED, FOLLOWS, TAKEN = "queued", "follows", "taken"
 SLOTS_VARIABLE = "ASSAY_JOBS"
 
 
@@ -290,20 +306,46 @@ def _waits(home: Path, job_id: str) -> bool:
         return time.time_ns() - (_ticket(home / job_id) or (0, ""))[0] < 5e9
 
 
-def _turn(place: Path, asked: threading.Event) -> FileLock | None:
-    """Wait until it is this job's turn. The lock that is its slot; None where a person stopped it before."""
-    home = place.parent
+def _turn(place: Path, asked: threading.Event, args: Sequence[str], key: str | None) -> FileLock | None:
+    """Wait until it is this job's turn. The lock that is its slot; None where there is nothing left to do: a person
+    stopped it, or what another job of the same `key` made was taken over (then `TAKEN` is there)."""
+    home, queued = place.parent, place / QUEUED
+    ticket = queued.read_text()
     locks = [FileLock(home / f"slot-{n}.lock") for n in range(slots())]
     while not asked.is_set():
-        if _before(home, place) == 0:
+        ahead = 4  # looks at every other job cost something where many wait
+        if key is not None and same_work.taken_over(place, args, key):
+            (place / TAKEN).write_bytes(b"")
+            break
+        if key is not None and same_work.running(place, key, lambda p: _runs(home, p.name)):
+            # Nobody has to wait for one that takes no turn.
+            if queued.exists():
+                (place / FOLLOWS).write_bytes(b"")
+                queued.unlink()
+        elif not queued.exists():  # the other one failed, or was stopped
+            queued.write_text(ticket)
+            (place / FOLLOWS).unlink(missing_ok=True)
+        elif (ahead := _before(home, place)) == 0:
             for lock in locks:
                 with contextlib.suppress(Timeout):
                     lock.acquire(timeout=0)
-                    (place / QUEUED).unlink(missing_ok=True)
+                    queued.unlink(missing_ok=True)
                     return lock
-        asked.wait(WAIT_SECONDS)
-    (place / QUEUED).unlink(missing_ok=True)
+        asked.wait(WAIT_SECONDS * (1 + min(ahead, 9)))
+    queued.unlink(missing_ok=True)
+    (place / FOLLOWS).unlink(missing_ok=True)
     return None
+
+
+def _runs(home: Path, job_id: str) -> bool:
+    """Whether the job's command has its turn."""
+    place = home / job_id
+    if any((place / name).exists() for name in (QUEUED, FOLLOWS, "exit.json")):
+        return False
+    try:
+        return _alive(_read(home, job_id))
+    except InputError:
+        return False
 
 
 def _follows(args: Sequence[str]) -> bool:
@@ -434,9 +476,12 @@ def main(argv: Sequence[str]) -> int:
             child.terminate()
 
     signal.signal(signal.SIGTERM, stop)
-    slot = None if _follows(args) else _turn(Path(place), asked)
+    key = None if _follows(args) else _key_of_work(args, Path(place))
+    slot = None if _follows(args) else _turn(Path(place), asked, args, key)
     if asked.is_set():
         code = -signal.SIGTERM
+    elif (Path(place) / TAKEN).exists():
+        code = 0
     else:
         try:
             held = [(c, h) for c in sorted(_cases_of(args, Path(place).parent)) if c.is_dir() and (h := hold(c))]
@@ -455,8 +500,19 @@ def main(argv: Sequence[str]) -> int:
             save(case)
     if slot is not None:
         slot.release()
-    write_whole(Path(place) / "exit.json", canonical({"exit_code": code, "ended": time.time()}))
+    made = {} if code else same_work.made(args, key)
+    write_whole(Path(place) / "exit.json", canonical({"exit_code": code, "ended": time.time(), **made}))
     return 0
+
+
+def _key_of_work(args: Sequence[str], place: Path) -> str | None:
+    """The key of work that may be shared, written down for the others; None of a sealed case."""
+    if recipients() or any(is_sealed(case) for case in _cases_of(args, place.parent)):
+        return None
+    key = same_work.key_of(args)
+    if key is not None:
+        write_whole(place / same_work.KEY, key.encode())
+    return key
 
 
 if __name__ == "__main__":

@@ -184,7 +184,7 @@ def _refitting(task: Task, allow: Sequence[str], own: bool, workers: Sequence[An
     few = task.splits.train[:400]
     rows = task.part(np.concatenate([few, task.splits.validation[:20]]))
     many = processes(case, len(task.frame))
-    workers = workers or [stack.enter_context(open_model(case.model, allow)) for _ in range(many)]
+    workers = workers or [stack.enter_context(open_model(case.model, allow, alone=n > 0)) for n in range(many)]
     for worker in workers:
         bind(case, worker, task.frame, task.features)
     rule = rule_of(case, workers[0].info, labels_of(case, task.frame))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 from audit import progress
 from audit.case import Case
 from audit.files import canonical, write_whole
+from audit.models.process import processors
 from audit.numbers import fixed
 from debias.methods.method import REWEIGHING
 
@@ -45,10 +48,10 @@ def run_demo(case: Case, out: Path, stress: bool = False) -> tuple[dict[str, Any
 
     audit = run_audit(case, out)
     lap("audit")
-    explanation = run_explain(case, out)
-    lap("explain")
-    mitigation = run_mitigate(case, REWEIGHING, out)
-    lap("mitigate")
+    explanation, mitigation = _side_by_side(
+        partial(run_explain, case, out), partial(run_mitigate, case, REWEIGHING, out)
+    )
+    lap("explain and mitigate")
     stressed = _stressed(case, out, lap) if stress else []
     progress.stage("Signing")
     key_file = out / "demo-key.p12"
@@ -74,6 +77,22 @@ def run_demo(case: Case, out: Path, stress: bool = False) -> tuple[dict[str, Any
     lines += ["", *summary(mitigation), "", *stressed, f"Signed: {out / 'report.pdf'} ({verification.verdict})"]
     lines += ["Seconds: " + ", ".join(f"{k} {fixed(v, 1)}" for k, v in seconds.items()) + "."]
     return document, "\n".join(lines)
+
+
+def _side_by_side(first: Callable[[], Any], second: Callable[[], Any]) -> tuple[Any, Any]:
+    """Both results, of stages that have nothing to do with each other; with one processor one after the other. The
+    stages of the first are told. Where both fail, the first's error is raised."""
+    if processors() < 2:
+        return first(), second()
+
+    def quietly() -> Any:
+        progress.hush()
+        return second()
+
+    with ThreadPoolExecutor(1) as beside:
+        other = beside.submit(copy_context().run, quietly)
+        found = first()
+    return found, other.result()
 
 
 def run_stressed(cases: Sequence[Path], out: Path) -> tuple[dict[str, Any], str]:

@@ -23,8 +23,7 @@ from audit.documents import Documents, record_in
 from audit.documents.evidence import Titled
 from audit.documents.log import ProtocolEntry, logged_as
 from audit.documents.presets import FormAsked
-from audit.documents.series import LoopEvent
-from audit.documents.watch import Promotion
+from audit.documents.watch import KindOf, Monitored
 from audit.errors import DataError, InputError
 from audit.files import write_whole
 from audit.publish import publish_documents
@@ -370,7 +369,7 @@ def _monitoring(run: Path, case: str) -> dict[str, Any] | None:
     found = watch_in(run, case)
     if found is None:
         return None
-    content, watch = found
+    content, watch = found[0], record_in(Monitored, found[1], WATCH)
     return {
         "file": WATCH,
         "sha256": hashlib.sha256(content).hexdigest(),
@@ -382,7 +381,7 @@ def _monitoring(run: Path, case: str) -> dict[str, Any] | None:
     }
 
 
-def _kinds(events: Sequence[LoopEvent | Promotion], *kinds: str) -> int:
+def _kinds(events: Sequence[KindOf], *kinds: str) -> int:
     return sum(e.kind in kinds for e in events)
 
 

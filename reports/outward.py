@@ -134,9 +134,8 @@ def metrics(evidence: Evidence) -> dict[str, float]:
 
 
 class _RunInfo(Record, frozen=True):
-    experiment_id: str
-    run_id: str = ""
-    artifact_uri: str = ""
+    run_id: str
+    artifact_uri: str
 
 
 class _Run(Record, frozen=True):
@@ -144,13 +143,23 @@ class _Run(Record, frozen=True):
 
 
 class _RunMade(Record, frozen=True):
-    """MLflow's answer about a run."""
+    """MLflow's answer where a run was made."""
 
     run: _Run
 
 
 class _Experiment(Record, frozen=True):
     experiment_id: str
+
+
+class _RunOf(Record, frozen=True):
+    info: _Experiment
+
+
+class _RunFound(Record, frozen=True):
+    """MLflow's answer about a run that is there."""
+
+    run: _RunOf
 
 
 class _ExperimentFound(Record, frozen=True):
@@ -236,7 +245,7 @@ def _to_mlflow(
 def _experiment(server: Registry, run: str | None) -> str:
     """Where the model was trained, or the experiment called assay, made where it is not there."""
     if run:
-        return _answer(_RunMade, server.get("runs/get", run_id=run)).run.info.experiment_id
+        return _answer(_RunFound, server.get("runs/get", run_id=run)).run.info.experiment_id
     try:
         found = server.get("experiments/get-by-name", experiment_name=EXPERIMENT)
         return _answer(_ExperimentFound, found).experiment.experiment_id

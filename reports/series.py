@@ -50,7 +50,8 @@ def series_of(run: Path, case: str) -> dict[str, Any] | None:
     found = watch_in(run, case)
     if found is None:
         return None
-    content, watch = found
+    content, plain = found
+    watch = record_in(Watch, plain, WATCH)
     trail, bodies, cubes, people = _trail(run / "watch.db", watch.trail.entries)
     judged = _judged(bodies)
     counts = SeriesCounts(FLOOR, people, tables_of(_steps(bodies, cubes), judged) if people is not None else ())
@@ -71,9 +72,9 @@ def series_of(run: Path, case: str) -> dict[str, Any] | None:
     }
 
 
-def watch_in(run: Path, case: str) -> tuple[bytes, Watch] | None:
-    """watch.json of the run folder as bytes and as a record; None where there is none, of another case, or of no batch
-    yet. Raises InputError where it is no JSON, DataError where it has another form."""
+def watch_in(run: Path, case: str) -> tuple[bytes, dict[str, Any]] | None:
+    """watch.json of the run folder as bytes and parsed; None where there is none, of another case, or of no batch yet.
+    Raises InputError where it is no JSON."""
     path = run / WATCH
     if not path.is_file():
         return None
@@ -83,7 +84,7 @@ def watch_in(run: Path, case: str) -> tuple[bytes, Watch] | None:
         return None
     if plain.get("case", {}).get("name") != case or not plain.get("batches"):
         return None
-    return content, record_in(Watch, plain, path.name)
+    return content, plain
 
 
 def series_bytes(run: Path, case: str) -> bytes | None:

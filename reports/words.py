@@ -25,6 +25,7 @@ __all__ = [
     "by",
     "capital",
     "chance",
+    "compared",
     "count",
     "date",
     "day",
@@ -110,6 +111,11 @@ def unquoted(text: str) -> str:
 def capital(text: str) -> str:
     """The first letter large, the rest as it is."""
     return text[:1].upper() + text[1:]
+
+
+def are(n: int | None, one: str = "is", more: str = "are") -> str:
+    """The verb (or noun) that goes with a number: 1 is, 2 are, 0 are."""
+    return one if n == 1 else more
 
 
 def count(value: float | None) -> str:
@@ -245,6 +251,11 @@ def chance(p: float | None) -> str:
     rounded = numbers.fixed(of * p, 0)
     times = "once" if rounded == "1" else f"{rounded} times"
     return f"about {times} in {of:,} such audits"
+
+
+def compared(family: int, here: str = "") -> str:
+    """How many comparisons were made (here: in this part), and that p-values allow for them."""
+    return f"{family} comparisons were made{here}, and p-values are adjusted for all of them."
 
 
 def by(attribute: Sequence[str]) -> str:

@@ -8,8 +8,9 @@ import pandas as pd
 import streamlit as st
 
 from audit import access
-from audit.errors import AssayError
+from audit.errors import AssayError, DataError
 from debias.loop.fleet import ordered, row_of
+from debias.loop.snapshot import FILE
 from screens import parts, state
 from screens.workspace import CaseFolder
 
@@ -18,12 +19,16 @@ def loops(cases: Sequence[CaseFolder]) -> None:
     """A table of the loops of these cases, where there are two or more; what waits for a person comes first."""
     rows = []
     for folder in cases:
+        if not access.may("figures", folder.place) or not (folder.run / FILE).exists():
+            continue
         try:
-            document = state.result(folder, "watch.json") if access.may("figures", folder.place) else None
-            if document is not None:
-                rows.append(row_of(state.case_of(folder).name, document))
+            name = state.case_of(folder).name
         except AssayError:
             continue
+        try:
+            rows.append(row_of(name, state.result(folder, FILE)))
+        except DataError as error:
+            rows.append(row_of(name, None, error.message))
     if len(rows) < 2:
         return
     st.header("Loops on this machine")
@@ -33,12 +38,12 @@ def loops(cases: Sequence[CaseFolder]) -> None:
     table = pd.DataFrame(
         {
             "case": r.loop,
-            "state": r.state,
-            "batches": f"{r.batches:,}",
+            "state": r.state or f"not known: {r.problem}",
+            "batches": "–" if r.batches is None else f"{r.batches:,}",
             "last batch": (r.last_batch or "never")[:16].replace("T", " "),
             "waits for a person": (r.approval or "–")[:12],
-            "open changes": r.changes,
-            "groups undecided": r.undecided,
+            "open changes": "–" if r.changes is None else f"{r.changes}",
+            "groups undecided": "–" if r.undecided is None else f"{r.undecided}",
         }
         for r in ordered(rows)
     )

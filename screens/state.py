@@ -17,6 +17,7 @@ import streamlit as st
 from audit import access
 from audit.case import Case
 from audit.errors import AssayError
+from audit.files import read_json
 from screens.workspace import CaseFolder, open_case
 
 if TYPE_CHECKING:
@@ -44,9 +45,9 @@ def current() -> CaseFolder | None:
 
 def remember(case_id: str) -> None:
     """Make this the open case, here and in the address."""
-    st.session_state["case"] = case_id
+    st.session_state.case = case_id
     if st.query_params.get("case") != case_id:
-        st.query_params["case"] = case_id
+        st.query_params.case = case_id
 
 
 def case_of(folder: CaseFolder) -> Case:
@@ -106,7 +107,7 @@ def result(folder: CaseFolder, name: str) -> dict[str, Any] | None:
 
 @st.cache_data(max_entries=32, show_spinner=False)
 def _document(path: str, sha256: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(Path(path).read_bytes())
+    found: dict[str, Any] = read_json(Path(path))
     return found
 
 

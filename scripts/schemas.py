@@ -18,6 +18,7 @@ from audit.documents.series import Series
 from audit.documents.stress import Stress, Whatif
 from audit.load.policies import PolicyFile
 from audit.load.written import CaseFile
+from debias.loop.alerts import Alert
 from reports.extra import Extra
 from reports.manifest import Manifest
 
@@ -25,7 +26,7 @@ PLACE = Path(__file__).resolve().parents[1] / "docs" / "schemas"
 KINDS: dict[str, Any] = {
     "evidence.json": Evidence, "explain.json": Explanations, "mitigation.json": Mitigation, "search.json": Search,
     "series.json": Series, "stress.json": Stress, "whatif.json": Whatif, "contract.json": ContractHeld,
-    "manifest.json": Manifest, "manifest.extra.json": Extra,
+    "manifest.json": Manifest, "manifest.extra.json": Extra, "alert.json": Alert,
     "case-file.json": CaseFile, "policy-file.json": PolicyFile,
 }  # fmt: skip
 """Name of the file -> the record that it is read into."""

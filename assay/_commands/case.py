@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
-from assay._commands.options import CASE, DATA
+from assay._commands.options import ALLOW, CASE, DATA
 from assay._commands.parsing import FILE, Option, Result, command
+from audit.errors import InputError
 
 
 @command(DATA, Option("--out", type=FILE, metavar="CASE.toml", help="Write it (default: print it)."))
@@ -40,23 +41,33 @@ def check(case: Path) -> Result:
 
 @command(
     click.Argument(["model"], type=FILE, metavar="MODEL"),
-    Option("--python", type=FILE, required=True, metavar="PYTHON", help="The interpreter that made it."),
-    Option("--load", required=True, metavar="HOW", help="joblib, pickle, cloudpickle, ... or module:function."),
+    Option("--python", type=FILE, metavar="PYTHON", help="The interpreter that made it, where opening it runs code."),
+    Option("--load", metavar="HOW", help="With --python: joblib, pickle, cloudpickle, ... or module:function."),
     Option("--out", type=FILE, required=True, metavar="FILE", help="model.skops or model.onnx."),
     Option("--data", type=FILE, required=True, metavar="DATA", help="Rows on which both files are compared."),
     Option("--features", many=True, metavar="COLUMN...", help="Where the model does not name them."),
     Option("--consent", metavar="sha256:...", help="The digest of the file whose code you allow to run."),
-    more="MODEL is a pickle, a joblib file, an MLflow folder, a CatBoost file ...",
+    ALLOW,
+    more="MODEL is a pickle, a joblib file, an MLflow folder, a CatBoost file ... A skops, LightGBM or XGBoost file "
+    "becomes ONNX without --python.",
 )
 def convert(
-    model: Path, python: Path, load: str, out: Path, data: Path, features: Sequence[str], consent: str | None
-) -> Result:
+    model: Path, python: Path | None, load: str | None, out: Path, data: Path, features: Sequence[str],
+    consent: str | None, allow: Sequence[str],
+) -> Result:  # fmt: skip
     from audit.load.tables import read_noted
     from audit.models.convert import convert as made_of
     from audit.models.own import Environment
 
-    own = Environment(Path(os.path.abspath(python)), load, consent, model.resolve().parent, by_option=True)
-    done = made_of(model, own, out, read_noted(data).frame, list(features))
+    if (python is None) != (load is None):
+        raise InputError(
+            "--python and --load go together", got="one of them", expected="the interpreter, and how it loads the file",
+            todo="name both; or neither, for a skops, LightGBM or XGBoost file",
+        )  # fmt: skip
+    own = None
+    if python is not None and load is not None:
+        own = Environment(Path(os.path.abspath(python)), load, consent, model.resolve().parent, by_option=True)
+    done = made_of(model, own, out, read_noted(data).frame, list(features), tuple(allow))
     words = (
         f"Written: {done.path}, checked on {done.rows} rows: the same decisions, scores at most "
         f"{done.apart:.2g} apart. Its record: {done.path}.json"

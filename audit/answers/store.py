@@ -92,11 +92,9 @@ class Store:
         self.found = self.missed = self.distrusted = 0
         self.oldest: float | None = None
         self._run = run_key(run)
-        self._secret = secret()
-        if place.name == "answers":
-            shutil.rmtree(place.parent / "explanations", ignore_errors=True)  # where explanations were kept once
+        self._secret = b""
         self._lock = threading.RLock()
-        self._base: sqlite3.Connection | None = connect(place)
+        self._base: Any = None
         self._room = quota()
         self.paused = False
         """While it is, what a model answers is looked for and not kept: walks whose outcome is."""
@@ -104,7 +102,7 @@ class Store:
 
     def close(self) -> None:
         with self._lock:
-            base, self._base = self._base, None
+            base, self._base = self._base, _Nothing()
             if base is not None:
                 with contextlib.suppress(sqlite3.Error):
                     base.close()
@@ -140,8 +138,8 @@ class Store:
         packed, now = zlib.compress(body, 1), time.time()
         if len(packed) > self._room // 4:
             return
-        mac = self._mac(kind.encode(), key, repr(now).encode(), packed)
         with self._working() as base:
+            mac = self._mac(kind.encode(), key, repr(now).encode(), packed)
             base.execute("BEGIN IMMEDIATE")
             base.execute(
                 "INSERT INTO entry (key, kind, part, made, used, size, mac, body) VALUES (?,?,?,?,?,?,?,?) "
@@ -213,8 +211,8 @@ class Store:
     def _working(self) -> Iterator[Any]:
         """The connection; an error ends the work in the block, and a file that is none is thrown away."""
         with self._lock:
-            if self._base is None:
-                self._base = _Nothing()  # type: ignore[assignment]
+            if self._base is None:  # opened when first used: work that fails before leaves nothing
+                self._base = self._open() or _Nothing()
             base: Any = self._base
             try:
                 yield base
@@ -225,7 +223,16 @@ class Store:
                     with contextlib.suppress(sqlite3.Error):
                         base.close()
                     throw_away(self.place)
-                    self._base = connect(self.place)
+                    self._base = connect(self.place) or _Nothing()
+
+    def _open(self) -> sqlite3.Connection | None:
+        try:
+            self._secret = secret()
+        except (OSError, OutputError):
+            return None
+        if self.place.name == "answers":
+            shutil.rmtree(self.place.parent / "explanations", ignore_errors=True)  # where explanations were kept once
+        return connect(self.place)
 
     def _mac(self, kind: bytes, key: bytes, made: bytes, body: bytes) -> bytes:
         head = b"".join(len(p).to_bytes(4, "little") + p for p in (kind, key, made))

@@ -17,7 +17,6 @@ from typing import Any, ParamSpec, TypeVar
 
 from audit import progress
 from audit.answers.store import Store, place_of, quota
-from audit.errors import OutputError
 
 _here: ContextVar[Store | None] = ContextVar("answers", default=None)
 _never: ContextVar[bool] = ContextVar("never", default=False)
@@ -44,16 +43,12 @@ def current() -> Store | None:
 def keeping(out: Path) -> Iterator[Store | None]:
     """Answers are looked for, and kept, in the store of this run folder; in that of the work around it, if any.
 
-    None where nothing may be kept: within `never`, with a quota of 0, or where the disk has no place for it.
+    None where nothing may be kept: within `never`, and with a quota of 0.
     """
     if (around := _here.get()) is not None or _never.get() or not quota():
         yield around
         return
-    try:
-        store = Store(place_of(out), out)
-    except (OSError, OutputError):
-        yield None
-        return
+    store = Store(place_of(out), out)
     token = _here.set(store)
     try:
         yield store

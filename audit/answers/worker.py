@@ -5,21 +5,22 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Sequence
+from contextvars import copy_context
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
-import pandas as pd
 
 from audit.answers.store import Store
 from audit.answers.use import day, versions
 from audit.errors import ModelError
 from audit.files import canonical
 from audit.models import wire
+from audit.models.hybrids import Hybrids
 from audit.models.own import Environment, OwnWorker
-from audit.models.worker import ModelInfo, Worker
+from audit.models.worker import ModelInfo, Rows, Worker
 
 KEPT = frozenset(
     ("scores", "answer", "class_scores", "native_attributions", "native_interactions", "refit_answer", "to_onnx")
@@ -56,14 +57,17 @@ class Recalling(Worker):
         return replace(found, isolation=(*found.isolation, f"{which} kept since {day(self._oldest)}"))
 
     def _ask(
-        self, fields: dict[str, Any], table: pd.DataFrame | None = None, arrays: dict[str, np.ndarray] | None = None
+        self, fields: dict[str, Any], table: Rows | None = None, arrays: dict[str, np.ndarray] | None = None
     ) -> dict[str, np.ndarray]:
         with self._turn:
             key = None
             if fields.get("op", fields.get("do")) in KEPT:
                 try:
-                    self._made = super()._blocks(fields, table, arrays)
-                    key = self._key(*self._made)
+                    if isinstance(table, Hybrids):  # how they cross depends on what the process was sent before
+                        key = self._key(*wire.pack(fields, arrays), table.digest())
+                    else:
+                        self._made = super()._blocks(fields, table, arrays)
+                        key = self._key(*self._made)
                 except wire.WireError:  # told when it is asked
                     self._made = None
                 if key is not None and (kept := self._store.get(key)) is not None:
@@ -86,15 +90,13 @@ class Recalling(Worker):
 
     def _refused(self, error: ModelError) -> bool:
         """Whether it is the model that cannot answer, and not the machine, the time or the memory it had."""
-        alive = self._child is not None and not self._child.ended
+        alive = self._held is not None and not self._held.child.ended
         return alive and type(error) is ModelError and "memory" not in error.problem
 
     def _start(self) -> None:
         """The process, where it does not run yet."""
 
-    def _blocks(
-        self, fields: dict[str, Any], table: pd.DataFrame | None, arrays: dict[str, np.ndarray] | None
-    ) -> list[Any]:
+    def _blocks(self, fields: dict[str, Any], table: Rows | None, arrays: dict[str, np.ndarray] | None) -> list[Any]:
         return self._made if self._made is not None else super()._blocks(fields, table, arrays)
 
 
@@ -104,8 +106,8 @@ class KeptWorker(Recalling):
     started: whether there was need for its process.
     """
 
-    def __init__(self, path: str | Path, store: Store, *, allow: Sequence[str] = ()) -> None:
-        super().__init__(path, allow=allow)
+    def __init__(self, path: str | Path, store: Store, *, allow: Sequence[str] = (), kept: bool = False) -> None:
+        super().__init__(path, allow=allow, kept=kept)
         self._store, self._turn, self._closed = store, threading.RLock(), threading.Event()
         self.started = self._noted = False
 
@@ -150,13 +152,13 @@ class KeptWorker(Recalling):
             begun.set()
             self._closed.wait()
 
-        threading.Thread(target=alive, daemon=True).start()
+        threading.Thread(target=copy_context().run, args=(alive,), daemon=True).start()
         begun.wait()
         if failed:
             raise failed[0]
-        self._loading.join()
-        if self._load_error is not None:
-            self._raise_loading()
+        self._last.loaded()
+        if self._last.error is not None:
+            self._raise_loading(self._last.error)
 
     def close(self) -> None:
         super().close()
@@ -167,8 +169,8 @@ class KeptOwn(Recalling, OwnWorker):
     """As `OwnWorker`, for one piece of work that may be stopped and taken up again. Its process always starts: only it
     can say what its environment is by now."""
 
-    def __init__(self, path: str | Path, environment: Environment, store: Store) -> None:
-        super().__init__(path, environment)
+    def __init__(self, path: str | Path, environment: Environment, store: Store, *, kept: bool = False) -> None:
+        super().__init__(path, environment, kept=kept)
         self._store, self._turn = store, threading.RLock()
 
     def _facts(self) -> list[Any]:

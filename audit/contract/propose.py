@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binom
 
 from audit.contract.records import Check, Contract
 from audit.load.values import coded
@@ -112,7 +111,7 @@ def _most_share(hits: int, n: int) -> float:
 
     The true share is at most the upper 99.9 % Clopper-Pearson limit.
     """
-    from scipy.stats import beta
+    from scipy.stats import beta, binom
 
     top = float(beta.ppf(0.999, hits + 1, max(n - hits, 1))) if hits < n else 1.0
     return min(1.0, float(binom.isf(NEVER, BATCH, min(top, 1.0))) / BATCH)

@@ -14,10 +14,14 @@ class Watched(Record, frozen=True):
     sha256: str
 
 
+class WatchNamed(Record, frozen=True):
+    sha256: str
+
+
 class WatchedOf(Record, frozen=True):
     """Of which watch.json a history was made, whatever else it holds."""
 
-    watch: Watched
+    watch: WatchNamed
     batches: int
 
 

@@ -125,6 +125,24 @@ class TrailEnd(Record, frozen=True):
     time: str = ""
 
 
+class KindOf(Record, frozen=True):
+    kind: str
+
+
+class TrailTime(Record, frozen=True):
+    time: str = ""
+
+
+class Monitored(Record, frozen=True):
+    """watch.json, as far as a report says that there is one."""
+
+    batches: int
+    rows: int = 0
+    promotions: tuple[KindOf, ...] = ()
+    incidents: tuple[KindOf, ...] = ()
+    trail: TrailTime = TrailTime()
+
+
 class Watch(Record, frozen=True):
     """The whole of it. running, state: as after the last batch; promotions: decisions on models."""
 
@@ -165,10 +183,6 @@ class PolicyKept(Record, frozen=True):
     """The policy as it is kept beside the trail: how many people a group needs to be judged."""
 
     loop: PolicyPeople
-
-
-class KindOf(Record, frozen=True):
-    kind: str
 
 
 class BatchFacts(Record, frozen=True):

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+
+from audit.models.hybrids import Hybrids
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 Predict = Callable[[pd.DataFrame], Floats]
-"""Rows in, one number a row out: the probability of the positive value, a 0/1 decision or a regression's value."""
+"""Rows in, one number a row out: the probability of the positive value, a 0/1 decision or a regression's value. One
+with a true attribute `takes_hybrids` takes `audit.models.hybrids.Hybrids` too."""
 
 Step = Callable[[int, int], None]
 """Told (done, total) while work goes on. May raise Cancelled."""
@@ -61,6 +65,12 @@ class Attributions:
     def renamed(self, rerouted: str) -> Attributions:
         """The same, with the reason why they were made this way."""
         return replace(self, rerouted=rerouted)
+
+
+def ask(predict: Predict, rows: Hybrids) -> Floats:
+    """(E,): the answers, to rows that are built here unless the model's process can."""
+    given: Any = rows if getattr(predict, "takes_hybrids", False) else rows.frame()
+    return np.asarray(predict(given), dtype=np.float64)
 
 
 def gate(values: Floats, base: Floats, total: Floats, tolerance: float) -> Additivity:

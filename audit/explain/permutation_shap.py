@@ -13,12 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
-from audit.explain.kinds import Bools, Floats, Ints, Predict, Step
+from audit.explain.kinds import Bools, Floats, Ints, Predict, Step, ask
 from audit.explain.outputs import Transform
+from audit.models.hybrids import Base, Hybrids
 
 CHUNK_ROWS = 40_000
 
@@ -91,14 +93,19 @@ class Table:
         """Equal values of a column have equal codes; missing is -1."""
         return np.asarray(self._codes[:, column], dtype=np.int64)
 
+    @cached_property
+    def base(self) -> Base:
+        """Rows, and after them the background."""
+        return Base(pd.concat(self._columns, axis=1).set_axis(self.names, axis=1))
+
     def cells(self, source: Ints) -> pd.DataFrame:
         """(E, M): the value of each column from the row named."""
         data = {i: c.take(source[:, i]).reset_index(drop=True) for i, c in enumerate(self._columns)}
         return pd.DataFrame(data).set_axis(self.names, axis=1)
 
-    def hybrids(self, mask: Bools, row: Ints, back: Ints) -> pd.DataFrame:
+    def hybrids(self, mask: Bools, row: Ints, back: Ints) -> Hybrids:
         """Rows with the explained row's value where `mask`, else the background's."""
-        return self.cells(np.where(mask, row[:, None], self._offset + back[:, None]))
+        return Hybrids(self.base, mask, row, self._offset + back)
 
 
 def walk(
@@ -157,7 +164,7 @@ def _walk_part(
     # rank[p, j]: when feature j changes on walk p, counting only features that differ.
     moving = np.take_along_axis(differs, plan.order, axis=1)
     at = np.cumsum(moving, axis=1) - 1
-    rank = np.full((walks, features), features, dtype=np.int64)
+    rank = np.full((walks, features), features, dtype=np.int16 if features < 2**15 else np.int64)
     rank[index, plan.order] = np.where(moving, at, features)
     steps = differs.sum(axis=1)
     inner = np.maximum(steps - 1, 0)
@@ -170,12 +177,12 @@ def _walk_part(
     ahead[np.arange(walks), steps] = row_scores[plan.row]
     # A walk without a step: both ends are the same row in the model's eyes.
     if len(walk_of):
-        changed = rank[walk_of] < k[:, None]
+        changed = rank[walk_of] < k[:, None].astype(rank.dtype)
         kept = ~changed & differs[walk_of]
-        frame = table.hybrids(
+        asked = table.hybrids(
             np.concatenate([changed, kept]), np.tile(plan.row[walk_of], 2), np.tile(plan.back[walk_of], 2)
         )
-        scores = np.asarray(predict(frame), dtype=np.float64)
+        scores = ask(predict, asked)
         ahead[walk_of, k] = scores[: len(walk_of)]
         behind[walk_of, k] = scores[len(walk_of) :]
     p, j = np.nonzero(differs)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from msgspec import structs
 
@@ -175,6 +176,8 @@ def _table(given: TableSection, folder: Path) -> TableSpec:
 def _watch(given: WatchSection, folder: Path) -> WatchSpec:
     usual = WatchSpec()
     source = given.source if isinstance(given.source, str) else None
+    if source is not None and source.startswith("file://"):
+        source = unquote(urlsplit(source).path)
     objects = source if source is not None and "://" in source else None
     source = None if objects else source
     return WatchSpec(

@@ -12,8 +12,13 @@ from typing import TYPE_CHECKING, Any
 from audit.sandbox.serve import Answer, answer_frames
 
 if TYPE_CHECKING:
+    from audit.models.hybrids import Blocks
     from audit.models.loaded import Loaded
     from audit.models.wire import Frame
+
+
+_base: tuple[str, Blocks] | None = None
+"""What rows are built from: the last that was sent for it, by its digest."""
 
 
 def serve(incoming: int, outgoing: int, settings: dict[str, Any]) -> int:
@@ -59,9 +64,17 @@ def _load(frame: Frame, held: tuple[str, ...]) -> tuple[Loaded, dict[str, Any]]:
 def _run(model: Loaded, frame: Frame) -> dict[str, Any]:
     import numpy as np
 
+    from audit.models.hybrids import blocks_of, of_arrays
     from audit.models.table import receive
 
     table = receive(frame.table, frame.fields["objects"]) if len(frame.table) else None
+    if "hybrids" in frame.fields:
+        global _base
+        if table is not None:
+            _base = frame.fields["hybrids"], blocks_of(table)
+        if _base is None or _base[0] != frame.fields["hybrids"]:
+            raise RuntimeError("the rows that these are built from were not sent")
+        table = of_arrays(_base[1], frame.arrays)
     # A model's warnings are its own affair; they must not become errors or noise here.
     with contextlib.ExitStack() as stack:
         import warnings

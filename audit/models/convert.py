@@ -24,6 +24,8 @@ from audit.models.own import Environment, OwnWorker
 from audit.models.worker import Worker
 
 ROWS = 100
+ROWS_HERE = 20_000
+"""Where both files answer here: single precision moves a value across a threshold in one row of thousands."""
 FORMATS = {".skops": ("skops", 1e-9), ".onnx": ("onnx", 1e-5)}
 """By the name of the new file: its format, and how far scores may differ (ONNX computes in single precision)."""
 
@@ -48,12 +50,18 @@ class Converted:
     apart: float
 
 
-def convert(path: Path, environment: Environment, out: Path, frame: pd.DataFrame, features: Sequence[str]) -> Converted:
+def convert(
+    path: Path, environment: Environment | None, out: Path, frame: pd.DataFrame, features: Sequence[str],
+    allow: Sequence[str] = (),
+) -> Converted:  # fmt: skip
     """Convert, check on up to 100 rows of `frame`, and write `out` and `out`.json.
 
+    environment: None for a file that opens without running code (skops, LightGBM, XGBoost), which becomes ONNX.
     features: the columns that the model takes, where it does not know them by name. Raises ModelError where nobody has
     consented, the environment cannot write the format, or the two files do not answer alike; then nothing is written.
     """
+    if environment is None:
+        return _opened(path, out, frame, features, allow)
     if out.suffix not in FORMATS:
         raise InputError(
             "the new file's name does not say its format", got=out.name, expected="a name that ends in .skops or .onnx",
@@ -89,22 +97,75 @@ def convert(path: Path, environment: Environment, out: Path, frame: pd.DataFrame
         raise _unlike("other scores", f"up to {apart:.2g} apart", f"at most {tolerance:g}")
     if own is not None and len(decided) and not np.array_equal(own, decided):
         raise _unlike("other decisions", f"{int((own != decided).sum())} of {len(own)} rows", "the same")
+    was = {"file": path.name, "sha256": sha256, "load": environment.load, "versions": versions}
+    checked = {
+        "rows": len(chosen), "largest_difference": apart, "tolerance": tolerance,
+        "fingerprint": _fingerprint(scores, decided),
+    }  # fmt: skip
+    return _written(out, content, was, form, info.classes, chosen, checked)
+
+
+def _written(
+    out: Path, content: bytes, was: dict[str, Any], form: str, classes: Sequence[str], chosen: pd.DataFrame,
+    checked: dict[str, Any],
+) -> Converted:  # fmt: skip
     record = {
         "schema": "assay/converted/1",
-        "from": {"file": path.name, "sha256": sha256, "load": environment.load, "versions": versions},
+        "from": was,
         "to": {"file": out.name, "sha256": hashlib.sha256(content).hexdigest(), "format": form},
-        "classes": list(info.classes),
+        "classes": list(classes),
         "features": list(chosen.columns),
-        "checked": {
-            "rows": len(chosen),
-            "largest_difference": apart,
-            "tolerance": tolerance,
-            "fingerprint": _fingerprint(scores, decided),
-        },
+        "checked": checked,
     }
     write_whole(out, content)
     write_whole(out.with_name(out.name + ".json"), canonical(record))
-    return Converted(out, record, len(chosen), apart)
+    return Converted(out, record, len(chosen), float(checked.get("largest_difference", 0.0)))
+
+
+def _opened(path: Path, out: Path, frame: pd.DataFrame, features: Sequence[str], allow: Sequence[str]) -> Converted:
+    """A file that opens without running code, as ONNX: written in its sandbox, and asked there beside the original."""
+    if out.suffix != ".onnx":
+        raise InputError(
+            "this model opens without running code as it is", got=out.name, expected="a name that ends in .onnx",
+            todo="name it as `path` under [model]; for another format name the interpreter that made it, with --python",
+        )  # fmt: skip
+    rows = frame.sample(min(ROWS_HERE, len(frame)), random_state=0).reset_index(drop=True)
+    with Worker(path, allow=tuple(allow)) as worker:
+        info = worker.info
+        if len(info.classes) != 2:
+            raise ModelError(
+                "this model is not converted here", got=f"{info.estimator}: {len(info.classes)} classes",
+                expected="a classifier of two classes", todo="use the converter of its own library",
+            )  # fmt: skip
+        chosen = rows[list(info.features or features or rows.columns)]
+        made = worker.call("to_onnx", chosen, positive=info.classes[1])
+        was = worker.answer(chosen, info.classes[1])
+    content = np.asarray(made.get("onnx"), dtype=np.uint8).tobytes()
+    if not content:
+        raise ModelError(
+            "this model cannot be written as ONNX", got=str(np.asarray(made.get("reason")).reshape(-1)[0]),
+            expected="a model whose ONNX file answers alike", todo="audit it as it is: `path` under [model]",
+        )  # fmt: skip
+    with tempfile.TemporaryDirectory() as place:
+        new = Path(place) / out.name
+        new.write_bytes(content)
+        with Worker(new) as other:
+            found = other.answer(chosen, other.info.classes[1])
+    apart = float(np.abs(found.score - was.score).max(initial=0.0))
+    tolerance = FORMATS[".onnx"][1]
+    if apart > tolerance:
+        raise _unlike("other scores", f"up to {apart:.2g} apart", f"at most {tolerance:g}")
+    if was.decided is not None and found.decided is not None and not np.array_equal(was.decided, found.decided):
+        raise _unlike(
+            "other decisions", f"{int((was.decided != found.decided).sum())} of {len(chosen)} rows", "the same"
+        )
+    decided = np.zeros(0, dtype=np.int64) if was.decided is None else was.decided
+    checked = {
+        "rows": len(chosen), "largest_difference": apart, "tolerance": tolerance,
+        "fingerprint": _fingerprint(was.score, decided),
+    }  # fmt: skip
+    made_of = {"file": path.name, "sha256": info.sha256, "load": info.format, "versions": {}}
+    return _written(out, content, made_of, "onnx", info.classes, chosen, checked)
 
 
 def _fingerprint(scores: np.ndarray, decided: np.ndarray) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import abc
 import re
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +68,10 @@ class Loaded(abc.ABC):
         table = self.class_scores(frame)
         # Ties go to the first class, as in scikit-learn's, LightGBM's and XGBoost's own classifiers.
         return np.asarray(table.argmax(axis=1), dtype=np.int64)
+
+    def once(self) -> AbstractContextManager[None]:
+        """Within, scores and decisions of one frame may share their work; the numbers are the same."""
+        return nullcontext()
 
     def prepare(self, frame: pd.DataFrame) -> Any:
         """What `estimator` takes for `frame` (whose columns are already the model's, in its order)."""

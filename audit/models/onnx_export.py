@@ -8,6 +8,7 @@ across thresholds. Every other estimator goes through skl2onnx, with onnxmltools
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -44,11 +45,14 @@ def to_onnx(model: Loaded, frame: pd.DataFrame | None, arrays: dict[str, np.ndar
         ) from error
     assert frame is not None
     positive = arrays_in(Asked, arrays).positive
-    if model.format != "skops":
-        return _refused(f"the candidate has the format {model.format}; only scikit-learn objects are converted")
+    writers: dict[str, tuple[Callable[[Any, pd.DataFrame], bytes], ...]] = {
+        "skops": (_own, _double, _single), "lightgbm": (_lightgbm,), "xgboost": (_xgboost,),
+    }  # fmt: skip
+    if model.format not in writers:
+        return _refused(f"the model has the format {model.format}; {', '.join(writers)} are converted")
     wanted = model.scores(frame, positive)
     reasons: list[str] = []
-    for write in (_own, _double, _single):
+    for write in writers[model.format]:
         try:
             content = write(model.estimator, frame)
         except Unsupported as error:
@@ -95,8 +99,11 @@ def _single(estimator: Any, frame: pd.DataFrame) -> bytes:
 
 
 def _converted(estimator: Any, frame: pd.DataFrame, *, double: bool) -> bytes:
+    from onnx import helper
     from skl2onnx import convert_sklearn, update_registered_converter
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import FunctionTransformer
 
     try:
         from lightgbm import LGBMClassifier
@@ -117,6 +124,9 @@ def _converted(estimator: Any, frame: pd.DataFrame, *, double: bool) -> bytes:
         (str(c), number([None, 1]) if frame[c].dtype.kind in "biuf" else StringTensorType([None, 1]))
         for c in frame.columns
     ]
+    if not isinstance(estimator, Pipeline):
+        # Alone, many an estimator takes one input only: a first step puts the columns side by side.
+        estimator = Pipeline([("columns", FunctionTransformer()), ("model", estimator)])
     found = convert_sklearn(
         estimator,
         "model",
@@ -124,6 +134,47 @@ def _converted(estimator: Any, frame: pd.DataFrame, *, double: bool) -> bytes:
         options={id(estimator): {"zipmap": False}},
         target_opset={"": 18, "ai.onnx.ml": 3},
     )
+    if (classes := getattr(estimator, "classes_", None)) is not None:
+        # Not every converter writes their names.
+        helper.set_model_props(found, {CLASSES_KEY: json.dumps([str(c) for c in np.asarray(classes).tolist()])})
+    body: bytes = found.SerializeToString()
+    return body
+
+
+def _lightgbm(booster: Any, frame: pd.DataFrame) -> bytes:
+    """A Booster of two classes, in double precision, a column an input."""
+    forest = Forest()
+    add_lightgbm(forest, booster)
+    graph = _Graph()
+    odds = forest.to_node(_numbers(graph, frame), "raw")
+    graph.nodes.append(odds)
+    yes = graph.add("Sigmoid", "raw")
+    no = graph.add("Sub", graph.constant(np.array([[1.0]])), yes)
+    graph.add("Concat", no, yes, out="probabilities", axis=1)
+    return _model(graph, ["0", "1"])
+
+
+def _numbers(graph: _Graph, frame: pd.DataFrame) -> str:
+    """The columns side by side, (n, F) double. Raises Unsupported for one of words."""
+    from onnx import TensorProto, helper
+
+    names = [str(c) for c in frame.columns]
+    if words := [c for c in names if frame[c].dtype.kind not in "biuf"]:
+        raise Unsupported(f"columns of words, which the library itself encodes: {', '.join(words[:5])}")
+    graph.inputs += [helper.make_tensor_value_info(c, TensorProto.DOUBLE, [None, 1]) for c in names]
+    return graph.add("Concat", *names, axis=1) if len(names) > 1 else names[0]
+
+
+def _xgboost(booster: Any, frame: pd.DataFrame) -> bytes:
+    """A Booster by onnxmltools, in single precision as XGBoost itself compares; one tensor of all columns."""
+    from onnxmltools import convert_xgboost
+    from onnxmltools.convert.common.data_types import FloatTensorType
+
+    if any(frame[c].dtype.kind not in "biuf" for c in frame.columns):
+        raise Unsupported("columns of words, which the library itself encodes")
+    bare = booster.copy()
+    bare.feature_names = bare.feature_types = None  # its converter knows columns by f0, f1 ... only
+    found = convert_xgboost(bare, initial_types=[("input", FloatTensorType([None, frame.shape[1]]))])
     body: bytes = found.SerializeToString()
     return body
 
@@ -160,14 +211,20 @@ class _Graph:
 
 
 def _own(estimator: Any, frame: pd.DataFrame) -> bytes:
-    """The graph of Pipeline(ColumnTransformer[, CorrelationRemover], trees). Raises Unsupported for any other."""
+    """The graph of Pipeline(ColumnTransformer[, CorrelationRemover], trees), or of trees on numbers. Raises Unsupported
+    for any other."""
     from sklearn.pipeline import Pipeline
 
-    if not isinstance(estimator, Pipeline) or len(estimator.steps) not in (2, 3):
-        raise Unsupported("not a pipeline of Assay's own")
     graph = _Graph()
-    steps = [step for _, step in estimator.steps]
-    x, inner = _prepared(graph, steps[0], frame, steps[-1])
+    if not isinstance(estimator, Pipeline):
+        if getattr(estimator, "_preprocessor", None) is not None:
+            raise Unsupported("trees that encode categories themselves")
+        steps, inner, x = [estimator], None, _numbers(graph, frame)
+    elif len(estimator.steps) not in (2, 3):
+        raise Unsupported("not a pipeline of Assay's own")
+    else:
+        steps = [step for _, step in estimator.steps]
+        x, inner = _prepared(graph, steps[0], frame, steps[-1])
     if len(steps) == 3:
         x = _removed(graph, steps[1], x)
     forest, shares, start = _trees(steps[-1], inner)

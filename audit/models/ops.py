@@ -61,6 +61,7 @@ def answer(model: Any, frame: Any, arrays: Any) -> dict[str, Any]:
     """`scores` (n,) of the class `positive`, and `decided` (n,), the place of the class that the model itself decides;
     the latter is left out where nothing in the file decides."""
     positive = arrays_in(Asked, arrays).positive
-    out = {"scores": np.asarray(model.scores(frame, positive), dtype=np.float64)}
-    decided = model.decided(frame)
+    with model.once():
+        out = {"scores": np.asarray(model.scores(frame, positive), dtype=np.float64)}
+        decided = model.decided(frame)
     return out if decided is None else out | {"decided": decided}

@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 import tempfile
-import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,11 @@ import pandas as pd
 from audit.errors import DataError, ModelError
 from audit.models import advice, wire
 from audit.models.files import SIZE_LIMIT, ModelFile, read_bytes
+from audit.models.held import Held
+from audit.models.hybrids import Hybrids
 from audit.models.loaded import one_line
 from audit.models.process import Child, Limits
-from audit.models.worker import _START_SECONDS, ModelInfo, Worker, _info
+from audit.models.worker import _START_SECONDS, ModelInfo, Rows, Worker, _info
 from audit.values import from_json
 
 FILES_LIMIT = 20_000
@@ -139,13 +140,17 @@ class _Loaded:
 
 
 class OwnWorker(Worker):
+    builds_rows = False
     """As `Worker`, for a model that its own interpreter loads. Raises ModelError from `__enter__` where nobody has
     consented to these bytes."""
 
-    def __init__(self, path: str | Path, environment: Environment, *, limits: Limits | None = None) -> None:
-        super().__init__(path, limits=limits or LIMITS)
+    def __init__(
+        self, path: str | Path, environment: Environment, *, limits: Limits | None = None, kept: bool = False
+    ) -> None:
+        super().__init__(path, limits=limits or LIMITS, kept=kept)
         self._environment = environment
         self._folder: str | None = None
+        self._spawned = False
         self._groups: tuple[str, ...] = ()
         self.keys: tuple[str, ...] = ()
         """The groups that the model knows by name, where its `predict` wants people's groups."""
@@ -162,34 +167,33 @@ class OwnWorker(Worker):
             )
         if not path.exists():
             read_bytes(path)  # which says so
-        self._folder = tempfile.mkdtemp(prefix="assay-model-")
+        self._spawned = False
+        folder = self._folder = tempfile.mkdtemp(prefix="assay-model-")
         try:
-            digest = digest_of(path, self._environment, Path(self._folder))
+            digest = digest_of(path, self._environment, Path(folder))
             self._consented(digest)
+            self._file = ModelFile(path, self._environment.load, digest, 0)
+            self._hold((digest, self._environment, self._limits), self._spawn)
         except BaseException:
-            self._clear()
+            _clear(folder)
             raise
-        self._file = ModelFile(path, self._environment.load, digest, 0)
-        self._child = Child(
-            self._limits,
-            serve=f"{_WORKER}:serve",
-            readable=[self._folder, str(_WORKER.with_name("own_loaders.py"))],
-            packages=(),
-            scratch=True,
-            python=str(python),
-        )
-        self._loading = threading.Thread(target=self._load, args=(self._child, b""), daemon=True)
-        self._loading.start()
+        if not self._spawned:  # a process of the job had loaded these bytes already
+            _clear(folder)
         return self
 
-    def close(self) -> None:
-        super().close()
-        self._clear()
-
-    def _clear(self) -> None:
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
+    def _spawn(self) -> Held:
+        """A process for the private folder, which goes with it."""
+        folder, self._spawned = self._folder, True
+        assert folder is not None
+        child = Child(
+            self._limits,
+            serve=f"{_WORKER}:serve",
+            readable=[folder, str(_WORKER.with_name("own_loaders.py"))],
+            packages=(),
+            scratch=True,
+            python=str(self._environment.python),
+        )
+        return Held(child, lambda child: self._load_from(child, Path(folder)), lambda: _clear(folder))
 
     def _consented(self, digest: str) -> None:
         env, name = self._environment, self._path.name
@@ -213,21 +217,18 @@ class OwnWorker(Worker):
             todo=f"add `{line}`{where}: {allowed(env)}" + ("" if env.by_option else "; the report will say so"),
         )
 
-    def _load(self, child: Child, content: bytes) -> None:
-        assert self._folder is not None
-        code = Path(self._folder) / "code"
+    def _load_from(self, child: Child, folder: Path) -> dict[str, Any]:
+        code = folder / "code"
         name = self._path.name if not self._path.is_dir() else ""
         fields = {
             "do": "load",
             "load": self._environment.load,
-            "path": str(Path(self._folder) / "model" / name) if name else str(Path(self._folder) / "model"),
+            "path": str(folder / "model" / name) if name else str(folder / "model"),
             "folder": str(code) if code.is_dir() else None,
         }
-        try:
-            answer = child.ask(wire.pack(fields), _START_SECONDS + self._limits.wall_seconds)
-            self._info = self._told(answer.fields)
-        except Exception as error:
-            self._load_error = error
+        told = child.ask(wire.pack(fields), _START_SECONDS + self._limits.wall_seconds)
+        self._told(told.fields)  # what is no answer is seen here
+        return told.fields
 
     def _told(self, fields: dict[str, Any]) -> ModelInfo:
         loaded = from_json(_Loaded, fields)
@@ -257,10 +258,10 @@ class OwnWorker(Worker):
 
     def learn_classes(self, frame: pd.DataFrame) -> None:
         """For a model that names no classes: what it answers for these rows."""
-        child = self._child
-        assert child is not None
-        with self._lock:
-            answer = child.ask(self._blocks({"do": "call", "op": "classes"}, self._select(frame), None), 900.0)
+        held = self._held
+        assert held is not None
+        with held.lock:
+            answer = held.child.ask(self._blocks({"do": "call", "op": "classes"}, self._select(frame), None), 900.0)
         kept = self.info
         self._info = replace(
             self._told({**answer.fields, "isolation": list(kept.isolation)}),
@@ -280,9 +281,8 @@ class OwnWorker(Worker):
         table = None if frame is None else self._select(frame)
         return self._ask({"do": "call", "op": op}, table=table, arrays={k: np.asarray(v) for k, v in arrays.items()})
 
-    def _blocks(
-        self, fields: dict[str, Any], table: pd.DataFrame | None, arrays: dict[str, np.ndarray] | None
-    ) -> list[Any]:
+    def _blocks(self, fields: dict[str, Any], table: Rows | None, arrays: dict[str, np.ndarray] | None) -> list[Any]:
+        assert not isinstance(table, Hybrids)
         more: dict[str, np.ndarray] = {k: v if v.ndim or v.dtype.kind not in "UO" else v.reshape(1)
                                        for k, v in (arrays or {}).items()}  # fmt: skip
         fields |= {"groups": list(self._groups)}
@@ -291,6 +291,10 @@ class OwnWorker(Worker):
             fields |= {"columns": kinds}
             more |= columns
         return wire.pack(fields, more)
+
+
+def _clear(folder: str) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def columns_of(frame: pd.DataFrame) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:

@@ -50,6 +50,7 @@ class SkopsModel(Loaded):
     def __init__(self, content: bytes, allow: Sequence[str]) -> None:
         skops = import_skops()
         self._made_with = made_with(content)
+        self._prepared: _Last | None = None
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             put_up(modules(json.loads(archive.read("schema.json"))))
         with warnings.catch_warnings(record=True) as caught, self._versions():
@@ -85,8 +86,30 @@ class SkopsModel(Loaded):
         with self._versions():
             return one_a_row(self.estimator.predict(rows), len(rows))
 
+    @contextlib.contextmanager
+    def once(self) -> Iterator[None]:
+        """`predict` and `predict_proba` of scikit-learn's own estimators go through the same steps, and most decide by
+        the probabilities: within, what a step answers to an object is kept for the next who asks about that object."""
+        kept: list[tuple[Any, str]] = []
+        self._prepared = _Last(self._prepare)
+        try:
+            for part in _steps(self.estimator):
+                for name in _SHARED:
+                    method = getattr(part, name, None)
+                    if method is not None and name not in vars(part):
+                        setattr(part, name, _Last(method))
+                        kept.append((part, name))
+            yield
+        finally:
+            self._prepared = None
+            for part, name in kept:
+                delattr(part, name)
+
     def prepare(self, frame: pd.DataFrame) -> Any:
         """The frame, or its bare values for a model that was fitted without column names."""
+        return self._prepare(frame) if self._prepared is None else self._prepared(frame)
+
+    def _prepare(self, frame: pd.DataFrame) -> Any:
         if self.facts.features is None:
             return frame.to_numpy()
         return frame if self._typed is None else self._typed(frame)
@@ -125,6 +148,37 @@ class SkopsModel(Loaded):
                 todo="check the estimator; predict_proba must follow scikit-learn's convention",
             )
         return table
+
+
+_SHARED = ("transform", "predict_proba", "_raw_predict")
+
+
+class _Last:
+    """A method that remembers its last answer, by the very object that it was asked about and nothing else."""
+
+    def __init__(self, method: Callable[..., Any]) -> None:
+        self._method = method
+        self._asked: Any = None
+        self._answer: Any = None
+
+    def __call__(self, rows: Any, *more: Any, **named: Any) -> Any:
+        if more or named:
+            return self._method(rows, *more, **named)
+        if self._asked is not rows:
+            self._answer = self._method(rows)
+            self._asked = rows
+        return self._answer
+
+
+def _steps(estimator: Any) -> Iterator[Any]:
+    """The steps of a pipeline, and of pipelines in it, as far as they are scikit-learn's own; else the estimator."""
+    if type(estimator).__module__.partition(".")[0] != "sklearn":
+        return
+    if type(estimator).__name__ == "Pipeline":
+        for _, step in estimator.steps:
+            yield from _steps(step)
+    else:
+        yield estimator
 
 
 def _typed(estimator: Any) -> Callable[[pd.DataFrame], pd.DataFrame] | None:

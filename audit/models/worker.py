@@ -9,18 +9,18 @@ as numbers and JSON: nothing that comes back can execute. A model that raises an
 worker goes on; one that crashes, loops or fills the memory ends its own process only, and the worker says so from
 then on.
 
-The kernel ends the child when the thread that started it ends (PR_SET_PDEATHSIG), so a worker lives in one thread.
+The kernel ends the child when the thread that started it ends (PR_SET_PDEATHSIG), so a worker lives in one thread;
+one that a job keeps is started by a thread of the job's own (`audit.models.held`).
 """
 
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,8 @@ from audit.errors import DataError, ModelError, nearest
 from audit.models import table as tables
 from audit.models import wire
 from audit.models.files import describe_bytes, read_bytes
+from audit.models.held import Held, take
+from audit.models.hybrids import Base, Hybrids
 from audit.models.loaded import one_line
 from audit.models.process import Child, Limits
 from audit.models.trust import forbidden
@@ -36,6 +38,8 @@ from audit.models.trust import forbidden
 __all__ = ["CHUNK_ROWS", "Answer", "Limits", "ModelInfo", "Worker"]
 
 CHUNK_ROWS = 50_000
+Rows: TypeAlias = "pd.DataFrame | Hybrids"
+"""What may be asked about; the second only where `builds_rows`."""
 _START_SECONDS = 120.0
 
 
@@ -85,7 +89,11 @@ class Worker:
     allow : full names of types outside Assay's list that a person has seen and allowed (skops only).
     code : folders in which the modules of allowed types are; the child may read them, and nothing else of the disk.
     limits : see Limits.
+    kept : through a job (`audit.models.held`) the process is kept, and asked again by the next worker of these bytes.
     """
+
+    builds_rows = True
+    """Whether `scores` and `answer` take `audit.models.hybrids.Hybrids` too, whose rows the process builds."""
 
     def __init__(
         self,
@@ -94,15 +102,16 @@ class Worker:
         allow: Sequence[str] = (),
         code: Sequence[str | Path] = (),
         limits: Limits | None = None,
+        kept: bool = False,
     ) -> None:
         self._path = Path(path)
         self._allow = tuple(allow)
         self._code = tuple(os.path.realpath(c) for c in code)
         self._limits = limits or Limits()
-        self._child: Child | None = None
+        self._in_job = kept
+        self._held: Held | None = None
         self._info: ModelInfo | None = None
-        self._load_error: Exception | None = None
-        self._lock = threading.RLock()
+        self._base: tuple[Base | None, Base | None, list[int]] = (None, None, [])
 
     def __enter__(self) -> Worker:
         self._begin(self._examine())
@@ -116,10 +125,12 @@ class Worker:
         return content
 
     def _begin(self, content: bytes) -> None:
-        self._child = Child(self._limits, self._code)
-        # Sending waits until the child reads; a thread lets the caller get on with the data meanwhile.
-        self._loading = threading.Thread(target=self._load, args=(self._child, content), daemon=True)
-        self._loading.start()
+        key = (self._file.sha256, self._file.format, self._allow, self._code, self._limits)
+        self._hold(key, lambda: Held(Child(self._limits, self._code), lambda child: self._load(child, content)))
+
+    def _hold(self, key: Hashable, start: Callable[[], Held]) -> None:
+        self._held, self._give_back = take(key if self._in_job else None, start)
+        self._last = self._held
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -127,32 +138,26 @@ class Worker:
         self.close()
 
     def close(self) -> None:
-        """End the child and wait for its end. May be called twice."""
-        child, self._child = self._child, None
-        if child is not None:
-            child.stop()
-            self._loading.join()
-            with self._lock:
-                child.close()
+        """Give the process back: unless a job keeps it, it is ended, and its end waited for. May be called twice."""
+        held, self._held = self._held, None
+        if held is not None:
+            self._give_back()
 
     @property
     def info(self) -> ModelInfo:
         """What is known of the model; waits until it is loaded. Raises ModelError where it cannot be."""
         if self._info is None:
-            self._loading.join()
-        if self._info is None:
-            self._raise_loading()
+            self._last.loaded()
+            if self._last.error is not None:
+                self._raise_loading(self._last.error)
+            self._info = self._told(self._last.told)
         return self._info
 
-    def scores(
-        self, frame: pd.DataFrame, positive: str, *, progress: Callable[[int, int], None] | None = None
-    ) -> np.ndarray:
+    def scores(self, frame: Rows, positive: str, *, progress: Callable[[int, int], None] | None = None) -> np.ndarray:
         """The score of the class `positive` for each row: float64, shape (n,). As `answer`, without the decision."""
         return self._chunks("scores", frame, positive, progress).score
 
-    def answer(
-        self, frame: pd.DataFrame, positive: str, *, progress: Callable[[int, int], None] | None = None
-    ) -> Answer:
+    def answer(self, frame: Rows, positive: str, *, progress: Callable[[int, int], None] | None = None) -> Answer:
         """The score of the class `positive`, a name in `info.classes`, and what the model itself decides.
 
         The score is a probability; for a model without probabilities its decision, 1 or 0; for a regression its value;
@@ -163,14 +168,13 @@ class Worker:
         """
         return self._chunks("answer", frame, positive, progress)
 
-    def _chunks(
-        self, what: str, frame: pd.DataFrame, positive: str, progress: Callable[[int, int], None] | None
-    ) -> Answer:
-        chosen = self._select(frame)
+    def _chunks(self, what: str, frame: Rows, positive: str, progress: Callable[[int, int], None] | None) -> Answer:
+        chosen: Rows = self._select_hybrids(frame) if isinstance(frame, Hybrids) else self._select(frame)
         parts: list[np.ndarray] = []
         places: list[np.ndarray | None] = []
         for start in range(0, len(chosen), CHUNK_ROWS):
-            chunk = chosen.iloc[start : start + CHUNK_ROWS]
+            stop = start + CHUNK_ROWS
+            chunk = chosen.part(start, stop) if isinstance(chosen, Hybrids) else chosen.iloc[start:stop]
             if what == "scores":
                 found = self._ask({"do": "scores", "positive": str(positive)}, table=chunk)
             else:
@@ -274,18 +278,17 @@ class Worker:
                 + ' (in Python: allow=["..."])',
             )
 
-    def _load(self, child: Child, content: bytes) -> None:
-        try:
-            fields = {"do": "load", "format": self._file.format, "allow": list(self._allow)}
-            block = np.frombuffer(content, dtype=np.uint8)
-            told = child.ask(wire.pack(fields, {"model": block}), _START_SECONDS + self._limits.wall_seconds)
-            self._info = _info(self._file.format, self._file.sha256, told.fields)
-        except Exception as error:  # raised again by whoever asks first
-            self._load_error = error
-            child.ended = child.ended or "its model could not be loaded"
+    def _load(self, child: Child, content: bytes) -> dict[str, Any]:
+        fields = {"do": "load", "format": self._file.format, "allow": list(self._allow)}
+        block = np.frombuffer(content, dtype=np.uint8)
+        told = child.ask(wire.pack(fields, {"model": block}), _START_SECONDS + self._limits.wall_seconds)
+        self._told(told.fields)  # what is no answer is seen here
+        return told.fields
 
-    def _raise_loading(self) -> NoReturn:
-        error = self._load_error
+    def _told(self, fields: dict[str, Any]) -> ModelInfo:
+        return _info(self._file.format, self._file.sha256, fields)
+
+    def _raise_loading(self, error: Exception) -> NoReturn:
         if isinstance(error, ModelError):
             raise ModelError(error.problem, got=error.got, expected=error.expected, todo=error.todo) from error
         raise ModelError(
@@ -328,34 +331,60 @@ class Worker:
             chosen = chosen.set_axis(list(info.features), axis=1)
         return chosen
 
+    def _select_hybrids(self, rows: Hybrids) -> Hybrids:
+        """The model's columns of all that the rows are made of, chosen once for one base."""
+        base, chosen, places = self._base
+        if base is not rows.base:
+            chosen = Base(self._select(rows.base.frame))
+            names = rows.base.frame.columns
+            places = self._select(pd.DataFrame([range(len(names))], columns=names)).iloc[0].tolist()
+            self._base = rows.base, chosen, places
+        assert chosen is not None
+        mask = rows.mask if places == list(range(len(rows.columns))) else rows.mask[:, places]
+        return Hybrids(chosen, mask, rows.first, rows.second)
+
     def _ask(
-        self, fields: dict[str, Any], table: pd.DataFrame | None = None, arrays: dict[str, np.ndarray] | None = None
+        self, fields: dict[str, Any], table: Rows | None = None, arrays: dict[str, np.ndarray] | None = None
     ) -> dict[str, np.ndarray]:
         self.info  # noqa: B018 - waits for the model, and raises where it could not be loaded
-        with self._lock:
-            child = self._child
-            ended = "it was closed" if child is None else child.ended
-            if child is None or ended:
-                raise ModelError(
-                    "the model's process has ended",
-                    got=ended,
-                    expected="a running process",
-                    todo="open the model again; nothing else was touched",
-                )
+        held = self._held
+        if held is None:
+            raise _ended("it was closed")
+        with held.lock:
+            if held.child.ended:
+                raise _ended(held.child.ended)
             try:
                 blocks = self._blocks(fields, table, arrays)
+                return held.child.ask(blocks, self._limits.wall_seconds).arrays
             except wire.WireError as error:
+                held.base = ""
                 raise DataError("what was given cannot be sent to the model", got=str(error)) from error
-            return child.ask(blocks, self._limits.wall_seconds).arrays
+            except ModelError:
+                held.base = ""  # who knows how far it came
+                raise
 
-    def _blocks(
-        self, fields: dict[str, Any], table: pd.DataFrame | None, arrays: dict[str, np.ndarray] | None
-    ) -> list[Any]:
+    def _blocks(self, fields: dict[str, Any], table: Rows | None, arrays: dict[str, np.ndarray] | None) -> list[Any]:
         """A question as it crosses: the table as Arrow."""
         stream: Any = b""
-        if table is not None:
+        if isinstance(table, Hybrids):
+            held = self._held
+            fields["hybrids"], arrays = table.base.digest, {**(arrays or {}), **table.arrays()}
+            if held is None or held.base != table.base.digest:  # the process has another one, or none
+                if held is not None:
+                    held.base = table.base.digest
+                stream, fields["objects"] = tables.send(table.base.frame)
+        elif table is not None:
             stream, fields["objects"] = tables.send(table)
         return wire.pack(fields, arrays, stream)
+
+
+def _ended(why: str) -> ModelError:
+    return ModelError(
+        "the model's process has ended",
+        got=why,
+        expected="a running process",
+        todo="open the model again; nothing else was touched",
+    )
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -17,7 +17,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.stats import kstwo
 
 from audit import stats
 from audit.cube import Floats, Margin
@@ -103,6 +102,8 @@ def _kolmogorov(
             best, upper = (float(d[k]), i, int(others[k])), float(most[k])
             near_two, of_two = float(near[i] + near[others[k]]), float(size[k])
         pairs += len(others)
+    from scipy.stats import kstwo  # here, since it takes a second to load
+
     p = min(1.0, pairs * stats.above_nought(kstwo.sf(surest[1], max(1, round(surest[2])))))
     own = stats.above_nought(kstwo.sf(best[0], max(1, round(of_two))))
     method = (

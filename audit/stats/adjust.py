@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import false_discovery_control
 
 from audit.stats.exact import LEAST
 
@@ -33,5 +32,8 @@ def benjamini_hochberg(p: npt.ArrayLike) -> Floats:
     out = np.full(p.shape, np.nan)
     known = ~np.isnan(p)
     if known.any():
-        out[known] = false_discovery_control(p[known], method="bh")
+        # As scipy.stats.false_discovery_control, to the last bit, without the second that scipy.stats takes to load.
+        order = known.nonzero()[0][np.argsort(p[known])]
+        steps = p[order] * (len(order) / np.arange(1.0, len(order) + 1))
+        out[order] = np.clip(np.minimum.accumulate(steps[::-1])[::-1], 0.0, 1.0)
     return out

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr
-
-from audit.stats.intervals import two_sided
+from scipy.special import ndtr, ndtri
 
 Floats = npt.NDArray[np.float64]
 Numbers = npt.ArrayLike
@@ -19,13 +17,13 @@ STEPS = 50
 MOST_PEOPLE = 10**9
 
 
-def power_of(rate: Numbers, other: Numbers, n: Numbers, m: Numbers, alpha: float = 0.05) -> Floats:
+def power_of(rate: Numbers, other: Numbers, n: Numbers, m: Numbers, alpha: Numbers = 0.05) -> Floats:
     """How often a two-sided test at `alpha` tells `rate` among n people from `other` among m; arrays broadcast."""
     p, q, n, m = (np.asarray(v, dtype=np.float64) for v in (rate, other, n, m))
     pooled = (n * p + m * q) / (n + m)
     alike = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
     apart = np.sqrt(p * (1 - p) / n + q * (1 - q) / m)
-    z = two_sided(alpha)
+    z = ndtri(1 - np.asarray(alpha) / 2)
     d = np.abs(p - q)
     with np.errstate(divide="ignore", invalid="ignore"):
         found: Floats = ndtr((d - z * alike) / apart) + ndtr((-d - z * alike) / apart)
@@ -33,7 +31,7 @@ def power_of(rate: Numbers, other: Numbers, n: Numbers, m: Numbers, alpha: float
     return np.where(apart > 0, found, np.where(d > 0, 1.0, alpha))
 
 
-def smallest_gap(other: Numbers, n: Numbers, m: Numbers, alpha: float = 0.05, power: float = 0.8) -> Floats:
+def smallest_gap(other: Numbers, n: Numbers, m: Numbers, alpha: Numbers = 0.05, power: float = 0.8) -> Floats:
     """The smallest gap to a group of m people with the rate `other` that is seen among n people with this power.
 
     Up or down, whichever needs the wider gap; where one way has no room (a rate of .05 cannot fall by .1), the other
@@ -42,16 +40,16 @@ def smallest_gap(other: Numbers, n: Numbers, m: Numbers, alpha: float = 0.05, po
     q, n, m = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in (other, n, m)))
     counted = (n > 0) & (m > 0)
     n, m = np.where(counted, n, 1.0), np.where(counted, m, 1.0)
-    ways = []
-    for sign, room in ((-1, q), (1, 1 - q)):
-        reach = power_of(q + sign * room, q, n, m, alpha) >= power
-        low, high = np.zeros_like(q), room.copy()
-        for _ in range(STEPS):
-            middle = (low + high) / 2
-            enough = power_of(q + sign * middle, q, n, m, alpha) >= power
-            low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-        ways.append(np.where(reach & (room > 0), high, np.nan))
-    return np.where(counted, np.fmax(*ways), np.nan)
+    # Down and up at once, (2, ...).
+    sign, room = np.stack([np.full_like(q, -1.0), np.ones_like(q)]), np.stack([q, 1 - q])
+    reach = power_of(q + sign * room, q, n, m, alpha) >= power
+    low, high = np.zeros_like(room), room.copy()
+    for _ in range(STEPS):
+        middle = (low + high) / 2
+        enough = power_of(q + sign * middle, q, n, m, alpha) >= power
+        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+    ways = np.where(reach & (room > 0), high, np.nan)
+    return np.where(counted, np.fmax(ways[0], ways[1]), np.nan)
 
 
 def people_needed(

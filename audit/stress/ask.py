@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from audit.classes.served import refuse_regression, refuse_several
 from audit.code import code_rows
 from audit.cube import CodedRows, Ints
 from audit.decide import ModelFacts, decide
+from audit.models.process import processors
 from audit.stress.kept import Kept, asked_key
 
 Ask = Callable[[pd.DataFrame], Ints]
@@ -48,7 +48,7 @@ def processes(case: Case, rows: int) -> int:
     another takes longer than it saves, and for an endpoint or a model in an environment of its own."""
     if rows < WORTH or case.model.endpoint is not None or case.model.python is not None:
         return 1
-    return min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    return min(2, processors())
 
 
 @contextmanager
@@ -63,7 +63,7 @@ def asking(
     with ExitStack() as stack:
         own = case.model.kind == "path"
         many = processes(case, len(frame)) if own else 0
-        workers = [stack.enter_context(open_model(case.model, allow)) for _ in range(many)]
+        workers = [stack.enter_context(open_model(case.model, allow, alone=n > 0)) for n in range(many)]
         decisions, facts = decide(case, frame, features, allow=allow, by=workers[0] if workers else None)
         coded = replace(code_rows(case, frame, decisions), score=None)
         read = tuple(dict.fromkeys([*(f for f in features if f in frame.columns), *facts.reads]))

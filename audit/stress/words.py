@@ -9,6 +9,9 @@ from audit.findings import percent
 from audit.stress.corrupt import KINDS
 from audit.stress.figures import is_gap
 
+WORST = "This is the worst that was found, not the worst there is"
+GIVEN_FITS = "The interval is about which people were measured, given the two fitted models"
+
 
 def words_of(entry: Finding) -> str:
     """If 'age' were recorded in tens, for people with relationship is Wife. Raises KeyError for an unknown kind."""

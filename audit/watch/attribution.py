@@ -28,6 +28,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 
@@ -37,7 +38,7 @@ from audit.load.values import band
 from audit.load.values import coded as named
 from audit.metrics import Metric, metrics_for
 from audit.values import UNKNOWN
-from audit.watch.summaries import EVERYONE, MISSING
+from audit.watch.summaries import MISSING, Feature
 
 FIFTHS = (0.2, 0.4, 0.6, 0.8)
 COMMON = 9
@@ -81,9 +82,20 @@ class Table:
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Table:
-        groups, segments = tuple(data["groups"]), tuple(data["segments"])
-        n = np.array(data["n"], dtype=np.int64).reshape(len(groups), len(segments), 3, 2)
-        return Table(tuple(data["attribute"]), data["by"], groups, segments, n, Meaning(*data["meaning"]))
+        kept = msgspec.convert(data, _Kept)
+        n = np.array(kept.n, dtype=np.int64).reshape(len(kept.groups), len(kept.segments), 3, 2)
+        return Table(kept.attribute, kept.by, kept.groups, kept.segments, n, Meaning(*kept.meaning))
+
+
+class _Kept(msgspec.Struct):
+    """A table as it is kept."""
+
+    attribute: tuple[str, ...]
+    by: str
+    groups: tuple[str, ...]
+    segments: tuple[str, ...]
+    n: list[Any]
+    meaning: list[Any]
 
 
 REST = "(all others)"
@@ -127,7 +139,7 @@ def table_of_cube(cube: Cube, attribute: tuple[str, ...], by: str) -> Table:
     return Table(attribute, by, groups, segments, n, cube.meaning)
 
 
-def segment_tables(reference: Mapping[str, Any], frame: pd.DataFrame, rows: CodedRows) -> tuple[Table, ...]:
+def segment_tables(reference: Mapping[str, Feature], frame: pd.DataFrame, rows: CodedRows) -> tuple[Table, ...]:
     """A batch by every feature of the reference (of audit/watch/summaries.py) that it has, for every attribute."""
     out = []
     cell = rows.label * 2 + rows.decision
@@ -144,11 +156,10 @@ def segment_tables(reference: Mapping[str, Any], frame: pd.DataFrame, rows: Code
     return tuple(out)
 
 
-def _segments(kept: Mapping[str, Any], column: pd.Series) -> tuple[Ints, tuple[str, ...]]:
+def _segments(kept: Feature, column: pd.Series) -> tuple[Ints, tuple[str, ...]]:
     """Each row's segment and the names of all; they follow from the reference alone."""
-    part = kept["parts"][EVERYONE]
-    if kept["numeric"]:
-        values = np.asarray(part["values"], dtype=np.float64)
+    if kept.numeric:
+        values = np.asarray(kept.everyone.values or [], dtype=np.float64)
         edges: list[float] = []
         if len(values):
             cuts = np.unique(np.quantile(values, FIFTHS, method="inverted_cdf"))
@@ -158,7 +169,7 @@ def _segments(kept: Mapping[str, Any], column: pd.Series) -> tuple[Ints, tuple[s
             return np.where(column.isna(), 1, 0).astype(np.int64), ("(any)", MISSING)
         place, names = band(pd.to_numeric(column, errors="coerce"), edges)
         return np.where(place < 0, len(names), place), (*names, MISSING)
-    counts = {k: v for k, v in part["counts"].items() if k != MISSING}
+    counts = {k: v for k, v in kept.everyone.counts.items() if k != MISSING}
     common = sorted(sorted(counts, key=lambda k: (-counts[k], k))[:COMMON])
     codes, found = named(column)
     number = {name: i for i, name in enumerate(common)}

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from audit.cube import Cube, Meaning
+
+Number = int | float
+"""What is kept of a setting or a figure: a whole number stays one, so that it is written again as it was read."""
 
 
 def cube_to_json(cube: Cube) -> dict[str, Any]:
@@ -27,23 +31,34 @@ def cube_to_json(cube: Cube) -> dict[str, Any]:
     }
 
 
+class _Kept(msgspec.Struct):
+    """A cube as it is kept."""
+
+    attributes: tuple[str, ...]
+    levels: tuple[tuple[str, ...], ...]
+    meaning: list[Any]
+    weighted: bool
+    cells: list[list[Number]]
+
+
 def cube_from_json(data: dict[str, Any]) -> Cube:
     """The cube that `cube_to_json` wrote."""
-    levels = tuple(tuple(v) for v in data["levels"])
+    kept = msgspec.convert(data, _Kept)
+    levels = kept.levels
     shape = (*(len(v) for v in levels), 3, 2)
     n = np.zeros(int(np.prod(shape)), dtype=np.int64)
     w, w2 = np.zeros(len(n)), np.zeros(len(n))
-    for cell in data["cells"]:
-        n[cell[0]] = cell[1]
-        w[cell[0]], w2[cell[0]] = cell[2:] if data["weighted"] else (cell[1], cell[1])
-    positive, negative, favourable, labelled, *decides = data["meaning"]
+    for at, rows, *weights in kept.cells:
+        n[int(at)] = rows
+        w[int(at)], w2[int(at)] = weights if kept.weighted else (rows, rows)
+    positive, negative, favourable, labelled, *decides = kept.meaning
     return Cube(
-        tuple(data["attributes"]),
+        kept.attributes,
         levels,
         n.reshape(shape),
         w.reshape(shape),
         w2.reshape(shape),
-        data["weighted"],
+        kept.weighted,
         None,
         Meaning(positive, negative, favourable, labelled, *decides),
     )

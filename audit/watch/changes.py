@@ -31,17 +31,21 @@ people who come in time.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from audit.stats import benjamini_hochberg
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 Key = tuple[str, ...]
 Pair = tuple[int, int]
 FIRST, LATER = 0.6, 0.15
@@ -55,22 +59,25 @@ FINE = 12
 @dataclass(frozen=True, slots=True, eq=False)
 class History:
     """Counts by batch. ends: the last batch of each bucket, the first bucket being the reference; born: the number of
-    each bucket's first batch since the reference, from 1 (0 for the reference); counts: key -> people and hits of each
-    bucket. quiet: how many batches are in the reference.
+    each bucket's first batch since the reference, from 1 (0 for the reference); place: the row of each key in table,
+    (K, B, 2): people and hits of each bucket. first: how many batches are in the reference.
     """
 
     ends: tuple[int, ...] = ()
     born: tuple[int, ...] = ()
-    counts: Mapping[Key, tuple[Pair, ...]] = ()  # type: ignore[assignment]
+    place: Mapping[Key, int] = field(default_factory=dict)
+    table: Ints = field(default_factory=lambda: np.zeros((0, 0, 2), dtype=np.int64))
     first: int = 0
     batches: int = 0
 
     @staticmethod
-    def begin(reference: Mapping[Key, Pair] | None = None, last: int = -1, first: int = 0) -> History:
-        """Nothing seen but, where it is given, a whole reference; else the first `first` batches are it."""
+    def begin(reference: Mapping[Key, Pair] | None = None, last: int = -1, first: int = 0, batches: int = 0) -> History:
+        """Nothing seen, the first `first` batches being the reference; or with a reference of `batches` of them, to
+        the batch `last`."""
         if reference is None:
-            return History((), (), {}, first, 0)
-        return History((last,), (0,), {k: (tuple(v),) for k, v in reference.items()}, 0, 0)  # type: ignore[misc]
+            return History(first=first)
+        table = np.array(list(reference.values()), dtype=np.int64).reshape(-1, 1, 2)
+        return History((last,), (0,), {k: i for i, k in enumerate(reference)}, table, first, batches)
 
     @property
     def open(self) -> bool:
@@ -88,61 +95,81 @@ class History:
             else:
                 ends, born = (*ends, batch), (*born, 0 if not ends else batches - self.first)
                 at = len(ends) - 1
-        out: dict[Key, tuple[Pair, ...]] = {}
-        for key in [*self.counts, *(k for k in counts if k not in self.counts)]:
-            mine = list(self.counts.get(key, ()))
-            mine += [(0, 0)] * (len(ends) - len(mine))
-            n, x = counts.get(key, (0, 0))
-            mine[at] = (mine[at][0] + int(n), mine[at][1] + int(x))
-            out[key] = tuple(mine)
-        return replace(self, ends=ends, born=born, counts=out, batches=batches)._thinned()
+        place = dict(self.place)
+        for key in counts:
+            place.setdefault(key, len(place))
+        table = np.zeros((len(place), len(ends), 2), dtype=np.int64)
+        table[: self.table.shape[0], : self.table.shape[1]] = self.table
+        if counts:
+            table[[place[k] for k in counts], at] += np.array(list(counts.values()), dtype=np.int64)
+        return History(ends, born, place, table, self.first, batches)._thinned()
 
     def _thinned(self) -> History:
         """Buckets of one width: at most FINE; then the two oldest of them become one."""
-        last = self.batches - self.first
-        bounds = [*self.born, last + 1]
-        width = [b - a for a, b in pairwise(bounds)]
-        for size in sorted(set(width[1:])):
-            same = [i for i in range(1, len(width)) if width[i] == size]
-            if len(same) > FINE:
-                return self._joined(same[0])._thinned()
+        bounds = [*self.born, self.batches - self.first + 1]
+        width = [b - a for a, b in pairwise(bounds)][1:]
+        for size, many in sorted(Counter(width).items()):
+            if many > FINE:
+                return self._joined(1 + width.index(size))._thinned()
         return self
 
     def _joined(self, i: int) -> History:
         """Buckets i and i + 1 as one."""
         ends = (*self.ends[:i], *self.ends[i + 1 :])
         born = (*self.born[: i + 1], *self.born[i + 2 :])
-        counts = {
-            k: (*v[:i], (v[i][0] + v[i + 1][0], v[i][1] + v[i + 1][1]), *v[i + 2 :]) for k, v in self.counts.items()
-        }
-        return replace(self, ends=ends, born=born, counts=counts)
+        table = np.delete(self.table, i + 1, axis=1)
+        table[:, i] += self.table[:, i + 1]
+        return replace(self, ends=ends, born=born, table=table)
 
     def of(self, key: Key) -> tuple[Floats, Floats]:
         """People and hits of each bucket, (B,)."""
-        found = np.array(self.counts.get(key, ((0, 0),) * len(self.ends)), dtype=np.float64).reshape(-1, 2)
+        if key not in self.place:
+            return np.zeros(len(self.ends)), np.zeros(len(self.ends))
+        found = self.table[self.place[key]].astype(np.float64)
         return found[:, 0], found[:, 1]
 
-    def people(self, key: Key) -> int:
-        return int(sum(n for n, _ in self.counts.get(key, ())))
+    def reference(self) -> dict[Key, Pair]:
+        """People and hits of the first batches, of every key."""
+        if not self.ends:
+            return {}
+        return {k: (int(n), int(x)) for k, (n, x) in zip(self.place, self.table[:, 0].tolist(), strict=True)}
+
+    def whole(self) -> dict[Key, Pair]:
+        """People and hits of all batches, of every key."""
+        return {k: (int(n), int(x)) for k, (n, x) in zip(self.place, self.table.sum(axis=1).tolist(), strict=True)}
 
     def newest(self, key: Key, batches: int) -> Pair:
         """People and hits of so many of the newest batches."""
-        tail = self.counts.get(key, ())[1:][-batches:]
-        return sum(n for n, _ in tail), sum(x for _, x in tail)
+        if key not in self.place:
+            return 0, 0
+        n, x = self.table[self.place[key], 1:][-batches:].sum(axis=0).tolist()
+        return int(n), int(x)
 
     def to_json(self) -> dict[str, Any]:
         return {
             "ends": list(self.ends),
             "born": list(self.born),
-            "counts": [[list(k), [list(p) for p in v]] for k, v in self.counts.items()],
+            "counts": [[list(k), v] for k, v in zip(self.place, self.table.tolist(), strict=True)],
             "first": self.first,
             "batches": self.batches,
         }
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> History:
-        counts = {tuple(k): tuple((int(n), int(x)) for n, x in v) for k, v in data["counts"]}
-        return History(tuple(data["ends"]), tuple(data["born"]), counts, data["first"], data["batches"])
+        kept = msgspec.convert(data, _Kept)
+        table = np.array([v for _, v in kept.counts], dtype=np.int64).reshape(len(kept.counts), len(kept.ends), 2)
+        place = {k: i for i, (k, _) in enumerate(kept.counts)}
+        return History(kept.ends, kept.born, place, table, kept.first, kept.batches)
+
+
+class _Kept(msgspec.Struct):
+    """A history as it is kept."""
+
+    ends: tuple[int, ...]
+    born: tuple[int, ...]
+    counts: list[tuple[tuple[str, ...], list[Pair]]]
+    first: int
+    batches: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +227,7 @@ def windows(history: History) -> list[Window]:
     m = 1
     while m < look:
         if look % max(1, m // 2) == 0:
-            newest.append(max(i for i, born in enumerate(history.born) if born <= look - m + 1))
+            newest.append(bisect_right(history.born, look - m + 1) - 1)
         m *= 2
     newest = [i for i in dict.fromkeys(newest) if i > 1]
     return out + [Window(i, (1 - FIRST - LATER) / (look * (look + 1)) / len(newest), kept=False) for i in newest]
@@ -242,6 +269,8 @@ def changes(
         weight = 1 / np.sqrt(before[k, use, 0])
         weight *= len(use) / weight.sum()
         level = alpha * tests[k].share
+        if (p[k, use] / weight).min() > level:
+            continue  # no bound of Benjamini and Hochberg is below the smallest p
         for i, w, q in zip(use, weight, benjamini_hochberg(np.minimum(p[k, use] / weight, 1.0)), strict=True):
             key, each = keys[int(i)], float(p[k, i])
             if q <= level and (key not in best or each / (level * w) < best[key].p / best[key].alpha):

@@ -25,14 +25,24 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from audit.stats import above_nought, benjamini_hochberg
-from audit.watch.summaries import EVERYONE, MISSING, NEW, Floats, Groups, reference_of, summarise
+from audit.watch.summaries import (
+    EVERYONE,
+    MISSING,
+    NEW,
+    Feature,
+    Floats,
+    Groups,
+    Part,
+    Summary,
+    reference_of,
+    summarise,
+)
 
 __all__ = [
     "EVERYONE", "MISSING", "NEW", "Drift", "compared", "drifted", "js", "kl", "psi", "reference_of", "spend",
@@ -70,23 +80,23 @@ def spend(alpha: float, j: int) -> float:
 
 
 def drifted(
-    reference: Mapping[str, Any], frame: pd.DataFrame, groups: Groups, *, alpha: float, people: int = 50
+    reference: Mapping[str, Feature], frame: pd.DataFrame, groups: Groups, *, alpha: float, people: int = 50
 ) -> tuple[Drift, ...]:
     """Every feature of every group with at least `people` rows on both sides; `shifted` where q <= alpha."""
     return compared(reference, summarise(reference, frame, groups), alpha=alpha, people=people)
 
 
 def compared(
-    reference: Mapping[str, Any], summary: Mapping[str, Any], *, alpha: float, people: int = 50
+    reference: Mapping[str, Feature], summary: Summary, *, alpha: float, people: int = 50
 ) -> tuple[Drift, ...]:
     """The same from the summary of a batch or of a window."""
     found = []
     for feature, kept in reference.items():
-        for name, part in kept["parts"].items():
+        for name, part in kept.parts.items():
             now = summary.get(feature, {}).get(name)
-            if now is None or now["n"] < people or part["n"] < people:
+            if now is None or now.n < people or part.n < people:
                 continue
-            figures = _of_numbers(kept["edges"], part, now) if kept["numeric"] else _of_categories(kept, part, now)
+            figures = _of_numbers(kept.edges, part, now) if kept.numeric else _of_categories(kept, part, now)
             found.append(Drift(feature, name, *figures))
     if not found:
         return ()
@@ -97,24 +107,24 @@ def compared(
 _Figures = tuple[str, float, float, float, float, float | None, int, tuple[str, ...]]
 
 
-def _of_numbers(edges: Sequence[float], part: Mapping[str, Any], now: Mapping[str, Any]) -> _Figures:
+def _of_numbers(edges: Sequence[float], part: Part, now: Part) -> _Figures:
     from scipy.special import kolmogorov
 
-    a, b = (np.asarray(v["bins"], dtype=np.float64) for v in (part, now))
+    a, b = (np.asarray(v.bins, dtype=np.float64) for v in (part, now))
     n, m = a.sum(), b.sum()
-    shares = _shares_p(part["missing"], part["n"], now["missing"], now["n"])
-    absent = [float(part["missing"]), float(now["missing"])]
+    shares = _shares_p(part.missing, part.n, now.missing, now.n)
+    absent = [float(part.missing), float(now.missing)]
     if n < 2 or m < 2:
         counts = [np.array([v.sum(), gone]) for v, gone in zip((a, b), absent, strict=True)]
         used = counts[0] + counts[1] > 0
         wide = [v[used] for v in counts]
-        return FISHER, shares, 0.0, psi(*wide), js(*wide), None, now["n"], ()
+        return FISHER, shares, 0.0, psi(*wide), js(*wide), None, now.n, ()
     apart = np.cumsum(a) / n - np.cumsum(b) / m
     p = above_nought(kolmogorov(float(np.abs(apart).max()) * math.sqrt(n * m / (n + m))))
-    if now["missing"] or part["missing"]:
+    if now.missing or part.missing:
         p = min(1.0, 2 * min(p, shares))
-    mean, other = part["total"] / n, now["total"] / m
-    spread = math.sqrt(max(part["squares"] / n - mean**2, 0.0))
+    mean, other = _finite(part.total) / n, _finite(now.total) / m
+    spread = math.sqrt(max(_finite(part.squares) / n - mean**2, 0.0))
     distance = None
     if spread > 1e-9 * (abs(mean) + 1e-300):
         # Between two edges everyone is at the lower one; beyond the edges only the means can tell.
@@ -125,16 +135,20 @@ def _of_numbers(edges: Sequence[float], part: Mapping[str, Any], now: Mapping[st
     few = [np.append(np.bincount(coarse, v, minlength=BINS), gone) for v, gone in zip((a, b), absent, strict=True)]
     used = few[0] + few[1] > 0
     wide = [v[used] for v in few]
-    return "Kolmogorov-Smirnov", p, 0.0, psi(*wide), js(*wide), distance, now["n"], ()
+    return "Kolmogorov-Smirnov", p, 0.0, psi(*wide), js(*wide), distance, now.n, ()
 
 
-def _of_categories(kept: Mapping[str, Any], part: Mapping[str, Any], now: Mapping[str, Any]) -> _Figures:
-    known = list(part["counts"])
-    ever = kept["parts"][EVERYONE]["counts"]
-    others = [k for k in now["counts"] if k not in part["counts"]]
+def _finite(total: float | None) -> float:
+    return math.inf if total is None else total
+
+
+def _of_categories(kept: Feature, part: Part, now: Part) -> _Figures:
+    known = list(part.counts)
+    ever = kept.everyone.counts
+    others = [k for k in now.counts if k not in part.counts]
     strange = sorted(k for k in others if k not in ever)
-    a = np.array([*part["counts"].values(), *(0 for _ in others)], dtype=np.float64)
-    b = np.array([now["counts"].get(k, 0) for k in (*known, *others)], dtype=np.float64)
+    a = np.array([*part.counts.values(), *(0 for _ in others)], dtype=np.float64)
+    b = np.array([now.counts.get(k, 0) for k in (*known, *others)], dtype=np.float64)
     total = a + b
     # Rare values together, so that many of them do not drown what the others say. What summaries.py put together as new
     # is one of these: it was chosen because the reference has none of it.
@@ -145,7 +159,7 @@ def _of_categories(kept: Mapping[str, Any], part: Mapping[str, Any], now: Mappin
     # Sizes with all that this group never had as one.
     a, b = (np.append(v[: len(known)], v[len(known) :].sum()) for v in (a, b))
     used = a + b > 0
-    return FISHER, p, 0.0, psi(a[used], b[used]), js(a, b), None, now["n"], tuple(strange[:5])
+    return FISHER, p, 0.0, psi(a[used], b[used]), js(a, b), None, now.n, tuple(strange[:5])
 
 
 def counts_p(a: Floats, b: Floats) -> float:

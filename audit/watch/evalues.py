@@ -36,6 +36,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -97,10 +98,18 @@ class Stream:
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> Stream:
-        if not data["blocks"]:
+        kept = msgspec.convert(data, _Kept)
+        if not kept.blocks:
             return start()
-        wealth, fresh = (np.array(data[k], dtype=np.float64) for k in ("wealth", "fresh"))
-        return Stream(wealth, fresh, data["blocks"])
+        return Stream(np.array(kept.wealth, dtype=np.float64), np.array(kept.fresh, dtype=np.float64), kept.blocks)
+
+
+class _Kept(msgspec.Struct):
+    """A stream as it is kept."""
+
+    wealth: list[float]
+    fresh: list[float | None] | None
+    blocks: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -23,11 +23,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from audit.cube import UNLABELLED, CodedRows, Cube
 from audit.stats import newcombe, wilson
 from audit.values import UNKNOWN
+from audit.watch.cells import Number
 from audit.watch.changes import Change, History, Pair, changes, fisher
 
 LIMIT = 0.1
@@ -72,11 +74,25 @@ class Harm:
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Harm:
-        arrived = {(a, g): int(v) for a, g, v in data["arrived"]}
+        kept = msgspec.convert(data, _Kept)
+        arrived = {(a, g): v for a, g, v in kept.arrived}
         return Harm(
-            History.from_json(data["history"]), data["tolerance"], data["alpha"], data["people"],
-            tuple((a[0], a[1]) for a in data["alarm"]), tuple(data["found"]), arrived, data["looked"],
+            History.from_json(kept.history), kept.tolerance, kept.alpha, kept.people, kept.alarm, kept.found, arrived,
+            kept.looked,
         )  # fmt: skip
+
+
+class _Kept(msgspec.Struct):
+    """Harm as it is kept."""
+
+    history: dict[str, Any]
+    tolerance: Number
+    alpha: Number
+    people: int
+    alarm: tuple[Group, ...]
+    found: tuple[dict[str, Any], ...]
+    arrived: list[tuple[str, str, int]]
+    looked: int
 
 
 def open_harm(batches: int, *, tolerance: float, alpha: float, people: int, reference: Cube | None = None) -> Harm:
@@ -115,7 +131,7 @@ def look(harm: Harm) -> Harm:
     number = history.batches - history.first
     if not history.open or number <= harm.looked:
         return harm
-    keys = sorted(history.counts)
+    keys = sorted(history.place)
     found = list(changes(history, keys, alpha=harm.alpha * (1 - ARRIVED), people=harm.people, rises=True))
     late, arrived = _late(harm, number)
     found += [c for c in late if c.key not in {f.key for f in found if _beyond(harm, f)}]
@@ -139,16 +155,15 @@ def _beyond(harm: Harm, c: Change) -> bool:
 def _late(harm: Harm, number: int) -> tuple[list[Change], dict[Group, int]]:
     """Groups that the first batches had too few of, against every group that they had enough of."""
     history, out, arrived = harm.history, [], dict(harm.arrived)
-    first = {k: v[0] for k, v in history.counts.items()}
-    few = [k for k in sorted(first) if first[k][0] < harm.people and history.people(k) >= harm.people]
+    first, whole = history.reference(), history.whole()
+    few = [k for k in sorted(first) if first[k][0] < harm.people and whole[k][0] >= harm.people]
     for key in few:
         group = key[0], key[1]
         c = number - arrived.setdefault(group, number) + 1
         others = [v for k, v in first.items() if k[0] == key[0] and v[0] >= harm.people]
         if not others:
             continue
-        n, x = history.of(key)
-        mine = int(n.sum()), int(x.sum())
+        mine = whole[key]
         p = fisher(np.array(others), np.array([mine] * len(others)), rises=True)
         level = harm.alpha * ARRIVED / (c * (c + 1)) / len(few)
         # More often than each of them: the largest p is of "no more often than the worst of them".
@@ -160,21 +175,34 @@ def _late(harm: Harm, number: int) -> tuple[list[Change], dict[Group, int]]:
 
 def bounds(harm: Harm) -> dict[Group, float]:
     """The share of wrong decisions above which harm begins, of each group that the first batches had enough of."""
-    known = {k: v[0] for k, v in harm.history.counts.items() if v[0][0] >= harm.people} if harm.ready else {}
+    known = {k: v for k, v in harm.history.reference().items() if v[0] >= harm.people} if harm.ready else {}
     return {
         (k[0], k[1]): min(float(wilson(x, n, harm.alpha / len(known))[1]) + harm.tolerance, 0.99)
         for k, (n, x) in known.items()
     }
 
 
-def standing(harm: Harm) -> list[dict[str, Any]]:
-    """Every group: people with known outcomes, share of wrong decisions at first and in the newest batches, and whether
-    it is judged: "watched", "harmed", or "undecided" and why.
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One group: people with known outcomes and wrong decisions of these; whether it is judged ("watched", "harmed", or
+    "undecided" and why); its share of wrong decisions at first and in the newest batches.
     """
+
+    attribute: str
+    group: str
+    outcomes: int = 0
+    wrong: int = 0
+    status: str = "undecided"
+    reason: str | None = "no outcomes are known yet"
+    first: float | None = None
+    newest: float | None = None
+
+
+def standing(harm: Harm) -> list[Standing]:
+    """Where every group stands."""
     out = []
-    for key in sorted(harm.history.counts):
-        n, x = harm.history.of(key)
-        people = int(n.sum())
+    first = harm.history.reference()
+    for key, (people, wrong) in sorted(harm.history.whole().items()):
         status, reason = "watched", None
         if (key[0], key[1]) in harm.alarm:
             status = "harmed"
@@ -182,10 +210,6 @@ def standing(harm: Harm) -> list[dict[str, Any]]:
             status, reason = "undecided", "the first batches are not whole yet"
         elif people < harm.people:
             status, reason = "undecided", f"{people:,} people with known outcomes, {harm.people:,} are needed"
-        then = float(x[0] / n[0]) if n[0] else None
-        new_n, new_x = harm.history.newest(key, 3)
-        out.append(
-            {"attribute": key[0], "group": key[1], "outcomes": people, "wrong": int(x.sum()), "status": status}
-            | {"reason": reason, "first": then, "newest": new_x / new_n if new_n else None}
-        )
+        then, now = (x / n if n else None for n, x in (first[key], harm.history.newest(key, 3)))
+        out.append(Standing(key[0], key[1], people, wrong, status, reason, then, now))
     return out

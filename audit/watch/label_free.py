@@ -22,9 +22,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from audit.cube import UNLABELLED, CodedRows, Floats, Ints
@@ -84,8 +85,16 @@ class Calibration:
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Calibration:
-        counts = {(a, g): np.array(v, dtype=np.int64) for a, g, v in data["counts"]}
-        return Calibration(np.array(data["edges"], dtype=np.float64), counts)
+        kept = msgspec.convert(data, _Kept)
+        counts = {(a, g): np.array(v, dtype=np.int64) for a, g, v in kept.counts}
+        return Calibration(np.array(kept.edges, dtype=np.float64), counts)
+
+
+class _Kept(msgspec.Struct):
+    """A calibration as it is kept."""
+
+    edges: list[float]
+    counts: list[tuple[str, str, list[Any]]]
 
 
 def open_calibration(score: Floats) -> Calibration:
@@ -149,15 +158,17 @@ def estimate(
     if not told:
         return None
     each, all_at_once = float(ndtri(1 - alpha / 2)), float(ndtri(1 - alpha / max(len(bounds), 1)))
-    groups = []
+    groups, above = [], []
     for key, counts in told:
-        found = _expected(counts.astype(np.float64), *calibration.shares(key), each, all_at_once)
+        risk, rates = _expected(counts.astype(np.float64), *calibration.shares(key), each, all_at_once)
         unknown = calibration.counts[key][:, 0] < FEW
         bound = bounds.get(key)
-        found |= {"outside": float(counts[unknown].sum() / counts.sum()), "bound": bound}
-        found["above"] = bound is not None and found["risk"]["low"] > bound
+        wronged = bound is not None and risk.low > bound
+        above += [list(key)] if wronged else []
+        found: dict[str, Any] = {"risk": asdict(risk)}
+        found |= {k: None if v is None else asdict(v) for k, v in rates.items()}
+        found |= {"outside": float(counts[unknown].sum() / counts.sum()), "bound": bound, "above": wronged}
         groups.append({"attribute": key[0], "group": key[1], "people": int(counts.sum()), **found})
-    above = [[g["attribute"], g["group"]] for g in groups if g["above"]]
     return {
         "method": "CBPE",
         "groups": groups,
@@ -169,25 +180,32 @@ def estimate(
     }
 
 
-def _expected(counts: Floats, share: Floats, variance: Floats, each: float, all_at_once: float) -> dict[str, Any]:
-    """counts (B, 2) of negative and positive decisions per bin. Rates with their limits."""
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    value: float
+    low: float
+    high: float
+
+
+def _expected(
+    counts: Floats, share: Floats, variance: Floats, each: float, all_at_once: float
+) -> tuple[_Limits, dict[str, _Limits | None]]:
+    """counts (B, 2) of negative and positive decisions per bin. The share of wrong decisions, and rates by name."""
     no, yes = counts.T
     total = float(counts.sum())
     outcome = share * (1 - share)
 
-    def told(value: float, down: Floats, up: Floats, z: float) -> dict[str, float]:
+    def told(value: float, down: Floats, up: Floats, z: float) -> _Limits:
         """down, up (B,): by how much the value changes with one person's outcome, after a no and after a yes."""
         drawn = float(((no * down**2 + yes * up**2) * outcome).sum())
         known = float(((no * down + yes * up) ** 2 * variance).sum())
         half = z * math.sqrt(drawn + known)
-        return {"value": value, "low": max(0.0, value - half), "high": min(1.0, value + half)}
+        return _Limits(value, max(0.0, value - half), min(1.0, value + half))
 
     flat = np.ones_like(share)
     wrong = float((no * share + yes * (1 - share)).sum())
-    out: dict[str, Any] = {
-        "risk": told(wrong / total, flat / total, -flat / total, all_at_once),
-        ACCURACY: told(1 - wrong / total, -flat / total, flat / total, each),
-    }
+    risk = told(wrong / total, flat / total, -flat / total, all_at_once)
+    out: dict[str, _Limits | None] = {ACCURACY: told(1 - wrong / total, -flat / total, flat / total, each)}
     for name, chance, sign in ((TRUE_POSITIVE_RATE, share, 1.0), (FALSE_POSITIVE_RATE, 1 - share, -1.0)):
         hit, missed = float((yes * chance).sum()), float((no * chance).sum())
         if hit + missed < 1:
@@ -195,4 +213,4 @@ def _expected(counts: Floats, share: Floats, variance: Floats, each: float, all_
             continue
         scale = sign / (hit + missed) ** 2
         out[name] = told(hit / (hit + missed), -hit * scale * flat, missed * scale * flat, each)
-    return out
+    return risk, out

@@ -19,10 +19,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from audit.cube import CodedRows, Cube, Floats
 from audit.values import UNKNOWN
+from audit.watch.cells import Number
 from audit.watch.changes import History, Key, Pair, changes
 
 POINTS = 0.02
@@ -57,8 +59,18 @@ class Moves:
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Moves:
-        found = {tuple(k): v for k, v in data["open"]}
-        return Moves(History.from_json(data["history"]), data["alpha"], data["people"], found, data["turn"])
+        kept = msgspec.convert(data, _Kept)
+        return Moves(History.from_json(kept.history), kept.alpha, kept.people, dict(kept.open), kept.turn)
+
+
+class _Kept(msgspec.Struct):
+    """Moves as they are kept."""
+
+    history: dict[str, Any]
+    alpha: Number
+    people: int
+    open: list[tuple[Key, dict[str, Any]]]
+    turn: int
 
 
 def open_moves(batches: int, *, alpha: float, people: int) -> Moves:
@@ -102,7 +114,7 @@ def scores(moves: Moves, coded: CodedRows, score: Floats | None) -> dict[Key, Pa
     if score is None:
         return {}
     known = np.isfinite(score)
-    cuts = sorted({float(k[1]) for k in moves.history.counts if k[0] == SCORE})
+    cuts = sorted({float(k[1]) for k in moves.history.place if k[0] == SCORE})
     if not cuts:
         cuts = sorted(set(np.quantile(score[known], QUARTERS, method="higher").tolist())) if known.any() else []
     out: dict[Key, Pair] = {}
@@ -153,9 +165,9 @@ def seen(moves: Moves, batch: int, counts: Mapping[Key, Pair]) -> tuple[Moves, T
     """After one batch: what has changed since the first ones ("moved") or is as it was again ("back"); with facts."""
     moves = replace(moves, history=moves.history.add(batch, counts))
     history, alpha = moves.history, moves.alpha / 2**moves.turn
-    whole = {k: (ALL, k[1]) for k in history.counts if k[0] == SHARE}
-    both = sorted(k for k in history.counts if k[0] in (SHARE, ACCEPTED, SCORE))
-    rises = sorted(k for k in history.counts if k[0] == MISSING)
+    whole = {k: (ALL, k[1]) for k in history.place if k[0] == SHARE}
+    both = sorted(k for k in history.place if k[0] in (SHARE, ACCEPTED, SCORE))
+    rises = sorted(k for k in history.place if k[0] == MISSING)
     found = [*changes(history, both, alpha=alpha * (2 / 3 if rises else 1), people=moves.people, whole=whole)]
     found += changes(history, rises, alpha=alpha / 3, people=moves.people, rises=True)
     told: list[tuple[str, Mapping[str, Any]]] = []

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from msgspec import structs
 
 from audit.cube import UNLABELLED, CodedRows
 from audit.load.values import coded
-from audit.watch.drift import EVERYONE
+from audit.watch.summaries import Feature, Part
 
 FEW = 50
 """Under so many rows a batch is too small to say that it is broken."""
 
 
-def feed_problem(reference: Mapping[str, Any], frame: pd.DataFrame, sensitive: Sequence[str]) -> str | None:
+def feed_problem(reference: Mapping[str, Feature], frame: pd.DataFrame, sensitive: Sequence[str]) -> str | None:
     """One sentence on what is broken in a batch against the reference rows, or None."""
     n = len(frame)
     lost = [f for f in [*reference, *sensitive] if f not in frame.columns]
@@ -33,17 +33,18 @@ def feed_problem(reference: Mapping[str, Any], frame: pd.DataFrame, sensitive: S
             return problem
     if not reference:
         return None
-    usual = max(kept.get("copies", 0.0) for kept in reference.values())
-    copies = _copies(frame[list(reference)], max(kept.get("size", n) for kept in reference.values()))
+    usual = max(kept.copies or 0.0 for kept in reference.values())
+    copies = _copies(frame[list(reference)], max(n if k.size is None else k.size for k in reference.values()))
     if copies > usual + 0.3:
         return f"{100 * copies:.0f} % of its rows are copies of others; {100 * usual:.0f} % were usual."
     return None
 
 
-def usual_copies(frames: Sequence[pd.DataFrame], features: Sequence[str]) -> dict[str, float]:
-    """The largest share of rows that are copies in good batches, and the size of the largest batch."""
-    shares = [float(f[list(features)].duplicated().mean()) for f in frames if features and len(f)]
-    return {"copies": max(shares, default=0.0), "size": max((len(f) for f in frames), default=0)}
+def with_usual_copies(reference: Mapping[str, Feature], frames: Sequence[pd.DataFrame]) -> dict[str, Feature]:
+    """With the largest share of rows that are copies in good batches, and the size of the largest batch."""
+    shares = [float(f[list(reference)].duplicated().mean()) for f in frames if reference and len(f)]
+    copies, size = max(shares, default=0.0), max((len(f) for f in frames), default=0)
+    return {k: structs.replace(v, copies=copies, size=size) for k, v in reference.items()}
 
 
 def _copies(frame: pd.DataFrame, size: int) -> float:
@@ -54,24 +55,24 @@ def _copies(frame: pd.DataFrame, size: int) -> float:
     return max(float(frame.iloc[a : a + size].duplicated().mean()) for a in range(0, n - size + 1, size))
 
 
-def _column(feature: str, kept: Mapping[str, Any], column: pd.Series) -> str | None:
-    part = kept["parts"][EVERYONE]
+def _column(feature: str, kept: Feature, column: pd.Series) -> str | None:
+    part = kept.everyone
     gone = float(column.isna().mean())
-    before = (part["missing"] if kept["numeric"] else part["counts"].get("(missing)", 0)) / max(part["n"], 1)
+    before = kept.gone / max(part.n, 1)
     if gone > 0.5 and gone > before + 0.25:
         return f"{100 * gone:.0f} % of {feature!r} is missing, where it was {100 * before:.0f} %."
-    if kept["numeric"]:
+    if kept.numeric:
         return _numbers(feature, part, column)
-    known = set(part["counts"])
+    known = set(part.counts)
     codes, names = coded(column.dropna())
     strange = float(np.array([n not in known for n in names])[codes].mean()) if names else 0.0
     return f"{100 * strange:.0f} % of {feature!r} are values never seen before." if strange > 0.5 else None
 
 
-def _numbers(feature: str, part: Mapping[str, Any], column: pd.Series) -> str | None:
+def _numbers(feature: str, part: Part, column: pd.Series) -> str | None:
     if not pd.api.types.is_numeric_dtype(column):
         return f"{feature!r} was a number and is text now."
-    old = np.asarray(part["values"], dtype=np.float64)
+    old = np.asarray(part.values or [], dtype=np.float64)
     new = column.dropna().to_numpy(dtype=np.float64)
     if len(old) < FEW or len(new) == 0:
         return None

@@ -1,7 +1,7 @@
 """What is kept of a batch for drift: counts per feature and group, which add up. Rows are read once.
 
-    reference = reference_of(frame, features, groups)       # once, JSON
-    summary = summarise(reference, frame, groups)           # a batch, JSON; added up by `add_summaries`
+    reference = reference_of(frame, features, groups)       # once: feature -> Feature
+    summary = summarise(reference, frame, groups)           # a batch: feature -> group -> Part; see `add_summaries`
 
 Counts per feature, over everyone and per group of each attribute: of categories by name, of numbers in the bins that
 the reference fixed (every value its own bin where there are at most 256, else 256 quantiles), with their sums.
@@ -16,9 +16,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from msgspec import structs
 
 from audit.cube import CodedRows, Ints
 from audit.load.values import coded
@@ -39,10 +41,54 @@ NAMED = 20
 """New values kept by name in one summary, those that most people have."""
 
 
-def reference_of(frame: pd.DataFrame, features: Sequence[str], groups: Groups, seed: int = 0) -> dict[str, Any]:
-    """The reference of every feature, over everyone and per group, as JSON."""
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts of one feature in one group. n: rows. Of a category: counts by name. Of a number: bins, rows without one,
+    the sum and the sum of squares (None past the largest float), and of a reference some values in order."""
+
+    n: int
+    counts: dict[str, int] = msgspec.field(default_factory=dict)
+    bins: list[int] = msgspec.field(default_factory=list)
+    missing: int = 0
+    total: float | None = 0.0
+    squares: float | None = 0.0
+    values: list[float] | None = None
+
+    def to_json(self, *, numeric: bool) -> dict[str, Any]:
+        if not numeric:
+            return {"counts": self.counts, "n": self.n}
+        out = {"bins": self.bins, "missing": self.missing, "n": self.n, "total": self.total, "squares": self.squares}
+        return out if self.values is None else out | {"values": self.values}
+
+
+class Feature(msgspec.Struct, frozen=True, kw_only=True):
+    """What a feature was like: the edges of a number's bins, and its part of everyone and of each group. copies, size:
+    the largest share of rows that were copies of others in a batch, and the largest batch (quality.py)."""
+
+    numeric: bool
+    edges: list[float] = msgspec.field(default_factory=list)
+    parts: dict[str, Part] = msgspec.field(default_factory=dict)
+    copies: float | None = None
+    size: int | None = None
+
+    @property
+    def everyone(self) -> Part:
+        return self.parts[EVERYONE]
+
+    @property
+    def gone(self) -> int:
+        """Rows without a value, of everyone."""
+        return self.everyone.missing if self.numeric else self.everyone.counts.get(MISSING, 0)
+
+    def to_json(self) -> dict[str, Any]:
+        out: dict[str, Any] = {"numeric": self.numeric} | ({"edges": self.edges} if self.numeric else {})
+        out |= {"parts": {k: v.to_json(numeric=self.numeric) for k, v in self.parts.items()}}
+        return out if self.copies is None else out | {"copies": self.copies, "size": self.size}
+
+
+def reference_of(frame: pd.DataFrame, features: Sequence[str], groups: Groups, seed: int = 0) -> dict[str, Feature]:
+    """The reference of every feature, over everyone and per group."""
     rng = np.random.default_rng(seed)
-    kinds: dict[str, Any] = {}
+    kinds, sample = {}, {}
     for feature in features:
         column = frame[feature]
         if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
@@ -53,30 +99,28 @@ def reference_of(frame: pd.DataFrame, features: Sequence[str], groups: Groups, s
                 once = np.unique(np.quantile(values, np.arange(1, FINE) / FINE, method="inverted_cdf"))
             if len(values) > KEPT:
                 values = np.sort(rng.choice(values, KEPT, replace=False))
-            kinds[feature] = {"numeric": True, "edges": once.tolist(), "values": values.tolist()}
+            kinds[feature], sample[feature] = Feature(numeric=True, edges=once.tolist()), values.tolist()
         else:
-            kinds[feature] = {"numeric": False}
-    parts = summarise(kinds, frame, groups)
-    out: dict[str, Any] = {}
-    for feature, kind in kinds.items():
-        mine = parts[feature]
-        if kind["numeric"]:
-            mine[EVERYONE]["values"] = kind.pop("values")
-        out[feature] = {**kind, "parts": mine}
+            kinds[feature] = Feature(numeric=False)
+    out = {}
+    for feature, parts in summarise(kinds, frame, groups).items():
+        if feature in sample:
+            parts[EVERYONE] = structs.replace(parts[EVERYONE], values=sample[feature])
+        out[feature] = structs.replace(kinds[feature], parts=parts)
     return out
 
 
-def summarise(reference: Mapping[str, Any], frame: pd.DataFrame, groups: Groups) -> dict[str, Any]:
-    """The counts of a batch, feature -> group -> counts, as JSON. Features that the batch lacks are left out."""
+def summarise(reference: Mapping[str, Feature], frame: pd.DataFrame, groups: Groups) -> dict[str, dict[str, Part]]:
+    """The counts of a batch, feature -> group -> counts. Features that the batch lacks are left out."""
     sides = _sides(groups, len(frame))
-    out: dict[str, Any] = {}
+    out: dict[str, dict[str, Part]] = {}
     for feature, kept in reference.items():
         if feature not in frame.columns:
             continue
-        if kept["numeric"]:
-            out[feature] = _number_parts(_numbers(frame[feature]), np.asarray(kept["edges"], dtype=np.float64), sides)
+        if kept.numeric:
+            out[feature] = _number_parts(_numbers(frame[feature]), np.asarray(kept.edges, dtype=np.float64), sides)
         else:
-            known = kept["parts"][EVERYONE]["counts"] if "parts" in kept else None
+            known = kept.everyone.counts if kept.parts else None
             out[feature] = _category_parts(*coded(frame[feature]), known, sides)
     return out
 
@@ -174,7 +218,7 @@ def bins_of(edges: Floats, values: Floats) -> Ints:
     return out
 
 
-def _number_parts(values: Floats, edges: Floats, sides: _Sides) -> dict[str, Any]:
+def _number_parts(values: Floats, edges: Floats, sides: _Sides) -> dict[str, Part]:
     width = len(edges) + 2
     finite = np.isfinite(values)
     if finite.all():
@@ -191,13 +235,15 @@ def _number_parts(values: Floats, edges: Floats, sides: _Sides) -> dict[str, Any
     sums = _sums(sides, count)
     out = {}
     for name, counts in _tables(sides, place, width).items():
-        sizes = {"missing": int(counts[-1]), "n": int(counts.sum())}
         total, squares = sums[name].tolist()
-        out[name] = {"bins": counts[:-1].tolist(), **sizes, "total": total, "squares": squares}
+        bins, n = counts[:-1].tolist(), int(counts.sum())
+        out[name] = Part(n=n, bins=bins, missing=int(counts[-1]), total=total, squares=squares)
     return out
 
 
-def _category_parts(codes: Ints, names: tuple[str, ...], known: Mapping[str, int] | None, sides: _Sides) -> Any:
+def _category_parts(
+    codes: Ints, names: tuple[str, ...], known: Mapping[str, int] | None, sides: _Sides
+) -> dict[str, Part]:
     labels = [*names, MISSING]
     place = np.where(codes < 0, len(names), codes)
     tables = _tables(sides, place, len(labels))
@@ -213,27 +259,28 @@ def _category_parts(codes: Ints, names: tuple[str, ...], known: Mapping[str, int
         for i in order:
             if counts[i]:
                 kept[labels[i]] = kept.get(labels[i], 0) + int(counts[i])
-        out[name] = {"counts": kept, "n": int(counts.sum())}
+        out[name] = Part(n=int(counts.sum()), counts=kept)
     return out
 
 
-def add_summaries(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
+Summary = Mapping[str, Mapping[str, Part]]
+
+
+def add_summaries(a: Summary, b: Summary) -> dict[str, dict[str, Part]]:
     """The summary of two batches together, made against the same reference."""
     return {f: _added(a.get(f, {}), b.get(f, {})) for f in [*a, *(f for f in b if f not in a)]}
 
 
-def _added(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
-    out = dict(a)
-    for name, part in b.items():
-        mine = out.get(name)
-        if mine is None:
-            out[name] = part
-        elif "counts" in part:
-            both = dict(mine["counts"])
-            for value, n in part["counts"].items():
-                both[value] = both.get(value, 0) + n
-            out[name] = {"counts": both, "n": mine["n"] + part["n"]}
-        else:
-            sums = {k: mine[k] + part[k] for k in ("missing", "n", "total", "squares")}
-            out[name] = {"bins": [x + y for x, y in zip(mine["bins"], part["bins"], strict=True)], **sums}
-    return out
+def _added(a: Mapping[str, Part], b: Mapping[str, Part]) -> dict[str, Part]:
+    return {**a, **{name: _sum(a[name], part) if name in a else part for name, part in b.items()}}
+
+
+def _sum(a: Part, b: Part) -> Part:
+    both = dict(a.counts)
+    for value, n in b.counts.items():
+        both[value] = both.get(value, 0) + n
+    total, squares = (
+        None if x is None or y is None else x + y for x, y in ((a.total, b.total), (a.squares, b.squares))
+    )
+    bins = [x + y for x, y in zip(a.bins, b.bins, strict=True)]
+    return Part(n=a.n + b.n, counts=both, bins=bins, missing=a.missing + b.missing, total=total, squares=squares)

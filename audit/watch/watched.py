@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
+from msgspec import structs
 
 from audit.policy import Norm
+from audit.watch.cells import Number
 from audit.watch.evalues import Open, Stream, e_bh, log_mean
 
 
@@ -32,13 +35,24 @@ class Pair:
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> Pair:
+        kept = msgspec.convert(data, _Pair)
         return Pair(
-            data["first"],
-            data["second"],
-            data["weight"],
-            {k: Open.from_json(v) for k, v in data["waiting"].items()},
-            {k: (Stream.from_json(v[0]), Stream.from_json(v[1])) for k, v in data["streams"].items()},
+            kept.first,
+            kept.second,
+            kept.weight,
+            {k: Open.from_json(v) for k, v in kept.waiting.items()},
+            {k: (Stream.from_json(a), Stream.from_json(b)) for k, (a, b) in kept.streams.items()},
         )
+
+
+class _Pair(msgspec.Struct):
+    """A pair as it is kept."""
+
+    first: str
+    second: str
+    weight: Number
+    waiting: dict[str, list[Any]]
+    streams: dict[str, tuple[dict[str, Any], dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,23 +111,32 @@ class Watched:
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> Watched:
-        metric, kind, attribute, limit, promote, alpha = data["norm"]
-        return Watched(
-            Norm(metric, kind, tuple(attribute), limit, promote, alpha),
-            tuple(data["attribute"]),
-            tuple(data["metrics"]),
-            data["labelled"],
-            tuple(Pair.from_json(p) for p in data["pairs"]),
-            data["reserve"],
-            tuple(data["groups"]),
-            data["seen"],
-            data["log_e"],
-            -np.inf if data["log_m"] is None else data["log_m"],
-            data["peak_e"],
-            data["peak_e_at"],
-            data["crossed_at"],
-            data["alarm_at"],
-        )
+        kept = msgspec.convert(data, _Watched)
+        given = structs.asdict(kept) | {
+            "norm": Norm(*kept.norm),
+            "pairs": tuple(Pair.from_json(p) for p in kept.pairs),
+            "log_m": -np.inf if kept.log_m is None else kept.log_m,
+        }
+        return Watched(**given)
+
+
+class _Watched(msgspec.Struct):
+    """A norm that is watched, as it is kept."""
+
+    norm: tuple[str, str, tuple[str, ...], Number, Number, Number]
+    attribute: tuple[str, ...]
+    metrics: tuple[str, ...]
+    labelled: bool
+    pairs: list[dict[str, Any]]
+    reserve: Number
+    groups: tuple[str, ...]
+    seen: int
+    log_e: Number
+    log_m: Number | None
+    peak_e: Number
+    peak_e_at: int
+    crossed_at: int | None
+    alarm_at: int | None
 
 
 def _finite(value: float) -> float | None:
@@ -134,7 +157,16 @@ class Monitor:
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> Monitor:
-        return Monitor(tuple(Watched.from_json(w) for w in data["watched"]), data["average_run"], tuple(data["notes"]))
+        kept = msgspec.convert(data, _Monitor)
+        return Monitor(tuple(Watched.from_json(w) for w in kept.watched), kept.average_run, kept.notes)
+
+
+class _Monitor(msgspec.Struct):
+    """A monitor as it is kept."""
+
+    watched: list[dict[str, Any]]
+    average_run: Number
+    notes: tuple[str, ...]
 
 
 def pair_log_e(pair: Pair) -> float:

@@ -1,7 +1,8 @@
 """Alerts: what a person should know at once, in a file and to a webhook.
 
     OUT/alerts.jsonl        one JSON object a line; stays on the machine
-    [watch] webhook         an http or https address that each alert is posted to, as JSON
+    OUT/alerts.waiting      what the address did not take yet: a later run posts it
+    [watch] webhook         an http or https address that each alert is posted to, as JSON (docs/schemas/alert.json)
 
 What leaves the machine is a sentence, counts, and the number and hash of the trail's entry; no value of any row. Of one
 kind there is at most one alert in ten minutes: what came meanwhile is counted and follows as one summary. An address
@@ -17,7 +18,6 @@ import datetime as dt
 import hashlib
 import hmac
 import http.client
-import json
 import math
 import os
 import re
@@ -29,15 +29,17 @@ import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import msgspec
 
 from audit.case import Case
-from audit.errors import CaseError
-from audit.files import canonical
+from audit.errors import CaseError, OutputError
+from audit.files import canonical, write_whole
 from debias.loop.trail import Entry
 
 FILE = "alerts.jsonl"
-SCHEMA = "assay/alert/1"
+WAITING = "alerts.waiting"
 EVERY = 600.0
 """Seconds between two alerts of one kind."""
 
@@ -78,6 +80,35 @@ _NAMES = ("model", "method", "predecessor", "version", "policy")
 _PLAIN = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
 
 
+class At(msgspec.Struct, frozen=True):
+    """Number and hash of an entry of the trail."""
+
+    seq: int
+    hash: str
+
+
+class Alert(msgspec.Struct, frozen=True):
+    """What is posted. kind: of the trail's entry, "trouble" or "silent"; text: a sentence without anybody's data;
+    facts: counts, and ids of models; undelivered: alerts in a row before this one that were not taken."""
+
+    schema: Literal["assay/alert/1"]
+    case: str
+    kind: str
+    text: str
+    facts: dict[str, bool | int | float | str]
+    entry: At | None
+    time: str
+    undelivered: int
+
+
+class _Line(msgspec.Struct):
+    """What is read again of a line of the file."""
+
+    kind: str
+    time: str
+    entry: At | None = None
+
+
 @dataclass(slots=True)
 class _Kind:
     """What is remembered of one kind: when the last alert was (seconds since 1970), its entry, and what waits."""
@@ -111,6 +142,11 @@ class Alerts:
         self.trouble: str | None = None
         self._said: list[str] = []
         self._read()
+        self._kept = self._file.with_name(WAITING)
+        if hook is not None and self._kept.exists():
+            with contextlib.suppress(OSError):
+                self._queue = [line for line in self._kept.read_bytes().splitlines(keepends=True) if line.strip()]
+                self._undelivered = len(self._queue)
 
     @staticmethod
     def of(case: Case, out: Path, *, every: float = EVERY, clock: Callable[[], float] = time.time) -> Alerts:
@@ -119,26 +155,21 @@ class Alerts:
         return Alerts(case.name, out / FILE, hook, every=every, clock=clock)
 
     def _read(self) -> None:
-        """When the last alert of each kind was, from the file; lines that were torn are passed over."""
-        try:
-            lines = self._file.read_bytes().split(b"\n")
-        except OSError:
-            return
-        for line in lines:
-            with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
-                found = json.loads(line)
-                kind = self._kinds.setdefault(str(found["kind"]), _Kind())
-                kind.last = dt.datetime.fromisoformat(found["time"]).timestamp()
-                kind.seq = max(kind.seq, int((found.get("entry") or {}).get("seq", 0)))
+        """When the last alert of each kind was, from the file."""
+        for line in _lines(self._file):
+            with contextlib.suppress(ValueError):  # no time
+                last = dt.datetime.fromisoformat(line.time).timestamp()
+                kind = self._kinds.setdefault(line.kind, _Kind())
+                kind.last = last
+                kind.seq = max(kind.seq, 0 if line.entry is None else line.entry.seq)
 
     # -- telling -----------------------------------------------------------------------------------------------
 
     def tell(self, entries: Iterable[Entry]) -> None:
         """Alerts of those entries of the trail that a person is told of, and that were not told before."""
         for e in entries:
-            kind = str(e.body["kind"])
-            if kind in TOLD and e.seq > self._kinds.get(kind, _Kind()).seq:
-                self.send(kind, str(e.body["words"]), e.body["facts"], entry=(e.seq, e.hash))
+            if e.kind in TOLD and e.seq > self._kinds.get(e.kind, _Kind()).seq:
+                self.send(e.kind, e.words, e.facts, entry=(e.seq, e.hash))
 
     def send(self, kind: str, words: str, facts: Mapping[str, Any], *, entry: tuple[int, str] | None = None) -> bool:
         """One alert, or one more that waits for the next; whether it went out now.
@@ -195,17 +226,9 @@ class Alerts:
         self._append({"kind": kind, "words": words, "facts": counts, "entry": at})
         if self._hook is None:
             return
-        document: dict[str, Any] = {
-            "schema": SCHEMA,
-            "case": self._case,
-            "kind": kind,
-            "text": general,
-            "facts": counts,
-            "entry": at,
-            "time": self._now(),
-            "undelivered": self._undelivered,
-        }
-        self._queue.append(canonical(document, compact=True))
+        where = None if entry is None else At(*entry)
+        alert = Alert("assay/alert/1", self._case, kind, general, counts, where, self._now(), self._undelivered)
+        self._queue.append(canonical(msgspec.to_builtins(alert), compact=True))
         del self._queue[:-QUEUE]
         problem = self._deliver()
         if problem is None:
@@ -217,14 +240,27 @@ class Alerts:
     def _deliver(self) -> str | None:
         """Post what waits, the oldest first; why the first that was not taken was not."""
         assert self._hook is not None
-        while self._queue:
+        problem = None
+        while self._queue and problem is None:
             problem = self._hook.post(self._queue[0])
-            if problem is not None:
-                self._again = self._clock() + RETRY
-                return problem
-            del self._queue[0]
-        self._undelivered = 0
-        return None
+            if problem is None:
+                del self._queue[0]
+        if problem is None:
+            self._undelivered = 0
+        else:
+            self._again = self._clock() + RETRY
+        self._keep()
+        return problem
+
+    def _keep(self) -> None:
+        """What waits outlives the run."""
+        try:
+            if self._queue:
+                write_whole(self._kept, b"".join(self._queue), mode=0o600)
+            else:
+                self._kept.unlink(missing_ok=True)
+        except (OutputError, OSError) as error:
+            self._said.append(f"{WAITING} could not be written: {getattr(error, 'got', None) or type(error).__name__}.")
 
     def _append(self, line: Mapping[str, Any]) -> None:
         """A line, whole; after one that was torn on a line of its own."""
@@ -248,15 +284,23 @@ class Alerts:
 def noted(out: Path) -> dict[int, str]:
     """Number and hash of every entry that an alert in OUT was about: what the trail is checked against."""
     found: dict[int, str] = {}
-    try:
-        lines = (out / FILE).read_bytes().split(b"\n")
-    except OSError:
-        return found
-    for line in lines:
-        with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
-            entry = json.loads(line)["entry"]
-            found.setdefault(int(entry["seq"]), str(entry["hash"]))
+    for line in _lines(out / FILE):
+        if line.entry is not None:
+            found.setdefault(line.entry.seq, line.entry.hash)
     return found
+
+
+def _lines(file: Path) -> list[_Line]:
+    """The lines of the file; those that were torn are passed over."""
+    out = []
+    try:
+        content = file.read_bytes()
+    except OSError:
+        return []
+    for line in content.split(b"\n"):
+        with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
+            out.append(msgspec.json.decode(line, type=_Line))
+    return out
 
 
 def counts_of(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -314,7 +358,7 @@ class Hook:
         self._headers = {"Content-Type": "application/json", "User-Agent": "assay"}
         if parts.username is not None:
             who = f"{urllib.parse.unquote(parts.username)}:{urllib.parse.unquote(parts.password or '')}"
-            self._headers["Authorization"] = "Basic " + base64.b64encode(who.encode()).decode()
+            self._headers |= {"Authorization": "Basic " + base64.b64encode(who.encode()).decode()}
         self._timeout = timeout
         self._opener = urllib.request.build_opener(_Stay())
 
@@ -332,7 +376,7 @@ class Hook:
         name, now = hashlib.sha256(body).hexdigest()[:32], str(int(time.time()))
         headers = self._headers | {"X-Assay-Id": name, "X-Assay-Time": now}
         if self._secret is not None:
-            headers["X-Assay-Signature"] = f"sha256={signature(self._secret, now, name, body)}"
+            headers |= {"X-Assay-Signature": f"sha256={signature(self._secret, now, name, body)}"}
         request = urllib.request.Request(self._url, data=body, headers=headers, method="POST")
         try:
             with self._opener.open(request, timeout=self._timeout):

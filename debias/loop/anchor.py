@@ -8,17 +8,19 @@ report, or the signed log of reports shows that too: `assay watch --check` takes
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
+
+import msgspec
 
 from audit.errors import DataError
 from audit.files import canonical, write_whole
+from debias.loop.page import Head
 from debias.loop.trail import Trail
 
 FILE = "head.json"
-SCHEMA = "assay/head/1"
+SCHEMA: Literal["assay/head/1"] = "assay/head/1"
 
 
 class Elsewhere(Protocol):
@@ -33,26 +35,41 @@ class Elsewhere(Protocol):
         ...
 
 
-def note(out: Path, head: Mapping[str, Any], time: str) -> None:
+class End(msgspec.Struct, frozen=True):
+    """Where a trail ended, and when that was noted."""
+
+    schema: Literal["assay/head/1"]
+    seq: int
+    hash: str
+    seal: str
+    time: str
+
+
+def note(out: Path, head: Head, time: str) -> None:
     """Write where the trail ends."""
-    document = {"schema": SCHEMA, **{k: head[k] for k in ("seq", "hash", "seal")}, "time": time}
-    write_whole(out / FILE, canonical(document, compact=True))
+    end = End(SCHEMA, head.seq, head.hash, head.seal, time)
+    write_whole(out / FILE, canonical(msgspec.to_builtins(end), compact=True))
 
 
-def noted_end(path: Path) -> dict[str, Any] | None:
+def end_in(path: Path) -> End | None:
     """What was noted; None where nothing was. Raises DataError for a file that is none of these."""
     try:
         content = path.read_bytes()
     except OSError:
         return None
     try:
-        found = json.loads(content)
-        return {"seq": int(found["seq"]), "hash": str(found["hash"]), "time": str(found["time"])}
-    except (ValueError, KeyError, TypeError) as error:
+        return msgspec.json.decode(content, type=End)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise DataError(
             f"{path.name} does not say where a trail ended", got="something else", expected=f"schema {SCHEMA}",
             todo="take the file that `assay watch` wrote, or remove it",
         ) from error  # fmt: skip
+
+
+def noted_end(path: Path) -> dict[str, Any] | None:
+    """The same as `end_in`, as plain JSON."""
+    end = end_in(path)
+    return None if end is None else dict(msgspec.to_builtins(end))
 
 
 def first_of(trail: Trail) -> str:
@@ -63,13 +80,13 @@ def first_of(trail: Trail) -> str:
 def went_back(out: Path, trail: Trail, elsewhere: Elsewhere | None) -> dict[str, Any] | None:
     """What was noted of a trail that its database does not have (any more): its chains fit, and it was put back from a
     copy, or written anew. None where everything that was noted is there."""
-    noted = noted_end(out / FILE)
-    ends = {} if noted is None else {noted["seq"]: (noted["hash"], noted["time"])}
+    noted = end_in(out / FILE)
+    ends = {} if noted is None else {noted.seq: (noted.hash, noted.time)}
     if elsewhere is not None:
         ends |= {k: (v, "") for k, v in elsewhere.noted(first_of(trail)).items() if k not in ends}
     for seq in sorted(ends, reverse=True):
         there = next((e.hash for e in trail.entries(after=seq - 1, limit=1)), None)
         if seq > 1 and there != ends[seq][0]:
-            found = trail.head()["seq"]
+            found = trail.head().seq
             return {"noted": seq, "noted_hash": ends[seq][0], "noted_at": ends[seq][1], "found": found}
     return None

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from audit.errors import VerificationError
 from audit.policy import Policy
 from debias.loop.state import Decision
@@ -43,7 +45,7 @@ def facts_to_sign(case: str, decision: Decision, policy: Policy, running: str, t
     return {
         "case": case, "model": decision.model, "approve": decision.approve, "reason": decision.reason,
         "by": decision.by, "policy": policy.sha256, "running": running,
-        "trail": {"seq": head["seq"], "hash": head["hash"]},
+        "trail": {"seq": head.seq, "hash": head.hash},
     }  # fmt: skip
 
 
@@ -64,10 +66,11 @@ def problem_with_signature(
         return error.message
     if found.name != decision.by:
         return f"it is signed by {found.name}, and said to be by {decision.by}."
-    mine = facts_to_sign(case, decision, policy, running, trail) | {"trail": found.facts["trail"]}
+    seen = found.facts.get("trail")
+    mine = facts_to_sign(case, decision, policy, running, trail) | {"trail": seen}
     if dict(found.facts) != mine:
         return "what was signed is another decision: about another model, policy or reason."
-    problem = _problem_with_trail(found.facts["trail"], decision.signed, trail)
+    problem = _problem_with_trail(seen, decision.signed, trail)
     if problem is not None:
         return problem
     if wanted and decision.approve and found.fingerprint not in wanted:
@@ -75,16 +78,23 @@ def problem_with_signature(
     return None
 
 
+class _End(msgspec.Struct):
+    """The end of the trail as the person saw it."""
+
+    seq: int
+    hash: str
+
+
 def _problem_with_trail(seen: Any, signed: Mapping[str, Any], trail: Trail) -> str | None:
     """Whether the end of the trail that a person saw is one of this trail, and nothing was signed so since."""
     try:
-        seq, hashed = int(seen["seq"]), seen["hash"]
-    except (TypeError, KeyError, ValueError):
+        end = msgspec.convert(seen, _End)
+    except msgspec.ValidationError:
         return "what was signed names no trail."
-    there = next((e.hash for e in trail.entries(after=seq - 1, limit=1)), None)
-    if there is None or there != hashed:
+    there = next((e.hash for e in trail.entries(after=end.seq - 1, limit=1)), None)
+    if there is None or there != end.hash:
         return "what was signed is about another trail."
-    used = (e.body["facts"].get("signed", {}).get("envelope") for e in trail.entries(seq))
-    if any(envelope == signed["envelope"] for envelope in used):
+    used = (e.facts.get("signed", {}).get("envelope") for e in trail.entries(end.seq))
+    if any(envelope == signed.get("envelope") for envelope in used):
         return "this signature was used before."
     return None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from audit.case import Case
 from audit.errors import CaseError, DataError
 from audit.evidence import sha256
@@ -29,16 +31,22 @@ def same_case(case: Case, kept: Mapping[str, Any]) -> None:
         )
 
 
-def same_model(case: Case, about: Mapping[str, Any]) -> None:
+class _About(msgspec.Struct):
+    """What is kept of the beginning: the sha256 of the case's model file."""
+
+    sha256: str | None = None
+
+
+def same_model(case: Case, kept: Mapping[str, Any]) -> None:
     """The model of the case is the one that decided first. Raises DataError."""
-    model = case.model
-    if model.kind == "path" and about["sha256"] is not None:
+    model, about = case.model, msgspec.convert(kept, _About)
+    if model.kind == "path" and about.sha256 is not None:
         assert model.path is not None
         found = sha256(bytes_of(model.path))
-        if found != about["sha256"]:
+        if found != about.sha256:
             raise DataError(
                 "the case's model is not the one this loop began with",
                 got=f"sha256 {found[:12]}...",
-                expected=f"{about['sha256'][:12]}...",
+                expected=f"{about.sha256[:12]}...",
                 todo="put the file back, or begin a new loop with another --out",
             )

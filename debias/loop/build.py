@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 
@@ -341,18 +342,24 @@ def _fit(
     return fit_candidate(task, original, method_named(name), aim, tolerance, attributes, seed)
 
 
+class _Rule(msgspec.Struct):
+    """Thresholds of groups, as the candidate has them."""
+
+    default: int | float
+    attributes: list[Any]
+    thresholds: list[Any]
+
+
 def _keep(method: str, candidate: Candidate, running: Served, store: Store) -> Served:
     if candidate.format == "group-thresholds":
-        import json
-
-        document = json.loads(candidate.content)
+        rule = msgspec.json.decode(candidate.content, type=_Rule)
         return store.serve(
             method=method,
             file=running.file,
             format=running.format,
-            threshold=document["default"],
-            attributes=document["attributes"],
-            groups=document["thresholds"],
+            threshold=rule.default,
+            attributes=rule.attributes,
+            groups=rule.thresholds,
             base=running.id,
         )
     return store.serve(

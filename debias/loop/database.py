@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import filelock
+import msgspec
 import sqlalchemy as sa
 
 from audit.errors import CaseError, DataError, OutputError
@@ -199,11 +200,19 @@ def _application() -> str:
     return f"assay {os.getpid()} on {socket.gethostname()[:30].replace(' ', '-')}"
 
 
+class _Holder(msgspec.Struct):
+    """Who holds a trail."""
+
+    pid: int
+    host: str
+    since: str
+
+
 def _held(who: bytes) -> OutputError:
     try:
-        found = json.loads(who)
-        shown = f"process {found['pid']} on {found['host']}, since {found['since']}"
-    except (ValueError, KeyError):
+        found = msgspec.json.decode(who, type=_Holder, strict=False)
+        shown = f"process {found.pid} on {found.host}, since {found.since}"
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         shown = "another process"
     return OutputError(
         "another watcher holds this trail",

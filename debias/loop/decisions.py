@@ -8,22 +8,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from audit.case import Case
+from audit.documents.watch import Beside, GateSaid
 from audit.errors import InputError, OutputError
 from debias.loop import anchor, inbox
 from debias.loop.alerts import noted
-from debias.loop.anchor import noted_end
 from debias.loop.approver import Open, Sign, facts_to_sign
+from debias.loop.document import Judged, Summary, about
 from debias.loop.norms import in_force
 from debias.loop.quarantine import decide_rows, let_in
 from debias.loop.run import url_of
 from debias.loop.sentences import change_words, groups_words
-from debias.loop.snapshot import Board
+from debias.loop.snapshot import SUMMED, Board
 from debias.loop.trail import Entry, Trail
 from debias.loop.versions import state_in
 from debias.loop.watcher import Watcher
 
 LINES = 40
+STANDS = {"inside": "inside the norm", "outside": "clearly outside the norm", "undecided": "undecided"}
 
 
 def check_trail(out: Path, trail_url: str | None = None, elsewhere: Mapping[int, str] | None = None) -> dict[str, Any]:
@@ -34,8 +38,8 @@ def check_trail(out: Path, trail_url: str | None = None, elsewhere: Mapping[int,
     """
     trail = Trail.open(url_of(out, trail_url), write=False)
     try:
-        end = noted_end(out / anchor.FILE) if elsewhere is None else None
-        known = noted(out) | ({} if end is None else {end["seq"]: end["hash"]}) | dict(elsewhere or {})
+        end = anchor.end_in(out / anchor.FILE) if elsewhere is None else None
+        known = noted(out) | ({} if end is None else {end.seq: end.hash}) | dict(elsewhere or {})
         return {"schema": "assay/watch-check/1", **trail.check(known)}
     finally:
         trail.close()
@@ -62,21 +66,18 @@ def state_of(case: Case, out: Path, trail_url: str | None = None) -> dict[str, A
         if state is None:
             raise InputError("the loop has not begun yet", got="an empty trail", todo="run `assay watch` first")
         for entry in trail.entries():
-            board.add(entry.body, entry.time)
+            board.add(entry)
         document = board.document(case, case.policy, state, case.data.sensitive)
-        head = trail.kept("head")
+        head = trail.head()
     finally:
         trail.close()
     return {
         "schema": "assay/watch-summary/1",
         "case": case.name,
-        **{
-            k: document[k]
-            for k in ("policy", "state", "running", "batches", "rows", "norms", "pending", "groups", "changes")
-        },
+        **{k: document[k] for k in SUMMED},
         "taken": 0,
-        "said": [e["words"] for e in document["events"]],
-        "trail": {"entries": head["seq"], "head": head["hash"]},
+        "said": board.said(),
+        "trail": {"entries": head.seq, "head": head.hash},
     }
 
 
@@ -144,7 +145,7 @@ def release_batch(
         return rows
     trail = Trail.open(url_of(out, trail_url), write=False)
     try:
-        entries = [e.body for e in trail.entries()]
+        entries = list(trail.entries())
     finally:
         trail.close()
     return let_in(out, entries, batch, reason, by or whoami())
@@ -171,48 +172,40 @@ def whoami() -> str:
 
 def words_of(document: dict[str, Any]) -> list[str]:
     """A summary in lines for a terminal."""
-    said = document["said"]
-    lines = [f"{document['case']}: {document['rows']:,} people in {document['batches']:,} batches."]
-    lines += ["", *(f"- {s}" for s in said[-LINES:])]
-    if len(said) > LINES:
-        lines.insert(1, f"({len(said) - LINES:,} earlier sentences are in the trail.)")
-    lines += ["", f"Policy {document['policy']['version']}:"]
-    for n in document["norms"]:
-        where = f"{n['metric'].replace('_', ' ')} {n['kind']} by {' and '.join(n['attribute'])}"
-        if n["value"] is None:
-            lines.append(f"- {where}: not estimable ({n['reason']})")
+    found = msgspec.convert(document, Summary)
+    lines = [f"{found.case}: {found.rows:,} people in {found.batches:,} batches."]
+    lines += ["", *(f"- {s}" for s in found.said[-LINES:])]
+    if len(found.said) > LINES:
+        lines.insert(1, f"({len(found.said) - LINES:,} earlier sentences are in the trail.)")
+    lines += ["", f"Policy {found.policy.version}:"]
+    for n in found.norms:
+        if n.value is None:
+            lines.append(f"- {about(n)}: not estimable ({n.reason})")
         else:
-            stands = {"inside": "inside the norm", "outside": "clearly outside the norm", "undecided": "undecided"}
-            shown = f"{n['value']:.3f} [{n['low']:.3f}, {n['high']:.3f}], limit {n['limit']:g}"
-            lines.append(f"- {where}: {shown}: {stands[n['status']]}")
-    waiting = [g for g in document["groups"] if g["status"] == "undecided"]
+            shown = f"{n.value:.3f} [{n.low:.3f}, {n.high:.3f}], limit {n.limit:g}"
+            lines.append(f"- {about(n)}: {shown}: {STANDS[str(n.status)]}")
+    waiting = [g for g in found.groups if g.status == "undecided"]
     if waiting:
         lines += ["", groups_words(waiting).strip()]
-    if document["changes"]:
+    if found.changes:
         lines += ["", "Open changes, which a person should look at:"]
-        lines += [f"- {change_words(c)}" for c in document["changes"]]
-        lines.append(f'Say --approve {document["running"][:12]} --reason "..." where they are known and meant.')
-    lines += ["", f"The loop is {document['state']}; the model that runs is {document['running'][:12]}."]
-    pending = document["pending"]
-    if pending is not None:
-        lines.append(
-            f"A challenger waits for a person: {pending['model'][:12]} ({pending['method'].replace('_', ' ')})."
-        )
-        said = {True: "yes", False: "no", None: "not yet"}
-        left = {c["name"] for c in pending["gate"]["undecided"]}
-        lines += [
-            f"- {'need not show it' if c['name'] in left else said[c['holds']]}: {c['words']}"
-            for c in pending["gate"]["checks"]
-        ]
-        lines.append(f'Say --approve {pending["model"][:12]} --reason "...", or --reject.')
-    return lines
+        lines += [f"- {change_words(c)}" for c in found.changes]
+        lines.append(f'Say --approve {found.running[:12]} --reason "..." where they are known and meant.')
+    lines += ["", f"The loop is {found.state}; the model that runs is {found.running[:12]}."]
+    return lines + ([] if found.pending is None else _waits(found.pending))
+
+
+def _waits(pending: Beside) -> list[str]:
+    """A challenger and each condition of its gate."""
+    lines = [f"A challenger waits for a person: {pending.model[:12]} ({pending.method.replace('_', ' ')})."]
+    said = {True: "yes", False: "no", None: "not yet"}
+    gate = pending.gate or GateSaid(())
+    left = {c.name for c in gate.undecided}
+    lines += [f"- {'need not show it' if c.name in left else said[c.holds]}: {c.words}" for c in gate.checks]
+    return [*lines, f'Say --approve {pending.model[:12]} --reason "...", or --reject.']
 
 
 def gate_broken(document: dict[str, Any]) -> list[str]:
     """Norms that the running model clearly breaks, in words."""
-    return [
-        f"{n['metric'].replace('_', ' ')} {n['kind']} by {' and '.join(n['attribute'])}: {n['value']:.3f}, limit "
-        f"{n['limit']:g}"
-        for n in document["norms"]
-        if n["status"] == "outside"
-    ]
+    norms = msgspec.convert(document, Judged).norms
+    return [f"{about(n)}: {n.value:.3f}, limit {n.limit:g}" for n in norms if n.status == "outside"]

@@ -5,16 +5,22 @@ The harmful replay is shown whole: where the loop asks for a person, the demonst
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from audit import progress
+from audit.documents.series import LoopEvent
+from audit.documents.watch import Watch
 from audit.files import canonical, read_json, write_whole
 from audit.load import load_case, load_policy
 from debias.loop.decisions import decide_challenger
 from debias.loop.run import run_watch
+from debias.loop.snapshot import FILE
 
 PLANTED = 12
 TIGHTER_FROM = 26
@@ -29,6 +35,29 @@ class Replay:
     name: str
     planted: str
     wanted: str
+
+
+class Did(msgspec.Struct, frozen=True):
+    """What a loop did, and during which batch."""
+
+    batch: int | None
+    kind: str
+    words: str
+
+
+class Played(msgspec.Struct, frozen=True):
+    """What a loop made of a replay."""
+
+    replay: str
+    planted: str
+    wanted: str
+    batches: int
+    people: int
+    state: str
+    did: tuple[Did, ...]
+    suspicions: int
+    challengers: int
+    promoted: int
 
 
 REPLAYS = (
@@ -48,58 +77,54 @@ def run_replays(samples: Path, out: Path, replays: Sequence[Replay] = REPLAYS) -
     for replayed in replays:
         progress.stage(f"Replay {replayed.name}")
         found.append(_one(samples, out / replayed.name, replayed))
-    document = {"schema": "assay/watch-demo/1", "planted_at": PLANTED, "replays": found}
+    document = {"schema": "assay/watch-demo/1", "planted_at": PLANTED, "replays": msgspec.to_builtins(found)}
     write_whole(out / "watch-demo.json", canonical(document))
     return document, _words(found)
 
 
-def _one(samples: Path, out: Path, replayed: Replay) -> dict[str, Any]:
+def _one(samples: Path, out: Path, replayed: Replay) -> Played:
     tighter = replayed.name == "tighter"
     case = load_case(samples / f"{'quiet' if tighter else replayed.name}.toml")
     run_watch(case, out, max_batches={"tighter": TIGHTER_FROM, "harm": ASKED_BY}.get(replayed.name))
     if tighter:
         case = replace(case, policy=load_policy(samples / "tight.toml"))
         run_watch(case, out, max_batches=4)
-    asked = read_json(out / "watch.json")["pending"]
+    asked = read(out).pending
     if asked is not None:
         reason = "Said by the demonstration, by nobody: every condition of the gate is met."
-        decide_challenger(case, out, asked["model"], True, reason, "assay demo", None)
+        decide_challenger(case, out, asked.model, True, reason, "assay demo", None)
     if replayed.name == "harm":
         run_watch(case, out)
-    document = read_json(out / "watch.json")
-    events = [e for e in document["events"] if e["kind"] in ACTS]
-    return {
-        "replay": replayed.name,
-        "planted": replayed.planted,
-        "wanted": replayed.wanted,
-        "batches": document["batches"],
-        "people": document["rows"],
-        "state": document["state"],
-        "did": [{"batch": _batch(document, e), "kind": e["kind"], "words": e["words"]} for e in events],
-        "suspicions": sum(e["kind"] == "suspect" for e in document["events"]),
-        "challengers": sum(e["kind"] == "shadow" for e in document["events"]),
-        "promoted": sum(e["kind"] == "promoted" for e in document["events"]),
-    }
+    found = read(out)
+    kinds = Counter(e.kind for e in found.events)
+    did = tuple(Did(_batch(found, e), e.kind, e.words) for e in found.events if e.kind in ACTS)
+    about = (replayed.name, replayed.planted, replayed.wanted, found.batches, found.rows, found.state)
+    return Played(*about, did, kinds.get("suspect", 0), kinds.get("shadow", 0), kinds.get("promoted", 0))
 
 
-def _batch(document: dict[str, Any], event: dict[str, Any]) -> int | None:
+def read(out: Path) -> Watch:
+    """What a loop has written."""
+    return msgspec.convert(read_json(out / FILE), Watch)
+
+
+def _batch(document: Watch, event: LoopEvent) -> int | None:
     """The batch during which something happened: the first one written no earlier."""
-    later = [b["number"] for b in document["timeline"] if b["time"] >= event["time"] and b["number"] is not None]
-    return later[0] if later else None
+    later = (b.number for b in document.timeline if b.time >= event.time and b.number is not None)
+    return next(later, None)
 
 
-def _words(found: Sequence[dict[str, Any]]) -> str:
+def _words(found: Sequence[Played]) -> str:
     lines = [f"Shifts are planted at batch {PLANTED}; the loop is not told.", ""]
     for one in found:
-        lines.append(f"{one['replay']}: {one['planted']}. Wanted: {one['wanted']}.")
-        for e in one["did"]:
-            where = "" if e["batch"] is None else f"batch {e['batch']}: "
-            lines.append(f"  {where}{e['words']}")
-        if not one["did"]:
-            after = f", {one['suspicions']} times suspicious and nothing done" if one["suspicions"] else ""
-            lines.append(f"  Nothing was done{after}; at the end it is {one['state']}.")
+        lines.append(f"{one.replay}: {one.planted}. Wanted: {one.wanted}.")
+        for e in one.did:
+            where = "" if e.batch is None else f"batch {e.batch}: "
+            lines.append(f"  {where}{e.words}")
+        if not one.did:
+            after = f", {one.suspicions} times suspicious and nothing done" if one.suspicions else ""
+            lines.append(f"  Nothing was done{after}; at the end it is {one.state}.")
         lines.append("")
-    quiet = [o for o in found if o["wanted"] == "nothing"]
-    built = sum(o["challengers"] for o in quiet)
+    quiet = [o for o in found if o.wanted == "nothing"]
+    built = sum(o.challengers for o in quiet)
     lines.append(f"{len(quiet)} replays in which nothing should be done: {built} challengers built.")
     return "\n".join(lines)

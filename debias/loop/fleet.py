@@ -22,6 +22,7 @@ from typing import Any
 import msgspec
 
 from audit.case import Case
+from audit.documents.watch import Watch
 from audit.errors import AssayError, CaseError, InputError, OutputError
 from audit.files import read_json
 from audit.load import load_case
@@ -99,40 +100,14 @@ class Row:
         return said + (f"; {self.problem}" if self.problem else "")
 
 
-class _Case(msgspec.Struct):
-    name: str
-
-
-class _Point(msgspec.Struct):
-    time: str | None
-
-
-class _Model(msgspec.Struct):
-    model: str
-
-
-class _Group(msgspec.Struct):
-    status: str
-
-
-class _Watched(msgspec.Struct):
-    """What a line needs of watch.json (docs/watch.md)."""
-
-    case: _Case
-    state: str
-    running: str
-    batches: int
-    timeline: list[_Point]
-    pending: _Model | None
-    changes: list[Any]
-    groups: list[_Group]
-
-
 def row_of(name: str, document: Mapping[str, Any] | None, problem: str | None = None) -> Row:
     """A loop's line, from its watch.json."""
     if document is None:
         return Row(name, problem=problem or "it has not begun")
-    found = msgspec.convert(document, _Watched)
+    try:
+        found = msgspec.convert(document, Watch)
+    except msgspec.ValidationError as error:
+        return Row(name, problem=f"{FILE} is not what a loop writes ({error})")
     times = [p.time for p in found.timeline if p.time]
     return Row(
         name,
@@ -142,7 +117,7 @@ def row_of(name: str, document: Mapping[str, Any] | None, problem: str | None = 
         found.batches,
         times[-1] if times else None,
         None if found.pending is None else found.pending.model,
-        len(found.changes),
+        len(found.changes or ()),
         sum(g.status == "undecided" for g in found.groups),
         problem,
     )
@@ -152,11 +127,13 @@ def page_of(loops: Sequence[Loop], problems: Mapping[str, str] | None = None) ->
     """The page about all loops, from what each has written; what waits for a person comes first."""
     rows = []
     for loop in loops:
-        try:
-            document: dict[str, Any] | None = read_json(loop.out / FILE)
-        except InputError:
-            document = None
-        rows.append(row_of(loop.name, document, (problems or {}).get(loop.name)))
+        document, problem = None, (problems or {}).get(loop.name)
+        if (loop.out / FILE).exists():
+            try:
+                document = read_json(loop.out / FILE)
+            except InputError as error:
+                problem = problem or error.message
+        rows.append(row_of(loop.name, document, problem))
     return ordered(rows)
 
 
@@ -235,9 +212,9 @@ class FleetHealth:
         self._members = members
 
     def healthz(self) -> tuple[int, dict[str, Any]]:
-        each = {m.loop.name: m.health.healthz()[1] for m in self._members}
-        good = all(found["ok"] for found in each.values())
-        return (200 if good else 503), {"ok": good, "loops": each}
+        each = {m.loop.name: m.health.healthz() for m in self._members}
+        good = all(status == 200 for status, _ in each.values())
+        return (200 if good else 503), {"ok": good, "loops": {name: found for name, (_, found) in each.items()}}
 
     def metrics(self) -> str:
         return merged({m.loop.name: m.health.metrics() for m in self._members})

@@ -43,6 +43,11 @@ class Check:
     words: str
     facts: dict[str, Any]
 
+    @property
+    def people(self) -> int:
+        """Those counted, where it is about people."""
+        return int(self.facts.get("people", 0))
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -70,12 +75,13 @@ class Verdict:
             "failed": self.failed,
             "alpha": self.alpha,
             "checks": [asdict(c) for c in self.checks],
-            "undecided": [{"name": c.name, "people": c.facts["people"], "words": c.words} for c in self.undecided],
+            "undecided": [{"name": c.name, "people": c.people, "words": c.words} for c in self.undecided],
         }
 
 
 def _unknown(c: Check) -> bool:
-    return c.name.startswith("loss/") and (c.facts["people"] == 0 or c.facts["high"] > c.facts["limit"])
+    high, limit = c.facts.get("high"), c.facts.get("limit")
+    return c.name.startswith("loss/") and (c.people == 0 or (high is not None and high > limit))
 
 
 def norm_attributes(norm: Norm, sensitive: Sequence[str]) -> tuple[tuple[str, ...], ...]:
@@ -194,8 +200,8 @@ def loss_checks(
                 must, more = mine[2] >= rules.enough, {}
             else:
                 needed = max(rules.enough, least_people(rules.group_loss, share))
-                more = {"expected": planned.get((attribute, name), 0), "needed": needed}
-                must = more["expected"] >= needed
+                expected = planned.get((attribute, name), 0)
+                must, more = expected >= needed, {"expected": expected, "needed": needed}
             out.append(_loss(f"loss/{attribute}={name}", name, *mine, rules.group_loss, share, must=must, more=more))
     return out
 

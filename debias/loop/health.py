@@ -16,6 +16,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+import msgspec
+
+from audit.documents.watch import Watch
 from audit.errors import InputError, OutputError
 
 HOST = "127.0.0.1"
@@ -37,7 +40,7 @@ class Health:
     def __init__(self, heartbeat: float | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._heartbeat, self._clock = heartbeat, clock
         self._lock = threading.Lock()
-        self._document: Mapping[str, Any] = {}
+        self._document: Watch | None = None
         self._since = clock()
         self._trouble: str | None = None
         self._waiting = 0
@@ -54,8 +57,9 @@ class Health:
 
     def show(self, document: Mapping[str, Any], waiting: int) -> None:
         """document: of watch.json; waiting: alerts that an address did not take yet."""
+        found = msgspec.convert({"timeline": (), "events": (), **document}, Watch)
         with self._lock:
-            self._document, self._waiting = document, waiting
+            self._document, self._waiting = found, waiting
 
     @property
     def quiet(self) -> float | None:
@@ -69,7 +73,7 @@ class Health:
         quiet = self.quiet
         with self._lock:
             problem = self._trouble
-            state = self._document.get("state")
+            state = None if self._document is None else self._document.state
         if problem is None and quiet is not None:
             problem = f"no batch came for {quiet:,.0f} seconds"
         found = {"ok": problem is None, "state": state, "problem": problem}
@@ -84,31 +88,30 @@ class Health:
         out.add("up", "gauge", "Whether the record can be kept.", [({}, int(up))])
         out.add("seconds_since_batch", "gauge", "Since the last batch was taken.", [({}, gone)])
         out.add("alerts_waiting", "gauge", "Alerts that the webhook has not taken.", [({}, waiting)])
-        if not d:
+        if d is None:
             return out.text
-        modes = [({"state": m}, int(m == d["state"])) for m in _modes()]
+        modes = [({"state": m}, int(m == d.state)) for m in _modes()]
         out.add("state", "gauge", "Where the loop stands: 1 for its state.", modes)
-        out.add("batches_total", "counter", "Batches taken.", [({}, d["batches"])])
-        out.add("matured_total", "counter", "Batches whose outcomes are due.", [({}, d["matured"])])
-        out.add("people_total", "counter", "People counted.", [({}, d["rows"])])
-        out.add("label_delay_batches", "gauge", "After how many batches outcomes are due.", [({}, d["label_delay"])])
-        out.add("approvals_open", "gauge", "Challengers that wait for a person.", [({}, int(d["pending"] is not None))])
-        out.add("changes_open", "gauge", "Open changes of who comes and what is decided.", [({}, len(d["changes"]))])
-        aside = d["quarantine"]
-        out.add("batches_held_total", "counter", "Batches put aside.", [({}, aside["held"])])
-        reasons = [({"reason": k}, n) for k, n in aside["reasons"].items()]
+        out.add("batches_total", "counter", "Batches taken.", [({}, d.batches)])
+        out.add("matured_total", "counter", "Batches whose outcomes are due.", [({}, d.matured)])
+        out.add("people_total", "counter", "People counted.", [({}, d.rows)])
+        out.add("label_delay_batches", "gauge", "After how many batches outcomes are due.", [({}, d.label_delay)])
+        out.add("approvals_open", "gauge", "Challengers that wait for a person.", [({}, int(d.pending is not None))])
+        out.add("changes_open", "gauge", "Open changes of who comes and what is decided.", [({}, len(d.changes or ()))])
+        out.add("batches_held_total", "counter", "Batches put aside.", [({}, d.quarantine.held)])
+        reasons = [({"reason": k}, n) for k, n in d.quarantine.reasons.items()]
         out.add("rows_aside_total", "counter", "Rows put aside, and outcomes taken as not known.", reasons)
         for key in ("value", "low", "high", "limit"):
-            norms = [({"norm": n["key"]}, n[key]) for n in d["norms"] if n[key] is not None]
+            norms = [({"norm": n.key}, v) for n in d.norms if (v := getattr(n, key)) is not None]
             out.add(f"norm_{key}", "gauge", f"Of each norm of the running model: {key}.", norms)
-        stands = [({"norm": n["key"], "status": s}, int(n["status"] == s)) for n in d["norms"] for s in STATUS]
+        stands = [({"norm": n.key, "status": s}, int(n.status == s)) for n in d.norms for s in STATUS]
         out.add("norm_status", "gauge", "Where each norm stands: 1 for its status.", stands)
         for key in ("people", "outcomes", "wrong"):
-            groups = [({k: g[k] for k in ("attribute", "group")}, g[key]) for g in d["groups"]]
+            groups = [({"attribute": g.attribute, "group": g.group}, getattr(g, key)) for g in d.groups]
             out.add(f"group_{key}", "gauge", f"Of each group: {key}.", groups)
         judged = [
-            ({k: g[k] for k in ("attribute", "group")} | {"status": s}, int(g["status"] == s))
-            for g in d["groups"]
+            ({"attribute": g.attribute, "group": g.group, "status": s}, int(g.status == s))
+            for g in d.groups
             for s in GROUP
         ]
         out.add("group_status", "gauge", "Whether each group is judged for harm: 1 for its status.", judged)

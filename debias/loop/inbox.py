@@ -5,11 +5,11 @@ OUT/decisions/*.json    one decision each, put in place whole; the watcher takes
 
 from __future__ import annotations
 
-import json
 import uuid
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from audit.errors import InputError
 from audit.files import canonical, write_whole
@@ -33,13 +33,8 @@ def waiting(out: Path) -> list[tuple[Path, Decision]]:
     found = []
     for path in sorted((out / FOLDER).glob("*.json")) if (out / FOLDER).is_dir() else []:
         try:
-            given: dict[str, Any] = json.loads(path.read_bytes())
-            signed = given.get("signed")
-            decision = Decision(
-                str(given["model"]), given["approve"] is True, str(given["reason"]), str(given["by"]),
-                None if signed is None else dict(signed),
-            )  # fmt: skip
-        except (OSError, ValueError, KeyError, TypeError):
+            decision = msgspec.json.decode(path.read_bytes(), type=Decision)
+        except (OSError, UnicodeDecodeError, msgspec.MsgspecError):
             path.rename(path.with_suffix(".unreadable"))
             continue
         found.append((path, decision))

@@ -20,10 +20,12 @@ from audit.watch.cells import cube_to_json
 from audit.watch.drift import drifted, reference_of, spend
 from audit.watch.harm import bounds
 from audit.watch.label_free import Calibration, estimate, open_calibration
-from audit.watch.quality import feed_problem, outcome_problem, usual_copies
+from audit.watch.quality import feed_problem, outcome_problem, with_usual_copies
+from audit.watch.summaries import Feature
 from debias.loop.database import TrailLost
 from debias.loop.once import hashes_of
 from debias.loop.quarantine import problem_of, released
+from debias.loop.reference import Calibrated, Reference, known_of
 from debias.loop.serve import (
     Servers,
     coded_rows,
@@ -34,8 +36,7 @@ from debias.loop.serve import (
     with_labels,
 )
 from debias.loop.served import given_scores, moved_cut, reconciled, turning
-from debias.loop.sift import Aside, Known, rows_aside, shown, strange_values
-from debias.loop.snapshot import plain
+from debias.loop.sift import Aside, rows_aside, shown, strange_values
 from debias.loop.sources import Arrival, Source
 from debias.loop.state import Batch, Matured, State
 from debias.loop.store import Served, Store
@@ -48,8 +49,8 @@ class Taken:
     """A batch as the step takes it, and what is kept of it."""
 
     batch: Batch
-    reference: dict[str, Any] | None = None
-    calibration: dict[str, Any] | None = None
+    reference: Reference | None = None
+    calibration: Calibrated | None = None
     cube: dict[str, Any] | None = None
     pending: bytes | None = None
     people: bytes = b""
@@ -87,8 +88,8 @@ class Taker:
         number: int,
         state: State,
         policy: Policy,
-        reference: dict[str, Any] | None,
-        calibration: dict[str, Any] | None,
+        reference: Reference | None,
+        calibration: Calibrated | None,
     ) -> Taken:
         """Batch `number`. reference: what the first good batches were like, or None before there is one; calibration:
         what the running model's scores have meant, or None."""
@@ -132,9 +133,9 @@ class Taker:
     def _good(self, base: Batch, number: int, arrival: Arrival) -> Taken:
         case, frame, state = self._case, arrival.frame, self._state
         features = self._source.features
-        known = self._reference or {"features": {}, "batches": []}
+        known = self._reference or Reference()
         let_in = released(self._store.out, arrival.sha256)
-        problem = feed_problem(known["features"], frame, case.data.sensitive)
+        problem = feed_problem(known.features, frame, case.data.sensitive)
         if problem is None and let_in is None:
             problem = problem_of(case, frame)
         if problem is not None:
@@ -148,7 +149,7 @@ class Taker:
         try:
             decisions = self._servers.decide(running, frame, features)
         except InputError:
-            fewer = self._without_strange(arrival, known["features"])
+            fewer = self._without_strange(arrival, known.features)
             if fewer is None:
                 raise
             arrival, frame = fewer, fewer.frame
@@ -174,20 +175,20 @@ class Taker:
         rows = {model: coded_rows(case, frame, d) for model, d in decided.items()}
         due = self._due(number, arrival, decided)
         calibration = self._calibrated(running) if decisions.score is not None else None
-        expects = calibration is not None and calibration["model"] == running.id and _ready(state)
+        expects = calibration is not None and calibration.model == running.id and _ready(state)
         # Either may raise a suspicion: then each has half of what this batch may spend.
         alpha = spend(self._policy.loop.drift_alpha, state.drift_tests + 1) / (2 if expects else 1)
         tests: Any = ()
-        if known["features"]:
+        if known.features:
             mine = rows[state.running]
-            tests = drifted(known["features"], frame, mine, alpha=alpha, people=self._policy.loop.people)
+            tests = drifted(known.features, frame, mine, alpha=alpha, people=self._policy.loop.people)
         expected = None
         if expects:
             assert calibration is not None
             assert state.harm is not None
             assert decisions.score is not None
             expected = estimate(
-                Calibration.from_json(calibration["bins"]),
+                calibration.bins,
                 rows[state.running],
                 decisions.score,
                 bounds(state.harm),
@@ -204,7 +205,7 @@ class Taker:
         grown = self._grown(number, frame, labels)
         return Taken(batch, grown, fresh, cube, pending, arrival.people, aside=arrival.aside)
 
-    def _without_strange(self, arrival: Arrival, known: Mapping[str, Any]) -> Arrival | None:
+    def _without_strange(self, arrival: Arrival, known: Mapping[str, Feature]) -> Arrival | None:
         """Without the few rows that may be why the model raised: a value that the first batches never had, or none
         where they always had one. None where there are no such rows, or too many."""
         strange, reasons = strange_values(arrival.frame, known)
@@ -225,13 +226,13 @@ class Taker:
         self._gone = tuple(gone)
         return replace(arrival, frame=left, people=people, aside=(*arrival.aside, *aside), poor=poor)
 
-    def _calibrated(self, running: Served) -> dict[str, Any] | None:
+    def _calibrated(self, running: Served) -> Calibrated | None:
         """What the running model's scores have meant, from as many of the newest due batches as the reference has.
 
         Once for each model, when it is known how often it is wrong; not where outcomes are known at once.
         """
         before = self._calibration
-        if before is not None and before["model"] == running.id:
+        if before is not None and before.model == running.id:
             return before
         if not _ready(self._state) or self._case.watch.label_delay == 0:
             return before
@@ -245,28 +246,26 @@ class Taker:
             assert decisions.score is not None
             rows = coded_rows(self._case, arrival.frame, decisions.positive, labels_of(self._case, arrival.frame))
             found = (found or open_calibration(decisions.score)).add(rows, decisions.score)
-        return before if found is None else {"model": running.id, "bins": found.to_json()}
+        return before if found is None else Calibrated(running.id, found)
 
     def _label_names(self, frame: pd.DataFrame) -> list[str]:
         """All outcomes seen in the reference and in this batch."""
         label = self._case.data.label
-        seen = dict.fromkeys((self._reference or {}).get("labels", ()))
+        seen = dict.fromkeys((self._reference or Reference()).labels)
         if label is not None and label in frame.columns:
             seen |= dict.fromkeys(n for n in named(frame[label])[1])
         return list(seen)
 
-    def _grown(self, number: int, frame: pd.DataFrame, labels: list[str]) -> dict[str, Any] | None:
+    def _grown(self, number: int, frame: pd.DataFrame, labels: list[str]) -> Reference | None:
         """The first good batches are what later ones are compared with."""
-        before: list[int] = list((self._reference or {}).get("batches", ()))
+        before = (self._reference or Reference()).batches
         if len(before) >= self._policy.loop.reference_batches:
             return None
         features = [f for f in self._source.features if f in frame.columns]
         frames = [*(self._source.read(n).frame for n in before), frame]
         whole = pd.concat(frames, ignore_index=True)
-        kept = reference_of(whole, features, groups_per_row(self._case, whole))
-        for part in kept.values():
-            part |= usual_copies(frames, features)
-        return {"batches": [*before, number], "labels": labels, "features": plain(kept)}
+        kept = with_usual_copies(reference_of(whole, features, groups_per_row(self._case, whole)), frames)
+        return Reference((*before, number), tuple(labels), kept)
 
     def _due(self, number: int, arrival: Arrival | None, decided: dict[str, Ints] | None) -> tuple[Matured, ...]:
         """Batches whose outcomes are due once this one is there, each as a whole."""
@@ -370,14 +369,6 @@ class Taker:
         n = cube.margin(()).n[0]
         known = int(n[:UNLABELLED].sum())
         return None if known == 0 else float(n[1].sum()) / known
-
-
-def known_of(reference: Mapping[str, Any] | None) -> Known:
-    """What the first batches say of later rows."""
-    if reference is None:
-        return Known()
-    numeric = frozenset(f for f, kept in reference["features"].items() if kept["numeric"])
-    return Known(numeric, tuple(reference["labels"]))
 
 
 def _ready(state: State) -> bool:

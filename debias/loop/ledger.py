@@ -17,6 +17,9 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
+from msgspec import structs
+
 from audit.errors import VerificationError
 
 HEAD = "head"
@@ -39,30 +42,57 @@ def digest(content: str | bytes | None) -> str | None:
     return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
 
 
+class BatchKept(msgspec.Struct, frozen=True):
+    """The row of one batch: its number, id and sha256, and those of its counts and of its decisions."""
+
+    number: int
+    id: str
+    sha256: str
+    cube: str | None
+    pending: str | None
+
+
+class PeopleKept(msgspec.Struct, frozen=True):
+    """Who was counted in a batch."""
+
+    number: int
+    sha256: str
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """What an entry says is kept beside it."""
+
+    documents: dict[str, str] = {}
+    batch: BatchKept | None = None
+    people: PeopleKept | None = None
+    waiting: dict[str, str | None] = {}
+    forgotten: tuple[int, ...] = ()
+
+
 class Ledger:
     """What the entries say is kept, brought up to date entry by entry."""
 
     def __init__(self) -> None:
         self._documents: dict[str, tuple[int, str]] = {}
-        self._batches: dict[int, tuple[int, dict[str, Any]]] = {}
+        self._batches: dict[int, tuple[int, BatchKept]] = {}
         self._people: dict[int, tuple[int, str]] = {}
 
     def note(self, seq: int, kept: Mapping[str, Any]) -> None:
         """What entry number `seq` says under `kept`."""
-        for name, found in kept.get("documents", {}).items():
+        said = msgspec.convert(kept, Kept)
+        for name, found in said.documents.items():
             self._documents[name] = (seq, found)
-        batch = kept.get("batch")
-        if batch is not None:
-            self._batches[int(batch["number"])] = (seq, {k: batch[k] for k in ("id", "sha256", "cube", "pending")})
-        for number, found in kept.get("waiting", {}).items():
-            if int(number) in self._batches:
-                self._batches[int(number)] = (seq, {**self._batches[int(number)][1], "pending": found})
-        people = kept.get("people")
-        if people is not None:
-            self._people[int(people["number"])] = (seq, str(people["sha256"]))
-        for number in kept.get("forgotten", ()):
+        if said.batch is not None:
+            self._batches[said.batch.number] = (seq, said.batch)
+        for text, pending in said.waiting.items():
+            if int(text) in self._batches:
+                self._batches[int(text)] = (seq, structs.replace(self._batches[int(text)][1], pending=pending))
+        if said.people is not None:
+            self._people[said.people.number] = (seq, said.people.sha256)
+        for number in said.forgotten:
             if number in self._batches:
-                self._batches[number][1]["pending"] = None
+                at, batch = self._batches[number]
+                self._batches[number] = (at, structs.replace(batch, pending=None))
 
     def check_documents(self, rows: Iterable[tuple[str, str | None]]) -> None:
         """name, text of every document that is there. Raises VerificationError at the first that does not fit."""
@@ -80,17 +110,17 @@ class Ledger:
         """number, id, sha256, counts and decisions of every batch that is there. Raises VerificationError."""
         left = set(self._batches)
         for number, name, sha256, cube, pending in rows:
-            seq, wanted = self._batches.get(number, (0, {}))
+            seq, wanted = self._batches.get(number, (0, None))
             left.discard(number)
-            if not wanted:
+            if wanted is None:
                 raise _changed(f"the row of batch number {number} (batches)", 0)
             found = {"id": name, "sha256": sha256, "cube": digest(cube), "pending": digest(pending)}
             for column, value in found.items():
-                if value != wanted[column]:
-                    raise _changed(f"{_COLUMNS[column]} of batch {wanted['id']} (batches.{column})", seq)
+                if value != getattr(wanted, column):
+                    raise _changed(f"{_COLUMNS[column]} of batch {wanted.id} (batches.{column})", seq)
         for number in sorted(left):
             seq, wanted = self._batches[number]
-            raise _changed(f"the row of batch {wanted['id']} (batches)", seq, gone=True)
+            raise _changed(f"the row of batch {wanted.id} (batches)", seq, gone=True)
 
     def check_people(self, rows: Iterable[tuple[int, bytes]]) -> None:
         """number and hashes of the people of every batch that are there. Raises VerificationError."""
@@ -105,15 +135,16 @@ class Ledger:
     def check_pending(self, number: int, pending: bytes | None) -> None:
         """The decisions of one batch. Raises VerificationError."""
         seq, wanted = self._batches.get(number, (0, None))
-        if wanted is not None and digest(pending) != wanted["pending"]:
-            raise _changed(f"{_COLUMNS['pending']} of batch {wanted['id']} (batches.pending)", seq)
+        if wanted is not None and digest(pending) != wanted.pending:
+            raise _changed(f"{_PENDING} of batch {wanted.id} (batches.pending)", seq)
 
 
+_PENDING = "the decisions that wait for outcomes"
 _COLUMNS = {
     "id": "the name",
     "sha256": "the sha256",
     "cube": "the counts",
-    "pending": "the decisions that wait for outcomes",
+    "pending": _PENDING,
 }
 
 

@@ -11,7 +11,6 @@ in it, and no word of the trail that may quote one.
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -40,22 +39,22 @@ MODELS = {
 
 def event_of(entry: Entry, case: str, namespace: str = "assay") -> dict[str, Any] | None:
     """The event of one entry of the trail, or None where it is about neither a batch nor a model."""
-    body, facts = entry.body, entry.body["facts"]
-    kind = str(body["kind"])
+    kind, facts = entry.kind, entry.facts
     inputs: list[dict[str, Any]] = []
     outputs: list[dict[str, Any]] = []
     if kind in BATCHES:
         job, ends = f"watch {case}", BATCHES[kind]
         facets = {} if kind != "batch" else {"inputFacets": {"dataQualityAssertions": _assertions(facts)}}
-        name = f"sha256:{facts['sha256']}" if facts.get("sha256") else f"batch {facts.get('number')}"
+        digest = facts.get("sha256")
+        name = f"sha256:{digest}" if digest else f"batch {facts.get('number')}"
         inputs.append({"namespace": namespace, "name": name, **facets})
-        inputs.append({"namespace": namespace, "name": f"model {body['running']}"})
+        inputs.append({"namespace": namespace, "name": f"model {entry.running}"})
     elif kind in MODELS:
         job, ends = f"model {case}", MODELS[kind]
-        before = facts.get("predecessor") or facts.get("from") or body["running"]
+        before = facts.get("predecessor") or facts.get("from") or entry.running
         inputs.append({"namespace": namespace, "name": f"model {before}"})
-        if facts.get("model"):
-            outputs.append({"namespace": namespace, "name": f"model {facts['model']}"})
+        if model := facts.get("model"):
+            outputs.append({"namespace": namespace, "name": f"model {model}"})
     else:
         return None
     own = {"_producer": PRODUCER, "_schemaURL": BASE, "seq": entry.seq, "hash": entry.hash, "kind": kind}
@@ -95,6 +94,24 @@ def _assertions(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {"_producer": PRODUCER, "_schemaURL": ASSERTIONS, "assertions": told}
 
 
+class _Told(msgspec.Struct):
+    seq: int
+
+
+class _Facets(msgspec.Struct):
+    assay_trail: _Told
+
+
+class _Run(msgspec.Struct):
+    facets: _Facets
+
+
+class _Event(msgspec.Struct):
+    """What is read again of an event: the entry that it is of."""
+
+    run: _Run
+
+
 class Lineage:
     """A file that grows by an event a line. Raises OutputError where it cannot be read or begun."""
 
@@ -108,8 +125,8 @@ class Lineage:
                 with file.open("r+b") as stream:
                     stream.truncate(sum(len(line) + 1 for line in whole))
             if whole:
-                self._seq = int(json.loads(whole[-1])["run"]["facets"]["assay_trail"]["seq"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+                self._seq = msgspec.json.decode(whole[-1], type=_Event).run.facets.assay_trail.seq
+        except (OSError, UnicodeDecodeError, msgspec.MsgspecError) as error:
             raise OutputError(
                 "the file of OpenLineage events cannot be used", got=str(error)[:200],
                 expected="a new file, or one that this loop began", todo="give another --openlineage FILE",

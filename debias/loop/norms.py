@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+import msgspec
+
 from audit.case import Case
 from audit.policy import LoopRules, Norm, Policy
 
@@ -59,10 +61,17 @@ def policy_to_json(policy: Policy) -> dict[str, Any]:
 
 def policy_from_json(data: Mapping[str, Any]) -> Policy:
     """The policy that `policy_to_json` wrote."""
-    norms = tuple(Norm(**{**n, "attribute": tuple(n["attribute"])}) for n in data["norms"])
-    lists = {k: tuple(v) for k, v in data["loop"].items() if isinstance(v, list)}
-    loop = LoopRules(**{**data["loop"], **lists})
-    return Policy(data["version"], norms, data["sha256"], None, loop)
+    kept = msgspec.convert(data, _Kept)
+    return Policy(kept.version, kept.norms, kept.sha256, None, kept.loop)
+
+
+class _Kept(msgspec.Struct):
+    """A policy as it is kept."""
+
+    version: str
+    sha256: str
+    norms: tuple[Norm, ...]
+    loop: LoopRules
 
 
 def in_force(case: Case, kept: Any) -> Case:

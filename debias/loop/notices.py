@@ -6,10 +6,12 @@ once and into watch.json, where a later run finds them again.
 
 from __future__ import annotations
 
-import json
+import contextlib
 import sys
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from audit.printable import printable
 from debias.loop import database
@@ -18,26 +20,37 @@ KEPT = 50
 """So many of the newest are kept."""
 
 
+class Notice(msgspec.Struct, frozen=True):
+    """A sentence, when it was first and last true, and how often."""
+
+    words: str
+    first: str
+    last: str
+    times: int
+
+
+class _Watched(msgspec.Struct):
+    notices: list[Notice]
+
+
 class Notices:
     """Sentences with when they were first and last true. `file`: the watch.json of an earlier run, if there is one."""
 
     def __init__(self, file: Path) -> None:
-        self._found: dict[str, dict[str, Any]] = {}
+        self._found: dict[str, Notice] = {}
         self.fresh = False
         """Whether something came since `shown`."""
-        try:
-            for n in json.loads(file.read_bytes())["notices"][-KEPT:]:
-                kept = {"words": str(n["words"]), "first": str(n["first"]), "last": str(n["last"])}
-                self._found[kept["words"]] = kept | {"times": int(n["times"])}
-        except (OSError, ValueError, KeyError, TypeError):
-            pass  # none, or a file that is no watch.json: it is written anew
+        # None, or a file that is no watch.json: it is written anew.
+        with contextlib.suppress(OSError, UnicodeDecodeError, msgspec.MsgspecError):
+            for n in msgspec.json.decode(file.read_bytes(), type=_Watched).notices[-KEPT:]:
+                self._found[n.words] = n
 
     def add(self, words: str) -> None:
         """One sentence, without anybody's data. The same words again are counted."""
         print(printable(f"assay watch: {words}"), file=sys.stderr, flush=True)
         now = database.now()
-        known = self._found.pop(words, {"words": words, "first": now, "last": now, "times": 0})
-        self._found[words] = known | {"last": now, "times": known["times"] + 1}
+        known = self._found.pop(words, Notice(words, now, now, 0))
+        self._found[words] = Notice(words, known.first, now, known.times + 1)
         while len(self._found) > KEPT:
             del self._found[next(iter(self._found))]
         self.fresh = True
@@ -45,4 +58,4 @@ class Notices:
     def shown(self) -> list[dict[str, Any]]:
         """All that are kept, the newest last: words, first, last, times."""
         self.fresh = False
-        return list(self._found.values())
+        return [msgspec.to_builtins(n) for n in self._found.values()]

@@ -6,10 +6,10 @@ Two chains over the entries: `link` over what happened, `sealed` over that and t
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from audit.files import canonical
@@ -58,9 +58,21 @@ def sealed(prev_seal: str, digest: str, time: str) -> str:
     return hashlib.sha256(f"{prev_seal}\n{digest}\n{time}".encode()).hexdigest()
 
 
-def head_of(connection: sa.Connection) -> dict[str, Any]:
+class Head(msgspec.Struct, frozen=True):
+    """Where the trail ends: number, hash and seal of its last entry."""
+
+    seq: int
+    hash: str
+    seal: str
+
+
+EMPTY = Head(0, FIRST, FIRST)
+
+
+def head_of(connection: sa.Connection) -> Head:
+    """The kept end. Raises msgspec.MsgspecError where it is none."""
     head = connection.execute(sa.select(KEPT.c.value).where(KEPT.c.name == HEAD)).scalar()
-    return json.loads(head) if head else {"seq": 0, "hash": FIRST, "seal": FIRST}
+    return msgspec.json.decode(head, type=Head) if head else EMPTY
 
 
 class Page:
@@ -72,22 +84,22 @@ class Page:
         self._now = now
         self._beside: dict[str, Any] = {}
         self.noted: list[tuple[int, dict[str, Any]]] = []
-        self.head: dict[str, Any] = head_of(connection)
+        self.head = head_of(connection)
 
     def append(self, kind: str, words: str, facts: Mapping[str, Any], **more: Any) -> str:
         """One entry; its hash. Raises ValueError for a figure that is not finite; then nothing of the page is kept."""
-        seq = self.head["seq"] + 1
+        seq = self.head.seq + 1
         content = {"seq": seq, "kind": kind, "words": words, **more, "facts": dict(facts)}
         if self._beside:
-            content["kept"] = self._beside
+            content |= {"kept": self._beside}
             self.noted.append((seq, self._beside))
             self._beside = {}
         body = canonical(content, compact=True)
-        hashed = link(self.head["hash"], body)
-        seal = sealed(self.head["seal"], hashed, self._now)
-        row = {"seq": seq, "prev": self.head["hash"], "hash": hashed, "time": self._now, "seal": seal}
+        hashed = link(self.head.hash, body)
+        seal = sealed(self.head.seal, hashed, self._now)
+        row = {"seq": seq, "prev": self.head.hash, "hash": hashed, "time": self._now, "seal": seal}
         self._c.execute(TRAIL.insert(), row | {"body": body.decode()})
-        self.head = {"seq": seq, "hash": hashed, "seal": seal}
+        self.head = Head(seq, hashed, seal)
         return hashed
 
     def keep(self, name: str, value: Any) -> None:
@@ -109,12 +121,12 @@ class Page:
         text = None if cube is None else canonical(cube, compact=True).decode()
         row = {"number": number, "id": batch, "sha256": sha256}
         self._c.execute(BATCHES.insert(), row | {"cube": text, "pending": pending})
-        self._beside["batch"] = row | {"cube": digest(text), "pending": digest(pending)}
+        self._beside |= {"batch": row | {"cube": digest(text), "pending": digest(pending)}}
 
     def add_people(self, number: int, hashes: bytes) -> None:
         """Who was counted in a batch (once.py)."""
         self._c.execute(PEOPLE.insert(), {"number": number, "hashes": hashes})
-        self._beside["people"] = {"number": number, "sha256": digest(hashes)}
+        self._beside |= {"people": {"number": number, "sha256": digest(hashes)}}
 
     def keep_pending(self, number: int, pending: bytes) -> None:
         """The decisions of a batch some of whose outcomes were counted and others may still come."""

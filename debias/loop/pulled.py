@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import decimal
 import re
+import sys
 import time
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -29,6 +30,12 @@ from debias.loop.arrival import Arrival, Through
 from debias.loop.folder import Folder, is_batch
 
 FOLDER = "incoming"
+PACKAGES = {
+    **dict.fromkeys(("s3", "s3a"), "s3fs"), **dict.fromkeys(("gs", "gcs"), "gcsfs"),
+    **dict.fromkeys(("az", "abfs", "abfss", "adl"), "adlfs"), **dict.fromkeys(("http", "https"), "aiohttp"),
+    **dict.fromkeys(("sftp", "ssh"), "paramiko"),
+}  # fmt: skip
+"""What reads a store beside fsspec itself."""
 SETTLE = 1.0
 """Seconds for which rows of a table must have been seen: one of a smaller number may be committed a moment later."""
 
@@ -89,15 +96,20 @@ class Objects(Pulled):
 
     def __init__(self, case: Case, known: Sequence[tuple[int, str, str]], out: Path) -> None:
         super().__init__(case, known, out)
+        url = str(case.watch.objects)
+        scheme = url.partition("://")[0].lower()
+        needed = " ".join(["fsspec", *PACKAGES.get(scheme, "").split()])
         try:
             import fsspec
-        except ImportError as error:
-            raise _no_package("fsspec, and the package of the store, such as s3fs, gcsfs or adlfs") from error
-        url = str(case.watch.objects)
-        try:
+
             self._fs, self._pattern = fsspec.core.url_to_fs(url)
-        except (ImportError, ValueError) as error:
-            raise _no_package(str(error)[:200]) from error
+        except ImportError as error:
+            raise _no_package(f"{scheme}://", str(error)[:200], needed) from error
+        except ValueError as error:
+            raise CaseError(
+                "the source under [watch] cannot be read", got=str(error)[:200],
+                expected="a store that fsspec knows, such as s3://, gs://, az:// or https://", todo="correct `source`",
+            ) from error  # fmt: skip
         self._root = re.split(r"[*?\[]", self._pattern, maxsplit=1)[0].rpartition("/")[0]
 
     @property
@@ -197,7 +209,7 @@ class _Reader:
                 self._c = engine.connect()
                 self._c.exec_driver_sql("SET TRANSACTION READ ONLY")
             except sa.exc.NoSuchModuleError as error:
-                raise _no_package("psycopg (`make extra`)") from error
+                raise _no_package("a PostgreSQL table", str(error)[:200], "psycopg psycopg-binary") from error
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -223,7 +235,8 @@ class _Reader:
 
     def newest(self) -> int | None:
         """The largest key."""
-        value = self._ask(f"SELECT max({_quoted(self._spec.key)}) AS k FROM {_quoted(self._spec.table)}")[0]["k"]
+        (found,) = self._ask(f"SELECT max({_quoted(self._spec.key)}) AS k FROM {_quoted(self._spec.table)}")
+        (value,) = found.values()
         if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
             raise self._wrong(f"a key of type {type(value).__name__}")
         return value
@@ -275,10 +288,10 @@ def _away(place: str, error: Exception) -> SourceAway:
     )
 
 
-def _no_package(what: str) -> CaseError:
+def _no_package(what: str, got: str, needed: str) -> CaseError:
     return CaseError(
-        "the source under [watch] cannot be read here",
-        got=what if what.startswith("No ") or "install" in what.lower() else f"no package: {what}",
-        expected="the packages that read it",
-        todo="install them beside Assay, or let files come into a folder",
+        f"the source under [watch] is {what}, and a package that reads it is not installed",
+        got=got,
+        expected=needed.replace(" ", " and "),
+        todo=f"run `{sys.executable} -m pip install {needed}`, or let files come into a folder",
     )

@@ -13,11 +13,12 @@ says who let it in.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 import pandas as pd
 
 from audit.case import Case
@@ -29,6 +30,7 @@ from audit.load.values import name_of
 from audit.quality import groups_of
 from debias.loop.arrival import Arrival, Source, Through
 from debias.loop.sift import Aside, contract_sifted, counts_of
+from debias.loop.trail import Entry
 
 FOLDER = "released"
 ASIDE = "quarantine"
@@ -54,18 +56,25 @@ def released(out: Path, sha256: str) -> dict[str, Any] | None:
     if not sha256 or not path.is_file():
         return None
     try:
-        found = read_json(path)
-        return {"by": str(found["by"]), "reason": str(found["reason"])}
-    except (DataError, KeyError, TypeError):
+        found = msgspec.convert(read_json(path), _LetIn)
+    except (DataError, msgspec.ValidationError):
         return None
+    return {"by": found.by, "reason": found.reason}
 
 
-def let_in(out: Path, entries: Sequence[Mapping[str, Any]], batch: str, reason: str, by: str) -> dict[str, Any]:
-    """Record that a person lets a batch in. entries: bodies of the trail. Raises InputError where it was not so."""
+class _LetIn(msgspec.Struct):
+    """Who let a batch in, and why."""
+
+    by: str
+    reason: str
+
+
+def let_in(out: Path, entries: Sequence[Entry], batch: str, reason: str, by: str) -> dict[str, Any]:
+    """Record that a person lets a batch in. Raises InputError where it was not put aside."""
     if not reason.strip():
         raise InputError("a release needs a reason", got="no --reason", todo='add --reason "..."')
-    mine = [e for e in entries if e["facts"].get("batch") == batch]
-    aside = [e["facts"] for e in mine if e["kind"] == "incident" and e["facts"].get("sha256")]
+    mine = [e.facts for e in entries if e.kind == "incident" and e.facts.get("batch") == batch]
+    aside = [str(facts.get("sha256")) for facts in mine if facts.get("sha256")]
     if not aside:
         raise InputError(
             "there is no such batch among those put aside",
@@ -73,7 +82,7 @@ def let_in(out: Path, entries: Sequence[Mapping[str, Any]], batch: str, reason: 
             expected="the name of a batch that the trail calls not used",
             todo="look at --state",
         )
-    digest = str(aside[-1]["sha256"])
+    digest = aside[-1]
     record = {"batch": batch, "sha256": digest, "by": by, "reason": reason.strip()}
     write_whole(out / FOLDER / f"{digest}.json", canonical(record))
     return record
@@ -113,14 +122,31 @@ def _plain(values: Any) -> Any:
     return {k: v if v is None or isinstance(v, (str, bool, int)) else name_of(v) for k, v in values.items()}
 
 
-def _kept(out: Path, batch: str) -> tuple[Path, dict[str, Any]] | None:
+class _Row(msgspec.Struct):
+    """A row that was put aside: its number, why, and its values, or its line where it could not be read."""
+
+    row: int
+    reason: str
+    values: dict[str, Any] | str
+
+
+class _Rows(msgspec.Struct):
+    """Rows of one batch, as they are kept."""
+
+    schema: Literal["assay/quarantine/1"]
+    batch: str
+    held: bool
+    rows: list[_Row]
+
+
+def _kept(out: Path, batch: str) -> tuple[Path, _Rows] | None:
     """The rows of a counted batch that wait for a person."""
     for path in sorted((out / ASIDE).glob("*.json"), reverse=True):
         try:
-            found = read_json(path)
-        except DataError:
+            found = msgspec.convert(read_json(path), _Rows)
+        except (DataError, msgspec.ValidationError):
             continue
-        if found.get("schema") == SCHEMA and found["batch"] == batch and not found["held"] and found["rows"]:
+        if found.batch == batch and not found.held and found.rows:
             return path, found
     return None
 
@@ -136,12 +162,12 @@ def decide_rows(out: Path, batch: str, reason: str, by: str, *, drop: bool) -> d
         return None
     if not reason.strip():
         raise InputError("this needs a reason", got="no --reason", todo='add --reason "..."')
-    path, document = found
-    word = {"batch": batch, "by": by, "reason": reason.strip(), "drop": drop, "rows": len(document["rows"])}
+    path, kept = found
+    word: dict[str, Any] = {"batch": batch, "by": by, "reason": reason.strip(), "drop": drop, "rows": len(kept.rows)}
     if not drop:
         table = path.with_suffix(".csv")
-        rows = [r["values"] for r in document["rows"] if isinstance(r["values"], dict)]
-        lines = [r["values"] for r in document["rows"] if isinstance(r["values"], str)]
+        rows = [r.values for r in kept.rows if isinstance(r.values, dict)]
+        lines = [r.values for r in kept.rows if isinstance(r.values, str)]
         content = pd.DataFrame(rows).to_csv(index=False) + "".join(f"{line.rstrip()}\n" for line in lines)
         write_whole(table, content.encode())
         digest = sha256_of(content.encode())
@@ -149,7 +175,7 @@ def decide_rows(out: Path, batch: str, reason: str, by: str, *, drop: bool) -> d
         word |= {"file": str(table)}
     else:
         path.with_suffix(".csv").unlink(missing_ok=True)
-    write_whole(path, canonical(document | {"rows": [], "word": {k: v for k, v in word.items() if k != "file"}}))
+    write_whole(path, canonical(read_json(path) | {"rows": [], "word": {k: v for k, v in word.items() if k != "file"}}))
     write_whole(path.with_suffix(".word"), canonical({k: v for k, v in word.items() if k != "file"}))
     return word
 

@@ -11,14 +11,14 @@ for a batch whose rows are gone are counted by nobody. Files of a folder that ot
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
 from audit.case import Case
 from debias.loop.quarantine import ASIDE
 from debias.loop.sources import INCOMING
 from debias.loop.state import Batch, State
+from debias.loop.trail import Entry
 
 
 class Retention:
@@ -28,10 +28,10 @@ class Retention:
         self._case, self._out = case, out
         self._done, self._newest = 0, ""
 
-    def entry(self, body: Mapping[str, Any]) -> None:
+    def entry(self, entry: Entry) -> None:
         """An entry of the trail, as a run that goes on reads it again."""
-        if body["kind"] == "batch":
-            self._comes(str(body["facts"].get("last") or ""))
+        if entry.kind == "batch":
+            self._comes(str(entry.facts.get("last") or ""))
 
     def _comes(self, last: str) -> bool:
         if last and self._newest and older(last, self._newest):

@@ -54,7 +54,8 @@ def load_running(path: str | Path) -> Running:
     """
     pointer = Path(path)
     found: dict[str, Any] = read_json(pointer)
-    if found.get("schema") != POINTER_SCHEMA or not isinstance(found.get("model"), str):
+    model = found.get("model")
+    if found.get("schema") != POINTER_SCHEMA or not isinstance(model, str):
         raise DataError(
             f"{pointer.name} does not say which model runs",
             got=str(found.get("schema"))[:60],
@@ -62,7 +63,7 @@ def load_running(path: str | Path) -> Running:
             todo="give the running.json that `assay watch` wrote",
         )
     store = Store(pointer.parent)
-    served = store.served(found["model"])
+    served = store.served(model)
     file = None if served.file is None else store.path(served.file, served.format or "skops")
     for key, value in (("file", served.file), ("threshold", served.threshold)):
         if key in found and found[key] != value:

@@ -2,8 +2,8 @@
 
     words("shadow", {"method": "reweighing"})
 
-Each function takes the facts of the event and what is known beside them. A sentence of a kind that is not in the table
-is a fault of ours (KeyError).
+Each function takes by name the facts of the event and what is known beside them. A sentence of a kind that is not in
+the table is a fault of ours (KeyError), and so is a fact that lacks (TypeError).
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from audit.documents.watch import GroupNow
+from audit.watch.counted import Counted
+from audit.watch.drift import Drift
 from audit.watch.watched import Watched
 from debias.loop.sift import shown
 
@@ -21,7 +24,7 @@ Facts = Mapping[str, Any]
 
 def words(kind: str, facts: Facts) -> str:
     """The sentence of an event of this kind. Raises KeyError."""
-    return SENTENCES[kind](facts)
+    return SENTENCES[kind](**facts)
 
 
 def counted(n: int, what: str) -> str:
@@ -29,8 +32,8 @@ def counted(n: int, what: str) -> str:
     return f"{n:,} {what}" + ("" if n == 1 else "s")
 
 
-def _method(f: Facts) -> str:
-    return str(f["method"]).replace("_", " ")
+def _plain(method: str) -> str:
+    return method.replace("_", " ")
 
 
 def why_broken(broken: Sequence[Watched], harmed: Sequence[tuple[str, str]]) -> str:
@@ -54,242 +57,292 @@ def why_broken(broken: Sequence[Watched], harmed: Sequence[tuple[str, str]]) -> 
     return said[0].upper() + said[1:] + "." if said else ""
 
 
-def _batch(f: Facts) -> str:
-    judged = f["judged"]
+# -- one function a kind: its facts by name -------------------------------------------------------------------
+
+
+def _batch(
+    batch: str, rows: int, judged: Sequence[Counted], mode: str, again: int = 0,
+    poor: Mapping[str, int] | None = None, **_: Any,
+) -> str:  # fmt: skip
     outside = [c for c in judged if c.status == "outside"]
     known = [c for c in judged if c.value is not None]
-    who = f"{f['rows']:,} people"
-    if f.get("again"):
-        who += f" ({f['again']:,} rows of people who were counted before are left out)"
-    if f.get("poor"):
-        who += f" (left out: {shown(f['poor'])})"
+    who = f"{rows:,} people"
+    if again:
+        who += f" ({again:,} rows of people who were counted before are left out)"
+    if poor:
+        who += f" (left out: {shown(poor)})"
     if not known:
-        return f"Batch {f['batch']}, {who}: no norm can be judged yet."
+        return f"Batch {batch}, {who}: no norm can be judged yet."
     stand = (
         f"{len(outside)} of {len(known)} norms clearly outside"
         if outside
         else f"no norm of {len(known)} clearly outside"
     )
-    return f"Batch {f['batch']}, {who}: {stand} its limit; the loop is {f['mode']}."
+    return f"Batch {batch}, {who}: {stand} its limit; the loop is {mode}."
 
 
-def _duplicate(f: Facts) -> str:
-    if f["same_as"] is None:
-        return f"Batch {f['batch']} is not counted: all its {f['again']:,} rows are of people who were counted before."
-    return f"Batch {f['batch']} has the same bytes as batch {f['same_as']}: it was counted once already."
+def _duplicate(batch: str, same_as: str | None, again: int = 0, **_: Any) -> str:
+    if same_as is None:
+        return f"Batch {batch} is not counted: all its {again:,} rows are of people who were counted before."
+    return f"Batch {batch} has the same bytes as batch {same_as}: it was counted once already."
 
 
-def _reference(f: Facts) -> str:
-    shown = ", ".join(f"{k.partition('=')[2]} {100 * v:.1f} %" for k, v in f["bounds"].items())
-    return f"The share of wrong decisions is held against what it was at first: harm is more than {shown}."
+def _reference(bounds: Mapping[str, float], **_: Any) -> str:
+    shares = ", ".join(f"{k.partition('=')[2]} {100 * v:.1f} %" for k, v in bounds.items())
+    return f"The share of wrong decisions is held against what it was at first: harm is more than {shares}."
 
 
-def _points(f: Facts) -> str:
-    """ "from 33.1 to 49.8 %"."""
-    return f"from {100 * f['before']:.1f} to {100 * f['after']:.1f} %"
-
-
-def _served_words(f: Facts) -> str:
+def _served_words(
+    rows: int, running: str, threshold: float = 0.0, model: str | None = None, by: int = 0, differ: int | None = None,
+    at_first: float | None = None, usual: float | None = None, **_: Any,
+) -> str:  # fmt: skip
     parts = []
-    if "model" in f:
+    if model is not None:
         parts.append(
-            f"the service still runs model {f['model'][:12]} ({f['by']:,} of {f['rows']:,} rows), the pointer says "
-            f"{f['running'][:12]}"
+            f"the service still runs model {model[:12]} ({by:,} of {rows:,} rows), the pointer says {running[:12]}"
         )
-    if "differ" in f:
-        parts.append(f"{f['differ']:,} of {f['rows']:,} served decisions are not the running model's")
-    if "at_first" in f:
-        parts.append(f"decisions turn at a score of {f['threshold']:g}, at first at {f['at_first']:g}")
-    elif "threshold" in f:
-        parts.append(f"the service decides from {f['threshold']:g} on, the model from {f['usual']:g}")
+    if differ is not None:
+        parts.append(f"{differ:,} of {rows:,} served decisions are not the running model's")
+    if at_first is not None:
+        parts.append(f"decisions turn at a score of {threshold:g}, at first at {at_first:g}")
+    elif usual is not None:
+        parts.append(f"the service decides from {threshold:g} on, the model from {usual:g}")
     return "; ".join(parts)
 
 
-def change_words(f: Facts) -> str:
-    """What has changed about who comes or what is decided, as part of a sentence."""
-    if f["what"] == "served":
-        return _served_words(f)
-    who = "everyone" if f["group"] is None else f["group"]
-    by = "" if f["attribute"] is None else f" ({f['attribute']})"
+def _share_words(
+    what: str, attribute: str | None, group: str | None, before: float, after: float, people: int, since: int,
+    **more: Any,
+) -> str:  # fmt: skip
+    who = "everyone" if group is None else group
+    by = "" if attribute is None else f" ({attribute})"
+    points = f"from {100 * before:.1f} to {100 * after:.1f} %"
     said = {
-        "gone": f"nobody of {who}{by} comes any more, {100 * f['before']:.1f} % were at first",
-        "new": f"{who}{by} comes, who did not at first: {100 * f['after']:.1f} %",
-        "share": f"the share of {who}{by} went {_points(f)}",
-        "missing": f"those whose {f['attribute']} is not known went {_points(f)}",
-        "accepted": f"the share with the favourable decision of {who}{by} went {_points(f)}",
-        "scores": f"the share of {who}{by} with a score of {f.get('from', 0):.3g} or more went {_points(f)}",
-    }[f["what"]]
-    return f"{said}, among {f['people']:,} people since batch number {f['since'] + 2}"
+        "gone": f"nobody of {who}{by} comes any more, {100 * before:.1f} % were at first",
+        "new": f"{who}{by} comes, who did not at first: {100 * after:.1f} %",
+        "share": f"the share of {who}{by} went {points}",
+        "missing": f"those whose {attribute} is not known went {points}",
+        "accepted": f"the share with the favourable decision of {who}{by} went {points}",
+        "scores": f"the share of {who}{by} with a score of {more.get('from', 0):.3g} or more went {points}",
+    }[what]
+    return f"{said}, among {people:,} people since batch number {since + 2}"
 
 
-def _changed(f: Facts) -> str:
-    what = {"accepted": "What is decided has changed", "scores": "Scores have changed"}.get(
-        f["what"], "Who comes has changed"
+def change_words(change: Facts) -> str:
+    """What has changed about who comes or what is decided, as part of a sentence."""
+    return _served_words(**change) if change.get("what") == "served" else _share_words(**change)
+
+
+def _changed(what: str, **more: Any) -> str:
+    head = {"accepted": "What is decided has changed", "scores": "Scores have changed"}.get(
+        what, "Who comes has changed"
     )
-    return f"{what}: {change_words(f)}. A reason to look until it is as before, or a person says that it is known."
+    said = change_words({"what": what, **more})
+    return f"{head}: {said}. A reason to look until it is as before, or a person says that it is known."
 
 
-def _back(f: Facts) -> str:
-    who = f["group"] or ("everyone" if f["attribute"] is None else f"those whose {f['attribute']} is not known")
-    return f"As before again, about {100 * f['now']:.1f} %: {who}" + (f" ({f['attribute']})." if f["group"] else ".")
+def _back(attribute: str | None, group: str | None, now: float, **_: Any) -> str:
+    who = group or ("everyone" if attribute is None else f"those whose {attribute} is not known")
+    return f"As before again, about {100 * now:.1f} %: {who}" + (f" ({attribute})." if group else ".")
 
 
-def _known(f: Facts) -> str:
-    said = "; ".join(change_words(c) for c in f["changes"][:3])
-    return f"{f['by']} has looked: {f['reason']} Known from now on: {said}. The next batches are the new reference."
+def _known(by: str, reason: str, changes: Sequence[Facts], **_: Any) -> str:
+    said = "; ".join(change_words(c) for c in changes[:3])
+    return f"{by} has looked: {reason} Known from now on: {said}. The next batches are the new reference."
 
 
-def _suspect(f: Facts) -> str:
-    if "moved" in f:
-        said = "; ".join(change_words(c) for c in f["moved"][:3])
+def _suspect(
+    moved: Sequence[Facts] | None = None, worst: Sequence[Drift] = (), shifted: int = 0, tests: int = 0,
+    poor: bool = False, **_: Any,
+) -> str:  # fmt: skip
+    if moved is not None:
+        said = "; ".join(change_words(c) for c in moved[:3])
         return f"Changed since the first batches: {said}. Nothing is retrained for that: a person should look."
-    worst, shifted, tests = f["worst"], f["shifted"], f["tests"]
     names = "; ".join(f"{d.feature} ({d.group}, PSI {d.psi:.2f})" for d in worst)
     said = f"{shifted} of {tests} tests see drift, most in {names}. " if shifted else ""
-    said += "By its own scores the model is expected to be wrong more often than before. " if f["poor"] else ""
+    said += "By its own scores the model is expected to be wrong more often than before. " if poor else ""
     return said + "Nothing is retrained for that: the norms and the harm decide."
 
 
-def _confirmed(f: Facts) -> str:
+def _confirmed(why: str, build_rows: int, **_: Any) -> str:
     return (
-        f"{f['why']} A challenger is built once {f['build_rows']:,} people who came after the alarm have known "
+        f"{why} A challenger is built once {build_rows:,} people who came after the alarm have known "
         "outcomes; nothing is learned from the rows that raised it."
     )
 
 
-def _healthy(f: Facts) -> str:
-    unsure = f["unsure"]
+def _healthy(known: int, unsure: Sequence[Counted], groups: Sequence[GroupNow], **_: Any) -> str:
     return (
-        f"{counted(f['known'], 'norm')} can be judged and none is found broken"
+        f"{counted(known, 'norm')} can be judged and none is found broken"
         + (f"; {len(unsure)} cannot be judged yet ({unsure[0].reason})." if unsure else ".")
-        + groups_words(f["groups"])
+        + groups_words(groups)
     )
 
 
-def groups_words(groups: Sequence[Mapping[str, Any]]) -> str:
+def groups_words(groups: Sequence[GroupNow]) -> str:
     """Who is not judged yet, with counts; nothing where everyone is."""
     if not groups:
         return ""
-    shown = ", ".join(
-        f"{g['group']} ({g['attribute']}: {g['outcomes']:,} of {g['people']:,} with outcomes)" for g in groups[:5]
-    )
+    who = ", ".join(f"{g.group} ({g.attribute}: {g.outcomes:,} of {g.people:,} with outcomes)" for g in groups[:5])
     more = f" and {len(groups) - 5} more" if len(groups) > 5 else ""
-    return f" UNDECIDED whether these are wronged more often than before: {shown}{more}."
+    return f" UNDECIDED whether these are wronged more often than before: {who}{more}."
 
 
-def _frozen(f: Facts) -> str:
-    if "rollbacks" in f:
+def _frozen(rollbacks: int | None = None, attempts: int = 0, tried: Sequence[str] = (), **_: Any) -> str:
+    if rollbacks is not None:
         return "Two promotions in a row were rolled back. The loop stops: a person must look."
-    n, none = f["attempts"], len(f["tried"]) - f["attempts"]
-    if n == 0:
+    none = len(tried) - attempts
+    if attempts == 0:
         said = f"{counted(none, 'method')} tried, and none gave a challenger."
     else:
-        said = f"{counted(n, 'challenger')} tried on people, and none earned its place"
+        said = f"{counted(attempts, 'challenger')} tried on people, and none earned its place"
         said += f"; {counted(none, 'more method')} gave none." if none else "."
     return f"{said} The loop stops trying: a person must look."
 
 
-def _rejected(f: Facts) -> str:
-    if "by" in f:
-        return f"{f['by']} rejects the challenger: {f['reason']}"
-    if "failure" in f:
-        return f"The challenger could not decide this batch: {f['failure']}"
-    still = "" if f["failed"] else f" after {f['batches']} batches it is still open."
-    return f"The challenger did not earn its place: {f['against']}{still}"
+def _rejected(
+    by: str | None = None, reason: str = "", failure: str | None = None, against: str = "", failed: bool = False,
+    batches: int = 0, **_: Any,
+) -> str:  # fmt: skip
+    if by is not None:
+        return f"{by} rejects the challenger: {reason}"
+    if failure is not None:
+        return f"The challenger could not decide this batch: {failure}"
+    still = "" if failed else f" after {batches} batches it is still open."
+    return f"The challenger did not earn its place: {against}{still}"
 
 
-def _gate(f: Facts) -> str:
-    said = f"The challenger by {_method(f)} meets every condition on {f['batches']} later batches."
-    more = " The policy lets the loop promote without a person." if f["automatic"] else " A person must approve."
-    left = f["gate"].get("undecided") or ()
-    return said + more + "".join(f" {c['words']}" for c in left)
+def _gate(method: str, batches: int, automatic: bool, gate: Facts, **_: Any) -> str:
+    said = f"The challenger by {_plain(method)} meets every condition on {batches} later batches."
+    more = " The policy lets the loop promote without a person." if automatic else " A person must approve."
+    return said + more + "".join(f" {c.get('words')}" for c in gate.get("undecided") or ())
 
 
-def _reopened(f: Facts) -> str:
-    said = f"{f['by']} approves, and it is not done: " if "by" in f else "It waits for a person no longer: "
-    return f"{said}a condition of the gate is open. {f['against']}"
+def _reopened(against: str, by: str | None = None, **_: Any) -> str:
+    said = "It waits for a person no longer: " if by is None else f"{by} approves, and it is not done: "
+    return f"{said}a condition of the gate is open. {against}"
 
 
-def _both_hurt(f: Facts) -> str:
-    if not f["norms"]:
-        return f"{f['why']} There is no predecessor left to go back to."
-    return f"{f['why']} The predecessor breaks the same on the same people: rolling back would not help."
+def _both_hurt(norms: Sequence[str], why: str, **_: Any) -> str:
+    if not norms:
+        return f"{why} There is no predecessor left to go back to."
+    return f"{why} The predecessor breaks the same on the same people: rolling back would not help."
 
 
-def _policy(f: Facts) -> str:
-    return f"{f['given']} The running model is judged on the new norms at once, from stored counts: " + (
-        f"broken: {f['shown']}." if f["shown"] else "none is clearly broken."
+def _policy(given: str, shown: str, **_: Any) -> str:
+    return f"{given} The running model is judged on the new norms at once, from stored counts: " + (
+        f"broken: {shown}." if shown else "none is clearly broken."
     )
 
 
-def _released(f: Facts) -> str:
-    let_in = f.get("released")
-    return f" {let_in['by']} let it in although it does not keep the contract: {let_in['reason']}" if let_in else ""
+def _restored(batch: str, released: Facts | None = None, **_: Any) -> str:
+    said = f"Batch {batch} can be used; the data incident is over."
+    return said + ("" if released is None else _let_in(**released))
 
 
-SENTENCES: dict[str, Callable[[Facts], str]] = {
+def _let_in(by: str, reason: str) -> str:
+    return f" {by} let it in although it does not keep the contract: {reason}"
+
+
+def _rows_released(by: str, rows: int, batch: str, reason: str, **_: Any) -> str:
+    return f"{by} releases {counted(rows, 'row')} of batch {batch}, to be sent again: {reason}"
+
+
+def _rows_dropped(by: str, rows: int, batch: str, reason: str, **_: Any) -> str:
+    return f"{by} drops {counted(rows, 'row')} of batch {batch}: {reason}"
+
+
+def _late(outcomes: int, batch: str, missing: int, **_: Any) -> str:
+    more = f"; {missing:,} may still come." if missing else "."
+    return f"{outcomes:,} outcomes of batch {batch} came late and are counted{more}"
+
+
+def _no_outcomes(
+    batches: int, group: str | None = None, attribute: str = "", people: int = 0, problem: str = "", **_: Any
+) -> str:
+    if group:
+        return (
+            f"Outcomes of {group} ({attribute}) have stopped: in {batches} due batches none came for {people:,} "
+            f"people, though those of others did. Whether {group} is wronged is not known."
+        )
+    return (
+        f"{batches} batches in a row came due without outcomes that can be used: whether anybody is wronged is not "
+        f"known. The last: {problem}"
+    )
+
+
+def _build(method: str, rows: int, **_: Any) -> str:
+    return f"{rows:,} people since the alarm have known outcomes: a challenger is built by {_plain(method)}."
+
+
+def _promoted(by: str, reason: str, **_: Any) -> str:
+    return f"Promoted by {by}: {reason} The predecessor stays warm and decides beside it."
+
+
+def _went_back(noted: int, noted_at: str, found: int, **_: Any) -> str:
+    return (
+        f"The database is older than what was noted of it: entry {noted:,} was written at {noted_at}, and it ends "
+        f"with entry {found:,}, or has another one there. A copy was put back; what it lacks is counted again from "
+        "the feed, and decisions by people since then are lost."
+    )
+
+
+def _migrated(to: int, **more: Any) -> str:
+    return (
+        f"This trail was written by an older version of Assay ({more.get('from')}): it goes on in form {to}, and every "
+        "entry before this one stays as it is."
+    )
+
+
+SENTENCES: dict[str, Callable[..., str]] = {
     "batch": _batch,
     "duplicate": _duplicate,
-    "incident": lambda f: f"Batch {f['batch']} is not used: {f['incident']}",
-    "empty": lambda f: f"Batch {f['batch']} is empty: nobody was decided, so nothing is known; this says nothing good.",
-    "restored": lambda f: f"Batch {f['batch']} can be used; the data incident is over.{_released(f)}",
-    "outcomes": lambda f: f"The outcomes of batch {f['batch']} are not used: {f['problem']}",
-    "rows_released": lambda f: (
-        f"{f['by']} releases {counted(f['rows'], 'row')} of batch {f['batch']}, to be sent again: {f['reason']}"
+    "incident": lambda batch, incident, **_: f"Batch {batch} is not used: {incident}",
+    "empty": lambda batch, **_: (
+        f"Batch {batch} is empty: nobody was decided, so nothing is known; this says nothing good."
     ),
-    "rows_dropped": lambda f: f"{f['by']} drops {counted(f['rows'], 'row')} of batch {f['batch']}: {f['reason']}",
+    "restored": _restored,
+    "outcomes": lambda batch, problem, **_: f"The outcomes of batch {batch} are not used: {problem}",
+    "rows_released": _rows_released,
+    "rows_dropped": _rows_dropped,
     "reference": _reference,
     "composition": _changed,
     "composition_back": _back,
     "decisions": _changed,
     "decisions_back": _back,
     "known": _known,
-    "late": lambda f: (
-        f"{f['outcomes']:,} outcomes of batch {f['batch']} came late and are counted"
-        + (f"; {f['missing']:,} may still come." if f["missing"] else ".")
-    ),
-    "no_outcomes": lambda f: (
-        f"Outcomes of {f['group']} ({f['attribute']}) have stopped: in {f['batches']} due batches none came for "
-        f"{f['people']:,} people, though those of others did. Whether {f['group']} is wronged is not known."
-        if f.get("group")
-        else f"{f['batches']} batches in a row came due without outcomes that can be used: whether anybody is "
-        f"wronged is not known. The last: {f['problem']}"
-    ),
+    "late": _late,
+    "no_outcomes": _no_outcomes,
     "suspect": _suspect,
     "confirmed": _confirmed,
-    "undecidable": lambda f: f"Not decidable: {'; '.join(f['reasons'])}.",
+    "undecidable": lambda reasons, **_: f"Not decidable: {'; '.join(reasons)}.",
     "healthy": _healthy,
     "frozen": _frozen,
-    "build": lambda f: (
-        f"{f['rows']:,} people since the alarm have known outcomes: a challenger is built by {_method(f)}."
+    "build": _build,
+    "not_built": lambda method, problem, **_: f"No challenger by {_plain(method)}: {problem}",
+    "shadow": lambda method, **_: (
+        f"A challenger by {_plain(method)} decides beside the running model, on later people only."
     ),
-    "not_built": lambda f: f"No challenger by {_method(f)}: {f['problem']}",
-    "shadow": lambda f: f"A challenger by {_method(f)} decides beside the running model, on later people only.",
-    "predecessor_failed": lambda f: (
-        f"The predecessor could not decide this batch and is not asked again: {f['failure']}"
+    "predecessor_failed": lambda failure, **_: (
+        f"The predecessor could not decide this batch and is not asked again: {failure}"
     ),
     "rejected": _rejected,
     "gate": _gate,
     "reopened": _reopened,
-    "unfrozen": lambda f: f"{f['by']} has looked and lets the loop go on: {f['reason']}",
-    "promoted": lambda f: f"Promoted by {f['by']}: {f['reason']} The predecessor stays warm and decides beside it.",
-    "settled": lambda f: (
-        f"No norm was found broken in {f['batches']} batches since the promotion: the promoted model stays."
+    "unfrozen": lambda by, reason, **_: f"{by} has looked and lets the loop go on: {reason}",
+    "promoted": _promoted,
+    "settled": lambda batches, **_: (
+        f"No norm was found broken in {batches} batches since the promotion: the promoted model stays."
     ),
     "both_hurt": _both_hurt,
-    "rolled_back": lambda f: f"{f['why']} The predecessor decides again.",
+    "rolled_back": lambda why, **_: f"{why} The predecessor decides again.",
     "policy": _policy,
-    "went_back": lambda f: (
-        f"The database is older than what was noted of it: entry {f['noted']:,} was written at {f['noted_at']}, and it "
-        f"ends with entry {f['found']:,}, or has another one there. A copy was put back; what it lacks is counted "
-        "again from the feed, and decisions by people since then are lost."
+    "went_back": _went_back,
+    "served": lambda **f: (
+        f"What was served is not what should run: {_served_words(**f)}. The served decisions are judged."
     ),
-    "served": lambda f: f"What was served is not what should run: {_served_words(f)}. The served decisions are judged.",
-    "served_back": lambda f: "What is served is what should run again.",
-    "migrated": lambda f: (
-        f"This trail was written by an older version of Assay ({f['from']}): it goes on in form {f['to']}, and every "
-        "entry before this one stays as it is."
-    ),
-    "started": lambda f: str(f["said"]),
-    "why": lambda f: str(f["said"]),
+    "served_back": lambda **_: "What is served is what should run again.",
+    "migrated": _migrated,
+    "started": lambda said, **_: str(said),
+    "why": lambda said, **_: str(said),
 }

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 import pandas as pd
 
@@ -188,19 +188,24 @@ def pack_decisions(decided: Mapping[str, Ints], counted: Ints | None = None) -> 
 
 def unpack_counted(content: bytes) -> Ints:
     """Which rows' outcomes were counted, (n,) of 0 and 1, as `pack_decisions` packed it."""
-    document = json.loads(content)
-    if "counted" not in document:
-        return np.zeros(int(document["rows"]), dtype=np.int64)
-    bits = np.frombuffer(base64.b64decode(document["counted"]), dtype=np.uint8)
-    return np.unpackbits(bits, count=int(document["rows"])).astype(np.int64)
+    packed = msgspec.json.decode(content, type=_Packed)
+    return np.zeros(packed.rows, dtype=np.int64) if packed.counted is None else _bits(packed.counted, packed.rows)
 
 
 def unpack_decisions(content: bytes) -> tuple[int, dict[str, Ints]]:
     """How many rows, and the decisions of each model, that `pack_decisions` packed."""
-    document = json.loads(content)
-    n = int(document["rows"])
-    out = {}
-    for model, text in document["models"].items():
-        bits = np.frombuffer(base64.b64decode(text), dtype=np.uint8)
-        out[model] = np.unpackbits(bits, count=n).astype(np.int64)
-    return n, out
+    packed = msgspec.json.decode(content, type=_Packed)
+    return packed.rows, {model: _bits(text, packed.rows) for model, text in packed.models.items()}
+
+
+class _Packed(msgspec.Struct):
+    """What `pack_decisions` writes."""
+
+    rows: int
+    models: dict[str, str]
+    counted: str | None = None
+
+
+def _bits(text: str, rows: int) -> Ints:
+    bits = np.frombuffer(base64.b64decode(text), dtype=np.uint8)
+    return np.unpackbits(bits, count=rows).astype(np.int64)

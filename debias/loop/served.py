@@ -33,20 +33,21 @@ def reconciled(
 
     own, score: the running model's decisions and scores. Raises DataError for a column that cannot be read.
     """
-    columns = case.watch.served
+    logged = case.watch.served
+    model, decision, scored = (logged.get(k) for k in ("model", "decision", "score"))
     facts: dict[str, Any] = {"what": "served", "rows": len(frame), "running": running.id}
     decided, wrong = own, False
-    if "model" in columns:
-        others = _others(frame[columns["model"]], running)
+    if model is not None:
+        others = _others(frame[model], running)
         if others:
             wrong, facts = True, facts | {"model": max(others, key=lambda k: others[k]), "by": sum(others.values())}
-    if "decision" in columns:
-        served, known = _decisions(case, frame[columns["decision"]])
+    if decision is not None:
+        served, known = _decisions(case, frame[decision])
         decided = np.where(known, served, own)
         differ = int((known & (served != own)).sum())
         if differ > FEW * len(frame):
             wrong, facts = True, facts | {"differ": differ}
-            given = pd.to_numeric(frame[columns["score"]], errors="coerce").to_numpy() if "score" in columns else score
+            given = score if scored is None else pd.to_numeric(frame[scored], errors="coerce").to_numpy()
             between = None if given is None else _cut(given, served, known)
             usual = None if score is None else _cut(score, own, np.ones(len(own), dtype=bool))
             if between is not None and usual is not None and (between[0] > usual[1] or between[1] < usual[0]):

@@ -28,7 +28,7 @@ from audit.errors import DataError
 from audit.load.check import times_of
 from audit.load.groups import file_columns
 from audit.load.values import coded, with_columns
-from audit.watch.drift import EVERYONE
+from audit.watch.summaries import Feature
 
 Mask = npt.NDArray[np.bool_]
 HALF = 0.5
@@ -114,20 +114,18 @@ def shown(said: Mapping[str, int], most: int = 3) -> str:
 LARGEST = float(np.finfo(np.float32).max)
 
 
-def strange_values(frame: pd.DataFrame, known: Mapping[str, Any]) -> tuple[Mask, list[str]]:
+def strange_values(frame: pd.DataFrame, known: Mapping[str, Feature]) -> tuple[Mask, list[str]]:
     """Rows with a value in a feature that the first batches never had, or none where they always had one; (n,) and why
     for each row. known: feature -> what the first batches were like (audit.watch.drift.reference_of)."""
     strange: Mask = np.zeros(len(frame), dtype=bool)
     why = [""] * len(frame)
     for feature, kept in known.items():
-        part = kept["parts"][EVERYONE]
         column = frame[feature]
         gone = column.isna().to_numpy()
-        lacked = part["missing"] if kept["numeric"] else part["counts"].get("(missing)", 0)
-        found = [(gone, f"nothing in {feature!r}")] if not lacked else []
-        if not kept["numeric"]:
+        found = [(gone, f"nothing in {feature!r}")] if not kept.gone else []
+        if not kept.numeric:
             codes, names = coded(column)
-            new = np.array([*(n not in part["counts"] for n in names), False])[codes]
+            new = np.array([*(n not in kept.everyone.counts for n in names), False])[codes]
             found.append((new, f"a value in {feature!r} that was never seen before"))
         else:
             size = np.abs(pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan))

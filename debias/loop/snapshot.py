@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from audit.case import Case
@@ -15,12 +16,15 @@ from audit.policy import Policy
 from debias.loop.gate import judge_tally, norm_key
 from debias.loop.modes import Mode
 from debias.loop.state import State
+from debias.loop.trail import Entry
 from debias.loop.transitions import open_changes, undecided, verdict
 
 SCHEMA = "assay/watch/1"
 FILE = "watch.json"
 KEPT = 2000
 """So many batches and events are in the document; the trail has all of them."""
+SUMMED = ("policy", "state", "running", "batches", "rows", "norms", "pending", "groups", "changes")
+"""What a summary has of the document too."""
 _BATCH = ("batch", "incident", "empty", "duplicate")
 _PROMOTIONS = ("promoted", "rolled_back", "settled", "rejected", "frozen", "unfrozen")
 _INCIDENTS = ("incident", "restored", "outcomes", "no_outcomes")
@@ -45,7 +49,9 @@ class Board:
     def __init__(self) -> None:
         self._timeline: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self._events: deque[dict[str, Any]] = deque(maxlen=KEPT)
-        self._written: dict[str, deque[_Once]] = {k: deque(maxlen=KEPT) for k in ("timeline", "events")}
+        self._points: deque[_Once] = deque(maxlen=KEPT)
+        self._happened: deque[_Once] = deque(maxlen=KEPT)
+        self._said: deque[str] = deque(maxlen=KEPT)
         self._promotions: list[dict[str, Any]] = []
         self._incidents: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self._aside: Counter[str] = Counter()
@@ -55,27 +61,33 @@ class Board:
         self.approved: str | None = None
         """Who approved the model that runs; None for the case's own and after a rollback."""
 
-    def add(self, body: Mapping[str, Any], time: str) -> None:
+    def add(self, entry: Entry) -> None:
         """One entry of the trail."""
-        self.seq, self.time = int(body["seq"]), time
-        event = {k: body[k] for k in ("seq", "kind", "words", "before", "after", "running")} | {"time": time}
-        facts = body["facts"]
-        if body["kind"] == "batch":
+        self.seq, self.time = entry.seq, entry.time
+        kind, facts = entry.kind, entry.facts
+        event = {k: entry.body.get(k) for k in ("seq", "kind", "words", "before", "after", "running")}
+        event |= {"time": entry.time}
+        if kind == "batch":
             self._aside.update(facts.get("poor", {}))
-        self._held += body["kind"] == "incident"
-        if body["kind"] in _BATCH:
-            self._timeline.append(_point(body, facts, time))
-            self._written["timeline"].append(_Once(self._timeline[-1]))
-        if body["kind"] != "batch":
+        self._held += kind == "incident"
+        if kind in _BATCH:
+            self._timeline.append(_point(entry))
+            self._points.append(_Once(self._timeline[-1]))
+        if kind != "batch":
             self._events.append(event)
-            self._written["events"].append(_Once(event))
-        if body["kind"] in ("promoted", "rolled_back"):
+            self._happened.append(_Once(event))
+            self._said.append(entry.words)
+        if kind in ("promoted", "rolled_back"):
             self.approved = facts.get("by")
-        if body["kind"] in _PROMOTIONS:
+        if kind in _PROMOTIONS:
             named = {k: facts[k] for k in ("model", "predecessor", "method", "by", "reason", "gate") if k in facts}
             self._promotions.append(event | named)
-        if body["kind"] in _INCIDENTS:
+        if kind in _INCIDENTS:
             self._incidents.append(event | {"batch": facts.get("batch")})
+
+    def said(self) -> list[str]:
+        """The sentences of the last events."""
+        return list(self._said)
 
     def document(self, case: Case, policy: Policy, state: State, sensitive: tuple[str, ...]) -> dict[str, Any]:
         """The whole of watch.json."""
@@ -86,9 +98,10 @@ class Board:
         self, case: Case, policy: Policy, state: State, sensitive: tuple[str, ...], more: Mapping[str, Any]
     ) -> bytes:
         """The same as canonical JSON, with `more`: what grows with every batch is written out once, when it comes."""
-        short = self.short(case, policy, state, sensitive) | dict(more) | {k: f"\x00{k}" for k in self._written}
+        written = {"timeline": self._points, "events": self._happened}
+        short = self.short(case, policy, state, sensitive) | dict(more) | {k: f"\x00{k}" for k in written}
         rest, pieces = canonical(short, compact=True), []
-        for key, parts in self._written.items():
+        for key, parts in written.items():
             before, _, rest = rest.partition(f'"\\u0000{key}"'.encode())
             pieces += [before, b"[", b",".join(p.text for p in parts), b"]"]
         return b"".join([*pieces, rest])
@@ -124,7 +137,7 @@ class Board:
                 for w in state.monitor.watched
             ],
             "notes": list(state.monitor.notes),
-            "groups": undecided(state),
+            "groups": [msgspec.to_builtins(g) for g in undecided(state)],
             "changes": open_changes(state),
             "quarantine": {"held": self._held, "rows": sum(self._aside.values()), "reasons": dict(self._aside)},
             "pending": shadow if state.mode == Mode.APPROVAL else None,
@@ -149,27 +162,34 @@ class _Once:
         return self._text
 
 
-def _point(body: Mapping[str, Any], facts: Mapping[str, Any], time: str) -> dict[str, Any]:
+class _Stream(msgspec.Struct):
+    key: str
+    log_e: float | None
+    log_m: float | None
+
+
+def _point(entry: Entry) -> dict[str, Any]:
+    facts = entry.facts
     norms = [
         {k: n.get(k) for k in ("key", "metric", "kind", "attribute", "value", "low", "high", "limit", "status")}
         | {k: n.get(k) for k in ("highest", "lowest", "people", "reason")}
         for n in facts.get("norms", ())
     ]
-    streams = facts.get("streams", ())
+    streams = msgspec.convert(facts.get("streams", ()), list[_Stream])
     return {
         "number": facts.get("number"),
         "id": facts.get("batch"),
-        "kind": body["kind"],
+        "kind": entry.kind,
         "rows": facts.get("rows"),
         "first": facts.get("first"),
         "last": facts.get("last"),
-        "time": time,
-        "state": body["after"],
-        "running": body["running"],
+        "time": entry.time,
+        "state": entry.body.get("after"),
+        "running": entry.running,
         "norms": norms,
         "window": facts.get("window", {}),
-        "log_e": {s["key"]: s["log_e"] for s in streams},
-        "log_m": {s["key"]: s["log_m"] for s in streams},
+        "log_e": {s.key: s.log_e for s in streams},
+        "log_m": {s.key: s.log_m for s in streams},
         "harm": facts.get("harm"),
         "drift": len(facts.get("drift", ())),
     }

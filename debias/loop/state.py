@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+import msgspec
+from msgspec import structs
+
 from audit.cube import CodedRows, Cube, Floats, Meaning
 from audit.watch.cells import cube_from_json, cube_to_json
 from audit.watch.drift import Drift
@@ -32,10 +35,19 @@ class Tally:
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Tally:
-        return Tally(
-            None if data["arrived"] is None else cube_from_json(data["arrived"]),
-            None if data["matured"] is None else cube_from_json(data["matured"]),
-        )
+        kept = msgspec.convert(data, _Tally)
+        return Tally(_cube(kept.arrived), _cube(kept.matured))
+
+
+class _Tally(msgspec.Struct):
+    """A tally as it is kept."""
+
+    arrived: dict[str, Any] | None
+    matured: dict[str, Any] | None
+
+
+def _cube(kept: Mapping[str, Any] | None) -> Cube | None:
+    return None if kept is None else cube_from_json(dict(kept))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,12 +83,24 @@ class ShadowModel:
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> ShadowModel:
-        paired = None if data["paired"] is None else cube_from_json(data["paired"])
-        ours, theirs = Tally.from_json(data["ours"]), Tally.from_json(data["theirs"])
-        # None too in a trail that was last written before plans were kept.
-        kept = data.get("planned")
-        planned = None if kept is None else {(str(a), str(g)): int(n) for a, g, n in kept}
-        return ShadowModel(data["model"], data["method"], data["since"], ours, theirs, paired, data["batches"], planned)
+        kept = msgspec.convert(data, _Shadow)
+        ours, theirs, paired = Tally.from_json(kept.ours), Tally.from_json(kept.theirs), _cube(kept.paired)
+        planned = None if kept.planned is None else {(a, g): n for a, g, n in kept.planned}
+        return ShadowModel(kept.model, kept.method, kept.since, ours, theirs, paired, kept.batches, planned)
+
+
+class _Shadow(msgspec.Struct):
+    """A model beside the running one, as it is kept."""
+
+    model: str
+    method: str
+    since: int
+    ours: dict[str, Any]
+    theirs: dict[str, Any]
+    paired: dict[str, Any] | None
+    batches: int
+    planned: list[tuple[str, str, int]] | None = None
+    """None too in a trail that was last written before plans were kept."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,21 +167,56 @@ class State:
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> State:
-        given = dict(data)
-        given["mode"] = Mode(data["mode"])
-        given["before"] = None if data["before"] is None else Mode(data["before"])
-        given["monitor"] = Monitor.from_json(data["monitor"])
-        given["harm"] = None if data["harm"] is None else Harm.from_json(data["harm"])
-        for name in ("people", "decisions"):
-            given[name] = None if data[name] is None else Moves.from_json(data[name])
-        given["live"] = Tally.from_json(data["live"])
-        given["source"] = None if data["source"] is None else cube_from_json(data["source"])
-        given["trigger"] = None if data["trigger"] is None else tuple(data["trigger"])
-        given |= {k: tuple(data[k]) for k in ("tried", "reason", "left_out", "waiting")}
-        given["heard"] = Heard.from_json(data.get("heard"))
-        given["cut"] = None if data.get("cut") is None else (float(data["cut"][0]), float(data["cut"][1]))
-        given["beside"] = None if data["beside"] is None else ShadowModel.from_json(data["beside"])
-        return State(**given)
+        kept = msgspec.convert(data, _State)
+        made = {
+            "monitor": Monitor.from_json(kept.monitor),
+            "harm": None if kept.harm is None else Harm.from_json(kept.harm),
+            "people": None if kept.people is None else Moves.from_json(kept.people),
+            "decisions": None if kept.decisions is None else Moves.from_json(kept.decisions),
+            "live": Tally.from_json(kept.live),
+            "source": _cube(kept.source),
+            "heard": Heard.from_json(kept.heard),
+            "beside": None if kept.beside is None else ShadowModel.from_json(kept.beside),
+        }
+        return State(**(structs.asdict(kept) | made))
+
+
+class _State(msgspec.Struct, kw_only=True):
+    """The state as it is kept."""
+
+    mode: Mode
+    running: str
+    policy: str
+    monitor: dict[str, Any]
+    harm: dict[str, Any] | None
+    before: Mode | None
+    batch: int
+    matured: int
+    rows: int
+    since: int
+    entered: int
+    live: dict[str, Any]
+    source: dict[str, Any] | None
+    trigger: tuple[int, int] | None
+    reason: tuple[str, ...]
+    left_out: tuple[int, ...]
+    fresh: int
+    fresh_from: int
+    challengers: int
+    attempts: int
+    tried: tuple[str, ...]
+    beside: dict[str, Any] | None
+    rollbacks: int
+    cooldown: int
+    drift_tests: int
+    estimate: dict[str, Any] | None
+    people: dict[str, Any] | None
+    decisions: dict[str, Any] | None
+    barren: int = 0
+    waiting: tuple[int, ...] = ()
+    served: dict[str, Any] | None = None
+    cut: tuple[float, float] | None = None
+    heard: list[Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from audit.errors import DataError
 from audit.files import canonical, read_json, write_whole
 
@@ -45,6 +47,23 @@ class Served:
     threshold: float | None
     attributes: tuple[str, ...] = ()
     groups: tuple[tuple[tuple[str, ...], float], ...] = ()
+    base: str | None = None
+
+
+class _Threshold(msgspec.Struct):
+    group: tuple[str, ...]
+    threshold: float
+
+
+class _Kept(msgspec.Struct):
+    """How a model decides, as it is kept."""
+
+    method: str
+    file: str | None = None
+    format: str | None = None
+    threshold: int | float | None = None
+    attributes: tuple[str, ...] | None = None
+    groups: tuple[_Threshold, ...] | None = None
     base: str | None = None
 
 
@@ -87,16 +106,10 @@ class Store:
         return self._read(read_json(self.path(served_id, "json")), served_id)
 
     def _read(self, document: dict[str, Any], served_id: str) -> Served:
-        groups = tuple((tuple(g["group"]), float(g["threshold"])) for g in document.get("groups") or ())
+        kept = msgspec.convert(document, _Kept)
+        groups = tuple((g.group, float(g.threshold)) for g in kept.groups or ())
         return Served(
-            served_id,
-            document["method"],
-            document.get("file"),
-            document.get("format"),
-            document.get("threshold"),
-            tuple(document.get("attributes") or ()),
-            groups,
-            document.get("base"),
+            served_id, kept.method, kept.file, kept.format, kept.threshold, kept.attributes or (), groups, kept.base
         )
 
     def point(self, served_id: str, **more: Any) -> bytes | None:

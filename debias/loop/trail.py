@@ -26,12 +26,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from audit.errors import OutputError, VerificationError
 from debias.loop import database
 from debias.loop.ledger import HEAD, Ledger
-from debias.loop.page import BATCHES, FIRST, KEPT, META, PEOPLE, TRAIL, Page, head_of, link, sealed
+from debias.loop.page import BATCHES, EMPTY, FIRST, KEPT, META, PEOPLE, TRAIL, Head, Page, head_of, link, sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,23 @@ class Entry:
     time: str
     seal: str
     body: Mapping[str, Any]
+
+    @property
+    def kind(self) -> str:
+        return str(self.body.get("kind"))
+
+    @property
+    def running(self) -> str:
+        return str(self.body.get("running"))
+
+    @property
+    def words(self) -> str:
+        return str(self.body.get("words"))
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self.body.get("facts") or {}
+        return found
 
 
 class Trail:
@@ -58,7 +76,7 @@ class Trail:
         self._held: sa.Connection | None = None
         self._inode: int | None = None
         self._turn = threading.Lock()
-        self._seen: dict[str, Any] | None = None
+        self._seen: Head | None = None
         self._ledger: Ledger | None = None
 
     @staticmethod
@@ -127,14 +145,14 @@ class Trail:
                     if page.head != self._seen:
                         raise OutputError(
                             "the trail has another end than this watcher wrote",
-                            got=f"{page.head['seq']} entries",
-                            expected=f"{(self._seen or {}).get('seq', 0)} entries",
+                            got=f"{page.head.seq} entries",
+                            expected=f"{(self._seen or EMPTY).seq} entries",
                             todo="run `assay watch --check`, then `assay watch`: it goes on from the end it finds",
                         )
                     yield page
                     page.close()
                     if page.head != self._seen:
-                        page.keep(HEAD, page.head)
+                        page.keep(HEAD, msgspec.to_builtins(page.head))
                 self._seen = page.head
                 if self._ledger is not None:
                     for seq, kept in page.noted:
@@ -223,8 +241,8 @@ class Trail:
             rows = c.execute(sa.select(TRAIL).order_by(TRAIL.c.seq.desc()).limit(limit)).all()
         return [_entry(row) for row in reversed(rows)]
 
-    def head(self) -> dict[str, Any]:
-        """Where the trail ends: seq, hash and seal of the last entry."""
+    def head(self) -> Head:
+        """Where the trail ends."""
         with self._read() as c:
             return head_of(c)
 
@@ -292,7 +310,8 @@ class Trail:
                     raise _broken(seq, f"it is not the entry that an alert or a report noted as {noted[seq][:12]}")
                 prev = row.hash
                 ledger.note(seq, _kept_of(row.body))
-            _check_end(known, {"seq": seq, "hash": prev, "seal": seal}, noted or {})
+            found = Head(seq, prev, seal)
+            _check_end(known, found, noted or {})
             ledger.check_documents((r.name, r.value) for r in c.execute(sa.select(KEPT).order_by(KEPT.c.name)))
             rows = c.execute(sa.select(BATCHES).order_by(BATCHES.c.number)).yield_per(1000)
             ledger.check_batches(
@@ -303,7 +322,6 @@ class Trail:
                 ledger.check_people((r.number, bytes(r.hashes)) for r in kept)
             else:
                 ledger.check_people(())
-        found = {"seq": seq, "hash": prev, "seal": seal}
         if found == self._seen:  # no page was kept meanwhile
             self._ledger = ledger
         return {"entries": seq, "head": prev, "seal": seal}
@@ -319,17 +337,20 @@ def _kept_of(body: str) -> dict[str, Any]:
     if at < 0:
         return {}
     try:
-        found: dict[str, Any] = json.loads("{" + body[at:])["kept"]
-    except ValueError:  # a key of that name deeper down
-        found = json.loads(body).get("kept") or {}
-    return found
+        found = msgspec.json.decode("{" + body[at:], type=_Kept)
+    except msgspec.MsgspecError:  # a key of that name deeper down
+        found = msgspec.json.decode(body, type=_Kept)
+    return found.kept or {}
 
 
-def _kept_end(connection: sa.Connection) -> dict[str, Any]:
+class _Kept(msgspec.Struct):
+    kept: dict[str, Any] | None = None
+
+
+def _kept_end(connection: sa.Connection) -> Head:
     try:
-        head = head_of(connection)
-        return {"seq": int(head["seq"]), "hash": str(head["hash"]), "seal": str(head["seal"])}
-    except (ValueError, TypeError, KeyError) as error:
+        return head_of(connection)
+    except msgspec.MsgspecError as error:
         raise VerificationError(
             "trail",
             "the kept end of the trail cannot be read",
@@ -339,14 +360,14 @@ def _kept_end(connection: sa.Connection) -> dict[str, Any]:
         ) from error
 
 
-def _check_end(known: Mapping[str, Any], found: Mapping[str, Any], noted: Mapping[int, str]) -> None:
-    last = max([known["seq"], *noted])
-    if found["seq"] < last:
-        raise _broken(found["seq"] + 1, f"nothing: the end of the trail is missing ({found['seq']} of {last} entries)")
-    if found["seq"] > known["seq"]:
-        raise _broken(known["seq"] + 1, "an entry that no watcher wrote, behind the end of the trail")
-    if dict(known) != dict(found):
-        raise _broken(found["seq"], "it, and perhaps entries before it, were written anew: the kept end is another")
+def _check_end(known: Head, found: Head, noted: Mapping[int, str]) -> None:
+    last = max([known.seq, *noted])
+    if found.seq < last:
+        raise _broken(found.seq + 1, f"nothing: the end of the trail is missing ({found.seq} of {last} entries)")
+    if found.seq > known.seq:
+        raise _broken(known.seq + 1, "an entry that no watcher wrote, behind the end of the trail")
+    if known != found:
+        raise _broken(found.seq, "it, and perhaps entries before it, were written anew: the kept end is another")
 
 
 def _broken(seq: int, words: str) -> VerificationError:

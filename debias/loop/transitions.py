@@ -9,13 +9,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from audit.cube import Cube
+from audit.documents.watch import GroupNow
 from audit.policy import Policy
 from audit.values import UNKNOWN
 from audit.watch.counted import Counted
-from audit.watch.harm import bounds, open_harm, standing
+from audit.watch.harm import Standing, bounds, open_harm, standing
 from audit.watch.monitor import open_monitor
 from audit.watch.moves import anew, open_moves
 from audit.watch.watched import Watched
@@ -90,23 +92,20 @@ def open_changes(state: State) -> list[dict[str, Any]]:
     return found if state.served is None else [dict(state.served), *found]
 
 
-def undecided(state: State) -> list[dict[str, Any]]:
+def undecided(state: State) -> list[GroupNow]:
     """Every group that has come, and whether it is judged (audit/watch/harm.py)."""
     people = {} if state.people is None else {
-        (k[1], k[2]): sum(x for _, x in v) for k, v in state.people.history.counts.items() if k[0] == "share"
+        (k[1], k[2]): x for k, (_, x) in state.people.history.whole().items() if k[0] == "share"
     }  # fmt: skip
-    judged = {(g["attribute"], g["group"]): g for g in standing(state.harm)} if state.harm is not None else {}
-    nothing = {"outcomes": 0, "wrong": 0, "status": "undecided", "reason": "no outcomes are known yet"}
+    judged = {(g.attribute, g.group): g for g in standing(state.harm)} if state.harm is not None else {}
     out = []
     silent = state.heard.silent(0)
     for attribute, group in sorted({*people, *judged}):
-        found = judged.get((attribute, group)) or {**nothing, "first": None, "newest": None}
+        found = judged.get((attribute, group)) or Standing(attribute, group)
         gone = silent.get((attribute, group))
-        if gone is not None and found["status"] == "watched":
-            found = found | {"status": "undecided", "reason": silent_words((attribute, group), gone)}
-        out.append({"attribute": attribute, "group": group, "people": people.get((attribute, group), 0)} | {
-            k: found[k] for k in ("outcomes", "wrong", "status", "reason", "first", "newest")
-        })  # fmt: skip
+        if gone is not None and found.status == "watched":
+            found = replace(found, status="undecided", reason=silent_words((attribute, group), gone))
+        out.append(GroupNow(people=people.get((attribute, group), 0), **asdict(found)))
     return out
 
 
@@ -156,7 +155,7 @@ def _quiet(state: State, judged: Sequence[Counted], people: int) -> Stepped:
         state.mode == Mode.SUSPECT and state.batch - state.entered >= QUIET_BATCHES
     ):
         unsure = [c for c in judged if c.value is None]
-        groups = [g for g in undecided(state) if g["status"] == "undecided"]
+        groups = [g for g in undecided(state) if g.status == "undecided"]
         about = {"known": len(known), "unsure": unsure, "groups": groups}
         return enter(state, Mode.HEALTHY, "healthy"), (Event("healthy", {}, about),)
     return state, ()
@@ -341,6 +340,13 @@ def _roll_back(state: State, why: str, policy: Policy, sensitive: Sequence[str],
     return enter(now, Mode.ROLLED_BACK, "rolled_back"), (event,)
 
 
+class _Found(msgspec.Struct):
+    """A group that was found harmed: people and wrong decisions before."""
+
+    key: tuple[str, str]
+    before: tuple[int, int]
+
+
 def _harmed_too(state: State, keys: Sequence[str]) -> list[str]:
     """Which of the harmed groups the model beside is wrong about just as often, on the same people."""
     assert state.beside is not None
@@ -349,15 +355,16 @@ def _harmed_too(state: State, keys: Sequence[str]) -> list[str]:
     if state.harm is None or cube is None:
         return out
     levels = bounds(state.harm)
-    for found in state.harm.found:
-        attribute, group = found["key"]
+    for kept in state.harm.found:
+        found = msgspec.convert(kept, _Found)
+        attribute, group = found.key
         key = f"{HARM}{attribute}={group}"
         if key not in keys or attribute not in cube.attributes:
             continue
         margin = cube.margin((attribute,))
         n = margin.n[margin.groups.index((group,))] if (group,) in margin.groups else np.zeros((3, 2))
-        known = found["before"]
-        level = levels.get((attribute, group), known[1] / max(known[0], 1) + state.harm.tolerance)
+        people, wrong = found.before
+        level = levels.get((attribute, group), wrong / max(people, 1) + state.harm.tolerance)
         if n[:2].sum() and (n[0, 1] + n[1, 0]) / n[:2].sum() > level:
             out.append(key)
     return out

@@ -1,7 +1,5 @@
 """The version of what a trail keeps, and how an older one goes on.
 
-kept "schema": {"version": 2}   none: version 1, before who comes and what is decided was watched
-
 kept "schema": {"version": 2}   none: version 1, before it was watched who comes and what is decided
 """
 
@@ -9,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+import msgspec
 
 from audit.policy import Policy
 from audit.watch.cells import cube_from_json
@@ -25,7 +25,11 @@ VERSION = 2
 def version_of(trail: Trail) -> int:
     """The version of what is kept; 1 where it does not say."""
     kept = trail.kept("schema")
-    return int(kept["version"]) if kept else 1
+    return msgspec.convert(kept, _Version).version if kept else 1
+
+
+class _Version(msgspec.Struct):
+    version: int
 
 
 def state_in(trail: Trail, policy: Policy) -> State | None:
@@ -38,7 +42,7 @@ def state_in(trail: Trail, policy: Policy) -> State | None:
 
 def _from_1(old: Mapping[str, Any], trail: Trail, policy: Policy) -> dict[str, Any]:
     """Version 1 kept e-values of harm beside counts of the first batches, and the counts of every batch."""
-    rules = policy.loop
+    rules, first = policy.loop, msgspec.convert(old, _First)
     new = {k: v for k, v in old.items() if k != "source_batches"} | {"barren": 0, "waiting": [], "served": None}
     people = open_moves(rules.reference_batches, alpha=rules.drift_alpha, people=rules.people)
     made = open_moves(rules.reference_batches, alpha=rules.drift_alpha, people=rules.people)
@@ -46,34 +50,50 @@ def _from_1(old: Mapping[str, Any], trail: Trail, policy: Policy) -> dict[str, A
         if kept is not None:
             cube = cube_from_json(kept)
             people = _counted(people, number, composition_of(cube))
-            made = _counted(made, number, decisions_of(cube)) if number >= old["since"] else made
-    new |= {"people": people.to_json(), "decisions": made.to_json()}
-    new["harm"] = _harm_from_1(old, policy).to_json()
-    return new
+            made = _counted(made, number, decisions_of(cube)) if number >= first.since else made
+    harm = _harm_from_1(first, policy)
+    return new | {"people": people.to_json(), "decisions": made.to_json(), "harm": harm.to_json()}
+
+
+class _FirstHarm(msgspec.Struct):
+    """Harm in version 1: attribute, group and six figures of each; the last two are people and wrong decisions."""
+
+    risks: list[tuple[str, str, list[Any]]]
+    alarm: list[tuple[str, str]]
+    alpha: int | float
+
+
+class _First(msgspec.Struct):
+    """What of a state of version 1 has another form now."""
+
+    since: int
+    matured: int
+    source: dict[str, Any] | None
+    harm: _FirstHarm | None
+    source_batches: int = 0
 
 
 def _counted(moves: Moves, number: int, counts: Mapping[Key, Pair]) -> Moves:
     return Moves(moves.history.add(number, counts), moves.alpha, moves.people)
 
 
-def _harm_from_1(old: Mapping[str, Any], policy: Policy) -> Harm:
-    rules, kept = policy.loop, old["harm"]
-    first: dict[Key, Pair] = {} if old["source"] is None else counts_of(cube_from_json(old["source"]))
-    last = int(old["matured"]) - 1
+def _harm_from_1(old: _First, policy: Policy) -> Harm:
+    rules, kept = policy.loop, old.harm
+    first: dict[Key, Pair] = {} if old.source is None else counts_of(cube_from_json(old.source))
+    last = old.matured - 1
     if kept is None:
-        batches = int(old["source_batches"])
-        history = History((last,), (0,), {k: (v,) for k, v in first.items()}, rules.reference_batches, batches)
-        if not batches:
+        history = History.begin(first, last, rules.reference_batches, old.source_batches)
+        if not old.source_batches:
             history = History.begin(first=rules.reference_batches)
         return Harm(history, rules.harm, rules.alpha * HARM_PART, rules.people)
     history = History.begin(first)
-    later: dict[Key, Pair] = {(a, g): (int(v[4]), int(v[5])) for a, g, v in kept["risks"]}
+    later: dict[Key, Pair] = {(a, g): (int(v[4]), int(v[5])) for a, g, v in kept.risks}
     if any(n for n, _ in later.values()):
         history = history.add(last, later)
-    alarm = tuple((str(a[0]), str(a[1])) for a in kept["alarm"])
+    alarm = tuple(kept.alarm)
     found = []
     for k in alarm:
         pairs = {"before": list(first.get(k, (0, 0))), "after": list(later.get(k, (0, 0)))}
-        found.append({"key": list(k), "since": -1, **pairs, "p": None, "alpha": kept["alpha"]})
+        found.append({"key": list(k), "since": -1, **pairs, "p": None, "alpha": kept.alpha})
     done = history.batches
     return Harm(history, rules.harm, rules.alpha * HARM_PART, rules.people, alarm, tuple(found), {}, done)

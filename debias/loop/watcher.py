@@ -13,6 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from audit import progress
 from audit.case import Case
 from audit.errors import AssayError, CaseError, InputError, OutputError
@@ -26,18 +28,19 @@ from debias.loop.approver import Open, problem_with_signature
 from debias.loop.begun import same_case, same_model
 from debias.loop.build import Lesson, build, rows_since
 from debias.loop.health import Health
-from debias.loop.ingest import Taken, Taker, known_of, reason, unusable
+from debias.loop.ingest import Taken, Taker, reason, unusable
 from debias.loop.lineage import Lineage
 from debias.loop.modes import Mode
 from debias.loop.norms import policy_to_json, settings_of, with_delay
 from debias.loop.notices import Notices
 from debias.loop.once import Once, once
 from debias.loop.quarantine import keep_aside, words_left
+from debias.loop.reference import Calibrated, Reference, known_of
 from debias.loop.retention import Retention
 from debias.loop.sentences import counted
 from debias.loop.serve import Servers, meaning_of
 from debias.loop.sift import shown
-from debias.loop.snapshot import FILE, Board, plain
+from debias.loop.snapshot import FILE, SUMMED, Board, plain
 from debias.loop.sources import open_source
 from debias.loop.state import Built, Decision, Event, Input, NewPolicy, State
 from debias.loop.step import first_state, step
@@ -88,17 +91,17 @@ class Watcher:
         self._once = counted_once if isinstance(counted_once, Once) else None
         self._source = Without(counted_once, trail.kept("without") or {})
         self._taker = Taker(case, self._source, self._servers, self._store, trail, self._known)
-        self._reference: dict[str, Any] | None = trail.kept("reference")
+        self._reference = Reference.of(trail.kept("reference"))
         self._source.know(known_of(self._reference))
-        self._calibration: dict[str, Any] | None = trail.kept("calibration")
+        self._calibration = Calibrated.of(trail.kept("calibration"))
         self._board = Board()
         self._said: list[str] = []
         self._doubt = False
         self._alerts = Alerts.of(case, out)
         self._notices = Notices(out / FILE)
         for entry in trail.entries():
-            self._retention.entry(entry.body)
-            self._board.add(entry.body, entry.time)
+            self._retention.entry(entry)
+            self._board.add(entry)
             self._alerts.tell([entry])  # what a run that was killed had no time to tell
             self._tell_lineage(entry)
         found = state_in(trail, self._policy)
@@ -192,7 +195,8 @@ class Watcher:
         if self._elsewhere is None:
             return
         try:
-            self._elsewhere.note(anchor.first_of(self._trail), self._trail.head(), database.now(), now=now)
+            head = msgspec.to_builtins(self._trail.head())
+            self._elsewhere.note(anchor.first_of(self._trail), head, database.now(), now=now)
         except (AssayError, OSError) as error:
             self._notices.add(f"The end of the trail could not be noted elsewhere: {reason(error)}")
 
@@ -202,7 +206,7 @@ class Watcher:
         if self._state.policy == policy.sha256:
             return
         before = self._trail.kept("about")
-        words = f"The policy has changed: {before['version']} -> {policy.version}."
+        words = f"The policy has changed: {before.get('version')} -> {policy.version}."
         if policy.loop.automatic:
             words += " The new one lets the loop promote a challenger without a person."
         keep = {"about": before | {"version": policy.version}, "policy": policy_to_json(policy)}
@@ -235,7 +239,7 @@ class Watcher:
         self._build()
         self._hear()
         if not self._doubt:
-            self._retention.after(self._state, self._known, (self._reference or {}).get("batches", ()))
+            self._retention.after(self._state, self._known, () if self._reference is None else self._reference.batches)
         self.show(hurry=False)
         return True
 
@@ -260,8 +264,8 @@ class Watcher:
         if self._once is not None:
             self._once.recounted(self._trail.people())
         self._source.again(self._trail.kept("without") or {})
-        self._reference = self._trail.kept("reference")
-        self._calibration = self._trail.kept("calibration")
+        self._reference = Reference.of(self._trail.kept("reference"))
+        self._calibration = Calibrated.of(self._trail.kept("calibration"))
         self._after_write()
         self._doubt = False
         self.health.trouble(None)
@@ -329,22 +333,18 @@ class Watcher:
         if told is not None:
             self._notices.add(told)
         row = (number, taken.batch.id, taken.batch.sha256)
+        new: dict[str, Reference | Calibrated | None]
         new = {"reference": taken.reference, "calibration": taken.calibration}
-        keep = {name: value for name, value in new.items() if value is not None}
+        keep = {name: plain(value.to_json()) for name, value in new.items() if value is not None}
         without: Mapping[str, Sequence[str]] = self._source.kept
         if taken.gone:
-            without = keep["without"] = {**without, str(number): list(taken.gone)}
+            without = {**without, str(number): list(taken.gone)}
+            keep |= {"without": without}
         done = [m.index for m in taken.batch.matured if not m.missing]
         self._write(
-            before,
-            events,
-            after,
-            batch=(*row, taken.cube, taken.pending),
-            people=taken.people,
-            waiting=taken.waiting,
-            forget=done,
-            **keep,
-        )
+            before, events, after, batch=(*row, taken.cube, taken.pending), people=taken.people,
+            waiting=taken.waiting, forget=done, **keep,
+        )  # fmt: skip
         self._known.append(row)
         if taken.people and self._once is not None:
             self._once.counted(number, taken.people)
@@ -354,7 +354,7 @@ class Watcher:
 
     def _why(self, events: Sequence[Event], after: State) -> list[Event]:
         """Where the change sits that raised an alarm. It is no part of the alarm, and where it fails that is said."""
-        keys = [k for e in events if e.kind == "confirmed" for k in e.facts["norms"]]
+        keys = [k for e in events if e.kind == "confirmed" for k in e.facts.get("norms", ())]
         if not keys or self._reference is None:
             return []
         running, features = self._store.served(after.running), self._source.features
@@ -417,11 +417,11 @@ class Watcher:
             anchor.note(self._out, self._trail.head(), database.now())
         self._anchor()
         for entry in self._trail.entries(after=self._board.seq):
-            self._board.add(entry.body, entry.time)
+            self._board.add(entry)
             self._alerts.tell([entry])
             self._tell_lineage(entry)
-            if entry.body["kind"] != "batch":
-                self._said.append(entry.body["words"])
+            if entry.kind != "batch":
+                self._said.append(entry.words)
         self._point()
 
     def _tell_lineage(self, entry: Entry) -> None:
@@ -485,15 +485,12 @@ class Watcher:
     def summary(self, taken: int) -> dict[str, Any]:
         """What this run did: where the loop is now, and a sentence for each thing that happened."""
         document = self.document()
-        head = self._trail.kept("head")
+        head = self._trail.head()
         return {
             "schema": "assay/watch-summary/1",
             "case": self._case.name,
-            **{
-                k: document[k]
-                for k in ("policy", "state", "running", "batches", "rows", "norms", "pending", "groups", "changes")
-            },
+            **{k: document[k] for k in SUMMED},
             "taken": taken,
             "said": self._said,
-            "trail": {"entries": head["seq"], "head": head["hash"]},
+            "trail": {"entries": head.seq, "head": head.hash},
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from audit.watch.attribution import (
     segment_tables,
 )
 from debias.loop.gate import HARM
+from debias.loop.reference import Reference
 from debias.loop.serve import coded_rows, labels_of, meaning_of
 from debias.loop.sources import Source
 from debias.loop.state import Event, State
@@ -33,13 +34,13 @@ Decide = Callable[[Any], Ints]
 
 
 def explained(
-    case: Case, state: State, keys: Sequence[str], reference: Mapping[str, Any], source: Source, decide: Decide
+    case: Case, state: State, keys: Sequence[str], reference: Reference, source: Source, decide: Decide
 ) -> Event | None:
     """What moved each gap that raised the alarm. keys: as in `State.reason`; decide: the running model on a frame.
 
     None where there is nothing to compare yet. It says where a change sits, not what caused it.
     """
-    first = [int(n) for n in reference["batches"]]
+    first = list(reference.batches)
     end = state.matured if case.data.label is not None else state.batch
     last = [n for n in range(end) if n not in state.left_out and n > max(first)][-WINDOW:]
     if not first or not last:
@@ -71,7 +72,7 @@ def explained(
 
 
 def _tables(
-    case: Case, numbers: Sequence[int], reference: Mapping[str, Any], source: Source, decide: Decide
+    case: Case, numbers: Sequence[int], reference: Reference, source: Source, decide: Decide
 ) -> dict[tuple[tuple[str, ...], str], Table]:
     out: dict[tuple[tuple[str, ...], str], Table] = {}
     for number in numbers:
@@ -80,7 +81,7 @@ def _tables(
             continue
         frame = arrival.frame
         rows = coded_rows(case, frame, decide(frame), labels_of(case, frame))
-        for table in segment_tables(reference["features"], frame, rows):
+        for table in segment_tables(reference.features, frame, rows):
             name = (table.attribute, table.by)
             out[name] = out[name] + table if name in out else table
     return out

@@ -29,19 +29,15 @@ from audit.stress.noticed import Noticed, Watchers
 from audit.stress.predicates import Literal
 from audit.stress.serving import Entry, Served, serving
 from audit.stress.spec import StressSpec
-from audit.stress.words import best_of, figure_name, nothing_worse, noticed, words_of
+from audit.stress.words import GIVEN_FITS, WORST, best_of, figure_name, nothing_worse, noticed, words_of
 from debias.stress.training import Trained
 
 SCHEMA = "assay/stress/1"
 FILE = "stress.json"
 HONEST = (
-    "This is the worst that was found, not the worst there is: the search looks at conditions on recorded columns and "
-    "at the corruptions listed, within the budget."
+    f"{WORST}: the search looks at conditions on recorded columns and at the corruptions listed, within the budget."
 )
-ONE_FIT = (
-    "The interval is about which people were measured, given the two fitted models; another draw of training data "
-    "would move both."
-)
+ONE_FIT = f"{GIVEN_FITS}; another draw of training data would move both."
 
 
 @keeps

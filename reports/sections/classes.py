@@ -37,7 +37,7 @@ def section(sources: Sources) -> Section | None:
         Paragraph(
             f"The outcome has {len(found.names)} classes: {_listed(found.names)}. The other chapters ask of "
             f"“{positive}” or not. Here each class stands against all others, and the averages give every class the "
-            f"same weight. {found.family} comparisons were made here, and p-values are adjusted for all of them."
+            f"same weight. {words.compared(found.family, ' here')}"
         ),
         Table(
             "What is asked over all classes",

@@ -101,8 +101,8 @@ def section(sources: Sources) -> Section:
     evidence = sources.evidence
     blocks: list[Block] = [
         Paragraph(
-            f"{evidence.family} comparisons were made, and p-values are adjusted for all of them. For every gap, "
-            "less apart is better. No single rate settles the matter: where base rates differ, they cannot all agree."
+            f"{words.compared(evidence.family)} For every gap, less apart is better. No single rate settles the "
+            "matter: where base rates differ, they cannot all agree."
         ),
         _questions(sources),
     ]

@@ -8,6 +8,7 @@ from audit.documents.evidence import Evidence
 from reports import words
 from reports.blocks import Block, Heading, Lead, Paragraph, Points, Section, Sources
 from reports.sections import board, find
+from reports.sections.board.said import CAUSE, NO_OUTCOME, REFUSED
 
 
 def section(sources: Sources) -> Section:
@@ -78,11 +79,7 @@ def _done(sources: Sources) -> str:
 
 
 def _open(evidence: Evidence) -> list[str]:
-    out = ["Why groups are apart, and whether that is right."]
-    if evidence.data.label is None:
-        out.append("Whether decisions were right: what became of the people is not in the data.")
-    else:
-        out.append("How people fare whose outcome nobody saw, such as those who were refused.")
+    out = [CAUSE, NO_OUTCOME if evidence.data.label is None else REFUSED]
     missing = [r for r in evidence.rates if not r.estimable]
     if missing:
         out.append("How some small groups fare: too few people are in them.")

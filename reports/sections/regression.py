@@ -40,7 +40,7 @@ def section(sources: Sources) -> Section | None:
         Paragraph(
             "A number is predicted, and nothing is decided: there are no rates of decisions, and the policy's norms "
             f"about them are not judged. {RESIDUAL} "
-            f"{found.direction} {found.family} comparisons were made, and p-values are adjusted for all of them."
+            f"{found.direction} {words.compared(found.family)}"
         ),
         Table(
             "What each figure asks",

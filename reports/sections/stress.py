@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from audit.documents.contract import CheckHeld, ContractHeld
 from audit.documents.stress import Finding, Stress, Whatif
-from audit.stress.words import best_of, figure_name, nothing_worse, noticed, plausible, words_of
+from audit.stress.words import GIVEN_FITS, WORST, best_of, figure_name, nothing_worse, noticed, plausible, words_of
 from reports import words
 from reports.blocks import Block, Heading, Notice, Paragraph, Points, Section, Sources, Table
 from reports.sections import find
@@ -100,8 +100,7 @@ def fed(document: Stress) -> list[Block]:
             f"The model stays as it is, and at most {budget} of what it is fed is wrong. {s.candidates:,} "
             f"combinations of an error and of the people hit by it were looked at on {s.searched_rows:,} rows; the "
             f"worst of each figure was then measured on {s.reported_rows:,} other rows, with a 95 % interval over "
-            "all of them. The group of a person is the true one. This is the worst that was found, not the worst there "
-            "is."
+            f"all of them. The group of a person is the true one. {WORST}."
         ),
     ]
 
@@ -116,7 +115,7 @@ def learned(document: Stress) -> list[Block]:
         Paragraph(
             f"{t.candidates:,} combinations were ranked on {t.searched_rows:,} rows, and {t.fits} of them "
             f"confirmed by fitting the model again; here are {t.reported_rows:,} clean rows that none of this used. "
-            "The interval is about which people were measured, given the two fitted models."
+            f"{GIVEN_FITS}."
         ),
     ]
 

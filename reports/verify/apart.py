@@ -3,15 +3,17 @@
     judged_apart(pdf, asked, rerun) -> Verification
     parts_apart(pdf) -> signatures and embedded files, where the file holds as far as its manifest
 
-Bytes and options go in as one frame; lines come back as data. What the file does to its reader (a loop, a bomb, a
-crash) ends that process, and is a check that failed. A new run needs the model and the data, so it is made by the
-caller; only comparing it is done in there.
+Bytes and options go in as one frame; lines come back as data. Where there are two processors, a second such process
+makes the pages again meanwhile; its line counts only where every figure held in the first. What the file does to its
+reader (a loop, a bomb, a crash) ends that process, and is a check that failed. A new run needs the model and the data,
+so it is made by the caller; only comparing it is done in there.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -22,7 +24,7 @@ import numpy as np
 
 from audit import progress
 from audit.errors import AssayError, OutputError
-from audit.models.process import Limits
+from audit.models.process import Limits, processors
 from audit.sandbox.call import PRINTING, Enclosed
 from reports.attest.statements import LOCK_FILE
 from reports.known import remember
@@ -62,11 +64,18 @@ def _judged_apart(pdf: bytes, asked: Asked, rerun: Any, limits: Limits | None) -
     if len(pdf) > MOST_BYTES:  # nothing of it is read
         return _stopped(pdf, "the file is too large", f"at most {MOST_BYTES:,} bytes", "more than that")
     progress.stage("Checking the report")
-    with _enclosed(limits or LIMITS) as child:
+    with _enclosed(limits or LIMITS) as child, _pages(pdf, asked, limits or LIMITS) as pages:
         try:
             fields, arrays = _packed(pdf, asked, rerun is not None)
-            told, given = child.call(fields, seconds=None, **arrays)
-            found = _read(told, given, child.isolation)
+            told, given = child.call(fields | {"elsewhere": pages is not None}, seconds=None, **arrays)
+            isolation = child.isolation
+            if pages is not None and _answer(told).waits:
+                progress.stage("Making the pages again")
+                line, walls = pages.result()
+                printed = Question("printed", rerun=rerun is not None, line=line)
+                told, given = child.call(msgspec.to_builtins(printed), seconds=None)
+                isolation = isolation if line is None else tuple(w for w in isolation if w in walls)
+            found = _read(told, given, isolation)
             if rerun is None:
                 return found
             made: Mapping[str, bytes] | None = None
@@ -78,7 +87,7 @@ def _judged_apart(pdf: bytes, asked: Asked, rerun: Any, limits: Limits | None) -
             progress.stage("Comparing")
             again = {f"{FILE}{n}": _array(d) for n, d in (made or {}).items()}
             told, given = child.call({"do": "rerun", "made": made is not None}, seconds=None, **again)
-            return replace(_read(told, given, child.isolation), again=found.again)
+            return replace(_read(told, given, isolation), again=found.again)
         except _Stopped as error:
             return _stopped(pdf, error.problem, error.expected)
 
@@ -138,6 +147,28 @@ def _enclosed(limits: Limits) -> Iterator[Enclosed]:
         yield enclosed
 
 
+@contextmanager
+def _pages(pdf: bytes, asked: Asked, limits: Limits) -> Iterator[Future[tuple[Check | None, tuple[str, ...]]] | None]:
+    """The line on pages, from a process of its own, and its walls; None in place of the line where it found none.
+
+    None where the first process makes them: where it is to hand out what it made, and with one processor.
+    """
+    if not asked.contents or asked.print_again or processors() < 2:
+        yield None
+        return
+
+    def ask() -> tuple[Check | None, tuple[str, ...]]:
+        try:
+            told, _ = child.call({"do": "pages"}, seconds=None, pdf=_array(pdf))
+            lines = _answer(told).verification.checks
+            return (lines[0] if lines else None), child.isolation
+        except AssayError:
+            return None, ()  # the first process then tries itself, and says what the file does to it
+
+    with ThreadPoolExecutor(1) as pool, _enclosed(limits) as child:
+        yield pool.submit(ask)
+
+
 def _array(data: bytes) -> np.ndarray:
     return np.frombuffer(data, dtype=np.uint8)
 
@@ -160,13 +191,17 @@ def _packed(pdf: bytes, asked: Asked, rerun: bool) -> tuple[dict[str, Any], dict
 
 
 def _read(told: Mapping[str, Any], arrays: Mapping[str, np.ndarray], isolation: tuple[str, ...]) -> Verification:
-    try:
-        found = msgspec.convert(told, Answer).verification
-    except msgspec.ValidationError as error:
-        raise _Stopped(UNREADABLE) from error
+    found = _answer(told).verification
     page = arrays.get("again")
     again = None if page is None else page.tobytes()
     return replace(found, again=again, isolation=isolation)
+
+
+def _answer(told: Mapping[str, Any]) -> Answer:
+    try:
+        return msgspec.convert(told, Answer)
+    except msgspec.ValidationError as error:
+        raise _Stopped(UNREADABLE) from error
 
 
 def _stopped(pdf: bytes, problem: str, expected: str, got: str = "") -> Verification:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from reports.signature import Signature
-from reports.verify.result import Verification
+from reports.verify.result import Check, Verification
 
 if TYPE_CHECKING:
     from reports.log.proof import Proof
@@ -41,8 +41,9 @@ class ProofOf(msgspec.Struct, frozen=True):
 
 
 class Question(msgspec.Struct, frozen=True):
-    """What the process that reads a report is asked. do: "verify", "rerun" (made: there are files to compare with) or
-    "parts"; crls: how many lists come with it; log, proof: whether, and of what, one comes with it."""
+    """What a process that reads a report is asked. do: "verify" (elsewhere: another one makes the pages), "printed"
+    (line: what that one found), "rerun" (made: there are files to compare with), "pages" or "parts"; crls: how many
+    lists come with it; log, proof: whether, and of what, one comes with it."""
 
     do: str
     rerun: bool = False
@@ -55,10 +56,13 @@ class Question(msgspec.Struct, frozen=True):
     contents: bool = True
     second_opinion: bool = False
     print_again: bool = False
+    elsewhere: bool = False
+    line: Check | None = None
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What it answers; signatures: of "parts", where every check before the figures held."""
+    """What it answers; signatures: of "parts", where every check before the figures held; waits: for "printed"."""
 
     verification: Verification
     signatures: tuple[Signature, ...] | None = None
+    waits: bool = False

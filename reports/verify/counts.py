@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from audit.documents.series import Point, Series
+from audit.documents.series import Point, Series, Standing
 from reports.series_counts import judged_again, margins_in, same_figures, stream_of
 from reports.verify.result import Broken, shown
 
@@ -62,8 +62,14 @@ def _without_counts(points: Mapping[int | None, Point], again: Collection[tuple[
     return withheld, lost
 
 
+def not_as_last(mine: Standing, right: Standing | None = None) -> Broken:
+    """The refusal of a norm that is told otherwise than after the last batch."""
+    expected = "" if right is None else shown(right.value)
+    return Broken("a norm does not stand as after the last batch", got=shown(mine.value), expected=expected)
+
+
 def _check_last(series: Series) -> None:
     last = {n.key: n for n in series.timeline[-1].norms} if series.timeline else {}
     for norm in series.norms:
         if norm.source == "counts" and norm != last.get(norm.key):
-            raise Broken("a norm does not stand as after the last batch", got=shown(norm.value))
+            raise not_as_last(norm)

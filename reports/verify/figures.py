@@ -12,20 +12,31 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
+
 from audit.derived import ONLY_WITH
 from audit.documents import Documents, FormError, record_in
-from audit.documents.mitigation import AimAsked
-from audit.documents.search import AskedFor
 from audit.errors import AssayError
+from audit.evidence import LISTS, measures_to_json
 from audit.funnel import figures
 from audit.metrics import METRICS
-from reports.verify.forms import Aimed, Candidate, NormAsked, Searched, Stages, TrialOf
+from audit.wide import KEY, left_to_cube, thinned, told_of
+from reports.verify.forms import (
+    Aimed,
+    Candidate,
+    MadeOf,
+    NormAsked,
+    Picked,
+    SearchAsked,
+    Searched,
+    Stages,
+    TrialOf,
+)
 from reports.verify.result import Broken, arm_named, plain, shown
 
 TOLERANCE = 1e-9
 FIXED = ("alpha", "floor")
 """Settings that nobody can choose: what pages say of intervals and small groups holds for these values alone."""
-LISTS = ("rates", "gaps", "dataset", "counts", "pairs", "power")
 
 
 def recompute(cube: Any, settings: Mapping[str, Any]) -> tuple[dict[str, Any], Any, Any, Any]:
@@ -69,9 +80,15 @@ def check_figures(files: Mapping[str, bytes]) -> str:
         raise Broken(
             "the evidence was measured on another cube", got=digest, expected="the sha256 that the evidence states"
         )
-    again, margins, how, measures = recompute(load(files, "cube.json"), evidence.get("settings", {}))
-    more = derived(margins, how, evidence.get("population"), evidence.get("norms", []))
-    found = [*model_findings(evidence.get("model") or {}), *findings(measures), *further_findings(more)]
+    _, margins, how, measures = recompute(load(files, "cube.json"), evidence.get("settings", {}))
+    norms = evidence.get("norms", [])
+    left = left_to_cube(margins, measures.gaps, norms) if KEY in evidence else None
+    if KEY in evidence:
+        _alike("what is left to the cube", evidence.get(KEY), None if left is None else msgspec.to_builtins(left))
+    again = measures_to_json(told_of(measures, left))
+    made = derived(margins, how, evidence.get("population"), norms, left)
+    found = [*model_findings(evidence.get("model") or {}), *findings(measures), *further_findings(made)]
+    more = thinned(made, left)
     compared = sum(compare(name, evidence.get(name), again[name]) for name in LISTS)
     compared += differ("family", evidence.get("family", 0), measures.family, "family")
     if list(evidence.get("findings", [])) != found:
@@ -91,7 +108,8 @@ def check_figures(files: Mapping[str, bytes]) -> str:
         stages = record_in(Stages, evidence.get("funnel"), "evidence.json")
         compared += _alike("funnel", stages.figures, figures(stages.counts, stages.stages, how))
     withheld = sum(1 for c in evidence.get("counts", []) if c.get("suppressed"))
-    words = f"; {withheld} groups are withheld and were not verified" if withheld else ""
+    words = f"; {len(left.attributes)} intersections are left to the cube, which has them" if left else ""
+    words += f"; {withheld} groups are withheld and were not verified" if withheld else ""
     lists = ", ".join(f"{len(evidence[name]):,} {name}" for name in LISTS)
     return f"{compared:,} values computed again from the embedded cube ({lists}) and found equal{words}"
 
@@ -164,34 +182,35 @@ def check_search(files: Mapping[str, bytes]) -> str:
                 compared += _alike(f"search, {name}, {key}", getattr(entry, key), value)
         for number, (t, on) in enumerate(zip(trials, front_in(document), strict=True), 1):
             compared += differ(f"search, candidate {number}", t.front, on, "front")
-        compared += _picked(Documents.of(files), found.asked, trials)
+        compared += _picked(files, found.asked, trials)
     except (AssayError, TypeError, ValueError, KeyError, IndexError, ArithmeticError, AttributeError) as error:
         raise Broken("the search cannot be measured", got=type(error).__name__) from error
     return f"{compared:,} values of {len(trials)} candidates computed again from their counts"
 
 
-def _picked(documents: Documents, asked: AskedFor, trials: Sequence[TrialOf]) -> int:
+def _picked(files: Mapping[str, bytes], asked: SearchAsked, trials: Sequence[TrialOf]) -> int:
     """The choice in mitigation.json, where it was made from this search, is of the candidate that it names."""
-    made = documents.mitigation
-    choice = None if made is None else made.choice
-    if made is None or choice is None or choice.search.sha256 != hashlib.sha256(documents["search.json"]).hexdigest():
+    plain = load(files, "mitigation.json") if "mitigation.json" in files else {}
+    choice = record_in(Picked, plain, "mitigation.json").choice
+    if choice is None or choice.search.sha256 != hashlib.sha256(files["search.json"]).hexdigest():
         return 0
     entry = next((t for t in trials if t.trial == choice.trial), None)
     if entry is None or entry.failed is not None:
         raise Broken("the candidate picked is not in the search", got=shown(choice.trial))
-    aim = record_in(AimAsked, made.parameters, "mitigation.json")
+    made = record_in(MadeOf, plain, "mitigation.json")
+    aim, told = made.parameters, made.choice
     hyper = {k: v for k, v in entry.parameters.items() if k != "tolerance"} or None
     pairs = (
         ("method", made.method, entry.method),
-        ("parameters", None if made.search is None else made.search.hyper, hyper),
+        ("parameters", made.search.hyper, hyper),
         # Where the candidate has no tolerance of its own, a person named the one to judge by.
         ("tolerance", aim.tolerance, entry.parameters.get("tolerance", aim.tolerance)),
         ("seed", made.seed, asked.seed),
         ("constraint", aim.constraint, asked.constraint),
         ("attributes", aim.attributes, asked.attributes),
-        ("on_front", choice.on_front, entry.front),
-        ("looked_at", choice.looked_at, len(trials)),
-        ("same_model", choice.same_model, made.model.sha256 == entry.model),
+        ("on_front", told.on_front, entry.front),
+        ("looked_at", told.looked_at, len(trials)),
+        ("same_model", told.same_model, made.model.sha256 == entry.model),
     )
     return sum(differ("choice of a candidate", got, expected, key) for key, got, expected in pairs)
 

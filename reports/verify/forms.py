@@ -8,8 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from audit.documents.base import Names, Record
-from audit.documents.mitigation import GroupApart
-from audit.documents.search import AskedFor
+from audit.documents.mitigation import AimAsked, GroupApart
 
 
 class NormAsked(Record, frozen=True):
@@ -69,9 +68,57 @@ class TrialOf(Record, frozen=True):
     model: str | None = None
 
 
+class SearchAsked(Record, frozen=True):
+    """What decides how a candidate comes out, beside its own parameters."""
+
+    seed: int
+    constraint: str
+    attributes: Names
+
+
 class Searched(Record, frozen=True):
     """search.json."""
 
-    asked: AskedFor
+    asked: SearchAsked
     original: SearchPlace
     trials: tuple[dict[str, Any], ...]
+
+
+class ShaOf(Record, frozen=True):
+    sha256: str
+
+
+class ChoiceNamed(Record, frozen=True):
+    """Which candidate of which search was picked."""
+
+    search: ShaOf
+    trial: int
+
+
+class Picked(Record, frozen=True):
+    """mitigation.json, as far as it says so; None where no search was picked from."""
+
+    choice: ChoiceNamed | None = None
+
+
+class ChoiceTold(Record, frozen=True):
+    """What is told of the choice, and follows from the search."""
+
+    on_front: bool
+    looked_at: int
+    same_model: bool
+
+
+class Hyper(Record, frozen=True):
+    hyper: dict[str, Any] | None
+
+
+class MadeOf(Record, frozen=True):
+    """mitigation.json of a candidate that was picked: how it was made."""
+
+    method: str
+    seed: int
+    parameters: AimAsked
+    search: Hyper
+    choice: ChoiceTold
+    model: ShaOf

@@ -29,6 +29,8 @@ SIGNS = {
 }
 """Uses of a certificate under which a person signs documents; one without any list may be used for all."""
 
+STORE = "/DSS"
+"""The name of a PDF's validation data (ETSI EN 319 142-1)."""
 KNOWN = {"basic_constraints", "key_usage", "extended_key_usage", "certificate_policies", "subject_alt_name"}
 """Critical extensions that are looked at, or say nothing that is relied on; any other is refused (RFC 5280, 4.2)."""
 
@@ -221,5 +223,6 @@ def embedded_certificates(reader: Any) -> list[bytes]:
 
 def _embedded(reader: Any, kind: str) -> list[bytes]:
     """`reports.verify.allowed` took nothing but streams here, before."""
-    store = reader.root.get("/DSS", {})
-    return [bytes(item.get_object().data) for item in store.get(kind, ())]
+    if STORE not in reader.root or kind not in reader.root[STORE]:
+        return []
+    return [bytes(item.get_object().data) for item in reader.root[STORE][kind]]

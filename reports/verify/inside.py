@@ -14,13 +14,15 @@ from reports.log.proof import Proof
 from reports.log.store import LogCopy
 from reports.verify.asked import OPTIONS, Answer, Asked, Question
 from reports.verify.judge import Judge
+from reports.verify.result import Verification
 
 _judge: Judge | None = None
 NOT_RUN = "not made again, because a check failed"
 
 
 def serve(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """One question: "verify" (then perhaps "rerun"), or "parts"."""
+    """One question: "verify" (then "printed", where it waits for another process's "pages"; then perhaps "rerun"),
+    "pages", or "parts"."""
     global _judge
     given = {name: array.tobytes() for name, array in arrays.items()}
     question = msgspec.convert(dict(fields), Question)
@@ -31,10 +33,19 @@ def serve(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> tuple[
             return msgspec.to_builtins(Answer(judge.result())), {}
         signatures = tuple(replace(s, embedded=None) for s in judge.found)
         return msgspec.to_builtins(Answer(judge.result(), signatures)), _files(judge.files)
+    if question.do == "pages":
+        line = Judge(given["pdf"], Asked()).only_pages()
+        return msgspec.to_builtins(Answer(Verification(() if line is None else (line,)))), {}
     out: dict[str, np.ndarray] = {}
-    if question.do == "verify":
-        _judge = Judge(given.pop("pdf"), _asked(question, given))
-        _judge.work()
+    if question.do in ("verify", "printed"):
+        if question.do == "verify":
+            _judge = Judge(given.pop("pdf"), _asked(question, given), elsewhere=question.elsewhere)
+            _judge.work()
+            if _judge.waits:
+                return msgspec.to_builtins(Answer(_judge.result(), waits=True)), {}
+        else:
+            assert _judge is not None
+            _judge.pages_done(question.line)
         if not question.rerun:
             _judge.no_rerun()
         elif _judge.result().failed is None:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from audit.documents import Documents
+from audit.errors import AssayError
 from reports.log.proof import Proof
 from reports.manifest import NAME, Attached, Manifest
 from reports.signature import Signature
@@ -29,10 +30,11 @@ from reports.verify.identity import Identity, Reader, check_identity, embedded_c
 from reports.verify.increments import Revision, revisions_of
 from reports.verify.lines import Lines, Stop
 from reports.verify.reading import attached, opened, reader_of
-from reports.verify.result import OK, Broken, SignerFound, Verification, digest, plain
+from reports.verify.result import OK, Broken, Check, SignerFound, Verification, digest, plain
 from reports.verify.steps import check_steps, check_validation_data
 
 if TYPE_CHECKING:
+    from reports.verify.contents import Contents
     from reports.verify.printed import Printer
 
 RERUN = "everything embedded with a new run on model and data"
@@ -42,11 +44,13 @@ NO_RERUN = "not asked for (--rerun CASE.toml)"
 class Judge:
     """One report being judged: `work`, then `rerun` or `no_rerun`, then `result`.
 
-    printer : makes the page's HTML again, for tests.
+    printer : makes the page's HTML again, for tests. elsewhere: another process makes the pages meanwhile (with
+    `only_pages`), and its line is given to `pages_done` where `waits` is true after `work`.
     """
 
-    def __init__(self, pdf: bytes, asked: Asked, printer: Printer | None = None) -> None:
-        self.pdf, self.asked, self.printer = pdf, asked, printer
+    def __init__(self, pdf: bytes, asked: Asked, printer: Printer | None = None, *, elsewhere: bool = False) -> None:
+        self.pdf, self.asked, self.printer, self.elsewhere = pdf, asked, printer, elsewhere
+        self.waits = False
         self.lines = Lines()
         self.signers: tuple[SignerFound, ...] = ()
         self.identity = "not established: neither a root certificate (--trust) nor a fingerprint (--pin) was given"
@@ -63,6 +67,32 @@ class Judge:
             self._work(self.lines)
         except Stop:
             self.lines.skip("everything else", "", "not checked, because it rests on the check that failed")
+
+    def pages_done(self, line: Check | None) -> None:
+        """The line on pages, as another process found it; None where it found none: then they are checked here."""
+        self.waits = False
+        if line is not None and line.name == "printed pages":
+            self.lines.checks.append(line)
+            return
+        try:
+            self._contents().pages(self.lines)
+        except Stop:
+            self.lines.skip("everything else", "", "not checked, because it rests on the check that failed")
+
+    def only_pages(self) -> Check | None:
+        """The line on pages, and no other. None for a file that another check would have refused."""
+        run = Lines()
+        try:
+            self._seal()
+            self.revisions, self.reader = revisions_of(self.pdf), reader_of(self.pdf)
+            with opened(self.pdf) as document:
+                self.files = Documents(attached(document))
+            self.found = sig.read_signatures(self.pdf, self.reader)
+            self.manifest = Manifest.from_bytes(self.files[NAME])
+            self._contents().pages(run)
+        except (Broken, AssayError, KeyError, IndexError, RecursionError, Stop):
+            return None
+        return run.checks[-1]
 
     def rerun(self, files: Mapping[str, bytes]) -> None:
         """What was made again from model and data against the embedded files."""
@@ -105,18 +135,20 @@ class Judge:
         self._people(run)
         if not self.asked.contents:
             return
+        contents = self._contents()
+        figured = contents.check(run)
+        self.waits = figured and self.elsewhere
+        if figured and not self.waits:
+            contents.pages(run)
+
+    def _contents(self) -> Contents:
         # Here, since it loads what measures and prints: a file that failed above never needs it.
         from reports.verify.contents import Contents
 
         assert self.manifest is not None
         first = self.found[0]
-        Contents(
-            self.pdf[: first.span.end],
-            first.container.certificate,
-            self.files,
-            self.manifest,
-            self.printer,
-        ).check(run)
+        certified = self.pdf[: first.span.end]
+        return Contents(certified, first.container.certificate, self.files, self.manifest, self.printer)
 
     def _seal(self) -> str:
         span, container = seal.check_seal(self.pdf)

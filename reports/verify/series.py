@@ -10,7 +10,7 @@ from typing import Any
 from audit.documents import FormError, record_in
 from audit.documents.series import Link, LoopEvent, Series
 from audit.documents.watch import EntryBody
-from reports.verify.counts import check_counts
+from reports.verify.counts import check_counts, not_as_last
 from reports.verify.figures import check_figures, load
 from reports.verify.result import Broken, digest, shown
 
@@ -49,11 +49,7 @@ def _check(series: Series) -> str:
         for mine in series.norms:
             right = known.get(mine.key, mine)
             if mine != right:
-                raise Broken(
-                    "a norm does not stand as after the last batch",
-                    got=shown(mine.value),
-                    expected=shown(right.value),
-                )
+                raise not_as_last(mine, right)
     entries, links = series.trail.entries, series.trail.links
     if not links:
         return "the norms stand as after the last batch; the trail was not beside the run and is not embedded"

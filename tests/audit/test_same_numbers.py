@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
@@ -40,7 +41,19 @@ OUTCOMES: dict[str, tuple[Any, Any]] = {
     "signs": ("+", "-"),
 }
 WAYS = ("parquet", "feather", "duckdb, csv", "duckdb, parquet", "shuffled", "renamed", "duckdb, shuffled, renamed")
-KEYS = ("rates", "gaps", "pairs", "dataset", "counts", "power", "smoothed", "unknown_group", "missing_labels", "norms")
+KEYS = (
+    "rates",
+    "gaps",
+    "pairs",
+    "dataset",
+    "counts",
+    "power",
+    "smoothed",
+    "unknown_group",
+    "missing_labels",
+    "norms",
+    "like_with_like",
+)
 
 
 WITHOUT_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
@@ -166,3 +179,27 @@ def test_the_same_numbers(tmp_path_factory: Any, table: Table, ways: list[str]) 
             if "renamed" in way and key not in ("rates", "counts", "dataset"):
                 a, b = nameless(a), nameless(b)
             alike(a, b, f"{way}: {key}")
+
+
+@pytest.mark.parametrize("way", ["csv", "duckdb, parquet"])
+def test_every_column_beside_a_twin_in_other_capitals(way: str, tmp_path: Path) -> None:
+    """Decision, outcome, groups, weight, people and factor, each after a column of its name that says otherwise."""
+    rng, n = np.random.default_rng(6), 400
+    frame = pd.DataFrame(
+        {
+            "Sex": rng.choice(["f", "m"], n), "Team": rng.choice([1, 2, 3], n), "Truth": rng.choice(["yes", "no"], n),
+            "Decided": rng.choice(["yes", "no"], n), "Weight": rng.lognormal(0, 0.5, n).round(3),
+            "Who": rng.integers(0, 150, n), "Hours": rng.choice(["few", "many"], n),
+        }
+    )  # fmt: skip
+    case = {
+        "label": "Truth", "positive": "yes", "favourable": "yes", "sensitive": ["Sex", "Team"], "weight": "Weight",
+        "cluster": "Who",
+    } | ({"legitimate": {"Hours": "pay is by the hour"}} if way == "csv" else {})  # fmt: skip
+    twins = frame.sample(frac=1, random_state=1, ignore_index=True).rename(columns=str.lower)
+    twins["weight"] *= 7
+    both = pd.concat([twins, frame], axis=1)
+    alone = numbers(tmp_path / "alone", Table(frame, case, {"decision": "Decided"}), way)
+    beside = numbers(tmp_path / "beside", Table(both, case, {"decision": "Decided"}), way)
+    for key in alone:
+        alike(beside[key], alone[key], key)

@@ -52,7 +52,7 @@ def run(tmp_path: Path) -> Path:
             page.append("promoted", "The challenger runs.", why, **WHERE)
             page.append("batch", "A batch.", {"number": 2, "rows": 200, "norms": [norm(0.3)]}, **WHERE)
         for entry in trail.entries():
-            board.add(entry.body, entry.time)
+            board.add(entry)
     watch = {
         "schema": "assay/watch/1", "case": {"name": "Loans & <b>cards</b>", "purpose": ""},
         "policy": {"version": "1", "sha256": "c" * 64, "automatic": True}, "running": MODEL, "since": 0,

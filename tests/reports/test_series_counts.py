@@ -58,7 +58,7 @@ def watched(out: Path, batches: int, **how: Any) -> dict[str, bytes]:
                         event.kind, event.words, facts, before=before, after=loop.state.mode, running=loop.state.running
                     )
         for entry in trail.entries():
-            board.add(entry.body, entry.time)
+            board.add(entry)
     case = type("Case", (), {"name": CASE, "purpose": "", "watch": type("W", (), {"label_delay": delay})})
     watch = board.document(case, loop.policy, loop.state, ("sex",))  # type: ignore[arg-type]
     (out / "watch.json").write_bytes(canonical(watch))

@@ -18,6 +18,7 @@ import pandas as pd
 from audit import progress
 from audit.case import Case, EndpointSpec
 from audit.errors import ModelError
+from audit.models.hybrids import Hybrids
 from audit.models.loaded import DECISION, PROBABILITY, RAW, VALUE, class_index, one_class, same_class
 from audit.models.served import measured
 from audit.models.served.addresses import place_of
@@ -26,7 +27,7 @@ from audit.models.served.kept import Answered, Kept, digest_of, now
 from audit.models.served.line import Line, Raw, Server
 from audit.models.served.measured import Alike, Probe, Unlike
 from audit.models.served.protocols import line_to
-from audit.models.worker import ModelInfo, Worker
+from audit.models.worker import ModelInfo, Rows, Worker
 
 _REFUSALS = {"native_attributions": "refused", "native_interactions": "refused", "to_onnx": "reason"}
 
@@ -37,6 +38,8 @@ class EndpointWorker(Worker):
     Raises ModelError for an endpoint that is not asked, not reached, or that answers what is no answer; CaseError
     where a person must say something first.
     """
+
+    builds_rows = False
 
     def __init__(self, spec: EndpointSpec) -> None:
         self._spec = spec
@@ -101,7 +104,7 @@ class EndpointWorker(Worker):
             kept.begin(self._server)
             return self._raw(rows)
         same = kept.server == self._server
-        if same and (held := self._held(rows)) is not None:
+        if same and (held := self._answers_held(rows)) is not None:
             now = self._raw(rows, anew=True)
             if measured.apart(held, now)[0] == 0:
                 progress.say(
@@ -203,8 +206,9 @@ class EndpointWorker(Worker):
     # -- asking ------------------------------------------------------------------------------------------------------
 
     def _ask(
-        self, fields: dict[str, Any], table: pd.DataFrame | None = None, arrays: dict[str, np.ndarray] | None = None
+        self, fields: dict[str, Any], table: Rows | None = None, arrays: dict[str, np.ndarray] | None = None
     ) -> dict[str, np.ndarray]:
+        assert not isinstance(table, Hybrids)
         op = fields.get("op", fields.get("do"))
         if op not in ("scores", "answer", "class_scores") or table is None:
             raise ModelError(
@@ -292,7 +296,7 @@ class EndpointWorker(Worker):
         reply = self.line.send(question, rows)
         return self.line.read(reply.body, rows), reply.seconds, reply.attempts
 
-    def _held(self, rows: pd.DataFrame) -> Raw | None:
+    def _answers_held(self, rows: pd.DataFrame) -> Raw | None:
         """The kept answers about these rows; None where one is missing."""
         size, parts = self._spec.batch, []
         for start in range(0, len(rows), size):

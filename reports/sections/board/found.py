@@ -14,7 +14,7 @@ from audit.values import Gap, Pair
 from reports import conditions, words
 from reports.blocks import Block, Key, Keys, Sources
 from reports.sections import find
-from reports.sections.board.said import NAME, named, of_100, two
+from reports.sections.board.said import CAUSE, NAME, NO_OUTCOME, REFUSED, named, of_100, two
 
 MOST = 3
 """Attributes with a figure of their own, and those of them with sentences of their own."""
@@ -187,12 +187,12 @@ def _merit(evidence: Evidence, attribute: Names) -> str:
 
 def unseen(sources: Sources) -> list[str]:
     evidence = sources.evidence
-    out = ["Why groups are apart, and whether that is right. Figures alone cannot say."]
+    out = [f"{CAUSE} Figures alone cannot say."]
     out += _unknown(evidence)
     if evidence.data.label is None:
-        out.append("Whether decisions were right: what became of the people is not in the data.")
+        out.append(NO_OUTCOME)
     else:
-        out.append("How people fare whose outcome nobody saw, such as those who were refused.")
+        out.append(REFUSED)
     known = evidence.data.label is not None
     short = [r for r in evidence.rates if not r.estimable and (known or r.metric == SELECTION_RATE)]
     small = list(dict.fromkeys(words.name_of(r.group) for r in short))

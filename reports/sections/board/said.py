@@ -13,6 +13,10 @@ from reports import words
 from reports.blocks import Block, Notice
 from reports.sections import find
 
+CAUSE = "Why groups are apart, and whether that is right."
+REFUSED = "How people fare whose outcome nobody saw, such as those who were refused."
+NO_OUTCOME = "Whether decisions were right: what became of the people is not in the data."
+"""What no figure shows: on page 1, and on the page for the public."""
 NAME = 30
 LABELS = {
     "decided_by": "Who decides",

@@ -107,6 +107,8 @@ def explained(case: Case, out: Path) -> dict[str, Any]:
 class InProcess:
     """The worker's face without its process, which takes seconds to start: for all tests but those of `explained`."""
 
+    builds_rows = False
+
     def __init__(self, path: Path, allow: tuple[str, ...] = ()) -> None:
         from audit.models.formats import load
 

@@ -165,7 +165,7 @@ ENDS = {
 
 def test_a_model_that_ends_its_process_ends_nothing_else(hostile: tuple[Path, Any], worker: Worker) -> None:
     opened = [Worker(hostile[0], allow=ALLOW, code=[CODE], limits=end[2]).__enter__() for end in ENDS.values()]
-    pids = [w._child.pid for w in opened if w._child is not None]
+    pids = [w._held.child.pid for w in opened if w._held is not None]
     assert len(pids) == len(ENDS)
     try:
         for ending, (deed, (problem, got, _limits)) in zip(opened, ENDS.items(), strict=True):
@@ -196,8 +196,8 @@ def test_processor_time_over_the_limit_is_named(hostile: tuple[Path, Any]) -> No
 def test_closing_while_it_loads_leaves_nothing(hostile: tuple[Path, Any]) -> None:
     before = set(os.listdir("/proc/self/fd"))
     with Worker(hostile[0], allow=ALLOW, code=[CODE]) as closing:
-        assert closing._child is not None
-        pid = closing._child.pid
+        assert closing._held is not None
+        pid = closing._held.child.pid
     assert gone(pid)
     assert set(os.listdir("/proc/self/fd")) == before
     with pytest.raises(ModelError, match="the model's process has ended"):

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import os
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -294,3 +297,35 @@ def test_a_case_in_spark_is_written_as_it_was_read(tmp_path: Path) -> None:
         case = load_case(tmp_path / "case.toml")
         dump_case(case, tmp_path / "again.toml")
         assert load_case(tmp_path / "again.toml").data == case.data
+
+
+POLARS = """
+import sys, tempfile
+from pathlib import Path
+import polars
+from audit.cube import cube_of
+from audit.load import load_case
+from audit.scale.frames import count_held
+from tests.audit.scale import test_frames as here
+
+here.ENGINES["polars"] = polars.from_arrow
+here.ENGINES["polars, lazy"] = lambda table: polars.from_arrow(table).lazy()
+for trap, values in here.TRAPS.items():
+    table = here.table_of(values)
+    for own in ('decision = "Decision"', 'score = "few"'):
+        case = here.placed(Path(tempfile.mkdtemp()), table, own, 'weight = "w"')
+        for engine in ("polars", "polars, lazy"):
+            here.same(cube_of(count_held(load_case(case), here.held(table, engine)).coded), here.in_memory(case))
+print("equal")
+"""
+
+
+@pytest.mark.environments
+def test_polars_counts_alike_too() -> None:
+    """With the Polars that scripts/environments.sh puts beside Assay's own packages: every trap, eager and lazy."""
+    place = Path(os.environ.get("ASSAY_ENVIRONMENTS", Path(tempfile.gettempdir()) / "assay-environments"))
+    root = Path(__file__).resolve().parents[3]
+    path = os.pathsep.join([str(root), str(place / "beside")])
+    done = subprocess.run([sys.executable, "-c", POLARS], capture_output=True, text=True, cwd=root,
+                          env={**os.environ, "PYTHONPATH": path}, timeout=600)  # fmt: skip
+    assert done.stdout.strip() == "equal", done.stderr[-2000:]

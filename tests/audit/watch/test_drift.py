@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from msgspec import structs
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
@@ -22,6 +24,8 @@ from audit.watch.summaries import (
     EVERYONE,
     MISSING,
     NEW,
+    Feature,
+    Part,
     add_summaries,
     bins_of,
     reference_of,
@@ -54,7 +58,14 @@ def of(found, feature: str, group: str = EVERYONE):
 
 
 FEATURES = ["age", "pay", "job", "member"]
-REFERENCE = json.loads(json.dumps(reference_of(frame(0), FEATURES, sexes(0))))
+
+
+def kept(reference: dict[str, Feature]) -> dict[str, Feature]:
+    """As it comes back from JSON."""
+    return msgspec.convert(json.loads(json.dumps({k: v.to_json() for k, v in reference.items()})), dict[str, Feature])
+
+
+REFERENCE = kept(reference_of(frame(0), FEATURES, sexes(0)))
 
 
 # -- missing values ------------------------------------------------------------------------------------------
@@ -71,7 +82,7 @@ def test_a_column_that_empties_has_moved_by_what_is_missing(kind: str, share: fl
     after["x"] = after["x"].astype(object)
     after.loc[: round(share * len(after)) - 1, "x"] = None
     after["x"] = after["x"].astype(float) if kind == "number" else after["x"]
-    reference = json.loads(json.dumps(reference_of(before, ["x"], {})))
+    reference = kept(reference_of(before, ["x"], {}))
     found = of(drifted(reference, after, {}, alpha=0.05), "x")
     assert found.shifted
     # Two bins, known and missing, with half a person each; more bins of known values only add to it.
@@ -156,9 +167,9 @@ def test_p_values_of_rare_values_are_small_no_more_often_than_they_say(n, m):
         parts = []
         for size in (n, m):
             found = rng.multinomial(size, shares)
-            parts.append({"counts": {k: int(c) for k, c in zip(names, found, strict=True) if c}, "n": size})
-        kept = {"x": {"numeric": False, "parts": {EVERYONE: parts[0]}}}
-        p.append(compared(kept, {"x": {EVERYONE: parts[1]}}, alpha=0.05)[0].p)
+            parts.append(Part(n=size, counts={k: int(c) for k, c in zip(names, found, strict=True) if c}))
+        before = {"x": Feature(numeric=False, parts={EVERYONE: parts[0]})}
+        p.append(compared(before, {"x": {EVERYONE: parts[1]}}, alpha=0.05)[0].p)
     for level in (0.1, 0.01, 0.001):
         assert np.mean(np.array(p) <= level) <= level + 4 * math.sqrt(level / draws)
     assert np.mean(np.array(p) <= 0.1) > 0.005, "and it is not idle"
@@ -354,13 +365,14 @@ def test_summaries_of_parts_add_up_to_that_of_the_whole_and_the_tests_follow_fro
     total: dict = {}
     for a, b in ((0, 700), (700, 701), (701, 2000)):
         piece = summarise(REFERENCE, later.iloc[a:b], {"sex": sex[a:b]})
-        total = add_summaries(total, json.loads(json.dumps(piece)))
+        total = add_summaries(total, piece)
     for feature, parts in whole.items():
         assert set(parts) == set(total[feature])
         for name, part in parts.items():
             mine = total[feature][name]
-            for key, value in part.items():
-                assert mine[key] == (value if key not in ("total", "squares") else pytest.approx(value, rel=1e-12))
+            for key, value in structs.asdict(part).items():
+                close = key in ("total", "squares")
+                assert getattr(mine, key) == (pytest.approx(value, rel=1e-12) if close else value)
     found, again = (compared(REFERENCE, s, alpha=0.05) for s in (whole, total))
     assert found == drifted(REFERENCE, later, {"sex": sex}, alpha=0.05)
     assert [d.p for d in again] == [d.p for d in found]
@@ -374,29 +386,29 @@ def test_coded_rows_and_names_give_the_same_summary():
     rows = CodedRows(("sex", "race"), levels, codes, zeros, zeros, None, None, Meaning("y", "n", "y"))
     names = {a: np.array(levels[i])[codes[:, i]] for i, a in enumerate(("sex", "race"))}
     a, b = (summarise(REFERENCE, frame(10, 500), g) for g in (rows, names))
-    assert json.dumps(a, sort_keys=True) == json.dumps(b, sort_keys=True)
-    counts = a["job"]["race=r07"]["counts"]
+    assert a == b
+    counts = a["job"]["race=r07"].counts
     mine = frame(10, 500)["job"][codes[:, 1] == 7].value_counts()
     assert counts == {k: int(v) for k, v in sorted(mine.items())}
-    assert sum(part["n"] for name, part in a["age"].items() if name.startswith("race=")) == 500
+    assert sum(part.n for name, part in a["age"].items() if name.startswith("race=")) == 500
 
 
 def test_a_flood_of_new_values_is_counted_without_keeping_each():
     later = frame(11).assign(job=[f"id {i}" for i in range(2000)])
     part = summarise(REFERENCE, later, {})["job"][EVERYONE]
-    assert len(part["counts"]) == 21
-    assert part["counts"][NEW] == 1980
-    assert part["n"] == 2000
+    assert len(part.counts) == 21
+    assert part.counts[NEW] == 1980
+    assert part.n == 2000
 
 
 def test_missing_is_a_value_of_its_own():
     later = frame(12).assign(job=None)
-    assert summarise(REFERENCE, later, {})["job"][EVERYONE]["counts"] == {MISSING: 2000}
+    assert summarise(REFERENCE, later, {})["job"][EVERYONE].counts == {MISSING: 2000}
 
 
 def test_the_reference_is_the_same_for_the_same_seed():
     assert reference_of(frame(0), FEATURES, sexes(0)) == reference_of(frame(0), FEATURES, sexes(0))
     big = pd.DataFrame({"x": np.random.default_rng(1).normal(size=5000)})
-    one, two = (reference_of(big, ["x"], {}, seed=s)["x"]["parts"][EVERYONE]["values"] for s in (0, 1))
+    one, two = (reference_of(big, ["x"], {}, seed=s)["x"].everyone.values for s in (0, 1))
     assert len(one) == len(two) == 2000
     assert one != two

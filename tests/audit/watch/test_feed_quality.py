@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +10,8 @@ import pytest
 
 from audit.cube import CodedRows, Meaning
 from audit.watch.drift import reference_of
-from audit.watch.quality import FEW, feed_problem, outcome_problem, usual_copies
+from audit.watch.quality import FEW, feed_problem, outcome_problem, with_usual_copies
+from audit.watch.summaries import Feature
 
 FEATURES = ["age", "hours", "income", "town", "member"]
 SENSITIVE = ["sex"]
@@ -35,14 +35,12 @@ def batch(seed: int, n: int = 400, **shift: float) -> pd.DataFrame:
     )
 
 
-def reference(*frames: pd.DataFrame, features: list[str] | None = None) -> dict[str, Any]:
+def reference(*frames: pd.DataFrame, features: list[str] | None = None) -> dict[str, Feature]:
     """What the loop keeps of its first good batches."""
     names = FEATURES if features is None else features
     whole = pd.concat(frames, ignore_index=True)
     kept = reference_of(whole, names, {"sex": whole["sex"].to_numpy(dtype=str)})
-    for part in kept.values():
-        part |= usual_copies(frames, names)
-    return kept
+    return with_usual_copies(kept, frames)
 
 
 KNOWN = reference(*(batch(s) for s in range(1000, 1005)))

@@ -77,9 +77,9 @@ def test_a_group_that_comes_later_is_held_against_those_who_were_there():
     harm = fed(*quiet(0, 5), *later)
     assert harm.alarm == (("sex", "X"),)
     one = fed(*quiet(0, 5), later[0])
-    found = {g["group"]: g for g in standing(one)}
-    assert found["X"]["status"] == "undecided"
-    assert f"{found['X']['outcomes']} people with known outcomes, 50 are needed" in found["X"]["reason"]
+    found = {g.group: g for g in standing(one)}
+    assert found["X"].status == "undecided"
+    assert f"{found['X'].outcomes} people with known outcomes, 50 are needed" in (found["X"].reason or "")
     alike = [rows(50 + k, 400, (0.3, 0.1, 0.3), (0.45, 0.45, 0.1), names) for k in range(20)]
     assert fed(*quiet(0, 5), *alike).alarm == ()
 
@@ -124,13 +124,13 @@ def test_rows_without_an_outcome_and_the_unknown_group_are_passed_over():
     names = ("F", "M", UNKNOWN)
     some = part(rows(7, 1000, (0.4, 0.1, 0.5), (0.4, 0.4, 0.2), names), np.arange(1000) >= 400)
     harm = feed_harm(open_harm(3, tolerance=0.03, alpha=0.0125, people=50), 0, some)
-    assert set(harm.history.counts) == {("sex", "F"), ("sex", "M")}
+    assert set(harm.history.place) == {("sex", "F"), ("sex", "M")}
     known = some.label != UNLABELLED
-    assert harm.history.counts[("sex", "F")][0][0] == int((known & (some.codes[:, 0] == 0)).sum())
+    assert harm.history.reference()[("sex", "F")][0] == int((known & (some.codes[:, 0] == 0)).sum())
 
 
 def test_with_nobody_to_compare_nothing_is_claimed():
     harm = fed(*quiet(0, 8, n=5), *quiet(1, 2, n=5, wrong=(0.9, 0.9)))
     assert harm.alarm == ()
     assert bounds(harm) == {}
-    assert {g["status"] for g in standing(harm)} == {"undecided"}
+    assert {g.status for g in standing(harm)} == {"undecided"}

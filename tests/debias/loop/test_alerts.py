@@ -6,8 +6,10 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,12 +17,14 @@ from typing import Any
 
 import pytest
 
+import cli
 from audit.case import Case, DataSpec, ModelSpec, WatchSpec
 from audit.errors import CaseError, VerificationError
 from audit.load import load_policy
-from debias.loop.alerts import EVERY, FILE, GENERAL, TOLD, Alerts, Hook, counts_of, noted
+from debias.loop.alerts import EVERY, FILE, GENERAL, RETRY, TOLD, WAITING, Alerts, Hook, counts_of, noted
 from debias.loop.decisions import check_trail
 from debias.loop.trail import Entry, Trail
+from tests.debias.loop.fed import people, write_case
 
 SECRET = "T0K3N-geheim"
 
@@ -414,3 +418,64 @@ def test_an_address_that_cannot_be_used_is_refused_without_showing_it(tmp_path: 
 
 def test_an_address_by_number_keeps_its_brackets() -> None:
     assert Hook("https://[::1]:8443/x").place == "https://[::1]:8443"
+
+
+def test_what_waits_is_tried_again_after_a_while_without_a_new_alert(
+    tmp_path: Path, clock: Clock, address: Address
+) -> None:
+    alerts = Alerts.of(case(address.url()), tmp_path, clock=clock)
+    address.answer = 503
+    alerts.send("frozen", "one", {})
+    address.answer = 200
+    clock.now += RETRY - 1
+    alerts.due()
+    assert (len(address.got), alerts.waiting) == (1, 1)
+    clock.now += 1
+    alerts.due()
+    assert (len(address.got), alerts.waiting) == (2, 0)
+    assert address.bodies[0] == address.bodies[1]
+
+
+# -- through the command line ---------------------------------------------------------------------------------
+
+
+def test_a_run_posts_what_an_earlier_one_could_not_signed_with_its_time_and_the_same_id(
+    tmp_path: Path, address: Address, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret = "a secret of some length"
+    monkeypatch.setenv("HOOK_SECRET", secret)
+    write_case(tmp_path, people(10), delay=0, more=f'webhook = "{address.url()}"\nsecret = "HOOK_SECRET"')
+    run = ["watch", str(tmp_path / "case.toml"), "--out", str(tmp_path / "out")]
+    address.answer = 500
+    assert cli.main(run) == 0
+    problem = f"The webhook at {address.url('')} did not take an alert: HTTP 500."
+    assert f"assay watch: {problem}" in capsys.readouterr().err
+    assert problem in [n["words"] for n in json.loads((tmp_path / "out" / "watch.json").read_bytes())["notices"]]
+    assert problem in failed(tmp_path / "out")
+    waited = list(dict.fromkeys(address.bodies))
+    kinds = [json.loads(b)["kind"] for b in waited]
+    assert "confirmed" in kinds
+    assert (tmp_path / "out" / WAITING).stat().st_mode & 0o077 == 0
+    del address.got[:], address.bodies[:], address.headers[:]
+    address.answer = 204
+    assert cli.main(run) == 0, "no batch is new"
+    assert address.bodies == waited, "in the order in which they came, each once"
+    assert not (tmp_path / "out" / WAITING).exists()
+    for headers, body in zip(address.headers, address.bodies, strict=True):
+        assert abs(time.time() - int(headers["X-Assay-Time"])) < 60, "who takes them can refuse what is old"
+        assert headers["X-Assay-Id"] == hashlib.sha256(body).hexdigest()[:32]
+        said = f"{headers['X-Assay-Time']}\n{headers['X-Assay-Id']}\n".encode() + body
+        assert headers["X-Assay-Signature"] == f"sha256={hmac.new(secret.encode(), said, hashlib.sha256).hexdigest()}"
+    assert cli.main(run) == 0
+    assert len(address.got) == len(waited), "nothing twice"
+
+
+def test_every_key_that_is_posted_is_documented(tmp_path: Path, clock: Clock, address: Address) -> None:
+    """docs/schemas/alert.json and the table in docs/watch.md."""
+    Alerts.of(case(address.url()), tmp_path, clock=clock).send("frozen", "x", {"rollbacks": 2}, entry=(9, "cd" * 32))
+    docs = Path(__file__).parents[3] / "docs"
+    schema = json.loads((docs / "schemas" / "alert.json").read_text())
+    wanted = next(d for d in schema["$defs"].values() if "undelivered" in d["properties"])
+    assert sorted(address.got[0]) == sorted(wanted["properties"]) == sorted(wanted["required"])
+    said = (docs / "watch.md").read_text().partition("**The webhook** posts")[2].partition("Headers:")[0]
+    assert re.findall(r"^\| `(\w+)` \|", said, re.M) == list(address.got[0])

@@ -61,14 +61,14 @@ def test_of_the_history_each_entry_is_written_out_once(tmp_path: Path, monkeypat
     state = None
     with Trail.open(f"sqlite:///{tmp_path}/watch.db") as trail, Watcher(case, tmp_path / "out", trail) as watcher:
         state = watcher.state
-        bodies = [(e.body, e.time) for e in trail.entries()]
+        entries = list(trail.entries())
     for _ in range(50):
-        for body, when in bodies:
-            board.add(body, when)
+        for entry in entries:
+            board.add(entry)
     made.clear()
     for _ in range(3):
         board.text(case, case.policy, state, case.data.sensitive, {})
-    assert len(made) == 50 * len(bodies) + 3
+    assert len(made) == 50 * len(entries) + 3
 
 
 def test_a_folder_is_listed_only_where_nothing_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -86,12 +87,16 @@ def test_a_row_that_is_committed_late_is_not_passed_over(tmp_path: Path, monkeyp
         ('{ url = "mysql://host/db", table = "t", key = "id" }', "'url' in source cannot be used"),
         ('{ url = "postgresql://me:secret-word@host/db", table = "t", key = "id" }', "holds a password"),
         ('{ url = "duckdb:///served.duckdb", table = "t" }', "key"),
-        ('"s3://bucket/in/*.csv"', "cannot be read here"),
+        ('"s3://bucket/in/*.csv"', "-m pip install fsspec s3fs`"),
+        ('"gs://bucket/in/*.csv"', "-m pip install fsspec gcsfs`"),
+        ('"abfs://bucket/in/*.csv"', "-m pip install fsspec adlfs`"),
+        ('"memory://bucket/in/*.csv"', "-m pip install fsspec`"),
     ],
 )
 def test_a_source_that_cannot_be_read_is_said_in_one_message(
-    source: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    source: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(sys.modules, "fsspec", None)  # as in a fresh clone
     write_case(tmp_path, people(2), batch="100")
     insert(tmp_path, people(2))
     case = tmp_path / "case.toml"
@@ -101,6 +106,19 @@ def test_a_source_that_cannot_be_read_is_said_in_one_message(
     assert words in said.err
     assert "secret-word" not in said.err + said.out
     assert "Traceback" not in said.err
+
+
+def test_an_address_of_files_here_is_the_folder_and_needs_no_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    place = tmp_path / "came in"
+    place.mkdir()
+    write_case(tmp_path, people(2), more=f'source = "{place.as_uri()}/*.csv"\nsettle = 0.0')
+    people(2).to_csv(place / "a.csv", index=False)
+    assert "%20" in (tmp_path / "case.toml").read_text()
+    assert run(tmp_path) == 0
+    assert [b["facts"]["batch"] for b in bodies(tmp_path / "out") if b["kind"] == "batch"] == ["a.csv"]
 
 
 def test_the_source_stands_in_the_case_that_is_written(tmp_path: Path) -> None:

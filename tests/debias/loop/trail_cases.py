@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
 from audit.errors import DataError, OutputError, VerificationError
 from debias.loop.database import open_engine
-from debias.loop.page import FIRST, Page, link, sealed
+from debias.loop.page import FIRST, Head, Page, link, sealed
 from debias.loop.trail import Trail
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -165,7 +166,7 @@ class TrailCases:
             assert [e.seq for e in trail.entries(after=4, limit=3)] == [5, 6, 7]
             assert [e.seq for e in trail.latest(3)] == [8, 9, 10]
             assert [e.seq for e in trail.latest(99)] == list(range(1, 11))
-            assert trail.head()["seq"] == 10
+            assert trail.head().seq == 10
             half = trail.entries()
             next(half)
             half.close()  # a reader that stops early leaves nothing open
@@ -553,7 +554,7 @@ class TrailCases:
 
     def test_another_end_than_ours_is_not_written_on(self, ten: str) -> None:
         with Trail.open(ten) as trail:
-            head = trail.head() | {"seq": 9}
+            head = msgspec.to_builtins(trail.head()) | {"seq": 9}
             self.tamper(ten, f"UPDATE kept SET value = '{json.dumps(head)}' WHERE name = 'head'")
             with pytest.raises(OutputError, match="another end"), trail.write() as page:
                 page.append("batch", "no", {})
@@ -562,7 +563,7 @@ class TrailCases:
         with Trail.open(ten) as trail:
             assert not trail.catch_up()
             # As when a page was kept and the word of it was lost: the trail has an entry more than the watcher knows.
-            trail._seen = {"seq": 9, "hash": "ab" * 32, "seal": "cd" * 32}
+            trail._seen = Head(9, "ab" * 32, "cd" * 32)
             with pytest.raises(OutputError, match="another end"), trail.write() as page:
                 page.append("batch", "no", {})
             assert trail.catch_up()

@@ -1,0 +1,88 @@
+"""The pages are made again in a second process beside the other checks: the same lines as in one, whatever it does."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import pytest
+
+from audit.models import process
+from reports.document import build_document
+from reports.issue import assemble
+from reports.render import render_html
+from reports.sign import certify
+from reports.verify import Verification, apart, verify
+from tests.reports import kit
+from tests.reports.conftest import Reports
+from tests.reports.pki import Pki
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[process.Child]:
+    found: list[process.Child] = []
+    begin = process.Child.__init__
+
+    def counted(self: process.Child, *given: Any, **named: Any) -> None:
+        begin(self, *given, **named)
+        found.append(self)
+
+    monkeypatch.setattr(process.Child, "__init__", counted)
+    return found
+
+
+@pytest.fixture(scope="module")
+def real(small: Reports, pki: Pki) -> bytes:
+    """A certified report with the pages that Assay prints."""
+    manifest = kit.manifest_of(small.files, pki.auditor)
+    draft = assemble(render_html(build_document(small.files, manifest=manifest)), small.files, manifest)
+    return certify(draft, pki.auditor, field="Auditor", reason="I issued this report").pdf
+
+
+def judged(pdf: bytes, monkeypatch: pytest.MonkeyPatch, processors: int) -> Verification:
+    monkeypatch.setattr(apart, "processors", lambda: processors)
+    return verify(pdf)
+
+
+def pages(found: Verification) -> str:
+    return next(c.status for c in found.checks if c.name == "printed pages")
+
+
+def test_two_processes_say_what_one_says(
+    real: bytes, small: Reports, monkeypatch: pytest.MonkeyPatch, started: list[process.Child]
+) -> None:
+    for pdf, status in ((real, "ok"), (small.certified, "failed")):
+        del started[:]
+        alone = judged(pdf, monkeypatch, 1)
+        assert len(started) == 1
+        beside = judged(pdf, monkeypatch, 2)
+        assert len(started) == 3
+        assert beside == alone
+        assert pages(beside) == status
+        assert not [c for c in started if os.path.exists(f"/proc/{c.pid}")]
+
+
+def test_where_the_second_ends_the_first_makes_the_pages(
+    real: bytes, monkeypatch: pytest.MonkeyPatch, started: list[process.Child]
+) -> None:
+    ask = process.Child.ask
+
+    def asked(self: process.Child, *given: Any) -> Any:
+        if self is started[1]:
+            os.kill(self.pid, signal.SIGKILL)
+        return ask(self, *given)
+
+    monkeypatch.setattr(process.Child, "ask", asked)
+    found = judged(real, monkeypatch, 2)
+    assert len(started) == 2
+    assert found.failed is None
+    assert pages(found) == "ok"
+
+
+def test_where_the_figures_fail_no_page_is_believed(small: Reports, pki: Pki, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = kit.edited(small.files, "evidence.json", lambda e: e["rates"][0].update(numerator=0))
+    found = judged(kit.report(files, pki.auditor), monkeypatch, 2)
+    assert pages(found) == "not checked"
+    assert found.failed is not None
+    assert found.failed.name == "figures"
