@@ -147,10 +147,11 @@ def audit(
     folder = _folder(out)
     spark = _spark.of(data, floor)
     table = spark or _frames.Columns(_frames.as_pandas(data), data)
-    roles: dict[str, Any] = {"label": table.role("label", label)}
+    outcome = table.role("label", label)
+    roles: dict[str, Any] = {"label": outcome}
     groups = _groups(table, sensitive)
     roles |= {r: table.role(r, v) for r, v in (("weight", weight), ("id", id), ("cluster", cluster))}
-    _one_source({"model": model, "decision": decision, "score": score}, roles["label"])
+    _one_source({"model": model, "decision": decision, "score": score}, outcome)
     if spark is not None:
         spark.refuse(model)
     made: dict[str, Any] = {}
@@ -168,8 +169,7 @@ def audit(
         made = {"score": table.role("score", score)}
     else:
         made = {"outcomes": True}
-    if threshold is not None:
-        made["threshold"] = float(threshold)
+    made |= {} if threshold is None else {"threshold": float(threshold)}
     made |= {"link": link} if link is not None else {}
     made |= {"classes": {name_of(k): name_of(v) for k, v in classes.items()}} if classes else {}
     values: dict[str, Any] = {
@@ -187,7 +187,7 @@ def audit(
     if task is not None and task != "classification":
         values |= {"task": task, "positive": positive, "favourable": favourable}
     else:
-        values |= table.sign(roles["label"] or made.get("decision"), positive, favourable, scored="score" in made)
+        values |= table.sign(outcome or made.get("decision"), positive, favourable, scored="score" in made)
     if spark is None:
         table.write(folder / "data.parquet")
     about = {"name": name, "purpose": purpose}
@@ -211,11 +211,11 @@ def _groups(table: _frames.Columns, sensitive: Sequence[str] | Mapping[str, Colu
 
 def _one_source(sources: Mapping[str, Any], label: str | None) -> None:
     """Refuse two sources of decisions, and none without outcomes. Raises CaseError."""
-    given = [name for name, value in sources.items() if value is not None]
-    if len(given) > 1 or (not given and label is None):
+    named = [name for name, value in sources.items() if value is not None]
+    if len(named) > 1 or (not named and label is None):
         raise CaseError(
             "it is not said where the decisions come from",
-            got=" and ".join(given) or "none of model, decision and score",
+            got=" and ".join(named) or "none of model, decision and score",
             expected="one of model=, decision= and score=, or label= alone to compare outcomes",
             todo="give one of them",
         )

@@ -27,6 +27,7 @@ class Explanation:
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document
+        self._record = record_in(Explanations, document, "explain.json")
 
     def features(self) -> pd.DataFrame:
         """One row a feature: mean absolute SHAP value with its interval."""
@@ -41,17 +42,18 @@ class Explanation:
         return list(self.document.get("people", []))
 
     def __repr__(self) -> str:
-        if not self.document.get("explained", True):
-            return f"Not explained: {self.document.get('reason')}"
-        return f"{self.document['output']} explained by {self.document['method']}"
+        record = self._record
+        return (
+            f"{record.output} explained by {record.method}" if record.explained else f"Not explained: {record.reason}"
+        )
 
     def _repr_html_(self) -> str:
         from reports.blocks import Paragraph
         from reports.inline import html_of
         from reports.sections.explanations import importance
 
-        told = record_in(Explanations, self.document, "explain.json")
-        return f"<div>{html_of([Paragraph(repr(self)), *([importance(told)] if told.overall else [])])}</div>"
+        chart = [importance(self._record)] if self._record.overall else []
+        return f"<div>{html_of([Paragraph(repr(self)), *chart])}</div>"
 
 
 class Mitigation:
@@ -70,7 +72,7 @@ class Mitigation:
 
     def changes(self) -> pd.DataFrame:
         """One row a figure, what got worse first: before, matched threshold, after, change with interval."""
-        return tidy(self.document["changes"])
+        return tidy(self.document.get("changes", []))
 
     def __repr__(self) -> str:
         from debias.mitigate import summary
@@ -81,9 +83,9 @@ class Mitigation:
         from reports.inline import html_of
         from reports.sections import mitigation
 
-        told = record_in(Mitigated, self.document, "mitigation.json")
-        blocks = [*mitigation.worse_of(told), mitigation.arms_of(told, alone=True), mitigation.BASELINE]
-        return f"<div>{html_of([*blocks, mitigation.flips_of(told)])}</div>"
+        record = record_in(Mitigated, self.document, "mitigation.json")
+        blocks = [*mitigation.worse_of(record), mitigation.arms_of(record, alone=True), mitigation.BASELINE]
+        return f"<div>{html_of([*blocks, mitigation.flips_of(record)])}</div>"
 
 
 def tidy(records: Sequence[dict[str, Any]]) -> pd.DataFrame:

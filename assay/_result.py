@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import weakref
 from collections.abc import Sequence
@@ -13,13 +12,12 @@ import pandas as pd
 
 from assay._follow import Explanation, Mitigation, tidy
 from audit.cube_json import margins_from_json
-from audit.documents import record_in
-from audit.documents.evidence import Evidence
+from audit.documents import Documents
 from audit.errors import InputError
 from audit.files import read_json
 from audit.metrics import SELECTION_RATE
 from audit.sizes import measured
-from audit.values import to_json
+from audit.values import Rate, to_json
 from audit.wide import rates_of
 from debias.methods.method import REWEIGHING
 
@@ -47,33 +45,39 @@ class Result:
         self.case_file = case
         if passing:  # a temporary folder lives as long as its result
             weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
-        self.evidence: dict[str, Any] = json.loads((self.folder / "evidence.json").read_bytes())
+        documents = Documents({"evidence.json": (self.folder / "evidence.json").read_bytes()})
+        self.evidence: dict[str, Any] = documents.plain("evidence.json")
+        self._record = documents.evidence
 
     @property
     def findings(self) -> tuple[str, ...]:
         """The findings in sentences."""
-        return tuple(self.evidence["findings"])
+        return self._record.findings
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader should know about how it was made."""
-        return tuple(self.evidence["notes"])
+        return self._record.notes
+
+    def _frame(self, part: str) -> pd.DataFrame:
+        """A list of the document as it was read, a row an entry: counts stay whole numbers."""
+        return tidy(self.evidence[part])
 
     def rates(self) -> pd.DataFrame:
         """One row a rate: metric, attribute, group, value, numerator, denominator, low, high, interval, reason.
 
         Those of intersections that evidence.json leaves to the cube (`left_to_cube`) are made from it and come last.
         """
-        return tidy(self._rates())
+        return tidy([*self.evidence.get("rates", []), *map(to_json, self._left_rates())])
 
-    def _rates(self) -> list[dict[str, Any]]:
-        said = record_in(Evidence, self.evidence, "evidence.json")
-        told = list(self.evidence["rates"])
-        if said.left_to_cube is None:
-            return told
-        margins = margins_from_json(read_json(self.folder / said.cube.file))
-        left = [m for m in margins if m.attribute in said.left_to_cube.attributes]
-        return told + [to_json(r) for m in left for r in rates_of(m, None, said.settings.alpha)]
+    def _left_rates(self) -> list[Rate]:
+        """The rates of intersections that evidence.json leaves to the cube."""
+        record = self._record
+        if record.left_to_cube is None:
+            return []
+        margins = margins_from_json(read_json(self.folder / record.cube.file))
+        left = [m for m in margins if m.attribute in record.left_to_cube.attributes]
+        return [r for m in left for r in rates_of(m, None, record.settings.alpha)]
 
     def gaps(self) -> pd.DataFrame:
         """One row a gap: metric, attribute, kind, value, highest, lowest, reason.
@@ -81,15 +85,15 @@ class Result:
         low, high, p_value and p_adjusted are of the widest gap of all groups; of the two groups named alone, pair_low,
         pair_high, pair_p_value and pair_p_adjusted, where pairs are compared.
         """
-        return tidy(self.evidence["gaps"])
+        return self._frame("gaps")
 
     def counts(self) -> pd.DataFrame:
         """One row a group: rows, tp, fp, fn, tn, unknown_label."""
-        return tidy(self.evidence["counts"])
+        return self._frame("counts")
 
     def norms(self) -> pd.DataFrame:
         """One row a norm of the policy: value, interval, limit, status."""
-        return tidy(self.evidence["norms"])
+        return self._frame("norms")
 
     def plot(self, metric: str = SELECTION_RATE, attribute: str | Sequence[str] | None = None) -> Figure:
         """Dots with 95 % intervals, a row a group.
@@ -113,19 +117,15 @@ class Result:
         """
         from screens.charts import Dot, dots
 
-        wanted = (
-            [attribute] if isinstance(attribute, str) else list(attribute or self.evidence["data"]["sensitive"][:1])
-        )
-        rates = self._rates()
-        mine = [r for r in rates if r["metric"] == metric and r["attribute"] == wanted]
+        first = self._record.data.sensitive[:1]
+        wanted = (attribute,) if isinstance(attribute, str) else tuple(attribute or first)
+        rates = [*self._record.rates, *self._left_rates()]
+        mine = [r for r in rates if r.metric == metric and r.attribute == wanted]
         if not mine:
-            known = sorted({r["metric"] for r in rates})
+            known = sorted({r.metric for r in rates})
             raise InputError(f"there is no {metric!r} by {' and '.join(wanted)}", got=metric,
                              expected=", ".join(known), todo="name one of them, and a sensitive column")  # fmt: skip
-        values = [
-            Dot(" / ".join(r["group"]), r["value"], r["low"], r["high"], r["denominator"] or 0, "", r["reason"])
-            for r in mine
-        ]
+        values = [Dot(" / ".join(r.group), r.value, r.low, r.high, r.denominator or 0, "", r.reason) for r in mine]
         return dots(values, title=f"{metric.replace('_', ' ')} by {' and '.join(wanted)}")
 
     def explain(
@@ -378,7 +378,7 @@ class Result:
         return kept_only(case) if offline else case
 
     def __repr__(self) -> str:
-        lines = [f"{self.evidence['case']['name']}: {measured(self.evidence['data'])} measured."]
+        lines = [f"{self._record.case.name}: {measured(self._record.data)} measured."]
         return "\n".join([*lines, *(f"- {s}" for s in self.findings[:8])])
 
     def _repr_html_(self) -> str:
@@ -387,7 +387,7 @@ class Result:
         from reports.inline import html_of
         from reports.sections import measures
 
-        evidence = record_in(Evidence, self.evidence, "evidence.json")
+        evidence = self._record
         chart = measures.chart_of(evidence, SELECTION_RATE, evidence.data.sensitive[:1])
         blocks = [
             Heading(f"{evidence.case.name}: {measured(evidence.data)} measured"),

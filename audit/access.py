@@ -14,10 +14,11 @@ asked anew at every act, so that a login that has ended ends every act at once.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from audit.errors import AccessError
 from audit.files import canonical, write_whole
@@ -139,22 +140,22 @@ def person() -> Person | None:
     return _who()
 
 
+class _Written(msgspec.Struct, frozen=True):
+    """Whose a case is, as its file says it: nothing but `signed` may be missing."""
+
+    owner: str
+    name: str
+    teams: tuple[str, ...]
+    signed: tuple[str, ...] = ()
+
+
 def belongs(place: Path) -> Belongs | None:
     """Whose the case in this folder is; None where there is no record, or none that can be read."""
     try:
-        found = json.loads((place / OWNER).read_bytes())
-        return Belongs(
-            _text(found["owner"]), _text(found["name"]), tuple(map(_text, found["teams"])),
-            tuple(map(_text, found.get("signed", ()))),
-        )  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError):
+        found = msgspec.json.decode((place / OWNER).read_bytes(), type=_Written)
+        return Belongs(found.owner, found.name, found.teams, found.signed)
+    except (OSError, UnicodeDecodeError, msgspec.MsgspecError):
         return None
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(value)
-    return value
 
 
 def claim(place: Path) -> None:

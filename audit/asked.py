@@ -223,13 +223,13 @@ def _class(
     case: Case, info: ModelInfo, labels: Sequence[str], candidate: bool, help_with: Callable[[str], str] | None
 ) -> tuple[str, dict[str, str]]:
     """The model's own name of `positive`, and its classes in the label's words where the case gives them."""
-    positive, given = str(case.data.positive), case.model.classes
+    positive, renamed = str(case.data.positive), case.model.classes
     # A single number has no classes: 0 and 1 stand for the low and the high end of it.
     classes = info.classes or ("0", "1")
-    if given:
-        found = {key: same_class(classes, key) for key in given}
+    if renamed:
+        found = {key: same_class(classes, key) for key in renamed}
         if all(at is not None for at in found.values()) and len(set(found.values())) == len(classes):
-            words = {classes[at]: given[key] for key, at in found.items() if at is not None}
+            words = {classes[at]: renamed[key] for key, at in found.items() if at is not None}
             strange = [w for w in words.values() if labels and len(labels) <= len(words) and w not in labels]
             if positive not in words.values() or strange:
                 raise CaseError(
@@ -242,7 +242,7 @@ def _class(
         if not candidate or same_class(classes, positive) is None:
             raise CaseError(
                 "`classes` under [model] does not name the model's classes",
-                got=", ".join(repr(k) for k in given),
+                got=", ".join(repr(k) for k in renamed),
                 expected=", ".join(repr(c) for c in classes[:12]),
                 todo="name each class of the model once, on the left of its value in the label",
             )
@@ -281,15 +281,17 @@ def answer(worker: Worker, rule: Rule, frame: pd.DataFrame, people: int | None =
         assert own is not None
         return Answered(own, score, USUAL)
     inside = bool(((score >= 0) & (score <= 1)).all())
-    told = slice(0, people)
+    answered = slice(0, people)
     if rule.threshold is not None:
         positive = (score >= rule.threshold).astype(np.int64)
-        compared = None if own is None else _compared(own[told], positive[told], rule.threshold, THRESHOLD)
+        compared = None if own is None else _compared(own[answered], positive[answered], rule.threshold, THRESHOLD)
         cut: float | None = rule.threshold
     else:
         assert own is not None
         positive = own
-        compared = _compared(own[told], (score >= USUAL)[told].astype(np.int64), USUAL, PREDICT) if inside else None
+        compared = (
+            _compared(own[answered], (score >= USUAL)[answered].astype(np.int64), USUAL, PREDICT) if inside else None
+        )
         cut = cut_of(score, own)
     if not inside and rule.threshold is None and info.output == PROBABILITY:
         notes.append(
@@ -372,13 +374,12 @@ def cut_of(score: Floats, positive: Ints) -> float | None:
     return middle if low < middle <= high else high
 
 
-def words_of(compared: Compared | Mapping[str, Any]) -> str:
+def words_of(c: Compared) -> str:
     """The difference of the two rules, with its size, in a sentence."""
-    c = compared.to_json() if isinstance(compared, Compared) else compared
-    share = [f"{100 * c[k] / max(c['rows'], 1):.1f} %" for k in ("differ", "selected", "selected_by_cut")]
-    audited = "what it itself decides" if c["audited"] == PREDICT else "the threshold that the case names"
+    share = [f"{100 * count / max(c.rows, 1):.1f} %" for count in (c.differ, c.selected, c.selected_by_cut)]
+    audited = "what it itself decides" if c.audited == PREDICT else "the threshold that the case names"
     return (
-        f"The model's own decision and its score cut at {c['cut']:g} differ for {c['differ']:,} of {c['rows']:,} "
+        f"The model's own decision and its score cut at {c.cut:g} differ for {c.differ:,} of {c.rows:,} "
         f"people ({share[0]}): it decides {share[1]} positive itself, the cut {share[2]}. Audited is {audited}."
     )
 

@@ -28,6 +28,8 @@ import numpy as np
 import numpy.typing as npt
 
 from audit.cube import Margin
+from audit.documents import record_in
+from audit.documents.base import Names, Record
 from audit.gaps import Settings, comparable, reference_index
 from audit.metrics import EQUAL_OPPORTUNITY, Metric, complements, metrics_for, opportunity
 from audit.values import UNKNOWN
@@ -61,20 +63,24 @@ class _Side:
 
 def bounds(margins: Sequence[Margin], settings: Settings, norms: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
     """The `bounds` entry of evidence.json, of single attributes. norms: as in evidence.json, for their limits."""
-    out: dict[str, Any] = {"unknown_group": [], "missing_outcome": [], "label_error": [], "not_collected": []}
+    limited = record_in(tuple[_Limit, ...], norms, "evidence.json")
+    unknown: list[dict[str, Any]] = []
+    missing: list[dict[str, Any]] = []
+    wrong: list[dict[str, Any]] = []
+    absent: list[dict[str, Any]] = []
     for margin in margins:
         if len(margin.attribute) != 1 or not margin.meaning.decides:
             continue
         for metric in metrics_for(margin.meaning):
             if metric.name in complements() or (side := _side(margin, metric, settings)) is None:
                 continue
-            limits = _limits(norms, margin, metric)
-            out["unknown_group"] += _unknown(margin, metric, side, limits)
-            out["not_collected"] += _not_collected(margin, metric, side, limits)
+            limits = _limits(limited, margin, metric)
+            unknown += _unknown(margin, metric, side, limits)
+            absent += _not_collected(margin, metric, side, limits)
             if metric.needs_label:
-                out["missing_outcome"] += _missing(margin, metric, side, settings)
-                out["label_error"] += _label_error(margin, metric, side, limits)
-    return out
+                missing += _missing(margin, metric, side, settings)
+                wrong += _label_error(margin, metric, side, limits)
+    return {"unknown_group": unknown, "missing_outcome": missing, "label_error": wrong, "not_collected": absent}
 
 
 def _side(margin: Margin, metric: Metric, settings: Settings) -> _Side | None:
@@ -90,11 +96,20 @@ def _side(margin: Margin, metric: Metric, settings: Settings) -> _Side | None:
     return _Side(tuple(margin.groups[g] for g in members), x, n, i, j)
 
 
-def _limits(norms: Sequence[Mapping[str, Any]], margin: Margin, metric: Metric) -> list[tuple[str, float]]:
+class _Limit(Record, frozen=True):
+    """A norm as far as its limit goes."""
+
+    metric: str
+    kind: str
+    attribute: Names
+    limit: float
+
+
+def _limits(norms: Sequence[_Limit], margin: Margin, metric: Metric) -> list[tuple[str, float]]:
     """(kind, limit) of the norms about this rate."""
     names = {metric.name} | ({EQUAL_OPPORTUNITY} if metric.name == opportunity(margin.meaning) else set())
-    mine = [n for n in norms if n["metric"] in names and list(n["attribute"]) == list(margin.attribute)]
-    return list(dict.fromkeys((str(n["kind"]), float(n["limit"])) for n in mine))
+    mine = [n for n in norms if n.metric in names and n.attribute == margin.attribute]
+    return list(dict.fromkeys((n.kind, n.limit) for n in mine))
 
 
 # -- unknown group --------------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from audit.case import Case
+from audit.documents import plain, record_in
 from audit.documents.rows import ByProxy
 from audit.errors import DataError
 from audit.gaps import Settings, seed_of
@@ -191,9 +192,9 @@ def sentences(found: Sequence[ByProxy]) -> list[str]:
 def keep_published(found: Sequence[Mapping[str, Any]], floor: int) -> list[dict[str, Any]]:
     """Without groups of which fewer people than `floor` are expected, nor gaps with them."""
     out = []
-    for entry in found:
-        kept = [r for r in entry["rates"] if r["people_expected"] >= floor]
-        names = [r["group"] for r in kept]
-        gaps = [g for g in entry["gaps"] if all(group in names for group in g["groups"])]
-        out.append({**entry, "rates": kept, "gaps": gaps})
+    for entry, read in zip(found, record_in(tuple[ByProxy, ...], found, "evidence.json"), strict=True):
+        kept = tuple(r for r in read.rates if r.people_expected >= floor)
+        names = {r.group for r in kept}
+        gaps = tuple(g for g in read.gaps if names.issuperset(g.groups))
+        out.append({**entry, "rates": plain(kept), "gaps": plain(gaps)})
     return out

@@ -13,22 +13,88 @@ or outcome take no part. Weights are used where the case has them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from audit.cube import Floats, Margin
-from audit.dataset import distances, strata_of
+from audit.dataset import kl_divergence, strata_of
 from audit.gaps import Settings
 from audit.inequality import BENEFITS, benefits, generalized_entropy
 from audit.values import UNKNOWN
 
-TOOLS = {
-    "clarify": "each group (d) against all others (a); 0/0 is 0; divergences over labels present in both",
-    "aif360": "all other groups together (unprivileged) against the privileged group; unprivileged minus privileged",
-    "fairlearn": "largest difference or smallest ratio between groups; a rate of nobody is 0",
-}
+CLARIFY, AIF360, FAIRLEARN = "clarify", "aif360", "fairlearn"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _At:
+    """One margin of one or two attributes. known: its groups that take part; by_attribute: all margins."""
+
+    margin: Margin
+    known: np.ndarray
+    by_attribute: Mapping[tuple[str, ...], Margin]
+    settings: Settings
+
+
+Figures = Mapping[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """Another tool. convention: how it counts, in words. shown: the figures that a report prints. of: its figures, for
+    each group of which they are (None: of all)."""
+
+    name: str
+    title: str
+    convention: str
+    shown: tuple[str, ...]
+    of: Callable[[_At], Iterator[tuple[int | None, Figures]]]
+
+
+def _of_clarify(at: _At) -> Iterator[tuple[int | None, Figures]]:
+    for g in at.known.tolist():
+        given_others = {
+            "CDDL": conditional_disparity(at.by_attribute, at.margin, g, _labels),
+            "CDDPL": conditional_disparity(at.by_attribute, at.margin, g, _decisions),
+        }
+        yield g, clarify(at.margin, g, at.known) | given_others
+
+
+def _of_aif360(at: _At) -> Iterator[tuple[int | None, Figures]]:
+    privileged = privileged_group(at.margin, at.known, at.settings.reference)
+    yield privileged, aif360(at.margin, privileged, at.known)
+
+
+def _of_fairlearn(at: _At) -> Iterator[tuple[int | None, Figures]]:
+    yield None, fairlearn(at.margin, at.known)
+
+
+TOOLS: dict[str, Tool] = {
+    row.name: row
+    for row in (
+        Tool(
+            CLARIFY, "Clarify",
+            "each group (d) against all others (a); 0/0 is 0; divergences over labels present in both",
+            ("CI", "DPL", "KL", "JS", "DPPL", "DI", "RD", "AD", "CDDL", "CDDPL"), _of_clarify,
+        ),
+        Tool(
+            AIF360, "AIF360",
+            "all other groups together (unprivileged) against the privileged group; unprivileged minus privileged",
+            ("mean_difference", "statistical_parity_difference", "disparate_impact", "equal_opportunity_difference",
+             "average_odds_difference", "theil_index"),
+            _of_aif360,
+        ),
+        Tool(
+            FAIRLEARN, "fairlearn",
+            "largest difference or smallest ratio between groups; a rate of nobody is 0",
+            ("demographic_parity_difference", "demographic_parity_ratio", "equal_opportunity_difference",
+             "equalized_odds_difference"),
+            _of_fairlearn,
+        ),
+    )
+}  # fmt: skip
 
 
 def conformance(margins: Sequence[Margin], settings: Settings) -> dict[str, Any]:
@@ -43,15 +109,9 @@ def conformance(margins: Sequence[Margin], settings: Settings) -> dict[str, Any]
         known = known[margin.w[known].sum(axis=(1, 2)) > 0]
         if len(known) < 2:
             continue
-        for g in known.tolist():
-            found = clarify(margin, g, known)
-            found["CDDL"] = conditional_disparity(by_attribute, margin, g, _labels)
-            found["CDDPL"] = conditional_disparity(by_attribute, margin, g, _decisions)
-            values.append(_entry("clarify", margin, g, found))
-        privileged = privileged_group(margin, known, settings.reference)
-        values.append(_entry("aif360", margin, privileged, aif360(margin, privileged, known)))
-        values.append(_entry("fairlearn", margin, None, fairlearn(margin, known)))
-    return {"tools": TOOLS, "values": values}
+        at = _At(margin, known, by_attribute, settings)
+        values += [_entry(tool.name, margin, g, found) for tool in TOOLS.values() for g, found in tool.of(at)]
+    return {"tools": {tool.name: tool.convention for tool in TOOLS.values()}, "values": values}
 
 
 def _entry(tool: str, margin: Margin, g: int | None, found: Mapping[str, float | None]) -> dict[str, Any]:
@@ -98,7 +158,6 @@ def clarify(margin: Margin, g: int, known: Any) -> dict[str, float | None]:
     if d.sum() == 0 or a.sum() == 0:
         return out
     shares_a, shares_d = a.sum(axis=1) / a.sum(), d.sum(axis=1) / d.sum()
-    found = distances(shares_a, shares_d)
     both = (shares_a > 0) & (shares_d > 0)
     common_a, common_d = shares_a[both], shares_d[both]
     middle = (common_a + common_d) / 2
@@ -106,8 +165,8 @@ def clarify(margin: Margin, g: int, known: Any) -> dict[str, float | None]:
     gap = np.abs(common_a - common_d)
     tau_d, tau_a = _over(d[1, 0], d[0, 1]), _over(a[1, 0], a[0, 1])
     out |= {
-        "DPL": found["difference_in_proportions_of_labels"],
-        "KL": found["kl_divergence"] if both.any() else None,
+        "DPL": float(shares_a[-1] - shares_d[-1]),
+        "KL": kl_divergence(shares_a, shares_d) if both.any() else None,
         "JS": float(js) if both.any() else None,
         "LP": float(np.sqrt((gap**2).sum())) if both.any() else None,
         "TVD": float(gap.sum() / 2) if both.any() else None,

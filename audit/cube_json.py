@@ -34,7 +34,7 @@ def margins_to_json(margins: Sequence[Margin], floor: int) -> dict[str, Any]:
         "weighted": bool(margins[0].weighted),
         "axes": "cells are [group, label, decision, rows, sum of weights, sum of squared weights]; "
         "label 0 negative, 1 positive, 2 unknown; decision 0 negative, 1 positive",
-        "margins": [_margin(m, floor) for m in margins],
+        "margins": entries_of(margins, floor),
     }
     if not meaning.decides:
         out["decides"] = False
@@ -44,6 +44,11 @@ def margins_to_json(margins: Sequence[Margin], floor: int) -> dict[str, Any]:
             "weights (rows) in the two]; a cell is group * 6 + label * 2 + decision"
         )
     return out
+
+
+def entries_of(margins: Sequence[Margin], floor: int) -> list[dict[str, Any]]:
+    """The entries `margins` alone."""
+    return [_margin(m, floor) for m in margins]
 
 
 def _margin(margin: Margin, floor: int) -> dict[str, Any]:

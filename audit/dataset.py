@@ -12,7 +12,8 @@ weighted by their size, of (share of the unfavourable outcomes that fall to d) -
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -20,11 +21,11 @@ import numpy as np
 from audit.cube import Floats, Margin
 from audit.values import UNKNOWN, DatasetMeasure
 
-_VERSUS = "group against all others with a known value"
+VERSUS = "group against all others with a known value"
 
 
 def dataset_measures(margins: Mapping[tuple[str, ...], Margin]) -> tuple[DatasetMeasure, ...]:
-    """All eight measures for every group of every margin but the one of everyone."""
+    """Every measure for every group of every margin but the one of everyone."""
     out: list[DatasetMeasure] = []
     for attribute, margin in margins.items():
         if not attribute:
@@ -34,7 +35,7 @@ def dataset_measures(margins: Mapping[tuple[str, ...], Margin]) -> tuple[Dataset
         people = np.where(margin.weighted, margin.w.sum(axis=(1, 2)), margin.rows)
         for g, group in enumerate(margin.groups):
             if margin.withheld[g]:
-                out += [_none(n, attribute, group, "withheld: fewer people than the floor") for n in _NAMES]
+                out += [_none(n, attribute, group, "withheld: fewer people than the floor") for n in MEASURES]
                 continue
             others = known.copy()
             others[g] = False
@@ -43,26 +44,82 @@ def dataset_measures(margins: Mapping[tuple[str, ...], Margin]) -> tuple[Dataset
     return tuple(out)
 
 
-_NAMES = (
-    "class_imbalance",
-    "difference_in_proportions_of_labels",
-    "kl_divergence",
-    "js_divergence",
-    "lp_norm",
-    "total_variation_distance",
-    "kolmogorov_smirnov",
-    "conditional_demographic_disparity",
-)
+def _label_difference(a: Floats, d: Floats) -> float:
+    return float(a[-1] - d[-1])
 
-_CONVENTION = {
-    "class_imbalance": "(n_others - n_group) / (n_others + n_group), -1 to 1",
-    "difference_in_proportions_of_labels": "favourable share of the others minus that of the group",
-    "kl_divergence": "KL(others || group) in nats over labels present in both",
-    "js_divergence": "Jensen-Shannon divergence in nats, equal weights",
-    "lp_norm": "Euclidean distance between label shares",
-    "total_variation_distance": "half the L1 distance between label shares",
-    "kolmogorov_smirnov": "largest difference between label shares",
-}
+
+def kl_divergence(p: Floats, q: Floats) -> float:
+    """KL(p || q) in nats, over what is present in both."""
+    use = (p > 0) & (q > 0)
+    return float(np.sum(p[use] * np.log(p[use] / q[use])))
+
+
+def _js_divergence(a: Floats, d: Floats) -> float:
+    mean = (a + d) / 2
+    return (kl_divergence(a, mean) + kl_divergence(d, mean)) / 2
+
+
+def _lp_norm(a: Floats, d: Floats) -> float:
+    return float(np.sqrt(np.sum(np.abs(a - d) ** 2)))
+
+
+def _total_variation(a: Floats, d: Floats) -> float:
+    return float(np.abs(a - d).sum() / 2)
+
+
+def _kolmogorov_smirnov(a: Floats, d: Floats) -> float:
+    return float(np.abs(a - d).max())
+
+
+@dataclass(frozen=True, slots=True)
+class DataMeasureRow:
+    """One measure of the data before any model. short: the head of a column. convention: the formula, in words.
+
+    of: the function of two distributions over the outcomes, those of everyone else and of the group, each (K,), the
+    favourable one last; None for one that follows from other counts.
+    """
+
+    name: str
+    title: str
+    short: str
+    convention: str
+    of: Callable[[Floats, Floats], float] | None = None
+
+
+CLASS_IMBALANCE = "class_imbalance"
+LABEL_DIFFERENCE = "difference_in_proportions_of_labels"
+CONDITIONAL = "conditional_demographic_disparity"
+MEASURES: dict[str, DataMeasureRow] = {
+    row.name: row
+    for row in (
+        DataMeasureRow(
+            CLASS_IMBALANCE, "Class imbalance", "Class imbalance",
+            "(n_others - n_group) / (n_others + n_group), -1 to 1",
+        ),
+        DataMeasureRow(
+            LABEL_DIFFERENCE, "Difference in proportions of labels", "Label difference",
+            "favourable share of the others minus that of the group", _label_difference,
+        ),
+        DataMeasureRow(
+            "kl_divergence", "Kullback-Leibler divergence", "KL",
+            "KL(others || group) in nats over labels present in both", kl_divergence,
+        ),
+        DataMeasureRow(
+            "js_divergence", "Jensen-Shannon divergence", "JS",
+            "Jensen-Shannon divergence in nats, equal weights", _js_divergence,
+        ),
+        DataMeasureRow("lp_norm", "L2 distance", "L2", "Euclidean distance between label shares", _lp_norm),
+        DataMeasureRow(
+            "total_variation_distance", "Total variation distance", "TVD",
+            "half the L1 distance between label shares", _total_variation,
+        ),
+        DataMeasureRow(
+            "kolmogorov_smirnov", "Kolmogorov-Smirnov distance", "KS",
+            "largest difference between label shares", _kolmogorov_smirnov,
+        ),
+        DataMeasureRow(CONDITIONAL, "Conditional demographic disparity", "CDD", VERSUS),
+    )
+}  # fmt: skip
 
 
 def _label_weights(margin: Margin) -> Floats:
@@ -72,7 +129,7 @@ def _label_weights(margin: Margin) -> Floats:
 
 
 def _none(name: str, attribute: tuple[str, ...], group: tuple[str, ...], reason: str) -> DatasetMeasure:
-    return DatasetMeasure(name, attribute, group, None, _CONVENTION.get(name, _VERSUS), False, reason)
+    return DatasetMeasure(name, attribute, group, None, MEASURES[name].convention, False, reason)
 
 
 def _measures(
@@ -85,9 +142,8 @@ def _measures(
     labelled: bool,
 ) -> list[DatasetMeasure]:
     n_group, n_others = float(people[g]), float(people[others].sum())
-    values: dict[str, float] = {}
-    if n_group + n_others > 0:
-        values["class_imbalance"] = (n_others - n_group) / (n_others + n_group)
+    both = n_group + n_others
+    values = {CLASS_IMBALANCE: (n_others - n_group) / both} if both > 0 else {}
     d, a = labels[g], labels[others].sum(axis=0)
     reason = "no outcome column" if not labelled else ""
     if not reason and d.sum() == 0:
@@ -97,10 +153,11 @@ def _measures(
     if not reason:
         values |= distances(a / a.sum(), d / d.sum())
     return [
-        DatasetMeasure(n, attribute, group, values[n], _CONVENTION[n])
+        DatasetMeasure(n, attribute, group, values[n], row.convention)
         if n in values
         else _none(n, attribute, group, reason or "0 people")
-        for n in _NAMES[:-1]
+        for n, row in MEASURES.items()
+        if n != CONDITIONAL
     ]
 
 
@@ -120,36 +177,21 @@ def strata_of(margin: Margin, attribute: tuple[str, ...]) -> tuple[tuple[list[in
 
 
 def distances(a: Floats, d: Floats) -> dict[str, float]:
-    """The six distances between two label distributions, each shape (2,), favourable last."""
-    both = (a > 0) & (d > 0)
-    mean = (a + d) / 2
-
-    def kl(p: Floats, q: Floats) -> float:
-        use = (p > 0) & (q > 0)
-        return float(np.sum(p[use] * np.log(p[use] / q[use])))
-
-    gap = np.abs(a - d)
-    return {
-        "difference_in_proportions_of_labels": float(a[-1] - d[-1]),
-        "kl_divergence": float(np.sum(a[both] * np.log(a[both] / d[both]))),
-        "js_divergence": (kl(a, mean) + kl(d, mean)) / 2,
-        "lp_norm": float(np.sqrt(np.sum(gap**2))),
-        "total_variation_distance": float(gap.sum() / 2),
-        "kolmogorov_smirnov": float(gap.max()),
-    }
+    """The distances between two distributions (K,), the favourable value last, by the names of the measures."""
+    return {row.name: row.of(a, d) for row in MEASURES.values() if row.of is not None}
 
 
 def conditional(
     margins: Mapping[tuple[str, ...], Margin], attribute: tuple[str, ...], group: tuple[str, ...]
 ) -> DatasetMeasure:
     """Conditional on all other sensitive columns that were audited together with this one, the widest such margin."""
-    name = "conditional_demographic_disparity"
+    name = CONDITIONAL
     wider = [m for key, m in margins.items() if set(attribute) < set(key)]
     if not wider:
         return _none(name, attribute, group, "no further sensitive column to condition on")
     margin = max(wider, key=lambda m: len(m.attribute))
-    given = tuple(a for a in margin.attribute if a not in attribute)
-    convention = f"mean over strata of {', '.join(given)}, weighted by size"
+    conditioned_on = tuple(a for a in margin.attribute if a not in attribute)
+    convention = f"mean over strata of {', '.join(conditioned_on)}, weighted by size"
     labels = _label_weights(margin)
     total = weight = 0.0
     for members, place in strata_of(margin, attribute):
@@ -160,5 +202,5 @@ def conditional(
         total += (bad + good) * (bad_d / bad - good_d / good)
         weight += bad + good
     if weight == 0:
-        return _none(name, attribute, group, f"0 strata of {', '.join(given)} have both outcomes")
+        return _none(name, attribute, group, f"0 strata of {', '.join(conditioned_on)} have both outcomes")
     return DatasetMeasure(name, attribute, group, float(total / weight), convention)

@@ -84,13 +84,13 @@ def decide(
         reads = tuple(
             c for c in case.data.sensitive if c in (worker.info.features or ()) and c not in features and c in frame
         )
-        given = [*features, *reads]
+        columns = [*features, *reads]
         rows = frame if only is None else only
-        asked = rows[given]
-        more = None if also is None else also(given)
+        asked = rows[columns]
+        more = None if also is None else also(columns)
         if more is not None:
-            asked = pd.concat([asked, more[given]], ignore_index=True)
-        rule = rule_of(case, worker.info, classes or labels, help_with=partial(_agrees, case, frame, worker, given))
+            asked = pd.concat([asked, more[columns]], ignore_index=True)
+        rule = rule_of(case, worker.info, classes or labels, help_with=partial(_agrees, case, frame, worker, columns))
         if classes:
             decisions, facts = _among(case, rows, classes, worker, rule, asked, reads)
         else:

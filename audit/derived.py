@@ -16,6 +16,7 @@ from audit.classes.words import class_findings
 from audit.conform import conformance
 from audit.cube import Margin
 from audit.documents import record_in
+from audit.documents.base import Record
 from audit.documents.evidence import Classes, LeftToCube, Regression
 from audit.gaps import Settings
 from audit.inequality import inequality
@@ -31,12 +32,21 @@ FROM_ROWS = ("quality", "slices", "individual", "funnel", "like_with_like", "by_
 
 def further_findings(more: Mapping[str, Any]) -> list[str]:
     """Findings about what `derived` made: they stand behind those about rates and gaps."""
-    out: list[str] = []
-    if "classes" in more:
-        out += class_findings(record_in(Classes, more["classes"], "evidence.json"))
-    if "regression" in more:
-        out += regression_findings(record_in(Regression, more["regression"], "evidence.json"))
-    return out
+    found = record_in(_Further, more, "evidence.json")
+    out = [] if found.classes is None else [*class_findings(found.classes)]
+    return out if found.regression is None else [*out, *regression_findings(found.regression)]
+
+
+class _Further(Record, frozen=True):
+    classes: Classes | None = None
+    regression: Regression | None = None
+
+
+class _Shares(Record, frozen=True):
+    """The reference population: its source, and attribute -> group -> share."""
+
+    source: str
+    shares: dict[str, Any]
 
 
 ONLY_WITH = ("classes", "regression")
@@ -68,12 +78,13 @@ def derived(
         "smoothed": smoothed_rates(m for m in margins if left is None or m.attribute not in left.attributes),
     }
     if (classes := class_measures(alike, settings)) is not None:
-        out["classes"] = classes
+        out |= {"classes": classes}
     return out | _population(alike, settings, population)
 
 
 def _population(margins: Sequence[Margin], settings: Settings, population: Mapping[str, Any] | None) -> dict[str, Any]:
     if population is None:
         return {}
-    tables = population_tables(margins, population["shares"], settings.alpha)
-    return {"population": {"source": population["source"], "shares": population["shares"], "tables": tables}}
+    named = record_in(_Shares, population, "evidence.json")
+    tables = population_tables(margins, named.shares, settings.alpha)
+    return {"population": {"source": named.source, "shares": named.shares, "tables": tables}}

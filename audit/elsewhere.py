@@ -35,7 +35,7 @@ def elsewhere(function: Callable[..., Found], *args: Any) -> Found:
     good, found = pickle.loads(done.stdout)
     if not good:
         name, parts = found
-        raise getattr(errors, name)(parts["problem"], got=parts["got"], expected=parts["expected"], todo=parts["todo"])
+        raise getattr(errors, name).of(parts)
     answer: Found = found
     return answer
 

@@ -21,7 +21,8 @@ A message says what was wrong, what was got and expected, and what to do next.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Self
 
 from audit.printable import printable
 
@@ -59,6 +60,12 @@ class AssayError(Exception):
         if self.todo:
             parts.append(f"What to do: {_ended(self.todo)}")
         return printable(" ".join(line.strip() for line in " ".join(parts).splitlines()))
+
+    @classmethod
+    def of(cls, parts: Mapping[str, str]) -> Self:
+        """The error that these parts, by name, are of; what else they hold is passed over."""
+        got, expected, todo = (parts.get(name, "") for name in ("got", "expected", "todo"))
+        return cls(parts.get("problem", ""), got=got, expected=expected, todo=todo)
 
     def to_json(self) -> dict[str, str]:
         """The four parts by name, for `--json`."""

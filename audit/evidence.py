@@ -6,13 +6,12 @@ The keys of the contract come first; more keys stand behind them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from audit.about import VERSION
-from audit.errors import DataError
-from audit.values import Count, DatasetMeasure, Gap, Measures, Pair, Rate, Reach, from_json, to_json
+from audit.values import Measures, to_json
 
 SCHEMA = "assay/evidence/1"
 LISTS = ("rates", "gaps", "dataset", "counts", "pairs", "power")
@@ -46,24 +45,6 @@ def measures_to_json(measures: Measures) -> dict[str, Any]:
         "pairs": [to_json(p) for p in measures.pairs],
         "power": [to_json(r) for r in measures.power],
     }
-
-
-def measures_from_json(document: Mapping[str, Any]) -> Measures:
-    """The records of an evidence document. Raises DataError on another schema."""
-    if document.get("schema") != SCHEMA:
-        raise DataError(
-            "the evidence cannot be read", got=f"schema {document.get('schema')!r}", expected=SCHEMA, todo="audit again"
-        )
-    return Measures(
-        rates=tuple(from_json(Rate, r) for r in document["rates"]),
-        gaps=tuple(from_json(Gap, g) for g in document["gaps"]),
-        dataset=tuple(from_json(DatasetMeasure, d) for d in document["dataset"]),
-        counts=tuple(from_json(Count, c) for c in document["counts"]),
-        family=int(document.get("family", 0)),
-        notes=tuple(document.get("notes", ())),
-        pairs=tuple(from_json(Pair, p) for p in document.get("pairs", ())),
-        power=tuple(from_json(Reach, r) for r in document.get("power", ())),
-    )
 
 
 def pick(records: Sequence[Any], **wanted: object) -> Any:

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from audit.asked import words_of
+from audit.asked import Compared, words_of
 from audit.evidence import pick
 from audit.metrics import ASKED_FIRST, METRICS, ROC_AUC, SELECTION_RATE
 from audit.models.served.measured import finding
 from audit.policy import Norm, Policy
 from audit.printable import printable
 from audit.sizes import behind
-from audit.values import Gap, Measures, Pair, Rate
+from audit.values import Gap, Measures, Pair, Rate, from_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,25 +143,24 @@ def significance(gap: Gap, comparisons: str = "comparisons") -> str:
 def model_findings(model: Mapping[str, Any]) -> tuple[str, ...]:
     """What the model's own decision and the other rule at hand differ by; `model` is the entry of evidence.json."""
     compared, served = model.get("compared"), model.get("served")
-    out = [words_of(compared)] if compared and compared["differ"] else []
-    if served and (unlike := finding(served["alike"])) is not None:
+    rules = from_json(Compared, compared) if compared else None
+    out = [words_of(rules)] if rules is not None and rules.differ else []
+    if served and (unlike := finding(served.get("alike"))) is not None:
         out.append(unlike)
     return tuple(out)
 
 
 TURNED_ROWS = 30
-_READ = ("metric", "attribute", "value", "high", "denominator")
 
 
-def turned_words(rates: Sequence[Mapping[str, Any]] | Sequence[Rate]) -> str | None:
+def turned_words(rates: Sequence[Rate]) -> str | None:
     """The notice where scores rank people the wrong way round: AUC of everyone clearly under one half."""
-    for found in rates:
-        r = found if isinstance(found, Mapping) else {n: getattr(found, n) for n in _READ}
-        if r["metric"] != ROC_AUC or r["attribute"] or r["value"] is None or r["high"] is None:
+    for r in rates:
+        if r.metric != ROC_AUC or r.attribute or r.value is None or r.high is None:
             continue
-        if r["high"] < 0.5 and r["denominator"] >= TURNED_ROWS:
+        if r.high < 0.5 and r.denominator >= TURNED_ROWS:
             return (
-                f"The scores rank people the wrong way round: AUC {r['value']:.2f}, all of its interval under 0.5. Do "
+                f"The scores rank people the wrong way round: AUC {r.value:.2f}, all of its interval under 0.5. Do "
                 "the scores run the other way? Look at `positive`, and at which of the model's classes it is."
             )
     return None
@@ -227,9 +226,9 @@ def _sentence(measures: Measures, gap: Gap, words: str) -> str:
     low: Rate = pick(measures.rates, metric=gap.metric, attribute=gap.attribute, group=gap.lowest)
     lead = f"By {by}: {percent(high.value)} of {name_of(gap.highest)} ({behind(high, _of(measures, high))})"
     rest = f"and {percent(low.value)} of {name_of(gap.lowest)} ({behind(low, _of(measures, low))}) {words}"
-    said = f"{lead} {rest}; the gap is {100 * gap.value:.1f} points ({interval_words(gap)}; {significance(gap)})."
+    sentence = f"{lead} {rest}; the gap is {100 * gap.value:.1f} points ({interval_words(gap)}; {significance(gap)})."
     surer = _surer(measures, gap)
-    said += surer or unseen(gap)
+    sentence += surer or unseen(gap)
     if gap.idle is None or gap.metric != SELECTION_RATE:
-        return said
-    return f"{said} {gap.idle[:1].upper()}{gap.idle[1:]}."
+        return sentence
+    return f"{sentence} {gap.idle[:1].upper()}{gap.idle[1:]}."

@@ -17,8 +17,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from msgspec.structs import replace
 
 from audit.case import Case
+from audit.documents import plain, record_in
+from audit.documents.rows import StageCounts, StageFigure, StageGap, StageRate
 from audit.errors import CaseError
 from audit.gaps import Settings, seed_of
 from audit.load.sign import says_bad, sign_of
@@ -119,67 +122,60 @@ def figures(counts: Sequence[Mapping[str, Any]], stages: Sequence[str], settings
     kind: "stage" (of those who reached it), "cumulative" (of all who began) or "outcome" (of those picked, who turn out
     well). p_adjusted is Holm's over all entries.
     """
-    out = []
-    for attribute in dict.fromkeys(tuple(c["attribute"]) for c in counts):
-        mine = [c for c in counts if tuple(c["attribute"]) == attribute]
+    out: list[StageFigure] = []
+    read = record_in(tuple[StageCounts, ...], counts, "evidence.json")
+    for attribute in dict.fromkeys(c.attribute for c in read):
+        mine = [c for c in read if c.attribute == attribute]
         for k, stage in enumerate(stages):
-            out.append(
-                _entry(
-                    mine, attribute, "stage", stage, [(c["through"][k + 1], c["through"][k]) for c in mine], settings
-                )
-            )
+            pairs = [(c.through[k + 1], c.through[k]) for c in mine]
+            out.append(_entry(mine, attribute, "stage", stage, pairs, settings))
         for k, stage in enumerate(stages[1:], 1):
-            out.append(
-                _entry(
-                    mine,
-                    attribute,
-                    "cumulative",
-                    stage,
-                    [(c["through"][k + 1], c["through"][0]) for c in mine],
-                    settings,
-                )
-            )
-        if all(c["found"] is not None for c in mine):
-            out.append(_entry(mine, attribute, "outcome", stages[-1], [tuple(c["found"]) for c in mine], settings))
-    tested = [e for e in out if e["gap"]["p_value"] is not None]
-    for entry, p in zip(tested, holm([e["gap"]["p_value"] for e in tested]), strict=True):
-        entry["gap"]["p_adjusted"] = float(p)
-    return out
+            pairs = [(c.through[k + 1], c.through[0]) for c in mine]
+            out.append(_entry(mine, attribute, "cumulative", stage, pairs, settings))
+        known = [c.found for c in mine if c.found is not None]
+        if len(known) == len(mine):
+            out.append(_entry(mine, attribute, "outcome", stages[-1], known, settings))
+    adjusted = iter(holm([p for e in out if (p := e.gap.p_value) is not None]))
+    return [
+        plain(e if e.gap.p_value is None else replace(e, gap=replace(e.gap, p_adjusted=float(next(adjusted)))))
+        for e in out
+    ]
 
 
 def _entry(
-    counts: Sequence[Mapping[str, Any]], attribute: tuple[str, ...], kind: str, stage: str,
+    counts: Sequence[StageCounts], attribute: tuple[str, ...], kind: str, stage: str,
     pairs: Sequence[tuple[int, int]], settings: Settings,
-) -> dict[str, Any]:  # fmt: skip
+) -> StageFigure:  # fmt: skip
     x, n = (np.array(v, dtype=np.float64) for v in zip(*pairs, strict=True))
     low, high = wilson(x, n, settings.alpha)
-    names = [list(c["group"]) for c in counts]
-    rates = [
-        {
-            "group": names[i], "value": float(x[i] / n[i]) if n[i] else None, "numerator": int(x[i]),
-            "denominator": int(n[i]), "low": float(low[i]) if n[i] else None, "high": float(high[i]) if n[i] else None,
-            "reason": None if n[i] else NOBODY[kind == "outcome"],
-        }
+    names = [c.group for c in counts]
+    rates = tuple(
+        StageRate(
+            names[i], float(x[i] / n[i]) if n[i] else None, int(x[i]), int(n[i]), float(low[i]) if n[i] else None,
+            float(high[i]) if n[i] else None, None if n[i] else NOBODY[kind == "outcome"],
+        )
         for i in range(len(counts))
-    ]  # fmt: skip
+    )  # fmt: skip
     use = [i for i in range(len(counts)) if n[i] >= max(1, settings.floor) and UNKNOWN not in names[i]]
-    gap: dict[str, Any] = dict.fromkeys(("value", "low", "high", "p_value", "p_adjusted", "highest", "lowest", "short"))
     if len(use) < 2:
-        gap["reason"] = f"fewer than two groups have {max(1, settings.floor)} people here"
-    else:
-        found = largest_gap(
-            [(x[use], n[use])], seed=seed_of(settings, attribute, f"funnel {kind} {stage}"), draws=settings.draws,
-            alpha=settings.alpha,
+        reason = f"fewer than two groups have {max(1, settings.floor)} people here"
+        return StageFigure(
+            attribute, kind, stage, rates, StageGap(None, None, None, None, None, None, None, None, reason)
+        )
+    found = largest_gap(
+        [(x[use], n[use])], seed=seed_of(settings, attribute, f"funnel {kind} {stage}"), draws=settings.draws,
+        alpha=settings.alpha,
+    )  # fmt: skip
+    gap = StageGap(found.value, None, None, None, None, None, None, None, found.reason)
+    if found.highest is not None and found.lowest is not None and found.value is not None:
+        # The two groups named, not the widest gap of all: what is said of them, and of the people short, is theirs.
+        near, far, p_value = named_rates(
+            x[use], n[use], found.highest, found.lowest, draws=settings.draws, alpha=settings.alpha,
+            seed=seed_of(settings, attribute, f"funnel {kind} {stage}"),
         )  # fmt: skip
-        gap |= {"value": found.value, "reason": found.reason}
-        if found.highest is not None and found.lowest is not None and found.value is not None:
-            # The two groups named, not the widest gap of all: what is said of them, and of the people short, is theirs.
-            near, far, p_value = named_rates(
-                x[use], n[use], found.highest, found.lowest, draws=settings.draws, alpha=settings.alpha,
-                seed=seed_of(settings, attribute, f"funnel {kind} {stage}"),
-            )  # fmt: skip
-            last = use[found.lowest]
-            gap |= {"low": near, "high": far, "p_value": p_value}
-            gap |= {"highest": names[use[found.highest]], "lowest": names[last]}
-            gap["short"] = [float(n[last] * v) for v in (found.value, near, far)]
-    return {"attribute": list(attribute), "kind": kind, "stage": stage, "rates": rates, "gap": gap}
+        last = use[found.lowest]
+        gap = StageGap(
+            found.value, near, far, p_value, None, names[use[found.highest]], names[last],
+            (float(n[last] * found.value), float(n[last] * near), float(n[last] * far)), found.reason,
+        )  # fmt: skip
+    return StageFigure(attribute, kind, stage, rates, gap)

@@ -48,10 +48,7 @@ class Settings:
 
     @staticmethod
     def from_json(data: Mapping[str, object]) -> Settings:
-        given = dict(data)
-        if isinstance(again := given.get("repeated"), list | tuple):
-            given["repeated"] = tuple(again)
-        return Settings(**given)  # type: ignore[arg-type]
+        return Settings(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})  # type: ignore[arg-type]
 
 
 def comparable(margin: Margin, floor: int) -> npt.NDArray[np.int64]:

@@ -20,16 +20,18 @@ None of it is causal: what is not among the factors is not held equal.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from msgspec.structs import replace
 
 from audit.case import Case
-from audit.documents.rows import AdjustedGap, AlikePair, MantelHaenszel, RawGap
+from audit.documents import plain
+from audit.documents.rows import AdjustedGap, AlikePair, Explained, LikeWithLike, MantelHaenszel, RawGap
 from audit.gaps import Settings, seed_of
 from audit.load.values import coded
 from audit.marginal_gap import dummies, regression_adjusted
@@ -53,11 +55,11 @@ def like_with_like(
     case: Case, frame: pd.DataFrame, groups: Sequence[Group], favourable: Ints, settings: Settings
 ) -> dict[str, Any] | None:
     """The `like_with_like` entry of evidence.json. favourable (n,): 1 where a row has the favourable decision."""
-    given = case.data.legitimate
-    if not given:
+    legitimate = case.data.legitimate
+    if not legitimate:
         return None
     factors, notes = [], []
-    for column, reason in given.items():
+    for column, reason in legitimate.items():
         levels = levels_of(frame[column], bands=BANDS, most=MOST_LEVELS)
         if levels is None or len(levels.names) < 2:
             notes.append(f"The factor {column!r} is left out: {_useless(frame[column], levels)}.")
@@ -66,21 +68,27 @@ def like_with_like(
     stratum = _strata([f[2].codes for f in factors], len(frame))
     weight = None if case.data.weight is None else frame[case.data.weight].to_numpy(dtype=np.float64)
     cluster = None if case.data.cluster is None else coded(frame[case.data.cluster])[0]
-    pairs: list[dict[str, Any]] = []
+    pairs: list[AlikePair] = []
     for group in groups:
         pairs += _attribute(case, group, factors, stratum, favourable, weight, cluster, settings) if factors else []
-    tested = [p for p in pairs if p["mantel_haenszel"]["p_value"] is not None]
-    for pair, p in zip(tested, holm([q["mantel_haenszel"]["p_value"] for q in tested]), strict=True):
-        pair["mantel_haenszel"]["p_adjusted"] = float(p)
+    adjusted = iter(holm([p for q in pairs if (p := q.mantel_haenszel.p_value) is not None]))
     return {
         "factors": [
             {"column": c, "reason": reason, "levels": len(levels.names), "proxy_of": _proxies(levels.codes, groups)}
             for c, reason, levels in factors
         ],
         "strata": len(np.unique(stratum)) if factors else 0,
-        "pairs": pairs,
+        "pairs": plain([_with_adjusted(pair, adjusted) for pair in pairs]),
         "notes": notes,
     }
+
+
+def _with_adjusted(pair: AlikePair, adjusted: Iterator[Any]) -> AlikePair:
+    """The pair with the next of the adjusted p-values, where it was tested."""
+    held = pair.mantel_haenszel
+    if held.p_value is None:
+        return pair
+    return replace(pair, mantel_haenszel=replace(held, p_adjusted=float(next(adjusted))))
 
 
 def _useless(column: pd.Series, levels: Any) -> str:
@@ -113,7 +121,7 @@ def _proxies(codes: Ints, groups: Sequence[Group]) -> list[dict[str, Any]]:
 def _attribute(
     case: Case, group: Group, factors: Sequence[tuple[str, str, Any]], stratum: Ints, favourable: Ints,
     weight: Floats | None, cluster: Ints | None, settings: Settings,
-) -> list[dict[str, Any]]:  # fmt: skip
+) -> list[AlikePair]:  # fmt: skip
     people = np.bincount(group.codes, minlength=len(group.levels))
     use = [g for g, level in enumerate(group.levels) if level != UNKNOWN and people[g] >= max(1, settings.floor)]
     if len(use) < 2:
@@ -132,11 +140,12 @@ def _attribute(
         table = tables(stratum, group.codes == best, group.codes == g, favourable)
         heavy = table if weight is None else tables(stratum, group.codes == best, group.codes == g, favourable, weight)
         x1, n1, x2, n2 = heavy.sum(axis=0)
-        raw: dict[str, Any] = {"value": float(x1 / n1 - x2 / n2) if n1 and n2 else 0.0, "low": None, "high": None}
+        raw = RawGap(float(x1 / n1 - x2 / n2) if n1 and n2 else 0.0, None, None)
         # Newcombe's limits and draws from counts are of rows that stand alone; with others the gap above has its own.
         alone = weight is None and cluster is None
         if alone:
-            raw["low"], raw["high"] = (float(v) for v in newcombe(x1, n1, x2, n2, alpha))
+            low, high = (float(v) for v in newcombe(x1, n1, x2, n2, alpha))
+            raw = RawGap(raw.value, low, high)
         held = mantel_haenszel(table, alpha) if alone else _no_difference(weight, cluster)
         members = (group.codes == best) | (group.codes == g)
         adjusted = regression_adjusted(
@@ -144,22 +153,28 @@ def _attribute(
             None if weight is None else weight[members], None if cluster is None else cluster[members], alpha,
         )  # fmt: skip
         seed = seed_of(settings, (group.attribute,), f"kitagawa {group.levels[best]} {group.levels[g]}")
-        turns = held["value"] is not None and held["value"] * raw["value"] < 0 and held["low"] * held["high"] > 0
         out.append(
-            {
-                "attribute": [group.attribute],
-                "group": [group.levels[g]],
-                "against": [group.levels[best]],
-                "rows": [int(table[:, 3].sum()), int(table[:, 1].sum())],
-                "raw": raw,
-                "mantel_haenszel": held,
-                "adjusted": adjusted,
-                "explained": kitagawa(heavy, alpha, seed, settings.draws if alone else 0),
-                "conditional_disparity": conditional_disparity(stratum, group.codes == g, favourable, weight),
-                "turns": bool(turns),
-            }
+            AlikePair(
+                (group.attribute,),
+                (group.levels[g],),
+                (group.levels[best],),
+                [int(table[:, 3].sum()), int(table[:, 1].sum())],
+                raw,
+                held,
+                adjusted,
+                kitagawa(heavy, alpha, seed, settings.draws if alone else 0),
+                conditional_disparity(stratum, group.codes == g, favourable, weight),
+                _turns(raw, held),
+            )
         )
     return out
+
+
+def _turns(raw: RawGap, held: MantelHaenszel) -> bool:
+    """Whether the gap among people alike clearly runs the other way."""
+    if held.value is None or held.low is None or held.high is None:
+        return False
+    return held.value * raw.value < 0 < held.low * held.high
 
 
 def tables(
@@ -179,19 +194,18 @@ def tables(
     return np.stack(out, axis=1).astype(np.int64 if weight is None else np.float64)
 
 
-def _none(reason: str) -> dict[str, Any]:
-    keys = ("value", "low", "high", "p_value", "p_adjusted", "odds_ratio", "odds_low", "odds_high", "same_in_all_p")
-    return dict.fromkeys(keys) | {"strata": 0, "rows": 0, "reason": reason}
+def _none(reason: str) -> MantelHaenszel:
+    return MantelHaenszel(None, None, None, strata=0, rows=0, reason=reason)
 
 
-def _no_difference(weight: Floats | None, cluster: Ints | None) -> dict[str, Any]:
+def _no_difference(weight: Floats | None, cluster: Ints | None) -> MantelHaenszel:
     what = "weights" if weight is not None else "people in several rows"
     return _none(
         f"the Mantel-Haenszel variance is of rows that stand alone, and there are {what}; see the adjusted gap"
     )
 
 
-def mantel_haenszel(table: Ints, alpha: float = 0.05) -> dict[str, Any]:
+def mantel_haenszel(table: Ints, alpha: float = 0.05) -> MantelHaenszel:
     """Risk difference and odds ratio over strata (S, 4), see `tables`; strata without one of the groups say nothing.
 
     strata, rows: how many take part. same_in_all_p: Breslow-Day with Tarone's correction, over strata where all margins
@@ -211,14 +225,11 @@ def mantel_haenszel(table: Ints, alpha: float = 0.05) -> dict[str, Any]:
     z = two_sided(alpha)
     middle = value + z**2 * p / 2
     half = float(np.sqrt(max(0.0, middle**2 - value**2 + z**2 * q)))
-    out = _none("") | {
-        "value": value, "low": max(-1.0, min(middle - half, value)), "high": min(1.0, max(middle + half, value)),
-        "reason": None,
-        "strata": int(both.sum()), "rows": int(total.sum()),
-    }  # fmt: skip
+    low, high = max(-1.0, min(middle - half, value)), min(1.0, max(middle + half, value))
+    out = MantelHaenszel(value, low, high, strata=int(both.sum()), rows=int(total.sum()))
     informative = (x1 + x2 > 0) & (x1 + x2 < total)
     if not informative.any():
-        return out | {"reason": "in every stratum all are decided alike: there is no odds ratio and no test"}
+        return replace(out, reason="in every stratum all are decided alike: there is no odds ratio and no test")
     from statsmodels.stats.contingency_tables import StratifiedTable
 
     cells = np.stack([x1, n1 - x1, x2, n2 - x2], axis=-1)[informative].reshape(-1, 2, 2)
@@ -230,11 +241,9 @@ def mantel_haenszel(table: Ints, alpha: float = 0.05) -> dict[str, Any]:
         odds = float(found.oddsratio_pooled)
         same = _breslow_day(cells)
     finite = np.isfinite([odds, low, high]).all() and odds > 0
-    return out | {
-        "p_value": p_value if np.isfinite(p_value) else None,
-        **({"odds_ratio": odds, "odds_low": float(low), "odds_high": float(high)} if finite else {}),
-        "same_in_all_p": same,
-    }
+    if finite:
+        out = replace(out, odds_ratio=odds, odds_low=float(low), odds_high=float(high))
+    return replace(out, p_value=p_value if np.isfinite(p_value) else None, same_in_all_p=same)
 
 
 def _breslow_day(cells: Floats) -> float | None:
@@ -247,7 +256,7 @@ def _breslow_day(cells: Floats) -> float | None:
     return p if np.isfinite(p) else None
 
 
-def kitagawa(table: Ints, alpha: float = 0.05, seed: int = 0, draws: int = 1000) -> dict[str, Any]:
+def kitagawa(table: Ints, alpha: float = 0.05, seed: int = 0, draws: int = 1000) -> Explained:
     """What the mix of strata takes away of the raw gap, and what is left within strata: raw = mix + within.
 
     A stratum that only one group has counts with that group's rate, which says nothing of people who are alike: `apart`
@@ -258,14 +267,11 @@ def kitagawa(table: Ints, alpha: float = 0.05, seed: int = 0, draws: int = 1000)
     people = table[:, [1, 3]].sum(axis=1)
     apart = float(people[~both].sum() / people.sum()) if people.sum() else 1.0
     if not both.any():
-        reason = "no stratum holds people of both groups"
-        return dict.fromkeys(("mix", "low", "high", "within", "share")) | {"apart": apart, "reason": reason}
+        return Explained(None, None, None, None, None, apart, "no stratum holds people of both groups")
     mix, within = _parts(table[None].astype(np.float64))
     raw = float(mix[0] + within[0])
-    out = {
-        "mix": float(mix[0]), "low": None, "high": None, "within": float(within[0]),
-        "share": float(mix[0] / raw) if raw else None, "apart": apart, "reason": None,
-    }  # fmt: skip
+    share = float(mix[0] / raw) if raw else None
+    out = Explained(float(mix[0]), None, None, float(within[0]), share, apart)
     if not draws:
         return out
     rng = np.random.default_rng(seed)
@@ -276,7 +282,7 @@ def kitagawa(table: Ints, alpha: float = 0.05, seed: int = 0, draws: int = 1000)
         drawn += [part[:, : len(x)], part[:, : len(x)] + part[:, len(x) :]]
     again, _ = _parts(np.stack(drawn, axis=-1))
     low, high = np.quantile(again, [alpha / 2, 1 - alpha / 2])
-    return out | {"low": float(low), "high": float(high)}
+    return replace(out, low=float(low), high=float(high))
 
 
 def _parts(table: Floats) -> tuple[Floats, Floats]:
@@ -307,29 +313,27 @@ def conditional_disparity(
     return float((people * (share[0] - share[1])).sum() / people.sum())
 
 
-def findings(entry: Mapping[str, Any]) -> list[str]:
+def findings(found: LikeWithLike) -> list[str]:
     """What a reader must know at once: where the direction turns, and which factor stands in for an attribute."""
-    out = list(entry["notes"])
-    for pair in entry["pairs"]:
-        if pair["turns"]:
-            held, by = pair["mantel_haenszel"], " and ".join(pair["attribute"])
+    out = list(found.notes)
+    columns = ", ".join(f.column for f in found.factors)
+    for pair in found.pairs:
+        if pair.turns:
+            held, by = pair.mantel_haenszel, " and ".join(pair.attribute)
+            value, low, high = (100 * (v or 0.0) for v in (held.value, held.low, held.high))
             out.append(
-                f"By {by}: among people alike in {_listed(entry)} the gap between {' / '.join(pair['against'])} and "
-                f"{' / '.join(pair['group'])} turns: {100 * pair['raw']['value']:.1f} points become "
-                f"{100 * held['value']:.1f} [{100 * held['low']:.1f}, {100 * held['high']:.1f}]."
+                f"By {by}: among people alike in {columns} the gap between {' / '.join(pair.against)} and "
+                f"{' / '.join(pair.group)} turns: {100 * pair.raw.value:.1f} points become "
+                f"{value:.1f} [{low:.1f}, {high:.1f}]."
             )
-    for factor in entry["factors"]:
-        named = [" and ".join(p["attribute"]) for p in factor["proxy_of"] if p["stands_in"]]
+    for factor in found.factors:
+        named = [" and ".join(p.attribute) for p in factor.proxy_of if p.stands_in]
         if named:
             out.append(
-                f"The factor {factor['column']!r}, called legitimate, goes with {', '.join(named)} itself: holding it "
+                f"The factor {factor.column!r}, called legitimate, goes with {', '.join(named)} itself: holding it "
                 "equal may hide how a gap is made."
             )
     return out
-
-
-def _listed(entry: Mapping[str, Any]) -> str:
-    return ", ".join(f["column"] for f in entry["factors"])
 
 
 @dataclass(frozen=True, slots=True)

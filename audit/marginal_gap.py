@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import qr
 from scipy.special import stdtrit
+
+from audit.documents.rows import AdjustedGap
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -39,19 +40,22 @@ def _apart(columns: Floats) -> Floats:
 def regression_adjusted(
     columns: Floats, second: npt.NDArray[np.bool_], favourable: Ints, weight: Floats | None, cluster: Ints | None,
     alpha: float = 0.05,
-) -> dict[str, Any]:  # fmt: skip
+) -> AdjustedGap:  # fmt: skip
     """The mean over all these rows of P(favourable | first group) - P(favourable | second group), factors as they are.
 
     columns (n, K): the factors' levels; second (n,): who is of the second group. The interval is by the delta method
     from a sandwich variance of people each taken out in turn (`_sandwich`), with Student's quantile.
     """
-    none: dict[str, Any] = dict.fromkeys(("value", "low", "high"))
+
+    def none(reason: str) -> AdjustedGap:
+        return AdjustedGap(None, None, None, reason)
+
     if favourable.min() == favourable.max():
-        return none | {"reason": "everyone is decided alike"}
+        return none("everyone is decided alike")
     kept = _apart(columns)
     design = np.column_stack([np.ones(len(kept)), second.astype(np.float64), kept])
     if np.linalg.matrix_rank(design) < design.shape[1]:
-        return none | {"reason": "the factors say who is of which group: the two cannot be told apart in these rows"}
+        return none("the factors say who is of which group: the two cannot be told apart in these rows")
     import statsmodels.api as sm
 
     try:
@@ -59,9 +63,9 @@ def regression_adjusted(
             warnings.simplefilter("ignore")
             fit = sm.GLM(favourable, design, family=sm.families.Binomial(), var_weights=weight).fit(maxiter=100)
     except (np.linalg.LinAlgError, ValueError) as problem:
-        return none | {"reason": f"the regression has no solution ({type(problem).__name__})"}
+        return none(f"the regression has no solution ({type(problem).__name__})")
     if not fit.converged or np.abs(fit.params).max() > 15 or not np.isfinite(np.asarray(fit.cov_params())).all():
-        return none | {"reason": "some levels decide the outcome alone, so that the regression has no finite solution"}
+        return none("some levels decide the outcome alone, so that the regression has no finite solution")
     mass = np.ones(len(design)) if weight is None else weight
     mass = mass / mass.sum()
     as_first, as_second = design.copy(), design.copy()
@@ -72,7 +76,7 @@ def regression_adjusted(
     each = np.ones(len(design)) if weight is None else weight
     error, free = _sandwich(design, fit.predict(design), favourable, each, cluster, slope)
     half = float(stdtrit(free, 1 - alpha / 2)) * error
-    return {"value": value, "low": max(-1.0, value - half), "high": min(1.0, value + half), "reason": None}
+    return AdjustedGap(value, max(-1.0, value - half), min(1.0, value + half))
 
 
 def _sandwich(

@@ -14,7 +14,7 @@ import numpy as np
 from audit import stats
 from audit.alike import as_people
 from audit.cube import Floats, Margin
-from audit.dataset import dataset_measures
+from audit.dataset import CLASS_IMBALANCE, dataset_measures
 from audit.fractions import effective, fractions, joints, one_sided, repeated
 from audit.gaps import KINDS, Settings, comparable, gap_record, idle, idle_reason, reference_index, seed_of
 from audit.metrics import (
@@ -89,7 +89,7 @@ def _dataset(margins: Sequence[Margin]) -> tuple[DatasetMeasure, ...]:
     """The pre-training measures; of a regression, which has no two outcomes, who is in the data alone."""
     found = dataset_measures({m.attribute: m for m in margins})
     if margins and not margins[0].meaning.decides:
-        return tuple(d for d in found if d.metric == "class_imbalance")
+        return tuple(d for d in found if d.metric == CLASS_IMBALANCE)
     return found
 
 

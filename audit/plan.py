@@ -13,8 +13,18 @@ from audit.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
+class GroupNeeded:
+    """How many people, in how many rows, one group needs; share: of everyone."""
+
+    group: str
+    share: float
+    people: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """groups: name, share, people and rows of each. level: of each test, alpha over the pairs of groups.
+    """level: of each test, alpha over the pairs of groups.
 
     design: how many rows are worth one independent person, from repeated rows and from weights.
     """
@@ -25,7 +35,7 @@ class Plan:
     alpha: float
     level: float
     design: float
-    groups: tuple[dict[str, Any], ...]
+    groups: tuple[GroupNeeded, ...]
     people: int
     rows: int
 
@@ -45,8 +55,8 @@ class Plan:
             "",
         ]
         for g in self.groups:
-            more = f", {g['rows']:,} rows" if several else ""
-            out.append(f"- {g['group']} ({100 * g['share']:.1f} %): {g['people']:,} people{more}")
+            more = f", {g.rows:,} rows" if several else ""
+            out.append(f"- {g.group} ({100 * g.share:.1f} %): {g.people:,} people{more}")
         out.append(f"- together: {self.people:,} people" + (f", {self.rows:,} rows" if several else ""))
         if self.design > 1:
             out.append(f"Design effect {self.design:.2f}: so many rows are worth one independent person.")
@@ -117,7 +127,7 @@ def plan(
     people = np.ceil(each * design / rows - 1e-9).astype(int)
     lines = np.ceil(people * rows - 1e-9).astype(int)
     table = tuple(
-        {"group": name, "share": share, "people": int(n), "rows": int(r)}
+        GroupNeeded(name, share, int(n), int(r))
         for (name, share), n, r in zip(shares.items(), people, lines, strict=True)
     )
     pairs = len(shares) * (len(shares) - 1) // 2

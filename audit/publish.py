@@ -13,12 +13,15 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+from msgspec.structs import asdict
 
 from audit.by_proxy import keep_published
 from audit.cube import Cube, Margin, order_levels
 from audit.cube_json import margins_from_json, margins_to_json
 from audit.derived import FROM_ROWS, derived, further_findings
-from audit.documents import Documents
+from audit.documents import Documents, record_in
+from audit.documents.base import Names, Record
+from audit.documents.evidence import Evidence
 from audit.evidence import measures_to_json, sha256
 from audit.files import canonical
 from audit.findings import findings, judge, model_findings
@@ -26,9 +29,9 @@ from audit.funnel import figures
 from audit.gaps import Settings
 from audit.measure import measure
 from audit.policy import Norm, Policy
-from audit.publish_rows import thin
+from audit.quality.table import thin
 from audit.suppress import FLOOR, publish, publish_margins, small_values
-from audit.values import to_json
+from audit.values import Measures, to_json
 from audit.wide import left_to_cube, told_of, with_left, written
 
 LEFT_OUT = (
@@ -57,16 +60,16 @@ def publish_documents(files: Documents, *, floor: int = FLOOR, people: bool = Fa
     """The same; what keeps its bytes is not parsed again."""
     out: dict[str, bytes] = {}
     if "explain.json" in files and (explained := _explained(files.plain("explain.json"), people)) is not None:
-        out["explain.json"] = canonical(explained)
+        out |= {"explain.json": canonical(explained)}
     margins = margins_from_json(files.plain("cube.json"))
-    evidence = files.plain("evidence.json")
-    cube = joint(margins, tuple(evidence["data"]["sensitive"]))
-    settings = Settings.from_json(evidence["settings"])
+    evidence, found = files.plain("evidence.json"), files.evidence
+    cube = joint(margins, found.data.sensitive)
+    settings = Settings.from_json(asdict(found.settings))
     if _any_small(margins, floor):
         safe, notes = publish(cube, floor, settings.order) if cube else (publish_margins(margins, floor), ())
         return _without_small(files, out, copy.deepcopy(evidence), cube, safe, notes, settings, floor)
-    if "quality" in evidence and (thinned := thin(evidence["quality"], floor)) != evidence["quality"]:
-        out["evidence.json"] = written(evidence | {"quality": thinned})
+    if (quality := evidence.get("quality")) is not None and (thinned := thin(quality, floor)) != quality:
+        out |= {"evidence.json": written(evidence | {"quality": thinned})}
     return files.plus(out)
 
 
@@ -75,9 +78,7 @@ def _explained(explained: dict[str, Any], people: bool) -> dict[str, Any] | None
     if not ((explained.get("people") and not people) or explained.get("published")):
         return None
     explained = explained | ({} if people else {"people": []}) | explained.get("published", {})
-    if "published" in explained:
-        explained["published"] = {}
-    return explained
+    return explained | {"published": {}} if "published" in explained else explained
 
 
 def _without_small(
@@ -93,50 +94,73 @@ def _without_small(
     """The files where a group is small. out: those made already; evidence: a copy of its own, changed here; cube: of
     everyone; safe: the tables as published, and the notes on them."""
     cube_bytes = canonical(margins_to_json(safe, floor), compact=True)
-    settings = _keep_settings(evidence, settings, safe)
-    _round_compared(evidence["model"], int(safe[0].rows.sum()))
-    table = {"sha256": sha256(cube_bytes), "file": "cube.json", "floor": floor}
-    evidence = _measure_again(evidence, table, safe, settings, notes)
-    small = {m.attribute for m in safe if m.withheld.any()}
-    most = _most_rows(cube, evidence, safe, floor)
-    spare = evidence.pop("published", {})
-    _withhold_rows(evidence, spare, small, _hidden(small, safe), known=not most)
-    _thin_the_rest(evidence, settings, floor)
-    evidence["data"]["audited_rows"] = int(safe[0].rows.sum())
-    if "people" in evidence["data"]:
-        evidence["data"]["people"] = int(safe[0].people.sum())
-    if most:
-        evidence["notes"].append(COUNTED_WITHOUT if spare else LEFT_OUT)
-        evidence["data"] |= {"rows": most, "rows_at_most": True}
-        _blur(files, out, most, evidence["data"]["audited_rows"])
-        files = _without_counts_of_all(files, evidence["notes"])
-    out["cube.json"], out["evidence.json"] = cube_bytes, written(evidence)
-    return files.plus(out)
-
-
-def _keep_settings(evidence: dict[str, Any], settings: Settings, safe: Sequence[Margin]) -> Settings:
+    found, parts = files.evidence, record_in(_Parts, evidence, "evidence.json")
+    measured = int(safe[0].rows.sum())
     if settings.repeated is not None:
         # Their exact numbers would give those left out away by subtraction.
         tens = int(safe[0].people.sum()), settings.repeated[1] // FLOOR * FLOOR
         settings = replace(settings, repeated=tens)
-        evidence["settings"] = settings.to_json()
-    return settings
+        evidence |= {"settings": settings.to_json()}
+    model = _rounded(parts.model, measured)
+    table = {"sha256": sha256(cube_bytes), "file": "cube.json", "floor": floor}
+    measures = measure(safe, settings)
+    own = [n for n in parts.notes if not n.startswith("By ") and not any(w in n for w in OF_ALL_ROWS)]
+    evidence |= {"notes": [*measures.notes, *own, *notes]}
+    evidence = _measured_again(evidence, measures, found, model, table, safe, settings)
+    all_notes = list(evidence.get("notes", ()))
+    small = {m.attribute for m in safe if m.withheld.any()}
+    most = _most_rows(cube, found.data.rows, safe, floor)
+    spare = evidence.pop("published", {})
+    hidden = _hidden(small, safe)
+    _withhold_rows(evidence, spare, small, hidden, known=not most)
+    _thin_the_rest(evidence, settings, floor)
+    data = parts.data | {"audited_rows": measured}
+    data |= {"people": int(safe[0].people.sum())} if "people" in data else {}
+    if most:
+        all_notes.append(COUNTED_WITHOUT if spare else LEFT_OUT)
+        data |= {"rows": most, "rows_at_most": True}
+        _blur(files, out, most, measured)
+        files = _without_counts_of_all(files, all_notes)
+    evidence |= {"model": _served_without(model, hidden), "data": data, "notes": all_notes}
+    return files.plus(out | {"cube.json": cube_bytes, "evidence.json": written(evidence)})
 
 
-def _round_compared(model: dict[str, Any], rows: int) -> None:
+class _Parts(Record, frozen=True):
+    """Entries of evidence.json as they stand: what a record does not name leaves the machine with the rest."""
+
+    model: dict[str, Any]
+    data: dict[str, Any]
+    notes: list[str]
+
+
+def _rounded(model: dict[str, Any], rows: int) -> dict[str, Any]:
     """Counts of all rows, those left out among them: exact numbers would tell how many these are."""
-    if told := model.get("compared"):
-        rounded = {k: min(_up(v), rows) if type(v) is int else v for k, v in told.items()}
-        model["compared"] = rounded | {"rows": rows}
+    if not (compared := model.get("compared")):
+        return model
+    rounded = {k: min(_up(v), rows) if type(v) is int else v for k, v in compared.items()}
+    return model | {"compared": rounded | {"rows": rows}}
 
 
-def _measure_again(
-    evidence: dict[str, Any], table: dict[str, Any], safe: Sequence[Margin], settings: Settings, notes: Sequence[str]
+def _served_without(model: dict[str, Any], hidden: set[tuple[str, ...]]) -> dict[str, Any]:
+    """The model without how long people of hidden attributes waited."""
+    if not (served := model.get("served")):
+        return model
+    latency = served.get("latency", {})
+    by_group = _without_groups(latency.get("by_group", []), hidden)
+    return model | {"served": served | {"latency": latency | {"by_group": by_group}}}
+
+
+def _measured_again(
+    evidence: dict[str, Any],
+    measures: Measures,
+    found: Evidence,
+    model: Mapping[str, Any],
+    table: dict[str, Any],
+    safe: Sequence[Margin],
+    settings: Settings,
 ) -> dict[str, Any]:
     """With everything that follows from the tables made of the published ones. table: the entry `cube`."""
-    measures = measure(safe, settings)
-    own = [n for n in evidence["notes"] if not n.startswith("By ") and not any(w in n for w in OF_ALL_ROWS)]
-    norms = [to_json(n) for n in judge(_policy(evidence), measures, evidence["data"]["sensitive"])]
+    norms = [to_json(n) for n in judge(_policy(found), measures, found.data.sensitive)]
     left = left_to_cube(safe, measures.gaps, norms)
     made = derived(safe, settings, evidence.get("population"), norms, left)
     evidence = evidence | {
@@ -144,9 +168,8 @@ def _measure_again(
         "family": measures.family,
         "cube": table,
         "norms": norms,
-        "findings": [*model_findings(evidence["model"]), *findings(measures), *further_findings(made)],
+        "findings": [*model_findings(model), *findings(measures), *further_findings(made)],
         **made,
-        "notes": [*measures.notes, *own, *notes],
     }
     return with_left(evidence, left, made)
 
@@ -169,8 +192,6 @@ def _withhold_rows(
 ) -> None:
     """What was counted on rows: without records of hidden attributes. Where the number of rows is not known (people
     are in no table), what was counted without these people, `spare`, stands in, or nothing."""
-    if served := evidence["model"].get("served"):
-        served["latency"]["by_group"] = _without_groups(served["latency"]["by_group"], hidden)
     for key in FROM_ROWS:
         if key not in evidence:
             continue
@@ -183,13 +204,18 @@ def _withhold_rows(
 
 
 def _thin_the_rest(evidence: dict[str, Any], settings: Settings, floor: int) -> None:
-    if "quality" in evidence:
-        evidence["quality"] = thin(evidence["quality"], floor)
-    if "by_proxy" in evidence:
-        evidence["by_proxy"] = keep_published(evidence["by_proxy"], floor)
-    if "funnel" in evidence:
-        kept = evidence["funnel"]
-        kept["figures"] = figures(kept["counts"], kept["stages"], settings)
+    if (quality := evidence.get("quality")) is not None:
+        evidence |= {"quality": thin(quality, floor)}
+    if (by_proxy := evidence.get("by_proxy")) is not None:
+        evidence |= {"by_proxy": keep_published(by_proxy, floor)}
+    if (funnel := evidence.get("funnel")) is not None:
+        kept = record_in(_Funnel, funnel, "evidence.json")
+        evidence |= {"funnel": funnel | {"figures": figures(kept.counts, kept.stages, settings)}}
+
+
+class _Funnel(Record, frozen=True):
+    counts: list[dict[str, Any]]
+    stages: Names
 
 
 def _without_counts_of_all(files: Documents, notes: list[str]) -> Documents:
@@ -202,7 +228,7 @@ def _without_counts_of_all(files: Documents, notes: list[str]) -> Documents:
     return files
 
 
-def _most_rows(cube: Cube | None, evidence: Mapping[str, Any], safe: Sequence[Margin], floor: int) -> int | None:
+def _most_rows(cube: Cube | None, rows: int, safe: Sequence[Margin], floor: int) -> int | None:
     """The most rows that the data can have by what is published; None where nobody is in no table.
 
     Rows less people in tables would be how many share the one value that a note names.
@@ -210,7 +236,7 @@ def _most_rows(cube: Cube | None, evidence: Mapping[str, Any], safe: Sequence[Ma
     values = small_values(cube, floor) if cube is not None else 0
     if cube is None or not values:
         return None
-    rows, gone = int(evidence["data"]["rows"]), int(cube.n.sum()) - int(safe[0].rows.sum())
+    gone = int(cube.n.sum()) - int(safe[0].rows.sum())
     step = values * floor
     return rows - gone + max(step, -(-gone // step) * step)
 
@@ -223,10 +249,10 @@ def _blur(files: Documents, out: dict[str, bytes], most: int, measured: int) -> 
         document = json.loads(out.get(name, files[name]))
         data = document.get("data") or {}
         data |= {k: most for k in ("rows", "audited_rows") if k in data}
-        if "additivity" in document and "rows" in (document["additivity"] or {}):
-            document["additivity"]["rows"] = min(document["additivity"]["rows"], measured)
-        if "splits" in document:
-            document["splits"] = {k: _up(v) if type(v) is int else v for k, v in document["splits"].items()}
+        if (gate := document.get("additivity")) and "rows" in gate:
+            document |= {"additivity": gate | {"rows": min(gate.get("rows"), measured)}}
+        if (splits := document.get("splits")) is not None:
+            document |= {"splits": {k: _up(v) if type(v) is int else v for k, v in splits.items()}}
             document.setdefault("notes", []).append(ROUNDED)
         out[name] = canonical(document)
 
@@ -254,12 +280,10 @@ def _any_small(margins: tuple[Margin, ...], floor: int) -> bool:
     return any(bool(((m.people > 0) & (m.people < floor)).any()) for m in margins if m.attribute)
 
 
-def _policy(evidence: Mapping[str, Any]) -> Policy:
+def _policy(found: Evidence) -> Policy:
     """The norms as they were judged; each already names its attribute."""
-    norms = tuple(
-        Norm(n["metric"], n["kind"], tuple(n["attribute"]), n["limit"], n["limit"]) for n in evidence["norms"]
-    )
-    return Policy(evidence["policy"]["version"], norms, evidence["policy"]["sha256"])
+    norms = tuple(Norm(n.metric, n.kind, n.attribute, n.limit, n.limit) for n in found.norms)
+    return Policy(found.policy.version, norms, found.policy.sha256)
 
 
 def joint(margins: tuple[Margin, ...], attributes: tuple[str, ...]) -> Cube | None:

@@ -303,8 +303,8 @@ def _bands(
         bad = within & (d > 0) & (d < floor)
         if bad.any():
             others = _place(columns[:axis] + columns[axis + 1 :], rest)
-            said = f"{cut[0]} between two edges" + (f", {others}" if rest else "")
-            yield Apart(said, int(d[bad].min()))
+            where = f"{cut[0]} between two edges" + (f", {others}" if rest else "")
+            yield Apart(where, int(d[bad].min()))
 
 
 def _runs(column: str, axis: int, rest: Names, cells: _Cells, facts: Facts) -> npt.NDArray[np.float64]:

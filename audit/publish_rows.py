@@ -10,37 +10,69 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from audit.documents import record_in
+from audit.documents.base import Names
+from audit.documents.base import Record as Struct
+
 Record = dict[str, Any]
+NAME = "evidence.json"
 
 
-def thin(quality: Record, floor: int) -> Record:
-    """The `quality` entry of evidence.json as it may leave the machine; the argument is left alone."""
-    out = dict(quality)
-    if out.get("missing"):
-        out["missing"] = _missing(out["missing"], floor)
-    if out.get("duplicates", {}).get("measured"):
-        out["duplicates"] = _duplicates(out["duplicates"], floor)
-    if out.get("periods"):
-        periods = out["periods"]
-        out["periods"] = periods | {"periods": _withhold(periods["periods"], "favourable", "known", floor, ("value",))}
-    return out
+class _Missing(Struct, frozen=True):
+    columns: list[Record]
+    by_group: list[Record]
+    gaps: list[Record]
 
 
-def _missing(found: Record, floor: int) -> Record:
-    columns = [_alone(_alone(c, "missing", floor), "written", floor) for c in found["columns"]]
-    parts = _parts(found["by_group"], lambda r: (tuple(r["attribute"]), r["column"]))
+class _ByGroup(Struct, frozen=True):
+    by_group: list[Record]
+
+
+class _Periods(Struct, frozen=True):
+    periods: list[Record]
+
+
+class _Place(Struct, frozen=True):
+    """Of which attribute, and of which column where it is of one, a line is."""
+
+    attribute: Names
+    column: str = ""
+
+
+def _place(record: Record) -> _Place:
+    return record_in(_Place, record, NAME)
+
+
+def thin_missing(entry: Record, floor: int) -> Record:
+    """The entry `missing` of `quality` as it may leave; the argument is left alone."""
+    if not entry:
+        return entry
+    found = record_in(_Missing, entry, NAME)
+    columns = [_alone(_alone(c, "missing", floor), "written", floor) for c in found.columns]
+    parts = _parts(found.by_group)
     by_group = [r for part in parts for r in _withhold(part, "missing", "rows", floor, ("value", "low", "high"))]
-    hidden = {(tuple(r["attribute"]), r["column"]) for r in by_group if r["missing"] is None}
-    gaps = [g for g in found["gaps"] if (tuple(g["attribute"]), g["column"]) not in hidden]
-    return found | {"columns": columns, "by_group": by_group, "gaps": gaps}
+    hidden = {_place(r) for r in by_group if r.get("missing") is None}
+    gaps = [g for g in found.gaps if _place(g) not in hidden]
+    return entry | {"columns": columns, "by_group": by_group, "gaps": gaps}
 
 
-def _duplicates(found: Record, floor: int) -> Record:
+def thin_periods(entry: Record | None, floor: int) -> Record | None:
+    """The entry `periods`, likewise."""
+    if not entry:
+        return entry
+    lines = record_in(_Periods, entry, NAME).periods
+    return entry | {"periods": _withhold(lines, "favourable", "known", floor, ("value",))}
+
+
+def thin_duplicates(found: Record, floor: int) -> Record:
+    """The entry `duplicates`, likewise."""
+    if not (found or {}).get("measured"):
+        return found
     out = dict(found)
     for name in ("repeated", "alike", "learned_from", "contradicted"):
         out = _alone(out, name, floor)
     by_group: list[Record] = []
-    for part in _parts(found["by_group"], lambda r: tuple(r["attribute"])):
+    for part in _parts(record_in(_ByGroup, found, NAME).by_group):
         for name in ("repeated", "learned_from", "contradicted"):
             part = _withhold(part, name, "rows", floor, ())
         by_group += part
@@ -52,11 +84,11 @@ def _alone(record: Record, name: str, floor: int) -> Record:
     return record if value is None or not 0 < value < floor else record | {name: None}
 
 
-def _parts(records: Sequence[Record], key: Any) -> list[list[Record]]:
+def _parts(records: Sequence[Record]) -> list[list[Record]]:
     """Records of one total each, in the order in which they came."""
-    out: dict[Any, list[Record]] = {}
+    out: dict[_Place, list[Record]] = {}
     for r in records:
-        out.setdefault(key(r), []).append(r)
+        out.setdefault(_place(r), []).append(r)
     return list(out.values())
 
 

@@ -19,14 +19,14 @@ from audit.case import Case, keeping_answers
 from audit.classes.code import classes_of
 from audit.classes.words import classes_note
 from audit.code import code_rows
-from audit.contract.leakage import split_leaks
 from audit.cube import CodedRows, Cube, Margin, cube_of, margins_of
 from audit.cube_json import margins_to_json
 from audit.decide import ModelFacts, decide, reads_note
 from audit.derived import derived, further_findings
 from audit.documents import record_in
+from audit.documents.base import Record
 from audit.documents.evidence import LeftToCube
-from audit.documents.rows import ByProxy
+from audit.documents.rows import ByProxy, LikeWithLike
 from audit.evidence import SCHEMA, measures_to_json, sha256, tool
 from audit.files import canonical, write_whole
 from audit.findings import findings, judge, model_findings
@@ -41,9 +41,9 @@ from audit.load.check import repeated_ids
 from audit.load.forms import listed, stated
 from audit.measure import measure
 from audit.models.registry import record
-from audit.quality import examine, groups_of
+from audit.quality import groups_of
 from audit.quality.codes import Group
-from audit.quality.leaks import leaks_of
+from audit.quality.table import DETECTORS, Looked, examine, look_at
 from audit.scale.frames import Held, refuse
 from audit.scale.source import is_large
 from audit.slices import search
@@ -98,14 +98,14 @@ def run_audit(
     numbers = case.data.task == "regression"
     engine = _engine(case, large) if rows is None and held is None else "spark" if held is not None else "memory"
     if engine != "memory" and not (numbers and case.data.engine is None):
-        cube, model, facts, said, again = _counted(case, engine, held)
+        cube, model, facts, model_notes, again = _counted(case, engine, held)
         more |= _contracted_in_base(case, settings)
     else:
         if rows is None:
             progress.stage("Reading the data")
             rows = load_rows(case, everything=True)
         again = repeated_ids(case, rows.frame, rows.audit)
-        cube, model, facts, said, more = (_predicted if numbers else _asked)(case, rows, settings, allow)
+        cube, model, facts, model_notes, more = (_predicted if numbers else _asked)(case, rows, settings, allow)
     settings = replace(settings, repeated=again)
     margins, notes = margins_of(cube, settings.order)
     progress.stage("Measuring")
@@ -113,19 +113,31 @@ def run_audit(
     cube_bytes = canonical(margins_to_json(margins, 0), compact=True)
     norms = [to_json(n) for n in judge(case.policy, measures, case.data.sensitive)]
     left = left_to_cube(margins, measures.gaps, norms)
-    evidence = document(case, facts, model, measures, settings, sha256(cube_bytes), (*said, *notes), norms, left)
-    evidence |= (made := derived(margins, settings, shares_of(case), norms, left))
-    evidence["findings"] += further_findings(made)
-    evidence |= more
-    if "by_proxy" in more:
-        evidence["notes"] += proxy_sentences(record_in(tuple[ByProxy, ...], more["by_proxy"], "by_proxy"))
-    if "like_with_like" in more:
-        evidence["notes"] += alike_findings(more["like_with_like"])
-        evidence["notes"] += [NOT_CAUSAL] if more["like_with_like"]["factors"] else []
+    made = derived(margins, settings, shares_of(case), norms, left)
+    evidence = document(
+        case, facts, model, measures, settings, sha256(cube_bytes), norms, further_findings(made),
+        (*model_notes, *notes), _notes_of(more), left,
+    ) | made | more  # fmt: skip
     write_whole(out / "cube.json", cube_bytes)
     evidence = with_left(evidence, left, made)
     write_whole(out / "evidence.json", written(evidence))
     return Audit(evidence, measures, margins, cube)
+
+
+class _Noted(Record, frozen=True):
+    """The keys of evidence.json that need rows and bring notes."""
+
+    by_proxy: tuple[ByProxy, ...] = ()
+    like_with_like: LikeWithLike | None = None
+
+
+def _notes_of(more: Mapping[str, Any]) -> list[str]:
+    found = record_in(_Noted, more, "evidence.json")
+    out = list(proxy_sentences(found.by_proxy))
+    if found.like_with_like is not None:
+        out += alike_findings(found.like_with_like)
+        out += [NOT_CAUSAL] if found.like_with_like.factors else []
+    return out
 
 
 def _asked(
@@ -135,9 +147,8 @@ def _asked(
     frame = rows.frame[rows.audit]
     groups = groups_of(case, frame)
     progress.stage("Looking for features that give the label away")
-    leaking = tuple(leak.sentence for leak in leaks_of(case, frame, rows.features))
-    for sentence in leaking:
-        progress.say(sentence)
+    looked = Looked(case, rows, frame, groups, settings)
+    warned = _warnings(looked)
     progress.stage("Asking the model")
     planned = []
 
@@ -158,22 +169,31 @@ def _asked(
         rows.sha256, len(rows.frame), int(rows.audit.sum()), rows.columns, rows.features, rows.sensitive_sha256
     )
     progress.stage("Examining the data")
-    more = {"quality": examine(case, rows, settings), **_by_person(frame, rows.features, groups, coded, settings)}
+    flipped = None if flips is None else turned(flips, coded.decision, decided[len(frame) :], _good(coded), settings)
+    more = {"quality": examine(looked)}
+    more |= _by_person(frame, rows.features, groups, coded, settings, flipped)
     more |= _named_by_people(case, frame, groups, coded, settings)
     more |= _contracted(case, frame, rows.columns, settings)
-    more["individual"]["model_flips"] = (
-        None if flips is None else turned(flips, coded.decision, decided[len(frame) :], _good(coded), settings)
-    )
     if (rare := rare_people(coded)).any() and not rare.all():
-        more["published"] = _without(rare, case, rows, coded, settings)
-    said = (
-        *leaking,
-        *split_leaks(case, rows),
+        more |= {"published": _without(rare, case, rows, coded, settings)}
+    notes = (
+        *warned,
         *rows.notes,
         *reads_note(model),
         *classes_note(case, classes, decisions),
     )
-    return cube_of(coded), model, facts, said, more
+    return cube_of(coded), model, facts, notes, more
+
+
+def _warnings(looked: Looked) -> list[str]:
+    """What the detectors have to say beside their entries."""
+    out: list[str] = []
+    for row in DETECTORS.values():
+        sentences = list(row.sentences(looked)) if row.sentences is not None else []
+        for sentence in sentences if row.at_once else ():
+            progress.say(sentence)
+        out += sentences
+    return out
 
 
 def _without(
@@ -194,11 +214,10 @@ def _without(
     train = None if rows.train is None else rows.train[stay]
     rows = replace(rows, frame=rows.frame[stay].reset_index(drop=True), audit=rows.audit[stay], train=train)
     frame = rows.frame[rows.audit]
-    found = _by_person(frame, rows.features, groups_of(case, frame), kept, settings)
+    found = _by_person(frame, rows.features, groups_of(case, frame), kept, settings, None)
     found |= _contracted(case, frame, rows.columns, settings)
-    found["individual"]["model_flips"] = None
     found |= _named_by_people(case, frame, groups_of(case, frame), kept, settings)
-    return {"quality": examine(case, rows, settings), **found}
+    return {"quality": examine(look_at(case, rows, settings)), **found}
 
 
 def _contracted(case: Case, frame: pd.DataFrame, columns: Sequence[str], settings: Settings) -> dict[str, Any]:
@@ -252,10 +271,10 @@ def _predicted(
         "A number is predicted and nothing is decided: there are no rates, norms, subgroups or neighbours of "
         "decisions. The entry and the chapter on predictions hold what was measured."
     )
-    said = (*rows.notes, *reads_note(model), note)
+    notes = (*rows.notes, *reads_note(model), note)
     if len(predicted) and np.ptp(predicted) == 0:
-        said += (f"Every prediction is the same, {predicted[0]:g}: predictions tell nobody apart.",)
-    return cube, model, facts, said, {"quality": examine(case, rows, settings)}
+        notes += (f"Every prediction is the same, {predicted[0]:g}: predictions tell nobody apart.",)
+    return cube, model, facts, notes, {"quality": examine(look_at(case, rows, settings))}
 
 
 def _good(coded: CodedRows) -> int:
@@ -264,9 +283,14 @@ def _good(coded: CodedRows) -> int:
 
 
 def _by_person(
-    frame: pd.DataFrame, features: Sequence[str], groups: tuple[Group, ...], coded: CodedRows, settings: Settings
+    frame: pd.DataFrame,
+    features: Sequence[str],
+    groups: tuple[Group, ...],
+    coded: CodedRows,
+    settings: Settings,
+    flips: Any,
 ) -> dict[str, Any]:
-    """Slices and near neighbours."""
+    """Slices and near neighbours; flips: of the model's decisions, None where they were not looked for."""
     read = [f for f in features if f in frame.columns]
     good = _good(coded)
     known, wrong = coded.label < 2, coded.label != coded.decision
@@ -274,7 +298,7 @@ def _by_person(
     favourable = (coded.decision == good).astype(np.int64)
     return {
         "slices": search(frame, read, groups, asked, settings),
-        "individual": {"neighbours": consistency(frame, read, groups, favourable, settings)},
+        "individual": {"neighbours": consistency(frame, read, groups, favourable, settings), "model_flips": flips},
     }
 
 
@@ -296,12 +320,14 @@ def _counted(
 
     name = {"duckdb": "DuckDB", "spark": "Spark"}[engine]
     progress.stage(f"Counting inside {name}")
-    said = None
+    source = None
     if engine == "spark":
-        found, said = count_in_spark(case, held)
+        found, source = count_in_spark(case, held)
     else:
         found = count(case)
-    facts = DataFacts(found.sha256, found.rows, found.people, found.columns, found.features, engine=engine, source=said)
+    facts = DataFacts(
+        found.sha256, found.rows, found.people, found.columns, found.features, engine=engine, source=source
+    )
     note = (
         f"The rows were counted by {name} and not read: missing values of other columns, repeated rows, proxies, "
         "slices and neighbours were not looked at."
@@ -324,11 +350,13 @@ def document(
     measures: Measures,
     settings: Settings,
     cube_sha256: str,
-    notes: Sequence[str],
     norms: Sequence[Mapping[str, Any]],
+    further: Sequence[str],
+    notes: Sequence[str],
+    last_notes: Sequence[str],
     left: LeftToCube | None,
 ) -> dict[str, Any]:
-    """evidence.json as a dict, keys in the order of the contract."""
+    """evidence.json as a dict, keys in the order of the contract. further: findings that stand behind the others."""
     data = case.data
     people = next((c.people for c in measures.counts if not c.attribute), None)
     model: dict[str, Any] = {"kind": asked.kind, "sha256": asked.sha256, "format": asked.format}
@@ -353,7 +381,7 @@ def document(
     return {
         "schema": SCHEMA,
         "case": {"name": case.name, "purpose": case.purpose},
-        **({"stated": told} if (told := stated(case)) else {}),
+        **({"stated": stated_facts} if (stated_facts := stated(case)) else {}),
         "data": {
             "sha256": facts.sha256,
             "rows": facts.rows,
@@ -384,6 +412,6 @@ def document(
         **({"presets": listed(case.forms)} if case.forms else {}),
         "policy": case.policy.named(),
         "norms": list(norms),
-        "findings": [*model_findings(model), *findings(measures)],
-        "notes": [*measures.notes, *notes, *asked.notes],
+        "findings": [*model_findings(model), *findings(measures), *further],
+        "notes": [*measures.notes, *notes, *asked.notes, *last_notes],
     }

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import re
 import shutil
@@ -30,6 +29,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
+
+import msgspec
 
 from audit.errors import DataError, InputError
 from audit.files import canonical, write_whole
@@ -188,12 +189,16 @@ def _pyrage() -> Any:
     return pyrage
 
 
+class _Recipients(msgspec.Struct, frozen=True):
+    recipients: tuple[str, ...]
+
+
 def _whom(place: Path) -> list[Any]:
     pyrage = _pyrage()
     try:
-        named = recipients() or tuple(json.loads((place / WHOM).read_bytes())["recipients"])
+        named = recipients() or msgspec.json.decode((place / WHOM).read_bytes(), type=_Recipients).recipients
         return [pyrage.x25519.Recipient.from_str(name) for name in named]
-    except (OSError, ValueError, KeyError, TypeError, pyrage.RecipientError) as error:
+    except (OSError, ValueError, msgspec.MsgspecError, pyrage.RecipientError) as error:
         raise InputError(f"{RECIPIENT} names nobody that age knows", got=str(error), expected="age1...",
                          todo="make a key with age-keygen") from error  # fmt: skip
 

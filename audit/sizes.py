@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from audit.values import Rate, to_json
+from audit.values import Rate
 
 
 class Sized(Protocol):
@@ -45,10 +45,9 @@ def weighed(data: Mapping[str, Any] | Sized) -> str:
     )
 
 
-def behind(rate: Rate | Mapping[str, Any], of: str = "") -> str:
+def behind(rate: Rate, of: str = "") -> str:
     """5,421; with weights 1,234 measured, standing for 5,421. of: words behind the number, such as " rows"."""
-    r = to_json(rate) if isinstance(rate, Rate) else rate
-    rows, whole = r.get("rows"), r["denominator"]
+    rows, whole = rate.rows, rate.denominator
     if rows is None or abs(rows - whole) < 1e-9 * max(rows, 1):
         return f"{whole:,.0f}{of}"
     return (
@@ -58,8 +57,6 @@ def behind(rate: Rate | Mapping[str, Any], of: str = "") -> str:
     )
 
 
-def rows_behind(rate: Rate | Mapping[str, Any]) -> float:
+def rows_behind(rate: Rate) -> float:
     """How many rows a rate rests on: never a sum of weights where rows are known."""
-    r = to_json(rate) if isinstance(rate, Rate) else rate
-    rows = r.get("rows")
-    return float(r["denominator"] if rows is None else rows)
+    return float(rate.denominator if rate.rows is None else rate.rows)

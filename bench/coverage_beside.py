@@ -96,14 +96,14 @@ def like(runs: int) -> Iterator[Row]:
             rng, held = seeded("mh", n, effect), 0
             for _ in range(runs):
                 found = mantel_haenszel(strata(rng, n, effect))
-                held += found["value"] is None or found["low"] <= effect <= found["high"]
+                held += found.value is None or found.low <= effect <= found.high
             yield "like with like: Mantel-Haenszel difference", f"{effect:g}", f"{n:,} each", held / runs, AIM
         rng, held, known = seeded("odds", n), 0, 0
         for _ in range(max(runs // 2, 1)):
             found = mantel_haenszel(strata(rng, n, 2.0, odds=True))
-            if found["odds_ratio"] is not None:
+            if found.odds_ratio is not None:
                 known += 1
-                held += found["odds_low"] <= 2.0 <= found["odds_high"]
+                held += found.odds_low <= 2.0 <= found.odds_high
         yield "like with like: odds ratio", "2", f"{n:,} each", held / max(known, 1), AIM
         share = np.linspace(1, 3, 8) / 16
         base, lifted = np.linspace(0.2, 0.6, 8), np.linspace(0.3, 0.7, 8)
@@ -111,7 +111,7 @@ def like(runs: int) -> Iterator[Row]:
         rng, held = seeded("kitagawa", n), 0
         for run in range(runs):
             part = kitagawa(strata(rng, n, 0.1), 0.05, run, 400)
-            held += part["low"] is None or part["low"] <= mix <= part["high"]
+            held += part.low is None or part.low <= mix <= part.high
         yield "like with like: the mix's part (Kitagawa)", "8 strata", f"{n:,} each", held / runs, AIM
         for how in ("one row each", "5 like rows a person", "weights"):
             yield _adjusted(n, how, max(runs // 4, 1))
@@ -136,9 +136,9 @@ def _adjusted(n: int, how: str, runs: int) -> Row:
             np.repeat(level, each)[:, None].astype(np.float64), np.repeat(second, each), np.repeat(y, each),
             weight, cluster,
         )  # fmt: skip
-        if found["value"] is not None:
+        if found.value is not None:
             known += 1
-            held += found["low"] <= truth <= found["high"]
+            held += found.low <= truth <= found.high
     return "like with like: adjusted by regression", how, f"{n:,} each", held / max(known, 1), AIM
 
 

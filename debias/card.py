@@ -15,8 +15,8 @@ from typing import Any
 from msgspec import UnsetType
 
 from audit.documents import record_in
-from audit.documents.base import Names
-from audit.documents.mitigation import Aim, Mitigation
+from audit.documents.base import Names, Record, Tool
+from audit.documents.mitigation import ARMS, Aim, AimAsked, Mitigation
 from audit.files import canonical, write_whole
 from audit.findings import NormResult, name_of, percent
 from audit.metrics import ACCURACY, EQUALIZED_ODDS, FALSE_POSITIVE_RATE, SELECTION_RATE, TRUE_POSITIVE_RATE
@@ -29,7 +29,6 @@ __all__ = ["BOM", "CARD", "PROVENANCE", "ml_bom", "model_card", "provenance", "w
 CARD, PROVENANCE, BOM = "modelcard.md", "provenance.json", "mlbom.cdx.json"
 SCHEMA = "assay/provenance/1"
 MOST = 15
-_ARMS = {"original": "original", "matched": "original, threshold moved", "candidate": "candidate"}
 
 
 def write_cards(out: Path, document: Mapping[str, Any]) -> None:
@@ -39,10 +38,29 @@ def write_cards(out: Path, document: Mapping[str, Any]) -> None:
     write_whole(out / BOM, ml_bom(None, document))
 
 
-def provenance(m: Mapping[str, Any]) -> dict[str, Any]:
+class _Made(Record, frozen=True):
+    """What mitigation.json says of how the candidate was made, as it stands there."""
+
+    case: dict[str, Any]
+    model: dict[str, Any]
+    base: dict[str, Any]
+    data: dict[str, Any]
+    splits: dict[str, Any]
+    policy: dict[str, Any]
+    method: str
+    source: str
+    parameters: dict[str, Any]
+    seed: int
+    tool: Tool
+    onnx: dict[str, Any] | None = None
+    search: dict[str, Any] | None = None
+
+
+def provenance(document: Mapping[str, Any]) -> dict[str, Any]:
     """From what the candidate was made, with what and by what: schema assay/provenance/1."""
-    packages = dict(m["tool"]["packages"])
-    if (m.get("onnx") or {}).get("file"):
+    m = record_in(_Made, document, "mitigation.json")
+    packages = dict(m.tool.packages)
+    if m.onnx and m.onnx.get("file"):
         for name in ("onnx", "onnxruntime", "skl2onnx", "onnxmltools"):
             try:
                 packages[name] = version(name)
@@ -50,18 +68,18 @@ def provenance(m: Mapping[str, Any]) -> dict[str, Any]:
                 continue
     return {
         "schema": SCHEMA,
-        "case": m["case"],
-        "model": m["model"],
-        "onnx": m.get("onnx"),
-        "made_from": m["base"],
-        "data": {**m["data"], "splits": m["splits"]},
-        "policy": m["policy"],
-        "method": m["method"],
-        "source": m["source"],
-        "parameters": m["parameters"],
-        "search": m.get("search"),
-        "seed": m["seed"],
-        "tool": {"version": m["tool"]["version"], "packages": packages, "python": platform.python_version()},
+        "case": m.case,
+        "model": m.model,
+        "onnx": m.onnx,
+        "made_from": m.base,
+        "data": {**m.data, "splits": m.splits},
+        "policy": m.policy,
+        "method": m.method,
+        "source": m.source,
+        "parameters": m.parameters,
+        "search": m.search,
+        "seed": m.seed,
+        "tool": {"version": m.tool.version, "packages": packages, "python": platform.python_version()},
     }
 
 
@@ -82,7 +100,7 @@ def model_card(document: Mapping[str, Any]) -> str:
         "## Data",
         _data(m),
         "## Figures",
-        f"On {m.splits['test']:,} rows that neither model learned from, with 95 % intervals. The second column is "
+        f"On {m.splits.test:,} rows that neither model learned from, with 95 % intervals. The second column is "
         "the original model with nothing changed but its threshold, moved so that it selects as many of the same rows "
         "(no outcome is looked at for that): a gain that it shares is a moved threshold.",
         _figures(m),
@@ -122,19 +140,21 @@ def _standing(m: Mitigation) -> str:
     decision = m.decision
     if decision is None:
         return "A candidate. Nobody has decided on it, and nothing deploys it."
-    said = "accepted" if decision.accepted else "rejected"
-    return f"A candidate, {said} by {_escaped(decision.by)} on {str(decision.time)[:10]}: {_escaped(decision.reason)}"
+    verdict = "accepted" if decision.accepted else "rejected"
+    return (
+        f"A candidate, {verdict} by {_escaped(decision.by)} on {str(decision.time)[:10]}: {_escaped(decision.reason)}"
+    )
 
 
 def _made(m: Mitigation) -> str:
-    p, c = m.parameters, m.constraint
+    asked, c = record_in(AimAsked, m.parameters, "mitigation.json"), m.constraint
     reads = "reads" if m.needs_sensitive_at_decision else "reads nothing of"
     base = m.base
     old = f"the model {str(base.sha256)[:12]}" if base.sha256 else f"the column {_escaped(base.column)}"
     lines = [
         f"{m.words} ({m.source})",
-        f"Aim: {_aim(c)}, between groups of {' and '.join(_escaped(a) for a in p['attributes'])}, tolerance "
-        f"{p['tolerance']:g}. {_escaped(aim_words(c))}",
+        f"Aim: {_aim(c)}, between groups of {' and '.join(_escaped(a) for a in asked.attributes)}, tolerance "
+        f"{asked.tolerance:g}. {_escaped(aim_words(c))}",
         f"It started from {old} and is {_escaped(base.learner)}.",
         f"At a decision it {reads} the sensitive columns"
         + (
@@ -164,10 +184,10 @@ def _aim(constraint: Aim) -> str:
 
 def _data(m: Mitigation) -> str:
     d, s = m.data, m.splits
-    drawn = "drawn by seed" if s["made_by"] == "seed" else "by the case's own split"
+    drawn = "drawn by seed" if s.made_by == "seed" else "by the case's own split"
     return (
-        f"{d.rows:,} rows (sha256 {d.sha256[:12]}), {drawn}: {s['train']:,} to learn from, {s['validation']:,} "
-        f"to choose on, {s['test']:,} to report on; no row is for two of them. Features: "
+        f"{d.rows:,} rows (sha256 {d.sha256[:12]}), {drawn}: {s.train:,} to learn from, {s.validation:,} "
+        f"to choose on, {s.test:,} to report on; no row is for two of them. Features: "
         f"{', '.join(_escaped(f) for f in _names(d.features))}. "
         f"Sensitive columns: {', '.join(_escaped(a) for a in _names(d.sensitive))}."
     )
@@ -175,7 +195,7 @@ def _data(m: Mitigation) -> str:
 
 def _figures(m: Mitigation) -> str:
     arms = m.arms.present()
-    rows = [["", *(_ARMS[k] for k in arms)]]
+    rows = [["", *(ARMS[k] for k in arms)]]
     for metric in (ACCURACY, SELECTION_RATE, TRUE_POSITIVE_RATE, FALSE_POSITIVE_RATE):
         cells = []
         for arm in arms.values():
@@ -255,12 +275,12 @@ def _norms(m: Mitigation) -> str:
 def _files(m: Mitigation) -> str:
     lines = [f"{m.model.file}: sha256 {m.model.sha256}"]
     onnx = m.onnx
-    if onnx and onnx["file"]:
+    if onnx and onnx.file:
         lines.append(
-            f"{onnx['file']}: sha256 {onnx['sha256']}; over {onnx['rows']:,} test rows its scores differ by at most "
-            f"{onnx['difference']:.1g}, and {onnx['decisions_differ']} decisions"
+            f"{onnx.file}: sha256 {onnx.sha256}; over {onnx.rows:,} test rows its scores differ by at most "
+            f"{onnx.difference:.1g}, and {onnx.decisions_differ} decisions"
         )
     elif onnx:
-        lines.append(f"no ONNX file: {onnx['reason']}")
+        lines.append(f"no ONNX file: {onnx.reason}")
     lines.append(f"{PROVENANCE}: model, data, parameters, seed and versions; {BOM}: the same for machines (CycloneDX)")
     return _list(lines)

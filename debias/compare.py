@@ -24,7 +24,8 @@ from audit.case import Case
 from audit.code import Decisions, code_rows
 from audit.cube import CodedRows, Floats, Ints, Margin, cube_of
 from audit.cube_json import margins_to_json
-from audit.evidence import measures_to_json, pick
+from audit.documents.mitigation import ARMS
+from audit.evidence import pick
 from audit.findings import judge
 from audit.gaps import Settings
 from audit.measure import measure
@@ -58,13 +59,9 @@ class Arm:
         out: dict[str, Any] = {"threshold": self.threshold}
         for metric in (ACCURACY, SELECTION_RATE, TRUE_POSITIVE_RATE, FALSE_POSITIVE_RATE, ROC_AUC):
             out[metric] = self.overall(metric)
-        lists = measures_to_json(self.measures)
-        return out | {
-            "rates": lists["rates"],
-            "gaps": lists["gaps"],
-            "counts": lists["counts"],
-            "norms": list(self.norms),
-        }
+        m = self.measures
+        lists = {"rates": m.rates, "gaps": m.gaps, "counts": m.counts}
+        return out | {name: [to_json(r) for r in rows] for name, rows in lists.items()} | {"norms": list(self.norms)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +151,15 @@ def compare(
 ) -> Comparison:
     """Compare on the test rows `frame`; each arm is its decisions on them and its threshold."""
     coded = code_rows(case, frame, original[0])
-    arms = {}
-    for name, arm in (("original", original), ("matched", matched), ("candidate", candidate)):
-        if arm is not None:
-            mine = replace(coded, decision=arm[0].positive.astype(np.int64), score=arm[0].score)
-            arms[name] = measured_arm(case, name, arm[1], mine, settings)
-    margins = arms["candidate"].margins
+
+    def measured(name: str, arm: tuple[Decisions, float | None]) -> Arm:
+        mine = replace(coded, decision=arm[0].positive.astype(np.int64), score=arm[0].score)
+        return measured_arm(case, name, arm[1], mine, settings)
+
+    before = measured("original", original)
+    moved = None if matched is None else measured("matched", matched)
+    last = measured("candidate", candidate)
+    margins = last.margins
     keep = _published_rows(coded, margins)
     after = candidate[0].positive.astype(np.int64)
     joint = joint_of(take(coded, keep), after[keep])
@@ -174,12 +174,12 @@ def compare(
     )
     favourable = 1 if coded.meaning.favourable_is_positive else 0
     return Comparison(
-        arms["original"],
-        arms.get("matched"),
-        arms["candidate"],
-        tuple(_with_matched(c, arms.get("matched")) for c in found),
+        before,
+        moved,
+        last,
+        tuple(_with_matched(c, moved) for c in found),
         flips_of(take(coded, keep), after[keep], margins, favourable),
-        arms["candidate"].notes,
+        last.notes,
     )
 
 
@@ -240,10 +240,9 @@ def flips_of(coded: CodedRows, after: Ints, margins: Sequence[Margin], favourabl
 def comparison_to_json(comparison: Comparison, floor: int) -> dict[str, Any]:
     """The keys `arms`, `cubes`, `changes` and `flips` of mitigation.json."""
     arms = {a.name: a for a in (comparison.original, comparison.matched, comparison.candidate) if a is not None}
-    names = ("original", "matched", "candidate")
     return {
-        "arms": {name: arms[name].to_json() if name in arms else None for name in names},
-        "cubes": {name: margins_to_json(arms[name].margins, floor) if name in arms else None for name in names},
+        "arms": {name: arms[name].to_json() if name in arms else None for name in ARMS},
+        "cubes": {name: margins_to_json(arms[name].margins, floor) if name in arms else None for name in ARMS},
         "changes": [to_json(c) for c in comparison.changes],
         "flips": [to_json(f) for f in comparison.flips],
     }

@@ -12,6 +12,7 @@ import numpy as np
 
 from audit.errors import ModelError
 from audit.evidence import sha256
+from audit.models.arrays import arrays_in
 from audit.models.loaded import same_class
 from debias.candidate import Candidate
 from debias.task import Task
@@ -49,6 +50,14 @@ class Exported:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class _Graph:
+    """What the operation `to_onnx` answers; onnx is empty where there is a reason."""
+
+    onnx: bytes
+    reason: str
+
+
 def export_onnx(task: Task, candidate: Candidate, allow: Sequence[str] = ()) -> Exported:
     """Convert in the model's own process, then ask the new file in another. Never raises for what cannot be converted.
 
@@ -82,9 +91,10 @@ def export_onnx(task: Task, candidate: Candidate, allow: Sequence[str] = ()) -> 
                 found = worker.call("to_onnx", frame, positive=np.array(positive))
         except ModelError as error:
             return Exported(None, error.problem, missing=error)
-        content = np.asarray(found["onnx"]).tobytes()
+        graph = arrays_in(_Graph, found)
+        content = graph.onnx
         if not content:
-            return Exported(None, str(found["reason"]))
+            return Exported(None, graph.reason)
         after.write_bytes(content)
         try:
             with Worker(after) as worker:

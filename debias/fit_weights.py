@@ -10,8 +10,11 @@ import numpy as np
 
 from audit.asked import bind, open_model, own_format
 from audit.cube import Floats, Ints
+from audit.documents import record_in
+from audit.documents.base import Model
 from audit.errors import ModelError
 from audit.findings import name_of
+from audit.models.arrays import arrays_in
 from debias.candidate import SKOPS, Candidate, Request, answers_of, joint_of, outcomes_of
 from debias.held import apart_of
 from debias.learner import WORDS, one_thread, own_learner
@@ -54,7 +57,7 @@ def by_weights(asked: Request, *, weighted: bool) -> Candidate:
                 weighted = False
                 refitted = refit(task, drawn, None, seed, allow, original.words)
             content = refitted.content
-            learner = f"a fresh copy of the audited {original.facts['estimator']}"
+            learner = f"a fresh copy of the audited {record_in(Model, original.facts, 'model').estimator}"
             again = True
         except ModelError as error:
             notes.append(f"The original model could not be fitted again ({error.problem}); {WORDS} was fitted instead.")
@@ -127,6 +130,16 @@ class Refitted:
     ignored: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What the operation `refit` answers (audit/models/refit.py)."""
+
+    model: bytes
+    weights: str
+    weights_used: int
+    weights_effect: int
+
+
 def refit(
     task: Task,
     rows: Ints,
@@ -147,12 +160,10 @@ def refit(
     own = {word: name for name, word in (words or {}).items()}
     labels = [own.get(word, word) for word in outcomes_of(task, rows)]
     arrays: dict[str, Any] = {"labels": np.array(labels, dtype=object), "seed": np.array(seed)}
-    if weight is not None:
-        arrays["sample_weight"] = weight
+    arrays |= {} if weight is None else {"sample_weight": weight}
     with open_model(task.case.model, allow) as worker:
         bind(task.case, worker, task.frame.iloc[rows], task.features)
         found = worker.call("refit", task.part(rows), **arrays)
-    # A model's own environment answers with arrays of one value, which NumPy 2.4 no longer takes for numbers.
-    used, effect = (int(np.asarray(found[k]).item()) for k in ("weights_used", "weights_effect"))
-    ignored = weight is not None and 0 in (used, effect)
-    return Refitted(np.asarray(found["model"]).tobytes(), str(np.asarray(found["weights"]).item()), ignored)
+    made = arrays_in(Fitted, found)
+    ignored = weight is not None and 0 in (made.weights_used, made.weights_effect)
+    return Refitted(made.model, made.weights, ignored)

@@ -6,7 +6,7 @@ that it does hold; the gap of all groups stands beside it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -70,10 +70,10 @@ def limits(gap: Gap) -> dict[str, Any]:
     return {"attribute": list(gap.attribute), "value": gap.value, "low": gap.low, "high": gap.high}
 
 
-def judged_on(by: Iterable[Mapping[str, Any]], held: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def judged_on(by: Iterable[Gap], held: Iterable[Gap]) -> list[Gap]:
     """The gaps of single columns that the aim is judged on: between held groups where some are not."""
-    instead = {tuple(g["attribute"]): g for g in held}
-    return [instead.get(tuple(g["attribute"]), g) for g in by if len(g["attribute"]) == 1]
+    instead = {g.attribute: g for g in held}
+    return [instead.get(g.attribute, g) for g in by if len(g.attribute) == 1]
 
 
 def aim_words(aim: Aim) -> str:

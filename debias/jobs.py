@@ -45,7 +45,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from audit import access
-from audit.errors import AccessError, AssayError, InputError, OutputError
+from audit.documents import record_in
+from audit.documents.base import Record
+from audit.errors import AccessError, AssayError, DataError, InputError, OutputError
 from audit.files import canonical, write_whole
 from audit.progress import in_words
 from audit.sealed import hold, is_sealed, outer, private_tmp, recipients, save
@@ -369,13 +371,20 @@ def cancel(home: Path, job_id: str, grace: float = GRACE_SECONDS) -> JobState:
     return state(home, job_id)
 
 
+class _Started(Record, frozen=True):
+    """job.json."""
+
+    args: tuple[str, ...]
+    pid: int
+    ticks: str
+    started: float
+
+
 def _read(home: Path, job_id: str) -> Job:
-    record = _document(folder(home, job_id) / "job.json")
     try:
-        return Job(
-            job_id, tuple(map(str, record["args"])), int(record["pid"]), str(record["ticks"]), float(record["started"])
-        )
-    except (KeyError, TypeError, ValueError) as error:
+        found = record_in(_Started, _document(folder(home, job_id) / "job.json"), "job.json")
+        return Job(job_id, found.args, found.pid, found.ticks, found.started)
+    except DataError as error:
         raise InputError(
             "there is no such job", got=job_id, expected="the id of work started here", todo="start the work again"
         ) from error
@@ -439,8 +448,7 @@ def _error_of(place: Path, code: int) -> str:
     """The command's own message: from its JSON where asked for, else the last paragraph on stderr."""
     document = _document(place / "stdout")
     if {"problem", "got", "expected", "todo"} <= document.keys():
-        parts = {k: str(document[k]) for k in ("problem", "got", "expected", "todo")}
-        return AssayError(parts["problem"], got=parts["got"], expected=parts["expected"], todo=parts["todo"]).message
+        return AssayError.of({k: str(v) for k, v in document.items()}).message
     raw = (place / "stderr").read_bytes()[-_TAIL:].decode("utf-8", "replace")
     lines = [line for line in raw.strip().splitlines() if not line.endswith(" ...")]
     text = "\n".join(lines).strip().split("\n\n")[-1]

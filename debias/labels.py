@@ -8,6 +8,7 @@ when people have labelled it again without seeing what is recorded, gives the sh
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,20 @@ from audit.contract.labels import NOT_A_RATE, sample_size
 from audit.errors import CaseError, InputError
 from audit.files import write_once
 from audit.load import load_rows
-from audit.values import UNKNOWN
+from audit.values import UNKNOWN, to_json
 from debias.task import task_of
 from debias.whatif.run import flags
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A random sample of one group: rows of it, and how many were drawn."""
+
+    attribute: tuple[str, ...]
+    group: tuple[str, ...]
+    rows: int
+    sample: int
+
 
 EXPECTED = 0.05
 """The share of wrong outcomes that the size of a sample is planned for."""
@@ -54,7 +66,7 @@ def look_again(case: Case, out: Path, within: float = 0.02, seed: int = 0) -> tu
         )
     wanted = sample_size(within, EXPECTED)
     lists = [("looks wrong", everyone[found])]
-    plan: list[dict[str, Any]] = []
+    plan: list[Drawn] = []
     rng = np.random.default_rng(seed)
     for i, attribute in enumerate(case.data.sensitive):
         for g, name in enumerate(task.levels[i]):
@@ -63,17 +75,22 @@ def look_again(case: Case, out: Path, within: float = 0.02, seed: int = 0) -> tu
                 continue
             drawn = np.sort(rng.permutation(mine)[:wanted])
             lists.append((f"random sample of {attribute} {name}", drawn))
-            plan.append({"attribute": [attribute], "group": [name], "rows": len(mine), "sample": len(drawn)})
+            plan.append(Drawn((attribute,), (name,), len(mine), len(drawn)))
     frame = pd.concat([pd.DataFrame({"row": rows + 1, "list": name}) for name, rows in lists], ignore_index=True)
     if case.data.id is not None:
-        frame.insert(1, case.data.id, task.frame[case.data.id].to_numpy()[frame["row"] - 1])
+        frame.insert(1, case.data.id, task.frame[case.data.id].to_numpy()[frame.row - 1])
     write_once(out, frame.to_csv(index=False).encode())
-    document = {"looks_wrong": int(found.sum()), "rows": len(everyone), "within": within, "samples": plan}
+    document = {
+        "looks_wrong": int(found.sum()),
+        "rows": len(everyone),
+        "within": within,
+        "samples": [to_json(p) for p in plan],
+    }
     words = [
         f"{int(found.sum()):,} of {len(everyone):,} outcomes look wrong. {NOT_A_RATE}",
         f"For the share of wrong outcomes of a group within {within:.1%} (at about {EXPECTED:.0%}), "
         f"{wanted:,} of its rows are drawn at random, or all where there are fewer:",
-        *(f"- {p['attribute'][0]} {p['group'][0]}: {p['sample']:,} of {p['rows']:,} rows" for p in plan),
+        *(f"- {p.attribute[0]} {p.group[0]}: {p.sample:,} of {p.rows:,} rows" for p in plan),
         f"Written: {out}. Label the samples again without looking at what is recorded.",
     ]
     return document, "\n".join(words)

@@ -15,7 +15,8 @@ from audit.answers import keeps
 from audit.case import Case, keeping_answers
 from audit.code import Decisions
 from audit.documents import record_in
-from audit.documents.mitigation import Arm, Mitigation
+from audit.documents.base import Record
+from audit.documents.mitigation import Arm, MadeModel, Mitigation
 from audit.errors import DataError, GateBroken, InputError
 from audit.evidence import pick, sha256, tool
 from audit.files import canonical, read_json, write_whole
@@ -92,14 +93,13 @@ def run_mitigate(
     progress.stage("Comparing on untouched rows")
     settings = Settings(seed=seed, draws=draws, floor=floor, reference=case.data.reference)
     comparison = compared(task, original, candidate, settings)
-    document = _document(task, original, candidate, comparison, settings, aim, tolerance, chosen, _earlier(out))
-    document |= picked_to_json(picked, document["model"]["sha256"])
-    document["notes"] += notes_of_choice(document["choice"])
+    made = picked_to_json(picked, sha256(candidate.content))
+    document = _document(task, original, candidate, comparison, settings, aim, tolerance, chosen, _earlier(out), made)
     exported = None
     if onnx:
         progress.stage("Writing ONNX")
         exported = export_onnx(task, candidate, allow)
-    document["onnx"] = None if exported is None else exported.to_json()
+    document |= {"onnx": None if exported is None else exported.to_json()}
     write_whole(out / candidate.file, candidate.content)
     if exported is not None and exported.content is not None:
         write_whole(out / ONNX, exported.content)
@@ -110,10 +110,10 @@ def run_mitigate(
     write_cards(out, document)
     if exported is not None and exported.missing is not None:
         raise exported.missing
-    if gate and not document["constraint"]["met"]:
-        reached = document["constraint"]["reached"]
-        told = record_in(Mitigation, document, FILE).constraint
-        apart = f"; not held, so stated apart: {named_apart(told)}" if told.apart else ""
+    found = record_in(Mitigation, document, FILE).constraint
+    if gate and not found.met:
+        reached = found.reached
+        apart = f"; not held, so stated apart: {named_apart(found)}" if found.apart else ""
         if reached is None:
             raise GateBroken(
                 f"whether the constraint {aim.replace('_', ' ')} was met cannot be said",
@@ -125,7 +125,7 @@ def run_mitigate(
             f"the constraint {aim.replace('_', ' ')} was not met",
             got=(
                 f"a gap of {reached:.3f}"
-                if "bound" not in document["constraint"]
+                if found.bound is None
                 else f"a group's error {reached:.3f} above the original's error of everyone"
             )
             + f" on the test rows, the best that {row.title.lower()} reached{apart}",
@@ -189,7 +189,9 @@ def _document(
     tolerance: float,
     attributes: tuple[str, ...],
     earlier: list[dict[str, Any]],
+    made: dict[str, Any],
 ) -> dict[str, Any]:
+    """mitigation.json but for `onnx`. made: its keys `search` and `choice`."""
     method = candidate.method
     splits = task.splits
     case = task.case
@@ -198,8 +200,8 @@ def _document(
         notes.append(
             "The original has decisions but no scores: there is no threshold to match, so no baseline is shown."
         )
-    if (said := unmatched(comparison.matched, comparison.candidate)) is not None:
-        notes.append(said)
+    if (note := unmatched(comparison.matched, comparison.candidate)) is not None:
+        notes.append(note)
     return {
         "schema": SCHEMA,
         "method": method.name,
@@ -240,10 +242,11 @@ def _document(
         "policy": case.policy.named(),
         "settings": settings.to_json(),
         "tool": tool(),
-        "notes": list(dict.fromkeys(notes)),
+        "notes": [*dict.fromkeys(notes), *notes_of_choice(made.get("choice"))],
         "decision": None,
         "decisions": [],
         "earlier": earlier,
+        **made,
     }
 
 
@@ -266,12 +269,12 @@ def _constraint(
         if g.metric == CONSTRAINTS[aim].metric and g.kind == "difference" and set(g.attribute) <= set(attributes)
     ]
     loss_from = candidate.parameters.get("loss_from")
-    by, loose = [limits(g) for g in gaps], {(a.attribute, a.group) for a in candidate.apart}
+    loose = {(a.attribute, a.group) for a in candidate.apart}
     held = held_gaps(comparison.candidate.margins, loose, CONSTRAINTS[aim].metric, settings)
-    alone = judged_on(by, between := [limits(g) for g in held])
-    reached = max((g["value"] for g in alone if g["value"] is not None), default=None)
+    alone = judged_on(gaps, held)
+    reached = max((g.value for g in alone if g.value is not None), default=None)
     more: dict[str, Any] = {}
-    high = max((g["high"] for g in alone if g["high"] is not None), default=None)
+    high = max((g.high for g in alone if g.high is not None), default=None)
     if loss_from is not None:
         rates = [
             r
@@ -297,9 +300,9 @@ def _constraint(
         "reached": reached,
         "high": high,
         "met": None if reached is None else reached <= tolerance,
-        "by": by,
+        "by": [limits(g) for g in gaps],
         "apart": [to_json(a) for a in candidate.apart],
-        "held": between,
+        "held": [limits(g) for g in held],
     }
 
 
@@ -308,7 +311,7 @@ def summary(document: dict[str, Any]) -> list[str]:
     m = record_in(Mitigation, document, FILE)
     arms = m.arms.present()
     lines = [
-        f"{m.case.name}: {m.title} ({m.stage}-processing), {m.splits['test']:,} rows that neither model learned from.",
+        f"{m.case.name}: {m.title} ({m.stage}-processing), {m.splits.test:,} rows that neither model learned from.",
     ]
     if m.notice:
         lines.append(f"Notice: {m.notice}")
@@ -336,7 +339,7 @@ def summary(document: dict[str, Any]) -> list[str]:
         )
     if m.onnx:
         onnx = m.onnx
-        lines.append(f"ONNX: {onnx['file']}" if onnx["file"] else f"ONNX: not written; {onnx['reason']}")
+        lines.append(f"ONNX: {onnx.file}" if onnx.file else f"ONNX: not written; {onnx.reason}")
     return [*lines, *(f"Note: {n}" for n in m.notes)]
 
 
@@ -347,6 +350,10 @@ def _figure(value: float | None) -> str:
 def _gap(arm: Arm, metric: str, attribute: Sequence[str]) -> float | None:
     found = pick(arm.gaps, metric=metric, kind="difference", attribute=tuple(attribute))
     return None if found is None else found.value
+
+
+class _Compared(Record, frozen=True):
+    model: MadeModel
 
 
 def record_decision(out: Path, accepted: bool, reason: str, by: str, now: dt.datetime) -> dict[str, Any]:
@@ -367,12 +374,13 @@ def record_decision(out: Path, accepted: bool, reason: str, by: str, now: dt.dat
     document = read_json(out / FILE)
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise DataError(f"{FILE} is not a comparison", expected=SCHEMA, todo="run `assay mitigate` again")
-    model = out / document["model"]["file"]
-    if not model.exists() or sha256(model.read_bytes()) != document["model"]["sha256"]:
+    compared_model = record_in(_Compared, document, FILE).model
+    model = out / compared_model.file
+    if not model.exists() or sha256(model.read_bytes()) != compared_model.sha256:
         raise DataError(
             "the candidate's file is not the one that was compared",
             got="missing" if not model.exists() else "another sha256",
-            expected=document["model"]["sha256"],
+            expected=compared_model.sha256,
             todo="run `assay mitigate` again and decide on what it shows",
         )
     decision = {
@@ -381,8 +389,7 @@ def record_decision(out: Path, accepted: bool, reason: str, by: str, now: dt.dat
         "by": by.strip(),
         "time": now.astimezone(dt.UTC).isoformat(timespec="seconds"),
     }
-    document["decision"] = decision
-    document["decisions"] = [*document.get("decisions", []), decision]
+    document |= {"decision": decision, "decisions": [*document.get("decisions", []), decision]}
     write_whole(out / FILE, canonical(document, compact=True))
     write_cards(out, document)
     return document

@@ -21,6 +21,7 @@ from msgspec import UnsetType
 
 from audit.documents import record_in
 from audit.documents.base import CaseNamed, Model, Names, PolicyNamed, Tool
+from audit.documents.base import Record as Frozen
 from audit.documents.evidence import Evidence
 from audit.documents.mitigation import Mitigation
 from audit.findings import NormResult
@@ -71,16 +72,17 @@ def ml_bom(evidence: Mapping[str, Any] | None, mitigation: Mapping[str, Any] | N
     if evidence is not None:
         audited = _of_audit(record_in(Evidence, evidence, "evidence.json"))
     elif candidate is not None and mitigation is not None:
-        audited, evidence = _of_comparison(candidate), _original(mitigation)
+        audited, evidence = _of_comparison(candidate), _original(mitigation, candidate.splits.test)
     else:
         raise ValueError("an ML-BOM needs evidence, a mitigation or both")
     # Sorted JSON by the C encoder: of a megabyte, a tenth of the time that RFC 8785 in Python takes. Only a number.
     both = [dict(evidence), None if mitigation is None else dict(mitigation)]
     digest = hashlib.sha256(json.dumps(both, sort_keys=True, allow_nan=False).encode()).hexdigest()
-    components = [_model(audited), _data(audited)]
+    components, named = [_model(audited), _data(audited)], ["model", "data"]
     depends: list[Record] = [{"ref": "model", "dependsOn": ["data"]}, {"ref": "data"}]
     if candidate is not None:
         components.append(_candidate(candidate))
+        named.append("candidate")
         depends.append({"ref": "candidate", "dependsOn": ["data", "model"]})
     document: bytes = rfc8785.dumps(
         {
@@ -98,7 +100,7 @@ def ml_bom(evidence: Mapping[str, Any] | None, mitigation: Mapping[str, Any] | N
                 ],
             },
             "components": components,
-            "dependencies": [{"ref": "case", "dependsOn": [c["bom-ref"] for c in components]}, *depends],
+            "dependencies": [{"ref": "case", "dependsOn": named}, *depends],
         }
     )
     return document
@@ -118,7 +120,7 @@ def _of_comparison(m: Mitigation) -> _Audited:
     assert m.policy is not None
     d, arm = m.data, m.arms.original
     return _Audited(
-        m.tool, m.case, None, m.policy, m.base, d.sha256, d.rows, m.splits["test"], _known(d.sensitive, ()),
+        m.tool, m.case, None, m.policy, m.base, d.sha256, d.rows, m.splits.test, _known(d.sensitive, ()),
         _known(d.label, None) or "", _known(d.favourable, None) or "", arm.rates, arm.gaps, arm.norms, (),
     )  # fmt: skip
 
@@ -127,19 +129,40 @@ def _known(value: T | UnsetType, otherwise: T) -> T:
     return otherwise if isinstance(value, UnsetType) else value
 
 
-def _original(m: Mapping[str, Any]) -> Record:
+class _PlainArm(Frozen, frozen=True):
+    rates: Any
+    gaps: Any
+    norms: Any
+
+
+class _PlainArms(Frozen, frozen=True):
+    original: _PlainArm
+
+
+class _Plain(Frozen, frozen=True):
+    """Parts of mitigation.json as they stand there."""
+
+    tool: Any
+    case: Any
+    policy: Any
+    base: Any
+    data: dict[str, Any]
+    arms: _PlainArms
+
+
+def _original(mitigation: Mapping[str, Any], test_rows: int) -> Record:
     """The same in the keys of evidence.json: the serial number follows from it."""
-    arm = m["arms"]["original"]
+    m = record_in(_Plain, mitigation, "mitigation.json")
     return {
-        "tool": m["tool"],
-        "case": m["case"],
+        "tool": m.tool,
+        "case": m.case,
         "cube": None,
-        "policy": m["policy"],
-        "model": m["base"],
-        "data": m["data"] | {"audited_rows": m["splits"]["test"]},
-        "rates": arm["rates"],
-        "gaps": arm["gaps"],
-        "norms": arm["norms"],
+        "policy": m.policy,
+        "model": m.base,
+        "data": m.data | {"audited_rows": test_rows},
+        "rates": m.arms.original.rates,
+        "gaps": m.arms.original.gaps,
+        "norms": m.arms.original.norms,
         "notes": [],
     }
 
@@ -256,10 +279,10 @@ def _metrics(rates: Sequence[Rate], gaps: Sequence[Gap]) -> list[Record]:
 def _metric(kind: str, figure: Rate | Gap, where: str) -> Record:
     assert figure.value is not None
     out: Record = {"type": kind, "value": repr(float(figure.value)), "slice": where}
-    if figure.low is not None and figure.high is not None:
-        ends = {"lowerBound": repr(float(figure.low)), "upperBound": repr(float(figure.high))}
-        out["confidenceInterval"] = ends
-    return out
+    if figure.low is None or figure.high is None:
+        return out
+    ends = {"lowerBound": repr(float(figure.low)), "upperBound": repr(float(figure.high))}
+    return out | {"confidenceInterval": ends}
 
 
 def _assessments(gaps: Sequence[Gap], norms: Sequence[NormResult], strategy: str = "") -> list[Record]:

@@ -10,9 +10,10 @@ that it tuned itself on. The test rows are taken out of the table before the sea
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,10 @@ from audit.answers import keeps
 from audit.case import Case
 from audit.code import Decisions, code_rows
 from audit.cube import CodedRows, Ints, Margin, cube_of
-from audit.cube_json import margins_to_json
+from audit.cube_json import entries_of, margins_to_json
+from audit.documents import record_in
+from audit.documents.base import Record
+from audit.documents.search import AskedFor, Loss, Search, Trial, WidestGap
 from audit.errors import AssayError, DataError, InputError
 from audit.evidence import sha256, tool
 from audit.files import canonical, read_json, write_whole
@@ -94,14 +98,10 @@ def run_search(
     original = open_original(task, allow)
     settings = Settings(seed=seed, draws=draws, floor=floor, order=1, reference=case.data.reference)
     judge = Judge(task, original, constraint, chosen, settings)
-    head = _head(case, whole, task, original, wanted, constraint, chosen, settings, held)
-    if at_random:
-        head["asked"]["at_random"] = True
-        head["sampler"] = "every candidate drawn at random from the space, one seed a trial"
-    if acceptable_loss is not None:
-        head["asked"]["acceptable_loss"] = acceptable_loss
-    if need := " ".join(need.split()):
-        head["asked"]["need"] = need
+    fixed: dict[str, Any] = {"at_random": True} if at_random else {}
+    fixed |= {} if acceptable_loss is None else {"acceptable_loss": acceptable_loss}
+    fixed |= {"need": stated_need} if (stated_need := " ".join(need.split())) else {}
+    head = _head(case, whole, task, original, wanted, constraint, chosen, settings, held, fixed)
     record = _resumed(out, head)[:trials]
     if begin is not None:
         begin(head, len(record))
@@ -116,20 +116,36 @@ def run_search(
         if point is None:
             break
         record.append(_trial(len(record) + 1, task, original, judge, point, constraint, chosen, seed, allow))
-        write_whole(out / PART, canonical({**head, "trials": record}, compact=True))
+        write_whole(out / PART, canonical({**head, "trials": [t.plain for t in record]}, compact=True))
     progress.step(trials, trials)
-    if all(t["failed"] for t in record):
+    if all(t.trial.failed for t in record):
         (out / PART).unlink(missing_ok=True)
         raise InputError(
             "every candidate of the search failed",
-            got=str(record[0]["failed"]),
+            got=str(record[0].trial.failed),
             expected="at least one that can be fitted",
             todo="name other methods, or see the message of `assay mitigate --method NAME`",
         )
-    document = _document(head, judge, record, trials)
-    write_whole(out / FILE, canonical(document, compact=True))
+    body = canonical(_document(head, judge, record, trials), compact=True)
+    write_whole(out / FILE, body)
     (out / PART).unlink(missing_ok=True)
+    # What is returned is what was written.
+    document: dict[str, Any] = json.loads(body)
     return document
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """One candidate: its entry of search.json, as yet without `front`, and the same as a record."""
+
+    plain: dict[str, Any]
+    trial: Trial
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> _Tried:
+        """entry: as it was computed or read."""
+        plain = {k: v for k, v in json.loads(canonical(entry, compact=True)).items() if k != "front"}
+        return cls(plain, record_in(Trial, plain | {"front": False}, FILE))
 
 
 def without_test(task: Task, seed: int) -> tuple[Task, int]:
@@ -189,7 +205,7 @@ class Judge:
         """Figures and counts of decisions (rows,). Raises DataError where no gap can be estimated."""
         margins = self.margins(positive)
         found = figures_of(margins, self.aim, self.attributes, self.settings)
-        return {**found.to_json(), "counts": margins_to_json(margins, self.settings.floor)["margins"]}
+        return {**found.to_json(), "counts": entries_of(margins, self.settings.floor)}
 
     def matched(self, candidate: Candidate) -> dict[str, Any] | None:
         """The original with its threshold moved to select as many of the same rows, or None without scores."""
@@ -200,14 +216,14 @@ class Judge:
         return {"threshold": threshold, **self.of(positive)}
 
 
-def _next(methods: list[str], first: list[Point], record: list[dict[str, Any]], seed: int) -> Point | None:
+def _next(methods: list[str], first: list[Point], record: list[_Tried], seed: int) -> Point | None:
     """The next point to try; None where every method failed as it stands."""
     if len(record) < len(first):
         return first[len(record)]
     # A method that fails as it stands is not tried again.
-    broken = {t["method"] for t in record[: len(first)] if t["failed"]}
+    broken = {t.trial.method for t in record[: len(first)] if t.trial.failed}
     alive = [m for m in methods if m not in broken]
-    tried = [({"method": t["method"], **t["parameters"]}, place(t)) for t in record]
+    tried = [(Point(t.trial.method, t.trial.parameters), place(t.trial)) for t in record]
     known = [(p, at) for p, at in tried if at is not None]
     return propose(known, alive, len(record), seed) if alive else None
 
@@ -222,9 +238,9 @@ def _trial(
     attributes: tuple[str, ...],
     seed: int,
     allow: Sequence[str],
-) -> dict[str, Any]:
-    method = method_named(point["method"])
-    parameters = {k: v for k, v in point.items() if k != "method"}
+) -> _Tried:
+    method = method_named(point.method)
+    parameters = dict(point.parameters)
     entry: dict[str, Any] = {
         "trial": number,
         "method": method.name,
@@ -244,8 +260,8 @@ def _trial(
             "matched": judge.matched(candidate),
         }
     except AssayError as error:
-        return {**entry, "failed": error.message, **nothing, "notes": []}
-    return {**entry, "failed": None, **found, "notes": list(candidate.notes)}
+        return _Tried.of({**entry, "failed": error.message, **nothing, "notes": []})
+    return _Tried.of({**entry, "failed": None, **found, "notes": list(candidate.notes)})
 
 
 def parts_of(parameters: dict[str, Any]) -> tuple[float | None, dict[str, float] | None]:
@@ -264,8 +280,9 @@ def _head(
     attributes: tuple[str, ...],
     settings: Settings,
     held: int,
+    fixed: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """What the search is of. Two searches with one head are one search."""
+    """What the search is of. Two searches with one head are one search. fixed: what was said beforehand."""
     splits, data = task.splits, case.data
     left = {m.name: m.not_searched for m in METHODS.values() if m.not_searched and m not in methods}
     left |= {
@@ -295,6 +312,7 @@ def _head(
             "metric": CONSTRAINTS[aim].figure,
             "attributes": list(attributes),
             "seed": settings.seed,
+            **fixed,
         },
         "objectives": [
             "loss: the share of wrong decisions",
@@ -302,7 +320,11 @@ def _head(
             + ("the error of the group that errs most" if aim == BOUNDED_LOSS else "the widest gap"),
         ],
         "space": {m.name: {k: [s.low, s.high] for k, s in m.space.items()} for m in methods},
-        "sampler": "every method as it stands, then Optuna TPE, multi-objective, one seed a trial",
+        "sampler": (
+            "every candidate drawn at random from the space, one seed a trial"
+            if "at_random" in fixed
+            else "every method as it stands, then Optuna TPE, multi-objective, one seed a trial"
+        ),
         "splits": {
             "train": len(splits.train),
             "choose": len(splits.validation),
@@ -315,14 +337,18 @@ def _head(
     }
 
 
-def _resumed(out: Path, head: dict[str, Any]) -> list[dict[str, Any]]:
+class _Before(Record, frozen=True):
+    trials: tuple[dict[str, Any], ...]
+
+
+def _resumed(out: Path, head: dict[str, Any]) -> list[_Tried]:
     """The trials of an earlier search of the same, finished or stopped; the longer record wins."""
-    best: list[dict[str, Any]] = []
+    best: list[_Tried] = []
     for name in (PART, FILE):
         try:
             before = read_json(out / name)
             same = {k: before[k] for k in head} == head
-            trials = [{k: v for k, v in t.items() if k != "front"} for t in before["trials"]]
+            trials = [_Tried.of(t) for t in record_in(_Before, before, name).trials]
         except (DataError, KeyError, TypeError, AttributeError):
             continue
         if same and len(trials) > len(best):
@@ -330,14 +356,15 @@ def _resumed(out: Path, head: dict[str, Any]) -> list[dict[str, Any]]:
     return best
 
 
-def _document(head: dict[str, Any], judge: Judge, record: list[dict[str, Any]], asked: int) -> dict[str, Any]:
-    body = {"original": judge.original, "trials": record, "front_among": ORIGINAL_BEATS}
+def _document(head: dict[str, Any], judge: Judge, record: list[_Tried], asked: int) -> dict[str, Any]:
+    trials = [t.plain for t in record]
+    body = json.loads(canonical({"original": judge.original, "trials": trials, "front_among": ORIGINAL_BEATS}))
     front = front_in(body)
-    failed = sum(t["failed"] is not None for t in record)
+    failed = sum(t.trial.failed is not None for t in record)
     notes = [f"{failed} of {len(record)} candidates failed; each says why."] if failed else []
     if len(record) < asked:
         notes.append(f"{len(record)} of {asked} candidates were tried: time was up, or nothing new was left to try.")
-    if left := head["asked"]["left_out"]:
+    if left := record_in(_Request, head, FILE).asked.left_out:
         notes.append(f"Not searched: {'; '.join(f'{METHODS[n].title.lower()} ({why})' for n, why in left.items())}.")
     notes.append(
         "A candidate that the original beats in both is not on the front. The original may have learned from the rows "
@@ -352,9 +379,33 @@ def _document(head: dict[str, Any], judge: Judge, record: list[dict[str, Any]], 
         "counts": judge.counts,
         "trials_asked": asked,
         **body,
-        "trials": [{**t, "front": on} for t, on in zip(record, front, strict=True)],
+        "trials": [{**t, "front": on} for t, on in zip(trials, front, strict=True)],
         "notes": notes,
     }
+
+
+class _Request(Record, frozen=True):
+    asked: AskedFor
+
+
+class _DataOf(Record, frozen=True):
+    sha256: str
+    coded: str | None = None
+
+
+class _ModelOf(Record, frozen=True):
+    sha256: str | None = None
+
+
+class _Digested(Record, frozen=True):
+    """What a search is known by. asked, space: as they stand, byte for byte."""
+
+    schema: str
+    asked: Any
+    space: Any
+    sampler: str
+    data: _DataOf
+    base: _ModelOf
 
 
 def digest_of(document: Mapping[str, Any]) -> str:
@@ -362,38 +413,37 @@ def digest_of(document: Mapping[str, Any]) -> str:
 
     The same before the first candidate and after the last, and of the document as it is published.
     """
-    data, base = document["data"], document["base"]
-    asked = {k: document[k] for k in ("schema", "asked", "space", "sampler")}
-    return sha256(canonical({**asked, "data": data["sha256"], "coded": data.get("coded"), "base": base.get("sha256")}))
+    s = record_in(_Digested, document, FILE)
+    asked = {"schema": s.schema, "asked": s.asked, "space": s.space, "sampler": s.sampler}
+    return sha256(canonical({**asked, "data": s.data.sha256, "coded": s.data.coded, "base": s.base.sha256}))
 
 
 def table_of(document: dict[str, Any]) -> list[str]:
     """The front as lines for a terminal."""
-    on = [t for t in document["trials"] if t["front"]]
-    judged, original = document["splits"]["judge"], document["original"]
-    weighed = words_of(document["asked"]["constraint"])
+    found = record_in(Search, document, FILE)
+    on = [t for t in found.trials if t.front]
+    weighed = words_of(found.asked.constraint)
     gap = f"{weighed.full.removeprefix('the ')} [95 %]"
     lines = [
-        f"{document['case']['name']}: {len(document['trials'])} candidates tried, {len(on)} on the front; measured on "
-        f"{judged:,} validation rows.",
+        f"{found.case.name if found.case else ''}: {len(found.trials)} candidates tried, {len(on)} on the front; "
+        f"measured on {found.splits.judge:,} validation rows.",
         "",
         f"{'':>5}  {'method':24}{'tolerance':>10}  {'loss [95 %]':24}{gap:32}moved threshold: loss, {weighed.short}",
-        f"{'':>5}  {'original':24}{'':>10}  {_span(original['loss']):24}{_span(original['gap'])}",
+        f"{'':>5}  {'original':24}{'':>10}  {_span(found.original.loss):24}{_span(found.original.gap)}",
     ]
-    for t in sorted(on, key=lambda t: t["loss"]["value"]):
-        at = t["parameters"].get("tolerance")
-        matched = t["matched"]
-        beside = "" if matched is None else f"{matched['loss']['value']:.4f}, {matched['gap']['value']:.4f}"
+    for t in sorted(on, key=lambda t: 0.0 if t.loss is None else t.loss.value):
+        at = t.parameters.get("tolerance")
+        beside = "" if t.matched is None else f"{t.matched.loss.value:.4f}, {t.matched.gap.value:.4f}"
         lines.append(
-            f"{t['trial']:>5}  {t['title']:24}{'' if at is None else f'{at:g}':>10}  {_span(t['loss']):24}"
-            f"{_span(t['gap']):32}{beside}"
+            f"{t.trial:>5}  {t.title:24}{'' if at is None else f'{at:g}':>10}  {_span(t.loss):24}"
+            f"{_span(t.gap):32}{beside}"
         )
     if not on:
         lines.append("The front is empty: the original, as it is, beats every candidate.")
-    lines += ["", *(f"Note: {n}" for n in document["notes"])]
-    lines += [f"Notice: {m}" for m in sorted({METHODS[t["method"]].notice or "" for t in on} - {""})]
+    lines += ["", *(f"Note: {n}" for n in found.notes)]
+    lines += [f"Notice: {m}" for m in sorted({METHODS[t.method].notice or "" for t in on} - {""})]
     return [*lines, "Take one: assay mitigate CASE.toml --pick NUMBER --reason TEXT --by NAME --out DIR"]
 
 
-def _span(entry: dict[str, Any]) -> str:
-    return f"{entry['value']:.4f} [{entry['low']:.4f}, {entry['high']:.4f}]"
+def _span(entry: Loss | WidestGap | None) -> str:
+    return "" if entry is None else f"{entry.value:.4f} [{entry.low:.4f}, {entry.high:.4f}]"

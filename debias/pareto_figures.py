@@ -14,6 +14,9 @@ import numpy as np
 from audit import stats
 from audit.cube import Margin
 from audit.cube_json import margins_from_json
+from audit.documents import record_in
+from audit.documents.base import Names, Record
+from audit.documents.search import Loss, Place, Trial, WidestGap
 from audit.errors import DataError
 from audit.fractions import correlations, effective
 from audit.gaps import Settings, comparable, reference_index, seed_of
@@ -183,22 +186,47 @@ def front_of(
 ORIGINAL_BEATS = "candidates and the original"
 
 
+class Placed(Record, frozen=True):
+    """An entry of search.json as far as its two objectives go."""
+
+    loss: Loss | None = None
+    gap: WidestGap | None = None
+
+
+class _Fronted(Record, frozen=True):
+    original: Placed
+    trials: tuple[Placed, ...]
+    front_among: str = ""
+
+
+class _Aim(Record, frozen=True):
+    constraint: str
+    attributes: Names
+
+
+class _Counted(Record, frozen=True):
+    asked: _Aim
+    counts: dict[str, Any]
+    settings: dict[str, Any]
+
+
 def front_in(document: Mapping[str, Any]) -> list[bool]:
     """The front of search.json. Until `front_among` says that the original takes part, it is of candidates alone."""
-    beside = [place(document["original"])] if document.get("front_among") == ORIGINAL_BEATS else []
-    return front_of([place(t) for t in document["trials"]], beside)
+    found = record_in(_Fronted, document, "search.json")
+    beside = [place(found.original)] if found.front_among == ORIGINAL_BEATS else []
+    return front_of([place(t) for t in found.trials], beside)
 
 
-def place(entry: Mapping[str, Any] | None) -> tuple[float, float] | None:
+def place(entry: Placed | Trial | Place) -> tuple[float, float] | None:
     """The two objectives of an entry of search.json, or None where it has none."""
-    if entry is None or entry.get("loss") is None:
+    if entry.loss is None or entry.gap is None:
         return None
-    return float(entry["loss"]["value"]), float(entry["gap"]["high"])
+    return entry.loss.value, entry.gap.high
 
 
 def figures_again(document: Mapping[str, Any], margins: Sequence[Any]) -> dict[str, Any]:
     """The figures of one entry of search.json from its counts, as they are written there."""
-    asked = document["asked"]
-    read = margins_from_json({**document["counts"], "margins": list(margins)})
-    settings = Settings.from_json(document["settings"])
-    return figures_of(read, str(asked["constraint"]), tuple(asked["attributes"]), settings).to_json()
+    found = record_in(_Counted, document, "search.json")
+    read = margins_from_json({**found.counts, "margins": list(margins)})
+    settings = Settings.from_json(found.settings)
+    return figures_of(read, found.asked.constraint, found.asked.attributes, settings).to_json()

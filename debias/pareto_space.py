@@ -6,15 +6,22 @@ if it had not been.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from audit.errors import InputError
 from debias.methods.method import CONSTRAINTS
 from debias.methods.table import METHODS, MethodRow, method_named
 
-Point = dict[str, Any]
-"""A method and its parameters: {"method": name, "tolerance": ..., ...}."""
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A method and its parameters, such as its tolerance."""
+
+    method: str
+    parameters: Mapping[str, float]
+
 
 AGAIN = 12
 """How often another proposal is asked for where one has been tried already."""
@@ -58,7 +65,7 @@ def starts(methods: Sequence[MethodRow]) -> list[Point]:
     longest = max(len(m.starts) for m in methods)
     found = []
     for place in range(longest):
-        found += [{"method": m.name, **m.starts[place]} for m in methods if place < len(m.starts)]
+        found += [Point(m.name, dict(m.starts[place])) for m in methods if place < len(m.starts)]
     return found
 
 
@@ -82,7 +89,7 @@ def propose(
             )
             study = optuna.create_study(directions=["minimize", "minimize"], sampler=sampler)
             for point, values in tried:
-                if point["method"] in methods:
+                if point.method in methods:
                     study.add_trial(
                         create_trial(params=_params(point), distributions=_kinds(point, methods), values=list(values))
                     )
@@ -109,31 +116,31 @@ def draw(methods: Sequence[str], number: int, seed: int) -> Point:
 
 def _params(point: Point) -> dict[str, Any]:
     # Each method's parameters are its own: the tolerance of one is not that of another.
-    return {"method": point["method"]} | {f"{point['method']}.{k}": v for k, v in point.items() if k != "method"}
+    return {"method": point.method} | {f"{point.method}.{k}": v for k, v in point.parameters.items()}
 
 
 def _kinds(point: Point, methods: Sequence[str]) -> dict[str, Any]:
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     out: dict[str, Any] = {"method": CategoricalDistribution(list(methods))}
-    for name, span in METHODS[point["method"]].space.items():
+    for name, span in METHODS[point.method].space.items():
         kind = (
             IntDistribution(int(span.low), int(span.high), log=span.log)
             if span.whole
             else FloatDistribution(span.low, span.high, log=span.log)
         )
-        out[f"{point['method']}.{name}"] = kind
+        out[f"{point.method}.{name}"] = kind
     return out
 
 
 def _asked(trial: Any, methods: Sequence[str]) -> Point:
     name = str(trial.suggest_categorical("method", list(methods)))
-    point: Point = {"method": name}
+    parameters: dict[str, float] = {}
     for key, span in METHODS[name].space.items():
         label = f"{name}.{key}"
         if span.whole:
             value: float = trial.suggest_int(label, int(span.low), int(span.high), log=span.log)
         else:
             value = trial.suggest_float(label, span.low, span.high, log=span.log)
-        point[key] = span.rounded(value)
-    return point
+        parameters[key] = span.rounded(value)
+    return Point(name, parameters)

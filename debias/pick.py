@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,22 @@ from audit.documents.search import Search, Trial
 from audit.errors import DataError, InputError
 from audit.evidence import sha256
 from audit.files import read_json
+from audit.values import to_json
 from debias.mitigate import run_mitigate
 from debias.pareto import FILE, SCHEMA, parts_of
 from debias.picked import Picked
 
 Choice = dict[str, Any]
 """The key `choice` of mitigation.json, before `same_model`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a person says of a choice, and when."""
+
+    reason: str
+    by: str
+    time: str
 
 
 def pick(
@@ -62,21 +73,19 @@ def pick(
     search = record_in(Search, document, FILE)
     entry = _entry(search, trial)
     _same_case(case, search)
-    said = {"reason": reason.strip(), "by": by.strip(), "time": now.astimezone(dt.UTC).isoformat(timespec="seconds")}
-    choice = choice_of(search, sha256((out / FILE).read_bytes()), entry, said)
+    statement = Said(reason.strip(), by.strip(), now.astimezone(dt.UTC).isoformat(timespec="seconds"))
+    choice = choice_of(search, sha256((out / FILE).read_bytes()), entry, statement)
     return make_again(
         case, out, search, entry, choice, tolerance=tolerance, draws=draws, gate=gate, allow=allow, onnx=onnx
     )
 
 
-def choice_of(search: Search, digest: str, entry: Trial, said: Mapping[str, str]) -> Choice:
+def choice_of(search: Search, digest: str, entry: Trial, said: Said) -> Choice:
     """The record of a choice: from which search (its document and sha256) which candidate, and what a person said."""
     return {
         "trial": entry.trial,
         "on_front": entry.front,
-        "reason": said["reason"],
-        "by": said["by"],
-        "time": said["time"],
+        **to_json(said),
         "search": {"file": FILE, "sha256": digest},
         "looked_at": len(search.trials),
         "front": [t.trial for t in search.trials if t.front],

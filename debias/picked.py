@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from audit.documents import record_in
+from audit.documents.mitigation import Choice
+
 
 @dataclass(frozen=True, slots=True)
 class Picked:
@@ -29,16 +32,17 @@ def picked_to_json(picked: Picked | None, model: str) -> dict[str, Any]:
     return {"search": search, "choice": choice}
 
 
-def notes_of_choice(choice: Mapping[str, Any] | None) -> list[str]:
-    """What must be known of a choice among many."""
-    if choice is None:
+def notes_of_choice(entry: Mapping[str, Any] | None) -> list[str]:
+    """What must be known of a choice among many, the key `choice` of mitigation.json."""
+    if entry is None:
         return []
+    choice = record_in(Choice, entry, "mitigation.json")
     notes = [
-        f"Candidate {choice['trial']} was picked among {choice['looked_at']} candidates of a search on validation "
+        f"Candidate {choice.trial} was picked among {choice.looked_at} candidates of a search on validation "
         "rows. The test rows were used for this one only."
     ]
-    if not choice["on_front"]:
+    if not choice.on_front:
         notes.append("The candidate is not on the front of its search: another one is no worse in both figures.")
-    if not choice["same_model"]:
+    if not choice.same_model:
         notes.append("Made again, the candidate's file is not the same as in the search; what is compared is this one.")
     return notes

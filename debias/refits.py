@@ -24,6 +24,7 @@ import pandas as pd
 from audit.asked import Rule, answer, bind, labels_of, open_model, own_format, rule_of
 from audit.cube import Floats, Ints
 from audit.errors import ModelError
+from audit.models.arrays import FLOATS, arrays_in
 from audit.stress.ask import processes
 from audit.stress.kept import Kept, asked_key
 from debias.learner import WORDS, one_thread, own_learner
@@ -105,10 +106,24 @@ class Cloned(Refits):
             )
         finally:
             self._free.put(worker)
-        given = _Given(worker.info, Answer(found["scores"], found.get("decided")))
-        done = answer(given, self._rule, asked)  # type: ignore[arg-type]
+        own = arrays_in(_Answers, found)
+        answered = _Given(worker.info, Answer(own.scores, own.decided))
+        done = answer(answered, self._rule, asked)  # type: ignore[arg-type]
         score = done.score if done.score is not None else done.positive.astype(np.float64)
         return done.positive, score
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Answers:
+    """What the operation `refit_answer` answers (audit/models/refit.py)."""
+
+    scores: FLOATS
+    decided: np.ndarray | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    model: bytes
 
 
 class InItsPlace(Refits):
@@ -128,10 +143,10 @@ class InItsPlace(Refits):
             bind(case, worker, self._task.frame, self._task.features)
             rule = rule_of(case, worker.info, labels_of(case, self._task.frame))
             names = np.array([rule.name(meaning.negative), rule.name(meaning.positive)], dtype=object)
-            content = worker.call("refit", rows, labels=names[label], seed=np.array(seed))["model"]
+            content = arrays_in(_Model, worker.call("refit", rows, labels=names[label], seed=np.array(seed))).model
         with tempfile.TemporaryDirectory() as place:
             path = Path(place) / f"again.{form}"
-            path.write_bytes(np.asarray(content).tobytes())
+            path.write_bytes(content)
             with open_model(case.model, self._allow, path, made_here=True) as worker:
                 bind(case, worker, self._task.frame, self._task.features)
                 done = answer(worker, rule_of(case, worker.info, labels_of(case, self._task.frame)), asked)
@@ -164,8 +179,8 @@ def refitting(
 def _refitting(task: Task, allow: Sequence[str], own: bool, workers: Sequence[Any], stack: ExitStack) -> Refits:
     case = task.case
     if own or case.model.kind != "path":
-        said = () if own else (f"The case brings {case.model.kind}s and no model to fit again: {WORDS} was fitted.",)
-        return Own(task, said)
+        notes = () if own else (f"The case brings {case.model.kind}s and no model to fit again: {WORDS} was fitted.",)
+        return Own(task, notes)
     few = task.splits.train[:400]
     rows = task.part(np.concatenate([few, task.splits.validation[:20]]))
     many = processes(case, len(task.frame))

@@ -17,6 +17,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from audit.documents import record_in
+from audit.documents.base import Record
+from audit.documents.search import AskedFor, Place, Trial
+
+
+class _Searched(Record, frozen=True):
+    """What the bound follows from."""
+
+    asked: AskedFor
+    original: Place
+    trials: tuple[Trial, ...]
+
+
 ALPHA = 0.05
 GROWTH = 1.25
 
@@ -54,16 +67,15 @@ def better_share(n: int, alpha: float = ALPHA) -> float:
 
 def bound_of(document: Mapping[str, Any], alpha: float = ALPHA) -> Bound | None:
     """The bound on a search (search.json); None where its candidates were not drawn at random."""
-    asked = document["asked"]
-    if not asked.get("at_random"):
+    found = record_in(_Searched, document, "search.json")
+    if not found.asked.at_random:
         return None
-    loss = float(document["original"]["loss"]["value"]) + float(asked.get("acceptable_loss") or 0.0)
+    loss = found.original.loss.value + (found.asked.acceptable_loss or 0.0)
     gaps = [
-        float(t["gap"]["value"])
-        for t in document["trials"]
-        if t["failed"] is None and float(t["loss"]["value"]) <= loss + 1e-12
-    ]
-    best = min([float(document["original"]["gap"]["value"]), *gaps])
-    n = len(document["trials"])
+        t.gap.value for t in found.trials
+        if t.failed is None and t.loss is not None and t.gap is not None and t.loss.value <= loss + 1e-12
+    ]  # fmt: skip
+    best = min([found.original.gap.value, *gaps])
+    n = len(found.trials)
     share = better_share(n, alpha)
     return Bound(n, loss, best, share, share * best, alpha)

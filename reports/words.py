@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from audit import numbers
 from audit.documents.evidence import Data
@@ -339,6 +339,6 @@ def rows_in(data: Data) -> str:
     return ("at most " if data.rows_at_most else "") + f"{data.rows:,}"
 
 
-def part(splits: Mapping[str, Any], name: str, notes: Sequence[str]) -> str:
+def part(rows: int, notes: Sequence[str]) -> str:
     """How many rows a part has; "up to" so many where publishing rounded it up (audit/publish.py)."""
-    return f"{'up to ' if ROUNDED in notes else ''}{splits[name]:,}"
+    return f"{'up to ' if ROUNDED in notes else ''}{rows:,}"

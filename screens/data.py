@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
+from audit.dataset import MEASURES
 from audit.documents.evidence import Evidence
 from audit.evidence import pick
 from audit.findings import interval_words, name_of, percent
@@ -13,18 +14,6 @@ from audit.numbers import points
 from audit.sizes import measured, unit
 from reports.words import unquoted
 from screens import charts, draw, parts, quality, state
-
-WORDS = {
-    "class_imbalance": "Class imbalance",
-    "difference_in_proportions_of_labels": "Difference in proportions of labels",
-    "kl_divergence": "Kullback-Leibler divergence",
-    "js_divergence": "Jensen-Shannon divergence",
-    "lp_norm": "L2 distance",
-    "total_variation_distance": "Total variation distance",
-    "kolmogorov_smirnov": "Kolmogorov-Smirnov distance",
-    "conditional_demographic_disparity": "Conditional demographic disparity",
-}
-
 
 SECTIONS = ("People and outcomes", "Measures of the data", "How good the data are")
 
@@ -140,7 +129,7 @@ def measures_table(evidence: Evidence, attribute: tuple[str, ...]) -> None:
     groups = list(dict.fromkeys(d.group for d in records))
     table = pd.DataFrame({"Group": [name_of(g) for g in groups]})
     config = {}
-    for metric, words in WORDS.items():
+    for metric, words in ((row.name, row.title) for row in MEASURES.values()):
         mine = {d.group: d for d in records if d.metric == metric}
         table[words] = [mine[g].value for g in groups]
         convention = next((d.convention for d in mine.values()), "")

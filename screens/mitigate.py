@@ -93,12 +93,12 @@ def comparison(m: Mitigation) -> None:
     if m.notice:
         st.warning(state.plain(m.notice))
     search.chosen(m.choice)
-    st.write(f"Measured on {m.splits['test']:,} rows that neither model saw.")
+    st.write(f"Measured on {m.splits.test:,} rows that neither model saw.")
     draw.blocks([mitigation.arms_of(m, alone=True)])
     with st.expander("What the baseline is, and which rows were for what"):
         st.write(
-            f"Learned from {m.splits['train']:,} rows, chosen on {m.splits['validation']:,}, and measured on "
-            f"{m.splits['test']:,}."
+            f"Learned from {m.splits.train:,} rows, chosen on {m.splits.validation:,}, and measured on "
+            f"{m.splits.test:,}."
         )
         draw.blocks([mitigation.BASELINE])
     for attribute in [a for a in find.printed(m.arms.original) if len(a) == 1]:

@@ -77,7 +77,7 @@ def shown(found: Search) -> None:
     gap = f"{weighed.full.removeprefix('the ').capitalize()}, at most"
     st.write(
         f"**{len(found.trials)} candidates tried, {len(on)} on the front**: {nobody(found)} errs less "
-        f"{weighed.better}. Measured on {found.splits['judge']:,} validation rows; the {found.splits['test']:,} test "
+        f"{weighed.better}. Measured on {found.splits.judge:,} validation rows; the {found.splits.test:,} test "
         "rows wait for the one that you pick."
     )
     if not on:

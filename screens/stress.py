@@ -13,6 +13,7 @@ from audit.documents.stress import Finding, VariantFound
 from audit.findings import name_of, percent
 from audit.metrics import ACCURACY
 from audit.numbers import brief, fixed, signed
+from audit.stress.spec import LEARNERS
 from audit.stress.words import best_of, figure_name, nothing_worse, noticed, plausible, words_of
 from debias.whatif.table import KINDS
 from reports.sections.stress import fed, learned, multiverse, not_understood
@@ -21,11 +22,6 @@ from screens import charts, draw, parts, state
 from screens.workspace import CaseFolder
 
 PARTS = ("Corrupted data", "Other pipelines", "The contract")
-LEARNERS = {
-    "case": "the case's own pipeline, fitted again",
-    "logistic": "logistic regression",
-    "boosting": "gradient boosting",
-}
 MOST = 6
 MOST_ROWS = 12
 

@@ -6,6 +6,7 @@ import ast
 import functools
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +15,28 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import cli
+from audit import conform, dataset
+from audit.conform import TOOLS
+from audit.dataset import MEASURES
+from audit.documents.mitigation import ARMS
 from audit.metrics import METRICS, MetricRow
 from audit.models.served import protocols
+from audit.models.served.addresses import PLACES
 from audit.models.served.protocols import PROTOCOLS, Protocol
 from audit.policy import LOOP_METHODS
+from audit.publish import publish_files
+from audit.quality.table import DETECTORS, Detector
 from audit.stress import corrupt
+from audit.stress.spec import LEARNERS, OWN
 from debias import fit_weights
 from debias.methods import table
 from debias.methods.method import CONSTRAINTS, DEMOGRAPHIC_PARITY
 from debias.methods.table import METHODS, MethodRow
+from debias.whatif import table as variants
+from debias.whatif.run import PLANS
 from reports import words
 from reports.check_offline import check
+from scripts import tables
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -42,14 +54,38 @@ HOMES = {"audit/metrics.py": METRICS, "debias/methods/method.py": METHODS}
 
 
 @functools.cache
+def trees() -> dict[str, ast.Module]:
+    """file -> its syntax, parsed once."""
+    paths = [
+        p for room in ("audit", "debias", "reports", "screens", "assay") for p in sorted((ROOT / room).rglob("*.py"))
+    ]
+    return {p.relative_to(ROOT).as_posix(): ast.parse(p.read_text(encoding="utf-8")) for p in paths}
+
+
+@functools.cache
 def literals() -> dict[str, Counter[str]]:
     """file -> whole string literals, docstrings left out."""
     out = {}
-    for room in ("audit", "debias", "reports", "screens", "assay"):
-        for path in sorted((ROOT / room).rglob("*.py")):
-            tree = ast.parse(path.read_text(encoding="utf-8"))
-            found = (n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str))
-            out[path.relative_to(ROOT).as_posix()] = Counter(found)
+    for path, tree in trees().items():
+        found = (n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str))
+        out[path] = Counter(found)
+    return out
+
+
+@functools.cache
+def lists() -> dict[str, frozenset[str]]:
+    """file:line -> the texts of each list, tuple, set or keys of a dict that holds nothing else, of three or more."""
+    out = {}
+    for path, tree in trees().items():
+        for node in ast.walk(tree):
+            held: Sequence[ast.expr | None] = ()
+            if isinstance(node, ast.Tuple | ast.List | ast.Set):
+                held = node.elts
+            elif isinstance(node, ast.Dict):
+                held = node.keys
+            texts = [e.value for e in held if isinstance(e, ast.Constant) and isinstance(e.value, str)]
+            if len(texts) == len(held) > 2:
+                out[f"{path}:{node.lineno}"] = frozenset(texts)
     return out
 
 
@@ -72,6 +108,34 @@ def test_a_protocol_is_named_in_its_table_alone() -> None:
     assert [p for p, count in found.items() if {"oip", "oip-grpc"} & set(count)] == ["audit/models/served/protocols.py"]
 
 
+def test_a_list_of_rows_stands_in_its_table_alone() -> None:
+    """Corruptions, variants, learners, detectors, measures and tools: no other file holds a list of their names."""
+    found = lists()
+    for home, rows in (
+        ("audit/stress/corrupt.py", corrupt.KINDS),
+        ("debias/whatif/table.py", variants.KINDS),
+        ("audit/stress/spec.py", LEARNERS),
+        ("audit/quality/table.py", DETECTORS),
+        ("audit/dataset.py", MEASURES),
+        ("audit/conform.py", TOOLS),
+        ("audit/documents/mitigation.py", ARMS),
+        ("audit/models/served/addresses.py", PLACES),
+    ):
+        names = set(rows)
+        twice = {where for where, one in found.items() if len(names & one) > 2 and len(one - names) <= len(one) / 2}
+        assert not {w for w in twice if w.split(":")[0] != home}, f"names of {home} stand again"
+
+
+def test_docs_hold_the_tables_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, (file, _) in tables.TABLES.items():
+        text = (tables.DOCS / file).read_text(encoding="utf-8")
+        assert tables.written(text, name) == text, "run `python -m scripts.tables`"
+    extra = corrupt.Corruption("zeroed", "number", "{column} were 0", "a default", None, lambda c: c * 0)
+    monkeypatch.setitem(corrupt.KINDS, extra.name, extra)
+    text = (tables.DOCS / "stress.md").read_text(encoding="utf-8")
+    assert "| `zeroed` | the values were 0 | a default |" in tables.written(text, "corruptions")
+
+
 def test_who_stands_apart_says_the_same() -> None:
     """The offline check has its own formulas, the policy its own list of the loop's ways."""
     cells = {"known": check.KNOWN}
@@ -82,6 +146,10 @@ def test_who_stands_apart_says_the_same() -> None:
     assert rates - set(check.RATES) == {"selection_rate", "base_rate"}
     assert set(LOOP_METHODS) - {"threshold", "search"} <= set(METHODS)
     assert METHODS[LOOP_METHODS[-1]].needs_sensitive_at_decision
+
+
+def test_each_learner_of_ours_is_fitted_by_a_plan() -> None:
+    assert set(PLANS) == set(LEARNERS) - {OWN}
 
 
 def test_constraints_and_methods_name_each_other() -> None:
@@ -191,3 +259,94 @@ def test_a_protocol_added_is_read_and_a_corruption_added_is_known(monkeypatch: p
     extra = corrupt.Corruption("zeroed", "number", "{column} were 0", "a default", None, lambda c: c * 0)
     monkeypatch.setitem(corrupt.KINDS, extra.name, extra)
     assert known_kinds(("zeroed",)) == ("zeroed",)
+
+
+def test_a_corruption_added_is_allowed_in_a_case_and_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = people(tmp_path, "selection_rate")
+    case.write_text(case.read_text() + '[stress]\nkinds = ["thrice"]\n', encoding="utf-8")
+    wrong = ["stress", str(case), "--out", str(tmp_path / "run"), "--no-train"]
+    assert cli.main(wrong) == 2
+    assert "'thrice'" in capsys.readouterr().err
+    extra = corrupt.Corruption("thrice", "rows", "these people stood in the data three times", "two joins", copies=2)
+    monkeypatch.setitem(corrupt.KINDS, extra.name, extra)
+    assert cli.main(wrong) == 0
+    told = capsys.readouterr().out
+    assert "these people stood in the data three times" in told
+    found = json.loads((tmp_path / "run" / "stress.json").read_bytes())["serving"]["entries"]
+    assert {e["kind"] for e in found} == {"thrice"}
+
+
+def test_a_variant_added_is_a_kind_that_can_be_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = people(tmp_path, "selection_rate")
+    pd.read_csv(tmp_path / "p.csv").assign(x=np.arange(400.0)).to_csv(tmp_path / "p.csv", index=False)
+    asked_for = ["whatif", str(case), "--out", str(tmp_path / "run"), "--learner", "logistic", "--kind", "nothing"]
+    assert cli.main(asked_for) == 2
+    assert "imputation" in capsys.readouterr().err
+    row = variants.Kind(
+        "nothing", "deciding", "decide", "What if nothing changed?",
+        lambda parts: iter([("as it is", variants.Recipe(threshold=0.5))]),
+    )  # fmt: skip
+    monkeypatch.setitem(variants.KINDS, row.name, row)
+    assert cli.main(asked_for) == 0
+    (made,) = json.loads((tmp_path / "run" / "whatif.json").read_bytes())["variants"]
+    assert (made["variant"], made["step"], made["changed"]) == ("as it is", "deciding", 0)
+
+
+def test_a_detector_added_is_told_and_leaves_only_where_it_says_how(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = Detector(
+        name="sevens", asks="How many sevens?", source="ours", look=lambda at: {"rows": len(at.frame)},
+        sentences=lambda at: [f"Of {len(at.frame)} rows, seven are read again."], at_once=True,
+    )  # fmt: skip
+    monkeypatch.setitem(DETECTORS, row.name, row)
+    case, run = people(tmp_path, "selection_rate"), tmp_path / "run"
+    assert cli.main(["audit", str(case), "--out", str(run)]) == 0
+    out, err = capsys.readouterr()
+    assert "Note: Of 400 rows, seven are read again." in out
+    assert "seven are read again" in err, "told while it runs"
+    evidence = json.loads((run / "evidence.json").read_bytes())
+    assert evidence["quality"]["sevens"] == {"rows": 400}
+    assert cli.main(["show", str(run), "--chapter", "data"]) == 0
+    assert "seven are read again" in " ".join(capsys.readouterr().out.split())
+    files = {name: (run / name).read_bytes() for name in ("evidence.json", "cube.json")}
+    leaves = json.loads(publish_files(files)["evidence.json"])["quality"]
+    assert set(leaves) == set(evidence["quality"]) - {"sevens"}
+    assert "`sevens` | How many sevens?" in tables.written(
+        "<!-- table detectors --><!-- end detectors -->", "detectors"
+    )
+
+
+def test_a_measure_and_a_tool_added_are_measured_and_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    extra = dataset.DataMeasureRow("hellinger", "Hellinger distance", "HD", "half of it", lambda a, d: 0.125)
+    monkeypatch.setitem(MEASURES, extra.name, extra)
+    tool = conform.Tool("sas", "SAS", "as SAS counts", ("ratio",), lambda at: iter([(None, {"ratio": 0.75})]))
+    monkeypatch.setitem(TOOLS, tool.name, tool)
+    run = tmp_path / "run"
+    assert cli.main(["audit", str(people(tmp_path, "selection_rate")), "--out", str(run)]) == 0
+    evidence = json.loads((run / "evidence.json").read_bytes())
+    assert {d["value"] for d in evidence["dataset"] if d["metric"] == "hellinger"} == {0.125}
+    assert evidence["conformance"]["tools"]["sas"] == "as SAS counts"
+    capsys.readouterr()
+    assert cli.main(["show", str(run), "--annex", "full", "--json"]) == 0
+    printed = capsys.readouterr().out
+    assert '"HD"' in printed
+    assert '"SAS"' in printed
+    assert "as SAS counts" in printed
+    app = AppTest.from_function(measured, kwargs={"evidence": evidence}, default_timeout=60).run()
+    assert not app.exception
+    assert "Hellinger distance" in app.dataframe[0].value.to_string()
+
+
+def measured(evidence: dict) -> None:  # type: ignore[type-arg]
+    from audit.documents import record_in
+    from audit.documents.evidence import Evidence
+    from screens import data
+
+    data.measures_table(record_in(Evidence, evidence, "evidence.json"), ("sex",))

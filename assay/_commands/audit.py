@@ -5,12 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assay._commands.given import case_of
 from assay._commands.options import ALLOW, CASE, FOR_PROGRAMS, FROM_DATA, GATE, OFFLINE, OUT, SEED
 from assay._commands.parsing import WHOLE, Option, Result, command
 from audit.errors import GateBroken, InputError
+
+if TYPE_CHECKING:
+    from audit.documents.evidence import Evidence
+    from audit.findings import NormResult
 
 DRAWS = Option("--draws", type=WHOLE, default=2000, show_default=True, help="Draws behind each interval and p-value.")
 
@@ -35,7 +39,7 @@ def audit(
     **from_data: Any,
 ) -> Result:
     from audit.contract.run import broken_in
-    from audit.findings import policy_words
+    from audit.documents import Documents
     from audit.gaps import Settings
     from audit.run import run_audit
     from audit.sizes import measured, weighed
@@ -43,31 +47,33 @@ def audit(
 
     loaded = check_case(case_of(_case_file(case, out, from_data), offline))
     settings = Settings(seed=seed, draws=draws, reference=loaded.data.reference)
-    evidence = run_audit(loaded, out, settings, allow=allow).evidence
-    _for_programs(evidence, case, out, {"junit": junit, "sarif": sarif, "markdown": markdown}, openlineage)
-    lines = [" ".join((f"{loaded.name}: {measured(evidence['data'])} measured.", weighed(evidence["data"]))).strip()]
-    known = evidence["data"].get("label") is not None
-    lines += ["", *(f"- {s}" for s in evidence["findings"] if known or "whose outcome is" not in s)]
+    document = run_audit(loaded, out, settings, allow=allow).evidence
+    content = (out / "evidence.json").read_bytes()
+    evidence = Documents({"evidence.json": content}).evidence
+    _for_programs(evidence, content, case, {"junit": junit, "sarif": sarif, "markdown": markdown}, openlineage)
+    lines = [" ".join((f"{loaded.name}: {measured(evidence.data)} measured.", weighed(evidence.data))).strip()]
+    known = evidence.data.label is not None
+    lines += ["", *(f"- {s}" for s in evidence.findings if known or "whose outcome is" not in s)]
     lines += [] if known else ["- The data hold no outcomes, so it was not measured whether decisions were right."]
-    lines += [f"- Contract: {s}" for s in evidence.get("contract", {}).get("sentences", [])]
-    norms = [n for n in evidence["norms"] if known or n["value"] is not None]
-    lines += ["", policy_words(**evidence["policy"])] + [_norm_line(n) for n in norms]
-    if len(norms) < len(evidence["norms"]):
-        lines.append(f"- {len(evidence['norms']) - len(norms)} norms are about outcomes and cannot be estimated.")
-    lines += ["", *(f"Note: {n}" for n in evidence["notes"]), f"Written: {out / 'evidence.json'}"]
-    broken = [n for n in evidence["norms"] if n["breached"]] if gate else []
-    failure = broken_in(evidence.get("contract")) if gate else None
+    lines += [f"- Contract: {s}" for s in (evidence.contract.sentences if evidence.contract else ())]
+    norms = [n for n in evidence.norms if known or n.value is not None]
+    lines += ["", evidence.policy.words] + [_norm_line(n) for n in norms]
+    if len(norms) < len(evidence.norms):
+        lines.append(f"- {len(evidence.norms) - len(norms)} norms are about outcomes and cannot be estimated.")
+    lines += ["", *(f"Note: {n}" for n in evidence.notes), f"Written: {out / 'evidence.json'}"]
+    broken = [n for n in evidence.norms if n.breached] if gate else []
+    failure = broken_in(evidence.contract) if gate else None
     if broken:
         checks = failure
         failure = GateBroken(
-            f"{len(broken)} of {len(evidence['norms'])} norms of policy {loaded.policy.version} are broken by the "
-            f"value that was measured, {sum(n['status'] == 'outside' for n in broken)} of them over the whole interval"
+            f"{len(broken)} of {len(evidence.norms)} norms of policy {loaded.policy.version} are broken by the "
+            f"value that was measured, {sum(n.status == 'outside' for n in broken)} of them over the whole interval"
             + ("" if checks is None else f"; and {checks.problem}"),
             got="; ".join(_norm_line(n).strip("- ") for n in broken) + ("" if checks is None else f"; {checks.got}"),
             expected="every measured value within its limit",
             todo="address the gap (`assay mitigate`), or change the policy and say why",
         )
-    return Result(evidence, "\n".join(lines), failure)
+    return Result(document, "\n".join(lines), failure)
 
 
 def _case_file(path: Path, out: Path, options: dict[str, Any]) -> Path:
@@ -75,12 +81,12 @@ def _case_file(path: Path, out: Path, options: dict[str, Any]) -> Path:
     from audit.files import write_whole
     from audit.load.start import Given, bins_of, from_options
 
-    given = sorted(k for k, v in options.items() if v not in (None, ()))
+    options_given = sorted(k for k, v in options.items() if v not in (None, ()))
     if path.suffix == ".toml":
-        if given:
+        if options_given:
             raise InputError(
                 "the case file says what is audited, and so do options",
-                got=", ".join(f"--{g}" for g in given),
+                got=", ".join(f"--{g}" for g in options_given),
                 expected="options only beside a data file",
                 todo="write them into the case file, or name the data file in place of it",
             )
@@ -96,18 +102,16 @@ def _case_file(path: Path, out: Path, options: dict[str, Any]) -> Path:
 
 
 def _for_programs(
-    evidence: dict[str, Any], case: Path, out: Path, files: dict[str, Path | None], openlineage: Path | None
+    evidence: Evidence, content: bytes, case: Path, files: dict[str, Path | None], openlineage: Path | None
 ) -> None:
-    """The files that build servers and lineage stores read, where they were asked for."""
-    from audit.documents import Documents
+    """The files that build servers and lineage stores read, where they were asked for; content: evidence.json."""
     from audit.files import write_whole
 
-    written = Documents({"evidence.json": (out / "evidence.json").read_bytes()})
     for kind, path in files.items():
         if path is not None:
             from reports.machine import write
 
-            write_whole(path, write(kind, written.evidence, str(case)))
+            write_whole(path, write(kind, evidence, str(case)))
     if openlineage is not None:
         import datetime as dt
         import hashlib
@@ -115,16 +119,16 @@ def _for_programs(
         from audit.files import canonical
         from reports.machine.openlineage import to_event
 
-        digest = hashlib.sha256((out / "evidence.json").read_bytes()).hexdigest()
-        write_whole(openlineage, canonical(to_event(written.evidence, digest=digest, when=dt.datetime.now(dt.UTC))))
+        digest = hashlib.sha256(content).hexdigest()
+        write_whole(openlineage, canonical(to_event(evidence, digest=digest, when=dt.datetime.now(dt.UTC))))
 
 
 _STANDS = {"inside": "inside the norm", "outside": "outside the norm", "undecided": "undecided, the interval spans it"}
 
 
-def _norm_line(norm: dict[str, Any]) -> str:
-    where = f"{norm['metric'].replace('_', ' ')} {norm['kind']} by {' and '.join(norm['attribute'])}"
-    if norm["value"] is None:
-        return f"- {where}: not estimable ({norm['reason']})"
-    interval = f"[{norm['low']:.3f}, {norm['high']:.3f}]"
-    return f"- {where}: {norm['value']:.3f} {interval}, limit {norm['limit']:g}: {_STANDS[norm['status']]}"
+def _norm_line(norm: NormResult) -> str:
+    where = f"{norm.metric.replace('_', ' ')} {norm.kind} by {' and '.join(norm.attribute)}"
+    if norm.value is None:
+        return f"- {where}: not estimable ({norm.reason})"
+    interval = f"[{norm.low:.3f}, {norm.high:.3f}]"
+    return f"- {where}: {norm.value:.3f} {interval}, limit {norm.limit:g}: {_STANDS[norm.status]}"

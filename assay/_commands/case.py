@@ -68,9 +68,8 @@ def convert(
     if python is not None and load is not None:
         own = Environment(Path(os.path.abspath(python)), load, consent, model.resolve().parent, by_option=True)
     done = made_of(model, own, out, read_noted(data).frame, list(features), tuple(allow))
-    checked = done.record["checked"]
     words = (
-        f"Written: {done.path}, checked on {checked['rows']} rows: the same decisions, scores at most "
-        f"{checked['largest_difference']:.2g} apart. Its record: {done.path}.json"
+        f"Written: {done.path}, checked on {done.rows} rows: the same decisions, scores at most "
+        f"{done.apart:.2g} apart. Its record: {done.path}.json"
     )
     return Result(done.record, words)

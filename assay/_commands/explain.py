@@ -32,27 +32,29 @@ OUTPUT = Option(
 def explain(
     case: Path, out: Path, seed: int, row: Sequence[int], kept: bool, output: str, allow: Sequence[str], offline: bool
 ) -> Result:
+    from audit.documents import record_in
+    from audit.documents.explanations import Explanations
     from audit.explain import run_explain
 
     loaded = case_of(case, offline)
     if kept:
         from audit.explain.ahead import read_kept
 
-        found = read_kept(loaded, out, row, seed=seed, output=output, allow=tuple(allow))
-        told = [f"{loaded.name}: {found.head.output} explained by {found.head.method}, kept ahead."]
-        for number, decision, _, one in found.people:
+        ahead = read_kept(loaded, out, row, seed=seed, output=output, allow=tuple(allow))
+        told = [f"{loaded.name}: {ahead.head.output} explained by {ahead.head.method}, kept ahead."]
+        for number, decision, _, one in ahead.people:
             told.append(f"Row {number}: {decision}, score {one.score:.4f}, base {one.base:.4f}")
             told += [f"  {e.feature:<24} {e.value:+.4f}" for e in one.shap[:10]]
-        return Result(found.to_json(), "\n".join(told))
+        return Result(ahead.to_json(), "\n".join(told))
     document = run_explain(loaded, out, people=row, seed=seed, output=output, allow=tuple(allow))
-    lines = [f"{loaded.name}: {document['output']} explained by {document['method']}."]
-    if not document["explained"]:
-        lines = [f"{loaded.name}: not explained."]
-    if document.get("rerouted"):
-        lines.append(f"Rerouted: {document['rerouted']}")
-    if document.get("reason"):
-        lines.append(str(document["reason"]))
-    lines += [f"  {e['feature']:<24} {e['mean_abs']:.4f}" for e in document.get("global", [])[:10]]
+    found = record_in(Explanations, document, "explain.json")
+    how = f"{found.output} explained by {found.method}" if found.explained else "not explained"
+    lines = [f"{loaded.name}: {how}."]
+    if found.rerouted:
+        lines.append(f"Rerouted: {found.rerouted}")
+    if found.reason:
+        lines.append(found.reason)
+    lines += [f"  {e.feature:<24} {e.mean_abs:.4f}" for e in found.overall[:10]]
     return Result(document, "\n".join([*lines, f"Written: {out / 'explain.json'}"]))
 
 

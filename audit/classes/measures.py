@@ -261,12 +261,12 @@ def average(margin: Margin, g: int, metric: str, alpha: float) -> tuple[float, f
     """Value, limits, and whom there are none of where it cannot be estimated."""
     table = tables(margin)
     counts = _effective(table, g)
-    have, given, both = counts.sum(axis=1), counts.sum(axis=0), np.diag(counts)
+    actual, predicted, both = counts.sum(axis=1), counts.sum(axis=0), np.diag(counts)
     if metric == "macro_f1":
-        absent = have + given <= 0
+        absent = actual + predicted <= 0
         words = "people who have or are decided"
     else:
-        absent = (have if metric == "macro_true_positive_rate" else given) <= 0
+        absent = (actual if metric == "macro_true_positive_rate" else predicted) <= 0
         words = "people whose outcome is" if metric == "macro_true_positive_rate" else "people decided"
     if absent.any():
         missing = [repr(n) for n, gone in zip(table.names, absent, strict=True) if gone]
@@ -277,7 +277,7 @@ def average(margin: Margin, g: int, metric: str, alpha: float) -> tuple[float, f
         value, error = _f1(counts)
         half = two_sided(alpha) * error
         return value, max(0.0, value - half), min(1.0, value + half), None
-    whole = have if metric == "macro_true_positive_rate" else given
+    whole = actual if metric == "macro_true_positive_rate" else predicted
     share = both / whole
     low, high = stats.wilson(both, whole, alpha)
     value = float(share.mean())

@@ -36,10 +36,12 @@ def classes_note(case: Case, names: Sequence[str], decisions: Decisions) -> tupl
     found = decisions.classes.names
     more = [n for n in found if n not in names]
     added = f" The model also knows {', '.join(repr(n) for n in more[:8])}, which no row has." if more else ""
-    said = [f"The outcome has {len(found)} classes. {about}; every class has its own table.{added}"]
-    if len(given := np.unique(decisions.classes.decided)) == 1:
-        said.append(f"Nothing is decided between people: everyone who was measured is decided {found[given[0]]!r}.")
-    return tuple(said)
+    notes = [f"The outcome has {len(found)} classes. {about}; every class has its own table.{added}"]
+    if len(classes_decided := np.unique(decisions.classes.decided)) == 1:
+        notes.append(
+            f"Nothing is decided between people: everyone who was measured is decided {found[classes_decided[0]]!r}."
+        )
+    return tuple(notes)
 
 
 def class_findings(found: Classes) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ two's own interval and p-value (audit.stats.pairs), adjusted by Holm (1979) over
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,7 @@ import pandas as pd
 
 from audit import stats
 from audit.contract.kinds import KINDS, Cannot, Table, within
-from audit.contract.records import Apart, Check, Checked, Contract, Outcome, Share
+from audit.contract.records import Apart, Check, Checked, Contract, Outcome, Parameters, Share
 from audit.findings import percent
 from audit.gaps import Settings, seed_of
 from audit.quality.codes import Group
@@ -52,14 +52,14 @@ def one(table: Table, asked: Check, groups: Sequence[Group], settings: Settings,
     kind = KINDS[asked.kind]
     try:
         if kind.figure is not None:
-            return figure_outcome(asked, kind.figure(table, asked.columns, asked.given), len(table))
+            return figure_outcome(asked, kind.figure(table, asked.columns, asked.parameters), len(table))
         assert kind.rows is not None
-        looked, fails = kind.rows(table, asked.columns, asked.given)
+        looked, fails = kind.rows(table, asked.columns, asked.parameters)
     except Cannot as why:
         return Outcome(asked, False, 0, 0, None, reason=str(why))
     except (TypeError, ValueError, OverflowError) as error:
-        said = str(error)[:120] or type(error).__name__
-        return Outcome(asked, False, 0, 0, None, reason=f"the values cannot be compared ({said})")
+        message = str(error)[:120] or type(error).__name__
+        return Outcome(asked, False, 0, 0, None, reason=f"the values cannot be compared ({message})")
     return of_rows(asked, looked, fails, table.counts, groups, settings, compare)
 
 
@@ -82,11 +82,11 @@ def figure_outcome(asked: Check, value: Any, rows: int) -> Outcome:
         good = value
     elif isinstance(value, list):
         good = all(
-            bool(within(v, {"min": low, "max": high}))
-            for v, (low, high) in zip(value, asked.given["limits"], strict=True)
+            bool(within(v, Parameters(low, high)))
+            for v, (low, high) in zip(value, asked.parameters.limits, strict=True)
         )
     else:
-        good = bool(within(value, asked.given))
+        good = bool(within(value, asked.parameters))
     return Outcome(asked, good, rows, 0, None, value=value)
 
 
@@ -165,13 +165,13 @@ def words_of(asked: Check) -> str:
     return KINDS[asked.kind].words.format(
         column=columns,
         other=repr(asked.columns[-1]) if asked.columns else "",
-        value=asked.given.get("type") or _range(asked.given),
-        count=len(asked.given.get("values", ())),
+        value=asked.parameters.type or _range(asked.parameters),
+        count=len(asked.parameters.values),
     )
 
 
-def _range(given: Mapping[str, Any]) -> str:
-    low, high = given.get("min"), given.get("max")
+def _range(given: Parameters) -> str:
+    low, high = given.min, given.max
     if low is None and high is None:
         return "anywhere"
     if low is None:
@@ -216,7 +216,7 @@ def problem(checked: Checked) -> str | None:
     """Why a batch is put aside, every broken check in one text; None where it is not. Names groups, not people."""
     if not checked.broken:
         return None
-    said = []
+    sentences = []
     for outcome in checked.broken:
         shares = [s for s in outcome.by_group if s.share is not None and s.rows >= Settings().floor]
         by = ""
@@ -224,9 +224,9 @@ def problem(checked: Checked) -> str | None:
             mine = sorted((s for s in shares if s.attribute == attribute), key=lambda s: -float(s.share or 0))
             if len(mine) > 1 and mine[0].failed:
                 by += f" ({percent(mine[0].share)} of {mine[0].group}, {percent(mine[-1].share)} of {mine[-1].group})"
-        said.append(sentence(replace(outcome, apart=())).removeprefix("Not kept: ").rstrip(".") + by)
+        sentences.append(sentence(replace(outcome, apart=())).removeprefix("Not kept: ").rstrip(".") + by)
     count = len(checked.broken)
-    return f"it does not keep {count} check{'s' if count > 1 else ''} of the contract: {'; '.join(said)}."
+    return f"it does not keep {count} check{'s' if count > 1 else ''} of the contract: {'; '.join(sentences)}."
 
 
 def to_document(checked: Checked) -> dict[str, Any]:

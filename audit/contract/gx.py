@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from audit.contract.kinds import KINDS, limits
-from audit.contract.records import Check, Checked, Contract, Outcome
+from audit.contract.records import Check, Checked, Contract, Outcome, Parameters
 from audit.errors import DataError
 
 BY_NAME = {name: kind.name for kind in KINDS.values() for name in kind.expectations}
@@ -179,7 +179,7 @@ _PARAMETERS: dict[str, Callable[[str, Mapping[str, Any]], dict[str, Any]]] = {
 def _least_and_most(given: Mapping[str, Any]) -> dict[str, Any]:
     strict = {k: given[k] for k in ("strict_min", "strict_max") if given.get(k)}
     out = {"min": given.get("min_value"), "max": given.get("max_value"), **strict}
-    limits(out)
+    limits(Parameters.of(out))
     return out
 
 

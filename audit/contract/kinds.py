@@ -8,7 +8,7 @@ Great Expectations does.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from audit.contract.records import Parameters
 from audit.load.values import coded, name_of
 
 Mask = npt.NDArray[np.bool_]
@@ -104,11 +105,11 @@ class Kind:
     columns: int
     words: str
     expectations: tuple[str, ...]
-    rows: Callable[[Table, Sequence[str], Mapping[str, Any]], Rows] | None = None
-    figure: Callable[[Table, Sequence[str], Mapping[str, Any]], Any] | None = None
+    rows: Callable[[Table, Sequence[str], Parameters], Rows] | None = None
+    figure: Callable[[Table, Sequence[str], Parameters], Any] | None = None
 
 
-def limits(given: Mapping[str, Any]) -> tuple[float, float]:
+def limits(given: Parameters) -> tuple[float, float]:
     """The least and the most that are allowed; a date is days since 1970."""
 
     def number(value: Any, other: float) -> float:
@@ -123,52 +124,52 @@ def limits(given: Mapping[str, Any]) -> tuple[float, float]:
             at = at.tz_localize("UTC") if at.tzinfo is None else at
             return float(at.value) / 86_400e9
 
-    return number(given.get("min"), -math.inf), number(given.get("max"), math.inf)
+    return number(given.min, -math.inf), number(given.max, math.inf)
 
 
-def within(value: Any, given: Mapping[str, Any]) -> Mask:
+def within(value: Any, given: Parameters) -> Mask:
     """Whether numbers lie between the limits, which count as inside unless they are said to be strict."""
     low, high = limits(given)
     value = np.asarray(value, dtype=np.float64)
-    over = value > low if given.get("strict_min") else value >= low
-    under = value < high if given.get("strict_max") else value <= high
+    over = value > low if given.strict_min else value >= low
+    under = value < high if given.strict_max else value <= high
     return np.asarray(over & under)
 
 
-def _missing(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Rows:
+def _missing(t: Table, columns: Sequence[str], given: Parameters) -> Rows:
     return t.every, ~t.known(columns[0])
 
 
-def _empty(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Rows:
+def _empty(t: Table, columns: Sequence[str], given: Parameters) -> Rows:
     return t.every, t.known(columns[0])
 
 
-def _among(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Rows:
-    allowed = {name_of(v) for v in given["values"]}
+def _among(t: Table, columns: Sequence[str], given: Parameters) -> Rows:
+    allowed = {name_of(v) for v in given.values}
     return t.by_value(columns[0], lambda names: [n in allowed for n in names])
 
 
-def _not_among(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Rows:
-    never = {name_of(v) for v in given["values"]}
+def _not_among(t: Table, columns: Sequence[str], given: Parameters) -> Rows:
+    never = {name_of(v) for v in given.values}
     return t.by_value(columns[0], lambda names: [n not in never for n in names])
 
 
-def _between(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Rows:
+def _between(t: Table, columns: Sequence[str], given: Parameters) -> Rows:
     known = t.known(columns[0])
     # A text that is no number is not between two numbers.
     return known, known & ~within(t.numbers(columns[0]), given)
 
 
-def _length(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Rows:
+def _length(t: Table, columns: Sequence[str], given: Parameters) -> Rows:
     return t.by_value(columns[0], lambda names: within([len(n) for n in names], given).tolist() if names else [])
 
 
-def _matches(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Rows:
-    return t.by_value(columns[0], lambda names: _regex(names, str(given["pattern"])))
+def _matches(t: Table, columns: Sequence[str], given: Parameters) -> Rows:
+    return t.by_value(columns[0], lambda names: _regex(names, given.pattern))
 
 
-def _not_matches(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Rows:
-    return t.by_value(columns[0], lambda names: [not m for m in _regex(names, str(given["pattern"]))])
+def _not_matches(t: Table, columns: Sequence[str], given: Parameters) -> Rows:
+    return t.by_value(columns[0], lambda names: [not m for m in _regex(names, given.pattern)])
 
 
 def _regex(names: Sequence[str], pattern: str) -> list[bool]:
@@ -185,7 +186,7 @@ def _regex(names: Sequence[str], pattern: str) -> list[bool]:
     return [bool(v) for v in found.to_pylist()]
 
 
-def _unique(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Rows:
+def _unique(t: Table, columns: Sequence[str], given: Parameters) -> Rows:
     parts = [t.coded(c)[0] for c in columns]
     known = t.every
     for codes in parts:
@@ -195,8 +196,8 @@ def _unique(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Rows:
     return known, again & known
 
 
-def _type(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Rows:
-    wanted, series = str(given["type"]), t.series(columns[0])
+def _type(t: Table, columns: Sequence[str], given: Parameters) -> Rows:
+    wanted, series = given.type, t.series(columns[0])
     known = t.known(columns[0])
     if wanted == "date":
         good = pd.api.types.is_datetime64_any_dtype(series) or pd.to_datetime(
@@ -212,14 +213,14 @@ def _type(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Rows:
     return known, known & ~np.asarray(good)
 
 
-def _above(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Rows:
+def _above(t: Table, columns: Sequence[str], given: Parameters) -> Rows:
     a, b = t.numbers(columns[0]), t.numbers(columns[1])
     known = t.known(columns[0]) & t.known(columns[1])
-    good = a >= b if given.get("or_equal", True) else a > b
+    good = a >= b if given.or_equal else a > b
     return known, known & ~good
 
 
-def _equal(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Rows:
+def _equal(t: Table, columns: Sequence[str], given: Parameters) -> Rows:
     (a, a_names), (b, b_names) = t.coded(columns[0]), t.coded(columns[1])
     place = {n: i for i, n in enumerate(b_names)}
     into = np.array([*(place.get(n, -2) for n in a_names), -1], dtype=np.int64)
@@ -227,7 +228,7 @@ def _equal(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Rows:
     return known, known & (into[a] != b)
 
 
-def _increasing(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Rows:
+def _increasing(t: Table, columns: Sequence[str], given: Parameters) -> Rows:
     if t.counts is not None:
         raise Cannot("the rows of a file this large come in no order")
     values = t.numbers(columns[0])
@@ -235,36 +236,36 @@ def _increasing(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> R
     fails = np.zeros(len(t), dtype=bool)
     at = np.flatnonzero(known)
     step = np.diff(values[at])
-    fails[at[1:]] = step <= 0 if given.get("strictly") else step < 0
+    fails[at[1:]] = step <= 0 if given.strictly else step < 0
     return known, fails
 
 
-def _exists(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Any:
+def _exists(t: Table, columns: Sequence[str], given: Parameters) -> Any:
     return columns[0] in t.frame.columns
 
 
-def _rows(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Any:
+def _rows(t: Table, columns: Sequence[str], given: Parameters) -> Any:
     return len(t)
 
 
-def _columns_are(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Any:
-    have, wanted = t.names, list(given["names"])
-    if given.get("in_order"):
+def _columns_are(t: Table, columns: Sequence[str], given: Parameters) -> Any:
+    have, wanted = t.names, list(given.names)
+    if given.in_order:
         return have == wanted
-    return set(have) == set(wanted) if given.get("exact", True) else set(wanted) <= set(have)
+    return set(have) == set(wanted) if given.exact else set(wanted) <= set(have)
 
 
-def _distinct(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Any:
+def _distinct(t: Table, columns: Sequence[str], given: Parameters) -> Any:
     return len(t.coded(columns[0])[1])
 
 
-def _distinct_share(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Any:
+def _distinct_share(t: Table, columns: Sequence[str], given: Parameters) -> Any:
     known = t.count(t.known(columns[0]))
     return _distinct(t, columns, given) / known if known else None
 
 
-def _statistic(name: str) -> Callable[[Table, Sequence[str], Mapping[str, Any]], Any]:
-    def found(t: Table, columns: Sequence[str], given: Mapping[str, Any]) -> Any:
+def _statistic(name: str) -> Callable[[Table, Sequence[str], Parameters], Any]:
+    def found(t: Table, columns: Sequence[str], given: Parameters) -> Any:
         t.series(columns[0])
         values = t.numbers(columns[0])
         known = np.isfinite(values)
@@ -280,7 +281,7 @@ def _statistic(name: str) -> Callable[[Table, Sequence[str], Mapping[str, Any]],
             "stdev": lambda v: np.std(v, ddof=1),
         }
         if name == "quantiles":
-            return [float(q) for q in np.quantile(values, given["at"])]
+            return [float(q) for q in np.quantile(values, given.at)]
         return float(functions[name](values))
 
     return found

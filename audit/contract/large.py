@@ -72,8 +72,8 @@ def _one(asking: _Asking, asked: Check, settings: Settings) -> Outcome:
         state, counts, groups = asking.states(asked)
         return of_rows(asked, state != MISSING, state == BAD, counts, groups, settings, True)
     except (Cannot, duckdb.BinderException, duckdb.ConversionException, duckdb.NotImplementedException) as why:
-        said = str(why) if isinstance(why, Cannot) else f"the database cannot compare the values ({str(why)[:120]})"
-        return Outcome(asked, False, 0, 0, None, reason=said)
+        reason = str(why) if isinstance(why, Cannot) else f"the database cannot compare the values ({str(why)[:120]})"
+        return Outcome(asked, False, 0, 0, None, reason=reason)
 
 
 class _Asking:
@@ -153,23 +153,23 @@ class _Asking:
 
     def _bad(self, asked: Check, known: str) -> str:
         """When a row fails. Raises Cannot for a kind that asks about each value."""
-        given, kind = asked.given, asked.kind
+        parameters, kind = asked.parameters, asked.kind
         if kind in ("missing_at_most", "empty"):
             return known if kind == "empty" else f"NOT ({known})"
         if kind in ("unique", "unique_together"):
             who = ", ".join(self.source.column(c) for c in asked.columns)
             return f"count(*) OVER (PARTITION BY {who}) > 1"
         numbers = [self._number(c) for c in asked.columns]
-        if kind == "between" and all(_plain(given.get(k)) for k in ("min", "max")):
-            low, high = limits(given)
-            ends = [f"{numbers[0]} {'>' if given.get('strict_min') else '>='} {low!r}"] if math.isfinite(low) else []
-            ends += [f"{numbers[0]} {'<' if given.get('strict_max') else '<='} {high!r}"] if math.isfinite(high) else []
+        if kind == "between" and _plain(parameters.min) and _plain(parameters.max):
+            low, high = limits(parameters)
+            ends = [f"{numbers[0]} {'>' if parameters.strict_min else '>='} {low!r}"] if math.isfinite(low) else []
+            ends += [f"{numbers[0]} {'<' if parameters.strict_max else '<='} {high!r}"] if math.isfinite(high) else []
             return f"NOT coalesce({' AND '.join([f'({numbers[0]}) IS NOT NULL', *ends])}, false)"
-        if kind == "type" and given["type"] in ("number", "whole"):
-            whole = f" AND {numbers[0]} = floor({numbers[0]})" if given["type"] == "whole" else ""
+        if kind == "type" and parameters.type in ("number", "whole"):
+            whole = f" AND {numbers[0]} = floor({numbers[0]})" if parameters.type == "whole" else ""
             return f"NOT coalesce(({numbers[0]}) IS NOT NULL{whole}, false)"
         if kind == "at_least_column":
-            sign = ">=" if given.get("or_equal", True) else ">"
+            sign = ">=" if parameters.or_equal else ">"
             return f"NOT coalesce({numbers[0]} {sign} {numbers[1]}, false)"
         raise Cannot(
             f"{' and '.join(map(repr, asked.columns))} has about {self.values(asked.columns):,} different values in "
@@ -186,7 +186,7 @@ class _Asking:
             )
             return int(many) if asked.kind == "distinct" else (many / there if there else None)
         if asked.kind == "quantiles":
-            return list(self.rows.one(", ".join(f"quantile_cont({number}, {q!r})" for q in asked.given["at"])))
+            return list(self.rows.one(", ".join(f"quantile_cont({number}, {q!r})" for q in asked.parameters.at)))
         value = self.rows.one(FIGURES[asked.kind].format(number))[0]
         return None if value is None else float(value)
 

@@ -53,11 +53,11 @@ def _of(column: pd.Series, n: int) -> list[Check]:
     out = []
     if n >= LEAST_ROWS and gone < n:
         most = missing_limit(gone, n)
-        said = (
+        reason = (
             f"{gone:,} of {n:,} are missing in the reference" if gone else f"none of {n:,} is missing in the reference"
         )
         if most < 1:
-            out.append(Check("missing_at_most", (name,), mostly=1 - most, reason=said))
+            out.append(Check("missing_at_most", (name,), mostly=1 - most, reason=reason))
     if gone == n:
         return out
     numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
@@ -68,8 +68,8 @@ def _of(column: pd.Series, n: int) -> list[Check]:
         rare = int((np.bincount(codes[codes >= 0], minlength=len(names)) == 1).sum())
         # Values that the reference lacks come with about the share of those that it has once (Good 1953).
         unseen = _most_share(rare + 1, n)
-        said = f"these {len(names)} values are in the reference; others come rarely"
-        out.append(Check("among", (name,), {"values": sorted(names)}, mostly=_round_down(1 - unseen), reason=said))
+        reason = f"these {len(names)} values are in the reference; others come rarely"
+        out.append(Check("among", (name,), {"values": sorted(names)}, mostly=_round_down(1 - unseen), reason=reason))
     return out
 
 
@@ -77,8 +77,8 @@ def _number(name: str, values: pd.Series, numeric: bool) -> Check:
     if not numeric:
         low, high = values.min(), values.max()
         reach = max((high - low) / 10, pd.Timedelta(days=1))
-        given: dict[str, Any] = {"min": (low - reach).date().isoformat(), "max": None}
-        return Check("between", (name,), given, reason=f"dates begin on {low.date()} in the reference")
+        parameters: dict[str, Any] = {"min": (low - reach).date().isoformat(), "max": None}
+        return Check("between", (name,), parameters, reason=f"dates begin on {low.date()} in the reference")
     x = np.sort(values.to_numpy(dtype=np.float64))
     x = x[np.isfinite(x)]
     if not len(x):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.contract.kinds import KINDS
-from audit.contract.records import SEVERITIES, Check, Contract
+from audit.contract.records import SEVERITIES, Check, Contract, Parameters
 from audit.errors import CaseError, DataError, nearest
 from audit.load.toml import Reader, beside, parse, write
 from audit.load.written import ContractSection
@@ -97,10 +97,10 @@ def _check(entry: Mapping[str, Any], number: int) -> Check:
     columns = _columns(at, kind.name, kind.columns, value)
     mostly = at.number("mostly", low=0, high=1)
     severity = "error" if "severity" not in entry else at.choice("severity", SEVERITIES)
-    given = _given(at, kind.name, value)
+    parameters = _given(at, kind.name, value)
     if kind.name == "missing_at_most":
         mostly = 1 - float(at.number(kind.name, low=0, high=1) or 0)
-    return Check(kind.name, columns, given, 1.0 if mostly is None else mostly, severity, at.text("because") or "")
+    return Check(kind.name, columns, parameters, 1.0 if mostly is None else mostly, severity, at.text("because") or "")
 
 
 def _columns(at: Reader, name: str, wanted: int, value: Any) -> tuple[str, ...]:
@@ -152,7 +152,7 @@ def _range(at: Reader, name: str, value: Any) -> dict[str, Any]:
     from audit.contract.kinds import limits
 
     try:
-        low, high = limits(out)
+        low, high = limits(Parameters.of(out))
     except (TypeError, ValueError) as error:
         raise at.wrong(name, "numbers or dates such as 2026-11-28") from error
     if not low <= high:
@@ -188,19 +188,19 @@ def from_case(section: ContractSection, folder: Path) -> Contract:
 
 def _range_written(check: Check) -> Any:
     some = {k: v for k, v in check.given.items() if v is not None}
-    return [some["min"], some["max"]] if set(some) == {"min", "max"} else some
+    return list(map(some.get, ("min", "max"))) if set(some) == {"min", "max"} else some
 
 
 def _quantiles_written(check: Check) -> dict[str, Any]:
-    return {f"{q:g}": list(p) for q, p in zip(check.given["at"], check.given["limits"], strict=True)}
+    return {f"{q:g}": list(p) for q, p in zip(check.parameters.at, check.parameters.limits, strict=True)}
 
 
 _WRITTEN: dict[str, Callable[[Check], Any]] = {
     **dict.fromkeys(RANGES, _range_written),
-    **dict.fromkeys(("among", "not_among"), lambda check: list(check.given["values"])),
-    **dict.fromkeys(("matches", "not_matches"), lambda check: check.given["pattern"]),
-    "columns_are": lambda check: list(check.given["names"]),
-    "type": lambda check: check.given["type"],
+    **dict.fromkeys(("among", "not_among"), lambda check: list(check.parameters.values)),
+    **dict.fromkeys(("matches", "not_matches"), lambda check: check.parameters.pattern),
+    "columns_are": lambda check: list(check.parameters.names),
+    "type": lambda check: check.parameters.type,
     "quantiles": _quantiles_written,
     "missing_at_most": lambda check: round(1 - check.mostly, 6),
     **{kind.name: lambda check: check.columns[1] for kind in KINDS.values() if kind.columns == 2},
@@ -210,19 +210,16 @@ _WRITTEN: dict[str, Callable[[Check], Any]] = {
 
 def to_table(check: Check) -> dict[str, Any]:
     """One check as TOML has it."""
-    out: dict[str, Any] = {}
-    if KINDS[check.kind].columns == -1:
-        out["columns"] = list(check.columns)
-    elif check.columns:
-        out["column"] = check.columns[0]
-    out[check.kind] = _WRITTEN[check.kind](check) if check.kind in _WRITTEN else True
-    if check.mostly < 1 and check.kind != "missing_at_most":
-        out["mostly"] = check.mostly
-    if check.severity != "error":
-        out["severity"] = check.severity
-    if check.reason:
-        out["because"] = check.reason
-    return out
+    several = KINDS[check.kind].columns == -1
+    entries = {
+        "columns": list(check.columns) if several else None,
+        "column": check.columns[0] if check.columns and not several else None,
+        check.kind: _WRITTEN[check.kind](check) if check.kind in _WRITTEN else True,
+        "mostly": check.mostly if check.mostly < 1 and check.kind != "missing_at_most" else None,
+        "severity": check.severity if check.severity != "error" else None,
+        "because": check.reason or None,
+    }
+    return {key: value for key, value in entries.items() if value is not None}
 
 
 def dump(contract: Contract, head: Sequence[str] = ()) -> str:

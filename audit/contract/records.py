@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from audit.values import from_json
+
 SCHEMA = "assay/contract/1"
 SEVERITIES = ("error", "warning")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What the kinds of check take, each its own part. min, max: a number or a date, None for no limit; strict_*: the
+    limit itself is outside. at, limits: quantiles and the limits of each. exact: no other columns."""
+
+    min: Any = None
+    max: Any = None
+    strict_min: bool = False
+    strict_max: bool = False
+    values: tuple[Any, ...] = ()
+    pattern: str = ""
+    type: str = ""
+    names: tuple[str, ...] = ()
+    in_order: bool = False
+    exact: bool = True
+    at: tuple[float, ...] = ()
+    limits: tuple[Sequence[Any], ...] = ()
+    or_equal: bool = True
+    strictly: bool = False
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Parameters:
+        """From `given` of a check."""
+        return from_json(cls, dict(given))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +56,11 @@ class Check:
     @property
     def column(self) -> str:
         return self.columns[0]
+
+    @property
+    def parameters(self) -> Parameters:
+        """`given` as a record."""
+        return Parameters.of(self.given)
 
 
 @dataclass(frozen=True, slots=True)

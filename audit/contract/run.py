@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,8 @@ from audit.contract.check import check, sentence, to_document
 from audit.contract.propose import propose
 from audit.contract.read import dump, to_table
 from audit.contract.records import SCHEMA, Checked, Contract
+from audit.documents import record_in
+from audit.documents.contract import ContractHeld
 from audit.errors import CaseError, GateBroken
 from audit.files import canonical, write_once, write_whole
 
@@ -88,18 +89,18 @@ def checked_case(
         write_whole(results, canonical(gx.validation(found)))
     words = "\n".join(lines(found))
     document = {"schema": SCHEMA, **to_document(found)}
-    return document, words, broken_in(document) if gate else None
+    return document, words, broken_in(record_in(ContractHeld, document, "contract.json")) if gate else None
 
 
-def broken_in(entry: Mapping[str, Any] | None) -> GateBroken | None:
-    """What --gate ends with, from `to_document`; None where no check of severity "error" is broken."""
-    if not entry or not entry["broken"]:
+def broken_in(held: ContractHeld | None) -> GateBroken | None:
+    """What --gate ends with; None where no check of severity "error" is broken."""
+    if held is None or not held.broken:
         return None
-    failed = [c for c in entry["checks"] if not c["passed"]]
-    said = [s for c, s in zip(failed, entry["sentences"], strict=True) if c["severity"] == "error"]
+    failed = [c for c in held.checks if not c.passed]
+    sentences = [s for c, s in zip(failed, held.sentences, strict=True) if c.severity == "error"]
     return GateBroken(
-        f"{len(said)} of {len(entry['checks'])} checks of the contract are broken",
-        got=" ".join(said[:8]),
+        f"{len(sentences)} of {len(held.checks)} checks of the contract are broken",
+        got=" ".join(sentences[:8]),
         expected="data as the contract says",
         todo="mend the data, or change the contract and say why",
     )

@@ -9,7 +9,8 @@ from msgspec import UNSET, UnsetType, field
 from audit.documents.base import CaseNamed, Model, Names, NormResult, PolicyNamed, Record, SettingsSaid, Tool
 from audit.values import Count, Gap, Rate
 
-ARMS = ("original", "matched", "candidate")
+ARMS = {"original": "original", "matched": "original, threshold moved", "candidate": "candidate"}
+"""The arms of a comparison, in order, as a reader sees them."""
 
 
 class Arm(Record, frozen=True):
@@ -165,8 +166,29 @@ class AimAsked(Record, frozen=True):
     attributes: Names
 
 
+class Splits(Record, frozen=True):
+    """Rows by what they were for, and who made the parts ("seed" or "case")."""
+
+    train: int
+    validation: int
+    test: int
+    made_by: str | UnsetType = UNSET
+
+
+class Onnx(Record, frozen=True):
+    """The candidate as ONNX, held against itself on the test rows; file None, with the reason, where there is none."""
+
+    file: str | None
+    reason: str | None = None
+    sha256: str | None = None
+    rows: int | None = None
+    difference: float | None = None
+    tolerance: float | None = None
+    decisions_differ: int | None = None
+
+
 class Mitigation(Record, frozen=True):
-    """The whole of it. splits: part -> rows, and who made them."""
+    """The whole of it."""
 
     schema: str
     method: str
@@ -180,7 +202,7 @@ class Mitigation(Record, frozen=True):
     model: MadeModel
     base: Model
     data: MitigatedData
-    splits: dict[str, Any]
+    splits: Splits
     constraint: Aim
     arms: Arms
     cubes: dict[str, Any]
@@ -197,4 +219,4 @@ class Mitigation(Record, frozen=True):
     earlier: Any = None
     search: Tried | None = None
     choice: Choice | None = None
-    onnx: Any = None
+    onnx: Onnx | None = None

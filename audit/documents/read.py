@@ -58,6 +58,22 @@ def record_in(kind: type[T], plain: Any, name: str) -> T:
         ) from error
 
 
+def plain(record: Any) -> Any:
+    """A record, or several, as JSON has it: fields in their order, tuples as lists, NumPy's numbers as Python's."""
+    if isinstance(record, dict):
+        return {k: plain(v) for k, v in record.items()}
+    if isinstance(record, (list, tuple)):
+        return [plain(v) for v in record]
+    if isinstance(record, (msgspec.Struct, float, int)):
+        found = msgspec.to_builtins(record, enc_hook=_number)
+        return plain(found) if isinstance(found, dict) else found
+    return record
+
+
+def _number(value: Any) -> Any:
+    return value.item()
+
+
 class Documents(Mapping[str, bytes]):
     """Files by name, as bytes; each JSON document in them is parsed the first time it is asked for, and kept.
 

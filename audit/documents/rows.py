@@ -262,6 +262,15 @@ class StageFigure(Record, frozen=True):
     gap: StageGap
 
 
+class StageCounts(Record, frozen=True):
+    """One group: through, how many began and passed each stage; found, of those picked: turned out well, and known."""
+
+    attribute: Names
+    group: Names
+    through: tuple[int, ...]
+    found: tuple[int, int] | None
+
+
 class Funnel(Record, frozen=True):
     stages: Names
     figures: tuple[StageFigure, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import field
+from msgspec import UNSET, UnsetType, field
 
 from audit.documents.base import CaseNamed, Model, Names, Record, SettingsSaid, Tool
 
@@ -75,12 +75,22 @@ class AskedFor(Record, frozen=True):
     need: str = ""
 
 
+class SearchSplits(Record, frozen=True):
+    """Rows by what they were for, and who made the parts ("seed" or "case")."""
+
+    train: int
+    choose: int
+    judge: int
+    test: int
+    made_by: str | UnsetType = UNSET
+
+
 class Search(Record, frozen=True):
-    """The whole of it. splits: part -> rows, and who made them; space: method -> parameter -> its ends."""
+    """The whole of it. space: method -> parameter -> its ends."""
 
     schema: str
     asked: AskedFor
-    splits: dict[str, Any]
+    splits: SearchSplits
     original: Place
     trials: tuple[Trial, ...]
     case: CaseNamed | None = None

@@ -12,15 +12,16 @@ from audit.case import Case
 from audit.cube import Meaning
 from audit.evidence import tool
 from audit.explain.agree import agree
-from audit.explain.kinds import DECISION, LOG_ODDS, PROBABILITY, Additivity, Attributions, Floats, Ints
+from audit.explain.kinds import DECISION, LOG_ODDS, PERMUTATION, PROBABILITY, Additivity, Attributions, Floats, Ints
 from audit.explain.lime_batch import Lime, stability
 from audit.explain.outputs import CLIP, Rule
 from audit.explain.people import reasons
 from audit.explain.prepare import SCHEMA, decided, shown
 from audit.explain.recourse_gap import absent
 from audit.explain.sample import FLOOR
-from audit.explain.summary import number
+from audit.explain.summary import SplitGap, number
 from audit.models import ModelInfo
+from audit.values import to_json
 
 
 def unexplained(case: Case) -> dict[str, Any]:
@@ -53,16 +54,16 @@ def meaning_of(output: str, meaning: Meaning, rule: Rule) -> str:
     return f"the model's value, decided {meaning.positive!r} from {rule.threshold:g} on"
 
 
-def flat_gaps(gaps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def flat_gaps(gaps: Sequence[SplitGap]) -> list[dict[str, Any]]:
     """The gap between the extreme groups of each attribute in decisions, one entry a feature."""
     return [
         {
-            "attribute": g["attribute"], "output": g["output"], "highest": g["highest"], "lowest": g["lowest"],
-            "total": g["total"], **p,
+            "attribute": list(g.attribute), "output": g.output, "highest": list(g.highest), "lowest": list(g.lowest),
+            "total": g.total, **to_json(p),
         }
         for g in gaps
-        if g["kind"] == "extreme" and g["output"] == DECISION
-        for p in g["features"]
+        if g.kind == "extreme" and g.output == DECISION
+        for p in g.features
     ]  # fmt: skip
 
 
@@ -157,7 +158,7 @@ def limits(
         "and zero for a sensitive attribute does not show that the model is blind to it; see the proxies named.",
         "LIME fits a straight line over bins, a different question from SHAP's; only ranks and signs are compared.",
     ]
-    if found.method == "permutation":
+    if found.method == PERMUTATION:
         out.append(
             "The permutation method samples: shares carry the errors shown. The intervals of the importance enclose an "
             "estimate that errs low and one that errs high."

@@ -8,7 +8,8 @@ the background, so an additive model gives exactly nought.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -17,10 +18,29 @@ import pandas as pd
 
 from audit.explain.kinds import Floats, Predict
 from audit.explain.summary import number
+from audit.values import to_json
 
 FEATURES = 5
 """The features paired, of the largest mean |attribution|: ten pairs."""
 TINY = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """Two features. h: their share of all that both do; None where it is not known."""
+
+    features: tuple[str, str]
+    strength: float
+    h: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TreeValues:
+    """The trees' own interaction values (n, M, M), the halves of a pair in each of its cells."""
+
+    values: Floats
+    method: str
+    output: str
 
 
 def friedman(predict: Predict, rows: pd.DataFrame, features: Sequence[str]) -> list[dict[str, Any]]:
@@ -47,8 +67,8 @@ def friedman(predict: Predict, rows: pd.DataFrame, features: Sequence[str]) -> l
         size = _root(both)
         strength = strength if strength > TINY else 0.0
         h = strength / size if size > TINY else 0.0
-        out.append({"features": [one, two], "strength": number(strength), "h": number(h)})
-    return sorted(out, key=lambda e: (-float(e["strength"]), e["features"]))
+        out.append(Interaction((one, two), number(strength), number(h)))
+    return _strongest_first(out)
 
 
 def _root(values: Floats) -> float:
@@ -59,18 +79,20 @@ def from_trees(found: Floats, columns: Sequence[str], features: Sequence[str]) -
     """Pairs of `features` by mean |interaction value|, largest first. found (n, M, M): the halves of a pair in each."""
     size = np.abs(found + found.transpose(0, 2, 1)).mean(axis=0)
     place = {c: j for j, c in enumerate(columns)}
-    out = [
-        {"features": [one, two], "strength": number(size[place[one], place[two]]), "h": None}
-        for one, two in combinations(features, 2)
-    ]
-    return sorted(out, key=lambda e: (-float(e["strength"]), e["features"]))
+    return _strongest_first(
+        [Interaction((one, two), number(size[place[one], place[two]]), None) for one, two in combinations(features, 2)]
+    )
 
 
-def told(answer: Mapping[str, Any], rows: int, pairs: list[dict[str, Any]]) -> dict[str, Any]:
+def _strongest_first(pairs: Sequence[Interaction]) -> list[dict[str, Any]]:
+    return [to_json(p) for p in sorted(pairs, key=lambda p: (-p.strength, p.features))]
+
+
+def of_trees(own: TreeValues, rows: int, pairs: list[dict[str, Any]]) -> dict[str, Any]:
     """The `interactions` entry of pairs that come from the trees."""
     return {
-        "method": _text(answer["method"]),
-        "output": _text(answer["output"]),
+        "method": own.method,
+        "output": own.output,
         "rows": rows,
         "why": None,
         "meaning": "strength is the mean size of the pair's share beyond what each of the two adds alone",
@@ -78,20 +100,16 @@ def told(answer: Mapping[str, Any], rows: int, pairs: list[dict[str, Any]]) -> d
     }
 
 
-def refusal(answer: Mapping[str, Any], output: str, rows: int, pairs: list[dict[str, Any]]) -> dict[str, Any]:
+def refusal(why: str, output: str, rows: int, pairs: list[dict[str, Any]]) -> dict[str, Any]:
     """The `interactions` entry of pairs that come from asking the model, and why."""
     return {
         "method": "Friedman's H",
         "output": output,
         "rows": rows,
-        "why": f"TreeSHAP's interaction values are not used: {_text(answer['refused'])}",
+        "why": f"TreeSHAP's interaction values are not used: {why}",
         "meaning": (
             "strength is the root mean square of what both do together beyond each alone, in the output's units; h is "
             "its share of all that both do. A model that adds in log-odds has some in probabilities"
         ),
         "pairs": pairs,
     }
-
-
-def _text(value: Any) -> str:
-    return str(np.asarray(value, dtype=object).reshape(-1)[0])

@@ -26,7 +26,8 @@ Step = Callable[[int, int], None]
 PROBABILITY, DECISION, LOG_ODDS, VALUE = "probability", "decision", "log-odds", "value"
 OUTPUTS = (PROBABILITY, DECISION, LOG_ODDS)
 
-TOLERANCES = {"xgboost": 5e-4, "lightgbm": 1e-6, "linear": 1e-6, "tree": 1e-6, "permutation": 1e-6}
+PERMUTATION = "permutation"
+TOLERANCES = {"xgboost": 5e-4, "lightgbm": 1e-6, "linear": 1e-6, "tree": 1e-6, PERMUTATION: 1e-6}
 """How far base + attributions may be from the model's output, per library. XGBoost sums in single precision."""
 
 

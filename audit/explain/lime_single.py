@@ -60,14 +60,14 @@ def lime_single(
     own = as_floats(columns, rows)
     for i in range(len(rows)):
         explainer.random_state.seed(seed)
-        seen: dict[str, Any] = {}
+        asked: list[tuple[Floats, Any]] = []
 
-        def ask(drawn: Floats, i: int = i, seen: dict[str, Any] = seen) -> Floats:
+        def ask(drawn: Floats, i: int = i, asked: list[tuple[Floats, Any]] = asked) -> Floats:
             # The first of lime's rows is the person; the others are drawn.
             frame = pd.concat([own.iloc[[i]], _frame(columns, drawn[1:])], ignore_index=True)
-            seen["score"] = np.asarray(predict(frame), dtype=np.float64)
-            seen["codes"] = _codes(columns, drawn[1:])
-            return np.asarray(seen["score"])
+            answers = np.asarray(predict(frame), dtype=np.float64)
+            asked.append((answers, _codes(columns, drawn[1:])))
+            return answers
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -75,8 +75,9 @@ def lime_single(
         for j, weight in found.local_exp[1]:
             weights[i, j] = weight
         intercept[i], r2[i], local[i] = found.intercept[1], found.score, found.local_pred[0]
-        score[i] = seen["score"][0]
-        varies[i] = (seen["codes"] != codes[i]).any(axis=0)
+        answers, drawn_codes = asked[-1]
+        score[i] = answers[0]
+        varies[i] = (drawn_codes != codes[i]).any(axis=0)
     chosen = np.ones(size, dtype=bool)
     made = Lime(
         tuple(names), weights, chosen, intercept, r2, local, score, varies, codes, tuple(columns), seed, samples

@@ -20,6 +20,7 @@ import pandas as pd
 
 from audit.explain.kinds import LOG_ODDS, PROBABILITY, VALUE, Floats, Ints
 from audit.explain.owners import NoMapError, owners, summed
+from audit.models.arrays import arrays_in
 
 SHALLOW = 12
 """The depth up to which trees are given to shap: its time grows with leaves x depth^2, 400 ms a row in deep forests."""
@@ -31,6 +32,13 @@ class RefusedError(Exception):
     """Why the model's own attributions are not used, as a clause."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    rows: int
+    positive: str
+    output: str
+
+
 def attributions(model: Any, frame: pd.DataFrame, arrays: dict[str, Any]) -> dict[str, Any]:
     """Attributions of the first arrays["rows"] rows of `frame`; the others are the background.
 
@@ -38,18 +46,14 @@ def attributions(model: Any, frame: pd.DataFrame, arrays: dict[str, Any]) -> dic
     "value"). Returns {"values" (n, M), "base" (n,), "total" (n,) the output as the library itself computes it,
     "method", "family", "output"}, or {"refused": why}.
     """
-    count, wanted = int(arrays["rows"]), _text(arrays["output"])
+    asked = arrays_in(_Asked, arrays)
     try:
-        return _attributions(model, frame, count, _text(arrays["positive"]), wanted)
+        return _attributions(model, frame, asked.rows, asked.positive, asked.output)
     except RefusedError as refusal:
         return {"refused": np.array(str(refusal), dtype=object)}
     except NoMapError as step:
         why = f"its step {step} mixes columns, so encoded columns cannot be summed back to the columns people know"
         return {"refused": np.array(why, dtype=object)}
-
-
-def _text(value: Any) -> str:
-    return str(np.asarray(value, dtype=object).reshape(-1)[0])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,6 +8,7 @@ values that does not add up to the model's output on every row.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,15 @@ from audit.explain import native
 from audit.explain.kinds import TOLERANCES, Floats, gate
 from audit.explain.native import RefusedError
 from audit.explain.owners import NoMapError
+from audit.models.arrays import arrays_in
 
 WORK = 3e8
 """Leaves x depth^2 x rows x columns up to which shap is asked: some seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    positive: str
 
 
 def interactions(model: Any, frame: pd.DataFrame, arrays: dict[str, Any]) -> dict[str, Any]:
@@ -28,7 +35,7 @@ def interactions(model: Any, frame: pd.DataFrame, arrays: dict[str, Any]) -> dic
     arrays: "positive" (text, the class explained). The halves of a pair stand in both of its cells.
     """
     try:
-        return _interactions(model, frame, str(np.asarray(arrays["positive"], dtype=object).reshape(-1)[0]))
+        return _interactions(model, frame, arrays_in(_Asked, arrays).positive)
     except RefusedError as refusal:
         return {"refused": np.array(str(refusal), dtype=object)}
     except NoMapError as step:
@@ -79,11 +86,9 @@ def _xgboost(last: Any, encoded: Any) -> tuple[Floats, Floats, Floats]:
 def _lightgbm(last: Any, encoded: Any) -> tuple[Floats, Floats, Floats]:
     booster = getattr(last, "booster_", last)
     trees = booster.trees_to_dataframe()
-    if (trees["decision_type"] == "==").any():
+    if (trees.decision_type == "==").any():
         raise RefusedError("shap's interaction values do not know its native categories")
-    sizes = [
-        (int((t["split_feature"].isna()).sum()), int(t["node_depth"].max())) for _, t in trees.groupby("tree_index")
-    ]
+    sizes = [(int(t.split_feature.isna().sum()), int(t.node_depth.max())) for _, t in trees.groupby("tree_index")]
     _affordable(sizes, encoded)
     import shap
 

@@ -27,6 +27,7 @@ from audit.stats.gap import GapResult, largest_gap
 from audit.stats.intervals import wilson
 from audit.stats.means import mean_gap, mean_interval
 from audit.stats.pairs import named_averages, named_rates
+from audit.values import to_json
 
 NO_TABLE = (
     "No recourse was sought: the case file has no [recourse] table that says which features a person can change and "
@@ -37,6 +38,69 @@ COST = (
     f"another category costs {CATEGORY:.3f}, the mean distance of two people picked at random. Features that change "
     "together cost their largest change."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One feature of a change."""
+
+    feature: str
+    before: Any
+    after: Any
+
+    @property
+    def words(self) -> str:
+        return f"{self.feature} from {self.before} to {self.after}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What is changed together, and the cost of it."""
+
+    steps: tuple[_Step, ...]
+    cost: float
+
+    def to_json(self) -> dict[str, Any]:
+        steps = [{"feature": s.feature, "from": s.before, "to": s.after} for s in self.steps]
+        return {"steps": steps, "cost": self.cost}
+
+
+@dataclass(frozen=True, slots=True)
+class RecourseGap:
+    """The widest gap between two groups in the `of` ("cost" or "share") of recourse, as explain.json has it."""
+
+    attribute: tuple[str, ...]
+    of: str
+    value: float | None
+    low: float | None
+    high: float | None
+    p_value: float | None
+    highest: tuple[str, ...] | None
+    lowest: tuple[str, ...] | None
+    people: int
+    method: str
+    estimable: bool
+    reason: str | None
+
+    @property
+    def words(self) -> str:
+        """One sentence."""
+        by = " and ".join(self.attribute)
+        if not self.estimable or self.highest is None or self.lowest is None:
+            return f"The gap in the {self.of} of recourse by {by} cannot be estimated: {self.reason}."
+        highest, lowest = self.highest[0], self.lowest[0]
+        value, low, high = (v or 0.0 for v in (self.value, self.low, self.high))
+        if self.of == "cost":
+            return (
+                f"Refused people of {by} = {highest} who have recourse must change {value:.2f} more on "
+                f"average than those of {by} = {lowest} (95 % interval of these two {low:.2f} to "
+                f"{high:.2f}; {self.people:,} people)."
+            )
+        return (
+            f"Recourse was found for {100 * value:.1f} points more of the refused people of {by} = "
+            f"{highest} than of {by} = {lowest} (95 % interval of these two {100 * low:.1f} "
+            f"to {100 * high:.1f}; {self.people:,} people)."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +130,15 @@ class Finding:
             text = f"None found: none of {reach} turns the decision."
             return {"found": False, "changes": [], "cost": None, "score": None, **_reach(found), "words": text}
         before = shown(self.frame, row)
-        changes: list[dict[str, Any]] = []
+        changes: list[_Change] = []
         for unit, c in zip(self.parts, found.choice.tolist(), strict=True):
             if c < 0:
                 continue
             after = shown(self.frame, int(unit.donors[c]))
-            steps = [{"feature": f, "from": before[f], "to": after[f]} for f in unit.columns if before[f] != after[f]]
-            changes.append({"steps": steps, "cost": number(unit.cost[row, c])})
-        changes.sort(key=lambda e: -float(e["cost"]))
-        parts = [
-            " together with ".join(f"{s['feature']} from {s['from']} to {s['to']}" for s in e["steps"]) for e in changes
-        ]
+            steps = tuple(_Step(f, before[f], after[f]) for f in unit.columns if before[f] != after[f])
+            changes.append(_Change(steps, number(unit.cost[row, c])))
+        changes.sort(key=lambda change: -change.cost)
+        parts = [" together with ".join(s.words for s in change.steps) for change in changes]
         limit = (
             "no cheaper combination of the values tried does"
             if found.complete
@@ -84,8 +146,8 @@ class Finding:
         )
         text = f"The decision turns with {'; and '.join(parts)} (cost {found.cost:.2f}); {limit}."
         return {
-            "found": True, "changes": changes, "cost": number(found.cost), "score": number(found.score),
-            **_reach(found), "words": text,
+            "found": True, "changes": [c.to_json() for c in changes], "cost": number(found.cost),
+            "score": number(found.score), **_reach(found), "words": text,
         }  # fmt: skip
 
 
@@ -112,7 +174,7 @@ def groups(
     found = finding.search(people, budget)
     cost = np.array([np.inf if f.cost is None else f.cost for f in found])
     entries: list[dict[str, Any]] = []
-    gaps: list[dict[str, Any]] = []
+    gaps: list[RecourseGap] = []
     for attribute, of in some.items():
         costs = {g: cost[np.searchsorted(people, m)] for g, m in of.items()}
         entries += [_group(attribute, g, len(lists[attribute][g]), c) for g, c in costs.items()]
@@ -133,8 +195,8 @@ def groups(
         "budget": budget,
         "complete": number(np.mean([f.complete for f in found])) if found else None,
         "groups": entries,
-        "gaps": gaps,
-        "notice": words(gaps),
+        "gaps": [to_json(g) for g in gaps],
+        "notice": [g.words for g in gaps],
     }
 
 
@@ -162,7 +224,7 @@ def _known(value: float | None) -> float | None:
     return None if value is None else number(value)
 
 
-def _gaps(attribute: str, costs: Mapping[str, Floats], seed: int) -> list[dict[str, Any]]:
+def _gaps(attribute: str, costs: Mapping[str, Floats], seed: int) -> list[RecourseGap]:
     """The widest gap between groups in the cost of recourse and in the share of people who have any."""
     names = list(costs)
     if len(names) < 2:
@@ -189,39 +251,16 @@ def _gaps(attribute: str, costs: Mapping[str, Floats], seed: int) -> list[dict[s
 def _gap(
     attribute: str, of: str, names: Sequence[str], gap: GapResult, two: tuple[float, float, float] | None,
     people: Sequence[int],
-) -> dict[str, Any]:  # fmt: skip
+) -> RecourseGap:  # fmt: skip
     known = gap.highest is not None and gap.lowest is not None
     low, high, p_value = two or (None, None, None)
     limits = "Welch" if of == "cost" else "Newcombe"
     method = f"highest - lowest; 95 % {limits} interval and p-value of these two, paid for all pairs of groups"
     if not known:
         method = gap.method
-    return {
-        "attribute": [attribute], "of": of, "value": _known(gap.value), "low": _known(low),
-        "high": _known(high), "p_value": _known(p_value),
-        "highest": [names[gap.highest]] if known and gap.highest is not None else None,
-        "lowest": [names[gap.lowest]] if known and gap.lowest is not None else None,
-        "people": int(sum(people)), "method": method, "estimable": gap.estimable, "reason": gap.reason,
-    }  # fmt: skip
-
-
-def words(gaps: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A sentence for each gap in the cost of recourse."""
-    out = []
-    for g in gaps:
-        by = " and ".join(g["attribute"])
-        if not g["estimable"]:
-            out.append(f"The gap in the {g['of']} of recourse by {by} cannot be estimated: {g['reason']}.")
-        elif g["of"] == "cost":
-            out.append(
-                f"Refused people of {by} = {g['highest'][0]} who have recourse must change {g['value']:.2f} more on "
-                f"average than those of {by} = {g['lowest'][0]} (95 % interval of these two {g['low']:.2f} to "
-                f"{g['high']:.2f}; {g['people']:,} people)."
-            )
-        else:
-            out.append(
-                f"Recourse was found for {100 * g['value']:.1f} points more of the refused people of {by} = "
-                f"{g['highest'][0]} than of {by} = {g['lowest'][0]} (95 % interval of these two {100 * g['low']:.1f} "
-                f"to {100 * g['high']:.1f}; {g['people']:,} people)."
-            )
-    return out
+    return RecourseGap(
+        attribute=(attribute,), of=of, value=_known(gap.value), low=_known(low), high=_known(high),
+        p_value=_known(p_value), highest=(names[gap.highest],) if known and gap.highest is not None else None,
+        lowest=(names[gap.lowest],) if known and gap.lowest is not None else None,
+        people=int(sum(people)), method=method, estimable=gap.estimable, reason=gap.reason,
+    )  # fmt: skip

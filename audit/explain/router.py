@@ -19,6 +19,7 @@ from audit.errors import ModelError
 from audit.explain.kinds import (
     DECISION,
     LOG_ODDS,
+    PERMUTATION,
     TOLERANCES,
     Additivity,
     Attributions,
@@ -29,6 +30,7 @@ from audit.explain.kinds import (
 )
 from audit.explain.outputs import Rule, transform
 from audit.explain.sampled import Sampled, explain_people, explain_sampled
+from audit.models.arrays import arrays_in
 
 Native = Callable[[pd.DataFrame, int, str], dict[str, Any]]
 """(rows then background, number of rows, output) -> what `native.attributions` returns."""
@@ -46,6 +48,24 @@ class Route:
     failed: Additivity | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why the library's own values are not used."""
+
+    refused: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Own:
+    """The library's attributions (n, M), their base (n,), and the output as it computes it (n,)."""
+
+    values: Floats
+    base: Floats
+    total: Floats
+    method: str
+    family: str
+
+
 def native_attributions(
     native: Native, rows: pd.DataFrame, background: pd.DataFrame, scores: Floats, output: str
 ) -> tuple[Attributions | None, Route]:
@@ -54,17 +74,16 @@ def native_attributions(
     scores (n,): what the model itself answers for `rows`: the attributions must add up to them too.
     """
     if output == DECISION:
-        return None, Route("permutation", "no library explains decisions; the permutation method does")
+        return None, Route(PERMUTATION, "no library explains decisions; the permutation method does")
     try:
         answer = native(pd.concat([rows, background], ignore_index=True), len(rows), output)
     except ModelError as error:
-        return None, Route("permutation", f"the model's library could not give attributions ({error.problem})")
+        return None, Route(PERMUTATION, f"the model's library could not give attributions ({error.problem})")
     if "refused" in answer:
-        return None, Route("permutation", _text(answer["refused"]))
-    values, base = np.asarray(answer["values"], dtype=np.float64), np.asarray(answer["base"], dtype=np.float64)
-    total = np.asarray(answer["total"], dtype=np.float64)
-    method, tolerance = _text(answer["method"]), TOLERANCES[_text(answer["family"])]
-    found = gate(values, base, total, tolerance)
+        return None, Route(PERMUTATION, arrays_in(Refused, answer).refused)
+    own = arrays_in(_Own, answer)
+    method, total, tolerance = own.method, own.total, TOLERANCES[own.family]
+    found = gate(own.values, own.base, total, tolerance)
     if found.passed:
         # The library's own total must be what the model answered, or these are attributions of something else.
         reached = 1 / (1 + np.exp(-total)) if output == LOG_ODDS else total
@@ -76,13 +95,9 @@ def native_attributions(
             f"{method} failed the additivity check ({off}, tolerance {tolerance:g}): base and attributions do not add "
             "up to what the model answers"
         )
-        return None, Route("permutation", why, found)
+        return None, Route(PERMUTATION, why, found)
     names = tuple(str(c) for c in rows.columns)
-    return Attributions(method, output, names, values, base, found), Route(method, None)
-
-
-def _text(value: Any) -> str:
-    return str(np.asarray(value, dtype=object).reshape(-1)[0])
+    return Attributions(method, output, names, own.values, own.base, found), Route(method, None)
 
 
 def explain(
@@ -109,7 +124,7 @@ def explain(
     """
     row_scores = predict(rows) if row_scores is None else row_scores
     back_scores = predict(background) if back_scores is None else back_scores
-    own, route = None, Route("permutation", None)
+    own, route = None, Route(PERMUTATION, None)
     if native is not None and len(rows):
         own, route = native_attributions(native, rows, background, row_scores, output)
     needed = [name for name in dict.fromkeys((output, *also)) if own is None or name != output]

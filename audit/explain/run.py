@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from msgspec import to_builtins
 
 from audit import progress as reporting
 from audit.answers import Store, current, keeps, key_of
@@ -25,7 +26,7 @@ from audit.explain import document
 from audit.explain.decompose import group_means, splits
 from audit.explain.dependence import TOP, dependence
 from audit.explain.hiding import reactions, to_json, words
-from audit.explain.interactions import FEATURES, friedman, from_trees, refusal, told
+from audit.explain.interactions import FEATURES, TreeValues, friedman, from_trees, of_trees, refusal
 from audit.explain.kinds import DECISION, PROBABILITY, VALUE, Attributions, Floats, Ints, Predict
 from audit.explain.lime_batch import Lime, lime_batch
 from audit.explain.lime_single import lime_single
@@ -36,13 +37,14 @@ from audit.explain.prepare import SCHEMA, Settings, Subject, check_people, facts
 from audit.explain.proxies import associations
 from audit.explain.recourse_gap import Finding, absent
 from audit.explain.recourse_gap import groups as recourse_by_group
-from audit.explain.router import explain
+from audit.explain.router import Refused, explain
 from audit.explain.sample import FLOOR, background, choose, withheld
 from audit.explain.sampled import Sampled
-from audit.explain.summary import fidelity, group_entries, importance, split_entry
+from audit.explain.summary import SplitGap, fidelity, group_entries, importance, split_entry
 from audit.files import canonical, write_whole
 from audit.load import load_rows
 from audit.models import ModelInfo, Worker
+from audit.models.arrays import arrays_in
 from audit.models.served.worker import EndpointWorker
 
 Progress = Callable[[str, int, int], None]
@@ -111,21 +113,10 @@ def run_explain(
         predict = predictor(worker, rule, own)
         carried = signed(worker.info, own)
         decides = Rule(USUAL if own.cut is None else own.cut, meaning.favourable_is_positive, carried)
-        found = Explaining(case, settings, who, meaning, worker, info, predict, tell, decides, rule.own).document(
-            people
-        )
-    if carried:
-        found["limits"].append(
-            "No number cuts the model's scores into its own decisions: decisions are explained as it makes them, and a "
-            f"higher score of {meaning.positive!r} alone need not turn one."
-        )
-    elif own.cut is None:
-        found["limits"].append(
-            "No number cuts the model's scores into its own decisions, so that what is explained is the decision."
-        )
-    found["limits"] += [*threshold_note(case, read.frame), *own.notes]
-    found["data"] = {"sha256": read.sha256, "audited_rows": len(who.frame)}
-    found["key"] = key
+        explaining = Explaining(case, settings, who, meaning, worker, info, predict, tell, decides, rule.own)
+        limits = [*_uncut(carried, own.cut, meaning), *threshold_note(case, read.frame), *own.notes]
+        found = explaining.document(people, limits)
+    found |= {"data": {"sha256": read.sha256, "audited_rows": len(who.frame)}, "key": key}
     body = canonical(found)
     write_whole(out / NAME, body)
     if store is not None:
@@ -133,6 +124,18 @@ def run_explain(
     # What is returned is what was written.
     written: dict[str, Any] = json.loads(body)
     return written
+
+
+def _uncut(carried: bool, cut: float | None, meaning: Meaning) -> list[str]:
+    """The limit of an explanation where no number cuts the scores; carried: the decision is what is scored."""
+    if carried:
+        return [
+            "No number cuts the model's scores into its own decisions: decisions are explained as it makes them, and a "
+            f"higher score of {meaning.positive!r} alone need not turn one."
+        ]
+    if cut is None:
+        return ["No number cuts the model's scores into its own decisions, so that what is explained is the decision."]
+    return []
 
 
 def _kept(store: Store, key: str, out: Path) -> dict[str, Any] | None:
@@ -187,8 +190,8 @@ class Explaining:
     def native(self, frame: pd.DataFrame, count: int, output: str) -> dict[str, Any]:
         return self.worker.call("native_attributions", frame, rows=count, positive=self.own, output=output)
 
-    def document(self, people: Sequence[int]) -> dict[str, Any]:
-        """explain.json, without the parts that depend on files."""
+    def document(self, people: Sequence[int], limits: Sequence[str]) -> dict[str, Any]:
+        """explain.json, without the parts that depend on files. limits: those of the model's own decisions."""
         s, frame, groups = self.settings, self.who.frame, self.who.groups
         self.tell("Asking the model about everyone", 0, 0)
         score = self.predict(frame)
@@ -233,16 +236,20 @@ class Explaining:
         weight = None if self.who.weight is None else self.who.weight[chosen.rows]
         leading = importance(main, chosen.everyone, weight)
         shape = dependence(
-            main, frame.iloc[chosen.rows], chosen.everyone, tuple(f["feature"] for f in leading[:TOP]), weight
+            main, frame.iloc[chosen.rows], chosen.everyone, tuple(f.feature for f in leading[:TOP]), weight
         )
         self.tell("Looking for interactions", 0, 0)
-        pairs = self._interactions(some, [f["feature"] for f in leading[:FEATURES]])
+        pairs = self._interactions(some, [f.feature for f in leading[:FEATURES]])
         entries, gaps = self._by_group(sampled, chosen.rows, chosen.groups, score, np.ones(len(frame), dtype=bool))
         left_out = {}
         if not keep.all():
             # Tables that leave the machine are without people of rare values: so must be what is compared with them.
             spare = self._by_group(sampled, chosen.rows, chosen.groups, score, keep)
-            left_out = {"groups": spare[0], "gap": document.flat_gaps(spare[1]), "decomposition": spare[1]}
+            left_out = {
+                "groups": spare[0],
+                "gap": document.flat_gaps(spare[1]),
+                "decomposition": [g.to_json() for g in spare[1]],
+            }
         return {
             "schema": SCHEMA,
             "explained": True,
@@ -256,12 +263,12 @@ class Explaining:
             "seed": s.seed,
             "rows": len(chosen.rows),
             "sample": {"everyone": len(chosen.everyone), "draws": s.draws, "model_rows": sampled.asked + single.asked},
-            "global": leading,
+            "global": to_builtins(leading),
             "dependence": shape,
             "interactions": pairs,
             "groups": entries,
             "gap": document.flat_gaps(gaps),
-            "decomposition": gaps,
+            "decomposition": [g.to_json() for g in gaps],
             "published": left_out,
             "withheld": [{"attribute": [a], "groups": len(g), "floor": FLOOR} for a, g in small.items() if g],
             "fidelity": fit,
@@ -281,6 +288,7 @@ class Explaining:
             "limits": [
                 *([words(hidden)] if any(r.alarm for r in hidden) else []),
                 *document.limits(main, sampled.why, self.info, self.output, small, len(back), self.rule),
+                *limits,
             ],
             "model": {"sha256": self.info.sha256 or None, "estimator": self.info.estimator, "format": self.info.format},
             "settings": s.to_json(),
@@ -307,24 +315,24 @@ class Explaining:
         except ModelError as error:
             answer = {"refused": f"the model's library could not give them ({error.problem})"}
         if "refused" not in answer:
-            names = [str(c) for c in few.columns]
-            return told(answer, len(few), from_trees(np.asarray(answer["values"]), names, features))
+            names, trees = [str(c) for c in few.columns], arrays_in(TreeValues, answer)
+            return of_trees(trees, len(few), from_trees(trees.values, names, features))
         change = transform(self.output, self.rule)
         few = few.iloc[: self.settings.friedman_rows]
         pairs = friedman(lambda f: change(self.predict(f)), few, features)
-        return refusal(answer, self.output, len(few), pairs)
+        return refusal(arrays_in(Refused, answer).refused, self.output, len(few), pairs)
 
     def _recourse(
         self, people: Ints, score: Floats, keep: npt.NDArray[np.bool_]
     ) -> tuple[dict[str, Any], list[dict[str, Any] | None]]:
         """The `recourse` entry, and one for each of the people explained: None for who was not refused."""
-        given, s = self.case.recourse, self.settings
-        if given is None:
+        spec, s = self.case.recourse, self.settings
+        if spec is None:
             return absent(), [None] * len(people)
-        finding = Finding.of(given, self.predict, self.who.frame, self.rule)
+        finding = Finding.of(spec, self.predict, self.who.frame, self.rule)
         favourable = self.rule.favourable(score)
         entry = recourse_by_group(
-            finding, given, self.who.groups, keep, favourable, s.recourse_rows, s.recourse_tries, s.seed
+            finding, spec, self.who.groups, keep, favourable, s.recourse_rows, s.recourse_tries, s.seed
         )
         refused = people[favourable[people] == 0]
         found = dict(zip(refused.tolist(), finding.search(refused, s.recourse_tries_person), strict=True))
@@ -369,9 +377,9 @@ class Explaining:
         lists: Mapping[str, Mapping[str, Ints]],
         score: Floats,
         keep: Any,
-    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    ) -> tuple[list[dict[str, Any]], list[SplitGap]]:
         entries: list[dict[str, Any]] = []
-        gaps: list[dict[str, Any]] = []
+        gaps: list[SplitGap] = []
         frame, weight = self.who.frame, self.who.weight
         features = [str(c) for c in frame.columns]
         for attribute, of in lists.items():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from audit.explain.kinds import TOLERANCES, Attributions, Floats, Predict, Step, gate
+from audit.explain.kinds import PERMUTATION, TOLERANCES, Attributions, Floats, Predict, Step, gate
 from audit.explain.outputs import Transform
 from audit.explain.permutation_shap import Plan, Table, plan_person, plan_walks, walk
 from audit.explain.strata import luck
@@ -100,8 +100,8 @@ def _combine(
     first, second = settle(slice(0, None, 2)), settle(slice(1, None, 2))
     values = 0.5 * (first + second)
     base = np.full(count, center)
-    passed = gate(values, base, change(again), TOLERANCES["permutation"])
-    return Attributions("permutation", name, tuple(names), values, base, passed, None, first, second)
+    passed = gate(values, base, change(again), TOLERANCES[PERMUTATION])
+    return Attributions(PERMUTATION, name, tuple(names), values, base, passed, None, first, second)
 
 
 def explain_people(
@@ -131,10 +131,10 @@ def explain_people(
         walks = shares[name].reshape(len(rows), size, rounds, features)
         values = walks.mean(axis=(1, 2))
         base = np.full(len(rows), float(change(back_scores).mean()))
-        passed = gate(values, base, change(again), TOLERANCES["permutation"])
+        passed = gate(values, base, change(again), TOLERANCES[PERMUTATION])
         halves = [None, None]
         if rounds > 1:
             halves = [walks[:, :, r::2].mean(axis=(1, 2)) for r in (0, 1)]
         names = tuple(str(c) for c in rows.columns)
-        out[name] = Attributions("permutation", name, names, values, base, passed, None, halves[0], halves[1])
+        out[name] = Attributions(PERMUTATION, name, names, values, base, passed, None, halves[0], halves[1])
     return Sampled(out, asked + 2 * len(rows) + size)

@@ -3,19 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from audit.documents.explanations import Importance
 from audit.explain.decompose import GroupMean, Split
 from audit.explain.kinds import Attributions, Floats, Ints
 from audit.explain.lime_batch import Lime
 from audit.explain.proxies import NOTABLE, Association
+from audit.values import to_json
 
 Z95 = 1.959963984540054
 
 
-def importance(found: Attributions, places: Ints, weight: Floats | None = None) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class GapPart:
+    """A feature's part of a gap, with its standard error. association: with the attribute."""
+
+    feature: str
+    value: float
+    error: float
+    low: float
+    high: float
+    seen: bool
+    association: float | None
+    association_measure: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SplitGap:
+    """A gap between two groups in one output, feature by feature: an entry of `decomposition`."""
+
+    attribute: tuple[str, ...]
+    kind: str
+    output: str
+    highest: tuple[str, ...]
+    lowest: tuple[str, ...]
+    total: float
+    features: tuple[GapPart, ...]
+    proxies: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return to_json(self) | {"features": [to_json(p) for p in self.features]}
+
+
+def importance(found: Attributions, places: Ints, weight: Floats | None = None) -> list[Importance]:
     """Mean |attribution| of each feature over `places`, largest first, with a 95 % interval.
 
     Exact values: the mean and its normal interval over rows. Sampled values: sizes of noisy numbers are too large on
@@ -39,10 +73,7 @@ def importance(found: Attributions, places: Ints, weight: Floats | None = None) 
     low, high = np.maximum(0.0, small - Z95 * small_error), large + Z95 * large_error
     middle = 0.5 * (small + large)
     order = np.lexsort((np.arange(len(middle)), -middle))
-    return [
-        {"feature": found.features[j], "mean_abs": number(middle[j]), "low": number(low[j]), "high": number(high[j])}
-        for j in order
-    ]
+    return [Importance(found.features[j], number(middle[j]), number(low[j]), number(high[j])) for j in order]
 
 
 def number(value: Any) -> float:
@@ -70,32 +101,27 @@ def split_entry(
     split: Split,
     unseen: Sequence[str],
     association: Mapping[str, Association],
-) -> dict[str, Any]:
+) -> SplitGap:
     """One gap split over features, those with zero that the model never saw included."""
-    parts: list[dict[str, Any]] = [
-        {
-            "feature": f, "value": number(split.value[j]), "error": number(split.error[j]),
-            "low": number(split.value[j] - Z95 * split.error[j]), "high": number(split.value[j] + Z95 * split.error[j]),
-            "seen": True,
-            "association": number(association[f].value) if f in association else None,
-            "association_measure": association[f].measure if f in association else None,
-        }
+    parts = [
+        GapPart(
+            feature=f, value=number(split.value[j]), error=number(split.error[j]),
+            low=number(split.value[j] - Z95 * split.error[j]), high=number(split.value[j] + Z95 * split.error[j]),
+            seen=True,
+            association=number(association[f].value) if f in association else None,
+            association_measure=association[f].measure if f in association else None,
+        )
         for j, f in enumerate(features)
     ]  # fmt: skip
-    parts += [
-        {"feature": f, "value": 0.0, "error": 0.0, "low": 0.0, "high": 0.0, "seen": False,
-         "association": None, "association_measure": None}
-        for f in unseen
-    ]  # fmt: skip
-    parts.sort(key=lambda p: (-abs(float(p["value"])), str(p["feature"])))
-    found = [
-        p for p in parts if p["feature"] != attribute and p["seen"] and (p["association"] or 0) >= NOTABLE
-        and split.total != 0 and p["value"] * split.total > 0
-    ]  # fmt: skip
-    return {
-        "attribute": [attribute], "kind": split.kind, "output": output, "highest": [split.high], "lowest": [split.low],
-        "total": number(split.total), "features": parts, "proxies": [p["feature"] for p in found],
-    }  # fmt: skip
+    parts += [GapPart(f, 0.0, 0.0, 0.0, 0.0, False, None, None) for f in unseen]
+    parts.sort(key=lambda p: (-abs(p.value), p.feature))
+    proxies = tuple(
+        p.feature for p in parts if p.feature != attribute and p.seen and (p.association or 0) >= NOTABLE
+        and split.total != 0 and p.value * split.total > 0
+    )  # fmt: skip
+    return SplitGap(
+        (attribute,), split.kind, output, (split.high,), (split.low,), number(split.total), tuple(parts), proxies
+    )
 
 
 def fidelity(lime: Lime, groups: Mapping[str, Ints]) -> list[dict[str, Any]]:

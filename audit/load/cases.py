@@ -35,8 +35,9 @@ def load_case(path: Path, *, fetch: bool = True) -> Case:
     _refuse_questions(document)
     _refuse_bare_factors(document)
     given = read(Reader(document, "the case file", CaseError), CaseFile)
-    data = _data(given.data, document["data"], file.parent)
-    model = models.made(given.model, Reader(document["model"], "[model]", CaseError), file.parent)
+    top = Reader(document, "the case file", CaseError)
+    data = _data(given.data, top.section("data"), file.parent)
+    model = models.made(given.model, Reader(top.section("model"), "[model]", CaseError), file.parent)
     if model.outcomes:
         if data.label is None or data.task != "classification":
             raise CaseError(
@@ -259,7 +260,7 @@ def _toml(case: Case, folder: Path) -> str:
     }
     if case.watch != WatchSpec():
         watch = case.watch
-        sections["watch"] = {
+        written = {
             "batch": "time" if watch.batch is None else watch.batch,
             "label_delay": watch.label_delay,
             "source": _source(watch, folder),
@@ -271,20 +272,19 @@ def _toml(case: Case, folder: Path) -> str:
             "keep": watch.keep,
             "served": dict(watch.served) or None,
         }
+        sections |= {"watch": written}
     sections |= contracts.to_sections(case, folder)
     presets, answers = forms.to_tables(case.forms, folder)
     if case.policy.source is not None or case.policy.adopted_by is not None or presets:
         source = case.policy.source
-        sections["policy"] = {
-            "file": None if source is None else relative(source, folder),
-            "adopted_by": case.policy.adopted_by,
-            "presets": presets or None,
-        }
+        file = None if source is None else relative(source, folder)
+        named = {"file": file, "adopted_by": case.policy.adopted_by, "presets": presets or None}
+        sections |= {"policy": named}
     sections |= {f"answers.{bare(name)}": dict(given) for name, given in answers.items()}
     if case.recourse is not None:
-        sections["recourse"] = recourse.to_table(case.recourse)
+        sections |= {"recourse": recourse.to_table(case.recourse)}
     if case.population is not None:
-        sections["population"] = population.to_table(case.population)
+        sections |= {"population": population.to_table(case.population)}
     blocks = []
     for title, table in sections.items():
         lines = [f"{bare(k)} = {write(v)}" for k, v in table.items() if v is not None]

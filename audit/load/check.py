@@ -322,9 +322,9 @@ def _on_outcomes(case: Case, frame: pd.DataFrame, audit: Mask, times: npt.NDArra
         yield f"{missing:,} of {measured:,} measured rows have no label; their outcome is unknown."
     names = coded(frame[label])[1]
     if len(names) == 1:
-        told = "Selection rates" if case.data.task == "classification" else "Predictions and how far they are off"
+        figures = "Selection rates" if case.data.task == "classification" else "Predictions and how far they are off"
         yield (
-            f"Every known outcome in {label!r} is {names[0]!r}. {told} can be told; what compares "
+            f"Every known outcome in {label!r} is {names[0]!r}. {figures} can be told; what compares "
             "outcomes cannot. Check that this is the outcome column and that the rows were not filtered by it."
         )
 

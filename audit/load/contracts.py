@@ -20,12 +20,12 @@ def made(given: CaseFile, folder: Path) -> dict[str, Any]:
         from audit.contract.read import from_case
 
         section = ContractSection(given.contract) if isinstance(given.contract, str) else given.contract
-        out["contract"] = from_case(section, folder)
-        out["contract_file"] = None if section.file is None else beside(folder, section.file)
+        file = None if section.file is None else beside(folder, section.file)
+        out |= {"contract": from_case(section, folder), "contract_file": file}
     if given.stress is not None:
-        out["stress"] = _stress(given.stress)
+        out |= {"stress": _stress(given.stress)}
     if given.whatif is not None:
-        out["whatif"] = WhatifSpec(given.whatif.learner, given.whatif.kinds)
+        out |= {"whatif": WhatifSpec(given.whatif.learner, given.whatif.kinds)}
     return out
 
 
@@ -41,20 +41,21 @@ def to_sections(case: Case, folder: Path) -> dict[str, dict[str, Any]]:
     """As `read` reads them; what stands as it is by default is left out."""
     out: dict[str, dict[str, Any]] = {}
     if case.contract is not None and case.contract_file is not None:
-        out["contract"] = {"file": relative(case.contract_file, folder)}
+        out |= {"contract": {"file": relative(case.contract_file, folder)}}
     elif case.contract is not None:
         from audit.contract.read import to_table
 
-        out["contract"] = {"check": [to_table(c) for c in case.contract.checks]}
+        out |= {"contract": {"check": [to_table(c) for c in case.contract.checks]}}
     if case.stress != StressSpec():
         s = case.stress
-        out["stress"] = {
+        stress = {
             "budget": s.budget,
             "depth": s.depth,
             "kinds": s.kinds or None,
             "columns": s.columns or None,
             "plausible": {k: list(v) for k, v in s.plausible.items()} or None,
         }
+        out |= {"stress": stress}
     if case.whatif != WhatifSpec():
-        out["whatif"] = {"learner": case.whatif.learner, "kinds": case.whatif.kinds or None}
+        out |= {"whatif": {"learner": case.whatif.learner, "kinds": case.whatif.kinds or None}}
     return out

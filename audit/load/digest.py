@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import glob
 import hashlib
-import json
 from pathlib import Path
+
+import msgspec
 
 from audit.errors import DataError, nearest
 
@@ -88,11 +89,20 @@ def unreadable(file: Path, error: OSError) -> DataError:
     )
 
 
+class _Purged(msgspec.Struct, frozen=True):
+    """A line of purged.json."""
+
+    file: str
+    time: str
+    by: str
+    rule: str
+
+
 def removed(file: Path) -> str:
     """When a purge removed this file, by whom and by which rule (reports/purge.py notes it beside); "" if none did."""
     try:
-        notes = json.loads((file.parent / "purged.json").read_bytes())
-        note = next(n for n in reversed(notes) if n["file"] == file.name)
-        return f"deleted on {note['time'][:10]} by {note['by']} ({note['rule']})"
-    except (OSError, ValueError, KeyError, TypeError, StopIteration):
+        notes = msgspec.json.decode((file.parent / "purged.json").read_bytes(), type=list[_Purged])
+        note = next(n for n in reversed(notes) if n.file == file.name)
+        return f"deleted on {note.time[:10]} by {note.by} ({note.rule})"
+    except (OSError, msgspec.MsgspecError, StopIteration):
         return ""

@@ -12,10 +12,9 @@ from audit.errors import CaseError
 from audit.load import schema
 from audit.load.toml import Reader, beside, relative
 from audit.load.written import ENDPOINT, EndpointSection, RegistrySection, endpoint_refused
-from audit.models.served.addresses import WEB, check_address
+from audit.models.served.addresses import PEOPLE, PLACES, WEB, check_address
 from audit.models.served.protocols import PROTOCOLS
 
-_PLACES = ("$rows", "$values", "$columns", "$row")
 _REGISTRY = re.compile(r"mlflow:([^@/:]{1,200})(?:@([^@/:]{1,200})|/([0-9]{1,12}))")
 
 
@@ -63,8 +62,8 @@ def _template(given: EndpointSection, at: Reader) -> str | None:
         )  # fmt: skip
     if request is None:
         return None
-    found = sorted(set(_texts(request)) & set(_PLACES))
-    if not {"$rows", "$values", "$row"} & set(found):
+    found = sorted(set(_texts(request)) & set(PLACES))
+    if not set(PEOPLE) & set(found):
         raise at.wrong("request", 'a template that holds "$rows", "$values" or "$row" where the people go')
     if "$row" in found and given.batch != 1:
         raise at.wrong("request", "batch = 1 beside it, since $row is one person")
@@ -97,9 +96,7 @@ def to_table(spec: EndpointSpec, folder: Path) -> dict[str, Any]:
     for key in ("ca", "answers"):
         if key in out:
             out[key] = relative(out[key], folder)
-    if spec.request is not None:
-        out["request"] = json.loads(spec.request)
-    return out
+    return out if spec.request is None else out | {"request": json.loads(spec.request)}
 
 
 def registry_of(path: str, given: RegistrySection, folder: Path) -> RegistrySpec:

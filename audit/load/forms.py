@@ -38,9 +38,9 @@ def stated(case: Case) -> dict[str, str]:
     good = d.favourable or d.positive or ""
     others = [v for v in book if v not in ("*", good)]
     bad = d.positive if d.positive and d.positive != good else others[0] if len(others) == 1 else ""
-    said = {GOOD: book.get(good, ""), BAD: book.get(bad, "")}
-    said |= {BY + a: d.codes.get(a, {}).get("*", "") for a in d.sensitive}
-    return {**case.about, **{k: v for k, v in said.items() if v}}
+    answers = {GOOD: book.get(good, ""), BAD: book.get(bad, "")}
+    answers |= {BY + a: d.codes.get(a, {}).get("*", "") for a in d.sensitive}
+    return {**case.about, **{k: v for k, v in answers.items() if v}}
 
 
 def made(policy: PolicySection, answers: Mapping[str, Mapping[str, Any]], folder: Path) -> tuple[FormSpec, ...]:

@@ -99,8 +99,8 @@ def with_names(
             expected=f"{len(first)} names in `header`",
             todo="name every column, in the order of the file",
         )
-    said = [f"{name} has no line of names; its columns are called {names[0]} to {names[-1]}."] if not header else []
-    return _line(names, delimiter) + content, said
+    notes = [f"{name} has no line of names; its columns are called {names[0]} to {names[-1]}."] if not header else []
+    return _line(names, delimiter) + content, notes
 
 
 def _line(names: Sequence[str], delimiter: str) -> bytes:

@@ -46,7 +46,7 @@ def made(given: ModelSection, at: Reader, folder: Path) -> ModelSpec:
     kind = kinds[0]
     served = None
     if given.endpoint is not None:
-        served = endpoints.made(given.endpoint, Reader(at.table["endpoint"], ENDPOINT, at.error), folder)
+        served = endpoints.made(given.endpoint, Reader(at.section("endpoint"), ENDPOINT, at.error), folder)
     value = served.url if served is not None else str(at.table[kind])
     if given.threshold is not None and kind == "decision":
         raise CaseError(
@@ -139,7 +139,7 @@ def _classes(given: Mapping[str, Any]) -> dict[str, str]:
 def from_lines(path: Path, lines: str) -> ModelSpec:
     """A model file with further lines as they would stand under [model]. Raises CaseError."""
     try:
-        given = tomllib.loads(lines)
+        table = tomllib.loads(lines)
     except tomllib.TOMLDecodeError as problem:
         raise CaseError(
             "the lines for the model are no TOML",
@@ -147,25 +147,24 @@ def from_lines(path: Path, lines: str) -> ModelSpec:
             expected='lines such as classes = { 0 = "denied", 1 = "approved" }',
             todo="copy the line from the message as it stands, without the quotation marks around it",
         ) from problem
-    if "path" in given:
+    if "path" in table:
         raise CaseError("the lines for the model name a path", expected="the uploaded file", todo="leave out `path`")
-    return read(Reader({"path": path.name, **given}, "the lines for the model", CaseError), path.parent)
+    return read(Reader({"path": path.name, **table}, "the lines for the model", CaseError), path.parent)
 
 
 def to_table(model: ModelSpec, folder: Path) -> dict[str, Any]:
     """As `read` reads it; keys that are not given are left out."""
     if model.outcomes:
         return {"outcomes": True}
+    file = None if model.path is None else relative(model.path, folder)
     where: dict[str, Any] = {
-        "path": None if model.path is None else relative(model.path, folder),
+        "path": file if model.registry is None else model.registry.asked,
         "endpoint": None if model.endpoint is None else endpoints.to_table(model.endpoint, folder),
     }
-    if model.registry is not None:
-        where["path"] = model.registry.asked
     out: dict[str, Any] = {model.kind: where.get(model.kind, model.column)}
-    if model.threshold_given or (model.threshold != 0.5 and model.kind != "decision"):
-        out["threshold"] = model.threshold
+    is_given = model.threshold_given or (model.threshold != 0.5 and model.kind != "decision")
     more = {
+        "threshold": model.threshold if is_given else None,
         "link": model.link,
         "classes": dict(model.classes) or None,
         "python": None if model.python is None else relative(model.python, folder),

@@ -63,10 +63,10 @@ def one_spelling(case: Case, frame: pd.DataFrame, people: npt.NDArray[np.int64] 
         words = {name: " ".join(name.split()).casefold() for name in names}
         if set(words.values()) <= _YES | _NO:
             words = {name: "yes" if word in _YES else "no" for name, word in words.items()}
-        said: dict[str, list[str]] = {}
+        spellings: dict[str, list[str]] = {}
         for name in names:
-            said.setdefault(words[name], []).append(name)
-        twice = [same for same in said.values() if len(same) > 1]
+            spellings.setdefault(words[name], []).append(name)
+        twice = [same for same in spellings.values() if len(same) > 1]
         if twice:
             each = np.ones(len(codes), dtype=np.int64) if people is None else people
             rows = {n: int(each[codes == i].sum()) for i, n in enumerate(names)}

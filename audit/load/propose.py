@@ -99,6 +99,10 @@ class Roles:
     asked: Mapping[str, str] = field(default_factory=dict)
     examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
+    def reason(self, role: str) -> str:
+        """Why, in plain words."""
+        return self.reasons[role]
+
     def to_json(self) -> dict[str, Any]:
         """All of it by name."""
         return {name: getattr(self, name) for name in self.__slots__}
@@ -146,6 +150,10 @@ class _Picker:
                 self.asked[role] = f"Is {chosen.name} the {role}?"
         return chosen
 
+    def ask(self, role: str, question: str) -> None:
+        """A question that nobody but a person can answer."""
+        self.asked[role] = question
+
     def free(self) -> list[Seen]:
         return [c for c in self.seen if c.name not in self.taken]
 
@@ -161,13 +169,15 @@ class _Picker:
             return label, None
         if _DECIDED.search(other.plain):
             # Interviewed and offered: two steps of one process, and neither is what happened in the end.
-            self.asked["label"] = (
-                f"{label.name} and {other.name} both look like decisions. Which one is audited? (`stages` takes both.)"
+            self.ask(
+                "label",
+                f"{label.name} and {other.name} both look like decisions. Which one is audited? (`stages` takes both.)",
             )
             self.taken.discard(other.name)
             self.reasons.pop("outcome")
             return label, None
-        self.reasons["decision"], self.reasons["label"] = self.reasons["label"], self.reasons.pop("outcome")
+        done, happened = self.reasons.pop("label"), self.reasons.pop("outcome")
+        self.reasons |= {"decision": done, "label": happened}
         return other, label
 
 
@@ -192,13 +202,14 @@ def propose_roles(frame: pd.DataFrame) -> Roles:
     time = roles.pick("time", _rank_time)
     cluster = roles.pick("cluster", _rank_cluster)
     if label is None and score is not None and decision is None:
-        asked["label"] = "No outcome column was found. Is what happened to these people recorded?"
+        roles.ask("label", "No outcome column was found. Is what happened to these people recorded?")
     positive = favourable = None
     if (outcome := label or decision) is not None:
         sign = sign_of(outcome.name, outcome.values)
-        positive, favourable, reasons["positive"] = sign.positive, sign.favourable, sign.reason
+        positive, favourable = sign.positive, sign.favourable
+        reasons |= {"positive": sign.reason}
         if favourable is None:
-            asked["favourable"] = sign.question
+            roles.ask("favourable", sign.question)
     return Roles(
         label=_name(label),
         positive=positive,

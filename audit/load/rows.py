@@ -148,9 +148,9 @@ def _renamed(
     why: str,
 ) -> tuple[pd.DataFrame, list[str]]:
     names = pd.array([*meant, None], dtype="str")
-    said = " and ".join(f"{d!r} is read as {m!r}" for d, m in zip(decided, meant, strict=True))
+    renamings = " and ".join(f"{d!r} is read as {m!r}" for d, m in zip(decided, meant, strict=True))
     changed = pd.Series(names.take(codes, allow_fill=False), index=frame.index)
-    return with_columns(frame, {column: changed}), [f"Decisions in {column!r}: {said}, {why}."]
+    return with_columns(frame, {column: changed}), [f"Decisions in {column!r}: {renamings}, {why}."]
 
 
 def missing_words(

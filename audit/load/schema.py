@@ -89,8 +89,8 @@ def _taken(at: Reader, key: str, hint: Any) -> Any:
     if section is not None and isinstance(value, str) and len(kinds) > 1:
         return _taken(at, key, next(k for k in kinds if k is not section))
     if section is not None:
-        if not isinstance(value, dict) and "says" in extra:
-            raise extra["says"](at, key)
+        if not isinstance(value, dict) and (says := extra.get("says")) is not None:
+            raise says(at, key)
         return read(_inner(at, key, at.section(key), extra, f"[{key}]"), section)
     if get_origin(kind) is dict and (item := get_args(kind)[1]) is not Any:
         inner = _inner(at, key, at.section(key), extra, key)
@@ -105,13 +105,14 @@ def _is_section(kind: Any) -> bool:
 
 
 def _inner(at: Reader, key: str, table: Mapping[str, Any], extra: Mapping[str, Any], usual: str, n: int = 0) -> Reader:
-    where = extra["where"].format(key=key, n=n) if "where" in extra else usual
+    named = extra.get("where")
+    where = usual if named is None else named.format(key=key, n=n)
     return Reader(table, where, at.error)
 
 
 def _leaf(at: Reader, key: str, hint: Any, kind: Any, extra: Mapping[str, Any]) -> Any:
-    if "read" in extra:
-        extra["read"](at, key)
+    if (reader := extra.get("read")) is not None:
+        reader(at, key)
     elif get_origin(kind) is Literal and "expected" not in extra:
         at.choice(key, get_args(kind))
     elif get_origin(kind) is dict:

@@ -184,8 +184,8 @@ def _by_words(name: str, values: Sequence[str], side: int, good: list[str], bad:
         denied = [v for v in values if NOT & set(plain(v).split())]
         event = next(v for v in values if v != denied[0]) if len(denied) == 1 else None
         positive = event or (next(v for v in values if v != best) if side < 0 else best)
-        said = good[0] if good else bad[0]
-        return Sign(positive, best, f"{said!r} says by itself what is {'good' if good else 'bad'} for a person")
+        word = good[0] if good else bad[0]
+        return Sign(positive, best, f"{word!r} says by itself what is {'good' if good else 'bad'} for a person")
     if len(good) == 1:
         return Sign(good[0], good[0], f"of its {len(values)} values, {good[0]!r} alone says something good")
     return _asked(name, (good or bad)[0], f"{len(good)} of its {len(values)} values read well")

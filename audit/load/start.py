@@ -77,15 +77,15 @@ def _favourable_line(roles: Roles) -> str:
     """Which value is good for a person, or the question where nobody can read it off."""
     question = roles.asked.get("favourable")
     values = " or ".join(repr(v) for v in roles.examples.get(str(roles.label or roles.decision), ()))
-    why = f"{question} Answer with {values}." if question else roles.reasons["positive"] + "."
+    why = f"{question} Answer with {values}." if question else roles.reason("positive") + "."
     return f"favourable = {write(roles.favourable or OPEN)}  # {why}"
 
 
 def _sensitive_lines(roles: Roles, shown: Callable[[str | None], str]) -> list[str]:
     """Whose groups are compared, why, and which columns may be meant too."""
     out = [f"sensitive = {write(list(roles.sensitive) or [OPEN])}"]
-    out += [f"#   {c}: {roles.reasons[f'sensitive:{c}']}{shown(c)}." for c in roles.sensitive]
-    out += [f"#   possible too: {c}: {roles.reasons[f'sensitive:{c}']}{shown(c)}." for c in roles.possible]
+    out += [f"#   {c}: {roles.reason(f'sensitive:{c}')}{shown(c)}." for c in roles.sensitive]
+    out += [f"#   possible too: {c}: {roles.reason(f'sensitive:{c}')}{shown(c)}." for c in roles.possible]
     if roles.indicators:
         out.append(f"indicators = {write({k: list(v) for k, v in roles.indicators.items()})}")
     if roles.bins:
@@ -97,12 +97,12 @@ def _model_lines(roles: Roles) -> list[str]:
     """Where decisions come from: a column that is there, or the question."""
     out = []
     if roles.decision is not None and roles.decision != roles.label:
-        out.append(f"decision = {write(roles.decision)}  # {roles.reasons['decision']}.")
+        out.append(f"decision = {write(roles.decision)}  # {roles.reason('decision')}.")
     elif roles.score is not None:
         out += [
-            f"score = {write(roles.score)}  # {roles.reasons['score']}.",
+            f"score = {write(roles.score)}  # {roles.reason('score')}.",
             f'threshold = "{OPEN}"  # positive from this score on'
-            if "threshold" in roles.reasons["score"]
+            if "threshold" in roles.reason("score")
             else "threshold = 0.5  # positive from this score on",
         ]
     elif roles.label is not None:
@@ -203,7 +203,7 @@ def from_options(data: Path, given: Given, folder: Path) -> str:
     if roles.cluster is not None and given.cluster is None:
         note = (
             f"# Note: each row is counted as one person. If one value of {roles.cluster!r} is one person "
-            f"({roles.reasons['cluster']}), add --cluster {roles.cluster}: intervals are too narrow without it.\n"
+            f"({roles.reason('cluster')}), add --cluster {roles.cluster}: intervals are too narrow without it.\n"
         )
     return "# Written by `assay audit` from its options.\n" + note + "\n\n".join(blocks) + "\n"
 
@@ -226,31 +226,31 @@ def _data_section(data: Path, given: Given, folder: Path, frame: pd.DataFrame) -
         raise _asked("Is a high score good for the person?", "positive", ("positive", "not positive"))
     else:
         values |= {"positive": given.positive or "positive", "favourable": given.favourable}
-    values["sensitive"] = list(given.sensitive)
+    values |= {"sensitive": list(given.sensitive)}
     bins = dict(given.bins)
     for column in given.sensitive:
         number = column in frame.columns and frame[column].dtype.kind in "iuf"
         if number and column not in bins and frame[column].nunique() > limits.MAX_NUMBERS:
             bins[column] = suggested_bins(frame[column])
-    values["bins"] = {k: list(v) for k, v in bins.items()} or None
+    values |= {"bins": {k: list(v) for k, v in bins.items()} or None}
     values |= {r: getattr(given, r) for r in ("weight", "id", "time", "cluster")}
     return values | {"exclude": list(given.exclude) or None}
 
 
 def _model_section(given: Given, folder: Path) -> dict[str, object]:
     """[model] as given: a file, a column, or the outcomes by themselves."""
-    model: dict[str, object] = {}
+    model: dict[str, object]
     if given.model is not None:
-        model["path"] = _from(folder, given.model.resolve())
+        model = {"path": _from(folder, given.model.resolve())}
     elif given.decision is not None:
-        model["decision"] = given.decision
+        model = {"decision": given.decision}
     elif given.score is not None:
-        model["score"] = given.score
+        model = {"score": given.score}
     else:
-        model["outcomes"] = True
+        model = {"outcomes": True}
     model |= {"threshold": given.threshold, "link": given.link, "classes": _classes(given.classes) or None}
     if given.python is not None:  # not resolved: an environment's interpreter is a link to the system's
-        model["python"] = _from(folder, Path(os.path.abspath(given.python)))
+        model |= {"python": _from(folder, Path(os.path.abspath(given.python)))}
     return model | {"load": given.load, "consent": given.consent}
 
 

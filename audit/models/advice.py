@@ -64,9 +64,9 @@ def of_file(name: str, content: bytes) -> Told | None:
         kind = "zlib"
     if kind is not None:
         return _compressed(name, content, kind)
-    for magics, told in _BY_START:
+    for magics, advice in _BY_START:
         if head.startswith(magics):
-            return told(name, content)
+            return advice(name, content)
     if head.lstrip().startswith((b"<?xml", b"<PMML")):
         return _xml(head)
     return _named(name, head)

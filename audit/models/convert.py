@@ -19,6 +19,7 @@ import pandas as pd
 
 from audit.errors import InputError, ModelError
 from audit.files import canonical, write_whole
+from audit.models.arrays import arrays_in
 from audit.models.own import Environment, OwnWorker
 from audit.models.worker import Worker
 
@@ -29,12 +30,24 @@ FORMATS = {".skops": ("skops", 1e-9), ".onnx": ("onnx", 1e-5)}
 """By the name of the new file: its format, and how far scores may differ (ONNX computes in single precision)."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Made:
+    """What the model's own environment answers: the new file, and what the old one says of the same rows."""
+
+    content: bytes
+    scores: np.ndarray
+    decided: np.ndarray
+
+
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """What was made: the file, and its record, which stands beside it as FILE.json."""
+    """What was made: the file, and its record, which stands beside it as FILE.json. rows: compared; apart: by how much
+    scores differ at most."""
 
     path: Path
     record: dict[str, Any]
+    rows: int
+    apart: float
 
 
 def convert(
@@ -64,8 +77,8 @@ def convert(
             info = worker.info
         made = worker.call("convert", chosen, to=form)
         versions, sha256 = worker.versions, info.sha256
-    content = np.asarray(made["content"]).tobytes()
-    scores, decided = made["scores"], made["decided"]
+    answers = arrays_in(_Made, made)
+    content, scores, decided = answers.content, answers.scores, answers.decided
     with tempfile.TemporaryDirectory() as place:
         new = Path(place) / out.name
         new.write_bytes(content)
@@ -106,7 +119,7 @@ def _written(
     }
     write_whole(out, content)
     write_whole(out.with_name(out.name + ".json"), canonical(record))
-    return Converted(out, record)
+    return Converted(out, record, len(chosen), float(checked.get("largest_difference", 0.0)))
 
 
 def _opened(path: Path, out: Path, frame: pd.DataFrame, features: Sequence[str], allow: Sequence[str]) -> Converted:

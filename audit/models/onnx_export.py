@@ -15,8 +15,10 @@ import numpy as np
 import pandas as pd
 
 from audit.errors import ModelError
+from audit.models.arrays import arrays_in
 from audit.models.loaded import Loaded, one_line
 from audit.models.onnx_trees import Forest, Unsupported, add_histogram, add_lightgbm
+from audit.models.ops import Asked
 from audit.models.protobuf import CLASSES_KEY
 
 TOLERANCE = 1e-5
@@ -42,7 +44,7 @@ def to_onnx(model: Loaded, frame: pd.DataFrame | None, arrays: dict[str, np.ndar
             todo="run `make extra` (or `pip install -r requirements/extra.txt`) and try again; the skops file is whole",
         ) from error
     assert frame is not None
-    positive = str(arrays["positive"].item())
+    positive = arrays_in(Asked, arrays).positive
     writers: dict[str, tuple[Callable[[Any, pd.DataFrame], bytes], ...]] = {
         "skops": (_own, _double, _single), "lightgbm": (_lightgbm,), "xgboost": (_xgboost,),
     }  # fmt: skip

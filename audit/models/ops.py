@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from audit.errors import ModelError, nearest
+from audit.models.arrays import arrays_in
 
 OPERATIONS: dict[str, str] = {
     "answer": "audit.models.ops:answer",
@@ -48,10 +50,17 @@ def class_scores(model: Any, frame: Any, arrays: Any) -> dict[str, Any]:
     return {"scores": model.class_scores(frame)}
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The class that is asked about."""
+
+    positive: str
+
+
 def answer(model: Any, frame: Any, arrays: Any) -> dict[str, Any]:
     """`scores` (n,) of the class `positive`, and `decided` (n,), the place of the class that the model itself decides;
     the latter is left out where nothing in the file decides."""
-    positive = str(arrays["positive"].item())
+    positive = arrays_in(Asked, arrays).positive
     with model.once():
         out = {"scores": np.asarray(model.scores(frame, positive), dtype=np.float64)}
         decided = model.decided(frame)

@@ -27,6 +27,7 @@ from audit.models.hybrids import Hybrids
 from audit.models.loaded import one_line
 from audit.models.process import Child, Limits
 from audit.models.worker import _START_SECONDS, ModelInfo, Rows, Worker, _info
+from audit.values import from_json
 
 FILES_LIMIT = 20_000
 _WORKER = Path(__file__).with_name("own_worker.py")
@@ -130,6 +131,14 @@ def allowed(environment: Environment) -> str:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """What the other interpreter says of itself and of how it may be asked about groups."""
+
+    groups: tuple[Any, ...]
+    versions: dict[str, Any]
+
+
 class OwnWorker(Worker):
     builds_rows = False
     """As `Worker`, for a model that its own interpreter loads. Raises ModelError from `__enter__` where nobody has
@@ -222,8 +231,9 @@ class OwnWorker(Worker):
         return told.fields
 
     def _told(self, fields: dict[str, Any]) -> ModelInfo:
-        self.keys = tuple(str(k) for k in fields["groups"])
-        self.versions = {str(k): one_line(v, 40) for k, v in dict(fields["versions"]).items()}
+        loaded = from_json(_Loaded, fields)
+        self.keys = tuple(map(str, loaded.groups))
+        self.versions = {str(k): one_line(v, 40) for k, v in dict(loaded.versions).items()}
         info = _info(self._environment.load, self._file.sha256, fields)
         return replace(info, notes=(self._said(), *info.notes))
 
@@ -251,10 +261,10 @@ class OwnWorker(Worker):
         held = self._held
         assert held is not None
         with held.lock:
-            told = held.child.ask(self._blocks({"do": "call", "op": "classes"}, self._select(frame), None), 900.0)
+            answer = held.child.ask(self._blocks({"do": "call", "op": "classes"}, self._select(frame), None), 900.0)
         kept = self.info
         self._info = replace(
-            self._told({**told.fields, "isolation": list(kept.isolation)}),
+            self._told({**answer.fields, "isolation": list(kept.isolation)}),
             features=kept.features,
         )
 
@@ -275,9 +285,10 @@ class OwnWorker(Worker):
         assert not isinstance(table, Hybrids)
         more: dict[str, np.ndarray] = {k: v if v.ndim or v.dtype.kind not in "UO" else v.reshape(1)
                                        for k, v in (arrays or {}).items()}  # fmt: skip
-        fields["groups"] = list(self._groups)
+        fields |= {"groups": list(self._groups)}
         if table is not None:
-            fields["columns"], columns = columns_of(table)
+            kinds, columns = columns_of(table)
+            fields |= {"columns": kinds}
             more |= columns
         return wire.pack(fields, more)
 
@@ -298,7 +309,7 @@ def columns_of(frame: pd.DataFrame) -> tuple[list[dict[str, Any]], dict[str, np.
             "the data have columns of the same name", got=", ".join(repr(d) for d in doubled[:12]),
             expected="each name once", todo="rename or drop the doubled columns",
         )  # fmt: skip
-    told: list[dict[str, Any]] = []
+    kinds: list[dict[str, Any]] = []
     arrays: dict[str, np.ndarray] = {}
     for at, name in enumerate(names):
         values = frame.iloc[:, at]
@@ -324,8 +335,8 @@ def columns_of(frame: pd.DataFrame) -> tuple[list[dict[str, Any]], dict[str, np.
             lost = values[values.isna()]
             column |= {"kind": "object", "missing": "none" if len(lost) and lost.iloc[0] is None else "nan"}
             arrays[f"c{at}"] = _json([None if m else v for v, m in zip(values, values.isna(), strict=True)], name)
-        told.append(column)
-    return told, arrays
+        kinds.append(column)
+    return kinds, arrays
 
 
 def _numpy_name(dtype: str) -> str:

@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from audit.errors import ModelError
+from audit.models.arrays import FLOATS, arrays_in
 from audit.models.loaded import Loaded, class_index
 
 _PROBE_ROWS = 400
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """What a fit is asked with: see `refit` and `refit_answer`."""
+
+    labels: np.ndarray
+    sample_weight: FLOATS | None = None
+    parameters: str | None = None
+    seed: int | None = None
+    positive: str = ""
+
+    def configure(self, estimator: Any) -> None:
+        """Its parameters, and the seed where none is set."""
+        if self.parameters is not None:
+            estimator.set_params(**json.loads(self.parameters))
+        if self.seed is not None:
+            _seed(estimator, self.seed)
 
 
 def refit(model: Loaded, frame: pd.DataFrame | None, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
@@ -39,18 +59,15 @@ def refit(model: Loaded, frame: pd.DataFrame | None, arrays: dict[str, np.ndarra
     from audit.models.write import skops_bytes
 
     assert frame is not None
-    target = _target(model, arrays["labels"])
+    asked = arrays_in(Asked, arrays)
+    target = _target(model, asked.labels)
     estimator = clone(model.estimator)
-    if "parameters" in arrays:
-        estimator.set_params(**json.loads(str(arrays["parameters"].item())))
-    if "seed" in arrays:
-        _seed(estimator, int(arrays["seed"].item()))
-    weight = arrays.get("sample_weight")
+    asked.configure(estimator)
+    weight = asked.sample_weight
     rows = frame if model.facts.features is not None else frame.to_numpy()
     keyword, reason = _weight_keyword(estimator)
     effect = -1
     if weight is not None:
-        weight = np.asarray(weight, dtype=np.float64)
         if weight.shape != (len(frame),) or not np.isfinite(weight).all() or (weight < 0).any() or not weight.sum() > 0:
             raise ModelError(
                 "the weights for training cannot be used",
@@ -90,15 +107,13 @@ def refit_answer(model: Loaded, frame: pd.DataFrame | None, arrays: dict[str, np
     from sklearn.base import clone
 
     assert frame is not None
-    learn = len(arrays["labels"])
+    asked = arrays_in(Asked, arrays)
+    learn = len(asked.labels)
     fresh = copy.copy(model)
     fresh.estimator = clone(model.estimator)
-    if "parameters" in arrays:
-        fresh.estimator.set_params(**json.loads(str(arrays["parameters"].item())))
-    if "seed" in arrays:
-        _seed(fresh.estimator, int(arrays["seed"].item()))
+    asked.configure(fresh.estimator)
     rows = frame.iloc[:learn]
-    fresh.estimator.fit(rows if model.facts.features is not None else rows.to_numpy(), _target(model, arrays["labels"]))
+    fresh.estimator.fit(rows if model.facts.features is not None else rows.to_numpy(), _target(model, asked.labels))
     names = [str(c) for c in fresh.estimator.classes_]
     if names != [str(c) for c in model.estimator.classes_]:
         raise ModelError(
@@ -107,9 +122,9 @@ def refit_answer(model: Loaded, frame: pd.DataFrame | None, arrays: dict[str, np
             expected="both outcomes",
             todo="hit fewer rows",
         )
-    asked, positive = frame.iloc[learn:], str(arrays["positive"].item())
-    out = {"scores": np.asarray(fresh.scores(asked, positive), dtype=np.float64)}
-    decided = fresh.decided(asked)
+    rest = frame.iloc[learn:]
+    out = {"scores": np.asarray(fresh.scores(rest, asked.positive), dtype=np.float64)}
+    decided = fresh.decided(rest)
     return out if decided is None else out | {"decided": decided}
 
 

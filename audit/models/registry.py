@@ -171,10 +171,10 @@ def cache() -> Path:
 
 def _fetch(registry: Registry, spec: RegistrySpec, *, runs_code: bool) -> tuple[RegistrySpec, bytes]:
     if spec.alias is not None:
-        told = registry.get("registered-models/alias", name=spec.name, alias=spec.alias)
+        answer = registry.get("registered-models/alias", name=spec.name, alias=spec.alias)
     else:
-        told = registry.get("model-versions/get", name=spec.name, version=str(spec.version))
-    entry = told.get("model_version") if isinstance(told, dict) else None
+        answer = registry.get("model-versions/get", name=spec.name, version=str(spec.version))
+    entry = answer.get("model_version") if isinstance(answer, dict) else None
     version = str((entry or {}).get("version", ""))
     if not entry or not version.isdigit() or (spec.version is not None and version != spec.version):
         raise ModelError(
@@ -183,7 +183,7 @@ def _fetch(registry: Registry, spec: RegistrySpec, *, runs_code: bool) -> tuple[
         )  # fmt: skip
     where = registry.get("model-versions/get-download-uri", name=spec.name, version=version).get("artifact_uri", "")
     folder = _folder(str(where))
-    listed = {f["path"].rpartition("/")[2]: f for f in registry.artifacts(folder)}
+    listed = {str(f.get("path")).rpartition("/")[2]: f for f in registry.artifacts(folder)}
     if "MLmodel" not in listed:
         raise ModelError(
             f"{spec.asked} holds no MLmodel",

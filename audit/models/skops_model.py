@@ -28,11 +28,11 @@ def import_skops() -> Any:
     """
     import sys
 
-    if "skops.io" in sys.modules:
-        return sys.modules["skops.io"]
+    if (loaded := sys.modules.get("skops.io")) is not None:
+        return loaded
     import sklearn.utils
 
-    listed = [name.rsplit(".", 1) for name in sections()["estimators"]]
+    listed = [name.rsplit(".", 1) for name in sections().estimators]
     original = sklearn.utils.all_estimators
     sklearn.utils.all_estimators = lambda *a, **k: [(n, type(n, (), {"__module__": m})) for m, n in listed]
     try:
@@ -55,7 +55,7 @@ class SkopsModel(Loaded):
             put_up(modules(json.loads(archive.read("schema.json"))))
         with warnings.catch_warnings(record=True) as caught, self._versions():
             warnings.simplefilter("always")
-            self.estimator = skops.load(io.BytesIO(content), trusted=[*sections()["reviewed"], *allow])
+            self.estimator = skops.load(io.BytesIO(content), trusted=[*sections().reviewed, *allow])
         check_bounds(self.estimator)
         self._typed = _typed(self.estimator)
         notes = tuple(dict.fromkeys(one_line(w.message) for w in caught))
@@ -210,8 +210,8 @@ def made_with(content: bytes) -> str | None:
             waiting += node
         elif isinstance(node, dict):
             told = node.get("_sklearn_version")
-            if isinstance(told, dict) and isinstance(told.get("content"), str):
-                return one_line(told["content"].strip('"'), 40)
+            if isinstance(told, dict) and isinstance(version := told.get("content"), str):
+                return one_line(version.strip('"'), 40)
             waiting += node.values()
     return None
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 
@@ -64,31 +64,61 @@ class Rule:
     link: str | None
 
 
+class _Inner(msgspec.Struct, frozen=True):
+    """The model inside, or the column that holds its scores."""
+
+    format: str | None
+    sha256: str | None
+    content: str | None
+    column: str | None
+
+
+class _Threshold(msgspec.Struct, frozen=True):
+    group: tuple[str, ...]
+    threshold: float
+
+
+class _Written(msgspec.Struct, frozen=True):
+    """The file as it is written (debias/fit_thresholds.py)."""
+
+    schema: str
+    base: _Inner
+    features: tuple[str, ...]
+    positive: str
+    attributes: tuple[str, ...]
+    bins: dict[str, tuple[float, ...]]
+    default: float
+    probability: bool
+    thresholds: tuple[_Threshold, ...]
+    classes: dict[str, str] | None = None
+    link: str | None = None
+
+
 def read_rule(content: bytes, name: str = "the file") -> Rule:
     """Raises ModelError for what is no whole file of this schema."""
     try:
-        document = json.loads(content)
-        if document["schema"] != SCHEMA:
-            raise ValueError(f"schema {document['schema']!r}")
-        inner = document["base"]
+        written = msgspec.json.decode(content, type=_Written)
+        if written.schema != SCHEMA:
+            raise ValueError(f"schema {written.schema!r}")
+        inner = written.base
         base = None
-        if inner["content"] is not None:
-            body = base64.b64decode(inner["content"], validate=True)
-            if hashlib.sha256(body).hexdigest() != inner["sha256"]:
+        if inner.content is not None:
+            body = base64.b64decode(inner.content, validate=True)
+            if hashlib.sha256(body).hexdigest() != inner.sha256:
                 raise ValueError("the model inside is not the one whose sha256 is named")
-            base = str(inner["format"]), body
+            base = str(inner.format), body
         rule = Rule(
             base,
-            None if inner["column"] is None else str(inner["column"]),
-            tuple(str(f) for f in document["features"]),
-            str(document["positive"]),
-            tuple(str(a) for a in document["attributes"]),
-            {str(a): tuple(float(e) for e in edges) for a, edges in document["bins"].items()},
-            float(document["default"]),
-            bool(document["probability"]),
-            {tuple(str(g) for g in t["group"]): float(t["threshold"]) for t in document["thresholds"]},
-            {str(k): str(v) for k, v in (document.get("classes") or {}).items()},
-            document.get("link"),
+            inner.column,
+            written.features,
+            written.positive,
+            written.attributes,
+            written.bins,
+            written.default,
+            written.probability,
+            {t.group: t.threshold for t in written.thresholds},
+            written.classes or {},
+            written.link,
         )
         if (rule.base is None) == (rule.column is None) or not rule.attributes:
             raise ValueError("neither a model nor a column of scores, or no attribute")
@@ -96,7 +126,7 @@ def read_rule(content: bytes, name: str = "the file") -> Rule:
             raise ValueError("a group has another number of values than there are attributes")
         if not np.isfinite([rule.default, *rule.thresholds.values()]).all():
             raise ValueError("a threshold is no finite number")
-    except (KeyError, TypeError, ValueError, AttributeError, binascii.Error, RecursionError) as error:
+    except (ValueError, msgspec.MsgspecError, binascii.Error, RecursionError) as error:
         raise ModelError(
             f"the group thresholds in {name!r} cannot be read",
             got=f"{type(error).__name__}: {str(error)[:200]}",

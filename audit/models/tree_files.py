@@ -67,8 +67,8 @@ def check_lightgbm(content: bytes) -> None:
         raise _refuse(f"{classes} classes and {each} trees an iteration")
     if "tree_sizes" in header:
         # LightGBM jumps by these; somewhere else there might be a tree that nobody has looked at.
-        told = header["tree_sizes"].split()
-        if told != [str(stop - m.start()) for m, stop in zip(starts, stops, strict=True)]:
+        sizes = header["tree_sizes"].split()
+        if sizes != [str(stop - m.start()) for m, stop in zip(starts, stops, strict=True)]:
             raise _refuse("sizes of trees that lead elsewhere")
     for number, (start, stop) in enumerate(zip(starts, stops, strict=True)):
         _lightgbm_tree(_pairs(content[start.end() : stop], f"tree {number}"), number, most)

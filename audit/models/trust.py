@@ -7,6 +7,7 @@ types. Everything outside `trusted_types.txt` is shown to a person first; skops 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,18 @@ _NEVER_NAMES = frozenset(
 ) | {"operator.methodcaller", "operator.attrgetter"}
 
 
+@dataclass(frozen=True, slots=True)
+class Sections:
+    """The names of `trusted_types.txt`."""
+
+    estimators: tuple[str, ...]
+    skops: tuple[str, ...]
+    reviewed: tuple[str, ...]
+
+
 @cache
-def sections() -> dict[str, tuple[str, ...]]:
-    """The names of `trusted_types.txt` by section: estimators, skops, reviewed."""
+def sections() -> Sections:
+    """The names of `trusted_types.txt` by section."""
     found: dict[str, list[str]] = {}
     current: list[str] = []
     for line in _FILE.read_text(encoding="utf-8").splitlines():
@@ -36,13 +46,13 @@ def sections() -> dict[str, tuple[str, ...]]:
             current = found.setdefault(name.strip("[]"), [])
         else:
             current.append(name)
-    return {section: tuple(names) for section, names in found.items()}
+    return Sections(**{section: tuple(names) for section, names in found.items()})
 
 
 @cache
 def trusted() -> frozenset[str]:
     """All names that need no person's consent."""
-    return frozenset(name for names in sections().values() for name in names)
+    return frozenset((*sections().estimators, *sections().skops, *sections().reviewed))
 
 
 def forbidden(name: str) -> bool:

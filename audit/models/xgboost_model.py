@@ -93,8 +93,8 @@ class XgboostModel(Loaded):
         if best is None or not best.isdecimal() or int(best) + 1 >= rounds:
             return ()
         if self.estimator.attr("scikit_learn") is None:
-            said = f"all {rounds} rounds decide, as Booster.predict does, though the best was round {int(best) + 1}"
-            return (f"training stopped early: {said}; to audit the best, save booster[:{int(best) + 1}]",)
+            note = f"all {rounds} rounds decide, as Booster.predict does, though the best was round {int(best) + 1}"
+            return (f"training stopped early: {note}; to audit the best, save booster[:{int(best) + 1}]",)
         if json.loads(self.estimator.save_config())["learner"]["gradient_booster"]["name"] == "gblinear":
             return ()  # its wrapper predicts with all of it
         self.estimator = self.estimator[: int(best) + 1]

@@ -42,20 +42,11 @@ def duplicates(case: Case, rows: Rows, features: Sequence[str], groups: Sequence
     if label is not None:
         known = rows.frame.loc[rows.audit, label].notna().to_numpy()
         against = _contradicted(person[rows.audit], mine, known)
-    out: dict[str, Any] = {
-        "measured": True,
-        "columns": [*merits, *([label] if label is not None else [])],
-        "rows": len(mine),
-        "repeated": int(again.sum()),
-        "alike": int((count[kind] > 1).sum()),
-        "learned_from": None if rows.train is None else int(learned.sum()),
-        "contradicted": None if label is None else int(against.sum()),
-        "by_group": [],
-    }
+    by_group: list[dict[str, Any]] = []
     for group in groups:
         size = len(group.levels)
         tables = [np.bincount(group.codes, x, minlength=size) for x in (np.ones(len(mine)), again, learned, against)]
-        out["by_group"] += [
+        by_group += [
             {
                 "attribute": [group.attribute],
                 "group": [name],
@@ -66,7 +57,16 @@ def duplicates(case: Case, rows: Rows, features: Sequence[str], groups: Sequence
             }
             for g, name in enumerate(group.levels)
         ]
-    return out
+    return {
+        "measured": True,
+        "columns": [*merits, *([label] if label is not None else [])],
+        "rows": len(mine),
+        "repeated": int(again.sum()),
+        "alike": int((count[kind] > 1).sum()),
+        "learned_from": None if rows.train is None else int(learned.sum()),
+        "contradicted": None if label is None else int(against.sum()),
+        "by_group": by_group,
+    }
 
 
 def _hash(frame: pd.DataFrame) -> npt.NDArray[np.uint64]:

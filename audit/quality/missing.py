@@ -7,6 +7,7 @@ them as values.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,26 @@ from audit import stats
 from audit.gaps import Settings, seed_of
 from audit.quality.codes import Group
 from audit.stats.pairs import named_rates
-from audit.values import UNKNOWN
+from audit.values import UNKNOWN, to_json
 
 WRITTEN = ("?", "-", "--", ".", "N/A", "n/a", "#N/A", "null", "NULL", "nan", "NaN")
 MOST = 20
 """Columns tested, those with the most missing values first; the counts of all are given."""
+
+
+@dataclass(frozen=True, slots=True)
+class MissingGap:
+    """How much more often a column is empty in one group than in another."""
+
+    attribute: tuple[str, ...]
+    column: str
+    value: float | None
+    low: float
+    high: float
+    p_value: float | None
+    highest: tuple[str, ...]
+    lowest: tuple[str, ...]
+    p_adjusted: float | None = None
 
 
 def missing(frame: pd.DataFrame, columns: Sequence[str], groups: Sequence[Group], settings: Settings) -> dict[str, Any]:
@@ -37,17 +53,16 @@ def missing(frame: pd.DataFrame, columns: Sequence[str], groups: Sequence[Group]
     hit = {c: empty[c] | written[c] for c in columns}
     ranked = sorted((c for c in columns if hit[c].any()), key=lambda c: -int(hit[c].sum()))
     by_group: list[dict[str, Any]] = []
-    gaps: list[dict[str, Any]] = []
+    gaps: list[MissingGap] = []
     for group in groups:
         for column in ranked[:MOST]:
             if column != group.attribute:
                 _one(group, column, hit[column], settings, by_group, gaps)
-    for record, p in zip(gaps, _holm([g["p_value"] for g in gaps]), strict=True):
-        record["p_adjusted"] = p
+    adjusted = [replace(g, p_adjusted=p) for g, p in zip(gaps, _holm([g.p_value for g in gaps]), strict=True)]
     return {
         "columns": overall,
         "by_group": by_group,
-        "gaps": gaps,
+        "gaps": [to_json(g) for g in adjusted],
         "tested": min(len(ranked), MOST),
         "with_missing": len(ranked),
         "written_as": list(WRITTEN),
@@ -68,7 +83,7 @@ def _one(
     hit: npt.NDArray[np.bool_],
     settings: Settings,
     by_group: list[dict[str, Any]],
-    gaps: list[dict[str, Any]],
+    gaps: list[MissingGap],
 ) -> None:
     people = np.bincount(group.codes, minlength=len(group.levels)).astype(np.float64)
     count = np.bincount(group.codes, hit, minlength=len(group.levels)).astype(np.float64)
@@ -105,16 +120,16 @@ def _one(
             seed=seed_of(settings, "missing", group.attribute, column), draws=settings.draws, alpha=settings.alpha,
         )  # fmt: skip
         gaps.append(
-            {
-                "attribute": [group.attribute],
-                "column": column,
-                "value": result.value,
-                "low": near,
-                "high": far,
-                "p_value": p,
-                "highest": [group.levels[members[result.highest]]],
-                "lowest": [group.levels[members[result.lowest]]],
-            }
+            MissingGap(
+                (group.attribute,),
+                column,
+                result.value,
+                near,
+                far,
+                p,
+                (group.levels[members[result.highest]],),
+                (group.levels[members[result.lowest]],),
+            )
         )
 
 

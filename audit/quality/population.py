@@ -9,7 +9,7 @@ import numpy as np
 
 from audit import stats
 from audit.cube import Floats, Margin
-from audit.dataset import distances
+from audit.dataset import LABEL_DIFFERENCE, distances
 from audit.values import UNKNOWN
 
 
@@ -57,19 +57,21 @@ def _table(margin: Margin, wanted: dict[str, float], alpha: float) -> dict[str, 
         return out | {"estimable": False, "reason": reason, "groups": [], "distances": {}, "p_value": None}
     share = w / w.sum()
     low, high = stats.wilson(share * effective, np.full(len(w), effective), alpha)
-    out["groups"] = [
-        {
-            "group": [name],
-            "people": int(n[i]),
-            "share": float(share[i]),
-            "low": float(low[i]),
-            "high": float(high[i]),
-            "population": float(expected[i]),
-            "difference": float(share[i] - expected[i]),
-            "ratio": float(share[i] / expected[i]) if expected[i] > 0 else None,
-        }
-        for i, name in enumerate(names)
-    ]
+    out |= {
+        "groups": [
+            {
+                "group": [name],
+                "people": int(n[i]),
+                "share": float(share[i]),
+                "low": float(low[i]),
+                "high": float(high[i]),
+                "population": float(expected[i]),
+                "difference": float(share[i] - expected[i]),
+                "ratio": float(share[i] / expected[i]) if expected[i] > 0 else None,
+            }
+            for i, name in enumerate(names)
+        ]
+    }
     cells = expected > 0
     statistic = float((effective * (share[cells] - expected[cells]) ** 2 / expected[cells]).sum())
     enough = bool((effective * expected[cells] >= 5).all()) and cells.sum() > 1
@@ -83,6 +85,4 @@ def _table(margin: Margin, wanted: dict[str, float], alpha: float) -> dict[str, 
 
 def _distances(data: Floats, population: Floats) -> dict[str, float]:
     """Between the two distributions over groups; KL(data || population)."""
-    found = distances(data, population)
-    del found["difference_in_proportions_of_labels"]
-    return found
+    return {name: value for name, value in distances(data, population).items() if name != LABEL_DIFFERENCE}

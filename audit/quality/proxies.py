@@ -11,6 +11,7 @@ All on at most MOST rows, drawn by the seed from what stands in them. Numbers ar
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from audit import stats
 from audit.gaps import Settings, seed_of
 from audit.quality.codes import Group, Ints, Levels, levels_of
 from audit.quality.draw import dealt, row_digest, sample
-from audit.values import UNKNOWN
+from audit.values import UNKNOWN, to_json
 
 Floats = npt.NDArray[np.float64]
 
@@ -53,7 +54,7 @@ def proxies(
             left.append(feature)
         else:
             coded.append(found)
-    alone: list[dict[str, Any]] = []
+    alone: list[ProxyAlone] = []
     together: list[dict[str, Any]] = []
     for group in groups:
         codes, names, kept = _known(group, place, settings.floor)
@@ -65,10 +66,9 @@ def proxies(
         for c in mine:
             alone.append(_alone(group.attribute, c, codes, names, fold))
         together.append(_together(group, mine, codes, names, fold, settings.alpha))
-    adjusted = stats.benjamini_hochberg(np.array([a["p_value"] for a in alone])).tolist() if alone else []
-    for record, p in zip(alone, adjusted, strict=True):
-        record["p_explore"] = p
-    alone.sort(key=lambda a: (a["attribute"], -a["cramers_v"], a["feature"]))
+    adjusted = stats.benjamini_hochberg(np.array([a.p_value for a in alone])).tolist() if alone else []
+    explored = [replace(a, p_explore=p) for a, p in zip(alone, adjusted, strict=True)]
+    explored.sort(key=lambda a: (a.attribute, -a.cramers_v, a.feature))
     return {
         "measured": True,
         "rows": len(part),
@@ -77,9 +77,25 @@ def proxies(
         "not_used": left,
         "method": "Cramer's V, mutual information and cross-fitted AUC of levels and bands; ridge regression, "
         f"{FOLDS}-fold, without interactions",
-        "features": alone,
+        "features": [to_json(a) for a in explored],
         "together": together,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyAlone:
+    """How far one feature goes with one attribute. p_explore: adjusted by Benjamini and Hochberg over all pairs."""
+
+    attribute: tuple[str, ...]
+    feature: str
+    cramers_v: float
+    mutual_information: float
+    share_of_entropy: float
+    p_value: float
+    auc: float
+    auc_group: tuple[str, ...]
+    rows: int
+    p_explore: float | None = None
 
 
 def _known(group: Group, place: Ints, floor: int) -> tuple[Ints, tuple[str, ...], Ints]:
@@ -93,23 +109,23 @@ def _known(group: Group, place: Ints, floor: int) -> tuple[Ints, tuple[str, ...]
     return table[codes[kept]], tuple(group.levels[g] for g in chosen), kept
 
 
-def _alone(attribute: str, c: Levels, codes: Ints, names: tuple[str, ...], fold: Ints) -> dict[str, Any]:
+def _alone(attribute: str, c: Levels, codes: Ints, names: tuple[str, ...], fold: Ints) -> ProxyAlone:
     table = _table(c.codes, codes, len(c.names), len(names))
     v, information, share, p = (float(x) for x in association(table))
     areas = _areas(_cross_fitted(c, codes, len(names), fold), codes)
     # Of two groups both areas are the same: the larger group is named, whatever the names.
     best = int(np.lexsort((-table.sum(axis=0), -np.round(areas, 9)))[0])
-    return {
-        "attribute": [attribute],
-        "feature": c.column,
-        "cramers_v": float(v),
-        "mutual_information": float(information),
-        "share_of_entropy": float(share),
-        "p_value": float(p),
-        "auc": float(areas[best]),
-        "auc_group": [names[best]],
-        "rows": len(codes),
-    }
+    return ProxyAlone(
+        (attribute,),
+        c.column,
+        float(v),
+        float(information),
+        float(share),
+        float(p),
+        float(areas[best]),
+        (names[best],),
+        len(codes),
+    )
 
 
 def _table(rows: Ints, columns: Ints, r: int, k: int) -> Floats:
@@ -176,12 +192,13 @@ def _together(
     group: Group, mine: Sequence[Levels], codes: Ints, names: tuple[str, ...], fold: Ints, alpha: float
 ) -> dict[str, Any]:
     scores = out_of_fold(mine, codes, len(names), fold)
-    by_group = []
+    by_group, areas = [], []
     for g, name in enumerate(names):
         area, low, high, _ = stats.area_interval(*_counts(scores[:, g], codes == g), alpha)
         by_group.append(
             {"group": [name], "rows": int((codes == g).sum()), "auc": area, "low": float(low), "high": float(high)}
         )
+        areas.append(area)
     weight = np.bincount(codes, minlength=len(names)) / len(codes)
     return {
         "attribute": [group.attribute],
@@ -189,7 +206,7 @@ def _together(
         "reason": None,
         "rows": len(codes),
         "features": len(mine),
-        "auc": float((weight * np.array([b["auc"] for b in by_group])).sum()),
+        "auc": float((weight * np.array(areas)).sum()),
         "by_group": by_group,
     }
 

@@ -48,11 +48,13 @@ def _sentence(found: Regression, gap: PredictionGap) -> str:
         )
     rates = {r.group: r for r in found.rates if (r.metric, r.attribute) == (gap.metric, gap.attribute)}
     high, low = rates[gap.highest or ()], rates[gap.lowest or ()]
-    said = (
+    sentence = (
         f"By {by}: {_LEADS[gap.metric]} {number(high.value)} for {name_of(gap.highest)} ({behind(high)}) and "
         f"{number(low.value)} for {name_of(gap.lowest)} ({behind(low)}); the gap is {number(gap.value)} "
         f"({interval_words(gap, say=number)}; {p})."
     )
     if gap.worse_off:
-        said += f" A {found.favourable} prediction is good for a person: the worse side is {name_of(gap.worse_off)}."
-    return said
+        sentence += (
+            f" A {found.favourable} prediction is good for a person: the worse side is {name_of(gap.worse_off)}."
+        )
+    return sentence

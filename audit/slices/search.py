@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from audit.gaps import Settings, seed_of
 from audit.quality.codes import MISSING, Group, Levels, levels_of
 from audit.quality.draw import dealt, row_digest, sample
 from audit.stats.exact import two_groups
-from audit.values import UNKNOWN
+from audit.values import UNKNOWN, to_json
 
 Mask = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -54,19 +55,19 @@ def search(
     conditions, left_out = _conditions(columns)
     half = dealt(digest[place], 2, seed_of(settings, "halves")) == 0
     considered = 0
-    tested: list[dict[str, Any]] = []
+    tested: list[Tested] = []
     for question, (who, bad) in asked.items():
         here, hit = who[place], (who & bad)[place]
         chosen, count = _best(columns, conditions, half & here, hit)
         considered += count
         tested += [_test(columns, c, ~half & here, hit, question, named, settings.alpha) for c in chosen]
-    adjusted = stats.holm(np.array([t["p_value"] for t in tested])).tolist() if tested else []
+    adjusted = stats.holm(np.array([t.p_value for t in tested])).tolist() if tested else []
     found = [
-        t | {"p_adjusted": p}
+        replace(t, p_adjusted=p)
         for t, p in zip(tested, adjusted, strict=True)
-        if p <= settings.alpha and t["difference"] > 0
+        if p <= settings.alpha and t.difference > 0
     ]
-    found.sort(key=lambda t: (t["p_adjusted"], -t["difference"], str(t["where"])))
+    found.sort(key=lambda t: (t.p_adjusted, -t.difference, str(list(t.where))))
     return {
         "measured": True,
         "rows": len(place),
@@ -77,8 +78,26 @@ def search(
         "least_people": LEAST,
         "conditions_left_out": left_out,
         "method": "searched on one half of the people, tested exactly (Fisher) on the other; Holm over all tested",
-        "found": found,
+        "found": [to_json(t) for t in found],
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """A slice on the other half of the people: `wrong` of `people`, against all others there."""
+
+    question: str
+    where: tuple[dict[str, str], ...]
+    sensitive: tuple[str, ...]
+    people: int
+    wrong: int
+    rate: float
+    rate_of_others: float
+    difference: float
+    low: float | None
+    high: float | None
+    p_value: float
+    p_adjusted: float = 1.0
 
 
 def _conditions(columns: Sequence[Levels]) -> tuple[list[tuple[int, int]], int]:
@@ -137,27 +156,29 @@ def _test(
     question: str,
     named: set[str],
     alpha: float,
-) -> dict[str, Any]:
+) -> Tested:
     members = here.copy()
-    where = []
+    where, sensitive = [], []
     for key in slice_:
         column, level = divmod(key, 100_000)
         members &= columns[column].codes == level
-        where.append({"column": columns[column].column, "value": columns[column].names[level]})
+        name = columns[column].column
+        where.append({"column": name, "value": columns[column].names[level]})
+        sensitive += [name] if name in named else []
     n1, n2 = int(members.sum()), int((here & ~members).sum())
     x1, x2 = int((members & hit).sum()), int((here & ~members & hit).sum())
     both = n1 > 0 and n2 > 0
     low, high = stats.newcombe(x1, n1, x2, n2, alpha) if both else (np.nan, np.nan)
-    return {
-        "question": question,
-        "where": where,
-        "sensitive": [w["column"] for w in where if w["column"] in named],
-        "people": n1,
-        "wrong": x1,
-        "rate": x1 / n1 if n1 else 0.0,
-        "rate_of_others": x2 / n2 if n2 else 0.0,
-        "difference": x1 / n1 - x2 / n2 if both else 0.0,
-        "low": float(low) if both else None,
-        "high": float(high) if both else None,
-        "p_value": float(two_groups(x1, n1, x2, n2)) if both else 1.0,
-    }
+    return Tested(
+        question=question,
+        where=tuple(where),
+        sensitive=tuple(sensitive),
+        people=n1,
+        wrong=x1,
+        rate=x1 / n1 if n1 else 0.0,
+        rate_of_others=x2 / n2 if n2 else 0.0,
+        difference=x1 / n1 - x2 / n2 if both else 0.0,
+        low=float(low) if both else None,
+        high=float(high) if both else None,
+        p_value=float(two_groups(x1, n1, x2, n2)) if both else 1.0,
+    )

@@ -23,7 +23,9 @@ class Corruption:
     """words: for `{column}`, a clause after "if". plausible: how it comes about. of: "number", "text" or "rows".
 
     change: the whole column, altered; (n,) in, (n,) out. savage: the kind of SAVAGE that it is, if any. training: the
-    place in which it is tried on what a model learns from; 0 where it is not.
+    place in which it is tried on what a model learns from; 0 where it is not. incoming: the kind of what-if variants
+    that tries it on what comes in ("" for none), and short: what the variant is called. Of whole rows, copies: how
+    often more they count (-1: not at all); turns: their outcomes are turned.
     """
 
     name: str
@@ -33,6 +35,14 @@ class Corruption:
     savage: str | None = None
     change: Callable[[pd.Series], pd.Series] | None = None
     training: int = 0
+    incoming: str = ""
+    short: str = ""
+    copies: int = 0
+    turns: bool = False
+
+
+GAPS, ERRORS = "incoming gaps", "incoming errors"
+"""The kinds of what-if variants that try a corruption on what comes in (debias/whatif/table.py)."""
 
 
 def _missing(column: pd.Series) -> pd.Series:
@@ -92,6 +102,8 @@ KINDS: dict[str, Corruption] = {
             "missing",
             _missing,
             training=4,
+            incoming=GAPS,
+            short="missing",
         ),
         Corruption(
             "tenth",
@@ -100,6 +112,8 @@ KINDS: dict[str, Corruption] = {
             "a unit or a decimal point lost where two sources are joined",
             "outlier",
             _times(0.1),
+            incoming=ERRORS,
+            short="a tenth",
         ),
         Corruption(
             "tenfold",
@@ -117,6 +131,8 @@ KINDS: dict[str, Corruption] = {
             "outlier",
             _times(5.0),
             training=6,
+            incoming=ERRORS,
+            short="fivefold",
         ),
         Corruption(
             "shifted",
@@ -134,6 +150,8 @@ KINDS: dict[str, Corruption] = {
             "missing",
             _usual,
             training=5,
+            incoming=ERRORS,
+            short="the usual value",
         ),
         Corruption(
             "swapped",
@@ -150,6 +168,8 @@ KINDS: dict[str, Corruption] = {
             "another spelling, another encoding, a new version of a code book",
             None,
             _typo,
+            incoming=ERRORS,
+            short="never seen before",
         ),
         Corruption(
             "duplicate",
@@ -158,6 +178,7 @@ KINDS: dict[str, Corruption] = {
             "two sources joined without a key",
             "duplicate",
             training=3,
+            copies=1,
         ),
         Corruption(
             "dropped",
@@ -166,6 +187,7 @@ KINDS: dict[str, Corruption] = {
             "a join that loses rows, people who do not answer",
             "selection",
             training=2,
+            copies=-1,
         ),
         Corruption(
             "label",
@@ -174,6 +196,7 @@ KINDS: dict[str, Corruption] = {
             "outcomes read from a proxy, follow-up that is not finished",
             "label",
             training=1,
+            turns=True,
         ),
     )
 }

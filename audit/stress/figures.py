@@ -11,6 +11,7 @@ import numpy.typing as npt
 from audit.cube import CodedRows, Floats, Ints, Meaning
 from audit.metrics import ACCURACY, EQUAL_OPPORTUNITY, EQUALIZED_ODDS, Metric, metrics_for, parts_of
 from audit.policy import Policy
+from audit.stress.corrupt import KINDS
 from audit.values import UNKNOWN
 
 CELLS = 6
@@ -201,11 +202,11 @@ def moves_of(figures: Figures, coded: CodedRows, after: Ints | None, kind: str) 
     weight = np.ones(n) if coded.weight is None else coded.weight
     if after is not None:
         label, decision = coded.label, after
-    elif kind == "label":
+    elif KINDS[kind].turns:
         label, decision = np.where(coded.label < 2, 1 - coded.label, coded.label), coded.decision
     else:
         every = np.arange(n)
-        return Moves(every, cell, weight if kind == "duplicate" else -weight)
+        return Moves(every, cell, KINDS[kind].copies * weight)
     to = (figures.joint * 3 + label) * 2 + decision
     rows = np.flatnonzero(to != cell)
     return Moves(

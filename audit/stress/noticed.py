@@ -18,6 +18,7 @@ from audit.contract.records import Contract
 from audit.cube import CodedRows
 from audit.quality import groups_of
 from audit.stress.confirm import take
+from audit.stress.corrupt import Corruption
 from audit.stress.serving import Entry
 from audit.watch.drift import EVERYONE, drifted, reference_of, spend
 from audit.watch.quality import feed_problem
@@ -60,12 +61,12 @@ class Watchers:
     def _look(self, entry: Entry, frame: pd.DataFrame, coded: CodedRows, report: npt.NDArray[np.bool_]) -> Noticed:
         hit, tried = entry.hit, entry.tried
         clean = frame[report].reset_index(drop=True)
-        broken = _corrupted(frame, tried.column, tried.altered, tried.kind.name, hit, self.case.data.label)
+        broken = _corrupted(frame, tried.column, tried.altered, tried.kind, hit)
         dirty = broken[report[broken.index]].reset_index(drop=True)
         line = self._line(self.case.contract, clean, dirty, False) if self.case.contract else None
         line = line or self._line(self.proposal, clean, dirty, True)
         size = min(BATCH, max(50, int(report.sum()) // 2))
-        if tried.kind.name == "label":
+        if tried.kind.turns:
             return Noticed(line, None, size, 0)
         return Noticed(line, self._watch(broken, coded, report, size), size, MOST_BATCHES)
 
@@ -106,9 +107,8 @@ def _corrupted(
     frame: pd.DataFrame,
     column: str | None,
     altered: pd.Series | None,
-    kind: str,
+    kind: Corruption,
     hit: npt.NDArray[np.bool_],
-    label: str | None,
 ) -> pd.DataFrame:
     """All rows with the corruption done to those that are hit; the index says which row of `frame` each is."""
     if column is not None:
@@ -116,11 +116,7 @@ def _corrupted(
         out = frame.copy(deep=False)
         out[column] = frame[column].astype(altered.dtype).where(~hit, altered)
         return out
-    if kind == "dropped":
-        return frame[~hit]
-    if kind == "duplicate":
-        return pd.concat([frame, frame[hit]])
-    return frame
+    return frame[~hit] if kind.copies < 0 else pd.concat([frame, *[frame[hit]] * kind.copies])
 
 
 def reference_rows(case: Case, frame: pd.DataFrame) -> tuple[Any, ...]:

@@ -99,8 +99,8 @@ def serving(case: Case, fed: Fed, spec: StressSpec, settings: Settings) -> Serve
     whole = literals_of(fed.frame, _searched(fed), groups, coded.label, names, about)
     literals = type(whole)(whole.names, whole.holds[searching])
     search = Search(figures, literals, spec.budget, FLOOR, base, mine.weight)
-    tried, said = corruptions(fed, spec, searching)
-    notes += said
+    tried, notes_of_search = corruptions(fed, spec, searching)
+    notes += notes_of_search
     progress.stage("Searching for the worst corruption")
     for number, one in enumerate(tried):
         progress.step(number, len(tried))
@@ -221,7 +221,8 @@ def corruptions(fed: Fed, spec: StressSpec, rows: npt.NDArray[np.bool_] | None =
             got="no model to ask, and no corruption of whole rows"
             if fed.ask is None
             else "no column that any kind fits",
-            expected="a feature of numbers or of categories, or one of duplicate, dropped, label in `kinds`",
+            expected="a feature of numbers or of categories, or one of "
+            f"{', '.join(k.name for k in KINDS.values() if k.of == 'rows')} in `kinds`",
             todo="check `columns`, `kinds` and `plausible` under [stress]",
         )
     return out, notes

@@ -8,7 +8,13 @@ from typing import Any
 
 from audit.errors import InputError
 
-LEARNERS = ("case", "logistic", "boosting")
+OWN, LOGISTIC, BOOSTING = "case", "logistic", "boosting"
+LEARNERS = {
+    OWN: "the case's own pipeline, fitted again",
+    LOGISTIC: "logistic regression",
+    BOOSTING: "gradient boosting",
+}
+"""What a variant can be fitted with, in words."""
 
 
 @dataclass(frozen=True, slots=True)

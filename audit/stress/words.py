@@ -49,20 +49,20 @@ def noticed(entry: Finding) -> str:
     caught, tried = entry.caught, entry.watched
     if tried is None:
         return "only by a contract on the training data"
-    said = "no line of a contract"
+    line = "no line of a contract"
     if caught is not None:
         column = caught.line.get("column")
         kind = next(k for k in caught.line if k not in ("column", "columns", "mostly", "severity", "because"))
-        said = f"the contract's {kind.replace('_', ' ')}" + (f" of {column}" if column else "")
-        said += " (proposed)" if caught.proposed else ""
+        line = f"the contract's {kind.replace('_', ' ')}" + (f" of {column}" if column else "")
+        line += " (proposed)" if caught.proposed else ""
     if entry.watch is not None:
         many = entry.watch.batches
-        said += f"; the watch after {many} batch{'' if many == 1 else 'es'} of {tried.batch:,}"
+        line += f"; the watch after {many} batch{'' if many == 1 else 'es'} of {tried.batch:,}"
     elif tried.batches:
-        said += f"; the watch not within {tried.batches} batches of {tried.batch:,}"
+        line += f"; the watch not within {tried.batches} batches of {tried.batch:,}"
     else:
-        said += "; the watch looks at what comes in, not at outcomes"
-    return said
+        line += "; the watch looks at what comes in, not at outcomes"
+    return line
 
 
 def best_of(entries: Iterable[Finding]) -> list[Finding]:

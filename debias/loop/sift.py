@@ -92,7 +92,7 @@ def contract_sifted(case: Case, frame: pd.DataFrame) -> tuple[pd.DataFrame, tupl
         if rows is None or check.mostly < 1.0:
             continue
         try:
-            _, fails = rows(table, check.columns, check.given)
+            _, fails = rows(table, check.columns, check.parameters)
         except (Cannot, TypeError, ValueError, OverflowError):
             continue  # it is said of the batch as a whole
         work.put(fails, f"the contract: {words_of(check)}")

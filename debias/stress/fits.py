@@ -126,15 +126,16 @@ def _sides(aims: Sequence[Aim], now: Floats) -> tuple[list[int], list[int]]:
 
 def altered(rows: pd.DataFrame, label: Ints, point: Point, hit: npt.NDArray[np.bool_]) -> tuple[pd.DataFrame, Ints]:
     """Training rows and labels with the corruption done to `hit` (n,)."""
-    if point.kind == "label":
+    kind = KINDS[point.kind]
+    if kind.turns:
         return rows, np.where(hit, 1 - label, label)
-    if point.kind == "dropped":
+    if kind.copies < 0:
         return rows[~hit].reset_index(drop=True), label[~hit]
-    if point.kind == "duplicate":
-        at = np.concatenate([np.arange(len(rows)), np.flatnonzero(hit)])
+    if kind.copies > 0:
+        at = np.concatenate([np.arange(len(rows)), *[np.flatnonzero(hit)] * kind.copies])
         return rows.iloc[at].reset_index(drop=True), label[at]
     assert point.column is not None
-    change = KINDS[point.kind].change
+    change = kind.change
     assert change is not None
     new = change(rows[point.column])
     out = rows.copy(deep=False)

@@ -106,11 +106,11 @@ class _Part:
         self.x, self.y, self.p = whole.x[rows], whole.y[rows], whole.p[rows]
 
     def of(self, kind: str, v: Floats, x: Floats | None) -> Floats:
-        if kind == "label":
+        if KINDS[kind].turns:
             return np.asarray(-(2 * self.y - 1) * (self.x @ v))
         drop = (self.p - self.y) * (self.x @ v)
-        if kind in ("dropped", "duplicate"):
-            return np.asarray(drop if kind == "dropped" else -drop)
+        if copies := KINDS[kind].copies:
+            return np.asarray(-copies * drop)
         assert x is not None
         p = 1 / (1 + np.exp(-np.clip(x @ self.whole.theta, -500, 500)))
         return np.asarray(drop - (p - self.y) * (x @ v))

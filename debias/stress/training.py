@@ -114,16 +114,17 @@ def _proposed(bench: Bench, done: Sequence[Fitted], number: int) -> Point | None
     )
     for f in done:
         if np.isfinite(f.worse[aim]):
-            given = {
+            parameters = {
                 "what": f"{f.point.kind}|{f.point.column or ''}",
                 "first": f.point.predicate[0],
                 "second": f.point.predicate[-1],
             }
-            study.add_trial(create_trial(params=given, distributions=sides, value=float(f.worse[aim])))
+            study.add_trial(create_trial(params=parameters, distributions=sides, value=float(f.worse[aim])))
     for _ in range(20):
         asked: Any = study.ask(sides).params
-        kind, column = asked["what"].split("|", 1)
-        predicate = tuple(sorted({asked["first"], asked["second"]}))
+        what, *ends = (asked[side] for side in sides)
+        kind, column = what.split("|", 1)
+        predicate = tuple(sorted(set(ends)))
         point = Point(kind, column or None, predicate if bench.spec.depth > 1 else predicate[:1])
         if int(bench.literals.rows(point.predicate).sum()) >= FLOOR and all(f.point != point for f in done):
             return point

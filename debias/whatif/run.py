@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -19,6 +21,8 @@ from audit.case import Case
 from audit.contract.labels import confident
 from audit.cube import CodedRows, Floats, Ints
 from audit.decide import decide
+from audit.documents import record_in
+from audit.documents.stress import VariantFound, Whatif
 from audit.errors import InputError, ModelError, nearest
 from audit.evidence import tool
 from audit.files import canonical, write_whole
@@ -27,7 +31,8 @@ from audit.load import load_rows
 from audit.stress.confirm import spreads
 from audit.stress.figures import Aim, Figures, aims_of, changed
 from audit.stress.kept import Kept, asked_key
-from audit.stress.spec import LEARNERS
+from audit.stress.spec import BOOSTING, LEARNERS, LOGISTIC, OWN
+from audit.values import to_json
 from debias.refits import refitting
 from debias.task import Task, task_of
 from debias.whatif.boosting import Boosting
@@ -39,6 +44,8 @@ from debias.whatif.table import KINDS, Parts, Variant, variants_of
 SCHEMA = "assay/whatif/1"
 FILE = "whatif.json"
 FLOOR = 10
+PLANS: dict[str, Any] = {LOGISTIC: Linear, BOOSTING: Boosting}
+"""How the learners of Assay's own are fitted."""
 FOLDS = 4
 
 
@@ -73,16 +80,16 @@ def run_whatif(
     kept = Kept("whatif", rows.sha256, passing=case.model.python is not None)
     remembered: tuple[Kept, bytes] | None
     with contextlib.ExitStack() as stack:
-        if wanted in (None, "case"):
+        if wanted in (None, OWN):
             again = stack.enter_context(refitting(task, allow, kept=kept))
             notes += again.notes
         progress.stage("Preparing what the variants share")
-        if wanted in (None, "case"):
-            variants = variants_of(parts, "case", chosen)
+        if wanted in (None, OWN):
+            variants = variants_of(parts, OWN, chosen)
             plan: Any = CaseOwn(parts, again, [v.recipe for v in variants if v.recipe.asked])
-            name, processes, remembered = "case", again.abreast, None
+            name, processes, remembered = OWN, again.abreast, None
         else:
-            plan = Linear(parts) if wanted == "logistic" else Boosting(parts)
+            plan = PLANS[wanted](parts)
             variants = variants_of(parts, wanted, chosen)
             name = wanted
             head = asked_key(wanted, str(seed), parts.train, parts.test, parts.label)
@@ -90,20 +97,24 @@ def run_whatif(
         decided, failed = decisions(plan, variants, processes, remembered)
     seconds = time.perf_counter() - began
     progress.stage("Measuring every variant on the same people")
-    base = plan.decided if name == "case" else (plan.base >= 0.5).astype(np.int64)
-    document = _document(case, task, settings, name, plan.title, base, shipped, variants, decided, failed, chosen)
-    document["notes"] = [*notes, *task.notes]
-    document["data"]["sha256"] = rows.sha256
-    write_whole(out / FILE, canonical(document))
+    base = plan.decided if name == OWN else (plan.base >= 0.5).astype(np.int64)
+    body = canonical(
+        _document(
+            case, task, settings, name, plan.title, base, shipped, variants, decided, failed, chosen, rows.sha256,
+            [*notes, *task.notes],
+        )
+    )  # fmt: skip
+    write_whole(out / FILE, body)
     kept.whole()
-    # How long it took differs from run to run: it is told, and not written.
-    return document | {"seconds": round(seconds, 2)}
+    # What is returned is what was written; how long it took differs from run to run: it is told, and not written.
+    written: dict[str, Any] = json.loads(body)
+    return written | {"seconds": round(seconds, 2)}
 
 
 def check_request(learner: str | None, kinds: Sequence[str]) -> None:
     """Raises InputError for a learner or a kind of variant that there is not."""
     asked: list[tuple[str, Sequence[str], Sequence[str]]] = [
-        ("learner", [learner] if learner else [], LEARNERS),
+        ("learner", [learner] if learner else [], list(LEARNERS)),
         ("kind of variant", kinds, list(KINDS)),
     ]
     for what, given, known in asked:
@@ -211,7 +222,10 @@ def _document(
     decided: dict[str, Ints],
     failed: dict[str, str],
     kinds: Sequence[str],
+    digest: str,
+    notes: Sequence[str],
 ) -> dict[str, Any]:
+    """whatif.json. digest: the SHA-256 of the data."""
     coded = _coded(task, base)
     aims, left = aims_of(case.policy, case.data.sensitive, task.meaning)
     figures = Figures(coded, aims, FLOOR)
@@ -224,8 +238,7 @@ def _document(
 
     now = figures.of(table(base)[None])[0]
     usable = np.flatnonzero(np.isfinite(now))
-    entries: list[dict[str, Any]] = []
-    p: list[float] = []
+    made_variants: list[tuple[Variant, int, list[Counts], list[Change]]] = []
     for variant in variants:
         if variant.name in failed:
             continue
@@ -235,31 +248,27 @@ def _document(
         there = figures.of(cells[None])[0]
         moves = changed(figures, coded, *made)
         sd = spreads(figures, coded, moves, settings.seed) if len(moves.row) else np.zeros(len(aims))
-        values, p_values = _changes(now, there, sd, usable, len(base))
-        p += p_values
-        entries.append(
-            {
-                "variant": variant.name,
-                "kind": variant.kind,
-                "step": KINDS[variant.kind].step,
-                "side": variant.side,
-                "changed": int((mine != base).sum()),
-                "figures": [
-                    v | {"counts": figures.counts(cells, a)} for a, v in zip(usable.tolist(), values, strict=True)
-                ],
-            }
-        )
+        counts = [figures.counts(cells, a) for a in usable.tolist()]
+        changes = _changes(now, there, sd, usable, len(base))
+        made_variants.append((variant, int((mine != base).sum()), counts, changes))
+    p = [np.nan if c.p_value is None else c.p_value for *_, changes in made_variants for c in changes]
     adjusted = iter(stats.holm(p).tolist() if p else [])
-    for entry in entries:
-        for figure in entry["figures"]:
-            found = next(adjusted)
-            figure["p_adjusted"] = None if np.isnan(found) else found
+    entries = [
+        Measured(
+            variant.name, variant.kind, KINDS[variant.kind].step, variant.side, flips,
+            tuple(
+                Figure(**to_json(c), counts=n, p_adjusted=None if np.isnan(found := next(adjusted)) else found)
+                for n, c in zip(counts, changes, strict=True)
+            ),
+        )
+        for variant, flips, counts, changes in made_variants
+    ]  # fmt: skip
     own = figures.of(table(shipped)[None])[0]
     kept = [aims[a] for a in usable]
     return {
         "schema": SCHEMA,
         "case": {"name": case.name, "purpose": case.purpose},
-        "data": {"sha256": "", "rows": len(task.frame), "measured_rows": len(base)},
+        "data": {"sha256": digest, "rows": len(task.frame), "measured_rows": len(base)},
         "asked": {"learner": name, "kinds": list(kinds), "seed": settings.seed},
         "learner": title,
         "learned_rows": len(task.splits.train) + len(task.splits.validation),
@@ -279,50 +288,77 @@ def _document(
             }
             for i, a in zip(usable.tolist(), kept, strict=True)
         ],
-        "variants": entries,
+        "variants": [e.to_json() for e in entries],
         "failed": [{"variant": v, "reason": why} for v, why in failed.items()],
         "multiverse": multiverse(kept, [float(v) for v in own[usable]], entries),
         "not_searched": left,
         "tests": len(p),
+        "notes": list(notes),
     }
 
 
-def _changes(
-    now: Floats, there: Floats, sd: Floats, usable: Ints, people: int
-) -> tuple[list[dict[str, Any]], list[float]]:
+Counts = list[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One figure of one variant, and its change with a paired 95 % interval; None where it cannot be estimated."""
+
+    value: float | None = None
+    change: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p_value: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Figure(Change):
+    """The same with what it follows from, and its p-value adjusted over all variants and figures."""
+
+    counts: Counts = field(default_factory=list)
+    p_adjusted: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One variant; changed: decisions."""
+
+    variant: str
+    kind: str
+    step: str
+    side: str
+    changed: int
+    figures: tuple[Figure, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return to_json(self) | {"figures": [to_json(f) for f in self.figures]}
+
+
+def _changes(now: Floats, there: Floats, sd: Floats, usable: Ints, people: int) -> list[Change]:
     """Change of each figure with a paired 95 % interval, and p-values of "no change"."""
-    out, p = [], []
+    out = []
     for a in usable.tolist():
         change = float(there[a] - now[a])
         if not np.isfinite(change) or not np.isfinite(sd[a]):
-            out.append(dict.fromkeys(("value", "change", "low", "high", "p_value")))
-            p.append(float("nan"))
+            out.append(Change())
             continue
         half = max(1.959963984540054 * float(sd[a]), 3.0 / people if sd[a] == 0 else 0.0)
         chance = 1.0 if sd[a] == 0 else 2 * NormalDist().cdf(-abs(change) / float(sd[a]))
-        p.append(stats.above_nought(chance))
-        out.append(
-            {
-                "value": float(there[a]),
-                "change": change,
-                "low": max(-1.0, change - half),
-                "high": min(1.0, change + half),
-                "p_value": p[-1],
-            }
-        )
-    return out, p
+        p = stats.above_nought(chance)
+        out.append(Change(float(there[a]), change, max(-1.0, change - half), min(1.0, change + half), p))
+    return out
 
 
 def multiverse(
-    aims: Sequence[Aim], shipped: Sequence[float], entries: Sequence[dict[str, Any]]
+    aims: Sequence[Aim], shipped: Sequence[float], entries: Sequence[Measured] | Sequence[VariantFound]
 ) -> list[dict[str, Any]]:
     """How many of the pipelines that could have been built are inside each norm, and where the shipped one stands."""
-    choices = [e for e in entries if e["side"] != "test"]
+    choices = [e for e in entries if e.side != "test"]
     out = []
     for i, aim in enumerate(aims):
         if aim.limit is None:
             continue
-        values = [e["figures"][i]["value"] for e in choices if e["figures"][i]["value"] is not None]
+        values = [v for e in choices if (v := e.figures[i].value) is not None]
         inside = sum(v <= aim.limit if aim.sign > 0 else v >= aim.limit for v in values)
         mine = shipped[i] if np.isfinite(shipped[i]) else None
         better = None if mine is None else sum((v < mine) if aim.sign > 0 else (v > mine) for v in values)
@@ -344,55 +380,54 @@ def multiverse(
 def table(document: dict[str, Any]) -> pd.DataFrame:
     """One row a variant and figure."""
     keys = ("value", "change", "low", "high", "p_adjusted")
+    found = record_in(Whatif, document, FILE)
     return pd.DataFrame(
         [
-            {k: v[k] for k in ("variant", "kind", "side")} | {"figure": a["words"]} | {k: f[k] for k in keys}
-            for v in document["variants"]
-            for a, f in zip(document["aims"], v["figures"], strict=True)
+            {"variant": v.variant, "kind": v.kind, "side": v.side, "figure": a.words} | {k: getattr(f, k) for k in keys}
+            for v in found.variants
+            for a, f in zip(found.aims, v.figures, strict=True)
         ]
     )
 
 
 def lines(document: dict[str, Any]) -> list[str]:
     """The result for a terminal: what clearly moves a figure, the largest change first."""
-    d = document
+    d = record_in(_Timed, document, FILE)
     out = [
-        f"{d['case']['name']}: {len(d['variants'])} variants of {d['learner']}, each measured on the same "
-        f"{d['data']['measured_rows']:,} rows; fitted in {d['seconds']:.1f} s.",
+        f"{d.case.name if d.case else ''}: {len(d.variants)} variants of {d.learner}, each measured on the same "
+        f"{d.data.measured_rows or 0:,} rows; fitted in {d.seconds:.1f} s.",
         "",
     ]
-    for i, aim in enumerate(d["aims"]):
-        clear = [
-            v
-            for v in d["variants"]
-            if v["figures"][i]["p_adjusted"] is not None and v["figures"][i]["p_adjusted"] <= 0.05
-        ]
-        clear.sort(key=lambda v: -abs(v["figures"][i]["change"]))
-        out.append(
-            f"{aim['words']}: {aim['base']:.3f} now; {len(clear)} of {len(d['variants'])} variants clearly move it."
-        )
-        for v in clear[:5]:
-            f = v["figures"][i]
-            out.append(f"- {v['variant']}: {f['value']:.3f} ({f['change']:+.3f}, {f['low']:+.3f} to {f['high']:+.3f})")
+    for i, aim in enumerate(d.aims):
+        clear = [(v, v.figures[i]) for v in d.variants if (p := v.figures[i].p_adjusted) is not None and p <= 0.05]
+        clear.sort(key=lambda found: -abs(found[1].change or 0.0))
+        out.append(f"{aim.words}: {aim.base:.3f} now; {len(clear)} of {len(d.variants)} variants clearly move it.")
+        out += [f"- {v.variant}: {f.value:.3f} ({f.change:+.3f}, {f.low:+.3f} to {f.high:+.3f})" for v, f in clear[:5]]
     out.append("")
-    for m in d["multiverse"]:
-        by = " and ".join(m["attribute"])
+    for m in d.multiverse:
+        by = " and ".join(m.attribute)
         out.append(
-            f"{m['metric'].replace('_', ' ')} {m['kind']} by {by}: {m['inside']} of {m['variants']} pipelines that "
-            f"could have been built are within {m['limit']:g}; "
-            f"{m['better_than_shipped']} are better than the shipped one."
+            f"{m.metric.replace('_', ' ')} {m.kind} by {by}: {m.inside} of {m.variants} pipelines that "
+            f"could have been built are within {m.limit:g}; "
+            f"{m.better_than_shipped} are better than the shipped one."
         )
     return [
         *out,
         "",
         *(f"Not made, {why}: {', '.join(v)}." for why, v in not_made(d).items()),
-        *(f"Note: {n}" for n in d["notes"]),
+        *(f"Note: {n}" for n in d.notes),
     ]
 
 
-def not_made(document: dict[str, Any]) -> dict[str, list[str]]:
+class _Timed(Whatif, frozen=True):
+    """With how long it took."""
+
+    seconds: float = 0.0
+
+
+def not_made(document: Whatif) -> dict[str, list[str]]:
     """The variants that could not be made, by reason."""
     out: dict[str, list[str]] = {}
-    for f in document["failed"]:
-        out.setdefault(f["reason"], []).append(f["variant"])
+    for f in document.failed:
+        out.setdefault(f.reason, []).append(f.variant)
     return out

@@ -14,8 +14,9 @@ import pandas as pd
 
 from audit.cube import Floats, Ints
 from audit.load.values import coded
+from audit.stress.corrupt import ERRORS, GAPS, fits
 from audit.stress.corrupt import KINDS as CORRUPTIONS
-from audit.stress.corrupt import fits
+from audit.stress.spec import BOOSTING, LEARNERS, LOGISTIC, OWN
 from debias.methods.weights import reweigh
 from debias.task import Task
 
@@ -93,7 +94,7 @@ class Kind:
     side: str
     reason: str
     make: Make
-    learners: tuple[str, ...] = ("logistic", "boosting", "case")
+    learners: tuple[str, ...] = tuple(LEARNERS)
 
 
 def _numbers(frame: pd.DataFrame) -> list[str]:
@@ -306,10 +307,10 @@ def _filled(p: Parts) -> Iterator[tuple[str, Recipe]]:
     for c in p.test:
         if not p.test[c].isna().any():
             continue
-        found = {"most usual": p.train[c].mode()}
+        found = [("most usual", p.train[c].mode())]
         if str(c) in _numbers(p.train):
-            found["median"] = pd.Series([p.train[c].astype(np.float64).median()])
-        for how, value in found.items():
+            found.append(("median", pd.Series([p.train[c].astype(np.float64).median()])))
+        for how, value in found:
             if len(value) and pd.notna(value.iloc[0]):
                 filled = p.test[c].astype(np.float64) if how == "median" else p.test[c]
                 yield (
@@ -340,28 +341,23 @@ def _seeds(p: Parts) -> Iterator[tuple[str, Recipe]]:
             yield f"another draw of people, {number}", Recipe(rows=rows, seed=p.seed + number)
 
 
-def _asked(names: Sequence[str]) -> Make:
+def _asked(incoming: str) -> Make:
+    """Of each column, the corruptions that the table of corruptions tries on what comes in."""
+
     def make(p: Parts) -> Iterator[tuple[str, Recipe]]:
+        mine = [kind for kind in CORRUPTIONS.values() if kind.incoming == incoming]
+        kinds = sorted(mine, key=lambda kind: kind.of == "any")
         for c in p.test.columns:
-            for name in names:
-                kind = CORRUPTIONS[name]
+            for kind in kinds:
                 if not fits(kind, p.test[c]):
                     continue
                 assert kind.change is not None
                 altered = kind.change(p.test[c])
                 if not altered.equals(p.test[c]):
-                    yield f"{c}: {_SHORT[name]} in what comes in", Recipe(asked={str(c): altered})
+                    yield f"{c}: {kind.short} in what comes in", Recipe(asked={str(c): altered})
 
     return make
 
-
-_SHORT = {
-    "missing": "missing",
-    "tenth": "a tenth",
-    "fivefold": "fivefold",
-    "typo": "never seen before",
-    "usual": "the usual value",
-}
 
 KINDS: dict[str, Kind] = {
     k.name: k
@@ -375,31 +371,23 @@ KINDS: dict[str, Kind] = {
             _proxies,
         ),
         Kind("imputation", "cleaning", "train", "How were gaps filled?", _impute),
-        Kind(
-            "encoding", "preparation", "train", "How were categories made numbers?", _encode, ("logistic", "boosting")
-        ),
+        Kind("encoding", "preparation", "train", "How were categories made numbers?", _encode, (LOGISTIC, BOOSTING)),
         Kind("rare", "preparation", "train", "Were rare categories kept apart?", _rare),
-        Kind("scaling", "preparation", "train", "How were numbers scaled?", _scale, ("logistic",)),
-        Kind("shape", "preparation", "train", "Were numbers transformed?", _shape, ("logistic", "case")),
+        Kind("scaling", "preparation", "train", "How were numbers scaled?", _scale, (LOGISTIC,)),
+        Kind("shape", "preparation", "train", "Were numbers transformed?", _shape, (LOGISTIC, OWN)),
         Kind("outliers", "cleaning", "train", "What was done about extreme values?", _outliers),
         Kind("groups", "data", "train", "What if a group had been smaller, or not there?", _groups),
         Kind("labels", "data", "train", "What if outcomes of a group were partly wrong?", _labels),
         Kind("cleaning", "cleaning", "train", "What if outcomes that look wrong were cleaned?", _cleaned),
         Kind("repeats", "cleaning", "train", "Were repeated rows learned from twice?", _repeated),
-        Kind("weights", "fitting", "train", "What if rows were weighted?", _weights, ("logistic", "boosting")),
+        Kind("weights", "fitting", "train", "What if rows were weighted?", _weights, (LOGISTIC, BOOSTING)),
         Kind("seeds", "fitting", "train", "How much is the draw of the training data?", _seeds),
         Kind("thresholds", "deciding", "decide", "Where was the line drawn?", _thresholds),
         Kind("people", "serving", "test", "What if other shares of people came?", _sizes),
         Kind("measuring", "measuring", "test", "What if outcomes that look wrong are?", _doubted),
         Kind("filling", "serving", "test", "What if gaps were filled before the model is asked?", _filled),
-        Kind("incoming gaps", "serving", "test", "What if a field is not filled in any more?", _asked(("missing",))),
-        Kind(
-            "incoming errors",
-            "serving",
-            "test",
-            "What if a field comes in otherwise?",
-            _asked(("tenth", "fivefold", "typo", "usual")),
-        ),
+        Kind(GAPS, "serving", "test", "What if a field is not filled in any more?", _asked(GAPS)),
+        Kind(ERRORS, "serving", "test", "What if a field comes in otherwise?", _asked(ERRORS)),
     )
 }
 

@@ -124,7 +124,7 @@ def _provenance(
                 "method": mitigation.method,
                 "parameters": mitigation.parameters,
                 "seed": mitigation.seed,
-                "splits": mitigation.splits,
+                "splits": msgspec.to_builtins(mitigation.splits),
             },
             "internalParameters": {"tool": msgspec.to_builtins(made_with)},
             "resolvedDependencies": [_resource(name, digest) for name, digest in inputs if digest],

@@ -86,7 +86,7 @@ def tried(sources: Sources) -> Section:
             else "No mitigation has been tried."
         )
         return Section("tried", title, (Notice(said),))
-    test = words.part(m.splits, "test", m.notes)
+    test = words.part(m.splits.test, m.notes)
     blocks: list[Block] = [
         Paragraph(
             f"{m.title}: {m.words} The figures are of {test} {unit(sources.evidence.data)} that neither model "

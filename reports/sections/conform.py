@@ -4,24 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from audit.conform import AIF360, CLARIFY, TOOLS
 from audit.documents.evidence import Conformed, Evidence
 from audit.documents.rows import Individual
 from reports import words
 from reports.blocks import Block, Heading, Paragraph, Table
 from reports.sections import find
-
-NAMES = {"clarify": "Clarify", "aif360": "AIF360", "fairlearn": "fairlearn"}
-SHOWN = {
-    "clarify": ("CI", "DPL", "KL", "JS", "DPPL", "DI", "RD", "AD", "CDDL", "CDDPL"),
-    "aif360": (
-        "mean_difference", "statistical_parity_difference", "disparate_impact", "equal_opportunity_difference",
-        "average_odds_difference", "theil_index",
-    ),
-    "fairlearn": (
-        "demographic_parity_difference", "demographic_parity_ratio", "equal_opportunity_difference",
-        "equalized_odds_difference",
-    ),
-}  # fmt: skip
 
 
 def rows_of(found: Sequence[Conformed], individual: Individual | None = None) -> list[tuple[str, str, str, str]]:
@@ -29,21 +17,23 @@ def rows_of(found: Sequence[Conformed], individual: Individual | None = None) ->
     near = individual.neighbours if individual is not None else None
     flipped = near.clarify_flip_test.values if near is not None and near.clarify_flip_test is not None else ()
     of_rows: list[tuple[str, str, str, str]] = []
-    asked = [(v.attribute, v.group) for v in found if v.tool == "clarify"]
+    asked = [(v.attribute, v.group) for v in found if v.tool == CLARIFY]
     for f in flipped:
         if (f.attribute, f.group) not in asked:
             continue
         who = f"{words.by(f.attribute)}: {words.name_of(f.group)}"
-        of_rows.append((NAMES["clarify"], "FT", who, words.number(f.value)))
+        of_rows.append((TOOLS[CLARIFY].title, "FT", who, words.number(f.value)))
     if near is not None and near.aif360_consistency is not None:
-        of_rows.append((NAMES["aif360"], "consistency", "everyone", words.number(near.aif360_consistency)))
+        of_rows.append((TOOLS[AIF360].title, "consistency", "everyone", words.number(near.aif360_consistency)))
     out = []
     for v in found:
         if len(v.attribute) != 1:
             continue
         who = words.by(v.attribute) + (f": {words.name_of(v.group)}" if v.group else "")
-        out += [(NAMES[v.tool], name, who, words.number(v.values[name])) for name in SHOWN[v.tool] if name in v.values]
-    return sorted([*out, *of_rows], key=lambda r: list(NAMES.values()).index(r[0]))
+        tool = TOOLS[v.tool]
+        out += [(tool.title, name, who, words.number(v.values[name])) for name in tool.shown if name in v.values]
+    titles = [tool.title for tool in TOOLS.values()]
+    return sorted([*out, *of_rows], key=lambda r: titles.index(r[0]))
 
 
 def blocks(evidence: Evidence) -> list[Block]:
@@ -56,7 +46,7 @@ def blocks(evidence: Evidence) -> list[Block]:
         if len(v.attribute) == 1:
             first.setdefault((v.tool, *v.attribute), v)
     rows = rows_of(list(first.values()), evidence.individual)
-    said = " ".join(f"{NAMES[t]}: {text}." for t, text in found.tools.items())
+    said = " ".join(f"{TOOLS[t].title}: {text}." for t, text in found.tools.items())
     return [
         Heading("In the words of other tools"),
         Paragraph(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from audit.dataset import MEASURES
 from audit.documents.base import Names
 from audit.documents.evidence import Evidence
 from audit.metrics import BASE_RATE
@@ -11,16 +12,6 @@ from reports import charts, words
 from reports.blocks import Block, Figure, Heading, Lead, Notice, Section, Sources, Table
 from reports.sections import find, quality
 
-NAMES = (
-    ("class_imbalance", "Class imbalance"),
-    ("difference_in_proportions_of_labels", "Label difference"),
-    ("kl_divergence", "KL"),
-    ("js_divergence", "JS"),
-    ("lp_norm", "L2"),
-    ("total_variation_distance", "TVD"),
-    ("kolmogorov_smirnov", "KS"),
-    ("conditional_demographic_disparity", "CDD"),
-)
 MOST_NOTES = 20
 
 
@@ -120,10 +111,10 @@ def _measures(evidence: Evidence, attribute: Names) -> Table | None:
         return None  # class imbalance alone, which the shares of the table above say
     for group in groups[: find.MOST_ROWS]:
         mine = {r.metric: r for r in records if tuple(r.group) == group}
-        rows.append((words.name_of(group), *(words.number(mine[m].value) if m in mine else "–" for m, _ in NAMES)))
+        rows.append((words.name_of(group), *(words.number(mine[m].value) if m in mine else "–" for m in MEASURES)))
     return Table(
         f"Measures of the data by {words.by(attribute)}, each group against everyone else",
-        ("Group", *(n for _, n in NAMES)),
+        ("Group", *(row.short for row in MEASURES.values())),
         tuple(rows),
         "Descriptions of these rows, without interval. Nought means no difference. A dash means not estimable; the "
         "evidence says why, and names each formula. Class imbalance runs from −1 (everyone) to 1 (no one). Label "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from audit.documents.base import Names
-from audit.documents.mitigation import Arm, Change, Mitigation
+from audit.documents.mitigation import ARMS, Arm, Change, Mitigation
 from audit.findings import NormResult
 from audit.metrics import (
     ACCURACY,
@@ -21,7 +21,6 @@ from reports import charts, words
 from reports.blocks import Block, Figure, Heading, Notice, Paragraph, Section, Sources, Table
 from reports.sections import find, measures, search
 
-ARMS = (("original", "original"), ("matched", "original, threshold moved"), ("candidate", "candidate"))
 MOST_CHANGES = 15
 BASELINE = Paragraph(
     "The second column is the original model with nothing changed but its threshold, moved so that it "
@@ -43,7 +42,7 @@ def section(sources: Sources) -> Section:
 
 
 def _body(m: Mitigation) -> list[Block]:
-    train, validation, test = (words.part(m.splits, n, m.notes) for n in ("train", "validation", "test"))
+    train, validation, test = (words.part(n, m.notes) for n in (m.splits.train, m.splits.validation, m.splits.test))
     blocks: list[Block] = [
         Paragraph(
             f"Method: {m.title}. {m.words} Source: {m.source}. It learned from {train} rows, "
@@ -100,7 +99,7 @@ def _shown(value: str | float) -> str:
 def arms_of(m: Mitigation, *, alone: bool = False) -> Table:
     """Original, baseline and candidate over everyone, and their gaps; alone: by single attributes only."""
     measured = m.arms.present()
-    present = [(k, n) for k, n in ARMS if k in measured]
+    present = [(k, n) for k, n in ARMS.items() if k in measured]
     arms = [measured[k] for k, _ in present]
     rows: list[tuple[str, ...]] = [
         (words.capital(words.metric(name)), *(words.rate_cell(find.rate(a, name, (), ())) for a in arms))
@@ -257,7 +256,7 @@ def _change(c: Change) -> tuple[str, ...]:
 
 def present_in(m: Mitigation) -> list[tuple[str, str]]:
     """The arms that were measured: key and name."""
-    return [(k, n) for k, n in ARMS if k in m.arms.present()]
+    return [(k, n) for k, n in ARMS.items() if k in m.arms.present()]
 
 
 def selected_by(m: Mitigation, attribute: Names) -> dict[str, dict[Names, Rate]]:

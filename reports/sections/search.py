@@ -22,7 +22,9 @@ def blocks(sources: Sources) -> list[Block]:
         return []
     on = front_of(s)
     asked = s.asked
-    train, choose, judge, test = (words.part(s.splits, n, s.notes) for n in ("train", "choose", "judge", "test"))
+    train, choose, judge, test = (
+        words.part(n, s.notes) for n in (s.splits.train, s.splits.choose, s.splits.judge, s.splits.test)
+    )
     methods = sorted({str(t.title).lower() for t in s.trials})
     out: list[Block] = [
         Heading("The search"),

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from audit.documents.mitigation import ARMS
 from audit.errors import AssayError, VerificationError, VerifiedInPart
 
 OK, FAILED, PART, SKIPPED = "ok", "failed", "in part", "not checked"
@@ -50,7 +51,7 @@ def field_named(name: object) -> str:
 
 def arm_named(name: object) -> str:
     """An arm of a mitigation by its name where it is one that Assay gives."""
-    return str(name) if name in ("original", "matched", "candidate") else "of another name"
+    return str(name) if name in ARMS else "of another name"
 
 
 def _told(value: object) -> str:

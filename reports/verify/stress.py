@@ -88,7 +88,7 @@ def check_whatif(files: Mapping[str, bytes]) -> str:
                 )
         kept = [Aim(a.metric, a.attribute, a.kind, a.limit) for a in found.aims]
         own = [np.nan if a.shipped is None else a.shipped for a in found.aims]
-        again = multiverse(kept, own, document["variants"])
+        again = multiverse(kept, own, found.variants)
         for number, (got, norm) in enumerate(zip(found.multiverse, again, strict=True), 1):
             compared += _same(f"norm {number} of the variants", [(k, getattr(got, k), v) for k, v in norm.items()])
     except (AssayError, TypeError, ValueError, KeyError, IndexError, ArithmeticError, AttributeError) as error:

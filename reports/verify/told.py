@@ -111,7 +111,7 @@ def _mitigation(made: Mitigation, evidence: Evidence) -> Iterator[tuple[str, Any
             from audit.cube_json import margins_from_json
 
             whole = next(m for m in margins_from_json(cube) if m.attribute == ())
-            yield f"the people of the arm {arm_named(name)}", made.splits["test"], int(whole.rows.sum())
+            yield f"the people of the arm {arm_named(name)}", made.splits.test, int(whole.rows.sum())
     yield from _overall(made.arms)
     yield from _changes(made)
     yield from _aim(made)

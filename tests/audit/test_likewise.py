@@ -87,9 +87,9 @@ def drawn(rng: np.random.Generator, effect: float, strata: int = 8) -> np.ndarra
 def test_the_interval_of_the_difference_holds(effect: float) -> None:
     rng = np.random.default_rng(int(effect * 100))
     found = [mantel_haenszel(drawn(rng, effect), 0.05) for _ in range(600)]
-    inside = np.mean([f["low"] <= effect <= f["high"] for f in found])
+    inside = np.mean([f.low <= effect <= f.high for f in found])
     assert 0.925 <= inside <= 0.975
-    assert abs(np.mean([f["value"] for f in found]) - effect) < 0.01
+    assert abs(np.mean([f.value for f in found]) - effect) < 0.01
 
 
 def test_odds_ratio_and_tests_are_those_of_scipy_and_by_hand() -> None:
@@ -99,11 +99,11 @@ def test_odds_ratio_and_tests_are_those_of_scipy_and_by_hand() -> None:
     found = mantel_haenszel(table)
     x1, n1, x2, n2 = table.T.astype(float)
     odds = (x1 * (n2 - x2) / (n1 + n2)).sum() / (x2 * (n1 - x1) / (n1 + n2)).sum()
-    assert found["odds_ratio"] == pytest.approx(odds)
+    assert found.odds_ratio == pytest.approx(odds)
     expected = n1 * (x1 + x2) / (n1 + n2)
     variance = n1 * n2 * (x1 + x2) * (n1 + n2 - x1 - x2) / ((n1 + n2) ** 2 * (n1 + n2 - 1))
     statistic = (x1 - expected).sum() ** 2 / variance.sum()
-    assert found["p_value"] == pytest.approx(chi2.sf(statistic, 1), rel=1e-6)
+    assert found.p_value == pytest.approx(chi2.sf(statistic, 1), rel=1e-6)
 
 
 def test_kitagawa_adds_up_and_its_interval_holds() -> None:
@@ -116,8 +116,8 @@ def test_kitagawa_adds_up_and_its_interval_holds() -> None:
         table = np.stack([rng.binomial(n1, truth[:, 0]), n1, rng.binomial(n2, truth[:, 2]), n2], axis=1)
         found = kitagawa(table, 0.05, seed, 400)
         raw = table[:, 0].sum() / 400 - table[:, 2].sum() / 400
-        assert found["mix"] + found["within"] == pytest.approx(raw)
-        held += found["low"] <= mix <= found["high"]
+        assert found.mix + found.within == pytest.approx(raw)
+        held += found.low <= mix <= found.high
     assert 0.92 <= held / 200 <= 0.985
 
 
@@ -132,8 +132,8 @@ def test_the_adjusted_gap_is_that_of_scikit_learn() -> None:
     found = regression_adjusted(columns, second, y, None, None)
     model = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(np.column_stack([second, columns]), y)
     p = [model.predict_proba(np.column_stack([np.full(n, s), columns]))[:, 1].mean() for s in (0, 1)]
-    assert found["value"] == pytest.approx(p[0] - p[1], abs=1e-5)
-    assert found["low"] < found["value"] < found["high"]
+    assert found.value == pytest.approx(p[0] - p[1], abs=1e-5)
+    assert found.low < found.value < found.high
 
 
 @pytest.mark.parametrize("rows", [1, 5])
@@ -146,7 +146,7 @@ def test_the_adjusted_interval_holds_with_repeated_people(rows: int) -> None:
         found = regression_adjusted(
             level[:, None].astype(float), second, y, None, np.repeat(np.arange(250), rows) if rows > 1 else None
         )
-        held += found["low"] <= truth <= found["high"]
+        held += found.low <= truth <= found.high
     assert 0.89 <= held / 120 <= 0.99
 
 

@@ -16,7 +16,7 @@ from audit.gaps import Settings
 from audit.load import load_case
 from audit.measure import measure
 from audit.publish import publish_files
-from audit.publish_rows import thin
+from audit.quality.table import thin
 from audit.run import run_audit
 
 

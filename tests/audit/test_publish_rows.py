@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.publish_rows import thin
+from audit.quality.table import thin
 
 FLOOR = 10
 

@@ -19,7 +19,7 @@ import pytest
 from audit.case import Case, DataSpec, ModelSpec
 from audit.cube_json import margins_from_json
 from audit.errors import CaseError, DataError, GateBroken, InputError
-from audit.evidence import measures_from_json, sha256
+from audit.evidence import sha256
 from audit.gaps import Settings
 from audit.load import load_policy, load_rows
 from audit.measure import measure
@@ -184,7 +184,7 @@ def test_the_mitigated_model_can_be_audited_again_with_the_same_figures(
     arm = reweighed["arms"]["candidate"]
     assert audit.evidence["rates"] == arm["rates"]
     assert audit.evidence["gaps"] == arm["gaps"]
-    assert measures_from_json(audit.evidence).counts
+    assert audit.evidence["counts"] == arm["counts"]
 
 
 @pytest.mark.usefixtures("here")

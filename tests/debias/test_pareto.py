@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from audit import stats
 from audit.case import Case, DataSpec, ModelSpec
 from audit.cube_json import margins_from_json
+from audit.documents import record_in
 from audit.errors import DataError, InputError, ModelError
 from audit.evidence import sha256
 from audit.gaps import Settings
@@ -26,7 +27,7 @@ from audit.policy import Norm, Policy
 from debias import pareto, pareto_figures, pareto_space
 from debias.methods.method import CONSTRAINTS
 from debias.pareto import run_search, table_of, without_test
-from debias.pareto_figures import figures_again, figures_of, front_of, place
+from debias.pareto_figures import Placed, figures_again, figures_of, front_of, place
 from debias.pick import pick
 from debias.task import task_of
 
@@ -205,7 +206,9 @@ def test_every_figure_follows_from_the_counts_and_the_front_from_the_figures(
         again = figures_again(searched, entry["counts"])
         assert {k: entry[k] for k in again} == again
         assert entry["gap"]["low"] <= entry["gap"]["value"] <= entry["gap"]["high"]
-    assert [t["front"] for t in searched["trials"]] == front_of([place(t) for t in searched["trials"]])
+    assert [t["front"] for t in searched["trials"]] == front_of(
+        [place(record_in(Placed, t, "search.json")) for t in searched["trials"]]
+    )
     assert [t["trial"] for t in searched["trials"]] == list(range(1, 10))
     assert len({json.dumps(t["parameters"]) for t in searched["trials"]}) == 9
     assert "seconds" not in json.dumps(searched)

@@ -228,5 +228,5 @@ def test_the_cover_says_a_bound_and_what_rests_on_rows_is_counted_without_them(f
 
 def test_the_chapters_say_that_a_part_is_rounded(files: dict[str, bytes]) -> None:
     made = json.loads(files["mitigation.json"])
-    assert words.part(made["splits"], "test", made["notes"]).startswith("up to ")
-    assert words.part(made["splits"], "test", []) == f"{made['splits']['test']:,}"
+    assert words.part(made["splits"]["test"], made["notes"]).startswith("up to ")
+    assert words.part(made["splits"]["test"], []) == f"{made['splits']['test']:,}"

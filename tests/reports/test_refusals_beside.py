@@ -106,29 +106,37 @@ def test_a_monitoring_of_another_number_of_batches(small: Reports, pki: Pki) -> 
 
 
 def test_a_choice_of_a_candidate_that_nobody_tried(small: Reports, pki: Pki) -> None:
-    cube, asked = json.loads(small.files["cube.json"]), {"constraint": "demographic_parity", "attributes": ["sex"]}
-    settings = json.loads(small.files["evidence.json"])["settings"]
-    search: dict[str, Any] = {"asked": asked | {"seed": 0}, "settings": settings, "trials": [], "counts": cube}
+    cube, settings = json.loads(small.files["cube.json"]), json.loads(small.files["evidence.json"])["settings"]
+    asked = {"constraint": "demographic_parity", "metric": "selection_rate", "attributes": ["sex"], "seed": 0}
+    search: dict[str, Any] = {"asked": asked, "settings": settings, "trials": [], "counts": cube}
     search["original"] = figures_again(search, cube["margins"]) | {"counts": cube["margins"]}
     data = canonical(search)
-    choice = {"search": {"sha256": hashlib.sha256(data).hexdigest()}, "trial": 7}
+    choice = {
+        "search": {"file": "search.json", "sha256": hashlib.sha256(data).hexdigest()}, "trial": 7, "on_front": True,
+        "reason": "x", "by": "x", "time": "x", "looked_at": 0, "same_model": True,
+    }  # fmt: skip
     files = {**small.files, "search.json": data}
     assert "search" in dict(lines_of(kit.report(files, pki.auditor), "ok"))
-    files["mitigation.json"] = canonical({"choice": choice})
+    files["mitigation.json"] = canonical(comparison(small) | {"cubes": {}, "choice": choice})
     assert ("search", "the candidate picked is not in the search") in failures(kit.report(files, pki.auditor))
 
 
-def test_a_cube_of_an_arm_that_is_none(small: Reports, pki: Pki) -> None:
+def comparison(small: Reports) -> dict[str, Any]:
+    """mitigation.json in form, about nobody."""
     told = json.loads(small.files["evidence.json"])
     arm: dict[str, Any] = {"rates": [], "gaps": [], "counts": []}
-    made = {
+    return {
         "schema": "assay/mitigation/1", "method": "x", "title": "X", "stage": "pre", "notice": None, "seed": 0,
         "needs_sensitive_at_decision": False, "case": told["case"], "data": told["data"], "base": told["model"],
-        "model": {"file": "x", "sha256": "0" * 64}, "splits": {"test": 1}, "parameters": {}, "changes": [],
+        "model": {"file": "x", "sha256": "0" * 64}, "parameters": {}, "changes": [],
+        "splits": {"train": 1, "validation": 1, "test": 1, "made_by": "seed"},
         "constraint": {"name": "x", "metric": "x", "tolerance": 0.1, "by": []}, "flips": [],
         "arms": {"original": arm, "candidate": arm},
     }  # fmt: skip
-    pdf = beside("mitigation.json", made | {"cubes": {"original": {}}})(small, pki)
+
+
+def test_a_cube_of_an_arm_that_is_none(small: Reports, pki: Pki) -> None:
+    pdf = beside("mitigation.json", comparison(small) | {"cubes": {"original": {}}})(small, pki)
     assert ("totals", "the embedded cube cannot be read") in failures(pdf)
 
 

@@ -7,6 +7,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from audit.errors import CaseError
 
+PEOPLE = ("$rows", "$values", "$row")
+"""What stands in a template where the people go: a list of objects, a list of lists, one object."""
+PLACES = (*PEOPLE, "$columns")
 WEB, GRPC = ("https", "http"), ("grpcs", "grpc")
 """Schemes of addresses, the encrypted one first."""
 PORTS = {"https": 443, "http": 80, "grpcs": 443, "grpc": 80}

@@ -272,8 +272,7 @@ class Client:
         self, line: http.client.HTTPConnection, method: str, path: str, body: bytes | None, most: int, type: str
     ) -> tuple[int, str, bytes, float | None]:
         headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "assay"}
-        if body is not None:
-            headers["Content-Type"] = type
+        headers |= {} if body is None else {"Content-Type": type}
         if self.token is not None:
             bare = self.access.token_header.lower() == "authorization" and " " not in self.token
             headers[self.access.token_header] = f"Bearer {self.token}" if bare else self.token

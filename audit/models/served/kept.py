@@ -9,21 +9,50 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from audit.case import EndpointSpec
 from audit.errors import OutputError
 from audit.files import canonical, write_whole
 from audit.models.served.line import Raw, Server, Tensor
+from audit.models.served.measured import Probe
 
 FILE = "answers.jsonl"
 SCHEMA = "assay/answers/1"
+
+
+class Began(msgspec.Struct, frozen=True, tag_field="kind", tag="server"):
+    """The first line: what the endpoint said of itself, and when."""
+
+    schema: str
+    endpoint: str
+    server: Any
+    time: str = ""
+
+
+class Answered(msgspec.Struct, frozen=True, tag_field="kind", tag="answer"):
+    """One answer about `rows` rows. scores: (n,) or (n, K) as lists; decided: names of classes; either may be None."""
+
+    key: str
+    rows: int
+    seconds: float
+    attempts: int
+    time: str
+    version: str
+    scores: list[Any] | None
+    decided: tuple[str, ...] | None
+
+    @property
+    def raw(self) -> Raw:
+        """The answer itself."""
+        scores = None if self.scores is None else np.array(self.scores, dtype=np.float64)
+        return Raw(scores, self.decided, self.version)
 
 
 def identity(spec: EndpointSpec) -> bytes:
@@ -42,17 +71,18 @@ class Kept:
         self._own, self._path = identity(spec), path
         self.server: Server | None = None
         self.started = ""
-        self._answers: dict[str, dict[str, Any]] = {}
-        self._probes: dict[str, dict[str, Any]] = {}
+        self._answers: dict[str, Answered] = {}
+        self._probes: dict[str, Probe] = {}
         for line in self._lines():
-            if line.get("kind") == "server":
-                mine = line.get("endpoint") == self._digest()
-                self.server = _server(line["server"]) if mine else None
-                self.started = str(line.get("time", ""))
+            if isinstance(line, Began):
+                mine = line.endpoint == self._digest()
+                self.server = _server(line.server) if mine else None
+                self.started = line.time
                 self._answers, self._probes = {}, {}
-            elif self.server is not None and isinstance(line.get("key"), str):
-                into = self._probes if line.get("kind") == "probe" else self._answers
-                into[line["key"]] = line
+            elif self.server is not None and isinstance(line, Probe):
+                self._probes |= {line.key: line}
+            elif self.server is not None and isinstance(line, Answered):
+                self._answers |= {line.key: line}
 
     def _digest(self) -> str:
         return hashlib.sha256(self._own).hexdigest()
@@ -65,41 +95,38 @@ class Kept:
         """Forget what was kept, and keep what comes from now on. Raises OutputError."""
         self.server, self.started = server, now()
         self._answers, self._probes = {}, {}
-        line = {"kind": "server", "schema": SCHEMA, "endpoint": self._digest(), "server": _server_json(server)}
-        line["time"] = self.started
+        line = Began(SCHEMA, self._digest(), _server_json(server), self.started)
         if self._path is not None:
-            write_whole(self._path, canonical(line, compact=True), mode=0o600)
+            write_whole(self._path, canonical(msgspec.to_builtins(line), compact=True), mode=0o600)
 
-    def get(self, key: str) -> dict[str, Any] | None:
+    def get(self, key: str) -> Answered | None:
         return self._answers.get(key)
 
-    def probe(self, key: str) -> dict[str, Any] | None:
+    def probe(self, key: str) -> Probe | None:
         return self._probes.get(key)
 
-    def put(self, key: str, raw: Raw, rows: int, seconds: float, attempts: int) -> dict[str, Any]:
+    def put(self, key: str, raw: Raw, rows: int, seconds: float, attempts: int) -> Answered:
         """Keep an answer. Raises OutputError."""
-        line = {
-            "kind": "answer", "key": key, "rows": rows, "seconds": round(seconds, 6), "attempts": attempts,
-            "time": now(), "version": raw.version,
-            "scores": None if raw.scores is None else raw.scores.tolist(),
-            "decided": None if raw.decided is None else list(raw.decided),
-        }  # fmt: skip
+        line = Answered(
+            key, rows, round(seconds, 6), attempts, now(), raw.version,
+            None if raw.scores is None else raw.scores.tolist(),
+            None if raw.decided is None else raw.decided,
+        )  # fmt: skip
         self._answers[key] = line
         self._append(line)
         return line
 
-    def put_probe(self, key: str, found: Mapping[str, Any]) -> None:
+    def put_probe(self, found: Probe) -> None:
         """Keep what was found by asking again. Raises OutputError."""
-        line = {"kind": "probe", "key": key, "time": now(), **found}
-        self._probes[key] = line
-        self._append(line)
+        self._probes[found.key] = found
+        self._append(found)
 
-    def _append(self, line: Mapping[str, Any]) -> None:
+    def _append(self, line: Answered | Probe) -> None:
         if self._path is None:
             return
         try:
             with self._path.open("ab") as stream:
-                stream.write(canonical(line, compact=True))
+                stream.write(canonical(msgspec.to_builtins(line), compact=True))
         except OSError as error:
             raise OutputError(
                 f"{self._path.name} could not be written",
@@ -108,31 +135,19 @@ class Kept:
                 todo="make room and start again: what was answered before is kept, and is not asked again",
             ) from error
 
-    def _lines(self) -> Iterable[dict[str, Any]]:
+    def _lines(self) -> Iterable[Began | Answered | Probe]:
         if self._path is None or not os.path.exists(self._path):
             return
         for line in self._path.read_bytes().split(b"\n"):
             try:
-                found = json.loads(line)
-            except ValueError:
+                yield msgspec.json.decode(line, type=Began | Answered | Probe)
+            except msgspec.MsgspecError:
                 continue
-            if isinstance(found, dict):
-                yield found
 
 
-def raw_of(line: Mapping[str, Any]) -> Raw:
-    """The answer in a kept line."""
-    scores, decided = line["scores"], line["decided"]
-    return Raw(
-        None if scores is None else np.array(scores, dtype=np.float64),
-        None if decided is None else tuple(decided),
-        str(line["version"]),
-    )
-
-
-def digest_of(lines: Iterable[Mapping[str, Any]]) -> str:
+def digest_of(lines: Iterable[Answered]) -> str:
     """The sha256 of answers, whatever the order in which they were asked."""
-    body = sorted([str(line["key"]), line["scores"], line["decided"], line["version"]] for line in lines)
+    body = sorted([line.key, line.scores, line.decided, line.version] for line in lines)
     return hashlib.sha256(canonical(body, compact=True)).hexdigest()
 
 
@@ -147,9 +162,19 @@ def _server_json(server: Server) -> dict[str, Any]:
     return {**server.to_json(), "inputs": listed(server.inputs), "outputs": listed(server.outputs)}
 
 
-def _server(plain: Mapping[str, Any]) -> Server:
-    def tensors(found: Any) -> tuple[Tensor, ...]:
-        return tuple(Tensor(str(n), str(d), tuple(int(x) for x in s)) for n, d, s in found)
+class _Plain(msgspec.Struct, frozen=True):
+    """A server as a line holds it."""
 
-    names = {k: str(plain[k]) for k in ("name", "version", "model", "model_version", "platform")}
-    return Server(inputs=tensors(plain["inputs"]), outputs=tensors(plain["outputs"]), **names)
+    name: str
+    version: str
+    model: str
+    model_version: str
+    platform: str
+    inputs: tuple[tuple[str, str, tuple[int, ...]], ...]
+    outputs: tuple[tuple[str, str, tuple[int, ...]], ...]
+
+
+def _server(line: Any) -> Server:
+    s = msgspec.convert(line, _Plain)
+    inputs, outputs = (tuple(Tensor(*one) for one in side) for side in (s.inputs, s.outputs))
+    return Server(s.name, s.version, s.model, s.model_version, s.platform, inputs, outputs)

@@ -141,7 +141,7 @@ class Rest(Line):
                 raise no_answer("a web page", "is this the address of the model, or of a sign-in page before it?")
             return reply.body
         place = self.spec.url
-        said = f"HTTP {reply.status}" + (f": {self.client.shown(_said(reply))}" if reply.body else "")
+        status = f"HTTP {reply.status}" + (f": {self.client.shown(_said(reply))}" if reply.body else "")
         if 300 <= reply.status < 400:
             raise ModelError(
                 "the endpoint sends elsewhere, which is not followed",
@@ -159,7 +159,7 @@ class Rest(Line):
             todo = "compare `features` and their types with what the model takes, and `batch` with what it allows"
         raise ModelError(
             "the endpoint refused the question" if reply.status < 500 else "the endpoint failed",
-            got=said, expected="an answer with HTTP 200", todo=todo,
+            got=status, expected="an answer with HTTP 200", todo=todo,
         )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -40,15 +41,45 @@ def apart(one: Raw, other: Raw) -> tuple[int, int, float]:
     return int((decided | (score > ALIKE)).sum()), int(decided.sum()), float(score.max(initial=0.0))
 
 
-def finding(probe: Mapping[str, Any]) -> str | None:
-    """In a sentence, where the endpoint did not answer alike."""
-    worst = max((probe["again"], probe["alone"]), key=lambda p: (p["differ"], p["largest"]))
-    if not worst["differ"]:
+class Unlike(msgspec.Struct, frozen=True):
+    """Of people asked twice: how many answers differ at all, how many in the decision, and scores by how much."""
+
+    differ: int
+    decided: int
+    largest: float
+
+
+class Alike(msgspec.Struct, frozen=True):
+    """Whether people asked again, in the reverse order and each alone, were answered alike: `alike` of a document."""
+
+    rows: int
+    again: Unlike
+    alone: Unlike
+
+
+class Probe(msgspec.Struct, frozen=True, tag_field="kind", tag="probe"):
+    """The same as it is kept, with the place of each person, how long the answer took, and how often it was asked."""
+
+    key: str
+    time: str
+    rows: int
+    places: tuple[int, ...]
+    seconds: tuple[float, ...]
+    attempts: tuple[int, ...]
+    again: Unlike
+    alone: Unlike
+
+
+def finding(entry: Mapping[str, Any]) -> str | None:
+    """In a sentence, where the endpoint did not answer alike; entry: `alike` of evidence.json."""
+    probe = msgspec.convert(entry, Alike)
+    worst = max((probe.again, probe.alone), key=lambda p: (p.differ, p.largest))
+    if not worst.differ:
         return None
-    how = "alone and in a batch" if worst is probe["alone"] else "again in the reverse order"
+    how = "alone and in a batch" if worst is probe.alone else "again in the reverse order"
     return (
-        f"The endpoint does not answer alike: asked {how}, {worst['differ']} of {probe['rows']} people were answered "
-        f"otherwise, {worst['decided']} of them with another decision; scores lie up to {worst['largest']:.3g} apart. "
+        f"The endpoint does not answer alike: asked {how}, {worst.differ} of {probe.rows} people were answered "
+        f"otherwise, {worst.decided} of them with another decision; scores lie up to {worst.largest:.3g} apart. "
         "Every figure of this audit holds for the answers that were given, and not for the next ones."
     )
 
@@ -64,17 +95,15 @@ def seconds(found: Sequence[float]) -> dict[str, Any]:
     return {"requests": n, "p50_ms": at(0.5), "p99_ms": at(0.99)}
 
 
-def by_group(
-    probe: Mapping[str, Any], groups: Mapping[str, npt.NDArray[np.str_]], alpha: float = 0.05
-) -> list[dict[str, Any]]:
+def by_group(probe: Probe, groups: Mapping[str, npt.NDArray[np.str_]], alpha: float = 0.05) -> list[dict[str, Any]]:
     """How long people of each group waited, and how many were asked about more than once because of an error.
 
     groups: the group of every person of the audit, by attribute. The interval of the median is by order statistics
     (Conover, Practical Nonparametric Statistics, 3.2), that of the share by Wilson. Under 10 people: none, and why.
     """
-    place = np.asarray(probe["places"], dtype=np.int64)
-    wait = np.asarray(probe["seconds"], dtype=np.float64) * 1000
-    again = np.asarray(probe["attempts"], dtype=np.int64) > 1
+    place = np.asarray(probe.places, dtype=np.int64)
+    wait = np.asarray(probe.seconds, dtype=np.float64) * 1000
+    again = np.asarray(probe.attempts, dtype=np.int64) > 1
     out = []
     for attribute, names in groups.items():
         mine = names[place]

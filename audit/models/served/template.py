@@ -15,6 +15,7 @@ import pandas as pd
 
 from audit.case import EndpointSpec
 from audit.errors import ModelError
+from audit.models.served.addresses import PLACES
 from audit.models.served.line import Raw, Rest, Server, cells, dump, names_of, no_answer, parsed, table_of
 
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[(\*|\d{1,9})\]")
@@ -28,7 +29,7 @@ class Template(Rest):
     def __init__(self, spec: EndpointSpec) -> None:
         super().__init__(spec)
         self.path = urlsplit(spec.url).path or "/"
-        self._paths = {k: None if v is None else steps(v) for k, v in (("o", spec.output), ("d", spec.decision))}
+        self._scores, self._decided = (None if v is None else steps(v) for v in (spec.output, spec.decision))
 
     def facts(self) -> Server:
         return Server()
@@ -38,7 +39,7 @@ class Template(Rest):
         columns = [cells(frame.iloc[:, at], n) for at, n in enumerate(names)]
         values = [list(r) for r in zip(*columns, strict=True)]
         rows = [dict(zip(names, r, strict=True)) for r in values]
-        places = {"$rows": rows, "$values": values, "$columns": names, "$row": rows[0] if rows else {}}
+        places = dict(zip(PLACES, (rows, values, rows[0] if rows else {}, names), strict=True))
 
         def filled(part: Any) -> Any:
             if isinstance(part, dict):
@@ -51,7 +52,7 @@ class Template(Rest):
 
     def read(self, body: bytes, rows: int) -> Raw:
         document = parsed(body)
-        scores, decided = self._paths["o"], self._paths["d"]
+        scores, decided = self._scores, self._decided
         return Raw(
             None if scores is None else table_of(_one_each(found(document, scores), rows), rows),
             None if decided is None else names_of(_one_each(found(document, decided), rows), rows),

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 
@@ -22,8 +23,9 @@ from audit.models.loaded import DECISION, PROBABILITY, RAW, VALUE, class_index, 
 from audit.models.served import measured
 from audit.models.served.addresses import place_of
 from audit.models.served.agree import agreed, classes_of, no_rule, said, which_columns
-from audit.models.served.kept import Kept, digest_of, raw_of
+from audit.models.served.kept import Answered, Kept, digest_of, now
 from audit.models.served.line import Line, Raw, Server
+from audit.models.served.measured import Alike, Probe, Unlike
 from audit.models.served.protocols import line_to
 from audit.models.worker import ModelInfo, Rows, Worker
 
@@ -46,8 +48,8 @@ class EndpointWorker(Worker):
         self._server = Server()
         self._info: ModelInfo | None = None
         self._features: tuple[str, ...] = ()
-        self._used: dict[str, dict[str, Any]] = {}
-        self._probe: dict[str, Any] = {}
+        self._used: dict[str, Answered] = {}
+        self._probe: Probe | None = None
         self._asked = 0
         self._most: int | None = None
 
@@ -127,7 +129,7 @@ class EndpointWorker(Worker):
 
     def finish(self) -> None:
         """The version is the same as at the start. Raises ModelError where it is not, or more than one answered."""
-        versions = {str(line["version"]) for line in self._used.values()} - {""}
+        versions = {line.version for line in self._used.values()} - {""}
         after = self._server if self._spec.offline or not self._asked else self.line.facts()
         if after == self._server and len(versions) <= 1:
             return
@@ -207,7 +209,7 @@ class EndpointWorker(Worker):
         self, fields: dict[str, Any], table: Rows | None = None, arrays: dict[str, np.ndarray] | None = None
     ) -> dict[str, np.ndarray]:
         assert not isinstance(table, Hybrids)
-        op = fields.get("op", fields["do"])
+        op = fields.get("op", fields.get("do"))
         if op not in ("scores", "answer", "class_scores") or table is None:
             raise ModelError(
                 "a served model is not fitted or taken apart here",
@@ -219,21 +221,18 @@ class EndpointWorker(Worker):
         if op == "class_scores":
             return {"scores": np.asarray(self._per_class(raw, len(table)), dtype=np.float64)}
         positive = str(fields.get("positive") or (arrays or {}).get("positive", ""))
-        out: dict[str, np.ndarray] = {}
-        if raw.decided is not None and self.info.decides:
-            out["decided"] = self._places(raw.decided)
+        decided = self._places(raw.decided) if raw.decided is not None and self.info.decides else None
         if raw.scores is None:
-            out["scores"] = (out["decided"] == class_index(names, positive)).astype(np.float64)
+            assert decided is not None
+            scores = (decided == class_index(names, positive)).astype(np.float64)
         elif raw.scores.ndim == 1 and names and positive not in self._spec.columns:
             # The scores of one of two classes; the other is wanted.
-            out["scores"] = -raw.scores if self.info.output == RAW else 1 - raw.scores
+            scores = -raw.scores if self.info.output == RAW else 1 - raw.scores
         elif raw.scores.ndim == 1:
-            out["scores"] = raw.scores
+            scores = raw.scores
         else:
-            out["scores"] = one_class(raw.scores, class_index(names, positive), self.info.output)
-        if op == "scores":
-            out.pop("decided", None)
-        return out
+            scores = one_class(raw.scores, class_index(names, positive), self.info.output)
+        return {"scores": scores} if op == "scores" or decided is None else {"decided": decided, "scores": scores}
 
     def _per_class(self, raw: Raw, rows: int) -> np.ndarray:
         if raw.scores is not None and raw.scores.ndim == 2:
@@ -277,7 +276,7 @@ class EndpointWorker(Worker):
                     continue
                 line = self._kept.put(key, raw, len(part), reply_seconds, attempts)
             self._used[key] = line
-            parts.append(raw_of(line))
+            parts.append(line.raw)
             if len(table) > size:
                 progress.step(min(start + size, len(table)), len(table))
         return _joined(parts)
@@ -304,7 +303,7 @@ class EndpointWorker(Worker):
             line = self._kept.get(self._kept.key(self.line.question(rows.iloc[start : start + size], self._server)))
             if line is None:
                 return None
-            parts.append(raw_of(line))
+            parts.append(line.raw)
         return _joined(parts)
 
     # -- looking at the service --------------------------------------------------------------------------------------
@@ -322,16 +321,17 @@ class EndpointWorker(Worker):
                 alone.append(raw)
                 seconds.append(round(took, 6))
                 attempts.append(tries)
-            found = {"rows": len(rows), "places": places.tolist(), "seconds": seconds, "attempts": attempts}
-            for name, other in (("again", again), ("alone", _joined(alone))):
-                differ, decided, largest = measured.apart(first, other)
-                found[name] = {"differ": differ, "decided": decided, "largest": largest}
-            self._kept.put_probe(key, found)
-        self._probe = dict(found)
+            found = Probe(
+                key, now(), len(rows), tuple(places.tolist()), tuple(seconds), tuple(attempts),
+                *(Unlike(*measured.apart(first, other)) for other in (again, _joined(alone))),
+            )  # fmt: skip
+            self._kept.put_probe(found)
+        self._probe = found
 
     def served(self, groups: Any = None) -> dict[str, Any]:
         """For the record: the `served` entry of evidence.json. groups: by attribute, of the people `bind` was given."""
         lines, probe = list(self._used.values()), self._probe
+        assert probe is not None, "the people are bound first"
         return {
             "url": self._spec.url,
             "protocol": self._spec.protocol,
@@ -340,15 +340,15 @@ class EndpointWorker(Worker):
             "server": self._server.to_json(),
             "identity": "not established",
             "started": self._kept.started,
-            "ended": max((str(line["time"]) for line in lines), default=self._kept.started),
+            "ended": max((line.time for line in lines), default=self._kept.started),
             "batch": self._spec.batch,
             "answers": {"file": None if self._spec.answers is None else self._spec.answers.name,
                         "sha256": digest_of(lines)},
-            "asked_again": sum(int(line["attempts"]) > 1 for line in lines),
-            "alike": {k: probe[k] for k in ("rows", "again", "alone")},
+            "asked_again": sum(line.attempts > 1 for line in lines),
+            "alike": msgspec.to_builtins(Alike(probe.rows, probe.again, probe.alone)),
             "latency": {
-                "batches": measured.seconds([float(line["seconds"]) for line in lines]),
-                "alone": measured.seconds(probe["seconds"]),
+                "batches": measured.seconds([line.seconds for line in lines]),
+                "alone": measured.seconds(probe.seconds),
                 "by_group": [] if groups is None else measured.by_group(probe, groups),
             },
         }  # fmt: skip

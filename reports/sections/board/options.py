@@ -71,7 +71,7 @@ def options(sources: Sources, most: int) -> list[Block]:
     if m is None:
         out.append(Paragraph(_untaken(sources)))
         return out
-    people = words.part(m.splits, "test", m.notes)
+    people = words.part(m.splits.test, m.notes)
     out.append(
         Paragraph(
             f"Measured on {people} {unit(evidence.data)} whom no option has learned from."

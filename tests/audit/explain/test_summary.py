@@ -27,15 +27,15 @@ def test_exact_values_by_hand() -> None:
     values = np.array([[1.0, 0.0], [-3.0, 0.0]])
     found = Attributions("m", "value", ("x", "y"), values, np.zeros(2), Additivity(0.0, 1e-6, True, 2))
     first, second = importance(found, np.arange(2))
-    assert (first["feature"], first["mean_abs"]) == ("x", 2.0)
+    assert (first.feature, first.mean_abs) == ("x", 2.0)
     # Of 1 and 3: standard deviation sqrt(2), standard error 1.
-    assert (first["low"], first["high"]) == (
+    assert (first.low, first.high) == (
         pytest.approx(2 - 1.959964, abs=1e-5),
         pytest.approx(2 + 1.959964, abs=1e-5),
     )
-    assert (second["mean_abs"], second["low"], second["high"]) == (0.0, 0.0, 0.0)
+    assert (second.mean_abs, second.low, second.high) == (0.0, 0.0, 0.0)
     weighted = importance(found, np.arange(2), np.array([3.0, 1.0]))
-    assert weighted[0]["mean_abs"] == pytest.approx(1.5)
+    assert weighted[0].mean_abs == pytest.approx(1.5)
 
 
 def test_noise_does_not_make_features_important() -> None:
@@ -45,11 +45,11 @@ def test_noise_does_not_make_features_important() -> None:
     inside, plain, middle = 0, np.zeros(4), np.zeros(4)
     for seed in range(10):
         found = explain_sampled(model, rows, back, PLAIN, draws=4, seed=seed).outputs["value"]
-        made = {e["feature"]: e for e in importance(found, np.arange(400))}
-        assert made["d"]["mean_abs"] == pytest.approx(0.0, abs=1e-12)
+        made = {e.feature: e for e in importance(found, np.arange(400))}
+        assert made["d"].mean_abs == pytest.approx(0.0, abs=1e-12)
         plain += np.abs(found.values).mean(axis=0) / 10
-        middle += np.array([made[f]["mean_abs"] for f in "abcd"]) / 10
-        inside += sum(made[f]["low"] <= t <= made[f]["high"] for f, t in zip("abc", truth, strict=False))
+        middle += np.array([made[f].mean_abs for f in "abcd"]) / 10
+        inside += sum(made[f].low <= t <= made[f].high for f, t in zip("abc", truth, strict=False))
     assert (plain[:3] > truth[:3]).all()
     assert np.abs(middle - truth)[:3].sum() < 0.5 * (plain - truth)[:3].sum()
     assert inside == 30

@@ -142,7 +142,7 @@ def test_a_pipeline_of_every_kind_of_encoder_needs_no_consent(rows: pd.DataFrame
 
 
 def test_every_name_on_the_list_exists() -> None:
-    for name in [*sections()["estimators"], *sections()["reviewed"]]:
+    for name in [*sections().estimators, *sections().reviewed]:
         module, attribute = name.rsplit(".", 1)
         assert hasattr(importlib.import_module(module), attribute), name
 
@@ -152,7 +152,7 @@ def test_the_list_trusts_nothing_that_runs_what_a_file_says() -> None:
     kinds = {"builtins.object", "pandas.CategoricalDtype", "pandas.StringDtype"}  # a selector of columns names them
     assert not [
         n
-        for n in set(sections()["reviewed"]) - kinds
+        for n in set(sections().reviewed) - kinds
         if n.split(".")[0]
         not in ("sklearn", "numpy", "scipy", "fairlearn", "lightgbm", "xgboost", "collections", "functools")
     ]
@@ -183,7 +183,7 @@ def test_our_reading_of_a_file_agrees_with_skops(rows: pd.DataFrame) -> None:
         warnings.simplefilter("ignore")
         for model in cases:
             content = skops.io.dumps(model)
-            theirs = set(skops.io.get_untrusted_types(data=content)) - set(sections()["reviewed"])
+            theirs = set(skops.io.get_untrusted_types(data=content)) - set(sections().reviewed)
             assert set(unknown_types(schema_of(content))) == theirs
     assert unknown_types(schema_of(skops.io.dumps(cases[0]))) == (f"{Own.__module__}.Own",)
 

@@ -15,9 +15,9 @@ from audit.errors import CaseError
 from audit.gaps import Settings
 from audit.load import dump_case, load_case, load_policy, load_rows
 from audit.publish import publish_files
-from audit.quality import examine
 from audit.quality.periods import within_and_mix
 from audit.quality.proxies import association
+from audit.quality.table import examine, look_at
 from audit.run import run_audit
 
 SETTINGS = Settings(draws=200)
@@ -46,7 +46,7 @@ def people(rows: int, seed: int = 0) -> pd.DataFrame:
 
 def examined(tmp_path: Path, frame: pd.DataFrame, **roles: object) -> dict:  # type: ignore[type-arg]
     case = case_of(tmp_path, frame, **roles)
-    return examine(case, load_rows(case, everything=True), SETTINGS)
+    return examine(look_at(case, load_rows(case, everything=True), SETTINGS))
 
 
 def test_missing_values_are_counted_by_group_and_the_gap_tested(tmp_path: Path) -> None:
@@ -271,6 +271,6 @@ def test_the_same_case_gives_the_same_bytes_and_nothing_is_changed(tmp_path: Pat
     case = case_of(tmp_path, people(500))
     rows = load_rows(case, everything=True)
     before = rows.frame.copy()
-    first = examine(case, rows, SETTINGS)
-    assert json.dumps(first) == json.dumps(examine(case, rows, SETTINGS))
+    first = examine(look_at(case, rows, SETTINGS))
+    assert json.dumps(first) == json.dumps(examine(look_at(case, rows, SETTINGS)))
     pd.testing.assert_frame_equal(rows.frame, before)

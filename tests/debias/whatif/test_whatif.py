@@ -197,12 +197,12 @@ def test_the_paired_p_value_is_near_mcnemar(parts) -> None:
         table = [np.bincount((figures.joint * 3 + truth) * 2 + d, minlength=figures.size)[None] for d in (base, after)]
         now, there = (figures.of(t.astype(float))[0] for t in table)
         sd = spreads(figures, coded, moves_of(figures, coded, after, "w"), 0)
-        _, (p,) = _changes(now, there, sd, np.array([0]), len(base))
+        (change,) = _changes(now, there, sd, np.array([0]), len(base))
         square = [
             [0, int(((base == truth) & (after != truth)).sum())],
             [int(((base != truth) & (after == truth)).sum()), 0],
         ]
-        assert p == pytest.approx(mcnemar(square, exact=False, correction=False).pvalue, abs=0.03)
+        assert change.p_value == pytest.approx(mcnemar(square, exact=False, correction=False).pvalue, abs=0.03)
 
 
 def test_the_multiverse_counts_what_is_inside_each_norm(document) -> None:

@@ -1,0 +1,62 @@
+"""Write the tables of docs/ that list rows of tables in the code: between the marks `<!-- table NAME -->` and
+`<!-- end NAME -->`. A test asks that they stand there as they are written here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from audit.quality.table import DETECTORS
+from audit.stress.corrupt import KINDS as CORRUPTIONS
+from debias.whatif.table import KINDS as VARIANTS
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+
+
+def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _detectors() -> str:
+    rows = [
+        (f"`{d.name}`", d.asks, d.source, "an entry of `quality`" if d.look is not None else "among the notes")
+        for d in DETECTORS.values()
+    ]
+    return _markdown(("detector", "asks", "source", "where it is told"), rows)
+
+
+def _corruptions() -> str:
+    rows = [
+        (f"`{k.name}`", k.words.format(column="the values"), k.plausible, k.savage or "") for k in CORRUPTIONS.values()
+    ]
+    return _markdown(("corruption", "if", "how it comes about", "kind of SAVAGE"), rows)
+
+
+def _variants() -> str:
+    rows = [(f"`{k.name}`", k.step, k.reason, ", ".join(f"`{n}`" for n in k.learners)) for k in VARIANTS.values()]
+    return _markdown(("kind", "step", "asks", "learners"), rows)
+
+
+TABLES: dict[str, tuple[str, Callable[[], str]]] = {
+    "detectors": ("metrics.md", _detectors),
+    "corruptions": ("stress.md", _corruptions),
+    "variants": ("stress.md", _variants),
+}
+"""Name of the table -> the file that it stands in, and what writes it."""
+
+
+def written(text: str, name: str) -> str:
+    """`text` with the table as the code has it. Raises ValueError where its marks are not there once."""
+    head, foot = f"<!-- table {name} -->", f"<!-- end {name} -->"
+    if text.count(head) != 1 or text.count(foot) != 1:
+        raise ValueError(f"docs have no place for the table {name!r}")
+    body = TABLES[name][1]()
+    return re.sub(f"{head}.*?{foot}", lambda _: f"{head}\n{body}\n{foot}", text, flags=re.DOTALL)
+
+
+if __name__ == "__main__":
+    for name, (file, _) in TABLES.items():
+        path = DOCS / file
+        path.write_text(written(path.read_text(encoding="utf-8"), name), encoding="utf-8")
