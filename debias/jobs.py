@@ -21,8 +21,8 @@ known even if the app was restarted meanwhile. One folder a job under `home`:
 
 At most `slots()` commands of one `home` run at a time, in the order in which they came; the others wait and say so. A
 loop that follows its feed takes no turn: it waits most of its life. A slot is a lock on a file that the wrapper holds,
-so that one that is killed gives it back. The same command is not started twice while it runs, and an audit of the very
-same files takes over what another made (debias.same_work).
+so that one that is killed gives it back. The same command is not started twice while it runs, and an audit of the very same files takes over
+what another made (debias.same_work).
 """
 
 from __future__ import annotations
@@ -332,13 +332,11 @@ def _turn(place: Path, asked: threading.Event, args: Sequence[str], key: str | N
 
 def _runs(home: Path, job_id: str) -> bool:
     """Whether the job's command has its turn."""
-    place = home / job_id
-    if any((place / name).exists() for name in (QUEUED, FOLLOWS, "exit.json")):
+    if any((home / job_id / name).exists() for name in (QUEUED, FOLLOWS, "exit.json")):
         return False
-    try:
+    with contextlib.suppress(InputError):
         return _alive(_read(home, job_id))
-    except InputError:
-        return False
+    return False
 
 
 def _follows(args: Sequence[str]) -> bool:
