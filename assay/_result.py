@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from assay._follow import Explanation, Mitigation, tidy
+from audit.cube_json import margins_from_json
 from audit.documents import record_in
 from audit.documents.evidence import Evidence
 from audit.errors import InputError
+from audit.files import read_json
 from audit.metrics import SELECTION_RATE
 from audit.sizes import measured
+from audit.values import to_json
+from audit.wide import rates_of
 from debias.methods.method import REWEIGHING
 
 if TYPE_CHECKING:
@@ -56,8 +60,20 @@ class Result:
         return tuple(self.evidence["notes"])
 
     def rates(self) -> pd.DataFrame:
-        """One row a rate: metric, attribute, group, value, numerator, denominator, low, high, interval, reason."""
-        return tidy(self.evidence["rates"])
+        """One row a rate: metric, attribute, group, value, numerator, denominator, low, high, interval, reason.
+
+        Those of intersections that evidence.json leaves to the cube (`left_to_cube`) are made from it and come last.
+        """
+        return tidy(self._rates())
+
+    def _rates(self) -> list[dict[str, Any]]:
+        said = record_in(Evidence, self.evidence, "evidence.json")
+        told = list(self.evidence["rates"])
+        if said.left_to_cube is None:
+            return told
+        margins = margins_from_json(read_json(self.folder / said.cube.file))
+        left = [m for m in margins if m.attribute in said.left_to_cube.attributes]
+        return told + [to_json(r) for m in left for r in rates_of(m, None, said.settings.alpha)]
 
     def gaps(self) -> pd.DataFrame:
         """One row a gap: metric, attribute, kind, value, highest, lowest, reason.
@@ -100,9 +116,10 @@ class Result:
         wanted = (
             [attribute] if isinstance(attribute, str) else list(attribute or self.evidence["data"]["sensitive"][:1])
         )
-        mine = [r for r in self.evidence["rates"] if r["metric"] == metric and r["attribute"] == wanted]
+        rates = self._rates()
+        mine = [r for r in rates if r["metric"] == metric and r["attribute"] == wanted]
         if not mine:
-            known = sorted({r["metric"] for r in self.evidence["rates"]})
+            known = sorted({r["metric"] for r in rates})
             raise InputError(f"there is no {metric!r} by {' and '.join(wanted)}", got=metric,
                              expected=", ".join(known), todo="name one of them, and a sensitive column")  # fmt: skip
         values = [

@@ -135,9 +135,10 @@ def kept_rows(case: Case, run: Path, evidence: Evidence, *, allow: Sequence[str]
             "the data or the model are not those that were audited", got="other counts",
             expected="the counts of the audit", todo="run the audit again",
         )  # fmt: skip
-    others = read_noted(case.data.path, lambda names: [n for n in names if n not in rows.frame.columns], case.data.read)
-    if len(others.frame) == len(rows.frame):
-        frame = pd.concat([frame, others.frame[rows.audit]], axis=1)
+    if more := [c for c in rows.columns if c not in frame.columns]:
+        others = read_noted(case.data.path, more, case.data.read).frame
+        if len(others) == len(rows.frame):
+            frame = pd.concat([frame, others[rows.audit]], axis=1)
     grouped = (evidence.data.sha256, evidence.data.sensitive_sha256, evidence.data.sensitive, evidence.data.bins)
     who = sha256(repr((*grouped, case.data.indicators, case.data.split, case.data.audit)).encode())
     return Kept(frame, coded, who)

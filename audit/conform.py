@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from audit.cube import Floats, Margin
-from audit.dataset import distances
+from audit.dataset import distances, strata_of
 from audit.gaps import Settings
 from audit.inequality import BENEFITS, benefits, generalized_entropy
 from audit.values import UNKNOWN
@@ -146,19 +146,13 @@ def conditional_disparity(
     if not wider:
         return None
     whole = max(wider, key=lambda m: len(m.attribute))
-    mine = [whole.attribute.index(a) for a in margin.attribute]
-    rest = [i for i in range(len(whole.attribute)) if i not in mine]
     people = counted(whole)
-    strata: dict[tuple[str, ...], list[int]] = {}
-    for i, group in enumerate(whole.groups):
-        if not whole.withheld[i] and UNKNOWN not in (group[k] for k in mine):
-            strata.setdefault(tuple(group[k] for k in rest), []).append(i)
+    group = margin.groups[g]
     total = size = 0.0
     sides = np.zeros(2)
-    for members in strata.values():
-        here = [i for i in members if tuple(whole.groups[i][k] for k in mine) == margin.groups[g]]
+    for members, place in strata_of(whole, margin.attribute):
         bad, good = people[members].sum(axis=0)
-        bad_d, good_d = people[here].sum(axis=0)
+        bad_d, good_d = people[place[group]] if group in place else (0.0, 0.0)
         total += (bad + good) * (_over(bad_d, bad) - _over(good_d, good))
         size += bad + good
         sides += (bad, good)

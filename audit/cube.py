@@ -407,7 +407,8 @@ def margins_of(cube: Cube, order: int = 3, max_groups: int = 2000) -> tuple[tupl
     for attribute in attribute_sets(cube.attributes, order):
         size = int(np.prod([len(cube.levels[cube.attributes.index(a)]) for a in attribute], dtype=np.int64))
         if size > max_groups:
-            notes.append(f"The intersection of {', '.join(attribute)} has {size} groups and was not audited.")
+            what = f"intersection of {', '.join(attribute)}" if len(attribute) > 1 else f"column {attribute[0]}"
+            notes.append(f"The {what} has {size} groups and was not audited.")
             continue
         margins.append(cube.margin(attribute))
     return tuple(margins), tuple(notes)

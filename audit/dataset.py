@@ -13,6 +13,7 @@ weighted by their size, of (share of the unfavourable outcomes that fall to d) -
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 
@@ -103,6 +104,21 @@ def _measures(
     ]
 
 
+@lru_cache(maxsize=4)
+def strata_of(margin: Margin, attribute: tuple[str, ...]) -> tuple[tuple[list[int], dict[tuple[str, ...], int]], ...]:
+    """The groups of `margin` that are alike in all columns but `attribute`: their places, and that of each value."""
+    mine = [margin.attribute.index(a) for a in attribute]
+    rest = [k for k in range(len(margin.attribute)) if k not in mine]
+    found: dict[tuple[str, ...], tuple[list[int], dict[tuple[str, ...], int]]] = {}
+    for i, g in enumerate(margin.groups):
+        group = tuple(g[k] for k in mine)
+        if not margin.withheld[i] and UNKNOWN not in group:
+            members, place = found.setdefault(tuple(g[k] for k in rest), ([], {}))
+            members.append(i)
+            place[group] = i
+    return tuple(found.values())
+
+
 def distances(a: Floats, d: Floats) -> dict[str, float]:
     """The six distances between two label distributions, each shape (2,), favourable last."""
     both = (a > 0) & (d > 0)
@@ -134,20 +150,13 @@ def conditional(
     margin = max(wider, key=lambda m: len(m.attribute))
     given = tuple(a for a in margin.attribute if a not in attribute)
     convention = f"mean over strata of {', '.join(given)}, weighted by size"
-    mine = [margin.attribute.index(a) for a in attribute]
-    rest = [margin.attribute.index(a) for a in given]
     labels = _label_weights(margin)
-    strata: dict[tuple[str, ...], list[int]] = {}
-    for i, g in enumerate(margin.groups):
-        if not margin.withheld[i] and UNKNOWN not in (g[k] for k in mine):
-            strata.setdefault(tuple(g[k] for k in rest), []).append(i)
     total = weight = 0.0
-    for members in strata.values():
-        mine_here = [i for i in members if tuple(margin.groups[i][k] for k in mine) == group]
+    for members, place in strata_of(margin, attribute):
         bad, good = labels[members].sum(axis=0)
         if bad == 0 or good == 0:
             continue
-        bad_d, good_d = labels[mine_here].sum(axis=0)
+        bad_d, good_d = labels[place[group]] if group in place else (0.0, 0.0)
         total += (bad + good) * (bad_d / bad - good_d / good)
         weight += bad + good
     if weight == 0:

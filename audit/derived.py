@@ -16,7 +16,7 @@ from audit.classes.words import class_findings
 from audit.conform import conformance
 from audit.cube import Margin
 from audit.documents import record_in
-from audit.documents.evidence import Classes, Regression
+from audit.documents.evidence import Classes, LeftToCube, Regression
 from audit.gaps import Settings
 from audit.inequality import inequality
 from audit.quality.population import population_tables
@@ -48,8 +48,12 @@ def derived(
     settings: Settings,
     population: Mapping[str, Any] | None = None,
     norms: Sequence[Mapping[str, Any]] = (),
+    left: LeftToCube | None = None,
 ) -> dict[str, Any]:
-    """Keys of evidence.json. population: its `source` and `shares`, where the case names them; norms: as there."""
+    """Keys of evidence.json. population: its `source` and `shares`, where the case names them; norms: as there.
+
+    left: intersections that are left to the cube (audit.wide), so that their groups need not be smoothed.
+    """
     alike = [as_people(m) for m in margins]
     if margins and not margins[0].meaning.decides:
         out: dict[str, Any] = {"regression": regression_measures(alike, settings)}
@@ -61,7 +65,7 @@ def derived(
         "ranking": ranking(margins, settings.alpha),
         "reliability": reliability_curves(alike, settings),
         "predictive_parity": points_curves(alike, settings),
-        "smoothed": smoothed_rates(margins),
+        "smoothed": smoothed_rates(m for m in margins if left is None or m.attribute not in left.attributes),
     }
     if (classes := class_measures(alike, settings)) is not None:
         out["classes"] = classes

@@ -15,6 +15,8 @@ from audit.errors import DataError
 from audit.values import Count, DatasetMeasure, Gap, Measures, Pair, Rate, Reach, from_json, to_json
 
 SCHEMA = "assay/evidence/1"
+LISTS = ("rates", "gaps", "dataset", "counts", "pairs", "power")
+"""What `measures_to_json` gives."""
 PACKAGES = ("fairlearn", "lightgbm", "lime", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "shap", "skops")
 
 

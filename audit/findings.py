@@ -171,13 +171,9 @@ def findings(measures: Measures) -> tuple[str, ...]:
     """A few sentences, the widest gaps first: selection, then errors. Counts and intervals in each."""
     turned = turned_words(measures.rates)
     out: list[str] = [] if turned is None else [turned]
-    attributes = dict.fromkeys(g.attribute for g in measures.gaps)
+    alone = [g for g in measures.gaps if len(g.attribute) == 1 and g.kind == "difference"]
     for metric in ASKED_FIRST:
-        for attribute in attributes:
-            gap = pick(measures.gaps, metric=metric, attribute=attribute, kind="difference")
-            if gap is None or len(attribute) > 1:
-                continue
-            out.append(_sentence(measures, gap, METRICS[metric].finding))
+        out += [_sentence(measures, g, METRICS[metric].finding) for g in alone if g.metric == metric]
     return tuple(out)
 
 

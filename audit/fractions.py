@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from audit import stats
 from audit.cube import Floats, Margin
@@ -51,7 +52,7 @@ def _sums(margin: Margin, metric: Metric) -> tuple[Floats, Floats, Sums | None]:
     """Numerator and denominator of each group, and what else `stats.effective_size` asks for; None for plain counts."""
     x = (margin.w * metric.numerator).sum(axis=(1, 2))
     n = (margin.w * metric.denominator).sum(axis=(1, 2))
-    hidden = np.array([one_sided(margin, g, metric) is not None for g in range(len(margin.groups))], dtype=bool)
+    hidden = _hidden(margin, metric)
     x, n = np.where(hidden, 0.0, x), np.where(hidden, 0.0, n)
     single = margin.people == margin.rows
     if not margin.weighted and single.all():
@@ -114,13 +115,25 @@ def effective(margin: Margin, metrics: Sequence[Metric]) -> dict[str, tuple[Floa
     out = {}
     for metric in metrics:
         x, n, people = _shared(margin, metric)
-        out[metric.name] = (np.divide(x, n, out=np.zeros_like(x), where=n > 0) * people, people)
+        # Where rows are people the counts themselves, so that a rate and its complement are exactly that.
+        spread = np.divide(x, n, out=np.zeros_like(x), where=n > 0) * people
+        out[metric.name] = (np.where(people == n, x, spread), people)
     return out
 
 
 def repeated(margin: Margin) -> bool:
     """Whether a person stands in several rows of a group."""
     return bool((margin.people != margin.rows).any())
+
+
+def _hidden(margin: Margin, metric: Metric) -> npt.NDArray[np.bool_]:
+    """(G,) where `one_sided` has a reason."""
+    if not metric.needs_label or not metric.denominator.any(axis=0).all():
+        return np.zeros(len(margin.groups), dtype=bool)
+    people, known = margin.n.sum(axis=1), margin.n[:, :2].sum(axis=1)
+    silent = (known == 0) & (known[:, ::-1] > 0) & (people > SELECTIVE * people.sum(axis=1)[:, None])
+    found: npt.NDArray[np.bool_] = silent.any(axis=1)
+    return found
 
 
 def one_sided(margin: Margin, g: int, metric: Metric) -> str | None:

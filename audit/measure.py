@@ -65,7 +65,7 @@ def measure(margins: Sequence[Margin], settings: Settings) -> Measures:
             gaps.append(gap)
         tables |= pair_tables(margin, metrics, effective(margin, metrics), [g for _, g in found], settings, joint)
     filled, pairs = with_pairs(adjusted(gaps, keys, hypotheses), keys, hypotheses, tables)
-    seen = [r for m in margins if m.meaning.decides for r in reaches(m, settings)]
+    seen = reaches([m for m in margins if m.meaning.decides], settings)
     return Measures(
         rates=tuple(rates),
         gaps=with_reach(filled, seen),

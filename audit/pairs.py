@@ -18,7 +18,8 @@ import numpy.typing as npt
 from audit.cube import Margin
 from audit.gaps import Settings, comparable, reference_index, seed_of
 from audit.metrics import EQUAL_OPPORTUNITY, EQUALIZED_ODDS, METRICS, SELECTION_RATE, Metric, opportunity
-from audit.stats.intervals import difference_limits, ratio_limits
+from audit.stats.gap import MANY
+from audit.stats.intervals import difference_limits, ratio_limits, two_sided
 from audit.stats.pairs import critical_value, pair_p, weighted_holm
 from audit.values import Gap, Pair
 
@@ -92,18 +93,16 @@ def pair_table(
     r = None if joint is None else joint[np.ix_(members, members)]
     # The higher rate first; of equal ones the larger group, then the name: nothing depends on the order of groups.
     rank = sorted(range(len(members)), key=lambda g: (-share[g], -n[g], groups[g]))
-    every = [(a, b) for k, a in enumerate(rank) for b in rank[k + 1 :] if reference is None or reference in (a, b)]
-    z = critical_value(
-        x, n, np.array(every, dtype=np.int64).T, seed=seed_of(settings, margin.attribute, metric.hypothesis),
-        draws=settings.draws, alpha=settings.alpha, joint=r,
+    every, listed = _listed(rank, groups, reference, named)
+    count = len(members) - 1 if reference is not None else len(members) * (len(members) - 1) // 2
+    z = (
+        two_sided(settings.alpha / count)
+        if len(members) > MANY and count > 1
+        else critical_value(
+            x, n, np.array(every, dtype=np.int64).T, seed=seed_of(settings, margin.attribute, metric.hypothesis),
+            draws=settings.draws, alpha=settings.alpha, joint=r,
+        )
     )  # fmt: skip
-    listed = every
-    if len(members) > MOST and reference is None:
-        listed = [
-            (a, b)
-            for a, b in every
-            if (a == rank[0] and len(members) <= WIDE) or frozenset((groups[a], groups[b])) in named
-        ]
     i, j = np.array(listed, dtype=np.int64).reshape(-1, 2).T
     each = None if r is None else r[i, j]
     low, high = difference_limits(share[i], n[i], share[j], n[j], z, each)
@@ -118,10 +117,28 @@ def pair_table(
         _ratio(share[j], n[j], share[i], n[i], z, each),
         _ratio(1 - share[i], n[i], 1 - share[j], n[j], z, each),
         np.array([pair_p(x[a], n[a], x[b], n[b], 0.0 if r is None else float(r[a, b])) for a, b in listed]),
-        len(every),
+        count,
         people if wished and not margin.weighted else None,
         wished,
     )
+
+
+def _listed(
+    rank: Sequence[int], groups: Sequence[tuple[str, ...]], reference: int | None, named: Sequence[frozenset[Any]]
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """All pairs, the higher rate first (none of more than MANY groups, which need none), and those that are listed."""
+    if reference is not None:
+        at = list(rank).index(reference)
+        against = [*((a, reference) for a in rank[:at]), *((reference, b) for b in rank[at + 1 :])]
+        return against, against
+    every = [] if len(rank) > MANY else [(a, b) for k, a in enumerate(rank) for b in rank[k + 1 :]]
+    if len(rank) <= MOST:
+        return every, every
+    place = {groups[g]: k for k, g in enumerate(rank)}
+    wanted = {tuple(sorted(place[g] for g in two)) for two in named if len(two) == 2 and place.keys() >= two}
+    if len(rank) <= WIDE:
+        wanted |= {(0, k) for k in range(1, len(rank))}
+    return every, [(rank[a], rank[b]) for a, b in sorted(wanted)]
 
 
 def _ratio(lower: Floats, n: Floats, higher: Floats, m: Floats, z: float, r: Floats | None) -> Floats:

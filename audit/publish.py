@@ -29,6 +29,7 @@ from audit.policy import Norm, Policy
 from audit.publish_rows import thin
 from audit.suppress import FLOOR, publish, publish_margins, small_values
 from audit.values import to_json
+from audit.wide import left_to_cube, told_of, with_left, written
 
 LEFT_OUT = (
     "What was counted on all rows (missing values, duplicates, periods, subgroups found, people alike) is left out of "
@@ -65,7 +66,7 @@ def publish_documents(files: Documents, *, floor: int = FLOOR, people: bool = Fa
         safe, notes = publish(cube, floor, settings.order) if cube else (publish_margins(margins, floor), ())
         return _without_small(files, out, copy.deepcopy(evidence), cube, safe, notes, settings, floor)
     if "quality" in evidence and (thinned := thin(evidence["quality"], floor)) != evidence["quality"]:
-        out["evidence.json"] = canonical(evidence | {"quality": thinned})
+        out["evidence.json"] = written(evidence | {"quality": thinned})
     return files.plus(out)
 
 
@@ -95,7 +96,7 @@ def _without_small(
     settings = _keep_settings(evidence, settings, safe)
     _round_compared(evidence["model"], int(safe[0].rows.sum()))
     table = {"sha256": sha256(cube_bytes), "file": "cube.json", "floor": floor}
-    _measure_again(evidence, table, safe, settings, notes)
+    evidence = _measure_again(evidence, table, safe, settings, notes)
     small = {m.attribute for m in safe if m.withheld.any()}
     most = _most_rows(cube, evidence, safe, floor)
     spare = evidence.pop("published", {})
@@ -109,7 +110,7 @@ def _without_small(
         evidence["data"] |= {"rows": most, "rows_at_most": True}
         _blur(files, out, most, evidence["data"]["audited_rows"])
         files = _without_counts_of_all(files, evidence["notes"])
-    out["cube.json"], out["evidence.json"] = cube_bytes, canonical(evidence)
+    out["cube.json"], out["evidence.json"] = cube_bytes, written(evidence)
     return files.plus(out)
 
 
@@ -131,14 +132,15 @@ def _round_compared(model: dict[str, Any], rows: int) -> None:
 
 def _measure_again(
     evidence: dict[str, Any], table: dict[str, Any], safe: Sequence[Margin], settings: Settings, notes: Sequence[str]
-) -> None:
-    """Everything that follows from the tables, from the published ones. table: the entry `cube`."""
+) -> dict[str, Any]:
+    """With everything that follows from the tables made of the published ones. table: the entry `cube`."""
     measures = measure(safe, settings)
     own = [n for n in evidence["notes"] if not n.startswith("By ") and not any(w in n for w in OF_ALL_ROWS)]
     norms = [to_json(n) for n in judge(_policy(evidence), measures, evidence["data"]["sensitive"])]
-    made = derived(safe, settings, evidence.get("population"), norms)
-    evidence |= {
-        **measures_to_json(measures),
+    left = left_to_cube(safe, measures.gaps, norms)
+    made = derived(safe, settings, evidence.get("population"), norms, left)
+    evidence = evidence | {
+        **measures_to_json(told_of(measures, left)),
         "family": measures.family,
         "cube": table,
         "norms": norms,
@@ -146,6 +148,7 @@ def _measure_again(
         **made,
         "notes": [*measures.notes, *own, *notes],
     }
+    return with_left(evidence, left, made)
 
 
 def _hidden(small: set[tuple[str, ...]], safe: Sequence[Margin]) -> set[tuple[str, ...]]:

@@ -25,6 +25,7 @@ from audit.cube_json import margins_to_json
 from audit.decide import ModelFacts, decide, reads_note
 from audit.derived import derived, further_findings
 from audit.documents import record_in
+from audit.documents.evidence import LeftToCube
 from audit.documents.rows import ByProxy
 from audit.evidence import SCHEMA, measures_to_json, sha256, tool
 from audit.files import canonical, write_whole
@@ -48,6 +49,7 @@ from audit.scale.source import is_large
 from audit.slices import search
 from audit.suppress import rare_people
 from audit.values import Measures, to_json
+from audit.wide import left_to_cube, told_of, with_left, written
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +111,10 @@ def run_audit(
     progress.stage("Measuring")
     measures = measure(margins, settings)
     cube_bytes = canonical(margins_to_json(margins, 0), compact=True)
-    evidence = document(case, facts, model, measures, settings, sha256(cube_bytes), (*said, *notes))
-    evidence |= (made := derived(margins, settings, shares_of(case), evidence["norms"]))
+    norms = [to_json(n) for n in judge(case.policy, measures, case.data.sensitive)]
+    left = left_to_cube(margins, measures.gaps, norms)
+    evidence = document(case, facts, model, measures, settings, sha256(cube_bytes), (*said, *notes), norms, left)
+    evidence |= (made := derived(margins, settings, shares_of(case), norms, left))
     evidence["findings"] += further_findings(made)
     evidence |= more
     if "by_proxy" in more:
@@ -119,7 +123,8 @@ def run_audit(
         evidence["notes"] += alike_findings(more["like_with_like"])
         evidence["notes"] += [NOT_CAUSAL] if more["like_with_like"]["factors"] else []
     write_whole(out / "cube.json", cube_bytes)
-    write_whole(out / "evidence.json", canonical(evidence))
+    evidence = with_left(evidence, left, made)
+    write_whole(out / "evidence.json", written(evidence))
     return Audit(evidence, measures, margins, cube)
 
 
@@ -320,6 +325,8 @@ def document(
     settings: Settings,
     cube_sha256: str,
     notes: Sequence[str],
+    norms: Sequence[Mapping[str, Any]],
+    left: LeftToCube | None,
 ) -> dict[str, Any]:
     """evidence.json as a dict, keys in the order of the contract."""
     data = case.data
@@ -370,13 +377,13 @@ def document(
         "model": model,
         "tool": tool(),
         "seed": settings.seed,
-        **measures_to_json(measures),
+        **measures_to_json(told_of(measures, left)),
         "family": measures.family,
         "settings": settings.to_json(),
         "cube": {"sha256": cube_sha256, "file": "cube.json", "floor": 0},
         **({"presets": listed(case.forms)} if case.forms else {}),
         "policy": case.policy.named(),
-        "norms": [to_json(n) for n in judge(case.policy, measures, data.sensitive)],
+        "norms": list(norms),
         "findings": [*model_findings(model), *findings(measures)],
         "notes": [*measures.notes, *notes, *asked.notes],
     }

@@ -11,7 +11,7 @@ that of its parts.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from audit.metrics import (
     TRUE_POSITIVE_RATE,
     metrics_for,
 )
-from audit.values import UNKNOWN
+from audit.values import UNKNOWN, to_json
 
 Floats = npt.NDArray[np.float64]
 
@@ -67,7 +67,7 @@ def smoothed_rates(margins: Iterable[Margin]) -> list[dict[str, Any]]:
     for margin in margins:
         if len(margin.attribute) >= 2:
             out += _of_margin(margin)
-    return [asdict(s) for s in out]
+    return [to_json(s) for s in out]
 
 
 def _of_margin(margin: Margin) -> list[Smoothed]:

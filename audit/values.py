@@ -7,6 +7,7 @@ never 0 and never 1.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from typing import Any, TypeVar
 
 UNKNOWN = "(unknown)"
@@ -18,15 +19,22 @@ T = TypeVar("T")
 def to_json(record: Any) -> dict[str, Any]:
     """A flat record as a dict: tuples become lists, None stays null."""
     out: dict[str, Any] = {}
-    for f in fields(record):
-        value = getattr(record, f.name)
-        out[f.name] = list(value) if isinstance(value, tuple) else value
+    kind: Any = type(record)
+    for name in _names(kind):
+        value = getattr(record, name)
+        out[name] = list(value) if isinstance(value, tuple) else value
     return out
+
+
+@lru_cache(maxsize=64)
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(kind))
 
 
 def from_json(kind: type[T], data: dict[str, Any]) -> T:
     """The record of `kind` that `to_json` wrote; unknown keys are ignored (a newer minor version may add some)."""
-    names = {f.name for f in fields(kind)}  # type: ignore[arg-type]
+    of: Any = kind
+    names = _names(of)
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in names})
 
 

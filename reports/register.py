@@ -18,6 +18,7 @@ from audit.documents.log import DecisionEntry, ReportEntry, logged, logged_as
 from reports.about import SAME, compared
 from reports.conditions import OPEN, Condition, of_case
 from reports.log.store import Entry
+from reports.words import are
 
 ISSUED = "issued"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -203,7 +204,7 @@ def to_text(
             out.append(text + (f" Until {line.until}." if line.until else ""))
     for case, found in (conditions or {}).items():
         left = [c for c in found if c.state == OPEN]
-        out.append(f"{case}: {len(left)} of {len(found)} conditions are open")
+        out.append(f"{case}: {len(left)} of {len(found)} conditions {are(len(left))} open")
         out += [f"  {c.number}. {c.text} {_who(c, today)}" for c in left]
     return "\n".join(out) if out else "The log holds no report yet."
 

@@ -113,6 +113,11 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def are(n: int | None, one: str = "is", more: str = "are") -> str:
+    """The verb (or noun) that goes with a number: 1 is, 2 are, 0 are."""
+    return one if n == 1 else more
+
+
 def count(value: float | None) -> str:
     """5,421; weights with one decimal."""
     return numbers.grouped(value, 0 if value is None or float(value).is_integer() else 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -13,6 +13,7 @@ from audit.case import Case, DataSpec, FormSpec, ModelSpec, Population, Recourse
 from audit.numbers import brief
 from screens import served, state
 from screens.model_lines import spec_of
+from screens.said import Endpoint
 from screens.workspace import CaseFolder
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Answers:
     """Decisions in the label's words; None where nobody said which goes with which."""
     legitimate: Mapping[str, str] = field(default_factory=dict)
     reference: Mapping[str, str] = field(default_factory=dict)
-    served: Mapping[str, Any] | None = None
+    served: Endpoint | None = None
     """Of a model that another program serves: what screens/served.py asked."""
     policy: Path | None = None
     adopted_by: str | None = None
@@ -121,7 +122,7 @@ def write(folder: CaseFolder, files: Files, answers: Answers, to: Path) -> None:
     if answers.kind == served.KIND:
         assert answers.served is not None
         model = served.spec_of(answers.served, to.parent)
-        data = replace(data, features=tuple(answers.served["features"]))
+        data = replace(data, features=tuple(answers.served.features))
     elif answers.kind == "The uploaded model":
         assert files.model is not None
         model = spec_of(folder, files.model)

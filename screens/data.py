@@ -71,7 +71,7 @@ def attribute_choice(evidence: Evidence) -> tuple[str, ...]:
     picked = st.segmented_control(
         "By", names, default=" and ".join(chosen), required=True, key="by", help="An attribute or an intersection"
     )
-    st.session_state["attribute"] = labels[picked or names[0]]
+    st.session_state.attribute = labels[picked or names[0]]
     return labels[picked or names[0]]
 
 
@@ -111,6 +111,9 @@ def outcomes(evidence: Evidence, attribute: tuple[str, ...]) -> None:
     rates = [r for r in evidence.rates if r.metric == BASE_RATE and r.attribute == attribute]
     st.header("Outcomes in the labels")
     gap = pick(evidence.gaps, metric=BASE_RATE, kind="difference", attribute=attribute)
+    if gap is None and (left := evidence.left_to_cube) is not None and attribute in left.attributes:
+        st.write(state.plain(left.why))
+        return
     if gap is None or gap.value is None:
         st.write(state.plain(f"Outcomes cannot be compared: {gap.reason if gap else 'no outcome column'}."))
         return
@@ -128,6 +131,9 @@ def measures_table(evidence: Evidence, attribute: tuple[str, ...]) -> None:
     """The pre-training measures of each group against all others."""
     records = [d for d in evidence.dataset if d.attribute == attribute]
     st.header("Measures of the data")
+    if not records and evidence.left_to_cube is not None:
+        st.write(state.plain(evidence.left_to_cube.why))
+        return
     st.write(
         "Each group against everyone else. Nought means no difference; hover over a column's name for the formula."
     )

@@ -10,6 +10,7 @@ import streamlit as st
 
 from audit.case import Population, Recourse
 from audit.errors import CaseError
+from screens.said import Change, Said
 
 if TYPE_CHECKING:
     from audit.load.glance import Glance
@@ -22,12 +23,12 @@ class Asked(Protocol):
     def seen(self) -> Glance: ...
 
     @property
-    def said(self) -> dict[str, Any]: ...
+    def said(self) -> Said: ...
 
     @property
     def columns(self) -> list[str]: ...
 
-    def get(self, key: str, proposed: Any) -> Any: ...
+    def get(self, name: str, proposed: Any) -> Any: ...
 
 
 WAYS = {"either way": None, "only up": "increase", "only down": "decrease"}
@@ -46,7 +47,7 @@ def ask(a: Asked, kind_is_model: bool) -> dict[str, Any]:
     )  # fmt: skip
     wrong: list[str] = []
     shares: dict[str, str] = {}
-    columns = [c for c in a.said["sensitive"] if c in a.seen.columns and not a.seen.columns[c].numbers]
+    columns = [c for c in a.said.sensitive if c in a.seen.columns and not a.seen.columns[c].numbers]
     if columns:
         st.caption("Whom should the data stand for? Numbers of people, or percent, of the population decided about.")
     for column in columns:
@@ -60,7 +61,7 @@ def ask(a: Asked, kind_is_model: bool) -> dict[str, Any]:
     if said:
         source = st.text_input("Where these numbers are from", a.get("source", ""), key="role-source", max_chars=300)
     try:
-        population_of(said, source, a.said["sensitive"])
+        population_of(said, source, a.said.sensitive)
     except CaseError as error:
         wrong.append(f"the population, as it can be read ({error.problem}: {error.expected})")
     change = _change(a) if kind_is_model else {}
@@ -71,29 +72,28 @@ def ask(a: Asked, kind_is_model: bool) -> dict[str, Any]:
     return {"forms": forms, "shares": said, "source": source, "change": change, "wrong": "; ".join(wrong)}
 
 
-def _change(a: Asked) -> dict[str, dict[str, str]]:
+def _change(a: Asked) -> dict[str, Change]:
     """What a person could change, which way, and how far."""
     v, before = a.said, a.get("change", {})
-    never = {v["label"], v["column"], *v["sensitive"], *v["exclude"], *(v.get(k) for k in ("id", "cluster", "weight",
-             "time", "split"))}  # fmt: skip
+    never = {v.label, v.column, *v.sensitive, *v.exclude, v.id, v.cluster, v.weight, v.time, v.split}
     free = [c for c in a.columns if c not in never]
     picked = st.multiselect(
         "What could a person change to get another decision? (optional)", free,
         default=[c for c in before if c in free], key="role-actionable",
         help="Nobody is told to change what they cannot: never age, origin or a past that is over",
     )  # fmt: skip
-    out: dict[str, dict[str, str]] = {}
+    out: dict[str, Change] = {}
     ways = list(WAYS)
     for column in picked:
-        out[column] = {}
+        out[column] = Change()
         if a.seen.columns[column].numbers:
             left, right = st.columns(2)
-            old = before.get(column, {})
-            way = left.selectbox(f"{column} can go", ways, index=ways.index(old.get("way", ways[0])),
+            old = before.get(column, Change())
+            way = left.selectbox(f"{column} can go", ways, index=ways.index(old.way or ways[0]),
                                  key=f"role-way-{column}")  # fmt: skip
-            span = right.text_input(f"{column} lies plausibly within (optional)", old.get("range", ""),
+            span = right.text_input(f"{column} lies plausibly within (optional)", old.range,
                                     placeholder="20 to 60", key=f"role-range-{column}")  # fmt: skip
-            out[column] = {"way": str(way), "range": span}
+            out[column] = Change(way=str(way), range=span)
     return out
 
 
@@ -107,7 +107,7 @@ def population_of(shares: Mapping[str, str], source: str, sensitive: Sequence[st
         read = [_SHARE.fullmatch(p) for p in parts]
         if not parts or not all(read):
             raise CaseError(f"{column}", got=text, expected="group: number; group: number")
-        numbers = {m["group"]: float(m["share"]) for m in read if m}
+        numbers = {m.group("group"): float(m.group("share")) for m in read if m}
         percent = abs(sum(numbers.values()) - 100) <= 0.5
         found[column] = {g: n / 100 for g, n in numbers.items()} if percent else numbers
     if not found:
@@ -117,24 +117,24 @@ def population_of(shares: Mapping[str, str], source: str, sensitive: Sequence[st
     return population
 
 
-def recourse_of(change: Mapping[str, Mapping[str, str]]) -> Recourse | None:
+def recourse_of(change: Mapping[str, Change]) -> Recourse | None:
     """What a person could change, as the case has it. Raises CaseError."""
     if not change:
         return None
     ranges: dict[str, tuple[float, float]] = {}
     for column, said in change.items():
-        if text := said.get("range", "").strip():
+        if text := said.range.strip():
             read = _RANGE.fullmatch(text)
             if read is None or float(read[1]) > float(read[2]):
                 raise CaseError(f"the range of {column}", got=text, expected=f"{column}: 20 to 60")
             ranges[column] = float(read[1]), float(read[2])
-    direction = {c: way for c, said in change.items() if (way := WAYS.get(said.get("way", ""))) is not None}
+    direction = {c: way for c, said in change.items() if (way := WAYS.get(said.way)) is not None}
     return Recourse(tuple(change), ranges, {}, direction)
 
 
-def short(v: Mapping[str, Any]) -> str:
+def short(v: Said) -> str:
     """The answer in a line."""
-    said = [f"forms: {', '.join(v['forms'])}"] if v["forms"] else []
-    said += [f"population by {' and '.join(v['shares'])}"] if v["shares"] else []
-    said += [f"can be changed: {', '.join(v['change'])}"] if v["change"] else []
+    said = [f"forms: {', '.join(v.forms)}"] if v.forms else []
+    said += [f"population by {' and '.join(v.shares)}"] if v.shares else []
+    said += [f"can be changed: {', '.join(v.change)}"] if v.change else []
     return "; ".join(said) or "nothing more"

@@ -37,6 +37,11 @@ def show(folder: CaseFolder, evidence: dict[str, Any]) -> None:
         _panel(folder, evidence, form, spec, forms)
 
 
+def _sensitive(folder: CaseFolder) -> tuple[str, ...]:
+    found = state.evidence(folder)
+    return () if found is None else found.data.sensitive
+
+
 def _sources(folder: CaseFolder, more: Mapping[str, bytes]) -> Any:
     """What a report printed now would be made of; nobody has signed it."""
     from reports.document import sources_of
@@ -90,7 +95,7 @@ def _questions(
             now = spec.answers.get(field.id, "")
             key = f"answer_{preset.name}_{field.id}"
             if field.kind == "column":
-                choices = ["", *evidence["data"]["sensitive"]]
+                choices = ["", *_sensitive(folder)]
                 given = st.selectbox(field.ask, choices, index=choices.index(now) if now in choices else 0, key=key)
             else:
                 hint = "YYYY-MM-DD" if field.kind == "date" else None
@@ -106,7 +111,7 @@ def _keep(folder: CaseFolder, evidence: dict[str, Any], forms: list[FormSpec]) -
 
     try:
         access.demand("work", folder.place)
-        answer_later(folder.run, forms, evidence["data"]["sensitive"])
+        answer_later(folder.run, forms, _sensitive(folder))
     except AssayError as error:
         st.error(state.plain(error.message))
         return

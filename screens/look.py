@@ -79,7 +79,7 @@ def threshold(folder: CaseFolder, evidence: Evidence) -> None:
     def said(cut: float) -> str:
         return "above all" if cut == above else _short(cut)
 
-    positive = str(evidence.data.positive)
+    positive = outcome_words(folder, evidence)
     usual = evidence.model.threshold if evidence.model.threshold is not None else 0.5
     now = min(cuts, key=lambda c: (abs(c - usual), c))
     groups = [g for g, hidden in zip(margin.groups, margin.people < evidence.settings.floor, strict=True) if not hidden]
@@ -109,6 +109,13 @@ def threshold(folder: CaseFolder, evidence: Evidence) -> None:
         + ("" if exact else "Scores are counted in bins, and cut at their edges. ")
         + "A threshold that is chosen on these people looks better here than it will on others."
     )
+
+
+def outcome_words(folder: CaseFolder, evidence: Evidence) -> str:
+    """What a score from the threshold on decides, in the code book's words; else the value of which column."""
+    label, value = evidence.data.label, str(evidence.data.positive)
+    told = state.case_of(folder).data.codes.get(label or "", {}).get(value)
+    return state.plain(told[:1].upper() + told[1:] if told else f"{label} {value}" if label else value)
 
 
 def _rates(found: Measures, attribute: tuple[str, ...]) -> None:

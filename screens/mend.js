@@ -5,6 +5,12 @@
     // A drop zone has a name, and "presentation" says that it has none.
     for (const zone of document.querySelectorAll('[data-testid="stFileUploaderDropzone"][role="presentation"]'))
       zone.setAttribute("role", "group");
+    // A short notice is a dialog, and points at a name that is not there.
+    for (const notice of document.querySelectorAll('[data-testid="stToast"][aria-labelledby]'))
+      if (!document.getElementById(notice.getAttribute("aria-labelledby"))?.textContent) {
+        notice.removeAttribute("aria-labelledby");
+        notice.setAttribute("aria-label", "Notice");
+      }
     // A table that is wider than its place is scrolled by the keyboard too.
     const phone = matchMedia("(max-width: 640px)").matches;
     for (const table of document.querySelectorAll('[data-testid="stTable"] table')) {
@@ -40,6 +46,12 @@
         cell.setAttribute("data-head", at ? heads[at] || "" : "");
       });
   }
+  // On a phone the list of pages lies over the page: who has chosen one wants to see it.
+  document.addEventListener("click", (event) => {
+    if (!matchMedia("(max-width: 768px)").matches) return;
+    if (!event.target.closest?.('[data-testid="stSidebarNavLink"]')) return;
+    setTimeout(() => document.querySelector('[data-testid="stSidebar"][data-collapsed="false"] [data-testid="stSidebarCollapseButton"] button')?.click(), 50);
+  });
   let waiting = false;
   function soon() {
     if (waiting) return;

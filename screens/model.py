@@ -12,6 +12,7 @@ from audit.metrics import MEAN_SCORE, METRICS, SCORE_METRICS, metrics_for, title
 from audit.numbers import fixed
 from audit.sizes import unit
 from audit.values import UNKNOWN, Gap
+from audit.wide import rates_of
 from reports.blocks import Paragraph, Points
 from reports.sections.measures import norms, power, sentence
 from reports.words import number, unquoted
@@ -30,7 +31,7 @@ def show() -> None:
     if evidence is None:
         if not parts.busy():
             st.write("Nothing has been measured yet.")
-            st.page_link(parts.PAGES["data"], label="Run the audit first")
+            st.page_link(parts.page("data"), label="Run the audit first")
         return
     if evidence.regression is not None:
         for finding in evidence.findings[:3]:
@@ -123,15 +124,15 @@ def questions(folder: CaseFolder, evidence: Evidence) -> None:
     """Rate by rate, of everyone or of the people who are chosen; forms of law and custom are of everyone."""
     asked = some.chosen(folder, evidence)
     if any(g.attribute for g in asked.gaps):
-        by_question(asked)
+        by_question(asked, folder if asked is evidence else None)
     else:
         some.undivided(asked)
     if asked is evidence:
-        classes.show(evidence, st.session_state["attribute"])
+        classes.show(evidence, st.session_state.attribute)
         law.show(folder, state.result(folder, "evidence.json") or {})
 
 
-def by_question(evidence: Evidence) -> None:
+def by_question(evidence: Evidence, folder: CaseFolder | None = None) -> None:
     """One question at a time: the chart, the table beside it, and the gap in a sentence."""
     positive, favourable = str(evidence.data.positive), str(evidence.data.favourable)
     negative = favourable if favourable != positive else f"not {positive}"
@@ -152,13 +153,19 @@ def by_question(evidence: Evidence) -> None:
             format_func=lambda q: f"{q} ({questions[q].replace('_', ' ')})",
         )
     metric = questions[question]
-    st.session_state["metric"] = metric
+    st.session_state.metric = metric
     rates = [r for r in evidence.rates if r.metric == metric and r.attribute == attribute]
     gaps = {g.kind: g for g in evidence.gaps if g.metric == metric and g.attribute == attribute}
+    takeaway = sentence(gaps.get("difference"))
+    wide = evidence.left_to_cube
+    if wide is not None and attribute in wide.attributes and folder is not None:
+        margin = next(m for m in look.margins(folder) if m.attribute == attribute)
+        rates = rates or rates_of(margin, metric, evidence.settings.alpha)
+        takeaway = takeaway if gaps else wide.why
     share = metric != MEAN_SCORE or all(r.value is None or 0 <= r.value <= 1 for r in rates)
     draw.answer(
         rates,
-        sentence(gaps.get("difference")),
+        takeaway,
         key="rates-chart",
         title=f"{metric.replace('_', ' ').capitalize()} by {' and '.join(attribute)}, 95 % intervals",
         alt=f"{metric} by group with intervals and counts",

@@ -40,12 +40,17 @@ def need_case(title: str) -> CaseFolder | None:
         return folder
     st.title(title)
     st.info("No case is open. Load a data set, or try a sample.")
-    st.page_link(PAGES["setup"], label="Go to Set up")
+    st.page_link(page("setup"), label="Go to Set up")
     return None
 
 
 PAGES: dict[str, Any] = {}
 """The app's pages by name; app.py fills it, so that screens can point at each other."""
+
+
+def page(name: str) -> Any:
+    """One of the app's pages."""
+    return PAGES[name]
 
 
 def top_line(folder: CaseFolder) -> None:
@@ -76,10 +81,10 @@ def start(folder: CaseFolder, args: Sequence[str], *, secret: bytes | None = Non
     except AssayError as error:
         state.show_error(error)
         return
-    st.session_state["job"] = job.id
+    st.session_state.job = job.id
     if go:
         st.switch_page(PAGES[go], query_params={"case": folder.id, "job": job.id})
-    st.query_params["job"] = job.id
+    st.query_params.job = job.id
     st.rerun()
 
 
@@ -87,7 +92,7 @@ def job_id() -> str | None:
     """The job in the address, or of this session where a page change dropped it from the address."""
     found: str | None = st.query_params.get("job") or st.session_state.get("job")
     if found and st.query_params.get("job") != found:
-        st.query_params["job"] = found
+        st.query_params.job = found
     return found
 
 
@@ -141,7 +146,7 @@ def forget_job() -> None:
     """Take the ended job out of the address."""
     st.session_state.pop("job", None)
     if "job" in st.query_params:
-        del st.query_params["job"]
+        del st.query_params.job
 
 
 def busy() -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from audit.files import write_whole
 from audit.numbers import brief
 from screens import answers as made
 from screens import further, served, state
+from screens import said as answered
+from screens.said import UNSET, Endpoint, Said
 from screens.workspace import CaseFolder, apart, keep_upload
 
 if TYPE_CHECKING:
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from audit.load.propose import Roles
     from audit.preview import Preview
 
-Said = dict[str, Any]
+Values = dict[str, Any]
+"""Answers of one question, by the names of `Said`."""
 MODEL, DECISIONS, SCORES = "The uploaded model", "A column of decisions", "A column of scores"
 NUMBERS = "A column of predicted numbers"
-KEPT = ".answers"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Asked:
     """What the questions are about: the files, the table, what its columns seem to be, and what was answered so far."""
 
     folder: CaseFolder
     files: made.Files
     seen: Glance
-    said: Said = field(default_factory=dict)
+    said: Said = field(default_factory=Said)
 
     @property
     def columns(self) -> list[str]:
@@ -45,9 +45,9 @@ class Asked:
         """What its columns seem to be for."""
         return self.seen.roles
 
-    def get(self, key: str, proposed: Any) -> Any:
+    def get(self, name: str, proposed: Any) -> Any:
         """What was answered, or else what is proposed."""
-        return self.said.get(key, proposed)
+        return self.said.get(name, proposed)
 
     def why(self, role: str, column: str | None) -> None:
         """Three values of the proposed column, and the reason for it."""
@@ -61,10 +61,9 @@ class Asked:
             st.caption(state.plain(f"Proposed: {column} ({values}). {reason[:1].upper()}{reason[1:]}."))
 
 
-def _purpose(a: Asked) -> Said:
-    name = st.text_input(
-        "Name of the case", a.get("name", Path(str(a.files.data)).stem), key="role-name", max_chars=120
-    )  # fmt: skip
+def _purpose(a: Asked) -> Values:
+    called = Path(str(a.files.data)).stem.replace("_", " ")
+    name = st.text_input("Name of the case", a.get("name", called), key="role-name", max_chars=120)
     purpose = st.text_input(
         "What is decided about people?", a.get("purpose", ""), key="role-purpose", max_chars=300,
         placeholder="Who is offered a loan",
@@ -72,7 +71,7 @@ def _purpose(a: Asked) -> Said:
     return {"name": name, "purpose": purpose}
 
 
-def _outcome(a: Asked) -> Said:
+def _outcome(a: Asked) -> Values:
     st.caption("An outcome is what really happened (repaid, or not); a decision is what was done. Data may lack one.")
     label = made.choose("Outcome column", a.columns, a.get("label", a.roles.label), "role-label")
     a.why("label", a.roles.label)
@@ -83,8 +82,8 @@ def _outcome(a: Asked) -> Said:
     return {"label": label, "number": bool(number)}
 
 
-def _source(a: Asked) -> Said:
-    number = a.said["number"]
+def _source(a: Asked) -> Values:
+    number = a.said.number
     kinds = [NUMBERS] if number else [DECISIONS, SCORES]
     kinds += [MODEL] if a.files.model else []
     kinds += [served.KIND]
@@ -95,14 +94,14 @@ def _source(a: Asked) -> Said:
     )  # fmt: skip
     column, threshold, remote = None, a.get("threshold", 0.5), None
     if kind == served.KIND:
-        free = [c for c in a.columns if c != a.said["label"]]
-        remote = served.ask(free, a.get("served", None) or {})
+        free = [c for c in a.columns if c != a.said.label]
+        remote = served.ask(free, a.get("served", None) or Endpoint())
     elif kind == MODEL:
         st.caption("The model's own decision is audited, unless a threshold is given here.")
     else:
         role = "decision" if kind == DECISIONS else "score"
         proposed = getattr(a.roles, role)
-        free = [c for c in a.columns if c != a.said["label"]]
+        free = [c for c in a.columns if c != a.said.label]
         column = made.choose(kind.removeprefix("A ").capitalize(), free, a.get("column", proposed), "role-column")
         a.why(role, proposed)
     if not number and kind not in (DECISIONS, served.KIND):
@@ -110,20 +109,20 @@ def _source(a: Asked) -> Said:
     return {"kind": kind, "column": column, "threshold": float(threshold), "served": remote}
 
 
-def _good(a: Asked) -> Said:
-    label, column, kind = a.said["label"], a.said["column"], a.said["kind"]
-    if a.said["number"]:
+def _good(a: Asked) -> Values:
+    label, column, kind = a.said.label, a.said.column, a.said.kind
+    if a.said.number:
         sides = list(made.SIDES)
         side = st.radio(
             "Good for the person is", sides, key="role-side", horizontal=True,
-            index=sides.index(a.said["side"]) if a.said.get("side") in sides else None,
+            index=sides.index(a.said.side) if a.said.side in sides else None,
         )  # fmt: skip
         return {"side": side, "positive": None, "favourable": made.SIDES.get(str(side)), "granted": None}
     source = label or (column if kind == DECISIONS else None)
     values = made.values_of(a.seen, source) or ["positive", "not positive"]
     favourable = st.radio(
         made.good_question(source), values, key="role-favourable", horizontal=True,
-        index=values.index(a.said["favourable"]) if a.said.get("favourable") in values else None,
+        index=values.index(a.said.favourable) if a.said.favourable in values else None,
         help=a.roles.reasons.get("positive"),
     )  # fmt: skip
     positive = a.get("positive", a.roles.positive)
@@ -136,15 +135,15 @@ def _good(a: Asked) -> Said:
     if own:
         granted = st.radio(
             made.good_question(column), own, key="role-granted", horizontal=True,
-            index=own.index(a.said["granted"]) if a.said.get("granted") in own else None,
+            index=own.index(a.said.granted) if a.said.granted in own else None,
             help="The decisions are written in other words than the outcomes: this says which goes with which",
         )  # fmt: skip
     asked = column if own and granted is None else None
     return {"side": None, "positive": positive, "favourable": favourable, "granted": granted, "not_granted": asked}
 
 
-def _who(a: Asked) -> Said:
-    taken = (a.said["label"], a.said["column"])
+def _who(a: Asked) -> Values:
+    taken = (a.said.label, a.said.column)
     options = [*a.roles.indicators, *(c for c in a.columns if c not in taken)]
     proposed = [c for c in a.roles.sensitive if c not in taken]
     sensitive = st.multiselect(
@@ -172,8 +171,8 @@ def _who(a: Asked) -> Said:
     return {"sensitive": sensitive, "bins": bins, "reference": reference}
 
 
-def _hidden(a: Asked) -> Said:
-    free = [c for c in a.columns if c != a.said["label"]]
+def _hidden(a: Asked) -> Values:
+    free = [c for c in a.columns if c != a.said.label]
     hidden = st.multiselect(
         "Columns that the model must not see", free, default=[c for c in a.get("exclude", []) if c in free],
         key="role-exclude",
@@ -196,7 +195,7 @@ def _hidden(a: Asked) -> Said:
 EXAMPLE, ADOPTED, OWN = "Assay's example, for now", "Assay's example, adopted by name", "Our own (a TOML file)"
 
 
-def _norms(a: Asked) -> Said:
+def _norms(a: Asked) -> Values:
     from audit.load import load_policy
 
     st.caption(
@@ -224,12 +223,12 @@ def _norms(a: Asked) -> Said:
 
 
 def _lacks_norms(v: Said) -> str:
-    if v["norms"] == ADOPTED and not v["adopted_by"]:
+    if v.norms == ADOPTED and not v.adopted_by:
         return "who adopts the policy"
-    return "the policy file" if v["norms"] == OWN and not v["policy"] else ""
+    return "the policy file" if v.norms == OWN and not v.policy else ""
 
 
-def _rows(a: Asked) -> Said:
+def _rows(a: Asked) -> Values:
     r = a.roles
     cluster = made.choose("Id of a person with several rows", a.columns, a.get("cluster", r.cluster), "role-cluster")
     a.why("cluster", r.cluster)
@@ -249,9 +248,9 @@ def _rows(a: Asked) -> Said:
 
 
 def _lacks_good(v: Said) -> str:
-    if "favourable" in v and v["favourable"] is None and v["side"] is None:
+    if v.favourable is None and v.side is None:
         return "which value is good for the person; every finding's direction rests on it"
-    return f"which decision of {v['not_granted']} is good for the person" if v.get("not_granted") else ""
+    return f"which decision of {v.not_granted} is good for the person" if v.not_granted else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +259,7 @@ class Question:
 
     key: str
     title: str
-    draw: Callable[[Asked], Said]
+    draw: Callable[[Asked], Values]
     lacks: Callable[[Said], str]
     short: Callable[[Said], str]
 
@@ -273,53 +272,53 @@ ROWS = ("cluster", "id", "weight", "time", "split")
 OTHERS_REST_ON = ("outcome", "source")
 QUESTIONS = (
     Question("purpose", "What is decided, and about whom?", _purpose,
-             lambda v: "" if v["purpose"].strip() else "what is decided about people, in words",
-             lambda v: f"{v['purpose']} ({v['name']})"),
+             lambda v: "" if v.purpose.strip() else "what is decided about people, in words",
+             lambda v: f"{v.purpose} ({v.name})"),
     Question("outcome", "What really happened to people?", _outcome, lambda v: "",
-             lambda v: v["label"] or "the data hold no outcomes"),
+             lambda v: v.label or "the data hold no outcomes"),
     Question("source", "Where do the decisions come from?", _source,
-             lambda v: served.lacks(v["served"]) if v["kind"] == served.KIND else
-             "" if v["kind"] == MODEL or v["column"] else "the column",
-             lambda v: f"{v['kind']}{': ' + v['column'] if v['column'] else ''}"
-             + (f": {v['served']['agreed']}" if v.get("served") else "")),
+             lambda v: served.lacks(v.served) if v.kind == served.KIND else
+             "" if v.kind == MODEL or v.column else "the column",
+             lambda v: f"{v.kind}{': ' + v.column if v.column else ''}"
+             + (f": {v.served.agreed}" if v.served else "")),
     Question("good", "What is good for the person?", _good, _lacks_good,
-             lambda v: str(v["side"] or v["favourable"])),
+             lambda v: str(v.side or v.favourable)),
     Question("who", "Who could be treated differently?", _who,
-             lambda v: "" if v["sensitive"] else "at least one column of groups to compare",
-             lambda v: _listed(v["sensitive"])),
+             lambda v: "" if v.sensitive else "at least one column of groups to compare",
+             lambda v: _listed(v.sensitive)),
     Question("hidden", "What must the model not see, and what may count?", _hidden,
-             lambda v: ", ".join(f"why {c} is legitimate" for c, w in v["legitimate"].items() if not w.strip()),
-             lambda v: f"hidden: {_listed(v['exclude'])}; legitimate: {_listed(v['legitimate'])}"),
+             lambda v: ", ".join(f"why {c} is legitimate" for c, w in v.legitimate.items() if not w.strip()),
+             lambda v: f"hidden: {_listed(v.exclude)}; legitimate: {_listed(v.legitimate)}"),
     Question("norms", "Which norms hold?", _norms, _lacks_norms,
-             lambda v: (v["adopted_by"] and f"{v['norms']}: {v['adopted_by']}") or v["policy"] or v["norms"]),
+             lambda v: (v.adopted_by and f"{v.norms}: {v.adopted_by}") or v.policy or v.norms),
     Question("rows", "What is one row?", _rows, lambda v: "",
-             lambda v: "; ".join(f"{k} {v[k]}" for k in ROWS if v[k]) or "one person"),
-    Question("further", "Anything more to say?", lambda a: further.ask(a, a.said["kind"] == MODEL),
-             lambda v: v["wrong"], further.short),
+             lambda v: "; ".join(f"{k} {c}" for k in ROWS if (c := v.get(k, None))) or "one person"),
+    Question("further", "Anything more to say?", lambda a: further.ask(a, a.said.kind == MODEL),
+             lambda v: v.wrong, further.short),
 )  # fmt: skip
 
 
 def ask(a: Asked) -> bool:
     """Answered questions as lines with a way back, then the one that is open. True where none is left."""
-    a.said.update(_kept(a.folder))
+    a.said = answered.kept(a.folder.place)
     at = _at(a)
     for n, question in enumerate(QUESTIONS[:at]):
-        left, right = st.columns([5, 1], vertical_alignment="center")
-        left.markdown(f"**{n + 1}. {question.title}** {state.plain(question.short(a.said))}")
-        if right.button("Change", key=f"change-{question.key}", help=question.title):
-            _keep(a, {"at": n})
-            st.rerun()
+        with st.container(horizontal=True, vertical_alignment="center", key=f"answered-{question.key}"):
+            st.markdown(f"**{n + 1}. {question.title}** {state.plain(question.short(a.said))}", width="stretch")
+            if st.button("Change", key=f"change-{question.key}", help=question.title, type="tertiary"):
+                _keep(a, {"at": n})
+                st.rerun()
     if at >= len(QUESTIONS):
         return True
     question = QUESTIONS[at]
     st.header(f"{at + 1} of {len(QUESTIONS)}. {question.title}")
     values = question.draw(a)
     if st.button("Next", key=f"next-{question.key}", type="primary"):
-        if lacks := question.lacks(values):
+        if lacks := question.lacks(Said(**values)):
             st.warning(state.plain(f"Still missing: {lacks}."))
         else:
             # What rests on an answer that was changed is asked again, with what was said as the proposal.
-            furthest = at + 1 if question.key in OTHERS_REST_ON else max(at + 1, int(a.said.get("reached", 0)))
+            furthest = at + 1 if question.key in OTHERS_REST_ON else max(at + 1, a.said.reached)
             _keep(a, {**values, "at": furthest, "reached": furthest, "model": _model(a)})
             st.rerun()
     return False
@@ -328,46 +327,36 @@ def ask(a: Asked) -> bool:
 def _at(a: Asked) -> int:
     """Which question is open. A model that came after the question was answered opens it again: the choice follows."""
     source = next(n for n, q in enumerate(QUESTIONS) if q.key == "source")
-    if "kind" in a.said and a.said.get("model") != _model(a):
-        a.said.pop("kind")
-        _keep(a, {"at": min(int(a.said.get("at", 0)), source), "reached": source, "model": _model(a)})
-    return min(int(a.said.get("at", 0)), len(QUESTIONS))
+    if a.said.kind is not UNSET and a.said.model != _model(a):
+        _keep(a, {"kind": UNSET, "at": min(a.said.at, source), "reached": source, "model": _model(a)})
+    return min(a.said.at, len(QUESTIONS))
 
 
 def _model(a: Asked) -> str:
     return "" if a.files.model is None else a.files.model.name
 
 
-def _kept(folder: CaseFolder) -> Said:
-    """What was answered so far, found again after a reload."""
-    path = folder.place / KEPT
-    if not path.exists():
-        return {}
-    found: Said = json.loads(path.read_bytes())
-    return found
-
-
 def _keep(a: Asked, values: Mapping[str, Any]) -> None:
-    a.said.update(values)
-    write_whole(a.folder.place / KEPT, json.dumps(a.said).encode())
+    a.said.take(values)
+    answered.keep(a.folder.place, a.said)
 
 
 def answers(a: Asked) -> made.Answers:
     """Everything that was said, as what `made.save` writes."""
     v = a.said
-    own = made.own_words(a.seen, v["label"], v["column"]) if v["kind"] == DECISIONS else []
+    own = made.own_words(a.seen, v.label, v.column) if v.kind == DECISIONS else []
     return made.Answers(
-        name=v["name"], purpose=v["purpose"], label=v["label"], positive=v["positive"], favourable=v["favourable"],
-        sensitive=tuple(v["sensitive"]), bins=v["bins"], kind=v["kind"], column=v["column"], threshold=v["threshold"],
-        exclude=tuple(v["exclude"]), split=v["split"], train=v["train"], audit=v["audit"], weight=v["weight"],
-        id=v["id"], cluster=v["cluster"], time=v["time"], number=v["number"],
-        indicators={k: c for k, c in a.roles.indicators.items() if k in v["sensitive"]},
-        classes=made.in_label_words(own, v["granted"], made.values_of(a.seen, v["label"]), v["favourable"]),
-        legitimate=v["legitimate"], reference=v.get("reference", {}), adopted_by=v.get("adopted_by"),
-        served=v.get("served"), forms=tuple(v.get("forms", ())),
-        population=further.population_of(v.get("shares", {}), v.get("source", ""), v["sensitive"]),
+        name=v.name, purpose=v.purpose, label=v.label, positive=v.positive, favourable=v.favourable,
+        sensitive=tuple(v.sensitive), bins=v.bins, kind=v.kind, column=v.column, threshold=v.threshold,
+        exclude=tuple(v.exclude), split=v.split, train=v.train, audit=v.audit, weight=v.weight,
+        id=v.id, cluster=v.cluster, time=v.time, number=v.number,
+        indicators={k: c for k, c in a.roles.indicators.items() if k in v.sensitive},
+        classes=made.in_label_words(own, v.granted, made.values_of(a.seen, v.label), v.favourable),
+        legitimate=v.legitimate, reference=v.get("reference", {}), adopted_by=v.get("adopted_by", None),
+        served=v.get("served", None), forms=tuple(v.get("forms", ())),
+        population=further.population_of(v.get("shares", {}), v.get("source", ""), v.sensitive),
         recourse=further.recourse_of(v.get("change", {})),
-        policy=a.folder.place / v["policy"] if v.get("policy") else None,
+        policy=a.folder.place / v.policy if v.policy else None,
     )  # fmt: skip
 
 
@@ -404,9 +393,7 @@ FEW = 30
 def remarks(a: Asked, found: Preview) -> None:
     """What should be looked at first, each with the button that does the sensible thing."""
     for leak in found.leaks:
-        _offer(
-            a, leak.sentence, f"Take {leak.column} away from the model", {"exclude": [*a.said["exclude"], leak.column]}
-        )
+        _offer(a, leak.sentence, f"Take {leak.column} away from the model", {"exclude": [*a.said.exclude, leak.column]})
     small = [g for g in found.groups if g.rows < FEW]
     if small:
         named = ", ".join(f"{g.group} ({g.attribute}, {g.rows})" for g in small[:6])
@@ -416,7 +403,7 @@ def remarks(a: Asked, found: Preview) -> None:
                 "chance there; the audit says for each group how large."
             )
         )
-    if a.said["cluster"] is None:
+    if a.said.cluster is None:
         for column in _repeated(a):
             _offer(a, f"{column} holds each value several times: rows of one person are no independent evidence.",
                    f"Rows of one {column} belong together", {"cluster": column, "id": None})  # fmt: skip
@@ -426,11 +413,11 @@ def remarks(a: Asked, found: Preview) -> None:
 
 
 def _repeated(a: Asked) -> list[str]:
-    named = [c for c in (a.said["id"], a.roles.id, a.roles.cluster) if c is not None]
+    named = [c for c in (a.said.id, a.roles.id, a.roles.cluster) if c is not None]
     return [c for c in dict.fromkeys(named) if a.seen.columns[c].repeats]
 
 
-def _offer(a: Asked, words: str, does: str, change: Said) -> None:
+def _offer(a: Asked, words: str, does: str, change: Values) -> None:
     st.warning(state.plain(words))
     if st.button(does, key=f"offer-{does}"):
         _keep(a, change)

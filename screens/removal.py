@@ -54,10 +54,10 @@ def _confirm(folder: CaseFolder, asked: str, keep: bool) -> None:
     st.cache_resource.clear()
     for key in (asked, "case", "job"):
         st.session_state.pop(key, None)
-    st.session_state["forgotten"] = said(done)
+    st.session_state.forgotten = said(done)
     st.query_params.clear()
     if "setup" in parts.PAGES:
-        st.switch_page(parts.PAGES["setup"])
+        st.switch_page(parts.page("setup"))
     st.rerun()
 
 

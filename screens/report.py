@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -11,6 +11,7 @@ import streamlit as st
 
 from audit import access
 from audit.errors import AssayError
+from reports.conditions import OPEN, Condition
 from screens import board, parts, people, removal, secret, sign, state
 from screens.workspace import CaseFolder, entries_seen, log_home
 
@@ -125,10 +126,10 @@ def verified(content: bytes, trust: bytes | None = None, log: tuple[bytes, bytes
         place = next((c for c in found.checks if c.name == "log inclusion" and c.status == "ok"), None)
         if place is not None:
             st.caption(f"In the log of reports: {state.plain(place.detail)}.")
-    st.caption(f"The file was read behind: {state.plain(', '.join(found.isolation)) or 'nothing'}.")
     rows = [{"Check": c.name, "Result": c.status, "What was compared": c.detail} for c in found.checks]
     with st.expander("Every check", expanded=not found.ok):
         parts.table(pd.DataFrame(rows), alt="Checks of the report, one a line")
+        st.caption(f"The file was read behind: {state.plain(', '.join(found.isolation)) or 'nothing'}.")
 
 
 def check() -> None:
@@ -155,18 +156,20 @@ def decided() -> None:
     from reports.log import Log
 
     st.header("Register of reports and decisions")
-    if logged() is None:
-        st.write("No report has been signed here yet.")
-        return
     try:
-        view = Log(log_home()).read()
+        view = None if logged() is None else Log(log_home()).read()
     except AssayError as error:
         state.show_error(error)
         return
-    seen = entries_seen(view.entries)
+    seen = [] if view is None else entries_seen(view.entries)
     lines = registered.register(seen)
+    if view is None or not lines:
+        st.write("No report has been signed here yet.")
+        return
     stands = registered.standings(seen, dt.datetime.now(dt.UTC).date())
     parts.table(standing_rows(stands), alt="Reports and how each stands with the board")
+    if (set_ := condition_rows(registered.conditions_of(seen), dt.datetime.now(dt.UTC).date())) is not None:
+        parts.table(set_, alt="Conditions that boards have set, and how each stands")
     parts.table(register_rows(lines), alt="Who issued or decided what, when, and until when")
     st.download_button(
         "Download the register (CSV)", registered.to_csv(lines), file_name="register.csv", mime="text/csv",
@@ -194,6 +197,21 @@ def standing_rows(stands: Sequence[Standing]) -> pd.DataFrame:
         for s in stands
     ]
     return pd.DataFrame(rows, columns=columns)
+
+
+def condition_rows(found: Mapping[str, Sequence[Condition]], today: dt.date) -> pd.DataFrame | None:
+    """One row a condition, open ones first; None where no board has set one."""
+
+    def stands(c: Condition) -> str:
+        late = c.state == OPEN and c.due and dt.date.fromisoformat(c.due) < today
+        return "open, overdue" if late else c.state
+
+    rows = [
+        (case, c.number, c.text, c.owner or "–", c.due or "–", stands(c)) for case, all_ in found.items() for c in all_
+    ]
+    rows.sort(key=lambda r: (not r[5].startswith(OPEN), r[0], r[1]))
+    columns = ["Case", "No.", "Condition", "Owner", "Until", "Stands"]
+    return pd.DataFrame(rows, columns=columns) if rows else None
 
 
 def register_rows(lines: Sequence[Line]) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from debias.pareto_space import methods_to_search
 from reports.sections.search import alt_of, beaten, choice_words, front_of, nobody, none_on, place_of, table
 from reports.words import unquoted
 from screens import charts, draw, parts, state
-from screens.workspace import CaseFolder
+from screens.workspace import CaseFolder, log_home
 
 LIKELY = 30
 
@@ -46,6 +46,16 @@ def ask(folder: CaseFolder) -> None:
     )
     if any(METHODS[n].needs_sensitive_at_decision for n in methods):
         st.warning(state.plain(SENSITIVE_NOTICE))
+    with st.expander("What is fixed before the search"):
+        st.caption(
+            "What the decision is needed for, and how many more wrong decisions were allowed, are entered in the log "
+            "before the first candidate, so that nobody can fit them to what was found."
+        )
+        need = st.text_input("The need that the decision serves", key="search-need", max_chars=300)
+        loss = st.number_input(
+            "More wrong decisions that were allowed, of 100 (optional)", 0.0, 100.0, None, 0.5, key="search-loss"
+        )
+        logged = st.toggle("Enter it in the log", value=True, key="search-logged")
     go = st.button("Search", type="primary", disabled=not (methods and attributes), key="search-go")
     st.caption("A search that is stopped goes on where it was. It does not see the test rows.")
     if go and not parts.busy():
@@ -55,7 +65,9 @@ def ask(folder: CaseFolder) -> None:
             args += ["--method", name]
         for attribute in attributes:
             args += ["--attribute", attribute]
-        parts.start(folder, args)
+        args += [f"--need={' '.join(need.split())}"] if need.strip() else []
+        args += [] if loss is None else ["--acceptable-loss", f"{loss / 100:g}"]
+        parts.start(folder, [*args, "--log", str(log_home())] if logged else args)
 
 
 def shown(found: Search) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import streamlit as st
 
 from audit.errors import AssayError, CaseError
 from screens import state
+from screens.said import Endpoint
 
 KIND = "A served model"
 HELP = (
@@ -18,22 +19,22 @@ HELP = (
 )
 
 
-def ask(columns: Sequence[str], said: Mapping[str, Any]) -> dict[str, Any]:
+def ask(columns: Sequence[str], said: Endpoint) -> Endpoint:
     """What was answered: `lines` of the endpoint, `features`, and `agreed`, the host that a person ticked for these."""
     from audit.models.served.addresses import place_of
     from audit.models.served.protocols import PROTOCOLS
 
-    url = st.text_input("Address", said.get("url", ""), key="served-url", placeholder="https://host/v2/models/loans")
+    url = st.text_input("Address", said.url, key="served-url", placeholder="https://host/v2/models/loans")
     known = list(PROTOCOLS)
     protocol = st.selectbox(
-        "Protocol", known, index=known.index(said.get("protocol", known[0])), key="served-protocol",
+        "Protocol", known, index=known.index(said.protocol or known[0]), key="served-protocol",
         help="; ".join(f"{row.name}: {row.words}" for row in PROTOCOLS.values() if row.words),
     )  # fmt: skip
-    more = st.text_area("More lines, where a message asks for them", said.get("more", ""), key="served-more", help=HELP)
+    more = st.text_area("More lines, where a message asks for them", said.more, key="served-more", help=HELP)
     features = st.multiselect(
-        "Columns that are sent", columns, [c for c in said.get("features", []) if c in columns], key="served-features"
+        "Columns that are sent", columns, [c for c in said.features if c in columns], key="served-features"
     )
-    out = {"url": url, "protocol": protocol, "more": more, "features": features, "agreed": None}
+    out = Endpoint(url=url, protocol=protocol, more=more, features=features)
     if not url.strip() or not features:
         return out
     try:
@@ -49,11 +50,11 @@ def ask(columns: Sequence[str], said: Mapping[str, Any]) -> dict[str, Any]:
     )
     # Asked anew when the place or a column changes, and never answered beforehand.
     if st.checkbox("I may pass these on, and agree", key=f"agree-{place}-{','.join(features)}"):
-        out["agreed"] = place
+        out.agreed = place
     return out
 
 
-def spec_of(said: Mapping[str, Any], folder: Path) -> Any:
+def spec_of(said: Endpoint, folder: Path) -> Any:
     """The model of a case that was described here. Raises CaseError."""
     import tomllib
 
@@ -61,23 +62,23 @@ def spec_of(said: Mapping[str, Any], folder: Path) -> Any:
     from audit.load.toml import Reader
 
     try:
-        more = tomllib.loads(said["more"])
+        more = tomllib.loads(said.more)
     except tomllib.TOMLDecodeError as problem:
         raise CaseError(
             "the lines for the endpoint are no TOML", got=str(problem), expected='lines such as decision = "predict"',
             todo="write one a line, text in quotation marks",
         ) from problem  # fmt: skip
     for_model = {k: more.pop(k) for k in ("threshold", "classes", "link") if k in more}
-    endpoint = {"url": said["url"].strip(), "protocol": said["protocol"], **more}
-    if said.get("agreed"):
-        endpoint["send_to"] = said["agreed"]
+    endpoint = {"url": said.url.strip(), "protocol": said.protocol, **more}
+    if said.agreed:
+        endpoint |= {"send_to": said.agreed}
     return read(Reader({"endpoint": endpoint, **for_model}, "the lines for the endpoint", CaseError), folder)
 
 
-def lacks(said: Mapping[str, Any] | None) -> str:
+def lacks(said: Endpoint | None) -> str:
     """What is still to be answered, in words."""
-    if not said or not said["url"].strip():
+    if not said or not said.url.strip():
         return "the address"
-    if not said["features"]:
+    if not said.features:
         return "the columns that are sent"
-    return "" if said["agreed"] else "your agreement to what is sent"
+    return "" if said.agreed else "your agreement to what is sent"

@@ -45,11 +45,11 @@ def own() -> None:
     try:
         if data is not None:
             folder = folder or new_case()
-            st.query_params["loading"] = folder.id
+            st.query_params.loading = folder.id
             remember_file(folder, "data", kept_of(folder, data))
         if model is not None:
             folder = folder or new_case()
-            st.query_params["loading"] = folder.id
+            st.query_params.loading = folder.id
             kept = kept_of(folder, model)
             if not usable(folder, kept):
                 return
@@ -103,7 +103,7 @@ def loading() -> CaseFolder | None:
         access.demand("rows", folder.place)
         return folder
     except AssayError:
-        del st.query_params["loading"]
+        del st.query_params.loading
         return None
 
 
@@ -136,5 +136,5 @@ def save(folder: CaseFolder, files: Files, said: Answers) -> None:
     write(folder, files, said, folder.place / "case.toml")
     apart(can_be_read, folder.place / "case.toml", size=0 if files.data is None else files.data.stat().st_size)
     if "loading" in st.query_params:
-        del st.query_params["loading"]
+        del st.query_params.loading
     open_and_audit(folder)

@@ -20,7 +20,7 @@ def issue(folder: CaseFolder) -> None:
     """Sign with a key made here or brought along."""
     if not (folder.run / "evidence.json").exists():
         st.write("Nothing has been measured yet.")
-        st.page_link(parts.PAGES["data"], label="Run the audit first")
+        st.page_link(parts.page("data"), label="Run the audit first")
         return
     if not access.may("publish", folder.place):
         return

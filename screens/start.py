@@ -49,7 +49,7 @@ def doors() -> None:
         st.header("Audit my data")
         st.write("A table, and a model or a column of decisions. You are asked one thing at a time.")
         if st.button("Begin", key="begin", type="primary"):
-            st.switch_page(parts.PAGES["setup"])
+            st.switch_page(parts.page("setup"))
         st.caption("Nothing leaves this machine, but what you agree to send to a served model.")
     received(right)
 
@@ -60,7 +60,7 @@ def received(place: DeltaGenerator) -> None:
         st.header("I received a report")
         st.write("Check every figure of it. If you are on the board, decide on it with a key of your own.")
         if st.button("Open a report", key="open-report", type="primary"):
-            st.switch_page(parts.PAGES["received"])
+            st.switch_page(parts.page("received"))
         st.caption("The report is used in memory and is not kept.")
 
 
@@ -80,7 +80,7 @@ def recent() -> None:
             left.markdown(f"**A sealed case**: {folder.id[:8]}  \nencrypted on this machine until it is opened")
             if right.button("Open", key=f"open-{folder.id}", help="Decrypt it here and open it"):
                 state.remember(folder.id)
-                st.switch_page(parts.PAGES["model" if access.may("figures", folder.place) else "report"])
+                st.switch_page(parts.page("model" if access.may("figures", folder.place) else "report"))
             continue
         try:
             case = state.case_of(folder)

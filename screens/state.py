@@ -45,9 +45,9 @@ def current() -> CaseFolder | None:
 
 def remember(case_id: str) -> None:
     """Make this the open case, here and in the address."""
-    st.session_state["case"] = case_id
+    st.session_state.case = case_id
     if st.query_params.get("case") != case_id:
-        st.query_params["case"] = case_id
+        st.query_params.case = case_id
 
 
 def case_of(folder: CaseFolder) -> Case:

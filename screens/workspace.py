@@ -33,7 +33,10 @@ Found = TypeVar("Found")
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "sample_data"
 _ID = re.compile(r"[0-9a-f]{32}")
-_NAME = re.compile(r"[^A-Za-z0-9._-]+")
+_NAME = re.compile(r"[^\w.-]+")
+"""Letters of any script stay in the names of files; blanks, signs and what a terminal obeys do not."""
+LONGEST_NAME = 120
+"""Bytes of a file's name: file systems take 255, and a number may follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +167,8 @@ def keep_file(folder: CaseFolder, name: str, at: Path) -> Path:
 
 
 def _safe(name: str) -> str:
-    return _NAME.sub("_", Path(name).name).lstrip(".")[-120:] or "upload"
+    safe = _NAME.sub("_", Path(name).name).encode()[-LONGEST_NAME:].decode(errors="ignore")
+    return safe.lstrip(".") or "upload"
 
 
 def _free(path: Path) -> Path:

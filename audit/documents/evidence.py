@@ -373,6 +373,18 @@ class Regression(Record, frozen=True):
     histograms: tuple[Histogram, ...] = ()
 
 
+class LeftToCube(Record, frozen=True):
+    """Intersections whose records group by group are not told: they follow from cube.json (audit.wide).
+
+    groups: how many these are; gaps_of: the metrics whose gaps are told of them.
+    """
+
+    attributes: tuple[Names, ...]
+    groups: int
+    gaps_of: Names
+    why: str
+
+
 class Evidence(Record, frozen=True):
     """The whole of it; parts that were not measured are None or empty."""
 
@@ -418,3 +430,4 @@ class Evidence(Record, frozen=True):
     contract: ContractHeld | None = None
     """What became of the case's contract (audit.contract.check.to_document)."""
     published: Any = None
+    left_to_cube: LeftToCube | None = None

@@ -152,11 +152,12 @@ def _sensitive(case: Case, column: pd.Series) -> None:
                 expected=f"at most {limits.MAX_NUMBERS} values, or bins",
                 todo=f"write for example bins = {{ {name} = {suggested_bins(column)} }} under [data]",
             )
-    if len(names) > limits.MAX_GROUPS:
+    if len(names) > min(limits.MAX_GROUPS, max(limits.MANY_GROUPS, len(column) // limits.ROWS_EACH)):
         raise DataError(
             f"the sensitive column {name!r} has {len(names):,} groups",
-            got=listed(names),
-            expected=f"at most {limits.MAX_GROUPS} groups, each large enough to say something about",
+            got=f"{listed(names)} in {len(column):,} measured rows",
+            expected=f"at most {limits.MAX_GROUPS:,} groups, and above {limits.MANY_GROUPS} at least "
+            f"{limits.ROWS_EACH} rows a group on average",
             todo="put values together in a coarser column (regions instead of towns), or bins for a number",
         )
     if len(names) < 2:

@@ -126,7 +126,7 @@ def ground_of(column: Column) -> tuple[str, str] | None:
     if code is not None and (code == "age" or not quantity or code in POSSIBLE):
         return code, f"surveys code {code} under this name ({column.distinct} values)"
     for what, words in (SENSITIVE | POSSIBLE).items():
-        too_many = column.distinct > limits.MAX_GROUPS and not column.number
+        too_many = column.distinct > limits.MANY_GROUPS and not column.number
         fits = column.number or column.distinct <= 30 if what == "age" else not quantity or what in POSSIBLE
         if named(column, words.split()) is not None and not too_many and fits:
             return what, f"its name speaks of {what} ({column.distinct} values)"

@@ -13,8 +13,14 @@ RATIO_FROM = 64 << 20
 MAX_CELLS = 1_000_000_000
 """Rows times columns read."""
 
-MAX_GROUPS = 100
+MAX_GROUPS = 1_500
 """Groups of one sensitive column."""
+
+MANY_GROUPS = 100
+"""A column of more groups than this is not proposed as a ground, and measured where a group has ROWS_EACH rows on
+average."""
+
+ROWS_EACH = 3
 
 MAX_NUMBERS = 20
 """Distinct numbers of a sensitive column without bins."""

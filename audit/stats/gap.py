@@ -41,14 +41,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr
 
+from audit.stats import extremes
+from audit.stats.draws import canonical, draws_of, largest_of, together
 from audit.stats.exact import joined, two_groups
 from audit.stats.intervals import difference_limits, ratio_limits, two_sided
+from audit.stats.widest import beyond, spread, widest
 
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
@@ -60,8 +61,6 @@ LARGEST = 10**9
 """From this many people on numpy draws no hypergeometric numbers; the exact pairwise p-value stands alone."""
 FEW = 3
 """Up to so many pairs both ends take half of alpha each; with more, the module's text gives the low end a quarter."""
-FEW_GROUPS = 60
-"""Up to so many groups every pair of a draw is looked at, which is then faster than to find those that matter."""
 MANY = 40
 """With more groups than this the critical value is Bonferroni's, which needs no draws over all pairs."""
 
@@ -169,9 +168,12 @@ def _stratum(
     if together is not None:
         together = np.ascontiguousarray(together[np.ix_(groups, groups)])
         together = together if together[np.triu_indices(len(groups), 1)].any() else None
-    said = b"" if together is None else together.tobytes()
-    critical, p_value = _drawn(x[groups].tobytes(), n[groups].tobytes(), ref, seed + index, draws, alpha, said)
-    return _Stratum(index, groups, x[groups] / n[groups], n[groups], pairs, critical, p_value, together)
+    x, n = x[groups], n[groups]
+    order, counts = canonical(x, n)
+    at = None if ref is None else int(np.flatnonzero(order == ref)[0])
+    said = b"" if together is None else together[np.ix_(order, order)].tobytes()
+    critical, p_value = _law(counts.tobytes(), n[order].tobytes(), at, seed + index, draws, alpha, said)
+    return _Stratum(index, groups, x / n, n, pairs, critical, p_value, together)
 
 
 def _pairs(groups: int, ref: int | None) -> Whole:
@@ -183,22 +185,28 @@ def _pairs(groups: int, ref: int | None) -> Whole:
 
 
 @lru_cache(maxsize=256)
-def _drawn(
-    x_bytes: bytes, n_bytes: bytes, ref: int | None, seed: int, draws: int, alpha: float, joint_bytes: bytes
+def _law(
+    x_bytes: bytes, n_bytes: bytes, at: int | None, seed: int, draws: int, alpha: float, joint_bytes: bytes
 ) -> tuple[float, float]:
-    """The critical value of the lower limits, and the p-value; shared by difference and ratio of one rate."""
+    """The critical value of the lower limits, and the p-value; shared by difference and ratio of one rate, and by a
+    rate and its complement. x and n as `canonical` has them; at: the reference among them."""
     x, n = np.frombuffer(x_bytes), np.frombuffer(n_bytes)
-    order, x = _canonical(x, n)
-    n = n[order]
-    at = None if ref is None else int(np.flatnonzero(order == ref)[0])
     pairs = _pairs(len(n), at)
-    rng = np.random.default_rng(seed)
     whole = np.maximum(np.rint(n).astype(np.int64), 1)
     hits = np.clip(np.rint(x).astype(np.int64), 0, whole)
-    joint = None
-    if joint_bytes:
-        joint = np.frombuffer(joint_bytes).reshape(len(n), len(n))[np.ix_(order, order)]
-    critical = _critical(x, n, whole, pairs, at is None, rng, draws, alpha, joint)
+    joint = np.frombuffer(joint_bytes).reshape(len(n), len(n)) if joint_bytes else None
+    rng = np.random.default_rng(seed)
+    count = pairs.shape[1]
+    if count == 1:
+        critical = two_sided(alpha)
+    elif len(n) > MANY:
+        critical = two_sided(alpha / count)
+    else:
+        made = draws_of(x_bytes, n_bytes, seed, draws, joint_bytes)
+        largest = largest_of(x_bytes, n_bytes, pairs.tobytes(), seed, draws, 1 - alpha, joint_bytes)
+        critical = two_step(made.off, made.variance, pairs, None if at is not None else _short(x, n, pairs, joint),
+                            alpha, joint, largest)  # fmt: skip
+        rng.bit_generator.state = made.state
     if joint is not None and len(n) == 2:
         # As `audit.stats.pairs.pair_p` has it of two groups that are named.
         k = joined(n[0], n[1], float(joint[0, 1]))
@@ -210,53 +218,14 @@ def _drawn(
     return critical, _p_value(hits, whole, pairs, rng, draws)
 
 
-def _canonical(x: Floats, n: Floats) -> tuple[Whole, Floats]:
-    """One order and one side, so that groups renamed, or a rate turned into its complement, meet the same draws."""
-    sides = []
-    for y in (x, n - x):
-        order = np.lexsort((y, n))
-        sides.append((float(y.sum()), tuple(y[order]), order))
-    _, counts, order = min(sides, key=lambda side: side[:2])
-    return order, np.array(counts)
-
-
-def _critical(
-    x: Floats, n: Floats, whole: Whole, pairs: Whole, all_pairs: bool,
-    rng: np.random.Generator, draws: int, alpha: float, joint: Floats | None,
-) -> float:  # fmt: skip
-    least = two_sided(alpha)
-    if pairs.shape[1] == 1:
-        return least
-    if len(n) > MANY:
-        return two_sided(alpha / pairs.shape[1])
-    centre = (x + 0.5) / (n + 1)
-    drawn = (
-        rng.binomial(whole, centre, size=(draws, len(n)))
-        if joint is None
-        else together(whole, centre, joint, rng, draws)
-    )
-    share = (drawn + 0.5) / (whole + 1)
-    off = share - (whole * centre + 0.5) / (whole + 1)
-    error = share * (1 - share) / (whole + 1)
+def _short(x: Floats, n: Floats, pairs: Whole, joint: Floats | None) -> Callable[[float], Floats]:
+    """By how much each pair is surely narrower than the widest, at a critical value."""
 
     def short(critical: float) -> Floats:
         rate, other = (x / n)[:, None], (x / n)[None, :]
         return falls_short(difference_limits(rate, n[:, None], other, n[None, :], critical, joint)[0], pairs)
 
-    return two_step(off, error, pairs, short if all_pairs else None, alpha, joint)
-
-
-def together(whole: Whole, rate: Floats, joint: Floats, rng: np.random.Generator, draws: int) -> Floats:
-    """Binomial draws (draws, G) with about these correlations: a normal copula."""
-    values, vectors = np.linalg.eigh(joint)
-    # The symmetric root is one and the same whatever signs and order the eigenvectors come in; so no rounding of the
-    # last digit, as of rows in another order, draws other numbers.
-    root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
-    normal = rng.standard_normal((draws, len(whole))) @ root
-    from scipy.stats import binom  # here, since it takes a second to load
-
-    found: Floats = binom.ppf(ndtr(normal), whole, rate)
-    return found
+    return short
 
 
 def falls_short(low: Floats, pairs: Whole) -> Floats:
@@ -275,35 +244,25 @@ def ends(pairs: int, alpha: float) -> tuple[float, float]:
 
 def two_step(
     off: Floats, variance: Floats, pairs: Whole, short: Callable[[float], Floats] | None, alpha: float,
-    joint: Floats | None = None,
+    joint: Floats | None = None, largest: Floats | None = None,
 ) -> float:  # fmt: skip
-    """The critical value from draws of the deviations and of their variances, each (draws, G)."""
-    off, variance = np.ascontiguousarray(off.T), np.ascontiguousarray(variance.T)
-    distance = np.empty((pairs.shape[1], off.shape[1]))
-    error = np.empty_like(distance)
-    for k, (i, j) in enumerate(pairs.T):
-        np.abs(off[i] - off[j], out=distance[k])
-        both = variance[i] + variance[j]
-        if joint is not None:
-            both = spread(variance[i], variance[j], joint[i, j])
-        np.sqrt(both, out=error[k])
+    """The critical value from draws of the deviations and of their variances, each (G, draws).
+
+    largest (draws,): what `widest` finds over all pairs, where it is known.
+    """
     first = alpha * FIRST
     least, _ = ends(pairs.shape[1], alpha)
-    largest = (distance / error).max(axis=0)
+    if largest is None:
+        largest = widest(off, variance, pairs, 1 - alpha, joint=joint)
     plain = float(np.quantile(largest, 1 - alpha))
     if short is None:
         return max(plain, least)
     away = short(float(np.quantile(largest, 1 - first)))
     if not away.any():
         return max(plain, least)
-    kept = float(np.quantile(((distance - away[:, None]) / error).max(axis=0), 1 - (alpha - first)))
+    level = 1 - (alpha - first)
+    kept = float(np.quantile(widest(off, variance, pairs, level, away, joint), level))
     return max(min(kept, plain), least)
-
-
-def spread(a: Any, b: Any, r: Any) -> Floats:
-    """The variance of a difference; never under a hundredth of what it would be of two independent ones."""
-    found: Floats = np.maximum(a + b - 2 * r * np.sqrt(a * b), (a + b) / 100)
-    return found
 
 
 def _p_joint(hits: Whole, whole: Whole, pairs: Whole, rng: np.random.Generator, draws: int, joint: Floats) -> float:
@@ -335,14 +294,14 @@ def _p_value(hits: Whole, whole: Whole, pairs: Whole, rng: np.random.Generator, 
     share = hits / whole
     each = np.abs(share[i] - share[j]) * scale
     observed = each.max()
-    widest = int(each.argmax())
-    a, b = i[widest], j[widest]
+    furthest = int(each.argmax())
+    a, b = i[furthest], j[furthest]
     reached = 0.0
     if people < LARGEST:
         star = np.ascontiguousarray(
             (rng.multivariate_hypergeometric(whole, total, size=draws, method="marginals") / whole).T
         )
-        above, level = _beyond(star, whole, total / people, pairs, scale, float(observed))
+        above, level = beyond(star, whole, total / people, pairs, scale, float(observed))
         reached = float(above + level / 2)
         p = (reached + 1) / (draws + 1)
     else:
@@ -350,33 +309,6 @@ def _p_value(hits: Whole, whole: Whole, pairs: Whole, rng: np.random.Generator, 
     if reached < TAIL:
         p = min(p, two_groups(int(hits[a]), int(whole[a]), int(hits[b]), int(whole[b])) * len(i))
     return p
-
-
-def _beyond(star: Floats, whole: Whole, rate: float, pairs: Whole, scale: Floats, observed: float) -> tuple[int, int]:
-    """Of draws (G, draws): how many have a pair further apart than `observed`, and how many one just as far.
-
-    Of many groups only the pairs that can reach it are looked at. With z a group's own deviation from the common rate
-    over its standard deviation's part 1 / sqrt(n), |a - b| / sqrt(1/n + 1/m) is at most sqrt(z_a^2 + z_b^2)
-    (Cauchy-Schwarz).
-    """
-    i, j = pairs
-    if len(whole) <= FEW_GROUPS:
-        largest = np.zeros(star.shape[1])
-        for g, h, factor in zip(i, j, scale, strict=True):
-            np.maximum(largest, np.abs(star[g] - star[h]) * factor, out=largest)
-        return int(np.sum(largest > observed + 1e-9)), int(np.sum(np.abs(largest - observed) <= 1e-9))
-    factor_of = np.zeros((len(whole), len(whole)))
-    factor_of[i, j] = factor_of[j, i] = scale
-    far = (star - rate) ** 2 * whole[:, None]
-    need = observed**2 - far.max(axis=0) - 1e-6
-    above = level = 0
-    for draw in np.flatnonzero(far.max(axis=0) >= need):
-        here = np.flatnonzero(far[:, draw] >= need[draw])
-        share = star[here, draw]
-        widest = float((np.abs(share[:, None] - share) * factor_of[np.ix_(here, here)]).max())
-        above += int(widest > observed + 1e-9)
-        level += int(abs(widest - observed) <= 1e-9)
-    return above, level
 
 
 def _first(value: Floats, n: Floats, other: Floats) -> int:
@@ -390,11 +322,17 @@ def _both_ways(s: _Stratum) -> tuple[Whole, Whole]:
     return np.concatenate([i, j]), np.concatenate([j, i])
 
 
+def _many(s: _Stratum) -> bool:
+    """Whether there are so many pairs that those that count are chosen first."""
+    groups = len(s.groups)
+    return s.joint is None and groups >= extremes.FROM and s.pairs.shape[1] == groups * (groups - 1) // 2
+
+
 def _difference(found: Sequence[_Stratum], method: str, alpha: float, left_out: tuple[int, ...]) -> GapResult:
     low, high, best = 0.0, 0.0, None
     _, z = ends(max(s.pairs.shape[1] for s in found), alpha)
     for s in found:
-        i, j = _both_ways(s)
+        i, j = extremes.of_differences(s.share, s.n, s.critical, z) if _many(s) else _both_ways(s)
         d = s.share[i] - s.share[j]
         pair = (s.share[i], s.n[i], s.share[j], s.n[j])
         r = None if s.joint is None else s.joint[i, j]
@@ -415,9 +353,9 @@ def _ratio(found: Sequence[_Stratum], method: str, alpha: float, left_out: tuple
     low, high, best = 1.0, 1.0, None
     _, z = ends(max(s.pairs.shape[1] for s in found), alpha)
     for s in found:
-        i, j = _both_ways(s)
         if not (s.share > 0).any():
             return _none(method, "0 over 0: nobody in any group is counted in the numerator", left_out)
+        i, j = extremes.of_ratios(s.share, s.n, s.critical, z) if _many(s) else _both_ways(s)
         use = s.share[j] > 0
         i, j = i[use], j[use]
         ratio = s.share[i] / s.share[j]

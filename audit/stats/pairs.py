@@ -10,14 +10,14 @@ many groups does not cost one with two.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtr, stdtrit
 
+from audit.stats.draws import canonical, largest_of
 from audit.stats.exact import LEAST, joined, two_groups
-from audit.stats.gap import MANY, spread, together
+from audit.stats.gap import MANY
 from audit.stats.intervals import difference_limits, two_sided
 
 Floats = npt.NDArray[np.float64]
@@ -38,40 +38,14 @@ def critical_value(
         return two_sided(alpha)
     if len(n) > MANY:
         return two_sided(alpha / count)
-    # One order and one side, so that groups renamed, or a rate turned into its complement, meet the same draws. Who
-    # stands in most pairs (a reference) goes before its like.
-    often = -np.bincount(pairs.ravel(), minlength=len(n))
-    sides = [(float(y.sum()), y[order].tolist(), order) for y in (x, n - x) for order in [np.lexsort((often, y, n))]]
-    _, ordered, order = min(sides, key=lambda side: side[:2])
+    # Who stands in most pairs (a reference) goes before its like.
+    order, counts = canonical(x, n, -np.bincount(pairs.ravel(), minlength=len(n)))
     place = np.empty(len(n), dtype=np.int64)
     place[order] = np.arange(len(n))
     met = np.sort(place[pairs], axis=0)
+    met = np.ascontiguousarray(met[:, np.lexsort(met[::-1])])
     said = b"" if joint is None else np.ascontiguousarray(joint[np.ix_(order, order)]).tobytes()
-    return _drawn(np.array(ordered).tobytes(), n[order].tobytes(), met.tobytes(), seed, draws, alpha, said)
-
-
-@lru_cache(maxsize=512)
-def _drawn(
-    x_bytes: bytes, n_bytes: bytes, pairs_bytes: bytes, seed: int, draws: int, alpha: float, joint_bytes: bytes
-) -> float:
-    x, n = np.frombuffer(x_bytes), np.frombuffer(n_bytes)
-    i, j = np.frombuffer(pairs_bytes, dtype=np.int64).reshape(2, -1)
-    whole = np.maximum(np.rint(n).astype(np.int64), 1)
-    centre = (x + 0.5) / (n + 1)
-    rng = np.random.default_rng(seed)
-    joint = np.frombuffer(joint_bytes).reshape(len(n), len(n)) if joint_bytes else None
-    drawn: Floats = (
-        rng.binomial(whole, centre, size=(draws, len(n))).astype(np.float64)
-        if joint is None
-        else together(whole, centre, joint, rng, draws)
-    )
-    share = (drawn + 0.5) / (whole + 1)
-    off = np.ascontiguousarray((share - (whole * centre + 0.5) / (whole + 1)).T)
-    error = np.ascontiguousarray((share * (1 - share) / (whole + 1)).T)
-    largest = np.zeros(draws)
-    for a, b in zip(i, j, strict=True):
-        both = error[a] + error[b] if joint is None else spread(error[a], error[b], joint[a, b])
-        np.maximum(largest, np.abs(off[a] - off[b]) / np.sqrt(both), out=largest)
+    largest = largest_of(counts.tobytes(), n[order].tobytes(), met.tobytes(), seed, draws, 1 - alpha, said)
     return max(float(np.quantile(largest, 1 - alpha)), two_sided(alpha))
 
 

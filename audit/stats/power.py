@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr
-
-from audit.stats.intervals import two_sided
+from scipy.special import ndtr, ndtri
 
 Floats = npt.NDArray[np.float64]
 Numbers = npt.ArrayLike
@@ -19,13 +17,13 @@ STEPS = 50
 MOST_PEOPLE = 10**9
 
 
-def power_of(rate: Numbers, other: Numbers, n: Numbers, m: Numbers, alpha: float = 0.05) -> Floats:
+def power_of(rate: Numbers, other: Numbers, n: Numbers, m: Numbers, alpha: Numbers = 0.05) -> Floats:
     """How often a two-sided test at `alpha` tells `rate` among n people from `other` among m; arrays broadcast."""
     p, q, n, m = (np.asarray(v, dtype=np.float64) for v in (rate, other, n, m))
     pooled = (n * p + m * q) / (n + m)
     alike = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
     apart = np.sqrt(p * (1 - p) / n + q * (1 - q) / m)
-    z = two_sided(alpha)
+    z = ndtri(1 - np.asarray(alpha) / 2)
     d = np.abs(p - q)
     with np.errstate(divide="ignore", invalid="ignore"):
         found: Floats = ndtr((d - z * alike) / apart) + ndtr((-d - z * alike) / apart)
@@ -33,7 +31,7 @@ def power_of(rate: Numbers, other: Numbers, n: Numbers, m: Numbers, alpha: float
     return np.where(apart > 0, found, np.where(d > 0, 1.0, alpha))
 
 
-def smallest_gap(other: Numbers, n: Numbers, m: Numbers, alpha: float = 0.05, power: float = 0.8) -> Floats:
+def smallest_gap(other: Numbers, n: Numbers, m: Numbers, alpha: Numbers = 0.05, power: float = 0.8) -> Floats:
     """The smallest gap to a group of m people with the rate `other` that is seen among n people with this power.
 
     Up or down, whichever needs the wider gap; where one way has no room (a rate of .05 cannot fall by .1), the other

@@ -16,6 +16,7 @@ from scipy.special import ndtr
 
 from audit.stats.gap import MANY, GapResult, ends, falls_short, two_step
 from audit.stats.intervals import two_sided
+from audit.stats.widest import widest
 
 Floats = npt.NDArray[np.float64]
 Limits = Callable[[float], tuple[Floats, Floats]]
@@ -111,16 +112,17 @@ def _critical(
     # The largest first, so that groups renamed meet the same draws.
     place = np.empty(len(v), dtype=np.int64)
     place[np.lexsort((v, scale))] = np.arange(len(v))
-    off = off[:, place] * scale
+    off = np.ascontiguousarray((off[:, place] * scale).T)
 
     def short(critical: float) -> Floats:
         low, high = own(_level(critical))
         reach = np.hypot((v - low)[:, None], (high - v)[None, :])
         return falls_short(v[:, None] - v[None, :] - reach, pairs)
 
-    variance = np.broadcast_to(scale**2, off.shape)
-    widest = two_step(off, variance, pairs, short if ref is None else None, alpha)
-    return widest, two_step(off, variance, pairs, None, alpha) if ref is None else widest
+    variance = np.ascontiguousarray(np.broadcast_to((scale**2)[:, None], off.shape))
+    largest = widest(off, variance, pairs, 1 - alpha)
+    low_end = two_step(off, variance, pairs, short if ref is None else None, alpha, largest=largest)
+    return low_end, two_step(off, variance, pairs, None, alpha, largest=largest) if ref is None else low_end
 
 
 def ratio_of(p1: Floats, l1: Floats, u1: Floats, p2: Floats, l2: Floats, u2: Floats) -> tuple[Floats, Floats]:

@@ -119,11 +119,11 @@ class Through(ABC):
 
 def _check_groups(data: DataSpec, frame: pd.DataFrame) -> None:
     for attribute in data.sensitive:
-        if attribute not in data.bins and len(coded(frame[attribute])[1]) > limits.MAX_GROUPS:
+        if attribute not in data.bins and len(coded(frame[attribute])[1]) > limits.MANY_GROUPS:
             raise DataError(
                 f"the sensitive column {attribute!r} has too many groups",
                 got=f"{len(coded(frame[attribute])[1]):,} different values in {len(frame):,} rows",
-                expected=f"at most {limits.MAX_GROUPS}",
+                expected=f"at most {limits.MANY_GROUPS}",
                 todo="check what is sent in this column",
             )
 

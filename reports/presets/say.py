@@ -71,8 +71,9 @@ def norms(s: Sources) -> str | None:
         return None
     outside, inside = (sum(x.status == status for x in all_of) for status in ("outside", "inside"))
     return (
-        f"Of {len(all_of)} norms of policy {s.evidence.policy.version}, {outside} are outside over the "
-        f"whole interval, {inside} inside; for {len(all_of) - outside - inside} the data cannot tell."
+        f"Of {len(all_of)} {words.are(len(all_of), 'norm', 'norms')} of policy {s.evidence.policy.version}, {outside} "
+        f"{words.are(outside)} outside over the whole interval, {inside} inside; for {len(all_of) - outside - inside} "
+        "the data cannot tell."
     )
 
 
@@ -222,7 +223,8 @@ def search_made(s: Sources) -> str | None:
         return None
     t = s.search.trials
     on = sum(bool(x.front) for x in t)
-    return f"{len(t)} candidates were tried; {on} are on the front. Seed {s.search.asked.seed}."
+    tried = f"{len(t)} {words.are(len(t), 'candidate was', 'candidates were')} tried"
+    return f"{tried}; {on} {words.are(on)} on the front. Seed {s.search.asked.seed}."
 
 
 def search_bound(s: Sources) -> str | None:

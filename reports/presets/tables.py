@@ -11,6 +11,7 @@ from audit.findings import NormResult
 from audit.impact import SCORING, SELECTION, ImpactTable, impact_table, median_score, rule_of_thumb
 from audit.metrics import ACCURACY, FALSE_POSITIVE_RATE, TRUE_POSITIVE_RATE
 from audit.numbers import brief, fixed
+from audit.wide import rates_of
 from reports import words
 from reports.blocks import Sources
 from reports.blocks import Table as Printed
@@ -163,11 +164,14 @@ def accuracy(asked: Asked) -> Made:
     names = (ACCURACY, TRUE_POSITIVE_RATE, FALSE_POSITIVE_RATE)
     out = []
     for attribute in asked.attributes:
-        groups = [r.group for r in find.every(evidence.rates, metric=ACCURACY, attribute=attribute)]
+        found = {n: find.every(evidence.rates, metric=n, attribute=attribute) for n in names}
+        if not found[ACCURACY] and (margin := asked.margins.get(attribute)) is not None:
+            found = {n: rates_of(margin, n, evidence.settings.alpha) for n in names}  # left to the cube
+        groups = [r.group for r in found[ACCURACY]]
         rows = tuple(
             (
                 words.name_of(g),
-                *(words.rate_cell(find.rate(evidence, n, attribute, g)) for n in names),
+                *(words.rate_cell(find.one(found[n], group=g)) for n in names),
             )
             for g in groups[:MOST_ROWS]
         )

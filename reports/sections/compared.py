@@ -86,7 +86,10 @@ def _digest_head(digest: str | None) -> str:
 
 
 def _lead(gaps: list[Change], rates: list[Change], paired: bool) -> str:
-    text = f"{len(gaps)} gaps and {len(rates)} rates are in both audits."
+    text = (
+        f"{len(gaps)} {words.are(len(gaps), 'gap', 'gaps')} and {len(rates)} {words.are(len(rates), 'rate', 'rates')} "
+    )
+    text += f"{words.are(len(gaps) + len(rates))} in both audits."
     if paired or not (gaps or rates):
         return text
     found = [sum(c.clear for c in part) for part in (gaps, rates)]

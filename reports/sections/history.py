@@ -57,7 +57,8 @@ def _counted(timeline: Sequence[Point]) -> list[Block]:
         return []
     text = f"Of {len(sources):,} figures after batches, {sources.count('counts'):,} can be recomputed from series.json."
     if withheld := sources.count("withheld"):
-        text += f" {withheld:,} are withheld, since too few people of a group came since the figure before."
+        text += f" {withheld:,} {words.are(withheld)} withheld, since too few people of a group came since the figure "
+        text += "before."
     if bare := sources.count("loop"):
         text += f" {bare:,} cannot be recomputed: their counts are small or were not kept. They are rounded."
     return [Paragraph(text)]

@@ -166,16 +166,25 @@ def judged_of(m: Mitigation) -> list[Block]:
 
 def turned_round(m: Mitigation, norm: NormResult) -> str:
     """A sentence where those who were highest under the original are lowest under the candidate, and beyond chance."""
-    was, now = (find.gap(a, norm.metric, norm.attribute) for a in (m.arms.original, m.arms.candidate))
-    if was is None or now is None or not was.value or not now.value or norm.kind != "difference":
+    gaps = turned(m.arms.original, m.arms.candidate, norm) if norm.kind == "difference" else None
+    if gaps is None:
         return ""
-    if was.highest is None or now.lowest is None or was.highest != now.lowest or not (now.low or 0.0) > 0:
-        return ""
+    was, now = gaps
     return (
         f"The gap in {words.metric(norm.metric)} by {words.by(norm.attribute)} turned round: "
         f"{words.name_of(was.highest)} had the most before, by {words.points(was)}, and has the least with the "
         f"candidate, by {words.points(now)}."
     )
+
+
+def turned(before: find.Measured | None, after: find.Measured | None, norm: NormResult) -> tuple[Gap, Gap] | None:
+    """The gap before and after, where those who were highest are lowest now, and beyond chance."""
+    if before is None or after is None:
+        return None
+    was, now = (find.gap(a, norm.metric, norm.attribute) for a in (before, after))
+    if was is None or now is None or not was.value or not now.value or was.highest is None:
+        return None
+    return (was, now) if was.highest == now.lowest and (now.low or 0.0) > 0 else None
 
 
 def _norm_words(n: NormResult) -> str:

@@ -106,11 +106,14 @@ def _copies(found: Duplicates | None) -> list[Block]:
         return []
     if not found.measured:
         return [Paragraph(f"Copies of rows were not counted: {found.reason}.")]
-    text = f"Of {found.rows:,} rows, {_count(found.repeated)} repeat another row in every column read."
+    repeat = words.are(found.repeated, "repeats", "repeat")
+    text = f"Of {found.rows:,} rows, {_count(found.repeated)} {repeat} another row in every column read."
     if found.learned_from is not None:
-        text += f" {_count(found.learned_from)} are also among the rows that the model may learn from."
+        also = words.are(found.learned_from, "is also", "are also")
+        text += f" {_count(found.learned_from)} {also} among the rows that the model may learn from."
     if found.contradicted is not None:
-        text += f" {_count(found.contradicted)} are like another row in all but the outcome."
+        like = words.are(found.contradicted, "is like", "are like")
+        text += f" {_count(found.contradicted)} {like} another row in all but the outcome."
     return [Paragraph(text)]
 
 

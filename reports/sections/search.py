@@ -164,7 +164,8 @@ def table(s: Search, on: Sequence[Trial]) -> Table:
     ]
     many = len(beaten(s))
     worse = (
-        f" {many} of {len(s.trials)} candidates are beaten by the original as it is, and not on the front."
+        f" {many} of {len(s.trials)} candidates {words.are(many)} beaten by the original as it is, and not on the "
+        "front."
         if many
         else ""
     )

@@ -12,11 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
+
 from audit.derived import ONLY_WITH
 from audit.documents import Documents, FormError, record_in
 from audit.errors import AssayError
+from audit.evidence import LISTS, measures_to_json
 from audit.funnel import figures
 from audit.metrics import METRICS
+from audit.wide import KEY, left_to_cube, thinned, told_of
 from reports.verify.forms import (
     Aimed,
     Candidate,
@@ -33,7 +37,6 @@ from reports.verify.result import Broken, arm_named, plain, shown
 TOLERANCE = 1e-9
 FIXED = ("alpha", "floor")
 """Settings that nobody can choose: what pages say of intervals and small groups holds for these values alone."""
-LISTS = ("rates", "gaps", "dataset", "counts", "pairs", "power")
 
 
 def recompute(cube: Any, settings: Mapping[str, Any]) -> tuple[dict[str, Any], Any, Any, Any]:
@@ -77,9 +80,15 @@ def check_figures(files: Mapping[str, bytes]) -> str:
         raise Broken(
             "the evidence was measured on another cube", got=digest, expected="the sha256 that the evidence states"
         )
-    again, margins, how, measures = recompute(load(files, "cube.json"), evidence.get("settings", {}))
-    more = derived(margins, how, evidence.get("population"), evidence.get("norms", []))
-    found = [*model_findings(evidence.get("model") or {}), *findings(measures), *further_findings(more)]
+    _, margins, how, measures = recompute(load(files, "cube.json"), evidence.get("settings", {}))
+    norms = evidence.get("norms", [])
+    left = left_to_cube(margins, measures.gaps, norms) if KEY in evidence else None
+    if KEY in evidence:
+        _alike("what is left to the cube", evidence.get(KEY), None if left is None else msgspec.to_builtins(left))
+    again = measures_to_json(told_of(measures, left))
+    made = derived(margins, how, evidence.get("population"), norms, left)
+    found = [*model_findings(evidence.get("model") or {}), *findings(measures), *further_findings(made)]
+    more = thinned(made, left)
     compared = sum(compare(name, evidence.get(name), again[name]) for name in LISTS)
     compared += differ("family", evidence.get("family", 0), measures.family, "family")
     if list(evidence.get("findings", [])) != found:
@@ -99,7 +108,8 @@ def check_figures(files: Mapping[str, bytes]) -> str:
         stages = record_in(Stages, evidence.get("funnel"), "evidence.json")
         compared += _alike("funnel", stages.figures, figures(stages.counts, stages.stages, how))
     withheld = sum(1 for c in evidence.get("counts", []) if c.get("suppressed"))
-    words = f"; {withheld} groups are withheld and were not verified" if withheld else ""
+    words = f"; {len(left.attributes)} intersections are left to the cube, which has them" if left else ""
+    words += f"; {withheld} groups are withheld and were not verified" if withheld else ""
     lists = ", ".join(f"{len(evidence[name]):,} {name}" for name in LISTS)
     return f"{compared:,} values computed again from the embedded cube ({lists}) and found equal{words}"
 

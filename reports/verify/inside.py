@@ -27,12 +27,7 @@ def serve(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> tuple[
     given = {name: array.tobytes() for name, array in arrays.items()}
     question = msgspec.convert(dict(fields), Question)
     if question.do == "parts":
-        judge = Judge(given.pop("pdf"), Asked(contents=False))
-        judge.work()
-        if judge.result().failed is not None:
-            return msgspec.to_builtins(Answer(judge.result())), {}
-        signatures = tuple(replace(s, embedded=None) for s in judge.found)
-        return msgspec.to_builtins(Answer(judge.result(), signatures)), _files(judge.files)
+        return _parts(given.pop("pdf"))
     if question.do == "pages":
         line = Judge(given["pdf"], Asked()).only_pages()
         return msgspec.to_builtins(Answer(Verification(() if line is None else (line,)))), {}
@@ -54,11 +49,25 @@ def serve(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> tuple[
             out |= {"again": np.frombuffer(again, dtype=np.uint8)}
     else:
         assert _judge is not None
-        if question.made:
-            _judge.rerun({n.removeprefix("file/"): d for n, d in given.items()})
-        else:
-            _judge.no_rerun(NOT_RUN)
+        _again(_judge, question, given)
     return msgspec.to_builtins(Answer(_judge.result())), out
+
+
+def _parts(pdf: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Signatures and embedded files, where the file holds as far as its manifest."""
+    judge = Judge(pdf, Asked(contents=False))
+    judge.work()
+    if judge.result().failed is not None:
+        return msgspec.to_builtins(Answer(judge.result())), {}
+    signatures = tuple(replace(s, embedded=None) for s in judge.found)
+    return msgspec.to_builtins(Answer(judge.result(), signatures)), _files(judge.files)
+
+
+def _again(judge: Judge, question: Question, given: Mapping[str, bytes]) -> None:
+    if question.made:
+        judge.rerun({n.removeprefix("file/"): d for n, d in given.items()})
+    else:
+        judge.no_rerun(NOT_RUN)
 
 
 def _files(files: Mapping[str, bytes]) -> dict[str, np.ndarray]:

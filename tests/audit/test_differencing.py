@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import cli
-from audit.cohort_rows import MISSING, Condition, Kept, cohort_of_rows, kept_rows, who_is_in
+from audit.cohort_rows import MISSING, Condition, Kept, cohort_of_rows, kept_rows, ranged, who_is_in
 from audit.documents import Documents
 from audit.errors import DataError
 from audit.evidence import pick
@@ -55,9 +55,9 @@ def frame_of(n: int = 400) -> pd.DataFrame:
     return frame
 
 
-def kept_of(place: Path, frame: pd.DataFrame, more: str = "") -> Kept:
+def kept_of(place: Path, frame: pd.DataFrame, more: str = "", case: str = CASE) -> Kept:
     frame.to_csv(place / "d.csv", index=False)
-    (place / "case.toml").write_text(CASE.format(more=more))
+    (place / "case.toml").write_text(case.format(more=more))
     assert cli.main(["audit", str(place / "case.toml"), "--out", str(place / "run")]) == 0
     evidence = Documents({"evidence.json": (place / "run" / "evidence.json").read_bytes()}).evidence
     return kept_rows(load_case(place / "case.toml"), place / "run", evidence)
@@ -98,6 +98,15 @@ def test_a_cohort_by_any_column_is_counted_as_its_rows_are(kept: Kept, tmp_path:
     few = pick(found.measures.rates, metric="selection_rate", attribute=("place",), group=("W",))
     assert few is not None
     assert few.value is None
+
+
+def test_each_column_is_there_once_whether_or_not_the_audit_reads_it(kept: Kept, tmp_path: Path) -> None:
+    assert sorted(kept.frame.columns) == sorted(frame_of().columns)
+    read = CASE.replace('exclude = ["note"]\n', "").replace('features = ["income", "house"]\n', "")
+    all_read = kept_of(tmp_path, frame_of(), case=read)
+    assert sorted(all_read.frame.columns) == sorted(frame_of().columns)
+    assert ranged(all_read.frame["income"])
+    assert not ranged(all_read.frame["house"])
 
 
 def test_all_but_three_are_not_told_and_the_same_question_is_answered_alike(kept: Kept, tmp_path: Path) -> None:

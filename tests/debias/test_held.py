@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -15,15 +15,20 @@ from streamlit.testing.v1 import AppTest
 
 import cli
 from audit.case import Case, DataSpec, ModelSpec
-from audit.documents import record_in
+from audit.documents import Documents, record_in
+from audit.documents.evidence import CubeHead
 from audit.documents.mitigation import Mitigation
 from audit.documents.search import Search
 from audit.load import dump_case, load_policy
 from debias.pareto_figures import ORIGINAL_BEATS, front_in
-from reports.blocks import Notice, Table
+from reports.blocks import Notice, Sources, Table
+from reports.conditions import plain
+from reports.manifest import Manifest
 from reports.sections import mitigation, search
+from reports.sections.board.options import options
 from reports.verify.figures import check_mitigation
 from reports.verify.result import Broken
+from reports.words import capital
 
 pytestmark = pytest.mark.usefixtures("all_here")
 
@@ -86,7 +91,7 @@ def comparing(document: dict) -> None:  # type: ignore[type-arg]
     mitigate.judged(record_in(Mitigation, document, "mitigation.json"))
 
 
-def test_a_gap_that_turned_round_is_said_on_page_and_screen(reweighed: dict[str, Any]) -> None:
+def test_a_gap_that_turned_round_is_said_on_page_and_screen(place: Path, reweighed: dict[str, Any]) -> None:
     was = selected(reweighed, "original", "Male") - selected(reweighed, "original", "Female")
     now = selected(reweighed, "candidate", "Male") - selected(reweighed, "candidate", "Female")
     assert was > 0.02
@@ -102,6 +107,14 @@ def test_a_gap_that_turned_round_is_said_on_page_and_screen(reweighed: dict[str,
     app = AppTest.from_function(comparing, kwargs={"document": reweighed}, default_timeout=60).run()
     assert not app.exception
     assert "turned round: Male had the most before" in " ".join(w.value.replace("\\", "") for w in app.warning)
+    # Page 1 says it in the cell of the candidate, and in no other.
+    assert cli.main(["audit", str(place / "case.toml"), "--out", str(place / "audited")]) == 0
+    evidence = Documents({"evidence.json": (place / "audited" / "evidence.json").read_bytes()}).evidence
+    sources = Sources(cast(Manifest, None), evidence, CubeHead(), None, made, people=False)
+    table = next(b for b in options(sources, 9) if isinstance(b, Table))
+    turned = {r[0].partition(":")[0]: [c.endswith("turned round") for c in r[1:]] for r in table.rows}
+    round_, straight = (f"{capital(plain(m))}, gap by sex" for m in ("equal_opportunity", "selection_rate"))
+    assert (turned[round_], turned[straight]) == ([False, False, True], [False, False, False]), table.rows
     # The other way round, nothing turned.
     same = reweighed | {"arms": reweighed["arms"] | {"candidate": reweighed["arms"]["original"]}}
     again = mitigation.judged_of(record_in(Mitigation, same, "mitigation.json"))

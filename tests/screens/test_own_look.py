@@ -87,7 +87,7 @@ def test_a_cohort_by_any_column_is_counted_from_its_rows(folder: CaseFolder, mon
     frame = rows.frame[rows.audit].reset_index(drop=True)
     decisions, _ = decide(case, frame, rows.features)
     mine = (frame["credit_amount"] >= 1500) & frame["housing"].isin(housing.options[:2])
-    assert f"{int(mine.sum()):,} people: credit_amount at least 1500; housing:" in words(app)
+    assert f"{int(mine.sum()):,} people: credit_amount at least 1,500; housing:" in words(app)
     (rates,) = (f for alt, f in taken.items() if alt.startswith("Every rate of this cohort"))
     for sex in ("female", "male"):
         group = mine & (frame["sex"] == sex)
@@ -112,6 +112,8 @@ def test_a_cohort_by_any_column_is_counted_from_its_rows(folder: CaseFolder, mon
 def test_a_threshold_moves_the_rates_and_by_group_the_law_is_named(folder: CaseFolder) -> None:
     app = run(folder, 4)
     assert "Nothing is changed by this" in words(app)
+    # In the code book's words, and not "2 from this score on".
+    assert app.select_slider(key="threshold-all").label == "The loan is not granted from this score on"
     before = app.table[0].value.to_dict()
     margin = next(m for m in own.margins(folder) if m.attribute == tuple(app.session_state["attribute"]))
     app.select_slider(key="threshold-all").set_value(edges(margin)[-1]).run()

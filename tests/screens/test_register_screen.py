@@ -57,6 +57,33 @@ def test_the_register_is_a_table_with_the_standing_above_it() -> None:
     assert view.verifier.text in [c.value for c in app.code]
 
 
+def test_conditions_stand_in_a_table_of_their_own_the_open_ones_first() -> None:
+    """Who owes what until when; a condition that is over its day says so; one that was met stands below."""
+    asked = [
+        {"number": 1, "text": "Ask those affected.", "owner": "Bo", "due": "2020-01-31", "state": "open"},
+        {"number": 2, "text": "Measure again.", "owner": "", "due": "", "state": "open"},
+        {"number": 3, "text": "Write to them.", "owner": "Cy", "due": "", "state": "open"},
+    ]
+    met = {"type": "condition", "case": "Loans", "number": 3, "owner": "", "due": "", "state": "met", "reason": "done",
+           "by": "ann", "logged": "2026-11-24T10:00:00+00:00"}  # fmt: skip
+    Log(log_home()).append(lambda view: [ISSUED | {"conditions": asked}, DECIDED, met])
+    _, conditions, _ = (t.value for t in shown().table)
+    told = [[str(v).replace("\\", "") for v in row] for row in conditions.to_numpy().tolist()]
+    assert [row[1:] for row in told] == [
+        ["1", "Ask those affected.", "Bo", "2020-01-31", "open, overdue"],
+        ["2", "Measure again.", "–", "–", "open"],
+        ["3", "Write to them.", "Cy", "–", "met"],
+    ]
+
+
+SEARCHED = {"type": "search", "case": "Loans", "sha256": "e" * 64, "tried": 0, "logged": "2026-11-24T10:00:00+00:00"}
+
+
+def test_a_log_with_searches_alone_has_no_report() -> None:
+    Log(log_home()).append(lambda view: [SEARCHED])
+    assert "No report has been signed here yet." in [m.value for m in shown().markdown]
+
+
 def test_a_log_that_was_changed_is_an_error_on_the_screen() -> None:
     Log(log_home()).append(lambda view: [ISSUED, DECIDED])
     path = log_home() / "entries.jsonl"

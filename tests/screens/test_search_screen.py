@@ -79,6 +79,24 @@ def test_the_front_is_told_and_the_test_rows_wait(folder: CaseFolder, found: dic
     assert sum("not on the front" in o for o in options) == 4 - len(on)
 
 
+def test_need_and_loss_are_fixed_in_the_log_before_the_search(folder: CaseFolder, started: list[list[str]]) -> None:
+    app = run(folder)
+    app.button(key="search-go").click().run()
+    given = parsed(started[0]).given
+    assert given["log"] == workspace.log_home()
+    assert (given["need"], given["acceptable_loss"]) == ("", None)
+    app = run(folder)
+    app.text_input(key="search-need").set_value("-  loans are repaid\nin time")
+    app.number_input(key="search-loss").set_value(1.5)
+    app.button(key="search-go").click().run()
+    given = parsed(started[1]).given
+    assert (given["need"], given["acceptable_loss"], given["search"]) == ("- loans are repaid in time", 0.015, True)
+    app = run(folder)
+    app.toggle(key="search-logged").set_value(False)
+    app.button(key="search-go").click().run()
+    assert parsed(started[2]).given["log"] is None
+
+
 def test_no_pick_without_a_name_and_a_reason(folder: CaseFolder, started: list[list[str]]) -> None:
     app = run(folder)
     button = next(b for b in app.button if "measure it on the test rows" in b.label)

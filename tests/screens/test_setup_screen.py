@@ -222,8 +222,9 @@ def test_population_recourse_and_forms_are_set_in_the_app(home: Path) -> None:
 
 def test_what_a_person_could_change_goes_into_the_case() -> None:
     from screens.further import recourse_of
+    from screens.said import Change
 
-    found = recourse_of({"income": {"way": "only up", "range": "20 to 60"}, "town": {}})
+    found = recourse_of({"income": Change(way="only up", range="20 to 60"), "town": Change()})
     assert found is not None
     assert (found.actionable, found.ranges, found.direction) == (
         ("income", "town"), {"income": (20.0, 60.0)}, {"income": "increase"},
@@ -231,7 +232,7 @@ def test_what_a_person_could_change_goes_into_the_case() -> None:
     assert recourse_of({}) is None
     for wrong in ("sixty", "60 to 20", "20"):
         with pytest.raises(CaseError, match="the range of income"):
-            recourse_of({"income": {"range": wrong}})
+            recourse_of({"income": Change(range=wrong)})
 
 
 def loans(path: Path) -> Path:

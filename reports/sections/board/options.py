@@ -16,6 +16,7 @@ from reports.blocks import Block, Notice, Paragraph, Sources, Table
 from reports.conditions import plain
 from reports.sections import find
 from reports.sections.board.said import NAME, many, named
+from reports.sections.mitigation import turned
 
 CANNOT = "cannot tell"
 STANDS = {"outside": "OUTSIDE", "undecided": CANNOT, "inside": "inside", "not_estimable": CANNOT}
@@ -44,7 +45,11 @@ def options(sources: Sources, most: int) -> list[Block]:
         (
             f"{words.capital(plain(n.metric))}, {'gap' if n.kind == 'difference' else 'ratio'} by "
             f"{named(evidence, n.attribute)}: {_limit(n)}",
-            *(_stand(find.one(found, metric=n.metric, attribute=n.attribute, kind=n.kind)) for _, found, _ in arms),
+            *(
+                _stand(find.one(found, metric=n.metric, attribute=n.attribute, kind=n.kind))
+                + _round(arms[0][2], arm, n)
+                for _, found, arm in arms
+            ),
         )
         for n in shown
     ]
@@ -122,6 +127,11 @@ def _stand(n: NormResult | None) -> str:
         (words.number(100 * v, 1) if scaled else words.number(v, 2)) if v is not None else "–" for v in (n.low, n.high)
     )
     return f"{value} [{low}, {high}] {STANDS[n.status]}"
+
+
+def _round(before: find.Measured, arm: find.Measured, n: NormResult) -> str:
+    """Said in the cell where those who were highest today would be lowest, beyond chance: the gap turned round."""
+    return ", turned round" if turned(before, arm, n) else ""
 
 
 def _right(arms: Sequence[find.Measured]) -> tuple[str, ...]:

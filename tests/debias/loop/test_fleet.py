@@ -62,6 +62,15 @@ def test_each_is_as_it_would_be_alone_and_one_page_is_about_all(
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith(f"loans: APPROVAL, {document['batches']} batches, the last 2")
     assert "WAITS for a person" in said[0]
+    # One document that is torn, or no loop's, is a problem of its own line.
+    torn = fleet_of / "cards" / "out" / "watch.json"
+    kept = torn.read_bytes()
+    for text, words in (("{", "watch.json cannot be read"), ("{}", "watch.json is not what a loop writes")):
+        torn.write_text(text)
+        lines = {r["loop"]: r for r in run(fleet_of, capsys, "--state")["loops"]}
+        assert words in lines["cards"]["problem"]
+        assert lines["loans"]["state"] == "APPROVAL"
+    torn.write_bytes(kept)
 
 
 def test_health_and_metrics_are_of_all(

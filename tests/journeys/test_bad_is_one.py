@@ -1,0 +1,158 @@
+"""Somebody new, on a phone in the dark, with an unknown table: from the file to a signed report, by the screens alone.
+
+Semicolons, decimal commas, umlauts, and an outcome where 1 is bad. What is told must have the right sign.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import axe_playwright_python
+import numpy as np
+import pandas as pd
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+import cli
+from tests.journeys.conftest import Served, settled
+from tests.journeys.test_journey import LONG, choose, following, no_exception, open_page, part
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+FOUND = """async () => (await axe.run(document, {resultTypes: ["violations"]})).violations.map(
+  v => `${v.id} (${v.impact}): ` + v.nodes.slice(0, 2).map(n => n.html.slice(0, 160)).join(" | "))"""
+SHOTS = os.environ.get("ASSAY_SHOTS")
+
+
+@pytest.fixture
+def phone(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844}, color_scheme="dark", bypass_csp=True, accept_downloads=True
+    )
+    yield context.new_page()
+    context.close()
+
+
+def table(path: Path) -> pd.DataFrame:
+    """900 people. Men are turned down more often, and fail no more often than women do."""
+    rng, n = np.random.default_rng(11), 900
+    men = rng.random(n) < 0.5
+    frame = pd.DataFrame(
+        {
+            "Kundennummer": [f"K{i:05d}" for i in range(n)],
+            "Geschlecht": np.where(men, "männlich", "weiblich"),
+            "Wohnfläche": (40 + 60 * rng.random(n)).round(1),
+            "Monatseinkünfte": (1500 + 2500 * rng.random(n)).round(2),
+            "Wohnort": rng.choice(["Köln", "Düren", "Bonn"], n),
+            "Zahlungsausfall": (rng.random(n) < 0.3).astype(int),
+        }
+    )
+    refused = rng.random(n) < np.where(men, 0.55, 0.3)
+    frame["Entscheidung"] = np.where(refused, 1, 0)
+    frame.to_csv(path, sep=";", decimal=",", index=False, encoding="utf-8")
+    return frame
+
+
+def seen(tab: Page, name: str) -> None:
+    """Nothing that axe finds, nothing wider than the phone."""
+    settled(tab)
+    if SHOTS:
+        tab.screenshot(path=f"{SHOTS}/{name}.png", full_page=True)
+    tab.evaluate(AXE)
+    assert tab.evaluate(FOUND) == [], name
+    wide = tab.evaluate(
+        "() => { const m = document.querySelector('[data-testid=stMain]'); return m.scrollWidth - m.clientWidth }"
+    )
+    assert wide <= 1, f"{name}: {wide} px too wide"
+
+
+def test_from_an_unknown_table_where_one_is_bad_to_a_signed_report(
+    phone: Page, served: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page, path = phone, tmp_path / "Kredite Köln.csv"
+    frame = table(path)
+    page.goto(served.url)
+    settled(page)
+    page.get_by_role("button", name="Begin").click()
+    settled(page)
+    page.get_by_test_id("stFileUploader").filter(has_text="Data set").locator("input[type=file]").set_input_files(path)
+    expect(page.get_by_text("900 rows, 7 columns")).to_be_visible(timeout=LONG)
+    seen(page, "1-purpose")
+    page.get_by_label("What is decided about people?").fill("Wer einen Kredit bekommt")
+    following(page)
+    choose(page, "Outcome column", "Zahlungsausfall")
+    seen(page, "2-outcome")
+    following(page)
+    choose(page, "Column of decisions", "Entscheidung")
+    seen(page, "3-source")
+    following(page)
+    good = page.get_by_role("radiogroup", name="Which value of Zahlungsausfall is good for the person?")
+    expect(good.locator("input:checked")).to_have_count(0)
+    seen(page, "4-good")
+    good.get_by_text("0", exact=True).click()
+    settled(page)
+    following(page)
+    expect(
+        page.get_by_test_id("stMultiSelect").filter(has_text="Sensitive columns").get_by_text("Geschlecht")
+    ).to_be_visible()
+    seen(page, "5-who")
+    for name in ("6-hidden", "7-norms", "8-rows", "9-further"):
+        following(page)
+        seen(page, name)
+    following(page)
+    expect(page.get_by_role("heading", name="Look it over")).to_be_visible(timeout=LONG)
+    seen(page, "a-look")
+    page.get_by_role("button", name="Run the audit").click()
+    expect(page.get_by_role("heading", name="Outcomes in the labels")).to_be_visible(timeout=LONG)
+    seen(page, "b-data")
+    open_page_on_phone(page, "What the model does")
+    granted = 1 - frame.groupby("Geschlecht")["Entscheidung"].mean()
+    assert granted["weiblich"] > granted["männlich"]
+    told = f"{100 * granted['weiblich']:.1f} % of weiblich"
+    expect(page.get_by_text(re.compile(re.escape(told).replace(r"\ ", "[ \u00a0]"))).first).to_be_visible(timeout=LONG)
+    seen(page, "c-model")
+    part(page, "Question by question")
+    page.get_by_text("Look at some of the people only").click()
+    seen(page, "d-cohort")
+    box = page.get_by_test_id("stMultiSelect").filter(has_text="By which other columns")
+    box.locator("input").fill("Wohnfläche")
+    page.get_by_role("option", name="Wohnfläche", exact=True).click()
+    settled(page)
+    page.get_by_label("Wohnfläche from").fill("60.5")
+    page.get_by_role("button", name="Look at them").click()
+    many = int((frame["Wohnfläche"] >= 60.5).sum())
+    expect(page.get_by_text(re.compile(f"^{many} people: Wohnfläche at least 60.5"))).to_be_visible(timeout=LONG)
+    seen(page, "e-cohort-told")
+    no_exception(page)
+    open_page_on_phone(page, "Report")
+    page.get_by_label("Your name, as it will be printed").fill("Änne Prüfer")
+    page.get_by_label("Password of the key").fill("a long password")
+    seen(page, "f-report")
+    page.get_by_role("button", name="Sign the report").click()
+    expect(page.get_by_text(re.compile("Intact and consistent; who signed is not established"))).to_be_visible(
+        timeout=LONG
+    )
+    seen(page, "g-signed")
+    with page.expect_download() as report:
+        page.get_by_role("button", name="Download the report").click()
+    report.value.save_as(tmp_path / "report.pdf")
+    capsys.readouterr()
+    assert cli.main(["verify", str(tmp_path / "report.pdf"), "--json"]) == 0
+    (run,) = served.home.glob("cases/*/run/evidence.json")
+    evidence = json.loads(run.read_bytes())
+    gap = next(
+        g for g in evidence["gaps"]
+        if (g["metric"], g["kind"], g["attribute"]) == ("selection_rate", "difference", ["Geschlecht"])
+    )  # fmt: skip
+    assert (gap["highest"], gap["lowest"]) == (["weiblich"], ["männlich"])
+    assert gap["value"] == pytest.approx(granted["weiblich"] - granted["männlich"])
+
+
+def open_page_on_phone(page: Page, name: str) -> None:
+    """Behind the button that opens the list of pages, where the width has no room for it."""
+    page.get_by_test_id("stExpandSidebarButton").click()
+    page.wait_for_timeout(600)  # it slides in
+    open_page(page, name)
