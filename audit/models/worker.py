@@ -22,6 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, TypeAlias
 
+import msgspec
 import numpy as np
 import pandas as pd
 
@@ -393,19 +394,34 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(repr(n) for n in names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
 
 
+class _Told(msgspec.Struct, frozen=True):
+    """What the process says of its model, before it is believed to be text or numbers."""
+
+    estimator: Any
+    classes: tuple[Any, ...]
+    features: tuple[Any, ...] | None
+    isolation: tuple[Any, ...]
+    task: Any
+    columns: Any
+    output: Any
+    notes: tuple[Any, ...]
+    named: Any
+    decides: Any
+
+
 def _info(kind: str, sha256: str, fields: dict[str, Any]) -> ModelInfo:
-    features = fields["features"]
+    told = msgspec.convert(fields, _Told)
     return ModelInfo(
         format=kind,
         sha256=sha256,
-        estimator=one_line(fields["estimator"]),
-        classes=tuple(str(c) for c in fields["classes"]),
-        features=None if features is None else tuple(str(f) for f in features),
-        isolation=tuple(str(w) for w in fields["isolation"]),
-        task=str(fields["task"]),
-        columns=None if fields["columns"] is None else int(fields["columns"]),
-        output=str(fields["output"]),
-        notes=tuple(one_line(n) for n in fields["notes"]),
-        named=bool(fields["named"]),
-        decides=bool(fields["decides"]),
+        estimator=one_line(told.estimator),
+        classes=tuple(str(c) for c in told.classes),
+        features=None if told.features is None else tuple(str(f) for f in told.features),
+        isolation=tuple(str(w) for w in told.isolation),
+        task=str(told.task),
+        columns=None if told.columns is None else int(told.columns),
+        output=str(told.output),
+        notes=tuple(one_line(n) for n in told.notes),
+        named=bool(told.named),
+        decides=bool(told.decides),
     )
