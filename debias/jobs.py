@@ -5,9 +5,7 @@
     cancel(home, job.id)
 
 A screen that computes would lose the work at a reload; a job does not know who watches it. `start` runs
-
     python -m debias.jobs FOLDER -- ARGS...
-
 in a new session. That wrapper runs `python -m cli ARGS...`, waits for it and writes the exit code, so that the end is
 known even if the app was restarted meanwhile. One folder a job under `home`:
 
@@ -21,8 +19,8 @@ known even if the app was restarted meanwhile. One folder a job under `home`:
 
 At most `slots()` commands of one `home` run at a time, in the order in which they came; the others wait and say so. A
 loop that follows its feed takes no turn: it waits most of its life. A slot is a lock on a file that the wrapper holds,
-so that one that is killed gives it back. The same command is not started twice while it runs, and an audit of the very same files takes over
-what another made (debias.same_work).
+so that one that is killed gives it back. The same command is not started twice while it runs, and an audit of the very
+same files takes over what another made (debias.same_work).
 """
 
 from __future__ import annotations
