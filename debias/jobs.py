@@ -21,8 +21,7 @@ known even if the app was restarted meanwhile. One folder a job under `home`:
 
 At most `slots()` commands of one `home` run at a time, in the order in which they came; the others wait and say so. A
 loop that follows its feed takes no turn: it waits most of its life. A slot is a lock on a file that the wrapper holds,
-so that one that is killed gives it back. The same command is not started twice while it runs, and an audit of the very same files takes over
-what another made (debias.same_work).
+so that one that is killed gives it back. The same command is not started twice while it runs; see debias.same_work too.
 """
 
 from __future__ import annotations
@@ -325,8 +324,8 @@ def _turn(place: Path, asked: threading.Event, args: Sequence[str], key: str | N
                     queued.unlink(missing_ok=True)
                     return lock
         asked.wait(WAIT_SECONDS * (1 + min(ahead, 9)))
-    queued.unlink(missing_ok=True)
-    (place / FOLLOWS).unlink(missing_ok=True)
+    for name in (QUEUED, FOLLOWS):
+        (place / name).unlink(missing_ok=True)
     return None
 
 
