@@ -171,7 +171,7 @@ def _measured_again(
         "findings": [*model_findings(model), *findings(measures), *further_findings(made)],
         **made,
     }
-    return with_left(evidence, left, made)
+    return with_left(evidence, left, tuple(made))
 
 
 def _hidden(small: set[tuple[str, ...]], safe: Sequence[Margin]) -> set[tuple[str, ...]]:

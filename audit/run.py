@@ -119,7 +119,7 @@ def run_audit(
         (*model_notes, *notes), _notes_of(more), left,
     ) | made | more  # fmt: skip
     write_whole(out / "cube.json", cube_bytes)
-    evidence = with_left(evidence, left, made)
+    evidence = with_left(evidence, left, tuple(made))
     write_whole(out / "evidence.json", written(evidence))
     return Audit(evidence, measures, margins, cube)
 

@@ -65,8 +65,8 @@ def asked(path: Path, rows: pd.DataFrame, repeats: int) -> tuple[float, Any]:
     with Worker(path) as worker:
         positive = worker.info.classes[1]
         found = worker.answer(rows[:1000], positive)  # warm
-        child = worker._child
-        assert child is not None
+        assert worker._held is not None
+        child = worker._held.child
         for _ in range(repeats):
             before = cpu(child.pid)
             found = worker.answer(rows, positive)
