@@ -34,7 +34,7 @@ def serve(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> tuple[
         signatures = tuple(replace(s, embedded=None) for s in judge.found)
         return msgspec.to_builtins(Answer(judge.result(), signatures)), _files(judge.files)
     if question.do == "pages":
-        line = Judge(given["pdf"], Asked()).only_pages()
+        line = Judge(given.pop("pdf"), Asked()).only_pages()
         return msgspec.to_builtins(Answer(Verification(() if line is None else (line,)))), {}
     out: dict[str, np.ndarray] = {}
     if question.do in ("verify", "printed"):
