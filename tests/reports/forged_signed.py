@@ -388,7 +388,8 @@ saying("a_number_in_words_on_every_page", extra={"number": "of no bias at all"})
 saying("a_level_in_words_of_their_own", extra={"level_words": "certified free of bias by the regulator"})
 saying("a_level_that_the_signature_has_not", extra={"level_words": "B-LTA: Timestamped, with everything needed to "
        "check it later, sealed by an archive timestamp.", "timestamp": True})  # fmt: skip
-saying("a_log_in_words", extra={"checkpoint": {"size": 1, "root": "fair", "key": "by the regulator"}})
+saying("a_log_in_words", extra={"checkpoint": {"origin": "fair", "size": 1, "root": "fair", "key": "by the regulator",
+       "note": "fair"}})  # fmt: skip
 saying("another_language_in_the_manifest", language="de")
 saying("another_title_in_the_manifest", title="Fairness proved")
 saying("another_author_in_the_manifest", author="The regulator")
