@@ -145,6 +145,8 @@ def test_help_of_all_needs_no_command_and_no_facade() -> None:
         "assay._commands",
         "assay._commands.parsing",
         "audit.errors",
+        "audit.models",
+        "audit.models.held",
         "audit.printable",
         "audit.progress",
     }
