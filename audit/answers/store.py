@@ -116,7 +116,7 @@ class Store:
             self.missed += 1
             return None
         number, kind, made, used, mac, body = row
-        if not self._same(mac, kind.encode(), key, repr(made).encode(), body):
+        if not self._same(mac, kind, key, made, body):
             self.distrusted += 1
             self.missed += 1
             with self._working() as base:
@@ -124,7 +124,7 @@ class Store:
             return None
         with self._working() as base:  # a store that is busy or full is read all the same
             now = time.time()
-            if now - used > TOUCH_SECONDS:
+            if not isinstance(used, float) or abs(now - used) > TOUCH_SECONDS:
                 base.execute("UPDATE entry SET used = ? WHERE id = ?", (now, number))
             base.execute("INSERT OR IGNORE INTO owner VALUES (?, ?)", (self._run, number))
         self.found += 1
@@ -191,7 +191,7 @@ class Store:
             ).fetchone()
         if found is None:
             return None
-        if not self._same(found[0], b"person", explained + row, b"", found[1]):
+        if not self._same(found[0], "person", explained + row, None, found[1]):
             self.distrusted += 1
             with self._working() as base:
                 base.execute("DELETE FROM person WHERE explained = ? AND row = ?", (explained, row))
@@ -238,8 +238,12 @@ class Store:
         head = b"".join(len(p).to_bytes(4, "little") + p for p in (kind, key, made))
         return hashlib.blake2b(head + body, key=self._secret, digest_size=16).digest()
 
-    def _same(self, mac: bytes, *parts: bytes) -> bool:
-        return hmac.compare_digest(bytes(mac), self._mac(*parts))
+    def _same(self, mac: object, kind: object, key: bytes, made: object, body: object) -> bool:
+        """Whether this was written here. A file may hold a value of any type in any column."""
+        if not (isinstance(mac, bytes) and isinstance(kind, str) and isinstance(body, bytes)):
+            return False
+        when = b"" if made is None else repr(made).encode()
+        return hmac.compare_digest(mac, self._mac(kind.encode(), key, when, body))
 
 
 class _Nothing:

@@ -157,6 +157,10 @@ def test_other_rows_or_another_model_are_asked(case: Path, tmp_path: Path, start
     assert asked("again") == 0
 
 
+TYPES = ("body = 'text'", "mac = 99999999999", "kind = x'ff'")
+"""A column of SQLite holds a value of any type."""
+
+
 def spoiled(path: Path, what: str) -> None:
     """The store as somebody could leave it who does not have the key."""
     if what == "garbage":
@@ -174,12 +178,14 @@ def spoiled(path: Path, what: str) -> None:
             (a, b), (c, d) = edited.execute("SELECT id, body FROM entry ORDER BY id LIMIT 2").fetchall()
             edited.execute("UPDATE entry SET body = ? WHERE id = ?", (d, a))
             edited.execute("UPDATE entry SET body = ? WHERE id = ?", (b, c))
+        elif what in TYPES:
+            edited.execute(f"UPDATE entry SET {what}")
         else:
             edited.execute("CREATE TRIGGER t AFTER UPDATE ON entry BEGIN DELETE FROM entry; END")
     edited.close()
 
 
-@pytest.mark.parametrize("what", ["scores", "older", "swapped", "trigger", "garbage", "key"])
+@pytest.mark.parametrize("what", ["scores", "older", "swapped", "trigger", "garbage", "key", *TYPES])
 def test_what_is_not_as_it_was_written_is_asked_again(
     case: Path, tmp_path: Path, starts: list[int], capsys, what: str
 ) -> None:
@@ -196,6 +202,14 @@ def test_what_is_not_as_it_was_written_is_asked_again(
         assert "not as they were written" in capsys.readouterr().err
     np.testing.assert_array_equal(decided(case, out), before)
     assert len(starts) == 1, "the mended store serves again"
+
+
+def test_a_date_of_use_that_is_none_ends_nothing(case: Path, tmp_path: Path, starts: list[int]) -> None:
+    before = decided(case, tmp_path / "out")
+    with sqlite3.connect(base(tmp_path / "out")) as edited:
+        edited.execute("UPDATE entry SET used = 'yesterday'")
+    edited.close()
+    np.testing.assert_array_equal(decided(case, tmp_path / "out"), before)
 
 
 def test_verification_asks_whatever_is_kept(case: Path, tmp_path: Path, starts: list[int], monkeypatch) -> None:
